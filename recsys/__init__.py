@@ -1,0 +1,3 @@
+"""Learned embeddings of users and items, turned into recommendations."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,113 @@
+"""Strict configuration: TOML read into pydantic models, unknown keys are errors that name the nearest key."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar, get_args
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from recsys.choices import nearest
+from recsys.errors import ConfigError
+
+M = TypeVar("M", bound=BaseModel)
+
+
+class Config(BaseModel):
+    """The base of every configuration section: immutable, and closed to unknown keys."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """The raw tables of a TOML file.
+
+    Raises:
+        ConfigError: the file is missing, not UTF-8 or not TOML (with line and column).
+    """
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"cannot read the config {path}: {error.strerror or error}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} is not valid TOML: {error}") from error
+
+
+def apply_overrides(raw: Mapping[str, Any], overrides: Iterable[str]) -> dict[str, Any]:
+    """``raw`` with each ``section.key=value`` set; a value is TOML where it parses as TOML and a string otherwise.
+
+    Example:
+        >>> apply_overrides({"train": {"epochs": 5}}, ["train.epochs=9", "data.name=my set"])
+        {'train': {'epochs': 9}, 'data': {'name': 'my set'}}
+    """
+    result = _copied(raw)
+    for override in overrides:
+        key, equals, text = override.partition("=")
+        path = [part.strip() for part in key.split(".")]
+        if not equals or not all(path):
+            raise ConfigError(f"--set {override!r}: expected section.key=value")
+        section = result
+        for part in path[:-1]:
+            section = section.setdefault(part, {})
+            if not isinstance(section, dict):
+                raise ConfigError(f"--set {override!r}: {part!r} is a value, not a section")
+        section[path[-1]] = _toml_value(text.strip())
+    return result
+
+
+def parse(model: type[M], raw: Mapping[str, Any], where: str) -> M:
+    """``raw`` as a ``model``.
+
+    Raises:
+        ConfigError: names every key that is unknown (with the nearest known one), missing or of a wrong type.
+    """
+    try:
+        return model.model_validate(raw)
+    except ValidationError as error:
+        lines = [_explain(model, item) for item in error.errors()]
+        raise ConfigError(f"{where}: " + "\n".join(lines)) from error
+
+
+def read_config(path: Path, model: type[M], overrides: Iterable[str] = ()) -> M:
+    """A config file, with ``--set`` overrides applied, as a ``model``."""
+    return parse(model, apply_overrides(read_toml(path), overrides), str(path))
+
+
+def _copied(raw: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: _copied(value) if isinstance(value, Mapping) else value for key, value in raw.items()}
+
+
+def _toml_value(text: str) -> Any:
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
+def _explain(model: type[BaseModel], item: Mapping[str, Any]) -> str:
+    key = ".".join(str(part) for part in item["loc"])
+    if item["type"] == "extra_forbidden":
+        siblings = _fields_at(model, item["loc"][:-1])
+        hint = nearest(str(item["loc"][-1]), siblings)
+        known = f" (known: {', '.join(sorted(siblings))})" if siblings and not hint else ""
+        return f"unknown key {key!r}{hint}{known}"
+    if item["type"] == "missing":
+        return f"the key {key!r} is missing"
+    return f"{key!r}: {item['msg']}, found {item.get('input')!r}"
+
+
+def _fields_at(model: type[BaseModel], path: Iterable[Any]) -> list[str]:
+    current: type[BaseModel] | None = model
+    for part in path:
+        field = current.model_fields.get(str(part)) if current else None
+        current = _model_in(field.annotation) if field else current
+    return list(current.model_fields) if current else []
+
+
+def _model_in(annotation: Any) -> type[BaseModel] | None:
+    for candidate in (annotation, *get_args(annotation)):
+        if isinstance(candidate, type) and issubclass(candidate, BaseModel):
+            return candidate
+    return None

@@ -1,0 +1,77 @@
+"""A dataset: users, items and their interactions, on disk and in memory."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from recsys.atomic import atomic_path, read_json, write_json
+from recsys.data.entities import EntityTable
+from recsys.data.interactions import Interactions
+from recsys.errors import ArtifactError
+
+_VERSION = 1
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """Everything that is known, before any split.
+
+    Args:
+        name: what reports call it.
+        users: [U] entities.
+        items: [I] entities.
+        interactions: rows of ``users`` and ``items``.
+        clock: whether times are seconds since 1970 UTC; otherwise they are positions within the user.
+    """
+
+    name: str
+    users: EntityTable
+    items: EntityTable
+    interactions: Interactions
+    clock: bool
+
+    @property
+    def n_users(self) -> int:
+        return len(self.users)
+
+    @property
+    def n_items(self) -> int:
+        return len(self.items)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """A digest of every id, cell and interaction; the order of the rows in the files does not change it."""
+        parts = (self.users.fingerprint, self.items.fingerprint, self.interactions.fingerprint, str(self.clock))
+        return hashlib.sha256("/".join(parts).encode()).hexdigest()[:16]
+
+    def save(self, directory: Path) -> None:
+        """A folder: ``dataset.json``, two Parquet tables, and interactions that `load` maps into memory."""
+        with atomic_path(directory) as beside:
+            beside.mkdir()
+            self.users.save(beside / "users.parquet")
+            self.items.save(beside / "items.parquet")
+            self.interactions.save(beside / "interactions")
+            write_json(
+                beside / "dataset.json",
+                {"version": _VERSION, "name": self.name, "clock": self.clock, "fingerprint": self.fingerprint},
+            )
+
+    @classmethod
+    def load(cls, directory: Path) -> Dataset:
+        """What `save` wrote.
+
+        Raises:
+            ArtifactError: a part is missing, damaged or of an unknown version.
+        """
+        header = read_json(directory / "dataset.json")
+        if header.get("version") != _VERSION:
+            raise ArtifactError(
+                f"{directory} has dataset version {header.get('version')!r}, this library reads {_VERSION}; "
+                "prepare the data again"
+            )
+        users = EntityTable.load(directory / "users.parquet")
+        items = EntityTable.load(directory / "items.parquet")
+        return cls(header["name"], users, items, Interactions.load(directory / "interactions"), header["clock"])

@@ -1,0 +1,101 @@
+"""Users or items: a vocabulary, their columns, and what kind each column is."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from recsys.atomic import atomic_path
+from recsys.data.schema import Schema
+from recsys.data.vocabulary import Ids, Vocabulary
+from recsys.errors import ArtifactError
+
+
+@dataclass(frozen=True, eq=False)
+class EntityTable:
+    """One row an entity, aligned with the vocabulary.
+
+    Args:
+        vocabulary: [n] ids.
+        columns: n rows, index 0..n-1, without the id column; ids that a table did not describe have missing cells.
+        schema: the kind of each of ``columns``.
+    """
+
+    vocabulary: Vocabulary
+    columns: pd.DataFrame
+    schema: Schema
+
+    def __post_init__(self) -> None:
+        assert len(self.columns) == len(self.vocabulary), "one row an id"
+        assert list(self.columns.columns) == list(self.schema.columns), "the schema names every column, in order"
+
+    @classmethod
+    def bare(cls, vocabulary: Vocabulary) -> EntityTable:
+        """Ids without any column."""
+        return cls(vocabulary, pd.DataFrame(index=range(len(vocabulary))), Schema({}))
+
+    @classmethod
+    def aligned(cls, vocabulary: Vocabulary, ids: Ids, columns: pd.DataFrame, schema: Schema) -> EntityTable:
+        """``columns`` of ``ids`` brought into the order of ``vocabulary``; absent ids get missing cells."""
+        frame = columns.set_axis(pd.Index(ids), axis=0).reindex(pd.Index(vocabulary.ids)).reset_index(drop=True)
+        return cls(vocabulary, frame[list(schema.columns)], schema)
+
+    def __len__(self) -> int:
+        return len(self.vocabulary)
+
+    def take(self, rows: NDArray[np.integer] | slice) -> EntityTable:
+        """The entities at distinct ``rows``, in that order."""
+        return EntityTable(
+            Vocabulary(self.vocabulary.ids[rows]), self.columns.iloc[rows].reset_index(drop=True), self.schema
+        )
+
+    def with_ids(self, ids: Iterable[Any]) -> EntityTable:
+        """This table, grown by the unknown among ``ids``, whose cells are missing; old rows keep their place."""
+        grown = self.vocabulary.extended(ids)
+        return EntityTable(grown, self.columns.reindex(range(len(grown))), self.schema)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """A digest of ids, schema and every cell."""
+        digest = hashlib.sha256(self.vocabulary.fingerprint.encode())
+        for name, column in self.schema.columns.items():
+            digest.update(f"|{name}:{column}|".encode())
+            digest.update("\x1f".join(map(_cell_text, self.columns[name])).encode("utf-8", "surrogatepass"))
+        return digest.hexdigest()[:16]
+
+    def save(self, path: Path) -> None:
+        """One Parquet file: ``__id__`` and the columns; the schema stands in a JSON file beside it."""
+        ids = pd.Series(self.vocabulary.ids, dtype="int64" if self.vocabulary.holds_integers else "str")
+        frame = pd.concat([ids.rename("__id__"), self.columns], axis=1)
+        with atomic_path(path) as beside:
+            frame.to_parquet(beside, index=False)
+        self.schema.save(path.with_suffix(".schema.json"))
+
+    @classmethod
+    def load(cls, path: Path) -> EntityTable:
+        """What `save` wrote.
+
+        Raises:
+            ArtifactError: the file is missing or damaged.
+        """
+        try:
+            frame = pd.read_parquet(path)
+            ids = frame.pop("__id__")
+        except (OSError, ValueError, KeyError) as error:
+            raise ArtifactError(f"{path} is not an entity table ({error}); prepare the data again") from error
+        vocabulary = Vocabulary(ids.to_numpy() if ids.dtype.kind == "i" else ids.to_numpy(dtype=object))
+        return cls(vocabulary, frame, Schema.load(path.with_suffix(".schema.json")))
+
+
+def _cell_text(cell: Any) -> str:
+    if isinstance(cell, (list, np.ndarray)):
+        return ",".join(map(repr, np.asarray(cell).tolist()))
+    return "" if pd.isna(cell) else repr(cell) if isinstance(cell, float) else str(cell)

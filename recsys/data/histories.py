@@ -1,0 +1,113 @@
+"""Packed histories: the pasts of many users laid end to end."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+
+from recsys.data.interactions import Interactions
+
+
+@dataclass(frozen=True, eq=False)
+class Histories:
+    """The histories of U users, each oldest first, without padding.
+
+    Args:
+        offsets: int64 [U + 1]; user ``u`` owns positions ``offsets[u]`` to ``offsets[u + 1]``.
+        items: int32 [N], item rows; MISSING where the item is unknown.
+        times: int64 [N].
+        weights: float32 [N].
+
+    Example:
+        >>> h = Histories.of([[3, 1], [], [2]])
+        >>> h.lengths.tolist(), h.last(1).items.tolist()
+        ([2, 0, 1], [1, 2])
+    """
+
+    offsets: NDArray[np.int64]
+    items: NDArray[np.int32]
+    times: NDArray[np.int64]
+    weights: NDArray[np.float32]
+
+    @classmethod
+    def of(cls, items: Sequence[Sequence[int]]) -> Histories:
+        """Histories from lists of item rows; times count up from zero."""
+        lengths = [len(history) for history in items]
+        flat = [row for history in items for row in history]
+        return cls(
+            np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
+            np.array(flat, np.int32),
+            np.array([step for n in lengths for step in range(n)], np.int64),
+            np.ones(len(flat), np.float32),
+        )
+
+    @classmethod
+    def from_interactions(cls, interactions: Interactions, users: NDArray[np.integer], n_users: int) -> Histories:
+        """All of ``interactions`` of each of ``users`` [U], in the order of ``users``.
+
+        Args:
+            interactions: what may be seen.
+            users: user rows; MISSING has an empty history.
+            n_users: size of the user vocabulary.
+        """
+        bounds = np.append(interactions.offsets(n_users), len(interactions))
+        start, stop = bounds[:-1][users], bounds[1:][users]  # MISSING = -1 reaches the empty range appended last
+        return cls.gathered(interactions, start, stop)
+
+    @classmethod
+    def gathered(cls, source: Interactions, start: NDArray[np.int64], stop: NDArray[np.int64]) -> Histories:
+        """The ranges ``start[u]:stop[u]`` of ``source``, one a user."""
+        offsets = np.concatenate([[0], np.cumsum(stop - start)]).astype(np.int64)
+        positions = np.arange(offsets[-1]) + np.repeat(start - offsets[:-1], stop - start)
+        return cls(offsets, source.item[positions], source.time[positions], source.weight[positions])
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    @property
+    def lengths(self) -> NDArray[np.int64]:
+        """int64 [U]."""
+        return np.diff(self.offsets)
+
+    def users(self) -> NDArray[np.int64]:
+        """int64 [N]: the user of each position."""
+        return np.repeat(np.arange(len(self)), self.lengths)
+
+    def steps_ago(self) -> NDArray[np.int64]:
+        """int64 [N]: how many of the user's positions came after each; 0 for the newest."""
+        return np.repeat(self.offsets[1:], self.lengths) - 1 - np.arange(len(self.items))
+
+    def take(self, users: NDArray[np.integer] | slice) -> Histories:
+        """The histories at ``users``, in that order."""
+        start, stop = self.offsets[:-1][users], self.offsets[1:][users]
+        return Histories.gathered(Interactions(self.items, self.items, self.times, self.weights), start, stop)
+
+    def where(self, keep: NDArray[np.bool_]) -> Histories:
+        """The positions [N] at which ``keep`` holds."""
+        offsets = np.concatenate([[0], np.cumsum(keep)])[self.offsets].astype(np.int64)
+        return Histories(offsets, self.items[keep], self.times[keep], self.weights[keep])
+
+    def last(self, n: int) -> Histories:
+        """At most the ``n`` newest positions of each user."""
+        return self.where(self.steps_ago() < n)
+
+    def renamed(self, rows: NDArray[np.integer]) -> Histories:
+        """Item row ``i`` becomes ``rows[i]``; positions whose new row is MISSING are left out."""
+        items = np.append(rows, -1)[self.items].astype(np.int32)
+        moved = Histories(self.offsets, items, self.times, self.weights)
+        return moved if (items >= 0).all() else moved.where(items >= 0)
+
+    def to_csr(self, n_items: int, values: NDArray[np.floating] | None = None) -> sp.csr_array:
+        """float32 [U, n_items]; ``values`` [N] at the positions (default 1), repeats keep the largest."""
+        values = np.ones(len(self.items), np.float32) if values is None else values.astype(np.float32)
+        order = np.lexsort((-values, self.items, self.users()))
+        user, item = self.users()[order], self.items[order]
+        first = np.ones(len(order), bool)
+        first[1:] = (user[1:] != user[:-1]) | (item[1:] != item[:-1])
+        return sp.csr_array(
+            (values[order][first], (user[first], item[first])), shape=(len(self), n_items), dtype=np.float32
+        )

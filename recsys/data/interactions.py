@@ -1,0 +1,120 @@
+"""Who touched what, when: the one table that every engine learns from."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+
+from recsys.atomic import atomic_path
+from recsys.errors import ArtifactError
+
+_COLUMNS = {"user": np.int32, "item": np.int32, "time": np.int64, "weight": np.float32}
+
+
+@dataclass(frozen=True, eq=False)
+class Interactions:
+    """Interactions sorted by (user, time, item); the item breaks ties so that the order of the file does not matter.
+
+    Args:
+        user: int32 [E], rows of the user vocabulary.
+        item: int32 [E], rows of the item vocabulary.
+        time: int64 [E], seconds since 1970 UTC, or a position within the user (`Dataset.clock` says which).
+        weight: float32 [E], positive; 1 where the data gives none.
+    """
+
+    user: NDArray[np.int32]
+    item: NDArray[np.int32]
+    time: NDArray[np.int64]
+    weight: NDArray[np.float32]
+
+    @classmethod
+    def of(
+        cls,
+        user: NDArray[np.integer],
+        item: NDArray[np.integer],
+        time: NDArray[np.integer] | None = None,
+        weight: NDArray[np.floating] | None = None,
+    ) -> Interactions:
+        """Interactions in any order, sorted; without ``time`` the order within a user is that of the item rows."""
+        time = np.zeros(len(user), np.int64) if time is None else time
+        weight = np.ones(len(user), np.float32) if weight is None else weight
+        order = np.lexsort((item, time, user))
+        parts = (user, item, time, weight)
+        return cls(*(np.ascontiguousarray(p[order], t) for p, t in zip(parts, _COLUMNS.values(), strict=True)))
+
+    @classmethod
+    def empty(cls) -> Interactions:
+        return cls(*(np.empty(0, kind) for kind in _COLUMNS.values()))
+
+    def __len__(self) -> int:
+        return len(self.user)
+
+    def select(self, where: NDArray[np.bool_] | NDArray[np.integer] | slice) -> Interactions:
+        """The interactions at a mask, ascending positions or a slice."""
+        return Interactions(self.user[where], self.item[where], self.time[where], self.weight[where])
+
+    def before(self, moment: int) -> Interactions:
+        """What came strictly before ``moment``."""
+        return self.select(self.time < moment)
+
+    def joined(self, other: Interactions) -> Interactions:
+        """Both, sorted again."""
+        return Interactions.of(
+            np.concatenate([self.user, other.user]),
+            np.concatenate([self.item, other.item]),
+            np.concatenate([self.time, other.time]),
+            np.concatenate([self.weight, other.weight]),
+        )
+
+    def offsets(self, n_users: int) -> NDArray[np.int64]:
+        """int64 [n_users + 1]: user ``u`` owns positions ``offsets[u]`` to ``offsets[u + 1]``."""
+        return np.concatenate([[0], np.cumsum(np.bincount(self.user, minlength=n_users))]).astype(np.int64)
+
+    def item_counts(self, n_items: int) -> NDArray[np.int64]:
+        """int64 [n_items]: interactions of each item."""
+        return np.bincount(self.item, minlength=n_items).astype(np.int64)
+
+    def to_csr(self, n_users: int, n_items: int, weighted: bool = False) -> sp.csr_array:
+        """float32 [n_users, n_items]; repeated pairs count once, or add their weights when ``weighted``."""
+        matrix = sp.csr_array(
+            (self.weight.astype(np.float32), (self.user, self.item)), shape=(n_users, n_items), dtype=np.float32
+        )
+        matrix.sum_duplicates()
+        if not weighted:
+            matrix.data[:] = 1
+        return matrix
+
+    @cached_property
+    def fingerprint(self) -> str:
+        digest = hashlib.sha256()
+        for name, kind in _COLUMNS.items():
+            digest.update(np.ascontiguousarray(getattr(self, name), kind).tobytes())
+        return digest.hexdigest()[:16]
+
+    def save(self, directory: Path) -> None:
+        """One ``.npy`` a column."""
+        with atomic_path(directory) as beside:
+            beside.mkdir()
+            for name in _COLUMNS:
+                np.save(beside / f"{name}.npy", getattr(self, name))
+
+    @classmethod
+    def load(cls, directory: Path) -> Interactions:
+        """What `save` wrote, memory-mapped read-only.
+
+        Raises:
+            ArtifactError: a column is missing, damaged or of another length.
+        """
+        try:
+            columns = [np.load(directory / f"{name}.npy", mmap_mode="r") for name in _COLUMNS]
+        except (OSError, ValueError, EOFError) as error:
+            raise ArtifactError(f"{directory} does not hold interactions ({error}); prepare the data again") from error
+        if len({len(column) for column in columns}) != 1:
+            raise ArtifactError(f"the columns in {directory} differ in length; prepare the data again")
+        return cls(*columns)

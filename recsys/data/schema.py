@@ -1,0 +1,84 @@
+"""What kind of thing each column of a table is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from recsys.atomic import read_json, write_json
+from recsys.choices import nearest
+from recsys.errors import ConfigError
+
+
+class Kind(StrEnum):
+    """The kinds of columns; each has its encoder."""
+
+    CATEGORICAL = "categorical"
+    TAGS = "tags"
+    NUMERIC = "numeric"
+    TIME = "time"
+    TEXT = "text"
+    IMAGE = "image"
+    EMBEDDING = "embedding"
+    IGNORED = "ignored"
+
+
+@dataclass(frozen=True)
+class Column:
+    """The kind of a column and, for tags, what stands between them."""
+
+    kind: Kind
+    separator: str = "|"
+
+    def __str__(self) -> str:
+        return f"{self.kind}({self.separator})" if self.kind is Kind.TAGS else str(self.kind)
+
+
+@dataclass(frozen=True)
+class Schema:
+    """Column name -> `Column`, in the order of the table."""
+
+    columns: Mapping[str, Column]
+
+    @classmethod
+    def of(cls, kinds: Mapping[str, str]) -> Schema:
+        """From names as a config gives them: ``{"genres": "tags", "cast": "tags:;"}``.
+
+        Raises:
+            ConfigError: a kind is unknown.
+        """
+        return cls({name: _column(name, text) for name, text in kinds.items()})
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.columns)
+
+    def names(self, *kinds: Kind) -> list[str]:
+        """The columns of any of ``kinds``."""
+        return [name for name, column in self.columns.items() if column.kind in kinds]
+
+    def to_dict(self) -> dict[str, str]:
+        """What `of` reads back."""
+        return {
+            name: f"tags:{column.separator}" if column.kind is Kind.TAGS else str(column.kind)
+            for name, column in self.columns.items()
+        }
+
+    def save(self, path: Path) -> None:
+        write_json(path, {"columns": [[name, text] for name, text in self.to_dict().items()]})
+
+    @classmethod
+    def load(cls, path: Path) -> Schema:
+        raw: dict[str, Any] = read_json(path)
+        return cls.of(dict(raw["columns"]))
+
+
+def _column(name: str, text: str) -> Column:
+    kind, _, separator = text.partition(":")
+    if kind not in set(Kind):
+        raise ConfigError(
+            f"column {name!r}: unknown kind {kind!r}{nearest(kind, list(Kind))}; the kinds are {', '.join(Kind)}"
+        )
+    return Column(Kind(kind), separator or "|")

@@ -1,0 +1,135 @@
+"""Outside ids and inside rows."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from recsys.atomic import atomic_path
+from recsys.errors import ArtifactError, DataError
+
+MISSING = -1
+"""The row of an id that a vocabulary does not hold."""
+
+Ids = NDArray[Any]
+"""Outside keys: int64, or an object array of str."""
+
+Rows = NDArray[np.int64]
+
+
+def as_ids(values: Iterable[Any]) -> Ids:
+    """``values`` as int64 when all are integers, else as an object array of str.
+
+    Raises:
+        DataError: a value is missing, or strings and integers are mixed.
+    """
+    array = values if isinstance(values, np.ndarray) else pd.Series(list(values), dtype=object).to_numpy()
+    if array.dtype.kind in "iu" and (array.size == 0 or array.max() <= np.iinfo(np.int64).max):
+        return array.astype(np.int64, copy=False)
+    kinds = {type(value) for value in array.tolist()}
+    if kinds <= {int}:
+        try:
+            return array.astype(np.int64)
+        except OverflowError as error:
+            raise DataError("an integer id does not fit in 64 bits; give such ids as strings") from error
+    if kinds <= {str}:
+        return array.astype(object)
+    raise DataError(f"ids must be all integers or all strings, found {sorted(k.__name__ for k in kinds)}")
+
+
+@dataclass(frozen=True, eq=False)
+class Vocabulary:
+    """Ids <-> rows: ``ids[row]`` is the outside key of ``row``.
+
+    Args:
+        ids: [n], unique; int64 or an object array of str.
+
+    Example:
+        >>> v = Vocabulary.of(["pear", "apple", "pear"])
+        >>> v.ids.tolist(), v.rows(["pear", "fig"]).tolist()
+        (['apple', 'pear'], [1, -1])
+    """
+
+    ids: Ids
+
+    @classmethod
+    def of(cls, ids: Iterable[Any]) -> Vocabulary:
+        """The distinct ``ids`` in ascending order."""
+        return cls(np.unique(as_ids(ids)))
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "ids", as_ids(self.ids))
+        if not self._index.is_unique:
+            twice = self._index[self._index.duplicated()][0]
+            raise DataError(f"the id {twice!r} stands twice in one vocabulary; ids must be unique")
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    @cached_property
+    def _index(self) -> pd.Index[Any]:
+        return pd.Index(self.ids, dtype=self.ids.dtype)
+
+    @property
+    def holds_integers(self) -> bool:
+        return self.ids.dtype.kind == "i"
+
+    def rows(self, ids: Iterable[Any]) -> Rows:
+        """The rows [n] of ``ids`` [n], MISSING where unknown; an id of the other type is unknown."""
+        array = as_ids(ids)
+        if len(array) and (array.dtype.kind == "i") != self.holds_integers:
+            return np.full(len(array), MISSING, dtype=np.int64)
+        return self._index.get_indexer(pd.Index(array, dtype=array.dtype)).astype(np.int64)
+
+    def extended(self, ids: Iterable[Any]) -> Vocabulary:
+        """This vocabulary with the unknown among ``ids`` appended in ascending order; old rows keep their place."""
+        new = as_ids(ids)
+        if not len(self):
+            return Vocabulary.of(new)
+        if not len(new):
+            return self
+        if (new.dtype.kind == "i") != self.holds_integers:
+            raise DataError("integer and string ids cannot join in one vocabulary; convert one of the tables")
+        fresh = np.unique(new[self.rows(new) == MISSING])
+        return Vocabulary(np.concatenate([self.ids, fresh])) if len(fresh) else self
+
+    def same_as(self, other: Vocabulary) -> bool:
+        """Whether both give the same rows."""
+        return self is other or (self.ids.dtype == other.ids.dtype and np.array_equal(self.ids, other.ids))
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """A digest of ids and their order."""
+        digest = hashlib.sha256(self.ids.dtype.kind.encode())
+        if self.holds_integers:
+            digest.update(np.ascontiguousarray(self.ids).tobytes())
+        else:
+            digest.update("\x00".join(self.ids).encode("utf-8", "surrogatepass"))
+        return digest.hexdigest()[:16]
+
+    def save(self, path: Path) -> None:
+        """One Parquet column ``id``."""
+        dtype = "int64" if self.holds_integers else "str"
+        with atomic_path(path) as beside:
+            pd.DataFrame({"id": pd.Series(self.ids, dtype=dtype)}).to_parquet(beside, index=False)
+
+    @classmethod
+    def load(cls, path: Path) -> Vocabulary:
+        """What `save` wrote.
+
+        Raises:
+            ArtifactError: the file is missing or damaged.
+        """
+        try:
+            column = pd.read_parquet(path, columns=["id"])["id"]
+        except (OSError, ValueError, KeyError) as error:
+            raise ArtifactError(f"{path} is not a vocabulary ({error})") from error
+        return cls(column.to_numpy() if column.dtype.kind == "i" else column.to_numpy(dtype=object))

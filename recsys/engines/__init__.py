@@ -1,0 +1,17 @@
+"""Everything that recommends, by name."""
+
+from recsys.choices import Choices
+from recsys.engine import Engine
+
+ENGINES: Choices[type[Engine]] = Choices(
+    "engine",
+    {
+        "popularity": "recsys.engines.popularity:Popularity",
+        "itemknn": "recsys.engines.itemknn:ItemKnn",
+        "ease": "recsys.engines.ease:Ease",
+        "als": "recsys.engines.als:Als",
+        "bpr": "recsys.engines.bpr:Bpr",
+        "item2vec": "recsys.engines.item2vec:Item2Vec",
+        "two_tower": "recsys.engines.two_tower:TwoTower",
+    },
+)
