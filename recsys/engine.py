@@ -86,7 +86,7 @@ class Vectors:
         if self.dense is not None and items.dense is not None:
             result = self.dense @ items.dense.T
         if self.sparse is not None and items.sparse is not None:
-            product = self.sparse @ items.sparse.T
+            product: Any = self.sparse @ items.sparse.T
             wide = product.toarray() if sp.issparse(product) else np.asarray(product)
             result = wide if result is None else np.add(result, wide, out=result)
         assert result is not None, "users and items must share a part"
