@@ -1,0 +1,153 @@
+"""The best items of many users: the one place where vectors become ranked lists."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+import torch
+from numpy.typing import NDArray
+
+from recsys.data.histories import Histories
+from recsys.data.vocabulary import MISSING, Rows
+from recsys.engine import Vectors
+
+Ranked = tuple[Rows, NDArray[np.float32]]
+"""Item rows int64 [U, K] and scores float32 [U, K], best first; MISSING and -inf where a list ends early."""
+
+_BLOCK_BYTES = 32 * 2**20
+
+
+class Ranker:
+    """Item vectors made ready to be ranked for many blocks of users.
+
+    Equal scores are ordered by the lower item row, exactly, wherever they stand, so that a list does not depend on how
+    a sort happens to treat them. Memory is one buffer of scores [block, I], reused.
+
+    Args:
+        items: [I] vectors; rows that are not placed are never returned.
+        candidates: the item rows that may be returned, in any order; None is all of them.
+        block: users scored at once; None chooses about 32 MiB of scores.
+    """
+
+    def __init__(self, items: Vectors, candidates: NDArray[np.integer] | None = None, block: int | None = None) -> None:
+        self.n_items = len(items)
+        self._rows = None if candidates is None else np.unique(candidates).astype(np.int64)
+        chosen = items if self._rows is None else items.take(self._rows)
+        self._width = len(chosen)
+        self._dense = None if chosen.dense is None else torch.from_numpy(np.ascontiguousarray(chosen.dense)).T
+        self._sparse = None if chosen.sparse is None else _transposed(chosen.sparse)
+        self._barred = np.empty(0, np.int64) if chosen.placed is None else np.flatnonzero(~chosen.placed)
+        self._block = block or max(1, _BLOCK_BYTES // (4 * max(self._width, 1)))
+        self._buffer = torch.empty(0)
+
+    def top_k(self, users: Vectors, k: int, exclude: Histories | None = None) -> Ranked:
+        """The ``k`` best items of each of ``users`` [U].
+
+        Args:
+            users: vectors; a user who is not placed gets an empty list.
+            k: length of a list.
+            exclude: of the same U users, the items that must not be returned.
+        """
+        rows = np.full((len(users), k), MISSING, np.int64)
+        scores = np.full((len(users), k), -np.inf, np.float32)
+        depth = min(k, self._width)
+        for start in range(0, len(users) if depth else 0, self._block):
+            block = slice(start, min(start + self._block, len(users)))
+            part = users.take(block)
+            table = self._scores(part)
+            self._bar(table, part, None if exclude is None else exclude.take(block))
+            rows[block, :depth], scores[block, :depth] = _best(table, depth)
+        rows[np.isneginf(scores)] = MISSING
+        if self._rows is not None:
+            rows = np.append(self._rows, MISSING)[rows]
+        return rows, scores
+
+    def _scores(self, users: Vectors) -> torch.Tensor:
+        if len(self._buffer) < len(users):
+            self._buffer = torch.empty((min(self._block, max(len(users), 1)), self._width))
+        table = self._buffer[: len(users)]
+        filled = False
+        if self._dense is not None and users.dense is not None:
+            torch.matmul(torch.from_numpy(np.ascontiguousarray(users.dense)), self._dense, out=table)
+            filled = True
+        if self._sparse is not None and users.sparse is not None:
+            product: Any = users.sparse @ self._sparse
+            _add(table.numpy() if filled else table.zero_().numpy(), product)
+            filled = True
+        assert filled, "users and items must share a part"
+        return table
+
+    def _bar(self, table: torch.Tensor, users: Vectors, exclude: Histories | None) -> None:
+        """-inf at every score that must not be returned."""
+        values = table.numpy()
+        if len(self._barred):
+            values[:, self._barred] = -np.inf
+        if users.placed is not None:
+            values[~users.placed] = -np.inf
+        if exclude is not None:
+            columns, owners = exclude.items.astype(np.int64), exclude.users()
+            if self._rows is not None:
+                columns = self._column(columns)
+            known = (columns >= 0) & (columns < self._width)
+            values.reshape(-1)[(owners * self._width + columns)[known]] = -np.inf
+
+    def _column(self, items: Rows) -> Rows:
+        assert self._rows is not None
+        place = np.searchsorted(self._rows, items)
+        found = self._rows[np.minimum(place, self._width - 1)] == items
+        return np.where(found, place, MISSING)
+
+
+def top_k(
+    users: Vectors,
+    items: Vectors,
+    k: int,
+    exclude: Histories | None = None,
+    candidates: NDArray[np.integer] | None = None,
+) -> Ranked:
+    """The ``k`` best of ``items`` for each of ``users``, ties by the lower item row; see `Ranker`.
+
+    Example:
+        >>> rows, scores = top_k(Vectors(np.float32([[1, 0]])), Vectors(np.float32([[1, 0], [2, 1], [1, 5]])), k=2)
+        >>> rows.tolist(), scores.tolist()
+        ([[1, 0]], [[2.0, 1.0]])
+    """
+    return Ranker(items, candidates).top_k(users, k, exclude)
+
+
+def _transposed(part: sp.csr_array | NDArray[np.float32]) -> sp.csr_array | NDArray[np.float32]:
+    """[S, I], laid out once so that no block pays for it."""
+    return sp.csr_array(part.T) if sp.issparse(part) else np.ascontiguousarray(part.T)
+
+
+def _add(table: NDArray[np.float32], product: Any) -> None:
+    if sp.issparse(product):
+        entries = sp.coo_array(product)
+        table[entries.row, entries.col] += entries.data
+    else:
+        table += product
+
+
+def _best(table: torch.Tensor, k: int) -> Ranked:
+    """The ``k`` highest columns of each row of ``table``; `torch.topk` leaves the order of equal scores open."""
+    deeper = min(k + 1, table.shape[1])
+    top = torch.topk(table, deeper, dim=1)
+    scores, rows = top.values.numpy(), top.indices.numpy()
+    if deeper > k:
+        cut = np.flatnonzero((scores[:, k] == scores[:, k - 1]) & (scores[:, k] > -np.inf))
+        for user in cut:
+            _fill_lowest(table[user].numpy(), scores[user, :k], rows[user, :k])
+        scores, rows = scores[:, :k], rows[:, :k]
+    tied = np.flatnonzero((scores[:, 1:] == scores[:, :-1]).any(axis=1))
+    if len(tied):
+        order = np.lexsort((rows[tied], -scores[tied]), axis=1)
+        rows[tied] = np.take_along_axis(rows[tied], order, axis=1)
+    return rows, scores
+
+
+def _fill_lowest(values: NDArray[np.float32], scores: NDArray[np.float32], rows: NDArray[np.int64]) -> None:
+    """Of the columns that tie with the last score of a list, the lowest enter it."""
+    open_places = scores == scores[-1]
+    rows[open_places] = np.flatnonzero(values == scores[-1])[: open_places.sum()]

@@ -1,0 +1,107 @@
+import numpy as np
+import pytest
+import scipy.sparse as sp
+
+from recsys.data.histories import Histories
+from recsys.data.vocabulary import MISSING
+from recsys.engine import Vectors
+from recsys.ranking import Ranker, top_k
+
+
+def slow(scores, k, exclude=None, allowed=None):
+    """Sort every row in Python by (score descending, row ascending)."""
+    rows = np.full((len(scores), k), MISSING, np.int64)
+    values = np.full((len(scores), k), -np.inf, np.float32)
+    for user, row in enumerate(scores):
+        barred = set() if exclude is None else set(exclude[user])
+        ranked = [i for i in range(len(row)) if i not in barred and (allowed is None or allowed[i])]
+        ranked = sorted(ranked, key=lambda i: (-row[i], i))[:k]
+        rows[user, : len(ranked)] = ranked
+        values[user, : len(ranked)] = row[ranked]
+    return rows, values
+
+
+def integers(seed, *shape, high=3):
+    """Small integers: exact in float32, and full of ties."""
+    return np.random.default_rng(seed).integers(0, high, shape).astype(np.float32)
+
+
+def check(found, expected):
+    np.testing.assert_array_equal(found[0], expected[0])
+    np.testing.assert_array_equal(found[1], expected[1])
+
+
+@pytest.mark.parametrize("k", [1, 3, 10, 50, 60])
+@pytest.mark.parametrize("block", [1, 4, 100])
+def test_lists_equal_a_full_sort_also_among_ties(k, block):
+    users, items = integers(0, 17, 4), integers(1, 50, 4)
+    check(Ranker(Vectors(items), block=block).top_k(Vectors(users), k), slow(users @ items.T, k))
+
+
+def test_when_all_scores_tie_the_lowest_rows_win_in_order():
+    rows, scores = top_k(Vectors(np.ones((3, 1), np.float32)), Vectors(np.ones((1000, 1), np.float32)), 5)
+    assert rows.tolist() == [[0, 1, 2, 3, 4]] * 3
+    assert (scores == 1).all()
+
+
+@pytest.mark.parametrize("wide", [True, False], ids=["array", "csr"])
+@pytest.mark.parametrize("dense", [True, False], ids=["with dense", "sparse alone"])
+def test_the_sparse_part_adds_its_inner_product(dense, wide):
+    a, b = integers(2, 9, 6), integers(3, 30, 6)
+    users, items = integers(4, 9, 4), integers(5, 30, 4)
+    expected = a @ b.T + (users @ items.T if dense else 0)
+    found = top_k(
+        Vectors(users if dense else None, sp.csr_array(a)),
+        Vectors(items if dense else None, b if wide else sp.csr_array(b)),
+        7,
+    )
+    check(found, slow(expected, 7))
+
+
+def test_excluded_items_are_never_returned_and_unknown_ones_are_ignored():
+    users, items = integers(6, 8, 4), integers(7, 20, 4)
+    seen = [[0, 1, 2], [], [19, 19], list(range(20)), [MISSING, 3], list(range(18)), [5], []]
+    found = top_k(Vectors(users), Vectors(items), 4, Histories.of(seen))
+    check(found, slow(users @ items.T, 4, seen))
+    assert (found[0][3] == MISSING).all()
+    assert np.isneginf(found[1][3]).all()
+
+
+def test_exclusions_follow_their_users_across_blocks():
+    users, items = integers(8, 23, 4), integers(9, 20, 4)
+    seen = [list(np.random.default_rng(u).integers(0, 20, u % 7)) for u in range(23)]
+    found = Ranker(Vectors(items), block=5).top_k(Vectors(users), 6, Histories.of(seen))
+    check(found, slow(users @ items.T, 6, seen))
+
+
+def test_candidates_limit_the_catalogue_and_come_back_as_catalogue_rows():
+    users, items = integers(10, 8, 4), integers(11, 20, 4)
+    candidates = np.array([17, 3, 9, 3, 0])
+    seen = [[3], [17, 18], [], [0, 3, 9, 17], [1], [], [19], [MISSING]]
+    found = top_k(Vectors(users), Vectors(items), 4, Histories.of(seen), candidates)
+    check(found, slow(users @ items.T, 4, seen, np.isin(np.arange(20), candidates)))
+
+
+def test_no_candidates_give_empty_lists():
+    rows, scores = top_k(
+        Vectors(np.ones((2, 1), np.float32)), Vectors(np.ones((3, 1), np.float32)), 2, None, np.array([], int)
+    )
+    assert (rows == MISSING).all()
+    assert np.isneginf(scores).all()
+
+
+def test_an_item_without_a_place_is_never_returned_and_a_user_without_one_gets_nothing():
+    users, items = integers(12, 5, 4), integers(13, 12, 4)
+    placed = np.arange(12) % 3 > 0
+    rows, scores = top_k(
+        Vectors(users, placed=np.array([True, False, True, True, True])), Vectors(items, placed=placed), 10
+    )
+    expected = slow(users @ items.T, 10, allowed=placed)
+    keep = [0, 2, 3, 4]
+    check((rows[keep], scores[keep]), (expected[0][keep], expected[1][keep]))
+    assert (rows[1] == MISSING).all()
+
+
+def test_no_users_give_no_rows():
+    rows, scores = top_k(Vectors(np.empty((0, 2), np.float32)), Vectors(integers(1, 4, 2)), 3)
+    assert rows.shape == scores.shape == (0, 3)
