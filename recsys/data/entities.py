@@ -62,6 +62,10 @@ class EntityTable:
         grown = self.vocabulary.extended(ids)
         return EntityTable(grown, self.columns.reindex(range(len(grown))), self.schema)
 
+    def with_columns(self, names: list[str]) -> EntityTable:
+        """This table with the columns ``names`` alone."""
+        return EntityTable(self.vocabulary, self.columns[names], Schema({n: self.schema.columns[n] for n in names}))
+
     @cached_property
     def fingerprint(self) -> str:
         """A digest of ids, schema and every cell."""

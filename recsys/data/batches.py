@@ -1,0 +1,130 @@
+"""Batches of training histories: windows of like length side by side, so that almost nothing is padding."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recsys.data.interactions import Interactions
+from recsys.data.vocabulary import MISSING
+
+
+@dataclass(frozen=True, eq=False)
+class Windows:
+    """Stretches of histories to train on: events ``start[w]`` to ``stop[w]`` of one user.
+
+    Args:
+        user: int64 [W], user rows.
+        start: int64 [W], positions in the interactions.
+        stop: int64 [W].
+        first: int64 [W], the first position that is a target; what lies before it is context only.
+    """
+
+    user: NDArray[np.int64]
+    start: NDArray[np.int64]
+    stop: NDArray[np.int64]
+    first: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.user)
+
+    def select(self, rows: NDArray[np.integer] | NDArray[np.bool_]) -> Windows:
+        return Windows(self.user[rows], self.start[rows], self.stop[rows], self.first[rows])
+
+
+@dataclass(frozen=True, eq=False)
+class SequenceBatch:
+    """B windows as one rectangle, filled up on the right.
+
+    Args:
+        users: int64 [B], user rows.
+        items: int64 [B, L], item rows; MISSING is padding.
+        positions: int64 [N], the targets as flat positions in [B * L]; the vector that predicts position (b, l) may
+            use ``items[b, :l]`` alone.
+        targets: int64 [N], the items at ``positions``.
+    """
+
+    users: NDArray[np.int64]
+    items: NDArray[np.int64]
+    positions: NDArray[np.int64]
+    targets: NDArray[np.int64]
+
+
+def cut_windows(
+    train: Interactions,
+    n_users: int,
+    length: int,
+    context: int,
+    phase: int = 0,
+    targets: NDArray[np.bool_] | None = None,
+) -> Windows:
+    """Every interaction as a target once, in windows of at most ``length`` targets after at most ``context`` events.
+
+    Args:
+        train: what is learnt from.
+        n_users: size of the user vocabulary.
+        length: targets a window.
+        context: events before the first target of a window that does not begin the history.
+        phase: targets by which the first window of a long history is shorter, so that epochs cut elsewhere.
+        targets: bool [E], which interactions are to be predicted; None all. Windows without any are left out.
+    """
+    offsets = train.offsets(n_users)
+    begin, end = offsets[:-1], offsets[1:]
+    first = begin if targets is None else _first_true(targets, begin, end)
+    size = end - first
+    shift = np.where(size > length, phase % length, 0)
+    count = -(-(size + shift) // length)
+    user = np.repeat(np.arange(n_users), count)
+    number = np.arange(len(user)) - np.repeat(np.cumsum(count) - count, count)
+    lead = first[user] - shift[user] + number * length
+    target = np.maximum(lead, first[user])
+    stop = np.minimum(lead + length, end[user])
+    start = np.maximum(target - context, begin[user])
+    counted = np.arange(len(train) + 1) if targets is None else np.concatenate([[0], np.cumsum(targets)])
+    return Windows(user, start, stop, target).select(counted[np.maximum(stop, target)] > counted[target])
+
+
+def _first_true(mask: NDArray[np.bool_], begin: NDArray[np.int64], end: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The first position of each range at which ``mask`` holds, or the end of the range."""
+    held = np.append(np.flatnonzero(mask), len(mask))
+    found: NDArray[np.int64] = np.minimum(held[np.searchsorted(held, begin)], end)
+    return found
+
+
+def group(windows: Windows, tokens: int, rng: np.random.Generator) -> list[Windows]:
+    """Windows of like length together, in random order.
+
+    A group has at most ``tokens`` positions, padding included, and under one in twenty is padding, except in groups
+    too small (under an eighth of ``tokens``) to be worth a step of their own.
+    """
+    lengths = windows.stop - windows.start
+    order = np.lexsort((rng.random(len(windows)), lengths))
+    filled = np.concatenate([[0], np.cumsum(lengths[order])])
+    groups: list[Windows] = []
+    begin = 0
+    for end in range(1, len(order) + 1):
+        if end < len(order):
+            size = (end - begin + 1) * lengths[order[end]]
+            padded = size - (filled[end + 1] - filled[begin]) > 0.05 * size
+            full = size > tokens or (padded and filled[end] - filled[begin] > tokens / 8)
+        if end == len(order) or full:
+            groups.append(windows.select(order[begin:end]))
+            begin = end
+    return [groups[i] for i in rng.permutation(len(groups))]
+
+
+def to_batch(train: Interactions, windows: Windows, targets: NDArray[np.bool_] | None = None) -> SequenceBatch:
+    """The rectangle of ``windows``; of their targets, those at which ``targets`` [E] holds."""
+    lengths = windows.stop - windows.start
+    columns = np.arange(int(lengths.max(initial=0)))
+    inside = columns < lengths[:, None]
+    source = windows.start[:, None] + columns
+    items = np.full(inside.shape, MISSING, np.int64)
+    items[inside] = train.item[source[inside]]
+    asked = inside & (source >= windows.first[:, None])
+    if targets is not None:
+        asked[asked] = targets[source[asked]]
+    positions = np.flatnonzero(asked)
+    return SequenceBatch(windows.user, items, positions, items.reshape(-1)[positions])

@@ -1,0 +1,114 @@
+"""The two-tower model's training task: every event of every history predicted from what came before it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from recsys.data.batches import SequenceBatch, Windows, cut_windows, group, to_batch
+from recsys.data.interactions import Interactions
+from recsys.losses import Loss
+from recsys.models.two_tower import TwoTowerModel
+from recsys.negatives import Sampler
+
+
+class HistoryTask:
+    """Batches of windows, and the loss of one.
+
+    The item tower runs once a step over the distinct items of the batch (histories, targets and negatives), or over the
+    whole catalogue when the loss wants it; users' own inputs are encoded once a user and gathered to the positions.
+
+    Args:
+        module: the model.
+        train: what is learnt from.
+        n_users: size of the user vocabulary.
+        item_values: input name -> values of all items.
+        user_values: input name -> values of all users.
+        loss: see `recsys.losses`.
+        sampler: of shared negatives; None scores the whole catalogue.
+        length: targets a window.
+        context: events before a later window of a long history.
+        tokens: positions a batch.
+        validation: gives the metric to maximise; None where nothing is chosen.
+        targets: bool [E], which events are learnt; None all.
+    """
+
+    def __init__(
+        self,
+        module: TwoTowerModel,
+        train: Interactions,
+        n_users: int,
+        item_values: dict[str, Tensor],
+        user_values: dict[str, Tensor],
+        loss: Loss,
+        sampler: Sampler | None,
+        length: int,
+        context: int,
+        tokens: int,
+        validation: Callable[[], float] | None,
+        targets: NDArray[np.bool_] | None = None,
+    ) -> None:
+        self.module = module
+        self.train = train
+        self.n_users = n_users
+        self.item_values = item_values
+        self.user_values = user_values
+        self.compute_loss = loss
+        self.sampler = sampler
+        self.length, self.context, self.tokens = length, context, tokens
+        self.validation = validation
+        self.targets = targets
+        self.catalogue = np.flatnonzero(train.item_counts(len(item_values["__id__"])) > 0)
+
+    def batches(self, epoch: int, rng: np.random.Generator) -> Sequence[Windows]:
+        phase = int(rng.integers(self.length))
+        windows = cut_windows(self.train, self.n_users, self.length, self.context, phase, self.targets)
+        return group(windows, self.tokens, rng)
+
+    def loss(self, batch: Windows, rng: np.random.Generator) -> Tensor:
+        sequence = to_batch(self.train, batch, self.targets)
+        candidates, log_q = self._candidates(sequence, rng)
+        known = sequence.items.reshape(-1)
+        rows = np.unique(np.concatenate([known[known >= 0], candidates]))
+        device = self.module.project.weight.device
+        features = {name: values[rows].to(device) for name, values in self.item_values.items()}
+        vectors = self.module.item_vectors(features)
+        scored = self.module.with_bias(vectors, features)
+        users = self._users(sequence, rows, vectors, device)
+        return self.compute_loss(
+            users,
+            scored[_to(np.searchsorted(rows, candidates), device)],
+            scored[_to(np.searchsorted(rows, sequence.targets), device)],
+            _to(candidates, device),
+            _to(sequence.targets, device),
+            None if log_q is None else _to(log_q, device),
+        )
+
+    def validate(self) -> float | None:
+        return None if self.validation is None else self.validation()
+
+    def _candidates(
+        self, sequence: SequenceBatch, rng: np.random.Generator
+    ) -> tuple[NDArray[np.int64], NDArray[np.float32] | None]:
+        if self.sampler is None:
+            return self.catalogue, None
+        drawn = self.sampler.sample(sequence.targets, rng)
+        return drawn.rows, drawn.log_q
+
+    def _users(self, sequence: SequenceBatch, rows: NDArray[np.int64], vectors: Tensor, device: torch.device) -> Tensor:
+        inside = sequence.items >= 0
+        places = np.where(inside, np.searchsorted(rows, sequence.items), 0)
+        pooled = self.module.pooling(vectors[_to(places, device)], _to(inside, device)).flatten(0, 1)
+        own = self.module.encode_users(
+            {name: values[sequence.users].to(device) for name, values in self.user_values.items()}
+        )
+        owner = sequence.positions // sequence.items.shape[1] if own.shape[1] else np.zeros_like(sequence.positions)
+        return self.module.user_vectors(pooled[_to(sequence.positions, device)], own[_to(owner, device)])
+
+
+def _to(array: NDArray[np.generic], device: torch.device) -> Tensor:
+    return torch.from_numpy(array).to(device)

@@ -1,0 +1,112 @@
+"""From a config to modules: the only place where both meet."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from pydantic import Field
+from torch import nn
+
+from recsys.config import Config
+from recsys.data.features import FeatureColumn
+from recsys.encoders import ENCODERS, kind_of
+from recsys.models.fusion import FUSIONS
+from recsys.models.pooling import POOLINGS
+from recsys.models.two_tower import IdEncoder, Tower, TwoTowerModel
+
+
+class ModelOptions(Config):
+    """The shape of a two-tower model.
+
+    Args:
+        dim: D of both towers.
+        item_id: whether an item has a vector of its own beside its features.
+        user_id: whether a user has; off by default, for a user is the history and the features.
+        id_dropout: share of ids hidden in a training step.
+        item_fusion: how the item's inputs are joined.
+        user_fusion: how history and user inputs are joined.
+        pooling: of the history, ``decayed`` (one fixed rate) or ``learned`` (rates and saliences).
+        heads: of the learned pooling.
+        rate: of the decayed pooling, the weight of a step.
+        similarity: ``cosine`` or ``dot``.
+        temperature: divides the logits.
+        dropout: in pooled histories and fusions.
+        item_bias: a learned bias an item id.
+        numeric: encoder of numeric columns: ``linear``, ``periodic`` or ``piecewise``.
+    """
+
+    dim: int = Field(64, ge=2)
+    item_id: bool = True
+    user_id: bool = False
+    id_dropout: float = Field(0.1, ge=0, lt=1)
+    item_fusion: str = "concat"
+    user_fusion: str = "concat"
+    pooling: str = "learned"
+    heads: int = Field(4, ge=1)
+    rate: float = Field(0.8, gt=0, le=1)
+    similarity: str = Field("cosine", pattern="^(cosine|dot)$")
+    temperature: float = Field(0.07, gt=0)
+    dropout: float = Field(0.2, ge=0, lt=1)
+    item_bias: bool = False
+    numeric: str = "linear"
+
+
+def build_two_tower(
+    options: ModelOptions,
+    item_columns: Sequence[FeatureColumn],
+    user_columns: Sequence[FeatureColumn],
+    n_items: int,
+    n_users: int,
+    tables: Mapping[str, nn.Module],
+) -> TwoTowerModel:
+    """A two-tower model over the given columns.
+
+    Args:
+        options: its shape.
+        item_columns: the item's features.
+        user_columns: the user's features.
+        n_items: rows of the item id table.
+        n_users: rows of the user id table.
+        tables: pretrained encoders of items by name, from rows to [n, dim].
+    """
+    item_inputs = _encoders(item_columns, options) | dict(tables)
+    if options.item_id or not item_inputs:
+        item_inputs["__id__"] = IdEncoder(n_items, options.dim, options.id_dropout if item_inputs else 0.0)
+    user_inputs = _encoders(user_columns, options)
+    if options.user_id:
+        user_inputs["__id__"] = IdEncoder(n_users, options.dim, options.id_dropout)
+    pooling = (
+        POOLINGS["learned"](options.dim, options.heads)
+        if options.pooling == "learned"
+        else POOLINGS[options.pooling](options.dim, options.rate)
+    )
+    return TwoTowerModel(
+        Tower(item_inputs, _fusion(options.item_fusion, len(item_inputs), options)),
+        pooling,
+        user_inputs,
+        _fusion(options.user_fusion, 1 + len(user_inputs), options),
+        options.dim,
+        options.similarity == "cosine",
+        options.temperature,
+        options.dropout,
+        _bias(n_items) if options.item_bias else None,
+    )
+
+
+def _encoders(columns: Sequence[FeatureColumn], options: ModelOptions) -> dict[str, nn.Module]:
+    result: dict[str, nn.Module] = {}
+    for column in columns:
+        kind = kind_of(column)
+        flat = {"style": options.numeric} if kind == "numeric" else {}
+        result[column.name] = ENCODERS[kind].build(column, options.dim, **flat)
+    return result
+
+
+def _fusion(name: str, inputs: int, options: ModelOptions) -> nn.Module:
+    return FUSIONS[name](inputs, options.dim, options.dropout)
+
+
+def _bias(n_items: int) -> IdEncoder:
+    bias = IdEncoder(n_items, 1)
+    nn.init.zeros_(bias.table.weight)
+    return bias

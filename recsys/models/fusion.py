@@ -1,0 +1,75 @@
+"""Fusion: from one vector an input to one vector an entity."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from recsys.choices import Choices
+
+
+class SumFusion(nn.Module):
+    """The sum of the inputs.
+
+    Args:
+        inputs: M, how many vectors are joined.
+        dim: D of each and of the result.
+        dropout: share of hidden units dropped in training (none here).
+    """
+
+    def __init__(self, inputs: int, dim: int, dropout: float = 0.0) -> None:
+        super().__init__()
+
+    def forward(self, vectors: Tensor) -> Tensor:
+        """[n, M, D] -> [n, D]."""
+        return vectors.sum(1)
+
+
+class GatedFusion(nn.Module):
+    r"""A weighted sum whose weights each input's vector helps to decide: :math:`\sum_m 2\sigma(W [v_1 .. v_M])_m v_m`.
+
+    Begins as the plain sum.
+    """
+
+    def __init__(self, inputs: int, dim: int, dropout: float = 0.0) -> None:
+        super().__init__()
+        self.gate = nn.Linear(inputs * dim, inputs)
+        self.dropout = nn.Dropout(dropout)
+        nn.init.zeros_(self.gate.weight)
+        nn.init.zeros_(self.gate.bias)
+
+    def forward(self, vectors: Tensor) -> Tensor:
+        """[n, M, D] -> [n, D]."""
+        gates = 2 * torch.sigmoid(self.gate(self.dropout(vectors.flatten(1))))
+        return torch.einsum("nm,nmd->nd", gates, vectors)
+
+
+class ConcatFusion(nn.Module):
+    """The sum of the inputs and a perceptron of their concatenation.
+
+    The perceptron's last layer begins at zero, so that training starts from the plain sum and keeps what is additive.
+    """
+
+    def __init__(self, inputs: int, dim: int, dropout: float = 0.0) -> None:
+        super().__init__()
+        self.hidden = nn.Linear(inputs * dim, 2 * dim)
+        self.dropout = nn.Dropout(dropout)
+        self.out = nn.Linear(2 * dim, dim)
+        nn.init.zeros_(self.out.weight)
+        nn.init.zeros_(self.out.bias)
+
+    def forward(self, vectors: Tensor) -> Tensor:
+        """[n, M, D] -> [n, D]."""
+        hidden = torch.nn.functional.gelu(self.hidden(vectors.flatten(1)))
+        fused: Tensor = self.out(self.dropout(hidden)) + vectors.sum(1)
+        return fused
+
+
+FUSIONS: Choices[type[nn.Module]] = Choices(
+    "fusion",
+    {
+        "sum": "recsys.models.fusion:SumFusion",
+        "gated": "recsys.models.fusion:GatedFusion",
+        "concat": "recsys.models.fusion:ConcatFusion",
+    },
+)

@@ -1,0 +1,88 @@
+"""Growing a trained model: new rows and inputs are added, and what was there keeps its weights."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from recsys.models.two_tower import IdEncoder, TwoTowerModel
+
+
+def take_over(new: TwoTowerModel, old: TwoTowerModel) -> None:
+    """Gives ``new``, built for grown vocabularies and columns, the weights of ``old`` wherever both have them.
+
+    Tables that grew keep their old rows. A fusion that joins more inputs than before keeps the weights of the old ones;
+    its weights for new inputs begin at zero, and what a new input adds begins small.
+
+    Args:
+        new: changed in place.
+        old: the trained parent.
+    """
+    _copy(new.pooling.state_dict(), old.pooling.state_dict())
+    _copy(new.project.state_dict(), old.project.state_dict())
+    _grow_ids(new, old)
+    for encoders, before in ((new.items.encoders, old.items.encoders), (new.users, old.users)):
+        for name, encoder in encoders.items():
+            if name in before:
+                _copy(encoder.state_dict(), before[name].state_dict())
+            else:
+                _silence(encoder)
+    dim = new.project.weight.shape[0]
+    _grow_fusion(new.items.fusion, old.items.fusion, list(new.items.encoders), list(old.items.encoders), dim)
+    _grow_fusion(new.user_fusion, old.user_fusion, ["", *new.users], ["", *old.users], dim)
+
+
+def _copy(new: dict[str, Tensor], old: dict[str, Tensor]) -> None:
+    """Old values into the leading rows of the new ones."""
+    for name, value in old.items():
+        if value.ndim == 0:
+            new[name].copy_(value)
+        elif new[name].shape[1:] == value.shape[1:]:
+            new[name][: len(value)] = value
+
+
+def _grow_ids(new: TwoTowerModel, old: TwoTowerModel) -> None:
+    pairs = [(new.bias, old.bias)]
+    pairs += [
+        (modules[name], before[name])
+        for modules, before in ((new.items.encoders, old.items.encoders), (new.users, old.users))
+        for name in modules
+        if name in before and isinstance(before[name], IdEncoder)
+    ]
+    for fresh, known in pairs:
+        if isinstance(fresh, IdEncoder) and isinstance(known, IdEncoder):
+            with torch.no_grad():
+                fresh.table.weight[len(known.table.weight) :] = known.absent
+
+
+def _silence(encoder: nn.Module) -> None:
+    with torch.no_grad():
+        for parameter in encoder.parameters():
+            parameter.mul_(0.1)
+
+
+def _grow_fusion(new: nn.Module, old: nn.Module, inputs: Sequence[str], before: Sequence[str], dim: int) -> None:
+    wide = {len(before) * dim: dim, len(before): 1}
+    target, source = new.state_dict(), old.state_dict()
+    for name, value in source.items():
+        fresh = target[name]
+        if fresh.shape == value.shape:
+            fresh.copy_(value)
+            continue
+        fresh.zero_()
+        rows = _places(inputs, before, wide.get(value.shape[0], 0), value.shape[0], fresh.shape[0])
+        if value.ndim == 1:
+            fresh[rows] = value
+        else:
+            columns = _places(inputs, before, dim, value.shape[1], fresh.shape[1])
+            fresh[rows[:, None], columns] = value
+
+
+def _places(inputs: Sequence[str], before: Sequence[str], width: int, old: int, new: int) -> Tensor:
+    """Where the old rows or columns lie among the new ones."""
+    if old == new:
+        return torch.arange(old)
+    blocks = [torch.arange(width) + width * list(inputs).index(name) for name in before]
+    return torch.cat(blocks)

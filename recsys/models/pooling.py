@@ -1,0 +1,121 @@
+"""History pooling: from the item vectors of a history to one vector at every position, in one causal pass."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from recsys.choices import Choices
+
+
+class DecayedPooling(nn.Module):
+    r"""The decayed mean of what came before: :math:`p_i = \sum_{j<i} r^{i-1-j} v_j / \sum_{j<i} r^{i-1-j}`.
+
+    A position without a past gets a learned vector.
+
+    Args:
+        dim: D of the item vectors.
+        rate: r in (0, 1], the weight of a step.
+    """
+
+    def __init__(self, dim: int, rate: float = 0.8) -> None:
+        super().__init__()
+        self.heads = 1
+        self.dim = dim
+        self.empty = nn.Parameter(torch.zeros(dim))
+        self.register_buffer("rate", torch.tensor([rate]))
+        self.rate: Tensor
+
+    def rates(self) -> Tensor:
+        """[H] weight of a step."""
+        return self.rate
+
+    def salience(self, vectors: Tensor) -> Tensor:
+        """[..., H] positive weight of each item: one."""
+        return torch.ones(*vectors.shape[:-1], self.heads, device=vectors.device)
+
+    def forward(self, vectors: Tensor, inside: Tensor) -> Tensor:
+        """The pooled past at every position.
+
+        Args:
+            vectors: [B, L, D], oldest first.
+            inside: bool [B, L], False at padding, which lies on the right.
+
+        Returns:
+            [B, L, H * D]; position l sees positions before l alone.
+        """
+        return _causal_pool(vectors, self.salience(vectors) * inside[..., None], self.rates(), self.empty)
+
+    def at_end(self, vectors: Tensor, steps_ago: Tensor, owner: Tensor, users: int) -> Tensor:
+        """The pooled whole history of each user, from packed positions.
+
+        Args:
+            vectors: [N, D].
+            steps_ago: [N], 0 for the newest position of a user.
+            owner: [N], the user of each position.
+            users: U.
+
+        Returns:
+            [U, H * D], what `forward` gives at the position after the last.
+        """
+        weight = self.salience(vectors) * self.rates() ** steps_ago[:, None]  # [N, H]
+        total = vectors.new_zeros(users, self.heads).index_add_(0, owner, weight)
+        pooled = torch.stack(
+            [
+                vectors.new_zeros(users, self.dim).index_add_(0, owner, vectors * weight[:, head, None])
+                for head in range(self.heads)
+            ],
+            1,
+        )
+        return _normalised(pooled, total, self.empty).flatten(1)
+
+
+class LearnedPooling(DecayedPooling):
+    r"""Several decayed means at learned rates, each weighing items by a learned salience.
+
+    Head h weighs item j at position i by :math:`r_h^{i-1-j} \exp(w_h \cdot v_j)`, normalised: attention whose query is
+    the position alone, at the cost of one small triangular product a head.
+
+    Args:
+        dim: D of the item vectors.
+        heads: H, with rates spread from the last item alone to almost the whole history.
+    """
+
+    def __init__(self, dim: int, heads: int = 4) -> None:
+        super().__init__(dim)
+        self.heads = heads
+        rates = torch.tensor([0.2, 0.7, 0.93, 0.99]) if heads == 4 else 1 - torch.logspace(-0.1, -2, heads)
+        self.logit = nn.Parameter(torch.logit(rates))
+        self.weigh = nn.Linear(dim, heads, bias=False)
+        nn.init.zeros_(self.weigh.weight)
+
+    def rates(self) -> Tensor:
+        return torch.sigmoid(self.logit)
+
+    def salience(self, vectors: Tensor) -> Tensor:
+        weight: Tensor = self.weigh(vectors)
+        return torch.exp(weight.clamp(-8, 8))
+
+
+def _causal_pool(vectors: Tensor, salience: Tensor, rates: Tensor, empty: Tensor) -> Tensor:
+    length = vectors.shape[1]
+    steps = torch.arange(length, device=vectors.device)
+    gap = steps[:, None] - 1 - steps
+    pooled, totals = [], []
+    for head, rate in enumerate(rates):
+        weight = torch.where(gap >= 0, rate ** gap.clamp(min=0), 0.0)  # [L, L]
+        pooled.append(weight @ (vectors * salience[..., head, None]))
+        totals.append((weight @ salience[..., head, None]).squeeze(-1))
+    return _normalised(torch.stack(pooled, -2), torch.stack(totals, -1), empty).flatten(-2)
+
+
+def _normalised(pooled: Tensor, totals: Tensor, empty: Tensor) -> Tensor:
+    nothing = totals <= 0
+    mean = pooled / totals.masked_fill(nothing, 1.0)[..., None]
+    return torch.where(nothing[..., None], empty, mean)
+
+
+POOLINGS: Choices[type[DecayedPooling]] = Choices(
+    "history pooling",
+    {"decayed": "recsys.models.pooling:DecayedPooling", "learned": "recsys.models.pooling:LearnedPooling"},
+)

@@ -1,0 +1,174 @@
+"""The two-tower model: users and items in one inner-product space."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+from recsys.models.pooling import DecayedPooling
+
+Features = Mapping[str, Tensor]
+"""Feature name -> values, one row an entity; the only string-keyed value in the model."""
+
+
+class IdEncoder(nn.Module):
+    """A vector an id; MISSING, and ids dropped at random in training, share one learned vector.
+
+    Args:
+        size: n ids.
+        dim: D.
+        drop: share of ids hidden in a training step, so that the rest of the tower learns to do without them.
+    """
+
+    def __init__(self, size: int, dim: int, drop: float = 0.0) -> None:
+        super().__init__()
+        self.table = nn.Embedding(size, dim)
+        self.absent = nn.Parameter(torch.zeros(dim))
+        self.drop = drop
+        nn.init.normal_(self.table.weight, std=dim**-0.5)
+
+    def forward(self, rows: Tensor) -> Tensor:
+        """int64 [n], MISSING allowed -> [n, D]."""
+        hidden = rows < 0
+        if self.training and self.drop:
+            hidden = hidden | (torch.rand(len(rows), device=rows.device) < self.drop)
+        vectors: Tensor = self.table(rows.clamp(min=0))
+        return torch.where(hidden[:, None], self.absent, vectors)
+
+    def grown(self, size: int) -> IdEncoder:
+        """With ``size`` rows; old rows keep their vectors, new ones begin at the missing vector."""
+        old, dim = self.table.weight.shape
+        result = IdEncoder(size, dim, self.drop)
+        with torch.no_grad():
+            result.absent.copy_(self.absent)
+            result.table.weight[:old] = self.table.weight
+            result.table.weight[old:] = self.absent
+        return result
+
+
+class TableEncoder(nn.Module):
+    """A pretrained table: frozen vectors behind a learned projection; rows without one get a learned vector.
+
+    Args:
+        vectors: float32 [n, D_table]; scaled to unit mean square, so that tables of any scale train alike.
+        dim: D.
+        drop: share of rows hidden in a training step.
+    """
+
+    def __init__(self, vectors: Tensor, dim: int, drop: float = 0.1) -> None:
+        super().__init__()
+        self.register_buffer("vectors", vectors)
+        self.vectors: Tensor
+        self.project = nn.Linear(vectors.shape[1], dim, bias=False)
+        self.absent = nn.Parameter(torch.zeros(dim))
+        self.drop = drop
+
+    def forward(self, rows: Tensor) -> Tensor:
+        """int64 [n], MISSING allowed -> [n, D]."""
+        hidden = rows < 0
+        if self.training and self.drop:
+            hidden = hidden | (torch.rand(len(rows), device=rows.device) < self.drop)
+        scale = self.vectors.square().mean().sqrt().clamp(min=1e-12)
+        vectors: Tensor = self.project(self.vectors[rows.clamp(min=0)] / scale) * self.project.weight.shape[0] ** -0.5
+        return torch.where(hidden[:, None], self.absent, vectors)
+
+
+class Tower(nn.Module):
+    """One encoder an input, and a fusion of what they give.
+
+    Args:
+        encoders: input name -> module from its values to [n, D].
+        fusion: from [n, M, D] to [n, D].
+    """
+
+    def __init__(self, encoders: Mapping[str, nn.Module], fusion: nn.Module) -> None:
+        super().__init__()
+        self.encoders = nn.ModuleDict(encoders)
+        self.fusion = fusion
+
+    def encode(self, features: Features) -> list[Tensor]:
+        """The vector [n, D] of each input, in the order of the encoders."""
+        return [encoder(features[name]) for name, encoder in self.encoders.items()]
+
+    def forward(self, features: Features) -> Tensor:
+        """[n, D]."""
+        fused: Tensor = self.fusion(torch.stack(self.encode(features), 1))
+        return fused
+
+
+class TwoTowerModel(nn.Module):
+    """Item tower, history pooling over the item tower's own vectors, user tower, and how they meet.
+
+    Args:
+        items: the item tower; it serves both what is scored and the histories.
+        pooling: from item vectors to the pooled past at each position.
+        users: encoders of the user's inputs; the pooled history joins them as one more.
+        user_fusion: fuses history and user inputs.
+        dim: D.
+        cosine: both sides normalised to length one; otherwise the plain inner product.
+        temperature: divides the logits; it is inside the user vectors.
+        dropout: share of the history's item vectors' components dropped in training.
+        bias: whether each item id has a bias, one more column against a user's 1.
+    """
+
+    def __init__(
+        self,
+        items: Tower,
+        pooling: DecayedPooling,
+        users: Mapping[str, nn.Module],
+        user_fusion: nn.Module,
+        dim: int,
+        cosine: bool,
+        temperature: float,
+        dropout: float,
+        bias: IdEncoder | None = None,
+    ) -> None:
+        super().__init__()
+        self.items = items
+        self.pooling = pooling
+        self.project = nn.Linear(pooling.heads * dim, dim, bias=False)
+        self.users = nn.ModuleDict(users)
+        self.user_fusion = user_fusion
+        self.cosine = cosine
+        self.temperature = temperature
+        self.dropout = nn.Dropout(dropout)
+        self.bias = bias
+        with torch.no_grad():
+            self.project.weight.copy_(torch.eye(dim).repeat(1, pooling.heads) / pooling.heads)
+
+    def item_vectors(self, features: Features) -> Tensor:
+        """[n, D], of length one when cosine; without the bias column."""
+        vectors: Tensor = self.items(features)
+        return nn.functional.normalize(vectors, dim=-1) if self.cosine else vectors
+
+    def with_bias(self, vectors: Tensor, features: Features) -> Tensor:
+        """The item vectors as they are scored: [n, D], or [n, D + 1] with the bias."""
+        if self.bias is None:
+            return vectors
+        return torch.cat([vectors, self.bias(features["__id__"])], 1)
+
+    def encode_users(self, features: Features) -> Tensor:
+        """[B, M, D]: the user's own inputs, computed once a user; M may be 0."""
+        encoded = [encoder(features[name]) for name, encoder in self.users.items()]
+        if encoded:
+            return torch.stack(encoded, 1)
+        return self.project.weight.new_zeros(1, 0, self.project.weight.shape[0])
+
+    def user_vectors(self, pooled: Tensor, own: Tensor) -> Tensor:
+        """Scored user vectors.
+
+        Args:
+            pooled: [n, H * D], the pooled history.
+            own: [n, M, D] from `encode_users`.
+
+        Returns:
+            [n, D], or [n, D + 1] with the bias; divided by the temperature.
+        """
+        history = self.project(self.dropout(pooled))
+        vectors: Tensor = self.user_fusion(torch.cat([history[:, None], own], 1))
+        if self.cosine:
+            vectors = nn.functional.normalize(vectors, dim=-1)
+        vectors = vectors / self.temperature
+        return vectors if self.bias is None else torch.cat([vectors, torch.ones_like(vectors[:, :1])], 1)

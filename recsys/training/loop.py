@@ -1,0 +1,261 @@
+"""The training loop: the only one."""
+
+from __future__ import annotations
+
+import copy
+import math
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, Protocol, TypeVar
+
+import numpy as np
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from recsys.config import Config
+from recsys.seeding import stream, stream_seed
+from recsys.tracking import Tracker
+from recsys.training.checkpoint import Checkpoint
+
+Batch_contra = TypeVar("Batch_contra", contravariant=True)
+BatchT = TypeVar("BatchT")
+
+
+class LoopOptions(Config):
+    """How to train.
+
+    Args:
+        epochs: at most this many passes.
+        learning_rate: peak rate of AdamW.
+        weight_decay: decoupled decay of all weights.
+        schedule: of the learning rate after ``warmup`` steps.
+        warmup: steps of linear rise.
+        clip: largest gradient norm; 0 does not clip.
+        ema: decay of the exponential moving average of the weights that is validated and kept; 0 keeps the weights.
+        patience: validations without a better metric before training stops; 0 never stops early.
+        validate_every: epochs between validations.
+        checkpoint_seconds: least time between two checkpoints inside an epoch.
+        rates: learning-rate factor of the parameters whose name starts with the key; 0 freezes them.
+        device: ``auto`` takes CUDA (with bf16) when there is one.
+    """
+
+    epochs: int = Field(30, ge=1)
+    learning_rate: float = Field(3e-3, gt=0)
+    weight_decay: float = Field(0.0, ge=0)
+    schedule: Literal["cosine", "linear", "constant"] = "cosine"
+    warmup: int = Field(50, ge=0)
+    clip: float = Field(0.0, ge=0)
+    ema: float = Field(0.0, ge=0, lt=1)
+    patience: int = Field(5, ge=0)
+    validate_every: int = Field(1, ge=1)
+    checkpoint_seconds: float = Field(20.0, ge=0)
+    rates: dict[str, float] = {}
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+
+
+class Task(Protocol[BatchT]):
+    """What is trained: a module, its batches, its loss and the metric that chooses the epoch."""
+
+    module: nn.Module
+
+    def batches(self, epoch: int, rng: np.random.Generator) -> Sequence[BatchT]:
+        """The batches of an epoch; the same for the same epoch and stream."""
+        ...
+
+    def loss(self, batch: BatchT, rng: np.random.Generator) -> Tensor:
+        """The scalar to descend."""
+        ...
+
+    def validate(self) -> float | None:
+        """The metric to maximise, or None when there is nothing to choose on."""
+        ...
+
+
+@dataclass
+class Progress:
+    """Where a training stands; JSON values alone."""
+
+    epoch: int = 0
+    step: int = 0
+    loss_sum: float = 0.0
+    best_epoch: int = 0
+    best_metric: float | None = None
+    finished: bool = False
+    curve: list[dict[str, float]] = field(default_factory=list)
+
+
+def train(
+    task: Task[BatchT],
+    options: LoopOptions,
+    seed: int,
+    tracker: Tracker,
+    *,
+    epochs: int | None = None,
+    directory: Path | None = None,
+    identity: str = "",
+) -> Progress:
+    """Trains ``task.module`` in place and leaves in it the weights of the best epoch.
+
+    Every step draws its random numbers from a stream named by epoch and step, so that a run that was killed and
+    resumes from ``directory`` ends with the same bytes as one that was left alone.
+
+    Args:
+        task: what to train.
+        options: how.
+        seed: gives every stream.
+        tracker: sees the curve and the progress.
+        epochs: stop after this many; the schedule still spans ``options.epochs`` (a refit repeats what was chosen).
+        directory: keeps the checkpoint; None keeps none.
+        identity: what the checkpoint must have been made from to be resumed.
+    """
+    device = _device(options)
+    module = task.module.to(device)
+    optimizer = _optimizer(module, options)
+    ema = copy.deepcopy(module) if options.ema else None
+    best: dict[str, Tensor] = {}
+    checkpoint = Checkpoint(directory / "training.safetensors", identity) if directory else None
+    state = Progress()
+    if checkpoint and (found := checkpoint.restore(module, optimizer, ema)):
+        state, best = Progress(**found[0]), found[1]
+        tracker.say(f"training resumes at epoch {state.epoch + 1}, step {state.step}")
+    last = epochs or options.epochs
+    saved = time.monotonic()
+    while state.epoch < last and not state.finished:
+        batches = task.batches(state.epoch, stream(seed, "batches", state.epoch))
+        started, first = time.monotonic(), state.step
+        module.train()
+        while state.step < len(batches):
+            torch.manual_seed(stream_seed(seed, "torch", state.epoch, state.step))
+            rng = stream(seed, "step", state.epoch, state.step)
+            total = len(batches) * options.epochs
+            _set_rate(optimizer, options, state.epoch * len(batches) + state.step, total)
+            state.loss_sum += _step(task, batches[state.step], rng, optimizer, options, device)
+            state.step += 1
+            if ema is not None:
+                _average(ema, module, options.ema)
+            tracker.progress(_line(state, len(batches), last, (time.monotonic() - started) / (state.step - first)))
+            if checkpoint and time.monotonic() - saved > options.checkpoint_seconds:
+                checkpoint.save(vars(state), module, optimizer, ema, best)
+                saved = time.monotonic()
+        _end_epoch(task, ema, options, state, best, len(batches), tracker, choose=epochs is None)
+        if checkpoint:
+            checkpoint.save(vars(state), module, optimizer, ema, best)
+            saved = time.monotonic()
+    final = best or (ema if ema is not None else module).state_dict()
+    module.load_state_dict(final)
+    module.eval()
+    if not best:
+        state.best_epoch = state.epoch
+    return state
+
+
+def _step(
+    task: Task[BatchT],
+    batch: BatchT,
+    rng: np.random.Generator,
+    optimizer: torch.optim.Optimizer,
+    options: LoopOptions,
+    device: torch.device,
+) -> float:
+    optimizer.zero_grad(set_to_none=False)
+    with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
+        loss = task.loss(batch, rng)
+    loss.backward()  # type: ignore[no-untyped-call]
+    if options.clip:
+        nn.utils.clip_grad_norm_(task.module.parameters(), options.clip)
+    optimizer.step()
+    return float(loss.detach())
+
+
+def _end_epoch(
+    task: Task[BatchT],
+    ema: nn.Module | None,
+    options: LoopOptions,
+    state: Progress,
+    best: dict[str, Tensor],
+    steps: int,
+    tracker: Tracker,
+    choose: bool,
+) -> None:
+    point = {"epoch": float(state.epoch + 1), "loss": state.loss_sum / max(steps, 1)}
+    state.epoch, state.step, state.loss_sum = state.epoch + 1, 0, 0.0
+    if choose and (state.epoch % options.validate_every == 0 or state.epoch == options.epochs):
+        with averaged(task.module, ema):
+            metric = task.validate()
+            if metric is not None:
+                point["metric"] = metric
+                if state.best_metric is None or metric > state.best_metric:
+                    state.best_metric, state.best_epoch = metric, state.epoch
+                    best.update({name: value.detach().clone() for name, value in task.module.state_dict().items()})
+                waited = (state.epoch - state.best_epoch) // options.validate_every
+                state.finished = 0 < options.patience <= waited
+    state.curve.append(point)
+    tracker.log_metrics({key: value for key, value in point.items() if key != "epoch"}, step=state.epoch)
+
+
+@contextmanager
+def averaged(module: nn.Module, ema: nn.Module | None) -> Iterator[None]:
+    """``module`` with the averaged weights inside the block, in evaluation mode."""
+    training = module.training
+    own = {name: value.clone() for name, value in module.state_dict().items()} if ema is not None else {}
+    if ema is not None:
+        module.load_state_dict(ema.state_dict())
+    module.eval()
+    try:
+        with torch.no_grad():
+            yield
+    finally:
+        if ema is not None:
+            module.load_state_dict(own)
+        module.train(training)
+
+
+def _optimizer(module: nn.Module, options: LoopOptions) -> torch.optim.Optimizer:
+    groups: dict[float, list[nn.Parameter]] = {}
+    for name, parameter in module.named_parameters():
+        factor = _factor(name, options.rates)
+        parameter.requires_grad_(factor > 0 and parameter.requires_grad)
+        if parameter.requires_grad:
+            groups.setdefault(factor, []).append(parameter)
+    rate = options.learning_rate
+    return torch.optim.AdamW(
+        [{"params": parameters, "lr": rate * factor, "factor": factor} for factor, parameters in groups.items()],
+        weight_decay=options.weight_decay,
+        fused=True,
+    )
+
+
+def _factor(name: str, rates: Mapping[str, float]) -> float:
+    matching = [prefix for prefix in rates if name == prefix or name.startswith(f"{prefix}.")]
+    return rates[max(matching, key=len)] if matching else 1.0
+
+
+def _set_rate(optimizer: torch.optim.Optimizer, options: LoopOptions, step: int, total: int) -> None:
+    rise = min(1.0, (step + 1) / (options.warmup + 1))
+    done = min(1.0, step / max(total, 1))
+    shape = {"cosine": 0.5 * (1 + math.cos(math.pi * done)), "linear": 1 - done, "constant": 1.0}[options.schedule]
+    for part in optimizer.param_groups:
+        part["lr"] = options.learning_rate * part["factor"] * rise * shape
+
+
+def _average(ema: nn.Module, module: nn.Module, decay: float) -> None:
+    with torch.no_grad():
+        for mean, value in zip(ema.parameters(), module.parameters(), strict=True):
+            mean.lerp_(value, 1 - decay)
+
+
+def _line(state: Progress, steps: int, epochs: int, seconds: float) -> str:
+    left = seconds * (steps - state.step + steps * (epochs - state.epoch - 1))
+    metric = "" if state.best_metric is None else f"  best {state.best_metric:.4f} (epoch {state.best_epoch})"
+    loss = state.loss_sum / max(state.step, 1)
+    return f"epoch {state.epoch + 1}/{epochs}  {state.step}/{steps}  loss {loss:.4f}{metric}  {left:.0f} s left"
+
+
+def _device(options: LoopOptions) -> torch.device:
+    if options.device == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    return torch.device(options.device)

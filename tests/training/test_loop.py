@@ -1,0 +1,77 @@
+import pytest
+import torch
+from torch import nn
+
+from recsys.tracking import SilentTracker
+from recsys.training.loop import LoopOptions, train
+
+
+class Noisy:
+    """Fits a line under dropout; fails after some steps to play a killed process."""
+
+    def __init__(self, die_after=None):
+        torch.manual_seed(0)
+        self.module = nn.Sequential(nn.Linear(4, 8), nn.Dropout(0.5), nn.Linear(8, 1))
+        self.left = die_after
+
+    def batches(self, epoch, rng):
+        return [rng.normal(size=(16, 4)).astype("float32") for _ in range(5)]
+
+    def loss(self, batch, rng):
+        if self.left is not None:
+            self.left -= 1
+            if self.left < 0:
+                raise KeyboardInterrupt
+        x = torch.from_numpy(batch) + torch.from_numpy(rng.normal(size=batch.shape).astype("float32")) * 0.1
+        return (self.module(x).squeeze(1) - x.sum(1)).square().mean()
+
+    def validate(self):
+        x = torch.linspace(-1, 1, 40).reshape(10, 4)
+        return -float((self.module(x).squeeze(1) - x.sum(1)).square().mean())
+
+
+OPTIONS = LoopOptions(epochs=6, warmup=3, clip=1.0, ema=0.9, patience=0, checkpoint_seconds=0, learning_rate=0.01)
+
+
+@pytest.mark.parametrize("die_after", [0, 1, 7, 15, 29])
+def test_a_killed_training_resumes_to_the_same_weights(tmp_path, die_after):
+    whole, killed, resumed = Noisy(), Noisy(die_after), Noisy()
+    expected = train(whole, OPTIONS, 1, SilentTracker())
+    with pytest.raises(KeyboardInterrupt):
+        train(killed, OPTIONS, 1, SilentTracker(), directory=tmp_path, identity="x")
+    progress = train(resumed, OPTIONS, 1, SilentTracker(), directory=tmp_path, identity="x")
+    assert progress.curve == expected.curve
+    for a, b in zip(whole.module.parameters(), resumed.module.parameters(), strict=True):
+        assert torch.equal(a, b)
+
+
+def test_a_finished_training_is_not_repeated(tmp_path):
+    first = Noisy()
+    train(first, OPTIONS, 1, SilentTracker(), directory=tmp_path, identity="x")
+    again = Noisy(die_after=0)
+    train(again, OPTIONS, 1, SilentTracker(), directory=tmp_path, identity="x")
+    assert torch.equal(first.module[0].weight, again.module[0].weight)
+
+
+def test_the_weights_of_the_best_epoch_are_kept():
+    class Rising(Noisy):
+        metrics = iter([0.1, 0.5, 0.3, 0.2, 0.1, 0.0])
+
+        def validate(self):
+            value = next(self.metrics)
+            if value == 0.5:
+                self.best = self.module[0].weight.detach().clone()
+            return value
+
+    task = Rising()
+    progress = train(task, OPTIONS.model_copy(update={"patience": 2, "ema": 0.0}), 1, SilentTracker())
+    assert progress.best_epoch == 2
+    assert len(progress.curve) == 4
+    assert torch.equal(task.module[0].weight, task.best)
+
+
+def test_a_frozen_part_stays_as_it_is():
+    task = Noisy()
+    before = task.module[0].weight.detach().clone()
+    train(task, OPTIONS.model_copy(update={"rates": {"0": 0.0, "2.bias": 0.1}}), 1, SilentTracker())
+    assert torch.equal(task.module[0].weight, before)
