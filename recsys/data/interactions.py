@@ -94,7 +94,7 @@ class Interactions:
     def fingerprint(self) -> str:
         digest = hashlib.sha256()
         for name, kind in _COLUMNS.items():
-            digest.update(np.ascontiguousarray(getattr(self, name), kind).tobytes())
+            digest.update(np.ascontiguousarray(getattr(self, name), kind).data)
         return digest.hexdigest()[:16]
 
     def save(self, directory: Path) -> None:

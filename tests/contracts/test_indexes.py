@@ -1,0 +1,53 @@
+"""Every index answers like the exact ranking wherever it is exact: on a small catalogue."""
+
+import numpy as np
+import pytest
+
+from recsys.data.histories import Histories
+from recsys.data.vocabulary import MISSING
+from recsys.engine import Vectors
+from recsys.ranking import top_k
+from recsys.retrieval import INDEXES
+
+pytestmark = pytest.mark.filterwarnings("ignore:.*[Ss]wig.*:DeprecationWarning")
+
+
+@pytest.fixture(params=sorted(INDEXES))
+def index(request):
+    if request.param == "faiss":
+        pytest.importorskip("faiss")
+    return INDEXES[request.param]
+
+
+def vectors(seed, n, dim=8, **rest):
+    return Vectors(np.random.default_rng(seed).normal(size=(n, dim)).astype(np.float32), **rest)
+
+
+def histories(n_users, n_items):
+    rng = np.random.default_rng(3)
+    return Histories.of([rng.integers(-1, n_items, rng.integers(0, 30)).tolist() for _ in range(n_users)])
+
+
+@pytest.mark.parametrize("candidates", [None, np.arange(0, 200, 3)], ids=["all items", "some items"])
+@pytest.mark.parametrize("seen", [True, False])
+def test_an_index_finds_what_the_exact_ranking_finds(index, candidates, seen):
+    users, items = vectors(0, 20), vectors(1, 200, placed=np.arange(200) % 7 > 0)
+    exclude = histories(20, 200) if seen else None
+    rows, scores = index(items, candidates).top_k(users, 10, exclude)
+    expected_rows, expected_scores = top_k(users, items, 10, exclude, candidates)
+    np.testing.assert_array_equal(rows, expected_rows)
+    np.testing.assert_allclose(scores, expected_scores, rtol=1e-5)
+
+
+def test_a_short_catalogue_leaves_places_empty(index):
+    rows, scores = index(vectors(1, 3)).top_k(vectors(0, 2), 5, Histories.of([[1], []]))
+    assert (rows[0, 2:] == MISSING).all()
+    assert (rows[1, 3:] == MISSING).all()
+    assert np.isneginf(scores[rows == MISSING]).all()
+    assert (np.sort(rows[1, :3]) == [0, 1, 2]).all()
+
+
+def test_a_user_without_a_place_gets_nothing(index):
+    rows, _ = index(vectors(1, 9)).top_k(vectors(0, 2, placed=np.array([False, True])), 4)
+    assert (rows[0] == MISSING).all()
+    assert (rows[1] != MISSING).all()
