@@ -39,7 +39,7 @@ class Ranker:
         self._dense = None if chosen.dense is None else torch.from_numpy(np.ascontiguousarray(chosen.dense)).T
         self._sparse = None if chosen.sparse is None else _transposed(chosen.sparse)
         self._barred = np.empty(0, np.int64) if chosen.placed is None else np.flatnonzero(~chosen.placed)
-        self._block = block or max(1, _BLOCK_BYTES // (4 * max(self._width, 1)))
+        self._block = block or block_rows(self._width)
         self._buffer = torch.empty(0)
 
     def top_k(self, users: Vectors, k: int, exclude: Histories | None = None) -> Ranked:
@@ -115,6 +115,11 @@ def top_k(
         ([[1, 0]], [[2.0, 1.0]])
     """
     return Ranker(items, candidates).top_k(users, k, exclude)
+
+
+def block_rows(n_items: int) -> int:
+    """Users that are scored at once against ``n_items`` when nothing else is asked for."""
+    return max(1, _BLOCK_BYTES // (4 * max(n_items, 1)))
 
 
 def _transposed(part: sp.csr_array | NDArray[np.float32]) -> sp.csr_array | NDArray[np.float32]:
