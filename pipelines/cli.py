@@ -1,0 +1,231 @@
+"""The command line: ``recsys COMMAND CONFIG``. Nothing heavy is imported before a command runs.
+
+Exit codes: 0 done, 1 error (one clear message), 2 the gate said no.
+"""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NoReturn
+
+import click
+import typer
+
+from recsys.errors import RecsysError
+
+if TYPE_CHECKING:
+    from pipelines.config import RunConfig
+    from pipelines.workspace import Workspace
+    from recsys.tracking import ConsoleTracker
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    help="Learned embeddings of users and items, turned into recommendations.",
+)
+
+ConfigPath = Annotated[Path, typer.Argument(metavar="CONFIG", help="A TOML file, as in pipelines/configs/.")]
+Output = Annotated[Path | None, typer.Option("--output", help="Where everything goes; default runs/NAME.")]
+Set = Annotated[
+    list[str] | None, typer.Option("--set", metavar="SECTION.KEY=VALUE", help="Changes one key; repeatable.")
+]
+Name = Annotated[str | None, typer.Option("--engine", help="An engine of the run; default the one that is promoted.")]
+
+
+@app.callback()
+def _options(debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False) -> None:
+    """`main` reads --debug itself, wherever it stands."""
+
+
+@app.command()
+def run(config: ConfigPath, output: Output = None, set_: Set = None) -> int:
+    """Every stage of CONFIG in order; what has not changed is reused."""
+    return _stages(config, output, set_, "recommend")
+
+
+@app.command()
+def demo(output: Output = None, set_: Set = None) -> int:
+    """MovieLens 100K from raw tables to recommendations, with a summary at the end."""
+    from pipelines.demo import CONFIG, summary
+
+    code = _stages(CONFIG, output, set_, "recommend")
+    settings, workspace = _open(CONFIG, output, set_)
+    print(summary(settings, workspace))
+    return code
+
+
+@app.command()
+def data(name: Annotated[str | None, typer.Argument(help="A named public data set; none lists them.")] = None) -> None:
+    """Lists the named public data sets, or fetches one and shows what it holds."""
+    from pipelines.inspect_data import describe_source, list_sources
+
+    print(list_sources() if name is None else describe_source(name))
+
+
+@app.command()
+def validate(
+    config: Annotated[
+        Path | None, typer.Argument(metavar="[CONFIG]", help="A TOML file with a [data] section.")
+    ] = None,
+    interactions: Annotated[Path | None, typer.Option(help="A CSV or Parquet file instead of CONFIG.")] = None,
+    users: Annotated[Path | None, typer.Option(help="The users' table.")] = None,
+    items: Annotated[Path | None, typer.Option(help="The items' table.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False,
+    set_: Set = None,
+) -> int:
+    """Reports everything that is wrong with the raw tables at once; 1 when an error is among it."""
+    from pipelines.inspect_data import data_config, findings
+
+    text, failed = findings(data_config(config, interactions, users, items, set_ or ()), as_json=json)
+    print(text)
+    return 1 if failed else 0
+
+
+@app.command()
+def prepare(config: ConfigPath, output: Output = None, set_: Set = None) -> int:
+    """Raw tables become a checked dataset on disk and its split."""
+    return _stages(config, output, set_, "prepare")
+
+
+@app.command()
+def pretrain(config: ConfigPath, output: Output = None, set_: Set = None) -> int:
+    """The embedding tables that engines build on."""
+    return _stages(config, output, set_, "pretrain")
+
+
+@app.command()
+def train(config: ConfigPath, output: Output = None, set_: Set = None) -> int:
+    """A bundle for each engine."""
+    return _stages(config, output, set_, "train")
+
+
+@app.command()
+def evaluate(config: ConfigPath, output: Output = None, set_: Set = None) -> int:
+    """Every engine on the test questions: report.json and report.html."""
+    return _stages(config, output, set_, "evaluate")
+
+
+@app.command()
+def promote(config: ConfigPath, output: Output = None, set_: Set = None) -> int:
+    """The candidate against the champion; 2 when the gate says no."""
+    return _stages(config, output, set_, "promote")
+
+
+@app.command()
+def rollback(config: ConfigPath, output: Output = None, set_: Set = None) -> None:
+    """The champion before takes the alias back."""
+    from pipelines.promote import rollback as roll_back
+
+    print(roll_back(*_open(config, output, set_)))
+
+
+@app.command()
+def recommend(
+    config: ConfigPath,
+    output: Output = None,
+    alias: Annotated[str | None, typer.Option(help="A registered model: alias or version number.")] = None,
+    bundle: Annotated[Path | None, typer.Option(help="A bundle folder instead of the registered model.")] = None,
+    set_: Set = None,
+) -> None:
+    """The top items of every user, as Parquet parts; resumes after a kill."""
+    from pipelines.recommend import run_from
+
+    settings, workspace = _open(config, output, set_)
+    _prepared(settings, workspace)
+    print(run_from(settings, workspace, _tracker(), alias=alias, bundle=bundle))
+
+
+@app.command()
+def finetune(
+    config: ConfigPath,
+    interactions: Annotated[Path, typer.Option(help="The newer interactions, columns as in CONFIG.")],
+    users: Annotated[Path | None, typer.Option(help="Their users, new ones included.")] = None,
+    items: Annotated[Path | None, typer.Option(help="Their items, new ones included.")] = None,
+    bundle: Annotated[Path | None, typer.Option(help="The parent; default the bundle of the promoted engine.")] = None,
+    output: Output = None,
+    set_: Set = None,
+) -> None:
+    """A bundle and newer data become a child bundle."""
+    from pipelines.finetune import run as finetune_run
+
+    settings, workspace = _open(config, output, set_)
+    print(finetune_run(settings, workspace, _tracker(), interactions, users, items, bundle))
+
+
+@app.command()
+def similar(
+    config: ConfigPath,
+    title: Annotated[str, typer.Argument(help="An item's title, a part of it, or its id.")],
+    k: Annotated[int, typer.Option(help="How many.")] = 10,
+    engine: Name = None,
+    output: Output = None,
+    set_: Set = None,
+) -> None:
+    """The items whose vectors are nearest to an item's."""
+    from pipelines.similar import similar_items
+
+    settings, workspace = _open(config, output, set_)
+    print(similar_items(settings, workspace, title, k, engine))
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """The entry point: turns errors into one message and an exit code."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    debug = "--debug" in words
+    words = [word for word in words if word != "--debug"]
+    try:
+        sys.exit(app(words, standalone_mode=False, prog_name="recsys") or 0)
+    except click.exceptions.NoArgsIsHelpError as error:
+        print(error.format_message())
+        sys.exit(0)
+    except click.ClickException as error:
+        _fail(error.format_message(), debug)
+    except RecsysError as error:
+        _fail(str(error), debug)
+    except (KeyboardInterrupt, click.Abort):
+        _fail("interrupted; the same command continues where it stopped", debug)
+    except Exception as error:
+        _fail(f"unexpected {type(error).__name__}: {error} (--debug shows where)", debug)
+
+
+def _fail(message: str, debug: bool) -> NoReturn:
+    if debug:
+        traceback.print_exc()
+    print(f"error: {message}", file=sys.stderr)
+    sys.exit(1)
+
+
+def _open(config: Path, output: Path | None, set_: list[str] | None) -> tuple[RunConfig, Workspace]:
+    from pipelines.config import read_run_config
+    from pipelines.workspace import Workspace
+
+    settings = read_run_config(config, set_ or ())
+    return settings, Workspace(output or Path("runs") / settings.name)
+
+
+def _stages(config: Path, output: Path | None, set_: list[str] | None, last: str) -> int:
+    from pipelines.stages import run_stages
+
+    settings, workspace = _open(config, output, set_)
+    return run_stages(settings, workspace, _tracker(), last)
+
+
+def _prepared(settings: RunConfig, workspace: Workspace) -> None:
+    from pipelines.prepare import run as prepare_run
+
+    prepare_run(settings, workspace, _tracker())
+
+
+def _tracker() -> ConsoleTracker:
+    from recsys.tracking import ConsoleTracker
+
+    return ConsoleTracker()
+
+
+if __name__ == "__main__":
+    main()

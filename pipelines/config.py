@@ -1,0 +1,188 @@
+"""What one run is: a TOML file with a section for each stage."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field
+
+from recsys.choices import nearest
+from recsys.config import Config, apply_overrides, parse, read_toml
+from recsys.data.readers import DataConfig
+from recsys.data.split import SplitConfig
+from recsys.engines import ENGINES
+from recsys.errors import ConfigError
+from recsys.registry.gate import GateConfig
+from recsys.retrieval.recommend import RecommendOptions
+
+
+class SplitSection(SplitConfig):
+    """The protocol, and what happens once validation has chosen.
+
+    Args:
+        refit: train once more on train and validation together, with the number of epochs that validation chose.
+            Reports name it: ``leave_one_out/refit``; never compare across the two.
+    """
+
+    refit: bool = False
+
+
+class PretrainSection(Config):
+    """One embedding table that engines can build on.
+
+    Args:
+        engine: the kind of engine that learns it; it must leave item embeddings.
+        share: the earliest share of the training interactions it learns from. Below 1, the interactions that the
+            towers have still to predict are not all inside the table already.
+        options: of the engine.
+    """
+
+    engine: str
+    share: float = Field(default=0.5, gt=0, le=1)
+    options: dict[str, Any] = Field(default_factory=dict)
+
+
+class EvaluateSection(Config):
+    """What the report holds.
+
+    Args:
+        ks: list lengths.
+        seen_filtered: leave out what a user's history holds.
+        baseline: the engine that all others are tested against; None takes the first of ``[engines]``.
+    """
+
+    ks: tuple[int, ...] = (1, 5, 10, 20, 50, 100)
+    seen_filtered: bool = True
+    baseline: str | None = None
+
+
+class PromoteSection(Config):
+    """Which engine stands for promotion, under which model name, through which gate.
+
+    Args:
+        engine: a name of ``[engines]``.
+        model: the registered name; None takes the name of the run.
+        tracking_uri: of MLflow; None keeps a sqlite file in the output folder.
+        gate: the rules.
+    """
+
+    engine: str
+    model: str | None = None
+    tracking_uri: str | None = None
+    gate: GateConfig = GateConfig()
+
+
+class RecommendSection(RecommendOptions):
+    """The nightly batch.
+
+    Args:
+        engine: recommends with this engine of the run; None takes the champion of ``[promote]``.
+    """
+
+    engine: str | None = None
+
+    @property
+    def options(self) -> RecommendOptions:
+        """What the batch itself is told."""
+        return RecommendOptions(**self.model_dump(exclude={"engine"}))
+
+
+class RunConfig(Config):
+    """One complete run, as ``pipelines/configs/*.toml`` holds them.
+
+    Args:
+        name: of the run; the output goes to ``runs/NAME`` unless told otherwise.
+        seed: gives every random stream.
+        data: the raw tables.
+        split: the protocol.
+        pretrain: embedding tables by name.
+        engines: options by name; ``kind`` says which engine when the name does not.
+        finetune: options of the parent's engine that change when it is fine-tuned.
+        evaluate: the report.
+        promote: the gate; None promotes nothing.
+        recommend: the batch; None recommends nothing.
+    """
+
+    name: str
+    seed: int = 0
+    data: DataConfig
+    split: SplitSection
+    pretrain: dict[str, PretrainSection] = Field(default_factory=dict)
+    engines: dict[str, dict[str, Any]] = Field(min_length=1)
+    finetune: dict[str, Any] = Field(default_factory=dict)
+    evaluate: EvaluateSection = EvaluateSection()
+    promote: PromoteSection | None = None
+    recommend: RecommendSection | None = None
+
+    @property
+    def baseline(self) -> str:
+        return self.evaluate.baseline or next(iter(self.engines))
+
+    @property
+    def candidate(self) -> str:
+        """The engine that stands for the run: the promoted one, else the one that recommends, else the last."""
+        if self.promote is not None:
+            return self.promote.engine
+        return (self.recommend and self.recommend.engine) or list(self.engines)[-1]
+
+
+@dataclass(frozen=True)
+class EngineSpec:
+    """An engine to build: its name in reports, its kind, and its checked config."""
+
+    name: str
+    kind: str
+    config: Config
+
+
+def engine_spec(name: str, raw: Mapping[str, Any], where: str = "config") -> EngineSpec:
+    """``[engines.NAME]`` as the engine's own config; ``kind`` defaults to the name.
+
+    Raises:
+        ConfigError: an unknown kind, or a key that this kind does not know.
+    """
+    kind = str(raw.get("kind", name))
+    options = {key: value for key, value in raw.items() if key != "kind"}
+    return EngineSpec(name, kind, parse(ENGINES[kind].Config, options, f"{where} [{name}]"))
+
+
+def pretrain_spec(name: str, section: PretrainSection) -> EngineSpec:
+    """The engine that learns the table ``name``."""
+    return engine_spec(name, {"kind": section.engine, **section.options}, "pretrain")
+
+
+def engine_specs(config: RunConfig) -> list[EngineSpec]:
+    """Every engine of the run, in the order of the file."""
+    return [engine_spec(name, raw, "engines") for name, raw in config.engines.items()]
+
+
+def read_run_config(path: Path, overrides: Iterable[str] = ()) -> RunConfig:
+    """The run at ``path``; everything that can be checked without data is checked here.
+
+    Raises:
+        ConfigError: names every key that is unknown, missing or of a wrong type, and names that name nothing.
+    """
+    config = parse(RunConfig, apply_overrides(read_toml(path), overrides), str(path))
+    engine_specs(config)
+    for name, section in config.pretrain.items():
+        pretrain_spec(name, section)
+    _named(config, "evaluate.baseline", config.baseline)
+    if config.promote is not None:
+        _named(config, "promote.engine", config.promote.engine)
+    if config.recommend is not None:
+        if config.recommend.engine is not None:
+            _named(config, "recommend.engine", config.recommend.engine)
+        elif config.promote is None:
+            raise ConfigError(f"{path}: [recommend] needs an engine, or a [promote] section whose champion it can ask")
+    return config
+
+
+def _named(config: RunConfig, key: str, name: str) -> None:
+    if name not in config.engines:
+        raise ConfigError(
+            f"{key} = {name!r} is no engine of this run{nearest(name, config.engines) or '.'} "
+            f"[engines] has: {', '.join(config.engines)}"
+        )

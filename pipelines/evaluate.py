@@ -1,0 +1,64 @@
+"""evaluate: every engine of the run answers the test questions; one report holds and compares them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from pipelines.config import RunConfig
+from pipelines.workspace import Workspace, code_version, file_digest
+from recsys.atomic import read_json
+from recsys.evaluation.evaluate import evaluate
+from recsys.evaluation.report import build_report, write_report
+from recsys.registry.bundle import Bundle
+from recsys.tracking import Tracker
+
+_CODE = ("recsys/evaluation", "recsys/ranking.py", "recsys/engine.py", "pipelines/evaluate.py")
+
+
+def run(config: RunConfig, workspace: Workspace, tracker: Tracker) -> None:
+    """Leaves ``report.json`` and ``report.html``."""
+    data, split = workspace.load_dataset(), workspace.load_split()
+    facts = {
+        "section": config.evaluate.model_dump(mode="json"),
+        "baseline": config.baseline,
+        "split": split.fingerprint,
+        "bundles": {name: bundle_digest(workspace.bundle(name)) for name in config.engines},
+        "seed": config.seed,
+        "code": code_version(*_CODE),
+    }
+    outputs = [workspace.report, workspace.report.with_suffix(".html")]
+    if workspace.reused("evaluate", facts, outputs, tracker):
+        return
+    workspace.started("evaluate")
+    results = {}
+    for name in config.engines:
+        engine = Bundle.load(workspace.bundle(name)).engine
+        results[name] = evaluate(
+            engine, data, split.test, ks=config.evaluate.ks, seen_filtered=config.evaluate.seen_filtered
+        )
+        tracker.say(f"evaluate/{name}: {len(split.test)} users")
+    training = {name: read_json(workspace.training(name)) for name in config.engines}
+    report = build_report(
+        {"name": data.name, "fingerprint": data.fingerprint},
+        split,
+        results,
+        baseline=config.baseline,
+        seen_filtered=config.evaluate.seen_filtered,
+        curves={name: record["curve"] for name, record in training.items()},
+        costs={name: _cost(record) for name, record in training.items()},
+        settings={"run": config.name, "seed": config.seed, "engines": config.engines},
+    )
+    write_report(report, workspace.directory)
+    workspace.finished("evaluate", facts)
+    for path in outputs:
+        tracker.log_artifact(path)
+
+
+def bundle_digest(bundle: Path) -> str:
+    """A digest of everything in a bundle: its manifest holds a checksum of each file."""
+    return file_digest(bundle / "manifest.json")
+
+
+def _cost(record: dict[str, Any]) -> dict[str, float]:
+    return {key: record[key] for key in ("fit_seconds", "peak_memory_mb")}

@@ -1,0 +1,66 @@
+"""recommend: the top items of every user from the promoted model, or from a bundle."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pipelines.config import RunConfig
+from pipelines.evaluate import bundle_digest
+from pipelines.promote import open_store
+from pipelines.workspace import Workspace, code_version
+from recsys.errors import ConfigError
+from recsys.registry.bundle import Bundle
+from recsys.retrieval.manifest import MANIFEST, Manifest
+from recsys.retrieval.recommend import recommend
+from recsys.tracking import Tracker
+
+_CODE = ("recsys/retrieval", "recsys/ranking.py", "recsys/engine.py", "pipelines/recommend.py")
+
+
+def run(config: RunConfig, workspace: Workspace, tracker: Tracker) -> None:
+    """Leaves ``recommendations/``, of the champion or of ``[recommend] engine``; without that section nothing."""
+    if config.recommend is not None:
+        run_from(config, workspace, tracker)
+
+
+def run_from(
+    config: RunConfig, workspace: Workspace, tracker: Tracker, alias: str | None = None, bundle: Path | None = None
+) -> str:
+    """Recommends with the model at ``alias`` (an alias or a version), the bundle, or what the config says.
+
+    Returns:
+        The folder, the model, and how many users were answered.
+    """
+    if config.recommend is None:
+        raise ConfigError("the config has no [recommend] section")
+    directory, version = _source(config, workspace, alias, bundle)
+    data = workspace.load_dataset()
+    facts = {
+        "options": config.recommend.options.model_dump(mode="json"),
+        "model": bundle_digest(directory),
+        "version": version,
+        "data": data.fingerprint,
+        "code": code_version(*_CODE),
+    }
+    target = workspace.recommendations
+    if not workspace.reused("recommend", facts, [target / MANIFEST], tracker):
+        workspace.started("recommend")
+        engine = Bundle.load(directory).engine
+        recommend(engine, data, target, config.recommend.options, tracker, version)
+        workspace.finished("recommend", facts)
+    manifest = Manifest.load(target)
+    line = f"{target}: {manifest.users - manifest.users_without} of {manifest.users} users by {version}"
+    tracker.say(f"recommend: {line}")
+    return line
+
+
+def _source(config: RunConfig, workspace: Workspace, alias: str | None, bundle: Path | None) -> tuple[Path, str]:
+    """The bundle's folder and the name of the model in the output."""
+    if bundle is not None and alias is not None:
+        raise ConfigError("give --alias or --bundle, not both")
+    assert config.recommend is not None
+    if bundle is None and alias is None and config.recommend.engine is not None:
+        bundle = workspace.bundle(config.recommend.engine)
+    if bundle is not None:
+        return bundle, f"{bundle.name}@{bundle_digest(bundle)}"
+    return open_store(config, workspace).bundle_of(alias or "champion")

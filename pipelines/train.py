@@ -1,0 +1,119 @@
+"""train: each engine is fitted, early stop on validation, and left as a bundle; one that has not changed is kept."""
+
+from __future__ import annotations
+
+import shutil
+from typing import Any
+
+from pipelines.config import EngineSpec, RunConfig, engine_specs
+from pipelines.cost import measured
+from pipelines.curve import CurveTracker
+from pipelines.workspace import Workspace, code_version, file_digest
+from recsys.atomic import write_json
+from recsys.data.dataset import Dataset
+from recsys.data.split import Split
+from recsys.embeddings import EmbeddingTable
+from recsys.engine import EarlyStopped, Engine, Resources
+from recsys.engines import ENGINES
+from recsys.registry.bundle import Bundle, Lineage
+from recsys.tracking import Tracker
+
+_CODE = (
+    *(f"recsys/{part}" for part in ("data", "encoders", "engines", "losses", "models", "negatives", "training")),
+    *(f"recsys/{file}.py" for file in ("embeddings", "engine", "ranking", "seeding", "registry/bundle")),
+    "pipelines/train.py",
+)
+
+
+def run(config: RunConfig, workspace: Workspace, tracker: Tracker) -> None:
+    """Leaves ``bundles/NAME/`` for each ``[engines.NAME]``, and beside it what its training cost."""
+    data, split = workspace.load_dataset(), workspace.load_split()
+    tables = workspace.load_tables(config.pretrain)
+    for spec in engine_specs(config):
+        train_one(config, spec, data, split, tables, workspace, tracker)
+
+
+def train_one(
+    config: RunConfig,
+    spec: EngineSpec,
+    data: Dataset,
+    split: Split,
+    tables: dict[str, EmbeddingTable],
+    workspace: Workspace,
+    tracker: Tracker,
+) -> None:
+    """One engine, unless it stands there already."""
+    facts = _facts(config, spec, data, split, workspace)
+    step, bundle = f"train/{spec.name}", workspace.bundle(spec.name)
+    if workspace.reused(step, facts, [bundle, workspace.training(spec.name)], tracker):
+        return
+    workspace.started(step)
+    checkpoints = workspace.checkpoints(spec.name, facts)
+    curve = CurveTracker(tracker)
+    resources = Resources(config.seed, split.validation, None, tables, checkpoints / "choose")
+    with measured() as cost:
+        engine = fit(spec, data, split, resources, config.split.refit, curve)
+    Bundle.of(engine, data, _lineage(config, spec, data, split), data.interactions).save(bundle)
+    record = {"fit_seconds": cost.seconds, "peak_memory_mb": cost.peak_memory_mb, "curve": curve.points}
+    write_json(workspace.training(spec.name), record)
+    workspace.finished(step, facts)
+    shutil.rmtree(checkpoints, ignore_errors=True)
+    tracker.say(f"{step}: {cost.seconds:.1f} s, {cost.peak_memory_mb:.0f} MiB at the highest")
+
+
+def fit(
+    spec: EngineSpec, data: Dataset, split: Split, resources: Resources, refit: bool, curve: CurveTracker
+) -> Engine:
+    """The engine learnt from ``split.train``; with ``refit`` learnt once more from ``split.refit``.
+
+    Validation chooses the number of epochs; the refit trains that many and looks at no validation.
+    An engine that chooses nothing on validation is learnt from ``split.refit`` at once.
+    """
+    kind = ENGINES[spec.kind]
+    engine = kind(spec.config, resources)
+    if not refit:
+        engine.fit(data, split.train, curve)
+        return engine
+    epochs: int | None = None
+    tracker: Tracker = curve
+    if isinstance(engine, EarlyStopped):
+        engine.fit(data, split.train, curve)
+        epochs, tracker = engine.best_epoch, curve.inner  # the refit has no validation: it would blur the curve
+    directory = None if resources.directory is None else resources.directory.parent / "refit"
+    engine = kind(spec.config, Resources(resources.seed, None, epochs, resources.tables, directory))
+    engine.fit(data, split.refit, tracker)
+    return engine
+
+
+def _facts(config: RunConfig, spec: EngineSpec, data: Dataset, split: Split, workspace: Workspace) -> dict[str, Any]:
+    used = config.pretrain if _reads_tables(spec, config) else {}
+    return {
+        "kind": spec.kind,
+        "options": spec.config.model_dump(mode="json"),
+        "data": data.fingerprint,
+        "split": split.fingerprint,
+        "tables": {name: file_digest(workspace.table(name) / "vectors.safetensors") for name in used},
+        "seed": config.seed,
+        "code": code_version(*_CODE),
+    }
+
+
+def _reads_tables(spec: EngineSpec, config: RunConfig) -> bool:
+    """Whether the engine's options name a table of this run."""
+    words = str(spec.config.model_dump(mode="json"))
+    return any(repr(name) in words for name in config.pretrain)
+
+
+def _lineage(config: RunConfig, spec: EngineSpec, data: Dataset, split: Split) -> Lineage:
+    return Lineage(
+        data.fingerprint,
+        split.fingerprint,
+        {
+            "run": config.name,
+            "engine": spec.name,
+            "options": spec.config.model_dump(mode="json"),
+            "seed": config.seed,
+            "protocol": split.protocol,
+            "pretrain": {name: section.model_dump(mode="json") for name, section in config.pretrain.items()},
+        },
+    )

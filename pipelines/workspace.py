@@ -1,0 +1,123 @@
+"""Where a run keeps what it makes, and how a stage knows that nothing has changed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from recsys.atomic import read_json, write_json
+from recsys.data.dataset import Dataset
+from pipelines.stored_split import load_split
+from recsys.data.split import Split
+from recsys.embeddings import EmbeddingTable
+from recsys.errors import ArtifactError
+from recsys.tracking import Tracker
+
+_ROOT = Path(__file__).resolve().parent.parent
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """The output folder of one run.
+
+    ``dataset/``, ``split/``, ``tables/NAME/``, ``bundles/NAME/``, ``report.json``, ``report.html``, ``decision.json``,
+    ``recommendations/``; ``checkpoints/`` holds unfinished training and ``stages/`` what each step was made from.
+    """
+
+    directory: Path
+
+    @property
+    def dataset(self) -> Path:
+        return self.directory / "dataset"
+
+    @property
+    def split(self) -> Path:
+        return self.directory / "split"
+
+    @property
+    def report(self) -> Path:
+        return self.directory / "report.json"
+
+    @property
+    def decision(self) -> Path:
+        return self.directory / "decision.json"
+
+    @property
+    def recommendations(self) -> Path:
+        return self.directory / "recommendations"
+
+    def table(self, name: str) -> Path:
+        return self.directory / "tables" / name
+
+    def bundle(self, name: str) -> Path:
+        return self.directory / "bundles" / name
+
+    def training(self, name: str) -> Path:
+        """What training engine ``name`` cost, and its curve."""
+        return self.directory / "bundles" / f"{name}.training.json"
+
+    def checkpoints(self, name: str, facts: Mapping[str, Any]) -> Path:
+        """Unfinished training from exactly these facts; other facts never resume from it."""
+        return self.directory / "checkpoints" / f"{name}-{digest(facts)[:12]}"
+
+    def load_dataset(self) -> Dataset:
+        return Dataset.load(self.dataset)
+
+    def load_split(self) -> Split:
+        return load_split(self.split)
+
+    def load_tables(self, names: Iterable[str]) -> dict[str, EmbeddingTable]:
+        return {name: EmbeddingTable.load(self.table(name)) for name in names}
+
+    def reused(self, step: str, facts: Mapping[str, Any], outputs: Iterable[Path], tracker: Tracker) -> bool:
+        """Whether ``step`` was finished from the same ``facts`` and all it left is still there; if so, says so."""
+        try:
+            same = read_json(self._stamp(step)) == _plain(facts)
+        except ArtifactError:
+            return False
+        if not same or not all(path.exists() for path in outputs):
+            return False
+        tracker.say(f"{step}: reused, nothing changed")
+        return True
+
+    def finished(self, step: str, facts: Mapping[str, Any]) -> None:
+        """Remembers what ``step`` was made from; called after its outputs are in place."""
+        write_json(self._stamp(step), _plain(facts))
+
+    def started(self, step: str) -> None:
+        """Forgets an older stamp, so that a kill half-way is never taken for a finished step."""
+        self._stamp(step).unlink(missing_ok=True)
+
+    def _stamp(self, step: str) -> Path:
+        return self.directory / "stages" / f"{step.replace('/', '.')}.json"
+
+
+@cache
+def code_version(*parts: str) -> str:
+    """A digest of the source files under ``parts`` (``recsys/data``, ``pipelines/prepare.py``) of this package."""
+    found = hashlib.sha256()
+    for part in parts:
+        path = _ROOT / part
+        for file in [path] if path.is_file() else sorted(path.rglob("*.py")):
+            found.update(str(file.relative_to(_ROOT)).encode() + b"\0" + file.read_bytes())
+    return found.hexdigest()[:16]
+
+
+def file_digest(path: Path) -> str:
+    """A digest of a file's bytes."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:16]
+
+
+def digest(value: Any) -> str:
+    """A digest of a JSON value."""
+    return hashlib.sha256(json.dumps(_plain(value), sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _plain(value: Any) -> Any:
+    return json.loads(json.dumps(value, default=str))

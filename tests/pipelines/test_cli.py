@@ -1,0 +1,111 @@
+"""The command line: exit codes, messages, and that it answers at once."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pipelines.cli import main
+from tests.pipelines.world import write_world
+
+
+def _exit_code(*words: object) -> int:
+    with pytest.raises(SystemExit) as stopped:
+        main([str(word) for word in words])
+    return int(stopped.value.code or 0)
+
+
+def test_help_lists_the_commands_and_ends_well(capsys):
+    assert _exit_code("--help") == 0
+    shown = capsys.readouterr().out
+    commands = "run demo data validate prepare pretrain train finetune evaluate promote rollback recommend similar"
+    assert all(command in shown for command in commands.split())
+
+
+def test_help_imports_nothing_heavy():
+    heavy = "torch pandas numpy scipy mlflow matplotlib pydantic pyarrow implicit"
+    code = (
+        "import sys\nfrom pipelines.cli import main\n"
+        "try:\n    main(['--help'])\nexcept SystemExit:\n"
+        f"    print(sorted(set(sys.modules) & set({heavy!r}.split())), file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stderr.strip() == "[]"
+
+
+def test_an_unknown_key_names_the_nearest_and_ends_with_1(tmp_path, capsys):
+    config = write_world(tmp_path)
+    assert _exit_code("run", config, "--set", "evaluate.baselin=ease") == 1
+    message = capsys.readouterr().err
+    assert "evaluate.baselin" in message
+    assert "did you mean 'baseline'" in message
+    assert "Traceback" not in message
+
+
+def test_an_unknown_engine_option_names_the_nearest(tmp_path, capsys):
+    assert _exit_code("run", write_world(tmp_path), "--set", "engines.ease.regularization=3") == 1
+    message = capsys.readouterr().err
+    assert "engines [ease]" in message
+    assert "did you mean 'regularisation'" in message
+
+
+def test_an_unknown_kind_of_engine_lists_the_choices(tmp_path, capsys):
+    assert _exit_code("run", write_world(tmp_path), "--set", "engines.eas.regularisation=3") == 1
+    assert "unknown engine 'eas'; did you mean 'ease'?" in capsys.readouterr().err
+
+
+def test_a_promoted_engine_must_be_one_of_the_run(tmp_path, capsys):
+    assert _exit_code("run", write_world(tmp_path), "--set", "promote.engine=als") == 1
+    assert "promote.engine = 'als' is no engine of this run" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("bad", ["novalue", ".x=1", "name.x=1"])
+def test_a_bad_set_is_explained(tmp_path, capsys, bad):
+    assert _exit_code("run", write_world(tmp_path), "--set", bad) == 1
+    assert f"--set {bad!r}" in capsys.readouterr().err
+
+
+def test_a_missing_config_and_a_wrong_word_end_with_1(tmp_path, capsys):
+    assert _exit_code("run", tmp_path / "none.toml") == 1
+    assert "none.toml" in capsys.readouterr().err
+    assert _exit_code("rum") == 1
+    assert "rum" in capsys.readouterr().err
+
+
+def test_debug_shows_the_traceback_wherever_it_stands(tmp_path, capsys):
+    assert _exit_code("run", tmp_path / "none.toml", "--debug") == 1
+    assert "Traceback" in capsys.readouterr().err
+
+
+def test_an_unexpected_error_is_one_line_with_a_hint(tmp_path, capsys, monkeypatch):
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError("by hand")
+
+    monkeypatch.setattr("pipelines.config.read_run_config", broken)
+    assert _exit_code("run", tmp_path / "x.toml") == 1
+    message = capsys.readouterr().err
+    assert message == "error: unexpected ZeroDivisionError: by hand (--debug shows where)\n"
+
+
+def test_validate_reports_findings_of_bare_files_as_json(tmp_path, capsys):
+    write_world(tmp_path)
+    assert _exit_code("validate", "--interactions", tmp_path / "interactions.csv", "--json") == 0
+    json.loads(capsys.readouterr().out)
+    broken = tmp_path / "broken.csv"
+    broken.write_text("user_id,item_id,timestamp\nu1,1,-5\nu1,,7\n", encoding="utf-8")
+    assert _exit_code("validate", "--interactions", broken) == 1
+    assert "broken.csv" in capsys.readouterr().out
+
+
+def test_validate_wants_a_config_or_files_but_not_both(tmp_path, capsys):
+    assert _exit_code("validate") == 1
+    assert "--interactions" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("path", sorted(Path("pipelines/configs").glob("*.toml")), ids=lambda path: path.stem)
+def test_every_committed_config_is_valid(path):
+    from pipelines.config import read_run_config
+
+    assert read_run_config(path).name == path.stem

@@ -1,0 +1,91 @@
+"""A whole run on a tiny world, and what a second one reuses."""
+
+import json
+
+import pandas as pd
+import pytest
+
+from pipelines.config import read_run_config
+from pipelines.stages import run_stages
+from pipelines.workspace import Workspace
+from recsys.tracking import SilentTracker
+from tests.pipelines.world import N_USERS, write_world
+
+
+class Ears(SilentTracker):
+    def __init__(self) -> None:
+        self.heard: list[str] = []
+
+    def say(self, message: str) -> None:
+        self.heard.append(message)
+
+    def reused(self) -> set[str]:
+        return {line.split(":")[0] for line in self.heard if "reused, nothing changed" in line}
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    world = tmp_path_factory.mktemp("world")
+    path = write_world(world)
+    workspace = Workspace(world / "out")
+    code = run_stages(read_run_config(path), workspace, SilentTracker())
+    return path, workspace, code
+
+
+def test_a_run_leaves_report_decision_and_recommendations(finished):
+    _, workspace, code = finished
+    assert code == 0
+    report = json.loads(workspace.report.read_text())
+    assert report["schema"] == 1
+    assert report["split"]["protocol"] == "leave_one_out"
+    assert set(report["engines"]) == {"popularity", "ease"}
+    ease = report["engines"]["ease"]
+    assert ease["recall@5"]["low"] <= ease["recall@5"]["value"] <= ease["recall@5"]["high"]
+    assert ease["fit_seconds"] > 0
+    assert ease["peak_memory_mb"] > 0
+    assert "<html" in workspace.report.with_suffix(".html").read_text().lower()
+
+
+def test_every_user_is_recommended_unseen_items_once(finished):
+    path, workspace, _ = finished
+    parts = sorted(workspace.recommendations.glob("*.parquet"))
+    assert len(parts) == 3
+    frame = pd.concat([pd.read_parquet(part) for part in parts])
+    assert frame["user_id"].nunique() == N_USERS
+    assert not frame.duplicated(["user_id", "rank"]).any()
+    seen = pd.read_csv(path.parent / "interactions.csv")
+    assert frame.merge(seen, on=["user_id", "item_id"]).empty
+
+
+def test_a_second_run_reuses_every_stage_and_says_so(finished):
+    path, workspace, _ = finished
+    before = workspace.report.read_bytes()
+    ears = Ears()
+    assert run_stages(read_run_config(path), workspace, ears) == 0
+    assert {"prepare", "train/popularity", "train/ease", "evaluate", "promote"} <= ears.reused()
+    assert workspace.report.read_bytes() == before
+
+
+def test_one_more_engine_trains_that_engine_alone(tmp_path):
+    path, workspace = write_world(tmp_path), Workspace(tmp_path / "out")
+    run_stages(read_run_config(path), workspace, SilentTracker(), "evaluate")
+    ears = Ears()
+    run_stages(read_run_config(path, ["engines.itemknn.kind=itemknn"]), workspace, ears, "evaluate")
+    assert ears.reused() == {"prepare", "train/popularity", "train/ease"}
+    assert "itemknn" in json.loads(workspace.report.read_text())["engines"]
+
+
+def test_one_changed_cell_prepares_and_trains_again(tmp_path):
+    path, workspace = write_world(tmp_path), Workspace(tmp_path / "out")
+    run_stages(read_run_config(path), workspace, SilentTracker(), "train")
+    table = tmp_path / "interactions.csv"
+    table.write_text(table.read_text().replace("u0003,", "u0099,"), encoding="utf-8")
+    ears = Ears()
+    run_stages(read_run_config(path), workspace, ears, "train")
+    assert ears.reused() == set()
+
+
+def test_a_refit_is_named_in_the_report(tmp_path):
+    path, workspace = write_world(tmp_path), Workspace(tmp_path / "out")
+    run_stages(read_run_config(path, ["split.refit=true"]), workspace, SilentTracker(), "evaluate")
+    assert json.loads(workspace.report.read_text())["split"]["protocol"] == "leave_one_out/refit"

@@ -1,0 +1,43 @@
+"""The nearest items."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import scipy.sparse as sp
+
+from pipelines.similar import cosine_to, find_item
+from pipelines.titles import titles
+from recsys.data.entities import EntityTable
+from recsys.data.schema import Schema
+from recsys.data.vocabulary import Vocabulary
+from recsys.engine import Vectors
+from recsys.errors import DataError
+
+_ITEMS = EntityTable(
+    Vocabulary(np.array([7, 8, 9])),
+    pd.DataFrame({"title": ["Star Wars", "Star Trek", None]}),
+    Schema.of({"title": "text"}),
+)
+
+
+@pytest.mark.parametrize(("text", "row"), [("9", 2), ("star trek", 1), ("trek", 1), ("Star", 0)])
+def test_an_item_is_found_by_id_title_or_part(text, row):
+    assert find_item(_ITEMS, text) == row
+
+
+def test_an_unknown_title_names_the_nearest():
+    with pytest.raises(DataError, match="did you mean 'Star Wars'"):
+        find_item(_ITEMS, "Star Warts")
+
+
+def test_an_item_without_title_is_called_by_its_id():
+    assert titles(_ITEMS) == ["Star Wars", "Star Trek", "9"]
+
+
+def test_cosine_joins_the_dense_and_the_sparse_part():
+    dense = np.array([[1, 0], [1, 1], [0, 0]], np.float32)
+    sparse = sp.csr_array(np.array([[0, 1], [0, 0], [0, 0]], np.float32))
+    both = np.hstack([dense, sparse.toarray()])
+    expected = both @ both[0] / np.maximum(np.linalg.norm(both, axis=1) * np.linalg.norm(both[0]), 1e-12)
+    np.testing.assert_allclose(cosine_to(Vectors(dense, sparse), 0), expected)
+    np.testing.assert_allclose(cosine_to(Vectors(dense, sparse.toarray()), 0), expected)

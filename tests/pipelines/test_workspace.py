@@ -1,0 +1,52 @@
+"""Stamps: what a step was made from."""
+
+import pytest
+
+from pipelines.cost import measured
+from pipelines.curve import CurveTracker
+from pipelines.workspace import Workspace
+from recsys.tracking import SilentTracker
+
+
+@pytest.fixture
+def workspace(tmp_path):
+    return Workspace(tmp_path)
+
+
+def test_a_step_is_reused_from_the_same_facts_alone(workspace, tmp_path):
+    output = tmp_path / "made"
+    output.touch()
+    workspace.finished("train/ease", {"ks": (1, 2), "seed": 1})
+    tracker = SilentTracker()
+    assert workspace.reused("train/ease", {"ks": (1, 2), "seed": 1}, [output], tracker)
+    assert not workspace.reused("train/ease", {"ks": (1, 2), "seed": 2}, [output], tracker)
+    assert not workspace.reused("train/als", {"ks": (1, 2), "seed": 1}, [output], tracker)
+
+
+def test_a_step_whose_output_is_gone_or_half_made_runs_again(workspace, tmp_path):
+    facts, tracker = {"seed": 1}, SilentTracker()
+    workspace.finished("prepare", facts)
+    assert not workspace.reused("prepare", facts, [tmp_path / "gone"], tracker)
+    workspace.started("prepare")
+    assert not workspace.reused("prepare", facts, [], tracker)
+
+
+def test_checkpoints_of_other_facts_are_another_folder(workspace):
+    assert workspace.checkpoints("ease", {"seed": 1}) != workspace.checkpoints("ease", {"seed": 2})
+
+
+def test_a_curve_keeps_what_carries_a_step():
+    curve = CurveTracker(SilentTracker())
+    curve.log_metrics({"loss": 3.0}, 1)
+    curve.log_metrics({"recall@10": 0.1}, 1)
+    curve.log_metrics({"test": 1.0})
+    assert curve.points == [{"step": 1, "loss": 3.0, "recall@10": 0.1}]
+
+
+def test_the_cost_of_a_block_holds_its_memory():
+    with measured() as small:
+        pass
+    with measured() as large:
+        assert bytearray(200 * 2**20)[-1] == 0
+    assert large.seconds > 0
+    assert large.peak_memory_mb > small.peak_memory_mb + 150
