@@ -1,0 +1,45 @@
+"""Losses of the two towers, by name.
+
+A loss is built as ``LOSSES[name]()`` and called as ``loss(users, candidates, positives, candidate_rows, target_rows,
+log_q)``; it gives the mean over positions. All logits are inner products: whatever temperature or normalisation applies
+is already in the vectors.
+
+    users           [N, D]  one vector a position
+    candidates      [C, D]  shared by all positions
+    positives       [N, D]  the vector of each position's target
+    candidate_rows  [C]     the item of each candidate
+    target_rows     [N]     the item of each position
+    log_q           [C]     log of the candidate's expected count in the sample; None: candidates are the catalogue
+"""
+
+from collections.abc import Callable
+from typing import Protocol
+
+from torch import Tensor
+
+from recsys.choices import Choices
+
+
+class Loss(Protocol):
+    """See the module."""
+
+    def __call__(
+        self,
+        users: Tensor,
+        candidates: Tensor,
+        positives: Tensor,
+        candidate_rows: Tensor,
+        target_rows: Tensor,
+        log_q: Tensor | None,
+    ) -> Tensor: ...
+
+
+LOSSES: Choices[Callable[[], Loss]] = Choices(
+    "loss",
+    {
+        "sampled_softmax": "recsys.losses.softmax:SampledSoftmax",
+        "full_softmax": "recsys.losses.softmax:FullSoftmax",
+        "bpr": "recsys.losses.bpr:Bpr",
+        "gbce": "recsys.losses.gbce:Gbce",
+    },
+)

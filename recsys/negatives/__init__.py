@@ -1,0 +1,21 @@
+"""Samplers of shared negatives, by name.
+
+A sampler is built as ``NEGATIVES[name](counts, n, **options)`` and called as ``sampler.sample(targets, rng)``; it gives
+`Candidates`: rows [C] that every position of the batch is scored against, and for each the log of how often it was
+expected among them, which a softmax loss subtracts from its logit.
+"""
+
+from recsys.choices import Choices
+from recsys.negatives.sampler import Candidates, Sampler, SamplerFactory
+
+NEGATIVES: Choices[SamplerFactory] = Choices(
+    "negative sampler",
+    {
+        "uniform": "recsys.negatives.popularity:uniform",
+        "popularity": "recsys.negatives.popularity:Popularity",
+        "in_batch": "recsys.negatives.in_batch:InBatch",
+        "mixed": "recsys.negatives.mixed:Mixed",
+    },
+)
+
+__all__ = ["NEGATIVES", "Candidates", "Sampler", "SamplerFactory"]

@@ -17,6 +17,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from recsys.config import Config
+from recsys.errors import ConfigError
 from recsys.seeding import stream, stream_seed
 from recsys.tracking import Tracker
 from recsys.training.checkpoint import Checkpoint
@@ -220,7 +221,10 @@ def _optimizer(module: nn.Module, options: LoopOptions) -> torch.optim.Optimizer
         factor = _factor(name, options.rates)
         parameter.requires_grad_(factor > 0 and parameter.requires_grad)
         if parameter.requires_grad:
+            parameter.grad = torch.zeros_like(parameter)  # never None, so that a resumed run steps like the first
             groups.setdefault(factor, []).append(parameter)
+    if not groups:
+        raise ConfigError(f"nothing is left to train: training.rates {options.rates} freeze every parameter")
     rate = options.learning_rate
     return torch.optim.AdamW(
         [{"params": parameters, "lr": rate * factor, "factor": factor} for factor, parameters in groups.items()],

@@ -1,0 +1,27 @@
+"""Bayesian personalised ranking."""
+
+from __future__ import annotations
+
+from torch import Tensor
+from torch.nn.functional import softplus
+
+
+class Bpr:
+    r"""The mean over positions and shared negatives of :math:`-\log\sigma(s_p - s_j)` (Rendle et al., 2009).
+
+    Negatives come by the sampler's distribution, not by a uniform one, and are not reweighed.
+    """
+
+    def __call__(
+        self,
+        users: Tensor,
+        candidates: Tensor,
+        positives: Tensor,
+        candidate_rows: Tensor,
+        target_rows: Tensor,
+        log_q: Tensor | None,
+    ) -> Tensor:
+        """The mean over positions; see `recsys.losses` for the arguments."""
+        margin = users @ candidates.T - (users * positives).sum(1, keepdim=True)
+        other = candidate_rows != target_rows[:, None]
+        return (softplus(margin) * other).sum() / other.sum().clamp(min=1)

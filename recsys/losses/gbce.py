@@ -1,0 +1,40 @@
+"""Generalised binary cross-entropy."""
+
+from __future__ import annotations
+
+from torch import Tensor
+from torch.nn.functional import logsigmoid, softplus
+
+
+class Gbce:
+    r"""gBCE (Petrov & Macdonald, RecSys 2023, "gSASRec"): binary cross-entropy whose positive is raised to beta.
+
+    .. math:: -\beta \log\sigma(s_p) - \sum_{j} \log(1 - \sigma(s_j)), \quad
+              \beta = \alpha\,(t\,(1 - 1/\alpha) + 1/\alpha), \quad \alpha = m / (I - 1)
+
+    which undoes the overconfidence that sampling m of I - 1 negatives brings. The catalogue's share :math:`\alpha` is
+    read from ``log_q``: the mean expected count of a negative. The sum is divided by its m + 1 terms.
+
+    Args:
+        t: calibration, from 0 (plain binary cross-entropy) to 1 (as calibrated as with all negatives).
+    """
+
+    def __init__(self, t: float = 0.75) -> None:
+        self.t = t
+
+    def __call__(
+        self,
+        users: Tensor,
+        candidates: Tensor,
+        positives: Tensor,
+        candidate_rows: Tensor,
+        target_rows: Tensor,
+        log_q: Tensor | None,
+    ) -> Tensor:
+        """The mean over positions; see `recsys.losses` for the arguments."""
+        alpha = 1.0 if log_q is None else float(log_q.exp().mean().clamp(max=1.0))
+        beta = alpha * (self.t * (1 - 1 / alpha) + 1 / alpha)
+        positive = logsigmoid((users * positives).sum(1)) * beta
+        other = candidate_rows != target_rows[:, None]
+        negative = (softplus(users @ candidates.T) * other).sum(1)
+        return ((negative - positive) / (len(candidates) + 1)).mean()

@@ -1,0 +1,28 @@
+"""The other targets of the batch as negatives."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recsys.negatives.sampler import Candidates
+
+
+class InBatch:
+    r"""Draws ``n`` of the batch's own targets with replacement, so that item j is expected :math:`n \cdot q_j` times.
+
+    A batch's targets are drawn by popularity, so :math:`q_j = n_j / \sum_i n_i` from the training counts.
+
+    Args:
+        counts: int64 [I], training interactions of each item.
+        n: C.
+        alpha: takes no part; the batch decides.
+    """
+
+    def __init__(self, counts: NDArray[np.int64], n: int, alpha: float = 1.0) -> None:
+        self.n = n
+        self.q: NDArray[np.float64] = counts / counts.sum()
+
+    def sample(self, targets: NDArray[np.int64], rng: np.random.Generator) -> Candidates:
+        rows = targets[rng.integers(len(targets), size=self.n)]
+        return Candidates(rows, np.log(self.n * self.q[rows]).astype(np.float32))

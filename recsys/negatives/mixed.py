@@ -1,0 +1,31 @@
+"""Half of the batch, half of the catalogue (Yang et al., 2020, "Mixed Negative Sampling")."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recsys.negatives.in_batch import InBatch
+from recsys.negatives.popularity import Popularity
+from recsys.negatives.sampler import Candidates
+
+
+class Mixed:
+    """Half of the negatives from the batch's targets, half by popularity to the power ``alpha``.
+
+    The expected count of an item is the sum over both halves.
+
+    Args:
+        counts: int64 [I], training interactions of each item.
+        n: C.
+        alpha: of the half drawn from the catalogue; 0 is uniform.
+    """
+
+    def __init__(self, counts: NDArray[np.int64], n: int, alpha: float = 0.0) -> None:
+        self._batch = InBatch(counts, n - n // 2)
+        self._catalogue = Popularity(counts, max(n // 2, 1), alpha)
+
+    def sample(self, targets: NDArray[np.int64], rng: np.random.Generator) -> Candidates:
+        rows = np.concatenate([part.sample(targets, rng).rows for part in (self._batch, self._catalogue)])
+        expected = self._batch.n * self._batch.q[rows] + self._catalogue.n * self._catalogue.q[rows]
+        return Candidates(rows, np.log(expected).astype(np.float32))

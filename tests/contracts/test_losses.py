@@ -1,0 +1,92 @@
+"""Every loss, through the same tests."""
+
+import numpy as np
+import pytest
+import torch
+
+from recsys.losses import LOSSES
+from recsys.negatives import NEGATIVES
+from recsys.seeding import stream
+
+
+def case(seed=0, n=7, items=20, dim=5, m=12, dtype=torch.float32):
+    generator = torch.Generator().manual_seed(seed)
+    users = torch.randn(n, dim, generator=generator, dtype=dtype)
+    table = torch.randn(items, dim, generator=generator, dtype=dtype)
+    targets = torch.randint(items, (n,), generator=generator)
+    rows = torch.randint(items, (m,), generator=generator)
+    return users, table, targets, rows
+
+
+def softmax_reference(users, table, targets, rows, log_q):
+    losses = []
+    for user, target in zip(users, targets, strict=True):
+        kept = [(user @ table[r]) - q for r, q in zip(rows, log_q, strict=True) if r != target]
+        losses.append(torch.logsumexp(torch.stack([*kept, user @ table[target]]), 0) - user @ table[target])
+    return torch.stack(losses).mean()
+
+
+@pytest.mark.parametrize("name", list(LOSSES))
+def test_a_better_positive_lowers_the_loss_and_gradients_are_finite(name):
+    users, table, targets, rows = case()
+    better = table[targets] + 0.1 * users
+    log_q = torch.full((len(rows),), float(np.log(len(rows) / len(table))))
+    loss = LOSSES[name]()
+    assert loss(users, table[rows], better, rows, targets, log_q) < loss(
+        users, table[rows], table[targets], rows, targets, log_q
+    )
+    users.requires_grad_(True)
+    loss(users, table[rows], table[targets], rows, targets, log_q).backward()
+    assert torch.isfinite(users.grad).all()
+
+
+@pytest.mark.parametrize("name", list(LOSSES))
+def test_a_drawn_positive_is_not_a_negative(name):
+    users, table, targets, _ = case(n=1)
+    rows = torch.cat([targets, targets + 1]) % 20
+    log_q = torch.zeros(2)
+    moved = table.clone()
+    candidates = moved[rows].clone()
+    candidates[0] += 3
+    loss = LOSSES[name]()
+    a = loss(users, table[rows], table[targets], rows, targets, log_q)
+    b = loss(users, candidates, table[targets], rows, targets, log_q)
+    assert torch.equal(a, b)
+
+
+def test_sampled_softmax_and_its_gradients_equal_the_slow_reference():
+    users, table, targets, rows = case()
+    log_q = torch.linspace(-1, 1, len(rows))
+    grads = []
+    for compute in ("fast", "slow"):
+        u, t = users.clone().requires_grad_(True), table.clone().requires_grad_(True)
+        if compute == "fast":
+            loss = LOSSES["sampled_softmax"]()(u, t[rows], t[targets], rows, targets, log_q)
+        else:
+            loss = softmax_reference(u, t, targets, rows, log_q)
+        (2 * loss).backward()
+        grads.append((loss.detach(), u.grad, t.grad))
+    for fast, slow in zip(*grads, strict=True):
+        torch.testing.assert_close(fast, slow)
+
+
+def test_full_softmax_is_cross_entropy():
+    users, table, targets, _ = case(n=2500)
+    loss = LOSSES["full_softmax"]()(users, table, table[targets], torch.arange(20), targets, None)
+    torch.testing.assert_close(loss, torch.nn.functional.cross_entropy(users @ table.T, targets))
+
+
+@pytest.mark.parametrize("sampler", ["uniform", "popularity", "mixed"])
+def test_with_many_samples_the_sampled_softmax_approaches_the_full_one(sampler):
+    users, table, targets, _ = case()
+    counts = np.arange(1, 21)
+    drawn = NEGATIVES[sampler](counts, 400_000).sample(stream(0).choice(20, 400_000, p=counts / 210), stream(1))
+    rows, log_q = torch.from_numpy(drawn.rows), torch.from_numpy(drawn.log_q)
+    grads = []
+    for loss_rows, correction in ((rows, log_q), (torch.arange(20), None)):
+        u = users.clone().requires_grad_(True)
+        loss = LOSSES["sampled_softmax"]()(u, table[loss_rows], table[targets], loss_rows, targets, correction)
+        loss.backward()
+        grads.append((loss.detach(), u.grad))
+    torch.testing.assert_close(grads[0][0], grads[1][0], rtol=0.01, atol=0.01)
+    torch.testing.assert_close(grads[0][1], grads[1][1], rtol=0.02, atol=0.005)
