@@ -1,0 +1,188 @@
+"""The gate: whether a candidate takes the champion's place, with every number and the reason."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from statistics import NormalDist
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from recsys.atomic import read_json, write_json
+from recsys.config import Config
+from recsys.errors import ArtifactError, PromotionError
+
+_VERSION = 1
+
+
+class GateConfig(Config):
+    """What a candidate must show.
+
+    Args:
+        metric: the metric that must be better.
+        min_gain: the lower bound of the mean paired difference in ``metric`` must be above this.
+        confidence: of that lower bound, one-sided.
+        must_not_lose: other metrics -> how far the candidate's mean may lie below the champion's.
+        min_users: that both were measured on.
+    """
+
+    metric: str = "ndcg@10"
+    min_gain: float = 0.0
+    confidence: float = Field(default=0.95, gt=0.5, lt=1)
+    must_not_lose: dict[str, float] = {"recall@10": 0.002}
+    min_users: int = Field(default=100, gt=0)
+
+
+@dataclass(frozen=True, eq=False)
+class Measured:
+    """What the evaluation of one model left.
+
+    Args:
+        model: its version or name.
+        data_fingerprint: of the dataset that was asked about.
+        split_fingerprint: of the split whose test questions were asked.
+        users: [U] rows of those who were asked.
+        values: metric -> float64 [U].
+    """
+
+    model: str
+    data_fingerprint: str
+    split_fingerprint: str
+    users: NDArray[np.integer]
+    values: Mapping[str, NDArray[np.float64]]
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One rule of a decision; ``candidate`` and ``champion`` are what was compared."""
+
+    name: str
+    passed: bool
+    candidate: float | str | None
+    champion: float | str | None
+    reason: str
+
+
+@dataclass(frozen=True)
+class Decision:
+    """The verdict on one candidate.
+
+    Args:
+        promoted: whether every rule passed.
+        candidate: its version or name.
+        champion: the same; None when there was none.
+        rules: each rule, in the order it was looked at.
+    """
+
+    promoted: bool
+    candidate: str
+    champion: str | None
+    rules: tuple[Rule, ...]
+
+    def __str__(self) -> str:
+        head = (
+            f"{self.candidate} {'takes' if self.promoted else 'does not take'} the place of {self.champion or 'none'}"
+        )
+        return "\n".join([head, *(f"  {'yes' if rule.passed else 'NO '} {rule.reason}" for rule in self.rules)])
+
+    def save(self, path: Path) -> None:
+        write_json(path, {"version": _VERSION, **asdict(self)})
+
+    @classmethod
+    def load(cls, path: Path) -> Decision:
+        """What `save` wrote.
+
+        Raises:
+            ArtifactError: it is missing, damaged or of an unknown version.
+        """
+        raw: dict[str, Any] = read_json(path)
+        try:
+            if raw.pop("version") != _VERSION:
+                raise ArtifactError(f"{path} is a decision of an unknown version; update recsys")
+            return cls(**{**raw, "rules": tuple(Rule(**rule) for rule in raw["rules"])})
+        except (KeyError, TypeError, AttributeError) as error:
+            raise ArtifactError(f"{path} is not a decision ({error!r})") from error
+
+
+def decide(candidate: Measured, champion: Measured | None, config: GateConfig) -> Decision:
+    """Whether ``candidate`` becomes the champion; the first model does when enough users were asked.
+
+    Both must have been measured on the same questions: the pipeline evaluates the champion's bundle on the candidate's
+    split. Users are the unit: the difference is taken user by user, and its lower bound is
+    ``mean - z * standard error``.
+
+    Raises:
+        PromotionError: a metric of the config was not measured.
+    """
+    _require_metrics(candidate, config)
+    rules = [_enough_users(candidate, config)]
+    if champion is None:
+        first = _mean(candidate, config.metric)
+        rules.append(Rule("first", True, first, None, f"no champion yet; {config.metric} is {first:.4f}"))
+        return _decision(candidate, None, rules)
+    rules += [
+        _same("data", candidate.data_fingerprint, champion.data_fingerprint),
+        _same("split", candidate.split_fingerprint, champion.split_fingerprint),
+        _same_users(candidate, champion),
+    ]
+    if all(rule.passed for rule in rules[1:]):
+        _require_metrics(champion, config)
+        rules.append(_gain(candidate, champion, config))
+        rules += [_not_lost(candidate, champion, *pair) for pair in config.must_not_lose.items()]
+    return _decision(candidate, champion.model, rules)
+
+
+def _decision(candidate: Measured, champion: str | None, rules: list[Rule]) -> Decision:
+    return Decision(all(rule.passed for rule in rules), candidate.model, champion, tuple(rules))
+
+
+def _require_metrics(measured: Measured, config: GateConfig) -> None:
+    missing = [name for name in (config.metric, *config.must_not_lose) if name not in measured.values]
+    if missing:
+        known = ", ".join(sorted(measured.values))
+        raise PromotionError(f"the gate needs {', '.join(missing)} of {measured.model}; measured are: {known}")
+
+
+def _enough_users(candidate: Measured, config: GateConfig) -> Rule:
+    asked = len(candidate.users)
+    passed = asked >= config.min_users
+    return Rule(
+        "users", passed, float(asked), None, f"{asked} users were asked; at least {config.min_users} are needed"
+    )
+
+
+def _same(what: str, ours: str, theirs: str) -> Rule:
+    told = "was measured on the same" if ours == theirs else "was measured on another"
+    return Rule(what, ours == theirs, ours, theirs, f"the champion {told} {what} ({ours}, champion {theirs})")
+
+
+def _same_users(candidate: Measured, champion: Measured) -> Rule:
+    passed = np.array_equal(candidate.users, champion.users)
+    told = "the same users were asked, in the same order" if passed else "the users who were asked differ"
+    return Rule("asked", passed, float(len(candidate.users)), float(len(champion.users)), told)
+
+
+def _gain(candidate: Measured, champion: Measured, config: GateConfig) -> Rule:
+    name = config.metric
+    difference = candidate.values[name] - champion.values[name]
+    spread = float(difference.std(ddof=1)) if len(difference) > 1 else float("inf")
+    low = float(difference.mean()) - NormalDist().inv_cdf(config.confidence) * spread / len(difference) ** 0.5
+    reason = (
+        f"{name} {_mean(candidate, name):.4f} against {_mean(champion, name):.4f}: the gain {difference.mean():+.4f} has "
+        f"the {config.confidence:.0%} lower bound {low:+.4f}, which must be above {config.min_gain:+.4f}"
+    )
+    return Rule(f"gain {name}", low > config.min_gain, _mean(candidate, name), _mean(champion, name), reason)
+
+
+def _not_lost(candidate: Measured, champion: Measured, name: str, tolerance: float) -> Rule:
+    ours, theirs = _mean(candidate, name), _mean(champion, name)
+    reason = f"{name} {ours:.4f} against {theirs:.4f}; it may lie {tolerance:.4f} below"
+    return Rule(f"not lost {name}", ours >= theirs - tolerance, ours, theirs, reason)
+
+
+def _mean(measured: Measured, name: str) -> float:
+    return float(np.mean(measured.values[name]))

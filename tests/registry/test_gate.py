@@ -1,0 +1,96 @@
+import numpy as np
+import pytest
+
+from recsys.errors import ArtifactError, PromotionError
+from recsys.registry.gate import Decision, GateConfig, Measured, decide
+
+CONFIG = GateConfig(must_not_lose={"recall@10": 0.01}, min_users=50)
+
+
+def measured(model="new", gain=0.0, noise=0.0, recall=0.5, users=200, data="d", split="s"):
+    rng = np.random.default_rng(0)
+    base = np.random.default_rng(1).random(users)
+    ndcg = base + gain + noise * rng.normal(size=users)
+    return Measured(model, data, split, np.arange(users), {"ndcg@10": ndcg, "recall@10": np.full(users, recall)})
+
+
+def verdicts(decision):
+    return {rule.name: rule.passed for rule in decision.rules}
+
+
+def test_the_first_model_is_promoted():
+    decision = decide(measured(), None, CONFIG)
+    assert decision.promoted
+    assert decision.champion is None
+
+
+def test_the_first_model_still_needs_enough_users():
+    assert not decide(measured(users=49), None, CONFIG).promoted
+    assert decide(measured(users=50), None, CONFIG).promoted
+
+
+def test_a_clearly_better_candidate_is_promoted():
+    decision = decide(measured(gain=0.05, noise=0.1), measured("old"), CONFIG)
+    assert decision.promoted
+    assert decision.champion == "old"
+
+
+def test_the_same_model_again_is_not_promoted():
+    decision = decide(measured(), measured("old"), CONFIG)
+    assert verdicts(decision)["gain ndcg@10"] is False
+    assert not decision.promoted
+
+
+def test_a_gain_within_the_noise_is_not_enough():
+    candidate = measured(gain=0.02, noise=1.0)
+    assert verdicts(decide(candidate, measured("old"), CONFIG))["gain ndcg@10"] is False
+
+
+def test_the_lower_bound_is_the_one_worked_out_by_hand():
+    users = np.arange(4)
+    ours = Measured("new", "d", "s", users, {"ndcg@10": np.array([1.0, 1.0, 0.0, 1.0])})
+    theirs = Measured("old", "d", "s", users, {"ndcg@10": np.array([0.0, 0.0, 0.0, 0.0])})
+    config = GateConfig(must_not_lose={}, min_users=1)
+    # mean 0.75, standard error 0.5 / 2, z(0.95) = 1.6449: 0.75 - 0.4112 = 0.3388
+    assert decide(ours, theirs, config.model_copy(update={"min_gain": 0.3387})).promoted
+    assert not decide(ours, theirs, config.model_copy(update={"min_gain": 0.3389})).promoted
+
+
+def test_the_gain_must_exceed_the_least_gain():
+    config = CONFIG.model_copy(update={"min_gain": 0.05})
+    assert not decide(measured(gain=0.04), measured("old"), config).promoted
+    assert decide(measured(gain=0.06), measured("old"), config).promoted
+
+
+def test_a_loss_elsewhere_beyond_the_tolerance_stops_a_gain():
+    decision = decide(measured(gain=0.1, recall=0.48), measured("old"), CONFIG)
+    assert verdicts(decision) == {
+        "users": True, "data": True, "split": True, "asked": True, "gain ndcg@10": True, "not lost recall@10": False,
+    }  # fmt: skip
+    assert decide(measured(gain=0.1, recall=0.495), measured("old"), CONFIG).promoted
+
+
+@pytest.mark.parametrize("other", [{"data": "x"}, {"split": "x"}, {"users": 199}], ids=["data", "split", "users"])
+def test_numbers_of_other_questions_are_not_compared(other):
+    decision = decide(measured(gain=0.1), measured("old", **other), CONFIG)
+    assert not decision.promoted
+    assert "gain ndcg@10" not in verdicts(decision)
+
+
+def test_a_metric_that_was_not_measured_is_an_error_that_names_it():
+    with pytest.raises(PromotionError, match="ndcg@99 of new; measured are: ndcg@10, recall@10"):
+        decide(measured(), None, GateConfig(metric="ndcg@99"))
+
+
+def test_a_decision_survives_its_file_and_tells_both_numbers(tmp_path):
+    decision = decide(measured(gain=0.1, recall=0.1), measured("old"), CONFIG)
+    decision.save(tmp_path / "decision.json")
+    assert Decision.load(tmp_path / "decision.json") == decision
+    assert "NO  recall@10 0.1000 against 0.5000" in str(decision)
+
+
+@pytest.mark.parametrize("text", ["{}", "[]", '{"version": 9}'])
+def test_a_file_that_is_no_decision_is_refused(tmp_path, text):
+    (tmp_path / "decision.json").write_text(text)
+    with pytest.raises(ArtifactError):
+        Decision.load(tmp_path / "decision.json")
