@@ -1,0 +1,109 @@
+"""finetune: a bundle and newer data make a child bundle, at a fraction of the time of a full training."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipelines.config import RunConfig
+from pipelines.merge import merged
+from pipelines.workspace import Workspace
+from recsys.config import parse
+from recsys.data.interactions import Interactions
+from recsys.data.readers import read_dataset
+from recsys.data.sources import resolve
+from recsys.data.split import Holdout
+from recsys.engine import Resources
+from recsys.engines.two_tower import TwoTower
+from recsys.errors import ConfigError, DataError
+from recsys.registry.bundle import Bundle, Lineage
+from recsys.tracking import Tracker
+
+
+def run(
+    config: RunConfig,
+    workspace: Workspace,
+    tracker: Tracker,
+    interactions: Path,
+    users: Path | None = None,
+    items: Path | None = None,
+    parent: Path | None = None,
+) -> str:
+    """Leaves ``bundles/NAME-finetuned/`` and ``dataset-finetuned/``; the parent stays as it is.
+
+    Of each user with several new interactions the last one is held out and chooses the epoch to stop at.
+
+    Returns:
+        Where the child is and what it has grown by.
+
+    Raises:
+        ConfigError: the parent is of a kind that cannot be fine-tuned.
+        DataError: the files hold nothing new.
+    """
+    source = parent or workspace.bundle(config.candidate)
+    bundle = Bundle.load(source)
+    if not isinstance(bundle.engine, TwoTower):
+        raise ConfigError(f"{source} holds an engine of kind {bundle.engine.kind!r}; only two_tower can be fine-tuned")
+    old = workspace.load_dataset()
+    newer = resolve(config.data).model_copy(
+        update={"source": None, "interactions": interactions, "users": users, "items": items, "test_interactions": None}
+    )
+    data, fresh = merged(old, read_dataset(newer))
+    if not fresh.any():
+        raise DataError(f"{interactions} holds no interaction that the dataset does not hold already")
+    train, new_from, validation = held_out(data.interactions, fresh, data.n_users)
+    resources = Resources(config.seed, validation, directory=workspace.directory / "checkpoints" / "finetune")
+    child = TwoTower(finetune_config(bundle.engine, config), resources)
+    child.finetune(bundle.engine, data, train, tracker, new_from=new_from)
+    target = workspace.bundle(f"{source.name}-finetuned")
+    data.save(workspace.directory / "dataset-finetuned")
+    about = {"run": config.name, "engine": target.name, "options": child.config.model_dump(mode="json")}
+    lineage = Lineage(data.fingerprint, config=about, parent=bundle.version)
+    Bundle.of(child, data, lineage, data.interactions).save(target)
+    return (
+        f"{target}: {int(fresh.sum())} new interactions, {data.n_users - old.n_users} new users, "
+        f"{data.n_items - old.n_items} new items"
+    )
+
+
+def held_out(
+    interactions: Interactions, fresh: NDArray[np.bool_], n_users: int
+) -> tuple[Interactions, NDArray[np.bool_], Holdout | None]:
+    """The interactions without the last new one of each user that has several; which of them are new; what was held out.
+
+    Example:
+        >>> import numpy as np
+        >>> i = Interactions.of(np.array([0, 0, 0, 1]), np.array([4, 5, 6, 4]), np.array([1, 2, 3, 1]))
+        >>> train, new, holdout = held_out(i, np.array([False, True, True, True]), 2)
+        >>> train.item.tolist(), new.tolist(), holdout.users.tolist(), holdout.targets.item.tolist()
+        ([4, 5, 4], [False, True, True], [0], [6])
+    """
+    several = np.bincount(interactions.user[fresh], minlength=n_users) > 1
+    last = interactions.offsets(n_users)[1:] - 1
+    asked = np.flatnonzero(several)
+    asked = asked[fresh[last[asked]]]  # a late file may bring events that lie before old ones
+    keep = np.ones(len(interactions), bool)
+    keep[last[asked]] = False
+    train = interactions.select(keep)
+    if not len(asked):
+        return train, fresh, None
+    history = train.select(np.isin(train.user, asked))
+    return train, fresh[keep], Holdout(asked.astype(np.int32), history, interactions.select(~keep))
+
+
+def finetune_config(parent: TwoTower, config: RunConfig) -> Any:
+    """The parent's config with ``[finetune]`` laid over it."""
+    raw = parent.config.model_dump(mode="json")
+    return parse(TwoTower.Config, _laid_over(raw, config.finetune), "[finetune]")
+
+
+def _laid_over(base: Mapping[str, Any], top: Mapping[str, Any]) -> dict[str, Any]:
+    both = dict(base)
+    for key, value in top.items():
+        inner = both.get(key)
+        both[key] = _laid_over(inner, value) if isinstance(inner, dict) and isinstance(value, Mapping) else value
+    return both
