@@ -1,66 +1,82 @@
-"""Splits: what may be learnt from, and what is asked. Each protocol cannot leak by construction."""
+"""Splits by name. Each protocol cannot leak by construction; see `recsys.data.splits` for what each does."""
 
 from __future__ import annotations
 
-import hashlib
-from dataclasses import dataclass, field
-from functools import cached_property
-from typing import Any
+from typing import Literal
 
-import numpy as np
-from numpy.typing import NDArray
+from pydantic import Field
 
+from recsys.config import Config
+from recsys.data.dataset import Dataset
+from recsys.data.holdout import Holdout, Split
 from recsys.data.interactions import Interactions
+from recsys.data.splits.cold_items import cold_items
+from recsys.data.splits.given import given
+from recsys.data.splits.last_n import leave_last_n
+from recsys.data.splits.temporal import moments, temporal
+from recsys.data.splits.user_holdout import user_holdout
+from recsys.errors import ConfigError
 
 
-@dataclass(frozen=True, eq=False)
-class Holdout:
-    """The questions of an evaluation: given a history, which items come next?
-
-    Args:
-        users: int32 [Q], ascending user rows, each once: those who are asked.
-        history: what may be seen of them; at evaluation it enters user vectors and the seen filter.
-        targets: what they did next; every user of ``users`` has at least one.
-        candidates: item rows that are ranked; None ranks the whole catalogue.
-    """
-
-    users: NDArray[np.int32]
-    history: Interactions
-    targets: Interactions
-    candidates: NDArray[np.int64] | None = None
-
-    def __len__(self) -> int:
-        return len(self.users)
-
-
-@dataclass(frozen=True, eq=False)
-class Split:
-    """Train, validation and test of one protocol.
+class SplitConfig(Config):
+    """A protocol and its parameters.
 
     Args:
-        protocol: the name that reports state, with its parameters, as ``leave_one_out``.
-        train: what is learnt from while anything is still being chosen on ``validation``.
-        validation: the questions that choose.
-        refit: train and validation together: what is learnt from when all is chosen and the protocol allows a refit.
-        test: the questions that are reported; its histories hold the validation interactions.
-        cutoffs: moments or counts that define the split.
-        dropped_users: users that the protocol cannot ask (too short a history).
+        protocol: its name.
+        n: of ``leave_last_n``.
+        validation: share of events (``temporal``) or of a user's train (``given``) that validates.
+        test: share of events that test (``temporal``).
+        validation_from: the moment instead of the share.
+        test_from: the moment instead of the share.
+        share: of users (``user_holdout``) or items (``cold_items``) to each of validation and test.
+        given: of a held-out user's history (``user_holdout``).
+        seed: draws users, items or interactions.
     """
 
-    protocol: str
-    train: Interactions
-    validation: Holdout
-    refit: Interactions
-    test: Holdout
-    cutoffs: dict[str, Any] = field(default_factory=dict)
-    dropped_users: int = 0
+    protocol: Literal["leave_one_out", "leave_last_n", "temporal", "user_holdout", "cold_items", "given"] = (
+        "leave_one_out"
+    )
+    n: int = Field(1, ge=1)
+    validation: float = Field(0.1, gt=0, lt=1)
+    test: float = Field(0.1, gt=0, lt=1)
+    validation_from: int | None = None
+    test_from: int | None = None
+    share: float = Field(0.1, gt=0, lt=0.5)
+    given: float = Field(0.8, gt=0, lt=1)
+    seed: int = 0
 
-    @cached_property
-    def fingerprint(self) -> str:
-        parts: list[str] = [self.protocol, self.train.fingerprint, self.refit.fingerprint]
-        for holdout in (self.validation, self.test):
-            parts += [holdout.history.fingerprint, holdout.targets.fingerprint]
-            parts.append(
-                "all" if holdout.candidates is None else hashlib.sha256(holdout.candidates.tobytes()).hexdigest()
-            )
-        return hashlib.sha256("/".join(parts).encode()).hexdigest()[:16]
+
+def make_split(
+    data: Dataset, config: SplitConfig, given_files: tuple[Interactions, Interactions] | None = None
+) -> Split:
+    """The split of ``data`` that ``config`` names.
+
+    Args:
+        data: everything.
+        config: the protocol.
+        given_files: train and test of the ``given`` protocol.
+
+    Raises:
+        ConfigError: the protocol needs something that the data does not have.
+        DataError: a part would be empty.
+    """
+    events = data.interactions
+    if config.protocol == "leave_one_out":
+        return leave_last_n(events, data.n_users)
+    if config.protocol == "leave_last_n":
+        return leave_last_n(events, data.n_users, config.n)
+    if config.protocol == "user_holdout":
+        return user_holdout(events, data.n_users, config.share, config.given, config.seed)
+    if config.protocol == "cold_items":
+        return cold_items(events, data.n_users, data.n_items, config.share, config.seed)
+    if config.protocol == "given":
+        if given_files is None:
+            raise ConfigError("the split 'given' needs data.test_interactions, the file of test interactions")
+        return given(*given_files, data.n_users, config.validation, data.clock, config.seed)
+    if not data.clock:
+        raise ConfigError("the split 'temporal' needs a timestamp column; the data has only an order within the user")
+    early, late = moments(events, config.validation, config.test)
+    return temporal(events, config.validation_from or early, config.test_from or late)
+
+
+__all__ = ["Holdout", "Split", "SplitConfig", "make_split"]

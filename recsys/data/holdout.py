@@ -1,0 +1,66 @@
+"""What may be learnt from, and what is asked: the values every split protocol makes."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recsys.data.interactions import Interactions
+
+
+@dataclass(frozen=True, eq=False)
+class Holdout:
+    """The questions of an evaluation: given a history, which items come next?
+
+    Args:
+        users: int32 [Q], ascending user rows, each once: those who are asked.
+        history: what may be seen of them; at evaluation it enters user vectors and the seen filter.
+        targets: what they did next; every user of ``users`` has at least one.
+        candidates: item rows that are ranked; None ranks the whole catalogue.
+    """
+
+    users: NDArray[np.int32]
+    history: Interactions
+    targets: Interactions
+    candidates: NDArray[np.int64] | None = None
+
+    def __len__(self) -> int:
+        return len(self.users)
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """Train, validation and test of one protocol.
+
+    Args:
+        protocol: the name that reports state, with its parameters, as ``leave_one_out``.
+        train: what is learnt from while anything is still being chosen on ``validation``.
+        validation: the questions that choose.
+        refit: train and validation together: what is learnt from when all is chosen and the protocol allows a refit.
+        test: the questions that are reported; its histories hold the validation interactions.
+        cutoffs: moments or counts that define the split.
+        dropped_users: users that the protocol cannot ask (too short a history).
+    """
+
+    protocol: str
+    train: Interactions
+    validation: Holdout
+    refit: Interactions
+    test: Holdout
+    cutoffs: dict[str, Any] = field(default_factory=dict)
+    dropped_users: int = 0
+
+    @cached_property
+    def fingerprint(self) -> str:
+        parts: list[str] = [self.protocol, self.train.fingerprint, self.refit.fingerprint]
+        for holdout in (self.validation, self.test):
+            parts += [holdout.history.fingerprint, holdout.targets.fingerprint]
+            parts.append(
+                "all" if holdout.candidates is None else hashlib.sha256(holdout.candidates.tobytes()).hexdigest()
+            )
+        return hashlib.sha256("/".join(parts).encode()).hexdigest()[:16]

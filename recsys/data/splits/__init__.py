@@ -1,0 +1,1 @@
+"""The protocols of splits, one a file."""

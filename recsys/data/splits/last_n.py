@@ -1,0 +1,48 @@
+"""Leave the last n of each user: to test, and the n before them to validation."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from recsys.data.holdout import Holdout, Split
+from recsys.data.interactions import Interactions
+
+
+def leave_last_n(interactions: Interactions, n_users: int, n: int = 1) -> Split:
+    """The last ``n`` interactions of each user are tested, the ``n`` before them validate.
+
+    Users with fewer than ``2 n + 1`` interactions are not asked; all they did is trained on.
+
+    Args:
+        interactions: all.
+        n_users: size of the user vocabulary.
+        n: at least 1; with 1 the protocol is called leave-one-out.
+
+    Example:
+        Two users of four events each:
+
+        >>> x = Interactions.of(np.repeat([0, 1], 4), np.arange(8), np.tile(np.arange(4), 2))
+        >>> split = leave_last_n(x, 2)
+        >>> split.train.item.tolist(), split.validation.targets.item.tolist(), split.test.targets.item.tolist()
+        ([0, 1, 4, 5], [2, 6], [3, 7])
+        >>> split.test.history.item.tolist()
+        [0, 1, 2, 4, 5, 6]
+    """
+    lengths = np.bincount(interactions.user, minlength=n_users)
+    asked = lengths > 2 * n
+    after = interactions.offsets(n_users)[1:][interactions.user] - 1 - np.arange(len(interactions))
+    counted = asked[interactions.user]
+    is_test = counted & (after < n)
+    is_validation = counted & (after >= n) & (after < 2 * n)
+    train = interactions.select(~is_test & ~is_validation)
+    refit = interactions.select(~is_test)
+    users = np.flatnonzero(asked).astype(np.int32)
+    return Split(
+        "leave_one_out" if n == 1 else f"leave_last_{n}",
+        train,
+        Holdout(users, train, interactions.select(is_validation)),
+        refit,
+        Holdout(users, refit, interactions.select(is_test)),
+        {"n": n},
+        int((~asked & (lengths > 0)).sum()),
+    )

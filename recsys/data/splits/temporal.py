@@ -1,0 +1,65 @@
+"""Global temporal: one moment for all users ends the training, another the validation window."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from recsys.data.holdout import Holdout, Split
+from recsys.data.interactions import Interactions
+from recsys.errors import DataError
+
+
+def temporal(interactions: Interactions, validation_from: int, test_from: int) -> Split:
+    """Train before ``validation_from``, validation up to ``test_from``, test from there on.
+
+    Users who are new in a window are asked with an empty history; nobody is dropped who did something in it.
+
+    Args:
+        interactions: with clock times.
+        validation_from: seconds since 1970 UTC.
+        test_from: later than ``validation_from``.
+
+    Raises:
+        DataError: a window is empty.
+
+    Example:
+        >>> x = Interactions.of(np.tile([0, 1], 4), np.arange(8), np.arange(8) * 10)
+        >>> split = temporal(x, validation_from=40, test_from=60)
+        >>> split.train.time.tolist(), split.validation.targets.time.tolist(), split.test.targets.time.tolist()
+        ([0, 20, 10, 30], [40, 50], [60, 70])
+    """
+    time = interactions.time
+    parts = {
+        "train": interactions.before(validation_from),
+        "validation": interactions.select((time >= validation_from) & (time < test_from)),
+        "test": interactions.select(time >= test_from),
+    }
+    for name, part in parts.items():
+        if not len(part):
+            raise DataError(
+                f"the temporal split has no {name} interactions: they span {time.min()} to {time.max()}, "
+                f"the cutoffs are {validation_from} and {test_from}; move split.validation_from or split.test_from"
+            )
+    refit = interactions.before(test_from)
+    return Split(
+        "temporal",
+        parts["train"],
+        Holdout(np.unique(parts["validation"].user), parts["train"], parts["validation"]),
+        refit,
+        Holdout(np.unique(parts["test"].user), refit, parts["test"]),
+        {"validation_from": int(validation_from), "test_from": int(test_from)},
+    )
+
+
+def moments(interactions: Interactions, validation: float, test: float) -> tuple[int, int]:
+    """The moments after which the last ``validation + test`` and the last ``test`` of all events fall.
+
+    Example:
+        >>> x = Interactions.of(np.zeros(8, int), np.arange(8), np.arange(8) * 10)
+        >>> moments(x, validation=0.25, test=0.25)
+        (40, 60)
+    """
+    ordered = np.sort(interactions.time)
+    n = len(ordered)
+    first, second = int(round(n * (1 - validation - test))), int(round(n * (1 - test)))
+    return int(ordered[min(first, n - 1)]), int(ordered[min(second, n - 1)])
