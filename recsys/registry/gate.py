@@ -33,7 +33,7 @@ class GateConfig(Config):
     metric: str = "ndcg@10"
     min_gain: float = 0.0
     confidence: float = Field(default=0.95, gt=0.5, lt=1)
-    must_not_lose: dict[str, float] = {"recall@10": 0.002}
+    must_not_lose: dict[str, float] = Field(default={"recall@10": 0.002})
     min_users: int = Field(default=100, gt=0)
 
 
@@ -172,8 +172,8 @@ def _gain(candidate: Measured, champion: Measured, config: GateConfig) -> Rule:
     spread = float(difference.std(ddof=1)) if len(difference) > 1 else float("inf")
     low = float(difference.mean()) - NormalDist().inv_cdf(config.confidence) * spread / len(difference) ** 0.5
     reason = (
-        f"{name} {_mean(candidate, name):.4f} against {_mean(champion, name):.4f}: the gain {difference.mean():+.4f} has "
-        f"the {config.confidence:.0%} lower bound {low:+.4f}, which must be above {config.min_gain:+.4f}"
+        f"{name} {_mean(candidate, name):.4f} against {_mean(champion, name):.4f}: the gain {difference.mean():+.4f} "
+        f"has the {config.confidence:.0%} lower bound {low:+.4f}, which must be above {config.min_gain:+.4f}"
     )
     return Rule(f"gain {name}", low > config.min_gain, _mean(candidate, name), _mean(champion, name), reason)
 

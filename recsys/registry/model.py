@@ -1,0 +1,25 @@
+"""The pyfunc model, kept as code: MLflow stores this file beside the bundle and runs it to load the model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import pandas as pd
+
+from recsys.registry.answers import Answers
+from recsys.registry.bundle import Bundle
+
+
+class Recommender(mlflow.pyfunc.PythonModel):  # type: ignore[misc]
+    """Answers ``user_id``, ``history`` and ``k`` rows; see `recsys.registry.answers.Answers`."""
+
+    def load_context(self, context: Any) -> None:
+        self._answers = Answers(Bundle.load(Path(context.artifacts["bundle"])))
+
+    def predict(self, context: Any, model_input: pd.DataFrame, params: dict[str, Any] | None = None) -> pd.DataFrame:
+        return self._answers.answer(model_input)
+
+
+mlflow.models.set_model(Recommender())

@@ -1,0 +1,54 @@
+"""MLflow, imported when first needed, without telemetry, version nagging or chatter."""
+
+from __future__ import annotations
+
+import logging
+import os
+import warnings
+from pathlib import Path
+from typing import Any
+
+
+def mlflow_at(uri: str) -> Any:
+    """The module ``mlflow``, speaking to the tracking server or database at ``uri``."""
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+    os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "ERROR")
+    os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import mlflow
+        import mlflow.pyfunc
+    for name in ("mlflow", "alembic"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    _make_room(uri)
+    mlflow.set_tracking_uri(uri)
+    mlflow.set_registry_uri(uri)
+    return mlflow
+
+
+def experiment_id(mlflow: Any, uri: str, name: str) -> str:
+    """The experiment called ``name``, made when missing; files of a local database stand in a folder beside it."""
+    client = mlflow.MlflowClient(uri)
+    found = client.get_experiment_by_name(name)
+    if found is not None:
+        return str(found.experiment_id)
+    local = database_file(uri)
+    place = None if local is None else (local.parent / "mlflow-artifacts").resolve().as_uri()
+    return str(client.create_experiment(name, artifact_location=place))
+
+
+def database_file(uri: str) -> Path | None:
+    """The file of a sqlite URI; None for any other."""
+    return Path(uri.removeprefix("sqlite:///")) if uri.startswith("sqlite:///") else None
+
+
+def local_uri(directory: Path) -> str:
+    """The tracking URI of a database in ``directory``: the default place of runs and models."""
+    return f"sqlite:///{(directory / 'mlflow.db').resolve()}"
+
+
+def _make_room(uri: str) -> None:
+    local = database_file(uri)
+    if local is not None:
+        local.parent.mkdir(parents=True, exist_ok=True)

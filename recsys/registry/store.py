@@ -1,0 +1,159 @@
+"""The store of models: registered versions, the alias ``champion``, and the way back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from recsys.errors import ArtifactError, PromotionError
+from recsys.registry.bundle import MANIFEST, Bundle, verify
+from recsys.registry.gate import Decision
+from recsys.registry.quiet import experiment_id, mlflow_at
+
+CHAMPION, PREVIOUS = "champion", "previous"
+_BEFORE = "champion_before"
+
+
+class Store:
+    """The versions of one registered model.
+
+    Args:
+        uri: tracking URI of MLflow; see `recsys.registry.quiet.local_uri` for a local one.
+        name: of the registered model.
+    """
+
+    def __init__(self, uri: str, name: str) -> None:
+        self.uri, self.name = uri, name
+        self._mlflow = mlflow_at(uri)
+        self._client: Any = self._mlflow.MlflowClient(uri)
+
+    def register(self, bundle: Path, run_id: str | None = None) -> str:
+        """A new version that holds the bundle in the folder ``bundle`` and answers as a pyfunc model.
+
+        Args:
+            bundle: verified first.
+            run_id: the run that made it; None makes a run of the experiment that has the name of the model.
+
+        Raises:
+            ArtifactError: the bundle is damaged or incomplete.
+        """
+        loaded = Bundle.load(bundle)
+        with self._run(run_id):
+            info = self._mlflow.pyfunc.log_model(
+                name="model",
+                python_model=str(Path(__file__).with_name("model.py")),
+                artifacts={"bundle": str(bundle.resolve())},
+                signature=_signature(loaded),
+                input_example=_example(loaded),
+                pip_requirements=["recsys", f"mlflow=={self._mlflow.__version__}"],
+                registered_model_name=self.name,
+            )
+        version = str(info.registered_model_version)
+        for key, value in (("bundle", loaded.version), ("data_fingerprint", loaded.data_fingerprint)):
+            self._client.set_model_version_tag(self.name, version, key, value)
+        return version
+
+    def version_at(self, alias: str) -> str | None:
+        """The version behind an alias, or None."""
+        try:
+            return str(self._client.get_model_version_by_alias(self.name, alias).version)
+        except self._mlflow.MlflowException:
+            return None
+
+    def promote(self, version: str, decision: Decision) -> None:
+        """Makes ``version`` the champion and keeps the one before as ``previous``.
+
+        Raises:
+            PromotionError: the decision says no, or there is no such version.
+        """
+        if not decision.promoted:
+            raise PromotionError(f"version {version} of {self.name} did not pass the gate:\n{decision}")
+        self._require(version)
+        before = self.version_at(CHAMPION)
+        if before == version:
+            return
+        self._client.set_model_version_tag(self.name, version, "decision", str(decision)[:5000])
+        if before is not None:
+            self._client.set_model_version_tag(self.name, version, _BEFORE, before)
+            self._client.set_registered_model_alias(self.name, PREVIOUS, before)
+        self._client.set_registered_model_alias(self.name, CHAMPION, version)
+
+    def rollback(self) -> str:
+        """Makes the version before the champion again and returns it; its own predecessor becomes ``previous``.
+
+        Raises:
+            PromotionError: there is no earlier champion.
+        """
+        before = self.version_at(PREVIOUS)
+        if before is None:
+            raise PromotionError(f"{self.name} has no earlier champion to roll back to; promote a version first")
+        self._client.set_registered_model_alias(self.name, CHAMPION, before)
+        earlier = self._client.get_model_version(self.name, before).tags.get(_BEFORE)
+        if earlier is None:
+            self._client.delete_registered_model_alias(self.name, PREVIOUS)
+        else:
+            self._client.set_registered_model_alias(self.name, PREVIOUS, earlier)
+        return before
+
+    def download(self, which: str = CHAMPION, directory: Path | None = None) -> Path:
+        """The folder of the bundle behind an alias or a version, verified; a local store is read in place.
+
+        Raises:
+            PromotionError: there is no such alias or version.
+            ArtifactError: what is stored is damaged.
+        """
+        version = self.version_at(which) or which
+        self._require(version)
+        uri = f"models:/{self.name}/{version}"
+        try:
+            found = self._mlflow.artifacts.download_artifacts(
+                uri, dst_path=None if directory is None else str(directory)
+            )
+        except (OSError, self._mlflow.MlflowException) as error:
+            raise ArtifactError(
+                f"version {version} of {self.name} cannot be fetched ({error}); register it again"
+            ) from error
+        bundles = [path.parent for path in (Path(found) / "artifacts").glob(f"*/{MANIFEST}")]
+        if len(bundles) != 1:
+            raise ArtifactError(f"version {version} of {self.name} holds no bundle; register it again")
+        verify(bundles[0])
+        return bundles[0]
+
+    def _require(self, version: str) -> None:
+        try:
+            self._client.get_model_version(self.name, version)
+        except self._mlflow.MlflowException as error:
+            raise PromotionError(
+                f"{self.name} has no version or alias {version!r} in {self.uri}; train and promote one first"
+            ) from error
+
+    @contextmanager
+    def _run(self, run_id: str | None) -> Iterator[None]:
+        place = {"run_id": run_id} if run_id else {"experiment_id": experiment_id(self._mlflow, self.uri, self.name)}
+        with self._mlflow.start_run(**place):
+            yield
+
+
+def _signature(bundle: Bundle) -> Any:
+    from mlflow.models import ModelSignature
+    from mlflow.types.schema import Array, ColSpec, DataType, Schema
+
+    user = DataType.long if bundle.users.vocabulary.holds_integers else DataType.string
+    item = DataType.long if bundle.items.vocabulary.holds_integers else DataType.string
+    asked = [
+        ColSpec(user, "user_id", required=False),
+        ColSpec(Array(item), "history", required=False),
+        ColSpec(DataType.long, "k", required=False),
+    ]
+    return ModelSignature(
+        Schema(asked), Schema([ColSpec(Array(item), "item_ids"), ColSpec(Array(DataType.double), "scores")])
+    )
+
+
+def _example(bundle: Bundle) -> pd.DataFrame:
+    """Someone who touched the first item of the catalogue."""
+    return pd.DataFrame({"history": [bundle.items.vocabulary.ids[:1].tolist()], "k": [3]})

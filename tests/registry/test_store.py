@@ -1,0 +1,128 @@
+import mlflow
+import pandas as pd
+import pytest
+
+from recsys.errors import ArtifactError, DataError, PromotionError
+from recsys.registry.answers import Answers
+from recsys.registry.bundle import Bundle, Lineage
+from recsys.registry.gate import Decision
+from recsys.registry.quiet import local_uri
+from recsys.registry.store import Store
+from recsys.registry.tracker import MlflowTracker
+
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::" + kind)
+    for kind in ("DeprecationWarning", "FutureWarning", "UserWarning", "ResourceWarning")
+]
+
+YES, NO = Decision(True, "new", None, ()), Decision(False, "new", "old", ())
+
+
+@pytest.fixture
+def folder(tmp_path, engine, data):
+    Bundle.of(engine, data, Lineage(data.fingerprint), data.interactions).save(tmp_path / "bundles" / "mine")
+    return tmp_path / "bundles" / "mine"
+
+
+@pytest.fixture(scope="module")
+def uri(tmp_path_factory):
+    return local_uri(tmp_path_factory.mktemp("mlflow"))
+
+
+@pytest.fixture
+def store(uri, request):
+    return Store(uri, request.node.name)
+
+
+@pytest.fixture
+def answers(folder):
+    return Answers(Bundle.load(folder))
+
+
+def test_a_known_user_is_answered_from_the_snapshot_without_what_they_saw(answers):
+    found = answers.answer(pd.DataFrame({"user_id": ["u0", "u1", "u0"], "k": [2, 1, 1]}))
+    assert found["item_ids"].tolist() == [["i2", "i4"], ["i5"], ["i2"]]
+    assert found["scores"].tolist() == [[1.0, 1.0], [2.0], [1.0]]
+
+
+def test_a_user_never_seen_is_answered_from_their_history(answers):
+    found = answers.answer(pd.DataFrame({"history": [["i1"], ["i4", "never heard of"]], "k": [2, 2]}))
+    assert found["item_ids"].tolist() == [["i3", "i5"], ["i0", "i2"]]
+
+
+def test_a_given_history_takes_the_place_of_the_snapshot(answers):
+    found = answers.answer(pd.DataFrame({"user_id": ["u0", "u0"], "history": [["i1"], None], "k": [1, 1]}))
+    assert found["item_ids"].tolist() == [["i3"], ["i2"]]
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ({"user_id": ["who"]}, "unknown user 'who'"),
+        ({"k": [3]}, "neither"),
+        ({"user_id": ["u0"], "k": [0]}, "k must be"),
+    ],
+)
+def test_a_row_that_cannot_be_answered_says_why(answers, row, message):
+    with pytest.raises(DataError, match=message):
+        answers.answer(pd.DataFrame(row))
+
+
+def test_a_registered_model_answers_by_its_alias(store, folder):
+    store.promote(store.register(folder), YES)
+    model = mlflow.pyfunc.load_model(f"models:/{store.name}@champion")
+    assert model.predict(pd.DataFrame({"user_id": ["u1"]}))["item_ids"].tolist() == [["i5", "i0", "i2", "i4"]]
+    assert model.predict(pd.DataFrame({"history": [["i0"]], "k": [1]}))["item_ids"].tolist() == [["i2"]]
+    assert Bundle.load(store.download("champion")).version == Bundle.load(folder).version
+
+
+def test_promotion_keeps_the_champion_before_and_rollback_walks_back(store, folder):
+    first, second, third = (store.register(folder) for _ in range(3))
+    for version in (first, second, third):
+        store.promote(version, YES)
+    assert (store.version_at("champion"), store.version_at("previous")) == (third, second)
+    assert store.rollback() == second
+    assert (store.version_at("champion"), store.version_at("previous")) == (second, first)
+    assert store.rollback() == first
+    with pytest.raises(PromotionError, match="no earlier champion"):
+        store.rollback()
+
+
+def test_what_the_gate_refused_and_what_does_not_exist_is_not_promoted(store, folder):
+    with pytest.raises(PromotionError, match="no version or alias 'champion'"):
+        store.download()
+    with pytest.raises(PromotionError, match="did not pass the gate"):
+        store.promote(store.register(folder), NO)
+    with pytest.raises(PromotionError, match="no version or alias '99'"):
+        store.promote("99", YES)
+    assert store.version_at("champion") is None
+
+
+def test_a_stored_bundle_that_was_damaged_is_refused(store, folder):
+    version = store.register(folder)
+    (store.download(version) / "users.parquet").write_bytes(b"")
+    with pytest.raises(ArtifactError, match=r"changed: users\.parquet"):
+        store.download(version)
+
+
+def test_a_run_keeps_parameters_metrics_data_and_files(tmp_path, uri):
+    (tmp_path / "report.json").write_text("{}")
+    with MlflowTracker(uri, "demo", "train") as tracker:
+        tracker.log_params({"engine": {"dim": 64}, "seed": 7})
+        tracker.log_metrics({"recall@10": 0.25}, step=2)
+        tracker.log_data("pairs", "abc123", "data/pairs")
+        tracker.log_artifact(tmp_path / "report.json")
+    client = mlflow.MlflowClient(uri)
+    run = client.get_run(tracker.run_id)
+    assert run.info.status == "FINISHED"
+    assert run.data.params == {"engine.dim": "64", "seed": "7"}
+    assert run.data.metrics == {"recall_at_10": 0.25}
+    assert run.inputs.dataset_inputs[0].dataset.digest == "abc123"
+    assert [file.path for file in client.list_artifacts(tracker.run_id)] == ["report.json"]
+
+
+def test_a_run_that_ends_with_an_error_is_marked_failed(uri):
+    tracker = MlflowTracker(uri, "demo", "train")
+    with pytest.raises(ZeroDivisionError), tracker:
+        1 / 0  # noqa: B018
+    assert mlflow.MlflowClient(uri).get_run(tracker.run_id).info.status == "FAILED"
