@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
-import click
 import typer
 
 from recsys.errors import RecsysError
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
     from recsys.tracking import ConsoleTracker
 
 app = typer.Typer(
-    no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
@@ -179,18 +177,14 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     debug = "--debug" in words
     words = [word for word in words if word != "--debug"]
     try:
-        sys.exit(app(words, standalone_mode=False, prog_name="recsys") or 0)
-    except click.exceptions.NoArgsIsHelpError as error:
-        print(error.format_message())
-        sys.exit(0)
-    except click.ClickException as error:
-        _fail(error.format_message(), debug)
+        sys.exit(app(words or ["--help"], standalone_mode=False, prog_name="recsys") or 0)
     except RecsysError as error:
         _fail(str(error), debug)
-    except (KeyboardInterrupt, click.Abort):
+    except (KeyboardInterrupt, typer.Abort):
         _fail("interrupted; the same command continues where it stopped", debug)
     except Exception as error:
-        _fail(f"unexpected {type(error).__name__}: {error} (--debug shows where)", debug)
+        usage = getattr(error, "format_message", None)  # click's own errors, from wherever Typer has its click
+        _fail(usage() if usage else f"unexpected {type(error).__name__}: {error} (--debug shows where)", debug)
 
 
 def _fail(message: str, debug: bool) -> NoReturn:

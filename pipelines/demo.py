@@ -46,6 +46,12 @@ def metric_table(report: dict[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def promotion_line(decision: dict[str, Any]) -> str:
+    """The registered version, and whether it is the champion now."""
+    standing = f"alias {decision['alias']}" if decision["promoted"] else "not promoted"
+    return f"model             {decision['model']} version {decision['version']}, {standing}"
+
+
 def side_by_side(workspace: Workspace) -> str:
     """The first users' latest items beside their first recommendations, by title."""
     data = workspace.load_dataset()

@@ -8,14 +8,14 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from recsys.data.readers import read_dataset
+from recsys.data.sources import resolve
 
 from pipelines.config import RunConfig
 from pipelines.merge import merged
 from pipelines.workspace import Workspace
 from recsys.config import parse
 from recsys.data.interactions import Interactions
-from recsys.data.readers import read_dataset
-from recsys.data.sources import resolve
 from recsys.data.split import Holdout
 from recsys.engine import Resources
 from recsys.engines.two_tower import TwoTower
@@ -73,7 +73,7 @@ def run(
 def held_out(
     interactions: Interactions, fresh: NDArray[np.bool_], n_users: int
 ) -> tuple[Interactions, NDArray[np.bool_], Holdout | None]:
-    """The interactions without the last new one of each user that has several; which of them are new; what was held out.
+    """Train without the last new interaction of each user that has several; which of it is new; what was held out.
 
     Example:
         >>> import numpy as np

@@ -10,6 +10,7 @@ from pipelines.promote import open_store
 from pipelines.workspace import Workspace, code_version
 from recsys.errors import ConfigError
 from recsys.registry.bundle import Bundle
+from recsys.registry.store import CHAMPION
 from recsys.retrieval.manifest import MANIFEST, Manifest
 from recsys.retrieval.recommend import recommend
 from recsys.tracking import Tracker
@@ -63,4 +64,7 @@ def _source(config: RunConfig, workspace: Workspace, alias: str | None, bundle: 
         bundle = workspace.bundle(config.recommend.engine)
     if bundle is not None:
         return bundle, f"{bundle.name}@{bundle_digest(bundle)}"
-    return open_store(config, workspace).bundle_of(alias or "champion")
+    store = open_store(config, workspace)
+    which = alias or CHAMPION
+    version = store.version_at(which) or which
+    return store.download(version), f"{store.name}/{version}"

@@ -53,6 +53,7 @@ baseline = "popularity"
 [promote]
 engine = "ease"
 model = "tiny"
+gate = {{min_users = 10}}
 
 [recommend]
 k = 3

@@ -1,0 +1,134 @@
+"""promote: the run's candidate against the champion, on the same questions, through the gate."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from recsys.evaluation.evaluate import evaluate
+
+from pipelines.config import PromoteSection, RunConfig
+from pipelines.evaluate import bundle_digest
+from pipelines.workspace import Workspace, code_version
+from recsys.atomic import read_json, write_json
+from recsys.errors import ConfigError
+from recsys.registry.bundle import Bundle
+from recsys.registry.gate import Decision, Measured, Rule, decide
+from recsys.registry.quiet import local_uri
+from recsys.registry.store import CHAMPION, Store
+from recsys.registry.tracker import MlflowTracker
+from recsys.tracking import Tracker
+
+REFUSED = 2
+_CODE = ("recsys/registry", "recsys/evaluation", "pipelines/promote.py")
+
+
+def run(config: RunConfig, workspace: Workspace, tracker: Tracker) -> int:
+    """Registers the candidate and, when the gate agrees, gives it the alias; leaves ``decision.json``.
+
+    Returns:
+        0, or 2 when the gate said no.
+    """
+    if config.promote is None:
+        return 0
+    split, bundle = workspace.load_split(), workspace.bundle(config.promote.engine)
+    facts = {
+        "section": config.promote.model_dump(mode="json"),
+        "bundle": bundle_digest(bundle),
+        "split": split.fingerprint,
+        "evaluate": config.evaluate.model_dump(mode="json"),
+        "code": code_version(*_CODE),
+    }
+    if not workspace.reused("promote", facts, [workspace.decision], tracker):
+        workspace.started("promote")
+        decision = decide_and_register(config, config.promote, workspace, tracker)
+        tracker.say(f"promote: {decision}")
+        workspace.finished("promote", facts)
+    return 0 if read_json(workspace.decision)["promoted"] else REFUSED
+
+
+def rollback(config: RunConfig, workspace: Workspace) -> str:
+    """Gives the alias back to the champion before.
+
+    Raises:
+        PromotionError: there is none.
+    """
+    store = open_store(config, workspace)
+    return f"{store.name}: version {store.rollback()} is {CHAMPION} again"
+
+
+def open_store(config: RunConfig, workspace: Workspace) -> Store:
+    """The registry of the run's model.
+
+    Raises:
+        ConfigError: the config has no ``[promote]`` section.
+    """
+    if config.promote is None:
+        raise ConfigError("the config has no [promote] section, which names the registered model")
+    return Store(_uri(config.promote, workspace), config.promote.model or config.name)
+
+
+def decide_and_register(config: RunConfig, section: PromoteSection, workspace: Workspace, tracker: Tracker) -> Decision:
+    """A candidate that is not the champion already becomes a version; the alias moves when the gate agrees."""
+    store, bundle = open_store(config, workspace), workspace.bundle(section.engine)
+    before = store.version_at(CHAMPION)
+    standing = None if before is None else store.download(before)
+    if before is not None and standing is not None and bundle_digest(standing) == bundle_digest(bundle):
+        same = Rule("same", True, before, before, "the candidate is the champion already, byte for byte")
+        version, decision = before, Decision(True, before, before, (same,))
+    else:
+        version = _registered(config, section, store, workspace, tracker)
+        champion = None if standing is None else _measured(config, workspace, standing, str(before))
+        decision = decide(_measured(config, workspace, bundle, version), champion, section.gate)
+    if decision.promoted:
+        store.promote(version, decision)
+    write_json(workspace.decision, _record(store, version, decision))
+    return decision
+
+
+def _registered(
+    config: RunConfig, section: PromoteSection, store: Store, workspace: Workspace, tracker: Tracker
+) -> str:
+    """A tracked run with parameters, metrics, data and report, and the version that came of it."""
+    data = workspace.load_dataset()
+    training = read_json(workspace.training(section.engine))
+    report = read_json(workspace.report)
+    with MlflowTracker(store.uri, store.name, f"{config.name}/{section.engine}", tracker) as run:
+        run.log_params({"seed": config.seed, "engine": section.engine, **config.engines[section.engine]})
+        run.log_params({"split": report["split"]})
+        run.log_data(data.name, data.fingerprint, str(workspace.dataset))
+        for point in training["curve"]:
+            run.log_metrics({key: value for key, value in point.items() if key != "step"}, int(point["step"]))
+        run.log_metrics(_numbers(report["engines"][section.engine]))
+        run.log_artifact(workspace.report)
+        run.log_artifact(workspace.report.with_suffix(".html"))
+        return store.register(workspace.bundle(section.engine), run.run_id)
+
+
+def _numbers(values: dict[str, Any]) -> dict[str, float]:
+    """The value of each metric; intervals stay in the report."""
+    flat = {name: value["value"] if isinstance(value, dict) else value for name, value in values.items()}
+    return {name: value for name, value in flat.items() if isinstance(value, (int, float))}
+
+
+def _measured(config: RunConfig, workspace: Workspace, bundle: Path, model: str) -> Measured:
+    data, split = workspace.load_dataset(), workspace.load_split()
+    section = config.evaluate
+    result = evaluate(Bundle.load(bundle).engine, data, split.test, ks=section.ks, seen_filtered=section.seen_filtered)
+    return Measured(model, data.fingerprint, split.fingerprint, result.users, result.values)
+
+
+def _record(store: Store, version: str, decision: Decision) -> dict[str, Any]:
+    return {
+        "schema": 1,
+        "model": store.name,
+        "version": version,
+        "alias": CHAMPION if decision.promoted else None,
+        "tracking_uri": store.uri,
+        **asdict(decision),
+    }
+
+
+def _uri(section: PromoteSection, workspace: Workspace) -> str:
+    return section.tracking_uri or local_uri(workspace.directory)
