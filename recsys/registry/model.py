@@ -5,14 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import mlflow
 import pandas as pd
 
 from recsys.registry.answers import Answers
 from recsys.registry.bundle import Bundle
+from recsys.registry.quiet import imported
+
+mlflow = imported()
+PythonModel: Any = mlflow.pyfunc.PythonModel
 
 
-class Recommender(mlflow.pyfunc.PythonModel):  # type: ignore[misc]
+class Recommender(PythonModel):  # type: ignore[misc]
     """Answers ``user_id``, ``history`` and ``k`` rows; see `recsys.registry.answers.Answers`."""
 
     def load_context(self, context: Any) -> None:

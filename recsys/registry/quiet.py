@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 
-def mlflow_at(uri: str) -> Any:
-    """The module ``mlflow``, speaking to the tracking server or database at ``uri``."""
+def imported() -> Any:
+    """The module ``mlflow``, without telemetry, warnings at import and messages below errors."""
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "ERROR")
@@ -21,6 +21,12 @@ def mlflow_at(uri: str) -> Any:
         import mlflow.pyfunc
     for name in ("mlflow", "alembic"):
         logging.getLogger(name).setLevel(logging.ERROR)
+    return mlflow
+
+
+def mlflow_at(uri: str) -> Any:
+    """The module ``mlflow``, speaking to the tracking server or database at ``uri``."""
+    mlflow = imported()
     _make_room(uri)
     mlflow.set_tracking_uri(uri)
     mlflow.set_registry_uri(uri)

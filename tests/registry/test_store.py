@@ -1,4 +1,3 @@
-import mlflow
 import pandas as pd
 import pytest
 
@@ -6,10 +5,11 @@ from recsys.errors import ArtifactError, DataError, PromotionError
 from recsys.registry.answers import Answers
 from recsys.registry.bundle import Bundle, Lineage
 from recsys.registry.gate import Decision
-from recsys.registry.quiet import local_uri
+from recsys.registry.quiet import imported, local_uri
 from recsys.registry.store import Store
 from recsys.registry.tracker import MlflowTracker
 
+mlflow = imported()
 pytestmark = [
     pytest.mark.filterwarnings("ignore::" + kind)
     for kind in ("DeprecationWarning", "FutureWarning", "UserWarning", "ResourceWarning")
