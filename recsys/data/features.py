@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -46,6 +46,7 @@ class Categories:
         values: known values, most frequent first; new ones are appended when a bundle is fine-tuned.
         separator: between tags.
         max_tags: T.
+        fitted: how many values there were before any were appended.
     """
 
     name: str
@@ -53,6 +54,7 @@ class Categories:
     values: tuple[str, ...]
     separator: str = "|"
     max_tags: int = 1
+    fitted: int = 0
 
     @property
     def size(self) -> int:
@@ -74,7 +76,7 @@ class Categories:
         """With the values of ``column`` that are new and frequent enough appended."""
         fitted = _fit_categories(self.name, self.kind, column, self.separator, min_count, self.max_tags)
         fresh = tuple(value for value in fitted.values if value not in set(self.values))
-        return Categories(self.name, self.kind, self.values + fresh, self.separator, self.max_tags)
+        return replace(self, values=self.values + fresh)
 
 
 @dataclass(frozen=True)
@@ -276,7 +278,7 @@ def _fit_categories(
     values, counts = np.unique(np.array([t for t in texts if t], dtype=object), return_counts=True)
     order = np.lexsort((values, -counts))
     kept = tuple(str(values[i]) for i in order if counts[i] >= min_count)
-    return Categories(name, kind, kept, separator, max_tags)
+    return Categories(name, kind, kept, separator, max_tags, len(kept))
 
 
 def _fit_numeric(name: str, train: pd.Series[Any], style: str) -> Numeric:

@@ -55,7 +55,7 @@ class TowerInputs:
         return _tensors(self.user_features, users) | {ID: _rows(self.users, self.trained_users, users)}
 
     def placed(self, items: EntityTable) -> NDArray[np.bool_]:
-        """bool [n]: whether something is known of each item: interactions, features or a pretrained vector."""
+        """Bool [n]: whether something is known of each item: interactions, features or a pretrained vector."""
         if self.item_features.columns:
             return np.ones(len(items), bool)
         known = _rows(self.items, self.trained_items, items).numpy() != MISSING
@@ -89,7 +89,7 @@ class TowerInputs:
 
 
 def _tensors(features: FeatureSet, table: EntityTable) -> dict[str, Tensor]:
-    return {name: torch.from_numpy(values) for name, values in features.transform(table).items()}
+    return {name.replace(".", "·"): torch.from_numpy(values) for name, values in features.transform(table).items()}
 
 
 def _rows(vocabulary: Vocabulary, trained: NDArray[np.bool_], table: EntityTable) -> Tensor:

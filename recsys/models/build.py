@@ -9,7 +9,8 @@ from torch import nn
 
 from recsys.config import Config
 from recsys.data.features import FeatureColumn
-from recsys.encoders import ENCODERS, kind_of
+from recsys.encoders import ENCODERS
+from recsys.encoders.encoder import as_module
 from recsys.models.fusion import FUSIONS
 from recsys.models.pooling import POOLINGS
 from recsys.models.two_tower import IdEncoder, Tower, TwoTowerModel
@@ -94,12 +95,11 @@ def build_two_tower(
 
 
 def _encoders(columns: Sequence[FeatureColumn], options: ModelOptions) -> dict[str, nn.Module]:
-    result: dict[str, nn.Module] = {}
-    for column in columns:
-        kind = kind_of(column)
-        flat = {"style": options.numeric} if kind == "numeric" else {}
-        result[column.name] = ENCODERS[kind].build(column, options.dim, **flat)
-    return result
+    # A dot separates module names, so it cannot stand in one.
+    return {
+        column.name.replace(".", "·"): as_module(ENCODERS[column.kind].build(column, options.dim, options.numeric))
+        for column in columns
+    }
 
 
 def _fusion(name: str, inputs: int, options: ModelOptions) -> nn.Module:

@@ -30,7 +30,7 @@ def cold_items(interactions: Interactions, n_users: int, n_items: int, share: fl
     """
     present = np.flatnonzero(interactions.item_counts(n_items))
     drawn = stream(seed, "cold_items").permutation(present)
-    count = max(1, int(round(share * len(present))))
+    count = max(1, round(share * len(present)))
     place = np.zeros(n_items, np.int8)
     place[drawn[:count]], place[drawn[count : 2 * count]] = 2, 1
     role = place[interactions.item]

@@ -61,5 +61,5 @@ def moments(interactions: Interactions, validation: float, test: float) -> tuple
     """
     ordered = np.sort(interactions.time)
     n = len(ordered)
-    first, second = int(round(n * (1 - validation - test))), int(round(n * (1 - test)))
+    first, second = round(n * (1 - validation - test)), round(n * (1 - test))
     return int(ordered[min(first, n - 1)]), int(ordered[min(second, n - 1)])

@@ -34,7 +34,7 @@ def user_holdout(
     lengths = np.bincount(interactions.user, minlength=n_users)
     able = np.flatnonzero(lengths >= 2)
     drawn = stream(seed, "user_holdout").permutation(able)
-    count = max(1, int(round(share * len(able))))
+    count = max(1, round(share * len(able)))
     place = np.zeros(n_users, np.int8)
     place[drawn[:count]], place[drawn[count : 2 * count]] = 2, 1
     role = place[interactions.user]

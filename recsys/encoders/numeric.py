@@ -1,0 +1,80 @@
+"""Embeddings of a number (Gorishniy et al., 2022, "On Embeddings for Numerical Features in Tabular Deep Learning")."""
+
+from __future__ import annotations
+
+import math
+from typing import Self
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from recsys.data.features import Numeric
+from recsys.errors import ConfigError
+
+
+class NumericEncoder(nn.Module):
+    r"""A vector of a number, in one of three styles; a missing number has a vector of its own.
+
+    - ``linear``: :math:`W x + b`.
+    - ``periodic``: :math:`W [\sin 2\pi c x, \cos 2\pi c x] + b` with learned frequencies c.
+    - ``piecewise``: W times how much of each of train's quantile bins x has filled, in [0, 1], plus b.
+
+    Args:
+        expand: from [n, 1] to [n, width]; None leaves the number as it is.
+        width: of the expanded number.
+        dim: of the result.
+    """
+
+    def __init__(self, expand: nn.Module | None, width: int, dim: int) -> None:
+        super().__init__()
+        self.expand = expand
+        self.project = nn.Linear(width, dim)
+        self.absent = nn.Parameter(torch.zeros(dim))
+        nn.init.normal_(self.project.weight, std=0.1 / math.sqrt(width))
+
+    @classmethod
+    def build(cls, column: Numeric, dim: int, style: str = "linear") -> Self:
+        if style == "linear":
+            return cls(None, 1, dim)
+        if style == "periodic":
+            return cls(Periodic(8), 16, dim)
+        if style == "piecewise":
+            edges = np.unique(column.scaled(np.array(column.quantiles or (0.0, 1.0))))
+            edges = edges if len(edges) > 1 else np.array([edges[0] - 1, edges[0] + 1])
+            return cls(PiecewiseLinear(torch.tensor(edges, dtype=torch.float32)), len(edges) - 1, dim)
+        raise ConfigError(f"unknown numeric encoder {style!r}; the choices are linear, periodic, piecewise")
+
+    def forward(self, values: Tensor) -> Tensor:
+        """float32 [n, 1], NaN where missing -> [n, dim]."""
+        missing = values.isnan()
+        known = values.masked_fill(missing, 0.0)
+        expanded = known if self.expand is None else self.expand(known)
+        return torch.where(missing, self.absent, self.project(expanded))
+
+
+class Periodic(nn.Module):
+    """Sines and cosines at learned frequencies."""
+
+    def __init__(self, frequencies: int) -> None:
+        super().__init__()
+        self.frequency = nn.Parameter(torch.randn(frequencies) * 0.3)
+
+    def forward(self, values: Tensor) -> Tensor:
+        """[n, 1] -> [n, 2 F]."""
+        angle = 2 * math.pi * values * self.frequency
+        return torch.cat([angle.sin(), angle.cos()], 1)
+
+
+class PiecewiseLinear(nn.Module):
+    """How much of each bin the number has filled."""
+
+    def __init__(self, edges: Tensor) -> None:
+        super().__init__()
+        self.register_buffer("edges", edges)
+        self.edges: Tensor
+
+    def forward(self, values: Tensor) -> Tensor:
+        """[n, 1] -> [n, bins]."""
+        low, high = self.edges[:-1], self.edges[1:]
+        return ((values - low) / (high - low)).clamp(0, 1)

@@ -1,0 +1,133 @@
+"""iALS: implicit alternating least squares (Hu, Koren & Volinsky, 2008), through the library implicit."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pydantic import Field
+from threadpoolctl import threadpool_limits
+
+from recsys.config import Config
+from recsys.data.dataset import Dataset
+from recsys.data.entities import EntityTable
+from recsys.data.histories import Histories
+from recsys.data.interactions import Interactions
+from recsys.data.vocabulary import Vocabulary
+from recsys.embeddings import EmbeddingTable
+from recsys.engine import Request, Resources, Vectors
+from recsys.engines.storage import known_rows, load_arrays, save_arrays
+from recsys.seeding import stream_seed
+from recsys.tracking import Tracker
+
+
+class AlsConfig(Config):
+    """A weighted factorisation.
+
+    Args:
+        factors: D.
+        regularisation: of the squared factors.
+        alpha: an interaction weighs ``1 + alpha`` where a missing pair weighs 1.
+        iterations: alternations.
+    """
+
+    factors: int = Field(64, ge=1)
+    regularisation: float = Field(1.0, gt=0)
+    alpha: float = Field(10.0, gt=0)
+    iterations: int = Field(15, ge=1)
+
+
+class Als:
+    """Item factors from training; a user's factors are solved from the history asked with, so new users are placed."""
+
+    kind: ClassVar[str] = "als"
+    Config: ClassVar[type[Config]] = AlsConfig
+    can_place_new_users: ClassVar[bool] = True
+    can_place_new_items: ClassVar[bool] = False
+
+    items: Vocabulary
+    factors: NDArray[np.float32]
+    counts: NDArray[np.int64]
+
+    def __init__(self, config: Any = None, resources: Resources | None = None) -> None:
+        self.config: AlsConfig = config or AlsConfig()
+        self.resources = resources or Resources()
+        self._gram: torch.Tensor | None = None
+
+    def fit(self, data: Dataset, train: Interactions, tracker: Tracker) -> None:
+        from implicit.cpu.als import AlternatingLeastSquares
+
+        self.items, self.counts = data.items.vocabulary, train.item_counts(data.n_items)
+        matrix = train.to_csr(data.n_users, data.n_items)
+        matrix.data *= self.config.alpha
+        model = AlternatingLeastSquares(
+            factors=self.config.factors,
+            regularization=self.config.regularisation,
+            iterations=self.config.iterations,
+            random_state=stream_seed(self.resources.seed, "als") % 2**31,
+        )
+        with threadpool_limits(1, "blas"):
+            model.fit(as_matrix(matrix), show_progress=False, callback=_said(tracker, self.config.iterations))
+        self.factors, self._gram = np.asarray(model.item_factors, np.float32), None
+
+    def user_vectors(self, request: Request) -> Vectors:
+        rows = known_rows(request.items, self.items, self.counts)
+        histories = request.histories.renamed(rows)
+        return Vectors(dense=self._solved(histories), placed=histories.lengths > 0)
+
+    def item_vectors(self, items: EntityTable, at: int | None = None) -> Vectors:
+        rows = known_rows(items, self.items, self.counts)
+        dense = np.where((rows >= 0)[:, None], self.factors[rows], np.float32(0))
+        return Vectors(dense=dense, placed=rows >= 0)
+
+    def item_table(self) -> EmbeddingTable:
+        """The factors of the items that training saw."""
+        seen = self.counts > 0
+        provenance = {"engine": self.kind, "config": self.config.model_dump(mode="json")}
+        return EmbeddingTable(Vocabulary(self.items.ids[seen]), self.factors[seen], provenance)
+
+    def save(self, directory: Path) -> None:
+        save_arrays(directory, self.config, self.items, {"factors": self.factors, "counts": self.counts})
+
+    @classmethod
+    def load(cls, directory: Path) -> Self:
+        config, items, arrays = load_arrays(directory, AlsConfig)
+        engine = cls(config)
+        engine.items, engine.factors, engine.counts = items, arrays["factors"], arrays["counts"]
+        return engine
+
+    def _solved(self, histories: Histories, block: int = 256) -> NDArray[np.float32]:
+        r"""float32 [U, D]: :math:`(Y^\top Y + \lambda I + \alpha Y_u^\top Y_u)^{-1} (1 + \alpha) Y_u^\top 1`."""
+        factors = torch.from_numpy(self.factors)
+        if self._gram is None:
+            self._gram = factors.T @ factors + self.config.regularisation * torch.eye(factors.shape[1])
+        solved = torch.zeros(len(histories), factors.shape[1])
+        unique = histories.to_csr(len(self.items))
+        for start in range(0, len(histories), block):
+            part = unique[start : start + block]
+            systems = self._gram.repeat(part.shape[0], 1, 1)
+            sides = torch.zeros(part.shape[0], factors.shape[1])
+            for user in range(part.shape[0]):
+                own = factors[part.indices[part.indptr[user] : part.indptr[user + 1]]]
+                systems[user].addmm_(own.T, own, alpha=self.config.alpha)
+                sides[user] = own.sum(0) * (1 + self.config.alpha)
+            solved[start : start + block] = torch.cholesky_solve(
+                sides[..., None], torch.linalg.cholesky(systems)
+            ).squeeze(-1)
+        return solved.numpy()
+
+
+def as_matrix(matrix: Any) -> Any:
+    from scipy.sparse import csr_matrix
+
+    return csr_matrix(matrix)
+
+
+def _said(tracker: Tracker, iterations: int) -> Any:
+    def say(iteration: int, seconds: float, *loss: float) -> None:
+        tracker.progress(f"als {iteration + 1}/{iterations}  {seconds * (iterations - iteration - 1):.0f} s left")
+
+    return say

@@ -1,0 +1,76 @@
+"""Popularity: the same order for everybody."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from recsys.config import Config
+from recsys.data.dataset import Dataset
+from recsys.data.entities import EntityTable
+from recsys.data.interactions import Interactions
+from recsys.data.vocabulary import Vocabulary
+from recsys.engine import Request, Resources, Vectors
+from recsys.engines.storage import known_rows, load_arrays, save_arrays
+from recsys.tracking import Tracker
+
+
+class PopularityConfig(Config):
+    """What counts.
+
+    Args:
+        window: with a clock, only the last ``window`` days of the training interactions count; 0 counts all.
+        recent: without a clock, only the newest ``recent`` interactions of each user count; 0 counts all.
+    """
+
+    window: float = Field(0.0, ge=0)
+    recent: int = Field(0, ge=0)
+
+
+class Popularity:
+    """The number of interactions of an item; every user has the vector (1)."""
+
+    kind: ClassVar[str] = "popularity"
+    Config: ClassVar[type[Config]] = PopularityConfig
+    can_place_new_users: ClassVar[bool] = True
+    can_place_new_items: ClassVar[bool] = False
+
+    items: Vocabulary
+    counts: NDArray[np.float32]
+
+    def __init__(self, config: Any = None, resources: Resources | None = None) -> None:
+        self.config: PopularityConfig = config or PopularityConfig()
+
+    def fit(self, data: Dataset, train: Interactions, tracker: Tracker) -> None:
+        self.items = data.items.vocabulary
+        counted = train
+        if data.clock and self.config.window and len(train):
+            counted = train.select(train.time > train.time.max() - self.config.window * 86_400)
+        elif self.config.recent:
+            after = train.offsets(data.n_users)[1:][train.user] - np.arange(len(train))
+            counted = train.select(after <= self.config.recent)
+        # A pinch of all-time popularity orders the items that the window does not hold.
+        whole = train.item_counts(data.n_items)
+        self.counts = (counted.item_counts(data.n_items) + 1e-6 * whole).astype(np.float32)
+
+    def user_vectors(self, request: Request) -> Vectors:
+        return Vectors(dense=np.ones((len(request), 1), np.float32))
+
+    def item_vectors(self, items: EntityTable, at: int | None = None) -> Vectors:
+        rows = known_rows(items, self.items, self.counts)
+        counts = np.append(self.counts, np.float32(0))[rows]
+        return Vectors(dense=counts[:, None], placed=rows >= 0)
+
+    def save(self, directory: Path) -> None:
+        save_arrays(directory, self.config, self.items, {"counts": self.counts})
+
+    @classmethod
+    def load(cls, directory: Path) -> Self:
+        config, items, arrays = load_arrays(directory, PopularityConfig)
+        engine = cls(config)
+        engine.items, engine.counts = items, arrays["counts"]
+        return engine

@@ -1,0 +1,82 @@
+"""How the engines without a network keep themselves: a config, a vocabulary and arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+from pydantic import BaseModel
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save_file
+
+from recsys.atomic import atomic_path, read_json, write_json
+from recsys.config import parse
+from recsys.data.entities import EntityTable
+from recsys.data.vocabulary import Vocabulary
+from recsys.engine import Request
+from recsys.errors import ArtifactError
+
+M = TypeVar("M", bound=BaseModel)
+Arrays = Mapping[str, NDArray[Any]]
+
+
+def save_arrays(directory: Path, config: BaseModel, items: Vocabulary, arrays: Arrays) -> None:
+    """``config.json``, ``items.parquet`` and ``arrays.safetensors``."""
+    directory.mkdir(parents=True, exist_ok=True)
+    write_json(directory / "config.json", config.model_dump(mode="json"))
+    items.save(directory / "items.parquet")
+    with atomic_path(directory / "arrays.safetensors") as beside:
+        save_file({name: np.ascontiguousarray(array) for name, array in arrays.items()}, beside)
+
+
+def load_arrays(directory: Path, model: type[M]) -> tuple[M, Vocabulary, dict[str, NDArray[Any]]]:
+    """What `save_arrays` wrote.
+
+    Raises:
+        ArtifactError: a part is missing or damaged.
+    """
+    config = parse(model, read_json(directory / "config.json"), str(directory / "config.json"))
+    try:
+        arrays = load_file(directory / "arrays.safetensors")
+    except (OSError, SafetensorError) as error:
+        raise ArtifactError(f"{directory} does not hold an engine ({error})") from error
+    return config, Vocabulary.load(directory / "items.parquet"), arrays
+
+
+def csr_parts(matrix: sp.csr_array) -> dict[str, NDArray[Any]]:
+    """A CSR matrix as arrays; `csr_from` reads them back."""
+    return {
+        "data": matrix.data,
+        "indices": matrix.indices.astype(np.int32),
+        "indptr": matrix.indptr.astype(np.int64),
+        "shape": np.array(matrix.shape, np.int64),
+    }
+
+
+def csr_from(arrays: Arrays) -> sp.csr_array:
+    """What `csr_parts` took apart."""
+    parts = (arrays["data"], arrays["indices"], arrays["indptr"])
+    return sp.csr_array(parts, shape=tuple(arrays["shape"].tolist()))
+
+
+def decayed_history(request: Request, items: Vocabulary, decay: float) -> sp.csr_array:
+    """float32 [U, I]: each user's items with the weight ``decay ** steps_ago``, in the columns of ``items``.
+
+    Steps are counted over the whole history, items that ``items`` lacks included.
+    """
+    weights = decay ** request.histories.steps_ago().astype(np.float32)
+    rows = items.rows(request.items.vocabulary.ids)[request.histories.items]
+    known = request.histories.where(rows >= 0)
+    kept = rows >= 0
+    moved = type(known)(known.offsets, rows[kept].astype(np.int32), known.times, known.weights)
+    return moved.to_csr(len(items), weights[kept])
+
+
+def known_rows(items: EntityTable, vocabulary: Vocabulary, counts: NDArray[Any]) -> NDArray[np.int64]:
+    """int64 [n]: the row of each of ``items`` in ``vocabulary``; MISSING also where training had no interaction."""
+    rows = vocabulary.rows(items.vocabulary.ids)
+    return np.where((rows >= 0) & (np.append(counts, 0)[rows] > 0), rows, -1)

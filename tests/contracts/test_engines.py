@@ -1,0 +1,123 @@
+"""Every engine, through the same tests."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from recsys.config import parse
+from recsys.data.dataset import Dataset
+from recsys.data.entities import EntityTable
+from recsys.data.histories import Histories
+from recsys.data.interactions import Interactions
+from recsys.data.schema import Schema
+from recsys.data.vocabulary import Vocabulary
+from recsys.engine import Pretrainer, Request, Resources
+from recsys.engines import ENGINES
+from recsys.tracking import SilentTracker
+
+QUICK = {
+    "als": {"factors": 8},
+    "bpr": {"factors": 8, "iterations": 30, "learning_rate": 0.1},
+    "item2vec": {"dim": 8, "training": {"epochs": 5, "learning_rate": 0.05, "warmup": 0}},
+    "two_tower": {
+        "model": {"dim": 8, "dropout": 0.0},
+        "n_negatives": 16,
+        "tokens": 256,
+        "training": {"epochs": 10, "learning_rate": 0.02, "warmup": 0},
+    },
+}
+
+
+def world() -> Dataset:
+    """Even users like even items; the last item was never touched."""
+    rng = np.random.default_rng(0)
+    user = np.repeat(np.arange(40), 7)
+    item = np.concatenate([rng.permutation(np.arange(u % 2, 20, 2))[:7] for u in range(40)])
+    items = EntityTable(
+        Vocabulary.of([f"i{n:02}" for n in range(21)]),
+        pd.DataFrame({"parity": [("even", "odd")[n % 2] for n in range(21)]}),
+        Schema.of({"parity": "categorical"}),
+    )
+    users = EntityTable.bare(Vocabulary(np.arange(100, 140)))
+    return Dataset("w", users, items, Interactions.of(user, item, np.tile(np.arange(7), 40)), False)
+
+
+def fitted(name: str, data: Dataset, train: Interactions | None = None):
+    kind = ENGINES[name]
+    engine = kind(parse(kind.Config, QUICK.get(name, {}), name), Resources(seed=3))
+    engine.fit(data, data.interactions if train is None else train, SilentTracker())
+    return engine
+
+
+def scores(engine, data: Dataset, history: Interactions | None = None):
+    request = Request.from_dataset(data, np.arange(data.n_users), history)
+    return engine.user_vectors(request).scores(engine.item_vectors(data.items))
+
+
+@pytest.mark.parametrize("name", list(ENGINES))
+def test_vectors_have_one_row_an_asker_and_one_an_item(name):
+    data = world()
+    engine = fitted(name, data)
+    assert engine.kind == name
+    assert scores(engine, data).shape == (40, 21)
+    assert np.isfinite(scores(engine, data)).all()
+
+
+@pytest.mark.parametrize("name", [n for n in ENGINES if n != "popularity"])
+def test_it_learns_who_likes_what(name):
+    data = world()
+    best = scores(fitted(name, data), data)[:, :20].argmax(1)
+    assert (best % 2 == np.arange(40) % 2).mean() > 0.9
+
+
+@pytest.mark.parametrize("name", list(ENGINES))
+def test_it_survives_the_disk_bit_for_bit(name, tmp_path):
+    data = world()
+    engine = fitted(name, data)
+    engine.save(tmp_path / "e")
+    assert np.array_equal(scores(ENGINES[name].load(tmp_path / "e"), data), scores(engine, data))
+
+
+@pytest.mark.parametrize("name", list(ENGINES))
+def test_the_same_seed_gives_the_same_engine(name):
+    data = world()
+    assert np.array_equal(scores(fitted(name, data), data), scores(fitted(name, data), data))
+
+
+@pytest.mark.parametrize("name", list(ENGINES))
+def test_an_untouched_item_is_placed_only_by_engines_that_say_so(name):
+    data = world()
+    placed = fitted(name, data).item_vectors(data.items).placed
+    assert ENGINES[name].can_place_new_items == (placed is None or bool(placed[20]))
+
+
+@pytest.mark.parametrize("name", list(ENGINES))
+def test_a_stranger_with_a_history_is_served_and_an_unknown_item_does_no_harm(name):
+    data = world()
+    engine = fitted(name, data)
+    items = data.items.with_ids(["new"])
+    request = Request(EntityTable.bare(Vocabulary(np.array([7, 8]))), items, Histories.of([[1, 3, 21, 5], []]))
+    users, vectors = engine.user_vectors(request), engine.item_vectors(items)
+    assert users.scores(vectors).shape == (2, 22)
+    assert users.placed is None or users.placed[0]
+    if name != "popularity":
+        assert users.scores(vectors)[0, :20].argmax() % 2 == 1
+
+
+@pytest.mark.parametrize("name", list(ENGINES))
+def test_interactions_outside_train_change_nothing(name):
+    data = world()
+    cut = data.interactions.select(data.interactions.time < 5)
+    item = np.where(data.interactions.time < 5, data.interactions.item, 0)
+    other = Dataset("w", data.users, data.items, Interactions.of(data.interactions.user, item), False)
+    assert np.array_equal(scores(fitted(name, data, cut), data, cut), scores(fitted(name, other, cut), other, cut))
+
+
+@pytest.mark.parametrize("name", list(ENGINES))
+def test_a_pretrainer_leaves_a_table_of_the_items_it_saw(name):
+    data = world()
+    engine = fitted(name, data)
+    if isinstance(engine, Pretrainer):
+        table = engine.item_table()
+        assert set(table.vocabulary.ids) <= set(data.items.vocabulary.ids)
+        assert table.dim > 1

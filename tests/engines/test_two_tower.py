@@ -1,0 +1,137 @@
+"""The two-tower engine on a small world: even users like even items, in order of the rows."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from recsys.data.dataset import Dataset
+from recsys.data.entities import EntityTable
+from recsys.data.histories import Histories
+from recsys.data.interactions import Interactions
+from recsys.data.schema import Schema
+from recsys.data.vocabulary import Vocabulary
+from recsys.embeddings import EmbeddingTable
+from recsys.engine import Request, Resources
+from recsys.engines.two_tower import TwoTower, TwoTowerConfig
+from recsys.errors import ConfigError
+from recsys.tracking import SilentTracker
+
+QUICK = {"epochs": 3, "warmup": 0, "learning_rate": 0.02, "patience": 0}
+
+
+def world(users: int = 30, items: int = 20, new_items: int = 0, seed: int = 0) -> Dataset:
+    rng = np.random.default_rng(seed)
+    user = np.repeat(np.arange(users), 8)
+    item = np.concatenate([rng.permutation(np.arange(u % 2, items, 2))[:8] for u in range(users)])
+    n = items + new_items
+    columns = pd.DataFrame({"parity": [("even", "odd")[i % 2] for i in range(n)], "size": np.linspace(0, 1, n)})
+    item_table = EntityTable(Vocabulary(np.arange(n)), columns, Schema.of({"parity": "categorical", "size": "numeric"}))
+    user_columns = pd.DataFrame({"team": [("a", "b")[u % 2] for u in range(users)]})
+    user_table = EntityTable(Vocabulary(np.arange(users)), user_columns, Schema.of({"team": "categorical"}))
+    return Dataset("w", user_table, item_table, Interactions.of(user, item, np.tile(np.arange(8), users)), False)
+
+
+def config(**changes):
+    raw = {"model": {"dim": 8, "dropout": 0.0}, "n_negatives": 16, "tokens": 128, "training": QUICK} | changes
+    return TwoTowerConfig.model_validate(raw)
+
+
+def fitted(data: Dataset, **changes) -> TwoTower:
+    engine = TwoTower(config(**changes), Resources(seed=1))
+    engine.fit(data, data.interactions, SilentTracker())
+    return engine
+
+
+def parity_share(engine: TwoTower, data: Dataset) -> float:
+    request = Request.from_dataset(data, np.arange(data.n_users))
+    best = engine.user_vectors(request).scores(engine.item_vectors(data.items)).argmax(1)
+    return float((best % 2 == np.arange(data.n_users) % 2).mean())
+
+
+@pytest.mark.parametrize("loss", ["sampled_softmax", "full_softmax", "bpr", "gbce"])
+def test_it_learns_who_likes_what_with_every_loss(loss):
+    data = world()
+    assert parity_share(fitted(data, loss=loss, training=QUICK | {"epochs": 12}), data) > 0.9
+
+
+@pytest.mark.parametrize("fusion", ["sum", "gated", "concat"])
+@pytest.mark.parametrize("pooling", ["decayed", "learned"])
+def test_it_survives_the_disk_bit_for_bit(tmp_path, fusion, pooling):
+    data = world()
+    model = {"dim": 8, "item_fusion": fusion, "user_fusion": fusion, "pooling": pooling, "item_bias": True}
+    engine = fitted(data, model=model)
+    engine.save(tmp_path)
+    loaded = TwoTower.load(tmp_path)
+    request = Request.from_dataset(data, np.arange(data.n_users))
+    assert np.array_equal(engine.user_vectors(request).dense, loaded.user_vectors(request).dense)
+    assert np.array_equal(engine.item_vectors(data.items).dense, loaded.item_vectors(data.items).dense)
+
+
+def test_a_user_that_training_never_saw_is_served_from_the_history():
+    data = world()
+    engine = fitted(data, training=QUICK | {"epochs": 12}, user_columns=[])
+    stranger = EntityTable.bare(Vocabulary(np.array(["someone"], object)))
+    request = Request(stranger, data.items, Histories.of([[1, 3, 5]]))
+    scores = engine.user_vectors(request).scores(engine.item_vectors(data.items))
+    assert scores.argmax() % 2 == 1
+
+
+def test_an_item_without_interactions_is_placed_by_its_features():
+    data = world(new_items=2)
+    engine = fitted(data, training=QUICK | {"epochs": 15}, model={"dim": 8, "id_dropout": 0.3})
+    vectors = engine.item_vectors(data.items)
+    assert vectors.placed.all()
+    request = Request.from_dataset(data, np.arange(2))
+    scores = engine.user_vectors(request).scores(vectors)[:, 20:]
+    assert scores.argmax(1).tolist() == [0, 1]
+
+
+def test_an_engine_of_ids_alone_does_not_place_a_new_item():
+    data = world(new_items=1)
+    engine = fitted(data, item_columns=[])
+    assert engine.item_vectors(data.items).placed.tolist() == [True] * 20 + [False]
+
+
+def test_what_follows_the_history_changes_no_weight():
+    data = world()
+    cut = data.interactions.select(data.interactions.time < 6)
+    later = data.interactions.item.copy()
+    later[data.interactions.time >= 6] = 0
+    changed = Dataset("w", data.users, data.items, Interactions.of(data.interactions.user, later), False)
+    a, b = TwoTower(config(), Resources(1)), TwoTower(config(), Resources(1))
+    a.fit(data, cut, SilentTracker())
+    b.fit(changed, cut, SilentTracker())
+    for x, y in zip(a.model.state_dict().values(), b.model.state_dict().values(), strict=True):
+        assert torch.equal(x, y)
+
+
+def test_a_pretrained_table_enters_the_item_tower(tmp_path):
+    data = world()
+    vectors = np.random.default_rng(0).normal(size=(20, 5)).astype(np.float32)
+    table = EmbeddingTable(data.items.vocabulary, vectors, {})
+    engine = TwoTower(config(tables=["mine"]), Resources(1, tables={"mine": table}))
+    engine.fit(data, data.interactions, SilentTracker())
+    engine.save(tmp_path)
+    loaded = TwoTower.load(tmp_path)
+    assert np.array_equal(loaded.item_vectors(data.items).dense, engine.item_vectors(data.items).dense)
+    with pytest.raises(ConfigError, match="mine"):
+        TwoTower(config(tables=["mine"])).fit(data, data.interactions, SilentTracker())
+
+
+def test_finetuning_grows_and_frozen_old_rows_keep_their_vectors():
+    parent = fitted(world())
+    grown = world(users=34, new_items=3)
+    rates = {"items": 0.0, "pooling": 0.0, "project": 0.0, "users": 0.0, "user_fusion": 0.0}
+    child = TwoTower(config(training=QUICK | {"epochs": 1, "rates": rates | {"bias": 1.0}}), Resources(2))
+    new = grown.interactions.user >= 30
+    old_items = grown.items.take(np.arange(20))
+    before = parent.item_vectors(old_items).dense
+    with pytest.raises(ConfigError, match="froz"):
+        child.finetune(parent, grown, grown.interactions, new, SilentTracker())
+    rates = {"items": 0.0, "pooling": 0.0, "users": 0.0}
+    child = TwoTower(config(training=QUICK | {"epochs": 1, "rates": rates}), Resources(2))
+    child.finetune(parent, grown, grown.interactions, new, SilentTracker())
+    np.testing.assert_array_equal(child.item_vectors(old_items).dense, before)
+    assert len(child.inputs.items) == 23
+    assert child.inputs.trained_users.sum() == 34
