@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -57,13 +58,19 @@ class Answers:
     def _request(self, users: Sequence[Any], given: Sequence[Any]) -> Request:
         rows = np.array([self._row(number, *pair) for number, pair in enumerate(zip(users, given, strict=True))], int)
         known = Histories.from_interactions(self._data.interactions, rows, self._data.n_users)
-        histories = [
-            known.items[known.offsets[n] : known.offsets[n + 1]].tolist() if _absent(past) else self._items(past)
-            for n, past in enumerate(given)
-        ]
-        if all(_absent(past) for past in given):
-            return Request(self._askers(rows), self._data.items, known)
-        return Request(self._askers(rows), self._data.items, Histories.of(histories))
+        pasts = [
+            known.take(np.array([n])) if _absent(past) else self._past(past) for n, past in enumerate(given)
+        ]  # a list a row: a request holds a few rows
+        return Request(self._askers(rows), self._data.items, _joined(pasts) if pasts else known)
+
+    def _past(self, items: Any) -> Histories:
+        """A given history of one asker: its items a second apart, the last at the newest moment of the snapshot."""
+        rows = self._data.items.vocabulary.rows([_plain(item) for item in items]).tolist()
+        history = Histories.of([[row for row in rows if row != MISSING]])
+        if not self._data.clock:
+            return history
+        newest = int(self._data.interactions.time.max(initial=0))
+        return replace(history, times=history.times + newest - max(len(history.items) - 1, 0))
 
     def _row(self, number: int, user: Any, past: Any) -> int:
         row = MISSING if _absent(user) else int(self._data.users.vocabulary.rows([user])[0])
@@ -71,10 +78,6 @@ class Answers:
             what = "neither user_id nor history" if _absent(user) else f"the unknown user {user!r} and no history"
             raise DataError(f"row {number} has {what}; give the item ids that the user touched as `history`")
         return row
-
-    def _items(self, past: Any) -> list[int]:
-        rows = self._data.items.vocabulary.rows([_plain(item) for item in past]).tolist()
-        return [row for row in rows if row != MISSING]
 
     def _askers(self, rows: np.ndarray[Any, Any]) -> EntityTable:
         """The table's cells of known users and missing cells of others, under ids of this request alone."""
@@ -89,6 +92,17 @@ class Answers:
             taken.add(name)
             fresh.append(name)
         return EntityTable(Vocabulary(np.array(fresh, ids.dtype)), columns, table.schema)
+
+
+def _joined(parts: Sequence[Histories]) -> Histories:
+    """The users of ``parts``, one after another."""
+    lengths = np.concatenate([part.lengths for part in parts])
+    return Histories(
+        np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
+        np.concatenate([part.items for part in parts]),
+        np.concatenate([part.times for part in parts]),
+        np.concatenate([part.weights for part in parts]),
+    )
 
 
 def _column(rows: pd.DataFrame, name: str) -> list[Any]:

@@ -55,6 +55,15 @@ def test_a_given_history_takes_the_place_of_the_snapshot(answers):
     assert found["item_ids"].tolist() == [["i3"], ["i2"]]
 
 
+def test_rows_of_all_kinds_keep_their_order_and_their_times(answers, data):
+    request = answers._request(["u1", None, "u0"], [None, ["i4", "i0"], None])
+    assert request.histories.items.tolist() == [1, 3, 4, 0, 0]
+    assert request.histories.offsets.tolist() == [0, 2, 4, 5]
+    newest = data.interactions.time.max()
+    assert request.histories.times.tolist()[2:4] == [newest - 1, newest]
+    assert len(answers.answer(pd.DataFrame({"user_id": []}))) == 0
+
+
 @pytest.mark.parametrize(
     ("row", "message"),
     [
