@@ -21,7 +21,7 @@ _CODE = ("recsys/retrieval", "recsys/ranking.py", "recsys/engine.py", "pipelines
 def run(config: RunConfig, workspace: Workspace, tracker: Tracker) -> None:
     """Leaves ``recommendations/``, of the champion or of ``[recommend] engine``; without that section nothing."""
     if config.recommend is not None:
-        run_from(config, workspace, tracker)
+        tracker.say(f"recommend: {run_from(config, workspace, tracker)}")
 
 
 def run_from(
@@ -50,9 +50,7 @@ def run_from(
         recommend(engine, data, target, config.recommend.options, tracker, version)
         workspace.finished("recommend", facts)
     manifest = Manifest.load(target)
-    line = f"{target}: {manifest.users - manifest.users_without} of {manifest.users} users by {version}"
-    tracker.say(f"recommend: {line}")
-    return line
+    return f"{target}: {manifest.users - manifest.users_without} of {manifest.users} users by {version}"
 
 
 def _source(config: RunConfig, workspace: Workspace, alias: str | None, bundle: Path | None) -> tuple[Path, str]:

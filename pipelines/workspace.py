@@ -10,9 +10,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from pipelines.stored_split import load_split
 from recsys.atomic import read_json, write_json
 from recsys.data.dataset import Dataset
-from pipelines.stored_split import load_split
 from recsys.data.split import Split
 from recsys.embeddings import EmbeddingTable
 from recsys.errors import ArtifactError

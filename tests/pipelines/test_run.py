@@ -11,6 +11,18 @@ from pipelines.workspace import Workspace
 from recsys.tracking import SilentTracker
 from tests.pipelines.world import N_USERS, write_world
 
+pytestmark = [  # what MLflow and its database say about their own future
+    pytest.mark.filterwarnings(f"ignore::{kind}")
+    for kind in (
+        "DeprecationWarning",
+        "FutureWarning",
+        "UserWarning",
+        "ResourceWarning",
+        "sqlalchemy.exc.SAWarning",
+        "sqlalchemy.exc.SADeprecationWarning",
+    )
+]
+
 
 class Ears(SilentTracker):
     def __init__(self) -> None:

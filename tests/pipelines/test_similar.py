@@ -37,7 +37,7 @@ def test_an_item_without_title_is_called_by_its_id():
 def test_cosine_joins_the_dense_and_the_sparse_part():
     dense = np.array([[1, 0], [1, 1], [0, 0]], np.float32)
     sparse = sp.csr_array(np.array([[0, 1], [0, 0], [0, 0]], np.float32))
-    both = np.hstack([dense, sparse.toarray()])
+    both = np.hstack([dense, sparse.toarray()]).astype(np.float64)
     expected = both @ both[0] / np.maximum(np.linalg.norm(both, axis=1) * np.linalg.norm(both[0]), 1e-12)
     np.testing.assert_allclose(cosine_to(Vectors(dense, sparse), 0), expected)
     np.testing.assert_allclose(cosine_to(Vectors(dense, sparse.toarray()), 0), expected)
