@@ -50,19 +50,23 @@ class Store:
                 signature=_signature(loaded),
                 input_example=_example(loaded),
                 pip_requirements=["recsys", f"mlflow=={self._mlflow.__version__}"],
-                registered_model_name=self.name,
             )
-        version = str(info.registered_model_version)
-        for key, value in (("bundle", loaded.version), ("data_fingerprint", loaded.data_fingerprint)):
-            self._client.set_model_version_tag(self.name, version, key, value)
-        return version
+        if self._registered() is None:
+            self._client.create_registered_model(self.name)
+        made = self._client.create_model_version(
+            self.name,
+            source=self._client.get_logged_model(info.model_id).artifact_location,
+            run_id=info.run_id,
+            model_id=info.model_id,
+            tags={"bundle": loaded.version, "data_fingerprint": loaded.data_fingerprint},
+        )
+        return str(made.version)
 
     def version_at(self, alias: str) -> str | None:
         """The version behind an alias, or None."""
-        try:
-            return str(self._client.get_model_version_by_alias(self.name, alias).version)
-        except self._mlflow.MlflowException:
-            return None
+        model = self._registered()
+        version = None if model is None else model.aliases.get(alias)
+        return None if version is None else str(version)
 
     def promote(self, version: str, decision: Decision) -> None:
         """Makes ``version`` the champion and keeps the one before as ``previous``.
@@ -122,6 +126,15 @@ class Store:
             raise ArtifactError(f"version {version} of {self.name} holds no bundle; register it again")
         verify(bundles[0])
         return bundles[0]
+
+    def _registered(self) -> Any:
+        """None only where the store says that there is no such model: a store out of reach must not look empty."""
+        try:
+            return self._client.get_registered_model(self.name)
+        except self._mlflow.MlflowException as error:
+            if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+                raise PromotionError(f"{self.uri} cannot be asked about {self.name} ({error})") from error
+            return None
 
     def _require(self, version: str) -> None:
         try:

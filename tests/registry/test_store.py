@@ -135,3 +135,12 @@ def test_a_run_that_ends_with_an_error_is_marked_failed(uri):
     with pytest.raises(ZeroDivisionError), tracker:
         1 / 0  # noqa: B018
     assert mlflow.MlflowClient(uri).get_run(tracker.run_id).info.status == "FAILED"
+
+
+def test_a_store_that_cannot_be_asked_does_not_look_empty(store, monkeypatch):
+    def refuse(name):
+        raise mlflow.MlflowException("no route", error_code=mlflow.protos.databricks_pb2.TEMPORARILY_UNAVAILABLE)
+
+    monkeypatch.setattr(store._client, "get_registered_model", refuse)
+    with pytest.raises(PromotionError, match="cannot be asked"):
+        store.version_at("champion")
