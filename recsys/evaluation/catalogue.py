@@ -1,0 +1,83 @@
+"""What the lists do to the catalogue: coverage, novelty, diversity, concentration."""
+
+from __future__ import annotations
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+
+from recsys.data.interactions import Interactions
+from recsys.data.vocabulary import MISSING, Rows
+
+
+def catalogue_metrics(items: Rows, train: Interactions, n_users: int, n_items: int, k: int = 10) -> dict[str, float]:
+    """Metrics of all lists together.
+
+    - ``coverage``: share of the catalogue that stands in any list.
+    - ``novelty``: mean self-information of a listed item, ``-log2`` of the share of users who have it in train.
+    - ``diversity``: 1 - mean cosine between two items of a list, over which users have them in train.
+    - ``gini``: of how often each item of the catalogue is listed; 0 is even, 1 is one item for everybody.
+    - ``popularity_share``: share of list places held by the fifth of the items with the most training interactions.
+
+    Args:
+        items: int64 [U, K], MISSING where lists end.
+        train: what popularity is counted on.
+        n_users: size of the user vocabulary.
+        n_items: size of the catalogue.
+        k: places that count.
+    """
+    top = items[:, :k]
+    listed = top[top != MISSING]
+    counts = train.item_counts(n_items)
+    shown = np.bincount(listed, minlength=n_items)
+    head = np.zeros(n_items, bool)
+    head[np.argsort(-counts, kind="stable")[: max(1, n_items // 5)]] = True
+    share = (counts[listed] + 1) / (max(len(np.unique(train.user)), 1) + 1)
+    return {
+        "coverage": float((shown > 0).mean()),
+        "novelty": float(-np.log2(np.minimum(share, 1)).mean()) if len(listed) else 0.0,
+        "diversity": diversity(top, train, n_users, n_items),
+        "gini": gini(shown),
+        "popularity_share": float(head[listed].mean()) if len(listed) else 0.0,
+    }
+
+
+def gini(counts: NDArray[np.int64]) -> float:
+    """The Gini coefficient of non-negative counts.
+
+    Example:
+        >>> gini(np.array([1, 1, 1])), round(gini(np.array([0, 0, 3])), 3)
+        (0.0, 0.667)
+    """
+    if not counts.sum():
+        return 0.0
+    ordered, n = np.sort(counts), len(counts)
+    weights = 2 * np.arange(1, n + 1) - n - 1
+    return float((weights * ordered).sum() / (n * ordered.sum()))
+
+
+def diversity(top: Rows, train: Interactions, n_users: int, n_items: int) -> float:
+    r"""Mean over lists of :math:`1 - \cos(i, j)` over pairs i < j, from unit columns of the user-item matrix.
+
+    For unit vectors the sum over pairs is :math:`(|\sum_i v_i|^2 - n) / 2`, so no pair is looked at.
+    """
+    matrix = sp.csr_array(train.to_csr(n_users, n_items).T)
+    norms = np.sqrt(np.maximum(np.diff(matrix.indptr), 1))
+    unit = sp.diags_array(1 / norms) @ matrix
+    valid = top != MISSING
+    sizes = valid.sum(1)
+    users = np.repeat(np.arange(len(top)), sizes)
+    known = np.diff(matrix.indptr) > 0
+    total, asked = 0.0, sizes >= 2
+    for start in range(0, len(top), 1024):
+        inside = (users >= start) & (users < start + 1024)
+        rows = top[start : start + 1024][valid[start : start + 1024]]
+        picks = sp.csr_array((np.ones(len(rows)), (users[inside] - start, rows)), shape=(1024, n_items))
+        summed = picks @ unit
+        squares = np.asarray((summed**2).sum(1)).ravel()
+        own = picks @ known.astype(np.float64)
+        n = np.zeros(1024)
+        n[: len(sizes[start : start + 1024])] = sizes[start : start + 1024]
+        pairs = n * (n - 1) / 2
+        total += float((1 - (squares - own)[pairs > 0] / 2 / pairs[pairs > 0]).sum())
+    return total / max(int(asked.sum()), 1)

@@ -1,0 +1,122 @@
+"""Evaluation: an engine answers every question of a holdout, over the whole catalogue, in blocks of users."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recsys.data.dataset import Dataset
+from recsys.data.histories import Histories
+from recsys.data.split import Holdout
+from recsys.data.vocabulary import MISSING, Rows
+from recsys.engine import Engine, Request, Vectors
+from recsys.evaluation.metrics import METRICS, parse_metric
+from recsys.ranking import Ranker
+
+
+@dataclass(frozen=True, eq=False)
+class Result:
+    """What an engine answered and how good that was.
+
+    Args:
+        users: int32 [U], rows of those asked.
+        values: ``"recall@10"`` -> float64 [U].
+        items: int64 [U, K], the lists, MISSING where they end early.
+        history_lengths: int64 [U].
+        targets: int64 [T], relevant items of all users, user by user.
+        target_counts: int64 [U].
+        found: bool [T], whether each of ``targets`` stands in the first ten of its user's list.
+        unanswered: users whom the engine had no way to place; their metrics are 0.
+        unplaced_items: candidates that the engine had no way to place.
+    """
+
+    users: NDArray[np.int32]
+    values: dict[str, NDArray[np.float64]]
+    items: Rows
+    history_lengths: NDArray[np.int64]
+    targets: NDArray[np.int32]
+    target_counts: NDArray[np.int64]
+    found: NDArray[np.bool_]
+    unanswered: int
+    unplaced_items: int
+
+    def mean(self, metric: str) -> float:
+        return float(self.values[metric].mean())
+
+
+def evaluate(
+    engine: Engine,
+    data: Dataset,
+    holdout: Holdout,
+    *,
+    ks: Sequence[int] = (1, 5, 10, 20, 50, 100),
+    seen_filtered: bool = True,
+    block: int = 1024,
+) -> Result:
+    """Asks ``engine`` everything in ``holdout``.
+
+    Args:
+        engine: a fitted engine.
+        data: the dataset that the holdout's rows refer to.
+        holdout: the questions.
+        ks: list lengths of the metrics.
+        seen_filtered: whether items of a user's history are left out of the list.
+        block: users at a time; memory does not grow with the number of users.
+    """
+    vectors = engine.item_vectors(data.items)
+    ranker = Ranker(vectors, holdout.candidates)
+    lists, unanswered, lengths = [], 0, []
+    for start in range(0, len(holdout), block):
+        request = Request.from_dataset(data, holdout.users[start : start + block], holdout.history)
+        users = engine.user_vectors(request)
+        unanswered += 0 if users.placed is None else int((~users.placed).sum())
+        lists.append(ranker.top_k(users, max(ks), request.histories if seen_filtered else None)[0])
+        lengths.append(request.histories.lengths)
+    items = np.concatenate(lists)
+    asked = Histories.from_interactions(holdout.targets, holdout.users, data.n_users)
+    hits = is_relevant(items, asked, data.n_items)
+    places = min(10, items.shape[1])
+    shown = np.sort((items[:, :places] + np.arange(len(items))[:, None] * (data.n_items + 1)).ravel())
+    wanted = asked.items + asked.users() * (data.n_items + 1)
+    candidates = slice(None) if holdout.candidates is None else holdout.candidates
+    return Result(
+        holdout.users,
+        {f"{name}@{k}": METRICS[name](hits, asked.lengths, k) for k in ks for name in METRICS},
+        items,
+        np.concatenate(lengths),
+        asked.items,
+        asked.lengths,
+        np.isin(wanted, shown),
+        unanswered,
+        0 if vectors.placed is None else int((~vectors.placed[candidates]).sum()),
+    )
+
+
+def score_metric(users: Vectors, items: Vectors, holdout: Holdout, histories: Histories, metric: str) -> float:
+    """The mean of one metric, as validation during training wants it; seen items are left out.
+
+    Args:
+        users: vectors of ``holdout.users`` [U].
+        items: vectors of the whole catalogue.
+        holdout: the questions.
+        histories: of the U users.
+        metric: such as ``"ndcg@10"``.
+    """
+    name, k = parse_metric(metric)
+    lists = Ranker(items, holdout.candidates).top_k(users, k, histories)[0]
+    asked = Histories.from_interactions(holdout.targets, holdout.users, int(holdout.users.max()) + 1)
+    hits = is_relevant(lists, asked, len(items))
+    return float(METRICS[name](hits, asked.lengths, k).mean())
+
+
+def is_relevant(items: Rows, asked: Histories, n_items: int) -> NDArray[np.bool_]:
+    """bool [U, K]: whether each listed item is among the user's targets."""
+    width = n_items + 1
+    wanted = np.sort(asked.items + asked.users() * width)
+    listed = np.where(items == MISSING, n_items, items) + np.arange(len(items))[:, None] * width
+    place = np.minimum(np.searchsorted(wanted, listed), max(len(wanted) - 1, 0))
+    found: NDArray[np.bool_] = wanted[place] == listed if len(wanted) else np.zeros(items.shape, bool)
+    return found

@@ -1,0 +1,92 @@
+"""Ranking metrics of one list a user, by name.
+
+Every metric takes ``hits`` bool [U, K] (is the item at each place relevant), ``relevant`` int64 [U] (how many items are)
+and k, and gives float64 [U]; a user without relevant items gets 0. Lists shorter than k count as misses where they end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recsys.choices import Choices
+from recsys.errors import ConfigError
+
+Hits = NDArray[np.bool_]
+Counts = NDArray[np.int64]
+Values = NDArray[np.float64]
+Metric = Callable[[Hits, Counts, int], Values]
+
+
+def recall(hits: Hits, relevant: Counts, k: int) -> Values:
+    """Hits among the first k, divided by the number of relevant items."""
+    return _divided(hits[:, :k].sum(1), relevant)
+
+
+def recall_capped(hits: Hits, relevant: Counts, k: int) -> Values:
+    """Hits among the first k, divided by the most there could be: ``min(relevant, k)``."""
+    return _divided(hits[:, :k].sum(1), np.minimum(relevant, k))
+
+
+def precision(hits: Hits, relevant: Counts, k: int) -> Values:
+    """Hits among the first k, divided by k."""
+    return hits[:, :k].sum(1) / k
+
+
+def hit_rate(hits: Hits, relevant: Counts, k: int) -> Values:
+    """1 where any of the first k is a hit."""
+    return hits[:, :k].any(1).astype(np.float64)
+
+
+def mrr(hits: Hits, relevant: Counts, k: int) -> Values:
+    """One over the place of the first hit among the first k."""
+    first = hits[:, :k].argmax(1) + 1
+    return np.where(hits[:, :k].any(1), 1 / first, 0.0)
+
+
+def average_precision(hits: Hits, relevant: Counts, k: int) -> Values:
+    """The precision at each hit among the first k, summed and divided by ``min(relevant, k)``."""
+    top = hits[:, :k]
+    at_hits = np.cumsum(top, 1) / np.arange(1, top.shape[1] + 1) * top
+    return _divided(at_hits.sum(1), np.minimum(relevant, k))
+
+
+def ndcg(hits: Hits, relevant: Counts, k: int) -> Values:
+    """Discounted gain ``1 / log2(place + 1)`` of the hits among the first k, over that of a perfect list."""
+    discount = 1 / np.log2(np.arange(2, k + 2))
+    ideal = np.concatenate([[0.0], np.cumsum(discount)])
+    top = hits[:, :k]
+    return _divided(top @ discount[: top.shape[1]], ideal[np.minimum(relevant, k)])
+
+
+def _divided(top: NDArray[np.number], bottom: NDArray[np.number]) -> Values:
+    return np.divide(top, bottom, out=np.zeros(len(top), np.float64), where=bottom > 0)
+
+
+METRICS: Choices[Metric] = Choices(
+    "metric",
+    {
+        "recall": "recsys.evaluation.metrics:recall",
+        "recall_capped": "recsys.evaluation.metrics:recall_capped",
+        "ndcg": "recsys.evaluation.metrics:ndcg",
+        "map": "recsys.evaluation.metrics:average_precision",
+        "mrr": "recsys.evaluation.metrics:mrr",
+        "hit_rate": "recsys.evaluation.metrics:hit_rate",
+        "precision": "recsys.evaluation.metrics:precision",
+    },
+)
+
+
+def parse_metric(text: str) -> tuple[str, int]:
+    """``"ndcg@10"`` -> ``("ndcg", 10)``.
+
+    Raises:
+        ConfigError: not of that form, an unknown metric, or k below 1.
+    """
+    name, at, k = text.partition("@")
+    if not at or not k.isdigit() or int(k) < 1:
+        raise ConfigError(f"metric {text!r}: expected a name, @ and a list length, as in 'ndcg@10'")
+    METRICS[name]
+    return name, int(k)

@@ -1,0 +1,57 @@
+import numpy as np
+import pytest
+
+from recsys.data.interactions import Interactions
+from recsys.evaluation.catalogue import catalogue_metrics, diversity
+from recsys.evaluation.intervals import bootstrap_interval, holm, paired_test
+
+
+@pytest.mark.parametrize("kind", ["few", "many"])
+def test_the_interval_is_that_of_the_normal_approximation(kind):
+    rng = np.random.default_rng(0)
+    values = rng.random(6000) if kind == "many" else (rng.random(6000) < 0.3).astype(float)
+    interval = bootstrap_interval(values)
+    half = 1.96 * values.std() / np.sqrt(len(values))
+    assert interval.value == values.mean()
+    assert interval.high - interval.value == pytest.approx(half, rel=0.1)
+    assert interval.value - interval.low == pytest.approx(half, rel=0.1)
+
+
+def test_a_real_difference_is_found_and_a_chance_one_is_not():
+    rng = np.random.default_rng(1)
+    base = rng.random(2000)
+    better = paired_test(base + 0.02 + 0.1 * rng.normal(size=2000), base)
+    same = paired_test(base + 0.1 * rng.permutation(np.repeat([-1, 1], 1000)), base)
+    assert better.low > 0
+    assert better.p < 0.01
+    assert same.low < 0 < same.high
+    assert same.p > 0.5
+    assert paired_test(base, base).p == 1
+
+
+def test_holm_multiplies_the_smallest_most():
+    assert holm([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])
+
+
+def test_diversity_equals_the_mean_over_pairs():
+    rng = np.random.default_rng(0)
+    user, item = rng.integers(0, 30, 200), rng.integers(0, 12, 200)
+    train = Interactions.of(user, item)
+    lists = np.stack([rng.permutation(12)[:4] for _ in range(5)])
+    lists[0, 2:] = -1
+    dense = train.to_csr(30, 12).toarray()
+    unit = dense / np.maximum(np.linalg.norm(dense, axis=0), 1e-9)
+    expected = []
+    for row in lists:
+        kept = row[row >= 0]
+        expected.append(np.mean([1 - unit[:, a] @ unit[:, b] for i, a in enumerate(kept) for b in kept[i + 1 :]]))
+    assert diversity(lists, train, 30, 12) == pytest.approx(np.mean(expected))
+
+
+def test_catalogue_metrics_of_one_item_for_everybody():
+    train = Interactions.of(np.array([0, 1, 2, 2]), np.array([0, 0, 0, 1]))
+    found = catalogue_metrics(np.zeros((3, 1), np.int64), train, 3, 5, k=1)
+    assert found["coverage"] == 0.2
+    assert found["popularity_share"] == 1
+    assert found["gini"] == pytest.approx(0.8)
+    assert found["novelty"] == 0
