@@ -19,7 +19,7 @@ _EXACT_UP_TO = 20_000
 class Faiss:
     """A flat Faiss index for up to 20,000 items, an inverted file above.
 
-    The inverted file clusters the items into about ``4 sqrt(I)`` cells and looks into ``probes`` of them, so it can
+    The inverted file clusters the items into about ``2 sqrt(I)`` cells and looks into ``probes`` of them, so it can
     miss an item that `recsys.ranking.Ranker` finds. Excluded items are removed after the search, which therefore asks
     for as many more as the longest exclusion list of the batch holds.
 
@@ -74,7 +74,7 @@ def _built(vectors: NDArray[np.float32], probes: int) -> Any:
     if count <= _EXACT_UP_TO:
         index = faiss.IndexFlatIP(dim)
     else:
-        cells = round(4 * count**0.5)
+        cells = round(2 * count**0.5)
         index = faiss.IndexIVFFlat(faiss.IndexFlatIP(dim), dim, cells, faiss.METRIC_INNER_PRODUCT)
         index.nprobe = probes
         index.train(vectors)

@@ -51,3 +51,14 @@ def test_a_user_without_a_place_gets_nothing(index):
     rows, _ = index(vectors(1, 9)).top_k(vectors(0, 2, placed=np.array([False, True])), 4)
     assert (rows[0] == MISSING).all()
     assert (rows[1] != MISSING).all()
+
+
+def test_on_a_large_catalogue_faiss_finds_nearly_all_and_never_what_was_seen():
+    pytest.importorskip("faiss")
+    users, items = vectors(0, 50, 4), vectors(1, 24_000, 4)
+    exact, _ = top_k(users, items, 20)
+    seen = Histories.of([row[:5].tolist() for row in exact])
+    rows, _ = INDEXES["faiss"](items).top_k(users, 15, seen)
+    assert not any(set(row) & set(best[:5]) for row, best in zip(rows, exact, strict=True))
+    found = np.mean([len(set(row) & set(best[5:])) / 15 for row, best in zip(rows, exact, strict=True)])
+    assert found > 0.9
