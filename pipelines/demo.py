@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -32,14 +33,14 @@ def summary(config: RunConfig, workspace: Workspace) -> str:
 
 
 def metric_table(report: dict[str, Any]) -> str:
-    """Each engine's metrics on the test users, with 95 % intervals."""
+    """Each engine's metrics on the test users, with 95 % intervals; best NDCG first."""
     split = report["split"]
     width = max(len(name) for name in report["engines"]) + 2
     lines = [
         f"{report['data']['name']}, {split['protocol']}, {split['users']} test users, whole catalogue, 95 % intervals",
-        " " * width + "".join(f"{name:<26}" for name in _METRICS),
+        " " * width + "".join(f"{name:<26}" for name in _METRICS).rstrip(),
     ]
-    for name, values in report["engines"].items():
+    for name, values in sorted(report["engines"].items(), key=lambda pair: -pair[1][_METRICS[-1]]["value"]):
         cells = [values[metric] for metric in _METRICS]
         shown = "".join(f"{c['value']:.4f} [{c['low']:.4f}, {c['high']:.4f}]   " for c in cells)
         lines.append(f"{name:<{width}}{shown}".rstrip())
@@ -55,22 +56,18 @@ def promotion_line(decision: dict[str, Any]) -> str:
 def side_by_side(workspace: Workspace) -> str:
     """The first users' latest items beside their first recommendations, by title."""
     data = workspace.load_dataset()
-    frame = pd.concat([pd.read_parquet(part) for part in sorted(workspace.recommendations.glob("*.parquet"))[:1]])
-    shown = titles(data.items)
-    blocks = []
-    for user in frame["user_id"].unique()[:_USERS]:
-        best = frame[frame["user_id"] == user].sort_values("rank")["item_id"].to_numpy()[:_TOP]
+    frame = pd.read_parquet(min(workspace.recommendations.glob("*.parquet")))
+    shown, blocks = titles(data.items), []
+    for user in frame["user_id"].drop_duplicates().tolist()[:_USERS]:
+        best = frame.loc[frame["user_id"] == user].sort_values("rank")["item_id"].tolist()[:_TOP]
         right = [shown[row] for row in data.items.vocabulary.rows(best)]
-        left = [shown[row] for row in _recent(data, user)]
-        rows = [
-            f"  {a[:44]:<46}{b[:44]}"
-            for a, b in zip(left + [""] * (_TOP - len(left)), right + [""] * (_RECENT - len(right)), strict=False)
-        ]
+        left = [shown[row] for row in _recent(data, int(data.users.vocabulary.rows([user])[0]))]
+        rows = [f"  {a[:44]:<46}{b[:44]}".rstrip() for a, b in zip_longest(left, right, fillvalue="")]
         blocks.append("\n".join([f"\nuser {user}", f"  {'recently':<46}recommended", *rows]))
     return "\n".join(blocks)
 
 
-def _recent(data: Dataset, user: Any) -> list[int]:
-    row = data.users.vocabulary.rows([user])[0]
-    mine = np.flatnonzero(np.asarray(data.interactions.user) == row)
+def _recent(data: Dataset, user: int) -> list[int]:
+    """The item rows of a user, newest first."""
+    mine = np.flatnonzero(np.asarray(data.interactions.user) == user)
     return [int(item) for item in data.interactions.item[mine][::-1][:_RECENT]]

@@ -55,10 +55,10 @@ def run(
     data, fresh = merged(old, read_dataset(newer))
     if not fresh.any():
         raise DataError(f"{interactions} holds no interaction that the dataset does not hold already")
-    train, new_from, validation = held_out(data.interactions, fresh, data.n_users)
+    train, new, validation = held_out(data.interactions, fresh, data.n_users)
     resources = Resources(config.seed, validation, directory=workspace.directory / "checkpoints" / "finetune")
     child = TwoTower(finetune_config(bundle.engine, config), resources)
-    child.finetune(bundle.engine, data, train, tracker, new_from=new_from)
+    child.finetune(bundle.engine, data, train, new, tracker)
     target = workspace.bundle(f"{source.name}-finetuned")
     data.save(workspace.directory / "dataset-finetuned")
     about = {"run": config.name, "engine": target.name, "options": child.config.model_dump(mode="json")}

@@ -1,0 +1,68 @@
+"""Newer data make a child bundle, and the parent stays as it is."""
+
+import pandas as pd
+import pytest
+
+from pipelines.config import read_run_config
+from pipelines.evaluate import bundle_digest
+from pipelines.finetune import run
+from pipelines.stages import run_stages
+from pipelines.workspace import Workspace
+from recsys.data.dataset import Dataset
+from recsys.errors import ConfigError, DataError
+from recsys.registry.bundle import Bundle
+from recsys.tracking import SilentTracker
+from tests.pipelines.world import write_world
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    directory = tmp_path_factory.mktemp("world")
+    path = write_world(directory)
+    config = read_run_config(
+        path,
+        [
+            "engines.two_tower.training.epochs=2",
+            "promote.engine=two_tower",
+            "finetune.training.epochs=1",
+        ],
+    )
+    workspace = Workspace(directory / "out")
+    run_stages(config, workspace, SilentTracker(), "train")
+    return config, workspace
+
+
+@pytest.fixture
+def newer(tmp_path):
+    rows = [("u0000", 1, 2_000_000), ("u0000", 99, 2_000_001), ("new", 99, 2_000_000), ("new", 3, 2_000_001)]
+    path = tmp_path / "newer.csv"
+    pd.DataFrame(rows, columns=["user_id", "item_id", "timestamp"]).to_csv(path, index=False)
+    return path
+
+
+def test_a_child_knows_new_users_and_items_and_names_its_parent(trained, newer):
+    config, workspace = trained
+    parent = workspace.bundle("two_tower")
+    before = bundle_digest(parent)
+    told = run(config, workspace, SilentTracker(), newer)
+    assert "4 new interactions, 1 new users, 1 new items" in told
+    child = Bundle.load(workspace.bundle("two_tower-finetuned"))
+    assert child.lineage.parent == Bundle.load(parent).version
+    assert bundle_digest(parent) == before
+    data = Dataset.load(workspace.directory / "dataset-finetuned")
+    vectors = child.engine.item_vectors(data.items)
+    assert len(vectors) == 13
+    assert vectors.placed is None or vectors.placed.all()
+
+
+def test_a_file_without_news_is_an_error(trained, tmp_path):
+    config, workspace = trained
+    assert config.data.interactions is not None
+    with pytest.raises(DataError, match="no interaction that the dataset does not hold already"):
+        run(config, workspace, SilentTracker(), config.data.interactions)
+
+
+def test_a_linear_engine_cannot_be_fine_tuned(trained, newer):
+    config, workspace = trained
+    with pytest.raises(ConfigError, match="kind 'ease'; only two_tower"):
+        run(config, workspace, SilentTracker(), newer, parent=workspace.bundle("ease"))
