@@ -102,7 +102,7 @@ class Numeric:
 
     def transform(self, column: pd.Series[Any]) -> NDArray[Any]:
         """float32 [n, 1], NaN where missing."""
-        values = pd.to_numeric(column, errors="coerce").to_numpy(np.float64, na_value=np.nan)
+        values = pd.to_numeric(column, errors="coerce").to_numpy(np.float64, na_value=np.nan, copy=True)
         values[~np.isfinite(values)] = np.nan
         return self.scaled(values).astype(np.float32)[:, None]
 

@@ -63,13 +63,13 @@ class Als:
         self.items, self.counts = data.items.vocabulary, train.item_counts(data.n_items)
         matrix = train.to_csr(data.n_users, data.n_items)
         matrix.data *= self.config.alpha
-        model = AlternatingLeastSquares(
-            factors=self.config.factors,
-            regularization=self.config.regularisation,
-            iterations=self.config.iterations,
-            random_state=stream_seed(self.resources.seed, "als") % 2**31,
-        )
         with threadpool_limits(1, "blas"):
+            model = AlternatingLeastSquares(
+                factors=self.config.factors,
+                regularization=self.config.regularisation,
+                iterations=self.config.iterations,
+                random_state=stream_seed(self.resources.seed, "als") % 2**31,
+            )
             model.fit(as_matrix(matrix), show_progress=False, callback=_said(tracker, self.config.iterations))
         self.factors, self._gram = np.asarray(model.item_factors, np.float32), None
 
@@ -121,6 +121,7 @@ class Als:
 
 
 def as_matrix(matrix: Any) -> Any:
+    """A SciPy array as the matrix class that implicit wants."""
     from scipy.sparse import csr_matrix
 
     return csr_matrix(matrix)

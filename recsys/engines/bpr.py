@@ -42,8 +42,8 @@ class BprConfig(Config):
 class Bpr:
     """Factors of users and items and a bias an item (the last column, against a user's 1).
 
-    A user that training saw has trained factors; another one gets the mean item factors of the history, which lie in the
-    same space but were not trained to be a user's.
+    A user that training saw has trained factors; another one gets the mean item factors of the history, which lie in
+    the same space but were not trained to be a user's.
     """
 
     kind: ClassVar[str] = "bpr"
@@ -68,16 +68,16 @@ class Bpr:
         self.items, self.users = data.items.vocabulary, data.users.vocabulary
         self.item_counts = train.item_counts(data.n_items)
         self.user_counts = np.bincount(train.user, minlength=data.n_users)
-        model = BayesianPersonalizedRanking(
-            factors=self.config.factors,
-            learning_rate=self.config.learning_rate,
-            regularization=self.config.regularisation,
-            iterations=self.config.iterations,
-            random_state=stream_seed(self.resources.seed, "bpr") % 2**31,
-            num_threads=1,  # more threads race, and no two runs are alike
-        )
         tracker.progress(f"bpr: {self.config.iterations} passes over {len(train):,} interactions")
         with threadpool_limits(1, "blas"):
+            model = BayesianPersonalizedRanking(
+                factors=self.config.factors,
+                learning_rate=self.config.learning_rate,
+                regularization=self.config.regularisation,
+                iterations=self.config.iterations,
+                random_state=stream_seed(self.resources.seed, "bpr") % 2**31,
+                num_threads=1,  # more threads race, and no two runs are alike
+            )
             model.fit(as_matrix(train.to_csr(data.n_users, data.n_items)), show_progress=False)
         self.item_factors = np.asarray(model.item_factors, np.float32)
         self.user_factors = np.asarray(model.user_factors, np.float32)

@@ -33,7 +33,7 @@ def world(users: int = 30, items: int = 20, new_items: int = 0, seed: int = 0) -
 
 
 def config(**changes):
-    raw = {"model": {"dim": 8, "dropout": 0.0}, "n_negatives": 16, "tokens": 128, "training": QUICK} | changes
+    raw = {"model": {"dim": 8, "dropout": 0.0}, "n_negatives": 16, "tokens": 32, "training": QUICK} | changes
     return TwoTowerConfig.model_validate(raw)
 
 
@@ -127,7 +127,7 @@ def test_finetuning_grows_and_frozen_old_rows_keep_their_vectors():
     new = grown.interactions.user >= 30
     old_items = grown.items.take(np.arange(20))
     before = parent.item_vectors(old_items).dense
-    with pytest.raises(ConfigError, match="froz"):
+    with pytest.raises(ConfigError, match="freeze"):
         child.finetune(parent, grown, grown.interactions, new, SilentTracker())
     rates = {"items": 0.0, "pooling": 0.0, "users": 0.0}
     child = TwoTower(config(training=QUICK | {"epochs": 1, "rates": rates}), Resources(2))
