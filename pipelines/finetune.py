@@ -8,14 +8,15 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from recsys.data.readers import read_dataset
 from recsys.data.sources import resolve
 
 from pipelines.config import RunConfig
+from pipelines.deterministic import deterministic
 from pipelines.merge import merged
 from pipelines.workspace import Workspace
 from recsys.config import parse
 from recsys.data.interactions import Interactions
+from recsys.data.readers import read_dataset
 from recsys.data.split import Holdout
 from recsys.engine import Resources
 from recsys.engines.two_tower import TwoTower
@@ -58,7 +59,8 @@ def run(
     train, new, validation = held_out(data.interactions, fresh, data.n_users)
     resources = Resources(config.seed, validation, directory=workspace.directory / "checkpoints" / "finetune")
     child = TwoTower(finetune_config(bundle.engine, config), resources)
-    child.finetune(bundle.engine, data, train, new, tracker)
+    with deterministic():
+        child.finetune(bundle.engine, data, train, new, tracker)
     target = workspace.bundle(f"{source.name}-finetuned")
     data.save(workspace.directory / "dataset-finetuned")
     about = {"run": config.name, "engine": target.name, "options": child.config.model_dump(mode="json")}

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from pipelines.config import RunConfig, pretrain_spec
+from pipelines.deterministic import deterministic
 from pipelines.workspace import Workspace, code_version
 from recsys.data.dataset import Dataset
 from recsys.data.interactions import Interactions
@@ -53,7 +54,8 @@ def learn(config: RunConfig, name: str, data: Dataset, train: Interactions, trac
     engine = ENGINES[spec.kind](spec.config, Resources(seed=config.seed))
     if not isinstance(engine, Pretrainer):
         raise ConfigError(f"[pretrain.{name}] engine {spec.kind!r} leaves no item embeddings; use als, bpr or item2vec")
-    engine.fit(data, train, tracker)
+    with deterministic():
+        engine.fit(data, train, tracker)
     table = engine.item_table()
     provenance: dict[str, Any] = {
         **table.provenance,

@@ -6,13 +6,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from recsys.evaluation.evaluate import evaluate
-
 from pipelines.config import PromoteSection, RunConfig
 from pipelines.evaluate import bundle_digest
 from pipelines.workspace import Workspace, code_version
 from recsys.atomic import read_json, write_json
 from recsys.errors import ConfigError
+from recsys.evaluation.evaluate import evaluate
 from recsys.registry.bundle import Bundle
 from recsys.registry.gate import Decision, Measured, Rule, decide
 from recsys.registry.quiet import local_uri

@@ -8,6 +8,7 @@ from typing import Any
 from pipelines.config import EngineSpec, RunConfig, engine_specs
 from pipelines.cost import measured
 from pipelines.curve import CurveTracker
+from pipelines.deterministic import deterministic
 from pipelines.workspace import Workspace, code_version, file_digest
 from recsys.atomic import write_json
 from recsys.data.dataset import Dataset
@@ -51,7 +52,7 @@ def train_one(
     checkpoints = workspace.checkpoints(spec.name, facts)
     curve = CurveTracker(tracker)
     resources = Resources(config.seed, split.validation, None, tables, checkpoints / "choose")
-    with measured() as cost:
+    with deterministic(), measured() as cost:
         engine = fit(spec, data, split, resources, config.split.refit, curve)
     Bundle.of(engine, data, _lineage(config, spec, data, split), data.interactions).save(bundle)
     record = {"fit_seconds": cost.seconds, "peak_memory_mb": cost.peak_memory_mb, "curve": curve.points}
