@@ -113,7 +113,7 @@ def score_metric(users: Vectors, items: Vectors, holdout: Holdout, histories: Hi
 
 
 def is_relevant(items: Rows, asked: Histories, n_items: int) -> NDArray[np.bool_]:
-    """bool [U, K]: whether each listed item is among the user's targets."""
+    """Bool [U, K]: whether each listed item is among the user's targets."""
     width = n_items + 1
     wanted = np.sort(asked.items + asked.users() * width)
     listed = np.where(items == MISSING, n_items, items) + np.arange(len(items))[:, None] * width

