@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import Field
-from recsys.data.readers import DataConfig
 
 from recsys.choices import nearest
 from recsys.config import Config, apply_overrides, parse, read_toml
+from recsys.data.readers import DataConfig
 from recsys.data.split import SplitConfig
 from recsys.engines import ENGINES
 from recsys.errors import ConfigError

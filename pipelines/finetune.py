@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from recsys.data.sources import resolve
 
 from pipelines.config import RunConfig
 from pipelines.deterministic import deterministic
@@ -17,6 +16,7 @@ from pipelines.workspace import Workspace
 from recsys.config import parse
 from recsys.data.interactions import Interactions
 from recsys.data.readers import read_dataset
+from recsys.data.sources import resolve
 from recsys.data.split import Holdout
 from recsys.engine import Resources
 from recsys.engines.two_tower import TwoTower

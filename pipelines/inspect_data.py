@@ -6,12 +6,12 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from recsys.data.readers import DataConfig, read_dataset
-from recsys.data.sources import SOURCES, resolve
 from recsys.data.validate import to_json, to_text
 from recsys.data.validate import validate as find
 
 from recsys.config import apply_overrides, parse, read_toml
+from recsys.data.readers import DataConfig, read_dataset
+from recsys.data.sources import SOURCES, resolve
 from recsys.errors import ConfigError
 
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from recsys.data.readers import DataConfig, read_dataset, read_given
-from recsys.data.sources import resolve
-
 from pipelines.config import RunConfig
 from pipelines.stored_split import save_split
 from pipelines.workspace import Workspace, code_version, file_digest
+from recsys.data.readers import DataConfig, read_dataset, read_given
+from recsys.data.sources import resolve
 from recsys.data.split import Split, make_split
 from recsys.tracking import Tracker
 
