@@ -63,15 +63,23 @@ def test_ten_kills_leave_no_trace(trained, tmp_path, stage, before, result):
     rng = stream(11, stage)
     for kill in range(_KILLS):
         output = tmp_path / f"killed-{kill}"
-        shutil.copytree(start, output)
-        process = _begun(trained, output, stage)
-        time.sleep(float(rng.uniform(0.02, 0.8)) * seconds)
-        process.kill()
-        process.communicate()
-        assert process.returncode != 0, "the stage was over before the kill; it must be killed while it works"
+        moment = float(rng.uniform(0.02, 0.9)) * seconds
+        while not _killed_at_work(trained, start, output, stage, moment):
+            moment /= 2  # the stage was over before; it must be killed while it works
         _seconds(_begun(trained, output, stage))
-        assert _digests(output / result) == expected, f"kill {kill}"
+        assert _digests(output / result) == expected, f"kill {kill} after {moment:.2f} s"
         shutil.rmtree(output)
+
+
+def _killed_at_work(config: Path, start: Path, output: Path, stage: str, moment: float) -> bool:
+    """Begins ``stage`` in a fresh copy of ``start`` and kills it after ``moment`` seconds; whether it was still at work."""
+    shutil.rmtree(output, ignore_errors=True)
+    shutil.copytree(start, output)
+    process = _begun(config, output, stage)
+    time.sleep(moment)
+    process.kill()
+    process.communicate()
+    return process.returncode != 0
 
 
 def _begun(config: Path, output: Path, stage: str) -> subprocess.Popen[str]:
