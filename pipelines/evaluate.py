@@ -46,6 +46,8 @@ def run(config: RunConfig, workspace: Workspace, tracker: Tracker) -> None:
         results,
         baseline=config.baseline,
         seen_filtered=config.evaluate.seen_filtered,
+        n_users=data.n_users,
+        n_items=data.n_items,
         curves={name: record["curve"] for name, record in training.items()},
         costs={name: _cost(record) for name, record in training.items()},
         settings={"run": config.name, "seed": config.seed, "engines": config.engines},

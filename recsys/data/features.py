@@ -313,7 +313,5 @@ def _seconds(column: pd.Series[Any]) -> NDArray[np.float64]:
     if np.isfinite(numbers).any() or not column.notna().any():
         return numbers
     moments = pd.to_datetime(column, errors="coerce", utc=True)
-    seconds: NDArray[np.float64] = ((moments - pd.Timestamp(0, tz="UTC")) / pd.Timedelta(seconds=1)).to_numpy(
-        np.float64
-    )
-    return seconds
+    since = (moments - pd.Timestamp(0, tz="UTC")) / pd.Timedelta(seconds=1)
+    return np.asarray(since.to_numpy(np.float64))

@@ -282,14 +282,12 @@ def _as_seconds(cells: pd.Series[Any], path: Path, column: str) -> NDArray[np.fl
             f"{path}, column {column!r}, {rows_text(wrong)}: {str(cells.iloc[wrong[0]])[:40]!r} is no time; "
             "give seconds since 1970 UTC or ISO dates"
         )
-    seconds: NDArray[np.float64] = ((moments - pd.Timestamp(0, tz="UTC")) / pd.Timedelta(seconds=1)).to_numpy(
-        np.float64
-    )
-    return seconds
+    since = (moments - pd.Timestamp(0, tz="UTC")) / pd.Timedelta(seconds=1)
+    return np.asarray(since.to_numpy(np.float64))
 
 
 def _numbers(cells: pd.Series[Any], path: Path, column: str) -> NDArray[np.float64]:
-    numbers: NDArray[np.float64] = pd.to_numeric(cells, errors="coerce").to_numpy(np.float64, na_value=np.nan)
+    numbers = np.asarray(pd.to_numeric(cells, errors="coerce").to_numpy(np.float64, na_value=np.nan))
     wrong = np.flatnonzero(~np.isfinite(numbers))
     if len(wrong):
         raise DataError(
@@ -365,7 +363,7 @@ def _table(
 
 def _tidy(columns: pd.DataFrame, schema: Schema, path: Path) -> pd.DataFrame:
     """Each column in the one type of its kind."""
-    tidy = Field(default_factory=dict)
+    tidy = {}
     for name, column in schema.columns.items():
         cells = columns[name]
         if column.kind is Kind.NUMERIC:

@@ -19,7 +19,7 @@ def table_width(values: int, dim: int) -> int:
         >>> table_width(2, 64), table_width(100, 64), table_width(10_000, 64)
         (3, 22, 64)
     """
-    return min(dim, math.ceil(1.6 * max(values, 1) ** 0.56))
+    return min(dim, math.ceil(1.6 * math.pow(max(values, 1), 0.56)))
 
 
 class CategoricalEncoder(nn.Module):

@@ -104,7 +104,7 @@ class Bpr:
         return EmbeddingTable(Vocabulary(self.items.ids[seen]), self.item_factors[seen, :-1], provenance)
 
     def save(self, directory: Path) -> None:
-        arrays = {
+        arrays: dict[str, NDArray[Any]] = {
             "item_factors": self.item_factors,
             "user_factors": self.user_factors,
             "item_counts": self.item_counts,

@@ -110,7 +110,11 @@ class Item2Vec:
         write_json(directory / "config.json", self.config.model_dump(mode="json"))
         write_json(directory / "state.json", {"train": self.fingerprint})
         self.items.save(directory / "items.parquet")
-        arrays = {"inner": self.inner, "outer": self.outer, "trained": self.trained.astype(np.uint8)}
+        arrays: dict[str, NDArray[Any]] = {
+            "inner": self.inner,
+            "outer": self.outer,
+            "trained": self.trained.astype(np.uint8),
+        }
         with atomic_path(directory / "vectors.safetensors") as beside:
             save_file(arrays, beside)
 

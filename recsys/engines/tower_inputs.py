@@ -58,7 +58,7 @@ class TowerInputs:
         """Bool [n]: whether something is known of each item: interactions, features or a pretrained vector."""
         if self.item_features.columns:
             return np.ones(len(items), bool)
-        known = _rows(self.items, self.trained_items, items).numpy() != MISSING
+        known: NDArray[np.bool_] = _rows(self.items, self.trained_items, items).numpy() != MISSING
         for vocabulary in self.tables.values():
             known |= vocabulary.rows(items.vocabulary.ids) != MISSING
         return known

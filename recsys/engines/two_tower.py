@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -60,7 +61,7 @@ class TwoTowerConfig(Config):
     features: FeatureOptions = FeatureOptions()
     item_columns: list[str] | None = None
     user_columns: list[str] | None = None
-    tables: list[str] = []
+    tables: tuple[str, ...] = ()
     max_history: int = Field(100, ge=1)
     context: int = Field(30, ge=0)
     loss: str = "sampled_softmax"
@@ -250,7 +251,7 @@ class TwoTower:
             new,
         )
 
-    def _validation(self, data: Dataset) -> Any:
+    def _validation(self, data: Dataset) -> Callable[[], float] | None:
         holdout = self.resources.validation
         if holdout is None:
             return None

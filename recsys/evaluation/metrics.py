@@ -1,7 +1,7 @@
 """Ranking metrics of one list a user, by name.
 
 Every metric takes ``hits`` bool [U, K] (is the item at each place relevant), ``relevant`` int64 [U] (how many items
-are) and k, and gives float64 [U]; a user without relevant items gets 0. Lists shorter than k count as misses where they end.
+are) and k, and gives float64 [U]; a user without relevant items gets 0. A list that ends before k misses from there on.
 """
 
 from __future__ import annotations
@@ -32,18 +32,18 @@ def recall_capped(hits: Hits, relevant: Counts, k: int) -> Values:
 
 def precision(hits: Hits, relevant: Counts, k: int) -> Values:
     """Hits among the first k, divided by k."""
-    return hits[:, :k].sum(1) / k
+    return np.asarray(hits[:, :k].sum(1) / k, np.float64)
 
 
 def hit_rate(hits: Hits, relevant: Counts, k: int) -> Values:
     """1 where any of the first k is a hit."""
-    return hits[:, :k].any(1).astype(np.float64)
+    return np.asarray(hits[:, :k].any(1), np.float64)
 
 
 def mrr(hits: Hits, relevant: Counts, k: int) -> Values:
     """One over the place of the first hit among the first k."""
     first = hits[:, :k].argmax(1) + 1
-    return np.where(hits[:, :k].any(1), 1 / first, 0.0)
+    return np.asarray(np.where(hits[:, :k].any(1), 1 / first, 0.0), np.float64)
 
 
 def average_precision(hits: Hits, relevant: Counts, k: int) -> Values:
@@ -62,7 +62,7 @@ def ndcg(hits: Hits, relevant: Counts, k: int) -> Values:
 
 
 def _divided(top: NDArray[np.number], bottom: NDArray[np.number]) -> Values:
-    return np.divide(top, bottom, out=np.zeros(len(top), np.float64), where=bottom > 0)
+    return np.asarray(np.where(bottom > 0, top / np.maximum(bottom, 1e-12), 0.0), np.float64)
 
 
 METRICS: Choices[Metric] = Choices(

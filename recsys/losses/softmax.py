@@ -30,7 +30,9 @@ class SampledSoftmax:
     ) -> Tensor:
         """The mean over positions; see `recsys.losses` for the arguments."""
         offset = torch.zeros_like(candidates[:, 0]) if log_q is None else -log_q
-        result: Tensor = _Softmax.apply(users, candidates, positives, offset, candidate_rows, target_rows)
+        result: Tensor = _Softmax.apply(  # type: ignore[no-untyped-call]
+            users, candidates, positives, offset, candidate_rows, target_rows
+        )
         return result
 
 
@@ -48,7 +50,7 @@ class _Softmax(torch.autograd.Function):
     BLOCK = 1024
 
     @staticmethod
-    def forward(  # type: ignore[override]
+    def forward(
         ctx: Any,
         users: Tensor,
         candidates: Tensor,

@@ -44,7 +44,7 @@ def _copy(new: dict[str, Tensor], old: dict[str, Tensor]) -> None:
 
 
 def _grow_ids(new: TwoTowerModel, old: TwoTowerModel) -> None:
-    pairs = [(new.bias, old.bias)]
+    pairs: list[tuple[nn.Module | None, nn.Module | None]] = [(new.bias, old.bias)]
     pairs += [
         (modules[name], before[name])
         for modules, before in ((new.items.encoders, old.items.encoders), (new.users, old.users))

@@ -54,14 +54,17 @@ class LoopOptions(Config):
     patience: int = Field(5, ge=0)
     validate_every: int = Field(1, ge=1)
     checkpoint_seconds: float = Field(20.0, ge=0)
-    rates: dict[str, float] = {}
+    rates: dict[str, float] = Field(default_factory=dict)
     device: Literal["auto", "cpu", "cuda"] = "auto"
 
 
 class Task(Protocol[BatchT]):
     """What is trained: a module, its batches, its loss and the metric that chooses the epoch."""
 
-    module: nn.Module
+    @property
+    def module(self) -> nn.Module:
+        """What is trained, in place."""
+        ...
 
     def batches(self, epoch: int, rng: np.random.Generator) -> Sequence[BatchT]:
         """The batches of an epoch; the same for the same epoch and stream."""

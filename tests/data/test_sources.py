@@ -8,6 +8,14 @@ from recsys.data.sources import SOURCES, _unpack, data_folders, find, resolve
 from recsys.errors import ConfigError, DataError
 
 KNOWN = {"movielens-100k": (943, 1682, 100_000), "amazon-beauty": (22_363, 12_101, 198_502)}
+TABLES = {
+    "inter": ["user_id:token\titem_id:token\trating:float\ttimestamp:float", "1\t2\t3\t881250949"],
+    "user": ["user_id:token\tage:token\tgender:token\toccupation:token\tzip_code:token", "1\t2\tM\tx\t3"],
+    "item": [
+        "item_id:token\tmovie_title:token_seq\trelease_year:token\tclass:token_seq",
+        "2\tToy Story\t1995\tDrama War",
+    ],
+}
 
 
 def present(name):
@@ -47,16 +55,8 @@ def test_movielens_100k_comes_out_of_a_wheel(tmp_path, monkeypatch):
     wheel = tmp_path / "x.whl"
     inside = "recbole/dataset_example/ml-100k/ml-100k."
     with zipfile.ZipFile(wheel, "w") as archive:
-        archive.writestr(
-            f"{inside}inter", "user_id:token\titem_id:token\trating:float\ttimestamp:float\n1\t2\t3\t881250949\n"
-        )
-        archive.writestr(
-            f"{inside}user", "user_id:token\tage:token\tgender:token\toccupation:token\tzip_code:token\n1\t2\tM\tx\t3\n"
-        )
-        archive.writestr(
-            f"{inside}item",
-            "item_id:token\tmovie_title:token_seq\trelease_year:token\tclass:token_seq\n2\tToy Story\t1995\tDrama War\n",
-        )
+        for kind, lines in TABLES.items():
+            archive.writestr(f"{inside}{kind}", "\n".join(lines) + "\n")
     monkeypatch.setenv("RECSYS_DATA_DIR", str(tmp_path / "none"))
     monkeypatch.setenv("RECSYS_CACHE_DIR", str(tmp_path / "cache"))
     _unpack(wheel, tmp_path / "cache" / "movielens-100k")

@@ -1,0 +1,84 @@
+"""The figures of a report, as SVG text."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from typing import Any
+
+Content = Mapping[str, Any]
+
+
+def metric_by_k(content: Content) -> str:
+    """Recall and NDCG by the length of the list, with 95 % bands."""
+    figure, axes = _figure(2)
+    for axis, metric in zip(axes, ("recall", "ndcg"), strict=True):
+        for name, engine in content["engines"].items():
+            ks = sorted(int(key.split("@")[1]) for key in engine if key.startswith(f"{metric}@"))
+            points = [engine[f"{metric}@{k}"] for k in ks]
+            line = axis.plot(ks, [p["value"] for p in points], marker="o", markersize=3, label=name)[0]
+            axis.fill_between(
+                ks, [p["low"] for p in points], [p["high"] for p in points], alpha=0.15, color=line.get_color()
+            )
+        axis.set_xscale("log")
+        axis.set_xlabel("k")
+        axis.set_title(f"{metric}@k", loc="left")
+    axes[0].legend(frameon=False, fontsize=8)
+    return _svg(figure)
+
+
+def slices(content: Content) -> str:
+    """Recall by user activity and hits by item popularity, with 95 % intervals."""
+    figure, axes = _figure(2)
+    titles = {"user_activity": "recall@10 by length of history", "item_popularity": "hits@10 by item popularity"}
+    for axis, (kind, title) in zip(axes, titles.items(), strict=True):
+        names = list(content["slices"])
+        for place, name in enumerate(names):
+            points = content["slices"][name][kind]
+            x = [row + (place - (len(names) - 1) / 2) * 0.8 / len(names) for row in range(len(points))]
+            value = [p["value"] for p in points]
+            error = [[p["value"] - p["low"] for p in points], [p["high"] - p["value"] for p in points]]
+            axis.bar(x, value, width=0.75 / len(names), yerr=error, label=name, error_kw={"lw": 0.8})
+        labels = [p["slice"].rpartition(" ")[2] for p in content["slices"][names[0]][kind]]
+        axis.set_xticks(range(len(labels)), labels)
+        axis.set_title(title, loc="left")
+        axis.set_xlabel("interactions in the history" if kind == "user_activity" else "training interactions")
+    axes[0].legend(frameon=False, fontsize=8)
+    return _svg(figure)
+
+
+def curves(content: Content) -> str:
+    """Loss and validation metric by epoch; empty when nothing was trained by epochs."""
+    trained = {name: points for name, points in content["curves"].items() if points}
+    if not trained:
+        return ""
+    figure, axes = _figure(2)
+    for name, points in trained.items():
+        epochs = [p["epoch"] for p in points]
+        axes[0].plot(epochs, [p["loss"] for p in points], label=name)
+        measured = [p for p in points if "metric" in p]
+        axes[1].plot([p["epoch"] for p in measured], [p["metric"] for p in measured], label=name)
+    axes[0].set_title("training loss", loc="left")
+    axes[1].set_title("validation metric", loc="left")
+    for axis in axes:
+        axis.set_xlabel("epoch")
+    axes[0].legend(frameon=False, fontsize=8)
+    return _svg(figure)
+
+
+def _figure(columns: int) -> tuple[Any, Any]:
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(11, 4), layout="constrained")
+    axes = figure.subplots(1, columns)
+    for axis in axes:
+        axis.spines[["top", "right"]].set_visible(False)
+        axis.grid(axis="y", alpha=0.25)
+    return figure, axes
+
+
+def _svg(figure: Any) -> str:
+    buffer = io.StringIO()
+    figure.savefig(buffer, format="svg", metadata={"Date": None})
+    text = buffer.getvalue()
+    return text[text.index("<svg") :]
