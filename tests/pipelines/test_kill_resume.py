@@ -72,7 +72,7 @@ def test_ten_kills_leave_no_trace(trained, tmp_path, stage, before, result):
 
 
 def _killed_at_work(config: Path, start: Path, output: Path, stage: str, moment: float) -> bool:
-    """Begins ``stage`` in a fresh copy of ``start`` and kills it after ``moment`` seconds; whether it was still at work."""
+    """Begins ``stage`` in a fresh copy of ``start`` and kills it after ``moment`` seconds; whether it was at work."""
     shutil.rmtree(output, ignore_errors=True)
     shutil.copytree(start, output)
     process = _begun(config, output, stage)
