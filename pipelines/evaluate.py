@@ -5,12 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from recsys.evaluation.report import build_report, write_report
-
 from pipelines.config import RunConfig
 from pipelines.workspace import Workspace, code_version, file_digest
 from recsys.atomic import read_json
 from recsys.evaluation.evaluate import evaluate
+from recsys.evaluation.report import build_report, write_report
 from recsys.registry.bundle import Bundle
 from recsys.tracking import Tracker
 
