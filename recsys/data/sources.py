@@ -65,7 +65,7 @@ SOURCES = Sources(
                 "cast": "tags",
                 "poster": "image",
             },
-            missing=("unkonwn", "unknown"),
+            missing=("unkonwn", "unknown", "V"),
             download=True,
         ),
         "movielens-1m": Source(

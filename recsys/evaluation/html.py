@@ -45,8 +45,8 @@ def _protocol(content: Mapping[str, Any]) -> str:
     split, data = content["split"], content["data"]
     seen = "left out" if split["seen_filtered"] else "kept in"
     return (
-        f"<p>Protocol <b>{escape(split['protocol'])}</b>: {split['users']:,} users asked, {split['dropped_users']:,} could "
-        f"not be; {split['candidates']:,} candidates, {escape(split['ranking'])}; seen items {seen}.<br>"
+        f"<p>Protocol <b>{escape(split['protocol'])}</b>: {split['users']:,} users asked, {split['dropped_users']:,} "
+        f"could not be; {split['candidates']:,} candidates, {escape(split['ranking'])}; seen items {seen}.<br>"
         f"Recall: {escape(split['recall'])}. Intervals are 95 % bootstraps over users.<br>"
         f"<small>data {escape(data['fingerprint'])}, split {escape(split['fingerprint'])}</small></p>"
     )
