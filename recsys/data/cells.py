@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from recsys.data.checks import Rule, kept
-from recsys.data.findings import Place, shown
+from recsys.data.findings import Place
 from recsys.data.schema import Column, Kind
 
 LARGEST = 1e30
@@ -21,10 +21,16 @@ LARGEST = 1e30
 _SECONDS_END = 1e11
 """Seconds since 1970 of the year 5138; a larger time is in milliseconds or finer."""
 
-_NUMBER = Rule(lambda c: np.isfinite(c) & (np.abs(c) <= LARGEST), "{} is no number", "mend the cells")
+
+def _present(missing: NDArray[np.bool_], what: str) -> Rule:
+    return Rule(lambda c: ~missing, f"{what} is missing", "fill the cells or drop the rows")
+
+
+def _usable(missing: NDArray[np.bool_], what: str, remedy: str = "mend the cells") -> Rule:
+    return Rule(lambda c: missing | (np.isfinite(c) & (np.abs(c) <= LARGEST)), f"{{}} is no {what}", remedy)
+
 
 _TIMES = [
-    Rule(lambda c: ~np.isnan(c), "{} is no time", "give seconds since 1970 UTC or ISO dates, or use an order column"),
     Rule(lambda c: ~(c < 0), "the time {} is negative", "give seconds since 1970 UTC"),
     Rule(
         lambda c: ~(c >= _SECONDS_END),
@@ -33,15 +39,13 @@ _TIMES = [
     ),
 ]
 
-_POSITIONS = [
-    _NUMBER,
-    Rule(lambda c: ~(c != np.round(c)) & ~(np.abs(c) > 2**53), "{} is no position", "give whole numbers"),
-]
+_POSITION = Rule(lambda c: ~(c != np.round(c)) & ~(np.abs(c) > 2**53), "{} is no position", "give whole numbers")
 
-_WEIGHTS = [
-    _NUMBER,
-    Rule(lambda c: ~(c <= 0), "the weight {} is not positive", "drop the rows, or map another column as weight"),
-]
+_WEIGHT = Rule(
+    lambda c: ~(c <= 0), "the weight {} is not positive", "drop the rows, or map another column as the weight"
+)
+
+_KIND_REMEDY = "mend the cells, or give the column another kind in the schema"
 
 
 def is_missing(cells: pd.Series[Any]) -> NDArray[np.bool_]:
@@ -69,8 +73,9 @@ def seconds(cells: pd.Series[Any]) -> pd.Series[Any]:
 
 def times(cells: pd.Series[Any], place: Place) -> NDArray[np.float64]:
     """Seconds since 1970 UTC [n]; NaN where missing, negative, in milliseconds or no time, which are errors."""
-    found = seconds(cells)
-    good = kept(found, _TIMES, place, cells)
+    found, missing = seconds(cells), is_missing(cells)
+    usable = _usable(missing, "time", "give seconds since 1970 UTC or ISO dates, or name an order column")
+    good = kept(found, [_present(missing, "the time"), usable, *_TIMES], place, cells)
     if good.any() and found[good].max() < 1e8:
         place.warn("all times lie before 1973", "if it is a position, name it in data.columns.order instead")
     return np.where(good, found, np.nan)
@@ -78,30 +83,32 @@ def times(cells: pd.Series[Any], place: Place) -> NDArray[np.float64]:
 
 def positions(cells: pd.Series[Any], place: Place) -> NDArray[np.float64]:
     """Whole numbers [n]; NaN where a cell is none, which is an error."""
-    found = numbers(cells)
-    return np.where(kept(found, _POSITIONS, place, cells), found, np.nan)
+    found, missing = numbers(cells), is_missing(cells)
+    rules = [_present(missing, "the position"), _usable(missing, "number"), _POSITION]
+    return np.where(kept(found, rules, place, cells), found, np.nan)
 
 
 def weights(cells: pd.Series[Any], place: Place) -> NDArray[np.float64]:
     """Positive numbers [n]; NaN where a cell is none, which is an error."""
-    found = numbers(cells)
-    return np.where(kept(found, _WEIGHTS, place, cells), found, np.nan)
+    found, missing = numbers(cells), is_missing(cells)
+    rules = [_present(missing, "the weight"), _usable(missing, "number"), _WEIGHT]
+    return np.where(kept(found, rules, place, cells), found, np.nan)
 
 
 def event_weights(cells: pd.Series[Any], known: dict[str, float], place: Place) -> NDArray[np.float64]:
     """The weight [n] of each event; NaN where the event has none, which is an error."""
-    found = pd.Series(texts(cells)).map(known).astype(np.float64)
+    found, missing = pd.Series(texts(cells), dtype="str").map(known).astype(np.float64), is_missing(cells)
     remedy = "name the event in data.columns.event_weights, with a positive weight"
-    rule = Rule(lambda c: (c > 0) & (c <= LARGEST), "the event {} has no weight", remedy)
-    return np.where(kept(found, [rule], place, cells), found, np.nan)
+    weighed = Rule(lambda c: missing | ((c > 0) & (c <= LARGEST)), "the event {} has no weight", remedy)
+    return np.where(kept(found, [_present(missing, "the event"), weighed], place, cells), found, np.nan)
 
 
 def tidy(cells: pd.Series[Any], column: Column, place: Place) -> pd.Series[Any]:
     """A column of users or items in the one type of its kind: float64, str, or lists; missing cells stay missing."""
     if column.kind is Kind.NUMERIC:
-        return _optional(cells, numbers(cells), "{} is no number", place)
+        return _optional(cells, numbers(cells), "number", place)
     if column.kind is Kind.TIME:
-        found = _optional(cells, seconds(cells), "{} is no time", place)
+        found = _optional(cells, seconds(cells), "time", place)
         late = np.flatnonzero(found >= _SECONDS_END)
         if len(late):
             place.warn("times lie after the year 5000", "if they are in milliseconds, divide by 1000", late)
@@ -140,13 +147,8 @@ def _moments(cells: pd.Series[Any]) -> NDArray[np.float64]:
     return np.asarray(since.to_numpy(np.float64))
 
 
-def _optional(cells: pd.Series[Any], found: pd.Series[Any], wrong: str, place: Place) -> pd.Series[Any]:
-    missing = is_missing(cells)
-    rule = Rule(lambda c: missing | (np.isfinite(c) & (np.abs(c) <= LARGEST)), wrong, _KIND_REMEDY)
-    return found.where(kept(found, [rule], place, cells))
-
-
-_KIND_REMEDY = "mend the cells, or give the column another kind in the schema"
+def _optional(cells: pd.Series[Any], found: pd.Series[Any], what: str, place: Place) -> pd.Series[Any]:
+    return found.where(kept(found, [_usable(is_missing(cells), what, _KIND_REMEDY)], place, cells))
 
 
 def _tags(cells: pd.Series[Any], separator: str, place: Place) -> list[str | None]:
@@ -187,6 +189,3 @@ def _vector(cell: object) -> list[float] | None:
         return None
     good = values.ndim == 1 and len(values) and bool((np.abs(values) <= LARGEST).all())
     return values.tolist() if good else None
-
-
-__all__ = ["LARGEST", "event_weights", "is_list", "numbers", "positions", "seconds", "shown", "texts", "tidy", "times"]

@@ -51,7 +51,10 @@ def _broken(cells: pd.Series[Any], rules: Sequence[Rule]) -> dict[int, NDArray[n
     """Number of a rule -> rows that break it."""
     import pandera.pandas as pandera
 
-    checks = [pandera.Check(rule.holds, name=str(n), ignore_na=False) for n, rule in enumerate(rules)]
+    def series(rule: Rule) -> Callable[[pd.Series[Any]], pd.Series[Any]]:
+        return lambda cells: pd.Series(np.asarray(rule.holds(cells), bool), index=cells.index)
+
+    checks = [pandera.Check(series(rule), name=str(n), ignore_na=False) for n, rule in enumerate(rules)]
     try:
         pandera.SeriesSchema(checks=checks, nullable=True).validate(cells, lazy=True)
     except pandera.errors.SchemaErrors as error:

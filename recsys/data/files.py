@@ -30,6 +30,8 @@ def read_table(place: Place) -> pd.DataFrame | None:
     if not all(isinstance(name, str) for name in frame.columns):
         place.error(f"column names must be text, found {list(frame.columns)[:5]}", "name the columns")
         return None
+    if len(frame.columns) == 1 and separator is not None and _other_separator(frame.columns[0], place):
+        return None
     if separator is not None:
         _look_at_the_end(place, path)
     return frame.reset_index(drop=True)
@@ -61,14 +63,8 @@ def column_of(frame: pd.DataFrame, name: str, place: Place, role: str) -> pd.Ser
     """
     if name in frame.columns:
         return frame[name]
-    columns = [str(column) for column in frame.columns]
-    remedy = "map it in [data.columns]"
-    if len(columns) == 1 and any(mark in columns[0] for mark in ",;\t|"):
-        mark = next(mark for mark in ",;\t|" if mark in columns[0])
-        remedy = f"the file is separated by {mark!r}: " + (
-            "rename it to .tsv" if mark == "\t" else "write it with commas as .csv, or with tabs as .tsv"
-        )
-    place.error(f"there is no column {name!r} for {role}; it has {', '.join(columns[:12])}", remedy)
+    found = f"there is no column {name!r} for {role}; it has {', '.join(map(str, frame.columns[:12]))}"
+    place.error(found, "map another column in [data.columns]")
     return None
 
 
@@ -110,6 +106,15 @@ def _read(place: Place, separator: str | None) -> pd.DataFrame | None:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         place.error(f"the file cannot be read ({reason})", "it may be cut off or damaged: write it again")
     return None
+
+
+def _other_separator(header: str, place: Place) -> bool:
+    """Whether the one column of a CSV is several that are separated by something else."""
+    mark = next((mark for mark in ("\t", ";", "|", ",") if mark in header), None)
+    if mark is not None:
+        remedy = "rename the file to .tsv" if mark == "\t" else "write it with commas"
+        place.error(f"the columns are separated by {mark!r}", remedy)
+    return mark is not None
 
 
 def _look_at_the_end(place: Place, path: Path) -> None:

@@ -131,8 +131,10 @@ def shown(cell: object) -> str:
     """A cell for a message: at most 40 characters of it.
 
     Example:
-        >>> shown("x" * 50)
-        "'xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx..."
+        >>> shown("x" * 50), shown(None)
+        ("'xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx...", 'an empty cell')
     """
+    if cell is None or cell != cell or str(cell) in ("NaT", "<NA>"):
+        return "an empty cell"
     text = repr(cell.item() if isinstance(cell, np.generic) else cell)
     return text if len(text) <= 42 else text[:39] + "..."

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 from recsys.data.config import DataConfig
 from recsys.data.contents import look_at_contents
-from recsys.data.findings import Finding, Findings, Place
+from recsys.data.findings import Finding, Findings, Place, rows_text
 from recsys.data.summary import TableSummary, summaries
 from recsys.data.tables import read_tables
 from recsys.errors import DataError
@@ -76,9 +77,9 @@ def to_text(validation: Validation) -> str:
     blocks = [_table(table) for table in validation.tables]
     if any(table.what in ("users", "items") for table in validation.tables):
         blocks.append('Kinds are corrected in [data.user_schema] and [data.item_schema], as year = "numeric".')
-    findings = validation.findings
-    blocks += [_finding(finding) for finding in (*findings.errors, *findings.warnings)]
-    return "\n\n".join([*blocks, _verdict(findings)])
+    files = dict.fromkeys(finding.file for finding in validation)
+    blocks += [_file(file, [finding for finding in validation if finding.file == file]) for file in files]
+    return "\n\n".join([*blocks, _verdict(validation.findings)])
 
 
 def _table(table: TableSummary) -> str:
@@ -91,16 +92,28 @@ def _table(table: TableSummary) -> str:
     return "\n".join(lines)
 
 
-def _finding(finding: Finding) -> str:
-    lines = []
-    for head, text in ((f"{finding.severity:<8}", f"{finding.place}: {finding.found}"), ("  to do ", finding.remedy)):
-        lines += textwrap.wrap(
-            text, _WIDTH, initial_indent=head, subsequent_indent=" " * 8, break_long_words=False, break_on_hyphens=False
-        )
+def _file(file: Path, findings: list[Finding]) -> str:
+    """The findings of one file, errors first."""
+    lines = [f"{file}: {_counted(findings)}"]
+    width = max(len(finding.column or "") for finding in findings)
+    for finding in sorted(findings, key=lambda finding: finding.severity):
+        head = f"  {finding.severity:<8} {finding.column or '':<{width}} "
+        rows = f"{rows_text(finding.rows)}: " if len(finding.rows) else ""
+        lines += _wrapped(head, rows + finding.found) + _wrapped(" " * len(head), "-> " + finding.remedy)
     return "\n".join(lines)
 
 
+def _wrapped(head: str, text: str) -> list[str]:
+    indent = " " * (len(head) + 3 * text.startswith("->"))
+    width = max(_WIDTH, len(head) + 60)
+    return textwrap.wrap(text, width, initial_indent=head, subsequent_indent=indent, break_on_hyphens=False)
+
+
+def _counted(findings: Iterable[Finding]) -> str:
+    kinds = [finding.severity for finding in findings]
+    counts = [(kinds.count(kind), kind) for kind in ("error", "warning")]
+    return ", ".join(f"{count} {kind}{'s' * (count != 1)}" for count, kind in counts if count) or "nothing found"
+
+
 def _verdict(findings: Findings) -> str:
-    errors, warnings = len(findings.errors), len(findings.warnings)
-    counted = f"{errors} error{'s' * (errors != 1)}, {warnings} warning{'s' * (warnings != 1)}"
-    return f"{counted}: the data {'cannot be read' if errors else 'can be read'}"
+    return f"{_counted(findings)}: the data {'cannot be read' if findings.errors else 'can be read'}"
