@@ -31,18 +31,24 @@ def _usable(missing: NDArray[np.bool_], what: str, remedy: str = "mend the cells
 
 
 _TIMES = [
-    Rule(lambda c: ~(c < 0), "the time {} is negative", "give seconds since 1970 UTC"),
+    Rule(lambda c: ~((c < 0) & (c >= -LARGEST)), "the time {} is negative", "give seconds since 1970 UTC"),
     Rule(
-        lambda c: ~(c >= _SECONDS_END),
+        lambda c: ~((c >= _SECONDS_END) & (c <= LARGEST)),
         "the time {} lies after the year 5000: it is in milliseconds or finer",
         "divide by 1000 until it is in seconds",
     ),
 ]
 
-_POSITION = Rule(lambda c: ~(c != np.round(c)) & ~(np.abs(c) > 2**53), "{} is no position", "give whole numbers")
+_POSITION = Rule(
+    lambda c: np.isnan(c) | ((c == np.round(c)) & ~((np.abs(c) > 2**53) & (np.abs(c) <= LARGEST))),
+    "{} is no position",
+    "give whole numbers",
+)
 
 _WEIGHT = Rule(
-    lambda c: ~(c <= 0), "the weight {} is not positive", "drop the rows, or map another column as the weight"
+    lambda c: ~((c <= 0) & (c >= -LARGEST)),
+    "the weight {} is not positive",
+    "drop the rows, or map another column as the weight",
 )
 
 _KIND_REMEDY = "mend the cells, or give the column another kind in the schema"
