@@ -53,6 +53,17 @@ class TableSummary:
         """JSON values."""
         return asdict(self) | {"file": str(self.file), "columns": [asdict(column) for column in self.columns]}
 
+    def to_text(self) -> str:
+        """A line for the file and one for each column, aligned."""
+        names = max((len(column.name) for column in self.columns), default=0)
+        roles = max((len(column.role) for column in self.columns), default=0)
+        lines = [f"{self.what}: {self.file}, {self.rows:,} rows"]
+        for column in self.columns:
+            filled = "" if column.filled == self.rows else f"{column.filled:,} filled"
+            facts = "; ".join(fact for fact in (filled, column.example) if fact)
+            lines.append(f"  {column.name:<{names}}  {column.role:<{roles}}  {facts}".rstrip())
+        return "\n".join(lines)
+
 
 def summaries(tables: Tables) -> Iterator[TableSummary]:
     """Of each table that can be read."""

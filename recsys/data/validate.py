@@ -74,22 +74,12 @@ def to_json(validation: Validation) -> str:
 
 def to_text(validation: Validation) -> str:
     """How the tables were understood, then the errors, the warnings, and a line that sums up."""
-    blocks = [_table(table) for table in validation.tables]
+    blocks = [table.to_text() for table in validation.tables]
     if any(table.what in ("users", "items") for table in validation.tables):
         blocks.append('Kinds are corrected in [data.user_schema] and [data.item_schema], as year = "numeric".')
     files = dict.fromkeys(finding.file for finding in validation)
     blocks += [_file(file, [finding for finding in validation if finding.file == file]) for file in files]
     return "\n\n".join([*blocks, _verdict(validation.findings)])
-
-
-def _table(table: TableSummary) -> str:
-    names = max((len(column.name) for column in table.columns), default=0)
-    roles = max((len(column.role) for column in table.columns), default=0)
-    lines = [f"{table.what}: {table.file}, {table.rows:,} rows"]
-    for column in table.columns:
-        filled = "" if column.filled == table.rows else f"{column.filled:,} filled; "
-        lines.append(f"  {column.name:<{names}}  {column.role:<{roles}}  {filled}{column.example}".rstrip())
-    return "\n".join(lines)
 
 
 def _file(file: Path, findings: list[Finding]) -> str:
