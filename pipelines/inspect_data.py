@@ -6,12 +6,10 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from recsys.data.validate import to_json, to_text
-from recsys.data.validate import validate as find
-
 from recsys.config import apply_overrides, parse, read_toml
 from recsys.data.readers import DataConfig, read_dataset
 from recsys.data.sources import SOURCES, resolve
+from recsys.data.validate import to_json, to_text, validate
 from recsys.errors import ConfigError
 
 
@@ -59,8 +57,8 @@ def data_config(
 
 def findings(config: DataConfig, as_json: bool) -> tuple[str, bool]:
     """Everything that is wrong with the tables, as text or JSON, and whether an error is among it."""
-    found = find(config)
-    return (to_json(found) if as_json else to_text(found)), any(finding.severity == "error" for finding in found)
+    found = validate(config)
+    return (to_json(found) if as_json else to_text(found)), found.failed
 
 
 def _files(config: DataConfig) -> dict[str, Path]:

@@ -18,7 +18,8 @@ import pandas as pd
 
 from recsys.atomic import atomic_path
 from recsys.choices import nearest
-from recsys.data.readers import DataConfig
+from recsys.data.config import DataConfig
+from recsys.data.files import read_header
 from recsys.errors import ConfigError, DataError
 
 _WHEEL = "recbole==1.2.1"
@@ -97,7 +98,7 @@ def resolve(config: DataConfig) -> DataConfig:
     schemas = {}
     for kind, known in (("users", source.user_schema), ("items", source.item_schema)):
         own = getattr(config, f"{kind[:-1]}_schema")
-        there = _header(folder / source.files[kind]) if kind in source.files and kind in paths else []
+        there = read_header(folder / source.files[kind]) if kind in source.files and kind in paths else []
         schemas[f"{kind[:-1]}_schema"] = {name: kind for name, kind in known.items() if name in there} | own
     return config.model_copy(update=paths | named | schemas)
 
@@ -125,10 +126,6 @@ def data_folders() -> list[Path]:
     if "RECSYS_DATA_DIR" in os.environ:
         return [Path(os.environ["RECSYS_DATA_DIR"])]
     return [Path("../shared/data"), Path(__file__).resolve().parents[3] / "shared" / "data"]
-
-
-def _header(path: Path) -> list[str]:
-    return list(pd.read_csv(path, nrows=0).columns)
 
 
 def _downloaded(name: str) -> Path:
