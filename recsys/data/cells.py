@@ -137,14 +137,15 @@ def is_list(cell: object) -> bool:
 
 
 def _text(cell: Any) -> str:
+    if isinstance(cell, bytes):
+        return cell.decode("utf-8", "backslashreplace")
     return str(int(cell)) if isinstance(cell, (float, np.floating)) and cell.is_integer() else str(cell)
 
 
 def _moments(cells: pd.Series[Any]) -> NDArray[np.float64]:
     written = pd.Series(["" if is_list(cell) else str(cell) for cell in cells], dtype="str")
-    moments = pd.to_datetime(written, errors="coerce", utc=True, format="ISO8601")
-    since = (moments - pd.Timestamp(0, tz="UTC")) / pd.Timedelta(seconds=1)
-    return np.asarray(since.to_numpy(np.float64))
+    moments = pd.to_datetime(written, errors="coerce", utc=True, format="ISO8601").dt.as_unit("us")
+    return np.asarray((moments.astype(np.int64) / 1e6).where(moments.notna()), np.float64)
 
 
 def _optional(cells: pd.Series[Any], found: pd.Series[Any], what: str, place: Place) -> pd.Series[Any]:

@@ -134,7 +134,7 @@ def shown(cell: object) -> str:
         >>> shown("x" * 50), shown(None)
         ("'xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx...", 'an empty cell')
     """
-    if cell is None or cell != cell or str(cell) in ("NaT", "<NA>"):
+    if cell is None or str(cell) in ("nan", "NaT", "<NA>"):
         return "an empty cell"
     text = repr(cell.item() if isinstance(cell, np.generic) else cell)
     return text if len(text) <= 42 else text[:39] + "..."

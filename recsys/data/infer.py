@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from recsys.data.cells import LARGEST, is_list, numbers, seconds
+from recsys.data.cells import LARGEST, is_list, numbers, seconds, texts
 from recsys.data.schema import Column, Kind, Schema
 
 _IMAGE = r"\.(?:jpe?g|png|webp|gif|bmp)$"
@@ -44,7 +44,7 @@ def _kind(name: str, cells: pd.Series[Any]) -> Kind:
     values = numbers(cells)
     if pd.api.types.is_numeric_dtype(cells) or bool((np.abs(values) <= LARGEST).all()):
         return _number_kind(name, values)
-    return _text_kind(cells.astype(str))
+    return _text_kind(pd.Series(texts(cells), dtype="str"))
 
 
 def _list_kind(cells: pd.Series[Any]) -> Kind:
@@ -65,12 +65,12 @@ def _number_kind(name: str, values: pd.Series[Any]) -> Kind:
     return Kind.CATEGORICAL if whole and distinct <= 12 and distinct * 10 < len(values) else Kind.NUMERIC
 
 
-def _text_kind(texts: pd.Series[Any]) -> Kind:
-    if texts.str.contains(_IMAGE, case=False).mean() > 0.9:
+def _text_kind(cells: pd.Series[Any]) -> Kind:
+    if cells.str.contains(_IMAGE, case=False).mean() > 0.9:
         return Kind.IMAGE
-    if texts.str.match(r"\d{4}-\d{2}-\d{2}").all() and bool(np.isfinite(seconds(texts)).all()):
+    if cells.str.match(r"\d{4}-\d{2}-\d{2}").all() and bool(np.isfinite(seconds(cells)).all()):
         return Kind.TIME
-    if texts.str.contains("|", regex=False).mean() > 0.05 and texts.str.contains(" | ", regex=False).mean() < 0.05:
+    if cells.str.contains("|", regex=False).mean() > 0.05 and cells.str.contains(" | ", regex=False).mean() < 0.05:
         return Kind.TAGS
-    long = texts.str.len().mean() > 30
-    return Kind.TEXT if long or (texts.nunique() > 0.9 * len(texts) and len(texts) > 20) else Kind.CATEGORICAL
+    long = cells.str.len().mean() > 30
+    return Kind.TEXT if long or (cells.nunique() > 0.9 * len(cells) and len(cells) > 20) else Kind.CATEGORICAL

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -63,8 +64,9 @@ class Keys:
 
     @property
     def may_be_integers(self) -> bool:
-        return self.kind == "integer" or (self.kind is None and not len(self.not_integers()))
+        return self.kind == "integer" or (self.kind is None and not len(self.not_integers))
 
+    @cached_property
     def not_integers(self) -> NDArray[np.int64]:
         """Rows of good ids that no int64 is written as."""
         if self.kind == "integer":
@@ -95,12 +97,12 @@ def as_integers(parts: Sequence[Keys]) -> bool | None:
             _look_at_mixture([part for part in filled if part.kind is None])
         return integers
     for part in filled:
-        rows = np.flatnonzero(part.good) if part.kind == "text" else part.not_integers()
+        rows = np.flatnonzero(part.good) if part.kind == "text" else part.not_integers
         if len(rows):
             number = next(other.place.file for other in filled if other.kind == "integer")
             found = f"ids are text, as {shown(part.cells.iloc[rows[0]])}, and integers in {number}"
             part.place.error(found, "write them the same way in all tables", rows)
-    return None if any(part.kind == "text" or len(part.not_integers()) for part in filled) else True
+    return None if any(part.kind == "text" or len(part.not_integers) for part in filled) else True
 
 
 def _typed(cells: pd.Series[Any], missing: NDArray[np.bool_], place: Place) -> tuple[str, NDArray[np.bool_]]:
@@ -152,7 +154,7 @@ def _look_at_text(text: pd.Series[Any], good: NDArray[np.bool_], place: Place) -
 def _look_at_mixture(parts: Sequence[Keys]) -> None:
     """A few odd ones among integers make all ids text; that is rarely meant."""
     for part in parts:
-        rows = part.not_integers()
+        rows = part.not_integers
         if 0 < len(rows) * 10 <= part.good.sum():
             found = f"ids are integers but for such as {shown(part.cells.iloc[rows[0]])}, so all are read as text"
             part.place.warn(found, "mend those cells if they should be integers", rows)

@@ -72,12 +72,16 @@ def _of_events(events: Events, user: bool | None, item: bool | None) -> Iterator
         known = events.time[~np.isnan(events.time)]
         example = _span(known, events.clock)
         yield ColumnSummary(events.order, "time" if events.clock else "order", len(known), example)
+    if events.weighed_by:
+        known = events.weight[~np.isnan(events.weight)]
+        example = f"{known.min():g} to {known.max():g}" if len(known) else ""
+        yield ColumnSummary(" x ".join(events.weighed_by), "weight", len(known), example)
 
 
 def _key(keys: Keys, role: str, integers: bool | None) -> ColumnSummary:
     kind = "unclear" if integers is None else "integer" if integers else "text"
-    good = keys.cells[keys.good]
-    count = f"{good.nunique():,} distinct, as {shown(good.iloc[0])}" if len(good) else "no id"
+    good = keys.ids(bool(integers))[keys.good]
+    count = f"{len(pd.unique(good)):,} distinct, as {shown(good[0])}" if len(good) else "no id"
     return ColumnSummary(keys.place.column or "", f"{role}, {kind}", int(keys.good.sum()), count)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -32,6 +31,7 @@ class Events:
         weight: float64 [n], NaN where it cannot be used.
         order: what gives the order: the name of a column, None without any.
         clock: whether it is a time.
+        weighed_by: the columns that give the weight.
         keep: bool [n], what repeated rows leave.
     """
 
@@ -42,6 +42,7 @@ class Events:
     weight: NDArray[np.float64]
     order: str | None
     clock: bool
+    weighed_by: tuple[str, ...]
     keep: NDArray[np.bool_]
 
 
@@ -102,7 +103,8 @@ def read_events(place: Place, config: DataConfig) -> Events | None:
     if user is None or item is None:
         return None
     keep = _distinct(user, item, time, place, config.duplicates)
-    return Events(place.file, user, item, time, weight, name, clock, keep)
+    weighed_by = tuple(column for column in (columns.weight, columns.event) if column is not None)
+    return Events(place.file, user, item, time, weight, name, clock, weighed_by, keep)
 
 
 def read_entities(
@@ -218,9 +220,3 @@ def _report_unknown(keys: Keys, ids: Ids, rows: NDArray[np.int64], table: Path, 
         keys.place.error(found, 'describe them, or set data.unknown_ids to "add"', rows)
     else:
         keys.place.warn(found, "describe them; until then their features are missing", rows)
-
-
-def good_values(keys: Keys, integers: bool) -> Any:
-    """The ids of a table without errors."""
-    assert keys.good.all(), "tables with errors are not used"
-    return keys.ids(integers)
