@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from pydantic import Field
+
 from recsys.config import Config
 from recsys.engines.two_tower import TwoTower, TwoTowerConfig
 
@@ -11,8 +13,8 @@ from recsys.engines.two_tower import TwoTower, TwoTowerConfig
 class SequenceConfig(TwoTowerConfig):
     """As of the two-tower engine; no column of items or users enters unless named."""
 
-    item_columns: list[str] | None = []
-    user_columns: list[str] | None = []
+    item_columns: list[str] | None = Field(default_factory=list)
+    user_columns: list[str] | None = Field(default_factory=list)
 
 
 class Sequence(TwoTower):

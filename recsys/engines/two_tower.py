@@ -162,7 +162,7 @@ class TwoTower:
         parts = (histories.items.astype(np.int64), histories.steps_ago(), histories.users(), histories.times)
         rows, steps_ago, owner, times = (torch.from_numpy(part).to(vectors.device) for part in parts)
         moments = times if self.inputs.clock else None
-        pooled = self.model.past(vectors[rows], steps_ago, owner, len(histories), moments)
+        pooled = self.model.history.at_end(vectors[rows], steps_ago, owner, len(histories), moments)
         values = {name: v.to(vectors.device) for name, v in self.inputs.user_values(request.users).items()}
         own = self.model.encode_users(values).expand(len(request), -1, -1)
         return Vectors(dense=self.model.user_vectors(pooled, own).cpu().numpy())

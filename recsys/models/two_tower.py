@@ -25,18 +25,19 @@ class IdEncoder(nn.Module):
 
     def __init__(self, size: int, dim: int, drop: float = 0.0) -> None:
         super().__init__()
-        self.table = nn.Embedding(size, dim)
+        self.table = nn.Embedding(size, dim, sparse=True)
         self.absent = nn.Parameter(torch.zeros(dim))
         self.drop = drop
-        nn.init.normal_(self.table.weight, std=dim**-0.5)
+        nn.init.normal_(self.table.weight, std=0.02)
 
     def forward(self, rows: Tensor) -> Tensor:
         """int64 [n], MISSING allowed -> [n, D]."""
         hidden = rows < 0
         if self.training and self.drop:
             hidden = hidden | (torch.rand(len(rows), device=rows.device) < self.drop)
-        vectors: Tensor = self.table(rows.clamp(min=0))
-        return torch.where(hidden[:, None], self.absent, vectors)
+        shown = ~hidden
+        vectors: Tensor = self.table(rows[shown])
+        return self.absent.to(vectors.dtype).expand(len(rows), -1).index_put((shown,), vectors)
 
     def grown(self, size: int) -> IdEncoder:
         """With ``size`` rows; old rows keep their vectors, new ones begin at the missing vector."""
@@ -152,10 +153,11 @@ class TwoTowerModel(nn.Module):
             return vectors
         return torch.cat([vectors, self.bias(features["__id__"])], 1)
 
-    def past(self, vectors: Tensor, steps_ago: Tensor, owner: Tensor, users: int, times: Tensor | None) -> Tensor:
-        """[U, H * D] of packed histories; see `SequenceEncoder.at_end`."""
+    @property
+    def history(self) -> SequenceEncoder:
+        """The history encoder as what it also is."""
         encoder: SequenceEncoder = self.pooling  # type: ignore[assignment]
-        return encoder.at_end(vectors, steps_ago, owner, users, times)
+        return encoder
 
     def encode_users(self, features: Features) -> Tensor:
         """[B, M, D]: the user's own inputs, computed once a user; M may be 0."""

@@ -89,5 +89,5 @@ def rectangles(owner: Tensor, users: int, tokens: int = 8192) -> Iterator[tuple[
     for length, same in zip(*torch.unique_consecutive(lengths[order], return_counts=True), strict=True):
         asked, order = order[: int(same)], order[int(same) :]
         if length > 0:
-            for part in asked.split(max(tokens // int(length), 1)):
+            for part in torch.split(asked, max(tokens // int(length), 1)):
                 yield part, start[part][:, None] + torch.arange(int(length), device=owner.device)

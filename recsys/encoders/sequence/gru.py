@@ -6,8 +6,8 @@ from typing import Self
 
 from torch import Tensor, nn
 
-from recsys.encoders.sequence.causal import Causal
 from recsys.encoders.dropout import ByteDropout
+from recsys.encoders.sequence.causal import Causal
 from recsys.encoders.sequence.encoder import SequenceShape
 
 

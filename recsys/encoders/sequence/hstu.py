@@ -8,9 +8,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import silu
 
+from recsys.encoders.dropout import ByteDropout
 from recsys.encoders.sequence.attention import RelativeBias
 from recsys.encoders.sequence.causal import Causal
-from recsys.encoders.dropout import ByteDropout
 from recsys.encoders.sequence.encoder import SequenceShape
 
 

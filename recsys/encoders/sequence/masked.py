@@ -63,9 +63,7 @@ class MaskedEncoder(nn.Module):
             recency = torch.cat([steps_ago[places] + 1, steps_ago[places[:, -1:]]], 1)
             hidden = torch.zeros_like(filled, dtype=torch.bool)
             hidden[:, -1] = True
-            states = self._states(
-                vectors[filled], recency, hidden, None if times is None else times[filled], None
-            )
+            states = self._states(vectors[filled], recency, hidden, None if times is None else times[filled], None)
             result[asked] = states[:, -1].to(result.dtype)
         return result
 

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import gelu
 
+from recsys.encoders.dropout import ByteDropout
 from recsys.encoders.sequence.attention import RelativeBias, SelfAttention
 from recsys.encoders.sequence.causal import Causal
-from recsys.encoders.dropout import ByteDropout
 from recsys.encoders.sequence.encoder import SequenceShape
 
 
@@ -41,9 +41,7 @@ class Transformer(nn.Module):
         if self.recency is not None:
             nn.init.normal_(self.recency.weight, std=0.1)
 
-    def forward(
-        self, vectors: Tensor, recency: Tensor, times: Tensor | None, padding: Tensor | None = None
-    ) -> Tensor:
+    def forward(self, vectors: Tensor, recency: Tensor, times: Tensor | None, padding: Tensor | None = None) -> Tensor:
         """[B, L, D] -> [B, L, D]; ``padding`` bool [B, L] where nothing may be seen, which a causal one never needs."""
         if self.recency is not None:
             vectors = vectors + self.recency(recency.clamp(max=self.recency.num_embeddings - 1))
