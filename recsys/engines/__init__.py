@@ -13,5 +13,6 @@ ENGINES: Choices[type[Engine]] = Choices(
         "bpr": "recsys.engines.bpr:Bpr",
         "item2vec": "recsys.engines.item2vec:Item2Vec",
         "two_tower": "recsys.engines.two_tower:TwoTower",
+        "sequence": "recsys.engines.sequence:Sequence",
     },
 )
