@@ -1,0 +1,19 @@
+"""Embedders: from the texts and images of a table to vectors, by name.
+
+An embedder is built as ``EMBEDDERS[kind](config, materials)``; see `recsys.content.embedder` for what it does.
+"""
+
+from recsys.choices import Choices
+from recsys.content.embedder import Embedder, Learner, Materials
+
+EMBEDDERS: Choices[type[Embedder]] = Choices(
+    "embedder",
+    {
+        "sentence": "recsys.content.text.sentence:Sentence",
+        "image": "recsys.content.image.pretrained:PretrainedImage",
+        "hashing": "recsys.content.doubles:HashedText",
+        "colours": "recsys.content.doubles:Colours",
+    },
+)
+
+__all__ = ["EMBEDDERS", "Embedder", "Learner", "Materials"]
