@@ -11,6 +11,10 @@ EMBEDDERS: Choices[type[Embedder]] = Choices(
     {
         "sentence": "recsys.content.text.sentence:Sentence",
         "image": "recsys.content.image.pretrained:PretrainedImage",
+        "word2vec": "recsys.content.text.word2vec:Word2Vec",
+        "fasttext": "recsys.content.text.word2vec:FastText",
+        "glove": "recsys.content.text.glove:Glove",
+        "tuned": "recsys.content.tuned:Tuned",
         "hashing": "recsys.content.doubles:HashedText",
         "colours": "recsys.content.doubles:Colours",
     },

@@ -27,6 +27,10 @@ def options(kind, request):
         return {"model": str(request.getfixturevalue("tiny_sentence_model"))}
     if kind == "image":
         return {"model": str(request.getfixturevalue("tiny_vit")), "side": 32}
+    if kind in ("word2vec", "fasttext", "glove"):
+        return {"dim": 8, "epochs": 2, "min_count": 1}
+    if kind == "tuned":
+        return {"base": {"embedder": "hashing"}, "dim": 8, "pairs": 64, "batch_size": 16, "training": {"epochs": 2}}
     return {}
 
 
