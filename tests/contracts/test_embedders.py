@@ -15,6 +15,7 @@ from recsys.data.vocabulary import Vocabulary
 from recsys.seeding import stream
 from tests.content.tiny_models import WORDS
 
+PICTURES = ("image", "colours", "autoencoder", "metric")
 N = 24
 NO_TEXT, NO_PATH, BROKEN, NO_FILE = 3, 5, 7, 9
 
@@ -31,12 +32,28 @@ def options(kind, request):
         return {"dim": 8, "epochs": 2, "min_count": 1}
     if kind == "tuned":
         return {"base": {"embedder": "hashing"}, "dim": 8, "pairs": 64, "batch_size": 16, "training": {"epochs": 2}}
+    if kind == "reduced":
+        return {"base": {"embedder": "hashing"}, "dim": 4}
+    if kind == "dan":
+        return {"dim": 8, "min_count": 1, "training": {"epochs": 2}}
+    if kind in ("masked", "causal"):
+        bert = str(request.getfixturevalue("tiny_bert"))
+        return {"model": bert, "scratch": kind == "causal", "dim": 8, "training": {"epochs": 1}}
+    if kind == "autoencoder":
+        return {"dim": 4, "side": 16, "blocks": 2, "width": 4, "training": {"epochs": 1}}
+    if kind == "metric":
+        return {"base": {"embedder": "colours"}, "label": "genre", "dim": 4, "batches": 3, "training": {"epochs": 1}}
+    if kind == "aligned":
+        sides = {"text": {"embedder": "hashing", "columns": ["title"]}, "image": {"embedder": "colours"}}
+        return {**sides, "dim": 8, "hidden": 8, "training": {"epochs": 2}}
     return {}
 
 
 def columns(kind):
     """What each embedder reads."""
-    return {"image": ("poster",), "colours": ("poster",)}.get(kind, ("title",))
+    if kind == "aligned":
+        return ()
+    return ("poster",) if kind in PICTURES else ("title",)
 
 
 @pytest.fixture(params=list(EMBEDDERS))
@@ -87,12 +104,10 @@ def behaviour():
 
 
 def absent(kind):
-    reads = columns(kind)
-    rows = {NO_TEXT} if "title" in reads else set()
-    images = {NO_PATH, BROKEN, NO_FILE}
-    if "poster" in reads:
-        rows = images & {NO_TEXT} if "title" in reads else images
-    return {100 + row for row in rows}
+    """The rows without anything to embed."""
+    if kind == "aligned":
+        return set()  # each row has a text or an image
+    return {100 + row for row in ({NO_PATH, BROKEN, NO_FILE} if "poster" in columns(kind) else {NO_TEXT})}
 
 
 def test_rows_with_content_get_a_vector_and_the_others_are_absent(kind, make, tmp_path):
@@ -117,7 +132,7 @@ def test_the_provenance_says_how_they_were_made(kind, make, tmp_path):
     assert said["fingerprint"] == embedder.fingerprint
     assert said["data"] == items.fingerprint
     assert said["missing"] == len(absent(kind))
-    if kind in ("image", "colours"):
+    if kind in PICTURES:
         assert (said["without_path"], said["file_missing"], said["broken"]) == (1, 1, 1)
         assert said["broken_paths"] == [f"posters/{BROKEN}.jpg"]
 
