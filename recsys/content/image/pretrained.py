@@ -36,13 +36,13 @@ class PretrainedImageConfig(Config):
     Args:
         model: ``efficientnet-lite0`` out of its package, or a folder that transformers can load (ViT, ConvNeXt, CLIP).
         side: of the square images.
-        batch_size: images at a time.
+        batch_size: images at a time; on a CPU a few that fit the cache are faster than many.
         device: of torch.
     """
 
     model: str = "efficientnet-lite0"
     side: int = Field(224, ge=16, le=1024)
-    batch_size: int = Field(32, ge=1)
+    batch_size: int = Field(8, ge=1)
     device: str = "cpu"
 
 
