@@ -46,7 +46,7 @@ _POSITION = Rule(
 )
 
 _WEIGHT = Rule(
-    lambda c: ~((c <= 0) & (c >= -LARGEST)),
+    lambda c: ~((c < 1 / LARGEST) & (c >= -LARGEST)),
     "the weight {} is not positive",
     "drop the rows, or map another column as the weight",
 )

@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from recsys.data.files import column_of
 from recsys.data.findings import Place, shown
 from recsys.data.vocabulary import Ids
 
@@ -81,6 +82,14 @@ class Keys:
         if integers and self.kind != "integer":
             return self.cells.where(self.good, "0").to_numpy(object).astype(np.int64)
         return self.cells.to_numpy() if integers else self.cells.to_numpy(object)
+
+
+def read_keys(frame: pd.DataFrame, name: str, place: Place, role: str) -> Keys | None:
+    """The ids of a column; None when the table lacks it, which is then a finding."""
+    cells = column_of(frame, name, place, role)
+    if cells is None:
+        return None
+    return Keys.of(cells, place.at(name), written=place.file.suffix not in (".parquet", ".pq"))
 
 
 def as_integers(parts: Sequence[Keys]) -> bool | None:

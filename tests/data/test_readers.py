@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from recsys.config import parse
 from recsys.data.readers import DataConfig, read_dataset, read_given
 from recsys.data.synthetic import BlockTaste, SequenceRule, write_tables
 from recsys.errors import ConfigError, DataError
@@ -190,3 +191,25 @@ def test_a_schema_of_unknown_kinds_or_columns_is_refused(tmp_path):
         read(path, items=items, item_schema={"yaer": "numeric"})
     with pytest.raises(DataError, match=r"set data\.interactions"):
         read_dataset(DataConfig())
+
+
+def test_two_orders_and_weights_of_no_event_are_refused():
+    for columns in ({"time": "a", "order": "b"}, {"event_weights": {"view": 1.0}}):
+        with pytest.raises(ConfigError, match=r"both given|needs event"):
+            parse(DataConfig, {"columns": columns}, "[data]")
+
+
+def test_rows_that_lack_a_part_of_the_key_repeat_nothing(tmp_path):
+    path = write(tmp_path, "x.csv", "user_id,item_id,timestamp\n1,7,\n1,7,\n1,7,1000000000\n")
+    with pytest.raises(DataError, match="the time is missing") as refused:
+        read(path)
+    assert "repeat" not in str(refused.value)
+
+
+def test_weights_that_float32_cannot_hold_are_refused(tmp_path):
+    path = write(tmp_path, "x.csv", "user_id,item_id,e,w\n1,7,buy,1e25\n1,8,view,1e-40\n")
+    columns = {"weight": "w", "event": "e", "event_weights": {"buy": 1e20, "view": 1}}
+    with pytest.raises(DataError) as refused:
+        read(path, columns=columns)
+    assert "row 1: weight times the event's weight is too large" in str(refused.value)
+    assert "row 2: the weight '1e-40' is not positive" in str(refused.value)
