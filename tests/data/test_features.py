@@ -47,7 +47,7 @@ FLOATS = arrays(np.float64, st.integers(2, 40), elements=st.floats(-1e6, 1e6))
 
 
 @given(cells=FLOATS)
-@settings(deadline=None, max_examples=50)
+@settings(deadline=None, max_examples=30)
 def test_standard_numbers_have_mean_zero_and_deviation_one_on_train(cells):
     scaled = values(fitted("numeric", cells), "numeric", cells).astype(np.float64)
     if np.ptp(cells) > 1e-3:
@@ -58,7 +58,7 @@ def test_standard_numbers_have_mean_zero_and_deviation_one_on_train(cells):
 
 
 @given(cells=FLOATS)
-@settings(deadline=None, max_examples=50)
+@settings(deadline=None, max_examples=30)
 def test_quantile_numbers_keep_the_order_and_stay_in_the_normal_range(cells):
     scaled = values(fitted("numeric", cells, numeric="quantile"), "numeric", np.sort(cells))[:, 0]
     if np.ptp(cells):
