@@ -19,6 +19,7 @@ QUICK = {
     "als": {"factors": 8},
     "bpr": {"factors": 8, "iterations": 30, "learning_rate": 0.1},
     "item2vec": {"dim": 8, "training": {"epochs": 5, "learning_rate": 0.05, "warmup": 0}},
+    "hybrid": {"parts": ["spectral", "ease"]},
     "two_tower": {
         "model": {"dim": 8, "dropout": 0.0},
         "n_negatives": 16,
