@@ -6,10 +6,12 @@ import numpy as np
 
 from recsys.data.config import DataConfig, InteractionColumns
 from recsys.data.dataset import Dataset
+from recsys.data.described import Described
 from recsys.data.entities import EntityTable
+from recsys.data.events import Events
 from recsys.data.findings import Findings
 from recsys.data.interactions import Interactions
-from recsys.data.tables import Described, Events, Tables, read_tables
+from recsys.data.tables import Tables, read_tables
 from recsys.data.vocabulary import Ids, Vocabulary
 from recsys.errors import DataError
 
