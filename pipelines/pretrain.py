@@ -68,9 +68,7 @@ def learn(config: RunConfig, name: str, data: Dataset, train: Interactions, trac
     return EmbeddingTable(table.vocabulary, table.vectors, provenance)
 
 
-def embedder_of(
-    config: RunConfig, name: str, workspace: Workspace, train: Interactions | None, tracker: Tracker
-) -> Embedder:
+def embedder_of(config: RunConfig, name: str, train: Interactions | None, tracker: Tracker) -> Embedder:
     """The embedder of ``[pretrain.NAME]``, with nothing learnt yet."""
     section = config.pretrain[name]
     spec = pretrain_spec(name, section)
@@ -121,7 +119,7 @@ def _learn(
 def _embed(
     config: RunConfig, name: str, workspace: Workspace, data: Dataset, train: Interactions, tracker: Tracker
 ) -> None:
-    embedder = embedder_of(config, name, workspace, train, tracker)
+    embedder = embedder_of(config, name, train, tracker)
     section = config.pretrain[name]
     facts = {
         "section": section.model_dump(mode="json", exclude={"share"} if not embedder.learns else None),

@@ -21,6 +21,7 @@ EMBEDDERS: Choices[type[Embedder]] = Choices(
         "aligned": "recsys.content.aligned:Aligned",
         "autoencoder": "recsys.content.image.autoencoder:Autoencoder",
         "metric": "recsys.content.metric:Metric",
+        "joined": "recsys.content.joined:Joined",
         "tuned": "recsys.content.tuned:Tuned",
         "hashing": "recsys.content.doubles:HashedText",
         "colours": "recsys.content.doubles:Colours",
