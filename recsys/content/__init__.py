@@ -15,6 +15,7 @@ EMBEDDERS: Choices[type[Embedder]] = Choices(
         "fasttext": "recsys.content.text.word2vec:FastText",
         "glove": "recsys.content.text.glove:Glove",
         "dan": "recsys.content.text.dan:Dan",
+        "elmo": "recsys.content.text.elmo:Elmo",
         "masked": "recsys.content.text.transformer:Masked",
         "causal": "recsys.content.text.transformer:Causal",
         "reduced": "recsys.content.reduced:Reduced",

@@ -44,6 +44,9 @@ def options(kind, request):
         return {"dim": 4, "side": 16, "blocks": 2, "width": 4, "training": {"epochs": 1}}
     if kind == "metric":
         return {"base": {"embedder": "colours"}, "label": "genre", "dim": 4, "batches": 3, "training": {"epochs": 1}}
+    if kind == "elmo":
+        once = {"training": {"epochs": 1}, "mixing": {"epochs": 1}}
+        return {"dim": 4, "characters": 4, "samples": 4, "min_count": 1, "batch_size": 8, **once}
     if kind == "joined":
         return {
             "parts": [{"embedder": "hashing", "columns": ["title"]}, {"embedder": "colours", "columns": ["poster"]}]
