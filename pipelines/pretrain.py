@@ -11,8 +11,10 @@ from typing import Any
 import numpy as np
 
 from pipelines.config import RunConfig, pretrain_spec
+from pipelines.cost import Cost, measured
 from pipelines.deterministic import deterministic
 from pipelines.workspace import Workspace, code_version, digest
+from recsys.atomic import write_json
 from recsys.content import EMBEDDERS, Embedder, Learner, Materials
 from recsys.content.cache import cache_folder
 from recsys.data.dataset import Dataset
@@ -87,6 +89,11 @@ def model_folder(workspace: Workspace, name: str) -> Path:
     return workspace.directory / "embedders" / name
 
 
+def table_cost(workspace: Workspace, name: str) -> Path:
+    """What making the table ``name`` cost: seconds and the highest resident memory, a JSON file beside it."""
+    return workspace.directory / "tables" / f"{name}.cost.json"
+
+
 def earliest(train: Interactions, share: float, data: Dataset) -> Interactions:
     """The earliest ``share`` of ``train``: by the clock where there is one, otherwise of each user's own order."""
     if share >= 1 or not len(train):
@@ -113,7 +120,9 @@ def _learn(
     if workspace.reused(step, facts, [workspace.table(name)], tracker):
         return
     workspace.started(step)
-    _keep(learn(config, name, data, train, tracker), name, workspace, facts, tracker)
+    with measured() as cost:
+        table = learn(config, name, data, train, tracker)
+    _keep(table, cost, name, workspace, facts, tracker)
 
 
 def _embed(
@@ -135,17 +144,25 @@ def _embed(
     if workspace.reused(step, facts, outputs, tracker):
         return
     workspace.started(step)
-    if isinstance(embedder, Learner):
-        with deterministic():
-            embedder.fit(data.items)
-        embedder.save(model_folder(workspace, name))
-    _keep(embedder.embed(data.items), name, workspace, facts, tracker)
+    with measured() as cost:
+        if isinstance(embedder, Learner):
+            with deterministic():
+                embedder.fit(data.items)
+            embedder.save(model_folder(workspace, name))
+        table = embedder.embed(data.items)
+    _keep(table, cost, name, workspace, facts, tracker)
 
 
-def _keep(table: EmbeddingTable, name: str, workspace: Workspace, facts: dict[str, Any], tracker: Tracker) -> None:
+def _keep(
+    table: EmbeddingTable, cost: Cost, name: str, workspace: Workspace, facts: dict[str, Any], tracker: Tracker
+) -> None:
     table.save(workspace.table(name))
+    write_json(table_cost(workspace, name), {"seconds": cost.seconds, "peak_memory_mb": cost.peak_memory_mb})
     workspace.finished(f"pretrain/{name}", facts)
-    tracker.say(f"pretrain/{name}: {len(table.vocabulary)} items in {table.dim} dimensions")
+    tracker.say(
+        f"pretrain/{name}: {len(table.vocabulary)} items in {table.dim} dimensions, "
+        f"{cost.seconds:.1f} s, {cost.peak_memory_mb:.0f} MiB at the highest"
+    )
 
 
 def _image_files(items: EntityTable, columns: tuple[str, ...], root: Path) -> str:
