@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from recsys.config import Config
 from recsys.content.embedder import Learner, Materials
@@ -18,11 +18,21 @@ from recsys.embeddings import EmbeddingTable
 
 
 class JoinedConfig(Config):
-    """Args:
-    parts: the embedders; each vector is brought to length one before they are laid side by side.
+    """What is laid side by side.
+
+    Args:
+        parts: the embedders; each vector is brought to length one first.
+        weights: factor of each part, by which it counts in a cosine; none takes 1.
     """
 
     parts: tuple[Source, ...] = Field((Source(embedder="sentence"), Source(embedder="image")), min_length=1)
+    weights: tuple[float, ...] = ()
+
+    @model_validator(mode="after")
+    def _one_weight_a_part(self) -> JoinedConfig:
+        if self.weights and len(self.weights) != len(self.parts):
+            raise ValueError(f"{len(self.parts)} parts need as many weights, found {len(self.weights)}")
+        return self
 
 
 class Joined:
@@ -39,7 +49,9 @@ class Joined:
 
     @property
     def fingerprint(self) -> str:
-        return hashlib.sha256("/".join(["joined", *(p.fingerprint for p in self.parts)]).encode()).hexdigest()[:16]
+        return hashlib.sha256(
+            "/".join(["joined", str(self.config.weights), *(p.fingerprint for p in self.parts)]).encode()
+        ).hexdigest()[:16]
 
     def fit(self, table: EntityTable) -> None:
         for part in self.parts:
@@ -49,9 +61,9 @@ class Joined:
     def embed(self, table: EntityTable) -> EmbeddingTable:
         found = [part.embed(table) for part in self.parts]
         blocks, present = [], np.zeros(len(table), bool)
-        for below in found:
+        for below, weight in zip(found, self.config.weights or (1.0,) * len(found), strict=True):
             vectors, there = below.align(table.vocabulary)
-            blocks.append(vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12))
+            blocks.append(weight * vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12))
             present |= there
         facts = {"parts": [dict(below.provenance) for below in found]}
         vectors = np.concatenate(blocks, 1)[present].astype(np.float32)
