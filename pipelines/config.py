@@ -11,6 +11,7 @@ from pydantic import Field
 
 from recsys.choices import nearest
 from recsys.config import Config, apply_overrides, parse, read_toml
+from recsys.content import EMBEDDERS
 from recsys.data.readers import DataConfig
 from recsys.data.split import SplitConfig
 from recsys.engines import ENGINES
@@ -31,16 +32,20 @@ class SplitSection(SplitConfig):
 
 
 class PretrainSection(Config):
-    """One embedding table that engines can build on.
+    """One embedding table that engines can build on: learnt by an engine, or made from content by an embedder.
 
     Args:
         engine: the kind of engine that learns it; it must leave item embeddings.
+        embedder: the kind of embedder that makes it instead, from the items' texts or images.
+        columns: the item columns that the embedder reads; none takes all of its kind.
         share: the earliest share of the training interactions it learns from. Below 1, the interactions that the
             towers have still to predict are not all inside the table already.
-        options: of the engine.
+        options: of the engine or embedder.
     """
 
-    engine: str
+    engine: str | None = None
+    embedder: str | None = None
+    columns: tuple[str, ...] = ()
     share: float = Field(default=0.5, gt=0, le=1)
     options: dict[str, Any] = Field(default_factory=dict)
 
@@ -155,7 +160,19 @@ def engine_spec(name: str, raw: Mapping[str, Any], where: str = "config") -> Eng
 
 
 def pretrain_spec(name: str, section: PretrainSection) -> EngineSpec:
-    """The engine that learns the table ``name``."""
+    """The engine that learns the table ``name``, or the embedder that makes it.
+
+    Raises:
+        ConfigError: neither or both are named, the kind is unknown, or it does not know an option.
+    """
+    where = f"[pretrain.{name}]"
+    if (section.engine is None) == (section.embedder is None):
+        raise ConfigError(f"{where} names an engine that learns the table, or an embedder that makes it; one of both")
+    if section.embedder is not None:
+        options = parse(EMBEDDERS[section.embedder].Config, section.options, f"{where} options")
+        return EngineSpec(name, section.embedder, options)
+    if section.columns:
+        raise ConfigError(f"{where} columns are what an embedder reads; an engine learns from interactions")
     return engine_spec(name, {"kind": section.engine, **section.options}, "pretrain")
 
 

@@ -1,16 +1,25 @@
-"""pretrain: engines that leave item embeddings, learnt from an earlier slice than the towers learn from."""
+"""pretrain: tables of item embeddings, learnt by engines or made from content by embedders.
+
+What is learnt from behaviour comes from an earlier slice than the towers learn from.
+"""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from pipelines.config import RunConfig, pretrain_spec
 from pipelines.deterministic import deterministic
-from pipelines.workspace import Workspace, code_version
+from pipelines.workspace import Workspace, code_version, digest
+from recsys.content import EMBEDDERS, Embedder, Learner, Materials
+from recsys.content.cache import cache_folder
 from recsys.data.dataset import Dataset
+from recsys.data.entities import EntityTable
 from recsys.data.interactions import Interactions
+from recsys.data.schema import Kind
+from recsys.data.sources import resolve
 from recsys.embeddings import EmbeddingTable
 from recsys.engine import Pretrainer, Resources
 from recsys.engines import ENGINES
@@ -18,6 +27,7 @@ from recsys.errors import ConfigError
 from recsys.tracking import Tracker
 
 _CODE = ("recsys/data", "recsys/engines", "recsys/training", "pipelines/pretrain.py")
+_CONTENT = ("recsys/content", "recsys/training", "pipelines/pretrain.py")
 
 
 def run(config: RunConfig, workspace: Workspace, tracker: Tracker) -> None:
@@ -26,25 +36,15 @@ def run(config: RunConfig, workspace: Workspace, tracker: Tracker) -> None:
         return
     data, split = workspace.load_dataset(), workspace.load_split()
     for name, section in config.pretrain.items():
-        facts = {
-            "section": section.model_dump(mode="json"),
-            "data": data.fingerprint,
-            "train": split.train.fingerprint,
-            "seed": config.seed,
-            "code": code_version(*_CODE),
-        }
-        step = f"pretrain/{name}"
-        if workspace.reused(step, facts, [workspace.table(name)], tracker):
-            continue
-        workspace.started(step)
-        table = learn(config, name, data, earliest(split.train, section.share, data), tracker)
-        table.save(workspace.table(name))
-        workspace.finished(step, facts)
-        tracker.say(f"{step}: {len(table.vocabulary)} items in {table.dim} dimensions")
+        train = earliest(split.train, section.share, data)
+        if section.embedder is None:
+            _learn(config, name, workspace, data, train, tracker)
+        else:
+            _embed(config, name, workspace, data, train, tracker)
 
 
 def learn(config: RunConfig, name: str, data: Dataset, train: Interactions, tracker: Tracker) -> EmbeddingTable:
-    """The table that ``[pretrain.NAME]`` learns from ``train``.
+    """The table that the engine of ``[pretrain.NAME]`` learns from ``train``.
 
     Raises:
         ConfigError: this kind of engine has no item embeddings to leave.
@@ -68,6 +68,27 @@ def learn(config: RunConfig, name: str, data: Dataset, train: Interactions, trac
     return EmbeddingTable(table.vocabulary, table.vectors, provenance)
 
 
+def embedder_of(
+    config: RunConfig, name: str, workspace: Workspace, train: Interactions | None, tracker: Tracker
+) -> Embedder:
+    """The embedder of ``[pretrain.NAME]``, with nothing learnt yet."""
+    section = config.pretrain[name]
+    spec = pretrain_spec(name, section)
+    materials = Materials(cache_folder(), section.columns, image_root(config), config.seed, train, tracker)
+    return EMBEDDERS[spec.kind](spec.config, materials)
+
+
+def image_root(config: RunConfig) -> Path:
+    """Where the paths of image columns start: the folder of the items' table."""
+    items = resolve(config.data).items
+    return Path() if items is None else items.parent
+
+
+def model_folder(workspace: Workspace, name: str) -> Path:
+    """Where what the embedder of the table ``name`` learnt is kept."""
+    return workspace.directory / "embedders" / name
+
+
 def earliest(train: Interactions, share: float, data: Dataset) -> Interactions:
     """The earliest ``share`` of ``train``: by the clock where there is one, otherwise of each user's own order."""
     if share >= 1 or not len(train):
@@ -78,3 +99,63 @@ def earliest(train: Interactions, share: float, data: Dataset) -> Interactions:
     place = np.arange(len(train)) - offsets[:-1][train.user]
     length = np.diff(offsets)[train.user]
     return train.select(place < np.ceil(share * length))
+
+
+def _learn(
+    config: RunConfig, name: str, workspace: Workspace, data: Dataset, train: Interactions, tracker: Tracker
+) -> None:
+    facts = {
+        "section": config.pretrain[name].model_dump(mode="json"),
+        "data": data.fingerprint,
+        "train": train.fingerprint,
+        "seed": config.seed,
+        "code": code_version(*_CODE),
+    }
+    step = f"pretrain/{name}"
+    if workspace.reused(step, facts, [workspace.table(name)], tracker):
+        return
+    workspace.started(step)
+    _keep(learn(config, name, data, train, tracker), name, workspace, facts, tracker)
+
+
+def _embed(
+    config: RunConfig, name: str, workspace: Workspace, data: Dataset, train: Interactions, tracker: Tracker
+) -> None:
+    embedder = embedder_of(config, name, workspace, train, tracker)
+    section = config.pretrain[name]
+    facts = {
+        "section": section.model_dump(mode="json", exclude={"share"} if not embedder.learns else None),
+        "embedder": embedder.fingerprint,
+        "data": data.items.fingerprint,
+        "images": _image_files(data.items, section.columns, image_root(config)),
+        "train": train.fingerprint if embedder.learns else None,
+        "seed": config.seed,
+        "code": code_version(*_CONTENT),
+    }
+    step = f"pretrain/{name}"
+    outputs = [workspace.table(name), *([model_folder(workspace, name)] if embedder.learns else [])]
+    if workspace.reused(step, facts, outputs, tracker):
+        return
+    workspace.started(step)
+    if isinstance(embedder, Learner):
+        with deterministic():
+            embedder.fit(data.items)
+        embedder.save(model_folder(workspace, name))
+    _keep(embedder.embed(data.items), name, workspace, facts, tracker)
+
+
+def _keep(table: EmbeddingTable, name: str, workspace: Workspace, facts: dict[str, Any], tracker: Tracker) -> None:
+    table.save(workspace.table(name))
+    workspace.finished(f"pretrain/{name}", facts)
+    tracker.say(f"pretrain/{name}: {len(table.vocabulary)} items in {table.dim} dimensions")
+
+
+def _image_files(items: EntityTable, columns: tuple[str, ...], root: Path) -> str:
+    """A digest of size and time of every image file that may be read."""
+    names = [name for name in items.schema.names(Kind.IMAGE) if not columns or name in columns]
+    facts = []
+    for path in (root / str(cell) for name in names for cell in items.columns[name].dropna()):
+        if path.is_file():
+            status = path.stat()
+            facts.append([str(path), status.st_size, status.st_mtime_ns])
+    return digest(facts)

@@ -14,6 +14,8 @@ ENGINES: Choices[type[Engine]] = Choices(
         "item2vec": "recsys.engines.item2vec:Item2Vec",
         "spectral": "recsys.engines.spectral:Spectral",
         "hybrid": "recsys.engines.hybrid:Hybrid",
+        "content_knn": "recsys.engines.content_knn:ContentKnn",
         "two_tower": "recsys.engines.two_tower:TwoTower",
+        "sequence": "recsys.engines.sequence:Sequence",
     },
 )

@@ -54,10 +54,10 @@ def curves(content: Content) -> str:
         return ""
     figure, axes = _figure(2)
     for name, points in trained.items():
-        epochs = [p["epoch"] for p in points]
+        epochs = [p["step"] for p in points]
         axes[0].plot(epochs, [p["loss"] for p in points], label=name)
         measured = [p for p in points if "metric" in p]
-        axes[1].plot([p["epoch"] for p in measured], [p["metric"] for p in measured], label=name)
+        axes[1].plot([p["step"] for p in measured], [p["metric"] for p in measured], label=name)
     axes[0].set_title("training loss", loc="left")
     axes[1].set_title("validation metric", loc="left")
     for axis in axes:

@@ -1,0 +1,30 @@
+"""Embedders: from the texts and images of a table to vectors, by name.
+
+An embedder is built as ``EMBEDDERS[kind](config, materials)``; see `recsys.content.embedder` for what it does.
+"""
+
+from recsys.choices import Choices
+from recsys.content.embedder import Embedder, Learner, Materials
+
+EMBEDDERS: Choices[type[Embedder]] = Choices(
+    "embedder",
+    {
+        "sentence": "recsys.content.text.sentence:Sentence",
+        "image": "recsys.content.image.pretrained:PretrainedImage",
+        "word2vec": "recsys.content.text.word2vec:Word2Vec",
+        "fasttext": "recsys.content.text.word2vec:FastText",
+        "glove": "recsys.content.text.glove:Glove",
+        "dan": "recsys.content.text.dan:Dan",
+        "masked": "recsys.content.text.transformer:Masked",
+        "causal": "recsys.content.text.transformer:Causal",
+        "reduced": "recsys.content.reduced:Reduced",
+        "aligned": "recsys.content.aligned:Aligned",
+        "autoencoder": "recsys.content.image.autoencoder:Autoencoder",
+        "metric": "recsys.content.metric:Metric",
+        "tuned": "recsys.content.tuned:Tuned",
+        "hashing": "recsys.content.doubles:HashedText",
+        "colours": "recsys.content.doubles:Colours",
+    },
+)
+
+__all__ = ["EMBEDDERS", "Embedder", "Learner", "Materials"]

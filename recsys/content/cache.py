@@ -1,0 +1,134 @@
+"""Records kept by the content they were made from, so that only what changed is made again."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import math
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from recsys.atomic import read_json, write_json
+from recsys.data.vocabulary import MISSING, Rows
+from recsys.errors import ArtifactError
+
+_KEY = 16
+
+
+def cache_folder() -> Path:
+    """Where runs share what they decoded and encoded: ``$RECSYS_CACHE_DIR/content``, by default under ``~/.cache``."""
+    return Path(os.environ.get("RECSYS_CACHE_DIR", Path.home() / ".cache" / "recsys")) / "content"
+
+
+def content_key(content: str | bytes) -> bytes:
+    """16 bytes that stand for ``content``."""
+    raw = content if isinstance(content, bytes) else content.encode("utf-8", "surrogatepass")
+    return hashlib.blake2b(raw, digest_size=_KEY).digest()
+
+
+class ContentCache:
+    """Arrays of one shape, each under a key, appended and never changed; read through a memory map.
+
+    The records are written before their keys: what a killed writer leaves behind has no key and is overwritten.
+
+    Args:
+        directory: one cache; made when it is not there.
+        shape: of a record; None takes that of the records that come first.
+        dtype: of a record.
+
+    Raises:
+        ArtifactError: the folder holds records of another shape.
+    """
+
+    def __init__(self, directory: Path, shape: tuple[int, ...] | None = None, dtype: DTypeLike = np.float32) -> None:
+        self.directory, self.dtype = directory, np.dtype(dtype)
+        self.shape: tuple[int, ...] = shape or ()
+        directory.mkdir(parents=True, exist_ok=True)
+        self._layout = directory / "layout.json"
+        if self._layout.exists():
+            self._agree(tuple(read_json(self._layout)["shape"]), shape)
+        self._refresh()
+
+    def rows(self, keys: Sequence[bytes]) -> Rows:
+        """int64 [n]: the place of each key's record, MISSING where there is none."""
+        return np.fromiter((self._places.get(key, MISSING) for key in keys), np.int64, len(keys))
+
+    def records(self) -> NDArray[np.generic]:
+        """[N, *shape], mapped read-only."""
+        if not self._places:
+            return np.zeros((0, *self.shape), self.dtype)
+        mapped = np.memmap(self.directory / "records.bin", self.dtype, "r")
+        return np.asarray(mapped[: len(self._places) * math.prod(self.shape)]).reshape(-1, *self.shape)
+
+    def add(self, keys: Sequence[bytes], records: NDArray[np.generic]) -> None:
+        """Keeps ``records`` [n, *shape] under distinct ``keys`` [n]; those that another writer kept first stay."""
+        assert len(records) == len(keys), "one record a key"
+        with self._locked():
+            if not self._layout.exists():
+                self.shape = records.shape[1:]
+                write_json(self._layout, {"shape": list(self.shape)})
+            self._agree(tuple(read_json(self._layout)["shape"]), records.shape[1:])
+            self._refresh()
+            fresh = [place for place, key in enumerate(keys) if key not in self._places]
+            block = np.ascontiguousarray(records[fresh], self.dtype)
+            _write_at(self.directory / "records.bin", len(self._places) * self._bytes, block.tobytes())
+            _write_at(self.directory / "keys.bin", len(self._places) * _KEY, b"".join(keys[place] for place in fresh))
+            self._refresh()
+
+    def through(
+        self, keys: Sequence[bytes], make: Callable[[Rows], NDArray[np.generic]], order: Rows | None = None
+    ) -> NDArray[np.generic]:
+        """[n, *shape]: the record of each key; what is not there is made once for each distinct key and kept.
+
+        Args:
+            keys: [n].
+            make: from positions among ``keys`` to their records; called with blocks of at most 1024.
+            order: the positions [n] in the order in which missing ones are made; a kill loses one block at most.
+        """
+        absent, seen = self.rows(keys) == MISSING, set[bytes]()
+        todo = []
+        for place in range(len(keys)) if order is None else order.tolist():
+            if absent[place] and keys[place] not in seen:
+                seen.add(keys[place])
+                todo.append(place)
+        for start in range(0, len(todo), 1024):
+            block = np.array(todo[start : start + 1024])
+            self.add([keys[place] for place in block], make(block))
+        return self.records()[self.rows(keys)]
+
+    @property
+    def _bytes(self) -> int:
+        return math.prod(self.shape) * self.dtype.itemsize
+
+    def _agree(self, kept: tuple[int, ...], asked: tuple[int, ...] | None) -> None:
+        if asked is not None and kept != asked:
+            raise ArtifactError(f"{self.directory} holds records of shape {kept}, not {asked}; remove the folder")
+        self.shape = kept
+
+    def _refresh(self) -> None:
+        path = self.directory / "keys.bin"
+        raw = path.read_bytes() if path.exists() else b""
+        self._places = {raw[start : start + _KEY]: start // _KEY for start in range(0, len(raw) - _KEY + 1, _KEY)}
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        with (self.directory / "lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+
+def _write_at(path: Path, offset: int, block: bytes) -> None:
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        os.ftruncate(descriptor, offset)
+        with os.fdopen(os.dup(descriptor), "r+b") as file:
+            file.seek(offset)
+            file.write(block)
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,33 @@
+"""Which columns of a table an embedder reads."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from recsys.choices import nearest
+from recsys.data.entities import EntityTable
+from recsys.data.schema import Kind
+from recsys.errors import ConfigError
+
+
+def chosen_columns(
+    table: EntityTable, columns: Sequence[str], default: Sequence[Kind], allowed: Sequence[Kind]
+) -> list[str]:
+    """``columns``, or all of the ``default`` kinds.
+
+    Raises:
+        ConfigError: there is no such column, it is of a kind that is not ``allowed``, or there is none at all.
+    """
+    names = list(columns) or table.schema.names(*default)
+    for name in names:
+        if name not in table.schema.columns:
+            raise ConfigError(
+                f"columns names {name!r}{nearest(name, table.schema.columns) or ';'} "
+                f"the table has {', '.join(table.schema.columns) or 'none'}"
+            )
+        kind = table.schema.columns[name].kind
+        if kind not in allowed:
+            raise ConfigError(f"column {name!r} is {kind}; this embedder reads {', '.join(allowed)}")
+    if not names:
+        raise ConfigError(f"the table has no column of kind {' or '.join(default)}; name the columns to embed")
+    return names

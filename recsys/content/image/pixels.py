@@ -1,0 +1,131 @@
+"""Images decoded and resized once, into a memory-mapped array."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from recsys.content.cache import ContentCache, content_key
+from recsys.content.columns import chosen_columns
+from recsys.content.embedder import Materials
+from recsys.data.entities import EntityTable
+from recsys.data.schema import Kind
+from recsys.data.vocabulary import MISSING, Rows
+from recsys.errors import ConfigError
+
+
+@dataclass(frozen=True, eq=False)
+class Images:
+    """The readable images of n rows.
+
+    Args:
+        present: bool [n], whether the row has an image that can be read; m rows have.
+        pixels: uint8 [m, side, side, 3], red, green, blue.
+        keys: [m], what stands for the content of each.
+        facts: how many rows have no path, no file or a broken file, and the first paths that are broken.
+    """
+
+    present: NDArray[np.bool_]
+    pixels: NDArray[np.uint8]
+    keys: list[bytes]
+    facts: dict[str, Any]
+
+
+class PixelStore:
+    """Reads the image column of a table; what was decoded before comes out of the cache.
+
+    Images are stretched to a square: posters are alike in shape, and nothing is cut off.
+
+    Args:
+        materials: where paths start, and the cache.
+        side: of the square.
+    """
+
+    def __init__(self, materials: Materials, side: int) -> None:
+        self.materials, self.side = materials, side
+
+    def read(self, table: EntityTable) -> Images:
+        """The images of ``table``.
+
+        Raises:
+            ConfigError: several image columns are there and none is chosen.
+        """
+        names = chosen_columns(table, self.materials.columns, (Kind.IMAGE,), (Kind.IMAGE,))
+        if len(names) > 1:
+            raise ConfigError(f"an image embedder reads one column, found {', '.join(names)}; name one in columns")
+        cells = table.columns[names[0]]
+        paths = [None if missing else str(cell) for cell, missing in zip(cells, cells.isna(), strict=True)]
+        return self._read(paths)
+
+    def _read(self, paths: list[str | None]) -> Images:
+        cache = ContentCache(self.materials.cache / "pixels" / str(self.side), (self.side, self.side, 3), np.uint8)
+        files = [None if path is None else _bytes(self.materials.images / path) for path in paths]
+        keys = [None if file is None else content_key(file) for file in files]
+        known = cache.rows([key or b"" for key in keys])
+        broken = self._decode(cache, files, keys, known)
+        present = np.array([key is not None and row not in broken for row, key in enumerate(keys)], bool)
+        kept = [key for key, held in zip(keys, present, strict=True) if key is not None and held]
+        no_path = sum(path is None for path in paths)
+        facts: dict[str, Any] = {
+            "without_path": no_path,
+            "file_missing": sum(file is None for file in files) - no_path,
+            "broken": len(broken),
+            "broken_paths": [str(paths[row]) for row in sorted(broken)[:5]],
+        }
+        if facts["file_missing"] or broken:
+            missing = [str(path) for path, file in zip(paths, files, strict=True) if path is not None and file is None]
+            self.materials.tracker.say(
+                f"images: {facts['file_missing']} files are missing {missing[:3]}, {len(broken)} cannot be decoded "
+                f"{facts['broken_paths'][:3]}; these rows have no image"
+            )
+        pixels: NDArray[Any] = cache.records()[cache.rows(kept)]
+        return Images(present, pixels, kept, facts)
+
+    def _decode(
+        self, cache: ContentCache, files: list[bytes | None], keys: list[bytes | None], known: Rows
+    ) -> set[int]:
+        """Decodes what the cache lacks, block by block; the rows that cannot be decoded."""
+        broken: set[int] = set()
+        todo = [row for row, key in enumerate(keys) if key is not None and known[row] == MISSING]
+        for start in range(0, len(todo), 512):
+            made: dict[bytes, NDArray[np.uint8]] = {}
+            for row in todo[start : start + 512]:
+                pixels = decode(files[row] or b"", self.side)
+                if pixels is None:
+                    broken.add(row)
+                else:
+                    made[keys[row] or b""] = pixels
+            if made:
+                cache.add(list(made), np.stack(list(made.values())))
+            self.materials.tracker.progress(f"images: {start + 512} of {len(todo)} decoded")
+        return broken
+
+
+def decode(file: bytes, side: int) -> NDArray[np.uint8] | None:
+    """uint8 [side, side, 3]; None where ``file`` is no image that can be read.
+
+    JPEG is decoded at the smallest eighth that is large enough, which costs a fraction of the full size.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            with Image.open(BytesIO(file)) as image:
+                image.draft("RGB", (side, side))
+                resized = image.convert("RGB").resize((side, side), Image.Resampling.BILINEAR, reducing_gap=2.0)
+                return np.asarray(resized)
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombWarning, Image.DecompressionBombError):
+        return None
+
+
+def _bytes(path: Path) -> bytes | None:
+    try:
+        return path.read_bytes()
+    except OSError:
+        return None

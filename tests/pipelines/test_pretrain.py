@@ -1,0 +1,75 @@
+"""Tables made from content, inside a run."""
+
+import pytest
+
+from pipelines.config import read_run_config
+from pipelines.stages import run_stages
+from pipelines.workspace import Workspace
+from recsys.atomic import read_json
+from recsys.errors import ConfigError
+from recsys.tracking import SilentTracker
+from tests.pipelines.world import N_ITEMS, write_world
+
+CONTENT = """
+[pretrain.text]
+embedder = "hashing"
+columns = ["title"]
+options = {dim = 8}
+
+[pretrain.tuned]
+embedder = "tuned"
+columns = ["title"]
+share = 1.0
+options = {base = {embedder = "hashing"}, dim = 4, pairs = 32, batch_size = 8, training = {epochs = 1}}
+
+[engines.knn]
+kind = "content_knn"
+table = "tuned"
+
+[engines.towers]
+kind = "two_tower"
+tables = ["text"]
+model = {dim = 4, item_id = false}
+n_negatives = 8
+training = {epochs = 1}
+"""
+
+
+class Listener(SilentTracker):
+    def __init__(self):
+        self.lines = []
+
+    def say(self, message):
+        self.lines.append(message)
+
+
+@pytest.fixture
+def config(tmp_path, monkeypatch):
+    monkeypatch.setenv("RECSYS_CACHE_DIR", str(tmp_path / "cache"))
+    path = write_world(tmp_path / "world")
+    path.write_text(path.read_text(encoding="utf-8") + CONTENT, encoding="utf-8")
+    return path
+
+
+def test_tables_made_from_content_reach_the_engines_and_are_reused(config, tmp_path):
+    settings, workspace, listener = read_run_config(config), Workspace(tmp_path / "out"), Listener()
+    assert run_stages(settings, workspace, listener, "evaluate") == 0
+    tables = workspace.load_tables(["text", "tuned"])
+    assert (len(tables["text"].vocabulary), tables["text"].dim, tables["tuned"].dim) == (N_ITEMS, 8, 4)
+    assert set(read_json(workspace.report)["engines"]) >= {"knn", "towers"}
+    again = Listener()
+    run_stages(settings, workspace, again, "evaluate")
+    assert {"pretrain/text: reused, nothing changed", "pretrain/tuned: reused, nothing changed"} <= set(again.lines)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("pretrain.text.embedder=hashin", "did you mean 'hashing'"),
+        ("pretrain.text.engine=als", r"\[pretrain.text\] names an engine that learns the table, or an embedder"),
+        ("pretrain.text.options.dims=3", "unknown key 'dims'; did you mean 'dim'"),
+    ],
+)
+def test_a_section_that_makes_no_sense_is_named(config, change, message):
+    with pytest.raises(ConfigError, match=message):
+        read_run_config(config, [change])
