@@ -66,7 +66,7 @@ class Graph:
         return found
 
     def sample(self, nodes: Nodes, k: int, rng: np.random.Generator) -> Nodes:
-        """int64 [N, k]: neighbours of each node, drawn with replacement; MISSING where a node has none or is MISSING."""
+        """int64 [N, k]: neighbours of each node, drawn with replacement; MISSING for a node without any, or MISSING."""
         degrees = np.append(self.degrees, 0)[nodes]
         places = np.append(self.offsets[:-1], 0)[nodes][:, None] + self._draw(degrees, k, rng)
         return np.where(degrees[:, None] > 0, np.append(self.neighbours, MISSING)[places], MISSING)

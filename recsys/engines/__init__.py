@@ -13,6 +13,7 @@ ENGINES: Choices[type[Engine]] = Choices(
         "bpr": "recsys.engines.bpr:Bpr",
         "item2vec": "recsys.engines.item2vec:Item2Vec",
         "spectral": "recsys.engines.spectral:Spectral",
+        "lightgcn": "recsys.engines.lightgcn:LightGcn",
         "hybrid": "recsys.engines.hybrid:Hybrid",
         "content_knn": "recsys.engines.content_knn:ContentKnn",
         "two_tower": "recsys.engines.two_tower:TwoTower",
