@@ -13,6 +13,8 @@ ENGINES: Choices[type[Engine]] = Choices(
         "bpr": "recsys.engines.bpr:Bpr",
         "item2vec": "recsys.engines.item2vec:Item2Vec",
         "spectral": "recsys.engines.spectral:Spectral",
+        "node2vec": "recsys.engines.node2vec:Node2Vec",
+        "sage": "recsys.engines.sage:Sage",
         "lightgcn": "recsys.engines.lightgcn:LightGcn",
         "hybrid": "recsys.engines.hybrid:Hybrid",
         "content_knn": "recsys.engines.content_knn:ContentKnn",
