@@ -37,9 +37,9 @@ class LowPassOptions(Config):
     """
 
     rank: int = Field(512, ge=1)
-    users: float = 0.3
+    users: float = 0.4
     items: float = 0.4
-    tilt: float = 0.2
+    tilt: float = 0.35
 
 
 class TwoHopOptions(Config):
@@ -70,7 +70,7 @@ class SpectralConfig(Config):
 
     low_pass: LowPassOptions = LowPassOptions()
     two_hop: TwoHopOptions = TwoHopOptions()
-    mix: float = Field(0.4, ge=0, le=1)
+    mix: float = Field(0.5, ge=0, le=1)
     decay: float = Field(1.0, gt=0, le=1)
 
 

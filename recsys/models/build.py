@@ -106,6 +106,14 @@ def build_two_tower(
     )
 
 
+def build_tower(columns: Sequence[FeatureColumn], options: ModelOptions, n_ids: int | None = None) -> Tower:
+    """One encoder a column, with ``n_ids`` an id vector beside them, and the sum of what they give."""
+    inputs = _encoders(columns, options)
+    if n_ids is not None:
+        inputs["__id__"] = IdEncoder(n_ids, options.dim, options.id_dropout if inputs else 0.0)
+    return Tower(inputs, _fusion("sum", len(inputs), options))
+
+
 def _history(options: ModelOptions, length: int, clock: bool) -> SequenceEncoder:
     return SEQUENCES[options.pooling].build(
         SequenceShape(
