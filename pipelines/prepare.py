@@ -8,6 +8,7 @@ from typing import Any
 from pipelines.config import RunConfig
 from pipelines.stored_split import save_split
 from pipelines.workspace import Workspace, code_version, file_digest
+from recsys.data.findings import Findings
 from recsys.data.readers import DataConfig, read_dataset, read_given
 from recsys.data.schema import Schema
 from recsys.data.sources import resolve
@@ -28,7 +29,8 @@ def run(config: RunConfig, workspace: Workspace, tracker: Tracker) -> None:
     if workspace.reused("prepare", facts, [workspace.dataset, workspace.split], tracker):
         return
     workspace.started("prepare")
-    data = read_dataset(data_config)
+    findings = Findings()
+    data = read_dataset(data_config, findings)
     given = read_given(data_config, data) if config.split.protocol == "given" else None
     split = make_split(data, config.split, given)
     if config.split.refit:
@@ -37,6 +39,8 @@ def run(config: RunConfig, workspace: Workspace, tracker: Tracker) -> None:
     save_split(split, workspace.split)
     workspace.finished("prepare", facts)
     tracker.say(f"prepare: {describe(split)}; {data.n_users} users, {data.n_items} items, dataset {data.fingerprint}")
+    for warning in findings.warnings:
+        tracker.say(f"  warning: {warning}")
     for name, table in (("users", data.users), ("items", data.items)):
         if table.schema.columns:
             tracker.say(f"  {name}: {columns(table.schema)}")
