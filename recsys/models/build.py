@@ -45,7 +45,7 @@ class ModelOptions(Config):
     dim: int = Field(64, ge=2)
     item_id: bool = True
     user_id: bool = False
-    id_dropout: float = Field(0.1, ge=0, lt=1)
+    id_dropout: float = Field(0.05, ge=0, lt=1)
     item_fusion: str = "sum"
     user_fusion: str = "sum"
     pooling: str = "transformer"
