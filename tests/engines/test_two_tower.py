@@ -135,3 +135,18 @@ def test_finetuning_grows_and_frozen_old_rows_keep_their_vectors():
     np.testing.assert_array_equal(child.item_vectors(old_items).dense, before)
     assert len(child.inputs.items) == 23
     assert child.inputs.trained_users.sum() == 34
+
+
+def test_features_move_slower_than_ids_unless_their_own_rate_is_given():
+    engine = fitted(world(), training=QUICK | {"epochs": 1, "rates": {"items": 0.5, "items.encoders.size": 1.0}})
+    rates = engine._rates()
+    assert rates["items.encoders.parity"] == pytest.approx(0.1)
+    assert rates["items.encoders.size"] == 1.0
+    assert "items.encoders.__id__" not in rates
+    start, slow = (fitted(world(), feature_rate=rate, training=QUICK | {"epochs": 1}) for rate in (1e-9, 0.2))
+    fast = fitted(world(), feature_rate=1.0, training=QUICK | {"epochs": 1})
+    moved = [
+        (e.model.items.encoders["parity"].table.weight - start.model.items.encoders["parity"].table.weight).abs().sum()
+        for e in (slow, fast)
+    ]
+    assert 0 < moved[0] < moved[1]
