@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from torch import Tensor
+from torch.nn.functional import embedding_bag
 
 from recsys.encoders.categorical import CategoricalEncoder
 
@@ -12,7 +13,9 @@ class TagsEncoder(CategoricalEncoder):
 
     def forward(self, values: Tensor) -> Tensor:
         """int64 [n, T], filled up with MISSING -> [n, dim]."""
-        held = (values >= 0)[..., None]
-        mean = (self.table(values.clamp(min=0)) * held).sum(1) / held.sum(1).clamp(min=1)
+        held = values >= 0
+        count = held.sum(1)
+        # Bags are read where they lie: a rectangle of tag vectors would be mostly padding.
+        mean = embedding_bag(values[held], self.table.weight, count.cumsum(0) - count, mode="mean")
         projected: Tensor = self.project(mean)
         return projected

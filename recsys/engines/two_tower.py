@@ -24,7 +24,7 @@ from recsys.data.vocabulary import MISSING
 from recsys.embeddings import EmbeddingTable
 from recsys.engine import Request, Resources, Vectors
 from recsys.engines.history_task import HistoryTask
-from recsys.engines.tower_inputs import TowerInputs
+from recsys.engines.tower_inputs import ID, TowerInputs
 from recsys.errors import ConfigError
 from recsys.evaluation.evaluate import score_metric
 from recsys.losses import LOSSES, Loss
@@ -33,7 +33,7 @@ from recsys.models.grow import take_over
 from recsys.models.two_tower import TableEncoder, TwoTowerModel
 from recsys.negatives import NEGATIVES
 from recsys.tracking import Tracker
-from recsys.training.loop import LoopOptions
+from recsys.training.loop import LoopOptions, rate_of
 from recsys.training.loop import train as run_loop
 
 
@@ -55,6 +55,8 @@ class TwoTowerConfig(Config):
         tokens: positions a batch.
         label_smoothing: share of a target's probability that is spread over the catalogue; softmax losses only.
         metric: what validation maximises.
+        feature_rate: learning-rate factor of the item tower's encoders of features: every batch moves all of their
+            weights, but few rows of the id table. A rate that ``training.rates`` names for an encoder goes first.
         training: the loop.
     """
 
@@ -63,7 +65,7 @@ class TwoTowerConfig(Config):
     item_columns: list[str] | None = None
     user_columns: list[str] | None = None
     tables: tuple[str, ...] = ()
-    max_history: int = Field(100, ge=1)
+    max_history: int = Field(50, ge=1)
     context: int = Field(30, ge=0)
     loss: str = "sampled_softmax"
     negatives: str = "popularity"
@@ -72,6 +74,7 @@ class TwoTowerConfig(Config):
     tokens: int = Field(4096, ge=16)
     label_smoothing: float = Field(0.0, ge=0, lt=1)
     metric: str = "ndcg@10"
+    feature_rate: float = Field(0.2, gt=0)
     training: LoopOptions = LoopOptions()
 
 
@@ -227,7 +230,7 @@ class TwoTower:
         task = self._task(data, train_on, new)
         progress = run_loop(
             task,
-            self.config.training,
+            self.config.training.model_copy(update={"rates": self._rates()}),
             self.resources.seed,
             tracker,
             epochs=self.resources.epochs,
@@ -236,6 +239,11 @@ class TwoTower:
         )
         self.model.to("cpu").eval()
         self.best_epoch, self.curve, self._encoded = progress.best_epoch, progress.curve, None
+
+    def _rates(self) -> dict[str, float]:
+        given = self.config.training.rates
+        features = [f"items.encoders.{name}" for name in self.model.items.encoders if name != ID]
+        return {name: rate_of(name, given) * self.config.feature_rate for name in features} | given
 
     def _task(self, data: Dataset, train_on: Interactions, new: NDArray[np.bool_] | None) -> HistoryTask:
         config, counts = self.config, train_on.item_counts(data.n_items)

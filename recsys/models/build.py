@@ -45,20 +45,20 @@ class ModelOptions(Config):
     dim: int = Field(64, ge=2)
     item_id: bool = True
     user_id: bool = False
-    id_dropout: float = Field(0.1, ge=0, lt=1)
-    item_fusion: str = "concat"
-    user_fusion: str = "concat"
-    pooling: str = "learned"
-    heads: int = Field(4, ge=1)
+    id_dropout: float = Field(0.05, ge=0, lt=1)
+    item_fusion: str = "sum"
+    user_fusion: str = "sum"
+    pooling: str = "transformer"
+    heads: int = Field(2, ge=1)
     layers: int = Field(2, ge=1)
-    expansion: int = Field(4, ge=1)
+    expansion: int = Field(1, ge=1)
     positions: Literal["recency", "rotary", "relative"] = "recency"
     clock: bool = True
     masked: float = Field(0.3, gt=0, lt=1)
     rate: float = Field(0.8, gt=0, le=1)
     similarity: str = Field("cosine", pattern="^(cosine|dot)$")
-    temperature: float = Field(0.07, gt=0)
-    dropout: float = Field(0.2, ge=0, lt=1)
+    temperature: float = Field(0.05, gt=0)
+    dropout: float = Field(0.3, ge=0, lt=1)
     item_bias: bool = False
     numeric: str = "linear"
 

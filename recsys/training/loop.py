@@ -226,7 +226,7 @@ def _optimizers(module: nn.Module, options: LoopOptions) -> list[torch.optim.Opt
     tables = row_tables(module)
     groups: dict[tuple[bool, float], list[nn.Parameter]] = {}
     for name, parameter in module.named_parameters():
-        factor = _factor(name, options.rates)
+        factor = rate_of(name, options.rates)
         parameter.requires_grad_(factor > 0 and parameter.requires_grad)
         if parameter.requires_grad:
             if parameter not in tables:
@@ -256,7 +256,13 @@ def _clip(module: nn.Module, largest: float) -> None:
         grad.mul_(factor)
 
 
-def _factor(name: str, rates: Mapping[str, float]) -> float:
+def rate_of(name: str, rates: Mapping[str, float]) -> float:
+    """The learning-rate factor of a parameter: that of the longest key that its name starts with, else 1.
+
+    Example:
+        >>> rate_of("items.encoders.year.project", {"items": 0.0, "items.encoders.year": 0.5})
+        0.5
+    """
     matching = [prefix for prefix in rates if name == prefix or name.startswith(f"{prefix}.")]
     return rates[max(matching, key=len)] if matching else 1.0
 

@@ -10,17 +10,17 @@ from torch import Tensor, nn
 
 
 class RowAdam(torch.optim.Optimizer):
-    r"""AdamW (Loshchilov & Hutter, 2019) row by row, for parameters whose gradients are sparse.
+    r"""Adam row by row, for parameters whose gradients are sparse.
 
-    Each row has its own count of steps :math:`t_r`, so that the first step of an item that turns up late is corrected
-    as the first step of any other:
+    With :math:`\Delta_r` the steps since row r had its last gradient, and t the number of steps so far:
 
-    .. math:: m_r \leftarrow \beta_1 m_r + (1 - \beta_1) g_r, \quad v_r \leftarrow \beta_2 v_r + (1 - \beta_2) g_r^2,
-              \quad w_r \leftarrow (1 - \eta\lambda) w_r
-              - \eta \frac{m_r / (1 - \beta_1^{t_r})}{\sqrt{v_r / (1 - \beta_2^{t_r})} + \epsilon}
+    .. math:: v_r \leftarrow \beta_2^{\Delta_r} v_r + (1 - \beta_2) g_r^2, \quad
+              w_r \leftarrow (1 - \eta\lambda) w_r - \eta \frac{g_r}{\sqrt{v_r / (1 - \beta_2^t)} + \epsilon}
 
     A dense optimizer reads and writes the whole table and both moments at every step; this one costs what the batch
-    costs, whatever the catalogue's size. Rows without a gradient keep their weights and moments.
+    costs, whatever the catalogue's size. Each gradient moves its row as far as in Adam, which lets rare rows take
+    larger steps than frequent ones; what Adam's first moment would spread over the next steps comes at once. (An Adam
+    whose moments forget by touches instead of steps moves rare rows several times less, and learns worse.)
 
     Args:
         params: tables [n, D], or parameter groups.
@@ -28,7 +28,7 @@ class RowAdam(torch.optim.Optimizer):
         weight_decay: decoupled, of the rows that are touched.
     """
 
-    BETAS, EPSILON = (0.9, 0.999), 1e-8
+    BETA, EPSILON = 0.999, 1e-8
 
     def __init__(self, params: Iterable[Any], lr: float, weight_decay: float = 0.0) -> None:
         super().__init__(params, {"lr": lr, "weight_decay": weight_decay})
@@ -43,17 +43,18 @@ class RowAdam(torch.optim.Optimizer):
     def _update(self, table: Tensor, grad: Tensor, rate: float, decay: float) -> None:
         state = self.state[table]
         if not state:
-            state["steps"] = torch.zeros(len(table), device=table.device)
-            state["first"], state["second"] = torch.zeros_like(table), torch.zeros_like(table)
+            state["steps"] = torch.zeros((), dtype=torch.double)
+            state["last"] = torch.zeros(len(table), device=table.device)
+            state["second"] = torch.zeros_like(table)
+        state["steps"] += 1
+        now = float(state["steps"])
         rows, values = grad.indices()[0], grad.values()
-        steps = state["steps"][rows] + 1
-        first = state["first"][rows].lerp_(values, 1 - self.BETAS[0])
-        second = state["second"][rows].mul_(self.BETAS[1]).addcmul_(values, values, value=1 - self.BETAS[1])
-        state["steps"][rows], state["first"][rows], state["second"][rows] = steps, first, second
-        small, large = ((1 - torch.pow(beta, steps.double())).float()[:, None] for beta in self.BETAS)
-        change = first.div_(small).div_(second.div_(large).sqrt_().add_(self.EPSILON))
-        kept = table[rows] if not decay else table[rows].mul_(1 - rate * decay)
-        table[rows] = kept.sub_(change, alpha=rate)
+        kept = self.BETA ** (now - state["last"][rows])
+        second = state["second"][rows].mul_(kept[:, None]).addcmul_(values, values, value=1 - self.BETA)
+        state["second"][rows], state["last"][rows] = second, now
+        change = values / second.div_(1 - self.BETA**now).sqrt_().add_(self.EPSILON)
+        weights = table[rows] if not decay else table[rows].mul_(1 - rate * decay)
+        table[rows] = weights.sub_(change, alpha=rate)
 
 
 def row_tables(module: nn.Module) -> set[Tensor]:

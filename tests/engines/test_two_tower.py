@@ -49,10 +49,10 @@ def parity_share(engine: TwoTower, data: Dataset) -> float:
     return float((best % 2 == np.arange(data.n_users) % 2).mean())
 
 
-@pytest.mark.parametrize("loss", ["sampled_softmax", "full_softmax", "bpr", "gbce"])
-def test_it_learns_who_likes_what_with_every_loss(loss):
+@pytest.mark.parametrize(("loss", "epochs"), [("sampled_softmax", 12), ("full_softmax", 12), ("bpr", 12), ("gbce", 48)])
+def test_it_learns_who_likes_what_with_every_loss(loss, epochs):
     data = world()
-    assert parity_share(fitted(data, loss=loss, training=QUICK | {"epochs": 12}), data) > 0.9
+    assert parity_share(fitted(data, loss=loss, training=QUICK | {"epochs": epochs}), data) > 0.9
 
 
 @pytest.mark.parametrize("fusion", ["sum", "gated", "concat"])
@@ -135,3 +135,18 @@ def test_finetuning_grows_and_frozen_old_rows_keep_their_vectors():
     np.testing.assert_array_equal(child.item_vectors(old_items).dense, before)
     assert len(child.inputs.items) == 23
     assert child.inputs.trained_users.sum() == 34
+
+
+def test_features_move_slower_than_ids_unless_their_own_rate_is_given():
+    engine = fitted(world(), training=QUICK | {"epochs": 1, "rates": {"items": 0.5, "items.encoders.size": 1.0}})
+    rates = engine._rates()
+    assert rates["items.encoders.parity"] == pytest.approx(0.1)
+    assert rates["items.encoders.size"] == 1.0
+    assert "items.encoders.__id__" not in rates
+    start, slow = (fitted(world(), feature_rate=rate, training=QUICK | {"epochs": 1}) for rate in (1e-9, 0.2))
+    fast = fitted(world(), feature_rate=1.0, training=QUICK | {"epochs": 1})
+    moved = [
+        (e.model.items.encoders["parity"].table.weight - start.model.items.encoders["parity"].table.weight).abs().sum()
+        for e in (slow, fast)
+    ]
+    assert 0 < moved[0] < moved[1]

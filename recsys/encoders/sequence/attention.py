@@ -49,19 +49,22 @@ class RelativeBias(nn.Module):
         heads: H.
         length: the largest distance that is told apart.
         clock: whether gaps of time count too.
+        both: whether what comes later is seen too, and told apart from what came before.
     """
 
-    def __init__(self, heads: int, length: int, clock: bool) -> None:
+    def __init__(self, heads: int, length: int, clock: bool, both: bool = False) -> None:
         super().__init__()
-        self.length = max(length, 16)
-        self.steps = nn.Parameter(torch.zeros(heads, int(_bucket(torch.tensor(self.length))) + 1))
+        self.length, self.both = max(length, 16), both
+        self.buckets = int(_bucket(torch.tensor(self.length))) + 1
+        self.steps = nn.Parameter(torch.zeros(heads, self.buckets * (1 + both)))
         self.gaps = nn.Parameter(torch.zeros(heads, 34)) if clock else None
 
     def forward(self, length: int, times: Tensor | None) -> Tensor:
         """[1, H, L, L], or [B, H, L, L] with times int64 [B, L]."""
         place = torch.arange(length, device=self.steps.device)
-        distance = (place[:, None] - place).abs().clamp(max=self.length)
-        bias = self.steps[:, _bucket(distance)][None]
+        distance = place[:, None] - place
+        bucket = _bucket(distance.abs().clamp(max=self.length))
+        bias = self.steps[:, torch.where(distance < 0, bucket + self.buckets, bucket) if self.both else bucket][None]
         if self.gaps is None or times is None:
             return bias
         gap = (times[:, :, None] - times[:, None, :]).abs()

@@ -34,7 +34,7 @@ class Transformer(nn.Module):
         super().__init__()
         self.recency = nn.Embedding(shape.length, shape.dim) if shape.positions == "recency" else None
         relative = shape.positions == "relative"
-        self.bias = RelativeBias(shape.heads, shape.length, shape.clock) if relative else None
+        self.bias = RelativeBias(shape.heads, shape.length, shape.clock, not causal) if relative else None
         self.blocks = nn.ModuleList(TransformerBlock(shape, causal) for _ in range(shape.layers))
         self.norm = nn.LayerNorm(shape.dim)
         self.dropout = ByteDropout(shape.dropout)
