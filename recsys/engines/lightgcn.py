@@ -161,8 +161,10 @@ class _Module(nn.Module):
         matrix = train.to_csr(data.n_users, data.n_items)
         smooth, _ = truncated_svd(degrees(matrix, 1, -0.5) @ matrix @ degrees(matrix, 0, -0.5), config.dim, rng)
         smooth = degrees(matrix, 0, 0.25) @ smooth
+        length = np.linalg.norm(smooth, axis=1, keepdims=True)
+        usual = np.average(length[:, 0], weights=matrix.sum(0))
         items = rng.standard_normal((data.n_items, config.dim), np.float32) * np.float32(0.01)
-        items[:, : smooth.shape[1]] += smooth / np.linalg.norm(smooth, axis=1).mean()
+        items[:, : smooth.shape[1]] += smooth / np.maximum(usual, length / 2)  # none over twice the usual length
         self.items = nn.Parameter(torch.from_numpy(items * np.float32(config.layers + 1)))
         own = torch.from_numpy(rng.standard_normal((data.n_users, config.dim), np.float32)) * 0.01
         self.users = nn.Parameter(own) if config.user_vectors else None
