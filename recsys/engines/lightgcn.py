@@ -43,7 +43,7 @@ class LightGcnConfig(Config):
         dim: D.
         layers: L, products with the graph on the way to a user's vector.
         user_vectors: whether a user has a learned vector beside what flows in from the history.
-        temperature: divides the scores, which are inner products with a user of length one.
+        temperature: scores are cosines divided by it.
         loss: ``sampled_softmax``, ``bpr`` or ``gbce``, against shared negatives.
         n_negatives: C, negatives a batch.
         alpha: negatives are drawn by popularity to this power.
@@ -65,13 +65,12 @@ class LightGcnConfig(Config):
 
 
 class LightGcn:
-    r"""A user is the history: :math:`u = |h|^{-1/2} \sum_{i \in h} d_i^{-1/2} \sum_{l<L} I^l_i`, of length one.
+    r"""A user is the history: :math:`u = |h|^{-1/2} \sum_{i \in h} d_i^{-1/2} \sum_{l<L} I^l_i`, scored by cosine.
 
     That sum is exactly what the propagation gives a user of the graph, so that a user whom training never saw is
     placed by the same formula. While training predicts an interaction, its own edge is left out of the sum, or the
     model would learn to find what it was given. Item vectors start from the first singular vectors of the normalised
-    matrix, the propagation's own fixed directions, times ``degree ** 0.25``; their lengths are free, and hold how
-    popular an item is.
+    matrix, the propagation's own fixed directions.
     """
 
     kind: ClassVar[str] = "lightgcn"
@@ -85,7 +84,7 @@ class LightGcn:
     into: Floats
     """float32 [I, D]: what an item of a history adds to the user's vector."""
     out: Floats
-    """float32 [I, D]: what is scored."""
+    """float32 [I, D]: unit vectors that are scored."""
     own: Floats
     """float32 [U, D]: users' learned vectors, no rows where there are none."""
 
@@ -126,7 +125,7 @@ class LightGcn:
         return Vectors(dense=np.where((rows >= 0)[:, None], self.out[rows], np.float32(0)), placed=rows >= 0)
 
     def item_table(self) -> EmbeddingTable:
-        """The vectors of the items that training saw."""
+        """The unit vectors of the items that training saw."""
         seen = self.counts > 0
         provenance = {"engine": self.kind, "config": self.config.model_dump(mode="json")}
         return EmbeddingTable(Vocabulary(self.items.ids[seen]), self.out[seen], provenance)
@@ -148,7 +147,7 @@ class LightGcn:
     @torch.no_grad()
     def _take(self, module: _Module) -> None:
         _, items, into = (part.cpu() for part in module())
-        self.into, self.out = into.numpy(), items.contiguous().numpy()
+        self.into, self.out = into.numpy(), normalize(items, dim=1).numpy()
         own = torch.zeros(0, self.config.dim) if module.users is None else module.users.detach().cpu()
         self.own = (own / (self.config.layers + 1)).numpy()
 
@@ -160,12 +159,9 @@ class _Module(nn.Module):
         super().__init__()
         matrix = train.to_csr(data.n_users, data.n_items)
         smooth, _ = truncated_svd(degrees(matrix, 1, -0.5) @ matrix @ degrees(matrix, 0, -0.5), config.dim, rng)
-        smooth = degrees(matrix, 0, 0.25) @ smooth
-        length = np.linalg.norm(smooth, axis=1, keepdims=True)
-        usual = np.average(length[:, 0], weights=matrix.sum(0))
         items = rng.standard_normal((data.n_items, config.dim), np.float32) * np.float32(0.01)
-        items[:, : smooth.shape[1]] += smooth / np.maximum(usual, length / 2)  # none over twice the usual length
-        self.items = nn.Parameter(torch.from_numpy(items * np.float32(config.layers + 1)))
+        items[:, : smooth.shape[1]] += smooth * np.float32(0.1 * np.sqrt(len(smooth)))
+        self.items = nn.Parameter(torch.from_numpy(items))
         own = torch.from_numpy(rng.standard_normal((data.n_users, config.dim), np.float32)) * 0.01
         self.users = nn.Parameter(own) if config.user_vectors else None
         self.propagation = Propagation(train, data.n_users, data.n_items, config.layers)
@@ -198,10 +194,11 @@ class _Task:
         arrays = (user, item, drawn.rows, drawn.log_q)
         user_rows, targets, candidates, log_q = (torch.from_numpy(array).to(items.device) for array in arrays)
         asking = users[user_rows] - into[targets] * self.module.propagation.user_scale[user_rows]
+        scored = normalize(items, dim=1)
         return self.compute_loss(
             normalize(asking, dim=1) / self.config.temperature,
-            items[candidates],
-            items[targets],
+            scored[candidates],
+            scored[targets],
             candidates,
             targets,
             log_q,
