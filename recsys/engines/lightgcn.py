@@ -61,7 +61,7 @@ class LightGcnConfig(Config):
     alpha: float = Field(0.75, ge=0)
     batch: int = Field(16_384, ge=1)
     metric: str = "ndcg@20"
-    training: LoopOptions = LoopOptions(epochs=20, learning_rate=0.02, warmup=20)
+    training: LoopOptions = LoopOptions(epochs=20, learning_rate=0.01, warmup=20)
 
 
 class LightGcn:
