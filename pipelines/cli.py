@@ -162,17 +162,27 @@ def finetune(
 @app.command()
 def similar(
     config: ConfigPath,
-    title: Annotated[str, typer.Argument(help="An item's title, a part of it, or its id.")],
+    title: Annotated[str | None, typer.Argument(help="An item's title, a part of it, or its id.")] = None,
+    text: Annotated[str | None, typer.Option(help="Any text instead, in a table made from content.")] = None,
+    table: Annotated[
+        str | None, typer.Option(help="The table that --text is asked of; default the aligned one.")
+    ] = None,
     k: Annotated[int, typer.Option(help="How many.")] = 10,
     engine: Name = None,
     output: Output = None,
     set_: Set = None,
 ) -> None:
-    """The items whose vectors are nearest to an item's."""
-    from pipelines.similar import similar_items
+    """The items whose vectors are nearest to an item's, or to a text's."""
+    from pipelines.similar import similar_items, similar_to_text
+    from recsys.errors import ConfigError
 
     settings, workspace = _open(config, output, set_)
-    print(similar_items(settings, workspace, title, k, engine))
+    if (title is None) == (text is None):
+        raise ConfigError("similar wants an item's title, or --text with any text; one of both")
+    if title is not None:
+        print(similar_items(settings, workspace, title, k, engine))
+    else:
+        print(similar_to_text(settings, workspace, text or "", k, table))
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:

@@ -11,8 +11,10 @@ from typing import Any
 import numpy as np
 
 from pipelines.config import RunConfig, pretrain_spec
+from pipelines.cost import Cost, measured
 from pipelines.deterministic import deterministic
 from pipelines.workspace import Workspace, code_version, digest
+from recsys.atomic import write_json
 from recsys.content import EMBEDDERS, Embedder, Learner, Materials
 from recsys.content.cache import cache_folder
 from recsys.data.dataset import Dataset
@@ -68,9 +70,7 @@ def learn(config: RunConfig, name: str, data: Dataset, train: Interactions, trac
     return EmbeddingTable(table.vocabulary, table.vectors, provenance)
 
 
-def embedder_of(
-    config: RunConfig, name: str, workspace: Workspace, train: Interactions | None, tracker: Tracker
-) -> Embedder:
+def embedder_of(config: RunConfig, name: str, train: Interactions | None, tracker: Tracker) -> Embedder:
     """The embedder of ``[pretrain.NAME]``, with nothing learnt yet."""
     section = config.pretrain[name]
     spec = pretrain_spec(name, section)
@@ -87,6 +87,11 @@ def image_root(config: RunConfig) -> Path:
 def model_folder(workspace: Workspace, name: str) -> Path:
     """Where what the embedder of the table ``name`` learnt is kept."""
     return workspace.directory / "embedders" / name
+
+
+def table_cost(workspace: Workspace, name: str) -> Path:
+    """What making the table ``name`` cost: seconds and the highest resident memory, a JSON file beside it."""
+    return workspace.directory / "tables" / f"{name}.cost.json"
 
 
 def earliest(train: Interactions, share: float, data: Dataset) -> Interactions:
@@ -115,13 +120,15 @@ def _learn(
     if workspace.reused(step, facts, [workspace.table(name)], tracker):
         return
     workspace.started(step)
-    _keep(learn(config, name, data, train, tracker), name, workspace, facts, tracker)
+    with measured() as cost:
+        table = learn(config, name, data, train, tracker)
+    _keep(table, cost, name, workspace, facts, tracker)
 
 
 def _embed(
     config: RunConfig, name: str, workspace: Workspace, data: Dataset, train: Interactions, tracker: Tracker
 ) -> None:
-    embedder = embedder_of(config, name, workspace, train, tracker)
+    embedder = embedder_of(config, name, train, tracker)
     section = config.pretrain[name]
     facts = {
         "section": section.model_dump(mode="json", exclude={"share"} if not embedder.learns else None),
@@ -137,17 +144,25 @@ def _embed(
     if workspace.reused(step, facts, outputs, tracker):
         return
     workspace.started(step)
-    if isinstance(embedder, Learner):
-        with deterministic():
-            embedder.fit(data.items)
-        embedder.save(model_folder(workspace, name))
-    _keep(embedder.embed(data.items), name, workspace, facts, tracker)
+    with measured() as cost:
+        if isinstance(embedder, Learner):
+            with deterministic():
+                embedder.fit(data.items)
+            embedder.save(model_folder(workspace, name))
+        table = embedder.embed(data.items)
+    _keep(table, cost, name, workspace, facts, tracker)
 
 
-def _keep(table: EmbeddingTable, name: str, workspace: Workspace, facts: dict[str, Any], tracker: Tracker) -> None:
+def _keep(
+    table: EmbeddingTable, cost: Cost, name: str, workspace: Workspace, facts: dict[str, Any], tracker: Tracker
+) -> None:
     table.save(workspace.table(name))
+    write_json(table_cost(workspace, name), {"seconds": cost.seconds, "peak_memory_mb": cost.peak_memory_mb})
     workspace.finished(f"pretrain/{name}", facts)
-    tracker.say(f"pretrain/{name}: {len(table.vocabulary)} items in {table.dim} dimensions")
+    tracker.say(
+        f"pretrain/{name}: {len(table.vocabulary)} items in {table.dim} dimensions, "
+        f"{cost.seconds:.1f} s, {cost.peak_memory_mb:.0f} MiB at the highest"
+    )
 
 
 def _image_files(items: EntityTable, columns: tuple[str, ...], root: Path) -> str:

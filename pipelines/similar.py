@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from itertools import chain
 
 import numpy as np
+import pandas as pd
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from pipelines.config import RunConfig
+from pipelines.pretrain import embedder_of, model_folder
 from pipelines.titles import titles
 from pipelines.workspace import Workspace
 from recsys.choices import nearest
+from recsys.content import Learner
 from recsys.data.entities import EntityTable
+from recsys.data.schema import Kind
+from recsys.data.vocabulary import Vocabulary
+from recsys.embeddings import EmbeddingTable
 from recsys.engine import Vectors
-from recsys.errors import DataError
+from recsys.errors import ConfigError, DataError
 from recsys.registry.bundle import Bundle
+from recsys.tracking import SilentTracker
 
 
 def similar_items(config: RunConfig, workspace: Workspace, title: str, k: int, engine: str | None) -> str:
@@ -35,6 +43,57 @@ def similar_items(config: RunConfig, workspace: Workspace, title: str, k: int, e
     shown = titles(items)
     lines = [f"nearest to {shown[row]} by {name}:"]
     return "\n".join(lines + [f"{similarity[other]:8.3f}  {shown[other]}" for other in best])
+
+
+def similar_to_text(config: RunConfig, workspace: Workspace, text: str, k: int, table: str | None) -> str:
+    """The ``k`` items nearest to a free text in a table made from content, one a line.
+
+    The text goes through the same embedder as the items; in an ``aligned`` table it finds items by their images too.
+
+    Raises:
+        ConfigError: no table of the run is made from texts.
+        DataError: the embedder finds nothing in the text, such as words it knows.
+    """
+    name = table or _text_table(config)
+    if name not in config.pretrain or config.pretrain[name].embedder is None:
+        made = [key for key, section in config.pretrain.items() if section.embedder is not None]
+        raise ConfigError(f"{name!r} is no table made from content{nearest(name, made) or ';'} [pretrain] has {made}")
+    items = workspace.load_dataset().items
+    found = EmbeddingTable.load(workspace.table(name))
+    embedder = embedder_of(config, name, None, SilentTracker())
+    if isinstance(embedder, Learner):
+        embedder.restore(model_folder(workspace, name))
+    asked = (embedder.embed(row).vectors for row in _asked(items, config.pretrain[name].columns, text))
+    query = next((vectors[0] for vectors in asked if len(vectors)), None)
+    if query is None:
+        raise DataError(f"the embedder of {name!r} finds nothing in the text {text!r}")
+    length = np.linalg.norm(found.vectors, axis=1) * np.linalg.norm(query)
+    similarity = found.vectors @ query / np.maximum(length, 1e-12)
+    best = np.argsort(-similarity, kind="stable")[:k]
+    shown = titles(items)
+    rows = items.vocabulary.rows(found.vocabulary.ids)
+    lines = [f"nearest to the text by {name}:"]
+    return "\n".join(lines + [f"{similarity[place]:8.3f}  {shown[rows[place]]}" for place in best])
+
+
+def _text_table(config: RunConfig) -> str:
+    """The run's aligned table, else its first sentence table, else the first table made from content."""
+    made = {name: section.embedder for name, section in config.pretrain.items() if section.embedder is not None}
+    for kind in ("aligned", "sentence", *made.values()):
+        for name, embedder in made.items():
+            if embedder == kind:
+                return name
+    raise ConfigError("the run has no table made from content; add [pretrain.NAME] with an embedder")
+
+
+def _asked(items: EntityTable, columns: tuple[str, ...], text: str) -> Iterator[EntityTable]:
+    """One row with the columns of ``items``, all missing but one that can hold ``text``: one table for each such."""
+    kinds = items.schema.columns
+    for name in columns or items.schema.names(Kind.TEXT):
+        if kinds[name].kind in (Kind.TEXT, Kind.CATEGORICAL):
+            blank = {key: pd.Series([None]).astype(items.columns[key].dtype) for key in kinds}
+            frame = pd.DataFrame(blank | {name: pd.Series([text], dtype="str")})
+            yield EntityTable(Vocabulary(np.array(["the text"], object)), frame, items.schema)
 
 
 def find_item(items: EntityTable, text: str) -> int:

@@ -1,9 +1,9 @@
 """The rules of the house: imports go downward, heavy packages have one home, and the command line answers at once."""
 
 import ast
+import resource
 import subprocess
 import sys
-import time
 from functools import cache
 from pathlib import Path
 
@@ -77,14 +77,13 @@ def test_the_library_does_not_import_the_pipelines():
 
 def test_help_answers_in_under_half_a_second():
     def seconds() -> float:
-        started = time.perf_counter()
+        """Of the processor: the clock on the wall also counts what else the machine does."""
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
         subprocess.run([sys.executable, "-m", "pipelines.cli", "--help"], capture_output=True, check=True, cwd=ROOT)
-        return time.perf_counter() - started
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
-    taken = []
-    while len(taken) < 10 and min(taken, default=1) >= 0.5:  # other work on the machine slows some of the runs
-        taken.append(seconds())
-    assert min(taken) < 0.5
+    assert min(seconds() for _ in range(4)) < 0.5
 
 
 def test_help_imports_neither_torch_nor_pandas_nor_mlflow():

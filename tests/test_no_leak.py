@@ -96,7 +96,7 @@ def inputs(data: Dataset, train: Interactions) -> list[object]:
 
 @pytest.mark.parametrize("name", list(SPLITS))
 @given(seed=st.integers(0, 2**32))
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=8, deadline=None)
 def test_no_training_input_moves_when_the_future_changes(name, seed):
     split = divided(name, WORLD)
     for part in ("train", "refit"):

@@ -1,4 +1,4 @@
-"""Which columns of a table an embedder reads."""
+"""Which columns of a table an embedder reads, and the tags in one."""
 
 from __future__ import annotations
 
@@ -31,3 +31,18 @@ def chosen_columns(
     if not names:
         raise ConfigError(f"the table has no column of kind {' or '.join(default)}; name the columns to embed")
     return names
+
+
+def row_tags(table: EntityTable, column: str) -> list[list[str]]:
+    """The tags of each row in a tags or categorical column, none where missing.
+
+    Raises:
+        ConfigError: the column is not there or of another kind.
+    """
+    chosen_columns(table, [column], (), (Kind.TAGS, Kind.CATEGORICAL))
+    form, cells = table.schema.columns[column], table.columns[column]
+    split = (lambda text: text.split(form.separator)) if form.kind is Kind.TAGS else (lambda text: [text])
+    return [
+        [] if missing else [tag.strip() for tag in split(str(cell)) if tag.strip()]
+        for cell, missing in zip(cells, cells.isna(), strict=True)
+    ]

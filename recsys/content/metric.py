@@ -14,7 +14,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from recsys.config import Config
-from recsys.content.columns import chosen_columns
+from recsys.content.columns import row_tags
 from recsys.content.embedder import Learner, Materials
 from recsys.content.image.cnn import SmallCnn
 from recsys.content.image.pixels import PixelStore
@@ -25,7 +25,6 @@ from recsys.content.tables import content_table
 from recsys.content.task import RowTask, train_rows
 from recsys.content.tuned import Head
 from recsys.data.entities import EntityTable
-from recsys.data.schema import Kind
 from recsys.embeddings import EmbeddingTable
 from recsys.errors import ConfigError
 from recsys.training.loop import LoopOptions
@@ -168,21 +167,6 @@ class Metric:
             return chosen, np.array([names[tags[row][rng.integers(len(tags[row]))]] for row in chosen], np.int64)
 
         return draw
-
-
-def row_tags(table: EntityTable, column: str) -> list[list[str]]:
-    """The tags of each row in a tags or categorical column, none where missing.
-
-    Raises:
-        ConfigError: the column is not there or of another kind.
-    """
-    chosen_columns(table, [column], (), (Kind.TAGS, Kind.CATEGORICAL))
-    form, cells = table.schema.columns[column], table.columns[column]
-    split = (lambda text: text.split(form.separator)) if form.kind is Kind.TAGS else (lambda text: [text])
-    return [
-        [] if missing else [tag.strip() for tag in split(str(cell)) if tag.strip()]
-        for cell, missing in zip(cells, cells.isna(), strict=True)
-    ]
 
 
 def _pair_labels(pairs: NDArray[np.int64]) -> Labelled:

@@ -46,7 +46,7 @@ _POSITION = Rule(
 )
 
 _WEIGHT = Rule(
-    lambda c: ~((c <= 0) & (c >= -LARGEST)),
+    lambda c: ~((c < 1 / LARGEST) & (c >= -LARGEST)),
     "the weight {} is not positive",
     "drop the rows, or map another column as the weight",
 )
@@ -55,7 +55,7 @@ _KIND_REMEDY = "mend the cells, or give the column another kind in the schema"
 
 
 def is_missing(cells: pd.Series[Any]) -> NDArray[np.bool_]:
-    """Bool [n]; a list is never missing."""
+    """Which cells [n] are missing; a list never is."""
     return np.asarray(cells.isna(), bool)
 
 
@@ -149,8 +149,9 @@ def _text(cell: Any) -> str:
 
 
 def _moments(cells: pd.Series[Any]) -> NDArray[np.float64]:
-    written = pd.Series(["" if is_list(cell) else str(cell) for cell in cells], dtype="str")
-    moments = pd.to_datetime(written, errors="coerce", utc=True, format="ISO8601").dt.as_unit("us")
+    if not pd.api.types.is_datetime64_any_dtype(cells):
+        cells = pd.Series(["" if is_list(cell) else str(cell) for cell in cells], dtype="str")
+    moments = pd.to_datetime(cells, errors="coerce", utc=True, format="ISO8601").dt.as_unit("us")
     return np.asarray((moments.astype(np.int64) / 1e6).where(moments.notna()), np.float64)
 
 

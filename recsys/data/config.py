@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from recsys.config import Config
 
@@ -22,6 +22,9 @@ class InteractionColumns(Config):
         weight: how much, positive.
         event: the type of the event.
         event_weights: event type -> weight; types that are not named are an error.
+
+    Raises:
+        ValueError: two columns are to give the order, or event weights have no event column.
     """
 
     user_id: str = "user_id"
@@ -31,6 +34,14 @@ class InteractionColumns(Config):
     weight: str | None = None
     event: str | None = None
     event_weights: dict[str, float] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.time is not None and self.order is not None:
+            raise ValueError("time and order are both given; histories have one order")
+        if self.event_weights and self.event is None:
+            raise ValueError("event_weights needs event, the column that they weigh")
+        return self
 
 
 class DataConfig(Config):

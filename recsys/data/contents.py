@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
+from recsys.data.described import Described
 from recsys.data.findings import Findings, Place, shown
 from recsys.data.schema import Kind
-from recsys.data.tables import Described
 
 
 def look_at_contents(table: Described, findings: Findings) -> None:

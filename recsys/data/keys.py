@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from recsys.data.files import column_of
 from recsys.data.findings import Place, shown
 from recsys.data.vocabulary import Ids
 
@@ -54,7 +55,7 @@ class Keys:
         good = ~missing & fits
         if kind == "integer":
             return cls(cells.where(good, 0).astype(np.int64), good, kind, place)
-        text = pd.Series(cells.where(good, "").to_numpy(object), dtype="str")
+        text = pd.Series(cells.astype(object).where(good, "").to_numpy(), dtype="str")
         if written:
             _look_at_text(text, good, place)
         return cls(text, good, None if written or not good.any() else "text", place)
@@ -81,6 +82,14 @@ class Keys:
         if integers and self.kind != "integer":
             return self.cells.where(self.good, "0").to_numpy(object).astype(np.int64)
         return self.cells.to_numpy() if integers else self.cells.to_numpy(object)
+
+
+def read_keys(frame: pd.DataFrame, name: str, place: Place, role: str) -> Keys | None:
+    """The ids of a column; None when the table lacks it, which is then a finding."""
+    cells = column_of(frame, name, place, role)
+    if cells is None:
+        return None
+    return Keys.of(cells, place.at(name), written=place.file.suffix not in (".parquet", ".pq"))
 
 
 def as_integers(parts: Sequence[Keys]) -> bool | None:
@@ -144,8 +153,8 @@ def _mixed(cells: pd.Series[Any], missing: NDArray[np.bool_], place: Place) -> t
 def _look_at_text(text: pd.Series[Any], good: NDArray[np.bool_], place: Place) -> None:
     decimal = np.flatnonzero(text.str.fullmatch(_DECIMAL).to_numpy(bool) & good)
     if len(decimal):
-        found = f"the id {shown(text.iloc[decimal[0]])} is written with decimals"
-        place.error(found, "write whole numbers", decimal)
+        found = f"the id {shown(text.iloc[decimal[0]])} is written with decimals, so it is text"
+        place.warn(found, "write whole numbers if ids are numbers", decimal)
     blank = np.flatnonzero((text.str.strip() != text).to_numpy(bool) & good)
     if len(blank):
         place.warn(f"the id {shown(text.iloc[blank[0]])} has blanks around it, which count", "take them out", blank)

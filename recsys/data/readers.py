@@ -6,23 +6,29 @@ import numpy as np
 
 from recsys.data.config import DataConfig, InteractionColumns
 from recsys.data.dataset import Dataset
+from recsys.data.described import Described
 from recsys.data.entities import EntityTable
+from recsys.data.events import Events
 from recsys.data.findings import Findings
 from recsys.data.interactions import Interactions
-from recsys.data.tables import Described, Events, Tables, read_tables
+from recsys.data.tables import Tables, read_tables
 from recsys.data.vocabulary import Ids, Vocabulary
 from recsys.errors import DataError
 
 
-def read_dataset(config: DataConfig) -> Dataset:
+def read_dataset(config: DataConfig, findings: Findings | None = None) -> Dataset:
     """The tables of ``config``, which `recsys.data.sources.resolve` has filled.
 
     With a test file the dataset holds train and test together; `read_given` tells them apart.
 
+    Args:
+        config: where the tables are.
+        findings: gathers the warnings, which say what is read otherwise than it stands there.
+
     Raises:
         DataError: everything that keeps the tables from being used; `recsys.data.validate` shows it with the warnings.
     """
-    tables = _read(config)
+    tables = _read(config, Findings() if findings is None else findings)
     users = _entities([_ids(part, "user", tables) for part in tables.events], tables.users, tables.integers[0])
     items = _entities([_ids(part, "item", tables) for part in tables.events], tables.items, tables.integers[1])
     parts = [_interactions(part, tables, users.vocabulary, items.vocabulary) for part in tables.events]
@@ -39,16 +45,15 @@ def read_given(config: DataConfig, data: Dataset) -> tuple[Interactions, Interac
     """
     if config.interactions is None or config.test_interactions is None:
         raise DataError("the split 'given' needs data.test_interactions, the file of test interactions")
-    tables = _read(config)
+    tables = _read(config, Findings())
     users, items = data.users.vocabulary, data.items.vocabulary
     train, test = (_interactions(part, tables, users, items) for part in tables.events)
     return train, test
 
 
-def _read(config: DataConfig) -> Tables:
+def _read(config: DataConfig, findings: Findings) -> Tables:
     if config.interactions is None:
         raise DataError("no interactions: set data.interactions to a file, or data.source to a named data set")
-    findings = Findings()
     tables = read_tables(config, findings)
     findings.raise_errors()
     return tables

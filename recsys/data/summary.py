@@ -10,10 +10,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from recsys.data.described import Described
+from recsys.data.events import Events
 from recsys.data.findings import shown
 from recsys.data.keys import Keys
 from recsys.data.schema import Column, Kind
-from recsys.data.tables import Described, Events, Tables
+from recsys.data.tables import Tables
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from recsys.data.vocabulary import Vocabulary
 from recsys.seeding import stream
 from tests.content.tiny_models import WORDS
 
+BOTH = ("aligned", "joined")
 PICTURES = ("image", "colours", "autoencoder", "metric")
 N = 24
 NO_TEXT, NO_PATH, BROKEN, NO_FILE = 3, 5, 7, 9
@@ -43,6 +44,13 @@ def options(kind, request):
         return {"dim": 4, "side": 16, "blocks": 2, "width": 4, "training": {"epochs": 1}}
     if kind == "metric":
         return {"base": {"embedder": "colours"}, "label": "genre", "dim": 4, "batches": 3, "training": {"epochs": 1}}
+    if kind == "elmo":
+        once = {"training": {"epochs": 1}, "mixing": {"epochs": 1}}
+        return {"dim": 4, "characters": 4, "samples": 4, "min_count": 1, "batch_size": 8, **once}
+    if kind == "joined":
+        return {
+            "parts": [{"embedder": "hashing", "columns": ["title"]}, {"embedder": "colours", "columns": ["poster"]}]
+        }
     if kind == "aligned":
         sides = {"text": {"embedder": "hashing", "columns": ["title"]}, "image": {"embedder": "colours"}}
         return {**sides, "dim": 8, "hidden": 8, "training": {"epochs": 2}}
@@ -51,7 +59,7 @@ def options(kind, request):
 
 def columns(kind):
     """What each embedder reads."""
-    if kind == "aligned":
+    if kind in BOTH:
         return ()
     return ("poster",) if kind in PICTURES else ("title",)
 
@@ -105,7 +113,7 @@ def behaviour():
 
 def absent(kind):
     """The rows without anything to embed."""
-    if kind == "aligned":
+    if kind in BOTH:
         return set()  # each row has a text or an image
     return {100 + row for row in ({NO_PATH, BROKEN, NO_FILE} if "poster" in columns(kind) else {NO_TEXT})}
 

@@ -44,6 +44,12 @@ QUICK = {
         "tokens": 256,
         "training": {"epochs": 10, "learning_rate": 0.02, "warmup": 0},
     },
+    "sequence": {
+        "model": {"dim": 8, "heads": 2, "layers": 1, "dropout": 0.0},
+        "n_negatives": 16,
+        "tokens": 256,
+        "training": {"epochs": 10, "learning_rate": 0.02, "warmup": 0},
+    },
 }
 
 

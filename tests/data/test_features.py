@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from recsys.data.categories import ABSENT, RARE
 from recsys.data.entities import EntityTable
-from recsys.data.features import ABSENT, RARE, FeatureOptions, FeatureSet
+from recsys.data.features import FeatureOptions, FeatureSet
 from recsys.data.schema import Schema
 from recsys.data.vocabulary import MISSING, Vocabulary
 from recsys.errors import ArtifactError
@@ -46,7 +47,7 @@ FLOATS = arrays(np.float64, st.integers(2, 40), elements=st.floats(-1e6, 1e6))
 
 
 @given(cells=FLOATS)
-@settings(deadline=None, max_examples=50)
+@settings(deadline=None, max_examples=30)
 def test_standard_numbers_have_mean_zero_and_deviation_one_on_train(cells):
     scaled = values(fitted("numeric", cells), "numeric", cells).astype(np.float64)
     if np.ptp(cells) > 1e-3:
@@ -57,7 +58,7 @@ def test_standard_numbers_have_mean_zero_and_deviation_one_on_train(cells):
 
 
 @given(cells=FLOATS)
-@settings(deadline=None, max_examples=50)
+@settings(deadline=None, max_examples=30)
 def test_quantile_numbers_keep_the_order_and_stay_in_the_normal_range(cells):
     scaled = values(fitted("numeric", cells, numeric="quantile"), "numeric", np.sort(cells))[:, 0]
     if np.ptp(cells):
@@ -145,6 +146,12 @@ def test_growing_appends_categories_and_fits_new_columns_and_moves_nothing():
     assert [column.name for column in grown.columns] == ["x", "size"]
 
 
+def test_columns_that_come_later_are_fitted_with_the_options_of_the_first():
+    old = fitted("categorical", ["a", "a"], numeric="quantile")
+    newer = EntityTable(Vocabulary(np.arange(3)), pd.DataFrame({"y": [1.0, 2.0, 9.0]}), Schema.of({"y": "numeric"}))
+    assert FeatureSet.from_dict(old.to_dict()).grown(newer).columns[1].style == "quantile"
+
+
 def test_an_unknown_kind_of_transform_is_refused():
     with pytest.raises(ArtifactError, match="hologram"):
-        FeatureSet.from_dict({"min_count": 2, "columns": [{"name": "x", "kind": "hologram"}]})
+        FeatureSet.from_dict({"options": {}, "columns": [{"name": "x", "kind": "hologram"}]})

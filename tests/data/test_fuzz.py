@@ -10,7 +10,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from recsys.data.features import FeatureOptions, FeatureSet
 from recsys.data.readers import DataConfig, read_dataset, read_given
+from recsys.data.schema import Kind
 from recsys.data.split import SplitConfig, make_split
 from recsys.data.synthetic import BlockTaste, write_tables
 from recsys.data.validate import to_json, to_text, validate
@@ -291,9 +293,26 @@ def test_a_mutated_input_is_read_or_refused_with_reasons(number, pristine, tmp_p
         assert not message or "the split" in message, "what validates is read; a split may still be empty"
 
 
+@pytest.mark.parametrize("suffix", [".csv", pytest.param(".parquet", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("kind", list(Kind))
+def test_a_kind_that_does_not_suit_a_column_is_refused_or_does_no_harm(kind, suffix, pristine):
+    for column in ("genre", "mood", "size", "blurb"):
+        config = DataConfig.model_validate({**pristine[suffix], "item_schema": {column: str(kind)}})
+        validation = validate(config)
+        if validation.failed:
+            with pytest.raises(RecsysError, match=f"column '{column}'"):
+                read_dataset(config)
+        else:
+            data, split = _prepared(config, "leave_one_out")
+            _assert_sound(data, split)
+
+
 def _assert_sound(data, split):
     assert len(split.train)
     assert np.isfinite(data.interactions.weight).all()
     assert (data.interactions.user >= 0).all()
     assert (data.interactions.item >= 0).all()
     assert len(data.fingerprint) == 16
+    for table, rows in ((data.items, split.train.item), (data.users, split.train.user)):
+        features = FeatureSet.fit(table, np.unique(rows), FeatureOptions(numeric="quantile"))
+        assert all(len(values) == len(table) for values in features.transform(table).values())

@@ -59,7 +59,7 @@ def rows(x: Interactions) -> set[tuple[int, int, int]]:
 
 @pytest.mark.parametrize("name", list(CONFIGS))
 @given(events=EVENTS)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 def test_no_target_is_learnt_from_and_none_is_lost(name, events):
     data = dataset(events)
     split = divided(name, data)
@@ -80,7 +80,7 @@ def test_no_target_is_learnt_from_and_none_is_lost(name, events):
 
 @pytest.mark.parametrize("name", ["leave_one_out", "leave_last_n", "temporal", "user_holdout"])
 @given(events=EVENTS)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 def test_nothing_in_a_history_is_later_than_a_target(name, events):
     split = divided(name, dataset(events))
     for holdout in (split.validation, split.test) if split else ():
@@ -93,7 +93,7 @@ def test_nothing_in_a_history_is_later_than_a_target(name, events):
 
 @pytest.mark.parametrize("name", list(CONFIGS))
 @given(events=EVENTS)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 def test_every_asked_user_has_targets_and_the_rest_are_counted(name, events):
     data = dataset(events)
     split = divided(name, data)
@@ -113,7 +113,7 @@ def test_every_asked_user_has_targets_and_the_rest_are_counted(name, events):
 
 @pytest.mark.parametrize("name", list(CONFIGS))
 @given(events=EVENTS)
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=8, deadline=None)
 def test_a_split_does_not_depend_on_the_order_of_the_file_and_is_the_same_again(name, events):
     a, b = divided(name, dataset(events)), divided(name, dataset(events[::-1]))
     assert (a is None) == (b is None)
@@ -121,7 +121,7 @@ def test_a_split_does_not_depend_on_the_order_of_the_file_and_is_the_same_again(
 
 
 @given(events=EVENTS, n=st.integers(1, 3))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 def test_leave_last_n_takes_n_of_each_asked_user(events, n):
     data = dataset(events)
     try:
@@ -135,7 +135,7 @@ def test_leave_last_n_takes_n_of_each_asked_user(events, n):
 
 
 @given(events=EVENTS)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 def test_held_out_users_are_not_learnt_from(events):
     split = divided("user_holdout", dataset(events))
     if split is None:
@@ -146,7 +146,7 @@ def test_held_out_users_are_not_learnt_from(events):
 
 
 @given(events=EVENTS)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 def test_cold_items_are_ranked_among_themselves_by_users_with_a_history(events):
     split = divided("cold_items", dataset(events))
     if split is None:

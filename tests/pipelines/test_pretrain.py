@@ -3,6 +3,7 @@
 import pytest
 
 from pipelines.config import read_run_config
+from pipelines.similar import similar_to_text
 from pipelines.stages import run_stages
 from pipelines.workspace import Workspace
 from recsys.atomic import read_json
@@ -73,3 +74,13 @@ def test_tables_made_from_content_reach_the_engines_and_are_reused(config, tmp_p
 def test_a_section_that_makes_no_sense_is_named(config, change, message):
     with pytest.raises(ConfigError, match=message):
         read_run_config(config, [change])
+
+
+def test_a_text_finds_the_item_that_says_so(config, tmp_path):
+    settings, workspace = read_run_config(config), Workspace(tmp_path / "out")
+    run_stages(settings, workspace, SilentTracker(), "pretrain")
+    for table in ("text", "tuned"):
+        best = similar_to_text(settings, workspace, "film 7", 3, table).splitlines()[1]
+        assert best.split()[-1] == "7"
+    with pytest.raises(ConfigError, match="did you mean 'text'"):
+        similar_to_text(settings, workspace, "film 7", 3, "txt")

@@ -1,0 +1,40 @@
+"""Embeddings measured on worlds whose answers are known."""
+
+import numpy as np
+import pytest
+
+from recsys.data.interactions import Interactions
+from recsys.data.vocabulary import Vocabulary
+from recsys.embeddings import EmbeddingTable
+from recsys.evaluation.embedding_quality import embedding_quality
+
+ITEMS = Vocabulary(np.arange(40))
+TAGS = [["even", "all"] if row % 2 == 0 else ["odd", "all"] for row in range(40)]
+TRAIN = Interactions.of(np.repeat([0, 1], 5), np.array([0, 2, 4, 6, 8, 1, 3, 5, 7, 9]), np.tile(np.arange(5), 2))
+
+
+def quality(vectors, **rest):
+    return embedding_quality(EmbeddingTable(ITEMS, vectors.astype(np.float32), {}), ITEMS, TAGS, TRAIN, **rest)
+
+
+def test_a_table_that_knows_the_tags_agrees_in_full():
+    vectors = np.array([[1, 0] if row % 2 == 0 else [0, 1] for row in range(40)])
+    found = quality(vectors)
+    assert (found.agreement, found.recall_at_1, found.r_precision, found.alignment) == (1, 1, 1, 0)
+    assert found.uniformity == pytest.approx(np.log(19 / 39 + 20 / 39 * np.exp(-4)), abs=0.01)
+
+
+def test_a_random_table_agrees_as_chance_does():
+    found = quality(np.random.default_rng(0).normal(size=(40, 64)))
+    assert found.agreement == pytest.approx(found.chance, abs=0.1)
+    assert found.r_precision == pytest.approx(19 / 39, abs=0.1)
+    assert found.alignment == pytest.approx(2, abs=0.3)
+
+
+def test_one_half_of_the_tags_in_common_is_a_third_by_jaccard():
+    vectors = np.random.default_rng(0).normal(size=(40, 2))
+    found = embedding_quality(
+        EmbeddingTable(ITEMS, vectors.astype(np.float32), {}), ITEMS, [[f"own{row}", "all"] for row in range(40)], TRAIN
+    )
+    assert found.agreement == pytest.approx(1 / 3)
+    assert found.r_precision == 0
