@@ -61,7 +61,7 @@ class LightGcnConfig(Config):
     alpha: float = Field(0.75, ge=0)
     batch: int = Field(16_384, ge=1)
     metric: str = "ndcg@20"
-    training: LoopOptions = LoopOptions(epochs=20, learning_rate=0.02, warmup=20)
+    training: LoopOptions = LoopOptions(epochs=20, learning_rate=0.01, warmup=20)
 
 
 class LightGcn:
@@ -158,9 +158,9 @@ class _Module(nn.Module):
     def __init__(self, config: LightGcnConfig, train: Interactions, data: Dataset, rng: np.random.Generator) -> None:
         super().__init__()
         matrix = train.to_csr(data.n_users, data.n_items)
-        start, _ = truncated_svd(degrees(matrix, 1, -0.5) @ matrix @ degrees(matrix, 0, -0.5), config.dim, rng)
+        smooth, _ = truncated_svd(degrees(matrix, 1, -0.5) @ matrix @ degrees(matrix, 0, -0.5), config.dim, rng)
         items = rng.standard_normal((data.n_items, config.dim), np.float32) * np.float32(0.01)
-        items[:, : start.shape[1]] += start * np.float32(0.1 * np.sqrt(len(start)))
+        items[:, : smooth.shape[1]] += smooth * np.float32(0.1 * np.sqrt(len(smooth)))
         self.items = nn.Parameter(torch.from_numpy(items))
         own = torch.from_numpy(rng.standard_normal((data.n_users, config.dim), np.float32)) * 0.01
         self.users = nn.Parameter(own) if config.user_vectors else None

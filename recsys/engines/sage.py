@@ -43,6 +43,7 @@ class SageConfig(Config):
         dim: D.
         fan_out: sampled neighbours of whom is placed, and of each of those.
         id_dropout: share of item ids hidden in a training step, so that features and neighbours learn to do alone.
+        alone: share of items that no neighbour speaks to in a training step, for the same reason.
         features: how columns are turned into numbers.
         temperature: scores are cosines divided by it.
         loss: ``sampled_softmax``, ``bpr`` or ``gbce``, against shared negatives.
@@ -56,6 +57,7 @@ class SageConfig(Config):
     dim: int = Field(64, ge=2)
     fan_out: tuple[int, int] = (10, 5)
     id_dropout: float = Field(0.1, ge=0, lt=1)
+    alone: float = Field(0.1, ge=0, lt=1)
     features: FeatureOptions = FeatureOptions()
     temperature: float = Field(0.1, gt=0)
     loss: str = "sampled_softmax"
@@ -224,7 +226,9 @@ class _Task:
         drawn = self.sampler.sample(item, rng)
         users, items = np.unique(user), np.union1d(item, drawn.rows)
         hidden = user * self.data.n_items + item
-        block = sample_block(self.graph, self.data.n_users, users, items, self.config.fan_out, hidden, rng)
+        block = sample_block(
+            self.graph, self.data.n_users, users, items, self.config.fan_out, hidden, self.config.alone, rng
+        )
         device = self.module.anyone.device
         x_items = {name: values[block.items[2]].to(device) for name, values in self.item_values.items()}
         x_users = {name: values[block.users[2]].to(device) for name, values in self.user_values.items()}

@@ -85,7 +85,7 @@ class _Softmax(torch.autograd.Function):
         block = max(_Softmax.BLOCK // max(len(c), 1), 32)
         buffer = u.new_empty(min(block, n), len(c))
         drawn, column = _drawn_positives(candidate_rows, target_rows)
-        bounded = _bound(u, c, offset) < 100
+        bounded = max(_bound(u, c, offset), _bound(u, p, offset)) < 100
         for start in range(0, n, block):
             rows = slice(start, min(start + block, n))
             logits = buffer[: rows.stop - start]

@@ -96,6 +96,7 @@ def sample_block(
     items: Nodes,
     fan_out: tuple[int, int],
     hidden: Nodes,
+    alone: float,
     rng: np.random.Generator,
 ) -> Block:
     """The block of ``users`` and ``items``, with at most ``fan_out`` sampled neighbours of each node.
@@ -107,11 +108,13 @@ def sample_block(
         items: ascending rows.
         fan_out: neighbours of those who are placed, and of their neighbours.
         hidden: edges ``user * n_items + item`` that are to be predicted; no message passes along them.
+        alone: share of ``items`` that get no message at all, so that they learn to stand on their own inputs.
         rng: draws.
     """
     n_items = len(graph) - n_users
     rings: list[tuple[Nodes, Nodes]] = [(users, items)]
     drawn = []
+    lonely = items[rng.random(len(items)) < alone]
     for width in fan_out:
         of_users, of_items = rings[-1]
         their_items = graph.sample(of_users, width, rng)
@@ -119,6 +122,7 @@ def sample_block(
         their_items = np.where(their_items == MISSING, MISSING, their_items - n_users)
         their_items[np.isin(of_users[:, None] * n_items + their_items, hidden)] = MISSING
         their_users[np.isin(their_users * n_items + of_items[:, None], hidden)] = MISSING
+        their_users[np.isin(of_items, lonely)] = MISSING
         drawn.append((their_items, their_users))
         rings.append((_union(of_users, their_users), _union(of_items, their_items)))
     (near_items, near_users), (far_items, far_users) = drawn

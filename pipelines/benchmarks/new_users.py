@@ -1,0 +1,76 @@
+"""Users that training never saw beside users that it did: what an inductive engine loses on them.
+
+``python -m pipelines.benchmarks.new_users pipelines/configs/gowalla.toml --engine sage`` keeps a tenth of the users
+from training, then asks everybody the same way: of each history the last fifth (at random where there is no order) is
+hidden, the rest is given. Seen users weigh so that their histories are as long as those of the new ones.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+BAR = 0.95
+"""New users must reach this share of the seen users' recall@20."""
+
+
+def main(
+    config: Annotated[Path, typer.Argument(help="A run; its data and its engine's options are used.")],
+    engine: Annotated[list[str], typer.Option(help="A kind of engine, or a name in the run; may be repeated.")],
+    share: Annotated[float, typer.Option(help="Share of the users kept from training.")] = 0.1,
+    given: Annotated[float, typer.Option(help="Share of a history that is given.")] = 0.8,
+) -> None:
+    """Prints a row an engine; exit code 1 when new users fall below the bar."""
+    import numpy as np
+
+    from pipelines.config import engine_spec, read_run_config
+    from recsys.data.holdout import Holdout
+    from recsys.data.readers import read_dataset, read_given
+    from recsys.data.sources import resolve
+    from recsys.data.splits.given import given as cut
+    from recsys.engine import Resources
+    from recsys.engines import ENGINES
+    from recsys.evaluation.evaluate import evaluate
+    from recsys.seeding import stream
+    from recsys.tracking import ConsoleTracker
+
+    run, tracker = read_run_config(config), ConsoleTracker()
+    source = resolve(run.data)
+    data = read_dataset(source)
+    events = read_given(source, data)[0] if run.split.protocol == "given" else data.interactions
+    split = cut(events, events, data.n_users, 1 - given, ordered=run.split.protocol != "given", seed=run.seed)
+    asked, history, targets = split.validation.users, split.train, split.validation.targets
+    new = np.zeros(data.n_users, bool)
+    new[stream(run.seed, "new users").permutation(asked)[: round(share * len(asked))]] = True
+    train = history.select(~new[history.user])
+    known = train.item_counts(data.n_items)[targets.item] > 0
+    holdout = Holdout(np.unique(targets.user[known]), history, targets.select(known))
+
+    failed = False
+    for name in engine:
+        spec = engine_spec(name, run.engines.get(name, {}), "engines")
+        fitted = ENGINES[spec.kind](spec.config, Resources(run.seed))
+        fitted.fit(data, train, tracker)
+        result = evaluate(fitted, data, holdout, ks=(20,))
+        recall, is_new = result.values["recall@20"], new[result.users]
+        weights = like(result.history_lengths, is_new)
+        there, here = float(recall[is_new].mean()), float(np.average(recall[~is_new], weights=weights))
+        failed |= there < BAR * here
+        both = f"of {is_new.sum():,} new users {there:.4f}, of seen users {here:.4f}"
+        print(f"{name:<12}recall@20 {both}, ratio {there / here:.3f}", flush=True)
+    raise typer.Exit(1 if failed else 0)
+
+
+def like(lengths: Any, is_new: Any) -> Any:
+    """Weights of the seen users under which their histories are as long as those of the new: by bins of length."""
+    import numpy as np
+
+    bins = np.digitize(lengths, np.quantile(lengths, np.linspace(0, 1, 11)[1:-1]))
+    new, seen = (np.bincount(bins[rows], minlength=10) for rows in (is_new, ~is_new))
+    return (new / np.maximum(seen, 1))[bins[~is_new]]
+
+
+if __name__ == "__main__":
+    typer.run(main)

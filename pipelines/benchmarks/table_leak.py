@@ -1,0 +1,68 @@
+"""What it costs to pretrain a table on the very interactions that the towers learn from.
+
+``python -m pipelines.benchmarks.table_leak`` trains the two-tower model of a run three times: without a table, with one
+learnt from the earlier half of the training interactions (design, decision 4), and with one learnt from all of them,
+which already holds every answer that training asks for. Validation is never inside any table.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pipelines.demo import CONFIG
+
+
+def main(
+    config: Annotated[Path, typer.Argument(help="A run with a two-tower engine.")] = CONFIG,
+    engine: str = "two_tower",
+    pretrainer: Annotated[str, typer.Option(help="The kind of engine that learns the table.")] = "lightgcn",
+    share: Annotated[
+        float, typer.Option(help="The earliest share of the interactions that the honest table sees.")
+    ] = 0.5,
+) -> None:
+    """Prints a row a table."""
+    from pipelines.config import engine_spec, read_run_config
+    from pipelines.deterministic import deterministic
+    from pipelines.pretrain import earliest
+    from recsys.data.readers import read_dataset
+    from recsys.data.sources import resolve
+    from recsys.data.split import make_split
+    from recsys.embeddings import EmbeddingTable
+    from recsys.engine import Pretrainer, Resources
+    from recsys.engines import ENGINES
+    from recsys.evaluation.evaluate import evaluate
+    from recsys.evaluation.intervals import paired_test
+    from recsys.tracking import SilentTracker
+
+    run, tracker = read_run_config(config), SilentTracker()
+    data = read_dataset(resolve(run.data))
+    split = make_split(data, run.split)
+
+    def table(part: float) -> EmbeddingTable:
+        spec = engine_spec(pretrainer, run.engines.get(pretrainer, {}), "engines")
+        learner = ENGINES[spec.kind](spec.config, Resources(run.seed))
+        learner.fit(data, earliest(split.train, part, data), tracker)
+        assert isinstance(learner, Pretrainer), f"{pretrainer} leaves no table"
+        return learner.item_table()
+
+    found = {}
+    for name, part in (("no table", 0.0), ("earlier slice", share), ("the very pairs", 1.0)):
+        tables = {"graph": table(part)} if part else {}
+        options = {**run.engines.get(engine, {}), "tables": list(tables)}
+        spec = engine_spec(engine, options, "engines")
+        with deterministic():
+            model = ENGINES[spec.kind](spec.config, Resources(run.seed, split.validation, tables=tables))
+            model.fit(data, split.train, tracker)
+        result = found[name] = evaluate(model, data, split.test, ks=(10,))
+        print(
+            f"{name:<16}test ndcg@10 {result.mean('ndcg@10'):.4f}  recall@10 {result.mean('recall@10'):.4f}", flush=True
+        )
+    test = paired_test(found["earlier slice"].values["ndcg@10"], found["the very pairs"].values["ndcg@10"])
+    print(f"earlier - very pairs, ndcg@10: {test.difference:+.4f} [{test.low:+.4f}, {test.high:+.4f}], p {test.p:.3f}")
+
+
+if __name__ == "__main__":
+    typer.run(main)

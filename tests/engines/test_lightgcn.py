@@ -1,0 +1,116 @@
+"""LightGCN: propagation against dense matrices, and what a target may not see."""
+
+import numpy as np
+import pytest
+import torch
+
+from recsys.data.interactions import Interactions
+from recsys.engine import Request, Resources
+from recsys.engines.lightgcn import LightGcn, LightGcnConfig, _Task
+from recsys.models.propagation import Propagation
+from recsys.tracking import SilentTracker
+from tests.engines.test_spectral import random_data
+
+DATA = random_data(30, 20)
+QUICK = {"dim": 8, "batch": 64, "n_negatives": 16, "training": {"epochs": 3, "learning_rate": 0.02, "warmup": 0}}
+
+
+def dense_layers(items: np.ndarray, users: np.ndarray, layers: int) -> tuple[np.ndarray, np.ndarray]:
+    """The paper's propagation: powers of the whole normalised adjacency matrix."""
+    matrix = DATA.interactions.to_csr(DATA.n_users, DATA.n_items).toarray()
+    n = DATA.n_users + DATA.n_items
+    adjacency = np.zeros((n, n))
+    adjacency[: DATA.n_users, DATA.n_users :] = matrix
+    adjacency += adjacency.T
+    scale = np.maximum(adjacency.sum(1), 1) ** -0.5
+    adjacency *= scale[:, None] * scale
+    layer = np.concatenate([users, items])
+    total = layer.copy()
+    for _ in range(layers):
+        layer = adjacency @ layer
+        total += layer
+    mean = total / (layers + 1)
+    return mean[: DATA.n_users], mean[DATA.n_users :]
+
+
+@pytest.mark.parametrize("own", [True, False])
+@pytest.mark.parametrize("layers", [1, 2, 3])
+def test_propagation_is_the_mean_of_powers_of_the_dense_adjacency_matrix(layers, own):
+    rng = np.random.default_rng(0)
+    items, users = rng.normal(size=(DATA.n_items, 4)), rng.normal(size=(DATA.n_users, 4)) * own
+    propagation = Propagation(DATA.interactions, DATA.n_users, DATA.n_items, layers)
+    starts = torch.tensor(items, dtype=torch.float32), torch.tensor(users, dtype=torch.float32) if own else None
+    found_users, found_items, _ = propagation(*starts)
+    expected_users, expected_items = dense_layers(items, users, layers)
+    np.testing.assert_allclose(found_users, expected_users, atol=1e-5)
+    np.testing.assert_allclose(found_items, expected_items, atol=1e-5)
+
+
+def test_propagation_is_that_of_the_library_and_so_is_its_gradient():
+    from recsys.models.geometric import geometric
+
+    events = DATA.interactions
+    pairs = np.stack([events.user, events.item + DATA.n_users]).astype(np.int64)
+    both = torch.from_numpy(np.concatenate([pairs, pairs[::-1]], 1))
+    model = geometric().nn.LightGCN(DATA.n_users + DATA.n_items, 4, num_layers=2)
+    weight = model.embedding.weight
+    expected = model.get_embedding(both)
+    found = torch.cat(
+        Propagation(events, DATA.n_users, DATA.n_items, 2)(weight[DATA.n_users :], weight[: DATA.n_users])[:2]
+    )
+    torch.testing.assert_close(found, expected)
+    factor = torch.randn_like(expected)
+    (wanted,) = torch.autograd.grad((expected * factor).sum(), weight, retain_graph=True)
+    (got,) = torch.autograd.grad((found * factor).sum(), weight)
+    torch.testing.assert_close(got, wanted)
+
+
+def fitted(**changes) -> LightGcn:
+    engine = LightGcn(LightGcnConfig.model_validate(QUICK | changes), Resources(1))
+    engine.fit(DATA, DATA.interactions, SilentTracker())
+    return engine
+
+
+@pytest.mark.parametrize("own", [True, False])
+def test_a_known_user_asked_with_the_training_history_gets_the_vector_of_the_propagation(own):
+    engine = fitted(user_vectors=own)
+    task = _Task(engine, DATA.interactions, DATA)
+    torch.manual_seed(0)
+    engine._take(task.module)
+    users = torch.nn.functional.normalize(task.module()[0], dim=1) / engine.config.temperature
+    found = engine.user_vectors(Request.from_dataset(DATA, np.arange(DATA.n_users)))
+    np.testing.assert_allclose(found.dense[found.placed], users.detach().numpy()[found.placed], rtol=1e-4, atol=1e-4)
+
+
+def test_the_edge_that_is_predicted_gives_the_user_nothing():
+    """Were the target inside the user's sum, the gradient of one layer would reach the target through the user."""
+    engine = LightGcn(LightGcnConfig.model_validate(QUICK | {"layers": 1}), Resources(1))
+    engine.counts = DATA.interactions.item_counts(DATA.n_items)
+    task = _Task(engine, DATA.interactions, DATA)
+    users, _, into = task.module()
+    batch = np.arange(len(DATA.interactions))
+    user, item = (torch.from_numpy(c[batch].astype(np.int64)) for c in (DATA.interactions.user, DATA.interactions.item))
+    asking = users[user] - into[item] * task.module.propagation.user_scale[user]
+    for row in range(0, len(batch), 17):
+        (gradient,) = torch.autograd.grad(asking[row].sum(), task.module.items, retain_graph=True)
+        others = DATA.interactions.item[(DATA.interactions.user == user[row].item())]
+        assert gradient[item[row]].abs().max() < 1e-6
+        assert all(gradient[o].abs().max() > 1e-3 for o in others if o != item[row])
+
+
+def test_a_killed_training_ends_as_an_undisturbed_one(tmp_path):
+    whole = fitted()
+    config = LightGcnConfig.model_validate(QUICK)
+    half = LightGcn(config, Resources(1, epochs=1, directory=tmp_path))
+    half.fit(DATA, DATA.interactions, SilentTracker())
+    resumed = LightGcn(config, Resources(1, directory=tmp_path))
+    resumed.fit(DATA, DATA.interactions, SilentTracker())
+    assert np.array_equal(resumed.out, whole.out)
+
+
+def test_repeated_interactions_are_one_edge():
+    twice = DATA.interactions.joined(DATA.interactions)
+    items = torch.randn(DATA.n_items, 4)
+    once, again = (Propagation(e, DATA.n_users, DATA.n_items, 2)(items)[0] for e in (DATA.interactions, twice))
+    torch.testing.assert_close(once, again)
+    assert isinstance(twice, Interactions)
