@@ -17,7 +17,7 @@ demo: $(READY)
 	$(VENV)/bin/recsys demo
 
 test: $(READY)
-	$(VENV)/bin/python -m pytest
+	$(VENV)/bin/python -m pytest -n auto
 
 lint: $(READY)
 	$(VENV)/bin/ruff check .

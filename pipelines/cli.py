@@ -128,14 +128,18 @@ def recommend(
     output: Output = None,
     alias: Annotated[str | None, typer.Option(help="A registered model: alias or version number.")] = None,
     bundle: Annotated[Path | None, typer.Option(help="A bundle folder instead of the registered model.")] = None,
+    dataset: Annotated[
+        Path | None, typer.Option(help="A prepared dataset instead of the run's, such as finetune leaves.")
+    ] = None,
     set_: Set = None,
 ) -> None:
     """The top items of every user, as Parquet parts; resumes after a kill."""
     from pipelines.recommend import run_from
 
     settings, workspace = _open(config, output, set_)
-    _prepared(settings, workspace)
-    print(run_from(settings, workspace, _tracker(), alias=alias, bundle=bundle))
+    if dataset is None:
+        _prepared(settings, workspace)
+    print(run_from(settings, workspace, _tracker(), alias=alias, bundle=bundle, dataset=dataset))
 
 
 @app.command()

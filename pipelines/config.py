@@ -142,6 +142,11 @@ class EngineSpec:
     kind: str
     config: Config
 
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """The engines of the run that this one is made of."""
+        return tuple(getattr(self.config, "parts", ()))
+
 
 def engine_spec(name: str, raw: Mapping[str, Any], where: str = "config") -> EngineSpec:
     """``[engines.NAME]`` as the engine's own config; ``kind`` defaults to the name.
@@ -183,7 +188,7 @@ def read_run_config(path: Path, overrides: Iterable[str] = ()) -> RunConfig:
         ConfigError: names every key that is unknown, missing or of a wrong type, and names that name nothing.
     """
     config = parse(RunConfig, apply_overrides(read_toml(path), overrides), str(path))
-    engine_specs(config)
+    _check_parts(config)
     for name, section in config.pretrain.items():
         pretrain_spec(name, section)
     _named(config, "evaluate.baseline", config.baseline)
@@ -195,6 +200,16 @@ def read_run_config(path: Path, overrides: Iterable[str] = ()) -> RunConfig:
         elif config.promote is None:
             raise ConfigError(f"{path}: [recommend] needs an engine, or a [promote] section whose champion it can ask")
     return config
+
+
+def _check_parts(config: RunConfig) -> None:
+    earlier: set[str] = set()
+    for spec in engine_specs(config):
+        for part in spec.parts:
+            _named(config, f"engines.{spec.name}.parts", part)
+            if part not in earlier:
+                raise ConfigError(f"engines.{spec.name}.parts names {part!r}, which must stand before it in the file")
+        earlier.add(spec.name)
 
 
 def _named(config: RunConfig, key: str, name: str) -> None:

@@ -6,34 +6,35 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from recsys.data.validate import to_json, to_text
-from recsys.data.validate import validate as find
-
 from recsys.config import apply_overrides, parse, read_toml
-from recsys.data.readers import DataConfig, read_dataset
-from recsys.data.sources import SOURCES, resolve
+from recsys.data.config import DataConfig
+from recsys.data.findings import Findings
+from recsys.data.sources import SOURCES, located, resolve
+from recsys.data.summary import summaries
+from recsys.data.tables import read_tables
+from recsys.data.validate import to_json, to_text, validate
 from recsys.errors import ConfigError
 
 
 def list_sources() -> str:
-    """The named public data sets, one a line."""
-    return "\n".join(sorted(SOURCES))
+    """The named public data sets, one a line, and where each is."""
+    width = max(map(len, SOURCES))
+    lines = [f"{name:<{width}}  {_whereabouts(name)}" for name in sorted(SOURCES)]
+    return "\n".join([*lines, "", "recsys data NAME shows what one holds; a config names it as data.source."])
 
 
 def describe_source(name: str) -> str:
-    """A named data set, fetched when it is not there: its files, sizes and the kind of each column.
+    """A named data set, fetched when it is not there: its files, and how each column is understood.
 
     Raises:
-        ConfigError: no such name. DataError: it cannot be fetched.
+        ConfigError: no such name.
+        DataError: it cannot be fetched or read.
     """
     SOURCES[name]  # an unknown name is told apart from a data set that cannot be fetched
-    config = resolve(DataConfig(name=name, source=name))
-    data = read_dataset(config)
-    lines = [f"{name}: {data.n_users} users, {data.n_items} items, {len(data.interactions)} interactions"]
-    lines += [f"  {kind:<14}{path}" for kind, path in _files(config).items()]
-    for kind, table in (("users", data.users), ("items", data.items)):
-        lines += [f"  {kind}.{column:<20}{text}" for column, text in table.schema.to_dict().items()]
-    return "\n".join(lines)
+    found = Findings()
+    tables = read_tables(resolve(DataConfig(name=name, source=name)), found)
+    found.raise_errors()
+    return "\n\n".join(table.to_text() for table in summaries(tables))
 
 
 def data_config(
@@ -59,15 +60,12 @@ def data_config(
 
 def findings(config: DataConfig, as_json: bool) -> tuple[str, bool]:
     """Everything that is wrong with the tables, as text or JSON, and whether an error is among it."""
-    found = find(config)
-    return (to_json(found) if as_json else to_text(found)), any(finding.severity == "error" for finding in found)
+    found = validate(config)
+    return (to_json(found) if as_json else to_text(found)), found.failed
 
 
-def _files(config: DataConfig) -> dict[str, Path]:
-    files = {
-        "interactions": config.interactions,
-        "test": config.test_interactions,
-        "users": config.users,
-        "items": config.items,
-    }
-    return {kind: path for kind, path in files.items() if path is not None}
+def _whereabouts(name: str) -> str:
+    place = located(name)
+    if place is not None:
+        return str(place)
+    return "fetched when it is used" if SOURCES[name].download else "not here: RECSYS_DATA_DIR names the folder"

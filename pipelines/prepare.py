@@ -8,7 +8,9 @@ from typing import Any
 from pipelines.config import RunConfig
 from pipelines.stored_split import save_split
 from pipelines.workspace import Workspace, code_version, file_digest
+from recsys.data.findings import Findings
 from recsys.data.readers import DataConfig, read_dataset, read_given
+from recsys.data.schema import Schema
 from recsys.data.sources import resolve
 from recsys.data.split import Split, make_split
 from recsys.tracking import Tracker
@@ -27,7 +29,8 @@ def run(config: RunConfig, workspace: Workspace, tracker: Tracker) -> None:
     if workspace.reused("prepare", facts, [workspace.dataset, workspace.split], tracker):
         return
     workspace.started("prepare")
-    data = read_dataset(data_config)
+    findings = Findings()
+    data = read_dataset(data_config, findings)
     given = read_given(data_config, data) if config.split.protocol == "given" else None
     split = make_split(data, config.split, given)
     if config.split.refit:
@@ -36,6 +39,11 @@ def run(config: RunConfig, workspace: Workspace, tracker: Tracker) -> None:
     save_split(split, workspace.split)
     workspace.finished("prepare", facts)
     tracker.say(f"prepare: {describe(split)}; {data.n_users} users, {data.n_items} items, dataset {data.fingerprint}")
+    for warning in findings.warnings:
+        tracker.say(f"  warning: {warning}")
+    for name, table in (("users", data.users), ("items", data.items)):
+        if table.schema.columns:
+            tracker.say(f"  {name}: {columns(table.schema)}")
     tracker.log_params({"data": data.name, "data_fingerprint": data.fingerprint, "split": split.protocol})
 
 
@@ -45,6 +53,16 @@ def describe(split: Split) -> str:
         f"{split.protocol}: {len(split.train)} interactions to train on, {len(split.validation)} users validate, "
         f"{len(split.test)} are tested, {split.dropped_users} cannot be asked"
     )
+
+
+def columns(schema: Schema) -> str:
+    """How the columns are understood, so that a wrong guess is seen and corrected in the config.
+
+    Example:
+        >>> columns(Schema.of({"title": "text", "genres": "tags"}))
+        'title text, genres tags(|)'
+    """
+    return ", ".join(f"{name} {column}" for name, column in schema.columns.items())
 
 
 def _facts(config: RunConfig, data: DataConfig) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from pipelines.config import RunConfig
 from pipelines.evaluate import bundle_digest
 from pipelines.promote import open_store
 from pipelines.workspace import Workspace, code_version
+from recsys.data.dataset import Dataset
 from recsys.errors import ConfigError
 from recsys.registry.bundle import Bundle
 from recsys.registry.store import CHAMPION
@@ -25,9 +26,16 @@ def run(config: RunConfig, workspace: Workspace, tracker: Tracker) -> None:
 
 
 def run_from(
-    config: RunConfig, workspace: Workspace, tracker: Tracker, alias: str | None = None, bundle: Path | None = None
+    config: RunConfig,
+    workspace: Workspace,
+    tracker: Tracker,
+    alias: str | None = None,
+    bundle: Path | None = None,
+    dataset: Path | None = None,
 ) -> str:
     """Recommends with the model at ``alias`` (an alias or a version), the bundle, or what the config says.
+
+    The users and their histories are those of ``dataset``, a prepared folder; None takes the run's own.
 
     Returns:
         The folder, the model, and how many users were answered.
@@ -35,7 +43,7 @@ def run_from(
     if config.recommend is None:
         raise ConfigError("the config has no [recommend] section")
     directory, version = _source(config, workspace, alias, bundle)
-    data = workspace.load_dataset()
+    data = workspace.load_dataset() if dataset is None else Dataset.load(dataset)
     facts = {
         "options": config.recommend.options.model_dump(mode="json"),
         "model": bundle_digest(directory),

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 from pipelines.config import EngineSpec, RunConfig, engine_specs
@@ -10,7 +14,7 @@ from pipelines.cost import measured
 from pipelines.curve import CurveTracker
 from pipelines.deterministic import deterministic
 from pipelines.workspace import Workspace, code_version, file_digest
-from recsys.atomic import write_json
+from recsys.atomic import atomic_path, write_json
 from recsys.data.dataset import Dataset
 from recsys.data.split import Split
 from recsys.embeddings import EmbeddingTable
@@ -46,14 +50,17 @@ def train_one(
     """One engine, unless it stands there already."""
     facts = _facts(config, spec, data, split, workspace)
     step, bundle = f"train/{spec.name}", workspace.bundle(spec.name)
-    if workspace.reused(step, facts, [bundle, workspace.training(spec.name)], tracker):
+    kept = workspace.chosen(spec.name) if facts["kept"] else None
+    outputs = [path for path in (bundle, workspace.training(spec.name), kept) if path is not None]
+    if workspace.reused(step, facts, outputs, tracker):
         return
     workspace.started(step)
     checkpoints = workspace.checkpoints(spec.name, facts)
     curve = CurveTracker(tracker)
     resources = Resources(config.seed, split.validation, None, tables, checkpoints / "choose")
     with deterministic(), measured() as cost:
-        engine = fit(spec, data, split, resources, config.split.refit, curve)
+        parts = partial(_parts, config, spec, workspace)
+        engine = fit(spec, data, split, resources, config.split.refit, curve, parts, kept)
     Bundle.of(engine, data, _lineage(config, spec, data, split), data.interactions).save(bundle)
     record = {"fit_seconds": cost.seconds, "peak_memory_mb": cost.peak_memory_mb, "curve": curve.points}
     write_json(workspace.training(spec.name), record)
@@ -63,27 +70,57 @@ def train_one(
 
 
 def fit(
-    spec: EngineSpec, data: Dataset, split: Split, resources: Resources, refit: bool, curve: CurveTracker
+    spec: EngineSpec,
+    data: Dataset,
+    split: Split,
+    resources: Resources,
+    refit: bool,
+    curve: CurveTracker,
+    parts: Callable[[bool], dict[str, Engine]],
+    kept: Path | None,
 ) -> Engine:
     """The engine learnt from ``split.train``; with ``refit`` learnt once more from ``split.refit``.
 
-    Validation chooses the number of epochs; the refit trains that many and looks at no validation.
-    An engine that chooses nothing on validation is learnt from ``split.refit`` at once.
+    Validation chooses the number of epochs and a hybrid's weights; the refit looks at no validation.
+    An engine that chooses nothing on validation is learnt from ``split.refit`` at once, unless a hybrid needs both.
+
+    Args:
+        spec: what is learnt.
+        data: the dataset.
+        split: its split.
+        resources: of the engine.
+        refit: see above.
+        curve: sees the training.
+        parts: gives the fitted engines that this one is made of, those from before the refit when asked with True.
+        kept: where the engine from before the refit is kept; None keeps none.
     """
     kind = ENGINES[spec.kind]
-    engine = kind(spec.config, resources)
+    engine = kind(spec.config, replace(resources, parts=parts(refit)))
     if not refit:
         engine.fit(data, split.train, curve)
         return engine
     epochs: int | None = None
     tracker: Tracker = curve
-    if isinstance(engine, EarlyStopped):
+    if isinstance(engine, EarlyStopped) or spec.parts or kept is not None:
         engine.fit(data, split.train, curve)
-        epochs, tracker = engine.best_epoch, curve.inner  # the refit has no validation: it would blur the curve
+        tracker = curve.inner  # the refit has no validation: it would blur the curve
+        if isinstance(engine, EarlyStopped):
+            epochs = engine.best_epoch
+        if kept is not None:
+            with atomic_path(kept) as beside:
+                engine.save(beside)
     directory = None if resources.directory is None else resources.directory.parent / "refit"
-    engine = kind(spec.config, Resources(resources.seed, None, epochs, resources.tables, directory))
+    engine = kind(engine.config, Resources(resources.seed, None, epochs, resources.tables, directory, parts(False)))
     engine.fit(data, split.refit, tracker)
     return engine
+
+
+def _parts(config: RunConfig, spec: EngineSpec, workspace: Workspace, before_refit: bool) -> dict[str, Engine]:
+    """The engines of this run that ``spec`` is made of."""
+    if not before_refit:
+        return {name: Bundle.load(workspace.bundle(name)).engine for name in spec.parts}
+    kinds = {other.name: other.kind for other in engine_specs(config)}
+    return {name: ENGINES[kinds[name]].load(workspace.chosen(name)) for name in spec.parts}
 
 
 def _facts(config: RunConfig, spec: EngineSpec, data: Dataset, split: Split, workspace: Workspace) -> dict[str, Any]:
@@ -94,6 +131,8 @@ def _facts(config: RunConfig, spec: EngineSpec, data: Dataset, split: Split, wor
         "data": data.fingerprint,
         "split": split.fingerprint,
         "tables": {name: file_digest(workspace.table(name) / "vectors.safetensors") for name in used},
+        "parts": {name: file_digest(workspace.bundle(name) / "manifest.json") for name in spec.parts},
+        "kept": config.split.refit and any(spec.name in other.parts for other in engine_specs(config)),
         "seed": config.seed,
         "code": code_version(*_CODE),
     }

@@ -15,8 +15,9 @@ from typing import Any
 
 from pydantic import Field
 
+from pipelines.config import EngineSpec, engine_spec
 from recsys.atomic import write_json, write_text
-from recsys.config import Config, apply_overrides, parse, read_config
+from recsys.config import Config, apply_overrides, read_config
 from recsys.data.dataset import Dataset
 from recsys.data.readers import DataConfig, read_dataset, read_given
 from recsys.data.sources import resolve
@@ -64,12 +65,36 @@ def draw(space: dict[str, list[Any]], trials: int, seed: int, name: str) -> list
     return [combinations[row] for row in order]
 
 
+def read_tune_config(path: Path) -> TuneConfig:
+    """The search at ``path``; every value of every option is checked here, before the first trial.
+
+    Raises:
+        ConfigError: an engine, an option or a value that does not exist.
+    """
+    config = read_config(path, TuneConfig)
+    for name, space in config.space.items():
+        for option, values in space.items():
+            for value in values:
+                spec(name, {option: value})
+    return config
+
+
+def spec(name: str, options: dict[str, Any]) -> EngineSpec:
+    """One combination as the engine's config.
+
+    Example:
+        >>> spec("ease", {"regularisation": 7}).config.regularisation
+        7.0
+    """
+    raw = apply_overrides({}, [f"{key}={json.dumps(value)}" for key, value in options.items()])
+    return engine_spec(name, raw, "space")
+
+
 def try_one(name: str, options: dict[str, Any], data: Dataset, split: Split, config: TuneConfig) -> dict[str, Any]:
     """Fits one combination on train and scores it on validation."""
-    kind = ENGINES[name]
-    raw = apply_overrides({}, [f"{key}={json.dumps(value)}" for key, value in options.items()])
+    chosen = spec(name, options)
     started = time.monotonic()
-    engine = kind(parse(kind.Config, raw, f"space.{name}"), Resources(config.seed, split.validation))
+    engine = ENGINES[chosen.kind](chosen.config, Resources(config.seed, split.validation))
     engine.fit(data, split.train, SilentTracker())
     seconds = time.monotonic() - started
     k = parse_metric(config.metric)[1]
@@ -129,7 +154,7 @@ def main() -> None:
     parser.add_argument("--output", type=Path, help="default: runs/tune/NAME")
     arguments = parser.parse_args()
     try:
-        config = read_config(arguments.config, TuneConfig)
+        config = read_tune_config(arguments.config)
         best = tune(config, arguments.output or Path("runs/tune") / config.name)
     except ConfigError as error:
         raise SystemExit(f"error: {error}") from error

@@ -26,7 +26,8 @@ class Workspace:
     """The output folder of one run.
 
     ``dataset/``, ``split/``, ``tables/NAME/``, ``bundles/NAME/``, ``report.json``, ``report.html``, ``decision.json``,
-    ``recommendations/``; ``checkpoints/`` holds unfinished training and ``stages/`` what each step was made from.
+    ``recommendations/``; ``chosen/NAME/`` holds parts of hybrids from before a refit, ``checkpoints/``
+    unfinished training and ``stages/`` what each step was made from.
     """
 
     directory: Path
@@ -60,6 +61,10 @@ class Workspace:
     def training(self, name: str) -> Path:
         """What training engine ``name`` cost, and its curve."""
         return self.directory / "bundles" / f"{name}.training.json"
+
+    def chosen(self, name: str) -> Path:
+        """Engine ``name`` as learnt before the refit, for the hybrids that weigh it."""
+        return self.directory / "chosen" / name
 
     def checkpoints(self, name: str, facts: Mapping[str, Any]) -> Path:
         """Unfinished training from exactly these facts; other facts never resume from it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, Self, runtime_checkable
@@ -103,6 +104,7 @@ class Resources:
         epochs: overrides the number of epochs (a refit uses what validation chose).
         tables: pretrained embeddings by name.
         directory: where an engine may keep checkpoints and resume from them; None keeps none.
+        parts: fitted engines by name, for an engine that is made of others.
     """
 
     seed: int = 0
@@ -110,6 +112,7 @@ class Resources:
     epochs: int | None = None
     tables: dict[str, EmbeddingTable] = field(default_factory=dict)
     directory: Path | None = None
+    parts: Mapping[str, Engine] = field(default_factory=dict)
 
 
 class Engine(Protocol):
@@ -121,6 +124,8 @@ class Engine(Protocol):
     """Whether a user that training never saw is placed from the history or the features."""
     can_place_new_items: ClassVar[bool]
     """Whether an item without interactions is placed from its features."""
+    config: Any
+    """The options; a fit that chooses some on validation leaves what it chose here."""
 
     def __init__(self, config: Any, resources: Resources = ...) -> None: ...
 

@@ -56,15 +56,26 @@ class Ranker:
         for start in range(0, len(users) if depth else 0, self._block):
             block = slice(start, min(start + self._block, len(users)))
             part = users.take(block)
-            table = self._scores(part)
-            self._bar(table, part, None if exclude is None else exclude.take(block))
-            rows[block, :depth], scores[block, :depth] = _best(table, depth)
-        rows[np.isneginf(scores)] = MISSING
-        if self._rows is not None:
-            rows = np.append(self._rows, MISSING)[rows]
+            best = self.ranked(self.scores(part), part, depth, None if exclude is None else exclude.take(block))
+            rows[block, :depth], scores[block, :depth] = best
         return rows, scores
 
-    def _scores(self, users: Vectors) -> torch.Tensor:
+    def ranked(self, table: torch.Tensor, users: Vectors, k: int, exclude: Histories | None = None) -> Ranked:
+        """The ``k`` best of one block, at most as many as there are candidates.
+
+        Args:
+            table: [B, C] scores of the candidates, overwritten where they must not be returned.
+            users: [B], who of them is placed.
+            k: length of a list.
+            exclude: see `top_k`.
+        """
+        self._bar(table, users, exclude)
+        rows, scores = _best(table, k)
+        rows[np.isneginf(scores)] = MISSING
+        return (rows if self._rows is None else np.append(self._rows, MISSING)[rows]), scores
+
+    def scores(self, users: Vectors) -> torch.Tensor:
+        """[B, C]: the score of every candidate for a block of users; the next call overwrites it."""
         if len(self._buffer) < len(users):
             self._buffer = torch.empty((min(self._block, max(len(users), 1)), self._width))
         table = self._buffer[: len(users)]

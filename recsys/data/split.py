@@ -15,7 +15,7 @@ from recsys.data.splits.given import given
 from recsys.data.splits.last_n import leave_last_n
 from recsys.data.splits.temporal import moments, temporal
 from recsys.data.splits.user_holdout import user_holdout
-from recsys.errors import ConfigError
+from recsys.errors import ConfigError, DataError
 
 
 class SplitConfig(Config):
@@ -49,7 +49,7 @@ class SplitConfig(Config):
 def make_split(
     data: Dataset, config: SplitConfig, given_files: tuple[Interactions, Interactions] | None = None
 ) -> Split:
-    """The split of ``data`` that ``config`` names.
+    """The split of ``data`` that ``config`` names; none of its parts is empty.
 
     Args:
         data: everything.
@@ -60,6 +60,17 @@ def make_split(
         ConfigError: the protocol needs something that the data does not have.
         DataError: a part would be empty.
     """
+    split = _made(data, config, given_files)
+    for part, what in ((split.train, "train on"), (split.validation, "validate with"), (split.test, "test with")):
+        if not len(part):
+            raise DataError(
+                f"the split {split.protocol!r} leaves nothing to {what} of {len(data.interactions)} interactions of "
+                f"{data.n_users} users with {data.n_items} items; give more data or another [split]"
+            )
+    return split
+
+
+def _made(data: Dataset, config: SplitConfig, given_files: tuple[Interactions, Interactions] | None) -> Split:
     events = data.interactions
     if config.protocol == "leave_one_out":
         return leave_last_n(events, data.n_users)

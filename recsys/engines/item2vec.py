@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -11,7 +10,6 @@ import torch
 from numpy.typing import NDArray
 from pydantic import Field
 from safetensors.numpy import load_file, save_file
-from torch import Tensor, nn
 
 from recsys.atomic import atomic_path, read_json, write_json
 from recsys.config import Config, parse
@@ -21,13 +19,10 @@ from recsys.data.interactions import Interactions
 from recsys.data.vocabulary import Vocabulary
 from recsys.embeddings import EmbeddingTable
 from recsys.engine import Request, Resources, Vectors
-from recsys.negatives import NEGATIVES
+from recsys.engines.skip_gram import SkipGram, nearby_pairs
 from recsys.tracking import Tracker
 from recsys.training.loop import LoopOptions
 from recsys.training.loop import train as run_loop
-
-Pairs = NDArray[np.int64]
-"""int64 [N, 2]: an item and an item near it in the same history."""
 
 
 class Item2VecConfig(Config):
@@ -73,7 +68,9 @@ class Item2Vec:
     def fit(self, data: Dataset, train: Interactions, tracker: Tracker) -> None:
         self.items, self.fingerprint = data.items.vocabulary, train.fingerprint
         torch.manual_seed(self.resources.seed)
-        task = _SkipGram(self.config, train, data.n_items)
+        config, pairs = self.config, nearby_pairs(train, self.config.window)
+        counts = train.item_counts(data.n_items)
+        task = SkipGram(lambda *_: pairs, counts, config.dim, config.negatives, config.k, config.batch_pairs)
         run_loop(
             task,
             self.config.training,
@@ -85,7 +82,7 @@ class Item2Vec:
         )
         self.inner = task.module.inner.weight.detach().cpu().numpy()
         self.outer = task.module.outer.weight.detach().cpu().numpy()
-        self.trained = train.item_counts(data.n_items) > 0
+        self.trained = counts > 0
 
     def user_vectors(self, request: Request) -> Vectors:
         rows = np.append(self.trained, False)[self.items.rows(request.items.vocabulary.ids)]
@@ -126,50 +123,3 @@ class Item2Vec:
         engine.inner, engine.outer, engine.trained = arrays["inner"], arrays["outer"], arrays["trained"].astype(bool)
         engine.fingerprint = read_json(directory / "state.json")["train"]
         return engine
-
-
-class _Tables(nn.Module):
-    def __init__(self, n: int, dim: int) -> None:
-        super().__init__()
-        self.inner = nn.Embedding(n, dim)
-        self.outer = nn.Embedding(n, dim)
-        for table in (self.inner, self.outer):
-            nn.init.normal_(table.weight, std=dim**-0.5 / 2)
-
-
-class _SkipGram:
-    """All pairs of nearby items of every history, in random order, against shared negatives."""
-
-    def __init__(self, config: Item2VecConfig, train_on: Interactions, n_items: int) -> None:
-        self.config = config
-        self.module = _Tables(n_items, config.dim)
-        self.pairs = nearby_pairs(train_on, config.window)
-        self.sampler = NEGATIVES["popularity"](train_on.item_counts(n_items), config.negatives, alpha=0.75)
-
-    def batches(self, epoch: int, rng: np.random.Generator) -> Sequence[Pairs]:
-        order = rng.permutation(len(self.pairs))
-        size = self.config.batch_pairs
-        return [self.pairs[order[start : start + size]] for start in range(0, len(order), size)]
-
-    def loss(self, batch: Pairs, rng: np.random.Generator) -> Tensor:
-        device = self.module.inner.weight.device
-        drawn = torch.from_numpy(self.sampler.sample(batch[:, 1], rng).rows).to(device)
-        rows = torch.from_numpy(batch).to(device)
-        centre, near = self.module.inner(rows[:, 0]), self.module.outer(rows[:, 1])
-        against = (centre @ self.module.outer(drawn).T).masked_fill(drawn == rows[:, 1:], -torch.inf)
-        positive = nn.functional.softplus(-(centre * near).sum(1))
-        negative = nn.functional.softplus(against).mean(1) * self.config.k
-        return (positive + negative).mean()
-
-    def validate(self) -> float | None:
-        return None
-
-
-def nearby_pairs(train_on: Interactions, window: int) -> Pairs:
-    """int64 [N, 2]: both directions of every pair of events of a user at most ``window`` steps apart."""
-    found = []
-    for step in range(1, window + 1):
-        same = train_on.user[step:] == train_on.user[:-step]
-        pair = np.stack([train_on.item[:-step][same], train_on.item[step:][same]], 1).astype(np.int64)
-        found += [pair, pair[:, ::-1]]
-    return np.concatenate(found)

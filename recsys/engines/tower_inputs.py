@@ -32,6 +32,7 @@ class TowerInputs:
         trained_items: bool [I], whether training held an interaction of the item; others are as good as unknown.
         trained_users: bool [U].
         tables: pretrained item tables by input name, each the ids of its rows.
+        clock: whether the times of histories are moments, and not just an order.
     """
 
     items: Vocabulary
@@ -41,6 +42,7 @@ class TowerInputs:
     trained_items: NDArray[np.bool_]
     trained_users: NDArray[np.bool_]
     tables: dict[str, Vocabulary]
+    clock: bool
 
     def item_values(self, items: EntityTable) -> dict[str, Tensor]:
         """Input name -> values [n, ...] of ``items``."""
@@ -67,7 +69,7 @@ class TowerInputs:
         self.items.save(directory / "items.parquet")
         self.users.save(directory / "users.parquet")
         features = {"items": self.item_features.to_dict(), "users": self.user_features.to_dict()}
-        write_json(directory / "features.json", {**features, "tables": list(self.tables)})
+        write_json(directory / "features.json", {**features, "tables": list(self.tables), "clock": self.clock})
         for name, vocabulary in self.tables.items():
             vocabulary.save(directory / f"{name}.parquet")
         trained = {"items": self.trained_items, "users": self.trained_users}
@@ -85,6 +87,7 @@ class TowerInputs:
             trained["items"].astype(bool),
             trained["users"].astype(bool),
             {name: Vocabulary.load(directory / f"{name}.parquet") for name in raw["tables"]},
+            bool(raw["clock"]),
         )
 
 

@@ -27,7 +27,7 @@ from recsys.engines.history_task import HistoryTask
 from recsys.engines.tower_inputs import TowerInputs
 from recsys.errors import ConfigError
 from recsys.evaluation.evaluate import score_metric
-from recsys.losses import LOSSES
+from recsys.losses import LOSSES, Loss
 from recsys.models.build import ModelOptions, build_two_tower
 from recsys.models.grow import take_over
 from recsys.models.two_tower import TableEncoder, TwoTowerModel
@@ -53,6 +53,7 @@ class TwoTowerConfig(Config):
         n_negatives: C, negatives a batch.
         alpha: negatives are drawn by popularity to this power.
         tokens: positions a batch.
+        label_smoothing: share of a target's probability that is spread over the catalogue; softmax losses only.
         metric: what validation maximises.
         training: the loop.
     """
@@ -69,6 +70,7 @@ class TwoTowerConfig(Config):
     n_negatives: int = Field(1024, ge=1)
     alpha: float = Field(0.75, ge=0)
     tokens: int = Field(4096, ge=16)
+    label_smoothing: float = Field(0.0, ge=0, lt=1)
     metric: str = "ndcg@10"
     training: LoopOptions = LoopOptions()
 
@@ -106,6 +108,7 @@ class TwoTower:
             train.item_counts(data.n_items) > 0,
             np.bincount(train.user, minlength=data.n_users) > 0,
             {f"table_{name}": table.vocabulary for name, table in tables.items()},
+            data.clock,
         )
         torch.manual_seed(self.resources.seed)
         self.model = self._built({name: table.vectors for name, table in tables.items()})
@@ -138,6 +141,7 @@ class TwoTower:
             _marked(before.trained_items, items.rows(data.items.vocabulary.ids)[train.item], len(items)),
             _marked(before.trained_users, users.rows(data.users.vocabulary.ids)[train.user], len(users)),
             before.tables,
+            before.clock,
         )
         torch.manual_seed(self.resources.seed)
         tables = {name: encoder.vectors.numpy() for name, encoder in parent._table_encoders().items()}
@@ -155,9 +159,10 @@ class TwoTower:
         vectors, _ = self._encode(request.items)
         placed = self.inputs.placed(request.items)
         histories = _without(request.histories, ~placed).last(self.config.max_history)
-        parts = (histories.items.astype(np.int64), histories.steps_ago(), histories.users())
-        rows, steps_ago, owner = (torch.from_numpy(part).to(vectors.device) for part in parts)
-        pooled = self.model.pooling.at_end(vectors[rows], steps_ago, owner, len(histories))
+        parts = (histories.items.astype(np.int64), histories.steps_ago(), histories.users(), histories.times)
+        rows, steps_ago, owner, times = (torch.from_numpy(part).to(vectors.device) for part in parts)
+        moments = times if self.inputs.clock else None
+        pooled = self.model.history.at_end(vectors[rows], steps_ago, owner, len(histories), moments)
         values = {name: v.to(vectors.device) for name, v in self.inputs.user_values(request.users).items()}
         own = self.model.encode_users(values).expand(len(request), -1, -1)
         return Vectors(dense=self.model.user_vectors(pooled, own).cpu().numpy())
@@ -178,7 +183,7 @@ class TwoTower:
 
     @classmethod
     def load(cls, directory: Path) -> Self:
-        engine = cls(parse(TwoTowerConfig, read_json(directory / "config.json"), str(directory / "config.json")))
+        engine = cls(parse(cls.Config, read_json(directory / "config.json"), str(directory / "config.json")))
         training = read_json(directory / "training.json")
         engine.best_epoch, engine.curve = training["best_epoch"], training["curve"]
         engine.inputs = TowerInputs.load(directory)
@@ -210,6 +215,8 @@ class TwoTower:
             len(self.inputs.items),
             len(self.inputs.users),
             {f"table_{name}": TableEncoder(torch.tensor(vectors), dim) for name, vectors in tables.items()},
+            self.config.max_history,
+            self.inputs.clock,
         )
 
     def _table_encoders(self) -> dict[str, TableEncoder]:
@@ -242,14 +249,23 @@ class TwoTower:
             data.n_users,
             self.inputs.item_values(data.items),
             self.inputs.user_values(data.users),
-            LOSSES[config.loss](),
+            self._loss(),
             sampler,
             config.max_history,
             config.context,
             config.tokens,
             self._validation(data),
             new,
+            self.inputs.clock,
         )
+
+    def _loss(self) -> Loss:
+        smoothing = self.config.label_smoothing
+        if not smoothing:
+            return LOSSES[self.config.loss]()
+        if self.config.loss not in ("full_softmax", "sampled_softmax"):
+            raise ConfigError(f"label_smoothing = {smoothing} needs a softmax loss, not {self.config.loss!r}")
+        return LOSSES[self.config.loss](label_smoothing=smoothing)
 
     def _validation(self, data: Dataset) -> Callable[[], float] | None:
         holdout = self.resources.validation

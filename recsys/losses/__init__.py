@@ -1,8 +1,8 @@
 """Losses of the two towers, by name.
 
-A loss is built as ``LOSSES[name]()`` and called as ``loss(users, candidates, positives, candidate_rows, target_rows,
-log_q)``; it gives the mean over positions. All logits are inner products: whatever temperature or normalisation applies
-is already in the vectors.
+A loss is built as ``LOSSES[name]()``, the softmax ones also with ``label_smoothing``, and called as ``loss(users,
+candidates, positives, candidate_rows, target_rows, log_q)``; it gives the mean over positions. All logits are inner
+products: whatever temperature or normalisation applies is already in the vectors.
 
     users           [N, D]  one vector a position
     candidates      [C, D]  shared by all positions
@@ -34,7 +34,7 @@ class Loss(Protocol):
     ) -> Tensor: ...
 
 
-LOSSES: Choices[Callable[[], Loss]] = Choices(
+LOSSES: Choices[Callable[..., Loss]] = Choices(
     "loss",
     {
         "sampled_softmax": "recsys.losses.softmax:SampledSoftmax",

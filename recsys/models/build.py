@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Literal
 
 from pydantic import Field
 from torch import nn
@@ -11,8 +12,8 @@ from recsys.config import Config
 from recsys.data.features import FeatureColumn
 from recsys.encoders import ENCODERS
 from recsys.encoders.encoder import as_module
+from recsys.encoders.sequence import SEQUENCES, SequenceEncoder, SequenceShape
 from recsys.models.fusion import FUSIONS
-from recsys.models.pooling import POOLINGS
 from recsys.models.two_tower import IdEncoder, Tower, TwoTowerModel
 
 
@@ -26,12 +27,17 @@ class ModelOptions(Config):
         id_dropout: share of ids hidden in a training step.
         item_fusion: how the item's inputs are joined.
         user_fusion: how history and user inputs are joined.
-        pooling: of the history, ``decayed`` (one fixed rate) or ``learned`` (rates and saliences).
-        heads: of the learned pooling.
+        pooling: the history encoder, by its name in `recsys.encoders.sequence`.
+        heads: of the learned pooling, or of attention.
+        layers: of the history encoder.
+        expansion: width of its perceptrons, in units of D.
+        positions: how attention knows the order: ``recency``, ``rotary`` or ``relative``.
+        clock: whether the moments of a history are an input, where the data has a clock.
+        masked: share of the positions that the ``masked`` encoder hides in training.
         rate: of the decayed pooling, the weight of a step.
         similarity: ``cosine`` or ``dot``.
         temperature: divides the logits.
-        dropout: in pooled histories and fusions.
+        dropout: in history encoders and fusions.
         item_bias: a learned bias an item id.
         numeric: encoder of numeric columns: ``linear``, ``periodic`` or ``piecewise``.
     """
@@ -44,6 +50,11 @@ class ModelOptions(Config):
     user_fusion: str = "concat"
     pooling: str = "learned"
     heads: int = Field(4, ge=1)
+    layers: int = Field(2, ge=1)
+    expansion: int = Field(4, ge=1)
+    positions: Literal["recency", "rotary", "relative"] = "recency"
+    clock: bool = True
+    masked: float = Field(0.3, gt=0, lt=1)
     rate: float = Field(0.8, gt=0, le=1)
     similarity: str = Field("cosine", pattern="^(cosine|dot)$")
     temperature: float = Field(0.07, gt=0)
@@ -59,6 +70,8 @@ def build_two_tower(
     n_items: int,
     n_users: int,
     tables: Mapping[str, nn.Module],
+    length: int,
+    clock: bool,
 ) -> TwoTowerModel:
     """A two-tower model over the given columns.
 
@@ -69,6 +82,8 @@ def build_two_tower(
         n_items: rows of the item id table.
         n_users: rows of the user id table.
         tables: pretrained encoders of items by name, from rows to [n, dim].
+        length: the longest history that a user vector sees.
+        clock: whether the data has moments, and not just an order.
     """
     item_inputs = _encoders(item_columns, options) | dict(tables)
     if options.item_id or not item_inputs:
@@ -76,14 +91,11 @@ def build_two_tower(
     user_inputs = _encoders(user_columns, options)
     if options.user_id:
         user_inputs["__id__"] = IdEncoder(n_users, options.dim, options.id_dropout)
-    pooling = (
-        POOLINGS["learned"](options.dim, options.heads)
-        if options.pooling == "learned"
-        else POOLINGS[options.pooling](options.dim, options.rate)
-    )
+    encoder = _history(options, length, clock)
     return TwoTowerModel(
         Tower(item_inputs, _fusion(options.item_fusion, len(item_inputs), options)),
-        pooling,
+        as_module(encoder),
+        encoder.heads,
         user_inputs,
         _fusion(options.user_fusion, 1 + len(user_inputs), options),
         options.dim,
@@ -91,6 +103,31 @@ def build_two_tower(
         options.temperature,
         options.dropout,
         _bias(n_items) if options.item_bias else None,
+    )
+
+
+def build_tower(columns: Sequence[FeatureColumn], options: ModelOptions, n_ids: int | None = None) -> Tower:
+    """One encoder a column, with ``n_ids`` an id vector beside them, and the sum of what they give."""
+    inputs = _encoders(columns, options)
+    if n_ids is not None:
+        inputs["__id__"] = IdEncoder(n_ids, options.dim, options.id_dropout if inputs else 0.0)
+    return Tower(inputs, _fusion("sum", len(inputs), options))
+
+
+def _history(options: ModelOptions, length: int, clock: bool) -> SequenceEncoder:
+    return SEQUENCES[options.pooling].build(
+        SequenceShape(
+            options.dim,
+            options.heads,
+            options.layers,
+            options.expansion,
+            options.dropout,
+            options.positions,
+            length,
+            options.rate,
+            options.clock and clock,
+            options.masked,
+        )
     )
 
 

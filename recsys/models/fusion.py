@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from recsys.choices import Choices
+from recsys.encoders.dropout import ByteDropout
 
 
 class SumFusion(nn.Module):
@@ -34,7 +35,7 @@ class GatedFusion(nn.Module):
     def __init__(self, inputs: int, dim: int, dropout: float = 0.0) -> None:
         super().__init__()
         self.gate = nn.Linear(inputs * dim, inputs)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = ByteDropout(dropout)
         nn.init.zeros_(self.gate.weight)
         nn.init.zeros_(self.gate.bias)
 
@@ -53,7 +54,7 @@ class ConcatFusion(nn.Module):
     def __init__(self, inputs: int, dim: int, dropout: float = 0.0) -> None:
         super().__init__()
         self.hidden = nn.Linear(inputs * dim, 2 * dim)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = ByteDropout(dropout)
         self.out = nn.Linear(2 * dim, dim)
         nn.init.zeros_(self.out.weight)
         nn.init.zeros_(self.out.bias)

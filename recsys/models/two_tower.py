@@ -7,7 +7,8 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from recsys.models.pooling import DecayedPooling
+from recsys.encoders.dropout import ByteDropout
+from recsys.encoders.sequence import SequenceEncoder
 
 Features = Mapping[str, Tensor]
 """Feature name -> values, one row an entity; the only string-keyed value in the model."""
@@ -24,18 +25,19 @@ class IdEncoder(nn.Module):
 
     def __init__(self, size: int, dim: int, drop: float = 0.0) -> None:
         super().__init__()
-        self.table = nn.Embedding(size, dim)
+        self.table = nn.Embedding(size, dim, sparse=True)
         self.absent = nn.Parameter(torch.zeros(dim))
         self.drop = drop
-        nn.init.normal_(self.table.weight, std=dim**-0.5)
+        nn.init.normal_(self.table.weight, std=0.02)
 
     def forward(self, rows: Tensor) -> Tensor:
         """int64 [n], MISSING allowed -> [n, D]."""
         hidden = rows < 0
         if self.training and self.drop:
             hidden = hidden | (torch.rand(len(rows), device=rows.device) < self.drop)
-        vectors: Tensor = self.table(rows.clamp(min=0))
-        return torch.where(hidden[:, None], self.absent, vectors)
+        shown = ~hidden
+        vectors: Tensor = self.table(rows[shown])
+        return self.absent.to(vectors.dtype).expand(len(rows), -1).index_put((shown,), vectors)
 
     def grown(self, size: int) -> IdEncoder:
         """With ``size`` rows; old rows keep their vectors, new ones begin at the missing vector."""
@@ -99,24 +101,26 @@ class Tower(nn.Module):
 
 
 class TwoTowerModel(nn.Module):
-    """Item tower, history pooling over the item tower's own vectors, user tower, and how they meet.
+    """Item tower, history encoder over the item tower's own vectors, user tower, and how they meet.
 
     Args:
         items: the item tower; it serves both what is scored and the histories.
-        pooling: from item vectors to the pooled past at each position.
+        pooling: the history encoder, from item vectors to the past at each position; see `recsys.encoders.sequence`.
+        heads: vectors of D that the history encoder gives a position.
         users: encoders of the user's inputs; the pooled history joins them as one more.
         user_fusion: fuses history and user inputs.
         dim: D.
         cosine: both sides normalised to length one; otherwise the plain inner product.
         temperature: divides the logits; it is inside the user vectors.
-        dropout: share of the history's item vectors' components dropped in training.
+        dropout: share of the encoded history's components dropped in training.
         bias: whether each item id has a bias, one more column against a user's 1.
     """
 
     def __init__(
         self,
         items: Tower,
-        pooling: DecayedPooling,
+        pooling: nn.Module,
+        heads: int,
         users: Mapping[str, nn.Module],
         user_fusion: nn.Module,
         dim: int,
@@ -128,15 +132,15 @@ class TwoTowerModel(nn.Module):
         super().__init__()
         self.items = items
         self.pooling = pooling
-        self.project = nn.Linear(pooling.heads * dim, dim, bias=False)
+        self.project = nn.Linear(heads * dim, dim, bias=False)
         self.users = nn.ModuleDict(users)
         self.user_fusion = user_fusion
         self.cosine = cosine
         self.temperature = temperature
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = ByteDropout(dropout)
         self.bias = bias
         with torch.no_grad():
-            self.project.weight.copy_(torch.eye(dim).repeat(1, pooling.heads) / pooling.heads)
+            self.project.weight.copy_(torch.eye(dim).repeat(1, heads) / heads)
 
     def item_vectors(self, features: Features) -> Tensor:
         """[n, D], of length one when cosine; without the bias column."""
@@ -149,6 +153,12 @@ class TwoTowerModel(nn.Module):
             return vectors
         return torch.cat([vectors, self.bias(features["__id__"])], 1)
 
+    @property
+    def history(self) -> SequenceEncoder:
+        """The history encoder as what it also is."""
+        encoder: SequenceEncoder = self.pooling  # type: ignore[assignment]
+        return encoder
+
     def encode_users(self, features: Features) -> Tensor:
         """[B, M, D]: the user's own inputs, computed once a user; M may be 0."""
         encoded = [encoder(features[name]) for name, encoder in self.users.items()]
@@ -160,7 +170,7 @@ class TwoTowerModel(nn.Module):
         """Scored user vectors.
 
         Args:
-            pooled: [n, H * D], the pooled history.
+            pooled: [n, H * D], the encoded history.
             own: [n, M, D] from `encode_users`.
 
         Returns:

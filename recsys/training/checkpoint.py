@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,12 +31,12 @@ class Checkpoint:
         self,
         progress: Mapping[str, Any],
         module: nn.Module,
-        optimizer: torch.optim.Optimizer,
+        optimizers: Sequence[torch.optim.Optimizer],
         ema: nn.Module | None,
         best: Mapping[str, Tensor],
     ) -> None:
         """Replaces the file atomically."""
-        parts = {"module": module.state_dict(), "best": best, "optimizer": _moments(optimizer)}
+        parts = {"module": module.state_dict(), "best": best, "optimizer": _moments(optimizers)}
         if ema is not None:
             parts["ema"] = ema.state_dict()
         tensors = {f"{part}/{k}": v.detach().cpu().clone() for part, values in parts.items() for k, v in values.items()}
@@ -45,7 +45,7 @@ class Checkpoint:
             save_file(tensors, beside, metadata)
 
     def restore(
-        self, module: nn.Module, optimizer: torch.optim.Optimizer, ema: nn.Module | None
+        self, module: nn.Module, optimizers: Sequence[torch.optim.Optimizer], ema: nn.Module | None
     ) -> tuple[dict[str, Any], dict[str, Tensor]] | None:
         """Loads what `save` wrote into the arguments; the progress and best weights, or None to start anew."""
         try:
@@ -59,7 +59,8 @@ class Checkpoint:
         module.load_state_dict(_part(tensors, "module"))
         if ema is not None:
             ema.load_state_dict(_part(tensors, "ema"))
-        _load_moments(optimizer, _part(tensors, "optimizer"))
+        for place, optimizer in enumerate(optimizers):
+            _load_moments(optimizer, _part(tensors, f"optimizer/{place}"))
         return json.loads(metadata["progress"]), _part(tensors, "best")
 
 
@@ -67,9 +68,13 @@ def _part(tensors: Mapping[str, Tensor], name: str) -> dict[str, Tensor]:
     return {key[len(name) + 1 :]: value for key, value in tensors.items() if key.startswith(f"{name}/")}
 
 
-def _moments(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
-    state = optimizer.state_dict()["state"]
-    return {f"{number}/{key}": value for number, values in state.items() for key, value in values.items()}
+def _moments(optimizers: Sequence[torch.optim.Optimizer]) -> dict[str, Tensor]:
+    return {
+        f"{place}/{number}/{key}": value
+        for place, optimizer in enumerate(optimizers)
+        for number, values in optimizer.state_dict()["state"].items()
+        for key, value in values.items()
+    }
 
 
 def _load_moments(optimizer: torch.optim.Optimizer, moments: Mapping[str, Tensor]) -> None:

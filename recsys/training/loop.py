@@ -21,6 +21,7 @@ from recsys.errors import ConfigError
 from recsys.seeding import stream, stream_seed
 from recsys.tracking import Tracker
 from recsys.training.checkpoint import Checkpoint
+from recsys.training.row_adam import RowAdam, row_tables
 
 Batch_contra = TypeVar("Batch_contra", contravariant=True)
 BatchT = TypeVar("BatchT")
@@ -118,12 +119,12 @@ def train(
     """
     device = _device(options)
     module = task.module.to(device)
-    optimizer = _optimizer(module, options)
+    optimizers = _optimizers(module, options)
     ema = copy.deepcopy(module) if options.ema else None
     best: dict[str, Tensor] = {}
     checkpoint = Checkpoint(directory / "training.safetensors", identity) if directory else None
     state = Progress()
-    if checkpoint and (found := checkpoint.restore(module, optimizer, ema)):
+    if checkpoint and (found := checkpoint.restore(module, optimizers, ema)):
         state, best = Progress(**found[0]), found[1]
         tracker.say(f"training resumes at epoch {state.epoch + 1}, step {state.step}")
     last = epochs or options.epochs
@@ -136,18 +137,18 @@ def train(
             torch.manual_seed(stream_seed(seed, "torch", state.epoch, state.step))
             rng = stream(seed, "step", state.epoch, state.step)
             total = len(batches) * options.epochs
-            _set_rate(optimizer, options, state.epoch * len(batches) + state.step, total)
-            state.loss_sum += _step(task, batches[state.step], rng, optimizer, options, device)
+            _set_rate(optimizers, options, state.epoch * len(batches) + state.step, total)
+            state.loss_sum += _step(task, batches[state.step], rng, optimizers, options, device)
             state.step += 1
             if ema is not None:
                 _average(ema, module, options.ema)
             tracker.progress(_line(state, len(batches), last, (time.monotonic() - started) / (state.step - first)))
             if checkpoint and time.monotonic() - saved > options.checkpoint_seconds:
-                checkpoint.save(vars(state), module, optimizer, ema, best)
+                checkpoint.save(vars(state), module, optimizers, ema, best)
                 saved = time.monotonic()
         _end_epoch(task, ema, options, state, best, len(batches), tracker, choose=epochs is None)
         if checkpoint:
-            checkpoint.save(vars(state), module, optimizer, ema, best)
+            checkpoint.save(vars(state), module, optimizers, ema, best)
             saved = time.monotonic()
     final = best or (ema if ema is not None else module).state_dict()
     module.load_state_dict(final)
@@ -161,17 +162,19 @@ def _step(
     task: Task[BatchT],
     batch: BatchT,
     rng: np.random.Generator,
-    optimizer: torch.optim.Optimizer,
+    optimizers: Sequence[torch.optim.Optimizer],
     options: LoopOptions,
     device: torch.device,
 ) -> float:
-    optimizer.zero_grad(set_to_none=False)
+    for optimizer in optimizers:
+        optimizer.zero_grad(set_to_none=isinstance(optimizer, RowAdam))
     with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
         loss = task.loss(batch, rng)
     loss.backward()  # type: ignore[no-untyped-call]
     if options.clip:
-        nn.utils.clip_grad_norm_(task.module.parameters(), options.clip)
-    optimizer.step()
+        _clip(task.module, options.clip)
+    for optimizer in optimizers:
+        optimizer.step()
     return float(loss.detach())
 
 
@@ -218,22 +221,39 @@ def averaged(module: nn.Module, ema: nn.Module | None) -> Iterator[None]:
         module.train(training)
 
 
-def _optimizer(module: nn.Module, options: LoopOptions) -> torch.optim.Optimizer:
-    groups: dict[float, list[nn.Parameter]] = {}
+def _optimizers(module: nn.Module, options: LoopOptions) -> list[torch.optim.Optimizer]:
+    """AdamW for what every step moves, and row by row for embedding tables."""
+    tables = row_tables(module)
+    groups: dict[tuple[bool, float], list[nn.Parameter]] = {}
     for name, parameter in module.named_parameters():
         factor = _factor(name, options.rates)
         parameter.requires_grad_(factor > 0 and parameter.requires_grad)
         if parameter.requires_grad:
-            parameter.grad = torch.zeros_like(parameter)  # never None, so that a resumed run steps like the first
-            groups.setdefault(factor, []).append(parameter)
+            if parameter not in tables:
+                parameter.grad = torch.zeros_like(parameter)  # never None, so that a resumed run steps like the first
+            groups.setdefault((parameter in tables, factor), []).append(parameter)
     if not groups:
         raise ConfigError(f"nothing is left to train: training.rates {options.rates} freeze every parameter")
-    rate = options.learning_rate
-    return torch.optim.AdamW(
-        [{"params": parameters, "lr": rate * factor, "factor": factor} for factor, parameters in groups.items()],
-        weight_decay=options.weight_decay,
-        fused=True,
-    )
+    rate, decay = options.learning_rate, options.weight_decay
+    parts = {
+        kind: [{"params": p, "lr": rate * f, "factor": f} for (rows, f), p in groups.items() if rows == kind]
+        for kind in (False, True)
+    }
+    optimizers: list[torch.optim.Optimizer] = []
+    if parts[False]:
+        optimizers.append(torch.optim.AdamW(parts[False], lr=rate, weight_decay=decay, fused=True))
+    if parts[True]:
+        optimizers.append(RowAdam(parts[True], rate, decay))
+    return optimizers
+
+
+def _clip(module: nn.Module, largest: float) -> None:
+    """Scales all gradients together so that their common norm is at most ``largest``."""
+    grads = [parameter.grad for parameter in module.parameters() if parameter.grad is not None]
+    norms = [(grad.coalesce().values() if grad.is_sparse else grad).norm() for grad in grads]
+    factor = (largest / (torch.stack(norms).norm() + 1e-6)).clamp(max=1.0)
+    for grad in grads:
+        grad.mul_(factor)
 
 
 def _factor(name: str, rates: Mapping[str, float]) -> float:
@@ -241,12 +261,13 @@ def _factor(name: str, rates: Mapping[str, float]) -> float:
     return rates[max(matching, key=len)] if matching else 1.0
 
 
-def _set_rate(optimizer: torch.optim.Optimizer, options: LoopOptions, step: int, total: int) -> None:
+def _set_rate(optimizers: Sequence[torch.optim.Optimizer], options: LoopOptions, step: int, total: int) -> None:
     rise = min(1.0, (step + 1) / (options.warmup + 1))
     done = min(1.0, step / max(total, 1))
     shape = {"cosine": 0.5 * (1 + math.cos(math.pi * done)), "linear": 1 - done, "constant": 1.0}[options.schedule]
-    for part in optimizer.param_groups:
-        part["lr"] = options.learning_rate * part["factor"] * rise * shape
+    for optimizer in optimizers:
+        for part in optimizer.param_groups:
+            part["lr"] = options.learning_rate * part["factor"] * rise * shape
 
 
 def _average(ema: nn.Module, module: nn.Module, decay: float) -> None:

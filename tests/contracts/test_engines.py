@@ -19,8 +19,33 @@ QUICK = {
     "als": {"factors": 8},
     "bpr": {"factors": 8, "iterations": 30, "learning_rate": 0.1},
     "item2vec": {"dim": 8, "training": {"epochs": 5, "learning_rate": 0.05, "warmup": 0}},
+    "node2vec": {
+        "dim": 8,
+        "walks": 5,
+        "batch_pairs": 1024,
+        "training": {"epochs": 5, "learning_rate": 0.05, "warmup": 0},
+    },
+    "sage": {
+        "dim": 8,
+        "batch": 64,
+        "n_negatives": 16,
+        "training": {"epochs": 15, "learning_rate": 0.02, "warmup": 0},
+    },
+    "lightgcn": {
+        "dim": 8,
+        "batch": 64,
+        "n_negatives": 16,
+        "training": {"epochs": 10, "learning_rate": 0.02, "warmup": 0},
+    },
+    "hybrid": {"parts": ["spectral", "ease"]},
     "two_tower": {
         "model": {"dim": 8, "dropout": 0.0},
+        "n_negatives": 16,
+        "tokens": 256,
+        "training": {"epochs": 10, "learning_rate": 0.02, "warmup": 0},
+    },
+    "sequence": {
+        "model": {"dim": 8, "heads": 2, "layers": 1, "dropout": 0.0},
         "n_negatives": 16,
         "tokens": 256,
         "training": {"epochs": 10, "learning_rate": 0.02, "warmup": 0},

@@ -54,26 +54,78 @@ def test_a_drawn_positive_is_not_a_negative(name):
     assert torch.equal(a, b)
 
 
-def test_sampled_softmax_and_its_gradients_equal_the_slow_reference():
+def smoothed_reference(users, table, targets, rows, log_q, smoothing):
+    """Log-probabilities of the target and of the candidates, each weighed by how many items it stands for."""
+    weight = torch.softmax(-log_q, 0)
+    losses = []
+    for user, target in zip(users, targets, strict=True):
+        mass = softmax_reference(user[None], table, target[None], rows, log_q) + user @ table[target]
+        losses.append(mass - (1 - smoothing) * (user @ table[target]) - smoothing * (weight @ (table[rows] @ user)))
+    return torch.stack(losses).mean()
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.2])
+@pytest.mark.parametrize("size", [1.0, 40.0])  # long vectors' logits would overflow unless the highest is taken off
+def test_sampled_softmax_and_its_gradients_equal_the_slow_reference(smoothing, size):
     users, table, targets, rows = case()
+    rows[3] = targets[0]
+    users = users * size
     log_q = torch.linspace(-1, 1, len(rows))
     grads = []
     for compute in ("fast", "slow"):
         u, t = users.clone().requires_grad_(True), table.clone().requires_grad_(True)
         if compute == "fast":
-            loss = LOSSES["sampled_softmax"]()(u, t[rows], t[targets], rows, targets, log_q)
+            loss = LOSSES["sampled_softmax"](label_smoothing=smoothing)(u, t[rows], t[targets], rows, targets, log_q)
         else:
-            loss = softmax_reference(u, t, targets, rows, log_q)
+            loss = smoothed_reference(u, t, targets, rows, log_q, smoothing)
         (2 * loss).backward()
         grads.append((loss.detach(), u.grad, t.grad))
     for fast, slow in zip(*grads, strict=True):
-        torch.testing.assert_close(fast, slow)
+        torch.testing.assert_close(fast, slow, rtol=2e-4, atol=1e-5 * size)
+
+
+@pytest.mark.parametrize("name", ["bpr", "gbce"])
+def test_gradients_equal_the_slow_reference(name):
+    users, table, targets, rows = case(dtype=torch.float64)
+    rows[3] = targets[0]
+    log_q = torch.full((len(rows),), float(np.log(len(rows) / 19)), dtype=torch.float64)
+
+    def slow(u, t):
+        total, terms = 0.0, 0
+        beta = (len(rows) / 19) * (0.75 * (1 - 19 / len(rows)) + 19 / len(rows))
+        for user, target in zip(u, targets, strict=True):
+            positive = user @ t[target]
+            negatives = [user @ t[r] for r in rows if r != target]
+            if name == "bpr":
+                total += sum(-torch.log(torch.sigmoid(positive - n)) for n in negatives)
+                terms += len(negatives)
+            else:
+                total += -beta * torch.log(torch.sigmoid(positive)) - sum(
+                    torch.log(1 - torch.sigmoid(n)) for n in negatives
+                )
+                terms += len(rows) + 1
+        return total / terms
+
+    loss = LOSSES[name]()
+    grads = []
+    for compute in (lambda u, t: loss(u, t[rows], t[targets], rows, targets, log_q), slow):
+        u, t = users.clone().requires_grad_(True), table.clone().requires_grad_(True)
+        value = compute(u, t)
+        value.backward()
+        grads.append((value.detach(), u.grad, t.grad))
+    for fast, reference in zip(*grads, strict=True):
+        torch.testing.assert_close(fast, reference)
 
 
 def test_full_softmax_is_cross_entropy():
     users, table, targets, _ = case(n=2500)
     loss = LOSSES["full_softmax"]()(users, table, table[targets], torch.arange(20), targets, None)
     torch.testing.assert_close(loss, torch.nn.functional.cross_entropy(users @ table.T, targets))
+    smoothed = LOSSES["full_softmax"](label_smoothing=0.1)
+    torch.testing.assert_close(
+        smoothed(users, table, table[targets], torch.arange(20), targets, None),
+        torch.nn.functional.cross_entropy(users @ table.T, targets, label_smoothing=0.1),
+    )
 
 
 @pytest.mark.parametrize("sampler", ["uniform", "popularity", "mixed"])

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from pipelines.cli import main
+from recsys.errors import ConfigError
 from tests.pipelines.world import write_world
 
 
@@ -104,8 +105,29 @@ def test_validate_wants_a_config_or_files_but_not_both(tmp_path, capsys):
     assert "--interactions" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("path", sorted(Path("pipelines/configs").glob("*.toml")), ids=lambda path: path.stem)
+_CONFIGS = sorted(Path("pipelines/configs").glob("*.toml"))
+
+
+@pytest.mark.parametrize("path", [p for p in _CONFIGS if not p.stem.startswith("tune-")], ids=lambda path: path.stem)
 def test_every_committed_config_is_valid(path):
     from pipelines.config import read_run_config
 
     assert read_run_config(path).name == path.stem
+
+
+@pytest.mark.parametrize("path", [p for p in _CONFIGS if p.stem.startswith("tune-")], ids=lambda path: path.stem)
+def test_every_committed_search_names_engines_and_options_that_exist(path):
+    from pipelines.tune import read_tune_config
+
+    assert f"tune-{read_tune_config(path).name}" == path.stem
+
+
+def test_a_search_that_names_an_unknown_option_says_so_before_the_first_trial(tmp_path):
+    from pipelines.tune import read_tune_config
+
+    path = tmp_path / "tune.toml"
+    path.write_text(
+        'name = "x"\n[data]\nsource = "movielens-100k"\n[space.ease]\nregularization = [1]\n', encoding="utf-8"
+    )
+    with pytest.raises(ConfigError, match="regularisation"):
+        read_tune_config(path)

@@ -6,6 +6,7 @@ import pytest
 from pipelines.config import read_run_config
 from pipelines.evaluate import bundle_digest
 from pipelines.finetune import run
+from pipelines.recommend import run_from
 from pipelines.stages import run_stages
 from pipelines.workspace import Workspace
 from recsys.data.dataset import Dataset
@@ -53,6 +54,15 @@ def test_a_child_knows_new_users_and_items_and_names_its_parent(trained, newer):
     vectors = child.engine.item_vectors(data.items)
     assert len(vectors) == 13
     assert vectors.placed is None or vectors.placed.all()
+
+
+def test_the_users_that_a_child_has_learnt_of_are_recommended_to(trained, newer):
+    config, workspace = trained
+    run(config, workspace, SilentTracker(), newer)
+    child, dataset = workspace.bundle("two_tower-finetuned"), workspace.directory / "dataset-finetuned"
+    run_from(config, workspace, SilentTracker(), bundle=child, dataset=dataset)
+    parts = [pd.read_parquet(part) for part in sorted(workspace.recommendations.glob("*.parquet"))]
+    assert "new" in set(pd.concat(parts)["user_id"])
 
 
 def test_a_file_without_news_is_an_error(trained, tmp_path):

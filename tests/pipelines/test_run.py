@@ -69,6 +69,18 @@ def test_every_user_is_recommended_unseen_items_once(finished):
     assert frame.merge(seen, on=["user_id", "item_id"]).empty
 
 
+def test_prepare_says_what_it_read_otherwise_than_it_stands_there(tmp_path):
+    path = write_world(tmp_path)
+    table = tmp_path / "interactions.csv"
+    lines = table.read_text(encoding="utf-8").splitlines()
+    table.write_text("\n".join([*lines, lines[-1]]) + "\n", encoding="utf-8")
+    ears = Ears()
+    config = read_run_config(path, ['data.duplicates="first"', "data.item_schema.title=ignored"])
+    run_stages(config, Workspace(tmp_path / "out"), ears, "prepare")
+    assert any("warning" in line and "interactions.csv" in line for line in ears.heard)
+    assert "  items: title ignored" in ears.heard
+
+
 def test_a_second_run_reuses_every_stage_and_says_so(finished):
     path, workspace, _ = finished
     before = workspace.report.read_bytes()

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Self
+
 import torch
 from torch import Tensor, nn
 
-from recsys.choices import Choices
+from recsys.encoders.sequence.encoder import SequenceShape
 
 
 class DecayedPooling(nn.Module):
@@ -18,6 +20,8 @@ class DecayedPooling(nn.Module):
         rate: r in (0, 1], the weight of a step.
     """
 
+    hides = 0.0
+
     def __init__(self, dim: int, rate: float = 0.8) -> None:
         super().__init__()
         self.heads = 1
@@ -25,6 +29,10 @@ class DecayedPooling(nn.Module):
         self.empty = nn.Parameter(torch.zeros(dim))
         self.register_buffer("rate", torch.tensor([rate]))
         self.rate: Tensor
+
+    @classmethod
+    def build(cls, shape: SequenceShape) -> Self:
+        return cls(shape.dim, shape.rate)
 
     def rates(self) -> Tensor:
         """[H] weight of a step."""
@@ -34,30 +42,16 @@ class DecayedPooling(nn.Module):
         """[..., H] positive weight of each item: one."""
         return torch.ones(*vectors.shape[:-1], self.heads, device=vectors.device)
 
-    def forward(self, vectors: Tensor, inside: Tensor) -> Tensor:
-        """The pooled past at every position.
-
-        Args:
-            vectors: [B, L, D], oldest first.
-            inside: bool [B, L], False at padding, which lies on the right.
-
-        Returns:
-            [B, L, H * D]; position l sees positions before l alone.
-        """
+    def forward(
+        self, vectors: Tensor, inside: Tensor, times: Tensor | None = None, hidden: Tensor | None = None
+    ) -> Tensor:
+        """See `SequenceEncoder`."""
         return _causal_pool(vectors, self.salience(vectors) * inside[..., None], self.rates(), self.empty)
 
-    def at_end(self, vectors: Tensor, steps_ago: Tensor, owner: Tensor, users: int) -> Tensor:
-        """The pooled whole history of each user, from packed positions.
-
-        Args:
-            vectors: [N, D].
-            steps_ago: [N], 0 for the newest position of a user.
-            owner: [N], the user of each position.
-            users: U.
-
-        Returns:
-            [U, H * D], what `forward` gives at the position after the last.
-        """
+    def at_end(
+        self, vectors: Tensor, steps_ago: Tensor, owner: Tensor, users: int, times: Tensor | None = None
+    ) -> Tensor:
+        """See `SequenceEncoder`."""
         weight = self.salience(vectors) * self.rates() ** steps_ago[:, None]  # [N, H]
         total = vectors.new_zeros(users, self.heads).index_add_(0, owner, weight)
         pooled = torch.stack(
@@ -89,6 +83,10 @@ class LearnedPooling(DecayedPooling):
         self.weigh = nn.Linear(dim, heads, bias=False)
         nn.init.zeros_(self.weigh.weight)
 
+    @classmethod
+    def build(cls, shape: SequenceShape) -> Self:
+        return cls(shape.dim, shape.heads)
+
     def rates(self) -> Tensor:
         return torch.sigmoid(self.logit)
 
@@ -113,9 +111,3 @@ def _normalised(pooled: Tensor, totals: Tensor, empty: Tensor) -> Tensor:
     nothing = totals <= 0
     mean = pooled / totals.masked_fill(nothing, 1.0)[..., None]
     return torch.where(nothing[..., None], empty, mean)
-
-
-POOLINGS: Choices[type[DecayedPooling]] = Choices(
-    "history pooling",
-    {"decayed": "recsys.models.pooling:DecayedPooling", "learned": "recsys.models.pooling:LearnedPooling"},
-)

@@ -1,0 +1,95 @@
+"""What fine-tuning gives beside a full retrain, and at what cost: MovieLens 100K cut by time.
+
+``python -m pipelines.benchmarks.finetune`` trains a parent on the first 80 % of the events, fine-tunes it on the next
+10 %, retrains from scratch on all 90 %, and asks parent, child and retrained model for what came after. The retrain is
+timed without the search for its number of epochs, which only makes it look cheaper.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from pipelines.demo import CONFIG
+
+BAR = 0.5
+"""The child may cost at most this share of the retrain."""
+
+
+def main(
+    config: Annotated[Path, typer.Argument(help="A run with a two-tower engine and a clock.")] = CONFIG,
+    engine: str = "two_tower",
+    old: Annotated[float, typer.Option(help="Share of the events that the parent learns from.")] = 0.8,
+    new: Annotated[float, typer.Option(help="Share of the events that the child learns beside them.")] = 0.1,
+) -> None:
+    """Prints a row a model; exit code 1 when the child is behind the retrain beyond noise, or costs too much."""
+    from pipelines.config import engine_spec, read_run_config
+    from pipelines.deterministic import deterministic
+    from pipelines.finetune import finetune_config, held_out
+    from pipelines.pretrain import earliest, learn
+    from recsys.data.readers import read_dataset
+    from recsys.data.sources import resolve
+    from recsys.data.splits.temporal import moments, temporal
+    from recsys.engine import Resources
+    from recsys.engines.two_tower import TwoTower
+    from recsys.evaluation.evaluate import evaluate
+    from recsys.evaluation.intervals import paired_test
+    from recsys.tracking import ConsoleTracker
+
+    run = read_run_config(config)
+    data, tracker = read_dataset(resolve(run.data)), ConsoleTracker()
+    spec = engine_spec(engine, run.engines[engine])
+    validated, cut = moments(data.interactions, new, 1 - old)
+    now = moments(data.interactions, new, 1 - old - new)[1]
+    before, after = temporal(data.interactions, validated, cut), temporal(data.interactions, cut, now)
+
+    names = [name for name in run.pretrain if name in spec.config.model_dump().get("tables", ())]
+
+    def resources(train: Any, **more: Any) -> Resources:
+        tables = {
+            name: learn(run, name, data, earliest(train, run.pretrain[name].share, data), tracker) for name in names
+        }
+        return Resources(run.seed, tables=tables, **more)
+
+    chosen = TwoTower(spec.config, resources(before.train, validation=before.validation))
+    chosen.fit(data, before.train, tracker)
+    parent = TwoTower(spec.config, resources(before.refit, epochs=chosen.best_epoch))
+    parent.fit(data, before.refit, tracker)
+
+    fresh = after.refit.time >= cut
+    train, learnt, validation = held_out(after.refit, fresh, data.n_users)
+    child = TwoTower(finetune_config(parent, run), Resources(run.seed, validation=validation))
+    again = TwoTower(spec.config, resources(after.refit, epochs=chosen.best_epoch))
+    with deterministic():
+        child_seconds = _seconds(lambda: child.finetune(parent, data, train, learnt, tracker))
+        again_seconds = _seconds(lambda: again.fit(data, after.refit, tracker))
+
+    found = {
+        name: evaluate(model, data, after.test, ks=(10, 20))
+        for name, model in {"parent": parent, "fine-tuned": child, "retrained": again}.items()
+    }
+    seconds = {"parent": float("nan"), "fine-tuned": child_seconds, "retrained": again_seconds}
+    print(f"{data.name}: {len(before.refit):,} old, {int(fresh.sum()):,} new events, {len(after.test)} users asked")
+    for name, result in found.items():
+        shown = "  ".join(f"{metric} {result.mean(metric):.4f}" for metric in ("recall@10", "recall@20", "ndcg@10"))
+        print(f"{name:<12}{shown}  {seconds[name]:6.1f} s")
+    test = paired_test(found["fine-tuned"].values["ndcg@10"], found["retrained"].values["ndcg@10"])
+    print(
+        f"fine-tuned - retrained, ndcg@10: {test.difference:+.4f} [{test.low:+.4f}, {test.high:+.4f}], p {test.p:.3f}"
+    )
+    print(f"time of the fine-tuning / time of the retrain: {child_seconds / again_seconds:.2f} (bar {BAR})")
+    raise typer.Exit(0 if test.high >= 0 and child_seconds <= BAR * again_seconds else 1)
+
+
+def _seconds(work: Callable[[], None]) -> float:
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
+if __name__ == "__main__":
+    typer.run(main)

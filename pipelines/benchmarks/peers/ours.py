@@ -1,0 +1,51 @@
+"""An engine of this project under the peers' protocol: one JSON line an epoch. Its seconds include its validation."""
+
+from __future__ import annotations
+
+import json
+import resource
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+import typer
+
+from recsys.tracking import SilentTracker
+
+
+class Reporter(SilentTracker):
+    """Prints what an epoch came to and how long training has taken so far."""
+
+    def __init__(self) -> None:
+        self.start = time.perf_counter()
+
+    def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
+        memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        line = {
+            "epoch": step,
+            "seconds": round(time.perf_counter() - self.start, 1),
+            "ndcg@10": metrics.get("metric"),
+            "peak_memory_mb": round(memory),
+        }
+        print(json.dumps(line), flush=True)
+
+
+def main(config: Path, engine: str = "sequence") -> None:
+    """Fits ``engine`` of ``config`` on train, validated after every epoch."""
+    from pipelines.config import engine_spec, read_run_config
+    from recsys.data.readers import read_dataset
+    from recsys.data.sources import resolve
+    from recsys.data.split import make_split
+    from recsys.engine import Resources
+    from recsys.engines import ENGINES
+
+    run = read_run_config(config)
+    data = read_dataset(resolve(run.data))
+    split = make_split(data, run.split)
+    spec = engine_spec(engine, run.engines[engine])
+    fitted = ENGINES[spec.kind](spec.config, Resources(run.seed, split.validation))
+    fitted.fit(data, split.train, Reporter())
+
+
+if __name__ == "__main__":
+    typer.run(main)

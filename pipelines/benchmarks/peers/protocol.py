@@ -1,0 +1,53 @@
+"""What the peers' scripts share. They run in the peer's environment, so nothing of this project is imported here.
+
+A script is called with a folder that holds ``train.csv`` and ``validation.csv`` (user_id, item_id, position) and prints
+one JSON line an epoch: seconds of training so far, NDCG@10 on the validation items (whole catalogue, seen items left
+out), and the highest resident memory.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import resource
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+
+def arguments() -> argparse.Namespace:
+    """Folder, number of epochs, seconds of training after which no further epoch begins, and patience."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--epochs", type=int, default=100)
+    parser.add_argument("--seconds", type=float, default=3600)
+    parser.add_argument("--patience", type=int, default=5)
+    parser.add_argument("--options", type=json.loads, default={})
+    return parser.parse_args()
+
+
+def ndcg_at_10(lists: Mapping[int, Sequence[int]], wanted: Mapping[int, int]) -> float:
+    """The mean over users of ``1 / log2(place + 1)`` of the one wanted item; 0 where it is not among the first ten."""
+    total = 0.0
+    for user, item in wanted.items():
+        best = list(lists.get(user, ()))[:10]
+        total += 1 / math.log2(best.index(item) + 2) if item in best else 0.0
+    return total / len(wanted)
+
+
+def run(epochs: int, seconds: float, patience: int, train: Callable[[int], None], ask: Callable[[], float]) -> None:
+    """Trains epoch by epoch until the time is spent or the metric has not risen for ``patience`` epochs."""
+    spent, best, best_epoch = 0.0, -1.0, 0
+    for epoch in range(1, epochs + 1):
+        start = time.perf_counter()
+        train(epoch)
+        spent += time.perf_counter() - start
+        metric = ask()
+        memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        line = {"epoch": epoch, "seconds": round(spent, 1), "ndcg@10": metric, "peak_memory_mb": round(memory)}
+        print(json.dumps(line), flush=True)
+        if metric > best:
+            best, best_epoch = metric, epoch
+        if epoch - best_epoch >= patience or spent >= seconds:
+            return

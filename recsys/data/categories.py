@@ -1,0 +1,81 @@
+"""Categories: the values of a categorical or tags column become rows of a table."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from recsys.data.schema import Kind
+from recsys.data.vocabulary import MISSING
+
+ABSENT, RARE = 0, 1
+"""Rows of a category table: a missing value, and one that is rare or unknown. Known values follow from row 2."""
+
+
+@dataclass(frozen=True)
+class Categories:
+    """A categorical or tags column: ``values[i]`` has row ``i + 2``.
+
+    Args:
+        name: of the column.
+        kind: ``categorical`` or ``tags``.
+        values: known values, most frequent first; new ones are appended when a bundle is fine-tuned.
+        separator: between tags.
+        max_tags: T.
+        fitted: how many values there were before any were appended.
+    """
+
+    name: str
+    kind: str
+    values: tuple[str, ...]
+    separator: str = "|"
+    max_tags: int = 1
+    fitted: int = 0
+
+    @classmethod
+    def fit(
+        cls, name: str, kind: str, train: pd.Series[Any], separator: str, min_count: int, max_tags: int
+    ) -> Categories:
+        """Knows what ``train`` holds at least ``min_count`` times."""
+        texts = _texts(train)
+        if kind == Kind.TAGS:
+            texts = [tag for text in texts for tag in _tags(text, separator)[:max_tags]]
+        values, counts = np.unique(np.array([t for t in texts if t], dtype=object), return_counts=True)
+        order = np.lexsort((values, -counts))
+        kept = tuple(str(values[i]) for i in order if counts[i] >= min_count)
+        return cls(name, kind, kept, separator, max_tags, len(kept))
+
+    @property
+    def size(self) -> int:
+        """Rows of the table, the missing and the rare row included."""
+        return len(self.values) + 2
+
+    def transform(self, column: pd.Series[Any]) -> NDArray[Any]:
+        """int64 [n] rows, or [n, T] for tags, filled up with MISSING; a row without tags starts with ABSENT."""
+        rows = {value: row for row, value in enumerate(self.values, 2)}
+        if self.kind == Kind.CATEGORICAL:
+            return np.array([rows.get(text, RARE) if text else ABSENT for text in _texts(column)], np.int64)
+        result = np.full((len(column), self.max_tags), MISSING, np.int64)
+        for place, text in enumerate(_texts(column)):
+            found = [rows.get(tag, RARE) for tag in _tags(text, self.separator)[: self.max_tags]] or [ABSENT]
+            result[place, : len(found)] = found
+        return result
+
+    def grown(self, column: pd.Series[Any], min_count: int) -> Categories:
+        """With the values of ``column`` that are new and frequent enough appended."""
+        fitted = Categories.fit(self.name, self.kind, column, self.separator, min_count, self.max_tags)
+        fresh = tuple(value for value in fitted.values if value not in set(self.values))
+        return replace(self, values=self.values + fresh)
+
+
+def _texts(column: pd.Series[Any]) -> list[str]:
+    return ["" if pd.isna(cell) else str(cell) for cell in column]
+
+
+def _tags(text: str, separator: str) -> Sequence[str]:
+    return list(dict.fromkeys(tag.strip() for tag in text.split(separator) if tag.strip()))

@@ -1,0 +1,128 @@
+"""Files: CSV and Parquet become tables of cells whose meaning nobody has guessed yet."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from recsys.data.findings import Place
+
+_MISSING = ["", "NA", "N/A", "n/a", "NaN", "nan", "NULL", "null", "None", "<NA>"]
+
+
+def read_table(place: Place) -> pd.DataFrame | None:
+    """A CSV (``.csv``, ``.csv.gz``, ``.tsv``) or Parquet file; None when it cannot be read, which is then a finding.
+
+    The cells of a CSV are text as it stands there, so that the id ``007`` stays ``007`` and the category ``24`` does
+    not become ``24.0``; an empty cell is missing.
+    """
+    path = place.file
+    separator = _separator(path)
+    if separator is None and path.suffix not in (".parquet", ".pq"):
+        place.error(f"the file is of no known kind ({path.suffix or 'no ending'})", "give .csv, .tsv or .parquet")
+        return None
+    frame = _read(place, separator)
+    if frame is None:
+        return None
+    if not all(isinstance(name, str) for name in frame.columns):
+        place.error(f"column names must be text, found {list(frame.columns)[:5]}", "name the columns")
+        return None
+    if len(frame.columns) == 1 and separator is not None and _other_separator(frame.columns[0], place):
+        return None
+    if separator is not None:
+        _look_at_the_end(place, path)
+    return frame.reset_index(drop=True)
+
+
+def read_header(path: Path) -> list[str]:
+    """The columns of a CSV; none when it cannot be read (`read_table` says why)."""
+    try:
+        return list(pd.read_csv(path, sep=_separator(path) or ",", nrows=0, encoding="utf-8-sig").columns)
+    except (OSError, ValueError):
+        return []
+
+
+def without_missing(cells: pd.Series[Any], more: tuple[str, ...] = ()) -> pd.Series[Any]:
+    """``cells`` with the texts that mean a missing value taken out."""
+    if not isinstance(cells.dtype, pd.StringDtype):
+        return cells.mask(cells.isin(list(more))) if more and cells.dtype == object and _flat(cells) else cells
+    return cells.mask(cells.isin([*_MISSING, *more]))
+
+
+def column_of(frame: pd.DataFrame, name: str, place: Place, role: str) -> pd.Series[Any] | None:
+    """The column ``name``; None when there is none, which is then a finding.
+
+    Args:
+        frame: the table.
+        name: of the column.
+        place: the table.
+        role: what the column is for, as ``the weight``.
+    """
+    if name in frame.columns:
+        return frame[name]
+    found = f"there is no column {name!r} for {role}; it has {', '.join(map(str, frame.columns[:12]))}"
+    place.error(found, "map another column in [data.columns]")
+    return None
+
+
+def _flat(cells: pd.Series[Any]) -> bool:
+    return not any(isinstance(cell, (list, dict)) or hasattr(cell, "__array__") for cell in cells)
+
+
+def _separator(path: Path) -> str | None:
+    endings = {".csv": ",", ".csv.gz": ",", ".tsv": "\t", ".tsv.gz": "\t"}
+    return next((mark for ending, mark in endings.items() if path.name.endswith(ending)), None)
+
+
+def _read(place: Place, separator: str | None) -> pd.DataFrame | None:
+    path = place.file
+    try:
+        if separator is None:
+            return pd.read_parquet(path)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", pd.errors.ParserWarning)  # rows longer than the header would be cut
+            return pd.read_csv(
+                path,
+                sep=separator,
+                encoding="utf-8-sig",
+                dtype="str",
+                keep_default_na=False,
+                na_values=[""],
+                index_col=False,
+                low_memory=False,
+            )
+    except FileNotFoundError:
+        place.error("the file does not exist", "check the path in [data]")
+    except UnicodeDecodeError as error:
+        place.error(f"the file is not UTF-8 (byte {error.start})", "convert it, as with iconv -t utf-8")
+    except pd.errors.EmptyDataError:
+        place.error("the file is empty", "it needs a header and rows")
+    except pd.errors.ParserWarning:
+        place.error("rows have more cells than the header", "quote cells that hold the separator")
+    except Exception as error:  # a damaged file makes the parsers raise almost anything
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        place.error(f"the file cannot be read ({reason})", "it may be cut off or damaged: write it again")
+    return None
+
+
+def _other_separator(header: str, place: Place) -> bool:
+    """Whether the one column of a CSV is several that are separated by something else."""
+    mark = next((mark for mark in ("\t", ";", "|", ",") if mark in header), None)
+    if mark is not None:
+        remedy = "rename the file to .tsv" if mark == "\t" else "write it with commas"
+        place.error(f"the columns are separated by {mark!r}", remedy)
+    return mark is not None
+
+
+def _look_at_the_end(place: Place, path: Path) -> None:
+    if path.suffix == ".gz":
+        return
+    with path.open("rb") as stream:
+        stream.seek(0, 2)
+        if stream.tell():
+            stream.seek(-1, 2)
+            if stream.read(1) not in b"\r\n":
+                place.warn("the last line has no end", "see whether the file is whole")

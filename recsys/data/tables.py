@@ -1,0 +1,71 @@
+"""Tables: the files of a dataset, each read and checked on its own, and then against each other."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from recsys.data.config import DataConfig
+from recsys.data.described import Described, read_entities
+from recsys.data.events import Events, read_events
+from recsys.data.findings import Findings, Place, shown
+from recsys.data.keys import Keys, as_integers
+from recsys.data.vocabulary import Ids
+
+
+@dataclass(frozen=True, eq=False)
+class Tables:
+    """All files of a dataset; the parts that could not be read at all are missing.
+
+    Args:
+        events: the interactions, and those of the test file.
+        users: their table, if there is one.
+        items: their table, if there is one.
+        integers: whether the ids of users and of items are integers; None where no one type fits.
+    """
+
+    events: list[Events]
+    users: Described | None
+    items: Described | None
+    integers: tuple[bool | None, bool | None]
+
+
+def read_tables(config: DataConfig, findings: Findings) -> Tables:
+    """Everything that can be read of the tables of ``config``; what is wrong goes to ``findings``."""
+    paths = [path for path in (config.interactions, config.test_interactions) if path is not None]
+    read = [read_events(Place(findings, path), config) for path in paths]
+    events = [part for part in read if part is not None]
+    if len({part.clock for part in events}) > 1:
+        Place(findings, paths[1]).error("one file has times and the other has none", "give both the same columns")
+    users = read_entities(config.users, config.columns.user_id, config.user_schema, config.missing, findings)
+    items = read_entities(config.items, config.columns.item_id, config.item_schema, config.missing, findings)
+    user = _related([part.user for part in events], users, config)
+    item = _related([part.item for part in events], items, config)
+    return Tables(events, users, items, (user, item))
+
+
+def _related(seen: list[Keys], described: Described | None, config: DataConfig) -> bool | None:
+    """Whether one side's ids are integers; looks for ids of the interactions that the table lacks."""
+    integers = as_integers([*seen, *([described.keys] if described else [])])
+    if described is None or integers is None:
+        return integers
+    known = described.keys.ids(integers)[described.keys.good]
+    for keys in seen:
+        ids = keys.ids(integers)
+        unknown = np.flatnonzero(keys.good & ~pd.Index(ids).isin(pd.Index(known)))
+        if len(unknown):
+            _report_unknown(keys, ids, unknown, described.file, config.unknown_ids == "error")
+    return integers
+
+
+def _report_unknown(keys: Keys, ids: Ids, rows: NDArray[np.int64], table: Path, wrong: bool) -> None:
+    count = len(pd.unique(ids[rows]))
+    found = f"{count:,} id{'s are' if count > 1 else ' is'} not in {table.name}, as {shown(ids[rows[0]])}"
+    if wrong:
+        keys.place.error(found, 'describe them, or set data.unknown_ids to "add"', rows)
+    else:
+        keys.place.warn(found, "describe them; until then their features are missing", rows)

@@ -1,0 +1,90 @@
+"""Causal self-attention, and what tells it the order."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import scaled_dot_product_attention
+
+
+class SelfAttention(nn.Module):
+    r""":math:`\mathrm{softmax}(Q K^\top / \sqrt{d} + \text{bias}) V` with several heads.
+
+    Args:
+        dim: D.
+        heads: each of D / heads components.
+        rotary: whether queries and keys are turned by their position (Su et al., 2021, "RoFormer").
+        causal: whether an event sees only itself and what came before.
+    """
+
+    def __init__(self, dim: int, heads: int, rotary: bool = False, causal: bool = True) -> None:
+        super().__init__()
+        self.heads, self.rotary, self.causal = heads, rotary, causal
+        self.inputs = nn.Linear(dim, 3 * dim)
+        self.out = nn.Linear(dim, dim)
+
+    def forward(self, vectors: Tensor, bias: Tensor | None = None) -> Tensor:
+        """[B, L, D], bias broadcast to [B, H, L, L] -> [B, L, D]."""
+        batch, length, dim = vectors.shape
+        mixed = self.inputs(vectors).view(batch, length, 3, self.heads, dim // self.heads)
+        query, key, value = mixed.permute(2, 0, 3, 1, 4)
+        if self.rotary:
+            query, key = rotated(query), rotated(key)
+        if bias is not None and self.causal:
+            bias = bias + later(length, vectors)
+        found = scaled_dot_product_attention(query, key, value, bias, is_causal=self.causal and bias is None)
+        result: Tensor = self.out(found.transpose(1, 2).reshape(batch, length, dim))
+        return result
+
+
+class RelativeBias(nn.Module):
+    """A learned number a head for how far apart two events are (Raffel et al., 2020; with time: Zhai et al., 2024).
+
+    Distances up to 15 steps have a number each, then each doubling has four; gaps of time have one a doubling of
+    seconds.
+
+    Args:
+        heads: H.
+        length: the largest distance that is told apart.
+        clock: whether gaps of time count too.
+    """
+
+    def __init__(self, heads: int, length: int, clock: bool) -> None:
+        super().__init__()
+        self.length = max(length, 16)
+        self.steps = nn.Parameter(torch.zeros(heads, int(_bucket(torch.tensor(self.length))) + 1))
+        self.gaps = nn.Parameter(torch.zeros(heads, 34)) if clock else None
+
+    def forward(self, length: int, times: Tensor | None) -> Tensor:
+        """[1, H, L, L], or [B, H, L, L] with times int64 [B, L]."""
+        place = torch.arange(length, device=self.steps.device)
+        distance = (place[:, None] - place).abs().clamp(max=self.length)
+        bias = self.steps[:, _bucket(distance)][None]
+        if self.gaps is None or times is None:
+            return bias
+        gap = (times[:, :, None] - times[:, None, :]).abs()
+        doubling = torch.log2(gap.float() + 1).long().clamp(max=33)
+        return bias + self.gaps[:, doubling].transpose(0, 1)
+
+
+def later(length: int, like: Tensor) -> Tensor:
+    """[L, L]: minus infinity where the column is after the row, else 0."""
+    return torch.full((length, length), -torch.inf, dtype=like.dtype, device=like.device).triu(1)
+
+
+def rotated(vectors: Tensor) -> Tensor:
+    """[B, H, L, d] with each pair of components turned by the position times its own frequency."""
+    length, width = vectors.shape[-2:]
+    half = width // 2
+    frequency = torch.exp(torch.arange(half, device=vectors.device) * (-math.log(10_000) / half))
+    angle = torch.arange(length, device=vectors.device)[:, None] * frequency
+    cos, sin = angle.cos().to(vectors.dtype), angle.sin().to(vectors.dtype)
+    a, b, rest = vectors[..., :half], vectors[..., half : 2 * half], vectors[..., 2 * half :]
+    return torch.cat([a * cos - b * sin, a * sin + b * cos, rest], -1)
+
+
+def _bucket(distance: Tensor) -> Tensor:
+    far = 16 + (4 * torch.log2(distance.clamp(min=16) / 16)).long()
+    return torch.where(distance < 16, distance, far)

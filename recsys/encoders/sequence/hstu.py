@@ -1,0 +1,81 @@
+"""Hierarchical sequential transduction units (Zhai et al., 2024, "Actions Speak Louder than Words")."""
+
+from __future__ import annotations
+
+from typing import Self
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import silu
+
+from recsys.encoders.dropout import ByteDropout
+from recsys.encoders.sequence.attention import RelativeBias
+from recsys.encoders.sequence.causal import Causal
+from recsys.encoders.sequence.encoder import SequenceShape
+
+
+class HstuEncoder(Causal):
+    """HSTU blocks over the history; the order enters by a relative bias of steps and, with a clock, of time."""
+
+    @classmethod
+    def build(cls, shape: SequenceShape) -> Self:
+        return cls(Hstu(shape), shape.dim, shape.clock)
+
+
+class Hstu(nn.Module):
+    """Events to states.
+
+    Args:
+        shape: dim, heads, layers, dropout, length and clock are read.
+    """
+
+    def __init__(self, shape: SequenceShape) -> None:
+        super().__init__()
+        self.bias = RelativeBias(shape.heads, shape.length, shape.clock)
+        self.blocks = nn.ModuleList(HstuBlock(shape.dim, shape.heads, shape.dropout) for _ in range(shape.layers))
+        self.norm = nn.LayerNorm(shape.dim)
+        self.dropout = ByteDropout(shape.dropout)
+
+    def forward(self, vectors: Tensor, recency: Tensor, times: Tensor | None) -> Tensor:
+        """[B, L, D] -> [B, L, D]."""
+        bias = self.bias(vectors.shape[1], times)
+        states = self.dropout(vectors)
+        for block in self.blocks:
+            states = block(states, bias)
+        result: Tensor = self.norm(states)
+        return result
+
+
+class HstuBlock(nn.Module):
+    r"""Pointwise attention without softmax, gated: no perceptron follows.
+
+    .. math:: U, V, Q, K = \mathrm{silu}(W_1 \mathrm{LN}(x)), \quad
+              A = \mathrm{silu}(Q K^\top / \sqrt{d} + \text{bias}) / n, \quad y = x + W_2 (\mathrm{LN}(A V) \odot U)
+
+    n is the number of events that a position sees, so that nothing depends on the length of the batch.
+
+    Args:
+        dim: D.
+        heads: H.
+        dropout: in front of the last projection.
+    """
+
+    def __init__(self, dim: int, heads: int, dropout: float) -> None:
+        super().__init__()
+        self.heads = heads
+        self.first, self.second = nn.LayerNorm(dim), nn.LayerNorm(dim)
+        self.inputs = nn.Linear(dim, 4 * dim)
+        self.out = nn.Linear(dim, dim)
+        self.dropout = ByteDropout(dropout)
+
+    def forward(self, states: Tensor, bias: Tensor) -> Tensor:
+        """[B, L, D] -> [B, L, D]."""
+        batch, length, dim = states.shape
+        mixed = silu(self.inputs(self.first(states))).view(batch, length, 4, self.heads, dim // self.heads)
+        gate, value, query, key = mixed.permute(2, 0, 3, 1, 4)
+        weight = silu(query @ key.transpose(-1, -2) * (dim // self.heads) ** -0.5 + bias).tril()
+        seen = torch.arange(1, length + 1, device=states.device)[:, None]
+        found = (weight @ value / seen).transpose(1, 2).reshape(batch, length, dim)
+        gated = self.second(found) * gate.transpose(1, 2).reshape(batch, length, dim)
+        result: Tensor = states + self.out(self.dropout(gated))
+        return result

@@ -1,0 +1,262 @@
+"""Several engines as one: their vectors side by side, weighed on validation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import scipy.sparse as sp
+import torch
+from numpy.typing import NDArray
+from pydantic import Field, model_validator
+
+from recsys.atomic import read_json, write_json
+from recsys.config import Config, parse
+from recsys.data.dataset import Dataset
+from recsys.data.entities import EntityTable
+from recsys.data.histories import Histories
+from recsys.data.interactions import Interactions
+from recsys.data.split import Holdout
+from recsys.data.vocabulary import Rows
+from recsys.engine import Engine, Request, Resources, Vectors
+from recsys.engines import ENGINES
+from recsys.evaluation.evaluate import is_relevant
+from recsys.evaluation.metrics import METRICS, parse_metric
+from recsys.ranking import Ranker, block_rows
+from recsys.seeding import stream
+from recsys.tracking import Tracker
+
+_SAMPLE = 256
+"""Users whose scores tell how widely a part's scores spread."""
+
+
+class HybridConfig(Config):
+    """What is added up.
+
+    Args:
+        parts: names of engines of the same run; a name that `Resources.parts` lacks is a kind, fitted here as it comes.
+        weights: of the parts, each in units of its spread; None chooses them on validation, or takes equal ones
+            where there is none.
+        metric: what the weights maximise.
+        steps: steps from one part to the other that the search looks at.
+        users: at most this many users are asked in the search.
+    """
+
+    parts: tuple[str, ...] = Field(min_length=2)
+    weights: tuple[float, ...] | None = None
+    metric: str = "ndcg@10"
+    steps: int = Field(20, ge=1)
+    users: int = Field(20_000, ge=1)
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if self.weights is not None:
+            if len(self.weights) != len(self.parts):
+                raise ValueError(f"{len(self.parts)} parts need as many weights")
+            if min(self.weights) < 0 or max(self.weights) <= 0:
+                raise ValueError("weights must be positive, or 0 for a part that is left out")
+        parse_metric(self.metric)
+        return self
+
+
+class Hybrid:
+    r"""The score :math:`\sum_p w_p\, s_p(u, i) / \sigma_p`, as one inner product of dense and sparse vectors.
+
+    :math:`\sigma_p` is the standard deviation over items of part p's scores, the mean over a sample of users, so that
+    weights found with parts learnt from less data, or on another data set, still mean the same. Memory of exact
+    co-occurrence (a sparse linear model) and generalisation by embeddings add up; hybrid text search does the same.
+    A user or an item is placed when any part places it, and the others add nothing to its score.
+    """
+
+    kind: ClassVar[str] = "hybrid"
+    Config: ClassVar[type[Config]] = HybridConfig
+    can_place_new_users: ClassVar[bool] = True
+    can_place_new_items: ClassVar[bool] = False
+
+    parts: dict[str, Engine]
+    spreads: tuple[float, ...]
+
+    def __init__(self, config: Any, resources: Resources | None = None) -> None:
+        self.config: HybridConfig = config
+        self.resources = resources or Resources()
+
+    def fit(self, data: Dataset, train: Interactions, tracker: Tracker) -> None:
+        self.parts = {name: self._part(name, data, train, tracker) for name in self.config.parts}
+        items = [_cleared(part.item_vectors(data.items)) for part in self.parts.values()]
+        asked = stream(self.resources.seed, "hybrid", "spread").permutation(np.unique(train.user))[:_SAMPLE]
+        request = Request.from_dataset(data, np.sort(asked), train)
+        spreads = zip(self.parts.values(), items, strict=True)
+        self.spreads = tuple(spread(part.user_vectors(request), vectors) for part, vectors in spreads)
+        weights = self.config.weights
+        if weights is None:
+            holdout = self.resources.validation
+            weights = (1 / len(items),) * len(items) if holdout is None else self._chosen(data, items, holdout, tracker)
+        self.config = self.config.model_copy(update={"weights": weights})
+
+    def user_vectors(self, request: Request) -> Vectors:
+        factors = self._factors()
+        return joined([self.parts[name].user_vectors(request) for name in factors], list(factors.values()))
+
+    def item_vectors(self, items: EntityTable, at: int | None = None) -> Vectors:
+        vectors = [self.parts[name].item_vectors(items, at) for name in self._factors()]
+        return joined(vectors, [1.0] * len(vectors))
+
+    def save(self, directory: Path) -> None:
+        directory.mkdir(parents=True, exist_ok=True)
+        write_json(directory / "config.json", self.config.model_dump(mode="json"))
+        kinds = [part.kind for part in self.parts.values()]
+        write_json(directory / "parts.json", {"kinds": kinds, "spreads": self.spreads})
+        for name, part in self.parts.items():
+            part.save(directory / "parts" / name)
+
+    @classmethod
+    def load(cls, directory: Path) -> Self:
+        engine = cls(parse(HybridConfig, read_json(directory / "config.json"), str(directory / "config.json")))
+        state = read_json(directory / "parts.json")
+        kinds = zip(engine.config.parts, state["kinds"], strict=True)
+        engine.parts = {name: ENGINES[kind].load(directory / "parts" / name) for name, kind in kinds}
+        engine.spreads = tuple(state["spreads"])
+        return engine
+
+    def _part(self, name: str, data: Dataset, train: Interactions, tracker: Tracker) -> Engine:
+        if name in self.resources.parts:
+            return self.resources.parts[name]
+        directory = self.resources.directory
+        own = replace(self.resources, directory=None if directory is None else directory / name)
+        part = ENGINES[name](None, own)
+        part.fit(data, train, tracker)
+        return part
+
+    def _factors(self) -> dict[str, float]:
+        """What a user's vector of each part is multiplied by, parts of weight 0 left out."""
+        weights = self.config.weights
+        assert weights is not None, "fit sets the weights"
+        scaled = zip(self.parts, weights, self.spreads, strict=True)
+        return {name: weight / scale for name, weight, scale in scaled if weight > 0}
+
+    def _chosen(self, data: Dataset, items: list[Vectors], holdout: Holdout, tracker: Tracker) -> tuple[float, ...]:
+        """Weights that sum to one: from the first part towards each other one in turn, twice when there are several."""
+        asked = stream(self.resources.seed, "hybrid", "search").permutation(len(holdout))[: self.config.users]
+        users, parts = holdout.users[np.sort(asked)], list(self.parts.values())
+        questions = _Questions(parts, self.spreads, items, data, holdout, users, self.config.metric)
+        weights = np.eye(len(items))[0]
+        turns = list(range(1, len(items)))
+        for part in turns if len(turns) == 1 else [*turns, *range(len(items))]:
+            steps = np.linspace(0, 1, self.config.steps + 1)[:, None]
+            line = (1 - steps) * weights + steps * np.eye(len(items))[part]
+            values = questions.values(line)
+            weights = line[int(values.argmax())]
+            told = ", ".join(f"{name} {weight:.2f}" for name, weight in zip(self.parts, weights, strict=True))
+            tracker.progress(f"hybrid: {told}  {self.config.metric} {values.max():.4f}")
+        return tuple(float(weight) for weight in weights)
+
+
+class _Questions:
+    """The validation questions, asked of many weightings in one pass over the users."""
+
+    def __init__(
+        self,
+        parts: Sequence[Engine],
+        spreads: Sequence[float],
+        items: Sequence[Vectors],
+        data: Dataset,
+        holdout: Holdout,
+        users: NDArray[np.int32],
+        metric: str,
+    ) -> None:
+        self.parts, self.spreads = parts, spreads
+        self.data, self.holdout, self.users = data, holdout, users
+        self.metric, self.k = parse_metric(metric)
+        self.rankers = [Ranker(vectors, holdout.candidates) for vectors in items]
+        placed = Vectors(np.empty((data.n_items, 0), np.float32), placed=_placed(items))
+        self.judge = Ranker(placed, holdout.candidates)
+
+    def values(self, weightings: NDArray[np.float64]) -> NDArray[np.float64]:
+        """float64 [C]: the metric under each of ``weightings`` [C, P]."""
+        total = np.zeros(len(weightings))
+        size = block_rows(self.data.n_items)
+        for start in range(0, len(self.users), size):
+            users = self.users[start : start + size]
+            asked = Histories.from_interactions(self.holdout.targets, users, self.data.n_users)
+            for row, lists in enumerate(self._lists(users, weightings)):
+                hits = is_relevant(lists, asked, self.data.n_items)
+                total[row] += METRICS[self.metric](hits, asked.lengths, self.k).sum()
+        return total / len(self.users)
+
+    def _lists(self, users: NDArray[np.int32], weightings: NDArray[np.float64]) -> Iterator[Rows]:
+        """The best items [B, K] of a block of users under each weighting."""
+        request = Request.from_dataset(self.data, users, self.holdout.history)
+        vectors = [_cleared(part.user_vectors(request)) for part in self.parts]
+        asked = Vectors(np.empty((len(users), 0), np.float32), placed=_placed(vectors))
+        tables = [ranker.scores(part) for ranker, part in zip(self.rankers, vectors, strict=True)]
+        mixed = torch.empty_like(tables[0])
+        for weights in weightings / np.array(self.spreads):
+            mixed.zero_()
+            for table, weight in zip(tables, weights, strict=True):
+                if weight:
+                    mixed.add_(table, alpha=float(weight))
+            yield self.judge.ranked(mixed, asked, min(self.k, mixed.shape[1]), request.histories)[0]
+
+
+def spread(users: Vectors, items: Vectors) -> float:
+    """The standard deviation of a user's scores over the placed items, the mean over placed users; 1 when it is 0."""
+    scores = users.scores(items)
+    scores = scores if items.placed is None else scores[:, items.placed]
+    scores = scores if users.placed is None else scores[users.placed]
+    return float(scores.std(axis=1, dtype=np.float64).mean()) or 1.0 if scores.size else 1.0
+
+
+def joined(vectors: Sequence[Vectors], factors: Sequence[float]) -> Vectors:
+    """The vectors of several engines side by side, each times its factor, zero where its engine does not place."""
+    scaled = [_scaled(_cleared(part), factor) for part, factor in zip(vectors, factors, strict=True)]
+    dense = [part.dense for part in scaled if part.dense is not None]
+    sparse = [part.sparse for part in scaled if part.sparse is not None]
+    return Vectors(
+        np.concatenate(dense, 1) if dense else None,
+        _side_by_side(sparse) if sparse else None,
+        _placed(vectors),
+    )
+
+
+def _placed(vectors: Sequence[Vectors]) -> NDArray[np.bool_]:
+    """Bool [n]: whether any engine places the row."""
+    placed = np.zeros(len(vectors[0]), bool)
+    for part in vectors:
+        placed |= True if part.placed is None else part.placed
+    return placed
+
+
+def _cleared(part: Vectors) -> Vectors:
+    """Zero where not placed."""
+    if part.placed is None or part.placed.all():
+        return part
+    kept = part.placed.astype(np.float32)
+    dense, sparse = part.dense, part.sparse
+    if dense is not None and dense[~part.placed].any():
+        dense = dense * kept[:, None]
+    if sparse is not None and abs(sparse[~part.placed]).sum():
+        sparse = sp.csr_array(sp.diags_array(kept) @ sparse) if sp.issparse(sparse) else sparse * kept[:, None]
+    return Vectors(dense, sparse, part.placed)
+
+
+def _scaled(part: Vectors, factor: float) -> Vectors:
+    if factor == 1:
+        return part
+    number = np.float32(factor)
+    return Vectors(
+        None if part.dense is None else part.dense * number,
+        None if part.sparse is None else part.sparse * number,
+        part.placed,
+    )
+
+
+def _side_by_side(parts: Sequence[sp.csr_array | NDArray[np.float32]]) -> sp.csr_array | NDArray[np.float32]:
+    if len(parts) == 1:
+        return parts[0]
+    if all(sp.issparse(part) for part in parts):
+        return sp.csr_array(sp.hstack(parts, format="csr"))
+    wide: list[Any] = [part.toarray() if isinstance(part, sp.csr_array) else part for part in parts]
+    return np.concatenate(wide, 1)

@@ -1,0 +1,81 @@
+"""Skip-gram with shared negatives: what item2vec and node2vec train."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from recsys.data.interactions import Interactions
+from recsys.negatives import NEGATIVES
+
+Pairs = NDArray[np.int64]
+"""int64 [N, 2]: a node and one near it."""
+
+
+class SkipGramTables(nn.Module):
+    """Two vectors a node: as the centre, and as what is near."""
+
+    def __init__(self, n: int, dim: int) -> None:
+        super().__init__()
+        self.inner = nn.Embedding(n, dim)
+        self.outer = nn.Embedding(n, dim)
+        for table in (self.inner, self.outer):
+            nn.init.normal_(table.weight, std=dim**-0.5 / 2)
+
+
+class SkipGram:
+    """Pairs in random order against shared negatives (Mikolov et al., 2013); a task of the training loop.
+
+    Args:
+        pairs: those of an epoch, drawn from its stream.
+        counts: int64 [n], how often each node occurs; negatives are drawn by its power 0.75.
+        dim: D.
+        negatives: C shared negatives a batch; each weighs ``k / C``.
+        k: negatives that a pair counts for.
+        batch_pairs: N.
+    """
+
+    def __init__(
+        self,
+        pairs: Callable[[int, np.random.Generator], Pairs],
+        counts: NDArray[np.int64],
+        dim: int,
+        negatives: int,
+        k: float,
+        batch_pairs: int,
+    ) -> None:
+        self.module = SkipGramTables(len(counts), dim)
+        self.pairs, self.k, self.batch_pairs = pairs, k, batch_pairs
+        self.sampler = NEGATIVES["popularity"](counts, negatives, alpha=0.75)
+
+    def batches(self, epoch: int, rng: np.random.Generator) -> Sequence[Pairs]:
+        pairs = self.pairs(epoch, rng)
+        order = rng.permutation(len(pairs))
+        return [pairs[order[start : start + self.batch_pairs]] for start in range(0, len(order), self.batch_pairs)]
+
+    def loss(self, batch: Pairs, rng: np.random.Generator) -> Tensor:
+        device = self.module.inner.weight.device
+        drawn = torch.from_numpy(self.sampler.sample(batch[:, 1], rng).rows).to(device)
+        rows = torch.from_numpy(batch).to(device)
+        centre, near = self.module.inner(rows[:, 0]), self.module.outer(rows[:, 1])
+        against = (centre @ self.module.outer(drawn).T).masked_fill(drawn == rows[:, 1:], -torch.inf)
+        positive = nn.functional.softplus(-(centre * near).sum(1))
+        negative = nn.functional.softplus(against).mean(1) * self.k
+        return (positive + negative).mean()
+
+    def validate(self) -> float | None:
+        return None
+
+
+def nearby_pairs(train_on: Interactions, window: int) -> Pairs:
+    """int64 [N, 2]: both directions of every pair of events of a user at most ``window`` steps apart."""
+    found = []
+    for step in range(1, window + 1):
+        same = train_on.user[step:] == train_on.user[:-step]
+        pair = np.stack([train_on.item[:-step][same], train_on.item[step:][same]], 1).astype(np.int64)
+        found += [pair, pair[:, ::-1]]
+    return np.concatenate(found)

@@ -1,0 +1,153 @@
+"""GraphSAGE on the user-item graph (Hamilton, Ying & Leskovec, NeurIPS 2017)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from recsys.data.graph import Graph, Nodes
+from recsys.data.vocabulary import MISSING
+from recsys.models.geometric import geometric
+from recsys.models.two_tower import Features, Tower
+
+Links = Tensor
+"""int64 [2, E]: the place of each message's source, and that of its target; or a sparse matrix [targets, sources]."""
+
+
+@dataclass(frozen=True, eq=False)
+class Block:
+    """What is needed to place users ``users[0]`` and items ``items[0]``: three rings of rows, and the links between.
+
+    Args:
+        users: three int64 arrays, ascending rows: those who are placed, with their sources, and with the sources of
+            those; each holds the one before.
+        items: likewise.
+        to_users: links into ``users[0]`` from ``items[1]``, and into ``users[1]`` from ``items[2]``.
+        to_items: likewise, from users.
+    """
+
+    users: tuple[Nodes, Nodes, Nodes]
+    items: tuple[Nodes, Nodes, Nodes]
+    to_users: tuple[Links, Links]
+    to_items: tuple[Links, Links]
+
+    def to(self, device: torch.device) -> Block:
+        """With the links on ``device``."""
+        into_users, into_items = ((a.to(device), b.to(device)) for a, b in (self.to_users, self.to_items))
+        return Block(self.users, self.items, into_users, into_items)
+
+
+class SageModel(nn.Module):
+    r"""Two layers of mean aggregation, each with weights of its own for users and for items.
+
+    .. math:: h_u = \mathrm{relu}(W x_u + W' \mathrm{mean}_{i \in N(u)} x_i), \quad
+              z_u = V h_u + V' \mathrm{mean}_{i \in N(u)} h_i
+
+    and the same for items with their users. Inputs x come from features and, for items, an id vector; the input of a
+    user without features is one learned vector, so that a user is nothing but neighbours and features.
+
+    Args:
+        items: the item's inputs.
+        users: the user's inputs; None where there are no features.
+        dim: D.
+    """
+
+    def __init__(self, items: Tower, users: Tower | None, dim: int) -> None:
+        super().__init__()
+        convolution = geometric().nn.SAGEConv
+        self.items, self.users = items, users
+        self.anyone = nn.Parameter(torch.zeros(dim))
+        self.to_users = nn.ModuleList([convolution((dim, dim), dim) for _ in range(2)])
+        self.to_items = nn.ModuleList([convolution((dim, dim), dim) for _ in range(2)])
+        for layer in (*self.to_users, *self.to_items):
+            nn.init.zeros_(layer.lin_l.bias)  # inputs begin small, and a bias would drown them
+
+    def user_inputs(self, features: Features, n: int) -> Tensor:
+        """[n, D]."""
+        return self.anyone.expand(n, -1) if self.users is None else self.users(features)
+
+    def first(self, convolution: nn.Module, sources: Tensor, own: Tensor, links: Links) -> Tensor:
+        """The layer h [n, D] from the inputs of the sources and of the n themselves."""
+        result: Tensor = torch.relu(convolution((sources, own), links))
+        return result
+
+    def forward(self, block: Block, items: Features, users: Features) -> tuple[Tensor, Tensor]:
+        """Vectors of ``block.users[0]`` and of ``block.items[0]``; features are those of the outermost rings."""
+        x_items, x_users = self.items(items), self.user_inputs(users, len(block.users[2]))
+        own_users, own_items = (x[_places(of[1], of[2])] for x, of in ((x_users, block.users), (x_items, block.items)))
+        h_users = self.first(self.to_users[0], x_items, own_users, block.to_users[1])
+        h_items = self.first(self.to_items[0], x_users, own_items, block.to_items[1])
+        last_users, last_items = (
+            h[_places(of[0], of[1])] for h, of in ((h_users, block.users), (h_items, block.items))
+        )
+        z_users = self.to_users[1]((h_items, last_users), block.to_users[0])
+        z_items = self.to_items[1]((h_users, last_items), block.to_items[0])
+        return z_users, z_items
+
+
+def sample_block(
+    graph: Graph,
+    n_users: int,
+    users: Nodes,
+    items: Nodes,
+    fan_out: tuple[int, int],
+    hidden: Nodes,
+    rng: np.random.Generator,
+) -> Block:
+    """The block of ``users`` and ``items``, with at most ``fan_out`` sampled neighbours of each node.
+
+    Args:
+        graph: the bipartite graph of training.
+        n_users: its first item node.
+        users: ascending rows.
+        items: ascending rows.
+        fan_out: neighbours of those who are placed, and of their neighbours.
+        hidden: edges ``user * n_items + item`` that are to be predicted; no message passes along them.
+        rng: draws.
+    """
+    n_items = len(graph) - n_users
+    rings: list[tuple[Nodes, Nodes]] = [(users, items)]
+    drawn = []
+    for width in fan_out:
+        of_users, of_items = rings[-1]
+        their_items = graph.sample(of_users, width, rng)
+        their_users = graph.sample(of_items + n_users, width, rng)
+        their_items = np.where(their_items == MISSING, MISSING, their_items - n_users)
+        their_items[np.isin(of_users[:, None] * n_items + their_items, hidden)] = MISSING
+        their_users[np.isin(their_users * n_items + of_items[:, None], hidden)] = MISSING
+        drawn.append((their_items, their_users))
+        rings.append((_union(of_users, their_users), _union(of_items, their_items)))
+    (near_items, near_users), (far_items, far_users) = drawn
+    ring_users, ring_items = ((rings[0][side], rings[1][side], rings[2][side]) for side in (0, 1))
+    return Block(
+        ring_users,
+        ring_items,
+        (_links(near_items, ring_items[1]), _links(far_items, ring_items[2])),
+        (_links(near_users, ring_users[1]), _links(far_users, ring_users[2])),
+    )
+
+
+def _union(rows: Nodes, more: Nodes) -> Nodes:
+    return np.union1d(rows, more[more != MISSING])
+
+
+def _links(sources: Nodes, ring: Nodes) -> Links:
+    """Links from ``sources`` [n, k], rows of ``ring``, into the n."""
+    target, _ = np.nonzero(sources != MISSING)
+    return torch.from_numpy(np.stack([np.searchsorted(ring, sources[sources != MISSING]), target]))
+
+
+def _places(rows: Nodes, ring: Nodes) -> Tensor:
+    return torch.from_numpy(np.searchsorted(ring, rows))
+
+
+def mean_matrix(offsets: NDArray[np.int64], items: NDArray[np.integer], n_items: int) -> Tensor:
+    """A sparse matrix [n, n_items] with a one where ``items`` of the range of row r name a column, for convolutions."""
+    columns = torch.from_numpy(items.astype(np.int64))
+    rows = torch.from_numpy(offsets.astype(np.int64))
+    geometric()
+    return torch.sparse_csr_tensor(rows, columns, torch.ones(len(items)), size=(len(offsets) - 1, n_items))

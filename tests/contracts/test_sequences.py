@@ -1,0 +1,123 @@
+"""Every encoder of histories, through the same tests."""
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from recsys.encoders.sequence import SEQUENCES, SequenceShape
+
+DIM = 8
+NAMES = list(SEQUENCES)
+CASES = [(name, "recency") for name in NAMES] + [("transformer", "rotary"), ("transformer", "relative")]
+
+
+def encoder(name, positions="recency", clock=True, dropout=0.0):
+    torch.manual_seed(0)
+    module = SEQUENCES[name].build(
+        SequenceShape(DIM, heads=2, layers=2, expansion=2, dropout=dropout, positions=positions, length=6, clock=clock)
+    )
+    for parameter in module.parameters():
+        if parameter.ndim:
+            torch.nn.init.normal_(parameter, std=0.5)
+    return module.eval()
+
+
+def histories(lengths=(4, 0, 2, 9)):
+    """A rectangle with room for one more position a user, and the same histories packed."""
+    torch.manual_seed(1)
+    counts = torch.tensor(lengths)
+    width = int(counts.max()) + 1
+    vectors = torch.randn(len(lengths), width, DIM)
+    times = 1_700_000_000 + torch.randint(1, 90_000, (len(lengths), width)).cumsum(1)
+    held = torch.arange(width) < counts[:, None]
+    owner = torch.repeat_interleave(torch.arange(len(lengths)), counts)
+    steps_ago = torch.cat([torch.arange(n - 1, -1, -1) for n in lengths])
+    return vectors, times, held, counts, owner, steps_ago
+
+
+@pytest.mark.parametrize(("name", "positions"), CASES)
+def test_packed_equals_padded(name, positions):
+    module = encoder(name, positions)
+    vectors, times, held, counts, owner, steps_ago = histories()
+    users = torch.arange(len(counts))
+    asked = torch.zeros_like(held)
+    asked[users, counts] = True
+    padded = module(vectors, held | asked, times, asked)[users, counts]
+    if module.hides:  # the moment of a hidden event is not known: serving repeats the newest one's
+        times = torch.where(asked, times[users, (counts - 1).clamp(min=0)][:, None], times)
+        padded = module(vectors, held | asked, times, asked)[users, counts]
+        padded[1] = module.at_end(vectors[:0, 0], steps_ago[:0], owner[:0], 1)[0]
+    packed = module.at_end(vectors[held], steps_ago, owner, len(counts), times[held])
+    assert packed.shape == (len(counts), module.heads * DIM)
+    torch.testing.assert_close(packed, padded)
+
+
+@pytest.mark.parametrize(("name", "positions"), CASES)
+def test_a_future_item_changes_nothing_earlier(name, positions):
+    module = encoder(name, positions)
+    if module.hides:
+        return  # sees both sides in training; what it serves is the end, which has no future
+    vectors, times, *_ = histories((6, 6))
+    inside = torch.ones(vectors.shape[:2], dtype=torch.bool)
+    moved, later = vectors.clone(), times.clone()
+    moved[:, 3:] += 1
+    later[:, 3:] += 1000
+    before, after = module(vectors, inside, times), module(moved, inside, later)
+    torch.testing.assert_close(before[:, :4], after[:, :4])
+    assert not torch.allclose(before[:, 4], after[:, 4])
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_empty_history_gets_one_learned_vector(name):
+    module = encoder(name)
+    nothing = torch.zeros(0, dtype=torch.long)
+    empty = module.at_end(torch.zeros(0, DIM), nothing, nothing, 2)
+    assert torch.equal(empty[0], empty[1])
+    empty.sum().backward()
+    assert any(p.grad is not None and p.grad.abs().sum() > 0 for p in module.parameters())
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_it_survives_the_disk_bit_for_bit(name, tmp_path):
+    module, other = encoder(name), encoder(name)
+    with torch.no_grad():
+        for parameter in other.parameters():
+            parameter.add_(1)
+    save_file(module.state_dict(), tmp_path / "e.safetensors")
+    other.load_state_dict(load_file(tmp_path / "e.safetensors"))
+    vectors, times, held, *_ = histories()
+    assert torch.equal(module(vectors, held, times, held), other(vectors, held, times, held))
+
+
+@pytest.mark.parametrize(("name", "positions"), CASES)
+def test_gradients_reach_every_weight_and_the_items(name, positions):
+    module = encoder(name, positions, dropout=0.2).train()
+    vectors, times, held, *_ = histories((9, 9, 9))
+    vectors.requires_grad_(True)
+    hidden = torch.zeros_like(held)
+    hidden[:, ::3] = True
+    module(vectors, held, times, hidden if module.hides else None).square().sum().backward()
+    assert torch.isfinite(vectors.grad).all()
+    assert vectors.grad.abs().sum() > 0
+    for weight in module.parameters():
+        assert torch.isfinite(weight.grad).all()
+        assert weight.grad.abs().sum() > 0
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_padding_changes_nothing(name):
+    module = encoder(name)
+    vectors, times, held, *_ = histories()
+    junk = torch.where(held[..., None], vectors, vectors + 5)
+    seen = module(vectors, held, times, torch.zeros_like(held))[held]
+    torch.testing.assert_close(module(junk, held, times, torch.zeros_like(held))[held], seen)
+
+
+@pytest.mark.parametrize("name", [n for n in NAMES if n not in ("decayed", "learned")])
+def test_the_clock_matters_where_it_is_an_input(name):
+    vectors, times, held, *_ = histories()
+    later = times + torch.arange(times.shape[1]) * 50_000
+    with_clock, without = encoder(name), encoder(name, clock=False)
+    hidden = torch.zeros_like(held)
+    assert not torch.allclose(with_clock(vectors, held, times, hidden), with_clock(vectors, held, later, hidden))
+    assert torch.equal(without(vectors, held, times, hidden), without(vectors, held, later, hidden))

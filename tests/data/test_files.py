@@ -1,0 +1,60 @@
+import gzip
+
+import pandas as pd
+import pytest
+
+from recsys.data.files import read_header, read_table, without_missing
+from recsys.data.findings import Findings, Place
+
+
+def read(path):
+    findings = Findings()
+    return read_table(Place(findings, path)), [finding.found for finding in findings]
+
+
+def test_the_cells_of_a_csv_are_text_as_it_stands_there(tmp_path):
+    (tmp_path / "x.csv").write_text('a,b,c\n007,1e5,"x, ""y"""\n,NA,True\n')
+    frame, found = read(tmp_path / "x.csv")
+    assert frame.fillna("-").to_numpy().tolist() == [["007", "1e5", 'x, "y"'], ["-", "NA", "True"]]
+    assert found == []
+
+
+def test_tabs_and_gzip_are_read(tmp_path):
+    (tmp_path / "x.tsv").write_text("a\tb\n1\t2\n")
+    (tmp_path / "x.csv.gz").write_bytes(gzip.compress(b"a,b\n1,2\n"))
+    for name in ("x.tsv", "x.csv.gz"):
+        assert read(tmp_path / name)[0].to_numpy().tolist() == [["1", "2"]]
+
+
+def test_parquet_keeps_its_types(tmp_path):
+    pd.DataFrame({"a": [1, 2], "b": ["1", "2"]}).to_parquet(tmp_path / "x.parquet")
+    frame, _ = read(tmp_path / "x.parquet")
+    assert frame["a"].dtype == "int64"
+    assert frame["b"].tolist() == ["1", "2"]
+
+
+@pytest.mark.parametrize("mark", [";", "|", "\t"])
+def test_another_separator_is_named(mark, tmp_path):
+    (tmp_path / "x.csv").write_text(f"a{mark}b\n1{mark}2\n")
+    assert read(tmp_path / "x.csv") == (None, [f"the columns are separated by {mark!r}"])
+
+
+def test_a_folder_in_place_of_a_file_cannot_be_read(tmp_path):
+    (tmp_path / "x.csv").mkdir()
+    frame, found = read(tmp_path / "x.csv")
+    assert frame is None
+    assert "cannot be read" in found[0]
+
+
+def test_words_that_mean_missing_are_taken_out_and_lists_are_left(tmp_path):
+    cells = pd.Series(["NA", "null", "", "unknown", "x"], dtype="str")
+    assert without_missing(cells, ("unknown",)).isna().tolist() == [True] * 4 + [False]
+    assert without_missing(pd.Series([[1.0], None], dtype=object), ("unknown",))[0] == [1.0]
+
+
+def test_the_header_of_a_file_that_cannot_be_read_is_empty(tmp_path):
+    (tmp_path / "x.csv").write_text("a,b\n1,2\n")
+    (tmp_path / "empty.csv").write_text("")
+    (tmp_path / "latin.csv").write_bytes(b"\xe9,b\n")
+    assert read_header(tmp_path / "x.csv") == ["a", "b"]
+    assert [read_header(tmp_path / f"{name}.csv") for name in ("empty", "latin", "none")] == [[], [], []]

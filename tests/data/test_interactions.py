@@ -1,0 +1,83 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from recsys.data.interactions import Interactions
+from recsys.errors import ArtifactError
+
+EVENTS = st.lists(st.tuples(st.integers(0, 4), st.integers(0, 6), st.integers(0, 5), st.integers(1, 3)), max_size=25)
+
+
+def of(events):
+    user, item, time, weight = (np.array([event[n] for event in events], np.int64) for n in range(4))
+    return Interactions.of(user, item, time, weight.astype(np.float32))
+
+
+@given(events=EVENTS, seed=st.integers(0, 99))
+def test_the_order_of_the_file_does_not_matter(events, seed):
+    order = np.random.default_rng(seed).permutation(len(events))
+    assert of(events).fingerprint == of([events[n] for n in order]).fingerprint
+
+
+@given(events=EVENTS)
+def test_they_are_sorted_by_user_then_time_then_item(events):
+    x = of(events)
+    rows = list(zip(x.user.tolist(), x.time.tolist(), x.item.tolist(), x.weight.tolist(), strict=True))
+    assert rows == sorted(rows)
+
+
+@given(events=EVENTS.filter(bool), column=st.integers(0, 3), row=st.integers(0, 24))
+def test_one_changed_cell_changes_the_fingerprint(events, column, row):
+    other = [list(event) for event in events]
+    other[row % len(events)][column] += 1
+    assert (of(other).fingerprint == of(events).fingerprint) == (sorted(map(tuple, other)) == sorted(events))
+
+
+@given(events=EVENTS, moment=st.integers(0, 6))
+def test_before_and_after_are_all(events, moment):
+    x = of(events)
+    early, late = x.before(moment), x.select(x.time >= moment)
+    assert (early.time < moment).all()
+    assert early.joined(late).fingerprint == x.fingerprint
+
+
+@given(events=EVENTS)
+def test_offsets_mark_each_users_range(events):
+    x = of(events)
+    offsets = x.offsets(5)
+    for user in range(5):
+        assert (x.user[offsets[user] : offsets[user + 1]] == user).all()
+    assert offsets[-1] == len(x)
+
+
+def test_a_matrix_counts_repeated_pairs_once_or_adds_their_weights():
+    x = of([(0, 1, 0, 2), (0, 1, 3, 3), (1, 0, 1, 1)])
+    assert x.to_csr(2, 2).toarray().tolist() == [[0, 1], [1, 0]]
+    assert x.to_csr(2, 2, weighted=True).toarray().tolist() == [[0, 5], [1, 0]]
+    assert x.item_counts(3).tolist() == [1, 2, 0]
+
+
+def test_on_disk_they_are_memory_mapped_and_read_only(tmp_path):
+    x = of([(0, 1, 0, 2), (1, 0, 1, 1)])
+    x.save(tmp_path / "x")
+    loaded = Interactions.load(tmp_path / "x")
+    assert isinstance(loaded.item, np.memmap)
+    assert loaded.fingerprint == x.fingerprint
+    with pytest.raises(ValueError, match="read-only"):
+        loaded.item[0] = 1
+
+
+def test_no_interactions_survive_the_disk_too(tmp_path):
+    Interactions.empty().save(tmp_path / "x")
+    assert len(Interactions.load(tmp_path / "x")) == 0
+
+
+def test_damaged_columns_are_refused(tmp_path):
+    of([(0, 1, 0, 2), (1, 0, 1, 1)]).save(tmp_path / "x")
+    np.save(tmp_path / "x" / "item.npy", np.zeros(5, np.int32))
+    with pytest.raises(ArtifactError, match="differ in length"):
+        Interactions.load(tmp_path / "x")
+    (tmp_path / "x" / "item.npy").write_bytes(b"\x93NUMPY")
+    with pytest.raises(ArtifactError, match="prepare the data again"):
+        Interactions.load(tmp_path / "x")

@@ -1,0 +1,200 @@
+"""All six protocols: what may be learnt, what is asked, and what nobody may have seen."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from recsys.data.dataset import Dataset
+from recsys.data.entities import EntityTable
+from recsys.data.interactions import Interactions
+from recsys.data.split import Split, SplitConfig, make_split
+from recsys.data.synthetic import BlockTaste, SequenceRule
+from recsys.data.vocabulary import Vocabulary
+from recsys.errors import ConfigError, DataError
+
+N_USERS, N_ITEMS = 8, 12
+
+
+def dataset(events, clock=True) -> Dataset:
+    user, item, time = (np.array([event[n] for event in events], np.int64) for n in range(3))
+    users, items = (EntityTable.bare(Vocabulary(np.arange(n))) for n in (N_USERS, N_ITEMS))
+    return Dataset("w", users, items, Interactions.of(user, item, time), clock)
+
+
+EVENTS = st.lists(
+    st.tuples(st.integers(0, N_USERS - 1), st.integers(0, N_ITEMS - 1), st.integers(0, 30)),
+    unique=True,
+    min_size=12,
+    max_size=60,
+)
+CONFIGS = {
+    "leave_one_out": SplitConfig(protocol="leave_one_out"),
+    "leave_last_n": SplitConfig(protocol="leave_last_n", n=2),
+    "temporal": SplitConfig(protocol="temporal", validation=0.2, test=0.2),
+    "user_holdout": SplitConfig(protocol="user_holdout", share=0.3, given=0.5),
+    "cold_items": SplitConfig(protocol="cold_items", share=0.2),
+    "given": SplitConfig(protocol="given", validation=0.3),
+}
+
+
+def divided(name: str, data: Dataset) -> Split | None:
+    """The split; None where the data is too little for it. Every third event is the test file of ``given``."""
+    files = None
+    if name == "given":
+        out = np.arange(len(data.interactions)) % 3 == 0
+        files = data.interactions.select(~out), data.interactions.select(out)
+    try:
+        return make_split(data, CONFIGS[name], files)
+    except DataError as error:
+        assert "split" in str(error)  # noqa: PT017
+        return None
+
+
+def rows(x: Interactions) -> set[tuple[int, int, int]]:
+    return set(zip(x.user.tolist(), x.item.tolist(), x.time.tolist(), strict=True))
+
+
+@pytest.mark.parametrize("name", list(CONFIGS))
+@given(events=EVENTS)
+@settings(max_examples=20, deadline=None)
+def test_no_target_is_learnt_from_and_none_is_lost(name, events):
+    data = dataset(events)
+    split = divided(name, data)
+    if split is None:
+        return
+    everything = rows(data.interactions)
+    validation, test = rows(split.validation.targets), rows(split.test.targets)
+    assert not rows(split.train) & (validation | test)
+    assert not rows(split.refit) & test
+    assert not validation & test
+    assert rows(split.train) <= rows(split.refit) <= everything
+    for holdout in (split.validation, split.test):
+        assert not rows(holdout.history) & rows(holdout.targets)
+    if name in ("leave_one_out", "leave_last_n", "temporal"):
+        assert rows(split.train) | validation | test == everything
+        assert rows(split.train) | validation == rows(split.refit)
+
+
+@pytest.mark.parametrize("name", ["leave_one_out", "leave_last_n", "temporal", "user_holdout"])
+@given(events=EVENTS)
+@settings(max_examples=20, deadline=None)
+def test_nothing_in_a_history_is_later_than_a_target(name, events):
+    split = divided(name, dataset(events))
+    for holdout in (split.validation, split.test) if split else ():
+        for user in holdout.users:
+            seen, asked = (part.time[part.user == user] for part in (holdout.history, holdout.targets))
+            assert len(asked)
+            assert not len(seen) or seen.max() <= asked.min()
+            assert name != "temporal" or not len(seen) or seen.max() < asked.min()
+
+
+@pytest.mark.parametrize("name", list(CONFIGS))
+@given(events=EVENTS)
+@settings(max_examples=20, deadline=None)
+def test_every_asked_user_has_targets_and_the_rest_are_counted(name, events):
+    data = dataset(events)
+    split = divided(name, data)
+    if split is None:
+        return
+    for holdout in (split.validation, split.test):
+        assert holdout.users.tolist() == np.unique(holdout.targets.user).tolist()
+    counts = np.bincount(data.interactions.user, minlength=N_USERS)
+    dropped = {
+        "leave_one_out": int(((counts > 0) & (counts < 3)).sum()),
+        "leave_last_n": int(((counts > 0) & (counts < 5)).sum()),
+        "temporal": 0,
+        "user_holdout": 0,
+    }
+    assert split.dropped_users == dropped.get(name, split.dropped_users)
+
+
+@pytest.mark.parametrize("name", list(CONFIGS))
+@given(events=EVENTS)
+@settings(max_examples=8, deadline=None)
+def test_a_split_does_not_depend_on_the_order_of_the_file_and_is_the_same_again(name, events):
+    a, b = divided(name, dataset(events)), divided(name, dataset(events[::-1]))
+    assert (a is None) == (b is None)
+    assert a is None or b is None or a.fingerprint == b.fingerprint
+
+
+@given(events=EVENTS, n=st.integers(1, 3))
+@settings(max_examples=20, deadline=None)
+def test_leave_last_n_takes_n_of_each_asked_user(events, n):
+    data = dataset(events)
+    try:
+        split = make_split(data, SplitConfig(protocol="leave_last_n", n=n))
+    except DataError:
+        return
+    for holdout in (split.validation, split.test):
+        assert (np.bincount(holdout.targets.user)[holdout.users] == n).all()
+    kept = np.bincount(split.train.user, minlength=N_USERS)[split.test.users]
+    assert (kept >= 1).all()
+
+
+@given(events=EVENTS)
+@settings(max_examples=20, deadline=None)
+def test_held_out_users_are_not_learnt_from(events):
+    split = divided("user_holdout", dataset(events))
+    if split is None:
+        return
+    assert not set(split.train.user) & (set(split.validation.users) | set(split.test.users))
+    assert not set(split.refit.user) & set(split.test.users)
+    assert set(split.test.history.user) == set(split.test.users)
+
+
+@given(events=EVENTS)
+@settings(max_examples=20, deadline=None)
+def test_cold_items_are_ranked_among_themselves_by_users_with_a_history(events):
+    split = divided("cold_items", dataset(events))
+    if split is None:
+        return
+    for holdout, learnt in ((split.validation, split.train), (split.test, split.refit)):
+        assert not set(learnt.item) & set(holdout.candidates)
+        assert set(holdout.targets.item) <= set(holdout.candidates)
+        assert set(holdout.users) <= set(holdout.history.user)
+    assert not set(split.train.item) & (set(split.validation.candidates) | set(split.test.candidates))
+
+
+def test_users_of_the_test_file_without_a_past_are_counted_as_dropped():
+    data = dataset([(0, 0, 1), (0, 1, 2), (1, 2, 1), (1, 3, 2), (0, 4, 9), (2, 5, 9)])
+    late = data.interactions.time == 9
+    files = data.interactions.select(~late), data.interactions.select(late)
+    split = make_split(data, CONFIGS["given"], files)
+    assert (split.test.users.tolist(), split.dropped_users) == ([0], 1)
+
+
+def test_temporal_needs_a_clock_and_given_a_file():
+    data = SequenceRule().dataset()
+    with pytest.raises(ConfigError, match="timestamp"):
+        make_split(data, CONFIGS["temporal"])
+    with pytest.raises(ConfigError, match="test_interactions"):
+        make_split(data, CONFIGS["given"])
+
+
+def test_a_split_with_an_empty_part_is_refused_with_the_sizes():
+    data = dataset([(0, 0, 1), (0, 1, 2), (1, 2, 1)])
+    with pytest.raises(DataError, match=r"'leave_one_out' leaves nothing to validate with of 3 interactions"):
+        make_split(data, CONFIGS["leave_one_out"])
+    with pytest.raises(DataError, match="has no test interactions"):
+        make_split(data, SplitConfig(protocol="temporal", validation_from=2, test_from=50))
+
+
+def test_another_seed_draws_other_users_and_items():
+    data = BlockTaste().dataset()
+    for name in ("user_holdout", "cold_items"):
+        config = CONFIGS[name].model_copy(update={"seed": 5})
+        assert make_split(data, config).fingerprint != make_split(data, CONFIGS[name]).fingerprint
+
+
+def test_the_fingerprint_sees_the_protocol_the_parts_and_the_candidates():
+    split = make_split(BlockTaste().dataset(), CONFIGS["cold_items"])
+    seen = {
+        split.fingerprint,
+        replace(split, protocol="other").fingerprint,
+        replace(split, train=split.refit).fingerprint,
+        replace(split, test=replace(split.test, candidates=None)).fingerprint,
+    }
+    assert len(seen) == 4

@@ -1,0 +1,140 @@
+"""Hybrids: vectors side by side, weights from validation."""
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+
+from recsys.config import parse
+from recsys.data.interactions import Interactions
+from recsys.data.split import Holdout
+from recsys.engine import Engine, Request, Resources, Vectors
+from recsys.engines.als import Als, AlsConfig
+from recsys.engines.ease import Ease
+from recsys.engines.hybrid import Hybrid, HybridConfig, joined, spread
+from recsys.engines.itemknn import ItemKnn
+from recsys.engines.popularity import Popularity
+from recsys.errors import ConfigError
+from recsys.evaluation.evaluate import evaluate, score_metric
+from recsys.tracking import SilentTracker
+from tests.engines.test_spectral import random_data
+
+DATA = random_data(60, 30, seed=2)
+
+
+def cut() -> tuple[Interactions, Holdout]:
+    """Each user's last item validates."""
+    events = DATA.interactions
+    last = np.append(events.user[1:] != events.user[:-1], True)
+    train, targets = events.select(~last), events.select(last)
+    return train, Holdout(np.unique(targets.user), train, targets)
+
+
+@pytest.fixture(scope="module")
+def parts() -> dict[str, Engine]:
+    train, _ = cut()
+    made: dict[str, Engine] = {
+        "ease": Ease(),
+        "als": Als(AlsConfig(factors=8), Resources(1)),
+        "knn": ItemKnn(),
+        "popularity": Popularity(),
+    }
+    for engine in made.values():
+        engine.fit(DATA, train, SilentTracker())
+    return made
+
+
+def hybrid(parts: dict[str, Engine], names: list[str], validation: Holdout | None = None, **options) -> Hybrid:
+    train, _ = cut()
+    engine = Hybrid(HybridConfig(parts=names, **options), Resources(1, validation, parts=parts))
+    engine.fit(DATA, train, SilentTracker())
+    return engine
+
+
+def scores(engine: Engine) -> np.ndarray:
+    request = Request.from_dataset(DATA, np.arange(DATA.n_users), cut()[0])
+    return engine.user_vectors(request).scores(engine.item_vectors(DATA.items))
+
+
+@pytest.mark.parametrize(("weights", "name"), [((1, 0), "ease"), ((0, 1), "als")])
+def test_a_weight_of_one_is_the_part_alone(parts, weights, name):
+    _, holdout = cut()
+    engine = hybrid(parts, ["ease", "als"], weights=weights)
+    assert np.array_equal(evaluate(engine, DATA, holdout).items, evaluate(parts[name], DATA, holdout).items)
+
+
+@pytest.mark.parametrize("names", [["ease", "als"], ["knn", "als"], ["als", "knn", "ease", "popularity"]])
+def test_the_score_is_the_weighted_sum_of_the_parts_scores_in_units_of_their_spread(parts, names):
+    weights = tuple(range(1, len(names) + 1))
+    engine = hybrid(parts, names, weights=weights)
+    expected = sum(w * scores(parts[n]) / s for n, w, s in zip(names, weights, engine.spreads, strict=True))
+    np.testing.assert_allclose(scores(engine), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_the_spread_is_that_of_placed_users_over_placed_items():
+    items = Vectors(np.float32([[0], [2], [9]]), placed=np.array([True, True, False]))
+    users = Vectors(np.float32([[1], [2], [100]]), placed=np.array([True, True, False]))
+    assert spread(users, items) == 1.5
+
+
+def test_the_weights_are_the_best_of_a_brute_force_search(parts):
+    train, holdout = cut()
+    engine = hybrid(parts, ["ease", "als"], holdout, steps=10, metric="ndcg@5")
+    request = Request.from_dataset(DATA, holdout.users, train)
+    values = []
+    for step in range(11):
+        weighed = hybrid(parts, ["ease", "als"], weights=(1 - step / 10 + 1e-12, step / 10))
+        users, items = weighed.user_vectors(request), weighed.item_vectors(DATA.items)
+        values.append(score_metric(users, items, holdout, request.histories, "ndcg@5"))
+    chosen = round(engine.config.weights[1] * 10)
+    assert values[chosen] == pytest.approx(max(values))
+
+
+def test_a_hybrid_of_three_is_at_least_as_good_on_validation_as_each_part(parts):
+    _, holdout = cut()
+    names = ["popularity", "ease", "als"]
+    engine = hybrid(parts, names, holdout)
+    best = max(evaluate(parts[name], DATA, holdout).mean("ndcg@10") for name in names)
+    assert evaluate(engine, DATA, holdout).mean("ndcg@10") >= best - 1e-9
+    assert sum(engine.config.weights) == pytest.approx(1)
+
+
+def test_without_validation_the_parts_weigh_the_same(parts):
+    assert hybrid(parts, ["ease", "als"]).config.weights == (0.5, 0.5)
+
+
+def test_parts_that_nobody_gave_are_fitted_as_they_come():
+    engine = hybrid({}, ["ease", "itemknn"])
+    np.testing.assert_array_equal(scores(engine.parts["ease"]), scores(_fitted(Ease())))
+
+
+def test_the_folder_is_self_contained(parts, tmp_path):
+    engine = hybrid(parts, ["als", "knn"], weights=(0.3, 0.7))
+    engine.save(tmp_path)
+    assert np.array_equal(scores(Hybrid.load(tmp_path)), scores(engine))
+
+
+def test_what_one_part_does_not_place_the_others_still_do():
+    dense = Vectors(np.ones((3, 2), np.float32), placed=np.array([True, False, False]))
+    sparse = Vectors(sparse=sp.csr_array(np.eye(3, dtype=np.float32)), placed=np.array([True, True, False]))
+    both = joined([dense, sparse], [2.0, 1.0])
+    assert both.placed.tolist() == [True, True, False]
+    assert both.dense.tolist() == [[2, 2], [0, 0], [0, 0]]
+    assert both.sparse.toarray().tolist() == [[1, 0, 0], [0, 1, 0], [0, 0, 0]]
+
+
+@pytest.mark.parametrize(
+    ("raw", "message"),
+    [
+        ({"parts": ["ease"]}, "parts"),
+        ({"parts": ["ease", "als"], "weights": [1.0]}, "as many weights"),
+        ({"parts": ["ease", "als"], "weights": [0, 0]}, "positive"),
+    ],
+)
+def test_a_config_that_cannot_work_is_refused(raw, message):
+    with pytest.raises(ConfigError, match=message):
+        parse(HybridConfig, raw, "engines.hybrid")
+
+
+def _fitted(engine: Engine) -> Engine:
+    engine.fit(DATA, cut()[0], SilentTracker())
+    return engine

@@ -1,0 +1,59 @@
+"""What `recsys data` and `recsys validate` print."""
+
+import json
+
+import pytest
+
+from pipelines.inspect_data import data_config, describe_source, findings, list_sources
+from recsys.data.synthetic import SequenceRule, write_tables
+from recsys.errors import ConfigError, DataError
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """A data folder that holds a small ``amazon-beauty`` and nothing else."""
+    monkeypatch.setenv("RECSYS_DATA_DIR", str(tmp_path))
+    monkeypatch.setenv("RECSYS_CACHE_DIR", str(tmp_path / "cache"))
+    write_tables(SequenceRule(users=5, items=6, events=3).dataset(), tmp_path / "amazon-beauty", ".parquet")
+    (tmp_path / "amazon-beauty" / "items.csv").write_text("item_id,attributes\n0,1|2\n1,2\n", encoding="utf-8")
+    return tmp_path
+
+
+def test_named_sets_are_listed_with_where_they_are(folder):
+    lines = list_sources().splitlines()
+    assert lines[0] == f"amazon-beauty   {folder / 'amazon-beauty'}"
+    assert lines[1] == "gowalla         not here: RECSYS_DATA_DIR names the folder"
+    assert lines[2] == "movielens-100k  fetched when it is used"
+
+
+def test_a_named_set_is_shown_table_by_table(folder):
+    text = describe_source("amazon-beauty")
+    assert "amazon-beauty/interactions.parquet, 15 rows" in text
+    assert "position  order          0 to 2" in text
+    assert "attributes  tags:|       '1|2'" in text
+
+
+def test_a_set_that_is_unknown_missing_or_broken_says_so(folder):
+    with pytest.raises(ConfigError, match="did you mean 'gowalla'"):
+        describe_source("gowala")
+    with pytest.raises(DataError, match="RECSYS_DATA_DIR"):
+        describe_source("gowalla")
+    (folder / "amazon-beauty" / "items.csv").write_bytes(b"")
+    with pytest.raises(DataError, match=r"items\.csv: the file is empty"):
+        describe_source("amazon-beauty")
+
+
+def test_a_config_or_bare_files_are_validated_as_text_or_json(folder):
+    config = folder / "c.toml"
+    config.write_text('[data]\nsource = "amazon-beauty"\n', encoding="utf-8")
+    text, failed = findings(data_config(config, None, None, None, ()), as_json=False)
+    assert "4 ids are not in items.csv" in text
+    assert not failed
+    bare = data_config(
+        None, folder / "amazon-beauty" / "interactions.parquet", None, None, ["data.columns.order=place"]
+    )
+    text, failed = findings(bare, as_json=True)
+    assert json.loads(text)["findings"][0]["found"].startswith("there is no column 'place' for the order")
+    assert failed
+    with pytest.raises(ConfigError, match="either"):
+        data_config(None, None, None, None, ())

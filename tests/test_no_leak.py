@@ -1,0 +1,181 @@
+"""Whatever happens after the cut, all that is learnt from what came before stays the same, bit for bit."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipelines.config import RunConfig
+from pipelines.pretrain import earliest, learn
+from recsys.config import parse
+from recsys.data.dataset import Dataset
+from recsys.data.features import FeatureOptions, FeatureSet
+from recsys.data.interactions import Interactions
+from recsys.data.split import Split, SplitConfig, make_split
+from recsys.data.synthetic import START, BlockTaste
+from recsys.engine import Request, Resources
+from recsys.engines.popularity import Popularity
+from recsys.engines.two_tower import TwoTower, TwoTowerConfig
+from recsys.negatives import NEGATIVES
+from recsys.seeding import stream
+from recsys.tracking import SilentTracker
+
+WORLD = BlockTaste(users=20, items=16, events=7, noise=0.2, new_items=1).dataset()
+CUTS = (START + 4 * 3600, START + 5 * 3600)
+SPLITS = {
+    "temporal": SplitConfig(protocol="temporal", validation_from=CUTS[0], test_from=CUTS[1]),
+    "temporal by share": SplitConfig(protocol="temporal", validation=0.2, test=0.2),
+    "leave_one_out": SplitConfig(protocol="leave_one_out"),
+    "leave_last_n": SplitConfig(protocol="leave_last_n", n=2),
+    "user_holdout": SplitConfig(protocol="user_holdout", share=0.2, given=0.5),
+    "cold_items": SplitConfig(protocol="cold_items", share=0.2),
+    "given": SplitConfig(protocol="given", validation=0.2),
+}
+
+
+def divided(name: str, data: Dataset) -> Split:
+    """The split; of ``given`` the events of the last hours are the test file."""
+    x = data.interactions
+    late = x.time >= CUTS[1]
+    return make_split(data, SPLITS[name], (x.select(~late), x.select(late)) if name == "given" else None)
+
+
+def key(x: Interactions) -> list[tuple[int, int, int]]:
+    return list(zip(x.user.tolist(), x.item.tolist(), x.time.tolist(), strict=True))
+
+
+def changed(name: str, data: Dataset, before: Interactions, seed: int) -> Dataset:
+    """``data`` with everything outside ``before`` changed as far as the protocol lets the cut stay where it is."""
+    x, rng = data.interactions, stream(seed, "future")
+    known = set(key(before))
+    after = np.array([event not in known for event in key(x)])
+    user, item, time, weight = (column.copy() for column in (x.user, x.item, x.time, x.weight))
+    n = int(after.sum())
+    weight[after] = rng.integers(1, 9, n)
+    if name == "cold_items":  # these are all that is known of these items: others may have touched them, at any time
+        user[after] = rng.permutation(user[after])
+        time[after] = rng.integers(START, 2 * START, n)
+    else:
+        item[after] = rng.integers(data.n_items, size=n)
+        if name == "user_holdout":
+            time[after] = rng.integers(0, 2 * START, n)
+        elif name != "temporal by share":  # its cut is counted over all of time
+            later = rng.integers(0, START, n)
+            between = time[after] < CUTS[1]  # a validation window of a temporal or given split stays what it is
+            time[after] += np.where(between, 0, later) if name in ("temporal", "given") else later
+    if name in ("temporal", "given"):  # any number of users may do any number of things later
+        more = int(rng.integers(1, 40))
+        user = np.append(user, rng.integers(data.n_users, size=more))
+        item = np.append(item, rng.integers(data.n_items, size=more))
+        time = np.append(time, rng.integers(2 * START, 3 * START, more))
+        weight = np.append(weight, np.ones(more, np.float32))
+    return replace(data, interactions=Interactions.of(user, item, time, weight))
+
+
+def assert_same(a: Interactions, b: Interactions) -> None:
+    for column in ("user", "item", "time", "weight"):
+        assert getattr(a, column).tobytes() == getattr(b, column).tobytes()
+
+
+def inputs(data: Dataset, train: Interactions) -> list[object]:
+    """All that training takes from ``data`` and ``train``, but for weights."""
+    counts = train.item_counts(data.n_items)
+    found: list[object] = [counts.tobytes()]
+    for table, rows in ((data.items, np.unique(train.item)), (data.users, np.unique(train.user))):
+        for numeric in ("standard", "quantile"):
+            features = FeatureSet.fit(table, rows, FeatureOptions(numeric=numeric))
+            found.append(features.to_dict())
+            found += [values.tobytes() for values in features.transform(table).values()]
+    for name in NEGATIVES:
+        drawn = NEGATIVES[name](counts, 50).sample(train.item.astype(np.int64), stream(1, name))
+        found += [drawn.rows.tobytes(), drawn.log_q.tobytes()]
+    return found
+
+
+@pytest.mark.parametrize("name", list(SPLITS))
+@given(seed=st.integers(0, 2**32))
+@settings(max_examples=8, deadline=None)
+def test_no_training_input_moves_when_the_future_changes(name, seed):
+    split = divided(name, WORLD)
+    for part in ("train", "refit"):
+        before = getattr(split, part)
+        other = changed(name, WORLD, before, seed)
+        assert other.interactions.fingerprint != WORLD.interactions.fingerprint
+        again = getattr(divided(name, other), part)
+        assert_same(before, again)
+        assert inputs(WORLD, before) == inputs(other, again)
+
+
+def weights(engine: TwoTower) -> list[bytes]:
+    return [value.numpy().tobytes() for value in engine.model.state_dict().values()]
+
+
+def two_tower(data: Dataset, train: Interactions, resources: Resources) -> TwoTower:
+    raw = {"model": {"dim": 8}, "n_negatives": 16, "tokens": 64, "training": {"epochs": 1}, "tables": ["mine"]}
+    engine = TwoTower(TwoTowerConfig.model_validate(raw), resources)
+    engine.fit(data, train, SilentTracker())
+    return engine
+
+
+RUN = parse(
+    RunConfig,
+    {
+        "name": "leak",
+        "data": {"name": "x"},
+        "split": {},
+        "engines": {"popularity": {}},
+        "pretrain": {
+            "als": {"engine": "als", "share": 0.6, "options": {"factors": 4, "iterations": 2}},
+            "bpr": {"engine": "bpr", "share": 0.6, "options": {"factors": 4, "iterations": 2}},
+            "item2vec": {"engine": "item2vec", "share": 0.6, "options": {"dim": 4, "training": {"epochs": 1}}},
+        },
+    },
+    "this test",
+)
+
+
+@pytest.mark.parametrize("name", list(SPLITS))
+def test_no_table_and_no_weight_moves_when_the_future_changes(name):
+    split = divided(name, WORLD)
+    other = changed(name, WORLD, split.train, 1)
+    trains = split.train, divided(name, other).train
+    tables = []
+    for pretrainer in RUN.pretrain:
+        a, b = (
+            learn(RUN, pretrainer, data, earliest(train, 0.6, data), SilentTracker())
+            for data, train in zip((WORLD, other), trains, strict=True)
+        )
+        assert a.vocabulary.same_as(b.vocabulary)
+        assert a.vectors.tobytes() == b.vectors.tobytes()
+        tables.append((a, b))
+    mine = tables[0]
+    engines = [
+        two_tower(data, train, Resources(3, tables={"mine": table}))
+        for data, train, table in zip((WORLD, other), trains, mine, strict=True)
+    ]
+    assert weights(engines[0]) == weights(engines[1])
+    assert engines[0].inputs.item_features.to_dict() == engines[1].inputs.item_features.to_dict()
+
+
+@pytest.mark.parametrize("name", list(SPLITS))
+def test_no_epoch_is_chosen_and_no_popularity_counted_with_the_test_part(name):
+    split = divided(name, WORLD)
+    other = changed(name, WORLD, split.refit, 2)
+    again = divided(name, other)
+    assert_same(split.validation.history, again.validation.history)
+    assert_same(split.validation.targets, again.validation.targets)
+    engines = []
+    for data, part in ((WORLD, split), (other, again)):
+        table = learn(RUN, "als", data, part.train, SilentTracker())
+        engines.append(two_tower(data, part.train, Resources(3, part.validation, tables={"mine": table})))
+    assert weights(engines[0]) == weights(engines[1])
+    assert engines[0].curve == engines[1].curve
+    scores = []
+    for data, part in ((WORLD, split), (other, again)):
+        engine = Popularity()
+        engine.fit(data, part.refit, SilentTracker())
+        request = Request.from_dataset(data, np.arange(3), part.refit)
+        scores.append(engine.user_vectors(request).scores(engine.item_vectors(data.items)).tobytes())
+    assert scores[0] == scores[1]

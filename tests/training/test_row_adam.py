@@ -1,0 +1,87 @@
+import pytest
+import torch
+from torch import nn
+
+from recsys.tracking import SilentTracker
+from recsys.training.loop import LoopOptions, train
+from recsys.training.row_adam import RowAdam, row_tables
+
+
+def step(module, optimizer, rows):
+    optimizer.zero_grad(set_to_none=True)
+    (module(rows) * torch.linspace(1, 2, 3)).square().sum().backward()
+    optimizer.step()
+
+
+@pytest.mark.parametrize("decay", [0.0, 0.1])
+def test_it_is_adamw_when_every_step_touches_every_row(decay):
+    torch.manual_seed(0)
+    sparse = nn.Embedding(4, 3, sparse=True)
+    dense = nn.Embedding(4, 3)
+    dense.load_state_dict(sparse.state_dict())
+    ours = RowAdam([sparse.weight], 0.1, decay)
+    theirs = torch.optim.AdamW([dense.weight], 0.1, weight_decay=decay)
+    rows = torch.tensor([0, 1, 2, 3, 1])
+    for _ in range(5):
+        step(sparse, ours, rows)
+        step(dense, theirs, rows)
+    torch.testing.assert_close(sparse.weight, dense.weight)
+
+
+def test_a_row_without_a_gradient_stays_and_a_late_row_starts_like_the_first():
+    torch.manual_seed(0)
+    table = nn.Embedding(3, 3, sparse=True)
+    before = table.weight.detach().clone()
+    optimizer = RowAdam([table.weight], 0.1)
+    for _ in range(10):
+        step(table, optimizer, torch.tensor([0]))
+    assert torch.equal(table.weight[1:], before[1:])
+    step(table, optimizer, torch.tensor([2]))
+    torch.testing.assert_close((table.weight[2] - before[2]).abs(), torch.full((3,), 0.1), rtol=1e-3, atol=0)
+
+
+class Tables:
+    """Pulls embeddings of a few random rows a step together; some rows come late or never."""
+
+    def __init__(self, die_after=None):
+        torch.manual_seed(0)
+        self.module = nn.ModuleDict({"table": nn.Embedding(50, 4, sparse=True), "out": nn.Linear(4, 1)})
+        self.left = die_after
+
+    def batches(self, epoch, rng):
+        return [rng.integers(0, 10 + 5 * epoch, 6) for _ in range(4)]
+
+    def loss(self, batch, rng):
+        if self.left is not None:
+            self.left -= 1
+            if self.left < 0:
+                raise KeyboardInterrupt
+        return (self.module["out"](self.module["table"](torch.from_numpy(batch))) - 1).square().mean()
+
+    def validate(self):
+        return -float((self.module["out"](self.module["table"].weight) - 1).square().mean())
+
+
+@pytest.mark.parametrize("die_after", [3, 9, 17])
+@pytest.mark.parametrize("ema", [0.0, 0.9])
+def test_a_killed_training_of_tables_resumes_to_the_same_weights(tmp_path, die_after, ema):
+    options = LoopOptions(epochs=5, warmup=2, clip=0.5, ema=ema, checkpoint_seconds=0, learning_rate=0.05)
+    whole, killed, resumed = Tables(), Tables(die_after), Tables()
+    assert row_tables(whole.module) == {whole.module["table"].weight}
+    expected = train(whole, options, 1, SilentTracker())
+    with pytest.raises(KeyboardInterrupt):
+        train(killed, options, 1, SilentTracker(), directory=tmp_path, identity="x")
+    progress = train(resumed, options, 1, SilentTracker(), directory=tmp_path, identity="x")
+    assert progress.curve == expected.curve
+    for a, b in zip(whole.module.parameters(), resumed.module.parameters(), strict=True):
+        assert torch.equal(a, b)
+
+
+def test_a_large_gradient_is_clipped_over_dense_and_row_parts_together():
+    free, clipped = Tables(), Tables()
+    for task, clip in ((free, 0.0), (clipped, 1e-9)):
+        options = LoopOptions(epochs=1, warmup=0, clip=clip, patience=0)
+        train(task, options, 1, SilentTracker())
+    start = Tables()
+    moved = [(t.module["out"].weight - start.module["out"].weight).abs().sum() for t in (free, clipped)]
+    assert moved[1] < 0.9 * moved[0]
