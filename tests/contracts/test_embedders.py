@@ -47,6 +47,10 @@ def options(kind, request):
     if kind == "elmo":
         once = {"training": {"epochs": 1}, "mixing": {"epochs": 1}}
         return {"dim": 4, "characters": 4, "samples": 4, "min_count": 1, "batch_size": 8, **once}
+    if kind == "finetuned":
+        base = {"model": str(request.getfixturevalue("tiny_sentence_model"))}
+        rest = {"batch_size": 4, "pairs": 16, "training": {"epochs": 1, "learning_rate": 1e-2}}
+        return {"base": base, "last_layers": 1, **rest}
     if kind == "joined":
         return {
             "parts": [{"embedder": "hashing", "columns": ["title"]}, {"embedder": "colours", "columns": ["poster"]}]
