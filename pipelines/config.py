@@ -65,7 +65,7 @@ class EvaluateSection(Config):
 
 
 class LedgerSection(Config):
-    """What `pipelines.ledger` takes apart.
+    """What `recsys ledger` takes apart.
 
     Args:
         engine: a two-tower engine of ``[engines]``.
@@ -123,7 +123,7 @@ class RunConfig(Config):
         engines: options by name; ``kind`` says which engine when the name does not.
         finetune: options of the parent's engine that change when it is fine-tuned.
         evaluate: the report.
-        ledger: the engine whose modalities `pipelines.ledger` weighs.
+        ledger: the engine whose modalities `recsys ledger` weighs.
         promote: the gate; None promotes nothing.
         recommend: the batch; None recommends nothing.
     """

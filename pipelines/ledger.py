@@ -1,19 +1,17 @@
 """ledger: what each modality of a trained two-tower engine is worth on the test questions.
 
-``python -m pipelines.ledger CONFIG --output DIR`` after a run of CONFIG; ``[ledger.modalities]`` says what is weighed.
+``recsys ledger CONFIG`` after a run of CONFIG; ``[ledger.modalities]`` says what is weighed.
 """
 
 from __future__ import annotations
 
 from dataclasses import asdict
-from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import numpy as np
-import typer
 from numpy.typing import NDArray
 
-from pipelines.config import RunConfig, read_run_config
+from pipelines.config import RunConfig
 from pipelines.workspace import Workspace
 from recsys.atomic import write_json
 from recsys.data.dataset import Dataset
@@ -22,14 +20,14 @@ from recsys.engines.modalities import MaskedTwoTower, hidden_parts
 from recsys.engines.two_tower import TwoTower
 from recsys.errors import ConfigError
 from recsys.evaluation.evaluate import evaluate
-from recsys.evaluation.ledger import Coalition, Ledger, Values, build_ledger, ledger_table
+from recsys.evaluation.ledger import Coalition, Values, build_ledger, ledger_table
 from recsys.evaluation.metrics import parse_metric
 from recsys.registry.bundle import Bundle
 from recsys.seeding import stream
 
 
-def run(config: RunConfig, workspace: Workspace) -> Ledger:
-    """Leaves ``ledger.json``.
+def run(config: RunConfig, workspace: Workspace) -> str:
+    """Leaves ``ledger.json``; the same as a table.
 
     Raises:
         ConfigError: the config has no ``[ledger]``, or its engine is no two-tower engine.
@@ -52,7 +50,7 @@ def run(config: RunConfig, workspace: Workspace) -> Ledger:
     slices = user_slices(data, split, holdout)
     ledger = build_ledger(ask, list(section.modalities), section.metric, slices, config.seed)
     write_json(workspace.directory / "ledger.json", asdict(ledger))
-    return ledger
+    return ledger_table(ledger)
 
 
 def sampled(holdout: Holdout, users: int, seed: int) -> Holdout:
@@ -84,16 +82,3 @@ def user_slices(data: Dataset, split: Split, holdout: Holdout) -> dict[str, NDAr
         "cold items": mostly(touched == 0),
         "tail": mostly((touched > 0) & (touched < common)),
     }
-
-
-def main(
-    config: Annotated[Path, typer.Argument(help="A TOML file with a [ledger] section.")],
-    output: Annotated[Path | None, typer.Option(help="The run's folder; default runs/NAME.")] = None,
-) -> None:
-    """Prints the ledger of a run."""
-    settings = read_run_config(config)
-    print(ledger_table(run(settings, Workspace(output or Path("runs") / settings.name))))
-
-
-if __name__ == "__main__":
-    typer.run(main)
