@@ -23,6 +23,7 @@ EMBEDDERS: Choices[type[Embedder]] = Choices(
         "autoencoder": "recsys.content.image.autoencoder:Autoencoder",
         "metric": "recsys.content.metric:Metric",
         "finetuned": "recsys.content.text.finetuned:Finetuned",
+        "universal": "recsys.content.text.universal:Universal",
         "joined": "recsys.content.joined:Joined",
         "tuned": "recsys.content.tuned:Tuned",
         "hashing": "recsys.content.doubles:HashedText",
