@@ -185,6 +185,14 @@ def similar(
         print(similar_to_text(settings, workspace, text or "", k, table))
 
 
+@app.command()
+def ledger(config: ConfigPath, output: Output = None, set_: Set = None) -> None:
+    """What each modality of a trained two-tower engine is worth: Shapley values, left out, alone."""
+    from pipelines.ledger import run as weigh
+
+    print(weigh(*_open(config, output, set_)))
+
+
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """The entry point: turns errors into one message and an exit code."""
     words = list(sys.argv[1:] if arguments is None else arguments)

@@ -64,6 +64,22 @@ class EvaluateSection(Config):
     baseline: str | None = None
 
 
+class LedgerSection(Config):
+    """What `recsys ledger` takes apart.
+
+    Args:
+        engine: a two-tower engine of ``[engines]``.
+        modalities: name -> the tables, item or user columns, ``ids`` or ``history`` that it consists of.
+        metric: what is shared out.
+        users: at most so many random test users are asked.
+    """
+
+    engine: str
+    modalities: dict[str, tuple[str, ...]] = Field(min_length=1, max_length=8)
+    metric: str = "recall@20"
+    users: int = Field(2000, ge=1)
+
+
 class PromoteSection(Config):
     """Which engine stands for promotion, under which model name, through which gate.
 
@@ -107,6 +123,7 @@ class RunConfig(Config):
         engines: options by name; ``kind`` says which engine when the name does not.
         finetune: options of the parent's engine that change when it is fine-tuned.
         evaluate: the report.
+        ledger: the engine whose modalities `recsys ledger` weighs.
         promote: the gate; None promotes nothing.
         recommend: the batch; None recommends nothing.
     """
@@ -119,6 +136,7 @@ class RunConfig(Config):
     engines: dict[str, dict[str, Any]] = Field(min_length=1)
     finetune: dict[str, Any] = Field(default_factory=dict)
     evaluate: EvaluateSection = EvaluateSection()
+    ledger: LedgerSection | None = None
     promote: PromoteSection | None = None
     recommend: RecommendSection | None = None
 

@@ -22,6 +22,8 @@ EMBEDDERS: Choices[type[Embedder]] = Choices(
         "aligned": "recsys.content.aligned:Aligned",
         "autoencoder": "recsys.content.image.autoencoder:Autoencoder",
         "metric": "recsys.content.metric:Metric",
+        "finetuned": "recsys.content.text.finetuned:Finetuned",
+        "universal": "recsys.content.text.universal:Universal",
         "joined": "recsys.content.joined:Joined",
         "tuned": "recsys.content.tuned:Tuned",
         "hashing": "recsys.content.doubles:HashedText",

@@ -1,11 +1,15 @@
 """What is read of a row."""
 
+import sys
+
 import numpy as np
 import pandas as pd
 import pytest
 
+from recsys.content import EMBEDDERS, Materials
 from recsys.content.image.pixels import decode
 from recsys.content.text.texts import row_texts
+from recsys.content.text.universal import UniversalConfig
 from recsys.content.weights import weights_path
 from recsys.data.entities import EntityTable
 from recsys.data.schema import Schema
@@ -49,3 +53,13 @@ def test_a_missing_model_says_what_to_install(monkeypatch):
 def test_what_is_no_image_is_not_decoded():
     assert decode(b"GIF89a", 8) is None
     assert decode(b"", 8) is None
+
+
+def test_a_package_that_is_not_there_is_named(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "tensorflow_hub", None)
+    monkeypatch.setitem(sys.modules, "gensim", None)
+    universal = EMBEDDERS["universal"](UniversalConfig(path=tmp_path), Materials(tmp_path, ("title",)))
+    with pytest.raises(ConfigError, match="needs the package tensorflow-hub"):
+        universal.embed(ITEMS)
+    with pytest.raises(ConfigError, match=r"pip install 'recsys\[words\]'"):
+        EMBEDDERS["word2vec"](None, Materials(tmp_path, ("title",))).fit(ITEMS)

@@ -1,5 +1,8 @@
 """Every embedder, through the same tests: tiny models with random weights, no network."""
 
+import sys
+import types
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -47,6 +50,17 @@ def options(kind, request):
     if kind == "elmo":
         once = {"training": {"epochs": 1}, "mixing": {"epochs": 1}}
         return {"dim": 4, "characters": 4, "samples": 4, "min_count": 1, "batch_size": 8, **once}
+    if kind == "finetuned":
+        base = {"model": str(request.getfixturevalue("tiny_sentence_model"))}
+        rest = {"batch_size": 4, "pairs": 16, "training": {"epochs": 1, "learning_rate": 1e-2}}
+        return {"base": base, "last_layers": 1, **rest}
+    if kind == "universal":
+        folder = request.getfixturevalue("tmp_path") / "universal"
+        folder.mkdir(exist_ok=True)
+        hub = types.ModuleType("tensorflow_hub")
+        hub.load = lambda path: lambda texts: np.array([[len(text), text.count("a"), 1] for text in texts])
+        request.getfixturevalue("monkeypatch").setitem(sys.modules, "tensorflow_hub", hub)
+        return {"path": str(folder)}
     if kind == "joined":
         return {
             "parts": [{"embedder": "hashing", "columns": ["title"]}, {"embedder": "colours", "columns": ["poster"]}]

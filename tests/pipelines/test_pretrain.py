@@ -3,6 +3,7 @@
 import pytest
 
 from pipelines.config import read_run_config
+from pipelines.ledger import run as weigh
 from pipelines.similar import similar_to_text
 from pipelines.stages import run_stages
 from pipelines.workspace import Workspace
@@ -84,3 +85,19 @@ def test_a_text_finds_the_item_that_says_so(config, tmp_path):
         assert best.split()[-1] == "7"
     with pytest.raises(ConfigError, match="did you mean 'text'"):
         similar_to_text(settings, workspace, "film 7", 3, "txt")
+
+
+def test_the_ledger_shares_out_what_the_towers_have_above_nothing(config, tmp_path):
+    config.write_text(
+        config.read_text(encoding="utf-8")
+        + '[ledger]\nengine = "towers"\nmetric = "recall@5"\n'
+        + '[ledger.modalities]\ntext = ["text"]\nsequence = ["history"]\n',
+        encoding="utf-8",
+    )
+    settings, workspace = read_run_config(config), Workspace(tmp_path / "out")
+    run_stages(settings, workspace, SilentTracker(), "train")
+    table = weigh(settings, workspace)
+    assert table.startswith("recall@5: all 0.")
+    found = read_json(workspace.directory / "ledger.json")
+    above = found["full"]["value"] - found["empty"]["value"]
+    assert sum(worth["shapley"]["value"] for worth in found["worth"].values()) == pytest.approx(above)

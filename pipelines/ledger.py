@@ -1,0 +1,84 @@
+"""ledger: what each modality of a trained two-tower engine is worth on the test questions.
+
+``recsys ledger CONFIG`` after a run of CONFIG; ``[ledger.modalities]`` says what is weighed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipelines.config import RunConfig
+from pipelines.workspace import Workspace
+from recsys.atomic import write_json
+from recsys.data.dataset import Dataset
+from recsys.data.split import Holdout, Split
+from recsys.engines.modalities import MaskedTwoTower, hidden_parts
+from recsys.engines.two_tower import TwoTower
+from recsys.errors import ConfigError
+from recsys.evaluation.evaluate import evaluate
+from recsys.evaluation.ledger import Coalition, Values, build_ledger, ledger_table
+from recsys.evaluation.metrics import parse_metric
+from recsys.registry.bundle import Bundle
+from recsys.seeding import stream
+
+
+def run(config: RunConfig, workspace: Workspace) -> str:
+    """Leaves ``ledger.json``; the same as a table.
+
+    Raises:
+        ConfigError: the config has no ``[ledger]``, or its engine is no two-tower engine.
+    """
+    section = config.ledger
+    if section is None:
+        raise ConfigError("the config has no [ledger] section; name the engine and its modalities there")
+    engine = Bundle.load(workspace.bundle(section.engine)).engine
+    if not isinstance(engine, TwoTower):
+        raise ConfigError(f"[ledger] engine = {section.engine!r} is {engine.kind!r}; only two_tower can be masked")
+    data, split = workspace.load_dataset(), workspace.load_split()
+    holdout = sampled(split.test, section.users, config.seed)
+    k = parse_metric(section.metric)[1]
+
+    def ask(seen: Coalition) -> Values:
+        masked: Any = MaskedTwoTower(engine, hidden_parts(section.modalities, seen))
+        result = evaluate(masked, data, holdout, ks=(k,), seen_filtered=config.evaluate.seen_filtered)
+        return result.values[section.metric]
+
+    slices = user_slices(data, split, holdout)
+    ledger = build_ledger(ask, list(section.modalities), section.metric, slices, config.seed)
+    write_json(workspace.directory / "ledger.json", asdict(ledger))
+    return ledger_table(ledger)
+
+
+def sampled(holdout: Holdout, users: int, seed: int) -> Holdout:
+    """The questions of at most ``users`` random users."""
+    if len(holdout) <= users:
+        return holdout
+    kept = np.sort(stream(seed, "ledger").choice(holdout.users, users, replace=False))
+    return Holdout(
+        kept,
+        holdout.history.select(np.isin(holdout.history.user, kept)),
+        holdout.targets.select(np.isin(holdout.targets.user, kept)),
+        holdout.candidates,
+    )
+
+
+def user_slices(data: Dataset, split: Split, holdout: Holdout) -> dict[str, NDArray[np.bool_]]:
+    """Users with the shorter histories, and those whose targets are rare or were never touched in training."""
+    lengths = np.bincount(holdout.history.user, minlength=data.n_users)[holdout.users]
+    touched = split.train.item_counts(data.n_items)
+    common = np.quantile(touched[touched > 0], 0.8)
+    asked = np.bincount(holdout.targets.user, minlength=data.n_users)
+
+    def mostly(items: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        of_user = np.bincount(holdout.targets.user, items[holdout.targets.item], minlength=data.n_users)
+        return np.asarray(of_user[holdout.users] > asked[holdout.users] / 2)
+
+    return {
+        "short histories": lengths <= np.quantile(lengths, 0.25),
+        "cold items": mostly(touched == 0),
+        "tail": mostly((touched > 0) & (touched < common)),
+    }

@@ -1,0 +1,85 @@
+"""The universal sentence encoder, out of a folder, where its package is installed."""
+
+from __future__ import annotations
+
+import hashlib
+from functools import cached_property
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from recsys.config import Config
+from recsys.content.cache import ContentCache, content_key
+from recsys.content.embedder import Materials
+from recsys.content.tables import content_table, present_rows
+from recsys.content.text.texts import row_texts
+from recsys.content.weights import weights_fingerprint
+from recsys.data.entities import EntityTable
+from recsys.data.vocabulary import Rows
+from recsys.embeddings import EmbeddingTable
+from recsys.errors import ConfigError
+
+
+class UniversalConfig(Config):
+    """Args:
+    path: the unpacked model, a TensorFlow SavedModel folder.
+    batch_size: texts at a time.
+    """
+
+    path: Path
+    batch_size: int = Field(64, ge=1)
+
+
+class Universal:
+    """The universal sentence encoder (Cer et al., 2018) as TensorFlow Hub loads it; `Dan` is its light form in torch.
+
+    Raises:
+        ConfigError: the folder or the package tensorflow-hub is not there.
+    """
+
+    kind: ClassVar[str] = "universal"
+    Config: ClassVar[type[Config]] = UniversalConfig
+    learns: ClassVar[bool] = False
+
+    def __init__(self, config: Any, materials: Materials) -> None:
+        self.config: UniversalConfig = config
+        self.materials = materials
+        if not self.config.path.is_dir():
+            raise ConfigError(
+                f"path = {str(self.config.path)!r} is no folder; unpack the universal sentence encoder there"
+            )
+
+    @property
+    def fingerprint(self) -> str:
+        return hashlib.sha256(f"universal/{weights_fingerprint(self.config.path)}".encode()).hexdigest()[:16]
+
+    def embed(self, table: EntityTable) -> EmbeddingTable:
+        texts = row_texts(table, self.materials.columns)
+        kept = [text for text in texts if text is not None]
+        cache = ContentCache(self.materials.cache / "universal" / self.fingerprint)
+        vectors = (
+            np.asarray(cache.through([content_key(text) for text in kept], lambda rows: self._make(kept, rows)))
+            if kept
+            else np.zeros((0, *(cache.shape or (1,))), np.float32)
+        )
+        facts = {"model": str(self.config.path)}
+        return content_table(self, self.materials, table, present_rows(texts), vectors.astype(np.float32), facts)
+
+    def _make(self, texts: list[str], rows: Rows) -> NDArray[np.float32]:
+        size = self.config.batch_size
+        blocks = [[texts[row] for row in rows[start : start + size]] for start in range(0, len(rows), size)]
+        return np.concatenate([np.asarray(self._model(block), np.float32) for block in blocks])
+
+    @cached_property
+    def _model(self) -> Any:
+        try:
+            import tensorflow_hub
+        except ImportError as error:
+            raise ConfigError(
+                "the universal sentence encoder needs the package tensorflow-hub (pip install tensorflow-hub); "
+                'embedder = "dan" is its light form without it'
+            ) from error
+        return tensorflow_hub.load(str(self.config.path))

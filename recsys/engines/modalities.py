@@ -1,0 +1,86 @@
+"""The modalities of a two-tower engine, and the engine with some of them masked."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+
+from recsys.data.entities import EntityTable
+from recsys.data.vocabulary import MISSING, Vocabulary
+from recsys.engine import Request, Vectors
+from recsys.engines.two_tower import TwoTower
+from recsys.errors import ConfigError
+
+IDS, HISTORY = "ids", "history"
+"""What a modality may hide beside columns and tables: the learned id vectors, and the histories."""
+
+
+class MaskedTwoTower:
+    """A trained engine that does not see what is hidden: its place is taken by the learned missing vectors.
+
+    Args:
+        engine: trained; stays as it is.
+        hidden: names of tables, of item or user columns, ``ids`` or ``history``.
+
+    Raises:
+        ConfigError: the engine has no such input.
+    """
+
+    def __init__(self, engine: TwoTower, hidden: Collection[str]) -> None:
+        known = {*engine.config.tables, *_columns(engine), IDS, HISTORY}
+        unknown = sorted(set(hidden) - known)
+        if unknown:
+            raise ConfigError(f"the engine has no inputs {unknown}; it has {sorted(known)}")
+        self._hidden = set(hidden)
+        self._engine = copy.copy(engine)
+        self._engine._encoded = None
+        before = engine.inputs
+        nobody = {name: Vocabulary(vocabulary.ids[:0]) for name, vocabulary in before.tables.items()}
+        self._engine.inputs = replace(
+            before,
+            tables={
+                name: nobody[name] if name.removeprefix("table_") in hidden else v for name, v in before.tables.items()
+            },
+            trained_items=before.trained_items & (IDS not in hidden),
+            trained_users=before.trained_users & (IDS not in hidden),
+        )
+        self._items: tuple[EntityTable, EntityTable] | None = None
+
+    def item_vectors(self, items: EntityTable, at: int | None = None) -> Vectors:
+        vectors = self._engine.item_vectors(self._seen_items(items), at)
+        return replace(vectors, placed=None)  # an item of which nothing is seen still has the missing vector
+
+    def user_vectors(self, request: Request) -> Vectors:
+        histories = request.histories
+        if HISTORY in self._hidden:
+            histories = histories.renamed(np.full(len(request.items), MISSING))
+        users = _without(request.users, self._hidden)
+        return self._engine.user_vectors(Request(users, self._seen_items(request.items), histories, request.at))
+
+    def _seen_items(self, items: EntityTable) -> EntityTable:
+        if self._items is None or self._items[0] is not items:  # the same object, so that the engine encodes it once
+            self._items = (items, _without(items, self._hidden))
+        return self._items[1]
+
+
+def hidden_parts(modalities: Mapping[str, Sequence[str]], seen: Collection[str]) -> set[str]:
+    """The parts of all ``modalities`` that are not ``seen``."""
+    return {part for name, parts in modalities.items() if name not in seen for part in parts}
+
+
+def _columns(engine: TwoTower) -> set[str]:
+    features = (engine.inputs.item_features, engine.inputs.user_features)
+    return {column.name.partition(".")[0] for part in features for column in part.columns}
+
+
+def _without(table: EntityTable, hidden: Collection[str]) -> EntityTable:
+    """``table`` with all cells of ``hidden`` columns missing."""
+    names = [name for name in table.schema.columns if name in hidden]
+    if not names:
+        return table
+    blank = {name: pd.Series([None] * len(table)).astype(table.columns[name].dtype) for name in names}
+    return EntityTable(table.vocabulary, table.columns.assign(**blank), table.schema)

@@ -1,0 +1,157 @@
+"""The ledger: what each modality of a model is worth."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from math import factorial
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recsys.evaluation.intervals import Interval, bootstrap_interval
+
+Values = NDArray[np.float64]
+"""float64 [U]: a metric of each user."""
+
+Coalition = frozenset[str]
+
+
+@dataclass(frozen=True)
+class Worth:
+    """What one modality is worth, in points of the metric, with 95 % intervals over users.
+
+    Args:
+        shapley: its mean contribution over all orders in which the modalities could come in.
+        left_out: what the full model loses without it.
+        alone: what it gives by itself, above the model that sees nothing.
+        share: its Shapley value over the sum of all; the sum is what the full model has above the empty one.
+    """
+
+    shapley: Interval
+    left_out: Interval
+    alone: Interval
+    share: float
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """Each modality's worth over all users and over slices of them.
+
+    Args:
+        metric: such as ``recall@20``.
+        full: the model with all modalities.
+        empty: the model without any.
+        worth: modality -> its worth over all users.
+        slices: slice name -> modality -> its worth over the slice's users.
+    """
+
+    metric: str
+    full: Interval
+    empty: Interval
+    worth: Mapping[str, Worth]
+    slices: Mapping[str, Mapping[str, Worth]]
+
+
+def coalitions(modalities: Sequence[str]) -> Iterator[Coalition]:
+    """All subsets, the empty one first.
+
+    Example:
+        >>> [sorted(c) for c in coalitions(["a", "b"])]
+        [[], ['a'], ['b'], ['a', 'b']]
+    """
+    for size in range(len(modalities) + 1):
+        yield from map(frozenset, combinations(modalities, size))
+
+
+def shapley_values(values: Mapping[Coalition, Values], modalities: Sequence[str]) -> dict[str, Values]:
+    r"""The exact Shapley value of each modality, user by user (Shapley, 1953).
+
+    :math:`\phi_m = \sum_{S \not\ni m} \frac{|S|! (n - |S| - 1)!}{n!} (v(S \cup m) - v(S))`; for every user they
+    add up to :math:`v(\text{all}) - v(\emptyset)`.
+
+    Args:
+        values: [U] of every coalition.
+        modalities: n names.
+
+    Example:
+        >>> v = {frozenset(c): np.array([float(x)]) for c, x in (("", 0), ("a", 1), ("b", 0), ("ab", 3))}
+        >>> {name: worth.tolist() for name, worth in shapley_values(v, "ab").items()}
+        {'a': [2.0], 'b': [1.0]}
+    """
+    n = len(modalities)
+    result = {}
+    for name in modalities:
+        others = [other for other in modalities if other != name]
+        terms = [
+            factorial(len(inside))
+            * factorial(n - len(inside) - 1)
+            / factorial(n)
+            * (values[inside | {name}] - values[inside])
+            for inside in coalitions(others)
+        ]
+        result[name] = np.sum(terms, axis=0)
+    return result
+
+
+def build_ledger(
+    ask: Callable[[Coalition], Values],
+    modalities: Sequence[str],
+    metric: str,
+    slices: Mapping[str, NDArray[np.bool_]] | None = None,
+    seed: int = 0,
+) -> Ledger:
+    """Asks the model once for each of the 2^n coalitions, all others masked, and adds up.
+
+    Args:
+        ask: from the modalities that may be seen to the metric of each user [U], the same users in the same order.
+        modalities: their names.
+        metric: what ``ask`` measures.
+        slices: slice name -> bool [U], which users belong to it.
+        seed: of the bootstrap.
+    """
+    values = {inside: ask(inside) for inside in coalitions(modalities)}
+    everyone = np.ones(len(values[frozenset()]), bool)
+    full, empty = values[frozenset(modalities)], values[frozenset()]
+    return Ledger(
+        metric,
+        bootstrap_interval(full, seed),
+        bootstrap_interval(empty, seed),
+        _worths(values, modalities, everyone, seed),
+        {name: _worths(values, modalities, users, seed) for name, users in (slices or {}).items() if users.any()},
+    )
+
+
+def ledger_table(ledger: Ledger) -> str:
+    """The ledger as Markdown."""
+    lines = [
+        f"{ledger.metric}: all {ledger.full.value:.4f}, nothing {ledger.empty.value:.4f}",
+        "| users | modality | Shapley | 95 % | share | left out | alone |",
+        "|---|---|--:|--:|--:|--:|--:|",
+    ]
+    for users, worths in {"all": ledger.worth, **ledger.slices}.items():
+        for name, worth in sorted(worths.items(), key=lambda pair: -pair[1].shapley.value):
+            interval = f"{worth.shapley.low:+.4f} to {worth.shapley.high:+.4f}"
+            lines.append(
+                f"| {users} | {name} | {worth.shapley.value:+.4f} | {interval} | {worth.share:.0%} | "
+                f"{worth.left_out.value:+.4f} | {worth.alone.value:+.4f} |"
+            )
+    return "\n".join(lines)
+
+
+def _worths(
+    values: Mapping[Coalition, Values], modalities: Sequence[str], users: NDArray[np.bool_], seed: int
+) -> dict[str, Worth]:
+    everything, nothing = frozenset(modalities), frozenset[str]()
+    per_user = shapley_values(values, modalities)
+    total = float((values[everything] - values[nothing])[users].mean())
+    return {
+        name: Worth(
+            bootstrap_interval(per_user[name][users], seed),
+            bootstrap_interval((values[everything] - values[everything - {name}])[users], seed),
+            bootstrap_interval((values[frozenset({name})] - values[nothing])[users], seed),
+            float(per_user[name][users].mean()) / total if total else 0.0,
+        )
+        for name in modalities
+    }
