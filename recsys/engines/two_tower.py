@@ -65,8 +65,8 @@ class TwoTowerConfig(Config):
     item_columns: list[str] | None = None
     user_columns: list[str] | None = None
     tables: tuple[str, ...] = ()
-    max_history: int = Field(50, ge=1)
-    context: int = Field(30, ge=0)
+    max_history: int = Field(100, ge=1)
+    context: int = Field(20, ge=0)
     loss: str = "sampled_softmax"
     negatives: str = "popularity"
     n_negatives: int = Field(1024, ge=1)
