@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,7 +14,7 @@ from numpy.typing import NDArray
 from pipelines.config import RunConfig
 from pipelines.deterministic import deterministic
 from pipelines.merge import merged
-from pipelines.workspace import Workspace
+from pipelines.workspace import ENGINE_CODE, Workspace, code_version
 from recsys.config import parse
 from recsys.data.interactions import Interactions
 from recsys.data.readers import read_dataset
@@ -23,6 +25,8 @@ from recsys.engines.two_tower import TwoTower
 from recsys.errors import ConfigError, DataError
 from recsys.registry.bundle import Bundle, Lineage
 from recsys.tracking import Tracker
+
+_CODE = (*ENGINE_CODE, "pipelines/finetune.py", "pipelines/merge.py")
 
 
 def run(
@@ -57,8 +61,17 @@ def run(
     if not fresh.any():
         raise DataError(f"{interactions} holds no interaction that the dataset does not hold already")
     train, new, validation = held_out(data.interactions, fresh, data.n_users)
-    resources = Resources(config.seed, validation, directory=workspace.directory / "checkpoints" / "finetune")
-    child = TwoTower(finetune_config(bundle.engine, config), resources)
+    options = finetune_config(bundle.engine, config)
+    facts = {
+        "parent": bundle.version,
+        "options": options.model_dump(mode="json"),
+        "data": data.fingerprint,
+        "new": hashlib.sha256(fresh.tobytes()).hexdigest(),
+        "seed": config.seed,
+        "code": code_version(*_CODE),
+    }
+    checkpoints = workspace.checkpoints("finetune", facts)
+    child = TwoTower(options, Resources(config.seed, validation, directory=checkpoints))
     with deterministic():
         child.finetune(bundle.engine, data, train, new, tracker)
     target = workspace.bundle(f"{source.name}-finetuned")
@@ -66,6 +79,7 @@ def run(
     about = {"run": config.name, "engine": target.name, "options": child.config.model_dump(mode="json")}
     lineage = Lineage(data.fingerprint, config=about, parent=bundle.version)
     Bundle.of(child, data, lineage, data.interactions).save(target)
+    shutil.rmtree(checkpoints, ignore_errors=True)
     return (
         f"{target}: {int(fresh.sum())} new interactions, {data.n_users - old.n_users} new users, "
         f"{data.n_items - old.n_items} new items"

@@ -2,13 +2,14 @@
 
 import pandas as pd
 import pytest
+import torch
 
 from pipelines.config import read_run_config
 from pipelines.evaluate import bundle_digest
 from pipelines.finetune import run
 from pipelines.recommend import run_from
 from pipelines.stages import run_stages
-from pipelines.workspace import Workspace
+from pipelines.workspace import Workspace, file_digest
 from recsys.data.dataset import Dataset
 from recsys.errors import ConfigError, DataError
 from recsys.registry.bundle import Bundle
@@ -76,3 +77,25 @@ def test_a_linear_engine_cannot_be_fine_tuned(trained, newer):
     config, workspace = trained
     with pytest.raises(ConfigError, match="kind 'ease'; only two_tower"):
         run(config, workspace, SilentTracker(), newer, parent=workspace.bundle("ease"))
+
+
+class Killed(BaseException):
+    """Stands for a kill after the last epoch, before the child is written."""
+
+
+def test_a_child_never_goes_on_from_the_checkpoint_of_another_parent(trained, newer, monkeypatch):
+    config, workspace = trained
+    parent = Bundle.load(workspace.bundle("two_tower"))
+    with torch.no_grad():
+        for parameter in parent.engine.model.parameters():
+            parameter.add_(0.1)
+    Bundle.of(parent.engine, parent.data, parent.lineage, parent.histories).save(workspace.bundle("other"))
+    with monkeypatch.context() as patch:
+        patch.setattr(Bundle, "save", lambda *_: (_ for _ in ()).throw(Killed))
+        with pytest.raises(Killed):
+            run(config, workspace, SilentTracker(), newer)
+    run(config, workspace, SilentTracker(), newer, parent=workspace.bundle("other"))
+    run(config, workspace, SilentTracker(), newer)
+    weights = [workspace.bundle(f"{name}-finetuned") / "engine/model.safetensors" for name in ("other", "two_tower")]
+    assert file_digest(weights[0]) != file_digest(weights[1])
+    assert not list(workspace.directory.glob("checkpoints/*"))
