@@ -40,20 +40,23 @@ def run(
 ) -> str:
     """Leaves ``bundles/NAME-finetuned/`` and ``dataset-finetuned/``; the parent stays as it is.
 
+    The newer files join what the parent was trained on, so a child of a child knows all that came before it.
     Of each user with several new interactions the last one is held out and chooses the epoch to stop at.
 
     Returns:
         Where the child is and what it has grown by.
 
     Raises:
-        ConfigError: the parent is of a kind that cannot be fine-tuned.
+        ConfigError: the parent is of a kind that cannot be fine-tuned, or keeps no histories.
         DataError: the files hold nothing new.
     """
     source = parent or workspace.bundle(config.candidate)
     bundle = Bundle.load(source)
     if not isinstance(bundle.engine, TwoTower):
         raise ConfigError(f"{source} holds an engine of kind {bundle.engine.kind!r}; only two_tower can be fine-tuned")
-    old = workspace.load_dataset()
+    if bundle.histories is None:
+        raise ConfigError(f"{source} keeps no histories of what it was trained on, which a fine-tune goes on from")
+    old = bundle.data
     newer = resolve(config.data).model_copy(
         update={"source": None, "interactions": interactions, "users": users, "items": items, "test_interactions": None}
     )

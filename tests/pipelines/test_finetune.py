@@ -99,3 +99,16 @@ def test_a_child_never_goes_on_from_the_checkpoint_of_another_parent(trained, ne
     weights = [workspace.bundle(f"{name}-finetuned") / "engine/model.safetensors" for name in ("other", "two_tower")]
     assert file_digest(weights[0]) != file_digest(weights[1])
     assert not list(workspace.directory.glob("checkpoints/*"))
+
+
+def test_a_child_of_a_child_knows_all_that_came_before(trained, newer, tmp_path):
+    config, workspace = trained
+    run(config, workspace, SilentTracker(), newer)
+    newest = tmp_path / "newest.csv"
+    rows = [("new", 5, 3_000_000), ("newest", 99, 3_000_000), ("newest", 98, 3_000_001)]
+    pd.DataFrame(rows, columns=["user_id", "item_id", "timestamp"]).to_csv(newest, index=False)
+    told = run(config, workspace, SilentTracker(), newest, parent=workspace.bundle("two_tower-finetuned"))
+    assert "3 new interactions, 1 new users, 1 new items" in told
+    data = Bundle.load(workspace.bundle("two_tower-finetuned-finetuned")).data
+    mine = data.interactions.select(data.interactions.user == data.users.vocabulary.rows(["new"])[0])
+    assert data.items.vocabulary.ids[mine.item].tolist() == [99, 3, 5]
