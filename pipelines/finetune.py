@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from pipelines.config import RunConfig
@@ -16,8 +18,10 @@ from pipelines.deterministic import deterministic
 from pipelines.merge import merged
 from pipelines.workspace import ENGINE_CODE, Workspace, code_version
 from recsys.config import parse
+from recsys.data.dataset import Dataset
+from recsys.data.files import read_header
 from recsys.data.interactions import Interactions
-from recsys.data.readers import read_dataset
+from recsys.data.readers import DataConfig, read_dataset
 from recsys.data.sources import resolve
 from recsys.data.split import Holdout
 from recsys.engine import Resources
@@ -57,10 +61,7 @@ def run(
     if bundle.histories is None:
         raise ConfigError(f"{source} keeps no histories of what it was trained on, which a fine-tune goes on from")
     old = bundle.data
-    newer = resolve(config.data).model_copy(
-        update={"source": None, "interactions": interactions, "users": users, "items": items, "test_interactions": None}
-    )
-    data, fresh = merged(old, read_dataset(newer))
+    data, fresh = merged(old, read_dataset(newer_tables(config, old, interactions, users, items)))
     if not fresh.any():
         raise DataError(f"{interactions} holds no interaction that the dataset does not hold already")
     train, new, validation = held_out(data.interactions, fresh, data.n_users)
@@ -87,6 +88,35 @@ def run(
         f"{target}: {int(fresh.sum())} new interactions, {data.n_users - old.n_users} new users, "
         f"{data.n_items - old.n_items} new items"
     )
+
+
+def newer_tables(
+    config: RunConfig, old: Dataset, interactions: Path, users: Path | None, items: Path | None
+) -> DataConfig:
+    """Where the newer tables are; a column that ``old`` has keeps its kind, only others are inferred."""
+    base = resolve(config.data)
+    return base.model_copy(
+        update={
+            "source": None,
+            "interactions": interactions,
+            "test_interactions": None,
+            "users": users,
+            "items": items,
+            "user_schema": _kinds(users, base.user_schema | old.users.schema.to_dict()),
+            "item_schema": _kinds(items, base.item_schema | old.items.schema.to_dict()),
+        }
+    )
+
+
+def _kinds(path: Path | None, known: dict[str, str]) -> dict[str, str]:
+    """Those of ``known`` whose column the table at ``path`` has; a table may lack some, as when it says less."""
+    if path is None:
+        return {}
+    try:
+        columns = pq.read_schema(path).names if path.suffix in (".parquet", ".pq") else read_header(path)
+    except (OSError, pa.ArrowInvalid):  # reading the whole table says why
+        columns = []
+    return {name: kind for name, kind in known.items() if name in columns}
 
 
 def held_out(

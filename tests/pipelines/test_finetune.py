@@ -6,11 +6,12 @@ import torch
 
 from pipelines.config import read_run_config
 from pipelines.evaluate import bundle_digest
-from pipelines.finetune import run
+from pipelines.finetune import newer_tables, run
 from pipelines.recommend import run_from
 from pipelines.stages import run_stages
 from pipelines.workspace import Workspace, file_digest
 from recsys.data.dataset import Dataset
+from recsys.data.readers import read_dataset
 from recsys.errors import ConfigError, DataError
 from recsys.registry.bundle import Bundle
 from recsys.tracking import SilentTracker
@@ -112,3 +113,14 @@ def test_a_child_of_a_child_knows_all_that_came_before(trained, newer, tmp_path)
     data = Bundle.load(workspace.bundle("two_tower-finetuned-finetuned")).data
     mine = data.interactions.select(data.interactions.user == data.users.vocabulary.rows(["new"])[0])
     assert data.items.vocabulary.ids[mine.item].tolist() == [99, 3, 5]
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+def test_a_column_of_the_newer_file_keeps_the_kind_it_has(trained, newer, tmp_path, suffix):
+    config, workspace = trained
+    old = workspace.load_dataset()
+    table = pd.DataFrame({"item_id": [3, 99], "title": ["1984", "2001"], "year": [1949, 1968]})
+    items = tmp_path / f"items{suffix}"
+    table.to_csv(items, index=False) if suffix == ".csv" else table.to_parquet(items, index=False)
+    data = read_dataset(newer_tables(config, old, newer, None, items))
+    assert data.items.schema.to_dict() == {"title": old.items.schema.to_dict()["title"], "year": "numeric"}
