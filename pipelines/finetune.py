@@ -9,8 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from pipelines.config import RunConfig
@@ -19,7 +17,8 @@ from pipelines.merge import merged
 from pipelines.workspace import ENGINE_CODE, Workspace, code_version
 from recsys.config import parse
 from recsys.data.dataset import Dataset
-from recsys.data.files import read_header
+from recsys.data.files import read_table
+from recsys.data.findings import Findings, Place
 from recsys.data.interactions import Interactions
 from recsys.data.readers import DataConfig, read_dataset
 from recsys.data.sources import resolve
@@ -30,7 +29,7 @@ from recsys.errors import ConfigError, DataError
 from recsys.registry.bundle import Bundle, Lineage
 from recsys.tracking import Tracker
 
-_CODE = (*ENGINE_CODE, "pipelines/finetune.py", "pipelines/merge.py")
+_CODE = (*ENGINE_CODE, "pipelines/deterministic.py", "pipelines/finetune.py", "pipelines/merge.py")
 
 
 def run(
@@ -112,11 +111,8 @@ def _kinds(path: Path | None, known: dict[str, str]) -> dict[str, str]:
     """Those of ``known`` whose column the table at ``path`` has; a table may lack some, as when it says less."""
     if path is None:
         return {}
-    try:
-        columns = pq.read_schema(path).names if path.suffix in (".parquet", ".pq") else read_header(path)
-    except (OSError, pa.ArrowInvalid):  # reading the whole table says why
-        columns = []
-    return {name: kind for name, kind in known.items() if name in columns}
+    frame = read_table(Place(Findings(), path))  # what is wrong with it is told when the dataset is read
+    return {} if frame is None else {name: kind for name, kind in known.items() if name in frame}
 
 
 def held_out(
