@@ -7,7 +7,7 @@ from pathlib import Path
 from pipelines.config import RunConfig
 from pipelines.evaluate import bundle_digest
 from pipelines.promote import open_store
-from pipelines.workspace import Workspace, code_version
+from pipelines.workspace import ENGINE_CODE, Workspace, code_version
 from recsys.data.dataset import Dataset
 from recsys.errors import ConfigError
 from recsys.registry.bundle import Bundle
@@ -16,7 +16,7 @@ from recsys.retrieval.manifest import MANIFEST, Manifest
 from recsys.retrieval.recommend import recommend
 from recsys.tracking import Tracker
 
-_CODE = ("recsys/retrieval", "recsys/ranking.py", "recsys/engine.py", "pipelines/recommend.py")
+_CODE = (*ENGINE_CODE, "recsys/retrieval", "pipelines/recommend.py")
 
 
 def run(config: RunConfig, workspace: Workspace, tracker: Tracker) -> None:
