@@ -6,14 +6,14 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.config import RunConfig
-from pipelines.workspace import Workspace, code_version, file_digest
+from pipelines.workspace import ENGINE_CODE, Workspace, code_version, file_digest
 from recsys.atomic import read_json
 from recsys.evaluation.evaluate import evaluate
 from recsys.evaluation.report import build_report, write_report
 from recsys.registry.bundle import Bundle
 from recsys.tracking import Tracker
 
-_CODE = ("recsys/evaluation", "recsys/ranking.py", "recsys/engine.py", "pipelines/evaluate.py")
+_CODE = (*ENGINE_CODE, "recsys/evaluation", "pipelines/evaluate.py")
 
 
 def run(config: RunConfig, workspace: Workspace, tracker: Tracker) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,10 +14,13 @@ from numpy.typing import NDArray
 from pipelines.config import RunConfig
 from pipelines.deterministic import deterministic
 from pipelines.merge import merged
-from pipelines.workspace import Workspace
+from pipelines.workspace import ENGINE_CODE, Workspace, code_version
 from recsys.config import parse
+from recsys.data.dataset import Dataset
+from recsys.data.files import read_table
+from recsys.data.findings import Findings, Place
 from recsys.data.interactions import Interactions
-from recsys.data.readers import read_dataset
+from recsys.data.readers import DataConfig, read_dataset
 from recsys.data.sources import resolve
 from recsys.data.split import Holdout
 from recsys.engine import Resources
@@ -23,6 +28,8 @@ from recsys.engines.two_tower import TwoTower
 from recsys.errors import ConfigError, DataError
 from recsys.registry.bundle import Bundle, Lineage
 from recsys.tracking import Tracker
+
+_CODE = (*ENGINE_CODE, "pipelines/deterministic.py", "pipelines/finetune.py", "pipelines/merge.py")
 
 
 def run(
@@ -36,29 +43,38 @@ def run(
 ) -> str:
     """Leaves ``bundles/NAME-finetuned/`` and ``dataset-finetuned/``; the parent stays as it is.
 
+    The newer files join what the parent was trained on, so a child of a child knows all that came before it.
     Of each user with several new interactions the last one is held out and chooses the epoch to stop at.
 
     Returns:
         Where the child is and what it has grown by.
 
     Raises:
-        ConfigError: the parent is of a kind that cannot be fine-tuned.
+        ConfigError: the parent is of a kind that cannot be fine-tuned, or keeps no histories.
         DataError: the files hold nothing new.
     """
     source = parent or workspace.bundle(config.candidate)
     bundle = Bundle.load(source)
     if not isinstance(bundle.engine, TwoTower):
         raise ConfigError(f"{source} holds an engine of kind {bundle.engine.kind!r}; only two_tower can be fine-tuned")
-    old = workspace.load_dataset()
-    newer = resolve(config.data).model_copy(
-        update={"source": None, "interactions": interactions, "users": users, "items": items, "test_interactions": None}
-    )
-    data, fresh = merged(old, read_dataset(newer))
+    if bundle.histories is None:
+        raise ConfigError(f"{source} keeps no histories of what it was trained on, which a fine-tune goes on from")
+    old = bundle.data
+    data, fresh = merged(old, read_dataset(newer_tables(config, old, interactions, users, items)))
     if not fresh.any():
         raise DataError(f"{interactions} holds no interaction that the dataset does not hold already")
     train, new, validation = held_out(data.interactions, fresh, data.n_users)
-    resources = Resources(config.seed, validation, directory=workspace.directory / "checkpoints" / "finetune")
-    child = TwoTower(finetune_config(bundle.engine, config), resources)
+    options = finetune_config(bundle.engine, config)
+    facts = {
+        "parent": bundle.version,
+        "options": options.model_dump(mode="json"),
+        "data": data.fingerprint,
+        "new": hashlib.sha256(fresh.tobytes()).hexdigest(),
+        "seed": config.seed,
+        "code": code_version(*_CODE),
+    }
+    checkpoints = workspace.checkpoints("finetune", facts)
+    child = TwoTower(options, Resources(config.seed, validation, directory=checkpoints))
     with deterministic():
         child.finetune(bundle.engine, data, train, new, tracker)
     target = workspace.bundle(f"{source.name}-finetuned")
@@ -66,10 +82,37 @@ def run(
     about = {"run": config.name, "engine": target.name, "options": child.config.model_dump(mode="json")}
     lineage = Lineage(data.fingerprint, config=about, parent=bundle.version)
     Bundle.of(child, data, lineage, data.interactions).save(target)
+    shutil.rmtree(checkpoints, ignore_errors=True)
     return (
         f"{target}: {int(fresh.sum())} new interactions, {data.n_users - old.n_users} new users, "
         f"{data.n_items - old.n_items} new items"
     )
+
+
+def newer_tables(
+    config: RunConfig, old: Dataset, interactions: Path, users: Path | None, items: Path | None
+) -> DataConfig:
+    """Where the newer tables are; a column that ``old`` has keeps its kind, only others are inferred."""
+    base = resolve(config.data)
+    return base.model_copy(
+        update={
+            "source": None,
+            "interactions": interactions,
+            "test_interactions": None,
+            "users": users,
+            "items": items,
+            "user_schema": _kinds(users, base.user_schema | old.users.schema.to_dict()),
+            "item_schema": _kinds(items, base.item_schema | old.items.schema.to_dict()),
+        }
+    )
+
+
+def _kinds(path: Path | None, known: dict[str, str]) -> dict[str, str]:
+    """Those of ``known`` whose column the table at ``path`` has; a table may lack some, as when it says less."""
+    if path is None:
+        return {}
+    frame = read_table(Place(Findings(), path))  # what is wrong with it is told when the dataset is read
+    return {} if frame is None else {name: kind for name, kind in known.items() if name in frame}
 
 
 def held_out(

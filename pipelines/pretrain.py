@@ -13,7 +13,7 @@ import numpy as np
 from pipelines.config import RunConfig, pretrain_spec
 from pipelines.cost import Cost, measured
 from pipelines.deterministic import deterministic
-from pipelines.workspace import Workspace, code_version, digest
+from pipelines.workspace import ENGINE_CODE, Workspace, code_version, digest
 from recsys.atomic import write_json
 from recsys.content import EMBEDDERS, Embedder, Learner, Materials
 from recsys.content.cache import cache_folder
@@ -28,8 +28,7 @@ from recsys.engines import ENGINES
 from recsys.errors import ConfigError
 from recsys.tracking import Tracker
 
-_CODE = ("recsys/data", "recsys/engines", "recsys/training", "pipelines/pretrain.py")
-_CONTENT = ("recsys/content", "recsys/training", "pipelines/pretrain.py")
+_CODE = (*ENGINE_CODE, "pipelines/deterministic.py", "pipelines/pretrain.py")
 
 
 def run(config: RunConfig, workspace: Workspace, tracker: Tracker) -> None:
@@ -137,7 +136,7 @@ def _embed(
         "images": _image_files(data.items, section.columns, image_root(config)),
         "train": train.fingerprint if embedder.learns else None,
         "seed": config.seed,
-        "code": code_version(*_CONTENT),
+        "code": code_version(*_CODE),
     }
     step = f"pretrain/{name}"
     outputs = [workspace.table(name), *([model_folder(workspace, name)] if embedder.learns else [])]

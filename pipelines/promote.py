@@ -8,7 +8,7 @@ from typing import Any
 
 from pipelines.config import PromoteSection, RunConfig
 from pipelines.evaluate import bundle_digest
-from pipelines.workspace import Workspace, code_version
+from pipelines.workspace import ENGINE_CODE, Workspace, code_version
 from recsys.atomic import read_json, write_json
 from recsys.errors import ConfigError
 from recsys.evaluation.evaluate import evaluate
@@ -20,7 +20,7 @@ from recsys.registry.tracker import MlflowTracker
 from recsys.tracking import Tracker
 
 REFUSED = 2
-_CODE = ("recsys/registry", "recsys/evaluation", "pipelines/promote.py")
+_CODE = (*ENGINE_CODE, "recsys/evaluation", "recsys/registry", "pipelines/evaluate.py", "pipelines/promote.py")
 
 
 def run(config: RunConfig, workspace: Workspace, tracker: Tracker) -> int:

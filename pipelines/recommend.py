@@ -7,16 +7,16 @@ from pathlib import Path
 from pipelines.config import RunConfig
 from pipelines.evaluate import bundle_digest
 from pipelines.promote import open_store
-from pipelines.workspace import Workspace, code_version
+from pipelines.workspace import ENGINE_CODE, Workspace, code_version, digest
 from recsys.data.dataset import Dataset
-from recsys.errors import ConfigError
+from recsys.errors import ArtifactError, ConfigError
 from recsys.registry.bundle import Bundle
 from recsys.registry.store import CHAMPION
-from recsys.retrieval.manifest import MANIFEST, Manifest
+from recsys.retrieval.manifest import Manifest
 from recsys.retrieval.recommend import recommend
 from recsys.tracking import Tracker
 
-_CODE = ("recsys/retrieval", "recsys/ranking.py", "recsys/engine.py", "pipelines/recommend.py")
+_CODE = (*ENGINE_CODE, "recsys/retrieval", "pipelines/recommend.py")
 
 
 def run(config: RunConfig, workspace: Workspace, tracker: Tracker) -> None:
@@ -52,13 +52,22 @@ def run_from(
         "code": code_version(*_CODE),
     }
     target = workspace.recommendations
-    if not workspace.reused("recommend", facts, [target / MANIFEST], tracker):
+    if not (_whole(target) and workspace.reused("recommend", facts, [], tracker)):
         workspace.started("recommend")
         engine = Bundle.load(directory).engine
-        recommend(engine, data, target, config.recommend.options, tracker, version)
+        recommend(engine, data, target, config.recommend.options, tracker, version, digest(facts))
         workspace.finished("recommend", facts)
     manifest = Manifest.load(target)
     return f"{target}: {manifest.users - manifest.users_without} of {manifest.users} users by {version}"
+
+
+def _whole(directory: Path) -> bool:
+    """Whether a finished batch is there, every part as it was written."""
+    try:
+        Manifest.load(directory).verify(directory)
+    except ArtifactError:
+        return False
+    return True
 
 
 def _source(config: RunConfig, workspace: Workspace, alias: str | None, bundle: Path | None) -> tuple[Path, str]:

@@ -13,7 +13,7 @@ from pipelines.config import EngineSpec, RunConfig, engine_specs
 from pipelines.cost import measured
 from pipelines.curve import CurveTracker
 from pipelines.deterministic import deterministic
-from pipelines.workspace import Workspace, code_version, file_digest
+from pipelines.workspace import ENGINE_CODE, Workspace, code_version, file_digest
 from recsys.atomic import atomic_path, write_json
 from recsys.data.dataset import Dataset
 from recsys.data.split import Split
@@ -23,11 +23,7 @@ from recsys.engines import ENGINES
 from recsys.registry.bundle import Bundle, Lineage
 from recsys.tracking import Tracker
 
-_CODE = (
-    *(f"recsys/{part}" for part in ("data", "encoders", "engines", "losses", "models", "negatives", "training")),
-    *(f"recsys/{file}.py" for file in ("embeddings", "engine", "ranking", "seeding", "registry/bundle")),
-    "pipelines/train.py",
-)
+_CODE = (*ENGINE_CODE, "pipelines/deterministic.py", "pipelines/train.py")
 
 
 def run(config: RunConfig, workspace: Workspace, tracker: Tracker) -> None:

@@ -16,6 +16,7 @@ from typing import Any
 from pydantic import Field
 
 from pipelines.config import EngineSpec, engine_spec
+from pipelines.workspace import ENGINE_CODE, code_version
 from recsys.atomic import write_json, write_text
 from recsys.config import Config, apply_overrides, read_config
 from recsys.data.dataset import Dataset
@@ -106,7 +107,8 @@ def try_one(name: str, options: dict[str, Any], data: Dataset, split: Split, con
 def tune(config: TuneConfig, directory: Path) -> list[dict[str, Any]]:
     """Every engine's trials; the best of each goes to ``tuned.toml``, all of them to ``trials.json``.
 
-    A trial that ``trials.json`` already holds for the same data and split is not repeated.
+    A trial that ``trials.json`` already holds for the same data, split and code is not repeated; the best is chosen
+    among the trials that this ``config`` draws.
     """
     tracker = ConsoleTracker()
     source = resolve(config.data)
@@ -114,23 +116,24 @@ def tune(config: TuneConfig, directory: Path) -> list[dict[str, Any]]:
     given = read_given(source, data) if config.split.protocol == "given" else None
     split = make_split(data, config.split, given)
     path = directory / "trials.json"
-    key = f"{split.fingerprint}/{config.seed}/{config.metric}"
+    code = code_version(*ENGINE_CODE, "pipelines/tune.py")
+    key = f"{data.fingerprint}/{split.fingerprint}/{config.seed}/{config.metric}/{code}"
     kept = json.loads(path.read_text()) if path.is_file() else {}
     trials: list[dict[str, Any]] = kept.get("trials", []) if kept.get("key") == key else []
+    best = {}
     for name, space in config.space.items():
+        drawn = []
         for options in draw(space, config.trials, config.seed, name):
-            if any(t["engine"] == name and t["options"] == options for t in trials):
-                continue
-            trials.append(try_one(name, options, data, split, config))
-            write_json(path, {"key": key, "trials": trials})
-            tracker.say(_line(trials[-1], config.metric))
-    best = {name: _best(trials, name, config.metric) for name in config.space}
+            trial = next((t for t in trials if t["engine"] == name and t["options"] == options), None)
+            if trial is None:
+                trial = try_one(name, options, data, split, config)
+                trials.append(trial)
+                write_json(path, {"key": key, "trials": trials})
+                tracker.say(_line(trial, config.metric))
+            drawn.append(trial)
+        best[name] = max(drawn, key=lambda trial: float(trial[config.metric]))
     write_text(directory / "tuned.toml", _toml(best, config))
     return list(best.values())
-
-
-def _best(trials: list[dict[str, Any]], name: str, metric: str) -> dict[str, Any]:
-    return max((t for t in trials if t["engine"] == name), key=lambda trial: float(trial[metric]))
 
 
 def _line(trial: dict[str, Any], metric: str) -> str:

@@ -19,6 +19,13 @@ from recsys.errors import ArtifactError
 from recsys.tracking import Tracker
 
 _ROOT = Path(__file__).resolve().parent.parent
+_FOLDERS = "content data encoders engines losses models negatives training"
+_FILES = (
+    "atomic choices config embeddings engine errors ranking seeding tracking "
+    "evaluation/evaluate evaluation/metrics registry/bundle"
+)
+ENGINE_CODE = tuple(f"recsys/{part}" for part in (*_FOLDERS.split(), *(f"{file}.py" for file in _FILES.split())))
+"""What learns and what answers: all that an engine, an embedder or a bundle is made of."""
 
 
 @dataclass(frozen=True)

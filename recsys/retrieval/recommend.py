@@ -79,6 +79,7 @@ def recommend(
     options: RecommendOptions | None = None,
     tracker: Tracker | None = None,
     model_version: str = "",
+    made_from: str = "",
 ) -> Manifest:
     """Leaves ``part-00000.parquet`` ... and, last, ``manifest.json`` in ``directory``.
 
@@ -92,6 +93,7 @@ def recommend(
         options: see `RecommendOptions`.
         tracker: shown the progress.
         model_version: kept in every part and in the manifest.
+        made_from: a digest of what else decides the output and cannot be seen from here: the code, the whole model.
 
     Raises:
         DataError: there is nothing to recommend, or nobody to recommend to.
@@ -104,7 +106,8 @@ def recommend(
         )
     candidates = allowed_rows(data.items.vocabulary, options.allow, options.deny)
     items = engine.item_vectors(data.items, options.at)
-    stamp = parts.Stamp(model_version, data.fingerprint, _fingerprint(engine, data, items, options, model_version))
+    fingerprint = _fingerprint(engine, data, items, options, f"{model_version}/{made_from}")
+    stamp = parts.Stamp(model_version, data.fingerprint, fingerprint)
     finished = parts.clean(directory, stamp, count=-(-data.n_users // options.shard_size))
     index = INDEXES[options.index](items, candidates)
     done = []

@@ -2,14 +2,16 @@
 
 import pandas as pd
 import pytest
+import torch
 
 from pipelines.config import read_run_config
 from pipelines.evaluate import bundle_digest
-from pipelines.finetune import run
+from pipelines.finetune import newer_tables, run
 from pipelines.recommend import run_from
 from pipelines.stages import run_stages
-from pipelines.workspace import Workspace
+from pipelines.workspace import Workspace, file_digest
 from recsys.data.dataset import Dataset
+from recsys.data.readers import read_dataset
 from recsys.errors import ConfigError, DataError
 from recsys.registry.bundle import Bundle
 from recsys.tracking import SilentTracker
@@ -76,3 +78,49 @@ def test_a_linear_engine_cannot_be_fine_tuned(trained, newer):
     config, workspace = trained
     with pytest.raises(ConfigError, match="kind 'ease'; only two_tower"):
         run(config, workspace, SilentTracker(), newer, parent=workspace.bundle("ease"))
+
+
+class Killed(BaseException):
+    """Stands for a kill after the last epoch, before the child is written."""
+
+
+def test_a_child_never_goes_on_from_the_checkpoint_of_another_parent(trained, newer, monkeypatch):
+    config, workspace = trained
+    parent = Bundle.load(workspace.bundle("two_tower"))
+    with torch.no_grad():
+        for parameter in parent.engine.model.parameters():
+            parameter.add_(0.1)
+    Bundle.of(parent.engine, parent.data, parent.lineage, parent.histories).save(workspace.bundle("other"))
+    with monkeypatch.context() as patch:
+        patch.setattr(Bundle, "save", lambda *_: (_ for _ in ()).throw(Killed))
+        with pytest.raises(Killed):
+            run(config, workspace, SilentTracker(), newer)
+    run(config, workspace, SilentTracker(), newer, parent=workspace.bundle("other"))
+    run(config, workspace, SilentTracker(), newer)
+    weights = [workspace.bundle(f"{name}-finetuned") / "engine/model.safetensors" for name in ("other", "two_tower")]
+    assert file_digest(weights[0]) != file_digest(weights[1])
+    assert not list(workspace.directory.glob("checkpoints/*"))
+
+
+def test_a_child_of_a_child_knows_all_that_came_before(trained, newer, tmp_path):
+    config, workspace = trained
+    run(config, workspace, SilentTracker(), newer)
+    newest = tmp_path / "newest.csv"
+    rows = [("new", 5, 3_000_000), ("newest", 99, 3_000_000), ("newest", 98, 3_000_001)]
+    pd.DataFrame(rows, columns=["user_id", "item_id", "timestamp"]).to_csv(newest, index=False)
+    told = run(config, workspace, SilentTracker(), newest, parent=workspace.bundle("two_tower-finetuned"))
+    assert "3 new interactions, 1 new users, 1 new items" in told
+    data = Bundle.load(workspace.bundle("two_tower-finetuned-finetuned")).data
+    mine = data.interactions.select(data.interactions.user == data.users.vocabulary.rows(["new"])[0])
+    assert data.items.vocabulary.ids[mine.item].tolist() == [99, 3, 5]
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+def test_a_column_of_the_newer_file_keeps_the_kind_it_has(trained, newer, tmp_path, suffix):
+    config, workspace = trained
+    old = workspace.load_dataset()
+    table = pd.DataFrame({"item_id": [3, 99], "title": ["1984", "2001"], "year": [1949, 1968]})
+    items = tmp_path / f"items{suffix}"
+    table.to_csv(items, index=False) if suffix == ".csv" else table.to_parquet(items, index=False)
+    data = read_dataset(newer_tables(config, old, newer, None, items))
+    assert data.items.schema.to_dict() == {"title": old.items.schema.to_dict()["title"], "year": "numeric"}

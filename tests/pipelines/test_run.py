@@ -6,8 +6,10 @@ import pandas as pd
 import pytest
 
 from pipelines.config import read_run_config
+from pipelines.recommend import run_from
 from pipelines.stages import run_stages
 from pipelines.workspace import Workspace
+from recsys.retrieval.manifest import Manifest
 from recsys.tracking import SilentTracker
 from tests.pipelines.world import N_USERS, write_world
 
@@ -67,6 +69,26 @@ def test_every_user_is_recommended_unseen_items_once(finished):
     assert not frame.duplicated(["user_id", "rank"]).any()
     seen = pd.read_csv(path.parent / "interactions.csv")
     assert frame.merge(seen, on=["user_id", "item_id"]).empty
+
+
+def test_other_code_writes_every_part_anew(finished, monkeypatch):
+    path, workspace, _ = finished
+    before = Manifest.load(workspace.recommendations)
+    monkeypatch.setattr("pipelines.recommend.code_version", lambda *_: "other code")
+    run_from(read_run_config(path), workspace, SilentTracker())
+    after = Manifest.load(workspace.recommendations)
+    assert after.fingerprint != before.fingerprint
+    assert [part.rows for part in after.parts] == [part.rows for part in before.parts]
+
+
+def test_a_part_that_is_gone_is_written_again(finished):
+    path, workspace, _ = finished
+    config, part = read_run_config(path), workspace.recommendations / "part-00000.parquet"
+    run_from(config, workspace, SilentTracker())
+    before = part.read_bytes()
+    part.unlink()
+    run_from(config, workspace, SilentTracker())
+    assert part.read_bytes() == before
 
 
 def test_prepare_says_what_it_read_otherwise_than_it_stands_there(tmp_path):

@@ -130,9 +130,9 @@ def test_a_finished_batch_asks_the_engine_nothing(tmp_path, data, engine):
     assert engine.asked == 0
 
 
-@pytest.mark.parametrize("change", ["options", "data", "model", "version"])
+@pytest.mark.parametrize("change", ["options", "data", "model", "version", "code"])
 def test_a_changed_input_starts_anew(tmp_path, data, engine, change):
-    recommend(engine, data, tmp_path, OPTIONS, model_version="1")
+    recommend(engine, data, tmp_path, OPTIONS, model_version="1", made_from="a")
     engine.asked = 0
     (tmp_path / "part-00009.parquet").write_bytes(b"of a longer run")
     other = {
@@ -140,8 +140,9 @@ def test_a_changed_input_starts_anew(tmp_path, data, engine, change):
         "data": (engine, world(seed=2), OPTIONS, "1"),
         "model": (FixedVectors(data.n_users, data.n_items, seed=5), data, OPTIONS, "1"),
         "version": (engine, data, OPTIONS, "2"),
+        "code": (engine, data, OPTIONS, "1"),
     }[change]
-    recommend(other[0], other[1], tmp_path, other[2], model_version=other[3])
+    recommend(*other[:2], tmp_path, other[2], model_version=other[3], made_from="b" if change == "code" else "a")
     assert other[0].asked == 4
     assert len(list(tmp_path.glob("part-*"))) == 4
 

@@ -1,0 +1,47 @@
+"""Tuning on a tiny world: what is tried again, and among which trials the best is chosen."""
+
+import pytest
+
+from pipelines.tune import TuneConfig, tune
+from recsys.data.readers import DataConfig
+from tests.pipelines.world import write_world
+
+
+@pytest.fixture
+def config(tmp_path):
+    write_world(tmp_path)
+    data = DataConfig(name="tiny", interactions=tmp_path / "interactions.csv")
+    return TuneConfig(name="tiny", data=data, space={"ease": {"regularisation": [1, 500]}})
+
+
+@pytest.fixture
+def tried(monkeypatch):
+    """Every trial scores as high as its regularisation, without any training."""
+    seen = []
+
+    def score(name, options, *_):
+        seen.append(options["regularisation"])
+        return {"engine": name, "options": options, "seconds": 0.0, "ndcg@10": options["regularisation"] / 1000}
+
+    monkeypatch.setattr("pipelines.tune.try_one", score)
+    return seen
+
+
+def test_the_best_is_chosen_among_the_values_that_the_search_still_has(config, tried, tmp_path):
+    assert tune(config, tmp_path)[0]["options"] == {"regularisation": 500}
+    narrower = config.model_copy(update={"space": {"ease": {"regularisation": [1, 2]}}})
+    assert tune(narrower, tmp_path)[0]["options"] == {"regularisation": 2}
+    assert "regularisation = 2\n" in (tmp_path / "tuned.toml").read_text(encoding="utf-8")
+    assert sorted(tried) == [1, 2, 500]
+
+
+@pytest.mark.parametrize("change", ["code", "cell"])
+def test_other_code_and_other_cells_are_tried_again(config, tried, tmp_path, monkeypatch, change):
+    tune(config, tmp_path)
+    if change == "code":
+        monkeypatch.setattr("pipelines.tune.code_version", lambda *_: "other")
+    else:
+        items = tmp_path / "items.csv"
+        config = config.model_copy(update={"data": config.data.model_copy(update={"items": items})})
+    tune(config, tmp_path)
+    assert len(tried) == 4
