@@ -33,6 +33,11 @@ class Tables:
     items: Described | None
     integers: tuple[bool | None, bool | None]
 
+    @property
+    def ordered(self) -> bool:
+        """Whether every file of interactions says in which order they came."""
+        return all(part.order is not None for part in self.events)
+
 
 def read_tables(config: DataConfig, findings: Findings) -> Tables:
     """Everything that can be read of the tables of ``config``; what is wrong goes to ``findings``."""
