@@ -1,5 +1,6 @@
 """What an engine's lists are measured against."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -13,6 +14,7 @@ from recsys.data.interactions import Interactions
 from recsys.data.vocabulary import Vocabulary
 from recsys.engine import Vectors
 from recsys.evaluation.evaluate import evaluate, score_metric
+from recsys.evaluation.report import unreachable
 
 ONES, SCORES = Vectors(dense=np.ones((2, 1), np.float32)), Vectors(dense=np.array([[0], [3], [2], [1]], np.float32))
 
@@ -37,3 +39,9 @@ def test_a_target_touched_twice_is_one_relevant_item():
 @pytest.mark.parametrize("metric", ["recall@2", "ndcg@2"])
 def test_validation_counts_a_repeated_target_once_too(metric):
     assert score_metric(ONES, SCORES, repeated(), Histories.of([[], []]), metric) == 1
+
+
+def test_a_target_that_the_history_holds_cannot_be_reached_by_a_list_without_seen_items():
+    history = Interactions.of(np.array([0, 1]), np.array([2, 2]))
+    assert unreachable(replace(repeated(), history=history)) == 1
+    assert unreachable(repeated()) == 0
