@@ -249,7 +249,9 @@ class TwoTower:
         config, counts = self.config, train_on.item_counts(data.n_items)
         sampler = None
         if config.loss != "full_softmax":
-            options = {"alpha": config.alpha} if config.negatives in ("popularity", "mixed") else {}
+            options: dict[str, Any] = {"alpha": config.alpha} if config.negatives in ("popularity", "mixed") else {}
+            if new is not None and config.negatives in ("in_batch", "mixed"):
+                options["targets"] = train_on.select(new).item_counts(data.n_items)
             sampler = NEGATIVES[config.negatives](counts, config.n_negatives, **options)
         return HistoryTask(
             self.model,

@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from recsys.atomic import atomic_path, read_json, write_json, write_text
-from recsys.data.split import Split
+from recsys.data.split import Holdout, Split
 from recsys.errors import ArtifactError
 from recsys.evaluation.catalogue import catalogue_metrics
 from recsys.evaluation.evaluate import Result
@@ -122,6 +122,7 @@ def build_report(
             "seen_filtered": seen_filtered,
             "users": len(split.test),
             "dropped_users": split.dropped_users,
+            "unreachable_targets": unreachable(split.test) if seen_filtered else 0,
             "fingerprint": split.fingerprint,
             "cutoffs": split.cutoffs,
             "candidates": n_items if split.test.candidates is None else len(split.test.candidates),
@@ -147,6 +148,12 @@ def build_report(
     }
     first = next(iter(results.values()))
     return Report(content, {name: result.values for name, result in results.items()}, first.users)
+
+
+def unreachable(holdout: Holdout) -> int:
+    """How many targets stand in their user's history, where the seen filter takes them out of every list."""
+    seen, wanted = (pd.MultiIndex.from_arrays([x.user, x.item]) for x in (holdout.history, holdout.targets))
+    return int(wanted.unique().isin(seen).sum())
 
 
 def write_report(report: Report, directory: Path) -> None:

@@ -137,6 +137,17 @@ def test_finetuning_grows_and_frozen_old_rows_keep_their_vectors():
     assert child.inputs.trained_users.sum() == 34
 
 
+@pytest.mark.parametrize(("negatives", "share"), [("in_batch", 1.0), ("mixed", 0.5)])
+def test_finetuning_corrects_for_the_targets_that_its_batches_hold(negatives, share):
+    data = world()
+    new = data.interactions.user < 3
+    task = fitted(data, negatives=negatives, alpha=0.0)._task(data, data.interactions, new)
+    targets = data.interactions.item[new].astype(np.int64)
+    drawn = task.sampler.sample(targets, np.random.default_rng(0))
+    expected = 16 * (share * np.bincount(targets, minlength=20) / len(targets) + (1 - share) / 20)
+    np.testing.assert_allclose(np.exp(drawn.log_q), expected[drawn.rows], rtol=1e-5)
+
+
 def test_features_move_slower_than_ids_unless_their_own_rate_is_given():
     engine = fitted(world(), training=QUICK | {"epochs": 1, "rates": {"items": 0.5, "items.encoders.size": 1.0}})
     rates = engine._rates()
