@@ -75,6 +75,14 @@ def test_a_missing_config_and_a_wrong_word_end_with_1(tmp_path, capsys):
     assert "rum" in capsys.readouterr().err
 
 
+def test_a_bundle_that_is_not_there_is_named(tmp_path, capsys):
+    path, output = write_world(tmp_path), tmp_path / "out"
+    assert _exit_code("recommend", path, "--output", output, "--bundle", tmp_path / "nope") == 1
+    message = capsys.readouterr().err
+    assert "nope holds no bundle" in message
+    assert "unexpected" not in message
+
+
 def test_debug_shows_the_traceback_wherever_it_stands(tmp_path, capsys):
     assert _exit_code("run", tmp_path / "none.toml", "--debug") == 1
     assert "Traceback" in capsys.readouterr().err
