@@ -97,7 +97,7 @@ def _stands(store: Store, workspace: Workspace) -> bool:
         last = read_json(workspace.decision)
         champion = last["version"] if last["promoted"] else last["champion"]
         kept = bundle_digest(store.download(last["version"]))
-        return kept == last["bundle"] and store.version_at(CHAMPION) == champion
+        return (kept, store.version_at(CHAMPION)) == (last["bundle"], champion)
     except (RecsysError, KeyError):
         return False
 
