@@ -202,7 +202,7 @@ def _check_names(config: Config) -> None:
     for path, table in _CHOICES.items():
         section: Any = config if len(path) == 1 else getattr(config, path[0], None)
         name = getattr(section, path[-1], None)
-        if name is not None:
+        if isinstance(name, str):  # item2vec has a number of negatives
             table[name]
     metric = getattr(config, "metric", None)
     if metric is not None:

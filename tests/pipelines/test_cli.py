@@ -82,6 +82,15 @@ def test_a_name_that_names_nothing_is_found_before_the_first_stage(tmp_path, cap
     assert not output.exists()
 
 
+def test_the_defaults_of_every_engine_name_what_exists():
+    from pipelines.config import engine_spec
+    from recsys.engines import ENGINES
+
+    for name in ENGINES:
+        needed = {"hybrid": {"parts": ["ease", "als"]}, "content_knn": {"table": "text"}}.get(name, {})
+        assert engine_spec(name, needed).kind == name
+
+
 def test_similar_wants_an_engine_of_the_run_and_at_least_one_item(tmp_path, capsys):
     path = write_world(tmp_path)
     assert _exit_code("similar", path, "Film 1", "--engine", "eas") == 1
