@@ -43,7 +43,12 @@ def _options(debug: Annotated[bool, typer.Option("--debug", help="Show the trace
 @app.command()
 def run(config: ConfigPath, output: Output = None, set_: Set = None) -> int:
     """Every stage of CONFIG in order; what has not changed is reused."""
-    return _stages(config, output, set_, "recommend")
+    from recsys.evaluation.report import Report
+
+    code = _stages(config, output, set_, "recommend")
+    workspace = _open(config, output, set_)[1]
+    print(f"\n{Report.load(workspace.directory).table()}\n\nreport  {workspace.report.with_suffix('.html')}")
+    return code
 
 
 @app.command()
@@ -167,7 +172,7 @@ def similar(
     table: Annotated[
         str | None, typer.Option(help="The table that --text is asked of; default the aligned one.")
     ] = None,
-    k: Annotated[int, typer.Option(help="How many.")] = 10,
+    k: Annotated[int, typer.Option(min=1, help="How many.")] = 10,
     engine: Name = None,
     output: Output = None,
     set_: Set = None,

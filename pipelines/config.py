@@ -9,14 +9,20 @@ from typing import Any
 
 from pydantic import Field
 
-from recsys.choices import nearest
+from recsys.choices import Choices, nearest
 from recsys.config import Config, apply_overrides, parse, read_toml
 from recsys.content import EMBEDDERS
 from recsys.data.readers import DataConfig
 from recsys.data.split import SplitConfig
+from recsys.encoders.sequence import SEQUENCES
 from recsys.engines import ENGINES
 from recsys.errors import ConfigError
+from recsys.evaluation.metrics import parse_metric
+from recsys.losses import LOSSES
+from recsys.models.fusion import FUSIONS
+from recsys.negatives import NEGATIVES
 from recsys.registry.gate import GateConfig
+from recsys.retrieval import INDEXES
 from recsys.retrieval.recommend import RecommendOptions
 
 
@@ -166,15 +172,41 @@ class EngineSpec:
         return tuple(getattr(self.config, "parts", ()))
 
 
+_CHOICES: dict[tuple[str, ...], Choices[Any]] = {
+    ("loss",): LOSSES,
+    ("negatives",): NEGATIVES,
+    ("model", "pooling"): SEQUENCES,
+    ("model", "item_fusion"): FUSIONS,
+    ("model", "user_fusion"): FUSIONS,
+}
+"""Options of engines that are names, and the tables that they are looked up in."""
+
+
 def engine_spec(name: str, raw: Mapping[str, Any], where: str = "config") -> EngineSpec:
     """``[engines.NAME]`` as the engine's own config; ``kind`` defaults to the name.
 
     Raises:
-        ConfigError: an unknown kind, or a key that this kind does not know.
+        ConfigError: an unknown kind, a key that this kind does not know, or a name of something that does not exist.
     """
     kind = str(raw.get("kind", name))
     options = {key: value for key, value in raw.items() if key != "kind"}
-    return EngineSpec(name, kind, parse(ENGINES[kind].Config, options, f"{where} [{name}]"))
+    config = parse(ENGINES[kind].Config, options, f"{where} [{name}]")
+    try:
+        _check_names(config)
+    except ConfigError as error:
+        raise ConfigError(f"{where} [{name}]: {error}") from error
+    return EngineSpec(name, kind, config)
+
+
+def _check_names(config: Config) -> None:
+    for path, table in _CHOICES.items():
+        section: Any = config if len(path) == 1 else getattr(config, path[0], None)
+        name = getattr(section, path[-1], None)
+        if isinstance(name, str):  # item2vec has a number of negatives
+            table[name]
+    metric = getattr(config, "metric", None)
+    if metric is not None:
+        parse_metric(metric)
 
 
 def pretrain_spec(name: str, section: PretrainSection) -> EngineSpec:
@@ -209,12 +241,14 @@ def read_run_config(path: Path, overrides: Iterable[str] = ()) -> RunConfig:
     _check_parts(config)
     for name, section in config.pretrain.items():
         pretrain_spec(name, section)
-    _named(config, "evaluate.baseline", config.baseline)
+    check_engine(config, "evaluate.baseline", config.baseline)
     if config.promote is not None:
-        _named(config, "promote.engine", config.promote.engine)
+        check_engine(config, "promote.engine", config.promote.engine)
+        _check_gate(config, config.promote.gate)
     if config.recommend is not None:
+        INDEXES[config.recommend.index]
         if config.recommend.engine is not None:
-            _named(config, "recommend.engine", config.recommend.engine)
+            check_engine(config, "recommend.engine", config.recommend.engine)
         elif config.promote is None:
             raise ConfigError(f"{path}: [recommend] needs an engine, or a [promote] section whose champion it can ask")
     return config
@@ -224,13 +258,24 @@ def _check_parts(config: RunConfig) -> None:
     earlier: set[str] = set()
     for spec in engine_specs(config):
         for part in spec.parts:
-            _named(config, f"engines.{spec.name}.parts", part)
+            check_engine(config, f"engines.{spec.name}.parts", part)
             if part not in earlier:
                 raise ConfigError(f"engines.{spec.name}.parts names {part!r}, which must stand before it in the file")
         earlier.add(spec.name)
 
 
-def _named(config: RunConfig, key: str, name: str) -> None:
+def _check_gate(config: RunConfig, gate: GateConfig) -> None:
+    for name in (gate.metric, *gate.must_not_lose):
+        if parse_metric(name)[1] not in config.evaluate.ks:
+            raise ConfigError(f"promote.gate names {name!r}, which evaluate.ks = {list(config.evaluate.ks)} leaves out")
+
+
+def check_engine(config: RunConfig, key: str, name: str) -> None:
+    """Whether ``name``, given as ``key``, is an engine of the run.
+
+    Raises:
+        ConfigError: it is not; the message names the nearest.
+    """
     if name not in config.engines:
         raise ConfigError(
             f"{key} = {name!r} is no engine of this run{nearest(name, config.engines) or '.'} "

@@ -10,10 +10,12 @@ import numpy as np
 import pandas as pd
 
 from pipelines.config import RunConfig
+from pipelines.promote import open_store
 from pipelines.titles import titles
 from pipelines.workspace import Workspace
 from recsys.atomic import read_json
 from recsys.data.dataset import Dataset
+from recsys.registry.store import CHAMPION
 
 CONFIG = Path(__file__).parent / "configs" / "demo.toml"
 _METRICS = ("recall@10", "recall@20", "ndcg@10")
@@ -25,7 +27,7 @@ def summary(config: RunConfig, workspace: Workspace) -> str:
     parts = [
         metric_table(read_json(workspace.report)),
         f"report            {workspace.report.with_suffix('.html')}",
-        promotion_line(read_json(workspace.decision)),
+        promotion_line(read_json(workspace.decision), open_store(config, workspace).version_at(CHAMPION)),
         f"recommendations   {workspace.recommendations}",
         side_by_side(workspace),
     ]
@@ -47,9 +49,15 @@ def metric_table(report: dict[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def promotion_line(decision: dict[str, Any]) -> str:
-    """The registered version, and whether it is the champion now."""
-    standing = f"alias {decision['alias']}" if decision["promoted"] else "not promoted"
+def promotion_line(decision: dict[str, Any], champion: str | None) -> str:
+    """The registered version, and whether it is the champion now, as the registry has it.
+
+    Example:
+        >>> promotion_line({"model": "films", "version": "2"}, "1")
+        'model             films version 2, not champion; that is version 1'
+    """
+    is_champion = decision["version"] == champion
+    standing = f"alias {CHAMPION}" if is_champion else f"not {CHAMPION}; that is version {champion or 'none'}"
     return f"model             {decision['model']} version {decision['version']}, {standing}"
 
 

@@ -8,9 +8,10 @@ from typing import Any
 from pipelines.config import RunConfig
 from pipelines.workspace import ENGINE_CODE, Workspace, code_version, file_digest
 from recsys.atomic import read_json
+from recsys.errors import ArtifactError
 from recsys.evaluation.evaluate import evaluate
 from recsys.evaluation.report import build_report, write_report
-from recsys.registry.bundle import Bundle
+from recsys.registry.bundle import MANIFEST, Bundle
 from recsys.tracking import Tracker
 
 _CODE = (*ENGINE_CODE, "recsys/evaluation", "pipelines/evaluate.py")
@@ -58,8 +59,14 @@ def run(config: RunConfig, workspace: Workspace, tracker: Tracker) -> None:
 
 
 def bundle_digest(bundle: Path) -> str:
-    """A digest of everything in a bundle: its manifest holds a checksum of each file."""
-    return file_digest(bundle / "manifest.json")
+    """A digest of everything in a bundle: its manifest holds a checksum of each file.
+
+    Raises:
+        ArtifactError: there is no bundle.
+    """
+    if not (bundle / MANIFEST).is_file():
+        raise ArtifactError(f"{bundle} holds no bundle; train one, or name a folder that has one")
+    return file_digest(bundle / MANIFEST)
 
 
 def _cost(record: dict[str, Any]) -> dict[str, float]:

@@ -10,7 +10,7 @@ from pipelines.config import PromoteSection, RunConfig
 from pipelines.evaluate import bundle_digest
 from pipelines.workspace import ENGINE_CODE, Workspace, code_version
 from recsys.atomic import read_json, write_json
-from recsys.errors import ConfigError
+from recsys.errors import ConfigError, RecsysError
 from recsys.evaluation.evaluate import evaluate
 from recsys.registry.bundle import Bundle
 from recsys.registry.gate import Decision, Measured, Rule, decide
@@ -26,6 +26,8 @@ _CODE = (*ENGINE_CODE, "recsys/evaluation", "recsys/registry", "pipelines/evalua
 def run(config: RunConfig, workspace: Workspace, tracker: Tracker) -> int:
     """Registers the candidate and, when the gate agrees, gives it the alias; leaves ``decision.json``.
 
+    Nothing is decided anew while candidate, questions and rules are the same and the registry is as it was left.
+
     Returns:
         0, or 2 when the gate said no.
     """
@@ -39,7 +41,7 @@ def run(config: RunConfig, workspace: Workspace, tracker: Tracker) -> int:
         "evaluate": config.evaluate.model_dump(mode="json"),
         "code": code_version(*_CODE),
     }
-    if not workspace.reused("promote", facts, [workspace.decision], tracker):
+    if not (_stands(open_store(config, workspace), workspace) and workspace.reused("promote", facts, [], tracker)):
         workspace.started("promote")
         decision = decide_and_register(config, config.promote, workspace, tracker)
         tracker.say(f"promote: {decision}")
@@ -48,13 +50,16 @@ def run(config: RunConfig, workspace: Workspace, tracker: Tracker) -> int:
 
 
 def rollback(config: RunConfig, workspace: Workspace) -> str:
-    """Gives the alias back to the champion before.
+    """Gives the alias back to the champion before, which is a decision as well.
 
     Raises:
         PromotionError: there is none.
     """
     store = open_store(config, workspace)
-    return f"{store.name}: version {store.rollback()} is {CHAMPION} again"
+    before, version = store.version_at(CHAMPION), store.rollback()
+    rule = Rule("rollback", True, version, before, f"version {before} was rolled back by hand")
+    _keep(workspace, store, version, Decision(True, version, before, (rule,)))
+    return f"{store.name}: version {version} is {CHAMPION} again"
 
 
 def open_store(config: RunConfig, workspace: Workspace) -> Store:
@@ -82,8 +87,27 @@ def decide_and_register(config: RunConfig, section: PromoteSection, workspace: W
         decision = decide(_measured(config, workspace, bundle, version), champion, section.gate)
     if decision.promoted:
         store.promote(version, decision)
-    write_json(workspace.decision, _record(store, version, decision))
+    _keep(workspace, store, version, decision)
     return decision
+
+
+def _stands(store: Store, workspace: Workspace) -> bool:
+    """Whether the registry still is as the last decision left it."""
+    try:
+        last = read_json(workspace.decision)
+        champion = last["version"] if last["promoted"] else last["champion"]
+        kept = bundle_digest(store.download(last["version"]))
+        return (kept, store.version_at(CHAMPION)) == (last["bundle"], champion)
+    except (RecsysError, KeyError):
+        return False
+
+
+def _keep(workspace: Workspace, store: Store, version: str, decision: Decision) -> None:
+    """The decision as ``decision.json``, and beside those before it."""
+    record = _record(store, version, decision)
+    number = len(list(workspace.decisions.glob("*.json"))) + 1
+    write_json(workspace.decisions / f"{number:04d}.json", record)
+    write_json(workspace.decision, record)
 
 
 def _registered(
@@ -123,6 +147,7 @@ def _record(store: Store, version: str, decision: Decision) -> dict[str, Any]:
         "schema": 1,
         "model": store.name,
         "version": version,
+        "bundle": bundle_digest(store.download(version)),
         "alias": CHAMPION if decision.promoted else None,
         "tracking_uri": store.uri,
         **asdict(decision),

@@ -10,7 +10,7 @@ import pandas as pd
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from pipelines.config import RunConfig
+from pipelines.config import RunConfig, check_engine
 from pipelines.pretrain import embedder_of, model_folder
 from pipelines.titles import titles
 from pipelines.workspace import Workspace
@@ -30,10 +30,12 @@ def similar_items(config: RunConfig, workspace: Workspace, title: str, k: int, e
     """The item that ``title`` names and the ``k`` nearest to it by cosine, one a line.
 
     Raises:
+        ConfigError: the run has no such engine.
         DataError: no item is called like that.
         ArtifactError: the engine has no bundle yet.
     """
     name = engine or config.candidate
+    check_engine(config, "--engine", name)
     bundle = Bundle.load(workspace.bundle(name))
     items = workspace.load_dataset().items
     row = find_item(items, title)

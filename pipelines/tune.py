@@ -25,7 +25,7 @@ from recsys.data.sources import resolve
 from recsys.data.split import Split, SplitConfig, make_split
 from recsys.engine import Resources
 from recsys.engines import ENGINES
-from recsys.errors import ConfigError
+from recsys.errors import RecsysError
 from recsys.evaluation.evaluate import evaluate
 from recsys.evaluation.metrics import parse_metric
 from recsys.seeding import stream
@@ -159,7 +159,7 @@ def main() -> None:
     try:
         config = read_tune_config(arguments.config)
         best = tune(config, arguments.output or Path("runs/tune") / config.name)
-    except ConfigError as error:
+    except RecsysError as error:
         raise SystemExit(f"error: {error}") from error
     print("\n".join(_line(trial, config.metric) for trial in best))
 

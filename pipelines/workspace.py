@@ -33,7 +33,7 @@ class Workspace:
     """The output folder of one run.
 
     ``dataset/``, ``split/``, ``tables/NAME/``, ``bundles/NAME/``, ``report.json``, ``report.html``, ``decision.json``,
-    ``recommendations/``; ``chosen/NAME/`` holds parts of hybrids from before a refit, ``checkpoints/``
+    ``decisions/``, ``recommendations/``; ``chosen/NAME/`` holds parts of hybrids from before a refit, ``checkpoints/``
     unfinished training and ``stages/`` what each step was made from.
     """
 
@@ -54,6 +54,11 @@ class Workspace:
     @property
     def decision(self) -> Path:
         return self.directory / "decision.json"
+
+    @property
+    def decisions(self) -> Path:
+        """Every decision, numbered; `decision` is the latest."""
+        return self.directory / "decisions"
 
     @property
     def recommendations(self) -> Path:

@@ -87,6 +87,8 @@ class Decision:
         head = (
             f"{self.candidate} {'takes' if self.promoted else 'does not take'} the place of {self.champion or 'none'}"
         )
+        if self.promoted and self.candidate == self.champion:
+            head = f"{self.candidate} stays champion"
         return "\n".join([head, *(f"  {'yes' if rule.passed else 'NO '} {rule.reason}" for rule in self.rules)])
 
     def save(self, path: Path) -> None:

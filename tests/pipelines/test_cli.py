@@ -62,6 +62,53 @@ def test_a_promoted_engine_must_be_one_of_the_run(tmp_path, capsys):
     assert "promote.engine = 'als' is no engine of this run" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("engines.two_tower.loss=sampled_sofmax", "did you mean 'sampled_softmax'"),
+        ("engines.two_tower.negatives=popular", "did you mean 'popularity'"),
+        ("engines.two_tower.metric=ndgc@10", "did you mean 'ndcg'"),
+        ("engines.two_tower.model.pooling=transfomer", "did you mean 'transformer'"),
+        ("engines.two_tower.model.item_fusion=gate", "did you mean 'gated'"),
+        ("recommend.index=exakt", "did you mean 'exact'"),
+        ("promote.gate.metric=ndcg", "expected a name, @ and a list length"),
+        ("promote.gate.metric=ndcg@7", "promote.gate names 'ndcg@7', which evaluate.ks = [1, 5, 10, 20] leaves out"),
+    ],
+)
+def test_a_name_that_names_nothing_is_found_before_the_first_stage(tmp_path, capsys, change, message):
+    output = tmp_path / "out"
+    assert _exit_code("run", write_world(tmp_path), "--output", output, "--set", change) == 1
+    assert message in capsys.readouterr().err
+    assert not output.exists()
+
+
+def test_the_defaults_of_every_engine_name_what_exists():
+    from pipelines.config import engine_spec
+    from recsys.engines import ENGINES
+
+    for name in ENGINES:
+        needed = {"hybrid": {"parts": ["ease", "als"]}, "content_knn": {"table": "text"}}.get(name, {})
+        assert engine_spec(name, needed).kind == name
+
+
+def test_similar_wants_an_engine_of_the_run_and_at_least_one_item(tmp_path, capsys):
+    path = write_world(tmp_path)
+    assert _exit_code("similar", path, "Film 1", "--engine", "eas") == 1
+    assert "--engine = 'eas' is no engine of this run; did you mean 'ease'?" in capsys.readouterr().err
+    assert _exit_code("similar", path, "Film 1", "--k", -3) == 1
+    assert "'--k': Input should be greater than or equal to 1" in capsys.readouterr().err
+
+
+def test_a_run_ends_with_its_numbers_and_the_place_of_the_report(tmp_path, capsys):
+    path, output = write_world(tmp_path), tmp_path / "out"
+    config = path.read_text(encoding="utf-8").split("[promote]")[0]
+    path.write_text(config, encoding="utf-8")
+    assert _exit_code("run", path, "--output", output) == 0
+    shown = capsys.readouterr().out
+    assert "ndcg@10" in shown.split("engine ")[1].splitlines()[0]
+    assert shown.splitlines()[-1] == f"report  {output / 'report.html'}"
+
+
 @pytest.mark.parametrize("bad", ["novalue", ".x=1", "name.x=1"])
 def test_a_bad_set_is_explained(tmp_path, capsys, bad):
     assert _exit_code("run", write_world(tmp_path), "--set", bad) == 1
@@ -73,6 +120,14 @@ def test_a_missing_config_and_a_wrong_word_end_with_1(tmp_path, capsys):
     assert "none.toml" in capsys.readouterr().err
     assert _exit_code("rum") == 1
     assert "rum" in capsys.readouterr().err
+
+
+def test_a_bundle_that_is_not_there_is_named(tmp_path, capsys):
+    path, output = write_world(tmp_path), tmp_path / "out"
+    assert _exit_code("recommend", path, "--output", output, "--bundle", tmp_path / "nope") == 1
+    message = capsys.readouterr().err
+    assert "nope holds no bundle" in message
+    assert "unexpected" not in message
 
 
 def test_debug_shows_the_traceback_wherever_it_stands(tmp_path, capsys):

@@ -94,3 +94,8 @@ def test_a_file_that_is_no_decision_is_refused(tmp_path, text):
     (tmp_path / "decision.json").write_text(text)
     with pytest.raises(ArtifactError):
         Decision.load(tmp_path / "decision.json")
+
+
+def test_the_champion_that_stands_again_is_said_to_stay():
+    assert str(Decision(True, "1", "1", ())) == "1 stays champion"
+    assert str(Decision(True, "2", "1", ())) == "2 takes the place of 1"
