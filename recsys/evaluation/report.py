@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from recsys.errors import ArtifactError
 from recsys.evaluation.catalogue import catalogue_metrics
 from recsys.evaluation.evaluate import Result
 from recsys.evaluation.intervals import bootstrap_interval, holm, paired_test
-from recsys.evaluation.metrics import parse_metric
+from recsys.evaluation.metrics import compared
 
 SCHEMA = 1
 TABLE = ("recall@10", "recall@20", "ndcg@10")
@@ -164,18 +164,6 @@ def write_report(report: Report, directory: Path) -> None:
     directory.mkdir(parents=True, exist_ok=True)
     report.save(directory)
     write_text(directory / "report.html", render(report.content))
-
-
-def compared(metrics: Iterable[str]) -> tuple[str, str]:
-    """Recall and NDCG at the largest k up to 10, or else at the smallest there is.
-
-    Example:
-        >>> compared(["recall@5", "ndcg@5", "recall@20", "ndcg@20"])
-        ('recall@5', 'ndcg@5')
-    """
-    ks = {parse_metric(metric)[1] for metric in metrics}
-    k = max((k for k in ks if k <= 10), default=min(ks))
-    return f"recall@{k}", f"ndcg@{k}"
 
 
 def _comparisons(results: Mapping[str, Result], baseline: str) -> list[dict[str, Any]]:

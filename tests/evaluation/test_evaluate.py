@@ -17,6 +17,7 @@ from recsys.data.vocabulary import Vocabulary
 from recsys.engine import Vectors
 from recsys.errors import ConfigError
 from recsys.evaluation.evaluate import evaluate, score_metric
+from recsys.evaluation.plots import slices
 from recsys.evaluation.report import build_report, unreachable
 
 ONES, SCORES = Vectors(dense=np.ones((2, 1), np.float32)), Vectors(dense=np.array([[0], [3], [2], [1]], np.float32))
@@ -56,6 +57,7 @@ def test_engines_are_compared_at_the_nearest_k_to_ten_that_is_measured(ks, k):
     rows = report.content["comparisons"]
     assert [(row["engine"], row["metric"]) for row in rows] == [("b", f"recall@{k}"), ("b", f"ndcg@{k}")]
     assert "@" in report.table()
+    assert f"recall@{k} by length of history" in slices(report.content)
 
 
 @pytest.mark.parametrize("ks", [[], [0], [-3, 10]])
