@@ -17,10 +17,10 @@ from recsys.errors import ArtifactError
 from recsys.evaluation.catalogue import catalogue_metrics
 from recsys.evaluation.evaluate import Result
 from recsys.evaluation.intervals import bootstrap_interval, holm, paired_test
+from recsys.evaluation.metrics import compared
 
 SCHEMA = 1
 TABLE = ("recall@10", "recall@20", "ndcg@10")
-COMPARED = ("recall@10", "ndcg@10")
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,6 +46,7 @@ class Report:
     def table(self, metrics: Sequence[str] = TABLE) -> str:
         """A table for the terminal: a row an engine, each metric with its 95 % interval."""
         known = [m for m in metrics if all(m in engine for engine in self.engines.values())]
+        known = known or list(compared(m for m in next(iter(self.engines.values())) if "@" in m))
         width = max(len("engine"), *(len(name) for name in self.engines))
         lines = [f"{'engine':<{width}}" + "".join(f"  {metric:<22}" for metric in known).rstrip()]
         for name, engine in self.engines.items():
@@ -168,8 +169,8 @@ def write_report(report: Report, directory: Path) -> None:
 def _comparisons(results: Mapping[str, Result], baseline: str) -> list[dict[str, Any]]:
     rows = []
     for name, result in results.items():
-        for metric in COMPARED:
-            if name != baseline and metric in result.values:
+        for metric in compared(result.values):
+            if name != baseline:
                 test = paired_test(result.values[metric], results[baseline].values[metric])
                 rows.append({"engine": name, "baseline": baseline, "metric": metric, **asdict(test)})
     for row, corrected in zip(rows, holm([row["p"] for row in rows]), strict=True):
@@ -177,10 +178,10 @@ def _comparisons(results: Mapping[str, Result], baseline: str) -> list[dict[str,
     return rows
 
 
-def _slices(result: Result, counts: NDArray[np.int64], metric: str = "recall@10") -> dict[str, list[dict[str, Any]]]:
-    """``metric`` by thirds of the users' activity, and hits in the first ten by fifths of the items' popularity."""
+def _slices(result: Result, counts: NDArray[np.int64]) -> dict[str, list[dict[str, Any]]]:
+    """Recall by thirds of the users' activity, and hits in the first ten by fifths of the items' popularity."""
     by_activity = []
-    values = result.values.get(metric, next(iter(result.values.values())))
+    values = result.values[compared(result.values)[0]]
     for label, users in _parts(result.history_lengths, 3):
         interval = bootstrap_interval(values[users])
         by_activity.append({"slice": f"history {label}", "users": len(users), **asdict(interval)})

@@ -122,8 +122,8 @@ def test_a_pretrained_table_enters_the_item_tower(tmp_path):
 def test_finetuning_grows_and_frozen_old_rows_keep_their_vectors():
     parent = fitted(world())
     grown = world(users=34, new_items=3)
-    rates = {"items": 0.0, "pooling": 0.0, "project": 0.0, "users": 0.0, "user_fusion": 0.0}
-    child = TwoTower(config(training=QUICK | {"epochs": 1, "rates": rates | {"bias": 1.0}}), Resources(2))
+    rates = {"items": 0.0, "pooling": 0.0, "project": 0.0, "users": 0.0}
+    child = TwoTower(config(training=QUICK | {"epochs": 1, "rates": rates}), Resources(2))
     new = grown.interactions.user >= 30
     old_items = grown.items.take(np.arange(20))
     before = parent.item_vectors(old_items).dense
