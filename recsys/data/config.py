@@ -19,9 +19,10 @@ class InteractionColumns(Config):
         time: when: seconds since 1970 UTC, or ISO dates; fractions of a second are cut off.
         order: instead of a time, the position within the user. With neither given, a column ``timestamp`` is the
             time, else ``position`` the order, else there is no order.
-        weight: how much, positive.
+        weight: how much, positive; ``als`` and ``popularity`` go by it, all other engines see that a pair is there.
         event: the type of the event.
-        event_weights: event type -> weight; types that are not named are an error.
+        event_weights: event type -> weight, multiplied with ``weight`` if both are given; types that are not named are
+            an error.
 
     Raises:
         ValueError: two columns are to give the order, or event weights have no event column.

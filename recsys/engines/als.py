@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import numpy as np
+import scipy.sparse as sp
 import torch
 from numpy.typing import NDArray
 from pydantic import Field
@@ -30,7 +31,7 @@ class AlsConfig(Config):
     Args:
         factors: D.
         regularisation: of the squared factors.
-        alpha: an interaction weighs this much where a missing pair weighs 1.
+        alpha: an interaction of weight 1 counts this much where a missing pair counts 1.
         iterations: alternations.
     """
 
@@ -41,7 +42,10 @@ class AlsConfig(Config):
 
 
 class Als:
-    """Item factors from training; a user's factors are solved from the history asked with, so new users are placed."""
+    """Item factors from training; a user's factors are solved from the history asked with, so new users are placed.
+
+    A pair counts ``alpha`` times the largest weight of its interactions, and never less than a missing one.
+    """
 
     kind: ClassVar[str] = "als"
     Config: ClassVar[type[Config]] = AlsConfig
@@ -61,8 +65,7 @@ class Als:
         from implicit.cpu.als import AlternatingLeastSquares
 
         self.items, self.counts = data.items.vocabulary, train.item_counts(data.n_items)
-        matrix = train.to_csr(data.n_users, data.n_items)
-        matrix.data *= self.config.alpha
+        matrix = self._confidence(Histories.from_interactions(train, np.arange(data.n_users), data.n_users))
         with threadpool_limits(1, "blas"):
             model = AlternatingLeastSquares(
                 factors=self.config.factors,
@@ -99,21 +102,26 @@ class Als:
         engine.items, engine.factors, engine.counts = items, arrays["factors"], arrays["counts"]
         return engine
 
+    def _confidence(self, histories: Histories) -> sp.csr_array:
+        """C float32 [U, I]: how much each pair counts; 0 where there is none."""
+        return histories.to_csr(len(self.items), np.maximum(self.config.alpha * histories.weights, 1))
+
     def _solved(self, histories: Histories, block: int = 256) -> NDArray[np.float32]:
-        r"""float32 [U, D]: :math:`(Y^\top Y + \lambda I + (\alpha - 1) Y_u^\top Y_u)^{-1} \alpha Y_u^\top 1`."""
+        r"""float32 [U, D]: :math:`(Y^\top Y + \lambda I + Y_u^\top (C_u - I) Y_u)^{-1} Y_u^\top C_u 1`."""
         factors = torch.from_numpy(self.factors)
         if self._gram is None:
             self._gram = factors.T @ factors + self.config.regularisation * torch.eye(factors.shape[1])
         solved = torch.zeros(len(histories), factors.shape[1])
-        unique = histories.to_csr(len(self.items))
+        confidence = self._confidence(histories)
         for start in range(0, len(histories), block):
-            part = unique[start : start + block]
+            part = confidence[start : start + block]
             systems = self._gram.repeat(part.shape[0], 1, 1)
             sides = torch.zeros(part.shape[0], factors.shape[1])
             for user in range(part.shape[0]):
-                own = factors[part.indices[part.indptr[user] : part.indptr[user + 1]]]
-                systems[user].addmm_(own.T, own, alpha=self.config.alpha - 1)
-                sides[user] = own.sum(0) * self.config.alpha
+                mine = slice(part.indptr[user], part.indptr[user + 1])
+                own, counts = factors[part.indices[mine]], torch.from_numpy(part.data[mine])
+                systems[user].addmm_(own.T * (counts - 1), own)
+                sides[user] = counts @ own
             solved[start : start + block] = torch.cholesky_solve(
                 sides[..., None], torch.linalg.cholesky(systems)
             ).squeeze(-1)

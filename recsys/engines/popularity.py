@@ -32,7 +32,7 @@ class PopularityConfig(Config):
 
 
 class Popularity:
-    """The number of interactions of an item; every user has the vector (1)."""
+    """The number of interactions of an item, or the sum of their weights; every user has the vector (1)."""
 
     kind: ClassVar[str] = "popularity"
     Config: ClassVar[type[Config]] = PopularityConfig
@@ -54,8 +54,8 @@ class Popularity:
             after = train.offsets(data.n_users)[1:][train.user] - np.arange(len(train))
             counted = train.select(after <= self.config.recent)
         # A pinch of all-time popularity orders the items that the window does not hold.
-        whole = train.item_counts(data.n_items)
-        self.counts = (counted.item_counts(data.n_items) + 1e-6 * whole).astype(np.float32)
+        recent, whole = (np.bincount(part.item, part.weight, data.n_items) for part in (counted, train))
+        self.counts = (recent + 1e-6 * whole).astype(np.float32)
 
     def user_vectors(self, request: Request) -> Vectors:
         return Vectors(dense=np.ones((len(request), 1), np.float32))

@@ -1,5 +1,7 @@
 """What an interaction weighs in iALS, in training and when asked."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -11,6 +13,8 @@ from recsys.errors import ConfigError
 from recsys.tracking import SilentTracker
 
 DATA = BlockTaste(noise=0.2).dataset()
+WEIGHTS = (1 + np.arange(len(DATA.interactions)) % 5).astype(np.float32)
+WEIGHED = replace(DATA, interactions=replace(DATA.interactions, weight=WEIGHTS))
 
 
 def fitted(data=DATA, **options) -> Als:
@@ -25,17 +29,22 @@ def asked(engine, data=DATA):
 
 
 @pytest.mark.parametrize("alpha", [1.0, 40.0])
-def test_a_user_is_solved_with_the_confidence_that_training_had(alpha):
+@pytest.mark.parametrize("data", [DATA, WEIGHED], ids=["all alike", "weighed"])
+def test_a_user_is_solved_with_the_confidence_that_training_had(alpha, data):
     from implicit.cpu.als import AlternatingLeastSquares
 
-    engine = fitted(alpha=alpha)
+    engine = fitted(data, alpha=alpha)
     theirs = AlternatingLeastSquares(factors=4, regularization=1.0)
     theirs.item_factors = engine.factors
-    confidence = as_matrix(DATA.interactions.to_csr(DATA.n_users, DATA.n_items) * np.float32(alpha))
-    expected = theirs.recalculate_user(np.arange(DATA.n_users), confidence)
-    assert asked(engine) == pytest.approx(expected, abs=1e-4)
+    confidence = as_matrix(data.interactions.to_csr(data.n_users, data.n_items, weighted=True) * np.float32(alpha))
+    expected = theirs.recalculate_user(np.arange(data.n_users), confidence)
+    assert asked(engine, data) == pytest.approx(expected, abs=1e-4)
 
 
 def test_an_interaction_weighs_no_less_than_a_missing_pair():
     with pytest.raises(ConfigError, match="alpha"):
         parse(AlsConfig, {"alpha": 0.5}, "this test")
+
+
+def test_weights_move_what_training_learns():
+    assert not np.allclose(fitted().factors, fitted(WEIGHED).factors)
