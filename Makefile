@@ -10,7 +10,7 @@ install: $(READY)
 $(READY): pyproject.toml .ci/constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit("recsys needs Python 3.11 or newer; name one with make PYTHON=...") if sys.version_info < (3, 11) else None'
 	test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
-	$(VENV)/bin/python -m pip install --disable-pip-version-check --quiet -c .ci/constraints.txt -e '.[dev]'
+	$(VENV)/bin/python -m pip install --disable-pip-version-check --quiet --no-compile -c .ci/constraints.txt -e '.[dev]'
 	touch $@
 
 demo: $(READY)

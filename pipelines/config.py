@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import Field
 
@@ -60,12 +60,12 @@ class EvaluateSection(Config):
     """What the report holds.
 
     Args:
-        ks: list lengths.
+        ks: list lengths; engines are compared at the largest up to 10, or else at the smallest.
         seen_filtered: leave out what a user's history holds.
         baseline: the engine that all others are tested against; None takes the first of ``[engines]``.
     """
 
-    ks: tuple[int, ...] = (1, 5, 10, 20, 50, 100)
+    ks: tuple[Annotated[int, Field(ge=1)], ...] = Field((1, 5, 10, 20, 50, 100), min_length=1)
     seen_filtered: bool = True
     baseline: str | None = None
 

@@ -20,10 +20,21 @@ HOMES = {
     "ray": "recsys/distributed",
     "sentence_transformers": "recsys/content/text",
     "threadpoolctl": "recsys/engines",
-    "torch_geometric": "recsys/engines",
+    "torch_geometric": "recsys/models/geometric.py",
     "transformers": "recsys/content",
 }
-LATE = ["faiss", "implicit", "matplotlib", "mlflow", "pandera", "PIL", "ray", "sentence_transformers", "transformers"]
+LATE = [
+    "faiss",
+    "implicit",
+    "matplotlib",
+    "mlflow",
+    "pandera",
+    "PIL",
+    "ray",
+    "sentence_transformers",
+    "torch_geometric",
+    "transformers",
+]
 
 
 @cache

@@ -11,11 +11,13 @@ from pipelines.config import RunConfig
 from pipelines.pretrain import earliest, learn
 from recsys.config import parse
 from recsys.data.dataset import Dataset
+from recsys.data.entities import EntityTable
 from recsys.data.features import FeatureOptions, FeatureSet
 from recsys.data.interactions import Interactions
 from recsys.data.split import Split, SplitConfig, make_split
 from recsys.data.synthetic import START, BlockTaste
 from recsys.engine import Request, Resources
+from recsys.engines import ENGINES
 from recsys.engines.popularity import Popularity
 from recsys.engines.two_tower import TwoTower, TwoTowerConfig
 from recsys.negatives import NEGATIVES
@@ -178,4 +180,22 @@ def test_no_epoch_is_chosen_and_no_popularity_counted_with_the_test_part(name):
         engine.fit(data, part.refit, SilentTracker())
         request = Request.from_dataset(data, np.arange(3), part.refit)
         scores.append(engine.user_vectors(request).scores(engine.item_vectors(data.items)).tobytes())
+    assert scores[0] == scores[1]
+
+
+@pytest.mark.parametrize(
+    ("kind", "options"),
+    [("popularity", {}), ("itemknn", {}), ("itemknn", {"weighting": "idf"})],
+)
+def test_an_item_that_comes_later_moves_no_weight(kind, options):
+    train = make_split(WORLD, SPLITS["temporal"]).train
+    items = WORLD.items
+    later = items.vocabulary.extended([9_000])
+    grown = replace(WORLD, items=EntityTable.aligned(later, items.vocabulary.ids, items.columns, items.schema))
+    request = Request.from_dataset(WORLD, np.arange(WORLD.n_users), train)
+    scores = []
+    for data in (WORLD, grown):
+        engine = ENGINES[kind](ENGINES[kind].Config(**options))
+        engine.fit(data, train, SilentTracker())
+        scores.append(engine.user_vectors(request).scores(engine.item_vectors(items)).tobytes())
     assert scores[0] == scores[1]

@@ -25,6 +25,7 @@ class Dataset:
         items: [I] entities.
         interactions: rows of ``users`` and ``items``.
         clock: whether times are seconds since 1970 UTC; otherwise they are positions within the user.
+        ordered: whether the data gave times or positions at all; without, all times are 0 and nothing came last.
     """
 
     name: str
@@ -32,6 +33,7 @@ class Dataset:
     items: EntityTable
     interactions: Interactions
     clock: bool
+    ordered: bool = True
 
     @property
     def n_users(self) -> int:
@@ -56,7 +58,13 @@ class Dataset:
             self.interactions.save(beside / "interactions")
             write_json(
                 beside / "dataset.json",
-                {"version": _VERSION, "name": self.name, "clock": self.clock, "fingerprint": self.fingerprint},
+                {
+                    "version": _VERSION,
+                    "name": self.name,
+                    "clock": self.clock,
+                    "ordered": self.ordered,
+                    "fingerprint": self.fingerprint,
+                },
             )
 
     @classmethod
@@ -74,4 +82,5 @@ class Dataset:
             )
         users = EntityTable.load(directory / "users.parquet")
         items = EntityTable.load(directory / "items.parquet")
-        return cls(header["name"], users, items, Interactions.load(directory / "interactions"), header["clock"])
+        interactions = Interactions.load(directory / "interactions")
+        return cls(header["name"], users, items, interactions, header["clock"], header.get("ordered", True))

@@ -19,7 +19,10 @@ _COLUMNS = {"user": np.int32, "item": np.int32, "time": np.int64, "weight": np.f
 
 @dataclass(frozen=True, eq=False)
 class Interactions:
-    """Interactions sorted by (user, time, item, weight), so that the order of the file does not matter.
+    """Interactions sorted by (user, time, tie, weight), so that the order of the file does not matter.
+
+    A tie in time is broken by a hash of user and item: a tie that went by item row would tell, among items of one
+    moment, which comes last, and who asks for the last item would be told the answer.
 
     Args:
         user: int32 [E], rows of the user vocabulary.
@@ -41,10 +44,10 @@ class Interactions:
         time: NDArray[np.integer] | None = None,
         weight: NDArray[np.floating] | None = None,
     ) -> Interactions:
-        """Interactions in any order, sorted; without ``time`` the order within a user is that of the item rows."""
+        """Interactions in any order, sorted; without ``time`` the order within a user is that of a hash."""
         time = np.zeros(len(user), np.int64) if time is None else time
         weight = np.ones(len(user), np.float32) if weight is None else weight
-        order = np.lexsort((weight, item, time, user))
+        order = np.lexsort((weight, item, _tie(user, item), time, user))
         parts = (user, item, time, weight)
         return cls(*(np.ascontiguousarray(p[order], t) for p, t in zip(parts, _COLUMNS.values(), strict=True)))
 
@@ -118,3 +121,14 @@ class Interactions:
         if len({len(column) for column in columns}) != 1:
             raise ArtifactError(f"the columns in {directory} differ in length; prepare the data again")
         return cls(*columns)
+
+
+def _tie(user: NDArray[np.integer], item: NDArray[np.integer]) -> NDArray[np.uint64]:
+    """uint64 [E]: two rounds of splitmix64 (Steele et al., OOPSLA 2014) over user and item rows."""
+    state = np.zeros(len(user), np.uint64)
+    for rows in (user, item):
+        state = (state ^ rows.astype(np.uint64)) + np.uint64(0x9E3779B97F4A7C15)
+        for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
+            state = (state ^ (state >> np.uint64(shift))) * np.uint64(factor)
+        state ^= state >> np.uint64(31)
+    return state

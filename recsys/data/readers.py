@@ -34,7 +34,7 @@ def read_dataset(config: DataConfig, findings: Findings | None = None) -> Datase
     parts = [_interactions(part, tables, users.vocabulary, items.vocabulary) for part in tables.events]
     joined = parts[0] if len(parts) == 1 else parts[0].joined(parts[1])
     name = config.name or config.source or tables.events[0].file.parent.name
-    return Dataset(name, users, items, joined, tables.events[0].clock)
+    return Dataset(name, users, items, joined, tables.events[0].clock, tables.ordered)
 
 
 def read_given(config: DataConfig, data: Dataset) -> tuple[Interactions, Interactions]:

@@ -72,6 +72,11 @@ def make_split(
 
 def _made(data: Dataset, config: SplitConfig, given_files: tuple[Interactions, Interactions] | None) -> Split:
     events = data.interactions
+    if not data.ordered and config.protocol not in ("cold_items", "given"):
+        raise ConfigError(
+            f"the split {config.protocol!r} asks for what came last, and the data has no time and no order; name a "
+            'column in data.columns.time or data.columns.order, or set split.protocol to "cold_items" or "given"'
+        )
     if config.protocol == "leave_one_out":
         return leave_last_n(events, data.n_users)
     if config.protocol == "leave_last_n":

@@ -33,6 +33,11 @@ class Tables:
     items: Described | None
     integers: tuple[bool | None, bool | None]
 
+    @property
+    def ordered(self) -> bool:
+        """Whether every file of interactions says in which order they came."""
+        return all(part.order is not None for part in self.events)
+
 
 def read_tables(config: DataConfig, findings: Findings) -> Tables:
     """Everything that can be read of the tables of ``config``; what is wrong goes to ``findings``."""
@@ -45,7 +50,22 @@ def read_tables(config: DataConfig, findings: Findings) -> Tables:
     items = read_entities(config.items, config.columns.item_id, config.item_schema, config.missing, findings)
     user = _related([part.user for part in events], users, config)
     item = _related([part.item for part in events], items, config)
+    if len(events) == 2 and user is not None and item is not None:
+        _look_at_repeats(events[0], events[1], user, item)
     return Tables(events, users, items, (user, item))
+
+
+def _look_at_repeats(train: Events, test: Events, user: bool, item: bool) -> None:
+    """Looks for pairs of user and item that stand in both files."""
+    pairs = [pd.MultiIndex.from_arrays([part.user.ids(user), part.item.ids(item)]) for part in (train, test)]
+    good = [part.user.good & part.item.good & part.keep for part in (train, test)]
+    repeated = np.flatnonzero(good[1] & pairs[1].isin(pairs[0][good[0]]))
+    if len(repeated):
+        test.user.place.warn(
+            f"user and item stand in {train.file.name} too; with the seen filter on, such items are never recommended",
+            "take them out of one file, or set evaluate.seen_filtered to false",
+            repeated,
+        )
 
 
 def _related(seen: list[Keys], described: Described | None, config: DataConfig) -> bool | None:

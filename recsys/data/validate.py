@@ -52,7 +52,7 @@ def validate(config: DataConfig) -> Validation:
         if events.order is None:
             Place(findings, events.file).warn(
                 "there is no time and no order, so histories have none",
-                "name a column in data.columns.time or data.columns.order, or split by users, items or given files",
+                "name a column in data.columns.time or data.columns.order, or split by items or given files",
             )
     for table in (tables.users, tables.items):
         if table is not None:

@@ -30,13 +30,13 @@ class AlsConfig(Config):
     Args:
         factors: D.
         regularisation: of the squared factors.
-        alpha: an interaction weighs ``1 + alpha`` where a missing pair weighs 1.
+        alpha: an interaction weighs this much where a missing pair weighs 1.
         iterations: alternations.
     """
 
     factors: int = Field(64, ge=1)
     regularisation: float = Field(1.0, gt=0)
-    alpha: float = Field(10.0, gt=0)
+    alpha: float = Field(10.0, ge=1)
     iterations: int = Field(15, ge=1)
 
 
@@ -100,7 +100,7 @@ class Als:
         return engine
 
     def _solved(self, histories: Histories, block: int = 256) -> NDArray[np.float32]:
-        r"""float32 [U, D]: :math:`(Y^\top Y + \lambda I + \alpha Y_u^\top Y_u)^{-1} (1 + \alpha) Y_u^\top 1`."""
+        r"""float32 [U, D]: :math:`(Y^\top Y + \lambda I + (\alpha - 1) Y_u^\top Y_u)^{-1} \alpha Y_u^\top 1`."""
         factors = torch.from_numpy(self.factors)
         if self._gram is None:
             self._gram = factors.T @ factors + self.config.regularisation * torch.eye(factors.shape[1])
@@ -112,8 +112,8 @@ class Als:
             sides = torch.zeros(part.shape[0], factors.shape[1])
             for user in range(part.shape[0]):
                 own = factors[part.indices[part.indptr[user] : part.indptr[user + 1]]]
-                systems[user].addmm_(own.T, own, alpha=self.config.alpha)
-                sides[user] = own.sum(0) * (1 + self.config.alpha)
+                systems[user].addmm_(own.T, own, alpha=self.config.alpha - 1)
+                sides[user] = own.sum(0) * self.config.alpha
             solved[start : start + block] = torch.cholesky_solve(
                 sides[..., None], torch.linalg.cholesky(systems)
             ).squeeze(-1)

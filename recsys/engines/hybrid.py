@@ -17,13 +17,12 @@ from recsys.atomic import read_json, write_json
 from recsys.config import Config, parse
 from recsys.data.dataset import Dataset
 from recsys.data.entities import EntityTable
-from recsys.data.histories import Histories
 from recsys.data.interactions import Interactions
 from recsys.data.split import Holdout
 from recsys.data.vocabulary import Rows
 from recsys.engine import Engine, Request, Resources, Vectors
 from recsys.engines import ENGINES
-from recsys.evaluation.evaluate import is_relevant
+from recsys.evaluation.evaluate import is_relevant, relevant
 from recsys.evaluation.metrics import METRICS, parse_metric
 from recsys.ranking import Ranker, block_rows
 from recsys.seeding import stream
@@ -180,7 +179,7 @@ class _Questions:
         size = block_rows(self.data.n_items)
         for start in range(0, len(self.users), size):
             users = self.users[start : start + size]
-            asked = Histories.from_interactions(self.holdout.targets, users, self.data.n_users)
+            asked = relevant(self.holdout, users)
             for row, lists in enumerate(self._lists(users, weightings)):
                 hits = is_relevant(lists, asked, self.data.n_items)
                 total[row] += METRICS[self.metric](hits, asked.lengths, self.k).sum()

@@ -59,8 +59,8 @@ class ItemKnn:
         self.items, self.counts = data.items.vocabulary, train.item_counts(data.n_items)
         matrix = train.to_csr(data.n_users, data.n_items)
         if self.config.weighting == "idf":
-            activity = np.maximum(matrix.sum(1), 1)
-            matrix = sp.diags_array(np.sqrt(np.log1p(data.n_items / activity))).astype(np.float32) @ matrix
+            activity, seen = np.maximum(matrix.sum(1), 1), (self.counts > 0).sum()
+            matrix = sp.diags_array(np.sqrt(np.log1p(seen / activity))).astype(np.float32) @ matrix
         self.weights = nearest_items(sp.csc_array(matrix), self.config.neighbours, self.config.shrinkage)
 
     def user_vectors(self, request: Request) -> Vectors:

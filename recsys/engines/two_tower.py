@@ -65,8 +65,8 @@ class TwoTowerConfig(Config):
     item_columns: list[str] | None = None
     user_columns: list[str] | None = None
     tables: tuple[str, ...] = ()
-    max_history: int = Field(50, ge=1)
-    context: int = Field(30, ge=0)
+    max_history: int = Field(100, ge=1)
+    context: int = Field(20, ge=0)
     loss: str = "sampled_softmax"
     negatives: str = "popularity"
     n_negatives: int = Field(1024, ge=1)
@@ -249,7 +249,9 @@ class TwoTower:
         config, counts = self.config, train_on.item_counts(data.n_items)
         sampler = None
         if config.loss != "full_softmax":
-            options = {"alpha": config.alpha} if config.negatives in ("popularity", "mixed") else {}
+            options: dict[str, Any] = {"alpha": config.alpha} if config.negatives in ("popularity", "mixed") else {}
+            if new is not None and config.negatives in ("in_batch", "mixed"):
+                options["targets"] = train_on.select(new).item_counts(data.n_items)
             sampler = NEGATIVES[config.negatives](counts, config.n_negatives, **options)
         return HistoryTask(
             self.model,

@@ -76,7 +76,7 @@ def evaluate(
         lists.append(ranker.top_k(users, max(ks), request.histories if seen_filtered else None)[0])
         lengths.append(request.histories.lengths)
     items = np.concatenate(lists)
-    asked = Histories.from_interactions(holdout.targets, holdout.users, data.n_users)
+    asked = relevant(holdout, holdout.users)
     hits = is_relevant(items, asked, data.n_items)
     places = min(10, items.shape[1])
     shown = np.sort((items[:, :places] + np.arange(len(items))[:, None] * (data.n_items + 1)).ravel())
@@ -107,9 +107,17 @@ def score_metric(users: Vectors, items: Vectors, holdout: Holdout, histories: Hi
     """
     name, k = parse_metric(metric)
     lists = Ranker(items, holdout.candidates).top_k(users, k, histories)[0]
-    asked = Histories.from_interactions(holdout.targets, holdout.users, int(holdout.users.max()) + 1)
+    asked = relevant(holdout, holdout.users)
     hits = is_relevant(lists, asked, len(items))
     return float(METRICS[name](hits, asked.lengths, k).mean())
+
+
+def relevant(holdout: Holdout, users: NDArray[np.int32]) -> Histories:
+    """The targets of ``users`` [U] among those asked, each item once however often it was touched."""
+    targets = holdout.targets
+    pairs = np.stack([targets.user, targets.item])
+    once = targets.select(np.sort(np.unique(pairs, axis=1, return_index=True)[1]))
+    return Histories.from_interactions(once, users, int(holdout.users.max(initial=-1)) + 1)
 
 
 def is_relevant(items: Rows, asked: Histories, n_items: int) -> NDArray[np.bool_]:

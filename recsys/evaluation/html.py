@@ -44,6 +44,8 @@ def render(content: Mapping[str, Any]) -> str:
 def _protocol(content: Mapping[str, Any]) -> str:
     split, data = content["split"], content["data"]
     seen = "left out" if split["seen_filtered"] else "kept in"
+    lost = split.get("unreachable_targets", 0)
+    seen += f", and with them {lost:,} targets that no list can hold" if lost else ""
     return (
         f"<p>Protocol <b>{escape(split['protocol'])}</b>: {split['users']:,} users asked, {split['dropped_users']:,} "
         f"could not be; {split['candidates']:,} candidates, {escape(split['ranking'])}; seen items {seen}.<br>"

@@ -6,7 +6,7 @@ are) and k, and gives float64 [U]; a user without relevant items gets 0. A list 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -90,3 +90,15 @@ def parse_metric(text: str) -> tuple[str, int]:
         raise ConfigError(f"metric {text!r}: expected a name, @ and a list length, as in 'ndcg@10'")
     METRICS[name]
     return name, int(k)
+
+
+def compared(metrics: Iterable[str]) -> tuple[str, str]:
+    """Recall and NDCG at the largest k up to 10, or else at the smallest there is.
+
+    Example:
+        >>> compared(["recall@5", "ndcg@5", "recall@20", "ndcg@20"])
+        ('recall@5', 'ndcg@5')
+    """
+    ks = {parse_metric(metric)[1] for metric in metrics}
+    k = max((k for k in ks if k <= 10), default=min(ks))
+    return f"recall@{k}", f"ndcg@{k}"

@@ -6,6 +6,8 @@ import io
 from collections.abc import Mapping
 from typing import Any
 
+from recsys.evaluation.metrics import compared
+
 Content = Mapping[str, Any]
 
 
@@ -30,7 +32,8 @@ def metric_by_k(content: Content) -> str:
 def slices(content: Content) -> str:
     """Recall by user activity and hits by item popularity, with 95 % intervals."""
     figure, axes = _figure(2)
-    titles = {"user_activity": "recall@10 by length of history", "item_popularity": "hits@10 by item popularity"}
+    recall, _ = compared(metric for metric in next(iter(content["engines"].values())) if "@" in metric)
+    titles = {"user_activity": f"{recall} by length of history", "item_popularity": "hits@10 by item popularity"}
     for axis, (kind, title) in zip(axes, titles.items(), strict=True):
         names = list(content["slices"])
         for place, name in enumerate(names):

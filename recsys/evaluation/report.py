@@ -12,15 +12,15 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from recsys.atomic import atomic_path, read_json, write_json, write_text
-from recsys.data.split import Split
+from recsys.data.split import Holdout, Split
 from recsys.errors import ArtifactError
 from recsys.evaluation.catalogue import catalogue_metrics
 from recsys.evaluation.evaluate import Result
 from recsys.evaluation.intervals import bootstrap_interval, holm, paired_test
+from recsys.evaluation.metrics import compared
 
 SCHEMA = 1
 TABLE = ("recall@10", "recall@20", "ndcg@10")
-COMPARED = ("recall@10", "ndcg@10")
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,6 +46,7 @@ class Report:
     def table(self, metrics: Sequence[str] = TABLE) -> str:
         """A table for the terminal: a row an engine, each metric with its 95 % interval."""
         known = [m for m in metrics if all(m in engine for engine in self.engines.values())]
+        known = known or list(compared(m for m in next(iter(self.engines.values())) if "@" in m))
         width = max(len("engine"), *(len(name) for name in self.engines))
         lines = [f"{'engine':<{width}}" + "".join(f"  {metric:<22}" for metric in known).rstrip()]
         for name, engine in self.engines.items():
@@ -122,6 +123,7 @@ def build_report(
             "seen_filtered": seen_filtered,
             "users": len(split.test),
             "dropped_users": split.dropped_users,
+            "unreachable_targets": unreachable(split.test) if seen_filtered else 0,
             "fingerprint": split.fingerprint,
             "cutoffs": split.cutoffs,
             "candidates": n_items if split.test.candidates is None else len(split.test.candidates),
@@ -149,6 +151,12 @@ def build_report(
     return Report(content, {name: result.values for name, result in results.items()}, first.users)
 
 
+def unreachable(holdout: Holdout) -> int:
+    """How many targets stand in their user's history, where the seen filter takes them out of every list."""
+    seen, wanted = (pd.MultiIndex.from_arrays([x.user, x.item]) for x in (holdout.history, holdout.targets))
+    return int(wanted.unique().isin(seen).sum())
+
+
 def write_report(report: Report, directory: Path) -> None:
     """``report.json``, ``per_user.parquet`` and the self-contained ``report.html``."""
     from recsys.evaluation.html import render
@@ -161,8 +169,8 @@ def write_report(report: Report, directory: Path) -> None:
 def _comparisons(results: Mapping[str, Result], baseline: str) -> list[dict[str, Any]]:
     rows = []
     for name, result in results.items():
-        for metric in COMPARED:
-            if name != baseline and metric in result.values:
+        for metric in compared(result.values):
+            if name != baseline:
                 test = paired_test(result.values[metric], results[baseline].values[metric])
                 rows.append({"engine": name, "baseline": baseline, "metric": metric, **asdict(test)})
     for row, corrected in zip(rows, holm([row["p"] for row in rows]), strict=True):
@@ -170,10 +178,10 @@ def _comparisons(results: Mapping[str, Result], baseline: str) -> list[dict[str,
     return rows
 
 
-def _slices(result: Result, counts: NDArray[np.int64], metric: str = "recall@10") -> dict[str, list[dict[str, Any]]]:
-    """``metric`` by thirds of the users' activity, and hits in the first ten by fifths of the items' popularity."""
+def _slices(result: Result, counts: NDArray[np.int64]) -> dict[str, list[dict[str, Any]]]:
+    """Recall by thirds of the users' activity, and hits in the first ten by fifths of the items' popularity."""
     by_activity = []
-    values = result.values.get(metric, next(iter(result.values.values())))
+    values = result.values[compared(result.values)[0]]
     for label, users in _parts(result.history_lengths, 3):
         interval = bootstrap_interval(values[users])
         by_activity.append({"slice": f"history {label}", "users": len(users), **asdict(interval)})

@@ -52,7 +52,7 @@ class ModelOptions(Config):
     heads: int = Field(2, ge=1)
     layers: int = Field(2, ge=1)
     expansion: int = Field(1, ge=1)
-    positions: Literal["recency", "rotary", "relative"] = "recency"
+    positions: Literal["recency", "rotary", "relative"] = "relative"
     clock: bool = True
     masked: float = Field(0.3, gt=0, lt=1)
     rate: float = Field(0.8, gt=0, le=1)

@@ -11,15 +11,19 @@ from recsys.negatives.sampler import Candidates
 class InBatch:
     r"""Draws ``n`` of the batch's own targets with replacement, so that item j is expected :math:`n \cdot q_j` times.
 
-    A batch's targets are drawn by popularity, so :math:`q_j = n_j / \sum_i n_i` from the training counts.
+    Of all targets of the training, item j is :math:`q_j = n_j / \sum_i n_i`.
 
     Args:
         counts: int64 [I], training interactions of each item.
         n: C.
         alpha: takes no part; the batch decides.
+        targets: int64 [I], how often each item is a target, where that is not ``counts``: when a part is learnt from.
     """
 
-    def __init__(self, counts: NDArray[np.int64], n: int, alpha: float = 1.0) -> None:
+    def __init__(
+        self, counts: NDArray[np.int64], n: int, alpha: float = 1.0, targets: NDArray[np.int64] | None = None
+    ) -> None:
+        counts = counts if targets is None else targets
         self.n = n
         self.q: NDArray[np.float64] = counts / counts.sum()
 

@@ -19,10 +19,13 @@ class Mixed:
         counts: int64 [I], training interactions of each item.
         n: C.
         alpha: of the half drawn from the catalogue; 0 is uniform.
+        targets: of the half drawn from the batch; see `InBatch`.
     """
 
-    def __init__(self, counts: NDArray[np.int64], n: int, alpha: float = 0.0) -> None:
-        self._batch = InBatch(counts, n - n // 2)
+    def __init__(
+        self, counts: NDArray[np.int64], n: int, alpha: float = 0.0, targets: NDArray[np.int64] | None = None
+    ) -> None:
+        self._batch = InBatch(counts, n - n // 2, targets=targets)
         self._catalogue = Popularity(counts, max(n // 2, 1), alpha)
 
     def sample(self, targets: NDArray[np.int64], rng: np.random.Generator) -> Candidates:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,4 +33,4 @@ class Sampler(Protocol):
 class SamplerFactory(Protocol):
     """Builds a sampler from the training counts int64 [I] of the items and the number of negatives."""
 
-    def __call__(self, counts: NDArray[np.int64], n: int, alpha: float = ...) -> Sampler: ...
+    def __call__(self, counts: NDArray[np.int64], n: int, **options: Any) -> Sampler: ...

@@ -40,7 +40,8 @@ class Answers:
                 snapshot; unknown items are passed over) or both, and optionally ``k`` (default 10).
 
         Raises:
-            DataError: a row has neither, an id is unknown and has no history, or ``k`` is below 1.
+            DataError: a row has neither, an id is unknown and has no history, a history is no list, or ``k`` is
+                below 1.
         """
         n = len(rows)
         wanted = [_DEFAULT_K if _absent(k) else int(k) for k in _column(rows, "k")]
@@ -59,13 +60,15 @@ class Answers:
         rows = np.array([self._row(number, *pair) for number, pair in enumerate(zip(users, given, strict=True))], int)
         known = Histories.from_interactions(self._data.interactions, rows, self._data.n_users)
         pasts = [
-            known.take(np.array([n])) if _absent(past) else self._past(past) for n, past in enumerate(given)
+            known.take(np.array([n])) if _absent(past) else self._past(n, past) for n, past in enumerate(given)
         ]  # a list a row: a request holds a few rows
         return Request(self._askers(rows), self._data.items, _joined(pasts) if pasts else known)
 
-    def _past(self, items: Any) -> Histories:
+    def _past(self, number: int, items: Any) -> Histories:
         """A given history of one asker: its items a second apart, the last at the newest moment of the snapshot."""
-        rows = self._data.items.vocabulary.rows([_plain(item) for item in items]).tolist()
+        if not isinstance(items, list | tuple | np.ndarray):
+            raise DataError(f"row {number}: history is {items!r}; give a list of item ids, oldest first")
+        rows = self._data.items.vocabulary.rows([_id(item) for item in items]).tolist()
         history = Histories.of([[row for row in rows if row != MISSING]])
         if not self._data.clock:
             return history
@@ -73,7 +76,7 @@ class Answers:
         return replace(history, times=history.times + newest - max(len(history.items) - 1, 0))
 
     def _row(self, number: int, user: Any, past: Any) -> int:
-        row = MISSING if _absent(user) else int(self._data.users.vocabulary.rows([user])[0])
+        row = MISSING if _absent(user) else int(self._data.users.vocabulary.rows([_id(user)])[0])
         if row == MISSING and _absent(past):
             what = "neither user_id nor history" if _absent(user) else f"the unknown user {user!r} and no history"
             raise DataError(f"row {number} has {what}; give the item ids that the user touched as `history`")
@@ -115,3 +118,9 @@ def _absent(value: Any) -> bool:
 
 def _plain(value: Any) -> Any:
     return value.item() if isinstance(value, np.generic) else value
+
+
+def _id(value: Any) -> Any:
+    """An id as the data holds it: pandas makes floats of integers in a column that lacks some."""
+    plain = _plain(value)
+    return int(plain) if isinstance(plain, float) and plain.is_integer() else plain

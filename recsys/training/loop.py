@@ -16,6 +16,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
+from recsys.choices import nearest
 from recsys.config import Config
 from recsys.errors import ConfigError
 from recsys.seeding import stream, stream_seed
@@ -116,6 +117,9 @@ def train(
         epochs: stop after this many; the schedule still spans ``options.epochs`` (a refit repeats what was chosen).
         directory: keeps the checkpoint; None keeps none.
         identity: what the checkpoint must have been made from to be resumed.
+
+    Raises:
+        ConfigError: ``options.rates`` names no parameter, or freezes them all.
     """
     device = _device(options)
     module = task.module.to(device)
@@ -223,6 +227,7 @@ def averaged(module: nn.Module, ema: nn.Module | None) -> Iterator[None]:
 
 def _optimizers(module: nn.Module, options: LoopOptions) -> list[torch.optim.Optimizer]:
     """AdamW for what every step moves, and row by row for embedding tables."""
+    _check_rates(module, options.rates)
     tables = row_tables(module)
     groups: dict[tuple[bool, float], list[nn.Parameter]] = {}
     for name, parameter in module.named_parameters():
@@ -245,6 +250,17 @@ def _optimizers(module: nn.Module, options: LoopOptions) -> list[torch.optim.Opt
     if parts[True]:
         optimizers.append(RowAdam(parts[True], rate, decay))
     return optimizers
+
+
+def _check_rates(module: nn.Module, rates: Mapping[str, float]) -> None:
+    parts = [name.split(".") for name, _ in module.named_parameters()]
+    prefixes = dict.fromkeys(".".join(part[:n]) for part in parts for n in range(1, len(part) + 1))
+    for name in rates:
+        if name not in prefixes:
+            raise ConfigError(
+                f"training.rates names {name!r}, and no parameter starts with it{nearest(name, prefixes) or '.'} "
+                f"The parts are: {', '.join(dict.fromkeys(part[0] for part in parts))}"
+            )
 
 
 def _clip(module: nn.Module, largest: float) -> None:

@@ -20,7 +20,7 @@ class RowAdam(torch.optim.Optimizer):
     A dense optimizer reads and writes the whole table and both moments at every step; this one costs what the batch
     costs, whatever the catalogue's size. Each gradient moves its row as far as in Adam, which lets rare rows take
     larger steps than frequent ones; what Adam's first moment would spread over the next steps comes at once. (An Adam
-    whose moments forget by touches instead of steps moves rare rows several times less, and learns worse.)
+    whose moments forget by touches instead of steps moves rare rows several times less.)
 
     Args:
         params: tables [n, D], or parameter groups.

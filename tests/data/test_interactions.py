@@ -21,10 +21,19 @@ def test_the_order_of_the_file_does_not_matter(events, seed):
 
 
 @given(events=EVENTS)
-def test_they_are_sorted_by_user_then_time_then_item(events):
+def test_they_are_sorted_by_user_then_time(events):
     x = of(events)
-    rows = list(zip(x.user.tolist(), x.time.tolist(), x.item.tolist(), x.weight.tolist(), strict=True))
+    rows = list(zip(x.user.tolist(), x.time.tolist(), strict=True))
     assert rows == sorted(rows)
+
+
+def test_a_tie_in_time_does_not_tell_which_item_has_the_highest_row():
+    users, items = 400, 5
+    x = Interactions.of(np.repeat(np.arange(users), items), np.tile(np.arange(items), users))
+    lists = x.item.reshape(users, items)
+    for place in range(items):
+        assert np.bincount(lists[:, place], minlength=items).min() > users / items * 0.6
+    assert len(np.unique(lists, axis=0)) > 100
 
 
 @given(events=EVENTS.filter(bool), column=st.integers(0, 3), row=st.integers(0, 24))

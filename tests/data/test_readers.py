@@ -5,6 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recsys.config import parse
+from recsys.data.dataset import Dataset
 from recsys.data.readers import DataConfig, read_dataset, read_given
 from recsys.data.synthetic import BlockTaste, SequenceRule, write_tables
 from recsys.errors import ConfigError, DataError
@@ -35,6 +36,15 @@ def test_what_is_written_as_tables_is_read_back(world, suffix, tmp_path):
     assert again.clock == data.clock
     for name in data.items.columns:
         assert again.items.columns[name].tolist() == data.items.columns[name].tolist()
+
+
+@pytest.mark.parametrize("column", [None, "timestamp", "position"])
+def test_a_dataset_knows_whether_it_has_an_order(column, tmp_path):
+    frame = pd.DataFrame({"user_id": [1, 1], "item_id": [2, 3]} | ({column: [10**9, 10**9 + 1]} if column else {}))
+    frame.to_csv(tmp_path / "x.csv", index=False)
+    data = read(tmp_path / "x.csv")
+    data.save(tmp_path / "saved")
+    assert data.ordered == Dataset.load(tmp_path / "saved").ordered == (column is not None)
 
 
 SAFE = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), min_size=1, max_size=5)
@@ -132,7 +142,8 @@ def test_an_order_column_stands_for_a_time(tmp_path):
 def test_events_have_weights_of_their_own(tmp_path):
     path = write(tmp_path, "x.csv", "user_id,item_id,what,n\n1,7,view,2\n1,8,buy,3\n")
     columns = {"event": "what", "event_weights": {"view": 0.5, "buy": 4}, "weight": "n"}
-    assert read(path, columns=columns).interactions.weight.tolist() == [1, 12]
+    x = read(path, columns=columns).interactions
+    assert sorted(zip(x.item.tolist(), x.weight.tolist(), strict=True)) == [(0, 1), (1, 12)]
     with pytest.raises(DataError, match=r"column 'what', row 2: the event 'buy' has no weight"):
         read(path, columns={"event": "what", "event_weights": {"view": 1}})
 

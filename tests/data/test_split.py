@@ -174,6 +174,19 @@ def test_temporal_needs_a_clock_and_given_a_file():
         make_split(data, CONFIGS["given"])
 
 
+@pytest.mark.parametrize("name", list(CONFIGS))
+def test_without_an_order_nothing_came_last(name):
+    data = replace(BlockTaste().dataset(), clock=False, ordered=False)
+    x = data.interactions
+    late = np.arange(len(x)) % 4 == 0
+    files = x.select(~late), x.select(late)
+    if name in ("cold_items", "given"):
+        assert len(make_split(data, CONFIGS[name], files).test)
+    else:
+        with pytest.raises(ConfigError, match=r"no time and no order.*data\.columns\.order"):
+            make_split(data, CONFIGS[name], files)
+
+
 def test_a_split_with_an_empty_part_is_refused_with_the_sizes():
     data = dataset([(0, 0, 1), (0, 1, 2), (1, 2, 1)])
     with pytest.raises(DataError, match=r"'leave_one_out' leaves nothing to validate with of 3 interactions"):

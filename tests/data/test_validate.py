@@ -122,6 +122,14 @@ def test_ids_without_a_description_are_an_error_or_a_warning(tmp_path):
     assert only(validated(tmp_path, items=items, unknown_ids="error"))[:3] == expected
 
 
+def test_a_pair_that_stands_in_train_and_in_test_is_warned_of(tmp_path):
+    test = write(tmp_path, "test.csv", "user_id,item_id\na,2\na,9\nb,1\n")
+    train = write(tmp_path, "train.csv", "user_id,item_id\na,1\na,2\nb,2\n")
+    found = validate(DataConfig(interactions=train, test_interactions=test))
+    repeats = [finding for finding in found if "train.csv too" in finding.found]
+    assert [(finding.severity, finding.file, finding.rows.tolist()) for finding in repeats] == [("warning", test, [0])]
+
+
 def test_a_repeated_id_is_found(tmp_path):
     found = only(validated(tmp_path, users="user_id,age\n1,20\n2,30\n1,40\n"))
     assert found[:3] == ("user_id", [3], "the id '1' stands there before")

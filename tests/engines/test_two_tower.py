@@ -122,8 +122,8 @@ def test_a_pretrained_table_enters_the_item_tower(tmp_path):
 def test_finetuning_grows_and_frozen_old_rows_keep_their_vectors():
     parent = fitted(world())
     grown = world(users=34, new_items=3)
-    rates = {"items": 0.0, "pooling": 0.0, "project": 0.0, "users": 0.0, "user_fusion": 0.0}
-    child = TwoTower(config(training=QUICK | {"epochs": 1, "rates": rates | {"bias": 1.0}}), Resources(2))
+    rates = {"items": 0.0, "pooling": 0.0, "project": 0.0, "users": 0.0}
+    child = TwoTower(config(training=QUICK | {"epochs": 1, "rates": rates}), Resources(2))
     new = grown.interactions.user >= 30
     old_items = grown.items.take(np.arange(20))
     before = parent.item_vectors(old_items).dense
@@ -135,6 +135,17 @@ def test_finetuning_grows_and_frozen_old_rows_keep_their_vectors():
     np.testing.assert_array_equal(child.item_vectors(old_items).dense, before)
     assert len(child.inputs.items) == 23
     assert child.inputs.trained_users.sum() == 34
+
+
+@pytest.mark.parametrize(("negatives", "share"), [("in_batch", 1.0), ("mixed", 0.5)])
+def test_finetuning_corrects_for_the_targets_that_its_batches_hold(negatives, share):
+    data = world()
+    new = data.interactions.user < 3
+    task = fitted(data, negatives=negatives, alpha=0.0)._task(data, data.interactions, new)
+    targets = data.interactions.item[new].astype(np.int64)
+    drawn = task.sampler.sample(targets, np.random.default_rng(0))
+    expected = 16 * (share * np.bincount(targets, minlength=20) / len(targets) + (1 - share) / 20)
+    np.testing.assert_allclose(np.exp(drawn.log_q), expected[drawn.rows], rtol=1e-5)
 
 
 def test_features_move_slower_than_ids_unless_their_own_rate_is_given():

@@ -1,6 +1,11 @@
+from dataclasses import replace
+
+import numpy as np
 import pandas as pd
 import pytest
 
+from recsys.data.entities import EntityTable
+from recsys.data.vocabulary import Vocabulary
 from recsys.errors import ArtifactError, DataError, PromotionError
 from recsys.registry.answers import Answers
 from recsys.registry.bundle import Bundle, Lineage
@@ -64,12 +69,27 @@ def test_rows_of_all_kinds_keep_their_order_and_their_times(answers, data):
     assert len(answers.answer(pd.DataFrame({"user_id": []}))) == 0
 
 
+def test_integer_ids_that_pandas_made_floats_are_known(engine, data):
+    users, items = (
+        EntityTable(Vocabulary(np.arange(len(table)) + 5), table.columns, table.schema)
+        for table in (data.users, data.items)
+    )
+    answers = Answers(Bundle.of(engine, replace(data, users=users, items=items), Lineage("x"), data.interactions))
+    frame = pd.DataFrame({"user_id": [5, None, 6], "history": [None, [6.0, 9.0], None]})
+    assert frame["user_id"].dtype == float
+    request = answers._request(list(frame["user_id"]), list(frame["history"]))
+    assert request.histories.items.tolist() == [0, 1, 4, 1, 3]
+    assert len(answers.answer(frame)) == 3
+
+
 @pytest.mark.parametrize(
     ("row", "message"),
     [
         ({"user_id": ["who"]}, "unknown user 'who'"),
         ({"k": [3]}, "neither"),
         ({"user_id": ["u0"], "k": [0]}, "k must be"),
+        ({"history": ["i1|i4"]}, r"row 0: history is 'i1\|i4'; give a list"),
+        ({"history": [5]}, "row 0: history is 5; give a list"),
     ],
 )
 def test_a_row_that_cannot_be_answered_says_why(answers, row, message):

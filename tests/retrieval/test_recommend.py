@@ -5,10 +5,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from recsys.data.histories import Histories
-from recsys.data.vocabulary import MISSING
+from recsys.data.vocabulary import MISSING, Vocabulary
 from recsys.engine import Request
 from recsys.errors import ArtifactError, ConfigError, DataError
 from recsys.ranking import top_k
+from recsys.retrieval.filters import allowed_rows
 from recsys.retrieval.manifest import Manifest, read_recommendations
 from recsys.retrieval.recommend import RecommendOptions, recommend
 from tests.retrieval.conftest import FixedVectors, digests, world
@@ -85,6 +86,15 @@ def test_allow_and_deny_lists_limit_the_items(tmp_path, data, engine):
 def test_an_unknown_item_in_the_allow_list_is_an_error_that_names_it(tmp_path, data, engine):
     with pytest.raises(DataError, match="'nothing'"):
         recommend(engine, data, tmp_path, RecommendOptions(allow=["item 1", "nothing"]))
+
+
+@pytest.mark.parametrize("ids", [[101, 102], ["a", "b"]])
+@pytest.mark.parametrize("name", ["allow", "deny"])
+def test_ids_of_the_other_type_are_an_error_and_not_passed_over(ids, name):
+    items = Vocabulary.of(ids)
+    wrong = [str(ids[0])] if items.holds_integers else [7]
+    with pytest.raises(DataError, match=rf"the {name} list names {wrong[0]!r}.*as {ids[0]!r}"):
+        allowed_rows(items, **{name: wrong})
 
 
 def test_lists_that_leave_nothing_are_an_error(tmp_path, data, engine):

@@ -2,6 +2,7 @@ import pytest
 import torch
 from torch import nn
 
+from recsys.errors import ConfigError
 from recsys.tracking import SilentTracker
 from recsys.training.loop import LoopOptions, train
 
@@ -75,3 +76,8 @@ def test_a_frozen_part_stays_as_it_is():
     before = task.module[0].weight.detach().clone()
     train(task, OPTIONS.model_copy(update={"rates": {"0": 0.0, "2.bias": 0.1}}), 1, SilentTracker())
     assert torch.equal(task.module[0].weight, before)
+
+
+def test_a_rate_that_names_no_parameter_is_an_error_with_the_nearest_name():
+    with pytest.raises(ConfigError, match=r"'2.bais', and no parameter starts with it; did you mean '2.bias'"):
+        train(Noisy(), OPTIONS.model_copy(update={"rates": {"0": 0.5, "2.bais": 0.0}}), 1, SilentTracker())

@@ -31,7 +31,7 @@ class SequenceShape:
     layers: int = 2
     expansion: int = 4
     dropout: float = 0.0
-    positions: str = "recency"
+    positions: str = "relative"
     length: int = 50
     rate: float = 0.8
     clock: bool = False

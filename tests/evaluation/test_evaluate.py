@@ -1,0 +1,72 @@
+"""What an engine's lists are measured against."""
+
+from dataclasses import replace
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from pipelines.config import EvaluateSection
+from recsys.config import parse
+from recsys.data.dataset import Dataset
+from recsys.data.entities import EntityTable
+from recsys.data.histories import Histories
+from recsys.data.holdout import Holdout, Split
+from recsys.data.interactions import Interactions
+from recsys.data.vocabulary import Vocabulary
+from recsys.engine import Vectors
+from recsys.errors import ConfigError
+from recsys.evaluation.evaluate import evaluate, score_metric
+from recsys.evaluation.plots import slices
+from recsys.evaluation.report import build_report, unreachable
+
+ONES, SCORES = Vectors(dense=np.ones((2, 1), np.float32)), Vectors(dense=np.array([[0], [3], [2], [1]], np.float32))
+
+
+def repeated() -> Holdout:
+    """User 0 touched item 1 three times and item 2 once; user 1 touched item 1 twice."""
+    targets = Interactions.of(np.array([0, 0, 0, 0, 1, 1]), np.array([1, 1, 2, 1, 1, 1]), np.arange(6))
+    return Holdout(np.array([0, 1], np.int32), Interactions.empty(), targets)
+
+
+def test_a_target_touched_twice_is_one_relevant_item():
+    users, items = (EntityTable.bare(Vocabulary(np.arange(n))) for n in (2, 4))
+    data = Dataset("r", users, items, repeated().targets, True)
+    engine = SimpleNamespace(item_vectors=lambda items: SCORES, user_vectors=lambda request: ONES)
+    result = evaluate(engine, data, repeated(), ks=(1, 2))
+    assert result.values["recall@2"].tolist() == [1, 1]
+    assert result.values["ndcg@2"].tolist() == [1, 1]
+    assert result.target_counts.tolist() == [2, 1]
+    assert result.targets.tolist() == [1, 2, 1]
+
+
+@pytest.mark.parametrize("metric", ["recall@2", "ndcg@2"])
+def test_validation_counts_a_repeated_target_once_too(metric):
+    assert score_metric(ONES, SCORES, repeated(), Histories.of([[], []]), metric) == 1
+
+
+@pytest.mark.parametrize(("ks", "k"), [((5,), 5), ((20, 50), 20), ((1, 5, 20), 5), ((10, 20), 10)])
+def test_engines_are_compared_at_the_nearest_k_to_ten_that_is_measured(ks, k):
+    users, items = (EntityTable.bare(Vocabulary(np.arange(n))) for n in (2, 4))
+    holdout = repeated()
+    data = Dataset("r", users, items, holdout.targets, True)
+    engine = SimpleNamespace(item_vectors=lambda items: SCORES, user_vectors=lambda request: ONES)
+    results = dict.fromkeys(("a", "b"), evaluate(engine, data, holdout, ks=ks))
+    split = Split("made up", holdout.targets, holdout, holdout.targets, holdout)
+    report = build_report({}, split, results, baseline="a", seen_filtered=True, n_users=2, n_items=4)
+    rows = report.content["comparisons"]
+    assert [(row["engine"], row["metric"]) for row in rows] == [("b", f"recall@{k}"), ("b", f"ndcg@{k}")]
+    assert "@" in report.table()
+    assert f"recall@{k} by length of history" in slices(report.content)
+
+
+@pytest.mark.parametrize("ks", [[], [0], [-3, 10]])
+def test_a_list_length_below_one_is_an_error_of_the_config(ks):
+    with pytest.raises(ConfigError, match="ks"):
+        parse(EvaluateSection, {"ks": ks}, "this test")
+
+
+def test_a_target_that_the_history_holds_cannot_be_reached_by_a_list_without_seen_items():
+    history = Interactions.of(np.array([0, 1]), np.array([2, 2]))
+    assert unreachable(replace(repeated(), history=history)) == 1
+    assert unreachable(repeated()) == 0
