@@ -114,9 +114,18 @@ def evaluate(config: ConfigPath, output: Output = None, set_: Set = None) -> int
 
 
 @app.command()
-def promote(config: ConfigPath, output: Output = None, set_: Set = None) -> int:
+def promote(
+    config: ConfigPath,
+    output: Output = None,
+    bundle: Annotated[Path | None, typer.Option(help="A fine-tuned child instead of the run's engine.")] = None,
+    set_: Set = None,
+) -> int:
     """The candidate against the champion; 2 when the gate says no."""
-    return _stages(config, output, set_, "promote")
+    if bundle is None:
+        return _stages(config, output, set_, "promote")
+    from pipelines.promote import run as promote_run
+
+    return promote_run(*_open(config, output, set_), _tracker(), bundle)
 
 
 @app.command()

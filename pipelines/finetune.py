@@ -14,7 +14,9 @@ from numpy.typing import NDArray
 from pipelines.config import RunConfig
 from pipelines.deterministic import deterministic
 from pipelines.merge import merged
+from pipelines.stored_split import save_holdout
 from pipelines.workspace import ENGINE_CODE, Workspace, code_version
+from recsys.atomic import atomic_path
 from recsys.config import parse
 from recsys.data.dataset import Dataset
 from recsys.data.files import read_table
@@ -44,7 +46,8 @@ def run(
     """Leaves ``bundles/NAME-finetuned/`` and ``dataset-finetuned/``; the parent stays as it is.
 
     The newer files join what the parent was trained on, so a child of a child knows all that came before it.
-    Of each user with several new interactions the last one is held out and chooses the epoch to stop at.
+    Of each user with several new interactions the last one is held out: half of them choose the epoch to stop at, the
+    others are kept beside the child as the questions that it is asked when it stands for promotion.
 
     Returns:
         Where the child is and what it has grown by.
@@ -63,7 +66,8 @@ def run(
     data, fresh = merged(old, read_dataset(newer_tables(config, old, interactions, users, items)))
     if not fresh.any():
         raise DataError(f"{interactions} holds no interaction that the dataset does not hold already")
-    train, new, validation = held_out(data.interactions, fresh, data.n_users)
+    train, new, held = held_out(data.interactions, fresh, data.n_users)
+    validation, asked = parted(held)
     options = finetune_config(bundle.engine, config)
     facts = {
         "parent": bundle.version,
@@ -79,6 +83,11 @@ def run(
         child.finetune(bundle.engine, data, train, new, tracker)
     target = workspace.bundle(f"{source.name}-finetuned")
     data.save(workspace.directory / "dataset-finetuned")
+    if asked is None:
+        shutil.rmtree(questions(target), ignore_errors=True)
+    else:
+        with atomic_path(questions(target)) as beside:
+            save_holdout(asked, beside)
     about = {"run": config.name, "engine": target.name, "options": child.config.model_dump(mode="json")}
     lineage = Lineage(data.fingerprint, config=about, parent=bundle.version)
     Bundle.of(child, data, lineage, data.interactions).save(target)
@@ -138,6 +147,24 @@ def held_out(
         return train, fresh, None
     history = train.select(np.isin(train.user, asked))
     return train, fresh[keep], Holdout(asked.astype(np.int32), history, interactions.select(~keep))
+
+
+def parted(held: Holdout | None) -> tuple[Holdout | None, Holdout | None]:
+    """Every second user validates, the others are asked later; one alone validates."""
+    if held is None or len(held) < 2:
+        return held, None
+    first, second = (_of(held, held.users[start::2]) for start in (0, 1))
+    return first, second
+
+
+def _of(held: Holdout, users: NDArray[np.int32]) -> Holdout:
+    history, targets = (part.select(np.isin(part.user, users)) for part in (held.history, held.targets))
+    return Holdout(users, history, targets)
+
+
+def questions(bundle: Path) -> Path:
+    """Where the questions of a child are kept: beside it."""
+    return bundle.with_name(f"{bundle.name}.questions")
 
 
 def finetune_config(parent: TwoTower, config: RunConfig) -> Any:

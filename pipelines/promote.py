@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from pipelines.config import PromoteSection, RunConfig
 from pipelines.evaluate import bundle_digest
-from pipelines.workspace import ENGINE_CODE, Workspace, code_version
+from pipelines.finetune import questions
+from pipelines.stored_split import load_holdout
+from pipelines.workspace import ENGINE_CODE, Workspace, code_version, digest
 from recsys.atomic import read_json, write_json
-from recsys.errors import ConfigError, RecsysError
+from recsys.data.dataset import Dataset
+from recsys.data.split import Holdout
+from recsys.errors import ConfigError, PromotionError, RecsysError
 from recsys.evaluation.evaluate import evaluate
 from recsys.registry.bundle import Bundle
 from recsys.registry.gate import Decision, Measured, Rule, decide
@@ -23,7 +29,44 @@ REFUSED = 2
 _CODE = (*ENGINE_CODE, "recsys/evaluation", "recsys/registry", "pipelines/evaluate.py", "pipelines/promote.py")
 
 
-def run(config: RunConfig, workspace: Workspace, tracker: Tracker) -> int:
+@dataclass(frozen=True, eq=False)
+class Candidate:
+    """What stands for promotion, and what it and the champion are asked.
+
+    Args:
+        bundle: its folder.
+        data: what the rows of ``questions`` refer to.
+        questions: that neither has learnt from.
+        fingerprint: of the questions.
+        own: whether it is the run's engine, with a report, and not a child.
+    """
+
+    bundle: Path
+    data: Dataset
+    questions: Holdout
+    fingerprint: str
+    own: bool
+
+
+def candidate_of(section: PromoteSection, workspace: Workspace, bundle: Path | None) -> Candidate:
+    """The engine of the run with the run's test questions, or a child with those that its fine-tuning held out.
+
+    Raises:
+        ConfigError: no questions are kept beside the bundle.
+    """
+    if bundle is None:
+        split = workspace.load_split()
+        return Candidate(
+            workspace.bundle(section.engine), workspace.load_dataset(), split.test, split.fingerprint, own=True
+        )
+    data = Bundle.load(bundle).data
+    if not questions(bundle).is_dir():
+        raise ConfigError(f"{bundle} has no questions beside it; finetune keeps some where two users or more have news")
+    held = load_holdout(questions(bundle))
+    return Candidate(bundle, data, held, digest([held.history.fingerprint, held.targets.fingerprint]), own=False)
+
+
+def run(config: RunConfig, workspace: Workspace, tracker: Tracker, bundle: Path | None = None) -> int:
     """Registers the candidate and, when the gate agrees, gives it the alias; leaves ``decision.json``.
 
     Nothing is decided anew while candidate, questions and rules are the same and the registry is as it was left.
@@ -33,17 +76,17 @@ def run(config: RunConfig, workspace: Workspace, tracker: Tracker) -> int:
     """
     if config.promote is None:
         return 0
-    split, bundle = workspace.load_split(), workspace.bundle(config.promote.engine)
+    candidate = candidate_of(config.promote, workspace, bundle)
     facts = {
         "section": config.promote.model_dump(mode="json"),
-        "bundle": bundle_digest(bundle),
-        "split": split.fingerprint,
+        "bundle": bundle_digest(candidate.bundle),
+        "split": candidate.fingerprint,
         "evaluate": config.evaluate.model_dump(mode="json"),
         "code": code_version(*_CODE),
     }
     if not (_stands(open_store(config, workspace), workspace) and workspace.reused("promote", facts, [], tracker)):
         workspace.started("promote")
-        decision = decide_and_register(config, config.promote, workspace, tracker)
+        decision = decide_and_register(config, config.promote, workspace, tracker, candidate)
         tracker.say(f"promote: {decision}")
         workspace.finished("promote", facts)
     return 0 if read_json(workspace.decision)["promoted"] else REFUSED
@@ -73,18 +116,21 @@ def open_store(config: RunConfig, workspace: Workspace) -> Store:
     return Store(_uri(config.promote, workspace), config.promote.model or config.name)
 
 
-def decide_and_register(config: RunConfig, section: PromoteSection, workspace: Workspace, tracker: Tracker) -> Decision:
+def decide_and_register(
+    config: RunConfig, section: PromoteSection, workspace: Workspace, tracker: Tracker, candidate: Candidate
+) -> Decision:
     """A candidate that is not the champion already becomes a version; the alias moves when the gate agrees."""
-    store, bundle = open_store(config, workspace), workspace.bundle(section.engine)
+    store, bundle = open_store(config, workspace), candidate.bundle
     before = store.version_at(CHAMPION)
     standing = None if before is None else store.download(before)
     if before is not None and standing is not None and bundle_digest(standing) == bundle_digest(bundle):
         same = Rule("same", True, before, before, "the candidate is the champion already, byte for byte")
         version, decision = before, Decision(True, before, before, (same,))
     else:
-        version = _registered(config, section, store, workspace, tracker)
-        champion = None if standing is None else _measured(config, workspace, standing, str(before))
-        decision = decide(_measured(config, workspace, bundle, version), champion, section.gate)
+        champion = None if standing is None else _measured(config, candidate, standing, str(before))
+        own = candidate.own
+        version = _registered(config, section, store, workspace, tracker) if own else store.register(bundle)
+        decision = decide(_measured(config, candidate, bundle, version), champion, section.gate)
     if decision.promoted:
         store.promote(version, decision)
     _keep(workspace, store, version, decision)
@@ -135,11 +181,25 @@ def _numbers(values: dict[str, Any]) -> dict[str, float]:
     return {name: value for name, value in flat.items() if isinstance(value, (int, float))}
 
 
-def _measured(config: RunConfig, workspace: Workspace, bundle: Path, model: str) -> Measured:
-    data, split = workspace.load_dataset(), workspace.load_split()
-    section = config.evaluate
-    result = evaluate(Bundle.load(bundle).engine, data, split.test, ks=section.ks, seen_filtered=section.seen_filtered)
-    return Measured(model, data.fingerprint, split.fingerprint, result.users, result.values)
+def _measured(config: RunConfig, candidate: Candidate, bundle: Path, model: str) -> Measured:
+    data, asked, section = candidate.data, candidate.questions, config.evaluate
+    loaded = Bundle.load(bundle)
+    if not candidate.own and bundle != candidate.bundle and _holds_answers(loaded, candidate):
+        raise PromotionError(
+            f"the champion (version {model}) was made from data that hold the questions beside {candidate.bundle}; "
+            "it may have learnt the answers: fine-tune on newer data, or promote the engine of a run"
+        )
+    result = evaluate(loaded.engine, data, asked, ks=section.ks, seen_filtered=section.seen_filtered)
+    return Measured(model, data.fingerprint, candidate.fingerprint, result.users, result.values)
+
+
+def _holds_answers(champion: Bundle, candidate: Candidate) -> bool:
+    """Whether a target of the candidate's questions stands among the champion's interactions."""
+    known, targets, data = champion.data.interactions, candidate.questions.targets, candidate.data
+    user = data.users.vocabulary.rows(champion.users.vocabulary.ids)[known.user]
+    item = data.items.vocabulary.rows(champion.items.vocabulary.ids)[known.item]
+    kept = pd.MultiIndex.from_arrays([user, item, known.time])
+    return bool(pd.MultiIndex.from_arrays([targets.user, targets.item, targets.time]).isin(kept).any())
 
 
 def _record(store: Store, version: str, decision: Decision) -> dict[str, Any]:

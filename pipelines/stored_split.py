@@ -21,8 +21,8 @@ def save_split(split: Split, directory: Path) -> None:
         beside.mkdir()
         split.train.save(beside / "train")
         split.refit.save(beside / "refit")
-        _save_holdout(split.validation, beside / "validation")
-        _save_holdout(split.test, beside / "test")
+        save_holdout(split.validation, beside / "validation")
+        save_holdout(split.test, beside / "test")
         header = {
             "version": _VERSION,
             "protocol": split.protocol,
@@ -45,15 +45,16 @@ def load_split(directory: Path) -> Split:
     return Split(
         header["protocol"],
         Interactions.load(directory / "train"),
-        _load_holdout(directory / "validation"),
+        load_holdout(directory / "validation"),
         Interactions.load(directory / "refit"),
-        _load_holdout(directory / "test"),
+        load_holdout(directory / "test"),
         header["cutoffs"],
         header["dropped_users"],
     )
 
 
-def _save_holdout(holdout: Holdout, directory: Path) -> None:
+def save_holdout(holdout: Holdout, directory: Path) -> None:
+    """The questions alone, into a folder that is not there yet."""
     directory.mkdir()
     np.save(directory / "users.npy", holdout.users)
     holdout.history.save(directory / "history")
@@ -62,7 +63,12 @@ def _save_holdout(holdout: Holdout, directory: Path) -> None:
         np.save(directory / "candidates.npy", holdout.candidates)
 
 
-def _load_holdout(directory: Path) -> Holdout:
+def load_holdout(directory: Path) -> Holdout:
+    """What `save_holdout` wrote.
+
+    Raises:
+        ArtifactError: a part is missing or damaged.
+    """
     candidates = directory / "candidates.npy"
     try:
         users = np.load(directory / "users.npy")

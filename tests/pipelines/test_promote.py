@@ -3,10 +3,16 @@
 import pytest
 
 from pipelines.config import read_run_config
+from pipelines.finetune import questions
+from pipelines.finetune import run as finetune
 from pipelines.promote import REFUSED, open_store, rollback, run
 from pipelines.stages import run_stages
+from pipelines.stored_split import load_holdout
 from pipelines.workspace import Workspace
 from recsys.atomic import read_json
+from recsys.errors import PromotionError
+from recsys.registry.bundle import Bundle
+from recsys.registry.gate import Decision
 from recsys.registry.quiet import local_uri
 from recsys.registry.store import CHAMPION
 from recsys.tracking import SilentTracker
@@ -53,3 +59,27 @@ def test_a_refusal_stands_until_something_changes(promoted):
     ears = Ears()
     assert [run(strict, workspace, ears) for _ in range(2)] == [REFUSED, REFUSED]
     assert ears.reused() == {"promote"}
+
+
+def test_a_child_and_the_champion_are_asked_what_fine_tuning_held_out(tmp_path):
+    path, workspace = write_world(tmp_path), Workspace(tmp_path / "out")
+    changes = ["engines.two_tower.training.epochs=1", "finetune.training.epochs=1", "promote.engine=two_tower"]
+    config = read_run_config(path, [*changes, "promote.gate.min_users=1", "promote.gate.min_gain=-9"])
+    run_stages(config, workspace, SilentTracker(), "promote")
+    newer = tmp_path / "newer.csv"
+    rows = [f"u{user:04d},{item},{2_000_000 + item}" for user in range(6) for item in (99, 98, 97)]
+    newer.write_text("\n".join(["user_id,item_id,timestamp", *rows]) + "\n", encoding="utf-8")
+    finetune(config, workspace, SilentTracker(), newer)
+    child = workspace.bundle("two_tower-finetuned")
+    asked = load_holdout(questions(child))
+    assert asked.users.tolist() == [1, 3, 5]
+    assert Bundle.load(child).data.items.vocabulary.ids[asked.targets.item].tolist() == [99, 99, 99]
+    run(config, workspace, SilentTracker(), child)
+    decision = read_json(workspace.decision)
+    assert (decision["version"], decision["champion"], decision["rules"][0]["candidate"]) == ("2", "1", 3.0)
+    if not decision["promoted"]:
+        open_store(config, workspace).promote("2", Decision(True, "2", "1", ()))
+    changed = config.model_copy(update={"seed": 6})
+    finetune(changed, workspace, SilentTracker(), newer)
+    with pytest.raises(PromotionError, match="may have learnt the answers"):
+        run(changed, workspace, SilentTracker(), child)
