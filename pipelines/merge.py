@@ -35,7 +35,7 @@ def merged(old: Dataset, new: Dataset) -> tuple[Dataset, NDArray[np.bool_]]:
     if not old.clock:
         moved = _after(old.interactions, moved, len(users))
     interactions, fresh = _joined(old.interactions, moved)
-    return Dataset(old.name, users, items, interactions, old.clock), fresh
+    return Dataset(old.name, users, items, interactions, old.clock, old.ordered), fresh
 
 
 def merged_entities(old: EntityTable, new: EntityTable) -> EntityTable:
