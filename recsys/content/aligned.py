@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -14,7 +13,7 @@ from torch import Tensor, nn
 
 from recsys.config import Config
 from recsys.content.contrastive import multiple_negatives
-from recsys.content.embedder import Embedder, Learner, Materials
+from recsys.content.embedder import Embedder, Learner, Materials, short_digest
 from recsys.content.modules import load_module, save_module
 from recsys.content.sources import Source
 from recsys.content.tables import content_table
@@ -74,7 +73,7 @@ class Aligned:
     @property
     def fingerprint(self) -> str:
         below = "/".join(side.fingerprint for side in self.sides.values())
-        return hashlib.sha256(f"aligned/{below}/{self.config.model_dump_json()}".encode()).hexdigest()[:16]
+        return short_digest(f"aligned/{below}/{self.config.model_dump_json()}")
 
     def fit(self, table: EntityTable) -> None:
         for side in self.sides.values():

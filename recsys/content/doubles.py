@@ -5,7 +5,6 @@ They stand in for the large ones in tests, and say in a comparison what plain wo
 
 from __future__ import annotations
 
-import hashlib
 import re
 from typing import Any, ClassVar
 
@@ -14,7 +13,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from recsys.config import Config
-from recsys.content.embedder import Materials
+from recsys.content.embedder import Materials, short_digest
 from recsys.content.image.pixels import PixelStore
 from recsys.content.tables import content_table, present_rows
 from recsys.content.text.texts import row_texts
@@ -88,7 +87,7 @@ class Colours:
 
     @property
     def fingerprint(self) -> str:
-        return hashlib.sha256(f"colours/{self.config.grid}".encode()).hexdigest()[:16]
+        return short_digest(f"colours/{self.config.grid}")
 
     def embed(self, table: EntityTable) -> EmbeddingTable:
         side = self.config.grid * 4

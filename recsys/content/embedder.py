@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, runtime_checkable
@@ -32,6 +33,11 @@ class Materials:
     seed: int = 0
     train: Interactions | None = None
     tracker: Tracker = field(default_factory=SilentTracker)
+
+
+def short_digest(facts: str) -> str:
+    """The 16 hex digits that stand for ``facts`` in a fingerprint."""
+    return hashlib.sha256(facts.encode()).hexdigest()[:16]
 
 
 class Embedder(Protocol):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -15,7 +14,7 @@ from torch import Tensor, nn
 
 from recsys.config import Config
 from recsys.content.columns import row_tags
-from recsys.content.embedder import Learner, Materials
+from recsys.content.embedder import Learner, Materials, short_digest
 from recsys.content.image.cnn import SmallCnn
 from recsys.content.image.pixels import PixelStore
 from recsys.content.modules import load_module, save_module
@@ -85,7 +84,7 @@ class Metric:
     def fingerprint(self) -> str:
         below = "pixels" if self.base is None else self.base.fingerprint
         facts = f"metric/{below}/{self.config.model_dump_json()}/{self.materials.seed}"
-        return hashlib.sha256(facts.encode()).hexdigest()[:16]
+        return short_digest(facts)
 
     def fit(self, table: EntityTable) -> None:
         if isinstance(self.base, Learner):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -13,7 +12,7 @@ from safetensors.numpy import load_file, save_file
 
 from recsys.atomic import atomic_path
 from recsys.config import Config
-from recsys.content.embedder import Learner, Materials
+from recsys.content.embedder import Learner, Materials, short_digest
 from recsys.content.sources import Source
 from recsys.content.tables import content_table
 from recsys.data.entities import EntityTable
@@ -56,7 +55,7 @@ class Reduced:
     @property
     def fingerprint(self) -> str:
         facts = f"reduced/{self.base.fingerprint}/{self.config.model_dump_json()}"
-        return hashlib.sha256(facts.encode()).hexdigest()[:16]
+        return short_digest(facts)
 
     def fit(self, table: EntityTable) -> None:
         if isinstance(self.base, Learner):

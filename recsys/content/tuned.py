@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -14,7 +13,7 @@ from torch import Tensor, nn
 
 from recsys.config import Config
 from recsys.content.contrastive import matryoshka
-from recsys.content.embedder import Learner, Materials
+from recsys.content.embedder import Learner, Materials, short_digest
 from recsys.content.modules import load_module, save_module
 from recsys.content.pairs import behaviour
 from recsys.content.sources import Source
@@ -105,7 +104,7 @@ class Tuned:
     @property
     def fingerprint(self) -> str:
         facts = f"tuned/{self.base.fingerprint}/{self.config.model_dump_json()}"
-        return hashlib.sha256(facts.encode()).hexdigest()[:16]
+        return short_digest(facts)
 
     def fit(self, table: EntityTable) -> None:
         if isinstance(self.base, Learner):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -13,7 +12,7 @@ from pydantic import Field, model_validator
 from torch import Tensor
 
 from recsys.config import Config
-from recsys.content.embedder import Materials
+from recsys.content.embedder import Materials, short_digest
 from recsys.content.image.cnn import AutoencoderNetwork
 from recsys.content.image.pixels import PixelStore
 from recsys.content.modules import load_module, save_module
@@ -66,7 +65,7 @@ class Autoencoder:
     @property
     def fingerprint(self) -> str:
         facts = f"autoencoder/{self.config.model_dump_json()}/{self.materials.seed}"
-        return hashlib.sha256(facts.encode()).hexdigest()[:16]
+        return short_digest(facts)
 
     def fit(self, table: EntityTable) -> None:
         pixels = PixelStore(self.materials, self.config.side).read(table).pixels

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
@@ -17,7 +16,7 @@ from torch import Tensor
 from recsys.atomic import read_json
 from recsys.config import Config
 from recsys.content.cache import ContentCache
-from recsys.content.embedder import Materials
+from recsys.content.embedder import Materials, short_digest
 from recsys.content.image.pixels import Images, PixelStore
 from recsys.content.tables import content_table
 from recsys.content.weights import weights_fingerprint, weights_path
@@ -61,7 +60,7 @@ class PretrainedImage:
     @property
     def fingerprint(self) -> str:
         facts = f"{weights_fingerprint(self.path)}/{self.config.side}"
-        return hashlib.sha256(facts.encode()).hexdigest()[:16]
+        return short_digest(facts)
 
     def embed(self, table: EntityTable) -> EmbeddingTable:
         images = PixelStore(self.materials, self.config.side).read(table)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -15,7 +14,7 @@ from torch import Tensor, nn
 
 from recsys.config import Config
 from recsys.content.contrastive import multiple_negatives
-from recsys.content.embedder import Materials
+from recsys.content.embedder import Materials, short_digest
 from recsys.content.modules import load_module, save_module
 from recsys.content.pairs import behaviour
 from recsys.content.tables import content_table, present_rows
@@ -95,7 +94,7 @@ class Dan:
     @property
     def fingerprint(self) -> str:
         facts = f"dan/{self.config.model_dump_json()}/{self.materials.seed}"
-        return hashlib.sha256(facts.encode()).hexdigest()[:16]
+        return short_digest(facts)
 
     def fit(self, table: EntityTable) -> None:
         texts = row_texts(table, self.materials.columns)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,7 +15,7 @@ from torch import Tensor, nn
 
 from recsys.config import Config
 from recsys.content.contrastive import multiple_negatives
-from recsys.content.embedder import Materials
+from recsys.content.embedder import Materials, short_digest
 from recsys.content.modules import load_module, save_module
 from recsys.content.tables import content_table, present_rows
 from recsys.content.task import RowTask, train_rows
@@ -153,7 +152,7 @@ class Elmo:
     @property
     def fingerprint(self) -> str:
         facts = f"elmo/{self.config.model_dump_json()}/{self.materials.seed}"
-        return hashlib.sha256(facts.encode()).hexdigest()[:16]
+        return short_digest(facts)
 
     def fit(self, table: EntityTable) -> None:
         found = [words(text) for text in row_texts(table, self.materials.columns) if text is not None]

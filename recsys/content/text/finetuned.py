@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from pathlib import Path
 from typing import Any, ClassVar
@@ -15,7 +14,7 @@ from torch import Tensor
 
 from recsys.config import Config
 from recsys.content.contrastive import matryoshka
-from recsys.content.embedder import Materials
+from recsys.content.embedder import Materials, short_digest
 from recsys.content.modules import load_module, save_module
 from recsys.content.pairs import behaviour
 from recsys.content.tables import content_table, present_rows
@@ -67,7 +66,7 @@ class Finetuned:
     @property
     def fingerprint(self) -> str:
         facts = f"finetuned/{self.sentence.fingerprint}/{self.config.model_dump_json()}/{self.materials.seed}"
-        return hashlib.sha256(facts.encode()).hexdigest()[:16]
+        return short_digest(facts)
 
     def fit(self, table: EntityTable) -> None:
         texts = row_texts(table, self.materials.columns)

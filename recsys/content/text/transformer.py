@@ -15,7 +15,7 @@ from torch import Tensor
 
 from recsys.config import Config
 from recsys.content.cache import ContentCache, content_key
-from recsys.content.embedder import Materials
+from recsys.content.embedder import Materials, short_digest
 from recsys.content.tables import content_table, present_rows
 from recsys.content.task import RowTask, train_rows
 from recsys.content.text.texts import row_texts
@@ -73,7 +73,7 @@ class LanguageModel:
     @property
     def fingerprint(self) -> str:
         facts = f"{self.kind}/{weights_fingerprint(self.path)}/{self.config.model_dump_json()}/{self.materials.seed}"
-        return hashlib.sha256(facts.encode()).hexdigest()[:16]
+        return short_digest(facts)
 
     def fit(self, table: EntityTable) -> None:
         self._trained, self._loaded = None, None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
@@ -13,7 +12,7 @@ from pydantic import Field
 
 from recsys.config import Config
 from recsys.content.cache import ContentCache, content_key
-from recsys.content.embedder import Materials
+from recsys.content.embedder import Materials, short_digest
 from recsys.content.tables import content_table, present_rows
 from recsys.content.text.texts import row_texts
 from recsys.content.weights import weights_fingerprint
@@ -54,7 +53,7 @@ class Universal:
 
     @property
     def fingerprint(self) -> str:
-        return hashlib.sha256(f"universal/{weights_fingerprint(self.config.path)}".encode()).hexdigest()[:16]
+        return short_digest(f"universal/{weights_fingerprint(self.config.path)}")
 
     def embed(self, table: EntityTable) -> EmbeddingTable:
         texts = row_texts(table, self.materials.columns)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections import Counter
 from collections.abc import Sequence
@@ -18,7 +17,7 @@ from safetensors.numpy import load_file, save_file
 
 from recsys.atomic import atomic_path
 from recsys.config import Config
-from recsys.content.embedder import Materials
+from recsys.content.embedder import Materials, short_digest
 from recsys.content.tables import content_table, present_rows
 from recsys.content.text.texts import row_texts
 from recsys.data.entities import EntityTable
@@ -145,7 +144,7 @@ class WordEmbedder:
     @property
     def fingerprint(self) -> str:
         facts = f"{self.kind}/{self.config.model_dump_json()}/{self.materials.seed}"
-        return hashlib.sha256(facts.encode()).hexdigest()[:16]
+        return short_digest(facts)
 
     def learn(self, corpus: list[list[str]]) -> WordVectors:
         """Vectors of the words of ``corpus``, one list of words a text."""
