@@ -54,7 +54,8 @@ def learn(config: RunConfig, name: str, data: Dataset, train: Interactions, trac
     spec = pretrain_spec(name, section)
     engine = ENGINES[spec.kind](spec.config, Resources(seed=config.seed))
     if not isinstance(engine, Pretrainer):
-        raise ConfigError(f"[pretrain.{name}] engine {spec.kind!r} leaves no item embeddings; use als, bpr or item2vec")
+        able = ", ".join(other for other, kind in ENGINES.items() if hasattr(kind, "item_table"))
+        raise ConfigError(f"[pretrain.{name}] engine {spec.kind!r} leaves no item embeddings; these do: {able}")
     with deterministic():
         engine.fit(data, train, tracker)
     table = engine.item_table()

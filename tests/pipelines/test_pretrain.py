@@ -77,6 +77,12 @@ def test_a_section_that_makes_no_sense_is_named(config, change, message):
         read_run_config(config, [change])
 
 
+def test_an_engine_without_item_embeddings_is_told_which_ones_have_some(config, tmp_path):
+    changed = read_run_config(config, ["pretrain.table.engine=ease"])
+    with pytest.raises(ConfigError, match=r"'ease' leaves no item embeddings; these do: als, bpr, .*sequence"):
+        run_stages(changed, Workspace(tmp_path / "refused"), SilentTracker(), "pretrain")
+
+
 def test_a_text_finds_the_item_that_says_so(config, tmp_path):
     settings, workspace = read_run_config(config), Workspace(tmp_path / "out")
     run_stages(settings, workspace, SilentTracker(), "pretrain")
