@@ -8,103 +8,49 @@ of its training alone; ours includes our validation.
 
 from __future__ import annotations
 
-import json
 import os
-import subprocess
 import sys
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-FOLDER = Path("runs/peers")
-PEERS = {
-    "rectools": ("rectools_sasrec.py", ["torch==2.13.0", "RecTools[torch]==0.19.0"]),
-    "recbole": (
-        "recbole_sasrec.py",
-        ["torch==2.13.0", "recbole==1.2.1", "numpy<2", "scipy<1.14", "pandas<2.3", "setuptools<80"],
-    ),
-}
-"""Peer -> its script here, and what its environment is made of."""
+from pipelines.benchmarks.peers.harness import export, lines, peer_lines
 
-
-def environment(peer: str) -> Path:
-    """The peer's Python, installed when it is not there."""
-    home = FOLDER / peer
-    ready = home / ".ready"
-    if not ready.exists():
-        subprocess.run([sys.executable, "-m", "venv", str(home)], check=True)
-        subprocess.run([str(home / "bin/python"), "-m", "pip", "install", "--quiet", *PEERS[peer][1]], check=True)
-        ready.touch()
-    return home / "bin" / "python"
-
-
-def export(config: Path, folder: Path) -> None:
-    """``train.csv`` and ``validation.csv`` of the run's split, in row numbers."""
-    import pandas as pd
-
-    from pipelines.config import read_run_config
-    from recsys.data.readers import read_dataset
-    from recsys.data.sources import resolve
-    from recsys.data.split import make_split
-
-    run = read_run_config(config)
-    data = read_dataset(resolve(run.data))
-    split = make_split(data, run.split)
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, part in (("train", split.train), ("validation", split.validation.targets)):
-        columns = {"user_id": part.user, "item_id": part.item, "position": part.time}
-        pd.DataFrame(columns).to_csv(folder / f"{name}.csv", index=False)
-
-
-def epochs(command: list[str]) -> list[dict[str, Any]]:
-    """What a script printed, one entry an epoch, shown as it comes."""
-    lines = []
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-    assert process.stdout is not None
-    for text in process.stdout:
-        if text.startswith("{"):
-            lines.append(json.loads(text))
-            print(f"  {text.strip()}", file=sys.stderr, flush=True)
-    if process.wait() or not lines:
-        raise typer.BadParameter(f"{' '.join(command)} ended with {process.returncode}; run it by hand to see why")
-    return lines
+SCRIPTS = {"rectools": "rectools_sasrec.py", "recbole": "recbole_sasrec.py"}
+"""Peer -> its script here."""
 
 
 def main(
     config: Annotated[Path, typer.Argument(help="A run with a sequence engine, on the papers' protocol.")],
-    peer: Annotated[str, typer.Option(help=f"One of {', '.join(PEERS)}.")] = "rectools",
+    peer: Annotated[str, typer.Option(help=f"One of {', '.join(SCRIPTS)}.")] = "rectools",
     engine: Annotated[str, typer.Option(help="The engine of the run that is compared.")] = "sequence",
     options: Annotated[str, typer.Option(help="JSON: what the peer's defaults are changed by.")] = "{}",
     seconds: Annotated[float, typer.Option(help="Training time after which the peer begins no further epoch.")] = 3600,
     bar: Annotated[float, typer.Option(help="Largest share of the peer's time.")] = 0.2,
 ) -> None:
     """Prints the comparison; exit code 1 when ours takes more than the bar."""
-    folder = FOLDER / "data" / config.stem
-    export(config, folder)
-    script = Path(__file__).parent / PEERS[peer][0]
-    home = str(environment(peer).absolute())
-    theirs = epochs([home, str(script), str(folder), "--options", options, "--seconds", str(seconds)])
-    ours = epochs([sys.executable, "-m", "pipelines.benchmarks.peers.ours", str(config), "--engine", engine])
+    theirs = peer_lines(peer, SCRIPTS[peer], export(config), "--options", options, "--seconds", str(seconds))
+    ours = lines([sys.executable, "-m", "pipelines.benchmarks.peers.ours", str(config), "--engine", engine])
     best = max(theirs, key=lambda line: line["ndcg@10"])
     reached = next((line for line in ours if line["ndcg@10"] >= best["ndcg@10"]), None)
     ended = "stopped by its patience" if theirs[-1]["seconds"] < seconds else f"stopped after {seconds:.0f} s"
-    print(f"{config.stem}, {os.cpu_count()} cores, {peer} {options}, {ended}")
-    print(f"{peer:<12}ndcg@10 {best['ndcg@10']:.4f} on validation after {best['seconds']:.0f} s, {_memory(theirs)}")
+    print(f"{config.stem}, {os.cpu_count()} cores, {peer} {options}, {ended}; NDCG@10 on validation")
+    _show(f"{peer} at its best", best, theirs)
+    _show(f"{engine} at its best", max(ours, key=lambda line: line["ndcg@10"]), ours)
     if reached is None:
-        top = max(line["ndcg@10"] for line in ours)
-        print(f"{engine:<12}ndcg@10 {top:.4f} at best, {_memory(ours)}: the peer is ahead")
+        print("the peer is ahead")
         raise typer.Exit(1)
-    ratio = reached["seconds"] / best["seconds"]
-    print(f"{engine:<12}ndcg@10 {reached['ndcg@10']:.4f} after {reached['seconds']:.0f} s, {_memory(ours)}")
-    top = max(ours, key=lambda line: line["ndcg@10"])
-    print(f"{engine:<12}ndcg@10 {top['ndcg@10']:.4f} at best, after {top['seconds']:.0f} s")
-    print(f"ratio of the times {ratio:.3f} (bar {bar})")
+    _show(f"{engine} past the peer", reached, ours)
+    ratio, cpu = (reached[unit] / best[unit] for unit in ("seconds", "cpu_seconds"))
+    print(f"ratio of the times {ratio:.3f} (bar {bar}), of the CPU times {cpu:.3f}")
     raise typer.Exit(0 if ratio <= bar else 1)
 
 
-def _memory(lines: list[dict[str, Any]]) -> str:
-    return f"{max(line['peak_memory_mb'] for line in lines)} MiB at the peak"
+def _show(name: str, line: dict[str, Any], all_lines: list[dict[str, Any]]) -> None:
+    memory = max(line["peak_memory_mb"] for line in all_lines)
+    times = f"{line['seconds']:.0f} s, {line['cpu_seconds']:.0f} CPU s"
+    print(f"{name:<24}{line['ndcg@10']:.4f} after {times}, {memory} MiB at the peak")
 
 
 if __name__ == "__main__":

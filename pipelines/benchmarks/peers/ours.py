@@ -7,6 +7,7 @@ import resource
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Annotated
 
 import typer
 
@@ -17,21 +18,27 @@ class Reporter(SilentTracker):
     """Prints what an epoch came to and how long training has taken so far."""
 
     def __init__(self) -> None:
-        self.start = time.perf_counter()
+        self.start, self.cpu_start = time.perf_counter(), time.process_time()
 
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
         memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         line = {
             "epoch": step,
             "seconds": round(time.perf_counter() - self.start, 1),
+            "cpu_seconds": round(time.process_time() - self.cpu_start, 1),
             "ndcg@10": metrics.get("metric"),
             "peak_memory_mb": round(memory),
         }
         print(json.dumps(line), flush=True)
 
 
-def main(config: Path, engine: str = "sequence") -> None:
-    """Fits ``engine`` of ``config`` on train, validated after every epoch."""
+def main(
+    config: Path,
+    engine: str = "sequence",
+    options: Annotated[str, typer.Option(help="JSON: what the engine's options are changed by.")] = "{}",
+    epochs: Annotated[int, typer.Option(help="Trains this many without validation; 0: as the run says.")] = 0,
+) -> None:
+    """Fits ``engine`` of ``config`` on train, validated as the run says."""
     from pipelines.config import engine_spec, read_run_config
     from recsys.data.readers import read_dataset
     from recsys.data.sources import resolve
@@ -42,9 +49,9 @@ def main(config: Path, engine: str = "sequence") -> None:
     run = read_run_config(config)
     data = read_dataset(resolve(run.data))
     split = make_split(data, run.split)
-    spec = engine_spec(engine, run.engines[engine])
-    fitted = ENGINES[spec.kind](spec.config, Resources(run.seed, split.validation))
-    fitted.fit(data, split.train, Reporter())
+    spec = engine_spec(engine, {**run.engines[engine], **json.loads(options)})
+    resources = Resources(run.seed, epochs=epochs) if epochs else Resources(run.seed, split.validation)
+    ENGINES[spec.kind](spec.config, resources).fit(data, split.train, Reporter())
 
 
 if __name__ == "__main__":

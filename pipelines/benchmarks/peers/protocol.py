@@ -1,8 +1,8 @@
 """What the peers' scripts share. They run in the peer's environment, so nothing of this project is imported here.
 
 A script is called with a folder that holds ``train.csv`` and ``validation.csv`` (user_id, item_id, position) and prints
-one JSON line an epoch: seconds of training so far, NDCG@10 on the validation items (whole catalogue, seen items left
-out), and the highest resident memory.
+one JSON line an epoch: seconds and CPU seconds of training so far, NDCG@10 on the validation items (whole catalogue,
+seen items left out), and the highest resident memory.
 """
 
 from __future__ import annotations
@@ -38,15 +38,16 @@ def ndcg_at_10(lists: Mapping[int, Sequence[int]], wanted: Mapping[int, int]) ->
 
 def run(epochs: int, seconds: float, patience: int, train: Callable[[int], None], ask: Callable[[], float]) -> None:
     """Trains epoch by epoch until the time is spent or the metric has not risen for ``patience`` epochs."""
-    spent, best, best_epoch = 0.0, -1.0, 0
+    spent, cpu, best, best_epoch = 0.0, 0.0, -1.0, 0
     for epoch in range(1, epochs + 1):
-        start = time.perf_counter()
+        start, cpu_start = time.perf_counter(), time.process_time()
         train(epoch)
         spent += time.perf_counter() - start
+        cpu += time.process_time() - cpu_start
         metric = ask()
         memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        line = {"epoch": epoch, "seconds": round(spent, 1), "ndcg@10": metric, "peak_memory_mb": round(memory)}
-        print(json.dumps(line), flush=True)
+        times = {"seconds": round(spent, 1), "cpu_seconds": round(cpu, 1)}
+        print(json.dumps({"epoch": epoch, **times, "ndcg@10": metric, "peak_memory_mb": round(memory)}), flush=True)
         if metric > best:
             best, best_epoch = metric, epoch
         if epoch - best_epoch >= patience or spent >= seconds:

@@ -1,0 +1,52 @@
+"""What an epoch of LightGCN costs here and in RecBole: same interactions, same cores, one run.
+
+``python -m pipelines.benchmarks.peers.graph_epoch pipelines/configs/gowalla.toml`` trains RecBole's LightGCN for an
+epoch in an environment of its own, then the run's ``lightgcn`` engine, as the run has it and with RecBole's sizes: its
+batch, dimensions and layers, and a learned vector a user (the loss stays ours). Neither time includes validation.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from pipelines.benchmarks.peers.harness import export, lines, peer_lines
+
+SAME_SIZES = {"dim": 64, "layers": 2, "user_vectors": True, "batch": 2048}
+"""RecBole's defaults in the words of our engine."""
+
+
+def main(
+    config: Annotated[Path, typer.Argument(help="A run with a lightgcn engine.")],
+    engine: Annotated[str, typer.Option(help="The engine of the run that is compared.")] = "lightgcn",
+    options: Annotated[str, typer.Option(help="JSON: what RecBole's defaults are changed by.")] = "{}",
+    bar: Annotated[float, typer.Option(help="Largest share of RecBole's time.")] = 0.5,
+) -> None:
+    """Prints the seconds an epoch; exit code 1 when the run's own options take more than the bar."""
+    theirs = peer_lines("recbole", "recbole_lightgcn.py", export(config), "--options", options, "--epochs", "1")[-1]
+    print(f"{config.stem}, {os.cpu_count()} cores; seconds of one epoch")
+    _show("recbole", theirs, theirs)
+    asked = [sys.executable, "-m", "pipelines.benchmarks.peers.ours", str(config), "--engine", engine, "--epochs", "2"]
+    own = _epoch(lines(asked))
+    _show(engine, own, theirs)
+    _show(f"{engine}, RecBole's sizes", _epoch(lines([*asked, "--options", json.dumps(SAME_SIZES)])), theirs)
+    raise typer.Exit(0 if own["seconds"] <= bar * theirs["seconds"] else 1)
+
+
+def _epoch(found: list[dict[str, Any]]) -> dict[str, Any]:
+    """The second epoch: the first one also read the graph."""
+    return {**found[1], "seconds": found[1]["seconds"] - found[0]["seconds"]}
+
+
+def _show(name: str, line: dict[str, Any], theirs: dict[str, Any]) -> None:
+    ratio = line["seconds"] / theirs["seconds"]
+    print(f"{name:<26}{line['seconds']:8.1f} s  {ratio:.3f} of RecBole's  {line['peak_memory_mb']} MiB at the peak")
+
+
+if __name__ == "__main__":
+    typer.run(main)

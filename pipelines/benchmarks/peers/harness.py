@@ -1,0 +1,80 @@
+"""What the comparisons with peers share: their environments, the data they are given, and how their scripts are run."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import typer
+
+from pipelines.config import read_run_config
+from recsys.data.interactions import Interactions
+from recsys.data.readers import read_dataset
+from recsys.data.sources import resolve
+from recsys.data.split import make_split
+
+FOLDER = Path("runs/peers")
+"""Environments, exported data, and what the peers leave behind."""
+
+ENVIRONMENTS = {
+    "rectools": ["torch==2.13.0", "RecTools[torch]==0.19.0"],
+    "recbole": ["torch==2.13.0", "recbole==1.2.1", "numpy<2", "scipy<1.14", "pandas<2.3", "setuptools<80"],
+}
+"""Peer -> what its environment is made of."""
+
+
+def environment(peer: str) -> Path:
+    """The peer's Python, installed when it is not there."""
+    home = FOLDER / peer
+    ready = home / ".ready"
+    if not ready.exists():
+        subprocess.run([sys.executable, "-m", "venv", str(home)], check=True)
+        subprocess.run([str(home / "bin/python"), "-m", "pip", "install", "--quiet", *ENVIRONMENTS[peer]], check=True)
+        ready.touch()
+    return (home / "bin" / "python").absolute()
+
+
+def export(config: Path) -> Path:
+    """A folder with ``train.csv`` and ``validation.csv`` of the run's split, in row numbers."""
+    run = read_run_config(config)
+    data = read_dataset(resolve(run.data))
+    split = make_split(data, run.split)
+    folder = FOLDER / "data" / config.stem
+    folder.mkdir(parents=True, exist_ok=True)
+    parts: dict[str, Interactions] = {"train": split.train, "validation": split.validation.targets}
+    for name, part in parts.items():
+        columns = {"user_id": part.user, "item_id": part.item, "position": part.time}
+        pd.DataFrame(columns).to_csv(folder / f"{name}.csv", index=False)
+    return folder
+
+
+def peer_lines(peer: str, script: str, folder: Path, *options: str) -> list[dict[str, Any]]:
+    """What a script of this package printed when the peer's Python ran it on an exported folder.
+
+    Some peers leave logs and models wherever they are called; they are called in `FOLDER`.
+    """
+    path = Path(__file__).parent.absolute() / script
+    return lines([str(environment(peer)), str(path), str(folder.absolute()), *options], FOLDER)
+
+
+def lines(command: Sequence[str], cwd: Path = Path()) -> list[dict[str, Any]]:
+    """The JSON lines that a command printed, shown as they come.
+
+    Raises:
+        BadParameter: the command failed or printed none.
+    """
+    found = []
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, cwd=cwd)
+    assert process.stdout is not None
+    for text in process.stdout:
+        if text.startswith("{"):
+            found.append(json.loads(text))
+            print(f"  {text.strip()}", file=sys.stderr, flush=True)
+    if process.wait() or not found:
+        raise typer.BadParameter(f"{' '.join(command)} ended with {process.returncode}; run it by hand to see why")
+    return found
