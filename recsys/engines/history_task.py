@@ -12,6 +12,8 @@ from torch import Tensor
 
 from recsys.data.batches import SequenceBatch, Windows, cut_windows, group, to_batch
 from recsys.data.interactions import Interactions
+from recsys.engines.modality_dropout import ModalityDropout
+from recsys.engines.tower_inputs import HISTORY
 from recsys.losses import Loss
 from recsys.models.two_tower import TwoTowerModel
 from recsys.negatives import Sampler
@@ -37,6 +39,7 @@ class HistoryTask:
         validation: gives the metric to maximise; None where nothing is chosen.
         targets: bool [E], which events are learnt; None all.
         clock: whether the times of ``train`` are moments, and not just an order.
+        dropout: hides modalities from a step; None hides none.
     """
 
     def __init__(
@@ -54,6 +57,7 @@ class HistoryTask:
         validation: Callable[[], float] | None,
         targets: NDArray[np.bool_] | None = None,
         clock: bool = False,
+        dropout: ModalityDropout | None = None,
     ) -> None:
         self.module = module
         self.train = train
@@ -66,6 +70,7 @@ class HistoryTask:
         self.validation = validation
         self.targets = targets
         self.clock = clock
+        self.dropout = dropout
         self.catalogue = np.flatnonzero(train.item_counts(len(item_values["__id__"])) > 0)
 
     def batches(self, epoch: int, rng: np.random.Generator) -> Sequence[Windows]:
@@ -79,10 +84,13 @@ class HistoryTask:
         known = sequence.items.reshape(-1)
         rows = _distinct(np.concatenate([known[known >= 0], candidates]))
         device = self.module.project.weight.device
+        unseen = frozenset[str]() if self.dropout is None else self.dropout.draw(rng)
         features = {name: values[rows].to(device) for name, values in self.item_values.items()}
+        if self.dropout is not None:
+            self.dropout.hide(features, unseen, self.dropout.items)
         vectors = self.module.item_vectors(features)
         scored = self.module.with_bias(vectors, features)
-        users = self._users(sequence, rows, vectors, device)
+        users = self._users(sequence, rows, vectors, unseen, device)
         return self.compute_loss(
             users,
             scored[_to(np.searchsorted(rows, candidates), device)],
@@ -103,7 +111,24 @@ class HistoryTask:
         drawn = self.sampler.sample(sequence.targets, rng)
         return drawn.rows, drawn.log_q
 
-    def _users(self, sequence: SequenceBatch, rows: NDArray[np.int64], vectors: Tensor, device: torch.device) -> Tensor:
+    def _users(
+        self,
+        sequence: SequenceBatch,
+        rows: NDArray[np.int64],
+        vectors: Tensor,
+        unseen: frozenset[str],
+        device: torch.device,
+    ) -> Tensor:
+        features = {name: values[sequence.users].to(device) for name, values in self.user_values.items()}
+        if self.dropout is not None:
+            self.dropout.hide(features, unseen, self.dropout.users)
+        own = self.module.encode_users(features)
+        owner = sequence.positions // sequence.items.shape[1] if own.shape[1] else np.zeros_like(sequence.positions)
+        past = self._nothing(len(owner)) if HISTORY in unseen else self._past(sequence, rows, vectors, device)
+        return self.module.user_vectors(past, own[_to(owner, device)])
+
+    def _past(self, sequence: SequenceBatch, rows: NDArray[np.int64], vectors: Tensor, device: torch.device) -> Tensor:
+        """[N, H * D]: the encoded history before each target."""
         inside = sequence.items >= 0
         places = np.where(inside, np.searchsorted(rows, sequence.items), 0)
         hidden = None
@@ -116,11 +141,15 @@ class HistoryTask:
             _to(sequence.times, device) if self.clock else None,
             None if hidden is None else _to(hidden, device),
         ).flatten(0, 1)
-        own = self.module.encode_users(
-            {name: values[sequence.users].to(device) for name, values in self.user_values.items()}
-        )
-        owner = sequence.positions // sequence.items.shape[1] if own.shape[1] else np.zeros_like(sequence.positions)
-        return self.module.user_vectors(past[_to(sequence.positions, device)], own[_to(owner, device)])
+        encoded: Tensor = past[_to(sequence.positions, device)]
+        return encoded
+
+    def _nothing(self, n: int) -> Tensor:
+        """[n, H * D]: the encoding of an empty history."""
+        weight = self.module.project.weight
+        none = torch.zeros(0, dtype=torch.long, device=weight.device)
+        times = none if self.clock else None
+        return self.module.history.at_end(weight.new_zeros(0, len(weight)), none, none, 1, times).expand(n, -1)
 
     def _asked(self, sequence: SequenceBatch, rng: np.random.Generator) -> SequenceBatch:
         """With the positions that a masked encoder hides as the only targets; at least one."""

@@ -12,11 +12,9 @@ import pandas as pd
 from recsys.data.entities import EntityTable
 from recsys.data.vocabulary import MISSING, Vocabulary
 from recsys.engine import Request, Vectors
+from recsys.engines.tower_inputs import HISTORY, IDS
 from recsys.engines.two_tower import TwoTower
 from recsys.errors import ConfigError
-
-IDS, HISTORY = "ids", "history"
-"""What a modality may hide beside columns and tables: the learned id vectors, and the histories."""
 
 
 class MaskedTwoTower:
@@ -31,7 +29,7 @@ class MaskedTwoTower:
     """
 
     def __init__(self, engine: TwoTower, hidden: Collection[str]) -> None:
-        known = {*engine.config.tables, *_columns(engine), IDS, HISTORY}
+        known = {*engine.inputs.parts, IDS, HISTORY}
         unknown = sorted(set(hidden) - known)
         if unknown:
             raise ConfigError(f"the engine has no inputs {unknown}; it has {sorted(known)}")
@@ -42,9 +40,7 @@ class MaskedTwoTower:
         nobody = {name: Vocabulary(vocabulary.ids[:0]) for name, vocabulary in before.tables.items()}
         self._engine.inputs = replace(
             before,
-            tables={
-                name: nobody[name] if name.removeprefix("table_") in hidden else v for name, v in before.tables.items()
-            },
+            tables={name: nobody[name] if before.part(name) in hidden else v for name, v in before.tables.items()},
             trained_items=before.trained_items & (IDS not in hidden),
             trained_users=before.trained_users & (IDS not in hidden),
         )
@@ -70,11 +66,6 @@ class MaskedTwoTower:
 def hidden_parts(modalities: Mapping[str, Sequence[str]], seen: Collection[str]) -> set[str]:
     """The parts of all ``modalities`` that are not ``seen``."""
     return {part for name, parts in modalities.items() if name not in seen for part in parts}
-
-
-def _columns(engine: TwoTower) -> set[str]:
-    features = (engine.inputs.item_features, engine.inputs.user_features)
-    return {column.name.partition(".")[0] for part in features for column in part.columns}
 
 
 def _without(table: EntityTable, hidden: Collection[str]) -> EntityTable:

@@ -19,6 +19,11 @@ from recsys.data.vocabulary import MISSING, Vocabulary
 ID = "__id__"
 """The name of the id input; its values are rows, MISSING where the id has nothing learned."""
 
+IDS, HISTORY = "ids", "history"
+"""What a modality may consist of beside columns and tables: the learned id vectors, and the histories."""
+
+_TABLE = "table_"
+
 
 @dataclass(frozen=True, eq=False)
 class TowerInputs:
@@ -55,6 +60,36 @@ class TowerInputs:
     def user_values(self, users: EntityTable) -> dict[str, Tensor]:
         """Input name -> values [n, ...] of ``users``."""
         return _tensors(self.user_features, users) | {ID: _rows(self.users, self.trained_users, users)}
+
+    def missing_item(self) -> dict[str, Tensor]:
+        """Input name -> value [1, ...] of an item of which nothing is known."""
+        return _missing(self.item_features) | {name: torch.tensor([MISSING]) for name in self.tables}
+
+    def missing_user(self) -> dict[str, Tensor]:
+        """Input name -> value [1, ...] of a user of whom nothing is known."""
+        return _missing(self.user_features)
+
+    @property
+    def table_names(self) -> list[str]:
+        """The tables as the config names them."""
+        return [name.removeprefix(_TABLE) for name in self.tables]
+
+    @property
+    def columns(self) -> list[str]:
+        """The item and user columns that are inputs."""
+        features = (*self.item_features.columns, *self.user_features.columns)
+        return list(dict.fromkeys(column.name.partition(".")[0] for column in features))
+
+    @property
+    def parts(self) -> list[str]:
+        """What can be hidden beside ids and histories: tables and columns."""
+        return [*self.table_names, *self.columns]
+
+    def part(self, name: str) -> str:
+        """The table or column that an input is made of, or ``ids``."""
+        if name == ID:
+            return IDS
+        return name.removeprefix(_TABLE) if name in self.tables else name.partition("·")[0]
 
     def placed(self, items: EntityTable) -> NDArray[np.bool_]:
         """Bool [n]: whether something is known of each item: interactions, features or a pretrained vector."""
@@ -93,6 +128,11 @@ class TowerInputs:
 
 def _tensors(features: FeatureSet, table: EntityTable) -> dict[str, Tensor]:
     return {name.replace(".", "·"): torch.from_numpy(values) for name, values in features.transform(table).items()}
+
+
+def _missing(features: FeatureSet) -> dict[str, Tensor]:
+    nothing = EntityTable.bare(Vocabulary(np.zeros(1, np.int64)))
+    return _tensors(features, nothing) | {ID: torch.tensor([MISSING])}
 
 
 def _rows(vocabulary: Vocabulary, trained: NDArray[np.bool_], table: EntityTable) -> Tensor:

@@ -24,6 +24,7 @@ from recsys.data.vocabulary import MISSING
 from recsys.embeddings import EmbeddingTable
 from recsys.engine import Request, Resources, Vectors
 from recsys.engines.history_task import HistoryTask
+from recsys.engines.modality_dropout import ModalityDropout
 from recsys.engines.tower_inputs import ID, TowerInputs
 from recsys.errors import ConfigError
 from recsys.evaluation.evaluate import score_metric
@@ -57,6 +58,10 @@ class TwoTowerConfig(Config):
         metric: what validation maximises.
         feature_rate: learning-rate factor of the item tower's encoders of features: every batch moves all of their
             weights, but few rows of the id table. A rate that ``training.rates`` names for an encoder goes first.
+        modality_dropout: share of the training steps from which a modality is hidden, each independently of the others;
+            what the ledger masks is then something that training has seen.
+        modalities: what is hidden together, name -> tables, columns, ``ids`` or ``history`` as in ``[ledger]``; none
+            takes each table, all columns together, the ids and the history for one modality each.
         training: the loop.
     """
 
@@ -75,6 +80,8 @@ class TwoTowerConfig(Config):
     label_smoothing: float = Field(0.0, ge=0, lt=1)
     metric: str = "ndcg@10"
     feature_rate: float = Field(0.2, gt=0)
+    modality_dropout: float = Field(0.0, ge=0, lt=1)
+    modalities: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     training: LoopOptions = LoopOptions()
 
 
@@ -267,6 +274,7 @@ class TwoTower:
             self._validation(data),
             new,
             self.inputs.clock,
+            ModalityDropout.of(config.modality_dropout, config.modalities, self.inputs),
         )
 
     def _loss(self) -> Loss:

@@ -55,7 +55,7 @@ def test_it_learns_who_likes_what_with_every_loss(loss, epochs):
     assert parity_share(fitted(data, loss=loss, training=QUICK | {"epochs": epochs}), data) > 0.9
 
 
-@pytest.mark.parametrize("fusion", ["sum", "gated", "concat"])
+@pytest.mark.parametrize("fusion", ["sum", "gated", "concat", "attention"])
 @pytest.mark.parametrize("pooling", ["decayed", "learned"])
 def test_it_survives_the_disk_bit_for_bit(tmp_path, fusion, pooling):
     data = world()

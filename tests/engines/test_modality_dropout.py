@@ -1,0 +1,94 @@
+"""What a training step does not see."""
+
+import numpy as np
+import pytest
+import torch
+
+from recsys.embeddings import EmbeddingTable
+from recsys.engine import Request, Resources
+from recsys.engines.modalities import MaskedTwoTower
+from recsys.engines.modality_dropout import ModalityDropout
+from recsys.engines.two_tower import TwoTower, TwoTowerConfig
+from recsys.errors import ConfigError
+from recsys.tracking import SilentTracker
+from tests.engines.test_two_tower import QUICK, world
+
+
+def engine(**changes):
+    data = world()
+    table = EmbeddingTable(data.items.vocabulary, np.random.default_rng(0).normal(size=(20, 5)).astype(np.float32), {})
+    options = {"tables": ["mine"], "model": {"dim": 8, "dropout": 0.0}, "n_negatives": 16, "training": QUICK}
+    return TwoTower(TwoTowerConfig.model_validate(options | changes), Resources(1, tables={"mine": table})), data
+
+
+@pytest.fixture(scope="module")
+def trained():
+    built, data = engine()
+    built.fit(data, data.interactions, SilentTracker())
+    return built, data
+
+
+def drawn(trained, rate=0.4, modalities=None, times=2000):
+    dropout, rng = ModalityDropout.of(rate, modalities or {}, trained[0].inputs), np.random.default_rng(0)
+    return [dropout.draw(rng) for _ in range(times)]
+
+
+def test_tables_columns_ids_and_history_are_hidden_each_by_itself(trained):
+    steps = drawn(trained)
+    parts = ["mine", "parity", "ids", "history"]
+    hidden = np.array([[part in step for part in parts] for step in steps])
+    assert (abs(hidden.mean(0) - 0.4 * (1 - 0.4**2)) < 0.05).all()  # a step without any item input hides nothing
+    assert all(("parity" in step) == ("team" in step) == ("size" in step) for step in steps)
+    assert not any({"mine", "parity", "ids"} <= step for step in steps)
+
+
+def test_named_modalities_are_hidden_together(trained):
+    steps = drawn(trained, modalities={"content": ["mine", "size"], "sequence": ["history"]})
+    assert {frozenset(), frozenset({"mine", "size"}), frozenset({"history"})} < set(steps)
+    assert not any(("mine" in step) != ("size" in step) for step in steps)
+
+
+def test_an_unknown_modality_is_named(trained):
+    with pytest.raises(ConfigError, match="yours"):
+        ModalityDropout.of(0.1, {"content": ["yours"]}, trained[0].inputs)
+
+
+def test_without_a_rate_no_random_number_is_drawn(trained):
+    rng = np.random.default_rng(3)
+    assert ModalityDropout.of(0.0, {}, trained[0].inputs).draw(rng) == frozenset()
+    assert rng.random() == np.random.default_rng(3).random()
+
+
+@pytest.mark.parametrize("hidden", [{"mine"}, {"parity", "size", "team"}, {"ids", "history"}])
+def test_training_hides_what_the_ledger_masks(trained, hidden):
+    """The vectors of a training step with parts hidden are those of the masked engine."""
+    built, data = trained
+    dropout = ModalityDropout.of(0.5, {}, built.inputs)
+    features, users = built.inputs.item_values(data.items), built.inputs.user_values(data.users)
+    dropout.hide(features, frozenset(hidden), dropout.items)
+    dropout.hide(users, frozenset(hidden), dropout.users)
+    masked, request = MaskedTwoTower(built, hidden), Request.from_dataset(data, np.arange(4))
+    np.testing.assert_allclose(built.model.item_vectors(features).detach(), masked.item_vectors(data.items).dense)
+    if "history" in hidden:
+        nothing = built._task(data, data.interactions, None)._nothing(4)
+        own = built.model.encode_users({name: values[:4] for name, values in users.items()})
+        found = built.model.user_vectors(nothing, own).detach()
+        np.testing.assert_allclose(found, masked.user_vectors(request).dense, rtol=1e-5)
+
+
+def test_an_engine_that_learnt_with_holes_needs_no_single_input():
+    model = {"dim": 8, "dropout": 0.0, "pooling": "decayed"}
+    built, data = engine(modality_dropout=0.2, model=model, training=QUICK | {"epochs": 40})
+    built.fit(data, data.interactions, SilentTracker())
+    request = Request.from_dataset(data, np.arange(data.n_users))
+    for hidden in (["mine"], ["history"], ["ids", "mine"], ["parity", "size", "team"]):
+        masked = MaskedTwoTower(built, hidden)
+        best = masked.user_vectors(request).scores(masked.item_vectors(data.items)).argmax(1)
+        assert (best % 2 == np.arange(data.n_users) % 2).mean() > 0.9, hidden
+
+
+@pytest.mark.parametrize("pooling", ["transformer", "masked"])
+def test_other_encoders_of_histories_train_without_one(pooling):
+    built, data = engine(modality_dropout=0.5, model={"dim": 8, "pooling": pooling})
+    built.fit(data, data.interactions, SilentTracker())
+    assert not any(torch.isnan(parameter).any() for parameter in built.model.parameters())
