@@ -8,6 +8,7 @@ from typing import Any
 
 from recsys.config import apply_overrides, parse, read_toml
 from recsys.data.config import DataConfig
+from recsys.data.demand_summary import demand_summary
 from recsys.data.findings import Findings
 from recsys.data.sources import SOURCES, located, resolve
 from recsys.data.summary import summaries
@@ -24,7 +25,7 @@ def list_sources() -> str:
 
 
 def describe_source(name: str) -> str:
-    """A named data set, fetched when it is not there: its files, and how each column is understood.
+    """A named data set, fetched when it is not there: its files, how each column is understood, what stands out.
 
     Raises:
         ConfigError: no such name.
@@ -34,7 +35,9 @@ def describe_source(name: str) -> str:
     found = Findings()
     tables = read_tables(resolve(DataConfig(name=name, source=name)), found)
     found.raise_errors()
-    return "\n\n".join(table.to_text() for table in summaries(tables))
+    blocks = [table.to_text() for table in summaries(tables)]
+    demand = demand_summary(tables)
+    return "\n\n".join(blocks if demand is None else [*blocks, demand.to_text()])
 
 
 def data_config(

@@ -132,6 +132,11 @@ RUN = parse(
             "als": {"engine": "als", "share": 0.6, "options": {"factors": 4, "iterations": 2}},
             "bpr": {"engine": "bpr", "share": 0.6, "options": {"factors": 4, "iterations": 2}},
             "item2vec": {"engine": "item2vec", "share": 0.6, "options": {"dim": 4, "training": {"epochs": 1}}},
+            "trend": {
+                "engine": "trend",
+                "share": 0.6,
+                "options": {"period": 1 / 24, "dim": 4, "training": {"epochs": 1}},
+            },
         },
     },
     "this test",

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from recsys.data.config import DataConfig
 from recsys.data.contents import look_at_contents
+from recsys.data.demand_summary import DemandSummary, demand_summary
 from recsys.data.findings import Finding, Findings, Place, rows_text
 from recsys.data.summary import TableSummary, summaries
 from recsys.data.tables import read_tables
@@ -20,10 +21,11 @@ _WIDTH = 120
 
 @dataclass(frozen=True, eq=False)
 class Validation:
-    """The findings about some tables, and how those that can be read were understood."""
+    """The findings about some tables, how those that can be read were understood, and what stands out in the demand."""
 
     findings: Findings
     tables: tuple[TableSummary, ...]
+    demand: DemandSummary | None
 
     def __iter__(self) -> Iterator[Finding]:
         return iter(self.findings)
@@ -57,26 +59,30 @@ def validate(config: DataConfig) -> Validation:
     for table in (tables.users, tables.items):
         if table is not None:
             look_at_contents(table, findings)
-    return Validation(findings, tuple(summaries(tables)))
+    demand = None if findings.errors else demand_summary(tables)
+    return Validation(findings, tuple(summaries(tables)), demand)
 
 
 def to_json(validation: Validation) -> str:
-    """``{"errors", "warnings", "findings": [...], "tables": [...]}``; rows are counted from 1 after the header."""
+    """``{"errors", "warnings", "findings": [...], "tables": [...], "demand"}``; rows are counted from 1."""
     findings = validation.findings
     value = {
         "errors": len(findings.errors),
         "warnings": len(findings.warnings),
         "findings": [finding.to_dict() for finding in findings],
         "tables": [table.to_dict() for table in validation.tables],
+        "demand": None if validation.demand is None else validation.demand.to_dict(),
     }
     return json.dumps(value, indent=2, ensure_ascii=False)
 
 
 def to_text(validation: Validation) -> str:
-    """How the tables were understood, then the errors, the warnings, and a line that sums up."""
+    """How the tables were understood, what stands out, then the errors, the warnings, and a line that sums up."""
     blocks = [table.to_text() for table in validation.tables]
     if any(table.what in ("users", "items") for table in validation.tables):
         blocks.append('Kinds are corrected in [data.user_schema] and [data.item_schema], as year = "numeric".')
+    if validation.demand is not None:
+        blocks.append(validation.demand.to_text())
     files = dict.fromkeys(finding.file for finding in validation)
     blocks += [_file(file, [finding for finding in validation if finding.file == file]) for file in files]
     return "\n\n".join([*blocks, _verdict(validation.findings)])

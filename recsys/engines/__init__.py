@@ -7,6 +7,7 @@ ENGINES: Choices[type[Engine]] = Choices(
     "engine",
     {
         "popularity": "recsys.engines.popularity:Popularity",
+        "trend": "recsys.engines.trend:Trend",
         "itemknn": "recsys.engines.itemknn:ItemKnn",
         "ease": "recsys.engines.ease:Ease",
         "als": "recsys.engines.als:Als",

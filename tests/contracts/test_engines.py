@@ -38,6 +38,7 @@ QUICK = {
         "training": {"epochs": 10, "learning_rate": 0.02, "warmup": 0},
     },
     "hybrid": {"parts": ["spectral", "ease"]},
+    "trend": {"period": 1, "dim": 8, "training": {"epochs": 2}},
     "two_tower": {
         "model": {"dim": 8, "dropout": 0.0},
         "n_negatives": 16,
@@ -52,9 +53,12 @@ QUICK = {
     },
 }
 
+FOR_ALL = ("popularity", "trend")
+"""Engines that give everybody the same order."""
 
-def world() -> Dataset:
-    """Even users like even items; the last item was never touched."""
+
+def world(name: str = "") -> Dataset:
+    """Even users like even items; the last item was never touched. ``trend`` wants a clock: an event a day."""
     rng = np.random.default_rng(0)
     user = np.repeat(np.arange(40), 7)
     item = np.concatenate([rng.permutation(np.arange(u % 2, 20, 2))[:7] for u in range(40)])
@@ -64,7 +68,13 @@ def world() -> Dataset:
         Schema.of({"parity": "categorical"}),
     )
     users = EntityTable.bare(Vocabulary(np.arange(100, 140)))
-    return Dataset("w", users, items, Interactions.of(user, item, np.tile(np.arange(7), 40)), False)
+    return Dataset(
+        "w", users, items, Interactions.of(user, item, np.tile(np.arange(7), 40) * _step(name)), name == "trend"
+    )
+
+
+def _step(name: str) -> int:
+    return 86_400 if name == "trend" else 1
 
 
 def fitted(name: str, data: Dataset, train: Interactions | None = None):
@@ -81,23 +91,23 @@ def scores(engine, data: Dataset, history: Interactions | None = None):
 
 @pytest.mark.parametrize("name", list(ENGINES))
 def test_vectors_have_one_row_an_asker_and_one_an_item(name):
-    data = world()
+    data = world(name)
     engine = fitted(name, data)
     assert engine.kind == name
     assert scores(engine, data).shape == (40, 21)
     assert np.isfinite(scores(engine, data)).all()
 
 
-@pytest.mark.parametrize("name", [n for n in ENGINES if n != "popularity"])
+@pytest.mark.parametrize("name", [n for n in ENGINES if n not in FOR_ALL])
 def test_it_learns_who_likes_what(name):
-    data = world()
+    data = world(name)
     best = scores(fitted(name, data), data)[:, :20].argmax(1)
     assert (best % 2 == np.arange(40) % 2).mean() > 0.9
 
 
 @pytest.mark.parametrize("name", list(ENGINES))
 def test_it_survives_the_disk_bit_for_bit(name, tmp_path):
-    data = world()
+    data = world(name)
     engine = fitted(name, data)
     engine.save(tmp_path / "e")
     assert np.array_equal(scores(ENGINES[name].load(tmp_path / "e"), data), scores(engine, data))
@@ -105,42 +115,43 @@ def test_it_survives_the_disk_bit_for_bit(name, tmp_path):
 
 @pytest.mark.parametrize("name", list(ENGINES))
 def test_the_same_seed_gives_the_same_engine(name):
-    data = world()
+    data = world(name)
     assert np.array_equal(scores(fitted(name, data), data), scores(fitted(name, data), data))
 
 
 @pytest.mark.parametrize("name", list(ENGINES))
 def test_an_untouched_item_is_placed_only_by_engines_that_say_so(name):
-    data = world()
+    data = world(name)
     placed = fitted(name, data).item_vectors(data.items).placed
     assert ENGINES[name].can_place_new_items == (placed is None or bool(placed[20]))
 
 
 @pytest.mark.parametrize("name", list(ENGINES))
 def test_a_stranger_with_a_history_is_served_and_an_unknown_item_does_no_harm(name):
-    data = world()
+    data = world(name)
     engine = fitted(name, data)
     items = data.items.with_ids(["new"])
     request = Request(EntityTable.bare(Vocabulary(np.array([7, 8]))), items, Histories.of([[1, 3, 21, 5], []]))
     users, vectors = engine.user_vectors(request), engine.item_vectors(items)
     assert users.scores(vectors).shape == (2, 22)
     assert users.placed is None or users.placed[0]
-    if name != "popularity":
+    if name not in FOR_ALL:
         assert users.scores(vectors)[0, :20].argmax() % 2 == 1
 
 
 @pytest.mark.parametrize("name", list(ENGINES))
 def test_interactions_outside_train_change_nothing(name):
-    data = world()
-    cut = data.interactions.select(data.interactions.time < 5)
-    item = np.where(data.interactions.time < 5, data.interactions.item, 0)
-    other = Dataset("w", data.users, data.items, Interactions.of(data.interactions.user, item), False)
+    data = world(name)
+    early = data.interactions.time < 5 * _step(name)
+    cut = data.interactions.select(early)
+    item = np.where(early, data.interactions.item, 0)
+    other = Dataset("w", data.users, data.items, Interactions.of(data.interactions.user, item), data.clock)
     assert np.array_equal(scores(fitted(name, data, cut), data, cut), scores(fitted(name, other, cut), other, cut))
 
 
 @pytest.mark.parametrize("name", list(ENGINES))
 def test_a_pretrainer_leaves_a_table_of_the_items_it_saw(name):
-    data = world()
+    data = world(name)
     engine = fitted(name, data)
     if isinstance(engine, Pretrainer):
         table = engine.item_table()

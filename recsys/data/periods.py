@@ -1,0 +1,79 @@
+"""Periods: time cut into stretches of one length, and what is counted in each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+
+DAY = 86_400
+CYCLES = {"day": DAY, "week": 7 * DAY, "year": 31_556_952}
+"""Seconds of what may recur."""
+
+_MONDAY = 4 * DAY
+"""The first Monday after 1970 began, a Thursday."""
+
+
+@dataclass(frozen=True)
+class Periods:
+    """``n`` stretches of ``seconds`` from ``start`` on, one after the other.
+
+    Args:
+        start: seconds since 1970 UTC.
+        seconds: length of one.
+        n: T.
+
+    Example:
+        >>> periods = Periods.up_to(np.array([0, 5, 19]), seconds=10)
+        >>> periods.start, periods.n, periods.of(np.array([0, 9, 10, 19])).tolist()
+        (0, 2, [0, 0, 1, 1])
+    """
+
+    start: int
+    seconds: int
+    n: int
+
+    @classmethod
+    def up_to(cls, times: NDArray[np.integer], seconds: int) -> Periods:
+        """As many as hold all of ``times``; the last one ends with the last of them, so that none is cut short."""
+        end = int(times.max()) + 1
+        n = -(-(end - int(times.min())) // seconds)
+        return cls(end - n * seconds, seconds, n)
+
+    @classmethod
+    def calendar(cls, times: NDArray[np.integer], seconds: int) -> Periods:
+        """As many as hold all of ``times``, counted from a Monday at 0:00 UTC."""
+        first, last = ((int(moment) - _MONDAY) // seconds for moment in (times.min(), times.max()))
+        return cls(_MONDAY + first * seconds, seconds, last - first + 1)
+
+    def of(self, times: NDArray[np.integer]) -> NDArray[np.int64]:
+        """int64, the shape of ``times``: which period each falls in."""
+        found: NDArray[np.int64] = (np.asarray(times, np.int64) - self.start) // self.seconds
+        return found
+
+    def last(self, n: int) -> Periods:
+        """The newest ``n`` of them, or all."""
+        n = min(n, self.n)
+        return Periods(self.start + (self.n - n) * self.seconds, self.seconds, n)
+
+    def counts(self, rows: NDArray[np.integer], times: NDArray[np.integer], n_rows: int) -> sp.csr_array:
+        """float32 [n_rows, T]: events of each row in each period; events outside the periods are left out."""
+        period = self.of(times)
+        inside = (period >= 0) & (period < self.n)
+        places = np.asarray(rows, np.int64)[inside], period[inside]
+        counts = sp.coo_array((np.ones(len(places[0]), np.float32), places), shape=(n_rows, self.n)).tocsr()
+        counts.sum_duplicates()
+        return counts
+
+    def angles(self) -> NDArray[np.float64]:
+        """float64 [T + 1, S]: where the middle of each period, and of the one to come, stands in each season.
+
+        A season is a cycle of `CYCLES` that at least two periods make up and that the periods hold twice: one that was
+        seen once cannot be told from a trend.
+        """
+        cycles = [s for s in CYCLES.values() if 2 * self.seconds <= s and 2 * s <= self.n * self.seconds]
+        middle = self.start + (np.arange(self.n + 1) + 0.5) * self.seconds
+        turns = middle[:, None] / np.array(cycles, np.float64) if cycles else np.zeros((self.n + 1, 0))
+        return 2 * np.pi * (turns - np.floor(turns))
