@@ -1,9 +1,17 @@
-"""The rules under which peers are timed."""
+"""The rules under which peers are timed and compared."""
 
 import json
 import math
 
-from pipelines.benchmarks.peers.protocol import ndcg_at_10, run
+import numpy as np
+import pandas as pd
+
+from pipelines.benchmarks.peers.accuracy import Answer, table, values_of
+from pipelines.benchmarks.peers.protocol import ndcg_at_10, run, write_lists
+from recsys.data.holdout import Holdout
+from recsys.data.interactions import Interactions
+
+NOTHING = Interactions(np.zeros(0, np.int32), np.zeros(0, np.int32), np.zeros(0, np.int64), np.zeros(0, np.float32))
 
 
 def test_ndcg_counts_the_place_of_the_one_wanted_item_and_nothing_after_the_tenth():
@@ -23,3 +31,33 @@ def test_a_peer_stops_when_its_metric_no_longer_rises(capsys):
 def test_a_peer_stops_when_its_time_is_spent(capsys):
     run(epochs=5, seconds=0, patience=9, train=lambda _: None, ask=lambda: 0.5)
     assert len(capsys.readouterr().out.splitlines()) == 1
+
+
+def test_a_peer_keeps_its_lists_whenever_it_is_better_than_before():
+    metrics, kept = iter([0.1, 0.3, 0.2]), []
+    run(3, 60, 9, train=lambda _: None, ask=lambda: next(metrics), keep=lambda: kept.append(1))
+    assert len(kept) == 2
+
+
+def test_lists_of_a_peer_become_a_number_a_test_user(tmp_path):
+    write_lists(tmp_path / "lists.csv", {0: [5, 3], 7: [1], 2: list(range(20))})
+    found = pd.read_csv(tmp_path / "lists.csv")
+    users, targets = np.array([0, 1, 2], np.int32), np.array([3, 4, 12], np.int32)
+    holdout = Holdout(users, NOTHING, Interactions(users, targets, np.zeros(3, np.int64), np.ones(3, np.float32)))
+    values = values_of(found["user_id"].tolist(), found["item_id"].tolist(), holdout, 20)
+    assert values["recall@10"].tolist() == [1, 0, 0]
+    assert values["ndcg@10"].tolist() == [1 / math.log2(3), 0, 0]
+
+
+def test_the_table_tests_ours_against_every_peer_with_one_correction():
+    better, worse = np.full(200, 0.5), np.tile([0.0, 0.5], 100)
+    answers = {
+        "peer": Answer({"recall@10": worse, "ndcg@10": worse}, [{"epoch": 1, "ndcg@10": 0.2, "cpu_seconds": 3}], "cut"),
+        "ours": Answer({"recall@10": better, "ndcg@10": better}),
+    }
+    lines, tests = table(answers, "ours", seed=0)
+    assert [(test["baseline"], test["metric"]) for test in tests] == [("peer", "recall@10"), ("peer", "ndcg@10")]
+    assert all(test["difference"] == 0.25 and test["low"] > 0 for test in tests)
+    assert all(test["p_holm"] == 2 * test["p"] for test in tests)
+    assert "epoch 1 of 1" in lines[2]
+    assert "cut" in lines[2]

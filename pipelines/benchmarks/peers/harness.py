@@ -12,11 +12,12 @@ from typing import Any
 import pandas as pd
 import typer
 
-from pipelines.config import read_run_config
+from pipelines.config import RunConfig, read_run_config
+from recsys.data.dataset import Dataset
 from recsys.data.interactions import Interactions
 from recsys.data.readers import read_dataset
 from recsys.data.sources import resolve
-from recsys.data.split import make_split
+from recsys.data.split import Split, make_split
 
 FOLDER = Path("runs/peers")
 """Environments, exported data, and what the peers leave behind."""
@@ -39,14 +40,26 @@ def environment(peer: str) -> Path:
     return (home / "bin" / "python").absolute()
 
 
-def export(config: Path) -> Path:
-    """A folder with ``train.csv`` and ``validation.csv`` of the run's split, in row numbers."""
+def load(config: Path) -> tuple[RunConfig, Dataset, Split]:
+    """A run, its data and its split."""
     run = read_run_config(config)
     data = read_dataset(resolve(run.data))
-    split = make_split(data, run.split)
+    return run, data, make_split(data, run.split)
+
+
+def export(config: Path) -> Path:
+    """A folder with the run's split in row numbers.
+
+    It has ``train.csv``, ``validation.csv``, and ``asked.csv``, the histories of the test questions.
+    """
+    _, _, split = load(config)
     folder = FOLDER / "data" / config.stem
     folder.mkdir(parents=True, exist_ok=True)
-    parts: dict[str, Interactions] = {"train": split.train, "validation": split.validation.targets}
+    parts: dict[str, Interactions] = {
+        "train": split.train,
+        "validation": split.validation.targets,
+        "asked": split.test.history,
+    }
     for name, part in parts.items():
         columns = {"user_id": part.user, "item_id": part.item, "position": part.time}
         pd.DataFrame(columns).to_csv(folder / f"{name}.csv", index=False)

@@ -1,8 +1,10 @@
 """What the peers' scripts share. They run in the peer's environment, so nothing of this project is imported here.
 
-A script is called with a folder that holds ``train.csv`` and ``validation.csv`` (user_id, item_id, position) and prints
-one JSON line an epoch: seconds and CPU seconds of training so far, NDCG@10 on the validation items (whole catalogue,
-seen items left out), and the highest resident memory.
+A script is called with a folder that holds ``train.csv``, ``validation.csv`` and ``asked.csv`` (user_id, item_id,
+position) and prints one JSON line an epoch: seconds and CPU seconds of training so far, NDCG@10 on the validation items
+(whole catalogue, seen items left out), and the highest resident memory. With ``--lists`` it leaves, as of the epoch
+that was best on validation, the ten items it recommends to each user after the histories of ``asked.csv``; what these
+are compared with, it never sees.
 """
 
 from __future__ import annotations
@@ -17,13 +19,18 @@ from pathlib import Path
 
 
 def arguments() -> argparse.Namespace:
-    """Folder, number of epochs, seconds of training after which no further epoch begins, and patience."""
+    """Folder, number of epochs, seconds of training after which no further epoch begins, patience, and the lists' file.
+
+    ``--cpu-seconds`` is a limit that other work on the machine does not stretch.
+    """
     parser = argparse.ArgumentParser()
     parser.add_argument("folder", type=Path)
     parser.add_argument("--epochs", type=int, default=100)
     parser.add_argument("--seconds", type=float, default=3600)
     parser.add_argument("--patience", type=int, default=5)
+    parser.add_argument("--cpu-seconds", type=float, default=math.inf)
     parser.add_argument("--options", type=json.loads, default={})
+    parser.add_argument("--lists", type=Path)
     return parser.parse_args()
 
 
@@ -36,8 +43,32 @@ def ndcg_at_10(lists: Mapping[int, Sequence[int]], wanted: Mapping[int, int]) ->
     return total / len(wanted)
 
 
-def run(epochs: int, seconds: float, patience: int, train: Callable[[int], None], ask: Callable[[], float]) -> None:
-    """Trains epoch by epoch until the time is spent or the metric has not risen for ``patience`` epochs."""
+def write_lists(path: Path, lists: Mapping[int, Sequence[int]]) -> None:
+    """The first ten of each user, best first, as CSV: user_id, item_id."""
+    lines = [f"{user},{item}\n" for user, items in lists.items() for item in list(items)[:10]]
+    path.write_text("user_id,item_id\n" + "".join(lines))
+
+
+def run(
+    epochs: int,
+    seconds: float,
+    patience: int,
+    train: Callable[[int], None],
+    ask: Callable[[], float],
+    keep: Callable[[], None] = lambda: None,
+    cpu_seconds: float = math.inf,
+) -> None:
+    """Trains epoch by epoch until the time is spent or the metric has not risen for ``patience`` epochs.
+
+    Args:
+        epochs: at most so many.
+        seconds: of training.
+        patience: epochs without a better metric.
+        train: trains one epoch.
+        ask: gives the metric.
+        keep: called after every epoch that is the best so far.
+        cpu_seconds: of training.
+    """
     spent, cpu, best, best_epoch = 0.0, 0.0, -1.0, 0
     for epoch in range(1, epochs + 1):
         start, cpu_start = time.perf_counter(), time.process_time()
@@ -50,5 +81,6 @@ def run(epochs: int, seconds: float, patience: int, train: Callable[[int], None]
         print(json.dumps({"epoch": epoch, **times, "ndcg@10": metric, "peak_memory_mb": round(memory)}), flush=True)
         if metric > best:
             best, best_epoch = metric, epoch
-        if epoch - best_epoch >= patience or spent >= seconds:
+            keep()
+        if epoch - best_epoch >= patience or spent >= seconds or cpu >= cpu_seconds:
             return

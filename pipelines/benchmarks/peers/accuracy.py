@@ -1,0 +1,164 @@
+"""How good an engine of this project is beside the peers: same data, same split, same questions, one run.
+
+``python -m pipelines.benchmarks.peers.accuracy pipelines/configs/movielens-1m.toml`` trains each peer in an environment
+of its own on the run's training interactions, keeps the epoch that is best on validation, and then the run's sequence
+engine. All are asked the test questions, the validation item in the history, the whole catalogue but what was seen.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import pandas as pd
+import typer
+from numpy.typing import NDArray
+
+from pipelines.benchmarks.peers.harness import export, load, peer_lines
+from pipelines.benchmarks.peers.ours import Reporter
+from pipelines.config import check_engine, engine_spec
+from recsys.atomic import write_json
+from recsys.data.split import Holdout
+from recsys.data.vocabulary import MISSING
+from recsys.engine import Engine, Resources
+from recsys.engines import ENGINES
+from recsys.evaluation.evaluate import evaluate, is_relevant, relevant
+from recsys.evaluation.intervals import bootstrap_interval, holm, paired_test
+from recsys.evaluation.metrics import METRICS, parse_metric
+
+Values = dict[str, NDArray[np.float64]]
+MEASURED = ("recall@10", "ndcg@10")
+SCRIPT = ("rectools", "rectools_sasrec.py")
+SETTINGS: dict[str, dict[str, Any]] = {
+    "rectools": {},
+    "gsasrec": {
+        "loss": "gBCE",
+        "n_negatives": 256,
+        "gbce_t": 0.75,
+        "n_factors": 128,
+        "n_heads": 1,
+        "n_blocks": 2,
+        "dropout_rate": 0.5,
+        "session_max_len": 200,
+        "catalogue_logits": True,
+    },
+}
+"""Name -> what the defaults of RecTools' SASRecModel are changed by. Its default loss is the full softmax; gSASRec's
+settings are those of its authors' repository, asash/gSASRec-pytorch, for MovieLens 1M (their output embeddings are
+apart from the input ones, RecTools ties them)."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What one engine came to.
+
+    Args:
+        values: metric -> float64 [U], a number a test user.
+        curve: the peer's line of each epoch; empty for ours.
+        ended: why its training ended.
+    """
+
+    values: Values
+    curve: Sequence[dict[str, Any]] = field(default_factory=list)
+    ended: str = ""
+
+
+def values_of(users: Sequence[int], items: Sequence[int], holdout: Holdout, n_items: int) -> Values:
+    """Each test user's metrics from lists that lie user by user, best first, as a peer writes them.
+
+    Args:
+        users: user rows, one an item.
+        items: item rows.
+        holdout: the test questions; a user without a list has zeros.
+        n_items: size of the catalogue.
+    """
+    places = {int(user): place for place, user in enumerate(holdout.users)}
+    lists = np.full((len(holdout), 10), MISSING, np.int64)
+    filled = np.zeros(len(holdout), np.int64)
+    for user, item in zip(users, items, strict=True):
+        if (place := places.get(int(user))) is not None:
+            lists[place, filled[place]] = item
+            filled[place] += 1
+    asked = relevant(holdout, holdout.users)
+    hits = is_relevant(lists, asked, n_items)
+    parsed = {metric: parse_metric(metric) for metric in MEASURED}
+    return {metric: METRICS[name](hits, asked.lengths, k) for metric, (name, k) in parsed.items()}
+
+
+def ask_peer(name: str, folder: Path, seconds: float, patience: int, holdout: Holdout, n_items: int) -> Answer:
+    """Trains a peer and reads the lists of its best epoch."""
+    lists = (folder / f"{name}.csv").absolute()
+    limits = ["--cpu-seconds", str(seconds), "--seconds", "inf", "--patience", str(patience)]
+    options = ["--options", json.dumps(SETTINGS[name]), "--lists", str(lists)]
+    curve = peer_lines(*SCRIPT, folder, *options, *limits)
+    ended = "stopped by its patience" if curve[-1]["cpu_seconds"] < seconds else f"cut after {seconds:.0f} CPU s"
+    found = pd.read_csv(lists)
+    values = values_of(found["user_id"].tolist(), found["item_id"].tolist(), holdout, n_items)
+    return Answer(values, curve, ended)
+
+
+def table(answers: dict[str, Answer], engine: str, seed: int) -> tuple[list[str], list[dict[str, Any]]]:
+    """The figures as Markdown, and the paired tests of ``engine`` against each peer, Holm's correction over all."""
+    lines = ["| engine | recall@10 | NDCG@10 | training |", "|---|---|---|---|"]
+    for name, answer in answers.items():
+        cells = [bootstrap_interval(answer.values[metric], seed) for metric in MEASURED]
+        text = " | ".join(f"{cell.value:.4f} [{cell.low:.4f}, {cell.high:.4f}]" for cell in cells)
+        lines.append(f"| {name} | {text} | {training(answer)} |")
+    ours, tests = answers[engine].values, []
+    pairs = [(name, metric) for name in answers if name != engine for metric in MEASURED]
+    found = [paired_test(ours[metric], answers[name].values[metric], seed) for name, metric in pairs]
+    for (name, metric), test, corrected in zip(pairs, found, holm([test.p for test in found]), strict=True):
+        tests.append({"engine": engine, "baseline": name, "metric": metric, **asdict(test), "p_holm": corrected})
+        gain = f"{test.difference:+.4f} [{test.low:+.4f}, {test.high:+.4f}]"
+        lines.append(f"{engine} above {name} in {metric}: {gain}, p {corrected:.4f}")
+    return lines, tests
+
+
+def training(answer: Answer) -> str:
+    """The epochs of a peer, the best one, and why it ended."""
+    if not answer.curve:
+        return answer.ended
+    best = max(answer.curve, key=lambda line: line["ndcg@10"])
+    seconds = f"{answer.curve[-1]['cpu_seconds']:.0f} CPU s"
+    return f"epoch {best['epoch']} of {len(answer.curve)}, NDCG@10 {best['ndcg@10']:.4f}, {seconds}, {answer.ended}"
+
+
+def main(
+    config: Annotated[Path, typer.Argument(help="A run on the papers' protocol.")],
+    engine: Annotated[str, typer.Option(help="The engine of the run that is compared.")] = "sequence",
+    peer: Annotated[list[str], typer.Option(help=f"Of {', '.join(SETTINGS)}; all by default.")] = list(SETTINGS),  # noqa: B006
+    seconds: Annotated[float, typer.Option(help="Processor seconds of training after which no epoch begins.")] = 3600,
+    patience: Annotated[int, typer.Option(help="Epochs without a better validation before a peer stops.")] = 5,
+    jobs: Annotated[int, typer.Option(help="Peers that are trained at a time.")] = 1,
+) -> None:
+    """Prints the comparison and leaves it as JSON; exit code 1 when ours is not ahead of every peer, p below .05."""
+    run, data, split = load(config)
+    check_engine(run, "--engine", engine)
+    folder = export(config)
+
+    def ask(name: str) -> Answer:
+        return ask_peer(name, folder, seconds, patience, split.test, data.n_items)
+
+    with ThreadPoolExecutor(jobs) as pool:
+        answers = dict(zip(peer, pool.map(ask, peer), strict=True))
+    spec = engine_spec(engine, run.engines[engine])
+    ours: Engine = ENGINES[spec.kind](spec.config, Resources(run.seed, split.validation))
+    ours.fit(data, split.train, Reporter())
+    result = evaluate(ours, data, split.test, ks=(10,))
+    answers[engine] = Answer({metric: result.values[metric] for metric in MEASURED}, ended="stopped on validation")
+    lines, tests = table(answers, engine, run.seed)
+    print(f"{config.stem}, {len(split.test)} test users, {split.protocol}", *lines, sep="\n")
+    curves = {name: answer.curve for name, answer in answers.items()}
+    write_json(folder / "accuracy.json", {"tests": tests, "curves": curves, "lines": lines})
+    print(f"{folder / 'accuracy.json'} has the curves", file=sys.stderr)
+    raise typer.Exit(0 if all(test["low"] > 0 and test["p_holm"] < 0.05 for test in tests) else 1)
+
+
+if __name__ == "__main__":
+    typer.run(main)
