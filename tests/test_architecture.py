@@ -19,6 +19,7 @@ HOMES = {
     "pyarrow": "recsys/retrieval/parts.py",
     "ray": "recsys/distributed",
     "sentence_transformers": "recsys/content/text",
+    "sklearn": "recsys/evaluation/maps.py",
     "threadpoolctl": "recsys/engines",
     "torch_geometric": "recsys/models/geometric.py",
     "transformers": "recsys/content",
@@ -32,6 +33,7 @@ LATE = [
     "PIL",
     "ray",
     "sentence_transformers",
+    "sklearn",
     "torch_geometric",
     "transformers",
 ]

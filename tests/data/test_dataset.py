@@ -33,6 +33,21 @@ def test_a_dataset_survives_the_disk(world, tmp_path):
     pd.testing.assert_frame_equal(loaded.items.columns, data.items.columns, check_column_type=False)
 
 
+def test_the_busiest_items_keep_their_ids_and_what_was_done_with_them():
+    data = BlockTaste(users=9, items=12, events=4, noise=0.5).dataset()
+    few = data.busiest(5)
+    counts = data.interactions.item_counts(12)
+    kept = {int(data.items.vocabulary.ids[row]) for row in np.argsort(-counts, kind="stable")[:5]}
+    assert set(few.items.vocabulary.ids.tolist()) == kept
+
+    def pairs(world):
+        x = world.interactions
+        return list(zip(x.user.tolist(), world.items.vocabulary.ids[x.item].tolist(), x.time.tolist(), strict=True))
+
+    assert pairs(few) == [pair for pair in pairs(data) if pair[1] in kept]
+    assert data.busiest(100).fingerprint == data.fingerprint
+
+
 def test_another_version_or_a_missing_part_is_refused(tmp_path):
     TINY.dataset().save(tmp_path / "d")
     (tmp_path / "d" / "items.parquet").write_bytes(b"")
