@@ -181,6 +181,7 @@ def similar(
     table: Annotated[
         str | None, typer.Option(help="The table that --text is asked of; default the aligned one.")
     ] = None,
+    images: Annotated[bool, typer.Option("--images", help="Compare --text with the items' images alone.")] = False,
     k: Annotated[int, typer.Option(min=1, help="How many.")] = 10,
     engine: Name = None,
     output: Output = None,
@@ -193,10 +194,12 @@ def similar(
     settings, workspace = _open(config, output, set_)
     if (title is None) == (text is None):
         raise ConfigError("similar wants an item's title, or --text with any text; one of both")
+    if images and text is None:
+        raise ConfigError("similar --images compares a text with images; give it --text")
     if title is not None:
         print(similar_items(settings, workspace, title, k, engine))
     else:
-        print(similar_to_text(settings, workspace, text or "", k, table))
+        print(similar_to_text(settings, workspace, text or "", k, table, images))
 
 
 @app.command()

@@ -56,6 +56,23 @@ class PretrainSection(Config):
     options: dict[str, Any] = Field(default_factory=dict)
 
 
+class EmbeddingQualitySection(Config):
+    """How the report measures each table of ``[pretrain]`` by itself.
+
+    Args:
+        attribute: a tags or categorical column of the items that neighbours should agree in; None takes the first tags
+            column, or else the first categorical one.
+        items: at most so many random items are asked for their neighbours.
+        users: at most so many random users of validation are asked what comes next.
+        k: length of their lists.
+    """
+
+    attribute: str | None = None
+    items: int = Field(2000, ge=1)
+    users: int = Field(2000, ge=1)
+    k: int = Field(20, ge=1)
+
+
 class EvaluateSection(Config):
     """What the report holds.
 
@@ -63,11 +80,13 @@ class EvaluateSection(Config):
         ks: list lengths; engines are compared at the largest up to 10, or else at the smallest.
         seen_filtered: leave out what a user's history holds.
         baseline: the engine that all others are tested against; None takes the first of ``[engines]``.
+        embedding_quality: of the tables of ``[pretrain]``.
     """
 
     ks: tuple[Annotated[int, Field(ge=1)], ...] = Field((1, 5, 10, 20, 50, 100), min_length=1)
     seen_filtered: bool = True
     baseline: str | None = None
+    embedding_quality: EmbeddingQualitySection = EmbeddingQualitySection()
 
 
 class LedgerSection(Config):

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.config import RunConfig
-from pipelines.workspace import ENGINE_CODE, Workspace, code_version, file_digest
+from pipelines.table_quality import quality_table, table_quality
+from pipelines.workspace import ENGINE_CODE, Workspace, code_version, digest, file_digest
 from recsys.atomic import read_json
 from recsys.errors import ArtifactError
 from recsys.evaluation.evaluate import evaluate
@@ -14,7 +15,7 @@ from recsys.evaluation.report import build_report, write_report
 from recsys.registry.bundle import MANIFEST, Bundle
 from recsys.tracking import Tracker
 
-_CODE = (*ENGINE_CODE, "recsys/evaluation", "pipelines/evaluate.py")
+_CODE = (*ENGINE_CODE, "recsys/evaluation", "pipelines/evaluate.py", "pipelines/table_quality.py")
 
 
 def run(config: RunConfig, workspace: Workspace, tracker: Tracker) -> None:
@@ -25,6 +26,8 @@ def run(config: RunConfig, workspace: Workspace, tracker: Tracker) -> None:
         "baseline": config.baseline,
         "split": split.fingerprint,
         "bundles": {name: bundle_digest(workspace.bundle(name)) for name in config.engines},
+        "tables": {name: _table_digest(workspace.table(name)) for name in config.pretrain},
+        "pretrain": {name: section.model_dump(mode="json") for name, section in config.pretrain.items()},
         "seed": config.seed,
         "code": code_version(*_CODE),
     }
@@ -39,6 +42,9 @@ def run(config: RunConfig, workspace: Workspace, tracker: Tracker) -> None:
             engine, data, split.test, ks=config.evaluate.ks, seen_filtered=config.evaluate.seen_filtered
         )
         tracker.say(f"evaluate/{name}: {len(split.test)} users")
+    tables = table_quality(config, workspace, data, split)
+    if tables:
+        tracker.say(f"evaluate/tables: each by itself, on validation\n{quality_table(tables)}")
     training = {name: read_json(workspace.training(name)) for name in config.engines}
     report = build_report(
         {"name": data.name, "fingerprint": data.fingerprint},
@@ -50,6 +56,7 @@ def run(config: RunConfig, workspace: Workspace, tracker: Tracker) -> None:
         n_items=data.n_items,
         curves={name: record["curve"] for name, record in training.items()},
         costs={name: _cost(record) for name, record in training.items()},
+        embeddings=tables,
         settings={"run": config.name, "seed": config.seed, "engines": config.engines},
     )
     write_report(report, workspace.directory)
@@ -67,6 +74,10 @@ def bundle_digest(bundle: Path) -> str:
     if not (bundle / MANIFEST).is_file():
         raise ArtifactError(f"{bundle} holds no bundle; train one, or name a folder that has one")
     return file_digest(bundle / MANIFEST)
+
+
+def _table_digest(table: Path) -> str:
+    return digest([file_digest(table / part) for part in ("ids.parquet", "vectors.safetensors", "provenance.json")])
 
 
 def _cost(record: dict[str, Any]) -> dict[str, float]:

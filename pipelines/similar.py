@@ -15,7 +15,8 @@ from pipelines.pretrain import embedder_of, model_folder
 from pipelines.titles import titles
 from pipelines.workspace import Workspace
 from recsys.choices import nearest
-from recsys.content import Learner
+from recsys.content import Embedder, Learner
+from recsys.content.aligned import Aligned
 from recsys.data.entities import EntityTable
 from recsys.data.schema import Kind
 from recsys.data.vocabulary import Vocabulary
@@ -47,13 +48,23 @@ def similar_items(config: RunConfig, workspace: Workspace, title: str, k: int, e
     return "\n".join(lines + [f"{similarity[other]:8.3f}  {shown[other]}" for other in best])
 
 
-def similar_to_text(config: RunConfig, workspace: Workspace, text: str, k: int, table: str | None) -> str:
+def similar_to_text(
+    config: RunConfig, workspace: Workspace, text: str, k: int, table: str | None, images: bool = False
+) -> str:
     """The ``k`` items nearest to a free text in a table made from content, one a line.
 
     The text goes through the same embedder as the items; in an ``aligned`` table it finds items by their images too.
 
+    Args:
+        config: the run.
+        workspace: where its tables are.
+        text: anything.
+        k: how many.
+        table: which one is asked; None takes the aligned one, else one of sentences, else the first made from content.
+        images: compares with the items' images alone, so that what is written about them does not count.
+
     Raises:
-        ConfigError: no table of the run is made from texts.
+        ConfigError: no table of the run is made from texts, or with ``images``, it is not aligned.
         DataError: the embedder finds nothing in the text, such as words it knows.
     """
     name = table or _text_table(config)
@@ -69,13 +80,23 @@ def similar_to_text(config: RunConfig, workspace: Workspace, text: str, k: int, 
     query = next((vectors[0] for vectors in asked if len(vectors)), None)
     if query is None:
         raise DataError(f"the embedder of {name!r} finds nothing in the text {text!r}")
+    if images:
+        found = _image_side(embedder, name, items)
     length = np.linalg.norm(found.vectors, axis=1) * np.linalg.norm(query)
     similarity = found.vectors @ query / np.maximum(length, 1e-12)
     best = np.argsort(-similarity, kind="stable")[:k]
     shown = titles(items)
     rows = items.vocabulary.rows(found.vocabulary.ids)
-    lines = [f"nearest to the text by {name}:"]
+    lines = [f"nearest to the text by {'the images of ' * images}{name}:"]
     return "\n".join(lines + [f"{similarity[place]:8.3f}  {shown[rows[place]]}" for place in best])
+
+
+def _image_side(embedder: Embedder, name: str, items: EntityTable) -> EmbeddingTable:
+    if not isinstance(embedder, Aligned):
+        raise ConfigError(
+            f"--images needs a table in which texts and images are aligned; {name!r} is {embedder.kind!r}"
+        )
+    return embedder.one_side(items, Kind.IMAGE)
 
 
 def _text_table(config: RunConfig) -> str:

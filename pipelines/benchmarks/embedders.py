@@ -47,7 +47,7 @@ def about(workspace: Workspace, name: str) -> list[str]:
     measured = (found.agreement, found.alignment, found.uniformity)
     return [
         str(table.dim),
-        *(f"{value:.3f}" for value in measured),
+        *("" if value is None else f"{value:.3f}" for value in measured),
         f"{spent['seconds']:.0f}",
         f"{spent['peak_memory_mb']:.0f}",
     ]

@@ -4,7 +4,7 @@ An embedder is built as ``EMBEDDERS[kind](config, materials)``; see `recsys.cont
 """
 
 from recsys.choices import Choices
-from recsys.content.embedder import Embedder, Learner, Materials
+from recsys.content.embedder import Embedder, KnowsWords, Learner, Materials
 
 EMBEDDERS: Choices[type[Embedder]] = Choices(
     "embedder",
@@ -31,4 +31,4 @@ EMBEDDERS: Choices[type[Embedder]] = Choices(
     },
 )
 
-__all__ = ["EMBEDDERS", "Embedder", "Learner", "Materials"]
+__all__ = ["EMBEDDERS", "Embedder", "KnowsWords", "Learner", "Materials"]

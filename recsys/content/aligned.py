@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 from torch import Tensor, nn
 
+from recsys.atomic import read_json, write_json
 from recsys.config import Config
 from recsys.content.contrastive import multiple_negatives
 from recsys.content.embedder import Embedder, Learner, Materials, short_digest
@@ -23,6 +24,7 @@ from recsys.data.entities import EntityTable
 from recsys.data.schema import Kind
 from recsys.embeddings import EmbeddingTable
 from recsys.errors import ConfigError
+from recsys.seeding import stream
 from recsys.training.loop import LoopOptions
 
 
@@ -37,6 +39,8 @@ class AlignedConfig(Config):
         dropout: share of components dropped in training.
         temperature: divides the cosines.
         batch_size: items a batch.
+        held_out: share of the items with both sides that the alignment does not learn from, and that measure it: how
+            often an item's text finds its own image among all images.
         training: the loop.
     """
 
@@ -47,6 +51,7 @@ class AlignedConfig(Config):
     dropout: float = Field(0.3, ge=0, lt=1)
     temperature: float = Field(0.1, gt=0)
     batch_size: int = Field(256, ge=2)
+    held_out: float = Field(0.1, ge=0, lt=1)
     training: LoopOptions = LoopOptions(epochs=30, learning_rate=1e-3, weight_decay=0.1)
 
 
@@ -69,6 +74,7 @@ class Aligned:
             Kind.IMAGE: self.config.image.build(materials),
         }
         self.heads: nn.ModuleDict | None = None
+        self.measured: dict[str, float] = {}
 
     @property
     def fingerprint(self) -> str:
@@ -81,9 +87,18 @@ class Aligned:
                 side.fit(table)
         found = {kind: side.embed(table).align(table.vocabulary) for kind, side in self.sides.items()}
         both = np.flatnonzero(found[Kind.TEXT][1] & found[Kind.IMAGE][1])
-        if len(both) < 2:
+        own = held_out(len(both), self.config.held_out, self.materials.seed)
+        learnt = np.delete(np.arange(len(both)), own)
+        if len(learnt) < 2:
             raise ConfigError("no two rows have both a text and an image; there is nothing to align")
         frozen = {kind: torch.from_numpy(vectors[both]) for kind, (vectors, _) in found.items()}
+        self.heads = self._learnt({kind: vectors[learnt] for kind, vectors in frozen.items()})
+        text, image = (self._through(kind, vectors) for kind, vectors in frozen.items())
+        self.measured = text_finds_image(text[own], image, own) if len(own) else {}
+
+    def _learnt(self, frozen: dict[Kind, Tensor]) -> nn.ModuleDict:
+        """Heads that bring the texts and images [n, ...] of the same n rows together."""
+        n = len(frozen[Kind.TEXT])
         torch.manual_seed(self.materials.seed)
         heads = self._heads({kind: vectors.shape[1] for kind, vectors in frozen.items()})
         with torch.no_grad():
@@ -101,9 +116,9 @@ class Aligned:
             )
             return multiple_negatives(left, right, rows.to(device), rows.to(device), self.config.temperature)
 
-        size = min(self.config.batch_size, len(both))
-        train_rows(RowTask(heads, len(both), size, loss), self.config.training, self.materials)
-        self.heads = heads
+        task = RowTask(heads, n, min(self.config.batch_size, n), loss)
+        train_rows(task, self.config.training, self.materials)
+        return heads
 
     def embed(self, table: EntityTable) -> EmbeddingTable:
         total = np.zeros((len(table), self.config.dim), np.float32)
@@ -113,6 +128,8 @@ class Aligned:
             total += vectors
             present |= there
             facts[str(kind)] = provenance
+        if self.measured:
+            facts["held_out"] = self.measured
         length = np.maximum(np.linalg.norm(total[present], axis=1, keepdims=True), 1e-12)
         return content_table(self, self.materials, table, present, total[present] / length, facts)
 
@@ -130,6 +147,7 @@ class Aligned:
     def save(self, directory: Path) -> None:
         assert self.heads is not None, "fit comes before save"
         save_module(self.heads, directory / "heads.safetensors")
+        write_json(directory / "measured.json", self.measured)
         for kind, side in self.sides.items():
             if isinstance(side, Learner):
                 side.save(directory / str(kind))
@@ -139,6 +157,7 @@ class Aligned:
         self.heads = self._heads({kind: weights[f"{kind}.linear.weight"].shape[1] for kind in self.sides})
         self.heads.load_state_dict(weights)
         self.heads.eval()
+        self.measured = read_json(directory / "measured.json")
         for kind, side in self.sides.items():
             if isinstance(side, Learner):
                 side.restore(directory / str(kind))
@@ -148,11 +167,16 @@ class Aligned:
         return nn.ModuleDict({str(kind): Head(width, *shape) for kind, width in widths.items()})
 
     @torch.inference_mode()
+    def _through(self, kind: Kind, vectors: Tensor) -> NDArray[np.float32]:
+        """Unit vectors [n, D] of the frozen ones of one side."""
+        assert self.heads is not None, "fit or restore comes before embed"
+        made: NDArray[np.float32] = nn.functional.normalize(self.heads[kind](vectors), dim=1).numpy()
+        return made
+
     def _projected(
         self, table: EntityTable
     ) -> list[tuple[Kind, NDArray[np.float32], NDArray[np.bool_], dict[str, Any]]]:
         """Of each side ``table`` has: unit vectors [n, D], zero where absent, which are there, and how."""
-        assert self.heads is not None, "fit or restore comes before embed"
         result = []
         for kind, side in self.sides.items():
             if not _reads(table, self.config.text if kind is Kind.TEXT else self.config.image, kind):
@@ -161,10 +185,31 @@ class Aligned:
             aligned, present = below.align(table.vocabulary)
             vectors = np.zeros((len(table), self.config.dim), np.float32)
             if present.any():
-                made = nn.functional.normalize(self.heads[kind](torch.from_numpy(aligned[present])), dim=1)
-                vectors[present] = made.numpy()
+                vectors[present] = self._through(kind, torch.from_numpy(aligned[present]))
             result.append((kind, vectors, present, dict(below.provenance)))
         return result
+
+
+def held_out(n: int, share: float, seed: int) -> NDArray[np.int64]:
+    """Which of ``n`` pairs are not learnt from, in ascending order."""
+    mixed = stream(seed, "aligned", "held out").permutation(n)
+    return np.sort(mixed[: int(share * n)])
+
+
+def text_finds_image(
+    texts: NDArray[np.float32], images: NDArray[np.float32], own: NDArray[np.int64]
+) -> dict[str, float]:
+    """Recall@1 and @10 of n texts among m images by cosine; a tie counts against the text.
+
+    Args:
+        texts: [n, D], unit vectors.
+        images: [m, D], unit vectors.
+        own: [n], which of the images is the text's.
+    """
+    cosine = texts @ images.T
+    rank = (cosine >= cosine[np.arange(len(texts)), own][:, None]).sum(1)
+    found = {f"recall@{k}": float((rank <= k).mean()) for k in (1, 10)}
+    return {**found, "items": len(texts), "candidates": len(images)}
 
 
 def _reads(table: EntityTable, source: Source, kind: Kind) -> bool:

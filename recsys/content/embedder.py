@@ -75,3 +75,12 @@ class Learner(Protocol):
     def restore(self, directory: Path) -> None:
         """Takes back what `save` kept."""
         ...
+
+
+@runtime_checkable
+class KnowsWords(Protocol):
+    """An embedder whose texts are made of word vectors."""
+
+    def word_vectors(self) -> EmbeddingTable:
+        """A vector a known word, after `Learner.fit` or `Learner.restore`."""
+        ...

@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from html import escape
 from typing import Any
 
-from recsys.evaluation import plots
+from recsys.evaluation import html_embeddings, plots
+from recsys.evaluation.html_table import interval, table
 
 _STYLE = """
 body{font:15px/1.5 system-ui,sans-serif;max-width:1100px;margin:2rem auto;padding:0 1rem;color:#1d2433}
-h1{font-size:1.6rem;margin-bottom:.2rem}h2{font-size:1.15rem;margin-top:2rem}
+h1{font-size:1.6rem;margin-bottom:.2rem}h2{font-size:1.15rem;margin-top:2rem}h3{font-size:1rem;margin:1.6rem 0 .2rem}
 table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums}
 th,td{padding:.35rem .6rem;text-align:right;border-bottom:1px solid #e3e7ef}
 th:first-child,td:first-child{text-align:left}small{color:#67718a}
@@ -38,6 +39,8 @@ def render(content: Mapping[str, Any]) -> str:
     ]
     drawn = plots.curves(content)
     parts += ["<h2>Training</h2>", drawn] if drawn else []
+    tables = content.get("embeddings", {})
+    parts += ["<h2>The tables by themselves</h2>", *html_embeddings.sections(tables)] if tables else []
     return "\n".join([*parts, "</html>\n"])
 
 
@@ -61,16 +64,11 @@ def _results(content: Mapping[str, Any]) -> str:
     best = {m: max(engine[m]["value"] for engine in engines.values()) for m in metrics}
     rows = []
     for name, engine in engines.items():
-        cells = [_cell(engine[m], engine[m]["value"] == best[m]) for m in metrics]
+        cells = [interval(engine[m], engine[m]["value"] == best[m]) for m in metrics]
         seconds = f"{engine['fit_seconds']:.1f}" if "fit_seconds" in engine else ""
         memory = f"{engine['peak_memory_mb']:.0f}" if "peak_memory_mb" in engine else ""
         rows.append([escape(name), *cells, seconds, memory, str(engine["unanswered_users"])])
-    return _table(["engine", *metrics, "fit, s", "memory, MB", "unanswered"], rows)
-
-
-def _cell(interval: Mapping[str, float], best: bool) -> str:
-    value = f"<span class='best'>{interval['value']:.4f}</span>" if best else f"{interval['value']:.4f}"
-    return f"{value}<br><small>{interval['low']:.4f} to {interval['high']:.4f}</small>"
+    return table(["engine", *metrics, "fit, s", "memory, MB", "unanswered"], rows)
 
 
 def _comparisons(content: Mapping[str, Any]) -> str:
@@ -92,10 +90,4 @@ def _catalogue(content: Mapping[str, Any]) -> str:
     rows = [
         [escape(engine), *(f"{values[name]:.3f}" for name in names)] for engine, values in content["catalogue"].items()
     ]
-    return _table(["engine, first 10", *(name.replace("_", " ") for name in names)], rows)
-
-
-def _table(head: list[str], rows: list[list[str]]) -> str:
-    top = "".join(f"<th>{cell}</th>" for cell in head)
-    body = "".join(f"<tr>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>" for row in rows)
-    return f"<table><tr>{top}</tr>{body}</table>"
+    return table(["engine, first 10", *(name.replace("_", " ") for name in names)], rows)

@@ -97,6 +97,7 @@ def build_report(
     n_items: int,
     curves: Mapping[str, list[dict[str, float]]] | None = None,
     costs: Mapping[str, Mapping[str, float]] | None = None,
+    embeddings: Mapping[str, Mapping[str, Any]] | None = None,
     settings: Mapping[str, Any] | None = None,
 ) -> Report:
     """The report of several engines on the same questions.
@@ -111,6 +112,7 @@ def build_report(
         n_items: size of the catalogue.
         curves: engine -> points of its training.
         costs: engine -> ``fit_seconds`` and ``peak_memory_mb``.
+        embeddings: pretrained table -> what it is worth by itself.
         settings: anything else that made the numbers.
     """
     costs = costs or {}
@@ -145,6 +147,7 @@ def build_report(
         },
         "slices": {name: _slices(result, counts) for name, result in results.items()},
         "curves": dict(curves or {}),
+        "embeddings": dict(embeddings or {}),
         "settings": dict(settings or {}),
     }
     first = next(iter(results.values()))

@@ -9,8 +9,9 @@ import pytest
 from PIL import Image
 
 from recsys.config import parse
-from recsys.content import EMBEDDERS, Learner, Materials
+from recsys.content import EMBEDDERS, KnowsWords, Learner, Materials
 from recsys.content.cache import ContentCache
+from recsys.content.text.words import words
 from recsys.data.entities import EntityTable
 from recsys.data.interactions import Interactions
 from recsys.data.schema import Schema
@@ -198,6 +199,20 @@ def test_what_was_learnt_survives_the_disk(make, tmp_path):
     again = make(fit=False)
     again.restore(tmp_path / "model")
     np.testing.assert_array_equal(again.embed(items).vectors, embedder.embed(items).vectors)
+
+
+def test_an_embedder_of_words_has_a_vector_of_each(make, tmp_path):
+    embedder = make()
+    if not isinstance(embedder, KnowsWords):
+        pytest.skip("no words of its own")
+    embedder.save(tmp_path / "model")
+    again = make(fit=False)
+    again.restore(tmp_path / "model")
+    found = again.word_vectors()
+    assert set(found.vocabulary.ids) == {
+        word for title in world(tmp_path).columns["title"].dropna() for word in words(title)
+    }
+    np.testing.assert_array_equal(found.vectors, embedder.word_vectors().vectors)
 
 
 def test_learns_says_whether_it_is_a_learner(kind, make):

@@ -1,13 +1,17 @@
 """Tables made from content, inside a run."""
 
+import numpy as np
 import pytest
 
 from pipelines.config import read_run_config
 from pipelines.ledger import run as weigh
 from pipelines.similar import similar_to_text
 from pipelines.stages import run_stages
+from pipelines.table_quality import continuations, quality_table, table_quality
 from pipelines.workspace import Workspace
 from recsys.atomic import read_json
+from recsys.data.interactions import Interactions
+from recsys.data.split import Holdout
 from recsys.errors import ConfigError
 from recsys.tracking import SilentTracker
 from tests.pipelines.world import N_ITEMS, write_world
@@ -59,6 +63,9 @@ def test_tables_made_from_content_reach_the_engines_and_are_reused(config, tmp_p
     tables = workspace.load_tables(["text", "tuned"])
     assert (len(tables["text"].vocabulary), tables["text"].dim, tables["tuned"].dim) == (N_ITEMS, 8, 4)
     assert set(read_json(workspace.report)["engines"]) >= {"knn", "towers"}
+    assert list(read_json(workspace.report)["embeddings"]) == ["text", "tuned"]
+    assert "The tables by themselves" in workspace.report.with_suffix(".html").read_text(encoding="utf-8")
+    assert any("evaluate/tables" in line and "recall@20" in line for line in listener.lines)
     again = Listener()
     run_stages(settings, workspace, again, "evaluate")
     assert {"pretrain/text: reused, nothing changed", "pretrain/tuned: reused, nothing changed"} <= set(again.lines)
@@ -79,7 +86,7 @@ def test_a_section_that_makes_no_sense_is_named(config, change, message):
 
 def test_an_engine_without_item_embeddings_is_told_which_ones_have_some(config, tmp_path):
     changed = read_run_config(config, ["pretrain.table.engine=ease"])
-    with pytest.raises(ConfigError, match=r"'ease' leaves no item embeddings; these do: als, bpr, .*sequence"):
+    with pytest.raises(ConfigError, match=r"'ease' leaves no item embeddings; these do: .*als, bpr, .*sequence"):
         run_stages(changed, Workspace(tmp_path / "refused"), SilentTracker(), "pretrain")
 
 
@@ -91,6 +98,35 @@ def test_a_text_finds_the_item_that_says_so(config, tmp_path):
         assert best.split()[-1] == "7"
     with pytest.raises(ConfigError, match="did you mean 'text'"):
         similar_to_text(settings, workspace, "film 7", 3, "txt")
+
+
+def test_each_table_is_measured_by_itself(config, tmp_path):
+    words = '[pretrain.words]\nembedder = "word2vec"\ncolumns = ["title"]\noptions = {dim = 4, epochs = 1}\n'
+    config.write_text(config.read_text(encoding="utf-8") + words, encoding="utf-8")
+    settings, workspace = read_run_config(config), Workspace(tmp_path / "out")
+    run_stages(settings, workspace, SilentTracker(), "pretrain")
+    found = table_quality(settings, workspace, workspace.load_dataset(), workspace.load_split())
+    assert list(found) == ["text", "tuned", "words"]
+    assert (found["text"]["items"], found["text"]["dim"], found["text"]["attribute"]) == (N_ITEMS, 8, None)
+    assert found["text"]["agreement"] is None  # no two items have a tag in common
+    assert 0 <= found["tuned"]["next_item"]["low"] <= found["tuned"]["next_item"]["high"] <= 1
+    assert "words" not in found["text"]
+    assert found["words"]["words"]["words"] == 1  # "film"
+    assert quality_table(found).splitlines()[1].split()[:6] == ["text", "12", "8", "-", "-", "-"]
+
+
+def test_what_came_next_in_validation_follows_the_last_of_the_history():
+    history = Interactions.of(np.array([0, 0, 1, 2]), np.array([3, 4, 5, 6]), np.array([1, 2, 1, 1]))
+    targets = Interactions.of(np.array([0, 2, 2]), np.array([7, 8, 9]), np.array([0, 0, 1]))
+    events = continuations(Holdout(np.array([0, 2], np.int32), history, targets))
+    assert (events.user.tolist(), events.item.tolist()) == ([0, 0, 2, 2, 2], [4, 7, 6, 8, 9])
+
+
+def test_only_an_aligned_table_can_be_asked_by_its_images(config, tmp_path):
+    settings, workspace = read_run_config(config), Workspace(tmp_path / "out")
+    run_stages(settings, workspace, SilentTracker(), "pretrain")
+    with pytest.raises(ConfigError, match="'text' is 'hashing'"):
+        similar_to_text(settings, workspace, "film 7", 3, "text", images=True)
 
 
 def test_the_ledger_shares_out_what_the_towers_have_above_nothing(config, tmp_path):

@@ -115,6 +115,11 @@ class Dan:
         facts = {"words": len(self.vocabulary)}
         return content_table(self, self.materials, table, present_rows(texts), vectors, facts)
 
+    def word_vectors(self) -> EmbeddingTable:
+        assert self.network is not None, "fit or restore comes before word_vectors"
+        vectors = self.network.words.weight.detach().numpy()[1:]
+        return EmbeddingTable(self.vocabulary, vectors, {"embedder": self.kind})
+
     def save(self, directory: Path) -> None:
         assert self.network is not None, "fit comes before save"
         directory.mkdir(parents=True, exist_ok=True)

@@ -170,6 +170,10 @@ class WordEmbedder:
         facts = {"words": len(self.vectors.vocabulary)}
         return content_table(self, self.materials, table, present, found.astype(np.float32), facts)
 
+    def word_vectors(self) -> EmbeddingTable:
+        assert self.vectors is not None, "fit or restore comes before word_vectors"
+        return EmbeddingTable(self.vectors.vocabulary, self.vectors.vectors, {"embedder": self.kind})
+
     def save(self, directory: Path) -> None:
         assert self.vectors is not None, "fit comes before save"
         directory.mkdir(parents=True, exist_ok=True)

@@ -1,0 +1,168 @@
+"""How good word vectors are, by tests that the catalogue itself gives: its texts, and the tags beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+from scipy.stats import spearmanr
+
+from recsys.embeddings import EmbeddingTable
+from recsys.seeding import stream
+
+Pairs = NDArray[np.int64]
+"""int64 [n, 2], rows of two words that stand in the same relation in every row."""
+
+
+@dataclass(frozen=True)
+class WordTest:
+    """One test.
+
+    Args:
+        value: what the words come to.
+        chance: what random vectors come to.
+        questions: how many were asked.
+    """
+
+    value: float
+    chance: float
+    questions: int
+
+
+@dataclass(frozen=True)
+class WordQuality:
+    """What `word_quality` measures; None where the catalogue gives no question.
+
+    Args:
+        words: how many of the table's words stand in enough texts to be asked about.
+        similarity: Spearman's rho between the cosine of two words and how alike the tags are of the items whose texts
+            hold them; two words that ever stand in one text are not asked.
+        plurals: accuracy of "film is to films as war is to ...", among all words that are asked about.
+        tags: accuracy of "wedding is to romance as alien is to ...", among the names of the tags.
+    """
+
+    words: int
+    similarity: WordTest | None
+    plurals: WordTest | None
+    tags: WordTest | None
+
+
+def word_quality(
+    words: EmbeddingTable,
+    texts: Sequence[Sequence[str]],
+    tags: Sequence[Sequence[str]],
+    seed: int = 0,
+    min_texts: int = 5,
+    sample: int = 2000,
+) -> WordQuality:
+    r"""Similarity and analogy tests made from a catalogue.
+
+    What a word says of the tags is its row of positive pointwise mutual information (Church & Hanks, 1990),
+    :math:`\max(0, \log \frac{n_{wt} n}{n_w n_t})` over the items; words are alike as these rows' cosine. An analogy
+    a : b :: c : d is answered by the word nearest to b - a + c of unit vectors, the three left out (3CosAdd;
+    Mikolov et al., 2013). Where the texts hold the tags' names, the words have seen them.
+
+    Args:
+        words: a vector a word.
+        texts: [I] the words of each item's text.
+        tags: [I] what each item carries.
+        seed: draws the questions.
+        min_texts: a word is asked about when it stands in so many texts; by its tags, also in at most a tenth of them.
+        sample: at most so many questions of each kind of analogy, and a quarter as many words compared, the most
+            frequent ones.
+    """
+    held = _held(texts, {str(word): row for row, word in enumerate(words.vocabulary.ids)})
+    known = np.flatnonzero(_counts(held) >= min_texts)
+    names = [str(word) for word in words.vocabulary.ids[known]]
+    unit = words.vectors[known] / np.maximum(np.linalg.norm(words.vectors[known], axis=1, keepdims=True), 1e-12)
+    held = held[:, known]
+    of_tag = {tag: place for place, tag in enumerate(sorted({tag for own in tags for tag in own}))}
+    information = _information(held, _held(tags, of_tag))
+    place = {name: row for row, name in enumerate(names)}
+    named = [(place[tag.lower()], column) for tag, column in of_tag.items() if tag.lower() in place]
+    telling = (_counts(held) <= len(texts) / 10) & ~np.isin(np.arange(len(names)), [row for row, _ in named])
+    return WordQuality(
+        len(names),
+        _similarity(unit, held, information, telling, sample // 4),
+        _analogies(unit, _plurals(place), np.arange(len(names)), seed, sample),
+        _analogies(unit, _telling(information, telling, named), np.array([row for row, _ in named]), seed, sample),
+    )
+
+
+def _held(rows: Sequence[Sequence[str]], columns: Mapping[str, int]) -> sp.csr_array:
+    """float64 [n, columns], 1 where a row holds what a column is called."""
+    pairs = sorted({(row, columns[name]) for row, own in enumerate(rows) for name in own if name in columns})
+    row, column = np.array(pairs, np.int64).reshape(-1, 2).T
+    return sp.csr_array((np.ones(len(row)), (row, column)), shape=(len(rows), len(columns)))
+
+
+def _counts(held: sp.csr_array) -> NDArray[np.float64]:
+    return np.asarray(held.sum(0)).ravel()
+
+
+def _information(held: sp.csr_array, told: sp.csr_array) -> NDArray[np.float64]:
+    """float64 [W, T]: positive pointwise mutual information of words and tags over the items."""
+    both = (held.T @ told).toarray()
+    expected = np.outer(_counts(held), _counts(told)) / max(held.shape[0], 1)
+    lift = both / np.maximum(expected, 1e-12)
+    return np.asarray(np.log(np.maximum(lift, 1)))
+
+
+def _similarity(
+    unit: NDArray[np.float32],
+    held: sp.csr_array,
+    information: NDArray[np.float64],
+    telling: NDArray[np.bool_],
+    most: int,
+) -> WordTest | None:
+    able = np.flatnonzero(telling & information.any(1))
+    able = able[np.argsort(-_counts(held)[able], kind="stable")[:most]]
+    together = (held[:, able].T @ held[:, able]).toarray() > 0
+    left, right = np.nonzero(np.triu(~together, 1))
+    if len(left) < 10:
+        return None
+    rows = information[able] / np.linalg.norm(information[able], axis=1, keepdims=True)
+    alike = (rows @ rows.T)[left, right]
+    cosine = (unit[able] @ unit[able].T)[left, right]
+    if np.ptp(alike) == 0 or np.ptp(cosine) == 0:
+        return None
+    return WordTest(float(spearmanr(cosine, alike).statistic), 0.0, len(left))
+
+
+def _plurals(place: Mapping[str, int]) -> Pairs:
+    """A word of four letters or more and the same with an s."""
+    pairs = [(row, place[f"{name}s"]) for name, row in place.items() if len(name) > 3 and f"{name}s" in place]
+    return np.array(pairs, np.int64).reshape(-1, 2)
+
+
+def _telling(
+    information: NDArray[np.float64], telling: NDArray[np.bool_], named: Sequence[tuple[int, int]], each: int = 5
+) -> Pairs:
+    """Of each tag whose name is a word, the words that say most of it, and the name."""
+    pairs = []
+    for name, column in named:
+        said = np.where(telling & (information.argmax(1) == column), information[:, column], 0)
+        pairs += [(row, name) for row in np.argsort(-said, kind="stable")[:each].tolist() if said[row] > 0]
+    return np.array(pairs, np.int64).reshape(-1, 2)
+
+
+def _analogies(
+    unit: NDArray[np.float32], pairs: Pairs, answers: NDArray[np.int64], seed: int, most: int
+) -> WordTest | None:
+    """The accuracy of a : b :: c : d over pairs (a, b), (c, d) with distinct b and d, d among ``answers``."""
+    first, second = np.nonzero(pairs[:, 1][:, None] != pairs[:, 1][None, :])
+    if not len(first):
+        return None
+    if len(first) > most:
+        drawn = stream(seed, "analogies").choice(len(first), most, replace=False)
+        first, second = first[drawn], second[drawn]
+    (a, b), (c, d) = pairs[first].T, pairs[second].T
+    scores = (unit[b] - unit[a] + unit[c]) @ unit[answers].T
+    for given in (a, b, c):
+        scores[given[:, None] == answers] = -np.inf
+    right = answers[scores.argmax(1)] == d
+    open_to = np.isfinite(scores).sum(1)
+    return WordTest(float(right.mean()), float((1 / open_to).mean()), len(d))
