@@ -90,7 +90,7 @@ class EvaluateSection(Config):
 
 
 class LedgerSection(Config):
-    """What `recsys ledger` takes apart.
+    """What `recsys ledger`, and the report, take apart.
 
     Args:
         engine: a two-tower engine of ``[engines]``.
@@ -148,7 +148,7 @@ class RunConfig(Config):
         engines: options by name; ``kind`` says which engine when the name does not.
         finetune: options of the parent's engine that change when it is fine-tuned.
         evaluate: the report.
-        ledger: the engine whose modalities `recsys ledger` weighs.
+        ledger: the engine whose modalities `recsys ledger` and the report weigh; None weighs none.
         promote: the gate; None promotes nothing.
         recommend: the batch; None recommends nothing.
     """
@@ -261,6 +261,9 @@ def read_run_config(path: Path, overrides: Iterable[str] = ()) -> RunConfig:
     for name, section in config.pretrain.items():
         pretrain_spec(name, section)
     check_engine(config, "evaluate.baseline", config.baseline)
+    if config.ledger is not None:
+        check_engine(config, "ledger.engine", config.ledger.engine)
+        parse_metric(config.ledger.metric)
     if config.promote is not None:
         check_engine(config, "promote.engine", config.promote.engine)
         _check_gate(config, config.promote.gate)

@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from pipelines.config import RunConfig
+from pipelines.ledger import measure
 from pipelines.table_quality import quality_table, table_quality
 from pipelines.workspace import ENGINE_CODE, Workspace, code_version, digest, file_digest
 from recsys.atomic import read_json
+from recsys.data.dataset import Dataset
+from recsys.data.split import Split
 from recsys.errors import ArtifactError
 from recsys.evaluation.evaluate import evaluate
+from recsys.evaluation.ledger import ledger_table
 from recsys.evaluation.report import build_report, write_report
 from recsys.registry.bundle import MANIFEST, Bundle
 from recsys.tracking import Tracker
 
-_CODE = (*ENGINE_CODE, "recsys/evaluation", "pipelines/evaluate.py", "pipelines/table_quality.py")
+_CODE = (
+    *ENGINE_CODE,
+    "recsys/evaluation",
+    "pipelines/evaluate.py",
+    "pipelines/ledger.py",
+    "pipelines/table_quality.py",
+)
 
 
 def run(config: RunConfig, workspace: Workspace, tracker: Tracker) -> None:
@@ -29,6 +40,7 @@ def run(config: RunConfig, workspace: Workspace, tracker: Tracker) -> None:
         "tables": {name: _table_digest(workspace.table(name)) for name in config.pretrain},
         "pretrain": {name: section.model_dump(mode="json") for name, section in config.pretrain.items()},
         "seed": config.seed,
+        "ledger": None if config.ledger is None else config.ledger.model_dump(mode="json"),
         "code": code_version(*_CODE),
     }
     outputs = [workspace.report, workspace.report.with_suffix(".html")]
@@ -58,11 +70,23 @@ def run(config: RunConfig, workspace: Workspace, tracker: Tracker) -> None:
         costs={name: _cost(record) for name, record in training.items()},
         embeddings=tables,
         settings={"run": config.name, "seed": config.seed, "engines": config.engines},
+        ledger=_ledger(config, data, split, workspace, tracker),
     )
     write_report(report, workspace.directory)
     workspace.finished("evaluate", facts)
     for path in outputs:
         tracker.log_artifact(path)
+
+
+def _ledger(
+    config: RunConfig, data: Dataset, split: Split, workspace: Workspace, tracker: Tracker
+) -> dict[str, Any] | None:
+    """What each modality is worth, where the config has a ``[ledger]``; printed as well."""
+    if config.ledger is None:
+        return None
+    ledger = measure(config.ledger, config, data, split, workspace)
+    tracker.say(f"evaluate/ledger of {config.ledger.engine}, {ledger_table(ledger)}")
+    return {"engine": config.ledger.engine, **asdict(ledger)}
 
 
 def bundle_digest(bundle: Path) -> str:

@@ -1,6 +1,7 @@
 """ledger: what each modality of a trained two-tower engine is worth on the test questions.
 
-``recsys ledger CONFIG`` after a run of CONFIG; ``[ledger.modalities]`` says what is weighed.
+``recsys ledger CONFIG`` after a run of CONFIG; ``[ledger.modalities]`` says what is weighed. The report of a run whose
+config has a ``[ledger]`` holds it too.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipelines.config import RunConfig
+from pipelines.config import LedgerSection, RunConfig
 from pipelines.workspace import Workspace
 from recsys.atomic import write_json
 from recsys.data.dataset import Dataset
@@ -20,7 +21,7 @@ from recsys.engines.modalities import MaskedTwoTower, hidden_parts
 from recsys.engines.two_tower import TwoTower
 from recsys.errors import ConfigError
 from recsys.evaluation.evaluate import evaluate
-from recsys.evaluation.ledger import Coalition, Values, build_ledger, ledger_table
+from recsys.evaluation.ledger import Coalition, Ledger, Values, build_ledger, ledger_table
 from recsys.evaluation.metrics import parse_metric
 from recsys.registry.bundle import Bundle
 from recsys.seeding import stream
@@ -32,13 +33,22 @@ def run(config: RunConfig, workspace: Workspace) -> str:
     Raises:
         ConfigError: the config has no ``[ledger]``, or its engine is no two-tower engine.
     """
-    section = config.ledger
-    if section is None:
+    if config.ledger is None:
         raise ConfigError("the config has no [ledger] section; name the engine and its modalities there")
+    ledger = measure(config.ledger, config, workspace.load_dataset(), workspace.load_split(), workspace)
+    write_json(workspace.directory / "ledger.json", asdict(ledger))
+    return ledger_table(ledger)
+
+
+def measure(section: LedgerSection, config: RunConfig, data: Dataset, split: Split, workspace: Workspace) -> Ledger:
+    """The ledger of the trained engine that ``section`` names.
+
+    Raises:
+        ConfigError: it is no two-tower engine, or has no such inputs.
+    """
     engine = Bundle.load(workspace.bundle(section.engine)).engine
     if not isinstance(engine, TwoTower):
         raise ConfigError(f"[ledger] engine = {section.engine!r} is {engine.kind!r}; only two_tower can be masked")
-    data, split = workspace.load_dataset(), workspace.load_split()
     holdout = sampled(split.test, section.users, config.seed)
     k = parse_metric(section.metric)[1]
 
@@ -48,9 +58,7 @@ def run(config: RunConfig, workspace: Workspace) -> str:
         return result.values[section.metric]
 
     slices = user_slices(data, split, holdout)
-    ledger = build_ledger(ask, list(section.modalities), section.metric, slices, config.seed)
-    write_json(workspace.directory / "ledger.json", asdict(ledger))
-    return ledger_table(ledger)
+    return build_ledger(ask, list(section.modalities), section.metric, slices, config.seed)
 
 
 def sampled(holdout: Holdout, users: int, seed: int) -> Holdout:

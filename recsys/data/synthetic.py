@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -12,12 +11,13 @@ from numpy.typing import NDArray
 from recsys.data.dataset import Dataset
 from recsys.data.entities import EntityTable
 from recsys.data.interactions import Interactions
+from recsys.data.planted import PlantedTaste
+from recsys.data.raw_tables import START, write_tables
 from recsys.data.schema import Schema
 from recsys.data.vocabulary import Vocabulary
 from recsys.seeding import stream
 
-START = 1_000_000_000
-"""The first moment of every world, seconds since 1970 UTC."""
+__all__ = ["START", "BlockTaste", "PlantedTaste", "SequenceRule", "write_tables"]
 
 
 @dataclass(frozen=True)
@@ -126,32 +126,6 @@ class SequenceRule:
         """What follows each of ``items`` by the rule."""
         following: NDArray[np.int64] = (items + self.stride) % self.items
         return following
-
-
-def write_tables(data: Dataset, directory: Path, suffix: str = ".csv") -> dict[str, Path]:
-    """``data`` as raw tables that `recsys.data.readers.read_dataset` reads back.
-
-    Args:
-        data: any dataset.
-        directory: where ``interactions``, ``users`` and ``items`` are written.
-        suffix: ``.csv`` or ``.parquet``.
-
-    Returns:
-        Field of `recsys.data.config.DataConfig` -> path.
-    """
-    x = data.interactions
-    order = "timestamp" if data.clock else "position"
-    ids = {"user_id": data.users.vocabulary.ids[x.user], "item_id": data.items.vocabulary.ids[x.item]}
-    frames = {
-        "interactions": pd.DataFrame({**ids, order: x.time, "weight": x.weight}),
-        "users": data.users.columns.assign(user_id=data.users.vocabulary.ids),
-        "items": data.items.columns.assign(item_id=data.items.vocabulary.ids),
-    }
-    directory.mkdir(parents=True, exist_ok=True)
-    for name, frame in frames.items():
-        path = directory / f"{name}{suffix}"
-        frame.to_parquet(path, index=False) if suffix == ".parquet" else frame.to_csv(path, index=False)
-    return {name: directory / f"{name}{suffix}" for name in frames}
 
 
 def _name(block: int) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from html import escape
 from typing import Any
 
-from recsys.evaluation import html_embeddings, plots
+from recsys.evaluation import html_embeddings, html_ledger, plots
 from recsys.evaluation.html_table import interval, table
 
 _STYLE = """
@@ -39,6 +39,8 @@ def render(content: Mapping[str, Any]) -> str:
     ]
     drawn = plots.curves(content)
     parts += ["<h2>Training</h2>", drawn] if drawn else []
+    if "ledger" in content:
+        parts += ["<h2>What each modality is worth</h2>", html_ledger.section(content["ledger"]), plots.ledger(content)]
     tables = content.get("embeddings", {})
     parts += ["<h2>The tables by themselves</h2>", *html_embeddings.sections(tables)] if tables else []
     return "\n".join([*parts, "</html>\n"])

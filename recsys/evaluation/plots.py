@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from recsys.evaluation.metrics import compared
@@ -36,12 +36,7 @@ def slices(content: Content) -> str:
     titles = {"user_activity": f"{recall} by length of history", "item_popularity": "hits@10 by item popularity"}
     for axis, (kind, title) in zip(axes, titles.items(), strict=True):
         names = list(content["slices"])
-        for place, name in enumerate(names):
-            points = content["slices"][name][kind]
-            x = [row + (place - (len(names) - 1) / 2) * 0.8 / len(names) for row in range(len(points))]
-            value = [p["value"] for p in points]
-            error = [[p["value"] - p["low"] for p in points], [p["high"] - p["value"] for p in points]]
-            axis.bar(x, value, width=0.75 / len(names), yerr=error, label=name, error_kw={"lw": 0.8})
+        _grouped(axis, {name: content["slices"][name][kind] for name in names})
         labels = [p["slice"].rpartition(" ")[2] for p in content["slices"][names[0]][kind]]
         axis.set_xticks(range(len(labels)), labels)
         axis.set_title(title, loc="left")
@@ -67,6 +62,34 @@ def curves(content: Content) -> str:
         axis.set_xlabel("epoch")
     axes[0].legend(frameon=False, fontsize=8)
     return _svg(figure)
+
+
+def ledger(content: Content) -> str:
+    """What each modality is worth: over all users in three ways, and its Shapley value by slice; 95 % intervals."""
+    found = content["ledger"]
+    names = sorted(found["worth"], key=lambda name: -found["worth"][name]["shapley"]["value"])
+    kinds = {"shapley": "Shapley value", "left_out": "left out", "alone": "alone"}
+    ways = {label: [found["worth"][name][kind] for name in names] for kind, label in kinds.items()}
+    parts = {"all users": found["worth"], **found["slices"]}
+    slices = {users: [worths[name]["shapley"] for name in names] for users, worths in parts.items()}
+    figure, axes = _figure(2)
+    titles = (f"{found['metric']}: worth over all users", "Shapley value by slice")
+    for axis, groups, title in zip(axes, (ways, slices), titles, strict=True):
+        _grouped(axis, groups)
+        axis.set_xticks(range(len(names)), names)
+        axis.axhline(0, color="#1d2433", linewidth=0.8)
+        axis.set_title(title, loc="left")
+        axis.legend(frameon=False, fontsize=8)
+    return _svg(figure)
+
+
+def _grouped(axis: Any, groups: Mapping[str, Sequence[Mapping[str, float]]]) -> None:
+    """Bars with intervals, side by side at each place, one of each group."""
+    for number, (label, points) in enumerate(groups.items()):
+        x = [place + (number - (len(groups) - 1) / 2) * 0.8 / len(groups) for place in range(len(points))]
+        value = [p["value"] for p in points]
+        error = [[p["value"] - p["low"] for p in points], [p["high"] - p["value"] for p in points]]
+        axis.bar(x, value, width=0.75 / len(groups), yerr=error, label=label, error_kw={"lw": 0.8})
 
 
 def _figure(columns: int) -> tuple[Any, Any]:

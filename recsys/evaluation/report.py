@@ -99,6 +99,7 @@ def build_report(
     costs: Mapping[str, Mapping[str, float]] | None = None,
     embeddings: Mapping[str, Mapping[str, Any]] | None = None,
     settings: Mapping[str, Any] | None = None,
+    ledger: Mapping[str, Any] | None = None,
 ) -> Report:
     """The report of several engines on the same questions.
 
@@ -114,6 +115,7 @@ def build_report(
         costs: engine -> ``fit_seconds`` and ``peak_memory_mb``.
         embeddings: pretrained table -> what it is worth by itself.
         settings: anything else that made the numbers.
+        ledger: what each modality of an ``engine`` is worth, a `recsys.evaluation.ledger.Ledger` as JSON values.
     """
     costs = costs or {}
     counts = split.refit.item_counts(n_items)
@@ -149,6 +151,7 @@ def build_report(
         "curves": dict(curves or {}),
         "embeddings": dict(embeddings or {}),
         "settings": dict(settings or {}),
+        **({} if ledger is None else {"ledger": dict(ledger)}),
     }
     first = next(iter(results.values()))
     return Report(content, {name: result.values for name, result in results.items()}, first.users)

@@ -143,3 +143,8 @@ def test_the_ledger_shares_out_what_the_towers_have_above_nothing(config, tmp_pa
     found = read_json(workspace.directory / "ledger.json")
     above = found["full"]["value"] - found["empty"]["value"]
     assert sum(worth["shapley"]["value"] for worth in found["worth"].values()) == pytest.approx(above)
+    run_stages(settings, workspace, SilentTracker(), "evaluate")
+    assert read_json(workspace.report)["ledger"] == {"engine": "towers", **found}
+    page = workspace.report.with_suffix(".html").read_text(encoding="utf-8")
+    assert "What each modality is worth" in page
+    assert "<td>sequence</td>" in page

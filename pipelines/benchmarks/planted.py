@@ -1,0 +1,61 @@
+"""The ledger beside what was planted: a world whose taste has five parts, one a modality, of known strength.
+
+``python -m pipelines.benchmarks.planted`` draws the world (pictures and texts included), pretrains and trains as
+``pipelines/configs/planted.toml`` says, and sets each modality's share of the ledger beside its share for a scorer that
+knows the rule, over the same questions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+CONFIG = Path(__file__).parent.parent / "configs" / "planted.toml"
+
+BAR = 0.10
+"""A share may be so far from the planted one."""
+
+WEIGHTS = {"text": 3.0, "image": 2.0, "tabular": 1.5, "graph": 2.0, "sequence": 2.5}
+
+
+def main(
+    output: Annotated[Path, typer.Option(help="Where the world and the run go.")] = Path("runs/planted"),
+    users: Annotated[int, typer.Option(help="Users who are asked.")] = 600,
+    seed: Annotated[int, typer.Option(help="Of the world.")] = 0,
+    set_: Annotated[list[str] | None, typer.Option("--set", help="Changes one key of the config; repeatable.")] = None,
+) -> None:
+    """Prints a row a modality; exit code 1 when a share is off by more than ten points."""
+    shares = compare(output, users, seed, set_ or ())
+    print(f"{'modality':<10}{'planted':>9}{'found':>9}{'off':>9}")
+    for name, (planted, found) in shares.items():
+        print(f"{name:<10}{planted:>9.1%}{found:>9.1%}{found - planted:>+9.1%}")
+    raise typer.Exit(int(any(abs(found - planted) > BAR for planted, found in shares.values())))
+
+
+def compare(output: Path, users: int, seed: int, overrides: Sequence[str] = ()) -> dict[str, tuple[float, float]]:
+    """Modality -> its planted share and the one in the ledger of the trained model."""
+    from pipelines.config import read_run_config
+    from pipelines.ledger import measure, sampled
+    from pipelines.stages import run_stages
+    from pipelines.workspace import Workspace
+    from recsys.data.synthetic import PlantedTaste
+    from recsys.evaluation.planted import planted_ledger
+    from recsys.tracking import ConsoleTracker
+
+    world = PlantedTaste(users=users, weights=WEIGHTS).draw(seed)
+    files = [f"data.{table}={path}" for table, path in world.write(output / "world").items()]
+    config, workspace = read_run_config(CONFIG, [*files, *overrides]), Workspace(output)
+    run_stages(config, workspace, ConsoleTracker(), "train")
+    data, split, section = workspace.load_dataset(), workspace.load_split(), config.ledger
+    assert section is not None, f"{CONFIG} has no [ledger]"
+    found = measure(section, config, data, split, workspace)
+    asked = sampled(split.test, section.users, config.seed)
+    planted = planted_ledger(world, data, asked, section.metric, config.seed)
+    return {name: (planted.worth[name].share, found.worth[name].share) for name in planted.worth}
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,75 @@
+"""What each modality of a planted world is worth: the ledger of a scorer that sees the latents themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recsys.data.dataset import Dataset
+from recsys.data.entities import EntityTable
+from recsys.data.planted import MODALITIES, PlantedWorld, following
+from recsys.data.split import Holdout
+from recsys.data.vocabulary import MISSING
+from recsys.engine import Request, Vectors
+from recsys.evaluation.evaluate import evaluate
+from recsys.evaluation.ledger import Coalition, Ledger, Values, build_ledger
+from recsys.evaluation.metrics import parse_metric
+
+
+class PlantedOracle:
+    """Scores items by the logits from which the world was drawn, of the ``seen`` modalities alone.
+
+    An item's vector has a block of ones and zeros for each modality, its kind; a user's has the weights of what the
+    user wants. One that sees all modalities gives no better list than this, whatever it has learnt.
+
+    Args:
+        world: what was drawn.
+        seen: modalities.
+    """
+
+    def __init__(self, world: PlantedWorld, seen: Collection[str]) -> None:
+        self.world = world
+        self.weights = [world.taste.weights[name] * (name in seen) for name in MODALITIES]
+
+    def item_vectors(self, items: EntityTable, at: int | None = None) -> Vectors:
+        kinds = self.world.item_kinds[self.world.data.items.vocabulary.rows(items.vocabulary.ids)]
+        return Vectors(dense=self._blocks(kinds, np.ones(len(MODALITIES))))
+
+    def user_vectors(self, request: Request) -> Vectors:
+        rows = self.world.data.users.vocabulary.rows(request.users.vocabulary.ids)
+        places = request.histories.offsets[1:] - 1
+        newest = np.append(request.histories.items, MISSING)[places]
+        last = np.where(request.histories.lengths > 0, newest, MISSING)
+        known = self.world.data.items.vocabulary.rows(request.items.vocabulary.ids)
+        wanted = following(self.world.wanted[rows], self.world.item_kinds, np.append(known, MISSING)[last], self._kinds)
+        return Vectors(dense=self._blocks(wanted, np.array(self.weights)))
+
+    @property
+    def _kinds(self) -> int:
+        return self.world.taste.kinds
+
+    def _blocks(self, kinds: NDArray[np.int64], weights: NDArray[np.float64]) -> NDArray[np.float32]:
+        """[n, M] -> [n, M * kinds]."""
+        blocks = (kinds[:, :, None] == np.arange(self._kinds)) * weights[:, None]
+        return blocks.reshape(len(kinds), -1).astype(np.float32)
+
+
+def planted_ledger(world: PlantedWorld, data: Dataset, holdout: Holdout, metric: str, seed: int = 0) -> Ledger:
+    """What each modality is worth to a scorer that knows the rule; a model that learnt it has the same shares.
+
+    Args:
+        world: what was drawn.
+        data: its tables as they were read.
+        holdout: the questions.
+        metric: what is shared out.
+        seed: of the intervals.
+    """
+    k = parse_metric(metric)[1]
+
+    def ask(seen: Coalition) -> Values:
+        oracle = PlantedOracle(world, seen)
+        return evaluate(oracle, data, holdout, ks=(k,)).values[metric]  # type: ignore[arg-type]
+
+    return build_ledger(ask, MODALITIES, metric, seed=seed)
