@@ -108,7 +108,7 @@ def build_ledger(
         ask: from the modalities that may be seen to the metric of each user [U], the same users in the same order.
         modalities: their names.
         metric: what ``ask`` measures.
-        slices: slice name -> bool [U], which users belong to it.
+        slices: slice name -> bool [U], which users belong to it; one of nobody or of everybody is left out.
         seed: of the bootstrap.
     """
     values = {inside: ask(inside) for inside in coalitions(modalities)}
@@ -119,7 +119,11 @@ def build_ledger(
         bootstrap_interval(full, seed),
         bootstrap_interval(empty, seed),
         _worths(values, modalities, everyone, seed),
-        {name: _worths(values, modalities, users, seed) for name, users in (slices or {}).items() if users.any()},
+        {
+            name: _worths(values, modalities, users, seed)
+            for name, users in (slices or {}).items()
+            if users.any() and not users.all()
+        },
     )
 
 
