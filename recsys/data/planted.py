@@ -98,7 +98,8 @@ class PlantedTaste:
         """The logits [U, I] of the choice."""
         weights = [self.weights[name] for name in MODALITIES]
         parts = [w * (wanted[:, m, None] == item_kinds[:, m]) for m, w in enumerate(weights)]
-        return np.sum(parts, axis=0)
+        logits: NDArray[np.float64] = np.sum(parts, axis=0)
+        return logits
 
 
 @dataclass(frozen=True, eq=False)

@@ -48,7 +48,7 @@ def written(kind: int, rng: np.random.Generator, words: int = 7, noise: float = 
 
     Example:
         >>> written(0, np.random.default_rng(0), words=2, noise=0.0)
-        'the winter harbour and the hidden tide'
+        'the last harbour and the secret harbour'
     """
     themes = np.where(rng.random(words) < noise, rng.integers(KINDS, size=words), kind)
     nouns = [rng.choice(THEMES[theme].split()) for theme in themes]

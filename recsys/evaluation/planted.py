@@ -52,8 +52,9 @@ class PlantedOracle:
 
     def _blocks(self, kinds: NDArray[np.int64], weights: NDArray[np.float64]) -> NDArray[np.float32]:
         """[n, M] -> [n, M * kinds]."""
-        blocks = (kinds[:, :, None] == np.arange(self._kinds)) * weights[:, None]
-        return blocks.reshape(len(kinds), -1).astype(np.float32)
+        blocks = (kinds[:, :, None] == np.arange(self._kinds)) * weights[:, None].astype(np.float32)
+        vectors: NDArray[np.float32] = blocks.reshape(len(kinds), -1)
+        return vectors
 
 
 def planted_ledger(world: PlantedWorld, data: Dataset, holdout: Holdout, metric: str, seed: int = 0) -> Ledger:

@@ -27,9 +27,8 @@ def test_two_that_say_the_same_share_it_and_leaving_one_out_costs_nothing():
     def ask(inside):
         return np.full(10, 0.6 * bool({"text", "image"} & inside) + 0.2 * ("id" in inside))
 
-    ledger = build_ledger(
-        ask, ["text", "image", "id"], "recall@20", {"few": np.arange(10) < 3, "none": np.zeros(10, bool), "all": np.ones(10, bool)}
-    )
+    slices = {"few": np.arange(10) < 3, "none": np.zeros(10, bool), "all": np.ones(10, bool)}
+    ledger = build_ledger(ask, ["text", "image", "id"], "recall@20", slices)
     assert {name: round(worth.share, 3) for name, worth in ledger.worth.items()} == {
         "text": 0.375,
         "image": 0.375,
