@@ -36,7 +36,7 @@ class MetricConfig(Config):
     """What is learnt from what.
 
     Args:
-        base: the frozen embedder under a learned head; None trains a small network on the pixels themselves.
+        base: the frozen embedder under a learned head; ``"pixels"`` trains a small network on the images themselves.
         label: a tags or categorical column whose values are the labels; None learns from what the same users chose.
         loss: ``triplet`` with semi-hard negatives, ``contrastive`` or ``multi_similarity``.
         margin: of the triplet loss.
@@ -49,7 +49,7 @@ class MetricConfig(Config):
         training: the loop.
     """
 
-    base: Source | None = Source(embedder="image")
+    base: Source | Literal["pixels"] = Source(embedder="image")
     label: str | None = None
     loss: Literal["triplet", "contrastive", "multi_similarity"] = "multi_similarity"
     margin: float = Field(0.2, gt=0)
@@ -77,7 +77,7 @@ class Metric:
     def __init__(self, config: Any, materials: Materials) -> None:
         self.config: MetricConfig = config or MetricConfig()
         self.materials = materials
-        self.base = None if self.config.base is None else self.config.base.build(materials)
+        self.base = None if self.config.base == "pixels" else self.config.base.build(materials)
         self.network: nn.Module | None = None
 
     @property

