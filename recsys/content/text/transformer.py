@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from pydantic import Field
-from torch import Tensor
+from torch import Tensor, nn
 
 from recsys.config import Config
 from recsys.content.cache import ContentCache, content_key
@@ -202,9 +202,14 @@ class Masked(LanguageModel):
         shown = torch.where(hidden & (draw < 0.8 * self.config.mask_share), self.tokenizer.mask_token_id, ids)
         other = torch.from_numpy(rng.integers(0, len(self.tokenizer), tuple(ids.shape))).to(ids.device)
         shown = torch.where(hidden & (draw >= 0.9 * self.config.mask_share), other, shown)
-        labels = ids.masked_fill(~hidden, -100)
-        loss: Tensor = model(input_ids=shown, attention_mask=tokens["attention_mask"], labels=labels).loss
-        return loss
+        # the vocabulary is scored at the hidden places alone: everywhere would cost several times as much
+        output = model.get_output_embeddings()
+        handle = output.register_forward_pre_hook(lambda _, inputs: (inputs[0][hidden],))
+        try:
+            logits: Tensor = model(input_ids=shown, attention_mask=tokens["attention_mask"]).logits
+        finally:
+            handle.remove()
+        return nn.functional.cross_entropy(logits, ids[hidden])
 
 
 class Causal(LanguageModel):
