@@ -1,0 +1,85 @@
+"""What each embedder is worth, alone and joined with the rest, and what it costs, on real texts and images.
+
+``python -m pipelines.benchmarks.embedders pipelines/configs/embedders-movielens-1m.toml`` measures every ``[pretrain]``
+section of the run in a process of its own (see `row`), and prints one table as Markdown. A row is kept as soon as it
+stands, and made again only when its section, the towers' options, the seed or the data change: delete it after a change
+of code. Encodings are cached in the output folder, so an embedder that builds on an earlier one costs what it adds.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from pipelines.benchmarks.embedders.row import COLUMNS, row_facts, row_path
+
+
+def main(
+    config: Annotated[Path, typer.Argument(help="A run with embedders and a two-tower engine.")],
+    only: Annotated[list[str] | None, typer.Option(help="A section; may be repeated. None takes all.")] = None,
+    output: Annotated[Path | None, typer.Option(help="Keeps data, tables and rows.")] = None,
+    validation: Annotated[bool, typer.Option(help="Ask the validation questions, not the test.")] = False,
+) -> None:
+    """Prints the table; exit code 1 when a row could not be made."""
+    from pipelines.config import read_run_config
+    from pipelines.prepare import run as prepare
+    from pipelines.workspace import Workspace
+    from recsys.tracking import ConsoleTracker
+
+    run = read_run_config(config)
+    directory = output or Path("runs") / (f"{run.name}-validation" if validation else run.name)
+    workspace = Workspace(directory)
+    prepare(run, workspace, ConsoleTracker())
+    split = workspace.load_split()
+    failed = [
+        name
+        for name in only or [COLUMNS, *run.pretrain]
+        if not stands(directory, name, row_facts(run, name, split, validation))
+        and not _made(config, name, directory, validation)
+    ]
+    show(directory, [COLUMNS, *run.pretrain])
+    if failed:
+        print(f"\nno row for {', '.join(failed)}; see the message of each above")
+    raise typer.Exit(1 if failed else 0)
+
+
+def stands(directory: Path, name: str, facts: dict[str, Any]) -> bool:
+    """Whether the row was made from ``facts`` already."""
+    from recsys.atomic import read_json
+
+    path = row_path(directory, name)
+    return path.exists() and bool(read_json(path)["facts"] == facts)
+
+
+def _made(config: Path, name: str, directory: Path, validation: bool) -> bool:
+    """Makes the row in a process of its own; whether that went well."""
+    command = [sys.executable, "-m", f"{__package__}.row", str(config), name, str(directory)]
+    environment = {**os.environ, "RECSYS_CACHE_DIR": str(directory.resolve() / "cache")}
+    return not subprocess.run([*command, *(["--validation"] if validation else [])], env=environment).returncode
+
+
+def show(directory: Path, names: list[str]) -> None:
+    """The rows that stand, the best on cold items first, as Markdown."""
+    from recsys.atomic import read_json
+
+    rows = [read_json(row_path(directory, name)) for name in names if row_path(directory, name).exists()]
+    print("\n| table | recall@20, cold items | recall@10, joined | D | items | CPU s | MiB |")
+    print("|---|--:|--:|--:|--:|--:|--:|")
+    for row in sorted(rows, key=lambda row: -row["cold"]["value"]):
+        print(f"| {' | '.join(cells(row))} |")
+
+
+def cells(row: dict[str, Any]) -> list[str]:
+    """A row as Markdown has it."""
+    recalls = [f"{r['value']:.4f} [{r['low']:.4f}, {r['high']:.4f}]" for r in (row["cold"], row["joined"])]
+    numbers = [row.get(key) for key in ("dim", "items", "cpu_seconds", "peak_memory_mb")]
+    return [row["name"], *recalls, *("" if number is None else f"{number:.0f}" for number in numbers)]
+
+
+if __name__ == "__main__":
+    typer.run(main)

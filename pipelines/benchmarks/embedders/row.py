@@ -1,0 +1,167 @@
+"""One embedder of a run, in a process of its own: what its table costs, and what it is worth.
+
+Two questions are asked of MovieLens-like data. Alone: a tenth of the items is held out with all its interactions, and
+ranked by the mean cosine with each user's history. Joined: the run's two-tower model gets the table beside columns and
+history, on the run's own split. The table learns from interactions that are training in both.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from pipelines.config import RunConfig
+    from recsys.data.dataset import Dataset
+    from recsys.data.holdout import Holdout, Split
+    from recsys.data.interactions import Interactions
+    from recsys.embeddings import EmbeddingTable
+    from recsys.engine import Engine
+    from recsys.tracking import Tracker
+
+COLUMNS = "columns"
+"""The row without a table: the items' genres alone, and the towers with columns and history alone."""
+
+
+@dataclass(frozen=True, eq=False)
+class Questions:
+    """The data, and the split of each of the two questions.
+
+    Args:
+        data: everything.
+        cold: items held out with all their interactions.
+        every: of the run; asks for any item.
+        validation: whether the validation questions are asked, and not the test.
+    """
+
+    data: Dataset
+    cold: Split
+    every: Split
+    validation: bool
+
+    @classmethod
+    def of(cls, data: Dataset, every: Split, validation: bool) -> Questions:
+        from recsys.data.split import SplitConfig, make_split
+
+        return cls(data, make_split(data, SplitConfig(protocol="cold_items")), every, validation)
+
+    def asked(self, split: Split) -> Holdout:
+        return split.validation if self.validation else split.test
+
+    def shared_train(self) -> Interactions:
+        """What is training in both splits."""
+        warm = self.cold.train.item_counts(self.data.n_items) > 0
+        return self.every.train.select(warm[self.every.train.item])
+
+
+def main(
+    config: Annotated[Path, typer.Argument(help="A run with embedders and a two-tower engine.")],
+    name: Annotated[str, typer.Argument(help=f"A [pretrain] section, or {COLUMNS!r} for none.")],
+    directory: Annotated[Path, typer.Argument(help="Holds the prepared data; the row is left in rows/NAME.json.")],
+    validation: Annotated[bool, typer.Option(help="Ask the validation questions.")] = False,
+) -> None:
+    """Leaves the row."""
+    from pipelines.config import read_run_config
+    from pipelines.workspace import Workspace
+    from recsys.atomic import write_json
+    from recsys.errors import RecsysError
+    from recsys.tracking import ConsoleTracker
+
+    run, workspace = read_run_config(config), Workspace(directory)
+    questions = Questions.of(workspace.load_dataset(), workspace.load_split(), validation)
+    try:
+        row = measured_row(run, name, questions, directory, ConsoleTracker())
+    except RecsysError as error:
+        print(f"{name}: {error}")
+        raise typer.Exit(1) from error
+    write_json(row_path(directory, name), row)
+
+
+def row_path(directory: Path, name: str) -> Path:
+    """Where the row ``name`` is kept."""
+    return directory / "rows" / f"{name}.json"
+
+
+def row_facts(run: RunConfig, name: str, split: Split, validation: bool) -> dict[str, Any]:
+    """What a row was made from, code aside."""
+    section = run.pretrain[name].model_dump(mode="json") if name != COLUMNS else {}
+    asked = {"split": split.fingerprint, "validation": validation}
+    return {"section": section, "two_tower": run.engines["two_tower"], "seed": run.seed, **asked}
+
+
+def measured_row(run: RunConfig, name: str, questions: Questions, directory: Path, tracker: Tracker) -> dict[str, Any]:
+    """Costs and worth of the table ``name``, as JSON values."""
+    facts = row_facts(run, name, questions.every, questions.validation)
+    table, row = None, dict[str, Any](name=name, facts=facts)
+    if name != COLUMNS:
+        table, costs = made(run, name, questions, tracker)
+        table.save(directory / "tables" / name)
+        row |= costs | {"dim": table.dim, "items": len(table.vocabulary)}
+    row["cold"] = alone(table, name, questions, tracker)
+    row["joined"] = joined(run, table, name, questions, tracker)
+    return row
+
+
+def made(run: RunConfig, name: str, questions: Questions, tracker: Tracker) -> tuple[EmbeddingTable, dict[str, float]]:
+    """The table, and the seconds, processor seconds and memory that it took."""
+    from pipelines.cost import measured
+    from pipelines.deterministic import deterministic
+    from pipelines.pretrain import earliest, embedder_of
+    from recsys.content import Learner
+
+    train = earliest(questions.shared_train(), run.pretrain[name].share, questions.data)
+    start = time.process_time()
+    with measured() as cost:
+        embedder = embedder_of(run, name, train, tracker)
+        if isinstance(embedder, Learner):
+            with deterministic():
+                embedder.fit(questions.data.items)
+        table = embedder.embed(questions.data.items)
+    spent = time.process_time() - start
+    return table, {"seconds": cost.seconds, "cpu_seconds": spent, "peak_memory_mb": cost.peak_memory_mb}
+
+
+def alone(table: EmbeddingTable | None, name: str, questions: Questions, tracker: Tracker) -> dict[str, float]:
+    """recall@20 for cold items, by the mean centred cosine with the history."""
+    from recsys.engine import Resources
+    from recsys.engines.content_knn import ContentKnn, ContentKnnConfig
+
+    if table is None:
+        engine = ContentKnn(ContentKnnConfig(columns=("genres",), centred=True))
+    else:
+        engine = ContentKnn(ContentKnnConfig(table=name, centred=True), Resources(tables={name: table}))
+    engine.fit(questions.data, questions.cold.train, tracker)
+    return _recall(engine, questions, questions.cold, 20)
+
+
+def joined(
+    run: RunConfig, table: EmbeddingTable | None, name: str, questions: Questions, tracker: Tracker
+) -> dict[str, float]:
+    """recall@10 over all items, of the run's two-tower model with the table beside the rest; its epochs are fixed."""
+    from pipelines.config import engine_spec
+    from pipelines.deterministic import deterministic
+    from recsys.engine import Resources
+    from recsys.engines.two_tower import TwoTower
+
+    names = () if table is None else (name,)
+    config = engine_spec("two_tower", run.engines["two_tower"]).config.model_copy(update={"tables": names})
+    engine = TwoTower(config, Resources(run.seed, tables={} if table is None else {name: table}))
+    with deterministic():
+        engine.fit(questions.data, questions.every.train, tracker)
+    return _recall(engine, questions, questions.every, 10)
+
+
+def _recall(engine: Engine, questions: Questions, split: Split, k: int) -> dict[str, float]:
+    from recsys.evaluation.evaluate import evaluate
+    from recsys.evaluation.intervals import bootstrap_interval
+
+    result = evaluate(engine, questions.data, questions.asked(split), ks=(k,))
+    return vars(bootstrap_interval(result.values[f"recall@{k}"]))
+
+
+if __name__ == "__main__":
+    typer.run(main)
