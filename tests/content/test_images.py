@@ -14,6 +14,7 @@ from recsys.data.entities import EntityTable
 from recsys.data.schema import Schema
 from recsys.data.vocabulary import Vocabulary
 from recsys.seeding import stream
+from tests.content.tiny_models import save_clip, save_convnext, save_vit
 
 
 class Block(nn.Module):
@@ -72,3 +73,15 @@ def test_the_small_network_learns_labels_from_pixels(stripes, tmp_path):
     again = cls(config, embedder.materials)
     again.restore(tmp_path / "model")
     np.testing.assert_array_equal(again.embed(table).vectors, found.vectors)
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
+@pytest.mark.parametrize("save", [save_vit, save_convnext, save_clip])
+def test_a_vision_model_out_of_a_folder_embeds_posters(save, stripes, tmp_path):
+    table, _ = stripes
+    cls = EMBEDDERS["image"]
+    config = parse(cls.Config, {"model": str(save(tmp_path / "model")), "side": 32}, "image")
+    found = cls(config, Materials(tmp_path / "cache", ("poster",), tmp_path)).embed(table)
+    assert found.vectors.shape == (16, 16)
+    assert np.isfinite(found.vectors).all()
+    assert np.ptp(found.vectors, axis=0).max() > 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 WORDS = [
     "alien",
@@ -72,11 +73,32 @@ def save_sentence_model(folder: Path, bert: Path) -> Path:
 
 def save_vit(folder: Path) -> Path:
     """A one-layer vision transformer for images of 32 pixels."""
-    import torch
     from transformers import ViTConfig, ViTModel
 
-    torch.manual_seed(0)
     shape = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 32}
-    ViTModel(ViTConfig(image_size=32, patch_size=8, **shape)).save_pretrained(folder)
+    return _save_vision(ViTModel, ViTConfig(image_size=32, patch_size=8, **shape), folder)
+
+
+def save_convnext(folder: Path) -> Path:
+    """A ConvNeXt of four stages of one block, the last one 16 wide."""
+    from transformers import ConvNextConfig, ConvNextModel
+
+    return _save_vision(ConvNextModel, ConvNextConfig(hidden_sizes=[4, 8, 8, 16], depths=[1, 1, 1, 1]), folder)
+
+
+def save_clip(folder: Path) -> Path:
+    """A CLIP with both of its sides, one layer each, for images of 32 pixels."""
+    from transformers import CLIPConfig, CLIPModel
+
+    shape = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 32}
+    text, vision = {**shape, "vocab_size": 50}, {**shape, "image_size": 32, "patch_size": 8}
+    return _save_vision(CLIPModel, CLIPConfig(text_config=text, vision_config=vision, projection_dim=8), folder)
+
+
+def _save_vision(kind: Any, config: Any, folder: Path) -> Path:
+    import torch
+
+    torch.manual_seed(0)
+    kind(config).save_pretrained(folder)
     (folder / "preprocessor_config.json").write_text('{"image_mean": [0.5, 0.5, 0.5], "image_std": [0.5, 0.5, 0.5]}')
     return folder
