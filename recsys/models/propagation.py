@@ -8,9 +8,9 @@ import numpy as np
 import scipy.sparse as sp
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import embedding_bag
 
 from recsys.data.interactions import Interactions
-from recsys.models.geometric import geometric
 
 
 class Propagation(nn.Module):
@@ -18,8 +18,9 @@ class Propagation(nn.Module):
 
     :math:`\tilde R = D_U^{-1/2} R D_I^{-1/2}`, R [U, I] being the edges and D the degrees.
     The vectors of users and items are the means of their layers 0 to L. Layer 0 of a user is zero (a user is the
-    history; then every other product falls away) or a learned vector of its own. Products are those of PyTorch
-    Geometric's `EdgeIndex`, one compressed matrix in each direction, twenty times as fast on CPU as a message an edge.
+    history; then every other product falls away) or a learned vector of its own. A product sums bags of rows, which on
+    CPU takes a third of the time of a product with a compressed sparse matrix; PyTorch Geometric's model is the
+    reference in the tests.
 
     Args:
         train: the edges; repeated pairs count once.
@@ -32,7 +33,7 @@ class Propagation(nn.Module):
         super().__init__()
         matrix = train.to_csr(n_users, n_items)
         self.layers = layers
-        self.edges = {"users": _edges(matrix), "items": _edges(sp.csr_array(matrix.T))}
+        self.users, self.items = Bags(matrix), Bags(sp.csr_array(matrix.T))
         users, items = (np.maximum(np.asarray((matrix > 0).sum(axis)).ravel(), 1) ** -0.5 for axis in (1, 0))
         self.register_buffer("user_scale", torch.from_numpy(users).float()[:, None], persistent=False)
         self.register_buffer("item_scale", torch.from_numpy(items).float()[:, None], persistent=False)
@@ -41,11 +42,11 @@ class Propagation(nn.Module):
 
     def to_users(self, items: Tensor) -> Tensor:
         r"""[I, D] -> :math:`\tilde R` times it, [U, D]."""
-        return self.user_scale * self._product("users", self.item_scale * items)
+        return self.user_scale * _product(self.item_scale * items, self.users, self.items)
 
     def to_items(self, users: Tensor) -> Tensor:
         r"""[U, D] -> :math:`\tilde R^\top` times it, [I, D]."""
-        return self.item_scale * self._product("items", self.user_scale * users)
+        return self.item_scale * _product(self.user_scale * users, self.items, self.users)
 
     def forward(self, items: Tensor, users: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
         """Vectors of users [U, D] and items [I, D], and what each item adds to a user before the user's scale [I, D].
@@ -64,18 +65,43 @@ class Propagation(nn.Module):
         into = _total(of_items[:-1]) * self.item_scale * share
         return _total(of_users) * share, _total(of_items) * share, into
 
-    def _product(self, side: str, other: Tensor) -> Tensor:
-        if self.edges[side].device != other.device:
-            self.edges[side] = self.edges[side].to(other.device)
-        product: Tensor = self.edges[side].matmul(other)
-        return product
+
+class Bags(nn.Module):
+    """A matrix of ones [n, m] that multiplies as sums of bags of rows.
+
+    Args:
+        matrix: where it is not zero.
+    """
+
+    def __init__(self, matrix: sp.csr_array) -> None:
+        super().__init__()
+        self.register_buffer("members", torch.from_numpy(matrix.indices.astype(np.int64)), persistent=False)
+        self.register_buffer("offsets", torch.from_numpy(matrix.indptr.astype(np.int64)), persistent=False)
+        self.members: Tensor
+        self.offsets: Tensor
+
+    def forward(self, rows: Tensor) -> Tensor:
+        """[m, D] -> [n, D]."""
+        return embedding_bag(self.members, rows, self.offsets, mode="sum", include_last_offset=True)
 
 
-def _edges(matrix: sp.csr_array) -> Any:
-    """A matrix of ones as an `EdgeIndex` that multiplies vectors of its columns into its rows."""
-    rows = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
-    pairs = torch.from_numpy(np.stack([rows, matrix.indices]).astype(np.int64))
-    return geometric().EdgeIndex(pairs, sparse_size=matrix.shape, sort_order="row").fill_cache_()
+class _Product(torch.autograd.Function):
+    """A matrix of ones times a tensor; the gradient is the transpose times it, again a sum of bags."""
+
+    @staticmethod
+    def forward(ctx: Any, rows: Tensor, bags: Bags, transposed: Bags) -> Tensor:
+        ctx.transposed = transposed
+        result: Tensor = bags(rows)
+        return result
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> Any:
+        return ctx.transposed(grads[0].contiguous()), None, None
+
+
+def _product(rows: Tensor, bags: Bags, transposed: Bags) -> Tensor:
+    result: Tensor = _Product.apply(rows, bags, transposed)  # type: ignore[no-untyped-call]
+    return result
 
 
 def _total(layers: list[Tensor | None]) -> Tensor:
