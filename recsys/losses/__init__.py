@@ -10,6 +10,7 @@ products: whatever temperature or normalisation applies is already in the vector
     candidate_rows  [C]     the item of each candidate
     target_rows     [N]     the item of each position
     log_q           [C]     log of the candidate's expected count in the sample; None: candidates are the catalogue
+    owners          [N]     where a user has many positions: ascending rows of ``users`` [U, D], one a position
 """
 
 from collections.abc import Callable
@@ -31,6 +32,7 @@ class Loss(Protocol):
         candidate_rows: Tensor,
         target_rows: Tensor,
         log_q: Tensor | None,
+        owners: Tensor | None = None,
     ) -> Tensor: ...
 
 

@@ -20,8 +20,10 @@ class Bpr:
         candidate_rows: Tensor,
         target_rows: Tensor,
         log_q: Tensor | None,
+        owners: Tensor | None = None,
     ) -> Tensor:
         """The mean over positions; see `recsys.losses` for the arguments."""
+        users = users if owners is None else users[owners]
         margin = users @ candidates.T - (users * positives).sum(1, keepdim=True)
         other = candidate_rows != target_rows[:, None]
         return (softplus(margin) * other).sum() / other.sum().clamp(min=1)

@@ -30,8 +30,10 @@ class Gbce:
         candidate_rows: Tensor,
         target_rows: Tensor,
         log_q: Tensor | None,
+        owners: Tensor | None = None,
     ) -> Tensor:
         """The mean over positions; see `recsys.losses` for the arguments."""
+        users = users if owners is None else users[owners]
         alpha = 1.0 if log_q is None else float(log_q.exp().mean().clamp(max=1.0))
         beta = alpha * (self.t * (1 - 1 / alpha) + 1 / alpha)
         positive = logsigmoid((users * positives).sum(1)) * beta

@@ -8,6 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from recsys.losses.shared import SharedSoftmax, drawn_share
+
 _LOG2E = 1 / math.log(2)
 
 
@@ -37,9 +39,17 @@ class SampledSoftmax:
         candidate_rows: Tensor,
         target_rows: Tensor,
         log_q: Tensor | None,
+        owners: Tensor | None = None,
     ) -> Tensor:
         """The mean over positions; see `recsys.losses` for the arguments."""
         offset = torch.zeros_like(candidates[:, 0]) if log_q is None else -log_q
+        if owners is not None and not self.label_smoothing:
+            drawn = drawn_share(candidate_rows, target_rows, offset.exp())
+            shared: Tensor = SharedSoftmax.apply(  # type: ignore[no-untyped-call]
+                users, candidates, positives, owners, offset, drawn
+            )
+            return shared
+        users = users if owners is None else users[owners]
         result: Tensor = _Softmax.apply(  # type: ignore[no-untyped-call]
             users, candidates, positives, offset, candidate_rows, target_rows, self.label_smoothing
         )

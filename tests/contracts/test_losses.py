@@ -117,6 +117,27 @@ def test_gradients_equal_the_slow_reference(name):
         torch.testing.assert_close(fast, reference)
 
 
+@pytest.mark.parametrize("size", [1.0, 40.0])
+@pytest.mark.parametrize("name", list(LOSSES))
+def test_a_user_who_owns_many_positions_is_as_good_as_one_vector_a_position(name, size):
+    users, table, targets, rows = case(n=60, m=40)
+    users, rows[3] = users[:9] * size, targets[0]
+    owners = torch.sort(torch.randint(9, (60,), generator=torch.Generator().manual_seed(1))).values
+    full = name == "full_softmax"
+    rows = torch.arange(20) if full else rows
+    log_q = None if full else torch.full((40,), float(np.log(40 / 20)))
+    grads = []
+    for shared in (True, False):
+        u, t = users.clone().requires_grad_(True), table.clone().requires_grad_(True)
+        asking = (u,) if shared else (u[owners],)
+        who = {"owners": owners} if shared else {}
+        loss = LOSSES[name]()(*asking, t[rows], t[targets], rows, targets, log_q, **who)
+        loss.backward()
+        grads.append((loss.detach(), u.grad, t.grad))
+    for found, expected in zip(*grads, strict=True):
+        torch.testing.assert_close(found, expected, rtol=5e-4, atol=1e-5 * size)
+
+
 def test_full_softmax_is_cross_entropy():
     users, table, targets, _ = case(n=2500)
     loss = LOSSES["full_softmax"]()(users, table, table[targets], torch.arange(20), targets, None)
