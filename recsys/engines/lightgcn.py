@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import numpy as np
+import scipy.sparse as sp
 import torch
 from numpy.typing import NDArray
 from pydantic import Field
@@ -24,7 +26,7 @@ from recsys.engines.spectral import degrees, truncated_svd
 from recsys.engines.storage import decayed_history, known_rows, load_arrays, save_arrays
 from recsys.evaluation.evaluate import score_metric
 from recsys.losses import LOSSES
-from recsys.models.propagation import Propagation
+from recsys.models.propagation import Bags, Propagation, product
 from recsys.negatives import NEGATIVES
 from recsys.seeding import stream
 from recsys.tracking import Tracker
@@ -32,8 +34,8 @@ from recsys.training.loop import LoopOptions
 from recsys.training.loop import train as run_loop
 
 Floats = NDArray[np.float32]
-Pairs = NDArray[np.int64]
-"""int64 [N]: rows of the training interactions."""
+Users = NDArray[np.int64]
+"""int64 [B]: rows of the users of a step, ascending."""
 
 
 class LightGcnConfig(Config):
@@ -44,11 +46,14 @@ class LightGcnConfig(Config):
         layers: L, products with the graph on the way to a user's vector.
         user_vectors: whether a user has a learned vector beside what flows in from the history.
         temperature: scores are cosines divided by it.
+        tilt: scores are multiplied by the item's degree to this power, for a cosine knows nothing of popularity.
         loss: ``sampled_softmax``, ``bpr`` or ``gbce``, against shared negatives.
         n_negatives: C, negatives a batch.
         alpha: negatives are drawn by popularity to this power.
-        batch: interactions a step; a step propagates the whole graph, whatever its size.
+        held_out: share of a user's interactions that a step predicts from the others; all are predicted from all at 0.
+        batch: interactions a step, those of whole users; a step propagates the whole graph, whatever its size.
         metric: what validation maximises.
+        asked: at most so many users are asked by validation.
         training: the loop.
     """
 
@@ -56,21 +61,26 @@ class LightGcnConfig(Config):
     layers: int = Field(3, ge=1)
     user_vectors: bool = False
     temperature: float = Field(0.1, gt=0)
+    tilt: float = Field(0.1, ge=0)
     loss: str = "sampled_softmax"
     n_negatives: int = Field(2048, ge=1)
     alpha: float = Field(0.75, ge=0)
+    held_out: float = Field(0.3, ge=0, lt=1)
     batch: int = Field(16_384, ge=1)
     metric: str = "ndcg@20"
+    asked: int = Field(10_000, ge=1)
     training: LoopOptions = LoopOptions(epochs=20, learning_rate=0.01, warmup=20)
 
 
 class LightGcn:
-    r"""A user is the history: :math:`u = |h|^{-1/2} \sum_{i \in h} d_i^{-1/2} \sum_{l<L} I^l_i`, scored by cosine.
+    r"""A user is the history: :math:`u = |h|^{-1/2} \sum_{i \in h} d_i^{-1/2} \sum_{l<L} I^l_i`.
 
+    The score is :math:`\cos(u, \sum_l I^l_i) \, d_i^t / \tau`, degrees in units of their mean over interactions.
     That sum is exactly what the propagation gives a user of the graph, so that a user whom training never saw is
-    placed by the same formula. While training predicts an interaction, its own edge is left out of the sum, or the
-    model would learn to find what it was given. Item vectors start from the first singular vectors of the normalised
-    matrix, the propagation's own fixed directions.
+    placed by the same formula. A step of the training predicts a random share of a user's interactions from the sum
+    over the others, or the model would learn to find what it was given; a user's vector is computed once for all of
+    them. Item vectors start from the spectral filter's singular vectors, which saves most of the training. (The loss is
+    that of Wu et al., TOIS 2024, "On the Effectiveness of Sampled Softmax Loss for Item Recommendation".)
     """
 
     kind: ClassVar[str] = "lightgcn"
@@ -84,7 +94,7 @@ class LightGcn:
     into: Floats
     """float32 [I, D]: what an item of a history adds to the user's vector."""
     out: Floats
-    """float32 [I, D]: unit vectors that are scored."""
+    """float32 [I, D]: what is scored."""
     own: Floats
     """float32 [U, D]: users' learned vectors, no rows where there are none."""
 
@@ -127,8 +137,13 @@ class LightGcn:
     def item_table(self) -> EmbeddingTable:
         """The unit vectors of the items that training saw."""
         seen = self.counts > 0
+        out = self.out[seen]
         provenance = {"engine": self.kind, "config": self.config.model_dump(mode="json")}
-        return EmbeddingTable(Vocabulary(self.items.ids[seen]), self.out[seen], provenance)
+        return EmbeddingTable(
+            Vocabulary(self.items.ids[seen]),
+            out / np.maximum(np.linalg.norm(out, axis=1, keepdims=True), 1e-12),
+            provenance,
+        )
 
     def save(self, directory: Path) -> None:
         arrays: dict[str, NDArray[Any]] = {"into": self.into, "out": self.out, "own": self.own, "counts": self.counts}
@@ -146,8 +161,9 @@ class LightGcn:
 
     @torch.no_grad()
     def _take(self, module: _Module) -> None:
-        _, items, into = (part.cpu() for part in module())
-        self.into, self.out = into.numpy(), normalize(items, dim=1).numpy()
+        items, below = module()
+        into = below * module.propagation.item_scale
+        self.into, self.out = into.cpu().numpy(), module.scored(items).cpu().numpy()
         own = torch.zeros(0, self.config.dim) if module.users is None else module.users.detach().cpu()
         self.own = (own / (self.config.layers + 1)).numpy()
 
@@ -158,51 +174,83 @@ class _Module(nn.Module):
     def __init__(self, config: LightGcnConfig, train: Interactions, data: Dataset, rng: np.random.Generator) -> None:
         super().__init__()
         matrix = train.to_csr(data.n_users, data.n_items)
-        smooth, _ = truncated_svd(degrees(matrix, 1, -0.5) @ matrix @ degrees(matrix, 0, -0.5), config.dim, rng)
-        items = rng.standard_normal((data.n_items, config.dim), np.float32) * np.float32(0.01)
-        items[:, : smooth.shape[1]] += smooth * np.float32(0.1 * np.sqrt(len(smooth)))
-        self.items = nn.Parameter(torch.from_numpy(items))
+        self.propagation = Propagation(train, data.n_users, data.n_items, config.layers)
+        self.items = nn.Parameter(torch.from_numpy(_starts(matrix, config.dim, rng)))
+        lengths = torch.from_numpy(_popularity(matrix) ** config.tilt).float()[:, None]
+        self.register_buffer("lengths", lengths, persistent=False)
+        self.lengths: Tensor
         own = torch.from_numpy(rng.standard_normal((data.n_users, config.dim), np.float32)) * 0.01
         self.users = nn.Parameter(own) if config.user_vectors else None
-        self.propagation = Propagation(train, data.n_users, data.n_items, config.layers)
 
-    def forward(self) -> tuple[Tensor, Tensor, Tensor]:
+    def forward(self) -> tuple[Tensor, Tensor]:
         """See `Propagation`."""
-        result: tuple[Tensor, Tensor, Tensor] = self.propagation(self.items, self.users)
+        result: tuple[Tensor, Tensor] = self.propagation(self.items, self.users)
         return result
+
+    def scored(self, items: Tensor, rows: Tensor | None = None) -> Tensor:
+        """The vectors that are scored, of all items or of ``rows`` alone."""
+        if rows is None:
+            return normalize(items, dim=1) * self.lengths
+        return normalize(items[rows], dim=1) * self.lengths[rows]
+
+
+def _popularity(matrix: sp.csr_array) -> NDArray[np.float64]:
+    """float64 [I]: the degrees, at least one, in units of their mean over the interactions."""
+    counts: NDArray[np.float64] = np.asarray(matrix.sum(0), np.float64).ravel()
+    return np.maximum(counts, 1) / float(max((counts**2).sum() / max(counts.sum(), 1), 1))
+
+
+def _starts(matrix: sp.csr_array, dim: int, rng: np.random.Generator) -> Floats:
+    """float32 [I, D]: the low-pass of `Spectral` at rank D, as far as one table can be both its sides."""
+    normalised = sp.csr_array(degrees(matrix, 1, -0.4) @ matrix @ degrees(matrix, 0, -0.4))
+    smooth, _ = truncated_svd(normalised, dim, rng)
+    starts = rng.standard_normal((len(smooth), dim), np.float32) * np.float32(0.1 * len(smooth) ** -0.5)
+    starts[:, : smooth.shape[1]] += smooth
+    result: Floats = degrees(matrix, 0, 0.25) @ starts
+    return result * np.float32(0.1 / result.std())
 
 
 class _Task:
-    """All interactions in random order, a large batch a step, against shared negatives."""
+    """All users in random order, many a step, each asked for some of their items from the others."""
 
     def __init__(self, engine: LightGcn, train: Interactions, data: Dataset) -> None:
         config, seed = engine.config, engine.resources.seed
-        self.engine, self.config, self.train = engine, config, train
+        self.engine, self.config = engine, config
+        matrix = train.to_csr(data.n_users, data.n_items)
+        self.matrix = sp.csr_array(matrix @ degrees(matrix, 0, -0.5))
+        self.users = np.flatnonzero(np.diff(self.matrix.indptr) > (config.held_out > 0))
         self.module = _Module(config, train, data, stream(seed, "lightgcn"))
         self.compute_loss = LOSSES[config.loss]()
         self.sampler = NEGATIVES["popularity"](engine.counts, config.n_negatives, alpha=config.alpha)
         self.metric = _metric(engine, data)
 
-    def batches(self, epoch: int, rng: np.random.Generator) -> Sequence[Pairs]:
-        order = rng.permutation(len(self.train))
-        return [order[start : start + self.config.batch] for start in range(0, len(order), self.config.batch)]
+    def batches(self, epoch: int, rng: np.random.Generator) -> Sequence[Users]:
+        order = rng.permutation(self.users)
+        ends = np.cumsum(np.diff(self.matrix.indptr)[order])
+        parts = np.split(order, np.flatnonzero(np.diff(ends // self.config.batch)) + 1)
+        return [np.sort(part) for part in parts if len(part)]
 
-    def loss(self, batch: Pairs, rng: np.random.Generator) -> Tensor:
-        users, items, into = self.module()
-        user, item = (column[batch].astype(np.int64) for column in (self.train.user, self.train.item))
-        drawn = self.sampler.sample(item, rng)
-        arrays = (user, item, drawn.rows, drawn.log_q)
-        user_rows, targets, candidates, log_q = (torch.from_numpy(array).to(items.device) for array in arrays)
-        asking = users[user_rows] - into[targets] * self.module.propagation.user_scale[user_rows]
-        scored = normalize(items, dim=1)
-        return self.compute_loss(
-            normalize(asking, dim=1) / self.config.temperature,
-            scored[candidates],
-            scored[targets],
-            candidates,
-            targets,
-            log_q,
-        )
+    def loss(self, batch: Users, rng: np.random.Generator) -> Tensor:
+        items, below = self.module()
+        history, asked = parted(self.matrix[batch], self.config.held_out, rng)
+        drawn = self.sampler.sample(asked.indices, rng)
+        touched, places = np.unique(np.concatenate([drawn.rows, asked.indices]), return_inverse=True)
+        owner = np.repeat(np.arange(len(batch)), np.diff(asked.indptr))
+        arrays = (touched, places, owner, drawn.log_q)
+        rows, place, owners, log_q = (torch.from_numpy(array).to(items.device) for array in arrays)
+        candidates, targets = place[: len(log_q)], place[len(log_q) :]
+        scored = self.module.scored(items, rows)
+        vectors = (self._asking(batch, history, below), scored[candidates], scored[targets])
+        return self.compute_loss(*vectors, candidates, targets, log_q, owners)
+
+    def _asking(self, batch: Users, history: sp.csr_array, below: Tensor) -> Tensor:
+        """[B, D]: the users' vectors by the formula of `LightGcn.user_vectors`."""
+        bags, transposed = (Bags(part).to(below.device) for part in (history, sp.csr_array(history.T)))
+        sums = product(below, bags, transposed)
+        if self.module.users is not None:
+            rows, lengths = (torch.from_numpy(array).to(below.device) for array in (batch, np.diff(history.indptr)))
+            sums = sums * lengths[:, None] ** -0.5 + self.module.users[rows] / (self.config.layers + 1)
+        return normalize(sums, dim=1) / self.config.temperature
 
     def validate(self) -> float | None:
         if self.metric is None:
@@ -211,14 +259,42 @@ class _Task:
         return self.metric()
 
 
+def parted(matrix: sp.csr_array, share: float, rng: np.random.Generator) -> tuple[sp.csr_array, sp.csr_array]:
+    """Each row's entries in two: what may be seen, and a random ``share`` that is asked; all are both when it is 0.
+
+    Args:
+        matrix: [B, I], at least two entries a row; at least one of them is seen and one is asked.
+        share: of the entries.
+        rng: draws them.
+    """
+    if not share:
+        return matrix, matrix
+    lengths = np.diff(matrix.indptr)
+    owner = np.repeat(np.arange(len(lengths)), lengths)
+    take = np.clip(np.round(share * lengths), 1, lengths - 1)
+    rank = np.empty(len(owner), np.int64)
+    rank[np.lexsort((rng.random(len(owner)), owner))] = np.arange(len(owner)) - matrix.indptr[owner]
+    asked = rank < take[owner]
+    return _where(matrix, ~asked), _where(matrix, asked)
+
+
+def _where(matrix: sp.csr_array, kept: NDArray[np.bool_]) -> sp.csr_array:
+    offsets = np.concatenate([[0], np.cumsum(kept)])[matrix.indptr]
+    return sp.csr_array((matrix.data[kept], matrix.indices[kept], offsets), shape=matrix.shape)
+
+
 def _metric(engine: LightGcn, data: Dataset) -> Callable[[], float] | None:
     holdout = engine.resources.validation
     if holdout is None:
         return None
-    request = Request.from_dataset(data, holdout.users, holdout.history)
+    drawn = stream(engine.resources.seed, "lightgcn", "asked").permutation(holdout.users)[: engine.config.asked]
+    users = np.sort(drawn)
+    targets = holdout.targets.select(np.isin(holdout.targets.user, users))
+    holdout = replace(holdout, users=users, targets=targets)
+    request = Request.from_dataset(data, users, holdout.history)
 
     def metric() -> float:
-        users, items = engine.user_vectors(request), engine.item_vectors(data.items)
-        return score_metric(users, items, holdout, request.histories, engine.config.metric)
+        vectors = engine.user_vectors(request), engine.item_vectors(data.items)
+        return score_metric(*vectors, holdout, request.histories, engine.config.metric)
 
     return metric

@@ -32,66 +32,66 @@ class Propagation(nn.Module):
     def __init__(self, train: Interactions, n_users: int, n_items: int, layers: int) -> None:
         super().__init__()
         matrix = train.to_csr(n_users, n_items)
+        users, items = (np.maximum(np.asarray(matrix.sum(axis)).ravel(), 1) ** -0.5 for axis in (1, 0))
+        scaled = sp.csr_array(sp.diags_array(users) @ matrix @ sp.diags_array(items))
         self.layers = layers
-        self.users, self.items = Bags(matrix), Bags(sp.csr_array(matrix.T))
-        users, items = (np.maximum(np.asarray((matrix > 0).sum(axis)).ravel(), 1) ** -0.5 for axis in (1, 0))
-        self.register_buffer("user_scale", torch.from_numpy(users).float()[:, None], persistent=False)
+        self.users, self.items = Bags(scaled), Bags(sp.csr_array(scaled.T))
         self.register_buffer("item_scale", torch.from_numpy(items).float()[:, None], persistent=False)
-        self.user_scale: Tensor
         self.item_scale: Tensor
 
-    def to_users(self, items: Tensor) -> Tensor:
-        r"""[I, D] -> :math:`\tilde R` times it, [U, D]."""
-        return self.user_scale * _product(self.item_scale * items, self.users, self.items)
-
-    def to_items(self, users: Tensor) -> Tensor:
-        r"""[U, D] -> :math:`\tilde R^\top` times it, [I, D]."""
-        return self.item_scale * _product(self.user_scale * users, self.items, self.users)
-
-    def forward(self, items: Tensor, users: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
-        """Vectors of users [U, D] and items [I, D], and what each item adds to a user before the user's scale [I, D].
+    def forward(self, items: Tensor, users: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        r"""Vectors of the items [I, D], and what :math:`\tilde R` takes to users: the sums of layers below L [I, D].
 
         Args:
             items: [I, D], layer 0.
             users: [U, D], layer 0; None is zero.
         """
-        of_users: list[Tensor | None] = [users]
-        of_items: list[Tensor | None] = [items]
-        for _ in range(self.layers):
-            last_user, last_item = of_users[-1], of_items[-1]
-            of_users.append(None if last_item is None else self.to_users(last_item))
-            of_items.append(None if last_user is None else self.to_items(last_user))
         share = 1 / (self.layers + 1)
-        into = _total(of_items[:-1]) * self.item_scale * share
-        return _total(of_users) * share, _total(of_items) * share, into
+        below = items * share
+        layer: Tensor | None = below
+        user = None if users is None else users * share
+        last: Tensor | None = None
+        for depth in range(self.layers):
+            last = None if user is None else product(user, self.items, self.users)
+            if depth == self.layers - 1:
+                break
+            user = None if layer is None else product(layer, self.users, self.items)
+            layer = last
+            below = below if last is None else below + last
+        return below if last is None else below + last, below
+
+    def users_of(self, below: Tensor, users: Tensor | None = None) -> Tensor:
+        """Vectors of the users [U, D], given the sums of `forward` [I, D] and layer 0 [U, D]."""
+        sums = product(below, self.users, self.items)
+        return sums if users is None else sums + users / (self.layers + 1)
 
 
 class Bags(nn.Module):
-    """A matrix of ones [n, m] that multiplies as sums of bags of rows.
-
-    Args:
-        matrix: where it is not zero.
-    """
+    """A sparse matrix [n, m] that multiplies as weighted sums of bags of rows."""
 
     def __init__(self, matrix: sp.csr_array) -> None:
         super().__init__()
-        self.register_buffer("members", torch.from_numpy(matrix.indices.astype(np.int64)), persistent=False)
-        self.register_buffer("offsets", torch.from_numpy(matrix.indptr.astype(np.int64)), persistent=False)
+        parts = {"members": matrix.indices.astype(np.int64), "offsets": matrix.indptr.astype(np.int64)}
+        for name, array in {**parts, "weights": matrix.data.astype(np.float32)}.items():
+            self.register_buffer(name, torch.from_numpy(array), persistent=False)
         self.members: Tensor
         self.offsets: Tensor
+        self.weights: Tensor
 
     def forward(self, rows: Tensor) -> Tensor:
         """[m, D] -> [n, D]."""
-        return embedding_bag(self.members, rows, self.offsets, mode="sum", include_last_offset=True)
+        return embedding_bag(
+            self.members, rows, self.offsets, mode="sum", per_sample_weights=self.weights, include_last_offset=True
+        )
 
 
 class _Product(torch.autograd.Function):
-    """A matrix of ones times a tensor; the gradient is the transpose times it, again a sum of bags."""
+    """A sparse matrix times a tensor; the gradient is the transpose times it, again a sum of bags."""
 
     @staticmethod
     def forward(ctx: Any, rows: Tensor, bags: Bags, transposed: Bags) -> Tensor:
         ctx.transposed = transposed
-        result: Tensor = bags(rows)
+        result: Tensor = bags(rows.detach())
         return result
 
     @staticmethod
@@ -99,11 +99,7 @@ class _Product(torch.autograd.Function):
         return ctx.transposed(grads[0].contiguous()), None, None
 
 
-def _product(rows: Tensor, bags: Bags, transposed: Bags) -> Tensor:
+def product(rows: Tensor, bags: Bags, transposed: Bags) -> Tensor:
+    """``bags`` times ``rows`` [m, D], [n, D]; ``transposed`` gives the gradient."""
     result: Tensor = _Product.apply(rows, bags, transposed)  # type: ignore[no-untyped-call]
     return result
-
-
-def _total(layers: list[Tensor | None]) -> Tensor:
-    found = [layer for layer in layers if layer is not None]
-    return torch.stack(found).sum(0) if len(found) > 1 else found[0]

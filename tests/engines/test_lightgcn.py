@@ -2,11 +2,12 @@
 
 import numpy as np
 import pytest
+import scipy.sparse as sp
 import torch
 
 from recsys.data.interactions import Interactions
 from recsys.engine import Request, Resources
-from recsys.engines.lightgcn import LightGcn, LightGcnConfig, _Task
+from recsys.engines.lightgcn import LightGcn, LightGcnConfig, _Task, parted
 from recsys.models.propagation import Propagation
 from recsys.tracking import SilentTracker
 from tests.engines.test_spectral import random_data
@@ -40,7 +41,8 @@ def test_propagation_is_the_mean_of_powers_of_the_dense_adjacency_matrix(layers,
     items, users = rng.normal(size=(DATA.n_items, 4)), rng.normal(size=(DATA.n_users, 4)) * own
     propagation = Propagation(DATA.interactions, DATA.n_users, DATA.n_items, layers)
     starts = torch.tensor(items, dtype=torch.float32), torch.tensor(users, dtype=torch.float32) if own else None
-    found_users, found_items, _ = propagation(*starts)
+    found_items, below = propagation(*starts)
+    found_users = propagation.users_of(below, starts[1])
     expected_users, expected_items = dense_layers(items, users, layers)
     np.testing.assert_allclose(found_users, expected_users, atol=1e-5)
     np.testing.assert_allclose(found_items, expected_items, atol=1e-5)
@@ -55,9 +57,9 @@ def test_propagation_is_that_of_the_library_and_so_is_its_gradient():
     model = geometric().nn.LightGCN(DATA.n_users + DATA.n_items, 4, num_layers=2)
     weight = model.embedding.weight
     expected = model.get_embedding(both)
-    found = torch.cat(
-        Propagation(events, DATA.n_users, DATA.n_items, 2)(weight[DATA.n_users :], weight[: DATA.n_users])[:2]
-    )
+    propagation = Propagation(events, DATA.n_users, DATA.n_items, 2)
+    items, below = propagation(weight[DATA.n_users :], weight[: DATA.n_users])
+    found = torch.cat([propagation.users_of(below, weight[: DATA.n_users]), items])
     torch.testing.assert_close(found, expected)
     factor = torch.randn_like(expected)
     (wanted,) = torch.autograd.grad((expected * factor).sum(), weight, retain_graph=True)
@@ -77,25 +79,49 @@ def test_a_known_user_asked_with_the_training_history_gets_the_vector_of_the_pro
     task = _Task(engine, DATA.interactions, DATA)
     torch.manual_seed(0)
     engine._take(task.module)
-    users = torch.nn.functional.normalize(task.module()[0], dim=1) / engine.config.temperature
+    module = task.module
+    users = module.propagation.users_of(module()[1], module.users)
+    users = torch.nn.functional.normalize(users, dim=1) / engine.config.temperature
     found = engine.user_vectors(Request.from_dataset(DATA, np.arange(DATA.n_users)))
     np.testing.assert_allclose(found.dense[found.placed], users.detach().numpy()[found.placed], rtol=1e-4, atol=1e-4)
 
 
-def test_the_edge_that_is_predicted_gives_the_user_nothing():
+def test_a_step_asks_for_a_share_of_each_user_and_shows_the_rest():
+    matrix = sp.csr_array(np.triu(np.ones((9, 10), np.float32)))
+    seen, asked = parted(matrix, 0.3, np.random.default_rng(0))
+    np.testing.assert_array_equal((seen + asked).toarray(), matrix.toarray())
+    np.testing.assert_array_equal(np.diff(asked.indptr), [3, 3, 2, 2, 2, 2, 1, 1, 1])
+    assert (np.diff(seen.indptr) > 0).all()
+
+
+def test_an_item_is_as_long_as_its_degree_to_the_tilt():
+    lengths = [np.linalg.norm(fitted(tilt=tilt).out, axis=1) for tilt in (0.0, 0.5)]
+    np.testing.assert_allclose(lengths[0], 1, rtol=1e-5)
+    degrees = DATA.interactions.item_counts(DATA.n_items)
+    np.testing.assert_allclose(lengths[1], np.sqrt(degrees / np.average(degrees, weights=degrees)), rtol=1e-5)
+
+
+def test_a_step_holds_whole_users_of_about_as_many_interactions_as_asked_for():
+    engine = LightGcn(LightGcnConfig.model_validate(QUICK))
+    engine.counts = DATA.interactions.item_counts(DATA.n_items)
+    task = _Task(engine, DATA.interactions, DATA)
+    batches = task.batches(0, np.random.default_rng(0))
+    np.testing.assert_array_equal(np.sort(np.concatenate(batches)), task.users)
+    sizes = [task.matrix[batch].nnz for batch in batches]
+    assert max(sizes) <= 64 + np.diff(task.matrix.indptr).max()
+
+
+def test_an_interaction_that_is_predicted_gives_the_user_nothing():
     """Were the target inside the user's sum, the gradient of one layer would reach the target through the user."""
     engine = LightGcn(LightGcnConfig.model_validate(QUICK | {"layers": 1}), Resources(1))
     engine.counts = DATA.interactions.item_counts(DATA.n_items)
     task = _Task(engine, DATA.interactions, DATA)
-    users, _, into = task.module()
-    batch = np.arange(len(DATA.interactions))
-    user, item = (torch.from_numpy(c[batch].astype(np.int64)) for c in (DATA.interactions.user, DATA.interactions.item))
-    asking = users[user] - into[item] * task.module.propagation.user_scale[user]
-    for row in range(0, len(batch), 17):
-        (gradient,) = torch.autograd.grad(asking[row].sum(), task.module.items, retain_graph=True)
-        others = DATA.interactions.item[(DATA.interactions.user == user[row].item())]
-        assert gradient[item[row]].abs().max() < 1e-6
-        assert all(gradient[o].abs().max() > 1e-3 for o in others if o != item[row])
+    seen, asked = parted(task.matrix[task.users], 0.3, np.random.default_rng(0))
+    asking = task._asking(task.users, seen, task.module()[1])
+    for user in range(0, len(task.users), 7):
+        (gradient,) = torch.autograd.grad(asking[user].sum(), task.module.items, retain_graph=True)
+        assert gradient[asked[[user]].indices].abs().max() < 1e-6
+        assert gradient[seen[[user]].indices].abs().min() > 1e-4
 
 
 def test_a_killed_training_ends_as_an_undisturbed_one(tmp_path):
