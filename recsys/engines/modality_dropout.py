@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from torch import Tensor
 
-from recsys.engines.tower_inputs import HISTORY, IDS, TowerInputs
+from recsys.engines.tower_inputs import HISTORY, ID, IDS, TowerInputs
 from recsys.errors import ConfigError
+from recsys.models.two_tower import TwoTowerModel
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,6 +27,7 @@ class ModalityDropout:
         items: item input name -> [1, ...], what an item has there of which nothing is known.
         users: the same of users.
         part: item or user input name -> the part that it belongs to.
+        needed: the parts that the item tower reads; one of them is always left.
     """
 
     rate: float
@@ -33,15 +35,19 @@ class ModalityDropout:
     items: Mapping[str, Tensor]
     users: Mapping[str, Tensor]
     part: Mapping[str, str]
+    needed: frozenset[str]
 
     @classmethod
-    def of(cls, rate: float, modalities: Mapping[str, Sequence[str]], inputs: TowerInputs) -> ModalityDropout:
+    def of(
+        cls, rate: float, modalities: Mapping[str, Sequence[str]], inputs: TowerInputs, model: TwoTowerModel
+    ) -> ModalityDropout:
         """For the inputs of an engine.
 
         Args:
             rate: see above.
             modalities: name -> parts; none takes each table, all columns together, the ids and the history.
             inputs: of the engine.
+            model: of the engine.
 
         Raises:
             ConfigError: a part that the engine does not have.
@@ -51,15 +57,17 @@ class ModalityDropout:
         unknown = sorted({p for parts in modalities.values() for p in parts} - {*inputs.parts, IDS, HISTORY})
         if unknown:
             raise ConfigError(f"modalities name {unknown}; the engine's inputs are {[*inputs.parts, IDS, HISTORY]}")
-        groups = modalities.values() or [*([name] for name in inputs.table_names), inputs.columns, [IDS], [HISTORY]]
-        return cls(rate, tuple(frozenset(parts) for parts in groups if parts), items, users, part)
+        ids = [IDS] if ID in model.items.encoders or ID in model.users or model.bias is not None else []
+        groups = modalities.values() or [*([name] for name in inputs.table_names), inputs.columns, ids, [HISTORY]]
+        needed = frozenset(part[name] for name in model.items.encoders)
+        return cls(rate, tuple(frozenset(parts) for parts in groups if parts), items, users, part, needed)
 
     def draw(self, rng: np.random.Generator) -> frozenset[str]:
         """The parts hidden from one step; none where they would leave nothing of the items."""
         if not self.rate:
             return frozenset()
         hidden = frozenset[str]().union(*(parts for parts in self.modalities if rng.random() < self.rate))
-        return hidden if any(self.part[name] not in hidden for name in self.items) else frozenset()
+        return hidden if self.needed - hidden else frozenset()
 
     def hide(self, features: dict[str, Tensor], hidden: frozenset[str], missing: Mapping[str, Tensor]) -> None:
         """Puts ``missing`` (`items` or `users`) in the place of the values [n, ...] of hidden inputs."""

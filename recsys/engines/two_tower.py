@@ -274,7 +274,7 @@ class TwoTower:
             self._validation(data),
             new,
             self.inputs.clock,
-            ModalityDropout.of(config.modality_dropout, config.modalities, self.inputs),
+            ModalityDropout.of(config.modality_dropout, config.modalities, self.inputs, self.model),
         )
 
     def _loss(self) -> Loss:

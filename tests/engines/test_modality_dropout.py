@@ -29,7 +29,10 @@ def trained():
 
 
 def drawn(trained, rate=0.4, modalities=None, times=2000):
-    dropout, rng = ModalityDropout.of(rate, modalities or {}, trained[0].inputs), np.random.default_rng(0)
+    dropout, rng = (
+        ModalityDropout.of(rate, modalities or {}, trained[0].inputs, trained[0].model),
+        np.random.default_rng(0),
+    )
     return [dropout.draw(rng) for _ in range(times)]
 
 
@@ -48,14 +51,22 @@ def test_named_modalities_are_hidden_together(trained):
     assert not any(("mine" in step) != ("size" in step) for step in steps)
 
 
+def test_without_ids_a_table_or_the_columns_are_always_left():
+    built, data = engine(model={"dim": 8, "item_id": False}, training=QUICK | {"epochs": 1})
+    built.fit(data, data.interactions, SilentTracker())
+    steps = drawn((built, data))
+    assert not any({"mine", "parity"} <= step for step in steps)
+    assert not any("ids" in step for step in steps)
+
+
 def test_an_unknown_modality_is_named(trained):
     with pytest.raises(ConfigError, match="yours"):
-        ModalityDropout.of(0.1, {"content": ["yours"]}, trained[0].inputs)
+        ModalityDropout.of(0.1, {"content": ["yours"]}, trained[0].inputs, trained[0].model)
 
 
 def test_without_a_rate_no_random_number_is_drawn(trained):
     rng = np.random.default_rng(3)
-    assert ModalityDropout.of(0.0, {}, trained[0].inputs).draw(rng) == frozenset()
+    assert ModalityDropout.of(0.0, {}, trained[0].inputs, trained[0].model).draw(rng) == frozenset()
     assert rng.random() == np.random.default_rng(3).random()
 
 
@@ -63,7 +74,7 @@ def test_without_a_rate_no_random_number_is_drawn(trained):
 def test_training_hides_what_the_ledger_masks(trained, hidden):
     """The vectors of a training step with parts hidden are those of the masked engine."""
     built, data = trained
-    dropout = ModalityDropout.of(0.5, {}, built.inputs)
+    dropout = ModalityDropout.of(0.5, {}, built.inputs, built.model)
     features, users = built.inputs.item_values(data.items), built.inputs.user_values(data.users)
     dropout.hide(features, frozenset(hidden), dropout.items)
     dropout.hide(users, frozenset(hidden), dropout.users)
