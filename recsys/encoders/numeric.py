@@ -32,6 +32,8 @@ class NumericEncoder(nn.Module):
         self.project = nn.Linear(width, dim)
         self.absent = nn.Parameter(torch.zeros(dim))
         nn.init.normal_(self.project.weight, std=0.1 / math.sqrt(width))
+        # PyTorch's own start, U(-1, 1) where width is 1, is louder than an id and draws all items to one direction.
+        nn.init.zeros_(self.project.bias)
 
     @classmethod
     def build(cls, column: Numeric, dim: int, style: str = "linear") -> Self:

@@ -24,6 +24,7 @@ class VectorEncoder(nn.Module):
         self.project = nn.Linear(width, dim)
         self.absent = nn.Parameter(torch.zeros(dim))
         nn.init.normal_(self.project.weight, std=0.1 / math.sqrt(width))
+        nn.init.zeros_(self.project.bias)
 
     @classmethod
     def build(cls, column: Embedded | Time, dim: int, style: str = "linear") -> Self:

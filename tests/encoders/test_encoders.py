@@ -180,3 +180,9 @@ def test_an_unknown_style_lists_the_choices():
     features = FeatureSet.fit(table("numeric", [1.0, 2.0]), None, FeatureOptions())
     with pytest.raises(ConfigError, match="linear, periodic, piecewise"):
         ENCODERS["numeric"].build(features.columns[0], 2, "wavelet")
+
+
+@pytest.mark.parametrize("kind", ["numeric", "embedding"])
+def test_a_number_begins_without_a_vector_that_all_entities_share(kind):
+    encoder, values = built(kind)
+    assert encoder(torch.zeros_like(values)).abs().max() == 0
