@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
+import torch
 from pydantic import Field
 from torch import nn
 
@@ -40,6 +41,8 @@ class ModelOptions(Config):
         dropout: in history encoders and fusions.
         item_bias: a learned bias an item id.
         numeric: encoder of numeric columns: ``linear``, ``periodic`` or ``piecewise``.
+        feature_start: factor of the first weights of the item's columns and tables. Below 1 the item begins nearer to
+            its id: loud features of few dimensions draw items together before the ids have told them apart.
     """
 
     dim: int = Field(64, ge=2)
@@ -61,6 +64,7 @@ class ModelOptions(Config):
     dropout: float = Field(0.3, ge=0, lt=1)
     item_bias: bool = False
     numeric: str = "linear"
+    feature_start: float = Field(1.0, gt=0)
 
 
 def build_two_tower(
@@ -85,7 +89,7 @@ def build_two_tower(
         length: the longest history that a user vector sees.
         clock: whether the data has moments, and not just an order.
     """
-    item_inputs = _encoders(item_columns, options) | dict(tables)
+    item_inputs = _softened(_encoders(item_columns, options) | dict(tables), options.feature_start)
     if options.item_id or not item_inputs:
         item_inputs["__id__"] = IdEncoder(n_items, options.dim, options.id_dropout if item_inputs else 0.0)
     user_inputs = _encoders(user_columns, options)
@@ -137,6 +141,15 @@ def _encoders(columns: Sequence[FeatureColumn], options: ModelOptions) -> dict[s
         column.name.replace(".", "·"): as_module(ENCODERS[column.kind].build(column, options.dim, options.numeric))
         for column in columns
     }
+
+
+def _softened(encoders: dict[str, nn.Module], factor: float) -> dict[str, nn.Module]:
+    """The same encoders with ``factor`` times the weights of the map to D that each ends in."""
+    with torch.no_grad():
+        for encoder in encoders.values() if factor != 1 else ():
+            assert isinstance(encoder.project, nn.Linear)
+            encoder.project.weight.mul_(factor)
+    return encoders
 
 
 def _fusion(name: str, inputs: int, options: ModelOptions) -> nn.Module:

@@ -6,7 +6,9 @@ import pytest
 from recsys.config import parse
 from recsys.embeddings import EmbeddingTable
 from recsys.engine import Request, Resources
-from recsys.engines.modalities import MaskedTwoTower, hidden_parts
+from recsys.engines.ease import Ease
+from recsys.engines.hybrid import Hybrid, HybridConfig
+from recsys.engines.modalities import MaskedTwoTower, hidden_parts, masked
 from recsys.engines.two_tower import TwoTower, TwoTowerConfig
 from recsys.errors import ConfigError
 from recsys.tracking import SilentTracker
@@ -56,3 +58,36 @@ def test_an_unknown_part_is_named(trained):
 
 def test_what_is_not_seen_is_hidden():
     assert hidden_parts({"a": ["x", "y"], "b": ["z"]}, {"b"}) == {"x", "y"}
+
+
+@pytest.fixture(scope="module")
+def joined(trained):
+    engine, data = trained
+    ease = Ease(None)
+    ease.fit(data, data.interactions, SilentTracker())
+    hybrid = Hybrid(
+        HybridConfig(parts=("towers", "ease"), weights=(0.5, 0.5)), Resources(parts={"towers": engine, "ease": ease})
+    )
+    hybrid.fit(data, data.interactions, SilentTracker())
+    return hybrid
+
+
+def test_a_hidden_part_of_a_hybrid_adds_nothing(joined, trained):
+    engine, data = trained
+    alone = scores(engine, data) / joined.spreads[0] / 2
+    np.testing.assert_allclose(scores(masked(joined, ["ease"]), data), alone, rtol=1e-4, atol=1e-5)
+
+
+def test_hiding_a_towers_input_leaves_the_linear_part_of_a_hybrid(joined, trained):
+    engine, data = trained
+    full, without = scores(masked(joined, []), data), scores(masked(joined, ["history"]), data)
+    np.testing.assert_array_equal(full, scores(joined, data))
+    towers = [scores(each, data) / joined.spreads[0] / 2 for each in (engine, masked(engine, ["history"]))]
+    np.testing.assert_allclose(full - without, towers[0] - towers[1], atol=1e-4)
+
+
+def test_a_hybrid_is_not_masked_whole_and_others_not_at_all(joined):
+    with pytest.raises(ConfigError, match="leaves no part"):
+        masked(joined, ["towers", "ease"])
+    with pytest.raises(ConfigError, match="cannot be masked"):
+        masked(joined.parts["ease"], [])
