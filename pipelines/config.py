@@ -93,8 +93,8 @@ class LedgerSection(Config):
     """What `recsys ledger`, and the report, take apart.
 
     Args:
-        engine: a two-tower engine of ``[engines]``.
-        modalities: name -> the tables, item or user columns, ``ids`` or ``history`` that it consists of.
+        engine: a two-tower engine of ``[engines]``, or a hybrid.
+        modalities: name -> what it consists of: tables, item or user columns, ``ids``, ``history``, parts of a hybrid.
         metric: what is shared out.
         users: at most so many random test users are asked.
     """

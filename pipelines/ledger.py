@@ -1,4 +1,4 @@
-"""ledger: what each modality of a trained two-tower engine is worth on the test questions.
+"""ledger: what each modality of a trained two-tower engine or hybrid is worth on the test questions.
 
 ``recsys ledger CONFIG`` after a run of CONFIG; ``[ledger.modalities]`` says what is weighed. The report of a run whose
 config has a ``[ledger]`` holds it too.
@@ -17,8 +17,7 @@ from pipelines.workspace import Workspace
 from recsys.atomic import write_json
 from recsys.data.dataset import Dataset
 from recsys.data.split import Holdout, Split
-from recsys.engines.modalities import MaskedTwoTower, hidden_parts
-from recsys.engines.two_tower import TwoTower
+from recsys.engines.modalities import hidden_parts, masked
 from recsys.errors import ConfigError
 from recsys.evaluation.evaluate import evaluate
 from recsys.evaluation.ledger import Coalition, Ledger, Values, build_ledger, ledger_table
@@ -31,7 +30,7 @@ def run(config: RunConfig, workspace: Workspace) -> str:
     """Leaves ``ledger.json``; the same as a table.
 
     Raises:
-        ConfigError: the config has no ``[ledger]``, or its engine is no two-tower engine.
+        ConfigError: the config has no ``[ledger]``, or its engine cannot be masked.
     """
     if config.ledger is None:
         raise ConfigError("the config has no [ledger] section; name the engine and its modalities there")
@@ -44,17 +43,15 @@ def measure(section: LedgerSection, config: RunConfig, data: Dataset, split: Spl
     """The ledger of the trained engine that ``section`` names.
 
     Raises:
-        ConfigError: it is no two-tower engine, or has no such inputs.
+        ConfigError: it is neither a two-tower engine nor a hybrid, or has no such inputs.
     """
     engine = Bundle.load(workspace.bundle(section.engine)).engine
-    if not isinstance(engine, TwoTower):
-        raise ConfigError(f"[ledger] engine = {section.engine!r} is {engine.kind!r}; only two_tower can be masked")
     holdout = sampled(split.test, section.users, config.seed)
     k = parse_metric(section.metric)[1]
 
     def ask(seen: Coalition) -> Values:
-        masked: Any = MaskedTwoTower(engine, hidden_parts(section.modalities, seen))
-        result = evaluate(masked, data, holdout, ks=(k,), seen_filtered=config.evaluate.seen_filtered)
+        hidden: Any = masked(engine, hidden_parts(section.modalities, seen))
+        result = evaluate(hidden, data, holdout, ks=(k,), seen_filtered=config.evaluate.seen_filtered)
         return result.values[section.metric]
 
     slices = user_slices(data, split, holdout)
