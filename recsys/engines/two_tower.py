@@ -217,14 +217,14 @@ class TwoTower:
         return FeatureSet.fit(_chosen(table, columns, what), rows, self.config.features)
 
     def _built(self, tables: dict[str, NDArray[np.float32]]) -> TwoTowerModel:
-        dim = self.config.model.dim
+        dim, drop = self.config.model.dim, self.config.model.table_dropout
         return build_two_tower(
             self.config.model,
             self.inputs.item_features.columns,
             self.inputs.user_features.columns,
             len(self.inputs.items),
             len(self.inputs.users),
-            {f"table_{name}": TableEncoder(torch.tensor(vectors), dim) for name, vectors in tables.items()},
+            {f"table_{name}": TableEncoder(torch.tensor(vectors), dim, drop) for name, vectors in tables.items()},
             self.config.max_history,
             self.inputs.clock,
         )

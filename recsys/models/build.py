@@ -26,6 +26,7 @@ class ModelOptions(Config):
         item_id: whether an item has a vector of its own beside its features.
         user_id: whether a user has; off by default, for a user is the history and the features.
         id_dropout: share of ids hidden in a training step.
+        table_dropout: share of each table's rows hidden in a training step.
         item_fusion: how the item's inputs are joined.
         user_fusion: how history and user inputs are joined.
         pooling: the history encoder, by its name in `recsys.encoders.sequence`.
@@ -49,6 +50,7 @@ class ModelOptions(Config):
     item_id: bool = True
     user_id: bool = False
     id_dropout: float = Field(0.05, ge=0, lt=1)
+    table_dropout: float = Field(0.1, ge=0, lt=1)
     item_fusion: str = "sum"
     user_fusion: str = "sum"
     pooling: str = "transformer"

@@ -59,7 +59,7 @@ class TableEncoder(nn.Module):
         drop: share of rows hidden in a training step.
     """
 
-    def __init__(self, vectors: Tensor, dim: int, drop: float = 0.1) -> None:
+    def __init__(self, vectors: Tensor, dim: int, drop: float = 0.0) -> None:
         super().__init__()
         self.register_buffer("vectors", vectors)
         self.vectors: Tensor

@@ -161,3 +161,21 @@ def test_features_move_slower_than_ids_unless_their_own_rate_is_given():
         for e in (slow, fast)
     ]
     assert 0 < moved[0] < moved[1]
+
+
+def test_the_items_features_begin_as_loud_as_asked_and_tables_hide_as_many_rows():
+    data, still = world(), QUICK | {"epochs": 1, "learning_rate": 1e-9}
+    vectors = np.random.default_rng(0).normal(size=(data.n_items, 4)).astype(np.float32)
+    tables = {"content": EmbeddingTable(data.items.vocabulary, vectors, {})}
+
+    def encoders(**model):
+        settings = config(tables=["content"], training=still, model={"dim": 8} | model)
+        engine = TwoTower(settings, Resources(seed=1, tables=tables))
+        engine.fit(data, data.interactions, SilentTracker())
+        return engine.model.items.encoders
+
+    loud, soft = encoders(), encoders(feature_start=0.25, table_dropout=0.5)
+    for name in ("parity", "size", "table_content"):
+        torch.testing.assert_close(soft[name].project.weight, loud[name].project.weight / 4, atol=1e-6, rtol=1e-4)
+    torch.testing.assert_close(soft["__id__"].table.weight, loud["__id__"].table.weight, atol=1e-6, rtol=1e-4)
+    assert (loud["table_content"].drop, soft["table_content"].drop) == (0.1, 0.5)
