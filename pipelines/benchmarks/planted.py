@@ -46,8 +46,9 @@ def compare(output: Path, users: int, seed: int, overrides: Sequence[str] = ()) 
     from recsys.tracking import ConsoleTracker
 
     world = PlantedTaste(users=users, weights=WEIGHTS).draw(seed)
-    files = [f"data.{table}={path}" for table, path in world.write(output / "world").items()]
-    config, workspace = read_run_config(CONFIG, [*files, *overrides]), Workspace(output)
+    changed = [f"data.{table}={path}" for table, path in world.write(output / "world").items()]
+    changed.append(f"pretrain.graph.share={min(0.3, world.taste.early)}")
+    config, workspace = read_run_config(CONFIG, [*changed, *overrides]), Workspace(output)
     run_stages(config, workspace, ConsoleTracker(), "train")
     data, split, section = workspace.load_dataset(), workspace.load_split(), config.ledger
     assert section is not None, f"{CONFIG} has no [ledger]"

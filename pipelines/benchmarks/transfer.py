@@ -18,7 +18,7 @@ import typer
 from recsys.data.sources import find
 from recsys.seeding import stream
 
-CONFIG = Path("pipelines/configs/beauty-refit.toml")
+CONFIG = Path(__file__).parent.parent / "configs" / "beauty-refit.toml"
 BAR = 1.1
 """The hybrid is to reach this many times EASE with decay."""
 
@@ -59,8 +59,8 @@ def short_histories(folder: Path, core: int = 5, longest: int = 50) -> tuple[pd.
     events = _core(events[events.groupby("user_id").cumcount(ascending=False) < kept], core)
     items = pd.read_csv(folder / "items.csv")
     items = items[items["item_id"].isin(events["item_id"])]
-    decade = "from " + (items["year"] // 5 * 5).astype("Int64").astype("string")
-    return events, pd.DataFrame({"item_id": items["item_id"], "attributes": items["genres"] + "|" + decade})
+    lustrum = ("|from " + (items["year"] // 5 * 5).astype("Int64").astype("string")).fillna("")
+    return events, pd.DataFrame({"item_id": items["item_id"], "attributes": items["genres"] + lustrum})
 
 
 def _core(events: pd.DataFrame, least: int) -> pd.DataFrame:

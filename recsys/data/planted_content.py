@@ -1,4 +1,4 @@
-"""Texts and pictures that carry a planted kind: what `recsys.data.synthetic.PlantedTaste` gives its items to show."""
+"""Texts and pictures that carry a planted kind: what `recsys.data.planted.PlantedTaste` gives its items to show."""
 
 from __future__ import annotations
 

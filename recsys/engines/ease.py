@@ -67,7 +67,7 @@ class Ease:
         self.weights = item_weights(gram, self.config.regularisation)
 
     def user_vectors(self, request: Request) -> Vectors:
-        history = decayed_history(request, self.items, self.config.decay)
+        history = decayed_history(request, self.items, self.counts, self.config.decay)
         return Vectors(sparse=history, placed=np.diff(history.indptr) > 0)
 
     def item_vectors(self, items: EntityTable, at: int | None = None) -> Vectors:

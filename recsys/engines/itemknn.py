@@ -64,7 +64,7 @@ class ItemKnn:
         self.weights = nearest_items(sp.csc_array(matrix), self.config.neighbours, self.config.shrinkage)
 
     def user_vectors(self, request: Request) -> Vectors:
-        history = decayed_history(request, self.items, self.config.decay)
+        history = decayed_history(request, self.items, self.counts, self.config.decay)
         return Vectors(sparse=history, placed=np.diff(history.indptr) > 0)
 
     def item_vectors(self, items: EntityTable, at: int | None = None) -> Vectors:

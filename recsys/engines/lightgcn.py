@@ -24,6 +24,7 @@ from recsys.embeddings import EmbeddingTable
 from recsys.engine import Request, Resources, Vectors
 from recsys.engines.spectral import degrees, truncated_svd
 from recsys.engines.storage import decayed_history, known_rows, load_arrays, save_arrays
+from recsys.errors import DataError
 from recsys.evaluation.evaluate import score_metric
 from recsys.losses import LOSSES
 from recsys.models.propagation import Bags, Propagation, product
@@ -121,7 +122,7 @@ class LightGcn:
         self._take(task.module)
 
     def user_vectors(self, request: Request) -> Vectors:
-        history = decayed_history(request, self.items, 1.0)
+        history = decayed_history(request, self.items, self.counts, 1.0)
         lengths = np.diff(history.indptr)
         dense = (history @ self.into) / np.sqrt(np.maximum(lengths, 1))[:, None]
         if len(self.own):
@@ -219,6 +220,11 @@ class _Task:
         matrix = train.to_csr(data.n_users, data.n_items)
         self.matrix = sp.csr_array(matrix @ degrees(matrix, 0, -0.5))
         self.users = np.flatnonzero(np.diff(self.matrix.indptr) > (config.held_out > 0))
+        if not len(self.users):
+            raise DataError(
+                f"lightgcn predicts {config.held_out:.0%} of a user's training interactions from the others, and no "
+                "user has two; set held_out = 0"
+            )
         self.module = _Module(config, train, data, stream(seed, "lightgcn"))
         self.compute_loss = LOSSES[config.loss]()
         self.sampler = NEGATIVES["popularity"](engine.counts, config.n_negatives, alpha=config.alpha)

@@ -102,7 +102,7 @@ class Node2Vec:
         self.inner, self.outer = (table.weight.detach().cpu().numpy()[data.n_users :].copy() for table in tables)
 
     def user_vectors(self, request: Request) -> Vectors:
-        history = decayed_history(request, self.items, self.config.decay)
+        history = decayed_history(request, self.items, self.counts, self.config.decay)
         total = np.maximum(np.asarray(history.sum(1)), 1e-12)[:, None]
         dense = (history @ self.inner) / total
         return Vectors(dense=dense.astype(np.float32), placed=np.diff(history.indptr) > 0)

@@ -119,7 +119,7 @@ class Spectral:
             self.hops.data *= np.float32(mix / (np.linalg.norm(self.hops.data) or 1))
 
     def user_vectors(self, request: Request) -> Vectors:
-        history = decayed_history(request, self.items, self.config.decay)
+        history = decayed_history(request, self.items, self.counts, self.config.decay)
         known = np.diff(history.indptr) > 0
         return Vectors(np.asarray(history @ self.into, np.float32), history, known)
 

@@ -63,13 +63,13 @@ def csr_from(arrays: Arrays) -> sp.csr_array:
     return sp.csr_array(parts, shape=tuple(arrays["shape"].tolist()))
 
 
-def decayed_history(request: Request, items: Vocabulary, decay: float) -> sp.csr_array:
+def decayed_history(request: Request, items: Vocabulary, counts: NDArray[Any], decay: float) -> sp.csr_array:
     """float32 [U, I]: each user's items with the weight ``decay ** steps_ago``, in the columns of ``items``.
 
-    Steps are counted over the whole history, items that ``items`` lacks included.
+    Items that training never saw (not in ``items``, or with none of the ``counts`` [I]) are left out, but are steps.
     """
     weights = decay ** request.histories.steps_ago().astype(np.float32)
-    rows = items.rows(request.items.vocabulary.ids)[request.histories.items]
+    rows = known_rows(request.items, items, counts)[request.histories.items]
     known = request.histories.where(rows >= 0)
     kept = rows >= 0
     moved = type(known)(known.offsets, rows[kept].astype(np.int32), known.times, known.weights)

@@ -77,8 +77,7 @@ class TowerInputs:
     @property
     def columns(self) -> list[str]:
         """The item and user columns that are inputs."""
-        features = (*self.item_features.columns, *self.user_features.columns)
-        return list(dict.fromkeys(column.name.partition(".")[0] for column in features))
+        return list(dict.fromkeys(self._columns.values()))
 
     @property
     def parts(self) -> list[str]:
@@ -89,7 +88,13 @@ class TowerInputs:
         """The table or column that an input is made of, or ``ids``."""
         if name == ID:
             return IDS
-        return name.removeprefix(_TABLE) if name in self.tables else name.partition("·")[0]
+        return name.removeprefix(_TABLE) if name in self.tables else self._columns[name]
+
+    @property
+    def _columns(self) -> dict[str, str]:
+        """Input name -> the column as its table names it."""
+        features = (*self.item_features.columns, *self.user_features.columns)
+        return {_input(column.name): column.name for column in features}
 
     def placed(self, items: EntityTable) -> NDArray[np.bool_]:
         """Bool [n]: whether something is known of each item: interactions, features or a pretrained vector."""
@@ -127,7 +132,12 @@ class TowerInputs:
 
 
 def _tensors(features: FeatureSet, table: EntityTable) -> dict[str, Tensor]:
-    return {name.replace(".", "·"): torch.from_numpy(values) for name, values in features.transform(table).items()}
+    return {_input(name): torch.from_numpy(values) for name, values in features.transform(table).items()}
+
+
+def _input(column: str) -> str:
+    """What a column is called where a module is named after it, which no dot may be in."""
+    return column.replace(".", "·")
 
 
 def _missing(features: FeatureSet) -> dict[str, Tensor]:

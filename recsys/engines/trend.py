@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 from torch import Tensor
 
+from recsys.atomic import read_json, write_json
 from recsys.config import Config
 from recsys.data.dataset import Dataset
 from recsys.data.demand import Forecast, fit, forecast
@@ -124,12 +125,14 @@ class Trend:
 
     def save(self, directory: Path) -> None:
         save_arrays(directory, self.config, self.items, {"demand": self.demand, "states": self.states})
+        write_json(directory / "state.json", {"train": self.fingerprint})
 
     @classmethod
     def load(cls, directory: Path) -> Self:
         config, items, arrays = load_arrays(directory, TrendConfig)
         engine = cls(config)
         engine.items, engine.demand, engine.states = items, arrays["demand"], arrays["states"]
+        engine.fingerprint = read_json(directory / "state.json")["train"]
         return engine
 
 

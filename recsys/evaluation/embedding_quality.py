@@ -129,10 +129,10 @@ def _block(
     )
 
 
-def _mean(values: NDArray[np.float64]) -> float:
-    """Of those that are there; 0 where none is."""
+def _mean(values: NDArray[np.float64]) -> float | None:
+    """Of those that are there; None where none is."""
     known = values[~np.isnan(values)]
-    return float(known.mean()) if len(known) else 0.0
+    return float(known.mean()) if len(known) else None
 
 
 def _alignment(unit: NDArray[np.float32], place: NDArray[np.int64], events: Interactions) -> float | None:

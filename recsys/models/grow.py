@@ -14,7 +14,8 @@ def take_over(new: TwoTowerModel, old: TwoTowerModel) -> None:
     """Gives ``new``, built for grown vocabularies and columns, the weights of ``old`` wherever both have them.
 
     Tables that grew keep their old rows. A fusion that joins more inputs than before keeps the weights of the old ones;
-    its weights for new inputs begin at zero, and what a new input adds begins small.
+    its weights for new inputs begin at zero, and what a new input adds begins small. Only `AttentionFusion` does not
+    give what it gave: a new input takes its share of the attention from the first step on.
 
     Args:
         new: changed in place.

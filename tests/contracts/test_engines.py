@@ -110,7 +110,10 @@ def test_it_survives_the_disk_bit_for_bit(name, tmp_path):
     data = world(name)
     engine = fitted(name, data)
     engine.save(tmp_path / "e")
-    assert np.array_equal(scores(ENGINES[name].load(tmp_path / "e"), data), scores(engine, data))
+    loaded = ENGINES[name].load(tmp_path / "e")
+    assert np.array_equal(scores(loaded, data), scores(engine, data))
+    if isinstance(engine, Pretrainer):
+        assert loaded.item_table().provenance == engine.item_table().provenance
 
 
 @pytest.mark.parametrize("name", list(ENGINES))
@@ -137,6 +140,14 @@ def test_a_stranger_with_a_history_is_served_and_an_unknown_item_does_no_harm(na
     assert users.placed is None or users.placed[0]
     if name not in FOR_ALL:
         assert users.scores(vectors)[0, :20].argmax() % 2 == 1
+
+
+@pytest.mark.parametrize("name", [n for n in ENGINES if n not in FOR_ALL and not ENGINES[n].can_place_new_items])
+def test_a_history_of_items_that_nobody_touched_places_nobody(name):
+    data = world(name)
+    request = Request(EntityTable.bare(Vocabulary(np.array([7, 8]))), data.items, Histories.of([[20], [20, 1]]))
+    placed = fitted(name, data).user_vectors(request).placed
+    assert placed is None or placed.tolist() == [False, True]  # None: whoever asks is placed by features or as anyone
 
 
 @pytest.mark.parametrize("name", list(ENGINES))

@@ -1,5 +1,7 @@
 """What a training step does not see."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -85,6 +87,36 @@ def test_training_hides_what_the_ledger_masks(trained, hidden):
         own = built.model.encode_users({name: values[:4] for name, values in users.items()})
         found = built.model.user_vectors(nothing, own).detach()
         np.testing.assert_allclose(found, masked.user_vectors(request).dense, rtol=1e-5)
+
+
+@pytest.mark.parametrize("hidden", [set(), {"mine"}, {"parity", "size", "team"}, {"ids", "history"}])
+def test_the_loss_of_a_step_sees_nothing_of_what_is_drawn(trained, hidden, monkeypatch):
+    built, data = trained
+    task = built._task(data, data.interactions, None)
+    task.dropout = ModalityDropout.of(0.5, {}, built.inputs, built.model)
+    monkeypatch.setattr(ModalityDropout, "draw", lambda *_: frozenset(hidden))
+    seen: dict[str, torch.Tensor] = {}
+    for name in ("item_vectors", "encode_users"):
+        was = getattr(built.model, name)
+        monkeypatch.setattr(built.model, name, lambda features, was=was: seen.update(features) or was(features))
+    monkeypatch.setattr(task, "_past", lambda *_, was=task._past: seen.update(history=torch.ones(1)) or was(*_))
+    rng = np.random.default_rng(0)
+    task.loss(task.batches(0, rng)[0], rng)
+    missing = built.inputs.missing_item() | built.inputs.missing_user()
+    for name, values in seen.items():
+        if name == "history":
+            continue
+        nothing = torch.allclose(values, missing[name].expand_as(values), equal_nan=True)
+        assert nothing == (built.inputs.part(name) in hidden), name
+    assert ("history" in seen) == ("history" not in hidden)
+
+
+def test_a_column_with_a_dot_in_its_name_is_one_part(trained):
+    inputs = trained[0].inputs
+    dotted = replace(inputs.item_features.columns[0], name="imdb.rating")
+    inputs = replace(inputs, item_features=replace(inputs.item_features, columns=(dotted,)))
+    assert inputs.columns == ["imdb.rating", "team"]
+    assert inputs.part("imdb·rating") == "imdb.rating"
 
 
 def test_an_engine_that_learnt_with_holes_needs_no_single_input():

@@ -37,7 +37,7 @@ def test_a_random_table_comes_to_chance():
 def test_one_half_of_the_tags_in_common_is_a_third_by_jaccard():
     found = quality(RANDOM, [[f"own{row}", "all"] for row in range(40)])
     assert found.agreement == pytest.approx(1 / 3)
-    assert found.r_precision == 0
+    assert (found.r_precision, found.r_precision_chance) == (None, None)
 
 
 def test_a_sample_asks_some_items_for_their_neighbours_among_all():

@@ -15,7 +15,8 @@ from typing import Annotated, Any
 
 import typer
 
-from pipelines.benchmarks.peers.harness import export, lines, peer_lines
+from pipelines.benchmarks.peers.harness import export, known, lines, load, peer_lines
+from pipelines.config import check_engine
 
 SCRIPTS = {"rectools": "rectools_sasrec.py", "recbole": "recbole_sasrec.py"}
 """Peer -> its script here."""
@@ -30,6 +31,8 @@ def main(
     bar: Annotated[float, typer.Option(help="Largest share of the peer's time.")] = 0.2,
 ) -> None:
     """Prints the comparison; exit code 1 when ours takes more than the bar."""
+    known(peer, SCRIPTS)
+    check_engine(load(config)[0], "--engine", engine)
     theirs = peer_lines(peer, SCRIPTS[peer], export(config), "--options", options, "--seconds", str(seconds))
     ours = lines([sys.executable, "-m", "pipelines.benchmarks.peers.ours", str(config), "--engine", engine])
     best = max(theirs, key=lambda line: line["ndcg@10"])

@@ -20,7 +20,7 @@ import pandas as pd
 import typer
 from numpy.typing import NDArray
 
-from pipelines.benchmarks.peers.harness import export, load, peer_lines
+from pipelines.benchmarks.peers.harness import environment, export, known, load, peer_lines
 from pipelines.benchmarks.peers.ours import Reporter
 from pipelines.config import check_engine, engine_spec
 from recsys.atomic import write_json
@@ -138,9 +138,12 @@ def main(
     jobs: Annotated[int, typer.Option(help="Peers that are trained at a time.")] = 1,
 ) -> None:
     """Prints the comparison and leaves it as JSON; exit code 1 when ours is not ahead of every peer, p below .05."""
+    for name in peer:
+        known(name, SETTINGS)
     run, data, split = load(config)
     check_engine(run, "--engine", engine)
     folder = export(config)
+    environment(SCRIPT[0])  # before several peers ask for it at a time
 
     def ask(name: str) -> Answer:
         return ask_peer(name, folder, seconds, patience, split.test, data.n_items)

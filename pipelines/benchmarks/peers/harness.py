@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ import pandas as pd
 import typer
 
 from pipelines.config import RunConfig, read_run_config
+from recsys.choices import nearest
 from recsys.data.dataset import Dataset
 from recsys.data.interactions import Interactions
 from recsys.data.readers import read_dataset
@@ -27,6 +28,16 @@ ENVIRONMENTS = {
     "recbole": ["torch==2.13.0", "recbole==1.2.1", "numpy<2", "scipy<1.14", "pandas<2.3", "setuptools<80"],
 }
 """Peer -> what its environment is made of."""
+
+
+def known(peer: str, choices: Collection[str]) -> None:
+    """Refuses a peer that is not among ``choices``.
+
+    Raises:
+        BadParameter: names the choices.
+    """
+    if peer not in choices:
+        raise typer.BadParameter(f"unknown peer {peer!r}{nearest(peer, choices)}. Known: {', '.join(sorted(choices))}")
 
 
 def environment(peer: str) -> Path:

@@ -25,7 +25,7 @@ def arguments() -> argparse.Namespace:
     """
     parser = argparse.ArgumentParser()
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--epochs", type=int, default=100)
+    parser.add_argument("--epochs", type=int, default=1_000_000)
     parser.add_argument("--seconds", type=float, default=3600)
     parser.add_argument("--patience", type=int, default=5)
     parser.add_argument("--cpu-seconds", type=float, default=math.inf)
