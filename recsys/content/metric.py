@@ -140,7 +140,7 @@ class Metric:
         """What the network sees of the rows that have it, which rows these are, and facts for the provenance."""
         if self.base is None:
             found = PixelStore(self.materials, self.config.side).read(table)
-            return torch.from_numpy(np.array(found.pixels)), found.present, found.facts
+            return torch.from_numpy(found.pixels), found.present, found.facts
         below = self.base.embed(table)
         aligned, present = below.align(table.vocabulary)
         facts = {key: value for key, value in below.provenance.items() if key not in ("embedder", "fingerprint")}

@@ -10,6 +10,7 @@ from torch import nn
 from recsys.config import parse
 from recsys.content import EMBEDDERS, Materials
 from recsys.content.image.efficientnet import fold_normalisation
+from recsys.content.image.pixels import PixelStore, decode
 from recsys.data.entities import EntityTable
 from recsys.data.schema import Schema
 from recsys.data.vocabulary import Vocabulary
@@ -85,3 +86,13 @@ def test_a_vision_model_out_of_a_folder_embeds_posters(save, stripes, tmp_path):
     assert found.vectors.shape == (16, 16)
     assert np.isfinite(found.vectors).all()
     assert np.ptp(found.vectors, axis=0).max() > 0
+
+
+def test_pixels_stay_on_disk_until_they_are_taken(stripes, tmp_path):
+    table, _ = stripes
+    found = PixelStore(Materials(tmp_path / "cache", ("poster",), tmp_path), 16).read(table)
+    assert not found.records.flags.owndata
+    assert not found.records.flags.writeable
+    np.testing.assert_array_equal(found.take(np.array([3, 1])), found.pixels[[3, 1]])
+    file = (tmp_path / "3.png").read_bytes()
+    np.testing.assert_array_equal(found.pixels[3], decode(file, 16))

@@ -68,17 +68,17 @@ class Autoencoder:
         return short_digest(facts)
 
     def fit(self, table: EntityTable) -> None:
-        pixels = PixelStore(self.materials, self.config.side).read(table).pixels
-        if not len(pixels):
+        found = PixelStore(self.materials, self.config.side).read(table)
+        if not found.keys:
             raise ConfigError("the table has no image that can be read; there is nothing to learn from")
         torch.manual_seed(self.materials.seed)
         network = self._built()
 
         def loss(batch: NDArray[np.int64], rng: np.random.Generator) -> Tensor:
-            return network.error(torch.from_numpy(pixels[batch]).to(network.spread.weight.device))
+            return network.error(torch.from_numpy(found.take(batch)).to(network.spread.weight.device))
 
-        size = min(self.config.batch_size, len(pixels))
-        train_rows(RowTask(network, len(pixels), size, loss), self.config.training, self.materials)
+        size = min(self.config.batch_size, len(found.keys))
+        train_rows(RowTask(network, len(found.keys), size, loss), self.config.training, self.materials)
         self.network = network
 
     @torch.inference_mode()
@@ -86,8 +86,9 @@ class Autoencoder:
         assert self.network is not None, "fit or restore comes before embed"
         found = PixelStore(self.materials, self.config.side).read(table)
         made = [np.zeros((0, self.config.dim), np.float32)]
-        for start in range(0, len(found.pixels), 256):
-            made.append(self.network(torch.from_numpy(found.pixels[start : start + 256].copy())).numpy())
+        for start in range(0, len(found.keys), 256):
+            rows = np.arange(start, min(start + 256, len(found.keys)))
+            made.append(self.network(torch.from_numpy(found.take(rows))).numpy())
         return content_table(self, self.materials, table, found.present, np.concatenate(made), found.facts)
 
     def save(self, directory: Path) -> None:

@@ -27,15 +27,27 @@ class Images:
 
     Args:
         present: bool [n], whether the row has an image that can be read; m rows have.
-        pixels: uint8 [m, side, side, 3], red, green, blue.
+        records: uint8 [N, side, side, 3], red, green, blue: all that the cache holds, mapped.
+        places: int64 [m], where the image of each stands among ``records``.
         keys: [m], what stands for the content of each.
         facts: how many rows have no path, no file or a broken file, and the first paths that are broken.
     """
 
     present: NDArray[np.bool_]
-    pixels: NDArray[np.uint8]
+    records: NDArray[np.uint8]
+    places: Rows
     keys: list[bytes]
     facts: dict[str, Any]
+
+    @property
+    def pixels(self) -> NDArray[np.uint8]:
+        """uint8 [m, side, side, 3], in memory."""
+        return self.take(np.arange(len(self.places)))
+
+    def take(self, rows: Rows) -> NDArray[np.uint8]:
+        """The images at ``rows`` of the m, in memory."""
+        taken: NDArray[np.uint8] = self.records[self.places[rows]]
+        return taken
 
 
 class PixelStore:
@@ -66,38 +78,39 @@ class PixelStore:
 
     def _read(self, paths: list[str | None]) -> Images:
         cache = ContentCache(self.materials.cache / "pixels" / str(self.side), (self.side, self.side, 3), np.uint8)
-        files = [None if path is None else _bytes(self.materials.images / path) for path in paths]
-        keys = [None if file is None else content_key(file) for file in files]
-        known = cache.rows([key or b"" for key in keys])
-        broken = self._decode(cache, files, keys, known)
+        keys = [None if path is None else self._key(path) for path in paths]
+        broken = self._decode(cache, paths, keys)
         present = np.array([key is not None and row not in broken for row, key in enumerate(keys)], bool)
         kept = [key for key, held in zip(keys, present, strict=True) if key is not None and held]
-        no_path = sum(path is None for path in paths)
+        missing = [path for path, key in zip(paths, keys, strict=True) if path is not None and key is None]
         facts: dict[str, Any] = {
-            "without_path": no_path,
-            "file_missing": sum(file is None for file in files) - no_path,
+            "without_path": sum(path is None for path in paths),
+            "file_missing": len(missing),
             "broken": len(broken),
             "broken_paths": [str(paths[row]) for row in sorted(broken)[:5]],
         }
-        if facts["file_missing"] or broken:
-            missing = [str(path) for path, file in zip(paths, files, strict=True) if path is not None and file is None]
+        if missing or broken:
             self.materials.tracker.say(
-                f"images: {facts['file_missing']} files are missing {missing[:3]}, {len(broken)} cannot be decoded "
+                f"images: {len(missing)} files are missing {missing[:3]}, {len(broken)} cannot be decoded "
                 f"{facts['broken_paths'][:3]}; these rows have no image"
             )
-        pixels: NDArray[Any] = cache.records()[cache.rows(kept)]
-        return Images(present, pixels, kept, facts)
+        records: NDArray[Any] = cache.records()
+        return Images(present, records, cache.rows(kept), kept, facts)
 
-    def _decode(
-        self, cache: ContentCache, files: list[bytes | None], keys: list[bytes | None], known: Rows
-    ) -> set[int]:
+    def _key(self, path: str) -> bytes | None:
+        """What stands for the file's content; None where there is no file."""
+        file = _bytes(self.materials.images / path)
+        return None if file is None else content_key(file)
+
+    def _decode(self, cache: ContentCache, paths: list[str | None], keys: list[bytes | None]) -> set[int]:
         """Decodes what the cache lacks, block by block; the rows that cannot be decoded."""
-        broken: set[int] = set()
+        known, broken = cache.rows([key or b"" for key in keys]), set[int]()
         todo = [row for row, key in enumerate(keys) if key is not None and known[row] == MISSING]
         for start in range(0, len(todo), 512):
             made: dict[bytes, NDArray[np.uint8]] = {}
             for row in todo[start : start + 512]:
-                pixels = decode(files[row] or b"", self.side)
+                # read once more: the files of a large catalogue do not fit in memory together
+                pixels = decode(_bytes(self.materials.images / str(paths[row])) or b"", self.side)
                 if pixels is None:
                     broken.add(row)
                 else:

@@ -78,7 +78,7 @@ class PretrainedImage:
     def _make(self, images: Images, rows: Rows) -> NDArray[np.float32]:
         size, made = self.config.batch_size, []
         for start in range(0, len(rows), size):
-            pixels = torch.from_numpy(images.pixels[rows[start : start + size]]).to(self.config.device)
+            pixels = torch.from_numpy(images.take(rows[start : start + size])).to(self.config.device)
             made.append(self.network(pixels.permute(0, 3, 1, 2).float() / 255).float().cpu().numpy())
             self.materials.tracker.progress(f"image: {start} of {len(rows)} in this block")
         return np.concatenate(made)
