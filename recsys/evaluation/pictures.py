@@ -16,6 +16,8 @@ Posters = Mapping[int, NDArray[np.uint8]]
 """Item row -> [height, width, 3]; items without a picture are absent."""
 
 _GREY, _INK = "#c9d0d6", "#30404d"
+_TURN = 0.75
+"""Right of here, labels stand on the left of their points."""
 
 
 def draw_map(
@@ -27,23 +29,25 @@ def draw_map(
 ) -> None:
     """Points by the colour of their group, those of no group (``len(colours)``) in grey below them, some with a label.
 
+    A label that would cover an earlier one is left out.
+
     Args:
         axes: of matplotlib.
         points: [n, 2].
         groups: [n].
         colours: of the groups.
-        labels: row of a point -> what is written beside it.
+        labels: row of a point -> what is written beside it; the most important first.
     """
     for group, colour in [(len(colours), _GREY), *enumerate(colours)]:
         here = points[groups == group]
         axes.scatter(*here.T, s=11, color=colour, lw=0, alpha=0.55 if group == len(colours) else 0.85)
-    for row, text in labels.items():
+    for row, text in _apart(points, labels).items():
         x, y = points[row]
         axes.plot(x, y, "o", ms=4, mfc="none", mec=_INK, mew=0.8)
-        side = "right" if x > 0.75 else "left"
-        shift = -5 if side == "right" else 5
-        note = axes.annotate(text, (x, y), (shift, 2), textcoords="offset points", ha=side, size=7.5, color=_INK)
-        note.set_bbox({"facecolor": "white", "alpha": 0.65, "lw": 0, "pad": 0.6})
+        left = x > _TURN
+        shift = (-5 if left else 5, 2)
+        note = axes.annotate(text, (x, y), shift, textcoords="offset points", ha="right" if left else "left", size=7.5)
+        note.set(color=_INK, bbox={"facecolor": "white", "alpha": 0.65, "lw": 0, "pad": 0.6})
     axes.set(xticks=[], yticks=[], xlim=(-0.03, 1.03), ylim=(-0.03, 1.03))
     axes.spines[:].set_visible(False)
 
@@ -105,6 +109,18 @@ def draw_overlaps(axes: Any, shares: NDArray[np.float64], names: Sequence[str]) 
     axes.set_yticks(range(len(names)), names)
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
+
+
+def _apart(points: Points, labels: Mapping[int, str]) -> dict[int, str]:
+    """Those of ``labels`` that do not lie over an earlier one, on axes about seven inches wide."""
+    kept: dict[int, tuple[float, float, float]] = {}
+    for row, text in labels.items():
+        x, y = points[row]
+        width = 0.02 + 0.0095 * len(text)
+        low, high = (x - width, x) if x > _TURN else (x, x + width)
+        if all(abs(y - other) > 0.022 or low > end or high < start for start, end, other in kept.values()):
+            kept[row] = (low, high, y)
+    return {row: labels[row] for row in kept}
 
 
 def _poster(axes: Any, pixels: NDArray[np.uint8] | None, name: str, colour: str, bold: bool = False) -> None:

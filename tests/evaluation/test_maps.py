@@ -64,8 +64,9 @@ def test_pictures_show_what_is_there(figure):
     posters = {row: np.full((4, 4, 3), row, np.uint8) for row in range(0, 60, 2)}
     points, names = flat_map(VECTORS, "pca"), [f"film {row}" for row in range(60)]
     plain, wall, matrix, below = figure.subfigures(2, 2).flat
-    draw_map(plain.subplots(), points, GROUPS, ["red", "blue"], {3: "film 3", 5: "film 5"})
-    assert [text.get_text() for text in plain.axes[0].texts] == ["film 3", "film 5"]
+    points[5] = points[3]  # so that its label would cover the first
+    draw_map(plain.subplots(), points, GROUPS, ["red", "blue"], {3: "film 3", 5: "film 5", 25: "film 25"})
+    assert [text.get_text() for text in plain.axes[0].texts] == ["film 3", "film 25"]
     draw_poster_map(wall.subplots(), points, np.arange(60), posters, 3, 2)
     assert 1 <= len(wall.axes[0].images) <= 6
     lists = {"one": nearest(VECTORS, 3), "two": nearest(VECTORS[:, ::-1], 3)}
