@@ -40,7 +40,7 @@ class AlignedConfig(Config):
         temperature: divides the cosines.
         batch_size: items a batch.
         held_out: share of the items with both sides that the alignment does not learn from, and that measure it: how
-            often an item's text finds its own image among all images.
+            often an item's text finds its own image, among all and among the held out.
         training: the loop.
     """
 
@@ -74,7 +74,7 @@ class Aligned:
             Kind.IMAGE: self.config.image.build(materials),
         }
         self.heads: nn.ModuleDict | None = None
-        self.measured: dict[str, float] = {}
+        self.measured: dict[str, dict[str, float]] = {}
 
     @property
     def fingerprint(self) -> str:
@@ -94,7 +94,9 @@ class Aligned:
         frozen = {kind: torch.from_numpy(vectors[both]) for kind, (vectors, _) in found.items()}
         self.heads = self._learnt({kind: vectors[learnt] for kind, vectors in frozen.items()})
         text, image = (self._through(kind, vectors) for kind, vectors in frozen.items())
-        self.measured = text_finds_image(text[own], image, own) if len(own) else {}
+        if len(own):
+            among_own = text_finds_image(text[own], image[own], np.arange(len(own)))
+            self.measured = {"all": text_finds_image(text[own], image, own), "held_out": among_own}
 
     def _learnt(self, frozen: dict[Kind, Tensor]) -> nn.ModuleDict:
         """Heads that bring the texts and images [n, ...] of the same n rows together."""

@@ -51,14 +51,13 @@ def _words(tables: Mapping[str, Any]) -> list[str]:
 def _crossed(tables: Mapping[str, Any]) -> list[str]:
     rows = []
     for name, row in tables.items():
-        if "text_to_image" in row:
-            found = row["text_to_image"]
-            asked = f"{found['items']:,} texts, {found['candidates']:,} images"
+        for among, found in row.get("text_to_image", {}).items():
+            asked = f"{found['items']:,} texts, {found['candidates']:,} images ({among.replace('_', ' ')})"
             cells = [beside(found[f"recall@{k}"], k / found["candidates"]) for k in (1, 10)]
             rows.append([f"{escape(name)}<br><small>{asked}</small>", *cells])
     said = (
-        "<h3>Texts that find images</h3><p>How often a text finds its own image among all, on items kept from training "
-        "(small: chance).</p>"
+        "<h3>Texts that find images</h3><p>How often a text finds its own image, on items kept from training (small: "
+        "chance).</p>"
     )
     return [said, table(["table", "recall@1", "recall@10"], rows)] if rows else []
 
