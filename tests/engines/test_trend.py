@@ -61,7 +61,6 @@ def test_an_item_without_events_gets_no_state_and_is_not_placed():
     assert 9 in table.vocabulary.ids.tolist()
     assert engine.item_vectors(data.items).placed.tolist() == [row != 4 for row in range(40)]
     assert engine.demand[4] == 0
-    assert table.provenance["train"] == train.fingerprint
 
 
 def test_only_the_newest_periods_count():

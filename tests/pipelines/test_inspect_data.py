@@ -6,6 +6,7 @@ import pytest
 
 from pipelines.inspect_data import data_config, describe_source, findings, list_sources
 from recsys.data.synthetic import SequenceRule, write_tables
+from recsys.data.synthetic_demand import SeasonalDemand
 from recsys.errors import ConfigError, DataError
 
 
@@ -31,6 +32,15 @@ def test_a_named_set_is_shown_table_by_table(folder):
     assert "amazon-beauty/interactions.parquet, 15 rows" in text
     assert "position  order          0 to 2" in text
     assert "attributes  tags:|       '1|2'" in text
+
+
+def test_bursts_are_shown_where_there_is_a_clock(folder):
+    assert "demand" not in describe_source("amazon-beauty")
+    world = SeasonalDemand(days=40, item_bursts=((3, 30, 60),))
+    write_tables(world.dataset(), folder / "amazon-beauty", ".parquet")
+    text = describe_source("amazon-beauty")
+    assert "demand: 40 days from 2001-09-10" in text
+    assert "    3, day of 2001-10-10: " in text
 
 
 def test_a_set_that_is_unknown_missing_or_broken_says_so(folder):
