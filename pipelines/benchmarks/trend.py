@@ -65,7 +65,7 @@ def main(
 
 def simple(counts: Floats, season: int) -> dict[str, Floats]:
     """Forecasts [I] of the period after ``counts`` [I, T]; ``season`` periods make one, 0 none."""
-    from recsys.data.demand import fit, forecast
+    from recsys.data.demand import fit, forecast, volume_ahead
 
     seen = counts.sum(1) > 0
     volume = counts.sum(0)
@@ -79,7 +79,7 @@ def simple(counts: Floats, season: int) -> dict[str, Floats]:
         found["a season ago"] = counts[:, -season]
     share = forecast(counts[seen], volume, fit(counts[seen], volume)).share[:, -1]
     found["gamma-Poisson"] = np.zeros(len(counts))
-    found["gamma-Poisson"][seen] = share * volume[-1]
+    found["gamma-Poisson"][seen] = volume_ahead(volume) * share / share.sum()
     return found
 
 

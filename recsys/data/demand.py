@@ -105,6 +105,29 @@ def fit(counts: NDArray[np.floating], volume: NDArray[np.floating]) -> Drift:
     return chosen
 
 
+def volume_ahead(volume: NDArray[np.floating]) -> float:
+    """The volume of the period after ``volume`` [T]: a mean whose weights fade into the past.
+
+    They fade by the discount, 1 included, that forecast each period from those before it with the least Poisson
+    deviance.
+
+    Example:
+        >>> volume_ahead(np.array([4.0, 2, 6, 3, 5])), round(volume_ahead(np.array([8.0, 8, 8, 1, 1, 1, 1])), 3)
+        (4.0, 1.0)
+    """
+    best, chosen = np.inf, float(volume.mean())
+    for discount in (1.0, *DISCOUNTS[::-1]):
+        total, weight, loss = 0.0, 0.0, 0.0
+        for y in volume.tolist():
+            if weight:
+                mean = max(total / weight, 1e-9)
+                loss += mean - y * np.log(mean)
+            total, weight = discount * total + y, discount * weight + 1
+        if loss < best:
+            best, chosen = loss, total / weight
+    return chosen
+
+
 def log_likelihood(counts: Floats, mean: Floats, size: Floats) -> Floats:
     """Of negative binomial counts with variance ``mean + mean**2 / size``, but for what depends on the counts alone.
 

@@ -15,7 +15,7 @@ from torch import Tensor
 from recsys.atomic import read_json, write_json
 from recsys.config import Config
 from recsys.data.dataset import Dataset
-from recsys.data.demand import Forecast, fit, forecast
+from recsys.data.demand import Forecast, fit, forecast, volume_ahead
 from recsys.data.entities import EntityTable
 from recsys.data.interactions import Interactions
 from recsys.data.periods import DAY, Periods
@@ -106,7 +106,7 @@ class Trend:
         self.demand = np.zeros(data.n_items, np.float32)
         self.states = np.zeros((data.n_items, self.config.dim), np.float32)
         share = series.found.share[:, -1] * np.exp(correction)
-        self.demand[series.rows] = series.volume_ahead() * share / share.sum()
+        self.demand[series.rows] = volume_ahead(series.volume) * share / share.sum()
         self.states[series.rows] = states
 
     def user_vectors(self, request: Request) -> Vectors:
@@ -160,11 +160,6 @@ class _Series:
         self.volume = self.counts.sum(0, dtype=np.float64)
         self.found = forecast(self.counts, self.volume, fit(self.counts, self.volume))
         self.inputs = demand_inputs(self.counts, self.volume, self.found, self.periods.angles())
-
-    def volume_ahead(self) -> float:
-        """The volume of the next period: half what the last was, a quarter what the one before it was, and so on."""
-        weights = 0.5 ** np.arange(self.periods.n)[::-1]
-        return float(weights @ self.volume / weights.sum())
 
 
 class _Task:

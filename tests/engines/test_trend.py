@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from recsys.config import parse
-from recsys.data.interactions import Interactions
+from recsys.data.demand import volume_ahead
 from recsys.data.periods import DAY, Periods
 from recsys.data.synthetic_demand import SeasonalDemand
 from recsys.engine import Resources
@@ -81,8 +81,8 @@ def test_data_without_a_clock_or_within_one_period_is_refused():
         fitted(data, period=30)
 
 
-def test_the_volume_of_the_next_period_is_mostly_that_of_the_last():
-    data = SeasonalDemand(items=3, days=20).dataset()
-    times = np.array([0, 0, 0, 0, 0, 90_000, 172_799])
-    few = replace(data, interactions=Interactions.of(np.zeros(7, int), np.array([0, 0, 0, 0, 0, 1, 1]), times))
-    assert fitted(few, training={"epochs": 1}).demand.sum() == pytest.approx((2 + 5 / 2) / (1 + 1 / 2))
+def test_the_forecasts_of_all_items_add_up_to_the_volume():
+    engine = fitted(SeasonalDemand(days=30, rate=4.0).dataset(), training={"epochs": 1})
+    x = SeasonalDemand(days=30, rate=4.0).dataset().interactions
+    volume = np.bincount(Periods.up_to(x.time, DAY).of(x.time))
+    assert engine.demand.sum() == pytest.approx(volume_ahead(volume.astype(np.float64)), rel=1e-5)
