@@ -79,6 +79,7 @@ class Trend:
     def __init__(self, config: Any = None, resources: Resources | None = None) -> None:
         self.config: TrendConfig = config or TrendConfig()
         self.resources = resources or Resources()
+        self.fingerprint = ""
 
     def fit(self, data: Dataset, train: Interactions, tracker: Tracker) -> None:
         """Learns from ``train`` alone.
@@ -90,7 +91,7 @@ class Trend:
         if not data.clock:
             raise ConfigError("the engine 'trend' counts by period and needs a timestamp column; the data has none")
         torch.manual_seed(self.resources.seed)
-        self.items = data.items.vocabulary
+        self.items, self.fingerprint = data.items.vocabulary, train.fingerprint
         series = _Series(train, data.n_items, self.config)
         task = _Task(series, self.config)
         run_loop(
@@ -119,7 +120,7 @@ class Trend:
     def item_table(self) -> EmbeddingTable:
         """The states of the items that had an event."""
         seen = self.demand > 0
-        provenance = {"engine": self.kind, "config": self.config.model_dump(mode="json")}
+        provenance = {"engine": self.kind, "train": self.fingerprint, "config": self.config.model_dump(mode="json")}
         return EmbeddingTable(Vocabulary(self.items.ids[seen]), self.states[seen], provenance)
 
     def save(self, directory: Path) -> None:
