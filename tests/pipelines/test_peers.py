@@ -6,6 +6,7 @@ import math
 import numpy as np
 import pandas as pd
 
+from pipelines.benchmarks.peers import harness
 from pipelines.benchmarks.peers.accuracy import Answer, table, values_of
 from pipelines.benchmarks.peers.protocol import ndcg_at_10, run, write_lists
 from recsys.data.holdout import Holdout
@@ -61,3 +62,19 @@ def test_the_table_tests_ours_against_every_peer_with_one_correction():
     assert all(test["p_holm"] == 2 * test["p"] for test in tests)
     assert "epoch 1 of 1" in lines[2]
     assert "cut" in lines[2]
+
+
+def test_a_run_with_given_files_is_exported_with_its_own_split(tmp_path, monkeypatch):
+    rows = [(user, item) for user in range(6) for item in range(user, user + 12)]
+    for name, wanted in (("train", range(10)), ("test", range(10, 12))):
+        lines = [f"{user},{item}" for user, item in rows if item - user in wanted]
+        (tmp_path / f"{name}.csv").write_text("user_id,item_id\n" + "\n".join(lines) + "\n")
+    files = f'interactions = "{tmp_path}/train.csv"\ntest_interactions = "{tmp_path}/test.csv"'
+    config = tmp_path / "given.toml"
+    config.write_text(f'name = "given"\n[data]\n{files}\n[split]\nprotocol = "given"\n[engines.popularity]\n')
+    monkeypatch.setattr(harness, "FOLDER", tmp_path / "peers")
+
+    folder = harness.export(config)
+
+    lengths = {name: len(pd.read_csv(folder / f"{name}.csv")) for name in ("train", "validation", "asked")}
+    assert lengths == {"train": 54, "validation": 6, "asked": 60}

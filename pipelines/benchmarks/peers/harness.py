@@ -16,7 +16,7 @@ from pipelines.config import RunConfig, read_run_config
 from recsys.choices import nearest
 from recsys.data.dataset import Dataset
 from recsys.data.interactions import Interactions
-from recsys.data.readers import read_dataset
+from recsys.data.readers import read_dataset, read_given
 from recsys.data.sources import resolve
 from recsys.data.split import Split, make_split
 
@@ -54,8 +54,10 @@ def environment(peer: str) -> Path:
 def load(config: Path) -> tuple[RunConfig, Dataset, Split]:
     """A run, its data and its split."""
     run = read_run_config(config)
-    data = read_dataset(resolve(run.data))
-    return run, data, make_split(data, run.split)
+    source = resolve(run.data)
+    data = read_dataset(source)
+    given = read_given(source, data) if run.split.protocol == "given" else None
+    return run, data, make_split(data, run.split, given)
 
 
 def export(config: Path) -> Path:

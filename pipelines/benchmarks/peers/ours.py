@@ -39,16 +39,12 @@ def main(
     epochs: Annotated[int, typer.Option(help="Trains this many without validation; 0: as the run says.")] = 0,
 ) -> None:
     """Fits ``engine`` of ``config`` on train, validated as the run says."""
-    from pipelines.config import engine_spec, read_run_config
-    from recsys.data.readers import read_dataset
-    from recsys.data.sources import resolve
-    from recsys.data.split import make_split
+    from pipelines.benchmarks.peers.harness import load
+    from pipelines.config import engine_spec
     from recsys.engine import Resources
     from recsys.engines import ENGINES
 
-    run = read_run_config(config)
-    data = read_dataset(resolve(run.data))
-    split = make_split(data, run.split)
+    run, data, split = load(config)
     spec = engine_spec(engine, {**run.engines[engine], **json.loads(options)})
     resources = Resources(run.seed, epochs=epochs) if epochs else Resources(run.seed, split.validation)
     ENGINES[spec.kind](spec.config, resources).fit(data, split.train, Reporter())
