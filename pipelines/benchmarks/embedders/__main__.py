@@ -2,8 +2,8 @@
 
 ``python -m pipelines.benchmarks.embedders pipelines/configs/embedders-movielens-1m.toml`` measures every ``[pretrain]``
 section of the run in a process of its own (see `row`), and prints one table as Markdown. A row is kept as soon as it
-stands, and made again only when its section, the towers' options, the seed or the data change: delete it after a change
-of code. Encodings are cached in the output folder, so an embedder that builds on an earlier one costs what it adds.
+stands, and made again only when its section, the towers' options, the seed, the data or the code that learns change.
+Encodings are cached in the output folder, so an embedder that builds on an earlier one costs what it adds.
 """
 
 from __future__ import annotations

@@ -87,9 +87,11 @@ def row_path(directory: Path, name: str) -> Path:
 
 
 def row_facts(run: RunConfig, name: str, split: Split, validation: bool) -> dict[str, Any]:
-    """What a row was made from, code aside."""
+    """What a row was made from."""
+    from pipelines.workspace import ENGINE_CODE, code_version
+
     section = run.pretrain[name].model_dump(mode="json") if name != COLUMNS else {}
-    asked = {"split": split.fingerprint, "validation": validation}
+    asked = {"split": split.fingerprint, "validation": validation, "code": code_version(*ENGINE_CODE)}
     return {"section": section, "two_tower": run.engines["two_tower"], "seed": run.seed, **asked}
 
 
