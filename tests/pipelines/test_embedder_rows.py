@@ -45,7 +45,9 @@ def test_a_row_says_what_a_table_is_worth_and_what_it_costs(prepared, name, tmp_
     assert all(0 <= row[key]["low"] <= row[key]["value"] <= row[key]["high"] <= 1 for key in ("cold", "joined"))
     assert ("cpu_seconds" in row) == (name != COLUMNS)
     write_json(tmp_path / "row.json", row)
-    assert read_json(tmp_path / "row.json")["facts"] == row_facts(run, name, questions.every, validation=False)
+    assert read_json(tmp_path / "row.json")["facts"] == row_facts(
+        run, name, questions.data, questions.every, validation=False
+    )
 
 
 def test_a_table_learns_from_no_interaction_that_either_question_hides(prepared):
@@ -63,10 +65,10 @@ def test_a_table_learns_from_no_interaction_that_either_question_hides(prepared)
 
 def test_a_row_that_stands_is_not_made_again_and_one_of_another_section_is(prepared, monkeypatch, capsys):
     run, path, workspace = prepared
-    split, asked = workspace.load_split(), []
+    data, split, asked = workspace.load_dataset(), workspace.load_split(), []
     part = {"value": 0.5, "low": 0.4, "high": 0.6}
     for name, seed in ((COLUMNS, run.seed), ("words", run.seed + 1)):
-        facts = row_facts(run, name, split, False) | {"seed": seed}
+        facts = row_facts(run, name, data, split, False) | {"seed": seed}
         write_json(
             workspace.directory / "rows" / f"{name}.json", {"name": name, "facts": facts, "cold": part, "joined": part}
         )

@@ -26,20 +26,24 @@ def main(
     validation: Annotated[bool, typer.Option(help="Ask the validation questions, not the test.")] = False,
 ) -> None:
     """Prints the table; exit code 1 when a row could not be made."""
-    from pipelines.config import read_run_config
+    from pipelines.config import check_engine, read_run_config
     from pipelines.prepare import run as prepare
     from pipelines.workspace import Workspace
     from recsys.tracking import ConsoleTracker
 
     run = read_run_config(config)
+    check_engine(run, str(config), "two_tower")
+    unknown = sorted(set(only or ()) - {COLUMNS, *run.pretrain})
+    if unknown:
+        raise typer.BadParameter(f"--only names {unknown}; {config} has {', '.join((COLUMNS, *run.pretrain))}")
     directory = output or Path("runs") / (f"{run.name}-validation" if validation else run.name)
     workspace = Workspace(directory)
     prepare(run, workspace, ConsoleTracker())
-    split = workspace.load_split()
+    data, split = workspace.load_dataset(), workspace.load_split()
     failed = [
         name
         for name in only or [COLUMNS, *run.pretrain]
-        if not stands(directory, name, row_facts(run, name, split, validation))
+        if not stands(directory, name, row_facts(run, name, data, split, validation))
         and not _made(config, name, directory, validation)
     ]
     show(directory, [COLUMNS, *run.pretrain])

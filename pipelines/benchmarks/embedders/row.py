@@ -86,18 +86,19 @@ def row_path(directory: Path, name: str) -> Path:
     return directory / "rows" / f"{name}.json"
 
 
-def row_facts(run: RunConfig, name: str, split: Split, validation: bool) -> dict[str, Any]:
+def row_facts(run: RunConfig, name: str, data: Dataset, split: Split, validation: bool) -> dict[str, Any]:
     """What a row was made from."""
     from pipelines.workspace import ENGINE_CODE, code_version
 
     section = run.pretrain[name].model_dump(mode="json") if name != COLUMNS else {}
-    asked = {"split": split.fingerprint, "validation": validation, "code": code_version(*ENGINE_CODE)}
-    return {"section": section, "two_tower": run.engines["two_tower"], "seed": run.seed, **asked}
+    asked = {"data": data.fingerprint, "split": split.fingerprint, "validation": validation}
+    made = {"section": section, "two_tower": run.engines["two_tower"], "seed": run.seed}
+    return made | asked | {"code": code_version(*ENGINE_CODE)}
 
 
 def measured_row(run: RunConfig, name: str, questions: Questions, directory: Path, tracker: Tracker) -> dict[str, Any]:
     """Costs and worth of the table ``name``, as JSON values."""
-    facts = row_facts(run, name, questions.every, questions.validation)
+    facts = row_facts(run, name, questions.data, questions.every, questions.validation)
     table, row = None, dict[str, Any](name=name, facts=facts)
     if name != COLUMNS:
         table, costs = made(run, name, questions, tracker)
