@@ -34,7 +34,8 @@ def main(
     known(peer, SCRIPTS)
     check_engine(load(config)[0], "--engine", engine)
     theirs = peer_lines(peer, SCRIPTS[peer], export(config), "--options", options, "--seconds", str(seconds))
-    ours = lines([sys.executable, "-m", "pipelines.benchmarks.peers.ours", str(config), "--engine", engine])
+    epochs = lines([sys.executable, "-m", "pipelines.benchmarks.peers.ours", str(config), "--engine", engine])
+    ours = [line for line in epochs if line["ndcg@10"] is not None]  # a run may validate every other epoch
     best = max(theirs, key=lambda line: line["ndcg@10"])
     reached = next((line for line in ours if line["ndcg@10"] >= best["ndcg@10"]), None)
     ended = "stopped by its patience" if theirs[-1]["seconds"] < seconds else f"stopped after {seconds:.0f} s"
