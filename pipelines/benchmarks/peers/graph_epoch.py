@@ -26,12 +26,14 @@ def main(
     config: Annotated[Path, typer.Argument(help="A run with a lightgcn engine.")],
     engine: Annotated[str, typer.Option(help="The engine of the run that is compared.")] = "lightgcn",
     options: Annotated[str, typer.Option(help="JSON: what RecBole's defaults are changed by.")] = "{}",
+    steps: Annotated[int, typer.Option(help="Of RecBole's epoch; the rest costs as much a step. 0: all.")] = 0,
     bar: Annotated[float, typer.Option(help="Largest share of RecBole's time.")] = 0.5,
 ) -> None:
     """Prints the seconds an epoch; exit code 1 when the run's own options take more than the bar."""
     check_engine(load(config)[0], "--engine", engine)
-    theirs = peer_lines("recbole", "recbole_lightgcn.py", export(config), "--options", options, "--epochs", "1")[-1]
-    print(f"{config.stem}, {os.cpu_count()} cores; seconds of one epoch")
+    limits = ["--options", options, "--steps", str(steps)]
+    theirs = peer_lines("recbole", "recbole_lightgcn.py", export(config), *limits)[-1]
+    print(f"{config.stem}, {os.cpu_count()} cores; one epoch")
     _show("recbole", theirs, theirs)
     asked = [sys.executable, "-m", "pipelines.benchmarks.peers.ours", str(config), "--engine", engine, "--epochs", "2"]
     own = _epoch(lines(asked))
@@ -42,12 +44,15 @@ def main(
 
 def _epoch(found: list[dict[str, Any]]) -> dict[str, Any]:
     """The second epoch: the first one also read the graph."""
-    return {**found[1], "seconds": found[1]["seconds"] - found[0]["seconds"]}
+    return {**found[1], **{unit: found[1][unit] - found[0][unit] for unit in ("seconds", "cpu_seconds")}}
 
 
 def _show(name: str, line: dict[str, Any], theirs: dict[str, Any]) -> None:
-    ratio = line["seconds"] / theirs["seconds"]
-    print(f"{name:<26}{line['seconds']:8.1f} s  {ratio:.3f} of RecBole's  {line['peak_memory_mb']} MiB at the peak")
+    times = [
+        f"{line[unit]:8.1f} {short} ({line[unit] / theirs[unit]:.3f} of RecBole's)"
+        for unit, short in (("seconds", "s"), ("cpu_seconds", "CPU s"))
+    ]
+    print(f"{name:<26}{', '.join(times)}, {line['peak_memory_mb']} MiB at the peak", flush=True)
 
 
 if __name__ == "__main__":

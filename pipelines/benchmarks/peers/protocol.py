@@ -21,7 +21,8 @@ from pathlib import Path
 def arguments() -> argparse.Namespace:
     """Folder, number of epochs, seconds of training after which no further epoch begins, patience, and the lists' file.
 
-    ``--cpu-seconds`` is a limit that other work on the machine does not stretch.
+    ``--cpu-seconds`` is a limit that other work on the machine does not stretch. ``--steps`` is for scripts that time
+    an epoch: its first steps are taken, and the rest costs as much a step; 0 takes all.
     """
     parser = argparse.ArgumentParser()
     parser.add_argument("folder", type=Path)
@@ -29,6 +30,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, default=3600)
     parser.add_argument("--patience", type=int, default=5)
     parser.add_argument("--cpu-seconds", type=float, default=math.inf)
+    parser.add_argument("--steps", type=int, default=0)
     parser.add_argument("--options", type=json.loads, default={})
     parser.add_argument("--lists", type=Path)
     return parser.parse_args()

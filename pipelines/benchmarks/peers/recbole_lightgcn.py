@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import resource
 import tempfile
@@ -16,7 +17,7 @@ from recbole.utils import get_model, get_trainer, init_seed
 
 
 def main() -> None:
-    """Trains ``--epochs`` times through the interactions and prints what each took."""
+    """Prints what an epoch takes, or would by its first ``--steps``."""
     asked = arguments()
     train = pd.read_csv(asked.folder / "train.csv")
     with tempfile.TemporaryDirectory() as folder:
@@ -38,12 +39,13 @@ def main() -> None:
         batches, *_ = data_preparation(config, create_dataset(config))
     model = get_model(config["model"])(config, batches.dataset)
     trainer = get_trainer(config["MODEL_TYPE"], config["model"])(config, model)
-    for epoch in range(1, asked.epochs + 1):
-        start = time.perf_counter()
-        trainer._train_epoch(batches, epoch - 1)
-        memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        line = {"epoch": epoch, "seconds": round(time.perf_counter() - start, 1), "peak_memory_mb": round(memory)}
-        print(json.dumps(line), flush=True)
+    taken = list(itertools.islice(batches, asked.steps)) if asked.steps else batches
+    start, cpu_start = time.perf_counter(), time.process_time()
+    trainer._train_epoch(taken, 0)
+    rest = len(batches) / len(taken)
+    times = {"seconds": (time.perf_counter() - start) * rest, "cpu_seconds": (time.process_time() - cpu_start) * rest}
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(json.dumps({"epoch": 1, **times, "peak_memory_mb": round(memory)}), flush=True)
 
 
 if __name__ == "__main__":
