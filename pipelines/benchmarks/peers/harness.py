@@ -25,7 +25,7 @@ FOLDER = Path("runs/peers")
 
 ENVIRONMENTS = {
     "rectools": ["torch==2.13.0", "RecTools[torch]==0.19.0"],
-    "recbole": ["torch==2.13.0", "recbole==1.2.1", "numpy<2", "scipy<1.14", "pandas<2.3", "setuptools<80"],
+    "recbole": ["torch==2.13.0", "recbole==1.2.1", "numpy<2", "scipy<1.12", "pandas<2.3", "setuptools<80"],
 }
 """Peer -> what its environment is made of."""
 
