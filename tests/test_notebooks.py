@@ -24,4 +24,4 @@ def test_a_notebook_runs_from_top_to_bottom(path):
         for cell in notebook.cells:
             if "parameters" in cell.metadata.get("tags", ()):
                 cell.source = _SLICE[path.stem]
-        NotebookClient(notebook, timeout=120, resources={"metadata": {"path": str(_ROOT)}}).execute()
+        NotebookClient(notebook, timeout=600, resources={"metadata": {"path": str(_ROOT)}}).execute()
