@@ -28,21 +28,25 @@ def test_minilm_costs_little_more_than_its_own_encode_and_a_second_run_next_to_n
     table = texts_table(1500)
     embedder = EMBEDDERS["sentence"](None, Materials(tmp_path))
     model = embedder.model
-    model.encode(table.columns["title"].tolist()[:64])
+    texts = sorted(table.columns["title"].tolist(), key=len)
+    model.encode(texts[:64])
+    plain, ours = [], []
+    for turn in range(3):  # by turns, and the best of each: other work on the machine comes and goes
+        start = time.process_time()
+        model.encode(texts, batch_size=32)
+        plain.append(time.process_time() - start)
+        embedder = EMBEDDERS["sentence"](None, Materials(tmp_path / str(turn)))
+        embedder.model  # noqa: B018
+        start = time.process_time()
+        first = embedder.embed(table)
+        ours.append(time.process_time() - start)
     start = time.process_time()
-    ordered = sorted(table.columns["title"].tolist(), key=len)
-    model.encode(ordered, batch_size=32)
-    plain = time.process_time() - start
-    start = time.process_time()
-    first = embedder.embed(table)
-    ours = time.process_time() - start
-    start = time.process_time()
-    second = EMBEDDERS["sentence"](None, Materials(tmp_path)).embed(table)
+    second = EMBEDDERS["sentence"](None, Materials(tmp_path / "0")).embed(table)
     again = time.process_time() - start
-    said = f"encode {plain:.2f} s, ours {ours / plain:.3f} of it, again {again / plain:.4f} of it"
+    said = f"encode {min(plain):.2f} s, ours {min(ours) / min(plain):.3f} of it, again {again / min(plain):.4f} of it"
     np.testing.assert_array_equal(first.vectors, second.vectors)
-    assert ours < 1.1 * plain + 0.2, said
-    assert again < 0.01 * plain + 0.1, said
+    assert min(ours) < 1.1 * min(plain) + 0.2, said
+    assert again < 0.01 * min(plain) + 0.1, said
 
 
 def test_minilm_puts_like_texts_together(tmp_path):
