@@ -15,8 +15,8 @@ from typing import Annotated, Any
 
 import typer
 
-from pipelines.benchmarks.peers.harness import export, known, lines, load, peer_lines
-from pipelines.config import check_engine
+from pipelines.benchmarks.peers.harness import export, known, lines, peer_lines
+from pipelines.config import check_engine, read_run_config
 
 SCRIPTS = {"rectools": "rectools_sasrec.py", "recbole": "recbole_sasrec.py"}
 """Peer -> its script here."""
@@ -32,7 +32,7 @@ def main(
 ) -> None:
     """Prints the comparison; exit code 1 when ours takes more than the bar."""
     known(peer, SCRIPTS)
-    check_engine(load(config)[0], "--engine", engine)
+    check_engine(read_run_config(config), "--engine", engine)
     theirs = peer_lines(peer, SCRIPTS[peer], export(config), "--options", options, "--seconds", str(seconds))
     epochs = lines([sys.executable, "-m", "pipelines.benchmarks.peers.ours", str(config), "--engine", engine])
     ours = [line for line in epochs if line["ndcg@10"] is not None]  # a run may validate every other epoch

@@ -15,8 +15,8 @@ from typing import Annotated, Any
 
 import typer
 
-from pipelines.benchmarks.peers.harness import export, lines, load, peer_lines
-from pipelines.config import check_engine
+from pipelines.benchmarks.peers.harness import export, lines, peer_lines
+from pipelines.config import check_engine, read_run_config
 
 SAME_SIZES = {"dim": 64, "layers": 2, "user_vectors": True, "batch": 2048, "held_out": 0}
 """RecBole's defaults in the words of our engine, which then predicts every interaction once an epoch as well."""
@@ -30,7 +30,7 @@ def main(
     bar: Annotated[float, typer.Option(help="Largest share of RecBole's time.")] = 0.5,
 ) -> None:
     """Prints the seconds an epoch; exit code 1 when the run's own options take more than the bar."""
-    check_engine(load(config)[0], "--engine", engine)
+    check_engine(read_run_config(config), "--engine", engine)
     limits = ["--options", options, "--steps", str(steps)]
     theirs = peer_lines("recbole", "recbole_lightgcn.py", export(config), *limits)[-1]
     print(f"{config.stem}, {os.cpu_count()} cores; one epoch")
