@@ -19,10 +19,10 @@ from recsys.data.interactions import Interactions
 from recsys.data.vocabulary import Vocabulary
 from recsys.embeddings import EmbeddingTable
 from recsys.engine import Request, Resources, Vectors
+from recsys.engines.learning import learn
 from recsys.engines.skip_gram import SkipGram, nearby_pairs
 from recsys.tracking import Tracker
 from recsys.training.loop import LoopOptions
-from recsys.training.loop import train as run_loop
 
 
 class Item2VecConfig(Config):
@@ -71,14 +71,14 @@ class Item2Vec:
         config, pairs = self.config, nearby_pairs(train, self.config.window)
         counts = train.item_counts(data.n_items)
         task = SkipGram(lambda *_: pairs, counts, config.dim, config.negatives, config.k, config.batch_pairs)
-        run_loop(
+        learn(
             task,
             self.config.training,
-            self.resources.seed,
+            self.resources,
             tracker,
-            epochs=self.resources.epochs,
-            directory=self.resources.directory,
-            identity=f"item2vec/{train.fingerprint}/{self.config.model_dump_json()}/{self.resources.seed}",
+            "item2vec",
+            train.fingerprint,
+            self.config.model_dump_json(),
         )
         self.inner = task.module.inner.weight.detach().cpu().numpy()
         self.outer = task.module.outer.weight.detach().cpu().numpy()

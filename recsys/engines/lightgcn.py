@@ -22,6 +22,7 @@ from recsys.data.interactions import Interactions
 from recsys.data.vocabulary import Vocabulary
 from recsys.embeddings import EmbeddingTable
 from recsys.engine import Request, Resources, Vectors
+from recsys.engines.learning import learn
 from recsys.engines.spectral import degrees, truncated_svd
 from recsys.engines.storage import decayed_history, known_rows, load_arrays, save_arrays
 from recsys.errors import DataError
@@ -32,7 +33,6 @@ from recsys.negatives import NEGATIVES
 from recsys.seeding import stream
 from recsys.tracking import Tracker
 from recsys.training.loop import LoopOptions
-from recsys.training.loop import train as run_loop
 
 Floats = NDArray[np.float32]
 Users = NDArray[np.int64]
@@ -109,14 +109,14 @@ class LightGcn:
         self.counts = train.item_counts(data.n_items)
         torch.manual_seed(self.resources.seed)
         task = _Task(self, train, data)
-        progress = run_loop(
+        progress = learn(
             task,
             self.config.training,
-            self.resources.seed,
+            self.resources,
             tracker,
-            epochs=self.resources.epochs,
-            directory=self.resources.directory,
-            identity=f"lightgcn/{train.fingerprint}/{self.config.model_dump_json()}/{self.resources.seed}",
+            "lightgcn",
+            train.fingerprint,
+            self.config.model_dump_json(),
         )
         self.best_epoch = progress.best_epoch
         self._take(task.module)

@@ -18,11 +18,11 @@ from recsys.data.interactions import Interactions
 from recsys.data.vocabulary import MISSING, Vocabulary
 from recsys.embeddings import EmbeddingTable
 from recsys.engine import Request, Resources, Vectors
+from recsys.engines.learning import learn
 from recsys.engines.skip_gram import Pairs, SkipGram
 from recsys.engines.storage import decayed_history, known_rows, load_arrays, save_arrays
 from recsys.tracking import Tracker
 from recsys.training.loop import LoopOptions
-from recsys.training.loop import train as run_loop
 
 Floats = NDArray[np.float32]
 
@@ -89,15 +89,7 @@ class Node2Vec:
 
         torch.manual_seed(self.resources.seed)
         task = SkipGram(pairs, graph.degrees, config.dim, config.negatives, config.k, config.batch_pairs)
-        run_loop(
-            task,
-            config.training,
-            self.resources.seed,
-            tracker,
-            epochs=self.resources.epochs,
-            directory=self.resources.directory,
-            identity=f"node2vec/{train.fingerprint}/{config.model_dump_json()}/{self.resources.seed}",
-        )
+        learn(task, config.training, self.resources, tracker, "node2vec", train.fingerprint, config.model_dump_json())
         tables = (task.module.inner, task.module.outer)
         self.inner, self.outer = (table.weight.detach().cpu().numpy()[data.n_users :].copy() for table in tables)
 

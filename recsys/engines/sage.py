@@ -25,6 +25,7 @@ from recsys.data.interactions import Interactions
 from recsys.data.vocabulary import MISSING, Vocabulary
 from recsys.embeddings import EmbeddingTable
 from recsys.engine import Request, Resources, Vectors
+from recsys.engines.learning import learn
 from recsys.engines.tower_inputs import TowerInputs
 from recsys.evaluation.evaluate import score_metric
 from recsys.losses import LOSSES
@@ -33,7 +34,6 @@ from recsys.models.sage import SageModel, mean_matrix, sample_block
 from recsys.negatives import NEGATIVES
 from recsys.tracking import Tracker
 from recsys.training.loop import LoopOptions
-from recsys.training.loop import train as run_loop
 
 
 class SageConfig(Config):
@@ -105,14 +105,15 @@ class Sage:
         torch.manual_seed(self.resources.seed)
         self.model = self._built()
         task = _Task(self, data, train)
-        progress = run_loop(
+        progress = learn(
             task,
             self.config.training,
-            self.resources.seed,
+            self.resources,
             tracker,
-            epochs=self.resources.epochs,
-            directory=self.resources.directory,
-            identity=f"sage/{data.fingerprint}/{train.fingerprint}/{self.config.model_dump_json()}/{self.resources.seed}",
+            "sage",
+            data.fingerprint,
+            train.fingerprint,
+            self.config.model_dump_json(),
         )
         self.best_epoch = progress.best_epoch
         self.model.to("cpu").eval()

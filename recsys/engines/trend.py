@@ -22,12 +22,12 @@ from recsys.data.periods import DAY, Periods
 from recsys.data.vocabulary import Vocabulary
 from recsys.embeddings import EmbeddingTable
 from recsys.engine import Request, Resources, Vectors
+from recsys.engines.learning import learn
 from recsys.engines.storage import known_rows, load_arrays, save_arrays
 from recsys.errors import ConfigError, DataError
 from recsys.models.demand import DemandModel, demand_inputs
 from recsys.tracking import Tracker
 from recsys.training.loop import LoopOptions
-from recsys.training.loop import train as run_loop
 
 Rows = NDArray[np.int64]
 
@@ -94,14 +94,14 @@ class Trend:
         self.items, self.fingerprint = data.items.vocabulary, train.fingerprint
         series = _Series(train, data.n_items, self.config)
         task = _Task(series, self.config)
-        run_loop(
+        learn(
             task,
             self.config.training,
-            self.resources.seed,
+            self.resources,
             tracker,
-            epochs=self.resources.epochs,
-            directory=self.resources.directory,
-            identity=f"trend/{train.fingerprint}/{self.config.model_dump_json()}/{self.resources.seed}",
+            "trend",
+            train.fingerprint,
+            self.config.model_dump_json(),
         )
         states, correction = task.ahead()
         self.demand = np.zeros(data.n_items, np.float32)

@@ -24,6 +24,7 @@ from recsys.data.vocabulary import MISSING
 from recsys.embeddings import EmbeddingTable
 from recsys.engine import Request, Resources, Vectors
 from recsys.engines.history_task import HistoryTask
+from recsys.engines.learning import learn
 from recsys.engines.modality_dropout import ModalityDropout
 from recsys.engines.tower_inputs import ID, TowerInputs
 from recsys.errors import ConfigError
@@ -35,7 +36,6 @@ from recsys.models.two_tower import TableEncoder, TwoTowerModel
 from recsys.negatives import NEGATIVES
 from recsys.tracking import Tracker
 from recsys.training.loop import LoopOptions, rate_of
-from recsys.training.loop import train as run_loop
 
 
 class TwoTowerConfig(Config):
@@ -235,14 +235,14 @@ class TwoTower:
 
     def _train(self, data: Dataset, train_on: Interactions, tracker: Tracker, new: NDArray[np.bool_] | None) -> None:
         task = self._task(data, train_on, new)
-        progress = run_loop(
+        progress = learn(
             task,
             self.config.training.model_copy(update={"rates": self._rates()}),
-            self.resources.seed,
+            self.resources,
             tracker,
-            epochs=self.resources.epochs,
-            directory=self.resources.directory,
-            identity=f"{data.fingerprint}/{train_on.fingerprint}/{self.config.model_dump_json()}/{self.resources.seed}",
+            data.fingerprint,
+            train_on.fingerprint,
+            self.config.model_dump_json(),
         )
         self.model.to("cpu").eval()
         self.best_epoch, self.curve, self._encoded = progress.best_epoch, progress.curve, None
