@@ -71,6 +71,8 @@ class AttentionFusion(nn.Module):
 
     One learned query asks all inputs, each known by its vector and a learned embedding of its place: an input whose
     vector says little (a missing one always has the same) can give its weight to the others. Begins as the plain sum.
+    The weights of the inputs that the module was built with sum to one; one that it has grown by is added to them and
+    takes nothing from them, so that it changes nothing before it says something.
     """
 
     def __init__(self, inputs: int, dim: int, dropout: float = 0.0) -> None:
@@ -78,13 +80,17 @@ class AttentionFusion(nn.Module):
         self.query = nn.Parameter(torch.zeros(dim))
         self.key = nn.Linear(dim, dim, bias=False)
         self.place = nn.Parameter(torch.randn(inputs, dim) * 0.1)
+        self.register_buffer("counted", torch.ones(inputs))
+        self.counted: Tensor
         self.dropout = ByteDropout(dropout)
 
     def forward(self, vectors: Tensor) -> Tensor:
         """[n, M, D] -> [n, D]."""
         keys = self.key(self.dropout(vectors)) + self.place
-        weights = torch.softmax(keys @ self.query * len(self.query) ** -0.5, 1)
-        return vectors.shape[1] * torch.einsum("nm,nmd->nd", weights, vectors)
+        logits = keys @ self.query * len(self.query) ** -0.5
+        weights = torch.exp(logits - logits.amax(1, keepdim=True))
+        mean = torch.einsum("nm,nmd->nd", weights, vectors) / (weights @ self.counted)[:, None]
+        return self.counted.sum() * mean
 
 
 FUSIONS: Choices[type[nn.Module]] = Choices(

@@ -13,9 +13,9 @@ from recsys.models.two_tower import IdEncoder, TwoTowerModel
 def take_over(new: TwoTowerModel, old: TwoTowerModel) -> None:
     """Gives ``new``, built for grown vocabularies and columns, the weights of ``old`` wherever both have them.
 
-    Tables that grew keep their old rows. A fusion that joins more inputs than before keeps the weights of the old ones;
-    its weights for new inputs begin at zero, and what a new input adds begins small. Only `AttentionFusion` does not
-    give what it gave: a new input takes its share of the attention from the first step on.
+    Tables that grew keep their old rows. A new input begins by saying nothing (the map to D that it ends in is zero),
+    and a fusion that joins more inputs than before keeps its weights for the old ones: what ``old`` can place, ``new``
+    places at the same vector until it is trained.
 
     Args:
         new: changed in place.
@@ -59,9 +59,10 @@ def _grow_ids(new: TwoTowerModel, old: TwoTowerModel) -> None:
 
 
 def _silence(encoder: nn.Module) -> None:
-    with torch.no_grad():
-        for parameter in encoder.parameters():
-            parameter.mul_(0.1)
+    """Zeroes what every encoder of a column ends in, the map to D, and the vector of a missing value."""
+    for name, parameter in encoder.named_parameters():
+        if name == "absent" or name.startswith("project."):
+            nn.init.zeros_(parameter)
 
 
 def _grow_fusion(new: nn.Module, old: nn.Module, inputs: Sequence[str], before: Sequence[str], dim: int) -> None:

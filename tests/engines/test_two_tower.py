@@ -137,6 +137,54 @@ def test_finetuning_grows_and_frozen_old_rows_keep_their_vectors():
     assert child.inputs.trained_users.sum() == 34
 
 
+def with_news(data: Dataset) -> Dataset:
+    """The same with a column more of items and of users."""
+    items, users = data.items, data.users
+    colours = items.columns.assign(colour=[("red", "blue")[i // 2 % 2] for i in range(data.n_items)])
+    ages = users.columns.assign(age=np.linspace(20.0, 60.0, data.n_users))
+    return Dataset(
+        "w",
+        EntityTable(users.vocabulary, ages, Schema.of({"team": "categorical", "age": "numeric"})),
+        EntityTable(items.vocabulary, colours, Schema.of(dict(items.schema.to_dict(), colour="categorical"))),
+        data.interactions,
+        False,
+    )
+
+
+@pytest.mark.parametrize("similarity", ["cosine", "dot"])
+@pytest.mark.parametrize("fusion", ["sum", "gated", "concat", "attention"])
+def test_new_columns_change_no_vector_until_they_are_trained(fusion, similarity):
+    shape = {"dim": 8, "dropout": 0.0, "item_fusion": fusion, "user_fusion": fusion, "similarity": similarity}
+    parent, grown = fitted(world(), model=shape), with_news(world(users=34, new_items=4))
+    old_items, old_users = grown.items.take(np.arange(20)), np.arange(30)
+    request = Request.from_dataset(grown, old_users)
+    before = parent.item_vectors(old_items).dense, parent.user_vectors(request).dense
+    new = grown.interactions.user >= 30
+
+    def child(**training):
+        engine = TwoTower(config(model=shape, training=QUICK | {"epochs": 1} | training), Resources(2))
+        engine.finetune(parent, grown, grown.interactions, new, SilentTracker())
+        return engine
+
+    untrained = child(learning_rate=1e-12)
+    np.testing.assert_allclose(untrained.item_vectors(old_items).dense, before[0], atol=1e-6)
+    np.testing.assert_allclose(untrained.user_vectors(request).dense, before[1], atol=1e-4)
+    encoders = child().model
+    assert encoders.items.encoders["colour"].project.weight.abs().sum() > 0
+    assert encoders.users["age"].project.weight.abs().sum() > 0
+
+
+def test_new_items_are_recommended_by_their_content_before_anyone_chose_them():
+    parent, grown = fitted(world(), training=QUICK | {"epochs": 12}), with_news(world(users=34, new_items=6))
+    child = TwoTower(config(training=QUICK | {"epochs": 1, "learning_rate": 1e-12}), Resources(2))
+    child.finetune(parent, grown, grown.interactions, grown.interactions.user >= 30, SilentTracker())
+    items = child.item_vectors(grown.items)
+    assert items.placed is None or items.placed.all()
+    scores = child.user_vectors(Request.from_dataset(grown, np.arange(30))).scores(items)[:, 20:]
+    liked = (scores[:, ::2].mean(1) > scores[:, 1::2].mean(1)) == (np.arange(30) % 2 == 0)
+    assert liked.mean() > 0.9
+
+
 @pytest.mark.parametrize(("negatives", "share"), [("in_batch", 1.0), ("mixed", 0.5)])
 def test_finetuning_corrects_for_the_targets_that_its_batches_hold(negatives, share):
     data = world()

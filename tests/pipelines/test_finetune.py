@@ -124,3 +124,24 @@ def test_a_column_of_the_newer_file_keeps_the_kind_it_has(trained, newer, tmp_pa
     table.to_csv(items, index=False) if suffix == ".csv" else table.to_parquet(items, index=False)
     data = read_dataset(newer_tables(config, old, newer, None, items))
     assert data.items.schema.to_dict() == {"title": old.items.schema.to_dict()["title"], "year": "numeric"}
+
+
+def test_a_child_grows_by_the_columns_of_the_newer_files(trained, newer, tmp_path):
+    config, workspace = trained
+    items, users = tmp_path / "items.csv", tmp_path / "users.csv"
+    pd.DataFrame({"item_id": [3, 99], "title": ["Film 3", "Film 99"], "year": [1949, 1968]}).to_csv(items, index=False)
+    pd.DataFrame({"user_id": ["u0000", "new"], "team": ["red", "blue"]}).to_csv(users, index=False)
+    run(config, workspace, SilentTracker(), newer, users, items)
+    child = Bundle.load(workspace.bundle("two_tower-finetuned"))
+    assert "year" in child.engine.model.items.encoders
+    assert "team" in child.engine.model.users
+    assert child.data.users.columns["team"].notna().sum() == 2
+    run_from(
+        config,
+        workspace,
+        SilentTracker(),
+        bundle=workspace.bundle("two_tower-finetuned"),
+        dataset=workspace.directory / "dataset-finetuned",
+    )
+    lists = pd.concat([pd.read_parquet(part) for part in sorted(workspace.recommendations.glob("*.parquet"))])
+    assert lists["user_id"].nunique() == 25
