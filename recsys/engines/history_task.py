@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -19,6 +19,42 @@ from recsys.models.two_tower import TwoTowerModel
 from recsys.negatives import Sampler
 
 
+@dataclass(frozen=True, eq=False)
+class TrainingData:
+    """What is learnt from.
+
+    Args:
+        train: the histories.
+        n_users: size of the user vocabulary.
+        items: input name -> values of all items.
+        users: input name -> values of all users.
+        clock: whether the times of ``train`` are moments, and not just an order.
+        targets: bool [E], which events are learnt; None all.
+    """
+
+    train: Interactions
+    n_users: int
+    items: Mapping[str, Tensor]
+    users: Mapping[str, Tensor]
+    clock: bool
+    targets: NDArray[np.bool_] | None = None
+
+
+@dataclass(frozen=True)
+class Cut:
+    """How histories become batches.
+
+    Args:
+        length: targets a window.
+        context: events before a later window of a long history.
+        tokens: positions a batch.
+    """
+
+    length: int
+    context: int
+    tokens: int
+
+
 class HistoryTask:
     """Batches of windows, and the loss of one.
 
@@ -27,65 +63,43 @@ class HistoryTask:
 
     Args:
         module: the model.
-        train: what is learnt from.
-        n_users: size of the user vocabulary.
-        item_values: input name -> values of all items.
-        user_values: input name -> values of all users.
+        data: what is learnt from.
+        cut: how it becomes batches.
         loss: see `recsys.losses`.
         sampler: of shared negatives; None scores the whole catalogue.
-        length: targets a window.
-        context: events before a later window of a long history.
-        tokens: positions a batch.
         validation: gives the metric to maximise; None where nothing is chosen.
-        targets: bool [E], which events are learnt; None all.
-        clock: whether the times of ``train`` are moments, and not just an order.
         dropout: hides modalities from a step; None hides none.
     """
 
     def __init__(
         self,
         module: TwoTowerModel,
-        train: Interactions,
-        n_users: int,
-        item_values: dict[str, Tensor],
-        user_values: dict[str, Tensor],
+        data: TrainingData,
+        cut: Cut,
         loss: Loss,
         sampler: Sampler | None,
-        length: int,
-        context: int,
-        tokens: int,
         validation: Callable[[], float] | None,
-        targets: NDArray[np.bool_] | None = None,
-        clock: bool = False,
         dropout: ModalityDropout | None = None,
     ) -> None:
-        self.module = module
-        self.train = train
-        self.n_users = n_users
-        self.item_values = item_values
-        self.user_values = user_values
-        self.compute_loss = loss
-        self.sampler = sampler
-        self.length, self.context, self.tokens = length, context, tokens
-        self.validation = validation
-        self.targets = targets
-        self.clock = clock
-        self.dropout = dropout
-        self.catalogue = np.flatnonzero(train.item_counts(len(item_values["__id__"])) > 0)
+        self.module, self.data, self.cut = module, data, cut
+        self.compute_loss, self.sampler = loss, sampler
+        self.validation, self.dropout = validation, dropout
+        self.catalogue = np.flatnonzero(data.train.item_counts(len(data.items["__id__"])) > 0)
 
     def batches(self, epoch: int, rng: np.random.Generator) -> Sequence[Windows]:
-        phase = int(rng.integers(self.length))
-        windows = cut_windows(self.train, self.n_users, self.length, self.context, phase, self.targets)
-        return group(windows, self.tokens, rng)
+        data, cut = self.data, self.cut
+        phase = int(rng.integers(cut.length))
+        windows = cut_windows(data.train, data.n_users, cut.length, cut.context, phase, data.targets)
+        return group(windows, cut.tokens, rng)
 
     def loss(self, batch: Windows, rng: np.random.Generator) -> Tensor:
-        sequence = self._asked(to_batch(self.train, batch, self.targets), rng)
+        sequence = self._asked(to_batch(self.data.train, batch, self.data.targets), rng)
         candidates, log_q = self._candidates(sequence, rng)
         known = sequence.items.reshape(-1)
         rows = _distinct(np.concatenate([known[known >= 0], candidates]))
         device = self.module.project.weight.device
         unseen = frozenset[str]() if self.dropout is None else self.dropout.draw(rng)
-        features = {name: values[rows].to(device) for name, values in self.item_values.items()}
+        features = {name: values[rows].to(device) for name, values in self.data.items.items()}
         if self.dropout is not None:
             self.dropout.hide(features, unseen, self.dropout.items)
         vectors = self.module.item_vectors(features)
@@ -119,7 +133,7 @@ class HistoryTask:
         unseen: frozenset[str],
         device: torch.device,
     ) -> Tensor:
-        features = {name: values[sequence.users].to(device) for name, values in self.user_values.items()}
+        features = {name: values[sequence.users].to(device) for name, values in self.data.users.items()}
         if self.dropout is not None:
             self.dropout.hide(features, unseen, self.dropout.users)
         own = self.module.encode_users(features)
@@ -138,7 +152,7 @@ class HistoryTask:
         past = self.module.pooling(
             vectors[_to(places, device)],
             _to(inside, device),
-            _to(sequence.times, device) if self.clock else None,
+            _to(sequence.times, device) if self.data.clock else None,
             None if hidden is None else _to(hidden, device),
         ).flatten(0, 1)
         encoded: Tensor = past[_to(sequence.positions, device)]
@@ -148,7 +162,7 @@ class HistoryTask:
         """[n, H * D]: the encoding of an empty history."""
         weight = self.module.project.weight
         none = torch.zeros(0, dtype=torch.long, device=weight.device)
-        times = none if self.clock else None
+        times = none if self.data.clock else None
         return self.module.history.at_end(weight.new_zeros(0, len(weight)), none, none, 1, times).expand(n, -1)
 
     def _asked(self, sequence: SequenceBatch, rng: np.random.Generator) -> SequenceBatch:

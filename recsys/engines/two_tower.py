@@ -23,7 +23,7 @@ from recsys.data.interactions import Interactions
 from recsys.data.vocabulary import MISSING
 from recsys.embeddings import EmbeddingTable
 from recsys.engine import Request, Resources, Vectors
-from recsys.engines.history_task import HistoryTask
+from recsys.engines.history_task import Cut, HistoryTask, TrainingData
 from recsys.engines.learning import learn
 from recsys.engines.modality_dropout import ModalityDropout
 from recsys.engines.tower_inputs import ID, TowerInputs
@@ -260,21 +260,16 @@ class TwoTower:
             if new is not None and config.negatives in ("in_batch", "mixed"):
                 options["targets"] = train_on.select(new).item_counts(data.n_items)
             sampler = NEGATIVES[config.negatives](counts, config.n_negatives, **options)
+        inputs = self.inputs
+        values = inputs.item_values(data.items), inputs.user_values(data.users)
         return HistoryTask(
             self.model,
-            train_on,
-            data.n_users,
-            self.inputs.item_values(data.items),
-            self.inputs.user_values(data.users),
+            TrainingData(train_on, data.n_users, *values, inputs.clock, new),
+            Cut(config.max_history, config.context, config.tokens),
             self._loss(),
             sampler,
-            config.max_history,
-            config.context,
-            config.tokens,
             self._validation(data),
-            new,
-            self.inputs.clock,
-            ModalityDropout.of(config.modality_dropout, config.modalities, self.inputs, self.model),
+            ModalityDropout.of(config.modality_dropout, config.modalities, inputs, self.model),
         )
 
     def _loss(self) -> Loss:
