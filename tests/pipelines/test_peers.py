@@ -74,7 +74,7 @@ def test_a_run_with_given_files_is_exported_with_its_own_split(tmp_path, monkeyp
     config.write_text(f'name = "given"\n[data]\n{files}\n[split]\nprotocol = "given"\n[engines.popularity]\n')
     monkeypatch.setattr(harness, "FOLDER", tmp_path / "peers")
 
-    folder = harness.export(config)
+    folder = harness.export("given", harness.load(config)[2])
 
     lengths = {name: len(pd.read_csv(folder / f"{name}.csv")) for name in ("train", "validation", "asked")}
     assert lengths == {"train": 54, "validation": 6, "asked": 60}

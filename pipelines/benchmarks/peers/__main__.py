@@ -15,7 +15,7 @@ from typing import Annotated, Any
 
 import typer
 
-from pipelines.benchmarks.peers.harness import export, known, lines, peer_lines
+from pipelines.benchmarks.peers.harness import export, known, lines, load, peer_lines
 from pipelines.config import check_engine, read_run_config
 
 SCRIPTS = {"rectools": "rectools_sasrec.py", "recbole": "recbole_sasrec.py"}
@@ -33,7 +33,8 @@ def main(
     """Prints the comparison; exit code 1 when ours takes more than the bar."""
     known(peer, SCRIPTS)
     check_engine(read_run_config(config), "--engine", engine)
-    theirs = peer_lines(peer, SCRIPTS[peer], export(config), "--options", options, "--seconds", str(seconds))
+    folder = export(config.stem, load(config)[2])
+    theirs = peer_lines(peer, SCRIPTS[peer], folder, "--options", options, "--seconds", str(seconds))
     epochs = lines([sys.executable, "-m", "pipelines.benchmarks.peers.ours", str(config), "--engine", engine])
     ours = [line for line in epochs if line["ndcg@10"] is not None]  # a run may validate every other epoch
     best = max(theirs, key=lambda line: line["ndcg@10"])

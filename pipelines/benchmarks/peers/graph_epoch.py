@@ -15,7 +15,7 @@ from typing import Annotated, Any
 
 import typer
 
-from pipelines.benchmarks.peers.harness import export, lines, peer_lines
+from pipelines.benchmarks.peers.harness import export, lines, load, peer_lines
 from pipelines.config import check_engine, read_run_config
 
 SAME_SIZES = {"dim": 64, "layers": 2, "user_vectors": True, "batch": 2048, "held_out": 0}
@@ -32,7 +32,8 @@ def main(
     """Prints the seconds an epoch; exit code 1 when the run's own options take more than the bar."""
     check_engine(read_run_config(config), "--engine", engine)
     limits = ["--options", options, "--steps", str(steps)]
-    theirs = peer_lines("recbole", "recbole_lightgcn.py", export(config), *limits)[-1]
+    folder = export(config.stem, load(config)[2])
+    theirs = peer_lines("recbole", "recbole_lightgcn.py", folder, *limits)[-1]
     print(f"{config.stem}, {os.cpu_count()} cores; one epoch")
     _show("recbole", theirs, theirs)
     asked = [sys.executable, "-m", "pipelines.benchmarks.peers.ours", str(config), "--engine", engine, "--epochs", "2"]

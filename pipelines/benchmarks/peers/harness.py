@@ -60,13 +60,12 @@ def load(config: Path) -> tuple[RunConfig, Dataset, Split]:
     return run, data, make_split(data, run.split, given)
 
 
-def export(config: Path) -> Path:
-    """A folder with the run's split in row numbers.
+def export(name: str, split: Split) -> Path:
+    """A folder of this name with the split in row numbers.
 
     It has ``train.csv``, ``validation.csv``, and ``asked.csv``, the histories of the test questions.
     """
-    _, _, split = load(config)
-    folder = FOLDER / "data" / config.stem
+    folder = FOLDER / "data" / name
     folder.mkdir(parents=True, exist_ok=True)
     parts: dict[str, Interactions] = {
         "train": split.train,
