@@ -51,7 +51,8 @@ class LightGcnConfig(Config):
         loss: ``sampled_softmax``, ``bpr`` or ``gbce``, against shared negatives.
         n_negatives: C, negatives a batch.
         alpha: negatives are drawn by popularity to this power.
-        held_out: share of a user's interactions that a step predicts from the others; all are predicted from all at 0.
+        held_out: share of a user's interactions that a step predicts from the others; at 0, as in the paper, all are
+            predicted from all.
         batch: interactions a step, those of whole users; a step propagates the whole graph, whatever its size.
         metric: what validation maximises.
         asked: at most so many users are asked by validation.
@@ -60,28 +61,27 @@ class LightGcnConfig(Config):
 
     dim: int = Field(64, ge=2)
     layers: int = Field(3, ge=1)
-    user_vectors: bool = False
+    user_vectors: bool = True
     temperature: float = Field(0.1, gt=0)
     tilt: float = Field(0.1, ge=0)
     loss: str = "sampled_softmax"
-    n_negatives: int = Field(2048, ge=1)
+    n_negatives: int = Field(4096, ge=1)
     alpha: float = Field(0.75, ge=0)
-    held_out: float = Field(0.3, ge=0, lt=1)
-    batch: int = Field(16_384, ge=1)
+    held_out: float = Field(0.0, ge=0, lt=1)
+    batch: int = Field(8192, ge=1)
     metric: str = "ndcg@20"
     asked: int = Field(10_000, ge=1)
-    training: LoopOptions = LoopOptions(epochs=20, learning_rate=0.01, warmup=20)
+    training: LoopOptions = LoopOptions(epochs=20, learning_rate=5e-3, weight_decay=0.5, warmup=20)
 
 
 class LightGcn:
-    r"""A user is the history: :math:`u = |h|^{-1/2} \sum_{i \in h} d_i^{-1/2} \sum_{l<L} I^l_i`.
+    r"""A user is the history and a vector: :math:`u = |h|^{-1/2} \sum_{i \in h} d_i^{-1/2} \sum_{l<L} I^l_i + e_u`.
 
     The score is :math:`\cos(u, \sum_l I^l_i) \, d_i^t / \tau`, degrees in units of their mean over interactions.
     That sum is exactly what the propagation gives a user of the graph, so that a user whom training never saw is
-    placed by the same formula. A step of the training predicts a random share of a user's interactions from the sum
-    over the others, or the model would learn to find what it was given; a user's vector is computed once for all of
-    them. Item vectors start from the spectral filter's singular vectors, which saves most of the training. (The loss is
-    that of Wu et al., TOIS 2024, "On the Effectiveness of Sampled Softmax Loss for Item Recommendation".)
+    placed by the same formula, without a vector :math:`e_u`. A user's vector is computed once a step for all that the
+    user is asked for. Item vectors start from the spectral filter's singular vectors, which saves most of the training.
+    (The loss is that of Wu et al., TOIS 2024, "On the Effectiveness of Sampled Softmax Loss for Item Recommendation".)
     """
 
     kind: ClassVar[str] = "lightgcn"
