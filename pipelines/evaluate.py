@@ -44,7 +44,7 @@ def run(config: RunConfig, workspace: Workspace, tracker: Tracker) -> None:
         "code": code_version(*_CODE),
     }
     outputs = [workspace.report, workspace.report.with_suffix(".html")]
-    if workspace.reused("evaluate", facts, outputs, tracker):
+    if workspace.reused("evaluate", facts, [*outputs, workspace.report.with_name("per_user.parquet")], tracker):
         return
     workspace.started("evaluate")
     results = {}

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from pipelines.config import RunConfig
@@ -28,7 +29,7 @@ from recsys.data.split import Holdout
 from recsys.engine import Resources
 from recsys.engines.two_tower import TwoTower
 from recsys.errors import ConfigError, DataError
-from recsys.registry.bundle import Bundle, Lineage
+from recsys.registry.bundle import MANIFEST, Bundle, Lineage
 from recsys.tracking import Tracker
 
 _CODE = (*ENGINE_CODE, "pipelines/deterministic.py", "pipelines/finetune.py", "pipelines/merge.py")
@@ -54,7 +55,7 @@ def run(
 
     Raises:
         ConfigError: the parent is of a kind that cannot be fine-tuned, or keeps no histories.
-        DataError: the files hold nothing new.
+        DataError: the files hold nothing new, or less than an earlier child of the same parent knows, which would go.
     """
     source = parent or workspace.bundle(config.candidate)
     bundle = Bundle.load(source)
@@ -69,6 +70,8 @@ def run(
     train, new, held = held_out(data.interactions, fresh, data.n_users)
     validation, asked = parted(held)
     options = finetune_config(bundle.engine, config)
+    target = workspace.bundle(f"{source.name}-finetuned")
+    _refuse_loss(target, bundle.version, data, interactions)
     facts = {
         "parent": bundle.version,
         "options": options.model_dump(mode="json"),
@@ -81,7 +84,6 @@ def run(
     child = TwoTower(options, Resources(config.seed, validation, directory=checkpoints))
     with deterministic():
         child.finetune(bundle.engine, data, train, new, tracker)
-    target = workspace.bundle(f"{source.name}-finetuned")
     data.save(workspace.directory / "dataset-finetuned")
     if asked is None:
         shutil.rmtree(questions(target), ignore_errors=True)
@@ -96,6 +98,31 @@ def run(
         f"{target}: {int(fresh.sum())} new interactions, {data.n_users - old.n_users} new users, "
         f"{data.n_items - old.n_items} new items"
     )
+
+
+def _refuse_loss(child: Path, parent: str, data: Dataset, interactions: Path) -> None:
+    """Keeps a child from being replaced by one that knows less."""
+    if not (child / MANIFEST).exists():
+        return
+    earlier = Bundle.load(child)
+    if earlier.lineage.parent != parent:
+        return
+    lost = int((~known_to(data, earlier.data.interactions, earlier.data)).sum())
+    if lost:
+        raise DataError(
+            f"{child} was fine-tuned on {lost} interactions that {interactions} does not hold and would be replaced; "
+            f"go on from it with --bundle {child}, or move it away"
+        )
+
+
+def known_to(data: Dataset, events: Interactions, named: Dataset) -> NDArray[np.bool_]:
+    """Bool [E]: whether ``data`` holds each of ``events``, whose rows are those of ``named``."""
+    user = data.users.vocabulary.rows(named.users.vocabulary.ids)[events.user]
+    item = data.items.vocabulary.rows(named.items.vocabulary.ids)[events.item]
+    own = data.interactions
+    kept = pd.MultiIndex.from_arrays([own.user, own.item, own.time])
+    found: NDArray[np.bool_] = pd.MultiIndex.from_arrays([user, item, events.time]).isin(kept)
+    return found
 
 
 def newer_tables(
@@ -153,13 +180,8 @@ def parted(held: Holdout | None) -> tuple[Holdout | None, Holdout | None]:
     """Every second user validates, the others are asked later; one alone validates."""
     if held is None or len(held) < 2:
         return held, None
-    first, second = (_of(held, held.users[start::2]) for start in (0, 1))
+    first, second = (held.of_users(held.users[start::2]) for start in (0, 1))
     return first, second
-
-
-def _of(held: Holdout, users: NDArray[np.int32]) -> Holdout:
-    history, targets = (part.select(np.isin(part.user, users)) for part in (held.history, held.targets))
-    return Holdout(users, history, targets)
 
 
 def questions(bundle: Path) -> Path:
@@ -167,10 +189,28 @@ def questions(bundle: Path) -> Path:
     return bundle.with_name(f"{bundle.name}.questions")
 
 
+_SHAPE = (
+    *("dim", "item_id", "user_id", "item_fusion", "user_fusion", "pooling", "heads", "layers", "expansion"),
+    *("positions", "clock", "item_bias", "numeric"),
+)
+"""Options of the model that its weights were made for."""
+
+
 def finetune_config(parent: TwoTower, config: RunConfig) -> Any:
-    """The parent's config with ``[finetune]`` laid over it."""
+    """The parent's config with ``[finetune]`` laid over it.
+
+    Raises:
+        ConfigError: ``[finetune]`` changes what the parent's weights or inputs were made for.
+    """
     raw = parent.config.model_dump(mode="json")
-    return parse(TwoTower.Config, _laid_over(raw, config.finetune), "[finetune]")
+    options = parse(TwoTower.Config, _laid_over(raw, config.finetune), "[finetune]")
+    wanted = options.model_dump(mode="json")
+    fixed = [(key, raw[key], wanted[key]) for key in ("tables", "features", "max_history")]
+    fixed += [(f"model.{key}", raw["model"][key], wanted["model"][key]) for key in _SHAPE]
+    changed = [f"{key} = {new!r} (the parent has {old!r})" for key, old, new in fixed if old != new]
+    if changed:
+        raise ConfigError(f"[finetune] cannot change {', '.join(changed)}: the weights go on; train anew for that")
+    return options
 
 
 def _laid_over(base: Mapping[str, Any], top: Mapping[str, Any]) -> dict[str, Any]:

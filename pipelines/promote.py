@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
+import numpy as np
 
 from pipelines.config import PromoteSection, RunConfig
 from pipelines.evaluate import bundle_digest
-from pipelines.finetune import questions
+from pipelines.finetune import known_to, questions
 from pipelines.stored_split import load_holdout
 from pipelines.workspace import ENGINE_CODE, Workspace, code_version, digest
 from recsys.atomic import read_json, write_json
@@ -39,6 +39,7 @@ class Candidate:
         questions: that neither has learnt from.
         fingerprint: of the questions.
         own: whether it is the run's engine, with a report, and not a child.
+        protocol: the split that the questions are of; empty for those of a child.
     """
 
     bundle: Path
@@ -46,6 +47,7 @@ class Candidate:
     questions: Holdout
     fingerprint: str
     own: bool
+    protocol: str = ""
 
 
 def candidate_of(section: PromoteSection, workspace: Workspace, bundle: Path | None) -> Candidate:
@@ -56,9 +58,8 @@ def candidate_of(section: PromoteSection, workspace: Workspace, bundle: Path | N
     """
     if bundle is None:
         split = workspace.load_split()
-        return Candidate(
-            workspace.bundle(section.engine), workspace.load_dataset(), split.test, split.fingerprint, own=True
-        )
+        made = workspace.bundle(section.engine), workspace.load_dataset(), split.test, split.fingerprint
+        return Candidate(*made, own=True, protocol=split.protocol)
     data = Bundle.load(bundle).data
     if not questions(bundle).is_dir():
         raise ConfigError(f"{bundle} has no questions beside it; finetune keeps some where two users or more have news")
@@ -127,6 +128,8 @@ def decide_and_register(
         same = Rule("same", True, before, before, "the candidate is the champion already, byte for byte")
         version, decision = before, Decision(True, before, before, (same,))
     else:
+        if standing is not None:
+            candidate = unanswered(candidate, Bundle.load(standing), str(before))
         champion = None if standing is None else _measured(config, candidate, standing, str(before))
         own = candidate.own
         version = _registered(config, section, store, workspace, tracker) if own else store.register(bundle)
@@ -183,23 +186,39 @@ def _numbers(values: dict[str, Any]) -> dict[str, float]:
 
 def _measured(config: RunConfig, candidate: Candidate, bundle: Path, model: str) -> Measured:
     data, asked, section = candidate.data, candidate.questions, config.evaluate
-    loaded = Bundle.load(bundle)
-    if not candidate.own and bundle != candidate.bundle and _holds_answers(loaded, candidate):
-        raise PromotionError(
-            f"the champion (version {model}) was made from data that hold the questions beside {candidate.bundle}; "
-            "it may have learnt the answers: fine-tune on newer data, or promote the engine of a run"
-        )
-    result = evaluate(loaded.engine, data, asked, ks=section.ks, seen_filtered=section.seen_filtered)
+    engine = Bundle.load(bundle).engine
+    result = evaluate(engine, data, asked, ks=section.ks, seen_filtered=section.seen_filtered)
     return Measured(model, data.fingerprint, candidate.fingerprint, result.users, result.values)
 
 
-def _holds_answers(champion: Bundle, candidate: Candidate) -> bool:
-    """Whether a target of the candidate's questions stands among the champion's interactions."""
-    known, targets, data = champion.data.interactions, candidate.questions.targets, candidate.data
-    user = data.users.vocabulary.rows(champion.users.vocabulary.ids)[known.user]
-    item = data.items.vocabulary.rows(champion.items.vocabulary.ids)[known.item]
-    kept = pd.MultiIndex.from_arrays([user, item, known.time])
-    return bool(pd.MultiIndex.from_arrays([targets.user, targets.item, targets.time]).isin(kept).any())
+def unanswered(candidate: Candidate, champion: Bundle, version: str) -> Candidate:
+    """The candidate with the users alone whose answers the champion cannot have learnt.
+
+    A run's engine and a champion that was made from the same data by the same protocol share their questions, refit or
+    not. Another one may have been trained on what is now asked, so users are left out of whom it holds a target.
+
+    Raises:
+        PromotionError: it holds one of every user, or any of those that are kept beside a child.
+    """
+    if candidate.own and _same_questions(champion, candidate):
+        return candidate
+    asked = candidate.questions
+    known = np.unique(asked.targets.user[known_to(champion.data, asked.targets, candidate.data)])
+    left = ~np.isin(asked.users, known)
+    if not left.any() or (len(known) and not candidate.own):
+        raise PromotionError(
+            f"the champion (version {version}) was made from data that hold the questions of {candidate.bundle}; "
+            "it may have learnt the answers: fine-tune on newer data, or promote the engine of a run on newer data"
+        )
+    questions = asked.of_users(asked.users[left]) if len(known) else asked
+    fingerprint = digest([questions.history.fingerprint, questions.targets.fingerprint])
+    return replace(candidate, questions=questions, fingerprint=fingerprint if len(known) else candidate.fingerprint)
+
+
+def _same_questions(champion: Bundle, candidate: Candidate) -> bool:
+    made = champion.lineage
+    protocols = {str(name).removesuffix("/refit") for name in (made.config.get("protocol"), candidate.protocol)}
+    return made.parent is None and made.data_fingerprint == candidate.data.fingerprint and len(protocols) == 1
 
 
 def _record(store: Store, version: str, decision: Decision) -> dict[str, Any]:

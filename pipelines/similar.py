@@ -32,7 +32,7 @@ def similar_items(config: RunConfig, workspace: Workspace, title: str, k: int, e
 
     Raises:
         ConfigError: the run has no such engine.
-        DataError: no item is called like that.
+        DataError: no item is called like that, or the engine does not place it.
         ArtifactError: the engine has no bundle yet.
     """
     name = engine or config.candidate
@@ -40,9 +40,17 @@ def similar_items(config: RunConfig, workspace: Workspace, title: str, k: int, e
     bundle = Bundle.load(workspace.bundle(name))
     items = workspace.load_dataset().items
     row = find_item(items, title)
-    similarity = cosine_to(bundle.engine.item_vectors(items), row)
+    vectors = bundle.engine.item_vectors(items)
+    placed = np.ones(len(items), bool) if vectors.placed is None else vectors.placed
+    if not placed[row]:
+        raise DataError(
+            f"{name} does not place {titles(items)[row]!r}: training held no interaction of it; ask an engine that "
+            "reads content with --engine"
+        )
+    similarity = cosine_to(vectors, row)
+    similarity[~placed] = -np.inf
     similarity[row] = -np.inf
-    best = np.argsort(-similarity, kind="stable")[: min(k, len(items) - 1)]
+    best = np.argsort(-similarity, kind="stable")[: min(k, int(placed.sum()) - 1)]
     shown = titles(items)
     lines = [f"nearest to {shown[row]} by {name}:"]
     return "\n".join(lines + [f"{similarity[other]:8.3f}  {shown[other]}" for other in best])

@@ -169,9 +169,17 @@ class Metric:
 
 
 def _pair_labels(pairs: NDArray[np.int64]) -> Labelled:
-    """The two items of a pair have one label; an item of several pairs keeps the first, so that labels agree."""
-    rows, first = np.unique(pairs.ravel(), return_index=True)
-    return rows, first // 2
+    """The two items of a pair have one label; of pairs that share an item the first alone stays.
+
+    An item of two pairs would have one label and its partners two: what users chose together would count as different.
+    """
+    seen: set[int] = set()
+    kept = []
+    for pair in pairs.tolist():
+        if pair[0] != pair[1] and seen.isdisjoint(pair):
+            seen.update(pair)
+            kept.append(pair)
+    return np.array(kept, np.int64).ravel(), np.repeat(np.arange(len(kept)), 2)
 
 
 def _loss(name: str, margin: float) -> Callable[[Tensor, Tensor], Tensor]:

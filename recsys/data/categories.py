@@ -69,7 +69,8 @@ class Categories:
     def grown(self, column: pd.Series[Any], min_count: int) -> Categories:
         """With the values of ``column`` that are new and frequent enough appended."""
         fitted = Categories.fit(self.name, self.kind, column, self.separator, min_count, self.max_tags)
-        fresh = tuple(value for value in fitted.values if value not in set(self.values))
+        known = set(self.values)
+        fresh = tuple(value for value in fitted.values if value not in known)
         return replace(self, values=self.values + fresh)
 
 

@@ -32,6 +32,15 @@ class Holdout:
     def __len__(self) -> int:
         return len(self.users)
 
+    def of_users(self, users: NDArray[np.int32]) -> Holdout:
+        """The questions of ``users`` alone, ascending rows that are among those asked."""
+        history, targets = (part.select(np.isin(part.user, users)) for part in (self.history, self.targets))
+        return Holdout(users, history, targets, self.candidates)
+
+    def sampled(self, size: int, rng: np.random.Generator) -> Holdout:
+        """The questions of at most ``size`` random users."""
+        return self if len(self) <= size else self.of_users(np.sort(rng.permutation(self.users)[:size]))
+
 
 @dataclass(frozen=True, eq=False)
 class Split:

@@ -64,8 +64,10 @@ class ContentKnn:
         self.resources = resources or Resources()
         self.mean = np.zeros(0, np.float32)
         self.separators: dict[str, str] = {}
+        self._held: tuple[EntityTable, NDArray[np.float32], NDArray[np.bool_]] | None = None
 
     def fit(self, data: Dataset, train: Interactions, tracker: Tracker) -> None:
+        self._held = None
         touched = np.flatnonzero(train.item_counts(data.n_items))
         if self.config.table is not None:
             table = self._table(self.config.table)
@@ -83,14 +85,14 @@ class ContentKnn:
             self.mean = vectors[placed].mean(0)
 
     def user_vectors(self, request: Request) -> Vectors:
-        vectors, placed = self._vectors(request.items)
+        vectors, placed = self._catalogue(request.items)
         histories = request.histories.renamed(np.where(placed, np.arange(len(placed)), MISSING))
         weights = self.config.decay ** histories.steps_ago().astype(np.float32)
         summed = histories.to_csr(len(placed), weights) @ vectors
         return Vectors(dense=unit(summed.astype(np.float32)), placed=histories.lengths > 0)
 
     def item_vectors(self, items: EntityTable, at: int | None = None) -> Vectors:
-        vectors, placed = self._vectors(items)
+        vectors, placed = self._catalogue(items)
         return Vectors(dense=vectors, placed=placed)
 
     def save(self, directory: Path) -> None:
@@ -109,6 +111,12 @@ class ContentKnn:
     def _dim(self) -> int:
         return self.weights.shape[1] if self.weights.ndim == 2 else len(self.weights)
 
+    def _catalogue(self, items: EntityTable) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+        """As `_vectors`, kept for the next block of users, who ask for the same items."""
+        if self._held is None or self._held[0] is not items:
+            self._held = (items, *self._vectors(items))
+        return self._held[1:]
+
     def _vectors(self, items: EntityTable) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
         """Unit vectors [n, D] of ``items``, and whether each has content [n]."""
         if self.config.table is not None:
@@ -116,9 +124,11 @@ class ContentKnn:
             vectors = self.weights[np.maximum(rows, 0)]
         else:
             vectors = np.zeros((len(items), len(self.source)), np.float32)
-            for row, tags in enumerate(self._tags(items)):
-                known = self.source.rows(np.array(tags, object)) if tags else np.empty(0, np.int64)
-                vectors[row, known[known >= 0]] = self.weights[known[known >= 0]]
+            tags = self._tags(items)
+            owner = np.repeat(np.arange(len(items)), [len(row) for row in tags])
+            found = self.source.rows(np.array([tag for row in tags for tag in row], object))
+            known = found >= 0
+            vectors[owner[known], found[known]] = self.weights[found[known]]
             rows = np.where(vectors.any(1), 0, MISSING)
         if self.config.centred and len(self.mean):
             vectors = vectors - self.mean

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -165,7 +164,7 @@ class LightGcn:
         items, below = module()
         into = below * module.propagation.item_scale
         self.into, self.out = into.cpu().numpy(), module.scored(items).cpu().numpy()
-        own = torch.zeros(0, self.config.dim) if module.users is None else module.users.detach().cpu()
+        own = torch.zeros(0, self.config.dim) if module.users is None else module.users.detach().cpu() * module.trained
         self.own = (own / (self.config.layers + 1)).numpy()
 
 
@@ -182,6 +181,8 @@ class _Module(nn.Module):
         self.lengths: Tensor
         own = torch.from_numpy(rng.standard_normal((data.n_users, config.dim), np.float32)) * 0.01
         self.users = nn.Parameter(own) if config.user_vectors else None
+        self.trained = torch.from_numpy(np.diff(matrix.indptr) > 0)[:, None]
+        """bool [U, 1]: whose vector is learnt."""
 
     def forward(self) -> tuple[Tensor, Tensor]:
         """See `Propagation`."""
@@ -293,11 +294,8 @@ def _metric(engine: LightGcn, data: Dataset) -> Callable[[], float] | None:
     holdout = engine.resources.validation
     if holdout is None:
         return None
-    drawn = stream(engine.resources.seed, "lightgcn", "asked").permutation(holdout.users)[: engine.config.asked]
-    users = np.sort(drawn)
-    targets = holdout.targets.select(np.isin(holdout.targets.user, users))
-    holdout = replace(holdout, users=users, targets=targets)
-    request = Request.from_dataset(data, users, holdout.history)
+    holdout = holdout.sampled(engine.config.asked, stream(engine.resources.seed, "lightgcn", "asked"))
+    request = Request.from_dataset(data, holdout.users, holdout.history)
 
     def metric() -> float:
         vectors = engine.user_vectors(request), engine.item_vectors(data.items)

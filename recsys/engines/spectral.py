@@ -156,7 +156,7 @@ def degrees(matrix: sp.csr_array, axis: int, power: float) -> sp.dia_array:
 def truncated_svd(
     matrix: sp.csr_array, rank: int, rng: np.random.Generator, rounds: int = 4, spare: int = 32
 ) -> tuple[Floats, Floats]:
-    """The first right singular vectors [I, K] and values [K], largest first; K is at most the rank of the matrix.
+    """The first right singular vectors [I, K] and values [K], largest first, but none under a thirtieth of it.
 
     Randomised subspace iteration (Halko, Martinsson & Tropp, 2011) on the side of the rows: ``rounds`` products with
     the matrix times its transpose, made orthonormal after each, on ``spare`` more columns than asked for.

@@ -15,6 +15,7 @@ from recsys.atomic import read_json, write_json
 from recsys.data.entities import EntityTable
 from recsys.data.features import FeatureSet
 from recsys.data.vocabulary import MISSING, Vocabulary
+from recsys.models.build import input_name
 
 ID = "__id__"
 """The name of the id input; its values are rows, MISSING where the id has nothing learned."""
@@ -94,7 +95,7 @@ class TowerInputs:
     def _columns(self) -> dict[str, str]:
         """Input name -> the column as its table names it."""
         features = (*self.item_features.columns, *self.user_features.columns)
-        return {_input(column.name): column.name for column in features}
+        return {input_name(column.name): column.name for column in features}
 
     def placed(self, items: EntityTable) -> NDArray[np.bool_]:
         """Bool [n]: whether something is known of each item: interactions, features or a pretrained vector."""
@@ -132,12 +133,7 @@ class TowerInputs:
 
 
 def _tensors(features: FeatureSet, table: EntityTable) -> dict[str, Tensor]:
-    return {_input(name): torch.from_numpy(values) for name, values in features.transform(table).items()}
-
-
-def _input(column: str) -> str:
-    """What a column is called where a module is named after it, which no dot may be in."""
-    return column.replace(".", "·")
+    return {input_name(name): torch.from_numpy(values) for name, values in features.transform(table).items()}
 
 
 def _missing(features: FeatureSet) -> dict[str, Tensor]:

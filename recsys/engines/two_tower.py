@@ -20,7 +20,7 @@ from recsys.data.entities import EntityTable
 from recsys.data.features import FeatureOptions, FeatureSet
 from recsys.data.histories import Histories
 from recsys.data.interactions import Interactions
-from recsys.data.vocabulary import MISSING
+from recsys.data.vocabulary import MISSING, Vocabulary
 from recsys.embeddings import EmbeddingTable
 from recsys.engine import Request, Resources, Vectors
 from recsys.engines.history_task import Cut, HistoryTask, TrainingData
@@ -34,6 +34,7 @@ from recsys.models.build import ModelOptions, build_two_tower
 from recsys.models.grow import take_over
 from recsys.models.two_tower import TableEncoder, TwoTowerModel
 from recsys.negatives import NEGATIVES
+from recsys.seeding import stream
 from recsys.tracking import Tracker
 from recsys.training.loop import LoopOptions, rate_of
 
@@ -56,6 +57,7 @@ class TwoTowerConfig(Config):
         tokens: positions a batch.
         label_smoothing: share of a target's probability that is spread over the catalogue; softmax losses only.
         metric: what validation maximises.
+        asked: at most so many users are asked by validation.
         feature_rate: learning-rate factor of the item tower's encoders of features: every batch moves all of their
             weights, but few rows of the id table. A rate that ``training.rates`` names for an encoder goes first.
         modality_dropout: share of the training steps from which a modality is hidden, each independently of the others;
@@ -79,6 +81,7 @@ class TwoTowerConfig(Config):
     tokens: int = Field(4096, ge=16)
     label_smoothing: float = Field(0.0, ge=0, lt=1)
     metric: str = "ndcg@10"
+    asked: int = Field(100_000, ge=1)
     feature_rate: float = Field(0.2, gt=0)
     modality_dropout: float = Field(0.0, ge=0, lt=1)
     modalities: dict[str, tuple[str, ...]] = Field(default_factory=dict)
@@ -178,10 +181,17 @@ class TwoTower:
         return Vectors(dense=self.model.user_vectors(pooled, own).cpu().numpy())
 
     def item_table(self) -> EmbeddingTable:
-        """The vectors of the item id table."""
-        encoder = self.model.items.encoders["__id__"]
-        weight: Tensor = encoder.table.weight  # type: ignore[union-attr, assignment]
-        return EmbeddingTable(self.inputs.items, weight.detach().numpy().copy(), {"engine": self.kind})
+        """The id vectors of the items that training saw.
+
+        Raises:
+            ConfigError: ``model.item_id`` is off.
+        """
+        if ID not in self.model.items.encoders:
+            raise ConfigError(f"a table of {self.kind} holds the items' id vectors; set model.item_id = true")
+        seen = self.inputs.trained_items
+        weight: Tensor = self.model.items.encoders[ID].table.weight  # type: ignore[union-attr, assignment]
+        vectors = weight.detach().numpy()[seen]
+        return EmbeddingTable(Vocabulary(self.inputs.items.ids[seen]), vectors, {"engine": self.kind})
 
     def save(self, directory: Path) -> None:
         directory.mkdir(parents=True, exist_ok=True)
@@ -284,6 +294,7 @@ class TwoTower:
         holdout = self.resources.validation
         if holdout is None:
             return None
+        holdout = holdout.sampled(self.config.asked, stream(self.resources.seed, "two_tower", "asked"))
         request = Request.from_dataset(data, holdout.users, holdout.history)
 
         def metric() -> float:

@@ -15,6 +15,8 @@ from recsys.embeddings import EmbeddingTable
 from recsys.seeding import stream
 
 _BLOCK = 256
+_MANY = 50_000
+"""Of a larger catalogue so many tagged items, drawn at random, are ranked."""
 _AGAINST_TAGS = tuple(
     f"{measure}{chance}" for measure in ("agreement", "recall_at_1", "r_precision") for chance in ("", "_chance")
 )
@@ -74,6 +76,8 @@ def embedding_quality(
     place[rows[kept]] = np.arange(kept.sum())
     own = [tags[row] for row in rows[kept]]
     tagged = np.flatnonzero([len(row) > 0 for row in own])
+    if len(tagged) > _MANY:
+        tagged = np.sort(stream(seed, "tagged items").choice(tagged, _MANY, replace=False))
     asked = np.arange(len(tagged))
     if len(asked) > sample:
         asked = np.sort(stream(seed, "asked items").choice(len(tagged), sample, replace=False))
@@ -96,7 +100,8 @@ def _against_tags(
     """Agreement, recall@1 and R-precision of the rows ``asked``, each with its chance."""
     if len(unit) < 2:
         return [None] * 6
-    blocks = [_block(unit, held, asked[start : start + _BLOCK], neighbours) for start in range(0, len(asked), _BLOCK)]
+    size = min(_BLOCK, max(1, 2**22 // len(unit)))
+    blocks = [_block(unit, held, asked[start : start + size], neighbours) for start in range(0, len(asked), size)]
     return [_mean(column) for column in np.concatenate(blocks, 1)]
 
 

@@ -64,7 +64,7 @@ def evaluate(
         holdout: the questions.
         ks: list lengths of the metrics.
         seen_filtered: whether items of a user's history are left out of the list.
-        block: users at a time; memory does not grow with the number of users.
+        block: users at a time; of each user but the list and the metrics are kept.
     """
     vectors = engine.item_vectors(data.items)
     ranker = Ranker(vectors, holdout.candidates)

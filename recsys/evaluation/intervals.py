@@ -10,6 +10,10 @@ from numpy.typing import NDArray
 
 from recsys.seeding import stream
 
+_BINS = 2**12
+_MANY = 50_000
+"""From so many users on, what is drawn is how many users of each of `_BINS` values, not users one by one."""
+
 
 @dataclass(frozen=True)
 class Interval:
@@ -63,10 +67,7 @@ def paired_test(a: NDArray[np.float64], b: NDArray[np.float64], seed: int = 0, n
     moving = difference[difference != 0]
     if not len(moving):
         return Difference(interval.value, interval.low, interval.high, 1.0)
-    extreme, block = 0, max(1, 2**22 // len(moving))
-    for start in range(0, n, block):
-        flips = rng.integers(0, 2, (min(block, n - start), len(moving)), np.int8) * 2.0 - 1
-        extreme += int((np.abs(flips @ moving) >= abs(moving.sum()) - 1e-12).sum())
+    extreme = int((np.abs(_flipped(moving, rng, n)) >= abs(moving.sum()) - 1e-12).sum())
     return Difference(interval.value, interval.low, interval.high, (extreme + 1) / (n + 1))
 
 
@@ -85,11 +86,37 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return corrected
 
 
+def _flipped(moving: NDArray[np.float64], rng: np.random.Generator, n: int) -> NDArray[np.float64]:
+    """Sums of ``moving`` under n random flips; of users with like differences, how many are flipped is binomial."""
+    if len(moving) > _MANY:
+        size, counts = _binned(np.abs(moving))
+        result: NDArray[np.float64] = (2.0 * rng.binomial(counts, 0.5, (n, len(counts))) - counts) @ size
+        return result
+    block = max(1, 2**22 // len(moving))
+    parts = [
+        (rng.integers(0, 2, (min(block, n - start), len(moving)), np.int8) * 2.0 - 1) @ moving
+        for start in range(0, n, block)
+    ]
+    return np.concatenate(parts)
+
+
+def _binned(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """At most `_BINS` values and how often each stands for one; a bin of several has their mean."""
+    distinct, counts = np.unique(values, return_counts=True)
+    if len(distinct) <= _BINS:
+        return distinct, counts
+    width = (distinct[-1] - distinct[0]) / _BINS
+    bins = np.minimum(((values - distinct[0]) / width).astype(np.int64), _BINS - 1)
+    counts = np.bincount(bins, minlength=_BINS)
+    sums = np.bincount(bins, values, _BINS)
+    return sums[counts > 0] / counts[counts > 0], counts[counts > 0]
+
+
 def _resampled(values: NDArray[np.float64], rng: np.random.Generator, n: int) -> NDArray[np.float64]:
     """Means of n resamples; multinomial counts of the distinct values are the same as drawing users."""
-    distinct, counts = np.unique(values, return_counts=True)
-    drawn = rng.multinomial(len(values), counts / len(values), n) if len(distinct) <= 2**12 else None
-    if drawn is not None:
+    distinct, counts = _binned(values) if len(values) > _MANY else np.unique(values, return_counts=True)
+    if len(distinct) <= _BINS:
+        drawn = rng.multinomial(len(values), counts / len(values), n)
         means: NDArray[np.float64] = drawn @ distinct / len(values)
         return means
     block = max(1, 2**22 // len(values))

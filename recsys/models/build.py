@@ -138,11 +138,21 @@ def _history(options: ModelOptions, length: int, clock: bool) -> SequenceEncoder
 
 
 def _encoders(columns: Sequence[FeatureColumn], options: ModelOptions) -> dict[str, nn.Module]:
-    # A dot separates module names, so it cannot stand in one.
     return {
-        column.name.replace(".", "·"): as_module(ENCODERS[column.kind].build(column, options.dim, options.numeric))
+        input_name(column.name): as_module(ENCODERS[column.kind].build(column, options.dim, options.numeric))
         for column in columns
     }
+
+
+def input_name(column: str) -> str:
+    """What a column is called where a module is named after it, which may hold no dot and not be called like a method.
+
+    Example:
+        >>> input_name("genres"), input_name("user.age"), input_name("type")
+        ('genres', 'user·age', 'type·')
+    """
+    name = column.replace(".", "·")
+    return f"{name}·" if hasattr(nn.ModuleDict(), name) else name
 
 
 def _softened(encoders: dict[str, nn.Module], factor: float) -> dict[str, nn.Module]:

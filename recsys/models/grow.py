@@ -23,6 +23,8 @@ def take_over(new: TwoTowerModel, old: TwoTowerModel) -> None:
     """
     _copy(new.pooling.state_dict(), old.pooling.state_dict())
     _copy(new.project.state_dict(), old.project.state_dict())
+    if new.bias is not None and old.bias is not None:
+        _copy(new.bias.state_dict(), old.bias.state_dict())
     _grow_ids(new, old)
     for encoders, before in ((new.items.encoders, old.items.encoders), (new.users, old.users)):
         for name, encoder in encoders.items():

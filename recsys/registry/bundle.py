@@ -58,6 +58,7 @@ class Bundle:
         clock: whether the times of the snapshot are seconds since 1970 UTC.
         lineage: where it comes from.
         version: a digest of every file; empty before `save`.
+        ordered: whether the snapshot has times or positions at all.
     """
 
     engine: Engine
@@ -68,17 +69,18 @@ class Bundle:
     clock: bool
     lineage: Lineage
     version: str = ""
+    ordered: bool = True
 
     @classmethod
     def of(cls, engine: Engine, data: Dataset, lineage: Lineage, histories: Interactions | None = None) -> Bundle:
         """A bundle of ``engine``, fitted on ``data``."""
-        return cls(engine, data.name, data.users, data.items, histories, data.clock, lineage)
+        return cls(engine, data.name, data.users, data.items, histories, data.clock, lineage, ordered=data.ordered)
 
     @property
     def data(self) -> Dataset:
         """The tables and the snapshot, as a dataset that can be recommended for."""
         kept = Interactions.empty() if self.histories is None else self.histories
-        return Dataset(self.name, self.users, self.items, kept, self.clock)
+        return Dataset(self.name, self.users, self.items, kept, self.clock, self.ordered)
 
     @property
     def data_fingerprint(self) -> str:
@@ -86,7 +88,8 @@ class Bundle:
 
     def save(self, directory: Path) -> Bundle:
         """Writes the folder atomically, replacing what stood there, and returns this bundle with its version."""
-        header = {"engine": self.engine.kind, "name": self.name, "clock": self.clock, "lineage": asdict(self.lineage)}
+        about = {"name": self.name, "clock": self.clock, "ordered": self.ordered}
+        header = {"engine": self.engine.kind, **about, "lineage": asdict(self.lineage)}
         with atomic_path(directory) as beside:
             beside.mkdir()
             self.engine.save(beside / "engine")
@@ -122,6 +125,7 @@ class Bundle:
             clock=clock,
             lineage=lineage,
             version=version_of(directory),
+            ordered=bool(header.get("ordered", True)),
         )
 
 
@@ -164,7 +168,7 @@ def _engine(kind: str, directory: Path) -> Engine:
         return ENGINES[kind].load(directory)
     except RecsysError:
         raise
-    except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
         raise ArtifactError(f"{directory} does not hold an engine {kind!r} ({error!r}); train again") from error
 
 

@@ -11,6 +11,7 @@ from recsys.config import parse
 from recsys.content import EMBEDDERS, Materials
 from recsys.content.image.efficientnet import fold_normalisation
 from recsys.content.image.pixels import PixelStore, decode
+from recsys.content.metric import _pair_labels
 from recsys.data.entities import EntityTable
 from recsys.data.schema import Schema
 from recsys.data.vocabulary import Vocabulary
@@ -96,3 +97,10 @@ def test_pixels_stay_on_disk_until_they_are_taken(stripes, tmp_path):
     np.testing.assert_array_equal(found.take(np.array([3, 1])), found.pixels[[3, 1]])
     file = (tmp_path / "3.png").read_bytes()
     np.testing.assert_array_equal(found.pixels[3], decode(file, 16))
+
+
+def test_no_label_says_that_a_pair_is_different():
+    pairs = np.array([[1, 2], [3, 1], [4, 5], [6, 6], [2, 7]])
+    rows, labels = _pair_labels(pairs)
+    assert rows.tolist() == [1, 2, 4, 5]
+    assert labels.tolist() == [0, 0, 1, 1]

@@ -140,3 +140,10 @@ def test_repeated_interactions_are_one_edge():
     once, again = (Propagation(e, DATA.n_users, DATA.n_items, 2)(items)[0] for e in (DATA.interactions, twice))
     torch.testing.assert_close(once, again)
     assert isinstance(twice, Interactions)
+
+
+def test_a_user_without_training_interactions_has_no_vector():
+    engine = LightGcn(LightGcnConfig.model_validate(QUICK), Resources(1))
+    seen = DATA.interactions.select(DATA.interactions.user != 3)
+    engine.fit(DATA, seen, SilentTracker())
+    np.testing.assert_array_equal(engine.own.any(1), np.bincount(seen.user, minlength=DATA.n_users) > 0)

@@ -155,6 +155,7 @@ def with_news(data: Dataset) -> Dataset:
 @pytest.mark.parametrize("fusion", ["sum", "gated", "concat", "attention"])
 def test_new_columns_change_no_vector_until_they_are_trained(fusion, similarity):
     shape = {"dim": 8, "dropout": 0.0, "item_fusion": fusion, "user_fusion": fusion, "similarity": similarity}
+    shape["item_bias"] = similarity == "dot"
     parent, grown = fitted(world(), model=shape), with_news(world(users=34, new_items=4))
     old_items, old_users = grown.items.take(np.arange(20)), np.arange(30)
     request = Request.from_dataset(grown, old_users)
@@ -227,3 +228,35 @@ def test_the_items_features_begin_as_loud_as_asked_and_tables_hide_as_many_rows(
         torch.testing.assert_close(soft[name].project.weight, loud[name].project.weight / 4, atol=1e-6, rtol=1e-4)
     torch.testing.assert_close(soft["__id__"].table.weight, loud["__id__"].table.weight, atol=1e-6, rtol=1e-4)
     assert (loud["table_content"].drop, soft["table_content"].drop) == (0.1, 0.5)
+
+
+def test_a_table_has_the_items_that_training_saw():
+    data = world()
+    early = data.interactions.select(data.interactions.item < 15)
+    engine = TwoTower(config(), Resources(seed=1))
+    engine.fit(data, early, SilentTracker())
+    table = engine.item_table()
+    assert table.vocabulary.ids.tolist() == list(range(15))
+    weight = engine.model.items.encoders["__id__"].table.weight.detach().numpy()
+    np.testing.assert_array_equal(table.vectors, weight[:15])
+    with pytest.raises(ConfigError, match="item_id = true"):
+        fitted(data, model={"dim": 8, "item_id": False}).item_table()
+
+
+@pytest.mark.parametrize("name", ["type", "items", "training", "a.b"])
+def test_a_column_may_have_any_name(name, tmp_path):
+    data = world()
+    items, users = data.items, data.users
+    renamed = EntityTable(
+        items.vocabulary,
+        items.columns.rename(columns={"parity": name}),
+        Schema.of({name: "categorical", "size": "numeric"}),
+    )
+    people = EntityTable(
+        users.vocabulary, users.columns.rename(columns={"team": name}), Schema.of({name: "categorical"})
+    )
+    engine = fitted(Dataset("w", people, renamed, data.interactions, False), training=QUICK | {"epochs": 1})
+    engine.save(tmp_path)
+    loaded = TwoTower.load(tmp_path)
+    np.testing.assert_array_equal(loaded.item_vectors(renamed).dense, engine.item_vectors(renamed).dense)
+    assert loaded.inputs.columns == [name, "size"]

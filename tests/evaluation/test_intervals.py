@@ -55,3 +55,16 @@ def test_catalogue_metrics_of_one_item_for_everybody():
     assert found["popularity_share"] == 1
     assert found["gini"] == pytest.approx(0.8)
     assert found["novelty"] == 0
+
+
+def test_many_users_in_bins_are_what_they_are_one_by_one(monkeypatch):
+    rng = np.random.default_rng(2)
+    a = rng.random(6000)
+    b = a - 0.0012 + 0.05 * rng.normal(size=6000)
+    one_by_one = paired_test(a, b)
+    monkeypatch.setattr("recsys.evaluation.intervals._MANY", 1000)
+    binned = paired_test(a, b)
+    assert binned.difference == one_by_one.difference
+    assert binned.low == pytest.approx(one_by_one.low, abs=1e-4)
+    assert binned.high == pytest.approx(one_by_one.high, abs=1e-4)
+    assert binned.p == pytest.approx(one_by_one.p, abs=0.05)

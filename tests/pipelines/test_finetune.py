@@ -1,5 +1,7 @@
 """Newer data make a child bundle, and the parent stays as it is."""
 
+import shutil
+
 import pandas as pd
 import pytest
 import torch
@@ -145,3 +147,31 @@ def test_a_child_grows_by_the_columns_of_the_newer_files(trained, newer, tmp_pat
     )
     lists = pd.concat([pd.read_parquet(part) for part in sorted(workspace.recommendations.glob("*.parquet"))])
     assert lists["user_id"].nunique() == 25
+
+
+def test_a_child_is_not_replaced_by_one_that_knows_less(trained, newer, tmp_path):
+    config, workspace = trained
+    other = tmp_path / "tuesday.csv"
+    pd.DataFrame([("u0001", 0, 2_100_000)], columns=["user_id", "item_id", "timestamp"]).to_csv(other, index=False)
+    run(config, workspace, SilentTracker(), newer)
+    child = workspace.bundle("two_tower-finetuned")
+    shutil.rmtree(workspace.bundle(f"{child.name}-finetuned"), ignore_errors=True)
+    with pytest.raises(DataError, match=r"4 interactions that .*tuesday.csv does not hold.*--bundle"):
+        run(config, workspace, SilentTracker(), other)
+    assert "1 new interactions" in run(config, workspace, SilentTracker(), other, parent=child)
+    run(config, workspace, SilentTracker(), newer)
+
+
+@pytest.mark.parametrize(
+    ("section", "told"),
+    [
+        ({"model": {"dim": 16}}, "model.dim = 16"),
+        ({"model": {"pooling": "gru"}}, "model.pooling"),
+        ({"tables": ["a"]}, "tables"),
+    ],
+)
+def test_finetune_refuses_another_shape(trained, newer, section, told):
+    config, workspace = trained
+    changed = config.model_copy(update={"finetune": section})
+    with pytest.raises(ConfigError, match=rf"cannot change {told}"):
+        run(changed, workspace, SilentTracker(), newer)

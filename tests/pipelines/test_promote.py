@@ -83,3 +83,23 @@ def test_a_child_and_the_champion_are_asked_what_fine_tuning_held_out(tmp_path):
     finetune(changed, workspace, SilentTracker(), newer)
     with pytest.raises(PromotionError, match="may have learnt the answers"):
         run(changed, workspace, SilentTracker(), child)
+
+
+def test_a_champion_is_not_asked_what_it_may_have_learnt(tmp_path):
+    path, workspace = write_world(tmp_path), Workspace(tmp_path / "out")
+    changes = ["engines.two_tower.training.epochs=1", "finetune.training.epochs=1", "promote.engine=two_tower"]
+    config = read_run_config(path, [*changes, "promote.gate.min_users=1", "promote.gate.min_gain=-9"])
+    run_stages(config, workspace, SilentTracker(), "promote")
+    rows = [f"u{user:04d},{item},{2_000_000 + item}" for user in range(6) for item in (99, 98, 97)]
+    newer, all_of_it = tmp_path / "newer.csv", tmp_path / "interactions.csv"
+    newer.write_text("\n".join(["user_id,item_id,timestamp", *rows]) + "\n", encoding="utf-8")
+    finetune(config, workspace, SilentTracker(), newer)
+    run(config, workspace, SilentTracker(), workspace.bundle("two_tower-finetuned"))
+    open_store(config, workspace).promote("2", Decision(True, "2", "1", ()))
+    all_of_it.write_text(all_of_it.read_text(encoding="utf-8") + "\n".join(rows) + "\n", encoding="utf-8")
+    with pytest.raises(PromotionError, match="may have learnt the answers"):
+        run_stages(config, workspace, SilentTracker(), "promote")
+    fresh = [f"u{user:04d},{user % 2},3000000" for user in range(20, 24)]
+    all_of_it.write_text(all_of_it.read_text(encoding="utf-8") + "\n".join(fresh) + "\n", encoding="utf-8")
+    run_stages(config, workspace, SilentTracker(), "promote")
+    assert read_json(workspace.decision)["rules"][0]["candidate"] == 4

@@ -91,6 +91,14 @@ def test_a_part_that_is_gone_is_written_again(finished):
     assert part.read_bytes() == before
 
 
+def test_a_report_without_its_users_is_made_again(finished):
+    path, workspace, _ = finished
+    lost = workspace.report.with_name("per_user.parquet")
+    lost.unlink()
+    run_stages(read_run_config(path), workspace, SilentTracker(), "evaluate")
+    assert lost.exists()
+
+
 def test_prepare_says_what_it_read_otherwise_than_it_stands_there(tmp_path):
     path = write_world(tmp_path)
     table = tmp_path / "interactions.csv"

@@ -5,13 +5,18 @@ import pandas as pd
 import pytest
 import scipy.sparse as sp
 
-from pipelines.similar import cosine_to, find_item
+from pipelines.config import read_run_config
+from pipelines.similar import cosine_to, find_item, similar_items
+from pipelines.stages import run_stages
 from pipelines.titles import titles
+from pipelines.workspace import Workspace
 from recsys.data.entities import EntityTable
 from recsys.data.schema import Schema
 from recsys.data.vocabulary import Vocabulary
 from recsys.engine import Vectors
 from recsys.errors import DataError
+from recsys.tracking import SilentTracker
+from tests.pipelines.world import write_world
 
 _ITEMS = EntityTable(
     Vocabulary(np.array([7, 8, 9])),
@@ -41,3 +46,14 @@ def test_cosine_joins_the_dense_and_the_sparse_part():
     expected = both @ both[0] / np.maximum(np.linalg.norm(both, axis=1) * np.linalg.norm(both[0]), 1e-12)
     np.testing.assert_allclose(cosine_to(Vectors(dense, sparse), 0), expected)
     np.testing.assert_allclose(cosine_to(Vectors(dense, sparse.toarray()), 0), expected)
+
+
+def test_an_item_that_the_engine_does_not_place_has_no_neighbours(tmp_path):
+    path, workspace = write_world(tmp_path), Workspace(tmp_path / "out")
+    items = tmp_path / "items.csv"
+    items.write_text(items.read_text() + "77,Unseen\n")
+    config = read_run_config(path)
+    run_stages(config, workspace, SilentTracker(), "train")
+    with pytest.raises(DataError, match="ease does not place 'Unseen'"):
+        similar_items(config, workspace, "Unseen", 3, "ease")
+    assert "Unseen" not in similar_items(config, workspace, "Film 3", 20, "ease")

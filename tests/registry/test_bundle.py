@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -100,3 +101,9 @@ def test_a_damaged_engine_with_a_matching_manifest_is_refused(folder):
     (folder / "manifest.json").write_text(json.dumps(manifest))
     with pytest.raises(ArtifactError, match="does not hold an engine"):
         Bundle.load(folder)
+
+
+def test_a_snapshot_without_order_stays_without(tmp_path, engine, data):
+    unordered = replace(data, ordered=False)
+    Bundle.of(engine, unordered, lineage(data), data.interactions).save(tmp_path / "bundle")
+    assert not Bundle.load(tmp_path / "bundle").data.ordered
