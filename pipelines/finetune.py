@@ -9,12 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from pipelines.config import RunConfig
 from pipelines.deterministic import deterministic
-from pipelines.merge import merged
+from pipelines.merge import known_to, merged
 from pipelines.stored_split import save_holdout
 from pipelines.workspace import ENGINE_CODE, Workspace, code_version
 from recsys.atomic import atomic_path
@@ -113,16 +112,6 @@ def _refuse_loss(child: Path, parent: str, data: Dataset, interactions: Path) ->
             f"{child} was fine-tuned on {lost} interactions that {interactions} does not hold and would be replaced; "
             f"go on from it with --bundle {child}, or move it away"
         )
-
-
-def known_to(data: Dataset, events: Interactions, named: Dataset) -> NDArray[np.bool_]:
-    """Bool [E]: whether ``data`` holds each of ``events``, whose rows are those of ``named``."""
-    user = data.users.vocabulary.rows(named.users.vocabulary.ids)[events.user]
-    item = data.items.vocabulary.rows(named.items.vocabulary.ids)[events.item]
-    own = data.interactions
-    kept = pd.MultiIndex.from_arrays([own.user, own.item, own.time])
-    found: NDArray[np.bool_] = pd.MultiIndex.from_arrays([user, item, events.time]).isin(kept)
-    return found
 
 
 def newer_tables(

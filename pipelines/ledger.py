@@ -63,12 +63,7 @@ def sampled(holdout: Holdout, users: int, seed: int) -> Holdout:
     if len(holdout) <= users:
         return holdout
     kept = np.sort(stream(seed, "ledger").choice(holdout.users, users, replace=False))
-    return Holdout(
-        kept,
-        holdout.history.select(np.isin(holdout.history.user, kept)),
-        holdout.targets.select(np.isin(holdout.targets.user, kept)),
-        holdout.candidates,
-    )
+    return holdout.of_users(kept)
 
 
 def user_slices(data: Dataset, split: Split, holdout: Holdout) -> dict[str, NDArray[np.bool_]]:

@@ -72,7 +72,21 @@ def _after(old: Interactions, new: Interactions, n_users: int) -> Interactions:
 
 
 def _joined(old: Interactions, new: Interactions) -> tuple[Interactions, NDArray[np.bool_]]:
-    known = pd.MultiIndex.from_arrays([old.user, old.item, old.time])
-    unknown = new.select(~pd.MultiIndex.from_arrays([new.user, new.item, new.time]).isin(known))
+    known = _keys(old.user, old.item, old.time)
+    unknown = new.select(~_keys(new.user, new.item, new.time).isin(known))
     both = old.joined(unknown)
-    return both, ~pd.MultiIndex.from_arrays([both.user, both.item, both.time]).isin(known)
+    return both, ~_keys(both.user, both.item, both.time).isin(known)
+
+
+def known_to(data: Dataset, events: Interactions, named: Dataset) -> NDArray[np.bool_]:
+    """Bool [E]: whether ``data`` holds each of ``events``, whose rows are those of ``named``."""
+    user = data.users.vocabulary.rows(named.users.vocabulary.ids)[events.user]
+    item = data.items.vocabulary.rows(named.items.vocabulary.ids)[events.item]
+    own = data.interactions
+    found: NDArray[np.bool_] = _keys(user, item, events.time).isin(_keys(own.user, own.item, own.time))
+    return found
+
+
+def _keys(user: NDArray[np.integer], item: NDArray[np.integer], time: NDArray[np.integer]) -> pd.MultiIndex:
+    """What makes two interactions the same."""
+    return pd.MultiIndex.from_arrays([user, item, time])

@@ -10,7 +10,8 @@ import numpy as np
 
 from pipelines.config import PromoteSection, RunConfig
 from pipelines.evaluate import bundle_digest
-from pipelines.finetune import known_to, questions
+from pipelines.finetune import questions
+from pipelines.merge import known_to
 from pipelines.stored_split import load_holdout
 from pipelines.workspace import ENGINE_CODE, Workspace, code_version, digest
 from recsys.atomic import read_json, write_json
@@ -26,7 +27,14 @@ from recsys.registry.tracker import MlflowTracker
 from recsys.tracking import Tracker
 
 REFUSED = 2
-_CODE = (*ENGINE_CODE, "recsys/evaluation", "recsys/registry", "pipelines/evaluate.py", "pipelines/promote.py")
+_CODE = (
+    *ENGINE_CODE,
+    "recsys/evaluation",
+    "recsys/registry",
+    "pipelines/evaluate.py",
+    "pipelines/merge.py",
+    "pipelines/promote.py",
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,7 +72,11 @@ def candidate_of(section: PromoteSection, workspace: Workspace, bundle: Path | N
     if not questions(bundle).is_dir():
         raise ConfigError(f"{bundle} has no questions beside it; finetune keeps some where two users or more have news")
     held = load_holdout(questions(bundle))
-    return Candidate(bundle, data, held, digest([held.history.fingerprint, held.targets.fingerprint]), own=False)
+    return Candidate(bundle, data, held, _fingerprint(held), own=False)
+
+
+def _fingerprint(asked: Holdout) -> str:
+    return digest([asked.history.fingerprint, asked.targets.fingerprint])
 
 
 def run(config: RunConfig, workspace: Workspace, tracker: Tracker, bundle: Path | None = None) -> int:
@@ -128,12 +140,14 @@ def decide_and_register(
         same = Rule("same", True, before, before, "the candidate is the champion already, byte for byte")
         version, decision = before, Decision(True, before, before, (same,))
     else:
+        champion = None
         if standing is not None:
-            candidate = unanswered(candidate, Bundle.load(standing), str(before))
-        champion = None if standing is None else _measured(config, candidate, standing, str(before))
+            loaded = Bundle.load(standing)
+            candidate = unanswered(candidate, loaded, str(before))
+            champion = _measured(config, candidate, loaded, str(before))
         own = candidate.own
         version = _registered(config, section, store, workspace, tracker) if own else store.register(bundle)
-        decision = decide(_measured(config, candidate, bundle, version), champion, section.gate)
+        decision = decide(_measured(config, candidate, Bundle.load(bundle), version), champion, section.gate)
     if decision.promoted:
         store.promote(version, decision)
     _keep(workspace, store, version, decision)
@@ -184,10 +198,9 @@ def _numbers(values: dict[str, Any]) -> dict[str, float]:
     return {name: value for name, value in flat.items() if isinstance(value, (int, float))}
 
 
-def _measured(config: RunConfig, candidate: Candidate, bundle: Path, model: str) -> Measured:
+def _measured(config: RunConfig, candidate: Candidate, bundle: Bundle, model: str) -> Measured:
     data, asked, section = candidate.data, candidate.questions, config.evaluate
-    engine = Bundle.load(bundle).engine
-    result = evaluate(engine, data, asked, ks=section.ks, seen_filtered=section.seen_filtered)
+    result = evaluate(bundle.engine, data, asked, ks=section.ks, seen_filtered=section.seen_filtered)
     return Measured(model, data.fingerprint, candidate.fingerprint, result.users, result.values)
 
 
@@ -204,15 +217,16 @@ def unanswered(candidate: Candidate, champion: Bundle, version: str) -> Candidat
         return candidate
     asked = candidate.questions
     known = np.unique(asked.targets.user[known_to(champion.data, asked.targets, candidate.data)])
-    left = ~np.isin(asked.users, known)
-    if not left.any() or (len(known) and not candidate.own):
+    if not len(known):
+        return candidate
+    left = asked.users[~np.isin(asked.users, known)]
+    if not len(left) or not candidate.own:
         raise PromotionError(
             f"the champion (version {version}) was made from data that hold the questions of {candidate.bundle}; "
             "it may have learnt the answers: fine-tune on newer data, or promote the engine of a run on newer data"
         )
-    questions = asked.of_users(asked.users[left]) if len(known) else asked
-    fingerprint = digest([questions.history.fingerprint, questions.targets.fingerprint])
-    return replace(candidate, questions=questions, fingerprint=fingerprint if len(known) else candidate.fingerprint)
+    kept = asked.of_users(left)
+    return replace(candidate, questions=kept, fingerprint=_fingerprint(kept))
 
 
 def _same_questions(champion: Bundle, candidate: Candidate) -> bool:

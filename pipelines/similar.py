@@ -39,19 +39,18 @@ def similar_items(config: RunConfig, workspace: Workspace, title: str, k: int, e
     check_engine(config, "--engine", name)
     bundle = Bundle.load(workspace.bundle(name))
     items = workspace.load_dataset().items
-    row = find_item(items, title)
+    row, shown = find_item(items, title), titles(items)
     vectors = bundle.engine.item_vectors(items)
     placed = np.ones(len(items), bool) if vectors.placed is None else vectors.placed
     if not placed[row]:
         raise DataError(
-            f"{name} does not place {titles(items)[row]!r}: training held no interaction of it; ask an engine that "
+            f"{name} does not place {shown[row]!r}: training held no interaction of it; ask an engine that "
             "reads content with --engine"
         )
     similarity = cosine_to(vectors, row)
     similarity[~placed] = -np.inf
     similarity[row] = -np.inf
     best = np.argsort(-similarity, kind="stable")[: min(k, int(placed.sum()) - 1)]
-    shown = titles(items)
     lines = [f"nearest to {shown[row]} by {name}:"]
     return "\n".join(lines + [f"{similarity[other]:8.3f}  {shown[other]}" for other in best])
 
