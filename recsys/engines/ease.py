@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import numpy as np
+import scipy.sparse as sp
+import torch
 from numpy.typing import NDArray
 from pydantic import Field
 
@@ -15,7 +17,8 @@ from recsys.data.entities import EntityTable
 from recsys.data.interactions import Interactions
 from recsys.data.vocabulary import Vocabulary
 from recsys.engine import Request, Resources, Vectors
-from recsys.engines.storage import decayed_history, known_rows, load_arrays, save_arrays
+from recsys.engines.itemknn import rows_of
+from recsys.engines.storage import csr_from, csr_parts, decayed_history, known_rows, load_arrays, save_arrays
 from recsys.errors import DataError
 from recsys.tracking import Tracker
 
@@ -23,22 +26,34 @@ _LARGEST = 40_000
 
 
 class EaseConfig(Config):
-    """A ridge regression of every item on all others.
+    """A ridge regression of every item on others.
 
     Args:
         regularisation: of the squared weights.
+        dropout: p, the share of the histories' items that the weights are learnt to do without; an item's squared
+            weights are held down by ``p / (1 - p)`` times its interactions on top of the regularisation.
+        neighbours: each item is regressed on so many others, those most similar to it, which leaves sparse weights
+            and needs no matrix of all items by all; 0 regresses on all.
         decay: weight of a step when a user's history is scored; 1 forgets the order.
     """
 
     regularisation: float = Field(100.0, gt=0)
+    dropout: float = Field(0.0, ge=0, lt=1)
+    neighbours: int = Field(0, ge=0)
     decay: float = Field(1.0, gt=0, le=1)
 
 
 class Ease:
-    r"""Weights :math:`B = I - P / \mathrm{diag}(P)` with :math:`P = (X^\top X + \lambda I)^{-1}`, zero on the diagonal.
+    r"""Weights :math:`B = I - P / \mathrm{diag}(P)`, zero on the diagonal, with :math:`P = (X^\top X + \Lambda)^{-1}`.
 
     Learnt from the binary matrix X; a user is scored by the history whose items weigh ``decay ** steps_ago``, which
-    turns a model without order into one that follows what the user did last. Memory is I x I floats.
+    turns a model without order into one that follows what the user did last. Of item i,
+    :math:`\Lambda_{ii} = \lambda + \frac{p}{1 - p} d_i` with its degree d, the expectation over dropped inputs (Steck,
+    NeurIPS 2020, "Autoencoders that don't overfit towards the Identity"). Memory is I x I floats; with ``neighbours``
+    N it is I x N, for each column of B is the same regression on the N items of highest cosine alone, as SLIM does with
+    its feature selection (Ning & Karypis, ICDM 2011). The sum over items of their neighbours' degrees is then what
+    the time grows with. (SANSA, Spišák et al., RecSys 2023, is the library for an approximate inverse of all; this one
+    is exact on its neighbours.)
     """
 
     kind: ClassVar[str] = "ease"
@@ -47,24 +62,32 @@ class Ease:
     can_place_new_items: ClassVar[bool] = False
 
     items: Vocabulary
-    weights: NDArray[np.float32]
+    weights: NDArray[np.float32] | sp.csr_array
+    """float32 [I, I]; row i holds what every item adds to the score of item i."""
     counts: NDArray[np.int64]
 
     def __init__(self, config: Any = None, resources: Resources | None = None) -> None:
         self.config: EaseConfig = config or EaseConfig()
 
     def fit(self, data: Dataset, train: Interactions, tracker: Tracker) -> None:
-        if data.n_items > _LARGEST:
+        neighbours = self.config.neighbours
+        if not neighbours and data.n_items > _LARGEST:
             raise DataError(
                 f"EASE needs a matrix of {data.n_items:,} x {data.n_items:,}, over the {_LARGEST:,} items it is meant "
-                "for; use als, or an item-kNN, whose weights are sparse"
+                "for; set neighbours = 200 to regress each item on its neighbours alone"
             )
         self.items, self.counts = data.items.vocabulary, train.item_counts(data.n_items)
         matrix = train.to_csr(data.n_users, data.n_items)
+        degrees = np.asarray(matrix.sum(0), np.float32).ravel()
+        penalty = self.config.regularisation + self.config.dropout / (1 - self.config.dropout) * degrees
+        if neighbours:
+            tracker.progress(f"ease: {data.n_items:,} regressions on {neighbours} neighbours each")
+            self.weights = local_weights(matrix, penalty, neighbours)
+            return
         tracker.progress(f"ease: the Gram matrix of {data.n_items:,} items")
         gram = (matrix.T @ matrix).toarray()
         tracker.progress(f"ease: inverting {data.n_items:,} x {data.n_items:,}")
-        self.weights = item_weights(gram, self.config.regularisation)
+        self.weights = item_weights(gram, penalty)
 
     def user_vectors(self, request: Request) -> Vectors:
         history = decayed_history(request, self.items, self.counts, self.config.decay)
@@ -72,30 +95,34 @@ class Ease:
 
     def item_vectors(self, items: EntityTable, at: int | None = None) -> Vectors:
         rows = known_rows(items, self.items, self.counts)
+        if isinstance(self.weights, sp.csr_array):
+            return Vectors(sparse=rows_of(self.weights, rows), placed=rows >= 0)
         whole = np.array_equal(rows, np.arange(len(self.items)))
         vectors = self.weights if whole else np.where((rows >= 0)[:, None], self.weights[rows], np.float32(0))
         return Vectors(sparse=vectors, placed=rows >= 0)
 
     def save(self, directory: Path) -> None:
-        save_arrays(directory, self.config, self.items, {"weights": self.weights, "counts": self.counts})
+        weights = csr_parts(self.weights) if isinstance(self.weights, sp.csr_array) else {"weights": self.weights}
+        save_arrays(directory, self.config, self.items, {**weights, "counts": self.counts})
 
     @classmethod
     def load(cls, directory: Path) -> Self:
         config, items, arrays = load_arrays(directory, EaseConfig)
         engine = cls(config)
-        engine.items, engine.weights, engine.counts = items, arrays["weights"], arrays["counts"]
+        engine.items, engine.counts = items, arrays["counts"]
+        engine.weights = csr_from(arrays) if config.neighbours else arrays["weights"]
         return engine
 
 
-def item_weights(gram: NDArray[np.float32], regularisation: float) -> NDArray[np.float32]:
-    """float32 [I, I]; row i holds what every item adds to the score of item i.
+def item_weights(gram: NDArray[np.float32], penalty: NDArray[np.float32]) -> NDArray[np.float32]:
+    """float32 [I, I]; row i holds what every item adds to the score of item i, squares held down by ``penalty`` [I].
 
     The inverse is taken by Cholesky in the memory of ``gram``, which is overwritten; single precision is enough, for
-    the regularisation bounds the condition number.
+    the penalty bounds the condition number.
     """
     from scipy.linalg import lapack
 
-    np.fill_diagonal(gram, gram.diagonal() + np.float32(regularisation))
+    np.fill_diagonal(gram, gram.diagonal() + penalty)
     factor, failed = lapack.spotrf(gram.T, lower=1, overwrite_a=1, clean=0)
     assert failed == 0, "a Gram matrix plus a positive diagonal is positive definite"
     inverse, failed = lapack.spotri(factor, lower=1, overwrite_c=1)
@@ -105,6 +132,62 @@ def item_weights(gram: NDArray[np.float32], regularisation: float) -> NDArray[np
     weights /= -weights.diagonal().copy()[:, None]
     np.fill_diagonal(weights, 0)
     return weights
+
+
+def local_weights(matrix: sp.csr_array, penalty: NDArray[np.float32], neighbours: int, block: int = 64) -> sp.csr_array:
+    r"""float32 [I, I]; row i holds :math:`(X_N^\top X_N + \Lambda_N)^{-1} X_N^\top x_i` at the neighbours N of item i.
+
+    Args:
+        matrix: X [U, I], binary.
+        penalty: float32 [I], the diagonal of :math:`\Lambda`.
+        neighbours: items of highest cosine that an item is regressed on; one with fewer co-occurrences has fewer.
+        block: items at a time; memory is ``block * neighbours ** 2`` floats and that of the result.
+    """
+    near = sp.csr_array(similar_items(matrix, neighbours))
+    events = sp.csr_array(matrix.T)
+    weights = np.empty(near.nnz, np.float32)
+    for start in range(0, len(penalty), block):
+        rows = range(start, min(start + block, len(penalty)))
+        lengths = np.diff(near.indptr[start : rows.stop + 1])
+        systems = np.zeros((len(rows), lengths.max(), lengths.max()), np.float32)
+        asked = np.zeros(systems.shape[:2], np.float32)
+        systems[:] = np.eye(lengths.max(), dtype=np.float32)
+        for place, row in enumerate(rows):
+            others, n = near.indices[near.indptr[row] : near.indptr[row + 1]], lengths[place]
+            part = events[np.append(others, row)]
+            gram = (part @ part.T).toarray()
+            systems[place, :n, :n], asked[place, :n] = gram[:n, :n], gram[:n, n]
+            systems[place, range(n), range(n)] += penalty[others]
+        factors = torch.linalg.cholesky(torch.from_numpy(systems))
+        solved = torch.cholesky_solve(torch.from_numpy(asked)[:, :, None], factors)[:, :, 0].numpy()
+        weights[near.indptr[start] : near.indptr[rows.stop]] = solved[np.arange(lengths.max()) < lengths[:, None]]
+    return sp.csr_array((weights, near.indices, near.indptr), shape=near.shape)
+
+
+def similar_items(matrix: sp.csr_array, n: int, block: int = 1024) -> sp.csr_array:
+    """float32 [I, I]: the cosine of each item with the ``n`` others of highest cosine, fewer where no more co-occur."""
+    norms = np.sqrt(np.asarray(matrix.sum(0), np.float32)).ravel()
+    events = sp.csr_array(matrix.T)
+    parts = []
+    for start in range(0, matrix.shape[1], block):
+        part = sp.csr_array(events[start : start + block] @ matrix)
+        rows = np.repeat(np.arange(part.shape[0]), np.diff(part.indptr))
+        part.data /= norms[part.indices] * norms[rows + start]
+        part.data[part.indices == rows + start] = 0
+        part.eliminate_zeros()
+        part.sort_indices()
+        parts.append(first_of_rows(part, n))
+    return sp.csr_array(sp.vstack(parts, format="csr"))
+
+
+def first_of_rows(matrix: sp.csr_array, n: int) -> sp.csr_array:
+    """The ``n`` largest entries of each row, columns ascending; ties by lower column."""
+    kept = np.ones(matrix.nnz, bool)
+    for row in np.flatnonzero(np.diff(matrix.indptr) > n):
+        start, stop = matrix.indptr[row : row + 2]
+        kept[start + np.argsort(-matrix.data[start:stop], kind="stable")[n:]] = False
+    ends = np.concatenate([[0], np.cumsum(kept)])[matrix.indptr]
+    return sp.csr_array((matrix.data[kept], matrix.indices[kept], ends), shape=matrix.shape)
 
 
 def _mirror(matrix: NDArray[np.float32], block: int = 1024) -> None:
