@@ -29,6 +29,8 @@ class SplitConfig(Config):
         validation_from: the moment instead of the share.
         test_from: the moment instead of the share.
         share: of users (``user_holdout``) or items (``cold_items``) to each of validation and test.
+        cut: which of a user's train interactions validate (``given``): ``last``, ``random``, or ``blocks`` of like items;
+            None takes the last ones where there is an order, random ones where there is none.
         given: of a held-out user's history (``user_holdout``).
         seed: draws users, items or interactions.
     """
@@ -42,6 +44,7 @@ class SplitConfig(Config):
     validation_from: int | None = None
     test_from: int | None = None
     share: float = Field(0.1, gt=0, lt=0.5)
+    cut: Literal["last", "random", "blocks"] | None = None
     given: float = Field(0.8, gt=0, lt=1)
     seed: int = 0
 
@@ -88,7 +91,13 @@ def _made(data: Dataset, config: SplitConfig, given_files: tuple[Interactions, I
     if config.protocol == "given":
         if given_files is None:
             raise ConfigError("the split 'given' needs data.test_interactions, the file of test interactions")
-        return given(*given_files, data.n_users, config.validation, data.clock, config.seed)
+        cut = config.cut or ("last" if data.ordered else "random")
+        if cut == "last" and not data.ordered:
+            raise ConfigError(
+                'split.cut = "last" needs an order, and the data has no time and no order; name a column in '
+                'data.columns.time or data.columns.order, or set split.cut to "random" or "blocks"'
+            )
+        return given(*given_files, data.n_users, config.validation, cut, config.seed)
     if not data.clock:
         raise ConfigError("the split 'temporal' needs a timestamp column; the data has only an order within the user")
     early, late = moments(events, config.validation, config.test)
