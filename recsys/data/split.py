@@ -29,8 +29,8 @@ class SplitConfig(Config):
         validation_from: the moment instead of the share.
         test_from: the moment instead of the share.
         share: of users (``user_holdout``) or items (``cold_items``) to each of validation and test.
-        cut: which of a user's train interactions validate (``given``): ``last``, ``random``, or ``blocks`` of like items;
-            None takes the last ones where there is an order, random ones where there is none.
+        cut: which of a user's train interactions validate (``given``): ``last``, ``random``, or ``blocks`` of like
+            items; None takes the last ones where there is an order, random ones where there is none.
         given: of a held-out user's history (``user_holdout``).
         seed: draws users, items or interactions.
     """

@@ -37,13 +37,15 @@ CONFIGS = {
     "user_holdout": SplitConfig(protocol="user_holdout", share=0.3, given=0.5),
     "cold_items": SplitConfig(protocol="cold_items", share=0.2),
     "given": SplitConfig(protocol="given", validation=0.3),
+    "given_in_blocks": SplitConfig(protocol="given", validation=0.3, cut="blocks"),
+    "given_at_random": SplitConfig(protocol="given", validation=0.3, cut="random"),
 }
 
 
 def divided(name: str, data: Dataset) -> Split | None:
     """The split; None where the data is too little for it. Every third event is the test file of ``given``."""
     files = None
-    if name == "given":
+    if name.startswith("given"):
         out = np.arange(len(data.interactions)) % 3 == 0
         files = data.interactions.select(~out), data.interactions.select(out)
     try:
@@ -166,6 +168,40 @@ def test_users_of_the_test_file_without_a_past_are_counted_as_dropped():
     assert (split.test.users.tolist(), split.dropped_users) == ([0], 1)
 
 
+def test_a_block_is_what_is_most_like_one_of_the_items_of_the_user():
+    """Each user likes two groups of items; what validates is one group, where a random cut takes from both."""
+    rng = np.random.default_rng(0)
+    events = []
+    for user in range(400):
+        groups = rng.permutation(20)[:2]
+        items = np.concatenate([group * 10 + rng.permutation(10)[:6] for group in groups])
+        events += [(user, int(item)) for item in items]
+    user, item = np.array(events).T
+    files = Interactions.of(user, item), Interactions.of(np.array([0]), np.array([199]))
+    bare = [EntityTable.bare(Vocabulary(np.arange(n))) for n in (400, 200)]
+    data = Dataset("w", *bare, Interactions.of(user, item), clock=False, ordered=False)
+
+    def groups_asked(cut: str) -> float:
+        config = SplitConfig(protocol="given", validation=0.3, cut=cut)
+        targets = make_split(data, config, files).validation.targets
+        return float(np.mean([len(set(targets.item[targets.user == u] // 10)) for u in range(400)]))
+
+    assert groups_asked("blocks") < 1.1
+    assert groups_asked("random") > 1.8
+
+
+def test_a_given_split_takes_the_last_where_there_is_an_order_and_refuses_to_where_there_is_none():
+    data = dataset([(u, i, i) for u in range(3) for i in range(6)])
+    late = data.interactions.time == 5
+    files = data.interactions.select(~late), data.interactions.select(late)
+    for cut in (None, "last"):
+        config = SplitConfig(protocol="given", validation=0.2, cut=cut)
+        assert make_split(data, config, files).validation.targets.item.tolist() == [4, 4, 4]
+    bare = replace(data, clock=False, ordered=False)
+    with pytest.raises(ConfigError, match=r'"last" needs an order.*"random" or "blocks"'):
+        make_split(bare, SplitConfig(protocol="given", cut="last"), files)
+
+
 def test_temporal_needs_a_clock_and_given_a_file():
     data = SequenceRule().dataset()
     with pytest.raises(ConfigError, match="timestamp"):
@@ -180,7 +216,7 @@ def test_without_an_order_nothing_came_last(name):
     x = data.interactions
     late = np.arange(len(x)) % 4 == 0
     files = x.select(~late), x.select(late)
-    if name in ("cold_items", "given"):
+    if name.startswith(("cold_items", "given")):
         assert len(make_split(data, CONFIGS[name], files).test)
     else:
         with pytest.raises(ConfigError, match=r"no time and no order.*data\.columns\.order"):

@@ -13,10 +13,9 @@ from recsys.data.holdout import Holdout, Split
 from recsys.data.interactions import Interactions
 from recsys.seeding import stream
 
-
 Cut = Literal["last", "random", "blocks"]
 _RANK = 64
-"""Dimensions in which items are alike."""
+"""Dimensions in which items are alike, a quarter of the items at most: in as many as there are, none would be."""
 
 
 def given(
@@ -51,8 +50,10 @@ def given(
     """
     lengths = np.bincount(train.user, minlength=n_users)
     take = np.where(lengths >= 2, np.clip(np.round(lengths * validation), 1, np.maximum(lengths - 1, 1)), 0)
-    key = -np.arange(len(train)) if cut == "last" else stream(seed, "given").random(len(train))
-    if cut == "blocks":
+    key = stream(seed, "given").random(len(train))
+    if cut == "last":
+        key = -np.arange(len(train), dtype=np.float64)
+    elif cut == "blocks":
         key = _distances(train, n_users, key)
     order = np.lexsort((key, train.user))
     rank = np.empty(len(train), np.int64)
@@ -80,10 +81,10 @@ def _distances(train: Interactions, n_users: int, lots: NDArray[np.float64]) -> 
     """
     matrix = train.to_csr(n_users, int(train.item.max(initial=0)) + 1)
     scales = [sp.diags_array(np.maximum(matrix.sum(axis), 1) ** -0.5) for axis in (1, 0)]
-    rank = min(_RANK, min(matrix.shape) - 1)
-    if rank < 1:
+    smaller = min(matrix.shape)
+    if smaller < 2:
         return lots
-    start = np.ones(min(matrix.shape))
+    rank, start = min(_RANK, max(smaller // 4, 1)), np.ones(smaller)
     vectors = svds(scales[0] @ matrix @ scales[1], rank, v0=start, return_singular_vectors="vh")[2].T
     vectors /= np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
     anchor = np.full(n_users, -1)
