@@ -29,6 +29,7 @@ def main(
     from recsys.data.holdout import Holdout
     from recsys.data.readers import read_dataset, read_given
     from recsys.data.sources import resolve
+    from recsys.data.splits.given import Cut
     from recsys.data.splits.given import given as cut
     from recsys.engine import Resources
     from recsys.engines import ENGINES
@@ -40,7 +41,8 @@ def main(
     source = resolve(run.data)
     data = read_dataset(source)
     events = read_given(source, data)[0] if run.split.protocol == "given" else data.interactions
-    split = cut(events, events, data.n_users, 1 - given, ordered=run.split.protocol != "given", seed=run.seed)
+    which: Cut = "random" if run.split.protocol == "given" else "last"
+    split = cut(events, events, data.n_users, 1 - given, which, run.seed)
     asked, history, targets = split.validation.users, split.train, split.validation.targets
     new = np.zeros(data.n_users, bool)
     new[stream(run.seed, "new users").permutation(asked)[: round(share * len(asked))]] = True

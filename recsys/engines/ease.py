@@ -23,6 +23,10 @@ from recsys.errors import DataError
 from recsys.tracking import Tracker
 
 _LARGEST = 40_000
+_SYSTEMS = 1 << 24
+"""Floats of the systems that are solved at a time."""
+_PAIRS = 1 << 24
+"""Pairs of interactions of one user that are counted at a time."""
 
 
 class EaseConfig(Config):
@@ -134,46 +138,60 @@ def item_weights(gram: NDArray[np.float32], penalty: NDArray[np.float32]) -> NDA
     return weights
 
 
-def local_weights(matrix: sp.csr_array, penalty: NDArray[np.float32], neighbours: int, block: int = 64) -> sp.csr_array:
+def local_weights(matrix: sp.csr_array, penalty: NDArray[np.float32], neighbours: int) -> sp.csr_array:
     r"""float32 [I, I]; row i holds :math:`(X_N^\top X_N + \Lambda_N)^{-1} X_N^\top x_i` at the neighbours N of item i.
+
+    Solved in double precision, up to 64 items at a time. Memory is that of `similar_items`, of `_SYSTEMS` floats and
+    of the result.
 
     Args:
         matrix: X [U, I], binary.
         penalty: float32 [I], the diagonal of :math:`\Lambda`.
         neighbours: items of highest cosine that an item is regressed on; one with fewer co-occurrences has fewer.
-        block: items at a time; memory is ``block * neighbours ** 2`` floats and that of the result.
     """
-    near = sp.csr_array(similar_items(matrix, neighbours))
+    near = similar_items(matrix, neighbours)
     events = sp.csr_array(matrix.T)
     weights = np.empty(near.nnz, np.float32)
+    block = max(1, min(64, _SYSTEMS // max(int(np.diff(near.indptr).max(initial=1)), 1) ** 2))
     for start in range(0, len(penalty), block):
         rows = range(start, min(start + block, len(penalty)))
         lengths = np.diff(near.indptr[start : rows.stop + 1])
-        systems = np.zeros((len(rows), lengths.max(), lengths.max()), np.float32)
-        asked = np.zeros(systems.shape[:2], np.float32)
-        systems[:] = np.eye(lengths.max(), dtype=np.float32)
-        for place, row in enumerate(rows):
-            others, n = near.indices[near.indptr[row] : near.indptr[row + 1]], lengths[place]
-            part = events[np.append(others, row)]
-            gram = (part @ part.T).toarray()
+        width = lengths.max()
+        systems, asked = np.tile(np.eye(width), (len(rows), 1, 1)), np.zeros((len(rows), width))
+        for place, (row, n) in enumerate(zip(rows, lengths, strict=True)):
+            others = near.indices[near.indptr[row] : near.indptr[row + 1]]
+            gram = _gram(events[np.append(others, row)])
             systems[place, :n, :n], asked[place, :n] = gram[:n, :n], gram[:n, n]
             systems[place, range(n), range(n)] += penalty[others]
         factors = torch.linalg.cholesky(torch.from_numpy(systems))
         solved = torch.cholesky_solve(torch.from_numpy(asked)[:, :, None], factors)[:, :, 0].numpy()
-        weights[near.indptr[start] : near.indptr[rows.stop]] = solved[np.arange(lengths.max()) < lengths[:, None]]
+        weights[near.indptr[start] : near.indptr[rows.stop]] = solved[np.arange(width) < lengths[:, None]]
     return sp.csr_array((weights, near.indices, near.indptr), shape=near.shape)
 
 
-def similar_items(matrix: sp.csr_array, n: int, block: int = 1024) -> sp.csr_array:
-    """float32 [I, I]: the cosine of each item with the ``n`` others of highest cosine, fewer where no more co-occur."""
+def _gram(events: sp.csr_array) -> NDArray[np.float32]:
+    """[n, n]: the products of the rows [n, U], in the time of their entries, however many users there are."""
+    users, column = np.unique(events.indices, return_inverse=True)
+    part = sp.csr_array((events.data, column, events.indptr), shape=(events.shape[0], len(users)))
+    gram: NDArray[np.float32] = (part @ part.T).toarray()
+    return gram
+
+
+def similar_items(matrix: sp.csr_array, n: int) -> sp.csr_array:
+    """float32 [I, I]: the cosine of each item with the ``n`` others of highest cosine, fewer where no more co-occur.
+
+    Memory is the result and the co-occurrences of some items at a time, `_PAIRS` or those of one item.
+    """
     norms = np.sqrt(np.asarray(matrix.sum(0), np.float32)).ravel()
     events = sp.csr_array(matrix.T)
+    pairs = np.cumsum(events @ np.diff(matrix.indptr).astype(np.float64))
+    blocks = np.split(np.arange(matrix.shape[1]), np.flatnonzero(np.diff(pairs // _PAIRS)) + 1)
     parts = []
-    for start in range(0, matrix.shape[1], block):
-        part = sp.csr_array(events[start : start + block] @ matrix)
-        rows = np.repeat(np.arange(part.shape[0]), np.diff(part.indptr))
-        part.data /= norms[part.indices] * norms[rows + start]
-        part.data[part.indices == rows + start] = 0
+    for rows in blocks:
+        part = sp.csr_array(events[rows] @ matrix)
+        owner = np.repeat(rows, np.diff(part.indptr))
+        part.data /= norms[part.indices] * norms[owner]
+        part.data[part.indices == owner] = 0
         part.eliminate_zeros()
         part.sort_indices()
         parts.append(first_of_rows(part, n))

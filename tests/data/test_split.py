@@ -168,26 +168,49 @@ def test_users_of_the_test_file_without_a_past_are_counted_as_dropped():
     assert (split.test.users.tolist(), split.dropped_users) == ([0], 1)
 
 
-def test_a_block_is_what_is_most_like_one_of_the_items_of_the_user():
-    """Each user likes two groups of items; what validates is one group, where a random cut takes from both."""
+def grouped(groups: int, size: int, users: int, chosen: int) -> tuple[Dataset, tuple[Interactions, Interactions]]:
+    """Each user likes two groups of items and chooses so many items of each; and the files of a given split."""
     rng = np.random.default_rng(0)
-    events = []
-    for user in range(400):
-        groups = rng.permutation(20)[:2]
-        items = np.concatenate([group * 10 + rng.permutation(10)[:6] for group in groups])
-        events += [(user, int(item)) for item in items]
-    user, item = np.array(events).T
-    files = Interactions.of(user, item), Interactions.of(np.array([0]), np.array([199]))
-    bare = [EntityTable.bare(Vocabulary(np.arange(n))) for n in (400, 200)]
-    data = Dataset("w", *bare, Interactions.of(user, item), clock=False, ordered=False)
+    events = [
+        (user, int(group * size + item))
+        for user in range(users)
+        for group in rng.permutation(groups)[:2]
+        for item in rng.permutation(size)[:chosen]
+    ]
+    x = Interactions.of(*np.array(events).T)
+    bare = [EntityTable.bare(Vocabulary(np.arange(n))) for n in (users, groups * size)]
+    return Dataset("w", *bare, x, clock=False, ordered=False), (x, x.select(np.arange(len(x)) == 0))
+
+
+@pytest.mark.parametrize("shape", [(20, 10, 400, 6), (3, 40, 200, 40), (6, 20, 200, 20)])
+def test_a_block_is_what_is_most_like_one_of_the_items_of_the_user(shape):
+    """It is one of a user's two groups, where a random cut takes from both; also where the graph is of low rank."""
+    data, files = grouped(*shape)
+
+    def asked(cut: str) -> Split:
+        return make_split(data, SplitConfig(protocol="given", validation=0.3, cut=cut), files)
 
     def groups_asked(cut: str) -> float:
-        config = SplitConfig(protocol="given", validation=0.3, cut=cut)
-        targets = make_split(data, config, files).validation.targets
-        return float(np.mean([len(set(targets.item[targets.user == u] // 10)) for u in range(400)]))
+        targets = asked(cut).validation.targets
+        return float(np.mean([len(set(targets.item[targets.user == u] // shape[1])) for u in range(shape[2])]))
 
     assert groups_asked("blocks") < 1.1
     assert groups_asked("random") > 1.8
+    assert len({asked("blocks").fingerprint for _ in range(3)}) == 1
+
+
+def test_ties_of_a_block_do_not_fall_to_the_earliest():
+    """Too few items to be told apart: the cut is as good as random, though everybody takes them in the same order."""
+    rng = np.random.default_rng(0)
+    events = [(u, i, i) for u in range(300) for i in np.sort(rng.permutation(7)[:6])]
+    users, items = (EntityTable.bare(Vocabulary(np.arange(n))) for n in (300, 7))
+    x = Interactions.of(*np.array(events).T)
+    split = make_split(
+        Dataset("w", users, items, x, clock=True),
+        SplitConfig(protocol="given", validation=0.3, cut="blocks"),
+        (x, x.select(np.arange(len(x)) == 0)),
+    )
+    assert abs(split.validation.targets.item.mean() - 3) < 0.3
 
 
 def test_a_given_split_takes_the_last_where_there_is_an_order_and_refuses_to_where_there_is_none():
@@ -197,6 +220,8 @@ def test_a_given_split_takes_the_last_where_there_is_an_order_and_refuses_to_whe
     for cut in (None, "last"):
         config = SplitConfig(protocol="given", validation=0.2, cut=cut)
         assert make_split(data, config, files).validation.targets.item.tolist() == [4, 4, 4]
+        no_clock = replace(data, clock=False)
+        assert make_split(no_clock, config, files).validation.targets.item.tolist() == [4, 4, 4]
     bare = replace(data, clock=False, ordered=False)
     with pytest.raises(ConfigError, match=r'"last" needs an order.*"random" or "blocks"'):
         make_split(bare, SplitConfig(protocol="given", cut="last"), files)

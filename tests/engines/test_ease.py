@@ -84,10 +84,23 @@ def test_items_that_never_meet_another_have_no_weights():
 def test_blocks_do_not_change_the_weights(monkeypatch):
     matrix = random_matrix(80, 30)
     whole = weights(fitted(matrix, neighbours=5))
-    in_blocks, similar = ease.local_weights, ease.similar_items
-    monkeypatch.setattr(ease, "local_weights", lambda *args: in_blocks(*args, block=7))
-    monkeypatch.setattr(ease, "similar_items", lambda *args: similar(*args, block=4))
+    monkeypatch.setattr(ease, "_SYSTEMS", 7 * 5**2)
+    monkeypatch.setattr(ease, "_PAIRS", 500)
     np.testing.assert_allclose(weights(fitted(matrix, neighbours=5)), whole, atol=1e-6)
+
+
+def test_a_small_penalty_on_equal_columns_is_still_solved():
+    equal = np.ones((20_000, 3))
+    found = weights(fitted(equal, regularisation=1e-3, neighbours=2))
+    np.testing.assert_allclose(found, 0.5 * (1 - np.eye(3)), atol=1e-4)
+
+
+def test_items_without_interactions_are_in_the_catalogue_and_in_nobodys_way():
+    matrix = np.concatenate([random_matrix(), np.zeros((90, 2))], 1)
+    engine = fitted(matrix, neighbours=4, dropout=0.5)
+    assert not weights(engine)[15:].any()
+    assert not weights(engine)[:, 15:].any()
+    np.testing.assert_allclose(weights(engine)[:15, :15], weights(fitted(random_matrix(), neighbours=4, dropout=0.5)))
 
 
 def test_the_most_similar_are_kept_and_ties_go_to_the_lower_row():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import scipy.sparse as sp
@@ -28,9 +28,9 @@ def given(
 ) -> Split:
     """The test file is asked with the train file as history; a share of each user's train validates.
 
-    A random cut asks for items that lie amid those that are known, which flatters whatever remembers co-occurrence;
-    later interactions, which is what test files mostly hold, come in visits to something new. ``blocks`` holds out
-    items that are alike, as block cross-validation does in space (Roberts et al., Ecography 2017).
+    A random cut asks for items that lie amid those that are known, which flatters whatever remembers co-occurrence.
+    ``blocks`` holds out items that are alike, which asks a model to generalise, as block cross-validation does in
+    space (Roberts et al., Ecography 2017). It suits a test file of later interactions whose times are lost.
 
     Args:
         train: the given training interactions.
@@ -50,12 +50,13 @@ def given(
     """
     lengths = np.bincount(train.user, minlength=n_users)
     take = np.where(lengths >= 2, np.clip(np.round(lengths * validation), 1, np.maximum(lengths - 1, 1)), 0)
-    key = stream(seed, "given").random(len(train))
+    lots = stream(seed, "given").random(len(train))
+    keys: tuple[NDArray[Any], ...] = (lots, train.user)
     if cut == "last":
-        key = -np.arange(len(train), dtype=np.float64)
+        keys = (-np.arange(len(train)), train.user)
     elif cut == "blocks":
-        key = _distances(train, n_users, key)
-    order = np.lexsort((key, train.user))
+        keys = (lots, _distances(train, n_users, lots), train.user)
+    order = np.lexsort(keys)
     rank = np.empty(len(train), np.int64)
     rank[order] = np.arange(len(train)) - train.offsets(n_users)[:-1][train.user]
     out = rank < take[train.user]
@@ -76,8 +77,9 @@ def given(
 def _distances(train: Interactions, n_users: int, lots: NDArray[np.float64]) -> NDArray[np.float64]:
     """float64 [n]: how far each interaction's item is from that of the user's interaction with the lowest lot.
 
-    Minus the cosine between the rows of the first right singular vectors of the degree-normalised matrix; interactions
-    with the same item, that one itself among them, are nearest.
+    Minus the cosine between the rows of the first right singular vectors of the degree-normalised matrix, null
+    directions left out; interactions with that item itself are nearest. Rounded, so that equal ones tie on any
+    machine; between equal singular values the last of the vectors are not determined.
     """
     matrix = train.to_csr(n_users, int(train.item.max(initial=0)) + 1)
     scales = [sp.diags_array(np.maximum(matrix.sum(axis), 1) ** -0.5) for axis in (1, 0)]
@@ -85,11 +87,16 @@ def _distances(train: Interactions, n_users: int, lots: NDArray[np.float64]) -> 
     if smaller < 2:
         return lots
     rank, start = min(_RANK, max(smaller // 4, 1)), np.ones(smaller)
-    vectors = svds(scales[0] @ matrix @ scales[1], rank, v0=start, return_singular_vectors="vh")[2].T
-    vectors /= np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+    _, values, right = svds(scales[0] @ matrix @ scales[1], rank, v0=start)
+    vectors = right[values > 1e-4 * values.max(initial=0)].T
+    vectors = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
     anchor = np.full(n_users, -1)
     order = np.lexsort((-lots, train.user))
     anchor[train.user[order]] = train.item[order]
-    found: NDArray[np.float64] = -(vectors[train.item] * vectors[anchor[train.user]]).sum(1)
+    found = np.empty(len(train))
+    for block in range(0, len(train), 1 << 18):
+        rows = slice(block, block + (1 << 18))
+        found[rows] = -np.einsum("nd,nd->n", vectors[train.item[rows]], vectors[anchor[train.user[rows]]])
+    found = np.round(found, 5)
     found[train.item == anchor[train.user]] = -2
     return found
