@@ -11,7 +11,7 @@ from recsys.data.dataset import Dataset
 from recsys.data.holdout import Holdout, Split
 from recsys.data.interactions import Interactions
 from recsys.data.splits.cold_items import cold_items
-from recsys.data.splits.given import given
+from recsys.data.splits.given import Cut, given
 from recsys.data.splits.last_n import leave_last_n
 from recsys.data.splits.temporal import moments, temporal
 from recsys.data.splits.user_holdout import user_holdout
@@ -44,7 +44,7 @@ class SplitConfig(Config):
     validation_from: int | None = None
     test_from: int | None = None
     share: float = Field(0.1, gt=0, lt=0.5)
-    cut: Literal["last", "random", "blocks"] | None = None
+    cut: Cut | None = None
     given: float = Field(0.8, gt=0, lt=1)
     seed: int = 0
 

@@ -17,7 +17,7 @@ from recsys.data.entities import EntityTable
 from recsys.data.interactions import Interactions
 from recsys.data.vocabulary import Vocabulary
 from recsys.engine import Request, Resources, Vectors
-from recsys.engines.itemknn import rows_of
+from recsys.engines.itemknn import nearest_items, rows_of
 from recsys.engines.storage import csr_from, csr_parts, decayed_history, known_rows, load_arrays, save_arrays
 from recsys.errors import DataError
 from recsys.tracking import Tracker
@@ -25,8 +25,6 @@ from recsys.tracking import Tracker
 _LARGEST = 40_000
 _SYSTEMS = 1 << 24
 """Floats of the systems that are solved at a time."""
-_PAIRS = 1 << 24
-"""Pairs of interactions of one user that are counted at a time."""
 
 
 class EaseConfig(Config):
@@ -141,7 +139,7 @@ def item_weights(gram: NDArray[np.float32], penalty: NDArray[np.float32]) -> NDA
 def local_weights(matrix: sp.csr_array, penalty: NDArray[np.float32], neighbours: int) -> sp.csr_array:
     r"""float32 [I, I]; row i holds :math:`(X_N^\top X_N + \Lambda_N)^{-1} X_N^\top x_i` at the neighbours N of item i.
 
-    Solved in double precision, up to 64 items at a time. Memory is that of `similar_items`, of `_SYSTEMS` floats and
+    Solved in double precision, up to 64 items at a time. Memory is that of `nearest_items`, of `_SYSTEMS` floats and
     of the result.
 
     Args:
@@ -149,7 +147,7 @@ def local_weights(matrix: sp.csr_array, penalty: NDArray[np.float32], neighbours
         penalty: float32 [I], the diagonal of :math:`\Lambda`.
         neighbours: items of highest cosine that an item is regressed on; one with fewer co-occurrences has fewer.
     """
-    near = similar_items(matrix, neighbours)
+    near = nearest_items(matrix, neighbours, shrinkage=0)
     events = sp.csr_array(matrix.T)
     weights = np.empty(near.nnz, np.float32)
     block = max(1, min(64, _SYSTEMS // max(int(np.diff(near.indptr).max(initial=1)), 1) ** 2))
@@ -175,37 +173,6 @@ def _gram(events: sp.csr_array) -> NDArray[np.float32]:
     part = sp.csr_array((events.data, column, events.indptr), shape=(events.shape[0], len(users)))
     gram: NDArray[np.float32] = (part @ part.T).toarray()
     return gram
-
-
-def similar_items(matrix: sp.csr_array, n: int) -> sp.csr_array:
-    """float32 [I, I]: the cosine of each item with the ``n`` others of highest cosine, fewer where no more co-occur.
-
-    Memory is the result and the co-occurrences of some items at a time, `_PAIRS` or those of one item.
-    """
-    norms = np.sqrt(np.asarray(matrix.sum(0), np.float32)).ravel()
-    events = sp.csr_array(matrix.T)
-    pairs = np.cumsum(events @ np.diff(matrix.indptr).astype(np.float64))
-    blocks = np.split(np.arange(matrix.shape[1]), np.flatnonzero(np.diff(pairs // _PAIRS)) + 1)
-    parts = []
-    for rows in blocks:
-        part = sp.csr_array(events[rows] @ matrix)
-        owner = np.repeat(rows, np.diff(part.indptr))
-        part.data /= norms[part.indices] * norms[owner]
-        part.data[part.indices == owner] = 0
-        part.eliminate_zeros()
-        part.sort_indices()
-        parts.append(first_of_rows(part, n))
-    return sp.csr_array(sp.vstack(parts, format="csr"))
-
-
-def first_of_rows(matrix: sp.csr_array, n: int) -> sp.csr_array:
-    """The ``n`` largest entries of each row, columns ascending; ties by lower column."""
-    kept = np.ones(matrix.nnz, bool)
-    for row in np.flatnonzero(np.diff(matrix.indptr) > n):
-        start, stop = matrix.indptr[row : row + 2]
-        kept[start + np.argsort(-matrix.data[start:stop], kind="stable")[n:]] = False
-    ends = np.concatenate([[0], np.cumsum(kept)])[matrix.indptr]
-    return sp.csr_array((matrix.data[kept], matrix.indices[kept], ends), shape=matrix.shape)
 
 
 def _mirror(matrix: NDArray[np.float32], block: int = 1024) -> None:

@@ -19,6 +19,9 @@ from recsys.engine import Request, Resources, Vectors
 from recsys.engines.storage import csr_from, csr_parts, decayed_history, known_rows, load_arrays, save_arrays
 from recsys.tracking import Tracker
 
+_PAIRS = 1 << 24
+"""Pairs of interactions of one user that are counted at a time."""
+
 
 class ItemKnnConfig(Config):
     """Item neighbourhoods.
@@ -61,7 +64,7 @@ class ItemKnn:
         if self.config.weighting == "idf":
             activity, seen = np.maximum(matrix.sum(1), 1), (self.counts > 0).sum()
             matrix = sp.diags_array(np.sqrt(np.log1p(seen / activity))).astype(np.float32) @ matrix
-        self.weights = nearest_items(sp.csc_array(matrix), self.config.neighbours, self.config.shrinkage)
+        self.weights = nearest_items(sp.csr_array(matrix), self.config.neighbours, self.config.shrinkage)
 
     def user_vectors(self, request: Request) -> Vectors:
         history = decayed_history(request, self.items, self.counts, self.config.decay)
@@ -88,34 +91,36 @@ def rows_of(matrix: sp.csr_array, rows: NDArray[np.int64]) -> sp.csr_array:
     return sp.csr_array(sp.diags_array((rows >= 0).astype(np.float32)) @ taken)
 
 
-def nearest_items(matrix: sp.csc_array, neighbours: int, shrinkage: float, block: int = 1024) -> sp.csr_array:
+def nearest_items(matrix: sp.csr_array, neighbours: int, shrinkage: float) -> sp.csr_array:
     """float32 [I, I]: the shrunk cosine of each item to its best neighbours, itself left out; ties by lower row.
 
+    Memory is the result and the co-occurrences of some items at a time, `_PAIRS` or those of one item.
+
     Args:
-        matrix: [U, I], weighted.
-        neighbours: kept per item.
+        matrix: [U, I], weighted, no weight below zero.
+        neighbours: kept per item; one with fewer co-occurrences has fewer.
         shrinkage: see `ItemKnn`.
-        block: items at a time; memory is ``block * I`` floats.
     """
     norms = np.sqrt((matrix**2).sum(0)).astype(np.float32)
-    transposed = sp.csr_array(matrix.T)
+    transposed, lengths = sp.csr_array(matrix.T), np.diff(matrix.indptr)
+    pairs = np.cumsum(np.bincount(matrix.indices, np.repeat(lengths, lengths), matrix.shape[1]))
     parts = []
-    for start in range(0, matrix.shape[1], block):
-        rows = np.arange(start, min(start + block, matrix.shape[1]))
-        overlap = (transposed[rows] @ matrix).toarray()
-        overlap /= norms[rows][:, None] * norms + (shrinkage + 1e-12)
-        overlap[np.arange(len(rows)), rows] = 0
-        parts.append(largest(overlap, neighbours))
+    for rows in np.split(np.arange(matrix.shape[1]), np.flatnonzero(np.diff(pairs // _PAIRS)) + 1):
+        part = sp.csr_array(transposed[rows] @ matrix)
+        owner = np.repeat(rows, np.diff(part.indptr))
+        part.data /= norms[owner] * norms[part.indices] + (shrinkage + 1e-12)
+        part.data[part.indices == owner] = 0
+        part.eliminate_zeros()
+        part.sort_indices()
+        parts.append(first_of_rows(part, neighbours))
     return sp.csr_array(sp.vstack(parts, format="csr"))
 
 
-def largest(dense: NDArray[np.float32], k: int) -> sp.csr_array:
-    """The ``k`` largest positive entries of each row."""
-    k = min(k, dense.shape[1])
-    columns = np.argsort(-dense, axis=1, kind="stable")[:, :k]
-    values = np.take_along_axis(dense, columns, 1)
-    rows = np.repeat(np.arange(len(dense)), k)
-    kept = values.ravel() > 0
-    return sp.csr_array(
-        (values.ravel()[kept], (rows[kept], columns.ravel()[kept])), shape=dense.shape, dtype=np.float32
-    )
+def first_of_rows(matrix: sp.csr_array, n: int) -> sp.csr_array:
+    """The ``n`` largest entries of each row, columns ascending as they are; ties by lower column."""
+    kept = np.ones(matrix.nnz, bool)
+    for row in np.flatnonzero(np.diff(matrix.indptr) > n):
+        start, stop = matrix.indptr[row : row + 2]
+        kept[start + np.argsort(-matrix.data[start:stop], kind="stable")[n:]] = False
+    ends = np.concatenate([[0], np.cumsum(kept)])[matrix.indptr]
+    return sp.csr_array((matrix.data[kept], matrix.indices[kept], ends), shape=matrix.shape)

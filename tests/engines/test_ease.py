@@ -9,8 +9,9 @@ from recsys.data.entities import EntityTable
 from recsys.data.interactions import Interactions
 from recsys.data.vocabulary import Vocabulary
 from recsys.engine import Request
-from recsys.engines import ease
-from recsys.engines.ease import Ease, EaseConfig, first_of_rows, similar_items
+from recsys.engines import ease, itemknn
+from recsys.engines.ease import Ease, EaseConfig
+from recsys.engines.itemknn import first_of_rows, nearest_items
 from recsys.errors import DataError
 from recsys.tracking import SilentTracker
 
@@ -85,7 +86,7 @@ def test_blocks_do_not_change_the_weights(monkeypatch):
     matrix = random_matrix(80, 30)
     whole = weights(fitted(matrix, neighbours=5))
     monkeypatch.setattr(ease, "_SYSTEMS", 7 * 5**2)
-    monkeypatch.setattr(ease, "_PAIRS", 500)
+    monkeypatch.setattr(itemknn, "_PAIRS", 500)
     np.testing.assert_allclose(weights(fitted(matrix, neighbours=5)), whole, atol=1e-6)
 
 
@@ -105,7 +106,7 @@ def test_items_without_interactions_are_in_the_catalogue_and_in_nobodys_way():
 
 def test_the_most_similar_are_kept_and_ties_go_to_the_lower_row():
     matrix = random_matrix()
-    found = similar_items(sp.csr_array(matrix.astype(np.float32)), 3).toarray()
+    found = nearest_items(sp.csr_array(matrix.astype(np.float32)), 3, shrinkage=0).toarray()
     for row, near in zip(found, cosines(matrix), strict=True):
         assert np.flatnonzero(row).tolist() == sorted(np.argsort(-near, kind="stable")[:3].tolist())
     tied = sp.csr_array(np.array([[0, 2, 1, 2, 1, 1]], np.float32))
