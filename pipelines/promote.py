@@ -13,7 +13,7 @@ from pipelines.evaluate import bundle_digest
 from pipelines.finetune import questions
 from pipelines.merge import known_to
 from pipelines.stored_split import load_holdout
-from pipelines.workspace import ENGINE_CODE, Workspace, code_version, digest
+from pipelines.workspace import ENGINE_CODE, Workspace, code_version
 from recsys.atomic import read_json, write_json
 from recsys.data.dataset import Dataset
 from recsys.data.split import Holdout
@@ -47,7 +47,6 @@ class Candidate:
         questions: that neither has learnt from.
         fingerprint: of the questions.
         own: whether it is the run's engine, with a report, and not a child.
-        protocol: the split that the questions are of; empty for those of a child.
     """
 
     bundle: Path
@@ -55,7 +54,6 @@ class Candidate:
     questions: Holdout
     fingerprint: str
     own: bool
-    protocol: str = ""
 
 
 def candidate_of(section: PromoteSection, workspace: Workspace, bundle: Path | None) -> Candidate:
@@ -67,16 +65,12 @@ def candidate_of(section: PromoteSection, workspace: Workspace, bundle: Path | N
     if bundle is None:
         split = workspace.load_split()
         made = workspace.bundle(section.engine), workspace.load_dataset(), split.test, split.fingerprint
-        return Candidate(*made, own=True, protocol=split.protocol)
+        return Candidate(*made, own=True)
     data = Bundle.load(bundle).data
     if not questions(bundle).is_dir():
         raise ConfigError(f"{bundle} has no questions beside it; finetune keeps some where two users or more have news")
     held = load_holdout(questions(bundle))
-    return Candidate(bundle, data, held, _fingerprint(held), own=False)
-
-
-def _fingerprint(asked: Holdout) -> str:
-    return digest([asked.history.fingerprint, asked.targets.fingerprint])
+    return Candidate(bundle, data, held, held.fingerprint, own=False)
 
 
 def run(config: RunConfig, workspace: Workspace, tracker: Tracker, bundle: Path | None = None) -> int:
@@ -207,8 +201,8 @@ def _measured(config: RunConfig, candidate: Candidate, bundle: Bundle, model: st
 def unanswered(candidate: Candidate, champion: Bundle, version: str) -> Candidate:
     """The candidate with the users alone whose answers the champion cannot have learnt.
 
-    A run's engine and a champion that was made from the same data by the same protocol share their questions, refit or
-    not. Another one may have been trained on what is now asked, so users are left out of whom it holds a target.
+    A champion that was made from the same data with the same test questions held out, refit or not, saw none of their
+    answers. Another one may have been trained on what is now asked, so users are left out of whom it holds a target.
 
     Raises:
         PromotionError: it holds one of every user, or any of those that are kept beside a child.
@@ -223,16 +217,17 @@ def unanswered(candidate: Candidate, champion: Bundle, version: str) -> Candidat
     if not len(left) or not candidate.own:
         raise PromotionError(
             f"the champion (version {version}) was made from data that hold the questions of {candidate.bundle}; "
-            "it may have learnt the answers: fine-tune on newer data, or promote the engine of a run on newer data"
+            "it may have learnt the answers: fine-tune on newer data, promote the engine of a run on newer data, or keep "
+            "the split that the champion was trained with"
         )
     kept = asked.of_users(left)
-    return replace(candidate, questions=kept, fingerprint=_fingerprint(kept))
+    return replace(candidate, questions=kept, fingerprint=kept.fingerprint)
 
 
 def _same_questions(champion: Bundle, candidate: Candidate) -> bool:
     made = champion.lineage
-    protocols = {str(name).removesuffix("/refit") for name in (made.config.get("protocol"), candidate.protocol)}
-    return made.parent is None and made.data_fingerprint == candidate.data.fingerprint and len(protocols) == 1
+    questions_of = made.data_fingerprint, made.config.get("questions")
+    return made.parent is None and questions_of == (candidate.data.fingerprint, candidate.questions.fingerprint)
 
 
 def _record(store: Store, version: str, decision: Decision) -> dict[str, Any]:

@@ -150,6 +150,7 @@ def _lineage(config: RunConfig, spec: EngineSpec, data: Dataset, split: Split) -
             "options": spec.config.model_dump(mode="json"),
             "seed": config.seed,
             "protocol": split.protocol,
+            "questions": split.test.fingerprint,
             "pretrain": {name: section.model_dump(mode="json") for name, section in config.pretrain.items()},
         },
     )

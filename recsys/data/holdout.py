@@ -32,6 +32,13 @@ class Holdout:
     def __len__(self) -> int:
         return len(self.users)
 
+    @cached_property
+    def fingerprint(self) -> str:
+        every = self.candidates is None
+        candidates = "all" if every else hashlib.sha256(np.ascontiguousarray(self.candidates).tobytes()).hexdigest()
+        parts = (self.history.fingerprint, self.targets.fingerprint, candidates)
+        return hashlib.sha256("/".join(parts).encode()).hexdigest()[:16]
+
     def of_users(self, users: NDArray[np.int32]) -> Holdout:
         """The questions of ``users`` alone, ascending rows that are among those asked."""
         history, targets = (part.select(np.isin(part.user, users)) for part in (self.history, self.targets))
@@ -66,10 +73,6 @@ class Split:
 
     @cached_property
     def fingerprint(self) -> str:
-        parts: list[str] = [self.protocol, self.train.fingerprint, self.refit.fingerprint]
-        for holdout in (self.validation, self.test):
-            parts += [holdout.history.fingerprint, holdout.targets.fingerprint]
-            parts.append(
-                "all" if holdout.candidates is None else hashlib.sha256(holdout.candidates.tobytes()).hexdigest()
-            )
+        parts = [self.protocol, self.train.fingerprint, self.refit.fingerprint]
+        parts += [self.validation.fingerprint, self.test.fingerprint]
         return hashlib.sha256("/".join(parts).encode()).hexdigest()[:16]

@@ -103,3 +103,15 @@ def test_a_champion_is_not_asked_what_it_may_have_learnt(tmp_path):
     all_of_it.write_text(all_of_it.read_text(encoding="utf-8") + "\n".join(fresh) + "\n", encoding="utf-8")
     run_stages(config, workspace, SilentTracker(), "promote")
     assert read_json(workspace.decision)["rules"][0]["candidate"] == 4
+
+
+def test_a_champion_of_another_draw_of_the_split_is_not_asked_what_it_was_trained_on(tmp_path):
+    path, workspace = write_world(tmp_path), Workspace(tmp_path / "out")
+    lenient = ["promote.gate.min_users=1", "promote.gate.min_gain=-9", 'split.protocol="user_holdout"']
+    config, better = read_run_config(path, lenient), read_run_config(path, [*lenient, "engines.ease.regularisation=2"])
+    redrawn = read_run_config(path, [*lenient, "engines.ease.regularisation=2", "split.seed=1"])
+    run_stages(config, workspace, SilentTracker(), "promote")
+    run_stages(better, workspace, SilentTracker(), "promote")
+    assert open_store(config, workspace).version_at(CHAMPION) == "2"
+    with pytest.raises(PromotionError, match="keep the split that the champion was trained with"):
+        run_stages(redrawn, workspace, SilentTracker(), "promote")
