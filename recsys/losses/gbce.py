@@ -12,8 +12,9 @@ class Gbce:
     .. math:: -\beta \log\sigma(s_p) - \sum_{j} \log(1 - \sigma(s_j)), \quad
               \beta = \alpha\,(t\,(1 - 1/\alpha) + 1/\alpha), \quad \alpha = m / (I - 1)
 
-    which undoes the overconfidence that sampling m of I - 1 negatives brings. The catalogue's share :math:`\alpha` is
-    read from ``log_q``: the mean expected count of a negative. The sum is divided by its m + 1 terms.
+    which undoes the overconfidence that sampling m of I - 1 negatives brings. The share of the catalogue :math:`\alpha`
+    is read from ``log_q``, the log of each negative's expected count :math:`m q_j`: however unevenly the items are
+    drawn, the mean of :math:`1 / (m q_j)` over draws tends to I / m. The sum is divided by its m + 1 terms.
 
     Args:
         t: calibration, from 0 (plain binary cross-entropy) to 1 (as calibrated as with all negatives).
@@ -34,7 +35,7 @@ class Gbce:
     ) -> Tensor:
         """The mean over positions; see `recsys.losses` for the arguments."""
         users = users if owners is None else users[owners]
-        alpha = 1.0 if log_q is None else float(log_q.exp().mean().clamp(max=1.0))
+        alpha = 1.0 if log_q is None else float((-log_q).exp().mean().clamp(min=1.0).reciprocal())
         beta = alpha * (self.t * (1 - 1 / alpha) + 1 / alpha)
         positive = logsigmoid((users * positives).sum(1)) * beta
         other = candidate_rows != target_rows[:, None]

@@ -163,3 +163,14 @@ def test_with_many_samples_the_sampled_softmax_approaches_the_full_one(sampler):
         grads.append((loss.detach(), u.grad))
     torch.testing.assert_close(grads[0][0], grads[1][0], rtol=0.01, atol=0.01)
     torch.testing.assert_close(grads[0][1], grads[1][1], rtol=0.02, atol=0.005)
+
+
+@pytest.mark.parametrize("sampler", ["uniform", "popularity", "mixed"])
+def test_gbce_reads_the_share_of_the_catalogue_however_the_negatives_are_drawn(sampler):
+    counts = np.random.default_rng(0).lognormal(3, 1.2, 2000).astype(np.int64) + 1
+    drawn = NEGATIVES[sampler](counts, 500).sample(stream(0).choice(2000, 500, p=counts / counts.sum()), stream(1))
+    rows, log_q = torch.from_numpy(drawn.rows), torch.from_numpy(drawn.log_q)
+    zeros = torch.zeros(1, 4)  # every term is log 2, but the positive's is beta times that
+    loss = LOSSES["gbce"](t=1.0)(zeros, torch.zeros(len(rows), 4), zeros, rows, torch.tensor([2000]), log_q)
+    beta = float(loss) / np.log(2) * (len(rows) + 1) - len(rows)
+    assert beta == pytest.approx(len(rows) / 2000, rel=0.1)
