@@ -77,10 +77,12 @@ def run(
         "data": data.fingerprint,
         "new": hashlib.sha256(fresh.tobytes()).hexdigest(),
         "seed": config.seed,
+        "seen_filtered": config.evaluate.seen_filtered,
         "code": code_version(*_CODE),
     }
     checkpoints = workspace.checkpoints("finetune", facts)
-    child = TwoTower(options, Resources(config.seed, validation, directory=checkpoints))
+    filtered = config.evaluate.seen_filtered
+    child = TwoTower(options, Resources(config.seed, validation, directory=checkpoints, seen_filtered=filtered))
     with deterministic():
         child.finetune(bundle.engine, data, train, new, tracker)
     data.save(workspace.directory / "dataset-finetuned")

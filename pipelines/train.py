@@ -53,7 +53,8 @@ def train_one(
     workspace.started(step)
     checkpoints = workspace.checkpoints(spec.name, facts)
     curve = CurveTracker(tracker)
-    resources = Resources(config.seed, split.validation, None, tables, checkpoints / "choose")
+    filtered = config.evaluate.seen_filtered
+    resources = Resources(config.seed, split.validation, None, tables, checkpoints / "choose", seen_filtered=filtered)
     with deterministic(), measured() as cost:
         parts = partial(_parts, config, spec, workspace)
         engine = fit(spec, data, split, resources, config.split.refit, curve, parts, kept)
@@ -130,6 +131,7 @@ def _facts(config: RunConfig, spec: EngineSpec, data: Dataset, split: Split, wor
         "parts": {name: file_digest(workspace.bundle(name) / "manifest.json") for name in spec.parts},
         "kept": config.split.refit and any(spec.name in other.parts for other in engine_specs(config)),
         "seed": config.seed,
+        "seen_filtered": config.evaluate.seen_filtered,
         "code": code_version(*_CODE),
     }
 

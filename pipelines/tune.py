@@ -11,11 +11,12 @@ import itertools
 import json
 import time
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import Field
 
 from pipelines.config import EngineSpec, engine_spec
+from pipelines.deterministic import deterministic
 from pipelines.workspace import ENGINE_CODE, code_version
 from recsys.atomic import write_json, write_text
 from recsys.config import Config, apply_overrides, read_config
@@ -25,7 +26,7 @@ from recsys.data.sources import resolve
 from recsys.data.split import Split, SplitConfig, make_split
 from recsys.engine import Resources
 from recsys.engines import ENGINES
-from recsys.errors import RecsysError
+from recsys.errors import ConfigError, RecsysError
 from recsys.evaluation.evaluate import evaluate
 from recsys.evaluation.metrics import parse_metric
 from recsys.seeding import stream
@@ -42,6 +43,7 @@ class TuneConfig(Config):
         split: the protocol; its test questions are not looked at.
         trials: options drawn for each engine; an engine with fewer combinations tries them all.
         metric: what the trials are ordered by.
+        seen_filtered: whether the lists leave out what a user's history holds; as ``[evaluate]`` of the run will.
         space: engine -> option (dots reach into sections) -> values.
     """
 
@@ -51,7 +53,8 @@ class TuneConfig(Config):
     split: SplitConfig = SplitConfig()
     trials: int = Field(8, ge=1)
     metric: str = "ndcg@10"
-    space: dict[str, dict[str, list[Any]]]
+    seen_filtered: bool = True
+    space: dict[str, dict[str, Annotated[list[Any], Field(min_length=1)]]]
 
 
 def draw(space: dict[str, list[Any]], trials: int, seed: int, name: str) -> list[dict[str, Any]]:
@@ -70,13 +73,15 @@ def read_tune_config(path: Path) -> TuneConfig:
     """The search at ``path``; every value of every option is checked here, before the first trial.
 
     Raises:
-        ConfigError: an engine, an option or a value that does not exist.
+        ConfigError: an engine, an option or a value that does not exist, or that asks for a pretrained table.
     """
     config = read_config(path, TuneConfig)
     for name, space in config.space.items():
         for option, values in space.items():
             for value in values:
-                spec(name, {option: value})
+                options = spec(name, {option: value}).config
+                if any(getattr(options, key, None) for key in ("tables", "table")):
+                    raise ConfigError(f"{path}: space.{name}.{option} names tables, and a search pretrains none")
     return config
 
 
@@ -95,11 +100,13 @@ def try_one(name: str, options: dict[str, Any], data: Dataset, split: Split, con
     """Fits one combination on train and scores it on validation."""
     chosen = spec(name, options)
     started = time.monotonic()
-    engine = ENGINES[chosen.kind](chosen.config, Resources(config.seed, split.validation))
-    engine.fit(data, split.train, SilentTracker())
+    resources = Resources(config.seed, split.validation, seen_filtered=config.seen_filtered)
+    engine = ENGINES[chosen.kind](chosen.config, resources)
+    with deterministic():
+        engine.fit(data, split.train, SilentTracker())
     seconds = time.monotonic() - started
     k = parse_metric(config.metric)[1]
-    result = evaluate(engine, data, split.validation, ks=sorted({10, k}))
+    result = evaluate(engine, data, split.validation, ks=sorted({10, k}), seen_filtered=config.seen_filtered)
     found = {metric: result.mean(metric) for metric in ("recall@10", "ndcg@10", config.metric)}
     return {"engine": name, "options": options, "seconds": round(seconds, 2), **found}
 
@@ -117,7 +124,7 @@ def tune(config: TuneConfig, directory: Path) -> list[dict[str, Any]]:
     split = make_split(data, config.split, given)
     path = directory / "trials.json"
     code = code_version(*ENGINE_CODE, "pipelines/tune.py")
-    key = f"{data.fingerprint}/{split.fingerprint}/{config.seed}/{config.metric}/{code}"
+    key = f"{data.fingerprint}/{split.fingerprint}/{config.seed}/{config.metric}/{config.seen_filtered}/{code}"
     kept = json.loads(path.read_text()) if path.is_file() else {}
     trials: list[dict[str, Any]] = kept.get("trials", []) if kept.get("key") == key else []
     best = {}

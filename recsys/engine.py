@@ -105,6 +105,7 @@ class Resources:
         tables: pretrained embeddings by name.
         directory: where an engine may keep checkpoints and resume from them; None keeps none.
         parts: fitted engines by name, for an engine that is made of others.
+        seen_filtered: whether validation leaves out what a user's history holds, as the report will.
     """
 
     seed: int = 0
@@ -113,6 +114,7 @@ class Resources:
     tables: dict[str, EmbeddingTable] = field(default_factory=dict)
     directory: Path | None = None
     parts: Mapping[str, Engine] = field(default_factory=dict)
+    seen_filtered: bool = True
 
 
 class Engine(Protocol):

@@ -52,6 +52,8 @@ class HybridConfig(Config):
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
+        if len(set(self.parts)) < len(self.parts):
+            raise ValueError(f"parts {list(self.parts)} name an engine twice; a weight says how much it counts")
         if self.weights is not None:
             if len(self.weights) != len(self.parts):
                 raise ValueError(f"{len(self.parts)} parts need as many weights")
@@ -140,7 +142,8 @@ class Hybrid:
         """Weights that sum to one: from the first part towards each other one in turn, twice when there are several."""
         asked = stream(self.resources.seed, "hybrid", "search").permutation(len(holdout))[: self.config.users]
         users, parts = holdout.users[np.sort(asked)], list(self.parts.values())
-        questions = _Questions(parts, self.spreads, items, data, holdout, users, self.config.metric)
+        filtered = self.resources.seen_filtered
+        questions = _Questions(parts, self.spreads, items, data, holdout, users, self.config.metric, filtered)
         weights = np.eye(len(items))[0]
         turns = list(range(1, len(items)))
         for part in turns if len(turns) == 1 else [*turns, *range(len(items))]:
@@ -165,9 +168,11 @@ class _Questions:
         holdout: Holdout,
         users: NDArray[np.int32],
         metric: str,
+        seen_filtered: bool,
     ) -> None:
-        self.parts, self.spreads = parts, spreads
-        self.data, self.holdout, self.users = data, holdout, users
+        self.parts, self.spreads, self.seen_filtered = parts, spreads, seen_filtered
+        self.data, self.history, self.users = data, holdout.history, users
+        self.asked = relevant(holdout, users)
         self.metric, self.k = parse_metric(metric)
         self.rankers = [Ranker(vectors, holdout.candidates) for vectors in items]
         placed = Vectors(np.empty((data.n_items, 0), np.float32), placed=_placed(items))
@@ -178,8 +183,8 @@ class _Questions:
         total = np.zeros(len(weightings))
         size = block_rows(self.data.n_items)
         for start in range(0, len(self.users), size):
-            users = self.users[start : start + size]
-            asked = relevant(self.holdout, users)
+            block = slice(start, min(start + size, len(self.users)))
+            users, asked = self.users[block], self.asked.take(block)
             for row, lists in enumerate(self._lists(users, weightings)):
                 hits = is_relevant(lists, asked, self.data.n_items)
                 total[row] += METRICS[self.metric](hits, asked.lengths, self.k).sum()
@@ -187,7 +192,8 @@ class _Questions:
 
     def _lists(self, users: NDArray[np.int32], weightings: NDArray[np.float64]) -> Iterator[Rows]:
         """The best items [B, K] of a block of users under each weighting."""
-        request = Request.from_dataset(self.data, users, self.holdout.history)
+        request = Request.from_dataset(self.data, users, self.history)
+        seen = request.histories if self.seen_filtered else None
         vectors = [_cleared(part.user_vectors(request)) for part in self.parts]
         asked = Vectors(np.empty((len(users), 0), np.float32), placed=_placed(vectors))
         tables = [ranker.scores(part) for ranker, part in zip(self.rankers, vectors, strict=True)]
@@ -197,7 +203,7 @@ class _Questions:
             for table, weight in zip(tables, weights, strict=True):
                 if weight:
                     mixed.add_(table, alpha=float(weight))
-            yield self.judge.ranked(mixed, asked, min(self.k, mixed.shape[1]), request.histories)[0]
+            yield self.judge.ranked(mixed, asked, min(self.k, mixed.shape[1]), seen)[0]
 
 
 def spread(users: Vectors, items: Vectors) -> float:

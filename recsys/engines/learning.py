@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TypeVar
 
-from recsys.engine import Resources
+from recsys.data.dataset import Dataset
+from recsys.engine import Engine, Request, Resources
+from recsys.evaluation.evaluate import score_metric
+from recsys.seeding import stream
 from recsys.tracking import Tracker
 from recsys.training.loop import LoopOptions, Progress, Task, train
 
@@ -32,3 +36,29 @@ def learn(
         directory=resources.directory,
         identity="/".join((*made_from, str(resources.seed))),
     )
+
+
+def validation(
+    engine: Engine, data: Dataset, resources: Resources, metric: str, asked: int, ready: Callable[[], object]
+) -> Callable[[], float] | None:
+    """What a task's ``validate`` calls: the metric of ``engine`` as it stands; None where nothing validates.
+
+    Args:
+        engine: asked for its vectors each time.
+        data: what the rows of the validation questions refer to.
+        resources: the questions, and whether seen items are left out.
+        metric: such as ``"ndcg@10"``.
+        asked: at most so many random users, always the same.
+        ready: called first; brings what the engine answers with up to date with what is being trained.
+    """
+    if resources.validation is None:
+        return None
+    holdout = resources.validation.sampled(asked, stream(resources.seed, engine.kind, "asked"))
+    request = Request.from_dataset(data, holdout.users, holdout.history)
+    seen = request.histories if resources.seen_filtered else None
+
+    def measure() -> float:
+        ready()
+        return score_metric(engine.user_vectors(request), engine.item_vectors(data.items), holdout, metric, seen)
+
+    return measure

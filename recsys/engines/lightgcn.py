@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -21,11 +22,10 @@ from recsys.data.interactions import Interactions
 from recsys.data.vocabulary import Vocabulary
 from recsys.embeddings import EmbeddingTable
 from recsys.engine import Request, Resources, Vectors
-from recsys.engines.learning import learn
+from recsys.engines.learning import learn, validation
 from recsys.engines.spectral import degrees, truncated_svd
 from recsys.engines.storage import decayed_history, known_rows, load_arrays, save_arrays
 from recsys.errors import DataError
-from recsys.evaluation.evaluate import score_metric
 from recsys.losses import LOSSES
 from recsys.models.propagation import Bags, Propagation, product
 from recsys.negatives import NEGATIVES
@@ -229,7 +229,8 @@ class _Task:
         self.module = _Module(config, train, data, stream(seed, "lightgcn"))
         self.compute_loss = LOSSES[config.loss]()
         self.sampler = NEGATIVES["popularity"](engine.counts, config.n_negatives, alpha=config.alpha)
-        self.metric = _metric(engine, data)
+        take = partial(engine._take, self.module)
+        self.metric = validation(engine, data, engine.resources, config.metric, config.asked, take)
 
     def batches(self, epoch: int, rng: np.random.Generator) -> Sequence[Users]:
         order = rng.permutation(self.users)
@@ -260,10 +261,7 @@ class _Task:
         return normalize(sums, dim=1) / self.config.temperature
 
     def validate(self) -> float | None:
-        if self.metric is None:
-            return None
-        self.engine._take(self.module)
-        return self.metric()
+        return None if self.metric is None else self.metric()
 
 
 def parted(matrix: sp.csr_array, share: float, rng: np.random.Generator) -> tuple[sp.csr_array, sp.csr_array]:
@@ -288,17 +286,3 @@ def parted(matrix: sp.csr_array, share: float, rng: np.random.Generator) -> tupl
 def _where(matrix: sp.csr_array, kept: NDArray[np.bool_]) -> sp.csr_array:
     offsets = np.concatenate([[0], np.cumsum(kept)])[matrix.indptr]
     return sp.csr_array((matrix.data[kept], matrix.indices[kept], offsets), shape=matrix.shape)
-
-
-def _metric(engine: LightGcn, data: Dataset) -> Callable[[], float] | None:
-    holdout = engine.resources.validation
-    if holdout is None:
-        return None
-    holdout = holdout.sampled(engine.config.asked, stream(engine.resources.seed, "lightgcn", "asked"))
-    request = Request.from_dataset(data, holdout.users, holdout.history)
-
-    def metric() -> float:
-        vectors = engine.user_vectors(request), engine.item_vectors(data.items)
-        return score_metric(*vectors, holdout, request.histories, engine.config.metric)
-
-    return metric

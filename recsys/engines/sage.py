@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -25,9 +26,8 @@ from recsys.data.interactions import Interactions
 from recsys.data.vocabulary import MISSING, Vocabulary
 from recsys.embeddings import EmbeddingTable
 from recsys.engine import Request, Resources, Vectors
-from recsys.engines.learning import learn
+from recsys.engines.learning import learn, validation
 from recsys.engines.tower_inputs import TowerInputs
-from recsys.evaluation.evaluate import score_metric
 from recsys.losses import LOSSES
 from recsys.models.build import ModelOptions, build_tower
 from recsys.models.sage import SageModel, mean_matrix, sample_block
@@ -51,6 +51,7 @@ class SageConfig(Config):
         alpha: negatives are drawn by popularity to this power.
         batch: interactions a step.
         metric: what validation maximises.
+        asked: at most so many users are asked by validation.
         training: the loop.
     """
 
@@ -65,6 +66,7 @@ class SageConfig(Config):
     alpha: float = Field(0.75, ge=0)
     batch: int = Field(4096, ge=1)
     metric: str = "ndcg@20"
+    asked: int = Field(100_000, ge=1)
     training: LoopOptions = LoopOptions(epochs=10, learning_rate=0.01)
 
 
@@ -216,7 +218,8 @@ class _Task:
         self.compute_loss = LOSSES[self.config.loss]()
         counts = train.item_counts(data.n_items)
         self.sampler = NEGATIVES["popularity"](counts, self.config.n_negatives, alpha=self.config.alpha)
-        self.metric = _metric(engine, data, train)
+        place = partial(engine.place_items, data, train)
+        self.metric = validation(engine, data, engine.resources, self.config.metric, self.config.asked, place)
 
     def batches(self, epoch: int, rng: np.random.Generator) -> Sequence[NDArray[np.int64]]:
         order = rng.permutation(len(self.train))
@@ -249,20 +252,6 @@ class _Task:
 
     def validate(self) -> float | None:
         return None if self.metric is None else self.metric()
-
-
-def _metric(engine: Sage, data: Dataset, train: Interactions) -> Callable[[], float] | None:
-    holdout = engine.resources.validation
-    if holdout is None:
-        return None
-    request = Request.from_dataset(data, holdout.users, holdout.history)
-
-    def metric() -> float:
-        engine.place_items(data, train)
-        users, items = engine.user_vectors(request), engine.item_vectors(data.items)
-        return score_metric(users, items, holdout, request.histories, engine.config.metric)
-
-    return metric
 
 
 def _history_matrix(histories: Histories, n_items: int) -> Tensor:

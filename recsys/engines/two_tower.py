@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -24,17 +23,15 @@ from recsys.data.vocabulary import MISSING, Vocabulary
 from recsys.embeddings import EmbeddingTable
 from recsys.engine import Request, Resources, Vectors
 from recsys.engines.history_task import Cut, HistoryTask, TrainingData
-from recsys.engines.learning import learn
+from recsys.engines.learning import learn, validation
 from recsys.engines.modality_dropout import ModalityDropout
 from recsys.engines.tower_inputs import ID, TowerInputs
 from recsys.errors import ConfigError
-from recsys.evaluation.evaluate import score_metric
 from recsys.losses import LOSSES, Loss
 from recsys.models.build import ModelOptions, build_two_tower
 from recsys.models.grow import take_over
 from recsys.models.two_tower import TableEncoder, TwoTowerModel
 from recsys.negatives import NEGATIVES
-from recsys.seeding import stream
 from recsys.tracking import Tracker
 from recsys.training.loop import LoopOptions, rate_of
 
@@ -105,7 +102,7 @@ class TwoTower:
     model: TwoTowerModel
 
     def __init__(self, config: Any = None, resources: Resources | None = None) -> None:
-        self.config = config or TwoTowerConfig()
+        self.config = config or type(self).Config()
         self.resources = resources or Resources()
         self.best_epoch: int | None = None
         self.curve: list[dict[str, float]] = []
@@ -278,7 +275,7 @@ class TwoTower:
             Cut(config.max_history, config.context, config.tokens),
             self._loss(),
             sampler,
-            self._validation(data),
+            validation(self, data, self.resources, config.metric, config.asked, self._forget),
             ModalityDropout.of(config.modality_dropout, config.modalities, inputs, self.model),
         )
 
@@ -290,19 +287,8 @@ class TwoTower:
             raise ConfigError(f"label_smoothing = {smoothing} needs a softmax loss, not {self.config.loss!r}")
         return LOSSES[self.config.loss](label_smoothing=smoothing)
 
-    def _validation(self, data: Dataset) -> Callable[[], float] | None:
-        holdout = self.resources.validation
-        if holdout is None:
-            return None
-        holdout = holdout.sampled(self.config.asked, stream(self.resources.seed, "two_tower", "asked"))
-        request = Request.from_dataset(data, holdout.users, holdout.history)
-
-        def metric() -> float:
-            self._encoded = None
-            users, items = self.user_vectors(request), self.item_vectors(data.items)
-            return score_metric(users, items, holdout, request.histories, self.config.metric)
-
-        return metric
+    def _forget(self) -> None:
+        self._encoded = None
 
     def _encode(self, items: EntityTable) -> tuple[Tensor, NDArray[np.float32]]:
         if self._encoded is None or self._encoded[0] is not items:

@@ -95,18 +95,20 @@ def evaluate(
     )
 
 
-def score_metric(users: Vectors, items: Vectors, holdout: Holdout, histories: Histories, metric: str) -> float:
-    """The mean of one metric, as validation during training wants it; seen items are left out.
+def score_metric(
+    users: Vectors, items: Vectors, holdout: Holdout, metric: str, seen: Histories | None = None
+) -> float:
+    """The mean of one metric, as validation during training wants it.
 
     Args:
         users: vectors of ``holdout.users`` [U].
         items: vectors of the whole catalogue.
         holdout: the questions.
-        histories: of the U users.
         metric: such as ``"ndcg@10"``.
+        seen: histories of the U users whose items are left out.
     """
     name, k = parse_metric(metric)
-    lists = Ranker(items, holdout.candidates).top_k(users, k, histories)[0]
+    lists = Ranker(items, holdout.candidates).top_k(users, k, seen)[0]
     asked = relevant(holdout, holdout.users)
     hits = is_relevant(lists, asked, len(items))
     return float(METRICS[name](hits, asked.lengths, k).mean())

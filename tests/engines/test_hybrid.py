@@ -43,9 +43,12 @@ def parts() -> dict[str, Engine]:
     return made
 
 
-def hybrid(parts: dict[str, Engine], names: list[str], validation: Holdout | None = None, **options) -> Hybrid:
+def hybrid(
+    parts: dict[str, Engine], names: list[str], validation: Holdout | None = None, seen_filtered: bool = True, **options
+) -> Hybrid:
     train, _ = cut()
-    engine = Hybrid(HybridConfig(parts=names, **options), Resources(1, validation, parts=parts))
+    resources = Resources(1, validation, parts=parts, seen_filtered=seen_filtered)
+    engine = Hybrid(HybridConfig(parts=names, **options), resources)
     engine.fit(DATA, train, SilentTracker())
     return engine
 
@@ -76,15 +79,20 @@ def test_the_spread_is_that_of_placed_users_over_placed_items():
     assert spread(users, items) == 1.5
 
 
-def test_the_weights_are_the_best_of_a_brute_force_search(parts):
+@pytest.mark.parametrize("seen_filtered", [True, False])
+def test_the_weights_are_the_best_of_a_brute_force_search(parts, seen_filtered):
     train, holdout = cut()
-    engine = hybrid(parts, ["ease", "als"], holdout, steps=10, metric="ndcg@5")
+    if not seen_filtered:  # users who touch again what they touched first
+        first = np.append(True, train.user[1:] != train.user[:-1])
+        holdout = Holdout(np.unique(train.user), train, train.select(first))
+    engine = hybrid(parts, ["ease", "als"], holdout, seen_filtered, steps=10, metric="ndcg@5")
     request = Request.from_dataset(DATA, holdout.users, train)
     values = []
     for step in range(11):
         weighed = hybrid(parts, ["ease", "als"], weights=(1 - step / 10 + 1e-12, step / 10))
         users, items = weighed.user_vectors(request), weighed.item_vectors(DATA.items)
-        values.append(score_metric(users, items, holdout, request.histories, "ndcg@5"))
+        values.append(score_metric(users, items, holdout, "ndcg@5", request.histories if seen_filtered else None))
+    assert max(values) > 0
     chosen = round(engine.config.weights[1] * 10)
     assert values[chosen] == pytest.approx(max(values))
 
@@ -138,3 +146,8 @@ def test_a_config_that_cannot_work_is_refused(raw, message):
 def _fitted(engine: Engine) -> Engine:
     engine.fit(DATA, cut()[0], SilentTracker())
     return engine
+
+
+def test_a_part_is_not_named_twice():
+    with pytest.raises(ConfigError, match="name an engine twice"):
+        parse(HybridConfig, {"parts": ["ease", "ease"]}, "engines.hybrid")

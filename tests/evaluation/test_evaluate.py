@@ -42,7 +42,7 @@ def test_a_target_touched_twice_is_one_relevant_item():
 
 @pytest.mark.parametrize("metric", ["recall@2", "ndcg@2"])
 def test_validation_counts_a_repeated_target_once_too(metric):
-    assert score_metric(ONES, SCORES, repeated(), Histories.of([[], []]), metric) == 1
+    assert score_metric(ONES, SCORES, repeated(), metric) == 1
 
 
 @pytest.mark.parametrize(("ks", "k"), [((5,), 5), ((20, 50), 20), ((1, 5, 20), 5), ((10, 20), 10)])

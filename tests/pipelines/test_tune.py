@@ -1,9 +1,13 @@
 """Tuning on a tiny world: what is tried again, and among which trials the best is chosen."""
 
+from dataclasses import replace
+
 import pytest
 
-from pipelines.tune import TuneConfig, main, tune
-from recsys.data.readers import DataConfig
+from pipelines.tune import TuneConfig, main, read_tune_config, try_one, tune
+from recsys.data.readers import DataConfig, read_dataset
+from recsys.data.split import make_split
+from recsys.errors import ConfigError
 from tests.pipelines.world import write_world
 
 
@@ -54,3 +58,27 @@ def test_data_that_cannot_be_read_end_a_search_with_one_message(tmp_path, monkey
     monkeypatch.setattr("sys.argv", ["tune", str(path), "--output", str(tmp_path)])
     with pytest.raises(SystemExit, match=r"error: .*none\.csv"):
         main()
+
+
+@pytest.mark.parametrize(
+    ("space", "message"),
+    [
+        ('[space.two_tower]\ntables = [["text"]]\n', "names tables, and a search pretrains none"),
+        ("[space.ease]\nregularisation = []\n", "regularisation"),
+    ],
+)
+def test_a_space_that_no_trial_can_draw_from_is_refused_before_the_first(tmp_path, space, message):
+    path = tmp_path / "tune.toml"
+    path.write_text(f'name = "x"\n[data]\ninteractions = "x.csv"\n{space}', encoding="utf-8")
+    with pytest.raises(ConfigError, match=message):
+        read_tune_config(path)
+
+
+@pytest.mark.parametrize("seen_filtered", [True, False])
+def test_trials_are_scored_with_the_seen_filter_of_the_search(config, seen_filtered):
+    config = config.model_copy(update={"seen_filtered": seen_filtered})
+    data = read_dataset(config.data)
+    split = make_split(data, config.split)
+    again = replace(split, validation=replace(split.validation, targets=split.validation.history))
+    found = try_one("ease", {"regularisation": 1}, data, again, config)
+    assert (found["recall@10"] > 0) == (not seen_filtered)

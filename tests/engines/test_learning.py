@@ -1,0 +1,41 @@
+"""What validation measures while an engine is trained."""
+
+import numpy as np
+import pytest
+
+from recsys.data.split import Holdout
+from recsys.engine import Resources
+from recsys.engines.learning import validation
+from recsys.engines.popularity import Popularity
+from recsys.evaluation.evaluate import evaluate
+from recsys.tracking import SilentTracker
+from tests.engines.test_spectral import random_data
+
+DATA = random_data(60, 30, seed=2)
+EVENTS = DATA.interactions
+AGAIN = Holdout(np.unique(EVENTS.user), EVENTS, EVENTS)
+"""Users who touch again what they touched before."""
+
+
+@pytest.fixture
+def engine():
+    fitted = Popularity()
+    fitted.fit(DATA, EVENTS, SilentTracker())
+    return fitted
+
+
+def test_it_sees_what_was_seen_only_where_the_report_does(engine):
+    kept, left_out = (
+        validation(engine, DATA, Resources(0, AGAIN, seen_filtered=filtered), "recall@10", 100, lambda: None)
+        for filtered in (False, True)
+    )
+    assert left_out() == 0
+    assert kept() == pytest.approx(evaluate(engine, DATA, AGAIN, seen_filtered=False).mean("recall@10"))
+
+
+def test_the_engine_is_made_ready_before_it_is_asked_and_without_questions_there_is_nothing_to_call(engine):
+    calls = []
+    measure = validation(engine, DATA, Resources(0, AGAIN), "ndcg@10", 5, lambda: calls.append(1))
+    measure(), measure()
+    assert calls == [1, 1]
+    assert validation(engine, DATA, Resources(), "ndcg@10", 5, lambda: calls.append(1)) is None
