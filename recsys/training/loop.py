@@ -113,7 +113,7 @@ def train(
         task: what to train.
         options: how.
         seed: gives every stream.
-        tracker: sees the curve and the progress.
+        tracker: sees the curve, that of before a kill included, and the progress.
         epochs: stop after this many; the schedule still spans ``options.epochs`` (a refit repeats what was chosen).
         directory: keeps the checkpoint; None keeps none.
         identity: what the checkpoint must have been made from to be resumed.
@@ -130,6 +130,8 @@ def train(
     state = Progress()
     if checkpoint and (found := checkpoint.restore(module, optimizers, ema)):
         state, best = Progress(**found[0]), found[1]
+        for point in state.curve:
+            _tell(tracker, point)
         tracker.say(f"training resumes at epoch {state.epoch + 1}, step {state.step}")
     last = epochs or options.epochs
     saved = time.monotonic()
@@ -205,7 +207,11 @@ def _end_epoch(
                 waited = (state.epoch - state.best_epoch) // options.validate_every
                 state.finished = 0 < options.patience <= waited
     state.curve.append(point)
-    tracker.log_metrics({key: value for key, value in point.items() if key != "epoch"}, step=state.epoch)
+    _tell(tracker, point)
+
+
+def _tell(tracker: Tracker, point: Mapping[str, float]) -> None:
+    tracker.log_metrics({key: value for key, value in point.items() if key != "epoch"}, step=int(point["epoch"]))
 
 
 @contextmanager

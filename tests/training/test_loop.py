@@ -31,17 +31,30 @@ class Noisy:
         return -float((self.module(x).squeeze(1) - x.sum(1)).square().mean())
 
 
+class Heard(SilentTracker):
+    """Keeps what it was told of each epoch."""
+
+    def __init__(self):
+        self.points = {}
+
+    def log_metrics(self, metrics, step=None):
+        self.points[step] = dict(metrics)
+
+
 OPTIONS = LoopOptions(epochs=6, warmup=3, clip=1.0, ema=0.9, patience=0, checkpoint_seconds=0, learning_rate=0.01)
 
 
 @pytest.mark.parametrize("die_after", [0, 1, 7, 15, 29])
-def test_a_killed_training_resumes_to_the_same_weights(tmp_path, die_after):
+def test_a_killed_training_resumes_to_the_same_weights_and_tells_the_same_curve(tmp_path, die_after):
     whole, killed, resumed = Noisy(), Noisy(die_after), Noisy()
-    expected = train(whole, OPTIONS, 1, SilentTracker())
+    first, second = Heard(), Heard()
+    expected = train(whole, OPTIONS, 1, first)
     with pytest.raises(KeyboardInterrupt):
         train(killed, OPTIONS, 1, SilentTracker(), directory=tmp_path, identity="x")
-    progress = train(resumed, OPTIONS, 1, SilentTracker(), directory=tmp_path, identity="x")
+    progress = train(resumed, OPTIONS, 1, second, directory=tmp_path, identity="x")
     assert progress.curve == expected.curve
+    assert second.points == first.points
+    assert len(first.points) == OPTIONS.epochs
     for a, b in zip(whole.module.parameters(), resumed.module.parameters(), strict=True):
         assert torch.equal(a, b)
 
