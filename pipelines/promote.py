@@ -217,8 +217,8 @@ def unanswered(candidate: Candidate, champion: Bundle, version: str) -> Candidat
     if not len(left) or not candidate.own:
         raise PromotionError(
             f"the champion (version {version}) was made from data that hold the questions of {candidate.bundle}; "
-            "it may have learnt the answers: fine-tune on newer data, promote the engine of a run on newer data, or keep "
-            "the split that the champion was trained with"
+            "it may have learnt the answers: fine-tune on newer data, promote the engine of a run on newer data, or "
+            "keep the split that the champion was trained with"
         )
     kept = asked.of_users(left)
     return replace(candidate, questions=kept, fingerprint=kept.fingerprint)
