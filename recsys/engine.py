@@ -41,7 +41,7 @@ class Request:
     def from_dataset(cls, data: Dataset, users: NDArray[np.integer], history: Interactions | None = None) -> Request:
         """The users at distinct rows ``users`` [U], with their part of ``history`` (default: all interactions)."""
         seen = data.interactions if history is None else history
-        return cls(data.users.take(users), data.items, Histories.from_interactions(seen, users, data.n_users))
+        return cls(data.users.take(users), data.items, Histories.from_interactions(seen, users))
 
     def __len__(self) -> int:
         return len(self.users)

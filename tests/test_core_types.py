@@ -24,7 +24,7 @@ def test_interactions_survive_the_disk(tmp_path):
 
 def test_histories_of_unknown_users_are_empty():
     a = Interactions.of(np.array([1, 0, 1]), np.array([2, 1, 0]), np.array([9, 1, 3]))
-    h = Histories.from_interactions(a, np.array([1, MISSING, 0]), 2)
+    h = Histories.from_interactions(a, np.array([1, MISSING, 0]))
     assert h.items.tolist() == [0, 2, 1]
     assert h.offsets.tolist() == [0, 2, 2, 3]
     assert h.take(np.array([2, 0])).items.tolist() == [1, 0, 2]

@@ -46,16 +46,16 @@ class Histories:
         )
 
     @classmethod
-    def from_interactions(cls, interactions: Interactions, users: NDArray[np.integer], n_users: int) -> Histories:
-        """All of ``interactions`` of each of ``users`` [U], in the order of ``users``.
+    def from_interactions(cls, interactions: Interactions, users: NDArray[np.integer]) -> Histories:
+        """All of ``interactions`` of each of ``users`` [U], in the order of ``users``; a search for each, no more.
 
         Args:
             interactions: what may be seen.
             users: user rows; MISSING has an empty history.
-            n_users: size of the user vocabulary.
         """
-        bounds = np.append(interactions.offsets(n_users), len(interactions))
-        start, stop = bounds[:-1][users], bounds[1:][users]  # MISSING = -1 reaches the empty range appended last
+        column = interactions.user
+        rows = users.astype(column.dtype)  # a search in its own type copies nothing of a mapped file
+        start, stop = (np.searchsorted(column, bound) for bound in (rows, rows + 1))
         return cls.gathered(interactions, start, stop)
 
     @classmethod

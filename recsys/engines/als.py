@@ -20,7 +20,7 @@ from recsys.data.interactions import Interactions
 from recsys.data.vocabulary import Vocabulary
 from recsys.embeddings import EmbeddingTable
 from recsys.engine import Request, Resources, Vectors
-from recsys.engines.storage import known_rows, load_arrays, save_arrays
+from recsys.engines.storage import known_rows, load_arrays, save_arrays, seen_table
 from recsys.seeding import stream_seed
 from recsys.tracking import Tracker
 
@@ -65,7 +65,7 @@ class Als:
         from implicit.cpu.als import AlternatingLeastSquares
 
         self.items, self.counts = data.items.vocabulary, train.item_counts(data.n_items)
-        matrix = self._confidence(Histories.from_interactions(train, np.arange(data.n_users), data.n_users))
+        matrix = self._confidence(Histories.from_interactions(train, np.arange(data.n_users)))
         with threadpool_limits(1, "blas"):
             model = AlternatingLeastSquares(
                 factors=self.config.factors,
@@ -88,9 +88,7 @@ class Als:
 
     def item_table(self) -> EmbeddingTable:
         """The factors of the items that training saw."""
-        seen = self.counts > 0
-        provenance = {"engine": self.kind, "config": self.config.model_dump(mode="json")}
-        return EmbeddingTable(Vocabulary(self.items.ids[seen]), self.factors[seen], provenance)
+        return seen_table(self.kind, self.config, self.items, self.counts > 0, self.factors)
 
     def save(self, directory: Path) -> None:
         save_arrays(directory, self.config, self.items, {"factors": self.factors, "counts": self.counts})

@@ -18,7 +18,7 @@ from recsys.data.vocabulary import Vocabulary
 from recsys.embeddings import EmbeddingTable
 from recsys.engine import Request, Resources, Vectors
 from recsys.engines.als import as_matrix
-from recsys.engines.storage import known_rows, load_arrays, save_arrays
+from recsys.engines.storage import known_rows, load_arrays, save_arrays, seen_table
 from recsys.seeding import stream_seed
 from recsys.tracking import Tracker
 
@@ -99,9 +99,7 @@ class Bpr:
 
     def item_table(self) -> EmbeddingTable:
         """The factors, without the bias, of the items that training saw."""
-        seen = self.item_counts > 0
-        provenance = {"engine": self.kind, "config": self.config.model_dump(mode="json")}
-        return EmbeddingTable(Vocabulary(self.items.ids[seen]), self.item_factors[seen, :-1], provenance)
+        return seen_table(self.kind, self.config, self.items, self.item_counts > 0, self.item_factors[:, :-1])
 
     def save(self, directory: Path) -> None:
         arrays: dict[str, NDArray[Any]] = {

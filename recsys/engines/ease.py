@@ -99,7 +99,7 @@ class Ease:
         rows = known_rows(items, self.items, self.counts)
         if isinstance(self.weights, sp.csr_array):
             return Vectors(sparse=rows_of(self.weights, rows), placed=rows >= 0)
-        whole = np.array_equal(rows, np.arange(len(self.items)))
+        whole = items.vocabulary.same_as(self.items)  # rows of items that training never saw are zero already
         vectors = self.weights if whole else np.where((rows >= 0)[:, None], self.weights[rows], np.float32(0))
         return Vectors(sparse=vectors, placed=rows >= 0)
 

@@ -9,10 +9,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from pydantic import Field
-from safetensors.numpy import load_file, save_file
 
-from recsys.atomic import atomic_path, read_json, write_json
-from recsys.config import Config, parse
+from recsys.config import Config
 from recsys.data.dataset import Dataset
 from recsys.data.entities import EntityTable
 from recsys.data.interactions import Interactions
@@ -21,6 +19,7 @@ from recsys.embeddings import EmbeddingTable
 from recsys.engine import Request, Resources, Vectors
 from recsys.engines.learning import learn
 from recsys.engines.skip_gram import SkipGram, nearby_pairs
+from recsys.engines.storage import decayed_history, known_rows, load_arrays, save_arrays, seen_table
 from recsys.tracking import Tracker
 from recsys.training.loop import LoopOptions
 
@@ -58,19 +57,17 @@ class Item2Vec:
     items: Vocabulary
     inner: NDArray[np.float32]
     outer: NDArray[np.float32]
-    trained: NDArray[np.bool_]
+    counts: NDArray[np.int64]
 
     def __init__(self, config: Any = None, resources: Resources | None = None) -> None:
         self.config: Item2VecConfig = config or Item2VecConfig()
         self.resources = resources or Resources()
-        self.fingerprint = ""
 
     def fit(self, data: Dataset, train: Interactions, tracker: Tracker) -> None:
-        self.items, self.fingerprint = data.items.vocabulary, train.fingerprint
+        self.items, self.counts = data.items.vocabulary, train.item_counts(data.n_items)
         torch.manual_seed(self.resources.seed)
         config, pairs = self.config, nearby_pairs(train, self.config.window)
-        counts = train.item_counts(data.n_items)
-        task = SkipGram(lambda *_: pairs, counts, config.dim, config.negatives, config.k, config.batch_pairs)
+        task = SkipGram(lambda *_: pairs, self.counts, config.dim, config.negatives, config.k, config.batch_pairs)
         learn(
             task,
             self.config.training,
@@ -82,44 +79,27 @@ class Item2Vec:
         )
         self.inner = task.module.inner.weight.detach().cpu().numpy()
         self.outer = task.module.outer.weight.detach().cpu().numpy()
-        self.trained = counts > 0
 
     def user_vectors(self, request: Request) -> Vectors:
-        rows = np.append(self.trained, False)[self.items.rows(request.items.vocabulary.ids)]
-        known = np.where(rows, self.items.rows(request.items.vocabulary.ids), -1)
-        histories = request.histories.renamed(known)
-        weights = self.config.decay ** histories.steps_ago()
-        matrix = histories.to_csr(len(self.items), weights)
-        return Vectors(dense=(matrix @ self.inner).astype(np.float32), placed=histories.lengths > 0)
+        history = decayed_history(request, self.items, self.counts, self.config.decay)
+        return Vectors(dense=history @ self.inner, placed=np.diff(history.indptr) > 0)
 
     def item_vectors(self, items: EntityTable, at: int | None = None) -> Vectors:
-        rows = self.items.rows(items.vocabulary.ids)
-        placed = np.append(self.trained, False)[rows]
-        return Vectors(dense=np.where(placed[:, None], self.outer[rows], 0).astype(np.float32), placed=placed)
+        rows = known_rows(items, self.items, self.counts)
+        return Vectors(dense=np.where((rows >= 0)[:, None], self.outer[rows], np.float32(0)), placed=rows >= 0)
 
     def item_table(self) -> EmbeddingTable:
         """The input vectors of the items that training saw."""
-        provenance = {"engine": self.kind, "train": self.fingerprint, "config": self.config.model_dump(mode="json")}
-        return EmbeddingTable(Vocabulary(self.items.ids[self.trained]), self.inner[self.trained], provenance)
+        return seen_table(self.kind, self.config, self.items, self.counts > 0, self.inner)
 
     def save(self, directory: Path) -> None:
-        directory.mkdir(parents=True, exist_ok=True)
-        write_json(directory / "config.json", self.config.model_dump(mode="json"))
-        write_json(directory / "state.json", {"train": self.fingerprint})
-        self.items.save(directory / "items.parquet")
-        arrays: dict[str, NDArray[Any]] = {
-            "inner": self.inner,
-            "outer": self.outer,
-            "trained": self.trained.astype(np.uint8),
-        }
-        with atomic_path(directory / "vectors.safetensors") as beside:
-            save_file(arrays, beside)
+        arrays: dict[str, NDArray[Any]] = {"inner": self.inner, "outer": self.outer, "counts": self.counts}
+        save_arrays(directory, self.config, self.items, arrays)
 
     @classmethod
     def load(cls, directory: Path) -> Self:
-        engine = cls(parse(Item2VecConfig, read_json(directory / "config.json"), str(directory / "config.json")))
-        engine.items = Vocabulary.load(directory / "items.parquet")
-        arrays = load_file(directory / "vectors.safetensors")
-        engine.inner, engine.outer, engine.trained = arrays["inner"], arrays["outer"], arrays["trained"].astype(bool)
-        engine.fingerprint = read_json(directory / "state.json")["train"]
+        config, items, arrays = load_arrays(directory, Item2VecConfig)
+        engine = cls(config)
+        engine.items, engine.counts = items, arrays["counts"]
+        engine.inner, engine.outer = arrays["inner"], arrays["outer"]
         return engine

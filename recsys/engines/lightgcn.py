@@ -24,7 +24,7 @@ from recsys.embeddings import EmbeddingTable
 from recsys.engine import Request, Resources, Vectors
 from recsys.engines.learning import learn, validation
 from recsys.engines.spectral import degrees, truncated_svd
-from recsys.engines.storage import decayed_history, known_rows, load_arrays, save_arrays
+from recsys.engines.storage import decayed_history, known_rows, load_arrays, save_arrays, seen_table
 from recsys.errors import DataError
 from recsys.losses import LOSSES
 from recsys.models.propagation import Bags, Propagation, product
@@ -136,14 +136,8 @@ class LightGcn:
 
     def item_table(self) -> EmbeddingTable:
         """The unit vectors of the items that training saw."""
-        seen = self.counts > 0
-        out = self.out[seen]
-        provenance = {"engine": self.kind, "config": self.config.model_dump(mode="json")}
-        return EmbeddingTable(
-            Vocabulary(self.items.ids[seen]),
-            out / np.maximum(np.linalg.norm(out, axis=1, keepdims=True), 1e-12),
-            provenance,
-        )
+        unit = self.out / np.maximum(np.linalg.norm(self.out, axis=1, keepdims=True), 1e-12)
+        return seen_table(self.kind, self.config, self.items, self.counts > 0, unit)
 
     def save(self, directory: Path) -> None:
         arrays: dict[str, NDArray[Any]] = {"into": self.into, "out": self.out, "own": self.own, "counts": self.counts}

@@ -20,7 +20,7 @@ from recsys.embeddings import EmbeddingTable
 from recsys.engine import Request, Resources, Vectors
 from recsys.engines.learning import learn
 from recsys.engines.skip_gram import Pairs, SkipGram
-from recsys.engines.storage import decayed_history, known_rows, load_arrays, save_arrays
+from recsys.engines.storage import decayed_history, known_rows, load_arrays, save_arrays, seen_table
 from recsys.tracking import Tracker
 from recsys.training.loop import LoopOptions
 
@@ -105,9 +105,7 @@ class Node2Vec:
 
     def item_table(self) -> EmbeddingTable:
         """The centre vectors of the items that training saw."""
-        seen = self.counts > 0
-        provenance = {"engine": self.kind, "config": self.config.model_dump(mode="json")}
-        return EmbeddingTable(Vocabulary(self.items.ids[seen]), self.inner[seen], provenance)
+        return seen_table(self.kind, self.config, self.items, self.counts > 0, self.inner)
 
     def save(self, directory: Path) -> None:
         arrays: dict[str, NDArray[Any]] = {"inner": self.inner, "outer": self.outer, "counts": self.counts}

@@ -23,10 +23,11 @@ from recsys.data.features import FeatureOptions, FeatureSet
 from recsys.data.graph import Graph
 from recsys.data.histories import Histories
 from recsys.data.interactions import Interactions
-from recsys.data.vocabulary import MISSING, Vocabulary
+from recsys.data.vocabulary import MISSING
 from recsys.embeddings import EmbeddingTable
 from recsys.engine import Request, Resources, Vectors
 from recsys.engines.learning import learn, validation
+from recsys.engines.storage import seen_table
 from recsys.engines.tower_inputs import TowerInputs
 from recsys.losses import LOSSES
 from recsys.models.build import ModelOptions, build_tower
@@ -156,9 +157,8 @@ class Sage:
 
     def item_table(self) -> EmbeddingTable:
         """The vectors of the items that training saw."""
-        seen = self.inputs.trained_items
-        vectors = self.layers["z"].numpy()[seen]
-        return EmbeddingTable(Vocabulary(self.inputs.items.ids[seen]), vectors, {"engine": self.kind})
+        inputs = self.inputs
+        return seen_table(self.kind, self.config, inputs.items, inputs.trained_items, self.layers["z"].numpy())
 
     def save(self, directory: Path) -> None:
         directory.mkdir(parents=True, exist_ok=True)

@@ -19,7 +19,15 @@ from recsys.data.vocabulary import Vocabulary
 from recsys.embeddings import EmbeddingTable
 from recsys.engine import Request, Resources, Vectors
 from recsys.engines.itemknn import rows_of
-from recsys.engines.storage import csr_from, csr_parts, decayed_history, known_rows, load_arrays, save_arrays
+from recsys.engines.storage import (
+    csr_from,
+    csr_parts,
+    decayed_history,
+    known_rows,
+    load_arrays,
+    save_arrays,
+    seen_table,
+)
 from recsys.seeding import stream
 from recsys.tracking import Tracker
 
@@ -130,9 +138,7 @@ class Spectral:
 
     def item_table(self) -> EmbeddingTable:
         """The dense part of the items that training saw."""
-        seen = self.counts > 0
-        provenance = {"engine": self.kind, "config": self.config.model_dump(mode="json")}
-        return EmbeddingTable(Vocabulary(self.items.ids[seen]), self.out[seen], provenance)
+        return seen_table(self.kind, self.config, self.items, self.counts > 0, self.out)
 
     def save(self, directory: Path) -> None:
         arrays = {**csr_parts(self.hops), "counts": self.counts, "into": self.into, "out": self.out}

@@ -16,7 +16,8 @@ from safetensors.numpy import load_file, save_file
 from recsys.atomic import atomic_path, read_json, write_json
 from recsys.config import parse
 from recsys.data.entities import EntityTable
-from recsys.data.vocabulary import Vocabulary
+from recsys.data.vocabulary import MISSING, Vocabulary
+from recsys.embeddings import EmbeddingTable
 from recsys.engine import Request
 from recsys.errors import ArtifactError
 
@@ -69,7 +70,7 @@ def decayed_history(request: Request, items: Vocabulary, counts: NDArray[Any], d
     Items that training never saw (not in ``items``, or with none of the ``counts`` [I]) are left out, but are steps.
     """
     weights = decay ** request.histories.steps_ago().astype(np.float32)
-    rows = known_rows(request.items, items, counts)[request.histories.items]
+    rows = np.append(known_rows(request.items, items, counts), MISSING)[request.histories.items]
     known = request.histories.where(rows >= 0)
     kept = rows >= 0
     moved = type(known)(known.offsets, rows[kept].astype(np.int32), known.times, known.weights)
@@ -80,3 +81,11 @@ def known_rows(items: EntityTable, vocabulary: Vocabulary, counts: NDArray[Any])
     """int64 [n]: the row of each of ``items`` in ``vocabulary``; MISSING also where training had no interaction."""
     rows = vocabulary.rows(items.vocabulary.ids)
     return np.where((rows >= 0) & (np.append(counts, 0)[rows] > 0), rows, -1)
+
+
+def seen_table(
+    kind: str, config: BaseModel, items: Vocabulary, seen: NDArray[np.bool_], vectors: NDArray[np.float32]
+) -> EmbeddingTable:
+    """What a pretrainer leaves: the ``vectors`` [I, D] of the items ``seen`` [I] in training, and what made them."""
+    provenance = {"engine": kind, "config": config.model_dump(mode="json")}
+    return EmbeddingTable(Vocabulary(items.ids[seen]), vectors[seen], provenance)

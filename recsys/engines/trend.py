@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from pydantic import Field
 from torch import Tensor
 
-from recsys.atomic import read_json, write_json
 from recsys.config import Config
 from recsys.data.dataset import Dataset
 from recsys.data.demand import Forecast, fit, forecast, volume_ahead
@@ -23,7 +22,7 @@ from recsys.data.vocabulary import Vocabulary
 from recsys.embeddings import EmbeddingTable
 from recsys.engine import Request, Resources, Vectors
 from recsys.engines.learning import learn
-from recsys.engines.storage import known_rows, load_arrays, save_arrays
+from recsys.engines.storage import known_rows, load_arrays, save_arrays, seen_table
 from recsys.errors import ConfigError, DataError
 from recsys.models.demand import DemandModel, demand_inputs
 from recsys.tracking import Tracker
@@ -79,7 +78,6 @@ class Trend:
     def __init__(self, config: Any = None, resources: Resources | None = None) -> None:
         self.config: TrendConfig = config or TrendConfig()
         self.resources = resources or Resources()
-        self.fingerprint = ""
 
     def fit(self, data: Dataset, train: Interactions, tracker: Tracker) -> None:
         """Learns from ``train`` alone.
@@ -91,7 +89,7 @@ class Trend:
         if not data.clock:
             raise ConfigError("the engine 'trend' counts by period and needs a timestamp column; the data has none")
         torch.manual_seed(self.resources.seed)
-        self.items, self.fingerprint = data.items.vocabulary, train.fingerprint
+        self.items = data.items.vocabulary
         series = _Series(train, data.n_items, self.config)
         task = _Task(series, self.config)
         learn(
@@ -119,20 +117,16 @@ class Trend:
 
     def item_table(self) -> EmbeddingTable:
         """The states of the items that had an event."""
-        seen = self.demand > 0
-        provenance = {"engine": self.kind, "train": self.fingerprint, "config": self.config.model_dump(mode="json")}
-        return EmbeddingTable(Vocabulary(self.items.ids[seen]), self.states[seen], provenance)
+        return seen_table(self.kind, self.config, self.items, self.demand > 0, self.states)
 
     def save(self, directory: Path) -> None:
         save_arrays(directory, self.config, self.items, {"demand": self.demand, "states": self.states})
-        write_json(directory / "state.json", {"train": self.fingerprint})
 
     @classmethod
     def load(cls, directory: Path) -> Self:
         config, items, arrays = load_arrays(directory, TrendConfig)
         engine = cls(config)
         engine.items, engine.demand, engine.states = items, arrays["demand"], arrays["states"]
-        engine.fingerprint = read_json(directory / "state.json")["train"]
         return engine
 
 

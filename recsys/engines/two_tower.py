@@ -17,14 +17,14 @@ from recsys.config import Config, parse
 from recsys.data.dataset import Dataset
 from recsys.data.entities import EntityTable
 from recsys.data.features import FeatureOptions, FeatureSet
-from recsys.data.histories import Histories
 from recsys.data.interactions import Interactions
-from recsys.data.vocabulary import MISSING, Vocabulary
+from recsys.data.vocabulary import MISSING
 from recsys.embeddings import EmbeddingTable
 from recsys.engine import Request, Resources, Vectors
 from recsys.engines.history_task import Cut, HistoryTask, TrainingData
 from recsys.engines.learning import learn, validation
 from recsys.engines.modality_dropout import ModalityDropout
+from recsys.engines.storage import seen_table
 from recsys.engines.tower_inputs import ID, TowerInputs
 from recsys.errors import ConfigError
 from recsys.losses import LOSSES, Loss
@@ -102,7 +102,7 @@ class TwoTower:
     model: TwoTowerModel
 
     def __init__(self, config: Any = None, resources: Resources | None = None) -> None:
-        self.config = config or type(self).Config()
+        self.config = config or self.Config()  # type: ignore[assignment]
         self.resources = resources or Resources()
         self.best_epoch: int | None = None
         self.curve: list[dict[str, float]] = []
@@ -168,7 +168,8 @@ class TwoTower:
     def user_vectors(self, request: Request) -> Vectors:
         vectors, _ = self._encode(request.items)
         placed = self.inputs.placed(request.items)
-        histories = _without(request.histories, ~placed).last(self.config.max_history)
+        known = np.where(placed, np.arange(len(placed)), MISSING)
+        histories = request.histories.renamed(known).last(self.config.max_history)
         parts = (histories.items.astype(np.int64), histories.steps_ago(), histories.users(), histories.times)
         rows, steps_ago, owner, times = (torch.from_numpy(part).to(vectors.device) for part in parts)
         moments = times if self.inputs.clock else None
@@ -185,10 +186,9 @@ class TwoTower:
         """
         if ID not in self.model.items.encoders:
             raise ConfigError(f"a table of {self.kind} holds the items' id vectors; set model.item_id = true")
-        seen = self.inputs.trained_items
         weight: Tensor = self.model.items.encoders[ID].table.weight  # type: ignore[union-attr, assignment]
-        vectors = weight.detach().numpy()[seen]
-        return EmbeddingTable(Vocabulary(self.inputs.items.ids[seen]), vectors, {"engine": self.kind})
+        inputs = self.inputs
+        return seen_table(self.kind, self.config, inputs.items, inputs.trained_items, weight.detach().numpy())
 
     def save(self, directory: Path) -> None:
         directory.mkdir(parents=True, exist_ok=True)
@@ -312,9 +312,3 @@ def _marked(before: NDArray[np.bool_], rows: NDArray[np.integer], size: int) -> 
     marked = np.concatenate([before, np.zeros(size - len(before), bool)])
     marked[rows] = True
     return marked
-
-
-def _without(histories: Histories, unplaced: NDArray[np.bool_]) -> Histories:
-    if not unplaced.any():
-        return histories
-    return histories.renamed(np.where(unplaced, MISSING, np.arange(len(unplaced))))

@@ -95,9 +95,7 @@ def evaluate(
     )
 
 
-def score_metric(
-    users: Vectors, items: Vectors, holdout: Holdout, metric: str, seen: Histories | None = None
-) -> float:
+def score_metric(users: Vectors, items: Vectors, holdout: Holdout, metric: str, seen: Histories | None = None) -> float:
     """The mean of one metric, as validation during training wants it.
 
     Args:
@@ -119,7 +117,7 @@ def relevant(holdout: Holdout, users: NDArray[np.int32]) -> Histories:
     targets = holdout.targets
     pairs = np.stack([targets.user, targets.item])
     once = targets.select(np.sort(np.unique(pairs, axis=1, return_index=True)[1]))
-    return Histories.from_interactions(once, users, int(holdout.users.max(initial=-1)) + 1)
+    return Histories.from_interactions(once, users)
 
 
 def is_relevant(items: Rows, asked: Histories, n_items: int) -> NDArray[np.bool_]:

@@ -39,16 +39,6 @@ class IdEncoder(nn.Module):
         vectors: Tensor = self.table(rows[shown])
         return self.absent.to(vectors.dtype).expand(len(rows), -1).index_put((shown,), vectors)
 
-    def grown(self, size: int) -> IdEncoder:
-        """With ``size`` rows; old rows keep their vectors, new ones begin at the missing vector."""
-        old, dim = self.table.weight.shape
-        result = IdEncoder(size, dim, self.drop)
-        with torch.no_grad():
-            result.absent.copy_(self.absent)
-            result.table.weight[:old] = self.table.weight
-            result.table.weight[old:] = self.absent
-        return result
-
 
 class TableEncoder(nn.Module):
     """A pretrained table: frozen vectors behind a learned projection; rows without one get a learned vector.
@@ -62,7 +52,9 @@ class TableEncoder(nn.Module):
     def __init__(self, vectors: Tensor, dim: int, drop: float = 0.0) -> None:
         super().__init__()
         self.register_buffer("vectors", vectors)
+        self.register_buffer("size", vectors.square().mean().sqrt().clamp(min=1e-12), persistent=False)
         self.vectors: Tensor
+        self.size: Tensor
         self.project = nn.Linear(vectors.shape[1], dim, bias=False)
         self.absent = nn.Parameter(torch.zeros(dim))
         self.drop = drop
@@ -72,8 +64,8 @@ class TableEncoder(nn.Module):
         hidden = rows < 0
         if self.training and self.drop:
             hidden = hidden | (torch.rand(len(rows), device=rows.device) < self.drop)
-        scale = self.vectors.square().mean().sqrt().clamp(min=1e-12)
-        vectors: Tensor = self.project(self.vectors[rows.clamp(min=0)] / scale) * self.project.weight.shape[0] ** -0.5
+        scaled = self.vectors[rows.clamp(min=0)] / self.size
+        vectors: Tensor = self.project(scaled) * self.project.weight.shape[0] ** -0.5
         return torch.where(hidden[:, None], self.absent, vectors)
 
 

@@ -58,7 +58,7 @@ class Answers:
 
     def _request(self, users: Sequence[Any], given: Sequence[Any]) -> Request:
         rows = np.array([self._row(number, *pair) for number, pair in enumerate(zip(users, given, strict=True))], int)
-        known = Histories.from_interactions(self._data.interactions, rows, self._data.n_users)
+        known = Histories.from_interactions(self._data.interactions, rows)
         pasts = [
             known.take(np.array([n])) if _absent(past) else self._past(n, past) for n, past in enumerate(given)
         ]  # a list a row: a request holds a few rows

@@ -62,10 +62,8 @@ class Shards:
         return -(-self.data.n_users // self.size)
 
     def request(self, users: Rows) -> Request:
-        """What the engine is asked for consecutive ``users``."""
-        column = self.data.interactions.user  # a search in its own type copies nothing of the mapped file
-        bounds = np.searchsorted(column, np.append(users, users[-1] + 1).astype(column.dtype))
-        histories = Histories.gathered(self.data.interactions, bounds[:-1], bounds[1:])
+        """What the engine is asked for ``users``."""
+        histories = Histories.from_interactions(self.data.interactions, users)
         if self.at is None:
             return Request(self.data.users.take(users), self.data.items, histories)
         histories = histories.where(histories.times < self.at)

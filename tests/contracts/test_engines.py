@@ -10,7 +10,7 @@ from recsys.data.entities import EntityTable
 from recsys.data.histories import Histories
 from recsys.data.interactions import Interactions
 from recsys.data.schema import Schema
-from recsys.data.vocabulary import Vocabulary
+from recsys.data.vocabulary import MISSING, Vocabulary
 from recsys.engine import Pretrainer, Request, Resources
 from recsys.engines import ENGINES
 from recsys.tracking import SilentTracker
@@ -148,6 +148,22 @@ def test_a_history_of_items_that_nobody_touched_places_nobody(name):
     request = Request(EntityTable.bare(Vocabulary(np.array([7, 8]))), data.items, Histories.of([[20], [20, 1]]))
     placed = fitted(name, data).user_vectors(request).placed
     assert placed is None or placed.tolist() == [False, True]  # None: whoever asks is placed by features or as anyone
+
+
+@pytest.mark.parametrize("name", list(ENGINES))
+def test_a_position_that_is_no_item_is_nothing_in_a_history(name):
+    data = world(name)
+    engine = fitted(name, data)
+    request = Request(EntityTable.bare(Vocabulary(np.array([7, 8]))), data.items, Histories.of([[MISSING], []]))
+    users = engine.user_vectors(request)
+    of_none, of_nothing = users.scores(engine.item_vectors(data.items))
+    assert np.array_equal(of_none, of_nothing)
+    assert users.placed is None or users.placed[0] == users.placed[1]
+
+
+@pytest.mark.parametrize("name", [name for name in ENGINES if name != "hybrid"])  # which has no default parts
+def test_without_a_config_it_takes_its_own_defaults(name):
+    assert ENGINES[name](None).config == ENGINES[name].Config()
 
 
 @pytest.mark.parametrize("name", list(ENGINES))

@@ -10,7 +10,6 @@ from pipelines.config import EvaluateSection
 from recsys.config import parse
 from recsys.data.dataset import Dataset
 from recsys.data.entities import EntityTable
-from recsys.data.histories import Histories
 from recsys.data.holdout import Holdout, Split
 from recsys.data.interactions import Interactions
 from recsys.data.vocabulary import Vocabulary

@@ -39,7 +39,7 @@ def test_the_parts_hold_the_ranking_of_every_user_under_the_ids_of_the_data(tmp_
     manifest = recommend(engine, data, tmp_path, OPTIONS, model_version="7")
     users = np.arange(data.n_users)
     request = Request.from_dataset(data, users)
-    seen = Histories.from_interactions(data.interactions, users, data.n_users)
+    seen = Histories.from_interactions(data.interactions, users)
     rows, scores = top_k(engine.user_vectors(request), engine.item_vectors(data.items), 5, seen)
     table = read_recommendations(tmp_path)
     filled = rows != MISSING
