@@ -94,7 +94,7 @@ def run(
     about = {"run": config.name, "engine": target.name, "options": child.config.model_dump(mode="json")}
     lineage = Lineage(data.fingerprint, config=about, parent=bundle.version)
     Bundle.of(child, data, lineage, data.interactions).save(target)
-    shutil.rmtree(checkpoints, ignore_errors=True)
+    workspace.clear_checkpoints("finetune")
     return (
         f"{target}: {int(fresh.sum())} new interactions, {data.n_users - old.n_users} new users, "
         f"{data.n_items - old.n_items} new items"

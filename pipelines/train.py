@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -62,7 +61,7 @@ def train_one(
     record = {"fit_seconds": cost.seconds, "peak_memory_mb": cost.peak_memory_mb, "curve": curve.points}
     write_json(workspace.training(spec.name), record)
     workspace.finished(step, facts)
-    shutil.rmtree(checkpoints, ignore_errors=True)
+    workspace.clear_checkpoints(spec.name)
     tracker.say(f"{step}: {cost.seconds:.1f} s, {cost.peak_memory_mb:.0f} MiB at the highest")
 
 

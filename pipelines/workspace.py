@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -81,6 +82,11 @@ class Workspace:
     def checkpoints(self, name: str, facts: Mapping[str, Any]) -> Path:
         """Unfinished training from exactly these facts; other facts never resume from it."""
         return self.directory / "checkpoints" / f"{name}-{digest(facts)[:12]}"
+
+    def clear_checkpoints(self, name: str) -> None:
+        """Takes away those of ``name``, also of facts that have changed since a kill."""
+        for left in (self.directory / "checkpoints").glob(f"{name}-" + "[0-9a-f]" * 12):
+            shutil.rmtree(left, ignore_errors=True)
 
     def load_dataset(self) -> Dataset:
         return Dataset.load(self.dataset)

@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import dataclass
 from statistics import NormalDist
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from recsys.atomic import read_json, write_json
 from recsys.config import Config
-from recsys.errors import ArtifactError, PromotionError
-
-_VERSION = 1
+from recsys.errors import PromotionError
 
 
 class GateConfig(Config):
@@ -90,24 +85,6 @@ class Decision:
         if self.promoted and self.candidate == self.champion:
             head = f"{self.candidate} stays champion"
         return "\n".join([head, *(f"  {'yes' if rule.passed else 'NO '} {rule.reason}" for rule in self.rules)])
-
-    def save(self, path: Path) -> None:
-        write_json(path, {"version": _VERSION, **asdict(self)})
-
-    @classmethod
-    def load(cls, path: Path) -> Decision:
-        """What `save` wrote.
-
-        Raises:
-            ArtifactError: it is missing, damaged or of an unknown version.
-        """
-        raw: dict[str, Any] = read_json(path)
-        try:
-            if raw.pop("version") != _VERSION:
-                raise ArtifactError(f"{path} is a decision of an unknown version; update recsys")
-            return cls(**{**raw, "rules": tuple(Rule(**rule) for rule in raw["rules"])})
-        except (KeyError, TypeError, AttributeError) as error:
-            raise ArtifactError(f"{path} is not a decision ({error!r})") from error
 
 
 def decide(candidate: Measured, champion: Measured | None, config: GateConfig) -> Decision:

@@ -31,8 +31,14 @@ def test_a_step_whose_output_is_gone_or_half_made_runs_again(workspace, tmp_path
     assert not workspace.reused("prepare", facts, [], tracker)
 
 
-def test_checkpoints_of_other_facts_are_another_folder(workspace):
-    assert workspace.checkpoints("ease", {"seed": 1}) != workspace.checkpoints("ease", {"seed": 2})
+def test_checkpoints_of_other_facts_are_another_folder_and_all_go_when_the_engine_is_done(workspace):
+    first, second = workspace.checkpoints("ease", {"seed": 1}), workspace.checkpoints("ease", {"seed": 2})
+    assert first != second
+    other = workspace.checkpoints("ease-wide", {"seed": 1})
+    for folder in (first, second, other):
+        folder.mkdir(parents=True)
+    workspace.clear_checkpoints("ease")
+    assert [folder.exists() for folder in (first, second, other)] == [False, False, True]
 
 
 def test_a_curve_keeps_what_carries_a_step():

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from recsys.errors import ArtifactError, PromotionError
+from recsys.errors import PromotionError
 from recsys.registry.gate import Decision, GateConfig, Measured, decide
 
 CONFIG = GateConfig(must_not_lose={"recall@10": 0.01}, min_users=50)
@@ -82,18 +82,9 @@ def test_a_metric_that_was_not_measured_is_an_error_that_names_it():
         decide(measured(), None, GateConfig(metric="ndcg@99"))
 
 
-def test_a_decision_survives_its_file_and_tells_both_numbers(tmp_path):
+def test_a_decision_tells_both_numbers():
     decision = decide(measured(gain=0.1, recall=0.1), measured("old"), CONFIG)
-    decision.save(tmp_path / "decision.json")
-    assert Decision.load(tmp_path / "decision.json") == decision
     assert "NO  recall@10 0.1000 against 0.5000" in str(decision)
-
-
-@pytest.mark.parametrize("text", ["{}", "[]", '{"version": 9}'])
-def test_a_file_that_is_no_decision_is_refused(tmp_path, text):
-    (tmp_path / "decision.json").write_text(text)
-    with pytest.raises(ArtifactError):
-        Decision.load(tmp_path / "decision.json")
 
 
 def test_the_champion_that_stands_again_is_said_to_stay():
