@@ -6,6 +6,7 @@ import pytest
 
 from recsys.data.entities import EntityTable
 from recsys.data.vocabulary import Vocabulary
+from recsys.engine import Vectors
 from recsys.errors import ArtifactError, DataError, PromotionError
 from recsys.registry.answers import Answers
 from recsys.registry.bundle import Bundle, Lineage
@@ -13,6 +14,7 @@ from recsys.registry.gate import Decision
 from recsys.registry.quiet import imported, local_uri
 from recsys.registry.store import Store
 from recsys.registry.tracker import MlflowTracker
+from tests.registry.conftest import Together
 
 mlflow = imported()
 pytestmark = [
@@ -61,7 +63,7 @@ def test_a_given_history_takes_the_place_of_the_snapshot(answers):
 
 
 def test_rows_of_all_kinds_keep_their_order_and_their_times(answers, data):
-    request = answers._request(["u1", None, "u0"], [None, ["i4", "i0"], None])
+    [(_, request)] = answers._requests(["u1", None, "u0"], [None, ["i4", "i0"], None])
     assert request.histories.items.tolist() == [1, 3, 4, 0, 0]
     assert request.histories.offsets.tolist() == [0, 2, 4, 5]
     newest = data.interactions.time.max()
@@ -77,9 +79,34 @@ def test_integer_ids_that_pandas_made_floats_are_known(engine, data):
     answers = Answers(Bundle.of(engine, replace(data, users=users, items=items), Lineage("x"), data.interactions))
     frame = pd.DataFrame({"user_id": [5, None, 6], "history": [None, [6.0, 9.0], None]})
     assert frame["user_id"].dtype == float
-    request = answers._request(list(frame["user_id"]), list(frame["history"]))
+    [(_, request)] = answers._requests(list(frame["user_id"]), list(frame["history"]))
     assert request.histories.items.tolist() == [0, 1, 4, 1, 3]
     assert len(answers.answer(frame)) == 3
+
+
+class Personal(Together):
+    """Knows the users by their ids: a known one gets the even items, everyone else the odd ones."""
+
+    known = ("u0", "u1")
+
+    def user_vectors(self, request):
+        own = [user in self.known for user in request.users.vocabulary.ids.tolist()]
+        return Vectors(np.array([[1, 0] if known else [0, 1] for known in own], np.float32))
+
+
+def test_a_user_who_is_asked_for_twice_is_answered_as_alone_both_times(engine, data):
+    answers = Answers(Bundle.of(Personal(engine.groups), data, Lineage("x"), data.interactions))
+    frame = pd.DataFrame(
+        {
+            "user_id": ["u0", None, "u0", "u1", "u0"],
+            "history": [None, ["i1"], ["i2"], None, None],
+            "k": [2, 1, 2, 2, 1],
+        }
+    )
+    found = answers.answer(frame)
+    assert found["item_ids"].tolist() == [["i2", "i4"], ["i3"], ["i0", "i4"], ["i0", "i2"], ["i2"]]
+    alone = pd.concat([answers.answer(frame.iloc[[row]]) for row in range(len(frame))])
+    assert found.equals(alone)
 
 
 @pytest.mark.parametrize(
