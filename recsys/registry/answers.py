@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import count
 from typing import Any
 
 import numpy as np
@@ -97,12 +98,18 @@ class Answers:
         """The table's cells of known users and missing cells of others, under ids of this request alone."""
         table = self._data.users
         columns = table.columns.reindex([row if row != MISSING else len(table) for row in rows]).reset_index(drop=True)
-        ids = table.vocabulary.ids
-        named = [_plain(ids[row]) if row != MISSING else None for row in rows]
-        for number, name in enumerate(named):
-            if name is None:
-                named[number] = -1 - number if table.vocabulary.holds_integers else f"\x00asker {number}"
+        ids, made_up = table.vocabulary.ids, _unheld(table.vocabulary)
+        named = [_plain(ids[row]) if row != MISSING else next(made_up) for row in rows]
         return EntityTable(Vocabulary(np.array(named, ids.dtype)), columns, table.schema)
+
+
+def _unheld(vocabulary: Vocabulary) -> Iterator[Any]:
+    """Ids that ``vocabulary`` does not hold: texts, or integers below its lowest and on from the top of 64 bits."""
+    names: Iterator[Any] = (f"\x00asker {number}" for number in count())
+    if vocabulary.holds_integers:
+        lowest = int(vocabulary.ids.min(initial=0))
+        names = ((lowest - step + 2**63) % 2**64 - 2**63 for step in count(1))
+    return (name for name in names if vocabulary.rows([name])[0] == MISSING)
 
 
 def _waves(rows: Rows) -> list[Rows]:

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from recsys.data.entities import EntityTable
-from recsys.data.vocabulary import Vocabulary
+from recsys.data.vocabulary import Vocabulary, as_ids
 from recsys.engine import Vectors
 from recsys.errors import ArtifactError, DataError, PromotionError
 from recsys.registry.answers import Answers
@@ -87,7 +87,9 @@ def test_integer_ids_that_pandas_made_floats_are_known(engine, data):
 class Personal(Together):
     """Knows the users by their ids: a known one gets the even items, everyone else the odd ones."""
 
-    known = ("u0", "u1")
+    def __init__(self, groups, known):
+        super().__init__(groups)
+        self.known = known
 
     def user_vectors(self, request):
         own = [user in self.known for user in request.users.vocabulary.ids.tolist()]
@@ -95,7 +97,7 @@ class Personal(Together):
 
 
 def test_a_user_who_is_asked_for_twice_is_answered_as_alone_both_times(engine, data):
-    answers = Answers(Bundle.of(Personal(engine.groups), data, Lineage("x"), data.interactions))
+    answers = Answers(Bundle.of(Personal(engine.groups, ["u0", "u1"]), data, Lineage("x"), data.interactions))
     frame = pd.DataFrame(
         {
             "user_id": ["u0", None, "u0", "u1", "u0"],
@@ -107,6 +109,23 @@ def test_a_user_who_is_asked_for_twice_is_answered_as_alone_both_times(engine, d
     assert found["item_ids"].tolist() == [["i2", "i4"], ["i3"], ["i0", "i4"], ["i0", "i2"], ["i2"]]
     alone = pd.concat([answers.answer(frame.iloc[[row]]) for row in range(len(frame))])
     assert found.equals(alone)
+
+
+SMALLEST, LARGEST = np.iinfo(np.int64).min, np.iinfo(np.int64).max
+
+
+@pytest.mark.parametrize(
+    "ids",
+    [[-1, 5], [-2, -1], [SMALLEST, -1], [SMALLEST + 1, LARGEST], ["\x00asker 0", "\x00asker 1"]],
+    ids=["minus one", "two below", "the smallest", "round the end", "text"],
+)
+def test_a_stranger_is_never_taken_for_a_user_whatever_the_ids(engine, data, ids):
+    renamed = replace(data, users=EntityTable.bare(Vocabulary(as_ids(ids))))
+    answers = Answers(Bundle.of(Personal(engine.groups, ids), renamed, Lineage("x"), data.interactions))
+    asking = pd.Series([None, ids[0], None, None, ids[1]], dtype=object)
+    histories = [["i1"], None, ["i1"], ["i1"], None]
+    found = answers.answer(pd.DataFrame({"user_id": asking, "history": histories, "k": 1}))
+    assert found["item_ids"].tolist() == [["i3"], ["i2"], ["i3"], ["i3"], ["i0"]]
 
 
 @pytest.mark.parametrize(
