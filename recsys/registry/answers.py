@@ -32,6 +32,7 @@ class Answers:
     def __init__(self, bundle: Bundle) -> None:
         self._bundle = bundle
         self._data = bundle.data
+        self._newest = int(self._data.interactions.time.max(initial=0))
         self._ranker = Ranker(bundle.engine.item_vectors(bundle.items))
 
     def answer(self, rows: pd.DataFrame) -> pd.DataFrame:
@@ -84,8 +85,7 @@ class Answers:
         history = Histories.of([[row for row in rows if row != MISSING]])
         if not self._data.clock:
             return history
-        newest = int(self._data.interactions.time.max(initial=0))
-        return replace(history, times=history.times + newest - max(len(history.items) - 1, 0))
+        return replace(history, times=history.times + self._newest - max(len(history.items) - 1, 0))
 
     def _row(self, number: int, user: Any, past: Any) -> int:
         row = MISSING if _absent(user) else int(self._data.users.vocabulary.rows([_id(user)])[0])

@@ -71,6 +71,21 @@ def test_rows_of_all_kinds_keep_their_order_and_their_times(answers, data):
     assert len(answers.answer(pd.DataFrame({"user_id": []}))) == 0
 
 
+def test_the_newest_moment_is_looked_up_once_and_not_for_every_row(engine, data):
+    looked = []
+
+    class Times(np.ndarray):
+        def max(self, *args, **options):
+            looked.append(len(self))
+            return np.asarray(self).max(*args, **options)
+
+    events = replace(data.interactions, time=data.interactions.time.view(Times))
+    answers = Answers(Bundle.of(engine, data, Lineage("x"), events))
+    [(_, request)] = answers._requests([None, None], [["i4"], ["i5", "i1"]])
+    assert request.histories.times.tolist() == [1, 0, 1]
+    assert looked == [3]
+
+
 def test_integer_ids_that_pandas_made_floats_are_known(engine, data):
     users, items = (
         EntityTable(Vocabulary(np.arange(len(table)) + 5), table.columns, table.schema)
