@@ -52,10 +52,11 @@ class Answers:
         if any(k < 1 for k in wanted):
             raise DataError(f"row {next(i for i, k in enumerate(wanted) if k < 1)}: k must be at least 1")
         users, given = _column(rows, "user_id"), _column(rows, "history")
+        k = min(max(wanted, default=1), self._ranker.n_items)  # places beyond the catalogue would stay empty
         found: list[tuple[list[Any], list[float]]] = [([], [])] * len(rows)
         for places, request in self._requests(users, given):
             vectors = self._bundle.engine.user_vectors(request)
-            ranked = self._ranker.top_k(vectors, max(wanted), request.histories)
+            ranked = self._ranker.top_k(vectors, k, request.histories)
             for place, items, scores in zip(places, *ranked, strict=True):
                 found[place] = self._list(items[: wanted[place]], scores)
         lists, kept = ([answer[part] for answer in found] for part in (0, 1))

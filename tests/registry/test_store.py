@@ -143,6 +143,11 @@ def test_a_stranger_is_never_taken_for_a_user_whatever_the_ids(engine, data, ids
     assert found["item_ids"].tolist() == [["i3"], ["i2"], ["i3"], ["i3"], ["i0"]]
 
 
+def test_a_list_longer_than_the_catalogue_costs_no_more_than_the_catalogue(answers):
+    found = answers.answer(pd.DataFrame({"user_id": ["u0", "u1"], "k": [10**15, 2]}))
+    assert found["item_ids"].tolist() == [["i2", "i4", "i1", "i3", "i5"], ["i5", "i0"]]
+
+
 @pytest.mark.parametrize(
     ("row", "message"),
     [
