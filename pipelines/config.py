@@ -234,8 +234,11 @@ def _check_names(config: Config) -> None:
 
 def _check_together(config: Config) -> None:
     """What no option of a two-tower engine can be told by itself."""
-    if isinstance(config, TwoTowerConfig):
-        check_heads(config.model)
+    if not isinstance(config, TwoTowerConfig):
+        return
+    check_heads(config.model)
+    if config.label_smoothing and config.loss not in ("full_softmax", "sampled_softmax"):
+        raise ConfigError(f"label_smoothing = {config.label_smoothing} needs a softmax loss, not {config.loss!r}")
 
 
 def pretrain_spec(name: str, section: PretrainSection) -> EngineSpec:

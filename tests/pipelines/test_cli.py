@@ -87,6 +87,9 @@ def test_a_name_that_names_nothing_is_found_before_the_first_stage(tmp_path, cap
     [
         ("engines.two_tower.model={dim=33, heads=2}", "engines [two_tower]: model.dim = 33 and model.heads = 2"),
         ("engines.sequence.model={dim=64, heads=3, pooling='hstu'}", "dim = 64 and model.heads = 3 do not fit"),
+        ("engines.lightgcn.loss=full_softmax", "'loss': Input should be 'sampled_softmax', 'bpr' or 'gbce'"),
+        ("engines.sage.loss=full_softmax", "'loss': Input should be 'sampled_softmax', 'bpr' or 'gbce'"),
+        ("engines.two_tower={loss='gbce', label_smoothing=0.1}", "label_smoothing = 0.1 needs a softmax loss, not"),
     ],
 )
 def test_options_that_exclude_each_other_are_found_before_the_first_stage(tmp_path, capsys, change, message):
