@@ -16,9 +16,11 @@ from recsys.data.readers import DataConfig
 from recsys.data.split import SplitConfig
 from recsys.encoders.sequence import SEQUENCES
 from recsys.engines import ENGINES
+from recsys.engines.two_tower import TwoTowerConfig
 from recsys.errors import ConfigError
 from recsys.evaluation.metrics import parse_metric
 from recsys.losses import LOSSES
+from recsys.models.build import check_heads
 from recsys.models.fusion import FUSIONS
 from recsys.negatives import NEGATIVES
 from recsys.registry.gate import GateConfig
@@ -205,13 +207,15 @@ def engine_spec(name: str, raw: Mapping[str, Any], where: str = "config") -> Eng
     """``[engines.NAME]`` as the engine's own config; ``kind`` defaults to the name.
 
     Raises:
-        ConfigError: an unknown kind, a key that this kind does not know, or a name of something that does not exist.
+        ConfigError: an unknown kind, a key that this kind does not know, a name of something that does not exist, or
+            options that exclude each other.
     """
     kind = str(raw.get("kind", name))
     options = {key: value for key, value in raw.items() if key != "kind"}
     config = parse(ENGINES[kind].Config, options, f"{where} [{name}]")
     try:
         _check_names(config)
+        _check_together(config)
     except ConfigError as error:
         raise ConfigError(f"{where} [{name}]: {error}") from error
     return EngineSpec(name, kind, config)
@@ -226,6 +230,15 @@ def _check_names(config: Config) -> None:
     metric = getattr(config, "metric", None)
     if metric is not None:
         parse_metric(metric)
+
+
+def _check_together(config: Config) -> None:
+    """What no option of a two-tower engine can be told by itself."""
+    if not isinstance(config, TwoTowerConfig):
+        return
+    check_heads(config.model)
+    if config.label_smoothing and config.loss not in ("full_softmax", "sampled_softmax"):
+        raise ConfigError(f"label_smoothing = {config.label_smoothing} needs a softmax loss, not {config.loss!r}")
 
 
 def pretrain_spec(name: str, section: PretrainSection) -> EngineSpec:

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from pipelines.config import RunConfig
 from pipelines.deterministic import deterministic
 from pipelines.merge import known_to, merged
-from pipelines.stored_split import save_holdout
+from pipelines.stored_split import load_holdout, save_holdout
 from pipelines.workspace import ENGINE_CODE, Workspace, code_version
-from recsys.atomic import atomic_path
+from recsys.atomic import atomic_path, read_json, write_json
 from recsys.config import parse
 from recsys.data.dataset import Dataset
 from recsys.data.files import read_table
@@ -27,11 +27,12 @@ from recsys.data.sources import resolve
 from recsys.data.split import Holdout
 from recsys.engine import Resources
 from recsys.engines.two_tower import TwoTower
-from recsys.errors import ConfigError, DataError
+from recsys.errors import ArtifactError, ConfigError, DataError
 from recsys.registry.bundle import MANIFEST, Bundle, Lineage
 from recsys.tracking import Tracker
 
 _CODE = (*ENGINE_CODE, "pipelines/deterministic.py", "pipelines/finetune.py", "pipelines/merge.py")
+_MADE_FROM = "made_from.json"
 
 
 def run(
@@ -86,13 +87,9 @@ def run(
     with deterministic():
         child.finetune(bundle.engine, data, train, new, tracker)
     data.save(workspace.directory / "dataset-finetuned")
-    if asked is None:
-        shutil.rmtree(questions(target), ignore_errors=True)
-    else:
-        with atomic_path(questions(target)) as beside:
-            save_holdout(asked, beside)
     about = {"run": config.name, "engine": target.name, "options": child.config.model_dump(mode="json")}
     lineage = Lineage(data.fingerprint, config=about, parent=bundle.version)
+    save_questions(asked, target, lineage)
     Bundle.of(child, data, lineage, data.interactions).save(target)
     workspace.clear_checkpoints("finetune")
     return (
@@ -178,6 +175,40 @@ def parted(held: Holdout | None) -> tuple[Holdout | None, Holdout | None]:
 def questions(bundle: Path) -> Path:
     """Where the questions of a child are kept: beside it."""
     return bundle.with_name(f"{bundle.name}.questions")
+
+
+def save_questions(asked: Holdout | None, child: Path, lineage: Lineage) -> None:
+    """Replaces what stood beside ``child``, and says which child it is for, which is written later."""
+    if asked is None:
+        shutil.rmtree(questions(child), ignore_errors=True)
+        return
+    with atomic_path(questions(child)) as beside:
+        save_holdout(asked, beside)
+        write_json(beside / _MADE_FROM, _made_from(lineage))
+
+
+def load_questions(child: Path, lineage: Lineage) -> Holdout:
+    """What `save_questions` left beside ``child``.
+
+    Raises:
+        ConfigError: there are no questions.
+        ArtifactError: they were held out from other data, or from what another parent had not seen.
+    """
+    kept = questions(child)
+    if not kept.is_dir():
+        raise ConfigError(f"{child} has no questions beside it; finetune keeps some where two users or more have news")
+    header = kept / _MADE_FROM
+    if not header.exists() or read_json(header) != _made_from(lineage):
+        raise ArtifactError(
+            f"the questions in {kept} were held out for another child than {child}, or do not say for which; "
+            "run finetune again"
+        )
+    return load_holdout(kept)
+
+
+def _made_from(lineage: Lineage) -> dict[str, Any]:
+    """What decides which interactions are held out, and the rows that they are written in."""
+    return {"data": lineage.data_fingerprint, "parent": lineage.parent}
 
 
 _SHAPE = (

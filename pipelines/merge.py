@@ -16,8 +16,12 @@ from recsys.errors import DataError
 def merged(old: Dataset, new: Dataset) -> tuple[Dataset, NDArray[np.bool_]]:
     """Both as one; users, items and columns of ``new`` are appended, its cells win where both have one.
 
-    Without a clock, what ``new`` holds of a user comes after all that ``old`` holds. An interaction that stands in both
-    (same user, item and time) is kept once, as old.
+    An interaction that stands in both (same user, item and time) is kept once, as old.
+
+    Without a clock, each file counts its positions for itself, unless the newer one is an export that holds the older.
+    A user is taken to be exported when all of the old history stands in ``new``, item and position (the item alone
+    where one of both has no positions). Of such a user what stands in both is kept once, as old, and the rest keeps its
+    positions (or, without any, comes last); of every other user all is new, and comes after all that ``old`` holds.
 
     Returns:
         The dataset, and which of its interactions [E] are new.
@@ -33,7 +37,7 @@ def merged(old: Dataset, new: Dataset) -> tuple[Dataset, NDArray[np.bool_]]:
     users, items = merged_entities(old.users, new.users), merged_entities(old.items, new.items)
     moved = _renumbered(new, users, items)
     if not old.clock:
-        moved = _after(old.interactions, moved, len(users))
+        moved = _placed(old.interactions, moved, len(users), old.ordered and new.ordered)
     interactions, fresh = _joined(old.interactions, moved)
     return Dataset(old.name, users, items, interactions, old.clock, old.ordered), fresh
 
@@ -62,13 +66,24 @@ def _renumbered(new: Dataset, users: EntityTable, items: EntityTable) -> Interac
     return Interactions.of(user, item, new.interactions.time, new.interactions.weight)
 
 
-def _after(old: Interactions, new: Interactions, n_users: int) -> Interactions:
+def _placed(old: Interactions, new: Interactions, n_users: int, ordered: bool) -> Interactions:
+    """What ``new`` adds to ``old``, at positions that both share."""
+    ours, theirs = (_keys(x.user, x.item, x.time if ordered else np.zeros(len(x), int)) for x in (old, new))
+    exported = np.ones(n_users, bool)
+    exported[old.user[~ours.isin(theirs)]] = False
+    rest = new.select(~(exported[new.user] & theirs.isin(ours)))
+    stays = exported[rest.user] & ordered
+    return Interactions.of(rest.user, rest.item, np.where(stays, rest.time, _after(old, rest, n_users)), rest.weight)
+
+
+def _after(old: Interactions, new: Interactions, n_users: int) -> NDArray[np.int64]:
+    """int64 [E]: positions of ``new`` that go on from each user's last of ``old``."""
     last = np.full(n_users, -1, np.int64)
     np.maximum.at(last, old.user, old.time)
     first = np.full(n_users, np.iinfo(np.int64).max)
     np.minimum.at(first, new.user, new.time)
-    time = new.time - first[new.user] + last[new.user] + 1
-    return Interactions.of(new.user, new.item, time, new.weight)
+    after: NDArray[np.int64] = new.time - first[new.user] + last[new.user] + 1
+    return after
 
 
 def _joined(old: Interactions, new: Interactions) -> tuple[Interactions, NDArray[np.bool_]]:

@@ -10,9 +10,8 @@ import numpy as np
 
 from pipelines.config import PromoteSection, RunConfig
 from pipelines.evaluate import bundle_digest
-from pipelines.finetune import questions
+from pipelines.finetune import load_questions
 from pipelines.merge import known_to
-from pipelines.stored_split import load_holdout
 from pipelines.workspace import ENGINE_CODE, Workspace, code_version
 from recsys.atomic import read_json, write_json
 from recsys.data.dataset import Dataset
@@ -61,16 +60,15 @@ def candidate_of(section: PromoteSection, workspace: Workspace, bundle: Path | N
 
     Raises:
         ConfigError: no questions are kept beside the bundle.
+        ArtifactError: they are those of another child.
     """
     if bundle is None:
         split = workspace.load_split()
         made = workspace.bundle(section.engine), workspace.load_dataset(), split.test, split.fingerprint
         return Candidate(*made, own=True)
-    data = Bundle.load(bundle).data
-    if not questions(bundle).is_dir():
-        raise ConfigError(f"{bundle} has no questions beside it; finetune keeps some where two users or more have news")
-    held = load_holdout(questions(bundle))
-    return Candidate(bundle, data, held, held.fingerprint, own=False)
+    child = Bundle.load(bundle)
+    held = load_questions(bundle, child.lineage)
+    return Candidate(bundle, child.data, held, held.fingerprint, own=False)
 
 
 def run(config: RunConfig, workspace: Workspace, tracker: Tracker, bundle: Path | None = None) -> int:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from recsys.config import Config
 from recsys.data.dataset import Dataset
@@ -33,6 +33,9 @@ class SplitConfig(Config):
             items; None takes the last ones where there is an order, random ones where there is none.
         given: of a held-out user's history (``user_holdout``).
         seed: draws users, items or interactions.
+
+    Raises:
+        ValueError: the shares of ``temporal`` leave nothing to train on.
     """
 
     protocol: Literal["leave_one_out", "leave_last_n", "temporal", "user_holdout", "cold_items", "given"] = (
@@ -47,6 +50,16 @@ class SplitConfig(Config):
     cut: Cut | None = None
     given: float = Field(0.8, gt=0, lt=1)
     seed: int = 0
+
+    @model_validator(mode="after")
+    def _leaves_train(self) -> Self:
+        by_share = self.protocol == "temporal" and self.validation_from is None
+        if by_share and self.validation + self.test >= 1:
+            raise ValueError(
+                f"validation = {self.validation} and test = {self.test} leave nothing to train on; "
+                "their sum must be below 1"
+            )
+        return self
 
 
 def make_split(
@@ -101,7 +114,11 @@ def _made(data: Dataset, config: SplitConfig, given_files: tuple[Interactions, I
     if not data.clock:
         raise ConfigError("the split 'temporal' needs a timestamp column; the data has only an order within the user")
     early, late = moments(events, config.validation, config.test)
-    return temporal(events, config.validation_from or early, config.test_from or late)
+    return temporal(
+        events,
+        early if config.validation_from is None else config.validation_from,
+        late if config.test_from is None else config.test_from,
+    )
 
 
 __all__ = ["Holdout", "Split", "SplitConfig", "make_split"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 import scipy.sparse as sp
@@ -63,7 +63,7 @@ class LightGcnConfig(Config):
     user_vectors: bool = True
     temperature: float = Field(0.1, gt=0)
     tilt: float = Field(0.1, ge=0)
-    loss: str = "sampled_softmax"
+    loss: Literal["sampled_softmax", "bpr", "gbce"] = "sampled_softmax"
     n_negatives: int = Field(4096, ge=1)
     alpha: float = Field(0.75, ge=0)
     held_out: float = Field(0.0, ge=0, lt=1)

@@ -14,6 +14,7 @@ from recsys.data.features import FeatureColumn
 from recsys.encoders import ENCODERS
 from recsys.encoders.encoder import as_module
 from recsys.encoders.sequence import SEQUENCES, SequenceEncoder, SequenceShape
+from recsys.errors import ConfigError
 from recsys.models.fusion import FUSIONS
 from recsys.models.two_tower import IdEncoder, Tower, TwoTowerModel
 
@@ -30,7 +31,7 @@ class ModelOptions(Config):
         item_fusion: how the item's inputs are joined.
         user_fusion: how history and user inputs are joined.
         pooling: the history encoder, by its name in `recsys.encoders.sequence`.
-        heads: of the learned pooling, or of attention.
+        heads: of the learned pooling, or of attention, where they share ``dim`` evenly.
         layers: of the history encoder.
         expansion: width of its perceptrons, in units of D.
         positions: how attention knows the order: ``recency``, ``rotary`` or ``relative``.
@@ -69,6 +70,25 @@ class ModelOptions(Config):
     feature_start: float = Field(1.0, gt=0)
 
 
+_ATTENDING = ("transformer", "hstu", "masked")
+"""Poolings whose heads have a part of the vector each."""
+
+
+def check_heads(options: ModelOptions) -> None:
+    """Whether the heads of attention share the vector evenly.
+
+    Not a validator of `ModelOptions`: an engine whose towers read no history takes any ``dim``.
+
+    Raises:
+        ConfigError: they do not.
+    """
+    if options.pooling in _ATTENDING and options.dim % options.heads:
+        raise ConfigError(
+            f"model.dim = {options.dim} and model.heads = {options.heads} do not fit together: with "
+            f"model.pooling = {options.pooling!r} dim must be a multiple of heads"
+        )
+
+
 def build_two_tower(
     options: ModelOptions,
     item_columns: Sequence[FeatureColumn],
@@ -90,7 +110,11 @@ def build_two_tower(
         tables: pretrained encoders of items by name, from rows to [n, dim].
         length: the longest history that a user vector sees.
         clock: whether the data has moments, and not just an order.
+
+    Raises:
+        ConfigError: see `check_heads`.
     """
+    check_heads(options)
     item_inputs = _softened(_encoders(item_columns, options) | dict(tables), options.feature_start)
     if options.item_id or not item_inputs:
         item_inputs["__id__"] = IdEncoder(n_items, options.dim, options.id_dropout if item_inputs else 0.0)

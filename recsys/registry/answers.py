@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import count
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from recsys.data.entities import EntityTable
 from recsys.data.histories import Histories
-from recsys.data.vocabulary import MISSING, Vocabulary
+from recsys.data.vocabulary import MISSING, Rows, Vocabulary
 from recsys.engine import Request
 from recsys.errors import DataError
 from recsys.ranking import Ranker
@@ -30,10 +32,13 @@ class Answers:
     def __init__(self, bundle: Bundle) -> None:
         self._bundle = bundle
         self._data = bundle.data
+        self._newest = int(self._data.interactions.time.max(initial=0))
         self._ranker = Ranker(bundle.engine.item_vectors(bundle.items))
 
     def answer(self, rows: pd.DataFrame) -> pd.DataFrame:
         """``item_ids`` and ``scores`` of each row, best first, without the items of its history.
+
+        A row is answered as it would be alone, also where several ask for the same user.
 
         Args:
             rows: ``user_id`` (answered from the snapshot), ``history`` (item ids, oldest first, takes the place of the
@@ -43,26 +48,35 @@ class Answers:
             DataError: a row has neither, an id is unknown and has no history, a history is no list, or ``k`` is
                 below 1.
         """
-        n = len(rows)
         wanted = [_DEFAULT_K if _absent(k) else int(k) for k in _column(rows, "k")]
         if any(k < 1 for k in wanted):
             raise DataError(f"row {next(i for i, k in enumerate(wanted) if k < 1)}: k must be at least 1")
         users, given = _column(rows, "user_id"), _column(rows, "history")
-        request = self._request(users, given)
-        vectors = self._bundle.engine.user_vectors(request)
-        found, scores = self._ranker.top_k(vectors, max(wanted, default=1), request.histories)
-        ids = self._data.items.vocabulary.ids
-        lists = [[_plain(ids[item]) for item in found[i, : wanted[i]] if item != MISSING] for i in range(n)]
-        kept = [[float(score) for score in scores[i, : len(lists[i])]] for i in range(n)]
+        k = min(max(wanted, default=1), self._ranker.n_items)  # places beyond the catalogue would stay empty
+        found: list[tuple[list[Any], list[float]]] = [([], [])] * len(rows)
+        for places, request in self._requests(users, given):
+            vectors = self._bundle.engine.user_vectors(request)
+            ranked = self._ranker.top_k(vectors, k, request.histories)
+            for place, items, scores in zip(places, *ranked, strict=True):
+                found[place] = self._list(items[: wanted[place]], scores)
+        lists, kept = ([answer[part] for answer in found] for part in (0, 1))
         return pd.DataFrame({"item_ids": lists, "scores": kept}, index=rows.index)
 
-    def _request(self, users: Sequence[Any], given: Sequence[Any]) -> Request:
+    def _list(self, items: Rows, scores: NDArray[np.float32]) -> tuple[list[Any], list[float]]:
+        """The ids of ``items``, as far as the list is filled, and their scores."""
+        ids, filled = self._data.items.vocabulary.ids, items[items != MISSING]
+        return [_plain(ids[item]) for item in filled], scores[: len(filled)].tolist()
+
+    def _requests(self, users: Sequence[Any], given: Sequence[Any]) -> Iterator[tuple[Rows, Request]]:
+        """The rows in as few requests as hold each known user once, and which rows each holds."""
         rows = np.array([self._row(number, *pair) for number, pair in enumerate(zip(users, given, strict=True))], int)
         known = Histories.from_interactions(self._data.interactions, rows)
         pasts = [
             known.take(np.array([n])) if _absent(past) else self._past(n, past) for n, past in enumerate(given)
         ]  # a list a row: a request holds a few rows
-        return Request(self._askers(rows), self._data.items, _joined(pasts) if pasts else known)
+        histories = _joined(pasts) if pasts else known
+        for places in _waves(rows):
+            yield places, Request(self._askers(rows[places]), self._data.items, histories.take(places))
 
     def _past(self, number: int, items: Any) -> Histories:
         """A given history of one asker: its items a second apart, the last at the newest moment of the snapshot."""
@@ -72,8 +86,7 @@ class Answers:
         history = Histories.of([[row for row in rows if row != MISSING]])
         if not self._data.clock:
             return history
-        newest = int(self._data.interactions.time.max(initial=0))
-        return replace(history, times=history.times + newest - max(len(history.items) - 1, 0))
+        return replace(history, times=history.times + self._newest - max(len(history.items) - 1, 0))
 
     def _row(self, number: int, user: Any, past: Any) -> int:
         row = MISSING if _absent(user) else int(self._data.users.vocabulary.rows([_id(user)])[0])
@@ -82,19 +95,33 @@ class Answers:
             raise DataError(f"row {number} has {what}; give the item ids that the user touched as `history`")
         return row
 
-    def _askers(self, rows: np.ndarray[Any, Any]) -> EntityTable:
+    def _askers(self, rows: Rows) -> EntityTable:
         """The table's cells of known users and missing cells of others, under ids of this request alone."""
         table = self._data.users
         columns = table.columns.reindex([row if row != MISSING else len(table) for row in rows]).reset_index(drop=True)
-        ids = table.vocabulary.ids
-        named = [_plain(ids[row]) if row != MISSING else None for row in rows]
-        taken, fresh = set[Any](), []
-        for number, name in enumerate(named):
-            if name is None or name in taken:
-                name = -1 - number if table.vocabulary.holds_integers else f"\x00asker {number}"
-            taken.add(name)
-            fresh.append(name)
-        return EntityTable(Vocabulary(np.array(fresh, ids.dtype)), columns, table.schema)
+        ids, made_up = table.vocabulary.ids, _unheld(table.vocabulary)
+        named = [_plain(ids[row]) if row != MISSING else next(made_up) for row in rows]
+        return EntityTable(Vocabulary(np.array(named, ids.dtype)), columns, table.schema)
+
+
+def _unheld(vocabulary: Vocabulary) -> Iterator[Any]:
+    """Ids that ``vocabulary`` does not hold: texts, or integers below its lowest and on from the top of 64 bits."""
+    names: Iterator[Any] = (f"\x00asker {number}" for number in count())
+    if vocabulary.holds_integers:
+        lowest = int(vocabulary.ids.min(initial=0))
+        names = ((lowest - step + 2**63) % 2**64 - 2**63 for step in count(1))
+    return (name for name in names if vocabulary.rows([name])[0] == MISSING)
+
+
+def _waves(rows: Rows) -> list[Rows]:
+    """The places of ``rows`` in lists that hold each row once, and MISSING any number of times.
+
+    Example:
+        >>> [places.tolist() for places in _waves(np.array([5, MISSING, 5, 7, MISSING, 5]))]
+        [[0, 1, 3, 4], [2], [5]]
+    """
+    turn = np.where(rows == MISSING, 0, pd.Series(rows).groupby(rows).cumcount())
+    return [np.flatnonzero(turn == wave) for wave in range(turn.max(initial=-1) + 1)]
 
 
 def _joined(parts: Sequence[Histories]) -> Histories:

@@ -108,13 +108,14 @@ def recommend(
     stamp = parts.Stamp(model_version, data.fingerprint, fingerprint)
     finished = parts.clean(directory, stamp, count=-(-data.n_users // options.shard_size))
     index = INDEXES[options.index](items, candidates)
+    k = min(options.k, data.n_items)  # places beyond the catalogue would be allocated and stay empty
     done = []
     shards = Shards(data, options.shard_size, options.at)
     for number, users in tracked(shards, len(shards), "recommend", tracker):
         if number not in finished:
             request = shards.request(users)
             exclude = request.histories if options.filter_seen else None
-            ranked = index.top_k(engine.user_vectors(request), options.k, exclude)
+            ranked = index.top_k(engine.user_vectors(request), k, exclude)
             parts.write(directory, number, request.users.vocabulary, data.items.vocabulary, ranked, stamp)
         done.append(parts.described(directory, number, len(users)))
     manifest = Manifest(

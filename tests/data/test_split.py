@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from recsys.config import parse
 from recsys.data.dataset import Dataset
 from recsys.data.entities import EntityTable
 from recsys.data.interactions import Interactions
@@ -254,6 +255,25 @@ def test_a_split_with_an_empty_part_is_refused_with_the_sizes():
         make_split(data, CONFIGS["leave_one_out"])
     with pytest.raises(DataError, match="has no test interactions"):
         make_split(data, SplitConfig(protocol="temporal", validation_from=2, test_from=50))
+
+
+def test_temporal_shares_that_leave_nothing_to_train_on_are_refused_by_their_keys():
+    with pytest.raises(ConfigError, match=r"validation = 0.6 and test = 0.5 leave nothing to train on"):
+        parse(SplitConfig, {"protocol": "temporal", "validation": 0.6, "test": 0.5}, "split")
+    with pytest.raises(ValueError, match=r"validation = 0.3 and test = 0.7"):
+        SplitConfig(protocol="temporal", validation=0.3, test=0.7)
+
+
+@pytest.mark.parametrize("config", [{"protocol": "given"}, {"protocol": "temporal", "validation_from": 4}])
+def test_shares_that_the_split_does_not_go_by_are_not_weighed(config):
+    assert SplitConfig(validation=0.6, test=0.5, **config).validation == 0.6
+
+
+@pytest.mark.parametrize("cutoffs", [(0, 3), (-2, 0)])
+def test_the_moment_0_is_a_moment(cutoffs):
+    data = dataset([(u, i, i - 4) for u in range(3) for i in range(9)])
+    split = make_split(data, SplitConfig(protocol="temporal", validation_from=cutoffs[0], test_from=cutoffs[1]))
+    assert split.cutoffs == {"validation_from": cutoffs[0], "test_from": cutoffs[1]}
 
 
 def test_another_seed_draws_other_users_and_items():

@@ -55,6 +55,26 @@ def test_it_learns_who_likes_what_with_every_loss(loss, epochs):
     assert parity_share(fitted(data, loss=loss, training=QUICK | {"epochs": epochs}), data) > 0.9
 
 
+@pytest.mark.parametrize("pooling", ["transformer", "hstu", "masked"])
+def test_attention_refuses_heads_that_do_not_share_the_vector_evenly(pooling):
+    with pytest.raises(ConfigError, match=r"model.dim = 9 and model.heads = 2 do not fit together.*multiple of heads"):
+        fitted(world(), model={"dim": 9, "heads": 2, "pooling": pooling})
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        {"dim": 9, "pooling": "gru"},
+        {"dim": 9, "pooling": "learned"},
+        {"dim": 9, "pooling": "decayed"},
+        {"dim": 9, "heads": 3, "positions": "rotary"},
+    ],
+    ids=["gru", "learned", "decayed", "rotary, 3 a head"],
+)
+def test_an_odd_vector_is_learnt_where_nothing_needs_an_even_one(model):
+    assert fitted(world(), model=model).model.project.weight.isfinite().all()
+
+
 @pytest.mark.parametrize("fusion", ["sum", "gated", "concat", "attention"])
 @pytest.mark.parametrize("pooling", ["decayed", "learned"])
 def test_it_survives_the_disk_bit_for_bit(tmp_path, fusion, pooling):

@@ -8,13 +8,14 @@ import torch
 
 from pipelines.config import read_run_config
 from pipelines.evaluate import bundle_digest
-from pipelines.finetune import newer_tables, run
+from pipelines.finetune import newer_tables, questions, run
+from pipelines.promote import candidate_of
 from pipelines.recommend import run_from
 from pipelines.stages import run_stages
 from pipelines.workspace import Workspace, file_digest
 from recsys.data.dataset import Dataset
 from recsys.data.readers import read_dataset
-from recsys.errors import ConfigError, DataError
+from recsys.errors import ArtifactError, ConfigError, DataError
 from recsys.registry.bundle import Bundle
 from recsys.tracking import SilentTracker
 from tests.pipelines.world import write_world
@@ -160,6 +161,29 @@ def test_a_child_is_not_replaced_by_one_that_knows_less(trained, newer, tmp_path
         run(config, workspace, SilentTracker(), other)
     assert "1 new interactions" in run(config, workspace, SilentTracker(), other, parent=child)
     run(config, workspace, SilentTracker(), newer)
+
+
+def test_a_child_is_not_asked_what_was_held_out_for_a_child_that_was_never_written(
+    trained, newer, tmp_path, monkeypatch
+):
+    config, workspace = trained
+    parent, more = workspace.bundle("asked"), tmp_path / "more.csv"
+    shutil.copytree(workspace.bundle("two_tower"), parent)
+    more.write_text(newer.read_text(encoding="utf-8") + "a,3,2000000\na,5,2000001\n", encoding="utf-8")
+    run(config, workspace, SilentTracker(), newer, parent=parent)
+    child = workspace.bundle("asked-finetuned")
+    assert candidate_of(config.promote, workspace, child).questions.users.tolist() == [24]
+    with monkeypatch.context() as patch:
+        patch.setattr(Bundle, "save", lambda *_: (_ for _ in ()).throw(Killed))
+        with pytest.raises(Killed):
+            run(config, workspace, SilentTracker(), more, parent=parent)
+    with pytest.raises(ArtifactError, match=r"another child than .*asked-finetuned.* run finetune again"):
+        candidate_of(config.promote, workspace, child)
+    run(config, workspace, SilentTracker(), more, parent=parent)
+    assert candidate_of(config.promote, workspace, child).data.n_users == 26
+    (questions(child) / "made_from.json").unlink()
+    with pytest.raises(ArtifactError, match="run finetune again"):
+        candidate_of(config.promote, workspace, child)
 
 
 @pytest.mark.parametrize(

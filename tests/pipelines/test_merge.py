@@ -1,5 +1,7 @@
 """Old and newer data as one dataset, by hand."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -59,6 +61,64 @@ def test_without_a_clock_the_newer_come_after_the_old():
     assert mine.item.tolist() == [0, 1, 1, 2]
     assert mine.time.tolist() == [5, 6, 7, 8]
     assert fresh.tolist() == [False, False, True, True, False, True]
+
+
+def _listed(*triples, ordered=True) -> Dataset:
+    """Users and items as they stand in ``triples``, without a clock."""
+    users, items = ([triple[n] for triple in triples] for n in range(2))
+    data = _dataset(users, items, triples, {"n": sorted(set(items))}, {"n": "numeric"}, clock=False)
+    return replace(data, ordered=ordered)
+
+
+def _histories(data: Dataset) -> dict[str, list[tuple[int, int]]]:
+    """Each user's items and positions, oldest first."""
+    x, users, items = data.interactions, data.users.vocabulary.ids, data.items.vocabulary.ids
+    mine = {user: x.select(x.user == row) for row, user in enumerate(users)}
+    return {user: list(zip(items[m.item].tolist(), m.time.tolist(), strict=True)) for user, m in mine.items()}
+
+
+def test_an_export_that_is_the_old_one_brings_nothing_new():
+    data, fresh = merged(_old(clock=False), _old(clock=False))
+    assert data.fingerprint == _old(clock=False).fingerprint
+    assert not fresh.any()
+
+
+def test_an_export_that_goes_on_from_the_old_one_is_that_export_and_so_is_the_next():
+    rows = [("b", 7, 10), ("b", 9, 15), ("b", 8, 20), ("b", 7, 40), ("c", 7, 10), ("d", 8, 3)]
+    first, second = _listed(rows[0], rows[2], rows[4]), _listed(*rows)
+    third = _listed(*rows, ("c", 8, 11), ("d", 9, 5))
+    data, fresh = merged(first, second)
+    assert _histories(data) == _histories(second)
+    assert fresh.sum() == 3
+    data, fresh = merged(data, third)
+    assert _histories(data) == _histories(third)
+    assert fresh.sum() == 2
+
+
+def test_newer_rows_that_repeat_a_position_by_chance_are_all_new():
+    data, fresh = merged(_listed(("b", 7, 0), ("b", 8, 1)), _listed(("b", 7, 0), ("b", 9, 1)))
+    assert _histories(data) == {"b": [(7, 0), (8, 1), (7, 2), (9, 3)]}
+    assert fresh.tolist() == [False, False, True, True]
+
+
+def test_a_user_whose_old_rows_all_stand_in_the_newer_file_is_taken_for_exported_beside_one_who_is_not():
+    old = _listed(("b", 7, 0), ("b", 8, 1), ("c", 7, 0))
+    data, fresh = merged(old, _listed(("b", 8, 1), ("c", 7, 0), ("c", 9, 1)))
+    assert _histories(data) == {"b": [(7, 0), (8, 1), (8, 2)], "c": [(7, 0), (9, 1)]}
+    assert fresh.tolist() == [False, False, True, False, True]
+
+
+def test_an_export_without_positions_brings_the_items_that_a_user_lacked_and_they_come_last():
+    first = _listed(("b", 7, 0), ("b", 8, 0), ("c", 7, 0), ordered=False)
+    second = _listed(("b", 6, 0), ("b", 7, 0), ("b", 8, 0), ("c", 8, 0), ordered=False)
+    third = _listed(("b", 5, 0), ("b", 6, 0), ("b", 7, 0), ("b", 8, 0), ordered=False)
+    data, fresh = merged(first, second)
+    assert [item for item, _ in _histories(data)["b"]][2:] == [6]
+    assert _histories(data)["c"] == [(7, 0), (8, 1)]
+    assert fresh.sum() == 2
+    data, fresh = merged(data, third)
+    assert _histories(data)["b"][2:] == [(6, 1), (5, 2)]
+    assert fresh.sum() == 1
 
 
 def test_a_clock_and_no_clock_cannot_be_put_in_order():

@@ -5,7 +5,8 @@ import pandas as pd
 import pytest
 
 from recsys.data.entities import EntityTable
-from recsys.data.vocabulary import Vocabulary
+from recsys.data.vocabulary import Vocabulary, as_ids
+from recsys.engine import Vectors
 from recsys.errors import ArtifactError, DataError, PromotionError
 from recsys.registry.answers import Answers
 from recsys.registry.bundle import Bundle, Lineage
@@ -13,6 +14,7 @@ from recsys.registry.gate import Decision
 from recsys.registry.quiet import imported, local_uri
 from recsys.registry.store import Store
 from recsys.registry.tracker import MlflowTracker
+from tests.registry.conftest import Together
 
 mlflow = imported()
 pytestmark = [
@@ -61,12 +63,27 @@ def test_a_given_history_takes_the_place_of_the_snapshot(answers):
 
 
 def test_rows_of_all_kinds_keep_their_order_and_their_times(answers, data):
-    request = answers._request(["u1", None, "u0"], [None, ["i4", "i0"], None])
+    [(_, request)] = answers._requests(["u1", None, "u0"], [None, ["i4", "i0"], None])
     assert request.histories.items.tolist() == [1, 3, 4, 0, 0]
     assert request.histories.offsets.tolist() == [0, 2, 4, 5]
     newest = data.interactions.time.max()
     assert request.histories.times.tolist()[2:4] == [newest - 1, newest]
     assert len(answers.answer(pd.DataFrame({"user_id": []}))) == 0
+
+
+def test_the_newest_moment_is_looked_up_once_and_not_for_every_row(engine, data):
+    looked = []
+
+    class Times(np.ndarray):
+        def max(self, *args, **options):
+            looked.append(len(self))
+            return np.asarray(self).max(*args, **options)
+
+    events = replace(data.interactions, time=data.interactions.time.view(Times))
+    answers = Answers(Bundle.of(engine, data, Lineage("x"), events))
+    [(_, request)] = answers._requests([None, None], [["i4"], ["i5", "i1"]])
+    assert request.histories.times.tolist() == [1, 0, 1]
+    assert looked == [3]
 
 
 def test_integer_ids_that_pandas_made_floats_are_known(engine, data):
@@ -77,9 +94,58 @@ def test_integer_ids_that_pandas_made_floats_are_known(engine, data):
     answers = Answers(Bundle.of(engine, replace(data, users=users, items=items), Lineage("x"), data.interactions))
     frame = pd.DataFrame({"user_id": [5, None, 6], "history": [None, [6.0, 9.0], None]})
     assert frame["user_id"].dtype == float
-    request = answers._request(list(frame["user_id"]), list(frame["history"]))
+    [(_, request)] = answers._requests(list(frame["user_id"]), list(frame["history"]))
     assert request.histories.items.tolist() == [0, 1, 4, 1, 3]
     assert len(answers.answer(frame)) == 3
+
+
+class Personal(Together):
+    """Knows the users by their ids: a known one gets the even items, everyone else the odd ones."""
+
+    def __init__(self, groups, known):
+        super().__init__(groups)
+        self.known = known
+
+    def user_vectors(self, request):
+        own = [user in self.known for user in request.users.vocabulary.ids.tolist()]
+        return Vectors(np.array([[1, 0] if known else [0, 1] for known in own], np.float32))
+
+
+def test_a_user_who_is_asked_for_twice_is_answered_as_alone_both_times(engine, data):
+    answers = Answers(Bundle.of(Personal(engine.groups, ["u0", "u1"]), data, Lineage("x"), data.interactions))
+    frame = pd.DataFrame(
+        {
+            "user_id": ["u0", None, "u0", "u1", "u0"],
+            "history": [None, ["i1"], ["i2"], None, None],
+            "k": [2, 1, 2, 2, 1],
+        }
+    )
+    found = answers.answer(frame)
+    assert found["item_ids"].tolist() == [["i2", "i4"], ["i3"], ["i0", "i4"], ["i0", "i2"], ["i2"]]
+    alone = pd.concat([answers.answer(frame.iloc[[row]]) for row in range(len(frame))])
+    assert found.equals(alone)
+
+
+SMALLEST, LARGEST = np.iinfo(np.int64).min, np.iinfo(np.int64).max
+
+
+@pytest.mark.parametrize(
+    "ids",
+    [[-1, 5], [-2, -1], [SMALLEST, -1], [SMALLEST + 1, LARGEST], ["\x00asker 0", "\x00asker 1"]],
+    ids=["minus one", "two below", "the smallest", "round the end", "text"],
+)
+def test_a_stranger_is_never_taken_for_a_user_whatever_the_ids(engine, data, ids):
+    renamed = replace(data, users=EntityTable.bare(Vocabulary(as_ids(ids))))
+    answers = Answers(Bundle.of(Personal(engine.groups, ids), renamed, Lineage("x"), data.interactions))
+    asking = pd.Series([None, ids[0], None, None, ids[1]], dtype=object)
+    histories = [["i1"], None, ["i1"], ["i1"], None]
+    found = answers.answer(pd.DataFrame({"user_id": asking, "history": histories, "k": 1}))
+    assert found["item_ids"].tolist() == [["i3"], ["i2"], ["i3"], ["i3"], ["i0"]]
+
+
+def test_a_list_longer_than_the_catalogue_costs_no_more_than_the_catalogue(answers):
+    found = answers.answer(pd.DataFrame({"user_id": ["u0", "u1"], "k": [10**15, 2]}))
+    assert found["item_ids"].tolist() == [["i2", "i4", "i1", "i3", "i5"], ["i5", "i0"]]
 
 
 @pytest.mark.parametrize(

@@ -102,6 +102,13 @@ def test_lists_that_leave_nothing_are_an_error(tmp_path, data, engine):
         recommend(engine, data, tmp_path, RecommendOptions(allow=["item 1"], deny=["item 1"]))
 
 
+def test_lists_longer_than_the_catalogue_are_all_of_it_and_the_manifest_keeps_what_was_asked(tmp_path, data, engine):
+    longest = recommend(engine, data, tmp_path / "longest", RecommendOptions(k=10**15))
+    recommend(engine, data, tmp_path / "all", RecommendOptions(k=data.n_items))
+    assert longest.options["k"] == 10**15
+    assert read_recommendations(tmp_path / "longest").equals(read_recommendations(tmp_path / "all"))
+
+
 def test_an_unknown_index_is_an_error_that_names_the_choices(tmp_path, data, engine):
     with pytest.raises(ConfigError, match=r"did you mean 'exact'\?"):
         recommend(engine, data, tmp_path, RecommendOptions(index="exakt"))
