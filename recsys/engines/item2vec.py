@@ -32,7 +32,7 @@ class Item2VecConfig(Config):
         window: pairs are at most this many steps apart.
         negatives: C shared negatives a batch, drawn by popularity to the power 0.75; each weighs ``k / C``.
         k: negatives that a pair counts for.
-        decay: weight of a step when a user's history is summed.
+        decay: weight of a step when a user's history is averaged; 1 forgets the order.
         batch_pairs: N.
         training: the loop.
     """
@@ -47,20 +47,21 @@ class Item2VecConfig(Config):
 
 
 class Item2Vec:
-    """Item vectors by skip-gram; a user is the decayed sum of the history's input vectors, scored by output vectors."""
+    """A user is the decayed mean of the history's input vectors by skip-gram, scored against the output vectors."""
 
     kind: ClassVar[str] = "item2vec"
     Config: ClassVar[type[Config]] = Item2VecConfig
     can_place_new_users: ClassVar[bool] = True
     can_place_new_items: ClassVar[bool] = False
 
+    config: Item2VecConfig
     items: Vocabulary
     inner: NDArray[np.float32]
     outer: NDArray[np.float32]
     counts: NDArray[np.int64]
 
     def __init__(self, config: Any = None, resources: Resources | None = None) -> None:
-        self.config: Item2VecConfig = config or Item2VecConfig()
+        self.config = config or self.Config()  # type: ignore[assignment]
         self.resources = resources or Resources()
 
     def fit(self, data: Dataset, train: Interactions, tracker: Tracker) -> None:
@@ -68,21 +69,15 @@ class Item2Vec:
         torch.manual_seed(self.resources.seed)
         config, pairs = self.config, nearby_pairs(train, self.config.window)
         task = SkipGram(lambda *_: pairs, self.counts, config.dim, config.negatives, config.k, config.batch_pairs)
-        learn(
-            task,
-            self.config.training,
-            self.resources,
-            tracker,
-            "item2vec",
-            train.fingerprint,
-            self.config.model_dump_json(),
-        )
+        learn(task, config.training, self.resources, tracker, "item2vec", train.fingerprint, config.model_dump_json())
         self.inner = task.module.inner.weight.detach().cpu().numpy()
         self.outer = task.module.outer.weight.detach().cpu().numpy()
 
     def user_vectors(self, request: Request) -> Vectors:
         history = decayed_history(request, self.items, self.counts, self.config.decay)
-        return Vectors(dense=history @ self.inner, placed=np.diff(history.indptr) > 0)
+        total = np.maximum(np.asarray(history.sum(1)), 1e-12)[:, None]
+        dense = (history @ self.inner) / total
+        return Vectors(dense=dense.astype(np.float32), placed=np.diff(history.indptr) > 0)
 
     def item_vectors(self, items: EntityTable, at: int | None = None) -> Vectors:
         rows = known_rows(items, self.items, self.counts)
@@ -98,7 +93,7 @@ class Item2Vec:
 
     @classmethod
     def load(cls, directory: Path) -> Self:
-        config, items, arrays = load_arrays(directory, Item2VecConfig)
+        config, items, arrays = load_arrays(directory, cls.Config)
         engine = cls(config)
         engine.items, engine.counts = items, arrays["counts"]
         engine.inner, engine.outer = arrays["inner"], arrays["outer"]
