@@ -15,6 +15,7 @@ from pipelines.titles import titles
 from pipelines.workspace import Workspace
 from recsys.atomic import read_json
 from recsys.data.dataset import Dataset
+from recsys.evaluation.metrics import shown
 from recsys.registry.store import CHAMPION
 
 CONFIG = Path(__file__).parent / "configs" / "demo.toml"
@@ -24,28 +25,29 @@ _USERS, _RECENT, _TOP = 4, 5, 5
 
 def summary(config: RunConfig, workspace: Workspace) -> str:
     """The table of engines, where everything is, and a few users' recent history beside their top items."""
+    champion = open_store(config, workspace).version_at(CHAMPION)
     parts = [
         metric_table(read_json(workspace.report)),
         f"report            {workspace.report.with_suffix('.html')}",
-        promotion_line(read_json(workspace.decision), open_store(config, workspace).version_at(CHAMPION)),
-        f"recommendations   {workspace.recommendations}",
-        side_by_side(workspace),
+        promotion_line(read_json(workspace.decision), champion),
     ]
+    if champion is not None:
+        parts += [f"recommendations   {workspace.recommendations}", side_by_side(workspace)]
     return "\n".join(["", *parts])
 
 
 def metric_table(report: dict[str, Any]) -> str:
     """Each engine's metrics on the test users, with 95 % intervals; best NDCG first."""
-    split = report["split"]
+    split, metrics = report["split"], shown(report["engines"], _METRICS)
     width = max(len(name) for name in report["engines"]) + 2
     lines = [
         f"{report['data']['name']}, {split['protocol']}, {split['users']} test users, whole catalogue, 95 % intervals",
-        " " * width + "".join(f"{name:<26}" for name in _METRICS).rstrip(),
+        " " * width + "".join(f"{name:<26}" for name in metrics).rstrip(),
     ]
-    for name, values in sorted(report["engines"].items(), key=lambda pair: -pair[1][_METRICS[-1]]["value"]):
-        cells = [values[metric] for metric in _METRICS]
-        shown = "".join(f"{c['value']:.4f} [{c['low']:.4f}, {c['high']:.4f}]   " for c in cells)
-        lines.append(f"{name:<{width}}{shown}".rstrip())
+    for name, values in sorted(report["engines"].items(), key=lambda pair: -pair[1][metrics[-1]]["value"]):
+        cells = [values[metric] for metric in metrics]
+        row = "".join(f"{c['value']:.4f} [{c['low']:.4f}, {c['high']:.4f}]   " for c in cells)
+        lines.append(f"{name:<{width}}{row}".rstrip())
     return "\n".join(lines) + "\n"
 
 
@@ -65,11 +67,11 @@ def side_by_side(workspace: Workspace) -> str:
     """The first users' latest items beside their first recommendations, by title."""
     data = workspace.load_dataset()
     frame = pd.read_parquet(min(workspace.recommendations.glob("*.parquet")))
-    shown, blocks = titles(data.items), []
+    named, blocks = titles(data.items), []
     for user in frame["user_id"].drop_duplicates().tolist()[:_USERS]:
         best = frame.loc[frame["user_id"] == user].sort_values("rank")["item_id"].tolist()[:_TOP]
-        right = [shown[row] for row in data.items.vocabulary.rows(best)]
-        left = [shown[row] for row in _recent(data, int(data.users.vocabulary.rows([user])[0]))]
+        right = [named[row] for row in data.items.vocabulary.rows(best)]
+        left = [named[row] for row in _recent(data, int(data.users.vocabulary.rows([user])[0]))]
         rows = [f"  {a[:44]:<46}{b[:44]}".rstrip() for a, b in zip_longest(left, right, fillvalue="")]
         blocks.append("\n".join([f"\nuser {user}", f"  {'recently':<46}recommended", *rows]))
     return "\n".join(blocks)

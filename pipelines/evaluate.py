@@ -9,7 +9,7 @@ from typing import Any
 from pipelines.config import RunConfig
 from pipelines.ledger import measure
 from pipelines.table_quality import quality_table, table_quality
-from pipelines.workspace import ENGINE_CODE, Workspace, code_version, digest, file_digest
+from pipelines.workspace import ENGINE_CODE, Workspace, code_version, file_digest
 from recsys.atomic import read_json
 from recsys.data.dataset import Dataset
 from recsys.data.split import Split
@@ -37,7 +37,7 @@ def run(config: RunConfig, workspace: Workspace, tracker: Tracker) -> None:
         "baseline": config.baseline,
         "split": split.fingerprint,
         "bundles": {name: bundle_digest(workspace.bundle(name)) for name in config.engines},
-        "tables": {name: _table_digest(workspace.table(name)) for name in config.pretrain},
+        "tables": {name: workspace.table_digest(name) for name in config.pretrain},
         "pretrain": {name: section.model_dump(mode="json") for name, section in config.pretrain.items()},
         "seed": config.seed,
         "ledger": None if config.ledger is None else config.ledger.model_dump(mode="json"),
@@ -98,10 +98,6 @@ def bundle_digest(bundle: Path) -> str:
     if not (bundle / MANIFEST).is_file():
         raise ArtifactError(f"{bundle} holds no bundle; train one, or name a folder that has one")
     return file_digest(bundle / MANIFEST)
-
-
-def _table_digest(table: Path) -> str:
-    return digest([file_digest(table / part) for part in ("ids.parquet", "vectors.safetensors", "provenance.json")])
 
 
 def _cost(record: dict[str, Any]) -> dict[str, float]:

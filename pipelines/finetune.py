@@ -81,7 +81,7 @@ def run(
         "seen_filtered": config.evaluate.seen_filtered,
         "code": code_version(*_CODE),
     }
-    checkpoints = workspace.checkpoints("finetune", facts)
+    checkpoints = workspace.checkpoints(target.name, facts)
     filtered = config.evaluate.seen_filtered
     child = TwoTower(options, Resources(config.seed, validation, directory=checkpoints, seen_filtered=filtered))
     with deterministic():
@@ -91,7 +91,7 @@ def run(
     lineage = Lineage(data.fingerprint, config=about, parent=bundle.version)
     save_questions(asked, target, lineage)
     Bundle.of(child, data, lineage, data.interactions).save(target)
-    workspace.clear_checkpoints("finetune")
+    workspace.clear_checkpoints(target.name)
     return (
         f"{target}: {int(fresh.sum())} new interactions, {data.n_users - old.n_users} new users, "
         f"{data.n_items - old.n_items} new items"

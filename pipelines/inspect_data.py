@@ -54,6 +54,9 @@ def data_config(
         assert interactions is not None
         raw: dict[str, Any] = {"name": interactions.stem, "interactions": interactions, "users": users, "items": items}
         prefixed = apply_overrides({"data": raw}, overrides)
+        other = [key for key in prefixed if key != "data"]
+        if other:
+            raise ConfigError(f"--set {other[0]} is no key of data; beside --interactions write --set data.{other[0]}")
         return parse(DataConfig, prefixed["data"], "the command line")
     whole = apply_overrides(read_toml(config), overrides)
     if "data" not in whole:

@@ -69,7 +69,7 @@ def sampled(holdout: Holdout, users: int, seed: int) -> Holdout:
 def user_slices(data: Dataset, split: Split, holdout: Holdout) -> dict[str, NDArray[np.bool_]]:
     """Users with the shorter histories, and those whose targets are rare or were never touched in training."""
     lengths = np.bincount(holdout.history.user, minlength=data.n_users)[holdout.users]
-    touched = split.train.item_counts(data.n_items)
+    touched = split.learnt.item_counts(data.n_items)
     common = np.quantile(touched[touched > 0], 0.8)
     asked = np.bincount(holdout.targets.user, minlength=data.n_users)
 

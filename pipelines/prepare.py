@@ -9,6 +9,7 @@ from pipelines.config import RunConfig
 from pipelines.stored_split import save_split
 from pipelines.workspace import Workspace, code_version, file_digest
 from recsys.data.findings import Findings
+from recsys.data.holdout import REFIT
 from recsys.data.readers import DataConfig, read_dataset, read_given
 from recsys.data.schema import Schema
 from recsys.data.sources import resolve
@@ -34,7 +35,7 @@ def run(config: RunConfig, workspace: Workspace, tracker: Tracker) -> None:
     given = read_given(data_config, data) if config.split.protocol == "given" else None
     split = make_split(data, config.split, given)
     if config.split.refit:
-        split = replace(split, protocol=f"{split.protocol}/refit")
+        split = replace(split, protocol=f"{split.protocol}{REFIT}")
     data.save(workspace.dataset)
     save_split(split, workspace.split)
     workspace.finished("prepare", facts)

@@ -224,8 +224,12 @@ def unanswered(candidate: Candidate, champion: Bundle, version: str) -> Candidat
 
 def _same_questions(champion: Bundle, candidate: Candidate) -> bool:
     made = champion.lineage
-    questions_of = made.data_fingerprint, made.config.get("questions")
-    return made.parent is None and questions_of == (candidate.data.fingerprint, candidate.questions.fingerprint)
+    if made.parent is not None or made.data_fingerprint != candidate.data.fingerprint:
+        return False
+    questions = made.config.get("questions")  # champions of before have none, but the fingerprint of their whole split
+    if questions is None:
+        return made.split_fingerprint == candidate.fingerprint
+    return bool(questions == candidate.questions.fingerprint)
 
 
 def _record(store: Store, version: str, decision: Decision) -> dict[str, Any]:

@@ -20,9 +20,13 @@ _CODE = (*ENGINE_CODE, "recsys/retrieval", "pipelines/recommend.py")
 
 
 def run(config: RunConfig, workspace: Workspace, tracker: Tracker) -> None:
-    """Leaves ``recommendations/``, of the champion or of ``[recommend] engine``; without that section nothing."""
-    if config.recommend is not None:
-        tracker.say(f"recommend: {run_from(config, workspace, tracker)}")
+    """Leaves ``recommendations/``, of the champion or of ``[recommend] engine``; without any of these nothing."""
+    if config.recommend is None:
+        return
+    if config.recommend.engine is None and open_store(config, workspace).version_at(CHAMPION) is None:
+        tracker.say("recommend: there is no champion yet, nothing is recommended")
+        return
+    tracker.say(f"recommend: {run_from(config, workspace, tracker)}")
 
 
 def run_from(

@@ -126,7 +126,7 @@ def _facts(config: RunConfig, spec: EngineSpec, data: Dataset, split: Split, wor
         "options": spec.config.model_dump(mode="json"),
         "data": data.fingerprint,
         "split": split.fingerprint,
-        "tables": {name: file_digest(workspace.table(name) / "vectors.safetensors") for name in used},
+        "tables": {name: workspace.table_digest(name) for name in used},
         "parts": {name: file_digest(workspace.bundle(name) / "manifest.json") for name in spec.parts},
         "kept": config.split.refit and any(spec.name in other.parts for other in engine_specs(config)),
         "seed": config.seed,

@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
+from glob import escape
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +69,11 @@ class Workspace:
     def table(self, name: str) -> Path:
         return self.directory / "tables" / name
 
+    def table_digest(self, name: str) -> str:
+        """Of all that makes table ``name``: which row is whose, the vectors, and where they come from."""
+        parts = ("ids.parquet", "vectors.safetensors", "provenance.json")
+        return digest([file_digest(self.table(name) / part) for part in parts])
+
     def bundle(self, name: str) -> Path:
         return self.directory / "bundles" / name
 
@@ -85,7 +91,7 @@ class Workspace:
 
     def clear_checkpoints(self, name: str) -> None:
         """Takes away those of ``name``, also of facts that have changed since a kill."""
-        for left in (self.directory / "checkpoints").glob(f"{name}-" + "[0-9a-f]" * 12):
+        for left in (self.directory / "checkpoints").glob(f"{escape(name)}-" + "[0-9a-f]" * 12):
             shutil.rmtree(left, ignore_errors=True)
 
     def load_dataset(self) -> Dataset:

@@ -12,6 +12,9 @@ from numpy.typing import NDArray
 
 from recsys.data.interactions import Interactions
 
+REFIT = "/refit"
+"""What the name of a protocol ends with when engines learn once more, from validation too."""
+
 
 @dataclass(frozen=True, eq=False)
 class Holdout:
@@ -32,12 +35,16 @@ class Holdout:
     def __len__(self) -> int:
         return len(self.users)
 
-    @cached_property
-    def fingerprint(self) -> str:
+    @property
+    def digests(self) -> tuple[str, str, str]:
+        """Of history, targets and candidates."""
         every = self.candidates is None
         candidates = "all" if every else hashlib.sha256(np.ascontiguousarray(self.candidates).tobytes()).hexdigest()
-        parts = (self.history.fingerprint, self.targets.fingerprint, candidates)
-        return hashlib.sha256("/".join(parts).encode()).hexdigest()[:16]
+        return self.history.fingerprint, self.targets.fingerprint, candidates
+
+    @cached_property
+    def fingerprint(self) -> str:
+        return hashlib.sha256("/".join(self.digests).encode()).hexdigest()[:16]
 
     def of_users(self, users: NDArray[np.int32]) -> Holdout:
         """The questions of ``users`` alone, ascending rows that are among those asked."""
@@ -71,8 +78,13 @@ class Split:
     cutoffs: dict[str, Any] = field(default_factory=dict)
     dropped_users: int = 0
 
+    @property
+    def learnt(self) -> Interactions:
+        """What the engines that are asked ``test`` have learnt from."""
+        return self.refit if self.protocol.endswith(REFIT) else self.train
+
     @cached_property
     def fingerprint(self) -> str:
         parts = [self.protocol, self.train.fingerprint, self.refit.fingerprint]
-        parts += [self.validation.fingerprint, self.test.fingerprint]
+        parts += [*self.validation.digests, *self.test.digests]
         return hashlib.sha256("/".join(parts).encode()).hexdigest()[:16]

@@ -8,6 +8,7 @@ from typing import Any
 
 from recsys.evaluation import html_embeddings, html_ledger, plots
 from recsys.evaluation.html_table import interval, table
+from recsys.evaluation.metrics import shown
 
 _STYLE = """
 body{font:15px/1.5 system-ui,sans-serif;max-width:1100px;margin:2rem auto;padding:0 1rem;color:#1d2433}
@@ -62,7 +63,7 @@ def _protocol(content: Mapping[str, Any]) -> str:
 def _results(content: Mapping[str, Any]) -> str:
     engines = content["engines"]
     wanted = ("recall@10", "recall@20", "ndcg@10", "map@10", "mrr@10", "hit_rate@10", "precision@10")
-    metrics = [m for m in wanted if all(m in engine for engine in engines.values())]
+    metrics = shown(engines, wanted)
     best = {m: max(engine[m]["value"] for engine in engines.values()) for m in metrics}
     rows = []
     for name, engine in engines.items():

@@ -6,7 +6,7 @@ are) and k, and gives float64 [U]; a user without relevant items gets 0. A list 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -102,3 +102,14 @@ def compared(metrics: Iterable[str]) -> tuple[str, str]:
     ks = {parse_metric(metric)[1] for metric in metrics}
     k = max((k for k in ks if k <= 10), default=min(ks))
     return f"recall@{k}", f"ndcg@{k}"
+
+
+def shown(engines: Mapping[str, Mapping[str, object]], wanted: Iterable[str]) -> list[str]:
+    """The ``wanted`` metrics that all ``engines`` of a report have, or else those that they are `compared` by.
+
+    Example:
+        >>> shown({"a": {"recall@5": 0, "ndcg@5": 0}}, ["recall@10"]), shown({"a": {"recall@10": 0}}, ["recall@10"])
+        (['recall@5', 'ndcg@5'], ['recall@10'])
+    """
+    found = [metric for metric in wanted if all(metric in engine for engine in engines.values())]
+    return found or list(compared(metric for metric in next(iter(engines.values())) if "@" in metric))

@@ -17,7 +17,7 @@ from recsys.errors import ArtifactError
 from recsys.evaluation.catalogue import catalogue_metrics
 from recsys.evaluation.evaluate import Result
 from recsys.evaluation.intervals import bootstrap_interval, holm, paired_test
-from recsys.evaluation.metrics import compared
+from recsys.evaluation.metrics import compared, shown
 
 SCHEMA = 1
 TABLE = ("recall@10", "recall@20", "ndcg@10")
@@ -45,8 +45,7 @@ class Report:
 
     def table(self, metrics: Sequence[str] = TABLE) -> str:
         """A table for the terminal: a row an engine, each metric with its 95 % interval."""
-        known = [m for m in metrics if all(m in engine for engine in self.engines.values())]
-        known = known or list(compared(m for m in next(iter(self.engines.values())) if "@" in m))
+        known = shown(self.engines, metrics)
         width = max(len("engine"), *(len(name) for name in self.engines))
         lines = [f"{'engine':<{width}}" + "".join(f"  {metric:<22}" for metric in known).rstrip()]
         for name, engine in self.engines.items():
@@ -118,7 +117,7 @@ def build_report(
         ledger: what each modality of an ``engine`` is worth, a `recsys.evaluation.ledger.Ledger` as JSON values.
     """
     costs = costs or {}
-    counts = split.refit.item_counts(n_items)
+    counts = split.learnt.item_counts(n_items)
     content = {
         "schema": SCHEMA,
         "data": dict(data),
@@ -145,7 +144,7 @@ def build_report(
         },
         "comparisons": _comparisons(results, baseline),
         "catalogue": {
-            name: catalogue_metrics(result.items, split.refit, n_users, n_items) for name, result in results.items()
+            name: catalogue_metrics(result.items, split.learnt, n_users, n_items) for name, result in results.items()
         },
         "slices": {name: _slices(result, counts) for name, result in results.items()},
         "curves": dict(curves or {}),

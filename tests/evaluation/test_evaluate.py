@@ -16,6 +16,7 @@ from recsys.data.vocabulary import Vocabulary
 from recsys.engine import Vectors
 from recsys.errors import ConfigError
 from recsys.evaluation.evaluate import evaluate, score_metric
+from recsys.evaluation.html import render
 from recsys.evaluation.plots import slices
 from recsys.evaluation.report import build_report, unreachable
 
@@ -52,11 +53,22 @@ def test_engines_are_compared_at_the_nearest_k_to_ten_that_is_measured(ks, k):
     engine = SimpleNamespace(item_vectors=lambda items: SCORES, user_vectors=lambda request: ONES)
     results = dict.fromkeys(("a", "b"), evaluate(engine, data, holdout, ks=ks))
     split = Split("made up", holdout.targets, holdout, holdout.targets, holdout)
-    report = build_report({}, split, results, baseline="a", seen_filtered=True, n_users=2, n_items=4)
+    named = {"name": "r", "fingerprint": "f"}
+    report = build_report(named, split, results, baseline="a", seen_filtered=True, n_users=2, n_items=4)
     rows = report.content["comparisons"]
     assert [(row["engine"], row["metric"]) for row in rows] == [("b", f"recall@{k}"), ("b", f"ndcg@{k}")]
     assert "@" in report.table()
     assert f"recall@{k} by length of history" in slices(report.content)
+    assert "<th>recall@" in render(report.content)
+
+
+@pytest.mark.parametrize(("protocol", "count"), [("made up", 1), ("made up/refit", 2)])
+def test_items_are_popular_by_what_the_engines_have_learnt_from(protocol, count):
+    holdout = repeated()
+    train = Interactions.of(np.array([0]), np.array([1]))
+    both = Interactions.of(np.array([0, 1]), np.array([1, 1]))
+    split = Split(protocol, train, holdout, both, holdout)
+    assert split.learnt.item_counts(4)[1] == count
 
 
 @pytest.mark.parametrize("ks", [[], [0], [-3, 10]])

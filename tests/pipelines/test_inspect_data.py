@@ -67,3 +67,10 @@ def test_a_config_or_bare_files_are_validated_as_text_or_json(folder):
     assert failed
     with pytest.raises(ConfigError, match="either"):
         data_config(None, None, None, None, ())
+
+
+def test_an_override_of_bare_files_names_a_key_of_data(folder):
+    files = (None, folder / "amazon-beauty" / "interactions.parquet", None, None)
+    assert data_config(*files, ["data.columns.time=when"]).columns.time == "when"
+    with pytest.raises(ConfigError, match=r"--set columns is no key of data.* --set data\.columns"):
+        data_config(*files, ["columns.time=when"])

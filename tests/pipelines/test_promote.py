@@ -1,11 +1,13 @@
 """Promotion: what is decided anew, and what is kept of each decision."""
 
+from dataclasses import replace
+
 import pytest
 
 from pipelines.config import read_run_config
 from pipelines.finetune import questions
 from pipelines.finetune import run as finetune
-from pipelines.promote import REFUSED, open_store, rollback, run
+from pipelines.promote import REFUSED, candidate_of, open_store, rollback, run, unanswered
 from pipelines.stages import run_stages
 from pipelines.stored_split import load_holdout
 from pipelines.workspace import Workspace
@@ -115,3 +117,23 @@ def test_a_champion_of_another_draw_of_the_split_is_not_asked_what_it_was_traine
     assert open_store(config, workspace).version_at(CHAMPION) == "2"
     with pytest.raises(PromotionError, match="keep the split that the champion was trained with"):
         run_stages(redrawn, workspace, SilentTracker(), "promote")
+
+
+def test_a_run_whose_first_candidate_is_refused_recommends_nothing_and_says_so(tmp_path):
+    path, workspace, ears = write_world(tmp_path), Workspace(tmp_path / "out"), Ears()
+    strict = read_run_config(path, ["promote.gate.min_users=1000"])
+    assert run_stages(strict, workspace, ears) == REFUSED
+    assert any("no champion yet" in line for line in ears.heard)
+    assert not workspace.recommendations.exists()
+
+
+def test_a_champion_from_before_questions_were_kept_is_asked_those_of_its_own_split(promoted):
+    config, workspace = promoted
+    champion = Bundle.load(workspace.bundle("ease"))
+    before = {key: value for key, value in champion.lineage.config.items() if key != "questions"}
+    old = replace(champion, lineage=replace(champion.lineage, config=before))
+    candidate = candidate_of(config.promote, workspace, None)
+    assert unanswered(candidate, old, "1") is candidate
+    other = replace(candidate, fingerprint="another split")
+    with pytest.raises(PromotionError, match="may have learnt the answers"):
+        unanswered(other, old, "1")
