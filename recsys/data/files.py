@@ -17,7 +17,7 @@ def read_table(place: Place) -> pd.DataFrame | None:
     """A CSV (``.csv``, ``.csv.gz``, ``.tsv``) or Parquet file; None when it cannot be read, which is then a finding.
 
     The cells of a CSV are text as it stands there, so that the id ``007`` stays ``007`` and the category ``24`` does
-    not become ``24.0``; an empty cell is missing.
+    not become ``24.0``; an empty cell is missing. A Parquet column of pandas categories becomes one of plain cells.
     """
     path = place.file
     separator = _separator(path)
@@ -34,7 +34,7 @@ def read_table(place: Place) -> pd.DataFrame | None:
         return None
     if separator is not None:
         _look_at_the_end(place, path)
-    return frame.reset_index(drop=True)
+    return _without_categories(frame.reset_index(drop=True))
 
 
 def read_header(path: Path) -> list[str]:
@@ -66,6 +66,13 @@ def column_of(frame: pd.DataFrame, name: str, place: Place, role: str) -> pd.Ser
     found = f"there is no column {name!r} for {role}; it has {', '.join(map(str, frame.columns[:12]))}"
     place.error(found, "map another column in [data.columns]")
     return None
+
+
+def _without_categories(frame: pd.DataFrame) -> pd.DataFrame:
+    for name, cells in frame.select_dtypes("category").items():
+        codes = cells.cat.codes  # -1 where missing, which is no label
+        frame[name] = pd.Series(cells.cat.categories).reindex(codes).array
+    return frame
 
 
 def _flat(cells: pd.Series[Any]) -> bool:

@@ -129,7 +129,7 @@ def _typed(cells: pd.Series[Any], missing: NDArray[np.bool_], place: Place) -> t
         whole = np.asarray(~missing & (cells == np.round(cells)) & (cells.abs() < 2**53), bool)
         if whole.any() and (whole | missing).all():
             return "integer", whole
-    if cells.dtype != object and not isinstance(cells.dtype, pd.CategoricalDtype):
+    if cells.dtype != object:
         if not missing.all():
             place.error(f"ids are {cells.dtype}", remedy)
         return "text", none

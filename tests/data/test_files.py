@@ -33,6 +33,24 @@ def test_parquet_keeps_its_types(tmp_path):
     assert frame["b"].tolist() == ["1", "2"]
 
 
+CATEGORIES = [
+    (pd.Categorical(["b", None, "a"]), "str"),
+    (pd.Categorical(["b", "a", "b"], categories=["c", "b", "a"], ordered=True), "str"),
+    (pd.Categorical([2, None, 1]), "float64"),
+    (pd.Categorical([2, 1, 2], ordered=True), "int64"),
+    (pd.Categorical(pd.to_datetime(["2020-01-02", None, "2020-01-01"])), "datetime64[us]"),
+]
+
+
+@pytest.mark.parametrize(("cells", "dtype"), CATEGORIES)
+def test_a_column_of_categories_is_read_as_its_cells(cells, dtype, tmp_path):
+    pd.DataFrame({"a": cells}).to_parquet(tmp_path / "x.parquet")
+    found = read(tmp_path / "x.parquet")[0]["a"]
+    assert found.dtype == dtype
+    assert found.isna().tolist() == pd.isna(cells).tolist()
+    assert found.dropna().tolist() == cells.dropna().tolist()
+
+
 @pytest.mark.parametrize("mark", [";", "|", "\t"])
 def test_another_separator_is_named(mark, tmp_path):
     (tmp_path / "x.csv").write_text(f"a{mark}b\n1{mark}2\n")

@@ -207,6 +207,18 @@ def test_words_that_mean_a_missing_cell_can_be_named(tmp_path):
     np.testing.assert_array_equal(data.items.columns["year"], [np.nan, 1999])
 
 
+@pytest.mark.parametrize("cells", [["EUR", "EUR"], ["EUR", None], ["EUR", "unknown"], ["EUR", "NA"]])
+def test_categories_of_parquet_are_understood_as_the_same_texts_are(cells, tmp_path):
+    path = write(tmp_path, "x.csv", "user_id,item_id\n1,7\n1,8\n")
+    found = []
+    for dtype in ("str", "category"):
+        items = pd.DataFrame({"item_id": [7, 8], "currency": pd.Series(cells, dtype=dtype)})
+        items.to_parquet(tmp_path / "items.parquet")
+        table = read(path, items=tmp_path / "items.parquet", missing=("unknown",)).items
+        found.append((table.schema.to_dict(), table.columns["currency"].fillna("-").tolist()))
+    assert found == [({"currency": "categorical"}, ["EUR", "EUR" if cells == ["EUR", "EUR"] else "-"])] * 2
+
+
 def test_a_schema_of_unknown_kinds_or_columns_is_refused(tmp_path):
     path = write(tmp_path, "x.csv", "user_id,item_id\n1,7\n")
     items = write(tmp_path, "items.csv", "item_id,year\n7,1999\n")
