@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,8 @@ def read_table(place: Place) -> pd.DataFrame | None:
     """A CSV (``.csv``, ``.csv.gz``, ``.tsv``) or Parquet file; None when it cannot be read, which is then a finding.
 
     The cells of a CSV are text as it stands there, so that the id ``007`` stays ``007`` and the category ``24`` does
-    not become ``24.0``; an empty cell is missing. A Parquet column of pandas categories becomes one of plain cells.
+    not become ``24.0``; an empty cell is missing. Of a Parquet file, categories of pandas become plain cells and a
+    named index becomes a column.
     """
     path = place.file
     separator = _separator(path)
@@ -85,22 +87,8 @@ def _separator(path: Path) -> str | None:
 
 
 def _read(place: Place, separator: str | None) -> pd.DataFrame | None:
-    path = place.file
     try:
-        if separator is None:
-            return pd.read_parquet(path)
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", pd.errors.ParserWarning)  # rows longer than the header would be cut
-            return pd.read_csv(
-                path,
-                sep=separator,
-                encoding="utf-8-sig",
-                dtype="str",
-                keep_default_na=False,
-                na_values=[""],
-                index_col=False,
-                low_memory=False,
-            )
+        return _read_parquet(place.file) if separator is None else _read_csv(place, separator)
     except FileNotFoundError:
         place.error("the file does not exist", "check the path in [data]")
     except UnicodeDecodeError as error:
@@ -113,6 +101,45 @@ def _read(place: Place, separator: str | None) -> pd.DataFrame | None:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         place.error(f"the file cannot be read ({reason})", "it may be cut off or damaged: write it again")
     return None
+
+
+def _read_parquet(path: Path) -> pd.DataFrame:
+    frame = pd.read_parquet(path)
+    named = [name for name in frame.index.names if isinstance(name, str) and name not in frame.columns]
+    return frame.reset_index(named) if named else frame
+
+
+def _read_csv(place: Place, separator: str) -> pd.DataFrame | None:
+    if _repeated(_header(place.file, separator), place):
+        return None
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", pd.errors.ParserWarning)  # rows longer than the header would be cut
+        return pd.read_csv(
+            place.file,
+            sep=separator,
+            encoding="utf-8-sig",
+            dtype="str",
+            keep_default_na=False,
+            na_values=[""],
+            index_col=False,
+            low_memory=False,
+        )
+
+
+def _header(path: Path, separator: str) -> list[str]:
+    """The names in a CSV's header as they stand there; pandas would rename the second of two that are the same."""
+    as_text = pd.read_csv(
+        path, sep=separator, encoding="utf-8-sig", dtype="str", keep_default_na=False, header=None, nrows=1
+    )
+    return [name for name in as_text.iloc[0] if name]
+
+
+def _repeated(names: list[str], place: Place) -> bool:
+    """Whether a column's name stands there twice, which is a finding."""
+    twice = [name for name, times in Counter(names).items() if times > 1]
+    for name in twice:
+        place.at(name).error("the column stands there twice", "rename one, or leave it out")
+    return bool(twice)
 
 
 def _other_separator(header: str, place: Place) -> bool:
