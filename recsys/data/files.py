@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import warnings
 from collections import Counter
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 import pandas as pd
 
+from recsys.data.blank_lines import rows_in_file
 from recsys.data.findings import Place
 
 _MISSING = ["", "NA", "N/A", "n/a", "NaN", "nan", "NULL", "null", "None", "<NA>"]
@@ -18,8 +20,9 @@ def read_table(place: Place) -> pd.DataFrame | None:
     """A CSV (``.csv``, ``.csv.gz``, ``.tsv``) or Parquet file; None when it cannot be read, which is then a finding.
 
     The cells of a CSV are text as it stands there, so that the id ``007`` stays ``007`` and the category ``24`` does
-    not become ``24.0``; an empty cell is missing. Of a Parquet file, categories of pandas become plain cells and a
-    named index becomes a column.
+    not become ``24.0``; an empty cell is missing, and a blank line is no row.
+
+    Of a Parquet file, categories of pandas become plain cells and a named index becomes a column.
     """
     path = place.file
     separator = _separator(path)
@@ -36,6 +39,7 @@ def read_table(place: Place) -> pd.DataFrame | None:
         return None
     if separator is not None:
         _look_at_the_end(place, path)
+        _count_blank_lines(place, separator, len(frame))
     return _without_categories(frame.reset_index(drop=True))
 
 
@@ -149,6 +153,16 @@ def _other_separator(header: str, place: Place) -> bool:
         remedy = "rename the file to .tsv" if mark == "\t" else "write it with commas"
         place.error(f"the columns are separated by {mark!r}", remedy)
     return mark is not None
+
+
+def _count_blank_lines(place: Place, separator: str, n_rows: int) -> None:
+    """Lets findings count rows as they stand in the file; where the two parsers disagree, as they were read."""
+    try:
+        rows = rows_in_file(place.file, separator)
+    except csv.Error:
+        return
+    if rows is not None and len(rows) == n_rows:
+        place.findings.stands[place.file] = rows
 
 
 def _look_at_the_end(place: Place, path: Path) -> None:

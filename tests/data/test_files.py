@@ -69,6 +69,13 @@ def test_the_named_index_of_a_parquet_is_a_column(tmp_path):
         pd.testing.assert_frame_equal(read(tmp_path / f"{name}.parquet")[0], frame)
 
 
+def test_a_quoted_blank_is_a_cell(tmp_path):
+    (tmp_path / "x.csv").write_text('\n" "\n""\n" "\n')
+    frame, found = read(tmp_path / "x.csv")
+    assert frame.fillna("-")[" "].tolist() == ["-", " "]
+    assert found == []
+
+
 @pytest.mark.parametrize("mark", [";", "|", "\t"])
 def test_another_separator_is_named(mark, tmp_path):
     (tmp_path / "x.csv").write_text(f"a{mark}b\n1{mark}2\n")
