@@ -64,7 +64,7 @@ def run(
     if bundle.histories is None:
         raise ConfigError(f"{source} keeps no histories of what it was trained on, which a fine-tune goes on from")
     old = bundle.data
-    data, fresh = merged(old, read_dataset(newer_tables(config, old, interactions, users, items)))
+    data, fresh = merged(old, read_dataset(newer_tables(config, old, interactions, users, items), joining=old))
     if not fresh.any():
         raise DataError(f"{interactions} holds no interaction that the dataset does not hold already")
     train, new, held = held_out(data.interactions, fresh, data.n_users)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import csv
 import warnings
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from recsys.data.blank_lines import rows_in_file
 from recsys.data.findings import Place
 
 _MISSING = ["", "NA", "N/A", "n/a", "NaN", "nan", "NULL", "null", "None", "<NA>"]
@@ -17,7 +20,9 @@ def read_table(place: Place) -> pd.DataFrame | None:
     """A CSV (``.csv``, ``.csv.gz``, ``.tsv``) or Parquet file; None when it cannot be read, which is then a finding.
 
     The cells of a CSV are text as it stands there, so that the id ``007`` stays ``007`` and the category ``24`` does
-    not become ``24.0``; an empty cell is missing.
+    not become ``24.0``; an empty cell is missing, and a blank line is no row.
+
+    Of a Parquet file, categories of pandas become plain cells and a named index becomes a column.
     """
     path = place.file
     separator = _separator(path)
@@ -34,7 +39,8 @@ def read_table(place: Place) -> pd.DataFrame | None:
         return None
     if separator is not None:
         _look_at_the_end(place, path)
-    return frame.reset_index(drop=True)
+        _count_blank_lines(place, separator, len(frame))
+    return _without_categories(frame.reset_index(drop=True))
 
 
 def read_header(path: Path) -> list[str]:
@@ -68,6 +74,13 @@ def column_of(frame: pd.DataFrame, name: str, place: Place, role: str) -> pd.Ser
     return None
 
 
+def _without_categories(frame: pd.DataFrame) -> pd.DataFrame:
+    for name, cells in frame.select_dtypes("category").items():
+        codes = cells.cat.codes  # -1 where missing, which is no label
+        frame[name] = pd.Series(cells.cat.categories).reindex(codes).array
+    return frame
+
+
 def _flat(cells: pd.Series[Any]) -> bool:
     return not any(isinstance(cell, (list, dict)) or hasattr(cell, "__array__") for cell in cells)
 
@@ -78,22 +91,8 @@ def _separator(path: Path) -> str | None:
 
 
 def _read(place: Place, separator: str | None) -> pd.DataFrame | None:
-    path = place.file
     try:
-        if separator is None:
-            return pd.read_parquet(path)
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", pd.errors.ParserWarning)  # rows longer than the header would be cut
-            return pd.read_csv(
-                path,
-                sep=separator,
-                encoding="utf-8-sig",
-                dtype="str",
-                keep_default_na=False,
-                na_values=[""],
-                index_col=False,
-                low_memory=False,
-            )
+        return _read_parquet(place.file) if separator is None else _read_csv(place, separator)
     except FileNotFoundError:
         place.error("the file does not exist", "check the path in [data]")
     except UnicodeDecodeError as error:
@@ -108,6 +107,45 @@ def _read(place: Place, separator: str | None) -> pd.DataFrame | None:
     return None
 
 
+def _read_parquet(path: Path) -> pd.DataFrame:
+    frame = pd.read_parquet(path)
+    named = [name for name in frame.index.names if isinstance(name, str) and name not in frame.columns]
+    return frame.reset_index(named) if named else frame
+
+
+def _read_csv(place: Place, separator: str) -> pd.DataFrame | None:
+    if _repeated(_header(place.file, separator), place):
+        return None
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", pd.errors.ParserWarning)  # rows longer than the header would be cut
+        return pd.read_csv(
+            place.file,
+            sep=separator,
+            encoding="utf-8-sig",
+            dtype="str",
+            keep_default_na=False,
+            na_values=[""],
+            index_col=False,
+            low_memory=False,
+        )
+
+
+def _header(path: Path, separator: str) -> list[str]:
+    """The names in a CSV's header as they stand there; pandas would rename the second of two that are the same."""
+    as_text = pd.read_csv(
+        path, sep=separator, encoding="utf-8-sig", dtype="str", keep_default_na=False, header=None, nrows=1
+    )
+    return [name for name in as_text.iloc[0] if name]
+
+
+def _repeated(names: list[str], place: Place) -> bool:
+    """Whether a column's name stands there twice, which is a finding."""
+    twice = [name for name, times in Counter(names).items() if times > 1]
+    for name in twice:
+        place.at(name).error("the column stands there twice", "rename one, or leave it out")
+    return bool(twice)
+
+
 def _other_separator(header: str, place: Place) -> bool:
     """Whether the one column of a CSV is several that are separated by something else."""
     mark = next((mark for mark in ("\t", ";", "|", ",") if mark in header), None)
@@ -115,6 +153,16 @@ def _other_separator(header: str, place: Place) -> bool:
         remedy = "rename the file to .tsv" if mark == "\t" else "write it with commas"
         place.error(f"the columns are separated by {mark!r}", remedy)
     return mark is not None
+
+
+def _count_blank_lines(place: Place, separator: str, n_rows: int) -> None:
+    """Lets findings count rows as they stand in the file; where the two parsers disagree, as they were read."""
+    try:
+        rows = rows_in_file(place.file, separator)
+    except csv.Error:
+        return
+    if rows is not None and len(rows) == n_rows:
+        place.findings.stands[place.file] = rows
 
 
 def _look_at_the_end(place: Place, path: Path) -> None:

@@ -24,7 +24,7 @@ class Finding:
         severity: an ``error`` keeps the data from being read; a ``warning`` says how it will be read.
         file: which table.
         column: which column; None for the table as a whole.
-        rows: int64 [n], counted from 0 after the header; empty for the column as a whole.
+        rows: int64 [n], counted from 0 after the header, blank lines too; empty for the column as a whole.
         found: what stands there.
         remedy: what to do.
     """
@@ -61,9 +61,15 @@ class Finding:
 
 @dataclass(frozen=True, eq=False)
 class Findings:
-    """All findings of some tables, in the order they were made."""
+    """All findings of some tables, in the order they were made.
+
+    Args:
+        found: the findings.
+        stands: file -> int64 [n], where each row that was read stands, for files of which blank lines were skipped.
+    """
 
     found: list[Finding] = field(default_factory=list)
+    stands: dict[Path, NDArray[np.int64]] = field(default_factory=dict)
 
     def __iter__(self) -> Iterator[Finding]:
         return iter(self.found)
@@ -112,6 +118,8 @@ class Place:
 
     def _add(self, severity: Literal["error", "warning"], found: str, remedy: str, rows: ArrayLike) -> None:
         places = np.asarray(rows, np.int64)
+        if self.file in self.findings.stands:
+            places = self.findings.stands[self.file][places]
         self.findings.found.append(Finding(severity, self.file, self.column, places, found, remedy))
 
 

@@ -1,7 +1,7 @@
 """Keys: the id columns of several tables, brought to one type without changing an id.
 
 Parquet says whether an id is a number. A CSV does not: its ids are integers when all of them, in all tables, are
-written as integers are, and text otherwise.
+written as integers are, and text otherwise. Where they join a dataset, they are what its ids are.
 """
 
 from __future__ import annotations
@@ -77,6 +77,12 @@ class Keys:
         integral[integral] = [-(2**63) <= int(text) < 2**63 for text in distinct[integral]]
         return np.flatnonzero(self.good & ~integral[codes])
 
+    def unlike(self, integers: bool) -> NDArray[np.int64]:
+        """Rows of good ids that cannot be integers, or text."""
+        if integers and self.kind != "text":
+            return self.not_integers
+        return np.flatnonzero(self.good & (self.kind == ("text" if integers else "integer")))
+
     def ids(self, integers: bool) -> Ids:
         """[n]; those of rows that are not good have no meaning."""
         if integers and self.kind != "integer":
@@ -92,13 +98,16 @@ def read_keys(frame: pd.DataFrame, name: str, place: Place, role: str) -> Keys |
     return Keys.of(cells, place.at(name), written=place.file.suffix not in (".parquet", ".pq"))
 
 
-def as_integers(parts: Sequence[Keys]) -> bool | None:
+def as_integers(parts: Sequence[Keys], joining: bool | None = None) -> bool | None:
     """Whether the ids of all of ``parts`` are integers; None when no one type fits, which is then an error.
 
     Args:
         parts: the id columns of one side, of all tables.
+        joining: whether the ids that they join are integers; None where they join none.
     """
     filled = [part for part in parts if part.good.any()]
+    if joining is not None:
+        return joining if _fit(filled, joining) else None
     kinds = {part.kind for part in filled}
     if "integer" not in kinds:
         integers = bool(filled) and kinds == {None} and all(part.may_be_integers for part in filled)
@@ -106,12 +115,22 @@ def as_integers(parts: Sequence[Keys]) -> bool | None:
             _look_at_mixture([part for part in filled if part.kind is None])
         return integers
     for part in filled:
-        rows = np.flatnonzero(part.good) if part.kind == "text" else part.not_integers
+        rows = part.unlike(True)
         if len(rows):
             number = next(other.place.file for other in filled if other.kind == "integer")
             found = f"ids are text, as {shown(part.cells.iloc[rows[0]])}, and integers in {number}"
             part.place.error(found, "write them the same way in all tables", rows)
-    return None if any(part.kind == "text" or len(part.not_integers) for part in filled) else True
+    return None if any(len(part.unlike(True)) for part in filled) else True
+
+
+def _fit(parts: list[Keys], integers: bool) -> bool:
+    """Whether all ids can be of the type of those that they join; what cannot is an error."""
+    own, other = ("text", "integers") if integers else ("integers", "text")
+    odd = [(part, part.unlike(integers)) for part in parts if len(part.unlike(integers))]
+    for part, rows in odd:
+        found = f"ids are {own}, as {shown(part.cells.iloc[rows[0]])}, and {other} in the dataset that they join"
+        part.place.error(found, f"write them as {other}", rows)
+    return not odd
 
 
 def _typed(cells: pd.Series[Any], missing: NDArray[np.bool_], place: Place) -> tuple[str, NDArray[np.bool_]]:
@@ -129,7 +148,7 @@ def _typed(cells: pd.Series[Any], missing: NDArray[np.bool_], place: Place) -> t
         whole = np.asarray(~missing & (cells == np.round(cells)) & (cells.abs() < 2**53), bool)
         if whole.any() and (whole | missing).all():
             return "integer", whole
-    if cells.dtype != object and not isinstance(cells.dtype, pd.CategoricalDtype):
+    if cells.dtype != object:
         if not missing.all():
             place.error(f"ids are {cells.dtype}", remedy)
         return "text", none

@@ -16,7 +16,7 @@ from recsys.data.vocabulary import Ids, Vocabulary
 from recsys.errors import DataError
 
 
-def read_dataset(config: DataConfig, findings: Findings | None = None) -> Dataset:
+def read_dataset(config: DataConfig, findings: Findings | None = None, joining: Dataset | None = None) -> Dataset:
     """The tables of ``config``, which `recsys.data.sources.resolve` has filled.
 
     With a test file the dataset holds train and test together; `read_given` tells them apart.
@@ -24,11 +24,13 @@ def read_dataset(config: DataConfig, findings: Findings | None = None) -> Datase
     Args:
         config: where the tables are.
         findings: gathers the warnings, which say what is read otherwise than it stands there.
+        joining: the dataset that they are to join, of whose types their ids are: those of a CSV become text where its
+            are text.
 
     Raises:
         DataError: everything that keeps the tables from being used; `recsys.data.validate` shows it with the warnings.
     """
-    tables = _read(config, Findings() if findings is None else findings)
+    tables = _read(config, Findings() if findings is None else findings, joining)
     users = _entities([_ids(part, "user", tables) for part in tables.events], tables.users, tables.integers[0])
     items = _entities([_ids(part, "item", tables) for part in tables.events], tables.items, tables.integers[1])
     parts = [_interactions(part, tables, users.vocabulary, items.vocabulary) for part in tables.events]
@@ -51,10 +53,10 @@ def read_given(config: DataConfig, data: Dataset) -> tuple[Interactions, Interac
     return train, test
 
 
-def _read(config: DataConfig, findings: Findings) -> Tables:
+def _read(config: DataConfig, findings: Findings, joining: Dataset | None = None) -> Tables:
     if config.interactions is None:
         raise DataError("no interactions: set data.interactions to a file, or data.source to a named data set")
-    tables = read_tables(config, findings)
+    tables = read_tables(config, findings, joining)
     findings.raise_errors()
     return tables
 

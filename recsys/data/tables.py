@@ -10,11 +10,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from recsys.data.config import DataConfig
+from recsys.data.dataset import Dataset
 from recsys.data.described import Described, read_entities
 from recsys.data.events import Events, read_events
 from recsys.data.findings import Findings, Place, shown
 from recsys.data.keys import Keys, as_integers
-from recsys.data.vocabulary import Ids
+from recsys.data.vocabulary import Ids, Vocabulary
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,8 +40,14 @@ class Tables:
         return all(part.order is not None for part in self.events)
 
 
-def read_tables(config: DataConfig, findings: Findings) -> Tables:
-    """Everything that can be read of the tables of ``config``; what is wrong goes to ``findings``."""
+def read_tables(config: DataConfig, findings: Findings, joining: Dataset | None = None) -> Tables:
+    """Everything that can be read of the tables of ``config``; what is wrong goes to ``findings``.
+
+    Args:
+        config: where the tables are.
+        findings: gathers what is wrong.
+        joining: the dataset that they are to join, of whose types their ids are.
+    """
     paths = [path for path in (config.interactions, config.test_interactions) if path is not None]
     read = [read_events(Place(findings, path), config) for path in paths]
     events = [part for part in read if part is not None]
@@ -48,8 +55,9 @@ def read_tables(config: DataConfig, findings: Findings) -> Tables:
         Place(findings, paths[1]).error("one file has times and the other has none", "give both the same columns")
     users = read_entities(config.users, config.columns.user_id, config.user_schema, config.missing, findings)
     items = read_entities(config.items, config.columns.item_id, config.item_schema, config.missing, findings)
-    user = _related([part.user for part in events], users, config)
-    item = _related([part.item for part in events], items, config)
+    known = (None, None) if joining is None else (joining.users.vocabulary, joining.items.vocabulary)
+    user = _related([part.user for part in events], users, config, known[0])
+    item = _related([part.item for part in events], items, config, known[1])
     if len(events) == 2 and user is not None and item is not None:
         _look_at_repeats(events[0], events[1], user, item)
     return Tables(events, users, items, (user, item))
@@ -68,9 +76,12 @@ def _look_at_repeats(train: Events, test: Events, user: bool, item: bool) -> Non
         )
 
 
-def _related(seen: list[Keys], described: Described | None, config: DataConfig) -> bool | None:
+def _related(
+    seen: list[Keys], described: Described | None, config: DataConfig, joining: Vocabulary | None
+) -> bool | None:
     """Whether one side's ids are integers; looks for ids of the interactions that the table lacks."""
-    integers = as_integers([*seen, *([described.keys] if described else [])])
+    joined = joining.holds_integers if joining else None  # one without ids has no type to keep
+    integers = as_integers([*seen, *([described.keys] if described else [])], joined)
     if described is None or integers is None:
         return integers
     known = described.keys.ids(integers)[described.keys.good]

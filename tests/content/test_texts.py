@@ -33,6 +33,18 @@ def test_a_row_without_any_chosen_cell_has_no_text():
     assert row_texts(ITEMS, ["title"]) == ["Alien", None, None]
 
 
+def test_numbers_are_read_with_all_their_digits():
+    frame = pd.DataFrame({"n": [1234567.0, 12.99, 0.00001234567]})
+    table = EntityTable(Vocabulary(np.array([1, 2, 3])), frame, Schema.of({"n": "numeric"}))
+    assert row_texts(table, ["n"]) == ["1234567", "12.99", "1.234567e-05"]
+
+
+def test_a_cell_of_nothing_but_points_leaves_nothing_behind():
+    frame = pd.DataFrame({"title": ["...", "Alien", "..."], "plot": ["A ship.", " . ", None]})
+    table = EntityTable(Vocabulary(np.array([1, 2, 3])), frame, Schema.of({"title": "text", "plot": "text"}))
+    assert row_texts(table) == ["A ship", "Alien", None]
+
+
 @pytest.mark.parametrize(
     ("columns", "message"),
     [(["titel"], "did you mean 'title'"), (["poster"], "'poster' is image; this embedder reads text")],

@@ -6,8 +6,11 @@ from hypothesis import strategies as st
 
 from recsys.config import parse
 from recsys.data.dataset import Dataset
+from recsys.data.entities import EntityTable
+from recsys.data.interactions import Interactions
 from recsys.data.readers import DataConfig, read_dataset, read_given
 from recsys.data.synthetic import BlockTaste, SequenceRule, write_tables
+from recsys.data.vocabulary import Vocabulary
 from recsys.errors import ConfigError, DataError
 
 
@@ -94,6 +97,35 @@ def test_integers_of_parquet_and_text_of_csv_do_not_join(tmp_path):
     items = write(tmp_path, "items.csv", "item_id,title\n5,a\nB7,b\n")
     with pytest.raises(DataError, match=r"items\.csv, column 'item_id', row 2: ids are text, as 'B7', and integers in"):
         read(tmp_path / "x.parquet", items=items)
+
+
+def bare(users, items):
+    """A dataset of one interaction, whose ids are of some types."""
+    tables = [EntityTable.bare(Vocabulary.of(ids)) for ids in (users, items)]
+    return Dataset("old", *tables, Interactions.of(np.zeros(1, int), np.zeros(1, int), np.zeros(1, int)), True)
+
+
+def test_ids_of_a_csv_are_of_the_types_of_the_dataset_that_they_join(tmp_path):
+    path = write(tmp_path, "x.csv", "user_id,item_id\n1,5\n2,6\n")
+    items = write(tmp_path, "items.csv", "item_id,title\n5,a\n9,b\n")
+    config = DataConfig(interactions=path, items=items)
+    data = read_dataset(config, joining=bare(["guest-7"], [5]))
+    assert data.users.vocabulary.ids.tolist() == ["1", "2"]
+    assert data.items.vocabulary.ids.tolist() == [5, 6, 9]
+    assert read_dataset(config, joining=bare([7], ["B7"])).items.vocabulary.ids.tolist() == ["5", "6", "9"]
+
+
+def test_ids_that_cannot_be_of_the_type_of_the_dataset_that_they_join_are_named(tmp_path):
+    path = write(tmp_path, "x.csv", "user_id,item_id\n1,5\nguest-7,6\n")
+    told = r"x\.csv, column 'user_id', row 2: ids are text, as 'guest-7', and integers in the dataset that they join"
+    with pytest.raises(DataError, match=told):
+        read_dataset(DataConfig(interactions=path), joining=bare([1], [5]))
+    pd.DataFrame({"user_id": [1, 2], "item_id": ["a", "b"]}).to_parquet(tmp_path / "x.parquet")
+    config = DataConfig(interactions=tmp_path / "x.parquet")
+    with pytest.raises(DataError, match="rows 1, 2: ids are integers, as 1, and text in the dataset that they join"):
+        read_dataset(config, joining=bare(["1"], ["a"]))
+    with pytest.raises(DataError, match="column 'item_id', rows 1, 2: ids are text, as 'a', and integers in the"):
+        read_dataset(config, joining=bare([1], [1]))
 
 
 def test_a_category_of_numbers_is_the_same_text_with_and_without_missing_cells(tmp_path):
@@ -205,6 +237,18 @@ def test_words_that_mean_a_missing_cell_can_be_named(tmp_path):
     items = write(tmp_path, "items.csv", "item_id,year\n7,unknown\n8,1999\n")
     data = read(path, items=items, missing=("unknown",))
     np.testing.assert_array_equal(data.items.columns["year"], [np.nan, 1999])
+
+
+@pytest.mark.parametrize("cells", [["EUR", "EUR"], ["EUR", None], ["EUR", "unknown"], ["EUR", "NA"]])
+def test_categories_of_parquet_are_understood_as_the_same_texts_are(cells, tmp_path):
+    path = write(tmp_path, "x.csv", "user_id,item_id\n1,7\n1,8\n")
+    found = []
+    for dtype in ("str", "category"):
+        items = pd.DataFrame({"item_id": [7, 8], "currency": pd.Series(cells, dtype=dtype)})
+        items.to_parquet(tmp_path / "items.parquet")
+        table = read(path, items=tmp_path / "items.parquet", missing=("unknown",)).items
+        found.append((table.schema.to_dict(), table.columns["currency"].fillna("-").tolist()))
+    assert found == [({"currency": "categorical"}, ["EUR", "EUR" if cells == ["EUR", "EUR"] else "-"])] * 2
 
 
 def test_a_schema_of_unknown_kinds_or_columns_is_refused(tmp_path):

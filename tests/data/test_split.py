@@ -158,6 +158,8 @@ def test_cold_items_are_ranked_among_themselves_by_users_with_a_history(events):
         assert not set(learnt.item) & set(holdout.candidates)
         assert set(holdout.targets.item) <= set(holdout.candidates)
         assert set(holdout.users) <= set(holdout.history.user)
+    assert rows(split.validation.history) == rows(split.train)
+    assert rows(split.test.history) == rows(split.refit) > rows(split.train)
     assert not set(split.train.item) & (set(split.validation.candidates) | set(split.test.candidates))
 
 

@@ -1,5 +1,6 @@
 """validate tells everything at once, with file, column, rows and what to do; the readers say the same."""
 
+import gzip
 import json
 
 import numpy as np
@@ -190,6 +191,34 @@ FILES = {
 @pytest.mark.parametrize("content", list(FILES), ids=list(FILES.values()))
 def test_a_file_that_cannot_be_read_says_why(content, tmp_path):
     assert FILES[content] in only(validated(tmp_path, content))[2]
+
+
+BLANK_LINES = {
+    "none": "u,i,t\n1,7,-1\n,8,9\n1,9,-3\n",
+    "between": "u,i,t\n1,7,-1\n\n,8,9\n  \t\r\n\n1,9,-3\n",
+    "around": "\n \nu,i,t\n\n1,7,-1\n,8,9\n1,9,-3\n\n\n",
+    "in a cell": 'u,i,t\n1,"7\n\nx",-1\n,8,9\n\n1,9,-3\n',
+    "beside empty cells": "u,i,t\n1,7,-1\n\n,,9\n1,9,-3\n",
+}
+ROWS = {"none": [1, 3], "between": [1, 6], "around": [2, 4], "in a cell": [1, 4], "beside empty cells": [1, 4]}
+
+
+@pytest.mark.parametrize("name", list(BLANK_LINES))
+@pytest.mark.parametrize("suffix", [".csv", ".csv.gz"])
+def test_blank_lines_are_skipped_and_counted(name, suffix, tmp_path):
+    raw = BLANK_LINES[name].encode()
+    path = write(tmp_path, f"x{suffix}", gzip.compress(raw) if suffix.endswith("gz") else raw)
+    found = validate(DataConfig(interactions=path, columns={"user_id": "u", "item_id": "i", "time": "t"}))
+    rows = {finding.column: (finding.rows + 1).tolist() for finding in found.findings.errors}
+    assert rows["t"] == ROWS[name]
+    assert len(rows["u"]) == 1
+
+
+def test_a_line_of_nothing_but_commas_is_no_blank_line(tmp_path):
+    path = write(tmp_path, "x.csv", "user_id,item_id\n1,7\n\n,\n")
+    errors = validate(DataConfig(interactions=path)).findings.errors
+    rows = {finding.column: (finding.rows + 1).tolist() for finding in errors}
+    assert rows == {"user_id": [3], "item_id": [3]}
 
 
 def test_a_missing_file_and_one_of_another_kind_say_so(tmp_path):

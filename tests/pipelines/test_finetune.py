@@ -118,6 +118,24 @@ def test_a_child_of_a_child_knows_all_that_came_before(trained, newer, tmp_path)
     assert data.items.vocabulary.ids[mine.item].tolist() == [99, 3, 5]
 
 
+def test_a_newer_csv_whose_ids_look_like_integers_joins_a_parent_whose_ids_are_text(trained, tmp_path):
+    config, workspace = trained
+    newer = tmp_path / "numbers.csv"
+    newer.write_text("user_id,item_id,timestamp\n7,3,2000000\n7,5,2000001\n")
+    shutil.copytree(workspace.bundle("two_tower"), workspace.bundle("texts"))
+    told = run(config, workspace, SilentTracker(), newer, parent=workspace.bundle("texts"))
+    assert "2 new interactions, 1 new users, 0 new items" in told
+    assert "7" in Bundle.load(workspace.bundle("texts-finetuned")).data.users.vocabulary.ids
+
+
+def test_a_newer_csv_with_text_ids_does_not_join_a_parent_whose_ids_are_integers(trained, tmp_path):
+    config, workspace = trained
+    newer = tmp_path / "texts.csv"
+    newer.write_text("user_id,item_id,timestamp\nu0000,3,2000000\nu0000,B7,2000001\n")
+    with pytest.raises(DataError, match=r"texts\.csv, column 'item_id', row 2: ids are text, as 'B7', and integers in"):
+        run(config, workspace, SilentTracker(), newer)
+
+
 @pytest.mark.parametrize("suffix", [".csv", ".parquet"])
 def test_a_column_of_the_newer_file_keeps_the_kind_it_has(trained, newer, tmp_path, suffix):
     config, workspace = trained

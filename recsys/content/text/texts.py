@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from recsys.content.columns import chosen_columns
+from recsys.data.cells import texts
 from recsys.data.entities import EntityTable
 from recsys.data.schema import Column, Kind
 
@@ -18,7 +19,8 @@ Text = str | None
 def row_texts(table: EntityTable, columns: Sequence[str] = ()) -> list[Text]:
     """One text a row: the cells of ``columns`` (default: every text column) as sentences, in that order.
 
-    Tags are separated by commas and whole numbers lose their point; a row whose cells are all missing has no text.
+    Tags are separated by commas and whole numbers lose their point; a row whose cells are all missing, or hold nothing
+    but points, has no text.
 
     Raises:
         ConfigError: a column is not there, or is of a kind that cannot be read as text.
@@ -34,18 +36,14 @@ def row_texts(table: EntityTable, columns: Sequence[str] = ()) -> list[Text]:
     """
     names = chosen_columns(table, columns, (Kind.TEXT,), (Kind.TEXT, Kind.CATEGORICAL, Kind.TAGS, Kind.NUMERIC))
     parts = [_cells(table.columns[name], table.schema.columns[name]) for name in names]
-    return [
-        ". ".join(found) or None for found in ([c.rstrip(". ") for c in row if c] for row in zip(*parts, strict=True))
-    ]
+    return [". ".join(cell for cell in row if cell) or None for row in zip(*parts, strict=True)]
 
 
 def _cells(cells: pd.Series[Any], column: Column) -> list[str]:
-    return ["" if missing else _text(cell, column) for cell, missing in zip(cells, cells.isna(), strict=True)]
+    return ["" if text is None else _tidied(text, column).rstrip(". ") for text in texts(cells)]
 
 
-def _text(cell: Any, column: Column) -> str:
+def _tidied(text: str, column: Column) -> str:
     if column.kind is Kind.TAGS:
-        return ", ".join(tag.strip() for tag in str(cell).split(column.separator) if tag.strip())
-    if column.kind is Kind.NUMERIC:
-        return f"{cell:g}"
-    return " ".join(str(cell).split())
+        return ", ".join(tag.strip() for tag in text.split(column.separator) if tag.strip())
+    return " ".join(text.split())

@@ -13,7 +13,8 @@ from recsys.seeding import stream
 def cold_items(interactions: Interactions, n_users: int, n_items: int, share: float = 0.1, seed: int = 0) -> Split:
     """A ``share`` of the items validates and as many test, each with all its interactions.
 
-    The candidates are the cold items of the holdout; the history of a user is what is left of it, all warm items.
+    The candidates are the cold items of the holdout. The history of a user is what is left without them: warm items,
+    and for test, before which models are fitted anew on train and validation, also the items that were cold then.
 
     Args:
         interactions: all.
