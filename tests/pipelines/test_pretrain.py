@@ -115,6 +115,22 @@ def test_each_table_is_measured_by_itself(config, tmp_path):
     assert quality_table(found).splitlines()[1].split()[:6] == ["text", "12", "8", "-", "-", "-"]
 
 
+def test_other_vectors_in_the_same_file_make_the_table_anew(config, tmp_path):
+    path = tmp_path / "vectors.txt"
+    section = (
+        f'[pretrain.words]\nembedder = "word2vec"\ncolumns = ["title"]\noptions = {{path = "{path.as_posix()}"}}\n'
+    )
+    config.write_text(config.read_text(encoding="utf-8") + section, encoding="utf-8")
+    settings, workspace = read_run_config(config), Workspace(tmp_path / "out")
+    said = []
+    for vector in ("1 2", "1 2", "1 2.5"):
+        path.write_text(f"film {vector}\n1 0 1\n2 1 0\n", encoding="utf-8")
+        listener = Listener()
+        run_stages(settings, workspace, listener, "pretrain")
+        said.append("pretrain/words: reused, nothing changed" in listener.lines)
+    assert said == [False, True, False]
+
+
 def test_what_came_next_in_validation_follows_the_last_of_the_history():
     history = Interactions.of(np.array([0, 0, 1, 2]), np.array([3, 4, 5, 6]), np.array([1, 2, 1, 1]))
     targets = Interactions.of(np.array([0, 2, 2]), np.array([7, 8, 9]), np.array([0, 0, 1]))

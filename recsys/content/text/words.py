@@ -20,6 +20,7 @@ from recsys.config import Config
 from recsys.content.embedder import Materials, short_digest
 from recsys.content.tables import content_table, present_rows
 from recsys.content.text.texts import row_texts
+from recsys.content.weights import weights_fingerprint
 from recsys.data.entities import EntityTable
 from recsys.data.vocabulary import Vocabulary
 from recsys.embeddings import EmbeddingTable
@@ -143,8 +144,8 @@ class WordEmbedder:
 
     @property
     def fingerprint(self) -> str:
-        facts = f"{self.kind}/{self.config.model_dump_json()}/{self.materials.seed}"
-        return short_digest(facts)
+        loaded = "" if self.config.path is None else weights_fingerprint(self.config.path)
+        return short_digest(f"{self.kind}/{loaded}/{self.config.model_dump_json()}/{self.materials.seed}")
 
     def learn(self, corpus: list[list[str]]) -> WordVectors:
         """Vectors of the words of ``corpus``, one list of words a text."""
