@@ -10,6 +10,7 @@ from recsys.content import EMBEDDERS, Materials
 from recsys.content.image.pixels import decode
 from recsys.content.text.texts import row_texts
 from recsys.content.text.universal import UniversalConfig
+from recsys.content.text.word2vec import Word2VecConfig
 from recsys.content.weights import weights_path
 from recsys.data.entities import EntityTable
 from recsys.data.schema import Schema
@@ -62,4 +63,4 @@ def test_a_package_that_is_not_there_is_named(tmp_path, monkeypatch):
     with pytest.raises(ConfigError, match="needs the package tensorflow-hub"):
         universal.embed(ITEMS)
     with pytest.raises(ConfigError, match=r"pip install 'recsys\[words\]'"):
-        EMBEDDERS["word2vec"](None, Materials(tmp_path, ("title",))).fit(ITEMS)
+        EMBEDDERS["word2vec"](Word2VecConfig(min_count=1), Materials(tmp_path, ("title",))).fit(ITEMS)

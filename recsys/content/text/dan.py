@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -20,10 +19,11 @@ from recsys.content.pairs import behaviour
 from recsys.content.tables import content_table, present_rows
 from recsys.content.task import RowTask, train_rows
 from recsys.content.text.texts import row_texts
-from recsys.content.text.words import words
+from recsys.content.text.words import frequent, words
 from recsys.data.entities import EntityTable
 from recsys.data.vocabulary import Vocabulary
 from recsys.embeddings import EmbeddingTable
+from recsys.errors import ConfigError
 from recsys.training.loop import LoopOptions
 
 
@@ -98,8 +98,7 @@ class Dan:
 
     def fit(self, table: EntityTable) -> None:
         texts = row_texts(table, self.materials.columns)
-        counts = Counter(word for text in texts if text is not None for word in words(text))
-        known = sorted(word for word, count in counts.items() if count >= self.config.min_count)
+        known = frequent((words(text) for text in texts if text is not None), self.config.min_count)
         self.vocabulary = Vocabulary(np.array(known, object))
         rows = [self._rows(text or "") for text in texts]
         torch.manual_seed(self.materials.seed)
@@ -147,6 +146,8 @@ class Dan:
             return self._loss(network, list(left), list(right), items[batch], items[batch])
 
         if self.config.objective == "views":
+            if len(items) < 2:
+                raise ConfigError("fewer than two texts have two words or more; there is nothing to learn from")
             return RowTask(network, len(items), min(self.config.batch_size, len(items)), views)
         sampler = behaviour(self.materials, self.config.window, usable)
 

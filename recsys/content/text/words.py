@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -24,7 +24,7 @@ from recsys.content.weights import weights_fingerprint
 from recsys.data.entities import EntityTable
 from recsys.data.vocabulary import Vocabulary
 from recsys.embeddings import EmbeddingTable
-from recsys.errors import ArtifactError, DataError
+from recsys.errors import ArtifactError, ConfigError, DataError
 
 _WORD = re.compile(r"\w+(?:'\w+)?")
 
@@ -39,6 +39,22 @@ def words(text: str) -> list[str]:
         ["schindler's", 'list', '1993']
     """
     return _WORD.findall(text.lower())
+
+
+def frequent(corpus: Iterable[Sequence[str]], min_count: int) -> list[str]:
+    """The words that stand ``min_count`` times in ``corpus``, in alphabetical order.
+
+    Raises:
+        ConfigError: there is none.
+    """
+    counts = Counter(word for text in corpus for word in text)
+    found = sorted(word for word, count in counts.items() if count >= min_count)
+    if not found:
+        raise ConfigError(
+            f"no word stands min_count = {min_count} times in the texts; there is nothing to learn from; "
+            "lower min_count, or read more columns"
+        )
+    return found
 
 
 class WordOptions(Config):
@@ -154,6 +170,8 @@ class WordEmbedder:
     def fit(self, table: EntityTable) -> None:
         corpus = [words(text) for text in row_texts(table, self.materials.columns) if text is not None]
         path = self.config.path
+        if path is None:
+            frequent(corpus, self.config.min_count)  # says what is wrong where there is none
         self.vectors = self.learn(corpus) if path is None else read_word_vectors(path)
         self._weigh(corpus)
         self.common = np.zeros(self.vectors.vectors.shape[1], np.float32)
