@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from array import array
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -120,24 +121,38 @@ def subword_rows(word: str, buckets: int) -> NDArray[np.int64]:
 
 
 def read_word_vectors(path: Path) -> WordVectors:
-    """Word vectors in the text format of word2vec and GloVe.
+    """Word vectors in the text format of word2vec and GloVe; where a word stands twice its last line counts.
 
     Raises:
         DataError: the file is missing, or a line has another number of values than the first.
     """
+    places: dict[str, int] = {}
+    values = array("f")
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        for word, row in _lines(path):
+            start = places.setdefault(word, len(places)) * len(row)
+            values[start : start + len(row)] = row
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"path = {str(path)!r} cannot be read as word vectors: {error}") from error
-    rows = [line.rstrip().split(" ") for line in lines[bool(lines) and len(lines[0].split()) == 2 :]]
-    wrong = next((n for n, row in enumerate(rows) if len(row) != len(rows[0]) or len(row) < 2), None)
-    if wrong is not None or not rows:
-        raise DataError(f"{path} is no file of word vectors: line {(wrong or 0) + 1} should be a word and its values")
-    distinct = {row[0]: row[1:] for row in rows}
-    try:
-        return WordVectors.plain(list(distinct), np.array(list(distinct.values()), np.float32))
     except ValueError as error:
         raise DataError(f"{path} is no file of word vectors: {error}") from error
+    if not places:
+        raise DataError(f"{path} is no file of word vectors: no line has a word and its values")
+    return WordVectors.plain(list(places), np.frombuffer(values, np.float32).reshape(len(places), -1))
+
+
+def _lines(path: Path) -> Iterator[tuple[str, array[float]]]:
+    """The word and the float32 values [D] of each line, after a header of two numbers if there is one."""
+    dim = 0
+    with path.open(encoding="utf-8", newline="\n") as file:  # what else ends a line may stand inside a word
+        for number, line in enumerate(file, 1):
+            word, *row = line.rstrip(" \r\n").split(" ")
+            if number == 1 and len(row) == 1:
+                continue
+            dim = dim or len(row)
+            if len(row) != dim or not row:
+                raise ValueError(f"line {number} should be a word and its values")
+            yield word, array("f", map(float, row))
 
 
 class WordEmbedder:
