@@ -1,10 +1,12 @@
 """What is read of a row."""
 
 import sys
+from io import BytesIO
 
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
 from recsys.content import EMBEDDERS, Materials
 from recsys.content.image.pixels import decode
@@ -54,6 +56,15 @@ def test_a_missing_model_says_what_to_install(monkeypatch):
 def test_what_is_no_image_is_not_decoded():
     assert decode(b"GIF89a", 8) is None
     assert decode(b"", 8) is None
+
+
+def test_a_damaged_texture_is_not_decoded():
+    file = BytesIO()
+    Image.new("RGB", (8, 8)).save(file, "DDS")
+    header = bytearray(file.getvalue())
+    header[80:84] = bytes(4)  # neither colours nor a codec
+    assert decode(bytes(file.getvalue()), 8) is not None
+    assert decode(bytes(header), 8) is None
 
 
 def test_a_package_that_is_not_there_is_named(tmp_path, monkeypatch):
