@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from recsys.config import Config
 from recsys.content.contrastive import multiple_negatives
 from recsys.content.embedder import Materials, short_digest
-from recsys.content.modules import load_module, save_module
+from recsys.content.modules import load_with_words, save_with_words
 from recsys.content.pairs import behaviour
 from recsys.content.tables import content_table, present_rows
 from recsys.content.task import RowTask, train_rows
@@ -102,7 +102,7 @@ class Dan:
         self.vocabulary = Vocabulary(np.array(known, object))
         rows = [self._rows(text or "") for text in texts]
         torch.manual_seed(self.materials.seed)
-        self.network = DanNetwork(len(known), self.config.dim)
+        self.network = self._built(len(known))
         train_rows(self._task(self.network, rows), self.config.training, self.materials)
 
     @torch.inference_mode()
@@ -121,15 +121,13 @@ class Dan:
 
     def save(self, directory: Path) -> None:
         assert self.network is not None, "fit comes before save"
-        directory.mkdir(parents=True, exist_ok=True)
-        self.vocabulary.save(directory / "words.parquet")
-        save_module(self.network, directory / "network.safetensors")
+        save_with_words(self.network, self.vocabulary, directory)
 
     def restore(self, directory: Path) -> None:
-        self.vocabulary = Vocabulary.load(directory / "words.parquet")
-        self.network = DanNetwork(len(self.vocabulary), self.config.dim)
-        self.network.load_state_dict(load_module(directory / "network.safetensors"))
-        self.network.eval()
+        self.network, self.vocabulary = load_with_words(self._built, directory)
+
+    def _built(self, n_words: int) -> DanNetwork:
+        return DanNetwork(n_words, self.config.dim)
 
     def _rows(self, text: str) -> NDArray[np.int64]:
         """The row of each word, 0 for those that are not known; a text without words is one unknown word."""
