@@ -134,7 +134,7 @@ def _embed(
         "section": section.model_dump(mode="json", exclude={"share"} if not embedder.learns else None),
         "embedder": embedder.fingerprint,
         "data": data.items.fingerprint,
-        "images": _image_files(data.items, section.columns, image_root(config)),
+        "images": _image_files(data.items, image_root(config)),
         "train": train.fingerprint if embedder.learns else None,
         "seed": config.seed,
         "code": code_version(*_CODE),
@@ -165,9 +165,9 @@ def _keep(
     )
 
 
-def _image_files(items: EntityTable, columns: tuple[str, ...], root: Path) -> str:
-    """A digest of size and time of every image file that may be read."""
-    names = [name for name in items.schema.names(Kind.IMAGE) if not columns or name in columns]
+def _image_files(items: EntityTable, root: Path) -> str:
+    """A digest of size and time of every image file that may be read; an inner embedder has columns of its own."""
+    names = items.schema.names(Kind.IMAGE)
     facts = []
     for path in (root / str(cell) for name in names for cell in items.columns[name].dropna()):
         if path.is_file():

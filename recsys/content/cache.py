@@ -48,6 +48,7 @@ class ContentCache:
     def __init__(self, directory: Path, shape: tuple[int, ...] | None = None, dtype: DTypeLike = np.float32) -> None:
         self.directory, self.dtype = directory, np.dtype(dtype)
         self.shape: tuple[int, ...] = shape or ()
+        self._places: dict[bytes, int] = {}
         directory.mkdir(parents=True, exist_ok=True)
         self._layout = directory / "layout.json"
         if self._layout.exists():
@@ -111,9 +112,18 @@ class ContentCache:
         self.shape = kept
 
     def _refresh(self) -> None:
+        """Reads the keys that have come since; all of them where the folder was emptied meanwhile."""
         path = self.directory / "keys.bin"
-        raw = path.read_bytes() if path.exists() else b""
-        self._places = {raw[start : start + _KEY]: start // _KEY for start in range(0, len(raw) - _KEY + 1, _KEY)}
+        whole = path.stat().st_size // _KEY if path.exists() else 0
+        if whole < len(self._places):
+            self._places = {}
+        known = len(self._places)
+        if whole == known:
+            return
+        with path.open("rb") as file:
+            file.seek(known * _KEY)
+            raw = file.read((whole - known) * _KEY)  # no more: beyond it a writer may be at work
+        self._places.update({raw[at : at + _KEY]: known + at // _KEY for at in range(0, len(raw), _KEY)})
 
     @contextmanager
     def _locked(self) -> Iterator[None]:

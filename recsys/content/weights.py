@@ -45,13 +45,19 @@ def weights_path(model: str, key: str) -> Path:
     return Path(found.origin).parent / inside
 
 
-@cache
 def weights_fingerprint(path: Path) -> str:
-    """A digest of every file of a model, documentation aside."""
+    """A digest of every file of a model, documentation aside; read again once a file's size or time is another."""
+    files = [path] if path.is_file() else sorted(p for p in path.rglob("*") if p.is_file())
+    kept = [file for file in files if file.suffix != ".md" and not file.name.startswith(".")]
+    return _digest(tuple((file, file.stat().st_size, file.stat().st_mtime_ns) for file in kept))
+
+
+@cache
+def _digest(files: tuple[tuple[Path, int, int], ...]) -> str:
+    """Of the names and contents of ``files``; their sizes and times tell the cache when one has changed."""
     digest = hashlib.sha256()
-    for file in [path] if path.is_file() else sorted(p for p in path.rglob("*") if p.is_file()):
-        if file.suffix != ".md" and not file.name.startswith("."):
-            digest.update(file.name.encode())
-            with file.open("rb") as stream:
-                digest.update(hashlib.file_digest(stream, "sha256").digest())
+    for file, _, _ in files:
+        digest.update(file.name.encode())
+        with file.open("rb") as stream:
+            digest.update(hashlib.file_digest(stream, "sha256").digest())
     return digest.hexdigest()[:16]

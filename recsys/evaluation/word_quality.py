@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 import scipy.sparse as sp
@@ -15,6 +16,9 @@ from recsys.seeding import stream
 
 Pairs = NDArray[np.int64]
 """int64 [n, 2], rows of two words that stand in the same relation in every row."""
+
+MOST_WORDS = 20_000
+"""The most words that are asked about: each question is scored against all of them."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +41,7 @@ class WordQuality:
     """What `word_quality` measures; None where the catalogue gives no question.
 
     Args:
-        words: how many of the table's words stand in enough texts to be asked about.
+        words: how many of the table's words stand in enough texts to be asked about, at most `MOST_WORDS`.
         similarity: Spearman's rho between the cosine of two words and how alike the tags are of the items whose texts
             hold them; two words that ever stand in one text are not asked.
         plurals: accuracy of "film is to films as war is to ...", among all words that are asked about.
@@ -71,11 +75,12 @@ def word_quality(
         tags: [I] what each item carries.
         seed: draws the questions.
         min_texts: a word is asked about when it stands in so many texts; by its tags, also in at most a tenth of them.
+            Where more than `MOST_WORDS` do, the most frequent ones are.
         sample: at most so many questions of each kind of analogy, and a quarter as many words compared, the most
             frequent ones.
     """
     held = _held(texts, {str(word): row for row, word in enumerate(words.vocabulary.ids)})
-    known = np.flatnonzero(_counts(held) >= min_texts)
+    known = _asked(_counts(held), min_texts)
     names = [str(word) for word in words.vocabulary.ids[known]]
     unit = words.vectors[known] / np.maximum(np.linalg.norm(words.vectors[known], axis=1, keepdims=True), 1e-12)
     held = held[:, known]
@@ -92,39 +97,49 @@ def word_quality(
     )
 
 
+def _asked(counts: NDArray[np.float64], least: float) -> NDArray[np.int64]:
+    """The rows of the most frequent words that stand in ``least`` texts or more, in ascending order."""
+    frequent = np.argsort(-counts, kind="stable")[:MOST_WORDS]
+    return np.sort(frequent[counts[frequent] >= least])
+
+
 def _held(rows: Sequence[Sequence[str]], columns: Mapping[str, int]) -> sp.csr_array:
     """float64 [n, columns], 1 where a row holds what a column is called."""
-    pairs = sorted({(row, columns[name]) for row, own in enumerate(rows) for name in own if name in columns})
-    row, column = np.array(pairs, np.int64).reshape(-1, 2).T
-    return sp.csr_array((np.ones(len(row)), (row, column)), shape=(len(rows), len(columns)))
+    held = [sorted({columns[name] for name in own if name in columns}) for own in rows]
+    ends = np.cumsum([0, *map(len, held)])
+    found = np.fromiter(chain.from_iterable(held), np.int64, int(ends[-1]))
+    return sp.csr_array((np.ones(len(found)), found, ends), shape=(len(rows), len(columns)))
 
 
 def _counts(held: sp.csr_array) -> NDArray[np.float64]:
     return np.asarray(held.sum(0)).ravel()
 
 
-def _information(held: sp.csr_array, told: sp.csr_array) -> NDArray[np.float64]:
+def _information(held: sp.csr_array, told: sp.csr_array) -> sp.csr_array:
     """float64 [W, T]: positive pointwise mutual information of words and tags over the items."""
-    both = (held.T @ told).toarray()
-    expected = np.outer(_counts(held), _counts(told)) / max(held.shape[0], 1)
-    lift = both / np.maximum(expected, 1e-12)
-    return np.asarray(np.log(np.maximum(lift, 1)))
+    both = sp.coo_array(held.T @ told)
+    expected = _counts(held)[both.row] * _counts(told)[both.col] / max(held.shape[0], 1)
+    lift = both.data / np.maximum(expected, 1e-12)
+    found = sp.csr_array((np.log(np.maximum(lift, 1)), (both.row, both.col)), shape=both.shape)
+    found.eliminate_zeros()
+    return found
 
 
 def _similarity(
     unit: NDArray[np.float32],
     held: sp.csr_array,
-    information: NDArray[np.float64],
+    information: sp.csr_array,
     telling: NDArray[np.bool_],
     most: int,
 ) -> WordTest | None:
-    able = np.flatnonzero(telling & information.any(1))
+    able = np.flatnonzero(telling & (np.diff(information.indptr) > 0))
     able = able[np.argsort(-_counts(held)[able], kind="stable")[:most]]
     together = (held[:, able].T @ held[:, able]).toarray() > 0
     left, right = np.nonzero(np.triu(~together, 1))
     if len(left) < 10:
         return None
-    rows = information[able] / np.linalg.norm(information[able], axis=1, keepdims=True)
+    rows = information[able].toarray()
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
     alike = (rows @ rows.T)[left, right]
     cosine = (unit[able] @ unit[able].T)[left, right]
     if np.ptp(alike) == 0 or np.ptp(cosine) == 0:
@@ -139,12 +154,14 @@ def _plurals(place: Mapping[str, int]) -> Pairs:
 
 
 def _telling(
-    information: NDArray[np.float64], telling: NDArray[np.bool_], named: Sequence[tuple[int, int]], each: int = 5
+    information: sp.csr_array, telling: NDArray[np.bool_], named: Sequence[tuple[int, int]], each: int = 5
 ) -> Pairs:
     """Of each tag whose name is a word, the words that say most of it, and the name."""
-    pairs = []
+    if not named:
+        return np.zeros((0, 2), np.int64)
+    pairs, most, of_tag = [], np.asarray(information.argmax(1)).ravel(), information.tocsc()
     for name, column in named:
-        said = np.where(telling & (information.argmax(1) == column), information[:, column], 0)
+        said = np.where(telling & (most == column), of_tag[:, [column]].toarray().ravel(), 0)
         pairs += [(row, name) for row in np.argsort(-said, kind="stable")[:each].tolist() if said[row] > 0]
     return np.array(pairs, np.int64).reshape(-1, 2)
 
@@ -153,12 +170,9 @@ def _analogies(
     unit: NDArray[np.float32], pairs: Pairs, answers: NDArray[np.int64], seed: int, most: int
 ) -> WordTest | None:
     """The accuracy of a : b :: c : d over pairs (a, b), (c, d) with distinct b and d, d among ``answers``."""
-    first, second = np.nonzero(pairs[:, 1][:, None] != pairs[:, 1][None, :])
+    first, second = _drawn(pairs[:, 1], seed, most)
     if not len(first):
         return None
-    if len(first) > most:
-        drawn = stream(seed, "analogies").choice(len(first), most, replace=False)
-        first, second = first[drawn], second[drawn]
     (a, b), (c, d) = pairs[first].T, pairs[second].T
     scores = (unit[b] - unit[a] + unit[c]) @ unit[answers].T
     for given in (a, b, c):
@@ -166,3 +180,21 @@ def _analogies(
     right = answers[scores.argmax(1)] == d
     open_to = np.isfinite(scores).sum(1)
     return WordTest(float(right.mean()), float((1 / open_to).mean()), len(d))
+
+
+def _drawn(ends: NDArray[np.int64], seed: int, most: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Places of two pairs with distinct ``ends`` [P]: all such, or ``most`` that are drawn of them.
+
+    Only what is drawn is written out; there are about P squared.
+    """
+    _, kind, size = np.unique(ends, return_inverse=True, return_counts=True)
+    after = np.cumsum(len(ends) - size[kind])  # how many combinations begin at each pair or before it
+    total = int(after[-1]) if len(after) else 0
+    drawn = np.arange(total) if total <= most else stream(seed, "analogies").choice(total, most, replace=False)
+    first = np.searchsorted(after, drawn, side="right")
+    rank = drawn - np.concatenate([[0], after])[first]
+    second = np.empty_like(rank)
+    for group in np.unique(kind[first]):
+        same, at = np.flatnonzero(kind == group), kind[first] == group
+        second[at] = rank[at] + np.searchsorted(same - np.arange(len(same)), rank[at], side="right")
+    return first, second

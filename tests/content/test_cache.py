@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 
 from recsys.content.cache import ContentCache, content_key
+from recsys.data.vocabulary import MISSING
 from recsys.errors import ArtifactError
+from recsys.seeding import stream
 
 
 def keys(*texts):
@@ -43,6 +45,38 @@ def test_two_writers_of_one_folder_keep_both_records(tmp_path):
     first.add(keys("a"), np.ones((1, 2), np.float32))
     second.add(keys("b", "a"), np.full((2, 2), 2, np.float32))
     assert ContentCache(tmp_path).records().tolist() == [[1, 1], [2, 2]]
+
+
+def test_writers_that_take_turns_leave_what_one_would(tmp_path):
+    writers, rng = [ContentCache(tmp_path) for _ in range(3)], stream(0, "turns")
+    first = {}
+    for turn in range(60):
+        names = [str(name) for name in rng.permutation(40)[: rng.integers(0, 4)]]
+        for name in names:
+            first.setdefault(name, turn)
+        writers[rng.integers(3)].add(keys(*names), np.full((len(names), 2), turn, np.float32))
+    for cache in (writers[0], ContentCache(tmp_path)):
+        cache.add([], np.zeros((0, 2), np.float32))
+        found = cache.records()[cache.rows(keys(*first))]
+        assert found.tolist() == [[turn, turn] for turn in first.values()]
+
+
+def test_keys_that_are_known_are_not_read_again(tmp_path):
+    cache = ContentCache(tmp_path)
+    cache.add(keys("a"), np.ones((1, 2), np.float32))
+    (tmp_path / "keys.bin").write_bytes(content_key("another"))
+    cache.add(keys("b"), np.ones((1, 2), np.float32))
+    assert cache.rows(keys("a", "b", "another")).tolist() == [0, 1, MISSING]
+
+
+def test_a_folder_that_was_emptied_is_begun_anew(tmp_path):
+    cache = ContentCache(tmp_path)
+    cache.add(keys("a", "b"), np.ones((2, 2), np.float32))
+    for file in tmp_path.iterdir():
+        file.unlink()
+    cache.add(keys("c"), np.full((1, 2), 3, np.float32))
+    assert cache.rows(keys("a", "c")).tolist() == [MISSING, 0]
+    assert ContentCache(tmp_path).records().tolist() == [[3, 3]]
 
 
 def test_records_of_another_shape_are_refused(tmp_path):

@@ -1,14 +1,21 @@
 """Language models: a masked model is scored at the places that it does not see."""
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from torch import nn
 
+from recsys.atomic import read_json, write_json
 from recsys.config import parse
 from recsys.content import EMBEDDERS, Materials
+from recsys.data.entities import EntityTable
+from recsys.data.schema import Schema
+from recsys.data.vocabulary import Vocabulary
 from recsys.seeding import stream
 from tests.content.tiny_models import save_bert
+
+TITLES = ["robot", "alien story of a king and a dog in space"]
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
 
@@ -39,3 +46,16 @@ def test_the_masked_loss_is_the_cross_entropy_at_the_hidden_tokens(tmp_path):
     expected = nn.functional.cross_entropy(logits[hidden], ids["input_ids"][hidden])
     assert loss.item() == pytest.approx(expected.item(), rel=1e-5)
     assert np.isfinite(loss.item())
+
+
+@pytest.mark.parametrize("pooling", ["mean", "first", "last"])
+def test_a_text_is_embedded_alike_beside_a_longer_one_whatever_side_the_tokenizer_pads(pooling, tmp_path):
+    bert = save_bert(tmp_path / "bert")
+    said = bert / "tokenizer_config.json"
+    write_json(said, {**read_json(said), "padding_side": "left"})
+    cls, vectors = EMBEDDERS["masked"], []
+    for size in (1, 2):
+        options = {"model": str(bert), "pooling": pooling, "batch_size": size}
+        table = EntityTable(Vocabulary(np.arange(2)), pd.DataFrame({"title": TITLES}), Schema.of({"title": "text"}))
+        vectors.append(cls(parse(cls.Config, options, "masked"), Materials(tmp_path / str(size))).embed(table).vectors)
+    np.testing.assert_allclose(vectors[0], vectors[1], atol=1e-5)

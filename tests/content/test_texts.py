@@ -1,15 +1,18 @@
 """What is read of a row."""
 
 import sys
+from io import BytesIO
 
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
 from recsys.content import EMBEDDERS, Materials
 from recsys.content.image.pixels import decode
 from recsys.content.text.texts import row_texts
 from recsys.content.text.universal import UniversalConfig
+from recsys.content.text.word2vec import Word2VecConfig
 from recsys.content.weights import weights_path
 from recsys.data.entities import EntityTable
 from recsys.data.schema import Schema
@@ -67,6 +70,15 @@ def test_what_is_no_image_is_not_decoded():
     assert decode(b"", 8) is None
 
 
+def test_a_damaged_texture_is_not_decoded():
+    file = BytesIO()
+    Image.new("RGB", (8, 8)).save(file, "DDS")
+    header = bytearray(file.getvalue())
+    header[80:84] = bytes(4)  # neither colours nor a codec
+    assert decode(bytes(file.getvalue()), 8) is not None
+    assert decode(bytes(header), 8) is None
+
+
 def test_a_package_that_is_not_there_is_named(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "tensorflow_hub", None)
     monkeypatch.setitem(sys.modules, "gensim", None)
@@ -74,4 +86,4 @@ def test_a_package_that_is_not_there_is_named(tmp_path, monkeypatch):
     with pytest.raises(ConfigError, match="needs the package tensorflow-hub"):
         universal.embed(ITEMS)
     with pytest.raises(ConfigError, match=r"pip install 'recsys\[words\]'"):
-        EMBEDDERS["word2vec"](None, Materials(tmp_path, ("title",))).fit(ITEMS)
+        EMBEDDERS["word2vec"](Word2VecConfig(min_count=1), Materials(tmp_path, ("title",))).fit(ITEMS)

@@ -1,11 +1,14 @@
 """Tests of word vectors made from a catalogue whose answers are known."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
 from recsys.data.vocabulary import Vocabulary
 from recsys.embeddings import EmbeddingTable
-from recsys.evaluation.word_quality import word_quality
+from recsys.evaluation.word_quality import _drawn, _held, _information, word_quality
+from recsys.seeding import stream
 
 KINDS = ("horror", "comedy", "western")
 """Tags; each has six words of its own, singular and plural, and texts that hold one of them and its name."""
@@ -60,3 +63,43 @@ def test_a_catalogue_without_tags_asks_about_plurals_alone():
 def test_words_that_no_text_holds_are_not_asked_about():
     found = word_quality(table(knowing), [[] for _ in TEXTS], TAGS)
     assert vars(found) == {"words": 0, "similarity": None, "plurals": None, "tags": None}
+
+
+def test_only_the_most_frequent_words_are_asked_about(monkeypatch):
+    monkeypatch.setattr("recsys.evaluation.word_quality.MOST_WORDS", 4)
+    found = word_quality(table(knowing), TEXTS, TAGS)
+    assert found.words == 4  # "the" and the names of the tags
+    assert (found.similarity, found.plurals, found.tags) == (None, None, None)
+
+
+def test_the_information_is_that_of_whole_matrices():
+    rng = stream(0, "information")
+    texts, tags = ([[str(name) for name in rng.choice(12, 3)] for _ in range(40)] for _ in range(2))
+    held, told = (_held(rows, {str(name): name for name in range(12)}) for rows in (texts, tags))
+    with np.errstate(divide="ignore"):
+        expected = np.log((held.T @ told).toarray() * 40 / np.outer(held.sum(0), told.sum(0)))
+    np.testing.assert_allclose(_information(held, told).toarray(), np.maximum(expected, 0), atol=1e-12)
+
+
+@pytest.mark.parametrize("ends", [[], [1], [2, 2, 2], [3, 1, 3, 3, 2, 1], list(range(9))])
+@pytest.mark.parametrize("most", [3, 1000])
+def test_the_pairs_are_those_drawn_from_the_written_out_ones(ends, most):
+    ends = np.array(ends, np.int64)
+    first, second = np.nonzero(ends[:, None] != ends)
+    drawn = slice(None) if len(first) <= most else stream(5, "analogies").choice(len(first), most, replace=False)
+    found = _drawn(ends, 5, most)
+    assert (found[0].tolist(), found[1].tolist()) == (first[drawn].tolist(), second[drawn].tolist())
+
+
+def test_many_words_and_tags_take_little_memory():
+    names = [f"word{row:04d}{end}" for row in range(1000) for end in ("", "s")]
+    vectors = stream(0, "many").normal(size=(len(names), 8)).astype(np.float32)
+    words = EmbeddingTable(Vocabulary(np.array(names, object)), vectors, {})
+    tracemalloc.start()
+    try:
+        found = word_quality(words, [[name] for name in names], [[f"tag {name}"] for name in names], 0, 1, 40)
+        highest = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert found.plurals.questions == 40
+    assert highest < 8 * len(names) ** 2 / 4

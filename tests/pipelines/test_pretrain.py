@@ -1,7 +1,9 @@
 """Tables made from content, inside a run."""
 
 import numpy as np
+import pandas as pd
 import pytest
+from PIL import Image
 
 from pipelines.config import read_run_config
 from pipelines.ledger import run as weigh
@@ -113,6 +115,46 @@ def test_each_table_is_measured_by_itself(config, tmp_path):
     assert "words" not in found["text"]
     assert found["words"]["words"]["words"] == 1  # "film"
     assert quality_table(found).splitlines()[1].split()[:6] == ["text", "12", "8", "-", "-", "-"]
+
+
+def test_other_vectors_in_the_same_file_make_the_table_anew(config, tmp_path):
+    path = tmp_path / "vectors.txt"
+    section = (
+        f'[pretrain.words]\nembedder = "word2vec"\ncolumns = ["title"]\noptions = {{path = "{path.as_posix()}"}}\n'
+    )
+    config.write_text(config.read_text(encoding="utf-8") + section, encoding="utf-8")
+    settings, workspace = read_run_config(config), Workspace(tmp_path / "out")
+    said = []
+    for vector in ("1 2", "1 2", "1 2.5"):
+        path.write_text(f"film {vector}\n1 0 1\n2 1 0\n", encoding="utf-8")
+        listener = Listener()
+        run_stages(settings, workspace, listener, "pretrain")
+        said.append("pretrain/words: reused, nothing changed" in listener.lines)
+    assert said == [False, True, False]
+
+
+def test_other_posters_of_an_inner_embedder_make_the_table_anew(config, tmp_path):
+    world, section = (
+        config.parent,
+        """
+[pretrain.both]
+embedder = "joined"
+columns = ["title"]
+options.parts = [{embedder = "hashing"}, {embedder = "colours", columns = ["poster"]}]
+""",
+    )
+    items = pd.read_csv(world / "items.csv")
+    items.assign(poster="a.png").to_csv(world / "items.csv", index=False)
+    config.write_text(config.read_text(encoding="utf-8") + section, encoding="utf-8")
+    settings, workspace = read_run_config(config, ["data.item_schema.poster=image"]), Workspace(tmp_path / "out")
+    said = []
+    for width in (4, None, 40):
+        if width is not None:
+            Image.new("RGB", (width, 6), (width, 0, 0)).save(world / "a.png")
+        listener = Listener()
+        run_stages(settings, workspace, listener, "pretrain")
+        said.append("pretrain/both: reused, nothing changed" in listener.lines)
+    assert said == [False, True, False]
 
 
 def test_what_came_next_in_validation_follows_the_last_of_the_history():

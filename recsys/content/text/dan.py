@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -15,15 +14,16 @@ from torch import Tensor, nn
 from recsys.config import Config
 from recsys.content.contrastive import multiple_negatives
 from recsys.content.embedder import Materials, short_digest
-from recsys.content.modules import load_module, save_module
+from recsys.content.modules import load_with_words, save_with_words
 from recsys.content.pairs import behaviour
 from recsys.content.tables import content_table, present_rows
 from recsys.content.task import RowTask, train_rows
 from recsys.content.text.texts import row_texts
-from recsys.content.text.words import words
+from recsys.content.text.words import frequent, words
 from recsys.data.entities import EntityTable
 from recsys.data.vocabulary import Vocabulary
 from recsys.embeddings import EmbeddingTable
+from recsys.errors import ConfigError
 from recsys.training.loop import LoopOptions
 
 
@@ -98,12 +98,11 @@ class Dan:
 
     def fit(self, table: EntityTable) -> None:
         texts = row_texts(table, self.materials.columns)
-        counts = Counter(word for text in texts if text is not None for word in words(text))
-        known = sorted(word for word, count in counts.items() if count >= self.config.min_count)
+        known = frequent((words(text) for text in texts if text is not None), self.config.min_count)
         self.vocabulary = Vocabulary(np.array(known, object))
         rows = [self._rows(text or "") for text in texts]
         torch.manual_seed(self.materials.seed)
-        self.network = DanNetwork(len(known), self.config.dim)
+        self.network = self._built(len(known))
         train_rows(self._task(self.network, rows), self.config.training, self.materials)
 
     @torch.inference_mode()
@@ -122,15 +121,13 @@ class Dan:
 
     def save(self, directory: Path) -> None:
         assert self.network is not None, "fit comes before save"
-        directory.mkdir(parents=True, exist_ok=True)
-        self.vocabulary.save(directory / "words.parquet")
-        save_module(self.network, directory / "network.safetensors")
+        save_with_words(self.network, self.vocabulary, directory)
 
     def restore(self, directory: Path) -> None:
-        self.vocabulary = Vocabulary.load(directory / "words.parquet")
-        self.network = DanNetwork(len(self.vocabulary), self.config.dim)
-        self.network.load_state_dict(load_module(directory / "network.safetensors"))
-        self.network.eval()
+        self.network, self.vocabulary = load_with_words(self._built, directory)
+
+    def _built(self, n_words: int) -> DanNetwork:
+        return DanNetwork(n_words, self.config.dim)
 
     def _rows(self, text: str) -> NDArray[np.int64]:
         """The row of each word, 0 for those that are not known; a text without words is one unknown word."""
@@ -147,6 +144,8 @@ class Dan:
             return self._loss(network, list(left), list(right), items[batch], items[batch])
 
         if self.config.objective == "views":
+            if len(items) < 2:
+                raise ConfigError("fewer than two texts have two words or more; there is nothing to learn from")
             return RowTask(network, len(items), min(self.config.batch_size, len(items)), views)
         sampler = behaviour(self.materials, self.config.window, usable)
 

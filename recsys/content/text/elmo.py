@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from recsys.config import Config
 from recsys.content.contrastive import multiple_negatives
 from recsys.content.embedder import Materials, short_digest
-from recsys.content.modules import load_module, save_module
+from recsys.content.modules import load_with_words, save_with_words
 from recsys.content.tables import content_table, present_rows
 from recsys.content.task import RowTask, train_rows
 from recsys.content.text.texts import row_texts
@@ -164,7 +164,7 @@ class Elmo:
         self.vocabulary = Vocabulary(np.array(kept, object))
         odds = np.array([counts[word] for word in kept], float) ** 0.75
         torch.manual_seed(self.materials.seed)
-        self.network = network = self._built()
+        self.network = network = self._built(len(kept))
 
         def guess(batch: NDArray[np.int64], rng: np.random.Generator) -> Tensor:
             drawn = rng.choice(max(len(kept), 1), self.config.samples, p=odds / odds.sum() if len(kept) else None)
@@ -200,18 +200,13 @@ class Elmo:
 
     def save(self, directory: Path) -> None:
         assert self.network is not None, "fit comes before save"
-        directory.mkdir(parents=True, exist_ok=True)
-        self.vocabulary.save(directory / "words.parquet")
-        save_module(self.network, directory / "network.safetensors")
+        save_with_words(self.network, self.vocabulary, directory)
 
     def restore(self, directory: Path) -> None:
-        self.vocabulary = Vocabulary.load(directory / "words.parquet")
-        self.network = self._built()
-        self.network.load_state_dict(load_module(directory / "network.safetensors"))
-        self.network.eval()
+        self.network, self.vocabulary = load_with_words(self._built, directory)
 
-    def _built(self) -> BiLm:
-        return BiLm(self.config.dim, self.config.characters, self.config.depth, len(self.vocabulary))
+    def _built(self, n_words: int) -> BiLm:
+        return BiLm(self.config.dim, self.config.characters, self.config.depth, n_words)
 
     def _packed(self, texts: Sequence[Sequence[str]], device: torch.device) -> Packed:
         longest = max(map(len, texts))

@@ -142,7 +142,8 @@ class LanguageModel:
         if self._tokenizer is None:
             from transformers import AutoTokenizer
 
-            self._tokenizer = AutoTokenizer.from_pretrained(self.path, local_files_only=True)
+            # `pooled`, and the positions of a model, begin at the left
+            self._tokenizer = AutoTokenizer.from_pretrained(self.path, local_files_only=True, padding_side="right")
             if self._tokenizer.pad_token is None:
                 self._tokenizer.pad_token = self._tokenizer.eos_token
         return self._tokenizer
@@ -169,7 +170,8 @@ class LanguageModel:
 
     def _state(self) -> str:
         """A digest of the weights as they are now and of how they are read."""
-        digest = hashlib.sha256(f"{self.config.layers}/{self.config.pooling}/{self.config.max_tokens}".encode())
+        read = f"padded right/{self.config.layers}/{self.config.pooling}/{self.config.max_tokens}"
+        digest = hashlib.sha256(read.encode())
         if self.config.training is None and not self.config.scratch:
             digest.update(weights_fingerprint(self.path).encode())
         else:

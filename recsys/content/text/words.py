@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from array import array
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -20,10 +21,11 @@ from recsys.config import Config
 from recsys.content.embedder import Materials, short_digest
 from recsys.content.tables import content_table, present_rows
 from recsys.content.text.texts import row_texts
+from recsys.content.weights import weights_fingerprint
 from recsys.data.entities import EntityTable
 from recsys.data.vocabulary import Vocabulary
 from recsys.embeddings import EmbeddingTable
-from recsys.errors import ArtifactError, DataError
+from recsys.errors import ArtifactError, ConfigError, DataError
 
 _WORD = re.compile(r"\w+(?:'\w+)?")
 
@@ -38,6 +40,22 @@ def words(text: str) -> list[str]:
         ["schindler's", 'list', '1993']
     """
     return _WORD.findall(text.lower())
+
+
+def frequent(corpus: Iterable[Sequence[str]], min_count: int) -> list[str]:
+    """The words that stand ``min_count`` times in ``corpus``, in alphabetical order.
+
+    Raises:
+        ConfigError: there is none.
+    """
+    counts = Counter(word for text in corpus for word in text)
+    found = sorted(word for word, count in counts.items() if count >= min_count)
+    if not found:
+        raise ConfigError(
+            f"no word stands min_count = {min_count} times in the texts; there is nothing to learn from; "
+            "lower min_count, or read more columns"
+        )
+    return found
 
 
 class WordOptions(Config):
@@ -103,24 +121,38 @@ def subword_rows(word: str, buckets: int) -> NDArray[np.int64]:
 
 
 def read_word_vectors(path: Path) -> WordVectors:
-    """Word vectors in the text format of word2vec and GloVe.
+    """Word vectors in the text format of word2vec and GloVe; where a word stands twice its last line counts.
 
     Raises:
         DataError: the file is missing, or a line has another number of values than the first.
     """
+    places: dict[str, int] = {}
+    values = array("f")
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        for word, row in _lines(path):
+            start = places.setdefault(word, len(places)) * len(row)
+            values[start : start + len(row)] = row
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"path = {str(path)!r} cannot be read as word vectors: {error}") from error
-    rows = [line.rstrip().split(" ") for line in lines[bool(lines) and len(lines[0].split()) == 2 :]]
-    wrong = next((n for n, row in enumerate(rows) if len(row) != len(rows[0]) or len(row) < 2), None)
-    if wrong is not None or not rows:
-        raise DataError(f"{path} is no file of word vectors: line {(wrong or 0) + 1} should be a word and its values")
-    distinct = {row[0]: row[1:] for row in rows}
-    try:
-        return WordVectors.plain(list(distinct), np.array(list(distinct.values()), np.float32))
     except ValueError as error:
         raise DataError(f"{path} is no file of word vectors: {error}") from error
+    if not places:
+        raise DataError(f"{path} is no file of word vectors: no line has a word and its values")
+    return WordVectors.plain(list(places), np.frombuffer(values, np.float32).reshape(len(places), -1))
+
+
+def _lines(path: Path) -> Iterator[tuple[str, array[float]]]:
+    """The word and the float32 values [D] of each line, after a header of two numbers if there is one."""
+    dim = 0
+    with path.open(encoding="utf-8", newline="\n") as file:  # what else ends a line may stand inside a word
+        for number, line in enumerate(file, 1):
+            word, *row = line.rstrip(" \r\n").split(" ")
+            if number == 1 and len(row) == 1:
+                continue
+            dim = dim or len(row)
+            if len(row) != dim or not row:
+                raise ValueError(f"line {number} should be a word and its values")
+            yield word, array("f", map(float, row))
 
 
 class WordEmbedder:
@@ -143,8 +175,8 @@ class WordEmbedder:
 
     @property
     def fingerprint(self) -> str:
-        facts = f"{self.kind}/{self.config.model_dump_json()}/{self.materials.seed}"
-        return short_digest(facts)
+        loaded = "" if self.config.path is None else weights_fingerprint(self.config.path)
+        return short_digest(f"{self.kind}/{loaded}/{self.config.model_dump_json()}/{self.materials.seed}")
 
     def learn(self, corpus: list[list[str]]) -> WordVectors:
         """Vectors of the words of ``corpus``, one list of words a text."""
@@ -153,6 +185,8 @@ class WordEmbedder:
     def fit(self, table: EntityTable) -> None:
         corpus = [words(text) for text in row_texts(table, self.materials.columns) if text is not None]
         path = self.config.path
+        if path is None:
+            frequent(corpus, self.config.min_count)  # says what is wrong where there is none
         self.vectors = self.learn(corpus) if path is None else read_word_vectors(path)
         self._weigh(corpus)
         self.common = np.zeros(self.vectors.vectors.shape[1], np.float32)
