@@ -16,7 +16,7 @@ from recsys.data.readers import DataConfig
 from recsys.data.split import SplitConfig
 from recsys.encoders.sequence import SEQUENCES
 from recsys.engines import ENGINES
-from recsys.engines.two_tower import TwoTowerConfig
+from recsys.engines.two_tower import TwoTowerConfig, check_smoothing
 from recsys.errors import ConfigError
 from recsys.evaluation.metrics import parse_metric
 from recsys.losses import LOSSES
@@ -237,8 +237,7 @@ def _check_together(config: Config) -> None:
     if not isinstance(config, TwoTowerConfig):
         return
     check_heads(config.model)
-    if config.label_smoothing and config.loss not in ("full_softmax", "sampled_softmax"):
-        raise ConfigError(f"label_smoothing = {config.label_smoothing} needs a softmax loss, not {config.loss!r}")
+    check_smoothing(config)
 
 
 def pretrain_spec(name: str, section: PretrainSection) -> EngineSpec:

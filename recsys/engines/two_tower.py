@@ -85,6 +85,16 @@ class TwoTowerConfig(Config):
     training: LoopOptions = LoopOptions()
 
 
+def check_smoothing(config: TwoTowerConfig) -> None:
+    """Whether the loss has a probability to spread.
+
+    Raises:
+        ConfigError: it has none.
+    """
+    if config.label_smoothing and config.loss not in ("full_softmax", "sampled_softmax"):
+        raise ConfigError(f"label_smoothing = {config.label_smoothing} needs a softmax loss, not {config.loss!r}")
+
+
 class TwoTower:
     """The two-tower model as an engine; see `recsys.models.two_tower` for the network.
 
@@ -280,12 +290,9 @@ class TwoTower:
         )
 
     def _loss(self) -> Loss:
+        check_smoothing(self.config)
         smoothing = self.config.label_smoothing
-        if not smoothing:
-            return LOSSES[self.config.loss]()
-        if self.config.loss not in ("full_softmax", "sampled_softmax"):
-            raise ConfigError(f"label_smoothing = {smoothing} needs a softmax loss, not {self.config.loss!r}")
-        return LOSSES[self.config.loss](label_smoothing=smoothing)
+        return LOSSES[self.config.loss](label_smoothing=smoothing) if smoothing else LOSSES[self.config.loss]()
 
     def _forget(self) -> None:
         self._encoded = None

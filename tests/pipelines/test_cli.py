@@ -73,18 +73,6 @@ def test_a_promoted_engine_must_be_one_of_the_run(tmp_path, capsys):
         ("recommend.index=exakt", "did you mean 'exact'"),
         ("promote.gate.metric=ndcg", "expected a name, @ and a list length"),
         ("promote.gate.metric=ndcg@7", "promote.gate names 'ndcg@7', which evaluate.ks = [1, 5, 10, 20] leaves out"),
-    ],
-)
-def test_a_name_that_names_nothing_is_found_before_the_first_stage(tmp_path, capsys, change, message):
-    output = tmp_path / "out"
-    assert _exit_code("run", write_world(tmp_path), "--output", output, "--set", change) == 1
-    assert message in capsys.readouterr().err
-    assert not output.exists()
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
         ("engines.two_tower.model={dim=33, heads=2}", "engines [two_tower]: model.dim = 33 and model.heads = 2"),
         ("engines.sequence.model={dim=64, heads=3, pooling='hstu'}", "dim = 64 and model.heads = 3 do not fit"),
         ("engines.lightgcn.loss=full_softmax", "'loss': Input should be 'sampled_softmax', 'bpr' or 'gbce'"),
@@ -92,7 +80,9 @@ def test_a_name_that_names_nothing_is_found_before_the_first_stage(tmp_path, cap
         ("engines.two_tower={loss='gbce', label_smoothing=0.1}", "label_smoothing = 0.1 needs a softmax loss, not"),
     ],
 )
-def test_options_that_exclude_each_other_are_found_before_the_first_stage(tmp_path, capsys, change, message):
+def test_wrong_names_and_options_that_exclude_each_other_are_found_before_the_first_stage(
+    tmp_path, capsys, change, message
+):
     output = tmp_path / "out"
     assert _exit_code("run", write_world(tmp_path), "--output", output, "--set", change) == 1
     assert message in capsys.readouterr().err
