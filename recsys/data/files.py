@@ -5,10 +5,13 @@ from __future__ import annotations
 import csv
 import warnings
 from collections import Counter
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from recsys.data.blank_lines import rows_in_file
 from recsys.data.findings import Place
@@ -39,7 +42,7 @@ def read_table(place: Place) -> pd.DataFrame | None:
         return None
     if separator is not None:
         _look_at_the_end(place, path)
-        _count_blank_lines(place, separator, len(frame))
+        place.findings.stands[path] = cache(partial(_standing, path, separator, len(frame)))
     return _without_categories(frame.reset_index(drop=True))
 
 
@@ -155,14 +158,13 @@ def _other_separator(header: str, place: Place) -> bool:
     return mark is not None
 
 
-def _count_blank_lines(place: Place, separator: str, n_rows: int) -> None:
-    """Lets findings count rows as they stand in the file; where the two parsers disagree, as they were read."""
+def _standing(path: Path, separator: str, n_rows: int) -> NDArray[np.int64] | None:
+    """int64 [n], where each row stands in the file; None where it is where it was read, or the two parsers disagree."""
     try:
-        rows = rows_in_file(place.file, separator)
+        rows = rows_in_file(path, separator)
     except csv.Error:
-        return
-    if rows is not None and len(rows) == n_rows:
-        place.findings.stands[place.file] = rows
+        return None
+    return rows if rows is not None and len(rows) == n_rows else None
 
 
 def _look_at_the_end(place: Place, path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -65,11 +65,12 @@ class Findings:
 
     Args:
         found: the findings.
-        stands: file -> int64 [n], where each row that was read stands, for files of which blank lines were skipped.
+        stands: file -> what tells where each row that was read stands, int64 [n]; None where it is where it was read.
+            Asked only when a finding names rows, for it reads the file once more.
     """
 
     found: list[Finding] = field(default_factory=list)
-    stands: dict[Path, NDArray[np.int64]] = field(default_factory=dict)
+    stands: dict[Path, Callable[[], NDArray[np.int64] | None]] = field(default_factory=dict)
 
     def __iter__(self) -> Iterator[Finding]:
         return iter(self.found)
@@ -118,8 +119,9 @@ class Place:
 
     def _add(self, severity: Literal["error", "warning"], found: str, remedy: str, rows: ArrayLike) -> None:
         places = np.asarray(rows, np.int64)
-        if self.file in self.findings.stands:
-            places = self.findings.stands[self.file][places]
+        standing = self.findings.stands[self.file]() if len(places) and self.file in self.findings.stands else None
+        if standing is not None:
+            places = standing[places]
         self.findings.found.append(Finding(severity, self.file, self.column, places, found, remedy))
 
 
