@@ -80,7 +80,8 @@ class EvaluateSection(Config):
 
     Args:
         ks: list lengths; engines are compared at the largest up to 10, or else at the smallest.
-        seen_filtered: leave out what a user's history holds.
+        seen_filtered: leave out what a user's history holds. The towers then learn to rank what is new alone; set it to
+            false where people buy again.
         baseline: the engine that all others are tested against; None takes the first of ``[engines]``.
         embedding_quality: of the tables of ``[pretrain]``.
     """
@@ -285,6 +286,11 @@ def read_run_config(path: Path, overrides: Iterable[str] = ()) -> RunConfig:
             check_engine(config, "recommend.engine", config.recommend.engine)
         elif config.promote is None:
             raise ConfigError(f"{path}: [recommend] needs an engine, or a [promote] section whose champion it can ask")
+        if config.evaluate.seen_filtered and not config.recommend.filter_seen:
+            raise ConfigError(
+                f"{path}: recommend.filter_seen = false writes items into the lists that evaluate.seen_filtered = true "
+                "leaves out of training and of the report; set evaluate.seen_filtered = false, or leave filter_seen out"
+            )
     return config
 
 

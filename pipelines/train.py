@@ -106,7 +106,8 @@ def fit(
             with atomic_path(kept) as beside:
                 engine.save(beside)
     directory = None if resources.directory is None else resources.directory.parent / "refit"
-    engine = kind(engine.config, Resources(resources.seed, None, epochs, resources.tables, directory, parts(False)))
+    again = replace(resources, validation=None, epochs=epochs, directory=directory, parts=parts(False))
+    engine = kind(engine.config, again)
     engine.fit(data, split.refit, tracker)
     return engine
 

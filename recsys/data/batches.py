@@ -131,3 +131,40 @@ def to_batch(train: Interactions, windows: Windows, targets: NDArray[np.bool_] |
         asked[asked] = targets[source[asked]]
     positions = np.flatnonzero(asked)
     return SequenceBatch(windows.user, items, positions, items.reshape(-1)[positions], times)
+
+
+def seen_candidates(
+    train: Interactions,
+    offsets: NDArray[np.int64],
+    windows: Windows,
+    batch: SequenceBatch,
+    candidates: NDArray[np.int64],
+) -> tuple[NDArray[np.int64], ...]:
+    """Which of ``candidates`` [C] the whole history before each target holds, what came before its window included.
+
+    Args:
+        train: what ``windows`` were cut from.
+        offsets: int64 [U + 1], where each user's interactions begin.
+        windows: what ``batch`` was made of.
+        batch: N targets.
+        candidates: int64 [C], item rows; an item may stand there more than once.
+
+    Returns:
+        int64 [N], the window of each target, and for each of M finds int64 [M] its window, ascending, the candidate and
+        the first target that has it in its history: targets of the window from that one on have, too.
+    """
+    begin, width = offsets[batch.users], batch.items.shape[1]
+    window, event = _ranges(begin, windows.stop)
+    order = np.argsort(candidates, kind="stable")
+    held, items = candidates[order], train.item[event].astype(np.int64)
+    find, place = _ranges(np.searchsorted(held, items), np.searchsorted(held, items, side="right"))
+    window, event = window[find], event[find]
+    follows = window * width + np.maximum(event + 1 - windows.start[window], 0)
+    return batch.positions // width, window, order[place], np.searchsorted(batch.positions, follows)
+
+
+def _ranges(start: NDArray[np.integer], stop: NDArray[np.integer]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The numbers of the ranges ``start[i]`` to ``stop[i]`` end to end, each after the i it belongs to."""
+    size = stop - start
+    owner = np.repeat(np.arange(len(size)), size)
+    return owner, np.arange(len(owner)) + np.repeat(start - (np.cumsum(size) - size), size)

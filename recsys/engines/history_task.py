@@ -10,11 +10,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from recsys.data.batches import SequenceBatch, Windows, cut_windows, group, to_batch
+from recsys.data.batches import SequenceBatch, Windows, cut_windows, group, seen_candidates, to_batch
 from recsys.data.interactions import Interactions
 from recsys.engines.modality_dropout import ModalityDropout
 from recsys.engines.tower_inputs import HISTORY
 from recsys.losses import Loss
+from recsys.losses.seen import Seen
 from recsys.models.two_tower import TwoTowerModel
 from recsys.negatives import Sampler
 
@@ -30,6 +31,7 @@ class TrainingData:
         users: input name -> values of all users.
         clock: whether the times of ``train`` are moments, and not just an order.
         targets: bool [E], which events are learnt; None all.
+        seen_negatives: whether what a history holds is a negative of what follows.
     """
 
     train: Interactions
@@ -38,6 +40,7 @@ class TrainingData:
     users: Mapping[str, Tensor]
     clock: bool
     targets: NDArray[np.bool_] | None = None
+    seen_negatives: bool = False
 
 
 @dataclass(frozen=True)
@@ -84,6 +87,7 @@ class HistoryTask:
         self.module, self.data, self.cut = module, data, cut
         self.compute_loss, self.sampler = loss, sampler
         self.validation, self.dropout = validation, dropout
+        self.offsets = data.train.offsets(data.n_users)
         self.catalogue = np.flatnonzero(data.train.item_counts(len(data.items["__id__"])) > 0)
 
     def batches(self, epoch: int, rng: np.random.Generator) -> Sequence[Windows]:
@@ -112,6 +116,7 @@ class HistoryTask:
             _to(candidates, device),
             _to(sequence.targets, device),
             None if log_q is None else _to(log_q, device),
+            seen=self._seen(batch, sequence, candidates, device),
         )
 
     def validate(self) -> float | None:
@@ -124,6 +129,15 @@ class HistoryTask:
             return self.catalogue, None
         drawn = self.sampler.sample(sequence.targets, rng)
         return drawn.rows, drawn.log_q
+
+    def _seen(
+        self, windows: Windows, sequence: SequenceBatch, candidates: NDArray[np.int64], device: torch.device
+    ) -> Seen | None:
+        """The candidates that each target's whole history holds, what came before its window included."""
+        if self.data.seen_negatives:
+            return None
+        found = seen_candidates(self.data.train, self.offsets, windows, sequence, candidates)
+        return Seen(*(_to(part, device) for part in found))
 
     def _users(
         self,

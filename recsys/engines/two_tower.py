@@ -51,6 +51,9 @@ class TwoTowerConfig(Config):
         negatives: the sampler of shared negatives.
         n_negatives: C, negatives a batch.
         alpha: negatives are drawn by popularity to this power.
+        seen_negatives: whether an item that the history holds is a negative of what follows. It is not by default: what
+            is left out of the lists need not be ranked below anything, and the items most like what comes next are
+            those of the history. Where lists keep what was seen (``evaluate.seen_filtered = false``), it always is.
         tokens: positions a batch.
         label_smoothing: share of a target's probability that is spread over the catalogue; softmax losses only.
         metric: what validation maximises.
@@ -75,6 +78,7 @@ class TwoTowerConfig(Config):
     negatives: str = "popularity"
     n_negatives: int = Field(1024, ge=1)
     alpha: float = Field(0.75, ge=0)
+    seen_negatives: bool = False
     tokens: int = Field(4096, ge=16)
     label_smoothing: float = Field(0.0, ge=0, lt=1)
     metric: str = "ndcg@10"
@@ -277,11 +281,11 @@ class TwoTower:
             if new is not None and config.negatives in ("in_batch", "mixed"):
                 options["targets"] = train_on.select(new).item_counts(data.n_items)
             sampler = NEGATIVES[config.negatives](counts, config.n_negatives, **options)
-        inputs = self.inputs
+        inputs, seen_negatives = self.inputs, config.seen_negatives or not self.resources.seen_filtered
         values = inputs.item_values(data.items), inputs.user_values(data.users)
         return HistoryTask(
             self.model,
-            TrainingData(train_on, data.n_users, *values, inputs.clock, new),
+            TrainingData(train_on, data.n_users, *values, inputs.clock, new, seen_negatives),
             Cut(config.max_history, config.context, config.tokens),
             self._loss(),
             sampler,

@@ -11,6 +11,7 @@ products: whatever temperature or normalisation applies is already in the vector
     target_rows     [N]     the item of each position
     log_q           [C]     log of the candidate's expected count in the sample; None: candidates are the catalogue
     owners          [N]     where a user has many positions: ascending rows of ``users`` [U, D], one a position
+    seen                    which candidates the history before a position holds; they are no negatives of it
 """
 
 from collections.abc import Callable
@@ -19,6 +20,7 @@ from typing import Protocol
 from torch import Tensor
 
 from recsys.choices import Choices
+from recsys.losses.seen import Seen
 
 
 class Loss(Protocol):
@@ -33,6 +35,7 @@ class Loss(Protocol):
         target_rows: Tensor,
         log_q: Tensor | None,
         owners: Tensor | None = None,
+        seen: Seen | None = None,
     ) -> Tensor: ...
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from torch import Tensor
 from torch.nn.functional import softplus
 
+from recsys.losses.seen import Seen, negatives
+
 
 class Bpr:
     r"""The mean over positions and shared negatives of :math:`-\log\sigma(s_p - s_j)` (Rendle et al., 2009).
@@ -21,9 +23,10 @@ class Bpr:
         target_rows: Tensor,
         log_q: Tensor | None,
         owners: Tensor | None = None,
+        seen: Seen | None = None,
     ) -> Tensor:
         """The mean over positions; see `recsys.losses` for the arguments."""
         users = users if owners is None else users[owners]
         margin = users @ candidates.T - (users * positives).sum(1, keepdim=True)
-        other = candidate_rows != target_rows[:, None]
+        other = negatives(candidate_rows, target_rows, seen)
         return (softplus(margin) * other).sum() / other.sum().clamp(min=1)

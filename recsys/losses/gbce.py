@@ -5,6 +5,8 @@ from __future__ import annotations
 from torch import Tensor
 from torch.nn.functional import logsigmoid, softplus
 
+from recsys.losses.seen import Seen, negatives
+
 
 class Gbce:
     r"""gBCE (Petrov & Macdonald, RecSys 2023, "gSASRec"): binary cross-entropy whose positive is raised to beta.
@@ -32,12 +34,13 @@ class Gbce:
         target_rows: Tensor,
         log_q: Tensor | None,
         owners: Tensor | None = None,
+        seen: Seen | None = None,
     ) -> Tensor:
         """The mean over positions; see `recsys.losses` for the arguments."""
         users = users if owners is None else users[owners]
         alpha = 1.0 if log_q is None else float((-log_q).exp().mean().clamp(min=1.0).reciprocal())
         beta = alpha * (self.t * (1 - 1 / alpha) + 1 / alpha)
         positive = logsigmoid((users * positives).sum(1)) * beta
-        other = candidate_rows != target_rows[:, None]
+        other = negatives(candidate_rows, target_rows, seen)
         negative = (softplus(users @ candidates.T) * other).sum(1)
         return ((negative - positive) / (len(candidates) + 1)).mean()

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from recsys.losses.seen import Seen
 from recsys.losses.shared import SharedSoftmax, drawn_share
 
 _LOG2E = 1 / math.log(2)
@@ -22,6 +23,7 @@ class SampledSoftmax:
     estimate of the sum over the catalogue. The positive is always there and is not corrected; where it is also drawn
     as a negative, it is masked, for the sum is over all items but the target. (Bengio & Senécal 2003; Yi et al. 2019
     correct the positive too, which biases the estimate: Khrylchenko et al., "Correcting the LogQ Correction", 2025.)
+    What a position has ``seen`` is left out of the sum too, and gets no share of a smoothed target.
 
     Args:
         label_smoothing: this share of the target's probability is spread evenly over the catalogue, as far as the
@@ -40,6 +42,7 @@ class SampledSoftmax:
         target_rows: Tensor,
         log_q: Tensor | None,
         owners: Tensor | None = None,
+        seen: Seen | None = None,
     ) -> Tensor:
         """The mean over positions; see `recsys.losses` for the arguments."""
         offset = torch.zeros_like(candidates[:, 0]) if log_q is None else -log_q
@@ -51,7 +54,7 @@ class SampledSoftmax:
             return shared
         users = users if owners is None else users[owners]
         result: Tensor = _Softmax.apply(  # type: ignore[no-untyped-call]
-            users, candidates, positives, offset, candidate_rows, target_rows, self.label_smoothing
+            users, candidates, positives, offset, candidate_rows, target_rows, self.label_smoothing, seen
         )
         return result
 
@@ -83,12 +86,12 @@ class _Softmax(torch.autograd.Function):
         candidate_rows: Tensor,
         target_rows: Tensor,
         smoothing: float,
+        seen: Seen | None,
     ) -> Tensor:
         n = len(users)
         # With autocast on an accelerator the vectors may come in half precision; logits are summed in single.
         u, c, p = users.float(), candidates.float(), positives.float()
-        share = torch.softmax(offset.float(), 0) * smoothing  # of each candidate in the smoothed target
-        spread = share @ c
+        share = torch.softmax(offset.float(), 0)  # of each candidate in what smoothing spreads
         d_users, d_candidates, pull = torch.empty_like(u), torch.zeros_like(c), u.new_empty(n)
         target, offset = (u * p).sum(1) * _LOG2E, offset.float() * _LOG2E
         total = u.new_zeros(())
@@ -102,6 +105,9 @@ class _Softmax(torch.autograd.Function):
             torch.addmm(offset, u[rows], c.T, alpha=_LOG2E, out=logits)
             first, last = torch.searchsorted(drawn, drawn.new_tensor([rows.start, rows.stop])).tolist()
             logits[drawn[first:last] - start, column[first:last]] = -torch.inf
+            if seen is not None:
+                barred = seen.mask(rows.start, rows.stop, len(c))
+                logits.masked_fill_(barred, -torch.inf)
             positive = target[rows]
             if not bounded:
                 highest = torch.maximum(logits.amax(1), positive)
@@ -115,13 +121,16 @@ class _Softmax(torch.autograd.Function):
             torch.mm(logits, c, out=d_users[rows]).div_(mass[:, None])
             d_candidates.addmm_(logits.T, u[rows] / mass[:, None])
             torch.div(own, mass, out=pull[rows])
+            if smoothing:
+                spread = share.expand(len(logits), -1) if seen is None else share.masked_fill(barred, 0)
+                spread = spread * (smoothing / spread.sum(1, keepdim=True).clamp(min=1e-12))
+                smooth = spread @ c
+                total += smoothing * target[rows].sum() - (u[rows] * smooth).sum() * _LOG2E
+                d_users[rows] -= smooth
+                d_candidates.addmm_(spread.T, u[rows], alpha=-1)
         pull.sub_(1 - smoothing)
         d_users.addcmul_(pull[:, None], p)
         total = total / _LOG2E
-        if smoothing:
-            total += smoothing * target.sum() / _LOG2E - (u @ spread).sum()
-            d_users.sub_(spread)
-            d_candidates.addr_(share, u.sum(0), alpha=-1)
         ctx.save_for_backward(d_users, d_candidates, pull[:, None] * u)
         ctx.kinds = (users.dtype, candidates.dtype, positives.dtype)
         return total / n
@@ -132,7 +141,7 @@ class _Softmax(torch.autograd.Function):
         users, candidates, positives = (
             (part * scale).to(kind) for part, kind in zip(ctx.saved_tensors, ctx.kinds, strict=True)
         )
-        return users, candidates, positives, None, None, None, None
+        return users, candidates, positives, None, None, None, None, None
 
 
 def _bound(users: Tensor, candidates: Tensor, offset: Tensor) -> float:

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from recsys.losses import LOSSES
+from recsys.losses.seen import Seen
 from recsys.negatives import NEGATIVES
 from recsys.seeding import stream
 
@@ -52,6 +53,39 @@ def test_a_drawn_positive_is_not_a_negative(name):
     a = loss(users, table[rows], table[targets], rows, targets, log_q)
     b = loss(users, candidates, table[targets], rows, targets, log_q)
     assert torch.equal(a, b)
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.2])
+@pytest.mark.parametrize("size", [1.0, 40.0])
+@pytest.mark.parametrize("name", list(LOSSES))
+def test_what_was_seen_is_as_good_as_not_drawn(name, size, smoothing):
+    if smoothing and name in ("bpr", "gbce"):
+        pytest.skip("a loss without a probability to spread")
+    users, table, targets, rows = case(dtype=torch.float64)
+    rows[3] = targets[0]
+    seen = Seen(*(torch.tensor(part) for part in ([0, 0, 0, 1, 1, 2, 2], [0, 0, 2, 2], [1, 4, 0, 11], [1, 2, 5, 6])))
+    barred = {1: [1], 2: [1, 4], 5: [0], 6: [0, 11]}
+    sure = name in ("full_softmax", "sampled_softmax")
+    log_q = torch.linspace(-1, 1, len(rows), dtype=torch.float64) * sure
+    loss = LOSSES[name](label_smoothing=smoothing) if smoothing else LOSSES[name]()
+    kept = [[c for c in range(len(rows)) if c not in barred.get(n, [])] for n in range(len(users))]
+    terms = torch.tensor([float((rows[c] != target).sum()) for c, target in zip(kept, targets, strict=True)])
+    terms = {"bpr": terms / terms.sum(), "gbce": torch.tensor([(len(c) + 1) / 13 for c in kept]) / len(users)}
+    grads = []
+    for at_once in (True, False):
+        u, t = (users * size).requires_grad_(True), table.clone().requires_grad_(True)
+        if at_once:
+            value = loss(u, t[rows], t[targets], rows, targets, log_q, seen=seen)
+        else:
+            one = [
+                loss(u[n : n + 1], t[rows[c]], t[targets[n : n + 1]], rows[c], targets[n : n + 1], log_q[c])
+                for n, c in enumerate(kept)
+            ]
+            value = (torch.stack(one) * terms.get(name, 1 / len(u))).sum()
+        value.backward()
+        grads.append((value.detach(), u.grad, t.grad))
+    for fast, slow in zip(*grads, strict=True):
+        torch.testing.assert_close(fast, slow, rtol=2e-4, atol=1e-5 * size)
 
 
 def smoothed_reference(users, table, targets, rows, log_q, smoothing):

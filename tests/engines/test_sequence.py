@@ -27,14 +27,15 @@ def circle(users: int = 60, length: int = 8, clock: bool = False) -> Dataset:
     return Dataset("circle", people, items, data, clock)
 
 
-def fitted(data: Dataset, seed: int = 1, **changes) -> Sequence:
+def fitted(data: Dataset, seed: int = 1, seen_filtered: bool = False, **changes) -> Sequence:
+    """Learnt with negatives that the history holds, so that the highest of all items is the next one."""
     raw = {
         "model": {"dim": 16, "dropout": 0.0} | changes.pop("model", {}),
         "loss": "full_softmax",
         "tokens": 64,
         "training": {"epochs": 20, "warmup": 5, "learning_rate": 0.01, "patience": 0},
     }
-    engine = Sequence(parse(SequenceConfig, raw | changes, "test"), Resources(seed))
+    engine = Sequence(parse(SequenceConfig, raw | changes, "test"), Resources(seed, seen_filtered=seen_filtered))
     engine.fit(data, data.interactions, SilentTracker())
     return engine
 
@@ -64,6 +65,29 @@ def test_every_encoder_learns_what_comes_next(model, tmp_path):
     assert next_items(engine, data, asked) == [6, 2, 9]
     engine.save(tmp_path)
     assert next_items(Sequence.load(tmp_path), data, asked) == [6, 2, 9]
+
+
+def test_what_a_history_holds_is_a_negative_only_where_lists_keep_it():
+    data = circle()
+    few = {"training": {"epochs": 2, "patience": 0}}
+    kept, asked, told = (
+        fitted(data, seen_filtered=filtered, seen_negatives=negatives, **few).item_table().vectors
+        for filtered, negatives in ((False, False), (True, True), (True, False))
+    )
+    assert np.array_equal(kept, asked)
+    assert not np.array_equal(kept, told)
+
+
+def test_without_seen_negatives_the_next_item_is_the_highest_of_those_that_are_new():
+    data = circle()
+    engine = fitted(data, seen_filtered=True)
+    histories = [[3, 4, 5], [10, 11, 0, 1], [7, 8]]
+    people = EntityTable.bare(Vocabulary(np.arange(3) + 1000))
+    users = engine.user_vectors(Request(people, data.items, Histories.of(histories)))
+    scores = users.scores(engine.item_vectors(data.items))
+    for row, history in enumerate(histories):
+        scores[row, history] = -np.inf
+    assert scores.argmax(1).tolist() == [6, 2, 9]
 
 
 def test_a_masked_encoder_learns_from_gaps_and_leaves_a_table():

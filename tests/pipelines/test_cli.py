@@ -71,6 +71,7 @@ def test_a_promoted_engine_must_be_one_of_the_run(tmp_path, capsys):
         ("engines.two_tower.model.pooling=transfomer", "did you mean 'transformer'"),
         ("engines.two_tower.model.item_fusion=gate", "did you mean 'gated'"),
         ("recommend.index=exakt", "did you mean 'exact'"),
+        ("recommend.filter_seen=false", "set evaluate.seen_filtered = false"),
         ("promote.gate.metric=ndcg", "expected a name, @ and a list length"),
         ("promote.gate.metric=ndcg@7", "promote.gate names 'ndcg@7', which evaluate.ks = [1, 5, 10, 20] leaves out"),
         ("engines.two_tower.model={dim=33, heads=2}", "engines [two_tower]: model.dim = 33 and model.heads = 2"),

@@ -7,6 +7,7 @@ engine. All are asked the test questions, the validation item in the history, th
 
 from __future__ import annotations
 
+import hashlib
 import json
 import sys
 from collections.abc import Sequence
@@ -20,10 +21,10 @@ import pandas as pd
 import typer
 from numpy.typing import NDArray
 
-from pipelines.benchmarks.peers.harness import environment, export, known, load, peer_lines
+from pipelines.benchmarks.peers.harness import ENVIRONMENTS, environment, export, known, load, peer_lines
 from pipelines.benchmarks.peers.ours import Reporter
 from pipelines.config import check_engine, engine_spec
-from recsys.atomic import write_json
+from recsys.atomic import read_json, write_json
 from recsys.data.split import Holdout
 from recsys.data.vocabulary import MISSING
 from recsys.engine import Engine, Resources
@@ -94,15 +95,34 @@ def values_of(users: Sequence[int], items: Sequence[int], holdout: Holdout, n_it
 
 
 def ask_peer(name: str, folder: Path, seconds: float, patience: int, holdout: Holdout, n_items: int) -> Answer:
-    """Trains a peer and reads the lists of its best epoch."""
-    lists = (folder / f"{name}.csv").absolute()
-    limits = ["--cpu-seconds", str(seconds), "--seconds", "inf", "--patience", str(patience)]
-    options = ["--options", json.dumps(SETTINGS[name]), "--lists", str(lists)]
-    curve = peer_lines(*SCRIPT, folder, *options, *limits)
+    """Trains a peer, unless one of the same settings was trained on the same file before, and reads its best lists."""
+    lists, kept = (folder / f"{name}.csv").absolute(), folder / f"{name}.json"
+    made_from = _made_from(name, folder, patience)
+    record = read_json(kept) if kept.exists() and lists.exists() else {}
+    if record.get("made_from") == made_from and record["limit"] in (None, seconds):
+        print(f"{name}: trained before, {kept}", file=sys.stderr)
+        curve = record["curve"]
+    else:
+        kept.unlink(missing_ok=True)
+        limits = ["--cpu-seconds", str(seconds), "--seconds", "inf", "--patience", str(patience)]
+        options = ["--options", json.dumps(SETTINGS[name]), "--lists", str(lists)]
+        curve = peer_lines(*SCRIPT, folder, *options, *limits)
+        limit = None if curve[-1]["cpu_seconds"] < seconds else seconds
+        write_json(kept, {"made_from": made_from, "limit": limit, "curve": curve})
     ended = "stopped by its patience" if curve[-1]["cpu_seconds"] < seconds else f"cut after {seconds:.0f} CPU s"
     found = pd.read_csv(lists)
     values = values_of(found["user_id"].tolist(), found["item_id"].tolist(), holdout, n_items)
     return Answer(values, curve, ended)
+
+
+def _made_from(name: str, folder: Path, patience: int) -> str:
+    """A hash of all that a peer's training depends on but its limit of time."""
+    known = [json.dumps([name, SETTINGS[name], patience, ENVIRONMENTS[SCRIPT[0]]]).encode()]
+    files = [*(Path(__file__).parent / part for part in (SCRIPT[1], "protocol.py"))]
+    files += [folder / f"{part}.csv" for part in ("train", "validation", "asked")]
+    return hashlib.sha256(
+        b"".join(hashlib.sha256(part).digest() for part in [*known, *(f.read_bytes() for f in files)])
+    ).hexdigest()
 
 
 def table(answers: dict[str, Answer], engine: str, seed: int) -> tuple[list[str], list[dict[str, Any]]]:

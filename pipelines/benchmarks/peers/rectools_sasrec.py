@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 from protocol import arguments, ndcg_at_10, run, write_lists
-from pytorch_lightning import Trainer
+from pytorch_lightning import Trainer, seed_everything
 from rectools import Columns
 from rectools.dataset import Dataset
 from rectools.models import SASRecModel
@@ -31,6 +31,7 @@ class CatalogueLogits(DistanceSimilarityModule):
 def main() -> None:
     """Trains and reports."""
     asked = arguments()
+    seed_everything(0)
     options = dict(asked.options)
     if options.pop("catalogue_logits", False):
         options["similarity_module_type"] = CatalogueLogits
