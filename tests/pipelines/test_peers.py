@@ -6,8 +6,8 @@ import math
 import numpy as np
 import pandas as pd
 
-from pipelines.benchmarks.peers import harness
-from pipelines.benchmarks.peers.accuracy import Answer, table, values_of
+from pipelines.benchmarks.peers import accuracy, harness
+from pipelines.benchmarks.peers.accuracy import Answer, table, trained, values_of
 from pipelines.benchmarks.peers.protocol import ndcg_at_10, run, write_lists
 from recsys.data.holdout import Holdout
 from recsys.data.interactions import Interactions
@@ -78,3 +78,28 @@ def test_a_run_with_given_files_is_exported_with_its_own_split(tmp_path, monkeyp
 
     lengths = {name: len(pd.read_csv(folder / f"{name}.csv")) for name in ("train", "validation", "asked")}
     assert lengths == {"train": 54, "validation": 6, "asked": 60}
+
+
+def test_a_peer_is_trained_once_for_the_same_files_and_settings(tmp_path, monkeypatch):
+    calls = []
+
+    def peer(*arguments):
+        calls.append(arguments)
+        lists.write_text("user_id,item_id\n")
+        return [{"epoch": 1, "cpu_seconds": seconds, "ndcg@10": 0.1}]
+
+    monkeypatch.setattr(accuracy, "peer_lines", peer)
+    lists = tmp_path / "rectools.csv"
+    for name in ("train", "validation", "asked"):
+        (tmp_path / f"{name}.csv").write_text("user_id,item_id,position\n")
+
+    seconds = 50.0  # of a limit of 40: cut, and more time would be a longer training
+    assert trained("rectools", tmp_path, lists, 40, 5) == trained("rectools", tmp_path, lists, 40, 5)
+    assert len(calls) == 1
+    assert trained("rectools", tmp_path, lists, 60, 5)["limit"] is None
+    trained("rectools", tmp_path, lists, 90, 5)  # it ended by itself: more time changes nothing
+    assert len(calls) == 2
+    trained("rectools", tmp_path, lists, 90, 6)
+    (tmp_path / "train.csv").write_text("user_id,item_id,position\n0,0,0\n")
+    trained("rectools", tmp_path, lists, 90, 6)
+    assert len(calls) == 4

@@ -38,6 +38,14 @@ MEASURED = ("recall@10", "ndcg@10")
 SCRIPT = ("rectools", "rectools_sasrec.py")
 SETTINGS: dict[str, dict[str, Any]] = {
     "rectools": {"batch_size": 32, "n_factors": 128, "n_heads": 2},
+    "rectools_sampled": {
+        "batch_size": 32,
+        "loss": "sampled_softmax",
+        "n_negatives": 256,
+        "n_factors": 128,
+        "n_heads": 2,
+        "catalogue_logits": True,
+    },
     "gsasrec": {
         "batch_size": 32,
         "loss": "gBCE",
@@ -52,7 +60,8 @@ SETTINGS: dict[str, dict[str, Any]] = {
     },
 }
 """Name -> what the defaults of RecTools' SASRecModel are changed by. Its default loss is the full softmax; half its
-default dimensions take less time. gSASRec's settings are those of its authors' repository, asash/gSASRec-pytorch,
+default dimensions take less time. Its other strong loss is the sampled softmax, here with as many negatives as its
+authors take in eSASRec (RecSys 2025). gSASRec's settings are those of its authors' repository, asash/gSASRec-pytorch,
 for MovieLens 1M (their output embeddings are apart from the input ones, RecTools ties them). Batches are a quarter of
 the default of both, 128: four times the steps in the same time, and it is time that runs out."""
 
@@ -95,34 +104,43 @@ def values_of(users: Sequence[int], items: Sequence[int], holdout: Holdout, n_it
 
 
 def ask_peer(name: str, folder: Path, seconds: float, patience: int, holdout: Holdout, n_items: int) -> Answer:
-    """Trains a peer, unless one of the same settings was trained on the same file before, and reads its best lists."""
-    lists, kept = (folder / f"{name}.csv").absolute(), folder / f"{name}.json"
-    made_from = _made_from(name, folder, patience)
-    record = read_json(kept) if kept.exists() and lists.exists() else {}
-    if record.get("made_from") == made_from and record["limit"] in (None, seconds):
-        print(f"{name}: trained before, {kept}", file=sys.stderr)
-        curve = record["curve"]
-    else:
-        kept.unlink(missing_ok=True)
-        limits = ["--cpu-seconds", str(seconds), "--seconds", "inf", "--patience", str(patience)]
-        options = ["--options", json.dumps(SETTINGS[name]), "--lists", str(lists)]
-        curve = peer_lines(*SCRIPT, folder, *options, *limits)
-        limit = None if curve[-1]["cpu_seconds"] < seconds else seconds
-        write_json(kept, {"made_from": made_from, "limit": limit, "curve": curve})
-    ended = "stopped by its patience" if curve[-1]["cpu_seconds"] < seconds else f"cut after {seconds:.0f} CPU s"
+    """Trains a peer and reads the lists of its best epoch."""
+    lists = folder / f"{name}.csv"
+    record = trained(name, folder, lists, seconds, patience)
+    ended = "stopped by its patience" if record["limit"] is None else f"cut after {seconds:.0f} CPU s"
     found = pd.read_csv(lists)
     values = values_of(found["user_id"].tolist(), found["item_id"].tolist(), holdout, n_items)
-    return Answer(values, curve, ended)
+    return Answer(values, record["curve"], ended)
+
+
+def trained(name: str, folder: Path, lists: Path, seconds: float, patience: int) -> dict[str, Any]:
+    """The curve of a peer, and the limit that cut it; ``lists`` has what it recommends at its best.
+
+    What was trained before with the same settings on the same files is not trained again: peers take hours.
+    """
+    kept, made_from = folder / f"{name}.json", _made_from(name, folder, patience)
+    if kept.exists() and lists.exists():
+        record: dict[str, Any] = read_json(kept)
+        if record["made_from"] == made_from and record["limit"] in (None, seconds):
+            print(f"{name}: trained before, see {kept}", file=sys.stderr)
+            return record
+    kept.unlink(missing_ok=True)
+    limits = ["--cpu-seconds", str(seconds), "--seconds", "inf", "--patience", str(patience)]
+    options = ["--options", json.dumps(SETTINGS[name]), "--lists", str(lists.absolute())]
+    curve = peer_lines(*SCRIPT, folder, *options, *limits)
+    limit = None if curve[-1]["cpu_seconds"] < seconds else seconds
+    record = {"made_from": made_from, "limit": limit, "curve": curve}
+    write_json(kept, record)
+    return record
 
 
 def _made_from(name: str, folder: Path, patience: int) -> str:
-    """A hash of all that a peer's training depends on but its limit of time."""
-    known = [json.dumps([name, SETTINGS[name], patience, ENVIRONMENTS[SCRIPT[0]]]).encode()]
-    files = [*(Path(__file__).parent / part for part in (SCRIPT[1], "protocol.py"))]
-    files += [folder / f"{part}.csv" for part in ("train", "validation", "asked")]
-    return hashlib.sha256(
-        b"".join(hashlib.sha256(part).digest() for part in [*known, *(f.read_bytes() for f in files)])
-    ).hexdigest()
+    """A digest of all that a peer's training depends on but its limit of time."""
+    digest = hashlib.sha256(json.dumps([name, SETTINGS[name], patience, ENVIRONMENTS[SCRIPT[0]]]).encode())
+    scripts = [Path(__file__).parent / script for script in (SCRIPT[1], "protocol.py")]
+    for path in [*scripts, *(folder / f"{part}.csv" for part in ("train", "validation", "asked"))]:
+        digest.update(hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()
 
 
 def table(answers: dict[str, Answer], engine: str, seed: int) -> tuple[list[str], list[dict[str, Any]]]:
