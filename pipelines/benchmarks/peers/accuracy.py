@@ -107,7 +107,7 @@ def ask_peer(name: str, folder: Path, seconds: float, patience: int, holdout: Ho
     """Trains a peer and reads the lists of its best epoch."""
     lists = folder / f"{name}.csv"
     record = trained(name, folder, lists, seconds, patience)
-    ended = "stopped by its patience" if record["limit"] is None else f"cut after {seconds:.0f} CPU s"
+    ended = "stopped by its patience" if record["limit"] is None else f"cut after {record['limit']:.0f} CPU s"
     found = pd.read_csv(lists)
     values = values_of(found["user_id"].tolist(), found["item_id"].tolist(), holdout, n_items)
     return Answer(values, record["curve"], ended)
@@ -116,12 +116,13 @@ def ask_peer(name: str, folder: Path, seconds: float, patience: int, holdout: Ho
 def trained(name: str, folder: Path, lists: Path, seconds: float, patience: int) -> dict[str, Any]:
     """The curve of a peer, and the limit that cut it; ``lists`` has what it recommends at its best.
 
-    What was trained before with the same settings on the same files is not trained again: peers take hours.
+    What was trained before with the same settings on the same files, as long or longer, is not trained again: peers
+    take hours.
     """
     kept, made_from = folder / f"{name}.json", _made_from(name, folder, patience)
     if kept.exists() and lists.exists():
         record: dict[str, Any] = read_json(kept)
-        if record["made_from"] == made_from and record["limit"] in (None, seconds):
+        if record["made_from"] == made_from and (record["limit"] is None or record["limit"] >= seconds):
             print(f"{name}: trained before, see {kept}", file=sys.stderr)
             return record
     kept.unlink(missing_ok=True)
