@@ -286,11 +286,7 @@ def read_run_config(path: Path, overrides: Iterable[str] = ()) -> RunConfig:
             check_engine(config, "recommend.engine", config.recommend.engine)
         elif config.promote is None:
             raise ConfigError(f"{path}: [recommend] needs an engine, or a [promote] section whose champion it can ask")
-        if config.evaluate.seen_filtered and not config.recommend.filter_seen:
-            raise ConfigError(
-                f"{path}: recommend.filter_seen = false writes items into the lists that evaluate.seen_filtered = true "
-                "leaves out of training and of the report; set evaluate.seen_filtered = false, or leave filter_seen out"
-            )
+        _check_shown(config)
     return config
 
 
@@ -302,6 +298,30 @@ def _check_parts(config: RunConfig) -> None:
             if part not in earlier:
                 raise ConfigError(f"engines.{spec.name}.parts names {part!r}, which must stand before it in the file")
         earlier.add(spec.name)
+
+
+def _check_shown(config: RunConfig) -> None:
+    """Whether the engine that recommends learns to rank what its lists will show."""
+    assert config.recommend is not None
+    if config.recommend.filter_seen or not config.evaluate.seen_filtered:
+        return
+    specs = {spec.name: spec for spec in engine_specs(config)}
+    name = config.recommend.engine or config.candidate
+    for part in (name, *specs[name].parts):
+        refuse_unranked(specs[part].config, f"engines.{part}")
+
+
+def refuse_unranked(options: Config, where: str) -> None:
+    """Refuses lists with ``recommend.filter_seen = false`` from an engine that did not learn to rank what was seen.
+
+    Raises:
+        ConfigError: the engine has ``seen_negatives = false``.
+    """
+    if not getattr(options, "seen_negatives", True):
+        raise ConfigError(
+            f"recommend.filter_seen = false asks for lists with what a user's history holds, and {where} learns to "
+            "rank what is new alone: set evaluate.seen_filtered = false and train again, or leave filter_seen out"
+        )
 
 
 def _check_gate(config: RunConfig, gate: GateConfig) -> None:

@@ -52,7 +52,7 @@ def learn(config: RunConfig, name: str, data: Dataset, train: Interactions, trac
     """
     section = config.pretrain[name]
     spec = pretrain_spec(name, section)
-    engine = ENGINES[spec.kind](spec.config, Resources(seed=config.seed))
+    engine = ENGINES[spec.kind](spec.config, Resources(config.seed, seen_filtered=config.evaluate.seen_filtered))
     if not isinstance(engine, Pretrainer):
         able = ", ".join(other for other, kind in ENGINES.items() if hasattr(kind, "item_table"))
         raise ConfigError(f"[pretrain.{name}] engine {spec.kind!r} leaves no item embeddings; these do: {able}")
@@ -114,6 +114,7 @@ def _learn(
         "data": data.fingerprint,
         "train": train.fingerprint,
         "seed": config.seed,
+        "seen_filtered": config.evaluate.seen_filtered,
         "code": code_version(*_CODE),
     }
     step = f"pretrain/{name}"

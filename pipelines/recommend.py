@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pipelines.config import RunConfig
+from pipelines.config import RunConfig, refuse_unranked
 from pipelines.evaluate import bundle_digest
 from pipelines.promote import open_store
 from pipelines.workspace import ENGINE_CODE, Workspace, code_version, digest
@@ -59,6 +59,9 @@ def run_from(
     if not (_whole(target) and workspace.reused("recommend", facts, [], tracker)):
         workspace.started("recommend")
         engine = Bundle.load(directory).engine
+        if not config.recommend.filter_seen:
+            for part in (engine, *getattr(engine, "parts", {}).values()):
+                refuse_unranked(part.config, str(directory))
         recommend(engine, data, target, config.recommend.options, tracker, version, digest(facts))
         workspace.finished("recommend", facts)
     manifest = Manifest.load(target)

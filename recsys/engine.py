@@ -105,7 +105,8 @@ class Resources:
         tables: pretrained embeddings by name.
         directory: where an engine may keep checkpoints and resume from them; None keeps none.
         parts: fitted engines by name, for an engine that is made of others.
-        seen_filtered: whether validation leaves out what a user's history holds, as the report will.
+        seen_filtered: whether lists leave out what a user's history holds: those of validation, of the report and of
+            the batch. An engine may then learn to rank what is new alone.
     """
 
     seed: int = 0

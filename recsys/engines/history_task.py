@@ -10,7 +10,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from recsys.data.batches import SequenceBatch, Windows, cut_windows, group, seen_candidates, to_batch
+from recsys.data.batches import SequenceBatch, Windows, cut_windows, group, to_batch
+from recsys.data.first_events import FirstEvents
 from recsys.data.interactions import Interactions
 from recsys.engines.modality_dropout import ModalityDropout
 from recsys.engines.tower_inputs import HISTORY
@@ -31,7 +32,7 @@ class TrainingData:
         users: input name -> values of all users.
         clock: whether the times of ``train`` are moments, and not just an order.
         targets: bool [E], which events are learnt; None all.
-        seen_negatives: whether what a history holds is a negative of what follows.
+        firsts: where users meet items for the first time; what a history holds is then no negative of what follows.
     """
 
     train: Interactions
@@ -40,7 +41,7 @@ class TrainingData:
     users: Mapping[str, Tensor]
     clock: bool
     targets: NDArray[np.bool_] | None = None
-    seen_negatives: bool = False
+    firsts: FirstEvents | None = None
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,6 @@ class HistoryTask:
         self.module, self.data, self.cut = module, data, cut
         self.compute_loss, self.sampler = loss, sampler
         self.validation, self.dropout = validation, dropout
-        self.offsets = data.train.offsets(data.n_users)
         self.catalogue = np.flatnonzero(data.train.item_counts(len(data.items["__id__"])) > 0)
 
     def batches(self, epoch: int, rng: np.random.Generator) -> Sequence[Windows]:
@@ -133,11 +133,11 @@ class HistoryTask:
     def _seen(
         self, windows: Windows, sequence: SequenceBatch, candidates: NDArray[np.int64], device: torch.device
     ) -> Seen | None:
-        """The candidates that each target's whole history holds, what came before its window included."""
-        if self.data.seen_negatives:
+        """The candidates that each target's whole history holds."""
+        if self.data.firsts is None:
             return None
-        found = seen_candidates(self.data.train, self.offsets, windows, sequence, candidates)
-        return Seen(*(_to(part, device) for part in found))
+        met = self.data.firsts.met(windows, sequence, candidates, both_sides=bool(self.module.history.hides))
+        return Seen(*(_to(part, device) for part in met))
 
     def _users(
         self,

@@ -34,7 +34,7 @@ def learn(
         tracker,
         epochs=resources.epochs,
         directory=resources.directory,
-        identity="/".join((*made_from, str(resources.seed))),
+        identity="/".join((*made_from, str(resources.seed), str(resources.seen_filtered))),
     )
 
 

@@ -17,6 +17,7 @@ from recsys.config import Config, parse
 from recsys.data.dataset import Dataset
 from recsys.data.entities import EntityTable
 from recsys.data.features import FeatureOptions, FeatureSet
+from recsys.data.first_events import FirstEvents
 from recsys.data.interactions import Interactions
 from recsys.data.vocabulary import MISSING
 from recsys.embeddings import EmbeddingTable
@@ -51,9 +52,10 @@ class TwoTowerConfig(Config):
         negatives: the sampler of shared negatives.
         n_negatives: C, negatives a batch.
         alpha: negatives are drawn by popularity to this power.
-        seen_negatives: whether an item that the history holds is a negative of what follows. It is not by default: what
-            is left out of the lists need not be ranked below anything, and the items most like what comes next are
-            those of the history. Where lists keep what was seen (``evaluate.seen_filtered = false``), it always is.
+        seen_negatives: whether an item that the history holds is a negative of what follows, and a target when it comes
+            again. It is not by default: what is left out of the lists need not be ranked, and the items most like what
+            comes next are those of the history. Where lists keep what was seen (``evaluate.seen_filtered = false``),
+            it always is.
         tokens: positions a batch.
         label_smoothing: share of a target's probability that is spread over the catalogue; softmax losses only.
         metric: what validation maximises.
@@ -118,6 +120,8 @@ class TwoTower:
     def __init__(self, config: Any = None, resources: Resources | None = None) -> None:
         self.config = config or self.Config()  # type: ignore[assignment]
         self.resources = resources or Resources()
+        if not self.resources.seen_filtered:
+            self.config = self.config.model_copy(update={"seen_negatives": True})
         self.best_epoch: int | None = None
         self.curve: list[dict[str, float]] = []
         self._encoded: tuple[EntityTable, Tensor, NDArray[np.float32]] | None = None
@@ -214,7 +218,8 @@ class TwoTower:
 
     @classmethod
     def load(cls, directory: Path) -> Self:
-        engine = cls(parse(cls.Config, read_json(directory / "config.json"), str(directory / "config.json")))
+        options = {"seen_negatives": True} | read_json(directory / "config.json")  # as it was before it was an option
+        engine = cls(parse(cls.Config, options, str(directory / "config.json")))
         training = read_json(directory / "training.json")
         engine.best_epoch, engine.curve = training["best_epoch"], training["curve"]
         engine.inputs = TowerInputs.load(directory)
@@ -275,17 +280,19 @@ class TwoTower:
 
     def _task(self, data: Dataset, train_on: Interactions, new: NDArray[np.bool_] | None) -> HistoryTask:
         config, counts = self.config, train_on.item_counts(data.n_items)
+        firsts = None if config.seen_negatives else FirstEvents.of(train_on, data.n_users, data.n_items)
+        targets = new if firsts is None else firsts.targets(new)
         sampler = None
         if config.loss != "full_softmax":
             options: dict[str, Any] = {"alpha": config.alpha} if config.negatives in ("popularity", "mixed") else {}
-            if new is not None and config.negatives in ("in_batch", "mixed"):
-                options["targets"] = train_on.select(new).item_counts(data.n_items)
+            if targets is not None and config.negatives in ("in_batch", "mixed"):
+                options["targets"] = train_on.select(targets).item_counts(data.n_items)
             sampler = NEGATIVES[config.negatives](counts, config.n_negatives, **options)
-        inputs, seen_negatives = self.inputs, config.seen_negatives or not self.resources.seen_filtered
+        inputs = self.inputs
         values = inputs.item_values(data.items), inputs.user_values(data.users)
         return HistoryTask(
             self.model,
-            TrainingData(train_on, data.n_users, *values, inputs.clock, new, seen_negatives),
+            TrainingData(train_on, data.n_users, *values, inputs.clock, targets, firsts),
             Cut(config.max_history, config.context, config.tokens),
             self._loss(),
             sampler,

@@ -11,7 +11,7 @@ products: whatever temperature or normalisation applies is already in the vector
     target_rows     [N]     the item of each position
     log_q           [C]     log of the candidate's expected count in the sample; None: candidates are the catalogue
     owners          [N]     where a user has many positions: ascending rows of ``users`` [U, D], one a position
-    seen                    which candidates the history before a position holds; they are no negatives of it
+    seen                    which candidates the histories before the positions hold; they are no negatives there
 """
 
 from collections.abc import Callable

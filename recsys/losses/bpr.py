@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 from torch.nn.functional import softplus
 
-from recsys.losses.seen import Seen, negatives
+from recsys.losses.seen import Seen, is_negative
 
 
 class Bpr:
@@ -28,5 +28,5 @@ class Bpr:
         """The mean over positions; see `recsys.losses` for the arguments."""
         users = users if owners is None else users[owners]
         margin = users @ candidates.T - (users * positives).sum(1, keepdim=True)
-        other = negatives(candidate_rows, target_rows, seen)
+        other = is_negative(candidate_rows, target_rows, seen)
         return (softplus(margin) * other).sum() / other.sum().clamp(min=1)

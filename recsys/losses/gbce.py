@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 from torch.nn.functional import logsigmoid, softplus
 
-from recsys.losses.seen import Seen, negatives
+from recsys.losses.seen import Seen, is_negative
 
 
 class Gbce:
@@ -41,6 +41,6 @@ class Gbce:
         alpha = 1.0 if log_q is None else float((-log_q).exp().mean().clamp(min=1.0).reciprocal())
         beta = alpha * (self.t * (1 - 1 / alpha) + 1 / alpha)
         positive = logsigmoid((users * positives).sum(1)) * beta
-        other = negatives(candidate_rows, target_rows, seen)
+        other = is_negative(candidate_rows, target_rows, seen)
         negative = (softplus(users @ candidates.T) * other).sum(1)
         return ((negative - positive) / (len(candidates) + 1)).mean()

@@ -10,42 +10,41 @@ from torch import Tensor
 
 @dataclass(frozen=True, eq=False)
 class Seen:
-    """The candidates that the history before each of N positions holds, by window of a history.
+    """The candidates that the histories before N positions hold: positions ``since`` to ``until`` hold ``candidate``.
 
     An item that was seen is left out of what is recommended, so it is no negative either: the softmax is over what can
     still come.
 
     Args:
-        owner: int64 [N], ascending, the window of each position.
-        window: int64 [M], ascending; its positions from ``since`` on have the candidate ``column`` in their history.
-        column: int64 [M].
-        since: int64 [M], from 0 to N.
+        since: int64 [M], ascending.
+        until: int64 [M], ascending, above ``since``.
+        candidate: int64 [M], from 0 to C.
     """
 
-    owner: Tensor
-    window: Tensor
-    column: Tensor
     since: Tensor
+    until: Tensor
+    candidate: Tensor
 
-    def mask(self, start: int, stop: int, candidates: int) -> Tensor:
-        """Bool [stop - start, C]: where the candidate was seen before the position.
+    def pairs(self, start: int, stop: int) -> tuple[Tensor, Tensor]:
+        """Positions, counted from ``start``, and candidates seen before them, of the positions from start to stop.
 
         Example:
-            >>> owner, window = torch.tensor([0, 0, 1]), torch.tensor([0, 1])
-            >>> Seen(owner, window, torch.tensor([1, 0]), torch.tensor([1, 2])).mask(0, 3, 2).int().tolist()
-            [[0, 0], [0, 1], [1, 0]]
+            >>> seen = Seen(torch.tensor([1, 3]), torch.tensor([3, 4]), torch.tensor([7, 5]))
+            >>> [part.tolist() for part in seen.pairs(2, 4)]
+            [[0, 1], [7, 5]]
         """
-        owner = self.owner[start:stop]
-        first, last = int(owner[0]), int(owner[-1])
-        low, high = torch.searchsorted(self.window, self.window.new_tensor([first, last + 1])).tolist()
-        place = (self.window[low:high] - first) * candidates + self.column[low:high]
-        since = torch.full(((last - first + 1) * candidates,), stop, dtype=torch.int32, device=owner.device)
-        since.scatter_reduce_(0, place, self.since[low:high].int(), "amin")
-        positions = torch.arange(start, stop, dtype=torch.int32, device=owner.device)
-        return since.view(-1, candidates)[owner - first] <= positions[:, None]
+        low = torch.searchsorted(self.until, start, right=True)
+        high = torch.searchsorted(self.since, stop)
+        since, until = self.since[low:high].clamp(min=start), self.until[low:high].clamp(max=stop)
+        size = until - since
+        find = torch.repeat_interleave(size)
+        position = torch.arange(len(find), device=find.device) + (since - start - (size.cumsum(0) - size))[find]
+        return position, self.candidate[low:high][find]
 
 
-def negatives(candidate_rows: Tensor, target_rows: Tensor, seen: Seen | None) -> Tensor:
+def is_negative(candidate_rows: Tensor, target_rows: Tensor, seen: Seen | None) -> Tensor:
     """Bool [N, C]: where the candidate is neither the position's own target nor seen before."""
     other = candidate_rows != target_rows[:, None]
-    return other if seen is None else other & ~seen.mask(0, len(target_rows), len(candidate_rows))
+    if seen is not None:
+        other[seen.pairs(0, len(other))] = False
+    return other

@@ -46,7 +46,7 @@ class SampledSoftmax:
     ) -> Tensor:
         """The mean over positions; see `recsys.losses` for the arguments."""
         offset = torch.zeros_like(candidates[:, 0]) if log_q is None else -log_q
-        if owners is not None and not self.label_smoothing:
+        if owners is not None and seen is None and not self.label_smoothing:
             drawn = drawn_share(candidate_rows, target_rows, offset.exp())
             shared: Tensor = SharedSoftmax.apply(  # type: ignore[no-untyped-call]
                 users, candidates, positives, owners, offset, drawn
@@ -92,6 +92,7 @@ class _Softmax(torch.autograd.Function):
         # With autocast on an accelerator the vectors may come in half precision; logits are summed in single.
         u, c, p = users.float(), candidates.float(), positives.float()
         share = torch.softmax(offset.float(), 0)  # of each candidate in what smoothing spreads
+        spread = share @ c
         d_users, d_candidates, pull = torch.empty_like(u), torch.zeros_like(c), u.new_empty(n)
         target, offset = (u * p).sum(1) * _LOG2E, offset.float() * _LOG2E
         total = u.new_zeros(())
@@ -105,9 +106,8 @@ class _Softmax(torch.autograd.Function):
             torch.addmm(offset, u[rows], c.T, alpha=_LOG2E, out=logits)
             first, last = torch.searchsorted(drawn, drawn.new_tensor([rows.start, rows.stop])).tolist()
             logits[drawn[first:last] - start, column[first:last]] = -torch.inf
-            if seen is not None:
-                barred = seen.mask(rows.start, rows.stop, len(c))
-                logits.masked_fill_(barred, -torch.inf)
+            barred = (drawn[:0], drawn[:0]) if seen is None else seen.pairs(rows.start, rows.stop)
+            logits[barred] = -torch.inf
             positive = target[rows]
             if not bounded:
                 highest = torch.maximum(logits.amax(1), positive)
@@ -120,15 +120,12 @@ class _Softmax(torch.autograd.Function):
             total += (mass.log2() - target[rows]).sum()
             torch.mm(logits, c, out=d_users[rows]).div_(mass[:, None])
             d_candidates.addmm_(logits.T, u[rows] / mass[:, None])
-            torch.div(own, mass, out=pull[rows])
+            torch.div(own, mass, out=pull[rows]).sub_(1)
             if smoothing:
-                spread = share.expand(len(logits), -1) if seen is None else share.masked_fill(barred, 0)
-                spread = spread * (smoothing / spread.sum(1, keepdim=True).clamp(min=1e-12))
-                smooth = spread @ c
-                total += smoothing * target[rows].sum() - (u[rows] * smooth).sum() * _LOG2E
-                d_users[rows] -= smooth
-                d_candidates.addmm_(spread.T, u[rows], alpha=-1)
-        pull.sub_(1 - smoothing)
+                eased, towards = _smoothed(u[rows], c, share, spread, barred, smoothing, d_candidates)
+                pull[rows] += eased
+                d_users[rows] -= towards
+                total += eased @ target[rows] - (u[rows] * towards).sum() * _LOG2E
         d_users.addcmul_(pull[:, None], p)
         total = total / _LOG2E
         ctx.save_for_backward(d_users, d_candidates, pull[:, None] * u)
@@ -142,6 +139,41 @@ class _Softmax(torch.autograd.Function):
             (part * scale).to(kind) for part, kind in zip(ctx.saved_tensors, ctx.kinds, strict=True)
         )
         return users, candidates, positives, None, None, None, None, None
+
+
+def _smoothed(
+    users: Tensor,
+    candidates: Tensor,
+    share: Tensor,
+    spread: Tensor,
+    barred: tuple[Tensor, Tensor],
+    smoothing: float,
+    d_candidates: Tensor,
+) -> tuple[Tensor, Tensor]:
+    """What each position of a block takes off its target, and the mean of the candidates that it is given to.
+
+    Args:
+        users: [n, D].
+        candidates: [C, D].
+        share: [C], sums to one.
+        spread: [D], the candidates' mean by ``share``.
+        barred: positions and candidates that are given nothing; a position with none left keeps its target whole.
+        smoothing: see `SampledSoftmax`.
+        d_candidates: [C, D], the gradient is added here.
+
+    Returns:
+        [n] and [n, D].
+    """
+    position, candidate = barred
+    part = share[candidate]
+    left = torch.ones_like(users[:, 0]).index_add_(0, position, part, alpha=-1)
+    eased = torch.where(left > 1e-6, smoothing, 0.0)
+    weight = (eased / left.clamp(min=1e-6))[:, None]
+    towards = spread.repeat(len(users), 1).index_add_(0, position, part[:, None] * candidates[candidate], alpha=-1)
+    moved = users * weight
+    d_candidates.addr_(share, moved.sum(0), alpha=-1)
+    d_candidates.index_add_(0, candidate, part[:, None] * moved[position])
+    return eased, towards.mul_(weight)
 
 
 def _bound(users: Tensor, candidates: Tensor, offset: Tensor) -> float:

@@ -63,7 +63,7 @@ def test_what_was_seen_is_as_good_as_not_drawn(name, size, smoothing):
         pytest.skip("a loss without a probability to spread")
     users, table, targets, rows = case(dtype=torch.float64)
     rows[3] = targets[0]
-    seen = Seen(*(torch.tensor(part) for part in ([0, 0, 0, 1, 1, 2, 2], [0, 0, 2, 2], [1, 4, 0, 11], [1, 2, 5, 6])))
+    seen = Seen(*(torch.tensor(part) for part in ([1, 2, 5, 6], [3, 3, 7, 7], [1, 4, 0, 11])))
     barred = {1: [1], 2: [1, 4], 5: [0], 6: [0, 11]}
     sure = name in ("full_softmax", "sampled_softmax")
     log_q = torch.linspace(-1, 1, len(rows), dtype=torch.float64) * sure
@@ -86,6 +86,37 @@ def test_what_was_seen_is_as_good_as_not_drawn(name, size, smoothing):
         grads.append((value.detach(), u.grad, t.grad))
     for fast, slow in zip(*grads, strict=True):
         torch.testing.assert_close(fast, slow, rtol=2e-4, atol=1e-5 * size)
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.2])
+@pytest.mark.parametrize("name", list(LOSSES))
+def test_what_was_seen_is_barred_in_every_block_and_for_owners(name, smoothing, monkeypatch):
+    if smoothing and name in ("bpr", "gbce"):
+        pytest.skip("a loss without a probability to spread")
+    users, table, targets, rows = case(n=100, m=9, dtype=torch.float64)
+    since, size = torch.sort(torch.randint(90, (40,), generator=torch.Generator().manual_seed(1))).values, 8
+    seen = Seen(since, since + size, torch.arange(40) % 9)
+    log_q = torch.zeros(9)
+    loss = LOSSES[name](label_smoothing=smoothing) if smoothing else LOSSES[name]()
+    whole = loss(users, table[rows], table[targets], rows, targets, log_q, seen=seen)
+    owned = loss(users, table[rows], table[targets], rows, targets, log_q, torch.arange(100), seen)
+    monkeypatch.setattr("recsys.losses.softmax._Softmax.BLOCK", 1)  # blocks of 32
+    parts = loss(users, table[rows], table[targets], rows, targets, log_q, seen=seen)
+    torch.testing.assert_close(owned, whole)
+    torch.testing.assert_close(parts, whole)
+    assert abs(whole - loss(users, table[rows], table[targets], rows, targets, log_q)) > 1e-3
+
+
+def test_where_all_candidates_were_seen_nothing_is_smoothed():
+    users, table, targets, rows = case(n=2)
+    seen = Seen(torch.zeros(12, dtype=torch.long), torch.full((12,), 2), torch.arange(12))
+    users.requires_grad_(True)
+    value = LOSSES["sampled_softmax"](label_smoothing=0.2)(
+        users, table[rows], table[targets], rows, targets, torch.zeros(12), seen=seen
+    )
+    value.backward()
+    assert value.detach() == pytest.approx(0, abs=1e-6)
+    assert users.grad.abs().max() < 1e-6
 
 
 def smoothed_reference(users, table, targets, rows, log_q, smoothing):

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from recsys.data.batches import cut_windows, group, seen_candidates, to_batch
+from recsys.data.batches import cut_windows, group, to_batch
 from recsys.data.interactions import Interactions
 from recsys.seeding import stream
 
@@ -48,22 +48,3 @@ def test_only_what_is_new_is_a_target():
     batch = to_batch(train, windows, new)
     assert sorted(batch.targets.tolist()) == sorted(train.item[new].tolist())
     assert len(windows) <= 3
-
-
-@pytest.mark.parametrize("some", [False, True])
-def test_what_a_whole_history_holds_is_found_among_the_candidates(some):
-    train, rng = some_interactions(12), stream(3)
-    targets = rng.random(len(train)) < 0.5 if some else None
-    offsets, candidates = train.offsets(12), rng.integers(0, 40, 25)
-    for windows in group(cut_windows(train, 12, 7, 3, phase=2, targets=targets), 60, rng):
-        batch = to_batch(train, windows, targets)
-        owner, window, column, since = seen_candidates(train, offsets, windows, batch, candidates)
-        found = np.zeros((len(batch.positions), len(candidates)), bool)
-        for place in range(len(window)):
-            after = np.arange(len(owner)) >= since[place]
-            found[(owner == window[place]) & after, column[place]] = True
-        row, step = np.divmod(batch.positions, batch.items.shape[1])
-        events = windows.start[row] + step
-        histories = [train.item[offsets[user] : event] for user, event in zip(windows.user[row], events, strict=True)]
-        assert (found == np.array([np.isin(candidates, history) for history in histories])).all()
-        assert (np.diff(window) >= 0).all()

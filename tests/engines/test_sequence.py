@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
+from recsys.atomic import read_json, write_json
 from recsys.config import parse
 from recsys.data.dataset import Dataset
 from recsys.data.entities import EntityTable
@@ -78,19 +79,47 @@ def test_what_a_history_holds_is_a_negative_only_where_lists_keep_it():
     assert not np.array_equal(kept, told)
 
 
-def test_without_seen_negatives_the_next_item_is_the_highest_of_those_that_are_new():
-    data = circle()
-    engine = fitted(data, seen_filtered=True)
-    histories = [[3, 4, 5], [10, 11, 0, 1], [7, 8]]
-    people = EntityTable.bare(Vocabulary(np.arange(3) + 1000))
-    users = engine.user_vectors(Request(people, data.items, Histories.of(histories)))
-    scores = users.scores(engine.item_vectors(data.items))
-    for row, history in enumerate(histories):
-        scores[row, history] = -np.inf
-    assert scores.argmax(1).tolist() == [6, 2, 9]
+def walks_with_repeats(users: int = 80, length: int = 16) -> Dataset:
+    """Circles of 24 items in which every second event, on average, goes back to a random earlier item."""
+    rng = np.random.default_rng(1)
+    items = []
+    for _ in range(users):
+        walk = [int(rng.integers(24))]
+        while len(walk) < length:
+            walk.append(int(rng.choice(walk)) if rng.random() < 0.5 else (furthest(walk) + 1) % 24)
+        items.append(walk)
+    entities, people = (EntityTable.bare(Vocabulary(np.arange(n))) for n in (24, users))
+    data = Interactions.of(
+        np.repeat(np.arange(users), length), np.concatenate(items), np.tile(np.arange(length), users)
+    )
+    return Dataset("walks", people, entities, data, False)
 
 
-def test_a_masked_encoder_learns_from_gaps_and_leaves_a_table():
+def furthest(walk: list[int]) -> int:
+    """The item of a walk whose next one it has not met."""
+    return next(item for item in reversed(walk) if (item + 1) % 24 not in walk)
+
+
+def test_by_default_what_is_new_is_learnt_and_repeats_are_no_targets():
+    data = walks_with_repeats()
+    histories = [[3, 4, 4, 3, 5], [10, 10, 11, 12, 11], [7, 8, 7, 7, 9, 8], [0, 1, 2, 3, 1], [20, 21, 20, 22, 23, 20]]
+    found = {}
+    for seen_negatives in (False, True):
+        engine = fitted(data, seen_filtered=True, seen_negatives=seen_negatives)
+        people = EntityTable.bare(Vocabulary(np.arange(len(histories)) + 1000))
+        users = engine.user_vectors(Request(people, data.items, Histories.of(histories)))
+        scores = users.scores(engine.item_vectors(data.items))
+        for row, history in enumerate(histories):
+            scores[row, history] = -np.inf
+        chances = np.exp(scores - scores.max(1, keepdims=True))
+        chances /= chances.sum(1, keepdims=True)
+        found[seen_negatives] = [float(chances[row, (furthest(h) + 1) % 24]) for row, h in enumerate(histories)]
+    assert min(found[False]) > 0.8
+    assert all(new > old + 0.1 for new, old in zip(found[False], found[True], strict=True))
+
+
+@pytest.mark.parametrize("seen_filtered", [False, True])
+def test_a_masked_encoder_learns_from_gaps_and_leaves_a_table(seen_filtered):
     data = circle(40)
     model = {"pooling": "masked", "positions": "relative"}
     engine = fitted(data, model=model, training={"epochs": 40, "learning_rate": 0.01, "warmup": 10, "patience": 0})
@@ -121,3 +150,33 @@ def test_only_events_of_max_history_count():
     people = EntityTable.bare(Vocabulary(np.arange(2)))
     users = engine.user_vectors(Request(people, data.items, Histories.of([[9, 3, 4], [0, 1, 5, 3, 4]])))
     np.testing.assert_allclose(users.dense[0], users.dense[1], rtol=1e-5)
+
+
+def test_a_training_that_learns_another_objective_does_not_go_on_from_a_checkpoint(tmp_path):
+    data = circle()
+
+    def vectors(directory, seen_filtered):
+        raw = {"model": {"dim": 16}, "tokens": 64, "training": {"epochs": 2, "patience": 0}}
+        resources = Resources(1, directory=directory, seen_filtered=seen_filtered)
+        engine = Sequence(parse(SequenceConfig, raw, "test"), resources)
+        engine.fit(data, data.interactions, SilentTracker())
+        return engine.item_table().vectors
+
+    new_alone = vectors(tmp_path, True)
+    everything = vectors(tmp_path, False)
+    assert not np.array_equal(new_alone, everything)
+    assert np.array_equal(everything, vectors(None, False))
+
+
+def test_what_an_engine_learnt_to_rank_is_saved_and_was_everything_before_it_was_an_option(tmp_path):
+    engine = fitted(circle(), training={"epochs": 1})
+    assert engine.config.seen_negatives
+    engine.save(tmp_path)
+    assert Sequence.load(tmp_path).config.seen_negatives
+    new_alone = fitted(circle(), seen_filtered=True, training={"epochs": 1})
+    new_alone.save(tmp_path)
+    assert not Sequence.load(tmp_path).config.seen_negatives
+    options = read_json(tmp_path / "config.json")
+    del options["seen_negatives"]
+    write_json(tmp_path / "config.json", options)
+    assert Sequence.load(tmp_path).config.seen_negatives

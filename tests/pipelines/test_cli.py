@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from pipelines.cli import main
+from pipelines.config import read_run_config
 from recsys.errors import ConfigError
 from tests.pipelines.world import write_world
 
@@ -71,7 +72,6 @@ def test_a_promoted_engine_must_be_one_of_the_run(tmp_path, capsys):
         ("engines.two_tower.model.pooling=transfomer", "did you mean 'transformer'"),
         ("engines.two_tower.model.item_fusion=gate", "did you mean 'gated'"),
         ("recommend.index=exakt", "did you mean 'exact'"),
-        ("recommend.filter_seen=false", "set evaluate.seen_filtered = false"),
         ("promote.gate.metric=ndcg", "expected a name, @ and a list length"),
         ("promote.gate.metric=ndcg@7", "promote.gate names 'ndcg@7', which evaluate.ks = [1, 5, 10, 20] leaves out"),
         ("engines.two_tower.model={dim=33, heads=2}", "engines [two_tower]: model.dim = 33 and model.heads = 2"),
@@ -88,6 +88,18 @@ def test_wrong_names_and_options_that_exclude_each_other_are_found_before_the_fi
     assert _exit_code("run", write_world(tmp_path), "--output", output, "--set", change) == 1
     assert message in capsys.readouterr().err
     assert not output.exists()
+
+
+def test_lists_of_what_was_seen_are_refused_from_an_engine_that_ranks_what_is_new_alone(tmp_path):
+    run = write_world(tmp_path)
+    shown = ["recommend.filter_seen=false"]
+    read_run_config(run, shown)  # ease ranks everything
+    for kind, options in (("sequence", "{}"), ("hybrid", "{parts=['ease', 'sequence']}")):
+        towers = [*shown, "engines.sequence={}", f"engines.{kind}={options}", f"recommend.engine={kind}"]
+        with pytest.raises(ConfigError, match=r"engines.sequence learns to rank what is new alone"):
+            read_run_config(run, towers)
+        read_run_config(run, [*towers, "evaluate.seen_filtered=false"])
+        read_run_config(run, [*towers, "engines.sequence.seen_negatives=true"])
 
 
 def test_the_defaults_of_every_engine_name_what_exists():

@@ -2,9 +2,11 @@
 
 import json
 import math
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pytest
 
 from pipelines.benchmarks.peers import accuracy, harness
 from pipelines.benchmarks.peers.accuracy import Answer, table, trained, values_of
@@ -85,7 +87,7 @@ def test_a_peer_is_trained_once_for_the_same_files_and_settings(tmp_path, monkey
 
     def peer(*arguments):
         calls.append(arguments)
-        lists.write_text("user_id,item_id\n")
+        Path(arguments[arguments.index("--lists") + 1]).write_text(f"user_id,item_id\n0,{len(calls)}\n")
         return [{"epoch": 1, "cpu_seconds": seconds, "ndcg@10": 0.1}]
 
     monkeypatch.setattr(accuracy, "peer_lines", peer)
@@ -103,3 +105,27 @@ def test_a_peer_is_trained_once_for_the_same_files_and_settings(tmp_path, monkey
     (tmp_path / "train.csv").write_text("user_id,item_id,position\n0,0,0\n")
     trained("rectools", tmp_path, lists, 90, 6)
     assert len(calls) == 4
+    lists.write_text("user_id,item_id\n0,7\n")
+    assert trained("rectools", tmp_path, lists, 90, 6)
+    assert len(calls) == 5
+
+
+def test_a_peer_that_fails_leaves_what_was_trained_before(tmp_path, monkeypatch):
+    lists = tmp_path / "rectools.csv"
+    for name in ("train", "validation", "asked"):
+        (tmp_path / f"{name}.csv").write_text("user_id,item_id,position\n")
+
+    def peer(*arguments):
+        Path(arguments[arguments.index("--lists") + 1]).write_text("user_id,item_id\n")
+        return [{"epoch": 1, "cpu_seconds": 50.0, "ndcg@10": 0.1}]
+
+    def dies(*arguments):
+        Path(arguments[arguments.index("--lists") + 1]).write_text("user_")
+        raise RuntimeError
+
+    monkeypatch.setattr(accuracy, "peer_lines", peer)
+    before = trained("rectools", tmp_path, lists, 40, 5)
+    monkeypatch.setattr(accuracy, "peer_lines", dies)
+    with pytest.raises(RuntimeError):
+        trained("rectools", tmp_path, lists, 60, 5)
+    assert trained("rectools", tmp_path, lists, 40, 5) == before

@@ -117,20 +117,22 @@ def trained(name: str, folder: Path, lists: Path, seconds: float, patience: int)
     """The curve of a peer, and the limit that cut it; ``lists`` has what it recommends at its best.
 
     What was trained before with the same settings on the same files, as long or longer, is not trained again: peers
-    take hours.
+    take hours. It stays until another training has ended.
     """
     kept, made_from = folder / f"{name}.json", _made_from(name, folder, patience)
     if kept.exists() and lists.exists():
         record: dict[str, Any] = read_json(kept)
-        if record["made_from"] == made_from and (record["limit"] is None or record["limit"] >= seconds):
+        long_enough = record["limit"] is None or record["limit"] >= seconds
+        if record["made_from"] == made_from and record["lists"] == _digest(lists) and long_enough:
             print(f"{name}: trained before, see {kept}", file=sys.stderr)
             return record
-    kept.unlink(missing_ok=True)
+    beside = lists.with_suffix(".new.csv")
     limits = ["--cpu-seconds", str(seconds), "--seconds", "inf", "--patience", str(patience)]
-    options = ["--options", json.dumps(SETTINGS[name]), "--lists", str(lists.absolute())]
+    options = ["--options", json.dumps(SETTINGS[name]), "--lists", str(beside.absolute())]
     curve = peer_lines(*SCRIPT, folder, *options, *limits)
     limit = None if curve[-1]["cpu_seconds"] < seconds else seconds
-    record = {"made_from": made_from, "limit": limit, "curve": curve}
+    beside.replace(lists)
+    record = {"made_from": made_from, "limit": limit, "curve": curve, "lists": _digest(lists)}
     write_json(kept, record)
     return record
 
@@ -140,8 +142,12 @@ def _made_from(name: str, folder: Path, patience: int) -> str:
     digest = hashlib.sha256(json.dumps([name, SETTINGS[name], patience, ENVIRONMENTS[SCRIPT[0]]]).encode())
     scripts = [Path(__file__).parent / script for script in (SCRIPT[1], "protocol.py")]
     for path in [*scripts, *(folder / f"{part}.csv" for part in ("train", "validation", "asked"))]:
-        digest.update(hashlib.sha256(path.read_bytes()).digest())
+        digest.update(_digest(path).encode())
     return digest.hexdigest()
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def table(answers: dict[str, Answer], engine: str, seed: int) -> tuple[list[str], list[dict[str, Any]]]:
