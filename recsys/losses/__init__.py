@@ -1,8 +1,9 @@
 """Losses of the two towers, by name.
 
 A loss is built as ``LOSSES[name]()``, the softmax ones also with ``label_smoothing``, and called as ``loss(users,
-candidates, positives, candidate_rows, target_rows, log_q)``; it gives the mean over positions. All logits are inner
-products: whatever temperature or normalisation applies is already in the vectors.
+candidates, positives, candidate_rows, target_rows, log_q)``, with ``owners`` and ``seen`` where there are such; it
+gives the mean over positions. All logits are inner products: whatever temperature or normalisation applies is already
+in the vectors.
 
     users           [N, D]  one vector a position
     candidates      [C, D]  shared by all positions

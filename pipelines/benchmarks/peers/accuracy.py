@@ -123,7 +123,7 @@ def trained(name: str, folder: Path, lists: Path, seconds: float, patience: int)
     if kept.exists() and lists.exists():
         record: dict[str, Any] = read_json(kept)
         long_enough = record["limit"] is None or record["limit"] >= seconds
-        if record["made_from"] == made_from and record["lists"] == _digest(lists) and long_enough:
+        if record["made_from"] == made_from and record.get("lists") == _digest(lists) and long_enough:
             print(f"{name}: trained before, see {kept}", file=sys.stderr)
             return record
     beside = lists.with_suffix(".new.csv")
