@@ -80,8 +80,8 @@ class EvaluateSection(Config):
 
     Args:
         ks: list lengths; engines are compared at the largest up to 10, or else at the smallest.
-        seen_filtered: leave out what a user's history holds. The towers then learn to rank what is new alone; set it to
-            false where people buy again.
+        seen_filtered: leave out what a user's history holds, here and, unless ``recommend.filter_seen`` says otherwise,
+            in the batch. The towers then learn to rank what is new alone; set it to false where people buy again.
         baseline: the engine that all others are tested against; None takes the first of ``[engines]``.
         embedding_quality: of the tables of ``[pretrain]``.
     """
@@ -129,6 +129,7 @@ class RecommendSection(RecommendOptions):
 
     Args:
         engine: recommends with this engine of the run; None takes the champion of ``[promote]``.
+        filter_seen: as ``evaluate.seen_filtered`` unless given.
     """
 
     engine: str | None = None
@@ -286,8 +287,15 @@ def read_run_config(path: Path, overrides: Iterable[str] = ()) -> RunConfig:
             check_engine(config, "recommend.engine", config.recommend.engine)
         elif config.promote is None:
             raise ConfigError(f"{path}: [recommend] needs an engine, or a [promote] section whose champion it can ask")
-        _check_shown(config)
-    return config
+    return _following(config)
+
+
+def _following(config: RunConfig) -> RunConfig:
+    """With a batch that leaves out what was seen where the report does, unless it says otherwise."""
+    if config.recommend is None or "filter_seen" in config.recommend.model_fields_set:
+        return config
+    section = config.recommend.model_copy(update={"filter_seen": config.evaluate.seen_filtered})
+    return config.model_copy(update={"recommend": section})
 
 
 def _check_parts(config: RunConfig) -> None:
@@ -300,27 +308,34 @@ def _check_parts(config: RunConfig) -> None:
         earlier.add(spec.name)
 
 
-def _check_shown(config: RunConfig) -> None:
-    """Whether the engine that recommends learns to rank what its lists will show."""
-    assert config.recommend is not None
-    if config.recommend.filter_seen or not config.evaluate.seen_filtered:
-        return
-    specs = {spec.name: spec for spec in engine_specs(config)}
-    name = config.recommend.engine or config.candidate
-    for part in (name, *specs[name].parts):
-        refuse_unranked(specs[part].config, f"engines.{part}")
-
-
-def refuse_unranked(options: Config, where: str) -> None:
-    """Refuses lists with ``recommend.filter_seen = false`` from an engine that did not learn to rank what was seen.
+def check_shown(config: RunConfig) -> None:
+    """Whether the engine that recommends, and all that it is made of, learn to rank what the lists will show.
 
     Raises:
-        ConfigError: the engine has ``seen_negatives = false``.
+        ConfigError: see `refuse_unranked`.
     """
-    if not getattr(options, "seen_negatives", True):
+    if config.recommend is None or config.recommend.filter_seen or not config.evaluate.seen_filtered:
+        return
+    specs = {spec.name: spec for spec in engine_specs(config)}
+    asked = [config.recommend.engine or config.candidate]
+    while asked:
+        name = asked.pop()
+        ranked: Any = specs[name].config
+        refuse_unranked(getattr(ranked, "seen_negatives", True), f"engines.{name}")
+        asked += specs[name].parts
+
+
+def refuse_unranked(seen_negatives: bool, where: str) -> None:
+    """Refuses lists with ``recommend.filter_seen = false`` from what did not learn to rank what was seen.
+
+    Raises:
+        ConfigError: it did not.
+    """
+    if not seen_negatives:
         raise ConfigError(
             f"recommend.filter_seen = false asks for lists with what a user's history holds, and {where} learns to "
-            "rank what is new alone: set evaluate.seen_filtered = false and train again, or leave filter_seen out"
+            "rank what is new alone: train with evaluate.seen_filtered = false, or with the engine's seen_negatives = "
+            "true, or leave filter_seen out"
         )
 
 

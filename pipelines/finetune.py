@@ -21,6 +21,7 @@ from recsys.config import parse
 from recsys.data.dataset import Dataset
 from recsys.data.files import read_table
 from recsys.data.findings import Findings, Place
+from recsys.data.first_events import FirstEvents
 from recsys.data.interactions import Interactions
 from recsys.data.readers import DataConfig, read_dataset
 from recsys.data.sources import resolve
@@ -47,8 +48,10 @@ def run(
     """Leaves ``bundles/NAME-finetuned/`` and ``dataset-finetuned/``; the parent stays as it is.
 
     The newer files join what the parent was trained on, so a child of a child knows all that came before it.
-    Of each user with several new interactions the last one is held out: half of them choose the epoch to stop at, the
-    others are kept beside the child as the questions that it is asked when it stands for promotion.
+    Of each user with several new interactions the last one is held out (unless lists leave it out, for the user had
+    that item before): half of them choose the epoch to stop at, the others are kept beside the child as the questions
+    that it is asked when it stands for promotion. The child learns to rank what its parent did (``seen_negatives``),
+    unless ``[finetune]`` says otherwise.
 
     Returns:
         Where the child is and what it has grown by.
@@ -67,7 +70,8 @@ def run(
     data, fresh = merged(old, read_dataset(newer_tables(config, old, interactions, users, items), joining=old))
     if not fresh.any():
         raise DataError(f"{interactions} holds no interaction that the dataset does not hold already")
-    train, new, held = held_out(data.interactions, fresh, data.n_users)
+    filtered = config.evaluate.seen_filtered
+    train, new, held = held_out(data.interactions, fresh, data.n_users, data.n_items, filtered)
     validation, asked = parted(held)
     options = finetune_config(bundle.engine, config)
     target = workspace.bundle(f"{source.name}-finetuned")
@@ -78,11 +82,10 @@ def run(
         "data": data.fingerprint,
         "new": hashlib.sha256(fresh.tobytes()).hexdigest(),
         "seed": config.seed,
-        "seen_filtered": config.evaluate.seen_filtered,
+        "seen_filtered": filtered,
         "code": code_version(*_CODE),
     }
     checkpoints = workspace.checkpoints(target.name, facts)
-    filtered = config.evaluate.seen_filtered
     child = TwoTower(options, Resources(config.seed, validation, directory=checkpoints, seen_filtered=filtered))
     with deterministic():
         child.finetune(bundle.engine, data, train, new, tracker)
@@ -140,21 +143,24 @@ def _kinds(path: Path | None, known: dict[str, str]) -> dict[str, str]:
 
 
 def held_out(
-    interactions: Interactions, fresh: NDArray[np.bool_], n_users: int
+    interactions: Interactions, fresh: NDArray[np.bool_], n_users: int, n_items: int, seen_filtered: bool
 ) -> tuple[Interactions, NDArray[np.bool_], Holdout | None]:
     """Train without the last new interaction of each user that has several; which of it is new; what was held out.
+
+    Where ``seen_filtered``, an item that the user had before is not held out: no list could show it.
 
     Example:
         >>> import numpy as np
         >>> i = Interactions.of(np.array([0, 0, 0, 1]), np.array([4, 5, 6, 4]), np.array([1, 2, 3, 1]))
-        >>> train, new, holdout = held_out(i, np.array([False, True, True, True]), 2)
+        >>> train, new, holdout = held_out(i, np.array([False, True, True, True]), 2, 7, seen_filtered=True)
         >>> train.item.tolist(), new.tolist(), holdout.users.tolist(), holdout.targets.item.tolist()
         ([4, 5, 4], [False, True, True], [0], [6])
     """
     several = np.bincount(interactions.user[fresh], minlength=n_users) > 1
     last = interactions.offsets(n_users)[1:] - 1
     asked = np.flatnonzero(several)
-    asked = asked[fresh[last[asked]]]  # a late file may bring events that lie before old ones
+    wanted = fresh & FirstEvents.of(interactions, n_users, n_items).mask() if seen_filtered else fresh
+    asked = asked[wanted[last[asked]]]  # a late file may bring events that lie before old ones
     keep = np.ones(len(interactions), bool)
     keep[last[asked]] = False
     train = interactions.select(keep)

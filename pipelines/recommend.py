@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from pipelines.config import RunConfig, refuse_unranked
@@ -9,6 +10,7 @@ from pipelines.evaluate import bundle_digest
 from pipelines.promote import open_store
 from pipelines.workspace import ENGINE_CODE, Workspace, code_version, digest
 from recsys.data.dataset import Dataset
+from recsys.engine import Engine
 from recsys.errors import ArtifactError, ConfigError
 from recsys.registry.bundle import Bundle
 from recsys.registry.store import CHAMPION
@@ -57,15 +59,20 @@ def run_from(
     }
     target = workspace.recommendations
     if not (_whole(target) and workspace.reused("recommend", facts, [], tracker)):
-        workspace.started("recommend")
         engine = Bundle.load(directory).engine
         if not config.recommend.filter_seen:
-            for part in (engine, *getattr(engine, "parts", {}).values()):
-                refuse_unranked(part.config, str(directory))
+            refuse_unranked(_ranks_seen(engine), str(directory))
+        workspace.started("recommend")
         recommend(engine, data, target, config.recommend.options, tracker, version, digest(facts))
         workspace.finished("recommend", facts)
     manifest = Manifest.load(target)
     return f"{target}: {manifest.users - manifest.users_without} of {manifest.users} users by {version}"
+
+
+def _ranks_seen(engine: Engine) -> bool:
+    """Whether the engine, and all that it is made of, learnt to rank what a history holds."""
+    parts: Mapping[str, Engine] = getattr(engine, "parts", {})
+    return getattr(engine.config, "seen_negatives", True) and all(map(_ranks_seen, parts.values()))
 
 
 def _whole(directory: Path) -> bool:

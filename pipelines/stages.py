@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from pipelines.config import RunConfig
+from pipelines.config import RunConfig, check_shown
 from pipelines.workspace import Workspace
 from recsys.choices import Choices
 from recsys.tracking import Tracker
@@ -28,6 +28,8 @@ STAGES: Choices[Stage] = Choices(
 
 def run_stages(config: RunConfig, workspace: Workspace, tracker: Tracker, last: str = "recommend") -> int:
     """Every stage up to ``last``; each reuses what has not changed. The exit code: 2 where the gate said no."""
+    if last == "recommend":
+        check_shown(config)
     code = 0
     for name in STAGES:
         code = max(code, STAGES[name](config, workspace, tracker) or 0)

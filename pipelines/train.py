@@ -57,7 +57,7 @@ def train_one(
     with deterministic(), measured() as cost:
         parts = partial(_parts, config, spec, workspace)
         engine = fit(spec, data, split, resources, config.split.refit, curve, parts, kept)
-    Bundle.of(engine, data, _lineage(config, spec, data, split), data.interactions).save(bundle)
+    Bundle.of(engine, data, _lineage(config, spec, engine, data, split), data.interactions).save(bundle)
     record = {"fit_seconds": cost.seconds, "peak_memory_mb": cost.peak_memory_mb, "curve": curve.points}
     write_json(workspace.training(spec.name), record)
     workspace.finished(step, facts)
@@ -142,14 +142,14 @@ def _reads_tables(spec: EngineSpec, config: RunConfig) -> bool:
     return any(repr(name) in words for name in config.pretrain)
 
 
-def _lineage(config: RunConfig, spec: EngineSpec, data: Dataset, split: Split) -> Lineage:
+def _lineage(config: RunConfig, spec: EngineSpec, engine: Engine, data: Dataset, split: Split) -> Lineage:
     return Lineage(
         data.fingerprint,
         split.fingerprint,
         {
             "run": config.name,
             "engine": spec.name,
-            "options": spec.config.model_dump(mode="json"),
+            "options": engine.config.model_dump(mode="json"),
             "seed": config.seed,
             "protocol": split.protocol,
             "questions": split.test.fingerprint,

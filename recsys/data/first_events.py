@@ -37,44 +37,45 @@ class FirstEvents:
         item = interactions.item[place].astype(np.int64)
         return cls(place, item, np.searchsorted(place, interactions.offsets(n_users)), len(interactions))
 
+    def mask(self) -> NDArray[np.bool_]:
+        """Bool [E], where they stand."""
+        mask = np.zeros(self.size, bool)
+        mask[self.place] = True
+        return mask
+
     def targets(self, asked: NDArray[np.bool_] | None = None) -> NDArray[np.bool_] | None:
         """Bool [E], those of ``asked`` (None: all) that are first events; None where that is every interaction."""
         if len(self.place) == self.size:
             return asked
-        mask = np.zeros(self.size, bool)
-        mask[self.place] = True
-        return mask if asked is None else mask & asked
+        return self.mask() if asked is None else self.mask() & asked
 
-    def met(
-        self, windows: Windows, batch: SequenceBatch, candidates: Rows, both_sides: bool = False
-    ) -> tuple[Rows, Rows, Rows]:
+    def met(self, windows: Windows, batch: SequenceBatch, candidates: Rows) -> tuple[Rows, Rows, Rows]:
         """Which of the candidates the history before each target holds, what came before its window included.
 
         Args:
             windows: what ``batch`` was made of.
             batch: N targets.
             candidates: int64 [C], item rows; an item may stand there more than once.
-            both_sides: whether a target is predicted from what follows it too, as far as that is no target.
 
         Returns:
             int64 [M] each: targets from ``since`` to ``until`` have the ``candidate`` in their history. ``since`` and
             ``until`` are ascending.
         """
-        begin, stop = self.offsets[windows.user], np.searchsorted(self.place, windows.stop)
-        window, event = _ranges(begin, stop)
+        users = np.unique(windows.user)  # a user of many windows is looked through once
+        event = _ranges(self.offsets[users], self.offsets[users + 1])[1]
         order = np.argsort(candidates, kind="stable")
         held, items = candidates[order], self.item[event]
         found, column = _ranges(np.searchsorted(held, items), np.searchsorted(held, items, side="right"))
-        window, step = window[found], self.place[event[found]] - windows.start[window[found]]
+        event = event[found]
+        begin, stop = self.offsets[windows.user], np.searchsorted(self.place, windows.stop)
+        window, match = _ranges(*(np.searchsorted(event, edge) for edge in (begin, stop)))
+        step = self.place[event[match]] - windows.start[window]
         edge = window * batch.items.shape[1]
-        since = edge + np.maximum(step + 1, 0)
-        if both_sides:
-            is_target = np.isin(edge + step, batch.positions) & (step >= 0)
-            since = np.where(is_target, since, edge)
-        since, until = (np.searchsorted(batch.positions, place) for place in (since, edge + batch.items.shape[1]))
+        places = edge + np.maximum(step + 1, 0), edge + batch.items.shape[1]
+        since, until = (np.searchsorted(batch.positions, place) for place in places)
         kept = np.flatnonzero(since < until)
         kept = kept[np.argsort(since[kept], kind="stable")]
-        return since[kept], until[kept], order[column[kept]]
+        return since[kept], until[kept], order[column[match[kept]]]
 
 
 def _ranges(start: NDArray[np.integer], stop: NDArray[np.integer]) -> tuple[Rows, Rows]:

@@ -136,8 +136,7 @@ class HistoryTask:
         """The candidates that each target's whole history holds."""
         if self.data.firsts is None:
             return None
-        met = self.data.firsts.met(windows, sequence, candidates, both_sides=bool(self.module.history.hides))
-        return Seen(*(_to(part, device) for part in met))
+        return Seen(*(_to(part, device) for part in self.data.firsts.met(windows, sequence, candidates)))
 
     def _users(
         self,

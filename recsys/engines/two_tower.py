@@ -27,7 +27,7 @@ from recsys.engines.learning import learn, validation
 from recsys.engines.modality_dropout import ModalityDropout
 from recsys.engines.storage import seen_table
 from recsys.engines.tower_inputs import ID, TowerInputs
-from recsys.errors import ConfigError
+from recsys.errors import ConfigError, DataError
 from recsys.losses import LOSSES, Loss
 from recsys.models.build import ModelOptions, build_two_tower
 from recsys.models.grow import take_over
@@ -55,7 +55,7 @@ class TwoTowerConfig(Config):
         seen_negatives: whether an item that the history holds is a negative of what follows, and a target when it comes
             again. It is not by default: what is left out of the lists need not be ranked, and the items most like what
             comes next are those of the history. Where lists keep what was seen (``evaluate.seen_filtered = false``),
-            it always is.
+            and with ``model.pooling = "masked"``, whose question is a gap and not what is new, it always is.
         tokens: positions a batch.
         label_smoothing: share of a target's probability that is spread over the catalogue; softmax losses only.
         metric: what validation maximises.
@@ -120,7 +120,7 @@ class TwoTower:
     def __init__(self, config: Any = None, resources: Resources | None = None) -> None:
         self.config = config or self.Config()  # type: ignore[assignment]
         self.resources = resources or Resources()
-        if not self.resources.seen_filtered:
+        if not self.resources.seen_filtered or self.config.model.pooling == "masked":
             self.config = self.config.model_copy(update={"seen_negatives": True})
         self.best_epoch: int | None = None
         self.curve: list[dict[str, float]] = []
@@ -282,6 +282,11 @@ class TwoTower:
         config, counts = self.config, train_on.item_counts(data.n_items)
         firsts = None if config.seen_negatives else FirstEvents.of(train_on, data.n_users, data.n_items)
         targets = new if firsts is None else firsts.targets(new)
+        if firsts is not None and targets is not None and not targets.any():
+            raise DataError(
+                "all that is to be learnt are items that their users had before, which lists leave out; bring other "
+                "interactions, or set evaluate.seen_filtered = false to recommend them again"
+            )
         sampler = None
         if config.loss != "full_softmax":
             options: dict[str, Any] = {"alpha": config.alpha} if config.negatives in ("popularity", "mixed") else {}

@@ -12,7 +12,8 @@ in the vectors.
     target_rows     [N]     the item of each position
     log_q           [C]     log of the candidate's expected count in the sample; None: candidates are the catalogue
     owners          [N]     where a user has many positions: ascending rows of ``users`` [U, D], one a position
-    seen                    which candidates the histories before the positions hold; they are no negatives there
+    seen                    which candidates the histories before the positions hold; they are no negatives there.
+                            The two-tower model gives it; of LightGCN and GraphSAGE a user's other items are negatives
 """
 
 from collections.abc import Callable

@@ -12,6 +12,8 @@ from recsys.losses.seen import Seen
 from recsys.losses.shared import SharedSoftmax, drawn_share
 
 _LOG2E = 1 / math.log(2)
+_LEAST_LEFT = 1e-3
+"""The share of the candidates by which smoothing needs to spread; of less, single precision keeps too few digits."""
 
 
 class SampledSoftmax:
@@ -157,7 +159,7 @@ def _smoothed(
         candidates: [C, D].
         share: [C], sums to one.
         spread: [D], the candidates' mean by ``share``.
-        barred: positions and candidates that are given nothing; a position with none left keeps its target whole.
+        barred: positions and candidates that are given nothing; a position with (almost) none left keeps its target.
         smoothing: see `SampledSoftmax`.
         d_candidates: [C, D], the gradient is added here.
 
@@ -166,9 +168,9 @@ def _smoothed(
     """
     position, candidate = barred
     part = share[candidate]
-    left = torch.ones_like(users[:, 0]).index_add_(0, position, part, alpha=-1)
-    eased = torch.where(left > 1e-6, smoothing, 0.0)
-    weight = (eased / left.clamp(min=1e-6))[:, None]
+    left = torch.ones_like(users[:, 0], dtype=torch.double).index_add_(0, position, part.double(), alpha=-1).float()
+    eased = torch.where(left > _LEAST_LEFT, smoothing, 0.0)
+    weight = (eased / left.clamp(min=_LEAST_LEFT))[:, None]
     towards = spread.repeat(len(users), 1).index_add_(0, position, part[:, None] * candidates[candidate], alpha=-1)
     moved = users * weight
     d_candidates.addr_(share, moved.sum(0), alpha=-1)

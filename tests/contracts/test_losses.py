@@ -119,6 +119,29 @@ def test_where_all_candidates_were_seen_nothing_is_smoothed():
     assert users.grad.abs().max() < 1e-6
 
 
+@pytest.mark.parametrize(("left", "spread"), [(1, 0.0), (3, 0.2), (40, 0.2)])
+def test_smoothing_keeps_its_digits_where_almost_all_was_seen(left, spread):
+    """Of 2,000 candidates; with one left there is nothing to spread over."""
+    users, table, targets, rows = case(n=1, m=2_000, dtype=torch.float64)
+    since = torch.zeros(2_000 - left, dtype=torch.long)
+    seen = Seen(since, since + 1, torch.arange(left, 2_000))
+    log_q = torch.zeros(2_000)
+    fast, slow = (users.to(kind).requires_grad_(True) for kind in (torch.float32, torch.float64))
+    table32 = table.float()
+    losses = (
+        LOSSES["sampled_softmax"](label_smoothing=0.2)(
+            fast, table32[rows], table32[targets], rows, targets, log_q, seen=seen
+        ),
+        LOSSES["sampled_softmax"](label_smoothing=spread)(
+            slow, table[rows[:left]], table[targets], rows[:left], targets, log_q[:left]
+        ),
+    )
+    for loss in losses:
+        loss.backward()
+    assert losses[0].item() == pytest.approx(losses[1].item(), abs=1e-4)
+    torch.testing.assert_close(fast.grad.double(), slow.grad, rtol=1e-3, atol=1e-4)
+
+
 def smoothed_reference(users, table, targets, rows, log_q, smoothing):
     """Log-probabilities of the target and of the candidates, each weighed by how many items it stands for."""
     weight = torch.softmax(-log_q, 0)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pipelines.cli import main
-from pipelines.config import read_run_config
+from pipelines.config import check_shown, read_run_config
 from recsys.errors import ConfigError
 from tests.pipelines.world import write_world
 
@@ -93,13 +93,32 @@ def test_wrong_names_and_options_that_exclude_each_other_are_found_before_the_fi
 def test_lists_of_what_was_seen_are_refused_from_an_engine_that_ranks_what_is_new_alone(tmp_path):
     run = write_world(tmp_path)
     shown = ["recommend.filter_seen=false"]
-    read_run_config(run, shown)  # ease ranks everything
-    for kind, options in (("sequence", "{}"), ("hybrid", "{parts=['ease', 'sequence']}")):
-        towers = [*shown, "engines.sequence={}", f"engines.{kind}={options}", f"recommend.engine={kind}"]
+    check_shown(read_run_config(run, shown))  # ease ranks everything
+    towers = [
+        *shown,
+        "engines.sequence={}",
+        "engines.inner={kind='hybrid', parts=['ease', 'sequence']}",
+        "engines.outer={kind='hybrid', parts=['popularity', 'inner']}",
+    ]
+    for name in ("sequence", "inner", "outer"):
+        config = [*towers, f"recommend.engine={name}"]
         with pytest.raises(ConfigError, match=r"engines.sequence learns to rank what is new alone"):
-            read_run_config(run, towers)
-        read_run_config(run, [*towers, "evaluate.seen_filtered=false"])
-        read_run_config(run, [*towers, "engines.sequence.seen_negatives=true"])
+            check_shown(read_run_config(run, config))
+        check_shown(read_run_config(run, [*config, "evaluate.seen_filtered=false"]))
+        check_shown(read_run_config(run, [*config, "engines.sequence.seen_negatives=true"]))
+    output = tmp_path / "out"
+    changes = [word for change in config for word in ("--set", change)]
+    assert _exit_code("run", run, "--output", output, *changes) == 1
+    assert not output.exists()
+
+
+@pytest.mark.parametrize("filtered", ["true", "false"])
+def test_the_batch_leaves_out_what_was_seen_where_the_report_does_unless_told_otherwise(tmp_path, filtered):
+    run, changes = write_world(tmp_path), [f"evaluate.seen_filtered={filtered}"]
+    assert read_run_config(run, changes).recommend.options.filter_seen is (filtered == "true")
+    for own in (True, False):
+        told = read_run_config(run, [*changes, f"recommend.filter_seen={str(own).lower()}"])
+        assert told.recommend.options.filter_seen is own
 
 
 def test_the_defaults_of_every_engine_name_what_exists():
@@ -185,8 +204,6 @@ _CONFIGS = sorted(Path("pipelines/configs").glob("*.toml"))
 
 @pytest.mark.parametrize("path", [p for p in _CONFIGS if not p.stem.startswith("tune-")], ids=lambda path: path.stem)
 def test_every_committed_config_is_valid(path):
-    from pipelines.config import read_run_config
-
     assert read_run_config(path).name == path.stem
 
 

@@ -2,18 +2,20 @@
 
 import shutil
 
+import numpy as np
 import pandas as pd
 import pytest
 import torch
 
 from pipelines.config import read_run_config
 from pipelines.evaluate import bundle_digest
-from pipelines.finetune import newer_tables, questions, run
+from pipelines.finetune import held_out, newer_tables, questions, run
 from pipelines.promote import candidate_of
 from pipelines.recommend import run_from
 from pipelines.stages import run_stages
 from pipelines.workspace import Workspace, file_digest
 from recsys.data.dataset import Dataset
+from recsys.data.interactions import Interactions
 from recsys.data.readers import read_dataset
 from recsys.errors import ArtifactError, ConfigError, DataError
 from recsys.registry.bundle import Bundle
@@ -75,6 +77,38 @@ def test_a_file_without_news_is_an_error(trained, tmp_path):
     assert config.data.interactions is not None
     with pytest.raises(DataError, match="no interaction that the dataset does not hold already"):
         run(config, workspace, SilentTracker(), config.data.interactions)
+
+
+def test_news_of_what_users_had_before_is_nothing_to_learn_where_lists_leave_it_out(trained, tmp_path):
+    config, workspace = trained
+    old = Bundle.load(workspace.bundle("two_tower")).data
+    had = pd.DataFrame(
+        {
+            "user_id": old.users.vocabulary.ids[old.interactions.user],
+            "item_id": old.items.vocabulary.ids[old.interactions.item],
+        }
+    )
+    newer = tmp_path / "again.csv"
+    had.groupby("user_id").head(2).assign(timestamp=2_000_000).to_csv(newer, index=False)
+    child = workspace.bundle("two_tower-finetuned")
+    shutil.rmtree(child, ignore_errors=True)
+    with pytest.raises(DataError, match="items that their users had before"):
+        run(config, workspace, SilentTracker(), newer)
+    assert not child.exists()
+    evaluate = config.evaluate.model_copy(update={"seen_filtered": False})
+    run(config.model_copy(update={"evaluate": evaluate}), workspace, SilentTracker(), newer)
+    assert Bundle.load(child).engine.config.seen_negatives
+    shutil.rmtree(child)
+
+
+def test_what_a_user_had_before_is_held_out_only_where_lists_can_show_it():
+    user, item = np.array([0, 0, 0, 1, 1, 1]), np.array([2, 3, 2, 4, 5, 6])
+    data, fresh = Interactions.of(user, item, np.arange(6)), np.array([False, True, True] * 2)
+    train, new, asked = held_out(data, fresh, 2, 7, seen_filtered=True)
+    assert (train.item.tolist(), asked.targets.item.tolist()) == ([2, 3, 2, 4, 5], [6])
+    assert new.tolist() == [False, True, True, False, True]
+    train, new, asked = held_out(data, fresh, 2, 7, seen_filtered=False)
+    assert (train.item.tolist(), asked.targets.item.tolist()) == ([2, 3, 4, 5], [2, 6])
 
 
 def test_a_linear_engine_cannot_be_fine_tuned(trained, newer):

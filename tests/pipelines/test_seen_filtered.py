@@ -6,6 +6,7 @@ from pipelines.config import read_run_config
 from pipelines.recommend import run_from
 from pipelines.stages import run_stages
 from pipelines.workspace import Workspace
+from recsys.engines.sequence import Sequence
 from recsys.errors import ConfigError
 from recsys.registry.bundle import Bundle
 from recsys.tracking import SilentTracker
@@ -16,11 +17,23 @@ TABLE = ['pretrain.table.engine="sequence"', "pretrain.table.options={model={dim
 
 
 @pytest.mark.parametrize("filtered", [True, False])
-def test_a_refit_learns_the_same_objective_as_what_it_repeats(tmp_path, filtered):
+def test_choice_and_refit_know_what_lists_leave_out_and_the_bundle_says_what_was_learnt(
+    tmp_path, filtered, monkeypatch
+):
+    told, build = [], Sequence.__init__
+
+    def watched(self, config=None, resources=None):
+        told.append(resources)
+        build(self, config, resources)
+
+    monkeypatch.setattr(Sequence, "__init__", watched)
     changes = [*TOWERS, f"evaluate.seen_filtered={str(filtered).lower()}"]
     workspace = Workspace(tmp_path / "out")
     run_stages(read_run_config(write_world(tmp_path), changes), workspace, SilentTracker(), "train")
-    assert Bundle.load(workspace.bundle("sequence")).engine.config.seen_negatives is not filtered
+    assert [resources.seen_filtered for resources in told] == [filtered, filtered]
+    bundle = Bundle.load(workspace.bundle("sequence"))
+    assert bundle.engine.config.seen_negatives is not filtered
+    assert bundle.lineage.config["options"]["seen_negatives"] is not filtered
 
 
 def test_a_table_is_learnt_anew_when_lists_no_longer_leave_out_what_was_seen(tmp_path):
@@ -32,9 +45,28 @@ def test_a_table_is_learnt_anew_when_lists_no_longer_leave_out_what_was_seen(tmp
     assert (tables[0] != tables[1]).any()
 
 
+PARTS = ["engines.hybrid={parts=['ease', 'sequence'], weights=[1, 1]}", "engines.ease.regularisation=1"]
+
+
 def test_a_bundle_that_ranks_what_is_new_alone_writes_no_lists_of_what_was_seen(tmp_path):
+    changes = ["engines.sequence.model.dim=8", "engines.sequence.training.epochs=1", *PARTS]
+    nested = [*changes, "engines.outer={kind='hybrid', parts=['popularity', 'hybrid'], weights=[1, 1]}"]
     path, workspace = write_world(tmp_path), Workspace(tmp_path / "out")
-    run_stages(read_run_config(path, TOWERS), workspace, SilentTracker(), "train")
-    changes = [*TOWERS, "recommend.filter_seen=false", "evaluate.seen_filtered=false"]
-    with pytest.raises(ConfigError, match="learns to rank what is new alone"):
-        run_from(read_run_config(path, changes), workspace, SilentTracker(), bundle=workspace.bundle("sequence"))
+    run_stages(read_run_config(path, nested), workspace, SilentTracker(), "train")
+    config = read_run_config(path, nested)
+    kept = run_from(config, workspace, SilentTracker(), bundle=workspace.bundle("sequence"))
+    shown = read_run_config(path, [*nested, "recommend.filter_seen=false", "recommend.engine=sequence"])
+    for name in ("sequence", "hybrid", "outer"):
+        with pytest.raises(ConfigError, match="learns to rank what is new alone"):
+            run_from(shown, workspace, SilentTracker(), bundle=workspace.bundle(name))
+    reused = Heard()
+    assert run_from(config, workspace, reused, bundle=workspace.bundle("sequence")) == kept
+    assert "recommend: reused" in reused.text
+    assert "24 of 24" in run_from(shown, workspace, SilentTracker(), bundle=workspace.bundle("ease"))
+
+
+class Heard(SilentTracker):
+    text = ""
+
+    def say(self, message):
+        self.text += message

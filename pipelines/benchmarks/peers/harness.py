@@ -19,6 +19,7 @@ from recsys.data.interactions import Interactions
 from recsys.data.readers import read_dataset, read_given
 from recsys.data.sources import resolve
 from recsys.data.split import Split, make_split
+from recsys.errors import ConfigError
 
 FOLDER = Path("runs/peers")
 """Environments, exported data, and what the peers leave behind."""
@@ -52,8 +53,14 @@ def environment(peer: str) -> Path:
 
 
 def load(config: Path) -> tuple[RunConfig, Dataset, Split]:
-    """A run, its data and its split."""
+    """A run, its data and its split.
+
+    Raises:
+        ConfigError: its lists keep what was seen; the peers' leave it out.
+    """
     run = read_run_config(config)
+    if not run.evaluate.seen_filtered:
+        raise ConfigError(f"{config}: the peers leave out what was seen, and evaluate.seen_filtered = false keeps it")
     source = resolve(run.data)
     data = read_dataset(source)
     given = read_given(source, data) if run.split.protocol == "given" else None
