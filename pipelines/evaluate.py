@@ -73,6 +73,11 @@ def run(config: RunConfig, workspace: Workspace, tracker: Tracker) -> None:
         ledger=_ledger(config, data, split, workspace, tracker),
     )
     write_report(report, workspace.directory)
+    if lost := report.content["split"]["unreachable_targets"]:
+        tracker.say(
+            f"  warning: {lost} targets are items that their users had before, and lists leave them out; where people "
+            "buy again, set evaluate.seen_filtered = false"
+        )
     workspace.finished("evaluate", facts)
     for path in outputs:
         tracker.log_artifact(path)

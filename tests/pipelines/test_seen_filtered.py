@@ -1,5 +1,6 @@
 """What lists leave out is told to everything that learns, in every stage."""
 
+import pandas as pd
 import pytest
 
 from pipelines.config import read_run_config
@@ -43,6 +44,18 @@ def test_a_table_is_learnt_anew_when_lists_no_longer_leave_out_what_was_seen(tmp
         run_stages(config, workspace, SilentTracker(), "pretrain")
         tables.append(workspace.load_tables(config.pretrain)["table"].vectors)
     assert (tables[0] != tables[1]).any()
+
+
+def test_targets_that_no_list_can_show_are_told(tmp_path):
+    path = write_world(tmp_path)
+    table = pd.read_csv(tmp_path / "interactions.csv")
+    again = table.groupby("user_id").head(1).head(5).assign(timestamp=2_000_000)
+    pd.concat([table, again]).to_csv(tmp_path / "interactions.csv", index=False)
+    for filtered in (True, False):
+        heard = Heard()
+        config = read_run_config(path, [f"evaluate.seen_filtered={str(filtered).lower()}"])
+        run_stages(config, Workspace(tmp_path / "out"), heard, "evaluate")
+        assert ("5 targets are items that their users had before" in heard.text) is filtered
 
 
 PARTS = ["engines.hybrid={parts=['ease', 'sequence'], weights=[1, 1]}", "engines.ease.regularisation=1"]
