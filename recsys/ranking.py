@@ -70,7 +70,7 @@ class Ranker:
             exclude: see `top_k`.
         """
         self._bar(table, users, exclude)
-        rows, scores = _best(table, k)
+        rows, scores = best_columns(table, k)
         rows[np.isneginf(scores)] = MISSING
         return (rows if self._rows is None else np.append(self._rows, MISSING)[rows]), scores
 
@@ -99,13 +99,14 @@ class Ranker:
             values[~users.placed] = -np.inf
         if exclude is not None:
             columns, owners = exclude.items.astype(np.int64), exclude.users()
-            if self._rows is not None:
-                columns = self._column(columns)
+            columns = self.columns(columns)
             known = (columns >= 0) & (columns < self._width)
             values.reshape(-1)[(owners * self._width + columns)[known]] = -np.inf
 
-    def _column(self, items: Rows) -> Rows:
-        assert self._rows is not None
+    def columns(self, items: Rows) -> Rows:
+        """Where the item rows stand among the candidates; MISSING where they do not."""
+        if self._rows is None:
+            return items
         place = np.searchsorted(self._rows, items)
         found = self._rows[np.minimum(place, self._width - 1)] == items
         return np.where(found, place, MISSING)
@@ -146,7 +147,7 @@ def _add(table: NDArray[np.float32], product: Any) -> None:
         table += product
 
 
-def _best(table: torch.Tensor, k: int) -> Ranked:
+def best_columns(table: torch.Tensor, k: int) -> Ranked:
     """The ``k`` highest columns of each row of ``table``; `torch.topk` leaves the order of equal scores open."""
     deeper = min(k + 1, table.shape[1])
     top = torch.topk(table, deeper, dim=1)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import numpy as np
 import scipy.sparse as sp
-import torch
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
@@ -19,12 +18,10 @@ from recsys.data.dataset import Dataset
 from recsys.data.entities import EntityTable
 from recsys.data.interactions import Interactions
 from recsys.data.split import Holdout
-from recsys.data.vocabulary import Rows
 from recsys.engine import Engine, Request, Resources, Vectors
 from recsys.engines import ENGINES
-from recsys.evaluation.evaluate import is_relevant, relevant
-from recsys.evaluation.metrics import METRICS, parse_metric
-from recsys.ranking import Ranker, block_rows
+from recsys.engines.weighing import Pool, cleared, search
+from recsys.evaluation.metrics import parse_metric
 from recsys.seeding import stream
 from recsys.tracking import Tracker
 
@@ -40,7 +37,7 @@ class HybridConfig(Config):
         weights: of the parts, each in units of its spread; None chooses them on validation, or takes equal ones
             where there is none.
         metric: what the weights maximise.
-        steps: steps from one part to the other that the search looks at.
+        steps: of a part's share, from nothing to all, that the search looks at; see `recsys.engines.weighing`.
         users: at most this many users are asked in the search.
     """
 
@@ -86,7 +83,7 @@ class Hybrid:
 
     def fit(self, data: Dataset, train: Interactions, tracker: Tracker) -> None:
         self.parts = {name: self._part(name, data, train, tracker) for name in self.config.parts}
-        items = [_cleared(part.item_vectors(data.items)) for part in self.parts.values()]
+        items = [cleared(part.item_vectors(data.items)) for part in self.parts.values()]
         asked = stream(self.resources.seed, "hybrid", "spread").permutation(np.unique(train.user))[:_SAMPLE]
         request = Request.from_dataset(data, np.sort(asked), train)
         spreads = zip(self.parts.values(), items, strict=True)
@@ -139,71 +136,16 @@ class Hybrid:
         return {name: weight / scale for name, weight, scale in scaled if weight > 0}
 
     def _chosen(self, data: Dataset, items: list[Vectors], holdout: Holdout, tracker: Tracker) -> tuple[float, ...]:
-        """Weights that sum to one: from the first part towards each other one in turn, twice when there are several."""
+        """Weights that sum to one, the best that `search` finds on validation."""
         asked = stream(self.resources.seed, "hybrid", "search").permutation(len(holdout))[: self.config.users]
-        users, parts = holdout.users[np.sort(asked)], list(self.parts.values())
-        filtered = self.resources.seen_filtered
-        questions = _Questions(parts, self.spreads, items, data, holdout, users, self.config.metric, filtered)
+        users, metric = holdout.users[np.sort(asked)], self.config.metric
+        parts, filtered = list(self.parts.values()), self.resources.seen_filtered
+        pool = Pool(parts, self.spreads, items, data, holdout, users, metric, filtered)
         weights = np.eye(len(items))[0]
-        turns = list(range(1, len(items)))
-        for part in turns if len(turns) == 1 else [*turns, *range(len(items))]:
-            steps = np.linspace(0, 1, self.config.steps + 1)[:, None]
-            line = (1 - steps) * weights + steps * np.eye(len(items))[part]
-            values = questions.values(line)
-            weights = line[int(values.argmax())]
+        for weights, value in search(pool.values, len(items), self.config.steps):
             told = ", ".join(f"{name} {weight:.2f}" for name, weight in zip(self.parts, weights, strict=True))
-            tracker.progress(f"hybrid: {told}  {self.config.metric} {values.max():.4f}")
+            tracker.progress(f"hybrid: {told}  {metric} {value:.4f}")
         return tuple(float(weight) for weight in weights)
-
-
-class _Questions:
-    """The validation questions, asked of many weightings in one pass over the users."""
-
-    def __init__(
-        self,
-        parts: Sequence[Engine],
-        spreads: Sequence[float],
-        items: Sequence[Vectors],
-        data: Dataset,
-        holdout: Holdout,
-        users: NDArray[np.int32],
-        metric: str,
-        seen_filtered: bool,
-    ) -> None:
-        self.parts, self.spreads, self.seen_filtered = parts, spreads, seen_filtered
-        self.data, self.history, self.users = data, holdout.history, users
-        self.asked = relevant(holdout, users)
-        self.metric, self.k = parse_metric(metric)
-        self.rankers = [Ranker(vectors, holdout.candidates) for vectors in items]
-        placed = Vectors(np.empty((data.n_items, 0), np.float32), placed=_placed(items))
-        self.judge = Ranker(placed, holdout.candidates)
-
-    def values(self, weightings: NDArray[np.float64]) -> NDArray[np.float64]:
-        """float64 [C]: the metric under each of ``weightings`` [C, P]."""
-        total = np.zeros(len(weightings))
-        size = block_rows(self.data.n_items)
-        for start in range(0, len(self.users), size):
-            block = slice(start, min(start + size, len(self.users)))
-            users, asked = self.users[block], self.asked.take(block)
-            for row, lists in enumerate(self._lists(users, weightings)):
-                hits = is_relevant(lists, asked, self.data.n_items)
-                total[row] += METRICS[self.metric](hits, asked.lengths, self.k).sum()
-        return total / len(self.users)
-
-    def _lists(self, users: NDArray[np.int32], weightings: NDArray[np.float64]) -> Iterator[Rows]:
-        """The best items [B, K] of a block of users under each weighting."""
-        request = Request.from_dataset(self.data, users, self.history)
-        seen = request.histories if self.seen_filtered else None
-        vectors = [_cleared(part.user_vectors(request)) for part in self.parts]
-        asked = Vectors(np.empty((len(users), 0), np.float32), placed=_placed(vectors))
-        tables = [ranker.scores(part) for ranker, part in zip(self.rankers, vectors, strict=True)]
-        mixed = torch.empty_like(tables[0])
-        for weights in weightings / np.array(self.spreads):
-            mixed.zero_()
-            for table, weight in zip(tables, weights, strict=True):
-                if weight:
-                    mixed.add_(table, alpha=float(weight))
-            yield self.judge.ranked(mixed, asked, min(self.k, mixed.shape[1]), seen)[0]
 
 
 def spread(users: Vectors, items: Vectors) -> float:
@@ -216,7 +158,7 @@ def spread(users: Vectors, items: Vectors) -> float:
 
 def joined(vectors: Sequence[Vectors], factors: Sequence[float]) -> Vectors:
     """The vectors of several engines side by side, each times its factor, zero where its engine does not place."""
-    scaled = [_scaled(_cleared(part), factor) for part, factor in zip(vectors, factors, strict=True)]
+    scaled = [_scaled(cleared(part), factor) for part, factor in zip(vectors, factors, strict=True)]
     dense = [part.dense for part in scaled if part.dense is not None]
     sparse = [part.sparse for part in scaled if part.sparse is not None]
     return Vectors(
@@ -232,19 +174,6 @@ def _placed(vectors: Sequence[Vectors]) -> NDArray[np.bool_]:
     for part in vectors:
         placed |= True if part.placed is None else part.placed
     return placed
-
-
-def _cleared(part: Vectors) -> Vectors:
-    """Zero where not placed."""
-    if part.placed is None or part.placed.all():
-        return part
-    kept = part.placed.astype(np.float32)
-    dense, sparse = part.dense, part.sparse
-    if dense is not None and dense[~part.placed].any():
-        dense = dense * kept[:, None]
-    if sparse is not None and abs(sparse[~part.placed]).sum():
-        sparse = sp.csr_array(sp.diags_array(kept) @ sparse) if sp.issparse(sparse) else sparse * kept[:, None]
-    return Vectors(dense, sparse, part.placed)
 
 
 def _scaled(part: Vectors, factor: float) -> Vectors:

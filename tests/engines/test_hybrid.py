@@ -13,6 +13,7 @@ from recsys.engines.ease import Ease
 from recsys.engines.hybrid import Hybrid, HybridConfig, joined, spread
 from recsys.engines.itemknn import ItemKnn
 from recsys.engines.popularity import Popularity
+from recsys.engines.weighing import Pool, cleared, search
 from recsys.errors import ConfigError
 from recsys.evaluation.evaluate import evaluate, score_metric
 from recsys.tracking import SilentTracker
@@ -104,6 +105,64 @@ def test_a_hybrid_of_three_is_at_least_as_good_on_validation_as_each_part(parts)
     best = max(evaluate(parts[name], DATA, holdout).mean("ndcg@10") for name in names)
     assert evaluate(engine, DATA, holdout).mean("ndcg@10") >= best - 1e-9
     assert sum(engine.config.weights) == pytest.approx(1)
+
+
+@pytest.mark.parametrize("seen_filtered", [True, False])
+@pytest.mark.parametrize("candidates", [None, np.arange(0, 30, 2)])
+@pytest.mark.parametrize("metric", ["ndcg@3", "recall@10", "precision@20"])
+def test_a_pool_is_worth_what_the_whole_catalogue_is(parts, metric, candidates, seen_filtered):
+    holdout = cut()[1]
+    asked = holdout if candidates is None else _among(holdout, candidates)
+    engines = list(parts.values())
+    items = [cleared(part.item_vectors(DATA.items)) for part in engines]
+    spreads = tuple(range(1, len(engines) + 1))
+    pool = Pool(engines, spreads, items, DATA, asked, asked.users, metric, seen_filtered)
+    weightings = np.random.default_rng(0).dirichlet(np.ones(len(engines)), 5)
+    k = int(metric.split("@")[1])
+    for weights, value in zip(weightings, pool.values(weightings), strict=True):
+        engine = hybrid(parts, list(parts), weights=tuple(weights))
+        engine.spreads = spreads
+        found = evaluate(engine, DATA, asked, ks=(k,), seen_filtered=seen_filtered)
+        assert value == pytest.approx(found.mean(metric), abs=1e-6)
+
+
+def _among(holdout: Holdout, candidates: np.ndarray) -> Holdout:
+    kept = holdout.targets.select(np.isin(holdout.targets.item, candidates))
+    return Holdout(np.unique(kept.user), holdout.history, kept, candidates)
+
+
+def test_a_pool_asks_users_and_ranks_items_that_some_part_alone_places(parts):
+    class Few(Popularity):
+        """Places every second user, and items below 20."""
+
+        def user_vectors(self, request):
+            vectors = super().user_vectors(request)
+            return Vectors(vectors.dense, vectors.sparse, np.arange(len(request)) % 2 == 0)
+
+        def item_vectors(self, items, at=None):
+            vectors = super().item_vectors(items, at)
+            return Vectors(vectors.dense, vectors.sparse, np.arange(len(items)) < 20)
+
+    few, (train, holdout) = Few(), cut()
+    few.fit(DATA, train, SilentTracker())
+    for own in ({"few": few}, {"few": few, "ease": parts["ease"]}):
+        engine = hybrid(own | {"knn": few}, [*own, "knn"], weights=(1,) * (len(own) + 1))
+        engines = list(engine.parts.values())
+        items = [cleared(part.item_vectors(DATA.items)) for part in engines]
+        pool = Pool(engines, engine.spreads, items, DATA, holdout, holdout.users, "ndcg@10", True)
+        value = pool.values(np.ones((1, len(engines))))[0]
+        assert value == pytest.approx(evaluate(engine, DATA, holdout).mean("ndcg@10"), abs=1e-6)
+
+
+def test_the_search_can_take_back_what_it_gave():
+    def values(weightings: np.ndarray) -> np.ndarray:  # the first part is the best alone, and no part of the best mix
+        alone = (weightings == 1).any(1)
+        return np.where(alone, [0.5, 0.1, 0.1] @ weightings.T, 1 - np.abs(weightings - [0, 0.4, 0.6]).sum(1) / 2)
+
+    found = list(search(values, 3, steps=20))
+    assert (np.diff([value for _, value in found]) >= 0).all()
+    assert found[-1][1] > 0.95
+    np.testing.assert_allclose(found[-1][0], [0, 0.4, 0.6], atol=0.05)
 
 
 def test_without_validation_the_parts_weigh_the_same(parts):
