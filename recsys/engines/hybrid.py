@@ -11,8 +11,9 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
+from safetensors.numpy import load_file, save_file
 
-from recsys.atomic import read_json, write_json
+from recsys.atomic import atomic_path, read_json, write_json
 from recsys.config import Config, parse
 from recsys.data.dataset import Dataset
 from recsys.data.entities import EntityTable
@@ -20,7 +21,7 @@ from recsys.data.interactions import Interactions
 from recsys.data.split import Holdout
 from recsys.engine import Engine, Request, Resources, Vectors
 from recsys.engines import ENGINES
-from recsys.engines.weighing import Pool, cleared, search
+from recsys.engines.weighing import Level, Pool, cleared, is_placed, search
 from recsys.evaluation.metrics import parse_metric
 from recsys.seeding import stream
 from recsys.tracking import Tracker
@@ -61,12 +62,13 @@ class HybridConfig(Config):
 
 
 class Hybrid:
-    r"""The score :math:`\sum_p w_p\, s_p(u, i) / \sigma_p`, as one inner product of dense and sparse vectors.
+    r"""The score :math:`\sum_p w_p (s_p(u, i) - \mu_p(u)) / \sigma_p` as one product of dense and sparse vectors.
 
     :math:`\sigma_p` is the standard deviation over items of part p's scores, the mean over a sample of users, so that
     weights found with parts learnt from less data, or on another data set, still mean the same. Memory of exact
     co-occurrence (a sparse linear model) and generalisation by embeddings add up; hybrid text search does the same.
-    A user or an item is placed when any part places it, and the others add nothing to its score.
+    A user or an item is placed when any part places it. A part that does not place an item adds nothing, as to a
+    middling one: :math:`\mu_p(u)` is the user's mean score over the items that it placed when it was fitted.
     """
 
     kind: ClassVar[str] = "hybrid"
@@ -76,6 +78,7 @@ class Hybrid:
 
     parts: dict[str, Engine]
     spreads: tuple[float, ...]
+    levels: tuple[Level, ...]
 
     def __init__(self, config: Any, resources: Resources | None = None) -> None:
         self.config: HybridConfig = config
@@ -88,6 +91,7 @@ class Hybrid:
         request = Request.from_dataset(data, np.sort(asked), train)
         spreads = zip(self.parts.values(), items, strict=True)
         self.spreads = tuple(spread(part.user_vectors(request), vectors) for part, vectors in spreads)
+        self.levels = tuple(Level.of(vectors) for vectors in items)
         weights = self.config.weights
         if weights is None:
             holdout = self.resources.validation
@@ -96,17 +100,28 @@ class Hybrid:
 
     def user_vectors(self, request: Request) -> Vectors:
         factors = self._factors()
-        return joined([self.parts[name].user_vectors(request) for name in factors], list(factors.values()))
+        vectors = [cleared(self.parts[name].user_vectors(request)) for name in factors]
+        levels = [level for name, level in zip(self.parts, self.levels, strict=True) if name in factors]
+        means = np.stack([-level.means(part) for level, part in zip(levels, vectors, strict=True)], 1)
+        means *= np.array(list(factors.values()), np.float32)
+        return joined([*vectors, Vectors(means, placed=any_placed(vectors))], [*factors.values(), 1.0])
 
     def item_vectors(self, items: EntityTable, at: int | None = None) -> Vectors:
         vectors = [self.parts[name].item_vectors(items, at) for name in self._factors()]
-        return joined(vectors, [1.0] * len(vectors))
+        placed = np.stack([is_placed(part) for part in vectors], 1).astype(np.float32)
+        counted = Vectors(placed, placed=any_placed(vectors))
+        return joined([*vectors, counted], [1.0] * (len(vectors) + 1))
 
     def save(self, directory: Path) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         write_json(directory / "config.json", self.config.model_dump(mode="json"))
         kinds = [part.kind for part in self.parts.values()]
         write_json(directory / "parts.json", {"kinds": kinds, "spreads": self.spreads})
+        arrays = {
+            f"{number}/{kind}": array for number, level in enumerate(self.levels) for kind, array in level.arrays()
+        }
+        with atomic_path(directory / "levels.safetensors") as beside:
+            save_file(arrays, beside)
         for name, part in self.parts.items():
             part.save(directory / "parts" / name)
 
@@ -116,7 +131,10 @@ class Hybrid:
         state = read_json(directory / "parts.json")
         kinds = zip(engine.config.parts, state["kinds"], strict=True)
         engine.parts = {name: ENGINES[kind].load(directory / "parts" / name) for name, kind in kinds}
-        engine.spreads = tuple(state["spreads"])
+        engine.spreads, path = tuple(state["spreads"]), directory / "levels.safetensors"
+        arrays = load_file(path) if path.exists() else {}  # before there were levels, all were nought
+        numbers = range(len(engine.spreads))
+        engine.levels = tuple(Level(arrays.get(f"{n}/dense"), arrays.get(f"{n}/sparse")) for n in numbers)
         return engine
 
     def _part(self, name: str, data: Dataset, train: Interactions, tracker: Tracker) -> Engine:
@@ -140,7 +158,7 @@ class Hybrid:
         asked = stream(self.resources.seed, "hybrid", "search").permutation(len(holdout))[: self.config.users]
         users, metric = holdout.users[np.sort(asked)], self.config.metric
         parts, filtered = list(self.parts.values()), self.resources.seen_filtered
-        pool = Pool(parts, self.spreads, items, data, holdout, users, metric, filtered)
+        pool = Pool(parts, self.spreads, self.levels, items, data, holdout, users, metric, filtered)
         weights = np.eye(len(items))[0]
         for weights, value in search(pool.values, len(items), self.config.steps):
             told = ", ".join(f"{name} {weight:.2f}" for name, weight in zip(self.parts, weights, strict=True))
@@ -164,15 +182,13 @@ def joined(vectors: Sequence[Vectors], factors: Sequence[float]) -> Vectors:
     return Vectors(
         np.concatenate(dense, 1) if dense else None,
         _side_by_side(sparse) if sparse else None,
-        _placed(vectors),
+        any_placed(vectors),
     )
 
 
-def _placed(vectors: Sequence[Vectors]) -> NDArray[np.bool_]:
+def any_placed(vectors: Sequence[Vectors]) -> NDArray[np.bool_]:
     """Bool [n]: whether any engine places the row."""
-    placed = np.zeros(len(vectors[0]), bool)
-    for part in vectors:
-        placed |= True if part.placed is None else part.placed
+    placed: NDArray[np.bool_] = np.any([is_placed(part) for part in vectors], axis=0)
     return placed
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 import scipy.sparse as sp
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from recsys.data.dataset import Dataset
+from recsys.data.histories import Histories
 from recsys.data.split import Holdout
 from recsys.data.vocabulary import MISSING
 from recsys.engine import Engine, Request, Vectors
@@ -32,16 +34,58 @@ class _Block:
     """What B users may be shown.
 
     Args:
-        scores: float32 [B, W, P], of each part in units of its spread.
-        barred: bool [B, W], places that hold no item.
+        scores: float32 [B, W, P], of each part above the user's mean, in units of its spread.
+        placed: bool [B, W, P], whether a part places the item; nothing places where no item is.
+        users: bool [B, 1, P], whether a part places the user.
         relevant: bool [B, W].
         asked: int64 [B], how many items are relevant.
     """
 
     scores: Tensor
-    barred: Tensor
+    placed: Tensor
+    users: Tensor
     relevant: NDArray[np.bool_]
     asked: NDArray[np.int64]
+
+    def mixed(self, weights: Tensor) -> Tensor:
+        """[B, W]: the scores by ``weights`` [P], -inf where no part that has a weight places both."""
+        used = weights > 0
+        shown = self.placed[:, :, used].any(2) & self.users[:, :, used].any(2)
+        return (self.scores @ weights).masked_fill_(~shown, -torch.inf)
+
+
+@dataclass(frozen=True)
+class Level:
+    """The mean of a part's placed item vectors, which gives each user's mean score.
+
+    Args:
+        dense: float32 [D], or None.
+        sparse: float32 [S], or None.
+    """
+
+    dense: NDArray[np.float32] | None
+    sparse: NDArray[np.float32] | None
+
+    @classmethod
+    def of(cls, items: Vectors) -> Self:
+        """Of item vectors that are zero where not placed."""
+        count = max(int(is_placed(items).sum()), 1)
+        sums = (None if part is None else np.asarray(part.sum(0), np.float64) for part in (items.dense, items.sparse))
+        return cls(*(None if part is None else (part / count).astype(np.float32) for part in sums))
+
+    def means(self, users: Vectors) -> NDArray[np.float32]:
+        """[U]: the mean score of users whose vectors are zero where not placed."""
+        means = np.zeros(len(users), np.float32)
+        if self.dense is not None and users.dense is not None:
+            means += users.dense @ self.dense
+        if self.sparse is not None and users.sparse is not None:
+            means += users.sparse @ self.sparse
+        return means
+
+    def arrays(self) -> Iterator[tuple[str, NDArray[np.float32]]]:
+        """What there is, by name."""
+        both = {"dense": self.dense, "sparse": self.sparse}
+        return ((name, array) for name, array in both.items() if array is not None)
 
 
 class Pool:
@@ -54,6 +98,7 @@ class Pool:
     Args:
         parts: P fitted engines.
         spreads: of their scores.
+        levels: of their items.
         items: their item vectors, zero where not placed.
         data: whose users are asked.
         holdout: the questions.
@@ -66,6 +111,7 @@ class Pool:
         self,
         parts: Sequence[Engine],
         spreads: Sequence[float],
+        levels: Sequence[Level],
         items: Sequence[Vectors],
         data: Dataset,
         holdout: Holdout,
@@ -74,44 +120,49 @@ class Pool:
         seen_filtered: bool,
     ) -> None:
         self.metric, self.k = parse_metric(metric)
-        self.parts, self.spreads, self.seen_filtered = parts, spreads, seen_filtered
+        self.parts, self.spreads, self.levels, self.seen_filtered = parts, spreads, levels, seen_filtered
+        self.placed = np.stack([is_placed(vectors) for vectors in items], 1)
         self.data, self.history, self.n_users = data, holdout.history, len(users)
         self.rankers = [Ranker(vectors, holdout.candidates) for vectors in items]
         asked, size = relevant(holdout, users), block_rows(data.n_items)
         blocks = (slice(start, min(start + size, len(users))) for start in range(0, len(users), size))
-        self.blocks = []
-        for block in blocks:
-            pooled, scores = self._pooled(users[block])
-            wanted = asked.take(block)
-            barred = torch.from_numpy(pooled == MISSING)
-            self.blocks.append(_Block(scores, barred, is_relevant(pooled, wanted, data.n_items), wanted.lengths))
+        self.blocks = [self._block(users[block], asked.take(block)) for block in blocks]
 
     def values(self, weightings: Weights) -> NDArray[np.float64]:
         """float64 [C]: the metric under each of ``weightings`` [C, P]."""
         total = np.zeros(len(weightings))
         for block in self.blocks:
-            k = min(self.k, block.barred.shape[1])
+            k = min(self.k, block.relevant.shape[1])
             for row, weights in enumerate(torch.from_numpy(weightings).float()):
-                mixed = (block.scores @ weights).masked_fill_(block.barred, -torch.inf)
-                hits = np.take_along_axis(block.relevant, best_columns(mixed, k)[0], 1)
+                columns, scores = best_columns(block.mixed(weights), k)
+                hits = np.take_along_axis(block.relevant, columns, 1) & (scores > -np.inf)
                 total[row] += METRICS[self.metric](hits, block.asked, self.k).sum()
         return total / max(self.n_users, 1)
 
-    def _pooled(self, users: NDArray[np.int32]) -> tuple[NDArray[np.int64], Tensor]:
-        """Item rows int64 [B, W], ascending and MISSING at the end, and the parts' scores of them."""
+    def _block(self, users: NDArray[np.int32], asked: Histories) -> _Block:
         request = Request.from_dataset(self.data, users, self.history)
         seen = request.histories if self.seen_filtered else None
-        tables, lists = [], []
+        tables, lists, vectors_of = [], [], []
         for part, ranker in zip(self.parts, self.rankers, strict=True):
             vectors = cleared(part.user_vectors(request))
             table = ranker.scores(vectors)
             depth = min(max(10 * self.k, 100), table.shape[1])
             lists.append(ranker.ranked(table.clone(), vectors, depth, seen)[0])
             tables.append(table)
+            vectors_of.append(vectors)
         pooled = _distinct(np.concatenate(lists, 1))
         columns = torch.from_numpy(np.maximum(self.rankers[0].columns(pooled), 0))
-        spreads = zip(tables, self.spreads, strict=True)
-        return pooled, torch.stack([table.gather(1, columns) / spread for table, spread in spreads], 2)
+        placed = torch.from_numpy(self.placed[pooled] & (pooled != MISSING)[:, :, None])
+        scores = []
+        for table, own, spread, level in zip(tables, vectors_of, self.spreads, self.levels, strict=True):
+            scores.append((table.gather(1, columns) - torch.from_numpy(level.means(own))[:, None]) / spread)
+        return _Block(
+            torch.stack(scores, 2) * placed,
+            placed,
+            torch.from_numpy(np.stack([is_placed(own) for own in vectors_of], 1))[:, None],
+            is_relevant(pooled, asked, self.data.n_items),
+            asked.lengths,
+        )
 
 
 def search(values: Worth, n_parts: int, steps: int) -> Iterator[tuple[Weights, float]]:
@@ -147,6 +198,11 @@ def search(values: Worth, n_parts: int, steps: int) -> Iterator[tuple[Weights, f
             if found.max() > best + _LEAST_GAIN * abs(best):
                 weights, best, since = line[int(found.argmax())], float(found.max()), 0
         yield weights, best
+
+
+def is_placed(part: Vectors) -> NDArray[np.bool_]:
+    """Bool [n]."""
+    return np.ones(len(part), bool) if part.placed is None else part.placed
 
 
 def cleared(part: Vectors) -> Vectors:

@@ -13,7 +13,7 @@ from recsys.engines.ease import Ease
 from recsys.engines.hybrid import Hybrid, HybridConfig, joined, spread
 from recsys.engines.itemknn import ItemKnn
 from recsys.engines.popularity import Popularity
-from recsys.engines.weighing import Pool, cleared, search
+from recsys.engines.weighing import Level, Pool, cleared, search
 from recsys.errors import ConfigError
 from recsys.evaluation.evaluate import evaluate, score_metric
 from recsys.tracking import SilentTracker
@@ -70,7 +70,8 @@ def test_a_weight_of_one_is_the_part_alone(parts, weights, name):
 def test_the_score_is_the_weighted_sum_of_the_parts_scores_in_units_of_their_spread(parts, names):
     weights = tuple(range(1, len(names) + 1))
     engine = hybrid(parts, names, weights=weights)
-    expected = sum(w * scores(parts[n]) / s for n, w, s in zip(names, weights, engine.spreads, strict=True))
+    above = {name: scores(parts[name]) - scores(parts[name]).mean(1, keepdims=True) for name in names}
+    expected = sum(w * above[n] / s for n, w, s in zip(names, weights, engine.spreads, strict=True))
     np.testing.assert_allclose(scores(engine), expected, rtol=1e-4, atol=1e-5)
 
 
@@ -116,7 +117,8 @@ def test_a_pool_is_worth_what_the_whole_catalogue_is(parts, metric, candidates, 
     engines = list(parts.values())
     items = [cleared(part.item_vectors(DATA.items)) for part in engines]
     spreads = tuple(range(1, len(engines) + 1))
-    pool = Pool(engines, spreads, items, DATA, asked, asked.users, metric, seen_filtered)
+    levels = tuple(Level.of(vectors) for vectors in items)
+    pool = Pool(engines, spreads, levels, items, DATA, asked, asked.users, metric, seen_filtered)
     weightings = np.random.default_rng(0).dirichlet(np.ones(len(engines)), 5)
     k = int(metric.split("@")[1])
     for weights, value in zip(weightings, pool.values(weightings), strict=True):
@@ -131,27 +133,60 @@ def _among(holdout: Holdout, candidates: np.ndarray) -> Holdout:
     return Holdout(np.unique(kept.user), holdout.history, kept, candidates)
 
 
-def test_a_pool_asks_users_and_ranks_items_that_some_part_alone_places(parts):
-    class Few(Popularity):
-        """Places every second user, and items below 20."""
+class Few(Popularity):
+    """Places every second user, and items below 20; ``sign`` times the popularity."""
 
-        def user_vectors(self, request):
-            vectors = super().user_vectors(request)
-            return Vectors(vectors.dense, vectors.sparse, np.arange(len(request)) % 2 == 0)
+    sign = 1.0
 
-        def item_vectors(self, items, at=None):
-            vectors = super().item_vectors(items, at)
-            return Vectors(vectors.dense, vectors.sparse, np.arange(len(items)) < 20)
+    def user_vectors(self, request):
+        vectors = super().user_vectors(request)
+        return Vectors(vectors.dense * np.float32(self.sign), placed=np.arange(len(request)) % 2 == 0)
 
-    few, (train, holdout) = Few(), cut()
-    few.fit(DATA, train, SilentTracker())
-    for own in ({"few": few}, {"few": few, "ease": parts["ease"]}):
-        engine = hybrid(own | {"knn": few}, [*own, "knn"], weights=(1,) * (len(own) + 1))
-        engines = list(engine.parts.values())
-        items = [cleared(part.item_vectors(DATA.items)) for part in engines]
-        pool = Pool(engines, engine.spreads, items, DATA, holdout, holdout.users, "ndcg@10", True)
-        value = pool.values(np.ones((1, len(engines))))[0]
-        assert value == pytest.approx(evaluate(engine, DATA, holdout).mean("ndcg@10"), abs=1e-6)
+    def item_vectors(self, items, at=None):
+        return Vectors(super().item_vectors(items, at).dense, placed=np.arange(len(items)) < 20)
+
+
+def few(sign: float = 1.0) -> Few:
+    engine = Few()
+    engine.sign = sign
+    return _fitted(engine)
+
+
+@pytest.mark.parametrize("weights", [(1, 1), (1, 0), (0, 1), (0.2, 0.8)])
+@pytest.mark.parametrize("other", ["few", "ease"])
+def test_a_pool_asks_users_and_ranks_items_that_a_part_with_a_weight_places(parts, other, weights):
+    _, holdout = cut()
+    engine = hybrid({"few": few(), "ease": parts["ease"]}, ["few", "ease"], weights=weights)
+    engine.parts = engine.parts if other == "ease" else {"few": few(), "ease": few(-1.0)}
+    engines = list(engine.parts.values())
+    items = [cleared(part.item_vectors(DATA.items)) for part in engines]
+    engine.levels = tuple(Level.of(vectors) for vectors in items)
+    pool = Pool(engines, engine.spreads, engine.levels, items, DATA, holdout, holdout.users, "ndcg@10", True)
+    value = pool.values(np.array([weights], float))[0]
+    assert value == pytest.approx(evaluate(engine, DATA, holdout).mean("ndcg@10"), abs=1e-6)
+
+
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+def test_an_item_that_a_part_does_not_place_is_a_middling_one_to_it(sign):
+    engine = hybrid({"few": few(sign), "ease": _fitted(Ease())}, ["few", "ease"], weights=(1, 1))
+    request = Request.from_dataset(DATA, np.arange(0, DATA.n_users, 2), cut()[0])
+    engine.parts["ease"] = Constant()
+    found = engine.user_vectors(request).scores(engine.item_vectors(DATA.items))
+    assert (found[:, 20:] == 0).all()
+    np.testing.assert_allclose(found[:, :20].mean(1), 0, atol=1e-5)
+    assert (found[::2, :20].std(1) > 0).all()
+
+
+class Constant:
+    """Everything scores nought."""
+
+    kind, config = "ease", None
+
+    def user_vectors(self, request):
+        return Vectors(np.zeros((len(request), 1), np.float32))
+
+    def item_vectors(self, items, at=None):
+        return Vectors(np.zeros((len(items), 1), np.float32))
 
 
 def test_the_search_can_take_back_what_it_gave():
