@@ -49,6 +49,32 @@ def bootstrap_interval(values: NDArray[np.float64], seed: int = 0, n: int = 2000
     return Interval(float(values.mean()), float(low), float(high))
 
 
+def ratio_interval(parts: NDArray[np.integer], wholes: NDArray[np.integer], seed: int = 0, n: int = 2000) -> Interval:
+    """The sum of ``parts`` over the sum of ``wholes``, and its percentile bootstrap over users.
+
+    Users are drawn with all their targets, for these are found or missed together. With one whole a
+    user this is `bootstrap_interval` of the parts. Memory is a block of resamples of the distinct pairs.
+
+    Args:
+        parts: int64 [U], such as hits; none above its whole.
+        wholes: int64 [U], such as targets; users without any change nothing.
+        seed: of the resampling.
+        n: resamples.
+    """
+    asked = np.flatnonzero(wholes)
+    if not len(asked):
+        return Interval(0.0, 0.0, 0.0)
+    width = int(wholes.max()) + 1
+    pairs, counts = np.unique(wholes[asked] * width + parts[asked], return_counts=True)
+    whole, part = np.divmod(pairs, width)
+    rng, block = stream(seed, "bootstrap"), max(1, 2**22 // len(pairs))
+    sizes = [min(block, n - start) for start in range(0, n, block)]
+    drawn = (rng.multinomial(len(asked), counts / len(asked), size) for size in sizes)
+    ratios = np.concatenate([(times @ part) / (times @ whole) for times in drawn])
+    low, high = np.quantile(ratios, [0.025, 0.975])
+    return Interval(float(parts.sum() / wholes.sum()), float(low), float(high))
+
+
 def paired_test(a: NDArray[np.float64], b: NDArray[np.float64], seed: int = 0, n: int = 2000) -> Difference:
     """Whether ``a`` is better than ``b`` on the same users.
 

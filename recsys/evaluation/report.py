@@ -16,7 +16,7 @@ from recsys.data.split import Holdout, Split
 from recsys.errors import ArtifactError
 from recsys.evaluation.catalogue import catalogue_metrics
 from recsys.evaluation.evaluate import Result
-from recsys.evaluation.intervals import bootstrap_interval, holm, paired_test
+from recsys.evaluation.intervals import bootstrap_interval, holm, paired_test, ratio_interval
 from recsys.evaluation.metrics import compared, shown
 
 SCHEMA = 1
@@ -190,9 +190,10 @@ def _slices(result: Result, counts: NDArray[np.int64]) -> dict[str, list[dict[st
     for label, users in _parts(result.history_lengths, 3):
         interval = bootstrap_interval(values[users])
         by_activity.append({"slice": f"history {label}", "users": len(users), **asdict(interval)})
-    by_popularity = []
+    by_popularity, owners = [], np.repeat(np.arange(len(result.users)), result.target_counts)
     for label, targets in _parts(counts[result.targets], 5):
-        interval = bootstrap_interval(result.found[targets].astype(np.float64))
+        asked = np.bincount(owners[targets])
+        interval = ratio_interval(np.bincount(owners[targets], result.found[targets]).astype(np.int64), asked)
         by_popularity.append({"slice": f"item count {label}", "targets": len(targets), **asdict(interval)})
     return {"user_activity": by_activity, "item_popularity": by_popularity}
 

@@ -62,6 +62,23 @@ def test_engines_are_compared_at_the_nearest_k_to_ten_that_is_measured(ks, k):
     assert "<th>recall@" in render(report.content)
 
 
+def test_a_slice_of_popularity_is_as_sure_as_its_users_are_many():
+    """Half of 60 users get both of their targets and the others neither: 60 answers, not 120."""
+    users, items = (EntityTable.bare(Vocabulary(np.arange(n))) for n in (60, 40))
+    wanted = np.stack([np.where(np.arange(60) % 2, 1 + n, 20 + n) for n in range(2)], 1).ravel()
+    targets = Interactions.of(np.repeat(np.arange(60), 2), wanted)
+    holdout = Holdout(np.arange(60, dtype=np.int32), Interactions.empty(), targets)
+    data = Dataset("r", users, items, targets, True)
+    same = Vectors(dense=np.ones((60, 1), np.float32)), Vectors(dense=-np.arange(40, dtype=np.float32)[:, None])
+    engine = SimpleNamespace(item_vectors=lambda items: same[1], user_vectors=lambda request: same[0])
+    split = Split("made up", Interactions.empty(), holdout, Interactions.empty(), holdout)
+    results, named = {"a": evaluate(engine, data, holdout, ks=(10,))}, {"name": "r", "fingerprint": "f"}
+    report = build_report(named, split, results, baseline="a", seen_filtered=True, n_users=60, n_items=40)
+    (found,) = report.content["slices"]["a"]["item_popularity"]
+    assert (found["targets"], found["value"]) == (120, 0.5)
+    assert found["high"] - found["low"] == pytest.approx(2 * 1.96 * 0.5 / np.sqrt(60), rel=0.1)
+
+
 @pytest.mark.parametrize(("protocol", "count"), [("made up", 1), ("made up/refit", 2)])
 def test_items_are_popular_by_what_the_engines_have_learnt_from(protocol, count):
     holdout = repeated()

@@ -3,7 +3,7 @@ import pytest
 
 from recsys.data.interactions import Interactions
 from recsys.evaluation.catalogue import catalogue_metrics, diversity
-from recsys.evaluation.intervals import bootstrap_interval, holm, paired_test
+from recsys.evaluation.intervals import bootstrap_interval, holm, paired_test, ratio_interval
 
 
 @pytest.mark.parametrize("kind", ["few", "many"])
@@ -15,6 +15,33 @@ def test_the_interval_is_that_of_the_normal_approximation(kind):
     assert interval.value == values.mean()
     assert interval.high - interval.value == pytest.approx(half, rel=0.1)
     assert interval.value - interval.low == pytest.approx(half, rel=0.1)
+
+
+def test_the_interval_of_a_ratio_covers_the_truth_where_users_hit_at_rates_of_their_own():
+    """60 users of 100 targets each; hits are alike within a user, so that 6,000 targets say little more than 60."""
+    rng, covered = np.random.default_rng(0), 0
+    for _ in range(200):
+        interval = ratio_interval(rng.binomial(100, rng.beta(0.5, 2, 60)), np.full(60, 100), n=500)
+        covered += interval.low <= 0.2 <= interval.high
+    assert 0.9 <= covered / 200 <= 0.99
+
+
+def test_the_interval_of_a_ratio_is_that_of_users_drawn_one_by_one():
+    rng = np.random.default_rng(1)
+    wholes = rng.poisson(3, 80)
+    parts = rng.binomial(wholes, rng.beta(0.5, 1, 80))
+    drawn = rng.integers(0, 80, (20_000, 80))
+    expected = np.quantile(parts[drawn].sum(1) / wholes[drawn].sum(1), [0.025, 0.975])
+    interval = ratio_interval(parts, wholes, n=20_000)
+    assert interval.value == parts.sum() / wholes.sum()
+    assert [interval.low, interval.high] == pytest.approx(expected, abs=0.005)
+
+
+def test_the_interval_of_a_ratio_with_one_whole_a_user_is_that_of_the_mean():
+    hits = (np.random.default_rng(2).random(500) < 0.3).astype(np.int64)
+    assert ratio_interval(hits, np.ones(500, np.int64)) == bootstrap_interval(hits.astype(float))
+    none = np.zeros(3, np.int64)
+    assert ratio_interval(none, none) == bootstrap_interval(np.empty(0))
 
 
 def test_a_real_difference_is_found_and_a_chance_one_is_not():
