@@ -27,7 +27,7 @@ from recsys.data.vocabulary import MISSING
 from recsys.embeddings import EmbeddingTable
 from recsys.engine import Request, Resources, Vectors
 from recsys.engines.learning import learn, validation
-from recsys.engines.storage import seen_table
+from recsys.engines.storage import known_rows, seen_table
 from recsys.engines.tower_inputs import TowerInputs
 from recsys.losses import LOSSES
 from recsys.models.build import ModelOptions, build_tower
@@ -76,7 +76,7 @@ class Sage:
 
     Training samples neighbours and lets no message pass along an edge of the batch, which is what it predicts. Asked,
     a user's neighbours are the whole history, whoever the user is; an item's are the users of training, and an item
-    without any stands on its features.
+    without any stands on the features that it has when asked.
     """
 
     kind: ClassVar[str] = "sage"
@@ -87,12 +87,16 @@ class Sage:
     inputs: TowerInputs
     model: SageModel
     layers: dict[str, Tensor]
-    """float32 [I, D] each: ``x``, ``h`` and ``z`` of the items of training, with all their neighbours."""
+    """float32 [I, D] each: ``x``, ``h`` and ``z`` of the items of training, with all their neighbours.
+
+    The rows of others are not asked, for their features may have changed since.
+    """
 
     def __init__(self, config: Any = None, resources: Resources | None = None) -> None:
         self.config: SageConfig = config or SageConfig()
         self.resources = resources or Resources()
         self.best_epoch: int | None = None
+        self._held: tuple[EntityTable, tuple[Tensor, Tensor, Tensor]] | None = None
 
     def fit(self, data: Dataset, train: Interactions, tracker: Tracker) -> None:
         self.inputs = TowerInputs(
@@ -136,6 +140,7 @@ class Sage:
         h_users = model.first(model.to_users[0], x, own, of_users)
         z = normalize(model.to_items[1]((h_users, h), of_items), dim=1)
         self.layers = {name: part.cpu().contiguous() for name, part in (("x", x), ("h", h), ("z", z))}
+        self._held = None
 
     @torch.no_grad()
     def user_vectors(self, request: Request) -> Vectors:
@@ -189,8 +194,14 @@ class Sage:
         return SageModel(items, build_tower(columns, options) if columns else None, self.config.dim)
 
     def _layers(self, items: EntityTable) -> tuple[Tensor, Tensor, Tensor]:
-        """x, h and z [n, D] of any items: those of training as they are kept, others from their features."""
-        rows = self.inputs.items.rows(items.vocabulary.ids)
+        """x, h and z [n, D] of any items, kept for the next block of users, who ask for the same ones."""
+        if self._held is None or self._held[0] is not items:
+            self._held = (items, self._placed(items))
+        return self._held[1]
+
+    def _placed(self, items: EntityTable) -> tuple[Tensor, Tensor, Tensor]:
+        """As `_layers`: items that training held an interaction of as they are kept, others from their features."""
+        rows = known_rows(items, self.inputs.items, self.inputs.trained_items)
         kept = torch.from_numpy(np.maximum(rows, 0))
         x, h, z = (self.layers[name][kept] for name in ("x", "h", "z"))
         new = np.flatnonzero(rows == MISSING)

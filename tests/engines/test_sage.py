@@ -1,5 +1,7 @@
 """GraphSAGE: sampled blocks against the graph, and what it can place."""
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 
@@ -87,3 +89,18 @@ def test_an_item_that_training_never_saw_is_placed_by_its_features():
     np.testing.assert_allclose(vectors.dense[:20], engine.item_vectors(data.items).dense)
     scores = engine.user_vectors(Request.from_dataset(data, np.arange(30))).scores(vectors)[:, 20:]
     assert (scores.argmax(1) == np.arange(30) % 2).mean() > 0.9
+
+
+def test_an_item_that_nobody_touched_is_placed_by_the_features_it_has_when_asked(tmp_path):
+    """Items 20 and 21 are without parity when training reads them; told later, they stand where strangers would."""
+    whole = world(new_items=2).items
+    told = whole.columns["parity"].where(whole.vocabulary.ids < 20)
+    blank = replace(whole, columns=whole.columns.assign(parity=told))
+    engine = fitted(replace(world(), items=blank))
+    engine.save(tmp_path / "e")
+    strangers = replace(whole, vocabulary=Vocabulary(np.append(np.arange(20), [90, 91])))
+    for asked in (engine, Sage.load(tmp_path / "e")):
+        before, after = asked.item_vectors(blank).dense, asked.item_vectors(whole).dense
+        assert np.array_equal(before[:20], after[:20])
+        assert (np.abs(before - after).max(1)[20:] > 0.01).all()
+        np.testing.assert_allclose(after, asked.item_vectors(strangers).dense, atol=1e-6)
