@@ -32,11 +32,12 @@ def catalogue_metrics(items: Rows, train: Interactions, n_users: int, n_items: i
     shown = np.bincount(listed, minlength=n_items)
     head = np.zeros(n_items, bool)
     head[np.argsort(-counts, kind="stable")[: max(1, n_items // 5)]] = True
-    share = (counts[listed] + 1) / (max(len(np.unique(train.user)), 1) + 1)
+    had = sp.csr_array(train.to_csr(n_users, n_items).T)
+    share = (np.diff(had.indptr)[listed] + 1) / (max(len(np.unique(train.user)), 1) + 1)
     return {
         "coverage": float((shown > 0).mean()),
-        "novelty": float(-np.log2(np.minimum(share, 1)).mean()) if len(listed) else 0.0,
-        "diversity": diversity(top, train, n_users, n_items),
+        "novelty": float(-np.log2(share).mean()) if len(listed) else 0.0,
+        "diversity": diversity(top, had),
         "gini": gini(shown),
         "popularity_share": float(head[listed].mean()) if len(listed) else 0.0,
     }
@@ -56,23 +57,22 @@ def gini(counts: NDArray[np.int64]) -> float:
     return float((weights * ordered).sum() / (n * ordered.sum()))
 
 
-def diversity(top: Rows, train: Interactions, n_users: int, n_items: int) -> float:
-    r"""Mean over lists of :math:`1 - \cos(i, j)` over pairs i < j, from unit columns of the user-item matrix.
+def diversity(top: Rows, had: sp.csr_array) -> float:
+    r"""Mean over lists of :math:`1 - \cos(i, j)` over pairs i < j, from unit rows of ``had`` [I, U], which is binary.
 
     For unit vectors the sum over pairs is :math:`(|\sum_i v_i|^2 - n) / 2`, so no pair is looked at.
     """
-    matrix = sp.csr_array(train.to_csr(n_users, n_items).T)
-    norms = np.sqrt(np.maximum(np.diff(matrix.indptr), 1))
-    unit = sp.diags_array(1 / norms) @ matrix
+    norms = np.sqrt(np.maximum(np.diff(had.indptr), 1))
+    unit = sp.diags_array(1 / norms) @ had
     valid = top != MISSING
     sizes = valid.sum(1)
     users = np.repeat(np.arange(len(top)), sizes)
-    known = np.diff(matrix.indptr) > 0
+    known = np.diff(had.indptr) > 0
     total, asked = 0.0, sizes >= 2
     for start in range(0, len(top), 1024):
         inside = (users >= start) & (users < start + 1024)
         rows = top[start : start + 1024][valid[start : start + 1024]]
-        picks = sp.csr_array((np.ones(len(rows)), (users[inside] - start, rows)), shape=(1024, n_items))
+        picks = sp.csr_array((np.ones(len(rows)), (users[inside] - start, rows)), shape=(1024, len(known)))
         summed = picks @ unit
         squares = np.asarray((summed**2).sum(1)).ravel()
         own = picks @ known.astype(np.float64)

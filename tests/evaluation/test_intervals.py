@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+import scipy.sparse as sp
 
 from recsys.data.interactions import Interactions
 from recsys.evaluation.catalogue import catalogue_metrics, diversity
@@ -72,7 +73,7 @@ def test_diversity_equals_the_mean_over_pairs():
     for row in lists:
         kept = row[row >= 0]
         expected.append(np.mean([1 - unit[:, a] @ unit[:, b] for i, a in enumerate(kept) for b in kept[i + 1 :]]))
-    assert diversity(lists, train, 30, 12) == pytest.approx(np.mean(expected))
+    assert diversity(lists, sp.csr_array(train.to_csr(30, 12).T)) == pytest.approx(np.mean(expected))
 
 
 def test_catalogue_metrics_of_one_item_for_everybody():
@@ -82,6 +83,15 @@ def test_catalogue_metrics_of_one_item_for_everybody():
     assert found["popularity_share"] == 1
     assert found["gini"] == pytest.approx(0.8)
     assert found["novelty"] == 0
+
+
+def test_an_item_is_as_novel_as_users_who_had_it_are_few_however_often_they_did():
+    often = Interactions.of(
+        np.append(np.zeros(99, int), np.arange(100)), np.append(np.zeros(99, int), np.ones(100, int))
+    )
+    found = catalogue_metrics(np.array([[0]]), often, 100, 2, k=1)
+    assert found["novelty"] == pytest.approx(-np.log2(2 / 101))
+    assert catalogue_metrics(np.array([[1]]), often, 100, 2, k=1)["novelty"] == 0
 
 
 def test_many_users_in_bins_are_what_they_are_one_by_one(monkeypatch):
