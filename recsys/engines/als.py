@@ -21,6 +21,7 @@ from recsys.data.vocabulary import Vocabulary
 from recsys.embeddings import EmbeddingTable
 from recsys.engine import Request, Resources, Vectors
 from recsys.engines.storage import known_rows, load_arrays, save_arrays, seen_table
+from recsys.errors import DataError
 from recsys.seeding import stream_seed
 from recsys.tracking import Tracker
 
@@ -63,6 +64,7 @@ class Als:
 
     def fit(self, data: Dataset, train: Interactions, tracker: Tracker) -> None:
         from implicit.cpu.als import AlternatingLeastSquares
+        from implicit.recommender_base import ModelFitError
 
         self.items, self.counts = data.items.vocabulary, train.item_counts(data.n_items)
         matrix = self._confidence(Histories.from_interactions(train, np.arange(data.n_users)))
@@ -73,7 +75,10 @@ class Als:
                 iterations=self.config.iterations,
                 random_state=stream_seed(self.resources.seed, "als") % 2**31,
             )
-            model.fit(as_matrix(matrix), show_progress=False, callback=_said(tracker, self.config.iterations))
+            try:
+                model.fit(as_matrix(matrix), show_progress=False, callback=_said(tracker, self.config.iterations))
+            except ModelFitError as error:
+                raise _too_far_apart(train.weight) from error
         self.factors, self._gram = np.asarray(model.item_factors, np.float32), None
 
     def user_vectors(self, request: Request) -> Vectors:
@@ -104,25 +109,31 @@ class Als:
         """C float32 [U, I]: how much each pair counts; 0 where there is none."""
         return histories.to_csr(len(self.items), np.maximum(self.config.alpha * histories.weights, 1))
 
-    def _solved(self, histories: Histories, block: int = 256) -> NDArray[np.float32]:
-        r"""float32 [U, D]: :math:`(Y^\top Y + \lambda I + Y_u^\top (C_u - I) Y_u)^{-1} Y_u^\top C_u 1`."""
+    def _solved(self, histories: Histories, block: int = 128) -> NDArray[np.float32]:
+        r"""float32 [U, D]: :math:`(Y^\top Y + \lambda I + Y_u^\top (C_u - I) Y_u)^{-1} Y_u^\top C_u 1`.
+
+        Solved in double precision, for large weights leave little of the regularisation in single.
+        """
         factors = torch.from_numpy(self.factors)
         if self._gram is None:
-            self._gram = factors.T @ factors + self.config.regularisation * torch.eye(factors.shape[1])
+            self._gram = self.config.regularisation * torch.eye(factors.shape[1], dtype=torch.float64)
+            for some in torch.split(factors, 1 << 16):
+                self._gram += some.double().T @ some.double()
         solved = torch.zeros(len(histories), factors.shape[1])
         confidence = self._confidence(histories)
         for start in range(0, len(histories), block):
             part = confidence[start : start + block]
             systems = self._gram.repeat(part.shape[0], 1, 1)
-            sides = torch.zeros(part.shape[0], factors.shape[1])
+            sides = self._gram.new_zeros(part.shape[0], factors.shape[1])
             for user in range(part.shape[0]):
                 mine = slice(part.indptr[user], part.indptr[user + 1])
-                own, counts = factors[part.indices[mine]], torch.from_numpy(part.data[mine])
+                own, counts = factors[part.indices[mine]].double(), torch.from_numpy(part.data[mine]).double()
                 systems[user].addmm_(own.T * (counts - 1), own)
                 sides[user] = counts @ own
-            solved[start : start + block] = torch.cholesky_solve(
-                sides[..., None], torch.linalg.cholesky(systems)
-            ).squeeze(-1)
+            roots, failed = torch.linalg.cholesky_ex(systems)
+            if failed.any():
+                raise _too_far_apart(histories.weights)
+            solved[start : start + block] = torch.cholesky_solve(sides[..., None], roots).squeeze(-1)
         return solved.numpy()
 
 
@@ -131,6 +142,13 @@ def as_matrix(matrix: Any) -> Any:
     from scipy.sparse import csr_matrix
 
     return csr_matrix(matrix)
+
+
+def _too_far_apart(weights: NDArray[np.float32]) -> DataError:
+    return DataError(
+        f"als cannot solve for weights from {weights.min():g} to {weights.max():g}, which lie too far apart; give "
+        "their logarithm, or another column as the weight"
+    )
 
 
 def _said(tracker: Tracker, iterations: int) -> Any:

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 from recsys.config import parse
+from recsys.data.dataset import Dataset
 from recsys.data.synthetic import BlockTaste
 from recsys.engine import Request
 from recsys.engines.als import Als, AlsConfig, as_matrix
-from recsys.errors import ConfigError
+from recsys.errors import ConfigError, DataError
 from recsys.tracking import SilentTracker
 
 DATA = BlockTaste(noise=0.2).dataset()
@@ -48,3 +49,29 @@ def test_an_interaction_weighs_no_less_than_a_missing_pair():
 
 def test_weights_move_what_training_learns():
     assert not np.allclose(fitted().factors, fitted(WEIGHED).factors)
+
+
+def reweighed(most: float) -> Dataset:
+    """Every seventh interaction weighs ``most``, the others 1."""
+    weights = np.where(np.arange(len(DATA.interactions)) % 7, 1, most).astype(np.float32)
+    return replace(DATA, interactions=replace(DATA.interactions, weight=weights))
+
+
+@pytest.mark.parametrize("most", [4e6, 1e9])
+def test_large_weights_are_solved_as_exactly_as_small_ones(most):
+    """Against stacked least squares, whose condition is the root of that of the normal equations."""
+    engine, data = fitted(), reweighed(most)
+    factors = engine.factors.astype(np.float64)
+    confidence = data.interactions.to_csr(data.n_users, data.n_items, weighted=True).toarray() * 10.0
+    for found, counts in zip(asked(engine, data), confidence, strict=True):
+        root = np.sqrt(np.where(counts, counts, 1))
+        rows = np.concatenate([factors * root[:, None], np.eye(4)])
+        expected = np.linalg.lstsq(rows, np.append(root * (counts > 0), np.zeros(4)), rcond=None)[0]
+        assert found == pytest.approx(expected, rel=1e-4, abs=1e-4 * np.abs(expected).max())
+
+
+def test_weights_too_far_apart_are_an_error_that_names_them():
+    with pytest.raises(DataError, match=r"from 1 to 1e\+25.*logarithm"):
+        asked(fitted(), reweighed(1e25))
+    with pytest.raises(DataError, match=r"from 1 to 1e\+25.*logarithm"):
+        fitted(reweighed(1e25))
