@@ -19,7 +19,7 @@ from recsys.data.vocabulary import Vocabulary
 from recsys.engine import Request, Resources, Vectors
 from recsys.engines.itemknn import nearest_items, rows_of
 from recsys.engines.storage import csr_from, csr_parts, decayed_history, known_rows, load_arrays, save_arrays
-from recsys.errors import DataError
+from recsys.errors import ConfigError, DataError
 from recsys.tracking import Tracker
 
 _LARGEST = 40_000
@@ -121,12 +121,16 @@ def item_weights(gram: NDArray[np.float32], penalty: NDArray[np.float32]) -> NDA
 
     The inverse is taken by Cholesky in the memory of ``gram``, which is overwritten; single precision is enough, for
     the penalty bounds the condition number.
+
+    Raises:
+        ConfigError: the penalty is too small to bound it.
     """
     from scipy.linalg import lapack
 
     np.fill_diagonal(gram, gram.diagonal() + penalty)
     factor, failed = lapack.spotrf(gram.T, lower=1, overwrite_a=1, clean=0)
-    assert failed == 0, "a Gram matrix plus a positive diagonal is positive definite"
+    if failed:
+        raise _singular(penalty)
     inverse, failed = lapack.spotri(factor, lower=1, overwrite_c=1)
     assert failed == 0, "the factor has a positive diagonal"
     weights: NDArray[np.float32] = inverse.T
@@ -146,6 +150,9 @@ def local_weights(matrix: sp.csr_array, penalty: NDArray[np.float32], neighbours
         matrix: X [U, I], binary.
         penalty: float32 [I], the diagonal of :math:`\Lambda`.
         neighbours: items of highest cosine that an item is regressed on; one with fewer co-occurrences has fewer.
+
+    Raises:
+        ConfigError: the penalty is too small.
     """
     near = nearest_items(matrix, neighbours, shrinkage=0)
     events = sp.csr_array(matrix.T)
@@ -161,10 +168,19 @@ def local_weights(matrix: sp.csr_array, penalty: NDArray[np.float32], neighbours
             gram = _gram(events[np.append(others, row)])
             systems[place, :n, :n], asked[place, :n] = gram[:n, :n], gram[:n, n]
             systems[place, range(n), range(n)] += penalty[others]
-        factors = torch.linalg.cholesky(torch.from_numpy(systems))
+        factors, failed = torch.linalg.cholesky_ex(torch.from_numpy(systems))
+        if failed.any():
+            raise _singular(penalty)
         solved = torch.cholesky_solve(torch.from_numpy(asked)[:, :, None], factors)[:, :, 0].numpy()
         weights[near.indptr[start] : near.indptr[rows.stop]] = solved[np.arange(width) < lengths[:, None]]
     return sp.csr_array((weights, near.indices, near.indptr), shape=near.shape)
+
+
+def _singular(penalty: NDArray[np.float32]) -> ConfigError:
+    return ConfigError(
+        f"ease cannot tell items of the same users apart while squared weights are held down by {penalty.min():g} "
+        "alone; raise `regularisation`"
+    )
 
 
 def _gram(events: sp.csr_array) -> NDArray[np.float32]:

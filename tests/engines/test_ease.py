@@ -12,7 +12,7 @@ from recsys.engine import Request
 from recsys.engines import ease, itemknn
 from recsys.engines.ease import Ease, EaseConfig
 from recsys.engines.itemknn import first_of_rows, nearest_items
-from recsys.errors import DataError
+from recsys.errors import ConfigError, DataError
 from recsys.tracking import SilentTracker
 
 
@@ -94,6 +94,12 @@ def test_a_small_penalty_on_equal_columns_is_still_solved():
     equal = np.ones((20_000, 3))
     found = weights(fitted(equal, regularisation=1e-3, neighbours=2))
     np.testing.assert_allclose(found, 0.5 * (1 - np.eye(3)), atol=1e-4)
+
+
+@pytest.mark.parametrize(("regularisation", "neighbours"), [(1e-5, 0), (1e-15, 2)])
+def test_a_penalty_too_small_for_equal_columns_is_an_error_that_says_to_raise_it(regularisation, neighbours):
+    with pytest.raises(ConfigError, match="raise `regularisation`"):
+        fitted(np.ones((20_000, 3)), regularisation=regularisation, neighbours=neighbours)
 
 
 def test_items_without_interactions_are_in_the_catalogue_and_in_nobodys_way():
