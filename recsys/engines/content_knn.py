@@ -31,7 +31,8 @@ class ContentKnnConfig(Config):
         table: a pretrained item table; None takes ``columns``.
         columns: categorical and tags columns as one multi-hot vector; none takes all of these kinds.
         idf: rare tags count more, by ``log(I / count)`` over the training items.
-        centred: subtracts the mean of the training items' vectors, which all items of a text model share.
+        centred: subtracts the mean of the training items' vectors, which all items of a text model share; nothing where
+            the table holds none of them.
         decay: weight of a step when a user's history is averaged; 1 forgets the order.
     """
 
@@ -82,7 +83,8 @@ class ContentKnn:
         self.mean = np.zeros(self._dim, np.float32)
         if self.config.centred:
             vectors, placed = self._vectors(data.items.take(touched))
-            self.mean = vectors[placed].mean(0)
+            if placed.any():
+                self.mean = vectors[placed].mean(0)
 
     def user_vectors(self, request: Request) -> Vectors:
         vectors, placed = self._catalogue(request.items)
