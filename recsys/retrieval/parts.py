@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -47,7 +49,11 @@ def clean(directory: Path, stamp: Stamp, count: int) -> set[int]:
 
 
 def write(directory: Path, number: int, users: Vocabulary, items: Vocabulary, ranked: Ranked, stamp: Stamp) -> None:
-    """One part: the lists of ``users`` [U], without the places that stayed empty."""
+    """One part: the lists of ``users`` [U], without the places that stayed empty.
+
+    Raises:
+        ArtifactError: another batch took it away half-way.
+    """
     rows, scores = ranked
     filled = rows != MISSING
     user, place = np.nonzero(filled)
@@ -59,7 +65,7 @@ def write(directory: Path, number: int, users: Vocabulary, items: Vocabulary, ra
     }
     lists = int(filled.any(axis=1).sum())
     metadata = {**asdict(stamp), "users_without": str(len(users) - lists)}
-    with atomic_path(directory / name_of(number)) as beside:
+    with _alone(directory), atomic_path(directory / name_of(number)) as beside:
         pq.write_table(
             pa.table(columns).replace_schema_metadata(metadata),
             beside,
@@ -69,12 +75,26 @@ def write(directory: Path, number: int, users: Vocabulary, items: Vocabulary, ra
 
 
 def described(directory: Path, number: int, users: int) -> Part:
-    """A finished part as the manifest lists it."""
+    """A finished part as the manifest lists it.
+
+    Raises:
+        ArtifactError: another batch took it away.
+    """
     path = directory / name_of(number)
-    footer = pq.read_metadata(path)
-    sha256 = digest(path)
-    assert sha256 is not None
+    with _alone(directory):
+        footer, sha256 = pq.read_metadata(path), digest(path)
+        if sha256 is None:
+            raise FileNotFoundError(path)
     return Part(path.name, users, int(footer.metadata[b"users_without"]), footer.num_rows, sha256)
+
+
+@contextmanager
+def _alone(directory: Path) -> Iterator[None]:
+    """Around what writes or reads a part; one that is gone was taken away by another batch as it began."""
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise ArtifactError(f"another batch writes to {directory}; recommend again when it has ended") from error
 
 
 def _ids(vocabulary: Vocabulary, rows: Any) -> pa.Array:

@@ -96,6 +96,7 @@ def recommend(
     Raises:
         DataError: there is nothing to recommend, or nobody to recommend to.
         ConfigError: the index is unknown or cannot hold the engine's vectors.
+        ArtifactError: another batch began in ``directory``.
     """
     options, tracker = options or RecommendOptions(), tracker or SilentTracker()
     if not data.n_users or not data.n_items:

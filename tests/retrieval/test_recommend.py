@@ -1,4 +1,5 @@
 import json
+import re
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -9,6 +10,7 @@ from recsys.data.vocabulary import MISSING, Vocabulary
 from recsys.engine import Request
 from recsys.errors import ArtifactError, ConfigError, DataError
 from recsys.ranking import top_k
+from recsys.retrieval import parts
 from recsys.retrieval.filters import allowed_rows
 from recsys.retrieval.manifest import Manifest, read_recommendations
 from recsys.retrieval.recommend import RecommendOptions, recommend
@@ -186,3 +188,19 @@ def test_a_manifest_of_an_unknown_version_is_refused(tmp_path, data, engine):
     (tmp_path / "manifest.json").write_text(json.dumps({**raw, "version": 99}))
     with pytest.raises(ArtifactError, match="version 99"):
         Manifest.load(tmp_path)
+
+
+@pytest.mark.parametrize("moment", ["half-way", "written"])
+def test_a_batch_whose_parts_another_one_takes_away_says_so(tmp_path, data, engine, monkeypatch, moment):
+    """The other one begins while a part is written, or before the part is looked at again."""
+    other = parts.Stamp("8", data.fingerprint, "other")
+    inner, name = (parts.pq, "write_table") if moment == "half-way" else (parts, "write")
+    write = getattr(inner, name)
+
+    def disturbed(*args, **options):
+        write(*args, **options)
+        parts.clean(tmp_path, other, 4)
+
+    monkeypatch.setattr(inner, name, disturbed)
+    with pytest.raises(ArtifactError, match=f"another batch writes to {re.escape(str(tmp_path))}"):
+        recommend(engine, data, tmp_path, OPTIONS, model_version="7")
