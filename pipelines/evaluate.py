@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.config import RunConfig
-from pipelines.ledger import measure
+from pipelines.ledger import measure, trained_on
 from pipelines.table_quality import quality_table, table_quality
 from pipelines.workspace import ENGINE_CODE, Workspace, code_version, file_digest
 from recsys.atomic import read_json
@@ -17,7 +17,7 @@ from recsys.errors import ArtifactError
 from recsys.evaluation.evaluate import evaluate
 from recsys.evaluation.ledger import ledger_table
 from recsys.evaluation.report import build_report, write_report
-from recsys.registry.bundle import MANIFEST, Bundle
+from recsys.registry.bundle import MANIFEST
 from recsys.tracking import Tracker
 
 _CODE = (
@@ -30,7 +30,11 @@ _CODE = (
 
 
 def run(config: RunConfig, workspace: Workspace, tracker: Tracker) -> None:
-    """Leaves ``report.json`` and ``report.html``."""
+    """Leaves ``report.json`` and ``report.html``.
+
+    Raises:
+        ArtifactError: an engine was trained on another split than is prepared now.
+    """
     data, split = workspace.load_dataset(), workspace.load_split()
     facts = {
         "section": config.evaluate.model_dump(mode="json"),
@@ -49,7 +53,7 @@ def run(config: RunConfig, workspace: Workspace, tracker: Tracker) -> None:
     workspace.started("evaluate")
     results = {}
     for name in config.engines:
-        engine = Bundle.load(workspace.bundle(name)).engine
+        engine = trained_on(split, workspace.bundle(name)).engine
         results[name] = evaluate(
             engine, data, split.test, ks=config.evaluate.ks, seen_filtered=config.evaluate.seen_filtered
         )

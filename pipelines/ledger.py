@@ -7,6 +7,7 @@ config has a ``[ledger]`` holds it too.
 from __future__ import annotations
 
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from recsys.atomic import write_json
 from recsys.data.dataset import Dataset
 from recsys.data.split import Holdout, Split
 from recsys.engines.modalities import hidden_parts, masked
-from recsys.errors import ConfigError
+from recsys.errors import ArtifactError, ConfigError
 from recsys.evaluation.evaluate import evaluate
 from recsys.evaluation.ledger import Coalition, Ledger, Values, build_ledger, ledger_table
 from recsys.evaluation.metrics import parse_metric
@@ -31,6 +32,7 @@ def run(config: RunConfig, workspace: Workspace) -> str:
 
     Raises:
         ConfigError: the config has no ``[ledger]``, or its engine cannot be masked.
+        ArtifactError: the engine was trained on another split than is prepared now.
     """
     if config.ledger is None:
         raise ConfigError("the config has no [ledger] section; name the engine and its modalities there")
@@ -44,8 +46,9 @@ def measure(section: LedgerSection, config: RunConfig, data: Dataset, split: Spl
 
     Raises:
         ConfigError: it is neither a two-tower engine nor a hybrid, or has no such inputs.
+        ArtifactError: it was trained on another split.
     """
-    engine = Bundle.load(workspace.bundle(section.engine)).engine
+    engine = trained_on(split, workspace.bundle(section.engine)).engine
     holdout = sampled(split.test, section.users, config.seed)
     k = parse_metric(section.metric)[1]
 
@@ -56,6 +59,21 @@ def measure(section: LedgerSection, config: RunConfig, data: Dataset, split: Spl
 
     slices = user_slices(data, split, holdout)
     return build_ledger(ask, list(section.modalities), section.metric, slices, config.seed)
+
+
+def trained_on(split: Split, directory: Path) -> Bundle:
+    """The bundle in ``directory``, which may be asked the questions of ``split``.
+
+    Raises:
+        ArtifactError: it was trained on another split, and may have learnt the answers.
+    """
+    bundle = Bundle.load(directory)
+    if bundle.lineage.split_fingerprint != split.fingerprint:
+        raise ArtifactError(
+            f"{directory} was trained on another split than the one it is asked now, whose answers it may have learnt; "
+            "train again"
+        )
+    return bundle
 
 
 def sampled(holdout: Holdout, users: int, seed: int) -> Holdout:

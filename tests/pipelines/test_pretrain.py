@@ -6,6 +6,7 @@ import pytest
 from PIL import Image
 
 from pipelines.config import read_run_config
+from pipelines.evaluate import run as evaluate
 from pipelines.ledger import run as weigh
 from pipelines.similar import similar_to_text
 from pipelines.stages import run_stages
@@ -14,7 +15,7 @@ from pipelines.workspace import Workspace
 from recsys.atomic import read_json
 from recsys.data.interactions import Interactions
 from recsys.data.split import Holdout
-from recsys.errors import ConfigError
+from recsys.errors import ArtifactError, ConfigError
 from recsys.tracking import SilentTracker
 from tests.pipelines.world import N_ITEMS, write_world
 
@@ -171,13 +172,19 @@ def test_only_an_aligned_table_can_be_asked_by_its_images(config, tmp_path):
         similar_to_text(settings, workspace, "film 7", 3, "text", images=True)
 
 
+LEDGER = """
+[ledger]
+engine = "towers"
+metric = "recall@5"
+
+[ledger.modalities]
+text = ["text"]
+sequence = ["history"]
+"""
+
+
 def test_the_ledger_shares_out_what_the_towers_have_above_nothing(config, tmp_path):
-    config.write_text(
-        config.read_text(encoding="utf-8")
-        + '[ledger]\nengine = "towers"\nmetric = "recall@5"\n'
-        + '[ledger.modalities]\ntext = ["text"]\nsequence = ["history"]\n',
-        encoding="utf-8",
-    )
+    config.write_text(config.read_text(encoding="utf-8") + LEDGER, encoding="utf-8")
     settings, workspace = read_run_config(config), Workspace(tmp_path / "out")
     run_stages(settings, workspace, SilentTracker(), "train")
     table = weigh(settings, workspace)
@@ -190,3 +197,18 @@ def test_the_ledger_shares_out_what_the_towers_have_above_nothing(config, tmp_pa
     page = workspace.report.with_suffix(".html").read_text(encoding="utf-8")
     assert "What each modality is worth" in page
     assert "<td>sequence</td>" in page
+
+
+def test_an_engine_that_was_trained_on_another_split_is_not_asked(config, tmp_path):
+    config.write_text(config.read_text(encoding="utf-8") + LEDGER, encoding="utf-8")
+    workspace = Workspace(tmp_path / "out")
+    users = ["split.protocol=user_holdout", "split.seed=0"]
+    run_stages(read_run_config(config, users), workspace, SilentTracker(), "train")
+    settings = read_run_config(config, [*users, "split.seed=1"])
+    run_stages(settings, workspace, SilentTracker(), "prepare")
+    with pytest.raises(ArtifactError, match=r"towers was trained on another split.*train again"):
+        weigh(settings, workspace)
+    with pytest.raises(ArtifactError, match=r"was trained on another split.*train again"):
+        evaluate(settings, workspace, SilentTracker())
+    run_stages(settings, workspace, SilentTracker(), "train")
+    assert weigh(settings, workspace).startswith("recall@5: all 0.")
