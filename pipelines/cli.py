@@ -125,7 +125,9 @@ def promote(
         return _stages(config, output, set_, "promote")
     from pipelines.promote import run as promote_run
 
-    return promote_run(*_open(config, output, set_), _tracker(), bundle)
+    settings, workspace = _open(config, output, set_)
+    with workspace.alone():
+        return promote_run(settings, workspace, _tracker(), bundle)
 
 
 @app.command()
@@ -133,7 +135,9 @@ def rollback(config: ConfigPath, output: Output = None, set_: Set = None) -> Non
     """The champion before takes the alias back."""
     from pipelines.promote import rollback as roll_back
 
-    print(roll_back(*_open(config, output, set_)))
+    settings, workspace = _open(config, output, set_)
+    with workspace.alone():
+        print(roll_back(settings, workspace))
 
 
 @app.command()
@@ -151,9 +155,10 @@ def recommend(
     from pipelines.recommend import run_from
 
     settings, workspace = _open(config, output, set_)
-    if dataset is None:
-        _prepared(settings, workspace)
-    print(run_from(settings, workspace, _tracker(), alias=alias, bundle=bundle, dataset=dataset))
+    with workspace.alone():
+        if dataset is None:
+            _prepared(settings, workspace)
+        print(run_from(settings, workspace, _tracker(), alias=alias, bundle=bundle, dataset=dataset))
 
 
 @app.command()
@@ -170,7 +175,8 @@ def finetune(
     from pipelines.finetune import run as finetune_run
 
     settings, workspace = _open(config, output, set_)
-    print(finetune_run(settings, workspace, _tracker(), interactions, users, items, bundle))
+    with workspace.alone():
+        print(finetune_run(settings, workspace, _tracker(), interactions, users, items, bundle))
 
 
 @app.command()

@@ -31,8 +31,9 @@ def run_stages(config: RunConfig, workspace: Workspace, tracker: Tracker, last: 
     if last == "recommend":
         check_shown(config)
     code = 0
-    for name in STAGES:
-        code = max(code, STAGES[name](config, workspace, tracker) or 0)
-        if name == last:
-            break
+    with workspace.alone():
+        for name in STAGES:
+            code = max(code, STAGES[name](config, workspace, tracker) or 0)
+            if name == last:
+                break
     return code

@@ -5,12 +5,15 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from glob import escape
 from pathlib import Path
 from typing import Any
+
+from filelock import FileLock, Timeout
 
 from pipelines.stored_split import load_split
 from recsys.atomic import read_json, write_json
@@ -40,6 +43,22 @@ class Workspace:
     """
 
     directory: Path
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Held by what writes here: two runs at a time would leave stamps of the one on what the other made.
+
+        Raises:
+            ArtifactError: another process holds it; one that was killed does not.
+        """
+        self.directory.mkdir(parents=True, exist_ok=True)
+        try:
+            with FileLock(self.directory / ".lock", timeout=0):
+                yield
+        except Timeout as error:
+            raise ArtifactError(
+                f"another command is writing to {self.directory}; wait for it, or give this one an --output of its own"
+            ) from error
 
     @property
     def dataset(self) -> Path:

@@ -2,10 +2,14 @@
 
 import pytest
 
+from pipelines.cli import main
+from pipelines.config import read_run_config
 from pipelines.cost import measured
 from pipelines.curve import CurveTracker
+from pipelines.stages import run_stages
 from pipelines.workspace import Workspace
 from recsys.tracking import SilentTracker
+from tests.pipelines.world import write_world
 
 
 @pytest.fixture
@@ -56,3 +60,16 @@ def test_the_cost_of_a_block_holds_its_memory():
         assert bytearray(200 * 2**20)[-1] == 0
     assert large.seconds > 0
     assert large.peak_memory_mb > small.peak_memory_mb + 150
+
+
+def test_two_commands_do_not_write_to_one_folder_at_a_time(tmp_path, capsys):
+    path, output = write_world(tmp_path / "world"), tmp_path / "out"
+    workspace = Workspace(output)
+    for command in ("run", "train", "recommend", "rollback"):
+        with workspace.alone(), pytest.raises(SystemExit) as ended:
+            main([command, str(path), "--output", str(output)])
+        assert ended.value.code == 1
+        assert "another command is writing to" in capsys.readouterr().err
+    with workspace.alone(), Workspace(tmp_path / "other").alone():
+        pass
+    run_stages(read_run_config(path), workspace, SilentTracker(), "train")
