@@ -16,9 +16,9 @@ from pipelines.workspace import ENGINE_CODE, Workspace, code_version
 from recsys.atomic import read_json, write_json
 from recsys.data.dataset import Dataset
 from recsys.data.split import Holdout
-from recsys.errors import ConfigError, PromotionError, RecsysError
+from recsys.errors import ArtifactError, ConfigError, PromotionError, RecsysError
 from recsys.evaluation.evaluate import evaluate
-from recsys.registry.bundle import Bundle
+from recsys.registry.bundle import Bundle, version_of
 from recsys.registry.gate import Decision, Measured, Rule, decide
 from recsys.registry.quiet import local_uri
 from recsys.registry.store import CHAMPION, Store
@@ -102,6 +102,7 @@ def rollback(config: RunConfig, workspace: Workspace) -> str:
 
     Raises:
         PromotionError: there is none.
+        ArtifactError: its bundle is damaged; then nothing is changed.
     """
     store = open_store(config, workspace)
     before, version = store.version_at(CHAMPION), store.rollback()
@@ -127,16 +128,15 @@ def decide_and_register(
     """A candidate that is not the champion already becomes a version; the alias moves when the gate agrees."""
     store, bundle = open_store(config, workspace), candidate.bundle
     before = store.version_at(CHAMPION)
-    standing = None if before is None else store.download(before)
-    if before is not None and standing is not None and bundle_digest(standing) == bundle_digest(bundle):
+    standing = None if before is None else _standing(store, before)
+    if before is not None and standing is not None and standing.version == version_of(bundle):
         same = Rule("same", True, before, before, "the candidate is the champion already, byte for byte")
         version, decision = before, Decision(True, before, before, (same,))
     else:
         champion = None
         if standing is not None:
-            loaded = Bundle.load(standing)
-            candidate = unanswered(candidate, loaded, str(before))
-            champion = _measured(config, candidate, loaded, str(before))
+            candidate = unanswered(candidate, standing, str(before))
+            champion = _measured(config, candidate, standing, str(before))
         own = candidate.own
         version = _registered(config, section, store, workspace, tracker) if own else store.register(bundle)
         decision = decide(_measured(config, candidate, Bundle.load(bundle), version), champion, section.gate)
@@ -144,6 +144,17 @@ def decide_and_register(
         store.promote(version, decision)
     _keep(workspace, store, version, decision)
     return decision
+
+
+def _standing(store: Store, version: str) -> Bundle:
+    """The champion, which has to be asked before another takes its place."""
+    try:
+        return Bundle.load(store.download(version))
+    except ArtifactError as error:
+        raise ArtifactError(
+            f"the champion of {store.name} cannot be asked: {error}, or give the alias back to the one before with "
+            "recsys rollback, or begin without a champion under another promote.model"
+        ) from error
 
 
 def _stands(store: Store, workspace: Workspace) -> bool:

@@ -91,10 +91,18 @@ class Store:
 
         Raises:
             PromotionError: there is no earlier champion.
+            ArtifactError: its bundle is damaged; then nothing is changed.
         """
         before = self.version_at(PREVIOUS)
         if before is None:
             raise PromotionError(f"{self.name} has no earlier champion to roll back to; promote a version first")
+        try:
+            self.download(before)
+        except ArtifactError as error:
+            raise ArtifactError(
+                f"version {before} of {self.name} cannot be {CHAMPION} again, nothing was changed: {error}, or promote "
+                "another candidate"
+            ) from error
         self._client.set_registered_model_alias(self.name, CHAMPION, before)
         earlier = self._client.get_model_version(self.name, before).tags.get(_BEFORE)
         if earlier is None:

@@ -12,11 +12,11 @@ from pipelines.stages import run_stages
 from pipelines.stored_split import load_holdout
 from pipelines.workspace import Workspace
 from recsys.atomic import read_json
-from recsys.errors import PromotionError
+from recsys.errors import ArtifactError, PromotionError
 from recsys.registry.bundle import Bundle
 from recsys.registry.gate import Decision
 from recsys.registry.quiet import local_uri
-from recsys.registry.store import CHAMPION
+from recsys.registry.store import CHAMPION, PREVIOUS
 from recsys.tracking import SilentTracker
 from tests.pipelines.test_run import Ears, pytestmark  # noqa: F401  the warnings of MLflow
 from tests.pipelines.world import write_world
@@ -45,6 +45,30 @@ def test_a_rollback_is_a_decision_and_stays_in_force(promoted):
     assert run(config, workspace, ears) == 0
     assert ears.reused() == {"promote"}
     assert open_store(config, workspace).version_at(CHAMPION) == "1"
+
+
+def test_a_rollback_to_a_damaged_bundle_is_refused_and_is_no_decision(promoted):
+    config, workspace = promoted
+    store, latest = open_store(config, workspace), read_json(workspace.decision)
+    (store.download("1") / "users.parquet").unlink()
+    with pytest.raises(ArtifactError, match=r"missing: users\.parquet"):
+        rollback(config, workspace)
+    assert (store.version_at(CHAMPION), store.version_at(PREVIOUS)) == ("2", "1")
+    assert read_json(workspace.decision) == latest
+    assert len(list(workspace.decisions.iterdir())) == 2
+
+
+def test_a_champion_that_cannot_be_read_says_which_ways_lead_out(promoted):
+    config, workspace = promoted
+    store = open_store(config, workspace)
+    (store.download(CHAMPION) / "users.parquet").unlink()
+    with pytest.raises(ArtifactError, match=r"missing: users\.parquet.*recsys rollback.*another promote\.model"):
+        run(config, workspace, SilentTracker())
+    renamed = config.model_copy(update={"promote": config.promote.model_copy(update={"model": "anew"})})
+    assert run(renamed, workspace, SilentTracker()) == 0
+    rollback(config, workspace)
+    assert run(config, workspace, SilentTracker()) == 0
+    assert store.version_at(CHAMPION) == "3"
 
 
 def test_an_empty_registry_is_filled_again(promoted, monkeypatch):

@@ -183,6 +183,18 @@ def test_promotion_keeps_the_champion_before_and_rollback_walks_back(store, fold
         store.rollback()
 
 
+def test_a_champion_before_that_was_damaged_leaves_the_rollback_undone(store, folder):
+    first, second, third = (store.register(folder) for _ in range(3))
+    for version in (first, second, third):
+        store.promote(version, YES)
+    (store.download(second) / "users.parquet").write_bytes(b"")
+    with pytest.raises(
+        ArtifactError, match=r"nothing was changed: .*changed: users\.parquet.* promote another candidate"
+    ):
+        store.rollback()
+    assert (store.version_at("champion"), store.version_at("previous")) == (third, second)
+
+
 def test_what_the_gate_refused_and_what_does_not_exist_is_not_promoted(store, folder):
     with pytest.raises(PromotionError, match="no version or alias 'champion'"):
         store.download()
