@@ -171,7 +171,9 @@ def _stands(store: Store, workspace: Workspace) -> bool:
 def _keep(workspace: Workspace, store: Store, version: str, decision: Decision) -> None:
     """The decision as ``decision.json``, and beside those before it."""
     record = _record(store, version, decision)
-    number = len(list(workspace.decisions.glob("*.json"))) + 1
+    number = 1 + max(
+        (int(path.stem) for path in workspace.decisions.glob("*.json") if path.stem.isdecimal()), default=0
+    )
     write_json(workspace.decisions / f"{number:04d}.json", record)
     write_json(workspace.decision, record)
 

@@ -47,6 +47,15 @@ def test_a_rollback_is_a_decision_and_stays_in_force(promoted):
     assert open_store(config, workspace).version_at(CHAMPION) == "1"
 
 
+def test_a_decision_never_takes_the_number_of_another(promoted):
+    config, workspace = promoted
+    second = (workspace.decisions / "0002.json").read_bytes()
+    (workspace.decisions / "0001.json").unlink()
+    rollback(config, workspace)
+    assert sorted(path.name for path in workspace.decisions.iterdir()) == ["0002.json", "0003.json"]
+    assert (workspace.decisions / "0002.json").read_bytes() == second
+
+
 def test_a_rollback_to_a_damaged_bundle_is_refused_and_is_no_decision(promoted):
     config, workspace = promoted
     store, latest = open_store(config, workspace), read_json(workspace.decision)
