@@ -20,7 +20,7 @@ from recsys.errors import ArtifactError, ConfigError, PromotionError, RecsysErro
 from recsys.evaluation.evaluate import evaluate
 from recsys.registry.bundle import Bundle, version_of
 from recsys.registry.gate import Decision, Measured, Rule, decide
-from recsys.registry.quiet import local_uri
+from recsys.registry.quiet import check_place, local_uri
 from recsys.registry.store import CHAMPION, Store
 from recsys.registry.tracker import MlflowTracker
 from recsys.tracking import Tracker
@@ -116,10 +116,16 @@ def open_store(config: RunConfig, workspace: Workspace) -> Store:
 
     Raises:
         ConfigError: the config has no ``[promote]`` section.
+        ArtifactError: the registry in the output folder was made in another folder.
     """
     if config.promote is None:
         raise ConfigError("the config has no [promote] section, which names the registered model")
-    return Store(_uri(config.promote, workspace), config.promote.model or config.name)
+    name, uri = config.promote.model or config.name, config.promote.tracking_uri
+    if uri is not None:
+        return Store(uri, name)
+    store = Store(local_uri(workspace.directory), name)
+    check_place(store.uri, name)
+    return store
 
 
 def decide_and_register(
@@ -255,7 +261,3 @@ def _record(store: Store, version: str, decision: Decision) -> dict[str, Any]:
         "tracking_uri": store.uri,
         **asdict(decision),
     }
-
-
-def _uri(section: PromoteSection, workspace: Workspace) -> str:
-    return section.tracking_uri or local_uri(workspace.directory)

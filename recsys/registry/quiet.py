@@ -7,6 +7,10 @@ import os
 import warnings
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
+
+from recsys.errors import ArtifactError
 
 
 def imported() -> Any:
@@ -40,8 +44,27 @@ def experiment_id(mlflow: Any, uri: str, name: str) -> str:
     if found is not None:
         return str(found.experiment_id)
     local = database_file(uri)
-    place = None if local is None else (local.parent / "mlflow-artifacts").resolve().as_uri()
+    place = None if local is None else _files_of(local).as_uri()
     return str(client.create_experiment(name, artifact_location=place))
+
+
+def check_place(uri: str, name: str) -> None:
+    """Whether the files of the experiment called ``name`` stand beside its local database.
+
+    Raises:
+        ArtifactError: the database was moved or copied, and looks for them in the folder that it was made in.
+    """
+    local = database_file(uri)
+    found = imported().MlflowClient(uri).get_experiment_by_name(name)
+    if local is None or found is None:
+        return
+    place = urlsplit(found.artifact_location)
+    made, here = Path(url2pathname(place.path)).resolve(), _files_of(local)
+    if place.scheme == "file" and made != here:
+        raise ArtifactError(
+            f"the store in {here.parent} was made in {made.parent}, where it keeps its files; move it back, give "
+            f"promote.tracking_uri, or take {local.name} out of {here.parent} to start a new one"
+        )
 
 
 def database_file(uri: str) -> Path | None:
@@ -52,6 +75,10 @@ def database_file(uri: str) -> Path | None:
 def local_uri(directory: Path) -> str:
     """The tracking URI of a database in ``directory``: the default place of runs and models."""
     return f"sqlite:///{(directory / 'mlflow.db').resolve()}"
+
+
+def _files_of(database: Path) -> Path:
+    return (database.parent / "mlflow-artifacts").resolve()
 
 
 def _make_room(uri: str) -> None:

@@ -1,5 +1,6 @@
 """Promotion: what is decided anew, and what is kept of each decision."""
 
+import shutil
 from dataclasses import replace
 
 import pytest
@@ -86,6 +87,26 @@ def test_an_empty_registry_is_filled_again(promoted, monkeypatch):
     monkeypatch.setattr("pipelines.promote.local_uri", lambda _: emptied)
     assert run(config, workspace, SilentTracker()) == 0
     assert open_store(config, workspace).version_at(CHAMPION) == "1"
+
+
+@pytest.mark.parametrize("placed", [shutil.copytree, shutil.move])
+def test_a_store_that_was_moved_or_copied_is_refused_where_it_stands_now(promoted, placed):
+    config, workspace = promoted
+    other = Workspace(workspace.directory.with_name("ö ther"))
+    placed(workspace.directory, other.directory)
+    told = f"store in {other.directory} was made in {workspace.directory},.* promote.tracking_uri, or take mlflow.db"
+    for command in (lambda: run(config, other, SilentTracker()), lambda: rollback(config, other)):
+        with pytest.raises(ArtifactError, match=told):
+            command()
+    assert len(list(other.decisions.iterdir())) == 2
+    given = config.promote.model_copy(update={"tracking_uri": local_uri(other.directory)})
+    assert open_store(config.model_copy(update={"promote": given}), other).version_at(CHAMPION) == "2"
+
+
+def test_a_folder_that_is_also_reached_by_a_link_is_no_other_folder(promoted, tmp_path):
+    config, workspace = promoted
+    (tmp_path / "link").symlink_to(workspace.directory)
+    assert open_store(config, Workspace(tmp_path / "link")).version_at(CHAMPION) == "2"
 
 
 def test_a_refusal_stands_until_something_changes(promoted):
