@@ -24,6 +24,7 @@ from recsys.models.build import check_heads
 from recsys.models.fusion import FUSIONS
 from recsys.negatives import NEGATIVES
 from recsys.registry.gate import GateConfig
+from recsys.registry.store import check_name
 from recsys.retrieval import INDEXES
 from recsys.retrieval.recommend import RecommendOptions
 
@@ -281,6 +282,7 @@ def read_run_config(path: Path, overrides: Iterable[str] = ()) -> RunConfig:
     if config.promote is not None:
         check_engine(config, "promote.engine", config.promote.engine)
         _check_gate(config, config.promote.gate)
+        check_name("promote.model" if config.promote.model else "name", config.promote.model or config.name)
     if config.recommend is not None:
         INDEXES[config.recommend.index]
         if config.recommend.engine is not None:

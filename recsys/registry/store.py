@@ -9,13 +9,27 @@ from typing import Any
 
 import pandas as pd
 
-from recsys.errors import ArtifactError, PromotionError
+from recsys.errors import ArtifactError, ConfigError, PromotionError
 from recsys.registry.bundle import MANIFEST, Bundle, verify
 from recsys.registry.gate import Decision
 from recsys.registry.quiet import experiment_id, mlflow_at
 
 CHAMPION, PREVIOUS = "champion", "previous"
 _BEFORE = "champion_before"
+
+
+def check_name(key: str, name: str) -> None:
+    """Whether a model can be registered, and asked for, under ``name``, which the config gives as ``key``.
+
+    Raises:
+        ConfigError: it cannot; ``/``, ``:``, ``@`` and ``?`` have a meaning in the address of a model.
+    """
+    found = [sign for sign in name if sign in "/:@?" or not sign.isprintable()]
+    if found or not name.strip() or name == "." or name.startswith(".."):
+        told = f"holds {found[0]!r}" if found else "is blank or reads like a folder"
+        raise ConfigError(
+            f"{key} = {name!r} {told}, so no model can be registered under it; give promote.model another"
+        )
 
 
 class Store:

@@ -13,7 +13,7 @@ from pipelines.stages import run_stages
 from pipelines.stored_split import load_holdout
 from pipelines.workspace import Workspace
 from recsys.atomic import read_json
-from recsys.errors import ArtifactError, PromotionError
+from recsys.errors import ArtifactError, ConfigError, PromotionError
 from recsys.registry.bundle import Bundle
 from recsys.registry.gate import Decision
 from recsys.registry.quiet import local_uri
@@ -79,6 +79,18 @@ def test_a_champion_that_cannot_be_read_says_which_ways_lead_out(promoted):
     rollback(config, workspace)
     assert run(config, workspace, SilentTracker()) == 0
     assert store.version_at(CHAMPION) == "3"
+
+
+def test_a_name_that_the_registry_refuses_is_refused_when_the_config_is_read(tmp_path):
+    path = write_world(tmp_path)
+    with pytest.raises(ConfigError, match=r"promote\.model = 'shop/de' holds '/'"):
+        read_run_config(path, ["promote.model=shop/de"])
+    path.write_text(path.read_text(encoding="utf-8").replace('model = "tiny"\n', ""), encoding="utf-8")
+    with pytest.raises(ConfigError, match="name = 'Köln: shop' holds ':'"):
+        read_run_config(path, ["name=Köln: shop"])
+    text = path.read_text(encoding="utf-8")
+    path.write_text(text[: text.index("[promote]")], encoding="utf-8")
+    assert read_run_config(path, ["name=Köln: shop"]).name == "Köln: shop"
 
 
 def test_an_empty_registry_is_filled_again(promoted, monkeypatch):

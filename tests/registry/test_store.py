@@ -1,3 +1,4 @@
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -7,12 +8,12 @@ import pytest
 from recsys.data.entities import EntityTable
 from recsys.data.vocabulary import Vocabulary, as_ids
 from recsys.engine import Vectors
-from recsys.errors import ArtifactError, DataError, PromotionError
+from recsys.errors import ArtifactError, ConfigError, DataError, PromotionError
 from recsys.registry.answers import Answers
 from recsys.registry.bundle import Bundle, Lineage
 from recsys.registry.gate import Decision
 from recsys.registry.quiet import imported, local_uri
-from recsys.registry.store import Store
+from recsys.registry.store import Store, check_name
 from recsys.registry.tracker import MlflowTracker
 from tests.registry.conftest import Together
 
@@ -210,6 +211,19 @@ def test_a_stored_bundle_that_was_damaged_is_refused(store, folder):
     (store.download(version) / "users.parquet").write_bytes(b"")
     with pytest.raises(ArtifactError, match=r"changed: users\.parquet"):
         store.download(version)
+
+
+@pytest.mark.parametrize("name", ["shop/de", "Köln: shop", "shop@home", "shop?", "a\nb", "", " ", ".", "..", "..a"])
+def test_a_name_that_no_model_can_have_is_refused(name):
+    with pytest.raises(ConfigError, match=re.escape(f"name = {name!r} ")):
+        check_name("name", name)
+
+
+@pytest.mark.parametrize("name", ["Köln #1", "100%20 'off'", " a.b..", "-x\\y&z"])
+def test_a_name_that_is_taken_can_be_registered_and_asked_for(uri, folder, name):
+    check_name("name", name)
+    store = Store(uri, name)
+    assert store.download(store.register(folder)).is_dir()
 
 
 def test_a_run_keeps_parameters_metrics_data_and_files(tmp_path, uri):
