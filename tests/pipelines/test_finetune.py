@@ -7,10 +7,10 @@ import pandas as pd
 import pytest
 import torch
 
+from pipelines.candidate import candidate_of
 from pipelines.config import read_run_config
 from pipelines.evaluate import bundle_digest
 from pipelines.finetune import held_out, newer_tables, questions, run
-from pipelines.promote import candidate_of
 from pipelines.recommend import run_from
 from pipelines.stages import run_stages
 from pipelines.workspace import Workspace, file_digest

@@ -5,10 +5,11 @@ from dataclasses import replace
 
 import pytest
 
+from pipelines.candidate import candidate_of, unanswered
 from pipelines.config import read_run_config
 from pipelines.finetune import questions
 from pipelines.finetune import run as finetune
-from pipelines.promote import REFUSED, candidate_of, open_store, rollback, run, unanswered
+from pipelines.promote import REFUSED, open_store, rollback, run
 from pipelines.stages import run_stages
 from pipelines.stored_split import load_holdout
 from pipelines.workspace import Workspace

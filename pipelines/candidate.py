@@ -1,0 +1,88 @@
+"""What stands for promotion, and which of its questions the champion can be asked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from pipelines.config import PromoteSection
+from pipelines.finetune import load_questions
+from pipelines.merge import known_to
+from pipelines.workspace import Workspace
+from recsys.data.dataset import Dataset
+from recsys.data.split import Holdout
+from recsys.errors import PromotionError
+from recsys.registry.bundle import Bundle
+
+
+@dataclass(frozen=True, eq=False)
+class Candidate:
+    """What stands for promotion, and what it and the champion are asked.
+
+    Args:
+        bundle: its folder.
+        data: what the rows of ``questions`` refer to.
+        questions: that neither has learnt from.
+        fingerprint: of the questions.
+        own: whether it is the run's engine, with a report, and not a child.
+    """
+
+    bundle: Path
+    data: Dataset
+    questions: Holdout
+    fingerprint: str
+    own: bool
+
+
+def candidate_of(section: PromoteSection, workspace: Workspace, bundle: Path | None) -> Candidate:
+    """The engine of the run with the run's test questions, or a child with those that its fine-tuning held out.
+
+    Raises:
+        ConfigError: no questions are kept beside the bundle.
+        ArtifactError: they are those of another child.
+    """
+    if bundle is None:
+        split = workspace.load_split()
+        made = workspace.bundle(section.engine), workspace.load_dataset(), split.test, split.fingerprint
+        return Candidate(*made, own=True)
+    child = Bundle.load(bundle)
+    held = load_questions(bundle, child.lineage)
+    return Candidate(bundle, child.data, held, held.fingerprint, own=False)
+
+
+def unanswered(candidate: Candidate, champion: Bundle, version: str) -> Candidate:
+    """The candidate with the users alone whose answers the champion cannot have learnt.
+
+    A champion that was made from the same data with the same test questions held out, refit or not, saw none of their
+    answers. Another one may have been trained on what is now asked, so users are left out of whom it holds a target.
+
+    Raises:
+        PromotionError: it holds one of every user, or any of those that are kept beside a child.
+    """
+    if candidate.own and _same_questions(champion, candidate):
+        return candidate
+    asked = candidate.questions
+    known = np.unique(asked.targets.user[known_to(champion.data, asked.targets, candidate.data)])
+    if not len(known):
+        return candidate
+    left = asked.users[~np.isin(asked.users, known)]
+    if not len(left) or not candidate.own:
+        raise PromotionError(
+            f"the champion (version {version}) was made from data that hold the questions of {candidate.bundle}; "
+            "it may have learnt the answers: fine-tune on newer data, promote the engine of a run on newer data, or "
+            "keep the split that the champion was trained with"
+        )
+    kept = asked.of_users(left)
+    return replace(candidate, questions=kept, fingerprint=kept.fingerprint)
+
+
+def _same_questions(champion: Bundle, candidate: Candidate) -> bool:
+    made = champion.lineage
+    if made.parent is not None or made.data_fingerprint != candidate.data.fingerprint:
+        return False
+    questions = made.config.get("questions")  # champions of before have none, but the fingerprint of their whole split
+    if questions is None:
+        return made.split_fingerprint == candidate.fingerprint
+    return bool(questions == candidate.questions.fingerprint)
