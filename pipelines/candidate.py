@@ -9,7 +9,7 @@ import numpy as np
 
 from pipelines.config import PromoteSection
 from pipelines.finetune import load_questions
-from pipelines.merge import known_to
+from pipelines.merge import check_ids, known_to
 from pipelines.workspace import Workspace
 from recsys.data.dataset import Dataset
 from recsys.data.split import Holdout
@@ -59,8 +59,11 @@ def unanswered(candidate: Candidate, champion: Bundle, version: str) -> Candidat
     answers. Another one may have been trained on what is now asked, so users are left out of whom it holds a target.
 
     Raises:
+        ArtifactError: its ids are of another type, so that it would know nobody and lose to anything.
         PromotionError: it holds one of every user, or any of those that are kept beside a child.
     """
+    way_out = "begin without a champion under another promote.model"
+    check_ids(champion.data, candidate.data, f"the champion (version {version})", way_out)
     if candidate.own and _same_questions(champion, candidate):
         return candidate
     asked = candidate.questions

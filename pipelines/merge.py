@@ -10,7 +10,7 @@ from recsys.data.dataset import Dataset
 from recsys.data.entities import EntityTable
 from recsys.data.interactions import Interactions
 from recsys.data.schema import Schema
-from recsys.errors import DataError
+from recsys.errors import ArtifactError, DataError
 
 
 def merged(old: Dataset, new: Dataset) -> tuple[Dataset, NDArray[np.bool_]]:
@@ -100,6 +100,26 @@ def known_to(data: Dataset, events: Interactions, named: Dataset) -> NDArray[np.
     own = data.interactions
     found: NDArray[np.bool_] = _keys(user, item, events.time).isin(_keys(own.user, own.item, own.time))
     return found
+
+
+def check_ids(learnt: Dataset, asked: Dataset, who: str, way_out: str) -> None:
+    """Whether the ids that ``who`` learnt on are of the type that those of ``asked`` have; of others it knows none.
+
+    Raises:
+        ArtifactError: the ids of users or of items are integers in one and texts in the other; ends with ``way_out``.
+    """
+    for what, ours, theirs in (("users", learnt.users, asked.users), ("items", learnt.items, asked.items)):
+        was, now = _type(ours), _type(theirs)
+        if was != now:
+            raise ArtifactError(
+                f"{who} was made from {what} whose ids are {was}, and those of the dataset are {now}, so that it knows "
+                "none of them (in CSV, one id that is no integer makes texts of all): write the ids as before, or "
+                f"{way_out}"
+            )
+
+
+def _type(table: EntityTable) -> str:
+    return "integers" if table.vocabulary.holds_integers else "texts"
 
 
 def _keys(user: NDArray[np.integer], item: NDArray[np.integer], time: NDArray[np.integer]) -> pd.MultiIndex:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pipelines.config import RunConfig, refuse_unranked
 from pipelines.evaluate import bundle_digest
+from pipelines.merge import check_ids
 from pipelines.promote import open_store
 from pipelines.workspace import ENGINE_CODE, Workspace, code_version, digest
 from recsys.data.dataset import Dataset
@@ -43,6 +44,9 @@ def run_from(
 
     The users and their histories are those of ``dataset``, a prepared folder; None takes the run's own.
 
+    Raises:
+        ArtifactError: the ids that the model was made from are of another type than those of the dataset.
+
     Returns:
         The folder, the model, and how many users were answered.
     """
@@ -59,7 +63,9 @@ def run_from(
     }
     target = workspace.recommendations
     if not (_whole(target) and workspace.reused("recommend", facts, [], tracker)):
-        engine = Bundle.load(directory).engine
+        loaded = Bundle.load(directory)
+        check_ids(loaded.data, data, version, "recommend with a model that was made from such ids")
+        engine = loaded.engine
         if not config.recommend.filter_seen:
             refuse_unranked(_ranks_seen(engine), str(directory))
         workspace.started("recommend")

@@ -3,17 +3,21 @@
 import shutil
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from pipelines.candidate import candidate_of, unanswered
 from pipelines.config import read_run_config
+from pipelines.evaluate import bundle_digest
 from pipelines.finetune import questions
 from pipelines.finetune import run as finetune
 from pipelines.promote import REFUSED, open_store, rollback, run
+from pipelines.recommend import run_from
 from pipelines.stages import run_stages
 from pipelines.stored_split import load_holdout
 from pipelines.workspace import Workspace
 from recsys.atomic import read_json
+from recsys.data.vocabulary import Vocabulary
 from recsys.errors import ArtifactError, ConfigError, PromotionError
 from recsys.registry.bundle import Bundle
 from recsys.registry.gate import Decision
@@ -184,6 +188,36 @@ def test_a_champion_of_another_draw_of_the_split_is_not_asked_what_it_was_traine
     assert open_store(config, workspace).version_at(CHAMPION) == "2"
     with pytest.raises(PromotionError, match="keep the split that the champion was trained with"):
         run_stages(redrawn, workspace, SilentTracker(), "promote")
+
+
+def test_one_id_that_is_a_text_does_not_let_a_candidate_past_a_champion_that_knows_integers(tmp_path):
+    path, workspace = write_world(tmp_path), Workspace(tmp_path / "out")
+    config = read_run_config(path)
+    run_stages(config, workspace, SilentTracker())
+    before = bundle_digest(workspace.bundle("ease"))
+    table = tmp_path / "interactions.csv"
+    table.write_text(table.read_text(encoding="utf-8") + "u0000,B07X,3000000\n", encoding="utf-8")
+    told = "items whose ids are integers, and those of the dataset are texts.* write the ids as before, or "
+    with pytest.raises(ArtifactError, match=rf"the champion \(version 1\) was made from {told}.*promote\.model"):
+        run_stages(config, workspace, SilentTracker())
+    assert before != bundle_digest(workspace.bundle("ease"))
+    with pytest.raises(ArtifactError, match=f"tiny/1 was made from {told}recommend with a model"):
+        run_from(config, workspace, SilentTracker())
+    champion = open_store(config, workspace).download(CHAMPION)
+    with pytest.raises(ArtifactError, match=f"{champion.name}@.* was made from {told}recommend with a model"):
+        run_from(config, workspace, SilentTracker(), bundle=champion)
+    run_from(config, workspace, SilentTracker(), bundle=workspace.bundle("ease"))
+    anew = config.model_copy(update={"promote": config.promote.model_copy(update={"model": "anew"})})
+    assert run(anew, workspace, SilentTracker()) == 0
+
+
+def test_users_whose_ids_became_integers_are_nobody_that_the_champion_knows(promoted):
+    config, workspace = promoted
+    candidate, champion = candidate_of(config.promote, workspace, None), Bundle.load(workspace.bundle("ease"))
+    numbered = replace(candidate.data.users, vocabulary=Vocabulary(np.arange(candidate.data.n_users)))
+    renamed = replace(candidate, data=replace(candidate.data, users=numbered))
+    with pytest.raises(ArtifactError, match="users whose ids are texts, and those of the dataset are integers"):
+        unanswered(renamed, champion, "2")
 
 
 def test_a_run_whose_first_candidate_is_refused_recommends_nothing_and_says_so(tmp_path):
