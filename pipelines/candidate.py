@@ -9,7 +9,7 @@ import numpy as np
 
 from pipelines.config import PromoteSection
 from pipelines.finetune import load_questions
-from pipelines.merge import check_ids, known_to
+from pipelines.merge import check_ids, known_to, renamed
 from pipelines.workspace import Workspace
 from recsys.data.dataset import Dataset
 from recsys.data.split import Holdout
@@ -55,8 +55,9 @@ def candidate_of(section: PromoteSection, workspace: Workspace, bundle: Path | N
 def unanswered(candidate: Candidate, champion: Bundle, version: str) -> Candidate:
     """The candidate with the users alone whose answers the champion cannot have learnt.
 
-    A champion that was made from the same data with the same test questions held out, refit or not, saw none of their
-    answers. Another one may have been trained on what is now asked, so users are left out of whom it holds a target.
+    A champion from which the same test questions were held out, refit or not, saw none of their answers, also where the
+    columns of users and items have changed since. Another one may have been trained on what is now asked, so users are
+    left out of whom it holds a target.
 
     Raises:
         ArtifactError: its ids are of another type, so that it would know nobody and lose to anything.
@@ -82,10 +83,12 @@ def unanswered(candidate: Candidate, champion: Bundle, version: str) -> Candidat
 
 
 def _same_questions(champion: Bundle, candidate: Candidate) -> bool:
-    made = champion.lineage
-    if made.parent is not None or made.data_fingerprint != candidate.data.fingerprint:
+    """Whether these very questions were held out of the champion, whatever else its tables hold."""
+    made, data = champion.lineage, candidate.data
+    if made.parent is not None:
         return False
-    questions = made.config.get("questions")  # champions of before have none, but the fingerprint of their whole split
-    if questions is None:
-        return made.split_fingerprint == candidate.fingerprint
-    return bool(questions == candidate.questions.fingerprint)
+    questions = made.config.get("questions")
+    if questions is None:  # champions of before have the fingerprint of their whole split
+        return (made.data_fingerprint, made.split_fingerprint) == (data.fingerprint, candidate.fingerprint)
+    asked = renamed(candidate.questions, data, champion.data)
+    return asked is not None and bool(questions == asked.fingerprint)

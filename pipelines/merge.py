@@ -8,8 +8,10 @@ from numpy.typing import NDArray
 
 from recsys.data.dataset import Dataset
 from recsys.data.entities import EntityTable
+from recsys.data.holdout import Holdout
 from recsys.data.interactions import Interactions
 from recsys.data.schema import Schema
+from recsys.data.vocabulary import MISSING
 from recsys.errors import ArtifactError, DataError
 
 
@@ -100,6 +102,23 @@ def known_to(data: Dataset, events: Interactions, named: Dataset) -> NDArray[np.
     own = data.interactions
     found: NDArray[np.bool_] = _keys(user, item, events.time).isin(_keys(own.user, own.item, own.time))
     return found
+
+
+def renamed(questions: Holdout, named: Dataset, data: Dataset) -> Holdout | None:
+    """``questions``, whose rows are those of ``named``, in the rows of ``data``; None where it lacks one of the ids."""
+    user = data.users.vocabulary.rows(named.users.vocabulary.ids)
+    item = data.items.vocabulary.rows(named.items.vocabulary.ids)
+    history, targets = (
+        Interactions.of(user[part.user], item[part.item], part.time, part.weight)
+        for part in (questions.history, questions.targets)
+    )
+    users = np.sort(user[questions.users]).astype(np.int32)
+    candidates = None if questions.candidates is None else np.sort(item[questions.candidates])
+    rows: list[NDArray[np.integer]] = [targets.user, history.item, targets.item]
+    rows += [] if candidates is None else [candidates]
+    if (np.concatenate(rows) == MISSING).any():
+        return None
+    return Holdout(users, history, targets, candidates)
 
 
 def check_ids(learnt: Dataset, asked: Dataset, who: str, way_out: str) -> None:

@@ -6,9 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipelines.merge import merged
+from pipelines.merge import merged, renamed
 from recsys.data.dataset import Dataset
 from recsys.data.entities import EntityTable
+from recsys.data.holdout import Holdout
 from recsys.data.interactions import Interactions
 from recsys.data.schema import Schema
 from recsys.data.vocabulary import Vocabulary
@@ -124,3 +125,14 @@ def test_an_export_without_positions_brings_the_items_that_a_user_lacked_and_the
 def test_a_clock_and_no_clock_cannot_be_put_in_order():
     with pytest.raises(DataError, match="cannot be put in order"):
         merged(_old(), _new(clock=False))
+
+
+def test_questions_keep_their_meaning_in_the_rows_of_another_dataset():
+    wide, narrow = merged(_old(), _new())[0], _new()
+    asked = Holdout(np.array([0, 1], np.int32), narrow.interactions.select([0]), narrow.interactions.select([1, 2]))
+    found = renamed(replace(asked, candidates=np.array([0, 1])), narrow, wide)
+    assert found.users.tolist() == [0, 2]
+    assert (found.history.user.tolist(), found.history.item.tolist()) == ([2], [2])
+    assert list(zip(found.targets.user, found.targets.item, found.targets.time, strict=True)) == [(0, 1, 6), (0, 2, 7)]
+    assert found.candidates.tolist() == [1, 2]
+    assert renamed(asked, narrow, _old()) is None

@@ -25,7 +25,7 @@ from recsys.registry.quiet import local_uri
 from recsys.registry.store import CHAMPION, PREVIOUS
 from recsys.tracking import SilentTracker
 from tests.pipelines.test_run import Ears, pytestmark  # noqa: F401  the warnings of MLflow
-from tests.pipelines.world import write_world
+from tests.pipelines.world import N_USERS, write_world
 
 
 @pytest.fixture
@@ -188,6 +188,21 @@ def test_a_champion_of_another_draw_of_the_split_is_not_asked_what_it_was_traine
     assert open_store(config, workspace).version_at(CHAMPION) == "2"
     with pytest.raises(PromotionError, match="keep the split that the champion was trained with"):
         run_stages(redrawn, workspace, SilentTracker(), "promote")
+
+
+@pytest.mark.parametrize(
+    ("cell", "other"), [("4,Film 4\n", "4,Film four\n"), ("0,Film 0\n", "-1,Film of tomorrow\n0,Film 0\n")]
+)
+def test_a_champion_is_asked_the_same_questions_when_the_items_table_has_changed(promoted, cell, other):
+    config, workspace = promoted
+    rollback(config, workspace)
+    table = workspace.directory.parent / "items.csv"
+    text = table.read_text(encoding="utf-8")
+    assert cell in text
+    table.write_text(text.replace(cell, other), encoding="utf-8")
+    run_stages(config, workspace, SilentTracker(), "promote")
+    latest = read_json(workspace.decision)
+    assert (latest["version"], latest["champion"], latest["rules"][0]["candidate"]) == ("3", "1", N_USERS)
 
 
 def test_one_id_that_is_a_text_does_not_let_a_candidate_past_a_champion_that_knows_integers(tmp_path):
