@@ -57,22 +57,30 @@ def unanswered(candidate: Candidate, champion: Bundle, version: str) -> Candidat
 
     A champion from which the same test questions were held out, refit or not, saw none of their answers, also where the
     columns of users and items have changed since. Another one may have been trained on what is now asked, so users are
-    left out of whom it holds a target.
+    left out of whom it holds a target. Without a clock another file may count positions anew, so a target is one that
+    the user has at all; it may just come again, so that those users are left out of what a child is asked too.
 
     Raises:
         ArtifactError: its ids are of another type, so that it would know nobody and lose to anything.
-        PromotionError: it holds one of every user, or any of those that are kept beside a child.
+        PromotionError: it holds one of every user, or any of those that are kept beside a child; or it does not keep
+            what it was made from.
     """
     way_out = "begin without a champion under another promote.model"
     check_ids(champion.data, candidate.data, f"the champion (version {version})", way_out)
     if candidate.own and _same_questions(champion, candidate):
         return candidate
-    asked = candidate.questions
-    known = np.unique(asked.targets.user[known_to(champion.data, asked.targets, candidate.data)])
+    if champion.histories is None:
+        raise PromotionError(
+            f"the champion (version {version}) keeps no histories, so nothing tells whether it has learnt the answers "
+            f"to the questions of {candidate.bundle}: promote on the data and the split that it was made from, or "
+            f"{way_out}"
+        )
+    asked, timed = candidate.questions, champion.clock and candidate.data.clock
+    known = np.unique(asked.targets.user[known_to(champion.data, asked.targets, candidate.data, timed)])
     if not len(known):
         return candidate
     left = asked.users[~np.isin(asked.users, known)]
-    if not len(left) or not candidate.own:
+    if not len(left) or (timed and not candidate.own):
         raise PromotionError(
             f"the champion (version {version}) was made from data that hold the questions of {candidate.bundle}; "
             "it may have learnt the answers: fine-tune on newer data, promote the engine of a run on newer data, or "

@@ -95,12 +95,16 @@ def _joined(old: Interactions, new: Interactions) -> tuple[Interactions, NDArray
     return both, ~_keys(both.user, both.item, both.time).isin(known)
 
 
-def known_to(data: Dataset, events: Interactions, named: Dataset) -> NDArray[np.bool_]:
-    """Bool [E]: whether ``data`` holds each of ``events``, whose rows are those of ``named``."""
+def known_to(data: Dataset, events: Interactions, named: Dataset, timed: bool = True) -> NDArray[np.bool_]:
+    """Bool [E]: whether ``data`` holds each of ``events``, whose rows are those of ``named``.
+
+    Where not ``timed``, whether the same user has the same item in ``data`` at all.
+    """
     user = data.users.vocabulary.rows(named.users.vocabulary.ids)[events.user]
     item = data.items.vocabulary.rows(named.items.vocabulary.ids)[events.item]
     own = data.interactions
-    found: NDArray[np.bool_] = _keys(user, item, events.time).isin(_keys(own.user, own.item, own.time))
+    ours, theirs = (x.time if timed else np.zeros(len(x), int) for x in (events, own))
+    found: NDArray[np.bool_] = _keys(user, item, ours).isin(_keys(own.user, own.item, theirs))
     return found
 
 

@@ -235,6 +235,30 @@ def test_users_whose_ids_became_integers_are_nobody_that_the_champion_knows(prom
         unanswered(renamed, champion, "2")
 
 
+def test_without_a_clock_positions_that_were_counted_anew_hide_no_answer(promoted):
+    config, workspace = promoted
+    candidate, made = candidate_of(config.promote, workspace, None), Bundle.load(workspace.bundle("ease"))
+    elsewhere = replace(made.lineage, config={**made.lineage.config, "questions": "of another split"})
+    moved = replace(made.histories, time=made.histories.time + 1)
+    champion = replace(made, clock=False, histories=moved, lineage=elsewhere)
+    asked = replace(candidate, data=replace(candidate.data, clock=False))
+    with pytest.raises(PromotionError, match="may have learnt the answers"):
+        unanswered(asked, champion, "1")
+    half = replace(champion, histories=moved.select(moved.user < 9))
+    for own in (True, False):
+        assert unanswered(replace(asked, own=own), half, "1").questions.users.tolist() == list(range(9, N_USERS))
+
+
+def test_a_champion_that_keeps_no_histories_is_asked_what_was_held_out_of_it_and_nothing_else(promoted):
+    config, workspace = promoted
+    candidate = candidate_of(config.promote, workspace, None)
+    champion = replace(Bundle.load(workspace.bundle("ease")), histories=None)
+    assert unanswered(candidate, champion, "1") is candidate
+    fewer = replace(candidate, questions=candidate.questions.of_users(candidate.questions.users[:9]))
+    with pytest.raises(PromotionError, match=r"keeps no histories.* another promote\.model"):
+        unanswered(fewer, champion, "1")
+
+
 def test_a_run_whose_first_candidate_is_refused_recommends_nothing_and_says_so(tmp_path):
     path, workspace, ears = write_world(tmp_path), Workspace(tmp_path / "out"), Ears()
     strict = read_run_config(path, ["promote.gate.min_users=1000"])
