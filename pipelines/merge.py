@@ -11,7 +11,7 @@ from recsys.data.entities import EntityTable
 from recsys.data.holdout import Holdout
 from recsys.data.interactions import Interactions
 from recsys.data.schema import Schema
-from recsys.data.vocabulary import MISSING
+from recsys.data.vocabulary import MISSING, Rows
 from recsys.errors import ArtifactError, DataError
 
 
@@ -37,7 +37,7 @@ def merged(old: Dataset, new: Dataset) -> tuple[Dataset, NDArray[np.bool_]]:
             f"{'have' if new.clock else 'have none'}; they cannot be put in order"
         )
     users, items = merged_entities(old.users, new.users), merged_entities(old.items, new.items)
-    moved = _renumbered(new, users, items)
+    moved = _renumbered(new.interactions, *_rows(new, users, items))
     if not old.clock:
         moved = _placed(old.interactions, moved, len(users), old.ordered and new.ordered)
     interactions, fresh = _joined(old.interactions, moved)
@@ -62,15 +62,18 @@ def merged_entities(old: EntityTable, new: EntityTable) -> EntityTable:
     return EntityTable(vocabulary, frame, Schema({name: kinds[name] for name in columns}))
 
 
-def _renumbered(new: Dataset, users: EntityTable, items: EntityTable) -> Interactions:
-    user = users.vocabulary.rows(new.users.vocabulary.ids)[new.interactions.user]
-    item = items.vocabulary.rows(new.items.vocabulary.ids)[new.interactions.item]
-    return Interactions.of(user, item, new.interactions.time, new.interactions.weight)
+def _rows(named: Dataset, users: EntityTable, items: EntityTable) -> tuple[Rows, Rows]:
+    """int64 [U] and [I]: where the users and items of ``named`` stand in other tables."""
+    return users.vocabulary.rows(named.users.vocabulary.ids), items.vocabulary.rows(named.items.vocabulary.ids)
+
+
+def _renumbered(events: Interactions, user: Rows, item: Rows) -> Interactions:
+    return Interactions.of(user[events.user], item[events.item], events.time, events.weight)
 
 
 def _placed(old: Interactions, new: Interactions, n_users: int, ordered: bool) -> Interactions:
     """What ``new`` adds to ``old``, at positions that both share."""
-    ours, theirs = (_keys(x.user, x.item, x.time if ordered else np.zeros(len(x), int)) for x in (old, new))
+    ours, theirs = (_keys(x.user, x.item, x.time if ordered else None) for x in (old, new))
     exported = np.ones(n_users, bool)
     exported[old.user[~ours.isin(theirs)]] = False
     rest = new.select(~(exported[new.user] & theirs.isin(ours)))
@@ -100,22 +103,17 @@ def known_to(data: Dataset, events: Interactions, named: Dataset, timed: bool = 
 
     Where not ``timed``, whether the same user has the same item in ``data`` at all.
     """
-    user = data.users.vocabulary.rows(named.users.vocabulary.ids)[events.user]
-    item = data.items.vocabulary.rows(named.items.vocabulary.ids)[events.item]
+    user, item = _rows(named, data.users, data.items)
     own = data.interactions
-    ours, theirs = (x.time if timed else np.zeros(len(x), int) for x in (events, own))
-    found: NDArray[np.bool_] = _keys(user, item, ours).isin(_keys(own.user, own.item, theirs))
+    ours, theirs = (x.time if timed else None for x in (events, own))
+    found: NDArray[np.bool_] = _keys(user[events.user], item[events.item], ours).isin(_keys(own.user, own.item, theirs))
     return found
 
 
 def renamed(questions: Holdout, named: Dataset, data: Dataset) -> Holdout | None:
     """``questions``, whose rows are those of ``named``, in the rows of ``data``; None where it lacks one of the ids."""
-    user = data.users.vocabulary.rows(named.users.vocabulary.ids)
-    item = data.items.vocabulary.rows(named.items.vocabulary.ids)
-    history, targets = (
-        Interactions.of(user[part.user], item[part.item], part.time, part.weight)
-        for part in (questions.history, questions.targets)
-    )
+    user, item = _rows(named, data.users, data.items)
+    history, targets = (_renumbered(part, user, item) for part in (questions.history, questions.targets))
     users = np.sort(user[questions.users]).astype(np.int32)
     candidates = None if questions.candidates is None else np.sort(item[questions.candidates])
     rows: list[NDArray[np.integer]] = [targets.user, history.item, targets.item]
@@ -145,6 +143,8 @@ def _type(table: EntityTable) -> str:
     return "integers" if table.vocabulary.holds_integers else "texts"
 
 
-def _keys(user: NDArray[np.integer], item: NDArray[np.integer], time: NDArray[np.integer]) -> pd.MultiIndex:
-    """What makes two interactions the same."""
-    return pd.MultiIndex.from_arrays([user, item, time])
+def _keys(
+    user: NDArray[np.integer], item: NDArray[np.integer], time: NDArray[np.integer] | None = None
+) -> pd.MultiIndex:
+    """What makes two interactions the same; without ``time`` the pair alone."""
+    return pd.MultiIndex.from_arrays([user, item] if time is None else [user, item, time])
