@@ -99,18 +99,14 @@ class Hybrid:
         self.config = self.config.model_copy(update={"weights": weights})
 
     def user_vectors(self, request: Request) -> Vectors:
-        factors = self._factors()
-        vectors = [cleared(self.parts[name].user_vectors(request)) for name in factors]
-        levels = [level for name, level in zip(self.parts, self.levels, strict=True) if name in factors]
-        means = np.stack([-level.means(part) for level, part in zip(levels, vectors, strict=True)], 1)
-        means *= np.array(list(factors.values()), np.float32)
-        return joined([*vectors, Vectors(means, placed=any_placed(vectors))], [*factors.values(), 1.0])
+        factors, levels = self._factors(), dict(zip(self.parts, self.levels, strict=True))
+        vectors = {name: self.parts[name].user_vectors(request) for name in factors}
+        above = [_with_column(part, -levels[name].means(part)) for name, part in vectors.items()]
+        return joined(above, list(factors.values()))
 
     def item_vectors(self, items: EntityTable, at: int | None = None) -> Vectors:
         vectors = [self.parts[name].item_vectors(items, at) for name in self._factors()]
-        placed = np.stack([is_placed(part) for part in vectors], 1).astype(np.float32)
-        counted = Vectors(placed, placed=any_placed(vectors))
-        return joined([*vectors, counted], [1.0] * (len(vectors) + 1))
+        return joined([_with_column(part, np.ones(len(part), np.float32)) for part in vectors], [1.0] * len(vectors))
 
     def save(self, directory: Path) -> None:
         directory.mkdir(parents=True, exist_ok=True)
@@ -159,7 +155,6 @@ class Hybrid:
         users, metric = holdout.users[np.sort(asked)], self.config.metric
         parts, filtered = list(self.parts.values()), self.resources.seen_filtered
         pool = Pool(parts, self.spreads, self.levels, items, data, holdout, users, metric, filtered)
-        weights = np.eye(len(items))[0]
         for weights, value in search(pool.values, len(items), self.config.steps):
             told = ", ".join(f"{name} {weight:.2f}" for name, weight in zip(self.parts, weights, strict=True))
             tracker.progress(f"hybrid: {told}  {metric} {value:.4f}")
@@ -182,14 +177,14 @@ def joined(vectors: Sequence[Vectors], factors: Sequence[float]) -> Vectors:
     return Vectors(
         np.concatenate(dense, 1) if dense else None,
         _side_by_side(sparse) if sparse else None,
-        any_placed(vectors),
+        np.any([is_placed(part) for part in vectors], axis=0),
     )
 
 
-def any_placed(vectors: Sequence[Vectors]) -> NDArray[np.bool_]:
-    """Bool [n]: whether any engine places the row."""
-    placed: NDArray[np.bool_] = np.any([is_placed(part) for part in vectors], axis=0)
-    return placed
+def _with_column(part: Vectors, column: NDArray[np.float32]) -> Vectors:
+    """One dimension more: a user's mean taken off against the 1 of an item."""
+    dense = column[:, None] if part.dense is None else np.column_stack([part.dense, column])
+    return Vectors(dense, part.sparse, part.placed)
 
 
 def _scaled(part: Vectors, factor: float) -> Vectors:

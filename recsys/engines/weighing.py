@@ -47,11 +47,9 @@ class _Block:
     relevant: NDArray[np.bool_]
     asked: NDArray[np.int64]
 
-    def mixed(self, weights: Tensor) -> Tensor:
-        """[B, W]: the scores by ``weights`` [P], -inf where no part that has a weight places both."""
-        used = weights > 0
-        shown = self.placed[:, :, used].any(2) & self.users[:, :, used].any(2)
-        return (self.scores @ weights).masked_fill_(~shown, -torch.inf)
+    def barred(self, used: Tensor) -> Tensor:
+        """Bool [B, W]: where none of the parts ``used`` (bool [P]) places the item, or none the user."""
+        return ~(self.placed[:, :, used].any(2) & self.users[:, :, used].any(2))
 
 
 @dataclass(frozen=True)
@@ -74,7 +72,7 @@ class Level:
         return cls(*(None if part is None else (part / count).astype(np.float32) for part in sums))
 
     def means(self, users: Vectors) -> NDArray[np.float32]:
-        """[U]: the mean score of users whose vectors are zero where not placed."""
+        """[U]: the users' mean scores."""
         means = np.zeros(len(users), np.float32)
         if self.dense is not None and users.dense is not None:
             means += users.dense @ self.dense
@@ -131,10 +129,15 @@ class Pool:
     def values(self, weightings: Weights) -> NDArray[np.float64]:
         """float64 [C]: the metric under each of ``weightings`` [C, P]."""
         total = np.zeros(len(weightings))
+        used, which = np.unique(weightings > 0, axis=0, return_inverse=True)
         for block in self.blocks:
             k = min(self.k, block.relevant.shape[1])
-            for row, weights in enumerate(torch.from_numpy(weightings).float()):
-                columns, scores = best_columns(block.mixed(weights), k)
+            barred = [block.barred(torch.from_numpy(parts)) for parts in used]
+            for row, (weights, kind) in enumerate(
+                zip(torch.from_numpy(weightings).float(), which.ravel(), strict=True)
+            ):
+                mixed = (block.scores @ weights).masked_fill_(barred[kind], -torch.inf)
+                columns, scores = best_columns(mixed, k)
                 hits = np.take_along_axis(block.relevant, columns, 1) & (scores > -np.inf)
                 total[row] += METRICS[self.metric](hits, block.asked, self.k).sum()
         return total / max(self.n_users, 1)
@@ -183,11 +186,11 @@ def search(values: Worth, n_parts: int, steps: int) -> Iterator[tuple[Weights, f
         [0.5, 0.0, 0.5]
     """
     alone = values(np.eye(n_parts))
-    weights, best = np.eye(n_parts)[int(alone.argmax())], float(alone.max())
+    part = int(alone.argmax())
+    weights, best = np.eye(n_parts)[part], float(alone[part])
     yield weights, best
     shares = np.linspace(0, 1, steps + 1)[:, None]
     since = 0  # parts whose share was looked at in vain
-    part = int(alone.argmax())
     while since < n_parts:
         part = (part + 1) % n_parts
         since += 1
