@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 
 from pipelines.config import PromoteSection
-from pipelines.finetune import load_questions
-from pipelines.merge import check_ids, known_to, renamed
+from pipelines.stages.finetune import load_questions
 from pipelines.workspace import Workspace
 from recsys.data.dataset import Dataset
-from recsys.data.split import Holdout
+from recsys.data.merge import check_ids, known_to, renamed
+from recsys.data.splits.split import Holdout
 from recsys.errors import PromotionError
 from recsys.registry.bundle import Bundle
 

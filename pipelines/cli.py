@@ -43,7 +43,7 @@ def _options(debug: Annotated[bool, typer.Option("--debug", help="Show the trace
 @app.command()
 def run(config: ConfigPath, output: Output = None, set_: Set = None) -> int:
     """Every stage of CONFIG in order; what has not changed is reused."""
-    from recsys.evaluation.report import Report
+    from recsys.evaluation.report.report import Report
 
     code = _stages(config, output, set_, "recommend")
     workspace = _open(config, output, set_)[1]
@@ -54,7 +54,7 @@ def run(config: ConfigPath, output: Output = None, set_: Set = None) -> int:
 @app.command()
 def demo(output: Output = None, set_: Set = None) -> int:
     """MovieLens 100K from raw tables to recommendations, with a summary at the end."""
-    from pipelines.demo import CONFIG, summary
+    from pipelines.commands.demo import CONFIG, summary
 
     code = _stages(CONFIG, output, set_, "recommend")
     settings, workspace = _open(CONFIG, output, set_)
@@ -65,7 +65,7 @@ def demo(output: Output = None, set_: Set = None) -> int:
 @app.command()
 def data(name: Annotated[str | None, typer.Argument(help="A named public data set; none lists them.")] = None) -> None:
     """Lists the named public data sets, or fetches one and shows what it holds."""
-    from pipelines.inspect_data import describe_source, list_sources
+    from pipelines.commands.data import describe_source, list_sources
 
     print(list_sources() if name is None else describe_source(name))
 
@@ -82,7 +82,7 @@ def validate(
     set_: Set = None,
 ) -> int:
     """Reports everything that is wrong with the raw tables at once; 1 when an error is among it."""
-    from pipelines.inspect_data import data_config, findings
+    from pipelines.commands.data import data_config, findings
 
     text, failed = findings(data_config(config, interactions, users, items, set_ or ()), as_json=json)
     print(text)
@@ -123,7 +123,7 @@ def promote(
     """The candidate against the champion; 2 when the gate says no."""
     if bundle is None:
         return _stages(config, output, set_, "promote")
-    from pipelines.promote import run as promote_run
+    from pipelines.stages.promote import run as promote_run
 
     settings, workspace = _open(config, output, set_)
     with workspace.alone():
@@ -133,7 +133,7 @@ def promote(
 @app.command()
 def rollback(config: ConfigPath, output: Output = None, set_: Set = None) -> None:
     """The champion before takes the alias back."""
-    from pipelines.promote import rollback as roll_back
+    from pipelines.stages.promote import rollback as roll_back
 
     settings, workspace = _open(config, output, set_)
     with workspace.alone():
@@ -152,7 +152,7 @@ def recommend(
     set_: Set = None,
 ) -> None:
     """The top items of every user, as Parquet parts; resumes after a kill."""
-    from pipelines.recommend import run_from
+    from pipelines.stages.recommend import run_from
 
     settings, workspace = _open(config, output, set_)
     with workspace.alone():
@@ -172,7 +172,7 @@ def finetune(
     set_: Set = None,
 ) -> None:
     """A bundle and newer data become a child bundle."""
-    from pipelines.finetune import run as finetune_run
+    from pipelines.stages.finetune import run as finetune_run
 
     settings, workspace = _open(config, output, set_)
     with workspace.alone():
@@ -194,7 +194,7 @@ def similar(
     set_: Set = None,
 ) -> None:
     """The items whose vectors are nearest to an item's, or to a text's."""
-    from pipelines.similar import similar_items, similar_to_text
+    from pipelines.commands.similar import similar_items, similar_to_text
     from recsys.errors import ConfigError
 
     settings, workspace = _open(config, output, set_)
@@ -211,7 +211,7 @@ def similar(
 @app.command()
 def ledger(config: ConfigPath, output: Output = None, set_: Set = None) -> None:
     """What each modality of a trained two-tower engine is worth: Shapley values, left out, alone."""
-    from pipelines.ledger import run as weigh
+    from pipelines.commands.attribution import run as weigh
 
     print(weigh(*_open(config, output, set_)))
 
@@ -255,7 +255,7 @@ def _stages(config: Path, output: Path | None, set_: list[str] | None, last: str
 
 
 def _prepared(settings: RunConfig, workspace: Workspace) -> None:
-    from pipelines.prepare import run as prepare_run
+    from pipelines.stages.prepare import run as prepare_run
 
     prepare_run(settings, workspace, _tracker())
 

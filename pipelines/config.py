@@ -12,11 +12,11 @@ from pydantic import Field
 from recsys.choices import Choices, nearest
 from recsys.config import Config, apply_overrides, parse, read_toml
 from recsys.content import EMBEDDERS
-from recsys.data.readers import DataConfig
-from recsys.data.split import SplitConfig
+from recsys.data.ingest.readers import DataConfig
+from recsys.data.splits.split import SplitConfig
 from recsys.encoders.sequence import SEQUENCES
 from recsys.engines import ENGINES
-from recsys.engines.two_tower import TwoTowerConfig, check_smoothing
+from recsys.engines.two_tower.two_tower import TwoTowerConfig, check_smoothing
 from recsys.errors import ConfigError
 from recsys.evaluation.metrics import parse_metric
 from recsys.losses import LOSSES

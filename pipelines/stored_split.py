@@ -9,7 +9,7 @@ import numpy as np
 
 from recsys.atomic import atomic_path, read_json, write_json
 from recsys.data.interactions import Interactions
-from recsys.data.split import Holdout, Split
+from recsys.data.splits.split import Holdout, Split
 from recsys.errors import ArtifactError
 
 _VERSION = 1

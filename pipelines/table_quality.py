@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from pipelines.commands.attribution import sampled
 from pipelines.config import RunConfig
-from pipelines.ledger import sampled
-from pipelines.pretrain import embedder_of, model_folder
+from pipelines.stages.pretrain import embedder_of, model_folder
 from pipelines.workspace import Workspace
 from recsys.content import KnowsWords, Learner
 from recsys.content.columns import row_tags
@@ -20,14 +20,14 @@ from recsys.data.dataset import Dataset
 from recsys.data.entities import EntityTable
 from recsys.data.interactions import Interactions
 from recsys.data.schema import Kind
-from recsys.data.split import Holdout, Split
+from recsys.data.splits.split import Holdout, Split
 from recsys.embeddings import EmbeddingTable
 from recsys.engine import Resources
-from recsys.engines.content_knn import ContentKnn, ContentKnnConfig
-from recsys.evaluation.embedding_quality import embedding_quality
+from recsys.engines.baselines.content_knn import ContentKnn, ContentKnnConfig
+from recsys.evaluation.embeddings.quality import embedding_quality
+from recsys.evaluation.embeddings.word_quality import word_quality
 from recsys.evaluation.evaluate import evaluate
 from recsys.evaluation.intervals import bootstrap_interval
-from recsys.evaluation.word_quality import word_quality
 from recsys.tracking import SilentTracker
 
 Tags = list[list[str]]

@@ -18,7 +18,7 @@ from filelock import FileLock, Timeout
 from pipelines.stored_split import load_split
 from recsys.atomic import read_json, write_json
 from recsys.data.dataset import Dataset
-from recsys.data.split import Split
+from recsys.data.splits.split import Split
 from recsys.embeddings import EmbeddingTable
 from recsys.errors import ArtifactError
 from recsys.tracking import Tracker
@@ -147,7 +147,7 @@ class Workspace:
 
 @cache
 def code_version(*parts: str) -> str:
-    """A digest of the source files under ``parts`` (``recsys/data``, ``pipelines/prepare.py``) of this package."""
+    """A digest of the source files under ``parts`` (``recsys/data``, ``pipelines/stages/prepare.py``) of this package."""
     found = hashlib.sha256()
     for part in parts:
         path = _ROOT / part

@@ -16,7 +16,7 @@ from recsys.data.dataset import Dataset
 from recsys.data.entities import EntityTable
 from recsys.data.histories import Histories
 from recsys.data.interactions import Interactions
-from recsys.data.split import Holdout
+from recsys.data.splits.split import Holdout
 from recsys.embeddings import EmbeddingTable
 from recsys.tracking import Tracker
 

@@ -13,13 +13,13 @@ ROOT = Path(__file__).resolve().parent.parent
 HOMES = {
     "faiss": "recsys/retrieval/faiss.py",
     "implicit": "recsys/engines",
-    "matplotlib": "recsys/evaluation/plots.py",
+    "matplotlib": "recsys/evaluation/report/plots.py",
     "mlflow": "recsys/registry",
-    "pandera": "recsys/data/checks.py",
+    "pandera": "recsys/data/ingest/checks.py",
     "pyarrow": "recsys/retrieval/parts.py",
     "ray": "recsys/distributed",
     "sentence_transformers": "recsys/content/text",
-    "sklearn": "recsys/evaluation/maps.py",
+    "sklearn": "recsys/evaluation/embeddings/maps.py",
     "threadpoolctl": "recsys/engines",
     "torch_geometric": "recsys/models/geometric.py",
     "transformers": "recsys/content",
@@ -76,7 +76,7 @@ def test_a_heavy_package_is_imported_in_one_place_only(package):
 
 def test_a_heavy_package_is_imported_only_when_used():
     code = (
-        "import sys, pipelines.cli, pipelines.config, recsys.data.readers, recsys.data.validate, recsys.retrieval\n"
+        "import sys, pipelines.cli, pipelines.config, recsys.data.ingest.readers, recsys.data.ingest.validate, recsys.retrieval\n"
         "import recsys.evaluation.evaluate, recsys.registry.gate, recsys.engines, recsys.engine\n"
         f"print(sorted(set(sys.modules) & set({LATE})))"
     )

@@ -8,18 +8,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipelines.config import RunConfig
-from pipelines.pretrain import earliest, learn
+from pipelines.stages.pretrain import earliest, learn
 from recsys.config import parse
 from recsys.data.dataset import Dataset
 from recsys.data.entities import EntityTable
-from recsys.data.features import FeatureOptions, FeatureSet
+from recsys.data.features.features import FeatureOptions, FeatureSet
 from recsys.data.interactions import Interactions
-from recsys.data.split import Split, SplitConfig, make_split
-from recsys.data.synthetic import START, BlockTaste
+from recsys.data.splits.split import Split, SplitConfig, make_split
+from recsys.data.synthetic.worlds import START, BlockTaste
 from recsys.engine import Request, Resources
 from recsys.engines import ENGINES
-from recsys.engines.popularity import Popularity
-from recsys.engines.two_tower import TwoTower, TwoTowerConfig
+from recsys.engines.baselines.popularity import Popularity
+from recsys.engines.two_tower.two_tower import TwoTower, TwoTowerConfig
 from recsys.negatives import NEGATIVES
 from recsys.seeding import stream
 from recsys.tracking import SilentTracker

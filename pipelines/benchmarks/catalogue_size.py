@@ -13,16 +13,16 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from pipelines.cost import measured
 from recsys.config import parse
 from recsys.data.dataset import Dataset
 from recsys.data.entities import EntityTable
 from recsys.data.interactions import Interactions
 from recsys.data.vocabulary import Vocabulary
 from recsys.engine import Resources
-from recsys.engines.sequence import Sequence, SequenceConfig
+from recsys.engines.two_tower.sequence import Sequence, SequenceConfig
 from recsys.seeding import stream
 from recsys.tracking import SilentTracker
+from recsys.training.cost import measured
 
 
 class EpochTimes(SilentTracker):

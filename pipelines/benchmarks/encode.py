@@ -63,7 +63,7 @@ def _posters(n: int, cache: Path) -> None:
     from recsys.content import Materials
     from recsys.content.image.pixels import PixelStore
     from recsys.content.image.pretrained import PretrainedImage
-    from recsys.data.readers import DataConfig, read_dataset
+    from recsys.data.ingest.readers import DataConfig, read_dataset
     from recsys.data.sources import resolve
 
     config = resolve(DataConfig(source="movielens-1m"))

@@ -14,7 +14,7 @@ from typing import Annotated, Any
 
 import typer
 
-from pipelines.demo import CONFIG
+from pipelines.commands.demo import CONFIG
 
 BAR = 0.5
 """The child may cost at most this share of the retrain."""
@@ -28,17 +28,17 @@ def main(
 ) -> None:
     """Prints a row a model; exit code 1 when the child is behind the retrain beyond noise, or costs too much."""
     from pipelines.config import engine_spec, read_run_config
-    from pipelines.deterministic import deterministic
-    from pipelines.finetune import finetune_config, held_out
-    from pipelines.pretrain import earliest, learn
-    from recsys.data.readers import read_dataset
+    from pipelines.stages.finetune import finetune_config, held_out
+    from pipelines.stages.pretrain import earliest, learn
+    from recsys.data.ingest.readers import read_dataset
     from recsys.data.sources import resolve
     from recsys.data.splits.temporal import moments, temporal
     from recsys.engine import Resources
-    from recsys.engines.two_tower import TwoTower
+    from recsys.engines.two_tower.two_tower import TwoTower
     from recsys.evaluation.evaluate import evaluate
     from recsys.evaluation.intervals import paired_test
     from recsys.tracking import ConsoleTracker
+    from recsys.training.deterministic import deterministic
 
     run = read_run_config(config)
     data, tracker = read_dataset(resolve(run.data)), ConsoleTracker()

@@ -26,11 +26,11 @@ def main(
     import numpy as np
 
     from pipelines.config import engine_spec, read_run_config
-    from recsys.data.holdout import Holdout
-    from recsys.data.readers import read_dataset, read_given
+    from recsys.data.ingest.readers import read_dataset, read_given
     from recsys.data.sources import resolve
     from recsys.data.splits.given import Cut
     from recsys.data.splits.given import given as cut
+    from recsys.data.splits.holdout import Holdout
     from recsys.engine import Resources
     from recsys.engines import ENGINES
     from recsys.evaluation.evaluate import evaluate

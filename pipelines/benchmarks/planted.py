@@ -37,11 +37,11 @@ def main(
 
 def compare(output: Path, users: int, seed: int, overrides: Sequence[str] = ()) -> dict[str, tuple[float, float]]:
     """Modality -> its planted share and the one in the ledger of the trained model."""
+    from pipelines.commands.attribution import measure, sampled
     from pipelines.config import read_run_config
-    from pipelines.ledger import measure, sampled
     from pipelines.stages import run_stages
     from pipelines.workspace import Workspace
-    from recsys.data.synthetic import PlantedTaste
+    from recsys.data.synthetic.worlds import PlantedTaste
     from recsys.evaluation.planted import planted_ledger
     from recsys.tracking import ConsoleTracker
 

@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from pipelines.demo import CONFIG
+from pipelines.commands.demo import CONFIG
 
 
 def main(
@@ -25,17 +25,17 @@ def main(
 ) -> None:
     """Prints a row a table."""
     from pipelines.config import engine_spec, read_run_config
-    from pipelines.deterministic import deterministic
-    from pipelines.pretrain import earliest
-    from recsys.data.readers import read_dataset
+    from pipelines.stages.pretrain import earliest
+    from recsys.data.ingest.readers import read_dataset
     from recsys.data.sources import resolve
-    from recsys.data.split import make_split
+    from recsys.data.splits.split import make_split
     from recsys.embeddings import EmbeddingTable
     from recsys.engine import Pretrainer, Resources
     from recsys.engines import ENGINES
     from recsys.evaluation.evaluate import evaluate
     from recsys.evaluation.intervals import paired_test
     from recsys.tracking import SilentTracker
+    from recsys.training.deterministic import deterministic
 
     run, tracker = read_run_config(config), SilentTracker()
     filtered = run.evaluate.seen_filtered

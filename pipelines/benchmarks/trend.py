@@ -16,7 +16,7 @@ import numpy as np
 import typer
 from numpy.typing import NDArray
 
-from pipelines.demo import CONFIG
+from pipelines.commands.demo import CONFIG
 
 Floats = NDArray[np.float64]
 
@@ -29,14 +29,14 @@ def main(
 ) -> None:
     """Prints a row a forecast: deviance an item and period, with the volume of the period given and not given."""
     from pipelines.config import engine_specs, read_run_config
-    from pipelines.deterministic import deterministic
-    from recsys.data.periods import DAY, Periods
-    from recsys.data.readers import read_dataset
+    from recsys.data.demand.periods import DAY, Periods
+    from recsys.data.ingest.readers import read_dataset
     from recsys.data.sources import resolve
     from recsys.engine import Resources
-    from recsys.engines.trend import Trend
+    from recsys.engines.baselines.trend import Trend
     from recsys.evaluation.intervals import paired_test
     from recsys.tracking import SilentTracker
+    from recsys.training.deterministic import deterministic
 
     run = read_run_config(config)
     data = read_dataset(resolve(run.data))
@@ -67,7 +67,7 @@ def main(
 
 def simple(counts: Floats, season: int) -> dict[str, Floats]:
     """Forecasts [I] of the period after ``counts`` [I, T]; ``season`` periods make one, 0 none."""
-    from recsys.data.demand import fit, forecast, volume_ahead
+    from recsys.data.demand.forecast import fit, forecast, volume_ahead
 
     seen = counts.sum(1) > 0
     volume = counts.sum(0)

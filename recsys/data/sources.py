@@ -18,8 +18,8 @@ import pandas as pd
 
 from recsys.atomic import atomic_path
 from recsys.choices import nearest
-from recsys.data.config import DataConfig
-from recsys.data.files import read_header
+from recsys.data.ingest.config import DataConfig
+from recsys.data.ingest.files import read_header
 from recsys.errors import ConfigError, DataError
 
 _WHEEL = "recbole==1.2.1"

@@ -1,6 +1,6 @@
 """Encoders of features, by the kind of the column.
 
-An encoder is built as ``ENCODERS[kind].build(column, dim, **options)`` from a fitted `recsys.data.features` column, and
+An encoder is built as ``ENCODERS[kind].build(column, dim, **options)`` from a fitted `recsys.data.features.features` column, and
 called on the values that the column's ``transform`` gives; it returns [n, dim]. A missing value has a learned vector.
 """
 

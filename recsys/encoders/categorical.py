@@ -7,7 +7,7 @@ from typing import Self
 
 from torch import Tensor, nn
 
-from recsys.data.categories import Categories
+from recsys.data.features.categories import Categories
 
 
 def table_width(values: int, dim: int) -> int:

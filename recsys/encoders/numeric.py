@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from recsys.data.scalers import Numeric
+from recsys.data.features.scalers import Numeric
 from recsys.errors import ConfigError
 
 

@@ -8,7 +8,7 @@ from typing import Self
 import torch
 from torch import Tensor, nn
 
-from recsys.data.scalers import Embedded, Time
+from recsys.data.features.scalers import Embedded, Time
 
 
 class VectorEncoder(nn.Module):

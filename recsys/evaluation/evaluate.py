@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from recsys.data.dataset import Dataset
 from recsys.data.histories import Histories
-from recsys.data.split import Holdout
+from recsys.data.splits.split import Holdout
 from recsys.data.vocabulary import MISSING, Rows
 from recsys.engine import Engine, Request, Vectors
 from recsys.evaluation.metrics import METRICS, parse_metric

@@ -9,12 +9,12 @@ from numpy.typing import NDArray
 
 from recsys.data.dataset import Dataset
 from recsys.data.entities import EntityTable
-from recsys.data.planted import MODALITIES, PlantedWorld, following
-from recsys.data.split import Holdout
+from recsys.data.splits.split import Holdout
+from recsys.data.synthetic.planted import MODALITIES, PlantedWorld, following
 from recsys.data.vocabulary import MISSING
 from recsys.engine import Request, Vectors
+from recsys.evaluation.attribution import Coalition, Ledger, Values, build_ledger
 from recsys.evaluation.evaluate import evaluate
-from recsys.evaluation.ledger import Coalition, Ledger, Values, build_ledger
 from recsys.evaluation.metrics import parse_metric
 
 

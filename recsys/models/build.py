@@ -10,7 +10,7 @@ from pydantic import Field
 from torch import nn
 
 from recsys.config import Config
-from recsys.data.features import FeatureColumn
+from recsys.data.features.features import FeatureColumn
 from recsys.encoders import ENCODERS
 from recsys.encoders.encoder import as_module
 from recsys.encoders.sequence import SEQUENCES, SequenceEncoder, SequenceShape

@@ -4,7 +4,7 @@ The count of the next period is negative binomial,
 
 .. math:: y_{t+1} \sim \mathrm{NB}(\mu = V_{t+1} s_{t+1} e^{w \cdot h_t}, \; r_{t+1} e^v)
 
-where the share :math:`s` and the size :math:`r` are the gamma-Poisson forecast (`recsys.data.demand`), :math:`V` the
+where the share :math:`s` and the size :math:`r` are the gamma-Poisson forecast (`recsys.data.demand.forecast`), :math:`V` the
 volume of the period, and :math:`h_t` the network's state. Counts of items vary more than Poisson's, and the less is
 known of an item the more so: under a Poisson likelihood the items with the largest counts would decide everything.
 Training starts from the forecast itself, as ``w`` and ``v`` start at zero. DeepAR (Salinas et al., 2020) has the same
@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.distributions import NegativeBinomial
 
-from recsys.data.demand import Forecast
+from recsys.data.demand.forecast import Forecast
 from recsys.encoders.sequence.encoder import SequenceShape
 from recsys.encoders.sequence.gru import Gru
 from recsys.encoders.sequence.transformer import Transformer

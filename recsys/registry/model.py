@@ -7,16 +7,16 @@ from typing import Any
 
 import pandas as pd
 
-from recsys.registry.answers import Answers
 from recsys.registry.bundle import Bundle
-from recsys.registry.quiet import imported
+from recsys.registry.mlflow_client import imported
+from recsys.registry.predictor import Answers
 
 mlflow = imported()
 PythonModel: Any = mlflow.pyfunc.PythonModel
 
 
 class Recommender(PythonModel):  # type: ignore[misc]
-    """Answers ``user_id``, ``history`` and ``k`` rows; see `recsys.registry.answers.Answers`."""
+    """Answers ``user_id``, ``history`` and ``k`` rows; see `recsys.registry.predictor.Answers`."""
 
     def load_context(self, context: Any) -> None:
         self._answers = Answers(Bundle.load(Path(context.artifacts["bundle"])))

@@ -12,7 +12,7 @@ import pandas as pd
 from recsys.errors import ArtifactError, ConfigError, PromotionError
 from recsys.registry.bundle import MANIFEST, Bundle, verify
 from recsys.registry.gate import Decision
-from recsys.registry.quiet import experiment_id, mlflow_at
+from recsys.registry.mlflow_client import experiment_id, mlflow_at
 
 CHAMPION, PREVIOUS = "champion", "previous"
 _BEFORE = "champion_before"
@@ -36,7 +36,7 @@ class Store:
     """The versions of one registered model.
 
     Args:
-        uri: tracking URI of MLflow; see `recsys.registry.quiet.local_uri` for a local one.
+        uri: tracking URI of MLflow; see `recsys.registry.mlflow_client.local_uri` for a local one.
         name: of the registered model.
     """
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from recsys.registry.quiet import experiment_id, mlflow_at
+from recsys.registry.mlflow_client import experiment_id, mlflow_at
 from recsys.tracking import SilentTracker, Tracker
 
 
@@ -16,7 +16,7 @@ class MlflowTracker:
     """One MLflow run; finished when the ``with`` block ends, failed when it ends with an error.
 
     Args:
-        uri: tracking URI; see `recsys.registry.quiet.local_uri` for a local one.
+        uri: tracking URI; see `recsys.registry.mlflow_client.local_uri` for a local one.
         experiment: made when missing.
         name: of the run.
         inner: speaks to the person who watches.

@@ -11,7 +11,7 @@ from recsys.config import parse
 from recsys.content import EMBEDDERS, Materials
 from recsys.content.image.efficientnet import fold_normalisation
 from recsys.content.image.pixels import PixelStore, decode
-from recsys.content.metric import _pair_labels
+from recsys.content.transforms.metric_learning import _pair_labels
 from recsys.data.entities import EntityTable
 from recsys.data.schema import Schema
 from recsys.data.vocabulary import Vocabulary

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from recsys.data.dataset import Dataset
 from recsys.data.entities import EntityTable
-from recsys.data.readers import DataConfig, read_dataset
+from recsys.data.ingest.readers import DataConfig, read_dataset
 from recsys.data.schema import Schema
-from recsys.data.synthetic import BlockTaste, SequenceRule, write_tables
+from recsys.data.synthetic.worlds import BlockTaste, SequenceRule, write_tables
 from recsys.data.vocabulary import Vocabulary
 from recsys.errors import ArtifactError
 

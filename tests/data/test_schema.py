@@ -1,7 +1,7 @@
 import pandas as pd
 import pytest
 
-from recsys.data.infer import infer_schema
+from recsys.data.ingest.infer import infer_schema
 from recsys.data.schema import Column, Kind, Schema
 from recsys.errors import ConfigError
 

@@ -3,7 +3,7 @@ import zipfile
 
 import pytest
 
-from recsys.data.readers import DataConfig, read_dataset, read_given
+from recsys.data.ingest.readers import DataConfig, read_dataset, read_given
 from recsys.data.sources import SOURCES, _unpack, data_folders, find, resolve
 from recsys.errors import ConfigError, DataError
 

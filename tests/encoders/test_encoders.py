@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 import torch
 
-from recsys.data.categories import ABSENT, RARE
 from recsys.data.entities import EntityTable
-from recsys.data.features import FeatureOptions, FeatureSet
+from recsys.data.features.categories import ABSENT, RARE
+from recsys.data.features.features import FeatureOptions, FeatureSet
 from recsys.data.schema import Schema
 from recsys.data.vocabulary import Vocabulary
 from recsys.encoders import ENCODERS

@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
-from recsys.data.split import Holdout
+from recsys.data.splits.split import Holdout
 from recsys.engine import Resources
+from recsys.engines.baselines.popularity import Popularity
 from recsys.engines.learning import validation
-from recsys.engines.popularity import Popularity
 from recsys.evaluation.evaluate import evaluate
 from recsys.tracking import SilentTracker
-from tests.engines.test_spectral import random_data
+from tests.engines.graph.test_spectral import random_data
 
 DATA = random_data(60, 30, seed=2)
 EVENTS = DATA.interactions

@@ -10,15 +10,15 @@ from pipelines.config import EvaluateSection
 from recsys.config import parse
 from recsys.data.dataset import Dataset
 from recsys.data.entities import EntityTable
-from recsys.data.holdout import Holdout, Split
 from recsys.data.interactions import Interactions
+from recsys.data.splits.holdout import Holdout, Split
 from recsys.data.vocabulary import Vocabulary
 from recsys.engine import Vectors
 from recsys.errors import ConfigError
 from recsys.evaluation.evaluate import evaluate, score_metric
-from recsys.evaluation.html import render
-from recsys.evaluation.plots import slices
-from recsys.evaluation.report import build_report, unreachable
+from recsys.evaluation.report.html import render
+from recsys.evaluation.report.plots import slices
+from recsys.evaluation.report.report import build_report, unreachable
 
 ONES, SCORES = Vectors(dense=np.ones((2, 1), np.float32)), Vectors(dense=np.array([[0], [3], [2], [1]], np.float32))
 

@@ -5,7 +5,7 @@ import pytest
 import torch
 from scipy.stats import nbinom
 
-from recsys.data.demand import Drift, forecast
+from recsys.data.demand.forecast import Drift, forecast
 from recsys.models.demand import DemandModel, demand_inputs
 
 DRIFT = Drift(0.5, discount=0.5, prior=1.0)

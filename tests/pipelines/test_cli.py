@@ -209,13 +209,13 @@ def test_every_committed_config_is_valid(path):
 
 @pytest.mark.parametrize("path", [p for p in _CONFIGS if p.stem.startswith("tune-")], ids=lambda path: path.stem)
 def test_every_committed_search_names_engines_and_options_that_exist(path):
-    from pipelines.tune import read_tune_config
+    from pipelines.commands.tune import read_tune_config
 
     assert f"tune-{read_tune_config(path).name}" == path.stem
 
 
 def test_a_search_that_names_an_unknown_option_says_so_before_the_first_trial(tmp_path):
-    from pipelines.tune import read_tune_config
+    from pipelines.commands.tune import read_tune_config
 
     path = tmp_path / "tune.toml"
     path.write_text(

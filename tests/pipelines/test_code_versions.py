@@ -43,7 +43,7 @@ def _reached(modules: set[str]) -> set[Path]:
 def test_a_stage_remembers_all_the_code_that_learns_and_answers(stage):
     tables = {"recommend": (ENGINES, INDEXES), "pretrain": (ENGINES, EMBEDDERS)}.get(stage, (ENGINES,))
     entries = {table[name].__module__ for table in tables for name in table} | {"recsys.registry.bundle"}
-    parts = [ROOT / part for part in import_module(f"pipelines.{stage}")._CODE]
+    parts = [ROOT / part for part in import_module(f"pipelines.stages.{stage}")._CODE]
     assert all(part.exists() for part in parts)
     files = {path for path in _reached(entries) if path.parent != ROOT / "recsys" or path.name != "__init__.py"}
     assert not {path for path in files if not any(path.is_relative_to(part) for part in parts)}

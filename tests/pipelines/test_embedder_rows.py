@@ -5,7 +5,7 @@ import pytest
 from pipelines.benchmarks.embedders import __main__ as command
 from pipelines.benchmarks.embedders.row import COLUMNS, Questions, measured_row, row_facts
 from pipelines.config import read_run_config
-from pipelines.prepare import run as prepare
+from pipelines.stages.prepare import run as prepare
 from pipelines.workspace import Workspace
 from recsys.atomic import read_json, write_json
 from recsys.tracking import SilentTracker

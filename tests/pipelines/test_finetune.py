@@ -9,14 +9,14 @@ import torch
 
 from pipelines.candidate import candidate_of
 from pipelines.config import read_run_config
-from pipelines.evaluate import bundle_digest
-from pipelines.finetune import held_out, newer_tables, questions, run
-from pipelines.recommend import run_from
 from pipelines.stages import run_stages
+from pipelines.stages.evaluate import bundle_digest
+from pipelines.stages.finetune import held_out, newer_tables, questions, run
+from pipelines.stages.recommend import run_from
 from pipelines.workspace import Workspace, file_digest
 from recsys.data.dataset import Dataset
+from recsys.data.ingest.readers import read_dataset
 from recsys.data.interactions import Interactions
-from recsys.data.readers import read_dataset
 from recsys.errors import ArtifactError, ConfigError, DataError
 from recsys.registry.bundle import Bundle
 from recsys.tracking import SilentTracker

@@ -9,7 +9,7 @@ from pipelines.stages import run_stages
 from pipelines.workspace import Workspace
 from recsys.data.dataset import Dataset
 from recsys.engines import ENGINES
-from recsys.engines.als import Als
+from recsys.engines.baselines.als import Als
 from recsys.errors import ConfigError
 from recsys.registry.bundle import Bundle
 from recsys.tracking import SilentTracker

@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from pipelines.inspect_data import data_config, describe_source, findings, list_sources
-from recsys.data.synthetic import SequenceRule, write_tables
-from recsys.data.synthetic_demand import SeasonalDemand
+from pipelines.commands.data import data_config, describe_source, findings, list_sources
+from recsys.data.synthetic.seasonal import SeasonalDemand
+from recsys.data.synthetic.worlds import SequenceRule, write_tables
 from recsys.errors import ConfigError, DataError
 
 

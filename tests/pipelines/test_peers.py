@@ -11,8 +11,8 @@ import pytest
 from pipelines.benchmarks.peers import accuracy, harness
 from pipelines.benchmarks.peers.accuracy import Answer, table, trained, values_of
 from pipelines.benchmarks.peers.protocol import ndcg_at_10, run, write_lists
-from recsys.data.holdout import Holdout
 from recsys.data.interactions import Interactions
+from recsys.data.splits.holdout import Holdout
 
 NOTHING = Interactions(np.zeros(0, np.int32), np.zeros(0, np.int32), np.zeros(0, np.int64), np.zeros(0, np.float32))
 

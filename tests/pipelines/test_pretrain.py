@@ -5,16 +5,16 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from pipelines.commands.attribution import run as weigh
+from pipelines.commands.similar import similar_to_text
 from pipelines.config import read_run_config
-from pipelines.evaluate import run as evaluate
-from pipelines.ledger import run as weigh
-from pipelines.similar import similar_to_text
 from pipelines.stages import run_stages
+from pipelines.stages.evaluate import run as evaluate
 from pipelines.table_quality import continuations, quality_table, table_quality
 from pipelines.workspace import Workspace
 from recsys.atomic import read_json
 from recsys.data.interactions import Interactions
-from recsys.data.split import Holdout
+from recsys.data.splits.split import Holdout
 from recsys.errors import ArtifactError, ConfigError
 from recsys.tracking import SilentTracker
 from tests.pipelines.world import N_ITEMS, write_world

@@ -8,12 +8,12 @@ import pytest
 
 from pipelines.candidate import candidate_of, unanswered
 from pipelines.config import read_run_config
-from pipelines.evaluate import bundle_digest
-from pipelines.finetune import questions
-from pipelines.finetune import run as finetune
-from pipelines.promote import REFUSED, open_store, rollback, run
-from pipelines.recommend import run_from
 from pipelines.stages import run_stages
+from pipelines.stages.evaluate import bundle_digest
+from pipelines.stages.finetune import questions
+from pipelines.stages.finetune import run as finetune
+from pipelines.stages.promote import REFUSED, open_store, rollback, run
+from pipelines.stages.recommend import run_from
 from pipelines.stored_split import load_holdout
 from pipelines.workspace import Workspace
 from recsys.atomic import read_json
@@ -21,7 +21,7 @@ from recsys.data.vocabulary import Vocabulary
 from recsys.errors import ArtifactError, ConfigError, PromotionError
 from recsys.registry.bundle import Bundle
 from recsys.registry.gate import Decision
-from recsys.registry.quiet import local_uri
+from recsys.registry.mlflow_client import local_uri
 from recsys.registry.store import CHAMPION, PREVIOUS
 from recsys.tracking import SilentTracker
 from tests.pipelines.test_run import Ears, pytestmark  # noqa: F401  the warnings of MLflow
@@ -101,7 +101,7 @@ def test_a_name_that_the_registry_refuses_is_refused_when_the_config_is_read(tmp
 def test_an_empty_registry_is_filled_again(promoted, monkeypatch):
     config, workspace = promoted
     emptied = local_uri(workspace.directory / "emptied")  # as if mlflow.db were gone, which this process still has open
-    monkeypatch.setattr("pipelines.promote.local_uri", lambda _: emptied)
+    monkeypatch.setattr("pipelines.stages.promote.local_uri", lambda _: emptied)
     assert run(config, workspace, SilentTracker()) == 0
     assert open_store(config, workspace).version_at(CHAMPION) == "1"
 

@@ -6,8 +6,8 @@ import pandas as pd
 import pytest
 
 from pipelines.config import read_run_config
-from pipelines.recommend import run_from
 from pipelines.stages import run_stages
+from pipelines.stages.recommend import run_from
 from pipelines.workspace import Workspace
 from recsys.retrieval.manifest import Manifest
 from recsys.tracking import SilentTracker
@@ -74,7 +74,7 @@ def test_every_user_is_recommended_unseen_items_once(finished):
 def test_other_code_writes_every_part_anew(finished, monkeypatch):
     path, workspace, _ = finished
     before = Manifest.load(workspace.recommendations)
-    monkeypatch.setattr("pipelines.recommend.code_version", lambda *_: "other code")
+    monkeypatch.setattr("pipelines.stages.recommend.code_version", lambda *_: "other code")
     run_from(read_run_config(path), workspace, SilentTracker())
     after = Manifest.load(workspace.recommendations)
     assert after.fingerprint != before.fingerprint

@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 import scipy.sparse as sp
 
+from pipelines.commands.similar import cosine_to, find_item, similar_items
 from pipelines.config import read_run_config
-from pipelines.similar import cosine_to, find_item, similar_items
 from pipelines.stages import run_stages
 from pipelines.titles import titles
 from pipelines.workspace import Workspace

@@ -5,7 +5,7 @@ import pytest
 
 from pipelines.stored_split import load_split, save_split
 from recsys.data.interactions import Interactions
-from recsys.data.split import Holdout, Split
+from recsys.data.splits.split import Holdout, Split
 from recsys.errors import ArtifactError
 
 

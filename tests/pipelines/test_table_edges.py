@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 
 from pipelines.config import read_run_config
-from pipelines.pretrain import earliest
 from pipelines.stages import run_stages
+from pipelines.stages.pretrain import earliest
 from pipelines.workspace import Workspace
 from recsys.embeddings import EmbeddingTable
 from recsys.tracking import SilentTracker

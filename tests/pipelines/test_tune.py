@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from pipelines.tune import TuneConfig, main, read_tune_config, try_one, tune
-from recsys.data.readers import DataConfig, read_dataset
-from recsys.data.split import make_split
+from pipelines.commands.tune import TuneConfig, main, read_tune_config, try_one, tune
+from recsys.data.ingest.readers import DataConfig, read_dataset
+from recsys.data.splits.split import make_split
 from recsys.errors import ConfigError
 from tests.pipelines.world import write_world
 
@@ -27,7 +27,7 @@ def tried(monkeypatch):
         seen.append(options["regularisation"])
         return {"engine": name, "options": options, "seconds": 0.0, "ndcg@10": options["regularisation"] / 1000}
 
-    monkeypatch.setattr("pipelines.tune.try_one", score)
+    monkeypatch.setattr("pipelines.commands.tune.try_one", score)
     return seen
 
 
@@ -43,7 +43,7 @@ def test_the_best_is_chosen_among_the_values_that_the_search_still_has(config, t
 def test_other_code_and_other_cells_are_tried_again(config, tried, tmp_path, monkeypatch, change):
     tune(config, tmp_path)
     if change == "code":
-        monkeypatch.setattr("pipelines.tune.code_version", lambda *_: "other")
+        monkeypatch.setattr("pipelines.commands.tune.code_version", lambda *_: "other")
     else:
         items = tmp_path / "items.csv"
         config = config.model_copy(update={"data": config.data.model_copy(update={"items": items})})

@@ -4,11 +4,11 @@ import pytest
 
 from pipelines.cli import main
 from pipelines.config import read_run_config
-from pipelines.cost import measured
-from pipelines.curve import CurveTracker
 from pipelines.stages import run_stages
 from pipelines.workspace import Workspace
 from recsys.tracking import SilentTracker
+from recsys.training.cost import measured
+from recsys.training.curve import CurveTracker
 from tests.pipelines.world import write_world
 
 

@@ -9,10 +9,10 @@ from recsys.data.entities import EntityTable
 from recsys.data.vocabulary import Vocabulary, as_ids
 from recsys.engine import Vectors
 from recsys.errors import ArtifactError, ConfigError, DataError, PromotionError
-from recsys.registry.answers import Answers
 from recsys.registry.bundle import Bundle, Lineage
 from recsys.registry.gate import Decision
-from recsys.registry.quiet import imported, local_uri
+from recsys.registry.mlflow_client import imported, local_uri
+from recsys.registry.predictor import Answers
 from recsys.registry.store import Store, check_name
 from recsys.registry.tracker import MlflowTracker
 from tests.registry.conftest import Together

@@ -27,7 +27,7 @@ def main(
 ) -> None:
     """Prints the table; exit code 1 when a row could not be made."""
     from pipelines.config import check_engine, read_run_config
-    from pipelines.prepare import run as prepare
+    from pipelines.stages.prepare import run as prepare
     from pipelines.workspace import Workspace
     from recsys.tracking import ConsoleTracker
 

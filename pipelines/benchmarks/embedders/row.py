@@ -17,8 +17,8 @@ import typer
 if TYPE_CHECKING:
     from pipelines.config import RunConfig
     from recsys.data.dataset import Dataset
-    from recsys.data.holdout import Holdout, Split
     from recsys.data.interactions import Interactions
+    from recsys.data.splits.holdout import Holdout, Split
     from recsys.embeddings import EmbeddingTable
     from recsys.engine import Engine
     from recsys.tracking import Tracker
@@ -45,7 +45,7 @@ class Questions:
 
     @classmethod
     def of(cls, data: Dataset, every: Split, validation: bool) -> Questions:
-        from recsys.data.split import SplitConfig, make_split
+        from recsys.data.splits.split import SplitConfig, make_split
 
         return cls(data, make_split(data, SplitConfig(protocol="cold_items")), every, validation)
 
@@ -111,10 +111,10 @@ def measured_row(run: RunConfig, name: str, questions: Questions, directory: Pat
 
 def made(run: RunConfig, name: str, questions: Questions, tracker: Tracker) -> tuple[EmbeddingTable, dict[str, float]]:
     """The table, and the seconds, processor seconds and memory that it took."""
-    from pipelines.cost import measured
-    from pipelines.deterministic import deterministic
-    from pipelines.pretrain import earliest, embedder_of
+    from pipelines.stages.pretrain import earliest, embedder_of
     from recsys.content import Learner
+    from recsys.training.cost import measured
+    from recsys.training.deterministic import deterministic
 
     train = earliest(questions.shared_train(), run.pretrain[name].share, questions.data)
     start = time.process_time()
@@ -131,7 +131,7 @@ def made(run: RunConfig, name: str, questions: Questions, tracker: Tracker) -> t
 def alone(table: EmbeddingTable | None, name: str, questions: Questions, tracker: Tracker) -> dict[str, float]:
     """recall@20 for cold items, by the mean centred cosine with the history."""
     from recsys.engine import Resources
-    from recsys.engines.content_knn import ContentKnn, ContentKnnConfig
+    from recsys.engines.baselines.content_knn import ContentKnn, ContentKnnConfig
 
     if table is None:
         engine = ContentKnn(ContentKnnConfig(columns=("genres",), centred=True))
@@ -146,9 +146,9 @@ def joined(
 ) -> dict[str, float]:
     """recall@10 over all items, of the run's two-tower model with the table beside the rest; its epochs are fixed."""
     from pipelines.config import engine_spec
-    from pipelines.deterministic import deterministic
     from recsys.engine import Resources
-    from recsys.engines.two_tower import TwoTower
+    from recsys.engines.two_tower.two_tower import TwoTower
+    from recsys.training.deterministic import deterministic
 
     names = () if table is None else (name,)
     config = engine_spec("two_tower", run.engines["two_tower"]).config.model_copy(update={"tables": names})

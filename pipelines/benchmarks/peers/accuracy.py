@@ -25,7 +25,7 @@ from pipelines.benchmarks.peers.harness import ENVIRONMENTS, environment, export
 from pipelines.benchmarks.peers.ours import Reporter
 from pipelines.config import check_engine, engine_spec
 from recsys.atomic import read_json, write_json
-from recsys.data.split import Holdout
+from recsys.data.splits.split import Holdout
 from recsys.data.vocabulary import MISSING
 from recsys.engine import Engine, Resources
 from recsys.engines import ENGINES

@@ -15,10 +15,10 @@ import typer
 from pipelines.config import RunConfig, read_run_config
 from recsys.choices import nearest
 from recsys.data.dataset import Dataset
+from recsys.data.ingest.readers import read_dataset, read_given
 from recsys.data.interactions import Interactions
-from recsys.data.readers import read_dataset, read_given
 from recsys.data.sources import resolve
-from recsys.data.split import Split, make_split
+from recsys.data.splits.split import Split, make_split
 from recsys.errors import ConfigError
 
 FOLDER = Path("runs/peers")

@@ -15,9 +15,9 @@ from recsys.config import Config
 from recsys.content.embedder import Materials, short_digest
 from recsys.content.image.cnn import AutoencoderNetwork
 from recsys.content.image.pixels import PixelStore
-from recsys.content.modules import load_module, save_module
 from recsys.content.tables import content_table
-from recsys.content.task import RowTask, train_rows
+from recsys.content.training.modules import load_module, save_module
+from recsys.content.training.task import RowTask, train_rows
 from recsys.data.entities import EntityTable
 from recsys.embeddings import EmbeddingTable
 from recsys.errors import ConfigError

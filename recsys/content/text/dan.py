@@ -12,14 +12,14 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from recsys.config import Config
-from recsys.content.contrastive import multiple_negatives
 from recsys.content.embedder import Materials, short_digest
-from recsys.content.modules import load_with_words, save_with_words
-from recsys.content.pairs import behaviour
 from recsys.content.tables import content_table, present_rows
-from recsys.content.task import RowTask, train_rows
 from recsys.content.text.texts import row_texts
 from recsys.content.text.words import frequent, words
+from recsys.content.training.contrastive import multiple_negatives
+from recsys.content.training.modules import load_with_words, save_with_words
+from recsys.content.training.pairs import behaviour
+from recsys.content.training.task import RowTask, train_rows
 from recsys.data.entities import EntityTable
 from recsys.data.vocabulary import Vocabulary
 from recsys.embeddings import EmbeddingTable

@@ -13,8 +13,8 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from recsys.config import Config
-from recsys.content.task import RowTask, train_rows
 from recsys.content.text.words import WordEmbedder, WordOptions, WordVectors
+from recsys.content.training.task import RowTask, train_rows
 from recsys.training.loop import LoopOptions
 
 

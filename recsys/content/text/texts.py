@@ -8,8 +8,8 @@ from typing import Any
 import pandas as pd
 
 from recsys.content.columns import chosen_columns
-from recsys.data.cells import texts
 from recsys.data.entities import EntityTable
+from recsys.data.ingest.cells import texts
 from recsys.data.schema import Column, Kind
 
 Text = str | None

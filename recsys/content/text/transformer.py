@@ -17,8 +17,8 @@ from recsys.config import Config
 from recsys.content.cache import ContentCache, content_key
 from recsys.content.embedder import Materials, short_digest
 from recsys.content.tables import content_table, present_rows
-from recsys.content.task import RowTask, train_rows
 from recsys.content.text.texts import row_texts
+from recsys.content.training.task import RowTask, train_rows
 from recsys.content.weights import weights_fingerprint, weights_path
 from recsys.data.entities import EntityTable
 from recsys.data.vocabulary import Rows

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from recsys.data.holdout import Holdout, Split
 from recsys.data.interactions import Interactions
+from recsys.data.splits.holdout import Holdout, Split
 from recsys.seeding import stream
 
 

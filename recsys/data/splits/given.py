@@ -9,8 +9,8 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 from scipy.sparse.linalg import svds
 
-from recsys.data.holdout import Holdout, Split
 from recsys.data.interactions import Interactions
+from recsys.data.splits.holdout import Holdout, Split
 from recsys.seeding import stream
 
 Cut = Literal["last", "random", "blocks"]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from recsys.data.holdout import Holdout, Split
 from recsys.data.interactions import Interactions
+from recsys.data.splits.holdout import Holdout, Split
 
 
 def leave_last_n(interactions: Interactions, n_users: int, n: int = 1) -> Split:

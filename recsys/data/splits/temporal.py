@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from recsys.data.holdout import Holdout, Split
 from recsys.data.interactions import Interactions
+from recsys.data.splits.holdout import Holdout, Split
 from recsys.errors import DataError
 
 

@@ -1,0 +1,175 @@
+"""Tuning: every engine gets the same number of trials, and validation alone chooses.
+
+``python -m pipelines.commands.tune pipelines/configs/tune-movielens-100k.toml`` draws options at random from the lists of the
+config, fits each on train, scores it on the validation questions, and leaves ``tuned.toml`` and ``trials.json``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from pipelines.config import EngineSpec, engine_spec
+from pipelines.workspace import ENGINE_CODE, code_version
+from recsys.atomic import write_json, write_text
+from recsys.config import Config, apply_overrides, read_config
+from recsys.data.dataset import Dataset
+from recsys.data.ingest.readers import DataConfig, read_dataset, read_given
+from recsys.data.sources import resolve
+from recsys.data.splits.split import Split, SplitConfig, make_split
+from recsys.engine import Resources
+from recsys.engines import ENGINES
+from recsys.errors import ConfigError, RecsysError
+from recsys.evaluation.evaluate import evaluate
+from recsys.evaluation.metrics import parse_metric
+from recsys.seeding import stream
+from recsys.tracking import ConsoleTracker, SilentTracker
+from recsys.training.deterministic import deterministic
+
+
+class TuneConfig(Config):
+    """What is searched.
+
+    Args:
+        name: of the run.
+        seed: draws the trials and seeds the engines.
+        data: the tables.
+        split: the protocol; its test questions are not looked at.
+        trials: options drawn for each engine; an engine with fewer combinations tries them all.
+        metric: what the trials are ordered by.
+        seen_filtered: whether the lists leave out what a user's history holds; as ``[evaluate]`` of the run will.
+        space: engine -> option (dots reach into sections) -> values.
+    """
+
+    name: str
+    seed: int = 0
+    data: DataConfig
+    split: SplitConfig = SplitConfig()
+    trials: int = Field(8, ge=1)
+    metric: str = "ndcg@10"
+    seen_filtered: bool = True
+    space: dict[str, dict[str, Annotated[list[Any], Field(min_length=1)]]]
+
+
+def draw(space: dict[str, list[Any]], trials: int, seed: int, name: str) -> list[dict[str, Any]]:
+    """``trials`` distinct combinations at random, in the order drawn.
+
+    Example:
+        >>> sorted(t["a"] for t in draw({"a": [1, 2, 3]}, 5, 0, "x"))
+        [1, 2, 3]
+    """
+    combinations = [dict(zip(space, values, strict=True)) for values in itertools.product(*space.values())]
+    order = stream(seed, "tune", name).permutation(len(combinations))[:trials]
+    return [combinations[row] for row in order]
+
+
+def read_tune_config(path: Path) -> TuneConfig:
+    """The search at ``path``; every value of every option is checked here, before the first trial.
+
+    Raises:
+        ConfigError: an engine, an option or a value that does not exist, or that asks for a pretrained table.
+    """
+    config = read_config(path, TuneConfig)
+    for name, space in config.space.items():
+        for option, values in space.items():
+            for value in values:
+                options = spec(name, {option: value}).config
+                if any(getattr(options, key, None) for key in ("tables", "table")):
+                    raise ConfigError(f"{path}: space.{name}.{option} names tables, and a search pretrains none")
+    return config
+
+
+def spec(name: str, options: dict[str, Any]) -> EngineSpec:
+    """One combination as the engine's config.
+
+    Example:
+        >>> spec("ease", {"regularisation": 7}).config.regularisation
+        7.0
+    """
+    raw = apply_overrides({}, [f"{key}={json.dumps(value)}" for key, value in options.items()])
+    return engine_spec(name, raw, "space")
+
+
+def try_one(name: str, options: dict[str, Any], data: Dataset, split: Split, config: TuneConfig) -> dict[str, Any]:
+    """Fits one combination on train and scores it on validation."""
+    chosen = spec(name, options)
+    started = time.monotonic()
+    resources = Resources(config.seed, split.validation, seen_filtered=config.seen_filtered)
+    engine = ENGINES[chosen.kind](chosen.config, resources)
+    with deterministic():
+        engine.fit(data, split.train, SilentTracker())
+    seconds = time.monotonic() - started
+    k = parse_metric(config.metric)[1]
+    result = evaluate(engine, data, split.validation, ks=sorted({10, k}), seen_filtered=config.seen_filtered)
+    found = {metric: result.mean(metric) for metric in ("recall@10", "ndcg@10", config.metric)}
+    return {"engine": name, "options": options, "seconds": round(seconds, 2), **found}
+
+
+def tune(config: TuneConfig, directory: Path) -> list[dict[str, Any]]:
+    """Every engine's trials; the best of each goes to ``tuned.toml``, all of them to ``trials.json``.
+
+    A trial that ``trials.json`` already holds for the same data, split and code is not repeated; the best is chosen
+    among the trials that this ``config`` draws.
+    """
+    tracker = ConsoleTracker()
+    source = resolve(config.data)
+    data = read_dataset(source)
+    given = read_given(source, data) if config.split.protocol == "given" else None
+    split = make_split(data, config.split, given)
+    path = directory / "trials.json"
+    code = code_version(*ENGINE_CODE, "pipelines/commands/tune.py")
+    key = f"{data.fingerprint}/{split.fingerprint}/{config.seed}/{config.metric}/{config.seen_filtered}/{code}"
+    kept = json.loads(path.read_text()) if path.is_file() else {}
+    trials: list[dict[str, Any]] = kept.get("trials", []) if kept.get("key") == key else []
+    best = {}
+    for name, space in config.space.items():
+        drawn = []
+        for options in draw(space, config.trials, config.seed, name):
+            trial = next((t for t in trials if t["engine"] == name and t["options"] == options), None)
+            if trial is None:
+                trial = try_one(name, options, data, split, config)
+                trials.append(trial)
+                write_json(path, {"key": key, "trials": trials})
+                tracker.say(_line(trial, config.metric))
+            drawn.append(trial)
+        best[name] = max(drawn, key=lambda trial: float(trial[config.metric]))
+    write_text(directory / "tuned.toml", _toml(best, config))
+    return list(best.values())
+
+
+def _line(trial: dict[str, Any], metric: str) -> str:
+    return (
+        f"{trial['engine']:<12}{metric} {trial[metric]:.4f}  {trial['seconds']:7.1f} s  {json.dumps(trial['options'])}"
+    )
+
+
+def _toml(best: dict[str, dict[str, Any]], config: TuneConfig) -> str:
+    lines = [f"# {config.trials} trials an engine by {config.metric} on validation ({config.name})"]
+    for name, trial in best.items():
+        lines += ["", f"# validation {config.metric} {trial[config.metric]:.4f}", f"[engines.{name}]"]
+        lines += [f"{key} = {json.dumps(value)}" for key, value in trial["options"].items()]
+    return "\n".join(lines) + "\n"
+
+
+def main() -> None:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="python -m pipelines.commands.tune", description=__doc__)
+    parser.add_argument("config", type=Path)
+    parser.add_argument("--output", type=Path, help="default: runs/tune/NAME")
+    arguments = parser.parse_args()
+    try:
+        config = read_tune_config(arguments.config)
+        best = tune(config, arguments.output or Path("runs/tune") / config.name)
+    except RecsysError as error:
+        raise SystemExit(f"error: {error}") from error
+    print("\n".join(_line(trial, config.metric) for trial in best))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,39 @@
+"""The stages of a run, in order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from pipelines.config import RunConfig, check_shown
+from pipelines.workspace import Workspace
+from recsys.choices import Choices
+from recsys.tracking import Tracker
+
+Stage = Callable[[RunConfig, Workspace, Tracker], "int | None"]
+"""Does its work; a number is the exit code where it is not 0."""
+
+STAGES: Choices[Stage] = Choices(
+    "stage",
+    {
+        "prepare": "pipelines.stages.prepare:run",
+        "pretrain": "pipelines.stages.pretrain:run",
+        "train": "pipelines.stages.train:run",
+        "evaluate": "pipelines.stages.evaluate:run",
+        "promote": "pipelines.stages.promote:run",
+        "recommend": "pipelines.stages.recommend:run",
+    },
+)
+"""finetune is no part of a run: it makes a child of a bundle out of newer data."""
+
+
+def run_stages(config: RunConfig, workspace: Workspace, tracker: Tracker, last: str = "recommend") -> int:
+    """Every stage up to ``last``; each reuses what has not changed. The exit code: 2 where the gate said no."""
+    if last == "recommend":
+        check_shown(config)
+    code = 0
+    with workspace.alone():
+        for name in STAGES:
+            code = max(code, STAGES[name](config, workspace, tracker) or 0)
+            if name == last:
+                break
+    return code

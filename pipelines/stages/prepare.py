@@ -1,0 +1,77 @@
+"""prepare: raw tables become a checked dataset on disk and a split of it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from pipelines.config import RunConfig
+from pipelines.stored_split import save_split
+from pipelines.workspace import Workspace, code_version, file_digest
+from recsys.data.ingest.issues import Findings
+from recsys.data.ingest.readers import DataConfig, read_dataset, read_given
+from recsys.data.schema import Schema
+from recsys.data.sources import resolve
+from recsys.data.splits.holdout import REFIT
+from recsys.data.splits.split import Split, make_split
+from recsys.tracking import Tracker
+
+_CODE = ("recsys/data", "pipelines/stages/prepare.py", "pipelines/stored_split.py")
+
+
+def run(config: RunConfig, workspace: Workspace, tracker: Tracker) -> None:
+    """Leaves ``dataset/`` and ``split/``.
+
+    Raises:
+        DataError: the tables hold errors; all of them are in the message.
+    """
+    data_config = resolve(config.data)
+    facts = _facts(config, data_config)
+    if workspace.reused("prepare", facts, [workspace.dataset, workspace.split], tracker):
+        return
+    workspace.started("prepare")
+    findings = Findings()
+    data = read_dataset(data_config, findings)
+    given = read_given(data_config, data) if config.split.protocol == "given" else None
+    split = make_split(data, config.split, given)
+    if config.split.refit:
+        split = replace(split, protocol=f"{split.protocol}{REFIT}")
+    data.save(workspace.dataset)
+    save_split(split, workspace.split)
+    workspace.finished("prepare", facts)
+    tracker.say(f"prepare: {describe(split)}; {data.n_users} users, {data.n_items} items, dataset {data.fingerprint}")
+    for warning in findings.warnings:
+        tracker.say(f"  warning: {warning}")
+    for name, table in (("users", data.users), ("items", data.items)):
+        if table.schema.columns:
+            tracker.say(f"  {name}: {columns(table.schema)}")
+    tracker.log_params({"data": data.name, "data_fingerprint": data.fingerprint, "split": split.protocol})
+
+
+def describe(split: Split) -> str:
+    """One line: protocol and sizes."""
+    return (
+        f"{split.protocol}: {len(split.train)} interactions to train on, {len(split.validation)} users validate, "
+        f"{len(split.test)} are tested, {split.dropped_users} cannot be asked"
+    )
+
+
+def columns(schema: Schema) -> str:
+    """How the columns are understood, so that a wrong guess is seen and corrected in the config.
+
+    Example:
+        >>> columns(Schema.of({"title": "text", "genres": "tags"}))
+        'title text, genres tags(|)'
+    """
+    return ", ".join(f"{name} {column}" for name, column in schema.columns.items())
+
+
+def _facts(config: RunConfig, data: DataConfig) -> dict[str, Any]:
+    files = [data.interactions, data.users, data.items, data.test_interactions]
+    return {
+        "data": data.model_dump(mode="json"),
+        "split": config.split.model_dump(mode="json"),
+        "files": {str(path): file_digest(path) for path in files if path is not None and path.is_file()},
+        "seed": config.seed,
+        "code": code_version(*_CODE),
+    }

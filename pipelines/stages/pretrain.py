@@ -1,0 +1,177 @@
+"""pretrain: tables of item embeddings, learnt by engines or made from content by embedders.
+
+What is learnt from behaviour comes from an earlier slice than the towers learn from.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pipelines.config import RunConfig, pretrain_spec
+from pipelines.workspace import ENGINE_CODE, Workspace, code_version, digest
+from recsys.atomic import write_json
+from recsys.content import EMBEDDERS, Embedder, Learner, Materials
+from recsys.content.cache import cache_folder
+from recsys.data.dataset import Dataset
+from recsys.data.entities import EntityTable
+from recsys.data.interactions import Interactions
+from recsys.data.schema import Kind
+from recsys.data.sources import resolve
+from recsys.embeddings import EmbeddingTable
+from recsys.engine import Pretrainer, Resources
+from recsys.engines import ENGINES
+from recsys.errors import ConfigError
+from recsys.tracking import Tracker
+from recsys.training.cost import Cost, measured
+from recsys.training.deterministic import deterministic
+
+_CODE = (*ENGINE_CODE, "recsys/training/deterministic.py", "pipelines/stages/pretrain.py")
+
+
+def run(config: RunConfig, workspace: Workspace, tracker: Tracker) -> None:
+    """Leaves ``tables/NAME/`` for each ``[pretrain.NAME]``."""
+    if not config.pretrain:
+        return
+    data, split = workspace.load_dataset(), workspace.load_split()
+    for name, section in config.pretrain.items():
+        train = earliest(split.train, section.share, data)
+        if section.embedder is None:
+            _learn(config, name, workspace, data, train, tracker)
+        else:
+            _embed(config, name, workspace, data, train, tracker)
+
+
+def learn(config: RunConfig, name: str, data: Dataset, train: Interactions, tracker: Tracker) -> EmbeddingTable:
+    """The table that the engine of ``[pretrain.NAME]`` learns from ``train``.
+
+    Raises:
+        ConfigError: this kind of engine has no item embeddings to leave.
+    """
+    section = config.pretrain[name]
+    spec = pretrain_spec(name, section)
+    engine = ENGINES[spec.kind](spec.config, Resources(config.seed, seen_filtered=config.evaluate.seen_filtered))
+    if not isinstance(engine, Pretrainer):
+        able = ", ".join(other for other, kind in ENGINES.items() if hasattr(kind, "item_table"))
+        raise ConfigError(f"[pretrain.{name}] engine {spec.kind!r} leaves no item embeddings; these do: {able}")
+    with deterministic():
+        engine.fit(data, train, tracker)
+    table = engine.item_table()
+    provenance: dict[str, Any] = {
+        **table.provenance,
+        "engine": spec.kind,
+        "options": spec.config.model_dump(mode="json"),
+        "share": section.share,
+        "data": data.fingerprint,
+        "interactions": train.fingerprint,
+    }
+    return EmbeddingTable(table.vocabulary, table.vectors, provenance)
+
+
+def embedder_of(config: RunConfig, name: str, train: Interactions | None, tracker: Tracker) -> Embedder:
+    """The embedder of ``[pretrain.NAME]``, with nothing learnt yet."""
+    section = config.pretrain[name]
+    spec = pretrain_spec(name, section)
+    materials = Materials(cache_folder(), section.columns, image_root(config), config.seed, train, tracker)
+    return EMBEDDERS[spec.kind](spec.config, materials)
+
+
+def image_root(config: RunConfig) -> Path:
+    """Where the paths of image columns start: the folder of the items' table."""
+    items = resolve(config.data).items
+    return Path() if items is None else items.parent
+
+
+def model_folder(workspace: Workspace, name: str) -> Path:
+    """Where what the embedder of the table ``name`` learnt is kept."""
+    return workspace.directory / "embedders" / name
+
+
+def table_cost(workspace: Workspace, name: str) -> Path:
+    """What making the table ``name`` cost: seconds and the highest resident memory, a JSON file beside it."""
+    return workspace.directory / "tables" / f"{name}.cost.json"
+
+
+def earliest(train: Interactions, share: float, data: Dataset) -> Interactions:
+    """The earliest ``share`` of ``train``: by the clock where there is one, otherwise of each user's own order."""
+    if share >= 1 or not len(train):
+        return train
+    if data.clock:
+        return train.before(int(np.quantile(np.asarray(train.time), share, method="lower")) + 1)
+    offsets = train.offsets(data.n_users)
+    place = np.arange(len(train)) - offsets[:-1][train.user]
+    length = np.diff(offsets)[train.user]
+    return train.select(place < np.ceil(share * length))
+
+
+def _learn(
+    config: RunConfig, name: str, workspace: Workspace, data: Dataset, train: Interactions, tracker: Tracker
+) -> None:
+    facts = {
+        "section": config.pretrain[name].model_dump(mode="json"),
+        "data": data.fingerprint,
+        "train": train.fingerprint,
+        "seed": config.seed,
+        "seen_filtered": config.evaluate.seen_filtered,
+        "code": code_version(*_CODE),
+    }
+    step = f"pretrain/{name}"
+    if workspace.reused(step, facts, [workspace.table(name)], tracker):
+        return
+    workspace.started(step)
+    with measured() as cost:
+        table = learn(config, name, data, train, tracker)
+    _keep(table, cost, name, workspace, facts, tracker)
+
+
+def _embed(
+    config: RunConfig, name: str, workspace: Workspace, data: Dataset, train: Interactions, tracker: Tracker
+) -> None:
+    embedder = embedder_of(config, name, train, tracker)
+    section = config.pretrain[name]
+    facts = {
+        "section": section.model_dump(mode="json", exclude={"share"} if not embedder.learns else None),
+        "embedder": embedder.fingerprint,
+        "data": data.items.fingerprint,
+        "images": _image_files(data.items, image_root(config)),
+        "train": train.fingerprint if embedder.learns else None,
+        "seed": config.seed,
+        "code": code_version(*_CODE),
+    }
+    step = f"pretrain/{name}"
+    outputs = [workspace.table(name), *([model_folder(workspace, name)] if embedder.learns else [])]
+    if workspace.reused(step, facts, outputs, tracker):
+        return
+    workspace.started(step)
+    with measured() as cost:
+        if isinstance(embedder, Learner):
+            with deterministic():
+                embedder.fit(data.items)
+            embedder.save(model_folder(workspace, name))
+        table = embedder.embed(data.items)
+    _keep(table, cost, name, workspace, facts, tracker)
+
+
+def _keep(
+    table: EmbeddingTable, cost: Cost, name: str, workspace: Workspace, facts: dict[str, Any], tracker: Tracker
+) -> None:
+    table.save(workspace.table(name))
+    write_json(table_cost(workspace, name), {"seconds": cost.seconds, "peak_memory_mb": cost.peak_memory_mb})
+    workspace.finished(f"pretrain/{name}", facts)
+    tracker.say(
+        f"pretrain/{name}: {len(table.vocabulary)} items in {table.dim} dimensions, "
+        f"{cost.seconds:.1f} s, {cost.peak_memory_mb:.0f} MiB at the highest"
+    )
+
+
+def _image_files(items: EntityTable, root: Path) -> str:
+    """A digest of size and time of every image file that may be read; an inner embedder has columns of its own."""
+    names = items.schema.names(Kind.IMAGE)
+    facts = []
+    for path in (root / str(cell) for name in names for cell in items.columns[name].dropna()):
+        if path.is_file():
+            status = path.stat()
+            facts.append([str(path), status.st_size, status.st_mtime_ns])
+    return digest(facts)

@@ -1,0 +1,105 @@
+"""recommend: the top items of every user from the promoted model, or from a bundle."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from pipelines.config import RunConfig, refuse_unranked
+from pipelines.stages.evaluate import bundle_digest
+from pipelines.stages.promote import open_store
+from pipelines.workspace import ENGINE_CODE, Workspace, code_version, digest
+from recsys.data.dataset import Dataset
+from recsys.data.merge import check_ids
+from recsys.engine import Engine
+from recsys.errors import ArtifactError, ConfigError
+from recsys.registry.bundle import Bundle
+from recsys.registry.store import CHAMPION
+from recsys.retrieval.manifest import Manifest
+from recsys.retrieval.recommend import recommend
+from recsys.tracking import Tracker
+
+_CODE = (*ENGINE_CODE, "recsys/retrieval", "pipelines/stages/recommend.py")
+
+
+def run(config: RunConfig, workspace: Workspace, tracker: Tracker) -> None:
+    """Leaves ``recommendations/``, of the champion or of ``[recommend] engine``; without any of these nothing."""
+    if config.recommend is None:
+        return
+    if config.recommend.engine is None and open_store(config, workspace).version_at(CHAMPION) is None:
+        tracker.say("recommend: there is no champion yet, nothing is recommended")
+        return
+    tracker.say(f"recommend: {run_from(config, workspace, tracker)}")
+
+
+def run_from(
+    config: RunConfig,
+    workspace: Workspace,
+    tracker: Tracker,
+    alias: str | None = None,
+    bundle: Path | None = None,
+    dataset: Path | None = None,
+) -> str:
+    """Recommends with the model at ``alias`` (an alias or a version), the bundle, or what the config says.
+
+    The users and their histories are those of ``dataset``, a prepared folder; None takes the run's own.
+
+    Raises:
+        ArtifactError: the ids that the model was made from are of another type than those of the dataset.
+
+    Returns:
+        The folder, the model, and how many users were answered.
+    """
+    if config.recommend is None:
+        raise ConfigError("the config has no [recommend] section")
+    directory, version = _source(config, workspace, alias, bundle)
+    data = workspace.load_dataset() if dataset is None else Dataset.load(dataset)
+    facts = {
+        "options": config.recommend.options.model_dump(mode="json"),
+        "model": bundle_digest(directory),
+        "version": version,
+        "data": data.fingerprint,
+        "code": code_version(*_CODE),
+    }
+    target = workspace.recommendations
+    if not (_whole(target) and workspace.reused("recommend", facts, [], tracker)):
+        loaded = Bundle.load(directory)
+        check_ids(loaded.data, data, version, "recommend with a model that was made from such ids")
+        engine = loaded.engine
+        if not config.recommend.filter_seen:
+            refuse_unranked(_ranks_seen(engine), str(directory))
+        workspace.started("recommend")
+        recommend(engine, data, target, config.recommend.options, tracker, version, digest(facts))
+        workspace.finished("recommend", facts)
+    manifest = Manifest.load(target)
+    return f"{target}: {manifest.users - manifest.users_without} of {manifest.users} users by {version}"
+
+
+def _ranks_seen(engine: Engine) -> bool:
+    """Whether the engine, and all that it is made of, learnt to rank what a history holds."""
+    parts: Mapping[str, Engine] = getattr(engine, "parts", {})
+    return getattr(engine.config, "seen_negatives", True) and all(map(_ranks_seen, parts.values()))
+
+
+def _whole(directory: Path) -> bool:
+    """Whether a finished batch is there, every part as it was written."""
+    try:
+        Manifest.load(directory).verify(directory)
+    except ArtifactError:
+        return False
+    return True
+
+
+def _source(config: RunConfig, workspace: Workspace, alias: str | None, bundle: Path | None) -> tuple[Path, str]:
+    """The bundle's folder and the name of the model in the output."""
+    if bundle is not None and alias is not None:
+        raise ConfigError("give --alias or --bundle, not both")
+    assert config.recommend is not None
+    if bundle is None and alias is None and config.recommend.engine is not None:
+        bundle = workspace.bundle(config.recommend.engine)
+    if bundle is not None:
+        return bundle, f"{bundle.name}@{bundle_digest(bundle)}"
+    store = open_store(config, workspace)
+    which = alias or CHAMPION
+    version = store.version_at(which) or which
+    return store.download(version), f"{store.name}/{version}"

@@ -1,0 +1,124 @@
+"""Fine-tuning on behaviour in full: the sentence model's own layers learn what users choose together."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pydantic import Field
+from torch import Tensor
+
+from recsys.config import Config
+from recsys.content.embedder import Materials, short_digest
+from recsys.content.tables import content_table, present_rows
+from recsys.content.text.sentence import Sentence, SentenceConfig
+from recsys.content.text.texts import row_texts
+from recsys.content.training.contrastive import matryoshka
+from recsys.content.training.modules import load_module, save_module
+from recsys.content.training.pairs import behaviour
+from recsys.content.training.task import RowTask, train_rows
+from recsys.data.entities import EntityTable
+from recsys.embeddings import EmbeddingTable
+from recsys.errors import ConfigError
+from recsys.training.loop import LoopOptions
+
+
+class FinetunedConfig(Config):
+    """The model, and how far it moves.
+
+    Args:
+        base: the sentence model.
+        last_layers: only the last so many transformer layers learn; None lets all learn.
+        window: two items of a user at most this many steps apart are a pair.
+        temperature: divides the cosines.
+        matryoshka: lengths at which the vector, cut, must still work.
+        batch_size: pairs a batch; the others of the batch are the negatives.
+        pairs: pairs an epoch.
+        training: the loop.
+    """
+
+    base: SentenceConfig = SentenceConfig()
+    last_layers: int | None = Field(None, ge=1)
+    window: int = Field(20, ge=1)
+    temperature: float = Field(0.05, gt=0)
+    matryoshka: tuple[int, ...] = ()
+    batch_size: int = Field(32, ge=2)
+    pairs: int = Field(10_000, ge=2)
+    training: LoopOptions = LoopOptions(epochs=1, learning_rate=2e-5, clip=1.0)
+
+
+class Finetuned:
+    """Multiple-negatives ranking through the sentence model; `Tuned` does the same on frozen vectors, in seconds."""
+
+    kind: ClassVar[str] = "finetuned"
+    Config: ClassVar[type[Config]] = FinetunedConfig
+    learns: ClassVar[bool] = True
+
+    def __init__(self, config: Any, materials: Materials) -> None:
+        self.config: FinetunedConfig = config or FinetunedConfig()
+        self.materials = materials
+        self.sentence = Sentence(self.config.base, materials)
+
+    @property
+    def fingerprint(self) -> str:
+        facts = f"finetuned/{self.sentence.fingerprint}/{self.config.model_dump_json()}/{self.materials.seed}"
+        return short_digest(facts)
+
+    def fit(self, table: EntityTable) -> None:
+        texts = row_texts(table, self.materials.columns)
+        sampler = behaviour(self.materials, self.config.window, present_rows(texts))
+        model = self.sentence.model
+
+        def encoded(rows: NDArray[np.int64]) -> Tensor:
+            inputs: dict[str, Any] = model.preprocess([self.config.base.prompt + (texts[row] or "") for row in rows])
+            moved = {name: v.to(model.device) if isinstance(v, Tensor) else v for name, v in inputs.items()}
+            vectors: Tensor = model(moved)["sentence_embedding"]
+            return vectors
+
+        def loss(batch: NDArray[np.int64], rng: np.random.Generator) -> Tensor:
+            pairs = sampler.draw(rng.integers(0, len(sampler), len(batch)), rng)
+            distinct, place = np.unique(pairs, return_inverse=True)
+            vectors = encoded(distinct)  # an item that stands in several pairs is encoded once
+            sides = torch.from_numpy(place.reshape(pairs.shape)).to(vectors.device)
+            ids = torch.from_numpy(pairs).to(vectors.device)
+            left, right = vectors[sides[:, 0]], vectors[sides[:, 1]]
+            return matryoshka(left, right, ids[:, 0], ids[:, 1], self.config.temperature, self.config.matryoshka)
+
+        rates = {**self._frozen(), **self.config.training.rates}
+        options = self.config.training.model_copy(update={"rates": rates})
+        train_rows(RowTask(model, self.config.pairs, self.config.batch_size, loss), options, self.materials)
+
+    def embed(self, table: EntityTable) -> EmbeddingTable:
+        texts = row_texts(table, self.materials.columns)
+        kept = [text for text in texts if text is not None]
+        order = np.argsort([-len(text) for text in kept], kind="stable")
+        vectors = np.zeros((len(kept), self.sentence.model.get_embedding_dimension() or 1), np.float32)
+        if kept:
+            prompt, size = self.config.base.prompt or None, self.config.base.batch_size
+            vectors[order] = self.sentence.model.encode([kept[row] for row in order], prompt=prompt, batch_size=size)
+        facts = {"model": self.config.base.model}
+        return content_table(
+            self, self.materials, table, present_rows(texts), vectors[:, : self.config.base.dims], facts
+        )
+
+    def save(self, directory: Path) -> None:
+        save_module(self.sentence.model, directory / "model.safetensors")
+
+    def restore(self, directory: Path) -> None:
+        self.sentence.model.load_state_dict(load_module(directory / "model.safetensors"))
+
+    def _frozen(self) -> dict[str, float]:
+        """Rate 0 for all parameters below the last layers that learn."""
+        if self.config.last_layers is None:
+            return {}
+        names = [name for name, _ in self.sentence.model.named_parameters()]
+        layers = [re.search(r"\.layer\.(\d+)\.", name) for name in names]
+        depth = 1 + max((int(found[1]) for found in layers if found), default=-1)
+        if self.config.last_layers > depth:
+            raise ConfigError(f"last_layers = {self.config.last_layers}, but the model has {depth} layers")
+        first = depth - self.config.last_layers
+        return {name: 0.0 for name, found in zip(names, layers, strict=True) if not found or int(found[1]) < first}

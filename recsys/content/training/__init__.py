@@ -1,0 +1,1 @@
+"""What embedders train, for the one training loop."""

@@ -1,0 +1,1 @@
+"""Embedders built on the vectors of other embedders."""

@@ -1,0 +1,199 @@
+"""Metric learning: images (or texts) of one label, or of one taste, come together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pydantic import Field
+from torch import Tensor, nn
+
+from recsys.config import Config
+from recsys.content.columns import row_tags
+from recsys.content.embedder import Learner, Materials, short_digest
+from recsys.content.image.cnn import SmallCnn
+from recsys.content.image.pixels import PixelStore
+from recsys.content.sources import Source
+from recsys.content.tables import content_table
+from recsys.content.training.modules import load_module, save_module
+from recsys.content.training.pairs import behaviour
+from recsys.content.training.task import RowTask, train_rows
+from recsys.content.transforms.projection_head import Head
+from recsys.data.entities import EntityTable
+from recsys.embeddings import EmbeddingTable
+from recsys.errors import ConfigError
+from recsys.training.loop import LoopOptions
+
+Labelled = tuple[NDArray[np.int64], NDArray[np.int64]]
+"""Rows [n] and the label [n] of each."""
+
+
+class MetricConfig(Config):
+    """What is learnt from what.
+
+    Args:
+        base: the frozen embedder under a learned head; ``"pixels"`` trains a small network on the images themselves.
+        label: a tags or categorical column whose values are the labels; None learns from what the same users chose.
+        loss: ``triplet`` with semi-hard negatives, ``contrastive`` or ``multi_similarity``.
+        margin: of the triplet loss.
+        dim: D of the result.
+        hidden: width of the head's perceptron; 0 keeps a linear map.
+        side: of the images of the small network.
+        window: two items of a user at most this many steps apart are alike (without a label).
+        batch_size: items a batch.
+        batches: an epoch.
+        training: the loop.
+    """
+
+    base: Source | Literal["pixels"] = Source(embedder="image")
+    label: str | None = None
+    loss: Literal["triplet", "contrastive", "multi_similarity"] = "multi_similarity"
+    margin: float = Field(0.2, gt=0)
+    dim: int = Field(64, ge=2)
+    hidden: int = Field(0, ge=0)
+    side: int = Field(48, ge=8)
+    window: int = Field(5, ge=1)
+    batch_size: int = Field(256, ge=4, multiple_of=2)
+    batches: int = Field(100, ge=1)
+    training: LoopOptions = LoopOptions(epochs=5, learning_rate=1e-3)
+
+
+class Metric:
+    """A space where the distance is the likeness, by pytorch-metric-learning's losses and miners.
+
+    Triplets with semi-hard negatives (Schroff et al., 2015), the contrastive loss (Hadsell et al., 2006) or the
+    multi-similarity loss with its own mining (Wang et al., 2019). An item with several tags takes one of them at random
+    in each batch.
+    """
+
+    kind: ClassVar[str] = "metric"
+    Config: ClassVar[type[Config]] = MetricConfig
+    learns: ClassVar[bool] = True
+
+    def __init__(self, config: Any, materials: Materials) -> None:
+        self.config: MetricConfig = config or MetricConfig()
+        self.materials = materials
+        self.base = None if self.config.base == "pixels" else self.config.base.build(materials)
+        self.network: nn.Module | None = None
+
+    @property
+    def fingerprint(self) -> str:
+        below = "pixels" if self.base is None else self.base.fingerprint
+        facts = f"metric/{below}/{self.config.model_dump_json()}/{self.materials.seed}"
+        return short_digest(facts)
+
+    def fit(self, table: EntityTable) -> None:
+        if isinstance(self.base, Learner):
+            self.base.fit(table)
+        inputs, present, _ = self._inputs(table)
+        place = np.cumsum(present) - 1
+        drawn = self._batches(table, present)
+        torch.manual_seed(self.materials.seed)
+        network = self._built(inputs.shape[-1])
+        if isinstance(network, Head):
+            network.mean.copy_(nn.functional.normalize(inputs, dim=1).mean(0))
+        compare = _loss(self.config.loss, self.config.margin)
+        size = self.config.batch_size
+
+        def loss(batch: NDArray[np.int64], rng: np.random.Generator) -> Tensor:
+            rows, labels = drawn(size, rng)
+            device = next(network.parameters()).device
+            vectors = nn.functional.normalize(network(inputs[torch.from_numpy(place[rows])].to(device)), dim=1)
+            return compare(vectors, torch.from_numpy(labels).to(device))
+
+        train_rows(RowTask(network, self.config.batches, 1, loss), self.config.training, self.materials)
+        self.network = network
+
+    @torch.inference_mode()
+    def embed(self, table: EntityTable) -> EmbeddingTable:
+        assert self.network is not None, "fit or restore comes before embed"
+        inputs, present, facts = self._inputs(table)
+        made = [np.zeros((0, self.config.dim), np.float32)]
+        for start in range(0, len(inputs), 256):
+            made.append(nn.functional.normalize(self.network(inputs[start : start + 256]), dim=1).numpy())
+        return content_table(self, self.materials, table, present, np.concatenate(made), facts)
+
+    def save(self, directory: Path) -> None:
+        assert self.network is not None, "fit comes before save"
+        save_module(self.network, directory / "network.safetensors")
+        if isinstance(self.base, Learner):
+            self.base.save(directory / "base")
+
+    def restore(self, directory: Path) -> None:
+        if isinstance(self.base, Learner):
+            self.base.restore(directory / "base")
+        weights = load_module(directory / "network.safetensors")
+        self.network = self._built(weights["linear.weight"].shape[1] if "linear.weight" in weights else 3)
+        self.network.load_state_dict(weights)
+        self.network.eval()
+
+    def _built(self, width: int) -> nn.Module:
+        if self.base is None:
+            return SmallCnn(self.config.dim)
+        return Head(width, self.config.dim, self.config.hidden, dropout=0.1)
+
+    def _inputs(self, table: EntityTable) -> tuple[Tensor, NDArray[np.bool_], dict[str, Any]]:
+        """What the network sees of the rows that have it, which rows these are, and facts for the provenance."""
+        if self.base is None:
+            found = PixelStore(self.materials, self.config.side).read(table)
+            return torch.from_numpy(found.pixels), found.present, found.facts
+        below = self.base.embed(table)
+        aligned, present = below.align(table.vocabulary)
+        facts = {key: value for key, value in below.provenance.items() if key not in ("embedder", "fingerprint")}
+        return torch.from_numpy(aligned[present]), present, {**facts, "base": below.provenance}
+
+    def _batches(
+        self, table: EntityTable, present: NDArray[np.bool_]
+    ) -> Callable[[int, np.random.Generator], Labelled]:
+        """What draws the rows and labels of a batch."""
+        if self.config.label is None:
+            sampler = behaviour(self.materials, self.config.window, present)
+            return lambda size, rng: _pair_labels(sampler.draw(rng.integers(0, len(sampler), size // 2), rng))
+        tags = row_tags(table, self.config.label)
+        rows = np.array([row for row in np.flatnonzero(present) if tags[row]], np.int64)
+        names = {name: number for number, name in enumerate(sorted({tag for row in rows for tag in tags[row]}))}
+        if len(names) < 2:
+            raise ConfigError(
+                f"label = {self.config.label!r} has {len(names)} values on rows with content; two are needed"
+            )
+
+        def draw(size: int, rng: np.random.Generator) -> Labelled:
+            chosen = rng.choice(rows, min(size, len(rows)), replace=False)
+            return chosen, np.array([names[tags[row][rng.integers(len(tags[row]))]] for row in chosen], np.int64)
+
+        return draw
+
+
+def _pair_labels(pairs: NDArray[np.int64]) -> Labelled:
+    """The two items of a pair have one label; of pairs that share an item the first alone stays.
+
+    An item of two pairs would have one label and its partners two: what users chose together would count as different.
+    """
+    seen: set[int] = set()
+    kept = []
+    for pair in pairs.tolist():
+        if pair[0] != pair[1] and seen.isdisjoint(pair):
+            seen.update(pair)
+            kept.append(pair)
+    return np.array(kept, np.int64).ravel(), np.repeat(np.arange(len(kept)), 2)
+
+
+def _loss(name: str, margin: float) -> Callable[[Tensor, Tensor], Tensor]:
+    try:
+        from pytorch_metric_learning import losses, miners
+    except ImportError as error:
+        raise ConfigError(
+            "metric learning needs the package pytorch-metric-learning; install it: pip install 'recsys[metric]'"
+        ) from error
+    if name == "contrastive":
+        plain: Callable[[Tensor, Tensor], Tensor] = losses.ContrastiveLoss(pos_margin=0, neg_margin=1)
+        return plain
+    if name == "triplet":
+        loss, miner = losses.TripletMarginLoss(margin), miners.TripletMarginMiner(margin, type_of_triplets="semihard")
+    else:
+        loss, miner = losses.MultiSimilarityLoss(), miners.MultiSimilarityMiner()
+    return lambda vectors, labels: loss(vectors, labels, miner(vectors, labels))

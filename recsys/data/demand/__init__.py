@@ -1,0 +1,1 @@
+"""Counts of events by period, their forecasts and anomalies."""

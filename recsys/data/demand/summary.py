@@ -1,0 +1,122 @@
+"""What stands out in the demand of raw tables: bursts of items and of users."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from recsys.data.demand.anomalies import RATE, Anomaly, anomalies, report_periods
+from recsys.data.demand.periods import DAY, Periods
+from recsys.data.ingest.id_column import Keys
+from recsys.data.ingest.issues import shown
+from recsys.data.ingest.raw_interactions import Events
+from recsys.data.ingest.tables import Tables
+from recsys.data.vocabulary import Ids
+
+_SHOWN = 5
+_LISTED = 1000
+_BARS = "▁▂▃▄▅▆▇█"
+_WIDTH = 52
+
+
+@dataclass(frozen=True, eq=False)
+class SideSummary:
+    """The bursts of the items, or of the users.
+
+    Args:
+        what: ``items`` or ``users``.
+        ids: [n] outside keys; the anomalies name their rows.
+        flagged: the least likely first.
+        looked_at: counts that were compared with a forecast.
+    """
+
+    what: str
+    ids: Ids
+    flagged: tuple[Anomaly, ...]
+    looked_at: int
+
+
+@dataclass(frozen=True, eq=False)
+class DemandSummary:
+    """Counts by period, and those far above their forecast; see `recsys.data.demand.anomalies`."""
+
+    periods: Periods
+    sides: tuple[SideSummary, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON values; of each side the first thousand that were flagged."""
+        sides = {side.what: self._side(side) for side in self.sides}
+        facts = {"period_days": self.periods.seconds // DAY, "periods": self.periods.n, "from": self._day(0)}
+        return {**facts, "false_discovery_rate": RATE, **sides}
+
+    def to_text(self) -> str:
+        """A line for the whole, and one for each of the least likely with the counts of all periods drawn beside it."""
+        unit = "week" if self.periods.seconds > DAY else "day"
+        lines = [
+            f"demand: {self.periods.n:,} {unit}s from {self._day(0)}; counts far above the forecast from the {unit}s "
+            f"before, of which chance is expected to make at most {RATE:.0%}"
+        ]
+        for side in self.sides:
+            count = f"{len(side.flagged):,}" if side.flagged else "none"
+            lines.append(f"  {side.what}: {count} of {side.looked_at:,} counts")
+            for flag in side.flagged[:_SHOWN]:
+                facts = f"{flag.count:,} events, {flag.expected:.1f} expected, p {flag.p:.0e}"
+                place = f"{shown(side.ids[flag.row])}, {unit} of {self._day(flag.period)}"
+                lines.append(f"    {place}: {facts}  {bars(flag.history)}")
+        return "\n".join(lines)
+
+    def _side(self, side: SideSummary) -> dict[str, Any]:
+        flagged = [
+            {
+                "id": side.ids[flag.row].item() if isinstance(side.ids[flag.row], np.generic) else side.ids[flag.row],
+                "from": self._day(flag.period),
+                "count": flag.count,
+                "expected": flag.expected,
+                "p": flag.p,
+            }
+            for flag in side.flagged[:_LISTED]
+        ]
+        return {"looked_at": side.looked_at, "n_flagged": len(side.flagged), "flagged": flagged}
+
+    def _day(self, period: int) -> str:
+        return pd.Timestamp(self.periods.start + period * self.periods.seconds, unit="s").date().isoformat()
+
+
+def demand_summary(tables: Tables) -> DemandSummary | None:
+    """Of the events that can be read; None without a clock, or where there are too few periods."""
+    parts = [part for part in tables.events if part.clock and part.order is not None]
+    user, item = tables.integers
+    if not parts or user is None or item is None:
+        return None
+    kept = [part.keep & part.user.good & part.item.good & ~np.isnan(part.time) for part in parts]
+    time = np.concatenate([part.time[where] for part, where in zip(parts, kept, strict=True)]).astype(np.int64)
+    periods = report_periods(time) if len(time) else None
+    if periods is None:
+        return None
+    sides = []
+    for what, integers in (("items", item), ("users", user)):
+        keys = [_keys(part, what).ids(integers)[where] for part, where in zip(parts, kept, strict=True)]
+        rows, ids = pd.factorize(np.concatenate(keys))
+        flagged, looked_at = anomalies(periods.counts(rows, time, len(ids)))
+        sides.append(SideSummary(what, ids, tuple(flagged), looked_at))
+    return DemandSummary(periods, tuple(sides))
+
+
+def bars(counts: tuple[int, ...]) -> str:
+    """The counts as a row of bars; where there are many, each bar is the largest of a few.
+
+    Example:
+        >>> bars((0, 1, 2, 8, 0))
+        '▁▁▂█▁'
+    """
+    step = -(-len(counts) // _WIDTH)
+    heights = [max(counts[start : start + step]) for start in range(0, len(counts), step)]
+    top = max(max(heights), 1)
+    return "".join(_BARS[height * (len(_BARS) - 1) // top] for height in heights)
+
+
+def _keys(part: Events, what: str) -> Keys:
+    return part.item if what == "items" else part.user

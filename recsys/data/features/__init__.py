@@ -1,0 +1,1 @@
+"""Feature transforms of columns, fitted on the training part."""

@@ -1,0 +1,199 @@
+"""Cells: a column of a file becomes times, numbers, weights, texts or vectors; what cannot is a finding.
+
+Each function gives one value a row, also for the rows it reports, so that everything else can still be looked at.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from recsys.data.ingest.checks import Rule, kept
+from recsys.data.ingest.issues import Place
+from recsys.data.schema import Column, Kind
+
+LARGEST = 1e30
+"""Numbers beyond it would not survive float32 and sums of squares."""
+
+_SECONDS_END = 1e11
+"""Seconds since 1970 of the year 5138; a larger time is in milliseconds or finer."""
+
+
+def _present(missing: NDArray[np.bool_], what: str) -> Rule:
+    return Rule(lambda c: ~missing, f"{what} is missing", "fill the cells or drop the rows")
+
+
+def _usable(missing: NDArray[np.bool_], what: str, remedy: str = "mend the cells") -> Rule:
+    return Rule(lambda c: missing | (np.isfinite(c) & (np.abs(c) <= LARGEST)), f"{{}} is no {what}", remedy)
+
+
+_TIMES = [
+    Rule(lambda c: ~((c < 0) & (c >= -LARGEST)), "the time {} is negative", "give seconds since 1970 UTC"),
+    Rule(
+        lambda c: ~((c >= _SECONDS_END) & (c <= LARGEST)),
+        "the time {} lies after the year 5000: it is in milliseconds or finer",
+        "divide by 1000 until it is in seconds",
+    ),
+]
+
+_POSITION = Rule(
+    lambda c: np.isnan(c) | ((c == np.round(c)) & ~((np.abs(c) > 2**53) & (np.abs(c) <= LARGEST))),
+    "{} is no position",
+    "give whole numbers",
+)
+
+_WEIGHT = Rule(
+    lambda c: ~((c < 1 / LARGEST) & (c >= -LARGEST)),
+    "the weight {} is not positive",
+    "drop the rows, or map another column as the weight",
+)
+
+_KIND_REMEDY = "mend the cells, or give the column another kind in the schema"
+
+
+def is_missing(cells: pd.Series[Any]) -> NDArray[np.bool_]:
+    """Which cells [n] are missing; a list never is."""
+    return np.asarray(cells.isna(), bool)
+
+
+def numbers(cells: pd.Series[Any]) -> pd.Series[Any]:
+    """float64 [n], NaN where a cell is missing or no number."""
+    if cells.dtype == object:
+        cells = cells.map(lambda cell: cell if np.isscalar(cell) and not isinstance(cell, bytes) else None)
+    elif pd.api.types.is_datetime64_any_dtype(cells) or pd.api.types.is_timedelta64_dtype(cells):
+        return pd.Series(np.full(len(cells), np.nan))
+    return pd.Series(pd.to_numeric(cells, errors="coerce").to_numpy(np.float64, na_value=np.nan))
+
+
+def seconds(cells: pd.Series[Any]) -> pd.Series[Any]:
+    """float64 [n] seconds since 1970 UTC of numbers and ISO dates, NaN where a cell is missing or neither."""
+    result = numbers(cells) if not pd.api.types.is_bool_dtype(cells) else pd.Series(np.full(len(cells), np.nan))
+    rest = np.flatnonzero(result.isna().to_numpy() & ~is_missing(cells))
+    if len(rest):
+        result.iloc[rest] = _moments(cells.iloc[rest])
+    return result
+
+
+def times(cells: pd.Series[Any], place: Place) -> NDArray[np.float64]:
+    """Seconds since 1970 UTC [n]; NaN where missing, negative, in milliseconds or no time, which are errors."""
+    found, missing = seconds(cells), is_missing(cells)
+    usable = _usable(missing, "time", "give seconds since 1970 UTC or ISO dates, or name an order column")
+    good = kept(found, [_present(missing, "the time"), usable, *_TIMES], place, cells)
+    if good.any() and found[good].max() < 1e8:
+        place.warn("all times lie before 1973", "if it is a position, name it in data.columns.order instead")
+    return np.where(good, found, np.nan)
+
+
+def positions(cells: pd.Series[Any], place: Place) -> NDArray[np.float64]:
+    """Whole numbers [n]; NaN where a cell is none, which is an error."""
+    found, missing = numbers(cells), is_missing(cells)
+    rules = [_present(missing, "the position"), _usable(missing, "number"), _POSITION]
+    return np.where(kept(found, rules, place, cells), found, np.nan)
+
+
+def weights(cells: pd.Series[Any], place: Place) -> NDArray[np.float64]:
+    """Positive numbers [n]; NaN where a cell is none, which is an error."""
+    found, missing = numbers(cells), is_missing(cells)
+    rules = [_present(missing, "the weight"), _usable(missing, "number"), _WEIGHT]
+    return np.where(kept(found, rules, place, cells), found, np.nan)
+
+
+def event_weights(cells: pd.Series[Any], known: dict[str, float], place: Place) -> NDArray[np.float64]:
+    """The weight [n] of each event; NaN where the event has none, which is an error."""
+    found, missing = pd.Series(texts(cells), dtype="str").map(known).astype(np.float64), is_missing(cells)
+    remedy = "name the event in data.columns.event_weights, with a positive weight"
+    weighed = Rule(lambda c: missing | ((c > 0) & (c <= LARGEST)), "the event {} has no weight", remedy)
+    return np.where(kept(found, [_present(missing, "the event"), weighed], place, cells), found, np.nan)
+
+
+def tidy(cells: pd.Series[Any], column: Column, place: Place) -> pd.Series[Any]:
+    """A column of users or items in the one type of its kind: float64, str, or lists; missing cells stay missing."""
+    if column.kind is Kind.NUMERIC:
+        return _optional(cells, numbers(cells), "number", place)
+    if column.kind is Kind.TIME:
+        found = _optional(cells, seconds(cells), "time", place)
+        late = np.flatnonzero(found >= _SECONDS_END)
+        if len(late):
+            place.warn("times lie after the year 5000", "if they are in milliseconds, divide by 1000", late)
+        return found
+    if column.kind is Kind.EMBEDDING:
+        return _vectors(cells, place)
+    if column.kind is Kind.TAGS:
+        return pd.Series(_tags(cells, column.separator, place), dtype="str")
+    return pd.Series(texts(cells), dtype="str")
+
+
+def texts(cells: pd.Series[Any]) -> list[str | None]:
+    """Each cell as text, None where missing; a whole number is written without decimals.
+
+    Example:
+        >>> texts(pd.Series([24.0, None, 1.5]))
+        ['24', None, '1.5']
+    """
+    missing = is_missing(cells)
+    return [None if gone else _text(cell) for cell, gone in zip(cells, missing, strict=True)]
+
+
+def is_list(cell: object) -> bool:
+    """Whether a cell of Parquet holds several values."""
+    return isinstance(cell, (list, tuple, np.ndarray))
+
+
+def _text(cell: Any) -> str:
+    if isinstance(cell, bytes):
+        return cell.decode("utf-8", "backslashreplace")
+    return str(int(cell)) if isinstance(cell, (float, np.floating)) and cell.is_integer() else str(cell)
+
+
+def _moments(cells: pd.Series[Any]) -> NDArray[np.float64]:
+    if not pd.api.types.is_datetime64_any_dtype(cells):
+        cells = pd.Series(["" if is_list(cell) else str(cell) for cell in cells], dtype="str")
+    moments = pd.to_datetime(cells, errors="coerce", utc=True, format="ISO8601").dt.as_unit("us")
+    return np.asarray((moments.astype(np.int64) / 1e6).where(moments.notna()), np.float64)
+
+
+def _optional(cells: pd.Series[Any], found: pd.Series[Any], what: str, place: Place) -> pd.Series[Any]:
+    return found.where(kept(found, [_usable(is_missing(cells), what, _KIND_REMEDY)], place, cells))
+
+
+def _tags(cells: pd.Series[Any], separator: str, place: Place) -> list[str | None]:
+    if not any(is_list(cell) for cell in cells):
+        return texts(cells)
+    joined, torn = [], []
+    for row, cell in enumerate(cells):
+        tags = [str(tag) for tag in cell if tag is not None] if is_list(cell) else []
+        torn += [row] if any(separator in tag for tag in tags) else []
+        joined.append(separator.join(tags) or None)
+    if torn:
+        place.error(f"a tag holds the separator {separator!r}", "give the column another, as tags:;", torn)
+    return joined
+
+
+def _vectors(cells: pd.Series[Any], place: Place) -> pd.Series[Any]:
+    missing = is_missing(cells)
+    found = [None if gone else _vector(cell) for cell, gone in zip(cells, missing, strict=True)]
+    lengths = pd.Series([0 if vector is None else len(vector) for vector in found])
+    usual = lengths[lengths > 0].mode().max() if (lengths > 0).any() else 0
+    rules = [
+        Rule(lambda n: missing | (n > 0), "the cell is no list of finite numbers", _KIND_REMEDY),
+        Rule(
+            lambda n: (n == 0) | (n == usual),
+            f"the vector's length is not {usual} as in most rows",
+            "all vectors of a column need one length",
+        ),
+    ]
+    example = lengths.map(lambda n: f"of length {n}")
+    kept(lengths, rules, place, example)
+    return pd.Series(found, dtype=object)
+
+
+def _vector(cell: object) -> list[float] | None:
+    try:
+        values = np.asarray(cell, np.float64) if is_list(cell) else np.empty(0)
+    except (TypeError, ValueError):
+        return None
+    good = values.ndim == 1 and len(values) and bool((np.abs(values) <= LARGEST).all())
+    return values.tolist() if good else None

@@ -1,0 +1,76 @@
+"""Guessing what kind of thing a column is, so that a table can be used before anyone wrote a schema."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from recsys.data.ingest.cells import LARGEST, is_list, numbers, seconds, texts
+from recsys.data.schema import Column, Kind, Schema
+
+_IMAGE = r"\.(?:jpe?g|png|webp|gif|bmp)$"
+_SECONDS = (10**8, 10**10)
+"""Integers in this range under a name that speaks of time are seconds since 1970 (1973 to 2286)."""
+
+
+def infer_schema(frame: pd.DataFrame) -> Schema:
+    """The kind of each column of ``frame``, to be printed and corrected.
+
+    - lists of numbers, all of one length, are an embedding, other lists tags;
+    - numbers, and texts that are all numbers, are numeric, or a time where name and range say so, or categorical where
+      they are few integers (at most 12 distinct, fewer than a tenth of the rows);
+    - paths with an image's ending are images; ISO dates are times; text with ``|`` in it is tags;
+    - other text is text where it is long (over 30 characters on average) or almost all distinct, else categorical;
+    - a column that is empty is ignored.
+
+    Example:
+        >>> infer_schema(pd.DataFrame({"genres": ["a|b", "c"], "year": ["1995", "1996"]})).to_dict()
+        {'genres': 'tags:|', 'year': 'numeric'}
+    """
+    return Schema({str(name): Column(_kind(str(name), frame[name].dropna())) for name in frame.columns})
+
+
+def _kind(name: str, cells: pd.Series[Any]) -> Kind:
+    if not len(cells):
+        return Kind.IGNORED
+    if cells.map(is_list).any():
+        return _list_kind(cells)
+    if pd.api.types.is_datetime64_any_dtype(cells):
+        return Kind.TIME
+    if pd.api.types.is_bool_dtype(cells):
+        return Kind.CATEGORICAL
+    values = numbers(cells)
+    if pd.api.types.is_numeric_dtype(cells) or bool((np.abs(values) <= LARGEST).all()):
+        return _number_kind(name, values)
+    return _text_kind(pd.Series(texts(cells), dtype="str"))
+
+
+def _list_kind(cells: pd.Series[Any]) -> Kind:
+    lists = [np.asarray(cell) for cell in cells if is_list(cell)]
+    numeric = all(part.dtype.kind in "iuf" or not len(part) for part in lists)
+    one_length = len({len(part) for part in lists}) == 1
+    fractional = any(part.dtype.kind == "f" for part in lists)
+    return Kind.EMBEDDING if numeric and (one_length or fractional) else Kind.TAGS
+
+
+def _number_kind(name: str, values: pd.Series[Any]) -> Kind:
+    if any(word in name.lower() for word in ("time", "date", "created", "released")):
+        low, high = values.min(), values.max()
+        if low >= _SECONDS[0] and high < _SECONDS[1]:
+            return Kind.TIME
+    distinct = values.nunique()
+    whole = bool((values == values.round()).all())
+    return Kind.CATEGORICAL if whole and distinct <= 12 and distinct * 10 < len(values) else Kind.NUMERIC
+
+
+def _text_kind(cells: pd.Series[Any]) -> Kind:
+    if cells.str.contains(_IMAGE, case=False).mean() > 0.9:
+        return Kind.IMAGE
+    if cells.str.match(r"\d{4}-\d{2}-\d{2}").all() and bool(np.isfinite(seconds(cells)).all()):
+        return Kind.TIME
+    if cells.str.contains("|", regex=False).mean() > 0.05 and cells.str.contains(" | ", regex=False).mean() < 0.05:
+        return Kind.TAGS
+    long = cells.str.len().mean() > 30
+    return Kind.TEXT if long or (cells.nunique() > 0.9 * len(cells) and len(cells) > 20) else Kind.CATEGORICAL

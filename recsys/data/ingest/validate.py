@@ -1,0 +1,115 @@
+"""Everything that is wrong with some raw tables, at once, and how their columns were understood."""
+
+from __future__ import annotations
+
+import json
+import textwrap
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from recsys.data.demand.summary import DemandSummary, demand_summary
+from recsys.data.ingest.config import DataConfig
+from recsys.data.ingest.contents import look_at_contents
+from recsys.data.ingest.issues import Finding, Findings, Place, rows_text
+from recsys.data.ingest.summary import TableSummary, summaries
+from recsys.data.ingest.tables import read_tables
+from recsys.errors import DataError
+
+_WIDTH = 120
+
+
+@dataclass(frozen=True, eq=False)
+class Validation:
+    """The findings about some tables, how those that can be read were understood, and what stands out in the demand."""
+
+    findings: Findings
+    tables: tuple[TableSummary, ...]
+    demand: DemandSummary | None
+
+    def __iter__(self) -> Iterator[Finding]:
+        return iter(self.findings)
+
+    @property
+    def failed(self) -> bool:
+        """Whether `recsys.data.ingest.readers.read_dataset` refuses the tables."""
+        return bool(self.findings.errors)
+
+
+def validate(config: DataConfig) -> Validation:
+    """All findings about the tables of ``config``, which `recsys.data.sources.resolve` has filled.
+
+    There is an error among them exactly when `recsys.data.ingest.readers.read_dataset` raises: both make the same checks.
+    Warnings tell what will be read otherwise than one may think.
+
+    Raises:
+        DataError: the config names no interactions.
+        ConfigError: a schema names an unknown kind.
+    """
+    if config.interactions is None:
+        raise DataError("no interactions: set data.interactions to a file, or data.source to a named data set")
+    findings = Findings()
+    tables = read_tables(config, findings)
+    for events in tables.events:
+        if events.order is None:
+            Place(findings, events.file).warn(
+                "there is no time and no order, so histories have none",
+                "name a column in data.columns.time or data.columns.order, or split by items or given files",
+            )
+    for table in (tables.users, tables.items):
+        if table is not None:
+            look_at_contents(table, findings)
+    demand = None if findings.errors else demand_summary(tables)
+    return Validation(findings, tuple(summaries(tables)), demand)
+
+
+def to_json(validation: Validation) -> str:
+    """``{"errors", "warnings", "findings": [...], "tables": [...], "demand"}``; rows are counted from 1."""
+    findings = validation.findings
+    value = {
+        "errors": len(findings.errors),
+        "warnings": len(findings.warnings),
+        "findings": [finding.to_dict() for finding in findings],
+        "tables": [table.to_dict() for table in validation.tables],
+        "demand": None if validation.demand is None else validation.demand.to_dict(),
+    }
+    return json.dumps(value, indent=2, ensure_ascii=False)
+
+
+def to_text(validation: Validation) -> str:
+    """How the tables were understood, what stands out, then the errors, the warnings, and a line that sums up."""
+    blocks = [table.to_text() for table in validation.tables]
+    if any(table.what in ("users", "items") for table in validation.tables):
+        blocks.append('Kinds are corrected in [data.user_schema] and [data.item_schema], as year = "numeric".')
+    if validation.demand is not None:
+        blocks.append(validation.demand.to_text())
+    files = dict.fromkeys(finding.file for finding in validation)
+    blocks += [_file(file, [finding for finding in validation if finding.file == file]) for file in files]
+    return "\n\n".join([*blocks, _verdict(validation.findings)])
+
+
+def _file(file: Path, findings: list[Finding]) -> str:
+    """The findings of one file, errors first."""
+    lines = [f"{file}: {_counted(findings)}"]
+    width = max(len(finding.column or "") for finding in findings)
+    for finding in sorted(findings, key=lambda finding: finding.severity):
+        head = f"  {finding.severity:<8} {finding.column or '':<{width}} "
+        rows = f"{rows_text(finding.rows)}: " if len(finding.rows) else ""
+        lines += _wrapped(head, rows + finding.found) + _wrapped(" " * len(head), "-> " + finding.remedy)
+    return "\n".join(lines)
+
+
+def _wrapped(head: str, text: str) -> list[str]:
+    indent = " " * (len(head) + 3 * text.startswith("->"))
+    width = max(_WIDTH, len(head) + 60)
+    return textwrap.wrap(text, width, initial_indent=head, subsequent_indent=indent, break_on_hyphens=False)
+
+
+def _counted(findings: Iterable[Finding]) -> str:
+    kinds = [finding.severity for finding in findings]
+    counts = [(kinds.count(kind), kind) for kind in ("error", "warning")]
+    return ", ".join(f"{count} {kind}{'s' * (count != 1)}" for count, kind in counts if count) or "nothing found"
+
+
+def _verdict(findings: Findings) -> str:
+    return f"{_counted(findings)}: the data {'cannot be read' if findings.errors else 'can be read'}"

@@ -1,0 +1,150 @@
+"""A dataset and newer data of the same kind as one dataset in which old rows keep their place."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from recsys.data.dataset import Dataset
+from recsys.data.entities import EntityTable
+from recsys.data.interactions import Interactions
+from recsys.data.schema import Schema
+from recsys.data.splits.holdout import Holdout
+from recsys.data.vocabulary import MISSING, Rows
+from recsys.errors import ArtifactError, DataError
+
+
+def merged(old: Dataset, new: Dataset) -> tuple[Dataset, NDArray[np.bool_]]:
+    """Both as one; users, items and columns of ``new`` are appended, its cells win where both have one.
+
+    An interaction that stands in both (same user, item and time) is kept once, as old.
+
+    Without a clock, each file counts its positions for itself, unless the newer one is an export that holds the older.
+    A user is taken to be exported when all of the old history stands in ``new``, item and position (the item alone
+    where one of both has no positions). Of such a user what stands in both is kept once, as old, and the rest keeps its
+    positions (or, without any, comes last); of every other user all is new, and comes after all that ``old`` holds.
+
+    Returns:
+        The dataset, and which of its interactions [E] are new.
+
+    Raises:
+        DataError: one has a clock and the other has none.
+    """
+    if old.clock != new.clock:
+        raise DataError(
+            f"the dataset {'has' if old.clock else 'has no'} timestamps and the newer interactions "
+            f"{'have' if new.clock else 'have none'}; they cannot be put in order"
+        )
+    users, items = merged_entities(old.users, new.users), merged_entities(old.items, new.items)
+    moved = _renumbered(new.interactions, *_rows(new, users, items))
+    if not old.clock:
+        moved = _placed(old.interactions, moved, len(users), old.ordered and new.ordered)
+    interactions, fresh = _joined(old.interactions, moved)
+    return Dataset(old.name, users, items, interactions, old.clock, old.ordered), fresh
+
+
+def merged_entities(old: EntityTable, new: EntityTable) -> EntityTable:
+    """The entities of both, those of ``old`` first; the schema of ``old`` holds for columns that both have."""
+    vocabulary = old.vocabulary.extended(new.vocabulary.ids)
+    base, other = (
+        table.columns.astype(object).set_axis(pd.Index(table.vocabulary.ids), axis=0).reindex(pd.Index(vocabulary.ids))
+        for table in (old, new)
+    )
+    columns = {}
+    for name in dict.fromkeys([*base.columns, *other.columns]):
+        if name not in other:
+            columns[name] = base[name]
+        else:
+            columns[name] = other[name] if name not in base else other[name].where(other[name].notna(), base[name])
+    frame = pd.DataFrame(columns, index=pd.Index(vocabulary.ids)).reset_index(drop=True).infer_objects()
+    kinds = {**new.schema.columns, **old.schema.columns}
+    return EntityTable(vocabulary, frame, Schema({name: kinds[name] for name in columns}))
+
+
+def _rows(named: Dataset, users: EntityTable, items: EntityTable) -> tuple[Rows, Rows]:
+    """int64 [U] and [I]: where the users and items of ``named`` stand in other tables."""
+    return users.vocabulary.rows(named.users.vocabulary.ids), items.vocabulary.rows(named.items.vocabulary.ids)
+
+
+def _renumbered(events: Interactions, user: Rows, item: Rows) -> Interactions:
+    return Interactions.of(user[events.user], item[events.item], events.time, events.weight)
+
+
+def _placed(old: Interactions, new: Interactions, n_users: int, ordered: bool) -> Interactions:
+    """What ``new`` adds to ``old``, at positions that both share."""
+    ours, theirs = (_keys(x.user, x.item, x.time if ordered else None) for x in (old, new))
+    exported = np.ones(n_users, bool)
+    exported[old.user[~ours.isin(theirs)]] = False
+    rest = new.select(~(exported[new.user] & theirs.isin(ours)))
+    stays = exported[rest.user] & ordered
+    return Interactions.of(rest.user, rest.item, np.where(stays, rest.time, _after(old, rest, n_users)), rest.weight)
+
+
+def _after(old: Interactions, new: Interactions, n_users: int) -> NDArray[np.int64]:
+    """int64 [E]: positions of ``new`` that go on from each user's last of ``old``."""
+    last = np.full(n_users, -1, np.int64)
+    np.maximum.at(last, old.user, old.time)
+    first = np.full(n_users, np.iinfo(np.int64).max)
+    np.minimum.at(first, new.user, new.time)
+    after: NDArray[np.int64] = new.time - first[new.user] + last[new.user] + 1
+    return after
+
+
+def _joined(old: Interactions, new: Interactions) -> tuple[Interactions, NDArray[np.bool_]]:
+    known = _keys(old.user, old.item, old.time)
+    unknown = new.select(~_keys(new.user, new.item, new.time).isin(known))
+    both = old.joined(unknown)
+    return both, ~_keys(both.user, both.item, both.time).isin(known)
+
+
+def known_to(data: Dataset, events: Interactions, named: Dataset, timed: bool = True) -> NDArray[np.bool_]:
+    """Bool [E]: whether ``data`` holds each of ``events``, whose rows are those of ``named``.
+
+    Where not ``timed``, whether the same user has the same item in ``data`` at all.
+    """
+    user, item = _rows(named, data.users, data.items)
+    own = data.interactions
+    ours, theirs = (x.time if timed else None for x in (events, own))
+    found: NDArray[np.bool_] = _keys(user[events.user], item[events.item], ours).isin(_keys(own.user, own.item, theirs))
+    return found
+
+
+def renamed(questions: Holdout, named: Dataset, data: Dataset) -> Holdout | None:
+    """``questions``, whose rows are those of ``named``, in the rows of ``data``; None where it lacks one of the ids."""
+    user, item = _rows(named, data.users, data.items)
+    history, targets = (_renumbered(part, user, item) for part in (questions.history, questions.targets))
+    users = np.sort(user[questions.users]).astype(np.int32)
+    candidates = None if questions.candidates is None else np.sort(item[questions.candidates])
+    rows: list[NDArray[np.integer]] = [targets.user, history.item, targets.item]
+    rows += [] if candidates is None else [candidates]
+    if (np.concatenate(rows) == MISSING).any():
+        return None
+    return Holdout(users, history, targets, candidates)
+
+
+def check_ids(learnt: Dataset, asked: Dataset, who: str, way_out: str) -> None:
+    """Whether the ids that ``who`` learnt on are of the type that those of ``asked`` have; of others it knows none.
+
+    Raises:
+        ArtifactError: the ids of users or of items are integers in one and texts in the other; ends with ``way_out``.
+    """
+    for what, ours, theirs in (("users", learnt.users, asked.users), ("items", learnt.items, asked.items)):
+        was, now = _type(ours), _type(theirs)
+        if was != now:
+            raise ArtifactError(
+                f"{who} was made from {what} whose ids are {was}, and those of the dataset are {now}, so that it knows "
+                "none of them (in CSV, one id that is no integer makes texts of all): write the ids as before, or "
+                f"{way_out}"
+            )
+
+
+def _type(table: EntityTable) -> str:
+    return "integers" if table.vocabulary.holds_integers else "texts"
+
+
+def _keys(
+    user: NDArray[np.integer], item: NDArray[np.integer], time: NDArray[np.integer] | None = None
+) -> pd.MultiIndex:
+    """What makes two interactions the same; without ``time`` the pair alone."""
+    return pd.MultiIndex.from_arrays([user, item] if time is None else [user, item, time])

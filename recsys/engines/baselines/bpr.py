@@ -1,0 +1,121 @@
+"""BPR matrix factorisation (Rendle et al., 2009), through the library implicit."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+from threadpoolctl import threadpool_limits
+
+from recsys.config import Config
+from recsys.data.dataset import Dataset
+from recsys.data.entities import EntityTable
+from recsys.data.interactions import Interactions
+from recsys.data.vocabulary import Vocabulary
+from recsys.embeddings import EmbeddingTable
+from recsys.engine import Request, Resources, Vectors
+from recsys.engines.baselines.als import as_matrix
+from recsys.engines.storage import known_rows, load_arrays, save_arrays, seen_table
+from recsys.seeding import stream_seed
+from recsys.tracking import Tracker
+
+
+class BprConfig(Config):
+    """A factorisation that ranks pairs.
+
+    Args:
+        factors: D.
+        learning_rate: of the stochastic gradient.
+        regularisation: of the squared factors.
+        iterations: passes over the interactions.
+    """
+
+    factors: int = Field(64, ge=1)
+    learning_rate: float = Field(0.01, gt=0)
+    regularisation: float = Field(0.01, ge=0)
+    iterations: int = Field(100, ge=1)
+
+
+class Bpr:
+    """Factors of users and items and a bias an item (the last column, against a user's 1).
+
+    A user that training saw has trained factors; another one gets the mean item factors of the history, which lie in
+    the same space but were not trained to be a user's.
+    """
+
+    kind: ClassVar[str] = "bpr"
+    Config: ClassVar[type[Config]] = BprConfig
+    can_place_new_users: ClassVar[bool] = True
+    can_place_new_items: ClassVar[bool] = False
+
+    items: Vocabulary
+    users: Vocabulary
+    item_factors: NDArray[np.float32]
+    user_factors: NDArray[np.float32]
+    item_counts: NDArray[np.int64]
+    user_counts: NDArray[np.int64]
+
+    def __init__(self, config: Any = None, resources: Resources | None = None) -> None:
+        self.config: BprConfig = config or BprConfig()
+        self.resources = resources or Resources()
+
+    def fit(self, data: Dataset, train: Interactions, tracker: Tracker) -> None:
+        from implicit.cpu.bpr import BayesianPersonalizedRanking
+
+        self.items, self.users = data.items.vocabulary, data.users.vocabulary
+        self.item_counts = train.item_counts(data.n_items)
+        self.user_counts = np.bincount(train.user, minlength=data.n_users)
+        tracker.progress(f"bpr: {self.config.iterations} passes over {len(train):,} interactions")
+        with threadpool_limits(1, "blas"):
+            model = BayesianPersonalizedRanking(
+                factors=self.config.factors,
+                learning_rate=self.config.learning_rate,
+                regularization=self.config.regularisation,
+                iterations=self.config.iterations,
+                random_state=stream_seed(self.resources.seed, "bpr") % 2**31,
+                num_threads=1,  # more threads race, and no two runs are alike
+            )
+            model.fit(as_matrix(train.to_csr(data.n_users, data.n_items)), show_progress=False)
+        self.item_factors = np.asarray(model.item_factors, np.float32)
+        self.user_factors = np.asarray(model.user_factors, np.float32)
+
+    def user_vectors(self, request: Request) -> Vectors:
+        rows = known_rows(request.users, self.users, self.user_counts)
+        dense = self.user_factors[rows].copy()
+        histories = request.histories.renamed(known_rows(request.items, self.items, self.item_counts))
+        for user in np.flatnonzero(rows < 0):
+            past = histories.items[histories.offsets[user] : histories.offsets[user + 1]]
+            dense[user] = self.item_factors[past].mean(0) if len(past) else 0
+            dense[user, -1] = 1
+        return Vectors(dense=dense, placed=(rows >= 0) | (histories.lengths > 0))
+
+    def item_vectors(self, items: EntityTable, at: int | None = None) -> Vectors:
+        rows = known_rows(items, self.items, self.item_counts)
+        dense = np.where((rows >= 0)[:, None], self.item_factors[rows], np.float32(0))
+        return Vectors(dense=dense, placed=rows >= 0)
+
+    def item_table(self) -> EmbeddingTable:
+        """The factors, without the bias, of the items that training saw."""
+        return seen_table(self.kind, self.config, self.items, self.item_counts > 0, self.item_factors[:, :-1])
+
+    def save(self, directory: Path) -> None:
+        arrays: dict[str, NDArray[Any]] = {
+            "item_factors": self.item_factors,
+            "user_factors": self.user_factors,
+            "item_counts": self.item_counts,
+            "user_counts": self.user_counts.astype(np.int64),
+        }
+        save_arrays(directory, self.config, self.items, arrays)
+        self.users.save(directory / "users.parquet")
+
+    @classmethod
+    def load(cls, directory: Path) -> Self:
+        config, items, arrays = load_arrays(directory, BprConfig)
+        engine = cls(config)
+        engine.items, engine.users = items, Vocabulary.load(directory / "users.parquet")
+        engine.item_factors, engine.user_factors = arrays["item_factors"], arrays["user_factors"]
+        engine.item_counts, engine.user_counts = arrays["item_counts"], arrays["user_counts"]
+        return engine

@@ -1,0 +1,202 @@
+"""EASE: the linear item-item model in closed form (Steck, WWW 2019, "Embarrassingly Shallow Autoencoders")."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import scipy.sparse as sp
+import torch
+from numpy.typing import NDArray
+from pydantic import Field
+
+from recsys.config import Config
+from recsys.data.dataset import Dataset
+from recsys.data.entities import EntityTable
+from recsys.data.interactions import Interactions
+from recsys.data.vocabulary import Vocabulary
+from recsys.engine import Request, Resources, Vectors
+from recsys.engines.baselines.itemknn import nearest_items, rows_of
+from recsys.engines.storage import csr_from, csr_parts, decayed_history, known_rows, load_arrays, save_arrays
+from recsys.errors import ConfigError, DataError
+from recsys.tracking import Tracker
+
+_LARGEST = 40_000
+_SYSTEMS = 1 << 24
+"""Floats of the systems that are solved at a time."""
+
+
+class EaseConfig(Config):
+    """A ridge regression of every item on others.
+
+    Args:
+        regularisation: of the squared weights.
+        dropout: p, the share of the histories' items that the weights are learnt to do without; an item's squared
+            weights are held down by ``p / (1 - p)`` times its interactions on top of the regularisation.
+        neighbours: each item is regressed on so many others, those most similar to it, which leaves sparse weights
+            and needs no matrix of all items by all; 0 regresses on all.
+        decay: weight of a step when a user's history is scored; 1 forgets the order.
+    """
+
+    regularisation: float = Field(100.0, gt=0)
+    dropout: float = Field(0.0, ge=0, lt=1)
+    neighbours: int = Field(0, ge=0)
+    decay: float = Field(1.0, gt=0, le=1)
+
+
+class Ease:
+    r"""Weights :math:`B = I - P / \mathrm{diag}(P)`, zero on the diagonal, with :math:`P = (X^\top X + \Lambda)^{-1}`.
+
+    Learnt from the binary matrix X; a user is scored by the history whose items weigh ``decay ** steps_ago``, which
+    turns a model without order into one that follows what the user did last. Of item i,
+    :math:`\Lambda_{ii} = \lambda + \frac{p}{1 - p} d_i` with its degree d, the expectation over dropped inputs (Steck,
+    NeurIPS 2020, "Autoencoders that don't overfit towards the Identity"). Memory is I x I floats; with ``neighbours``
+    N it is I x N, for each column of B is the same regression on the N items of highest cosine alone, as SLIM does with
+    its feature selection (Ning & Karypis, ICDM 2011). The sum over items of their neighbours' degrees is then what
+    the time grows with. (SANSA, Spišák et al., RecSys 2023, is the library for an approximate inverse of all; this one
+    is exact on its neighbours.)
+    """
+
+    kind: ClassVar[str] = "ease"
+    Config: ClassVar[type[Config]] = EaseConfig
+    can_place_new_users: ClassVar[bool] = True
+    can_place_new_items: ClassVar[bool] = False
+
+    items: Vocabulary
+    weights: NDArray[np.float32] | sp.csr_array
+    """float32 [I, I]; row i holds what every item adds to the score of item i."""
+    counts: NDArray[np.int64]
+
+    def __init__(self, config: Any = None, resources: Resources | None = None) -> None:
+        self.config: EaseConfig = config or EaseConfig()
+
+    def fit(self, data: Dataset, train: Interactions, tracker: Tracker) -> None:
+        neighbours = self.config.neighbours
+        if not neighbours and data.n_items > _LARGEST:
+            raise DataError(
+                f"EASE needs a matrix of {data.n_items:,} x {data.n_items:,}, over the {_LARGEST:,} items it is meant "
+                "for; set neighbours = 200 to regress each item on its neighbours alone"
+            )
+        self.items, self.counts = data.items.vocabulary, train.item_counts(data.n_items)
+        matrix = train.to_csr(data.n_users, data.n_items)
+        degrees = np.asarray(matrix.sum(0), np.float32).ravel()
+        penalty = self.config.regularisation + self.config.dropout / (1 - self.config.dropout) * degrees
+        if neighbours:
+            tracker.progress(f"ease: {data.n_items:,} regressions on {neighbours} neighbours each")
+            self.weights = local_weights(matrix, penalty, neighbours)
+            return
+        tracker.progress(f"ease: the Gram matrix of {data.n_items:,} items")
+        gram = (matrix.T @ matrix).toarray()
+        tracker.progress(f"ease: inverting {data.n_items:,} x {data.n_items:,}")
+        self.weights = item_weights(gram, penalty)
+
+    def user_vectors(self, request: Request) -> Vectors:
+        history = decayed_history(request, self.items, self.counts, self.config.decay)
+        return Vectors(sparse=history, placed=np.diff(history.indptr) > 0)
+
+    def item_vectors(self, items: EntityTable, at: int | None = None) -> Vectors:
+        rows = known_rows(items, self.items, self.counts)
+        if isinstance(self.weights, sp.csr_array):
+            return Vectors(sparse=rows_of(self.weights, rows), placed=rows >= 0)
+        whole = items.vocabulary.same_as(self.items)  # rows of items that training never saw are zero already
+        vectors = self.weights if whole else np.where((rows >= 0)[:, None], self.weights[rows], np.float32(0))
+        return Vectors(sparse=vectors, placed=rows >= 0)
+
+    def save(self, directory: Path) -> None:
+        weights = csr_parts(self.weights) if isinstance(self.weights, sp.csr_array) else {"weights": self.weights}
+        save_arrays(directory, self.config, self.items, {**weights, "counts": self.counts})
+
+    @classmethod
+    def load(cls, directory: Path) -> Self:
+        config, items, arrays = load_arrays(directory, EaseConfig)
+        engine = cls(config)
+        engine.items, engine.counts = items, arrays["counts"]
+        engine.weights = csr_from(arrays) if config.neighbours else arrays["weights"]
+        return engine
+
+
+def item_weights(gram: NDArray[np.float32], penalty: NDArray[np.float32]) -> NDArray[np.float32]:
+    """float32 [I, I]; row i holds what every item adds to the score of item i, squares held down by ``penalty`` [I].
+
+    The inverse is taken by Cholesky in the memory of ``gram``, which is overwritten; single precision is enough, for
+    the penalty bounds the condition number.
+
+    Raises:
+        ConfigError: the penalty is too small to bound it.
+    """
+    from scipy.linalg import lapack
+
+    np.fill_diagonal(gram, gram.diagonal() + penalty)
+    factor, failed = lapack.spotrf(gram.T, lower=1, overwrite_a=1, clean=0)
+    if failed:
+        raise _singular(penalty)
+    inverse, failed = lapack.spotri(factor, lower=1, overwrite_c=1)
+    assert failed == 0, "the factor has a positive diagonal"
+    weights: NDArray[np.float32] = inverse.T
+    _mirror(weights)
+    weights /= -weights.diagonal().copy()[:, None]
+    np.fill_diagonal(weights, 0)
+    return weights
+
+
+def local_weights(matrix: sp.csr_array, penalty: NDArray[np.float32], neighbours: int) -> sp.csr_array:
+    r"""float32 [I, I]; row i holds :math:`(X_N^\top X_N + \Lambda_N)^{-1} X_N^\top x_i` at the neighbours N of item i.
+
+    Solved in double precision, up to 64 items at a time. Memory is that of `nearest_items`, of `_SYSTEMS` floats and
+    of the result.
+
+    Args:
+        matrix: X [U, I], binary.
+        penalty: float32 [I], the diagonal of :math:`\Lambda`.
+        neighbours: items of highest cosine that an item is regressed on; one with fewer co-occurrences has fewer.
+
+    Raises:
+        ConfigError: the penalty is too small.
+    """
+    near = nearest_items(matrix, neighbours, shrinkage=0)
+    events = sp.csr_array(matrix.T)
+    weights = np.empty(near.nnz, np.float32)
+    block = max(1, min(64, _SYSTEMS // max(int(np.diff(near.indptr).max(initial=1)), 1) ** 2))
+    for start in range(0, len(penalty), block):
+        rows = range(start, min(start + block, len(penalty)))
+        lengths = np.diff(near.indptr[start : rows.stop + 1])
+        width = lengths.max()
+        systems, asked = np.tile(np.eye(width), (len(rows), 1, 1)), np.zeros((len(rows), width))
+        for place, (row, n) in enumerate(zip(rows, lengths, strict=True)):
+            others = near.indices[near.indptr[row] : near.indptr[row + 1]]
+            gram = _gram(events[np.append(others, row)])
+            systems[place, :n, :n], asked[place, :n] = gram[:n, :n], gram[:n, n]
+            systems[place, range(n), range(n)] += penalty[others]
+        factors, failed = torch.linalg.cholesky_ex(torch.from_numpy(systems))
+        if failed.any():
+            raise _singular(penalty)
+        solved = torch.cholesky_solve(torch.from_numpy(asked)[:, :, None], factors)[:, :, 0].numpy()
+        weights[near.indptr[start] : near.indptr[rows.stop]] = solved[np.arange(width) < lengths[:, None]]
+    return sp.csr_array((weights, near.indices, near.indptr), shape=near.shape)
+
+
+def _singular(penalty: NDArray[np.float32]) -> ConfigError:
+    return ConfigError(
+        f"ease cannot tell items of the same users apart while squared weights are held down by {penalty.min():g} "
+        "alone; raise `regularisation`"
+    )
+
+
+def _gram(events: sp.csr_array) -> NDArray[np.float32]:
+    """[n, n]: the products of the rows [n, U], in the time of their entries, however many users there are."""
+    users, column = np.unique(events.indices, return_inverse=True)
+    part = sp.csr_array((events.data, column, events.indptr), shape=(events.shape[0], len(users)))
+    gram: NDArray[np.float32] = (part @ part.T).toarray()
+    return gram
+
+
+def _mirror(matrix: NDArray[np.float32], block: int = 1024) -> None:
+    """Copies the upper triangle into the lower one, block by block."""
+    n = len(matrix)
+    for start in range(0, n, block):
+        stop = min(start + block, n)
+        matrix[stop:, start:stop] = matrix[start:stop, stop:].T
+        square = matrix[start:stop, start:stop]
+        lower = np.tril_indices(stop - start, -1)
+        square[lower] = square.T[lower]

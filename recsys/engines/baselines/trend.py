@@ -1,0 +1,196 @@
+"""trend: the demand of each item as a time series, forecast one period ahead."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, ClassVar, Literal, Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pydantic import Field
+from torch import Tensor
+
+from recsys.config import Config
+from recsys.data.dataset import Dataset
+from recsys.data.demand.forecast import Forecast, fit, forecast, volume_ahead
+from recsys.data.demand.periods import DAY, Periods
+from recsys.data.entities import EntityTable
+from recsys.data.interactions import Interactions
+from recsys.data.vocabulary import Vocabulary
+from recsys.embeddings import EmbeddingTable
+from recsys.engine import Request, Resources, Vectors
+from recsys.engines.learning import learn
+from recsys.engines.storage import known_rows, load_arrays, save_arrays, seen_table
+from recsys.errors import ConfigError, DataError
+from recsys.models.demand import DemandModel, demand_inputs
+from recsys.tracking import Tracker
+from recsys.training.loop import LoopOptions
+
+Rows = NDArray[np.int64]
+
+
+class TrendConfig(Config):
+    """How demand is cut and forecast.
+
+    Args:
+        period: days; the last period ends with the last training interaction.
+        length: the newest periods that are seen.
+        network: what reads the periods of an item.
+        dim: D of its states, which are the item embeddings.
+        layers: of it.
+        dropout: in it.
+        batch: items a step.
+        training: the loop.
+    """
+
+    period: float = Field(7.0, gt=0)
+    length: int = Field(208, ge=2)
+    network: Literal["gru", "transformer"] = "gru"
+    dim: int = Field(32, ge=2, multiple_of=2)
+    layers: int = Field(1, ge=1)
+    dropout: float = Field(0.1, ge=0, lt=1)
+    batch: int = Field(128, ge=1)
+    training: LoopOptions = LoopOptions(epochs=30, learning_rate=3e-3, warmup=20, clip=1.0)
+
+
+class Trend:
+    """The forecast demand of the period that follows training; every user has the vector (1).
+
+    A network reads the counts of an item by period and learns to predict the next one (`recsys.models.demand`). Its
+    state after the last period is the item's embedding: level, trend and season. It knows what happened up to the end
+    of training and nothing of one user's taste, so it is of use where all are asked after one moment: under a
+    temporal split.
+    """
+
+    kind: ClassVar[str] = "trend"
+    Config: ClassVar[type[Config]] = TrendConfig
+    can_place_new_users: ClassVar[bool] = True
+    can_place_new_items: ClassVar[bool] = False
+
+    items: Vocabulary
+    demand: NDArray[np.float32]
+    """float32 [I], events expected in the next period; 0 for items without any so far."""
+    states: NDArray[np.float32]
+    """float32 [I, D], zero for items without events."""
+
+    def __init__(self, config: Any = None, resources: Resources | None = None) -> None:
+        self.config: TrendConfig = config or TrendConfig()
+        self.resources = resources or Resources()
+
+    def fit(self, data: Dataset, train: Interactions, tracker: Tracker) -> None:
+        """Learns from ``train`` alone.
+
+        Raises:
+            ConfigError: the data has no clock.
+            DataError: all of ``train`` lies in one period.
+        """
+        if not data.clock:
+            raise ConfigError("the engine 'trend' counts by period and needs a timestamp column; the data has none")
+        torch.manual_seed(self.resources.seed)
+        self.items = data.items.vocabulary
+        series = _Series(train, data.n_items, self.config)
+        task = _Task(series, self.config)
+        learn(
+            task,
+            self.config.training,
+            self.resources,
+            tracker,
+            "trend",
+            train.fingerprint,
+            self.config.model_dump_json(),
+        )
+        states, correction = task.ahead()
+        self.demand = np.zeros(data.n_items, np.float32)
+        self.states = np.zeros((data.n_items, self.config.dim), np.float32)
+        share = series.found.share[:, -1] * np.exp(correction)
+        self.demand[series.rows] = volume_ahead(series.volume) * share / share.sum()
+        self.states[series.rows] = states
+
+    def user_vectors(self, request: Request) -> Vectors:
+        return Vectors(dense=np.ones((len(request), 1), np.float32))
+
+    def item_vectors(self, items: EntityTable, at: int | None = None) -> Vectors:
+        rows = known_rows(items, self.items, self.demand)
+        return Vectors(dense=np.append(self.demand, np.float32(0))[rows][:, None], placed=rows >= 0)
+
+    def item_table(self) -> EmbeddingTable:
+        """The states of the items that had an event."""
+        return seen_table(self.kind, self.config, self.items, self.demand > 0, self.states)
+
+    def save(self, directory: Path) -> None:
+        save_arrays(directory, self.config, self.items, {"demand": self.demand, "states": self.states})
+
+    @classmethod
+    def load(cls, directory: Path) -> Self:
+        config, items, arrays = load_arrays(directory, TrendConfig)
+        engine = cls(config)
+        engine.items, engine.demand, engine.states = items, arrays["demand"], arrays["states"]
+        return engine
+
+
+class _Series:
+    """The counts of the items that had an event, their forecast, and what the network reads.
+
+    Args:
+        train: what is counted.
+        n_items: I.
+        config: of the periods.
+    """
+
+    found: Forecast
+
+    def __init__(self, train: Interactions, n_items: int, config: TrendConfig) -> None:
+        periods = Periods.up_to(train.time, max(round(config.period * DAY), 1))
+        if periods.n < 2:
+            raise DataError(
+                f"the engine 'trend' forecasts a period from those before it, and all {len(train)} training "
+                f"interactions lie within period = {config.period:g} days; set a shorter one"
+            )
+        self.periods = periods.last(config.length)
+        counts = self.periods.counts(train.item, train.time, n_items)
+        self.rows = np.flatnonzero(np.diff(counts.indptr))
+        self.counts = counts[self.rows].toarray()
+        self.volume = self.counts.sum(0, dtype=np.float64)
+        self.found = forecast(self.counts, self.volume, fit(self.counts, self.volume))
+        self.inputs = demand_inputs(self.counts, self.volume, self.found, self.periods.angles())
+
+
+class _Task:
+    """All periods of all items but the first predicted from those before them; items in random order."""
+
+    def __init__(self, series: _Series, config: TrendConfig) -> None:
+        self.batch = config.batch
+        self.module = DemandModel(
+            series.inputs.shape[-1], config.dim, config.network, config.layers, config.dropout, config.length
+        )
+        found = series.found
+        self.inputs = torch.from_numpy(series.inputs)
+        self.counts = torch.from_numpy(series.counts)
+        self.mean = torch.from_numpy((found.share[:, :-1] * np.maximum(series.volume, 1)).astype(np.float32))
+        self.size = torch.from_numpy(found.size[:, :-1].astype(np.float32))
+        self.known = torch.from_numpy((found.age[:, :-1] > 0) & (series.volume > 0))
+
+    def batches(self, epoch: int, rng: np.random.Generator) -> Sequence[Rows]:
+        order = rng.permutation(len(self.counts))
+        return [order[start : start + self.batch] for start in range(0, len(order), self.batch)]
+
+    def loss(self, batch: Rows, rng: np.random.Generator) -> Tensor:
+        rows = torch.from_numpy(batch)
+        device = self.module.size.device
+        parts = (self.counts, self.mean, self.size, self.known)
+        counts, mean, size, known = (part[rows, 1:].to(device) for part in parts)
+        correction = self.module(self.inputs[rows, :-1].to(device))[1].float()
+        return (self.module.loss(correction, counts, mean, size) * known).sum() / known.sum().clamp(min=1)
+
+    def validate(self) -> float | None:
+        return None
+
+    @torch.no_grad()
+    def ahead(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """After the last period: the states float32 [n, D] and the corrections float32 [n]."""
+        module = self.module.cpu().eval()
+        found = [tuple(part[:, -1] for part in module(inputs)) for inputs in torch.split(self.inputs, 1024)]
+        states, corrections = (torch.cat(parts).numpy() for parts in zip(*found, strict=True))
+        return states, corrections

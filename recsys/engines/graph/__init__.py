@@ -1,0 +1,1 @@
+"""Engines on the user-item graph."""

@@ -1,0 +1,282 @@
+"""LightGCN: embeddings propagated on the user-item graph, learnt with a softmax (He et al., SIGIR 2020)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any, ClassVar, Literal, Self
+
+import numpy as np
+import scipy.sparse as sp
+import torch
+from numpy.typing import NDArray
+from pydantic import Field
+from torch import Tensor, nn
+from torch.nn.functional import normalize
+
+from recsys.config import Config
+from recsys.data.dataset import Dataset
+from recsys.data.entities import EntityTable
+from recsys.data.interactions import Interactions
+from recsys.data.vocabulary import Vocabulary
+from recsys.embeddings import EmbeddingTable
+from recsys.engine import Request, Resources, Vectors
+from recsys.engines.graph.spectral import degrees, truncated_svd
+from recsys.engines.learning import learn, validation
+from recsys.engines.storage import decayed_history, known_rows, load_arrays, save_arrays, seen_table
+from recsys.errors import DataError
+from recsys.losses import LOSSES
+from recsys.models.propagation import Bags, Propagation, product
+from recsys.negatives import NEGATIVES
+from recsys.seeding import stream
+from recsys.tracking import Tracker
+from recsys.training.loop import LoopOptions
+
+Floats = NDArray[np.float32]
+Users = NDArray[np.int64]
+"""int64 [B]: rows of the users of a step, ascending."""
+
+
+class LightGcnConfig(Config):
+    """A graph convolution without weights of its own.
+
+    Args:
+        dim: D.
+        layers: L, products with the graph on the way to a user's vector.
+        user_vectors: whether a user has a learned vector beside what flows in from the history.
+        temperature: scores are cosines divided by it.
+        tilt: scores are multiplied by the item's degree to this power, for a cosine knows nothing of popularity.
+        loss: ``sampled_softmax``, ``bpr`` or ``gbce``, against shared negatives.
+        n_negatives: C, negatives a batch.
+        alpha: negatives are drawn by popularity to this power.
+        held_out: share of a user's interactions that a step predicts from the others; at 0, as in the paper, all are
+            predicted from all.
+        batch: interactions a step, those of whole users; a step propagates the whole graph, whatever its size.
+        metric: what validation maximises.
+        asked: at most so many users are asked by validation.
+        training: the loop.
+    """
+
+    dim: int = Field(64, ge=2)
+    layers: int = Field(3, ge=1)
+    user_vectors: bool = True
+    temperature: float = Field(0.1, gt=0)
+    tilt: float = Field(0.1, ge=0)
+    loss: Literal["sampled_softmax", "bpr", "gbce"] = "sampled_softmax"
+    n_negatives: int = Field(4096, ge=1)
+    alpha: float = Field(0.75, ge=0)
+    held_out: float = Field(0.0, ge=0, lt=1)
+    batch: int = Field(8192, ge=1)
+    metric: str = "ndcg@20"
+    asked: int = Field(10_000, ge=1)
+    training: LoopOptions = LoopOptions(epochs=20, learning_rate=5e-3, weight_decay=0.5, warmup=20)
+
+
+class LightGcn:
+    r"""A user is the history and a vector: :math:`u = |h|^{-1/2} \sum_{i \in h} d_i^{-1/2} \sum_{l<L} I^l_i + e_u`.
+
+    The score is :math:`\cos(u, \sum_l I^l_i) \, d_i^t / \tau`, degrees in units of their mean over interactions.
+    That sum is exactly what the propagation gives a user of the graph, so that a user whom training never saw is
+    placed by the same formula, without a vector :math:`e_u`. A user's vector is computed once a step for all that the
+    user is asked for. Item vectors start from the spectral filter's singular vectors, which saves most of the training.
+    (The loss is that of Wu et al., TOIS 2024, "On the Effectiveness of Sampled Softmax Loss for Item Recommendation".)
+    """
+
+    kind: ClassVar[str] = "lightgcn"
+    Config: ClassVar[type[Config]] = LightGcnConfig
+    can_place_new_users: ClassVar[bool] = True
+    can_place_new_items: ClassVar[bool] = False
+
+    items: Vocabulary
+    users: Vocabulary
+    counts: NDArray[np.int64]
+    into: Floats
+    """float32 [I, D]: what an item of a history adds to the user's vector."""
+    out: Floats
+    """float32 [I, D]: what is scored."""
+    own: Floats
+    """float32 [U, D]: users' learned vectors, no rows where there are none."""
+
+    def __init__(self, config: Any = None, resources: Resources | None = None) -> None:
+        self.config: LightGcnConfig = config or LightGcnConfig()
+        self.resources = resources or Resources()
+        self.best_epoch: int | None = None
+
+    def fit(self, data: Dataset, train: Interactions, tracker: Tracker) -> None:
+        self.items, self.users = data.items.vocabulary, data.users.vocabulary
+        self.counts = train.item_counts(data.n_items)
+        torch.manual_seed(self.resources.seed)
+        task = _Task(self, train, data)
+        progress = learn(
+            task,
+            self.config.training,
+            self.resources,
+            tracker,
+            "lightgcn",
+            train.fingerprint,
+            self.config.model_dump_json(),
+        )
+        self.best_epoch = progress.best_epoch
+        self._take(task.module)
+
+    def user_vectors(self, request: Request) -> Vectors:
+        history = decayed_history(request, self.items, self.counts, 1.0)
+        lengths = np.diff(history.indptr)
+        dense = (history @ self.into) / np.sqrt(np.maximum(lengths, 1))[:, None]
+        if len(self.own):
+            rows = self.users.rows(request.users.vocabulary.ids)
+            dense[rows >= 0] += self.own[rows[rows >= 0]]
+        norms = np.maximum(np.linalg.norm(dense, axis=1, keepdims=True), 1e-12) * self.config.temperature
+        return Vectors(dense=(dense / norms).astype(np.float32), placed=lengths > 0)
+
+    def item_vectors(self, items: EntityTable, at: int | None = None) -> Vectors:
+        rows = known_rows(items, self.items, self.counts)
+        return Vectors(dense=np.where((rows >= 0)[:, None], self.out[rows], np.float32(0)), placed=rows >= 0)
+
+    def item_table(self) -> EmbeddingTable:
+        """The unit vectors of the items that training saw."""
+        unit = self.out / np.maximum(np.linalg.norm(self.out, axis=1, keepdims=True), 1e-12)
+        return seen_table(self.kind, self.config, self.items, self.counts > 0, unit)
+
+    def save(self, directory: Path) -> None:
+        arrays: dict[str, NDArray[Any]] = {"into": self.into, "out": self.out, "own": self.own, "counts": self.counts}
+        save_arrays(directory, self.config, self.items, {**arrays, "best_epoch": np.array([self.best_epoch or 0])})
+        self.users.save(directory / "users.parquet")
+
+    @classmethod
+    def load(cls, directory: Path) -> Self:
+        config, items, arrays = load_arrays(directory, LightGcnConfig)
+        engine = cls(config)
+        engine.items, engine.users = items, Vocabulary.load(directory / "users.parquet")
+        engine.into, engine.out, engine.own = arrays["into"], arrays["out"], arrays["own"]
+        engine.counts, engine.best_epoch = arrays["counts"], int(arrays["best_epoch"][0]) or None
+        return engine
+
+    @torch.no_grad()
+    def _take(self, module: _Module) -> None:
+        items, below = module()
+        into = below * module.propagation.item_scale
+        self.into, self.out = into.cpu().numpy(), module.scored(items).cpu().numpy()
+        own = torch.zeros(0, self.config.dim) if module.users is None else module.users.detach().cpu() * module.trained
+        self.own = (own / (self.config.layers + 1)).numpy()
+
+
+class _Module(nn.Module):
+    """Layer 0 and its propagation."""
+
+    def __init__(self, config: LightGcnConfig, train: Interactions, data: Dataset, rng: np.random.Generator) -> None:
+        super().__init__()
+        matrix = train.to_csr(data.n_users, data.n_items)
+        self.propagation = Propagation(train, data.n_users, data.n_items, config.layers)
+        self.items = nn.Parameter(torch.from_numpy(_starts(matrix, config.dim, rng)))
+        lengths = torch.from_numpy(_popularity(matrix) ** config.tilt).float()[:, None]
+        self.register_buffer("lengths", lengths, persistent=False)
+        self.lengths: Tensor
+        own = torch.from_numpy(rng.standard_normal((data.n_users, config.dim), np.float32)) * 0.01
+        self.users = nn.Parameter(own) if config.user_vectors else None
+        self.trained = torch.from_numpy(np.diff(matrix.indptr) > 0)[:, None]
+        """bool [U, 1]: whose vector is learnt."""
+
+    def forward(self) -> tuple[Tensor, Tensor]:
+        """See `Propagation`."""
+        result: tuple[Tensor, Tensor] = self.propagation(self.items, self.users)
+        return result
+
+    def scored(self, items: Tensor, rows: Tensor | None = None) -> Tensor:
+        """The vectors that are scored, of all items or of ``rows`` alone."""
+        if rows is None:
+            return normalize(items, dim=1) * self.lengths
+        return normalize(items[rows], dim=1) * self.lengths[rows]
+
+
+def _popularity(matrix: sp.csr_array) -> NDArray[np.float64]:
+    """float64 [I]: the degrees, at least one, in units of their mean over the interactions."""
+    counts: NDArray[np.float64] = np.asarray(matrix.sum(0), np.float64).ravel()
+    return np.maximum(counts, 1) / float(max((counts**2).sum() / max(counts.sum(), 1), 1))
+
+
+def _starts(matrix: sp.csr_array, dim: int, rng: np.random.Generator) -> Floats:
+    """float32 [I, D]: the low-pass of `Spectral` at rank D, as far as one table can be both its sides."""
+    normalised = sp.csr_array(degrees(matrix, 1, -0.4) @ matrix @ degrees(matrix, 0, -0.4))
+    smooth, _ = truncated_svd(normalised, dim, rng)
+    starts = rng.standard_normal((len(smooth), dim), np.float32) * np.float32(0.1 * len(smooth) ** -0.5)
+    starts[:, : smooth.shape[1]] += smooth
+    result: Floats = degrees(matrix, 0, 0.25) @ starts
+    return result * np.float32(0.1 / result.std())
+
+
+class _Task:
+    """All users in random order, many a step, each asked for some of their items from the others."""
+
+    def __init__(self, engine: LightGcn, train: Interactions, data: Dataset) -> None:
+        config, seed = engine.config, engine.resources.seed
+        self.engine, self.config = engine, config
+        matrix = train.to_csr(data.n_users, data.n_items)
+        self.matrix = sp.csr_array(matrix @ degrees(matrix, 0, -0.5))
+        self.users = np.flatnonzero(np.diff(self.matrix.indptr) > (config.held_out > 0))
+        if not len(self.users):
+            raise DataError(
+                f"lightgcn predicts {config.held_out:.0%} of a user's training interactions from the others, and no "
+                "user has two; set held_out = 0"
+            )
+        self.module = _Module(config, train, data, stream(seed, "lightgcn"))
+        self.compute_loss = LOSSES[config.loss]()
+        self.sampler = NEGATIVES["popularity"](engine.counts, config.n_negatives, alpha=config.alpha)
+        take = partial(engine._take, self.module)
+        self.metric = validation(engine, data, engine.resources, config.metric, config.asked, take)
+
+    def batches(self, epoch: int, rng: np.random.Generator) -> Sequence[Users]:
+        order = rng.permutation(self.users)
+        ends = np.cumsum(np.diff(self.matrix.indptr)[order])
+        parts = np.split(order, np.flatnonzero(np.diff(ends // self.config.batch)) + 1)
+        return [np.sort(part) for part in parts if len(part)]
+
+    def loss(self, batch: Users, rng: np.random.Generator) -> Tensor:
+        items, below = self.module()
+        history, asked = parted(self.matrix[batch], self.config.held_out, rng)
+        drawn = self.sampler.sample(asked.indices, rng)
+        touched, places = np.unique(np.concatenate([drawn.rows, asked.indices]), return_inverse=True)
+        owner = np.repeat(np.arange(len(batch)), np.diff(asked.indptr))
+        arrays = (touched, places, owner, drawn.log_q)
+        rows, place, owners, log_q = (torch.from_numpy(array).to(items.device) for array in arrays)
+        candidates, targets = place[: len(log_q)], place[len(log_q) :]
+        scored = self.module.scored(items, rows)
+        vectors = (self._asking(batch, history, below), scored[candidates], scored[targets])
+        return self.compute_loss(*vectors, candidates, targets, log_q, owners)
+
+    def _asking(self, batch: Users, history: sp.csr_array, below: Tensor) -> Tensor:
+        """[B, D]: the users' vectors by the formula of `LightGcn.user_vectors`."""
+        bags, transposed = (Bags(part).to(below.device) for part in (history, sp.csr_array(history.T)))
+        sums = product(below, bags, transposed)
+        if self.module.users is not None:
+            rows, lengths = (torch.from_numpy(array).to(below.device) for array in (batch, np.diff(history.indptr)))
+            sums = sums * lengths[:, None] ** -0.5 + self.module.users[rows] / (self.config.layers + 1)
+        return normalize(sums, dim=1) / self.config.temperature
+
+    def validate(self) -> float | None:
+        return None if self.metric is None else self.metric()
+
+
+def parted(matrix: sp.csr_array, share: float, rng: np.random.Generator) -> tuple[sp.csr_array, sp.csr_array]:
+    """Each row's entries in two: what may be seen, and a random ``share`` that is asked; all are both when it is 0.
+
+    Args:
+        matrix: [B, I], at least two entries a row; at least one of them is seen and one is asked.
+        share: of the entries.
+        rng: draws them.
+    """
+    if not share:
+        return matrix, matrix
+    lengths = np.diff(matrix.indptr)
+    owner = np.repeat(np.arange(len(lengths)), lengths)
+    take = np.clip(np.round(share * lengths), 1, lengths - 1)
+    rank = np.empty(len(owner), np.int64)
+    rank[np.lexsort((rng.random(len(owner)), owner))] = np.arange(len(owner)) - matrix.indptr[owner]
+    asked = rank < take[owner]
+    return _where(matrix, ~asked), _where(matrix, asked)
+
+
+def _where(matrix: sp.csr_array, kept: NDArray[np.bool_]) -> sp.csr_array:
+    offsets = np.concatenate([[0], np.cumsum(kept)])[matrix.indptr]
+    return sp.csr_array((matrix.data[kept], matrix.indices[kept], offsets), shape=matrix.shape)

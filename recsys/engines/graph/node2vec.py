@@ -1,0 +1,82 @@
+"""node2vec: skip-gram over biased walks on the user-item graph (Grover & Leskovec, KDD 2016)."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pydantic import Field
+
+from recsys.config import Config
+from recsys.data.dataset import Dataset
+from recsys.data.graph import Graph
+from recsys.data.interactions import Interactions
+from recsys.data.vocabulary import MISSING
+from recsys.engines.learning import learn
+from recsys.engines.skip_gram.item2vec import Item2Vec, Item2VecConfig
+from recsys.engines.skip_gram.pairs import Pairs, SkipGram
+from recsys.tracking import Tracker
+
+
+class Node2VecConfig(Item2VecConfig):
+    """Walks, and the skip-gram over them; items are two steps from each other, and the order is forgotten.
+
+    Args:
+        walks: from each node in an epoch, drawn anew for each.
+        length: nodes a walk.
+        p: above 1 a walk returns less.
+        q: above 1 a walk stays near, below 1 it goes far.
+    """
+
+    walks: int = Field(1, ge=1)
+    length: int = Field(10, ge=2)
+    p: float = Field(1.0, gt=0)
+    q: float = Field(1.0, gt=0)
+    window: int = Field(2, ge=1)
+    decay: float = Field(1.0, gt=0, le=1)
+    batch_pairs: int = Field(16_384, ge=1)
+
+
+class Node2Vec(Item2Vec):
+    """item2vec whose words are users and items alike, and whose sentences are walks from one to the other.
+
+    The vectors that users get in training serve the walks alone, so that a user whom training never saw is placed as
+    any other.
+    """
+
+    kind: ClassVar[str] = "node2vec"
+    Config: ClassVar[type[Config]] = Node2VecConfig
+
+    config: Node2VecConfig
+
+    def fit(self, data: Dataset, train: Interactions, tracker: Tracker) -> None:
+        config = self.config
+        self.items, self.counts = data.items.vocabulary, train.item_counts(data.n_items)
+        graph = Graph.of_interactions(train, data.n_users, data.n_items)
+        starts = np.repeat(np.flatnonzero(graph.degrees), config.walks)
+
+        def pairs(epoch: int, rng: np.random.Generator) -> Pairs:
+            return walked_pairs(graph.walks(starts, config.length, rng, config.p, config.q), config.window)
+
+        torch.manual_seed(self.resources.seed)
+        task = SkipGram(pairs, graph.degrees, config.dim, config.negatives, config.k, config.batch_pairs)
+        learn(task, config.training, self.resources, tracker, "node2vec", train.fingerprint, config.model_dump_json())
+        tables = (task.module.inner, task.module.outer)
+        self.inner, self.outer = (table.weight.detach().cpu().numpy()[data.n_users :].copy() for table in tables)
+
+
+def walked_pairs(walks: NDArray[np.int64], window: int) -> Pairs:
+    """int64 [N, 2]: both directions of every pair of nodes of a walk at most ``window`` steps apart.
+
+    Example:
+        >>> walked_pairs(np.array([[4, 7, 5], [9, -1, -1]]), 1).tolist()
+        [[4, 7], [7, 5], [7, 4], [5, 7]]
+    """
+    found = []
+    for step in range(1, min(window, walks.shape[1] - 1) + 1):
+        pair = np.stack([walks[:, :-step].ravel(), walks[:, step:].ravel()], 1)
+        pair = pair[pair[:, 1] != MISSING]
+        found += [pair, pair[:, ::-1]]
+    return np.concatenate(found)

@@ -1,0 +1,274 @@
+"""GraphSAGE: users and items placed by their neighbours and features, those that training never saw included."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any, ClassVar, Literal, Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pydantic import Field
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+from torch.nn.functional import normalize
+
+from recsys.atomic import atomic_path, read_json, write_json
+from recsys.config import Config, parse
+from recsys.data.dataset import Dataset
+from recsys.data.entities import EntityTable
+from recsys.data.features.features import FeatureOptions, FeatureSet
+from recsys.data.graph import Graph
+from recsys.data.histories import Histories
+from recsys.data.interactions import Interactions
+from recsys.data.vocabulary import MISSING
+from recsys.embeddings import EmbeddingTable
+from recsys.engine import Request, Resources, Vectors
+from recsys.engines.learning import learn, validation
+from recsys.engines.storage import known_rows, seen_table
+from recsys.engines.two_tower.tower_inputs import TowerInputs
+from recsys.losses import LOSSES
+from recsys.models.build import ModelOptions, build_tower
+from recsys.models.sage import SageModel, mean_matrix, sample_block
+from recsys.negatives import NEGATIVES
+from recsys.tracking import Tracker
+from recsys.training.loop import LoopOptions
+
+
+class SageConfig(Config):
+    """Two layers of sampled neighbours.
+
+    Args:
+        dim: D.
+        fan_out: sampled neighbours of whom is placed, and of each of those.
+        id_dropout: share of item ids hidden in a training step, so that features and neighbours learn to do alone.
+        alone: share of items that no neighbour speaks to in a training step, for the same reason.
+        features: how columns are turned into numbers.
+        temperature: scores are cosines divided by it.
+        loss: ``sampled_softmax``, ``bpr`` or ``gbce``, against shared negatives.
+        n_negatives: C, negatives a batch.
+        alpha: negatives are drawn by popularity to this power.
+        batch: interactions a step.
+        metric: what validation maximises.
+        asked: at most so many users are asked by validation.
+        training: the loop.
+    """
+
+    dim: int = Field(64, ge=2)
+    fan_out: tuple[int, int] = (10, 5)
+    id_dropout: float = Field(0.1, ge=0, lt=1)
+    alone: float = Field(0.1, ge=0, lt=1)
+    features: FeatureOptions = FeatureOptions()
+    temperature: float = Field(0.1, gt=0)
+    loss: Literal["sampled_softmax", "bpr", "gbce"] = "sampled_softmax"
+    n_negatives: int = Field(1024, ge=1)
+    alpha: float = Field(0.75, ge=0)
+    batch: int = Field(4096, ge=1)
+    metric: str = "ndcg@20"
+    asked: int = Field(100_000, ge=1)
+    training: LoopOptions = LoopOptions(epochs=10, learning_rate=0.01)
+
+
+class Sage:
+    """See `recsys.models.sage` for the network.
+
+    Training samples neighbours and lets no message pass along an edge of the batch, which is what it predicts. Asked,
+    a user's neighbours are the whole history, whoever the user is; an item's are the users of training, and an item
+    without any stands on the features that it has when asked.
+    """
+
+    kind: ClassVar[str] = "sage"
+    Config: ClassVar[type[Config]] = SageConfig
+    can_place_new_users: ClassVar[bool] = True
+    can_place_new_items: ClassVar[bool] = True
+
+    inputs: TowerInputs
+    model: SageModel
+    layers: dict[str, Tensor]
+    """float32 [I, D] each: ``x``, ``h`` and ``z`` of the items of training, with all their neighbours.
+
+    The rows of others are not asked, for their features may have changed since.
+    """
+
+    def __init__(self, config: Any = None, resources: Resources | None = None) -> None:
+        self.config: SageConfig = config or SageConfig()
+        self.resources = resources or Resources()
+        self.best_epoch: int | None = None
+        self._held: tuple[EntityTable, tuple[Tensor, Tensor, Tensor]] | None = None
+
+    def fit(self, data: Dataset, train: Interactions, tracker: Tracker) -> None:
+        self.inputs = TowerInputs(
+            data.items.vocabulary,
+            data.users.vocabulary,
+            FeatureSet.fit(data.items, np.unique(train.item), self.config.features),
+            FeatureSet.fit(data.users, np.unique(train.user), self.config.features),
+            train.item_counts(data.n_items) > 0,
+            np.bincount(train.user, minlength=data.n_users) > 0,
+            {},
+            data.clock,
+        )
+        torch.manual_seed(self.resources.seed)
+        self.model = self._built()
+        task = _Task(self, data, train)
+        progress = learn(
+            task,
+            self.config.training,
+            self.resources,
+            tracker,
+            "sage",
+            data.fingerprint,
+            train.fingerprint,
+            self.config.model_dump_json(),
+        )
+        self.best_epoch = progress.best_epoch
+        self.model.to("cpu").eval()
+        self.place_items(data, train)
+
+    @torch.no_grad()
+    def place_items(self, data: Dataset, train: Interactions) -> None:
+        """The layers of every item, with all of ``train`` as neighbours."""
+        model, device = self.model, self.model.anyone.device
+        matrix = train.to_csr(data.n_users, data.n_items)
+        back = matrix.T.tocsr()
+        of_users = mean_matrix(matrix.indptr, matrix.indices, data.n_items).to(device)
+        of_items = mean_matrix(back.indptr, back.indices, data.n_users).to(device)
+        x = model.items(_on(self.inputs.item_values(data.items), device))
+        own = model.user_inputs(_on(self.inputs.user_values(data.users), device), data.n_users).contiguous()
+        h = model.first(model.to_items[0], own, x, of_items)
+        h_users = model.first(model.to_users[0], x, own, of_users)
+        z = normalize(model.to_items[1]((h_users, h), of_items), dim=1)
+        self.layers = {name: part.cpu().contiguous() for name, part in (("x", x), ("h", h), ("z", z))}
+        self._held = None
+
+    @torch.no_grad()
+    def user_vectors(self, request: Request) -> Vectors:
+        model, device = self.model, self.model.anyone.device
+        placed = self.inputs.placed(request.items)
+        histories = request.histories.renamed(np.where(placed, np.arange(len(placed)), MISSING))
+        x, h, _ = (part.to(device) for part in self._layers(request.items))
+        links = _history_matrix(histories, len(request.items)).to(device)
+        values = _on(self.inputs.user_values(request.users), device)
+        own = model.user_inputs(values, len(request)).contiguous()
+        h_users = model.first(model.to_users[0], x, own, links)
+        z = normalize(model.to_users[1]((h, h_users), links), dim=1) / self.config.temperature
+        known = np.full(len(request), bool(self.inputs.user_features.columns)) | (histories.lengths > 0)
+        return Vectors(dense=z.cpu().numpy(), placed=known)
+
+    @torch.no_grad()
+    def item_vectors(self, items: EntityTable, at: int | None = None) -> Vectors:
+        return Vectors(dense=self._layers(items)[2].numpy(), placed=self.inputs.placed(items))
+
+    def item_table(self) -> EmbeddingTable:
+        """The vectors of the items that training saw."""
+        inputs = self.inputs
+        return seen_table(self.kind, self.config, inputs.items, inputs.trained_items, self.layers["z"].numpy())
+
+    def save(self, directory: Path) -> None:
+        directory.mkdir(parents=True, exist_ok=True)
+        write_json(directory / "config.json", self.config.model_dump(mode="json"))
+        write_json(directory / "training.json", {"best_epoch": self.best_epoch})
+        self.inputs.save(directory)
+        tensors = {f"model/{name}": value.contiguous() for name, value in self.model.state_dict().items()}
+        with atomic_path(directory / "model.safetensors") as beside:
+            save_file(tensors | {f"layers/{name}": value for name, value in self.layers.items()}, beside)
+
+    @classmethod
+    def load(cls, directory: Path) -> Self:
+        engine = cls(parse(SageConfig, read_json(directory / "config.json"), str(directory / "config.json")))
+        engine.best_epoch = read_json(directory / "training.json")["best_epoch"]
+        engine.inputs = TowerInputs.load(directory)
+        tensors = load_file(directory / "model.safetensors")
+        engine.layers = {name: tensors[f"layers/{name}"] for name in ("x", "h", "z")}
+        engine.model = engine._built()
+        weights = {name.removeprefix("model/"): v for name, v in tensors.items() if name.startswith("model/")}
+        engine.model.load_state_dict(weights)
+        engine.model.eval()
+        return engine
+
+    def _built(self) -> SageModel:
+        options = ModelOptions(dim=self.config.dim, id_dropout=self.config.id_dropout)
+        items = build_tower(self.inputs.item_features.columns, options, len(self.inputs.items))
+        columns = self.inputs.user_features.columns
+        return SageModel(items, build_tower(columns, options) if columns else None, self.config.dim)
+
+    def _layers(self, items: EntityTable) -> tuple[Tensor, Tensor, Tensor]:
+        """x, h and z [n, D] of any items, kept for the next block of users, who ask for the same ones."""
+        if self._held is None or self._held[0] is not items:
+            self._held = (items, self._placed(items))
+        return self._held[1]
+
+    def _placed(self, items: EntityTable) -> tuple[Tensor, Tensor, Tensor]:
+        """As `_layers`: items that training held an interaction of as they are kept, others from their features."""
+        rows = known_rows(items, self.inputs.items, self.inputs.trained_items)
+        kept = torch.from_numpy(np.maximum(rows, 0))
+        x, h, z = (self.layers[name][kept] for name in ("x", "h", "z"))
+        new = np.flatnonzero(rows == MISSING)
+        if len(new):
+            model, device = self.model, self.model.anyone.device
+            nobody = mean_matrix(np.zeros(len(new) + 1, np.int64), np.zeros(0, np.int64), 1).to(device)
+            alone = model.items(_on(self.inputs.item_values(items.take(new)), device))
+            nothing = torch.zeros(1, self.config.dim, device=device)
+            first = model.first(model.to_items[0], nothing, alone, nobody)
+            last = normalize(model.to_items[1]((nothing, first), nobody), dim=1)
+            for part, values in ((x, alone), (h, first), (z, last)):
+                part[torch.from_numpy(new)] = values.cpu()
+        return x, h, z
+
+
+class _Task:
+    """All interactions in random order; of each batch, the sampled neighbourhood, without the batch's own edges."""
+
+    def __init__(self, engine: Sage, data: Dataset, train: Interactions) -> None:
+        self.engine, self.config, self.data, self.train = engine, engine.config, data, train
+        self.module = engine.model
+        self.graph = Graph.of_interactions(train, data.n_users, data.n_items)
+        self.item_values = engine.inputs.item_values(data.items)
+        self.user_values = engine.inputs.user_values(data.users)
+        self.compute_loss = LOSSES[self.config.loss]()
+        counts = train.item_counts(data.n_items)
+        self.sampler = NEGATIVES["popularity"](counts, self.config.n_negatives, alpha=self.config.alpha)
+        place = partial(engine.place_items, data, train)
+        self.metric = validation(engine, data, engine.resources, self.config.metric, self.config.asked, place)
+
+    def batches(self, epoch: int, rng: np.random.Generator) -> Sequence[NDArray[np.int64]]:
+        order = rng.permutation(len(self.train))
+        return [order[start : start + self.config.batch] for start in range(0, len(order), self.config.batch)]
+
+    def loss(self, batch: NDArray[np.int64], rng: np.random.Generator) -> Tensor:
+        user, item = (column[batch].astype(np.int64) for column in (self.train.user, self.train.item))
+        drawn = self.sampler.sample(item, rng)
+        users, items = np.unique(user), np.union1d(item, drawn.rows)
+        hidden = user * self.data.n_items + item
+        block = sample_block(
+            self.graph, self.data.n_users, users, items, self.config.fan_out, hidden, self.config.alone, rng
+        )
+        device = self.module.anyone.device
+        x_items = {name: values[block.items[2]].to(device) for name, values in self.item_values.items()}
+        x_users = {name: values[block.users[2]].to(device) for name, values in self.user_values.items()}
+        z_users, z_items = self.module(block.to(device), x_items, x_users)
+        scored = normalize(z_items, dim=1)
+        arrays = (
+            np.searchsorted(users, user),
+            np.searchsorted(items, drawn.rows),
+            np.searchsorted(items, item),
+            drawn.rows,
+            item,
+            drawn.log_q,
+        )
+        asking, against, positives, candidates, targets, log_q = (torch.from_numpy(a).to(device) for a in arrays)
+        users_scored = normalize(z_users, dim=1)[asking] / self.config.temperature
+        return self.compute_loss(users_scored, scored[against], scored[positives], candidates, targets, log_q)
+
+    def validate(self) -> float | None:
+        return None if self.metric is None else self.metric()
+
+
+def _history_matrix(histories: Histories, n_items: int) -> Tensor:
+    matrix = histories.to_csr(n_items)
+    return mean_matrix(matrix.indptr, matrix.indices, n_items)
+
+
+def _on(values: dict[str, Tensor], device: torch.device) -> dict[str, Tensor]:
+    return {name: value.to(device) for name, value in values.items()}

@@ -1,0 +1,225 @@
+"""A graph filter without training: a low-pass over the whole graph plus two hops around the history."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import scipy.sparse as sp
+import torch
+from numpy.typing import NDArray
+from pydantic import Field
+
+from recsys.config import Config
+from recsys.data.dataset import Dataset
+from recsys.data.entities import EntityTable
+from recsys.data.interactions import Interactions
+from recsys.data.vocabulary import Vocabulary
+from recsys.embeddings import EmbeddingTable
+from recsys.engine import Request, Resources, Vectors
+from recsys.engines.baselines.itemknn import rows_of
+from recsys.engines.storage import (
+    csr_from,
+    csr_parts,
+    decayed_history,
+    known_rows,
+    load_arrays,
+    save_arrays,
+    seen_table,
+)
+from recsys.seeding import stream
+from recsys.tracking import Tracker
+
+Floats = NDArray[np.float32]
+
+
+class LowPassOptions(Config):
+    """The smooth part: what is left of the item-item graph when only its lowest frequencies pass.
+
+    Args:
+        rank: K, singular vectors kept.
+        users: exponent c; an interaction weighs ``degree of its user ** -c``.
+        items: exponent b, likewise of its item.
+        tilt: exponent t; the history weighs ``degree ** -t`` and what comes out ``degree ** t``.
+    """
+
+    rank: int = Field(512, ge=1)
+    users: float = 0.4
+    items: float = 0.4
+    tilt: float = 0.35
+
+
+class TwoHopOptions(Config):
+    """The sharp part: items of the users who share an item with the history.
+
+    Args:
+        users: exponent c; a path through a user weighs ``degree ** -c``.
+        history: exponent a, of the history's item.
+        output: exponent b, of the item that is scored.
+        neighbours: items kept for each scored item; 0 keeps all.
+    """
+
+    users: float = 0.5
+    history: float = 0.6
+    output: float = 0.4
+    neighbours: int = Field(500, ge=0)
+
+
+class SpectralConfig(Config):
+    """Both parts and their mix.
+
+    Args:
+        low_pass: the dense part.
+        two_hop: the sparse part.
+        mix: share of the sparse part, each in units of its root mean square over pairs of different items.
+        decay: weight of a step when a user's history is summed; 1 forgets the order.
+    """
+
+    low_pass: LowPassOptions = LowPassOptions()
+    two_hop: TwoHopOptions = TwoHopOptions()
+    mix: float = Field(0.5, ge=0, le=1)
+    decay: float = Field(1.0, gt=0, le=1)
+
+
+class Spectral:
+    r"""Scores :math:`x \,[(1 - m)\, D^{-t} V V^\top D^{t} + m\, D^{-a} R^\top D_U^{-c} R\, D^{-b}]` of a history x.
+
+    V [I, K] are the first right singular vectors of the normalised matrix :math:`D_U^{-c} R D^{-b}` of R [U, I] (an
+    ideal low-pass of the graph signal x), D and :math:`D_U` the degrees of items and users. (Shen et al., CIKM 2021,
+    "How Powerful is Graph Convolution for Recommendation?", with free exponents and one norm for both parts.) The
+    first part is dense, [K] a user and an item; the second is sparse, the history against an item's neighbours.
+    """
+
+    kind: ClassVar[str] = "spectral"
+    Config: ClassVar[type[Config]] = SpectralConfig
+    can_place_new_users: ClassVar[bool] = True
+    can_place_new_items: ClassVar[bool] = False
+
+    items: Vocabulary
+    counts: NDArray[np.int64]
+    into: Floats
+    """float32 [I, K]: what an item of a history adds to the user's vector."""
+    out: Floats
+    """float32 [I, K]: the dense part of an item's vector."""
+    hops: sp.csr_array
+    """float32 [I, I]: the sparse part of an item's vector."""
+
+    def __init__(self, config: Any = None, resources: Resources | None = None) -> None:
+        self.config: SpectralConfig = config or SpectralConfig()
+        self.resources = resources or Resources()
+
+    def fit(self, data: Dataset, train: Interactions, tracker: Tracker) -> None:
+        self.items, self.counts = data.items.vocabulary, train.item_counts(data.n_items)
+        matrix, options, mix = train.to_csr(data.n_users, data.n_items), self.config.low_pass, self.config.mix
+        rank = min(options.rank, *matrix.shape)
+        self.into = self.out = np.zeros((data.n_items, 0), np.float32)
+        self.hops = sp.csr_array((data.n_items, data.n_items), dtype=np.float32)
+        if mix < 1:
+            tracker.progress(f"spectral: {rank} singular vectors of {data.n_users:,} users x {data.n_items:,} items")
+            normalised = sp.csr_array(degrees(matrix, 1, -options.users) @ matrix @ degrees(matrix, 0, -options.items))
+            vectors, _ = truncated_svd(normalised, rank, stream(self.resources.seed, "spectral"))
+            self.into, self.out = (degrees(matrix, 0, power) @ vectors for power in (-options.tilt, options.tilt))
+            self.into *= np.float32((1 - mix) / (_norm_of_product(self.out, self.into) or 1))
+        if mix > 0:
+            tracker.progress(f"spectral: two hops of {len(train):,} interactions")
+            self.hops = two_hops(matrix, self.config.two_hop)
+            self.hops.data *= np.float32(mix / (np.linalg.norm(self.hops.data) or 1))
+
+    def user_vectors(self, request: Request) -> Vectors:
+        history = decayed_history(request, self.items, self.counts, self.config.decay)
+        known = np.diff(history.indptr) > 0
+        return Vectors(np.asarray(history @ self.into, np.float32), history, known)
+
+    def item_vectors(self, items: EntityTable, at: int | None = None) -> Vectors:
+        rows = known_rows(items, self.items, self.counts)
+        dense = np.where((rows >= 0)[:, None], self.out[rows], np.float32(0))
+        return Vectors(dense, rows_of(self.hops, rows), rows >= 0)
+
+    def item_table(self) -> EmbeddingTable:
+        """The dense part of the items that training saw."""
+        return seen_table(self.kind, self.config, self.items, self.counts > 0, self.out)
+
+    def save(self, directory: Path) -> None:
+        arrays = {**csr_parts(self.hops), "counts": self.counts, "into": self.into, "out": self.out}
+        save_arrays(directory, self.config, self.items, arrays)
+
+    @classmethod
+    def load(cls, directory: Path) -> Self:
+        config, items, arrays = load_arrays(directory, SpectralConfig)
+        engine = cls(config)
+        engine.items, engine.counts, engine.hops = items, arrays["counts"], csr_from(arrays)
+        engine.into, engine.out = arrays["into"], arrays["out"]
+        return engine
+
+
+def degrees(matrix: sp.csr_array, axis: int, power: float) -> sp.dia_array:
+    """The diagonal matrix of ``degree ** power``, of users (``axis`` 1) or items (0); no degree counts as one."""
+    counts = np.maximum(np.asarray((matrix != 0).sum(axis)).ravel(), 1)
+    return sp.diags_array((counts.astype(np.float64) ** power).astype(np.float32))
+
+
+def truncated_svd(
+    matrix: sp.csr_array, rank: int, rng: np.random.Generator, rounds: int = 4, spare: int = 32
+) -> tuple[Floats, Floats]:
+    """The first right singular vectors [I, K] and values [K], largest first, but none under a thirtieth of it.
+
+    Randomised subspace iteration (Halko, Martinsson & Tropp, 2011) on the side of the rows: ``rounds`` products with
+    the matrix times its transpose, made orthonormal after each, on ``spare`` more columns than asked for.
+    """
+    transposed = sp.csr_array(matrix.T)
+    basis = rng.standard_normal((matrix.shape[0], min(rank + spare, *matrix.shape)), np.float32)
+    for _ in range(rounds):
+        basis = _turned(matrix @ (transposed @ basis))[0]
+    vectors, values = _turned(transposed @ basis)
+    return vectors[:, :rank], values[:rank]
+
+
+def _turned(columns: Floats) -> tuple[Floats, Floats]:
+    """An orthonormal basis [n, K] of the ``columns`` [n, C] and their length along it [K], longest first.
+
+    By the eigenvectors of the Gram matrix, two matrix products, which is several times faster than a QR of a tall
+    matrix and exact enough where no direction is thousands of times longer than another. Null directions are left out.
+    """
+    tall = torch.from_numpy(columns)
+    squares, turn = torch.linalg.eigh(tall.T @ tall)
+    squares, turn = squares.flip(0), turn.flip(1)
+    kept = squares > 1e-6 * squares[0]
+    lengths = squares[kept].sqrt()
+    return (tall @ (turn[:, kept] / lengths)).numpy(), lengths.numpy()
+
+
+def two_hops(matrix: sp.csr_array, options: TwoHopOptions, block: int = 2048) -> sp.csr_array:
+    r"""float32 [I, I]: row i holds :math:`d_i^{-b} \sum_u R_{ui} d_u^{-c} R_{uj} d_j^{-a}` for every other item j.
+
+    Of each row the ``options.neighbours`` largest are kept, and what ties with the last of them. Memory is that of
+    ``block`` rows before they are cut, and of the result.
+    """
+    into = sp.csr_array(degrees(matrix, 1, -options.users) @ matrix @ degrees(matrix, 0, -options.history))
+    back = sp.csr_array((matrix @ degrees(matrix, 0, -options.output)).T)
+    parts = []
+    for start in range(0, matrix.shape[1], block):
+        part = sp.csr_array(back[start : start + block] @ into)
+        rows = np.repeat(np.arange(part.shape[0]), np.diff(part.indptr))
+        part.data[part.indices == rows + start] = 0
+        if options.neighbours:
+            part.data[part.data < _kth_largest(part, options.neighbours)[rows]] = 0
+        part.eliminate_zeros()
+        part.sort_indices()
+        parts.append(part)
+    return sp.csr_array(sp.vstack(parts, format="csr"))
+
+
+def _kth_largest(matrix: sp.csr_array, k: int) -> Floats:
+    """float32 [n]: the k-th largest entry of each row, -inf where it has fewer."""
+    found = np.full(matrix.shape[0], -np.inf, np.float32)
+    for row in np.flatnonzero(np.diff(matrix.indptr) > k):
+        found[row] = np.partition(matrix.data[matrix.indptr[row] : matrix.indptr[row + 1]], -k)[-k]
+    return found
+
+
+def _norm_of_product(left: Floats, right: Floats) -> float:
+    """The Frobenius norm of ``left @ right.T`` without its diagonal, never holding the product."""
+    a, b = left.astype(np.float64), right.astype(np.float64)
+    whole = ((a.T @ a) * (b.T @ b)).sum() - ((a * b).sum(1) ** 2).sum()
+    return float(np.sqrt(max(whole, 0)))

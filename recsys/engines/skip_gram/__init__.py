@@ -1,0 +1,1 @@
+"""Skip-gram item embeddings."""

@@ -1,0 +1,100 @@
+"""item2vec: skip-gram over histories, the words being items (Barkan & Koenigstein, 2016)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pydantic import Field
+
+from recsys.config import Config
+from recsys.data.dataset import Dataset
+from recsys.data.entities import EntityTable
+from recsys.data.interactions import Interactions
+from recsys.data.vocabulary import Vocabulary
+from recsys.embeddings import EmbeddingTable
+from recsys.engine import Request, Resources, Vectors
+from recsys.engines.learning import learn
+from recsys.engines.skip_gram.pairs import SkipGram, nearby_pairs
+from recsys.engines.storage import decayed_history, known_rows, load_arrays, save_arrays, seen_table
+from recsys.tracking import Tracker
+from recsys.training.loop import LoopOptions
+
+
+class Item2VecConfig(Config):
+    """Skip-gram with negative sampling.
+
+    Args:
+        dim: D.
+        window: pairs are at most this many steps apart.
+        negatives: C shared negatives a batch, drawn by popularity to the power 0.75; each weighs ``k / C``.
+        k: negatives that a pair counts for.
+        decay: weight of a step when a user's history is averaged; 1 forgets the order.
+        batch_pairs: N.
+        training: the loop.
+    """
+
+    dim: int = Field(64, ge=2)
+    window: int = Field(5, ge=1)
+    negatives: int = Field(512, ge=1)
+    k: float = Field(5.0, gt=0)
+    decay: float = Field(0.9, gt=0, le=1)
+    batch_pairs: int = Field(8192, ge=1)
+    training: LoopOptions = LoopOptions(epochs=5, learning_rate=0.01)
+
+
+class Item2Vec:
+    """A user is the decayed mean of the history's input vectors by skip-gram, scored against the output vectors."""
+
+    kind: ClassVar[str] = "item2vec"
+    Config: ClassVar[type[Config]] = Item2VecConfig
+    can_place_new_users: ClassVar[bool] = True
+    can_place_new_items: ClassVar[bool] = False
+
+    config: Item2VecConfig
+    items: Vocabulary
+    inner: NDArray[np.float32]
+    outer: NDArray[np.float32]
+    counts: NDArray[np.int64]
+
+    def __init__(self, config: Any = None, resources: Resources | None = None) -> None:
+        self.config = config or self.Config()  # type: ignore[assignment]
+        self.resources = resources or Resources()
+
+    def fit(self, data: Dataset, train: Interactions, tracker: Tracker) -> None:
+        self.items, self.counts = data.items.vocabulary, train.item_counts(data.n_items)
+        torch.manual_seed(self.resources.seed)
+        config, pairs = self.config, nearby_pairs(train, self.config.window)
+        task = SkipGram(lambda *_: pairs, self.counts, config.dim, config.negatives, config.k, config.batch_pairs)
+        learn(task, config.training, self.resources, tracker, "item2vec", train.fingerprint, config.model_dump_json())
+        self.inner = task.module.inner.weight.detach().cpu().numpy()
+        self.outer = task.module.outer.weight.detach().cpu().numpy()
+
+    def user_vectors(self, request: Request) -> Vectors:
+        history = decayed_history(request, self.items, self.counts, self.config.decay)
+        total = np.maximum(np.asarray(history.sum(1)), 1e-12)[:, None]
+        dense = (history @ self.inner) / total
+        return Vectors(dense=dense.astype(np.float32), placed=np.diff(history.indptr) > 0)
+
+    def item_vectors(self, items: EntityTable, at: int | None = None) -> Vectors:
+        rows = known_rows(items, self.items, self.counts)
+        return Vectors(dense=np.where((rows >= 0)[:, None], self.outer[rows], np.float32(0)), placed=rows >= 0)
+
+    def item_table(self) -> EmbeddingTable:
+        """The input vectors of the items that training saw."""
+        return seen_table(self.kind, self.config, self.items, self.counts > 0, self.inner)
+
+    def save(self, directory: Path) -> None:
+        arrays: dict[str, NDArray[Any]] = {"inner": self.inner, "outer": self.outer, "counts": self.counts}
+        save_arrays(directory, self.config, self.items, arrays)
+
+    @classmethod
+    def load(cls, directory: Path) -> Self:
+        config, items, arrays = load_arrays(directory, cls.Config)
+        engine = cls(config)
+        engine.items, engine.counts = items, arrays["counts"]
+        engine.inner, engine.outer = arrays["inner"], arrays["outer"]
+        return engine

@@ -1,0 +1,1 @@
+"""Intrinsic quality of embedding tables."""

@@ -1,0 +1,1 @@
+"""The report of an evaluation: JSON, HTML and figures."""

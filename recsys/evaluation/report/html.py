@@ -1,0 +1,100 @@
+"""The report as one HTML file that opens without a network."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from html import escape
+from typing import Any
+
+from recsys.evaluation.metrics import shown
+from recsys.evaluation.report import html_attribution, html_embeddings, plots
+from recsys.evaluation.report.html_table import interval, table
+
+_STYLE = """
+body{font:15px/1.5 system-ui,sans-serif;max-width:1100px;margin:2rem auto;padding:0 1rem;color:#1d2433}
+h1{font-size:1.6rem;margin-bottom:.2rem}h2{font-size:1.15rem;margin-top:2rem}h3{font-size:1rem;margin:1.6rem 0 .2rem}
+table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums}
+th,td{padding:.35rem .6rem;text-align:right;border-bottom:1px solid #e3e7ef}
+th:first-child,td:first-child{text-align:left}small{color:#67718a}
+.best{font-weight:600}svg{max-width:100%;height:auto}
+"""
+
+
+def render(content: Mapping[str, Any]) -> str:
+    """The page."""
+    title = f"Evaluation on {content['data']['name']}"
+    parts = [
+        f"<!doctype html><html lang='en'><meta charset='utf-8'><title>{escape(title)}</title><style>{_STYLE}</style>",
+        f"<h1>{escape(title)}</h1>",
+        _protocol(content),
+        "<h2>Results</h2>",
+        _results(content),
+        "<h2>Comparisons</h2>",
+        _comparisons(content),
+        "<h2>By length of the list</h2>",
+        plots.metric_by_k(content),
+        "<h2>For whom, and for what</h2>",
+        plots.slices(content),
+        "<h2>Catalogue</h2>",
+        _catalogue(content),
+    ]
+    drawn = plots.curves(content)
+    parts += ["<h2>Training</h2>", drawn] if drawn else []
+    if "ledger" in content:
+        parts += [
+            "<h2>What each modality is worth</h2>",
+            html_attribution.section(content["ledger"]),
+            plots.ledger(content),
+        ]
+    tables = content.get("embeddings", {})
+    parts += ["<h2>The tables by themselves</h2>", *html_embeddings.sections(tables)] if tables else []
+    return "\n".join([*parts, "</html>\n"])
+
+
+def _protocol(content: Mapping[str, Any]) -> str:
+    split, data = content["split"], content["data"]
+    seen = "left out" if split["seen_filtered"] else "kept in"
+    lost = split.get("unreachable_targets", 0)
+    seen += f", and with them {lost:,} targets that no list can hold" if lost else ""
+    return (
+        f"<p>Protocol <b>{escape(split['protocol'])}</b>: {split['users']:,} users asked, {split['dropped_users']:,} "
+        f"could not be; {split['candidates']:,} candidates, {escape(split['ranking'])}; seen items {seen}.<br>"
+        f"Recall: {escape(split['recall'])}. Intervals are 95 % bootstraps over users.<br>"
+        f"<small>data {escape(data['fingerprint'])}, split {escape(split['fingerprint'])}</small></p>"
+    )
+
+
+def _results(content: Mapping[str, Any]) -> str:
+    engines = content["engines"]
+    wanted = ("recall@10", "recall@20", "ndcg@10", "map@10", "mrr@10", "hit_rate@10", "precision@10")
+    metrics = shown(engines, wanted)
+    best = {m: max(engine[m]["value"] for engine in engines.values()) for m in metrics}
+    rows = []
+    for name, engine in engines.items():
+        cells = [interval(engine[m], engine[m]["value"] == best[m]) for m in metrics]
+        seconds = f"{engine['fit_seconds']:.1f}" if "fit_seconds" in engine else ""
+        memory = f"{engine['peak_memory_mb']:.0f}" if "peak_memory_mb" in engine else ""
+        rows.append([escape(name), *cells, seconds, memory, str(engine["unanswered_users"])])
+    return table(["engine", *metrics, "fit, s", "memory, MB", "unanswered"], rows)
+
+
+def _comparisons(content: Mapping[str, Any]) -> str:
+    if not content["comparisons"]:
+        return "<p>Only one engine was evaluated.</p>"
+    lines = []
+    for row in content["comparisons"]:
+        sure = row["p_holm"] < 0.05 and not row["low"] <= 0 <= row["high"]
+        word = ("ahead of" if row["difference"] > 0 else "behind") if sure else "not told apart from"
+        lines.append(
+            f"<li><b>{escape(row['engine'])}</b> is {word} {escape(row['baseline'])} in {escape(row['metric'])}: "
+            f"{row['difference']:+.4f} [{row['low']:+.4f}, {row['high']:+.4f}], p = {row['p_holm']:.4f} after Holm</li>"
+        )
+    return f"<ul>{''.join(lines)}</ul>"
+
+
+def _catalogue(content: Mapping[str, Any]) -> str:
+    names = ["coverage", "novelty", "diversity", "gini", "popularity_share"]
+    rows = [
+        [escape(engine), *(f"{values[name]:.3f}" for name in names)] for engine, values in content["catalogue"].items()
+    ]
+    return table(["engine, first 10", *(name.replace("_", " ") for name in names)], rows)

@@ -1,0 +1,32 @@
+"""The ledger in the report's HTML."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from html import escape
+from typing import Any
+
+from recsys.evaluation.report.html_table import interval, table
+
+
+def section(ledger: Mapping[str, Any]) -> str:
+    """What the numbers are, and a table with a row a modality: over all users in three ways, then by slice."""
+    full, empty, metric = ledger["full"], ledger["empty"], escape(ledger["metric"])
+    slices = ledger["slices"]
+    rows = [
+        [
+            escape(name),
+            f"{worth['share']:.0%}",
+            *(interval(worth[kind]) for kind in ("shapley", "left_out", "alone")),
+            *(interval(worths[name]["shapley"]) for worths in slices.values()),
+        ]
+        for name, worth in sorted(ledger["worth"].items(), key=lambda pair: -pair[1]["shapley"]["value"])
+    ]
+    return (
+        f"<p><b>{escape(ledger['engine'])}</b>: {metric} {full['value']:.4f} with all modalities, {empty['value']:.4f} "
+        f"with none. The Shapley value is a modality's mean contribution over all orders in which they could come in; "
+        f"the values add up to the difference, and the share is of their sum. Left out: what the model loses without "
+        f"the modality. Alone: what it gives by itself. Points of {metric}, with 95 % bootstrap intervals over users."
+        f"</p>{table(['modality', 'share', 'Shapley', 'left out', 'alone', *(escape(s) for s in slices)], rows)}"
+        + ("<p><small>The last columns are Shapley values over the users of a slice.</small></p>" if slices else "")
+    )

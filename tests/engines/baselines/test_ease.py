@@ -1,0 +1,137 @@
+"""EASE, whole and on neighbours alone, against a ridge regression an item."""
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+
+from recsys.data.dataset import Dataset
+from recsys.data.entities import EntityTable
+from recsys.data.interactions import Interactions
+from recsys.data.vocabulary import Vocabulary
+from recsys.engine import Request
+from recsys.engines.baselines import ease, itemknn
+from recsys.engines.baselines.ease import Ease, EaseConfig
+from recsys.engines.baselines.itemknn import first_of_rows, nearest_items
+from recsys.errors import ConfigError, DataError
+from recsys.tracking import SilentTracker
+
+
+def random_matrix(users: int = 90, items: int = 15, share: float = 0.35) -> np.ndarray:
+    return (np.random.default_rng(0).random((users, items)) < share).astype(np.float64)
+
+
+def dataset(matrix: np.ndarray) -> Dataset:
+    tables = [EntityTable.bare(Vocabulary(np.arange(n))) for n in matrix.shape]
+    return Dataset("r", *tables, Interactions.of(*np.nonzero(matrix)), False)
+
+
+def fitted(matrix: np.ndarray, **options) -> Ease:
+    engine = Ease(EaseConfig.model_validate(options))
+    data = dataset(matrix)
+    engine.fit(data, data.interactions, SilentTracker())
+    return engine
+
+
+def weights(engine: Ease) -> np.ndarray:
+    return engine.weights.toarray() if isinstance(engine.weights, sp.csr_array) else engine.weights
+
+
+def regressed(matrix: np.ndarray, item: int, others: list[int], penalty: np.ndarray) -> np.ndarray:
+    """[I]: the weights of ``others`` that predict the column of ``item``, by least squares on stacked rows."""
+    rows = np.concatenate([matrix[:, others], np.diag(np.sqrt(penalty[others]))])
+    target = np.concatenate([matrix[:, item], np.zeros(len(others))])
+    found = np.zeros(matrix.shape[1])
+    found[others] = np.linalg.lstsq(rows, target, rcond=None)[0]
+    return found
+
+
+def cosines(matrix: np.ndarray) -> np.ndarray:
+    norms = np.sqrt(matrix.sum(0))
+    found = matrix.T @ matrix / np.outer(norms, norms)
+    np.fill_diagonal(found, -1)
+    return found
+
+
+@pytest.mark.parametrize("dropout", [0.0, 0.6])
+@pytest.mark.parametrize("neighbours", [0, 4, 14, 50])
+def test_each_item_is_a_ridge_regression_on_its_neighbours(neighbours, dropout):
+    matrix = random_matrix()
+    engine = fitted(matrix, regularisation=3.0, dropout=dropout, neighbours=neighbours)
+    penalty = 3.0 + dropout / (1 - dropout) * matrix.sum(0)
+    for item, near in enumerate(cosines(matrix)):
+        others = sorted(np.argsort(-near, kind="stable")[: min(neighbours or 14, 14)].tolist())
+        expected = regressed(matrix, item, others, penalty)
+        np.testing.assert_allclose(weights(engine)[item], expected, atol=1e-5)
+
+
+def test_dropout_is_the_expectation_over_dropped_inputs():
+    """Each draw keeps an entry with 1 - p, the regression sees the rest scaled up to keep its mean."""
+    matrix, p = random_matrix(40, 6), 0.4
+    rng = np.random.default_rng(1)
+    draws = [matrix * (rng.random(matrix.shape) >= p) / (1 - p) for _ in range(4000)]
+    inputs, outputs = np.concatenate(draws), np.concatenate([matrix] * len(draws))
+    expected = regressed(np.column_stack([outputs[:, 0], inputs[:, 1:]]), 0, [1, 2, 3, 4, 5], np.full(6, 2.0 * 4000))
+    engine = fitted(matrix, regularisation=2.0, dropout=p)
+    np.testing.assert_allclose(weights(engine)[0], expected, atol=0.01)
+
+
+def test_items_that_never_meet_another_have_no_weights():
+    lonely = np.eye(7)
+    assert not weights(fitted(lonely, neighbours=3)).any()
+    lonely[0, 1] = 1
+    assert np.argwhere(weights(fitted(lonely, neighbours=3))).tolist() == [[0, 1], [1, 0]]
+
+
+def test_blocks_do_not_change_the_weights(monkeypatch):
+    matrix = random_matrix(80, 30)
+    whole = weights(fitted(matrix, neighbours=5))
+    monkeypatch.setattr(ease, "_SYSTEMS", 7 * 5**2)
+    monkeypatch.setattr(itemknn, "_PAIRS", 500)
+    np.testing.assert_allclose(weights(fitted(matrix, neighbours=5)), whole, atol=1e-6)
+
+
+def test_a_small_penalty_on_equal_columns_is_still_solved():
+    equal = np.ones((20_000, 3))
+    found = weights(fitted(equal, regularisation=1e-3, neighbours=2))
+    np.testing.assert_allclose(found, 0.5 * (1 - np.eye(3)), atol=1e-4)
+
+
+@pytest.mark.parametrize(("regularisation", "neighbours"), [(1e-5, 0), (1e-15, 2)])
+def test_a_penalty_too_small_for_equal_columns_is_an_error_that_says_to_raise_it(regularisation, neighbours):
+    with pytest.raises(ConfigError, match="raise `regularisation`"):
+        fitted(np.ones((20_000, 3)), regularisation=regularisation, neighbours=neighbours)
+
+
+def test_items_without_interactions_are_in_the_catalogue_and_in_nobodys_way():
+    matrix = np.concatenate([random_matrix(), np.zeros((90, 2))], 1)
+    engine = fitted(matrix, neighbours=4, dropout=0.5)
+    assert not weights(engine)[15:].any()
+    assert not weights(engine)[:, 15:].any()
+    np.testing.assert_allclose(weights(engine)[:15, :15], weights(fitted(random_matrix(), neighbours=4, dropout=0.5)))
+
+
+def test_the_most_similar_are_kept_and_ties_go_to_the_lower_row():
+    matrix = random_matrix()
+    found = nearest_items(sp.csr_array(matrix.astype(np.float32)), 3, shrinkage=0).toarray()
+    for row, near in zip(found, cosines(matrix), strict=True):
+        assert np.flatnonzero(row).tolist() == sorted(np.argsort(-near, kind="stable")[:3].tolist())
+    tied = sp.csr_array(np.array([[0, 2, 1, 2, 1, 1]], np.float32))
+    assert first_of_rows(tied, 3).indices.tolist() == [1, 2, 3]
+
+
+def test_sparse_weights_survive_the_disk(tmp_path):
+    matrix = random_matrix()
+    engine, request = fitted(matrix, neighbours=4), Request.from_dataset(dataset(matrix), np.arange(90))
+    engine.save(tmp_path / "e")
+    loaded = Ease.load(tmp_path / "e")
+    scores = [e.user_vectors(request).scores(e.item_vectors(dataset(matrix).items)) for e in (engine, loaded)]
+    assert isinstance(loaded.weights, sp.csr_array)
+    assert np.array_equal(*scores)
+    np.testing.assert_allclose(scores[0], matrix @ weights(engine).T, atol=1e-5)
+
+
+def test_too_many_items_for_a_matrix_of_all_by_all_are_served_on_neighbours(monkeypatch):
+    monkeypatch.setattr(ease, "_LARGEST", 14)
+    with pytest.raises(DataError, match="set neighbours = 200"):
+        fitted(random_matrix())
+    assert weights(fitted(random_matrix(), neighbours=3)).any()
