@@ -11,7 +11,7 @@ from pipelines.config import PromoteSection
 from pipelines.stages.finetune import load_questions
 from pipelines.workspace import Workspace
 from recsys.data.dataset import Dataset
-from recsys.data.merge import check_ids, known_to, renamed
+from recsys.data.merge import check_ids, known_to, remap_items
 from recsys.data.splits.split import Holdout
 from recsys.errors import PromotionError
 from recsys.registry.bundle import Bundle
@@ -75,7 +75,7 @@ def unanswered(candidate: Candidate, champion: Bundle, version: str) -> Candidat
             f"to the questions of {candidate.bundle}: promote on the data and the split that it was made from, or "
             f"{way_out}"
         )
-    asked, timed = candidate.questions, champion.clock and candidate.data.clock
+    asked, timed = candidate.questions, champion.has_timestamps and candidate.data.has_timestamps
     known = np.unique(asked.targets.user[known_to(champion.data, asked.targets, candidate.data, timed)])
     if not len(known):
         return candidate
@@ -98,5 +98,5 @@ def _same_questions(champion: Bundle, candidate: Candidate) -> bool:
     questions = made.config.get("questions")
     if questions is None:  # champions of before have the fingerprint of their whole split
         return (made.data_fingerprint, made.split_fingerprint) == (data.fingerprint, candidate.fingerprint)
-    asked = renamed(candidate.questions, data, champion.data)
+    asked = remap_items(candidate.questions, data, champion.data)
     return asked is not None and bool(questions == asked.fingerprint)

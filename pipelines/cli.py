@@ -82,9 +82,9 @@ def validate(
     set_: Set = None,
 ) -> int:
     """Reports everything that is wrong with the raw tables at once; 1 when an error is among it."""
-    from pipelines.commands.data import data_config, findings
+    from pipelines.commands.data import data_config, issues
 
-    text, failed = findings(data_config(config, interactions, users, items, set_ or ()), as_json=json)
+    text, failed = issues(data_config(config, interactions, users, items, set_ or ()), as_json=json)
     print(text)
     return 1 if failed else 0
 
@@ -126,7 +126,7 @@ def promote(
     from pipelines.stages.promote import run as promote_run
 
     settings, workspace = _open(config, output, set_)
-    with workspace.alone():
+    with workspace.lock():
         return promote_run(settings, workspace, _tracker(), bundle)
 
 
@@ -136,7 +136,7 @@ def rollback(config: ConfigPath, output: Output = None, set_: Set = None) -> Non
     from pipelines.stages.promote import rollback as roll_back
 
     settings, workspace = _open(config, output, set_)
-    with workspace.alone():
+    with workspace.lock():
         print(roll_back(settings, workspace))
 
 
@@ -155,7 +155,7 @@ def recommend(
     from pipelines.stages.recommend import run_from
 
     settings, workspace = _open(config, output, set_)
-    with workspace.alone():
+    with workspace.lock():
         if dataset is None:
             _prepared(settings, workspace)
         print(run_from(settings, workspace, _tracker(), alias=alias, bundle=bundle, dataset=dataset))
@@ -175,7 +175,7 @@ def finetune(
     from pipelines.stages.finetune import run as finetune_run
 
     settings, workspace = _open(config, output, set_)
-    with workspace.alone():
+    with workspace.lock():
         print(finetune_run(settings, workspace, _tracker(), interactions, users, items, bundle))
 
 
@@ -209,7 +209,7 @@ def similar(
 
 
 @app.command()
-def ledger(config: ConfigPath, output: Output = None, set_: Set = None) -> None:
+def attribution(config: ConfigPath, output: Output = None, set_: Set = None) -> None:
     """What each modality of a trained two-tower engine is worth: Shapley values, left out, alone."""
     from pipelines.commands.attribution import run as weigh
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from recsys.choices import Choices, nearest
+from recsys.choices import Choices, did_you_mean
 from recsys.config import Config, apply_overrides, parse, read_toml
 from recsys.content import EMBEDDERS
 from recsys.data.ingest.readers import DataConfig
@@ -81,20 +81,20 @@ class EvaluateSection(Config):
 
     Args:
         ks: list lengths; engines are compared at the largest up to 10, or else at the smallest.
-        seen_filtered: leave out what a user's history holds, here and, unless ``recommend.filter_seen`` says otherwise,
+        filter_seen: leave out what a user's history holds, here and, unless ``recommend.filter_seen`` says otherwise,
             in the batch. The towers then learn to rank what is new alone; set it to false where people buy again.
         baseline: the engine that all others are tested against; None takes the first of ``[engines]``.
         embedding_quality: of the tables of ``[pretrain]``.
     """
 
     ks: tuple[Annotated[int, Field(ge=1)], ...] = Field((1, 5, 10, 20, 50, 100), min_length=1)
-    seen_filtered: bool = True
+    filter_seen: bool = True
     baseline: str | None = None
     embedding_quality: EmbeddingQualitySection = EmbeddingQualitySection()
 
 
-class LedgerSection(Config):
-    """What `recsys ledger`, and the report, take apart.
+class AttributionSection(Config):
+    """What `recsys attribution`, and the report, take apart.
 
     Args:
         engine: a two-tower engine of ``[engines]``, or a hybrid.
@@ -130,7 +130,7 @@ class RecommendSection(RecommendOptions):
 
     Args:
         engine: recommends with this engine of the run; None takes the champion of ``[promote]``.
-        filter_seen: as ``evaluate.seen_filtered`` unless given.
+        filter_seen: as ``evaluate.filter_seen`` unless given.
     """
 
     engine: str | None = None
@@ -153,7 +153,7 @@ class RunConfig(Config):
         engines: options by name; ``kind`` says which engine when the name does not.
         finetune: options of the parent's engine that change when it is fine-tuned.
         evaluate: the report.
-        ledger: the engine whose modalities `recsys ledger` and the report weigh; None weighs none.
+        attribution: the engine whose modalities `recsys attribution` and the report weigh; None weighs none.
         promote: the gate; None promotes nothing.
         recommend: the batch; None recommends nothing.
     """
@@ -166,7 +166,7 @@ class RunConfig(Config):
     engines: dict[str, dict[str, Any]] = Field(min_length=1)
     finetune: dict[str, Any] = Field(default_factory=dict)
     evaluate: EvaluateSection = EvaluateSection()
-    ledger: LedgerSection | None = None
+    attribution: AttributionSection | None = None
     promote: PromoteSection | None = None
     recommend: RecommendSection | None = None
 
@@ -276,9 +276,9 @@ def read_run_config(path: Path, overrides: Iterable[str] = ()) -> RunConfig:
     for name, section in config.pretrain.items():
         pretrain_spec(name, section)
     check_engine(config, "evaluate.baseline", config.baseline)
-    if config.ledger is not None:
-        check_engine(config, "ledger.engine", config.ledger.engine)
-        parse_metric(config.ledger.metric)
+    if config.attribution is not None:
+        check_engine(config, "attribution.engine", config.attribution.engine)
+        parse_metric(config.attribution.metric)
     if config.promote is not None:
         check_engine(config, "promote.engine", config.promote.engine)
         _check_gate(config, config.promote.gate)
@@ -296,7 +296,7 @@ def _following(config: RunConfig) -> RunConfig:
     """With a batch that leaves out what was seen where the report does, unless it says otherwise."""
     if config.recommend is None or "filter_seen" in config.recommend.model_fields_set:
         return config
-    section = config.recommend.model_copy(update={"filter_seen": config.evaluate.seen_filtered})
+    section = config.recommend.model_copy(update={"filter_seen": config.evaluate.filter_seen})
     return config.model_copy(update={"recommend": section})
 
 
@@ -316,7 +316,7 @@ def check_shown(config: RunConfig) -> None:
     Raises:
         ConfigError: see `refuse_unranked`.
     """
-    if config.recommend is None or config.recommend.filter_seen or not config.evaluate.seen_filtered:
+    if config.recommend is None or config.recommend.filter_seen or not config.evaluate.filter_seen:
         return
     specs = {spec.name: spec for spec in engine_specs(config)}
     asked = [config.recommend.engine or config.candidate]
@@ -336,7 +336,7 @@ def refuse_unranked(seen_negatives: bool, where: str) -> None:
     if not seen_negatives:
         raise ConfigError(
             f"recommend.filter_seen = false asks for lists with what a user's history holds, and {where} learns to "
-            "rank what is new alone: train with evaluate.seen_filtered = false, or with the engine's seen_negatives = "
+            "rank what is new alone: train with evaluate.filter_seen = false, or with the engine's seen_negatives = "
             "true, or leave filter_seen out"
         )
 
@@ -355,6 +355,6 @@ def check_engine(config: RunConfig, key: str, name: str) -> None:
     """
     if name not in config.engines:
         raise ConfigError(
-            f"{key} = {name!r} is no engine of this run{nearest(name, config.engines) or '.'} "
+            f"{key} = {name!r} is no engine of this run{did_you_mean(name, config.engines) or '.'} "
             f"[engines] has: {', '.join(config.engines)}"
         )

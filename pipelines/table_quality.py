@@ -12,7 +12,7 @@ from pipelines.commands.attribution import sampled
 from pipelines.config import RunConfig
 from pipelines.stages.pretrain import embedder_of, model_folder
 from pipelines.workspace import Workspace
-from recsys.content import KnowsWords, Learner
+from recsys.content import HasWordVectors, Learner
 from recsys.content.columns import row_tags
 from recsys.content.text.texts import row_texts
 from recsys.content.text.words import words
@@ -49,7 +49,7 @@ def table_quality(config: RunConfig, workspace: Workspace, data: Dataset, split:
             continue
         engine = ContentKnn(ContentKnnConfig(table=name, centred=True), Resources(config.seed, tables={name: table}))
         engine.fit(data, split.train, SilentTracker())
-        answers = evaluate(engine, data, asked, ks=(section.k,), seen_filtered=config.evaluate.seen_filtered)
+        answers = evaluate(engine, data, asked, ks=(section.k,), filter_seen=config.evaluate.filter_seen)
         quality = embedding_quality(table, data.items.vocabulary, tags, coming, config.seed, sample=section.items)
         found[name] = {
             "items": len(table.vocabulary),
@@ -112,7 +112,7 @@ def _words(config: RunConfig, workspace: Workspace, name: str, items: EntityTabl
     if section.embedder is None:
         return {}
     embedder = embedder_of(config, name, None, SilentTracker())
-    if not (isinstance(embedder, KnowsWords) and isinstance(embedder, Learner)):
+    if not (isinstance(embedder, HasWordVectors) and isinstance(embedder, Learner)):
         return {}
     embedder.restore(model_folder(workspace, name))
     texts = [words(text or "") for text in row_texts(items, section.columns)]

@@ -45,7 +45,7 @@ class Workspace:
     directory: Path
 
     @contextmanager
-    def alone(self) -> Iterator[None]:
+    def lock(self) -> Iterator[None]:
         """Held by what writes here: two runs at a time would leave stamps of the one on what the other made.
 
         Raises:
@@ -100,13 +100,13 @@ class Workspace:
         """What training engine ``name`` cost, and its curve."""
         return self.directory / "bundles" / f"{name}.training.json"
 
-    def chosen(self, name: str) -> Path:
+    def pre_refit_engine(self, name: str) -> Path:
         """Engine ``name`` as learnt before the refit, for the hybrids that weigh it."""
-        return self.directory / "chosen" / name
+        return self.directory / "pre_refit" / name
 
-    def checkpoints(self, name: str, facts: Mapping[str, Any]) -> Path:
+    def checkpoints(self, name: str, cache_key: Mapping[str, Any]) -> Path:
         """Unfinished training from exactly these facts; other facts never resume from it."""
-        return self.directory / "checkpoints" / f"{name}-{digest(facts)[:12]}"
+        return self.directory / "checkpoints" / f"{name}-{digest(cache_key)[:12]}"
 
     def clear_checkpoints(self, name: str) -> None:
         """Takes away those of ``name``, also of facts that have changed since a kill."""
@@ -122,22 +122,22 @@ class Workspace:
     def load_tables(self, names: Iterable[str]) -> dict[str, EmbeddingTable]:
         return {name: EmbeddingTable.load(self.table(name)) for name in names}
 
-    def reused(self, step: str, facts: Mapping[str, Any], outputs: Iterable[Path], tracker: Tracker) -> bool:
-        """Whether ``step`` was finished from the same ``facts`` and all it left is still there; if so, says so."""
+    def is_current(self, step: str, cache_key: Mapping[str, Any], outputs: Iterable[Path], tracker: Tracker) -> bool:
+        """Whether ``step`` was finished from the same ``cache_key`` and all it left is still there; if so, says so."""
         try:
-            same = read_json(self._stamp(step)) == _plain(facts)
+            same = read_json(self._stamp(step)) == _plain(cache_key)
         except ArtifactError:
             return False
         if not same or not all(path.exists() for path in outputs):
             return False
-        tracker.say(f"{step}: reused, nothing changed")
+        tracker.info(f"{step}: reused, nothing changed")
         return True
 
-    def finished(self, step: str, facts: Mapping[str, Any]) -> None:
+    def record(self, step: str, cache_key: Mapping[str, Any]) -> None:
         """Remembers what ``step`` was made from; called after its outputs are in place."""
-        write_json(self._stamp(step), _plain(facts))
+        write_json(self._stamp(step), _plain(cache_key))
 
-    def started(self, step: str) -> None:
+    def invalidate(self, step: str) -> None:
         """Forgets an older stamp, so that a kill half-way is never taken for a finished step."""
         self._stamp(step).unlink(missing_ok=True)
 

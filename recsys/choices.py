@@ -12,7 +12,7 @@ from recsys.errors import ConfigError
 T = TypeVar("T")
 
 
-def nearest(name: str, names: Iterable[str]) -> str:
+def did_you_mean(name: str, names: Iterable[str]) -> str:
     """A hint such as ``; did you mean 'ease'?``, empty when no name is close."""
     close = get_close_matches(name, list(names), n=1, cutoff=0.5)
     return f"; did you mean {close[0]!r}?" if close else ""
@@ -43,7 +43,7 @@ class Choices(Mapping[str, T], Generic[T]):
     def __getitem__(self, name: str) -> T:
         if name not in self._entries:
             raise ConfigError(
-                f"unknown {self.kind} {name!r}{nearest(name, self._entries) or '.'} "
+                f"unknown {self.kind} {name!r}{did_you_mean(name, self._entries) or '.'} "
                 f"The choices are: {', '.join(sorted(self._entries))}"
             )
         module, attribute = self._entries[name].split(":")

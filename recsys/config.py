@@ -9,7 +9,7 @@ from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from recsys.choices import nearest
+from recsys.choices import did_you_mean
 from recsys.errors import ConfigError
 
 M = TypeVar("M", bound=BaseModel)
@@ -90,7 +90,7 @@ def _explain(model: type[BaseModel], item: Mapping[str, Any]) -> str:
     key = ".".join(str(part) for part in item["loc"])
     if item["type"] == "extra_forbidden":
         siblings = _fields_at(model, item["loc"][:-1])
-        hint = nearest(str(item["loc"][-1]), siblings)
+        hint = did_you_mean(str(item["loc"][-1]), siblings)
         known = f" (known: {', '.join(sorted(siblings))})" if siblings and not hint else ""
         return f"unknown key {key!r}{hint}{known}"
     if item["type"] == "missing":

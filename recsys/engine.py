@@ -59,12 +59,12 @@ class Vectors:
     Args:
         dense: float32 [n, D].
         sparse: [n, S], a CSR matrix, or an array where most entries are non-zero (a linear item-item model's items).
-        placed: bool [n], False where the engine has no way to place the row; None when all are placed.
+        valid: bool [n], False where the engine has no way to place the row; None when all are placed.
     """
 
     dense: NDArray[np.float32] | None = None
     sparse: sp.csr_array | NDArray[np.float32] | None = None
-    placed: NDArray[np.bool_] | None = None
+    valid: NDArray[np.bool_] | None = None
 
     def __post_init__(self) -> None:
         assert self.dense is not None or self.sparse is not None, "a vector has a dense part, a sparse part or both"
@@ -78,7 +78,7 @@ class Vectors:
         return Vectors(
             None if self.dense is None else self.dense[rows],
             None if self.sparse is None else self.sparse[rows],
-            None if self.placed is None else self.placed[rows],
+            None if self.valid is None else self.valid[rows],
         )
 
     def scores(self, items: Vectors) -> NDArray[np.float32]:
@@ -105,7 +105,7 @@ class Resources:
         tables: pretrained embeddings by name.
         directory: where an engine may keep checkpoints and resume from them; None keeps none.
         parts: fitted engines by name, for an engine that is made of others.
-        seen_filtered: whether lists leave out what a user's history holds: those of validation, of the report and of
+        filter_seen: whether lists leave out what a user's history holds: those of validation, of the report and of
             the batch. An engine may then learn to rank what is new alone.
     """
 
@@ -115,7 +115,7 @@ class Resources:
     tables: dict[str, EmbeddingTable] = field(default_factory=dict)
     directory: Path | None = None
     parts: Mapping[str, Engine] = field(default_factory=dict)
-    seen_filtered: bool = True
+    filter_seen: bool = True
 
 
 class Engine(Protocol):
@@ -123,9 +123,9 @@ class Engine(Protocol):
 
     kind: ClassVar[str]
     Config: ClassVar[type[Config]]
-    can_place_new_users: ClassVar[bool]
+    supports_cold_users: ClassVar[bool]
     """Whether a user that training never saw is placed from the history or the features."""
-    can_place_new_items: ClassVar[bool]
+    supports_cold_items: ClassVar[bool]
     """Whether an item without interactions is placed from its features."""
     config: Any
     """The options; a fit that chooses some on validation leaves what it chose here."""

@@ -38,7 +38,7 @@ class Ranker:
         self._width = len(chosen)
         self._dense = None if chosen.dense is None else torch.from_numpy(np.ascontiguousarray(chosen.dense)).T
         self._sparse = None if chosen.sparse is None else _transposed(chosen.sparse)
-        self._barred = np.empty(0, np.int64) if chosen.placed is None else np.flatnonzero(~chosen.placed)
+        self._excluded = np.empty(0, np.int64) if chosen.valid is None else np.flatnonzero(~chosen.valid)
         self._block = block or block_rows(self._width)
         self._buffer = torch.empty(0)
 
@@ -69,7 +69,7 @@ class Ranker:
             k: length of a list.
             exclude: see `top_k`.
         """
-        self._bar(table, users, exclude)
+        self._mask(table, users, exclude)
         rows, scores = best_columns(table, k)
         rows[np.isneginf(scores)] = MISSING
         return (rows if self._rows is None else np.append(self._rows, MISSING)[rows]), scores
@@ -90,13 +90,13 @@ class Ranker:
         assert filled, "users and items must share a part"
         return table
 
-    def _bar(self, table: torch.Tensor, users: Vectors, exclude: Histories | None) -> None:
+    def _mask(self, table: torch.Tensor, users: Vectors, exclude: Histories | None) -> None:
         """-inf at every score that must not be returned."""
         values = table.numpy()
-        if len(self._barred):
-            values[:, self._barred] = -np.inf
-        if users.placed is not None:
-            values[~users.placed] = -np.inf
+        if len(self._excluded):
+            values[:, self._excluded] = -np.inf
+        if users.valid is not None:
+            values[~users.valid] = -np.inf
         if exclude is not None:
             columns, owners = exclude.items.astype(np.int64), exclude.users()
             columns = self.columns(columns)

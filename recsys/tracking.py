@@ -20,7 +20,7 @@ class Tracker(Protocol):
 
     def log_artifact(self, path: Path) -> None: ...
 
-    def say(self, message: str) -> None:
+    def info(self, message: str) -> None:
         """One line for the person who watches."""
         ...
 
@@ -38,7 +38,7 @@ class SilentTracker:
 
     def log_artifact(self, path: Path) -> None: ...
 
-    def say(self, message: str) -> None: ...
+    def info(self, message: str) -> None: ...
 
     def progress(self, message: str) -> None: ...
 
@@ -50,7 +50,7 @@ class ConsoleTracker(SilentTracker):
         self._terminal = sys.stderr.isatty()
         self._last = 0.0
 
-    def say(self, message: str) -> None:
+    def info(self, message: str) -> None:
         print(f"\r\x1b[K{message}" if self._terminal else message, file=sys.stderr, flush=True)
 
     def progress(self, message: str) -> None:

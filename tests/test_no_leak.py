@@ -115,7 +115,7 @@ def weights(engine: TwoTower) -> list[bytes]:
 
 
 def two_tower(data: Dataset, train: Interactions, resources: Resources) -> TwoTower:
-    raw = {"model": {"dim": 8}, "n_negatives": 16, "tokens": 64, "training": {"epochs": 1}, "tables": ["mine"]}
+    raw = {"model": {"dim": 8}, "n_negatives": 16, "max_tokens": 64, "training": {"epochs": 1}, "tables": ["mine"]}
     engine = TwoTower(TwoTowerConfig.model_validate(raw), resources)
     engine.fit(data, train, SilentTracker())
     return engine

@@ -92,11 +92,11 @@ def test_no_candidates_give_empty_lists():
 
 def test_an_item_without_a_place_is_never_returned_and_a_user_without_one_gets_nothing():
     users, items = integers(12, 5, 4), integers(13, 12, 4)
-    placed = np.arange(12) % 3 > 0
+    valid = np.arange(12) % 3 > 0
     rows, scores = top_k(
-        Vectors(users, placed=np.array([True, False, True, True, True])), Vectors(items, placed=placed), 10
+        Vectors(users, valid=np.array([True, False, True, True, True])), Vectors(items, valid=valid), 10
     )
-    expected = slow(users @ items.T, 10, allowed=placed)
+    expected = slow(users @ items.T, 10, allowed=valid)
     keep = [0, 2, 3, 4]
     check((rows[keep], scores[keep]), (expected[0][keep], expected[1][keep]))
     assert (rows[1] == MISSING).all()

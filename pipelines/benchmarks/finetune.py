@@ -42,7 +42,7 @@ def main(
 
     run = read_run_config(config)
     data, tracker = read_dataset(resolve(run.data)), ConsoleTracker()
-    spec, filtered = engine_spec(engine, run.engines[engine]), run.evaluate.seen_filtered
+    spec, filtered = engine_spec(engine, run.engines[engine]), run.evaluate.filter_seen
     validated, cut = moments(data.interactions, new, 1 - old)
     now = moments(data.interactions, new, 1 - old - new)[1]
     before, after = temporal(data.interactions, validated, cut), temporal(data.interactions, cut, now)
@@ -53,7 +53,7 @@ def main(
         tables = {
             name: learn(run, name, data, earliest(train, run.pretrain[name].share, data), tracker) for name in names
         }
-        return Resources(run.seed, tables=tables, seen_filtered=filtered, **more)
+        return Resources(run.seed, tables=tables, filter_seen=filtered, **more)
 
     chosen = TwoTower(spec.config, resources(before.train, validation=before.validation))
     chosen.fit(data, before.train, tracker)
@@ -63,14 +63,14 @@ def main(
     fresh = after.refit.time >= cut
     train, learnt, validation = held_out(after.refit, fresh, data.n_users, data.n_items, filtered)
     options = finetune_config(parent, run)
-    child = TwoTower(options, Resources(run.seed, validation=validation, seen_filtered=filtered))
+    child = TwoTower(options, Resources(run.seed, validation=validation, filter_seen=filtered))
     again = TwoTower(spec.config, resources(after.refit, epochs=chosen.best_epoch))
     with deterministic():
         child_seconds = _seconds(lambda: child.finetune(parent, data, train, learnt, tracker))
         again_seconds = _seconds(lambda: again.fit(data, after.refit, tracker))
 
     found = {
-        name: evaluate(model, data, after.test, ks=(10, 20), seen_filtered=filtered)
+        name: evaluate(model, data, after.test, ks=(10, 20), filter_seen=filtered)
         for name, model in {"parent": parent, "fine-tuned": child, "retrained": again}.items()
     }
     seconds = {"parent": float("nan"), "fine-tuned": child_seconds, "retrained": again_seconds}

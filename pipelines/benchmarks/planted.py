@@ -1,7 +1,7 @@
-"""The ledger beside what was planted: a world whose taste has five parts, one a modality, of known strength.
+"""The attribution beside what was planted: a world whose taste has five parts, one a modality, of known strength.
 
 ``python -m pipelines.benchmarks.planted`` draws the world (pictures and texts included), pretrains and trains as
-``pipelines/configs/planted.toml`` says, and sets each modality's share of the ledger beside its share for a scorer that
+``pipelines/configs/planted.toml`` says, and sets each modality's share of the attribution beside its share for a scorer that
 knows the rule, over the same questions.
 """
 
@@ -36,13 +36,13 @@ def main(
 
 
 def compare(output: Path, users: int, seed: int, overrides: Sequence[str] = ()) -> dict[str, tuple[float, float]]:
-    """Modality -> its planted share and the one in the ledger of the trained model."""
+    """Modality -> its planted share and the one in the attribution of the trained model."""
     from pipelines.commands.attribution import measure, sampled
     from pipelines.config import read_run_config
     from pipelines.stages import run_stages
     from pipelines.workspace import Workspace
     from recsys.data.synthetic.worlds import PlantedTaste
-    from recsys.evaluation.planted import planted_ledger
+    from recsys.evaluation.planted import planted_attribution
     from recsys.tracking import ConsoleTracker
 
     world = PlantedTaste(users=users, weights=WEIGHTS).draw(seed)
@@ -50,12 +50,14 @@ def compare(output: Path, users: int, seed: int, overrides: Sequence[str] = ()) 
     changed.append(f"pretrain.graph.share={min(0.3, world.taste.early)}")
     config, workspace = read_run_config(CONFIG, [*changed, *overrides]), Workspace(output)
     run_stages(config, workspace, ConsoleTracker(), "train")
-    data, split, section = workspace.load_dataset(), workspace.load_split(), config.ledger
-    assert section is not None, f"{CONFIG} has no [ledger]"
+    data, split, section = workspace.load_dataset(), workspace.load_split(), config.attribution
+    assert section is not None, f"{CONFIG} has no [attribution]"
     found = measure(section, config, data, split, workspace)
     asked = sampled(split.test, section.users, config.seed)
-    planted = planted_ledger(world, data, asked, section.metric, config.seed)
-    return {name: (planted.worth[name].share, found.worth[name].share) for name in planted.worth}
+    planted = planted_attribution(world, data, asked, section.metric, config.seed)
+    return {
+        name: (planted.contributions[name].share, found.contributions[name].share) for name in planted.contributions
+    }
 
 
 if __name__ == "__main__":

@@ -64,7 +64,7 @@ def gowalla(copies: int) -> Any:
         EntityTable.bare(Vocabulary(np.arange(len(users) * copies))),
         EntityTable.bare(items),
         Interactions.of(rows, np.tile(item, copies)),
-        clock=False,
+        has_timestamps=False,
     )
 
 

@@ -38,13 +38,13 @@ def main(
     from recsys.training.deterministic import deterministic
 
     run, tracker = read_run_config(config), SilentTracker()
-    filtered = run.evaluate.seen_filtered
+    filtered = run.evaluate.filter_seen
     data = read_dataset(resolve(run.data))
     split = make_split(data, run.split)
 
     def table(part: float) -> EmbeddingTable:
         spec = engine_spec(pretrainer, run.engines.get(pretrainer, {}), "engines")
-        learner = ENGINES[spec.kind](spec.config, Resources(run.seed, seen_filtered=filtered))
+        learner = ENGINES[spec.kind](spec.config, Resources(run.seed, filter_seen=filtered))
         learner.fit(data, earliest(split.train, part, data), tracker)
         assert isinstance(learner, Pretrainer), f"{pretrainer} leaves no table"
         return learner.item_table()
@@ -55,10 +55,10 @@ def main(
         options = {**run.engines.get(engine, {}), "tables": list(tables)}
         spec = engine_spec(engine, options, "engines")
         with deterministic():
-            resources = Resources(run.seed, split.validation, tables=tables, seen_filtered=filtered)
+            resources = Resources(run.seed, split.validation, tables=tables, filter_seen=filtered)
             model = ENGINES[spec.kind](spec.config, resources)
             model.fit(data, split.train, tracker)
-        result = found[name] = evaluate(model, data, split.test, ks=(10,), seen_filtered=filtered)
+        result = found[name] = evaluate(model, data, split.test, ks=(10,), filter_seen=filtered)
         print(
             f"{name:<16}test ndcg@10 {result.mean('ndcg@10'):.4f}  recall@10 {result.mean('recall@10'):.4f}", flush=True
         )

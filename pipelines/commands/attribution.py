@@ -1,7 +1,7 @@
-"""ledger: what each modality of a trained two-tower engine or hybrid is worth on the test questions.
+"""attribution: what each modality of a trained two-tower engine or hybrid is worth on the test questions.
 
-``recsys ledger CONFIG`` after a run of CONFIG; ``[ledger.modalities]`` says what is weighed. The report of a run whose
-config has a ``[ledger]`` holds it too.
+``recsys attribution CONFIG`` after a run of CONFIG; ``[attribution.modalities]`` says what is weighed. The report of a run whose
+config has a ``[attribution]`` holds it too.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipelines.config import LedgerSection, RunConfig
+from pipelines.config import AttributionSection, RunConfig
 from pipelines.workspace import Workspace
 from recsys.atomic import write_json
 from recsys.data.dataset import Dataset
 from recsys.data.splits.split import Holdout, Split
 from recsys.engines.two_tower.modalities import hidden_parts, masked
 from recsys.errors import ArtifactError, ConfigError
-from recsys.evaluation.attribution import Coalition, Ledger, Values, build_ledger, ledger_table
+from recsys.evaluation.attribution import Attribution, Coalition, Values, attribution_table, build_attribution
 from recsys.evaluation.evaluate import evaluate
 from recsys.evaluation.metrics import parse_metric
 from recsys.registry.bundle import Bundle
@@ -28,21 +28,23 @@ from recsys.seeding import stream
 
 
 def run(config: RunConfig, workspace: Workspace) -> str:
-    """Leaves ``ledger.json``; the same as a table.
+    """Leaves ``attribution.json``; the same as a table.
 
     Raises:
-        ConfigError: the config has no ``[ledger]``, or its engine cannot be masked.
+        ConfigError: the config has no ``[attribution]``, or its engine cannot be masked.
         ArtifactError: the engine was trained on another split than is prepared now.
     """
-    if config.ledger is None:
-        raise ConfigError("the config has no [ledger] section; name the engine and its modalities there")
-    ledger = measure(config.ledger, config, workspace.load_dataset(), workspace.load_split(), workspace)
-    write_json(workspace.directory / "ledger.json", asdict(ledger))
-    return ledger_table(ledger)
+    if config.attribution is None:
+        raise ConfigError("the config has no [attribution] section; name the engine and its modalities there")
+    attribution = measure(config.attribution, config, workspace.load_dataset(), workspace.load_split(), workspace)
+    write_json(workspace.directory / "attribution.json", asdict(attribution))
+    return attribution_table(attribution)
 
 
-def measure(section: LedgerSection, config: RunConfig, data: Dataset, split: Split, workspace: Workspace) -> Ledger:
-    """The ledger of the trained engine that ``section`` names.
+def measure(
+    section: AttributionSection, config: RunConfig, data: Dataset, split: Split, workspace: Workspace
+) -> Attribution:
+    """The attribution of the trained engine that ``section`` names.
 
     Raises:
         ConfigError: it is neither a two-tower engine nor a hybrid, or has no such inputs.
@@ -54,11 +56,11 @@ def measure(section: LedgerSection, config: RunConfig, data: Dataset, split: Spl
 
     def ask(seen: Coalition) -> Values:
         hidden: Any = masked(engine, hidden_parts(section.modalities, seen))
-        result = evaluate(hidden, data, holdout, ks=(k,), seen_filtered=config.evaluate.seen_filtered)
+        result = evaluate(hidden, data, holdout, ks=(k,), filter_seen=config.evaluate.filter_seen)
         return result.values[section.metric]
 
     slices = user_slices(data, split, holdout)
-    return build_ledger(ask, list(section.modalities), section.metric, slices, config.seed)
+    return build_attribution(ask, list(section.modalities), section.metric, slices, config.seed)
 
 
 def trained_on(split: Split, directory: Path) -> Bundle:
@@ -80,7 +82,7 @@ def sampled(holdout: Holdout, users: int, seed: int) -> Holdout:
     """The questions of at most ``users`` random users."""
     if len(holdout) <= users:
         return holdout
-    kept = np.sort(stream(seed, "ledger").choice(holdout.users, users, replace=False))
+    kept = np.sort(stream(seed, "attribution").choice(holdout.users, users, replace=False))
     return holdout.of_users(kept)
 
 

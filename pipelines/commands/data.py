@@ -9,7 +9,7 @@ from typing import Any
 from recsys.config import apply_overrides, parse, read_toml
 from recsys.data.demand.summary import demand_summary
 from recsys.data.ingest.config import DataConfig
-from recsys.data.ingest.issues import Findings
+from recsys.data.ingest.issues import ValidationIssues
 from recsys.data.ingest.summary import summaries
 from recsys.data.ingest.tables import read_tables
 from recsys.data.ingest.validate import to_json, to_text, validate
@@ -32,7 +32,7 @@ def describe_source(name: str) -> str:
         DataError: it cannot be fetched or read.
     """
     SOURCES[name]  # an unknown name is told apart from a data set that cannot be fetched
-    found = Findings()
+    found = ValidationIssues()
     tables = read_tables(resolve(DataConfig(name=name, source=name)), found)
     found.raise_errors()
     blocks = [table.to_text() for table in summaries(tables)]
@@ -64,7 +64,7 @@ def data_config(
     return resolve(parse(DataConfig, whole["data"], f"{config} [data]"))
 
 
-def findings(config: DataConfig, as_json: bool) -> tuple[str, bool]:
+def issues(config: DataConfig, as_json: bool) -> tuple[str, bool]:
     """Everything that is wrong with the tables, as text or JSON, and whether an error is among it."""
     found = validate(config)
     return (to_json(found) if as_json else to_text(found)), found.failed

@@ -14,9 +14,9 @@ from pipelines.config import RunConfig, check_engine
 from pipelines.stages.pretrain import embedder_of, model_folder
 from pipelines.titles import titles
 from pipelines.workspace import Workspace
-from recsys.choices import nearest
+from recsys.choices import did_you_mean
 from recsys.content import Embedder, Learner
-from recsys.content.transforms.contrastive_alignment import Aligned
+from recsys.content.transforms.contrastive_alignment import ContrastiveAlignment
 from recsys.data.entities import EntityTable
 from recsys.data.schema import Kind
 from recsys.data.vocabulary import Vocabulary
@@ -41,16 +41,16 @@ def similar_items(config: RunConfig, workspace: Workspace, title: str, k: int, e
     items = workspace.load_dataset().items
     row, shown = find_item(items, title), titles(items)
     vectors = bundle.engine.item_vectors(items)
-    placed = np.ones(len(items), bool) if vectors.placed is None else vectors.placed
-    if not placed[row]:
+    valid = np.ones(len(items), bool) if vectors.valid is None else vectors.valid
+    if not valid[row]:
         raise DataError(
             f"{name} does not place {shown[row]!r}: training held no interaction of it; ask an engine that "
             "reads content with --engine"
         )
     similarity = cosine_to(vectors, row)
-    similarity[~placed] = -np.inf
+    similarity[~valid] = -np.inf
     similarity[row] = -np.inf
-    best = np.argsort(-similarity, kind="stable")[: min(k, int(placed.sum()) - 1)]
+    best = np.argsort(-similarity, kind="stable")[: min(k, int(valid.sum()) - 1)]
     lines = [f"nearest to {shown[row]} by {name}:"]
     return "\n".join(lines + [f"{similarity[other]:8.3f}  {shown[other]}" for other in best])
 
@@ -77,7 +77,9 @@ def similar_to_text(
     name = table or _text_table(config)
     if name not in config.pretrain or config.pretrain[name].embedder is None:
         made = [key for key, section in config.pretrain.items() if section.embedder is not None]
-        raise ConfigError(f"{name!r} is no table made from content{nearest(name, made) or ';'} [pretrain] has {made}")
+        raise ConfigError(
+            f"{name!r} is no table made from content{did_you_mean(name, made) or ';'} [pretrain] has {made}"
+        )
     items = workspace.load_dataset().items
     found = EmbeddingTable.load(workspace.table(name))
     embedder = embedder_of(config, name, None, SilentTracker())
@@ -99,7 +101,7 @@ def similar_to_text(
 
 
 def _image_side(embedder: Embedder, name: str, items: EntityTable) -> EmbeddingTable:
-    if not isinstance(embedder, Aligned):
+    if not isinstance(embedder, ContrastiveAlignment):
         raise ConfigError(
             f"--images needs a table in which texts and images are aligned; {name!r} is {embedder.kind!r}"
         )
@@ -136,7 +138,7 @@ def find_item(items: EntityTable, text: str) -> int:
     )
     for row in chain.from_iterable(matches):
         return row
-    raise DataError(f"no item has the id or title {text!r}{nearest(text, shown)}")
+    raise DataError(f"no item has the id or title {text!r}{did_you_mean(text, shown)}")
 
 
 def cosine_to(vectors: Vectors, row: int) -> NDArray[np.float64]:

@@ -43,7 +43,7 @@ class TuneConfig(Config):
         split: the protocol; its test questions are not looked at.
         trials: options drawn for each engine; an engine with fewer combinations tries them all.
         metric: what the trials are ordered by.
-        seen_filtered: whether the lists leave out what a user's history holds; as ``[evaluate]`` of the run will.
+        filter_seen: whether the lists leave out what a user's history holds; as ``[evaluate]`` of the run will.
         space: engine -> option (dots reach into sections) -> values.
     """
 
@@ -53,7 +53,7 @@ class TuneConfig(Config):
     split: SplitConfig = SplitConfig()
     trials: int = Field(8, ge=1)
     metric: str = "ndcg@10"
-    seen_filtered: bool = True
+    filter_seen: bool = True
     space: dict[str, dict[str, Annotated[list[Any], Field(min_length=1)]]]
 
 
@@ -89,7 +89,7 @@ def spec(name: str, options: dict[str, Any]) -> EngineSpec:
     """One combination as the engine's config.
 
     Example:
-        >>> spec("ease", {"regularisation": 7}).config.regularisation
+        >>> spec("ease", {"regularization": 7}).config.regularization
         7.0
     """
     raw = apply_overrides({}, [f"{key}={json.dumps(value)}" for key, value in options.items()])
@@ -100,13 +100,13 @@ def try_one(name: str, options: dict[str, Any], data: Dataset, split: Split, con
     """Fits one combination on train and scores it on validation."""
     chosen = spec(name, options)
     started = time.monotonic()
-    resources = Resources(config.seed, split.validation, seen_filtered=config.seen_filtered)
+    resources = Resources(config.seed, split.validation, filter_seen=config.filter_seen)
     engine = ENGINES[chosen.kind](chosen.config, resources)
     with deterministic():
         engine.fit(data, split.train, SilentTracker())
     seconds = time.monotonic() - started
     k = parse_metric(config.metric)[1]
-    result = evaluate(engine, data, split.validation, ks=sorted({10, k}), seen_filtered=config.seen_filtered)
+    result = evaluate(engine, data, split.validation, ks=sorted({10, k}), filter_seen=config.filter_seen)
     found = {metric: result.mean(metric) for metric in ("recall@10", "ndcg@10", config.metric)}
     return {"engine": name, "options": options, "seconds": round(seconds, 2), **found}
 
@@ -124,7 +124,7 @@ def tune(config: TuneConfig, directory: Path) -> list[dict[str, Any]]:
     split = make_split(data, config.split, given)
     path = directory / "trials.json"
     code = code_version(*ENGINE_CODE, "pipelines/commands/tune.py")
-    key = f"{data.fingerprint}/{split.fingerprint}/{config.seed}/{config.metric}/{config.seen_filtered}/{code}"
+    key = f"{data.fingerprint}/{split.fingerprint}/{config.seed}/{config.metric}/{config.filter_seen}/{code}"
     kept = json.loads(path.read_text()) if path.is_file() else {}
     trials: list[dict[str, Any]] = kept.get("trials", []) if kept.get("key") == key else []
     best = {}
@@ -136,7 +136,7 @@ def tune(config: TuneConfig, directory: Path) -> list[dict[str, Any]]:
                 trial = try_one(name, options, data, split, config)
                 trials.append(trial)
                 write_json(path, {"key": key, "trials": trials})
-                tracker.say(_line(trial, config.metric))
+                tracker.info(_line(trial, config.metric))
             drawn.append(trial)
         best[name] = max(drawn, key=lambda trial: float(trial[config.metric]))
     write_text(directory / "tuned.toml", _toml(best, config))

@@ -31,7 +31,7 @@ def run_stages(config: RunConfig, workspace: Workspace, tracker: Tracker, last: 
     if last == "recommend":
         check_shown(config)
     code = 0
-    with workspace.alone():
+    with workspace.lock():
         for name in STAGES:
             code = max(code, STAGES[name](config, workspace, tracker) or 0)
             if name == last:

@@ -14,7 +14,7 @@ from recsys.atomic import read_json
 from recsys.data.dataset import Dataset
 from recsys.data.splits.split import Split
 from recsys.errors import ArtifactError
-from recsys.evaluation.attribution import ledger_table
+from recsys.evaluation.attribution import attribution_table
 from recsys.evaluation.evaluate import evaluate
 from recsys.evaluation.report.report import build_report, write_report
 from recsys.registry.bundle import MANIFEST
@@ -36,7 +36,7 @@ def run(config: RunConfig, workspace: Workspace, tracker: Tracker) -> None:
         ArtifactError: an engine was trained on another split than is prepared now.
     """
     data, split = workspace.load_dataset(), workspace.load_split()
-    facts = {
+    cache_key = {
         "section": config.evaluate.model_dump(mode="json"),
         "baseline": config.baseline,
         "split": split.fingerprint,
@@ -44,58 +44,58 @@ def run(config: RunConfig, workspace: Workspace, tracker: Tracker) -> None:
         "tables": {name: workspace.table_digest(name) for name in config.pretrain},
         "pretrain": {name: section.model_dump(mode="json") for name, section in config.pretrain.items()},
         "seed": config.seed,
-        "ledger": None if config.ledger is None else config.ledger.model_dump(mode="json"),
+        "attribution": None if config.attribution is None else config.attribution.model_dump(mode="json"),
         "code": code_version(*_CODE),
     }
     outputs = [workspace.report, workspace.report.with_suffix(".html")]
-    if workspace.reused("evaluate", facts, [*outputs, workspace.report.with_name("per_user.parquet")], tracker):
+    if workspace.is_current("evaluate", cache_key, [*outputs, workspace.report.with_name("per_user.parquet")], tracker):
         return
-    workspace.started("evaluate")
+    workspace.invalidate("evaluate")
     results = {}
     for name in config.engines:
         engine = trained_on(split, workspace.bundle(name)).engine
         results[name] = evaluate(
-            engine, data, split.test, ks=config.evaluate.ks, seen_filtered=config.evaluate.seen_filtered
+            engine, data, split.test, ks=config.evaluate.ks, filter_seen=config.evaluate.filter_seen
         )
-        tracker.say(f"evaluate/{name}: {len(split.test)} users")
+        tracker.info(f"evaluate/{name}: {len(split.test)} users")
     tables = table_quality(config, workspace, data, split)
     if tables:
-        tracker.say(f"evaluate/tables: each by itself, on validation\n{quality_table(tables)}")
+        tracker.info(f"evaluate/tables: each by itself, on validation\n{quality_table(tables)}")
     training = {name: read_json(workspace.training(name)) for name in config.engines}
     report = build_report(
         {"name": data.name, "fingerprint": data.fingerprint},
         split,
         results,
         baseline=config.baseline,
-        seen_filtered=config.evaluate.seen_filtered,
+        filter_seen=config.evaluate.filter_seen,
         n_users=data.n_users,
         n_items=data.n_items,
         curves={name: record["curve"] for name, record in training.items()},
         costs={name: _cost(record) for name, record in training.items()},
         embeddings=tables,
         settings={"run": config.name, "seed": config.seed, "engines": config.engines},
-        ledger=_ledger(config, data, split, workspace, tracker),
+        attribution=_attribution(config, data, split, workspace, tracker),
     )
     write_report(report, workspace.directory)
     if lost := report.content["split"]["unreachable_targets"]:
-        tracker.say(
+        tracker.info(
             f"  warning: {lost} targets are items that their users had before, and lists leave them out; where people "
-            "buy again, set evaluate.seen_filtered = false"
+            "buy again, set evaluate.filter_seen = false"
         )
-    workspace.finished("evaluate", facts)
+    workspace.record("evaluate", cache_key)
     for path in outputs:
         tracker.log_artifact(path)
 
 
-def _ledger(
+def _attribution(
     config: RunConfig, data: Dataset, split: Split, workspace: Workspace, tracker: Tracker
 ) -> dict[str, Any] | None:
-    """What each modality is worth, where the config has a ``[ledger]``; printed as well."""
-    if config.ledger is None:
+    """What each modality is worth, where the config has a ``[attribution]``; printed as well."""
+    if config.attribution is None:
         return None
-    ledger = measure(config.ledger, config, data, split, workspace)
-    tracker.say(f"evaluate/ledger of {config.ledger.engine}, {ledger_table(ledger)}")
-    return {"engine": config.ledger.engine, **asdict(ledger)}
+    attribution = measure(config.attribution, config, data, split, workspace)
+    tracker.info(f"evaluate/attribution of {config.attribution.engine}, {attribution_table(attribution)}")
+    return {"engine": config.attribution.engine, **asdict(attribution)}
 
 
 def bundle_digest(bundle: Path) -> str:

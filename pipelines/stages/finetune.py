@@ -18,14 +18,14 @@ from recsys.atomic import atomic_path, read_json, write_json
 from recsys.config import parse
 from recsys.data.dataset import Dataset
 from recsys.data.ingest.files import read_table
-from recsys.data.ingest.issues import Findings, Place
+from recsys.data.ingest.issues import Location, ValidationIssues
 from recsys.data.ingest.readers import DataConfig, read_dataset
 from recsys.data.interactions import Interactions
 from recsys.data.merge import known_to, merged
 from recsys.data.sources import resolve
 from recsys.data.splits.split import Holdout
 from recsys.engine import Resources
-from recsys.engines.two_tower.first_interactions import FirstEvents
+from recsys.engines.two_tower.first_interactions import FirstInteractions
 from recsys.engines.two_tower.two_tower import TwoTower
 from recsys.errors import ArtifactError, ConfigError, DataError
 from recsys.registry.bundle import MANIFEST, Bundle, Lineage
@@ -70,23 +70,23 @@ def run(
     data, fresh = merged(old, read_dataset(newer_tables(config, old, interactions, users, items), joining=old))
     if not fresh.any():
         raise DataError(f"{interactions} holds no interaction that the dataset does not hold already")
-    filtered = config.evaluate.seen_filtered
+    filtered = config.evaluate.filter_seen
     train, new, held = held_out(data.interactions, fresh, data.n_users, data.n_items, filtered)
-    validation, asked = parted(held)
+    validation, asked = split_rows(held)
     options = finetune_config(bundle.engine, config)
     target = workspace.bundle(f"{source.name}-finetuned")
     _refuse_loss(target, bundle.version, data, interactions)
-    facts = {
+    cache_key = {
         "parent": bundle.version,
         "options": options.model_dump(mode="json"),
         "data": data.fingerprint,
         "new": hashlib.sha256(fresh.tobytes()).hexdigest(),
         "seed": config.seed,
-        "seen_filtered": filtered,
+        "filter_seen": filtered,
         "code": code_version(*_CODE),
     }
-    checkpoints = workspace.checkpoints(target.name, facts)
-    child = TwoTower(options, Resources(config.seed, validation, directory=checkpoints, seen_filtered=filtered))
+    checkpoints = workspace.checkpoints(target.name, cache_key)
+    child = TwoTower(options, Resources(config.seed, validation, directory=checkpoints, filter_seen=filtered))
     with deterministic():
         child.finetune(bundle.engine, data, train, new, tracker)
     data.save(workspace.directory / "dataset-finetuned")
@@ -138,28 +138,28 @@ def _kinds(path: Path | None, known: dict[str, str]) -> dict[str, str]:
     """Those of ``known`` whose column the table at ``path`` has; a table may lack some, as when it says less."""
     if path is None:
         return {}
-    frame = read_table(Place(Findings(), path))  # what is wrong with it is told when the dataset is read
+    frame = read_table(Location(ValidationIssues(), path))  # what is wrong with it is told when the dataset is read
     return {} if frame is None else {name: kind for name, kind in known.items() if name in frame}
 
 
 def held_out(
-    interactions: Interactions, fresh: NDArray[np.bool_], n_users: int, n_items: int, seen_filtered: bool
+    interactions: Interactions, fresh: NDArray[np.bool_], n_users: int, n_items: int, filter_seen: bool
 ) -> tuple[Interactions, NDArray[np.bool_], Holdout | None]:
     """Train without the last new interaction of each user that has several; which of it is new; what was held out.
 
-    Where ``seen_filtered``, an item that the user had before is not held out: no list could show it.
+    Where ``filter_seen``, an item that the user had before is not held out: no list could show it.
 
     Example:
         >>> import numpy as np
         >>> i = Interactions.of(np.array([0, 0, 0, 1]), np.array([4, 5, 6, 4]), np.array([1, 2, 3, 1]))
-        >>> train, new, holdout = held_out(i, np.array([False, True, True, True]), 2, 7, seen_filtered=True)
+        >>> train, new, holdout = held_out(i, np.array([False, True, True, True]), 2, 7, filter_seen=True)
         >>> train.item.tolist(), new.tolist(), holdout.users.tolist(), holdout.targets.item.tolist()
         ([4, 5, 4], [False, True, True], [0], [6])
     """
     several = np.bincount(interactions.user[fresh], minlength=n_users) > 1
     last = interactions.offsets(n_users)[1:] - 1
     asked = np.flatnonzero(several)
-    wanted = fresh & FirstEvents.of(interactions, n_users, n_items).mask() if seen_filtered else fresh
+    wanted = fresh & FirstInteractions.of(interactions, n_users, n_items).mask() if filter_seen else fresh
     asked = asked[wanted[last[asked]]]  # a late file may bring events that lie before old ones
     keep = np.ones(len(interactions), bool)
     keep[last[asked]] = False
@@ -170,7 +170,7 @@ def held_out(
     return train, fresh[keep], Holdout(asked.astype(np.int32), history, interactions.select(~keep))
 
 
-def parted(held: Holdout | None) -> tuple[Holdout | None, Holdout | None]:
+def split_rows(held: Holdout | None) -> tuple[Holdout | None, Holdout | None]:
     """Every second user validates, the others are asked later; one alone validates."""
     if held is None or len(held) < 2:
         return held, None
@@ -219,7 +219,7 @@ def _made_from(lineage: Lineage) -> dict[str, Any]:
 
 _SHAPE = (
     *("dim", "item_id", "user_id", "item_fusion", "user_fusion", "pooling", "heads", "layers", "expansion"),
-    *("positions", "clock", "item_bias", "numeric"),
+    *("positions", "has_timestamps", "item_bias", "numeric"),
 )
 """Options of the model that its weights were made for."""
 
@@ -231,7 +231,7 @@ def finetune_config(parent: TwoTower, config: RunConfig) -> Any:
         ConfigError: ``[finetune]`` changes what the parent's weights or inputs were made for.
     """
     raw = parent.config.model_dump(mode="json")
-    options = parse(TwoTower.Config, _laid_over(raw, config.finetune), "[finetune]")
+    options = parse(TwoTower.Config, deep_merge(raw, config.finetune), "[finetune]")
     wanted = options.model_dump(mode="json")
     fixed = [(key, raw[key], wanted[key]) for key in ("tables", "features", "max_history")]
     fixed += [(f"model.{key}", raw["model"][key], wanted["model"][key]) for key in _SHAPE]
@@ -241,9 +241,9 @@ def finetune_config(parent: TwoTower, config: RunConfig) -> Any:
     return options
 
 
-def _laid_over(base: Mapping[str, Any], top: Mapping[str, Any]) -> dict[str, Any]:
+def deep_merge(base: Mapping[str, Any], top: Mapping[str, Any]) -> dict[str, Any]:
     both = dict(base)
     for key, value in top.items():
         inner = both.get(key)
-        both[key] = _laid_over(inner, value) if isinstance(inner, dict) and isinstance(value, Mapping) else value
+        both[key] = deep_merge(inner, value) if isinstance(inner, dict) and isinstance(value, Mapping) else value
     return both

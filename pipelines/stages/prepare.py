@@ -8,7 +8,7 @@ from typing import Any
 from pipelines.config import RunConfig
 from pipelines.stored_split import save_split
 from pipelines.workspace import Workspace, code_version, file_digest
-from recsys.data.ingest.issues import Findings
+from recsys.data.ingest.issues import ValidationIssues
 from recsys.data.ingest.readers import DataConfig, read_dataset, read_given
 from recsys.data.schema import Schema
 from recsys.data.sources import resolve
@@ -26,25 +26,25 @@ def run(config: RunConfig, workspace: Workspace, tracker: Tracker) -> None:
         DataError: the tables hold errors; all of them are in the message.
     """
     data_config = resolve(config.data)
-    facts = _facts(config, data_config)
-    if workspace.reused("prepare", facts, [workspace.dataset, workspace.split], tracker):
+    cache_key = _facts(config, data_config)
+    if workspace.is_current("prepare", cache_key, [workspace.dataset, workspace.split], tracker):
         return
-    workspace.started("prepare")
-    findings = Findings()
-    data = read_dataset(data_config, findings)
+    workspace.invalidate("prepare")
+    issues = ValidationIssues()
+    data = read_dataset(data_config, issues)
     given = read_given(data_config, data) if config.split.protocol == "given" else None
     split = make_split(data, config.split, given)
     if config.split.refit:
         split = replace(split, protocol=f"{split.protocol}{REFIT}")
     data.save(workspace.dataset)
     save_split(split, workspace.split)
-    workspace.finished("prepare", facts)
-    tracker.say(f"prepare: {describe(split)}; {data.n_users} users, {data.n_items} items, dataset {data.fingerprint}")
-    for warning in findings.warnings:
-        tracker.say(f"  warning: {warning}")
+    workspace.record("prepare", cache_key)
+    tracker.info(f"prepare: {describe(split)}; {data.n_users} users, {data.n_items} items, dataset {data.fingerprint}")
+    for warning in issues.warnings:
+        tracker.info(f"  warning: {warning}")
     for name, table in (("users", data.users), ("items", data.items)):
         if table.schema.columns:
-            tracker.say(f"  {name}: {columns(table.schema)}")
+            tracker.info(f"  {name}: {columns(table.schema)}")
     tracker.log_params({"data": data.name, "data_fingerprint": data.fingerprint, "split": split.protocol})
 
 

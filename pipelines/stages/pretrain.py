@@ -13,7 +13,7 @@ import numpy as np
 from pipelines.config import RunConfig, pretrain_spec
 from pipelines.workspace import ENGINE_CODE, Workspace, code_version, digest
 from recsys.atomic import write_json
-from recsys.content import EMBEDDERS, Embedder, Learner, Materials
+from recsys.content import EMBEDDERS, Embedder, EmbedderContext, Learner
 from recsys.content.cache import cache_folder
 from recsys.data.dataset import Dataset
 from recsys.data.entities import EntityTable
@@ -52,7 +52,7 @@ def learn(config: RunConfig, name: str, data: Dataset, train: Interactions, trac
     """
     section = config.pretrain[name]
     spec = pretrain_spec(name, section)
-    engine = ENGINES[spec.kind](spec.config, Resources(config.seed, seen_filtered=config.evaluate.seen_filtered))
+    engine = ENGINES[spec.kind](spec.config, Resources(config.seed, filter_seen=config.evaluate.filter_seen))
     if not isinstance(engine, Pretrainer):
         able = ", ".join(other for other, kind in ENGINES.items() if hasattr(kind, "item_table"))
         raise ConfigError(f"[pretrain.{name}] engine {spec.kind!r} leaves no item embeddings; these do: {able}")
@@ -74,8 +74,8 @@ def embedder_of(config: RunConfig, name: str, train: Interactions | None, tracke
     """The embedder of ``[pretrain.NAME]``, with nothing learnt yet."""
     section = config.pretrain[name]
     spec = pretrain_spec(name, section)
-    materials = Materials(cache_folder(), section.columns, image_root(config), config.seed, train, tracker)
-    return EMBEDDERS[spec.kind](spec.config, materials)
+    context = EmbedderContext(cache_folder(), section.columns, image_root(config), config.seed, train, tracker)
+    return EMBEDDERS[spec.kind](spec.config, context)
 
 
 def image_root(config: RunConfig) -> Path:
@@ -98,7 +98,7 @@ def earliest(train: Interactions, share: float, data: Dataset) -> Interactions:
     """The earliest ``share`` of ``train``: by the clock where there is one, otherwise of each user's own order."""
     if share >= 1 or not len(train):
         return train
-    if data.clock:
+    if data.has_timestamps:
         return train.before(int(np.quantile(np.asarray(train.time), share, method="lower")) + 1)
     offsets = train.offsets(data.n_users)
     place = np.arange(len(train)) - offsets[:-1][train.user]
@@ -109,21 +109,21 @@ def earliest(train: Interactions, share: float, data: Dataset) -> Interactions:
 def _learn(
     config: RunConfig, name: str, workspace: Workspace, data: Dataset, train: Interactions, tracker: Tracker
 ) -> None:
-    facts = {
+    cache_key = {
         "section": config.pretrain[name].model_dump(mode="json"),
         "data": data.fingerprint,
         "train": train.fingerprint,
         "seed": config.seed,
-        "seen_filtered": config.evaluate.seen_filtered,
+        "filter_seen": config.evaluate.filter_seen,
         "code": code_version(*_CODE),
     }
     step = f"pretrain/{name}"
-    if workspace.reused(step, facts, [workspace.table(name)], tracker):
+    if workspace.is_current(step, cache_key, [workspace.table(name)], tracker):
         return
-    workspace.started(step)
+    workspace.invalidate(step)
     with measured() as cost:
         table = learn(config, name, data, train, tracker)
-    _keep(table, cost, name, workspace, facts, tracker)
+    _keep(table, cost, name, workspace, cache_key, tracker)
 
 
 def _embed(
@@ -131,7 +131,7 @@ def _embed(
 ) -> None:
     embedder = embedder_of(config, name, train, tracker)
     section = config.pretrain[name]
-    facts = {
+    cache_key = {
         "section": section.model_dump(mode="json", exclude={"share"} if not embedder.learns else None),
         "embedder": embedder.fingerprint,
         "data": data.items.fingerprint,
@@ -142,25 +142,25 @@ def _embed(
     }
     step = f"pretrain/{name}"
     outputs = [workspace.table(name), *([model_folder(workspace, name)] if embedder.learns else [])]
-    if workspace.reused(step, facts, outputs, tracker):
+    if workspace.is_current(step, cache_key, outputs, tracker):
         return
-    workspace.started(step)
+    workspace.invalidate(step)
     with measured() as cost:
         if isinstance(embedder, Learner):
             with deterministic():
                 embedder.fit(data.items)
             embedder.save(model_folder(workspace, name))
         table = embedder.embed(data.items)
-    _keep(table, cost, name, workspace, facts, tracker)
+    _keep(table, cost, name, workspace, cache_key, tracker)
 
 
 def _keep(
-    table: EmbeddingTable, cost: Cost, name: str, workspace: Workspace, facts: dict[str, Any], tracker: Tracker
+    table: EmbeddingTable, cost: Cost, name: str, workspace: Workspace, cache_key: dict[str, Any], tracker: Tracker
 ) -> None:
     table.save(workspace.table(name))
     write_json(table_cost(workspace, name), {"seconds": cost.seconds, "peak_memory_mb": cost.peak_memory_mb})
-    workspace.finished(f"pretrain/{name}", facts)
-    tracker.say(
+    workspace.record(f"pretrain/{name}", cache_key)
+    tracker.info(
         f"pretrain/{name}: {len(table.vocabulary)} items in {table.dim} dimensions, "
         f"{cost.seconds:.1f} s, {cost.peak_memory_mb:.0f} MiB at the highest"
     )
@@ -169,9 +169,9 @@ def _keep(
 def _image_files(items: EntityTable, root: Path) -> str:
     """A digest of size and time of every image file that may be read; an inner embedder has columns of its own."""
     names = items.schema.names(Kind.IMAGE)
-    facts = []
+    cache_key = []
     for path in (root / str(cell) for name in names for cell in items.columns[name].dropna()):
         if path.is_file():
             status = path.stat()
-            facts.append([str(path), status.st_size, status.st_mtime_ns])
-    return digest(facts)
+            cache_key.append([str(path), status.st_size, status.st_mtime_ns])
+    return digest(cache_key)

@@ -14,7 +14,7 @@ from recsys.atomic import read_json, write_json
 from recsys.errors import ArtifactError, ConfigError, RecsysError
 from recsys.evaluation.evaluate import evaluate
 from recsys.registry.bundle import Bundle, version_of
-from recsys.registry.gate import Decision, Measured, Rule, decide
+from recsys.registry.gate import Decision, EvaluationResult, Rule, decide
 from recsys.registry.mlflow_client import check_place, local_uri
 from recsys.registry.store import CHAMPION, Store
 from recsys.registry.tracker import MlflowTracker
@@ -43,18 +43,20 @@ def run(config: RunConfig, workspace: Workspace, tracker: Tracker, bundle: Path 
     if config.promote is None:
         return 0
     candidate = candidate_of(config.promote, workspace, bundle)
-    facts = {
+    cache_key = {
         "section": config.promote.model_dump(mode="json"),
         "bundle": bundle_digest(candidate.bundle),
         "split": candidate.fingerprint,
         "evaluate": config.evaluate.model_dump(mode="json"),
         "code": code_version(*_CODE),
     }
-    if not (_stands(open_store(config, workspace), workspace) and workspace.reused("promote", facts, [], tracker)):
-        workspace.started("promote")
+    if not (
+        _stands(open_store(config, workspace), workspace) and workspace.is_current("promote", cache_key, [], tracker)
+    ):
+        workspace.invalidate("promote")
         decision = decide_and_register(config, config.promote, workspace, tracker, candidate)
-        tracker.say(f"promote: {decision}")
-        workspace.finished("promote", facts)
+        tracker.info(f"promote: {decision}")
+        workspace.record("promote", cache_key)
     return 0 if read_json(workspace.decision)["promoted"] else REFUSED
 
 
@@ -170,10 +172,10 @@ def _numbers(values: dict[str, Any]) -> dict[str, float]:
     return {name: value for name, value in flat.items() if isinstance(value, (int, float))}
 
 
-def _measured(config: RunConfig, candidate: Candidate, bundle: Bundle, model: str) -> Measured:
+def _measured(config: RunConfig, candidate: Candidate, bundle: Bundle, model: str) -> EvaluationResult:
     data, asked, section = candidate.data, candidate.questions, config.evaluate
-    result = evaluate(bundle.engine, data, asked, ks=section.ks, seen_filtered=section.seen_filtered)
-    return Measured(model, data.fingerprint, candidate.fingerprint, result.users, result.values)
+    result = evaluate(bundle.engine, data, asked, ks=section.ks, filter_seen=section.filter_seen)
+    return EvaluationResult(model, data.fingerprint, candidate.fingerprint, result.users, result.values)
 
 
 def _record(store: Store, version: str, decision: Decision) -> dict[str, Any]:

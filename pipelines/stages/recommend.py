@@ -27,9 +27,9 @@ def run(config: RunConfig, workspace: Workspace, tracker: Tracker) -> None:
     if config.recommend is None:
         return
     if config.recommend.engine is None and open_store(config, workspace).version_at(CHAMPION) is None:
-        tracker.say("recommend: there is no champion yet, nothing is recommended")
+        tracker.info("recommend: there is no champion yet, nothing is recommended")
         return
-    tracker.say(f"recommend: {run_from(config, workspace, tracker)}")
+    tracker.info(f"recommend: {run_from(config, workspace, tracker)}")
 
 
 def run_from(
@@ -54,7 +54,7 @@ def run_from(
         raise ConfigError("the config has no [recommend] section")
     directory, version = _source(config, workspace, alias, bundle)
     data = workspace.load_dataset() if dataset is None else Dataset.load(dataset)
-    facts = {
+    cache_key = {
         "options": config.recommend.options.model_dump(mode="json"),
         "model": bundle_digest(directory),
         "version": version,
@@ -62,15 +62,15 @@ def run_from(
         "code": code_version(*_CODE),
     }
     target = workspace.recommendations
-    if not (_whole(target) and workspace.reused("recommend", facts, [], tracker)):
+    if not (_whole(target) and workspace.is_current("recommend", cache_key, [], tracker)):
         loaded = Bundle.load(directory)
         check_ids(loaded.data, data, version, "recommend with a model that was made from such ids")
         engine = loaded.engine
         if not config.recommend.filter_seen:
             refuse_unranked(_ranks_seen(engine), str(directory))
-        workspace.started("recommend")
-        recommend(engine, data, target, config.recommend.options, tracker, version, digest(facts))
-        workspace.finished("recommend", facts)
+        workspace.invalidate("recommend")
+        recommend(engine, data, target, config.recommend.options, tracker, version, digest(cache_key))
+        workspace.record("recommend", cache_key)
     manifest = Manifest.load(target)
     return f"{target}: {manifest.users - manifest.users_without} of {manifest.users} users by {version}"
 

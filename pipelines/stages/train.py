@@ -43,26 +43,26 @@ def train_one(
     tracker: Tracker,
 ) -> None:
     """One engine, unless it stands there already."""
-    facts = _facts(config, spec, data, split, workspace)
+    cache_key = _facts(config, spec, data, split, workspace)
     step, bundle = f"train/{spec.name}", workspace.bundle(spec.name)
-    kept = workspace.chosen(spec.name) if facts["kept"] else None
+    kept = workspace.pre_refit_engine(spec.name) if cache_key["kept"] else None
     outputs = [path for path in (bundle, workspace.training(spec.name), kept) if path is not None]
-    if workspace.reused(step, facts, outputs, tracker):
+    if workspace.is_current(step, cache_key, outputs, tracker):
         return
-    workspace.started(step)
-    checkpoints = workspace.checkpoints(spec.name, facts)
+    workspace.invalidate(step)
+    checkpoints = workspace.checkpoints(spec.name, cache_key)
     curve = CurveTracker(tracker)
-    filtered = config.evaluate.seen_filtered
-    resources = Resources(config.seed, split.validation, None, tables, checkpoints / "choose", seen_filtered=filtered)
+    filtered = config.evaluate.filter_seen
+    resources = Resources(config.seed, split.validation, None, tables, checkpoints / "choose", filter_seen=filtered)
     with deterministic(), measured() as cost:
         parts = partial(_parts, config, spec, workspace)
         engine = fit(spec, data, split, resources, config.split.refit, curve, parts, kept)
     Bundle.of(engine, data, _lineage(config, spec, engine, data, split), data.interactions).save(bundle)
     record = {"fit_seconds": cost.seconds, "peak_memory_mb": cost.peak_memory_mb, "curve": curve.points}
     write_json(workspace.training(spec.name), record)
-    workspace.finished(step, facts)
+    workspace.record(step, cache_key)
     workspace.clear_checkpoints(spec.name)
-    tracker.say(f"{step}: {cost.seconds:.1f} s, {cost.peak_memory_mb:.0f} MiB at the highest")
+    tracker.info(f"{step}: {cost.seconds:.1f} s, {cost.peak_memory_mb:.0f} MiB at the highest")
 
 
 def fit(
@@ -117,7 +117,7 @@ def _parts(config: RunConfig, spec: EngineSpec, workspace: Workspace, before_ref
     if not before_refit:
         return {name: Bundle.load(workspace.bundle(name)).engine for name in spec.parts}
     kinds = {other.name: other.kind for other in engine_specs(config)}
-    return {name: ENGINES[kinds[name]].load(workspace.chosen(name)) for name in spec.parts}
+    return {name: ENGINES[kinds[name]].load(workspace.pre_refit_engine(name)) for name in spec.parts}
 
 
 def _facts(config: RunConfig, spec: EngineSpec, data: Dataset, split: Split, workspace: Workspace) -> dict[str, Any]:
@@ -131,7 +131,7 @@ def _facts(config: RunConfig, spec: EngineSpec, data: Dataset, split: Split, wor
         "parts": {name: file_digest(workspace.bundle(name) / "manifest.json") for name in spec.parts},
         "kept": config.split.refit and any(spec.name in other.parts for other in engine_specs(config)),
         "seed": config.seed,
-        "seen_filtered": config.evaluate.seen_filtered,
+        "filter_seen": config.evaluate.filter_seen,
         "code": code_version(*_CODE),
     }
 

@@ -4,7 +4,7 @@ An embedder is built as ``EMBEDDERS[kind](config, materials)``; see `recsys.cont
 """
 
 from recsys.choices import Choices
-from recsys.content.embedder import Embedder, KnowsWords, Learner, Materials
+from recsys.content.embedder import Embedder, EmbedderContext, HasWordVectors, Learner
 
 EMBEDDERS: Choices[type[Embedder]] = Choices(
     "embedder",
@@ -18,17 +18,17 @@ EMBEDDERS: Choices[type[Embedder]] = Choices(
         "elmo": "recsys.content.text.elmo:Elmo",
         "masked": "recsys.content.text.transformer:Masked",
         "causal": "recsys.content.text.transformer:Causal",
-        "reduced": "recsys.content.transforms.pca:Reduced",
-        "aligned": "recsys.content.transforms.contrastive_alignment:Aligned",
+        "pca": "recsys.content.transforms.pca:Pca",
+        "contrastive_alignment": "recsys.content.transforms.contrastive_alignment:ContrastiveAlignment",
         "autoencoder": "recsys.content.image.autoencoder:Autoencoder",
-        "metric": "recsys.content.transforms.metric_learning:Metric",
-        "finetuned": "recsys.content.text.finetuned_transformer:Finetuned",
+        "metric_learning": "recsys.content.transforms.metric_learning:MetricLearning",
+        "finetuned_transformer": "recsys.content.text.finetuned_transformer:FinetunedTransformer",
         "universal": "recsys.content.text.universal:Universal",
-        "joined": "recsys.content.transforms.concat:Joined",
-        "tuned": "recsys.content.transforms.projection_head:Tuned",
+        "concat": "recsys.content.transforms.concat:Concat",
+        "projection_head": "recsys.content.transforms.projection_head:ProjectionHead",
         "hashing": "recsys.content.baselines:HashedText",
         "colours": "recsys.content.baselines:Colours",
     },
 )
 
-__all__ = ["EMBEDDERS", "Embedder", "KnowsWords", "Learner", "Materials"]
+__all__ = ["EMBEDDERS", "Embedder", "HasWordVectors", "Learner", "EmbedderContext"]

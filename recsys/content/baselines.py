@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from recsys.config import Config
-from recsys.content.embedder import Materials, short_digest
+from recsys.content.embedder import EmbedderContext, short_digest
 from recsys.content.image.pixels import PixelStore
 from recsys.content.tables import content_table, present_rows
 from recsys.content.text.texts import row_texts
@@ -39,20 +39,20 @@ class HashedText:
     Config: ClassVar[type[Config]] = HashedTextConfig
     learns: ClassVar[bool] = False
 
-    def __init__(self, config: Any, materials: Materials) -> None:
+    def __init__(self, config: Any, context: EmbedderContext) -> None:
         self.config: HashedTextConfig = config or HashedTextConfig()
-        self.materials = materials
+        self.context = context
         self._words: dict[str, NDArray[np.float32]] = {}
 
     @property
     def fingerprint(self) -> str:
-        return f"hashing-{self.config.dim}-{self.materials.seed}"
+        return f"hashing-{self.config.dim}-{self.context.seed}"
 
     def embed(self, table: EntityTable) -> EmbeddingTable:
-        texts = row_texts(table, self.materials.columns)
+        texts = row_texts(table, self.context.columns)
         vectors = [self._vector(text) for text in texts if text is not None]
         stacked = np.stack(vectors) if vectors else np.zeros((0, self.config.dim), np.float32)
-        return content_table(self, self.materials, table, present_rows(texts), stacked, {})
+        return content_table(self, self.context, table, present_rows(texts), stacked, {})
 
     def _vector(self, text: str) -> NDArray[np.float32]:
         words = _WORD.findall(text.lower()) or [text]
@@ -61,7 +61,7 @@ class HashedText:
 
     def _word(self, word: str) -> NDArray[np.float32]:
         if word not in self._words:
-            drawn = stream(self.materials.seed, "word", word).normal(size=self.config.dim)
+            drawn = stream(self.context.seed, "word", word).normal(size=self.config.dim)
             self._words[word] = drawn.astype(np.float32)
         return self._words[word]
 
@@ -81,9 +81,9 @@ class Colours:
     Config: ClassVar[type[Config]] = ColoursConfig
     learns: ClassVar[bool] = False
 
-    def __init__(self, config: Any, materials: Materials) -> None:
+    def __init__(self, config: Any, context: EmbedderContext) -> None:
         self.config: ColoursConfig = config or ColoursConfig()
-        self.materials = materials
+        self.context = context
 
     @property
     def fingerprint(self) -> str:
@@ -91,8 +91,8 @@ class Colours:
 
     def embed(self, table: EntityTable) -> EmbeddingTable:
         side = self.config.grid * 4
-        found = PixelStore(self.materials, side).read(table)
+        found = PixelStore(self.context, side).read(table)
         cells = found.pixels.astype(np.float32).reshape(-1, self.config.grid, 4, self.config.grid, 4, 3) / 255
         parts = [cells.mean((2, 4)), cells.std((2, 4))]
         vectors = np.concatenate([part.reshape(len(cells), 3 * self.config.grid**2) for part in parts], 1)
-        return content_table(self, self.materials, table, found.present, vectors, found.facts)
+        return content_table(self, self.context, table, found.present, vectors, found.facts)

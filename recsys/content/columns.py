@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from recsys.choices import nearest
+from recsys.choices import did_you_mean
 from recsys.data.entities import EntityTable
 from recsys.data.schema import Kind
 from recsys.errors import ConfigError
@@ -22,7 +22,7 @@ def chosen_columns(
     for name in names:
         if name not in table.schema.columns:
             raise ConfigError(
-                f"columns names {name!r}{nearest(name, table.schema.columns) or ';'} "
+                f"columns names {name!r}{did_you_mean(name, table.schema.columns) or ';'} "
                 f"the table has {', '.join(table.schema.columns) or 'none'}"
             )
         kind = table.schema.columns[name].kind

@@ -15,7 +15,7 @@ from recsys.tracking import SilentTracker, Tracker
 
 
 @dataclass(frozen=True)
-class Materials:
+class EmbedderContext:
     """What an embedder may use beside its config.
 
     Args:
@@ -48,7 +48,7 @@ class Embedder(Protocol):
     learns: ClassVar[bool]
     """Whether it is also a `Learner`."""
 
-    def __init__(self, config: Any, materials: Materials) -> None: ...
+    def __init__(self, config: Any, context: EmbedderContext) -> None: ...
 
     @property
     def fingerprint(self) -> str:
@@ -78,7 +78,7 @@ class Learner(Protocol):
 
 
 @runtime_checkable
-class KnowsWords(Protocol):
+class HasWordVectors(Protocol):
     """An embedder whose texts are made of word vectors."""
 
     def word_vectors(self) -> EmbeddingTable:

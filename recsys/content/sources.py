@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import Field
 
 from recsys.config import Config, parse
-from recsys.content.embedder import Embedder, Materials
+from recsys.content.embedder import Embedder, EmbedderContext
 
 
 class Source(Config):
@@ -24,7 +24,7 @@ class Source(Config):
     columns: tuple[str, ...] = ()
     options: dict[str, Any] = Field(default_factory=dict)
 
-    def build(self, materials: Materials) -> Embedder:
+    def build(self, context: EmbedderContext) -> Embedder:
         """The embedder, with the same cache, seed and behaviour as the outer one.
 
         Raises:
@@ -33,5 +33,5 @@ class Source(Config):
         from recsys.content import EMBEDDERS  # the table names the modules that import this one
 
         kind = EMBEDDERS[self.embedder]
-        own = replace(materials, columns=self.columns or materials.columns)
+        own = replace(context, columns=self.columns or context.columns)
         return kind(parse(kind.Config, self.options, f"options of {self.embedder}"), own)

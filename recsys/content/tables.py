@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from recsys.content.embedder import Embedder, Materials
+from recsys.content.embedder import Embedder, EmbedderContext
 from recsys.data.entities import EntityTable
 from recsys.data.vocabulary import Vocabulary
 from recsys.embeddings import EmbeddingTable
@@ -16,7 +16,7 @@ from recsys.embeddings import EmbeddingTable
 
 def content_table(
     embedder: Embedder,
-    materials: Materials,
+    context: EmbedderContext,
     table: EntityTable,
     present: NDArray[np.bool_],
     vectors: NDArray[np.float32],
@@ -26,7 +26,7 @@ def content_table(
 
     Args:
         embedder: who made the vectors.
-        materials: what it used.
+        context: what it used.
         table: [n] rows.
         present: bool [n], whether a row has content.
         vectors: float32 [m, D] of the m present rows.
@@ -35,7 +35,7 @@ def content_table(
     provenance = {
         "embedder": embedder.kind,
         "fingerprint": embedder.fingerprint,
-        "columns": list(materials.columns),
+        "columns": list(context.columns),
         "data": table.fingerprint,
         "missing": int((~present).sum()),
         **facts,

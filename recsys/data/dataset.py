@@ -27,16 +27,16 @@ class Dataset:
         users: [U] entities.
         items: [I] entities.
         interactions: rows of ``users`` and ``items``.
-        clock: whether times are seconds since 1970 UTC; otherwise they are positions within the user.
-        ordered: whether the data gave times or positions at all; without, all times are 0 and nothing came last.
+        has_timestamps: whether times are seconds since 1970 UTC; otherwise they are positions within the user.
+        has_order: whether the data gave times or positions at all; without, all times are 0 and nothing came last.
     """
 
     name: str
     users: EntityTable
     items: EntityTable
     interactions: Interactions
-    clock: bool
-    ordered: bool = True
+    has_timestamps: bool
+    has_order: bool = True
 
     @property
     def n_users(self) -> int:
@@ -49,7 +49,12 @@ class Dataset:
     @cached_property
     def fingerprint(self) -> str:
         """A digest of every id, cell and interaction; the order of the rows in the files does not change it."""
-        parts = (self.users.fingerprint, self.items.fingerprint, self.interactions.fingerprint, str(self.clock))
+        parts = (
+            self.users.fingerprint,
+            self.items.fingerprint,
+            self.interactions.fingerprint,
+            str(self.has_timestamps),
+        )
         return hashlib.sha256("/".join(parts).encode()).hexdigest()[:16]
 
     def busiest(self, items: int) -> Dataset:
@@ -74,8 +79,8 @@ class Dataset:
                 {
                     "version": _VERSION,
                     "name": self.name,
-                    "clock": self.clock,
-                    "ordered": self.ordered,
+                    "has_timestamps": self.has_timestamps,
+                    "has_order": self.has_order,
                     "fingerprint": self.fingerprint,
                 },
             )
@@ -96,4 +101,4 @@ class Dataset:
         users = EntityTable.load(directory / "users.parquet")
         items = EntityTable.load(directory / "items.parquet")
         interactions = Interactions.load(directory / "interactions")
-        return cls(header["name"], users, items, interactions, header["clock"], header.get("ordered", True))
+        return cls(header["name"], users, items, interactions, header["has_timestamps"], header.get("has_order", True))

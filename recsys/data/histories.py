@@ -95,7 +95,7 @@ class Histories:
         """At most the ``n`` newest positions of each user."""
         return self.where(self.steps_ago() < n)
 
-    def renamed(self, rows: NDArray[np.integer]) -> Histories:
+    def remap_items(self, rows: NDArray[np.integer]) -> Histories:
         """Item row ``i`` becomes ``rows[i]``; positions whose new row is MISSING are left out."""
         items = np.append(rows, -1)[self.items].astype(np.int32)
         moved = Histories(self.offsets, items, self.times, self.weights)

@@ -31,17 +31,17 @@ def merged(old: Dataset, new: Dataset) -> tuple[Dataset, NDArray[np.bool_]]:
     Raises:
         DataError: one has a clock and the other has none.
     """
-    if old.clock != new.clock:
+    if old.has_timestamps != new.has_timestamps:
         raise DataError(
-            f"the dataset {'has' if old.clock else 'has no'} timestamps and the newer interactions "
-            f"{'have' if new.clock else 'have none'}; they cannot be put in order"
+            f"the dataset {'has' if old.has_timestamps else 'has no'} timestamps and the newer interactions "
+            f"{'have' if new.has_timestamps else 'have none'}; they cannot be put in order"
         )
     users, items = merged_entities(old.users, new.users), merged_entities(old.items, new.items)
     moved = _renumbered(new.interactions, *_rows(new, users, items))
-    if not old.clock:
-        moved = _placed(old.interactions, moved, len(users), old.ordered and new.ordered)
+    if not old.has_timestamps:
+        moved = _placed(old.interactions, moved, len(users), old.has_order and new.has_order)
     interactions, fresh = _joined(old.interactions, moved)
-    return Dataset(old.name, users, items, interactions, old.clock, old.ordered), fresh
+    return Dataset(old.name, users, items, interactions, old.has_timestamps, old.has_order), fresh
 
 
 def merged_entities(old: EntityTable, new: EntityTable) -> EntityTable:
@@ -71,13 +71,13 @@ def _renumbered(events: Interactions, user: Rows, item: Rows) -> Interactions:
     return Interactions.of(user[events.user], item[events.item], events.time, events.weight)
 
 
-def _placed(old: Interactions, new: Interactions, n_users: int, ordered: bool) -> Interactions:
+def _placed(old: Interactions, new: Interactions, n_users: int, has_order: bool) -> Interactions:
     """What ``new`` adds to ``old``, at positions that both share."""
-    ours, theirs = (_keys(x.user, x.item, x.time if ordered else None) for x in (old, new))
+    ours, theirs = (_keys(x.user, x.item, x.time if has_order else None) for x in (old, new))
     exported = np.ones(n_users, bool)
     exported[old.user[~ours.isin(theirs)]] = False
     rest = new.select(~(exported[new.user] & theirs.isin(ours)))
-    stays = exported[rest.user] & ordered
+    stays = exported[rest.user] & has_order
     return Interactions.of(rest.user, rest.item, np.where(stays, rest.time, _after(old, rest, n_users)), rest.weight)
 
 
@@ -110,7 +110,7 @@ def known_to(data: Dataset, events: Interactions, named: Dataset, timed: bool = 
     return found
 
 
-def renamed(questions: Holdout, named: Dataset, data: Dataset) -> Holdout | None:
+def remap_items(questions: Holdout, named: Dataset, data: Dataset) -> Holdout | None:
     """``questions``, whose rows are those of ``named``, in the rows of ``data``; None where it lacks one of the ids."""
     user, item = _rows(named, data.users, data.items)
     history, targets = (_renumbered(part, user, item) for part in (questions.history, questions.targets))

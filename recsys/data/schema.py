@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from recsys.atomic import read_json, write_json
-from recsys.choices import nearest
+from recsys.choices import did_you_mean
 from recsys.errors import ConfigError
 
 
@@ -79,6 +79,6 @@ def _column(name: str, text: str) -> Column:
     kind, _, separator = text.partition(":")
     if kind not in set(Kind):
         raise ConfigError(
-            f"column {name!r}: unknown kind {kind!r}{nearest(kind, map(str, Kind))}; the kinds are {', '.join(Kind)}"
+            f"column {name!r}: unknown kind {kind!r}{did_you_mean(kind, map(str, Kind))}; the kinds are {', '.join(Kind)}"
         )
     return Column(Kind(kind), separator or "|")

@@ -17,7 +17,7 @@ from pathlib import Path
 import pandas as pd
 
 from recsys.atomic import atomic_path
-from recsys.choices import nearest
+from recsys.choices import did_you_mean
 from recsys.data.ingest.config import DataConfig
 from recsys.data.ingest.files import read_header
 from recsys.errors import ConfigError, DataError
@@ -49,7 +49,9 @@ class Sources(dict[str, Source]):
     """Name -> source; an unknown name is an error that lists the known ones."""
 
     def __missing__(self, name: str) -> Source:
-        raise ConfigError(f"unknown data set {name!r}{nearest(name, self) or '.'} Known: {', '.join(sorted(self))}")
+        raise ConfigError(
+            f"unknown data set {name!r}{did_you_mean(name, self) or '.'} Known: {', '.join(sorted(self))}"
+        )
 
 
 SOURCES = Sources(

@@ -15,7 +15,7 @@ from recsys.training.loop import LoopOptions, Progress, Task, train
 BatchT = TypeVar("BatchT")
 
 
-def learn(
+def run_training(
     task: Task[BatchT], options: LoopOptions, resources: Resources, tracker: Tracker, *made_from: str
 ) -> Progress:
     """Trains ``task`` with what the engine was given; see `recsys.training.loop.train`.
@@ -34,12 +34,12 @@ def learn(
         tracker,
         epochs=resources.epochs,
         directory=resources.directory,
-        identity="/".join((*made_from, str(resources.seed), str(resources.seen_filtered))),
+        identity="/".join((*made_from, str(resources.seed), str(resources.filter_seen))),
     )
 
 
 def validation(
-    engine: Engine, data: Dataset, resources: Resources, metric: str, asked: int, ready: Callable[[], object]
+    engine: Engine, data: Dataset, resources: Resources, metric: str, validation_users: int, ready: Callable[[], object]
 ) -> Callable[[], float] | None:
     """What a task's ``validate`` calls: the metric of ``engine`` as it stands; None where nothing validates.
 
@@ -48,14 +48,14 @@ def validation(
         data: what the rows of the validation questions refer to.
         resources: the questions, and whether seen items are left out.
         metric: such as ``"ndcg@10"``.
-        asked: at most so many random users, always the same.
+        validation_users: at most so many random users, always the same.
         ready: called first; brings what the engine answers with up to date with what is being trained.
     """
     if resources.validation is None:
         return None
-    holdout = resources.validation.sampled(asked, stream(resources.seed, engine.kind, "asked"))
+    holdout = resources.validation.sampled(validation_users, stream(resources.seed, engine.kind, "asked"))
     request = Request.from_dataset(data, holdout.users, holdout.history)
-    seen = request.histories if resources.seen_filtered else None
+    seen = request.histories if resources.filter_seen else None
 
     def measure() -> float:
         ready()

@@ -1,4 +1,4 @@
-"""The ledger: what each modality of a model is worth."""
+"""The attribution: what each modality of a model is worth."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Coalition = frozenset[str]
 
 
 @dataclass(frozen=True)
-class Worth:
+class Contribution:
     """What one modality is worth, in points of the metric, with 95 % intervals over users.
 
     Args:
@@ -36,22 +36,22 @@ class Worth:
 
 
 @dataclass(frozen=True)
-class Ledger:
+class Attribution:
     """Each modality's worth over all users and over slices of them.
 
     Args:
         metric: such as ``recall@20``.
         full: the model with all modalities.
         empty: the model without any.
-        worth: modality -> its worth over all users.
+        contributions: modality -> its worth over all users.
         slices: slice name -> modality -> its worth over the slice's users.
     """
 
     metric: str
     full: Interval
     empty: Interval
-    worth: Mapping[str, Worth]
-    slices: Mapping[str, Mapping[str, Worth]]
+    contributions: Mapping[str, Contribution]
+    slices: Mapping[str, Mapping[str, Contribution]]
 
 
 def coalitions(modalities: Sequence[str]) -> Iterator[Coalition]:
@@ -95,13 +95,13 @@ def shapley_values(values: Mapping[Coalition, Values], modalities: Sequence[str]
     return result
 
 
-def build_ledger(
+def build_attribution(
     ask: Callable[[Coalition], Values],
     modalities: Sequence[str],
     metric: str,
     slices: Mapping[str, NDArray[np.bool_]] | None = None,
     seed: int = 0,
-) -> Ledger:
+) -> Attribution:
     """Asks the model once for each of the 2^n coalitions, all others masked, and adds up.
 
     Args:
@@ -114,7 +114,7 @@ def build_ledger(
     values = {inside: ask(inside) for inside in coalitions(modalities)}
     everyone = np.ones(len(values[frozenset()]), bool)
     full, empty = values[frozenset(modalities)], values[frozenset()]
-    return Ledger(
+    return Attribution(
         metric,
         bootstrap_interval(full, seed),
         bootstrap_interval(empty, seed),
@@ -127,14 +127,14 @@ def build_ledger(
     )
 
 
-def ledger_table(ledger: Ledger) -> str:
-    """The ledger as Markdown."""
+def attribution_table(attribution: Attribution) -> str:
+    """The attribution as Markdown."""
     lines = [
-        f"{ledger.metric}: all {ledger.full.value:.4f}, nothing {ledger.empty.value:.4f}",
+        f"{attribution.metric}: all {attribution.full.value:.4f}, nothing {attribution.empty.value:.4f}",
         "| users | modality | Shapley | 95 % | share | left out | alone |",
         "|---|---|--:|--:|--:|--:|--:|",
     ]
-    for users, worths in {"all": ledger.worth, **ledger.slices}.items():
+    for users, worths in {"all": attribution.contributions, **attribution.slices}.items():
         for name, worth in sorted(worths.items(), key=lambda pair: -pair[1].shapley.value):
             interval = f"{worth.shapley.low:+.4f} to {worth.shapley.high:+.4f}"
             lines.append(
@@ -146,12 +146,12 @@ def ledger_table(ledger: Ledger) -> str:
 
 def _worths(
     values: Mapping[Coalition, Values], modalities: Sequence[str], users: NDArray[np.bool_], seed: int
-) -> dict[str, Worth]:
+) -> dict[str, Contribution]:
     everything, nothing = frozenset(modalities), frozenset[str]()
     per_user = shapley_values(values, modalities)
     total = float((values[everything] - values[nothing])[users].mean())
     return {
-        name: Worth(
+        name: Contribution(
             bootstrap_interval(per_user[name][users], seed),
             bootstrap_interval((values[everything] - values[everything - {name}])[users], seed),
             bootstrap_interval((values[frozenset({name})] - values[nothing])[users], seed),

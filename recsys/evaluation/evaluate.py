@@ -30,7 +30,7 @@ class Result:
         target_counts: int64 [U].
         found: bool [T], whether each of ``targets`` stands in the first ten of its user's list.
         unanswered: users whom the engine had no way to place; their metrics are 0.
-        unplaced_items: candidates that the engine had no way to place.
+        items_without_vector: candidates that the engine had no way to place.
     """
 
     users: NDArray[np.int32]
@@ -41,7 +41,7 @@ class Result:
     target_counts: NDArray[np.int64]
     found: NDArray[np.bool_]
     unanswered: int
-    unplaced_items: int
+    items_without_vector: int
 
     def mean(self, metric: str) -> float:
         return float(self.values[metric].mean())
@@ -53,7 +53,7 @@ def evaluate(
     holdout: Holdout,
     *,
     ks: Sequence[int] = (1, 5, 10, 20, 50, 100),
-    seen_filtered: bool = True,
+    filter_seen: bool = True,
     block: int = 1024,
 ) -> Result:
     """Asks ``engine`` everything in ``holdout``.
@@ -63,7 +63,7 @@ def evaluate(
         data: the dataset that the holdout's rows refer to.
         holdout: the questions.
         ks: list lengths of the metrics.
-        seen_filtered: whether items of a user's history are left out of the list.
+        filter_seen: whether items of a user's history are left out of the list.
         block: users at a time; of each user but the list and the metrics are kept.
     """
     vectors = engine.item_vectors(data.items)
@@ -72,8 +72,8 @@ def evaluate(
     for start in range(0, len(holdout), block):
         request = Request.from_dataset(data, holdout.users[start : start + block], holdout.history)
         users = engine.user_vectors(request)
-        unanswered += 0 if users.placed is None else int((~users.placed).sum())
-        lists.append(ranker.top_k(users, max(ks), request.histories if seen_filtered else None)[0])
+        unanswered += 0 if users.valid is None else int((~users.valid).sum())
+        lists.append(ranker.top_k(users, max(ks), request.histories if filter_seen else None)[0])
         lengths.append(request.histories.lengths)
     items = np.concatenate(lists)
     asked = relevant(holdout, holdout.users)
@@ -91,7 +91,7 @@ def evaluate(
         asked.lengths,
         np.isin(wanted, shown),
         unanswered,
-        0 if vectors.placed is None else int((~vectors.placed[candidates]).sum()),
+        0 if vectors.valid is None else int((~vectors.valid[candidates]).sum()),
     )
 
 

@@ -1,4 +1,4 @@
-"""What each modality of a planted world is worth: the ledger of a scorer that sees the latents themselves."""
+"""What each modality of a planted world is worth: the attribution of a scorer that sees the latents themselves."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from recsys.data.splits.split import Holdout
 from recsys.data.synthetic.planted import MODALITIES, PlantedWorld, following
 from recsys.data.vocabulary import MISSING
 from recsys.engine import Request, Vectors
-from recsys.evaluation.attribution import Coalition, Ledger, Values, build_ledger
+from recsys.evaluation.attribution import Attribution, Coalition, Values, build_attribution
 from recsys.evaluation.evaluate import evaluate
 from recsys.evaluation.metrics import parse_metric
 
@@ -57,7 +57,9 @@ class PlantedOracle:
         return vectors
 
 
-def planted_ledger(world: PlantedWorld, data: Dataset, holdout: Holdout, metric: str, seed: int = 0) -> Ledger:
+def planted_attribution(
+    world: PlantedWorld, data: Dataset, holdout: Holdout, metric: str, seed: int = 0
+) -> Attribution:
     """What each modality is worth to a scorer that knows the rule; a model that learnt it has the same shares.
 
     Args:
@@ -73,4 +75,4 @@ def planted_ledger(world: PlantedWorld, data: Dataset, holdout: Holdout, metric:
         oracle = PlantedOracle(world, seen)
         return evaluate(oracle, data, holdout, ks=(k,)).values[metric]  # type: ignore[arg-type]
 
-    return build_ledger(ask, MODALITIES, metric, seed=seed)
+    return build_attribution(ask, MODALITIES, metric, seed=seed)

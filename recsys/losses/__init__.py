@@ -22,7 +22,7 @@ from typing import Protocol
 from torch import Tensor
 
 from recsys.choices import Choices
-from recsys.losses.seen import Seen
+from recsys.losses.seen import SeenRanges
 
 
 class Loss(Protocol):
@@ -37,7 +37,7 @@ class Loss(Protocol):
         target_rows: Tensor,
         log_q: Tensor | None,
         owners: Tensor | None = None,
-        seen: Seen | None = None,
+        seen: SeenRanges | None = None,
     ) -> Tensor: ...
 
 

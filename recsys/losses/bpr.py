@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 from torch.nn.functional import softplus
 
-from recsys.losses.seen import Seen, is_negative
+from recsys.losses.seen import SeenRanges, is_negative
 
 
 class Bpr:
@@ -23,7 +23,7 @@ class Bpr:
         target_rows: Tensor,
         log_q: Tensor | None,
         owners: Tensor | None = None,
-        seen: Seen | None = None,
+        seen: SeenRanges | None = None,
     ) -> Tensor:
         """The mean over positions; see `recsys.losses` for the arguments."""
         users = users if owners is None else users[owners]

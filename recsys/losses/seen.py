@@ -9,7 +9,7 @@ from torch import Tensor
 
 
 @dataclass(frozen=True, eq=False)
-class Seen:
+class SeenRanges:
     """The candidates that the histories before N positions hold: positions ``since`` to ``until`` hold ``candidate``.
 
     An item that was seen is left out of what is recommended, so it is no negative either: the softmax is over what can
@@ -42,7 +42,7 @@ class Seen:
         return position, self.candidate[low:high][find]
 
 
-def is_negative(candidate_rows: Tensor, target_rows: Tensor, seen: Seen | None) -> Tensor:
+def is_negative(candidate_rows: Tensor, target_rows: Tensor, seen: SeenRanges | None) -> Tensor:
     """Bool [N, C]: where the candidate is neither the position's own target nor seen before."""
     other = candidate_rows != target_rows[:, None]
     if seen is not None:

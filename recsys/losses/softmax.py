@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from recsys.losses.seen import Seen
+from recsys.losses.seen import SeenRanges
 from recsys.losses.shared import SharedSoftmax, drawn_share
 
 _LOG2E = 1 / math.log(2)
@@ -44,7 +44,7 @@ class SampledSoftmax:
         target_rows: Tensor,
         log_q: Tensor | None,
         owners: Tensor | None = None,
-        seen: Seen | None = None,
+        seen: SeenRanges | None = None,
     ) -> Tensor:
         """The mean over positions; see `recsys.losses` for the arguments."""
         offset = torch.zeros_like(candidates[:, 0]) if log_q is None else -log_q
@@ -88,7 +88,7 @@ class _Softmax(torch.autograd.Function):
         candidate_rows: Tensor,
         target_rows: Tensor,
         smoothing: float,
-        seen: Seen | None,
+        seen: SeenRanges | None,
     ) -> Tensor:
         n = len(users)
         # With autocast on an accelerator the vectors may come in half precision; logits are summed in single.

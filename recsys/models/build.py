@@ -35,7 +35,7 @@ class ModelOptions(Config):
         layers: of the history encoder.
         expansion: width of its perceptrons, in units of D.
         positions: how attention knows the order: ``recency``, ``rotary`` or ``relative``.
-        clock: whether the moments of a history are an input, where the data has a clock.
+        has_timestamps: whether the moments of a history are an input, where the data has a clock.
         masked: share of the positions that the ``masked`` encoder hides in training.
         rate: of the decayed pooling, the weight of a step.
         similarity: ``cosine`` or ``dot``.
@@ -43,7 +43,7 @@ class ModelOptions(Config):
         dropout: in history encoders and fusions.
         item_bias: a learned bias an item id.
         numeric: encoder of numeric columns: ``linear``, ``periodic`` or ``piecewise``.
-        feature_start: factor of the first weights of the item's columns and tables. Below 1 the item begins nearer to
+        feature_init_scale: factor of the first weights of the item's columns and tables. Below 1 the item begins nearer to
             its id: loud features of few dimensions draw items together before the ids have told them apart.
     """
 
@@ -59,7 +59,7 @@ class ModelOptions(Config):
     layers: int = Field(2, ge=1)
     expansion: int = Field(1, ge=1)
     positions: Literal["recency", "rotary", "relative"] = "relative"
-    clock: bool = True
+    has_timestamps: bool = True
     masked: float = Field(0.3, gt=0, lt=1)
     rate: float = Field(0.8, gt=0, le=1)
     similarity: str = Field("cosine", pattern="^(cosine|dot)$")
@@ -67,7 +67,7 @@ class ModelOptions(Config):
     dropout: float = Field(0.3, ge=0, lt=1)
     item_bias: bool = False
     numeric: str = "linear"
-    feature_start: float = Field(1.0, gt=0)
+    feature_init_scale: float = Field(1.0, gt=0)
 
 
 _ATTENDING = ("transformer", "hstu", "masked")
@@ -97,7 +97,7 @@ def build_two_tower(
     n_users: int,
     tables: Mapping[str, nn.Module],
     length: int,
-    clock: bool,
+    has_timestamps: bool,
 ) -> TwoTowerModel:
     """A two-tower model over the given columns.
 
@@ -109,19 +109,19 @@ def build_two_tower(
         n_users: rows of the user id table.
         tables: pretrained encoders of items by name, from rows to [n, dim].
         length: the longest history that a user vector sees.
-        clock: whether the data has moments, and not just an order.
+        has_timestamps: whether the data has moments, and not just an order.
 
     Raises:
         ConfigError: see `check_heads`.
     """
     check_heads(options)
-    item_inputs = _softened(_encoders(item_columns, options) | dict(tables), options.feature_start)
+    item_inputs = _softened(_encoders(item_columns, options) | dict(tables), options.feature_init_scale)
     if options.item_id or not item_inputs:
         item_inputs["__id__"] = IdEncoder(n_items, options.dim, options.id_dropout if item_inputs else 0.0)
     user_inputs = _encoders(user_columns, options)
     if options.user_id:
         user_inputs["__id__"] = IdEncoder(n_users, options.dim, options.id_dropout)
-    encoder = _history(options, length, clock)
+    encoder = _history(options, length, has_timestamps)
     return TwoTowerModel(
         Tower(item_inputs, _fusion(options.item_fusion, len(item_inputs), options)),
         as_module(encoder),
@@ -144,7 +144,7 @@ def build_tower(columns: Sequence[FeatureColumn], options: ModelOptions, n_ids: 
     return Tower(inputs, _fusion("sum", len(inputs), options))
 
 
-def _history(options: ModelOptions, length: int, clock: bool) -> SequenceEncoder:
+def _history(options: ModelOptions, length: int, has_timestamps: bool) -> SequenceEncoder:
     return SEQUENCES[options.pooling].build(
         SequenceShape(
             options.dim,
@@ -155,7 +155,7 @@ def _history(options: ModelOptions, length: int, clock: bool) -> SequenceEncoder
             options.positions,
             length,
             options.rate,
-            options.clock and clock,
+            options.has_timestamps and has_timestamps,
             options.masked,
         )
     )

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from recsys.models.two_tower import IdEncoder, TwoTowerModel
 
 
-def take_over(new: TwoTowerModel, old: TwoTowerModel) -> None:
+def transfer_weights(new: TwoTowerModel, old: TwoTowerModel) -> None:
     """Gives ``new``, built for grown vocabularies and columns, the weights of ``old`` wherever both have them.
 
     Tables that grew keep their old rows. A new input begins by saying nothing (the map to D that it ends in is zero),
@@ -31,7 +31,7 @@ def take_over(new: TwoTowerModel, old: TwoTowerModel) -> None:
             if name in before:
                 _copy(encoder.state_dict(), before[name].state_dict())
             else:
-                _silence(encoder)
+                zero_init(encoder)
     dim = new.project.weight.shape[0]
     _grow_fusion(new.items.fusion, old.items.fusion, list(new.items.encoders), list(old.items.encoders), dim)
     _grow_fusion(new.user_fusion, old.user_fusion, ["", *new.users], ["", *old.users], dim)
@@ -60,7 +60,7 @@ def _grow_ids(new: TwoTowerModel, old: TwoTowerModel) -> None:
                 fresh.table.weight[len(known.table.weight) :] = known.absent
 
 
-def _silence(encoder: nn.Module) -> None:
+def zero_init(encoder: nn.Module) -> None:
     """Zeroes what every encoder of a column ends in, the map to D, and the vector of a missing value."""
     for name, parameter in encoder.named_parameters():
         if name == "absent" or name.startswith("project."):

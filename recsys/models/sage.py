@@ -96,7 +96,7 @@ def sample_block(
     items: Nodes,
     fan_out: tuple[int, int],
     hidden: Nodes,
-    alone: float,
+    neighbour_dropout: float,
     rng: np.random.Generator,
 ) -> Block:
     """The block of ``users`` and ``items``, with at most ``fan_out`` sampled neighbours of each node.
@@ -108,13 +108,13 @@ def sample_block(
         items: ascending rows.
         fan_out: neighbours of those who are placed, and of their neighbours.
         hidden: edges ``user * n_items + item`` that are to be predicted; no message passes along them.
-        alone: share of ``items`` that get no message at all, so that they learn to stand on their own inputs.
+        neighbour_dropout: share of ``items`` that get no message at all, so that they learn to stand on their own inputs.
         rng: draws.
     """
     n_items = len(graph) - n_users
     rings: list[tuple[Nodes, Nodes]] = [(users, items)]
     drawn = []
-    lonely = items[rng.random(len(items)) < alone]
+    lonely = items[rng.random(len(items)) < neighbour_dropout]
     for width in fan_out:
         of_users, of_items = rings[-1]
         their_items = graph.sample(of_users, width, rng)

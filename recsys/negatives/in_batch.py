@@ -16,12 +16,16 @@ class InBatch:
     Args:
         counts: int64 [I], training interactions of each item.
         n: C.
-        alpha: takes no part; the batch decides.
+        sampling_exponent: takes no part; the batch decides.
         targets: int64 [I], how often each item is a target, where that is not ``counts``: when a part is learnt from.
     """
 
     def __init__(
-        self, counts: NDArray[np.int64], n: int, alpha: float = 1.0, targets: NDArray[np.int64] | None = None
+        self,
+        counts: NDArray[np.int64],
+        n: int,
+        sampling_exponent: float = 1.0,
+        targets: NDArray[np.int64] | None = None,
     ) -> None:
         counts = counts if targets is None else targets
         self.n = n

@@ -11,22 +11,26 @@ from recsys.negatives.sampler import Candidates
 
 
 class Mixed:
-    """Half of the negatives from the batch's targets, half by popularity to the power ``alpha``.
+    """Half of the negatives from the batch's targets, half by popularity to the power ``sampling_exponent``.
 
     The expected count of an item is the sum over both halves.
 
     Args:
         counts: int64 [I], training interactions of each item.
         n: C.
-        alpha: of the half drawn from the catalogue; 0 is uniform.
+        sampling_exponent: of the half drawn from the catalogue; 0 is uniform.
         targets: of the half drawn from the batch; see `InBatch`.
     """
 
     def __init__(
-        self, counts: NDArray[np.int64], n: int, alpha: float = 0.0, targets: NDArray[np.int64] | None = None
+        self,
+        counts: NDArray[np.int64],
+        n: int,
+        sampling_exponent: float = 0.0,
+        targets: NDArray[np.int64] | None = None,
     ) -> None:
         self._batch = InBatch(counts, n - n // 2, targets=targets)
-        self._catalogue = Popularity(counts, max(n // 2, 1), alpha)
+        self._catalogue = Popularity(counts, max(n // 2, 1), sampling_exponent)
 
     def sample(self, targets: NDArray[np.int64], rng: np.random.Generator) -> Candidates:
         rows = np.concatenate([part.sample(targets, rng).rows for part in (self._batch, self._catalogue)])

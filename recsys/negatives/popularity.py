@@ -14,11 +14,11 @@ class Popularity:
     Args:
         counts: int64 [I], training interactions of each item.
         n: C, negatives a batch.
-        alpha: 1 is the popularity itself, 0 is uniform, 0.75 is word2vec's choice.
+        sampling_exponent: 1 is the popularity itself, 0 is uniform, 0.75 is word2vec's choice.
     """
 
-    def __init__(self, counts: NDArray[np.int64], n: int, alpha: float = 0.75) -> None:
-        weight = np.where(counts > 0, counts.astype(np.float64) ** alpha, 0.0)
+    def __init__(self, counts: NDArray[np.int64], n: int, sampling_exponent: float = 0.75) -> None:
+        weight = np.where(counts > 0, counts.astype(np.float64) ** sampling_exponent, 0.0)
         self.n = n
         self.q: NDArray[np.float64] = weight / weight.sum()
         self._cumulative = np.cumsum(self.q)
@@ -29,6 +29,6 @@ class Popularity:
         return Candidates(rows.astype(np.int64), np.log(self.n * self.q[rows]).astype(np.float32))
 
 
-def uniform(counts: NDArray[np.int64], n: int, alpha: float = 0.0) -> Popularity:
+def uniform(counts: NDArray[np.int64], n: int, sampling_exponent: float = 0.0) -> Popularity:
     """Every item that training saw is as likely as any other."""
     return Popularity(counts, n, 0.0)

@@ -55,10 +55,10 @@ class Bundle:
         users: [U] entities, with features.
         items: [I] entities, with features.
         histories: a snapshot of interactions, so that a ``user_id`` alone can be answered; None keeps none.
-        clock: whether the times of the snapshot are seconds since 1970 UTC.
+        has_timestamps: whether the times of the snapshot are seconds since 1970 UTC.
         lineage: where it comes from.
         version: a digest of every file; empty before `save`.
-        ordered: whether the snapshot has times or positions at all.
+        has_order: whether the snapshot has times or positions at all.
     """
 
     engine: Engine
@@ -66,21 +66,23 @@ class Bundle:
     users: EntityTable
     items: EntityTable
     histories: Interactions | None
-    clock: bool
+    has_timestamps: bool
     lineage: Lineage
     version: str = ""
-    ordered: bool = True
+    has_order: bool = True
 
     @classmethod
     def of(cls, engine: Engine, data: Dataset, lineage: Lineage, histories: Interactions | None = None) -> Bundle:
         """A bundle of ``engine``, fitted on ``data``."""
-        return cls(engine, data.name, data.users, data.items, histories, data.clock, lineage, ordered=data.ordered)
+        return cls(
+            engine, data.name, data.users, data.items, histories, data.has_timestamps, lineage, has_order=data.has_order
+        )
 
     @property
     def data(self) -> Dataset:
         """The tables and the snapshot, as a dataset that can be recommended for."""
         kept = Interactions.empty() if self.histories is None else self.histories
-        return Dataset(self.name, self.users, self.items, kept, self.clock, self.ordered)
+        return Dataset(self.name, self.users, self.items, kept, self.has_timestamps, self.has_order)
 
     @property
     def data_fingerprint(self) -> str:
@@ -88,7 +90,7 @@ class Bundle:
 
     def save(self, directory: Path) -> Bundle:
         """Writes the folder atomically, replacing what stood there, and returns this bundle with its version."""
-        about = {"name": self.name, "clock": self.clock, "ordered": self.ordered}
+        about = {"name": self.name, "has_timestamps": self.has_timestamps, "has_order": self.has_order}
         header = {"engine": self.engine.kind, **about, "lineage": asdict(self.lineage)}
         with atomic_path(directory) as beside:
             beside.mkdir()
@@ -111,7 +113,9 @@ class Bundle:
         verify(directory)
         header = read_json(directory / "bundle.json")
         try:
-            kind, name, clock, lineage = (header[key] for key in ("engine", "name", "clock", "lineage"))
+            kind, name, has_timestamps, lineage = (
+                header[key] for key in ("engine", "name", "has_timestamps", "lineage")
+            )
             lineage = Lineage(**lineage)
         except (KeyError, TypeError) as error:
             raise ArtifactError(f"{directory / 'bundle.json'} does not describe a bundle ({error!r})") from error
@@ -122,10 +126,10 @@ class Bundle:
             users=EntityTable.load(directory / "users.parquet"),
             items=EntityTable.load(directory / "items.parquet"),
             histories=Interactions.load(kept) if kept.is_dir() else None,
-            clock=clock,
+            has_timestamps=has_timestamps,
             lineage=lineage,
             version=version_of(directory),
-            ordered=bool(header.get("ordered", True)),
+            has_order=bool(header.get("has_order", True)),
         )
 
 

@@ -33,7 +33,7 @@ class GateConfig(Config):
 
 
 @dataclass(frozen=True, eq=False)
-class Measured:
+class EvaluationResult:
     """What the evaluation of one model left.
 
     Args:
@@ -87,7 +87,7 @@ class Decision:
         return "\n".join([head, *(f"  {'yes' if rule.passed else 'NO '} {rule.reason}" for rule in self.rules)])
 
 
-def decide(candidate: Measured, champion: Measured | None, config: GateConfig) -> Decision:
+def decide(candidate: EvaluationResult, champion: EvaluationResult | None, config: GateConfig) -> Decision:
     """Whether ``candidate`` becomes the champion; the first model does when enough users were asked.
 
     Both must have been measured on the same questions: the pipeline evaluates the champion's bundle on the candidate's
@@ -115,18 +115,18 @@ def decide(candidate: Measured, champion: Measured | None, config: GateConfig) -
     return _decision(candidate, champion.model, rules)
 
 
-def _decision(candidate: Measured, champion: str | None, rules: list[Rule]) -> Decision:
+def _decision(candidate: EvaluationResult, champion: str | None, rules: list[Rule]) -> Decision:
     return Decision(all(rule.passed for rule in rules), candidate.model, champion, tuple(rules))
 
 
-def _require_metrics(measured: Measured, config: GateConfig) -> None:
+def _require_metrics(measured: EvaluationResult, config: GateConfig) -> None:
     missing = [name for name in (config.metric, *config.must_not_lose) if name not in measured.values]
     if missing:
         known = ", ".join(sorted(measured.values))
         raise PromotionError(f"the gate needs {', '.join(missing)} of {measured.model}; measured are: {known}")
 
 
-def _enough_users(candidate: Measured, config: GateConfig) -> Rule:
+def _enough_users(candidate: EvaluationResult, config: GateConfig) -> Rule:
     asked = len(candidate.users)
     passed = asked >= config.min_users
     return Rule(
@@ -139,13 +139,13 @@ def _same(what: str, ours: str, theirs: str) -> Rule:
     return Rule(what, ours == theirs, ours, theirs, f"the champion {told} {what} ({ours}, champion {theirs})")
 
 
-def _same_users(candidate: Measured, champion: Measured) -> Rule:
+def _same_users(candidate: EvaluationResult, champion: EvaluationResult) -> Rule:
     passed = np.array_equal(candidate.users, champion.users)
     told = "the same users were asked, in the same order" if passed else "the users who were asked differ"
     return Rule("asked", passed, float(len(candidate.users)), float(len(champion.users)), told)
 
 
-def _gain(candidate: Measured, champion: Measured, config: GateConfig) -> Rule:
+def _gain(candidate: EvaluationResult, champion: EvaluationResult, config: GateConfig) -> Rule:
     name = config.metric
     difference = candidate.values[name] - champion.values[name]
     spread = float(difference.std(ddof=1)) if len(difference) > 1 else float("inf")
@@ -157,11 +157,11 @@ def _gain(candidate: Measured, champion: Measured, config: GateConfig) -> Rule:
     return Rule(f"gain {name}", low > config.min_gain, _mean(candidate, name), _mean(champion, name), reason)
 
 
-def _not_lost(candidate: Measured, champion: Measured, name: str, tolerance: float) -> Rule:
+def _not_lost(candidate: EvaluationResult, champion: EvaluationResult, name: str, tolerance: float) -> Rule:
     ours, theirs = _mean(candidate, name), _mean(champion, name)
     reason = f"{name} {ours:.4f} against {theirs:.4f}; it may lie {tolerance:.4f} below"
     return Rule(f"not lost {name}", ours >= theirs - tolerance, ours, theirs, reason)
 
 
-def _mean(measured: Measured, name: str) -> float:
+def _mean(measured: EvaluationResult, name: str) -> float:
     return float(np.mean(measured.values[name]))

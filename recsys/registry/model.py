@@ -9,17 +9,17 @@ import pandas as pd
 
 from recsys.registry.bundle import Bundle
 from recsys.registry.mlflow_client import imported
-from recsys.registry.predictor import Answers
+from recsys.registry.predictor import Predictor
 
 mlflow = imported()
 PythonModel: Any = mlflow.pyfunc.PythonModel
 
 
 class Recommender(PythonModel):  # type: ignore[misc]
-    """Answers ``user_id``, ``history`` and ``k`` rows; see `recsys.registry.predictor.Answers`."""
+    """Predictor ``user_id``, ``history`` and ``k`` rows; see `recsys.registry.predictor.Predictor`."""
 
     def load_context(self, context: Any) -> None:
-        self._answers = Answers(Bundle.load(Path(context.artifacts["bundle"])))
+        self._answers = Predictor(Bundle.load(Path(context.artifacts["bundle"])))
 
     def predict(self, context: Any, model_input: pd.DataFrame, params: dict[str, Any] | None = None) -> pd.DataFrame:
         return self._answers.answer(model_input)

@@ -1,4 +1,4 @@
-"""Answers to single questions from a bundle: a known user by id, anyone by their history."""
+"""Predictor to single questions from a bundle: a known user by id, anyone by their history."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from recsys.registry.bundle import Bundle
 _DEFAULT_K = 10
 
 
-class Answers:
+class Predictor:
     """A loaded bundle that answers rows of ``user_id``, ``history`` and ``k``.
 
     Args:
@@ -84,7 +84,7 @@ class Answers:
             raise DataError(f"row {number}: history is {items!r}; give a list of item ids, oldest first")
         rows = self._data.items.vocabulary.rows([_id(item) for item in items]).tolist()
         history = Histories.of([[row for row in rows if row != MISSING]])
-        if not self._data.clock:
+        if not self._data.has_timestamps:
             return history
         return replace(history, times=history.times + self._newest - max(len(history.items) - 1, 0))
 

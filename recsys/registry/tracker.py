@@ -61,8 +61,8 @@ class MlflowTracker:
         tag = entities.InputTag("mlflow.data.context", context)
         self._client.log_inputs(self.run_id, [entities.DatasetInput(dataset, [tag])])
 
-    def say(self, message: str) -> None:
-        self._inner.say(message)
+    def info(self, message: str) -> None:
+        self._inner.info(message)
 
     def progress(self, message: str) -> None:
         self._inner.progress(message)

@@ -36,7 +36,7 @@ class Faiss:
         if items.dense is None or items.sparse is not None:
             raise ConfigError("index 'faiss' needs vectors that are dense only; use index = 'exact' with this engine")
         rows = np.arange(len(items)) if candidates is None else np.unique(candidates)
-        self._rows: Rows = (rows if items.placed is None else rows[items.placed[rows]]).astype(np.int64)
+        self._rows: Rows = (rows if items.valid is None else rows[items.valid[rows]]).astype(np.int64)
         self._index = _built(np.ascontiguousarray(items.dense[self._rows], np.float32), probes)
 
     def top_k(self, users: Vectors, k: int, exclude: Histories | None = None) -> Ranked:
@@ -53,8 +53,8 @@ class Faiss:
         dropped = found == MISSING
         if exclude is not None:
             dropped |= _excluded(found, exclude)
-        if users.placed is not None:
-            dropped |= ~users.placed[:, None]
+        if users.valid is not None:
+            dropped |= ~users.valid[:, None]
         values = np.where(dropped, -np.inf, values)
         order = np.lexsort((found, -values), axis=1)[:, :k]
         kept = order.shape[1]

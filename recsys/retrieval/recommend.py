@@ -132,6 +132,6 @@ def _fingerprint(engine: Engine, data: Dataset, items: Vectors, options: Recomme
     digest = hashlib.sha256(text.encode())
     sparse: Any = items.sparse
     pieces = [sparse.data, sparse.indices, sparse.indptr] if sp.issparse(sparse) else [sparse]
-    for array in (items.dense, items.placed, *pieces):
+    for array in (items.dense, items.valid, *pieces):
         digest.update(b"-" if array is None else np.ascontiguousarray(array).data)
     return digest.hexdigest()[:16]

@@ -30,8 +30,8 @@ class CurveTracker:
     def log_artifact(self, path: Path) -> None:
         self.inner.log_artifact(path)
 
-    def say(self, message: str) -> None:
-        self.inner.say(message)
+    def info(self, message: str) -> None:
+        self.inner.info(message)
 
     def progress(self, message: str) -> None:
         self.inner.progress(message)

@@ -16,7 +16,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from recsys.choices import nearest
+from recsys.choices import did_you_mean
 from recsys.config import Config
 from recsys.errors import ConfigError
 from recsys.seeding import stream, stream_seed
@@ -37,12 +37,12 @@ class LoopOptions(Config):
         weight_decay: decoupled decay of all weights.
         schedule: of the learning rate after ``warmup`` steps.
         warmup: steps of linear rise.
-        clip: largest gradient norm; 0 does not clip.
+        max_grad_norm: largest gradient norm; 0 does not clip.
         ema: decay of the exponential moving average of the weights that is validated and kept; 0 keeps the weights.
         patience: validations without a better metric before training stops; 0 never stops early.
         validate_every: epochs between validations.
         checkpoint_seconds: least time between two checkpoints inside an epoch.
-        rates: learning-rate factor of the parameters whose name starts with the key; 0 freezes them.
+        lr_multipliers: learning-rate factor of the parameters whose name starts with the key; 0 freezes them.
         device: ``auto`` takes CUDA (with bf16) when there is one.
     """
 
@@ -51,12 +51,12 @@ class LoopOptions(Config):
     weight_decay: float = Field(0.0, ge=0)
     schedule: Literal["cosine", "linear", "constant"] = "cosine"
     warmup: int = Field(50, ge=0)
-    clip: float = Field(0.0, ge=0)
+    max_grad_norm: float = Field(0.0, ge=0)
     ema: float = Field(0.0, ge=0, lt=1)
     patience: int = Field(5, ge=0)
     validate_every: int = Field(1, ge=1)
     checkpoint_seconds: float = Field(20.0, ge=0)
-    rates: dict[str, float] = Field(default_factory=dict)
+    lr_multipliers: dict[str, float] = Field(default_factory=dict)
     device: Literal["auto", "cpu", "cuda"] = "auto"
 
 
@@ -132,7 +132,7 @@ def train(
         state, best = Progress(**found[0]), found[1]
         for point in state.curve:
             _tell(tracker, point)
-        tracker.say(f"training resumes at epoch {state.epoch + 1}, step {state.step}")
+        tracker.info(f"training resumes at epoch {state.epoch + 1}, step {state.step}")
     last = epochs or options.epochs
     saved = time.monotonic()
     while state.epoch < last and not state.finished:
@@ -177,8 +177,8 @@ def _step(
     with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
         loss = task.loss(batch, rng)
     loss.backward()  # type: ignore[no-untyped-call]
-    if options.clip:
-        _clip(task.module, options.clip)
+    if options.max_grad_norm:
+        _clip(task.module, options.max_grad_norm)
     for optimizer in optimizers:
         optimizer.step()
     return float(loss.detach())
@@ -233,18 +233,20 @@ def averaged(module: nn.Module, ema: nn.Module | None) -> Iterator[None]:
 
 def _optimizers(module: nn.Module, options: LoopOptions) -> list[torch.optim.Optimizer]:
     """AdamW for what every step moves, and row by row for embedding tables."""
-    _check_rates(module, options.rates)
+    _check_rates(module, options.lr_multipliers)
     tables = row_tables(module)
     groups: dict[tuple[bool, float], list[nn.Parameter]] = {}
     for name, parameter in module.named_parameters():
-        factor = rate_of(name, options.rates)
+        factor = rate_of(name, options.lr_multipliers)
         parameter.requires_grad_(factor > 0 and parameter.requires_grad)
         if parameter.requires_grad:
             if parameter not in tables:
                 parameter.grad = torch.zeros_like(parameter)  # never None, so that a resumed run steps like the first
             groups.setdefault((parameter in tables, factor), []).append(parameter)
     if not groups:
-        raise ConfigError(f"nothing is left to train: training.rates {options.rates} freeze every parameter")
+        raise ConfigError(
+            f"nothing is left to train: training.lr_multipliers {options.lr_multipliers} freeze every parameter"
+        )
     rate, decay = options.learning_rate, options.weight_decay
     parts = {
         kind: [{"params": p, "lr": rate * f, "factor": f} for (rows, f), p in groups.items() if rows == kind]
@@ -258,13 +260,13 @@ def _optimizers(module: nn.Module, options: LoopOptions) -> list[torch.optim.Opt
     return optimizers
 
 
-def _check_rates(module: nn.Module, rates: Mapping[str, float]) -> None:
+def _check_rates(module: nn.Module, lr_multipliers: Mapping[str, float]) -> None:
     parts = [name.split(".") for name, _ in module.named_parameters()]
     prefixes = dict.fromkeys(".".join(part[:n]) for part in parts for n in range(1, len(part) + 1))
-    for name in rates:
+    for name in lr_multipliers:
         if name not in prefixes:
             raise ConfigError(
-                f"training.rates names {name!r}, and no parameter starts with it{nearest(name, prefixes) or '.'} "
+                f"training.lr_multipliers names {name!r}, and no parameter starts with it{did_you_mean(name, prefixes) or '.'} "
                 f"The parts are: {', '.join(dict.fromkeys(part[0] for part in parts))}"
             )
 
@@ -278,15 +280,15 @@ def _clip(module: nn.Module, largest: float) -> None:
         grad.mul_(factor)
 
 
-def rate_of(name: str, rates: Mapping[str, float]) -> float:
+def rate_of(name: str, lr_multipliers: Mapping[str, float]) -> float:
     """The learning-rate factor of a parameter: that of the longest key that its name starts with, else 1.
 
     Example:
         >>> rate_of("items.encoders.year.project", {"items": 0.0, "items.encoders.year": 0.5})
         0.5
     """
-    matching = [prefix for prefix in rates if name == prefix or name.startswith(f"{prefix}.")]
-    return rates[max(matching, key=len)] if matching else 1.0
+    matching = [prefix for prefix in lr_multipliers if name == prefix or name.startswith(f"{prefix}.")]
+    return lr_multipliers[max(matching, key=len)] if matching else 1.0
 
 
 def _set_rate(optimizers: Sequence[torch.optim.Optimizer], options: LoopOptions, step: int, total: int) -> None:

@@ -8,7 +8,7 @@ from torch import nn
 
 from recsys.atomic import read_json, write_json
 from recsys.config import parse
-from recsys.content import EMBEDDERS, Materials
+from recsys.content import EMBEDDERS, EmbedderContext
 from recsys.data.entities import EntityTable
 from recsys.data.schema import Schema
 from recsys.data.vocabulary import Vocabulary
@@ -24,7 +24,7 @@ def test_the_masked_loss_is_the_cross_entropy_at_the_hidden_tokens(tmp_path):
     cls = EMBEDDERS["masked"]
     embedder = cls(
         parse(cls.Config, {"model": str(save_bert(tmp_path / "bert")), "mask_share": 0.5}, "masked"),
-        Materials(tmp_path),
+        EmbedderContext(tmp_path),
     )
     model, seen = embedder.model, {}
     plain = model.forward
@@ -57,5 +57,7 @@ def test_a_text_is_embedded_alike_beside_a_longer_one_whatever_side_the_tokenize
     for size in (1, 2):
         options = {"model": str(bert), "pooling": pooling, "batch_size": size}
         table = EntityTable(Vocabulary(np.arange(2)), pd.DataFrame({"title": TITLES}), Schema.of({"title": "text"}))
-        vectors.append(cls(parse(cls.Config, options, "masked"), Materials(tmp_path / str(size))).embed(table).vectors)
+        vectors.append(
+            cls(parse(cls.Config, options, "masked"), EmbedderContext(tmp_path / str(size))).embed(table).vectors
+        )
     np.testing.assert_allclose(vectors[0], vectors[1], atol=1e-5)

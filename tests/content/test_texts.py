@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from recsys.content import EMBEDDERS, Materials
+from recsys.content import EMBEDDERS, EmbedderContext
 from recsys.content.image.pixels import decode
 from recsys.content.text.texts import row_texts
 from recsys.content.text.universal import UniversalConfig
@@ -82,8 +82,8 @@ def test_a_damaged_texture_is_not_decoded():
 def test_a_package_that_is_not_there_is_named(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "tensorflow_hub", None)
     monkeypatch.setitem(sys.modules, "gensim", None)
-    universal = EMBEDDERS["universal"](UniversalConfig(path=tmp_path), Materials(tmp_path, ("title",)))
+    universal = EMBEDDERS["universal"](UniversalConfig(path=tmp_path), EmbedderContext(tmp_path, ("title",)))
     with pytest.raises(ConfigError, match="needs the package tensorflow-hub"):
         universal.embed(ITEMS)
     with pytest.raises(ConfigError, match=r"pip install 'recsys\[words\]'"):
-        EMBEDDERS["word2vec"](Word2VecConfig(min_count=1), Materials(tmp_path, ("title",))).fit(ITEMS)
+        EMBEDDERS["word2vec"](Word2VecConfig(min_count=1), EmbedderContext(tmp_path, ("title",))).fit(ITEMS)

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from recsys.config import parse
-from recsys.content import EMBEDDERS, Materials
+from recsys.content import EMBEDDERS, EmbedderContext
 from recsys.content.text.words import read_word_vectors
 from recsys.data.entities import EntityTable
 from recsys.data.schema import Schema
@@ -22,7 +22,7 @@ def fitted(kind, titles, folder, **options):
         Vocabulary(np.arange(len(titles))), pd.DataFrame({"title": titles}), Schema.of({"title": "text"})
     )
     cls = EMBEDDERS[kind]
-    embedder = cls(parse(cls.Config, options, kind), Materials(folder))
+    embedder = cls(parse(cls.Config, options, kind), EmbedderContext(folder))
     embedder.fit(table)
     return embedder.embed(table)
 

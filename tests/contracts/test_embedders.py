@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from recsys.config import parse
-from recsys.content import EMBEDDERS, KnowsWords, Learner, Materials
+from recsys.content import EMBEDDERS, EmbedderContext, HasWordVectors, Learner
 from recsys.content.cache import ContentCache
 from recsys.content.text.words import words
 from recsys.data.entities import EntityTable
@@ -89,9 +89,9 @@ def make(kind, request, tmp_path):
     """Builds the embedder; a learner has learnt already unless told otherwise."""
 
     def build(table=None, fit=True, cache="cache"):
-        materials = Materials(tmp_path / cache, columns(kind), tmp_path, 3, behaviour())
+        context = EmbedderContext(tmp_path / cache, columns(kind), tmp_path, 3, behaviour())
         cls = EMBEDDERS[kind]
-        embedder = cls(parse(cls.Config, options(kind, request), kind), materials)
+        embedder = cls(parse(cls.Config, options(kind, request), kind), context)
         if fit and isinstance(embedder, Learner):
             embedder.fit(table if table is not None else world(tmp_path))
         return embedder
@@ -203,7 +203,7 @@ def test_what_was_learnt_survives_the_disk(make, tmp_path):
 
 def test_an_embedder_of_words_has_a_vector_of_each(make, tmp_path):
     embedder = make()
-    if not isinstance(embedder, KnowsWords):
+    if not isinstance(embedder, HasWordVectors):
         pytest.skip("no words of its own")
     embedder.save(tmp_path / "model")
     again = make(fit=False)

@@ -42,13 +42,13 @@ QUICK = {
     "two_tower": {
         "model": {"dim": 8, "dropout": 0.0},
         "n_negatives": 16,
-        "tokens": 256,
+        "max_tokens": 256,
         "training": {"epochs": 10, "learning_rate": 0.02, "warmup": 0},
     },
     "sequence": {
         "model": {"dim": 8, "heads": 2, "layers": 1, "dropout": 0.0},
         "n_negatives": 16,
-        "tokens": 256,
+        "max_tokens": 256,
         "training": {"epochs": 10, "learning_rate": 0.02, "warmup": 0},
     },
 }
@@ -125,8 +125,8 @@ def test_the_same_seed_gives_the_same_engine(name):
 @pytest.mark.parametrize("name", list(ENGINES))
 def test_an_untouched_item_is_placed_only_by_engines_that_say_so(name):
     data = world(name)
-    placed = fitted(name, data).item_vectors(data.items).placed
-    assert ENGINES[name].can_place_new_items == (placed is None or bool(placed[20]))
+    valid = fitted(name, data).item_vectors(data.items).valid
+    assert ENGINES[name].supports_cold_items == (valid is None or bool(valid[20]))
 
 
 @pytest.mark.parametrize("name", list(ENGINES))
@@ -137,17 +137,17 @@ def test_a_stranger_with_a_history_is_served_and_an_unknown_item_does_no_harm(na
     request = Request(EntityTable.bare(Vocabulary(np.array([7, 8]))), items, Histories.of([[1, 3, 21, 5], []]))
     users, vectors = engine.user_vectors(request), engine.item_vectors(items)
     assert users.scores(vectors).shape == (2, 22)
-    assert users.placed is None or users.placed[0]
+    assert users.valid is None or users.valid[0]
     if name not in FOR_ALL:
         assert users.scores(vectors)[0, :20].argmax() % 2 == 1
 
 
-@pytest.mark.parametrize("name", [n for n in ENGINES if n not in FOR_ALL and not ENGINES[n].can_place_new_items])
+@pytest.mark.parametrize("name", [n for n in ENGINES if n not in FOR_ALL and not ENGINES[n].supports_cold_items])
 def test_a_history_of_items_that_nobody_touched_places_nobody(name):
     data = world(name)
     request = Request(EntityTable.bare(Vocabulary(np.array([7, 8]))), data.items, Histories.of([[20], [20, 1]]))
-    placed = fitted(name, data).user_vectors(request).placed
-    assert placed is None or placed.tolist() == [False, True]  # None: whoever asks is placed by features or as anyone
+    valid = fitted(name, data).user_vectors(request).valid
+    assert valid is None or valid.tolist() == [False, True]  # None: whoever asks is placed by features or as anyone
 
 
 @pytest.mark.parametrize("name", list(ENGINES))
@@ -158,7 +158,7 @@ def test_a_position_that_is_no_item_is_nothing_in_a_history(name):
     users = engine.user_vectors(request)
     of_none, of_nothing = users.scores(engine.item_vectors(data.items))
     assert np.array_equal(of_none, of_nothing)
-    assert users.placed is None or users.placed[0] == users.placed[1]
+    assert users.valid is None or users.valid[0] == users.valid[1]
 
 
 @pytest.mark.parametrize("name", [name for name in ENGINES if name != "hybrid"])  # which has no default parts
@@ -172,7 +172,7 @@ def test_interactions_outside_train_change_nothing(name):
     early = data.interactions.time < 5 * _step(name)
     cut = data.interactions.select(early)
     item = np.where(early, data.interactions.item, 0)
-    other = Dataset("w", data.users, data.items, Interactions.of(data.interactions.user, item), data.clock)
+    other = Dataset("w", data.users, data.items, Interactions.of(data.interactions.user, item), data.has_timestamps)
     assert np.array_equal(scores(fitted(name, data, cut), data, cut), scores(fitted(name, other, cut), other, cut))
 
 

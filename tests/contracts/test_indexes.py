@@ -31,7 +31,7 @@ def histories(n_users, n_items):
 @pytest.mark.parametrize("candidates", [None, np.arange(0, 200, 3)], ids=["all items", "some items"])
 @pytest.mark.parametrize("seen", [True, False])
 def test_an_index_finds_what_the_exact_ranking_finds(index, candidates, seen):
-    users, items = vectors(0, 20), vectors(1, 200, placed=np.arange(200) % 7 > 0)
+    users, items = vectors(0, 20), vectors(1, 200, valid=np.arange(200) % 7 > 0)
     exclude = histories(20, 200) if seen else None
     rows, scores = index(items, candidates).top_k(users, 10, exclude)
     expected_rows, expected_scores = top_k(users, items, 10, exclude, candidates)
@@ -48,7 +48,7 @@ def test_a_short_catalogue_leaves_places_empty(index):
 
 
 def test_a_user_without_a_place_gets_nothing(index):
-    rows, _ = index(vectors(1, 9)).top_k(vectors(0, 2, placed=np.array([False, True])), 4)
+    rows, _ = index(vectors(1, 9)).top_k(vectors(0, 2, valid=np.array([False, True])), 4)
     assert (rows[0] == MISSING).all()
     assert (rows[1] != MISSING).all()
 

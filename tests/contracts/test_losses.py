@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from recsys.losses import LOSSES
-from recsys.losses.seen import Seen
+from recsys.losses.seen import SeenRanges
 from recsys.negatives import NEGATIVES
 from recsys.seeding import stream
 
@@ -63,7 +63,7 @@ def test_what_was_seen_is_as_good_as_not_drawn(name, size, smoothing):
         pytest.skip("a loss without a probability to spread")
     users, table, targets, rows = case(dtype=torch.float64)
     rows[3] = targets[0]
-    seen = Seen(*(torch.tensor(part) for part in ([1, 2, 5, 6], [3, 3, 7, 7], [1, 4, 0, 11])))
+    seen = SeenRanges(*(torch.tensor(part) for part in ([1, 2, 5, 6], [3, 3, 7, 7], [1, 4, 0, 11])))
     barred = {1: [1], 2: [1, 4], 5: [0], 6: [0, 11]}
     sure = name in ("full_softmax", "sampled_softmax")
     log_q = torch.linspace(-1, 1, len(rows), dtype=torch.float64) * sure
@@ -95,7 +95,7 @@ def test_what_was_seen_is_barred_in_every_block_and_for_owners(name, smoothing, 
         pytest.skip("a loss without a probability to spread")
     users, table, targets, rows = case(n=100, m=9, dtype=torch.float64)
     since, size = torch.sort(torch.randint(90, (40,), generator=torch.Generator().manual_seed(1))).values, 8
-    seen = Seen(since, since + size, torch.arange(40) % 9)
+    seen = SeenRanges(since, since + size, torch.arange(40) % 9)
     log_q = torch.zeros(9)
     loss = LOSSES[name](label_smoothing=smoothing) if smoothing else LOSSES[name]()
     whole = loss(users, table[rows], table[targets], rows, targets, log_q, seen=seen)
@@ -109,7 +109,7 @@ def test_what_was_seen_is_barred_in_every_block_and_for_owners(name, smoothing, 
 
 def test_where_all_candidates_were_seen_nothing_is_smoothed():
     users, table, targets, rows = case(n=2)
-    seen = Seen(torch.zeros(12, dtype=torch.long), torch.full((12,), 2), torch.arange(12))
+    seen = SeenRanges(torch.zeros(12, dtype=torch.long), torch.full((12,), 2), torch.arange(12))
     users.requires_grad_(True)
     value = LOSSES["sampled_softmax"](label_smoothing=0.2)(
         users, table[rows], table[targets], rows, targets, torch.zeros(12), seen=seen
@@ -124,7 +124,7 @@ def test_smoothing_keeps_its_digits_where_almost_all_was_seen(left, spread):
     """Of 2,000 candidates; with one left there is nothing to spread over."""
     users, table, targets, rows = case(n=1, m=2_000, dtype=torch.float64)
     since = torch.zeros(2_000 - left, dtype=torch.long)
-    seen = Seen(since, since + 1, torch.arange(left, 2_000))
+    seen = SeenRanges(since, since + 1, torch.arange(left, 2_000))
     log_q = torch.zeros(2_000)
     fast, slow = (users.to(kind).requires_grad_(True) for kind in (torch.float32, torch.float64))
     table32 = table.float()

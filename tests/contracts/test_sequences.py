@@ -11,10 +11,19 @@ NAMES = list(SEQUENCES)
 CASES = [(name, "recency") for name in NAMES] + [("transformer", "rotary"), ("transformer", "relative")]
 
 
-def encoder(name, positions="recency", clock=True, dropout=0.0):
+def encoder(name, positions="recency", has_timestamps=True, dropout=0.0):
     torch.manual_seed(0)
     module = SEQUENCES[name].build(
-        SequenceShape(DIM, heads=2, layers=2, expansion=2, dropout=dropout, positions=positions, length=6, clock=clock)
+        SequenceShape(
+            DIM,
+            heads=2,
+            layers=2,
+            expansion=2,
+            dropout=dropout,
+            positions=positions,
+            length=6,
+            has_timestamps=has_timestamps,
+        )
     )
     for parameter in module.parameters():
         if parameter.ndim:
@@ -43,11 +52,11 @@ def test_packed_equals_padded(name, positions):
     asked = torch.zeros_like(held)
     asked[users, counts] = True
     padded = module(vectors, held | asked, times, asked)[users, counts]
-    if module.hides:  # the moment of a hidden event is not known: serving repeats the newest one's
+    if module.mask_probability:  # the moment of a hidden event is not known: serving repeats the newest one's
         times = torch.where(asked, times[users, (counts - 1).clamp(min=0)][:, None], times)
         padded = module(vectors, held | asked, times, asked)[users, counts]
-        padded[1] = module.at_end(vectors[:0, 0], steps_ago[:0], owner[:0], 1)[0]
-    packed = module.at_end(vectors[held], steps_ago, owner, len(counts), times[held])
+        padded[1] = module.encode_last(vectors[:0, 0], steps_ago[:0], owner[:0], 1)[0]
+    packed = module.encode_last(vectors[held], steps_ago, owner, len(counts), times[held])
     assert packed.shape == (len(counts), module.heads * DIM)
     torch.testing.assert_close(packed, padded)
 
@@ -55,7 +64,7 @@ def test_packed_equals_padded(name, positions):
 @pytest.mark.parametrize(("name", "positions"), CASES)
 def test_a_future_item_changes_nothing_earlier(name, positions):
     module = encoder(name, positions)
-    if module.hides:
+    if module.mask_probability:
         return  # sees both sides in training; what it serves is the end, which has no future
     vectors, times, *_ = histories((6, 6))
     inside = torch.ones(vectors.shape[:2], dtype=torch.bool)
@@ -71,7 +80,7 @@ def test_a_future_item_changes_nothing_earlier(name, positions):
 def test_an_empty_history_gets_one_learned_vector(name):
     module = encoder(name)
     nothing = torch.zeros(0, dtype=torch.long)
-    empty = module.at_end(torch.zeros(0, DIM), nothing, nothing, 2)
+    empty = module.encode_last(torch.zeros(0, DIM), nothing, nothing, 2)
     assert torch.equal(empty[0], empty[1])
     empty.sum().backward()
     assert any(p.grad is not None and p.grad.abs().sum() > 0 for p in module.parameters())
@@ -96,7 +105,7 @@ def test_gradients_reach_every_weight_and_the_items(name, positions):
     vectors.requires_grad_(True)
     hidden = torch.zeros_like(held)
     hidden[:, ::3] = True
-    module(vectors, held, times, hidden if module.hides else None).square().sum().backward()
+    module(vectors, held, times, hidden if module.mask_probability else None).square().sum().backward()
     assert torch.isfinite(vectors.grad).all()
     assert vectors.grad.abs().sum() > 0
     for weight in module.parameters():
@@ -117,7 +126,7 @@ def test_padding_changes_nothing(name):
 def test_the_clock_matters_where_it_is_an_input(name):
     vectors, times, held, *_ = histories()
     later = times + torch.arange(times.shape[1]) * 50_000
-    with_clock, without = encoder(name), encoder(name, clock=False)
+    with_clock, without = encoder(name), encoder(name, has_timestamps=False)
     hidden = torch.zeros_like(held)
     assert not torch.allclose(with_clock(vectors, held, times, hidden), with_clock(vectors, held, later, hidden))
     assert torch.equal(without(vectors, held, times, hidden), without(vectors, held, later, hidden))

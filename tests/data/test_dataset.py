@@ -23,9 +23,9 @@ def test_a_dataset_survives_the_disk(world, tmp_path):
     data.save(tmp_path / "d")
     loaded = Dataset.load(tmp_path / "d")
     assert loaded.fingerprint == data.fingerprint
-    assert (loaded.name, loaded.clock, loaded.n_users, loaded.n_items) == (
+    assert (loaded.name, loaded.has_timestamps, loaded.n_users, loaded.n_items) == (
         data.name,
-        data.clock,
+        data.has_timestamps,
         data.n_users,
         data.n_items,
     )

@@ -9,34 +9,39 @@ import pytest
 from recsys.data.dataset import Dataset
 from recsys.data.entities import EntityTable
 from recsys.data.interactions import Interactions
-from recsys.data.merge import merged, renamed
+from recsys.data.merge import merged, remap_items
 from recsys.data.schema import Schema
 from recsys.data.splits.holdout import Holdout
 from recsys.data.vocabulary import Vocabulary
 from recsys.errors import DataError
 
 
-def _dataset(users, items, triples, columns, kinds, clock=True) -> Dataset:
+def _dataset(users, items, triples, columns, kinds, has_timestamps=True) -> Dataset:
     user, item, time = (np.array(part) for part in zip(*triples, strict=True))
     u, i = Vocabulary.of(users), Vocabulary.of(items)
     table = EntityTable(i, pd.DataFrame(columns), Schema.of(kinds))
-    return Dataset("d", EntityTable.bare(u), table, Interactions.of(u.rows(user), i.rows(item), time), clock)
+    return Dataset("d", EntityTable.bare(u), table, Interactions.of(u.rows(user), i.rows(item), time), has_timestamps)
 
 
-def _old(clock=True) -> Dataset:
+def _old(has_timestamps=True) -> Dataset:
     return _dataset(
-        ["b", "c"], [1, 2], [("b", 1, 5), ("b", 2, 6), ("c", 1, 5)], {"title": ["one", "two"]}, {"title": "text"}, clock
+        ["b", "c"],
+        [1, 2],
+        [("b", 1, 5), ("b", 2, 6), ("c", 1, 5)],
+        {"title": ["one", "two"]},
+        {"title": "text"},
+        has_timestamps,
     )
 
 
-def _new(clock=True) -> Dataset:
+def _new(has_timestamps=True) -> Dataset:
     return _dataset(
         ["a", "b"],
         [0, 2],
         [("a", 0, 1), ("b", 2, 6), ("b", 0, 7)],
         {"title": ["zero", None], "year": [1990, 1991]},
         {"title": "text", "year": "numeric"},
-        clock,
+        has_timestamps,
     )
 
 
@@ -57,18 +62,18 @@ def test_an_interaction_that_both_hold_is_kept_once_as_old():
 
 
 def test_without_a_clock_the_newer_come_after_the_old():
-    data, fresh = merged(_old(clock=False), _new(clock=False))
+    data, fresh = merged(_old(has_timestamps=False), _new(has_timestamps=False))
     mine = data.interactions.select(data.interactions.user == 0)
     assert mine.item.tolist() == [0, 1, 1, 2]
     assert mine.time.tolist() == [5, 6, 7, 8]
     assert fresh.tolist() == [False, False, True, True, False, True]
 
 
-def _listed(*triples, ordered=True) -> Dataset:
+def _listed(*triples, has_order=True) -> Dataset:
     """Users and items as they stand in ``triples``, without a clock."""
     users, items = ([triple[n] for triple in triples] for n in range(2))
-    data = _dataset(users, items, triples, {"n": sorted(set(items))}, {"n": "numeric"}, clock=False)
-    return replace(data, ordered=ordered)
+    data = _dataset(users, items, triples, {"n": sorted(set(items))}, {"n": "numeric"}, has_timestamps=False)
+    return replace(data, has_order=has_order)
 
 
 def _histories(data: Dataset) -> dict[str, list[tuple[int, int]]]:
@@ -79,8 +84,8 @@ def _histories(data: Dataset) -> dict[str, list[tuple[int, int]]]:
 
 
 def test_an_export_that_is_the_old_one_brings_nothing_new():
-    data, fresh = merged(_old(clock=False), _old(clock=False))
-    assert data.fingerprint == _old(clock=False).fingerprint
+    data, fresh = merged(_old(has_timestamps=False), _old(has_timestamps=False))
+    assert data.fingerprint == _old(has_timestamps=False).fingerprint
     assert not fresh.any()
 
 
@@ -110,9 +115,9 @@ def test_a_user_whose_old_rows_all_stand_in_the_newer_file_is_taken_for_exported
 
 
 def test_an_export_without_positions_brings_the_items_that_a_user_lacked_and_they_come_last():
-    first = _listed(("b", 7, 0), ("b", 8, 0), ("c", 7, 0), ordered=False)
-    second = _listed(("b", 6, 0), ("b", 7, 0), ("b", 8, 0), ("c", 8, 0), ordered=False)
-    third = _listed(("b", 5, 0), ("b", 6, 0), ("b", 7, 0), ("b", 8, 0), ordered=False)
+    first = _listed(("b", 7, 0), ("b", 8, 0), ("c", 7, 0), has_order=False)
+    second = _listed(("b", 6, 0), ("b", 7, 0), ("b", 8, 0), ("c", 8, 0), has_order=False)
+    third = _listed(("b", 5, 0), ("b", 6, 0), ("b", 7, 0), ("b", 8, 0), has_order=False)
     data, fresh = merged(first, second)
     assert [item for item, _ in _histories(data)["b"]][2:] == [6]
     assert _histories(data)["c"] == [(7, 0), (8, 1)]
@@ -124,15 +129,15 @@ def test_an_export_without_positions_brings_the_items_that_a_user_lacked_and_the
 
 def test_a_clock_and_no_clock_cannot_be_put_in_order():
     with pytest.raises(DataError, match="cannot be put in order"):
-        merged(_old(), _new(clock=False))
+        merged(_old(), _new(has_timestamps=False))
 
 
 def test_questions_keep_their_meaning_in_the_rows_of_another_dataset():
     wide, narrow = merged(_old(), _new())[0], _new()
     asked = Holdout(np.array([0, 1], np.int32), narrow.interactions.select([0]), narrow.interactions.select([1, 2]))
-    found = renamed(replace(asked, candidates=np.array([0, 1])), narrow, wide)
+    found = remap_items(replace(asked, candidates=np.array([0, 1])), narrow, wide)
     assert found.users.tolist() == [0, 2]
     assert (found.history.user.tolist(), found.history.item.tolist()) == ([2], [2])
     assert list(zip(found.targets.user, found.targets.item, found.targets.time, strict=True)) == [(0, 1, 6), (0, 2, 7)]
     assert found.candidates.tolist() == [1, 2]
-    assert renamed(asked, narrow, _old()) is None
+    assert remap_items(asked, narrow, _old()) is None

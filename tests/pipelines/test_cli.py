@@ -50,11 +50,11 @@ def test_an_unknown_engine_option_names_the_nearest(tmp_path, capsys):
     assert _exit_code("run", write_world(tmp_path), "--set", "engines.ease.regularization=3") == 1
     message = capsys.readouterr().err
     assert "engines [ease]" in message
-    assert "did you mean 'regularisation'" in message
+    assert "did you mean 'regularization'" in message
 
 
 def test_an_unknown_kind_of_engine_lists_the_choices(tmp_path, capsys):
-    assert _exit_code("run", write_world(tmp_path), "--set", "engines.eas.regularisation=3") == 1
+    assert _exit_code("run", write_world(tmp_path), "--set", "engines.eas.regularization=3") == 1
     assert "unknown engine 'eas'; did you mean 'ease'?" in capsys.readouterr().err
 
 
@@ -104,7 +104,7 @@ def test_lists_of_what_was_seen_are_refused_from_an_engine_that_ranks_what_is_ne
         config = [*towers, f"recommend.engine={name}"]
         with pytest.raises(ConfigError, match=r"engines.sequence learns to rank what is new alone"):
             check_shown(read_run_config(run, config))
-        check_shown(read_run_config(run, [*config, "evaluate.seen_filtered=false"]))
+        check_shown(read_run_config(run, [*config, "evaluate.filter_seen=false"]))
         check_shown(read_run_config(run, [*config, "engines.sequence.seen_negatives=true"]))
     output = tmp_path / "out"
     changes = [word for change in config for word in ("--set", change)]
@@ -114,7 +114,7 @@ def test_lists_of_what_was_seen_are_refused_from_an_engine_that_ranks_what_is_ne
 
 @pytest.mark.parametrize("filtered", ["true", "false"])
 def test_the_batch_leaves_out_what_was_seen_where_the_report_does_unless_told_otherwise(tmp_path, filtered):
-    run, changes = write_world(tmp_path), [f"evaluate.seen_filtered={filtered}"]
+    run, changes = write_world(tmp_path), [f"evaluate.filter_seen={filtered}"]
     assert read_run_config(run, changes).recommend.options.filter_seen is (filtered == "true")
     for own in (True, False):
         told = read_run_config(run, [*changes, f"recommend.filter_seen={str(own).lower()}"])
@@ -221,5 +221,5 @@ def test_a_search_that_names_an_unknown_option_says_so_before_the_first_trial(tm
     path.write_text(
         'name = "x"\n[data]\nsource = "movielens-100k"\n[space.ease]\nregularization = [1]\n', encoding="utf-8"
     )
-    with pytest.raises(ConfigError, match="regularisation"):
+    with pytest.raises(ConfigError, match="regularization"):
         read_tune_config(path)

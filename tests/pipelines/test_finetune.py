@@ -60,7 +60,7 @@ def test_a_child_knows_new_users_and_items_and_names_its_parent(trained, newer):
     data = Dataset.load(workspace.directory / "dataset-finetuned")
     vectors = child.engine.item_vectors(data.items)
     assert len(vectors) == 13
-    assert vectors.placed is None or vectors.placed.all()
+    assert vectors.valid is None or vectors.valid.all()
 
 
 def test_the_users_that_a_child_has_learnt_of_are_recommended_to(trained, newer):
@@ -95,7 +95,7 @@ def test_news_of_what_users_had_before_is_nothing_to_learn_where_lists_leave_it_
     with pytest.raises(DataError, match="items that their users had before"):
         run(config, workspace, SilentTracker(), newer)
     assert not child.exists()
-    evaluate = config.evaluate.model_copy(update={"seen_filtered": False})
+    evaluate = config.evaluate.model_copy(update={"filter_seen": False})
     run(config.model_copy(update={"evaluate": evaluate}), workspace, SilentTracker(), newer)
     assert Bundle.load(child).engine.config.seen_negatives
     shutil.rmtree(child)
@@ -104,10 +104,10 @@ def test_news_of_what_users_had_before_is_nothing_to_learn_where_lists_leave_it_
 def test_what_a_user_had_before_is_held_out_only_where_lists_can_show_it():
     user, item = np.array([0, 0, 0, 1, 1, 1]), np.array([2, 3, 2, 4, 5, 6])
     data, fresh = Interactions.of(user, item, np.arange(6)), np.array([False, True, True] * 2)
-    train, new, asked = held_out(data, fresh, 2, 7, seen_filtered=True)
+    train, new, asked = held_out(data, fresh, 2, 7, filter_seen=True)
     assert (train.item.tolist(), asked.targets.item.tolist()) == ([2, 3, 2, 4, 5], [6])
     assert new.tolist() == [False, True, True, False, True]
-    train, new, asked = held_out(data, fresh, 2, 7, seen_filtered=False)
+    train, new, asked = held_out(data, fresh, 2, 7, filter_seen=False)
     assert (train.item.tolist(), asked.targets.item.tolist()) == ([2, 3, 4, 5], [2, 6])
 
 

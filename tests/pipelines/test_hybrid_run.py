@@ -46,7 +46,7 @@ def test_without_a_refit_the_hybrid_takes_the_parts_of_the_run(tmp_path, fits):
     engine = Bundle.load(workspace.bundle("hybrid")).engine
     assert list(engine.parts) == ["ease", "als"]
     assert sum(engine.config.weights) == pytest.approx(1)
-    assert not workspace.chosen("als").exists()
+    assert not workspace.pre_refit_engine("als").exists()
 
 
 def test_with_a_refit_the_weights_come_from_before_it_and_the_parts_from_after(tmp_path, fits):
@@ -54,7 +54,7 @@ def test_with_a_refit_the_weights_come_from_before_it_and_the_parts_from_after(t
     run(path, workspace, [*PARTS, "split.refit=true"])
     split = workspace.load_split()
     assert fits == [len(split.train), len(split.refit)]
-    before = ENGINES["als"].load(workspace.chosen("als"))
+    before = ENGINES["als"].load(workspace.pre_refit_engine("als"))
     after = Bundle.load(workspace.bundle("als")).engine
     kept = Bundle.load(workspace.bundle("hybrid")).engine.parts["als"]
     assert (kept.factors == after.factors).all()
@@ -65,7 +65,7 @@ def test_a_second_run_trains_nothing_and_a_changed_part_trains_the_hybrid_again(
     path, workspace = write_world(tmp_path), Workspace(tmp_path / "out")
     refit = [*PARTS, "split.refit=true"]
     run(path, workspace, refit)
-    assert {"train/ease", "train/als", "train/hybrid"} <= run(path, workspace, refit).reused()
+    assert {"train/ease", "train/als", "train/hybrid"} <= run(path, workspace, refit).is_current()
     changed = run(path, workspace, [*refit, "engines.als.factors=5"])
     assert "train/ease" in changed.reused()
     assert not {"train/als", "train/hybrid"} & changed.reused()

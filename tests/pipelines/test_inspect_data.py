@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from pipelines.commands.data import data_config, describe_source, findings, list_sources
+from pipelines.commands.data import data_config, describe_source, issues, list_sources
 from recsys.data.synthetic.seasonal import SeasonalDemand
 from recsys.data.synthetic.worlds import SequenceRule, write_tables
 from recsys.errors import ConfigError, DataError
@@ -56,13 +56,13 @@ def test_a_set_that_is_unknown_missing_or_broken_says_so(folder):
 def test_a_config_or_bare_files_are_validated_as_text_or_json(folder):
     config = folder / "c.toml"
     config.write_text('[data]\nsource = "amazon-beauty"\n', encoding="utf-8")
-    text, failed = findings(data_config(config, None, None, None, ()), as_json=False)
+    text, failed = issues(data_config(config, None, None, None, ()), as_json=False)
     assert "4 ids are not in items.csv" in text
     assert not failed
     bare = data_config(
         None, folder / "amazon-beauty" / "interactions.parquet", None, None, ["data.columns.order=place"]
     )
-    text, failed = findings(bare, as_json=True)
+    text, failed = issues(bare, as_json=True)
     assert json.loads(text)["findings"][0]["found"].startswith("there is no column 'place' for the order")
     assert failed
     with pytest.raises(ConfigError, match="either"):

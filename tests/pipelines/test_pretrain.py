@@ -26,7 +26,7 @@ columns = ["title"]
 options = {dim = 8}
 
 [pretrain.tuned]
-embedder = "tuned"
+embedder = "projection_head"
 columns = ["title"]
 share = 1.0
 options = {base = {embedder = "hashing"}, dim = 4, pairs = 32, batch_size = 8, training = {epochs = 1}}
@@ -48,7 +48,7 @@ class Listener(SilentTracker):
     def __init__(self):
         self.lines = []
 
-    def say(self, message):
+    def info(self, message):
         self.lines.append(message)
 
 
@@ -139,7 +139,7 @@ def test_other_posters_of_an_inner_embedder_make_the_table_anew(config, tmp_path
         config.parent,
         """
 [pretrain.both]
-embedder = "joined"
+embedder = "concat"
 columns = ["title"]
 options.parts = [{embedder = "hashing"}, {embedder = "colours", columns = ["poster"]}]
 """,
@@ -173,27 +173,27 @@ def test_only_an_aligned_table_can_be_asked_by_its_images(config, tmp_path):
 
 
 LEDGER = """
-[ledger]
+[attribution]
 engine = "towers"
 metric = "recall@5"
 
-[ledger.modalities]
+[attribution.modalities]
 text = ["text"]
 sequence = ["history"]
 """
 
 
-def test_the_ledger_shares_out_what_the_towers_have_above_nothing(config, tmp_path):
+def test_the_attribution_shares_out_what_the_towers_have_above_nothing(config, tmp_path):
     config.write_text(config.read_text(encoding="utf-8") + LEDGER, encoding="utf-8")
     settings, workspace = read_run_config(config), Workspace(tmp_path / "out")
     run_stages(settings, workspace, SilentTracker(), "train")
     table = weigh(settings, workspace)
     assert table.startswith("recall@5: all 0.")
-    found = read_json(workspace.directory / "ledger.json")
+    found = read_json(workspace.directory / "attribution.json")
     above = found["full"]["value"] - found["empty"]["value"]
-    assert sum(worth["shapley"]["value"] for worth in found["worth"].values()) == pytest.approx(above)
+    assert sum(worth["shapley"]["value"] for worth in found["contributions"].values()) == pytest.approx(above)
     run_stages(settings, workspace, SilentTracker(), "evaluate")
-    assert read_json(workspace.report)["ledger"] == {"engine": "towers", **found}
+    assert read_json(workspace.report)["attribution"] == {"engine": "towers", **found}
     page = workspace.report.with_suffix(".html").read_text(encoding="utf-8")
     assert "What each modality is worth" in page
     assert "<td>sequence</td>" in page

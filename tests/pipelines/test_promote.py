@@ -79,8 +79,8 @@ def test_a_champion_that_cannot_be_read_says_which_ways_lead_out(promoted):
     (store.download(CHAMPION) / "users.parquet").unlink()
     with pytest.raises(ArtifactError, match=r"missing: users\.parquet.*recsys rollback.*another promote\.model"):
         run(config, workspace, SilentTracker())
-    renamed = config.model_copy(update={"promote": config.promote.model_copy(update={"model": "anew"})})
-    assert run(renamed, workspace, SilentTracker()) == 0
+    remap_items = config.model_copy(update={"promote": config.promote.model_copy(update={"model": "anew"})})
+    assert run(remap_items, workspace, SilentTracker()) == 0
     rollback(config, workspace)
     assert run(config, workspace, SilentTracker()) == 0
     assert store.version_at(CHAMPION) == "3"
@@ -107,10 +107,10 @@ def test_an_empty_registry_is_filled_again(promoted, monkeypatch):
 
 
 @pytest.mark.parametrize("placed", [shutil.copytree, shutil.move])
-def test_a_store_that_was_moved_or_copied_is_refused_where_it_stands_now(promoted, placed):
+def test_a_store_that_was_moved_or_copied_is_refused_where_it_stands_now(promoted, valid):
     config, workspace = promoted
     other = Workspace(workspace.directory.with_name("ö ther"))
-    placed(workspace.directory, other.directory)
+    valid(workspace.directory, other.directory)
     told = f"store in {other.directory} was made in {workspace.directory},.* promote.tracking_uri, or take mlflow.db"
     for command in (lambda: run(config, other, SilentTracker()), lambda: rollback(config, other)):
         with pytest.raises(ArtifactError, match=told):
@@ -181,8 +181,8 @@ def test_a_champion_is_not_asked_what_it_may_have_learnt(tmp_path):
 def test_a_champion_of_another_draw_of_the_split_is_not_asked_what_it_was_trained_on(tmp_path):
     path, workspace = write_world(tmp_path), Workspace(tmp_path / "out")
     lenient = ["promote.gate.min_users=1", "promote.gate.min_gain=-9", 'split.protocol="user_holdout"']
-    config, better = read_run_config(path, lenient), read_run_config(path, [*lenient, "engines.ease.regularisation=2"])
-    redrawn = read_run_config(path, [*lenient, "engines.ease.regularisation=2", "split.seed=1"])
+    config, better = read_run_config(path, lenient), read_run_config(path, [*lenient, "engines.ease.regularization=2"])
+    redrawn = read_run_config(path, [*lenient, "engines.ease.regularization=2", "split.seed=1"])
     run_stages(config, workspace, SilentTracker(), "promote")
     run_stages(better, workspace, SilentTracker(), "promote")
     assert open_store(config, workspace).version_at(CHAMPION) == "2"
@@ -230,9 +230,9 @@ def test_users_whose_ids_became_integers_are_nobody_that_the_champion_knows(prom
     config, workspace = promoted
     candidate, champion = candidate_of(config.promote, workspace, None), Bundle.load(workspace.bundle("ease"))
     numbered = replace(candidate.data.users, vocabulary=Vocabulary(np.arange(candidate.data.n_users)))
-    renamed = replace(candidate, data=replace(candidate.data, users=numbered))
+    remap_items = replace(candidate, data=replace(candidate.data, users=numbered))
     with pytest.raises(ArtifactError, match="users whose ids are texts, and those of the dataset are integers"):
-        unanswered(renamed, champion, "2")
+        unanswered(remap_items, champion, "2")
 
 
 def test_without_a_clock_positions_that_were_counted_anew_hide_no_answer(promoted):
@@ -240,8 +240,8 @@ def test_without_a_clock_positions_that_were_counted_anew_hide_no_answer(promote
     candidate, made = candidate_of(config.promote, workspace, None), Bundle.load(workspace.bundle("ease"))
     elsewhere = replace(made.lineage, config={**made.lineage.config, "questions": "of another split"})
     moved = replace(made.histories, time=made.histories.time + 1)
-    champion = replace(made, clock=False, histories=moved, lineage=elsewhere)
-    asked = replace(candidate, data=replace(candidate.data, clock=False))
+    champion = replace(made, has_timestamps=False, histories=moved, lineage=elsewhere)
+    asked = replace(candidate, data=replace(candidate.data, has_timestamps=False))
     with pytest.raises(PromotionError, match="may have learnt the answers"):
         unanswered(asked, champion, "1")
     half = replace(champion, histories=moved.select(moved.user < 9))

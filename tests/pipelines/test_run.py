@@ -30,7 +30,7 @@ class Ears(SilentTracker):
     def __init__(self) -> None:
         self.heard: list[str] = []
 
-    def say(self, message: str) -> None:
+    def info(self, message: str) -> None:
         self.heard.append(message)
 
     def reused(self) -> set[str]:

@@ -28,10 +28,10 @@ def test_choice_and_refit_know_what_lists_leave_out_and_the_bundle_says_what_was
         build(self, config, resources)
 
     monkeypatch.setattr(Sequence, "__init__", watched)
-    changes = [*TOWERS, f"evaluate.seen_filtered={str(filtered).lower()}"]
+    changes = [*TOWERS, f"evaluate.filter_seen={str(filtered).lower()}"]
     workspace = Workspace(tmp_path / "out")
     run_stages(read_run_config(write_world(tmp_path), changes), workspace, SilentTracker(), "train")
-    assert [resources.seen_filtered for resources in told] == [filtered, filtered]
+    assert [resources.filter_seen for resources in told] == [filtered, filtered]
     bundle = Bundle.load(workspace.bundle("sequence"))
     assert bundle.engine.config.seen_negatives is not filtered
     assert bundle.lineage.config["options"]["seen_negatives"] is not filtered
@@ -40,7 +40,7 @@ def test_choice_and_refit_know_what_lists_leave_out_and_the_bundle_says_what_was
 def test_a_table_is_learnt_anew_when_lists_no_longer_leave_out_what_was_seen(tmp_path):
     path, workspace, tables = write_world(tmp_path), Workspace(tmp_path / "out"), []
     for filtered in ("true", "false"):
-        config = read_run_config(path, [*TABLE, f"evaluate.seen_filtered={filtered}"])
+        config = read_run_config(path, [*TABLE, f"evaluate.filter_seen={filtered}"])
         run_stages(config, workspace, SilentTracker(), "pretrain")
         tables.append(workspace.load_tables(config.pretrain)["table"].vectors)
     assert (tables[0] != tables[1]).any()
@@ -53,12 +53,12 @@ def test_targets_that_no_list_can_show_are_told(tmp_path):
     pd.concat([table, again]).to_csv(tmp_path / "interactions.csv", index=False)
     for filtered in (True, False):
         heard = Heard()
-        config = read_run_config(path, [f"evaluate.seen_filtered={str(filtered).lower()}"])
+        config = read_run_config(path, [f"evaluate.filter_seen={str(filtered).lower()}"])
         run_stages(config, Workspace(tmp_path / "out"), heard, "evaluate")
         assert ("5 targets are items that their users had before" in heard.text) is filtered
 
 
-PARTS = ["engines.hybrid={parts=['ease', 'sequence'], weights=[1, 1]}", "engines.ease.regularisation=1"]
+PARTS = ["engines.hybrid={parts=['ease', 'sequence'], weights=[1, 1]}", "engines.ease.regularization=1"]
 
 
 def test_a_bundle_that_ranks_what_is_new_alone_writes_no_lists_of_what_was_seen(tmp_path):
@@ -81,5 +81,5 @@ def test_a_bundle_that_ranks_what_is_new_alone_writes_no_lists_of_what_was_seen(
 class Heard(SilentTracker):
     text = ""
 
-    def say(self, message):
+    def info(self, message):
         self.text += message

@@ -15,27 +15,27 @@ from tests.pipelines.world import write_world
 def config(tmp_path):
     write_world(tmp_path)
     data = DataConfig(name="tiny", interactions=tmp_path / "interactions.csv")
-    return TuneConfig(name="tiny", data=data, space={"ease": {"regularisation": [1, 500]}})
+    return TuneConfig(name="tiny", data=data, space={"ease": {"regularization": [1, 500]}})
 
 
 @pytest.fixture
 def tried(monkeypatch):
-    """Every trial scores as high as its regularisation, without any training."""
+    """Every trial scores as high as its regularization, without any training."""
     seen = []
 
     def score(name, options, *_):
-        seen.append(options["regularisation"])
-        return {"engine": name, "options": options, "seconds": 0.0, "ndcg@10": options["regularisation"] / 1000}
+        seen.append(options["regularization"])
+        return {"engine": name, "options": options, "seconds": 0.0, "ndcg@10": options["regularization"] / 1000}
 
     monkeypatch.setattr("pipelines.commands.tune.try_one", score)
     return seen
 
 
 def test_the_best_is_chosen_among_the_values_that_the_search_still_has(config, tried, tmp_path):
-    assert tune(config, tmp_path)[0]["options"] == {"regularisation": 500}
-    narrower = config.model_copy(update={"space": {"ease": {"regularisation": [1, 2]}}})
-    assert tune(narrower, tmp_path)[0]["options"] == {"regularisation": 2}
-    assert "regularisation = 2\n" in (tmp_path / "tuned.toml").read_text(encoding="utf-8")
+    assert tune(config, tmp_path)[0]["options"] == {"regularization": 500}
+    narrower = config.model_copy(update={"space": {"ease": {"regularization": [1, 2]}}})
+    assert tune(narrower, tmp_path)[0]["options"] == {"regularization": 2}
+    assert "regularization = 2\n" in (tmp_path / "tuned.toml").read_text(encoding="utf-8")
     assert sorted(tried) == [1, 2, 500]
 
 
@@ -64,7 +64,7 @@ def test_data_that_cannot_be_read_end_a_search_with_one_message(tmp_path, monkey
     ("space", "message"),
     [
         ('[space.two_tower]\ntables = [["text"]]\n', "names tables, and a search pretrains none"),
-        ("[space.ease]\nregularisation = []\n", "regularisation"),
+        ("[space.ease]\nregularisation = []\n", "regularization"),
     ],
 )
 def test_a_space_that_no_trial_can_draw_from_is_refused_before_the_first(tmp_path, space, message):
@@ -74,11 +74,11 @@ def test_a_space_that_no_trial_can_draw_from_is_refused_before_the_first(tmp_pat
         read_tune_config(path)
 
 
-@pytest.mark.parametrize("seen_filtered", [True, False])
-def test_trials_are_scored_with_the_seen_filter_of_the_search(config, seen_filtered):
-    config = config.model_copy(update={"seen_filtered": seen_filtered})
+@pytest.mark.parametrize("filter_seen", [True, False])
+def test_trials_are_scored_with_the_seen_filter_of_the_search(config, filter_seen):
+    config = config.model_copy(update={"filter_seen": filter_seen})
     data = read_dataset(config.data)
     split = make_split(data, config.split)
     again = replace(split, validation=replace(split.validation, targets=split.validation.history))
-    found = try_one("ease", {"regularisation": 1}, data, again, config)
-    assert (found["recall@10"] > 0) == (not seen_filtered)
+    found = try_one("ease", {"regularization": 1}, data, again, config)
+    assert (found["recall@10"] > 0) == (not filter_seen)

@@ -20,19 +20,19 @@ def workspace(tmp_path):
 def test_a_step_is_reused_from_the_same_facts_alone(workspace, tmp_path):
     output = tmp_path / "made"
     output.touch()
-    workspace.finished("train/ease", {"ks": (1, 2), "seed": 1})
+    workspace.record("train/ease", {"ks": (1, 2), "seed": 1})
     tracker = SilentTracker()
-    assert workspace.reused("train/ease", {"ks": (1, 2), "seed": 1}, [output], tracker)
-    assert not workspace.reused("train/ease", {"ks": (1, 2), "seed": 2}, [output], tracker)
-    assert not workspace.reused("train/als", {"ks": (1, 2), "seed": 1}, [output], tracker)
+    assert workspace.is_current("train/ease", {"ks": (1, 2), "seed": 1}, [output], tracker)
+    assert not workspace.is_current("train/ease", {"ks": (1, 2), "seed": 2}, [output], tracker)
+    assert not workspace.is_current("train/als", {"ks": (1, 2), "seed": 1}, [output], tracker)
 
 
 def test_a_step_whose_output_is_gone_or_half_made_runs_again(workspace, tmp_path):
     facts, tracker = {"seed": 1}, SilentTracker()
-    workspace.finished("prepare", facts)
-    assert not workspace.reused("prepare", facts, [tmp_path / "gone"], tracker)
-    workspace.started("prepare")
-    assert not workspace.reused("prepare", facts, [], tracker)
+    workspace.record("prepare", facts)
+    assert not workspace.is_current("prepare", facts, [tmp_path / "gone"], tracker)
+    workspace.invalidate("prepare")
+    assert not workspace.is_current("prepare", facts, [], tracker)
 
 
 def test_checkpoints_of_other_facts_are_another_folder_and_all_go_when_the_engine_is_done(workspace):
@@ -66,10 +66,10 @@ def test_two_commands_do_not_write_to_one_folder_at_a_time(tmp_path, capsys):
     path, output = write_world(tmp_path / "world"), tmp_path / "out"
     workspace = Workspace(output)
     for command in ("run", "train", "recommend", "rollback"):
-        with workspace.alone(), pytest.raises(SystemExit) as ended:
+        with workspace.lock(), pytest.raises(SystemExit) as ended:
             main([command, str(path), "--output", str(output)])
         assert ended.value.code == 1
         assert "another command is writing to" in capsys.readouterr().err
-    with workspace.alone(), Workspace(tmp_path / "other").alone():
+    with workspace.lock(), Workspace(tmp_path / "other").lock():
         pass
     run_stages(read_run_config(path), workspace, SilentTracker(), "train")

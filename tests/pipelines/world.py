@@ -44,7 +44,7 @@ protocol = "leave_one_out"
 [engines.popularity]
 
 [engines.ease]
-regularisation = 1.0
+regularization = 1.0
 
 [evaluate]
 ks = [1, 5, 10, 20]

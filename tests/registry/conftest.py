@@ -50,7 +50,7 @@ def data():
         EntityTable.bare(Vocabulary.of(["u0", "u1"])),
         EntityTable.bare(Vocabulary.of([f"i{n}" for n in range(6)])),
         Interactions.of(np.array([0, 1, 1]), np.array([0, 1, 3]), np.array([0, 0, 1])),
-        clock=True,
+        has_timestamps=True,
     )
 
 

@@ -104,6 +104,6 @@ def test_a_damaged_engine_with_a_matching_manifest_is_refused(folder):
 
 
 def test_a_snapshot_without_order_stays_without(tmp_path, engine, data):
-    unordered = replace(data, ordered=False)
+    unordered = replace(data, has_order=False)
     Bundle.of(engine, unordered, lineage(data), data.interactions).save(tmp_path / "bundle")
-    assert not Bundle.load(tmp_path / "bundle").data.ordered
+    assert not Bundle.load(tmp_path / "bundle").data.has_order

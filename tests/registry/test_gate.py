@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from recsys.errors import PromotionError
-from recsys.registry.gate import Decision, GateConfig, Measured, decide
+from recsys.registry.gate import Decision, EvaluationResult, GateConfig, decide
 
 CONFIG = GateConfig(must_not_lose={"recall@10": 0.01}, min_users=50)
 
@@ -11,7 +11,9 @@ def measured(model="new", gain=0.0, noise=0.0, recall=0.5, users=200, data="d", 
     rng = np.random.default_rng(0)
     base = np.random.default_rng(1).random(users)
     ndcg = base + gain + noise * rng.normal(size=users)
-    return Measured(model, data, split, np.arange(users), {"ndcg@10": ndcg, "recall@10": np.full(users, recall)})
+    return EvaluationResult(
+        model, data, split, np.arange(users), {"ndcg@10": ndcg, "recall@10": np.full(users, recall)}
+    )
 
 
 def verdicts(decision):
@@ -48,8 +50,8 @@ def test_a_gain_within_the_noise_is_not_enough():
 
 def test_the_lower_bound_is_the_one_worked_out_by_hand():
     users = np.arange(4)
-    ours = Measured("new", "d", "s", users, {"ndcg@10": np.array([1.0, 1.0, 0.0, 1.0])})
-    theirs = Measured("old", "d", "s", users, {"ndcg@10": np.array([0.0, 0.0, 0.0, 0.0])})
+    ours = EvaluationResult("new", "d", "s", users, {"ndcg@10": np.array([1.0, 1.0, 0.0, 1.0])})
+    theirs = EvaluationResult("old", "d", "s", users, {"ndcg@10": np.array([0.0, 0.0, 0.0, 0.0])})
     config = GateConfig(must_not_lose={}, min_users=1)
     # mean 0.75, standard error 0.5 / 2, z(0.95) = 1.6449: 0.75 - 0.4112 = 0.3388
     assert decide(ours, theirs, config.model_copy(update={"min_gain": 0.3387})).promoted

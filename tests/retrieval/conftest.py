@@ -24,7 +24,7 @@ class FixedVectors:
     def user_vectors(self, request):
         self.asked += 1
         rows = np.array([int(str(user).strip("u")) for user in request.users.vocabulary.ids])
-        return Vectors(self.users[rows], placed=request.histories.lengths > 0)
+        return Vectors(self.users[rows], valid=request.histories.lengths > 0)
 
     def item_vectors(self, items, at=None):
         return Vectors(self.items)
@@ -42,7 +42,7 @@ def world(n_users=50, n_items=30, text_ids=True, seed=1):
         Interactions.of(
             rng.integers(0, n_users - 3, events), rng.integers(0, n_items, events), rng.integers(0, 100, events)
         ),
-        clock=True,
+        has_timestamps=True,
     )
 
 

@@ -170,7 +170,7 @@ def test_history_after_the_asked_moment_is_not_seen(tmp_path, data, engine):
     early = data.interactions.before(40)
     options = OPTIONS.model_copy(update={"at": 40})
     recommend(engine, data, tmp_path / "at", options)
-    cut = type(data)(data.name, data.users, data.items, early, data.clock)
+    cut = type(data)(data.name, data.users, data.items, early, data.has_timestamps)
     recommend(engine, cut, tmp_path / "cut", OPTIONS)
     assert read_recommendations(tmp_path / "at").equals(read_recommendations(tmp_path / "cut"))
 

@@ -41,7 +41,9 @@ class Heard(SilentTracker):
         self.points[step] = dict(metrics)
 
 
-OPTIONS = LoopOptions(epochs=6, warmup=3, clip=1.0, ema=0.9, patience=0, checkpoint_seconds=0, learning_rate=0.01)
+OPTIONS = LoopOptions(
+    epochs=6, warmup=3, max_grad_norm=1.0, ema=0.9, patience=0, checkpoint_seconds=0, learning_rate=0.01
+)
 
 
 @pytest.mark.parametrize("die_after", [0, 1, 7, 15, 29])

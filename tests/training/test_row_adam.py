@@ -77,7 +77,7 @@ class Tables:
 @pytest.mark.parametrize("die_after", [3, 9, 17])
 @pytest.mark.parametrize("ema", [0.0, 0.9])
 def test_a_killed_training_of_tables_resumes_to_the_same_weights(tmp_path, die_after, ema):
-    options = LoopOptions(epochs=5, warmup=2, clip=0.5, ema=ema, checkpoint_seconds=0, learning_rate=0.05)
+    options = LoopOptions(epochs=5, warmup=2, max_grad_norm=0.5, ema=ema, checkpoint_seconds=0, learning_rate=0.05)
     whole, killed, resumed = Tables(), Tables(die_after), Tables()
     assert row_tables(whole.module) == {whole.module["table"].weight}
     expected = train(whole, options, 1, SilentTracker())

@@ -52,12 +52,12 @@ def main(
     raise typer.Exit(1 if failed else 0)
 
 
-def stands(directory: Path, name: str, facts: dict[str, Any]) -> bool:
-    """Whether the row was made from ``facts`` already."""
+def stands(directory: Path, name: str, cache_key: dict[str, Any]) -> bool:
+    """Whether the row was made from ``cache_key`` already."""
     from recsys.atomic import read_json
 
     path = row_path(directory, name)
-    return path.exists() and bool(read_json(path)["facts"] == facts)
+    return path.exists() and bool(read_json(path)["facts"] == cache_key)
 
 
 def _made(config: Path, name: str, directory: Path, validation: bool) -> bool:

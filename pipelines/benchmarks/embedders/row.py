@@ -98,8 +98,8 @@ def row_facts(run: RunConfig, name: str, data: Dataset, split: Split, validation
 
 def measured_row(run: RunConfig, name: str, questions: Questions, directory: Path, tracker: Tracker) -> dict[str, Any]:
     """Costs and worth of the table ``name``, as JSON values."""
-    facts = row_facts(run, name, questions.data, questions.every, questions.validation)
-    table, row = None, dict[str, Any](name=name, facts=facts)
+    cache_key = row_facts(run, name, questions.data, questions.every, questions.validation)
+    table, row = None, dict[str, Any](name=name, cache_key=cache_key)
     if name != COLUMNS:
         table, costs = made(run, name, questions, tracker)
         table.save(directory / "tables" / name)

@@ -13,7 +13,7 @@ import pandas as pd
 import typer
 
 from pipelines.config import RunConfig, read_run_config
-from recsys.choices import nearest
+from recsys.choices import did_you_mean
 from recsys.data.dataset import Dataset
 from recsys.data.ingest.readers import read_dataset, read_given
 from recsys.data.interactions import Interactions
@@ -38,7 +38,9 @@ def known(peer: str, choices: Collection[str]) -> None:
         BadParameter: names the choices.
     """
     if peer not in choices:
-        raise typer.BadParameter(f"unknown peer {peer!r}{nearest(peer, choices)}. Known: {', '.join(sorted(choices))}")
+        raise typer.BadParameter(
+            f"unknown peer {peer!r}{did_you_mean(peer, choices)}. Known: {', '.join(sorted(choices))}"
+        )
 
 
 def environment(peer: str) -> Path:
@@ -59,8 +61,8 @@ def load(config: Path) -> tuple[RunConfig, Dataset, Split]:
         ConfigError: its lists keep what was seen; the peers' leave it out.
     """
     run = read_run_config(config)
-    if not run.evaluate.seen_filtered:
-        raise ConfigError(f"{config}: the peers leave out what was seen, and evaluate.seen_filtered = false keeps it")
+    if not run.evaluate.filter_seen:
+        raise ConfigError(f"{config}: the peers leave out what was seen, and evaluate.filter_seen = false keeps it")
     source = resolve(run.data)
     data = read_dataset(source)
     given = read_given(source, data) if run.split.protocol == "given" else None

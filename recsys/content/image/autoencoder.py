@@ -12,7 +12,7 @@ from pydantic import Field, model_validator
 from torch import Tensor
 
 from recsys.config import Config
-from recsys.content.embedder import Materials, short_digest
+from recsys.content.embedder import EmbedderContext, short_digest
 from recsys.content.image.cnn import AutoencoderNetwork
 from recsys.content.image.pixels import PixelStore
 from recsys.content.tables import content_table
@@ -57,39 +57,39 @@ class Autoencoder:
     Config: ClassVar[type[Config]] = AutoencoderConfig
     learns: ClassVar[bool] = True
 
-    def __init__(self, config: Any, materials: Materials) -> None:
+    def __init__(self, config: Any, context: EmbedderContext) -> None:
         self.config: AutoencoderConfig = config or AutoencoderConfig()
-        self.materials = materials
+        self.context = context
         self.network: AutoencoderNetwork | None = None
 
     @property
     def fingerprint(self) -> str:
-        facts = f"autoencoder/{self.config.model_dump_json()}/{self.materials.seed}"
+        facts = f"autoencoder/{self.config.model_dump_json()}/{self.context.seed}"
         return short_digest(facts)
 
     def fit(self, table: EntityTable) -> None:
-        found = PixelStore(self.materials, self.config.side).read(table)
+        found = PixelStore(self.context, self.config.side).read(table)
         if not found.keys:
             raise ConfigError("the table has no image that can be read; there is nothing to learn from")
-        torch.manual_seed(self.materials.seed)
+        torch.manual_seed(self.context.seed)
         network = self._built()
 
         def loss(batch: NDArray[np.int64], rng: np.random.Generator) -> Tensor:
             return network.error(torch.from_numpy(found.take(batch)).to(network.spread.weight.device))
 
         size = min(self.config.batch_size, len(found.keys))
-        train_rows(RowTask(network, len(found.keys), size, loss), self.config.training, self.materials)
+        train_rows(RowTask(network, len(found.keys), size, loss), self.config.training, self.context)
         self.network = network
 
     @torch.inference_mode()
     def embed(self, table: EntityTable) -> EmbeddingTable:
         assert self.network is not None, "fit or restore comes before embed"
-        found = PixelStore(self.materials, self.config.side).read(table)
+        found = PixelStore(self.context, self.config.side).read(table)
         made = [np.zeros((0, self.config.dim), np.float32)]
         for start in range(0, len(found.keys), 256):
             rows = np.arange(start, min(start + 256, len(found.keys)))
             made.append(self.network(torch.from_numpy(found.take(rows))).numpy())
-        return content_table(self, self.materials, table, found.present, np.concatenate(made), found.facts)
+        return content_table(self, self.context, table, found.present, np.concatenate(made), found.facts)
 
     def save(self, directory: Path) -> None:
         assert self.network is not None, "fit comes before save"

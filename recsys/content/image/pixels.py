@@ -14,7 +14,7 @@ from PIL import Image
 
 from recsys.content.cache import ContentCache, content_key
 from recsys.content.columns import chosen_columns
-from recsys.content.embedder import Materials
+from recsys.content.embedder import EmbedderContext
 from recsys.data.entities import EntityTable
 from recsys.data.schema import Kind
 from recsys.data.vocabulary import MISSING, Rows
@@ -56,12 +56,12 @@ class PixelStore:
     Images are stretched to a square: posters are alike in shape, and nothing is cut off.
 
     Args:
-        materials: where paths start, and the cache.
+        context: where paths start, and the cache.
         side: of the square.
     """
 
-    def __init__(self, materials: Materials, side: int) -> None:
-        self.materials, self.side = materials, side
+    def __init__(self, context: EmbedderContext, side: int) -> None:
+        self.context, self.side = context, side
 
     def read(self, table: EntityTable) -> Images:
         """The images of ``table``.
@@ -69,7 +69,7 @@ class PixelStore:
         Raises:
             ConfigError: several image columns are there and none is chosen.
         """
-        names = chosen_columns(table, self.materials.columns, (Kind.IMAGE,), (Kind.IMAGE,))
+        names = chosen_columns(table, self.context.columns, (Kind.IMAGE,), (Kind.IMAGE,))
         if len(names) > 1:
             raise ConfigError(f"an image embedder reads one column, found {', '.join(names)}; name one in columns")
         cells = table.columns[names[0]]
@@ -77,7 +77,7 @@ class PixelStore:
         return self._read(paths)
 
     def _read(self, paths: list[str | None]) -> Images:
-        cache = ContentCache(self.materials.cache / "pixels" / str(self.side), (self.side, self.side, 3), np.uint8)
+        cache = ContentCache(self.context.cache / "pixels" / str(self.side), (self.side, self.side, 3), np.uint8)
         keys = [None if path is None else self._key(path) for path in paths]
         broken = self._decode(cache, paths, keys)
         present = np.array([key is not None and row not in broken for row, key in enumerate(keys)], bool)
@@ -90,7 +90,7 @@ class PixelStore:
             "broken_paths": [str(paths[row]) for row in sorted(broken)[:5]],
         }
         if missing or broken:
-            self.materials.tracker.say(
+            self.context.tracker.info(
                 f"images: {len(missing)} files are missing {missing[:3]}, {len(broken)} cannot be decoded "
                 f"{facts['broken_paths'][:3]}; these rows have no image"
             )
@@ -99,7 +99,7 @@ class PixelStore:
 
     def _key(self, path: str) -> bytes | None:
         """What stands for the file's content; None where there is no file."""
-        file = _bytes(self.materials.images / path)
+        file = _bytes(self.context.images / path)
         return None if file is None else content_key(file)
 
     def _decode(self, cache: ContentCache, paths: list[str | None], keys: list[bytes | None]) -> set[int]:
@@ -110,14 +110,14 @@ class PixelStore:
             made: dict[bytes, NDArray[np.uint8]] = {}
             for row in todo[start : start + 512]:
                 # read once more: the files of a large catalogue do not fit in memory together
-                pixels = decode(_bytes(self.materials.images / str(paths[row])) or b"", self.side)
+                pixels = decode(_bytes(self.context.images / str(paths[row])) or b"", self.side)
                 if pixels is None:
                     broken.add(row)
                 else:
                     made[keys[row] or b""] = pixels
             if made:
                 cache.add(list(made), np.stack(list(made.values())))
-            self.materials.tracker.progress(f"images: {start + 512} of {len(todo)} decoded")
+            self.context.tracker.progress(f"images: {start + 512} of {len(todo)} decoded")
         return broken
 
 

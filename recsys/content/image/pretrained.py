@@ -16,7 +16,7 @@ from torch import Tensor
 from recsys.atomic import read_json
 from recsys.config import Config
 from recsys.content.cache import ContentCache
-from recsys.content.embedder import Materials, short_digest
+from recsys.content.embedder import EmbedderContext, short_digest
 from recsys.content.image.efficientnet import EfficientNetFeatures
 from recsys.content.image.pixels import Images, PixelStore
 from recsys.content.tables import content_table
@@ -53,9 +53,9 @@ class PretrainedImage:
     Config: ClassVar[type[Config]] = PretrainedImageConfig
     learns: ClassVar[bool] = False
 
-    def __init__(self, config: Any, materials: Materials) -> None:
+    def __init__(self, config: Any, context: EmbedderContext) -> None:
         self.config: PretrainedImageConfig = config or PretrainedImageConfig()
-        self.materials = materials
+        self.context = context
         self.path = weights_path(self.config.model, "model")
 
     @property
@@ -64,15 +64,15 @@ class PretrainedImage:
         return short_digest(facts)
 
     def embed(self, table: EntityTable) -> EmbeddingTable:
-        images = PixelStore(self.materials, self.config.side).read(table)
-        cache = ContentCache(self.materials.cache / "image" / self.fingerprint)
+        images = PixelStore(self.context, self.config.side).read(table)
+        cache = ContentCache(self.context.cache / "image" / self.fingerprint)
         vectors = (
             np.asarray(cache.through(images.keys, lambda rows: self._make(images, rows)), np.float32)
             if images.keys
             else np.zeros((0, *(cache.shape or (1,))), np.float32)
         )
         facts = {"model": self.config.model, **images.facts}
-        return content_table(self, self.materials, table, images.present, vectors, facts)
+        return content_table(self, self.context, table, images.present, vectors, facts)
 
     @torch.inference_mode()
     def _make(self, images: Images, rows: Rows) -> NDArray[np.float32]:
@@ -80,7 +80,7 @@ class PretrainedImage:
         for start in range(0, len(rows), size):
             pixels = torch.from_numpy(images.take(rows[start : start + size])).to(self.config.device)
             made.append(self.network(pixels.permute(0, 3, 1, 2).float() / 255).float().cpu().numpy())
-            self.materials.tracker.progress(f"image: {start} of {len(rows)} in this block")
+            self.context.tracker.progress(f"image: {start} of {len(rows)} in this block")
         return np.concatenate(made)
 
     @cached_property

@@ -12,7 +12,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from recsys.config import Config
-from recsys.content.embedder import Materials, short_digest
+from recsys.content.embedder import EmbedderContext, short_digest
 from recsys.content.tables import content_table, present_rows
 from recsys.content.text.texts import row_texts
 from recsys.content.text.words import frequent, words
@@ -85,34 +85,34 @@ class Dan:
     Config: ClassVar[type[Config]] = DanConfig
     learns: ClassVar[bool] = True
 
-    def __init__(self, config: Any, materials: Materials) -> None:
+    def __init__(self, config: Any, context: EmbedderContext) -> None:
         self.config: DanConfig = config or DanConfig()
-        self.materials = materials
+        self.context = context
         self.vocabulary = Vocabulary(np.empty(0, object))
         self.network: DanNetwork | None = None
 
     @property
     def fingerprint(self) -> str:
-        facts = f"dan/{self.config.model_dump_json()}/{self.materials.seed}"
+        facts = f"dan/{self.config.model_dump_json()}/{self.context.seed}"
         return short_digest(facts)
 
     def fit(self, table: EntityTable) -> None:
-        texts = row_texts(table, self.materials.columns)
+        texts = row_texts(table, self.context.columns)
         known = frequent((words(text) for text in texts if text is not None), self.config.min_count)
         self.vocabulary = Vocabulary(np.array(known, object))
         rows = [self._rows(text or "") for text in texts]
-        torch.manual_seed(self.materials.seed)
+        torch.manual_seed(self.context.seed)
         self.network = self._built(len(known))
-        train_rows(self._task(self.network, rows), self.config.training, self.materials)
+        train_rows(self._task(self.network, rows), self.config.training, self.context)
 
     @torch.inference_mode()
     def embed(self, table: EntityTable) -> EmbeddingTable:
         assert self.network is not None, "fit or restore comes before embed"
-        texts = row_texts(table, self.materials.columns)
+        texts = row_texts(table, self.context.columns)
         rows = [self._rows(text) for text in texts if text is not None]
         vectors = self.network(*_packed(rows)).numpy() if rows else np.zeros((0, self.config.dim), np.float32)
         facts = {"words": len(self.vocabulary)}
-        return content_table(self, self.materials, table, present_rows(texts), vectors, facts)
+        return content_table(self, self.context, table, present_rows(texts), vectors, facts)
 
     def word_vectors(self) -> EmbeddingTable:
         assert self.network is not None, "fit or restore comes before word_vectors"
@@ -147,7 +147,7 @@ class Dan:
             if len(items) < 2:
                 raise ConfigError("fewer than two texts have two words or more; there is nothing to learn from")
             return RowTask(network, len(items), min(self.config.batch_size, len(items)), views)
-        sampler = behaviour(self.materials, self.config.window, usable)
+        sampler = behaviour(self.context, self.config.window, usable)
 
         def together(batch: NDArray[np.int64], rng: np.random.Generator) -> Tensor:
             pairs = sampler.draw(rng.integers(0, len(sampler), len(batch)), rng)

@@ -14,7 +14,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from recsys.config import Config
-from recsys.content.embedder import Materials, short_digest
+from recsys.content.embedder import EmbedderContext, short_digest
 from recsys.content.tables import content_table, present_rows
 from recsys.content.text.texts import row_texts
 from recsys.content.text.words import words
@@ -53,7 +53,7 @@ class ElmoConfig(Config):
     min_count: int = Field(2, ge=1)
     samples: int = Field(512, ge=1)
     batch_size: int = Field(32, ge=2)
-    training: LoopOptions = LoopOptions(epochs=3, learning_rate=2e-3, clip=1.0)
+    training: LoopOptions = LoopOptions(epochs=3, learning_rate=2e-3, max_grad_norm=1.0)
     mixing: LoopOptions = LoopOptions(epochs=1, learning_rate=5e-2)
 
 
@@ -143,19 +143,19 @@ class Elmo:
     Config: ClassVar[type[Config]] = ElmoConfig
     learns: ClassVar[bool] = True
 
-    def __init__(self, config: Any, materials: Materials) -> None:
+    def __init__(self, config: Any, context: EmbedderContext) -> None:
         self.config: ElmoConfig = config or ElmoConfig()
-        self.materials = materials
+        self.context = context
         self.vocabulary = Vocabulary(np.empty(0, object))
         self.network: BiLm | None = None
 
     @property
     def fingerprint(self) -> str:
-        facts = f"elmo/{self.config.model_dump_json()}/{self.materials.seed}"
+        facts = f"elmo/{self.config.model_dump_json()}/{self.context.seed}"
         return short_digest(facts)
 
     def fit(self, table: EntityTable) -> None:
-        found = [words(text) for text in row_texts(table, self.materials.columns) if text is not None]
+        found = [words(text) for text in row_texts(table, self.context.columns) if text is not None]
         texts = [text[: self.config.max_words] for text in found if len(text) > 1]
         if len(texts) < 2:
             raise ConfigError("fewer than two texts have words; there is nothing to learn from")
@@ -163,7 +163,7 @@ class Elmo:
         kept = sorted(word for word, count in counts.items() if count >= self.config.min_count)
         self.vocabulary = Vocabulary(np.array(kept, object))
         odds = np.array([counts[word] for word in kept], float) ** 0.75
-        torch.manual_seed(self.materials.seed)
+        torch.manual_seed(self.context.seed)
         self.network = network = self._built(len(kept))
 
         def guess(batch: NDArray[np.int64], rng: np.random.Generator) -> Tensor:
@@ -180,15 +180,15 @@ class Elmo:
             return multiple_negatives(left, right, ids, ids, 0.1)
 
         size = min(self.config.batch_size, len(texts))
-        train_rows(RowTask(network, len(texts), size, guess), self.config.training, self.materials)
+        train_rows(RowTask(network, len(texts), size, guess), self.config.training, self.context)
         frozen = {name: 0.0 for name, _ in network.named_parameters() if name != "mix"}
-        mixing = self.config.mixing.model_copy(update={"rates": {**frozen, **self.config.mixing.rates}})
-        train_rows(RowTask(network, len(texts), size, match), mixing, self.materials)
+        mixing = self.config.mixing.model_copy(update={"rates": {**frozen, **self.config.mixing.lr_multipliers}})
+        train_rows(RowTask(network, len(texts), size, match), mixing, self.context)
 
     @torch.inference_mode()
     def embed(self, table: EntityTable) -> EmbeddingTable:
         assert self.network is not None, "fit or restore comes before embed"
-        texts = row_texts(table, self.materials.columns)
+        texts = row_texts(table, self.context.columns)
         kept = [(words(text) or [text])[: self.config.max_words] for text in texts if text is not None]
         order = np.argsort([len(text) for text in kept], kind="stable")
         vectors = np.zeros((len(kept), 2 * self.config.dim), np.float32)
@@ -196,7 +196,7 @@ class Elmo:
             rows = order[start : start + self.config.batch_size]
             vectors[rows] = self.network(self._packed([kept[row] for row in rows], torch.device("cpu"))).numpy()
         mix = torch.softmax(self.network.mix, 0).tolist()
-        return content_table(self, self.materials, table, present_rows(texts), vectors, {"layer_weights": mix})
+        return content_table(self, self.context, table, present_rows(texts), vectors, {"layer_weights": mix})
 
     def save(self, directory: Path) -> None:
         assert self.network is not None, "fit comes before save"

@@ -13,7 +13,7 @@ from pydantic import Field
 from torch import Tensor
 
 from recsys.config import Config
-from recsys.content.embedder import Materials, short_digest
+from recsys.content.embedder import EmbedderContext, short_digest
 from recsys.content.tables import content_table, present_rows
 from recsys.content.text.sentence import Sentence, SentenceConfig
 from recsys.content.text.texts import row_texts
@@ -27,7 +27,7 @@ from recsys.errors import ConfigError
 from recsys.training.loop import LoopOptions
 
 
-class FinetunedConfig(Config):
+class FinetunedTransformerConfig(Config):
     """The model, and how far it moves.
 
     Args:
@@ -48,29 +48,29 @@ class FinetunedConfig(Config):
     matryoshka: tuple[int, ...] = ()
     batch_size: int = Field(32, ge=2)
     pairs: int = Field(10_000, ge=2)
-    training: LoopOptions = LoopOptions(epochs=1, learning_rate=2e-5, clip=1.0)
+    training: LoopOptions = LoopOptions(epochs=1, learning_rate=2e-5, max_grad_norm=1.0)
 
 
-class Finetuned:
-    """Multiple-negatives ranking through the sentence model; `Tuned` does the same on frozen vectors, in seconds."""
+class FinetunedTransformer:
+    """Multiple-negatives ranking through the sentence model; `ProjectionHead` does the same on frozen vectors, in seconds."""
 
-    kind: ClassVar[str] = "finetuned"
-    Config: ClassVar[type[Config]] = FinetunedConfig
+    kind: ClassVar[str] = "finetuned_transformer"
+    Config: ClassVar[type[Config]] = FinetunedTransformerConfig
     learns: ClassVar[bool] = True
 
-    def __init__(self, config: Any, materials: Materials) -> None:
-        self.config: FinetunedConfig = config or FinetunedConfig()
-        self.materials = materials
-        self.sentence = Sentence(self.config.base, materials)
+    def __init__(self, config: Any, context: EmbedderContext) -> None:
+        self.config: FinetunedTransformerConfig = config or FinetunedTransformerConfig()
+        self.context = context
+        self.sentence = Sentence(self.config.base, context)
 
     @property
     def fingerprint(self) -> str:
-        facts = f"finetuned/{self.sentence.fingerprint}/{self.config.model_dump_json()}/{self.materials.seed}"
+        facts = f"finetuned/{self.sentence.fingerprint}/{self.config.model_dump_json()}/{self.context.seed}"
         return short_digest(facts)
 
     def fit(self, table: EntityTable) -> None:
-        texts = row_texts(table, self.materials.columns)
-        sampler = behaviour(self.materials, self.config.window, present_rows(texts))
+        texts = row_texts(table, self.context.columns)
+        sampler = behaviour(self.context, self.config.window, present_rows(texts))
         model = self.sentence.model
 
         def encoded(rows: NDArray[np.int64]) -> Tensor:
@@ -88,12 +88,12 @@ class Finetuned:
             left, right = vectors[sides[:, 0]], vectors[sides[:, 1]]
             return matryoshka(left, right, ids[:, 0], ids[:, 1], self.config.temperature, self.config.matryoshka)
 
-        rates = {**self._frozen(), **self.config.training.rates}
+        rates = {**self._frozen(), **self.config.training.lr_multipliers}
         options = self.config.training.model_copy(update={"rates": rates})
-        train_rows(RowTask(model, self.config.pairs, self.config.batch_size, loss), options, self.materials)
+        train_rows(RowTask(model, self.config.pairs, self.config.batch_size, loss), options, self.context)
 
     def embed(self, table: EntityTable) -> EmbeddingTable:
-        texts = row_texts(table, self.materials.columns)
+        texts = row_texts(table, self.context.columns)
         kept = [text for text in texts if text is not None]
         order = np.argsort([-len(text) for text in kept], kind="stable")
         vectors = np.zeros((len(kept), self.sentence.model.get_embedding_dimension() or 1), np.float32)
@@ -101,9 +101,7 @@ class Finetuned:
             prompt, size = self.config.base.prompt or None, self.config.base.batch_size
             vectors[order] = self.sentence.model.encode([kept[row] for row in order], prompt=prompt, batch_size=size)
         facts = {"model": self.config.base.model}
-        return content_table(
-            self, self.materials, table, present_rows(texts), vectors[:, : self.config.base.dims], facts
-        )
+        return content_table(self, self.context, table, present_rows(texts), vectors[:, : self.config.base.dims], facts)
 
     def save(self, directory: Path) -> None:
         save_module(self.sentence.model, directory / "model.safetensors")

@@ -45,7 +45,7 @@ class Glove(WordEmbedder):
     def learn(self, corpus: list[list[str]]) -> WordVectors:
         names, counts = cooccurrences(corpus, self.config.min_count, self.config.window)
         entries = sp.coo_array(counts)
-        torch.manual_seed(self.materials.seed)
+        torch.manual_seed(self.context.seed)
         module = _Tables(max(len(names), 1), self.config.dim)
         rows, columns = (torch.from_numpy(part.astype(np.int64)) for part in (entries.row, entries.col))
         target = torch.from_numpy(np.log(entries.data))
@@ -61,7 +61,7 @@ class Glove(WordEmbedder):
         if len(target):
             size = min(self.config.batch_size, len(target))
             options = LoopOptions(epochs=self.config.epochs, learning_rate=self.config.learning_rate)
-            train_rows(RowTask(module, len(target), size, loss), options, self.materials)
+            train_rows(RowTask(module, len(target), size, loss), options, self.context)
         both = (module.word.weight + module.context.weight).detach().numpy()
         return WordVectors.plain(names, both[: len(names)])
 

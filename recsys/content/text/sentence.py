@@ -12,7 +12,7 @@ from pydantic import Field
 
 from recsys.config import Config
 from recsys.content.cache import ContentCache, content_key
-from recsys.content.embedder import Materials
+from recsys.content.embedder import EmbedderContext
 from recsys.content.tables import content_table, present_rows
 from recsys.content.text.texts import row_texts
 from recsys.content.weights import weights_fingerprint, weights_path
@@ -52,9 +52,9 @@ class Sentence:
     Config: ClassVar[type[Config]] = SentenceConfig
     learns: ClassVar[bool] = False
 
-    def __init__(self, config: Any, materials: Materials) -> None:
+    def __init__(self, config: Any, context: EmbedderContext) -> None:
         self.config: SentenceConfig = config or SentenceConfig()
-        self.materials = materials
+        self.context = context
         self.path = weights_path(self.config.model, "model")
         self._encoded = hashlib.sha256(
             f"{weights_fingerprint(self.path)}/{self.config.max_tokens}/{self.config.prompt}".encode()
@@ -65,14 +65,14 @@ class Sentence:
         return self._encoded if self.config.dims is None else f"{self._encoded}-{self.config.dims}"
 
     def embed(self, table: EntityTable) -> EmbeddingTable:
-        texts = row_texts(table, self.materials.columns)
+        texts = row_texts(table, self.context.columns)
         vectors = self.encode([text for text in texts if text is not None])
         facts = {"model": self.config.model}
-        return content_table(self, self.materials, table, present_rows(texts), vectors, facts)
+        return content_table(self, self.context, table, present_rows(texts), vectors, facts)
 
     def encode(self, texts: list[str]) -> NDArray[np.float32]:
         """float32 [n, D]; what the cache holds already does not even load the model."""
-        cache = ContentCache(self.materials.cache / "sentence" / self._encoded)
+        cache = ContentCache(self.context.cache / "sentence" / self._encoded)
         if not texts:
             return np.zeros((0, *(cache.shape or (1,))), np.float32)[:, : self.config.dims]
         order = np.argsort([-len(text) for text in texts], kind="stable")
@@ -83,7 +83,7 @@ class Sentence:
         return kept
 
     def _make(self, texts: list[str], rows: Rows) -> NDArray[np.float32]:
-        self.materials.tracker.progress(f"sentence: {len(rows)} of {len(texts)} texts")
+        self.context.tracker.progress(f"sentence: {len(rows)} of {len(texts)} texts")
         chosen = [texts[row] for row in rows]
         prompt = self.config.prompt or None
         return np.asarray(self.model.encode(chosen, prompt=prompt, batch_size=self.config.batch_size))

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from recsys.config import Config
 from recsys.content.cache import ContentCache, content_key
-from recsys.content.embedder import Materials, short_digest
+from recsys.content.embedder import EmbedderContext, short_digest
 from recsys.content.tables import content_table, present_rows
 from recsys.content.text.texts import row_texts
 from recsys.content.training.task import RowTask, train_rows
@@ -62,9 +62,9 @@ class LanguageModel:
     Config: ClassVar[type[Config]] = LanguageModelConfig
     learns: ClassVar[bool] = True
 
-    def __init__(self, config: Any, materials: Materials) -> None:
+    def __init__(self, config: Any, context: EmbedderContext) -> None:
         self.config: LanguageModelConfig = config or LanguageModelConfig()
-        self.materials = materials
+        self.context = context
         self.path = weights_path(self.config.model, "model")
         self._trained: Path | None = None
         self._loaded: Any = None
@@ -72,12 +72,12 @@ class LanguageModel:
 
     @property
     def fingerprint(self) -> str:
-        facts = f"{self.kind}/{weights_fingerprint(self.path)}/{self.config.model_dump_json()}/{self.materials.seed}"
+        facts = f"{self.kind}/{weights_fingerprint(self.path)}/{self.config.model_dump_json()}/{self.context.seed}"
         return short_digest(facts)
 
     def fit(self, table: EntityTable) -> None:
         self._trained, self._loaded = None, None
-        texts = [text for text in row_texts(table, self.materials.columns) if text is not None]
+        texts = [text for text in row_texts(table, self.context.columns) if text is not None]
         if self.config.training is None or not texts:
             return
         model = self.model
@@ -87,7 +87,7 @@ class LanguageModel:
             return self.guessing_loss(model, tokens, rng)
 
         size = min(self.config.batch_size, len(texts))
-        train_rows(RowTask(model, len(texts), size, loss), self.config.training, self.materials)
+        train_rows(RowTask(model, len(texts), size, loss), self.config.training, self.context)
 
     def guessing_loss(self, model: Any, tokens: dict[str, Tensor], rng: np.random.Generator) -> Tensor:
         """How badly ``model`` guesses the tokens that it does not see."""
@@ -98,9 +98,9 @@ class LanguageModel:
         raise NotImplementedError
 
     def embed(self, table: EntityTable) -> EmbeddingTable:
-        texts = row_texts(table, self.materials.columns)
+        texts = row_texts(table, self.context.columns)
         kept = [text for text in texts if text is not None]
-        cache = ContentCache(self.materials.cache / self.kind / self._state())
+        cache = ContentCache(self.context.cache / self.kind / self._state())
         order = np.argsort([-len(text) for text in kept], kind="stable")
         vectors = (
             np.asarray(cache.through([content_key(t) for t in kept], lambda rows: self._make(kept, rows), order))
@@ -108,7 +108,7 @@ class LanguageModel:
             else np.zeros((0, *(cache.shape or (1,))), np.float32)
         )
         facts = {"model": self.config.model}
-        return content_table(self, self.materials, table, present_rows(texts), vectors.astype(np.float32), facts)
+        return content_table(self, self.context, table, present_rows(texts), vectors.astype(np.float32), facts)
 
     def save(self, directory: Path) -> None:
         directory.mkdir(parents=True, exist_ok=True)
@@ -128,7 +128,7 @@ class LanguageModel:
 
             disable_progress_bar()
             set_verbosity_error()  # a fresh language head on a sentence model is on purpose
-            torch.manual_seed(self.materials.seed)
+            torch.manual_seed(self.context.seed)
             try:
                 self._loaded = self.begin().eval()
             except (OSError, ValueError, KeyError) as error:

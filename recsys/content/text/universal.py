@@ -12,7 +12,7 @@ from pydantic import Field
 
 from recsys.config import Config
 from recsys.content.cache import ContentCache, content_key
-from recsys.content.embedder import Materials, short_digest
+from recsys.content.embedder import EmbedderContext, short_digest
 from recsys.content.tables import content_table, present_rows
 from recsys.content.text.texts import row_texts
 from recsys.content.weights import weights_fingerprint
@@ -43,9 +43,9 @@ class Universal:
     Config: ClassVar[type[Config]] = UniversalConfig
     learns: ClassVar[bool] = False
 
-    def __init__(self, config: Any, materials: Materials) -> None:
+    def __init__(self, config: Any, context: EmbedderContext) -> None:
         self.config: UniversalConfig = config
-        self.materials = materials
+        self.context = context
         if not self.config.path.is_dir():
             raise ConfigError(
                 f"path = {str(self.config.path)!r} is no folder; unpack the universal sentence encoder there"
@@ -56,16 +56,16 @@ class Universal:
         return short_digest(f"universal/{weights_fingerprint(self.config.path)}")
 
     def embed(self, table: EntityTable) -> EmbeddingTable:
-        texts = row_texts(table, self.materials.columns)
+        texts = row_texts(table, self.context.columns)
         kept = [text for text in texts if text is not None]
-        cache = ContentCache(self.materials.cache / "universal" / self.fingerprint)
+        cache = ContentCache(self.context.cache / "universal" / self.fingerprint)
         vectors = (
             np.asarray(cache.through([content_key(text) for text in kept], lambda rows: self._make(kept, rows)))
             if kept
             else np.zeros((0, *(cache.shape or (1,))), np.float32)
         )
         facts = {"model": str(self.config.path)}
-        return content_table(self, self.materials, table, present_rows(texts), vectors.astype(np.float32), facts)
+        return content_table(self, self.context, table, present_rows(texts), vectors.astype(np.float32), facts)
 
     def _make(self, texts: list[str], rows: Rows) -> NDArray[np.float32]:
         size = self.config.batch_size

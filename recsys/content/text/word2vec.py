@@ -29,7 +29,7 @@ class Word2Vec(WordEmbedder):
     Config: ClassVar[type[Config]] = Word2VecConfig
 
     def learn(self, corpus: list[list[str]]) -> WordVectors:
-        model = _gensim().Word2Vec(corpus, **_options(self.config, self.materials.seed))
+        model = _gensim().Word2Vec(corpus, **_options(self.config, self.context.seed))
         return WordVectors.plain(model.wv.index_to_key, np.asarray(model.wv.vectors, np.float32))
 
 
@@ -48,7 +48,7 @@ class FastText(WordEmbedder):
     Config: ClassVar[type[Config]] = FastTextConfig
 
     def learn(self, corpus: list[list[str]]) -> WordVectors:
-        options = _options(self.config, self.materials.seed)
+        options = _options(self.config, self.context.seed)
         model = _gensim().FastText(corpus, bucket=self.config.buckets, min_n=3, max_n=6, **options)
         plain = WordVectors.plain(model.wv.index_to_key, np.asarray(model.wv.vectors, np.float32))
         return WordVectors(plain.vocabulary, plain.vectors, np.asarray(model.wv.vectors_ngrams, np.float32))

@@ -18,7 +18,7 @@ from safetensors.numpy import load_file, save_file
 
 from recsys.atomic import atomic_path
 from recsys.config import Config
-from recsys.content.embedder import Materials, short_digest
+from recsys.content.embedder import EmbedderContext, short_digest
 from recsys.content.tables import content_table, present_rows
 from recsys.content.text.texts import row_texts
 from recsys.content.weights import weights_fingerprint
@@ -165,9 +165,9 @@ class WordEmbedder:
     Config: ClassVar[type[Config]] = WordOptions
     learns: ClassVar[bool] = True
 
-    def __init__(self, config: Any, materials: Materials) -> None:
+    def __init__(self, config: Any, context: EmbedderContext) -> None:
         self.config: Any = config or self.Config()
-        self.materials = materials
+        self.context = context
         self.vectors: WordVectors | None = None
         self.weights: dict[str, float] = {}
         self.rare_weight = 1.0
@@ -176,14 +176,14 @@ class WordEmbedder:
     @property
     def fingerprint(self) -> str:
         loaded = "" if self.config.path is None else weights_fingerprint(self.config.path)
-        return short_digest(f"{self.kind}/{loaded}/{self.config.model_dump_json()}/{self.materials.seed}")
+        return short_digest(f"{self.kind}/{loaded}/{self.config.model_dump_json()}/{self.context.seed}")
 
     def learn(self, corpus: list[list[str]]) -> WordVectors:
         """Vectors of the words of ``corpus``, one list of words a text."""
         raise NotImplementedError
 
     def fit(self, table: EntityTable) -> None:
-        corpus = [words(text) for text in row_texts(table, self.materials.columns) if text is not None]
+        corpus = [words(text) for text in row_texts(table, self.context.columns) if text is not None]
         path = self.config.path
         if path is None:
             frequent(corpus, self.config.min_count)  # says what is wrong where there is none
@@ -195,14 +195,14 @@ class WordEmbedder:
             self.common = np.linalg.svd(pooled[known], full_matrices=False)[2][0] if known.sum() > 1 else self.common
 
     def embed(self, table: EntityTable) -> EmbeddingTable:
-        texts = row_texts(table, self.materials.columns)
+        texts = row_texts(table, self.context.columns)
         pooled, known = self._pooled([words(text) for text in texts if text is not None])
         present = present_rows(texts)
         present[present] = known  # a text of unknown words alone has no vector
         found = pooled[known] - np.outer(pooled[known] @ self.common, self.common)
         assert self.vectors is not None
         facts = {"words": len(self.vectors.vocabulary)}
-        return content_table(self, self.materials, table, present, found.astype(np.float32), facts)
+        return content_table(self, self.context, table, present, found.astype(np.float32), facts)
 
     def word_vectors(self) -> EmbeddingTable:
         assert self.vectors is not None, "fit or restore comes before word_vectors"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from recsys.content.embedder import Materials
+from recsys.content.embedder import EmbedderContext
 from recsys.data.interactions import Interactions
 from recsys.errors import ConfigError
 
@@ -47,12 +47,12 @@ class PairSampler:
         return pairs
 
 
-def behaviour(materials: Materials, window: int, usable: NDArray[np.bool_]) -> PairSampler:
-    """Pairs out of ``materials.train``.
+def behaviour(context: EmbedderContext, window: int, usable: NDArray[np.bool_]) -> PairSampler:
+    """Pairs out of ``context.train``.
 
     Raises:
         ConfigError: there are no training interactions.
     """
-    if materials.train is None:
+    if context.train is None:
         raise ConfigError("this embedder learns from behaviour; give it training interactions")
-    return PairSampler(materials.train, window, usable)
+    return PairSampler(context.train, window, usable)

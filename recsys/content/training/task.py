@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from recsys.content.embedder import Materials
+from recsys.content.embedder import EmbedderContext
 from recsys.training.loop import LoopOptions, train
 
 Rows = NDArray[np.int64]
@@ -40,7 +40,7 @@ class RowTask:
         return None
 
 
-def train_rows(task: RowTask, options: LoopOptions, materials: Materials) -> None:
+def train_rows(task: RowTask, options: LoopOptions, context: EmbedderContext) -> None:
     """Trains ``task.module`` in place, on one process; the module ends on the CPU, ready to embed."""
-    train(task, options, materials.seed, materials.tracker)
+    train(task, options, context.seed, context.tracker)
     task.module.to("cpu").eval()

@@ -10,14 +10,14 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from recsys.config import Config
-from recsys.content.embedder import Learner, Materials
+from recsys.content.embedder import EmbedderContext, Learner
 from recsys.content.sources import Source
 from recsys.content.tables import content_table
 from recsys.data.entities import EntityTable
 from recsys.embeddings import EmbeddingTable
 
 
-class JoinedConfig(Config):
+class ConcatConfig(Config):
     """What is laid side by side.
 
     Args:
@@ -29,23 +29,23 @@ class JoinedConfig(Config):
     weights: tuple[float, ...] = ()
 
     @model_validator(mode="after")
-    def _one_weight_a_part(self) -> JoinedConfig:
+    def _one_weight_a_part(self) -> ConcatConfig:
         if self.weights and len(self.weights) != len(self.parts):
             raise ValueError(f"{len(self.parts)} parts need as many weights, found {len(self.weights)}")
         return self
 
 
-class Joined:
+class Concat:
     """The unit vectors of several embedders laid end to end; the place of a part that a row lacks holds zeros."""
 
-    kind: ClassVar[str] = "joined"
-    Config: ClassVar[type[Config]] = JoinedConfig
+    kind: ClassVar[str] = "concat"
+    Config: ClassVar[type[Config]] = ConcatConfig
     learns: ClassVar[bool] = True
 
-    def __init__(self, config: Any, materials: Materials) -> None:
-        self.config: JoinedConfig = config or JoinedConfig()
-        self.materials = materials
-        self.parts = [part.build(materials) for part in self.config.parts]
+    def __init__(self, config: Any, context: EmbedderContext) -> None:
+        self.config: ConcatConfig = config or ConcatConfig()
+        self.context = context
+        self.parts = [part.build(context) for part in self.config.parts]
 
     @property
     def fingerprint(self) -> str:
@@ -67,7 +67,7 @@ class Joined:
             present |= there
         facts = {"parts": [dict(below.provenance) for below in found]}
         vectors = np.concatenate(blocks, 1)[present].astype(np.float32)
-        return content_table(self, self.materials, table, present, vectors, facts)
+        return content_table(self, self.context, table, present, vectors, facts)
 
     def save(self, directory: Path) -> None:
         directory.mkdir(parents=True, exist_ok=True)

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from recsys.atomic import read_json, write_json
 from recsys.config import Config
-from recsys.content.embedder import Embedder, Learner, Materials, short_digest
+from recsys.content.embedder import Embedder, EmbedderContext, Learner, short_digest
 from recsys.content.sources import Source
 from recsys.content.tables import content_table
 from recsys.content.training.contrastive import multiple_negatives
@@ -28,7 +28,7 @@ from recsys.seeding import stream
 from recsys.training.loop import LoopOptions
 
 
-class AlignedConfig(Config):
+class ContrastiveAlignmentConfig(Config):
     """Both sides, and how they are brought together.
 
     Args:
@@ -55,23 +55,23 @@ class AlignedConfig(Config):
     training: LoopOptions = LoopOptions(epochs=30, learning_rate=1e-3, weight_decay=0.1)
 
 
-class Aligned:
+class ContrastiveAlignment:
     """The contrastive loss of CLIP (Radford et al., 2021) on the catalogue's own pairs, over frozen encoders.
 
     A row's vector is the mean of the sides it has: an item with text and image lies between both, a query that is text
     alone lies at its text. Rows with neither are absent.
     """
 
-    kind: ClassVar[str] = "aligned"
-    Config: ClassVar[type[Config]] = AlignedConfig
+    kind: ClassVar[str] = "contrastive_alignment"
+    Config: ClassVar[type[Config]] = ContrastiveAlignmentConfig
     learns: ClassVar[bool] = True
 
-    def __init__(self, config: Any, materials: Materials) -> None:
-        self.config: AlignedConfig = config or AlignedConfig()
-        self.materials = materials
+    def __init__(self, config: Any, context: EmbedderContext) -> None:
+        self.config: ContrastiveAlignmentConfig = config or ContrastiveAlignmentConfig()
+        self.context = context
         self.sides: dict[Kind, Embedder] = {
-            Kind.TEXT: self.config.text.build(materials),
-            Kind.IMAGE: self.config.image.build(materials),
+            Kind.TEXT: self.config.text.build(context),
+            Kind.IMAGE: self.config.image.build(context),
         }
         self.heads: nn.ModuleDict | None = None
         self.measured: dict[str, dict[str, float]] = {}
@@ -87,7 +87,7 @@ class Aligned:
                 side.fit(table)
         found = {kind: side.embed(table).align(table.vocabulary) for kind, side in self.sides.items()}
         both = np.flatnonzero(found[Kind.TEXT][1] & found[Kind.IMAGE][1])
-        own = held_out(len(both), self.config.held_out, self.materials.seed)
+        own = held_out(len(both), self.config.held_out, self.context.seed)
         learnt = np.delete(np.arange(len(both)), own)
         if len(learnt) < 2:
             raise ConfigError("no two rows have both a text and an image; there is nothing to align")
@@ -101,7 +101,7 @@ class Aligned:
     def _learnt(self, frozen: dict[Kind, Tensor]) -> nn.ModuleDict:
         """Heads that bring the texts and images [n, ...] of the same n rows together."""
         n = len(frozen[Kind.TEXT])
-        torch.manual_seed(self.materials.seed)
+        torch.manual_seed(self.context.seed)
         heads = self._heads({kind: vectors.shape[1] for kind, vectors in frozen.items()})
         with torch.no_grad():
             for kind, vectors in frozen.items():
@@ -119,7 +119,7 @@ class Aligned:
             return multiple_negatives(left, right, rows.to(device), rows.to(device), self.config.temperature)
 
         task = RowTask(heads, n, min(self.config.batch_size, n), loss)
-        train_rows(task, self.config.training, self.materials)
+        train_rows(task, self.config.training, self.context)
         return heads
 
     def embed(self, table: EntityTable) -> EmbeddingTable:
@@ -133,7 +133,7 @@ class Aligned:
         if self.measured:
             facts["held_out"] = self.measured
         length = np.maximum(np.linalg.norm(total[present], axis=1, keepdims=True), 1e-12)
-        return content_table(self, self.materials, table, present, total[present] / length, facts)
+        return content_table(self, self.context, table, present, total[present] / length, facts)
 
     def one_side(self, table: EntityTable, kind: Kind) -> EmbeddingTable:
         """The rows of ``table`` by their texts alone, or by their images alone.
@@ -143,7 +143,7 @@ class Aligned:
         """
         for found, vectors, present, provenance in self._projected(table):
             if found is kind:
-                return content_table(self, self.materials, table, present, vectors[present], {str(kind): provenance})
+                return content_table(self, self.context, table, present, vectors[present], {str(kind): provenance})
         raise ConfigError(f"the table has no column of kind {kind}")
 
     def save(self, directory: Path) -> None:

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from recsys.config import Config
 from recsys.content.columns import row_tags
-from recsys.content.embedder import Learner, Materials, short_digest
+from recsys.content.embedder import EmbedderContext, Learner, short_digest
 from recsys.content.image.cnn import SmallCnn
 from recsys.content.image.pixels import PixelStore
 from recsys.content.sources import Source
@@ -32,7 +32,7 @@ Labelled = tuple[NDArray[np.int64], NDArray[np.int64]]
 """Rows [n] and the label [n] of each."""
 
 
-class MetricConfig(Config):
+class MetricLearningConfig(Config):
     """What is learnt from what.
 
     Args:
@@ -62,7 +62,7 @@ class MetricConfig(Config):
     training: LoopOptions = LoopOptions(epochs=5, learning_rate=1e-3)
 
 
-class Metric:
+class MetricLearning:
     """A space where the distance is the likeness, by pytorch-metric-learning's losses and miners.
 
     Triplets with semi-hard negatives (Schroff et al., 2015), the contrastive loss (Hadsell et al., 2006) or the
@@ -70,20 +70,20 @@ class Metric:
     in each batch.
     """
 
-    kind: ClassVar[str] = "metric"
-    Config: ClassVar[type[Config]] = MetricConfig
+    kind: ClassVar[str] = "metric_learning"
+    Config: ClassVar[type[Config]] = MetricLearningConfig
     learns: ClassVar[bool] = True
 
-    def __init__(self, config: Any, materials: Materials) -> None:
-        self.config: MetricConfig = config or MetricConfig()
-        self.materials = materials
-        self.base = None if self.config.base == "pixels" else self.config.base.build(materials)
+    def __init__(self, config: Any, context: EmbedderContext) -> None:
+        self.config: MetricLearningConfig = config or MetricLearningConfig()
+        self.context = context
+        self.base = None if self.config.base == "pixels" else self.config.base.build(context)
         self.network: nn.Module | None = None
 
     @property
     def fingerprint(self) -> str:
         below = "pixels" if self.base is None else self.base.fingerprint
-        facts = f"metric/{below}/{self.config.model_dump_json()}/{self.materials.seed}"
+        facts = f"metric/{below}/{self.config.model_dump_json()}/{self.context.seed}"
         return short_digest(facts)
 
     def fit(self, table: EntityTable) -> None:
@@ -92,7 +92,7 @@ class Metric:
         inputs, present, _ = self._inputs(table)
         place = np.cumsum(present) - 1
         drawn = self._batches(table, present)
-        torch.manual_seed(self.materials.seed)
+        torch.manual_seed(self.context.seed)
         network = self._built(inputs.shape[-1])
         if isinstance(network, Head):
             network.mean.copy_(nn.functional.normalize(inputs, dim=1).mean(0))
@@ -105,7 +105,7 @@ class Metric:
             vectors = nn.functional.normalize(network(inputs[torch.from_numpy(place[rows])].to(device)), dim=1)
             return compare(vectors, torch.from_numpy(labels).to(device))
 
-        train_rows(RowTask(network, self.config.batches, 1, loss), self.config.training, self.materials)
+        train_rows(RowTask(network, self.config.batches, 1, loss), self.config.training, self.context)
         self.network = network
 
     @torch.inference_mode()
@@ -115,7 +115,7 @@ class Metric:
         made = [np.zeros((0, self.config.dim), np.float32)]
         for start in range(0, len(inputs), 256):
             made.append(nn.functional.normalize(self.network(inputs[start : start + 256]), dim=1).numpy())
-        return content_table(self, self.materials, table, present, np.concatenate(made), facts)
+        return content_table(self, self.context, table, present, np.concatenate(made), facts)
 
     def save(self, directory: Path) -> None:
         assert self.network is not None, "fit comes before save"
@@ -139,7 +139,7 @@ class Metric:
     def _inputs(self, table: EntityTable) -> tuple[Tensor, NDArray[np.bool_], dict[str, Any]]:
         """What the network sees of the rows that have it, which rows these are, and facts for the provenance."""
         if self.base is None:
-            found = PixelStore(self.materials, self.config.side).read(table)
+            found = PixelStore(self.context, self.config.side).read(table)
             return torch.from_numpy(found.pixels), found.present, found.facts
         below = self.base.embed(table)
         aligned, present = below.align(table.vocabulary)
@@ -151,7 +151,7 @@ class Metric:
     ) -> Callable[[int, np.random.Generator], Labelled]:
         """What draws the rows and labels of a batch."""
         if self.config.label is None:
-            sampler = behaviour(self.materials, self.config.window, present)
+            sampler = behaviour(self.context, self.config.window, present)
             return lambda size, rng: _pair_labels(sampler.draw(rng.integers(0, len(sampler), size // 2), rng))
         tags = row_tags(table, self.config.label)
         rows = np.array([row for row in np.flatnonzero(present) if tags[row]], np.int64)

@@ -12,7 +12,7 @@ from safetensors.numpy import load_file, save_file
 
 from recsys.atomic import atomic_path
 from recsys.config import Config
-from recsys.content.embedder import Learner, Materials, short_digest
+from recsys.content.embedder import EmbedderContext, Learner, short_digest
 from recsys.content.sources import Source
 from recsys.content.tables import content_table
 from recsys.data.entities import EntityTable
@@ -20,7 +20,7 @@ from recsys.embeddings import EmbeddingTable
 from recsys.errors import ArtifactError
 
 
-class ReducedConfig(Config):
+class PcaConfig(Config):
     """What is kept.
 
     Args:
@@ -34,21 +34,21 @@ class ReducedConfig(Config):
     whiten: float = Field(0.5, ge=0, le=1)
 
 
-class Reduced:
+class Pca:
     r"""Centred principal components, :math:`z = \Lambda^{-w/2} V^\top (x - \mu)` (partly whitened).
 
     A tower that learns from a few thousand items memorises them through a thousand inputs; through fifty it has to
     learn what is shared, so that an item nobody touched is placed better.
     """
 
-    kind: ClassVar[str] = "reduced"
-    Config: ClassVar[type[Config]] = ReducedConfig
+    kind: ClassVar[str] = "pca"
+    Config: ClassVar[type[Config]] = PcaConfig
     learns: ClassVar[bool] = True
 
-    def __init__(self, config: Any, materials: Materials) -> None:
-        self.config: ReducedConfig = config or ReducedConfig()
-        self.materials = materials
-        self.base = self.config.base.build(materials)
+    def __init__(self, config: Any, context: EmbedderContext) -> None:
+        self.config: PcaConfig = config or PcaConfig()
+        self.context = context
+        self.base = self.config.base.build(context)
         self.mean = np.zeros(0, np.float32)
         self.axes = np.zeros((0, 0), np.float32)
 
@@ -74,7 +74,7 @@ class Reduced:
         vectors = (aligned[present] - self.mean) @ self.axes if present.any() else np.zeros((0, self.config.dim))
         facts = {key: value for key, value in below.provenance.items() if key not in ("embedder", "fingerprint")}
         facts["base"] = below.provenance
-        return content_table(self, self.materials, table, present, vectors.astype(np.float32), facts)
+        return content_table(self, self.context, table, present, vectors.astype(np.float32), facts)
 
     def save(self, directory: Path) -> None:
         with atomic_path(directory / "axes.safetensors") as beside:

@@ -12,7 +12,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from recsys.config import Config
-from recsys.content.embedder import Learner, Materials, short_digest
+from recsys.content.embedder import EmbedderContext, Learner, short_digest
 from recsys.content.sources import Source
 from recsys.content.tables import content_table
 from recsys.content.training.contrastive import matryoshka
@@ -25,7 +25,7 @@ from recsys.embeddings import EmbeddingTable
 from recsys.training.loop import LoopOptions
 
 
-class TunedConfig(Config):
+class ProjectionHeadConfig(Config):
     """A head and its training.
 
     Args:
@@ -84,21 +84,21 @@ class Head(nn.Module):
         return result if self.inner is None else result + self.inner(inputs)
 
 
-class Tuned:
+class ProjectionHead:
     """Items that the same users chose close in time come together, all others of the batch apart.
 
     Multiple-negatives ranking on a head over frozen text (or image) vectors: seconds on a CPU, and an item that nobody
     touched is placed by the same head.
     """
 
-    kind: ClassVar[str] = "tuned"
-    Config: ClassVar[type[Config]] = TunedConfig
+    kind: ClassVar[str] = "projection_head"
+    Config: ClassVar[type[Config]] = ProjectionHeadConfig
     learns: ClassVar[bool] = True
 
-    def __init__(self, config: Any, materials: Materials) -> None:
-        self.config: TunedConfig = config or TunedConfig()
-        self.materials = materials
-        self.base = self.config.base.build(materials)
+    def __init__(self, config: Any, context: EmbedderContext) -> None:
+        self.config: ProjectionHeadConfig = config or ProjectionHeadConfig()
+        self.context = context
+        self.base = self.config.base.build(context)
         self.head: Head | None = None
 
     @property
@@ -110,8 +110,8 @@ class Tuned:
         if isinstance(self.base, Learner):
             self.base.fit(table)
         vectors, usable = self.base.embed(table).align(table.vocabulary)
-        sampler = behaviour(self.materials, self.config.window, usable)
-        torch.manual_seed(self.materials.seed)
+        sampler = behaviour(self.context, self.config.window, usable)
+        torch.manual_seed(self.context.seed)
         head = Head(vectors.shape[1], self.config.dim, self.config.hidden, self.config.dropout)
         frozen = torch.from_numpy(vectors)
         head.mean.copy_(nn.functional.normalize(frozen[torch.from_numpy(usable)], dim=1).mean(0))
@@ -126,7 +126,7 @@ class Tuned:
             return matryoshka(left, right, ids[:, 0], ids[:, 1], self.config.temperature, self.config.matryoshka)
 
         n = self.config.pairs or len(sampler)
-        train_rows(RowTask(head, n, min(self.config.batch_size, n), loss), self.config.training, self.materials)
+        train_rows(RowTask(head, n, min(self.config.batch_size, n), loss), self.config.training, self.context)
         self.head = head
 
     @torch.inference_mode()
@@ -141,7 +141,7 @@ class Tuned:
         present = below.vocabulary.rows(table.vocabulary.ids) >= 0
         ordered = _in_order(below.vocabulary, table.vocabulary, vectors.numpy())
         facts = {key: value for key, value in below.provenance.items() if key not in ("embedder", "fingerprint")}
-        return content_table(self, self.materials, table, present, ordered, {**facts, "base": below.provenance})
+        return content_table(self, self.context, table, present, ordered, {**facts, "base": below.provenance})
 
     def save(self, directory: Path) -> None:
         assert self.head is not None, "fit comes before save"

@@ -10,9 +10,9 @@ import pandas as pd
 
 from recsys.data.demand.anomalies import RATE, Anomaly, anomalies, report_periods
 from recsys.data.demand.periods import DAY, Periods
-from recsys.data.ingest.id_column import Keys
+from recsys.data.ingest.id_column import IdColumn
 from recsys.data.ingest.issues import shown
-from recsys.data.ingest.raw_interactions import Events
+from recsys.data.ingest.raw_interactions import RawInteractions
 from recsys.data.ingest.tables import Tables
 from recsys.data.vocabulary import Ids
 
@@ -87,7 +87,7 @@ class DemandSummary:
 
 def demand_summary(tables: Tables) -> DemandSummary | None:
     """Of the events that can be read; None without a clock, or where there are too few periods."""
-    parts = [part for part in tables.events if part.clock and part.order is not None]
+    parts = [part for part in tables.events if part.has_timestamps and part.order is not None]
     user, item = tables.integers
     if not parts or user is None or item is None:
         return None
@@ -118,5 +118,5 @@ def bars(counts: tuple[int, ...]) -> str:
     return "".join(_BARS[height * (len(_BARS) - 1) // top] for height in heights)
 
 
-def _keys(part: Events, what: str) -> Keys:
+def _keys(part: RawInteractions, what: str) -> IdColumn:
     return part.item if what == "items" else part.user

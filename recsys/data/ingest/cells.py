@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from recsys.data.ingest.checks import Rule, kept
-from recsys.data.ingest.issues import Place
+from recsys.data.ingest.issues import Location
 from recsys.data.schema import Column, Kind
 
 LARGEST = 1e30
@@ -77,7 +77,7 @@ def seconds(cells: pd.Series[Any]) -> pd.Series[Any]:
     return result
 
 
-def times(cells: pd.Series[Any], place: Place) -> NDArray[np.float64]:
+def times(cells: pd.Series[Any], place: Location) -> NDArray[np.float64]:
     """Seconds since 1970 UTC [n]; NaN where missing, negative, in milliseconds or no time, which are errors."""
     found, missing = seconds(cells), is_missing(cells)
     usable = _usable(missing, "time", "give seconds since 1970 UTC or ISO dates, or name an order column")
@@ -87,21 +87,21 @@ def times(cells: pd.Series[Any], place: Place) -> NDArray[np.float64]:
     return np.where(good, found, np.nan)
 
 
-def positions(cells: pd.Series[Any], place: Place) -> NDArray[np.float64]:
+def positions(cells: pd.Series[Any], place: Location) -> NDArray[np.float64]:
     """Whole numbers [n]; NaN where a cell is none, which is an error."""
     found, missing = numbers(cells), is_missing(cells)
     rules = [_present(missing, "the position"), _usable(missing, "number"), _POSITION]
     return np.where(kept(found, rules, place, cells), found, np.nan)
 
 
-def weights(cells: pd.Series[Any], place: Place) -> NDArray[np.float64]:
+def weights(cells: pd.Series[Any], place: Location) -> NDArray[np.float64]:
     """Positive numbers [n]; NaN where a cell is none, which is an error."""
     found, missing = numbers(cells), is_missing(cells)
     rules = [_present(missing, "the weight"), _usable(missing, "number"), _WEIGHT]
     return np.where(kept(found, rules, place, cells), found, np.nan)
 
 
-def event_weights(cells: pd.Series[Any], known: dict[str, float], place: Place) -> NDArray[np.float64]:
+def event_weights(cells: pd.Series[Any], known: dict[str, float], place: Location) -> NDArray[np.float64]:
     """The weight [n] of each event; NaN where the event has none, which is an error."""
     found, missing = pd.Series(texts(cells), dtype="str").map(known).astype(np.float64), is_missing(cells)
     remedy = "name the event in data.columns.event_weights, with a positive weight"
@@ -109,7 +109,7 @@ def event_weights(cells: pd.Series[Any], known: dict[str, float], place: Place) 
     return np.where(kept(found, [_present(missing, "the event"), weighed], place, cells), found, np.nan)
 
 
-def tidy(cells: pd.Series[Any], column: Column, place: Place) -> pd.Series[Any]:
+def tidy(cells: pd.Series[Any], column: Column, place: Location) -> pd.Series[Any]:
     """A column of users or items in the one type of its kind: float64, str, or lists; missing cells stay missing."""
     if column.kind is Kind.NUMERIC:
         return _optional(cells, numbers(cells), "number", place)
@@ -155,11 +155,11 @@ def _moments(cells: pd.Series[Any]) -> NDArray[np.float64]:
     return np.asarray((moments.astype(np.int64) / 1e6).where(moments.notna()), np.float64)
 
 
-def _optional(cells: pd.Series[Any], found: pd.Series[Any], what: str, place: Place) -> pd.Series[Any]:
+def _optional(cells: pd.Series[Any], found: pd.Series[Any], what: str, place: Location) -> pd.Series[Any]:
     return found.where(kept(found, [_usable(is_missing(cells), what, _KIND_REMEDY)], place, cells))
 
 
-def _tags(cells: pd.Series[Any], separator: str, place: Place) -> list[str | None]:
+def _tags(cells: pd.Series[Any], separator: str, place: Location) -> list[str | None]:
     if not any(is_list(cell) for cell in cells):
         return texts(cells)
     joined, torn = [], []
@@ -172,7 +172,7 @@ def _tags(cells: pd.Series[Any], separator: str, place: Place) -> list[str | Non
     return joined
 
 
-def _vectors(cells: pd.Series[Any], place: Place) -> pd.Series[Any]:
+def _vectors(cells: pd.Series[Any], place: Location) -> pd.Series[Any]:
     missing = is_missing(cells)
     found = [None if gone else _vector(cell) for cell, gone in zip(cells, missing, strict=True)]
     lengths = pd.Series([0 if vector is None else len(vector) for vector in found])

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from recsys.data.ingest.issues import Place, shown
+from recsys.data.ingest.issues import Location, shown
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Rule:
 
 
 def kept(
-    cells: pd.Series[Any], rules: Sequence[Rule], place: Place, shown_as: pd.Series[Any] | None = None
+    cells: pd.Series[Any], rules: Sequence[Rule], place: Location, shown_as: pd.Series[Any] | None = None
 ) -> NDArray[np.bool_]:
     """Which cells [n] keep all ``rules``; each rule that any breaks is one error with all its rows.
 

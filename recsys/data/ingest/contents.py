@@ -6,14 +6,14 @@ from pathlib import Path
 
 import numpy as np
 
-from recsys.data.ingest.issues import Findings, Place, shown
-from recsys.data.ingest.raw_entities import Described
+from recsys.data.ingest.issues import Location, ValidationIssues, shown
+from recsys.data.ingest.raw_entities import RawEntities
 from recsys.data.schema import Kind
 
 
-def look_at_contents(table: Described, findings: Findings) -> None:
+def look_at_contents(table: RawEntities, issues: ValidationIssues) -> None:
     """Warns of empty texts, columns without a cell, and images that are not there or cannot be decoded."""
-    place = Place(findings, table.file)
+    place = Location(issues, table.file)
     for name, column in table.schema.columns.items():
         cells = table.columns[name]
         if not len(cells) or column.kind is Kind.IGNORED:
@@ -26,7 +26,7 @@ def look_at_contents(table: Described, findings: Findings) -> None:
             look_at_images(cells.tolist(), place.at(name))
 
 
-def look_at_images(paths: list[object], place: Place) -> None:
+def look_at_images(paths: list[object], place: Location) -> None:
     """Warns of images [n] that cannot be used.
 
     Args:

@@ -14,12 +14,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from recsys.data.ingest.blank_lines import rows_in_file
-from recsys.data.ingest.issues import Place
+from recsys.data.ingest.issues import Location
 
 _MISSING = ["", "NA", "N/A", "n/a", "NaN", "nan", "NULL", "null", "None", "<NA>"]
 
 
-def read_table(place: Place) -> pd.DataFrame | None:
+def read_table(place: Location) -> pd.DataFrame | None:
     """A CSV (``.csv``, ``.csv.gz``, ``.tsv``) or Parquet file; None when it cannot be read, which is then a finding.
 
     The cells of a CSV are text as it stands there, so that the id ``007`` stays ``007`` and the category ``24`` does
@@ -42,7 +42,7 @@ def read_table(place: Place) -> pd.DataFrame | None:
         return None
     if separator is not None:
         _look_at_the_end(place, path)
-        place.findings.stands[path] = cache(partial(_standing, path, separator, len(frame)))
+        place.issues.stands[path] = cache(partial(_standing, path, separator, len(frame)))
     return _without_categories(frame.reset_index(drop=True))
 
 
@@ -61,7 +61,7 @@ def without_missing(cells: pd.Series[Any], more: tuple[str, ...] = ()) -> pd.Ser
     return cells.mask(cells.isin([*_MISSING, *more]))
 
 
-def column_of(frame: pd.DataFrame, name: str, place: Place, role: str) -> pd.Series[Any] | None:
+def column_of(frame: pd.DataFrame, name: str, place: Location, role: str) -> pd.Series[Any] | None:
     """The column ``name``; None when there is none, which is then a finding.
 
     Args:
@@ -93,7 +93,7 @@ def _separator(path: Path) -> str | None:
     return next((mark for ending, mark in endings.items() if path.name.endswith(ending)), None)
 
 
-def _read(place: Place, separator: str | None) -> pd.DataFrame | None:
+def _read(place: Location, separator: str | None) -> pd.DataFrame | None:
     try:
         return _read_parquet(place.file) if separator is None else _read_csv(place, separator)
     except FileNotFoundError:
@@ -116,7 +116,7 @@ def _read_parquet(path: Path) -> pd.DataFrame:
     return frame.reset_index(named) if named else frame
 
 
-def _read_csv(place: Place, separator: str) -> pd.DataFrame | None:
+def _read_csv(place: Location, separator: str) -> pd.DataFrame | None:
     if _repeated(_header(place.file, separator), place):
         return None
     with warnings.catch_warnings():
@@ -141,7 +141,7 @@ def _header(path: Path, separator: str) -> list[str]:
     return [name for name in as_text.iloc[0] if name]
 
 
-def _repeated(names: list[str], place: Place) -> bool:
+def _repeated(names: list[str], place: Location) -> bool:
     """Whether a column's name stands there twice, which is a finding."""
     twice = [name for name, times in Counter(names).items() if times > 1]
     for name in twice:
@@ -149,7 +149,7 @@ def _repeated(names: list[str], place: Place) -> bool:
     return bool(twice)
 
 
-def _other_separator(header: str, place: Place) -> bool:
+def _other_separator(header: str, place: Location) -> bool:
     """Whether the one column of a CSV is several that are separated by something else."""
     mark = next((mark for mark in ("\t", ";", "|", ",") if mark in header), None)
     if mark is not None:
@@ -167,7 +167,7 @@ def _standing(path: Path, separator: str, n_rows: int) -> NDArray[np.int64] | No
     return rows if rows is not None and len(rows) == n_rows else None
 
 
-def _look_at_the_end(place: Place, path: Path) -> None:
+def _look_at_the_end(place: Location, path: Path) -> None:
     if path.suffix == ".gz":
         return
     with path.open("rb") as stream:

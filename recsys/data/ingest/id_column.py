@@ -16,7 +16,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from recsys.data.ingest.files import column_of
-from recsys.data.ingest.issues import Place, shown
+from recsys.data.ingest.issues import Location, shown
 from recsys.data.vocabulary import Ids
 
 _INTEGER = r"(?:0|-?[1-9][0-9]{0,18})"
@@ -24,7 +24,7 @@ _DECIMAL = r"-?[0-9]+\.0+"
 
 
 @dataclass(frozen=True, eq=False)
-class Keys:
+class IdColumn:
     """An id column as it stands in its file.
 
     Args:
@@ -37,10 +37,10 @@ class Keys:
     cells: pd.Series[Any]
     good: NDArray[np.bool_]
     kind: str | None
-    place: Place
+    place: Location
 
     @classmethod
-    def of(cls, cells: pd.Series[Any], place: Place, written: bool) -> Keys:
+    def of(cls, cells: pd.Series[Any], place: Location, written: bool) -> IdColumn:
         """The keys of a column; cells that cannot be ids are errors.
 
         Args:
@@ -90,15 +90,15 @@ class Keys:
         return self.cells.to_numpy() if integers else self.cells.to_numpy(object)
 
 
-def read_keys(frame: pd.DataFrame, name: str, place: Place, role: str) -> Keys | None:
+def read_keys(frame: pd.DataFrame, name: str, place: Location, role: str) -> IdColumn | None:
     """The ids of a column; None when the table lacks it, which is then a finding."""
     cells = column_of(frame, name, place, role)
     if cells is None:
         return None
-    return Keys.of(cells, place.at(name), written=place.file.suffix not in (".parquet", ".pq"))
+    return IdColumn.of(cells, place.at(name), written=place.file.suffix not in (".parquet", ".pq"))
 
 
-def as_integers(parts: Sequence[Keys], joining: bool | None = None) -> bool | None:
+def as_integers(parts: Sequence[IdColumn], joining: bool | None = None) -> bool | None:
     """Whether the ids of all of ``parts`` are integers; None when no one type fits, which is then an error.
 
     Args:
@@ -123,7 +123,7 @@ def as_integers(parts: Sequence[Keys], joining: bool | None = None) -> bool | No
     return None if any(len(part.unlike(True)) for part in filled) else True
 
 
-def _fit(parts: list[Keys], integers: bool) -> bool:
+def _fit(parts: list[IdColumn], integers: bool) -> bool:
     """Whether all ids can be of the type of those that they join; what cannot is an error."""
     own, other = ("text", "integers") if integers else ("integers", "text")
     odd = [(part, part.unlike(integers)) for part in parts if len(part.unlike(integers))]
@@ -133,7 +133,7 @@ def _fit(parts: list[Keys], integers: bool) -> bool:
     return not odd
 
 
-def _typed(cells: pd.Series[Any], missing: NDArray[np.bool_], place: Place) -> tuple[str, NDArray[np.bool_]]:
+def _typed(cells: pd.Series[Any], missing: NDArray[np.bool_], place: Location) -> tuple[str, NDArray[np.bool_]]:
     """The kind of a Parquet column, and which cells are of it."""
     remedy = "store the column as integers or as text"
     every, none = np.ones(len(cells), bool), np.zeros(len(cells), bool)
@@ -155,7 +155,7 @@ def _typed(cells: pd.Series[Any], missing: NDArray[np.bool_], place: Place) -> t
     return _mixed(cells, missing, place)
 
 
-def _mixed(cells: pd.Series[Any], missing: NDArray[np.bool_], place: Place) -> tuple[str, NDArray[np.bool_]]:
+def _mixed(cells: pd.Series[Any], missing: NDArray[np.bool_], place: Location) -> tuple[str, NDArray[np.bool_]]:
     """The same of a column of Python objects: the usual type, and which cells are of it."""
     kinds = np.array([type(cell).__name__ for cell in cells], dtype=object)
     usual = "int" if (kinds[~missing] == "int").sum() * 2 > (~missing).sum() else "str"
@@ -169,7 +169,7 @@ def _mixed(cells: pd.Series[Any], missing: NDArray[np.bool_], place: Place) -> t
     return ("integer" if usual == "int" else "text"), (kinds == usual) & ~large
 
 
-def _look_at_text(text: pd.Series[Any], good: NDArray[np.bool_], place: Place) -> None:
+def _look_at_text(text: pd.Series[Any], good: NDArray[np.bool_], place: Location) -> None:
     decimal = np.flatnonzero(text.str.fullmatch(_DECIMAL).to_numpy(bool) & good)
     if len(decimal):
         found = f"the id {shown(text.iloc[decimal[0]])} is written with decimals, so it is text"
@@ -179,7 +179,7 @@ def _look_at_text(text: pd.Series[Any], good: NDArray[np.bool_], place: Place) -
         place.warn(f"the id {shown(text.iloc[blank[0]])} has blanks around it, which count", "take them out", blank)
 
 
-def _look_at_mixture(parts: Sequence[Keys]) -> None:
+def _look_at_mixture(parts: Sequence[IdColumn]) -> None:
     """A few odd ones among integers make all ids text; that is rarely meant."""
     for part in parts:
         rows = part.not_integers

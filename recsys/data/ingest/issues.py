@@ -1,4 +1,4 @@
-"""Findings: what is wrong with a table, where, and what to do about it."""
+"""ValidationIssues: what is wrong with a table, where, and what to do about it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _LISTED = 1000
 
 
 @dataclass(frozen=True, eq=False)
-class Finding:
+class ValidationIssue:
     """One thing that is wrong.
 
     Args:
@@ -60,7 +60,7 @@ class Finding:
 
 
 @dataclass(frozen=True, eq=False)
-class Findings:
+class ValidationIssues:
     """All findings of some tables, in the order they were made.
 
     Args:
@@ -69,21 +69,21 @@ class Findings:
             Asked only when a finding names rows, for it reads the file once more.
     """
 
-    found: list[Finding] = field(default_factory=list)
+    found: list[ValidationIssue] = field(default_factory=list)
     stands: dict[Path, Callable[[], NDArray[np.int64] | None]] = field(default_factory=dict)
 
-    def __iter__(self) -> Iterator[Finding]:
+    def __iter__(self) -> Iterator[ValidationIssue]:
         return iter(self.found)
 
     def __len__(self) -> int:
         return len(self.found)
 
     @property
-    def errors(self) -> list[Finding]:
+    def errors(self) -> list[ValidationIssue]:
         return [finding for finding in self if finding.severity == "error"]
 
     @property
-    def warnings(self) -> list[Finding]:
+    def warnings(self) -> list[ValidationIssue]:
         return [finding for finding in self if finding.severity == "warning"]
 
     def raise_errors(self) -> None:
@@ -100,16 +100,16 @@ class Findings:
 
 
 @dataclass(frozen=True, eq=False)
-class Place:
+class Location:
     """A table, or a column of it, together with where findings about it are kept."""
 
-    findings: Findings
+    issues: ValidationIssues
     file: Path
     column: str | None = None
 
-    def at(self, column: str) -> Place:
+    def at(self, column: str) -> Location:
         """A column of the same table."""
-        return Place(self.findings, self.file, column)
+        return Location(self.issues, self.file, column)
 
     def error(self, found: str, remedy: str, rows: ArrayLike = ()) -> None:
         self._add("error", found, remedy, rows)
@@ -119,10 +119,10 @@ class Place:
 
     def _add(self, severity: Literal["error", "warning"], found: str, remedy: str, rows: ArrayLike) -> None:
         places = np.asarray(rows, np.int64)
-        standing = self.findings.stands[self.file]() if len(places) and self.file in self.findings.stands else None
+        standing = self.issues.stands[self.file]() if len(places) and self.file in self.issues.stands else None
         if standing is not None:
             places = standing[places]
-        self.findings.found.append(Finding(severity, self.file, self.column, places, found, remedy))
+        self.issues.found.append(ValidationIssue(severity, self.file, self.column, places, found, remedy))
 
 
 def rows_text(rows: NDArray[np.integer]) -> str:

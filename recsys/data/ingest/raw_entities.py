@@ -1,4 +1,4 @@
-"""Described: a table of users or items, read and checked on its own."""
+"""RawEntities: a table of users or items, read and checked on its own."""
 
 from __future__ import annotations
 
@@ -10,25 +10,25 @@ import pandas as pd
 
 from recsys.data.ingest.cells import tidy
 from recsys.data.ingest.files import read_table, without_missing
-from recsys.data.ingest.id_column import Keys, read_keys
+from recsys.data.ingest.id_column import IdColumn, read_keys
 from recsys.data.ingest.infer import infer_schema
-from recsys.data.ingest.issues import Findings, Place, shown
+from recsys.data.ingest.issues import Location, ValidationIssues, shown
 from recsys.data.schema import Schema
 
 
 @dataclass(frozen=True, eq=False)
-class Described:
+class RawEntities:
     """Users or items as they stand in their file: ids, columns in the types of their kinds, and the kinds."""
 
     file: Path
-    keys: Keys
+    keys: IdColumn
     columns: pd.DataFrame
     schema: Schema
 
 
 def read_entities(
-    path: Path | None, column: str, kinds: dict[str, str], missing: tuple[str, ...], findings: Findings
-) -> Described | None:
+    path: Path | None, column: str, kinds: dict[str, str], missing: tuple[str, ...], issues: ValidationIssues
+) -> RawEntities | None:
     """A table of users or items; None without a file, or when it cannot be read at all.
 
     Raises:
@@ -37,7 +37,7 @@ def read_entities(
     given = Schema.of(kinds)
     if path is None:
         return None
-    place = Place(findings, path)
+    place = Location(issues, path)
     frame = read_table(place)
     keys = None if frame is None else read_keys(frame, column, place, "ids")
     if frame is None or keys is None:
@@ -53,7 +53,7 @@ def read_entities(
         place.error(f"the schema names {', '.join(unknown)}, which the table lacks", f"it has {_names(columns)}")
     schema = Schema({name: given.columns.get(name, guess) for name, guess in infer_schema(columns).columns.items()})
     tidied = {name: tidy(columns[name], kind, place.at(name)) for name, kind in schema.columns.items()}
-    return Described(path, keys, pd.DataFrame(tidied, index=range(len(frame))), schema)
+    return RawEntities(path, keys, pd.DataFrame(tidied, index=range(len(frame))), schema)
 
 
 def _names(frame: pd.DataFrame) -> str:

@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 from recsys.data.ingest.cells import LARGEST, event_weights, positions, times, weights
 from recsys.data.ingest.config import DataConfig, InteractionColumns
 from recsys.data.ingest.files import column_of, read_table, without_missing
-from recsys.data.ingest.id_column import Keys, read_keys
-from recsys.data.ingest.issues import Place
+from recsys.data.ingest.id_column import IdColumn, read_keys
+from recsys.data.ingest.issues import Location
 
 
 @dataclass(frozen=True, eq=False)
-class Events:
+class RawInteractions:
     """Interactions as they stand in their file.
 
     Args:
@@ -27,23 +27,23 @@ class Events:
         time: float64 [n], NaN where it cannot be used.
         weight: float64 [n], NaN where it cannot be used.
         order: what gives the order: the name of a column, None without any.
-        clock: whether it is a time.
+        has_timestamps: whether it is a time.
         weighed_by: the columns that give the weight.
         keep: bool [n], what repeated rows leave.
     """
 
     file: Path
-    user: Keys
-    item: Keys
+    user: IdColumn
+    item: IdColumn
     time: NDArray[np.float64]
     weight: NDArray[np.float64]
     order: str | None
-    clock: bool
+    has_timestamps: bool
     weighed_by: tuple[str, ...]
     keep: NDArray[np.bool_]
 
 
-def read_events(place: Place, config: DataConfig) -> Events | None:
+def read_events(place: Location, config: DataConfig) -> RawInteractions | None:
     """A file of interactions; None when it cannot be read at all."""
     frame, columns = read_table(place), config.columns
     if frame is None:
@@ -53,14 +53,14 @@ def read_events(place: Place, config: DataConfig) -> Events | None:
         return None
     user = read_keys(frame, columns.user_id, place, "user ids")
     item = read_keys(frame, columns.item_id, place, "item ids")
-    name, clock = order_column(frame, columns)
-    time = _order(frame, name, clock, place)
+    name, has_timestamps = order_column(frame, columns)
+    time = _order(frame, name, has_timestamps, place)
     weight = _weights(frame, columns, place)
     if user is None or item is None:
         return None
     keep = _distinct(user, item, time, place, config.duplicates)
     weighed_by = tuple(column for column in (columns.weight, columns.event) if column is not None)
-    return Events(place.file, user, item, time, weight, name, clock, weighed_by, keep)
+    return RawInteractions(place.file, user, item, time, weight, name, has_timestamps, weighed_by, keep)
 
 
 def order_column(frame: pd.DataFrame, columns: InteractionColumns) -> tuple[str | None, bool]:
@@ -74,14 +74,14 @@ def order_column(frame: pd.DataFrame, columns: InteractionColumns) -> tuple[str 
     return ("position", False) if "position" in frame.columns else (None, False)
 
 
-def _order(frame: pd.DataFrame, name: str | None, clock: bool, place: Place) -> NDArray[np.float64]:
-    cells = None if name is None else column_of(frame, name, place, "the time" if clock else "the order")
+def _order(frame: pd.DataFrame, name: str | None, has_timestamps: bool, place: Location) -> NDArray[np.float64]:
+    cells = None if name is None else column_of(frame, name, place, "the time" if has_timestamps else "the order")
     if name is None or cells is None:
         return np.zeros(len(frame))
-    return (times if clock else positions)(without_missing(cells), place.at(name))
+    return (times if has_timestamps else positions)(without_missing(cells), place.at(name))
 
 
-def _weights(frame: pd.DataFrame, columns: InteractionColumns, place: Place) -> NDArray[np.float64]:
+def _weights(frame: pd.DataFrame, columns: InteractionColumns, place: Location) -> NDArray[np.float64]:
     weight = np.ones(len(frame))
     if columns.weight is not None:
         cells = column_of(frame, columns.weight, place, "the weight")
@@ -97,7 +97,9 @@ def _weights(frame: pd.DataFrame, columns: InteractionColumns, place: Place) -> 
     return weight
 
 
-def _distinct(user: Keys, item: Keys, time: NDArray[np.float64], place: Place, policy: str) -> NDArray[np.bool_]:
+def _distinct(
+    user: IdColumn, item: IdColumn, time: NDArray[np.float64], place: Location, policy: str
+) -> NDArray[np.bool_]:
     """Which rows are left when user, item and time may stand together once; rows that lack one of them are left."""
     frame = pd.DataFrame({"user": pd.factorize(user.cells)[0], "item": pd.factorize(item.cells)[0], "time": time})
     whole = np.flatnonzero(user.good & item.good & ~np.isnan(time))

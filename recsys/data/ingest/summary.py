@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from recsys.data.ingest.id_column import Keys
+from recsys.data.ingest.id_column import IdColumn
 from recsys.data.ingest.issues import shown
-from recsys.data.ingest.raw_entities import Described
-from recsys.data.ingest.raw_interactions import Events
+from recsys.data.ingest.raw_entities import RawEntities
+from recsys.data.ingest.raw_interactions import RawInteractions
 from recsys.data.ingest.tables import Tables
 from recsys.data.schema import Column, Kind
 
@@ -78,33 +78,33 @@ def summaries(tables: Tables) -> Iterator[TableSummary]:
             yield TableSummary(what, table.file, len(table.keys), (_key(table.keys, "id", integers), *columns))
 
 
-def _of_events(events: Events, user: bool | None, item: bool | None) -> Iterator[ColumnSummary]:
+def _of_events(events: RawInteractions, user: bool | None, item: bool | None) -> Iterator[ColumnSummary]:
     yield _key(events.user, "user", user)
     yield _key(events.item, "item", item)
     if events.order is not None:
         known = events.time[~np.isnan(events.time)]
-        example = _span(known, events.clock)
-        yield ColumnSummary(events.order, "time" if events.clock else "order", len(known), example)
+        example = _span(known, events.has_timestamps)
+        yield ColumnSummary(events.order, "time" if events.has_timestamps else "order", len(known), example)
     if events.weighed_by:
         known = events.weight[~np.isnan(events.weight)]
         example = f"{known.min():g} to {known.max():g}" if len(known) else ""
         yield ColumnSummary(" x ".join(events.weighed_by), "weight", len(known), example)
 
 
-def _key(keys: Keys, role: str, integers: bool | None) -> ColumnSummary:
+def _key(keys: IdColumn, role: str, integers: bool | None) -> ColumnSummary:
     kind = "unclear" if integers is None else "integer" if integers else "text"
     good = keys.ids(bool(integers))[keys.good]
     count = f"{len(pd.unique(good)):,} distinct, as {shown(good[0])}" if len(good) else "no id"
     return ColumnSummary(keys.place.column or "", f"{role}, {kind}", int(keys.good.sum()), count)
 
 
-def _column(name: str, column: Column, table: Described) -> ColumnSummary:
+def _column(name: str, column: Column, table: RawEntities) -> ColumnSummary:
     cells = table.columns[name].dropna()
     role = f"tags:{column.separator}" if column.kind is Kind.TAGS else str(column.kind)
     if not len(cells):
         return ColumnSummary(name, role, 0, "")
     if column.kind is Kind.TIME:
-        return ColumnSummary(name, role, len(cells), _span(cells.to_numpy(np.float64), clock=True))
+        return ColumnSummary(name, role, len(cells), _span(cells.to_numpy(np.float64), has_timestamps=True))
     if column.kind is Kind.NUMERIC:
         return ColumnSummary(name, role, len(cells), f"{cells.min():g} to {cells.max():g}")
     if column.kind is Kind.CATEGORICAL:
@@ -114,11 +114,11 @@ def _column(name: str, column: Column, table: Described) -> ColumnSummary:
     return ColumnSummary(name, role, len(cells), shown(cells.iloc[0]))
 
 
-def _span(times: np.ndarray[Any, Any], clock: bool) -> str:
+def _span(times: np.ndarray[Any, Any], has_timestamps: bool) -> str:
     if not len(times):
         return ""
     low, high = float(times.min()), float(times.max())
-    if not clock:
+    if not has_timestamps:
         return f"{low:.0f} to {high:.0f}"
     return f"{_day(low)} to {_day(high)}"
 

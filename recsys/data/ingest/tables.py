@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from recsys.data.dataset import Dataset
 from recsys.data.ingest.config import DataConfig
-from recsys.data.ingest.id_column import Keys, as_integers
-from recsys.data.ingest.issues import Findings, Place, shown
-from recsys.data.ingest.raw_entities import Described, read_entities
-from recsys.data.ingest.raw_interactions import Events, read_events
+from recsys.data.ingest.id_column import IdColumn, as_integers
+from recsys.data.ingest.issues import Location, ValidationIssues, shown
+from recsys.data.ingest.raw_entities import RawEntities, read_entities
+from recsys.data.ingest.raw_interactions import RawInteractions, read_events
 from recsys.data.vocabulary import Ids, Vocabulary
 
 
@@ -29,32 +29,32 @@ class Tables:
         integers: whether the ids of users and of items are integers; None where no one type fits.
     """
 
-    events: list[Events]
-    users: Described | None
-    items: Described | None
+    events: list[RawInteractions]
+    users: RawEntities | None
+    items: RawEntities | None
     integers: tuple[bool | None, bool | None]
 
     @property
-    def ordered(self) -> bool:
+    def has_order(self) -> bool:
         """Whether every file of interactions says in which order they came."""
         return all(part.order is not None for part in self.events)
 
 
-def read_tables(config: DataConfig, findings: Findings, joining: Dataset | None = None) -> Tables:
-    """Everything that can be read of the tables of ``config``; what is wrong goes to ``findings``.
+def read_tables(config: DataConfig, issues: ValidationIssues, joining: Dataset | None = None) -> Tables:
+    """Everything that can be read of the tables of ``config``; what is wrong goes to ``issues``.
 
     Args:
         config: where the tables are.
-        findings: gathers what is wrong.
+        issues: gathers what is wrong.
         joining: the dataset that they are to join, of whose types their ids are.
     """
     paths = [path for path in (config.interactions, config.test_interactions) if path is not None]
-    read = [read_events(Place(findings, path), config) for path in paths]
+    read = [read_events(Location(issues, path), config) for path in paths]
     events = [part for part in read if part is not None]
-    if len({part.clock for part in events}) > 1:
-        Place(findings, paths[1]).error("one file has times and the other has none", "give both the same columns")
-    users = read_entities(config.users, config.columns.user_id, config.user_schema, config.missing, findings)
-    items = read_entities(config.items, config.columns.item_id, config.item_schema, config.missing, findings)
+    if len({part.has_timestamps for part in events}) > 1:
+        Location(issues, paths[1]).error("one file has times and the other has none", "give both the same columns")
+    users = read_entities(config.users, config.columns.user_id, config.user_schema, config.missing, issues)
+    items = read_entities(config.items, config.columns.item_id, config.item_schema, config.missing, issues)
     known = (None, None) if joining is None else (joining.users.vocabulary, joining.items.vocabulary)
     user = _related([part.user for part in events], users, config, known[0])
     item = _related([part.item for part in events], items, config, known[1])
@@ -63,7 +63,7 @@ def read_tables(config: DataConfig, findings: Findings, joining: Dataset | None 
     return Tables(events, users, items, (user, item))
 
 
-def _look_at_repeats(train: Events, test: Events, user: bool, item: bool) -> None:
+def _look_at_repeats(train: RawInteractions, test: RawInteractions, user: bool, item: bool) -> None:
     """Looks for pairs of user and item that stand in both files."""
     pairs = [pd.MultiIndex.from_arrays([part.user.ids(user), part.item.ids(item)]) for part in (train, test)]
     good = [part.user.good & part.item.good & part.keep for part in (train, test)]
@@ -71,13 +71,13 @@ def _look_at_repeats(train: Events, test: Events, user: bool, item: bool) -> Non
     if len(repeated):
         test.user.place.warn(
             f"user and item stand in {train.file.name} too; with the seen filter on, such items are never recommended",
-            "take them out of one file, or set evaluate.seen_filtered to false",
+            "take them out of one file, or set evaluate.filter_seen to false",
             repeated,
         )
 
 
 def _related(
-    seen: list[Keys], described: Described | None, config: DataConfig, joining: Vocabulary | None
+    seen: list[IdColumn], described: RawEntities | None, config: DataConfig, joining: Vocabulary | None
 ) -> bool | None:
     """Whether one side's ids are integers; looks for ids of the interactions that the table lacks."""
     joined = joining.holds_integers if joining else None  # one without ids has no type to keep
@@ -93,7 +93,7 @@ def _related(
     return integers
 
 
-def _report_unknown(keys: Keys, ids: Ids, rows: NDArray[np.int64], table: Path, wrong: bool) -> None:
+def _report_unknown(keys: IdColumn, ids: Ids, rows: NDArray[np.int64], table: Path, wrong: bool) -> None:
     count = len(pd.unique(ids[rows]))
     found = f"{count:,} id{'s are' if count > 1 else ' is'} not in {table.name}, as {shown(ids[rows[0]])}"
     if wrong:

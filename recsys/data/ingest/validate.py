@@ -11,7 +11,7 @@ from pathlib import Path
 from recsys.data.demand.summary import DemandSummary, demand_summary
 from recsys.data.ingest.config import DataConfig
 from recsys.data.ingest.contents import look_at_contents
-from recsys.data.ingest.issues import Finding, Findings, Place, rows_text
+from recsys.data.ingest.issues import Location, ValidationIssue, ValidationIssues, rows_text
 from recsys.data.ingest.summary import TableSummary, summaries
 from recsys.data.ingest.tables import read_tables
 from recsys.errors import DataError
@@ -23,17 +23,17 @@ _WIDTH = 120
 class Validation:
     """The findings about some tables, how those that can be read were understood, and what stands out in the demand."""
 
-    findings: Findings
+    issues: ValidationIssues
     tables: tuple[TableSummary, ...]
     demand: DemandSummary | None
 
-    def __iter__(self) -> Iterator[Finding]:
-        return iter(self.findings)
+    def __iter__(self) -> Iterator[ValidationIssue]:
+        return iter(self.issues)
 
     @property
     def failed(self) -> bool:
         """Whether `recsys.data.ingest.readers.read_dataset` refuses the tables."""
-        return bool(self.findings.errors)
+        return bool(self.issues.errors)
 
 
 def validate(config: DataConfig) -> Validation:
@@ -48,28 +48,28 @@ def validate(config: DataConfig) -> Validation:
     """
     if config.interactions is None:
         raise DataError("no interactions: set data.interactions to a file, or data.source to a named data set")
-    findings = Findings()
-    tables = read_tables(config, findings)
+    issues = ValidationIssues()
+    tables = read_tables(config, issues)
     for events in tables.events:
         if events.order is None:
-            Place(findings, events.file).warn(
+            Location(issues, events.file).warn(
                 "there is no time and no order, so histories have none",
                 "name a column in data.columns.time or data.columns.order, or split by items or given files",
             )
     for table in (tables.users, tables.items):
         if table is not None:
-            look_at_contents(table, findings)
-    demand = None if findings.errors else demand_summary(tables)
-    return Validation(findings, tuple(summaries(tables)), demand)
+            look_at_contents(table, issues)
+    demand = None if issues.errors else demand_summary(tables)
+    return Validation(issues, tuple(summaries(tables)), demand)
 
 
 def to_json(validation: Validation) -> str:
     """``{"errors", "warnings", "findings": [...], "tables": [...], "demand"}``; rows are counted from 1."""
-    findings = validation.findings
+    issues = validation.issues
     value = {
-        "errors": len(findings.errors),
-        "warnings": len(findings.warnings),
-        "findings": [finding.to_dict() for finding in findings],
+        "errors": len(issues.errors),
+        "warnings": len(issues.warnings),
+        "findings": [finding.to_dict() for finding in issues],
         "tables": [table.to_dict() for table in validation.tables],
         "demand": None if validation.demand is None else validation.demand.to_dict(),
     }
@@ -85,14 +85,14 @@ def to_text(validation: Validation) -> str:
         blocks.append(validation.demand.to_text())
     files = dict.fromkeys(finding.file for finding in validation)
     blocks += [_file(file, [finding for finding in validation if finding.file == file]) for file in files]
-    return "\n\n".join([*blocks, _verdict(validation.findings)])
+    return "\n\n".join([*blocks, _verdict(validation.issues)])
 
 
-def _file(file: Path, findings: list[Finding]) -> str:
+def _file(file: Path, issues: list[ValidationIssue]) -> str:
     """The findings of one file, errors first."""
-    lines = [f"{file}: {_counted(findings)}"]
-    width = max(len(finding.column or "") for finding in findings)
-    for finding in sorted(findings, key=lambda finding: finding.severity):
+    lines = [f"{file}: {_counted(issues)}"]
+    width = max(len(finding.column or "") for finding in issues)
+    for finding in sorted(issues, key=lambda finding: finding.severity):
         head = f"  {finding.severity:<8} {finding.column or '':<{width}} "
         rows = f"{rows_text(finding.rows)}: " if len(finding.rows) else ""
         lines += _wrapped(head, rows + finding.found) + _wrapped(" " * len(head), "-> " + finding.remedy)
@@ -105,11 +105,11 @@ def _wrapped(head: str, text: str) -> list[str]:
     return textwrap.wrap(text, width, initial_indent=head, subsequent_indent=indent, break_on_hyphens=False)
 
 
-def _counted(findings: Iterable[Finding]) -> str:
-    kinds = [finding.severity for finding in findings]
+def _counted(issues: Iterable[ValidationIssue]) -> str:
+    kinds = [finding.severity for finding in issues]
     counts = [(kinds.count(kind), kind) for kind in ("error", "warning")]
     return ", ".join(f"{count} {kind}{'s' * (count != 1)}" for count, kind in counts if count) or "nothing found"
 
 
-def _verdict(findings: Findings) -> str:
-    return f"{_counted(findings)}: the data {'cannot be read' if findings.errors else 'can be read'}"
+def _verdict(issues: ValidationIssues) -> str:
+    return f"{_counted(issues)}: the data {'cannot be read' if issues.errors else 'can be read'}"

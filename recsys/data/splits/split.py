@@ -88,7 +88,7 @@ def make_split(
 
 def _made(data: Dataset, config: SplitConfig, given_files: tuple[Interactions, Interactions] | None) -> Split:
     events = data.interactions
-    if not data.ordered and config.protocol not in ("cold_items", "given"):
+    if not data.has_order and config.protocol not in ("cold_items", "given"):
         raise ConfigError(
             f"the split {config.protocol!r} asks for what came last, and the data has no time and no order; name a "
             'column in data.columns.time or data.columns.order, or set split.protocol to "cold_items" or "given"'
@@ -104,14 +104,14 @@ def _made(data: Dataset, config: SplitConfig, given_files: tuple[Interactions, I
     if config.protocol == "given":
         if given_files is None:
             raise ConfigError("the split 'given' needs data.test_interactions, the file of test interactions")
-        cut = config.cut or ("last" if data.ordered else "random")
-        if cut == "last" and not data.ordered:
+        cut = config.cut or ("last" if data.has_order else "random")
+        if cut == "last" and not data.has_order:
             raise ConfigError(
                 'split.cut = "last" needs an order, and the data has no time and no order; name a column in '
                 'data.columns.time or data.columns.order, or set split.cut to "random" or "blocks"'
             )
         return given(*given_files, data.n_users, config.validation, cut, config.seed)
-    if not data.clock:
+    if not data.has_timestamps:
         raise ConfigError("the split 'temporal' needs a timestamp column; the data has only an order within the user")
     early, late = moments(events, config.validation, config.test)
     return temporal(

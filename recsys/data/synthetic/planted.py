@@ -123,7 +123,7 @@ class PlantedWorld:
     @cached_property
     def data(self) -> Dataset:
         """The world as its tables tell it."""
-        return Dataset("planted", self._users(), self._items(), self.interactions, clock=True)
+        return Dataset("planted", self._users(), self._items(), self.interactions, has_timestamps=True)
 
     def write(self, directory: Path) -> dict[str, Path]:
         """Tables and pictures in ``directory``; field of `recsys.data.ingest.config.DataConfig` -> path."""

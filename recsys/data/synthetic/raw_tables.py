@@ -24,7 +24,7 @@ def write_tables(data: Dataset, directory: Path, suffix: str = ".csv") -> dict[s
         Field of `recsys.data.ingest.config.DataConfig` -> path.
     """
     x = data.interactions
-    order = "timestamp" if data.clock else "position"
+    order = "timestamp" if data.has_timestamps else "position"
     ids = {"user_id": data.users.vocabulary.ids[x.user], "item_id": data.items.vocabulary.ids[x.item]}
     frames = {
         "interactions": pd.DataFrame({**ids, order: x.time, "weight": x.weight}),

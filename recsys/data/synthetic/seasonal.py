@@ -65,7 +65,7 @@ class SeasonalDemand:
                 day = np.append(day, np.full(n, moment))
         time = MONDAY + day * DAY + rng.integers(0, DAY, len(day))
         users, items = (EntityTable.bare(Vocabulary(np.arange(n))) for n in (self.users, self.items))
-        return Dataset("seasonal_demand", users, items, Interactions.of(user, item, time), clock=True)
+        return Dataset("seasonal_demand", users, items, Interactions.of(user, item, time), has_timestamps=True)
 
 
 def _sides(kind: int, row: int, other: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -53,7 +53,7 @@ class BlockTaste:
         step = np.tile(np.arange(self.events), self.users)
         user = np.repeat(np.arange(self.users), self.events)
         interactions = Interactions.of(user, chosen, START + 3600 * step + user)
-        return Dataset("block_taste", self._users(rng), self._items(rng), interactions, clock=True)
+        return Dataset("block_taste", self._users(rng), self._items(rng), interactions, has_timestamps=True)
 
     def block_share(self, items: NDArray[np.integer]) -> float:
         """Which share of recommended item rows [U, K] lies in the asker's block."""
@@ -120,7 +120,7 @@ class SequenceRule:
         user = np.repeat(np.arange(self.users), self.events)
         interactions = Interactions.of(user, walks.ravel(), np.tile(np.arange(self.events), self.users))
         users, items = (EntityTable.bare(Vocabulary(np.arange(n))) for n in (self.users, self.items))
-        return Dataset("sequence_rule", users, items, interactions, clock=False)
+        return Dataset("sequence_rule", users, items, interactions, has_timestamps=False)
 
     def next(self, items: NDArray[np.int64]) -> NDArray[np.int64]:
         """What follows each of ``items`` by the rule."""

@@ -2,7 +2,7 @@
 
 An encoder is built as ``SEQUENCES[name].build(shape)`` from a `SequenceShape` and turns the item vectors of a history
 into one vector at every position, each made of what came strictly before it; a position without a past gets a learned
-vector. `forward` takes rectangles of histories of like length (training), `at_end` packed histories (serving).
+vector. `forward` takes rectangles of histories of like length (training), `encode_last` packed histories (serving).
 """
 
 from recsys.choices import Choices

@@ -48,16 +48,16 @@ class RelativeBias(nn.Module):
     Args:
         heads: H.
         length: the largest distance that is told apart.
-        clock: whether gaps of time count too.
+        has_timestamps: whether gaps of time count too.
         both: whether what comes later is seen too, and told apart from what came before.
     """
 
-    def __init__(self, heads: int, length: int, clock: bool, both: bool = False) -> None:
+    def __init__(self, heads: int, length: int, has_timestamps: bool, both: bool = False) -> None:
         super().__init__()
         self.length, self.both = max(length, 16), both
         self.buckets = int(_bucket(torch.tensor(self.length))) + 1
         self.steps = nn.Parameter(torch.zeros(heads, self.buckets * (1 + both)))
-        self.gaps = nn.Parameter(torch.zeros(heads, 34)) if clock else None
+        self.gaps = nn.Parameter(torch.zeros(heads, 34)) if has_timestamps else None
 
     def forward(self, length: int, times: Tensor | None) -> Tensor:
         """[1, H, L, L], or [B, H, L, L] with times int64 [B, L]."""

@@ -25,19 +25,19 @@ class Causal(nn.Module):
     Args:
         network: from events to states.
         dim: D.
-        clock: whether the moments of the events are an input.
+        has_timestamps: whether the moments of the events are an input.
     """
 
-    hides = 0.0
+    mask_probability = 0.0
     heads = 1
 
-    def __init__(self, network: nn.Module, dim: int, clock: bool) -> None:
+    def __init__(self, network: nn.Module, dim: int, has_timestamps: bool) -> None:
         super().__init__()
         self.network = network
         self.empty = nn.Parameter(torch.zeros(dim))
         # Item vectors have length about one; the network wants components of about one.
         self.gain = nn.Parameter(torch.tensor(dim**0.5))
-        self.clock = EventClock(dim) if clock else None
+        self.clock = EventClock(dim) if has_timestamps else None
 
     def forward(
         self, vectors: Tensor, inside: Tensor, times: Tensor | None = None, hidden: Tensor | None = None
@@ -50,7 +50,7 @@ class Causal(nn.Module):
         states = self._states(vectors[:, :-1], recency.clamp(min=0), None if times is None else times[:, :-1])
         return torch.cat([first.to(states.dtype), states], 1)
 
-    def at_end(
+    def encode_last(
         self, vectors: Tensor, steps_ago: Tensor, owner: Tensor, users: int, times: Tensor | None = None
     ) -> Tensor:
         """See `SequenceEncoder`."""
@@ -72,13 +72,13 @@ class Causal(nn.Module):
         return states
 
 
-def rectangles(owner: Tensor, users: int, tokens: int = 8192) -> Iterator[tuple[Tensor, Tensor]]:
+def rectangles(owner: Tensor, users: int, max_tokens: int = 8192) -> Iterator[tuple[Tensor, Tensor]]:
     """Packed histories as rectangles of histories of exactly the same length, so that nothing is padding.
 
     Args:
         owner: int64 [N], the user of each position, ascending.
         users: U.
-        tokens: positions a rectangle.
+        max_tokens: positions a rectangle.
 
     Yields:
         int64 [B] users and int64 [B, L] their positions; users without a history do not occur.
@@ -89,5 +89,5 @@ def rectangles(owner: Tensor, users: int, tokens: int = 8192) -> Iterator[tuple[
     for length, same in zip(*torch.unique_consecutive(lengths[order], return_counts=True), strict=True):
         asked, order = order[: int(same)], order[int(same) :]
         if length > 0:
-            for part in torch.split(asked, max(tokens // int(length), 1)):
+            for part in torch.split(asked, max(max_tokens // int(length), 1)):
                 yield part, start[part][:, None] + torch.arange(int(length), device=owner.device)

@@ -22,7 +22,7 @@ class SequenceShape:
             ``relative`` (a learned bias for how far apart two events are, in steps and, with a clock, in time).
         length: the longest history that is told apart by position; older events share the last position.
         rate: of the decayed pooling, the weight of a step.
-        clock: whether the moments of the events are an input.
+        has_timestamps: whether the moments of the events are an input.
         masked: share of the positions that the masked encoder hides in training.
     """
 
@@ -34,7 +34,7 @@ class SequenceShape:
     positions: str = "relative"
     length: int = 50
     rate: float = 0.8
-    clock: bool = False
+    has_timestamps: bool = False
     masked: float = 0.3
 
 
@@ -43,7 +43,7 @@ class SequenceEncoder(Protocol):
 
     heads: int
     """How many vectors of D it gives a position."""
-    hides: float
+    mask_probability: float
     """Share of the positions that are hidden, and alone predicted, in training; 0 predicts each from its past."""
 
     @classmethod
@@ -60,14 +60,14 @@ class SequenceEncoder(Protocol):
             vectors: [B, L, D], oldest first.
             inside: bool [B, L], False at padding, which lies on the right.
             times: int64 [B, L], seconds; None without a clock.
-            hidden: bool [B, L], the positions that are predicted where `hides` is not 0.
+            hidden: bool [B, L], the positions that are predicted where `mask_probability` is not 0.
 
         Returns:
-            [B, L, heads * D]; position l sees positions before l alone (or, where `hides`, all that are not hidden).
+            [B, L, heads * D]; position l sees positions before l alone (or, where `mask_probability`, all that are not hidden).
         """
         ...
 
-    def at_end(
+    def encode_last(
         self, vectors: Tensor, steps_ago: Tensor, owner: Tensor, users: int, times: Tensor | None = None
     ) -> Tensor:
         """The vector that predicts what comes after each packed history.

@@ -16,7 +16,7 @@ class GruEncoder(Causal):
 
     @classmethod
     def build(cls, shape: SequenceShape) -> Self:
-        return cls(Gru(shape.dim, shape.layers, shape.dropout), shape.dim, shape.clock)
+        return cls(Gru(shape.dim, shape.layers, shape.dropout), shape.dim, shape.has_timestamps)
 
 
 class Gru(nn.Module):

@@ -19,7 +19,7 @@ class HstuEncoder(Causal):
 
     @classmethod
     def build(cls, shape: SequenceShape) -> Self:
-        return cls(Hstu(shape), shape.dim, shape.clock)
+        return cls(Hstu(shape), shape.dim, shape.has_timestamps)
 
 
 class Hstu(nn.Module):
@@ -31,7 +31,7 @@ class Hstu(nn.Module):
 
     def __init__(self, shape: SequenceShape) -> None:
         super().__init__()
-        self.bias = RelativeBias(shape.heads, shape.length, shape.clock)
+        self.bias = RelativeBias(shape.heads, shape.length, shape.has_timestamps)
         self.blocks = nn.ModuleList(HstuBlock(shape.dim, shape.heads, shape.dropout) for _ in range(shape.layers))
         self.norm = nn.LayerNorm(shape.dim)
         self.dropout = ByteDropout(shape.dropout)

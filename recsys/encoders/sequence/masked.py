@@ -27,11 +27,11 @@ class MaskedEncoder(nn.Module):
 
     def __init__(self, shape: SequenceShape) -> None:
         super().__init__()
-        self.hides = shape.masked
+        self.mask_probability = shape.masked
         self.network = Transformer(shape, causal=False)
         self.mask = nn.Parameter(torch.zeros(shape.dim))
         self.gain = nn.Parameter(torch.tensor(shape.dim**0.5))
-        self.clock = EventClock(shape.dim) if shape.clock else None
+        self.clock = EventClock(shape.dim) if shape.has_timestamps else None
 
     @classmethod
     def build(cls, shape: SequenceShape) -> Self:
@@ -46,7 +46,7 @@ class MaskedEncoder(nn.Module):
         hidden = torch.zeros_like(inside) if hidden is None else hidden
         return self._states(vectors, recency, hidden, times, None if bool(inside.all()) else ~inside)
 
-    def at_end(
+    def encode_last(
         self, vectors: Tensor, steps_ago: Tensor, owner: Tensor, users: int, times: Tensor | None = None
     ) -> Tensor:
         """See `SequenceEncoder`."""

@@ -20,7 +20,7 @@ class DecayedPooling(nn.Module):
         rate: r in (0, 1], the weight of a step.
     """
 
-    hides = 0.0
+    mask_probability = 0.0
 
     def __init__(self, dim: int, rate: float = 0.8) -> None:
         super().__init__()
@@ -48,7 +48,7 @@ class DecayedPooling(nn.Module):
         """See `SequenceEncoder`."""
         return _causal_pool(vectors, self.salience(vectors) * inside[..., None], self.rates(), self.empty)
 
-    def at_end(
+    def encode_last(
         self, vectors: Tensor, steps_ago: Tensor, owner: Tensor, users: int, times: Tensor | None = None
     ) -> Tensor:
         """See `SequenceEncoder`."""

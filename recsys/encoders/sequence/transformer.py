@@ -19,7 +19,7 @@ class TransformerEncoder(Causal):
 
     @classmethod
     def build(cls, shape: SequenceShape) -> Self:
-        return cls(Transformer(shape), shape.dim, shape.clock)
+        return cls(Transformer(shape), shape.dim, shape.has_timestamps)
 
 
 class Transformer(nn.Module):
@@ -34,7 +34,7 @@ class Transformer(nn.Module):
         super().__init__()
         self.recency = nn.Embedding(shape.length, shape.dim) if shape.positions == "recency" else None
         relative = shape.positions == "relative"
-        self.bias = RelativeBias(shape.heads, shape.length, shape.clock, not causal) if relative else None
+        self.bias = RelativeBias(shape.heads, shape.length, shape.has_timestamps, not causal) if relative else None
         self.blocks = nn.ModuleList(TransformerBlock(shape, causal) for _ in range(shape.layers))
         self.norm = nn.LayerNorm(shape.dim)
         self.dropout = ByteDropout(shape.dropout)

@@ -31,13 +31,13 @@ class AlsConfig(Config):
 
     Args:
         factors: D.
-        regularisation: of the squared factors.
+        regularization: of the squared factors.
         alpha: an interaction of weight 1 counts this much where a missing pair counts 1.
         iterations: alternations.
     """
 
     factors: int = Field(64, ge=1)
-    regularisation: float = Field(1.0, gt=0)
+    regularization: float = Field(1.0, gt=0)
     alpha: float = Field(10.0, ge=1)
     iterations: int = Field(15, ge=1)
 
@@ -50,8 +50,8 @@ class Als:
 
     kind: ClassVar[str] = "als"
     Config: ClassVar[type[Config]] = AlsConfig
-    can_place_new_users: ClassVar[bool] = True
-    can_place_new_items: ClassVar[bool] = False
+    supports_cold_users: ClassVar[bool] = True
+    supports_cold_items: ClassVar[bool] = False
 
     items: Vocabulary
     factors: NDArray[np.float32]
@@ -71,7 +71,7 @@ class Als:
         with threadpool_limits(1, "blas"):
             model = AlternatingLeastSquares(
                 factors=self.config.factors,
-                regularization=self.config.regularisation,
+                regularization=self.config.regularization,
                 iterations=self.config.iterations,
                 random_state=stream_seed(self.resources.seed, "als") % 2**31,
             )
@@ -83,13 +83,13 @@ class Als:
 
     def user_vectors(self, request: Request) -> Vectors:
         rows = known_rows(request.items, self.items, self.counts)
-        histories = request.histories.renamed(rows)
-        return Vectors(dense=self._solved(histories), placed=histories.lengths > 0)
+        histories = request.histories.remap_items(rows)
+        return Vectors(dense=self._solved(histories), valid=histories.lengths > 0)
 
     def item_vectors(self, items: EntityTable, at: int | None = None) -> Vectors:
         rows = known_rows(items, self.items, self.counts)
         dense = np.where((rows >= 0)[:, None], self.factors[rows], np.float32(0))
-        return Vectors(dense=dense, placed=rows >= 0)
+        return Vectors(dense=dense, valid=rows >= 0)
 
     def item_table(self) -> EmbeddingTable:
         """The factors of the items that training saw."""
@@ -112,11 +112,11 @@ class Als:
     def _solved(self, histories: Histories, block: int = 128) -> NDArray[np.float32]:
         r"""float32 [U, D]: :math:`(Y^\top Y + \lambda I + Y_u^\top (C_u - I) Y_u)^{-1} Y_u^\top C_u 1`.
 
-        Solved in double precision, for large weights leave little of the regularisation in single.
+        Solved in double precision, for large weights leave little of the regularization in single.
         """
         factors = torch.from_numpy(self.factors)
         if self._gram is None:
-            self._gram = self.config.regularisation * torch.eye(factors.shape[1], dtype=torch.float64)
+            self._gram = self.config.regularization * torch.eye(factors.shape[1], dtype=torch.float64)
             for some in torch.split(factors, 1 << 16):
                 self._gram += some.double().T @ some.double()
         solved = torch.zeros(len(histories), factors.shape[1])

@@ -29,13 +29,13 @@ class BprConfig(Config):
     Args:
         factors: D.
         learning_rate: of the stochastic gradient.
-        regularisation: of the squared factors.
+        regularization: of the squared factors.
         iterations: passes over the interactions.
     """
 
     factors: int = Field(64, ge=1)
     learning_rate: float = Field(0.01, gt=0)
-    regularisation: float = Field(0.01, ge=0)
+    regularization: float = Field(0.01, ge=0)
     iterations: int = Field(100, ge=1)
 
 
@@ -48,8 +48,8 @@ class Bpr:
 
     kind: ClassVar[str] = "bpr"
     Config: ClassVar[type[Config]] = BprConfig
-    can_place_new_users: ClassVar[bool] = True
-    can_place_new_items: ClassVar[bool] = False
+    supports_cold_users: ClassVar[bool] = True
+    supports_cold_items: ClassVar[bool] = False
 
     items: Vocabulary
     users: Vocabulary
@@ -73,7 +73,7 @@ class Bpr:
             model = BayesianPersonalizedRanking(
                 factors=self.config.factors,
                 learning_rate=self.config.learning_rate,
-                regularization=self.config.regularisation,
+                regularization=self.config.regularization,
                 iterations=self.config.iterations,
                 random_state=stream_seed(self.resources.seed, "bpr") % 2**31,
                 num_threads=1,  # more threads race, and no two runs are alike
@@ -85,17 +85,17 @@ class Bpr:
     def user_vectors(self, request: Request) -> Vectors:
         rows = known_rows(request.users, self.users, self.user_counts)
         dense = self.user_factors[rows].copy()
-        histories = request.histories.renamed(known_rows(request.items, self.items, self.item_counts))
+        histories = request.histories.remap_items(known_rows(request.items, self.items, self.item_counts))
         for user in np.flatnonzero(rows < 0):
             past = histories.items[histories.offsets[user] : histories.offsets[user + 1]]
             dense[user] = self.item_factors[past].mean(0) if len(past) else 0
             dense[user, -1] = 1
-        return Vectors(dense=dense, placed=(rows >= 0) | (histories.lengths > 0))
+        return Vectors(dense=dense, valid=(rows >= 0) | (histories.lengths > 0))
 
     def item_vectors(self, items: EntityTable, at: int | None = None) -> Vectors:
         rows = known_rows(items, self.items, self.item_counts)
         dense = np.where((rows >= 0)[:, None], self.item_factors[rows], np.float32(0))
-        return Vectors(dense=dense, placed=rows >= 0)
+        return Vectors(dense=dense, valid=rows >= 0)
 
     def item_table(self) -> EmbeddingTable:
         """The factors, without the bias, of the items that training saw."""

@@ -52,8 +52,8 @@ class ContentKnn:
 
     kind: ClassVar[str] = "content_knn"
     Config: ClassVar[type[Config]] = ContentKnnConfig
-    can_place_new_users: ClassVar[bool] = True
-    can_place_new_items: ClassVar[bool] = True
+    supports_cold_users: ClassVar[bool] = True
+    supports_cold_items: ClassVar[bool] = True
 
     source: Vocabulary
     """Ids of the table, or the names of the tags."""
@@ -82,20 +82,20 @@ class ContentKnn:
             self.weights = np.maximum(rarity, 1e-6).astype(np.float32)
         self.mean = np.zeros(self._dim, np.float32)
         if self.config.centred:
-            vectors, placed = self._vectors(data.items.take(touched))
-            if placed.any():
-                self.mean = vectors[placed].mean(0)
+            vectors, valid = self._vectors(data.items.take(touched))
+            if valid.any():
+                self.mean = vectors[valid].mean(0)
 
     def user_vectors(self, request: Request) -> Vectors:
-        vectors, placed = self._catalogue(request.items)
-        histories = request.histories.renamed(np.where(placed, np.arange(len(placed)), MISSING))
+        vectors, valid = self._catalogue(request.items)
+        histories = request.histories.remap_items(np.where(valid, np.arange(len(valid)), MISSING))
         weights = self.config.decay ** histories.steps_ago().astype(np.float32)
-        summed = histories.to_csr(len(placed), weights) @ vectors
-        return Vectors(dense=unit(summed.astype(np.float32)), placed=histories.lengths > 0)
+        summed = histories.to_csr(len(valid), weights) @ vectors
+        return Vectors(dense=unit(summed.astype(np.float32)), valid=histories.lengths > 0)
 
     def item_vectors(self, items: EntityTable, at: int | None = None) -> Vectors:
-        vectors, placed = self._catalogue(items)
-        return Vectors(dense=vectors, placed=placed)
+        vectors, valid = self._catalogue(items)
+        return Vectors(dense=vectors, valid=valid)
 
     def save(self, directory: Path) -> None:
         save_arrays(directory, self.config, self.source, {"weights": self.weights, "mean": self.mean})

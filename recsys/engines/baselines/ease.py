@@ -31,15 +31,15 @@ class EaseConfig(Config):
     """A ridge regression of every item on others.
 
     Args:
-        regularisation: of the squared weights.
+        regularization: of the squared weights.
         dropout: p, the share of the histories' items that the weights are learnt to do without; an item's squared
-            weights are held down by ``p / (1 - p)`` times its interactions on top of the regularisation.
+            weights are held down by ``p / (1 - p)`` times its interactions on top of the regularization.
         neighbours: each item is regressed on so many others, those most similar to it, which leaves sparse weights
             and needs no matrix of all items by all; 0 regresses on all.
         decay: weight of a step when a user's history is scored; 1 forgets the order.
     """
 
-    regularisation: float = Field(100.0, gt=0)
+    regularization: float = Field(100.0, gt=0)
     dropout: float = Field(0.0, ge=0, lt=1)
     neighbours: int = Field(0, ge=0)
     decay: float = Field(1.0, gt=0, le=1)
@@ -60,8 +60,8 @@ class Ease:
 
     kind: ClassVar[str] = "ease"
     Config: ClassVar[type[Config]] = EaseConfig
-    can_place_new_users: ClassVar[bool] = True
-    can_place_new_items: ClassVar[bool] = False
+    supports_cold_users: ClassVar[bool] = True
+    supports_cold_items: ClassVar[bool] = False
 
     items: Vocabulary
     weights: NDArray[np.float32] | sp.csr_array
@@ -81,7 +81,7 @@ class Ease:
         self.items, self.counts = data.items.vocabulary, train.item_counts(data.n_items)
         matrix = train.to_csr(data.n_users, data.n_items)
         degrees = np.asarray(matrix.sum(0), np.float32).ravel()
-        penalty = self.config.regularisation + self.config.dropout / (1 - self.config.dropout) * degrees
+        penalty = self.config.regularization + self.config.dropout / (1 - self.config.dropout) * degrees
         if neighbours:
             tracker.progress(f"ease: {data.n_items:,} regressions on {neighbours} neighbours each")
             self.weights = local_weights(matrix, penalty, neighbours)
@@ -93,15 +93,15 @@ class Ease:
 
     def user_vectors(self, request: Request) -> Vectors:
         history = decayed_history(request, self.items, self.counts, self.config.decay)
-        return Vectors(sparse=history, placed=np.diff(history.indptr) > 0)
+        return Vectors(sparse=history, valid=np.diff(history.indptr) > 0)
 
     def item_vectors(self, items: EntityTable, at: int | None = None) -> Vectors:
         rows = known_rows(items, self.items, self.counts)
         if isinstance(self.weights, sp.csr_array):
-            return Vectors(sparse=rows_of(self.weights, rows), placed=rows >= 0)
+            return Vectors(sparse=rows_of(self.weights, rows), valid=rows >= 0)
         whole = items.vocabulary.same_as(self.items)  # rows of items that training never saw are zero already
         vectors = self.weights if whole else np.where((rows >= 0)[:, None], self.weights[rows], np.float32(0))
-        return Vectors(sparse=vectors, placed=rows >= 0)
+        return Vectors(sparse=vectors, valid=rows >= 0)
 
     def save(self, directory: Path) -> None:
         weights = csr_parts(self.weights) if isinstance(self.weights, sp.csr_array) else {"weights": self.weights}
@@ -179,7 +179,7 @@ def local_weights(matrix: sp.csr_array, penalty: NDArray[np.float32], neighbours
 def _singular(penalty: NDArray[np.float32]) -> ConfigError:
     return ConfigError(
         f"ease cannot tell items of the same users apart while squared weights are held down by {penalty.min():g} "
-        "alone; raise `regularisation`"
+        "alone; raise `regularization`"
     )
 
 

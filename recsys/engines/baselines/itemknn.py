@@ -48,8 +48,8 @@ class ItemKnn:
 
     kind: ClassVar[str] = "itemknn"
     Config: ClassVar[type[Config]] = ItemKnnConfig
-    can_place_new_users: ClassVar[bool] = True
-    can_place_new_items: ClassVar[bool] = False
+    supports_cold_users: ClassVar[bool] = True
+    supports_cold_items: ClassVar[bool] = False
 
     items: Vocabulary
     weights: sp.csr_array
@@ -68,11 +68,11 @@ class ItemKnn:
 
     def user_vectors(self, request: Request) -> Vectors:
         history = decayed_history(request, self.items, self.counts, self.config.decay)
-        return Vectors(sparse=history, placed=np.diff(history.indptr) > 0)
+        return Vectors(sparse=history, valid=np.diff(history.indptr) > 0)
 
     def item_vectors(self, items: EntityTable, at: int | None = None) -> Vectors:
         rows = known_rows(items, self.items, self.counts)
-        return Vectors(sparse=rows_of(self.weights, rows), placed=rows >= 0)
+        return Vectors(sparse=rows_of(self.weights, rows), valid=rows >= 0)
 
     def save(self, directory: Path) -> None:
         save_arrays(directory, self.config, self.items, {**csr_parts(self.weights), "counts": self.counts})

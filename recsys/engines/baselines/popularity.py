@@ -36,8 +36,8 @@ class Popularity:
 
     kind: ClassVar[str] = "popularity"
     Config: ClassVar[type[Config]] = PopularityConfig
-    can_place_new_users: ClassVar[bool] = True
-    can_place_new_items: ClassVar[bool] = False
+    supports_cold_users: ClassVar[bool] = True
+    supports_cold_items: ClassVar[bool] = False
 
     items: Vocabulary
     counts: NDArray[np.float32]
@@ -48,7 +48,7 @@ class Popularity:
     def fit(self, data: Dataset, train: Interactions, tracker: Tracker) -> None:
         self.items = data.items.vocabulary
         counted = train
-        if data.clock and self.config.window and len(train):
+        if data.has_timestamps and self.config.window and len(train):
             counted = train.select(train.time > train.time.max() - self.config.window * 86_400)
         elif self.config.recent:
             after = train.offsets(data.n_users)[1:][train.user] - np.arange(len(train))
@@ -63,7 +63,7 @@ class Popularity:
     def item_vectors(self, items: EntityTable, at: int | None = None) -> Vectors:
         rows = known_rows(items, self.items, self.counts)
         counts = np.append(self.counts, np.float32(0))[rows]
-        return Vectors(dense=counts[:, None], placed=rows >= 0)
+        return Vectors(dense=counts[:, None], valid=rows >= 0)
 
     def save(self, directory: Path) -> None:
         save_arrays(directory, self.config, self.items, {"counts": self.counts})

@@ -21,7 +21,7 @@ from recsys.data.interactions import Interactions
 from recsys.data.vocabulary import Vocabulary
 from recsys.embeddings import EmbeddingTable
 from recsys.engine import Request, Resources, Vectors
-from recsys.engines.learning import learn
+from recsys.engines.learning import run_training
 from recsys.engines.storage import known_rows, load_arrays, save_arrays, seen_table
 from recsys.errors import ConfigError, DataError
 from recsys.models.demand import DemandModel, demand_inputs
@@ -52,7 +52,7 @@ class TrendConfig(Config):
     layers: int = Field(1, ge=1)
     dropout: float = Field(0.1, ge=0, lt=1)
     batch: int = Field(128, ge=1)
-    training: LoopOptions = LoopOptions(epochs=30, learning_rate=3e-3, warmup=20, clip=1.0)
+    training: LoopOptions = LoopOptions(epochs=30, learning_rate=3e-3, warmup=20, max_grad_norm=1.0)
 
 
 class Trend:
@@ -66,8 +66,8 @@ class Trend:
 
     kind: ClassVar[str] = "trend"
     Config: ClassVar[type[Config]] = TrendConfig
-    can_place_new_users: ClassVar[bool] = True
-    can_place_new_items: ClassVar[bool] = False
+    supports_cold_users: ClassVar[bool] = True
+    supports_cold_items: ClassVar[bool] = False
 
     items: Vocabulary
     demand: NDArray[np.float32]
@@ -86,13 +86,13 @@ class Trend:
             ConfigError: the data has no clock.
             DataError: all of ``train`` lies in one period.
         """
-        if not data.clock:
+        if not data.has_timestamps:
             raise ConfigError("the engine 'trend' counts by period and needs a timestamp column; the data has none")
         torch.manual_seed(self.resources.seed)
         self.items = data.items.vocabulary
         series = _Series(train, data.n_items, self.config)
         task = _Task(series, self.config)
-        learn(
+        run_training(
             task,
             self.config.training,
             self.resources,
@@ -113,7 +113,7 @@ class Trend:
 
     def item_vectors(self, items: EntityTable, at: int | None = None) -> Vectors:
         rows = known_rows(items, self.items, self.demand)
-        return Vectors(dense=np.append(self.demand, np.float32(0))[rows][:, None], placed=rows >= 0)
+        return Vectors(dense=np.append(self.demand, np.float32(0))[rows][:, None], valid=rows >= 0)
 
     def item_table(self) -> EmbeddingTable:
         """The states of the items that had an event."""

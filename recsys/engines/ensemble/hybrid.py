@@ -21,7 +21,7 @@ from recsys.data.interactions import Interactions
 from recsys.data.splits.split import Holdout
 from recsys.engine import Engine, Request, Resources, Vectors
 from recsys.engines import ENGINES
-from recsys.engines.ensemble.weights import Level, Pool, cleared, is_placed, search
+from recsys.engines.ensemble.weights import CandidatePool, ScoreMean, search, valid_mask, zero_invalid
 from recsys.evaluation.metrics import parse_metric
 from recsys.seeding import stream
 from recsys.tracking import Tracker
@@ -73,12 +73,12 @@ class Hybrid:
 
     kind: ClassVar[str] = "hybrid"
     Config: ClassVar[type[Config]] = HybridConfig
-    can_place_new_users: ClassVar[bool] = True
-    can_place_new_items: ClassVar[bool] = False
+    supports_cold_users: ClassVar[bool] = True
+    supports_cold_items: ClassVar[bool] = False
 
     parts: dict[str, Engine]
     spreads: tuple[float, ...]
-    levels: tuple[Level, ...]
+    levels: tuple[ScoreMean, ...]
 
     def __init__(self, config: Any, resources: Resources | None = None) -> None:
         self.config: HybridConfig = config
@@ -86,12 +86,12 @@ class Hybrid:
 
     def fit(self, data: Dataset, train: Interactions, tracker: Tracker) -> None:
         self.parts = {name: self._part(name, data, train, tracker) for name in self.config.parts}
-        items = [cleared(part.item_vectors(data.items)) for part in self.parts.values()]
+        items = [zero_invalid(part.item_vectors(data.items)) for part in self.parts.values()]
         asked = stream(self.resources.seed, "hybrid", "spread").permutation(np.unique(train.user))[:_SAMPLE]
         request = Request.from_dataset(data, np.sort(asked), train)
         spreads = zip(self.parts.values(), items, strict=True)
-        self.spreads = tuple(spread(part.user_vectors(request), vectors) for part, vectors in spreads)
-        self.levels = tuple(Level.of(vectors) for vectors in items)
+        self.spreads = tuple(score_std(part.user_vectors(request), vectors) for part, vectors in spreads)
+        self.levels = tuple(ScoreMean.of(vectors) for vectors in items)
         weights = self.config.weights
         if weights is None:
             holdout = self.resources.validation
@@ -130,7 +130,7 @@ class Hybrid:
         engine.spreads, path = tuple(state["spreads"]), directory / "levels.safetensors"
         arrays = load_file(path) if path.exists() else {}  # before there were levels, all were nought
         numbers = range(len(engine.spreads))
-        engine.levels = tuple(Level(arrays.get(f"{n}/dense"), arrays.get(f"{n}/sparse")) for n in numbers)
+        engine.levels = tuple(ScoreMean(arrays.get(f"{n}/dense"), arrays.get(f"{n}/sparse")) for n in numbers)
         return engine
 
     def _part(self, name: str, data: Dataset, train: Interactions, tracker: Tracker) -> Engine:
@@ -153,38 +153,38 @@ class Hybrid:
         """Weights that sum to one, the best that `search` finds on validation."""
         asked = stream(self.resources.seed, "hybrid", "search").permutation(len(holdout))[: self.config.users]
         users, metric = holdout.users[np.sort(asked)], self.config.metric
-        parts, filtered = list(self.parts.values()), self.resources.seen_filtered
-        pool = Pool(parts, self.spreads, self.levels, items, data, holdout, users, metric, filtered)
+        parts, filtered = list(self.parts.values()), self.resources.filter_seen
+        pool = CandidatePool(parts, self.spreads, self.levels, items, data, holdout, users, metric, filtered)
         for weights, value in search(pool.values, len(items), self.config.steps):
             told = ", ".join(f"{name} {weight:.2f}" for name, weight in zip(self.parts, weights, strict=True))
             tracker.progress(f"hybrid: {told}  {metric} {value:.4f}")
         return tuple(float(weight) for weight in weights)
 
 
-def spread(users: Vectors, items: Vectors) -> float:
+def score_std(users: Vectors, items: Vectors) -> float:
     """The standard deviation of a user's scores over the placed items, the mean over placed users; 1 when it is 0."""
     scores = users.scores(items)
-    scores = scores if items.placed is None else scores[:, items.placed]
-    scores = scores if users.placed is None else scores[users.placed]
+    scores = scores if items.valid is None else scores[:, items.valid]
+    scores = scores if users.valid is None else scores[users.valid]
     return float(scores.std(axis=1, dtype=np.float64).mean()) or 1.0 if scores.size else 1.0
 
 
 def joined(vectors: Sequence[Vectors], factors: Sequence[float]) -> Vectors:
     """The vectors of several engines side by side, each times its factor, zero where its engine does not place."""
-    scaled = [_scaled(cleared(part), factor) for part, factor in zip(vectors, factors, strict=True)]
+    scaled = [_scaled(zero_invalid(part), factor) for part, factor in zip(vectors, factors, strict=True)]
     dense = [part.dense for part in scaled if part.dense is not None]
     sparse = [part.sparse for part in scaled if part.sparse is not None]
     return Vectors(
         np.concatenate(dense, 1) if dense else None,
         _side_by_side(sparse) if sparse else None,
-        np.any([is_placed(part) for part in vectors], axis=0),
+        np.any([valid_mask(part) for part in vectors], axis=0),
     )
 
 
 def _with_column(part: Vectors, column: NDArray[np.float32]) -> Vectors:
     """One dimension more: a user's mean taken off against the 1 of an item."""
     dense = column[:, None] if part.dense is None else np.column_stack([part.dense, column])
-    return Vectors(dense, part.sparse, part.placed)
+    return Vectors(dense, part.sparse, part.valid)
 
 
 def _scaled(part: Vectors, factor: float) -> Vectors:
@@ -194,7 +194,7 @@ def _scaled(part: Vectors, factor: float) -> Vectors:
     return Vectors(
         None if part.dense is None else part.dense * number,
         None if part.sparse is None else part.sparse * number,
-        part.placed,
+        part.valid,
     )
 
 

@@ -22,7 +22,7 @@ from recsys.evaluation.metrics import METRICS, parse_metric
 from recsys.ranking import Ranker, best_columns, block_rows
 
 Weights = NDArray[np.float64]
-Worth = Callable[[Weights], NDArray[np.float64]]
+Objective = Callable[[Weights], NDArray[np.float64]]
 """float64 [C], what each of C weightings [C, P] is worth."""
 
 _LEAST_GAIN = 1e-4
@@ -35,25 +35,25 @@ class _Block:
 
     Args:
         scores: float32 [B, W, P], of each part above the user's mean, in units of its spread.
-        placed: bool [B, W, P], whether a part places the item; nothing places where no item is.
+        valid: bool [B, W, P], whether a part places the item; nothing places where no item is.
         users: bool [B, 1, P], whether a part places the user.
         relevant: bool [B, W].
         asked: int64 [B], how many items are relevant.
     """
 
     scores: Tensor
-    placed: Tensor
+    valid: Tensor
     users: Tensor
     relevant: NDArray[np.bool_]
     asked: NDArray[np.int64]
 
     def barred(self, used: Tensor) -> Tensor:
         """Bool [B, W]: where none of the parts ``used`` (bool [P]) places the item, or none the user."""
-        return ~(self.placed[:, :, used].any(2) & self.users[:, :, used].any(2))
+        return ~(self.valid[:, :, used].any(2) & self.users[:, :, used].any(2))
 
 
 @dataclass(frozen=True)
-class Level:
+class ScoreMean:
     """The mean of a part's placed item vectors, which gives each user's mean score.
 
     Args:
@@ -67,7 +67,7 @@ class Level:
     @classmethod
     def of(cls, items: Vectors) -> Self:
         """Of item vectors that are zero where not placed."""
-        count = max(int(is_placed(items).sum()), 1)
+        count = max(int(valid_mask(items).sum()), 1)
         sums = (None if part is None else np.asarray(part.sum(0), np.float64) for part in (items.dense, items.sparse))
         return cls(*(None if part is None else (part / count).astype(np.float32) for part in sums))
 
@@ -86,7 +86,7 @@ class Level:
         return ((name, array) for name, array in both.items() if array is not None)
 
 
-class Pool:
+class CandidatePool:
     """The validation questions, and for each user the items that may come first under any weights.
 
     These are the first items of each part, ten times as many as the metric looks at (at least 100). What is in none of
@@ -102,24 +102,24 @@ class Pool:
         holdout: the questions.
         users: rows of those who are asked.
         metric: what a weighting is worth.
-        seen_filtered: whether lists leave out what the history holds.
+        filter_seen: whether lists leave out what the history holds.
     """
 
     def __init__(
         self,
         parts: Sequence[Engine],
         spreads: Sequence[float],
-        levels: Sequence[Level],
+        levels: Sequence[ScoreMean],
         items: Sequence[Vectors],
         data: Dataset,
         holdout: Holdout,
         users: NDArray[np.int32],
         metric: str,
-        seen_filtered: bool,
+        filter_seen: bool,
     ) -> None:
         self.metric, self.k = parse_metric(metric)
-        self.parts, self.spreads, self.levels, self.seen_filtered = parts, spreads, levels, seen_filtered
-        self.placed = np.stack([is_placed(vectors) for vectors in items], 1)
+        self.parts, self.spreads, self.levels, self.filter_seen = parts, spreads, levels, filter_seen
+        self.valid = np.stack([valid_mask(vectors) for vectors in items], 1)
         self.data, self.history, self.n_users = data, holdout.history, len(users)
         self.rankers = [Ranker(vectors, holdout.candidates) for vectors in items]
         asked, size = relevant(holdout, users), block_rows(data.n_items)
@@ -144,10 +144,10 @@ class Pool:
 
     def _block(self, users: NDArray[np.int32], asked: Histories) -> _Block:
         request = Request.from_dataset(self.data, users, self.history)
-        seen = request.histories if self.seen_filtered else None
+        seen = request.histories if self.filter_seen else None
         tables, lists, vectors_of = [], [], []
         for part, ranker in zip(self.parts, self.rankers, strict=True):
-            vectors = cleared(part.user_vectors(request))
+            vectors = zero_invalid(part.user_vectors(request))
             table = ranker.scores(vectors)
             depth = min(max(10 * self.k, 100), table.shape[1])
             lists.append(ranker.ranked(table.clone(), vectors, depth, seen)[0])
@@ -155,20 +155,20 @@ class Pool:
             vectors_of.append(vectors)
         pooled = _distinct(np.concatenate(lists, 1))
         columns = torch.from_numpy(np.maximum(self.rankers[0].columns(pooled), 0))
-        placed = torch.from_numpy(self.placed[pooled] & (pooled != MISSING)[:, :, None])
+        valid = torch.from_numpy(self.valid[pooled] & (pooled != MISSING)[:, :, None])
         scores = []
-        for table, own, spread, level in zip(tables, vectors_of, self.spreads, self.levels, strict=True):
-            scores.append((table.gather(1, columns) - torch.from_numpy(level.means(own))[:, None]) / spread)
+        for table, own, score_std, level in zip(tables, vectors_of, self.spreads, self.levels, strict=True):
+            scores.append((table.gather(1, columns) - torch.from_numpy(level.means(own))[:, None]) / score_std)
         return _Block(
-            torch.stack(scores, 2) * placed,
-            placed,
-            torch.from_numpy(np.stack([is_placed(own) for own in vectors_of], 1))[:, None],
+            torch.stack(scores, 2) * valid,
+            valid,
+            torch.from_numpy(np.stack([valid_mask(own) for own in vectors_of], 1))[:, None],
             is_relevant(pooled, asked, self.data.n_items),
             asked.lengths,
         )
 
 
-def search(values: Worth, n_parts: int, steps: int) -> Iterator[tuple[Weights, float]]:
+def search(values: Objective, n_parts: int, steps: int) -> Iterator[tuple[Weights, float]]:
     """Better and better weights that sum to one, each with what it is worth; the last are the best.
 
     From the best part alone, one part after the other is given each share from nothing to all, in ``steps`` steps, the
@@ -203,22 +203,22 @@ def search(values: Worth, n_parts: int, steps: int) -> Iterator[tuple[Weights, f
         yield weights, best
 
 
-def is_placed(part: Vectors) -> NDArray[np.bool_]:
+def valid_mask(part: Vectors) -> NDArray[np.bool_]:
     """Bool [n]."""
-    return np.ones(len(part), bool) if part.placed is None else part.placed
+    return np.ones(len(part), bool) if part.valid is None else part.valid
 
 
-def cleared(part: Vectors) -> Vectors:
+def zero_invalid(part: Vectors) -> Vectors:
     """Zero where not placed."""
-    if part.placed is None or part.placed.all():
+    if part.valid is None or part.valid.all():
         return part
-    kept = part.placed.astype(np.float32)
+    kept = part.valid.astype(np.float32)
     dense, sparse = part.dense, part.sparse
-    if dense is not None and dense[~part.placed].any():
+    if dense is not None and dense[~part.valid].any():
         dense = dense * kept[:, None]
-    if sparse is not None and abs(sparse[~part.placed]).sum():
+    if sparse is not None and abs(sparse[~part.valid]).sum():
         sparse = sp.csr_array(sp.diags_array(kept) @ sparse) if sp.issparse(sparse) else sparse * kept[:, None]
-    return Vectors(dense, sparse, part.placed)
+    return Vectors(dense, sparse, part.valid)
 
 
 def _distinct(lists: NDArray[np.int64]) -> NDArray[np.int64]:

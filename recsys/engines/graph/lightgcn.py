@@ -23,7 +23,7 @@ from recsys.data.vocabulary import Vocabulary
 from recsys.embeddings import EmbeddingTable
 from recsys.engine import Request, Resources, Vectors
 from recsys.engines.graph.spectral import degrees, truncated_svd
-from recsys.engines.learning import learn, validation
+from recsys.engines.learning import run_training, validation
 from recsys.engines.storage import decayed_history, known_rows, load_arrays, save_arrays, seen_table
 from recsys.errors import DataError
 from recsys.losses import LOSSES
@@ -46,15 +46,15 @@ class LightGcnConfig(Config):
         layers: L, products with the graph on the way to a user's vector.
         user_vectors: whether a user has a learned vector beside what flows in from the history.
         temperature: scores are cosines divided by it.
-        tilt: scores are multiplied by the item's degree to this power, for a cosine knows nothing of popularity.
+        popularity_exponent: scores are multiplied by the item's degree to this power, for a cosine knows nothing of popularity.
         loss: ``sampled_softmax``, ``bpr`` or ``gbce``, against shared negatives.
         n_negatives: C, negatives a batch.
-        alpha: negatives are drawn by popularity to this power.
+        sampling_exponent: negatives are drawn by popularity to this power.
         held_out: share of a user's interactions that a step predicts from the others; at 0, as in the paper, all are
             predicted from all.
         batch: interactions a step, those of whole users; a step propagates the whole graph, whatever its size.
         metric: what validation maximises.
-        asked: at most so many users are asked by validation.
+        validation_users: at most so many users are asked by validation.
         training: the loop.
     """
 
@@ -62,14 +62,14 @@ class LightGcnConfig(Config):
     layers: int = Field(3, ge=1)
     user_vectors: bool = True
     temperature: float = Field(0.1, gt=0)
-    tilt: float = Field(0.1, ge=0)
+    popularity_exponent: float = Field(0.1, ge=0)
     loss: Literal["sampled_softmax", "bpr", "gbce"] = "sampled_softmax"
     n_negatives: int = Field(4096, ge=1)
-    alpha: float = Field(0.75, ge=0)
+    sampling_exponent: float = Field(0.75, ge=0)
     held_out: float = Field(0.0, ge=0, lt=1)
     batch: int = Field(8192, ge=1)
     metric: str = "ndcg@20"
-    asked: int = Field(10_000, ge=1)
+    validation_users: int = Field(10_000, ge=1)
     training: LoopOptions = LoopOptions(epochs=20, learning_rate=5e-3, weight_decay=0.5, warmup=20)
 
 
@@ -85,8 +85,8 @@ class LightGcn:
 
     kind: ClassVar[str] = "lightgcn"
     Config: ClassVar[type[Config]] = LightGcnConfig
-    can_place_new_users: ClassVar[bool] = True
-    can_place_new_items: ClassVar[bool] = False
+    supports_cold_users: ClassVar[bool] = True
+    supports_cold_items: ClassVar[bool] = False
 
     items: Vocabulary
     users: Vocabulary
@@ -108,7 +108,7 @@ class LightGcn:
         self.counts = train.item_counts(data.n_items)
         torch.manual_seed(self.resources.seed)
         task = _Task(self, train, data)
-        progress = learn(
+        progress = run_training(
             task,
             self.config.training,
             self.resources,
@@ -128,11 +128,11 @@ class LightGcn:
             rows = self.users.rows(request.users.vocabulary.ids)
             dense[rows >= 0] += self.own[rows[rows >= 0]]
         norms = np.maximum(np.linalg.norm(dense, axis=1, keepdims=True), 1e-12) * self.config.temperature
-        return Vectors(dense=(dense / norms).astype(np.float32), placed=lengths > 0)
+        return Vectors(dense=(dense / norms).astype(np.float32), valid=lengths > 0)
 
     def item_vectors(self, items: EntityTable, at: int | None = None) -> Vectors:
         rows = known_rows(items, self.items, self.counts)
-        return Vectors(dense=np.where((rows >= 0)[:, None], self.out[rows], np.float32(0)), placed=rows >= 0)
+        return Vectors(dense=np.where((rows >= 0)[:, None], self.out[rows], np.float32(0)), valid=rows >= 0)
 
     def item_table(self) -> EmbeddingTable:
         """The unit vectors of the items that training saw."""
@@ -170,7 +170,7 @@ class _Module(nn.Module):
         matrix = train.to_csr(data.n_users, data.n_items)
         self.propagation = Propagation(train, data.n_users, data.n_items, config.layers)
         self.items = nn.Parameter(torch.from_numpy(_starts(matrix, config.dim, rng)))
-        lengths = torch.from_numpy(_popularity(matrix) ** config.tilt).float()[:, None]
+        lengths = torch.from_numpy(_popularity(matrix) ** config.popularity_exponent).float()[:, None]
         self.register_buffer("lengths", lengths, persistent=False)
         self.lengths: Tensor
         own = torch.from_numpy(rng.standard_normal((data.n_users, config.dim), np.float32)) * 0.01
@@ -222,9 +222,11 @@ class _Task:
             )
         self.module = _Module(config, train, data, stream(seed, "lightgcn"))
         self.compute_loss = LOSSES[config.loss]()
-        self.sampler = NEGATIVES["popularity"](engine.counts, config.n_negatives, alpha=config.alpha)
+        self.sampler = NEGATIVES["popularity"](
+            engine.counts, config.n_negatives, sampling_exponent=config.sampling_exponent
+        )
         take = partial(engine._take, self.module)
-        self.metric = validation(engine, data, engine.resources, config.metric, config.asked, take)
+        self.metric = validation(engine, data, engine.resources, config.metric, config.validation_users, take)
 
     def batches(self, epoch: int, rng: np.random.Generator) -> Sequence[Users]:
         order = rng.permutation(self.users)
@@ -234,7 +236,7 @@ class _Task:
 
     def loss(self, batch: Users, rng: np.random.Generator) -> Tensor:
         items, below = self.module()
-        history, asked = parted(self.matrix[batch], self.config.held_out, rng)
+        history, asked = split_rows(self.matrix[batch], self.config.held_out, rng)
         drawn = self.sampler.sample(asked.indices, rng)
         touched, places = np.unique(np.concatenate([drawn.rows, asked.indices]), return_inverse=True)
         owner = np.repeat(np.arange(len(batch)), np.diff(asked.indptr))
@@ -258,7 +260,7 @@ class _Task:
         return None if self.metric is None else self.metric()
 
 
-def parted(matrix: sp.csr_array, share: float, rng: np.random.Generator) -> tuple[sp.csr_array, sp.csr_array]:
+def split_rows(matrix: sp.csr_array, share: float, rng: np.random.Generator) -> tuple[sp.csr_array, sp.csr_array]:
     """Each row's entries in two: what may be seen, and a random ``share`` that is asked; all are both when it is 0.
 
     Args:

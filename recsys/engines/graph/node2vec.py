@@ -14,7 +14,7 @@ from recsys.data.dataset import Dataset
 from recsys.data.graph import Graph
 from recsys.data.interactions import Interactions
 from recsys.data.vocabulary import MISSING
-from recsys.engines.learning import learn
+from recsys.engines.learning import run_training
 from recsys.engines.skip_gram.item2vec import Item2Vec, Item2VecConfig
 from recsys.engines.skip_gram.pairs import Pairs, SkipGram
 from recsys.tracking import Tracker
@@ -62,7 +62,9 @@ class Node2Vec(Item2Vec):
 
         torch.manual_seed(self.resources.seed)
         task = SkipGram(pairs, graph.degrees, config.dim, config.negatives, config.k, config.batch_pairs)
-        learn(task, config.training, self.resources, tracker, "node2vec", train.fingerprint, config.model_dump_json())
+        run_training(
+            task, config.training, self.resources, tracker, "node2vec", train.fingerprint, config.model_dump_json()
+        )
         tables = (task.module.inner, task.module.outer)
         self.inner, self.outer = (table.weight.detach().cpu().numpy()[data.n_users :].copy() for table in tables)
 

@@ -26,7 +26,7 @@ from recsys.data.interactions import Interactions
 from recsys.data.vocabulary import MISSING
 from recsys.embeddings import EmbeddingTable
 from recsys.engine import Request, Resources, Vectors
-from recsys.engines.learning import learn, validation
+from recsys.engines.learning import run_training, validation
 from recsys.engines.storage import known_rows, seen_table
 from recsys.engines.two_tower.tower_inputs import TowerInputs
 from recsys.losses import LOSSES
@@ -44,30 +44,30 @@ class SageConfig(Config):
         dim: D.
         fan_out: sampled neighbours of whom is placed, and of each of those.
         id_dropout: share of item ids hidden in a training step, so that features and neighbours learn to do alone.
-        alone: share of items that no neighbour speaks to in a training step, for the same reason.
+        neighbour_dropout: share of items that no neighbour speaks to in a training step, for the same reason.
         features: how columns are turned into numbers.
         temperature: scores are cosines divided by it.
         loss: ``sampled_softmax``, ``bpr`` or ``gbce``, against shared negatives.
         n_negatives: C, negatives a batch.
-        alpha: negatives are drawn by popularity to this power.
+        sampling_exponent: negatives are drawn by popularity to this power.
         batch: interactions a step.
         metric: what validation maximises.
-        asked: at most so many users are asked by validation.
+        validation_users: at most so many users are asked by validation.
         training: the loop.
     """
 
     dim: int = Field(64, ge=2)
     fan_out: tuple[int, int] = (10, 5)
     id_dropout: float = Field(0.1, ge=0, lt=1)
-    alone: float = Field(0.1, ge=0, lt=1)
+    neighbour_dropout: float = Field(0.1, ge=0, lt=1)
     features: FeatureOptions = FeatureOptions()
     temperature: float = Field(0.1, gt=0)
     loss: Literal["sampled_softmax", "bpr", "gbce"] = "sampled_softmax"
     n_negatives: int = Field(1024, ge=1)
-    alpha: float = Field(0.75, ge=0)
+    sampling_exponent: float = Field(0.75, ge=0)
     batch: int = Field(4096, ge=1)
     metric: str = "ndcg@20"
-    asked: int = Field(100_000, ge=1)
+    validation_users: int = Field(100_000, ge=1)
     training: LoopOptions = LoopOptions(epochs=10, learning_rate=0.01)
 
 
@@ -81,8 +81,8 @@ class Sage:
 
     kind: ClassVar[str] = "sage"
     Config: ClassVar[type[Config]] = SageConfig
-    can_place_new_users: ClassVar[bool] = True
-    can_place_new_items: ClassVar[bool] = True
+    supports_cold_users: ClassVar[bool] = True
+    supports_cold_items: ClassVar[bool] = True
 
     inputs: TowerInputs
     model: SageModel
@@ -107,12 +107,12 @@ class Sage:
             train.item_counts(data.n_items) > 0,
             np.bincount(train.user, minlength=data.n_users) > 0,
             {},
-            data.clock,
+            data.has_timestamps,
         )
         torch.manual_seed(self.resources.seed)
         self.model = self._built()
         task = _Task(self, data, train)
-        progress = learn(
+        progress = run_training(
             task,
             self.config.training,
             self.resources,
@@ -145,8 +145,8 @@ class Sage:
     @torch.no_grad()
     def user_vectors(self, request: Request) -> Vectors:
         model, device = self.model, self.model.anyone.device
-        placed = self.inputs.placed(request.items)
-        histories = request.histories.renamed(np.where(placed, np.arange(len(placed)), MISSING))
+        valid = self.inputs.valid(request.items)
+        histories = request.histories.remap_items(np.where(valid, np.arange(len(valid)), MISSING))
         x, h, _ = (part.to(device) for part in self._layers(request.items))
         links = _history_matrix(histories, len(request.items)).to(device)
         values = _on(self.inputs.user_values(request.users), device)
@@ -154,11 +154,11 @@ class Sage:
         h_users = model.first(model.to_users[0], x, own, links)
         z = normalize(model.to_users[1]((h, h_users), links), dim=1) / self.config.temperature
         known = np.full(len(request), bool(self.inputs.user_features.columns)) | (histories.lengths > 0)
-        return Vectors(dense=z.cpu().numpy(), placed=known)
+        return Vectors(dense=z.cpu().numpy(), valid=known)
 
     @torch.no_grad()
     def item_vectors(self, items: EntityTable, at: int | None = None) -> Vectors:
-        return Vectors(dense=self._layers(items)[2].numpy(), placed=self.inputs.placed(items))
+        return Vectors(dense=self._layers(items)[2].numpy(), valid=self.inputs.valid(items))
 
     def item_table(self) -> EmbeddingTable:
         """The vectors of the items that training saw."""
@@ -208,11 +208,11 @@ class Sage:
         if len(new):
             model, device = self.model, self.model.anyone.device
             nobody = mean_matrix(np.zeros(len(new) + 1, np.int64), np.zeros(0, np.int64), 1).to(device)
-            alone = model.items(_on(self.inputs.item_values(items.take(new)), device))
+            neighbour_dropout = model.items(_on(self.inputs.item_values(items.take(new)), device))
             nothing = torch.zeros(1, self.config.dim, device=device)
-            first = model.first(model.to_items[0], nothing, alone, nobody)
+            first = model.first(model.to_items[0], nothing, neighbour_dropout, nobody)
             last = normalize(model.to_items[1]((nothing, first), nobody), dim=1)
-            for part, values in ((x, alone), (h, first), (z, last)):
+            for part, values in ((x, neighbour_dropout), (h, first), (z, last)):
                 part[torch.from_numpy(new)] = values.cpu()
         return x, h, z
 
@@ -228,9 +228,13 @@ class _Task:
         self.user_values = engine.inputs.user_values(data.users)
         self.compute_loss = LOSSES[self.config.loss]()
         counts = train.item_counts(data.n_items)
-        self.sampler = NEGATIVES["popularity"](counts, self.config.n_negatives, alpha=self.config.alpha)
+        self.sampler = NEGATIVES["popularity"](
+            counts, self.config.n_negatives, sampling_exponent=self.config.sampling_exponent
+        )
         place = partial(engine.place_items, data, train)
-        self.metric = validation(engine, data, engine.resources, self.config.metric, self.config.asked, place)
+        self.metric = validation(
+            engine, data, engine.resources, self.config.metric, self.config.validation_users, place
+        )
 
     def batches(self, epoch: int, rng: np.random.Generator) -> Sequence[NDArray[np.int64]]:
         order = rng.permutation(len(self.train))
@@ -242,7 +246,7 @@ class _Task:
         users, items = np.unique(user), np.union1d(item, drawn.rows)
         hidden = user * self.data.n_items + item
         block = sample_block(
-            self.graph, self.data.n_users, users, items, self.config.fan_out, hidden, self.config.alone, rng
+            self.graph, self.data.n_users, users, items, self.config.fan_out, hidden, self.config.neighbour_dropout, rng
         )
         device = self.module.anyone.device
         x_items = {name: values[block.items[2]].to(device) for name, values in self.item_values.items()}

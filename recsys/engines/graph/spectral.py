@@ -41,13 +41,13 @@ class LowPassOptions(Config):
         rank: K, singular vectors kept.
         users: exponent c; an interaction weighs ``degree of its user ** -c``.
         items: exponent b, likewise of its item.
-        tilt: exponent t; the history weighs ``degree ** -t`` and what comes out ``degree ** t``.
+        popularity_exponent: exponent t; the history weighs ``degree ** -t`` and what comes out ``degree ** t``.
     """
 
     rank: int = Field(512, ge=1)
     users: float = 0.4
     items: float = 0.4
-    tilt: float = 0.35
+    popularity_exponent: float = 0.35
 
 
 class TwoHopOptions(Config):
@@ -93,8 +93,8 @@ class Spectral:
 
     kind: ClassVar[str] = "spectral"
     Config: ClassVar[type[Config]] = SpectralConfig
-    can_place_new_users: ClassVar[bool] = True
-    can_place_new_items: ClassVar[bool] = False
+    supports_cold_users: ClassVar[bool] = True
+    supports_cold_items: ClassVar[bool] = False
 
     items: Vocabulary
     counts: NDArray[np.int64]
@@ -119,7 +119,10 @@ class Spectral:
             tracker.progress(f"spectral: {rank} singular vectors of {data.n_users:,} users x {data.n_items:,} items")
             normalised = sp.csr_array(degrees(matrix, 1, -options.users) @ matrix @ degrees(matrix, 0, -options.items))
             vectors, _ = truncated_svd(normalised, rank, stream(self.resources.seed, "spectral"))
-            self.into, self.out = (degrees(matrix, 0, power) @ vectors for power in (-options.tilt, options.tilt))
+            self.into, self.out = (
+                degrees(matrix, 0, power) @ vectors
+                for power in (-options.popularity_exponent, options.popularity_exponent)
+            )
             self.into *= np.float32((1 - mix) / (_norm_of_product(self.out, self.into) or 1))
         if mix > 0:
             tracker.progress(f"spectral: two hops of {len(train):,} interactions")

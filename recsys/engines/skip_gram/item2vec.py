@@ -17,7 +17,7 @@ from recsys.data.interactions import Interactions
 from recsys.data.vocabulary import Vocabulary
 from recsys.embeddings import EmbeddingTable
 from recsys.engine import Request, Resources, Vectors
-from recsys.engines.learning import learn
+from recsys.engines.learning import run_training
 from recsys.engines.skip_gram.pairs import SkipGram, nearby_pairs
 from recsys.engines.storage import decayed_history, known_rows, load_arrays, save_arrays, seen_table
 from recsys.tracking import Tracker
@@ -51,8 +51,8 @@ class Item2Vec:
 
     kind: ClassVar[str] = "item2vec"
     Config: ClassVar[type[Config]] = Item2VecConfig
-    can_place_new_users: ClassVar[bool] = True
-    can_place_new_items: ClassVar[bool] = False
+    supports_cold_users: ClassVar[bool] = True
+    supports_cold_items: ClassVar[bool] = False
 
     config: Item2VecConfig
     items: Vocabulary
@@ -69,7 +69,9 @@ class Item2Vec:
         torch.manual_seed(self.resources.seed)
         config, pairs = self.config, nearby_pairs(train, self.config.window)
         task = SkipGram(lambda *_: pairs, self.counts, config.dim, config.negatives, config.k, config.batch_pairs)
-        learn(task, config.training, self.resources, tracker, "item2vec", train.fingerprint, config.model_dump_json())
+        run_training(
+            task, config.training, self.resources, tracker, "item2vec", train.fingerprint, config.model_dump_json()
+        )
         self.inner = task.module.inner.weight.detach().cpu().numpy()
         self.outer = task.module.outer.weight.detach().cpu().numpy()
 
@@ -77,11 +79,11 @@ class Item2Vec:
         history = decayed_history(request, self.items, self.counts, self.config.decay)
         total = np.maximum(np.asarray(history.sum(1)), 1e-12)[:, None]
         dense = (history @ self.inner) / total
-        return Vectors(dense=dense.astype(np.float32), placed=np.diff(history.indptr) > 0)
+        return Vectors(dense=dense.astype(np.float32), valid=np.diff(history.indptr) > 0)
 
     def item_vectors(self, items: EntityTable, at: int | None = None) -> Vectors:
         rows = known_rows(items, self.items, self.counts)
-        return Vectors(dense=np.where((rows >= 0)[:, None], self.outer[rows], np.float32(0)), placed=rows >= 0)
+        return Vectors(dense=np.where((rows >= 0)[:, None], self.outer[rows], np.float32(0)), valid=rows >= 0)
 
     def item_table(self) -> EmbeddingTable:
         """The input vectors of the items that training saw."""

@@ -50,7 +50,7 @@ class SkipGram:
     ) -> None:
         self.module = SkipGramTables(len(counts), dim)
         self.pairs, self.k, self.batch_pairs = pairs, k, batch_pairs
-        self.sampler = NEGATIVES["popularity"](counts, negatives, alpha=0.75)
+        self.sampler = NEGATIVES["popularity"](counts, negatives, sampling_exponent=0.75)
 
     def batches(self, epoch: int, rng: np.random.Generator) -> Sequence[Pairs]:
         pairs = self.pairs(epoch, rng)

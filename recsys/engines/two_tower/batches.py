@@ -95,11 +95,11 @@ def _first_true(mask: NDArray[np.bool_], begin: NDArray[np.int64], end: NDArray[
     return found
 
 
-def group(windows: Windows, tokens: int, rng: np.random.Generator) -> list[Windows]:
+def group(windows: Windows, max_tokens: int, rng: np.random.Generator) -> list[Windows]:
     """Windows of like length together, in random order.
 
-    A group has at most ``tokens`` positions, padding included, and under one in twenty is padding, except in groups
-    too small (under an eighth of ``tokens``) to be worth a step of their own.
+    A group has at most ``max_tokens`` positions, padding included, and under one in twenty is padding, except in groups
+    too small (under an eighth of ``max_tokens``) to be worth a step of their own.
     """
     lengths = windows.stop - windows.start
     order = np.lexsort((rng.random(len(windows)), lengths))
@@ -110,7 +110,7 @@ def group(windows: Windows, tokens: int, rng: np.random.Generator) -> list[Windo
         if end < len(order):
             size = (end - begin + 1) * lengths[order[end]]
             padded = size - (filled[end + 1] - filled[begin]) > 0.05 * size
-            full = size > tokens or (padded and filled[end] - filled[begin] > tokens / 8)
+            full = size > max_tokens or (padded and filled[end] - filled[begin] > max_tokens / 8)
         if end == len(order) or full:
             groups.append(windows.select(order[begin:end]))
             begin = end

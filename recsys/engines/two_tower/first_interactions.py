@@ -15,7 +15,7 @@ Rows = NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)
-class FirstEvents:
+class FirstInteractions:
     """The interactions in which a user meets an item for the first time, user by user in their order.
 
     Args:
@@ -49,7 +49,7 @@ class FirstEvents:
             return asked
         return self.mask() if asked is None else self.mask() & asked
 
-    def met(self, windows: Windows, batch: SequenceBatch, candidates: Rows) -> tuple[Rows, Rows, Rows]:
+    def seen_candidates(self, windows: Windows, batch: SequenceBatch, candidates: Rows) -> tuple[Rows, Rows, Rows]:
         """Which of the candidates the history before each target holds, what came before its window included.
 
         Args:

@@ -47,12 +47,12 @@ class MaskedTwoTower:
 
     def item_vectors(self, items: EntityTable, at: int | None = None) -> Vectors:
         vectors = self._engine.item_vectors(self._seen_items(items), at)
-        return replace(vectors, placed=None)  # an item of which nothing is seen still has the missing vector
+        return replace(vectors, valid=None)  # an item of which nothing is seen still has the missing vector
 
     def user_vectors(self, request: Request) -> Vectors:
         histories = request.histories
         if HISTORY in self._hidden:
-            histories = histories.renamed(np.full(len(request.items), MISSING))
+            histories = histories.remap_items(np.full(len(request.items), MISSING))
         users = _without(request.users, self._hidden)
         return self._engine.user_vectors(Request(users, self._seen_items(request.items), histories, request.at))
 

@@ -12,11 +12,11 @@ from torch import Tensor
 
 from recsys.data.interactions import Interactions
 from recsys.engines.two_tower.batches import SequenceBatch, Windows, cut_windows, group, to_batch
-from recsys.engines.two_tower.first_interactions import FirstEvents
+from recsys.engines.two_tower.first_interactions import FirstInteractions
 from recsys.engines.two_tower.modality_dropout import ModalityDropout
 from recsys.engines.two_tower.tower_inputs import HISTORY
 from recsys.losses import Loss
-from recsys.losses.seen import Seen
+from recsys.losses.seen import SeenRanges
 from recsys.models.two_tower import TwoTowerModel
 from recsys.negatives import Sampler
 
@@ -30,7 +30,7 @@ class TrainingData:
         n_users: size of the user vocabulary.
         items: input name -> values of all items.
         users: input name -> values of all users.
-        clock: whether the times of ``train`` are moments, and not just an order.
+        has_timestamps: whether the times of ``train`` are moments, and not just an order.
         targets: bool [E], which events are learnt; None all.
         firsts: where users meet items for the first time; what a history holds is then no negative of what follows.
     """
@@ -39,27 +39,27 @@ class TrainingData:
     n_users: int
     items: Mapping[str, Tensor]
     users: Mapping[str, Tensor]
-    clock: bool
+    has_timestamps: bool
     targets: NDArray[np.bool_] | None = None
-    firsts: FirstEvents | None = None
+    firsts: FirstInteractions | None = None
 
 
 @dataclass(frozen=True)
-class Cut:
+class WindowConfig:
     """How histories become batches.
 
     Args:
         length: targets a window.
         context: events before a later window of a long history.
-        tokens: positions a batch.
+        max_tokens: positions a batch.
     """
 
     length: int
     context: int
-    tokens: int
+    max_tokens: int
 
 
-class HistoryTask:
+class NextItemTask:
     """Batches of windows, and the loss of one.
 
     The item tower runs once a step over the distinct items of the batch (histories, targets and negatives), or over the
@@ -79,7 +79,7 @@ class HistoryTask:
         self,
         module: TwoTowerModel,
         data: TrainingData,
-        cut: Cut,
+        cut: WindowConfig,
         loss: Loss,
         sampler: Sampler | None,
         validation: Callable[[], float] | None,
@@ -94,7 +94,7 @@ class HistoryTask:
         data, cut = self.data, self.cut
         phase = int(rng.integers(cut.length))
         windows = cut_windows(data.train, data.n_users, cut.length, cut.context, phase, data.targets)
-        return group(windows, cut.tokens, rng)
+        return group(windows, cut.max_tokens, rng)
 
     def loss(self, batch: Windows, rng: np.random.Generator) -> Tensor:
         sequence = self._asked(to_batch(self.data.train, batch, self.data.targets), rng)
@@ -132,11 +132,13 @@ class HistoryTask:
 
     def _seen(
         self, windows: Windows, sequence: SequenceBatch, candidates: NDArray[np.int64], device: torch.device
-    ) -> Seen | None:
+    ) -> SeenRanges | None:
         """The candidates that each target's whole history holds."""
         if self.data.firsts is None:
             return None
-        return Seen(*(_to(part, device) for part in self.data.firsts.met(windows, sequence, candidates)))
+        return SeenRanges(
+            *(_to(part, device) for part in self.data.firsts.seen_candidates(windows, sequence, candidates))
+        )
 
     def _users(
         self,
@@ -159,13 +161,13 @@ class HistoryTask:
         inside = sequence.items >= 0
         places = np.where(inside, np.searchsorted(rows, sequence.items), 0)
         hidden = None
-        if self.module.history.hides:
+        if self.module.history.mask_probability:
             hidden = np.zeros(inside.shape, bool)
             hidden.reshape(-1)[sequence.positions] = True
         past = self.module.pooling(
             vectors[_to(places, device)],
             _to(inside, device),
-            _to(sequence.times, device) if self.data.clock else None,
+            _to(sequence.times, device) if self.data.has_timestamps else None,
             None if hidden is None else _to(hidden, device),
         ).flatten(0, 1)
         encoded: Tensor = past[_to(sequence.positions, device)]
@@ -175,16 +177,16 @@ class HistoryTask:
         """[n, H * D]: the encoding of an empty history."""
         weight = self.module.project.weight
         none = torch.zeros(0, dtype=torch.long, device=weight.device)
-        times = none if self.data.clock else None
-        return self.module.history.at_end(weight.new_zeros(0, len(weight)), none, none, 1, times).expand(n, -1)
+        times = none if self.data.has_timestamps else None
+        return self.module.history.encode_last(weight.new_zeros(0, len(weight)), none, none, 1, times).expand(n, -1)
 
     def _asked(self, sequence: SequenceBatch, rng: np.random.Generator) -> SequenceBatch:
         """With the positions that a masked encoder hides as the only targets; at least one."""
-        hides = self.module.history.hides
-        if not hides:
+        mask_probability = self.module.history.mask_probability
+        if not mask_probability:
             return sequence
         drawn = rng.random(len(sequence.positions))
-        kept = drawn <= max(hides, drawn.min())
+        kept = drawn <= max(mask_probability, drawn.min())
         return replace(sequence, positions=sequence.positions[kept], targets=sequence.targets[kept])
 
 

@@ -26,4 +26,4 @@ class Sequence(TwoTower):
 
     kind: ClassVar[str] = "sequence"
     Config: ClassVar[type[Config]] = SequenceConfig
-    can_place_new_items: ClassVar[bool] = False
+    supports_cold_items: ClassVar[bool] = False

@@ -38,7 +38,7 @@ class TowerInputs:
         trained_items: bool [I], whether training held an interaction of the item; others are as good as unknown.
         trained_users: bool [U].
         tables: pretrained item tables by input name, each the ids of its rows.
-        clock: whether the times of histories are moments, and not just an order.
+        has_timestamps: whether the times of histories are moments, and not just an order.
     """
 
     items: Vocabulary
@@ -48,7 +48,7 @@ class TowerInputs:
     trained_items: NDArray[np.bool_]
     trained_users: NDArray[np.bool_]
     tables: dict[str, Vocabulary]
-    clock: bool
+    has_timestamps: bool
 
     def item_values(self, items: EntityTable) -> dict[str, Tensor]:
         """Input name -> values [n, ...] of ``items``."""
@@ -97,7 +97,7 @@ class TowerInputs:
         features = (*self.item_features.columns, *self.user_features.columns)
         return {input_name(column.name): column.name for column in features}
 
-    def placed(self, items: EntityTable) -> NDArray[np.bool_]:
+    def valid(self, items: EntityTable) -> NDArray[np.bool_]:
         """Bool [n]: whether something is known of each item: interactions, features or a pretrained vector."""
         if self.item_features.columns:
             return np.ones(len(items), bool)
@@ -110,7 +110,10 @@ class TowerInputs:
         self.items.save(directory / "items.parquet")
         self.users.save(directory / "users.parquet")
         features = {"items": self.item_features.to_dict(), "users": self.user_features.to_dict()}
-        write_json(directory / "features.json", {**features, "tables": list(self.tables), "clock": self.clock})
+        write_json(
+            directory / "features.json",
+            {**features, "tables": list(self.tables), "has_timestamps": self.has_timestamps},
+        )
         for name, vocabulary in self.tables.items():
             vocabulary.save(directory / f"{name}.parquet")
         trained = {"items": self.trained_items, "users": self.trained_users}
@@ -128,7 +131,7 @@ class TowerInputs:
             trained["items"].astype(bool),
             trained["users"].astype(bool),
             {name: Vocabulary.load(directory / f"{name}.parquet") for name in raw["tables"]},
-            bool(raw["clock"]),
+            bool(raw["has_timestamps"]),
         )
 
 

@@ -21,16 +21,16 @@ from recsys.data.interactions import Interactions
 from recsys.data.vocabulary import MISSING
 from recsys.embeddings import EmbeddingTable
 from recsys.engine import Request, Resources, Vectors
-from recsys.engines.learning import learn, validation
+from recsys.engines.learning import run_training, validation
 from recsys.engines.storage import seen_table
-from recsys.engines.two_tower.first_interactions import FirstEvents
+from recsys.engines.two_tower.first_interactions import FirstInteractions
 from recsys.engines.two_tower.modality_dropout import ModalityDropout
-from recsys.engines.two_tower.next_item_task import Cut, HistoryTask, TrainingData
+from recsys.engines.two_tower.next_item_task import NextItemTask, TrainingData, WindowConfig
 from recsys.engines.two_tower.tower_inputs import ID, TowerInputs
 from recsys.errors import ConfigError, DataError
 from recsys.losses import LOSSES, Loss
 from recsys.models.build import ModelOptions, build_two_tower
-from recsys.models.grow import take_over
+from recsys.models.grow import transfer_weights
 from recsys.models.two_tower import TableEncoder, TwoTowerModel
 from recsys.negatives import NEGATIVES
 from recsys.tracking import Tracker
@@ -51,20 +51,20 @@ class TwoTowerConfig(Config):
         loss: ``full_softmax`` scores the whole catalogue; ``sampled_softmax``, ``bpr`` and ``gbce`` shared negatives.
         negatives: the sampler of shared negatives.
         n_negatives: C, negatives a batch.
-        alpha: negatives are drawn by popularity to this power.
+        sampling_exponent: negatives are drawn by popularity to this power.
         seen_negatives: whether an item that the history holds is a negative of what follows, and a target when it comes
             again. It is not by default: what is left out of the lists need not be ranked, and the items most like what
-            comes next are those of the history. Where lists keep what was seen (``evaluate.seen_filtered = false``),
+            comes next are those of the history. Where lists keep what was seen (``evaluate.filter_seen = false``),
             and with ``model.pooling = "masked"``, whose question is a gap and not what is new, it always is.
-        tokens: positions a batch.
+        max_tokens: positions a batch.
         label_smoothing: share of a target's probability that is spread over the catalogue; softmax losses only.
         metric: what validation maximises.
-        asked: at most so many users are asked by validation.
-        feature_rate: learning-rate factor of the item tower's encoders of features: every batch moves all of their
-            weights, but few rows of the id table. A rate that ``training.rates`` names for an encoder goes first.
+        validation_users: at most so many users are asked by validation.
+        feature_lr_multiplier: learning-rate factor of the item tower's encoders of features: every batch moves all of their
+            weights, but few rows of the id table. A rate that ``training.lr_multipliers`` names for an encoder goes first.
         modality_dropout: share of the training steps from which a modality is hidden, each independently of the others;
-            what the ledger masks is then something that training has seen.
-        modalities: what is hidden together, name -> tables, columns, ``ids`` or ``history`` as in ``[ledger]``; none
+            what the attribution masks is then something that training has seen.
+        modalities: what is hidden together, name -> tables, columns, ``ids`` or ``history`` as in ``[attribution]``; none
             takes each table, all columns together, the ids and the history for one modality each.
         training: the loop.
     """
@@ -79,13 +79,13 @@ class TwoTowerConfig(Config):
     loss: str = "sampled_softmax"
     negatives: str = "popularity"
     n_negatives: int = Field(1024, ge=1)
-    alpha: float = Field(0.75, ge=0)
+    sampling_exponent: float = Field(0.75, ge=0)
     seen_negatives: bool = False
-    tokens: int = Field(4096, ge=16)
+    max_tokens: int = Field(4096, ge=16)
     label_smoothing: float = Field(0.0, ge=0, lt=1)
     metric: str = "ndcg@10"
-    asked: int = Field(100_000, ge=1)
-    feature_rate: float = Field(0.2, gt=0)
+    validation_users: int = Field(100_000, ge=1)
+    feature_lr_multiplier: float = Field(0.2, gt=0)
     modality_dropout: float = Field(0.0, ge=0, lt=1)
     modalities: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     training: LoopOptions = LoopOptions()
@@ -110,8 +110,8 @@ class TwoTower:
 
     kind: ClassVar[str] = "two_tower"
     Config: ClassVar[type[Config]] = TwoTowerConfig
-    can_place_new_users: ClassVar[bool] = True
-    can_place_new_items: ClassVar[bool] = True
+    supports_cold_users: ClassVar[bool] = True
+    supports_cold_items: ClassVar[bool] = True
 
     config: TwoTowerConfig
     inputs: TowerInputs
@@ -120,7 +120,7 @@ class TwoTower:
     def __init__(self, config: Any = None, resources: Resources | None = None) -> None:
         self.config = config or self.Config()  # type: ignore[assignment]
         self.resources = resources or Resources()
-        if not self.resources.seen_filtered or self.config.model.pooling == "masked":
+        if not self.resources.filter_seen or self.config.model.pooling == "masked":
             self.config = self.config.model_copy(update={"seen_negatives": True})
         self.best_epoch: int | None = None
         self.curve: list[dict[str, float]] = []
@@ -136,7 +136,7 @@ class TwoTower:
             train.item_counts(data.n_items) > 0,
             np.bincount(train.user, minlength=data.n_users) > 0,
             {f"table_{name}": table.vocabulary for name, table in tables.items()},
-            data.clock,
+            data.has_timestamps,
         )
         torch.manual_seed(self.resources.seed)
         self.model = self._built({name: table.vectors for name, table in tables.items()})
@@ -147,7 +147,7 @@ class TwoTower:
     ) -> None:
         """Grows ``parent`` by what ``data`` has that it never saw, and trains on what is new.
 
-        Which parts move, and how fast, is ``config.training.rates``: ``{"items.encoders.__id__" = 0.1, "users" = 0}``.
+        Which parts move, and how fast, is ``config.training.lr_multipliers``: ``{"items.encoders.__id__" = 0.1, "users" = 0}``.
 
         Args:
             parent: a trained engine; stays as it is.
@@ -169,29 +169,29 @@ class TwoTower:
             _marked(before.trained_items, items.rows(data.items.vocabulary.ids)[train.item], len(items)),
             _marked(before.trained_users, users.rows(data.users.vocabulary.ids)[train.user], len(users)),
             before.tables,
-            before.clock,
+            before.has_timestamps,
         )
         torch.manual_seed(self.resources.seed)
         tables = {name: encoder.vectors.numpy() for name, encoder in parent._table_encoders().items()}
         self.model = self._built(tables)
         with torch.no_grad():
-            take_over(self.model, parent.model)
+            transfer_weights(self.model, parent.model)
         self._train(data, train, tracker, new)
 
     @torch.no_grad()
     def item_vectors(self, items: EntityTable, at: int | None = None) -> Vectors:
-        return Vectors(dense=self._encode(items)[1], placed=self.inputs.placed(items))
+        return Vectors(dense=self._encode(items)[1], valid=self.inputs.valid(items))
 
     @torch.no_grad()
     def user_vectors(self, request: Request) -> Vectors:
         vectors, _ = self._encode(request.items)
-        placed = self.inputs.placed(request.items)
-        known = np.where(placed, np.arange(len(placed)), MISSING)
-        histories = request.histories.renamed(known).last(self.config.max_history)
+        valid = self.inputs.valid(request.items)
+        known = np.where(valid, np.arange(len(valid)), MISSING)
+        histories = request.histories.remap_items(known).last(self.config.max_history)
         parts = (histories.items.astype(np.int64), histories.steps_ago(), histories.users(), histories.times)
         rows, steps_ago, owner, times = (torch.from_numpy(part).to(vectors.device) for part in parts)
-        moments = times if self.inputs.clock else None
-        pooled = self.model.history.at_end(vectors[rows], steps_ago, owner, len(histories), moments)
+        moments = times if self.inputs.has_timestamps else None
+        pooled = self.model.history.encode_last(vectors[rows], steps_ago, owner, len(histories), moments)
         values = {name: v.to(vectors.device) for name, v in self.inputs.user_values(request.users).items()}
         own = self.model.encode_users(values).expand(len(request), -1, -1)
         return Vectors(dense=self.model.user_vectors(pooled, own).cpu().numpy())
@@ -252,7 +252,7 @@ class TwoTower:
             len(self.inputs.users),
             {f"table_{name}": TableEncoder(torch.tensor(vectors), dim, drop) for name, vectors in tables.items()},
             self.config.max_history,
-            self.inputs.clock,
+            self.inputs.has_timestamps,
         )
 
     def _table_encoders(self) -> dict[str, TableEncoder]:
@@ -261,7 +261,7 @@ class TwoTower:
 
     def _train(self, data: Dataset, train_on: Interactions, tracker: Tracker, new: NDArray[np.bool_] | None) -> None:
         task = self._task(data, train_on, new)
-        progress = learn(
+        progress = run_training(
             task,
             self.config.training.model_copy(update={"rates": self._rates()}),
             self.resources,
@@ -274,34 +274,36 @@ class TwoTower:
         self.best_epoch, self.curve, self._encoded = progress.best_epoch, progress.curve, None
 
     def _rates(self) -> dict[str, float]:
-        given = self.config.training.rates
+        given = self.config.training.lr_multipliers
         features = [f"items.encoders.{name}" for name in self.model.items.encoders if name != ID]
-        return {name: rate_of(name, given) * self.config.feature_rate for name in features} | given
+        return {name: rate_of(name, given) * self.config.feature_lr_multiplier for name in features} | given
 
-    def _task(self, data: Dataset, train_on: Interactions, new: NDArray[np.bool_] | None) -> HistoryTask:
+    def _task(self, data: Dataset, train_on: Interactions, new: NDArray[np.bool_] | None) -> NextItemTask:
         config, counts = self.config, train_on.item_counts(data.n_items)
-        firsts = None if config.seen_negatives else FirstEvents.of(train_on, data.n_users, data.n_items)
+        firsts = None if config.seen_negatives else FirstInteractions.of(train_on, data.n_users, data.n_items)
         targets = new if firsts is None else firsts.targets(new)
         if firsts is not None and targets is not None and not targets.any():
             raise DataError(
                 "all that is to be learnt are items that their users had before, which lists leave out; bring other "
-                "interactions, or set evaluate.seen_filtered = false to recommend them again"
+                "interactions, or set evaluate.filter_seen = false to recommend them again"
             )
         sampler = None
         if config.loss != "full_softmax":
-            options: dict[str, Any] = {"alpha": config.alpha} if config.negatives in ("popularity", "mixed") else {}
+            options: dict[str, Any] = (
+                {"sampling_exponent": config.sampling_exponent} if config.negatives in ("popularity", "mixed") else {}
+            )
             if targets is not None and config.negatives in ("in_batch", "mixed"):
                 options["targets"] = train_on.select(targets).item_counts(data.n_items)
             sampler = NEGATIVES[config.negatives](counts, config.n_negatives, **options)
         inputs = self.inputs
         values = inputs.item_values(data.items), inputs.user_values(data.users)
-        return HistoryTask(
+        return NextItemTask(
             self.model,
-            TrainingData(train_on, data.n_users, *values, inputs.clock, targets, firsts),
-            Cut(config.max_history, config.context, config.tokens),
+            TrainingData(train_on, data.n_users, *values, inputs.has_timestamps, targets, firsts),
+            WindowConfig(config.max_history, config.context, config.max_tokens),
             self._loss(),
             sampler,
-            validation(self, data, self.resources, config.metric, config.asked, self._forget),
+            validation(self, data, self.resources, config.metric, config.validation_users, self._forget),
             ModalityDropout.of(config.modality_dropout, config.modalities, inputs, self.model),
         )
 

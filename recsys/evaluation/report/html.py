@@ -40,11 +40,11 @@ def render(content: Mapping[str, Any]) -> str:
     ]
     drawn = plots.curves(content)
     parts += ["<h2>Training</h2>", drawn] if drawn else []
-    if "ledger" in content:
+    if "attribution" in content:
         parts += [
             "<h2>What each modality is worth</h2>",
-            html_attribution.section(content["ledger"]),
-            plots.ledger(content),
+            html_attribution.section(content["attribution"]),
+            plots.attribution(content),
         ]
     tables = content.get("embeddings", {})
     parts += ["<h2>The tables by themselves</h2>", *html_embeddings.sections(tables)] if tables else []
@@ -53,7 +53,7 @@ def render(content: Mapping[str, Any]) -> str:
 
 def _protocol(content: Mapping[str, Any]) -> str:
     split, data = content["split"], content["data"]
-    seen = "left out" if split["seen_filtered"] else "kept in"
+    seen = "left out" if split["filter_seen"] else "kept in"
     lost = split.get("unreachable_targets", 0)
     seen += f", and with them {lost:,} targets that no list can hold" if lost else ""
     return (
@@ -74,7 +74,7 @@ def _results(content: Mapping[str, Any]) -> str:
         cells = [interval(engine[m], engine[m]["value"] == best[m]) for m in metrics]
         seconds = f"{engine['fit_seconds']:.1f}" if "fit_seconds" in engine else ""
         memory = f"{engine['peak_memory_mb']:.0f}" if "peak_memory_mb" in engine else ""
-        rows.append([escape(name), *cells, seconds, memory, str(engine["unanswered_users"])])
+        rows.append([escape(name), *cells, seconds, memory, str(engine["users_without_vector"])])
     return table(["engine", *metrics, "fit, s", "memory, MB", "unanswered"], rows)
 
 

@@ -1,4 +1,4 @@
-"""The ledger in the report's HTML."""
+"""The attribution in the report's HTML."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import Any
 from recsys.evaluation.report.html_table import interval, table
 
 
-def section(ledger: Mapping[str, Any]) -> str:
+def section(attribution: Mapping[str, Any]) -> str:
     """What the numbers are, and a table with a row a modality: over all users in three ways, then by slice."""
-    full, empty, metric = ledger["full"], ledger["empty"], escape(ledger["metric"])
-    slices = ledger["slices"]
+    full, empty, metric = attribution["full"], attribution["empty"], escape(attribution["metric"])
+    slices = attribution["slices"]
     rows = [
         [
             escape(name),
@@ -20,10 +20,10 @@ def section(ledger: Mapping[str, Any]) -> str:
             *(interval(worth[kind]) for kind in ("shapley", "left_out", "alone")),
             *(interval(worths[name]["shapley"]) for worths in slices.values()),
         ]
-        for name, worth in sorted(ledger["worth"].items(), key=lambda pair: -pair[1]["shapley"]["value"])
+        for name, worth in sorted(attribution["contributions"].items(), key=lambda pair: -pair[1]["shapley"]["value"])
     ]
     return (
-        f"<p><b>{escape(ledger['engine'])}</b>: {metric} {full['value']:.4f} with all modalities, {empty['value']:.4f} "
+        f"<p><b>{escape(attribution['engine'])}</b>: {metric} {full['value']:.4f} with all modalities, {empty['value']:.4f} "
         f"with none. The Shapley value is a modality's mean contribution over all orders in which they could come in; "
         f"the values add up to the difference, and the share is of their sum. Left out: what the model loses without "
         f"the modality. Alone: what it gives by itself. Points of {metric}, with 95 % bootstrap intervals over users."

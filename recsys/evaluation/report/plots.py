@@ -64,13 +64,13 @@ def curves(content: Content) -> str:
     return _svg(figure)
 
 
-def ledger(content: Content) -> str:
+def attribution(content: Content) -> str:
     """What each modality is worth: over all users in three ways, and its Shapley value by slice; 95 % intervals."""
-    found = content["ledger"]
-    names = sorted(found["worth"], key=lambda name: -found["worth"][name]["shapley"]["value"])
+    found = content["attribution"]
+    names = sorted(found["contributions"], key=lambda name: -found["contributions"][name]["shapley"]["value"])
     kinds = {"shapley": "Shapley value", "left_out": "left out", "alone": "alone"}
-    ways = {label: [found["worth"][name][kind] for name in names] for kind, label in kinds.items()}
-    parts = {"all users": found["worth"], **found["slices"]}
+    ways = {label: [found["contributions"][name][kind] for name in names] for kind, label in kinds.items()}
+    parts = {"all users": found["contributions"], **found["slices"]}
     slices = {users: [worths[name]["shapley"] for name in names] for users, worths in parts.items()}
     figure, axes = _figure(2)
     titles = (f"{found['metric']}: worth over all users", "Shapley value by slice")

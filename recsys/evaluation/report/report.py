@@ -91,14 +91,14 @@ def build_report(
     results: Mapping[str, Result],
     *,
     baseline: str,
-    seen_filtered: bool,
+    filter_seen: bool,
     n_users: int,
     n_items: int,
     curves: Mapping[str, list[dict[str, float]]] | None = None,
     costs: Mapping[str, Mapping[str, float]] | None = None,
     embeddings: Mapping[str, Mapping[str, Any]] | None = None,
     settings: Mapping[str, Any] | None = None,
-    ledger: Mapping[str, Any] | None = None,
+    attribution: Mapping[str, Any] | None = None,
 ) -> Report:
     """The report of several engines on the same questions.
 
@@ -107,14 +107,14 @@ def build_report(
         split: what was asked.
         results: engine -> what it answered.
         baseline: the engine that all others are tested against, with Holm's correction over all tests of the report.
-        seen_filtered: whether seen items were left out.
+        filter_seen: whether seen items were left out.
         n_users: size of the user vocabulary.
         n_items: size of the catalogue.
         curves: engine -> points of its training.
         costs: engine -> ``fit_seconds`` and ``peak_memory_mb``.
         embeddings: pretrained table -> what it is worth by itself.
         settings: anything else that made the numbers.
-        ledger: what each modality of an ``engine`` is worth, a `recsys.evaluation.attribution.Ledger` as JSON values.
+        attribution: what each modality of an ``engine`` is worth, a `recsys.evaluation.attribution.Attribution` as JSON values.
     """
     costs = costs or {}
     counts = split.learnt.item_counts(n_items)
@@ -123,10 +123,10 @@ def build_report(
         "data": dict(data),
         "split": {
             "protocol": split.protocol,
-            "seen_filtered": seen_filtered,
+            "filter_seen": filter_seen,
             "users": len(split.test),
             "dropped_users": split.dropped_users,
-            "unreachable_targets": unreachable(split.test) if seen_filtered else 0,
+            "unreachable_targets": unreachable(split.test) if filter_seen else 0,
             "fingerprint": split.fingerprint,
             "cutoffs": split.cutoffs,
             "candidates": n_items if split.test.candidates is None else len(split.test.candidates),
@@ -136,8 +136,8 @@ def build_report(
         "engines": {
             name: {
                 **{metric: asdict(bootstrap_interval(values)) for metric, values in result.values.items()},
-                "unanswered_users": result.unanswered,
-                "unplaced_items": result.unplaced_items,
+                "users_without_vector": result.unanswered,
+                "items_without_vector": result.items_without_vector,
                 **costs.get(name, {}),
             }
             for name, result in results.items()
@@ -150,7 +150,7 @@ def build_report(
         "curves": dict(curves or {}),
         "embeddings": dict(embeddings or {}),
         "settings": dict(settings or {}),
-        **({} if ledger is None else {"ledger": dict(ledger)}),
+        **({} if attribution is None else {"attribution": dict(attribution)}),
     }
     first = next(iter(results.values()))
     return Report(content, {name: result.values for name, result in results.items()}, first.users)

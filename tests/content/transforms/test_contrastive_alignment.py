@@ -5,8 +5,13 @@ import pandas as pd
 from PIL import Image
 
 from recsys.config import parse
-from recsys.content.embedder import Materials
-from recsys.content.transforms.contrastive_alignment import Aligned, AlignedConfig, held_out, text_finds_image
+from recsys.content.embedder import EmbedderContext
+from recsys.content.transforms.contrastive_alignment import (
+    ContrastiveAlignment,
+    ContrastiveAlignmentConfig,
+    held_out,
+    text_finds_image,
+)
 from recsys.data.entities import EntityTable
 from recsys.data.schema import Kind, Schema
 from recsys.data.vocabulary import Vocabulary
@@ -38,7 +43,9 @@ def world(folder, shade=None):
 
 
 def aligned(folder):
-    return Aligned(parse(AlignedConfig, OPTIONS, "test"), Materials(folder / "cache", (), folder, 3))
+    return ContrastiveAlignment(
+        parse(ContrastiveAlignmentConfig, OPTIONS, "test"), EmbedderContext(folder / "cache", (), folder, 3)
+    )
 
 
 def test_a_text_finds_its_image_at_its_rank():

@@ -4,12 +4,12 @@ import pandas as pd
 import pytest
 
 from recsys.data.ingest.files import read_header, read_table, without_missing
-from recsys.data.ingest.issues import Findings, Place
+from recsys.data.ingest.issues import Location, ValidationIssues
 
 
 def read(path):
-    findings = Findings()
-    return read_table(Place(findings, path)), [finding.found for finding in findings]
+    issues = ValidationIssues()
+    return read_table(Location(issues, path)), [finding.found for finding in issues]
 
 
 def test_the_cells_of_a_csv_are_text_as_it_stands_there(tmp_path):
@@ -35,9 +35,9 @@ def test_parquet_keeps_its_types(tmp_path):
 
 CATEGORIES = [
     (pd.Categorical(["b", None, "a"]), "str"),
-    (pd.Categorical(["b", "a", "b"], categories=["c", "b", "a"], ordered=True), "str"),
+    (pd.Categorical(["b", "a", "b"], categories=["c", "b", "a"], has_order=True), "str"),
     (pd.Categorical([2, None, 1]), "float64"),
-    (pd.Categorical([2, 1, 2], ordered=True), "int64"),
+    (pd.Categorical([2, 1, 2], has_order=True), "int64"),
     (pd.Categorical(pd.to_datetime(["2020-01-02", None, "2020-01-01"])), "datetime64[us]"),
 ]
 
@@ -54,9 +54,9 @@ def test_a_column_of_categories_is_read_as_its_cells(cells, dtype, tmp_path):
 @pytest.mark.parametrize("header", ["title,x,title", '"title",title,x', "x,title,title.1,title"])
 def test_a_column_that_stands_twice_in_a_header_is_an_error(header, tmp_path):
     (tmp_path / "x.csv").write_text(f"\n{header}\n" + ",".join("1" * (header.count(",") + 1)) + "\n")
-    findings = Findings()
-    assert read_table(Place(findings, tmp_path / "x.csv")) is None
-    assert [(finding.column, finding.found) for finding in findings] == [("title", "the column stands there twice")]
+    issues = ValidationIssues()
+    assert read_table(Location(issues, tmp_path / "x.csv")) is None
+    assert [(finding.column, finding.found) for finding in issues] == [("title", "the column stands there twice")]
 
 
 def test_the_named_index_of_a_parquet_is_a_column(tmp_path):

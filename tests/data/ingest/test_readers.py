@@ -36,7 +36,7 @@ def test_what_is_written_as_tables_is_read_back(world, suffix, tmp_path):
     assert again.interactions.fingerprint == data.interactions.fingerprint
     assert again.users.vocabulary.same_as(data.users.vocabulary)
     assert again.items.vocabulary.same_as(data.items.vocabulary)
-    assert again.clock == data.clock
+    assert again.has_timestamps == data.has_timestamps
     for name in data.items.columns:
         assert again.items.columns[name].tolist() == data.items.columns[name].tolist()
 
@@ -47,7 +47,7 @@ def test_a_dataset_knows_whether_it_has_an_order(column, tmp_path):
     frame.to_csv(tmp_path / "x.csv", index=False)
     data = read(tmp_path / "x.csv")
     data.save(tmp_path / "saved")
-    assert data.ordered == Dataset.load(tmp_path / "saved").ordered == (column is not None)
+    assert data.has_order == Dataset.load(tmp_path / "saved").has_order == (column is not None)
 
 
 SAFE = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), min_size=1, max_size=5)
@@ -161,14 +161,14 @@ def test_columns_are_mapped(tmp_path):
     data = read(path, columns=columns)
     assert events(data) == [("ann", "y", 1577836800), ("ann", "x", 1577923200)]
     assert data.interactions.weight.tolist() == [4, 2]
-    assert data.clock
+    assert data.has_timestamps
 
 
 def test_an_order_column_stands_for_a_time(tmp_path):
     path = write(tmp_path, "x.csv", "user_id,item_id,place\n1,7,2\n1,8,1\n")
     data = read(path, columns={"order": "place"})
     assert [event[1] for event in events(data)] == [8, 7]
-    assert not data.clock
+    assert not data.has_timestamps
 
 
 def test_events_have_weights_of_their_own(tmp_path):

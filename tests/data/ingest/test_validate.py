@@ -41,7 +41,7 @@ def validated(folder, interactions=EVENTS, users=None, items=None, **more):
     if found.failed:
         with pytest.raises(DataError) as refused:
             read_dataset(config)
-        assert all(finding.found in str(refused.value) for finding in found.findings.errors)
+        assert all(finding.found in str(refused.value) for finding in found.issues.errors)
     else:
         read_dataset(config)
     return found
@@ -49,14 +49,14 @@ def validated(folder, interactions=EVENTS, users=None, items=None, **more):
 
 def only(found, severity="error"):
     """The one finding of a severity: (column, rows from 1, what, remedy)."""
-    findings = [finding for finding in found if finding.severity == severity]
-    assert len(findings) == 1, [str(finding) for finding in findings]
-    return findings[0].column, (findings[0].rows + 1).tolist(), findings[0].found, findings[0].remedy
+    issues = [finding for finding in found if finding.severity == severity]
+    assert len(issues) == 1, [str(finding) for finding in issues]
+    return issues[0].column, (issues[0].rows + 1).tolist(), issues[0].found, issues[0].remedy
 
 
 def test_good_tables_have_no_findings_and_their_kinds_are_shown(tmp_path):
     found = validate(DataConfig.model_validate(write_tables(BlockTaste(users=6, items=30).dataset(), tmp_path)))
-    assert len(found.findings) == 0
+    assert len(found.issues) == 0
     text = to_text(found)
     assert "genre    categorical  2 distinct, as 'north'" in text
     assert "size     numeric" in text
@@ -113,7 +113,7 @@ def test_repeated_rows_are_found_and_what_a_policy_drops_is_told(tmp_path):
     again = EVENTS + "1,7,1000000000\n"
     assert only(validated(tmp_path, again))[1:3] == ([4], "user, item and time repeat another row")
     assert only(validated(tmp_path, again, duplicates="last"), "warning")[1] == [1]
-    assert len(validated(tmp_path, again, duplicates="keep").findings) == 0
+    assert len(validated(tmp_path, again, duplicates="keep").issues) == 0
 
 
 def test_ids_without_a_description_are_an_error_or_a_warning(tmp_path):
@@ -144,7 +144,7 @@ def test_ids_of_several_types_are_found(tmp_path):
     assert "ids are text, as 'a', and integers in" in found
     assert only(validated(tmp_path, frame.assign(item_id=[0.5, 1])))[2] == "ids are float64"
     odd = "user_id,item_id\n" + "".join(f"{n},5\n" for n in range(20)) + "x1,5\n"
-    warnings = validated(tmp_path, odd).findings.warnings
+    warnings = validated(tmp_path, odd).issues.warnings
     assert "integers but for such as 'x1'" in warnings[0].found
 
 
@@ -209,14 +209,14 @@ def test_blank_lines_are_skipped_and_counted(name, suffix, tmp_path):
     raw = BLANK_LINES[name].encode()
     path = write(tmp_path, f"x{suffix}", gzip.compress(raw) if suffix.endswith("gz") else raw)
     found = validate(DataConfig(interactions=path, columns={"user_id": "u", "item_id": "i", "time": "t"}))
-    rows = {finding.column: (finding.rows + 1).tolist() for finding in found.findings.errors}
+    rows = {finding.column: (finding.rows + 1).tolist() for finding in found.issues.errors}
     assert rows["t"] == ROWS[name]
     assert len(rows["u"]) == 1
 
 
 def test_a_line_of_nothing_but_commas_is_no_blank_line(tmp_path):
     path = write(tmp_path, "x.csv", "user_id,item_id\n1,7\n\n,\n")
-    errors = validate(DataConfig(interactions=path)).findings.errors
+    errors = validate(DataConfig(interactions=path)).issues.errors
     rows = {finding.column: (finding.rows + 1).tolist() for finding in errors}
     assert rows == {"user_id": [3], "item_id": [3]}
 
@@ -235,7 +235,7 @@ def test_a_cut_parquet_and_a_file_without_a_last_line_end_are_found(tmp_path):
 
 
 def test_a_byte_order_mark_does_no_harm(tmp_path):
-    assert len(validated(tmp_path, b"\xef\xbb\xbf" + EVENTS.encode()).findings) == 0
+    assert len(validated(tmp_path, b"\xef\xbb\xbf" + EVENTS.encode()).issues) == 0
 
 
 def test_everything_is_told_at_once_as_text_and_as_json(tmp_path):

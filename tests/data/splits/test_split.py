@@ -19,10 +19,10 @@ from recsys.errors import ConfigError, DataError
 N_USERS, N_ITEMS = 8, 12
 
 
-def dataset(events, clock=True) -> Dataset:
+def dataset(events, has_timestamps=True) -> Dataset:
     user, item, time = (np.array([event[n] for event in events], np.int64) for n in range(3))
     users, items = (EntityTable.bare(Vocabulary(np.arange(n))) for n in (N_USERS, N_ITEMS))
-    return Dataset("w", users, items, Interactions.of(user, item, time), clock)
+    return Dataset("w", users, items, Interactions.of(user, item, time), has_timestamps)
 
 
 EVENTS = st.lists(
@@ -182,7 +182,7 @@ def grouped(groups: int, size: int, users: int, chosen: int) -> tuple[Dataset, t
     ]
     x = Interactions.of(*np.array(events).T)
     bare = [EntityTable.bare(Vocabulary(np.arange(n))) for n in (users, groups * size)]
-    return Dataset("w", *bare, x, clock=False, ordered=False), (x, x.select(np.arange(len(x)) == 0))
+    return Dataset("w", *bare, x, has_timestamps=False, has_order=False), (x, x.select(np.arange(len(x)) == 0))
 
 
 @pytest.mark.parametrize("shape", [(20, 10, 400, 6), (3, 40, 200, 40), (6, 20, 200, 20)])
@@ -209,7 +209,7 @@ def test_ties_of_a_block_do_not_fall_to_the_earliest():
     users, items = (EntityTable.bare(Vocabulary(np.arange(n))) for n in (300, 7))
     x = Interactions.of(*np.array(events).T)
     split = make_split(
-        Dataset("w", users, items, x, clock=True),
+        Dataset("w", users, items, x, has_timestamps=True),
         SplitConfig(protocol="given", validation=0.3, cut="blocks"),
         (x, x.select(np.arange(len(x)) == 0)),
     )
@@ -223,9 +223,9 @@ def test_a_given_split_takes_the_last_where_there_is_an_order_and_refuses_to_whe
     for cut in (None, "last"):
         config = SplitConfig(protocol="given", validation=0.2, cut=cut)
         assert make_split(data, config, files).validation.targets.item.tolist() == [4, 4, 4]
-        no_clock = replace(data, clock=False)
+        no_clock = replace(data, has_timestamps=False)
         assert make_split(no_clock, config, files).validation.targets.item.tolist() == [4, 4, 4]
-    bare = replace(data, clock=False, ordered=False)
+    bare = replace(data, has_timestamps=False, has_order=False)
     with pytest.raises(ConfigError, match=r'"last" needs an order.*"random" or "blocks"'):
         make_split(bare, SplitConfig(protocol="given", cut="last"), files)
 
@@ -240,7 +240,7 @@ def test_temporal_needs_a_clock_and_given_a_file():
 
 @pytest.mark.parametrize("name", list(CONFIGS))
 def test_without_an_order_nothing_came_last(name):
-    data = replace(BlockTaste().dataset(), clock=False, ordered=False)
+    data = replace(BlockTaste().dataset(), has_timestamps=False, has_order=False)
     x = data.interactions
     late = np.arange(len(x)) % 4 == 0
     files = x.select(~late), x.select(late)

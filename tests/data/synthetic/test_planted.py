@@ -9,7 +9,7 @@ from recsys.data.synthetic.planted import MODALITIES, following
 from recsys.data.synthetic.planted_content import COLOURS, KINDS, THEMES, drawn, written
 from recsys.data.synthetic.worlds import PlantedTaste
 from recsys.data.vocabulary import MISSING
-from recsys.evaluation.planted import PlantedOracle, planted_ledger
+from recsys.evaluation.planted import PlantedOracle, planted_attribution
 
 SMALL = {"users": 200, "items": 120, "events": 8, "pioneers": 150}
 M = {name: m for m, name in enumerate(MODALITIES)}
@@ -98,8 +98,8 @@ def test_the_oracle_scores_by_the_logits_it_may_see(world):
 def test_planted_shares_follow_the_weights():
     weights = {"text": 3.0, "image": 0.0, "tabular": 1.0, "graph": 2.0, "sequence": 2.0}
     world = PlantedTaste(**SMALL, weights=weights).draw(0)
-    ledger = planted_ledger(world, world.data, leave_last_n(world.interactions, 350).test, "recall@20")
-    share = {name: worth.share for name, worth in ledger.worth.items()}
+    attribution = planted_attribution(world, world.data, leave_last_n(world.interactions, 350).test, "recall@20")
+    share = {name: worth.share for name, worth in attribution.contributions.items()}
     assert share["image"] == pytest.approx(0)
     assert share["text"] > max(share["graph"], share["sequence"])
     assert min(share["graph"], share["sequence"]) > share["tabular"] > 0

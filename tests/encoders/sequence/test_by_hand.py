@@ -28,7 +28,7 @@ def test_rectangles_hold_every_position_of_users_with_a_history_once():
     lengths = torch.tensor([3, 0, 1, 3, 2, 3])
     owner = torch.repeat_interleave(torch.arange(6), lengths)
     seen = []
-    for users, places in rectangles(owner, 6, tokens=6):
+    for users, places in rectangles(owner, 6, max_tokens=6):
         assert places.numel() <= 6
         assert (owner[places] == users[:, None]).all()
         seen += places.flatten().tolist()
@@ -60,7 +60,7 @@ def test_rotated_products_depend_on_the_distance_alone():
 
 
 def test_the_relative_bias_tells_near_steps_apart_and_sees_gaps_of_time():
-    bias = RelativeBias(1, 50, clock=True)
+    bias = RelativeBias(1, 50, has_timestamps=True)
     with torch.no_grad():
         bias.steps.copy_(torch.arange(bias.steps.shape[1])[None])
         bias.gaps.copy_(torch.arange(34)[None] * 100)
@@ -71,11 +71,11 @@ def test_the_relative_bias_tells_near_steps_apart_and_sees_gaps_of_time():
 
 
 def test_the_clock_knows_the_hour_and_the_gap():
-    clock = EventClock(7)
+    has_timestamps = EventClock(7)
     with torch.no_grad():
-        clock.project.weight.copy_(torch.eye(7))
+        has_timestamps.project.weight.copy_(torch.eye(7))
     noon = 1_700_006_400 - 1_700_006_400 % 86_400 + 43_200
-    features = clock(torch.tensor([[noon, noon + 86_400]]))[0]
+    features = has_timestamps(torch.tensor([[noon, noon + 86_400]]))[0]
     torch.testing.assert_close(features[0, 1], features[1, 1])
     torch.testing.assert_close(features[0, 4], torch.tensor(-1.0))
     assert features[0, 0] == 0

@@ -33,6 +33,6 @@ def test_a_table_of_items_that_nobody_touched_has_nothing_to_be_centred_by(tmp_p
     engine.save(tmp_path / "e")
     for asked in (engine, ContentKnn.load(tmp_path / "e")):
         items = asked.item_vectors(DATA.items)
-        assert items.placed.tolist() == [False] * 20 + [True] * 3
+        assert items.valid.tolist() == [False] * 20 + [True] * 3
         assert items.dense[20:] == pytest.approx(unit(DRAWN[20:]))
-        assert not asked.user_vectors(Request.from_dataset(DATA, np.arange(2))).placed.any()
+        assert not asked.user_vectors(Request.from_dataset(DATA, np.arange(2))).valid.any()

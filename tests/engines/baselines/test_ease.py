@@ -56,7 +56,7 @@ def cosines(matrix: np.ndarray) -> np.ndarray:
 @pytest.mark.parametrize("neighbours", [0, 4, 14, 50])
 def test_each_item_is_a_ridge_regression_on_its_neighbours(neighbours, dropout):
     matrix = random_matrix()
-    engine = fitted(matrix, regularisation=3.0, dropout=dropout, neighbours=neighbours)
+    engine = fitted(matrix, regularization=3.0, dropout=dropout, neighbours=neighbours)
     penalty = 3.0 + dropout / (1 - dropout) * matrix.sum(0)
     for item, near in enumerate(cosines(matrix)):
         others = sorted(np.argsort(-near, kind="stable")[: min(neighbours or 14, 14)].tolist())
@@ -71,7 +71,7 @@ def test_dropout_is_the_expectation_over_dropped_inputs():
     draws = [matrix * (rng.random(matrix.shape) >= p) / (1 - p) for _ in range(4000)]
     inputs, outputs = np.concatenate(draws), np.concatenate([matrix] * len(draws))
     expected = regressed(np.column_stack([outputs[:, 0], inputs[:, 1:]]), 0, [1, 2, 3, 4, 5], np.full(6, 2.0 * 4000))
-    engine = fitted(matrix, regularisation=2.0, dropout=p)
+    engine = fitted(matrix, regularization=2.0, dropout=p)
     np.testing.assert_allclose(weights(engine)[0], expected, atol=0.01)
 
 
@@ -92,14 +92,14 @@ def test_blocks_do_not_change_the_weights(monkeypatch):
 
 def test_a_small_penalty_on_equal_columns_is_still_solved():
     equal = np.ones((20_000, 3))
-    found = weights(fitted(equal, regularisation=1e-3, neighbours=2))
+    found = weights(fitted(equal, regularization=1e-3, neighbours=2))
     np.testing.assert_allclose(found, 0.5 * (1 - np.eye(3)), atol=1e-4)
 
 
-@pytest.mark.parametrize(("regularisation", "neighbours"), [(1e-5, 0), (1e-15, 2)])
-def test_a_penalty_too_small_for_equal_columns_is_an_error_that_says_to_raise_it(regularisation, neighbours):
-    with pytest.raises(ConfigError, match="raise `regularisation`"):
-        fitted(np.ones((20_000, 3)), regularisation=regularisation, neighbours=neighbours)
+@pytest.mark.parametrize(("regularization", "neighbours"), [(1e-5, 0), (1e-15, 2)])
+def test_a_penalty_too_small_for_equal_columns_is_an_error_that_says_to_raise_it(regularization, neighbours):
+    with pytest.raises(ConfigError, match="raise `regularization`"):
+        fitted(np.ones((20_000, 3)), regularization=regularization, neighbours=neighbours)
 
 
 def test_items_without_interactions_are_in_the_catalogue_and_in_nobodys_way():

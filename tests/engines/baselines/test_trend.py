@@ -59,7 +59,7 @@ def test_an_item_without_events_gets_no_state_and_is_not_placed():
     table = engine.item_table()
     assert 4 not in table.vocabulary.ids.tolist()
     assert 9 in table.vocabulary.ids.tolist()
-    assert engine.item_vectors(data.items).placed.tolist() == [row != 4 for row in range(40)]
+    assert engine.item_vectors(data.items).valid.tolist() == [row != 4 for row in range(40)]
     assert engine.demand[4] == 0
 
 
@@ -76,7 +76,7 @@ def test_only_the_newest_periods_count():
 def test_data_without_a_clock_or_within_one_period_is_refused():
     data = SeasonalDemand(days=20).dataset()
     with pytest.raises(ConfigError, match="'trend' counts by period and needs a timestamp"):
-        fitted(replace(data, clock=False))
+        fitted(replace(data, has_timestamps=False))
     with pytest.raises(DataError, match="lie within period = 30 days; set a shorter one"):
         fitted(data, period=30)
 

@@ -12,8 +12,8 @@ from recsys.engines.baselines.als import Als, AlsConfig
 from recsys.engines.baselines.ease import Ease
 from recsys.engines.baselines.itemknn import ItemKnn
 from recsys.engines.baselines.popularity import Popularity
-from recsys.engines.ensemble.hybrid import Hybrid, HybridConfig, joined, spread
-from recsys.engines.ensemble.weights import Level, Pool, cleared, search
+from recsys.engines.ensemble.hybrid import Hybrid, HybridConfig, joined, score_std
+from recsys.engines.ensemble.weights import CandidatePool, ScoreMean, search, zero_invalid
 from recsys.errors import ConfigError
 from recsys.evaluation.evaluate import evaluate, score_metric
 from recsys.tracking import SilentTracker
@@ -45,10 +45,10 @@ def parts() -> dict[str, Engine]:
 
 
 def hybrid(
-    parts: dict[str, Engine], names: list[str], validation: Holdout | None = None, seen_filtered: bool = True, **options
+    parts: dict[str, Engine], names: list[str], validation: Holdout | None = None, filter_seen: bool = True, **options
 ) -> Hybrid:
     train, _ = cut()
-    resources = Resources(1, validation, parts=parts, seen_filtered=seen_filtered)
+    resources = Resources(1, validation, parts=parts, filter_seen=filter_seen)
     engine = Hybrid(HybridConfig(parts=names, **options), resources)
     engine.fit(DATA, train, SilentTracker())
     return engine
@@ -76,24 +76,24 @@ def test_the_score_is_the_weighted_sum_of_the_parts_scores_in_units_of_their_spr
 
 
 def test_the_spread_is_that_of_placed_users_over_placed_items():
-    items = Vectors(np.float32([[0], [2], [9]]), placed=np.array([True, True, False]))
-    users = Vectors(np.float32([[1], [2], [100]]), placed=np.array([True, True, False]))
-    assert spread(users, items) == 1.5
+    items = Vectors(np.float32([[0], [2], [9]]), valid=np.array([True, True, False]))
+    users = Vectors(np.float32([[1], [2], [100]]), valid=np.array([True, True, False]))
+    assert score_std(users, items) == 1.5
 
 
-@pytest.mark.parametrize("seen_filtered", [True, False])
-def test_the_weights_are_the_best_of_a_brute_force_search(parts, seen_filtered):
+@pytest.mark.parametrize("filter_seen", [True, False])
+def test_the_weights_are_the_best_of_a_brute_force_search(parts, filter_seen):
     train, holdout = cut()
-    if not seen_filtered:  # users who touch again what they touched first
+    if not filter_seen:  # users who touch again what they touched first
         first = np.append(True, train.user[1:] != train.user[:-1])
         holdout = Holdout(np.unique(train.user), train, train.select(first))
-    engine = hybrid(parts, ["ease", "als"], holdout, seen_filtered, steps=10, metric="ndcg@5")
+    engine = hybrid(parts, ["ease", "als"], holdout, filter_seen, steps=10, metric="ndcg@5")
     request = Request.from_dataset(DATA, holdout.users, train)
     values = []
     for step in range(11):
         weighed = hybrid(parts, ["ease", "als"], weights=(1 - step / 10 + 1e-12, step / 10))
         users, items = weighed.user_vectors(request), weighed.item_vectors(DATA.items)
-        values.append(score_metric(users, items, holdout, "ndcg@5", request.histories if seen_filtered else None))
+        values.append(score_metric(users, items, holdout, "ndcg@5", request.histories if filter_seen else None))
     assert max(values) > 0
     chosen = round(engine.config.weights[1] * 10)
     assert values[chosen] == pytest.approx(max(values))
@@ -108,23 +108,23 @@ def test_a_hybrid_of_three_is_at_least_as_good_on_validation_as_each_part(parts)
     assert sum(engine.config.weights) == pytest.approx(1)
 
 
-@pytest.mark.parametrize("seen_filtered", [True, False])
+@pytest.mark.parametrize("filter_seen", [True, False])
 @pytest.mark.parametrize("candidates", [None, np.arange(0, 30, 2)])
 @pytest.mark.parametrize("metric", ["ndcg@3", "recall@10", "precision@20"])
-def test_a_pool_is_worth_what_the_whole_catalogue_is(parts, metric, candidates, seen_filtered):
+def test_a_pool_is_worth_what_the_whole_catalogue_is(parts, metric, candidates, filter_seen):
     holdout = cut()[1]
     asked = holdout if candidates is None else _among(holdout, candidates)
     engines = list(parts.values())
-    items = [cleared(part.item_vectors(DATA.items)) for part in engines]
+    items = [zero_invalid(part.item_vectors(DATA.items)) for part in engines]
     spreads = tuple(range(1, len(engines) + 1))
-    levels = tuple(Level.of(vectors) for vectors in items)
-    pool = Pool(engines, spreads, levels, items, DATA, asked, asked.users, metric, seen_filtered)
+    levels = tuple(ScoreMean.of(vectors) for vectors in items)
+    pool = CandidatePool(engines, spreads, levels, items, DATA, asked, asked.users, metric, filter_seen)
     weightings = np.random.default_rng(0).dirichlet(np.ones(len(engines)), 5)
     k = int(metric.split("@")[1])
     for weights, value in zip(weightings, pool.values(weightings), strict=True):
         engine = hybrid(parts, list(parts), weights=tuple(weights))
         engine.spreads = spreads
-        found = evaluate(engine, DATA, asked, ks=(k,), seen_filtered=seen_filtered)
+        found = evaluate(engine, DATA, asked, ks=(k,), filter_seen=filter_seen)
         assert value == pytest.approx(found.mean(metric), abs=1e-6)
 
 
@@ -140,10 +140,10 @@ class Few(Popularity):
 
     def user_vectors(self, request):
         vectors = super().user_vectors(request)
-        return Vectors(vectors.dense * np.float32(self.sign), placed=np.arange(len(request)) % 2 == 0)
+        return Vectors(vectors.dense * np.float32(self.sign), valid=np.arange(len(request)) % 2 == 0)
 
     def item_vectors(self, items, at=None):
-        return Vectors(super().item_vectors(items, at).dense, placed=np.arange(len(items)) < 20)
+        return Vectors(super().item_vectors(items, at).dense, valid=np.arange(len(items)) < 20)
 
 
 def few(sign: float = 1.0) -> Few:
@@ -159,9 +159,9 @@ def test_a_pool_asks_users_and_ranks_items_that_a_part_with_a_weight_places(part
     engine = hybrid({"few": few(), "ease": parts["ease"]}, ["few", "ease"], weights=weights)
     engine.parts = engine.parts if other == "ease" else {"few": few(), "ease": few(-1.0)}
     engines = list(engine.parts.values())
-    items = [cleared(part.item_vectors(DATA.items)) for part in engines]
-    engine.levels = tuple(Level.of(vectors) for vectors in items)
-    pool = Pool(engines, engine.spreads, engine.levels, items, DATA, holdout, holdout.users, "ndcg@10", True)
+    items = [zero_invalid(part.item_vectors(DATA.items)) for part in engines]
+    engine.levels = tuple(ScoreMean.of(vectors) for vectors in items)
+    pool = CandidatePool(engines, engine.spreads, engine.levels, items, DATA, holdout, holdout.users, "ndcg@10", True)
     value = pool.values(np.array([weights], float))[0]
     assert value == pytest.approx(evaluate(engine, DATA, holdout).mean("ndcg@10"), abs=1e-6)
 
@@ -216,10 +216,10 @@ def test_the_folder_is_self_contained(parts, tmp_path):
 
 
 def test_what_one_part_does_not_place_the_others_still_do():
-    dense = Vectors(np.ones((3, 2), np.float32), placed=np.array([True, False, False]))
-    sparse = Vectors(sparse=sp.csr_array(np.eye(3, dtype=np.float32)), placed=np.array([True, True, False]))
+    dense = Vectors(np.ones((3, 2), np.float32), valid=np.array([True, False, False]))
+    sparse = Vectors(sparse=sp.csr_array(np.eye(3, dtype=np.float32)), valid=np.array([True, True, False]))
     both = joined([dense, sparse], [2.0, 1.0])
-    assert both.placed.tolist() == [True, True, False]
+    assert both.valid.tolist() == [True, True, False]
     assert both.dense.tolist() == [[2, 2], [0, 0], [0, 0]]
     assert both.sparse.toarray().tolist() == [[1, 0, 0], [0, 1, 0], [0, 0, 0]]
 

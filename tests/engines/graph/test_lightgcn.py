@@ -7,7 +7,7 @@ import torch
 
 from recsys.data.interactions import Interactions
 from recsys.engine import Request, Resources
-from recsys.engines.graph.lightgcn import LightGcn, LightGcnConfig, _Task, parted
+from recsys.engines.graph.lightgcn import LightGcn, LightGcnConfig, _Task, split_rows
 from recsys.models.propagation import Propagation
 from recsys.tracking import SilentTracker
 from tests.engines.graph.test_spectral import random_data
@@ -83,19 +83,22 @@ def test_a_known_user_asked_with_the_training_history_gets_the_vector_of_the_pro
     users = module.propagation.users_of(module()[1], module.users)
     users = torch.nn.functional.normalize(users, dim=1) / engine.config.temperature
     found = engine.user_vectors(Request.from_dataset(DATA, np.arange(DATA.n_users)))
-    np.testing.assert_allclose(found.dense[found.placed], users.detach().numpy()[found.placed], rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(found.dense[found.valid], users.detach().numpy()[found.valid], rtol=1e-4, atol=1e-4)
 
 
 def test_a_step_asks_for_a_share_of_each_user_and_shows_the_rest():
     matrix = sp.csr_array(np.triu(np.ones((9, 10), np.float32)))
-    seen, asked = parted(matrix, 0.3, np.random.default_rng(0))
+    seen, asked = split_rows(matrix, 0.3, np.random.default_rng(0))
     np.testing.assert_array_equal((seen + asked).toarray(), matrix.toarray())
     np.testing.assert_array_equal(np.diff(asked.indptr), [3, 3, 2, 2, 2, 2, 1, 1, 1])
     assert (np.diff(seen.indptr) > 0).all()
 
 
 def test_an_item_is_as_long_as_its_degree_to_the_tilt():
-    lengths = [np.linalg.norm(fitted(tilt=tilt).out, axis=1) for tilt in (0.0, 0.5)]
+    lengths = [
+        np.linalg.norm(fitted(popularity_exponent=popularity_exponent).out, axis=1)
+        for popularity_exponent in (0.0, 0.5)
+    ]
     np.testing.assert_allclose(lengths[0], 1, rtol=1e-5)
     degrees = DATA.interactions.item_counts(DATA.n_items)
     np.testing.assert_allclose(lengths[1], np.sqrt(degrees / np.average(degrees, weights=degrees)), rtol=1e-5)
@@ -116,7 +119,7 @@ def test_an_interaction_that_is_predicted_gives_the_user_nothing():
     engine = LightGcn(LightGcnConfig.model_validate(QUICK | {"layers": 1}), Resources(1))
     engine.counts = DATA.interactions.item_counts(DATA.n_items)
     task = _Task(engine, DATA.interactions, DATA)
-    seen, asked = parted(task.matrix[task.users], 0.3, np.random.default_rng(0))
+    seen, asked = split_rows(task.matrix[task.users], 0.3, np.random.default_rng(0))
     asking = task._asking(task.users, seen, task.module()[1])
     for user in range(0, len(task.users), 7):
         (gradient,) = torch.autograd.grad(asking[user].sum(), task.module.items, retain_graph=True)

@@ -84,7 +84,7 @@ def test_an_item_that_training_never_saw_is_placed_by_its_features():
     engine = fitted(data, id_dropout=0.5, alone=0.5, training={"epochs": 60, "learning_rate": 0.02, "warmup": 0})
     grown = world(new_items=2)
     vectors = engine.item_vectors(grown.items)
-    assert vectors.placed.all()
+    assert vectors.valid.all()
     assert vectors.dense.shape == (22, 8)
     np.testing.assert_allclose(vectors.dense[:20], engine.item_vectors(data.items).dense)
     scores = engine.user_vectors(Request.from_dataset(data, np.arange(30))).scores(vectors)[:, 20:]

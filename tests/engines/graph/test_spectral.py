@@ -43,7 +43,7 @@ def without_diagonal(matrix: np.ndarray) -> np.ndarray:
 def test_the_low_pass_is_the_projection_on_the_first_singular_vectors_of_a_dense_svd():
     data = random_data()
     matrix, users, items = operators(data)
-    engine = fitted(data, mix=0, low_pass={"rank": 5, "users": 0.5, "items": 0.5, "tilt": 0.25})
+    engine = fitted(data, mix=0, low_pass={"rank": 5, "users": 0.5, "items": 0.5, "popularity_exponent": 0.25})
     right = np.linalg.svd(users[:, None] ** -0.5 * matrix * items**-0.5)[2][:5]
     operator = items[:, None] ** -0.25 * (right.T @ right) * items**0.25
     expected = matrix @ operator / np.linalg.norm(without_diagonal(operator))

@@ -3,7 +3,7 @@ import pytest
 
 from recsys.data.interactions import Interactions
 from recsys.engines.two_tower.batches import cut_windows, group, to_batch
-from recsys.engines.two_tower.first_interactions import FirstEvents
+from recsys.engines.two_tower.first_interactions import FirstInteractions
 from recsys.seeding import stream
 
 USERS, ITEMS = 12, 30
@@ -32,10 +32,10 @@ def histories_before(train, windows, batch):
 def test_what_a_whole_history_holds_is_found_among_the_candidates(some, repeats):
     train, rng = some_interactions(repeats), stream(3)
     targets = rng.random(len(train)) < 0.5 if some else None
-    firsts, candidates = FirstEvents.of(train, USERS, ITEMS), rng.integers(0, ITEMS + 5, 25)
+    firsts, candidates = FirstInteractions.of(train, USERS, ITEMS), rng.integers(0, ITEMS + 5, 25)
     for windows in group(cut_windows(train, USERS, 7, 3, phase=2, targets=targets), 60, rng):
         batch = to_batch(train, windows, targets)
-        since, until, candidate = firsts.met(windows, batch, candidates)
+        since, until, candidate = firsts.seen_candidates(windows, batch, candidates)
         found = np.zeros((len(batch.positions), len(candidates)), bool)
         for start, stop, column in zip(since, until, candidate, strict=True):
             found[start:stop, column] = True
@@ -48,9 +48,9 @@ def test_what_a_whole_history_holds_is_found_among_the_candidates(some, repeats)
 
 def test_targets_are_what_a_user_meets_for_the_first_time():
     train = Interactions.of(np.array([0, 0, 0, 1, 1]), np.array([2, 1, 2, 2, 2]), np.arange(5))
-    firsts = FirstEvents.of(train, 2, 3)
+    firsts = FirstInteractions.of(train, 2, 3)
     assert firsts.mask().tolist() == [True, True, False, True, False]
     assert firsts.targets().tolist() == [True, True, False, True, False]
     assert firsts.targets(np.array([False, True, True, True, True])).tolist() == [False, True, False, True, False]
-    once = FirstEvents.of(train.select(np.array([0, 1, 3])), 2, 3)
+    once = FirstInteractions.of(train.select(np.array([0, 1, 3])), 2, 3)
     assert once.targets() is None

@@ -73,7 +73,7 @@ def test_without_a_rate_no_random_number_is_drawn(trained):
 
 
 @pytest.mark.parametrize("hidden", [{"mine"}, {"parity", "size", "team"}, {"ids", "history"}])
-def test_training_hides_what_the_ledger_masks(trained, hidden):
+def test_training_hides_what_the_attribution_masks(trained, hidden):
     """The vectors of a training step with parts hidden are those of the masked engine."""
     built, data = trained
     dropout = ModalityDropout.of(0.5, {}, built.inputs, built.model)

@@ -19,24 +19,24 @@ from recsys.tracking import SilentTracker
 ITEMS = 12
 
 
-def circle(users: int = 60, length: int = 8, clock: bool = False) -> Dataset:
+def circle(users: int = 60, length: int = 8, has_timestamps: bool = False) -> Dataset:
     start = np.random.default_rng(0).integers(ITEMS, size=users)
     item = (start[:, None] + np.arange(length)) % ITEMS
-    time = np.tile(np.arange(length) * 3600 + 1_600_000_000 * clock, users)
+    time = np.tile(np.arange(length) * 3600 + 1_600_000_000 * has_timestamps, users)
     items, people = (EntityTable.bare(Vocabulary(np.arange(n))) for n in (ITEMS, users))
     data = Interactions.of(np.repeat(np.arange(users), length), item.ravel(), time)
-    return Dataset("circle", people, items, data, clock)
+    return Dataset("circle", people, items, data, has_timestamps)
 
 
-def fitted(data: Dataset, seed: int = 1, seen_filtered: bool = False, **changes) -> Sequence:
+def fitted(data: Dataset, seed: int = 1, filter_seen: bool = False, **changes) -> Sequence:
     """Learnt with negatives that the history holds, so that the highest of all items is the next one."""
     raw = {
         "model": {"dim": 16, "dropout": 0.0} | changes.pop("model", {}),
         "loss": "full_softmax",
-        "tokens": 64,
+        "max_tokens": 64,
         "training": {"epochs": 20, "warmup": 5, "learning_rate": 0.01, "patience": 0},
     }
-    engine = Sequence(parse(SequenceConfig, raw | changes, "test"), Resources(seed, seen_filtered=seen_filtered))
+    engine = Sequence(parse(SequenceConfig, raw | changes, "test"), Resources(seed, filter_seen=filter_seen))
     engine.fit(data, data.interactions, SilentTracker())
     return engine
 
@@ -72,7 +72,7 @@ def test_what_a_history_holds_is_a_negative_only_where_lists_keep_it():
     data = circle()
     few = {"training": {"epochs": 2, "patience": 0}}
     kept, asked, told = (
-        fitted(data, seen_filtered=filtered, seen_negatives=negatives, **few).item_table().vectors
+        fitted(data, filter_seen=filtered, seen_negatives=negatives, **few).item_table().vectors
         for filtered, negatives in ((False, False), (True, True), (True, False))
     )
     assert np.array_equal(kept, asked)
@@ -105,7 +105,7 @@ def test_by_default_what_is_new_is_learnt_and_repeats_are_no_targets():
     histories = [[3, 4, 4, 3, 5], [10, 10, 11, 12, 11], [7, 8, 7, 7, 9, 8], [0, 1, 2, 3, 1], [20, 21, 20, 22, 23, 20]]
     found = {}
     for seen_negatives in (False, True):
-        engine = fitted(data, seen_filtered=True, seen_negatives=seen_negatives)
+        engine = fitted(data, filter_seen=True, seen_negatives=seen_negatives)
         people = EntityTable.bare(Vocabulary(np.arange(len(histories)) + 1000))
         users = engine.user_vectors(Request(people, data.items, Histories.of(histories)))
         scores = users.scores(engine.item_vectors(data.items))
@@ -118,12 +118,12 @@ def test_by_default_what_is_new_is_learnt_and_repeats_are_no_targets():
     assert all(new > old + 0.1 for new, old in zip(found[False], found[True], strict=True))
 
 
-@pytest.mark.parametrize("seen_filtered", [False, True])
-def test_a_masked_encoder_learns_from_gaps_and_leaves_a_table(seen_filtered):
+@pytest.mark.parametrize("filter_seen", [False, True])
+def test_a_masked_encoder_learns_from_gaps_and_leaves_a_table(filter_seen):
     data = circle(40)
     model = {"pooling": "masked", "positions": "relative"}
     training = {"epochs": 40, "learning_rate": 0.01, "warmup": 10, "patience": 0}
-    engine = fitted(data, seen_filtered=seen_filtered, model=model, training=training)
+    engine = fitted(data, filter_seen=filter_seen, model=model, training=training)
     assert engine.config.seen_negatives
     assert isinstance(engine, Pretrainer)
     table = engine.item_table()
@@ -132,7 +132,7 @@ def test_a_masked_encoder_learns_from_gaps_and_leaves_a_table(seen_filtered):
 
 
 def test_with_a_clock_the_moments_of_the_history_are_an_input():
-    data = circle(clock=True)
+    data = circle(has_timestamps=True)
     engine = fitted(data, training={"epochs": 2})
     history = data.interactions
     later = dataclasses.replace(history, time=history.time + np.arange(len(history)) % 8 * 40_000)
@@ -140,7 +140,7 @@ def test_with_a_clock_the_moments_of_the_history_are_an_input():
     a = engine.user_vectors(Request.from_dataset(data, people, history)).dense
     b = engine.user_vectors(Request.from_dataset(data, people, later)).dense
     assert not np.allclose(a, b)
-    without = fitted(data, model={"clock": False}, training={"epochs": 2})
+    without = fitted(data, model={"has_timestamps": False}, training={"epochs": 2})
     a = without.user_vectors(Request.from_dataset(data, people, history)).dense
     b = without.user_vectors(Request.from_dataset(data, people, later)).dense
     assert np.array_equal(a, b)
@@ -157,16 +157,16 @@ def test_only_events_of_max_history_count():
 class Resumed(SilentTracker):
     resumed = False
 
-    def say(self, message):
+    def info(self, message):
         self.resumed = "resumes" in message
 
 
 def test_a_training_with_other_lists_does_not_go_on_from_a_checkpoint(tmp_path):
     data = circle()
 
-    def resumes(seen_filtered):
+    def resumes(filter_seen):
         raw = {"model": {"dim": 16}, "seen_negatives": True, "training": {"epochs": 1}}
-        resources, tracker = Resources(1, directory=tmp_path, seen_filtered=seen_filtered), Resumed()
+        resources, tracker = Resources(1, directory=tmp_path, filter_seen=filter_seen), Resumed()
         Sequence(parse(SequenceConfig, raw, "test"), resources).fit(data, data.interactions, tracker)
         return tracker.resumed
 
@@ -178,7 +178,7 @@ def test_what_an_engine_learnt_to_rank_is_saved_and_was_everything_before_it_was
     assert engine.config.seen_negatives
     engine.save(tmp_path)
     assert Sequence.load(tmp_path).config.seen_negatives
-    new_alone = fitted(circle(), seen_filtered=True, training={"epochs": 1})
+    new_alone = fitted(circle(), filter_seen=True, training={"epochs": 1})
     new_alone.save(tmp_path)
     assert not Sequence.load(tmp_path).config.seen_negatives
     options = read_json(tmp_path / "config.json")

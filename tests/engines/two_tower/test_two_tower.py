@@ -33,7 +33,7 @@ def world(users: int = 30, items: int = 20, new_items: int = 0, seed: int = 0) -
 
 
 def config(**changes):
-    raw = {"model": {"dim": 8, "dropout": 0.0}, "n_negatives": 16, "tokens": 32, "training": QUICK} | changes
+    raw = {"model": {"dim": 8, "dropout": 0.0}, "n_negatives": 16, "max_tokens": 32, "training": QUICK} | changes
     return TwoTowerConfig.model_validate(raw)
 
 
@@ -101,7 +101,7 @@ def test_an_item_without_interactions_is_placed_by_its_features():
     data = world(new_items=2)
     engine = fitted(data, training=QUICK | {"epochs": 15}, model={"dim": 8, "id_dropout": 0.3})
     vectors = engine.item_vectors(data.items)
-    assert vectors.placed.all()
+    assert vectors.valid.all()
     request = Request.from_dataset(data, np.arange(2))
     scores = engine.user_vectors(request).scores(vectors)[:, 20:]
     assert scores.argmax(1).tolist() == [0, 1]
@@ -110,7 +110,7 @@ def test_an_item_without_interactions_is_placed_by_its_features():
 def test_an_engine_of_ids_alone_does_not_place_a_new_item():
     data = world(new_items=1)
     engine = fitted(data, item_columns=[])
-    assert engine.item_vectors(data.items).placed.tolist() == [True] * 20 + [False]
+    assert engine.item_vectors(data.items).valid.tolist() == [True] * 20 + [False]
 
 
 def test_what_follows_the_history_changes_no_weight():
@@ -142,15 +142,15 @@ def test_a_pretrained_table_enters_the_item_tower(tmp_path):
 def test_finetuning_grows_and_frozen_old_rows_keep_their_vectors():
     parent = fitted(world())
     grown = world(users=34, new_items=3)
-    rates = {"items": 0.0, "pooling": 0.0, "project": 0.0, "users": 0.0}
-    child = TwoTower(config(training=QUICK | {"epochs": 1, "rates": rates}), Resources(2))
+    lr_multipliers = {"items": 0.0, "pooling": 0.0, "project": 0.0, "users": 0.0}
+    child = TwoTower(config(training=QUICK | {"epochs": 1, "rates": lr_multipliers}), Resources(2))
     new = grown.interactions.user >= 30
     old_items = grown.items.take(np.arange(20))
     before = parent.item_vectors(old_items).dense
     with pytest.raises(ConfigError, match="freeze"):
         child.finetune(parent, grown, grown.interactions, new, SilentTracker())
-    rates = {"items": 0.0, "pooling": 0.0, "users": 0.0}
-    child = TwoTower(config(training=QUICK | {"epochs": 1, "rates": rates}), Resources(2))
+    lr_multipliers = {"items": 0.0, "pooling": 0.0, "users": 0.0}
+    child = TwoTower(config(training=QUICK | {"epochs": 1, "rates": lr_multipliers}), Resources(2))
     child.finetune(parent, grown, grown.interactions, new, SilentTracker())
     np.testing.assert_array_equal(child.item_vectors(old_items).dense, before)
     assert len(child.inputs.items) == 23
@@ -200,7 +200,7 @@ def test_new_items_are_recommended_by_their_content_before_anyone_chose_them():
     child = TwoTower(config(training=QUICK | {"epochs": 1, "learning_rate": 1e-12}), Resources(2))
     child.finetune(parent, grown, grown.interactions, grown.interactions.user >= 30, SilentTracker())
     items = child.item_vectors(grown.items)
-    assert items.placed is None or items.placed.all()
+    assert items.valid is None or items.valid.all()
     scores = child.user_vectors(Request.from_dataset(grown, np.arange(30))).scores(items)[:, 20:]
     liked = (scores[:, ::2].mean(1) > scores[:, 1::2].mean(1)) == (np.arange(30) % 2 == 0)
     assert liked.mean() > 0.9
@@ -219,12 +219,12 @@ def test_finetuning_corrects_for_the_targets_that_its_batches_hold(negatives, sh
 
 def test_features_move_slower_than_ids_unless_their_own_rate_is_given():
     engine = fitted(world(), training=QUICK | {"epochs": 1, "rates": {"items": 0.5, "items.encoders.size": 1.0}})
-    rates = engine._rates()
-    assert rates["items.encoders.parity"] == pytest.approx(0.1)
-    assert rates["items.encoders.size"] == 1.0
-    assert "items.encoders.__id__" not in rates
-    start, slow = (fitted(world(), feature_rate=rate, training=QUICK | {"epochs": 1}) for rate in (1e-9, 0.2))
-    fast = fitted(world(), feature_rate=1.0, training=QUICK | {"epochs": 1})
+    lr_multipliers = engine._rates()
+    assert lr_multipliers["items.encoders.parity"] == pytest.approx(0.1)
+    assert lr_multipliers["items.encoders.size"] == 1.0
+    assert "items.encoders.__id__" not in lr_multipliers
+    start, slow = (fitted(world(), feature_lr_multiplier=rate, training=QUICK | {"epochs": 1}) for rate in (1e-9, 0.2))
+    fast = fitted(world(), feature_lr_multiplier=1.0, training=QUICK | {"epochs": 1})
     moved = [
         (e.model.items.encoders["parity"].table.weight - start.model.items.encoders["parity"].table.weight).abs().sum()
         for e in (slow, fast)
@@ -243,7 +243,7 @@ def test_the_items_features_begin_as_loud_as_asked_and_tables_hide_as_many_rows(
         engine.fit(data, data.interactions, SilentTracker())
         return engine.model.items.encoders
 
-    loud, soft = encoders(), encoders(feature_start=0.25, table_dropout=0.5)
+    loud, soft = encoders(), encoders(feature_init_scale=0.25, table_dropout=0.5)
     for name in ("parity", "size", "table_content"):
         torch.testing.assert_close(soft[name].project.weight, loud[name].project.weight / 4, atol=1e-6, rtol=1e-4)
     torch.testing.assert_close(soft["__id__"].table.weight, loud["__id__"].table.weight, atol=1e-6, rtol=1e-4)
@@ -267,7 +267,7 @@ def test_a_table_has_the_items_that_training_saw():
 def test_a_column_may_have_any_name(name, tmp_path):
     data = world()
     items, users = data.items, data.users
-    renamed = EntityTable(
+    remap_items = EntityTable(
         items.vocabulary,
         items.columns.rename(columns={"parity": name}),
         Schema.of({name: "categorical", "size": "numeric"}),
@@ -275,8 +275,8 @@ def test_a_column_may_have_any_name(name, tmp_path):
     people = EntityTable(
         users.vocabulary, users.columns.rename(columns={"team": name}), Schema.of({name: "categorical"})
     )
-    engine = fitted(Dataset("w", people, renamed, data.interactions, False), training=QUICK | {"epochs": 1})
+    engine = fitted(Dataset("w", people, remap_items, data.interactions, False), training=QUICK | {"epochs": 1})
     engine.save(tmp_path)
     loaded = TwoTower.load(tmp_path)
-    np.testing.assert_array_equal(loaded.item_vectors(renamed).dense, engine.item_vectors(renamed).dense)
+    np.testing.assert_array_equal(loaded.item_vectors(remap_items).dense, engine.item_vectors(remap_items).dense)
     assert loaded.inputs.columns == [name, "size"]
