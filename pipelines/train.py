@@ -13,7 +13,7 @@ from pipelines.cost import measured
 from pipelines.curve import CurveTracker
 from pipelines.deterministic import deterministic
 from pipelines.workspace import ENGINE_CODE, Workspace, code_version, file_digest
-from recsys.atomic import atomic_path, write_json
+from recsys.atomic import atomic_path, claim, write_json
 from recsys.data.dataset import Dataset
 from recsys.data.split import Split
 from recsys.embeddings import EmbeddingTable
@@ -51,6 +51,7 @@ def train_one(
         return
     workspace.started(step)
     checkpoints = workspace.checkpoints(spec.name, facts)
+    claim(checkpoints)
     curve = CurveTracker(tracker)
     filtered = config.evaluate.seen_filtered
     resources = Resources(config.seed, split.validation, None, tables, checkpoints / "choose", seen_filtered=filtered)
