@@ -244,7 +244,9 @@ def _open(config: Path, output: Path | None, set_: list[str] | None) -> tuple[Ru
     from pipelines.workspace import Workspace
 
     settings = read_run_config(config, set_ or ())
-    return settings, Workspace(output or Path("runs") / settings.name)
+    workspace = Workspace(output or Path("runs") / settings.name)
+    workspace.check(settings.pretrain, settings.engines)
+    return settings, workspace
 
 
 def _stages(config: Path, output: Path | None, set_: list[str] | None, last: str) -> int:

@@ -22,9 +22,10 @@ from recsys.evaluation.metrics import parse_metric
 from recsys.losses import LOSSES
 from recsys.models.build import check_heads
 from recsys.models.fusion import FUSIONS
+from recsys.names import check_name
 from recsys.negatives import NEGATIVES
 from recsys.registry.gate import GateConfig
-from recsys.registry.store import check_name
+from recsys.registry.store import check_model_name
 from recsys.retrieval import INDEXES
 from recsys.retrieval.recommend import RecommendOptions
 
@@ -272,6 +273,9 @@ def read_run_config(path: Path, overrides: Iterable[str] = ()) -> RunConfig:
         ConfigError: names every key that is unknown, missing or of a wrong type, and names that name nothing.
     """
     config = parse(RunConfig, apply_overrides(read_toml(path), overrides), str(path))
+    for key, names in (("name", [config.name]), ("[pretrain]", config.pretrain), ("[engines]", config.engines)):
+        for name in names:
+            check_name(key, name)
     _check_parts(config)
     for name, section in config.pretrain.items():
         pretrain_spec(name, section)
@@ -282,7 +286,7 @@ def read_run_config(path: Path, overrides: Iterable[str] = ()) -> RunConfig:
     if config.promote is not None:
         check_engine(config, "promote.engine", config.promote.engine)
         _check_gate(config, config.promote.gate)
-        check_name("promote.model" if config.promote.model else "name", config.promote.model or config.name)
+        check_model_name("promote.model" if config.promote.model else "name", config.promote.model or config.name)
     if config.recommend is not None:
         INDEXES[config.recommend.index]
         if config.recommend.engine is not None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from pipelines.stored_split import load_split
-from recsys.atomic import read_json, write_json
+from recsys.atomic import is_ours, make_parents, read_json, refuse_file, refuse_foreign, remove_folder, write_json
 from recsys.data.dataset import Dataset
 from recsys.data.splits.split import Split
 from recsys.embeddings import EmbeddingTable
@@ -26,7 +25,7 @@ from recsys.tracking import Tracker
 _ROOT = Path(__file__).resolve().parent.parent
 _FOLDERS = "content data encoders engines losses models negatives training"
 _FILES = (
-    "atomic choices config embeddings engine errors ranking seeding tracking "
+    "atomic choices config embeddings engine errors names ranking seeding tracking "
     "evaluation/evaluate evaluation/metrics registry/bundle"
 )
 ENGINE_CODE = tuple(f"recsys/{part}" for part in (*_FOLDERS.split(), *(f"{file}.py" for file in _FILES.split())))
@@ -51,7 +50,7 @@ class Workspace:
         Raises:
             ArtifactError: another process holds it; one that was killed does not.
         """
-        self.directory.mkdir(parents=True, exist_ok=True)
+        make_parents(self.directory / ".lock")
         try:
             with FileLock(self.directory / ".lock", timeout=0):
                 yield
@@ -60,9 +59,34 @@ class Workspace:
                 f"another command is writing to {self.directory}; wait for it, or give this one an --output of its own"
             ) from error
 
+    def check(self, tables: Iterable[str], engines: Iterable[str]) -> None:
+        """Whether a run with these ``tables`` and ``engines`` would replace or remove nothing that no run has made.
+
+        Raises:
+            ArtifactError: names the folder that a run would replace, or the file that stands where a folder goes.
+        """
+        refuse_file(self.directory)
+        for name in ("tables", "bundles", "pre_refit", "checkpoints", "embedders", "decisions", "stages"):
+            refuse_file(self.directory / name)
+        replaced = [self.dataset, self.newer_dataset, self.split, *(self.table(name) for name in tables)]
+        for name in engines:
+            child = self.bundle(f"{name}-finetuned")
+            replaced += [self.bundle(name), self.pre_refit_engine(name), child, child.with_name(f"{child.name}.questions")]
+        for path in replaced:
+            refuse_file(path)
+            refuse_foreign(path)
+        for path in (self.recommendations, *(self.embedder(name) for name in tables)):
+            refuse_file(path)
+            refuse_foreign(path, in_place=True)
+
     @property
     def dataset(self) -> Path:
         return self.directory / "dataset"
+
+    @property
+    def newer_dataset(self) -> Path:
+        """What the latest fine-tuned child was trained on."""
+        return self.directory / "dataset-finetuned"
 
     @property
     def split(self) -> Path:
@@ -93,6 +117,10 @@ class Workspace:
         parts = ("ids.parquet", "vectors.safetensors", "provenance.json")
         return digest([file_digest(self.table(name) / part) for part in parts])
 
+    def embedder(self, name: str) -> Path:
+        """What the embedder of table ``name`` learnt."""
+        return self.directory / "embedders" / name
+
     def bundle(self, name: str) -> Path:
         return self.directory / "bundles" / name
 
@@ -109,9 +137,10 @@ class Workspace:
         return self.directory / "checkpoints" / f"{name}-{digest(cache_key)[:12]}"
 
     def clear_checkpoints(self, name: str) -> None:
-        """Takes away those of ``name``, also of facts that have changed since a kill."""
+        """Takes away those of ``name``, also of facts that have changed since a kill, but nothing that is not ours."""
         for left in (self.directory / "checkpoints").glob(f"{escape(name)}-" + "[0-9a-f]" * 12):
-            shutil.rmtree(left, ignore_errors=True)
+            if left.is_dir() and not left.is_symlink() and is_ours(left):
+                remove_folder(left)
 
     def load_dataset(self) -> Dataset:
         return Dataset.load(self.dataset)

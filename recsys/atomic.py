@@ -1,12 +1,16 @@
-"""Atomic writes: beside, fsync, rename; a killed writer leaves the old thing or the new one, never a half."""
+"""Atomic writes: beside, fsync, rename; a killed writer leaves the old thing or the new one, never a half.
+
+A folder is replaced or removed only where it is empty or carries `MARK`, which every folder written here has.
+"""
 
 from __future__ import annotations
 
 import ctypes
-import glob
+import hashlib
 import json
 import os
 import platform
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,19 +19,36 @@ from typing import Any
 
 from recsys.errors import ArtifactError
 
+MARK = ".recsys"
+"""The file that says that a folder was made here; readers of tables pass over hidden names."""
+
+MARK_TEXT = b"This folder was made by recsys, which replaces or removes it as it needs; keep nothing of yours in it.\n"
+_LONGEST = 120
+"""Bytes of a name from which its temporary neighbours are named by a digest: a name in a folder has at most 255."""
+
 
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
     """A path beside ``path`` to write a file or folder at; it takes ``path``'s place when the block ends well.
 
-    What a killed writer of this machine left beside ``path`` is removed first.
+    What a killed writer of this machine left beside ``path`` is removed first. A folder gets the `MARK`.
+
+    Raises:
+        ArtifactError: ``path`` is a folder that was not made here, which is told before the block begins; or a file is
+            to take the place of a folder, or a folder that of a file. Nothing is touched.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    refuse_foreign(path)
+    make_parents(path)
     _sweep(path)
     beside = _beside(path, "partial")
     _remove(beside)
     try:
         yield beside
+        if beside.is_dir():
+            (beside / MARK).write_bytes(MARK_TEXT)
+        refuse_foreign(path)
+        if os.path.lexists(path) and path.is_dir() != beside.is_dir():
+            raise ArtifactError(_told(path, "is a folder" if path.is_dir() else "is a file", beside.is_dir()))
         _sync(beside)
         _replace(beside, path)
         _sync(path.parent)
@@ -60,8 +81,94 @@ def read_json(path: Path) -> Any:
         raise ArtifactError(f"{path} cannot be read as JSON ({error}); remove it and make it again") from error
 
 
+def is_ours(directory: Path) -> bool:
+    """Whether a folder may be replaced or removed: it is empty, or it carries the `MARK`."""
+    try:
+        return MARK_TEXT.startswith((directory / MARK).read_bytes())  # a part of it where the writer was killed
+    except FileNotFoundError:
+        return directory.is_dir() and not any(directory.iterdir())
+    except OSError:
+        return False
+
+
+def refuse_foreign(path: Path, in_place: bool = False) -> None:
+    """Refuses to write at ``path`` where a folder stands that was not made here, or a link to a folder.
+
+    Args:
+        path: of a file or folder that is to be written.
+        in_place: whether the folder is written into and not replaced; then a link to one that was made here will do.
+
+    Raises:
+        ArtifactError: names the folder and the remedy.
+    """
+    if path.is_dir() and path.is_symlink() and not in_place:
+        raise ArtifactError(_told(path, "is a link to a folder", folder=True))
+    if path.is_dir() and not is_ours(path):
+        raise ArtifactError(
+            f"{path.absolute()} is a folder that recsys did not make and will not replace; choose another --output, or "
+            "move the folder away"
+        )
+
+
+def claim(directory: Path) -> None:
+    """Makes ``directory`` with its `MARK`, to be written into piece by piece; one that was made here stays as it is.
+
+    Raises:
+        ArtifactError: it holds something that was not made here, or is a file.
+    """
+    refuse_file(directory)
+    refuse_foreign(directory, in_place=True)
+    make_parents(directory / MARK)
+    if not (directory / MARK).is_file():
+        (directory / MARK).write_bytes(MARK_TEXT)
+
+
+def remove_folder(directory: Path) -> None:
+    """Removes a folder that was made here, with all that is in it; a missing one is fine.
+
+    Raises:
+        ArtifactError: it was not made here, or is a file or a link.
+    """
+    refuse_file(directory)
+    refuse_foreign(directory)
+    _remove(directory)
+
+
+def refuse_file(directory: Path) -> None:
+    """Refuses a file where a folder must be.
+
+    Raises:
+        ArtifactError: it is one.
+    """
+    if os.path.lexists(directory) and not directory.is_dir():
+        raise ArtifactError(_told(directory, "is a file", folder=True))
+
+
+def make_parents(path: Path) -> None:
+    """Makes the folders that ``path`` lies in.
+
+    Raises:
+        ArtifactError: one of them is a file.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as error:
+        raise ArtifactError(_told(path.parent, "is, or lies in, a file", folder=True)) from error
+
+
+def _told(path: Path, found: str, folder: bool) -> str:
+    wanted = "folder" if folder else "file"
+    return f"{path.absolute()} {found}, where recsys writes a {wanted}; choose another --output, or move it away"
+
+
 def _beside(path: Path, suffix: str) -> Path:
-    return path.with_name(f".{path.name}.{platform.node()}.{os.getpid()}.{suffix}")
+    return path.with_name(f"{_temporary(path)}{os.getpid()}.{suffix}")
+
+
+def _temporary(path: Path) -> str:
+    """What the names of temporary neighbours of ``path`` begin with on this machine."""
+    name = path.name if len(os.fsencode(path.name)) <= _LONGEST else hashlib.sha256(os.fsencode(path.name)).hexdigest()
+    return f".{name}.{platform.node()}."
 
 
 def _replace(beside: Path, path: Path) -> None:
@@ -87,12 +194,12 @@ def _exchanged(beside: Path, path: Path) -> bool:
 
 def _sweep(path: Path) -> None:
     """Removes what dead writers left; a folder that one had moved away without bringing another is put back."""
-    name = glob.escape(f".{path.name}.{platform.node()}.")
-    for left in sorted(path.parent.glob(f"{name}*")):
-        pid, _, suffix = left.name.removeprefix(f".{path.name}.{platform.node()}.").partition(".")
-        if suffix not in ("partial", "old") or not pid.isdigit() or _alive(int(pid)):
+    ours = re.compile(re.escape(_temporary(path)) + r"([1-9][0-9]{0,8})\.(partial|old)")
+    for left in sorted(path.parent.iterdir()):
+        named = ours.fullmatch(left.name)
+        if named is None or _alive(int(named[1])) or (named[2] == "old" and not is_ours(left)):
             continue
-        if suffix == "old" and not path.exists():
+        if named[2] == "old" and not path.exists():
             left.rename(path)
         else:
             _remove(left)

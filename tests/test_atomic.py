@@ -9,7 +9,8 @@ import sys
 import pytest
 
 from recsys import atomic
-from recsys.atomic import atomic_path
+from recsys.atomic import MARK, MARK_TEXT, atomic_path, claim, remove_folder
+from recsys.errors import ArtifactError
 
 KILLED = """
 import os, pathlib, signal, sys
@@ -35,9 +36,14 @@ with atomic.atomic_path(path) as beside:
 
 
 def folder(path, text):
-    path.mkdir()
-    (path / "x").write_text(text)
+    with atomic_path(path) as beside:
+        beside.mkdir()
+        (beside / "x").write_text(text)
     return path
+
+
+def content(directory):
+    return {str(p.relative_to(directory)): p.read_bytes() for p in directory.rglob("*") if p.is_file()}
 
 
 def killed(path, moment, way):
@@ -70,3 +76,111 @@ def test_what_a_living_writer_holds_stays(tmp_path):
     atomic.write_text(tmp_path / "bundle", "new")
     assert mine.is_dir()
     assert other.read_text() == "half"
+
+
+def test_a_folder_that_was_not_made_here_is_refused_before_the_work_begins(tmp_path):
+    (tmp_path / "dataset").mkdir()
+    (tmp_path / "dataset" / "raw.csv").write_text("mine")
+    before = content(tmp_path)
+    with pytest.raises(ArtifactError) as refused, atomic_path(tmp_path / "dataset"):
+        pytest.fail("the work began")
+    assert str(tmp_path / "dataset") in str(refused.value)
+    assert "choose another --output, or move the folder away" in str(refused.value)
+    with pytest.raises(ArtifactError):
+        claim(tmp_path / "dataset")
+    with pytest.raises(ArtifactError):
+        remove_folder(tmp_path / "dataset")
+    assert content(tmp_path) == before
+
+
+def test_a_folder_that_came_while_the_work_went_on_is_kept(tmp_path):
+    def come_between():
+        with atomic_path(tmp_path / "dataset") as beside:
+            beside.mkdir()
+            (tmp_path / "dataset").mkdir()
+            (tmp_path / "dataset" / "raw.csv").write_text("mine")
+
+    with pytest.raises(ArtifactError, match="did not make"):
+        come_between()
+    assert content(tmp_path) == {"dataset/raw.csv": b"mine"}
+
+
+def test_an_empty_folder_and_one_made_here_are_replaced_and_marked_alike(tmp_path):
+    (tmp_path / "a").mkdir()
+    for name in ("a", "b", "b"):
+        folder(tmp_path / name, "new")
+    assert content(tmp_path / "a") == content(tmp_path / "b") == {"x": b"new", MARK: MARK_TEXT}
+
+
+def test_a_file_of_the_name_of_the_mark_that_says_something_else_is_no_mark(tmp_path):
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / MARK).write_text("my settings")
+    with pytest.raises(ArtifactError, match="did not make"):
+        folder(tmp_path / "a", "new")
+    assert content(tmp_path) == {f"a/{MARK}": b"my settings"}
+
+
+def test_what_a_link_leads_to_stays(tmp_path):
+    far = tmp_path / "far"
+    far.mkdir()
+    (far / "raw.csv").write_text("mine")
+    (tmp_path / "link").symlink_to(far, target_is_directory=True)
+    made = folder(tmp_path / "made", "old")
+    (tmp_path / "other").symlink_to(made, target_is_directory=True)
+    (tmp_path / "nowhere").symlink_to(tmp_path / "gone", target_is_directory=True)
+    for name in ("link", "other", "nowhere"):
+        for write in (lambda path: folder(path, "new"), remove_folder):
+            with pytest.raises(ArtifactError, match=r"choose another --output"):
+                write(tmp_path / name)
+    with pytest.raises(ArtifactError, match="did not make"):
+        claim(tmp_path / "link")
+    claim(tmp_path / "other")
+    assert content(far) == {"raw.csv": b"mine"}
+    assert content(made) == {"x": b"old", MARK: MARK_TEXT}
+    assert all((tmp_path / name).is_symlink() for name in ("link", "other", "nowhere"))
+
+
+def test_a_file_takes_no_place_of_a_folder_and_a_folder_none_of_a_file(tmp_path):
+    folder(tmp_path / "report.json", "old")
+    (tmp_path / "empty.json").mkdir()
+    (tmp_path / "dataset").write_text("mine")
+    before = content(tmp_path)
+    for name in ("report.json", "empty.json"):
+        with pytest.raises(ArtifactError, match=r"is a folder, where recsys writes a file"):
+            atomic.write_text(tmp_path / name, "new")
+    for write in (lambda path: folder(path, "new"), claim, remove_folder):
+        with pytest.raises(ArtifactError, match=r"dataset is a file, where recsys writes a folder"):
+            write(tmp_path / "dataset")
+    with pytest.raises(ArtifactError, match="a file, where recsys writes a folder"):
+        atomic.write_text(tmp_path / "dataset" / "x", "new")
+    assert content(tmp_path) == before
+    assert (tmp_path / "empty.json").is_dir()
+
+
+def test_a_folder_is_claimed_once_and_removed_with_what_was_put_into_it(tmp_path):
+    claim(tmp_path / "parts")
+    (tmp_path / "parts" / "part").write_text("1")
+    claim(tmp_path / "parts")
+    assert content(tmp_path / "parts") == {"part": b"1", MARK: MARK_TEXT}
+    for _ in range(2):
+        remove_folder(tmp_path / "parts")
+    assert not (tmp_path / "parts").exists()
+
+
+def test_only_names_of_dead_writers_are_swept(tmp_path):
+    node, dead = platform.node(), subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    kept = ["partial.bak", "partial", "\u00b2.partial", "0.partial", "9999999999999.old", f"{dead.pid}.notes"]
+    for name in kept:
+        (tmp_path / f".x.{node}.{name}").write_text("mine")
+    (tmp_path / f".x.{node}.{dead.pid}.partial").write_text("half")
+    before_last = tmp_path / f".x.{node}.{dead.pid}.old"
+    before_last.mkdir()
+    (before_last / "raw.csv").write_text("mine")
+    atomic.write_text(tmp_path / "x", "new")
+    assert {path.name for path in tmp_path.iterdir()} == {*(f".x.{node}.{n}" for n in kept), before_last.name, "x"}
+
+
+def test_a_long_name_leaves_room_for_what_is_written_beside_it(tmp_path):
+    atomic.write_text(tmp_path / ("\u00e4" * 110 + ".training.json"), "new")
+    assert [path.read_text() for path in tmp_path.iterdir()] == ["new"]

@@ -28,6 +28,7 @@ from recsys.engines import ENGINES
 from recsys.errors import ConfigError, RecsysError
 from recsys.evaluation.evaluate import evaluate
 from recsys.evaluation.metrics import parse_metric
+from recsys.names import check_name
 from recsys.seeding import stream
 from recsys.tracking import ConsoleTracker, SilentTracker
 from recsys.training.deterministic import deterministic
@@ -76,7 +77,9 @@ def read_tune_config(path: Path) -> TuneConfig:
         ConfigError: an engine, an option or a value that does not exist, or that asks for a pretrained table.
     """
     config = read_config(path, TuneConfig)
+    check_name("name", config.name)
     for name, space in config.space.items():
+        check_name("space", name)
         for option, values in space.items():
             for value in values:
                 options = spec(name, {option: value}).config

@@ -31,6 +31,7 @@ def run_stages(config: RunConfig, workspace: Workspace, tracker: Tracker, last: 
     if last == "recommend":
         check_shown(config)
     code = 0
+    workspace.check(config.pretrain, config.engines)
     with workspace.lock():
         for name in STAGES:
             code = max(code, STAGES[name](config, workspace, tracker) or 0)

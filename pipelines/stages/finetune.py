@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ from numpy.typing import NDArray
 from pipelines.config import RunConfig
 from pipelines.stored_split import load_holdout, save_holdout
 from pipelines.workspace import ENGINE_CODE, Workspace, code_version
-from recsys.atomic import atomic_path, read_json, write_json
+from recsys.atomic import atomic_path, claim, read_json, refuse_foreign, remove_folder, write_json
 from recsys.config import parse
 from recsys.data.dataset import Dataset
 from recsys.data.ingest.files import read_table
@@ -75,6 +74,8 @@ def run(
     validation, asked = split_rows(held)
     options = finetune_config(bundle.engine, config)
     target = workspace.bundle(f"{source.name}-finetuned")
+    for replaced in (target, questions(target), workspace.newer_dataset):
+        refuse_foreign(replaced)
     _refuse_loss(target, bundle.version, data, interactions)
     cache_key = {
         "parent": bundle.version,
@@ -86,10 +87,11 @@ def run(
         "code": code_version(*_CODE),
     }
     checkpoints = workspace.checkpoints(target.name, cache_key)
+    claim(checkpoints)
     child = TwoTower(options, Resources(config.seed, validation, directory=checkpoints, filter_seen=filtered))
     with deterministic():
         child.finetune(bundle.engine, data, train, new, tracker)
-    data.save(workspace.directory / "dataset-finetuned")
+    data.save(workspace.newer_dataset)
     about = {"run": config.name, "engine": target.name, "options": child.config.model_dump(mode="json")}
     lineage = Lineage(data.fingerprint, config=about, parent=bundle.version)
     save_questions(asked, target, lineage)
@@ -186,7 +188,7 @@ def questions(bundle: Path) -> Path:
 def save_questions(asked: Holdout | None, child: Path, lineage: Lineage) -> None:
     """Replaces what stood beside ``child``, and says which child it is for, which is written later."""
     if asked is None:
-        shutil.rmtree(questions(child), ignore_errors=True)
+        remove_folder(questions(child))
         return
     with atomic_path(questions(child)) as beside:
         save_holdout(asked, beside)

@@ -12,7 +12,7 @@ import numpy as np
 
 from pipelines.config import RunConfig, pretrain_spec
 from pipelines.workspace import ENGINE_CODE, Workspace, code_version, digest
-from recsys.atomic import write_json
+from recsys.atomic import claim, write_json
 from recsys.content import EMBEDDERS, Embedder, EmbedderContext, Learner
 from recsys.content.cache import cache_folder
 from recsys.data.dataset import Dataset
@@ -86,7 +86,7 @@ def image_root(config: RunConfig) -> Path:
 
 def model_folder(workspace: Workspace, name: str) -> Path:
     """Where what the embedder of the table ``name`` learnt is kept."""
-    return workspace.directory / "embedders" / name
+    return workspace.embedder(name)
 
 
 def table_cost(workspace: Workspace, name: str) -> Path:
@@ -149,6 +149,7 @@ def _embed(
         if isinstance(embedder, Learner):
             with deterministic():
                 embedder.fit(data.items)
+            claim(model_folder(workspace, name))
             embedder.save(model_folder(workspace, name))
         table = embedder.embed(data.items)
     _keep(table, cost, name, workspace, cache_key, tracker)

@@ -10,7 +10,7 @@ from typing import Any
 
 from pipelines.config import EngineSpec, RunConfig, engine_specs
 from pipelines.workspace import ENGINE_CODE, Workspace, code_version, file_digest
-from recsys.atomic import atomic_path, write_json
+from recsys.atomic import atomic_path, claim, write_json
 from recsys.data.dataset import Dataset
 from recsys.data.splits.split import Split
 from recsys.embeddings import EmbeddingTable
@@ -51,6 +51,7 @@ def train_one(
         return
     workspace.invalidate(step)
     checkpoints = workspace.checkpoints(spec.name, cache_key)
+    claim(checkpoints)
     curve = CurveTracker(tracker)
     filtered = config.evaluate.filter_seen
     resources = Resources(config.seed, split.validation, None, tables, checkpoints / "choose", filter_seen=filtered)

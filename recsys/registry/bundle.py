@@ -11,7 +11,7 @@ from typing import Any
 
 from safetensors import SafetensorError
 
-from recsys.atomic import atomic_path, read_json, write_json
+from recsys.atomic import MARK, MARK_TEXT, atomic_path, read_json, write_json
 from recsys.data.dataset import Dataset
 from recsys.data.entities import EntityTable
 from recsys.data.interactions import Interactions
@@ -177,12 +177,14 @@ def _engine(kind: str, directory: Path) -> Engine:
 
 
 def _digests(directory: Path) -> dict[str, str]:
-    """Relative path -> sha256 of every file but the manifest itself."""
+    """Relative path -> sha256 of every file but the manifest itself and the marks of folders, which are all alike."""
     result = {}
     for path in sorted(directory.rglob("*")):
         name = path.relative_to(directory).as_posix()
         if path.is_symlink() or path.suffix in {".pkl", ".pickle", ".pt", ".joblib"}:
             raise ArtifactError(f"{path} may not be part of a bundle: links and pickles are refused")
+        if path.name == MARK and path.is_file() and path.read_bytes() == MARK_TEXT:
+            continue
         if path.is_file() and name != MANIFEST:
             with path.open("rb") as file:
                 result[name] = hashlib.file_digest(file, "sha256").hexdigest()

@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from recsys.errors import ArtifactError, ConfigError, PromotionError
+from recsys.names import check_name
 from recsys.registry.bundle import MANIFEST, Bundle, verify
 from recsys.registry.gate import Decision
 from recsys.registry.mlflow_client import experiment_id, mlflow_at
@@ -18,11 +19,12 @@ CHAMPION, PREVIOUS = "champion", "previous"
 _BEFORE = "champion_before"
 
 
-def check_name(key: str, name: str) -> None:
+def check_model_name(key: str, name: str) -> None:
     """Whether a model can be registered, and asked for, under ``name``, which the config gives as ``key``.
 
     Raises:
-        ConfigError: it cannot; ``/``, ``:``, ``@`` and ``?`` have a meaning in the address of a model.
+        ConfigError: it cannot; ``/``, ``:``, ``@`` and ``?`` have a meaning in the address of a model, and
+            `recsys.names.check_name` holds as well.
     """
     found = [sign for sign in name if sign in "/:@?" or not sign.isprintable()]
     if found or not name.strip() or name == "." or name.startswith(".."):
@@ -30,6 +32,7 @@ def check_name(key: str, name: str) -> None:
         raise ConfigError(
             f"{key} = {name!r} {told}, so no model can be registered under it; give promote.model another"
         )
+    check_name(key, name)
 
 
 class Store:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from recsys.atomic import atomic_path
+from recsys.atomic import atomic_path, claim
 from recsys.data.vocabulary import MISSING, Vocabulary
 from recsys.errors import ArtifactError
 from recsys.ranking import Ranked
@@ -29,22 +29,31 @@ class Stamp:
     fingerprint: str
 
 
+_WRITTEN = re.compile(rf"part-[0-9]{{5,}}\.parquet|\.(part-[0-9]{{5,}}\.parquet|{re.escape(MANIFEST)})\..*\.partial")
+"""Names of parts, and of what killed batches left half-written."""
+
+
 def name_of(number: int) -> str:
     """The file of a shard."""
     return f"part-{number:05d}.parquet"
 
 
 def clean(directory: Path, stamp: Stamp, count: int) -> set[int]:
-    """Removes what is not a finished part of ``stamp`` and returns the numbers of those that are."""
-    directory.mkdir(parents=True, exist_ok=True)
+    """Removes what is not a finished part of ``stamp`` and returns the numbers of those that are.
+
+    Raises:
+        ArtifactError: the folder holds something that no batch made, or a folder stands where a part goes.
+    """
+    claim(directory)
     finished = {n for n in range(count) if _stamp_of(directory / name_of(n)) == stamp}
     finished -= _changed(directory)
     keep = {name_of(number) for number in finished}
     (directory / MANIFEST).unlink(missing_ok=True)
-    for pattern in ("part-*.parquet", ".part-*.partial", f".{MANIFEST}.*.partial"):
-        for path in directory.glob(pattern):
-            if path.name not in keep:
-                shutil.rmtree(path) if path.is_dir() else path.unlink()
+    for path in directory.iterdir():
+        if _WRITTEN.fullmatch(path.name) and path.name not in keep:
+            if path.is_dir() and not path.is_symlink():
+                raise ArtifactError(f"{path.absolute()} is a folder where a batch writes a file; move it away")
+            path.unlink()
     return finished
 
 

@@ -223,3 +223,40 @@ def test_a_search_that_names_an_unknown_option_says_so_before_the_first_trial(tm
     )
     with pytest.raises(ConfigError, match="regularization"):
         read_tune_config(path)
+
+
+def _tree(directory):
+    return {p.relative_to(directory): p.read_bytes() for p in sorted(directory.rglob("*")) if p.is_file()}
+
+
+@pytest.mark.parametrize("place", ["dataset", "split", "recommendations", "bundles/ease", "chosen/ease", "tables/als"])
+@pytest.mark.parametrize("command", ["prepare", "run", "recommend"])
+def test_a_folder_of_the_user_is_never_replaced(tmp_path, capsys, monkeypatch, place, command):
+    monkeypatch.chdir(tmp_path)
+    config = write_world(tmp_path / place)
+    config = config.rename(tmp_path / "c.toml")
+    before = _tree(tmp_path)
+    asked = ["--set", "pretrain.als.engine=als"]
+    assert _exit_code(command, "c.toml", "--output", ".", *asked) == 1
+    message = capsys.readouterr().err
+    assert f"{tmp_path / place} is a folder that recsys did not make" in message
+    assert "choose another --output" in message
+    assert _tree(tmp_path) == before
+
+
+@pytest.mark.parametrize("place", ["dataset", "bundles", "bundles/ease", "recommendations", "stages", "."])
+def test_a_file_where_a_run_needs_a_folder_is_told_and_stays(tmp_path, capsys, place):
+    config, output = write_world(tmp_path / "world"), tmp_path / "out"
+    (output / place).parent.mkdir(parents=True, exist_ok=True)
+    (output / place).write_text("mine")
+    assert _exit_code("run", config, "--output", output) == 1
+    assert f"{output / place} is a file, where recsys writes a folder" in capsys.readouterr().err
+    assert (output / place).read_text() == "mine"
+
+
+def test_raw_tables_in_a_folder_that_no_run_uses_are_no_hindrance(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    config = write_world(tmp_path / "tables" / "raw")
+    assert _exit_code("prepare", config, "--output", ".") == 0
+    assert _exit_code("prepare", config, "--output", ".", "--set", "split.protocol=temporal") == 0
+    assert (tmp_path / "tables" / "raw" / "interactions.csv").is_file()

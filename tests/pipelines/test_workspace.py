@@ -45,6 +45,14 @@ def test_checkpoints_of_other_facts_are_another_folder_and_all_go_when_the_engin
     assert [folder.exists() for folder in (first, second, other)] == [False, False, True]
 
 
+def test_checkpoints_that_no_run_has_made_stay(workspace):
+    mine = workspace.checkpoints("ease", {"seed": 1})
+    mine.mkdir(parents=True)
+    (mine / "notes.txt").write_text("mine")
+    workspace.clear_checkpoints("ease")
+    assert (mine / "notes.txt").read_text() == "mine"
+
+
 def test_a_curve_keeps_what_carries_a_step():
     curve = CurveTracker(SilentTracker())
     curve.log_metrics({"loss": 3.0}, 1)

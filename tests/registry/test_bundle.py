@@ -4,6 +4,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from recsys.atomic import MARK
 from recsys.errors import ArtifactError
 from recsys.registry.bundle import Bundle, Lineage
 
@@ -107,3 +108,14 @@ def test_a_snapshot_without_order_stays_without(tmp_path, engine, data):
     unordered = replace(data, has_order=False)
     Bundle.of(engine, unordered, lineage(data), data.interactions).save(tmp_path / "bundle")
     assert not Bundle.load(tmp_path / "bundle").data.has_order
+
+
+def test_a_copy_without_the_marks_of_its_folders_is_the_same_bundle_and_a_changed_mark_is_refused(folder):
+    version, marks = Bundle.load(folder).version, sorted(folder.rglob(MARK))
+    assert folder / MARK in marks
+    marks[0].write_text("something else")
+    with pytest.raises(ArtifactError, match=r"unknown: \.recsys"):
+        Bundle.load(folder)
+    for mark in marks:
+        mark.unlink()
+    assert Bundle.load(folder).version == version

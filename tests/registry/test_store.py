@@ -13,7 +13,7 @@ from recsys.registry.bundle import Bundle, Lineage
 from recsys.registry.gate import Decision
 from recsys.registry.mlflow_client import imported, local_uri
 from recsys.registry.predictor import Predictor
-from recsys.registry.store import Store, check_name
+from recsys.registry.store import Store, check_model_name
 from recsys.registry.tracker import MlflowTracker
 from tests.registry.conftest import Together
 
@@ -216,12 +216,12 @@ def test_a_stored_bundle_that_was_damaged_is_refused(store, folder):
 @pytest.mark.parametrize("name", ["shop/de", "Köln: shop", "shop@home", "shop?", "a\nb", "", " ", ".", "..", "..a"])
 def test_a_name_that_no_model_can_have_is_refused(name):
     with pytest.raises(ConfigError, match=re.escape(f"name = {name!r} ")):
-        check_name("name", name)
+        check_model_name("name", name)
 
 
-@pytest.mark.parametrize("name", ["Köln #1", "100%20 'off'", " a.b..", "-x\\y&z"])
+@pytest.mark.parametrize("name", ["Köln #1", "100%20 'off'", "a.b..", "-x&z"])
 def test_a_name_that_is_taken_can_be_registered_and_asked_for(uri, folder, name):
-    check_name("name", name)
+    check_model_name("name", name)
     store = Store(uri, name)
     assert store.download(store.register(folder)).is_dir()
 

@@ -2,6 +2,7 @@ import json
 import re
 
 import numpy as np
+import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
@@ -204,3 +205,34 @@ def test_a_batch_whose_parts_another_one_takes_away_says_so(tmp_path, data, engi
     monkeypatch.setattr(inner, name, disturbed)
     with pytest.raises(ArtifactError, match=f"another batch writes to {re.escape(str(tmp_path))}"):
         recommend(engine, data, tmp_path, OPTIONS, model_version="7")
+
+
+def test_a_folder_that_no_batch_made_is_refused_and_stays(tmp_path, data, engine):
+    for name in ("part-00000.parquet", "notes.txt"):
+        (tmp_path / name).write_text("mine")
+    with pytest.raises(ArtifactError, match=re.escape(f"{tmp_path} is a folder that recsys did not make")):
+        recommend(engine, data, tmp_path, OPTIONS)
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {
+        "part-00000.parquet": "mine",
+        "notes.txt": "mine",
+    }
+
+
+def test_only_names_of_parts_are_cleared_and_no_folder_is(tmp_path, data, engine):
+    recommend(engine, data, tmp_path, OPTIONS)
+    for name in ("part-of-mine.parquet", ".part-list.partial"):
+        (tmp_path / name).write_text("mine")
+    recommend(engine, data, tmp_path, OPTIONS.model_copy(update={"k": 2}))
+    assert [(tmp_path / name).read_text() for name in ("part-of-mine.parquet", ".part-list.partial")] == ["mine"] * 2
+    (tmp_path / "part-00009.parquet").mkdir()
+    (tmp_path / "part-00009.parquet" / "x").write_text("mine")
+    with pytest.raises(ArtifactError, match=r"part-00009\.parquet is a folder where a batch writes a file"):
+        recommend(engine, data, tmp_path, OPTIONS)
+    assert (tmp_path / "part-00009.parquet" / "x").read_text() == "mine"
+
+
+def test_readers_of_parquet_pass_over_the_mark_of_the_folder(tmp_path, data, engine):
+    recommend(engine, data, tmp_path, OPTIONS)
+    whole = read_recommendations(tmp_path)
+    (tmp_path / "manifest.json").unlink()  # which they do not pass over
+    assert pd.read_parquet(tmp_path).equals(whole)

@@ -23,6 +23,7 @@ from recsys.engine import Engine, Request, Resources, Vectors
 from recsys.engines import ENGINES
 from recsys.engines.ensemble.weights import CandidatePool, ScoreMean, search, valid_mask, zero_invalid
 from recsys.evaluation.metrics import parse_metric
+from recsys.names import check_name, stored_name
 from recsys.seeding import stream
 from recsys.tracking import Tracker
 
@@ -50,6 +51,8 @@ class HybridConfig(Config):
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
+        for part in self.parts:
+            check_name("parts", part)
         if len(set(self.parts)) < len(self.parts):
             raise ValueError(f"parts {list(self.parts)} name an engine twice; a weight says how much it counts")
         if self.weights is not None:
@@ -123,7 +126,10 @@ class Hybrid:
 
     @classmethod
     def load(cls, directory: Path) -> Self:
-        engine = cls(parse(HybridConfig, read_json(directory / "config.json"), str(directory / "config.json")))
+        options = read_json(directory / "config.json")
+        for name in options["parts"]:
+            stored_name(directory / "config.json", name)
+        engine = cls(parse(HybridConfig, options, str(directory / "config.json")))
         state = read_json(directory / "parts.json")
         kinds = zip(engine.config.parts, state["kinds"], strict=True)
         engine.parts = {name: ENGINES[kind].load(directory / "parts" / name) for name, kind in kinds}

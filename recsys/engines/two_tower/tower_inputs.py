@@ -15,7 +15,9 @@ from recsys.atomic import read_json, write_json
 from recsys.data.entities import EntityTable
 from recsys.data.features.features import FeatureSet
 from recsys.data.vocabulary import MISSING, Vocabulary
+from recsys.errors import ArtifactError
 from recsys.models.build import input_name
+from recsys.names import check_name, stored_name
 
 ID = "__id__"
 """The name of the id input; its values are rows, MISSING where the id has nothing learned."""
@@ -115,6 +117,7 @@ class TowerInputs:
             {**features, "tables": list(self.tables), "has_timestamps": self.has_timestamps},
         )
         for name, vocabulary in self.tables.items():
+            check_name("tables", name.removeprefix(_TABLE))
             vocabulary.save(directory / f"{name}.parquet")
         trained = {"items": self.trained_items, "users": self.trained_users}
         save_file({name: mask.astype(np.uint8) for name, mask in trained.items()}, directory / "trained.safetensors")
@@ -122,6 +125,7 @@ class TowerInputs:
     @classmethod
     def load(cls, directory: Path) -> TowerInputs:
         raw = read_json(directory / "features.json")
+        tables = [_stored(directory / "features.json", name) for name in raw["tables"]]
         trained = load_file(directory / "trained.safetensors")
         return cls(
             Vocabulary.load(directory / "items.parquet"),
@@ -130,9 +134,20 @@ class TowerInputs:
             FeatureSet.from_dict(raw["users"]),
             trained["items"].astype(bool),
             trained["users"].astype(bool),
-            {name: Vocabulary.load(directory / f"{name}.parquet") for name in raw["tables"]},
+            {name: Vocabulary.load(directory / f"{name}.parquet") for name in tables},
             bool(raw["has_timestamps"]),
         )
+
+
+def _stored(path: Path, name: object) -> str:
+    """An input name of a table that ``path`` gives; anything else would be read from outside of the folder.
+
+    Raises:
+        ArtifactError: it is none.
+    """
+    if not isinstance(name, str) or not name.startswith(_TABLE):
+        raise ArtifactError(f"{path} gives {name!r} as the name of a table; get it again")
+    return _TABLE + stored_name(path, name.removeprefix(_TABLE))
 
 
 def _tensors(features: FeatureSet, table: EntityTable) -> dict[str, Tensor]:

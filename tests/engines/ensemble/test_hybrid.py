@@ -1,5 +1,9 @@
 """Hybrids: vectors side by side, weights from validation."""
 
+import hashlib
+import json
+import shutil
+
 import numpy as np
 import pytest
 import scipy.sparse as sp
@@ -14,8 +18,9 @@ from recsys.engines.baselines.itemknn import ItemKnn
 from recsys.engines.baselines.popularity import Popularity
 from recsys.engines.ensemble.hybrid import Hybrid, HybridConfig, joined, score_std
 from recsys.engines.ensemble.weights import CandidatePool, ScoreMean, search, zero_invalid
-from recsys.errors import ConfigError
+from recsys.errors import ArtifactError, ConfigError
 from recsys.evaluation.evaluate import evaluate, score_metric
+from recsys.registry.bundle import Bundle, Lineage
 from recsys.tracking import SilentTracker
 from tests.engines.graph.test_spectral import random_data
 
@@ -245,3 +250,25 @@ def _fitted(engine: Engine) -> Engine:
 def test_a_part_is_not_named_twice():
     with pytest.raises(ConfigError, match="name an engine twice"):
         parse(HybridConfig, {"parts": ["ease", "ease"]}, "engines.hybrid")
+
+
+def remade(folder):
+    """The manifest of a bundle that somebody has changed, made to fit."""
+    manifest = json.loads((folder / "manifest.json").read_text())
+    for name in manifest["files"]:
+        manifest["files"][name] = hashlib.sha256((folder / name).read_bytes()).hexdigest()
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+
+
+@pytest.mark.parametrize("relative", [True, False], ids=["up and out", "absolute"])
+def test_a_bundle_whose_part_lies_outside_is_refused_though_the_manifest_fits(tmp_path, parts, relative):
+    folder, outside = tmp_path / "bundle", tmp_path / "outside"
+    Bundle.of(hybrid(parts, ["ease", "popularity"]), DATA, Lineage(DATA.fingerprint)).save(folder)
+    shutil.copytree(folder / "engine" / "parts" / "ease", outside)
+    path = folder / "engine" / "config.json"
+    options = json.loads(path.read_text())
+    options["parts"][0] = "../../../outside" if relative else str(outside)
+    path.write_text(json.dumps(options))
+    remade(folder)
+    with pytest.raises(ArtifactError, match=r"config\.json names what lies outside its folder"):
+        Bundle.load(folder)

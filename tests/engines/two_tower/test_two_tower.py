@@ -1,5 +1,7 @@
 """The two-tower engine on a small world: even users like even items, in order of the rows."""
 
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -14,7 +16,7 @@ from recsys.data.vocabulary import Vocabulary
 from recsys.embeddings import EmbeddingTable
 from recsys.engine import Request, Resources
 from recsys.engines.two_tower.two_tower import TwoTower, TwoTowerConfig
-from recsys.errors import ConfigError
+from recsys.errors import ArtifactError, ConfigError
 from recsys.tracking import SilentTracker
 
 QUICK = {"epochs": 3, "warmup": 0, "learning_rate": 0.02, "patience": 0}
@@ -135,6 +137,21 @@ def test_a_pretrained_table_enters_the_item_tower(tmp_path):
     engine.save(tmp_path)
     loaded = TwoTower.load(tmp_path)
     assert np.array_equal(loaded.item_vectors(data.items).dense, engine.item_vectors(data.items).dense)
+
+
+@pytest.mark.parametrize("name", ["{}/outside", "table_/../../outside", "../outside", "table_", 7])
+def test_a_table_that_lies_outside_of_the_saved_folder_is_not_read(tmp_path, name):
+    data = world()
+    table = EmbeddingTable(data.items.vocabulary, np.ones((20, 5), np.float32), {})
+    engine = TwoTower(config(tables=["mine"]), Resources(1, tables={"mine": table}))
+    engine.fit(data, data.interactions, SilentTracker())
+    engine.save(tmp_path / "engine")
+    (tmp_path / "engine" / "table_mine.parquet").rename(tmp_path / "outside.parquet")
+    path = tmp_path / "engine" / "features.json"
+    features = json.loads(path.read_text())
+    path.write_text(json.dumps(features | {"tables": [str(name).format(tmp_path) if name != 7 else 7]}))
+    with pytest.raises(ArtifactError, match=r"features\.json"):
+        TwoTower.load(tmp_path / "engine")
     with pytest.raises(ConfigError, match="mine"):
         TwoTower(config(tables=["mine"])).fit(data, data.interactions, SilentTracker())
 
