@@ -5,9 +5,9 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, TypeVar, get_args
+from typing import Any, ClassVar, TypeVar, get_args
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from recsys.choices import did_you_mean
 from recsys.errors import ConfigError
@@ -19,6 +19,37 @@ class Config(BaseModel):
     """The base of every configuration section: immutable, and closed to unknown keys."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    flat_sections: ClassVar[tuple[str, ...]] = ()
+    """Fields that are sections, whose keys may stand beside them: ``epochs = 5`` is ``training = {epochs = 5}``."""
+
+    @classmethod
+    def section(cls, name: str) -> Config:
+        """The default value of the field ``name``, which is a section."""
+        default = cls.model_fields[name].get_default(call_default_factory=True)
+        assert isinstance(default, Config), f"{cls.__name__}.{name} has no section for a default"
+        return default
+
+    @model_validator(mode="before")
+    @classmethod
+    def _into_sections(cls, raw: object) -> object:
+        """Moves keys of the flat sections into them; a section that is given in part keeps its other defaults.
+
+        Raises:
+            ValueError: a key is given in both places.
+        """
+        if not cls.flat_sections or not isinstance(raw, Mapping):
+            return raw
+        result = dict(raw)
+        for name in cls.flat_sections:
+            default, given = cls.section(name), result.get(name, {})
+            if not isinstance(given, Mapping):
+                continue
+            flat = [key for key in type(default).model_fields if key in result and key not in cls.model_fields]
+            if twice := sorted(set(flat) & set(given)):
+                raise ValueError(f"{twice[0]!r} is given twice: by itself and in {name!r}")
+            result[name] = {**dict(default), **given, **{key: result.pop(key) for key in flat}}
+        return result
 
 
 def read_toml(path: Path) -> dict[str, Any]:

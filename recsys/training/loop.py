@@ -119,7 +119,7 @@ def train(
         identity: what the checkpoint must have been made from to be resumed.
 
     Raises:
-        ConfigError: ``options.rates`` names no parameter, or freezes them all.
+        ConfigError: ``options.lr_multipliers`` names no parameter, or freezes them all.
     """
     device = _device(options)
     module = task.module.to(device)

@@ -89,10 +89,10 @@ def test_the_weights_of_the_best_epoch_are_kept():
 def test_a_frozen_part_stays_as_it_is():
     task = Noisy()
     before = task.module[0].weight.detach().clone()
-    train(task, OPTIONS.model_copy(update={"rates": {"0": 0.0, "2.bias": 0.1}}), 1, SilentTracker())
+    train(task, OPTIONS.model_copy(update={"lr_multipliers": {"0": 0.0, "2.bias": 0.1}}), 1, SilentTracker())
     assert torch.equal(task.module[0].weight, before)
 
 
 def test_a_rate_that_names_no_parameter_is_an_error_with_the_nearest_name():
     with pytest.raises(ConfigError, match=r"'2.bais', and no parameter starts with it; did you mean '2.bias'"):
-        train(Noisy(), OPTIONS.model_copy(update={"rates": {"0": 0.5, "2.bais": 0.0}}), 1, SilentTracker())
+        train(Noisy(), OPTIONS.model_copy(update={"lr_multipliers": {"0": 0.5, "2.bais": 0.0}}), 1, SilentTracker())

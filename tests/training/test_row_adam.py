@@ -91,8 +91,8 @@ def test_a_killed_training_of_tables_resumes_to_the_same_weights(tmp_path, die_a
 
 def test_a_large_gradient_is_clipped_over_dense_and_row_parts_together():
     free, clipped = Tables(), Tables()
-    for task, clip in ((free, 0.0), (clipped, 1e-9)):
-        options = LoopOptions(epochs=1, warmup=0, clip=clip, patience=0)
+    for task, largest in ((free, 0.0), (clipped, 1e-9)):
+        options = LoopOptions(epochs=1, warmup=0, max_grad_norm=largest, patience=0)
         train(task, options, 1, SilentTracker())
     start = Tables()
     moved = [(t.module["out"].weight - start.module["out"].weight).abs().sum() for t in (free, clipped)]

@@ -263,7 +263,7 @@ class TwoTower:
         task = self._task(data, train_on, new)
         progress = run_training(
             task,
-            self.config.training.model_copy(update={"rates": self._rates()}),
+            self.config.training.model_copy(update={"lr_multipliers": self._rates()}),
             self.resources,
             tracker,
             data.fingerprint,

@@ -160,14 +160,14 @@ def test_finetuning_grows_and_frozen_old_rows_keep_their_vectors():
     parent = fitted(world())
     grown = world(users=34, new_items=3)
     lr_multipliers = {"items": 0.0, "pooling": 0.0, "project": 0.0, "users": 0.0}
-    child = TwoTower(config(training=QUICK | {"epochs": 1, "rates": lr_multipliers}), Resources(2))
+    child = TwoTower(config(training=QUICK | {"epochs": 1, "lr_multipliers": lr_multipliers}), Resources(2))
     new = grown.interactions.user >= 30
     old_items = grown.items.take(np.arange(20))
     before = parent.item_vectors(old_items).dense
     with pytest.raises(ConfigError, match="freeze"):
         child.finetune(parent, grown, grown.interactions, new, SilentTracker())
     lr_multipliers = {"items": 0.0, "pooling": 0.0, "users": 0.0}
-    child = TwoTower(config(training=QUICK | {"epochs": 1, "rates": lr_multipliers}), Resources(2))
+    child = TwoTower(config(training=QUICK | {"epochs": 1, "lr_multipliers": lr_multipliers}), Resources(2))
     child.finetune(parent, grown, grown.interactions, new, SilentTracker())
     np.testing.assert_array_equal(child.item_vectors(old_items).dense, before)
     assert len(child.inputs.items) == 23
@@ -227,7 +227,7 @@ def test_new_items_are_recommended_by_their_content_before_anyone_chose_them():
 def test_finetuning_corrects_for_the_targets_that_its_batches_hold(negatives, share):
     data = world()
     new = data.interactions.user < 3
-    task = fitted(data, negatives=negatives, alpha=0.0)._task(data, data.interactions, new)
+    task = fitted(data, negatives=negatives, sampling_exponent=0.0)._task(data, data.interactions, new)
     targets = data.interactions.item[new].astype(np.int64)
     drawn = task.sampler.sample(targets, np.random.default_rng(0))
     expected = 16 * (share * np.bincount(targets, minlength=20) / len(targets) + (1 - share) / 20)
@@ -235,7 +235,7 @@ def test_finetuning_corrects_for_the_targets_that_its_batches_hold(negatives, sh
 
 
 def test_features_move_slower_than_ids_unless_their_own_rate_is_given():
-    engine = fitted(world(), training=QUICK | {"epochs": 1, "rates": {"items": 0.5, "items.encoders.size": 1.0}})
+    engine = fitted(world(), training=QUICK | {"epochs": 1, "lr_multipliers": {"items": 0.5, "items.encoders.size": 1.0}})
     lr_multipliers = engine._rates()
     assert lr_multipliers["items.encoders.parity"] == pytest.approx(0.1)
     assert lr_multipliers["items.encoders.size"] == 1.0

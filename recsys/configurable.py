@@ -1,0 +1,69 @@
+"""Objects built from a configuration: given whole, as a `Config`, or field by field, as keywords."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from typing import ClassVar, Generic, TypeVar
+
+from recsys.config import Config, parse
+
+C = TypeVar("C", bound=Config)
+
+
+class Configurable(Generic[C]):
+    """Base of engines and embedders: ``EASE(decay=0.9)`` is ``EASE(EASEConfig(decay=0.9))``.
+
+    The fields of ``Config``, those of its flat sections included, are the keyword arguments: completion, ``help()`` and
+    the documentation show them with their descriptions. `config` is never changed after construction.
+
+    Args:
+        config: all options at once; exclusive with keywords.
+        **options: fields of ``Config``.
+
+    Raises:
+        ConfigError: an option is unknown (the message names the nearest), of a wrong type or out of range.
+    """
+
+    Config: ClassVar[type[Config]]
+
+    def __init__(self, config: C | None = None, **options: object) -> None:
+        if config is not None and options:
+            raise TypeError(f"{type(self).__name__} takes a config or keywords, not both")
+        self.config: C = parse(self.Config, options, type(self).__name__) if config is None else config  # type: ignore[assignment]
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        if "Config" not in cls.__dict__:
+            return
+        cls.__signature__ = _signature(cls.Config)  # type: ignore[attr-defined]
+        fields = _documented(cls.Config)
+        if fields and cls.__doc__ and "\nArgs:" not in inspect.cleandoc(cls.__doc__):
+            cls.__doc__ = f"{inspect.cleandoc(cls.__doc__)}\n\nArgs:\n{fields}"
+
+    def __repr__(self) -> str:
+        given = self.config.model_dump(exclude_defaults=True)
+        return f"{type(self).__name__}({', '.join(f'{key}={value!r}' for key, value in given.items())})"
+
+
+def _signature(config: type[Config]) -> inspect.Signature:
+    fields = {name: field for name, field in config.model_fields.items() if name not in config.flat_sections}
+    for section in config.flat_sections:
+        fields |= {n: f for n, f in config.section(section).model_fields.items() if n not in config.model_fields}
+    keyword = inspect.Parameter.KEYWORD_ONLY
+    parameters = [
+        inspect.Parameter(
+            name, keyword, annotation=field.annotation, default=field.get_default(call_default_factory=True)
+        )
+        for name, field in fields.items()
+    ]
+    whole = inspect.Parameter("config", inspect.Parameter.POSITIONAL_ONLY, default=None, annotation=config)
+    return inspect.Signature([whole, *parameters])
+
+
+def _documented(config: type[Config]) -> str:
+    """The ``Args`` of ``config`` and of its flat sections, as lines of a docstring."""
+    sections = [config, *(type(config.section(name)) for name in config.flat_sections)]
+    texts = [inspect.cleandoc(section.__doc__ or "") for section in sections]
+    found = [re.search(r"^Args:\n((?:[ ]{4}.*\n?|\n)+)", text, re.M) for text in texts]
+    return "\n".join(match.group(1).rstrip() for match in found if match)
