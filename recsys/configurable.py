@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import inspect
 import re
-from typing import ClassVar, Generic, TypeVar
+from collections.abc import Iterator
+from typing import ClassVar
 
-from recsys.config import Config, parse
+from recsys.config import Config as Options
+from recsys.config import parse
 
-C = TypeVar("C", bound=Config)
 
-
-class Configurable(Generic[C]):
+class Configurable:
     """Base of engines and embedders: ``EASE(decay=0.9)`` is ``EASE(EASEConfig(decay=0.9))``.
 
     The fields of ``Config``, those of its flat sections included, are the keyword arguments: completion, ``help()`` and
@@ -25,12 +25,13 @@ class Configurable(Generic[C]):
         ConfigError: an option is unknown (the message names the nearest), of a wrong type or out of range.
     """
 
-    Config: ClassVar[type[Config]]
+    Config: ClassVar[type[Options]]
+    config: Options
 
-    def __init__(self, config: C | None = None, **options: object) -> None:
+    def __init__(self, config: Options | None = None, /, **options: object) -> None:
         if config is not None and options:
             raise TypeError(f"{type(self).__name__} takes a config or keywords, not both")
-        self.config: C = parse(self.Config, options, type(self).__name__) if config is None else config  # type: ignore[assignment]
+        self.config = parse(self.Config, options, type(self).__name__) if config is None else config
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
@@ -42,11 +43,22 @@ class Configurable(Generic[C]):
             cls.__doc__ = f"{inspect.cleandoc(cls.__doc__)}\n\nArgs:\n{fields}"
 
     def __repr__(self) -> str:
-        given = self.config.model_dump(exclude_defaults=True)
+        given = dict(_given(self.config))
         return f"{type(self).__name__}({', '.join(f'{key}={value!r}' for key, value in given.items())})"
 
 
-def _signature(config: type[Config]) -> inspect.Signature:
+def _given(config: Options) -> Iterator[tuple[str, object]]:
+    """The options that differ from their defaults, those of flat sections by themselves."""
+    for name in type(config).model_fields:
+        value = getattr(config, name)
+        if name in config.flat_sections:
+            default = config.section(name)
+            yield from ((key, inner) for key, inner in value if inner != getattr(default, key))
+        elif value != type(config).model_fields[name].get_default(call_default_factory=True):
+            yield name, value
+
+
+def _signature(config: type[Options]) -> inspect.Signature:
     fields = {name: field for name, field in config.model_fields.items() if name not in config.flat_sections}
     for section in config.flat_sections:
         fields |= {n: f for n, f in config.section(section).model_fields.items() if n not in config.model_fields}
@@ -61,7 +73,7 @@ def _signature(config: type[Config]) -> inspect.Signature:
     return inspect.Signature([whole, *parameters])
 
 
-def _documented(config: type[Config]) -> str:
+def _documented(config: type[Options]) -> str:
     """The ``Args`` of ``config`` and of its flat sections, as lines of a docstring."""
     sections = [config, *(type(config.section(name)) for name in config.flat_sections)]
     texts = [inspect.cleandoc(section.__doc__ or "") for section in sections]

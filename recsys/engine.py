@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, Self, runtime_checkable
 
@@ -12,13 +13,15 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from recsys.config import Config
+from recsys.configurable import Configurable
 from recsys.data.dataset import Dataset
 from recsys.data.entities import EntityTable
 from recsys.data.histories import Histories
 from recsys.data.interactions import Interactions
 from recsys.data.splits.split import Holdout
 from recsys.embeddings import EmbeddingTable
-from recsys.tracking import Tracker
+from recsys.errors import ConfigError
+from recsys.tracking import ConsoleTracker, SilentTracker, Tracker
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,70 +98,151 @@ class Vectors:
 
 
 @dataclass(frozen=True)
-class Resources:
-    """What an engine may use beside its config and its training interactions.
+class FitContext:
+    """What an engine may use beside its options and its training interactions.
 
     Args:
         seed: gives every random stream of the engine.
-        validation: chooses the epoch to stop at; None trains the full number of epochs.
+        validation: chooses the epoch to stop at, and the weights of a hybrid; None trains the full number of epochs.
         epochs: overrides the number of epochs (a refit uses what validation chose).
-        tables: pretrained embeddings by name.
+        tables: pretrained item embeddings by name.
         directory: where an engine may keep checkpoints and resume from them; None keeps none.
         parts: fitted engines by name, for an engine that is made of others.
         filter_seen: whether lists leave out what a user's history holds: those of validation, of the report and of
-            the batch. An engine may then learn to rank what is new alone.
+            the batch. An engine may then learn to rank unseen items alone.
+        tracker: is told of progress.
     """
 
     seed: int = 0
     validation: Holdout | None = None
     epochs: int | None = None
-    tables: dict[str, EmbeddingTable] = field(default_factory=dict)
+    tables: Mapping[str, EmbeddingTable] = field(default_factory=dict)
     directory: Path | None = None
     parts: Mapping[str, Engine] = field(default_factory=dict)
     filter_seen: bool = True
+    tracker: Tracker = field(default_factory=SilentTracker)
+
+    def table(self, name: str, engine: str) -> EmbeddingTable:
+        """The pretrained table ``name`` that ``engine`` asks for.
+
+        Raises:
+            ConfigError: there is none.
+        """
+        if name not in self.tables:
+            known = ", ".join(sorted(self.tables)) or "none; add a [pretrain] section, or give the table itself"
+            raise ConfigError(f"the engine {engine!r} asks for the table {name!r}; pretrained tables: {known}")
+        return self.tables[name]
 
 
-class Engine(Protocol):
-    """Everything that recommends. Built as ``ENGINES[kind](config, resources)``."""
+class EngineConfig(Config):
+    """The options of an engine."""
 
+    def uses_parts(self) -> tuple[str, ...]:
+        """Names of the fitted engines that this one is made of."""
+        return ()
+
+    def uses_tables(self) -> tuple[str, ...]:
+        """Names of the pretrained item tables that it reads."""
+        return ()
+
+    def ranks_seen_items(self) -> bool:
+        """Whether it can rank items of the history against unseen ones; parts not counted."""
+        return True
+
+
+class Engine(Configurable, ABC):
+    """Base of everything that recommends: user and item vectors whose inner product orders items for users.
+
+    An engine is built from its options, as keywords (``EASE(decay=0.9)``) or as a config (``ENGINES[kind](config)``).
+    `fit` learns; what it learnt or chose stands in attributes, never in `config`.
+    """
+
+    config: EngineConfig
     kind: ClassVar[str]
-    Config: ClassVar[type[Config]]
-    supports_cold_users: ClassVar[bool]
-    """Whether a user that training never saw is placed from the history or the features."""
-    supports_cold_items: ClassVar[bool]
-    """Whether an item without interactions is placed from its features."""
-    config: Any
-    """The options; a fit that chooses some on validation leaves what it chose here."""
+    """The name in `recsys.engines.ENGINES`, in TOML and in a bundle."""
+    supports_cold_users: ClassVar[bool] = True
+    """Whether a user that training never saw gets a vector from the history or the features."""
+    supports_cold_items: ClassVar[bool] = False
+    """Whether an item without interactions gets a vector from its features."""
+    epochs_: int | None = None
+    """The number of epochs that validation chose; None where nothing was chosen."""
+    curve_: Sequence[Mapping[str, float]] = ()
+    """Loss and validation metric by epoch."""
 
-    def __init__(self, config: Any, resources: Resources = ...) -> None: ...
+    def fit(
+        self,
+        data: Dataset,
+        train: Interactions | None = None,
+        validation: Holdout | None = None,
+        *,
+        context: FitContext | None = None,
+        seed: int | None = None,
+        verbose: bool = False,
+    ) -> Self:
+        """Learns from ``train`` alone; ``data`` gives the vocabularies and the features.
 
-    def fit(self, data: Dataset, train: Interactions, tracker: Tracker) -> None:
-        """Learns from ``train`` alone; ``data`` gives the vocabularies and the features."""
-        ...
+        Args:
+            data: users, items and their columns.
+            train: what is learnt from; all interactions of ``data`` by default.
+            validation: chooses the epoch to stop at, where the engine has epochs.
+            context: everything else a fit may use; the arguments beside it replace parts of it.
+            seed: of all random streams; 0 by default.
+            verbose: prints progress.
 
+        Returns:
+            The engine itself.
+
+        Raises:
+            ConfigError: the options and the data do not fit together.
+            DataError: the interactions cannot be learnt from.
+        """
+        context = context or FitContext()
+        if validation is not None:
+            context = replace(context, validation=validation)
+        if seed is not None:
+            context = replace(context, seed=seed)
+        if verbose:
+            context = replace(context, tracker=ConsoleTracker())
+        self._fit(data, data.interactions if train is None else train, context)
+        return self
+
+    @abstractmethod
+    def _fit(self, data: Dataset, train: Interactions, context: FitContext) -> None: ...
+
+    @abstractmethod
     def user_vectors(self, request: Request) -> Vectors:
-        """[U] vectors of those who ask."""
-        ...
+        """[U] vectors of the users of ``request``."""
 
+    @abstractmethod
     def item_vectors(self, items: EntityTable, at: int | None = None) -> Vectors:
         """[I] vectors of ``items``, items that training never saw included."""
-        ...
 
-    def save(self, directory: Path) -> None: ...
+    @abstractmethod
+    def save(self, directory: Path) -> None:
+        """Writes everything that `load` needs into ``directory``."""
 
     @classmethod
-    def load(cls, directory: Path) -> Self: ...
+    @abstractmethod
+    def load(cls, directory: Path) -> Self:
+        """The engine that `save` wrote.
+
+        Raises:
+            ArtifactError: a file is missing or damaged.
+        """
+
+    def ranks_seen_items(self) -> bool:
+        """Whether lists may hold items of the history: no where it was trained to rank unseen items alone."""
+        return self.config.ranks_seen_items()
+
+    def chosen_config(self) -> EngineConfig:
+        """The options with what validation chose in their places; a refit starts from them."""
+        return self.config
 
 
 @runtime_checkable
 class Pretrainer(Protocol):
     """An engine that leaves item embeddings for others to build on."""
 
-    def item_table(self) -> EmbeddingTable: ...
-
-
-@runtime_checkable
-class EarlyStopped(Protocol):
-    """An engine that chose its number of epochs on validation."""
-
-    best_epoch: int | None
+    def item_table(self) -> EmbeddingTable:
+        """The embeddings of the items that training saw."""
+        ...

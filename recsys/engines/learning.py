@@ -6,59 +6,87 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from recsys.data.dataset import Dataset
-from recsys.engine import Engine, Request, Resources
+from recsys.data.interactions import Interactions
+from recsys.engine import Engine, EngineConfig, FitContext, Request
 from recsys.evaluation.evaluate import score_metric
 from recsys.seeding import stream
-from recsys.tracking import Tracker
-from recsys.training.loop import LoopOptions, Progress, Task, train
+from recsys.training.loop import LoopOptions, Progress, Task
+from recsys.training.loop import train as train_loop
 
 BatchT = TypeVar("BatchT")
 
 
-def run_training(
-    task: Task[BatchT], options: LoopOptions, resources: Resources, tracker: Tracker, *made_from: str
-) -> Progress:
-    """Trains ``task`` with what the engine was given; see `recsys.training.loop.train`.
+class TrainedConfig(EngineConfig):
+    """The options of an engine that trains by gradient descent.
 
     Args:
-        task: what to train.
-        options: how.
-        resources: its seed, its number of epochs, and where it keeps checkpoints.
-        tracker: sees the curve and the progress.
-        made_from: what a checkpoint must have been made from, beside the seed, to be resumed.
+        training: the training loop.
     """
-    return train(
+
+    training: LoopOptions = LoopOptions()
+
+
+def run_training(
+    engine: Engine,
+    task: Task[BatchT],
+    data: Dataset,
+    train: Interactions,
+    context: FitContext,
+    options: LoopOptions | None = None,
+) -> Progress:
+    """Trains ``task`` for ``engine``; a checkpoint is resumed only where engine, data and options are the same.
+
+    Args:
+        engine: whose task it is; its config names the options of the loop.
+        task: what to train.
+        data: the dataset.
+        train: the interactions that are learnt from.
+        context: seed, number of epochs, where checkpoints are kept, and the tracker.
+        options: of the loop, where they are not the ``training`` of the engine's config.
+    """
+    identity = (
+        engine.kind,
+        data.fingerprint,
+        train.fingerprint,
+        engine.config.model_dump_json(),
+        str(context.seed),
+        str(context.filter_seen),
+    )
+    if options is None:
+        assert isinstance(engine.config, TrainedConfig), f"{engine.kind} has no training options"
+        options = engine.config.training
+    return train_loop(
         task,
         options,
-        resources.seed,
-        tracker,
-        epochs=resources.epochs,
-        directory=resources.directory,
-        identity="/".join((*made_from, str(resources.seed), str(resources.filter_seen))),
+        context.seed,
+        context.tracker,
+        epochs=context.epochs,
+        directory=context.directory,
+        identity="/".join(identity),
     )
 
 
-def validation(
-    engine: Engine, data: Dataset, resources: Resources, metric: str, validation_users: int, ready: Callable[[], object]
+def validation_metric(
+    engine: Engine, data: Dataset, context: FitContext, metric: str, max_users: int, update: Callable[[], object]
 ) -> Callable[[], float] | None:
-    """What a task's ``validate`` calls: the metric of ``engine`` as it stands; None where nothing validates.
+    """A function that measures ``engine`` on the validation users as it stands; None where nothing validates.
 
     Args:
-        engine: asked for its vectors each time.
-        data: what the rows of the validation questions refer to.
-        resources: the questions, and whether seen items are left out.
+        engine: gives the vectors each time.
+        data: what the rows of the validation part refer to.
+        context: the validation part, and whether seen items are left out.
         metric: such as ``"ndcg@10"``.
-        validation_users: at most so many random users, always the same.
-        ready: called first; brings what the engine answers with up to date with what is being trained.
+        max_users: at most so many random users are evaluated, always the same.
+        update: called first; brings the engine's vectors up to date with the module in training.
     """
-    if resources.validation is None:
+    if context.validation is None:
         return None
-    holdout = resources.validation.sampled(validation_users, stream(resources.seed, engine.kind, "asked"))
+    holdout = context.validation.sampled(max_users, stream(context.seed, engine.kind, "asked"))
     request = Request.from_dataset(data, holdout.users, holdout.history)
-    seen = request.histories if resources.filter_seen else None
+    seen = request.histories if context.filter_seen else None
 
     def measure() -> float:
-        ready()
+        update()
         return score_metric(engine.user_vectors(request), engine.item_vectors(data.items), holdout, metric, seen)
 
     return measure

@@ -9,7 +9,7 @@ from pipelines.stages import run_stages
 from pipelines.workspace import Workspace
 from recsys.data.dataset import Dataset
 from recsys.engines import ENGINES
-from recsys.engines.baselines.als import Als
+from recsys.engines.baselines.als import ALS
 from recsys.errors import ConfigError
 from recsys.registry.bundle import Bundle
 from recsys.tracking import SilentTracker
@@ -29,13 +29,13 @@ def run(path, workspace, overrides):
 def fits(monkeypatch):
     """How many interactions each fit of an iALS engine learns from."""
     sizes = []
-    fit = Als.fit
+    fit = ALS.fit
 
     def counted(self, data, train, tracker):
         sizes.append(len(train))
         fit(self, data, train, tracker)
 
-    monkeypatch.setattr(Als, "fit", counted)
+    monkeypatch.setattr(ALS, "fit", counted)
     return sizes
 
 

@@ -131,12 +131,12 @@ def made(run: RunConfig, name: str, questions: Questions, tracker: Tracker) -> t
 def alone(table: EmbeddingTable | None, name: str, questions: Questions, tracker: Tracker) -> dict[str, float]:
     """recall@20 for cold items, by the mean centred cosine with the history."""
     from recsys.engine import Resources
-    from recsys.engines.baselines.content_knn import ContentKnn, ContentKnnConfig
+    from recsys.engines.baselines.content_knn import ContentKNN, ContentKNNConfig
 
     if table is None:
-        engine = ContentKnn(ContentKnnConfig(columns=("genres",), centred=True))
+        engine = ContentKNN(ContentKNNConfig(columns=("genres",), centred=True))
     else:
-        engine = ContentKnn(ContentKnnConfig(table=name, centred=True), Resources(tables={name: table}))
+        engine = ContentKNN(ContentKNNConfig(table=name, centred=True), Resources(tables={name: table}))
     engine.fit(questions.data, questions.cold.train, tracker)
     return _recall(engine, questions, questions.cold, 20)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, Self
 
 import numpy as np
 import scipy.sparse as sp
@@ -12,21 +12,20 @@ from numpy.typing import NDArray
 from pydantic import Field
 from threadpoolctl import threadpool_limits
 
-from recsys.config import Config
 from recsys.data.dataset import Dataset
 from recsys.data.entities import EntityTable
 from recsys.data.histories import Histories
 from recsys.data.interactions import Interactions
 from recsys.data.vocabulary import Vocabulary
 from recsys.embeddings import EmbeddingTable
-from recsys.engine import Request, Resources, Vectors
+from recsys.engine import Engine, EngineConfig, FitContext, Request, Vectors
 from recsys.engines.storage import known_rows, load_arrays, save_arrays, seen_table
 from recsys.errors import DataError
 from recsys.seeding import stream_seed
 from recsys.tracking import Tracker
 
 
-class AlsConfig(Config):
+class ALSConfig(EngineConfig):
     """A weighted factorisation.
 
     Args:
@@ -42,27 +41,23 @@ class AlsConfig(Config):
     iterations: int = Field(15, ge=1)
 
 
-class Als:
+class ALS(Engine):
     """Item factors from training; a user's factors are solved from the history asked with, so new users are placed.
 
     A pair counts ``alpha`` times the largest weight of its interactions, and never less than a missing one.
     """
 
-    kind: ClassVar[str] = "als"
-    Config: ClassVar[type[Config]] = AlsConfig
-    supports_cold_users: ClassVar[bool] = True
-    supports_cold_items: ClassVar[bool] = False
+    kind = "als"
+    Config = ALSConfig
+    config: ALSConfig
 
     items: Vocabulary
     factors: NDArray[np.float32]
     counts: NDArray[np.int64]
 
-    def __init__(self, config: Any = None, resources: Resources | None = None) -> None:
-        self.config: AlsConfig = config or AlsConfig()
-        self.resources = resources or Resources()
-        self._gram: torch.Tensor | None = None
+    _gram: torch.Tensor | None = None
 
-    def fit(self, data: Dataset, train: Interactions, tracker: Tracker) -> None:
+    def _fit(self, data: Dataset, train: Interactions, context: FitContext) -> None:
         from implicit.cpu.als import AlternatingLeastSquares
         from implicit.recommender_base import ModelFitError
 
@@ -73,10 +68,12 @@ class Als:
                 factors=self.config.factors,
                 regularization=self.config.regularization,
                 iterations=self.config.iterations,
-                random_state=stream_seed(self.resources.seed, "als") % 2**31,
+                random_state=stream_seed(context.seed, "als") % 2**31,
             )
             try:
-                model.fit(as_matrix(matrix), show_progress=False, callback=_said(tracker, self.config.iterations))
+                model.fit(
+                    as_matrix(matrix), show_progress=False, callback=_said(context.tracker, self.config.iterations)
+                )
             except ModelFitError as error:
                 raise _too_far_apart(train.weight) from error
         self.factors, self._gram = np.asarray(model.item_factors, np.float32), None
@@ -100,7 +97,7 @@ class Als:
 
     @classmethod
     def load(cls, directory: Path) -> Self:
-        config, items, arrays = load_arrays(directory, AlsConfig)
+        config, items, arrays = load_arrays(directory, ALSConfig)
         engine = cls(config)
         engine.items, engine.factors, engine.counts = items, arrays["factors"], arrays["counts"]
         return engine

@@ -3,27 +3,25 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 from threadpoolctl import threadpool_limits
 
-from recsys.config import Config
 from recsys.data.dataset import Dataset
 from recsys.data.entities import EntityTable
 from recsys.data.interactions import Interactions
 from recsys.data.vocabulary import Vocabulary
 from recsys.embeddings import EmbeddingTable
-from recsys.engine import Request, Resources, Vectors
+from recsys.engine import Engine, EngineConfig, FitContext, Request, Vectors
 from recsys.engines.baselines.als import as_matrix
 from recsys.engines.storage import known_rows, load_arrays, save_arrays, seen_table
 from recsys.seeding import stream_seed
-from recsys.tracking import Tracker
 
 
-class BprConfig(Config):
+class BPRConfig(EngineConfig):
     """A factorisation that ranks pairs.
 
     Args:
@@ -39,17 +37,16 @@ class BprConfig(Config):
     iterations: int = Field(100, ge=1)
 
 
-class Bpr:
+class BPR(Engine):
     """Factors of users and items and a bias an item (the last column, against a user's 1).
 
     A user that training saw has trained factors; another one gets the mean item factors of the history, which lie in
     the same space but were not trained to be a user's.
     """
 
-    kind: ClassVar[str] = "bpr"
-    Config: ClassVar[type[Config]] = BprConfig
-    supports_cold_users: ClassVar[bool] = True
-    supports_cold_items: ClassVar[bool] = False
+    kind = "bpr"
+    Config = BPRConfig
+    config: BPRConfig
 
     items: Vocabulary
     users: Vocabulary
@@ -58,24 +55,20 @@ class Bpr:
     item_counts: NDArray[np.int64]
     user_counts: NDArray[np.int64]
 
-    def __init__(self, config: Any = None, resources: Resources | None = None) -> None:
-        self.config: BprConfig = config or BprConfig()
-        self.resources = resources or Resources()
-
-    def fit(self, data: Dataset, train: Interactions, tracker: Tracker) -> None:
+    def _fit(self, data: Dataset, train: Interactions, context: FitContext) -> None:
         from implicit.cpu.bpr import BayesianPersonalizedRanking
 
         self.items, self.users = data.items.vocabulary, data.users.vocabulary
         self.item_counts = train.item_counts(data.n_items)
         self.user_counts = np.bincount(train.user, minlength=data.n_users)
-        tracker.progress(f"bpr: {self.config.iterations} passes over {len(train):,} interactions")
+        context.tracker.progress(f"bpr: {self.config.iterations} passes over {len(train):,} interactions")
         with threadpool_limits(1, "blas"):
             model = BayesianPersonalizedRanking(
                 factors=self.config.factors,
                 learning_rate=self.config.learning_rate,
                 regularization=self.config.regularization,
                 iterations=self.config.iterations,
-                random_state=stream_seed(self.resources.seed, "bpr") % 2**31,
+                random_state=stream_seed(context.seed, "bpr") % 2**31,
                 num_threads=1,  # more threads race, and no two runs are alike
             )
             model.fit(as_matrix(train.to_csr(data.n_users, data.n_items)), show_progress=False)
@@ -113,7 +106,7 @@ class Bpr:
 
     @classmethod
     def load(cls, directory: Path) -> Self:
-        config, items, arrays = load_arrays(directory, BprConfig)
+        config, items, arrays = load_arrays(directory, BPRConfig)
         engine = cls(config)
         engine.items, engine.users = items, Vocabulary.load(directory / "users.parquet")
         engine.item_factors, engine.user_factors = arrays["item_factors"], arrays["user_factors"]

@@ -2,29 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from types import MappingProxyType
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
 from recsys.atomic import read_json, write_json
-from recsys.config import Config
 from recsys.data.dataset import Dataset
 from recsys.data.entities import EntityTable
 from recsys.data.interactions import Interactions
 from recsys.data.schema import Kind
 from recsys.data.vocabulary import MISSING, Vocabulary
 from recsys.embeddings import EmbeddingTable
-from recsys.engine import Request, Resources, Vectors
+from recsys.engine import Engine, EngineConfig, FitContext, Request, Vectors
 from recsys.engines.storage import load_arrays, save_arrays
 from recsys.errors import ConfigError
-from recsys.tracking import Tracker
 
 
-class ContentKnnConfig(Config):
+class ContentKNNConfig(EngineConfig):
     """Where the content vectors come from.
 
     Args:
@@ -42,36 +41,45 @@ class ContentKnnConfig(Config):
     centred: bool = False
     decay: float = Field(1.0, gt=0, le=1)
 
+    def uses_tables(self) -> tuple[str, ...]:
+        return () if self.table is None else (self.table,)
 
-class ContentKnn:
+
+class ContentKNN(Engine):
     r"""A user is the decayed mean of the history's unit content vectors, :math:`u = \sum_j d^{n-j} v_j / |v_j|`.
 
     The score of an item is the mean of its cosines with what the user chose. It learns nothing from behaviour but
     which items training held (for ``idf`` and ``centred``), so that an item nobody touched is placed like any other.
     """
 
-    kind: ClassVar[str] = "content_knn"
-    Config: ClassVar[type[Config]] = ContentKnnConfig
-    supports_cold_users: ClassVar[bool] = True
-    supports_cold_items: ClassVar[bool] = True
+    kind = "content_knn"
+    Config = ContentKNNConfig
+    config: ContentKNNConfig
+    supports_cold_items = True
 
     source: Vocabulary
     """Ids of the table, or the names of the tags."""
     weights: NDArray[np.float32]
     """[n, D]: the unit vectors of the table's ids, or [n]: the weight of each tag."""
 
-    def __init__(self, config: Any = None, resources: Resources | None = None) -> None:
-        self.config: ContentKnnConfig = config or ContentKnnConfig()
-        self.resources = resources or Resources()
-        self.mean = np.zeros(0, np.float32)
-        self.separators: dict[str, str] = {}
-        self._held: tuple[EntityTable, NDArray[np.float32], NDArray[np.bool_]] | None = None
+    mean: NDArray[np.float32] = np.zeros(0, np.float32)
+    separators: Mapping[str, str] = MappingProxyType({})
+    _held: tuple[EntityTable, NDArray[np.float32], NDArray[np.bool_]] | None = None
 
-    def fit(self, data: Dataset, train: Interactions, tracker: Tracker) -> None:
+    given_table: EmbeddingTable | None = None
+    """The table, where it was given as such and not by name."""
+
+    def __init__(self, config: EngineConfig | None = None, /, **options: object) -> None:
+        table = options.get("table")
+        if isinstance(table, EmbeddingTable):
+            self.given_table, options["table"] = table, "table"
+        super().__init__(config, **options)
+
+    def _fit(self, data: Dataset, train: Interactions, context: FitContext) -> None:
         self._held = None
         touched = np.flatnonzero(train.item_counts(data.n_items))
         if self.config.table is not None:
-            table = self._table(self.config.table)
+            table = self.given_table or context.table(self.config.table, self.kind)
             self.source, self.weights = table.vocabulary, unit(table.vectors)
         else:
             self.separators = self._separators(data.items)
@@ -99,11 +107,11 @@ class ContentKnn:
 
     def save(self, directory: Path) -> None:
         save_arrays(directory, self.config, self.source, {"weights": self.weights, "mean": self.mean})
-        write_json(directory / "separators.json", self.separators)
+        write_json(directory / "separators.json", dict(self.separators))
 
     @classmethod
     def load(cls, directory: Path) -> Self:
-        config, source, arrays = load_arrays(directory, ContentKnnConfig)
+        config, source, arrays = load_arrays(directory, ContentKNNConfig)
         engine = cls(config)
         engine.source, engine.weights, engine.mean = source, arrays["weights"], arrays["mean"]
         engine.separators = read_json(directory / "separators.json")
@@ -135,12 +143,6 @@ class ContentKnn:
         if self.config.centred and len(self.mean):
             vectors = vectors - self.mean
         return np.where((rows >= 0)[:, None], unit(vectors), 0).astype(np.float32), rows >= 0
-
-    def _table(self, name: str) -> EmbeddingTable:
-        if name not in self.resources.tables:
-            known = ", ".join(sorted(self.resources.tables)) or "none; add a [pretrain] section"
-            raise ConfigError(f"content_knn asks for the table {name!r}; pretrained tables: {known}")
-        return self.resources.tables[name]
 
     def _separators(self, items: EntityTable) -> dict[str, str]:
         """Column -> what stands between its tags; empty for a categorical one."""

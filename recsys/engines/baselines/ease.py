@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Self
 
 import numpy as np
 import scipy.sparse as sp
@@ -11,23 +11,21 @@ import torch
 from numpy.typing import NDArray
 from pydantic import Field
 
-from recsys.config import Config
 from recsys.data.dataset import Dataset
 from recsys.data.entities import EntityTable
 from recsys.data.interactions import Interactions
 from recsys.data.vocabulary import Vocabulary
-from recsys.engine import Request, Resources, Vectors
+from recsys.engine import Engine, EngineConfig, FitContext, Request, Vectors
 from recsys.engines.baselines.itemknn import nearest_items, rows_of
 from recsys.engines.storage import csr_from, csr_parts, decayed_history, known_rows, load_arrays, save_arrays
 from recsys.errors import ConfigError, DataError
-from recsys.tracking import Tracker
 
 _LARGEST = 40_000
 _SYSTEMS = 1 << 24
 """Floats of the systems that are solved at a time."""
 
 
-class EaseConfig(Config):
+class EASEConfig(EngineConfig):
     """A ridge regression of every item on others.
 
     Args:
@@ -45,7 +43,7 @@ class EaseConfig(Config):
     decay: float = Field(1.0, gt=0, le=1)
 
 
-class Ease:
+class EASE(Engine):
     r"""Weights :math:`B = I - P / \mathrm{diag}(P)`, zero on the diagonal, with :math:`P = (X^\top X + \Lambda)^{-1}`.
 
     Learnt from the binary matrix X; a user is scored by the history whose items weigh ``decay ** steps_ago``, which
@@ -58,20 +56,16 @@ class Ease:
     is exact on its neighbours.)
     """
 
-    kind: ClassVar[str] = "ease"
-    Config: ClassVar[type[Config]] = EaseConfig
-    supports_cold_users: ClassVar[bool] = True
-    supports_cold_items: ClassVar[bool] = False
+    kind = "ease"
+    Config = EASEConfig
+    config: EASEConfig
 
     items: Vocabulary
     weights: NDArray[np.float32] | sp.csr_array
     """float32 [I, I]; row i holds what every item adds to the score of item i."""
     counts: NDArray[np.int64]
 
-    def __init__(self, config: Any = None, resources: Resources | None = None) -> None:
-        self.config: EaseConfig = config or EaseConfig()
-
-    def fit(self, data: Dataset, train: Interactions, tracker: Tracker) -> None:
+    def _fit(self, data: Dataset, train: Interactions, context: FitContext) -> None:
         neighbours = self.config.neighbours
         if not neighbours and data.n_items > _LARGEST:
             raise DataError(
@@ -83,12 +77,12 @@ class Ease:
         degrees = np.asarray(matrix.sum(0), np.float32).ravel()
         penalty = self.config.regularization + self.config.dropout / (1 - self.config.dropout) * degrees
         if neighbours:
-            tracker.progress(f"ease: {data.n_items:,} regressions on {neighbours} neighbours each")
+            context.tracker.progress(f"ease: {data.n_items:,} regressions on {neighbours} neighbours each")
             self.weights = local_weights(matrix, penalty, neighbours)
             return
-        tracker.progress(f"ease: the Gram matrix of {data.n_items:,} items")
+        context.tracker.progress(f"ease: the Gram matrix of {data.n_items:,} items")
         gram = (matrix.T @ matrix).toarray()
-        tracker.progress(f"ease: inverting {data.n_items:,} x {data.n_items:,}")
+        context.tracker.progress(f"ease: inverting {data.n_items:,} x {data.n_items:,}")
         self.weights = item_weights(gram, penalty)
 
     def user_vectors(self, request: Request) -> Vectors:
@@ -109,7 +103,7 @@ class Ease:
 
     @classmethod
     def load(cls, directory: Path) -> Self:
-        config, items, arrays = load_arrays(directory, EaseConfig)
+        config, items, arrays = load_arrays(directory, EASEConfig)
         engine = cls(config)
         engine.items, engine.counts = items, arrays["counts"]
         engine.weights = csr_from(arrays) if config.neighbours else arrays["weights"]

@@ -3,27 +3,25 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Self
+from typing import Literal, Self
 
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 from pydantic import Field
 
-from recsys.config import Config
 from recsys.data.dataset import Dataset
 from recsys.data.entities import EntityTable
 from recsys.data.interactions import Interactions
 from recsys.data.vocabulary import Vocabulary
-from recsys.engine import Request, Resources, Vectors
+from recsys.engine import Engine, EngineConfig, FitContext, Request, Vectors
 from recsys.engines.storage import csr_from, csr_parts, decayed_history, known_rows, load_arrays, save_arrays
-from recsys.tracking import Tracker
 
 _PAIRS = 1 << 24
 """Pairs of interactions of one user that are counted at a time."""
 
 
-class ItemKnnConfig(Config):
+class ItemKNNConfig(EngineConfig):
     """Item neighbourhoods.
 
     Args:
@@ -39,26 +37,22 @@ class ItemKnnConfig(Config):
     decay: float = Field(1.0, gt=0, le=1)
 
 
-class ItemKnn:
+class ItemKNN(Engine):
     r"""Shrunk cosine, :math:`s_{ij} = x_i \cdot x_j / (|x_i||x_j| + \lambda)`, cut to each item's best neighbours.
 
     (Sarwar et al., 2001; Dacrema et al., 2019, show how strong it is when tuned.) A user's vector is the decayed
     history, an item's vector holds the similarities to its neighbours; both are sparse.
     """
 
-    kind: ClassVar[str] = "itemknn"
-    Config: ClassVar[type[Config]] = ItemKnnConfig
-    supports_cold_users: ClassVar[bool] = True
-    supports_cold_items: ClassVar[bool] = False
+    kind = "itemknn"
+    Config = ItemKNNConfig
+    config: ItemKNNConfig
 
     items: Vocabulary
     weights: sp.csr_array
     counts: NDArray[np.int64]
 
-    def __init__(self, config: Any = None, resources: Resources | None = None) -> None:
-        self.config: ItemKnnConfig = config or ItemKnnConfig()
-
-    def fit(self, data: Dataset, train: Interactions, tracker: Tracker) -> None:
+    def _fit(self, data: Dataset, train: Interactions, context: FitContext) -> None:
         self.items, self.counts = data.items.vocabulary, train.item_counts(data.n_items)
         matrix = train.to_csr(data.n_users, data.n_items)
         if self.config.weighting == "idf":
@@ -79,7 +73,7 @@ class ItemKnn:
 
     @classmethod
     def load(cls, directory: Path) -> Self:
-        config, items, arrays = load_arrays(directory, ItemKnnConfig)
+        config, items, arrays = load_arrays(directory, ItemKNNConfig)
         engine = cls(config)
         engine.items, engine.weights, engine.counts = items, csr_from(arrays), arrays["counts"]
         return engine
@@ -99,7 +93,7 @@ def nearest_items(matrix: sp.csr_array, neighbours: int, shrinkage: float) -> sp
     Args:
         matrix: [U, I], weighted, no weight below zero.
         neighbours: kept per item; one with fewer co-occurrences has fewer.
-        shrinkage: see `ItemKnn`.
+        shrinkage: see `ItemKNN`.
     """
     norms = np.sqrt((matrix**2).sum(0)).astype(np.float32)
     transposed, lengths = sp.csr_array(matrix.T), np.diff(matrix.indptr)

@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from recsys.config import Config
 from recsys.data.dataset import Dataset
 from recsys.data.entities import EntityTable
 from recsys.data.interactions import Interactions
 from recsys.data.vocabulary import Vocabulary
-from recsys.engine import Request, Resources, Vectors
+from recsys.engine import Engine, EngineConfig, FitContext, Request, Vectors
 from recsys.engines.storage import known_rows, load_arrays, save_arrays
-from recsys.tracking import Tracker
 
 
-class PopularityConfig(Config):
+class PopularityConfig(EngineConfig):
     """What counts.
 
     Args:
@@ -31,21 +29,17 @@ class PopularityConfig(Config):
     recent: int = Field(0, ge=0)
 
 
-class Popularity:
+class Popularity(Engine):
     """The number of interactions of an item, or the sum of their weights; every user has the vector (1)."""
 
-    kind: ClassVar[str] = "popularity"
-    Config: ClassVar[type[Config]] = PopularityConfig
-    supports_cold_users: ClassVar[bool] = True
-    supports_cold_items: ClassVar[bool] = False
+    kind = "popularity"
+    Config = PopularityConfig
+    config: PopularityConfig
 
     items: Vocabulary
     counts: NDArray[np.float32]
 
-    def __init__(self, config: Any = None, resources: Resources | None = None) -> None:
-        self.config: PopularityConfig = config or PopularityConfig()
-
-    def fit(self, data: Dataset, train: Interactions, tracker: Tracker) -> None:
+    def _fit(self, data: Dataset, train: Interactions, context: FitContext) -> None:
         self.items = data.items.vocabulary
         counted = train
         if data.has_timestamps and self.config.window and len(train):

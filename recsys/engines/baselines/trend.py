@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Self
+from typing import ClassVar, Literal, Self
 
 import numpy as np
 import torch
@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from pydantic import Field
 from torch import Tensor
 
-from recsys.config import Config
 from recsys.data.dataset import Dataset
 from recsys.data.demand.forecast import Forecast, fit, forecast, volume_ahead
 from recsys.data.demand.periods import DAY, Periods
@@ -20,18 +19,17 @@ from recsys.data.entities import EntityTable
 from recsys.data.interactions import Interactions
 from recsys.data.vocabulary import Vocabulary
 from recsys.embeddings import EmbeddingTable
-from recsys.engine import Request, Resources, Vectors
-from recsys.engines.learning import run_training
+from recsys.engine import Engine, FitContext, Request, Vectors
+from recsys.engines.learning import TrainedConfig, run_training
 from recsys.engines.storage import known_rows, load_arrays, save_arrays, seen_table
 from recsys.errors import ConfigError, DataError
 from recsys.models.demand import DemandModel, demand_inputs
-from recsys.tracking import Tracker
 from recsys.training.loop import LoopOptions
 
 Rows = NDArray[np.int64]
 
 
-class TrendConfig(Config):
+class TrendConfig(TrainedConfig):
     """How demand is cut and forecast.
 
     Args:
@@ -45,6 +43,8 @@ class TrendConfig(Config):
         training: the loop.
     """
 
+    flat_sections: ClassVar[tuple[str, ...]] = ("training",)
+
     period: float = Field(7.0, gt=0)
     length: int = Field(208, ge=2)
     network: Literal["gru", "transformer"] = "gru"
@@ -55,7 +55,7 @@ class TrendConfig(Config):
     training: LoopOptions = LoopOptions(epochs=30, learning_rate=3e-3, warmup=20, max_grad_norm=1.0)
 
 
-class Trend:
+class Trend(Engine):
     """The forecast demand of the period that follows training; every user has the vector (1).
 
     A network reads the counts of an item by period and learns to predict the next one (`recsys.models.demand`). Its
@@ -64,10 +64,9 @@ class Trend:
     temporal split.
     """
 
-    kind: ClassVar[str] = "trend"
-    Config: ClassVar[type[Config]] = TrendConfig
-    supports_cold_users: ClassVar[bool] = True
-    supports_cold_items: ClassVar[bool] = False
+    kind = "trend"
+    Config = TrendConfig
+    config: TrendConfig
 
     items: Vocabulary
     demand: NDArray[np.float32]
@@ -75,11 +74,7 @@ class Trend:
     states: NDArray[np.float32]
     """float32 [I, D], zero for items without events."""
 
-    def __init__(self, config: Any = None, resources: Resources | None = None) -> None:
-        self.config: TrendConfig = config or TrendConfig()
-        self.resources = resources or Resources()
-
-    def fit(self, data: Dataset, train: Interactions, tracker: Tracker) -> None:
+    def _fit(self, data: Dataset, train: Interactions, context: FitContext) -> None:
         """Learns from ``train`` alone.
 
         Raises:
@@ -88,19 +83,11 @@ class Trend:
         """
         if not data.has_timestamps:
             raise ConfigError("the engine 'trend' counts by period and needs a timestamp column; the data has none")
-        torch.manual_seed(self.resources.seed)
+        torch.manual_seed(context.seed)
         self.items = data.items.vocabulary
         series = _Series(train, data.n_items, self.config)
         task = _Task(series, self.config)
-        run_training(
-            task,
-            self.config.training,
-            self.resources,
-            tracker,
-            "trend",
-            train.fingerprint,
-            self.config.model_dump_json(),
-        )
+        run_training(self, task, data, train, context)
         states, correction = task.ahead()
         self.demand = np.zeros(data.n_items, np.float32)
         self.states = np.zeros((data.n_items, self.config.dim), np.float32)

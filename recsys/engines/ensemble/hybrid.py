@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from types import MappingProxyType
+from typing import Any, Self
 
 import numpy as np
 import scipy.sparse as sp
@@ -14,24 +15,22 @@ from pydantic import Field, model_validator
 from safetensors.numpy import load_file, save_file
 
 from recsys.atomic import atomic_path, read_json, write_json
-from recsys.config import Config, parse
+from recsys.config import parse
 from recsys.data.dataset import Dataset
 from recsys.data.entities import EntityTable
 from recsys.data.interactions import Interactions
-from recsys.data.splits.split import Holdout
-from recsys.engine import Engine, Request, Resources, Vectors
+from recsys.engine import Engine, EngineConfig, FitContext, Request, Vectors
 from recsys.engines import ENGINES
 from recsys.engines.ensemble.weights import CandidatePool, ScoreMean, search, valid_mask, zero_invalid
 from recsys.evaluation.metrics import parse_metric
 from recsys.names import check_name, stored_name
 from recsys.seeding import stream
-from recsys.tracking import Tracker
 
 _SAMPLE = 256
 """Users whose scores tell how widely a part's scores spread."""
 
 
-class HybridConfig(Config):
+class HybridConfig(EngineConfig):
     """What is added up.
 
     Args:
@@ -49,6 +48,9 @@ class HybridConfig(Config):
     steps: int = Field(20, ge=1)
     users: int = Field(20_000, ge=1)
 
+    def uses_parts(self) -> tuple[str, ...]:
+        return self.parts
+
     @model_validator(mode="after")
     def _fits(self) -> Self:
         for part in self.parts:
@@ -64,7 +66,7 @@ class HybridConfig(Config):
         return self
 
 
-class Hybrid:
+class Hybrid(Engine):
     r"""The score :math:`\sum_p w_p (s_p(u, i) - \mu_p(u)) / \sigma_p` as one product of dense and sparse vectors.
 
     :math:`\sigma_p` is the standard deviation over items of part p's scores, the mean over a sample of users, so that
@@ -74,35 +76,37 @@ class Hybrid:
     middling one: :math:`\mu_p(u)` is the user's mean score over the items that it placed when it was fitted.
     """
 
-    kind: ClassVar[str] = "hybrid"
-    Config: ClassVar[type[Config]] = HybridConfig
-    supports_cold_users: ClassVar[bool] = True
-    supports_cold_items: ClassVar[bool] = False
+    kind = "hybrid"
+    Config = HybridConfig
+    config: HybridConfig
 
     parts: dict[str, Engine]
-    spreads: tuple[float, ...]
-    levels: tuple[ScoreMean, ...]
+    score_stds: tuple[float, ...]
+    score_means: tuple[ScoreMean, ...]
 
-    def __init__(self, config: Any, resources: Resources | None = None) -> None:
-        self.config: HybridConfig = config
-        self.resources = resources or Resources()
+    weights_: tuple[float, ...] = ()
+    """The weight of each part: those of the config, or what validation chose."""
+    fitted_parts: Mapping[str, Engine] = MappingProxyType({})
+    """Parts that were given as fitted engines, by name."""
 
-    def fit(self, data: Dataset, train: Interactions, tracker: Tracker) -> None:
-        self.parts = {name: self._part(name, data, train, tracker) for name in self.config.parts}
+    def __init__(self, config: EngineConfig | None = None, /, **options: object) -> None:
+        parts = options.get("parts")
+        if isinstance(parts, Mapping):
+            self.fitted_parts, options["parts"] = dict(parts), tuple(parts)
+        super().__init__(config, **options)
+
+    def _fit(self, data: Dataset, train: Interactions, context: FitContext) -> None:
+        self.parts = {name: self._part(name, data, train, context) for name in self.config.parts}
         items = [zero_invalid(part.item_vectors(data.items)) for part in self.parts.values()]
-        asked = stream(self.resources.seed, "hybrid", "spread").permutation(np.unique(train.user))[:_SAMPLE]
+        asked = stream(context.seed, "hybrid", "spread").permutation(np.unique(train.user))[:_SAMPLE]
         request = Request.from_dataset(data, np.sort(asked), train)
         spreads = zip(self.parts.values(), items, strict=True)
-        self.spreads = tuple(score_std(part.user_vectors(request), vectors) for part, vectors in spreads)
-        self.levels = tuple(ScoreMean.of(vectors) for vectors in items)
-        weights = self.config.weights
-        if weights is None:
-            holdout = self.resources.validation
-            weights = (1 / len(items),) * len(items) if holdout is None else self._chosen(data, items, holdout, tracker)
-        self.config = self.config.model_copy(update={"weights": weights})
+        self.score_stds = tuple(score_std(part.user_vectors(request), vectors) for part, vectors in spreads)
+        self.score_means = tuple(ScoreMean.of(vectors) for vectors in items)
+        self.weights_ = self.config.weights or self._search(data, items, context)
 
     def user_vectors(self, request: Request) -> Vectors:
-        factors, levels = self._factors(), dict(zip(self.parts, self.levels, strict=True))
+        factors, levels = self._factors(), dict(zip(self.parts, self.score_means, strict=True))
         vectors = {name: self.parts[name].user_vectors(request) for name in factors}
         above = [_with_column(part, -levels[name].means(part)) for name, part in vectors.items()]
         return joined(above, list(factors.values()))
@@ -111,15 +115,21 @@ class Hybrid:
         vectors = [self.parts[name].item_vectors(items, at) for name in self._factors()]
         return joined([_with_column(part, np.ones(len(part), np.float32)) for part in vectors], [1.0] * len(vectors))
 
+    def ranks_seen_items(self) -> bool:
+        return all(part.ranks_seen_items() for part in self.parts.values())
+
+    def chosen_config(self) -> HybridConfig:
+        return self.config.model_copy(update={"weights": self.weights_})
+
     def save(self, directory: Path) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         write_json(directory / "config.json", self.config.model_dump(mode="json"))
         kinds = [part.kind for part in self.parts.values()]
-        write_json(directory / "parts.json", {"kinds": kinds, "spreads": self.spreads})
+        write_json(directory / "parts.json", {"kinds": kinds, "score_stds": self.score_stds, "weights": self.weights_})
         arrays = {
-            f"{number}/{kind}": array for number, level in enumerate(self.levels) for kind, array in level.arrays()
+            f"{number}/{kind}": array for number, level in enumerate(self.score_means) for kind, array in level.arrays()
         }
-        with atomic_path(directory / "levels.safetensors") as beside:
+        with atomic_path(directory / "score_means.safetensors") as beside:
             save_file(arrays, beside)
         for name, part in self.parts.items():
             part.save(directory / "parts" / name)
@@ -133,37 +143,37 @@ class Hybrid:
         state = read_json(directory / "parts.json")
         kinds = zip(engine.config.parts, state["kinds"], strict=True)
         engine.parts = {name: ENGINES[kind].load(directory / "parts" / name) for name, kind in kinds}
-        engine.spreads, path = tuple(state["spreads"]), directory / "levels.safetensors"
-        arrays = load_file(path) if path.exists() else {}  # before there were levels, all were nought
-        numbers = range(len(engine.spreads))
-        engine.levels = tuple(ScoreMean(arrays.get(f"{n}/dense"), arrays.get(f"{n}/sparse")) for n in numbers)
+        engine.score_stds, path = tuple(state["score_stds"]), directory / "score_means.safetensors"
+        engine.weights_ = tuple(state["weights"])
+        arrays = load_file(path)
+        numbers = range(len(engine.score_stds))
+        engine.score_means = tuple(ScoreMean(arrays.get(f"{n}/dense"), arrays.get(f"{n}/sparse")) for n in numbers)
         return engine
 
-    def _part(self, name: str, data: Dataset, train: Interactions, tracker: Tracker) -> Engine:
-        if name in self.resources.parts:
-            return self.resources.parts[name]
-        directory = self.resources.directory
-        own = replace(self.resources, directory=None if directory is None else directory / name)
-        part = ENGINES[name](None, own)
-        part.fit(data, train, tracker)
-        return part
+    def _part(self, name: str, data: Dataset, train: Interactions, context: FitContext) -> Engine:
+        fitted = {**self.fitted_parts, **context.parts}
+        if name in fitted:
+            return fitted[name]
+        directory = None if context.directory is None else context.directory / name
+        return ENGINES[name]().fit(data, train, context=replace(context, directory=directory))
 
     def _factors(self) -> dict[str, float]:
         """What a user's vector of each part is multiplied by, parts of weight 0 left out."""
-        weights = self.config.weights
-        assert weights is not None, "fit sets the weights"
-        scaled = zip(self.parts, weights, self.spreads, strict=True)
+        scaled = zip(self.parts, self.weights_, self.score_stds, strict=True)
         return {name: weight / scale for name, weight, scale in scaled if weight > 0}
 
-    def _chosen(self, data: Dataset, items: list[Vectors], holdout: Holdout, tracker: Tracker) -> tuple[float, ...]:
-        """Weights that sum to one, the best that `search` finds on validation."""
-        asked = stream(self.resources.seed, "hybrid", "search").permutation(len(holdout))[: self.config.users]
+    def _search(self, data: Dataset, items: list[Vectors], context: FitContext) -> tuple[float, ...]:
+        """Weights that sum to one, the best that `search` finds on validation; equal ones where there is none."""
+        holdout = context.validation
+        if holdout is None:
+            return (1 / len(items),) * len(items)
+        asked = stream(context.seed, "hybrid", "search").permutation(len(holdout))[: self.config.users]
         users, metric = holdout.users[np.sort(asked)], self.config.metric
-        parts, filtered = list(self.parts.values()), self.resources.filter_seen
-        pool = CandidatePool(parts, self.spreads, self.levels, items, data, holdout, users, metric, filtered)
+        parts, filtered = list(self.parts.values()), context.filter_seen
+        pool = CandidatePool(parts, self.score_stds, self.score_means, items, data, holdout, users, metric, filtered)
         for weights, value in search(pool.values, len(items), self.config.steps):
             told = ", ".join(f"{name} {weight:.2f}" for name, weight in zip(self.parts, weights, strict=True))
-            tracker.progress(f"hybrid: {told}  {metric} {value:.4f}")
+            context.tracker.progress(f"hybrid: {told}  {metric} {value:.4f}")
         return tuple(float(weight) for weight in weights)
 
 

@@ -15,22 +15,20 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
-from recsys.config import Config
 from recsys.data.dataset import Dataset
 from recsys.data.entities import EntityTable
 from recsys.data.interactions import Interactions
 from recsys.data.vocabulary import Vocabulary
 from recsys.embeddings import EmbeddingTable
-from recsys.engine import Request, Resources, Vectors
+from recsys.engine import Engine, FitContext, Request, Vectors
 from recsys.engines.graph.spectral import degrees, truncated_svd
-from recsys.engines.learning import run_training, validation
+from recsys.engines.learning import TrainedConfig, run_training, validation_metric
 from recsys.engines.storage import decayed_history, known_rows, load_arrays, save_arrays, seen_table
 from recsys.errors import DataError
 from recsys.losses import LOSSES
 from recsys.models.propagation import Bags, Propagation, product
 from recsys.negatives import NEGATIVES
 from recsys.seeding import stream
-from recsys.tracking import Tracker
 from recsys.training.loop import LoopOptions
 
 Floats = NDArray[np.float32]
@@ -38,7 +36,7 @@ Users = NDArray[np.int64]
 """int64 [B]: rows of the users of a step, ascending."""
 
 
-class LightGcnConfig(Config):
+class LightGCNConfig(TrainedConfig):
     """A graph convolution without weights of its own.
 
     Args:
@@ -58,6 +56,8 @@ class LightGcnConfig(Config):
         training: the loop.
     """
 
+    flat_sections: ClassVar[tuple[str, ...]] = ("training",)
+
     dim: int = Field(64, ge=2)
     layers: int = Field(3, ge=1)
     user_vectors: bool = True
@@ -73,7 +73,7 @@ class LightGcnConfig(Config):
     training: LoopOptions = LoopOptions(epochs=20, learning_rate=5e-3, weight_decay=0.5, warmup=20)
 
 
-class LightGcn:
+class LightGCN(Engine):
     r"""A user is the history and a vector: :math:`u = |h|^{-1/2} \sum_{i \in h} d_i^{-1/2} \sum_{l<L} I^l_i + e_u`.
 
     The score is :math:`\cos(u, \sum_l I^l_i) \, d_i^t / \tau`, degrees in units of their mean over interactions.
@@ -83,89 +83,81 @@ class LightGcn:
     (The loss is that of Wu et al., TOIS 2024, "On the Effectiveness of Sampled Softmax Loss for Item Recommendation".)
     """
 
-    kind: ClassVar[str] = "lightgcn"
-    Config: ClassVar[type[Config]] = LightGcnConfig
-    supports_cold_users: ClassVar[bool] = True
-    supports_cold_items: ClassVar[bool] = False
+    kind = "lightgcn"
+    Config = LightGCNConfig
+    config: LightGCNConfig
 
     items: Vocabulary
     users: Vocabulary
     counts: NDArray[np.int64]
-    into: Floats
+    history_factors: Floats
     """float32 [I, D]: what an item of a history adds to the user's vector."""
-    out: Floats
+    item_factors: Floats
     """float32 [I, D]: what is scored."""
-    own: Floats
+    user_embeddings: Floats
     """float32 [U, D]: users' learned vectors, no rows where there are none."""
 
-    def __init__(self, config: Any = None, resources: Resources | None = None) -> None:
-        self.config: LightGcnConfig = config or LightGcnConfig()
-        self.resources = resources or Resources()
-        self.best_epoch: int | None = None
-
-    def fit(self, data: Dataset, train: Interactions, tracker: Tracker) -> None:
+    def _fit(self, data: Dataset, train: Interactions, context: FitContext) -> None:
         self.items, self.users = data.items.vocabulary, data.users.vocabulary
         self.counts = train.item_counts(data.n_items)
-        torch.manual_seed(self.resources.seed)
-        task = _Task(self, train, data)
-        progress = run_training(
-            task,
-            self.config.training,
-            self.resources,
-            tracker,
-            "lightgcn",
-            train.fingerprint,
-            self.config.model_dump_json(),
-        )
-        self.best_epoch = progress.best_epoch
+        torch.manual_seed(context.seed)
+        task = _Task(self, train, data, context)
+        progress = run_training(self, task, data, train, context)
+        self.epochs_, self.curve_ = progress.best_epoch, progress.curve
         self._take(task.module)
 
     def user_vectors(self, request: Request) -> Vectors:
         history = decayed_history(request, self.items, self.counts, 1.0)
         lengths = np.diff(history.indptr)
-        dense = (history @ self.into) / np.sqrt(np.maximum(lengths, 1))[:, None]
-        if len(self.own):
+        dense = (history @ self.history_factors) / np.sqrt(np.maximum(lengths, 1))[:, None]
+        if len(self.user_embeddings):
             rows = self.users.rows(request.users.vocabulary.ids)
-            dense[rows >= 0] += self.own[rows[rows >= 0]]
+            dense[rows >= 0] += self.user_embeddings[rows[rows >= 0]]
         norms = np.maximum(np.linalg.norm(dense, axis=1, keepdims=True), 1e-12) * self.config.temperature
         return Vectors(dense=(dense / norms).astype(np.float32), valid=lengths > 0)
 
     def item_vectors(self, items: EntityTable, at: int | None = None) -> Vectors:
         rows = known_rows(items, self.items, self.counts)
-        return Vectors(dense=np.where((rows >= 0)[:, None], self.out[rows], np.float32(0)), valid=rows >= 0)
+        return Vectors(dense=np.where((rows >= 0)[:, None], self.item_factors[rows], np.float32(0)), valid=rows >= 0)
 
     def item_table(self) -> EmbeddingTable:
         """The unit vectors of the items that training saw."""
-        unit = self.out / np.maximum(np.linalg.norm(self.out, axis=1, keepdims=True), 1e-12)
+        unit = self.item_factors / np.maximum(np.linalg.norm(self.item_factors, axis=1, keepdims=True), 1e-12)
         return seen_table(self.kind, self.config, self.items, self.counts > 0, unit)
 
     def save(self, directory: Path) -> None:
-        arrays: dict[str, NDArray[Any]] = {"into": self.into, "out": self.out, "own": self.own, "counts": self.counts}
-        save_arrays(directory, self.config, self.items, {**arrays, "best_epoch": np.array([self.best_epoch or 0])})
+        arrays: dict[str, NDArray[Any]] = {
+            "history_factors": self.history_factors,
+            "item_factors": self.item_factors,
+            "user_embeddings": self.user_embeddings,
+            "counts": self.counts,
+        }
+        save_arrays(directory, self.config, self.items, {**arrays, "epochs": np.array([self.epochs_ or 0])})
         self.users.save(directory / "users.parquet")
 
     @classmethod
     def load(cls, directory: Path) -> Self:
-        config, items, arrays = load_arrays(directory, LightGcnConfig)
+        config, items, arrays = load_arrays(directory, LightGCNConfig)
         engine = cls(config)
         engine.items, engine.users = items, Vocabulary.load(directory / "users.parquet")
-        engine.into, engine.out, engine.own = arrays["into"], arrays["out"], arrays["own"]
-        engine.counts, engine.best_epoch = arrays["counts"], int(arrays["best_epoch"][0]) or None
+        engine.history_factors, engine.item_factors = arrays["history_factors"], arrays["item_factors"]
+        engine.user_embeddings = arrays["user_embeddings"]
+        engine.counts, engine.epochs_ = arrays["counts"], int(arrays["epochs"][0]) or None
         return engine
 
     @torch.no_grad()
     def _take(self, module: _Module) -> None:
         items, below = module()
         into = below * module.propagation.item_scale
-        self.into, self.out = into.cpu().numpy(), module.scored(items).cpu().numpy()
+        self.history_factors, self.item_factors = into.cpu().numpy(), module.scored(items).cpu().numpy()
         own = torch.zeros(0, self.config.dim) if module.users is None else module.users.detach().cpu() * module.trained
-        self.own = (own / (self.config.layers + 1)).numpy()
+        self.user_embeddings = (own / (self.config.layers + 1)).numpy()
 
 
 class _Module(nn.Module):
     """Layer 0 and its propagation."""
 
-    def __init__(self, config: LightGcnConfig, train: Interactions, data: Dataset, rng: np.random.Generator) -> None:
+    def __init__(self, config: LightGCNConfig, train: Interactions, data: Dataset, rng: np.random.Generator) -> None:
         super().__init__()
         matrix = train.to_csr(data.n_users, data.n_items)
         self.propagation = Propagation(train, data.n_users, data.n_items, config.layers)
@@ -209,8 +201,8 @@ def _starts(matrix: sp.csr_array, dim: int, rng: np.random.Generator) -> Floats:
 class _Task:
     """All users in random order, many a step, each asked for some of their items from the others."""
 
-    def __init__(self, engine: LightGcn, train: Interactions, data: Dataset) -> None:
-        config, seed = engine.config, engine.resources.seed
+    def __init__(self, engine: LightGCN, train: Interactions, data: Dataset, context: FitContext) -> None:
+        config, seed = engine.config, context.seed
         self.engine, self.config = engine, config
         matrix = train.to_csr(data.n_users, data.n_items)
         self.matrix = sp.csr_array(matrix @ degrees(matrix, 0, -0.5))
@@ -226,7 +218,7 @@ class _Task:
             engine.counts, config.n_negatives, sampling_exponent=config.sampling_exponent
         )
         take = partial(engine._take, self.module)
-        self.metric = validation(engine, data, engine.resources, config.metric, config.validation_users, take)
+        self.metric = validation_metric(engine, data, context, config.metric, config.validation_users, take)
 
     def batches(self, epoch: int, rng: np.random.Generator) -> Sequence[Users]:
         order = rng.permutation(self.users)
@@ -248,7 +240,7 @@ class _Task:
         return self.compute_loss(*vectors, candidates, targets, log_q, owners)
 
     def _asking(self, batch: Users, history: sp.csr_array, below: Tensor) -> Tensor:
-        """[B, D]: the users' vectors by the formula of `LightGcn.user_vectors`."""
+        """[B, D]: the users' vectors by the formula of `LightGCN.user_vectors`."""
         bags, transposed = (Bags(part).to(below.device) for part in (history, sp.csr_array(history.T)))
         sums = product(below, bags, transposed)
         if self.module.users is not None:

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from pydantic import Field
 
-from recsys.config import Config
 from recsys.data.dataset import Dataset
 from recsys.data.graph import Graph
 from recsys.data.interactions import Interactions
 from recsys.data.vocabulary import MISSING
+from recsys.engine import FitContext
 from recsys.engines.learning import run_training
 from recsys.engines.skip_gram.item2vec import Item2Vec, Item2VecConfig
 from recsys.engines.skip_gram.pairs import Pairs, SkipGram
-from recsys.tracking import Tracker
 
 
 class Node2VecConfig(Item2VecConfig):
@@ -46,12 +43,12 @@ class Node2Vec(Item2Vec):
     any other.
     """
 
-    kind: ClassVar[str] = "node2vec"
-    Config: ClassVar[type[Config]] = Node2VecConfig
+    kind = "node2vec"
+    Config = Node2VecConfig
 
     config: Node2VecConfig
 
-    def fit(self, data: Dataset, train: Interactions, tracker: Tracker) -> None:
+    def _fit(self, data: Dataset, train: Interactions, context: FitContext) -> None:
         config = self.config
         self.items, self.counts = data.items.vocabulary, train.item_counts(data.n_items)
         graph = Graph.of_interactions(train, data.n_users, data.n_items)
@@ -60,11 +57,9 @@ class Node2Vec(Item2Vec):
         def pairs(epoch: int, rng: np.random.Generator) -> Pairs:
             return walked_pairs(graph.walks(starts, config.length, rng, config.p, config.q), config.window)
 
-        torch.manual_seed(self.resources.seed)
+        torch.manual_seed(context.seed)
         task = SkipGram(pairs, graph.degrees, config.dim, config.negatives, config.k, config.batch_pairs)
-        run_training(
-            task, config.training, self.resources, tracker, "node2vec", train.fingerprint, config.model_dump_json()
-        )
+        run_training(self, task, data, train, context)
         tables = (task.module.inner, task.module.outer)
         self.inner, self.outer = (table.weight.detach().cpu().numpy()[data.n_users :].copy() for table in tables)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Self
+from typing import ClassVar, Literal, Self
 
 import numpy as np
 import torch
@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from recsys.atomic import atomic_path, read_json, write_json
-from recsys.config import Config, parse
+from recsys.config import parse
 from recsys.data.dataset import Dataset
 from recsys.data.entities import EntityTable
 from recsys.data.features.features import FeatureOptions, FeatureSet
@@ -25,19 +25,18 @@ from recsys.data.histories import Histories
 from recsys.data.interactions import Interactions
 from recsys.data.vocabulary import MISSING
 from recsys.embeddings import EmbeddingTable
-from recsys.engine import Request, Resources, Vectors
-from recsys.engines.learning import run_training, validation
+from recsys.engine import Engine, FitContext, Request, Vectors
+from recsys.engines.learning import TrainedConfig, run_training, validation_metric
 from recsys.engines.storage import known_rows, seen_table
 from recsys.engines.two_tower.tower_inputs import TowerInputs
 from recsys.losses import LOSSES
 from recsys.models.build import ModelOptions, build_tower
 from recsys.models.sage import SageModel, mean_matrix, sample_block
 from recsys.negatives import NEGATIVES
-from recsys.tracking import Tracker
 from recsys.training.loop import LoopOptions
 
 
-class SageConfig(Config):
+class GraphSAGEConfig(TrainedConfig):
     """Two layers of sampled neighbours.
 
     Args:
@@ -56,6 +55,8 @@ class SageConfig(Config):
         training: the loop.
     """
 
+    flat_sections: ClassVar[tuple[str, ...]] = ("training",)
+
     dim: int = Field(64, ge=2)
     fan_out: tuple[int, int] = (10, 5)
     id_dropout: float = Field(0.1, ge=0, lt=1)
@@ -71,7 +72,7 @@ class SageConfig(Config):
     training: LoopOptions = LoopOptions(epochs=10, learning_rate=0.01)
 
 
-class Sage:
+class GraphSAGE(Engine):
     """See `recsys.models.sage` for the network.
 
     Training samples neighbours and lets no message pass along an edge of the batch, which is what it predicts. Asked,
@@ -79,10 +80,10 @@ class Sage:
     without any stands on the features that it has when asked.
     """
 
-    kind: ClassVar[str] = "sage"
-    Config: ClassVar[type[Config]] = SageConfig
-    supports_cold_users: ClassVar[bool] = True
-    supports_cold_items: ClassVar[bool] = True
+    kind = "sage"
+    Config = GraphSAGEConfig
+    config: GraphSAGEConfig
+    supports_cold_items = True
 
     inputs: TowerInputs
     model: SageModel
@@ -92,13 +93,9 @@ class Sage:
     The rows of others are not asked, for their features may have changed since.
     """
 
-    def __init__(self, config: Any = None, resources: Resources | None = None) -> None:
-        self.config: SageConfig = config or SageConfig()
-        self.resources = resources or Resources()
-        self.best_epoch: int | None = None
-        self._held: tuple[EntityTable, tuple[Tensor, Tensor, Tensor]] | None = None
+    _held: tuple[EntityTable, tuple[Tensor, Tensor, Tensor]] | None = None
 
-    def fit(self, data: Dataset, train: Interactions, tracker: Tracker) -> None:
+    def _fit(self, data: Dataset, train: Interactions, context: FitContext) -> None:
         self.inputs = TowerInputs(
             data.items.vocabulary,
             data.users.vocabulary,
@@ -109,20 +106,11 @@ class Sage:
             {},
             data.has_timestamps,
         )
-        torch.manual_seed(self.resources.seed)
+        torch.manual_seed(context.seed)
         self.model = self._built()
-        task = _Task(self, data, train)
-        progress = run_training(
-            task,
-            self.config.training,
-            self.resources,
-            tracker,
-            "sage",
-            data.fingerprint,
-            train.fingerprint,
-            self.config.model_dump_json(),
-        )
-        self.best_epoch = progress.best_epoch
+        task = _Task(self, data, train, context)
+        progress = run_training(self, task, data, train, context)
+        self.epochs_, self.curve_ = progress.best_epoch, progress.curve
         self.model.to("cpu").eval()
         self.place_items(data, train)
 
@@ -168,7 +156,7 @@ class Sage:
     def save(self, directory: Path) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         write_json(directory / "config.json", self.config.model_dump(mode="json"))
-        write_json(directory / "training.json", {"best_epoch": self.best_epoch})
+        write_json(directory / "training.json", {"epochs": self.epochs_})
         self.inputs.save(directory)
         tensors = {f"model/{name}": value.contiguous() for name, value in self.model.state_dict().items()}
         with atomic_path(directory / "model.safetensors") as beside:
@@ -176,8 +164,8 @@ class Sage:
 
     @classmethod
     def load(cls, directory: Path) -> Self:
-        engine = cls(parse(SageConfig, read_json(directory / "config.json"), str(directory / "config.json")))
-        engine.best_epoch = read_json(directory / "training.json")["best_epoch"]
+        engine = cls(parse(GraphSAGEConfig, read_json(directory / "config.json"), str(directory / "config.json")))
+        engine.epochs_ = read_json(directory / "training.json")["epochs"]
         engine.inputs = TowerInputs.load(directory)
         tensors = load_file(directory / "model.safetensors")
         engine.layers = {name: tensors[f"layers/{name}"] for name in ("x", "h", "z")}
@@ -220,7 +208,7 @@ class Sage:
 class _Task:
     """All interactions in random order; of each batch, the sampled neighbourhood, without the batch's own edges."""
 
-    def __init__(self, engine: Sage, data: Dataset, train: Interactions) -> None:
+    def __init__(self, engine: GraphSAGE, data: Dataset, train: Interactions, context: FitContext) -> None:
         self.engine, self.config, self.data, self.train = engine, engine.config, data, train
         self.module = engine.model
         self.graph = Graph.of_interactions(train, data.n_users, data.n_items)
@@ -232,9 +220,7 @@ class _Task:
             counts, self.config.n_negatives, sampling_exponent=self.config.sampling_exponent
         )
         place = partial(engine.place_items, data, train)
-        self.metric = validation(
-            engine, data, engine.resources, self.config.metric, self.config.validation_users, place
-        )
+        self.metric = validation_metric(engine, data, context, self.config.metric, self.config.validation_users, place)
 
     def batches(self, epoch: int, rng: np.random.Generator) -> Sequence[NDArray[np.int64]]:
         order = rng.permutation(len(self.train))

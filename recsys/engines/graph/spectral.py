@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Self
 
 import numpy as np
 import scipy.sparse as sp
@@ -17,7 +17,7 @@ from recsys.data.entities import EntityTable
 from recsys.data.interactions import Interactions
 from recsys.data.vocabulary import Vocabulary
 from recsys.embeddings import EmbeddingTable
-from recsys.engine import Request, Resources, Vectors
+from recsys.engine import Engine, EngineConfig, FitContext, Request, Vectors
 from recsys.engines.baselines.itemknn import rows_of
 from recsys.engines.storage import (
     csr_from,
@@ -29,7 +29,6 @@ from recsys.engines.storage import (
     seen_table,
 )
 from recsys.seeding import stream
-from recsys.tracking import Tracker
 
 Floats = NDArray[np.float32]
 
@@ -66,7 +65,7 @@ class TwoHopOptions(Config):
     neighbours: int = Field(500, ge=0)
 
 
-class SpectralConfig(Config):
+class SpectralConfig(EngineConfig):
     """Both parts and their mix.
 
     Args:
@@ -82,7 +81,7 @@ class SpectralConfig(Config):
     decay: float = Field(1.0, gt=0, le=1)
 
 
-class Spectral:
+class Spectral(Engine):
     r"""Scores :math:`x \,[(1 - m)\, D^{-t} V V^\top D^{t} + m\, D^{-a} R^\top D_U^{-c} R\, D^{-b}]` of a history x.
 
     V [I, K] are the first right singular vectors of the normalised matrix :math:`D_U^{-c} R D^{-b}` of R [U, I] (an
@@ -91,10 +90,9 @@ class Spectral:
     first part is dense, [K] a user and an item; the second is sparse, the history against an item's neighbours.
     """
 
-    kind: ClassVar[str] = "spectral"
-    Config: ClassVar[type[Config]] = SpectralConfig
-    supports_cold_users: ClassVar[bool] = True
-    supports_cold_items: ClassVar[bool] = False
+    kind = "spectral"
+    Config = SpectralConfig
+    config: SpectralConfig
 
     items: Vocabulary
     counts: NDArray[np.int64]
@@ -105,27 +103,25 @@ class Spectral:
     hops: sp.csr_array
     """float32 [I, I]: the sparse part of an item's vector."""
 
-    def __init__(self, config: Any = None, resources: Resources | None = None) -> None:
-        self.config: SpectralConfig = config or SpectralConfig()
-        self.resources = resources or Resources()
-
-    def fit(self, data: Dataset, train: Interactions, tracker: Tracker) -> None:
+    def _fit(self, data: Dataset, train: Interactions, context: FitContext) -> None:
         self.items, self.counts = data.items.vocabulary, train.item_counts(data.n_items)
         matrix, options, mix = train.to_csr(data.n_users, data.n_items), self.config.low_pass, self.config.mix
         rank = min(options.rank, *matrix.shape)
         self.into = self.out = np.zeros((data.n_items, 0), np.float32)
         self.hops = sp.csr_array((data.n_items, data.n_items), dtype=np.float32)
         if mix < 1:
-            tracker.progress(f"spectral: {rank} singular vectors of {data.n_users:,} users x {data.n_items:,} items")
+            context.tracker.progress(
+                f"spectral: {rank} singular vectors of {data.n_users:,} users x {data.n_items:,} items"
+            )
             normalised = sp.csr_array(degrees(matrix, 1, -options.users) @ matrix @ degrees(matrix, 0, -options.items))
-            vectors, _ = truncated_svd(normalised, rank, stream(self.resources.seed, "spectral"))
+            vectors, _ = truncated_svd(normalised, rank, stream(context.seed, "spectral"))
             self.into, self.out = (
                 degrees(matrix, 0, power) @ vectors
                 for power in (-options.popularity_exponent, options.popularity_exponent)
             )
             self.into *= np.float32((1 - mix) / (_norm_of_product(self.out, self.into) or 1))
         if mix > 0:
-            tracker.progress(f"spectral: two hops of {len(train):,} interactions")
+            context.tracker.progress(f"spectral: two hops of {len(train):,} interactions")
             self.hops = two_hops(matrix, self.config.two_hop)
             self.hops.data *= np.float32(mix / (np.linalg.norm(self.hops.data) or 1))
 

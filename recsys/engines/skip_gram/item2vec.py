@@ -10,21 +10,19 @@ import torch
 from numpy.typing import NDArray
 from pydantic import Field
 
-from recsys.config import Config
 from recsys.data.dataset import Dataset
 from recsys.data.entities import EntityTable
 from recsys.data.interactions import Interactions
 from recsys.data.vocabulary import Vocabulary
 from recsys.embeddings import EmbeddingTable
-from recsys.engine import Request, Resources, Vectors
-from recsys.engines.learning import run_training
+from recsys.engine import Engine, FitContext, Request, Vectors
+from recsys.engines.learning import TrainedConfig, run_training
 from recsys.engines.skip_gram.pairs import SkipGram, nearby_pairs
 from recsys.engines.storage import decayed_history, known_rows, load_arrays, save_arrays, seen_table
-from recsys.tracking import Tracker
 from recsys.training.loop import LoopOptions
 
 
-class Item2VecConfig(Config):
+class Item2VecConfig(TrainedConfig):
     """Skip-gram with negative sampling.
 
     Args:
@@ -37,6 +35,8 @@ class Item2VecConfig(Config):
         training: the loop.
     """
 
+    flat_sections: ClassVar[tuple[str, ...]] = ("training",)
+
     dim: int = Field(64, ge=2)
     window: int = Field(5, ge=1)
     negatives: int = Field(512, ge=1)
@@ -46,13 +46,11 @@ class Item2VecConfig(Config):
     training: LoopOptions = LoopOptions(epochs=5, learning_rate=0.01)
 
 
-class Item2Vec:
+class Item2Vec(Engine):
     """A user is the decayed mean of the history's input vectors by skip-gram, scored against the output vectors."""
 
-    kind: ClassVar[str] = "item2vec"
-    Config: ClassVar[type[Config]] = Item2VecConfig
-    supports_cold_users: ClassVar[bool] = True
-    supports_cold_items: ClassVar[bool] = False
+    kind = "item2vec"
+    Config = Item2VecConfig
 
     config: Item2VecConfig
     items: Vocabulary
@@ -60,18 +58,12 @@ class Item2Vec:
     outer: NDArray[np.float32]
     counts: NDArray[np.int64]
 
-    def __init__(self, config: Any = None, resources: Resources | None = None) -> None:
-        self.config = config or self.Config()  # type: ignore[assignment]
-        self.resources = resources or Resources()
-
-    def fit(self, data: Dataset, train: Interactions, tracker: Tracker) -> None:
+    def _fit(self, data: Dataset, train: Interactions, context: FitContext) -> None:
         self.items, self.counts = data.items.vocabulary, train.item_counts(data.n_items)
-        torch.manual_seed(self.resources.seed)
+        torch.manual_seed(context.seed)
         config, pairs = self.config, nearby_pairs(train, self.config.window)
         task = SkipGram(lambda *_: pairs, self.counts, config.dim, config.negatives, config.k, config.batch_pairs)
-        run_training(
-            task, config.training, self.resources, tracker, "item2vec", train.fingerprint, config.model_dump_json()
-        )
+        run_training(self, task, data, train, context)
         self.inner = task.module.inner.weight.detach().cpu().numpy()
         self.outer = task.module.outer.weight.detach().cpu().numpy()
 

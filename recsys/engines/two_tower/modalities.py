@@ -87,11 +87,11 @@ class MaskedHybrid:
             name: MaskedTwoTower(part, set(hidden) & _inputs(part)) if isinstance(part, TwoTower) else part
             for name, part in engine.parts.items()
         }
-        weights = zip(parts, engine.config.weights or (), strict=True)
+        weights = zip(parts, engine.weights_, strict=True)
         seen = tuple(0.0 if name in hidden else weight for name, weight in weights)
         self._engine = copy.copy(engine)
         self._engine.parts = parts
-        self._engine.config = engine.config.model_copy(update={"weights": seen})
+        self._engine.weights_ = seen
 
     def item_vectors(self, items: EntityTable, at: int | None = None) -> Vectors:
         return self._engine.item_vectors(items, at)

@@ -1,29 +1,132 @@
-"""The sequence engine: the two-tower model of ids and histories alone."""
+"""Sequence models: the two-tower model of ids and histories alone."""
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from recsys.config import Config
 from recsys.engines.two_tower.two_tower import TwoTower, TwoTowerConfig
+from recsys.models.build import ModelOptions
 
 
 class SequenceConfig(TwoTowerConfig):
     """As of the two-tower engine; no column of items or users enters unless named."""
 
+    encoder: ClassVar[str | None] = None
+    """The only ``pooling`` that the model may have, where its name says which."""
+
     item_columns: list[str] | None = Field(default_factory=list)
     user_columns: list[str] | None = Field(default_factory=list)
 
+    @model_validator(mode="after")
+    def _is_what_its_name_says(self) -> Self:
+        if self.encoder is not None and self.model.pooling != self.encoder:
+            raise ValueError(f'pooling is {self.encoder!r} here, not {self.model.pooling!r}; take kind = "sequence"')
+        return self
 
-class Sequence(TwoTower):
-    """What a history of ids alone can tell: GRU4Rec, SASRec, HSTU or BERT4Rec, by ``model.pooling``.
 
-    The same network, training and serving as the two-tower engine, and its baseline: what features add is the
-    difference. An item that training never saw is not placed.
+class SASRecConfig(SequenceConfig):
+    """As of `SequenceModel`, the history encoder being a causal transformer."""
+
+    encoder = "transformer"
+    model: ModelOptions = ModelOptions(pooling="transformer")
+
+
+class GRU4RecConfig(SequenceConfig):
+    """As of `SequenceModel`, the history encoder being a GRU."""
+
+    encoder = "gru"
+    model: ModelOptions = ModelOptions(pooling="gru")
+
+
+class BERT4RecConfig(SequenceConfig):
+    """As of `SequenceModel`, the history encoder being a bidirectional transformer with masked positions."""
+
+    encoder = "masked"
+    model: ModelOptions = ModelOptions(pooling="masked")
+
+
+class HSTUConfig(SequenceConfig):
+    """As of `SequenceModel`, the history encoder being HSTU."""
+
+    encoder = "hstu"
+    model: ModelOptions = ModelOptions(pooling="hstu")
+
+
+class SequenceModel(TwoTower):
+    """A sequence model of item ids with any history encoder (``pooling``); the encoder is a transformer by default.
+
+    The network, training and serving are those of `TwoTower`, whose baseline it is: the difference is what features
+    add. An item that training never saw has no vector.
     """
 
-    kind: ClassVar[str] = "sequence"
-    Config: ClassVar[type[Config]] = SequenceConfig
-    supports_cold_items: ClassVar[bool] = False
+    kind = "sequence"
+    Config = SequenceConfig
+    config: SequenceConfig
+    supports_cold_items = False
+
+
+class SASRec(SequenceModel):
+    """Self-attentive sequential recommendation (Kang & McAuley, ICDM 2018).
+
+    A causal transformer reads the history; every position predicts the next item, by default under a sampled softmax
+    with the log-q correction, which is ahead of the paper's binary cross-entropy.
+
+    Example:
+        >>> from recsys.data.synthetic.worlds import SequenceRule
+        >>> data = SequenceRule(n_users=40, n_items=10).dataset()
+        >>> SASRec(dim=8, epochs=1).fit(data).kind
+        'sasrec'
+    """
+
+    kind = "sasrec"
+    Config = SASRecConfig
+    config: SASRecConfig
+
+
+class GRU4Rec(SequenceModel):
+    """Session-based recommendation with a recurrent network (Hidasi et al., ICLR 2016).
+
+    A GRU reads the history; its state at every position predicts the next item. Cheaper than attention on long
+    histories, and of use where the newest events count most.
+
+    Example:
+        >>> GRU4Rec(dim=32, layers=1)
+        GRU4Rec(dim=32, layers=1)
+    """
+
+    kind = "gru4rec"
+    Config = GRU4RecConfig
+    config: GRU4RecConfig
+
+
+class BERT4Rec(SequenceModel):
+    """Bidirectional transformer trained on masked positions (Sun et al., CIKM 2019).
+
+    Items at masked positions are predicted from both sides. It needs more epochs than `SASRec`, and items of the
+    history can come again in its lists.
+
+    Example:
+        >>> BERT4Rec(dim=32, masked=0.2)
+        BERT4Rec(dim=32, masked=0.2)
+    """
+
+    kind = "bert4rec"
+    Config = BERT4RecConfig
+    config: BERT4RecConfig
+
+
+class HSTU(SequenceModel):
+    """Hierarchical sequential transduction unit (Zhai et al., ICML 2024, "Actions Speak Louder than Words").
+
+    Gated pointwise attention with relative positions and times in place of a softmax over the history.
+
+    Example:
+        >>> HSTU(dim=32, heads=2)
+        HSTU(dim=32, heads=2)
+    """
+
+    kind = "hstu"
+    Config = HSTUConfig
+    config: HSTUConfig

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -13,15 +16,15 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from recsys.atomic import atomic_path, read_json, write_json
-from recsys.config import Config, parse
+from recsys.config import parse
 from recsys.data.dataset import Dataset
 from recsys.data.entities import EntityTable
 from recsys.data.features.features import FeatureOptions, FeatureSet
 from recsys.data.interactions import Interactions
 from recsys.data.vocabulary import MISSING
 from recsys.embeddings import EmbeddingTable
-from recsys.engine import Request, Resources, Vectors
-from recsys.engines.learning import run_training, validation
+from recsys.engine import Engine, EngineConfig, FitContext, Request, Vectors
+from recsys.engines.learning import TrainedConfig, run_training, validation_metric
 from recsys.engines.storage import seen_table
 from recsys.engines.two_tower.first_interactions import FirstInteractions
 from recsys.engines.two_tower.modality_dropout import ModalityDropout
@@ -33,11 +36,10 @@ from recsys.models.build import ModelOptions, build_two_tower
 from recsys.models.grow import transfer_weights
 from recsys.models.two_tower import TableEncoder, TwoTowerModel
 from recsys.negatives import NEGATIVES
-from recsys.tracking import Tracker
 from recsys.training.loop import LoopOptions, rate_of
 
 
-class TwoTowerConfig(Config):
+class TwoTowerConfig(TrainedConfig):
     """What a two-tower engine is made of.
 
     Args:
@@ -52,10 +54,10 @@ class TwoTowerConfig(Config):
         negatives: the sampler of shared negatives.
         n_negatives: C, negatives a batch.
         sampling_exponent: negatives are drawn by popularity to this power.
-        seen_negatives: whether an item that the history holds is a negative of what follows, and a target when it comes
-            again. It is not by default: what is left out of the lists need not be ranked, and the items most like what
-            comes next are those of the history. Where lists keep what was seen (``evaluate.filter_seen = false``),
-            and with ``model.pooling = "masked"``, whose question is a gap and not what is new, it always is.
+        mask_seen_negatives: whether items of the history are no negatives of what follows, nor targets when they come
+            again: lists leave them out, and the items most like what comes next are those of the history. Not masked
+            where lists keep seen items (``evaluate.filter_seen = false``), nor with ``pooling = "masked"``, whose
+            targets are gaps of the history.
         max_tokens: positions a batch.
         label_smoothing: share of a target's probability that is spread over the catalogue; softmax losses only.
         metric: what validation maximises.
@@ -69,6 +71,8 @@ class TwoTowerConfig(Config):
         training: the loop.
     """
 
+    flat_sections: ClassVar[tuple[str, ...]] = ("model", "features", "training")
+
     model: ModelOptions = ModelOptions()
     features: FeatureOptions = FeatureOptions()
     item_columns: list[str] | None = None
@@ -80,7 +84,7 @@ class TwoTowerConfig(Config):
     negatives: str = "popularity"
     n_negatives: int = Field(1024, ge=1)
     sampling_exponent: float = Field(0.75, ge=0)
-    seen_negatives: bool = False
+    mask_seen_negatives: bool = True
     max_tokens: int = Field(4096, ge=16)
     label_smoothing: float = Field(0.0, ge=0, lt=1)
     metric: str = "ndcg@10"
@@ -89,6 +93,12 @@ class TwoTowerConfig(Config):
     modality_dropout: float = Field(0.0, ge=0, lt=1)
     modalities: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     training: LoopOptions = LoopOptions()
+
+    def uses_tables(self) -> tuple[str, ...]:
+        return self.tables
+
+    def ranks_seen_items(self) -> bool:
+        return not self.mask_seen_negatives or self.model.pooling == "masked"
 
 
 def check_smoothing(config: TwoTowerConfig) -> None:
@@ -101,33 +111,36 @@ def check_smoothing(config: TwoTowerConfig) -> None:
         raise ConfigError(f"label_smoothing = {config.label_smoothing} needs a softmax loss, not {config.loss!r}")
 
 
-class TwoTower:
+class TwoTower(Engine):
     """The two-tower model as an engine; see `recsys.models.two_tower` for the network.
 
     A user is the history and the features: a user that training never saw is served like any other. An item that
     training never saw is placed by its features, and not placed when the tower knows nothing but ids.
     """
 
-    kind: ClassVar[str] = "two_tower"
-    Config: ClassVar[type[Config]] = TwoTowerConfig
-    supports_cold_users: ClassVar[bool] = True
-    supports_cold_items: ClassVar[bool] = True
-
+    kind = "two_tower"
+    Config = TwoTowerConfig
     config: TwoTowerConfig
+    supports_cold_items = True
+
     inputs: TowerInputs
     model: TwoTowerModel
 
-    def __init__(self, config: Any = None, resources: Resources | None = None) -> None:
-        self.config = config or self.Config()  # type: ignore[assignment]
-        self.resources = resources or Resources()
-        if not self.resources.filter_seen or self.config.model.pooling == "masked":
-            self.config = self.config.model_copy(update={"seen_negatives": True})
-        self.best_epoch: int | None = None
-        self.curve: list[dict[str, float]] = []
-        self._encoded: tuple[EntityTable, Tensor, NDArray[np.float32]] | None = None
+    tables_given: Mapping[str, EmbeddingTable] = MappingProxyType({})
+    """Pretrained tables that were given as such and not by name."""
+    mask_seen_: bool = True
+    """Whether items of the history were masked among the negatives of what followed."""
+    _encoded: tuple[EntityTable, Tensor, NDArray[np.float32]] | None = None
 
-    def fit(self, data: Dataset, train: Interactions, tracker: Tracker) -> None:
-        tables = {name: self._table(name) for name in self.config.tables}
+    def __init__(self, config: EngineConfig | None = None, /, **options: object) -> None:
+        tables = options.get("tables")
+        if isinstance(tables, Mapping):
+            self.tables_given, options["tables"] = dict(tables), tuple(tables)
+        super().__init__(config, **options)
+
+    def _fit(self, data: Dataset, train: Interactions, context: FitContext) -> None:
+        context = replace(context, tables={**context.tables, **self.tables_given})
+        tables = {name: context.table(name, self.kind) for name in self.config.tables}
         self.inputs = TowerInputs(
             data.items.vocabulary,
             data.users.vocabulary,
@@ -138,13 +151,13 @@ class TwoTower:
             {f"table_{name}": table.vocabulary for name, table in tables.items()},
             data.has_timestamps,
         )
-        torch.manual_seed(self.resources.seed)
+        torch.manual_seed(context.seed)
         self.model = self._built({name: table.vectors for name, table in tables.items()})
-        self._train(data, train, tracker, None)
+        self._train(data, train, context, None)
 
     def finetune(
-        self, parent: TwoTower, data: Dataset, train: Interactions, new: NDArray[np.bool_], tracker: Tracker
-    ) -> None:
+        self, parent: TwoTower, data: Dataset, train: Interactions, new: NDArray[np.bool_], context: FitContext
+    ) -> Self:
         """Grows ``parent`` by what ``data`` has that it never saw, and trains on what is new.
 
         Which parts move, and how fast, is ``config.training.lr_multipliers``: ``{"items.encoders.__id__" = 0.1, "users" = 0}``.
@@ -154,7 +167,7 @@ class TwoTower:
             data: users, items and columns, new ones included.
             train: old and new interactions; the old ones give context.
             new: bool [E], which of ``train`` are learnt from.
-            tracker: sees the curve.
+            context: as of `fit`.
         """
         before = parent.inputs
         items, users = (
@@ -171,12 +184,13 @@ class TwoTower:
             before.tables,
             before.has_timestamps,
         )
-        torch.manual_seed(self.resources.seed)
+        torch.manual_seed(context.seed)
         tables = {name: encoder.vectors.numpy() for name, encoder in parent._table_encoders().items()}
         self.model = self._built(tables)
         with torch.no_grad():
             transfer_weights(self.model, parent.model)
-        self._train(data, train, tracker, new)
+        self._train(data, train, context, new)
+        return self
 
     @torch.no_grad()
     def item_vectors(self, items: EntityTable, at: int | None = None) -> Vectors:
@@ -196,6 +210,9 @@ class TwoTower:
         own = self.model.encode_users(values).expand(len(request), -1, -1)
         return Vectors(dense=self.model.user_vectors(pooled, own).cpu().numpy())
 
+    def ranks_seen_items(self) -> bool:
+        return not self.mask_seen_
+
     def item_table(self) -> EmbeddingTable:
         """The id vectors of the items that training saw.
 
@@ -211,17 +228,19 @@ class TwoTower:
     def save(self, directory: Path) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         write_json(directory / "config.json", self.config.model_dump(mode="json"))
-        write_json(directory / "training.json", {"best_epoch": self.best_epoch, "curve": self.curve})
+        training = {"epochs": self.epochs_, "curve": list(self.curve_), "mask_seen": self.mask_seen_}
+        write_json(directory / "training.json", training)
         self.inputs.save(directory)
         with atomic_path(directory / "model.safetensors") as beside:
             save_file({name: value.contiguous() for name, value in self.model.state_dict().items()}, beside)
 
     @classmethod
     def load(cls, directory: Path) -> Self:
-        options = {"seen_negatives": True} | read_json(directory / "config.json")  # as it was before it was an option
+        options = read_json(directory / "config.json")
         engine = cls(parse(cls.Config, options, str(directory / "config.json")))
         training = read_json(directory / "training.json")
-        engine.best_epoch, engine.curve = training["best_epoch"], training["curve"]
+        engine.epochs_, engine.curve_ = training["epochs"], training["curve"]
+        engine.mask_seen_ = training["mask_seen"]
         engine.inputs = TowerInputs.load(directory)
         weights = load_file(directory / "model.safetensors")
         engine.model = engine._built(
@@ -230,12 +249,6 @@ class TwoTower:
         engine.model.load_state_dict(weights)
         engine.model.eval()
         return engine
-
-    def _table(self, name: str) -> EmbeddingTable:
-        if name not in self.resources.tables:
-            known = ", ".join(sorted(self.resources.tables)) or "none; add a [pretrain] section"
-            raise ConfigError(f"the two-tower engine asks for the table {name!r}; pretrained tables: {known}")
-        return self.resources.tables[name]
 
     def _features(
         self, table: EntityTable, rows: NDArray[np.integer], columns: list[str] | None, what: str
@@ -259,28 +272,25 @@ class TwoTower:
         encoders = self.model.items.encoders.items()
         return {name.removeprefix("table_"): e for name, e in encoders if isinstance(e, TableEncoder)}
 
-    def _train(self, data: Dataset, train_on: Interactions, tracker: Tracker, new: NDArray[np.bool_] | None) -> None:
-        task = self._task(data, train_on, new)
-        progress = run_training(
-            task,
-            self.config.training.model_copy(update={"lr_multipliers": self._rates()}),
-            self.resources,
-            tracker,
-            data.fingerprint,
-            train_on.fingerprint,
-            self.config.model_dump_json(),
-        )
+    def _train(self, data: Dataset, train_on: Interactions, context: FitContext, new: NDArray[np.bool_] | None) -> None:
+        config = self.config
+        self.mask_seen_ = config.mask_seen_negatives and context.filter_seen and not config.ranks_seen_items()
+        task = self._task(data, train_on, context, new)
+        options = config.training.model_copy(update={"lr_multipliers": self._lr_multipliers()})
+        progress = run_training(self, task, data, train_on, context, options)
         self.model.to("cpu").eval()
-        self.best_epoch, self.curve, self._encoded = progress.best_epoch, progress.curve, None
+        self.epochs_, self.curve_, self._encoded = progress.best_epoch, progress.curve, None
 
-    def _rates(self) -> dict[str, float]:
+    def _lr_multipliers(self) -> dict[str, float]:
         given = self.config.training.lr_multipliers
         features = [f"items.encoders.{name}" for name in self.model.items.encoders if name != ID]
         return {name: rate_of(name, given) * self.config.feature_lr_multiplier for name in features} | given
 
-    def _task(self, data: Dataset, train_on: Interactions, new: NDArray[np.bool_] | None) -> NextItemTask:
+    def _task(
+        self, data: Dataset, train_on: Interactions, context: FitContext, new: NDArray[np.bool_] | None
+    ) -> NextItemTask:
         config, counts = self.config, train_on.item_counts(data.n_items)
-        firsts = None if config.seen_negatives else FirstInteractions.of(train_on, data.n_users, data.n_items)
+        firsts = FirstInteractions.of(train_on, data.n_users, data.n_items) if self.mask_seen_ else None
         targets = new if firsts is None else firsts.targets(new)
         if firsts is not None and targets is not None and not targets.any():
             raise DataError(
@@ -303,7 +313,7 @@ class TwoTower:
             WindowConfig(config.max_history, config.context, config.max_tokens),
             self._loss(),
             sampler,
-            validation(self, data, self.resources, config.metric, config.validation_users, self._forget),
+            validation_metric(self, data, context, config.metric, config.validation_users, self._forget),
             ModalityDropout.of(config.modality_dropout, config.modalities, inputs, self.model),
         )
 

@@ -9,7 +9,7 @@ from recsys.config import parse
 from recsys.data.dataset import Dataset
 from recsys.data.synthetic.worlds import BlockTaste
 from recsys.engine import Request
-from recsys.engines.baselines.als import Als, AlsConfig, as_matrix
+from recsys.engines.baselines.als import ALS, ALSConfig, as_matrix
 from recsys.errors import ConfigError, DataError
 from recsys.tracking import SilentTracker
 
@@ -18,8 +18,8 @@ WEIGHTS = (1 + np.arange(len(DATA.interactions)) % 5).astype(np.float32)
 WEIGHED = replace(DATA, interactions=replace(DATA.interactions, weight=WEIGHTS))
 
 
-def fitted(data=DATA, **options) -> Als:
-    engine = Als(AlsConfig(factors=4, iterations=3, **options))
+def fitted(data=DATA, **options) -> ALS:
+    engine = ALS(ALSConfig(factors=4, iterations=3, **options))
     engine.fit(data, data.interactions, SilentTracker())
     return engine
 
@@ -44,7 +44,7 @@ def test_a_user_is_solved_with_the_confidence_that_training_had(alpha, data):
 
 def test_an_interaction_weighs_no_less_than_a_missing_pair():
     with pytest.raises(ConfigError, match="alpha"):
-        parse(AlsConfig, {"alpha": 0.5}, "this test")
+        parse(ALSConfig, {"alpha": 0.5}, "this test")
 
 
 def test_weights_move_what_training_learns():

@@ -5,7 +5,7 @@ import pytest
 
 from recsys.embeddings import EmbeddingTable
 from recsys.engine import Request, Resources
-from recsys.engines.baselines.content_knn import ContentKnn, ContentKnnConfig, unit
+from recsys.engines.baselines.content_knn import ContentKNN, ContentKNNConfig, unit
 from recsys.tracking import SilentTracker
 from tests.engines.two_tower.test_two_tower import world
 
@@ -13,10 +13,10 @@ DATA = world(new_items=3)
 DRAWN = np.random.default_rng(0).normal(size=(23, 4)).astype(np.float32) + 2
 
 
-def centred(rows: np.ndarray) -> ContentKnn:
+def centred(rows: np.ndarray) -> ContentKNN:
     """By a table of the items at ``rows``; 20 and above were never touched."""
     table = EmbeddingTable(DATA.items.take(rows).vocabulary, DRAWN[rows], {})
-    engine = ContentKnn(ContentKnnConfig(table="t", centred=True), Resources(tables={"t": table}))
+    engine = ContentKNN(ContentKNNConfig(table="t", centred=True), Resources(tables={"t": table}))
     engine.fit(DATA, DATA.interactions, SilentTracker())
     return engine
 
@@ -31,7 +31,7 @@ def test_it_is_centred_by_the_items_of_training(rows):
 def test_a_table_of_items_that_nobody_touched_has_nothing_to_be_centred_by(tmp_path):
     engine = centred(np.arange(20, 23))
     engine.save(tmp_path / "e")
-    for asked in (engine, ContentKnn.load(tmp_path / "e")):
+    for asked in (engine, ContentKNN.load(tmp_path / "e")):
         items = asked.item_vectors(DATA.items)
         assert items.valid.tolist() == [False] * 20 + [True] * 3
         assert items.dense[20:] == pytest.approx(unit(DRAWN[20:]))

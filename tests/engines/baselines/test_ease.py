@@ -10,7 +10,7 @@ from recsys.data.interactions import Interactions
 from recsys.data.vocabulary import Vocabulary
 from recsys.engine import Request
 from recsys.engines.baselines import ease, itemknn
-from recsys.engines.baselines.ease import Ease, EaseConfig
+from recsys.engines.baselines.ease import EASE, EASEConfig
 from recsys.engines.baselines.itemknn import first_of_rows, nearest_items
 from recsys.errors import ConfigError, DataError
 from recsys.tracking import SilentTracker
@@ -25,14 +25,14 @@ def dataset(matrix: np.ndarray) -> Dataset:
     return Dataset("r", *tables, Interactions.of(*np.nonzero(matrix)), False)
 
 
-def fitted(matrix: np.ndarray, **options) -> Ease:
-    engine = Ease(EaseConfig.model_validate(options))
+def fitted(matrix: np.ndarray, **options) -> EASE:
+    engine = EASE(EASEConfig.model_validate(options))
     data = dataset(matrix)
     engine.fit(data, data.interactions, SilentTracker())
     return engine
 
 
-def weights(engine: Ease) -> np.ndarray:
+def weights(engine: EASE) -> np.ndarray:
     return engine.weights.toarray() if isinstance(engine.weights, sp.csr_array) else engine.weights
 
 
@@ -123,7 +123,7 @@ def test_sparse_weights_survive_the_disk(tmp_path):
     matrix = random_matrix()
     engine, request = fitted(matrix, neighbours=4), Request.from_dataset(dataset(matrix), np.arange(90))
     engine.save(tmp_path / "e")
-    loaded = Ease.load(tmp_path / "e")
+    loaded = EASE.load(tmp_path / "e")
     scores = [e.user_vectors(request).scores(e.item_vectors(dataset(matrix).items)) for e in (engine, loaded)]
     assert isinstance(loaded.weights, sp.csr_array)
     assert np.array_equal(*scores)

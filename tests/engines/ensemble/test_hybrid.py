@@ -12,9 +12,9 @@ from recsys.config import parse
 from recsys.data.interactions import Interactions
 from recsys.data.splits.split import Holdout
 from recsys.engine import Engine, Request, Resources, Vectors
-from recsys.engines.baselines.als import Als, AlsConfig
-from recsys.engines.baselines.ease import Ease
-from recsys.engines.baselines.itemknn import ItemKnn
+from recsys.engines.baselines.als import ALS, ALSConfig
+from recsys.engines.baselines.ease import EASE
+from recsys.engines.baselines.itemknn import ItemKNN
 from recsys.engines.baselines.popularity import Popularity
 from recsys.engines.ensemble.hybrid import Hybrid, HybridConfig, joined, score_std
 from recsys.engines.ensemble.weights import CandidatePool, ScoreMean, search, zero_invalid
@@ -39,9 +39,9 @@ def cut() -> tuple[Interactions, Holdout]:
 def parts() -> dict[str, Engine]:
     train, _ = cut()
     made: dict[str, Engine] = {
-        "ease": Ease(),
-        "als": Als(AlsConfig(factors=8), Resources(1)),
-        "knn": ItemKnn(),
+        "ease": EASE(),
+        "als": ALS(ALSConfig(factors=8), Resources(1)),
+        "knn": ItemKNN(),
         "popularity": Popularity(),
     }
     for engine in made.values():
@@ -173,7 +173,7 @@ def test_a_pool_asks_users_and_ranks_items_that_a_part_with_a_weight_places(part
 
 @pytest.mark.parametrize("sign", [1.0, -1.0])
 def test_an_item_that_a_part_does_not_place_is_a_middling_one_to_it(sign):
-    engine = hybrid({"few": few(sign), "ease": _fitted(Ease())}, ["few", "ease"], weights=(1, 1))
+    engine = hybrid({"few": few(sign), "ease": _fitted(EASE())}, ["few", "ease"], weights=(1, 1))
     request = Request.from_dataset(DATA, np.arange(0, DATA.n_users, 2), cut()[0])
     engine.parts["ease"] = Constant()
     found = engine.user_vectors(request).scores(engine.item_vectors(DATA.items))
@@ -211,7 +211,7 @@ def test_without_validation_the_parts_weigh_the_same(parts):
 
 def test_parts_that_nobody_gave_are_fitted_as_they_come():
     engine = hybrid({}, ["ease", "itemknn"])
-    np.testing.assert_array_equal(scores(engine.parts["ease"]), scores(_fitted(Ease())))
+    np.testing.assert_array_equal(scores(engine.parts["ease"]), scores(_fitted(EASE())))
 
 
 def test_the_folder_is_self_contained(parts, tmp_path):

@@ -7,7 +7,7 @@ import torch
 
 from recsys.data.interactions import Interactions
 from recsys.engine import Request, Resources
-from recsys.engines.graph.lightgcn import LightGcn, LightGcnConfig, _Task, split_rows
+from recsys.engines.graph.lightgcn import LightGCN, LightGCNConfig, _Task, split_rows
 from recsys.models.propagation import Propagation
 from recsys.tracking import SilentTracker
 from tests.engines.graph.test_spectral import random_data
@@ -67,8 +67,8 @@ def test_propagation_is_that_of_the_library_and_so_is_its_gradient():
     torch.testing.assert_close(got, wanted)
 
 
-def fitted(**changes) -> LightGcn:
-    engine = LightGcn(LightGcnConfig.model_validate(QUICK | changes), Resources(1))
+def fitted(**changes) -> LightGCN:
+    engine = LightGCN(LightGCNConfig.model_validate(QUICK | changes), Resources(1))
     engine.fit(DATA, DATA.interactions, SilentTracker())
     return engine
 
@@ -105,7 +105,7 @@ def test_an_item_is_as_long_as_its_degree_to_the_tilt():
 
 
 def test_a_step_holds_whole_users_of_about_as_many_interactions_as_asked_for():
-    engine = LightGcn(LightGcnConfig.model_validate(QUICK))
+    engine = LightGCN(LightGCNConfig.model_validate(QUICK))
     engine.counts = DATA.interactions.item_counts(DATA.n_items)
     task = _Task(engine, DATA.interactions, DATA)
     batches = task.batches(0, np.random.default_rng(0))
@@ -116,7 +116,7 @@ def test_a_step_holds_whole_users_of_about_as_many_interactions_as_asked_for():
 
 def test_an_interaction_that_is_predicted_gives_the_user_nothing():
     """Were the target inside the user's sum, the gradient of one layer would reach the target through the user."""
-    engine = LightGcn(LightGcnConfig.model_validate(QUICK | {"layers": 1}), Resources(1))
+    engine = LightGCN(LightGCNConfig.model_validate(QUICK | {"layers": 1}), Resources(1))
     engine.counts = DATA.interactions.item_counts(DATA.n_items)
     task = _Task(engine, DATA.interactions, DATA)
     seen, asked = split_rows(task.matrix[task.users], 0.3, np.random.default_rng(0))
@@ -129,10 +129,10 @@ def test_an_interaction_that_is_predicted_gives_the_user_nothing():
 
 def test_a_killed_training_ends_as_an_undisturbed_one(tmp_path):
     whole = fitted()
-    config = LightGcnConfig.model_validate(QUICK)
-    half = LightGcn(config, Resources(1, epochs=1, directory=tmp_path))
+    config = LightGCNConfig.model_validate(QUICK)
+    half = LightGCN(config, Resources(1, epochs=1, directory=tmp_path))
     half.fit(DATA, DATA.interactions, SilentTracker())
-    resumed = LightGcn(config, Resources(1, directory=tmp_path))
+    resumed = LightGCN(config, Resources(1, directory=tmp_path))
     resumed.fit(DATA, DATA.interactions, SilentTracker())
     assert np.array_equal(resumed.out, whole.out)
 
@@ -146,7 +146,7 @@ def test_repeated_interactions_are_one_edge():
 
 
 def test_a_user_without_training_interactions_has_no_vector():
-    engine = LightGcn(LightGcnConfig.model_validate(QUICK), Resources(1))
+    engine = LightGCN(LightGCNConfig.model_validate(QUICK), Resources(1))
     seen = DATA.interactions.select(DATA.interactions.user != 3)
     engine.fit(DATA, seen, SilentTracker())
     np.testing.assert_array_equal(engine.own.any(1), np.bincount(seen.user, minlength=DATA.n_users) > 0)

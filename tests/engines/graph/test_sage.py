@@ -10,7 +10,7 @@ from recsys.data.graph import Graph
 from recsys.data.histories import Histories
 from recsys.data.vocabulary import Vocabulary
 from recsys.engine import Request, Resources
-from recsys.engines.graph.sage import Sage, SageConfig
+from recsys.engines.graph.sage import GraphSAGE, GraphSAGEConfig
 from recsys.models.sage import mean_matrix, sample_block
 from recsys.tracking import SilentTracker
 from tests.engines.graph.test_spectral import random_data
@@ -63,10 +63,10 @@ def test_a_convolution_gives_the_same_by_links_and_by_matrix():
     torch.testing.assert_close(by_matrix, convolution.lin_l(mean) + convolution.lin_r(own))
 
 
-def fitted(data, **changes) -> Sage:
+def fitted(data, **changes) -> GraphSAGE:
     quick = {"dim": 8, "batch": 64, "n_negatives": 16}
     training = {"epochs": 15, "learning_rate": 0.02, "warmup": 0}
-    engine = Sage(SageConfig.model_validate(quick | {"training": training} | changes), Resources(1))
+    engine = GraphSAGE(GraphSAGEConfig.model_validate(quick | {"training": training} | changes), Resources(1))
     engine.fit(data, data.interactions, SilentTracker())
     return engine
 
@@ -99,7 +99,7 @@ def test_an_item_that_nobody_touched_is_placed_by_the_features_it_has_when_asked
     engine = fitted(replace(world(), items=blank))
     engine.save(tmp_path / "e")
     strangers = replace(whole, vocabulary=Vocabulary(np.append(np.arange(20), [90, 91])))
-    for asked in (engine, Sage.load(tmp_path / "e")):
+    for asked in (engine, GraphSAGE.load(tmp_path / "e")):
         before, after = asked.item_vectors(blank).dense, asked.item_vectors(whole).dense
         assert np.array_equal(before[:20], after[:20])
         assert (np.abs(before - after).max(1)[20:] > 0.01).all()

@@ -6,7 +6,7 @@ import pytest
 from recsys.config import parse
 from recsys.embeddings import EmbeddingTable
 from recsys.engine import Request, Resources
-from recsys.engines.baselines.ease import Ease
+from recsys.engines.baselines.ease import EASE
 from recsys.engines.ensemble.hybrid import Hybrid, HybridConfig
 from recsys.engines.two_tower.modalities import MaskedTwoTower, hidden_parts, masked
 from recsys.engines.two_tower.two_tower import TwoTower, TwoTowerConfig
@@ -63,7 +63,7 @@ def test_what_is_not_seen_is_hidden():
 @pytest.fixture(scope="module")
 def joined(trained):
     engine, data = trained
-    ease = Ease(None)
+    ease = EASE(None)
     ease.fit(data, data.interactions, SilentTracker())
     hybrid = Hybrid(
         HybridConfig(parts=("towers", "ease"), weights=(0.5, 0.5)), Resources(parts={"towers": engine, "ease": ease})

@@ -13,7 +13,7 @@ from recsys.data.histories import Histories
 from recsys.data.interactions import Interactions
 from recsys.data.vocabulary import Vocabulary
 from recsys.engine import Pretrainer, Request, Resources
-from recsys.engines.two_tower.sequence import Sequence, SequenceConfig
+from recsys.engines.two_tower.sequence import SequenceModel, SequenceConfig
 from recsys.tracking import SilentTracker
 
 ITEMS = 12
