@@ -15,6 +15,7 @@ from recsys.content import EMBEDDERS
 from recsys.data.ingest.readers import DataConfig
 from recsys.data.splits.split import SplitConfig
 from recsys.encoders.sequence import SEQUENCES
+from recsys.engine import EngineConfig
 from recsys.engines import ENGINES
 from recsys.engines.two_tower.two_tower import TwoTowerConfig, check_smoothing
 from recsys.errors import ConfigError
@@ -189,12 +190,21 @@ class EngineSpec:
 
     name: str
     kind: str
-    config: Config
+    config: EngineConfig
 
     @property
     def parts(self) -> tuple[str, ...]:
         """The engines of the run that this one is made of."""
-        return tuple(getattr(self.config, "parts", ()))
+        return self.config.uses_parts()
+
+
+@dataclass(frozen=True)
+class EmbedderSpec:
+    """An embedder to build: the name of its table, its kind, and its checked config."""
+
+    name: str
+    kind: str
+    config: Config
 
 
 _CHOICES: dict[tuple[str, ...], Choices[Any]] = {
@@ -244,7 +254,7 @@ def _check_together(config: Config) -> None:
     check_smoothing(config)
 
 
-def pretrain_spec(name: str, section: PretrainSection) -> EngineSpec:
+def pretrain_spec(name: str, section: PretrainSection) -> EngineSpec | EmbedderSpec:
     """The engine that learns the table ``name``, or the embedder that makes it.
 
     Raises:
@@ -255,7 +265,7 @@ def pretrain_spec(name: str, section: PretrainSection) -> EngineSpec:
         raise ConfigError(f"{where} names an engine that learns the table, or an embedder that makes it; one of both")
     if section.embedder is not None:
         options = parse(EMBEDDERS[section.embedder].Config, section.options, f"{where} options")
-        return EngineSpec(name, section.embedder, options)
+        return EmbedderSpec(name, section.embedder, options)
     if section.columns:
         raise ConfigError(f"{where} columns are what an embedder reads; an engine learns from interactions")
     return engine_spec(name, {"kind": section.engine, **section.options}, "pretrain")
@@ -326,22 +336,22 @@ def check_shown(config: RunConfig) -> None:
     asked = [config.recommend.engine or config.candidate]
     while asked:
         name = asked.pop()
-        ranked: Any = specs[name].config
-        refuse_unranked(getattr(ranked, "seen_negatives", True), f"engines.{name}")
+        ranked = specs[name].config
+        refuse_unranked(ranked.ranks_seen_items(), f"engines.{name}")
         asked += specs[name].parts
 
 
-def refuse_unranked(seen_negatives: bool, where: str) -> None:
+def refuse_unranked(ranks_seen: bool, where: str) -> None:
     """Refuses lists with ``recommend.filter_seen = false`` from what did not learn to rank what was seen.
 
     Raises:
         ConfigError: it did not.
     """
-    if not seen_negatives:
+    if not ranks_seen:
         raise ConfigError(
-            f"recommend.filter_seen = false asks for lists with what a user's history holds, and {where} learns to "
-            "rank what is new alone: train with evaluate.filter_seen = false, or with the engine's seen_negatives = "
-            "true, or leave filter_seen out"
+            f"recommend.filter_seen = false asks for lists with what a user's history holds, and {where} is "
+            "trained to rank unseen items: train with evaluate.filter_seen = false, or with the engine's "
+            "mask_seen_negatives = false, or leave filter_seen out"
         )
 
 

@@ -22,8 +22,7 @@ from recsys.data.interactions import Interactions
 from recsys.data.schema import Kind
 from recsys.data.splits.split import Holdout, Split
 from recsys.embeddings import EmbeddingTable
-from recsys.engine import Resources
-from recsys.engines.baselines.content_knn import ContentKNN, ContentKNNConfig
+from recsys.engines.baselines.content_knn import ContentKNN
 from recsys.evaluation.embeddings.quality import embedding_quality
 from recsys.evaluation.embeddings.word_quality import word_quality
 from recsys.evaluation.evaluate import evaluate
@@ -47,8 +46,7 @@ def table_quality(config: RunConfig, workspace: Workspace, data: Dataset, split:
     for name, table in workspace.load_tables(config.pretrain).items():
         if not len(table.vocabulary):  # such as a column of images without a single file
             continue
-        engine = ContentKNN(ContentKNNConfig(table=name, centred=True), Resources(config.seed, tables={name: table}))
-        engine.fit(data, split.train, SilentTracker())
+        engine = ContentKNN(table=table, centred=True).fit(data, split.train, seed=config.seed)
         answers = evaluate(engine, data, asked, ks=(section.k,), filter_seen=config.evaluate.filter_seen)
         quality = embedding_quality(table, data.items.vocabulary, tags, coming, config.seed, sample=section.items)
         found[name] = {

@@ -157,6 +157,7 @@ class Engine(Configurable, ABC):
     `fit` learns; what it learnt or chose stands in attributes, never in `config`.
     """
 
+    Config: ClassVar[type[EngineConfig]]
     config: EngineConfig
     kind: ClassVar[str]
     """The name in `recsys.engines.ENGINES`, in TOML and in a bundle."""

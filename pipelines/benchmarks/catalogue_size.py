@@ -19,7 +19,7 @@ from recsys.data.entities import EntityTable
 from recsys.data.interactions import Interactions
 from recsys.data.vocabulary import Vocabulary
 from recsys.engine import Resources
-from recsys.engines.two_tower.sequence import SequenceModel, SequenceConfig
+from recsys.engines.two_tower.sequence import SequenceConfig
 from recsys.seeding import stream
 from recsys.tracking import SilentTracker
 from recsys.training.cost import measured

@@ -23,14 +23,14 @@ from recsys.data.dataset import Dataset
 from recsys.data.ingest.readers import DataConfig, read_dataset, read_given
 from recsys.data.sources import resolve
 from recsys.data.splits.split import Split, SplitConfig, make_split
-from recsys.engine import Resources
+from recsys.engine import FitContext
 from recsys.engines import ENGINES
 from recsys.errors import ConfigError, RecsysError
 from recsys.evaluation.evaluate import evaluate
 from recsys.evaluation.metrics import parse_metric
 from recsys.names import check_name
 from recsys.seeding import stream
-from recsys.tracking import ConsoleTracker, SilentTracker
+from recsys.tracking import ConsoleTracker
 from recsys.training.deterministic import deterministic
 
 
@@ -83,7 +83,7 @@ def read_tune_config(path: Path) -> TuneConfig:
         for option, values in space.items():
             for value in values:
                 options = spec(name, {option: value}).config
-                if any(getattr(options, key, None) for key in ("tables", "table")):
+                if options.uses_tables():
                     raise ConfigError(f"{path}: space.{name}.{option} names tables, and a search pretrains none")
     return config
 
@@ -103,10 +103,9 @@ def try_one(name: str, options: dict[str, Any], data: Dataset, split: Split, con
     """Fits one combination on train and scores it on validation."""
     chosen = spec(name, options)
     started = time.monotonic()
-    resources = Resources(config.seed, split.validation, filter_seen=config.filter_seen)
-    engine = ENGINES[chosen.kind](chosen.config, resources)
+    context = FitContext(config.seed, split.validation, filter_seen=config.filter_seen)
     with deterministic():
-        engine.fit(data, split.train, SilentTracker())
+        engine = ENGINES[chosen.kind](chosen.config).fit(data, split.train, context=context)
     seconds = time.monotonic() - started
     k = parse_metric(config.metric)[1]
     result = evaluate(engine, data, split.validation, ks=sorted({10, k}), filter_seen=config.filter_seen)

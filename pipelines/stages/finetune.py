@@ -23,7 +23,7 @@ from recsys.data.interactions import Interactions
 from recsys.data.merge import known_to, merged
 from recsys.data.sources import resolve
 from recsys.data.splits.split import Holdout
-from recsys.engine import Resources
+from recsys.engine import FitContext
 from recsys.engines.two_tower.first_interactions import FirstInteractions
 from recsys.engines.two_tower.two_tower import TwoTower
 from recsys.errors import ArtifactError, ConfigError, DataError
@@ -49,7 +49,7 @@ def run(
     The newer files join what the parent was trained on, so a child of a child knows all that came before it.
     Of each user with several new interactions the last one is held out (unless lists leave it out, for the user had
     that item before): half of them choose the epoch to stop at, the others are kept beside the child as the questions
-    that it is asked when it stands for promotion. The child learns to rank what its parent did (``seen_negatives``),
+    that it is asked when it stands for promotion. The child learns to rank what its parent did (``mask_seen_negatives``),
     unless ``[finetune]`` says otherwise.
 
     Returns:
@@ -88,9 +88,9 @@ def run(
     }
     checkpoints = workspace.checkpoints(target.name, cache_key)
     claim(checkpoints)
-    child = TwoTower(options, Resources(config.seed, validation, directory=checkpoints, filter_seen=filtered))
+    context = FitContext(config.seed, validation, directory=checkpoints, filter_seen=filtered, tracker=tracker)
     with deterministic():
-        child.finetune(bundle.engine, data, train, new, tracker)
+        child = TwoTower(options).finetune(bundle.engine, data, train, new, context)
     data.save(workspace.newer_dataset)
     about = {"run": config.name, "engine": target.name, "options": child.config.model_dump(mode="json")}
     lineage = Lineage(data.fingerprint, config=about, parent=bundle.version)

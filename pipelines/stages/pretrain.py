@@ -21,7 +21,7 @@ from recsys.data.interactions import Interactions
 from recsys.data.schema import Kind
 from recsys.data.sources import resolve
 from recsys.embeddings import EmbeddingTable
-from recsys.engine import Pretrainer, Resources
+from recsys.engine import FitContext, Pretrainer
 from recsys.engines import ENGINES
 from recsys.errors import ConfigError
 from recsys.tracking import Tracker
@@ -52,12 +52,13 @@ def learn(config: RunConfig, name: str, data: Dataset, train: Interactions, trac
     """
     section = config.pretrain[name]
     spec = pretrain_spec(name, section)
-    engine = ENGINES[spec.kind](spec.config, Resources(config.seed, filter_seen=config.evaluate.filter_seen))
+    engine = ENGINES[spec.kind](spec.config)
     if not isinstance(engine, Pretrainer):
         able = ", ".join(other for other, kind in ENGINES.items() if hasattr(kind, "item_table"))
         raise ConfigError(f"[pretrain.{name}] engine {spec.kind!r} leaves no item embeddings; these do: {able}")
     with deterministic():
-        engine.fit(data, train, tracker)
+        context = FitContext(config.seed, filter_seen=config.evaluate.filter_seen, tracker=tracker)
+        engine.fit(data, train, context=context)
     table = engine.item_table()
     provenance: dict[str, Any] = {
         **table.provenance,

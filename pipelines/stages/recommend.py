@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 
 from pipelines.config import RunConfig, refuse_unranked
@@ -11,7 +10,6 @@ from pipelines.stages.promote import open_store
 from pipelines.workspace import ENGINE_CODE, Workspace, code_version, digest
 from recsys.data.dataset import Dataset
 from recsys.data.merge import check_ids
-from recsys.engine import Engine
 from recsys.errors import ArtifactError, ConfigError
 from recsys.registry.bundle import Bundle
 from recsys.registry.store import CHAMPION
@@ -67,18 +65,12 @@ def run_from(
         check_ids(loaded.data, data, version, "recommend with a model that was made from such ids")
         engine = loaded.engine
         if not config.recommend.filter_seen:
-            refuse_unranked(_ranks_seen(engine), str(directory))
+            refuse_unranked(engine.ranks_seen_items(), str(directory))
         workspace.invalidate("recommend")
         recommend(engine, data, target, config.recommend.options, tracker, version, digest(cache_key))
         workspace.record("recommend", cache_key)
     manifest = Manifest.load(target)
     return f"{target}: {manifest.users - manifest.users_without} of {manifest.users} users by {version}"
-
-
-def _ranks_seen(engine: Engine) -> bool:
-    """Whether the engine, and all that it is made of, learnt to rank what a history holds."""
-    parts: Mapping[str, Engine] = getattr(engine, "parts", {})
-    return getattr(engine.config, "seen_negatives", True) and all(map(_ranks_seen, parts.values()))
 
 
 def _whole(directory: Path) -> bool:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,8 +12,9 @@ from recsys.atomic import atomic_path, claim, write_json
 from recsys.data.dataset import Dataset
 from recsys.data.splits.split import Split
 from recsys.embeddings import EmbeddingTable
-from recsys.engine import EarlyStopped, Engine, Resources
+from recsys.engine import Engine, FitContext
 from recsys.engines import ENGINES
+from recsys.experiment.fit import Refit, fit_engine
 from recsys.registry.bundle import Bundle, Lineage
 from recsys.tracking import Tracker
 from recsys.training.cost import measured
@@ -53,11 +52,21 @@ def train_one(
     checkpoints = workspace.checkpoints(spec.name, cache_key)
     claim(checkpoints)
     curve = CurveTracker(tracker)
-    filtered = config.evaluate.filter_seen
-    resources = Resources(config.seed, split.validation, None, tables, checkpoints / "choose", filter_seen=filtered)
+    context = FitContext(
+        config.seed,
+        split.validation,
+        tables=tables,
+        directory=checkpoints / "choose",
+        parts=_parts(config, spec, workspace, before_refit=config.split.refit),
+        filter_seen=config.evaluate.filter_seen,
+        tracker=curve,
+    )
+    refit = None
+    if config.split.refit:
+        keep = None if kept is None else partial(_keep, kept)
+        refit = Refit(partial(_parts, config, spec, workspace, before_refit=False), tracker, keep)
     with deterministic(), measured() as cost:
-        parts = partial(_parts, config, spec, workspace)
-        engine = fit(spec, data, split, resources, config.split.refit, curve, parts, kept)
+        engine = fit_engine(ENGINES[spec.kind](spec.config), data, split, context, refit)
     Bundle.of(engine, data, _lineage(config, spec, engine, data, split), data.interactions).save(bundle)
     record = {"fit_seconds": cost.seconds, "peak_memory_mb": cost.peak_memory_mb, "curve": curve.points}
     write_json(workspace.training(spec.name), record)
@@ -66,51 +75,9 @@ def train_one(
     tracker.info(f"{step}: {cost.seconds:.1f} s, {cost.peak_memory_mb:.0f} MiB at the highest")
 
 
-def fit(
-    spec: EngineSpec,
-    data: Dataset,
-    split: Split,
-    resources: Resources,
-    refit: bool,
-    curve: CurveTracker,
-    parts: Callable[[bool], dict[str, Engine]],
-    kept: Path | None,
-) -> Engine:
-    """The engine learnt from ``split.train``; with ``refit`` learnt once more from ``split.refit``.
-
-    Validation chooses the number of epochs and a hybrid's weights; the refit looks at no validation.
-    An engine that chooses nothing on validation is learnt from ``split.refit`` at once, unless a hybrid needs both.
-
-    Args:
-        spec: what is learnt.
-        data: the dataset.
-        split: its split.
-        resources: of the engine.
-        refit: see above.
-        curve: sees the training.
-        parts: gives the fitted engines that this one is made of, those from before the refit when asked with True.
-        kept: where the engine from before the refit is kept; None keeps none.
-    """
-    kind = ENGINES[spec.kind]
-    engine = kind(spec.config, replace(resources, parts=parts(refit)))
-    if not refit:
-        engine.fit(data, split.train, curve)
-        return engine
-    epochs: int | None = None
-    tracker: Tracker = curve
-    if isinstance(engine, EarlyStopped) or spec.parts or kept is not None:
-        engine.fit(data, split.train, curve)
-        tracker = curve.inner  # the refit has no validation: it would blur the curve
-        if isinstance(engine, EarlyStopped):
-            epochs = engine.best_epoch
-        if kept is not None:
-            with atomic_path(kept) as beside:
-                engine.save(beside)
-    directory = None if resources.directory is None else resources.directory.parent / "refit"
-    again = replace(resources, validation=None, epochs=epochs, directory=directory, parts=parts(False))
-    engine = kind(engine.config, again)
-    engine.fit(data, split.refit, tracker)
-    return engine
+def _keep(path: Path, engine: Engine) -> None:
+    with atomic_path(path) as beside:
+        engine.save(beside)
 
 
 def _parts(config: RunConfig, spec: EngineSpec, workspace: Workspace, before_refit: bool) -> dict[str, Engine]:
@@ -122,7 +89,7 @@ def _parts(config: RunConfig, spec: EngineSpec, workspace: Workspace, before_ref
 
 
 def _facts(config: RunConfig, spec: EngineSpec, data: Dataset, split: Split, workspace: Workspace) -> dict[str, Any]:
-    used = config.pretrain if _reads_tables(spec, config) else {}
+    used = spec.config.uses_tables()
     return {
         "kind": spec.kind,
         "options": spec.config.model_dump(mode="json"),
@@ -137,12 +104,6 @@ def _facts(config: RunConfig, spec: EngineSpec, data: Dataset, split: Split, wor
     }
 
 
-def _reads_tables(spec: EngineSpec, config: RunConfig) -> bool:
-    """Whether the engine's options name a table of this run."""
-    words = str(spec.config.model_dump(mode="json"))
-    return any(repr(name) in words for name in config.pretrain)
-
-
 def _lineage(config: RunConfig, spec: EngineSpec, engine: Engine, data: Dataset, split: Split) -> Lineage:
     return Lineage(
         data.fingerprint,
@@ -150,7 +111,7 @@ def _lineage(config: RunConfig, spec: EngineSpec, engine: Engine, data: Dataset,
         {
             "run": config.name,
             "engine": spec.name,
-            "options": engine.config.model_dump(mode="json"),
+            "options": engine.chosen_config().model_dump(mode="json"),
             "seed": config.seed,
             "protocol": split.protocol,
             "questions": split.test.fingerprint,
