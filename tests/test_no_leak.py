@@ -16,13 +16,12 @@ from recsys.data.features.features import FeatureOptions, FeatureSet
 from recsys.data.interactions import Interactions
 from recsys.data.splits.split import Split, SplitConfig, make_split
 from recsys.data.synthetic.worlds import START, BlockTaste
-from recsys.engine import Request, Resources
+from recsys.engine import Request, FitContext
 from recsys.engines import ENGINES
 from recsys.engines.baselines.popularity import Popularity
 from recsys.engines.two_tower.two_tower import TwoTower, TwoTowerConfig
 from recsys.negatives import NEGATIVES
 from recsys.seeding import stream
-from recsys.tracking import SilentTracker
 
 WORLD = BlockTaste(users=20, items=16, events=7, noise=0.2, new_items=1).dataset()
 CUTS = (START + 4 * 3600, START + 5 * 3600)
@@ -114,10 +113,10 @@ def weights(engine: TwoTower) -> list[bytes]:
     return [value.numpy().tobytes() for value in engine.model.state_dict().values()]
 
 
-def two_tower(data: Dataset, train: Interactions, resources: Resources) -> TwoTower:
+def two_tower(data: Dataset, train: Interactions, resources: FitContext) -> TwoTower:
     raw = {"model": {"dim": 8}, "n_negatives": 16, "max_tokens": 64, "training": {"epochs": 1}, "tables": ["mine"]}
     engine = TwoTower(TwoTowerConfig.model_validate(raw), resources)
-    engine.fit(data, train, SilentTracker())
+    engine.fit(data, train)
     return engine
 
 
@@ -151,7 +150,7 @@ def test_no_table_and_no_weight_moves_when_the_future_changes(name):
     tables = []
     for pretrainer in RUN.pretrain:
         a, b = (
-            learn(RUN, pretrainer, data, earliest(train, 0.6, data), SilentTracker())
+            learn(RUN, pretrainer, data, earliest(train, 0.6, data))
             for data, train in zip((WORLD, other), trains, strict=True)
         )
         assert a.vocabulary.same_as(b.vocabulary)
@@ -159,7 +158,7 @@ def test_no_table_and_no_weight_moves_when_the_future_changes(name):
         tables.append((a, b))
     mine = tables[0]
     engines = [
-        two_tower(data, train, Resources(3, tables={"mine": table}))
+        two_tower(data, train, FitContext(3, tables={"mine": table}))
         for data, train, table in zip((WORLD, other), trains, mine, strict=True)
     ]
     assert weights(engines[0]) == weights(engines[1])
@@ -175,14 +174,14 @@ def test_no_epoch_is_chosen_and_no_popularity_counted_with_the_test_part(name):
     assert_same(split.validation.targets, again.validation.targets)
     engines = []
     for data, part in ((WORLD, split), (other, again)):
-        table = learn(RUN, "als", data, part.train, SilentTracker())
-        engines.append(two_tower(data, part.train, Resources(3, part.validation, tables={"mine": table})))
+        table = learn(RUN, "als", data, part.train)
+        engines.append(two_tower(data, part.train, FitContext(3, part.validation, tables={"mine": table})))
     assert weights(engines[0]) == weights(engines[1])
     assert engines[0].curve == engines[1].curve
     scores = []
     for data, part in ((WORLD, split), (other, again)):
         engine = Popularity()
-        engine.fit(data, part.refit, SilentTracker())
+        engine.fit(data, part.refit)
         request = Request.from_dataset(data, np.arange(3), part.refit)
         scores.append(engine.user_vectors(request).scores(engine.item_vectors(data.items)).tobytes())
     assert scores[0] == scores[1]
@@ -201,6 +200,6 @@ def test_an_item_that_comes_later_moves_no_weight(kind, options):
     scores = []
     for data in (WORLD, grown):
         engine = ENGINES[kind](ENGINES[kind].Config(**options))
-        engine.fit(data, train, SilentTracker())
+        engine.fit(data, train)
         scores.append(engine.user_vectors(request).scores(engine.item_vectors(items)).tobytes())
     assert scores[0] == scores[1]

@@ -82,7 +82,7 @@ def sampled(holdout: Holdout, users: int, seed: int) -> Holdout:
     """The questions of at most ``users`` random users."""
     if len(holdout) <= users:
         return holdout
-    kept = np.sort(stream(seed, "attribution").choice(holdout.users, users, replace=False))
+    kept = np.sort(stream(seed, "ledger").choice(holdout.users, users, replace=False))  # the name of the stream of published figures
     return holdout.of_users(kept)
 
 

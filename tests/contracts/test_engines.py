@@ -11,9 +11,8 @@ from recsys.data.histories import Histories
 from recsys.data.interactions import Interactions
 from recsys.data.schema import Schema
 from recsys.data.vocabulary import MISSING, Vocabulary
-from recsys.engine import Pretrainer, Request, Resources
+from recsys.engine import Pretrainer, Request, FitContext
 from recsys.engines import ENGINES
-from recsys.tracking import SilentTracker
 
 QUICK = {
     "als": {"factors": 8},
@@ -79,8 +78,8 @@ def _step(name: str) -> int:
 
 def fitted(name: str, data: Dataset, train: Interactions | None = None):
     kind = ENGINES[name]
-    engine = kind(parse(kind.Config, QUICK.get(name, {}), name), Resources(seed=3))
-    engine.fit(data, data.interactions if train is None else train, SilentTracker())
+    engine = kind(parse(kind.Config, QUICK.get(name, {}), name), FitContext(seed=3))
+    engine.fit(data, data.interactions if train is None else train)
     return engine
 
 

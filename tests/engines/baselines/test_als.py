@@ -11,7 +11,6 @@ from recsys.data.synthetic.worlds import BlockTaste
 from recsys.engine import Request
 from recsys.engines.baselines.als import ALS, ALSConfig, as_matrix
 from recsys.errors import ConfigError, DataError
-from recsys.tracking import SilentTracker
 
 DATA = BlockTaste(noise=0.2).dataset()
 WEIGHTS = (1 + np.arange(len(DATA.interactions)) % 5).astype(np.float32)
@@ -20,7 +19,7 @@ WEIGHED = replace(DATA, interactions=replace(DATA.interactions, weight=WEIGHTS))
 
 def fitted(data=DATA, **options) -> ALS:
     engine = ALS(ALSConfig(factors=4, iterations=3, **options))
-    engine.fit(data, data.interactions, SilentTracker())
+    engine.fit(data, data.interactions)
     return engine
 
 

@@ -4,9 +4,8 @@ import numpy as np
 import pytest
 
 from recsys.embeddings import EmbeddingTable
-from recsys.engine import Request, Resources
+from recsys.engine import Request, FitContext
 from recsys.engines.baselines.content_knn import ContentKNN, ContentKNNConfig, unit
-from recsys.tracking import SilentTracker
 from tests.engines.two_tower.test_two_tower import world
 
 DATA = world(new_items=3)
@@ -16,8 +15,8 @@ DRAWN = np.random.default_rng(0).normal(size=(23, 4)).astype(np.float32) + 2
 def centred(rows: np.ndarray) -> ContentKNN:
     """By a table of the items at ``rows``; 20 and above were never touched."""
     table = EmbeddingTable(DATA.items.take(rows).vocabulary, DRAWN[rows], {})
-    engine = ContentKNN(ContentKNNConfig(table="t", centred=True), Resources(tables={"t": table}))
-    engine.fit(DATA, DATA.interactions, SilentTracker())
+    engine = ContentKNN(ContentKNNConfig(table="t", centred=True), FitContext(tables={"t": table}))
+    engine.fit(DATA, DATA.interactions)
     return engine
 
 

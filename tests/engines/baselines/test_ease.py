@@ -13,7 +13,6 @@ from recsys.engines.baselines import ease, itemknn
 from recsys.engines.baselines.ease import EASE, EASEConfig
 from recsys.engines.baselines.itemknn import first_of_rows, nearest_items
 from recsys.errors import ConfigError, DataError
-from recsys.tracking import SilentTracker
 
 
 def random_matrix(users: int = 90, items: int = 15, share: float = 0.35) -> np.ndarray:
@@ -28,7 +27,7 @@ def dataset(matrix: np.ndarray) -> Dataset:
 def fitted(matrix: np.ndarray, **options) -> EASE:
     engine = EASE(EASEConfig.model_validate(options))
     data = dataset(matrix)
-    engine.fit(data, data.interactions, SilentTracker())
+    engine.fit(data, data.interactions)
     return engine
 
 

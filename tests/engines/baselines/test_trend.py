@@ -9,17 +9,16 @@ from recsys.config import parse
 from recsys.data.demand.forecast import volume_ahead
 from recsys.data.demand.periods import DAY, Periods
 from recsys.data.synthetic.seasonal import SeasonalDemand
-from recsys.engine import Resources
+from recsys.engine import FitContext
 from recsys.engines.baselines.trend import Trend, TrendConfig
 from recsys.errors import ConfigError, DataError
-from recsys.tracking import SilentTracker
 
 DAILY = {"period": 1, "dim": 16, "training": {"epochs": 25, "learning_rate": 0.01, "warmup": 5}}
 
 
 def fitted(data, train=None, **options) -> Trend:
-    engine = Trend(parse(TrendConfig, DAILY | options, "trend"), Resources(1))
-    engine.fit(data, data.interactions if train is None else train, SilentTracker())
+    engine = Trend(parse(TrendConfig, DAILY | options, "trend"), FitContext(1))
+    engine.fit(data, data.interactions if train is None else train)
     return engine
 
 

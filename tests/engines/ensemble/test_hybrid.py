@@ -11,7 +11,7 @@ import scipy.sparse as sp
 from recsys.config import parse
 from recsys.data.interactions import Interactions
 from recsys.data.splits.split import Holdout
-from recsys.engine import Engine, Request, Resources, Vectors
+from recsys.engine import Engine, Request, FitContext, Vectors
 from recsys.engines.baselines.als import ALS, ALSConfig
 from recsys.engines.baselines.ease import EASE
 from recsys.engines.baselines.itemknn import ItemKNN
@@ -21,7 +21,6 @@ from recsys.engines.ensemble.weights import CandidatePool, ScoreMean, search, ze
 from recsys.errors import ArtifactError, ConfigError
 from recsys.evaluation.evaluate import evaluate, score_metric
 from recsys.registry.bundle import Bundle, Lineage
-from recsys.tracking import SilentTracker
 from tests.engines.graph.test_spectral import random_data
 
 DATA = random_data(60, 30, seed=2)
@@ -40,12 +39,12 @@ def parts() -> dict[str, Engine]:
     train, _ = cut()
     made: dict[str, Engine] = {
         "ease": EASE(),
-        "als": ALS(ALSConfig(factors=8), Resources(1)),
+        "als": ALS(ALSConfig(factors=8), FitContext(1)),
         "knn": ItemKNN(),
         "popularity": Popularity(),
     }
     for engine in made.values():
-        engine.fit(DATA, train, SilentTracker())
+        engine.fit(DATA, train)
     return made
 
 
@@ -53,9 +52,9 @@ def hybrid(
     parts: dict[str, Engine], names: list[str], validation: Holdout | None = None, filter_seen: bool = True, **options
 ) -> Hybrid:
     train, _ = cut()
-    resources = Resources(1, validation, parts=parts, filter_seen=filter_seen)
+    resources = FitContext(1, validation, parts=parts, filter_seen=filter_seen)
     engine = Hybrid(HybridConfig(parts=names, **options), resources)
-    engine.fit(DATA, train, SilentTracker())
+    engine.fit(DATA, train)
     return engine
 
 
@@ -76,7 +75,7 @@ def test_the_score_is_the_weighted_sum_of_the_parts_scores_in_units_of_their_spr
     weights = tuple(range(1, len(names) + 1))
     engine = hybrid(parts, names, weights=weights)
     above = {name: scores(parts[name]) - scores(parts[name]).mean(1, keepdims=True) for name in names}
-    expected = sum(w * above[n] / s for n, w, s in zip(names, weights, engine.spreads, strict=True))
+    expected = sum(w * above[n] / s for n, w, s in zip(names, weights, engine.score_stds, strict=True))
     np.testing.assert_allclose(scores(engine), expected, rtol=1e-4, atol=1e-5)
 
 
@@ -128,7 +127,7 @@ def test_a_pool_is_worth_what_the_whole_catalogue_is(parts, metric, candidates, 
     k = int(metric.split("@")[1])
     for weights, value in zip(weightings, pool.values(weightings), strict=True):
         engine = hybrid(parts, list(parts), weights=tuple(weights))
-        engine.spreads = spreads
+        engine.score_stds = spreads
         found = evaluate(engine, DATA, asked, ks=(k,), filter_seen=filter_seen)
         assert value == pytest.approx(found.mean(metric), abs=1e-6)
 
@@ -165,8 +164,8 @@ def test_a_pool_asks_users_and_ranks_items_that_a_part_with_a_weight_places(part
     engine.parts = engine.parts if other == "ease" else {"few": few(), "ease": few(-1.0)}
     engines = list(engine.parts.values())
     items = [zero_invalid(part.item_vectors(DATA.items)) for part in engines]
-    engine.levels = tuple(ScoreMean.of(vectors) for vectors in items)
-    pool = CandidatePool(engines, engine.spreads, engine.levels, items, DATA, holdout, holdout.users, "ndcg@10", True)
+    engine.score_means = tuple(ScoreMean.of(vectors) for vectors in items)
+    pool = CandidatePool(engines, engine.score_stds, engine.score_means, items, DATA, holdout, holdout.users, "ndcg@10", True)
     value = pool.values(np.array([weights], float))[0]
     assert value == pytest.approx(evaluate(engine, DATA, holdout).mean("ndcg@10"), abs=1e-6)
 
@@ -243,7 +242,7 @@ def test_a_config_that_cannot_work_is_refused(raw, message):
 
 
 def _fitted(engine: Engine) -> Engine:
-    engine.fit(DATA, cut()[0], SilentTracker())
+    engine.fit(DATA, cut()[0])
     return engine
 
 

@@ -6,10 +6,9 @@ import scipy.sparse as sp
 import torch
 
 from recsys.data.interactions import Interactions
-from recsys.engine import Request, Resources
+from recsys.engine import Request, FitContext
 from recsys.engines.graph.lightgcn import LightGCN, LightGCNConfig, _Task, split_rows
 from recsys.models.propagation import Propagation
-from recsys.tracking import SilentTracker
 from tests.engines.graph.test_spectral import random_data
 
 DATA = random_data(30, 20)
@@ -68,8 +67,8 @@ def test_propagation_is_that_of_the_library_and_so_is_its_gradient():
 
 
 def fitted(**changes) -> LightGCN:
-    engine = LightGCN(LightGCNConfig.model_validate(QUICK | changes), Resources(1))
-    engine.fit(DATA, DATA.interactions, SilentTracker())
+    engine = LightGCN(LightGCNConfig.model_validate(QUICK | changes), FitContext(1))
+    engine.fit(DATA, DATA.interactions)
     return engine
 
 
@@ -116,7 +115,7 @@ def test_a_step_holds_whole_users_of_about_as_many_interactions_as_asked_for():
 
 def test_an_interaction_that_is_predicted_gives_the_user_nothing():
     """Were the target inside the user's sum, the gradient of one layer would reach the target through the user."""
-    engine = LightGCN(LightGCNConfig.model_validate(QUICK | {"layers": 1}), Resources(1))
+    engine = LightGCN(LightGCNConfig.model_validate(QUICK | {"layers": 1}), FitContext(1))
     engine.counts = DATA.interactions.item_counts(DATA.n_items)
     task = _Task(engine, DATA.interactions, DATA)
     seen, asked = split_rows(task.matrix[task.users], 0.3, np.random.default_rng(0))
@@ -130,10 +129,10 @@ def test_an_interaction_that_is_predicted_gives_the_user_nothing():
 def test_a_killed_training_ends_as_an_undisturbed_one(tmp_path):
     whole = fitted()
     config = LightGCNConfig.model_validate(QUICK)
-    half = LightGCN(config, Resources(1, epochs=1, directory=tmp_path))
-    half.fit(DATA, DATA.interactions, SilentTracker())
-    resumed = LightGCN(config, Resources(1, directory=tmp_path))
-    resumed.fit(DATA, DATA.interactions, SilentTracker())
+    half = LightGCN(config, FitContext(1, epochs=1, directory=tmp_path))
+    half.fit(DATA, DATA.interactions)
+    resumed = LightGCN(config, FitContext(1, directory=tmp_path))
+    resumed.fit(DATA, DATA.interactions)
     assert np.array_equal(resumed.out, whole.out)
 
 
@@ -146,7 +145,7 @@ def test_repeated_interactions_are_one_edge():
 
 
 def test_a_user_without_training_interactions_has_no_vector():
-    engine = LightGCN(LightGCNConfig.model_validate(QUICK), Resources(1))
+    engine = LightGCN(LightGCNConfig.model_validate(QUICK), FitContext(1))
     seen = DATA.interactions.select(DATA.interactions.user != 3)
-    engine.fit(DATA, seen, SilentTracker())
+    engine.fit(DATA, seen)
     np.testing.assert_array_equal(engine.own.any(1), np.bincount(seen.user, minlength=DATA.n_users) > 0)

@@ -9,10 +9,9 @@ from recsys.data.entities import EntityTable
 from recsys.data.graph import Graph
 from recsys.data.histories import Histories
 from recsys.data.vocabulary import Vocabulary
-from recsys.engine import Request, Resources
+from recsys.engine import Request, FitContext
 from recsys.engines.graph.sage import GraphSAGE, GraphSAGEConfig
 from recsys.models.sage import mean_matrix, sample_block
-from recsys.tracking import SilentTracker
 from tests.engines.graph.test_spectral import random_data
 from tests.engines.two_tower.test_two_tower import world
 
@@ -66,8 +65,8 @@ def test_a_convolution_gives_the_same_by_links_and_by_matrix():
 def fitted(data, **changes) -> GraphSAGE:
     quick = {"dim": 8, "batch": 64, "n_negatives": 16}
     training = {"epochs": 15, "learning_rate": 0.02, "warmup": 0}
-    engine = GraphSAGE(GraphSAGEConfig.model_validate(quick | {"training": training} | changes), Resources(1))
-    engine.fit(data, data.interactions, SilentTracker())
+    engine = GraphSAGE(GraphSAGEConfig.model_validate(quick | {"training": training} | changes), FitContext(1))
+    engine.fit(data, data.interactions)
     return engine
 
 

@@ -10,7 +10,6 @@ from recsys.data.interactions import Interactions
 from recsys.data.vocabulary import Vocabulary
 from recsys.engine import Request
 from recsys.engines.graph.spectral import Spectral, SpectralConfig, truncated_svd, two_hops
-from recsys.tracking import SilentTracker
 
 
 def random_data(users: int = 30, items: int = 20, seed: int = 0) -> Dataset:
@@ -22,7 +21,7 @@ def random_data(users: int = 30, items: int = 20, seed: int = 0) -> Dataset:
 
 def fitted(data: Dataset, **options) -> Spectral:
     engine = Spectral(SpectralConfig.model_validate(options))
-    engine.fit(data, data.interactions, SilentTracker())
+    engine.fit(data, data.interactions)
     return engine
 
 

@@ -5,13 +5,12 @@ import pytest
 
 from recsys.config import parse
 from recsys.embeddings import EmbeddingTable
-from recsys.engine import Request, Resources
+from recsys.engine import Request, FitContext
 from recsys.engines.baselines.ease import EASE
 from recsys.engines.ensemble.hybrid import Hybrid, HybridConfig
 from recsys.engines.two_tower.modalities import MaskedTwoTower, hidden_parts, masked
 from recsys.engines.two_tower.two_tower import TwoTower, TwoTowerConfig
 from recsys.errors import ConfigError
-from recsys.tracking import SilentTracker
 from tests.contracts.test_engines import world
 
 OPTIONS = {"tables": ["text"], "model": {"dim": 8}, "n_negatives": 8, "training": {"epochs": 1}}
@@ -22,8 +21,8 @@ def trained():
     data = world()
     vectors = np.random.default_rng(0).normal(size=(data.n_items, 4)).astype(np.float32)
     tables = {"text": EmbeddingTable(data.items.vocabulary, vectors, {})}
-    engine = TwoTower(parse(TwoTowerConfig, OPTIONS, "towers"), Resources(tables=tables))
-    engine.fit(data, data.interactions, SilentTracker())
+    engine = TwoTower(parse(TwoTowerConfig, OPTIONS, "towers"), FitContext(tables=tables))
+    engine.fit(data, data.interactions)
     return engine, data
 
 
@@ -64,17 +63,17 @@ def test_what_is_not_seen_is_hidden():
 def joined(trained):
     engine, data = trained
     ease = EASE(None)
-    ease.fit(data, data.interactions, SilentTracker())
+    ease.fit(data, data.interactions)
     hybrid = Hybrid(
-        HybridConfig(parts=("towers", "ease"), weights=(0.5, 0.5)), Resources(parts={"towers": engine, "ease": ease})
+        HybridConfig(parts=("towers", "ease"), weights=(0.5, 0.5)), FitContext(parts={"towers": engine, "ease": ease})
     )
-    hybrid.fit(data, data.interactions, SilentTracker())
+    hybrid.fit(data, data.interactions)
     return hybrid
 
 
 def test_a_hidden_part_of_a_hybrid_adds_nothing(joined, trained):
     engine, data = trained
-    alone = scores(engine, data) / joined.spreads[0] / 2
+    alone = scores(engine, data) / joined.score_stds[0] / 2
     np.testing.assert_allclose(*map(centred, (scores(masked(joined, ["ease"]), data), alone)), rtol=1e-4, atol=1e-5)
 
 
@@ -87,7 +86,7 @@ def test_hiding_a_towers_input_leaves_the_linear_part_of_a_hybrid(joined, traine
     engine, data = trained
     full, without = scores(masked(joined, []), data), scores(masked(joined, ["history"]), data)
     np.testing.assert_array_equal(full, scores(joined, data))
-    towers = [scores(each, data) / joined.spreads[0] / 2 for each in (engine, masked(engine, ["history"]))]
+    towers = [scores(each, data) / joined.score_stds[0] / 2 for each in (engine, masked(engine, ["history"]))]
     np.testing.assert_allclose(centred(full - without), centred(towers[0] - towers[1]), atol=1e-4)
 
 

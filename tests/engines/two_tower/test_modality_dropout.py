@@ -7,12 +7,11 @@ import pytest
 import torch
 
 from recsys.embeddings import EmbeddingTable
-from recsys.engine import Request, Resources
+from recsys.engine import Request, FitContext
 from recsys.engines.two_tower.modalities import MaskedTwoTower
 from recsys.engines.two_tower.modality_dropout import ModalityDropout
 from recsys.engines.two_tower.two_tower import TwoTower, TwoTowerConfig
 from recsys.errors import ConfigError
-from recsys.tracking import SilentTracker
 from tests.engines.two_tower.test_two_tower import QUICK, world
 
 
@@ -20,13 +19,13 @@ def engine(**changes):
     data = world()
     table = EmbeddingTable(data.items.vocabulary, np.random.default_rng(0).normal(size=(20, 5)).astype(np.float32), {})
     options = {"tables": ["mine"], "model": {"dim": 8, "dropout": 0.0}, "n_negatives": 16, "training": QUICK}
-    return TwoTower(TwoTowerConfig.model_validate(options | changes), Resources(1, tables={"mine": table})), data
+    return TwoTower(TwoTowerConfig.model_validate(options | changes), FitContext(1, tables={"mine": table})), data
 
 
 @pytest.fixture(scope="module")
 def trained():
     built, data = engine()
-    built.fit(data, data.interactions, SilentTracker())
+    built.fit(data, data.interactions)
     return built, data
 
 
@@ -55,7 +54,7 @@ def test_named_modalities_are_hidden_together(trained):
 
 def test_without_ids_a_table_or_the_columns_are_always_left():
     built, data = engine(model={"dim": 8, "item_id": False}, training=QUICK | {"epochs": 1})
-    built.fit(data, data.interactions, SilentTracker())
+    built.fit(data, data.interactions)
     steps = drawn((built, data))
     assert not any({"mine", "parity"} <= step for step in steps)
     assert not any("ids" in step for step in steps)
@@ -122,7 +121,7 @@ def test_a_column_with_a_dot_in_its_name_is_one_part(trained):
 def test_an_engine_that_learnt_with_holes_needs_no_single_input():
     model = {"dim": 8, "dropout": 0.0, "pooling": "decayed"}
     built, data = engine(modality_dropout=0.2, model=model, training=QUICK | {"epochs": 40})
-    built.fit(data, data.interactions, SilentTracker())
+    built.fit(data, data.interactions)
     request = Request.from_dataset(data, np.arange(data.n_users))
     for hidden in (["mine"], ["history"], ["ids", "mine"], ["parity", "size", "team"]):
         masked = MaskedTwoTower(built, hidden)
@@ -133,5 +132,5 @@ def test_an_engine_that_learnt_with_holes_needs_no_single_input():
 @pytest.mark.parametrize("pooling", ["transformer", "masked"])
 def test_other_encoders_of_histories_train_without_one(pooling):
     built, data = engine(modality_dropout=0.5, model={"dim": 8, "pooling": pooling})
-    built.fit(data, data.interactions, SilentTracker())
+    built.fit(data, data.interactions)
     assert not any(torch.isnan(parameter).any() for parameter in built.model.parameters())

@@ -12,7 +12,7 @@ from recsys.data.entities import EntityTable
 from recsys.data.histories import Histories
 from recsys.data.interactions import Interactions
 from recsys.data.vocabulary import Vocabulary
-from recsys.engine import Pretrainer, Request, Resources
+from recsys.engine import Pretrainer, Request, FitContext
 from recsys.engines.two_tower.sequence import SequenceModel, SequenceConfig
 from recsys.tracking import SilentTracker
 
@@ -36,8 +36,8 @@ def fitted(data: Dataset, seed: int = 1, filter_seen: bool = False, **changes) -
         "max_tokens": 64,
         "training": {"epochs": 20, "warmup": 5, "learning_rate": 0.01, "patience": 0},
     }
-    engine = Sequence(parse(SequenceConfig, raw | changes, "test"), Resources(seed, filter_seen=filter_seen))
-    engine.fit(data, data.interactions, SilentTracker())
+    engine = Sequence(parse(SequenceConfig, raw | changes, "test"), FitContext(seed, filter_seen=filter_seen))
+    engine.fit(data, data.interactions)
     return engine
 
 
@@ -72,7 +72,7 @@ def test_what_a_history_holds_is_a_negative_only_where_lists_keep_it():
     data = circle()
     few = {"training": {"epochs": 2, "patience": 0}}
     kept, asked, told = (
-        fitted(data, filter_seen=filtered, seen_negatives=negatives, **few).item_table().vectors
+        fitted(data, filter_seen=filtered, mask_seen_negatives=negatives, **few).item_table().vectors
         for filtered, negatives in ((False, False), (True, True), (True, False))
     )
     assert np.array_equal(kept, asked)
@@ -104,8 +104,8 @@ def test_by_default_what_is_new_is_learnt_and_repeats_are_no_targets():
     data = walks_with_repeats()
     histories = [[3, 4, 4, 3, 5], [10, 10, 11, 12, 11], [7, 8, 7, 7, 9, 8], [0, 1, 2, 3, 1], [20, 21, 20, 22, 23, 20]]
     found = {}
-    for seen_negatives in (False, True):
-        engine = fitted(data, filter_seen=True, seen_negatives=seen_negatives)
+    for mask_seen_negatives in (False, True):
+        engine = fitted(data, filter_seen=True, mask_seen_negatives=mask_seen_negatives)
         people = EntityTable.bare(Vocabulary(np.arange(len(histories)) + 1000))
         users = engine.user_vectors(Request(people, data.items, Histories.of(histories)))
         scores = users.scores(engine.item_vectors(data.items))
@@ -113,7 +113,7 @@ def test_by_default_what_is_new_is_learnt_and_repeats_are_no_targets():
             scores[row, history] = -np.inf
         chances = np.exp(scores - scores.max(1, keepdims=True))
         chances /= chances.sum(1, keepdims=True)
-        found[seen_negatives] = [float(chances[row, (furthest(h) + 1) % 24]) for row, h in enumerate(histories)]
+        found[mask_seen_negatives] = [float(chances[row, (furthest(h) + 1) % 24]) for row, h in enumerate(histories)]
     assert min(found[False]) > 0.8
     assert all(new > old + 0.1 for new, old in zip(found[False], found[True], strict=True))
 
@@ -124,7 +124,7 @@ def test_a_masked_encoder_learns_from_gaps_and_leaves_a_table(filter_seen):
     model = {"pooling": "masked", "positions": "relative"}
     training = {"epochs": 40, "learning_rate": 0.01, "warmup": 10, "patience": 0}
     engine = fitted(data, filter_seen=filter_seen, model=model, training=training)
-    assert engine.config.seen_negatives
+    assert engine.config.mask_seen_negatives
     assert isinstance(engine, Pretrainer)
     table = engine.item_table()
     assert table.vectors.shape == (ITEMS, 16)
@@ -165,8 +165,8 @@ def test_a_training_with_other_lists_does_not_go_on_from_a_checkpoint(tmp_path):
     data = circle()
 
     def resumes(filter_seen):
-        raw = {"model": {"dim": 16}, "seen_negatives": True, "training": {"epochs": 1}}
-        resources, tracker = Resources(1, directory=tmp_path, filter_seen=filter_seen), Resumed()
+        raw = {"model": {"dim": 16}, "mask_seen_negatives": True, "training": {"epochs": 1}}
+        resources, tracker = FitContext(1, directory=tmp_path, filter_seen=filter_seen), Resumed()
         Sequence(parse(SequenceConfig, raw, "test"), resources).fit(data, data.interactions, tracker)
         return tracker.resumed
 
@@ -175,13 +175,13 @@ def test_a_training_with_other_lists_does_not_go_on_from_a_checkpoint(tmp_path):
 
 def test_what_an_engine_learnt_to_rank_is_saved_and_was_everything_before_it_was_an_option(tmp_path):
     engine = fitted(circle(), training={"epochs": 1})
-    assert engine.config.seen_negatives
+    assert engine.config.mask_seen_negatives
     engine.save(tmp_path)
-    assert Sequence.load(tmp_path).config.seen_negatives
+    assert Sequence.load(tmp_path).config.mask_seen_negatives
     new_alone = fitted(circle(), filter_seen=True, training={"epochs": 1})
     new_alone.save(tmp_path)
-    assert not Sequence.load(tmp_path).config.seen_negatives
+    assert not Sequence.load(tmp_path).config.mask_seen_negatives
     options = read_json(tmp_path / "config.json")
-    del options["seen_negatives"]
+    del options["mask_seen_negatives"]
     write_json(tmp_path / "config.json", options)
-    assert Sequence.load(tmp_path).config.seen_negatives
+    assert Sequence.load(tmp_path).config.mask_seen_negatives

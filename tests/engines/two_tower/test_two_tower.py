@@ -14,10 +14,9 @@ from recsys.data.interactions import Interactions
 from recsys.data.schema import Schema
 from recsys.data.vocabulary import Vocabulary
 from recsys.embeddings import EmbeddingTable
-from recsys.engine import Request, Resources
+from recsys.engine import Request, FitContext
 from recsys.engines.two_tower.two_tower import TwoTower, TwoTowerConfig
 from recsys.errors import ArtifactError, ConfigError
-from recsys.tracking import SilentTracker
 
 QUICK = {"epochs": 3, "warmup": 0, "learning_rate": 0.02, "patience": 0}
 
@@ -40,8 +39,8 @@ def config(**changes):
 
 
 def fitted(data: Dataset, **changes) -> TwoTower:
-    engine = TwoTower(config(**changes), Resources(seed=1))
-    engine.fit(data, data.interactions, SilentTracker())
+    engine = TwoTower(config(**changes), FitContext(seed=1))
+    engine.fit(data, data.interactions)
     return engine
 
 
@@ -121,9 +120,9 @@ def test_what_follows_the_history_changes_no_weight():
     later = data.interactions.item.copy()
     later[data.interactions.time >= 6] = 0
     changed = Dataset("w", data.users, data.items, Interactions.of(data.interactions.user, later), False)
-    a, b = TwoTower(config(), Resources(1)), TwoTower(config(), Resources(1))
-    a.fit(data, cut, SilentTracker())
-    b.fit(changed, cut, SilentTracker())
+    a, b = TwoTower(config(), FitContext(1)), TwoTower(config(), FitContext(1))
+    a.fit(data, cut)
+    b.fit(changed, cut)
     for x, y in zip(a.model.state_dict().values(), b.model.state_dict().values(), strict=True):
         assert torch.equal(x, y)
 
@@ -132,8 +131,8 @@ def test_a_pretrained_table_enters_the_item_tower(tmp_path):
     data = world()
     vectors = np.random.default_rng(0).normal(size=(20, 5)).astype(np.float32)
     table = EmbeddingTable(data.items.vocabulary, vectors, {})
-    engine = TwoTower(config(tables=["mine"]), Resources(1, tables={"mine": table}))
-    engine.fit(data, data.interactions, SilentTracker())
+    engine = TwoTower(config(tables=["mine"]), FitContext(1, tables={"mine": table}))
+    engine.fit(data, data.interactions)
     engine.save(tmp_path)
     loaded = TwoTower.load(tmp_path)
     assert np.array_equal(loaded.item_vectors(data.items).dense, engine.item_vectors(data.items).dense)
@@ -143,8 +142,8 @@ def test_a_pretrained_table_enters_the_item_tower(tmp_path):
 def test_a_table_that_lies_outside_of_the_saved_folder_is_not_read(tmp_path, name):
     data = world()
     table = EmbeddingTable(data.items.vocabulary, np.ones((20, 5), np.float32), {})
-    engine = TwoTower(config(tables=["mine"]), Resources(1, tables={"mine": table}))
-    engine.fit(data, data.interactions, SilentTracker())
+    engine = TwoTower(config(tables=["mine"]), FitContext(1, tables={"mine": table}))
+    engine.fit(data, data.interactions)
     engine.save(tmp_path / "engine")
     (tmp_path / "engine" / "table_mine.parquet").rename(tmp_path / "outside.parquet")
     path = tmp_path / "engine" / "features.json"
@@ -153,22 +152,22 @@ def test_a_table_that_lies_outside_of_the_saved_folder_is_not_read(tmp_path, nam
     with pytest.raises(ArtifactError, match=r"features\.json"):
         TwoTower.load(tmp_path / "engine")
     with pytest.raises(ConfigError, match="mine"):
-        TwoTower(config(tables=["mine"])).fit(data, data.interactions, SilentTracker())
+        TwoTower(config(tables=["mine"])).fit(data, data.interactions)
 
 
 def test_finetuning_grows_and_frozen_old_rows_keep_their_vectors():
     parent = fitted(world())
     grown = world(users=34, new_items=3)
     lr_multipliers = {"items": 0.0, "pooling": 0.0, "project": 0.0, "users": 0.0}
-    child = TwoTower(config(training=QUICK | {"epochs": 1, "lr_multipliers": lr_multipliers}), Resources(2))
+    child = TwoTower(config(training=QUICK | {"epochs": 1, "lr_multipliers": lr_multipliers}), FitContext(2))
     new = grown.interactions.user >= 30
     old_items = grown.items.take(np.arange(20))
     before = parent.item_vectors(old_items).dense
     with pytest.raises(ConfigError, match="freeze"):
-        child.finetune(parent, grown, grown.interactions, new, SilentTracker())
+        child.finetune(parent, grown, grown.interactions, new)
     lr_multipliers = {"items": 0.0, "pooling": 0.0, "users": 0.0}
-    child = TwoTower(config(training=QUICK | {"epochs": 1, "lr_multipliers": lr_multipliers}), Resources(2))
-    child.finetune(parent, grown, grown.interactions, new, SilentTracker())
+    child = TwoTower(config(training=QUICK | {"epochs": 1, "lr_multipliers": lr_multipliers}), FitContext(2))
+    child.finetune(parent, grown, grown.interactions, new)
     np.testing.assert_array_equal(child.item_vectors(old_items).dense, before)
     assert len(child.inputs.items) == 23
     assert child.inputs.trained_users.sum() == 34
@@ -200,8 +199,8 @@ def test_new_columns_change_no_vector_until_they_are_trained(fusion, similarity)
     new = grown.interactions.user >= 30
 
     def child(**training):
-        engine = TwoTower(config(model=shape, training=QUICK | {"epochs": 1} | training), Resources(2))
-        engine.finetune(parent, grown, grown.interactions, new, SilentTracker())
+        engine = TwoTower(config(model=shape, training=QUICK | {"epochs": 1} | training), FitContext(2))
+        engine.finetune(parent, grown, grown.interactions, new)
         return engine
 
     untrained = child(learning_rate=1e-12)
@@ -214,8 +213,8 @@ def test_new_columns_change_no_vector_until_they_are_trained(fusion, similarity)
 
 def test_new_items_are_recommended_by_their_content_before_anyone_chose_them():
     parent, grown = fitted(world(), training=QUICK | {"epochs": 12}), with_news(world(users=34, new_items=6))
-    child = TwoTower(config(training=QUICK | {"epochs": 1, "learning_rate": 1e-12}), Resources(2))
-    child.finetune(parent, grown, grown.interactions, grown.interactions.user >= 30, SilentTracker())
+    child = TwoTower(config(training=QUICK | {"epochs": 1, "learning_rate": 1e-12}), FitContext(2))
+    child.finetune(parent, grown, grown.interactions, grown.interactions.user >= 30)
     items = child.item_vectors(grown.items)
     assert items.valid is None or items.valid.all()
     scores = child.user_vectors(Request.from_dataset(grown, np.arange(30))).scores(items)[:, 20:]
@@ -256,8 +255,8 @@ def test_the_items_features_begin_as_loud_as_asked_and_tables_hide_as_many_rows(
 
     def encoders(**model):
         settings = config(tables=["content"], training=still, model={"dim": 8} | model)
-        engine = TwoTower(settings, Resources(seed=1, tables=tables))
-        engine.fit(data, data.interactions, SilentTracker())
+        engine = TwoTower(settings, FitContext(seed=1, tables=tables))
+        engine.fit(data, data.interactions)
         return engine.model.items.encoders
 
     loud, soft = encoders(), encoders(feature_init_scale=0.25, table_dropout=0.5)
@@ -270,8 +269,8 @@ def test_the_items_features_begin_as_loud_as_asked_and_tables_hide_as_many_rows(
 def test_a_table_has_the_items_that_training_saw():
     data = world()
     early = data.interactions.select(data.interactions.item < 15)
-    engine = TwoTower(config(), Resources(seed=1))
-    engine.fit(data, early, SilentTracker())
+    engine = TwoTower(config(), FitContext(seed=1))
+    engine.fit(data, early)
     table = engine.item_table()
     assert table.vocabulary.ids.tolist() == list(range(15))
     weight = engine.model.items.encoders["__id__"].table.weight.detach().numpy()
