@@ -95,7 +95,7 @@ def run(
     about = {"run": config.name, "engine": target.name, "options": child.config.model_dump(mode="json")}
     lineage = Lineage(data.fingerprint, config=about, parent=bundle.version)
     save_questions(asked, target, lineage)
-    Bundle.of(child, data, lineage, data.interactions).save(target)
+    Bundle(child, data, lineage).save(target)
     workspace.clear_checkpoints(target.name)
     return (
         f"{target}: {int(fresh.sum())} new interactions, {data.n_users - old.n_users} new users, "

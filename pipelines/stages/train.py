@@ -67,7 +67,7 @@ def train_one(
         refit = Refit(partial(_parts, config, spec, workspace, before_refit=False), tracker, keep)
     with deterministic(), measured() as cost:
         engine = fit_engine(ENGINES[spec.kind](spec.config), data, split, context, refit)
-    Bundle.of(engine, data, _lineage(config, spec, engine, data, split), data.interactions).save(bundle)
+    Bundle(engine, data, _lineage(config, spec, engine, data, split)).save(bundle)
     record = {"fit_seconds": cost.seconds, "peak_memory_mb": cost.peak_memory_mb, "curve": curve.points}
     write_json(workspace.training(spec.name), record)
     workspace.record(step, cache_key)

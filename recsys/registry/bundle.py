@@ -15,7 +15,7 @@ from recsys.atomic import MARK, MARK_TEXT, atomic_path, read_json, write_json
 from recsys.data.dataset import Dataset
 from recsys.data.entities import EntityTable
 from recsys.data.interactions import Interactions
-from recsys.engine import Engine
+from recsys.engine import Engine, Request, Vectors
 from recsys.engines import ENGINES
 from recsys.errors import ArtifactError, RecsysError
 
@@ -45,52 +45,91 @@ class Lineage:
     libraries: Mapping[str, str] = field(default_factory=lambda: installed())
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Bundle:
-    """A fitted engine with the tables it was fitted on.
+    """A fitted engine with the tables it was fitted on: one folder that recommends by itself.
+
+    A bundle gives user and item vectors as its engine does, so that it stands wherever an engine is asked for.
 
     Args:
         engine: the fitted engine.
-        name: of the dataset.
-        users: [U] entities, with features.
-        items: [I] entities, with features.
-        histories: a snapshot of interactions, so that a ``user_id`` alone can be answered; None keeps none.
-        has_timestamps: whether the times of the snapshot are seconds since 1970 UTC.
-        lineage: where it comes from.
+        data: users and items with their columns, and the interactions, as histories that a ``user_id`` alone is
+            answered by.
+        lineage: where it comes from; by default from ``data``.
+        keep_histories: whether the interactions are part of the bundle.
         version: a digest of every file; empty before `save`.
-        has_order: whether the snapshot has times or positions at all.
+
+    Example:
+        >>> import tempfile
+        >>> from recsys.data.synthetic.worlds import BlockTaste
+        >>> from recsys.engines.baselines.popularity import Popularity
+        >>> data = BlockTaste(n_users=20, n_items=10).dataset()
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     saved = Bundle(Popularity().fit(data), data).save(Path(folder) / "popularity")
+        ...     Bundle.load(Path(folder) / "popularity").version == saved.version
+        True
     """
 
     engine: Engine
-    name: str
-    users: EntityTable
-    items: EntityTable
-    histories: Interactions | None
-    has_timestamps: bool
-    lineage: Lineage
+    data: Dataset
+    lineage: Lineage = field(default_factory=lambda: Lineage(""))
+    keep_histories: bool = True
     version: str = ""
-    has_order: bool = True
 
-    @classmethod
-    def of(cls, engine: Engine, data: Dataset, lineage: Lineage, histories: Interactions | None = None) -> Bundle:
-        """A bundle of ``engine``, fitted on ``data``."""
-        return cls(
-            engine, data.name, data.users, data.items, histories, data.has_timestamps, lineage, has_order=data.has_order
-        )
+    def __post_init__(self) -> None:
+        if not self.keep_histories and len(self.data.interactions):
+            object.__setattr__(self, "data", replace(self.data, interactions=Interactions.empty()))
+        if not self.lineage.data_fingerprint:
+            made = replace(self.lineage, data_fingerprint=self.data.fingerprint)
+            object.__setattr__(self, "lineage", made)
+
+    def __repr__(self) -> str:
+        version = f", version={self.version!r}" if self.version else ""
+        return f"Bundle({self.engine!r}, {self.data.name!r}{version})"
 
     @property
-    def data(self) -> Dataset:
-        """The tables and the snapshot, as a dataset that can be recommended for."""
-        kept = Interactions.empty() if self.histories is None else self.histories
-        return Dataset(self.name, self.users, self.items, kept, self.has_timestamps, self.has_order)
+    def name(self) -> str:
+        """Of the dataset."""
+        return self.data.name
+
+    @property
+    def users(self) -> EntityTable:
+        return self.data.users
+
+    @property
+    def items(self) -> EntityTable:
+        return self.data.items
+
+    @property
+    def histories(self) -> Interactions | None:
+        """The interactions; None where they are not kept."""
+        return self.data.interactions if self.keep_histories else None
+
+    @property
+    def kind(self) -> str:
+        """Of the engine."""
+        return self.engine.kind
 
     @property
     def data_fingerprint(self) -> str:
         return self.lineage.data_fingerprint
 
-    def save(self, directory: Path) -> Bundle:
-        """Writes the folder atomically, replacing what stood there, and returns this bundle with its version."""
-        about = {"name": self.name, "has_timestamps": self.has_timestamps, "has_order": self.has_order}
+    def user_vectors(self, request: Request) -> Vectors:
+        """As of the engine."""
+        return self.engine.user_vectors(request)
+
+    def item_vectors(self, items: EntityTable, at: int | None = None) -> Vectors:
+        """As of the engine."""
+        return self.engine.item_vectors(items, at)
+
+    def save(self, directory: str | Path) -> Bundle:
+        """Writes the folder atomically, replacing a bundle that stood there; returns this bundle with its version.
+
+        Raises:
+            ArtifactError: something else stands there.
+        """
+        directory = Path(directory)
+        about = {"name": self.name, "has_timestamps": self.data.has_timestamps, "has_order": self.data.has_order}
         header = {"engine": self.engine.kind, **about, "lineage": asdict(self.lineage)}
         with atomic_path(directory) as beside:
             beside.mkdir()
@@ -104,12 +143,13 @@ class Bundle:
         return replace(self, version=version_of(directory))
 
     @classmethod
-    def load(cls, directory: Path) -> Bundle:
+    def load(cls, directory: str | Path) -> Bundle:
         """What `save` wrote; nothing in it is executed.
 
         Raises:
             ArtifactError: a file is missing, damaged, unknown or a pickle, or the version or the engine is unknown.
         """
+        directory = Path(directory)
         verify(directory)
         header = read_json(directory / "bundle.json")
         try:
@@ -119,18 +159,17 @@ class Bundle:
             lineage = Lineage(**lineage)
         except (KeyError, TypeError) as error:
             raise ArtifactError(f"{directory / 'bundle.json'} does not describe a bundle ({error!r})") from error
-        kept = directory / "histories"
-        return cls(
-            engine=_engine(kind, directory / "engine"),
-            name=name,
-            users=EntityTable.load(directory / "users.parquet"),
-            items=EntityTable.load(directory / "items.parquet"),
-            histories=Interactions.load(kept) if kept.is_dir() else None,
-            has_timestamps=has_timestamps,
-            lineage=lineage,
-            version=version_of(directory),
-            has_order=bool(header.get("has_order", True)),
+        histories = directory / "histories"
+        data = Dataset(
+            name,
+            EntityTable.load(directory / "users.parquet"),
+            EntityTable.load(directory / "items.parquet"),
+            Interactions.load(histories) if histories.is_dir() else Interactions.empty(),
+            has_timestamps,
+            bool(header["has_order"]),
         )
+        engine = _engine(kind, directory / "engine")
+        return cls(engine, data, lineage, histories.is_dir(), version_of(directory))
 
 
 def verify(directory: Path) -> None:

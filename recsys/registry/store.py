@@ -79,6 +79,10 @@ class Store:
         )
         return str(made.version)
 
+    def exists(self) -> bool:
+        """Whether a model is registered under this name."""
+        return self._registered() is not None
+
     def version_at(self, alias: str) -> str | None:
         """The version behind an alias, or None."""
         model = self._registered()
