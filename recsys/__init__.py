@@ -16,14 +16,117 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-%s
+    from recsys.data.dataset import Dataset as Dataset
+    from recsys.data.splits.holdout import Holdout as Holdout, Split as Split
+    from recsys.engine import Engine as Engine, FitContext as FitContext, Request as Request, Vectors as Vectors
+    from recsys.engines.baselines.als import ALS as ALS
+    from recsys.engines.baselines.bpr import BPR as BPR
+    from recsys.engines.baselines.content_knn import ContentKNN as ContentKNN
+    from recsys.engines.baselines.ease import EASE as EASE
+    from recsys.engines.baselines.itemknn import ItemKNN as ItemKNN
+    from recsys.engines.baselines.popularity import Popularity as Popularity
+    from recsys.engines.baselines.trend import Trend as Trend
+    from recsys.engines.ensemble.hybrid import Hybrid as Hybrid
+    from recsys.engines.graph.lightgcn import LightGCN as LightGCN
+    from recsys.engines.graph.node2vec import Node2Vec as Node2Vec
+    from recsys.engines.graph.sage import GraphSAGE as GraphSAGE
+    from recsys.engines.graph.spectral import Spectral as Spectral
+    from recsys.engines.skip_gram.item2vec import Item2Vec as Item2Vec
+    from recsys.engines.two_tower.sequence import (
+        BERT4Rec as BERT4Rec,
+        GRU4Rec as GRU4Rec,
+        HSTU as HSTU,
+        SASRec as SASRec,
+        SequenceModel as SequenceModel,
+    )
+    from recsys.engines.two_tower.two_tower import TwoTower as TwoTower
+    from recsys.errors import (
+        ArtifactError as ArtifactError,
+        ConfigError as ConfigError,
+        DataError as DataError,
+        PromotionError as PromotionError,
+        RecsysError as RecsysError,
+    )
+    from recsys.evaluation.evaluate import evaluate as evaluate
+    from recsys.registry.bundle import Bundle as Bundle
+    from recsys.registry.load import load as load
+
 __version__ = "0.1.0"
 
 _HOMES = {
-%s}
+    "Dataset": "recsys.data.dataset",
+    "Split": "recsys.data.splits.holdout",
+    "Holdout": "recsys.data.splits.holdout",
+    "Popularity": "recsys.engines.baselines.popularity",
+    "ItemKNN": "recsys.engines.baselines.itemknn",
+    "EASE": "recsys.engines.baselines.ease",
+    "ALS": "recsys.engines.baselines.als",
+    "BPR": "recsys.engines.baselines.bpr",
+    "ContentKNN": "recsys.engines.baselines.content_knn",
+    "Trend": "recsys.engines.baselines.trend",
+    "Item2Vec": "recsys.engines.skip_gram.item2vec",
+    "Spectral": "recsys.engines.graph.spectral",
+    "LightGCN": "recsys.engines.graph.lightgcn",
+    "GraphSAGE": "recsys.engines.graph.sage",
+    "Node2Vec": "recsys.engines.graph.node2vec",
+    "SASRec": "recsys.engines.two_tower.sequence",
+    "GRU4Rec": "recsys.engines.two_tower.sequence",
+    "BERT4Rec": "recsys.engines.two_tower.sequence",
+    "HSTU": "recsys.engines.two_tower.sequence",
+    "SequenceModel": "recsys.engines.two_tower.sequence",
+    "TwoTower": "recsys.engines.two_tower.two_tower",
+    "Hybrid": "recsys.engines.ensemble.hybrid",
+    "Engine": "recsys.engine",
+    "FitContext": "recsys.engine",
+    "Request": "recsys.engine",
+    "Vectors": "recsys.engine",
+    "evaluate": "recsys.evaluation.evaluate",
+    "Bundle": "recsys.registry.bundle",
+    "load": "recsys.registry.load",
+    "RecsysError": "recsys.errors",
+    "DataError": "recsys.errors",
+    "ConfigError": "recsys.errors",
+    "ArtifactError": "recsys.errors",
+    "PromotionError": "recsys.errors",
+}
+"""Name -> the module that it is imported from, when it is first used."""
 
-__all__ = [  # noqa: PLE0604, RUF022
-%s]
+__all__ = [
+    "Dataset",
+    "Split",
+    "Holdout",
+    "Popularity",
+    "ItemKNN",
+    "EASE",
+    "ALS",
+    "BPR",
+    "ContentKNN",
+    "Trend",
+    "Item2Vec",
+    "Spectral",
+    "LightGCN",
+    "GraphSAGE",
+    "Node2Vec",
+    "SASRec",
+    "GRU4Rec",
+    "BERT4Rec",
+    "HSTU",
+    "SequenceModel",
+    "TwoTower",
+    "Hybrid",
+    "Engine",
+    "FitContext",
+    "Request",
+    "Vectors",
+    "evaluate",
+    "Bundle",
+    "load",
+    "RecsysError",
+    "DataError",
+    "ConfigError",
+    "ArtifactError",
+    "PromotionError",
+]
 
 
 def __getattr__(name: str) -> object:
