@@ -17,8 +17,12 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from recsys.data.dataset import Dataset as Dataset
-    from recsys.data.splits.holdout import Holdout as Holdout, Split as Split
-    from recsys.engine import Engine as Engine, FitContext as FitContext, Request as Request, Vectors as Vectors
+    from recsys.data.splits.holdout import Holdout as Holdout
+    from recsys.data.splits.holdout import Split as Split
+    from recsys.engine import Engine as Engine
+    from recsys.engine import FitContext as FitContext
+    from recsys.engine import Request as Request
+    from recsys.engine import Vectors as Vectors
     from recsys.engines.baselines.als import ALS as ALS
     from recsys.engines.baselines.bpr import BPR as BPR
     from recsys.engines.baselines.content_knn import ContentKNN as ContentKNN
@@ -33,18 +37,34 @@ if TYPE_CHECKING:
     from recsys.engines.graph.spectral import Spectral as Spectral
     from recsys.engines.skip_gram.item2vec import Item2Vec as Item2Vec
     from recsys.engines.two_tower.sequence import (
-        BERT4Rec as BERT4Rec,
-        GRU4Rec as GRU4Rec,
         HSTU as HSTU,
+    )
+    from recsys.engines.two_tower.sequence import (
+        BERT4Rec as BERT4Rec,
+    )
+    from recsys.engines.two_tower.sequence import (
+        GRU4Rec as GRU4Rec,
+    )
+    from recsys.engines.two_tower.sequence import (
         SASRec as SASRec,
+    )
+    from recsys.engines.two_tower.sequence import (
         SequenceModel as SequenceModel,
     )
     from recsys.engines.two_tower.two_tower import TwoTower as TwoTower
     from recsys.errors import (
         ArtifactError as ArtifactError,
+    )
+    from recsys.errors import (
         ConfigError as ConfigError,
+    )
+    from recsys.errors import (
         DataError as DataError,
+    )
+    from recsys.errors import (
         PromotionError as PromotionError,
+    )
+    from recsys.errors import (
         RecsysError as RecsysError,
     )
     from recsys.evaluation.evaluate import evaluate as evaluate

@@ -134,7 +134,10 @@ def _fields_at(model: type[BaseModel], path: Iterable[Any]) -> list[str]:
     for part in path:
         field = current.model_fields.get(str(part)) if current else None
         current = _model_in(field.annotation) if field else current
-    return list(current.model_fields) if current else []
+    if current is None:
+        return []
+    flat = [current.section(name) for name in current.flat_sections] if issubclass(current, Config) else []
+    return list(dict.fromkeys(key for part in (current, *map(type, flat)) for key in part.model_fields))
 
 
 def _model_in(annotation: Any) -> type[BaseModel] | None:

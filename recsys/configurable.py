@@ -40,7 +40,8 @@ class Configurable:
         cls.__signature__ = _signature(cls.Config)  # type: ignore[attr-defined]
         fields = _documented(cls.Config)
         if fields and cls.__doc__ and "\nArgs:" not in inspect.cleandoc(cls.__doc__):
-            cls.__doc__ = f"{inspect.cleandoc(cls.__doc__)}\n\nArgs:\n{fields}"
+            text, example, rest = inspect.cleandoc(cls.__doc__).partition("\nExample:")
+            cls.__doc__ = f"{text.rstrip()}\n\nArgs:\n{fields}\n{example}{rest}"
 
     def __repr__(self) -> str:
         given = dict(_given(self.config))
@@ -61,7 +62,8 @@ def _given(config: Options) -> Iterator[tuple[str, object]]:
 def _signature(config: type[Options]) -> inspect.Signature:
     fields = {name: field for name, field in config.model_fields.items() if name not in config.flat_sections}
     for section in config.flat_sections:
-        fields |= {n: f for n, f in config.section(section).model_fields.items() if n not in config.model_fields}
+        inner = type(config.section(section)).model_fields  # a key of two sections is the first one's
+        fields |= {name: field for name, field in inner.items() if name not in {*fields, *config.model_fields}}
     keyword = inspect.Parameter.KEYWORD_ONLY
     parameters = [
         inspect.Parameter(
@@ -76,6 +78,16 @@ def _signature(config: type[Options]) -> inspect.Signature:
 def _documented(config: type[Options]) -> str:
     """The ``Args`` of ``config`` and of its flat sections, as lines of a docstring."""
     sections = [config, *(type(config.section(name)) for name in config.flat_sections)]
-    texts = [inspect.cleandoc(section.__doc__ or "") for section in sections]
-    found = [re.search(r"^Args:\n((?:[ ]{4}.*\n?|\n)+)", text, re.M) for text in texts]
-    return "\n".join(match.group(1).rstrip() for match in found if match)
+    found: dict[str, str] = {}
+    for section in sections:
+        inherited = (_described(base) for base in reversed(section.__mro__))
+        texts = {name: text for described in inherited for name, text in described.items()}
+        found |= {name: text for name, text in texts.items() if name not in found}
+    return "\n".join(found.values())
+
+
+def _described(config: type) -> dict[str, str]:
+    """Field -> its lines in the ``Args`` of ``config``'s own docstring."""
+    match = re.search(r"^Args:\n((?:[ ]{4}.*\n?|\n)+)", inspect.cleandoc(config.__dict__.get("__doc__") or ""), re.M)
+    entries = re.split(r"^(?=[ ]{4}\w+: )", match.group(1), flags=re.M) if match else []
+    return {entry.split(":")[0].strip(): entry.rstrip() for entry in entries if entry.strip()}

@@ -26,13 +26,18 @@ from recsys.tracking import ConsoleTracker, SilentTracker, Tracker
 
 @dataclass(frozen=True, eq=False)
 class Request:
-    """A batch of askers; the same value in evaluation, batch recommendation and service.
+    """A batch of users to recommend for; the same value in evaluation, batch recommendation and service.
 
     Args:
-        users: [U] ids (known to the engine or not) and features of those who ask.
+        users: [U] ids (known to the engine or not) and features.
         items: [I] the items that ``histories`` name by row.
         histories: of U users, what each did strictly before ``at``.
-        at: int64 [U], the moment asked about; None is now.
+        at: int64 [U], the moment of the recommendation; None is now.
+
+    Example:
+        >>> from recsys.data.synthetic.worlds import BlockTaste
+        >>> len(Request.from_dataset(BlockTaste(items=14).dataset(), np.array([0, 3])))
+        2
     """
 
     users: EntityTable
@@ -62,7 +67,12 @@ class Vectors:
     Args:
         dense: float32 [n, D].
         sparse: [n, S], a CSR matrix, or an array where most entries are non-zero (a linear item-item model's items).
-        valid: bool [n], False where the engine has no way to place the row; None when all are placed.
+        valid: bool [n], False where the engine has no vector for the row; None when all rows have one.
+
+    Example:
+        >>> users, items = Vectors(np.float32([[1, 2]])), Vectors(np.float32([[3, 0], [0, 1]]))
+        >>> users.scores(items).tolist()
+        [[3.0, 2.0]]
     """
 
     dense: NDArray[np.float32] | None = None
@@ -109,8 +119,12 @@ class FitContext:
         directory: where an engine may keep checkpoints and resume from them; None keeps none.
         parts: fitted engines by name, for an engine that is made of others.
         filter_seen: whether lists leave out what a user's history holds: those of validation, of the report and of
-            the batch. An engine may then learn to rank unseen items alone.
+            the batch. An engine may then be trained to rank unseen items alone.
         tracker: is told of progress.
+
+    Example:
+        >>> FitContext(seed=7).filter_seen
+        True
     """
 
     seed: int = 0
@@ -151,10 +165,17 @@ class EngineConfig(Config):
 
 
 class Engine(Configurable, ABC):
-    """Base of everything that recommends: user and item vectors whose inner product orders items for users.
+    """Base of everything that recommends: user and item vectors whose inner product ranks items for users.
 
     An engine is built from its options, as keywords (``EASE(decay=0.9)``) or as a config (``ENGINES[kind](config)``).
     `fit` learns; what it learnt or chose stands in attributes, never in `config`.
+
+    Example:
+        >>> from recsys.data.synthetic.worlds import BlockTaste
+        >>> from recsys.engines.baselines.popularity import Popularity
+        >>> data = BlockTaste(items=14).dataset()
+        >>> Popularity().fit(data).item_vectors(data.items).scores is not None
+        True
     """
 
     Config: ClassVar[type[EngineConfig]]

@@ -63,7 +63,7 @@ class Bundle:
         >>> import tempfile
         >>> from recsys.data.synthetic.worlds import BlockTaste
         >>> from recsys.engines.baselines.popularity import Popularity
-        >>> data = BlockTaste(n_users=20, n_items=10).dataset()
+        >>> data = BlockTaste(items=14).dataset()
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     saved = Bundle(Popularity().fit(data), data).save(Path(folder) / "popularity")
         ...     Bundle.load(Path(folder) / "popularity").version == saved.version

@@ -59,5 +59,7 @@ def _registry_of(name: str) -> str:
     holding = [uri for uri in found if Store(uri, name).exists()]
     if len(holding) != 1:
         told = f"several runs do: {', '.join(holding)}" if holding else f"no run under {Path('runs').absolute()} does"
-        raise ConfigError(f"which registry holds the model {name!r}? {told}; give tracking_uri, or set MLFLOW_TRACKING_URI")
+        raise ConfigError(
+            f"which registry holds the model {name!r}? {told}; give tracking_uri, or set MLFLOW_TRACKING_URI"
+        )
     return holding[0]

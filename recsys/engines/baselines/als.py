@@ -1,4 +1,4 @@
-"""iALS: implicit alternating least squares (Hu, Koren & Volinsky, 2008), through the library implicit."""
+"""Implicit alternating least squares, through the library implicit."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from recsys.data.interactions import Interactions
 from recsys.data.vocabulary import Vocabulary
 from recsys.embeddings import EmbeddingTable
 from recsys.engine import Engine, EngineConfig, FitContext, Request, Vectors
+from recsys.engines.sparse import as_matrix
 from recsys.engines.storage import known_rows, load_arrays, save_arrays, seen_table
 from recsys.errors import DataError
 from recsys.seeding import stream_seed
@@ -26,13 +27,13 @@ from recsys.tracking import Tracker
 
 
 class ALSConfig(EngineConfig):
-    """A weighted factorisation.
+    """Options of the weighted matrix factorization.
 
     Args:
         factors: D.
-        regularization: of the squared factors.
-        alpha: an interaction of weight 1 counts this much where a missing pair counts 1.
-        iterations: alternations.
+        regularization: L2 penalty of the factors.
+        alpha: confidence of an interaction of weight 1, where a missing pair has confidence 1.
+        iterations: alternations between users and items.
     """
 
     factors: int = Field(64, ge=1)
@@ -42,9 +43,16 @@ class ALSConfig(EngineConfig):
 
 
 class ALS(Engine):
-    """Item factors from training; a user's factors are solved from the history asked with, so new users are placed.
+    """Weighted matrix factorization of implicit feedback (Hu, Koren & Volinsky, ICDM 2008, "iALS").
 
-    A pair counts ``alpha`` times the largest weight of its interactions, and never less than a missing one.
+    Item factors come from training; a user's factors are solved from the history at hand, so that new users are served
+    like any other. The confidence of a pair is ``alpha`` times the largest weight of its interactions, and at least 1.
+
+    Example:
+        >>> from recsys.data.synthetic.worlds import BlockTaste
+        >>> data = BlockTaste(items=14).dataset()
+        >>> ALS(factors=4, iterations=2).fit(data).factors.shape
+        (14, 4)
     """
 
     kind = "als"
@@ -103,13 +111,13 @@ class ALS(Engine):
         return engine
 
     def _confidence(self, histories: Histories) -> sp.csr_array:
-        """C float32 [U, I]: how much each pair counts; 0 where there is none."""
+        """The confidence C float32 [U, I] of each pair; 0 where there is no interaction."""
         return histories.to_csr(len(self.items), np.maximum(self.config.alpha * histories.weights, 1))
 
     def _solved(self, histories: Histories, block: int = 128) -> NDArray[np.float32]:
-        r"""float32 [U, D]: :math:`(Y^\top Y + \lambda I + Y_u^\top (C_u - I) Y_u)^{-1} Y_u^\top C_u 1`.
+        r"""Users' factors float32 [U, D]: :math:`(Y^\top Y + \lambda I + Y_u^\top (C_u - I) Y_u)^{-1} Y_u^\top C_u 1`.
 
-        Solved in double precision, for large weights leave little of the regularization in single.
+        Solved in double precision: large weights leave little of the regularization in single.
         """
         factors = torch.from_numpy(self.factors)
         if self._gram is None:
@@ -132,13 +140,6 @@ class ALS(Engine):
                 raise _too_far_apart(histories.weights)
             solved[start : start + block] = torch.cholesky_solve(sides[..., None], roots).squeeze(-1)
         return solved.numpy()
-
-
-def as_matrix(matrix: Any) -> Any:
-    """A SciPy array as the matrix class that implicit wants."""
-    from scipy.sparse import csr_matrix
-
-    return csr_matrix(matrix)
 
 
 def _too_far_apart(weights: NDArray[np.float32]) -> DataError:

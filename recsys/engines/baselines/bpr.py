@@ -1,4 +1,4 @@
-"""BPR matrix factorisation (Rendle et al., 2009), through the library implicit."""
+"""Bayesian personalized ranking, through the library implicit."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from recsys.data.interactions import Interactions
 from recsys.data.vocabulary import Vocabulary
 from recsys.embeddings import EmbeddingTable
 from recsys.engine import Engine, EngineConfig, FitContext, Request, Vectors
-from recsys.engines.baselines.als import as_matrix
+from recsys.engines.sparse import as_matrix
 from recsys.engines.storage import known_rows, load_arrays, save_arrays, seen_table
 from recsys.seeding import stream_seed
 
 
 class BPRConfig(EngineConfig):
-    """A factorisation that ranks pairs.
+    """Options of the pairwise matrix factorization.
 
     Args:
         factors: D.
-        learning_rate: of the stochastic gradient.
-        regularization: of the squared factors.
+        learning_rate: of stochastic gradient descent.
+        regularization: L2 penalty of the factors.
         iterations: passes over the interactions.
     """
 
@@ -38,10 +38,17 @@ class BPRConfig(EngineConfig):
 
 
 class BPR(Engine):
-    """Factors of users and items and a bias an item (the last column, against a user's 1).
+    """Matrix factorization with a pairwise ranking loss (Rendle et al., UAI 2009).
 
-    A user that training saw has trained factors; another one gets the mean item factors of the history, which lie in
-    the same space but were not trained to be a user's.
+    Factors of users and items, and a bias of each item as a last column against a user's 1. A user that training saw
+    has trained factors; another one gets the mean item factors of the history, which lie in the same space but were not
+    trained to be a user's.
+
+    Example:
+        >>> from recsys.data.synthetic.worlds import BlockTaste
+        >>> data = BlockTaste(items=14).dataset()
+        >>> BPR(factors=4, iterations=2).fit(data).item_factors.shape
+        (14, 5)
     """
 
     kind = "bpr"

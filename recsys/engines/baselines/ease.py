@@ -16,7 +16,7 @@ from recsys.data.entities import EntityTable
 from recsys.data.interactions import Interactions
 from recsys.data.vocabulary import Vocabulary
 from recsys.engine import Engine, EngineConfig, FitContext, Request, Vectors
-from recsys.engines.baselines.itemknn import nearest_items, rows_of
+from recsys.engines.sparse import nearest_items, rows_of
 from recsys.engines.storage import csr_from, csr_parts, decayed_history, known_rows, load_arrays, save_arrays
 from recsys.errors import ConfigError, DataError
 
@@ -26,15 +26,15 @@ _SYSTEMS = 1 << 24
 
 
 class EASEConfig(EngineConfig):
-    """A ridge regression of every item on others.
+    """Options of the ridge regression of every item on the others.
 
     Args:
-        regularization: of the squared weights.
-        dropout: p, the share of the histories' items that the weights are learnt to do without; an item's squared
-            weights are held down by ``p / (1 - p)`` times its interactions on top of the regularization.
-        neighbours: each item is regressed on so many others, those most similar to it, which leaves sparse weights
+        regularization: L2 penalty of the weights.
+        dropout: p, the share of each history that is dropped, in expectation, while the weights are learnt; adds
+            ``p / (1 - p)`` times an item's number of interactions to its penalty.
+        neighbours: each item is regressed on so many others, those of highest cosine, which gives sparse weights
             and needs no matrix of all items by all; 0 regresses on all.
-        decay: weight of a step when a user's history is scored; 1 forgets the order.
+        decay: weight of one step back in time when a user's history is scored; 1 ignores the order.
     """
 
     regularization: float = Field(100.0, gt=0)
@@ -44,16 +44,24 @@ class EASEConfig(EngineConfig):
 
 
 class EASE(Engine):
-    r"""Weights :math:`B = I - P / \mathrm{diag}(P)`, zero on the diagonal, with :math:`P = (X^\top X + \Lambda)^{-1}`.
+    r"""Linear item-item model in closed form (Steck, WWW 2019, "Embarrassingly Shallow Autoencoders for Sparse Data").
 
-    Learnt from the binary matrix X; a user is scored by the history whose items weigh ``decay ** steps_ago``, which
-    turns a model without order into one that follows what the user did last. Of item i,
-    :math:`\Lambda_{ii} = \lambda + \frac{p}{1 - p} d_i` with its degree d, the expectation over dropped inputs (Steck,
-    NeurIPS 2020, "Autoencoders that don't overfit towards the Identity"). Memory is I x I floats; with ``neighbours``
-    N it is I x N, for each column of B is the same regression on the N items of highest cosine alone, as SLIM does with
-    its feature selection (Ning & Karypis, ICDM 2011). The sum over items of their neighbours' degrees is then what
-    the time grows with. (SANSA, Spišák et al., RecSys 2023, is the library for an approximate inverse of all; this one
-    is exact on its neighbours.)
+    .. math:: B = I - P \, \mathrm{diag}(P)^{-1}, \quad P = (X^\top X + \Lambda)^{-1}
+
+    for the binary matrix X [U, I], zero on the diagonal. A user is scored by the history, whose items weigh
+    ``decay ** steps_ago``, which turns a model without order into one that follows what the user did last.
+    :math:`\Lambda_{ii} = \lambda + \frac{p}{1 - p} d_i` with the item's degree d is the expectation over dropped inputs
+    (Steck, NeurIPS 2020, "Autoencoders that don't overfit towards the Identity").
+
+    Memory is I x I floats; with ``neighbours`` N it is I x N: each column of B is the same regression on the N items of
+    highest cosine alone, as in SLIM with feature selection (Ning & Karypis, ICDM 2011), and the time grows with the sum
+    over items of their neighbours' degrees.
+
+    Example:
+        >>> from recsys.data.synthetic.worlds import BlockTaste
+        >>> data = BlockTaste(items=14).dataset()
+        >>> EASE(regularization=10, decay=0.9).fit(data).weights.shape
+        (14, 14)
     """
 
     kind = "ease"
@@ -111,13 +119,17 @@ class EASE(Engine):
 
 
 def item_weights(gram: NDArray[np.float32], penalty: NDArray[np.float32]) -> NDArray[np.float32]:
-    """float32 [I, I]; row i holds what every item adds to the score of item i, squares held down by ``penalty`` [I].
+    """EASE's weights of all items on all items, float32 [I, I]; row i holds what each item adds to the score of item i.
 
     The inverse is taken by Cholesky in the memory of ``gram``, which is overwritten; single precision is enough, for
     the penalty bounds the condition number.
 
+    Args:
+        gram: float32 [I, I], the co-occurrence counts.
+        penalty: float32 [I], the L2 penalty of each item.
+
     Raises:
-        ConfigError: the penalty is too small to bound it.
+        ConfigError: the penalty is too small to bound the condition number.
     """
     from scipy.linalg import lapack
 

@@ -1,4 +1,4 @@
-"""Popularity: the same order for everybody."""
+"""Popularity: the same ranking for everybody."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from recsys.engines.storage import known_rows, load_arrays, save_arrays
 
 
 class PopularityConfig(EngineConfig):
-    """What counts.
+    """Which interactions are counted.
 
     Args:
-        window: with a clock, only the last ``window`` days of the training interactions count; 0 counts all.
-        recent: without a clock, only the newest ``recent`` interactions of each user count; 0 counts all.
+        window: with timestamps, only the last ``window`` days of the training interactions count; 0 counts all.
+        recent: without timestamps, only the newest ``recent`` interactions of each user count; 0 counts all.
     """
 
     window: float = Field(0.0, ge=0)
@@ -30,7 +30,17 @@ class PopularityConfig(EngineConfig):
 
 
 class Popularity(Engine):
-    """The number of interactions of an item, or the sum of their weights; every user has the vector (1)."""
+    """Ranks items by their number of interactions, or by the sum of their weights.
+
+    Every user has the vector (1) and an item its count, so it is the baseline that any personal model must beat, and
+    the fallback for users of whom nothing is known. A window makes it follow what is popular now.
+
+    Example:
+        >>> from recsys.data.synthetic.worlds import BlockTaste
+        >>> data = BlockTaste(items=14).dataset()
+        >>> Popularity(window=30).fit(data).supports_cold_users
+        True
+    """
 
     kind = "popularity"
     Config = PopularityConfig

@@ -1,4 +1,4 @@
-"""trend: the demand of each item as a time series, forecast one period ahead."""
+"""Forecast demand as a ranking: each item as a time series, one period ahead."""
 
 from __future__ import annotations
 
@@ -30,17 +30,17 @@ Rows = NDArray[np.int64]
 
 
 class TrendConfig(TrainedConfig):
-    """How demand is cut and forecast.
+    """How demand is cut into periods and forecast.
 
     Args:
         period: days; the last period ends with the last training interaction.
-        length: the newest periods that are seen.
-        network: what reads the periods of an item.
-        dim: D of its states, which are the item embeddings.
-        layers: of it.
-        dropout: in it.
+        length: the newest periods that the network reads.
+        network: reads the periods of an item.
+        dim: D of the network's states, which are the item embeddings.
+        layers: of the network.
+        dropout: in the network.
         batch: items a step.
-        training: the loop.
+        training: the training loop.
     """
 
     flat_sections: ClassVar[tuple[str, ...]] = ("training",)
@@ -56,12 +56,15 @@ class TrendConfig(TrainedConfig):
 
 
 class Trend(Engine):
-    """The forecast demand of the period that follows training; every user has the vector (1).
+    """Ranks items by the forecast of their demand in the period after training; the same for every user.
 
-    A network reads the counts of an item by period and learns to predict the next one (`recsys.models.demand`). Its
-    state after the last period is the item's embedding: level, trend and season. It knows what happened up to the end
-    of training and nothing of one user's taste, so it is of use where all are asked after one moment: under a
-    temporal split.
+    A network reads the counts of an item by period and predicts the next one (see `recsys.models.demand`). Its state
+    after the last period is the item's embedding: level, trend and season. It knows nothing of a single user's taste,
+    so it helps where all users are evaluated after one moment: under a temporal split, and inside a `Hybrid`.
+
+    Example:
+        >>> Trend(period=1, epochs=2)
+        Trend(epochs=2, period=1.0)
     """
 
     kind = "trend"
@@ -118,12 +121,12 @@ class Trend(Engine):
 
 
 class _Series:
-    """The counts of the items that had an event, their forecast, and what the network reads.
+    """The counts of the items that had an event, their forecast, and the inputs of the network.
 
     Args:
-        train: what is counted.
+        train: the interactions that are counted.
         n_items: I.
-        config: of the periods.
+        config: names the periods.
     """
 
     found: Forecast
@@ -145,7 +148,7 @@ class _Series:
 
 
 class _Task:
-    """All periods of all items but the first predicted from those before them; items in random order."""
+    """Predicts every period of every item but the first from those before it; items in random order."""
 
     def __init__(self, series: _Series, config: TrendConfig) -> None:
         self.batch = config.batch
@@ -176,7 +179,7 @@ class _Task:
 
     @torch.no_grad()
     def ahead(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """After the last period: the states float32 [n, D] and the corrections float32 [n]."""
+        """After the last period: the states float32 [n, D] and the log corrections of the forecast float32 [n]."""
         module = self.module.cpu().eval()
         found = [tuple(part[:, -1] for part in module(inputs)) for inputs in torch.split(self.inputs, 1024)]
         states, corrections = (torch.cat(parts).numpy() for parts in zip(*found, strict=True))

@@ -1,4 +1,4 @@
-"""Several engines as one: their vectors side by side, weighed on validation."""
+"""A weighted sum of fitted engines, with weights chosen on validation."""
 
 from __future__ import annotations
 
@@ -31,15 +31,15 @@ _SAMPLE = 256
 
 
 class HybridConfig(EngineConfig):
-    """What is added up.
+    """The parts of a hybrid and their weights.
 
     Args:
-        parts: names of engines of the same run; a name that `Resources.parts` lacks is a kind, fitted here as it comes.
-        weights: of the parts, each in units of its spread; None chooses them on validation, or takes equal ones
-            where there is none.
-        metric: what the weights maximise.
-        steps: of a part's share, from nothing to all, that the search looks at; see `recsys.engines.ensemble.weights`.
-        users: at most this many users are asked in the search.
+        parts: names of engines of the same run; a name that the context lacks is a kind, fitted with its defaults.
+        weights: of the parts, each in units of its standard deviation; None chooses them on validation, or takes equal
+            ones where there is none.
+        metric: what the weights maximize.
+        steps: grid of a part's share, from nothing to all, in the search; see `recsys.engines.ensemble.weights`.
+        users: at most this many random users are evaluated in the search.
     """
 
     parts: tuple[str, ...] = Field(min_length=2)
@@ -67,13 +67,26 @@ class HybridConfig(EngineConfig):
 
 
 class Hybrid(Engine):
-    r"""The score :math:`\sum_p w_p (s_p(u, i) - \mu_p(u)) / \sigma_p` as one product of dense and sparse vectors.
+    r"""Weighted sum of standardized scores of several engines, as one product of dense and sparse vectors.
 
-    :math:`\sigma_p` is the standard deviation over items of part p's scores, the mean over a sample of users, so that
-    weights found with parts learnt from less data, or on another data set, still mean the same. Memory of exact
-    co-occurrence (a sparse linear model) and generalisation by embeddings add up; hybrid text search does the same.
-    A user or an item is placed when any part places it. A part that does not place an item adds nothing, as to a
-    middling one: :math:`\mu_p(u)` is the user's mean score over the items that it placed when it was fitted.
+    .. math:: s(u, i) = \sum_p w_p \, \frac{s_p(u, i) - \mu_p(u)}{\sigma_p}
+
+    :math:`\sigma_p` is the standard deviation over items of part p's scores, averaged over a sample of users, so that
+    weights found with parts trained on less data, or on another data set, still mean the same; :math:`\mu_p(u)` is the
+    user's mean score over the items that have a vector. A user or an item has a vector where any part gives one, and a part
+    without one adds nothing, as to an average item. Memory of exact co-occurrence (a linear item-item model) and
+    generalization by embeddings (the towers) add up.
+
+    Parts are given by name (``parts=("ease", "two_tower")``, from the context) or fitted: ``parts={"ease": ease}``.
+
+    Example:
+        >>> from recsys.data.synthetic.worlds import BlockTaste
+        >>> from recsys.engines.baselines.ease import EASE
+        >>> from recsys.engines.baselines.popularity import Popularity
+        >>> data = BlockTaste(items=14).dataset()
+        >>> parts = {"ease": EASE().fit(data), "popularity": Popularity().fit(data)}
+        >>> Hybrid(parts=parts, weights=(0.9, 0.1)).fit(data).weights_
+        (0.9, 0.1)
     """
 
     kind = "hybrid"
@@ -178,7 +191,10 @@ class Hybrid(Engine):
 
 
 def score_std(users: Vectors, items: Vectors) -> float:
-    """The standard deviation of a user's scores over the placed items, the mean over placed users; 1 when it is 0."""
+    """The standard deviation of a user's scores over items, averaged over users; 1 where it is 0.
+
+    Users and items without a vector are left out.
+    """
     scores = users.scores(items)
     scores = scores if items.valid is None else scores[:, items.valid]
     scores = scores if users.valid is None else scores[users.valid]
@@ -186,7 +202,7 @@ def score_std(users: Vectors, items: Vectors) -> float:
 
 
 def joined(vectors: Sequence[Vectors], factors: Sequence[float]) -> Vectors:
-    """The vectors of several engines side by side, each times its factor, zero where its engine does not place."""
+    """The vectors of several engines side by side, each times its factor; zero where its engine gives none."""
     scaled = [_scaled(zero_invalid(part), factor) for part, factor in zip(vectors, factors, strict=True)]
     dense = [part.dense for part in scaled if part.dense is not None]
     sparse = [part.sparse for part in scaled if part.sparse is not None]

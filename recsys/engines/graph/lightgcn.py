@@ -1,4 +1,4 @@
-"""LightGCN: embeddings propagated on the user-item graph, learnt with a softmax (He et al., SIGIR 2020)."""
+"""LightGCN: embeddings propagated on the user-item graph."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from recsys.data.interactions import Interactions
 from recsys.data.vocabulary import Vocabulary
 from recsys.embeddings import EmbeddingTable
 from recsys.engine import Engine, FitContext, Request, Vectors
-from recsys.engines.graph.spectral import degrees, truncated_svd
 from recsys.engines.learning import TrainedConfig, run_training, validation_metric
+from recsys.engines.sparse import degrees, truncated_svd
 from recsys.engines.storage import decayed_history, known_rows, load_arrays, save_arrays, seen_table
 from recsys.errors import DataError
 from recsys.losses import LOSSES
@@ -74,13 +74,24 @@ class LightGCNConfig(TrainedConfig):
 
 
 class LightGCN(Engine):
-    r"""A user is the history and a vector: :math:`u = |h|^{-1/2} \sum_{i \in h} d_i^{-1/2} \sum_{l<L} I^l_i + e_u`.
+    r"""Light graph convolution trained with a sampled softmax (He et al., SIGIR 2020; loss of Wu et al., TOIS 2024).
 
-    The score is :math:`\cos(u, \sum_l I^l_i) \, d_i^t / \tau`, degrees in units of their mean over interactions.
-    That sum is exactly what the propagation gives a user of the graph, so that a user whom training never saw is
-    placed by the same formula, without a vector :math:`e_u`. A user's vector is computed once a step for all that the
-    user is asked for. Item vectors start from the spectral filter's singular vectors, which saves most of the training.
-    (The loss is that of Wu et al., TOIS 2024, "On the Effectiveness of Sampled Softmax Loss for Item Recommendation".)
+    .. math:: u = |h|^{-1/2} \sum_{i \in h} d_i^{-1/2} \sum_{l<L} I^l_i + e_u, \quad
+        s(u, i) = \cos(u, \sum_l I^l_i) \, d_i^t / \tau
+
+    for the history h of a user, layers :math:`I^l` of the item embeddings, degrees d in units of their mean over the
+    interactions, and a learned vector :math:`e_u`. The sum is what the propagation gives a user of the graph, so a user
+    whom training never saw gets a vector by the same formula, without :math:`e_u`. Item embeddings start from the
+    singular vectors of `Spectral`, which saves most of the training.
+
+    Shapes:
+        ``history_factors`` [I, D], ``item_factors`` [I, D], ``user_embeddings`` [U, D] or [0, D].
+
+    Example:
+        >>> from recsys.data.synthetic.worlds import BlockTaste
+        >>> data = BlockTaste(items=14).dataset()
+        >>> LightGCN(dim=4, epochs=1).fit(data).item_factors.shape
+        (14, 4)
     """
 
     kind = "lightgcn"
@@ -155,7 +166,7 @@ class LightGCN(Engine):
 
 
 class _Module(nn.Module):
-    """Layer 0 and its propagation."""
+    """The item and user embeddings of layer 0, and their propagation."""
 
     def __init__(self, config: LightGCNConfig, train: Interactions, data: Dataset, rng: np.random.Generator) -> None:
         super().__init__()
@@ -189,7 +200,7 @@ def _popularity(matrix: sp.csr_array) -> NDArray[np.float64]:
 
 
 def _starts(matrix: sp.csr_array, dim: int, rng: np.random.Generator) -> Floats:
-    """float32 [I, D]: the low-pass of `Spectral` at rank D, as far as one table can be both its sides."""
+    """The first item embeddings float32 [I, D]: the low-pass of `Spectral` at rank D, as far as one table can hold it."""
     normalised = sp.csr_array(degrees(matrix, 1, -0.4) @ matrix @ degrees(matrix, 0, -0.4))
     smooth, _ = truncated_svd(normalised, dim, rng)
     starts = rng.standard_normal((len(smooth), dim), np.float32) * np.float32(0.1 * len(smooth) ** -0.5)
@@ -199,7 +210,7 @@ def _starts(matrix: sp.csr_array, dim: int, rng: np.random.Generator) -> Floats:
 
 
 class _Task:
-    """All users in random order, many a step, each asked for some of their items from the others."""
+    """Batches of whole users, each of whose items is predicted from the others."""
 
     def __init__(self, engine: LightGCN, train: Interactions, data: Dataset, context: FitContext) -> None:
         config, seed = engine.config, context.seed
@@ -240,7 +251,7 @@ class _Task:
         return self.compute_loss(*vectors, candidates, targets, log_q, owners)
 
     def _asking(self, batch: Users, history: sp.csr_array, below: Tensor) -> Tensor:
-        """[B, D]: the users' vectors by the formula of `LightGCN.user_vectors`."""
+        """The vectors [B, D] of the users of a batch, by the formula of `LightGCN`."""
         bags, transposed = (Bags(part).to(below.device) for part in (history, sp.csr_array(history.T)))
         sums = product(below, bags, transposed)
         if self.module.users is not None:
@@ -249,14 +260,15 @@ class _Task:
         return normalize(sums, dim=1) / self.config.temperature
 
     def validate(self) -> float | None:
+        """The validation metric of the embeddings as they stand."""
         return None if self.metric is None else self.metric()
 
 
 def split_rows(matrix: sp.csr_array, share: float, rng: np.random.Generator) -> tuple[sp.csr_array, sp.csr_array]:
-    """Each row's entries in two: what may be seen, and a random ``share`` that is asked; all are both when it is 0.
+    """Splits each row's entries into what is visible and a random ``share`` to predict; both are the whole row at 0.
 
     Args:
-        matrix: [B, I], at least two entries a row; at least one of them is seen and one is asked.
+        matrix: [B, I], at least two entries a row; at least one stays visible and one is predicted.
         share: of the entries.
         rng: draws them.
     """

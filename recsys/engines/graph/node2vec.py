@@ -1,4 +1,4 @@
-"""node2vec: skip-gram over biased walks on the user-item graph (Grover & Leskovec, KDD 2016)."""
+"""Item embeddings by biased walks on the user-item graph."""
 
 from __future__ import annotations
 
@@ -37,10 +37,16 @@ class Node2VecConfig(Item2VecConfig):
 
 
 class Node2Vec(Item2Vec):
-    """item2vec whose words are users and items alike, and whose sentences are walks from one to the other.
+    """Skip-gram over biased walks on the user-item graph (Grover & Leskovec, KDD 2016).
 
-    The vectors that users get in training serve the walks alone, so that a user whom training never saw is placed as
-    any other.
+    As `Item2Vec`, with users and items for words and walks for sentences. The vectors of users serve the walks alone, so
+    that a user whom training never saw is served like any other.
+
+    Example:
+        >>> from recsys.data.synthetic.worlds import BlockTaste
+        >>> data = BlockTaste(items=14).dataset()
+        >>> Node2Vec(dim=4, epochs=1, length=4).fit(data).item_table().dim
+        4
     """
 
     kind = "node2vec"

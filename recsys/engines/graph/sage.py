@@ -1,4 +1,4 @@
-"""GraphSAGE: users and items placed by their neighbours and features, those that training never saw included."""
+"""GraphSAGE: vectors of users and items from their neighbours and features."""
 
 from __future__ import annotations
 
@@ -37,22 +37,22 @@ from recsys.training.loop import LoopOptions
 
 
 class GraphSAGEConfig(TrainedConfig):
-    """Two layers of sampled neighbours.
+    """Options of two layers of sampled neighbours.
 
     Args:
         dim: D.
-        fan_out: sampled neighbours of whom is placed, and of each of those.
-        id_dropout: share of item ids hidden in a training step, so that features and neighbours learn to do alone.
-        neighbour_dropout: share of items that no neighbour speaks to in a training step, for the same reason.
+        fan_out: neighbours sampled of each target node, and of each of those.
+        id_dropout: share of item ids hidden in a training step, so that features and neighbours suffice.
+        neighbour_dropout: share of items whose neighbours are hidden in a training step, for the same reason.
         features: how columns are turned into numbers.
         temperature: scores are cosines divided by it.
         loss: ``sampled_softmax``, ``bpr`` or ``gbce``, against shared negatives.
         n_negatives: C, negatives a batch.
         sampling_exponent: negatives are drawn by popularity to this power.
         batch: interactions a step.
-        metric: what validation maximises.
-        validation_users: at most so many users are asked by validation.
-        training: the loop.
+        metric: what validation maximizes.
+        validation_users: at most so many random users are evaluated in validation.
+        training: the training loop.
     """
 
     flat_sections: ClassVar[tuple[str, ...]] = ("training",)
@@ -73,11 +73,18 @@ class GraphSAGEConfig(TrainedConfig):
 
 
 class GraphSAGE(Engine):
-    """See `recsys.models.sage` for the network.
+    """Inductive node embeddings by sampled neighbours (Hamilton, Ying & Leskovec, NeurIPS 2017).
 
-    Training samples neighbours and lets no message pass along an edge of the batch, which is what it predicts. Asked,
-    a user's neighbours are the whole history, whoever the user is; an item's are the users of training, and an item
-    without any stands on the features that it has when asked.
+    Two layers of mean aggregation over the user-item graph; see `recsys.models.sage` for the network. No message passes
+    along an edge of the batch in training, which is what the batch predicts. At inference a user's neighbours are the
+    whole history, whoever the user is; an item's neighbours are the users of training, and an item without any is placed
+    by its features: the graph engine for new users and new items.
+
+    Example:
+        >>> from recsys.data.synthetic.worlds import BlockTaste
+        >>> data = BlockTaste(items=14).dataset()
+        >>> GraphSAGE(dim=4, epochs=1).fit(data).supports_cold_items
+        True
     """
 
     kind = "sage"
@@ -116,7 +123,7 @@ class GraphSAGE(Engine):
 
     @torch.no_grad()
     def place_items(self, data: Dataset, train: Interactions) -> None:
-        """The layers of every item, with all of ``train`` as neighbours."""
+        """Computes the layer outputs of every item, with all of ``train`` as neighbours."""
         model, device = self.model, self.model.anyone.device
         matrix = train.to_csr(data.n_users, data.n_items)
         back = matrix.T.tocsr()
@@ -182,13 +189,13 @@ class GraphSAGE(Engine):
         return SageModel(items, build_tower(columns, options) if columns else None, self.config.dim)
 
     def _layers(self, items: EntityTable) -> tuple[Tensor, Tensor, Tensor]:
-        """x, h and z [n, D] of any items, kept for the next block of users, who ask for the same ones."""
+        """Layer outputs x, h and z [n, D] of any items, cached for the next block of users."""
         if self._held is None or self._held[0] is not items:
             self._held = (items, self._placed(items))
         return self._held[1]
 
     def _placed(self, items: EntityTable) -> tuple[Tensor, Tensor, Tensor]:
-        """As `_layers`: items that training held an interaction of as they are kept, others from their features."""
+        """Cached layer outputs x, h, z of trained items; cold items are computed from their features."""
         rows = known_rows(items, self.inputs.items, self.inputs.trained_items)
         kept = torch.from_numpy(np.maximum(rows, 0))
         x, h, z = (self.layers[name][kept] for name in ("x", "h", "z"))
@@ -206,7 +213,7 @@ class GraphSAGE(Engine):
 
 
 class _Task:
-    """All interactions in random order; of each batch, the sampled neighbourhood, without the batch's own edges."""
+    """Batches of interactions in random order, with sampled neighbourhoods that leave out the edges of the batch."""
 
     def __init__(self, engine: GraphSAGE, data: Dataset, train: Interactions, context: FitContext) -> None:
         self.engine, self.config, self.data, self.train = engine, engine.config, data, train

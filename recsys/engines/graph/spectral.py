@@ -1,4 +1,4 @@
-"""A graph filter without training: a low-pass over the whole graph plus two hops around the history."""
+"""A graph filter in closed form: a low-pass over the whole graph and two hops around the history."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from typing import Self
 
 import numpy as np
 import scipy.sparse as sp
-import torch
 from numpy.typing import NDArray
 from pydantic import Field
 
@@ -18,7 +17,7 @@ from recsys.data.interactions import Interactions
 from recsys.data.vocabulary import Vocabulary
 from recsys.embeddings import EmbeddingTable
 from recsys.engine import Engine, EngineConfig, FitContext, Request, Vectors
-from recsys.engines.baselines.itemknn import rows_of
+from recsys.engines.sparse import degrees, rows_of, truncated_svd
 from recsys.engines.storage import (
     csr_from,
     csr_parts,
@@ -82,12 +81,21 @@ class SpectralConfig(EngineConfig):
 
 
 class Spectral(Engine):
-    r"""Scores :math:`x \,[(1 - m)\, D^{-t} V V^\top D^{t} + m\, D^{-a} R^\top D_U^{-c} R\, D^{-b}]` of a history x.
+    r"""Low-pass graph filter plus two-hop neighbours, without training (after Shen et al., CIKM 2021, "How Powerful is Graph
+    Convolution for Recommendation?", with free exponents and one norm for both parts).
 
-    V [I, K] are the first right singular vectors of the normalised matrix :math:`D_U^{-c} R D^{-b}` of R [U, I] (an
-    ideal low-pass of the graph signal x), D and :math:`D_U` the degrees of items and users. (Shen et al., CIKM 2021,
-    "How Powerful is Graph Convolution for Recommendation?", with free exponents and one norm for both parts.) The
-    first part is dense, [K] a user and an item; the second is sparse, the history against an item's neighbours.
+    .. math:: x \,[(1 - m)\, D^{-t} V V^\top D^{t} + m\, D^{-a} R^\top D_U^{-c} R\, D^{-b}]
+
+    scores a history x. V [I, K] are the first right singular vectors of the normalised matrix
+    :math:`D_U^{-c} R D^{-b}` of R [U, I] (an ideal low-pass of the signal x), D and :math:`D_U` the degrees of items and
+    users. The first part is dense, K numbers a user and an item; the second is sparse, the history against an item's
+    neighbours. Use it where the order of events is unknown; its singular vectors also start `LightGCN`.
+
+    Example:
+        >>> from recsys.data.synthetic.worlds import BlockTaste
+        >>> data = BlockTaste(items=14).dataset()
+        >>> Spectral(low_pass={"rank": 4}).fit(data).item_table().dim
+        2
     """
 
     kind = "spectral"
@@ -150,42 +158,6 @@ class Spectral(Engine):
         engine.items, engine.counts, engine.hops = items, arrays["counts"], csr_from(arrays)
         engine.into, engine.out = arrays["into"], arrays["out"]
         return engine
-
-
-def degrees(matrix: sp.csr_array, axis: int, power: float) -> sp.dia_array:
-    """The diagonal matrix of ``degree ** power``, of users (``axis`` 1) or items (0); no degree counts as one."""
-    counts = np.maximum(np.asarray((matrix != 0).sum(axis)).ravel(), 1)
-    return sp.diags_array((counts.astype(np.float64) ** power).astype(np.float32))
-
-
-def truncated_svd(
-    matrix: sp.csr_array, rank: int, rng: np.random.Generator, rounds: int = 4, spare: int = 32
-) -> tuple[Floats, Floats]:
-    """The first right singular vectors [I, K] and values [K], largest first, but none under a thirtieth of it.
-
-    Randomised subspace iteration (Halko, Martinsson & Tropp, 2011) on the side of the rows: ``rounds`` products with
-    the matrix times its transpose, made orthonormal after each, on ``spare`` more columns than asked for.
-    """
-    transposed = sp.csr_array(matrix.T)
-    basis = rng.standard_normal((matrix.shape[0], min(rank + spare, *matrix.shape)), np.float32)
-    for _ in range(rounds):
-        basis = _turned(matrix @ (transposed @ basis))[0]
-    vectors, values = _turned(transposed @ basis)
-    return vectors[:, :rank], values[:rank]
-
-
-def _turned(columns: Floats) -> tuple[Floats, Floats]:
-    """An orthonormal basis [n, K] of the ``columns`` [n, C] and their length along it [K], longest first.
-
-    By the eigenvectors of the Gram matrix, two matrix products, which is several times faster than a QR of a tall
-    matrix and exact enough where no direction is thousands of times longer than another. Null directions are left out.
-    """
-    tall = torch.from_numpy(columns)
-    squares, turn = torch.linalg.eigh(tall.T @ tall)
-    squares, turn = squares.flip(0), turn.flip(1)
-    kept = squares > 1e-6 * squares[0]
-    lengths = squares[kept].sqrt()
-    return (tall @ (turn[:, kept] / lengths)).numpy(), lengths.numpy()
 
 
 def two_hops(matrix: sp.csr_array, options: TwoHopOptions, block: int = 2048) -> sp.csr_array:

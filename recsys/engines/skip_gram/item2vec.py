@@ -1,4 +1,4 @@
-"""item2vec: skip-gram over histories, the words being items (Barkan & Koenigstein, 2016)."""
+"""Item embeddings by skip-gram over histories."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ from recsys.training.loop import LoopOptions
 
 
 class Item2VecConfig(TrainedConfig):
-    """Skip-gram with negative sampling.
+    """Options of skip-gram with negative sampling.
 
     Args:
         dim: D.
         window: pairs are at most this many steps apart.
         negatives: C shared negatives a batch, drawn by popularity to the power 0.75; each weighs ``k / C``.
         k: negatives that a pair counts for.
-        decay: weight of a step when a user's history is averaged; 1 forgets the order.
-        batch_pairs: N.
-        training: the loop.
+        decay: weight of one step back in time when a user's history is averaged; 1 ignores the order.
+        batch_pairs: pairs a step.
+        training: the training loop.
     """
 
     flat_sections: ClassVar[tuple[str, ...]] = ("training",)
@@ -47,7 +47,17 @@ class Item2VecConfig(TrainedConfig):
 
 
 class Item2Vec(Engine):
-    """A user is the decayed mean of the history's input vectors by skip-gram, scored against the output vectors."""
+    """Skip-gram over histories, items being the words (Barkan & Koenigstein, 2016).
+
+    A user is the decayed mean of the input vectors of the history, scored against the output vectors of the items. Its
+    item table is a cheap pretrained input of a `TwoTower`.
+
+    Example:
+        >>> from recsys.data.synthetic.worlds import BlockTaste
+        >>> data = BlockTaste(items=14).dataset()
+        >>> Item2Vec(dim=4, epochs=1).fit(data).item_table().dim
+        4
+    """
 
     kind = "item2vec"
     Config = Item2VecConfig

@@ -55,10 +55,14 @@ class HSTUConfig(SequenceConfig):
 
 
 class SequenceModel(TwoTower):
-    """A sequence model of item ids with any history encoder (``pooling``); the encoder is a transformer by default.
+    """Sequence model of item ids with any history encoder (``pooling``), a transformer by default.
 
     The network, training and serving are those of `TwoTower`, whose baseline it is: the difference is what features
-    add. An item that training never saw has no vector.
+    add. An item that training never saw has no vector. `SASRec`, `GRU4Rec`, `BERT4Rec` and `HSTU` fix the encoder.
+
+    Example:
+        >>> SequenceModel(pooling="gru", dim=32)
+        SequenceModel(dim=32, pooling='gru')
     """
 
     kind = "sequence"
@@ -75,7 +79,7 @@ class SASRec(SequenceModel):
 
     Example:
         >>> from recsys.data.synthetic.worlds import SequenceRule
-        >>> data = SequenceRule(n_users=40, n_items=10).dataset()
+        >>> data = SequenceRule().dataset()
         >>> SASRec(dim=8, epochs=1).fit(data).kind
         'sasrec'
     """
@@ -123,8 +127,8 @@ class HSTU(SequenceModel):
     Gated pointwise attention with relative positions and times in place of a softmax over the history.
 
     Example:
-        >>> HSTU(dim=32, heads=2)
-        HSTU(dim=32, heads=2)
+        >>> HSTU(dim=32, heads=4)
+        HSTU(dim=32, heads=4)
     """
 
     kind = "hstu"

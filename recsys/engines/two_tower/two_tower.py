@@ -1,4 +1,4 @@
-"""The two-tower engine: every input of users and items, and the history through the item tower's own vectors."""
+"""The two-tower engine: every input of users and items, and the history through the item tower."""
 
 from __future__ import annotations
 
@@ -40,15 +40,15 @@ from recsys.training.loop import LoopOptions, rate_of
 
 
 class TwoTowerConfig(TrainedConfig):
-    """What a two-tower engine is made of.
+    """Options of the two-tower engine.
 
     Args:
         model: the shape of the towers.
         features: how columns are turned into numbers.
         item_columns: the item columns to use; None takes all that have an encoder.
-        user_columns: the user columns to use.
+        user_columns: the user columns to use; None takes all that have an encoder.
         tables: names of pretrained item tables that enter the item tower.
-        max_history: the newest events that a user vector sees.
+        max_history: the newest events that a user vector reads.
         context: events before a training window of a long history.
         loss: ``full_softmax`` scores the whole catalogue; ``sampled_softmax``, ``bpr`` and ``gbce`` shared negatives.
         negatives: the sampler of shared negatives.
@@ -60,15 +60,15 @@ class TwoTowerConfig(TrainedConfig):
             targets are gaps of the history.
         max_tokens: positions a batch.
         label_smoothing: share of a target's probability that is spread over the catalogue; softmax losses only.
-        metric: what validation maximises.
-        validation_users: at most so many users are asked by validation.
-        feature_lr_multiplier: learning-rate factor of the item tower's encoders of features: every batch moves all of their
-            weights, but few rows of the id table. A rate that ``training.lr_multipliers`` names for an encoder goes first.
-        modality_dropout: share of the training steps from which a modality is hidden, each independently of the others;
-            what the attribution masks is then something that training has seen.
+        metric: what validation maximizes.
+        validation_users: at most so many random users are evaluated in validation.
+        feature_lr_multiplier: learning-rate factor of the item tower's encoders of features: every batch moves all of
+            their weights, but few rows of the id table. An encoder that ``lr_multipliers`` names has that factor.
+        modality_dropout: share of the training steps in which a modality is hidden, each independently of the others,
+            so that the model has been trained on what `recsys attribution` masks.
         modalities: what is hidden together, name -> tables, columns, ``ids`` or ``history`` as in ``[attribution]``; none
             takes each table, all columns together, the ids and the history for one modality each.
-        training: the loop.
+        training: the training loop.
     """
 
     flat_sections: ClassVar[tuple[str, ...]] = ("model", "features", "training")
@@ -102,7 +102,7 @@ class TwoTowerConfig(TrainedConfig):
 
 
 def check_smoothing(config: TwoTowerConfig) -> None:
-    """Whether the loss has a probability to spread.
+    """Checks that the loss has a probability to smooth.
 
     Raises:
         ConfigError: it has none.
@@ -112,10 +112,20 @@ def check_smoothing(config: TwoTowerConfig) -> None:
 
 
 class TwoTower(Engine):
-    """The two-tower model as an engine; see `recsys.models.two_tower` for the network.
+    """Two-tower retrieval model over every embedding the data allows (Covington et al., RecSys 2016; Yi et al., RecSys 2019).
 
-    A user is the history and the features: a user that training never saw is served like any other. An item that
-    training never saw is placed by its features, and not placed when the tower knows nothing but ids.
+    The item tower joins learned embeddings of ids and columns with pretrained tables of text, images and graphs; the user
+    tower joins the user's columns with a sequence encoder that reads the history through the item tower. See
+    `recsys.models.two_tower` for the network. A user that training never saw is served like any other. An item that
+    training never saw is placed by its features, and has no vector where the tower knows nothing but ids.
+
+    Tables are given by name (``tables=("text",)``, from the context) or as they are: ``tables={"text": table}``.
+
+    Example:
+        >>> from recsys.data.synthetic.worlds import BlockTaste
+        >>> data = BlockTaste(items=14).dataset()
+        >>> TwoTower(dim=8, epochs=1).fit(data).item_table().dim
+        8
     """
 
     kind = "two_tower"

@@ -1,0 +1,97 @@
+"""Sparse matrices of users and items: nearest neighbours, normalisation and singular vectors."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+import torch
+from numpy.typing import NDArray
+
+_PAIRS = 1 << 24
+"""Pairs of interactions of one user that are counted at a time."""
+
+
+def rows_of(matrix: sp.csr_array, rows: NDArray[np.int64]) -> sp.csr_array:
+    """The rows of ``matrix`` at ``rows``, empty where MISSING."""
+    taken = matrix[np.maximum(rows, 0)]
+    return sp.csr_array(sp.diags_array((rows >= 0).astype(np.float32)) @ taken)
+
+
+def nearest_items(matrix: sp.csr_array, neighbours: int, shrinkage: float) -> sp.csr_array:
+    """float32 [I, I]: the shrunk cosine of each item to its best neighbours, itself left out; ties by lower row.
+
+    Memory is the result and the co-occurrences of some items at a time, `_PAIRS` or those of one item.
+
+    Args:
+        matrix: [U, I], weighted, no weight below zero.
+        neighbours: kept per item; one with fewer co-occurrences has fewer.
+        shrinkage: see `ItemKNN`.
+    """
+    norms = np.sqrt((matrix**2).sum(0)).astype(np.float32)
+    transposed, lengths = sp.csr_array(matrix.T), np.diff(matrix.indptr)
+    pairs = np.cumsum(np.bincount(matrix.indices, np.repeat(lengths, lengths), matrix.shape[1]))
+    parts = []
+    for rows in np.split(np.arange(matrix.shape[1]), np.flatnonzero(np.diff(pairs // _PAIRS)) + 1):
+        part = sp.csr_array(transposed[rows] @ matrix)
+        owner = np.repeat(rows, np.diff(part.indptr))
+        part.data /= norms[owner] * norms[part.indices] + (shrinkage + 1e-12)
+        part.data[part.indices == owner] = 0
+        part.eliminate_zeros()
+        part.sort_indices()
+        parts.append(first_of_rows(part, neighbours))
+    return sp.csr_array(sp.vstack(parts, format="csr"))
+
+
+def first_of_rows(matrix: sp.csr_array, n: int) -> sp.csr_array:
+    """The ``n`` largest entries of each row, columns ascending as they are; ties by lower column."""
+    kept = np.ones(matrix.nnz, bool)
+    for row in np.flatnonzero(np.diff(matrix.indptr) > n):
+        start, stop = matrix.indptr[row : row + 2]
+        kept[start + np.argsort(-matrix.data[start:stop], kind="stable")[n:]] = False
+    ends = np.concatenate([[0], np.cumsum(kept)])[matrix.indptr]
+    return sp.csr_array((matrix.data[kept], matrix.indices[kept], ends), shape=matrix.shape)
+
+
+def degrees(matrix: sp.csr_array, axis: int, power: float) -> sp.dia_array:
+    """The diagonal matrix of ``degree ** power``, of users (``axis`` 1) or items (0); no degree counts as one."""
+    counts = np.maximum(np.asarray((matrix != 0).sum(axis)).ravel(), 1)
+    return sp.diags_array((counts.astype(np.float64) ** power).astype(np.float32))
+
+
+def truncated_svd(
+    matrix: sp.csr_array, rank: int, rng: np.random.Generator, rounds: int = 4, spare: int = 32
+) -> tuple[Floats, Floats]:
+    """The first right singular vectors [I, K] and values [K], largest first, but none under a thirtieth of it.
+
+    Randomised subspace iteration (Halko, Martinsson & Tropp, 2011) on the side of the rows: ``rounds`` products with
+    the matrix times its transpose, made orthonormal after each, on ``spare`` more columns than asked for.
+    """
+    transposed = sp.csr_array(matrix.T)
+    basis = rng.standard_normal((matrix.shape[0], min(rank + spare, *matrix.shape)), np.float32)
+    for _ in range(rounds):
+        basis = _turned(matrix @ (transposed @ basis))[0]
+    vectors, values = _turned(transposed @ basis)
+    return vectors[:, :rank], values[:rank]
+
+
+def _turned(columns: Floats) -> tuple[Floats, Floats]:
+    """An orthonormal basis [n, K] of the ``columns`` [n, C] and their length along it [K], longest first.
+
+    By the eigenvectors of the Gram matrix, two matrix products, which is several times faster than a QR of a tall
+    matrix and exact enough where no direction is thousands of times longer than another. Null directions are left out.
+    """
+    tall = torch.from_numpy(columns)
+    squares, turn = torch.linalg.eigh(tall.T @ tall)
+    squares, turn = squares.flip(0), turn.flip(1)
+    kept = squares > 1e-6 * squares[0]
+    lengths = squares[kept].sqrt()
+    return (tall @ (turn[:, kept] / lengths)).numpy(), lengths.numpy()
+
+
+def as_matrix(matrix: Any) -> Any:
+    """A SciPy array as the matrix class that implicit wants."""
+    from scipy.sparse import csr_matrix
+
+    return csr_matrix(matrix)
