@@ -15,8 +15,7 @@ from recsys.engines.two_tower.batches import SequenceBatch, Windows, cut_windows
 from recsys.engines.two_tower.first_interactions import FirstInteractions
 from recsys.engines.two_tower.modality_dropout import ModalityDropout
 from recsys.engines.two_tower.tower_inputs import HISTORY
-from recsys.losses import Loss
-from recsys.losses.seen import SeenRanges
+from recsys.losses import Loss, LossBatch, SeenRanges
 from recsys.models.two_tower import TwoTowerModel
 from recsys.negatives import Sampler
 
@@ -110,13 +109,15 @@ class NextItemTask:
         scored = self.module.with_bias(vectors, features)
         users = self._users(sequence, rows, vectors, unseen, device)
         return self.compute_loss(
-            users,
-            scored[_to(np.searchsorted(rows, candidates), device)],
-            scored[_to(np.searchsorted(rows, sequence.targets), device)],
-            _to(candidates, device),
-            _to(sequence.targets, device),
-            None if log_q is None else _to(log_q, device),
-            seen=self._seen(batch, sequence, candidates, device),
+            LossBatch(
+                users,
+                scored[_to(np.searchsorted(rows, candidates), device)],
+                scored[_to(np.searchsorted(rows, sequence.targets), device)],
+                _to(candidates, device),
+                _to(sequence.targets, device),
+                None if log_q is None else _to(log_q, device),
+                seen=self._seen(batch, sequence, candidates, device),
+            )
         )
 
     def validate(self) -> float | None:
