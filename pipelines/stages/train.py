@@ -17,9 +17,8 @@ from recsys.embeddings import EmbeddingTable
 from recsys.engine import EarlyStopped, Engine, Resources
 from recsys.engines import ENGINES
 from recsys.registry.bundle import Bundle, Lineage
-from recsys.tracking import Tracker
+from recsys.tracking import CurveTracker, Tracker
 from recsys.training.cost import measured
-from recsys.training.curve import CurveTracker
 from recsys.training.deterministic import deterministic
 
 _CODE = (*ENGINE_CODE, "recsys/training/deterministic.py", "pipelines/stages/train.py")

@@ -10,7 +10,8 @@ from recsys.engine import Engine, Request, Resources
 from recsys.evaluation.evaluate import score_metric
 from recsys.seeding import stream
 from recsys.tracking import Tracker
-from recsys.training.loop import LoopOptions, Progress, Task, train
+from recsys.training.checkpoint import Progress
+from recsys.training.loop import LoopOptions, Task, train
 
 BatchT = TypeVar("BatchT")
 

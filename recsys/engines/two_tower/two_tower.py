@@ -34,7 +34,8 @@ from recsys.models.grow import transfer_weights
 from recsys.models.two_tower import TableEncoder, TwoTowerModel
 from recsys.negatives import NEGATIVES
 from recsys.tracking import Tracker
-from recsys.training.loop import LoopOptions, rate_of
+from recsys.training.loop import LoopOptions
+from recsys.training.optimizers import lr_multiplier
 
 
 class TwoTowerConfig(Config):
@@ -47,7 +48,7 @@ class TwoTowerConfig(Config):
         user_columns: the user columns to use.
         tables: names of pretrained item tables that enter the item tower.
         max_history: the newest events that a user vector sees.
-        context: events before a training window of a long history.
+        window_overlap: events of the window before that a training window of a long history begins with, as context.
         loss: ``full_softmax`` scores the whole catalogue; ``sampled_softmax``, ``bpr`` and ``gbce`` shared negatives.
         negatives: the sampler of shared negatives.
         n_negatives: C, negatives a batch.
@@ -75,7 +76,7 @@ class TwoTowerConfig(Config):
     user_columns: list[str] | None = None
     tables: tuple[str, ...] = ()
     max_history: int = Field(100, ge=1)
-    context: int = Field(20, ge=0)
+    window_overlap: int = Field(20, ge=0)
     loss: str = "sampled_softmax"
     negatives: str = "popularity"
     n_negatives: int = Field(1024, ge=1)
@@ -276,7 +277,7 @@ class TwoTower:
     def _rates(self) -> dict[str, float]:
         given = self.config.training.lr_multipliers
         features = [f"items.encoders.{name}" for name in self.model.items.encoders if name != ID]
-        return {name: rate_of(name, given) * self.config.feature_lr_multiplier for name in features} | given
+        return {name: lr_multiplier(name, given) * self.config.feature_lr_multiplier for name in features} | given
 
     def _task(self, data: Dataset, train_on: Interactions, new: NDArray[np.bool_] | None) -> NextItemTask:
         config, counts = self.config, train_on.item_counts(data.n_items)
@@ -300,7 +301,7 @@ class TwoTower:
         return NextItemTask(
             self.model,
             TrainingData(train_on, data.n_users, *values, inputs.has_timestamps, targets, firsts),
-            WindowConfig(config.max_history, config.context, config.max_tokens),
+            WindowConfig(config.max_history, config.window_overlap, config.max_tokens),
             self._loss(),
             sampler,
             validation(self, data, self.resources, config.metric, config.validation_users, self._forget),
