@@ -75,7 +75,7 @@ def unanswered(candidate: Candidate, champion: Bundle, version: str) -> Candidat
             f"to the questions of {candidate.bundle}: promote on the data and the split that it was made from, or "
             f"{way_out}"
         )
-    asked, timed = candidate.questions, champion.has_timestamps and candidate.data.has_timestamps
+    asked, timed = candidate.questions, champion.data.has_timestamps and candidate.data.has_timestamps
     known = np.unique(asked.targets.user[known_to(champion.data, asked.targets, candidate.data, timed)])
     if not len(known):
         return candidate

@@ -1,4 +1,4 @@
-"""Where a run leaves its parameters, metrics and files, and how long work tells how far it is."""
+"""Experiment tracking: parameters, metrics, artifacts, messages and progress of a run."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ T = TypeVar("T")
 
 
 class Tracker(Protocol):
-    """A sink for what a run wants remembered; `recsys.registry` has the one that speaks to MLflow."""
+    """The interface of experiment trackers; `recsys.registry` has the one for MLflow."""
 
     def log_params(self, params: Mapping[str, object]) -> None: ...
 
@@ -21,16 +21,16 @@ class Tracker(Protocol):
     def log_artifact(self, path: Path) -> None: ...
 
     def info(self, message: str) -> None:
-        """One line for the person who watches."""
+        """One line for the user."""
         ...
 
     def progress(self, message: str) -> None:
-        """A line that the next one overwrites; dropped where nobody watches."""
+        """A progress line that the next one overwrites; dropped where stderr is no terminal."""
         ...
 
 
 class SilentTracker:
-    """Remembers nothing and says nothing."""
+    """Records nothing and prints nothing."""
 
     def log_params(self, params: Mapping[str, object]) -> None: ...
 
@@ -44,7 +44,7 @@ class SilentTracker:
 
 
 class ConsoleTracker(SilentTracker):
-    """Speaks on stderr; progress lines appear only where stderr is a terminal, at most ten a second."""
+    """Prints to stderr; progress lines only where stderr is a terminal, at most ten a second."""
 
     def __init__(self) -> None:
         self._terminal = sys.stderr.isatty()
@@ -60,8 +60,44 @@ class ConsoleTracker(SilentTracker):
             print(f"\r\x1b[K{message}", end="", file=sys.stderr, flush=True)
 
 
+class CurveTracker:
+    """Keeps the training curve (the metrics that carry a step) and passes everything on to ``inner``.
+
+    Example:
+        >>> curve = CurveTracker(SilentTracker())
+        >>> curve.log_metrics({"loss": 5.2}, step=1)
+        >>> curve.points
+        [{'step': 1, 'loss': 5.2}]
+    """
+
+    def __init__(self, inner: Tracker) -> None:
+        self.inner = inner
+        self._points: dict[int, dict[str, float]] = {}
+
+    @property
+    def points(self) -> list[dict[str, float]]:
+        return [{"step": step, **values} for step, values in sorted(self._points.items())]
+
+    def log_params(self, params: Mapping[str, object]) -> None:
+        self.inner.log_params(params)
+
+    def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
+        if step is not None:
+            self._points.setdefault(step, {}).update(metrics)
+        self.inner.log_metrics(metrics, step)
+
+    def log_artifact(self, path: Path) -> None:
+        self.inner.log_artifact(path)
+
+    def info(self, message: str) -> None:
+        self.inner.info(message)
+
+    def progress(self, message: str) -> None:
+        self.inner.progress(message)
+
+
 def tracked(steps: Iterable[T], total: int, what: str, tracker: Tracker) -> Iterator[T]:
-    """``steps``, with a progress line that shows the count and the time left."""
+    """Iterates over ``steps`` with a progress line: the count and the time left."""
     start = time.monotonic()
     for done, step in enumerate(steps, 1):
         yield step

@@ -16,9 +16,8 @@ from recsys.engine import Engine, FitContext
 from recsys.engines import ENGINES
 from recsys.experiment.fit import Refit, fit_engine
 from recsys.registry.bundle import Bundle, Lineage
-from recsys.tracking import Tracker
+from recsys.tracking import CurveTracker, Tracker
 from recsys.training.cost import measured
-from recsys.training.curve import CurveTracker
 from recsys.training.deterministic import deterministic
 
 _CODE = (*ENGINE_CODE, "recsys/training/deterministic.py", "pipelines/stages/train.py")

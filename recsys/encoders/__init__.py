@@ -1,7 +1,8 @@
 """Encoders of features, by the kind of the column.
 
-An encoder is built as ``ENCODERS[kind].build(column, dim, **options)`` from a fitted `recsys.data.features.features` column, and
-called on the values that the column's ``transform`` gives; it returns [n, dim]. A missing value has a learned vector.
+An encoder is built as ``ENCODERS[kind].build(column, dim, **options)`` from a fitted column (see
+`recsys.data.features.features`) and called on the values of the column's ``transform``; it returns [n, dim]. A missing
+value gets a learned vector.
 """
 
 from recsys.choices import Choices

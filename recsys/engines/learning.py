@@ -10,7 +10,8 @@ from recsys.data.interactions import Interactions
 from recsys.engine import Engine, EngineConfig, FitContext, Request
 from recsys.evaluation.evaluate import score_metric
 from recsys.seeding import stream
-from recsys.training.loop import LoopOptions, Progress, Task
+from recsys.training.checkpoint import Progress
+from recsys.training.loop import LoopOptions, Task
 from recsys.training.loop import train as train_loop
 
 BatchT = TypeVar("BatchT")

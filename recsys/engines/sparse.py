@@ -9,6 +9,8 @@ import scipy.sparse as sp
 import torch
 from numpy.typing import NDArray
 
+Floats = NDArray[np.float32]
+
 _PAIRS = 1 << 24
 """Pairs of interactions of one user that are counted at a time."""
 

@@ -1,45 +1,23 @@
-"""Losses of the two towers, by name.
+"""Losses over shared candidates, by name.
 
-A loss is built as ``LOSSES[name]()``, the softmax ones also with ``label_smoothing``, and called as ``loss(users,
-candidates, positives, candidate_rows, target_rows, log_q)``, with ``owners`` and ``seen`` where there are such; it
-gives the mean over positions. All logits are inner products: whatever temperature or normalisation applies is already
-in the vectors.
+A loss is built as ``LOSSES[name]()``, the softmax losses also with ``label_smoothing``, and called with a `LossBatch`;
+it gives the mean over positions.
 
-    users           [N, D]  one vector a position
-    candidates      [C, D]  shared by all positions
-    positives       [N, D]  the vector of each position's target
-    candidate_rows  [C]     the item of each candidate
-    target_rows     [N]     the item of each position
-    log_q           [C]     log of the candidate's expected count in the sample; None: candidates are the catalogue
-    owners          [N]     where a user has many positions: ascending rows of ``users`` [U, D], one a position
-    seen                    which candidates the histories before the positions hold; they are no negatives there.
-                            The two-tower model gives it; of LightGCN and GraphSAGE a user's other items are negatives
+==================  ================================================================================================
+loss                when to use it
+==================  ================================================================================================
+`SampledSoftmax`    the default: close to the full softmax at the cost of the sampled negatives alone
+`FullSoftmax`       catalogues that fit one matrix product a step (up to some ten thousand items): no sampling noise
+`Gbce`              few negatives a step and scores that should be read as calibrated probabilities
+`Bpr`               a baseline: pairwise, without correction for how the negatives were drawn
+==================  ================================================================================================
 """
 
 from collections.abc import Callable
-from typing import Protocol
-
-from torch import Tensor
 
 from recsys.choices import Choices
-from recsys.losses.seen import SeenRanges
-
-
-class Loss(Protocol):
-    """See the module."""
-
-    def __call__(
-        self,
-        users: Tensor,
-        candidates: Tensor,
-        positives: Tensor,
-        candidate_rows: Tensor,
-        target_rows: Tensor,
-        log_q: Tensor | None,
-        owners: Tensor | None = None,
-        seen: SeenRanges | None = None,
-    ) -> Tensor: ...
-
+from recsys.losses.batch import Loss, LossBatch
+from recsys.losses.seen_ranges import SeenRanges
 
 LOSSES: Choices[Callable[..., Loss]] = Choices(
     "loss",
@@ -50,3 +28,5 @@ LOSSES: Choices[Callable[..., Loss]] = Choices(
         "gbce": "recsys.losses.gbce:Gbce",
     },
 )
+
+__all__ = ["LOSSES", "Loss", "LossBatch", "SeenRanges"]

@@ -1,32 +1,35 @@
-"""Bayesian personalised ranking."""
+"""Bayesian personalized ranking."""
 
 from __future__ import annotations
 
 from torch import Tensor
 from torch.nn.functional import softplus
 
-from recsys.losses.seen import SeenRanges, is_negative
+from recsys.losses.batch import LossBatch
+from recsys.losses.seen_ranges import negative_mask
 
 
 class Bpr:
-    r"""The mean over positions and shared negatives of :math:`-\log\sigma(s_p - s_j)` (Rendle et al., 2009).
+    r"""Bayesian personalized ranking loss (Rendle et al., UAI 2009) over shared negatives.
 
-    Negatives come by the sampler's distribution, not by a uniform one, and are not reweighed.
+    .. math:: \frac{1}{|P|} \sum_{(n, j) \in P} -\log \sigma(s_n - s_{nj})
+
+    P are the pairs of a position and a negative of it; :math:`s_n` is the score of the position's target.
+
+    When to use: as the classic pairwise baseline. Negatives come by the sampler's distribution and are not reweighted,
+    so popularity sampling pushes popular items down; `SampledSoftmax` corrects for it and is nearly always better.
+
+    Example:
+        >>> import torch
+        >>> items, targets = torch.eye(3), torch.tensor([1])
+        >>> batch = LossBatch(items[targets], items, items[targets], torch.arange(3), targets)
+        >>> round(float(Bpr()(batch)), 4)  # log(1 + exp(-1))
+        0.3133
     """
 
-    def __call__(
-        self,
-        users: Tensor,
-        candidates: Tensor,
-        positives: Tensor,
-        candidate_rows: Tensor,
-        target_rows: Tensor,
-        log_q: Tensor | None,
-        owners: Tensor | None = None,
-        seen: SeenRanges | None = None,
-    ) -> Tensor:
-        """The mean over positions; see `recsys.losses` for the arguments."""
-        users = users if owners is None else users[owners]
-        margin = users @ candidates.T - (users * positives).sum(1, keepdim=True)
-        other = is_negative(candidate_rows, target_rows, seen)
-        return (softplus(margin) * other).sum() / other.sum().clamp(min=1)
+    def __call__(self, batch: LossBatch) -> Tensor:
+        """The mean over the pairs of a position and one of its negatives."""
+        users = batch.position_users()
+        margin = users @ batch.candidates.T - (users * batch.positives).sum(1, keepdim=True)
+        negative = negative_mask(batch.candidate_rows, batch.target_rows, batch.seen)
+        return (softplus(margin) * negative).sum() / negative.sum().clamp(min=1)

@@ -35,16 +35,16 @@ class ModelOptions(Config):
         layers: of the history encoder.
         expansion: width of its perceptrons, in units of D.
         positions: how attention knows the order: ``recency``, ``rotary`` or ``relative``.
-        has_timestamps: whether the moments of a history are an input, where the data has a clock.
-        masked: share of the positions that the ``masked`` encoder hides in training.
-        rate: of the decayed pooling, the weight of a step.
+        use_timestamps: whether the times of a history are an input, where the data has timestamps.
+        mask_probability: share of the positions that the ``masked`` encoder masks in training.
+        rate: of the decayed pooling, the factor that each step further back multiplies an item's weight by.
         similarity: ``cosine`` or ``dot``.
         temperature: divides the logits.
         dropout: in history encoders and fusions.
         item_bias: a learned bias an item id.
         numeric: encoder of numeric columns: ``linear``, ``periodic`` or ``piecewise``.
-        feature_init_scale: factor of the first weights of the item's columns and tables. Below 1 the item begins nearer to
-            its id: loud features of few dimensions draw items together before the ids have told them apart.
+        feature_init_scale: factor of the initial weights of the item's columns and tables. Below 1 the ids dominate at
+            first: large features of few dimensions make items alike before their ids have been trained.
     """
 
     dim: int = Field(64, ge=2)
@@ -59,8 +59,8 @@ class ModelOptions(Config):
     layers: int = Field(2, ge=1)
     expansion: int = Field(1, ge=1)
     positions: Literal["recency", "rotary", "relative"] = "relative"
-    has_timestamps: bool = True
-    masked: float = Field(0.3, gt=0, lt=1)
+    use_timestamps: bool = True
+    mask_probability: float = Field(0.3, gt=0, lt=1)
     rate: float = Field(0.8, gt=0, le=1)
     similarity: str = Field("cosine", pattern="^(cosine|dot)$")
     temperature: float = Field(0.05, gt=0)
@@ -155,8 +155,8 @@ def _history(options: ModelOptions, length: int, has_timestamps: bool) -> Sequen
             options.positions,
             length,
             options.rate,
-            options.has_timestamps and has_timestamps,
-            options.masked,
+            options.use_timestamps and has_timestamps,
+            options.mask_probability,
         )
     )
 

@@ -1,4 +1,4 @@
-"""Fusion: from one vector an input to one vector an entity."""
+"""Fusion of the vectors of several inputs into one vector an entity."""
 
 from __future__ import annotations
 
@@ -10,12 +10,19 @@ from recsys.encoders.dropout import ByteDropout
 
 
 class SumFusion(nn.Module):
-    """The sum of the inputs.
+    """Sum of the inputs.
+
+    Shapes:
+        ``[n, M, D]`` -> ``[n, D]``
 
     Args:
-        inputs: M, how many vectors are joined.
+        inputs: M, how many vectors are fused.
         dim: D of each and of the result.
-        dropout: share of hidden units dropped in training (none here).
+        dropout: not used.
+
+    Example:
+        >>> SumFusion(2, 3)(torch.ones(1, 2, 3)).tolist()
+        [[2.0, 2.0, 2.0]]
     """
 
     def __init__(self, inputs: int, dim: int, dropout: float = 0.0) -> None:
@@ -27,9 +34,14 @@ class SumFusion(nn.Module):
 
 
 class GatedFusion(nn.Module):
-    r"""A weighted sum whose weights each input's vector helps to decide: :math:`\sum_m 2\sigma(W [v_1 .. v_M])_m v_m`.
+    r"""Gated sum of the inputs: :math:`\sum_m 2\sigma(W [v_1 .. v_M])_m v_m`, initialized to the plain sum.
 
-    Begins as the plain sum.
+    Shapes:
+        ``[n, M, D]`` -> ``[n, D]``
+
+    Example:
+        >>> GatedFusion(2, 3)(torch.ones(1, 2, 3)).tolist()
+        [[2.0, 2.0, 2.0]]
     """
 
     def __init__(self, inputs: int, dim: int, dropout: float = 0.0) -> None:
@@ -46,9 +58,16 @@ class GatedFusion(nn.Module):
 
 
 class ConcatFusion(nn.Module):
-    """The sum of the inputs and a perceptron of their concatenation.
+    """Sum of the inputs plus a perceptron of their concatenation.
 
-    The perceptron's last layer begins at zero, so that training starts from the plain sum and keeps what is additive.
+    The perceptron's last layer is initialized to zero, so that training starts from the plain sum.
+
+    Shapes:
+        ``[n, M, D]`` -> ``[n, D]``
+
+    Example:
+        >>> ConcatFusion(2, 3)(torch.ones(1, 2, 3)).tolist()
+        [[2.0, 2.0, 2.0]]
     """
 
     def __init__(self, inputs: int, dim: int, dropout: float = 0.0) -> None:
@@ -69,10 +88,17 @@ class ConcatFusion(nn.Module):
 class AttentionFusion(nn.Module):
     r"""Attention over inputs: :math:`M \sum_m a_m v_m` with :math:`a_m \propto \exp(q \cdot (K v_m + e_m) / \sqrt D)`.
 
-    One learned query asks all inputs, each known by its vector and a learned embedding of its place: an input whose
-    vector says little (a missing one always has the same) can give its weight to the others. Begins as the plain sum.
-    The weights of the inputs that the module was built with sum to one; one that it has grown by is added to them and
-    takes nothing from them, so that it changes nothing before it says something.
+    One learned query attends to all inputs; the key of an input is a projection of its vector plus a learned embedding
+    of its index, so that a missing input can give its weight to the others. Initialized to the plain sum. The weights
+    of the inputs that the module was built with sum to one; the weight of an input added later (`transfer_weights`)
+    comes on top, so that a new input whose vector is zero leaves the result as it was.
+
+    Shapes:
+        ``[n, M, D]`` -> ``[n, D]``
+
+    Example:
+        >>> AttentionFusion(2, 3)(torch.ones(1, 2, 3)).tolist()
+        [[2.0, 2.0, 2.0]]
     """
 
     def __init__(self, inputs: int, dim: int, dropout: float = 0.0) -> None:

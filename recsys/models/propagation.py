@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Protocol, cast
 
 import numpy as np
 import scipy.sparse as sp
@@ -85,21 +86,24 @@ class Bags(nn.Module):
         )
 
 
+class _Context(Protocol):
+    transposed: Bags
+
+
 class _Product(torch.autograd.Function):
     """A sparse matrix times a tensor; the gradient is the transpose times it, again a sum of bags."""
 
     @staticmethod
-    def forward(ctx: Any, rows: Tensor, bags: Bags, transposed: Bags) -> Tensor:
+    def forward(ctx: _Context, rows: Tensor, bags: Bags, transposed: Bags) -> Tensor:
         ctx.transposed = transposed
         result: Tensor = bags(rows.detach())
         return result
 
     @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> Any:
+    def backward(ctx: _Context, *grads: Tensor) -> tuple[Tensor, None, None]:
         return ctx.transposed(grads[0].contiguous()), None, None
 
 
 def product(rows: Tensor, bags: Bags, transposed: Bags) -> Tensor:
     """``bags`` times ``rows`` [m, D], [n, D]; ``transposed`` gives the gradient."""
-    result: Tensor = _Product.apply(rows, bags, transposed)  # type: ignore[no-untyped-call]
-    return result
+    return cast("Callable[..., Tensor]", _Product.apply)(rows, bags, transposed)

@@ -1,8 +1,9 @@
-"""The two-tower model: users and items in one inner-product space."""
+"""The two-tower model: user and item encoders whose inner product is the score."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -15,12 +16,20 @@ Features = Mapping[str, Tensor]
 
 
 class IdEncoder(nn.Module):
-    """A vector an id; MISSING, and ids dropped at random in training, share one learned vector.
+    """Embedding of ids; MISSING, and ids dropped at random in training, share one learned vector.
+
+    Shapes:
+        int64 ``[n]`` -> ``[n, D]``
 
     Args:
         size: n ids.
         dim: D.
-        drop: share of ids hidden in a training step, so that the rest of the tower learns to do without them.
+        drop: share of ids replaced by the missing vector in a training step, so that the other inputs are trained to
+            do without them.
+
+    Example:
+        >>> IdEncoder(10, 4)(torch.tensor([3, -1])).shape
+        torch.Size([2, 4])
     """
 
     def __init__(self, size: int, dim: int, drop: float = 0.0) -> None:
@@ -41,12 +50,19 @@ class IdEncoder(nn.Module):
 
 
 class TableEncoder(nn.Module):
-    """A pretrained table: frozen vectors behind a learned projection; rows without one get a learned vector.
+    """Frozen pretrained embeddings with a learned projection; missing rows get a learned vector.
+
+    Shapes:
+        int64 ``[n]`` -> ``[n, D]``
 
     Args:
         vectors: float32 [n, D_table]; scaled to unit mean square, so that tables of any scale train alike.
         dim: D.
-        drop: share of rows hidden in a training step.
+        drop: share of rows replaced by the missing vector in a training step.
+
+    Example:
+        >>> TableEncoder(torch.randn(10, 32), 4)(torch.tensor([3, -1])).shape
+        torch.Size([2, 4])
     """
 
     def __init__(self, vectors: Tensor, dim: int, drop: float = 0.0) -> None:
@@ -70,7 +86,7 @@ class TableEncoder(nn.Module):
 
 
 class Tower(nn.Module):
-    """One encoder an input, and a fusion of what they give.
+    """One encoder an input, and a fusion of their vectors.
 
     Args:
         encoders: input name -> module from its values to [n, D].
@@ -93,7 +109,7 @@ class Tower(nn.Module):
 
 
 class TwoTowerModel(nn.Module):
-    """Item tower, history encoder over the item tower's own vectors, user tower, and how they meet.
+    """Two-tower model (Yi et al., RecSys 2019) with a sequence encoder over the item tower's own vectors.
 
     Args:
         items: the item tower; it serves both what is scored and the histories.
@@ -147,29 +163,28 @@ class TwoTowerModel(nn.Module):
 
     @property
     def history(self) -> SequenceEncoder:
-        """The history encoder as what it also is."""
-        encoder: SequenceEncoder = self.pooling  # type: ignore[assignment]
-        return encoder
+        """The sequence encoder, `pooling`, by its interface."""
+        return cast("SequenceEncoder", self.pooling)
 
     def encode_users(self, features: Features) -> Tensor:
-        """[B, M, D]: the user's own inputs, computed once a user; M may be 0."""
+        """[B, M, D]: the encoded user features, computed once a user; M may be 0."""
         encoded = [encoder(features[name]) for name, encoder in self.users.items()]
         if encoded:
             return torch.stack(encoded, 1)
         return self.project.weight.new_zeros(1, 0, self.project.weight.shape[0])
 
-    def user_vectors(self, pooled: Tensor, own: Tensor) -> Tensor:
+    def user_vectors(self, pooled: Tensor, static: Tensor) -> Tensor:
         """Scored user vectors.
 
         Args:
             pooled: [n, H * D], the encoded history.
-            own: [n, M, D] from `encode_users`.
+            static: [n, M, D] from `encode_users`.
 
         Returns:
             [n, D], or [n, D + 1] with the bias; divided by the temperature.
         """
         history = self.project(self.dropout(pooled))
-        vectors: Tensor = self.user_fusion(torch.cat([history[:, None], own], 1))
+        vectors: Tensor = self.user_fusion(torch.cat([history[:, None], static], 1))
         if self.cosine:
             vectors = nn.functional.normalize(vectors, dim=-1)
         vectors = vectors / self.temperature

@@ -1,11 +1,12 @@
-"""Checkpoints: everything a killed training needs to go on as if nothing had happened."""
+"""Checkpoints: everything that a killed training needs to resume bit for bit."""
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -13,14 +14,40 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from recsys.atomic import atomic_path
+from recsys.tracking import Tracker
+
+
+@dataclass
+class Progress:
+    """How far a training has come; JSON values alone.
+
+    Args:
+        epoch: finished epochs.
+        step: finished steps of the current epoch.
+        loss_sum: of those steps.
+        best_epoch: that of the best validation metric, from 1.
+        best_metric: None before the first validation.
+        finished: whether early stopping has ended it.
+        curve: one point an epoch: ``{"epoch": 1, "loss": 5.2, "metric": 0.07}``.
+    """
+
+    epoch: int = 0
+    step: int = 0
+    loss_sum: float = 0.0
+    best_epoch: int = 0
+    best_metric: float | None = None
+    finished: bool = False
+    curve: list[dict[str, float]] = field(default_factory=list)
 
 
 class Checkpoint:
-    """One safetensors file: weights, optimizer moments, averaged and best weights; the progress is its metadata.
+    """One safetensors file: weights, optimizer state, averaged and best weights; the progress is its metadata.
+
+    A SHA-256 digest of all of it is stored too, so that a flipped bit is found.
 
     Args:
-        path: the file.
-        identity: config, data and code that the training belongs to; a file of another identity is not resumed.
+        path: of the file.
+        identity: of the config, data and code of the training; a file of another identity is not resumed.
     """
 
     def __init__(self, path: Path, identity: str) -> None:
@@ -29,57 +56,84 @@ class Checkpoint:
 
     def save(
         self,
-        progress: Mapping[str, Any],
+        progress: Progress,
         module: nn.Module,
         optimizers: Sequence[torch.optim.Optimizer],
         ema: nn.Module | None,
         best: Mapping[str, Tensor],
     ) -> None:
         """Replaces the file atomically."""
-        parts = {"module": module.state_dict(), "best": best, "optimizer": _moments(optimizers)}
+        parts = {"module": module.state_dict(), "best": best, "optimizer": _optimizer_state(optimizers)}
         if ema is not None:
             parts["ema"] = ema.state_dict()
         tensors = {f"{part}/{k}": v.detach().cpu().clone() for part, values in parts.items() for k, v in values.items()}
-        metadata = {"progress": json.dumps(dict(progress)), "identity": self.identity}
+        metadata = {"progress": json.dumps(vars(progress)), "identity": self.identity}
         with atomic_path(self.path) as beside:
-            save_file(tensors, beside, metadata)
+            save_file(tensors, beside, {**metadata, "digest": _digest(tensors, metadata)})
 
     def restore(
-        self, module: nn.Module, optimizers: Sequence[torch.optim.Optimizer], ema: nn.Module | None
-    ) -> tuple[dict[str, Any], dict[str, Tensor]] | None:
-        """Loads what `save` wrote into the arguments; the progress and best weights, or None to start anew."""
+        self,
+        module: nn.Module,
+        optimizers: Sequence[torch.optim.Optimizer],
+        ema: nn.Module | None,
+        tracker: Tracker,
+    ) -> tuple[Progress, dict[str, Tensor]] | None:
+        """Loads what `save` wrote into the arguments.
+
+        Returns:
+            The progress and the best weights; None where there is no checkpoint of this identity. A damaged file is
+            reported to ``tracker`` and ignored.
+        """
+        if not self.path.exists():
+            return None
         try:
-            with safe_open(self.path, framework="pt") as file:
-                metadata = file.metadata() or {}
-                if metadata.get("identity") != self.identity:
-                    return None
-                tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-        except (OSError, SafetensorError):
+            tensors, metadata = self._read()
+        except (OSError, SafetensorError, ValueError):
+            tracker.info(f"the checkpoint {self.path} is damaged; training begins anew")
+            return None
+        if metadata["identity"] != self.identity:
             return None
         module.load_state_dict(_part(tensors, "module"))
         if ema is not None:
             ema.load_state_dict(_part(tensors, "ema"))
-        for place, optimizer in enumerate(optimizers):
-            _load_moments(optimizer, _part(tensors, f"optimizer/{place}"))
-        return json.loads(metadata["progress"]), _part(tensors, "best")
+        for number, optimizer in enumerate(optimizers):
+            _load_optimizer_state(optimizer, _part(tensors, f"optimizer/{number}"))
+        return Progress(**json.loads(metadata["progress"])), _part(tensors, "best")
+
+    def _read(self) -> tuple[dict[str, Tensor], dict[str, str]]:
+        with safe_open(self.path, framework="pt") as file:
+            metadata = dict(file.metadata() or {})
+            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+        if metadata.pop("digest", "") != _digest(tensors, metadata):
+            raise ValueError("content and digest differ")
+        return tensors, metadata
+
+
+def _digest(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> str:
+    """SHA-256 of names, types, shapes and bytes of the tensors, and of the metadata."""
+    digest = hashlib.sha256(json.dumps(dict(metadata), sort_keys=True).encode())
+    for name, tensor in sorted(tensors.items()):
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        digest.update(tensor.contiguous().reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()
 
 
 def _part(tensors: Mapping[str, Tensor], name: str) -> dict[str, Tensor]:
     return {key[len(name) + 1 :]: value for key, value in tensors.items() if key.startswith(f"{name}/")}
 
 
-def _moments(optimizers: Sequence[torch.optim.Optimizer]) -> dict[str, Tensor]:
+def _optimizer_state(optimizers: Sequence[torch.optim.Optimizer]) -> dict[str, Tensor]:
     return {
-        f"{place}/{number}/{key}": value
-        for place, optimizer in enumerate(optimizers)
-        for number, values in optimizer.state_dict()["state"].items()
+        f"{number}/{parameter}/{key}": value
+        for number, optimizer in enumerate(optimizers)
+        for parameter, values in optimizer.state_dict()["state"].items()
         for key, value in values.items()
     }
 
 
-def _load_moments(optimizer: torch.optim.Optimizer, moments: Mapping[str, Tensor]) -> None:
+def _load_optimizer_state(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor]) -> None:
     state: dict[int, dict[str, Tensor]] = {}
-    for key, value in moments.items():
-        number, name = key.split("/")
-        state.setdefault(int(number), {})[name] = value
+    for key, value in tensors.items():
+        parameter, name = key.split("/")
+        state.setdefault(int(parameter), {})[name] = value
     optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})

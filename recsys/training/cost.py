@@ -1,4 +1,4 @@
-"""What a piece of work cost: wall time and the highest resident memory."""
+"""Cost of a computation: wall time and peak resident memory."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pathlib import Path
 
 @dataclass
 class Cost:
-    """Filled in when the block that `measured` guards ends.
+    """Wall time and peak memory of a block; filled in when the block of `measured` ends.
 
     Args:
         seconds: wall time.
@@ -27,7 +27,7 @@ class Cost:
 
 @contextmanager
 def measured() -> Iterator[Cost]:
-    """Times the block and measures its memory."""
+    """Measures wall time and peak memory of the block."""
     cost = Cost()
     with suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5")  # resets VmHWM, see proc(5)

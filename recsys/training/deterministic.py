@@ -1,4 +1,4 @@
-"""The same bytes from the same training: Torch may add in an order that depends on its threads unless told not to."""
+"""Deterministic algorithms of PyTorch: sums in a fixed order, whatever its threads do."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch
 
 @contextmanager
 def deterministic() -> Iterator[None]:
-    """Sums in a fixed order inside the block; where CUDA has no such sum Torch warns instead of stopping."""
+    """Deterministic algorithms inside the block; where CUDA has none, PyTorch warns instead of stopping."""
     before = torch.are_deterministic_algorithms_enabled()
     torch.use_deterministic_algorithms(True, warn_only=torch.cuda.is_available())
     try:

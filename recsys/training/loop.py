@@ -1,4 +1,4 @@
-"""The training loop: the only one."""
+"""The training loop, shared by every model."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol, TypeVar
 
@@ -16,33 +15,33 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from recsys.choices import did_you_mean
 from recsys.config import Config
 from recsys.errors import ConfigError
 from recsys.seeding import stream, stream_seed
 from recsys.tracking import Tracker
-from recsys.training.checkpoint import Checkpoint
-from recsys.training.row_adam import RowAdam, row_tables
+from recsys.training.checkpoint import Checkpoint, Progress
+from recsys.training.optimizers import clip_grad_norm, make_optimizers, set_learning_rates
+from recsys.training.row_adam import RowAdam
 
 Batch_contra = TypeVar("Batch_contra", contravariant=True)
 BatchT = TypeVar("BatchT")
 
 
 class LoopOptions(Config):
-    """How to train.
+    """Options of the training loop: AdamW, a learning-rate schedule and early stopping.
 
     Args:
-        epochs: at most this many passes.
-        learning_rate: peak rate of AdamW.
-        weight_decay: decoupled decay of all weights.
+        epochs: largest number of passes over the data.
+        learning_rate: peak learning rate of AdamW.
+        weight_decay: decoupled weight decay.
         schedule: of the learning rate after ``warmup`` steps.
-        warmup: steps of linear rise.
-        max_grad_norm: largest gradient norm; 0 does not clip.
-        ema: decay of the exponential moving average of the weights that is validated and kept; 0 keeps the weights.
+        warmup: steps of linear warm-up.
+        max_grad_norm: gradients are clipped to this norm; 0 does not clip.
+        ema: decay of the exponential moving average of the weights, which is then validated and kept; 0 without.
         patience: validations without a better metric before training stops; 0 never stops early.
         validate_every: epochs between validations.
         checkpoint_seconds: least time between two checkpoints inside an epoch.
-        lr_multipliers: learning-rate factor of the parameters whose name starts with the key; 0 freezes them.
+        lr_multipliers: name prefix of parameters -> factor of their learning rate; 0 freezes them.
         device: ``auto`` takes CUDA (with bf16) when there is one.
     """
 
@@ -61,37 +60,24 @@ class LoopOptions(Config):
 
 
 class Task(Protocol[BatchT]):
-    """What is trained: a module, its batches, its loss and the metric that chooses the epoch."""
+    """A training task: a module, its batches, its loss and the validation metric for early stopping."""
 
     @property
     def module(self) -> nn.Module:
-        """What is trained, in place."""
+        """The module that is trained in place."""
         ...
 
     def batches(self, epoch: int, rng: np.random.Generator) -> Sequence[BatchT]:
-        """The batches of an epoch; the same for the same epoch and stream."""
+        """The batches of an epoch; equal for equal epochs and generators."""
         ...
 
     def loss(self, batch: BatchT, rng: np.random.Generator) -> Tensor:
-        """The scalar to descend."""
+        """The scalar to minimize."""
         ...
 
     def validate(self) -> float | None:
-        """The metric to maximise, or None when there is nothing to choose on."""
+        """The validation metric, higher is better; None without validation."""
         ...
-
-
-@dataclass
-class Progress:
-    """Where a training stands; JSON values alone."""
-
-    epoch: int = 0
-    step: int = 0
-    loss_sum: float = 0.0
-    best_epoch: int = 0
-    best_metric: float | None = None
-    finished: bool = False
-    curve: list[dict[str, float]] = field(default_factory=list)
 
 
 def train(
@@ -103,35 +89,38 @@ def train(
     epochs: int | None = None,
     directory: Path | None = None,
     identity: str = "",
+    name: str = "the model",
 ) -> Progress:
     """Trains ``task.module`` in place and leaves in it the weights of the best epoch.
 
-    Every step draws its random numbers from a stream named by epoch and step, so that a run that was killed and
-    resumes from ``directory`` ends with the same bytes as one that was left alone.
+    Every step draws its random numbers from a stream named by epoch and step, so that the weights of a run that was
+    killed and resumed from ``directory`` are identical, bit for bit, to those of an uninterrupted one.
 
     Args:
-        task: what to train.
-        options: how.
-        seed: gives every stream.
-        tracker: sees the curve, that of before a kill included, and the progress.
+        task: module, batches, loss and validation.
+        options: of the loop.
+        seed: of every random stream.
+        tracker: gets the training curve, with the epochs before a resumption, and the progress.
         epochs: stop after this many; the schedule still spans ``options.epochs`` (a refit repeats what was chosen).
-        directory: keeps the checkpoint; None keeps none.
-        identity: what the checkpoint must have been made from to be resumed.
+        directory: of the checkpoint; None keeps none. A damaged checkpoint is reported and ignored.
+        identity: of config, data and code; a checkpoint of another identity is ignored.
+        name: of the model, for messages.
 
     Raises:
-        ConfigError: ``options.lr_multipliers`` names no parameter, or freezes them all.
+        ConfigError: ``options.lr_multipliers`` names no parameter, or freezes them all; or training diverged: the loss
+            of a step, or a weight at the end of an epoch, is NaN or infinite.
     """
     device = _device(options)
     module = task.module.to(device)
-    optimizers = _optimizers(module, options)
+    optimizers = make_optimizers(module, options.learning_rate, options.weight_decay, options.lr_multipliers)
     ema = copy.deepcopy(module) if options.ema else None
     best: dict[str, Tensor] = {}
     checkpoint = Checkpoint(directory / "training.safetensors", identity) if directory else None
     state = Progress()
-    if checkpoint and (found := checkpoint.restore(module, optimizers, ema)):
-        state, best = Progress(**found[0]), found[1]
+    if checkpoint and (restored := checkpoint.restore(module, optimizers, ema, tracker)):
+        state, best = restored
         for point in state.curve:
-            _tell(tracker, point)
+            _log_epoch(tracker, point)
         tracker.info(f"training resumes at epoch {state.epoch + 1}, step {state.step}")
     last = epochs or options.epochs
     saved = time.monotonic()
@@ -143,18 +132,21 @@ def train(
             torch.manual_seed(stream_seed(seed, "torch", state.epoch, state.step))
             rng = stream(seed, "step", state.epoch, state.step)
             total = len(batches) * options.epochs
-            _set_rate(optimizers, options, state.epoch * len(batches) + state.step, total)
-            state.loss_sum += _step(task, batches[state.step], rng, optimizers, options, device)
+            set_learning_rates(optimizers, *_learning_rate(options, state.epoch * len(batches) + state.step, total))
+            loss = _step(task, batches[state.step], rng, optimizers, options, device)
+            _check_loss(loss, name, options, state)
+            state.loss_sum += loss
             state.step += 1
             if ema is not None:
                 _average(ema, module, options.ema)
             tracker.progress(_line(state, len(batches), last, (time.monotonic() - started) / (state.step - first)))
             if checkpoint and time.monotonic() - saved > options.checkpoint_seconds:
-                checkpoint.save(vars(state), module, optimizers, ema, best)
+                checkpoint.save(state, module, optimizers, ema, best)
                 saved = time.monotonic()
-        _end_epoch(task, ema, options, state, best, len(batches), tracker, choose=epochs is None)
+        _check_weights(module, name, options, state)
+        _log_epoch(tracker, _end_epoch(task, ema, options, state, best, len(batches), choose=epochs is None))
         if checkpoint:
-            checkpoint.save(vars(state), module, optimizers, ema, best)
+            checkpoint.save(state, module, optimizers, ema, best)
             saved = time.monotonic()
     final = best or (ema if ema is not None else module).state_dict()
     module.load_state_dict(final)
@@ -176,9 +168,9 @@ def _step(
         optimizer.zero_grad(set_to_none=isinstance(optimizer, RowAdam))
     with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
         loss = task.loss(batch, rng)
-    loss.backward()  # type: ignore[no-untyped-call]
+    torch.autograd.backward(loss)
     if options.max_grad_norm:
-        _clip(task.module, options.max_grad_norm)
+        clip_grad_norm(task.module, options.max_grad_norm)
     for optimizer in optimizers:
         optimizer.step()
     return float(loss.detach())
@@ -191,9 +183,9 @@ def _end_epoch(
     state: Progress,
     best: dict[str, Tensor],
     steps: int,
-    tracker: Tracker,
     choose: bool,
-) -> None:
+) -> dict[str, float]:
+    """Counts the epoch, validates where one is due, keeps the best weights; the epoch's point of the curve."""
     point = {"epoch": float(state.epoch + 1), "loss": state.loss_sum / max(steps, 1)}
     state.epoch, state.step, state.loss_sum = state.epoch + 1, 0, 0.0
     if choose and (state.epoch % options.validate_every == 0 or state.epoch == options.epochs):
@@ -207,18 +199,39 @@ def _end_epoch(
                 waited = (state.epoch - state.best_epoch) // options.validate_every
                 state.finished = 0 < options.patience <= waited
     state.curve.append(point)
-    _tell(tracker, point)
+    return point
 
 
-def _tell(tracker: Tracker, point: Mapping[str, float]) -> None:
+def _log_epoch(tracker: Tracker, point: Mapping[str, float]) -> None:
     tracker.log_metrics({key: value for key, value in point.items() if key != "epoch"}, step=int(point["epoch"]))
+
+
+def _check_loss(loss: float, name: str, options: LoopOptions, state: Progress) -> None:
+    if not math.isfinite(loss):
+        raise _diverged(f"the loss is {loss}", name, options, state)
+
+
+def _check_weights(module: nn.Module, name: str, options: LoopOptions, state: Progress) -> None:
+    """A last step may diverge after a finite loss."""
+    for key, value in module.named_parameters():
+        if not bool(value.detach().isfinite().all()):
+            raise _diverged(f"the weights {key} hold NaN or infinity", name, options, state)
+
+
+def _diverged(what: str, name: str, options: LoopOptions, state: Progress) -> ConfigError:
+    clipping = f"lower training.max_grad_norm ({options.max_grad_norm})"
+    return ConfigError(
+        f"training of {name} diverged: {what} at epoch {state.epoch + 1}, step {state.step + 1}; "
+        f"lower training.learning_rate ({options.learning_rate}) or "
+        f"{clipping if options.max_grad_norm else 'set training.max_grad_norm = 1.0'}"
+    )
 
 
 @contextmanager
 def averaged(module: nn.Module, ema: nn.Module | None) -> Iterator[None]:
-    """``module`` with the averaged weights inside the block, in evaluation mode."""
+    """Evaluation mode with the averaged weights of ``ema`` (None: the module's own) inside the block."""
     training = module.training
-    own = {name: value.clone() for name, value in module.state_dict().items()} if ema is not None else {}
+    saved = {name: value.clone() for name, value in module.state_dict().items()} if ema is not None else {}
     if ema is not None:
         module.load_state_dict(ema.state_dict())
     module.eval()
@@ -227,77 +240,16 @@ def averaged(module: nn.Module, ema: nn.Module | None) -> Iterator[None]:
             yield
     finally:
         if ema is not None:
-            module.load_state_dict(own)
+            module.load_state_dict(saved)
         module.train(training)
 
 
-def _optimizers(module: nn.Module, options: LoopOptions) -> list[torch.optim.Optimizer]:
-    """AdamW for what every step moves, and row by row for embedding tables."""
-    _check_rates(module, options.lr_multipliers)
-    tables = row_tables(module)
-    groups: dict[tuple[bool, float], list[nn.Parameter]] = {}
-    for name, parameter in module.named_parameters():
-        factor = rate_of(name, options.lr_multipliers)
-        parameter.requires_grad_(factor > 0 and parameter.requires_grad)
-        if parameter.requires_grad:
-            if parameter not in tables:
-                parameter.grad = torch.zeros_like(parameter)  # never None, so that a resumed run steps like the first
-            groups.setdefault((parameter in tables, factor), []).append(parameter)
-    if not groups:
-        raise ConfigError(
-            f"nothing is left to train: training.lr_multipliers {options.lr_multipliers} freeze every parameter"
-        )
-    rate, decay = options.learning_rate, options.weight_decay
-    parts = {
-        kind: [{"params": p, "lr": rate * f, "factor": f} for (rows, f), p in groups.items() if rows == kind]
-        for kind in (False, True)
-    }
-    optimizers: list[torch.optim.Optimizer] = []
-    if parts[False]:
-        optimizers.append(torch.optim.AdamW(parts[False], lr=rate, weight_decay=decay, fused=True))
-    if parts[True]:
-        optimizers.append(RowAdam(parts[True], rate, decay))
-    return optimizers
-
-
-def _check_rates(module: nn.Module, lr_multipliers: Mapping[str, float]) -> None:
-    parts = [name.split(".") for name, _ in module.named_parameters()]
-    prefixes = dict.fromkeys(".".join(part[:n]) for part in parts for n in range(1, len(part) + 1))
-    for name in lr_multipliers:
-        if name not in prefixes:
-            raise ConfigError(
-                f"training.lr_multipliers names {name!r}, and no parameter starts with it{did_you_mean(name, prefixes) or '.'} "
-                f"The parts are: {', '.join(dict.fromkeys(part[0] for part in parts))}"
-            )
-
-
-def _clip(module: nn.Module, largest: float) -> None:
-    """Scales all gradients together so that their common norm is at most ``largest``."""
-    grads = [parameter.grad for parameter in module.parameters() if parameter.grad is not None]
-    norms = [(grad.coalesce().values() if grad.is_sparse else grad).norm() for grad in grads]
-    factor = (largest / (torch.stack(norms).norm() + 1e-6)).clamp(max=1.0)
-    for grad in grads:
-        grad.mul_(factor)
-
-
-def rate_of(name: str, lr_multipliers: Mapping[str, float]) -> float:
-    """The learning-rate factor of a parameter: that of the longest key that its name starts with, else 1.
-
-    Example:
-        >>> rate_of("items.encoders.year.project", {"items": 0.0, "items.encoders.year": 0.5})
-        0.5
-    """
-    matching = [prefix for prefix in lr_multipliers if name == prefix or name.startswith(f"{prefix}.")]
-    return lr_multipliers[max(matching, key=len)] if matching else 1.0
-
-
-def _set_rate(optimizers: Sequence[torch.optim.Optimizer], options: LoopOptions, step: int, total: int) -> None:
-    rise = min(1.0, (step + 1) / (options.warmup + 1))
+def _learning_rate(options: LoopOptions, step: int, total: int) -> tuple[float, float, float]:
+    """The peak learning rate, and the factors of warm-up and schedule."""
+    warmup = min(1.0, (step + 1) / (options.warmup + 1))
     done = min(1.0, step / max(total, 1))
-    shape = {"cosine": 0.5 * (1 + math.cos(math.pi * done)), "linear": 1 - done, "constant": 1.0}[options.schedule]
-    for optimizer in optimizers:
-        for part in optimizer.param_groups:
-            part["lr"] = options.learning_rate * part["factor"] * rise * shape
+    decay = {"cosine": 0.5 * (1 + math.cos(math.pi * done)), "linear": 1 - done, "constant": 1.0}[options.schedule]
+    return options.learning_rate, warmup, decay
 
 
 def _average(ema: nn.Module, module: nn.Module, decay: float) -> None:

@@ -1,12 +1,10 @@
-"""Adam for large embedding tables: a step touches the rows that the batch touched, and no other."""
+"""Row-wise Adam for large embedding tables: a step updates only the rows that have a gradient."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
-
 import torch
 from torch import Tensor, nn
+from torch.optim.optimizer import ParamsT
 
 
 class RowAdam(torch.optim.Optimizer):
@@ -30,7 +28,7 @@ class RowAdam(torch.optim.Optimizer):
 
     BETA, EPSILON = 0.999, 1e-8
 
-    def __init__(self, params: Iterable[Any], lr: float, weight_decay: float = 0.0) -> None:
+    def __init__(self, params: ParamsT, lr: float, weight_decay: float = 0.0) -> None:
         super().__init__(params, {"lr": lr, "weight_decay": weight_decay})
 
     @torch.no_grad()
@@ -49,8 +47,8 @@ class RowAdam(torch.optim.Optimizer):
         state["steps"] += 1
         now = float(state["steps"])
         rows, values = grad.indices()[0], grad.values()
-        kept = self.BETA ** (now - state["last"][rows])
-        second = state["second"][rows].mul_(kept[:, None]).addcmul_(values, values, value=1 - self.BETA)
+        decayed = self.BETA ** (now - state["last"][rows])
+        second = state["second"][rows].mul_(decayed[:, None]).addcmul_(values, values, value=1 - self.BETA)
         state["second"][rows], state["last"][rows] = second, now
         change = values / second.div_(1 - self.BETA**now).sqrt_().add_(self.EPSILON)
         weights = table[rows] if not decay else table[rows].mul_(1 - rate * decay)

@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from recsys.losses import LOSSES
-from recsys.losses.seen import SeenRanges
+from recsys.losses import LOSSES, LossBatch, SeenRanges
 from recsys.negatives import NEGATIVES
 from recsys.seeding import stream
 
@@ -33,11 +32,11 @@ def test_a_better_positive_lowers_the_loss_and_gradients_are_finite(name):
     better = table[targets] + 0.1 * users
     log_q = torch.full((len(rows),), float(np.log(len(rows) / len(table))))
     loss = LOSSES[name]()
-    assert loss(users, table[rows], better, rows, targets, log_q) < loss(
-        users, table[rows], table[targets], rows, targets, log_q
+    assert loss(LossBatch(users, table[rows], better, rows, targets, log_q)) < loss(
+        LossBatch(users, table[rows], table[targets], rows, targets, log_q)
     )
     users.requires_grad_(True)
-    loss(users, table[rows], table[targets], rows, targets, log_q).backward()
+    loss(LossBatch(users, table[rows], table[targets], rows, targets, log_q)).backward()
     assert torch.isfinite(users.grad).all()
 
 
@@ -50,8 +49,8 @@ def test_a_drawn_positive_is_not_a_negative(name):
     candidates = moved[rows].clone()
     candidates[0] += 3
     loss = LOSSES[name]()
-    a = loss(users, table[rows], table[targets], rows, targets, log_q)
-    b = loss(users, candidates, table[targets], rows, targets, log_q)
+    a = loss(LossBatch(users, table[rows], table[targets], rows, targets, log_q))
+    b = loss(LossBatch(users, candidates, table[targets], rows, targets, log_q))
     assert torch.equal(a, b)
 
 
@@ -64,21 +63,21 @@ def test_what_was_seen_is_as_good_as_not_drawn(name, size, smoothing):
     users, table, targets, rows = case(dtype=torch.float64)
     rows[3] = targets[0]
     seen = SeenRanges(*(torch.tensor(part) for part in ([1, 2, 5, 6], [3, 3, 7, 7], [1, 4, 0, 11])))
-    barred = {1: [1], 2: [1, 4], 5: [0], 6: [0, 11]}
+    excluded = {1: [1], 2: [1, 4], 5: [0], 6: [0, 11]}
     sure = name in ("full_softmax", "sampled_softmax")
     log_q = torch.linspace(-1, 1, len(rows), dtype=torch.float64) * sure
     loss = LOSSES[name](label_smoothing=smoothing) if smoothing else LOSSES[name]()
-    kept = [[c for c in range(len(rows)) if c not in barred.get(n, [])] for n in range(len(users))]
+    kept = [[c for c in range(len(rows)) if c not in excluded.get(n, [])] for n in range(len(users))]
     terms = torch.tensor([float((rows[c] != target).sum()) for c, target in zip(kept, targets, strict=True)])
     terms = {"bpr": terms / terms.sum(), "gbce": torch.tensor([(len(c) + 1) / 13 for c in kept]) / len(users)}
     grads = []
     for at_once in (True, False):
         u, t = (users * size).requires_grad_(True), table.clone().requires_grad_(True)
         if at_once:
-            value = loss(u, t[rows], t[targets], rows, targets, log_q, seen=seen)
+            value = loss(LossBatch(u, t[rows], t[targets], rows, targets, log_q, seen=seen))
         else:
             one = [
-                loss(u[n : n + 1], t[rows[c]], t[targets[n : n + 1]], rows[c], targets[n : n + 1], log_q[c])
+                loss(LossBatch(u[n : n + 1], t[rows[c]], t[targets[n : n + 1]], rows[c], targets[n : n + 1], log_q[c]))
                 for n, c in enumerate(kept)
             ]
             value = (torch.stack(one) * terms.get(name, 1 / len(u))).sum()
@@ -90,21 +89,21 @@ def test_what_was_seen_is_as_good_as_not_drawn(name, size, smoothing):
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.2])
 @pytest.mark.parametrize("name", list(LOSSES))
-def test_what_was_seen_is_barred_in_every_block_and_for_owners(name, smoothing, monkeypatch):
+def test_what_was_seen_is_masked_in_every_block_and_for_owners(name, smoothing, monkeypatch):
     if smoothing and name in ("bpr", "gbce"):
         pytest.skip("a loss without a probability to spread")
     users, table, targets, rows = case(n=100, m=9, dtype=torch.float64)
-    since, size = torch.sort(torch.randint(90, (40,), generator=torch.Generator().manual_seed(1))).values, 8
-    seen = SeenRanges(since, since + size, torch.arange(40) % 9)
+    start, size = torch.sort(torch.randint(90, (40,), generator=torch.Generator().manual_seed(1))).values, 8
+    seen = SeenRanges(start, start + size, torch.arange(40) % 9)
     log_q = torch.zeros(9)
     loss = LOSSES[name](label_smoothing=smoothing) if smoothing else LOSSES[name]()
-    whole = loss(users, table[rows], table[targets], rows, targets, log_q, seen=seen)
-    owned = loss(users, table[rows], table[targets], rows, targets, log_q, torch.arange(100), seen)
-    monkeypatch.setattr("recsys.losses.softmax._Softmax.BLOCK", 1)  # blocks of 32
-    parts = loss(users, table[rows], table[targets], rows, targets, log_q, seen=seen)
+    whole = loss(LossBatch(users, table[rows], table[targets], rows, targets, log_q, seen=seen))
+    owned = loss(LossBatch(users, table[rows], table[targets], rows, targets, log_q, torch.arange(100), seen))
+    monkeypatch.setattr("recsys.losses.per_position_softmax.BLOCK", 1)  # blocks of 32
+    parts = loss(LossBatch(users, table[rows], table[targets], rows, targets, log_q, seen=seen))
     torch.testing.assert_close(owned, whole)
     torch.testing.assert_close(parts, whole)
-    assert abs(whole - loss(users, table[rows], table[targets], rows, targets, log_q)) > 1e-3
+    assert abs(whole - loss(LossBatch(users, table[rows], table[targets], rows, targets, log_q))) > 1e-3
 
 
 def test_where_all_candidates_were_seen_nothing_is_smoothed():
@@ -112,7 +111,7 @@ def test_where_all_candidates_were_seen_nothing_is_smoothed():
     seen = SeenRanges(torch.zeros(12, dtype=torch.long), torch.full((12,), 2), torch.arange(12))
     users.requires_grad_(True)
     value = LOSSES["sampled_softmax"](label_smoothing=0.2)(
-        users, table[rows], table[targets], rows, targets, torch.zeros(12), seen=seen
+        LossBatch(users, table[rows], table[targets], rows, targets, torch.zeros(12), seen=seen)
     )
     value.backward()
     assert value.detach() == pytest.approx(0, abs=1e-6)
@@ -123,17 +122,17 @@ def test_where_all_candidates_were_seen_nothing_is_smoothed():
 def test_smoothing_keeps_its_digits_where_almost_all_was_seen(left, spread):
     """Of 2,000 candidates; with one left there is nothing to spread over."""
     users, table, targets, rows = case(n=1, m=2_000, dtype=torch.float64)
-    since = torch.zeros(2_000 - left, dtype=torch.long)
-    seen = SeenRanges(since, since + 1, torch.arange(left, 2_000))
+    start = torch.zeros(2_000 - left, dtype=torch.long)
+    seen = SeenRanges(start, start + 1, torch.arange(left, 2_000))
     log_q = torch.zeros(2_000)
     fast, slow = (users.to(kind).requires_grad_(True) for kind in (torch.float32, torch.float64))
     table32 = table.float()
     losses = (
         LOSSES["sampled_softmax"](label_smoothing=0.2)(
-            fast, table32[rows], table32[targets], rows, targets, log_q, seen=seen
+            LossBatch(fast, table32[rows], table32[targets], rows, targets, log_q, seen=seen)
         ),
         LOSSES["sampled_softmax"](label_smoothing=spread)(
-            slow, table[rows[:left]], table[targets], rows[:left], targets, log_q[:left]
+            LossBatch(slow, table[rows[:left]], table[targets], rows[:left], targets, log_q[:left])
         ),
     )
     for loss in losses:
@@ -163,7 +162,9 @@ def test_sampled_softmax_and_its_gradients_equal_the_slow_reference(smoothing, s
     for compute in ("fast", "slow"):
         u, t = users.clone().requires_grad_(True), table.clone().requires_grad_(True)
         if compute == "fast":
-            loss = LOSSES["sampled_softmax"](label_smoothing=smoothing)(u, t[rows], t[targets], rows, targets, log_q)
+            loss = LOSSES["sampled_softmax"](label_smoothing=smoothing)(
+                LossBatch(u, t[rows], t[targets], rows, targets, log_q)
+            )
         else:
             loss = smoothed_reference(u, t, targets, rows, log_q, smoothing)
         (2 * loss).backward()
@@ -196,7 +197,7 @@ def test_gradients_equal_the_slow_reference(name):
 
     loss = LOSSES[name]()
     grads = []
-    for compute in (lambda u, t: loss(u, t[rows], t[targets], rows, targets, log_q), slow):
+    for compute in (lambda u, t: loss(LossBatch(u, t[rows], t[targets], rows, targets, log_q)), slow):
         u, t = users.clone().requires_grad_(True), table.clone().requires_grad_(True)
         value = compute(u, t)
         value.backward()
@@ -219,7 +220,7 @@ def test_a_user_who_owns_many_positions_is_as_good_as_one_vector_a_position(name
         u, t = users.clone().requires_grad_(True), table.clone().requires_grad_(True)
         asking = (u,) if shared else (u[owners],)
         who = {"owners": owners} if shared else {}
-        loss = LOSSES[name]()(*asking, t[rows], t[targets], rows, targets, log_q, **who)
+        loss = LOSSES[name]()(LossBatch(*asking, t[rows], t[targets], rows, targets, log_q, **who))
         loss.backward()
         grads.append((loss.detach(), u.grad, t.grad))
     for found, expected in zip(*grads, strict=True):
@@ -228,11 +229,11 @@ def test_a_user_who_owns_many_positions_is_as_good_as_one_vector_a_position(name
 
 def test_full_softmax_is_cross_entropy():
     users, table, targets, _ = case(n=2500)
-    loss = LOSSES["full_softmax"]()(users, table, table[targets], torch.arange(20), targets, None)
+    loss = LOSSES["full_softmax"]()(LossBatch(users, table, table[targets], torch.arange(20), targets, None))
     torch.testing.assert_close(loss, torch.nn.functional.cross_entropy(users @ table.T, targets))
     smoothed = LOSSES["full_softmax"](label_smoothing=0.1)
     torch.testing.assert_close(
-        smoothed(users, table, table[targets], torch.arange(20), targets, None),
+        smoothed(LossBatch(users, table, table[targets], torch.arange(20), targets, None)),
         torch.nn.functional.cross_entropy(users @ table.T, targets, label_smoothing=0.1),
     )
 
@@ -246,7 +247,9 @@ def test_with_many_samples_the_sampled_softmax_approaches_the_full_one(sampler):
     grads = []
     for loss_rows, correction in ((rows, log_q), (torch.arange(20), None)):
         u = users.clone().requires_grad_(True)
-        loss = LOSSES["sampled_softmax"]()(u, table[loss_rows], table[targets], loss_rows, targets, correction)
+        loss = LOSSES["sampled_softmax"]()(
+            LossBatch(u, table[loss_rows], table[targets], loss_rows, targets, correction)
+        )
         loss.backward()
         grads.append((loss.detach(), u.grad))
     torch.testing.assert_close(grads[0][0], grads[1][0], rtol=0.01, atol=0.01)
@@ -259,6 +262,6 @@ def test_gbce_reads_the_share_of_the_catalogue_however_the_negatives_are_drawn(s
     drawn = NEGATIVES[sampler](counts, 500).sample(stream(0).choice(2000, 500, p=counts / counts.sum()), stream(1))
     rows, log_q = torch.from_numpy(drawn.rows), torch.from_numpy(drawn.log_q)
     zeros = torch.zeros(1, 4)  # every term is log 2, but the positive's is beta times that
-    loss = LOSSES["gbce"](t=1.0)(zeros, torch.zeros(len(rows), 4), zeros, rows, torch.tensor([2000]), log_q)
+    loss = LOSSES["gbce"](t=1.0)(LossBatch(zeros, torch.zeros(len(rows), 4), zeros, rows, torch.tensor([2000]), log_q))
     beta = float(loss) / np.log(2) * (len(rows) + 1) - len(rows)
     assert beta == pytest.approx(len(rows) / 2000, rel=0.1)

@@ -11,7 +11,7 @@ NAMES = list(SEQUENCES)
 CASES = [(name, "recency") for name in NAMES] + [("transformer", "rotary"), ("transformer", "relative")]
 
 
-def encoder(name, positions="recency", has_timestamps=True, dropout=0.0):
+def encoder(name, positions="recency", use_timestamps=True, dropout=0.0):
     torch.manual_seed(0)
     module = SEQUENCES[name].build(
         SequenceShape(
@@ -22,7 +22,7 @@ def encoder(name, positions="recency", has_timestamps=True, dropout=0.0):
             dropout=dropout,
             positions=positions,
             length=6,
-            has_timestamps=has_timestamps,
+            use_timestamps=use_timestamps,
         )
     )
     for parameter in module.parameters():
@@ -49,12 +49,12 @@ def test_packed_equals_padded(name, positions):
     module = encoder(name, positions)
     vectors, times, held, counts, owner, steps_ago = histories()
     users = torch.arange(len(counts))
-    asked = torch.zeros_like(held)
-    asked[users, counts] = True
-    padded = module(vectors, held | asked, times, asked)[users, counts]
+    predicted = torch.zeros_like(held)
+    predicted[users, counts] = True
+    padded = module(vectors, ~(held | predicted), times, predicted)[users, counts]
     if module.mask_probability:  # the moment of a hidden event is not known: serving repeats the newest one's
-        times = torch.where(asked, times[users, (counts - 1).clamp(min=0)][:, None], times)
-        padded = module(vectors, held | asked, times, asked)[users, counts]
+        times = torch.where(predicted, times[users, (counts - 1).clamp(min=0)][:, None], times)
+        padded = module(vectors, ~(held | predicted), times, predicted)[users, counts]
         padded[1] = module.encode_last(vectors[:0, 0], steps_ago[:0], owner[:0], 1)[0]
     packed = module.encode_last(vectors[held], steps_ago, owner, len(counts), times[held])
     assert packed.shape == (len(counts), module.heads * DIM)
@@ -62,16 +62,16 @@ def test_packed_equals_padded(name, positions):
 
 
 @pytest.mark.parametrize(("name", "positions"), CASES)
-def test_a_future_item_changes_nothing_earlier(name, positions):
+def test_a_future_item_changes_none_earlier(name, positions):
     module = encoder(name, positions)
     if module.mask_probability:
         return  # sees both sides in training; what it serves is the end, which has no future
     vectors, times, *_ = histories((6, 6))
-    inside = torch.ones(vectors.shape[:2], dtype=torch.bool)
+    padding_mask = torch.zeros(vectors.shape[:2], dtype=torch.bool)
     moved, later = vectors.clone(), times.clone()
     moved[:, 3:] += 1
     later[:, 3:] += 1000
-    before, after = module(vectors, inside, times), module(moved, inside, later)
+    before, after = module(vectors, padding_mask, times), module(moved, padding_mask, later)
     torch.testing.assert_close(before[:, :4], after[:, :4])
     assert not torch.allclose(before[:, 4], after[:, 4])
 
@@ -79,8 +79,8 @@ def test_a_future_item_changes_nothing_earlier(name, positions):
 @pytest.mark.parametrize("name", NAMES)
 def test_an_empty_history_gets_one_learned_vector(name):
     module = encoder(name)
-    nothing = torch.zeros(0, dtype=torch.long)
-    empty = module.encode_last(torch.zeros(0, DIM), nothing, nothing, 2)
+    none = torch.zeros(0, dtype=torch.long)
+    empty = module.encode_last(torch.zeros(0, DIM), none, none, 2)
     assert torch.equal(empty[0], empty[1])
     empty.sum().backward()
     assert any(p.grad is not None and p.grad.abs().sum() > 0 for p in module.parameters())
@@ -95,7 +95,7 @@ def test_it_survives_the_disk_bit_for_bit(name, tmp_path):
     save_file(module.state_dict(), tmp_path / "e.safetensors")
     other.load_state_dict(load_file(tmp_path / "e.safetensors"))
     vectors, times, held, *_ = histories()
-    assert torch.equal(module(vectors, held, times, held), other(vectors, held, times, held))
+    assert torch.equal(module(vectors, ~held, times, held), other(vectors, ~held, times, held))
 
 
 @pytest.mark.parametrize(("name", "positions"), CASES)
@@ -103,9 +103,9 @@ def test_gradients_reach_every_weight_and_the_items(name, positions):
     module = encoder(name, positions, dropout=0.2).train()
     vectors, times, held, *_ = histories((9, 9, 9))
     vectors.requires_grad_(True)
-    hidden = torch.zeros_like(held)
-    hidden[:, ::3] = True
-    module(vectors, held, times, hidden if module.mask_probability else None).square().sum().backward()
+    masked = torch.zeros_like(held)
+    masked[:, ::3] = True
+    module(vectors, ~held, times, masked if module.mask_probability else None).square().sum().backward()
     assert torch.isfinite(vectors.grad).all()
     assert vectors.grad.abs().sum() > 0
     for weight in module.parameters():
@@ -114,19 +114,19 @@ def test_gradients_reach_every_weight_and_the_items(name, positions):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_padding_changes_nothing(name):
+def test_padding_changes_none(name):
     module = encoder(name)
     vectors, times, held, *_ = histories()
     junk = torch.where(held[..., None], vectors, vectors + 5)
-    seen = module(vectors, held, times, torch.zeros_like(held))[held]
-    torch.testing.assert_close(module(junk, held, times, torch.zeros_like(held))[held], seen)
+    seen = module(vectors, ~held, times, torch.zeros_like(held))[held]
+    torch.testing.assert_close(module(junk, ~held, times, torch.zeros_like(held))[held], seen)
 
 
 @pytest.mark.parametrize("name", [n for n in NAMES if n not in ("decayed", "learned")])
-def test_the_clock_matters_where_it_is_an_input(name):
+def test_timestamps_matter_where_they_are_an_input(name):
     vectors, times, held, *_ = histories()
     later = times + torch.arange(times.shape[1]) * 50_000
-    with_clock, without = encoder(name), encoder(name, has_timestamps=False)
-    hidden = torch.zeros_like(held)
-    assert not torch.allclose(with_clock(vectors, held, times, hidden), with_clock(vectors, held, later, hidden))
-    assert torch.equal(without(vectors, held, times, hidden), without(vectors, held, later, hidden))
+    timed, untimed = encoder(name), encoder(name, use_timestamps=False)
+    masked = torch.zeros_like(held)
+    assert not torch.allclose(timed(vectors, ~held, times, masked), timed(vectors, ~held, later, masked))
+    assert torch.equal(untimed(vectors, ~held, times, masked), untimed(vectors, ~held, later, masked))

@@ -6,9 +6,8 @@ from pipelines.cli import main
 from pipelines.config import read_run_config
 from pipelines.stages import run_stages
 from pipelines.workspace import Workspace
-from recsys.tracking import SilentTracker
+from recsys.tracking import CurveTracker, SilentTracker
 from recsys.training.cost import measured
-from recsys.training.curve import CurveTracker
 from tests.pipelines.world import write_world
 
 

@@ -32,10 +32,13 @@ class Noisy:
 
 
 class Heard(SilentTracker):
-    """Keeps what it was told of each epoch."""
+    """Keeps the points of the curve and the messages."""
 
     def __init__(self):
-        self.points = {}
+        self.points, self.messages = {}, []
+
+    def info(self, message):
+        self.messages.append(message)
 
     def log_metrics(self, metrics, step=None):
         self.points[step] = dict(metrics)
@@ -47,7 +50,7 @@ OPTIONS = LoopOptions(
 
 
 @pytest.mark.parametrize("die_after", [0, 1, 7, 15, 29])
-def test_a_killed_training_resumes_to_the_same_weights_and_tells_the_same_curve(tmp_path, die_after):
+def test_a_killed_training_resumes_to_the_same_weights_and_logs_the_same_curve(tmp_path, die_after):
     whole, killed, resumed = Noisy(), Noisy(die_after), Noisy()
     first, second = Heard(), Heard()
     expected = train(whole, OPTIONS, 1, first)
@@ -96,3 +99,84 @@ def test_a_frozen_part_stays_as_it_is():
 def test_a_rate_that_names_no_parameter_is_an_error_with_the_nearest_name():
     with pytest.raises(ConfigError, match=r"'2.bais', and no parameter starts with it; did you mean '2.bias'"):
         train(Noisy(), OPTIONS.model_copy(update={"lr_multipliers": {"0": 0.5, "2.bais": 0.0}}), 1, SilentTracker())
+
+
+def kill(directory, after=7):
+    with pytest.raises(KeyboardInterrupt):
+        train(Noisy(after), OPTIONS, 1, SilentTracker(), directory=directory, identity="x")
+    return directory / "training.safetensors"
+
+
+def places(path):
+    """Byte offsets in the header and all over the tensors."""
+    size, header = path.stat().st_size, int.from_bytes(path.read_bytes()[:8], "little")
+    return [3, 20, header - 30, *range(header + 8, size, max((size - header) // 12, 1)), size - 1]
+
+
+def test_a_checkpoint_with_a_flipped_bit_is_reported_and_training_begins_anew(tmp_path):
+    path = kill(tmp_path)
+    intact, expected = path.read_bytes(), Noisy()
+    train(expected, OPTIONS, 1, SilentTracker())
+    for place in places(path):
+        damaged = bytearray(intact)
+        damaged[place] ^= 1
+        path.write_bytes(damaged)
+        again, heard = Noisy(), Heard()
+        train(again, OPTIONS.model_copy(update={"epochs": 1}), 1, heard, directory=tmp_path, identity="x")
+        assert [m for m in heard.messages if f"{path} is damaged; training begins anew" in m], place
+        assert set(heard.points) == {1}
+
+
+@pytest.mark.parametrize("content", [b"", b"no checkpoint", b"\x00" * 100])
+def test_a_checkpoint_that_cannot_be_read_is_reported_and_the_weights_are_those_of_a_new_training(tmp_path, content):
+    path = kill(tmp_path)
+    path.write_bytes(content)
+    whole, again, heard = Noisy(), Noisy(), Heard()
+    train(whole, OPTIONS, 1, SilentTracker())
+    train(again, OPTIONS, 1, heard, directory=tmp_path, identity="x")
+    assert heard.messages == [f"the checkpoint {path} is damaged; training begins anew"]
+    assert torch.equal(whole.module[0].weight, again.module[0].weight)
+
+
+def test_a_checkpoint_of_another_identity_or_none_is_silently_not_resumed(tmp_path):
+    kill(tmp_path)
+    for identity, directory in (("y", tmp_path), ("x", tmp_path / "new")):
+        heard = Heard()
+        train(Noisy(), OPTIONS, 1, heard, directory=directory, identity=identity)
+        assert not heard.messages
+
+
+@pytest.mark.parametrize(
+    ("clip", "remedy"), [(0.0, "set training.max_grad_norm = 1.0"), (2.0, r"max_grad_norm \(2.0\)")]
+)
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_a_loss_that_is_not_finite_stops_training_and_names_model_epoch_step_and_remedy(value, clip, remedy):
+    class Diverging(Noisy):
+        steps = 0
+
+        def loss(self, batch, rng):
+            self.steps += 1
+            return super().loss(batch, rng) * (value if self.steps == 8 else 1.0)
+
+    options = OPTIONS.model_copy(update={"max_grad_norm": clip})
+    pattern = rf"mine diverged: the loss is {value} at epoch 2, step 3; lower training.learning_rate \(0.01\).*{remedy}"
+    with pytest.raises(ConfigError, match=pattern):
+        train(Diverging(), options, 1, SilentTracker(), name="mine")
+
+
+def test_weights_that_diverge_in_the_last_step_stop_training_before_they_are_validated_or_kept(tmp_path):
+    class Poisoned(Noisy):
+        steps = 0
+
+        def loss(self, batch, rng):
+            self.steps += 1
+            loss = super().loss(batch, rng)
+            if self.steps == 5:  # the loss stays finite and its gradient does not
+                self.module[0].weight.register_hook(lambda grad: grad * float("nan"))
+            return loss
+
+        def validate(self):
+            raise AssertionError("validated weights that are not finite")
+
+    with pytest.raises(ConfigError, match=r"the weights 0.weight hold NaN or infinity at epoch 1.*learning_rate"):
+        train(Poisoned(), OPTIONS.model_copy(update={"max_grad_norm": 0.0}), 1, SilentTracker(), directory=tmp_path)

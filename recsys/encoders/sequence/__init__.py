@@ -1,8 +1,8 @@
-"""Encoders of histories, by name.
+"""Sequence encoders (of user histories), by name.
 
 An encoder is built as ``SEQUENCES[name].build(shape)`` from a `SequenceShape` and turns the item vectors of a history
-into one vector at every position, each made of what came strictly before it; a position without a past gets a learned
-vector. `forward` takes rectangles of histories of like length (training), `encode_last` packed histories (serving).
+into one vector at every position, which depends on the positions before it alone; a position without any gets a
+learned vector. `forward` takes padded histories (training), `encode_last` packed ones (serving).
 """
 
 from recsys.choices import Choices

@@ -1,4 +1,4 @@
-"""Causal self-attention, and what tells it the order."""
+"""Self-attention and its positional encodings."""
 
 from __future__ import annotations
 
@@ -10,13 +10,16 @@ from torch.nn.functional import scaled_dot_product_attention
 
 
 class SelfAttention(nn.Module):
-    r""":math:`\mathrm{softmax}(Q K^\top / \sqrt{d} + \text{bias}) V` with several heads.
+    r"""Multi-head self-attention, :math:`\mathrm{softmax}(Q K^\top / \sqrt{d} + \text{bias}) V`.
+
+    Shapes:
+        ``[B, L, D]``, bias broadcast to ``[B, H, L, L]`` -> ``[B, L, D]``
 
     Args:
         dim: D.
         heads: each of D / heads components.
-        rotary: whether queries and keys are turned by their position (Su et al., 2021, "RoFormer").
-        causal: whether an event sees only itself and what came before.
+        rotary: whether queries and keys are rotated by their position (Su et al., 2021, "RoFormer").
+        causal: whether an event attends only to itself and earlier ones.
     """
 
     def __init__(self, dim: int, heads: int, rotary: bool = False, causal: bool = True) -> None:
@@ -40,24 +43,27 @@ class SelfAttention(nn.Module):
 
 
 class RelativeBias(nn.Module):
-    """A learned number a head for how far apart two events are (Raffel et al., 2020; with time: Zhai et al., 2024).
+    """Relative position bias: a learned number a head and bucket of distance (Raffel et al., 2020, "T5").
 
-    Distances up to 15 steps have a number each, then each doubling has four; gaps of time have one a doubling of
-    seconds.
+    Distances up to 15 steps have a bucket each, then each doubling has four; with ``use_timestamps`` the bias of the
+    gap in time is added, a bucket a doubling of seconds (Zhai et al., 2024, "HSTU").
+
+    Shapes:
+        times ``[B, L]`` or None -> ``[B, H, L, L]``, or ``[1, H, L, L]``
 
     Args:
         heads: H.
-        length: the largest distance that is told apart.
-        has_timestamps: whether gaps of time count too.
-        both: whether what comes later is seen too, and told apart from what came before.
+        length: the largest distance with a bucket of its own.
+        use_timestamps: whether gaps of time count too.
+        both: whether later events are attended to too, with buckets of their own.
     """
 
-    def __init__(self, heads: int, length: int, has_timestamps: bool, both: bool = False) -> None:
+    def __init__(self, heads: int, length: int, use_timestamps: bool, both: bool = False) -> None:
         super().__init__()
         self.length, self.both = max(length, 16), both
         self.buckets = int(_bucket(torch.tensor(self.length))) + 1
         self.steps = nn.Parameter(torch.zeros(heads, self.buckets * (1 + both)))
-        self.gaps = nn.Parameter(torch.zeros(heads, 34)) if has_timestamps else None
+        self.gaps = nn.Parameter(torch.zeros(heads, 34)) if use_timestamps else None
 
     def forward(self, length: int, times: Tensor | None) -> Tensor:
         """[1, H, L, L], or [B, H, L, L] with times int64 [B, L]."""
@@ -73,12 +79,12 @@ class RelativeBias(nn.Module):
 
 
 def later(length: int, like: Tensor) -> Tensor:
-    """[L, L]: minus infinity where the column is after the row, else 0."""
+    """The causal mask [L, L]: minus infinity where the column is after the row, else 0."""
     return torch.full((length, length), -torch.inf, dtype=like.dtype, device=like.device).triu(1)
 
 
 def rotated(vectors: Tensor) -> Tensor:
-    """[B, H, L, d] with each pair of components turned by the position times its own frequency."""
+    """Rotary position encoding of [B, H, L, d]: each pair of components rotated by position times its frequency."""
     length, width = vectors.shape[-2:]
     half = width // 2
     frequency = torch.exp(torch.arange(half, device=vectors.device) * (-math.log(10_000) / half))

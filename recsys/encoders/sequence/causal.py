@@ -1,4 +1,4 @@
-"""From a network over events to an encoder of histories: shifted by one, and applied to packed histories."""
+"""Causal encoders of histories: a network over events whose states are shifted by one position."""
 
 from __future__ import annotations
 
@@ -8,45 +8,52 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
-from recsys.encoders.sequence.clock import EventClock
+from recsys.encoders.sequence.time_encoding import TimeEncoding
 
 
 class EventNetwork(Protocol):
-    """A module from events to states; the state of an event knows it and what came before."""
+    """A module from events to hidden states; the state of an event depends on it and on earlier events alone."""
 
     def __call__(self, vectors: Tensor, recency: Tensor, times: Tensor | None) -> Tensor:
         """[B, L, D], how many events later came int64 [B, L], seconds int64 [B, L] -> [B, L, D]."""
         ...
 
 
-class Causal(nn.Module):
-    """The past at every position: the state of the event before it.
+class CausalEncoder(nn.Module):
+    """A causal sequence encoder: each position gets the hidden state of the event before it.
+
+    Item vectors are scaled to components of about one and, with ``use_timestamps``, a `TimeEncoding` is added; a
+    position without earlier events gets a learned vector.
+
+    Shapes:
+        - **forward**: ``[B, L, D]`` -> ``[B, L, D]``
+        - **encode_last**: packed ``[N, D]`` of U histories -> ``[U, D]``
 
     Args:
-        network: from events to states.
+        network: an `EventNetwork`.
         dim: D.
-        has_timestamps: whether the moments of the events are an input.
+        use_timestamps: whether the moments of the events are an input.
     """
 
     mask_probability = 0.0
     heads = 1
 
-    def __init__(self, network: nn.Module, dim: int, has_timestamps: bool) -> None:
+    def __init__(self, network: nn.Module, dim: int, use_timestamps: bool) -> None:
         super().__init__()
         self.network = network
         self.empty = nn.Parameter(torch.zeros(dim))
         # Item vectors have length about one; the network wants components of about one.
         self.gain = nn.Parameter(torch.tensor(dim**0.5))
-        self.clock = EventClock(dim) if has_timestamps else None
+        self.clock = TimeEncoding(dim) if use_timestamps else None
 
     def forward(
-        self, vectors: Tensor, inside: Tensor, times: Tensor | None = None, hidden: Tensor | None = None
+        self, vectors: Tensor, padding_mask: Tensor, times: Tensor | None = None, masked: Tensor | None = None
     ) -> Tensor:
         """See `SequenceEncoder`."""
         first = self.empty.expand(len(vectors), 1, -1)
         if vectors.shape[1] < 2:
             return first
-        recency = inside.sum(1, keepdim=True) - 2 - torch.arange(vectors.shape[1] - 1, device=vectors.device)
+        recency = (~padding_mask).sum(1, keepdim=True) - 2 - torch.arange(vectors.shape[1] - 1, device=vectors.device)
         states = self._states(vectors[:, :-1], recency.clamp(min=0), None if times is None else times[:, :-1])
         return torch.cat([first.to(states.dtype), states], 1)
 
@@ -55,11 +62,11 @@ class Causal(nn.Module):
     ) -> Tensor:
         """See `SequenceEncoder`."""
         result = self.empty.to(vectors.dtype).repeat(users, 1)
-        for asked, places in rectangles(owner, users):
-            recency = steps_ago[places]
-            states = self._states(vectors[places], recency, None if times is None else times[places])
+        for some_users, positions in rectangles(owner, users):
+            recency = steps_ago[positions]
+            states = self._states(vectors[positions], recency, None if times is None else times[positions])
             last = recency.argmin(1)
-            result[asked] = states[torch.arange(len(asked), device=states.device), last].to(result.dtype)
+            result[some_users] = states[torch.arange(len(some_users), device=states.device), last].to(result.dtype)
         return result
 
     def _states(self, vectors: Tensor, recency: Tensor, times: Tensor | None) -> Tensor:
@@ -73,7 +80,7 @@ class Causal(nn.Module):
 
 
 def rectangles(owner: Tensor, users: int, max_tokens: int = 8192) -> Iterator[tuple[Tensor, Tensor]]:
-    """Packed histories as rectangles of histories of exactly the same length, so that nothing is padding.
+    """Groups packed histories of exactly equal length into [B, L] index arrays, so that nothing is padding.
 
     Args:
         owner: int64 [N], the user of each position, ascending.
@@ -87,7 +94,7 @@ def rectangles(owner: Tensor, users: int, max_tokens: int = 8192) -> Iterator[tu
     start = lengths.cumsum(0) - lengths
     order = torch.argsort(lengths, stable=True)
     for length, same in zip(*torch.unique_consecutive(lengths[order], return_counts=True), strict=True):
-        asked, order = order[: int(same)], order[int(same) :]
+        equally_long, order = order[: int(same)], order[int(same) :]
         if length > 0:
-            for part in torch.split(asked, max(max_tokens // int(length), 1)):
+            for part in torch.split(equally_long, max(max_tokens // int(length), 1)):
                 yield part, start[part][:, None] + torch.arange(int(length), device=owner.device)

@@ -1,4 +1,4 @@
-"""What an encoder of histories is."""
+"""The interface of sequence encoders, and their sizes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class SequenceShape:
-    """The shape of a history encoder; each kind reads what it has.
+    """The sizes of a sequence encoder; each kind reads those it has.
 
     Args:
         dim: D of the item vectors.
@@ -18,12 +18,13 @@ class SequenceShape:
         layers: blocks, one upon the other.
         expansion: width of a block's perceptron, in units of D.
         dropout: share of components dropped in training.
-        positions: how attention knows the order: ``recency`` (a learned vector for how many events ago), ``rotary`` or
-            ``relative`` (a learned bias for how far apart two events are, in steps and, with a clock, in time).
+        positions: positional encoding of attention: ``recency`` (a learned vector for how many events ago), ``rotary``
+            or ``relative`` (a learned bias for the distance of two events in steps and, with ``use_timestamps``, in
+            time).
         length: the longest history that is told apart by position; older events share the last position.
-        rate: of the decayed pooling, the weight of a step.
-        has_timestamps: whether the moments of the events are an input.
-        masked: share of the positions that the masked encoder hides in training.
+        rate: of the decayed pooling, the factor that each step further back multiplies an item's weight by.
+        use_timestamps: whether the times of the events are an input.
+        mask_probability: share of the positions that the masked encoder masks in training.
     """
 
     dim: int
@@ -34,17 +35,17 @@ class SequenceShape:
     positions: str = "relative"
     length: int = 50
     rate: float = 0.8
-    has_timestamps: bool = False
-    masked: float = 0.3
+    use_timestamps: bool = False
+    mask_probability: float = 0.3
 
 
 class SequenceEncoder(Protocol):
-    """A module from the item vectors of histories to vectors of users."""
+    """A module from the item vectors of histories to user vectors (a sequential recommender's network)."""
 
     heads: int
-    """How many vectors of D it gives a position."""
+    """Vectors of size D for each position."""
     mask_probability: float
-    """Share of the positions that are hidden, and alone predicted, in training; 0 predicts each from its past."""
+    """Share of the positions that training masks and predicts; 0 predicts every position from those before it."""
 
     @classmethod
     def build(cls, shape: SequenceShape) -> Self:
@@ -52,32 +53,33 @@ class SequenceEncoder(Protocol):
         ...
 
     def forward(
-        self, vectors: Tensor, inside: Tensor, times: Tensor | None = None, hidden: Tensor | None = None
+        self, vectors: Tensor, padding_mask: Tensor, times: Tensor | None = None, masked: Tensor | None = None
     ) -> Tensor:
-        """The vector that predicts each position.
+        """The vector that predicts the item at each position.
 
         Args:
             vectors: [B, L, D], oldest first.
-            inside: bool [B, L], False at padding, which lies on the right.
-            times: int64 [B, L], seconds; None without a clock.
-            hidden: bool [B, L], the positions that are predicted where `mask_probability` is not 0.
+            padding_mask: bool [B, L], True at padding (as in `torch.nn.MultiheadAttention`), which lies on the right.
+            times: int64 [B, L], seconds; None without timestamps.
+            masked: bool [B, L], the positions to predict; read where `mask_probability` is not 0.
 
         Returns:
-            [B, L, heads * D]; position l sees positions before l alone (or, where `mask_probability`, all that are not hidden).
+            [B, L, heads * D]; position l depends on positions before l alone, or with a `mask_probability` on all
+            that are not masked.
         """
         ...
 
     def encode_last(
         self, vectors: Tensor, steps_ago: Tensor, owner: Tensor, users: int, times: Tensor | None = None
     ) -> Tensor:
-        """The vector that predicts what comes after each packed history.
+        """The vector that predicts the next item of each packed history.
 
         Args:
             vectors: [N, D], the histories end to end, oldest first.
             steps_ago: int64 [N], 0 for the newest position of a user.
             owner: int64 [N], the user of each position, ascending.
             users: U.
-            times: int64 [N], seconds; None without a clock.
+            times: int64 [N], seconds; None without timestamps.
 
         Returns:
             [U, heads * D], what `forward` gives at one more position.

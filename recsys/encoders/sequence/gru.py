@@ -7,25 +7,36 @@ from typing import Self
 from torch import Tensor, nn
 
 from recsys.encoders.dropout import ByteDropout
-from recsys.encoders.sequence.causal import Causal
+from recsys.encoders.sequence.causal import CausalEncoder
 from recsys.encoders.sequence.encoder import SequenceShape
 
 
-class GruEncoder(Causal):
-    """Gated recurrent units over the history; `SequenceShape.layers` of them, of width D."""
+class GruEncoder(CausalEncoder):
+    """Gated recurrent units over the history (GRU4Rec; Hidasi et al., ICLR 2016).
+
+    Shapes:
+        - **forward**: ``[B, L, D]`` -> ``[B, L, D]``
+        - **encode_last**: packed ``[N, D]`` of U histories -> ``[U, D]``
+
+    Example:
+        >>> import torch
+        >>> encoder = GruEncoder.build(SequenceShape(dim=8, layers=1))
+        >>> encoder(torch.randn(2, 3, 8), torch.zeros(2, 3, dtype=torch.bool)).shape
+        torch.Size([2, 3, 8])
+    """
 
     @classmethod
     def build(cls, shape: SequenceShape) -> Self:
-        return cls(Gru(shape.dim, shape.layers, shape.dropout), shape.dim, shape.has_timestamps)
+        return cls(Gru(shape.dim, shape.layers, shape.dropout), shape.dim, shape.use_timestamps)
 
 
 class Gru(nn.Module):
-    """Events to states; a residual beside each layer keeps the newest item in sight.
+    """Stacked GRU layers with a residual connection and layer normalization around each.
 
     Args:
         dim: D.
-        layers: one upon the other.
-        dropout: in front of each layer.
+        layers: how many.
+        dropout: rate before each layer.
     """
 
     def __init__(self, dim: int, layers: int, dropout: float) -> None:

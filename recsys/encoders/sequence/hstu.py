@@ -10,28 +10,40 @@ from torch.nn.functional import silu
 
 from recsys.encoders.dropout import ByteDropout
 from recsys.encoders.sequence.attention import RelativeBias
-from recsys.encoders.sequence.causal import Causal
+from recsys.encoders.sequence.causal import CausalEncoder
 from recsys.encoders.sequence.encoder import SequenceShape
 
 
-class HstuEncoder(Causal):
-    """HSTU blocks over the history; the order enters by a relative bias of steps and, with a clock, of time."""
+class HstuEncoder(CausalEncoder):
+    """HSTU blocks over the history (Zhai et al., ICML 2024, "Actions Speak Louder than Words").
+
+    The order enters by a relative attention bias of steps and, with ``use_timestamps``, of time.
+
+    Shapes:
+        - **forward**: ``[B, L, D]`` -> ``[B, L, D]``
+        - **encode_last**: packed ``[N, D]`` of U histories -> ``[U, D]``
+
+    Example:
+        >>> encoder = HstuEncoder.build(SequenceShape(dim=8, layers=1))
+        >>> encoder(torch.randn(2, 3, 8), torch.zeros(2, 3, dtype=torch.bool)).shape
+        torch.Size([2, 3, 8])
+    """
 
     @classmethod
     def build(cls, shape: SequenceShape) -> Self:
-        return cls(Hstu(shape), shape.dim, shape.has_timestamps)
+        return cls(Hstu(shape), shape.dim, shape.use_timestamps)
 
 
 class Hstu(nn.Module):
-    """Events to states.
+    """A stack of `HstuBlock`, causal.
 
     Args:
-        shape: dim, heads, layers, dropout, length and clock are read.
+        shape: dim, heads, layers, dropout, length and use_timestamps are read.
     """
 
     def __init__(self, shape: SequenceShape) -> None:
         super().__init__()
-        self.bias = RelativeBias(shape.heads, shape.length, shape.has_timestamps)
+        self.bias = RelativeBias(shape.heads, shape.length, shape.use_timestamps)
         self.blocks = nn.ModuleList(HstuBlock(shape.dim, shape.heads, shape.dropout) for _ in range(shape.layers))
         self.norm = nn.LayerNorm(shape.dim)
         self.dropout = ByteDropout(shape.dropout)
@@ -57,7 +69,7 @@ class HstuBlock(nn.Module):
     Args:
         dim: D.
         heads: H.
-        dropout: in front of the last projection.
+        dropout: rate before the last projection.
     """
 
     def __init__(self, dim: int, heads: int, dropout: float) -> None:

@@ -1,4 +1,4 @@
-"""BERT4Rec's encoder (Sun et al., 2019, "BERT4Rec"): hidden events are predicted from both sides."""
+"""BERT4Rec's bidirectional encoder (Sun et al., CIKM 2019)."""
 
 from __future__ import annotations
 
@@ -8,69 +8,82 @@ import torch
 from torch import Tensor, nn
 
 from recsys.encoders.sequence.causal import rectangles
-from recsys.encoders.sequence.clock import EventClock
 from recsys.encoders.sequence.encoder import SequenceShape
+from recsys.encoders.sequence.time_encoding import TimeEncoding
 from recsys.encoders.sequence.transformer import Transformer
 
 
 class MaskedEncoder(nn.Module):
-    """A transformer that sees the past and the future of what it predicts, and at serving a hidden event at the end.
+    """Bidirectional transformer trained as a cloze task: masked events are predicted from both sides.
 
-    Made to learn item embeddings for others to build on; as a recommender its training question (a gap in the middle)
-    is not the one it is asked (what comes next).
+    From Sun et al., CIKM 2019, "BERT4Rec: Sequential Recommendation with Bidirectional Encoder Representations from
+    Transformer". At serving, a masked event is appended to the history and its state is the user. The training task (a
+    gap in the middle) differs from the serving task (what comes next); use it to pretrain item embeddings, and
+    `TransformerEncoder` to recommend.
+
+    Shapes:
+        - **forward**: ``[B, L, D]`` -> ``[B, L, D]``
+        - **encode_last**: packed ``[N, D]`` of U histories -> ``[U, D]``
 
     Args:
-        shape: as of the transformer; ``masked`` is the share of hidden positions.
+        shape: as of `TransformerEncoder`; ``mask_probability`` is the share of masked positions in training.
+
+    Example:
+        >>> encoder = MaskedEncoder(SequenceShape(dim=8))
+        >>> padding_mask = torch.tensor([[False, False, False], [False, True, True]])
+        >>> encoder(torch.randn(2, 3, 8), padding_mask, masked=torch.tensor([[True, False, False]] * 2)).shape
+        torch.Size([2, 3, 8])
     """
 
     heads = 1
 
     def __init__(self, shape: SequenceShape) -> None:
         super().__init__()
-        self.mask_probability = shape.masked
+        self.mask_probability = shape.mask_probability
         self.network = Transformer(shape, causal=False)
         self.mask = nn.Parameter(torch.zeros(shape.dim))
         self.gain = nn.Parameter(torch.tensor(shape.dim**0.5))
-        self.clock = EventClock(shape.dim) if shape.has_timestamps else None
+        self.clock = TimeEncoding(shape.dim) if shape.use_timestamps else None
 
     @classmethod
     def build(cls, shape: SequenceShape) -> Self:
         return cls(shape)
 
     def forward(
-        self, vectors: Tensor, inside: Tensor, times: Tensor | None = None, hidden: Tensor | None = None
+        self, vectors: Tensor, padding_mask: Tensor, times: Tensor | None = None, masked: Tensor | None = None
     ) -> Tensor:
         """See `SequenceEncoder`."""
         length = vectors.shape[1]
-        recency = (inside.sum(1, keepdim=True) - 1 - torch.arange(length, device=vectors.device)).clamp(min=0)
-        hidden = torch.zeros_like(inside) if hidden is None else hidden
-        return self._states(vectors, recency, hidden, times, None if bool(inside.all()) else ~inside)
+        recency = ((~padding_mask).sum(1, keepdim=True) - 1 - torch.arange(length, device=vectors.device)).clamp(min=0)
+        masked = torch.zeros_like(padding_mask) if masked is None else masked
+        return self._states(vectors, recency, masked, times, padding_mask if bool(padding_mask.any()) else None)
 
     def encode_last(
         self, vectors: Tensor, steps_ago: Tensor, owner: Tensor, users: int, times: Tensor | None = None
     ) -> Tensor:
         """See `SequenceEncoder`."""
-        alone = self._states(
+        without_history = self._states(
             vectors.new_zeros(1, 1, vectors.shape[1]),
             torch.zeros(1, 1, dtype=torch.long, device=vectors.device),
             torch.ones(1, 1, dtype=torch.bool, device=vectors.device),
             None,
             None,
         )
-        result = alone[0].repeat(users, 1)
-        for asked, places in rectangles(owner, users):
-            filled = torch.cat([places, places[:, -1:]], 1)  # the newest event once more, hidden
-            recency = torch.cat([steps_ago[places] + 1, steps_ago[places[:, -1:]]], 1)
-            hidden = torch.zeros_like(filled, dtype=torch.bool)
-            hidden[:, -1] = True
-            states = self._states(vectors[filled], recency, hidden, None if times is None else times[filled], None)
-            result[asked] = states[:, -1].to(result.dtype)
+        result = without_history[0].repeat(users, 1)
+        for some_users, positions in rectangles(owner, users):
+            extended = torch.cat([positions, positions[:, -1:]], 1)  # the newest event once more, masked
+            recency = torch.cat([steps_ago[positions] + 1, steps_ago[positions[:, -1:]]], 1)
+            masked = torch.zeros_like(extended, dtype=torch.bool)
+            masked[:, -1] = True
+            moments = None if times is None else times[extended]
+            states = self._states(vectors[extended], recency, masked, moments, None)
+            result[some_users] = states[:, -1].to(result.dtype)
         return result
 
     def _states(
-        self, vectors: Tensor, recency: Tensor, hidden: Tensor, times: Tensor | None, padding: Tensor | None
+        self, vectors: Tensor, recency: Tensor, masked: Tensor, times: Tensor | None, padding: Tensor | None
     ) -> Tensor:
-        events = torch.where(hidden[..., None], self.mask.to(vectors.dtype), vectors * self.gain)
+        events = torch.where(masked[..., None], self.mask.to(vectors.dtype), vectors * self.gain)
         if self.clock is None:
             times = None
         elif times is not None:

@@ -1,4 +1,4 @@
-"""History pooling: from the item vectors of a history to one vector at every position, in one causal pass."""
+"""Weighted means of the items before each position, in one causal pass."""
 
 from __future__ import annotations
 
@@ -11,13 +11,25 @@ from recsys.encoders.sequence.encoder import SequenceShape
 
 
 class DecayedPooling(nn.Module):
-    r"""The decayed mean of what came before: :math:`p_i = \sum_{j<i} r^{i-1-j} v_j / \sum_{j<i} r^{i-1-j}`.
+    r"""Exponentially decayed mean of the earlier items.
 
-    A position without a past gets a learned vector.
+    .. math:: p_i = \sum_{j<i} r^{i-1-j} v_j \, / \, \sum_{j<i} r^{i-1-j}
+
+    A position without earlier items gets a learned vector.
+
+    Shapes:
+        - **forward**: ``[B, L, D]`` -> ``[B, L, H * D]`` (H = 1)
+        - **encode_last**: packed ``[N, D]`` of U histories -> ``[U, H * D]``
 
     Args:
         dim: D of the item vectors.
-        rate: r in (0, 1], the weight of a step.
+        rate: r in (0, 1], the factor that each step further back multiplies an item's weight by.
+
+    Example:
+        >>> pooling = DecayedPooling(dim=1, rate=0.5)
+        >>> history, padding_mask = torch.tensor([[[4.0], [1.0], [0.0]]]), torch.zeros(1, 3, dtype=torch.bool)
+        >>> pooling(history, padding_mask).flatten().tolist()
+        [0.0, 4.0, 2.0]
     """
 
     mask_probability = 0.0
@@ -35,18 +47,18 @@ class DecayedPooling(nn.Module):
         return cls(shape.dim, shape.rate)
 
     def rates(self) -> Tensor:
-        """[H] weight of a step."""
+        """[H]: the decay rate of each head."""
         return self.rate
 
     def salience(self, vectors: Tensor) -> Tensor:
-        """[..., H] positive weight of each item: one."""
+        """[..., H]: the positive weight of each item; one for every item here."""
         return torch.ones(*vectors.shape[:-1], self.heads, device=vectors.device)
 
     def forward(
-        self, vectors: Tensor, inside: Tensor, times: Tensor | None = None, hidden: Tensor | None = None
+        self, vectors: Tensor, padding_mask: Tensor, times: Tensor | None = None, masked: Tensor | None = None
     ) -> Tensor:
         """See `SequenceEncoder`."""
-        return _causal_pool(vectors, self.salience(vectors) * inside[..., None], self.rates(), self.empty)
+        return _causal_pool(vectors, self.salience(vectors) * ~padding_mask[..., None], self.rates(), self.empty)
 
     def encode_last(
         self, vectors: Tensor, steps_ago: Tensor, owner: Tensor, users: int, times: Tensor | None = None
@@ -65,14 +77,23 @@ class DecayedPooling(nn.Module):
 
 
 class LearnedPooling(DecayedPooling):
-    r"""Several decayed means at learned rates, each weighing items by a learned salience.
+    r"""Several decayed means with learned rates and learned item weights.
 
-    Head h weighs item j at position i by :math:`r_h^{i-1-j} \exp(w_h \cdot v_j)`, normalised: attention whose query is
-    the position alone, at the cost of one small triangular product a head.
+    Head h gives item j at position i the weight :math:`r_h^{i-1-j} \exp(w_h \cdot v_j)`, normalized: attention whose
+    query is the position alone, at the cost of one small triangular product a head.
+
+    Shapes:
+        - **forward**: ``[B, L, D]`` -> ``[B, L, H * D]``
+        - **encode_last**: packed ``[N, D]`` of U histories -> ``[U, H * D]``
 
     Args:
         dim: D of the item vectors.
-        heads: H, with rates spread from the last item alone to almost the whole history.
+        heads: H, with initial rates spread from the last item alone to almost the whole history.
+
+    Example:
+        >>> pooling = LearnedPooling(dim=8, heads=4)
+        >>> pooling(torch.randn(2, 3, 8), torch.zeros(2, 3, dtype=torch.bool)).shape
+        torch.Size([2, 3, 32])
     """
 
     def __init__(self, dim: int, heads: int = 4) -> None:
@@ -108,6 +129,6 @@ def _causal_pool(vectors: Tensor, salience: Tensor, rates: Tensor, empty: Tensor
 
 
 def _normalised(pooled: Tensor, totals: Tensor, empty: Tensor) -> Tensor:
-    nothing = totals <= 0
-    mean = pooled / totals.masked_fill(nothing, 1.0)[..., None]
-    return torch.where(nothing[..., None], empty, mean)
+    is_empty = totals <= 0
+    mean = pooled / totals.masked_fill(is_empty, 1.0)[..., None]
+    return torch.where(is_empty[..., None], empty, mean)

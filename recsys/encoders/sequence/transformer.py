@@ -10,31 +10,41 @@ from torch.nn.functional import gelu
 
 from recsys.encoders.dropout import ByteDropout
 from recsys.encoders.sequence.attention import RelativeBias, SelfAttention
-from recsys.encoders.sequence.causal import Causal
+from recsys.encoders.sequence.causal import CausalEncoder
 from recsys.encoders.sequence.encoder import SequenceShape
 
 
-class TransformerEncoder(Causal):
-    """Causal transformer blocks over the history."""
+class TransformerEncoder(CausalEncoder):
+    """Causal transformer over the history (SASRec; Kang & McAuley, ICDM 2018), with layer normalization first.
+
+    Shapes:
+        - **forward**: ``[B, L, D]`` -> ``[B, L, D]``
+        - **encode_last**: packed ``[N, D]`` of U histories -> ``[U, D]``
+
+    Example:
+        >>> encoder = TransformerEncoder.build(SequenceShape(dim=8, layers=1))
+        >>> encoder(torch.randn(2, 3, 8), torch.zeros(2, 3, dtype=torch.bool)).shape
+        torch.Size([2, 3, 8])
+    """
 
     @classmethod
     def build(cls, shape: SequenceShape) -> Self:
-        return cls(Transformer(shape), shape.dim, shape.has_timestamps)
+        return cls(Transformer(shape), shape.dim, shape.use_timestamps)
 
 
 class Transformer(nn.Module):
-    """Events to states.
+    """A stack of `TransformerBlock` with positional information.
 
     Args:
-        shape: dim, heads, layers, expansion, dropout, positions, length and clock are read.
-        causal: whether an event sees only itself and what came before.
+        shape: dim, heads, layers, expansion, dropout, positions, length and use_timestamps are read.
+        causal: whether an event attends only to itself and earlier ones.
     """
 
     def __init__(self, shape: SequenceShape, causal: bool = True) -> None:
         super().__init__()
         self.recency = nn.Embedding(shape.length, shape.dim) if shape.positions == "recency" else None
         relative = shape.positions == "relative"
-        self.bias = RelativeBias(shape.heads, shape.length, shape.has_timestamps, not causal) if relative else None
+        self.bias = RelativeBias(shape.heads, shape.length, shape.use_timestamps, not causal) if relative else None
         self.blocks = nn.ModuleList(TransformerBlock(shape, causal) for _ in range(shape.layers))
         self.norm = nn.LayerNorm(shape.dim)
         self.dropout = ByteDropout(shape.dropout)
@@ -42,7 +52,7 @@ class Transformer(nn.Module):
             nn.init.normal_(self.recency.weight, std=0.1)
 
     def forward(self, vectors: Tensor, recency: Tensor, times: Tensor | None, padding: Tensor | None = None) -> Tensor:
-        """[B, L, D] -> [B, L, D]; ``padding`` bool [B, L] where nothing may be seen, which a causal one never needs."""
+        """[B, L, D] -> [B, L, D]; ``padding`` bool [B, L] is never attended to, which a causal one needs not."""
         if self.recency is not None:
             vectors = vectors + self.recency(recency.clamp(max=self.recency.num_embeddings - 1))
         bias = None if self.bias is None else self.bias(vectors.shape[1], times)
@@ -57,7 +67,7 @@ class Transformer(nn.Module):
 
 
 class TransformerBlock(nn.Module):
-    """Attention, then a perceptron, each on the normalised state and added to it."""
+    """Pre-norm transformer block: self-attention, then a perceptron, each with a residual connection."""
 
     def __init__(self, shape: SequenceShape, causal: bool) -> None:
         super().__init__()

@@ -25,7 +25,7 @@ from recsys.engines.learning import TrainedConfig, run_training, validation_metr
 from recsys.engines.sparse import degrees, truncated_svd
 from recsys.engines.storage import decayed_history, known_rows, load_arrays, save_arrays, seen_table
 from recsys.errors import DataError
-from recsys.losses import LOSSES
+from recsys.losses import LOSSES, LossBatch
 from recsys.models.propagation import Bags, Propagation, product
 from recsys.negatives import NEGATIVES
 from recsys.seeding import stream
@@ -248,7 +248,7 @@ class _Task:
         candidates, targets = place[: len(log_q)], place[len(log_q) :]
         scored = self.module.scored(items, rows)
         vectors = (self._asking(batch, history, below), scored[candidates], scored[targets])
-        return self.compute_loss(*vectors, candidates, targets, log_q, owners)
+        return self.compute_loss(LossBatch(*vectors, candidates, targets, log_q, owners))
 
     def _asking(self, batch: Users, history: sp.csr_array, below: Tensor) -> Tensor:
         """The vectors [B, D] of the users of a batch, by the formula of `LightGCN`."""

@@ -29,7 +29,7 @@ from recsys.engine import Engine, FitContext, Request, Vectors
 from recsys.engines.learning import TrainedConfig, run_training, validation_metric
 from recsys.engines.storage import known_rows, seen_table
 from recsys.engines.two_tower.tower_inputs import TowerInputs
-from recsys.losses import LOSSES
+from recsys.losses import LOSSES, LossBatch
 from recsys.models.build import ModelOptions, build_tower
 from recsys.models.sage import SageModel, mean_matrix, sample_block
 from recsys.negatives import NEGATIVES
@@ -256,7 +256,8 @@ class _Task:
         )
         asking, against, positives, candidates, targets, log_q = (torch.from_numpy(a).to(device) for a in arrays)
         users_scored = normalize(z_users, dim=1)[asking] / self.config.temperature
-        return self.compute_loss(users_scored, scored[against], scored[positives], candidates, targets, log_q)
+        vectors = (users_scored, scored[against], scored[positives])
+        return self.compute_loss(LossBatch(*vectors, candidates, targets, log_q))
 
     def validate(self) -> float | None:
         return None if self.metric is None else self.metric()

@@ -1,4 +1,4 @@
-"""Batches of training histories: windows of like length side by side, so that almost nothing is padding."""
+"""Training batches: windows of histories, batched by length so that almost nothing is padding."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from recsys.data.vocabulary import MISSING
 
 @dataclass(frozen=True, eq=False)
 class Windows:
-    """Stretches of histories to train on: events ``start[w]`` to ``stop[w]`` of one user.
+    """Training windows of histories: interactions ``start[w]`` to ``stop[w]`` of one user.
 
     Args:
         user: int64 [W], user rows.
         start: int64 [W], positions in the interactions.
         stop: int64 [W].
-        first: int64 [W], the first position that is a target; what lies before it is context only.
+        first: int64 [W], the first position that is a target; earlier ones are context.
     """
 
     user: NDArray[np.int64]
@@ -36,7 +36,7 @@ class Windows:
 
 @dataclass(frozen=True, eq=False)
 class SequenceBatch:
-    """B windows as one rectangle, filled up on the right.
+    """B windows padded on the right to one length.
 
     Args:
         users: int64 [B], user rows.
@@ -58,18 +58,18 @@ def cut_windows(
     train: Interactions,
     n_users: int,
     length: int,
-    context: int,
+    overlap: int,
     phase: int = 0,
     targets: NDArray[np.bool_] | None = None,
 ) -> Windows:
-    """Every interaction as a target once, in windows of at most ``length`` targets after at most ``context`` events.
+    """Every interaction as a target once, in windows of at most ``length`` targets after at most ``overlap`` events.
 
     Args:
-        train: what is learnt from.
+        train: the interactions.
         n_users: size of the user vocabulary.
         length: targets a window.
-        context: events before the first target of a window that does not begin the history.
-        phase: targets by which the first window of a long history is shorter, so that epochs cut elsewhere.
+        overlap: events before the first target of a window that does not begin the history.
+        phase: targets by which the first window of a long history is shorter, so that the cuts of epochs differ.
         targets: bool [E], which interactions are to be predicted; None all. Windows without any are left out.
     """
     offsets = train.offsets(n_users)
@@ -83,20 +83,20 @@ def cut_windows(
     lead = first[user] - shift[user] + number * length
     target = np.maximum(lead, first[user])
     stop = np.minimum(lead + length, end[user])
-    start = np.maximum(target - context, begin[user])
+    start = np.maximum(target - overlap, begin[user])
     counted = np.arange(len(train) + 1) if targets is None else np.concatenate([[0], np.cumsum(targets)])
     return Windows(user, start, stop, target).select(counted[np.maximum(stop, target)] > counted[target])
 
 
 def _first_true(mask: NDArray[np.bool_], begin: NDArray[np.int64], end: NDArray[np.int64]) -> NDArray[np.int64]:
     """The first position of each range at which ``mask`` holds, or the end of the range."""
-    held = np.append(np.flatnonzero(mask), len(mask))
-    found: NDArray[np.int64] = np.minimum(held[np.searchsorted(held, begin)], end)
-    return found
+    true = np.append(np.flatnonzero(mask), len(mask))
+    first: NDArray[np.int64] = np.minimum(true[np.searchsorted(true, begin)], end)
+    return first
 
 
-def group(windows: Windows, max_tokens: int, rng: np.random.Generator) -> list[Windows]:
-    """Windows of like length together, in random order.
+def group_by_length(windows: Windows, max_tokens: int, rng: np.random.Generator) -> list[Windows]:
+    """Batches of windows of like length, in random order.
 
     A group has at most ``max_tokens`` positions, padding included, and under one in twenty is padding, except in groups
     too small (under an eighth of ``max_tokens``) to be worth a step of their own.
@@ -118,7 +118,7 @@ def group(windows: Windows, max_tokens: int, rng: np.random.Generator) -> list[W
 
 
 def to_batch(train: Interactions, windows: Windows, targets: NDArray[np.bool_] | None = None) -> SequenceBatch:
-    """The rectangle of ``windows``; of their targets, those at which ``targets`` [E] holds."""
+    """Pads ``windows`` to a batch; its targets are those of the windows at which ``targets`` [E] holds."""
     lengths = windows.stop - windows.start
     columns = np.arange(int(lengths.max(initial=0)))
     inside = columns < lengths[:, None]
@@ -126,8 +126,8 @@ def to_batch(train: Interactions, windows: Windows, targets: NDArray[np.bool_] |
     items = np.full(inside.shape, MISSING, np.int64)
     times = np.zeros(inside.shape, np.int64)
     items[inside], times[inside] = train.item[source[inside]], train.time[source[inside]]
-    asked = inside & (source >= windows.first[:, None])
+    is_target = inside & (source >= windows.first[:, None])
     if targets is not None:
-        asked[asked] = targets[source[asked]]
-    positions = np.flatnonzero(asked)
+        is_target[is_target] = targets[source[is_target]]
+    positions = np.flatnonzero(is_target)
     return SequenceBatch(windows.user, items, positions, items.reshape(-1)[positions], times)

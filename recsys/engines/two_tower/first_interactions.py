@@ -1,4 +1,4 @@
-"""What users meet for the first time, and which candidates they have met before."""
+"""First interactions of users with items, and the candidates that a history holds already."""
 
 from __future__ import annotations
 
@@ -16,38 +16,38 @@ Rows = NDArray[np.int64]
 
 @dataclass(frozen=True, eq=False)
 class FirstInteractions:
-    """The interactions in which a user meets an item for the first time, user by user in their order.
+    """The first interaction of each user-item pair, by user and in order of time.
 
     Args:
-        place: int64 [M], ascending, where they stand among the E interactions.
+        position: int64 [M], ascending, their positions among the E interactions.
         item: int64 [M], item rows.
         offsets: int64 [U + 1], user ``u`` owns ``offsets[u]`` to ``offsets[u + 1]``.
-        size: E.
+        n_interactions: E.
     """
 
-    place: Rows
+    position: Rows
     item: Rows
     offsets: Rows
-    size: int
+    n_interactions: int
 
     @classmethod
     def of(cls, interactions: Interactions, n_users: int, n_items: int) -> Self:
         pairs = interactions.user.astype(np.int64) * n_items + interactions.item
-        place = np.sort(np.unique(pairs, return_index=True)[1])
-        item = interactions.item[place].astype(np.int64)
-        return cls(place, item, np.searchsorted(place, interactions.offsets(n_users)), len(interactions))
+        position = np.sort(np.unique(pairs, return_index=True)[1])
+        item = interactions.item[position].astype(np.int64)
+        return cls(position, item, np.searchsorted(position, interactions.offsets(n_users)), len(interactions))
 
     def mask(self) -> NDArray[np.bool_]:
-        """Bool [E], where they stand."""
-        mask = np.zeros(self.size, bool)
-        mask[self.place] = True
+        """Bool [E]: which interactions are first ones."""
+        mask = np.zeros(self.n_interactions, bool)
+        mask[self.position] = True
         return mask
 
-    def targets(self, asked: NDArray[np.bool_] | None = None) -> NDArray[np.bool_] | None:
-        """Bool [E], those of ``asked`` (None: all) that are first events; None where that is every interaction."""
-        if len(self.place) == self.size:
-            return asked
-        return self.mask() if asked is None else self.mask() & asked
+    def targets(self, among: NDArray[np.bool_] | None = None) -> NDArray[np.bool_] | None:
+        """Bool [E]: the first interactions ``among`` these (None: all); None where that is every interaction."""
+        if len(self.position) == self.n_interactions:
+            return among
+        return self.mask() if among is None else self.mask() & among
 
     def seen_candidates(self, windows: Windows, batch: SequenceBatch, candidates: Rows) -> tuple[Rows, Rows, Rows]:
         """Which of the candidates the history before each target holds, what came before its window included.
@@ -58,24 +58,24 @@ class FirstInteractions:
             candidates: int64 [C], item rows; an item may stand there more than once.
 
         Returns:
-            int64 [M] each: targets from ``since`` to ``until`` have the ``candidate`` in their history. ``since`` and
-            ``until`` are ascending.
+            int64 [M] each: targets from ``start`` to ``stop`` have the ``candidate`` in their history. ``start`` and
+            ``stop`` are ascending.
         """
         users = np.unique(windows.user)  # a user of many windows is looked through once
         event = _ranges(self.offsets[users], self.offsets[users + 1])[1]
         order = np.argsort(candidates, kind="stable")
-        held, items = candidates[order], self.item[event]
-        found, column = _ranges(np.searchsorted(held, items), np.searchsorted(held, items, side="right"))
+        ordered, items = candidates[order], self.item[event]
+        found, column = _ranges(np.searchsorted(ordered, items), np.searchsorted(ordered, items, side="right"))
         event = event[found]
-        begin, stop = self.offsets[windows.user], np.searchsorted(self.place, windows.stop)
-        window, match = _ranges(*(np.searchsorted(event, edge) for edge in (begin, stop)))
-        step = self.place[event[match]] - windows.start[window]
-        edge = window * batch.items.shape[1]
-        places = edge + np.maximum(step + 1, 0), edge + batch.items.shape[1]
-        since, until = (np.searchsorted(batch.positions, place) for place in places)
-        kept = np.flatnonzero(since < until)
-        kept = kept[np.argsort(since[kept], kind="stable")]
-        return since[kept], until[kept], order[column[match[kept]]]
+        begin, end = self.offsets[windows.user], np.searchsorted(self.position, windows.stop)
+        window, match = _ranges(np.searchsorted(event, begin), np.searchsorted(event, end))
+        step = self.position[event[match]] - windows.start[window]
+        row = window * batch.items.shape[1]
+        places = row + np.maximum(step + 1, 0), row + batch.items.shape[1]
+        start, stop = (np.searchsorted(batch.positions, place) for place in places)
+        filled = np.flatnonzero(start < stop)
+        filled = filled[np.argsort(start[filled], kind="stable")]
+        return start[filled], stop[filled], order[column[match[filled]]]
 
 
 def _ranges(start: NDArray[np.integer], stop: NDArray[np.integer]) -> tuple[Rows, Rows]:

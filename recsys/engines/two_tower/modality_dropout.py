@@ -1,4 +1,4 @@
-"""Modality dropout: in training, whole modalities are hidden now and then, so that none is needed at serving."""
+"""Modality dropout: whole modalities are hidden from random training steps, so that none is needed at serving."""
 
 from __future__ import annotations
 
@@ -15,19 +15,18 @@ from recsys.models.two_tower import TwoTowerModel
 
 @dataclass(frozen=True, eq=False)
 class ModalityDropout:
-    """Which modalities a training step does not see (Neverova et al., 2016, "ModDrop").
+    """Modality dropout (Neverova et al., 2016, "ModDrop").
 
-    A modality is hidden from all users and items of the step, as it is when `recsys.engines.two_tower.modalities` masks it:
-    its ids and its rows of tables become MISSING, its columns empty cells and its histories empty, and the learned
+    A modality is hidden from all users and items of a step, as `recsys.engines.two_tower.modalities` masks it: its ids and its rows of tables become MISSING, its columns empty cells and its histories empty, and the learned
     missing vectors of the encoders stand in their place.
 
     Args:
         rate: share of the steps in which each modality is hidden, independently of the others.
         modalities: the parts that each consists of: tables, item or user columns, ``ids``, ``history``.
-        items: item input name -> [1, ...], what an item has there of which nothing is known.
+        items: item input name -> [1, ...], the value of a missing input.
         users: the same of users.
         part: item or user input name -> the part that it belongs to.
-        needed: the parts that the item tower reads; one of them is always left.
+        needed: the parts that the item tower reads; at least one is never hidden.
     """
 
     rate: float

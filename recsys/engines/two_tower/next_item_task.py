@@ -1,4 +1,4 @@
-"""The two-tower model's training task: every event of every history predicted from what came before it."""
+"""Next-item prediction: the training task of the two-tower and sequence engines."""
 
 from __future__ import annotations
 
@@ -11,28 +11,27 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from recsys.data.interactions import Interactions
-from recsys.engines.two_tower.batches import SequenceBatch, Windows, cut_windows, group, to_batch
+from recsys.engines.two_tower.batches import SequenceBatch, Windows, cut_windows, group_by_length, to_batch
 from recsys.engines.two_tower.first_interactions import FirstInteractions
 from recsys.engines.two_tower.modality_dropout import ModalityDropout
 from recsys.engines.two_tower.tower_inputs import HISTORY
-from recsys.losses import Loss
-from recsys.losses.seen import SeenRanges
+from recsys.losses import Loss, LossBatch, SeenRanges
 from recsys.models.two_tower import TwoTowerModel
 from recsys.negatives import Sampler
 
 
 @dataclass(frozen=True, eq=False)
 class TrainingData:
-    """What is learnt from.
+    """The histories and features that a `NextItemTask` trains on.
 
     Args:
-        train: the histories.
+        train: the interactions; each user's are a history.
         n_users: size of the user vocabulary.
         items: input name -> values of all items.
         users: input name -> values of all users.
-        has_timestamps: whether the times of ``train`` are moments, and not just an order.
-        targets: bool [E], which events are learnt; None all.
-        firsts: where users meet items for the first time; what a history holds is then no negative of what follows.
+        has_timestamps: whether the times of ``train`` are timestamps, and not just an order.
+        targets: bool [E], which interactions are targets; None all.
+        firsts: first interactions of users with items; the items of a history are then no negatives of later targets.
     """
 
     train: Interactions
@@ -46,77 +45,79 @@ class TrainingData:
 
 @dataclass(frozen=True)
 class WindowConfig:
-    """How histories become batches.
+    """How histories are cut into training windows and batches.
 
     Args:
         length: targets a window.
-        context: events before a later window of a long history.
+        overlap: events of the window before that a later window of a long history begins with; they are no targets.
         max_tokens: positions a batch.
     """
 
     length: int
-    context: int
+    overlap: int
     max_tokens: int
 
 
 class NextItemTask:
-    """Batches of windows, and the loss of one.
+    """Predicts every interaction of a history from those before it (or, with a masked encoder, masked ones).
 
     The item tower runs once a step over the distinct items of the batch (histories, targets and negatives), or over the
     whole catalogue when the loss wants it; users' own inputs are encoded once a user and gathered to the positions.
 
     Args:
         module: the model.
-        data: what is learnt from.
-        cut: how it becomes batches.
+        data: histories and features.
+        windows: how histories become batches.
         loss: see `recsys.losses`.
         sampler: of shared negatives; None scores the whole catalogue.
         validation: gives the metric to maximise; None where nothing is chosen.
-        dropout: hides modalities from a step; None hides none.
+        dropout: modality dropout; None without.
     """
 
     def __init__(
         self,
         module: TwoTowerModel,
         data: TrainingData,
-        cut: WindowConfig,
+        windows: WindowConfig,
         loss: Loss,
         sampler: Sampler | None,
         validation: Callable[[], float] | None,
         dropout: ModalityDropout | None = None,
     ) -> None:
-        self.module, self.data, self.cut = module, data, cut
+        self.module, self.data, self.windows = module, data, windows
         self.compute_loss, self.sampler = loss, sampler
         self.validation, self.dropout = validation, dropout
         self.catalogue = np.flatnonzero(data.train.item_counts(len(data.items["__id__"])) > 0)
 
     def batches(self, epoch: int, rng: np.random.Generator) -> Sequence[Windows]:
-        data, cut = self.data, self.cut
-        phase = int(rng.integers(cut.length))
-        windows = cut_windows(data.train, data.n_users, cut.length, cut.context, phase, data.targets)
-        return group(windows, cut.max_tokens, rng)
+        data, config = self.data, self.windows
+        phase = int(rng.integers(config.length))
+        windows = cut_windows(data.train, data.n_users, config.length, config.overlap, phase, data.targets)
+        return group_by_length(windows, config.max_tokens, rng)
 
     def loss(self, batch: Windows, rng: np.random.Generator) -> Tensor:
-        sequence = self._asked(to_batch(self.data.train, batch, self.data.targets), rng)
+        sequence = self._masked_targets(to_batch(self.data.train, batch, self.data.targets), rng)
         candidates, log_q = self._candidates(sequence, rng)
-        known = sequence.items.reshape(-1)
-        rows = _distinct(np.concatenate([known[known >= 0], candidates]))
+        in_histories = sequence.items.reshape(-1)
+        rows = _distinct(np.concatenate([in_histories[in_histories >= 0], candidates]))
         device = self.module.project.weight.device
-        unseen = frozenset[str]() if self.dropout is None else self.dropout.draw(rng)
+        hidden_parts = frozenset[str]() if self.dropout is None else self.dropout.draw(rng)
         features = {name: values[rows].to(device) for name, values in self.data.items.items()}
         if self.dropout is not None:
-            self.dropout.hide(features, unseen, self.dropout.items)
+            self.dropout.hide(features, hidden_parts, self.dropout.items)
         vectors = self.module.item_vectors(features)
         scored = self.module.with_bias(vectors, features)
-        users = self._users(sequence, rows, vectors, unseen, device)
+        users = self._users(sequence, rows, vectors, hidden_parts, device)
         return self.compute_loss(
-            users,
-            scored[_to(np.searchsorted(rows, candidates), device)],
-            scored[_to(np.searchsorted(rows, sequence.targets), device)],
-            _to(candidates, device),
-            _to(sequence.targets, device),
-            None if log_q is None else _to(log_q, device),
-            seen=self._seen(batch, sequence, candidates, device),
+            LossBatch(
+                users,
+                scored[_to(np.searchsorted(rows, candidates), device)],
+                scored[_to(np.searchsorted(rows, sequence.targets), device)],
+                _to(candidates, device),
+                _to(sequence.targets, device),
+                None if log_q is None else _to(log_q, device),
+                seen=self._seen(batch, sequence, candidates, device),
+            )
         )
 
     def validate(self) -> float | None:
@@ -145,49 +146,54 @@ class NextItemTask:
         sequence: SequenceBatch,
         rows: NDArray[np.int64],
         vectors: Tensor,
-        unseen: frozenset[str],
+        hidden_parts: frozenset[str],
         device: torch.device,
     ) -> Tensor:
         features = {name: values[sequence.users].to(device) for name, values in self.data.users.items()}
         if self.dropout is not None:
-            self.dropout.hide(features, unseen, self.dropout.users)
-        own = self.module.encode_users(features)
-        owner = sequence.positions // sequence.items.shape[1] if own.shape[1] else np.zeros_like(sequence.positions)
-        past = self._nothing(len(owner)) if HISTORY in unseen else self._past(sequence, rows, vectors, device)
-        return self.module.user_vectors(past, own[_to(owner, device)])
+            self.dropout.hide(features, hidden_parts, self.dropout.users)
+        static = self.module.encode_users(features)
+        owner = sequence.positions // sequence.items.shape[1] if static.shape[1] else np.zeros_like(sequence.positions)
+        history = (
+            self.empty_history(len(owner))
+            if HISTORY in hidden_parts
+            else self.encode_histories(sequence, rows, vectors, device)
+        )
+        return self.module.user_vectors(history, static[_to(owner, device)])
 
-    def _past(self, sequence: SequenceBatch, rows: NDArray[np.int64], vectors: Tensor, device: torch.device) -> Tensor:
+    def encode_histories(
+        self, sequence: SequenceBatch, rows: NDArray[np.int64], vectors: Tensor, device: torch.device
+    ) -> Tensor:
         """[N, H * D]: the encoded history before each target."""
-        inside = sequence.items >= 0
-        places = np.where(inside, np.searchsorted(rows, sequence.items), 0)
-        hidden = None
+        padding_mask = sequence.items < 0
+        places = np.where(padding_mask, 0, np.searchsorted(rows, sequence.items))
+        masked = None
         if self.module.history.mask_probability:
-            hidden = np.zeros(inside.shape, bool)
-            hidden.reshape(-1)[sequence.positions] = True
-        past = self.module.pooling(
+            masked = np.zeros(padding_mask.shape, bool)
+            masked.reshape(-1)[sequence.positions] = True
+        encoded: Tensor = self.module.pooling(
             vectors[_to(places, device)],
-            _to(inside, device),
+            _to(padding_mask, device),
             _to(sequence.times, device) if self.data.has_timestamps else None,
-            None if hidden is None else _to(hidden, device),
-        ).flatten(0, 1)
-        encoded: Tensor = past[_to(sequence.positions, device)]
-        return encoded
+            None if masked is None else _to(masked, device),
+        )
+        return encoded.flatten(0, 1)[_to(sequence.positions, device)]
 
-    def _nothing(self, n: int) -> Tensor:
+    def empty_history(self, n: int) -> Tensor:
         """[n, H * D]: the encoding of an empty history."""
         weight = self.module.project.weight
         none = torch.zeros(0, dtype=torch.long, device=weight.device)
         times = none if self.data.has_timestamps else None
         return self.module.history.encode_last(weight.new_zeros(0, len(weight)), none, none, 1, times).expand(n, -1)
 
-    def _asked(self, sequence: SequenceBatch, rng: np.random.Generator) -> SequenceBatch:
-        """With the positions that a masked encoder hides as the only targets; at least one."""
+    def _masked_targets(self, sequence: SequenceBatch, rng: np.random.Generator) -> SequenceBatch:
+        """For a masked encoder: the batch with a random share of its targets, at least one; else the batch itself."""
         mask_probability = self.module.history.mask_probability
         if not mask_probability:
             return sequence
         drawn = rng.random(len(sequence.positions))
-        kept = drawn <= max(mask_probability, drawn.min())
-        return replace(sequence, positions=sequence.positions[kept], targets=sequence.targets[kept])
+        chosen = drawn <= max(mask_probability, drawn.min())
+        return replace(sequence, positions=sequence.positions[chosen], targets=sequence.targets[chosen])
 
 
 def _distinct(rows: NDArray[np.int64]) -> NDArray[np.int64]:

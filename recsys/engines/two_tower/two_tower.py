@@ -36,7 +36,8 @@ from recsys.models.build import ModelOptions, build_two_tower
 from recsys.models.grow import transfer_weights
 from recsys.models.two_tower import TableEncoder, TwoTowerModel
 from recsys.negatives import NEGATIVES
-from recsys.training.loop import LoopOptions, rate_of
+from recsys.training.loop import LoopOptions
+from recsys.training.optimizers import lr_multiplier
 
 
 class TwoTowerConfig(TrainedConfig):
@@ -49,7 +50,7 @@ class TwoTowerConfig(TrainedConfig):
         user_columns: the user columns to use; None takes all that have an encoder.
         tables: names of pretrained item tables that enter the item tower.
         max_history: the newest events that a user vector reads.
-        context: events before a training window of a long history.
+        window_overlap: events of the window before that a training window of a long history begins with, as context.
         loss: ``full_softmax`` scores the whole catalogue; ``sampled_softmax``, ``bpr`` and ``gbce`` shared negatives.
         negatives: the sampler of shared negatives.
         n_negatives: C, negatives a batch.
@@ -79,7 +80,7 @@ class TwoTowerConfig(TrainedConfig):
     user_columns: list[str] | None = None
     tables: tuple[str, ...] = ()
     max_history: int = Field(100, ge=1)
-    context: int = Field(20, ge=0)
+    window_overlap: int = Field(20, ge=0)
     loss: str = "sampled_softmax"
     negatives: str = "popularity"
     n_negatives: int = Field(1024, ge=1)
@@ -294,7 +295,7 @@ class TwoTower(Engine):
     def _lr_multipliers(self) -> dict[str, float]:
         given = self.config.training.lr_multipliers
         features = [f"items.encoders.{name}" for name in self.model.items.encoders if name != ID]
-        return {name: rate_of(name, given) * self.config.feature_lr_multiplier for name in features} | given
+        return {name: lr_multiplier(name, given) * self.config.feature_lr_multiplier for name in features} | given
 
     def _task(
         self, data: Dataset, train_on: Interactions, context: FitContext, new: NDArray[np.bool_] | None
@@ -320,7 +321,7 @@ class TwoTower(Engine):
         return NextItemTask(
             self.model,
             TrainingData(train_on, data.n_users, *values, inputs.has_timestamps, targets, firsts),
-            WindowConfig(config.max_history, config.context, config.max_tokens),
+            WindowConfig(config.max_history, config.window_overlap, config.max_tokens),
             self._loss(),
             sampler,
             validation_metric(self, data, context, config.metric, config.validation_users, self._forget),

@@ -4,14 +4,14 @@ import torch
 from recsys.encoders.dropout import ByteDropout
 from recsys.encoders.sequence.attention import RelativeBias, SelfAttention, rotated
 from recsys.encoders.sequence.causal import rectangles
-from recsys.encoders.sequence.clock import EventClock
+from recsys.encoders.sequence.time_encoding import TimeEncoding
 from recsys.encoders.sequence.pooling import DecayedPooling
 
 
 def test_the_decayed_mean_by_hand():
     module = DecayedPooling(1, 0.5)
     vectors = torch.tensor([[[4.0], [1.0], [0.0]]])
-    pooled = module(vectors, torch.ones(1, 3, dtype=torch.bool))
+    pooled = module(vectors, torch.zeros(1, 3, dtype=torch.bool))
     assert pooled.flatten().tolist() == pytest.approx([0.0, 4.0, (0.5 * 4 + 1) / 1.5])
 
 
@@ -60,7 +60,7 @@ def test_rotated_products_depend_on_the_distance_alone():
 
 
 def test_the_relative_bias_tells_near_steps_apart_and_sees_gaps_of_time():
-    bias = RelativeBias(1, 50, has_timestamps=True)
+    bias = RelativeBias(1, 50, use_timestamps=True)
     with torch.no_grad():
         bias.steps.copy_(torch.arange(bias.steps.shape[1])[None])
         bias.gaps.copy_(torch.arange(34)[None] * 100)
@@ -70,12 +70,12 @@ def test_the_relative_bias_tells_near_steps_apart_and_sees_gaps_of_time():
     assert bias(4, times)[0, 0, 1, 0] == 1.0
 
 
-def test_the_clock_knows_the_hour_and_the_gap():
-    has_timestamps = EventClock(7)
+def test_the_time_encoding_holds_the_hour_and_the_gap():
+    encoding = TimeEncoding(7)
     with torch.no_grad():
-        has_timestamps.project.weight.copy_(torch.eye(7))
+        encoding.project.weight.copy_(torch.eye(7))
     noon = 1_700_006_400 - 1_700_006_400 % 86_400 + 43_200
-    features = has_timestamps(torch.tensor([[noon, noon + 86_400]]))[0]
+    features = encoding(torch.tensor([[noon, noon + 86_400]]))[0]
     torch.testing.assert_close(features[0, 1], features[1, 1])
     torch.testing.assert_close(features[0, 4], torch.tensor(-1.0))
     assert features[0, 0] == 0

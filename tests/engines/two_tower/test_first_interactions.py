@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from recsys.data.interactions import Interactions
-from recsys.engines.two_tower.batches import cut_windows, group, to_batch
+from recsys.engines.two_tower.batches import cut_windows, group_by_length, to_batch
 from recsys.engines.two_tower.first_interactions import FirstInteractions
 from recsys.seeding import stream
 
@@ -33,17 +33,17 @@ def test_what_a_whole_history_holds_is_found_among_the_candidates(some, repeats)
     train, rng = some_interactions(repeats), stream(3)
     targets = rng.random(len(train)) < 0.5 if some else None
     firsts, candidates = FirstInteractions.of(train, USERS, ITEMS), rng.integers(0, ITEMS + 5, 25)
-    for windows in group(cut_windows(train, USERS, 7, 3, phase=2, targets=targets), 60, rng):
+    for windows in group_by_length(cut_windows(train, USERS, 7, 3, phase=2, targets=targets), 60, rng):
         batch = to_batch(train, windows, targets)
-        since, until, candidate = firsts.seen_candidates(windows, batch, candidates)
+        starts, stops, candidate = firsts.seen_candidates(windows, batch, candidates)
         found = np.zeros((len(batch.positions), len(candidates)), bool)
-        for start, stop, column in zip(since, until, candidate, strict=True):
+        for start, stop, column in zip(starts, stops, candidate, strict=True):
             found[start:stop, column] = True
         pasts = histories_before(train, windows, batch)
         assert (found == np.array([np.isin(candidates, past) for past in pasts])).all()
-        assert (np.diff(since) >= 0).all()
-        assert (np.diff(until) >= 0).all()
-        assert (since < until).all()
+        assert (np.diff(starts) >= 0).all()
+        assert (np.diff(stops) >= 0).all()
+        assert (starts < stops).all()
 
 
 def test_targets_are_what_a_user_meets_for_the_first_time():

@@ -82,7 +82,7 @@ def test_training_hides_what_the_attribution_masks(trained, hidden):
     masked, request = MaskedTwoTower(built, hidden), Request.from_dataset(data, np.arange(4))
     np.testing.assert_allclose(built.model.item_vectors(features).detach(), masked.item_vectors(data.items).dense)
     if "history" in hidden:
-        nothing = built._task(data, data.interactions, None)._nothing(4)
+        nothing = built._task(data, data.interactions, None).empty_history(4)
         own = built.model.encode_users({name: values[:4] for name, values in users.items()})
         found = built.model.user_vectors(nothing, own).detach()
         np.testing.assert_allclose(found, masked.user_vectors(request).dense, rtol=1e-5)
@@ -98,7 +98,9 @@ def test_the_loss_of_a_step_sees_nothing_of_what_is_drawn(trained, hidden, monke
     for name in ("item_vectors", "encode_users"):
         was = getattr(built.model, name)
         monkeypatch.setattr(built.model, name, lambda features, was=was: seen.update(features) or was(features))
-    monkeypatch.setattr(task, "_past", lambda *_, was=task._past: seen.update(history=torch.ones(1)) or was(*_))
+    monkeypatch.setattr(
+        task, "encode_histories", lambda *_, was=task.encode_histories: seen.update(history=torch.ones(1)) or was(*_)
+    )
     rng = np.random.default_rng(0)
     task.loss(task.batches(0, rng)[0], rng)
     missing = built.inputs.missing_item() | built.inputs.missing_user()

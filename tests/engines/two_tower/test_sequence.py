@@ -140,7 +140,7 @@ def test_with_a_clock_the_moments_of_the_history_are_an_input():
     a = engine.user_vectors(Request.from_dataset(data, people, history)).dense
     b = engine.user_vectors(Request.from_dataset(data, people, later)).dense
     assert not np.allclose(a, b)
-    without = fitted(data, model={"has_timestamps": False}, training={"epochs": 2})
+    without = fitted(data, model={"use_timestamps": False}, training={"epochs": 2})
     a = without.user_vectors(Request.from_dataset(data, people, history)).dense
     b = without.user_vectors(Request.from_dataset(data, people, later)).dense
     assert np.array_equal(a, b)

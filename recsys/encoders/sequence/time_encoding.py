@@ -1,4 +1,4 @@
-"""The moments of a history as inputs."""
+"""Encoding of event times."""
 
 from __future__ import annotations
 
@@ -10,14 +10,21 @@ from torch import Tensor, nn
 _DAY = 86_400.0
 
 
-class EventClock(nn.Module):
-    r"""What the clock says of each event, projected to the item's vector.
+class TimeEncoding(nn.Module):
+    r"""Time features of each event, projected to the size of the item vectors.
 
-    The gap to the event before, :math:`\log(1 + \text{seconds})`, and sine and cosine of the time of day, the day of
-    the week and the season. The projection begins at zero.
+    The features are the gap to the event before, :math:`\log(1 + \text{seconds}) / 10`, and sine and cosine of the time
+    of day, the day of the week and the day of the year. The projection is initialized to zero.
+
+    Shapes:
+        int64 ``[B, L]`` seconds -> ``[B, L, D]``
 
     Args:
         dim: D.
+
+    Example:
+        >>> TimeEncoding(8)(torch.tensor([[1_700_000_000, 1_700_086_400]])).shape
+        torch.Size([1, 2, 8])
     """
 
     def __init__(self, dim: int) -> None:

@@ -1,0 +1,64 @@
+"""The arguments of a loss."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from torch import Tensor
+
+from recsys.losses.seen_ranges import SeenRanges
+
+
+@dataclass(frozen=True, eq=False)
+class LossBatch:
+    """N positions, the target of each, and C candidates that all positions share.
+
+    A score is the inner product of a user and an item vector; temperature and normalization are already in the vectors.
+
+    Shapes:
+        - **users** ``[N, D]``, or ``[U, D]`` with ``owners``
+        - **candidates** ``[C, D]``
+        - **positives** ``[N, D]``
+        - **candidate_rows** ``[C]``, **target_rows** ``[N]``, **log_q** ``[C]``, **owners** ``[N]``
+
+    Args:
+        users: the vector that predicts each position; one a user where there are ``owners``.
+        candidates: vectors of the candidates.
+        positives: the vector of each position's target.
+        candidate_rows: int64, the item row of each candidate; repeats occur where they were sampled.
+        target_rows: int64, the item row of each target.
+        log_q: log of how often each candidate is expected in the sample; None where the candidates are the catalogue.
+        owners: int64, ascending rows of ``users``, the user of each position; None where users have one row a position.
+        seen: candidates that the histories before the positions hold, which are no negatives there; None where a user's
+            other items are negatives too.
+
+    Example:
+        >>> import torch
+        >>> from recsys.losses import LOSSES
+        >>> items, targets = torch.eye(4), torch.tensor([2, 0])
+        >>> batch = LossBatch(2 * items[targets], items, items[targets], torch.arange(4), targets)
+        >>> round(float(LOSSES["full_softmax"]()(batch)), 3)
+        0.341
+    """
+
+    users: Tensor
+    candidates: Tensor
+    positives: Tensor
+    candidate_rows: Tensor
+    target_rows: Tensor
+    log_q: Tensor | None = None
+    owners: Tensor | None = None
+    seen: SeenRanges | None = None
+
+    def position_users(self) -> Tensor:
+        """[N, D]: the user vector of each position."""
+        return self.users if self.owners is None else self.users[self.owners]
+
+
+class Loss(Protocol):
+    """A function from a batch to the scalar that training minimizes."""
+
+    def __call__(self, batch: LossBatch) -> Tensor:
+        """The mean over the positions."""
+        ...

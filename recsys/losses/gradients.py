@@ -1,0 +1,49 @@
+"""Losses whose gradients are computed together with their value."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol, cast
+
+import torch
+from torch import Tensor
+
+from recsys.losses.batch import LossBatch
+
+
+class _Context(Protocol):
+    """What autograd keeps between the two passes."""
+
+    saved_tensors: tuple[Tensor, ...]
+    dtypes: tuple[torch.dtype, ...]
+
+    def save_for_backward(self, *tensors: Tensor) -> None: ...
+
+
+class _Precomputed(torch.autograd.Function):
+    """A mean over N positions; the gradients of its sum are given."""
+
+    @staticmethod
+    def forward(ctx: _Context, *args: Tensor) -> Tensor:
+        inputs, gradients, total = args[:3], args[3:6], args[6]
+        ctx.save_for_backward(*gradients)
+        ctx.dtypes = tuple(part.dtype for part in inputs)
+        return total / len(inputs[2])
+
+    @staticmethod
+    def backward(ctx: _Context, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        scale = grads[0] / len(ctx.saved_tensors[2])
+        parts = zip(ctx.saved_tensors, ctx.dtypes, strict=True)
+        return *((part * scale).to(dtype) for part, dtype in parts), None, None, None, None
+
+
+def mean_with_gradients(batch: LossBatch, total: Tensor, gradients: tuple[Tensor, Tensor, Tensor]) -> Tensor:
+    """The scalar ``total / N``, whose backward pass gives ``gradients / N`` to the three vectors of ``batch``.
+
+    Args:
+        batch: N positions.
+        total: scalar, the sum of the loss over the positions.
+        gradients: of ``total`` for ``batch.users``, ``batch.candidates`` and ``batch.positives``.
+    """
+    apply = cast("Callable[..., Tensor]", _Precomputed.apply)
+    return apply(batch.users, batch.candidates, batch.positives, *gradients, total)

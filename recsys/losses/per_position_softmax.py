@@ -1,0 +1,139 @@
+"""The softmax over shared candidates with a user vector a position, and its gradients."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from recsys.losses.batch import LossBatch
+from recsys.losses.gradients import mean_with_gradients
+
+BLOCK = 2**20
+"""Logits computed at a time: 4 MiB stay in the cache."""
+_LOG2E = 1 / math.log(2)
+_LEAST_SHARE = 1e-3
+"""The share of the candidates that smoothing needs to spread over; of less, single precision keeps too few digits."""
+
+
+def per_position_softmax(batch: LossBatch, offset: Tensor, smoothing: float) -> Tensor:
+    """Cross-entropy of each position's target against the candidates; see `recsys.losses.softmax.SampledSoftmax`.
+
+    One [block, C] buffer is used for logits and then, in place, for masses; no [N, C] tensor is kept for the backward
+    pass, for the gradients are computed with the loss. Each pass over the buffer costs as much as a matrix product of
+    64 dimensions, so there are few: powers of two instead of e (half the time), no maximum where the vectors' lengths
+    bound the logits, divisions after the products, and drawn positives found by a search instead of a comparison of all
+    with all.
+
+    Args:
+        batch: N positions.
+        offset: [C], added to the candidates' logits.
+        smoothing: share of the target's probability that is spread over the candidates.
+
+    Returns:
+        Scalar, the mean over the positions.
+    """
+    batch = replace(batch, users=batch.position_users(), owners=None)
+    with torch.no_grad():
+        total, gradients = _sum_and_gradients(batch, offset, smoothing)
+    return mean_with_gradients(batch, total, gradients)
+
+
+def _sum_and_gradients(
+    batch: LossBatch, offset: Tensor, smoothing: float
+) -> tuple[Tensor, tuple[Tensor, Tensor, Tensor]]:
+    n, seen = len(batch.users), batch.seen
+    # With autocast on an accelerator the vectors may come in half precision; logits are summed in single.
+    u, c, p = batch.users.float(), batch.candidates.float(), batch.positives.float()
+    share = torch.softmax(offset.float(), 0)  # of each candidate in what smoothing spreads
+    mean_candidate = share @ c
+    d_users, d_candidates, d_target = torch.empty_like(u), torch.zeros_like(c), u.new_empty(n)
+    target, offset = (u * p).sum(1) * _LOG2E, offset.float() * _LOG2E
+    total = u.new_zeros(())
+    block = max(BLOCK // max(len(c), 1), 32)
+    buffer = u.new_empty(min(block, n), len(c))
+    drawn, column = _drawn_positives(batch.candidate_rows, batch.target_rows)
+    bounded = max(_logit_bound(u, c, offset), _logit_bound(u, p, offset)) < 100
+    for start in range(0, n, block):
+        rows = slice(start, min(start + block, n))
+        logits = buffer[: rows.stop - start]
+        torch.addmm(offset, u[rows], c.T, alpha=_LOG2E, out=logits)
+        first, last = torch.searchsorted(drawn, drawn.new_tensor([rows.start, rows.stop])).tolist()
+        logits[drawn[first:last] - start, column[first:last]] = -torch.inf
+        excluded = (drawn[:0], drawn[:0]) if seen is None else seen.pairs(rows.start, rows.stop)
+        logits[excluded] = -torch.inf
+        positive = target[rows]
+        if not bounded:
+            highest = torch.maximum(logits.amax(1), positive)
+            logits.sub_(highest[:, None])
+            positive = positive - highest
+            total += highest.sum()
+        logits.exp2_()
+        positive = positive.exp2()
+        mass = logits.sum(1) + positive
+        total += (mass.log2() - target[rows]).sum()
+        torch.mm(logits, c, out=d_users[rows]).div_(mass[:, None])
+        d_candidates.addmm_(logits.T, u[rows] / mass[:, None])
+        torch.div(positive, mass, out=d_target[rows]).sub_(1)
+        if smoothing:
+            moved, mean = _smoothed(u[rows], c, share, mean_candidate, excluded, smoothing, d_candidates)
+            d_target[rows] += moved
+            d_users[rows] -= mean
+            total += moved @ target[rows] - (u[rows] * mean).sum() * _LOG2E
+    d_users.addcmul_(d_target[:, None], p)
+    return total / _LOG2E, (d_users, d_candidates, d_target[:, None] * u)
+
+
+def _smoothed(
+    users: Tensor,
+    candidates: Tensor,
+    share: Tensor,
+    mean_candidate: Tensor,
+    excluded: tuple[Tensor, Tensor],
+    smoothing: float,
+    d_candidates: Tensor,
+) -> tuple[Tensor, Tensor]:
+    """Label smoothing of a block: the probability that each target loses, and the mean candidate that gets it.
+
+    Args:
+        users: [n, D].
+        candidates: [C, D].
+        share: [C], sums to one.
+        mean_candidate: [D], the candidates' mean by ``share``.
+        excluded: positions and their seen candidates, which get no probability; a position with (almost) no other
+            candidates keeps its target as it is.
+        smoothing: see `per_position_softmax`.
+        d_candidates: [C, D], the gradient is added here.
+
+    Returns:
+        [n], and [n, D] weighted by it.
+    """
+    position, candidate = excluded
+    lost = share[candidate]
+    left = torch.ones_like(users[:, 0], dtype=torch.double).index_add_(0, position, lost.double(), alpha=-1).float()
+    moved = torch.where(left > _LEAST_SHARE, smoothing, 0.0)
+    weight = (moved / left.clamp(min=_LEAST_SHARE))[:, None]
+    mean = mean_candidate.repeat(len(users), 1)
+    mean.index_add_(0, position, lost[:, None] * candidates[candidate], alpha=-1)
+    weighted_users = users * weight
+    d_candidates.addr_(share, weighted_users.sum(0), alpha=-1)
+    d_candidates.index_add_(0, candidate, lost[:, None] * weighted_users[position])
+    return moved, mean.mul_(weight)
+
+
+def _logit_bound(users: Tensor, candidates: Tensor, offset: Tensor) -> float:
+    """An upper bound of the absolute logits, in powers of two."""
+    longest = users.norm(dim=1).amax() * candidates.norm(dim=1).amax() * _LOG2E
+    return float(longest + offset.abs().amax()) if len(users) and len(candidates) else 0.0
+
+
+def _drawn_positives(candidate_rows: Tensor, target_rows: Tensor) -> tuple[Tensor, Tensor]:
+    """Where a candidate is the position's own target: int64 [M] positions, ascending, and int64 [M] columns."""
+    ordered, order = candidate_rows.sort()
+    first = torch.searchsorted(ordered, target_rows)
+    count = torch.searchsorted(ordered, target_rows, right=True) - first
+    position = torch.repeat_interleave(count)
+    repeat = torch.arange(len(position), device=count.device) - (count.cumsum(0) - count)[position]
+    return position, order[first[position] + repeat]

@@ -1,0 +1,56 @@
+"""Masks of the negatives: a position's own target, and what its history holds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class SeenRanges:
+    """The candidates that the history before each of N positions holds, as ranges of positions.
+
+    Range m says that the histories of positions ``start[m]`` to ``stop[m]`` (exclusive) hold candidate ``candidate[m]``.
+    A seen item is left out of recommendations, so it is no negative either: the softmax is over what can still come.
+    Ranges take memory for each seen candidate once a window, where a mask would take N x C.
+
+    Shapes:
+        all ``[M]``
+
+    Args:
+        start: int64, ascending.
+        stop: int64, ascending, above ``start``.
+        candidate: int64, from 0 to C.
+    """
+
+    start: Tensor
+    stop: Tensor
+    candidate: Tensor
+
+    def pairs(self, first: int, last: int) -> tuple[Tensor, Tensor]:
+        """Index pairs of a [last - first, C] mask: positions, counted from ``first``, and their seen candidates.
+
+        Example:
+            >>> seen = SeenRanges(torch.tensor([1, 3]), torch.tensor([3, 4]), torch.tensor([7, 5]))
+            >>> [part.tolist() for part in seen.pairs(2, 4)]
+            [[0, 1], [7, 5]]
+        """
+        low = torch.searchsorted(self.stop, first, right=True)
+        high = torch.searchsorted(self.start, last)
+        start, stop = self.start[low:high].clamp(min=first), self.stop[low:high].clamp(max=last)
+        size = stop - start
+        of_range = torch.repeat_interleave(size)
+        position = (
+            torch.arange(len(of_range), device=of_range.device) + (start - first - (size.cumsum(0) - size))[of_range]
+        )
+        return position, self.candidate[low:high][of_range]
+
+
+def negative_mask(candidate_rows: Tensor, target_rows: Tensor, seen: SeenRanges | None) -> Tensor:
+    """Bool [N, C]: where the candidate is neither the position's own target nor seen before."""
+    mask = candidate_rows != target_rows[:, None]
+    if seen is not None:
+        mask[seen.pairs(0, len(mask))] = False
+    return mask
