@@ -1,4 +1,4 @@
-"""Embeddings of a category."""
+"""Embeddings of categorical columns."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from recsys.data.features.categories import Categories
 def table_width(values: int, dim: int) -> int:
     """Width of the table of a column with ``values`` values: ``min(dim, ceil(1.6 * values ** 0.56))`` (fastai's rule).
 
-    A projection takes it to ``dim``; a column of two values does not deserve as many parameters as one of a thousand.
+    A projection takes it to ``dim``, so that a column of two values has fewer parameters than one of a thousand.
 
     Example:
         >>> table_width(2, 64), table_width(100, 64), table_width(10_000, 64)
@@ -23,12 +23,20 @@ def table_width(values: int, dim: int) -> int:
 
 
 class CategoricalEncoder(nn.Module):
-    """One vector a value; a missing value has its own, rare and unknown ones share one.
+    """Embedding of a categorical value, projected to ``dim``; missing has a vector, rare and unknown values share one.
+
+    Shapes:
+        int64 ``[n]`` -> ``[n, dim]``
 
     Args:
-        size: rows of the table, with the missing and the rare row.
-        width: of the table.
+        size: rows of the table, those of missing and of rare values included.
+        width: of the table; see `table_width`.
         dim: of the result.
+
+    Example:
+        >>> import torch
+        >>> CategoricalEncoder(size=10, width=4, dim=8)(torch.tensor([0, 3, 9])).shape
+        torch.Size([3, 8])
     """
 
     def __init__(self, size: int, width: int, dim: int) -> None:

@@ -1,4 +1,4 @@
-"""Dropout whose random numbers cost a byte a component."""
+"""Dropout with one random byte a component."""
 
 from __future__ import annotations
 
@@ -7,12 +7,19 @@ from torch import Tensor, nn
 
 
 class ByteDropout(nn.Module):
-    """Dropout at a rate rounded to 1/256, eight components a random number.
+    """Dropout at a rate rounded to 1/256, which draws one 64-bit random number for eight components.
 
-    On one CPU core the library's dropout takes 15 ns a component, which is more than a transformer's arithmetic.
+    On one CPU core `torch.nn.Dropout` takes 15 ns a component, more than a transformer's arithmetic.
+
+    Shapes:
+        any -> the same
 
     Args:
-        rate: share of components set to zero in training; the others grow so that the mean stays.
+        rate: share of components set to zero in training; the others are scaled by 1 / (1 - rate).
+
+    Example:
+        >>> ByteDropout(0.5).eval()(torch.ones(3)).tolist()
+        [1.0, 1.0, 1.0]
     """
 
     def __init__(self, rate: float) -> None:

@@ -1,4 +1,4 @@
-"""What an encoder of a column is."""
+"""The interface of column encoders."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 
 class Encoder(Protocol):
-    """A module from a column's values to vectors."""
+    """A `torch.nn.Module` from a column's values to vectors."""
 
     @classmethod
     def build(cls, column: Any, dim: int, style: str = "linear") -> Self:
@@ -21,6 +21,6 @@ class Encoder(Protocol):
 
 
 def as_module(encoder: object) -> nn.Module:
-    """The encoder as what it also is."""
+    """The encoder as the `torch.nn.Module` that every encoder is."""
     assert isinstance(encoder, nn.Module)
     return encoder

@@ -1,4 +1,4 @@
-"""Embeddings of a number (Gorishniy et al., 2022, "On Embeddings for Numerical Features in Tabular Deep Learning")."""
+"""Embeddings of numeric columns."""
 
 from __future__ import annotations
 
@@ -14,16 +14,25 @@ from recsys.errors import ConfigError
 
 
 class NumericEncoder(nn.Module):
-    r"""A vector of a number, in one of three styles; a missing number has a vector of its own.
+    r"""Embedding of a number in three styles; a missing number has a learned vector.
+
+    From Gorishniy et al., NeurIPS 2022, "On Embeddings for Numerical Features in Tabular Deep Learning":
 
     - ``linear``: :math:`W x + b`.
     - ``periodic``: :math:`W [\sin 2\pi c x, \cos 2\pi c x] + b` with learned frequencies c.
-    - ``piecewise``: W times how much of each of train's quantile bins x has filled, in [0, 1], plus b.
+    - ``piecewise``: W times the piecewise linear encoding over the training quantiles plus b.
+
+    Shapes:
+        float32 ``[n, 1]``, NaN where missing -> ``[n, dim]``
 
     Args:
         expand: from [n, 1] to [n, width]; None leaves the number as it is.
         width: of the expanded number.
         dim: of the result.
+
+    Example:
+        >>> NumericEncoder(Periodic(8), width=16, dim=4)(torch.tensor([[0.5], [torch.nan]])).shape
+        torch.Size([2, 4])
     """
 
     def __init__(self, expand: nn.Module | None, width: int, dim: int) -> None:
@@ -32,7 +41,7 @@ class NumericEncoder(nn.Module):
         self.project = nn.Linear(width, dim)
         self.absent = nn.Parameter(torch.zeros(dim))
         nn.init.normal_(self.project.weight, std=0.1 / math.sqrt(width))
-        # PyTorch's own start, U(-1, 1) where width is 1, is louder than an id and draws all items to one direction.
+        # PyTorch's default, U(-1, 1) where width is 1, is larger than the ids' and makes all items alike.
         nn.init.zeros_(self.project.bias)
 
     @classmethod
@@ -56,7 +65,7 @@ class NumericEncoder(nn.Module):
 
 
 class Periodic(nn.Module):
-    """Sines and cosines at learned frequencies."""
+    r"""Periodic encoding: :math:`[\sin 2\pi c x, \cos 2\pi c x]` with learned frequencies c."""
 
     def __init__(self, frequencies: int) -> None:
         super().__init__()
@@ -69,7 +78,7 @@ class Periodic(nn.Module):
 
 
 class PiecewiseLinear(nn.Module):
-    """How much of each bin the number has filled."""
+    """Piecewise linear encoding: for each bin, the share of it that lies below the number, in [0, 1]."""
 
     def __init__(self, edges: Tensor) -> None:
         super().__init__()

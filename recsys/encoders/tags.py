@@ -1,4 +1,4 @@
-"""Embeddings of several tags."""
+"""Embeddings of columns of tags."""
 
 from __future__ import annotations
 
@@ -9,13 +9,22 @@ from recsys.encoders.categorical import CategoricalEncoder
 
 
 class TagsEncoder(CategoricalEncoder):
-    """The mean of the vectors of an entity's tags; one without tags has a vector of its own."""
+    """Mean embedding of an entity's tags, projected to ``dim``; entities without tags share a learned vector.
+
+    Shapes:
+        int64 ``[n, T]``, padded with MISSING -> ``[n, dim]``
+
+    Example:
+        >>> import torch
+        >>> TagsEncoder(size=10, width=4, dim=8)(torch.tensor([[2, 3, -1], [0, -1, -1]])).shape
+        torch.Size([2, 8])
+    """
 
     def forward(self, values: Tensor) -> Tensor:
-        """int64 [n, T], filled up with MISSING -> [n, dim]."""
-        held = values >= 0
-        count = held.sum(1)
-        # Bags are read where they lie: a rectangle of tag vectors would be mostly padding.
-        mean = embedding_bag(values[held], self.table.weight, count.cumsum(0) - count, mode="mean")
+        """int64 [n, T], padded with MISSING -> [n, dim]."""
+        is_tag = values >= 0
+        count = is_tag.sum(1)
+        # Bags are summed without padding: a [n, T, width] tensor of tag vectors would be mostly padding.
+        mean = embedding_bag(values[is_tag], self.table.weight, count.cumsum(0) - count, mode="mean")
         projected: Tensor = self.project(mean)
         return projected

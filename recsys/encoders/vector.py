@@ -1,4 +1,4 @@
-"""A projection of a vector that a column holds: precomputed embeddings, and the components of a moment."""
+"""Projection of vector-valued columns: precomputed embeddings, and the components of a time."""
 
 from __future__ import annotations
 
@@ -12,11 +12,18 @@ from recsys.data.features.scalers import Embedded, Time
 
 
 class VectorEncoder(nn.Module):
-    """A linear map; a missing vector has a learned one of its own.
+    """Linear projection of a vector; missing vectors get a learned one.
+
+    Shapes:
+        float32 ``[n, width]``, NaN rows where missing -> ``[n, dim]``
 
     Args:
         width: of the column's vectors.
         dim: of the result.
+
+    Example:
+        >>> VectorEncoder(width=3, dim=8)(torch.tensor([[1.0, 2.0, 3.0], [torch.nan] * 3])).shape
+        torch.Size([2, 8])
     """
 
     def __init__(self, width: int, dim: int) -> None:

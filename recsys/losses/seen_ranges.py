@@ -12,7 +12,7 @@ from torch import Tensor
 class SeenRanges:
     """The candidates that the history before each of N positions holds, as ranges of positions.
 
-    Range m says that the histories of positions ``start[m]`` to ``stop[m]`` (exclusive) hold candidate ``candidate[m]``.
+    The histories before positions ``start[m]`` to ``stop[m]`` (exclusive) hold candidate ``candidate[m]``.
     A seen item is left out of recommendations, so it is no negative either: the softmax is over what can still come.
     Ranges take memory for each seen candidate once a window, where a mask would take N x C.
 

@@ -4,8 +4,9 @@ The count of the next period is negative binomial,
 
 .. math:: y_{t+1} \sim \mathrm{NB}(\mu = V_{t+1} s_{t+1} e^{w \cdot h_t}, \; r_{t+1} e^v)
 
-where the share :math:`s` and the size :math:`r` are the gamma-Poisson forecast (`recsys.data.demand.forecast`), :math:`V` the
-volume of the period, and :math:`h_t` the network's state. Counts of items vary more than Poisson's, and the less is
+where the share :math:`s` and the size :math:`r` are the gamma-Poisson forecast (`recsys.data.demand.forecast`),
+:math:`V` the volume of the period, and :math:`h_t` the network's state. Counts of items vary more than Poisson's, and
+the less is
 known of an item the more so: under a Poisson likelihood the items with the largest counts would decide everything.
 Training starts from the forecast itself, as ``w`` and ``v`` start at zero. DeepAR (Salinas et al., 2020) has the same
 likelihood; GluonTS has it, with a training loop of its own and no states to keep, so it is not used here.

@@ -1,4 +1,4 @@
-"""Growing a trained model: new rows and inputs are added, and what was there keeps its weights."""
+"""Weight transfer from a trained model to one with more ids, columns or inputs."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from recsys.models.two_tower import IdEncoder, TwoTowerModel
 
 
 def transfer_weights(new: TwoTowerModel, old: TwoTowerModel) -> None:
-    """Gives ``new``, built for grown vocabularies and columns, the weights of ``old`` wherever both have them.
+    """Copies the weights of ``old`` into ``new``, built for grown vocabularies and columns, wherever both have them.
 
-    Tables that grew keep their old rows. A new input begins by saying nothing (the map to D that it ends in is zero),
-    and a fusion that joins more inputs than before keeps its weights for the old ones: what ``old`` can place, ``new``
-    places at the same vector until it is trained.
+    Grown embedding tables keep their old rows; the projection of a new input is initialized to zero, and a fusion of
+    more inputs keeps its weights of the old ones. Until ``new`` is trained, it gives the same vectors as ``old`` for
+    everything that ``old`` knows.
 
     Args:
         new: changed in place.
@@ -61,7 +61,7 @@ def _grow_ids(new: TwoTowerModel, old: TwoTowerModel) -> None:
 
 
 def zero_init(encoder: nn.Module) -> None:
-    """Zeroes what every encoder of a column ends in, the map to D, and the vector of a missing value."""
+    """Zeroes the final projection of an encoder and its vector of missing values, so that its output is zero."""
     for name, parameter in encoder.named_parameters():
         if name == "absent" or name.startswith("project."):
             nn.init.zeros_(parameter)

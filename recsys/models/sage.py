@@ -20,7 +20,7 @@ Links = Tensor
 
 @dataclass(frozen=True, eq=False)
 class Block:
-    """What is needed to place users ``users[0]`` and items ``items[0]``: three rings of rows, and the links between.
+    """The sampled two-hop neighbourhood of users ``users[0]`` and items ``items[0]``: rows by distance, and messages.
 
     Args:
         users: three int64 arrays, ascending rows: those who are placed, with their sources, and with the sources of
@@ -47,8 +47,8 @@ class SageModel(nn.Module):
     .. math:: h_u = \mathrm{relu}(W x_u + W' \mathrm{mean}_{i \in N(u)} x_i), \quad
               z_u = V h_u + V' \mathrm{mean}_{i \in N(u)} h_i
 
-    and the same for items with their users. Inputs x come from features and, for items, an id vector; the input of a
-    user without features is one learned vector, so that a user is nothing but neighbours and features.
+    and the same for items with their users. Inputs x come from features and, for items, an id embedding; users without
+    features share one learned input, so that the model is inductive in users.
 
     Args:
         items: the item's inputs.
@@ -106,9 +106,9 @@ def sample_block(
         n_users: its first item node.
         users: ascending rows.
         items: ascending rows.
-        fan_out: neighbours of those who are placed, and of their neighbours.
+        fan_out: sampled neighbours of ``users`` and ``items``, and of each of those.
         hidden: edges ``user * n_items + item`` that are to be predicted; no message passes along them.
-        neighbour_dropout: share of ``items`` that get no message at all, so that they learn to stand on their own inputs.
+        neighbour_dropout: share of ``items`` that get no messages, which trains the model for items without neighbours.
         rng: draws.
     """
     n_items = len(graph) - n_users

@@ -1,8 +1,8 @@
 """Samplers of shared negatives, by name.
 
-A sampler is built as ``NEGATIVES[name](counts, n, **options)`` and called as ``sampler.sample(targets, rng)``; it gives
-`Candidates`: rows [C] that every position of the batch is scored against, and for each the log of how often it was
-expected among them, which a softmax loss subtracts from its logit.
+A sampler is built as ``NEGATIVES[name](counts, n, **options)`` and called as ``sampler.sample(targets, rng)``; it
+returns `Candidates`: the item rows [C] that every position of the batch is scored against, and the log of the expected
+count of each, which a softmax loss subtracts from the logit (log-q correction).
 """
 
 from recsys.choices import Choices

@@ -1,4 +1,4 @@
-"""The other targets of the batch as negatives."""
+"""In-batch negatives."""
 
 from __future__ import annotations
 
@@ -9,15 +9,20 @@ from recsys.negatives.sampler import Candidates
 
 
 class InBatch:
-    r"""Draws ``n`` of the batch's own targets with replacement, so that item j is expected :math:`n \cdot q_j` times.
+    r"""In-batch negatives: ``n`` targets of the batch, drawn with replacement.
 
-    Of all targets of the training, item j is :math:`q_j = n_j / \sum_i n_i`.
+    Item j is expected :math:`n \, q_j` times with :math:`q_j = n_j / \sum_i n_i`, its share of all training targets.
 
     Args:
         counts: int64 [I], training interactions of each item.
         n: C.
-        sampling_exponent: takes no part; the batch decides.
-        targets: int64 [I], how often each item is a target, where that is not ``counts``: when a part is learnt from.
+        sampling_exponent: not used.
+        targets: int64 [I], how often each item is a target; None: ``counts``.
+
+    Example:
+        >>> negatives = InBatch(np.array([1, 3]), n=2).sample(np.array([1, 1]), np.random.default_rng(0))
+        >>> negatives.rows.tolist(), np.exp(negatives.log_q).round(2).tolist()
+        ([1, 1], [1.5, 1.5])
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Half of the batch, half of the catalogue (Yang et al., 2020, "Mixed Negative Sampling")."""
+"""Mixed negative sampling."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from recsys.negatives.sampler import Candidates
 
 
 class Mixed:
-    """Half of the negatives from the batch's targets, half by popularity to the power ``sampling_exponent``.
+    """Mixed negative sampling (Yang et al., WWW 2020): half in-batch negatives, half drawn from the catalogue.
 
     The expected count of an item is the sum over both halves.
 
@@ -20,6 +20,11 @@ class Mixed:
         n: C.
         sampling_exponent: of the half drawn from the catalogue; 0 is uniform.
         targets: of the half drawn from the batch; see `InBatch`.
+
+    Example:
+        >>> negatives = Mixed(np.array([1, 3]), n=4).sample(np.array([1, 1]), np.random.default_rng(0))
+        >>> len(negatives.rows)
+        4
     """
 
     def __init__(

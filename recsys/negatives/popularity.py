@@ -1,4 +1,4 @@
-"""Negatives drawn by a power of their popularity."""
+"""Popularity-based and uniform negatives."""
 
 from __future__ import annotations
 
@@ -9,12 +9,19 @@ from recsys.negatives.sampler import Candidates
 
 
 class Popularity:
-    r"""Draws with replacement from :math:`q_j \propto n_j^\alpha`, over items that training saw.
+    r"""Popularity-based negatives: drawn with replacement from :math:`q_j \propto n_j^\alpha` over trained items.
 
     Args:
         counts: int64 [I], training interactions of each item.
         n: C, negatives a batch.
-        sampling_exponent: 1 is the popularity itself, 0 is uniform, 0.75 is word2vec's choice.
+        sampling_exponent: :math:`\alpha`; 1 is the popularity itself, 0 is uniform, 0.75 is word2vec's choice.
+
+    Example:
+        >>> negatives = Popularity(np.array([0, 1, 3]), n=4, sampling_exponent=1.0).sample(
+        ...     np.array([1]), np.random.default_rng(0)
+        ... )
+        >>> negatives.rows.tolist(), np.exp(negatives.log_q).round(2).tolist()
+        ([2, 2, 1, 1], [3.0, 3.0, 1.0, 1.0])
     """
 
     def __init__(self, counts: NDArray[np.int64], n: int, sampling_exponent: float = 0.75) -> None:
@@ -30,5 +37,5 @@ class Popularity:
 
 
 def uniform(counts: NDArray[np.int64], n: int, sampling_exponent: float = 0.0) -> Popularity:
-    """Every item that training saw is as likely as any other."""
+    """Uniform negatives: every item with a training interaction is equally likely."""
     return Popularity(counts, n, 0.0)

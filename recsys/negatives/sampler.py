@@ -1,4 +1,4 @@
-"""What a sampler of shared negatives gives."""
+"""Shared negatives, and the interface of their samplers."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True, eq=False)
 class Candidates:
-    """Negatives that a whole batch shares.
+    """Negatives shared by all positions of a batch.
 
     Args:
         rows: int64 [C], item rows; drawn with replacement, so repeats occur.

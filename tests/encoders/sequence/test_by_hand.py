@@ -4,8 +4,8 @@ import torch
 from recsys.encoders.dropout import ByteDropout
 from recsys.encoders.sequence.attention import RelativeBias, SelfAttention, rotated
 from recsys.encoders.sequence.causal import rectangles
-from recsys.encoders.sequence.time_encoding import TimeEncoding
 from recsys.encoders.sequence.pooling import DecayedPooling
+from recsys.encoders.sequence.time_encoding import TimeEncoding
 
 
 def test_the_decayed_mean_by_hand():
