@@ -49,7 +49,7 @@ def table_quality(config: RunConfig, workspace: Workspace, data: Dataset, split:
             continue
         engine = ContentKnn(ContentKnnConfig(table=name, centred=True), Resources(config.seed, tables={name: table}))
         engine.fit(data, split.train, SilentTracker())
-        answers = evaluate(engine, data, asked, ks=(section.k,), filter_seen=config.evaluate.filter_seen)
+        answers = evaluate(engine, data, asked, ks=(section.k,))
         quality = embedding_quality(table, data.items.vocabulary, tags, coming, config.seed, sample=section.items)
         found[name] = {
             "items": len(table.vocabulary),

@@ -106,7 +106,7 @@ class Resources:
         directory: where an engine may keep checkpoints and resume from them; None keeps none.
         parts: fitted engines by name, for an engine that is made of others.
         filter_seen: whether lists leave out what a user's history holds: those of validation, of the report and of
-            the batch. An engine may then learn to rank what is new alone.
+            the batch. An engine may then learn to rank what is new alone. Where there is a ``validation``, as it says.
     """
 
     seed: int = 0
@@ -116,6 +116,10 @@ class Resources:
     directory: Path | None = None
     parts: Mapping[str, Engine] = field(default_factory=dict)
     filter_seen: bool = True
+
+    def __post_init__(self) -> None:
+        if self.validation is not None:
+            object.__setattr__(self, "filter_seen", self.validation.filter_seen)
 
 
 class Engine(Protocol):

@@ -53,11 +53,10 @@ def train_one(
     checkpoints = workspace.checkpoints(spec.name, cache_key)
     claim(checkpoints)
     curve = CurveTracker(tracker)
-    filtered = config.evaluate.filter_seen
-    resources = Resources(config.seed, split.validation, None, tables, checkpoints / "choose", filter_seen=filtered)
+    resources = Resources(config.seed, split.validation, None, tables, checkpoints / "choose")
     with deterministic(), measured() as cost:
         parts = partial(_parts, config, spec, workspace)
-        engine = fit(spec, data, split, resources, config.split.refit, curve, parts, kept)
+        engine = fit(spec, data, split, resources, curve, parts, kept)
     Bundle.of(engine, data, _lineage(config, spec, engine, data, split), data.interactions).save(bundle)
     record = {"fit_seconds": cost.seconds, "peak_memory_mb": cost.peak_memory_mb, "curve": curve.points}
     write_json(workspace.training(spec.name), record)
@@ -71,29 +70,27 @@ def fit(
     data: Dataset,
     split: Split,
     resources: Resources,
-    refit: bool,
     curve: CurveTracker,
     parts: Callable[[bool], dict[str, Engine]],
     kept: Path | None,
 ) -> Engine:
-    """The engine learnt from ``split.train``; with ``refit`` learnt once more from ``split.refit``.
+    """The engine learnt from ``split.train``; with ``split.refit`` then anew on train and validation.
 
     Validation chooses the number of epochs and a hybrid's weights; the refit looks at no validation.
-    An engine that chooses nothing on validation is learnt from ``split.refit`` at once, unless a hybrid needs both.
+    An engine that chooses nothing on validation is trained on both at once, unless a hybrid needs both fits.
 
     Args:
         spec: what is learnt.
         data: the dataset.
         split: its split.
         resources: of the engine.
-        refit: see above.
         curve: sees the training.
         parts: gives the fitted engines that this one is made of, those from before the refit when asked with True.
         kept: where the engine from before the refit is kept; None keeps none.
     """
     kind = ENGINES[spec.kind]
-    engine = kind(spec.config, replace(resources, parts=parts(refit)))
-    if not refit:
+    engine = kind(spec.config, replace(resources, parts=parts(split.refit)))
+    if not split.refit:
         engine.fit(data, split.train, curve)
         return engine
     epochs: int | None = None
@@ -109,7 +106,7 @@ def fit(
     directory = None if resources.directory is None else resources.directory.parent / "refit"
     again = replace(resources, validation=None, epochs=epochs, directory=directory, parts=parts(False))
     engine = kind(engine.config, again)
-    engine.fit(data, split.refit, tracker)
+    engine.fit(data, split.train_and_validation, tracker)
     return engine
 
 
@@ -130,9 +127,9 @@ def _facts(config: RunConfig, spec: EngineSpec, data: Dataset, split: Split, wor
         "split": split.fingerprint,
         "tables": {name: workspace.table_digest(name) for name in used},
         "parts": {name: file_digest(workspace.bundle(name) / "manifest.json") for name in spec.parts},
-        "kept": config.split.refit and any(spec.name in other.parts for other in engine_specs(config)),
+        "kept": split.refit and any(spec.name in other.parts for other in engine_specs(config)),
         "seed": config.seed,
-        "filter_seen": config.evaluate.filter_seen,
+        "filter_seen": split.filter_seen,
         "code": code_version(*_CODE),
     }
 
@@ -152,8 +149,8 @@ def _lineage(config: RunConfig, spec: EngineSpec, engine: Engine, data: Dataset,
             "engine": spec.name,
             "options": engine.config.model_dump(mode="json"),
             "seed": config.seed,
-            "protocol": split.protocol,
-            "questions": split.test.fingerprint,
+            "protocol": split.name,
+            "questions": split.test.held_out_fingerprint,
             "pretrain": {name: section.model_dump(mode="json") for name, section in config.pretrain.items()},
         },
     )

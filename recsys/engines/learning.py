@@ -46,7 +46,7 @@ def validation(
     Args:
         engine: asked for its vectors each time.
         data: what the rows of the validation questions refer to.
-        resources: the questions, and whether seen items are left out.
+        resources: the validation questions.
         metric: such as ``"ndcg@10"``.
         validation_users: at most so many random users, always the same.
         ready: called first; brings what the engine answers with up to date with what is being trained.
@@ -55,10 +55,9 @@ def validation(
         return None
     holdout = resources.validation.sampled(validation_users, stream(resources.seed, engine.kind, "asked"))
     request = Request.from_dataset(data, holdout.users, holdout.history)
-    seen = request.histories if resources.filter_seen else None
 
     def measure() -> float:
         ready()
-        return score_metric(engine.user_vectors(request), engine.item_vectors(data.items), holdout, metric, seen)
+        return score_metric(engine.user_vectors(request), engine.item_vectors(data.items), holdout, metric)
 
     return measure

@@ -159,8 +159,8 @@ class Hybrid:
         """Weights that sum to one, the best that `search` finds on validation."""
         asked = stream(self.resources.seed, "hybrid", "search").permutation(len(holdout))[: self.config.users]
         users, metric = holdout.users[np.sort(asked)], self.config.metric
-        parts, filtered = list(self.parts.values()), self.resources.filter_seen
-        pool = CandidatePool(parts, self.spreads, self.levels, items, data, holdout, users, metric, filtered)
+        parts = list(self.parts.values())
+        pool = CandidatePool(parts, self.spreads, self.levels, items, data, holdout, users, metric)
         for weights, value in search(pool.values, len(items), self.config.steps):
             told = ", ".join(f"{name} {weight:.2f}" for name, weight in zip(self.parts, weights, strict=True))
             tracker.progress(f"hybrid: {told}  {metric} {value:.4f}")
