@@ -99,4 +99,4 @@ def _same_questions(champion: Bundle, candidate: Candidate) -> bool:
     if questions is None:  # champions of before have the fingerprint of their whole split
         return (made.data_fingerprint, made.split_fingerprint) == (data.fingerprint, candidate.fingerprint)
     asked = remap_items(candidate.questions, data, champion.data)
-    return asked is not None and bool(questions == asked.fingerprint)
+    return asked is not None and bool(questions == asked.held_out_fingerprint)

@@ -31,17 +31,6 @@ from recsys.retrieval import INDEXES
 from recsys.retrieval.recommend import RecommendOptions
 
 
-class SplitSection(SplitConfig):
-    """The protocol, and what happens once validation has chosen.
-
-    Args:
-        refit: train once more on train and validation together, with the number of epochs that validation chose.
-            Reports name it: ``leave_one_out/refit``; never compare across the two.
-    """
-
-    refit: bool = False
-
-
 class PretrainSection(Config):
     """One embedding table that engines can build on: learnt by an engine, or made from content by an embedder.
 
@@ -163,7 +152,7 @@ class RunConfig(Config):
     name: str
     seed: int = 0
     data: DataConfig
-    split: SplitSection
+    split: SplitConfig
     pretrain: dict[str, PretrainSection] = Field(default_factory=dict)
     engines: dict[str, dict[str, Any]] = Field(min_length=1)
     finetune: dict[str, Any] = Field(default_factory=dict)

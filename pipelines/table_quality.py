@@ -47,7 +47,7 @@ def table_quality(config: RunConfig, workspace: Workspace, data: Dataset, split:
         if not len(table.vocabulary):  # such as a column of images without a single file
             continue
         engine = ContentKNN(table=table, centred=True).fit(data, split.train, seed=config.seed)
-        answers = evaluate(engine, data, asked, ks=(section.k,), filter_seen=config.evaluate.filter_seen)
+        answers = evaluate(engine, data, asked, ks=(section.k,))
         quality = embedding_quality(table, data.items.vocabulary, tags, coming, config.seed, sample=section.items)
         found[name] = {
             "items": len(table.vocabulary),

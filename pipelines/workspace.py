@@ -14,10 +14,9 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from pipelines.stored_split import load_split
 from recsys.atomic import is_ours, make_parents, read_json, refuse_file, refuse_foreign, remove_folder, write_json
 from recsys.data.dataset import Dataset
-from recsys.data.splits.split import Split
+from recsys.data.splits.partition import Split
 from recsys.embeddings import EmbeddingTable
 from recsys.errors import ArtifactError
 from recsys.tracking import Tracker
@@ -151,7 +150,7 @@ class Workspace:
         return Dataset.load(self.dataset)
 
     def load_split(self) -> Split:
-        return load_split(self.split)
+        return Split.load(self.split)
 
     def load_tables(self, names: Iterable[str]) -> dict[str, EmbeddingTable]:
         return {name: EmbeddingTable.load(self.table(name)) for name in names}

@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from recsys.data.dataset import Dataset as Dataset
     from recsys.data.splits.holdout import Holdout as Holdout
-    from recsys.data.splits.holdout import Split as Split
+    from recsys.data.splits.partition import Split as Split
+    from recsys.data.splits.split import split as split
     from recsys.engine import Engine as Engine
     from recsys.engine import FitContext as FitContext
     from recsys.engine import Request as Request
@@ -36,37 +37,17 @@ if TYPE_CHECKING:
     from recsys.engines.graph.sage import GraphSAGE as GraphSAGE
     from recsys.engines.graph.spectral import Spectral as Spectral
     from recsys.engines.skip_gram.item2vec import Item2Vec as Item2Vec
-    from recsys.engines.two_tower.sequence import (
-        HSTU as HSTU,
-    )
-    from recsys.engines.two_tower.sequence import (
-        BERT4Rec as BERT4Rec,
-    )
-    from recsys.engines.two_tower.sequence import (
-        GRU4Rec as GRU4Rec,
-    )
-    from recsys.engines.two_tower.sequence import (
-        SASRec as SASRec,
-    )
-    from recsys.engines.two_tower.sequence import (
-        SequenceModel as SequenceModel,
-    )
+    from recsys.engines.two_tower.sequence import HSTU as HSTU
+    from recsys.engines.two_tower.sequence import BERT4Rec as BERT4Rec
+    from recsys.engines.two_tower.sequence import GRU4Rec as GRU4Rec
+    from recsys.engines.two_tower.sequence import SASRec as SASRec
+    from recsys.engines.two_tower.sequence import SequenceModel as SequenceModel
     from recsys.engines.two_tower.two_tower import TwoTower as TwoTower
-    from recsys.errors import (
-        ArtifactError as ArtifactError,
-    )
-    from recsys.errors import (
-        ConfigError as ConfigError,
-    )
-    from recsys.errors import (
-        DataError as DataError,
-    )
-    from recsys.errors import (
-        PromotionError as PromotionError,
-    )
-    from recsys.errors import (
-        RecsysError as RecsysError,
-    )
+    from recsys.errors import ArtifactError as ArtifactError
+    from recsys.errors import ConfigError as ConfigError
+    from recsys.errors import DataError as DataError
+    from recsys.errors import PromotionError as PromotionError
+    from recsys.errors import RecsysError as RecsysError
     from recsys.evaluation.evaluate import evaluate as evaluate
     from recsys.registry.bundle import Bundle as Bundle
     from recsys.registry.load import load as load
@@ -75,8 +56,9 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "Dataset": "recsys.data.dataset",
-    "Split": "recsys.data.splits.holdout",
+    "split": "recsys.data.splits.split",
     "Holdout": "recsys.data.splits.holdout",
+    "Split": "recsys.data.splits.partition",
     "Popularity": "recsys.engines.baselines.popularity",
     "ItemKNN": "recsys.engines.baselines.itemknn",
     "EASE": "recsys.engines.baselines.ease",
@@ -113,8 +95,9 @@ _HOMES = {
 
 __all__ = [
     "Dataset",
-    "Split",
+    "split",
     "Holdout",
+    "Split",
     "Popularity",
     "ItemKNN",
     "EASE",

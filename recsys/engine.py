@@ -119,7 +119,7 @@ class FitContext:
         directory: where an engine may keep checkpoints and resume from them; None keeps none.
         parts: fitted engines by name, for an engine that is made of others.
         filter_seen: whether lists leave out what a user's history holds: those of validation, of the report and of
-            the batch. An engine may then be trained to rank unseen items alone.
+            the batch. An engine may then be trained to rank unseen items alone. A ``validation`` has its own.
         tracker: is told of progress.
 
     Example:
@@ -146,6 +146,10 @@ class FitContext:
             known = ", ".join(sorted(self.tables)) or "none; add a [pretrain] section, or give the table itself"
             raise ConfigError(f"the engine {engine!r} asks for the table {name!r}; pretrained tables: {known}")
         return self.tables[name]
+
+    def __post_init__(self) -> None:
+        if self.validation is not None:
+            object.__setattr__(self, "filter_seen", self.validation.filter_seen)
 
 
 class EngineConfig(Config):

@@ -100,7 +100,7 @@ def inputs(data: Dataset, train: Interactions) -> list[object]:
 @settings(max_examples=8, deadline=None)
 def test_no_training_input_moves_when_the_future_changes(name, seed):
     split = divided(name, WORLD)
-    for part in ("train", "refit"):
+    for part in ("train", "train_and_validation"):
         before = getattr(split, part)
         other = changed(name, WORLD, before, seed)
         assert other.interactions.fingerprint != WORLD.interactions.fingerprint
@@ -168,7 +168,7 @@ def test_no_table_and_no_weight_moves_when_the_future_changes(name):
 @pytest.mark.parametrize("name", list(SPLITS))
 def test_no_epoch_is_chosen_and_no_popularity_counted_with_the_test_part(name):
     split = divided(name, WORLD)
-    other = changed(name, WORLD, split.refit, 2)
+    other = changed(name, WORLD, split.train_and_validation, 2)
     again = divided(name, other)
     assert_same(split.validation.history, again.validation.history)
     assert_same(split.validation.targets, again.validation.targets)
@@ -181,8 +181,8 @@ def test_no_epoch_is_chosen_and_no_popularity_counted_with_the_test_part(name):
     scores = []
     for data, part in ((WORLD, split), (other, again)):
         engine = Popularity()
-        engine.fit(data, part.refit)
-        request = Request.from_dataset(data, np.arange(3), part.refit)
+        engine.fit(data, part.train_and_validation)
+        request = Request.from_dataset(data, np.arange(3), part.train_and_validation)
         scores.append(engine.user_vectors(request).scores(engine.item_vectors(data.items)).tobytes())
     assert scores[0] == scores[1]
 

@@ -45,7 +45,9 @@ def main(
     spec, filtered = engine_spec(engine, run.engines[engine]), run.evaluate.filter_seen
     validated, cut = moments(data.interactions, new, 1 - old)
     now = moments(data.interactions, new, 1 - old - new)[1]
-    before, after = temporal(data.interactions, validated, cut), temporal(data.interactions, cut, now)
+    before, after = (
+        temporal(data.interactions, *moments_).with_filter_seen(filtered) for moments_ in ((validated, cut), (cut, now))
+    )
 
     names = [name for name in run.pretrain if name in spec.config.model_dump().get("tables", ())]
 
@@ -57,24 +59,26 @@ def main(
 
     chosen = TwoTower(spec.config, resources(before.train, validation=before.validation))
     chosen.fit(data, before.train, tracker)
-    parent = TwoTower(spec.config, resources(before.refit, epochs=chosen.best_epoch))
-    parent.fit(data, before.refit, tracker)
+    parent = TwoTower(spec.config, resources(before.train_and_validation, epochs=chosen.best_epoch))
+    parent.fit(data, before.train_and_validation, tracker)
 
-    fresh = after.refit.time >= cut
-    train, learnt, validation = held_out(after.refit, fresh, data.n_users, data.n_items, filtered)
+    fresh = after.train_and_validation.time >= cut
+    train, learnt, validation = held_out(after.train_and_validation, fresh, data.n_users, data.n_items, filtered)
     options = finetune_config(parent, run)
     child = TwoTower(options, Resources(run.seed, validation=validation, filter_seen=filtered))
-    again = TwoTower(spec.config, resources(after.refit, epochs=chosen.best_epoch))
+    again = TwoTower(spec.config, resources(after.train_and_validation, epochs=chosen.best_epoch))
     with deterministic():
         child_seconds = _seconds(lambda: child.finetune(parent, data, train, learnt, tracker))
-        again_seconds = _seconds(lambda: again.fit(data, after.refit, tracker))
+        again_seconds = _seconds(lambda: again.fit(data, after.train_and_validation, tracker))
 
     found = {
-        name: evaluate(model, data, after.test, ks=(10, 20), filter_seen=filtered)
+        name: evaluate(model, data, after.test, ks=(10, 20))
         for name, model in {"parent": parent, "fine-tuned": child, "retrained": again}.items()
     }
     seconds = {"parent": float("nan"), "fine-tuned": child_seconds, "retrained": again_seconds}
-    print(f"{data.name}: {len(before.refit):,} old, {int(fresh.sum()):,} new events, {len(after.test)} users asked")
+    print(
+        f"{data.name}: {len(before.train_and_validation):,} old, {int(fresh.sum()):,} new events, {len(after.test)} users asked"
+    )
     for name, result in found.items():
         shown = "  ".join(f"{metric} {result.mean(metric):.4f}" for metric in ("recall@10", "recall@20", "ndcg@10"))
         print(f"{name:<12}{shown}  {seconds[name]:6.1f} s")

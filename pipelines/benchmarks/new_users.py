@@ -48,14 +48,15 @@ def main(
     new[stream(run.seed, "new users").permutation(asked)[: round(share * len(asked))]] = True
     train = history.select(~new[history.user])
     known = train.item_counts(data.n_items)[targets.item] > 0
-    holdout = Holdout(np.unique(targets.user[known]), history, targets.select(known))
+    filtered = run.evaluate.filter_seen
+    holdout = Holdout(np.unique(targets.user[known]), history, targets.select(known), filter_seen=filtered)
 
-    failed, filtered = False, run.evaluate.filter_seen
+    failed = False
     for name in engine:
         spec = engine_spec(name, run.engines.get(name, {}), "engines")
         fitted = ENGINES[spec.kind](spec.config, Resources(run.seed, filter_seen=filtered))
         fitted.fit(data, train, tracker)
-        result = evaluate(fitted, data, holdout, ks=(20,), filter_seen=filtered)
+        result = evaluate(fitted, data, holdout, ks=(20,))
         recall, is_new = result.values["recall@20"], new[result.users]
         weights = like(result.history_lengths, is_new)
         there, here = float(recall[is_new].mean()), float(np.average(recall[~is_new], weights=weights))

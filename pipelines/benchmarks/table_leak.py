@@ -40,7 +40,7 @@ def main(
     run, tracker = read_run_config(config), SilentTracker()
     filtered = run.evaluate.filter_seen
     data = read_dataset(resolve(run.data))
-    split = make_split(data, run.split)
+    split = make_split(data, run.split, filter_seen=filtered)
 
     def table(part: float) -> EmbeddingTable:
         spec = engine_spec(pretrainer, run.engines.get(pretrainer, {}), "engines")
@@ -55,10 +55,10 @@ def main(
         options = {**run.engines.get(engine, {}), "tables": list(tables)}
         spec = engine_spec(engine, options, "engines")
         with deterministic():
-            resources = Resources(run.seed, split.validation, tables=tables, filter_seen=filtered)
+            resources = Resources(run.seed, split.validation, tables=tables)
             model = ENGINES[spec.kind](spec.config, resources)
             model.fit(data, split.train, tracker)
-        result = found[name] = evaluate(model, data, split.test, ks=(10,), filter_seen=filtered)
+        result = found[name] = evaluate(model, data, split.test, ks=(10,))
         print(
             f"{name:<16}test ndcg@10 {result.mean('ndcg@10'):.4f}  recall@10 {result.mean('recall@10'):.4f}", flush=True
         )

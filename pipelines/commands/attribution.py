@@ -56,7 +56,7 @@ def measure(
 
     def ask(seen: Coalition) -> Values:
         hidden: Any = masked(engine, hidden_parts(section.modalities, seen))
-        result = evaluate(hidden, data, holdout, ks=(k,), filter_seen=config.evaluate.filter_seen)
+        result = evaluate(hidden, data, holdout, ks=(k,))
         return result.values[section.metric]
 
     slices = user_slices(data, split, holdout)
@@ -89,7 +89,7 @@ def sampled(holdout: Holdout, users: int, seed: int) -> Holdout:
 def user_slices(data: Dataset, split: Split, holdout: Holdout) -> dict[str, NDArray[np.bool_]]:
     """Users with the shorter histories, and those whose targets are rare or were never touched in training."""
     lengths = np.bincount(holdout.history.user, minlength=data.n_users)[holdout.users]
-    touched = split.learnt.item_counts(data.n_items)
+    touched = split.final_train.item_counts(data.n_items)
     common = np.quantile(touched[touched > 0], 0.8)
     asked = np.bincount(holdout.targets.user, minlength=data.n_users)
 

@@ -103,12 +103,12 @@ def try_one(name: str, options: dict[str, Any], data: Dataset, split: Split, con
     """Fits one combination on train and scores it on validation."""
     chosen = spec(name, options)
     started = time.monotonic()
-    context = FitContext(config.seed, split.validation, filter_seen=config.filter_seen)
+    context = FitContext(config.seed, split.validation)
     with deterministic():
         engine = ENGINES[chosen.kind](chosen.config).fit(data, split.train, context=context)
     seconds = time.monotonic() - started
     k = parse_metric(config.metric)[1]
-    result = evaluate(engine, data, split.validation, ks=sorted({10, k}), filter_seen=config.filter_seen)
+    result = evaluate(engine, data, split.validation, ks=sorted({10, k}))
     found = {metric: result.mean(metric) for metric in ("recall@10", "ndcg@10", config.metric)}
     return {"engine": name, "options": options, "seconds": round(seconds, 2), **found}
 
@@ -123,10 +123,10 @@ def tune(config: TuneConfig, directory: Path) -> list[dict[str, Any]]:
     source = resolve(config.data)
     data = read_dataset(source)
     given = read_given(source, data) if config.split.protocol == "given" else None
-    split = make_split(data, config.split, given)
+    split = make_split(data, config.split, given, config.filter_seen)
     path = directory / "trials.json"
     code = code_version(*ENGINE_CODE, "pipelines/commands/tune.py")
-    key = f"{data.fingerprint}/{split.fingerprint}/{config.seed}/{config.metric}/{config.filter_seen}/{code}"
+    key = f"{data.fingerprint}/{split.fingerprint}/{config.seed}/{config.metric}/{code}"
     kept = json.loads(path.read_text()) if path.is_file() else {}
     trials: list[dict[str, Any]] = kept.get("trials", []) if kept.get("key") == key else []
     best = {}

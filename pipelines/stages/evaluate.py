@@ -54,9 +54,7 @@ def run(config: RunConfig, workspace: Workspace, tracker: Tracker) -> None:
     results = {}
     for name in config.engines:
         engine = trained_on(split, workspace.bundle(name)).engine
-        results[name] = evaluate(
-            engine, data, split.test, ks=config.evaluate.ks, filter_seen=config.evaluate.filter_seen
-        )
+        results[name] = evaluate(engine, data, split.test, ks=config.evaluate.ks)
         tracker.info(f"evaluate/{name}: {len(split.test)} users")
     tables = table_quality(config, workspace, data, split)
     if tables:
@@ -67,7 +65,6 @@ def run(config: RunConfig, workspace: Workspace, tracker: Tracker) -> None:
         split,
         results,
         baseline=config.baseline,
-        filter_seen=config.evaluate.filter_seen,
         n_users=data.n_users,
         n_items=data.n_items,
         curves={name: record["curve"] for name, record in training.items()},

@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipelines.config import RunConfig
-from pipelines.stored_split import load_holdout, save_holdout
 from pipelines.workspace import ENGINE_CODE, Workspace, code_version
 from recsys.atomic import atomic_path, claim, read_json, refuse_foreign, remove_folder, write_json
 from recsys.config import parse
@@ -169,7 +168,11 @@ def held_out(
     if not len(asked):
         return train, fresh, None
     history = train.select(np.isin(train.user, asked))
-    return train, fresh[keep], Holdout(asked.astype(np.int32), history, interactions.select(~keep))
+    return (
+        train,
+        fresh[keep],
+        Holdout(asked.astype(np.int32), history, interactions.select(~keep), filter_seen=filter_seen),
+    )
 
 
 def split_rows(held: Holdout | None) -> tuple[Holdout | None, Holdout | None]:
@@ -191,7 +194,7 @@ def save_questions(asked: Holdout | None, child: Path, lineage: Lineage) -> None
         remove_folder(questions(child))
         return
     with atomic_path(questions(child)) as beside:
-        save_holdout(asked, beside)
+        asked.save(beside)
         write_json(beside / _MADE_FROM, _made_from(lineage))
 
 
@@ -211,7 +214,7 @@ def load_questions(child: Path, lineage: Lineage) -> Holdout:
             f"the questions in {kept} were held out for another child than {child}, or do not say for which; "
             "run finetune again"
         )
-    return load_holdout(kept)
+    return Holdout.load(kept)
 
 
 def _made_from(lineage: Lineage) -> dict[str, Any]:

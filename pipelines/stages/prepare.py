@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 from pipelines.config import RunConfig
-from pipelines.stored_split import save_split
 from pipelines.workspace import Workspace, code_version, file_digest
 from recsys.data.ingest.issues import ValidationIssues
 from recsys.data.ingest.readers import DataConfig, read_dataset, read_given
 from recsys.data.schema import Schema
 from recsys.data.sources import resolve
-from recsys.data.splits.holdout import REFIT
 from recsys.data.splits.split import Split, make_split
 from recsys.tracking import Tracker
 
-_CODE = ("recsys/data", "pipelines/stages/prepare.py", "pipelines/stored_split.py")
+_CODE = ("recsys/data", "pipelines/stages/prepare.py")
 
 
 def run(config: RunConfig, workspace: Workspace, tracker: Tracker) -> None:
@@ -33,11 +30,9 @@ def run(config: RunConfig, workspace: Workspace, tracker: Tracker) -> None:
     issues = ValidationIssues()
     data = read_dataset(data_config, issues)
     given = read_given(data_config, data) if config.split.protocol == "given" else None
-    split = make_split(data, config.split, given)
-    if config.split.refit:
-        split = replace(split, protocol=f"{split.protocol}{REFIT}")
+    split = make_split(data, config.split, given, config.evaluate.filter_seen)
     data.save(workspace.dataset)
-    save_split(split, workspace.split)
+    split.save(workspace.split)
     workspace.record("prepare", cache_key)
     tracker.info(f"prepare: {describe(split)}; {data.n_users} users, {data.n_items} items, dataset {data.fingerprint}")
     for warning in issues.warnings:
@@ -45,13 +40,13 @@ def run(config: RunConfig, workspace: Workspace, tracker: Tracker) -> None:
     for name, table in (("users", data.users), ("items", data.items)):
         if table.schema.columns:
             tracker.info(f"  {name}: {columns(table.schema)}")
-    tracker.log_params({"data": data.name, "data_fingerprint": data.fingerprint, "split": split.protocol})
+    tracker.log_params({"data": data.name, "data_fingerprint": data.fingerprint, "split": split.name})
 
 
 def describe(split: Split) -> str:
     """One line: protocol and sizes."""
     return (
-        f"{split.protocol}: {len(split.train)} interactions to train on, {len(split.validation)} users validate, "
+        f"{split.name}: {len(split.train)} interactions to train on, {len(split.validation)} users validate, "
         f"{len(split.test)} are tested, {split.dropped_users} cannot be asked"
     )
 
@@ -71,6 +66,7 @@ def _facts(config: RunConfig, data: DataConfig) -> dict[str, Any]:
     return {
         "data": data.model_dump(mode="json"),
         "split": config.split.model_dump(mode="json"),
+        "filter_seen": config.evaluate.filter_seen,
         "files": {str(path): file_digest(path) for path in files if path is not None and path.is_file()},
         "seed": config.seed,
         "code": code_version(*_CODE),

@@ -174,7 +174,7 @@ def _numbers(values: dict[str, Any]) -> dict[str, float]:
 
 def _measured(config: RunConfig, candidate: Candidate, bundle: Bundle, model: str) -> EvaluationResult:
     data, asked, section = candidate.data, candidate.questions, config.evaluate
-    result = evaluate(bundle.engine, data, asked, ks=section.ks, filter_seen=section.filter_seen)
+    result = evaluate(bundle.engine, data, asked, ks=section.ks)
     return EvaluationResult(model, data.fingerprint, candidate.fingerprint, result.users, result.values)
 
 

@@ -56,12 +56,11 @@ def train_one(
         split.validation,
         tables=tables,
         directory=checkpoints / "choose",
-        parts=_parts(config, spec, workspace, before_refit=config.split.refit),
-        filter_seen=config.evaluate.filter_seen,
+        parts=_parts(config, spec, workspace, before_refit=split.refit),
         tracker=curve,
     )
     refit = None
-    if config.split.refit:
+    if split.refit:
         keep = None if kept is None else partial(_keep, kept)
         refit = Refit(partial(_parts, config, spec, workspace, before_refit=False), tracker, keep)
     with deterministic(), measured() as cost:
@@ -96,9 +95,9 @@ def _facts(config: RunConfig, spec: EngineSpec, data: Dataset, split: Split, wor
         "split": split.fingerprint,
         "tables": {name: workspace.table_digest(name) for name in used},
         "parts": {name: file_digest(workspace.bundle(name) / "manifest.json") for name in spec.parts},
-        "kept": config.split.refit and any(spec.name in other.parts for other in engine_specs(config)),
+        "kept": split.refit and any(spec.name in other.parts for other in engine_specs(config)),
         "seed": config.seed,
-        "filter_seen": config.evaluate.filter_seen,
+        "filter_seen": split.filter_seen,
         "code": code_version(*_CODE),
     }
 
@@ -112,8 +111,8 @@ def _lineage(config: RunConfig, spec: EngineSpec, engine: Engine, data: Dataset,
             "engine": spec.name,
             "options": engine.chosen_config().model_dump(mode="json"),
             "seed": config.seed,
-            "protocol": split.protocol,
-            "questions": split.test.fingerprint,
+            "protocol": split.name,
+            "questions": split.test.held_out_fingerprint,
             "pretrain": {name: section.model_dump(mode="json") for name, section in config.pretrain.items()},
         },
     )

@@ -120,7 +120,7 @@ def remap_items(questions: Holdout, named: Dataset, data: Dataset) -> Holdout | 
     rows += [] if candidates is None else [candidates]
     if (np.concatenate(rows) == MISSING).any():
         return None
-    return Holdout(users, history, targets, candidates)
+    return Holdout(users, history, targets, candidates, questions.filter_seen)
 
 
 def check_ids(learnt: Dataset, asked: Dataset, who: str, way_out: str) -> None:

@@ -64,6 +64,7 @@ def run_training(
         epochs=context.epochs,
         directory=context.directory,
         identity="/".join(identity),
+        name=engine.kind,
     )
 
 
@@ -75,7 +76,7 @@ def validation_metric(
     Args:
         engine: gives the vectors each time.
         data: what the rows of the validation part refer to.
-        context: the validation part, and whether seen items are left out.
+        context: the validation part.
         metric: such as ``"ndcg@10"``.
         max_users: at most so many random users are evaluated, always the same.
         update: called first; brings the engine's vectors up to date with the module in training.
@@ -84,10 +85,9 @@ def validation_metric(
         return None
     holdout = context.validation.sampled(max_users, stream(context.seed, engine.kind, "asked"))
     request = Request.from_dataset(data, holdout.users, holdout.history)
-    seen = request.histories if context.filter_seen else None
 
     def measure() -> float:
         update()
-        return score_metric(engine.user_vectors(request), engine.item_vectors(data.items), holdout, metric, seen)
+        return score_metric(engine.user_vectors(request), engine.item_vectors(data.items), holdout, metric)
 
     return measure

@@ -53,7 +53,6 @@ def evaluate(
     holdout: Holdout,
     *,
     ks: Sequence[int] = (1, 5, 10, 20, 50, 100),
-    filter_seen: bool = True,
     block: int = 1024,
 ) -> Result:
     """Asks ``engine`` everything in ``holdout``.
@@ -63,7 +62,6 @@ def evaluate(
         data: the dataset that the holdout's rows refer to.
         holdout: the questions.
         ks: list lengths of the metrics.
-        filter_seen: whether items of a user's history are left out of the list.
         block: users at a time; of each user but the list and the metrics are kept.
     """
     vectors = engine.item_vectors(data.items)
@@ -73,7 +71,7 @@ def evaluate(
         request = Request.from_dataset(data, holdout.users[start : start + block], holdout.history)
         users = engine.user_vectors(request)
         unanswered += 0 if users.valid is None else int((~users.valid).sum())
-        lists.append(ranker.top_k(users, max(ks), request.histories if filter_seen else None)[0])
+        lists.append(ranker.top_k(users, max(ks), request.histories if holdout.filter_seen else None)[0])
         lengths.append(request.histories.lengths)
     items = np.concatenate(lists)
     asked = relevant(holdout, holdout.users)
@@ -95,7 +93,7 @@ def evaluate(
     )
 
 
-def score_metric(users: Vectors, items: Vectors, holdout: Holdout, metric: str, seen: Histories | None = None) -> float:
+def score_metric(users: Vectors, items: Vectors, holdout: Holdout, metric: str) -> float:
     """The mean of one metric, as validation during training wants it.
 
     Args:
@@ -103,10 +101,9 @@ def score_metric(users: Vectors, items: Vectors, holdout: Holdout, metric: str, 
         items: vectors of the whole catalogue.
         holdout: the questions.
         metric: such as ``"ndcg@10"``.
-        seen: histories of the U users whose items are left out.
     """
     name, k = parse_metric(metric)
-    lists = Ranker(items, holdout.candidates).top_k(users, k, seen)[0]
+    lists = Ranker(items, holdout.candidates).top_k(users, k, holdout.seen)[0]
     asked = relevant(holdout, holdout.users)
     hits = is_relevant(lists, asked, len(items))
     return float(METRICS[name](hits, asked.lengths, k).mean())

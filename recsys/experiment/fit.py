@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from recsys.data.dataset import Dataset
-from recsys.data.splits.holdout import Split
+from recsys.data.splits.partition import Split
 from recsys.engine import Engine, FitContext
 from recsys.engines.learning import TrainedConfig
 from recsys.tracking import SilentTracker, Tracker
@@ -56,4 +56,4 @@ def fit_engine(engine: Engine, data: Dataset, split: Split, context: FitContext,
     again = replace(
         context, validation=None, epochs=epochs, directory=directory, parts=refit.parts(), tracker=refit.tracker
     )
-    return type(engine)(engine.chosen_config()).fit(data, split.refit, context=again)
+    return type(engine)(engine.chosen_config()).fit(data, split.train_and_validation, context=again)

@@ -11,7 +11,8 @@ from recsys.config import parse
 from recsys.data.dataset import Dataset
 from recsys.data.entities import EntityTable
 from recsys.data.interactions import Interactions
-from recsys.data.splits.holdout import Holdout, Split
+from recsys.data.splits.holdout import Holdout
+from recsys.data.splits.partition import Split
 from recsys.data.vocabulary import Vocabulary
 from recsys.engine import Vectors
 from recsys.errors import ConfigError
@@ -54,7 +55,7 @@ def test_engines_are_compared_at_the_nearest_k_to_ten_that_is_measured(ks, k):
     results = dict.fromkeys(("a", "b"), evaluate(engine, data, holdout, ks=ks))
     split = Split("made up", holdout.targets, holdout, holdout.targets, holdout)
     named = {"name": "r", "fingerprint": "f"}
-    report = build_report(named, split, results, baseline="a", filter_seen=True, n_users=2, n_items=4)
+    report = build_report(named, split, results, baseline="a", n_users=2, n_items=4)
     rows = report.content["comparisons"]
     assert [(row["engine"], row["metric"]) for row in rows] == [("b", f"recall@{k}"), ("b", f"ndcg@{k}")]
     assert "@" in report.table()
@@ -73,19 +74,19 @@ def test_a_slice_of_popularity_is_as_sure_as_its_users_are_many():
     engine = SimpleNamespace(item_vectors=lambda items: same[1], user_vectors=lambda request: same[0])
     split = Split("made up", Interactions.empty(), holdout, Interactions.empty(), holdout)
     results, named = {"a": evaluate(engine, data, holdout, ks=(10,))}, {"name": "r", "fingerprint": "f"}
-    report = build_report(named, split, results, baseline="a", filter_seen=True, n_users=60, n_items=40)
+    report = build_report(named, split, results, baseline="a", n_users=60, n_items=40)
     (found,) = report.content["slices"]["a"]["item_popularity"]
     assert (found["targets"], found["value"]) == (120, 0.5)
     assert found["high"] - found["low"] == pytest.approx(2 * 1.96 * 0.5 / np.sqrt(60), rel=0.1)
 
 
-@pytest.mark.parametrize(("protocol", "count"), [("made up", 1), ("made up/refit", 2)])
-def test_items_are_popular_by_what_the_engines_have_learnt_from(protocol, count):
+@pytest.mark.parametrize(("refit", "count"), [(False, 1), (True, 2)])
+def test_items_are_popular_by_what_the_engines_have_learnt_from(refit, count):
     holdout = repeated()
     train = Interactions.of(np.array([0]), np.array([1]))
     both = Interactions.of(np.array([0, 1]), np.array([1, 1]))
-    split = Split(protocol, train, holdout, both, holdout)
-    assert split.learnt.item_counts(4)[1] == count
+    split = Split("made up", train, holdout, both, holdout, refit=refit)
+    assert split.final_train.item_counts(4)[1] == count
 
 
 @pytest.mark.parametrize("ks", [[], [0], [-3, 10]])

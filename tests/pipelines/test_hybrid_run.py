@@ -53,7 +53,7 @@ def test_with_a_refit_the_weights_come_from_before_it_and_the_parts_from_after(t
     path, workspace = write_world(tmp_path), Workspace(tmp_path / "out")
     run(path, workspace, [*PARTS, "split.refit=true"])
     split = workspace.load_split()
-    assert fits == [len(split.train), len(split.refit)]
+    assert fits == [len(split.train), len(split.train_and_validation)]
     before = ENGINES["als"].load(workspace.pre_refit_engine("als"))
     after = Bundle.load(workspace.bundle("als")).engine
     kept = Bundle.load(workspace.bundle("hybrid")).engine.parts["als"]

@@ -14,9 +14,9 @@ from pipelines.stages.finetune import questions
 from pipelines.stages.finetune import run as finetune
 from pipelines.stages.promote import REFUSED, open_store, rollback, run
 from pipelines.stages.recommend import run_from
-from pipelines.stored_split import load_holdout
 from pipelines.workspace import Workspace
 from recsys.atomic import read_json
+from recsys.data.splits.holdout import Holdout
 from recsys.data.vocabulary import Vocabulary
 from recsys.errors import ArtifactError, ConfigError, PromotionError
 from recsys.registry.bundle import Bundle
@@ -106,11 +106,11 @@ def test_an_empty_registry_is_filled_again(promoted, monkeypatch):
     assert open_store(config, workspace).version_at(CHAMPION) == "1"
 
 
-@pytest.mark.parametrize("placed", [shutil.copytree, shutil.move])
-def test_a_store_that_was_moved_or_copied_is_refused_where_it_stands_now(promoted, valid):
+@pytest.mark.parametrize("relocate", [shutil.copytree, shutil.move])
+def test_a_store_that_was_moved_or_copied_is_refused_where_it_stands_now(promoted, relocate):
     config, workspace = promoted
     other = Workspace(workspace.directory.with_name("ö ther"))
-    valid(workspace.directory, other.directory)
+    relocate(workspace.directory, other.directory)
     told = f"store in {other.directory} was made in {workspace.directory},.* promote.tracking_uri, or take mlflow.db"
     for command in (lambda: run(config, other, SilentTracker()), lambda: rollback(config, other)):
         with pytest.raises(ArtifactError, match=told):
@@ -144,7 +144,7 @@ def test_a_child_and_the_champion_are_asked_what_fine_tuning_held_out(tmp_path):
     newer.write_text("\n".join(["user_id,item_id,timestamp", *rows]) + "\n", encoding="utf-8")
     finetune(config, workspace, SilentTracker(), newer)
     child = workspace.bundle("two_tower-finetuned")
-    asked = load_holdout(questions(child))
+    asked = Holdout.load(questions(child))
     assert asked.users.tolist() == [1, 3, 5]
     assert Bundle.load(child).data.items.vocabulary.ids[asked.targets.item].tolist() == [99, 99, 99]
     run(config, workspace, SilentTracker(), child)

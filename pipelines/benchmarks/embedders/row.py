@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from pipelines.config import RunConfig
     from recsys.data.dataset import Dataset
     from recsys.data.interactions import Interactions
-    from recsys.data.splits.holdout import Holdout, Split
+    from recsys.data.splits.holdout import Holdout
+    from recsys.data.splits.partition import Split
     from recsys.embeddings import EmbeddingTable
     from recsys.engine import Engine
     from recsys.tracking import Tracker

@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsys.data.interactions import Interactions
-from recsys.data.splits.holdout import Holdout, Split
+from recsys.data.splits.holdout import Holdout
+from recsys.data.splits.partition import Split
 from recsys.seeding import stream
 
 
@@ -36,7 +37,7 @@ def cold_items(interactions: Interactions, n_users: int, n_items: int, share: fl
     place[drawn[:count]], place[drawn[count : 2 * count]] = 2, 1
     role = place[interactions.item]
     train = interactions.select(role == 0)
-    refit = interactions.select(role != 2)
+    train_and_validation = interactions.select(role != 2)
     able = np.bincount(train.user, minlength=n_users) > 0
 
     def holdout(which: int, history: Interactions) -> tuple[Holdout, int]:
@@ -46,5 +47,5 @@ def cold_items(interactions: Interactions, n_users: int, n_items: int, share: fl
         return Holdout(np.unique(targets.user), history, targets, candidates), dropped
 
     validation, _ = holdout(1, train)
-    test, dropped = holdout(2, refit)
-    return Split("cold_items", train, validation, refit, test, {"share": share, "seed": seed}, dropped)
+    test, dropped = holdout(2, train_and_validation)
+    return Split("cold_items", train, validation, train_and_validation, test, {"share": share, "seed": seed}, dropped)

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from scipy.sparse.linalg import svds
 
 from recsys.data.interactions import Interactions
-from recsys.data.splits.holdout import Holdout, Split
+from recsys.data.splits.holdout import Holdout
+from recsys.data.splits.partition import Split
 from recsys.seeding import stream
 
 Cut = Literal["last", "random", "blocks"]

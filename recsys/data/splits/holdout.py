@@ -1,19 +1,22 @@
-"""What may be learnt from, and what is asked: the values every split protocol makes."""
+"""The evaluation questions that every split protocol makes: users, their histories and their held-out targets."""
 
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from recsys.atomic import atomic_path, read_json, write_json
+from recsys.data.histories import Histories
 from recsys.data.interactions import Interactions
+from recsys.errors import ArtifactError
 
-REFIT = "/refit"
-"""What the name of a protocol ends with when engines learn once more, from validation too."""
+HEADER = "holdout.json"
+_VERSION = 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,19 +24,33 @@ class Holdout:
     """The questions of an evaluation: given a history, which items come next?
 
     Args:
-        users: int32 [Q], ascending user rows, each once: those who are asked.
-        history: what may be seen of them; at evaluation it enters user vectors and the seen filter.
-        targets: what they did next; every user of ``users`` has at least one.
-        candidates: item rows that are ranked; None ranks the whole catalogue.
+        users: int32 [U], ascending user rows, each once: the evaluation users.
+        history: what may be known of them; user vectors are computed from it, and `filter_seen` masks its items.
+        targets: the held-out interactions; every user of ``users`` has at least one.
+        candidates: int64 item rows that are ranked; None ranks the whole catalogue.
+        filter_seen: whether the items of a user's history are left out of the user's list.
     """
 
     users: NDArray[np.int32]
     history: Interactions
     targets: Interactions
     candidates: NDArray[np.int64] | None = None
+    filter_seen: bool = True
 
     def __len__(self) -> int:
         return len(self.users)
+
+    def __repr__(self) -> str:
+        ranked = "all items" if self.candidates is None else f"{len(self.candidates):,} candidate items"
+        return (
+            f"Holdout({len(self):,} users, {len(self.targets):,} targets, {len(self.history):,} history interactions, "
+            f"{ranked}, seen items {'filtered' if self.filter_seen else 'kept'})"
+        )
+
+    @cached_property
+    def seen(self) -> Histories | None:
+        """The histories of ``users`` [U], whose items are masked; None where seen items stay in the lists."""
+        return Histories.from_interactions(self.history, self.users) if self.filter_seen else None
 
     @property
     def digests(self) -> tuple[str, str, str]:
@@ -43,48 +60,74 @@ class Holdout:
         return self.history.fingerprint, self.targets.fingerprint, candidates
 
     @cached_property
-    def fingerprint(self) -> str:
+    def held_out_fingerprint(self) -> str:
+        """Of history, targets and candidates, whether seen items are filtered or not.
+
+        A model from which these were held out cannot know the targets of any other holdout with the same value.
+        """
         return hashlib.sha256("/".join(self.digests).encode()).hexdigest()[:16]
 
+    @cached_property
+    def fingerprint(self) -> str:
+        """Of all that decides the values of the metrics."""
+        if self.filter_seen:
+            return self.held_out_fingerprint
+        return hashlib.sha256("/".join((*self.digests, "seen kept")).encode()).hexdigest()[:16]
+
     def of_users(self, users: NDArray[np.int32]) -> Holdout:
-        """The questions of ``users`` alone, ascending rows that are among those asked."""
+        """The questions of ``users`` alone, ascending rows that are among the evaluation users."""
         history, targets = (part.select(np.isin(part.user, users)) for part in (self.history, self.targets))
-        return Holdout(users, history, targets, self.candidates)
+        return replace(self, users=users, history=history, targets=targets)
 
     def sampled(self, size: int, rng: np.random.Generator) -> Holdout:
         """The questions of at most ``size`` random users."""
         return self if len(self) <= size else self.of_users(np.sort(rng.permutation(self.users)[:size]))
 
+    def save(self, directory: Path) -> None:
+        """A folder: ``holdout.json``, the arrays, and interactions that `load` maps into memory."""
+        with atomic_path(directory) as beside:
+            beside.mkdir()
+            np.save(beside / "users.npy", self.users)
+            self.history.save(beside / "history")
+            self.targets.save(beside / "targets")
+            if self.candidates is not None:
+                np.save(beside / "candidates.npy", self.candidates)
+            header = {"version": _VERSION, "filter_seen": self.filter_seen, "fingerprint": self.fingerprint}
+            write_json(beside / HEADER, header)
 
-@dataclass(frozen=True, eq=False)
-class Split:
-    """Train, validation and test of one protocol.
+    @classmethod
+    def load(cls, directory: Path) -> Holdout:
+        """What `save` wrote.
 
-    Args:
-        protocol: the name that reports state, with its parameters, as ``leave_one_out``.
-        train: what is learnt from while anything is still being chosen on ``validation``.
-        validation: the questions that choose.
-        refit: train and validation together: what is learnt from when all is chosen and the protocol allows a refit.
-        test: the questions that are reported; its histories hold the validation interactions.
-        cutoffs: moments or counts that define the split.
-        dropped_users: users that the protocol cannot ask (too short a history).
+        Raises:
+            ArtifactError: a part is missing, damaged, changed since written or of an unknown version.
+        """
+        header = read_header(directory / HEADER, _VERSION, ("filter_seen", "fingerprint"))
+        candidates = directory / "candidates.npy"
+        try:
+            users = np.load(directory / "users.npy")
+            rows = np.load(candidates) if candidates.exists() else None
+        except (OSError, ValueError, EOFError) as error:
+            raise ArtifactError(
+                f"{directory} does not hold a part of a split ({error}); prepare the data again"
+            ) from error
+        history, targets = (Interactions.load(directory / name) for name in ("history", "targets"))
+        found = cls(users, history, targets, rows, bool(header["filter_seen"]))
+        if found.fingerprint != header["fingerprint"] or not np.array_equal(users, np.unique(targets.user)):
+            raise ArtifactError(f"{directory} has changed since it was written; prepare the data again")
+        return found
+
+
+def read_header(path: Path, version: int, keys: tuple[str, ...]) -> dict[str, object]:
+    """The JSON object at ``path`` with all of ``keys``.
+
+    Raises:
+        ArtifactError: it is missing, not such an object, or of another version.
     """
-
-    protocol: str
-    train: Interactions
-    validation: Holdout
-    refit: Interactions
-    test: Holdout
-    cutoffs: dict[str, Any] = field(default_factory=dict)
-    dropped_users: int = 0
-
-    @property
-    def learnt(self) -> Interactions:
-        """What the engines that are asked ``test`` have learnt from."""
-        return self.refit if self.protocol.endswith(REFIT) else self.train
-
-    @cached_property
-    def fingerprint(self) -> str:
-        parts = [self.protocol, self.train.fingerprint, self.refit.fingerprint]
-        parts += [*self.validation.digests, *self.test.digests]
-        return hashlib.sha256("/".join(parts).encode()).hexdigest()[:16]
+    header = read_json(path)
+    if not isinstance(header, dict) or header.get("version") != version:
+        told = header.get("version") if isinstance(header, dict) else header
+        raise ArtifactError(f"{path} has version {told!r}, this library reads {version}; prepare the data again")
+    if missing := [key for key in keys if key not in header]:
+        raise ArtifactError(f"{path} lacks {', '.join(missing)}; prepare the data again")
+    return header

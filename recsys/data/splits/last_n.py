@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from recsys.data.interactions import Interactions
-from recsys.data.splits.holdout import Holdout, Split
+from recsys.data.splits.holdout import Holdout
+from recsys.data.splits.partition import Split
 
 
 def leave_last_n(interactions: Interactions, n_users: int, n: int = 1) -> Split:
@@ -35,14 +36,14 @@ def leave_last_n(interactions: Interactions, n_users: int, n: int = 1) -> Split:
     is_test = counted & (after < n)
     is_validation = counted & (after >= n) & (after < 2 * n)
     train = interactions.select(~is_test & ~is_validation)
-    refit = interactions.select(~is_test)
+    train_and_validation = interactions.select(~is_test)
     users = np.flatnonzero(asked).astype(np.int32)
     return Split(
         "leave_one_out" if n == 1 else f"leave_last_{n}",
         train,
         Holdout(users, train, interactions.select(is_validation)),
-        refit,
-        Holdout(users, refit, interactions.select(is_test)),
+        train_and_validation,
+        Holdout(users, train_and_validation, interactions.select(is_test)),
         {"n": n},
         int((~asked & (lengths > 0)).sum()),
     )

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from recsys.config import Config
+from recsys.config import Config, parse
 from recsys.data.dataset import Dataset
 from recsys.data.interactions import Interactions
 from recsys.data.splits.cold_items import cold_items
 from recsys.data.splits.given import Cut, given
-from recsys.data.splits.holdout import Holdout, Split
+from recsys.data.splits.holdout import Holdout
 from recsys.data.splits.last_n import leave_last_n
+from recsys.data.splits.partition import Split
 from recsys.data.splits.temporal import moments, temporal
 from recsys.data.splits.user_holdout import user_holdout
 from recsys.errors import ConfigError, DataError
@@ -33,6 +36,8 @@ class SplitConfig(Config):
             items; None takes the last ones where there is an order, random ones where there is none.
         given: of a held-out user's history (``user_holdout``).
         seed: draws users, items or interactions.
+        refit: train once more on train and validation together, with the number of epochs that validation chose.
+            Reports name it: ``leave_one_out/refit``; never compare across the two.
 
     Raises:
         ValueError: the shares of ``temporal`` leave nothing to train on.
@@ -50,6 +55,7 @@ class SplitConfig(Config):
     cut: Cut | None = None
     given: float = Field(0.8, gt=0, lt=1)
     seed: int = 0
+    refit: bool = False
 
     @model_validator(mode="after")
     def _leaves_train(self) -> Self:
@@ -62,8 +68,56 @@ class SplitConfig(Config):
         return self
 
 
+_OPTIONS: Mapping[str, frozenset[str]] = {
+    "leave_one_out": frozenset(),
+    "leave_last_n": frozenset({"n"}),
+    "temporal": frozenset({"validation", "test", "validation_from", "test_from"}),
+    "user_holdout": frozenset({"share", "given", "seed"}),
+    "cold_items": frozenset({"share", "seed"}),
+    "given": frozenset({"validation", "cut", "seed"}),
+}
+"""Which options each protocol reads, besides ``refit``."""
+
+
+def split(
+    data: Dataset,
+    protocol: str = "leave_one_out",
+    *,
+    given_files: tuple[Interactions, Interactions] | None = None,
+    filter_seen: bool = True,
+    **options: object,
+) -> Split:
+    """Train, validation and test of ``data`` by a protocol and its options.
+
+    Args:
+        data: everything.
+        protocol: ``leave_one_out``, ``leave_last_n``, ``temporal``, ``user_holdout``, ``cold_items`` or ``given``.
+        given_files: train and test interactions of the protocol ``given``.
+        filter_seen: whether lists leave out the items of a user's history, in validation and test.
+        **options: of the protocol, as `SplitConfig` describes them: ``n``, ``share``, ``seed``, ``refit`` ...
+
+    Raises:
+        ConfigError: the protocol or an option is unknown, out of range or not read by this protocol, or the protocol
+            needs something that the data does not have.
+        DataError: a part would be empty.
+
+    Example:
+        >>> from recsys.data.synthetic.worlds import BlockTaste
+        >>> split(BlockTaste(users=30).dataset(), "leave_last_n", n=2).name
+        'leave_last_2'
+    """
+    config = parse(SplitConfig, {"protocol": protocol, **options}, "split")
+    if unread := sorted(set(options) - _OPTIONS[config.protocol] - {"refit"}):
+        known = ", ".join(sorted(_OPTIONS[config.protocol] | {"refit"}))
+        raise ConfigError(f"the split {protocol!r} does not read {unread[0]!r}; its options are: {known}")
+    return make_split(data, config, given_files, filter_seen)
+
+
 def make_split(
-    data: Dataset, config: SplitConfig, given_files: tuple[Interactions, Interactions] | None = None
+    data: Dataset,
+    config: SplitConfig,
+    given_files: tuple[Interactions, Interactions] | None = None,
+    filter_seen: bool = True,
 ) -> Split:
     """The split of ``data`` that ``config`` names; none of its parts is empty.
 
@@ -71,19 +125,20 @@ def make_split(
         data: everything.
         config: the protocol.
         given_files: train and test of the ``given`` protocol.
+        filter_seen: whether lists leave out the items of a user's history, in validation and test.
 
     Raises:
         ConfigError: the protocol needs something that the data does not have.
         DataError: a part would be empty.
     """
-    split = _made(data, config, given_files)
-    for part, what in ((split.train, "train on"), (split.validation, "validate with"), (split.test, "test with")):
+    made = replace(_made(data, config, given_files), refit=config.refit).with_filter_seen(filter_seen)
+    for part, what in ((made.train, "train on"), (made.validation, "validate with"), (made.test, "test with")):
         if not len(part):
             raise DataError(
-                f"the split {split.protocol!r} leaves nothing to {what} of {len(data.interactions)} interactions of "
+                f"the split {made.protocol!r} leaves nothing to {what} of {len(data.interactions)} interactions of "
                 f"{data.n_users} users with {data.n_items} items; give more data or another [split]"
             )
-    return split
+    return made
 
 
 def _made(data: Dataset, config: SplitConfig, given_files: tuple[Interactions, Interactions] | None) -> Split:
@@ -121,4 +176,4 @@ def _made(data: Dataset, config: SplitConfig, given_files: tuple[Interactions, I
     )
 
 
-__all__ = ["Holdout", "Split", "SplitConfig", "make_split"]
+__all__ = ["Holdout", "Split", "SplitConfig", "make_split", "split"]

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from recsys.data.interactions import Interactions
-from recsys.data.splits.holdout import Holdout, Split
+from recsys.data.splits.holdout import Holdout
+from recsys.data.splits.partition import Split
 from recsys.errors import DataError
 
 
@@ -40,13 +41,13 @@ def temporal(interactions: Interactions, validation_from: int, test_from: int) -
                 f"the temporal split has no {name} interactions: they span {time.min()} to {time.max()}, "
                 f"the cutoffs are {validation_from} and {test_from}; move split.validation_from or split.test_from"
             )
-    refit = interactions.before(test_from)
+    train_and_validation = interactions.before(test_from)
     return Split(
         "temporal",
         parts["train"],
         Holdout(np.unique(parts["validation"].user), parts["train"], parts["validation"]),
-        refit,
-        Holdout(np.unique(parts["test"].user), refit, parts["test"]),
+        train_and_validation,
+        Holdout(np.unique(parts["test"].user), train_and_validation, parts["test"]),
         {"validation_from": int(validation_from), "test_from": int(test_from)},
     )
 

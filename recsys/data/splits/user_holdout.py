@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from recsys.data.interactions import Interactions
-from recsys.data.splits.holdout import Holdout, Split
+from recsys.data.splits.holdout import Holdout
+from recsys.data.splits.partition import Split
 from recsys.seeding import stream
 
 
@@ -47,5 +48,12 @@ def user_holdout(
         mine = role == which
         return Holdout(users, interactions.select(mine & (rank < kept)), interactions.select(mine & (rank >= kept)))
 
-    refit = interactions.select(role != 2)
-    return Split("user_holdout", train, holdout(1), refit, holdout(2), {"share": share, "given": given, "seed": seed})
+    train_and_validation = interactions.select(role != 2)
+    return Split(
+        "user_holdout",
+        train,
+        holdout(1),
+        train_and_validation,
+        holdout(2),
+        {"share": share, "given": given, "seed": seed},
+    )

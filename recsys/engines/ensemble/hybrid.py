@@ -182,8 +182,8 @@ class Hybrid(Engine):
             return (1 / len(items),) * len(items)
         asked = stream(context.seed, "hybrid", "search").permutation(len(holdout))[: self.config.users]
         users, metric = holdout.users[np.sort(asked)], self.config.metric
-        parts, filtered = list(self.parts.values()), context.filter_seen
-        pool = CandidatePool(parts, self.score_stds, self.score_means, items, data, holdout, users, metric, filtered)
+        parts = list(self.parts.values())
+        pool = CandidatePool(parts, self.score_stds, self.score_means, items, data, holdout, users, metric)
         for weights, value in search(pool.values, len(items), self.config.steps):
             told = ", ".join(f"{name} {weight:.2f}" for name, weight in zip(self.parts, weights, strict=True))
             context.tracker.progress(f"hybrid: {told}  {metric} {value:.4f}")

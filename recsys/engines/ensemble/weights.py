@@ -102,7 +102,6 @@ class CandidatePool:
         holdout: the questions.
         users: rows of those who are asked.
         metric: what a weighting is worth.
-        filter_seen: whether lists leave out what the history holds.
     """
 
     def __init__(
@@ -115,10 +114,9 @@ class CandidatePool:
         holdout: Holdout,
         users: NDArray[np.int32],
         metric: str,
-        filter_seen: bool,
     ) -> None:
         self.metric, self.k = parse_metric(metric)
-        self.parts, self.spreads, self.levels, self.filter_seen = parts, spreads, levels, filter_seen
+        self.parts, self.spreads, self.levels, self.filter_seen = parts, spreads, levels, holdout.filter_seen
         self.valid = np.stack([valid_mask(vectors) for vectors in items], 1)
         self.data, self.history, self.n_users = data, holdout.history, len(users)
         self.rankers = [Ranker(vectors, holdout.candidates) for vectors in items]

@@ -91,7 +91,6 @@ def build_report(
     results: Mapping[str, Result],
     *,
     baseline: str,
-    filter_seen: bool,
     n_users: int,
     n_items: int,
     curves: Mapping[str, list[dict[str, float]]] | None = None,
@@ -107,7 +106,6 @@ def build_report(
         split: what was asked.
         results: engine -> what it answered.
         baseline: the engine that all others are tested against, with Holm's correction over all tests of the report.
-        filter_seen: whether seen items were left out.
         n_users: size of the user vocabulary.
         n_items: size of the catalogue.
         curves: engine -> points of its training.
@@ -117,16 +115,16 @@ def build_report(
         attribution: what each modality of an ``engine`` is worth, a `recsys.evaluation.attribution.Attribution` as JSON values.
     """
     costs = costs or {}
-    counts = split.learnt.item_counts(n_items)
+    counts = split.final_train.item_counts(n_items)
     content = {
         "schema": SCHEMA,
         "data": dict(data),
         "split": {
-            "protocol": split.protocol,
-            "filter_seen": filter_seen,
+            "protocol": split.name,
+            "filter_seen": split.filter_seen,
             "users": len(split.test),
             "dropped_users": split.dropped_users,
-            "unreachable_targets": unreachable(split.test) if filter_seen else 0,
+            "unreachable_targets": unreachable(split.test) if split.filter_seen else 0,
             "fingerprint": split.fingerprint,
             "cutoffs": split.cutoffs,
             "candidates": n_items if split.test.candidates is None else len(split.test.candidates),
@@ -144,7 +142,8 @@ def build_report(
         },
         "comparisons": _comparisons(results, baseline),
         "catalogue": {
-            name: catalogue_metrics(result.items, split.learnt, n_users, n_items) for name, result in results.items()
+            name: catalogue_metrics(result.items, split.final_train, n_users, n_items)
+            for name, result in results.items()
         },
         "slices": {name: _slices(result, counts) for name, result in results.items()},
         "curves": dict(curves or {}),

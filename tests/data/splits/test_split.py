@@ -71,14 +71,14 @@ def test_no_target_is_learnt_from_and_none_is_lost(name, events):
     everything = rows(data.interactions)
     validation, test = rows(split.validation.targets), rows(split.test.targets)
     assert not rows(split.train) & (validation | test)
-    assert not rows(split.refit) & test
+    assert not rows(split.train_and_validation) & test
     assert not validation & test
-    assert rows(split.train) <= rows(split.refit) <= everything
+    assert rows(split.train) <= rows(split.train_and_validation) <= everything
     for holdout in (split.validation, split.test):
         assert not rows(holdout.history) & rows(holdout.targets)
     if name in ("leave_one_out", "leave_last_n", "temporal"):
         assert rows(split.train) | validation | test == everything
-        assert rows(split.train) | validation == rows(split.refit)
+        assert rows(split.train) | validation == rows(split.train_and_validation)
 
 
 @pytest.mark.parametrize("name", ["leave_one_out", "leave_last_n", "temporal", "user_holdout"])
@@ -144,7 +144,7 @@ def test_held_out_users_are_not_learnt_from(events):
     if split is None:
         return
     assert not set(split.train.user) & (set(split.validation.users) | set(split.test.users))
-    assert not set(split.refit.user) & set(split.test.users)
+    assert not set(split.train_and_validation.user) & set(split.test.users)
     assert set(split.test.history.user) == set(split.test.users)
 
 
@@ -154,12 +154,12 @@ def test_cold_items_are_ranked_among_themselves_by_users_with_a_history(events):
     split = divided("cold_items", dataset(events))
     if split is None:
         return
-    for holdout, learnt in ((split.validation, split.train), (split.test, split.refit)):
+    for holdout, learnt in ((split.validation, split.train), (split.test, split.train_and_validation)):
         assert not set(learnt.item) & set(holdout.candidates)
         assert set(holdout.targets.item) <= set(holdout.candidates)
         assert set(holdout.users) <= set(holdout.history.user)
     assert rows(split.validation.history) == rows(split.train)
-    assert rows(split.test.history) == rows(split.refit) > rows(split.train)
+    assert rows(split.test.history) == rows(split.train_and_validation) > rows(split.train)
     assert not set(split.train.item) & (set(split.validation.candidates) | set(split.test.candidates))
 
 
@@ -290,7 +290,7 @@ def test_the_fingerprint_sees_the_protocol_the_parts_and_the_candidates():
     seen = {
         split.fingerprint,
         replace(split, protocol="other").fingerprint,
-        replace(split, train=split.refit).fingerprint,
+        replace(split, train=split.train_and_validation).fingerprint,
         replace(split, test=replace(split.test, candidates=None)).fingerprint,
     }
     assert len(seen) == 4

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -48,11 +49,9 @@ def parts() -> dict[str, Engine]:
     return made
 
 
-def hybrid(
-    parts: dict[str, Engine], names: list[str], validation: Holdout | None = None, filter_seen: bool = True, **options
-) -> Hybrid:
+def hybrid(parts: dict[str, Engine], names: list[str], validation: Holdout | None = None, **options) -> Hybrid:
     train, _ = cut()
-    resources = FitContext(1, validation, parts=parts, filter_seen=filter_seen)
+    resources = FitContext(1, validation, parts=parts)
     engine = Hybrid(HybridConfig(parts=names, **options), resources)
     engine.fit(DATA, train)
     return engine
@@ -90,14 +89,14 @@ def test_the_weights_are_the_best_of_a_brute_force_search(parts, filter_seen):
     train, holdout = cut()
     if not filter_seen:  # users who touch again what they touched first
         first = np.append(True, train.user[1:] != train.user[:-1])
-        holdout = Holdout(np.unique(train.user), train, train.select(first))
-    engine = hybrid(parts, ["ease", "als"], holdout, filter_seen, steps=10, metric="ndcg@5")
+        holdout = Holdout(np.unique(train.user), train, train.select(first), filter_seen=False)
+    engine = hybrid(parts, ["ease", "als"], holdout, steps=10, metric="ndcg@5")
     request = Request.from_dataset(DATA, holdout.users, train)
     values = []
     for step in range(11):
         weighed = hybrid(parts, ["ease", "als"], weights=(1 - step / 10 + 1e-12, step / 10))
         users, items = weighed.user_vectors(request), weighed.item_vectors(DATA.items)
-        values.append(score_metric(users, items, holdout, "ndcg@5", request.histories if filter_seen else None))
+        values.append(score_metric(users, items, holdout, "ndcg@5"))
     assert max(values) > 0
     chosen = round(engine.config.weights[1] * 10)
     assert values[chosen] == pytest.approx(max(values))
@@ -116,25 +115,25 @@ def test_a_hybrid_of_three_is_at_least_as_good_on_validation_as_each_part(parts)
 @pytest.mark.parametrize("candidates", [None, np.arange(0, 30, 2)])
 @pytest.mark.parametrize("metric", ["ndcg@3", "recall@10", "precision@20"])
 def test_a_pool_is_worth_what_the_whole_catalogue_is(parts, metric, candidates, filter_seen):
-    holdout = cut()[1]
+    holdout = replace(cut()[1], filter_seen=filter_seen)
     asked = holdout if candidates is None else _among(holdout, candidates)
     engines = list(parts.values())
     items = [zero_invalid(part.item_vectors(DATA.items)) for part in engines]
     spreads = tuple(range(1, len(engines) + 1))
     levels = tuple(ScoreMean.of(vectors) for vectors in items)
-    pool = CandidatePool(engines, spreads, levels, items, DATA, asked, asked.users, metric, filter_seen)
+    pool = CandidatePool(engines, spreads, levels, items, DATA, asked, asked.users, metric)
     weightings = np.random.default_rng(0).dirichlet(np.ones(len(engines)), 5)
     k = int(metric.split("@")[1])
     for weights, value in zip(weightings, pool.values(weightings), strict=True):
         engine = hybrid(parts, list(parts), weights=tuple(weights))
         engine.score_stds = spreads
-        found = evaluate(engine, DATA, asked, ks=(k,), filter_seen=filter_seen)
+        found = evaluate(engine, DATA, asked, ks=(k,))
         assert value == pytest.approx(found.mean(metric), abs=1e-6)
 
 
 def _among(holdout: Holdout, candidates: np.ndarray) -> Holdout:
     kept = holdout.targets.select(np.isin(holdout.targets.item, candidates))
-    return Holdout(np.unique(kept.user), holdout.history, kept, candidates)
+    return Holdout(np.unique(kept.user), holdout.history, kept, candidates, holdout.filter_seen)
 
 
 class Few(Popularity):
@@ -165,7 +164,7 @@ def test_a_pool_asks_users_and_ranks_items_that_a_part_with_a_weight_places(part
     engines = list(engine.parts.values())
     items = [zero_invalid(part.item_vectors(DATA.items)) for part in engines]
     engine.score_means = tuple(ScoreMean.of(vectors) for vectors in items)
-    pool = CandidatePool(engines, engine.score_stds, engine.score_means, items, DATA, holdout, holdout.users, "ndcg@10", True)
+    pool = CandidatePool(engines, engine.score_stds, engine.score_means, items, DATA, holdout, holdout.users, "ndcg@10")
     value = pool.values(np.array([weights], float))[0]
     assert value == pytest.approx(evaluate(engine, DATA, holdout).mean("ndcg@10"), abs=1e-6)
 

@@ -1,0 +1,122 @@
+"""Train, validation and test: what every split protocol returns."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from html import escape
+from pathlib import Path
+
+from recsys.atomic import atomic_path, write_json
+from recsys.data.interactions import Interactions
+from recsys.data.splits.holdout import Holdout, read_header
+from recsys.errors import ArtifactError
+
+_VERSION = 2
+_HEADER = ("protocol", "refit", "cutoffs", "dropped_users", "fingerprint")
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """Train, validation and test of one protocol.
+
+    Args:
+        protocol: its name, such as ``leave_one_out``.
+        train: what is trained on while anything is still being chosen on ``validation``.
+        validation: the questions that epochs, weights and options are chosen on.
+        train_and_validation: both together: what a refit is trained on.
+        test: the questions that are reported; its histories hold the validation interactions.
+        cutoffs: moments or counts that define the split.
+        dropped_users: users that the protocol cannot evaluate (too short a history).
+        refit: whether engines are trained once more, on ``train_and_validation``, before they are tested.
+    """
+
+    protocol: str
+    train: Interactions
+    validation: Holdout
+    train_and_validation: Interactions
+    test: Holdout
+    cutoffs: Mapping[str, object] = field(default_factory=dict)
+    dropped_users: int = 0
+    refit: bool = False
+
+    def __repr__(self) -> str:
+        lines = [f"{name:<12}{text}" for name, text in self._parts()]
+        return "\n".join([f"Split({self.name!r}, {self.dropped_users:,} users dropped)", *lines])
+
+    def _repr_html_(self) -> str:
+        rows = "".join(f"<tr><th>{escape(name)}</th><td>{escape(text)}</td></tr>" for name, text in self._parts())
+        return f"<table><caption>Split {escape(self.name)}</caption>{rows}</table>"
+
+    @property
+    def name(self) -> str:
+        """The protocol as reports name it: ``leave_one_out/refit`` and ``leave_one_out`` must not be compared."""
+        return f"{self.protocol}/refit" if self.refit else self.protocol
+
+    @property
+    def filter_seen(self) -> bool:
+        """Whether the lists of validation and test leave out the items of a user's history."""
+        return self.test.filter_seen
+
+    @property
+    def final_train(self) -> Interactions:
+        """What the engines that answer ``test`` are trained on."""
+        return self.train_and_validation if self.refit else self.train
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Of all parts; two splits with the same value ask the same questions of engines trained on the same data."""
+        parts = [self.name, self.train.fingerprint, self.train_and_validation.fingerprint]
+        parts += [*self.validation.digests, *self.test.digests]
+        parts += [] if self.filter_seen else ["seen kept"]
+        return hashlib.sha256("/".join(parts).encode()).hexdigest()[:16]
+
+    def with_filter_seen(self, filter_seen: bool) -> Split:
+        """The same questions with or without the seen filter."""
+        validation, test = (replace(part, filter_seen=filter_seen) for part in (self.validation, self.test))
+        return replace(self, validation=validation, test=test)
+
+    def save(self, directory: Path) -> None:
+        """A folder: ``split.json``, interactions that `load` maps into memory, and a folder for each holdout."""
+        with atomic_path(directory) as beside:
+            beside.mkdir()
+            self.train.save(beside / "train")
+            self.train_and_validation.save(beside / "train_and_validation")
+            self.validation.save(beside / "validation")
+            self.test.save(beside / "test")
+            values = (self.protocol, self.refit, dict(self.cutoffs), self.dropped_users, self.fingerprint)
+            write_json(beside / "split.json", {"version": _VERSION, **dict(zip(_HEADER, values, strict=True))})
+
+    @classmethod
+    def load(cls, directory: Path) -> Split:
+        """What `save` wrote.
+
+        Raises:
+            ArtifactError: a part is missing, damaged, changed since written or of an unknown version.
+        """
+        header = read_header(directory / "split.json", _VERSION, _HEADER)
+        protocol, refit, cutoffs, dropped, fingerprint = (header[key] for key in _HEADER)
+        if not isinstance(cutoffs, dict) or not isinstance(dropped, int):
+            raise ArtifactError(f"{directory / 'split.json'} is damaged; prepare the data again")
+        found = cls(
+            str(protocol),
+            Interactions.load(directory / "train"),
+            Holdout.load(directory / "validation"),
+            Interactions.load(directory / "train_and_validation"),
+            Holdout.load(directory / "test"),
+            cutoffs,
+            dropped,
+            bool(refit),
+        )
+        if found.fingerprint != fingerprint:
+            raise ArtifactError(f"{directory} has changed since it was written; prepare the data again")
+        return found
+
+    def _parts(self) -> list[tuple[str, str]]:
+        return [
+            ("train", f"{len(self.train):,} interactions"),
+            ("validation", repr(self.validation)),
+            ("test", repr(self.test)),
+        ]
