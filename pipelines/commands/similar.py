@@ -60,7 +60,7 @@ def similar_to_text(
 ) -> str:
     """The ``k`` items nearest to a free text in a table made from content, one a line.
 
-    The text goes through the same embedder as the items; in an ``aligned`` table it finds items by their images too.
+    The text goes through the same embedder as the items; in a ``contrastive_alignment`` table it finds items by their images too.
 
     Args:
         config: the run.
@@ -111,7 +111,7 @@ def _image_side(embedder: Embedder, name: str, items: EntityTable) -> EmbeddingT
 def _text_table(config: RunConfig) -> str:
     """The run's aligned table, else its first sentence table, else the first table made from content."""
     made = {name: section.embedder for name, section in config.pretrain.items() if section.embedder is not None}
-    for kind in ("aligned", "sentence", *made.values()):
+    for kind in ("contrastive_alignment", "sentence", *made.values()):
         for name, embedder in made.items():
             if embedder == kind:
                 return name

@@ -57,7 +57,7 @@ def stands(directory: Path, name: str, cache_key: dict[str, Any]) -> bool:
     from recsys.atomic import read_json
 
     path = row_path(directory, name)
-    return path.exists() and bool(read_json(path)["facts"] == cache_key)
+    return path.exists() and bool(read_json(path)["cache_key"] == cache_key)
 
 
 def _made(config: Path, name: str, directory: Path, validation: bool) -> bool:

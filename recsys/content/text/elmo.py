@@ -182,7 +182,7 @@ class Elmo:
         size = min(self.config.batch_size, len(texts))
         train_rows(RowTask(network, len(texts), size, guess), self.config.training, self.context)
         frozen = {name: 0.0 for name, _ in network.named_parameters() if name != "mix"}
-        mixing = self.config.mixing.model_copy(update={"rates": {**frozen, **self.config.mixing.lr_multipliers}})
+        mixing = self.config.mixing.model_copy(update={"lr_multipliers": {**frozen, **self.config.mixing.lr_multipliers}})
         train_rows(RowTask(network, len(texts), size, match), mixing, self.context)
 
     @torch.inference_mode()

@@ -89,7 +89,7 @@ class FinetunedTransformer:
             return matryoshka(left, right, ids[:, 0], ids[:, 1], self.config.temperature, self.config.matryoshka)
 
         rates = {**self._frozen(), **self.config.training.lr_multipliers}
-        options = self.config.training.model_copy(update={"rates": rates})
+        options = self.config.training.model_copy(update={"lr_multipliers": rates})
         train_rows(RowTask(model, self.config.pairs, self.config.batch_size, loss), options, self.context)
 
     def embed(self, table: EntityTable) -> EmbeddingTable:
