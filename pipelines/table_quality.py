@@ -111,7 +111,7 @@ def _words(config: RunConfig, workspace: Workspace, name: str, items: EntityTabl
     section = config.pretrain[name]
     if section.embedder is None:
         return {}
-    embedder = embedder_of(config, name, None, SilentTracker())
+    embedder = embedder_of(config, name)
     if not (isinstance(embedder, HasWordVectors) and isinstance(embedder, Learner)):
         return {}
     embedder.restore(model_folder(workspace, name))

@@ -17,7 +17,6 @@ from recsys.atomic import atomic_path, read_json, write_json
 from recsys.data.vocabulary import Rows, Vocabulary
 from recsys.errors import ArtifactError, DataError
 
-
 Floats = NDArray[np.float32]
 
 _SHOWN = 5
@@ -133,7 +132,8 @@ class EmbeddingTable:
 
 def row_norms(vectors: NDArray[np.floating]) -> NDArray[np.floating]:
     """Euclidean norms [n, 1] of ``vectors`` [n, D], at least 1e-12, so that a zero row can be divided by its own."""
-    return np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+    norms: NDArray[np.floating] = np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+    return norms
 
 
 def unit_rows(vectors: Floats) -> Floats:

@@ -8,7 +8,6 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from recsys.config import parse
 from recsys.content import EMBEDDERS, EmbedderContext, HasWordVectors, Learner
 from recsys.content.cache import ContentCache
 from recsys.content.text.words import words
@@ -89,11 +88,11 @@ def make(kind, request, tmp_path):
     """Builds the embedder; a learner has learnt already unless told otherwise."""
 
     def build(table=None, fit=True, cache="cache"):
-        context = EmbedderContext(tmp_path / cache, columns(kind), tmp_path, 3, behaviour())
-        cls = EMBEDDERS[kind]
-        embedder = cls(parse(cls.Config, options(kind, request), kind), context)
-        if fit and isinstance(embedder, Learner):
-            embedder.fit(table if table is not None else world(tmp_path))
+        context = EmbedderContext(tmp_path / cache, tmp_path, 3, behaviour())
+        embedder = EMBEDDERS[kind](columns=columns(kind), **options(kind, request))
+        if fit:
+            return embedder.fit(table if table is not None else world(tmp_path), context)
+        embedder.context = context
         return embedder
 
     return build

@@ -111,7 +111,7 @@ def measured_row(run: RunConfig, name: str, questions: Questions, directory: Pat
 
 def made(run: RunConfig, name: str, questions: Questions, tracker: Tracker) -> tuple[EmbeddingTable, dict[str, float]]:
     """The table, and the seconds, processor seconds and memory that it took."""
-    from pipelines.stages.pretrain import earliest, embedder_of
+    from pipelines.stages.pretrain import earliest, embedder_context, embedder_of
     from recsys.content import Learner
     from recsys.training.cost import measured
     from recsys.training.deterministic import deterministic
@@ -119,11 +119,11 @@ def made(run: RunConfig, name: str, questions: Questions, tracker: Tracker) -> t
     train = earliest(questions.shared_train(), run.pretrain[name].share, questions.data)
     start = time.process_time()
     with measured() as cost:
-        embedder = embedder_of(run, name, train, tracker)
+        embedder, context = embedder_of(run, name), embedder_context(run, train, tracker)
         if isinstance(embedder, Learner):
             with deterministic():
-                embedder.fit(questions.data.items)
-        table = embedder.embed(questions.data.items)
+                embedder.fit(questions.data.items, context)
+        table = embedder.embed(questions.data.items, context)
     spent = time.process_time() - start
     return table, {"seconds": cost.seconds, "cpu_seconds": spent, "peak_memory_mb": cost.peak_memory_mb}
 

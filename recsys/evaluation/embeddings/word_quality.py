@@ -65,9 +65,9 @@ def word_quality(
     r"""Similarity and analogy tests made from a catalogue.
 
     The tags of a word are its row of positive pointwise mutual information (Church & Hanks, 1990),
-    :math:`\max(0, \log \frac{n_{wt} n}{n_w n_t})` over the items; the similarity of two words is the cosine of these rows. An analogy
-    a : b :: c : d is answered by the word nearest to b - a + c of unit vectors, the three left out (3CosAdd;
-    Mikolov et al., 2013). Where the texts hold the tags' names, the words have seen them.
+    :math:`\max(0, \log \frac{n_{wt} n}{n_w n_t})` over the items; the similarity of two words is the cosine of these
+    rows. An analogy a : b :: c : d is answered by the word nearest to b - a + c of unit vectors, the three left out
+    (3CosAdd; Mikolov et al., 2013). Where the texts contain the tags' names, the vectors may have been trained on them.
 
     Args:
         words: a vector a word.
