@@ -25,7 +25,7 @@ from recsys.tracking import Tracker
 _ROOT = Path(__file__).resolve().parent.parent
 _FOLDERS = "content data encoders engines losses models negatives training"
 _FILES = (
-    "atomic choices config embeddings engine errors names ranking seeding tracking "
+    "atomic choices config configurable embeddings engine errors names ranking seeding tracking "
     "evaluation/evaluate evaluation/metrics registry/bundle"
 )
 ENGINE_CODE = tuple(f"recsys/{part}" for part in (*_FOLDERS.split(), *(f"{file}.py" for file in _FILES.split())))
@@ -71,12 +71,7 @@ class Workspace:
         replaced = [self.dataset, self.newer_dataset, self.split, *(self.table(name) for name in tables)]
         for name in engines:
             child = self.bundle(f"{name}-finetuned")
-            replaced += [
-                self.bundle(name),
-                self.pre_refit_engine(name),
-                child,
-                child.with_name(f"{child.name}.questions"),
-            ]
+            replaced += [self.bundle(name), self.pre_refit_engine(name), child, child.with_name(f"{child.name}.questions")]
         for path in replaced:
             refuse_file(path)
             refuse_foreign(path)

@@ -63,7 +63,8 @@ def _signature(config: type[Config]) -> inspect.Signature:
 
 def _documented(config: type[Config]) -> str:
     """The ``Args`` of ``config`` and of its flat sections, as lines of a docstring."""
-    sections = [config, *(type(config.section(name)) for name in config.flat_sections)]
+    given = [config, *(type(config.section(name)) for name in config.flat_sections)]
+    sections = [base for section in given for base in reversed(section.__mro__) if issubclass(base, Config)]
     texts = [inspect.cleandoc(section.__doc__ or "") for section in sections]
     found = [re.search(r"^Args:\n((?:[ ]{4}.*\n?|\n)+)", text, re.M) for text in texts]
     return "\n".join(match.group(1).rstrip() for match in found if match)

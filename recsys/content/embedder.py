@@ -20,7 +20,7 @@ T = TypeVar("T")
 
 
 class EmbedderConfig(Config):
-    """What every embedder can be told.
+    """Options of every embedder.
 
     Args:
         columns: the columns that are embedded, in this order; none takes every column of the embedder's kind.
@@ -42,7 +42,7 @@ class EmbedderContext:
         seed: gives every random stream.
         train: training interactions, by rows of the table given to ``fit``; only embedders that learn from behaviour
             need them.
-        tracker: is told of missing and broken content and of the progress.
+        tracker: logs missing and broken content, and the progress.
     """
 
     cache: Path = field(default_factory=cache_folder)

@@ -31,7 +31,7 @@ def test_the_masked_loss_is_the_cross_entropy_at_the_hidden_tokens(tmp_path):
     model.forward = forward
     ids = embedder.tokenizer(["alien story of a robot", "king and war in space"], return_tensors="pt")
     tokens = {"input_ids": ids["input_ids"], "attention_mask": ids["attention_mask"]}
-    loss = embedder.guessing_loss(model, tokens, stream(0, "masks"))
+    loss = embedder.token_loss(model, tokens, stream(0, "masks"))
     draw = torch.from_numpy(stream(0, "masks").random(tuple(ids["input_ids"].shape)))
     special = torch.tensor(embedder.tokenizer.all_special_ids)
     hidden = (draw < 0.5) & ~torch.isin(ids["input_ids"], special)

@@ -25,7 +25,7 @@ def fitted(kind, titles, folder, **options):
 
 @pytest.mark.parametrize("kind", LEARNERS)
 def test_a_catalogue_whose_words_are_all_rare_teaches_nothing(kind, tmp_path):
-    with pytest.raises(ConfigError, match=r"no word stands min_count = 2 times .* lower min_count"):
+    with pytest.raises(ConfigError, match=r"no word occurs min_count = 2 times .* lower min_count"):
         fitted(kind, ["Alien", "Heat", "Jaws"], tmp_path)
 
 

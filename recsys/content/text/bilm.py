@@ -16,12 +16,12 @@ class Packed(NamedTuple):
 
     Args:
         characters: int64 [n, L, 16], bytes of each word plus 1, 0 where a word is shorter.
-        inside: bool [n, L], False at padding on the right.
-        targets: int64 [n, L], the row of each word among those that are guessed, MISSING where it is rare.
+        padding_mask: bool [n, L], True at words, False at padding on the right.
+        targets: int64 [n, L], the row of each word among the prediction targets, MISSING where it is rare.
     """
 
     characters: Tensor
-    inside: Tensor
+    padding_mask: Tensor
     targets: Tensor
 
 
@@ -32,7 +32,7 @@ class BiLm(nn.Module):
         dim: of words and states.
         characters: channels of the convolution.
         depth: layers of each direction.
-        n_words: words that can be guessed.
+        n_words: prediction targets.
     """
 
     def __init__(self, dim: int, characters: int, depth: int, n_words: int) -> None:
@@ -51,23 +51,23 @@ class BiLm(nn.Module):
         n, length, _ = texts.characters.shape
         letters = self.embed(texts.characters.flatten(0, 1)).transpose(1, 2)
         word = self.project(torch.relu(self.convolve(letters)).amax(2)).unflatten(0, (n, length))
-        turned = _turned(texts.inside)
-        ahead, back = word, _at(word, turned)
+        backwards = _reversed_positions(texts.padding_mask)
+        ahead, back = word, _at(word, backwards)
         result = [torch.cat([word, word], 2)]
         for forward, backward in zip(self.ahead, self.back, strict=True):
-            # a residual path keeps the words within reach of the upper layers
+            # a residual path: the upper layers still see the words
             ahead, back = ahead + forward(ahead)[0], back + backward(back)[0]
-            result.append(torch.cat([ahead, _at(back, turned)], 2))
+            result.append(torch.cat([ahead, _at(back, backwards)], 2))
         return torch.stack(result)
 
     def forward(self, texts: Packed) -> Tensor:
         """[n, 2 * dim]: the mixed layers, averaged over the words, at length one."""
         mixed = torch.einsum("k,knld->nld", torch.softmax(self.mix, 0), self.layers(texts))
-        held = texts.inside[..., None]
-        mean = (mixed * held).sum(1) / held.sum(1).clamp(min=1)
+        mask = texts.padding_mask[..., None]
+        mean = (mixed * mask).sum(1) / mask.sum(1).clamp(min=1)
         return nn.functional.normalize(mean, dim=1)
 
-    def guessing_loss(self, texts: Packed, drawn: Tensor) -> Tensor:
+    def language_model_loss(self, texts: Packed, drawn: Tensor) -> Tensor:
         """Cross-entropy of the next word and of the word before, against ``drawn`` [m] words.
 
         Args:
@@ -84,14 +84,14 @@ class BiLm(nn.Module):
             wrong = (state @ self.out(drawn).T).masked_fill(drawn == target[:, None], -torch.inf)
             zeros = torch.zeros(len(state), dtype=torch.int64, device=state.device)
             losses.append(nn.functional.cross_entropy(torch.cat([right, wrong], 1), zeros, reduction="sum"))
-        return torch.stack(losses).sum() / texts.inside.sum().clamp(min=1)
+        return torch.stack(losses).sum() / texts.padding_mask.sum().clamp(min=1)
 
 
-def _turned(inside: Tensor) -> Tensor:
+def _reversed_positions(padding_mask: Tensor) -> Tensor:
     """int64 [n, L]: where each position goes when a text is read backwards; padding stays."""
-    length = inside.sum(1, keepdim=True)
-    places = torch.arange(inside.shape[1], device=inside.device)
-    return torch.where(inside, length - 1 - places, places)
+    length = padding_mask.sum(1, keepdim=True)
+    places = torch.arange(padding_mask.shape[1], device=padding_mask.device)
+    return torch.where(padding_mask, length - 1 - places, places)
 
 
 def _at(vectors: Tensor, places: Tensor) -> Tensor:

@@ -159,7 +159,7 @@ class DANEmbedder(Embedder[DANConfig]):
 
         def together(batch: NDArray[np.int64], rng: np.random.Generator) -> Tensor:
             pairs = sampler.draw(rng.integers(0, len(sampler), len(batch)), rng)
-            left, right = ([self._thinned(rows[item], rng) for item in side] for side in pairs.T)
+            left, right = ([self._word_dropout(rows[item], rng) for item in side] for side in pairs.T)
             return self._loss(network, left, right, pairs[:, 0], pairs[:, 1])
 
         return RowTask(network, self.config.pairs, min(self.config.batch_size, self.config.pairs), together)
@@ -177,9 +177,9 @@ class DANEmbedder(Embedder[DANConfig]):
         ids = [torch.from_numpy(part).to(device) for part in (left_ids, right_ids)]
         return multiple_negatives(sides[0], sides[1], ids[0], ids[1], self.config.temperature)
 
-    def _thinned(self, rows: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:
-        kept = rows[rng.random(len(rows)) >= self.config.word_dropout]
-        return kept if len(kept) else rows
+    def _word_dropout(self, rows: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:
+        remaining = rows[rng.random(len(rows)) >= self.config.word_dropout]
+        return remaining if len(remaining) else rows
 
 
 def _halves(rows: NDArray[np.int64], rng: np.random.Generator) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -36,8 +36,8 @@ class ELMoConfig(EmbedderConfig):
         characters: channels of the character convolution.
         depth: LSTM layers of each direction.
         max_words: texts are cut there.
-        min_count: rarer words are not guessed (they are still read, by their characters).
-        samples: words that a guess is scored against, shared in a batch.
+        min_count: rarer words are no prediction targets (they are still read, by their characters).
+        samples: negative words of the sampled softmax, shared in a batch.
         batch_size: texts a batch.
         training: of the language model.
         mixing: of the layer weights: two halves of one text must find each other in a batch.
@@ -88,43 +88,45 @@ class ELMoEmbedder(Embedder[ELMoConfig]):
         if len(texts) < 2:
             raise ConfigError("fewer than two texts have words; there is nothing to learn from")
         counts = Counter(word for text in texts for word in text)
-        kept = sorted(word for word, count in counts.items() if count >= self.config.min_count)
-        self.vocabulary = Vocabulary(np.array(kept, object))
-        odds = np.array([counts[word] for word in kept], float) ** 0.75
+        frequent = sorted(word for word, count in counts.items() if count >= self.config.min_count)
+        self.vocabulary = Vocabulary(np.array(frequent, object))
+        odds = np.array([counts[word] for word in frequent], float) ** 0.75
         torch.manual_seed(self.context.seed)
-        self.network = network = self._built(len(kept))
+        self.network = network = self._built(len(frequent))
 
-        def guess(batch: NDArray[np.int64], rng: np.random.Generator) -> Tensor:
-            drawn = rng.choice(max(len(kept), 1), self.config.samples, p=odds / odds.sum() if len(kept) else None)
+        def language_model_loss(batch: NDArray[np.int64], rng: np.random.Generator) -> Tensor:
+            drawn = rng.choice(
+                max(len(frequent), 1), self.config.samples, p=odds / odds.sum() if len(frequent) else None
+            )
             device = network.mix.device
-            packed = self._packed([texts[row] for row in batch], device)
-            return network.guessing_loss(packed, torch.from_numpy(drawn).to(device))
+            packed = self._batch([texts[row] for row in batch], device)
+            return network.language_model_loss(packed, torch.from_numpy(drawn).to(device))
 
-        def match(batch: NDArray[np.int64], rng: np.random.Generator) -> Tensor:
+        def mixing_loss(batch: NDArray[np.int64], rng: np.random.Generator) -> Tensor:
             device, ids = network.mix.device, torch.from_numpy(batch).to(network.mix.device)
             chosen = [texts[row] for row in batch]
-            left = network(self._packed([text[: len(text) // 2] for text in chosen], device))
-            right = network(self._packed([text[len(text) // 2 :] for text in chosen], device))
+            left = network(self._batch([text[: len(text) // 2] for text in chosen], device))
+            right = network(self._batch([text[len(text) // 2 :] for text in chosen], device))
             return multiple_negatives(left, right, ids, ids, 0.1)
 
         size = min(self.config.batch_size, len(texts))
-        train_rows(RowTask(network, len(texts), size, guess), self.config.training, self.context)
+        train_rows(RowTask(network, len(texts), size, language_model_loss), self.config.training, self.context)
         frozen = {name: 0.0 for name, _ in network.named_parameters() if name != "mix"}
         mixing = self.config.mixing.model_copy(
             update={"lr_multipliers": {**frozen, **self.config.mixing.lr_multipliers}}
         )
-        train_rows(RowTask(network, len(texts), size, match), mixing, self.context)
+        train_rows(RowTask(network, len(texts), size, mixing_loss), mixing, self.context)
 
     @torch.inference_mode()
     def _embed(self, table: EntityTable) -> EmbeddingTable:
         network = self._fitted(self.network)
         texts = row_texts(table, self.config.columns)
-        kept = [(words(text) or [text])[: self.config.max_words] for text in texts if text is not None]
-        order = np.argsort([len(text) for text in kept], kind="stable")
-        vectors = np.zeros((len(kept), 2 * self.config.dim), np.float32)
-        for start in range(0, len(kept), self.config.batch_size):
+        tokens = [(words(text) or [text])[: self.config.max_words] for text in texts if text is not None]
+        order = np.argsort([len(text) for text in tokens], kind="stable")
+        vectors = np.zeros((len(tokens), 2 * self.config.dim), np.float32)
+        for start in range(0, len(tokens), self.config.batch_size):
             rows = order[start : start + self.config.batch_size]
-            vectors[rows] = network(self._packed([kept[row] for row in rows], torch.device("cpu"))).numpy()
+            vectors[rows] = network(self._batch([tokens[row] for row in rows], torch.device("cpu"))).numpy()
         mix = torch.softmax(network.mix, 0).tolist()
         return content_table(self, table, present_rows(texts), vectors, {"layer_weights": mix})
 
@@ -138,7 +140,7 @@ class ELMoEmbedder(Embedder[ELMoConfig]):
     def _built(self, n_words: int) -> BiLm:
         return BiLm(self.config.dim, self.config.characters, self.config.depth, n_words)
 
-    def _packed(self, texts: Sequence[Sequence[str]], device: torch.device) -> Packed:
+    def _batch(self, texts: Sequence[Sequence[str]], device: torch.device) -> Packed:
         longest = max(map(len, texts))
         characters = np.zeros((len(texts), longest, MAX_CHARACTERS), np.int64)
         targets = np.full((len(texts), longest), -1, np.int64)

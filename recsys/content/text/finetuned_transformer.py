@@ -1,4 +1,4 @@
-"""Fine-tuning on behaviour in full: the sentence model's own layers learn what users choose together."""
+"""Fine-tuning of a sentence model on behaviour."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ class FinetunedTransformer(Embedder[FinetunedTransformerConfig]):
         def loss(batch: NDArray[np.int64], rng: np.random.Generator) -> Tensor:
             pairs = sampler.draw(rng.integers(0, len(sampler), len(batch)), rng)
             distinct, place = np.unique(pairs, return_inverse=True)
-            vectors = encoded(distinct)  # an item that stands in several pairs is encoded once
+            vectors = encoded(distinct)  # an item of several pairs is encoded once
             sides = torch.from_numpy(place.reshape(pairs.shape)).to(vectors.device)
             ids = torch.from_numpy(pairs).to(vectors.device)
             left, right = vectors[sides[:, 0]], vectors[sides[:, 1]]
@@ -104,12 +104,12 @@ class FinetunedTransformer(Embedder[FinetunedTransformerConfig]):
 
     def _embed(self, table: EntityTable) -> EmbeddingTable:
         texts = row_texts(table, self.config.columns)
-        kept = [text for text in texts if text is not None]
-        order = np.argsort([-len(text) for text in kept], kind="stable")
-        vectors = np.zeros((len(kept), self.sentence.model.get_embedding_dimension() or 1), np.float32)
-        if kept:
+        valid = [text for text in texts if text is not None]
+        order = np.argsort([-len(text) for text in valid], kind="stable")
+        vectors = np.zeros((len(valid), self.sentence.model.get_embedding_dimension() or 1), np.float32)
+        if valid:
             prompt, size = self.config.base.prompt or None, self.config.base.batch_size
-            vectors[order] = self.sentence.model.encode([kept[row] for row in order], prompt=prompt, batch_size=size)
+            vectors[order] = self.sentence.model.encode([valid[row] for row in order], prompt=prompt, batch_size=size)
         provenance = {"model": self.config.base.model}
         return content_table(self, table, present_rows(texts), vectors[:, : self.config.base.dims], provenance)
 

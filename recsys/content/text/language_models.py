@@ -34,7 +34,7 @@ class MaskedLMEmbedder(LanguageModelEmbedder):
             return AutoModelForMaskedLM.from_config(small)
         return AutoModelForMaskedLM.from_pretrained(self.where(), local_files_only=True)
 
-    def guessing_loss(self, model: Any, tokens: dict[str, Tensor], rng: np.random.Generator) -> Tensor:
+    def token_loss(self, model: Any, tokens: dict[str, Tensor], rng: np.random.Generator) -> Tensor:
         ids, special = tokens["input_ids"], torch.tensor(self.tokenizer.all_special_ids)
         draw = torch.from_numpy(rng.random(tuple(ids.shape))).to(ids.device)
         hidden = (draw < self.config.mask_share) & ~torch.isin(ids, special.to(ids.device))
@@ -77,7 +77,7 @@ class CausalLMEmbedder(LanguageModelEmbedder):
             return AutoModelForCausalLM.from_config(small)
         return AutoModelForCausalLM.from_pretrained(self.where(), local_files_only=True)
 
-    def guessing_loss(self, model: Any, tokens: dict[str, Tensor], rng: np.random.Generator) -> Tensor:
+    def token_loss(self, model: Any, tokens: dict[str, Tensor], rng: np.random.Generator) -> Tensor:
         labels = tokens["input_ids"].masked_fill(tokens["attention_mask"] == 0, -100)
         loss: Tensor = model(**tokens, labels=labels).loss
         return loss

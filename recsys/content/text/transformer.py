@@ -32,14 +32,14 @@ class LanguageModelConfig(EmbedderConfig):
 
     Args:
         model: a transformers folder, or a name that a package ships.
-        scratch: keeps the tokenizer alone and begins a small model with random weights, ``depth`` layers of ``dim``.
+        scratch: takes the tokenizer alone; a small model starts from random weights, ``depth`` layers of ``dim``.
         depth: of a model from scratch.
         dim: of a model from scratch.
         layers: hidden states that are averaged: 0 is the input embedding, -1 the last layer.
         pooling: of the tokens: their mean, the maximum, the first token or the last one.
         max_tokens: texts are cut there.
         batch_size: texts at a time.
-        mask_share: of the tokens that a masked model has to guess.
+        mask_share: probability that a token is masked and predicted, of a masked model.
         training: passes over the catalogue before anything is embedded; None leaves the model as it is.
     """
 
@@ -86,13 +86,19 @@ class LanguageModelEmbedder(Embedder[LanguageModelConfig]):
 
         def loss(batch: Rows, rng: np.random.Generator) -> Tensor:
             tokens = {name: value.to(model.device) for name, value in self._tokens([texts[r] for r in batch]).items()}
-            return self.guessing_loss(model, tokens, rng)
+            return self.token_loss(model, tokens, rng)
 
         size = min(self.config.batch_size, len(texts))
         train_rows(RowTask(model, len(texts), size, loss), self.config.training, self.context)
 
-    def guessing_loss(self, model: Any, tokens: dict[str, Tensor], rng: np.random.Generator) -> Tensor:
-        """How badly ``model`` guesses the tokens that it does not see."""
+    def token_loss(self, model: Any, tokens: dict[str, Tensor], rng: np.random.Generator) -> Tensor:
+        """Cross-entropy of the tokens that ``model`` predicts.
+
+        Args:
+            model: in training.
+            tokens: ``input_ids`` and ``attention_mask``, int64 [n, L].
+            rng: draws what is masked.
+        """
         raise NotImplementedError
 
     def begin(self) -> Any:
@@ -101,12 +107,12 @@ class LanguageModelEmbedder(Embedder[LanguageModelConfig]):
 
     def _embed(self, table: EntityTable) -> EmbeddingTable:
         texts = row_texts(table, self.config.columns)
-        kept = [text for text in texts if text is not None]
+        valid = [text for text in texts if text is not None]
         cache = ContentCache(self.context.cache / self.kind / self._state())
-        order = np.argsort([-len(text) for text in kept], kind="stable")
+        order = np.argsort([-len(text) for text in valid], kind="stable")
         vectors = (
-            np.asarray(cache.through([content_key(t) for t in kept], lambda rows: self._make(kept, rows), order))
-            if kept
+            np.asarray(cache.through([content_key(t) for t in valid], lambda rows: self._make(valid, rows), order))
+            if valid
             else np.zeros((0, *(cache.shape or (1,))), np.float32)
         )
         provenance = {"model": self.config.model}
@@ -194,7 +200,7 @@ def pooled(states: Tensor, mask: Tensor, how: str) -> Tensor:
         return states[:, 0]
     if how == "last":
         return states[torch.arange(len(states)), mask.sum(1) - 1]
-    held = mask[..., None].bool()
+    token = mask[..., None].bool()
     if how == "max":
-        return states.masked_fill(~held, -torch.inf).amax(1)
-    return (states * held).sum(1) / held.sum(1)
+        return states.masked_fill(~token, -torch.inf).amax(1)
+    return (states * token).sum(1) / token.sum(1)

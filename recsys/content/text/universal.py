@@ -60,11 +60,11 @@ class UniversalSentenceEmbedder(Embedder[UniversalSentenceConfig]):
 
     def _embed(self, table: EntityTable) -> EmbeddingTable:
         texts = row_texts(table, self.config.columns)
-        kept = [text for text in texts if text is not None]
+        valid = [text for text in texts if text is not None]
         cache = ContentCache(self.context.cache / "universal" / self.fingerprint)
         vectors = (
-            np.asarray(cache.through([content_key(text) for text in kept], lambda rows: self._make(kept, rows)))
-            if kept
+            np.asarray(cache.through([content_key(text) for text in valid], lambda rows: self._make(valid, rows)))
+            if valid
             else np.zeros((0, *(cache.shape or (1,))), np.float32)
         )
         provenance = {"model": str(self.config.path)}

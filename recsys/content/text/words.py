@@ -31,7 +31,7 @@ def words(text: str) -> list[str]:
 
 
 def frequent(corpus: Iterable[Sequence[str]], min_count: int) -> list[str]:
-    """The words that stand ``min_count`` times in ``corpus``, in alphabetical order.
+    """The words that occur ``min_count`` times in ``corpus``, in alphabetical order.
 
     Raises:
         ConfigError: there is none.
@@ -40,7 +40,7 @@ def frequent(corpus: Iterable[Sequence[str]], min_count: int) -> list[str]:
     found = sorted(word for word, count in counts.items() if count >= min_count)
     if not found:
         raise ConfigError(
-            f"no word stands min_count = {min_count} times in the texts; there is nothing to learn from; "
+            f"no word occurs min_count = {min_count} times in the texts; there is nothing to learn from; "
             "lower min_count, or read more columns"
         )
     return found
@@ -86,7 +86,7 @@ def subword_rows(word: str, buckets: int) -> NDArray[np.int64]:
 
 
 def read_word_vectors(path: Path) -> WordVectors:
-    """Word vectors in the text format of word2vec and GloVe; where a word stands twice its last line counts.
+    """Word vectors in the text format of word2vec and GloVe; the last line of a repeated word counts.
 
     Raises:
         DataError: the file is missing, or a line has another number of values than the first.
@@ -109,7 +109,7 @@ def read_word_vectors(path: Path) -> WordVectors:
 def _lines(path: Path) -> Iterator[tuple[str, array[float]]]:
     """The word and the float32 values [D] of each line, after a header of two numbers if there is one."""
     dim = 0
-    with path.open(encoding="utf-8", newline="\n") as file:  # what else ends a line may stand inside a word
+    with path.open(encoding="utf-8", newline="\n") as file:  # other line ends may be part of a word
         for number, line in enumerate(file, 1):
             word, *row = line.rstrip(" \r\n").split(" ")
             if number == 1 and len(row) == 1:

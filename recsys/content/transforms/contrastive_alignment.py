@@ -1,4 +1,4 @@
-"""Texts and images in one space, so that a text finds images and the other way round."""
+"""Contrastive alignment of texts and images, for retrieval across both."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Metric learning: images (or texts) of one label, or of one taste, come together."""
+"""Deep metric learning on labels or behaviour."""
 
 from __future__ import annotations
 
@@ -181,12 +181,12 @@ def _pair_labels(pairs: NDArray[np.int64]) -> Labelled:
     An item of two pairs would have one label and its partners two: what users chose together would count as different.
     """
     seen: set[int] = set()
-    kept = []
+    distinct = []
     for pair in pairs.tolist():
         if pair[0] != pair[1] and seen.isdisjoint(pair):
             seen.update(pair)
-            kept.append(pair)
-    return np.array(kept, np.int64).ravel(), np.repeat(np.arange(len(kept)), 2)
+            distinct.append(pair)
+    return np.array(distinct, np.int64).ravel(), np.repeat(np.arange(len(distinct)), 2)
 
 
 def _loss(name: str, margin: float) -> Callable[[Tensor, Tensor], Tensor]:

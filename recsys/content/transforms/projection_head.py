@@ -1,4 +1,4 @@
-"""Fine-tuning on behaviour, the light way: a learned head on frozen vectors."""
+"""A projection head on frozen vectors, trained on behaviour."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class ProjectionHeadConfig(EmbedderConfig):
 
 
 class Head(nn.Module):
-    """A linear map that begins as a random rotation, which keeps cosines, and a perceptron that begins at zero.
+    """A linear map plus a perceptron, initialised to preserve cosines: orthogonal, and zero.
 
     Args:
         width: of the frozen vectors.

@@ -39,7 +39,7 @@ def nearest(vectors: NDArray[np.float32], k: int, block: int = 1024) -> Rows:
 
 
 def overlap(left: Rows, right: Rows) -> NDArray[np.float64]:
-    """float64 [n]: the share of each list [k] of ``left`` that stands in the one of ``right``, in any place.
+    """float64 [n]: the share of each list [k] of ``left`` that is in the list of ``right``, in any order.
 
     Example:
         >>> overlap(np.array([[1, 2], [0, 2]]), np.array([[2, 1], [2, 3]])).tolist()

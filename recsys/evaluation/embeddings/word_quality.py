@@ -15,7 +15,7 @@ from recsys.embeddings import EmbeddingTable, unit_rows
 from recsys.seeding import stream
 
 Pairs = NDArray[np.int64]
-"""int64 [n, 2], rows of two words that stand in the same relation in every row."""
+"""int64 [n, 2], pairs of words, all in the same relation."""
 
 MOST_WORDS = 20_000
 """Tests use at most this many words, the most frequent: each question is scored against all of them."""
@@ -74,7 +74,7 @@ def word_quality(
         texts: [I] the words of each item's text.
         tags: [I] what each item carries.
         seed: draws the questions.
-        min_texts: a word is asked about when it stands in so many texts; by its tags, also in at most a tenth of them.
+        min_texts: a word is tested when it occurs in so many texts; by its tags, also in at most a tenth of them.
             Where more than `MOST_WORDS` do, the most frequent ones are.
         sample: at most so many questions of each kind of analogy, and a quarter as many words compared, the most
             frequent ones.
@@ -98,7 +98,7 @@ def word_quality(
 
 
 def _frequent(counts: NDArray[np.float64], least: float) -> NDArray[np.int64]:
-    """The rows of the most frequent words that stand in ``least`` texts or more, in ascending order."""
+    """The rows of the most frequent words that occur in ``least`` texts or more, in ascending order."""
     frequent = np.argsort(-counts, kind="stable")[:MOST_WORDS]
     return np.sort(frequent[counts[frequent] >= least])
 
