@@ -108,12 +108,11 @@ def _held_out(table: EmbeddingTable) -> dict[str, Any]:
 
 
 def _words(config: RunConfig, workspace: Workspace, name: str, items: EntityTable, tags: Tags) -> dict[str, Any]:
-    section = config.pretrain[name]
-    if section.embedder is None:
+    if config.pretrain[name].embedder is None:
         return {}
     embedder = embedder_of(config, name)
     if not (isinstance(embedder, HasWordVectors) and isinstance(embedder, Learner)):
         return {}
     embedder.restore(model_folder(workspace, name))
-    texts = [words(text or "") for text in row_texts(items, section.columns)]
+    texts = [words(text or "") for text in row_texts(items, embedder.config.columns)]
     return {"words": asdict(word_quality(embedder.word_vectors(), texts, tags, config.seed))}

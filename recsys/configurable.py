@@ -53,7 +53,10 @@ def _signature(config: type[Config]) -> inspect.Signature:
     keyword = inspect.Parameter.KEYWORD_ONLY
     parameters = [
         inspect.Parameter(
-            name, keyword, annotation=field.annotation, default=field.get_default(call_default_factory=True)
+            name,
+            keyword,
+            annotation=field.annotation,
+            default=inspect.Parameter.empty if field.is_required() else field.get_default(call_default_factory=True),
         )
         for name, field in fields.items()
     ]

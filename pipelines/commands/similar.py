@@ -60,7 +60,8 @@ def similar_to_text(
 ) -> str:
     """The ``k`` items nearest to a free text in a table made from content, one a line.
 
-    The text goes through the same embedder as the items; in a ``contrastive_alignment`` table it finds items by their images too.
+    The text goes through the same embedder as the items; in a ``contrastive_alignment`` table it finds items by their
+    images too.
 
     Args:
         config: the run.
@@ -85,7 +86,7 @@ def similar_to_text(
     embedder, context = embedder_of(config, name), embedder_context(config, None, SilentTracker())
     if isinstance(embedder, Learner):
         embedder.restore(model_folder(workspace, name))
-    asked = (embedder.embed(row, context).vectors for row in _asked(items, config.pretrain[name].columns, text))
+    asked = (embedder.embed(row, context).vectors for row in _asked(items, embedder.config.columns, text))
     query = next((vectors[0] for vectors in asked if len(vectors)), None)
     if query is None:
         raise DataError(f"the embedder of {name!r} finds nothing in the text {text!r}")

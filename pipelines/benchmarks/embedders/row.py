@@ -86,8 +86,8 @@ def row_path(directory: Path, name: str) -> Path:
     return directory / "rows" / f"{name}.json"
 
 
-def row_facts(run: RunConfig, name: str, data: Dataset, split: Split, validation: bool) -> dict[str, Any]:
-    """What a row was made from."""
+def row_cache_key(run: RunConfig, name: str, data: Dataset, split: Split, validation: bool) -> dict[str, Any]:
+    """Everything that a row depends on; it is made again when any of it changes."""
     from pipelines.workspace import ENGINE_CODE, code_version
 
     section = run.pretrain[name].model_dump(mode="json") if name != COLUMNS else {}
@@ -98,7 +98,7 @@ def row_facts(run: RunConfig, name: str, data: Dataset, split: Split, validation
 
 def measured_row(run: RunConfig, name: str, questions: Questions, directory: Path, tracker: Tracker) -> dict[str, Any]:
     """Costs and worth of the table ``name``, as JSON values."""
-    cache_key = row_facts(run, name, questions.data, questions.every, questions.validation)
+    cache_key = row_cache_key(run, name, questions.data, questions.every, questions.validation)
     table, row = None, dict[str, Any](name=name, cache_key=cache_key)
     if name != COLUMNS:
         table, costs = made(run, name, questions, tracker)
