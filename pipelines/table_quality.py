@@ -27,7 +27,6 @@ from recsys.evaluation.embeddings.quality import embedding_quality
 from recsys.evaluation.embeddings.word_quality import word_quality
 from recsys.evaluation.evaluate import evaluate
 from recsys.evaluation.intervals import bootstrap_interval
-from recsys.tracking import SilentTracker
 
 Tags = list[list[str]]
 
@@ -106,12 +105,11 @@ def _held_out(table: EmbeddingTable) -> dict[str, Any]:
 
 
 def _words(config: RunConfig, workspace: Workspace, name: str, items: EntityTable, tags: Tags) -> dict[str, Any]:
-    section = config.pretrain[name]
-    if section.embedder is None:
+    if config.pretrain[name].embedder is None:
         return {}
-    embedder = embedder_of(config, name, None, SilentTracker())
+    embedder = embedder_of(config, name)
     if not (isinstance(embedder, HasWordVectors) and isinstance(embedder, Learner)):
         return {}
     embedder.restore(model_folder(workspace, name))
-    texts = [words(text or "") for text in row_texts(items, section.columns)]
+    texts = [words(text or "") for text in row_texts(items, embedder.config.columns)]
     return {"words": asdict(word_quality(embedder.word_vectors(), texts, tags, config.seed))}

@@ -60,16 +60,20 @@ def _given(config: Options) -> Iterator[tuple[str, object]]:
 
 
 def _signature(config: type[Options]) -> inspect.Signature:
-    fields = {name: field for name, field in config.model_fields.items() if name not in config.flat_sections}
-    for section in config.flat_sections:
-        inner = type(config.section(section)).model_fields  # a key of two sections is the first one's
-        fields |= {name: field for name, field in inner.items() if name not in {*fields, *config.model_fields}}
-    keyword = inspect.Parameter.KEYWORD_ONLY
-    parameters = [
-        inspect.Parameter(
-            name, keyword, annotation=field.annotation, default=field.get_default(call_default_factory=True)
+    options = {
+        name: (
+            field.annotation,
+            inspect.Parameter.empty if field.is_required() else field.get_default(call_default_factory=True),
         )
-        for name, field in fields.items()
+        for name, field in config.model_fields.items()
+        if name not in config.flat_sections
+    }
+    for section in map(config.section, config.flat_sections):  # a key of two sections is the first one's
+        for name, field in type(section).model_fields.items():
+            options.setdefault(name, (field.annotation, getattr(section, name)))
+    parameters = [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, annotation=annotation, default=default)
+        for name, (annotation, default) in options.items()
     ]
     whole = inspect.Parameter("config", inspect.Parameter.POSITIONAL_ONLY, default=None, annotation=config)
     return inspect.Signature([whole, *parameters])

@@ -34,8 +34,7 @@ def _texts(n: int, cache: Path) -> None:
     import numpy as np
     import pandas as pd
 
-    from recsys.content import EmbedderContext
-    from recsys.content.text.sentence import Sentence
+    from recsys.content import EmbedderContext, SentenceEmbedder
     from recsys.data.entities import EntityTable
     from recsys.data.schema import Schema
     from recsys.data.vocabulary import Vocabulary
@@ -45,35 +44,34 @@ def _texts(n: int, cache: Path) -> None:
     words = [f"{a}{b}" for a in ("sun", "moon", "sea", "war", "love", "king") for b in ("light", "rise", "man", "")]
     texts = [f"{' '.join(rng.choice(words, rng.integers(3, 12)))} {row}" for row in range(n)]
     table = EntityTable(Vocabulary(np.arange(n)), pd.DataFrame({"title": texts}), Schema.of({"title": "text"}))
-    embedder = Sentence(None, EmbedderContext(cache))
+    embedder, context = SentenceEmbedder(), EmbedderContext(cache)
     embedder.model.encode(texts[:64])
     plain = ours = 0.0
     for start in range(0, n, 1000):
         part = np.arange(start, min(start + 1000, n))
         ordered = sorted(texts[start : start + 1000], key=len)
         plain += _spent(partial(embedder.model.encode, ordered, batch_size=32))
-        ours += _spent(partial(embedder.embed, table.take(part)))
-    again = _spent(lambda: Sentence(None, EmbedderContext(cache)).embed(table))
+        ours += _spent(partial(embedder.embed, table.take(part), context))
+    again = _spent(lambda: SentenceEmbedder().embed(table, context))
     print(f"{n} texts: encode {plain:.1f} s, embedder {ours / plain:.3f} of it, second run {again / plain:.4f} of it")
 
 
 def _posters(n: int, cache: Path) -> None:
     import numpy as np
 
-    from recsys.content import EmbedderContext
+    from recsys.content import EmbedderContext, ImageEmbedder
     from recsys.content.image.pixels import PixelStore
-    from recsys.content.image.pretrained import PretrainedImage
     from recsys.data.ingest.readers import DataConfig, read_dataset
     from recsys.data.sources import resolve
 
     config = resolve(DataConfig(source="movielens-1m"))
     assert config.items is not None, "the source has items"
-    embedder = PretrainedImage(None, EmbedderContext(cache, images=config.items.parent))
+    embedder, context = ImageEmbedder(), EmbedderContext(cache, images=config.items.parent)
     items = read_dataset(config).items
     items = items.take(np.flatnonzero(items.columns["poster"].notna())[:n])
     start = time.perf_counter()
-    decoding = _spent(lambda: PixelStore(embedder.context, embedder.config.side).read(items))
-    embedding = _spent(lambda: embedder.embed(items))
+    decoding = _spent(lambda: PixelStore(context, embedder.config.columns, embedder.config.side).read(items))
+    embedding = _spent(lambda: embedder.embed(items, context))
     wall, n = time.perf_counter() - start, len(items)
     print(
         f"{n} posters: {wall:.0f} s, {decoding + embedding:.0f} s of processor time "

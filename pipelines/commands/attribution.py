@@ -82,7 +82,9 @@ def sampled(holdout: Holdout, users: int, seed: int) -> Holdout:
     """The questions of at most ``users`` random users."""
     if len(holdout) <= users:
         return holdout
-    kept = np.sort(stream(seed, "ledger").choice(holdout.users, users, replace=False))  # the name of the stream of published figures
+    kept = np.sort(
+        stream(seed, "ledger").choice(holdout.users, users, replace=False)
+    )  # the name of the stream of published figures
     return holdout.of_users(kept)
 
 

@@ -11,11 +11,11 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from pipelines.config import RunConfig, check_engine
-from pipelines.stages.pretrain import embedder_of, model_folder
+from pipelines.stages.pretrain import embedder_context, embedder_of, model_folder
 from pipelines.titles import titles
 from pipelines.workspace import Workspace
 from recsys.choices import did_you_mean
-from recsys.content import Embedder, Learner
+from recsys.content import Embedder, EmbedderConfig, EmbedderContext, Learner
 from recsys.content.transforms.contrastive_alignment import ContrastiveAlignment
 from recsys.data.entities import EntityTable
 from recsys.data.schema import Kind
@@ -60,7 +60,8 @@ def similar_to_text(
 ) -> str:
     """The ``k`` items nearest to a free text in a table made from content, one a line.
 
-    The text goes through the same embedder as the items; in an ``aligned`` table it finds items by their images too.
+    The text goes through the same embedder as the items; in a ``contrastive_alignment`` table it finds items by their
+    images too.
 
     Args:
         config: the run.
@@ -82,15 +83,15 @@ def similar_to_text(
         )
     items = workspace.load_dataset().items
     found = EmbeddingTable.load(workspace.table(name))
-    embedder = embedder_of(config, name, None, SilentTracker())
+    embedder, context = embedder_of(config, name), embedder_context(config, None, SilentTracker())
     if isinstance(embedder, Learner):
         embedder.restore(model_folder(workspace, name))
-    asked = (embedder.embed(row).vectors for row in _asked(items, config.pretrain[name].columns, text))
+    asked = (embedder.embed(row, context).vectors for row in _asked(items, embedder.config.columns, text))
     query = next((vectors[0] for vectors in asked if len(vectors)), None)
     if query is None:
         raise DataError(f"the embedder of {name!r} finds nothing in the text {text!r}")
     if images:
-        found = _image_side(embedder, name, items)
+        found = _image_side(embedder, context, name, items)
     length = np.linalg.norm(found.vectors, axis=1) * np.linalg.norm(query)
     similarity = found.vectors @ query / np.maximum(length, 1e-12)
     best = np.argsort(-similarity, kind="stable")[:k]
@@ -100,18 +101,20 @@ def similar_to_text(
     return "\n".join(lines + [f"{similarity[place]:8.3f}  {shown[rows[place]]}" for place in best])
 
 
-def _image_side(embedder: Embedder, name: str, items: EntityTable) -> EmbeddingTable:
+def _image_side(
+    embedder: Embedder[EmbedderConfig], context: EmbedderContext, name: str, items: EntityTable
+) -> EmbeddingTable:
     if not isinstance(embedder, ContrastiveAlignment):
         raise ConfigError(
             f"--images needs a table in which texts and images are aligned; {name!r} is {embedder.kind!r}"
         )
-    return embedder.one_side(items, Kind.IMAGE)
+    return embedder.one_side(items, Kind.IMAGE, context)
 
 
 def _text_table(config: RunConfig) -> str:
     """The run's aligned table, else its first sentence table, else the first table made from content."""
     made = {name: section.embedder for name, section in config.pretrain.items() if section.embedder is not None}
-    for kind in ("aligned", "sentence", *made.values()):
+    for kind in ("contrastive_alignment", "sentence", *made.values()):
         for name, embedder in made.items():
             if embedder == kind:
                 return name

@@ -13,8 +13,7 @@ import numpy as np
 from pipelines.config import RunConfig, pretrain_spec
 from pipelines.workspace import ENGINE_CODE, Workspace, code_version, digest
 from recsys.atomic import claim, write_json
-from recsys.content import EMBEDDERS, Embedder, EmbedderContext, Learner
-from recsys.content.cache import cache_folder
+from recsys.content import EMBEDDERS, Embedder, EmbedderConfig, EmbedderContext, Learner
 from recsys.data.dataset import Dataset
 from recsys.data.entities import EntityTable
 from recsys.data.interactions import Interactions
@@ -71,12 +70,16 @@ def learn(config: RunConfig, name: str, data: Dataset, train: Interactions, trac
     return EmbeddingTable(table.vocabulary, table.vectors, provenance)
 
 
-def embedder_of(config: RunConfig, name: str, train: Interactions | None, tracker: Tracker) -> Embedder:
+def embedder_of(config: RunConfig, name: str) -> Embedder[EmbedderConfig]:
     """The embedder of ``[pretrain.NAME]``, with nothing learnt yet."""
-    section = config.pretrain[name]
-    spec = pretrain_spec(name, section)
-    context = EmbedderContext(cache_folder(), section.columns, image_root(config), config.seed, train, tracker)
-    return EMBEDDERS[spec.kind](spec.config, context)
+    spec = pretrain_spec(name, config.pretrain[name])
+    assert isinstance(spec.config, EmbedderConfig)
+    return EMBEDDERS[spec.kind](spec.config)
+
+
+def embedder_context(config: RunConfig, train: Interactions | None, tracker: Tracker) -> EmbedderContext:
+    """What the embedders of a run use beside the items, with ``train`` to learn from."""
+    return EmbedderContext(images=image_root(config), seed=config.seed, train=train, tracker=tracker)
 
 
 def image_root(config: RunConfig) -> Path:
@@ -130,7 +133,7 @@ def _learn(
 def _embed(
     config: RunConfig, name: str, workspace: Workspace, data: Dataset, train: Interactions, tracker: Tracker
 ) -> None:
-    embedder = embedder_of(config, name, train, tracker)
+    embedder, context = embedder_of(config, name), embedder_context(config, train, tracker)
     section = config.pretrain[name]
     cache_key = {
         "section": section.model_dump(mode="json", exclude={"share"} if not embedder.learns else None),
@@ -149,10 +152,10 @@ def _embed(
     with measured() as cost:
         if isinstance(embedder, Learner):
             with deterministic():
-                embedder.fit(data.items)
+                embedder.fit(data.items, context)
             claim(model_folder(workspace, name))
             embedder.save(model_folder(workspace, name))
-        table = embedder.embed(data.items)
+        table = embedder.embed(data.items, context)
     _keep(table, cost, name, workspace, cache_key, tracker)
 
 

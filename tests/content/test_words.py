@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from recsys.config import parse
 from recsys.content import EMBEDDERS, EmbedderContext
 from recsys.content.text.words import read_word_vectors
 from recsys.data.entities import EntityTable
@@ -21,15 +20,12 @@ def fitted(kind, titles, folder, **options):
     table = EntityTable(
         Vocabulary(np.arange(len(titles))), pd.DataFrame({"title": titles}), Schema.of({"title": "text"})
     )
-    cls = EMBEDDERS[kind]
-    embedder = cls(parse(cls.Config, options, kind), EmbedderContext(folder))
-    embedder.fit(table)
-    return embedder.embed(table)
+    return EMBEDDERS[kind](**options).fit_transform(table, EmbedderContext(folder))
 
 
 @pytest.mark.parametrize("kind", LEARNERS)
 def test_a_catalogue_whose_words_are_all_rare_teaches_nothing(kind, tmp_path):
-    with pytest.raises(ConfigError, match=r"no word stands min_count = 2 times .* lower min_count"):
+    with pytest.raises(ConfigError, match=r"no word occurs min_count = 2 times .* lower min_count"):
         fitted(kind, ["Alien", "Heat", "Jaws"], tmp_path)
 
 

@@ -8,7 +8,6 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from recsys.config import parse
 from recsys.content import EMBEDDERS, EmbedderContext, HasWordVectors, Learner
 from recsys.content.cache import ContentCache
 from recsys.content.text.words import words
@@ -19,8 +18,8 @@ from recsys.data.vocabulary import Vocabulary
 from recsys.seeding import stream
 from tests.content.tiny_models import WORDS
 
-BOTH = ("aligned", "joined")
-PICTURES = ("image", "colours", "autoencoder", "metric")
+BOTH = ("contrastive_alignment", "concat")
+PICTURES = ("image", "colours", "autoencoder", "metric_learning")
 N = 24
 NO_TEXT, NO_PATH, BROKEN, NO_FILE = 3, 5, 7, 9
 
@@ -35,9 +34,9 @@ def options(kind, request):
         return {"model": str(request.getfixturevalue("tiny_vit")), "side": 32}
     if kind in ("word2vec", "fasttext", "glove"):
         return {"dim": 8, "epochs": 2, "min_count": 1}
-    if kind == "tuned":
+    if kind == "projection_head":
         return {"base": {"embedder": "hashing"}, "dim": 8, "pairs": 64, "batch_size": 16, "training": {"epochs": 2}}
-    if kind == "reduced":
+    if kind == "pca":
         return {"base": {"embedder": "hashing"}, "dim": 4}
     if kind == "dan":
         return {"dim": 8, "min_count": 1, "training": {"epochs": 2}}
@@ -46,12 +45,12 @@ def options(kind, request):
         return {"model": bert, "scratch": kind == "causal", "dim": 8, "training": {"epochs": 1}}
     if kind == "autoencoder":
         return {"dim": 4, "side": 16, "blocks": 2, "width": 4, "training": {"epochs": 1}}
-    if kind == "metric":
+    if kind == "metric_learning":
         return {"base": {"embedder": "colours"}, "label": "genre", "dim": 4, "batches": 3, "training": {"epochs": 1}}
     if kind == "elmo":
         once = {"training": {"epochs": 1}, "mixing": {"epochs": 1}}
         return {"dim": 4, "characters": 4, "samples": 4, "min_count": 1, "batch_size": 8, **once}
-    if kind == "finetuned":
+    if kind == "finetuned_transformer":
         base = {"model": str(request.getfixturevalue("tiny_sentence_model"))}
         rest = {"batch_size": 4, "pairs": 16, "training": {"epochs": 1, "learning_rate": 1e-2}}
         return {"base": base, "last_layers": 1, **rest}
@@ -62,11 +61,11 @@ def options(kind, request):
         hub.load = lambda path: lambda texts: np.array([[len(text), text.count("a"), 1] for text in texts])
         request.getfixturevalue("monkeypatch").setitem(sys.modules, "tensorflow_hub", hub)
         return {"path": str(folder)}
-    if kind == "joined":
+    if kind == "concat":
         return {
             "parts": [{"embedder": "hashing", "columns": ["title"]}, {"embedder": "colours", "columns": ["poster"]}]
         }
-    if kind == "aligned":
+    if kind == "contrastive_alignment":
         sides = {"text": {"embedder": "hashing", "columns": ["title"]}, "image": {"embedder": "colours"}}
         return {**sides, "dim": 8, "hidden": 8, "training": {"epochs": 2}}
     return {}
@@ -89,11 +88,11 @@ def make(kind, request, tmp_path):
     """Builds the embedder; a learner has learnt already unless told otherwise."""
 
     def build(table=None, fit=True, cache="cache"):
-        context = EmbedderContext(tmp_path / cache, columns(kind), tmp_path, 3, behaviour())
-        cls = EMBEDDERS[kind]
-        embedder = cls(parse(cls.Config, options(kind, request), kind), context)
-        if fit and isinstance(embedder, Learner):
-            embedder.fit(table if table is not None else world(tmp_path))
+        context = EmbedderContext(tmp_path / cache, tmp_path, 3, behaviour())
+        embedder = EMBEDDERS[kind](columns=columns(kind), **options(kind, request))
+        if fit:
+            return embedder.fit(table if table is not None else world(tmp_path), context)
+        embedder.context = context
         return embedder
 
     return build

@@ -3,7 +3,7 @@
 import pytest
 
 from pipelines.benchmarks.embedders import __main__ as command
-from pipelines.benchmarks.embedders.row import COLUMNS, Questions, measured_row, row_facts
+from pipelines.benchmarks.embedders.row import COLUMNS, Questions, measured_row, row_cache_key
 from pipelines.config import read_run_config
 from pipelines.stages.prepare import run as prepare
 from pipelines.workspace import Workspace
@@ -18,7 +18,7 @@ columns = ["title"]
 options = {dim = 8}
 
 [engines.two_tower]
-tokens = 64
+max_tokens = 64
 model = {dim = 4, heads = 1, layers = 1}
 training = {epochs = 1}
 """
@@ -45,7 +45,7 @@ def test_a_row_says_what_a_table_is_worth_and_what_it_costs(prepared, name, tmp_
     assert all(0 <= row[key]["low"] <= row[key]["value"] <= row[key]["high"] <= 1 for key in ("cold", "joined"))
     assert ("cpu_seconds" in row) == (name != COLUMNS)
     write_json(tmp_path / "row.json", row)
-    assert read_json(tmp_path / "row.json")["facts"] == row_facts(
+    assert read_json(tmp_path / "row.json")["cache_key"] == row_cache_key(
         run, name, questions.data, questions.every, validation=False
     )
 
@@ -68,9 +68,9 @@ def test_a_row_that_stands_is_not_made_again_and_one_of_another_section_is(prepa
     data, split, asked = workspace.load_dataset(), workspace.load_split(), []
     part = {"value": 0.5, "low": 0.4, "high": 0.6}
     for name, seed in ((COLUMNS, run.seed), ("words", run.seed + 1)):
-        facts = row_facts(run, name, data, split, False) | {"seed": seed}
+        cache_key = row_cache_key(run, name, data, split, False) | {"seed": seed}
         write_json(
-            workspace.directory / "rows" / f"{name}.json", {"name": name, "facts": facts, "cold": part, "joined": part}
+            workspace.directory / "rows" / f"{name}.json", {"name": name, "cache_key": cache_key, "cold": part, "joined": part}
         )
     monkeypatch.setattr(command, "_made", lambda config, name, *_: asked.append(name) or False)
     with pytest.raises(command.typer.Exit) as end:

@@ -16,7 +16,7 @@ from typing import Annotated, Any
 
 import typer
 
-from pipelines.benchmarks.embedders.row import COLUMNS, row_facts, row_path
+from pipelines.benchmarks.embedders.row import COLUMNS, row_cache_key, row_path
 
 
 def main(
@@ -43,7 +43,7 @@ def main(
     failed = [
         name
         for name in only or [COLUMNS, *run.pretrain]
-        if not stands(directory, name, row_facts(run, name, data, split, validation))
+        if not is_current(directory, name, row_cache_key(run, name, data, split, validation))
         and not _made(config, name, directory, validation)
     ]
     show(directory, [COLUMNS, *run.pretrain])
@@ -52,12 +52,12 @@ def main(
     raise typer.Exit(1 if failed else 0)
 
 
-def stands(directory: Path, name: str, cache_key: dict[str, Any]) -> bool:
+def is_current(directory: Path, name: str, cache_key: dict[str, Any]) -> bool:
     """Whether the row was made from ``cache_key`` already."""
     from recsys.atomic import read_json
 
     path = row_path(directory, name)
-    return path.exists() and bool(read_json(path)["facts"] == cache_key)
+    return path.exists() and bool(read_json(path)["cache_key"] == cache_key)
 
 
 def _made(config: Path, name: str, directory: Path, validation: bool) -> bool:

@@ -87,8 +87,8 @@ def row_path(directory: Path, name: str) -> Path:
     return directory / "rows" / f"{name}.json"
 
 
-def row_facts(run: RunConfig, name: str, data: Dataset, split: Split, validation: bool) -> dict[str, Any]:
-    """What a row was made from."""
+def row_cache_key(run: RunConfig, name: str, data: Dataset, split: Split, validation: bool) -> dict[str, Any]:
+    """Everything that a row depends on; it is made again when any of it changes."""
     from pipelines.workspace import ENGINE_CODE, code_version
 
     section = run.pretrain[name].model_dump(mode="json") if name != COLUMNS else {}
@@ -99,7 +99,7 @@ def row_facts(run: RunConfig, name: str, data: Dataset, split: Split, validation
 
 def measured_row(run: RunConfig, name: str, questions: Questions, directory: Path, tracker: Tracker) -> dict[str, Any]:
     """Costs and worth of the table ``name``, as JSON values."""
-    cache_key = row_facts(run, name, questions.data, questions.every, questions.validation)
+    cache_key = row_cache_key(run, name, questions.data, questions.every, questions.validation)
     table, row = None, dict[str, Any](name=name, cache_key=cache_key)
     if name != COLUMNS:
         table, costs = made(run, name, questions, tracker)
@@ -112,7 +112,7 @@ def measured_row(run: RunConfig, name: str, questions: Questions, directory: Pat
 
 def made(run: RunConfig, name: str, questions: Questions, tracker: Tracker) -> tuple[EmbeddingTable, dict[str, float]]:
     """The table, and the seconds, processor seconds and memory that it took."""
-    from pipelines.stages.pretrain import earliest, embedder_of
+    from pipelines.stages.pretrain import earliest, embedder_context, embedder_of
     from recsys.content import Learner
     from recsys.training.cost import measured
     from recsys.training.deterministic import deterministic
@@ -120,11 +120,11 @@ def made(run: RunConfig, name: str, questions: Questions, tracker: Tracker) -> t
     train = earliest(questions.shared_train(), run.pretrain[name].share, questions.data)
     start = time.process_time()
     with measured() as cost:
-        embedder = embedder_of(run, name, train, tracker)
+        embedder, context = embedder_of(run, name), embedder_context(run, train, tracker)
         if isinstance(embedder, Learner):
             with deterministic():
-                embedder.fit(questions.data.items)
-        table = embedder.embed(questions.data.items)
+                embedder.fit(questions.data.items, context)
+        table = embedder.embed(questions.data.items, context)
     spent = time.process_time() - start
     return table, {"seconds": cost.seconds, "cpu_seconds": spent, "peak_memory_mb": cost.peak_memory_mb}
 

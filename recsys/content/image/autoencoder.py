@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 from pydantic import Field, model_validator
 from torch import Tensor
 
-from recsys.config import Config
-from recsys.content.embedder import EmbedderContext, short_digest
+from recsys.content.embedder import Embedder, EmbedderConfig, short_digest
 from recsys.content.image.cnn import AutoencoderNetwork
 from recsys.content.image.pixels import PixelStore
 from recsys.content.tables import content_table
@@ -24,15 +23,19 @@ from recsys.errors import ConfigError
 from recsys.training.loop import LoopOptions
 
 
-class AutoencoderConfig(Config):
-    """Args:
-    dim: D of the code.
-    side: of the square images, a multiple of ``2 ** blocks``.
-    width: channels of the first block.
-    blocks: how often the side is halved.
-    batch_size: images a batch.
-    training: the loop.
+class AutoencoderConfig(EmbedderConfig):
+    """The network and its training.
+
+    Args:
+        dim: D of the code.
+        side: of the square images, a multiple of ``2 ** blocks``.
+        width: channels of the first block.
+        blocks: how often the side is halved.
+        batch_size: images a batch.
+        training: the loop.
     """
+
+    flat_sections: ClassVar[tuple[str, ...]] = ("training",)
 
     dim: int = Field(64, ge=2)
     side: int = Field(48, ge=8)
@@ -50,25 +53,32 @@ class AutoencoderConfig(Config):
         return self
 
 
-class Autoencoder:
-    """The code through which an image can be drawn again (Hinton & Salakhutdinov, 2006), convolutional."""
+class AutoencoderEmbedder(Embedder[AutoencoderConfig]):
+    """The code of a convolutional autoencoder (Hinton & Salakhutdinov, 2006), trained on the catalogue's images.
 
-    kind: ClassVar[str] = "autoencoder"
-    Config: ClassVar[type[Config]] = AutoencoderConfig
-    learns: ClassVar[bool] = True
+    The loss is the mean squared reconstruction error. Use it for images unlike photographs (logos, charts, textures)
+    or where no pretrained weights may be used; `ImageEmbedder` is the first choice for photographs.
 
-    def __init__(self, config: Any, context: EmbedderContext) -> None:
-        self.config: AutoencoderConfig = config or AutoencoderConfig()
-        self.context = context
+    Example:
+        >>> from recsys.content import AutoencoderEmbedder
+        >>> AutoencoderEmbedder(columns=["poster"], dim=32, epochs=3)
+        AutoencoderEmbedder(columns=('poster',), dim=32, training={'epochs': 3, 'learning_rate': 0.002})
+    """
+
+    kind = "autoencoder"
+    Config = AutoencoderConfig
+    learns = True
+
+    def __init__(self, config: AutoencoderConfig | None = None, /, **options: object) -> None:
+        super().__init__(config, **options)
         self.network: AutoencoderNetwork | None = None
 
     @property
     def fingerprint(self) -> str:
-        facts = f"autoencoder/{self.config.model_dump_json()}/{self.context.seed}"
-        return short_digest(facts)
+        return short_digest(f"autoencoder/{self.config.model_dump_json()}")
 
-    def fit(self, table: EntityTable) -> None:
-        found = PixelStore(self.context, self.config.side).read(table)
+    def _fit(self, table: EntityTable) -> None:
+        found = PixelStore(self.context, self.config.columns, self.config.side).read(table)
         if not found.keys:
             raise ConfigError("the table has no image that can be read; there is nothing to learn from")
         torch.manual_seed(self.context.seed)
@@ -82,18 +92,18 @@ class Autoencoder:
         self.network = network
 
     @torch.inference_mode()
-    def embed(self, table: EntityTable) -> EmbeddingTable:
-        assert self.network is not None, "fit or restore comes before embed"
-        found = PixelStore(self.context, self.config.side).read(table)
+    def _embed(self, table: EntityTable) -> EmbeddingTable:
+        network = self._fitted(self.network)
+        found = PixelStore(self.context, self.config.columns, self.config.side).read(table)
         made = [np.zeros((0, self.config.dim), np.float32)]
         for start in range(0, len(found.keys), 256):
             rows = np.arange(start, min(start + 256, len(found.keys)))
-            made.append(self.network(torch.from_numpy(found.take(rows))).numpy())
-        return content_table(self, self.context, table, found.present, np.concatenate(made), found.facts)
+            made.append(network(torch.from_numpy(found.take(rows))).numpy())
+        return content_table(self, table, found.present, np.concatenate(made), found.provenance)
 
     def save(self, directory: Path) -> None:
-        assert self.network is not None, "fit comes before save"
-        save_module(self.network, directory / "network.safetensors")
+        network = self._fitted(self.network)
+        save_module(network, directory / "network.safetensors")
 
     def restore(self, directory: Path) -> None:
         self.network = self._built()

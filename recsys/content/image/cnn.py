@@ -1,4 +1,4 @@
-"""A small convolutional network of our own, for catalogues that look nothing like photographs."""
+"""A small convolutional network, for images unlike photographs."""
 
 from __future__ import annotations
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,17 +27,17 @@ class Images:
 
     Args:
         present: bool [n], whether the row has an image that can be read; m rows have.
-        records: uint8 [N, side, side, 3], red, green, blue: all that the cache holds, mapped.
-        places: int64 [m], where the image of each stands among ``records``.
-        keys: [m], what stands for the content of each.
-        facts: how many rows have no path, no file or a broken file, and the first paths that are broken.
+        records: uint8 [N, side, side, 3], red, green, blue: the whole cache, memory-mapped.
+        places: int64 [m], the row of each among ``records``.
+        keys: [m], the content key of each.
+        provenance: how many rows have no path, no file or a broken file, and the first paths that are broken.
     """
 
     present: NDArray[np.bool_]
     records: NDArray[np.uint8]
     places: Rows
     keys: list[bytes]
-    facts: dict[str, Any]
+    provenance: dict[str, object]
 
     @property
     def pixels(self) -> NDArray[np.uint8]:
@@ -51,17 +51,18 @@ class Images:
 
 
 class PixelStore:
-    """Reads the image column of a table; what was decoded before comes out of the cache.
+    """Decoded images of a table's image column, read through the cache.
 
     Images are stretched to a square: posters are alike in shape, and nothing is cut off.
 
     Args:
         context: where paths start, and the cache.
+        columns: the image column; none takes the only one of the table.
         side: of the square.
     """
 
-    def __init__(self, context: EmbedderContext, side: int) -> None:
-        self.context, self.side = context, side
+    def __init__(self, context: EmbedderContext, columns: Sequence[str], side: int) -> None:
+        self.context, self.columns, self.side = context, columns, side
 
     def read(self, table: EntityTable) -> Images:
         """The images of ``table``.
@@ -69,7 +70,7 @@ class PixelStore:
         Raises:
             ConfigError: several image columns are there and none is chosen.
         """
-        names = chosen_columns(table, self.context.columns, (Kind.IMAGE,), (Kind.IMAGE,))
+        names = chosen_columns(table, self.columns, (Kind.IMAGE,), (Kind.IMAGE,))
         if len(names) > 1:
             raise ConfigError(f"an image embedder reads one column, found {', '.join(names)}; name one in columns")
         cells = table.columns[names[0]]
@@ -81,24 +82,25 @@ class PixelStore:
         keys = [None if path is None else self._key(path) for path in paths]
         broken = self._decode(cache, paths, keys)
         present = np.array([key is not None and row not in broken for row, key in enumerate(keys)], bool)
-        kept = [key for key, held in zip(keys, present, strict=True) if key is not None and held]
+        readable = [key for key, there in zip(keys, present, strict=True) if key is not None and there]
         missing = [path for path, key in zip(paths, keys, strict=True) if path is not None and key is None]
-        facts: dict[str, Any] = {
+        broken_paths = [str(paths[row]) for row in sorted(broken)[:5]]
+        provenance: dict[str, object] = {
             "without_path": sum(path is None for path in paths),
             "file_missing": len(missing),
             "broken": len(broken),
-            "broken_paths": [str(paths[row]) for row in sorted(broken)[:5]],
+            "broken_paths": broken_paths,
         }
         if missing or broken:
             self.context.tracker.info(
                 f"images: {len(missing)} files are missing {missing[:3]}, {len(broken)} cannot be decoded "
-                f"{facts['broken_paths'][:3]}; these rows have no image"
+                f"{broken_paths[:3]}; these rows have no image"
             )
-        records: NDArray[Any] = cache.records()
-        return Images(present, records, cache.rows(kept), kept, facts)
+        records = np.asarray(cache.records(), np.uint8)
+        return Images(present, records, cache.rows(readable), readable, provenance)
 
     def _key(self, path: str) -> bytes | None:
-        """What stands for the file's content; None where there is no file."""
+        """The content key of the file; None where there is no file."""
         file = _bytes(self.context.images / path)
         return None if file is None else content_key(file)
 

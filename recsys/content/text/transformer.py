@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -11,11 +12,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from pydantic import Field
-from torch import Tensor, nn
+from torch import Tensor
 
-from recsys.config import Config
 from recsys.content.cache import ContentCache, content_key
-from recsys.content.embedder import EmbedderContext, short_digest
+from recsys.content.embedder import Embedder, EmbedderConfig, short_digest
 from recsys.content.tables import content_table, present_rows
 from recsys.content.text.texts import row_texts
 from recsys.content.training.task import RowTask, train_rows
@@ -27,19 +27,19 @@ from recsys.errors import ConfigError
 from recsys.training.loop import LoopOptions
 
 
-class LanguageModelConfig(Config):
+class LanguageModelConfig(EmbedderConfig):
     """Which model, how it is pretrained further, and how its states become one vector.
 
     Args:
         model: a transformers folder, or a name that a package ships.
-        scratch: keeps the tokenizer alone and begins a small model with random weights, ``depth`` layers of ``dim``.
+        scratch: takes the tokenizer alone; a small model starts from random weights, ``depth`` layers of ``dim``.
         depth: of a model from scratch.
         dim: of a model from scratch.
         layers: hidden states that are averaged: 0 is the input embedding, -1 the last layer.
         pooling: of the tokens: their mean, the maximum, the first token or the last one.
         max_tokens: texts are cut there.
         batch_size: texts at a time.
-        mask_share: of the tokens that a masked model has to guess.
+        mask_share: probability that a token is masked and predicted, of a masked model.
         training: passes over the catalogue before anything is embedded; None leaves the model as it is.
     """
 
@@ -55,60 +55,68 @@ class LanguageModelConfig(Config):
     training: LoopOptions | None = None
 
 
-class LanguageModel:
-    """What masked and causal models share; each says how it is loaded and what it guesses."""
+class LanguageModelEmbedder(Embedder[LanguageModelConfig]):
+    """Texts as pooled hidden states of a language model; base of masked and causal models."""
 
     kind: ClassVar[str]
-    Config: ClassVar[type[Config]] = LanguageModelConfig
-    learns: ClassVar[bool] = True
+    Config = LanguageModelConfig
+    learns = True
 
-    def __init__(self, config: Any, context: EmbedderContext) -> None:
-        self.config: LanguageModelConfig = config or LanguageModelConfig()
-        self.context = context
-        self.path = weights_path(self.config.model, "model")
+    def __init__(self, config: LanguageModelConfig | None = None, /, **options: object) -> None:
+        super().__init__(config, **options)
         self._trained: Path | None = None
         self._loaded: Any = None
         self._tokenizer: Any = None
 
+    @cached_property
+    def path(self) -> Path:
+        """The folder of the pretrained model."""
+        return weights_path(self.config.model, "model")
+
     @property
     def fingerprint(self) -> str:
-        facts = f"{self.kind}/{weights_fingerprint(self.path)}/{self.config.model_dump_json()}/{self.context.seed}"
-        return short_digest(facts)
+        return short_digest(f"{self.kind}/{weights_fingerprint(self.path)}/{self.config.model_dump_json()}")
 
-    def fit(self, table: EntityTable) -> None:
+    def _fit(self, table: EntityTable) -> None:
         self._trained, self._loaded = None, None
-        texts = [text for text in row_texts(table, self.context.columns) if text is not None]
+        texts = [text for text in row_texts(table, self.config.columns) if text is not None]
         if self.config.training is None or not texts:
             return
         model = self.model
 
         def loss(batch: Rows, rng: np.random.Generator) -> Tensor:
             tokens = {name: value.to(model.device) for name, value in self._tokens([texts[r] for r in batch]).items()}
-            return self.guessing_loss(model, tokens, rng)
+            return self.token_loss(model, tokens, rng)
 
         size = min(self.config.batch_size, len(texts))
         train_rows(RowTask(model, len(texts), size, loss), self.config.training, self.context)
 
-    def guessing_loss(self, model: Any, tokens: dict[str, Tensor], rng: np.random.Generator) -> Tensor:
-        """How badly ``model`` guesses the tokens that it does not see."""
+    def token_loss(self, model: Any, tokens: dict[str, Tensor], rng: np.random.Generator) -> Tensor:
+        """Cross-entropy of the tokens that ``model`` predicts.
+
+        Args:
+            model: in training.
+            tokens: ``input_ids`` and ``attention_mask``, int64 [n, L].
+            rng: draws what is masked.
+        """
         raise NotImplementedError
 
     def begin(self) -> Any:
         """The model with its language head, pretrained or from scratch."""
         raise NotImplementedError
 
-    def embed(self, table: EntityTable) -> EmbeddingTable:
-        texts = row_texts(table, self.context.columns)
-        kept = [text for text in texts if text is not None]
+    def _embed(self, table: EntityTable) -> EmbeddingTable:
+        texts = row_texts(table, self.config.columns)
+        valid = [text for text in texts if text is not None]
         cache = ContentCache(self.context.cache / self.kind / self._state())
-        order = np.argsort([-len(text) for text in kept], kind="stable")
+        order = np.argsort([-len(text) for text in valid], kind="stable")
         vectors = (
-            np.asarray(cache.through([content_key(t) for t in kept], lambda rows: self._make(kept, rows), order))
-            if kept
+            np.asarray(cache.through([content_key(t) for t in valid], lambda rows: self._make(valid, rows), order))
+            if valid
             else np.zeros((0, *(cache.shape or (1,))), np.float32)
         )
-        facts = {"model": self.config.model}
-        return content_table(self, self.context, table, present_rows(texts), vectors.astype(np.float32), facts)
+        provenance = {"model": self.config.model}
+        return content_table(self, table, present_rows(texts), vectors.astype(np.float32), provenance)
 
     def save(self, directory: Path) -> None:
         directory.mkdir(parents=True, exist_ok=True)
@@ -180,62 +188,6 @@ class LanguageModel:
         return digest.hexdigest()[:16]
 
 
-class Masked(LanguageModel):
-    """BERT (Devlin et al., 2019): some tokens are hidden, and guessed from both sides."""
-
-    kind: ClassVar[str] = "masked"
-
-    def begin(self) -> Any:
-        from transformers import AutoModelForMaskedLM, BertConfig
-
-        if self.config.scratch and self._trained is None:
-            heads = {"num_hidden_layers": self.config.depth, "num_attention_heads": 4}
-            shape = {"hidden_size": self.config.dim, "intermediate_size": 4 * self.config.dim, **heads}
-            small = BertConfig(vocab_size=len(self.tokenizer), pad_token_id=self.tokenizer.pad_token_id, **shape)
-            return AutoModelForMaskedLM.from_config(small)
-        return AutoModelForMaskedLM.from_pretrained(self.where(), local_files_only=True)
-
-    def guessing_loss(self, model: Any, tokens: dict[str, Tensor], rng: np.random.Generator) -> Tensor:
-        ids, special = tokens["input_ids"], torch.tensor(self.tokenizer.all_special_ids)
-        draw = torch.from_numpy(rng.random(tuple(ids.shape))).to(ids.device)
-        hidden = (draw < self.config.mask_share) & ~torch.isin(ids, special.to(ids.device))
-        if not hidden.any():
-            hidden[:, 1] = True
-        shown = torch.where(hidden & (draw < 0.8 * self.config.mask_share), self.tokenizer.mask_token_id, ids)
-        other = torch.from_numpy(rng.integers(0, len(self.tokenizer), tuple(ids.shape))).to(ids.device)
-        shown = torch.where(hidden & (draw >= 0.9 * self.config.mask_share), other, shown)
-        # the vocabulary is scored at the hidden places alone: everywhere would cost several times as much
-        output = model.get_output_embeddings()
-        handle = output.register_forward_pre_hook(lambda _, inputs: (inputs[0][hidden],))
-        try:
-            logits: Tensor = model(input_ids=shown, attention_mask=tokens["attention_mask"]).logits
-        finally:
-            handle.remove()
-        return nn.functional.cross_entropy(logits, ids[hidden])
-
-
-class Causal(LanguageModel):
-    """GPT (Radford et al., 2019): each token is guessed from those before it."""
-
-    kind: ClassVar[str] = "causal"
-
-    def begin(self) -> Any:
-        from transformers import AutoModelForCausalLM, GPT2Config
-
-        if self.config.scratch and self._trained is None:
-            shape = {"n_embd": self.config.dim, "n_layer": self.config.depth, "n_head": 4}
-            ends = dict.fromkeys(("bos_token_id", "eos_token_id"), self.tokenizer.sep_token_id)
-            longest = max(self.config.max_tokens, 64)
-            small = GPT2Config(vocab_size=len(self.tokenizer), n_positions=longest, **shape, **ends)
-            return AutoModelForCausalLM.from_config(small)
-        return AutoModelForCausalLM.from_pretrained(self.where(), local_files_only=True)
-
-    def guessing_loss(self, model: Any, tokens: dict[str, Tensor], rng: np.random.Generator) -> Tensor:
-        labels = tokens["input_ids"].masked_fill(tokens["attention_mask"] == 0, -100)
-        loss: Tensor = model(**tokens, labels=labels).loss
-        return loss
-
-
 def pooled(states: Tensor, mask: Tensor, how: str) -> Tensor:
     """One vector a text.
 
@@ -248,7 +200,7 @@ def pooled(states: Tensor, mask: Tensor, how: str) -> Tensor:
         return states[:, 0]
     if how == "last":
         return states[torch.arange(len(states)), mask.sum(1) - 1]
-    held = mask[..., None].bool()
+    token = mask[..., None].bool()
     if how == "max":
-        return states.masked_fill(~held, -torch.inf).amax(1)
-    return (states * held).sum(1) / held.sum(1)
+        return states.masked_fill(~token, -torch.inf).amax(1)
+    return (states * token).sum(1) / token.sum(1)

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from recsys.config import Config
 from recsys.content.cache import ContentCache, content_key
-from recsys.content.embedder import EmbedderContext, short_digest
+from recsys.content.embedder import Embedder, EmbedderConfig, short_digest
 from recsys.content.tables import content_table, present_rows
 from recsys.content.text.texts import row_texts
 from recsys.content.weights import weights_fingerprint
@@ -22,50 +21,54 @@ from recsys.embeddings import EmbeddingTable
 from recsys.errors import ConfigError
 
 
-class UniversalConfig(Config):
-    """Args:
-    path: the unpacked model, a TensorFlow SavedModel folder.
-    batch_size: texts at a time.
+class UniversalSentenceConfig(EmbedderConfig):
+    """The model.
+
+    Args:
+        path: the unpacked model, a TensorFlow SavedModel folder.
+        batch_size: texts at a time.
     """
 
     path: Path
     batch_size: int = Field(64, ge=1)
 
 
-class Universal:
-    """The universal sentence encoder (Cer et al., 2018) as TensorFlow Hub loads it; `Dan` is its light form in torch.
+class UniversalSentenceEmbedder(Embedder[UniversalSentenceConfig]):
+    """The universal sentence encoder (Cer et al., 2018), as TensorFlow Hub loads it from a folder.
 
-    Raises:
-        ConfigError: the folder or the package tensorflow-hub is not there.
+    Use it where this encoder is at hand; `SentenceEmbedder` is the first choice, `DANEmbedder` the light form in torch.
+    Needs the package tensorflow-hub and the unpacked model.
+
+    Example:
+        >>> from recsys.content import UniversalSentenceEmbedder
+        >>> embedder = UniversalSentenceEmbedder(columns=["title"], path="models/use")
     """
 
-    kind: ClassVar[str] = "universal"
-    Config: ClassVar[type[Config]] = UniversalConfig
-    learns: ClassVar[bool] = False
+    kind = "universal"
+    Config = UniversalSentenceConfig
 
-    def __init__(self, config: Any, context: EmbedderContext) -> None:
-        self.config: UniversalConfig = config
-        self.context = context
+    def __init__(self, config: UniversalSentenceConfig | None = None, /, **options: object) -> None:
+        super().__init__(config, **options)
+
+    @property
+    def fingerprint(self) -> str:
         if not self.config.path.is_dir():
             raise ConfigError(
                 f"path = {str(self.config.path)!r} is no folder; unpack the universal sentence encoder there"
             )
-
-    @property
-    def fingerprint(self) -> str:
         return short_digest(f"universal/{weights_fingerprint(self.config.path)}")
 
-    def embed(self, table: EntityTable) -> EmbeddingTable:
-        texts = row_texts(table, self.context.columns)
-        kept = [text for text in texts if text is not None]
+    def _embed(self, table: EntityTable) -> EmbeddingTable:
+        texts = row_texts(table, self.config.columns)
+        valid = [text for text in texts if text is not None]
         cache = ContentCache(self.context.cache / "universal" / self.fingerprint)
         vectors = (
-            np.asarray(cache.through([content_key(text) for text in kept], lambda rows: self._make(kept, rows)))
-            if kept
+            np.asarray(cache.through([content_key(text) for text in valid], lambda rows: self._make(valid, rows)))
+            if valid
             else np.zeros((0, *(cache.shape or (1,))), np.float32)
         )
-        facts = {"model": str(self.config.path)}
-        return content_table(self, self.context, table, present_rows(texts), vectors.astype(np.float32), facts)
+        provenance = {"model": str(self.config.path)}
+        return content_table(self, table, present_rows(texts), vectors.astype(np.float32), provenance)
 
     def _make(self, texts: list[str], rows: Rows) -> NDArray[np.float32]:
         size = self.config.batch_size

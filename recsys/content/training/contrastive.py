@@ -1,4 +1,12 @@
-"""Contrastive losses over pairs."""
+"""Contrastive losses over positive pairs.
+
+| loss | use it when |
+|---|---|
+| `multiple_negatives` | there are positive pairs alone; the batch gives the negatives, so that larger is harder |
+| `matryoshka` | the vectors shall also work when cut to their first dimensions, for a smaller index |
+
+Labels instead of pairs: `recsys.content.transforms.metric_learning`.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +17,7 @@ from torch import Tensor, nn
 
 
 def multiple_negatives(left: Tensor, right: Tensor, left_ids: Tensor, right_ids: Tensor, temperature: float) -> Tensor:
-    r"""Multiple-negatives ranking in both directions (Henderson et al., 2017).
+    r"""Multiple-negatives ranking (InfoNCE with in-batch negatives) in both directions (Henderson et al., 2017).
 
     :math:`-\frac{1}{2N} \sum_i \log\mathrm{softmax}_j(a_i \cdot b_j / \tau)_i` and the same with the sides exchanged. A
     column that holds the item of the row itself, or the row's positive once more, is no negative and is masked.
@@ -20,6 +28,11 @@ def multiple_negatives(left: Tensor, right: Tensor, left_ids: Tensor, right_ids:
         left_ids: int64 [N], which item each is.
         right_ids: int64 [N].
         temperature: divides the cosines.
+
+    Example:
+        >>> pairs, ids = torch.eye(2), torch.arange(2)
+        >>> round(multiple_negatives(pairs, pairs, ids, ids, 1.0).item(), 4)  # log(1 + exp(-1))
+        0.3133
     """
     logits = left @ right.T / temperature
     same = (left_ids[:, None] == right_ids) | (right_ids[:, None] == right_ids) | (left_ids[:, None] == left_ids)
@@ -33,7 +46,7 @@ def multiple_negatives(left: Tensor, right: Tensor, left_ids: Tensor, right_ids:
 def matryoshka(
     left: Tensor, right: Tensor, left_ids: Tensor, right_ids: Tensor, temperature: float, dims: Sequence[int]
 ) -> Tensor:
-    """The mean of `multiple_negatives` over the first d dimensions, for each d of ``dims`` (Kusupati et al., 2022).
+    """Matryoshka loss: the mean of `multiple_negatives` over vectors cut to d dimensions (Kusupati et al., 2022).
 
     Args:
         left: [N, D], not normalised.

@@ -1,4 +1,4 @@
-"""The weights of a module as one safetensors file, and the words that its rows stand for beside it."""
+"""The weights of a module as one safetensors file, and the words of its rows beside it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pairs of items that belong together: the same users chose them close in time."""
+"""Positive pairs of items: the same user chose both within a window."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ class PairSampler:
     """Draws an event and another of the same user at most ``window`` steps later, both items among ``usable``.
 
     Args:
-        train: what users chose; nothing else is looked at.
+        train: what users chose; training interactions alone.
         window: largest number of steps between the two.
-        usable: bool [I], the items that may stand in a pair.
+        usable: bool [I], the items that pairs are drawn from.
     """
 
     def __init__(self, train: Interactions, window: int, usable: NDArray[np.bool_]) -> None:
-        kept = train.select(usable[train.item])
-        self.user, self.item, self.window = np.asarray(kept.user), np.asarray(kept.item, np.int64), window
+        selected = train.select(usable[train.item])
+        self.user, self.item, self.window = np.asarray(selected.user), np.asarray(selected.item, np.int64), window
         later = np.flatnonzero(np.diff(self.user, append=-1) == 0)
         self.starts = later
         if not len(later):

@@ -1,23 +1,22 @@
-"""What an embedder trains, in the form that the training loop wants."""
+"""Minibatch training of an embedder's module over rows."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from recsys.content.embedder import EmbedderContext
+from recsys.training.batches import Rows, shuffled_batches
 from recsys.training.loop import LoopOptions, train
 
-Rows = NDArray[np.int64]
 BatchLoss = Callable[[Rows, np.random.Generator], Tensor]
 """From the rows of a batch, and a stream for whatever is drawn, to the scalar to descend."""
 
 
 class RowTask:
-    """Batches of the rows 0 to n - 1 in random order.
+    """The training task of a loss over shuffled batches of the rows 0 to n - 1.
 
     Args:
         module: what is trained.
@@ -30,8 +29,7 @@ class RowTask:
         self.module, self.n, self.batch_size, self._loss = module, n, batch_size, loss
 
     def batches(self, epoch: int, rng: np.random.Generator) -> Sequence[Rows]:
-        order, size = rng.permutation(self.n), self.batch_size
-        return [order[start : start + size] for start in range(0, max(self.n - size, 0) + 1, size)]
+        return shuffled_batches(self.n, self.batch_size, rng)
 
     def loss(self, batch: Rows, rng: np.random.Generator) -> Tensor:
         return self._loss(batch, rng)

@@ -2,30 +2,29 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
-from typing import Any, ClassVar
 
 import numpy as np
 from pydantic import Field, model_validator
 
-from recsys.config import Config
-from recsys.content.embedder import EmbedderContext, Learner
-from recsys.content.sources import Source
+from recsys.content.embedder import Embedder, EmbedderConfig, short_digest
+from recsys.content.nested import EmbedderSpec, restore_learner, save_learner
 from recsys.content.tables import content_table
 from recsys.data.entities import EntityTable
-from recsys.embeddings import EmbeddingTable
+from recsys.embeddings import EmbeddingTable, row_norms
 
 
-class ConcatConfig(Config):
-    """What is laid side by side.
+class ConcatConfig(EmbedderConfig):
+    """The parts.
 
     Args:
         parts: the embedders; each vector is brought to length one first.
         weights: factor of each part, by which it counts in a cosine; none takes 1.
     """
 
-    parts: tuple[Source, ...] = Field((Source(embedder="sentence"), Source(embedder="image")), min_length=1)
+    parts: tuple[EmbedderSpec, ...] = Field(
+        (EmbedderSpec(embedder="sentence"), EmbedderSpec(embedder="image")), min_length=1
+    )
     weights: tuple[float, ...] = ()
 
     @model_validator(mode="after")
@@ -35,47 +34,53 @@ class ConcatConfig(Config):
         return self
 
 
-class Concat:
-    """The unit vectors of several embedders laid end to end; the place of a part that a row lacks holds zeros."""
+class ConcatEmbedder(Embedder[ConcatConfig]):
+    r"""Unit vectors of several embedders, concatenated.
 
-    kind: ClassVar[str] = "concat"
-    Config: ClassVar[type[Config]] = ConcatConfig
-    learns: ClassVar[bool] = True
+    :math:`x = [w_1 \hat x_1, \ldots, w_p \hat x_p]`; a cosine of such vectors is a weighted mean of the parts' cosines.
+    A part that a row lacks is zero; rows without any part are absent. Use it to join texts and images for a model that
+    can weigh them; `ContrastiveAlignment` instead puts both into one space, so that one finds the other.
 
-    def __init__(self, config: Any, context: EmbedderContext) -> None:
-        self.config: ConcatConfig = config or ConcatConfig()
-        self.context = context
-        self.parts = [part.build(context) for part in self.config.parts]
+    Example:
+        >>> from recsys.content import ConcatEmbedder, HashingEmbedder, text_table
+        >>> films = text_table(title=["Toy Story", "Toy Story 2", "Heat"])
+        >>> parts = [HashingEmbedder(dim=4), HashingEmbedder(dim=8)]
+        >>> ConcatEmbedder(parts=parts, weights=[1, 0.5]).fit_transform(films)
+        EmbeddingTable(3 ids, 12 dimensions, embedder='concat')
+    """
+
+    kind = "concat"
+    Config = ConcatConfig
+    learns = True
+
+    def __init__(self, config: ConcatConfig | None = None, /, **options: object) -> None:
+        super().__init__(config, **options)
+        self.parts = [part.build(self.config.columns) for part in self.config.parts]
 
     @property
     def fingerprint(self) -> str:
-        return hashlib.sha256(
-            "/".join(["joined", str(self.config.weights), *(p.fingerprint for p in self.parts)]).encode()
-        ).hexdigest()[:16]
+        return short_digest("/".join(["concat", str(self.config.weights), *(p.fingerprint for p in self.parts)]))
 
-    def fit(self, table: EntityTable) -> None:
+    def _fit(self, table: EntityTable) -> None:
         for part in self.parts:
-            if isinstance(part, Learner):
-                part.fit(table)
+            part.fit(table, self.context)
 
-    def embed(self, table: EntityTable) -> EmbeddingTable:
-        found = [part.embed(table) for part in self.parts]
+    def _embed(self, table: EntityTable) -> EmbeddingTable:
+        found = [part.embed(table, self.context) for part in self.parts]
         blocks, present = [], np.zeros(len(table), bool)
         for below, weight in zip(found, self.config.weights or (1.0,) * len(found), strict=True):
             vectors, there = below.align(table.vocabulary)
-            blocks.append(weight * vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12))
+            blocks.append(weight * vectors / row_norms(vectors))
             present |= there
-        facts = {"parts": [dict(below.provenance) for below in found]}
+        provenance = {"parts": [dict(below.provenance) for below in found]}
         vectors = np.concatenate(blocks, 1)[present].astype(np.float32)
-        return content_table(self, self.context, table, present, vectors, facts)
+        return content_table(self, table, present, vectors, provenance)
 
     def save(self, directory: Path) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         for place, part in enumerate(self.parts):
-            if isinstance(part, Learner):
-                part.save(directory / str(place))
+            save_learner(part, directory / str(place))
 
     def restore(self, directory: Path) -> None:
         for place, part in enumerate(self.parts):
-            if isinstance(part, Learner):
-                part.restore(directory / str(place))
+            restore_learner(part, directory / str(place))

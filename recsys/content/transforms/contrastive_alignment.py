@@ -1,4 +1,4 @@
-"""Texts and images in one space, so that a text finds images and the other way round."""
+"""Contrastive alignment of texts and images, for retrieval across both."""
 
 from __future__ import annotations
 
@@ -12,9 +12,8 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from recsys.atomic import read_json, write_json
-from recsys.config import Config
-from recsys.content.embedder import Embedder, EmbedderContext, Learner, short_digest
-from recsys.content.sources import Source
+from recsys.content.embedder import Embedder, EmbedderConfig, EmbedderContext, short_digest
+from recsys.content.nested import EmbedderSpec, restore_learner, save_learner
 from recsys.content.tables import content_table
 from recsys.content.training.contrastive import multiple_negatives
 from recsys.content.training.modules import load_module, save_module
@@ -22,14 +21,14 @@ from recsys.content.training.task import RowTask, train_rows
 from recsys.content.transforms.projection_head import Head
 from recsys.data.entities import EntityTable
 from recsys.data.schema import Kind
-from recsys.embeddings import EmbeddingTable
+from recsys.embeddings import EmbeddingTable, unit_rows
 from recsys.errors import ConfigError
 from recsys.seeding import stream
 from recsys.training.loop import LoopOptions
 
 
-class ContrastiveAlignmentConfig(Config):
-    """Both sides, and how they are brought together.
+class ContrastiveAlignmentConfig(EmbedderConfig):
+    """Both sides and the training of their heads.
 
     Args:
         text: the embedder of the texts.
@@ -44,8 +43,10 @@ class ContrastiveAlignmentConfig(Config):
         training: the loop.
     """
 
-    text: Source = Source(embedder="sentence")
-    image: Source = Source(embedder="image")
+    flat_sections: ClassVar[tuple[str, ...]] = ("training",)
+
+    text: EmbedderSpec = EmbedderSpec(embedder="sentence")
+    image: EmbedderSpec = EmbedderSpec(embedder="image")
     dim: int = Field(128, ge=2)
     hidden: int = Field(256, ge=0)
     dropout: float = Field(0.3, ge=0, lt=1)
@@ -55,23 +56,28 @@ class ContrastiveAlignmentConfig(Config):
     training: LoopOptions = LoopOptions(epochs=30, learning_rate=1e-3, weight_decay=0.1)
 
 
-class ContrastiveAlignment:
-    """The contrastive loss of CLIP (Radford et al., 2021) on the catalogue's own pairs, over frozen encoders.
+class ContrastiveAlignment(Embedder[ContrastiveAlignmentConfig]):
+    """Texts and images in one space, by the contrastive loss of CLIP (Radford et al., 2021) over frozen encoders.
 
-    A row's vector is the mean of the sides it has: an item with text and image lies between both, a query that is text
-    alone lies at its text. Rows with neither are absent.
+    A head on each side is trained with `multiple_negatives` on the catalogue's own (text, image) pairs. A row's vector
+    is the mean of the sides it has, to unit length; rows with neither are absent. Use it to search images by text, or
+    where some items have texts alone and others images alone; `ConcatEmbedder` needs no training where rows have both.
+
+    Example:
+        >>> from recsys.content import ColourEmbedder, ContrastiveAlignment, HashingEmbedder
+        >>> text, image = HashingEmbedder(columns=["title"]), ColourEmbedder(columns=["poster"])
+        >>> embedder = ContrastiveAlignment(text=text, image=image, dim=32, epochs=5)
     """
 
-    kind: ClassVar[str] = "contrastive_alignment"
-    Config: ClassVar[type[Config]] = ContrastiveAlignmentConfig
-    learns: ClassVar[bool] = True
+    kind = "contrastive_alignment"
+    Config = ContrastiveAlignmentConfig
+    learns = True
 
-    def __init__(self, config: Any, context: EmbedderContext) -> None:
-        self.config: ContrastiveAlignmentConfig = config or ContrastiveAlignmentConfig()
-        self.context = context
-        self.sides: dict[Kind, Embedder] = {
-            Kind.TEXT: self.config.text.build(context),
-            Kind.IMAGE: self.config.image.build(context),
+    def __init__(self, config: ContrastiveAlignmentConfig | None = None, /, **options: object) -> None:
+        super().__init__(config, **options)
+        self.sides: dict[Kind, Embedder[EmbedderConfig]] = {
+            Kind.TEXT: self.config.text.build(self.config.columns),
+            Kind.IMAGE: self.config.image.build(self.config.columns),
         }
         self.heads: nn.ModuleDict | None = None
         self.measured: dict[str, dict[str, float]] = {}
@@ -79,13 +85,12 @@ class ContrastiveAlignment:
     @property
     def fingerprint(self) -> str:
         below = "/".join(side.fingerprint for side in self.sides.values())
-        return short_digest(f"aligned/{below}/{self.config.model_dump_json()}")
+        return short_digest(f"contrastive_alignment/{below}/{self.config.model_dump_json()}")
 
-    def fit(self, table: EntityTable) -> None:
+    def _fit(self, table: EntityTable) -> None:
         for side in self.sides.values():
-            if isinstance(side, Learner):
-                side.fit(table)
-        found = {kind: side.embed(table).align(table.vocabulary) for kind, side in self.sides.items()}
+            side.fit(table, self.context)
+        found = {kind: side.embed(table, self.context).align(table.vocabulary) for kind, side in self.sides.items()}
         both = np.flatnonzero(found[Kind.TEXT][1] & found[Kind.IMAGE][1])
         own = held_out(len(both), self.config.held_out, self.context.seed)
         learnt = np.delete(np.arange(len(both)), own)
@@ -122,37 +127,36 @@ class ContrastiveAlignment:
         train_rows(task, self.config.training, self.context)
         return heads
 
-    def embed(self, table: EntityTable) -> EmbeddingTable:
+    def _embed(self, table: EntityTable) -> EmbeddingTable:
         total = np.zeros((len(table), self.config.dim), np.float32)
         present = np.zeros(len(table), bool)
-        facts: dict[str, Any] = {}
-        for kind, vectors, there, provenance in self._projected(table):
+        provenance: dict[str, object] = {}
+        for kind, vectors, there, side in self._projected(table):
             total += vectors
             present |= there
-            facts[str(kind)] = provenance
+            provenance[str(kind)] = side
         if self.measured:
-            facts["held_out"] = self.measured
-        length = np.maximum(np.linalg.norm(total[present], axis=1, keepdims=True), 1e-12)
-        return content_table(self, self.context, table, present, total[present] / length, facts)
+            provenance["held_out"] = self.measured
+        return content_table(self, table, present, unit_rows(total[present]), provenance)
 
-    def one_side(self, table: EntityTable, kind: Kind) -> EmbeddingTable:
+    def one_side(self, table: EntityTable, kind: Kind, context: EmbedderContext | None = None) -> EmbeddingTable:
         """The rows of ``table`` by their texts alone, or by their images alone.
 
         Raises:
             ConfigError: the table has no column that this side reads.
         """
-        for found, vectors, present, provenance in self._projected(table):
-            if found is kind:
-                return content_table(self, self.context, table, present, vectors[present], {str(kind): provenance})
+        self.context = context or self.context
+        for side, vectors, present, provenance in self._projected(table):
+            if side is kind:
+                return content_table(self, table, present, vectors[present], {str(kind): provenance})
         raise ConfigError(f"the table has no column of kind {kind}")
 
     def save(self, directory: Path) -> None:
-        assert self.heads is not None, "fit comes before save"
-        save_module(self.heads, directory / "heads.safetensors")
+        heads = self._fitted(self.heads)
+        save_module(heads, directory / "heads.safetensors")
         write_json(directory / "measured.json", self.measured)
         for kind, side in self.sides.items():
-            if isinstance(side, Learner):
-                side.save(directory / str(kind))
+            save_learner(side, directory / str(kind))
 
     def restore(self, directory: Path) -> None:
         weights = load_module(directory / "heads.safetensors")
@@ -161,8 +165,7 @@ class ContrastiveAlignment:
         self.heads.eval()
         self.measured = read_json(directory / "measured.json")
         for kind, side in self.sides.items():
-            if isinstance(side, Learner):
-                side.restore(directory / str(kind))
+            restore_learner(side, directory / str(kind))
 
     def _heads(self, widths: dict[Kind, int]) -> nn.ModuleDict:
         shape = (self.config.dim, self.config.hidden, self.config.dropout)
@@ -171,8 +174,8 @@ class ContrastiveAlignment:
     @torch.inference_mode()
     def _through(self, kind: Kind, vectors: Tensor) -> NDArray[np.float32]:
         """Unit vectors [n, D] of the frozen ones of one side."""
-        assert self.heads is not None, "fit or restore comes before embed"
-        made: NDArray[np.float32] = nn.functional.normalize(self.heads[kind](vectors), dim=1).numpy()
+        heads = self._fitted(self.heads)
+        made: NDArray[np.float32] = nn.functional.normalize(heads[kind](vectors), dim=1).numpy()
         return made
 
     def _projected(
@@ -183,7 +186,7 @@ class ContrastiveAlignment:
         for kind, side in self.sides.items():
             if not _reads(table, self.config.text if kind is Kind.TEXT else self.config.image, kind):
                 continue
-            below = side.embed(table)
+            below = side.embed(table, self.context)
             aligned, present = below.align(table.vocabulary)
             vectors = np.zeros((len(table), self.config.dim), np.float32)
             if present.any():
@@ -214,6 +217,6 @@ def text_finds_image(
     return {**found, "items": len(texts), "candidates": len(images)}
 
 
-def _reads(table: EntityTable, source: Source, kind: Kind) -> bool:
+def _reads(table: EntityTable, source: EmbedderSpec, kind: Kind) -> bool:
     columns = source.columns or tuple(table.schema.names(kind))
     return bool(columns) and all(name in table.schema.columns for name in columns)

@@ -1,4 +1,4 @@
-"""Metric learning: images (or texts) of one label, or of one taste, come together."""
+"""Deep metric learning on labels or behaviour."""
 
 from __future__ import annotations
 
@@ -12,13 +12,12 @@ from numpy.typing import NDArray
 from pydantic import Field
 from torch import Tensor, nn
 
-from recsys.config import Config
 from recsys.content.columns import row_tags
-from recsys.content.embedder import EmbedderContext, Learner, short_digest
+from recsys.content.embedder import Embedder, EmbedderConfig, short_digest
 from recsys.content.image.cnn import SmallCnn
 from recsys.content.image.pixels import PixelStore
-from recsys.content.sources import Source
-from recsys.content.tables import content_table
+from recsys.content.nested import EmbedderSpec, restore_learner, save_learner
+from recsys.content.tables import content_table, inherited
 from recsys.content.training.modules import load_module, save_module
 from recsys.content.training.pairs import behaviour
 from recsys.content.training.task import RowTask, train_rows
@@ -32,8 +31,8 @@ Labelled = tuple[NDArray[np.int64], NDArray[np.int64]]
 """Rows [n] and the label [n] of each."""
 
 
-class MetricLearningConfig(Config):
-    """What is learnt from what.
+class MetricLearningConfig(EmbedderConfig):
+    """The base, the labels, the loss and the training.
 
     Args:
         base: the frozen embedder under a learned head; ``"pixels"`` trains a small network on the images themselves.
@@ -49,7 +48,9 @@ class MetricLearningConfig(Config):
         training: the loop.
     """
 
-    base: Source | Literal["pixels"] = Source(embedder="image")
+    flat_sections: ClassVar[tuple[str, ...]] = ("training",)
+
+    base: EmbedderSpec | Literal["pixels"] = EmbedderSpec(embedder="image")
     label: str | None = None
     loss: Literal["triplet", "contrastive", "multi_similarity"] = "multi_similarity"
     margin: float = Field(0.2, gt=0)
@@ -62,33 +63,42 @@ class MetricLearningConfig(Config):
     training: LoopOptions = LoopOptions(epochs=5, learning_rate=1e-3)
 
 
-class MetricLearning:
-    """A space where the distance is the likeness, by pytorch-metric-learning's losses and miners.
+class MetricLearningEmbedder(Embedder[MetricLearningConfig]):
+    """Deep metric learning: items of one label (or one taste) come near, others apart; over an embedder or pixels.
 
-    Triplets with semi-hard negatives (Schroff et al., 2015), the contrastive loss (Hadsell et al., 2006) or the
-    multi-similarity loss with its own mining (Wang et al., 2019). An item with several tags takes one of them at random
-    in each batch.
+    | loss | use it when |
+    |---|---|
+    | ``multi_similarity`` (Wang et al., 2019) | first choice; mines and weighs the pairs of the batch itself |
+    | ``triplet`` (Schroff et al., 2015), semi-hard negatives | the order of distances matters alone |
+    | ``contrastive`` (Hadsell et al., 2006) | few classes; pulls a class to a point, margin 1 to the others |
+
+    An item with several tags takes one of them at random in each batch. Without ``label`` the pairs are items that the
+    same users chose close in time (needs ``context.train``); `ProjectionHead` is the better choice then. Needs
+    pytorch-metric-learning: ``pip install 'recsys[metric]'``.
+
+    Example:
+        >>> from recsys.content import MetricLearningEmbedder
+        >>> embedder = MetricLearningEmbedder(columns=["poster"], base="pixels", label="genres", loss="triplet")
     """
 
-    kind: ClassVar[str] = "metric_learning"
-    Config: ClassVar[type[Config]] = MetricLearningConfig
-    learns: ClassVar[bool] = True
+    kind = "metric_learning"
+    Config = MetricLearningConfig
+    learns = True
 
-    def __init__(self, config: Any, context: EmbedderContext) -> None:
-        self.config: MetricLearningConfig = config or MetricLearningConfig()
-        self.context = context
-        self.base = None if self.config.base == "pixels" else self.config.base.build(context)
+    def __init__(self, config: MetricLearningConfig | None = None, /, **options: object) -> None:
+        super().__init__(config, **options)
+        spec = self.config.base
+        self.base = spec.build(self.config.columns) if isinstance(spec, EmbedderSpec) else None
         self.network: nn.Module | None = None
 
     @property
     def fingerprint(self) -> str:
         below = "pixels" if self.base is None else self.base.fingerprint
-        facts = f"metric/{below}/{self.config.model_dump_json()}/{self.context.seed}"
-        return short_digest(facts)
+        return short_digest(f"metric_learning/{below}/{self.config.model_dump_json()}")
 
-    def fit(self, table: EntityTable) -> None:
-        if isinstance(self.base, Learner):
-            self.base.fit(table)
+    def _fit(self, table: EntityTable) -> None:
+        if self.base is not None:
+            self.base.fit(table, self.context)
         inputs, present, _ = self._inputs(table)
         place = np.cumsum(present) - 1
         drawn = self._batches(table, present)
@@ -109,23 +119,21 @@ class MetricLearning:
         self.network = network
 
     @torch.inference_mode()
-    def embed(self, table: EntityTable) -> EmbeddingTable:
-        assert self.network is not None, "fit or restore comes before embed"
-        inputs, present, facts = self._inputs(table)
+    def _embed(self, table: EntityTable) -> EmbeddingTable:
+        network = self._fitted(self.network)
+        inputs, present, provenance = self._inputs(table)
         made = [np.zeros((0, self.config.dim), np.float32)]
         for start in range(0, len(inputs), 256):
-            made.append(nn.functional.normalize(self.network(inputs[start : start + 256]), dim=1).numpy())
-        return content_table(self, self.context, table, present, np.concatenate(made), facts)
+            made.append(nn.functional.normalize(network(inputs[start : start + 256]), dim=1).numpy())
+        return content_table(self, table, present, np.concatenate(made), provenance)
 
     def save(self, directory: Path) -> None:
-        assert self.network is not None, "fit comes before save"
-        save_module(self.network, directory / "network.safetensors")
-        if isinstance(self.base, Learner):
-            self.base.save(directory / "base")
+        network = self._fitted(self.network)
+        save_module(network, directory / "network.safetensors")
+        save_learner(self.base, directory / "base")
 
     def restore(self, directory: Path) -> None:
-        if isinstance(self.base, Learner):
-            self.base.restore(directory / "base")
+        restore_learner(self.base, directory / "base")
         weights = load_module(directory / "network.safetensors")
         self.network = self._built(weights["linear.weight"].shape[1] if "linear.weight" in weights else 3)
         self.network.load_state_dict(weights)
@@ -137,14 +145,13 @@ class MetricLearning:
         return Head(width, self.config.dim, self.config.hidden, dropout=0.1)
 
     def _inputs(self, table: EntityTable) -> tuple[Tensor, NDArray[np.bool_], dict[str, Any]]:
-        """What the network sees of the rows that have it, which rows these are, and facts for the provenance."""
+        """Inputs [m, ...] of the network, which of the n rows have one, and the provenance of the inputs."""
         if self.base is None:
-            found = PixelStore(self.context, self.config.side).read(table)
-            return torch.from_numpy(found.pixels), found.present, found.facts
-        below = self.base.embed(table)
+            found = PixelStore(self.context, self.config.columns, self.config.side).read(table)
+            return torch.from_numpy(found.pixels), found.present, found.provenance
+        below = self.base.embed(table, self.context)
         aligned, present = below.align(table.vocabulary)
-        facts = {key: value for key, value in below.provenance.items() if key not in ("embedder", "fingerprint")}
-        return torch.from_numpy(aligned[present]), present, {**facts, "base": below.provenance}
+        return torch.from_numpy(aligned[present]), present, inherited(below)
 
     def _batches(
         self, table: EntityTable, present: NDArray[np.bool_]
@@ -174,12 +181,12 @@ def _pair_labels(pairs: NDArray[np.int64]) -> Labelled:
     An item of two pairs would have one label and its partners two: what users chose together would count as different.
     """
     seen: set[int] = set()
-    kept = []
+    distinct = []
     for pair in pairs.tolist():
         if pair[0] != pair[1] and seen.isdisjoint(pair):
             seen.update(pair)
-            kept.append(pair)
-    return np.array(kept, np.int64).ravel(), np.repeat(np.arange(len(kept)), 2)
+            distinct.append(pair)
+    return np.array(distinct, np.int64).ravel(), np.repeat(np.arange(len(distinct)), 2)
 
 
 def _loss(name: str, margin: float) -> Callable[[Tensor, Tensor], Tensor]:

@@ -1,9 +1,9 @@
-"""Fine-tuning on behaviour, the light way: a learned head on frozen vectors."""
+"""A projection head on frozen vectors, trained on behaviour."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -11,10 +11,9 @@ from numpy.typing import NDArray
 from pydantic import Field
 from torch import Tensor, nn
 
-from recsys.config import Config
-from recsys.content.embedder import EmbedderContext, Learner, short_digest
-from recsys.content.sources import Source
-from recsys.content.tables import content_table
+from recsys.content.embedder import Embedder, EmbedderConfig, short_digest
+from recsys.content.nested import EmbedderSpec, restore_learner, save_learner
+from recsys.content.tables import content_table, inherited
 from recsys.content.training.contrastive import matryoshka
 from recsys.content.training.modules import load_module, save_module
 from recsys.content.training.pairs import behaviour
@@ -25,7 +24,7 @@ from recsys.embeddings import EmbeddingTable
 from recsys.training.loop import LoopOptions
 
 
-class ProjectionHeadConfig(Config):
+class ProjectionHeadConfig(EmbedderConfig):
     """A head and its training.
 
     Args:
@@ -41,7 +40,9 @@ class ProjectionHeadConfig(Config):
         training: the loop.
     """
 
-    base: Source = Source(embedder="sentence")
+    flat_sections: ClassVar[tuple[str, ...]] = ("training",)
+
+    base: EmbedderSpec = EmbedderSpec(embedder="sentence")
     dim: int = Field(128, ge=2)
     hidden: int = Field(0, ge=0)
     dropout: float = Field(0.5, ge=0, lt=1)
@@ -54,7 +55,7 @@ class ProjectionHeadConfig(Config):
 
 
 class Head(nn.Module):
-    """A linear map that begins as a random rotation, which keeps cosines, and a perceptron that begins at zero.
+    """A linear map plus a perceptron, initialised to preserve cosines: orthogonal, and zero.
 
     Args:
         width: of the frozen vectors.
@@ -84,32 +85,35 @@ class Head(nn.Module):
         return result if self.inner is None else result + self.inner(inputs)
 
 
-class ProjectionHead:
-    """Items that the same users chose close in time come together, all others of the batch apart.
+class ProjectionHead(Embedder[ProjectionHeadConfig]):
+    """A learned projection of frozen vectors, trained on behaviour with multiple-negatives ranking.
 
-    Multiple-negatives ranking on a head over frozen text (or image) vectors: seconds on a CPU, and an item that nobody
-    touched is placed by the same head.
+    Items that the same users chose close in time come together, the others of the batch apart (`matryoshka`). Use it to
+    adapt text or image vectors to taste: it trains in seconds on a CPU, and new items go through the same head. Use
+    `FinetunedTransformer` where that is not enough, `MetricLearningEmbedder` where a label says what belongs together.
+    Needs ``context.train``.
+
+    Example:
+        >>> from recsys.content import ProjectionHead, SentenceEmbedder
+        >>> head = ProjectionHead(base=SentenceEmbedder(columns=["title"]), dim=64, epochs=2)
     """
 
-    kind: ClassVar[str] = "projection_head"
-    Config: ClassVar[type[Config]] = ProjectionHeadConfig
-    learns: ClassVar[bool] = True
+    kind = "projection_head"
+    Config = ProjectionHeadConfig
+    learns = True
 
-    def __init__(self, config: Any, context: EmbedderContext) -> None:
-        self.config: ProjectionHeadConfig = config or ProjectionHeadConfig()
-        self.context = context
-        self.base = self.config.base.build(context)
+    def __init__(self, config: ProjectionHeadConfig | None = None, /, **options: object) -> None:
+        super().__init__(config, **options)
+        self.base = self.config.base.build(self.config.columns)
         self.head: Head | None = None
 
     @property
     def fingerprint(self) -> str:
-        facts = f"tuned/{self.base.fingerprint}/{self.config.model_dump_json()}"
-        return short_digest(facts)
+        return short_digest(f"projection_head/{self.base.fingerprint}/{self.config.model_dump_json()}")
 
-    def fit(self, table: EntityTable) -> None:
-        if isinstance(self.base, Learner):
-            self.base.fit(table)
-        vectors, usable = self.base.embed(table).align(table.vocabulary)
+    def _fit(self, table: EntityTable) -> None:
+        self.base.fit(table, self.context)
+        vectors, usable = self.base.embed(table, self.context).align(table.vocabulary)
         sampler = behaviour(self.context, self.config.window, usable)
         torch.manual_seed(self.context.seed)
         head = Head(vectors.shape[1], self.config.dim, self.config.hidden, self.config.dropout)
@@ -130,28 +134,25 @@ class ProjectionHead:
         self.head = head
 
     @torch.inference_mode()
-    def embed(self, table: EntityTable) -> EmbeddingTable:
-        below = self.base.embed(table)
-        assert self.head is not None, "fit or restore comes before embed"
+    def _embed(self, table: EntityTable) -> EmbeddingTable:
+        below = self.base.embed(table, self.context)
+        head = self._fitted(self.head)
         vectors = (
-            nn.functional.normalize(self.head(torch.from_numpy(below.vectors)), dim=1)
+            nn.functional.normalize(head(torch.from_numpy(below.vectors)), dim=1)
             if len(below.vectors)
             else (torch.zeros(0, self.config.dim))
         )
         present = below.vocabulary.rows(table.vocabulary.ids) >= 0
         ordered = _in_order(below.vocabulary, table.vocabulary, vectors.numpy())
-        facts = {key: value for key, value in below.provenance.items() if key not in ("embedder", "fingerprint")}
-        return content_table(self, self.context, table, present, ordered, {**facts, "base": below.provenance})
+        return content_table(self, table, present, ordered, inherited(below))
 
     def save(self, directory: Path) -> None:
-        assert self.head is not None, "fit comes before save"
-        save_module(self.head, directory / "head.safetensors")
-        if isinstance(self.base, Learner):
-            self.base.save(directory / "base")
+        head = self._fitted(self.head)
+        save_module(head, directory / "head.safetensors")
+        save_learner(self.base, directory / "base")
 
     def restore(self, directory: Path) -> None:
-        if isinstance(self.base, Learner):
-            self.base.restore(directory / "base")
+        restore_learner(self.base, directory / "base")
         width = load_module(directory / "head.safetensors")["linear.weight"].shape[1]
         self.head = Head(width, self.config.dim, self.config.hidden, self.config.dropout)
         self.head.load_state_dict(load_module(directory / "head.safetensors"))

@@ -1,4 +1,4 @@
-"""Embeddings laid out in two dimensions, and what is worth a label there."""
+"""Two-dimensional maps of embeddings by t-SNE or PCA, and the points to label on them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Points = NDArray[np.float64]
 def flat_map(
     vectors: NDArray[np.float32], method: Literal["tsne", "pca"] = "tsne", seed: int = 0, perplexity: float = 30.0
 ) -> Points:
-    """Points [n, 2] where what is near in ``vectors`` [n, D] by cosine is near too.
+    """Projection of ``vectors`` [n, D] to points [n, 2] that preserves neighbours by cosine.
 
     ``tsne`` (van der Maaten & Hinton, 2008) keeps neighbours together: distances between far groups mean nothing.
     ``pca`` keeps the two directions of largest spread.

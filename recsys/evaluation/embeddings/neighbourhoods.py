@@ -1,4 +1,4 @@
-"""Who stands beside whom in a space of embeddings, and how much two spaces agree on it."""
+"""Nearest neighbours in a space of embeddings, and the overlap of the neighbours in two spaces."""
 
 from __future__ import annotations
 
@@ -8,17 +8,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsys.data.vocabulary import Rows
+from recsys.embeddings import rank_neighbours, unit_rows
 
 
 def centred(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
-    """[n, D]: unit vectors without their mean, which all items of a space share; a zero row stays where it is."""
-    unit = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+    """[n, D]: unit vectors minus their mean, the direction that all items of a space share."""
+    unit = unit_rows(vectors)
     result: NDArray[np.float32] = unit - unit.mean(0)
     return result
 
 
 def nearest(vectors: NDArray[np.float32], k: int, block: int = 1024) -> Rows:
-    """int64 [n, k]: of each row, the others with the highest cosine of `centred` vectors, ties by lower row.
+    """int64 [n, k]: exact k nearest neighbours of each row by cosine of `centred` vectors, ties by lower row.
 
     Args:
         vectors: [n, D].
@@ -29,19 +30,16 @@ def nearest(vectors: NDArray[np.float32], k: int, block: int = 1024) -> Rows:
         >>> nearest(np.array([[1, 0], [0, 1], [1, 0.1]], np.float32), 1).ravel().tolist()
         [2, 2, 0]
     """
-    unit = centred(vectors)
-    unit /= np.maximum(np.linalg.norm(unit, axis=1, keepdims=True), 1e-12)
+    unit = unit_rows(centred(vectors))
     lists = np.empty((len(unit), min(k, len(unit) - 1)), np.int64)
     for start in range(0, len(unit), block):
         rows = np.arange(start, min(start + block, len(unit)))
-        cosine = unit[rows] @ unit.T
-        cosine[np.arange(len(rows)), rows] = -np.inf
-        lists[rows] = np.argsort(-cosine, axis=1, kind="stable")[:, : lists.shape[1]]
+        lists[rows] = rank_neighbours(unit[rows] @ unit.T, rows, k)
     return lists
 
 
 def overlap(left: Rows, right: Rows) -> NDArray[np.float64]:
-    """float64 [n]: the share of each list [k] of ``left`` that stands in the one of ``right``, in any place.
+    """float64 [n]: the share of each list [k] of ``left`` that is in the list of ``right``, in any order.
 
     Example:
         >>> overlap(np.array([[1, 2], [0, 2]]), np.array([[2, 1], [2, 3]])).tolist()

@@ -1,4 +1,4 @@
-"""How good a table of embeddings is by itself, before any model uses it."""
+"""Intrinsic quality of embeddings: neighbours against tags, alignment with behaviour, uniformity."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from recsys.data.interactions import Interactions
-from recsys.data.vocabulary import MISSING, Vocabulary
-from recsys.embeddings import EmbeddingTable
+from recsys.data.vocabulary import MISSING, Rows, Vocabulary
+from recsys.embeddings import EmbeddingTable, rank_neighbours, unit_rows
 from recsys.seeding import stream
 
 _BLOCK = 256
-_MANY = 50_000
-"""Of a larger catalogue so many tagged items, drawn at random, are ranked."""
+_MAX_TAGGED = 50_000
+"""At most this many tagged items are ranked; a larger catalogue is sampled."""
 _AGAINST_TAGS = tuple(
     f"{measure}{chance}" for measure in ("agreement", "recall_at_1", "r_precision") for chance in ("", "_chance")
 )
@@ -58,35 +58,38 @@ def embedding_quality(
     neighbours: int = 10,
     sample: int = 2000,
 ) -> EmbeddingQuality:
-    """Measures ``table`` against tags and behaviour (alignment and uniformity: Wang & Isola, 2020).
+    r"""Intrinsic quality of ``table`` against tags and behaviour.
+
+    Alignment :math:`E \lVert x - x^+ \rVert^2` and uniformity :math:`\log E e^{-2 \lVert x - y \rVert^2}` of unit
+    vectors are those of Wang & Isola (2020), with consecutive items of a user as the positive pairs.
 
     Args:
         table: embeddings of some of ``items``.
         items: [I] the ids that ``tags`` and ``events`` name by row.
         tags: [I] what each item carries; items without tags are left out of the tag measures.
-        events: what users chose, in order; what the table was not learnt from is the honest choice.
-        seed: draws the items that are asked and the random pairs.
+        events: what users chose, in order; take interactions that the table was not trained on.
+        seed: draws the query items and the random pairs.
         neighbours: of each item.
-        sample: at most so many items are asked for their neighbours, among all.
+        sample: at most so many query items; their neighbours are ranked among all tagged items.
     """
     rows = items.rows(table.vocabulary.ids)
-    kept = rows != MISSING
-    unit = table.vectors[kept] / np.maximum(np.linalg.norm(table.vectors[kept], axis=1, keepdims=True), 1e-12)
+    known = rows != MISSING
+    unit = unit_rows(table.vectors[known])
     place = np.full(len(items), MISSING)
-    place[rows[kept]] = np.arange(kept.sum())
-    own = [tags[row] for row in rows[kept]]
-    tagged = np.flatnonzero([len(row) > 0 for row in own])
-    if len(tagged) > _MANY:
-        tagged = np.sort(stream(seed, "tagged items").choice(tagged, _MANY, replace=False))
-    asked = np.arange(len(tagged))
-    if len(asked) > sample:
-        asked = np.sort(stream(seed, "asked items").choice(len(tagged), sample, replace=False))
-    likeness = _against_tags(unit[tagged], _held([own[row] for row in tagged]), asked, neighbours)
+    place[rows[known]] = np.arange(known.sum())
+    item_tags = [tags[row] for row in rows[known]]
+    tagged = np.flatnonzero([len(row) > 0 for row in item_tags])
+    if len(tagged) > _MAX_TAGGED:
+        tagged = np.sort(stream(seed, "tagged items").choice(tagged, _MAX_TAGGED, replace=False))
+    queries = np.arange(len(tagged))
+    if len(queries) > sample:
+        queries = np.sort(stream(seed, "asked items").choice(len(tagged), sample, replace=False))
+    tag_measures = _against_tags(unit[tagged], _tag_matrix([item_tags[row] for row in tagged]), queries, neighbours)
     geometry = {"alignment": _alignment(unit, place, events), "uniformity": _uniformity(unit, seed)}
-    return EmbeddingQuality(**dict(zip(_AGAINST_TAGS, likeness, strict=True)), **geometry)
+    return EmbeddingQuality(**dict(zip(_AGAINST_TAGS, tag_measures, strict=True)), **geometry)
 
 
-def _held(tags: Sequence[Sequence[str]]) -> sp.csr_array:
+def _tag_matrix(tags: Sequence[Sequence[str]]) -> sp.csr_array:
     """float32 [n, T], 1 where an item carries a tag."""
     names = {name: column for column, name in enumerate(sorted({tag for row in tags for tag in row}))}
     pairs = {(row, names[tag]) for row, own in enumerate(tags) for tag in own}
@@ -95,37 +98,37 @@ def _held(tags: Sequence[Sequence[str]]) -> sp.csr_array:
 
 
 def _against_tags(
-    unit: NDArray[np.float32], held: sp.csr_array, asked: NDArray[np.int64], neighbours: int
+    unit: NDArray[np.float32], carries: sp.csr_array, queries: Rows, neighbours: int
 ) -> Sequence[float | None]:
-    """Agreement, recall@1 and R-precision of the rows ``asked``, each with its chance."""
+    """Agreement, recall@1 and R-precision of the rows ``queries``, each with its chance."""
     if len(unit) < 2:
         return [None] * 6
     size = min(_BLOCK, max(1, 2**22 // len(unit)))
-    blocks = [_block(unit, held, asked[start : start + size], neighbours) for start in range(0, len(asked), size)]
+    starts = range(0, len(queries), size)
+    blocks = [_block(unit, carries, queries[start : start + size], neighbours) for start in starts]
     return [_mean(column) for column in np.concatenate(blocks, 1)]
 
 
-def _block(
-    unit: NDArray[np.float32], held: sp.csr_array, asked: NDArray[np.int64], neighbours: int
-) -> NDArray[np.float64]:
-    """float64 [6, b], what `_against_tags` takes the mean of; an item whose tags nobody else has in full has no R."""
+def _block(unit: NDArray[np.float32], carries: sp.csr_array, queries: Rows, neighbours: int) -> NDArray[np.float64]:
+    """float64 [6, b]: each measure of each query, before the mean.
+
+    NaN where R-precision is undefined: no other item has all of the query's tags.
+    """
     others = len(unit) - 1
-    here = np.arange(len(asked))
-    similarity = unit[asked] @ unit.T
-    similarity[here, asked] = -np.inf
-    order = np.argsort(-similarity, axis=1, kind="stable")[:, :-1]
-    size = np.asarray(held.sum(1)).ravel()
-    common = (held[asked] @ held.T).toarray().astype(np.float64)
-    likeness = common / (size[asked][:, None] + size - common)
-    alike = common >= size[asked][:, None]
-    for matrix in (common, likeness, alike):
-        matrix[here, asked] = 0
-    relevant = alike.sum(1)
-    hits = np.cumsum(np.take_along_axis(alike, order, 1), 1)[here, np.maximum(relevant, 1) - 1]
+    here = np.arange(len(queries))
+    order = rank_neighbours(unit[queries] @ unit.T, queries, others)
+    size = np.asarray(carries.sum(1)).ravel()
+    common = (carries[queries] @ carries.T).toarray().astype(np.float64)
+    jaccard = common / (size[queries][:, None] + size - common)
+    has_all = common >= size[queries][:, None]
+    for matrix in (common, jaccard, has_all):
+        matrix[here, queries] = 0
+    relevant = has_all.sum(1)
+    hits = np.cumsum(np.take_along_axis(has_all, order, 1), 1)[here, np.maximum(relevant, 1) - 1]
     return np.stack(
         [
-            np.take_along_axis(likeness, order[:, :neighbours], 1).mean(1),
-            likeness.sum(1) / others,
+            np.take_along_axis(jaccard, order[:, :neighbours], 1).mean(1),
+            jaccard.sum(1) / others,
             common[here, order[:, 0]] > 0,
             (common > 0).sum(1) / others,
             np.where(relevant > 0, hits / np.maximum(relevant, 1), np.nan),
@@ -135,7 +138,7 @@ def _block(
 
 
 def _mean(values: NDArray[np.float64]) -> float | None:
-    """Of those that are there; None where none is."""
+    """The mean of the values that are not NaN; None where there is none."""
     known = values[~np.isnan(values)]
     return float(known.mean()) if len(known) else None
 

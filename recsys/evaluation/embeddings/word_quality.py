@@ -1,4 +1,4 @@
-"""How good word vectors are, by tests that the catalogue itself gives: its texts, and the tags beside them."""
+"""Word similarity and analogy tests of word vectors, made from a catalogue's own texts and tags."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 from scipy.stats import spearmanr
 
-from recsys.embeddings import EmbeddingTable
+from recsys.embeddings import EmbeddingTable, unit_rows
 from recsys.seeding import stream
 
 Pairs = NDArray[np.int64]
-"""int64 [n, 2], rows of two words that stand in the same relation in every row."""
+"""int64 [n, 2], pairs of words, all in the same relation."""
 
 MOST_WORDS = 20_000
-"""The most words that are asked about: each question is scored against all of them."""
+"""Tests use at most this many words, the most frequent: each question is scored against all of them."""
 
 
 @dataclass(frozen=True)
@@ -26,9 +26,9 @@ class WordTest:
     """One test.
 
     Args:
-        value: what the words come to.
-        chance: what random vectors come to.
-        questions: how many were asked.
+        value: of the vectors.
+        chance: expected of random vectors.
+        questions: how many there were.
     """
 
     value: float
@@ -38,13 +38,13 @@ class WordTest:
 
 @dataclass(frozen=True)
 class WordQuality:
-    """What `word_quality` measures; None where the catalogue gives no question.
+    """What `word_quality` measures; None where the catalogue yields no question.
 
     Args:
-        words: how many of the table's words stand in enough texts to be asked about, at most `MOST_WORDS`.
+        words: how many of the table's words occur in enough texts to be tested, at most `MOST_WORDS`.
         similarity: Spearman's rho between the cosine of two words and how alike the tags are of the items whose texts
-            hold them; two words that ever stand in one text are not asked.
-        plurals: accuracy of "film is to films as war is to ...", among all words that are asked about.
+            contain them; two words that ever occur in one text are left out.
+        plurals: accuracy of "film is to films as war is to ...", among all tested words.
         tags: accuracy of "wedding is to romance as alien is to ...", among the names of the tags.
     """
 
@@ -64,61 +64,61 @@ def word_quality(
 ) -> WordQuality:
     r"""Similarity and analogy tests made from a catalogue.
 
-    What a word says of the tags is its row of positive pointwise mutual information (Church & Hanks, 1990),
-    :math:`\max(0, \log \frac{n_{wt} n}{n_w n_t})` over the items; words are alike as these rows' cosine. An analogy
-    a : b :: c : d is answered by the word nearest to b - a + c of unit vectors, the three left out (3CosAdd;
-    Mikolov et al., 2013). Where the texts hold the tags' names, the words have seen them.
+    The tags of a word are its row of positive pointwise mutual information (Church & Hanks, 1990),
+    :math:`\max(0, \log \frac{n_{wt} n}{n_w n_t})` over the items; the similarity of two words is the cosine of these
+    rows. An analogy a : b :: c : d is answered by the word nearest to b - a + c of unit vectors, the three left out
+    (3CosAdd; Mikolov et al., 2013). Where the texts contain the tags' names, the vectors may have been trained on them.
 
     Args:
         words: a vector a word.
         texts: [I] the words of each item's text.
         tags: [I] what each item carries.
         seed: draws the questions.
-        min_texts: a word is asked about when it stands in so many texts; by its tags, also in at most a tenth of them.
+        min_texts: a word is tested when it occurs in so many texts; by its tags, also in at most a tenth of them.
             Where more than `MOST_WORDS` do, the most frequent ones are.
         sample: at most so many questions of each kind of analogy, and a quarter as many words compared, the most
             frequent ones.
     """
-    held = _held(texts, {str(word): row for row, word in enumerate(words.vocabulary.ids)})
-    known = _asked(_counts(held), min_texts)
+    incidence = _incidence(texts, {str(word): row for row, word in enumerate(words.vocabulary.ids)})
+    known = _frequent(_counts(incidence), min_texts)
     names = [str(word) for word in words.vocabulary.ids[known]]
-    unit = words.vectors[known] / np.maximum(np.linalg.norm(words.vectors[known], axis=1, keepdims=True), 1e-12)
-    held = held[:, known]
+    unit = unit_rows(words.vectors[known])
+    incidence = incidence[:, known]
     of_tag = {tag: place for place, tag in enumerate(sorted({tag for own in tags for tag in own}))}
-    information = _information(held, _held(tags, of_tag))
+    ppmi = _ppmi(incidence, _incidence(tags, of_tag))
     place = {name: row for row, name in enumerate(names)}
     named = [(place[tag.lower()], column) for tag, column in of_tag.items() if tag.lower() in place]
-    telling = (_counts(held) <= len(texts) / 10) & ~np.isin(np.arange(len(names)), [row for row, _ in named])
+    specific = (_counts(incidence) <= len(texts) / 10) & ~np.isin(np.arange(len(names)), [row for row, _ in named])
     return WordQuality(
         len(names),
-        _similarity(unit, held, information, telling, sample // 4),
+        _similarity(unit, incidence, ppmi, specific, sample // 4),
         _analogies(unit, _plurals(place), np.arange(len(names)), seed, sample),
-        _analogies(unit, _telling(information, telling, named), np.array([row for row, _ in named]), seed, sample),
+        _analogies(unit, _tag_pairs(ppmi, specific, named), np.array([row for row, _ in named]), seed, sample),
     )
 
 
-def _asked(counts: NDArray[np.float64], least: float) -> NDArray[np.int64]:
-    """The rows of the most frequent words that stand in ``least`` texts or more, in ascending order."""
+def _frequent(counts: NDArray[np.float64], least: float) -> NDArray[np.int64]:
+    """The rows of the most frequent words that occur in ``least`` texts or more, in ascending order."""
     frequent = np.argsort(-counts, kind="stable")[:MOST_WORDS]
     return np.sort(frequent[counts[frequent] >= least])
 
 
-def _held(rows: Sequence[Sequence[str]], columns: Mapping[str, int]) -> sp.csr_array:
+def _incidence(rows: Sequence[Sequence[str]], columns: Mapping[str, int]) -> sp.csr_array:
     """float64 [n, columns], 1 where a row holds what a column is called."""
-    held = [sorted({columns[name] for name in own if name in columns}) for own in rows]
-    ends = np.cumsum([0, *map(len, held)])
-    found = np.fromiter(chain.from_iterable(held), np.int64, int(ends[-1]))
+    columns_of = [sorted({columns[name] for name in own if name in columns}) for own in rows]
+    ends = np.cumsum([0, *map(len, columns_of)])
+    found = np.fromiter(chain.from_iterable(columns_of), np.int64, int(ends[-1]))
     return sp.csr_array((np.ones(len(found)), found, ends), shape=(len(rows), len(columns)))
 
 
-def _counts(held: sp.csr_array) -> NDArray[np.float64]:
-    return np.asarray(held.sum(0)).ravel()
+def _counts(incidence: sp.csr_array) -> NDArray[np.float64]:
+    return np.asarray(incidence.sum(0)).ravel()
 
 
-def _information(held: sp.csr_array, told: sp.csr_array) -> sp.csr_array:
+def _ppmi(incidence: sp.csr_array, tag_matrix: sp.csr_array) -> sp.csr_array:
     """float64 [W, T]: positive pointwise mutual information of words and tags over the items."""
-    both = sp.coo_array(held.T @ told)
-    expected = _counts(held)[both.row] * _counts(told)[both.col] / max(held.shape[0], 1)
+    both = sp.coo_array(incidence.T @ tag_matrix)
+    expected = _counts(incidence)[both.row] * _counts(tag_matrix)[both.col] / max(incidence.shape[0], 1)
     lift = both.data / np.maximum(expected, 1e-12)
     found = sp.csr_array((np.log(np.maximum(lift, 1)), (both.row, both.col)), shape=both.shape)
     found.eliminate_zeros()
@@ -127,18 +127,18 @@ def _information(held: sp.csr_array, told: sp.csr_array) -> sp.csr_array:
 
 def _similarity(
     unit: NDArray[np.float32],
-    held: sp.csr_array,
-    information: sp.csr_array,
-    telling: NDArray[np.bool_],
+    incidence: sp.csr_array,
+    ppmi: sp.csr_array,
+    specific: NDArray[np.bool_],
     most: int,
 ) -> WordTest | None:
-    able = np.flatnonzero(telling & (np.diff(information.indptr) > 0))
-    able = able[np.argsort(-_counts(held)[able], kind="stable")[:most]]
-    together = (held[:, able].T @ held[:, able]).toarray() > 0
+    able = np.flatnonzero(specific & (np.diff(ppmi.indptr) > 0))
+    able = able[np.argsort(-_counts(incidence)[able], kind="stable")[:most]]
+    together = (incidence[:, able].T @ incidence[:, able]).toarray() > 0
     left, right = np.nonzero(np.triu(~together, 1))
     if len(left) < 10:
         return None
-    rows = information[able].toarray()
+    rows = ppmi[able].toarray()
     rows /= np.linalg.norm(rows, axis=1, keepdims=True)
     alike = (rows @ rows.T)[left, right]
     cosine = (unit[able] @ unit[able].T)[left, right]
@@ -153,15 +153,15 @@ def _plurals(place: Mapping[str, int]) -> Pairs:
     return np.array(pairs, np.int64).reshape(-1, 2)
 
 
-def _telling(
-    information: sp.csr_array, telling: NDArray[np.bool_], named: Sequence[tuple[int, int]], each: int = 5
+def _tag_pairs(
+    ppmi: sp.csr_array, specific: NDArray[np.bool_], named: Sequence[tuple[int, int]], each: int = 5
 ) -> Pairs:
-    """Of each tag whose name is a word, the words that say most of it, and the name."""
+    """Pairs (word, name) for each tag whose name is a word: the ``each`` words of highest information about it."""
     if not named:
         return np.zeros((0, 2), np.int64)
-    pairs, most, of_tag = [], np.asarray(information.argmax(1)).ravel(), information.tocsc()
+    pairs, most, of_tag = [], np.asarray(ppmi.argmax(1)).ravel(), ppmi.tocsc()
     for name, column in named:
-        said = np.where(telling & (most == column), of_tag[:, [column]].toarray().ravel(), 0)
+        said = np.where(specific & (most == column), of_tag[:, [column]].toarray().ravel(), 0)
         pairs += [(row, name) for row in np.argsort(-said, kind="stable")[:each].tolist() if said[row] > 0]
     return np.array(pairs, np.int64).reshape(-1, 2)
 
@@ -185,7 +185,7 @@ def _analogies(
 def _drawn(ends: NDArray[np.int64], seed: int, most: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Places of two pairs with distinct ``ends`` [P]: all such, or ``most`` that are drawn of them.
 
-    Only what is drawn is written out; there are about P squared.
+    The pairs of pairs, about P squared, are never enumerated.
     """
     _, kind, size = np.unique(ends, return_inverse=True, return_counts=True)
     after = np.cumsum(len(ends) - size[kind])  # how many combinations begin at each pair or before it

@@ -4,11 +4,9 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from recsys.config import parse
 from recsys.content.embedder import EmbedderContext
 from recsys.content.transforms.contrastive_alignment import (
     ContrastiveAlignment,
-    ContrastiveAlignmentConfig,
     held_out,
     text_finds_image,
 )
@@ -42,10 +40,8 @@ def world(folder, shade=None):
     return EntityTable(Vocabulary(np.arange(N)), frame, Schema.of({"title": "text", "poster": "image"}))
 
 
-def aligned(folder):
-    return ContrastiveAlignment(
-        parse(ContrastiveAlignmentConfig, OPTIONS, "test"), EmbedderContext(folder / "cache", (), folder, 3)
-    )
+def context(folder):
+    return EmbedderContext(folder / "cache", folder, 3)
 
 
 def test_a_text_finds_its_image_at_its_rank():
@@ -56,23 +52,21 @@ def test_a_text_finds_its_image_at_its_rank():
 
 
 def test_what_is_held_out_teaches_nothing(tmp_path):
-    embedder = aligned(tmp_path)
-    embedder.fit(world(tmp_path))
+    embedder = ContrastiveAlignment(**OPTIONS).fit(world(tmp_path), context(tmp_path))
     assert {name: (found["items"], found["candidates"]) for name, found in embedder.measured.items()} == {
         "all": (12, N),
         "held_out": (12, 12),
     }
     before = {name: value.clone() for name, value in embedder.heads.state_dict().items()}
     changed = dict.fromkeys(held_out(N, 0.2, 3).tolist(), (255, 255, 255))
-    again = aligned(tmp_path)
-    again.fit(world(tmp_path, changed))
+    again = ContrastiveAlignment(**OPTIONS).fit(world(tmp_path, changed), context(tmp_path))
     assert all((value == before[name]).all() for name, value in again.heads.state_dict().items())
     assert again.measured != embedder.measured
 
 
 def test_a_colour_finds_pictures_of_that_colour(tmp_path):
-    items, embedder = world(tmp_path), aligned(tmp_path)
-    embedder.fit(items)
+    items, embedder = world(tmp_path), ContrastiveAlignment(**OPTIONS)
+    embedder.fit(items, context(tmp_path))
     texts, images = (embedder.one_side(items, kind).vectors for kind in (Kind.TEXT, Kind.IMAGE))
     nearest = (texts @ images.T).argmax(1)
     assert (nearest % 3 == np.arange(N) % 3).all()
@@ -80,9 +74,9 @@ def test_a_colour_finds_pictures_of_that_colour(tmp_path):
 
 
 def test_the_table_says_what_was_measured_after_the_disk_too(tmp_path):
-    items, embedder = world(tmp_path), aligned(tmp_path)
-    embedder.fit(items)
+    items, embedder = world(tmp_path), ContrastiveAlignment(**OPTIONS)
+    embedder.fit(items, context(tmp_path))
     embedder.save(tmp_path / "model")
-    again = aligned(tmp_path)
+    again = ContrastiveAlignment(**OPTIONS)
     again.restore(tmp_path / "model")
-    assert again.embed(items).provenance["held_out"] == embedder.measured
+    assert again.embed(items, context(tmp_path)).provenance["held_out"] == embedder.measured

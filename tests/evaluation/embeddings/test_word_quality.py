@@ -7,7 +7,7 @@ import pytest
 
 from recsys.data.vocabulary import Vocabulary
 from recsys.embeddings import EmbeddingTable
-from recsys.evaluation.embeddings.word_quality import _drawn, _held, _information, word_quality
+from recsys.evaluation.embeddings.word_quality import _drawn, _incidence, _ppmi, word_quality
 from recsys.seeding import stream
 
 KINDS = ("horror", "comedy", "western")
@@ -75,10 +75,10 @@ def test_only_the_most_frequent_words_are_asked_about(monkeypatch):
 def test_the_information_is_that_of_whole_matrices():
     rng = stream(0, "information")
     texts, tags = ([[str(name) for name in rng.choice(12, 3)] for _ in range(40)] for _ in range(2))
-    held, told = (_held(rows, {str(name): name for name in range(12)}) for rows in (texts, tags))
+    held, told = (_incidence(rows, {str(name): name for name in range(12)}) for rows in (texts, tags))
     with np.errstate(divide="ignore"):
         expected = np.log((held.T @ told).toarray() * 40 / np.outer(held.sum(0), told.sum(0)))
-    np.testing.assert_allclose(_information(held, told).toarray(), np.maximum(expected, 0), atol=1e-12)
+    np.testing.assert_allclose(_ppmi(held, told).toarray(), np.maximum(expected, 0), atol=1e-12)
 
 
 @pytest.mark.parametrize("ends", [[], [1], [2, 2, 2], [3, 1, 3, 3, 2, 1], list(range(9))])
