@@ -21,7 +21,7 @@ from recsys.data.entities import EntityTable
 from recsys.data.interactions import Interactions
 from recsys.data.schema import Kind
 from recsys.data.splits.split import Holdout, Split
-from recsys.embeddings import EmbeddingTable
+from recsys.embedding_table import EmbeddingTable
 from recsys.engines.baselines.content_knn import ContentKNN
 from recsys.evaluation.embeddings.quality import embedding_quality
 from recsys.evaluation.embeddings.word_quality import word_quality

@@ -17,14 +17,14 @@ from filelock import FileLock, Timeout
 from recsys.atomic import is_ours, make_parents, read_json, refuse_file, refuse_foreign, remove_folder, write_json
 from recsys.data.dataset import Dataset
 from recsys.data.splits.partition import Split
-from recsys.embeddings import EmbeddingTable
+from recsys.embedding_table import EmbeddingTable
 from recsys.errors import ArtifactError
 from recsys.tracking import Tracker
 
 _ROOT = Path(__file__).resolve().parent.parent
 _FOLDERS = "content data encoders engines experiment losses models negatives training"
 _FILES = (
-    "atomic choices config configurable embeddings engine errors names ranking seeding tracking "
+    "atomic choices config configurable embedding_table engine errors names ranking seeding tracking "
     "evaluation/evaluate evaluation/metrics registry/bundle"
 )
 ENGINE_CODE = tuple(f"recsys/{part}" for part in (*_FOLDERS.split(), *(f"{file}.py" for file in _FILES.split())))

@@ -16,10 +16,71 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from recsys.content import (
+        AutoencoderEmbedder as AutoencoderEmbedder,
+    )
+    from recsys.content import (
+        CausalLMEmbedder as CausalLMEmbedder,
+    )
+    from recsys.content import (
+        ColourEmbedder as ColourEmbedder,
+    )
+    from recsys.content import (
+        ConcatEmbedder as ConcatEmbedder,
+    )
+    from recsys.content import (
+        ContrastiveAlignment as ContrastiveAlignment,
+    )
+    from recsys.content import (
+        DANEmbedder as DANEmbedder,
+    )
+    from recsys.content import (
+        ELMoEmbedder as ELMoEmbedder,
+    )
+    from recsys.content import (
+        FastTextEmbedder as FastTextEmbedder,
+    )
+    from recsys.content import (
+        FinetunedTransformer as FinetunedTransformer,
+    )
+    from recsys.content import (
+        GloVeEmbedder as GloVeEmbedder,
+    )
+    from recsys.content import (
+        HashingEmbedder as HashingEmbedder,
+    )
+    from recsys.content import (
+        ImageEmbedder as ImageEmbedder,
+    )
+    from recsys.content import (
+        MaskedLMEmbedder as MaskedLMEmbedder,
+    )
+    from recsys.content import (
+        MetricLearningEmbedder as MetricLearningEmbedder,
+    )
+    from recsys.content import (
+        PCAEmbedder as PCAEmbedder,
+    )
+    from recsys.content import (
+        ProjectionHead as ProjectionHead,
+    )
+    from recsys.content import (
+        SentenceEmbedder as SentenceEmbedder,
+    )
+    from recsys.content import (
+        UniversalSentenceEmbedder as UniversalSentenceEmbedder,
+    )
+    from recsys.content import (
+        Word2VecEmbedder as Word2VecEmbedder,
+    )
+    from recsys.content import (
+        text_table as text_table,
+    )
     from recsys.data.dataset import Dataset as Dataset
     from recsys.data.splits.holdout import Holdout as Holdout
     from recsys.data.splits.partition import Split as Split
     from recsys.data.splits.split import split as split
+    from recsys.embedding_table import EmbeddingTable as EmbeddingTable
     from recsys.engine import Engine as Engine
     from recsys.engine import FitContext as FitContext
     from recsys.engine import Request as Request
@@ -37,17 +98,37 @@ if TYPE_CHECKING:
     from recsys.engines.graph.sage import GraphSAGE as GraphSAGE
     from recsys.engines.graph.spectral import Spectral as Spectral
     from recsys.engines.skip_gram.item2vec import Item2Vec as Item2Vec
-    from recsys.engines.two_tower.sequence import HSTU as HSTU
-    from recsys.engines.two_tower.sequence import BERT4Rec as BERT4Rec
-    from recsys.engines.two_tower.sequence import GRU4Rec as GRU4Rec
-    from recsys.engines.two_tower.sequence import SASRec as SASRec
-    from recsys.engines.two_tower.sequence import SequenceModel as SequenceModel
+    from recsys.engines.two_tower.sequence import (
+        HSTU as HSTU,
+    )
+    from recsys.engines.two_tower.sequence import (
+        BERT4Rec as BERT4Rec,
+    )
+    from recsys.engines.two_tower.sequence import (
+        GRU4Rec as GRU4Rec,
+    )
+    from recsys.engines.two_tower.sequence import (
+        SASRec as SASRec,
+    )
+    from recsys.engines.two_tower.sequence import (
+        SequenceModel as SequenceModel,
+    )
     from recsys.engines.two_tower.two_tower import TwoTower as TwoTower
-    from recsys.errors import ArtifactError as ArtifactError
-    from recsys.errors import ConfigError as ConfigError
-    from recsys.errors import DataError as DataError
-    from recsys.errors import PromotionError as PromotionError
-    from recsys.errors import RecsysError as RecsysError
+    from recsys.errors import (
+        ArtifactError as ArtifactError,
+    )
+    from recsys.errors import (
+        ConfigError as ConfigError,
+    )
+    from recsys.errors import (
+        DataError as DataError,
+    )
+    from recsys.errors import (
+        PromotionError as PromotionError,
+    )
+    from recsys.errors import (
+        RecsysError as RecsysError,
+    )
     from recsys.evaluation.evaluate import evaluate as evaluate
     from recsys.registry.bundle import Bundle as Bundle
     from recsys.registry.load import load as load
@@ -82,7 +163,28 @@ _HOMES = {
     "FitContext": "recsys.engine",
     "Request": "recsys.engine",
     "Vectors": "recsys.engine",
+    "EmbeddingTable": "recsys.embedding_table",
     "evaluate": "recsys.evaluation.evaluate",
+    "SentenceEmbedder": "recsys.content",
+    "ImageEmbedder": "recsys.content",
+    "Word2VecEmbedder": "recsys.content",
+    "FastTextEmbedder": "recsys.content",
+    "GloVeEmbedder": "recsys.content",
+    "DANEmbedder": "recsys.content",
+    "ELMoEmbedder": "recsys.content",
+    "MaskedLMEmbedder": "recsys.content",
+    "CausalLMEmbedder": "recsys.content",
+    "AutoencoderEmbedder": "recsys.content",
+    "UniversalSentenceEmbedder": "recsys.content",
+    "PCAEmbedder": "recsys.content",
+    "ConcatEmbedder": "recsys.content",
+    "ContrastiveAlignment": "recsys.content",
+    "MetricLearningEmbedder": "recsys.content",
+    "ProjectionHead": "recsys.content",
+    "FinetunedTransformer": "recsys.content",
+    "HashingEmbedder": "recsys.content",
+    "ColourEmbedder": "recsys.content",
+    "text_table": "recsys.content",
     "Bundle": "recsys.registry.bundle",
     "load": "recsys.registry.load",
     "RecsysError": "recsys.errors",
@@ -121,7 +223,28 @@ __all__ = [
     "FitContext",
     "Request",
     "Vectors",
+    "EmbeddingTable",
     "evaluate",
+    "SentenceEmbedder",
+    "ImageEmbedder",
+    "Word2VecEmbedder",
+    "FastTextEmbedder",
+    "GloVeEmbedder",
+    "DANEmbedder",
+    "ELMoEmbedder",
+    "MaskedLMEmbedder",
+    "CausalLMEmbedder",
+    "AutoencoderEmbedder",
+    "UniversalSentenceEmbedder",
+    "PCAEmbedder",
+    "ConcatEmbedder",
+    "ContrastiveAlignment",
+    "MetricLearningEmbedder",
+    "ProjectionHead",
+    "FinetunedTransformer",
+    "HashingEmbedder",
+    "ColourEmbedder",
+    "text_table",
     "Bundle",
     "load",
     "RecsysError",

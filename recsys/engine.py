@@ -19,7 +19,7 @@ from recsys.data.entities import EntityTable
 from recsys.data.histories import Histories
 from recsys.data.interactions import Interactions
 from recsys.data.splits.split import Holdout
-from recsys.embeddings import EmbeddingTable
+from recsys.embedding_table import EmbeddingTable
 from recsys.errors import ConfigError
 from recsys.tracking import ConsoleTracker, SilentTracker, Tracker
 

@@ -16,7 +16,7 @@ from recsys.data.features.features import FeatureOptions, FeatureSet
 from recsys.data.interactions import Interactions
 from recsys.data.splits.split import Split, SplitConfig, make_split
 from recsys.data.synthetic.worlds import START, BlockTaste
-from recsys.engine import Request, FitContext
+from recsys.engine import FitContext, Request
 from recsys.engines import ENGINES
 from recsys.engines.baselines.popularity import Popularity
 from recsys.engines.two_tower.two_tower import TwoTower, TwoTowerConfig

@@ -29,7 +29,7 @@ def main(
     from recsys.data.ingest.readers import read_dataset
     from recsys.data.sources import resolve
     from recsys.data.splits.split import make_split
-    from recsys.embeddings import EmbeddingTable
+    from recsys.embedding_table import EmbeddingTable
     from recsys.engine import Pretrainer, Resources
     from recsys.engines import ENGINES
     from recsys.evaluation.evaluate import evaluate

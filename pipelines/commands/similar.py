@@ -20,7 +20,7 @@ from recsys.content.transforms.contrastive_alignment import ContrastiveAlignment
 from recsys.data.entities import EntityTable
 from recsys.data.schema import Kind
 from recsys.data.vocabulary import Vocabulary
-from recsys.embeddings import EmbeddingTable
+from recsys.embedding_table import EmbeddingTable
 from recsys.engine import Vectors
 from recsys.errors import ConfigError, DataError
 from recsys.registry.bundle import Bundle

@@ -19,7 +19,7 @@ from recsys.data.entities import EntityTable
 from recsys.data.interactions import Interactions
 from recsys.data.schema import Kind
 from recsys.data.sources import resolve
-from recsys.embeddings import EmbeddingTable
+from recsys.embedding_table import EmbeddingTable
 from recsys.engine import FitContext, Pretrainer
 from recsys.engines import ENGINES
 from recsys.errors import ConfigError

@@ -11,7 +11,7 @@ from pipelines.workspace import ENGINE_CODE, Workspace, code_version, file_diges
 from recsys.atomic import atomic_path, claim, write_json
 from recsys.data.dataset import Dataset
 from recsys.data.splits.split import Split
-from recsys.embeddings import EmbeddingTable
+from recsys.embedding_table import EmbeddingTable
 from recsys.engine import Engine, FitContext
 from recsys.engines import ENGINES
 from recsys.experiment.fit import Refit, fit_engine

@@ -12,7 +12,7 @@ from recsys.configurable import Configurable
 from recsys.content.cache import cache_folder
 from recsys.data.entities import EntityTable
 from recsys.data.interactions import Interactions
-from recsys.embeddings import EmbeddingTable
+from recsys.embedding_table import EmbeddingTable
 from recsys.errors import ArtifactError
 from recsys.tracking import SilentTracker, Tracker
 

@@ -12,7 +12,7 @@ from recsys.content.embedder import C, Embedder
 from recsys.data.entities import EntityTable
 from recsys.data.schema import Schema
 from recsys.data.vocabulary import Vocabulary
-from recsys.embeddings import EmbeddingTable, Floats
+from recsys.embedding_table import EmbeddingTable, Floats
 
 
 def text_table(**columns: Sequence[str | None]) -> EntityTable:

@@ -17,7 +17,7 @@ from recsys.atomic import atomic_path, read_json, write_json
 from recsys.config import parse
 from recsys.data.entities import EntityTable
 from recsys.data.vocabulary import MISSING, Vocabulary
-from recsys.embeddings import EmbeddingTable
+from recsys.embedding_table import EmbeddingTable
 from recsys.engine import Request
 from recsys.errors import ArtifactError
 

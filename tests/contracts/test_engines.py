@@ -11,7 +11,7 @@ from recsys.data.histories import Histories
 from recsys.data.interactions import Interactions
 from recsys.data.schema import Schema
 from recsys.data.vocabulary import MISSING, Vocabulary
-from recsys.engine import Pretrainer, Request, FitContext
+from recsys.engine import FitContext, Pretrainer, Request
 from recsys.engines import ENGINES
 
 QUICK = {

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from recsys.data.interactions import Interactions
     from recsys.data.splits.holdout import Holdout
     from recsys.data.splits.partition import Split
-    from recsys.embeddings import EmbeddingTable
+    from recsys.embedding_table import EmbeddingTable
     from recsys.engine import Engine
     from recsys.tracking import Tracker
 

@@ -9,7 +9,7 @@ from recsys.content.embedder import Embedder, EmbedderConfig, short_digest
 from recsys.content.image.pixels import PixelStore
 from recsys.content.tables import content_table
 from recsys.data.entities import EntityTable
-from recsys.embeddings import EmbeddingTable
+from recsys.embedding_table import EmbeddingTable
 
 
 class ColourConfig(EmbedderConfig):

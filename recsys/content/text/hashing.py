@@ -12,7 +12,7 @@ from recsys.content.embedder import Embedder, EmbedderConfig
 from recsys.content.tables import content_table, present_rows
 from recsys.content.text.texts import row_texts
 from recsys.data.entities import EntityTable
-from recsys.embeddings import EmbeddingTable
+from recsys.embedding_table import EmbeddingTable
 from recsys.seeding import stream
 
 _WORD = re.compile(r"\w+")

@@ -18,7 +18,7 @@ from recsys.content.text.texts import row_texts
 from recsys.content.weights import weights_fingerprint, weights_path
 from recsys.data.entities import EntityTable
 from recsys.data.vocabulary import Rows
-from recsys.embeddings import EmbeddingTable, unit_rows
+from recsys.embedding_table import EmbeddingTable, unit_rows
 from recsys.errors import ConfigError
 
 if TYPE_CHECKING:

@@ -22,7 +22,7 @@ from recsys.content.training.task import RowTask, train_rows
 from recsys.content.weights import weights_fingerprint, weights_path
 from recsys.data.entities import EntityTable
 from recsys.data.vocabulary import Rows
-from recsys.embeddings import EmbeddingTable
+from recsys.embedding_table import EmbeddingTable
 from recsys.errors import ConfigError
 from recsys.training.loop import LoopOptions
 

@@ -17,7 +17,7 @@ from recsys.content.text.texts import row_texts
 from recsys.content.weights import weights_fingerprint
 from recsys.data.entities import EntityTable
 from recsys.data.vocabulary import Rows
-from recsys.embeddings import EmbeddingTable
+from recsys.embedding_table import EmbeddingTable
 from recsys.errors import ConfigError
 
 

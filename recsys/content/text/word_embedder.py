@@ -20,7 +20,7 @@ from recsys.content.text.words import Floats, WordVectors, frequent, read_word_v
 from recsys.content.weights import weights_fingerprint
 from recsys.data.entities import EntityTable
 from recsys.data.vocabulary import Vocabulary
-from recsys.embeddings import EmbeddingTable
+from recsys.embedding_table import EmbeddingTable
 from recsys.errors import ArtifactError
 
 

@@ -11,7 +11,7 @@ from recsys.content.embedder import Embedder, EmbedderConfig, short_digest
 from recsys.content.nested import EmbedderSpec, restore_learner, save_learner
 from recsys.content.tables import content_table
 from recsys.data.entities import EntityTable
-from recsys.embeddings import EmbeddingTable, row_norms
+from recsys.embedding_table import EmbeddingTable, row_norms
 
 
 class ConcatConfig(EmbedderConfig):

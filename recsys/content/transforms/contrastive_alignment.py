@@ -21,7 +21,7 @@ from recsys.content.training.task import RowTask, train_rows
 from recsys.content.transforms.projection_head import Head
 from recsys.data.entities import EntityTable
 from recsys.data.schema import Kind
-from recsys.embeddings import EmbeddingTable, unit_rows
+from recsys.embedding_table import EmbeddingTable, unit_rows
 from recsys.errors import ConfigError
 from recsys.seeding import stream
 from recsys.training.loop import LoopOptions

@@ -14,7 +14,7 @@ from recsys.content.embedder import Embedder, EmbedderConfig, short_digest
 from recsys.content.nested import EmbedderSpec, restore_learner, save_learner
 from recsys.content.tables import content_table, inherited
 from recsys.data.entities import EntityTable
-from recsys.embeddings import EmbeddingTable
+from recsys.embedding_table import EmbeddingTable
 from recsys.errors import ArtifactError
 
 

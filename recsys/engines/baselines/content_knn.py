@@ -17,7 +17,7 @@ from recsys.data.entities import EntityTable
 from recsys.data.interactions import Interactions
 from recsys.data.schema import Kind
 from recsys.data.vocabulary import MISSING, Vocabulary
-from recsys.embeddings import EmbeddingTable
+from recsys.embedding_table import EmbeddingTable
 from recsys.engine import Engine, EngineConfig, FitContext, Request, Vectors
 from recsys.engines.storage import load_arrays, save_arrays
 from recsys.errors import ConfigError

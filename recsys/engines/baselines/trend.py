@@ -18,7 +18,7 @@ from recsys.data.demand.periods import DAY, Periods
 from recsys.data.entities import EntityTable
 from recsys.data.interactions import Interactions
 from recsys.data.vocabulary import Vocabulary
-from recsys.embeddings import EmbeddingTable
+from recsys.embedding_table import EmbeddingTable
 from recsys.engine import Engine, FitContext, Request, Vectors
 from recsys.engines.learning import TrainedConfig, run_training
 from recsys.engines.storage import known_rows, load_arrays, save_arrays, seen_table

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsys.data.vocabulary import Rows
-from recsys.embeddings import rank_neighbours, unit_rows
+from recsys.embedding_table import rank_neighbours, unit_rows
 
 
 def centred(vectors: NDArray[np.float32]) -> NDArray[np.float32]:

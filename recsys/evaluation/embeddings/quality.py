@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from recsys.data.interactions import Interactions
 from recsys.data.vocabulary import MISSING, Rows, Vocabulary
-from recsys.embeddings import EmbeddingTable, rank_neighbours, unit_rows
+from recsys.embedding_table import EmbeddingTable, rank_neighbours, unit_rows
 from recsys.seeding import stream
 
 _BLOCK = 256

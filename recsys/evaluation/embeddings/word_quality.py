@@ -11,7 +11,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 from scipy.stats import spearmanr
 
-from recsys.embeddings import EmbeddingTable, unit_rows
+from recsys.embedding_table import EmbeddingTable, unit_rows
 from recsys.seeding import stream
 
 Pairs = NDArray[np.int64]

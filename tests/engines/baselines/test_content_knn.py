@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from recsys.embeddings import EmbeddingTable
-from recsys.engine import Request, FitContext
+from recsys.embedding_table import EmbeddingTable
+from recsys.engine import FitContext, Request
 from recsys.engines.baselines.content_knn import ContentKNN, ContentKNNConfig, unit
 from tests.engines.two_tower.test_two_tower import world
 

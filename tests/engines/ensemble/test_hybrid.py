@@ -12,7 +12,7 @@ import scipy.sparse as sp
 from recsys.config import parse
 from recsys.data.interactions import Interactions
 from recsys.data.splits.split import Holdout
-from recsys.engine import Engine, Request, FitContext, Vectors
+from recsys.engine import Engine, FitContext, Request, Vectors
 from recsys.engines.baselines.als import ALS, ALSConfig
 from recsys.engines.baselines.ease import EASE
 from recsys.engines.baselines.itemknn import ItemKNN

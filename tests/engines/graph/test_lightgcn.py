@@ -6,7 +6,7 @@ import scipy.sparse as sp
 import torch
 
 from recsys.data.interactions import Interactions
-from recsys.engine import Request, FitContext
+from recsys.engine import FitContext, Request
 from recsys.engines.graph.lightgcn import LightGCN, LightGCNConfig, _Task, split_rows
 from recsys.models.propagation import Propagation
 from tests.engines.graph.test_spectral import random_data

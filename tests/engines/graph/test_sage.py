@@ -9,7 +9,7 @@ from recsys.data.entities import EntityTable
 from recsys.data.graph import Graph
 from recsys.data.histories import Histories
 from recsys.data.vocabulary import Vocabulary
-from recsys.engine import Request, FitContext
+from recsys.engine import FitContext, Request
 from recsys.engines.graph.sage import GraphSAGE, GraphSAGEConfig
 from recsys.models.sage import mean_matrix, sample_block
 from tests.engines.graph.test_spectral import random_data

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from recsys.config import parse
-from recsys.embeddings import EmbeddingTable
-from recsys.engine import Request, FitContext
+from recsys.embedding_table import EmbeddingTable
+from recsys.engine import FitContext, Request
 from recsys.engines.baselines.ease import EASE
 from recsys.engines.ensemble.hybrid import Hybrid, HybridConfig
 from recsys.engines.two_tower.modalities import MaskedTwoTower, hidden_parts, masked

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from recsys.embeddings import EmbeddingTable
-from recsys.engine import Request, FitContext
+from recsys.embedding_table import EmbeddingTable
+from recsys.engine import FitContext, Request
 from recsys.engines.two_tower.modalities import MaskedTwoTower
 from recsys.engines.two_tower.modality_dropout import ModalityDropout
 from recsys.engines.two_tower.two_tower import TwoTower, TwoTowerConfig

@@ -12,8 +12,8 @@ from recsys.data.entities import EntityTable
 from recsys.data.histories import Histories
 from recsys.data.interactions import Interactions
 from recsys.data.vocabulary import Vocabulary
-from recsys.engine import Pretrainer, Request, FitContext
-from recsys.engines.two_tower.sequence import SequenceModel, SequenceConfig
+from recsys.engine import FitContext, Pretrainer, Request
+from recsys.engines.two_tower.sequence import SequenceConfig
 from recsys.tracking import SilentTracker
 
 ITEMS = 12

@@ -13,8 +13,8 @@ from recsys.data.histories import Histories
 from recsys.data.interactions import Interactions
 from recsys.data.schema import Schema
 from recsys.data.vocabulary import Vocabulary
-from recsys.embeddings import EmbeddingTable
-from recsys.engine import Request, FitContext
+from recsys.embedding_table import EmbeddingTable
+from recsys.engine import FitContext, Request
 from recsys.engines.two_tower.two_tower import TwoTower, TwoTowerConfig
 from recsys.errors import ArtifactError, ConfigError
 

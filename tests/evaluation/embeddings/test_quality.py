@@ -5,7 +5,7 @@ import pytest
 
 from recsys.data.interactions import Interactions
 from recsys.data.vocabulary import Vocabulary
-from recsys.embeddings import EmbeddingTable
+from recsys.embedding_table import EmbeddingTable
 from recsys.evaluation.embeddings.quality import embedding_quality
 
 ITEMS = Vocabulary(np.arange(40))

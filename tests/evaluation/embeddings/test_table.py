@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from recsys.data.vocabulary import Vocabulary
-from recsys.embeddings import EmbeddingTable, rank_neighbours, unit_rows
+from recsys.embedding_table import EmbeddingTable, rank_neighbours, unit_rows
 from recsys.errors import DataError
 from recsys.seeding import stream
 

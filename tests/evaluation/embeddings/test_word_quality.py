@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from recsys.data.vocabulary import Vocabulary
-from recsys.embeddings import EmbeddingTable
+from recsys.embedding_table import EmbeddingTable
 from recsys.evaluation.embeddings.word_quality import _drawn, _incidence, _ppmi, word_quality
 from recsys.seeding import stream
 
