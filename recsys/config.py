@@ -136,8 +136,10 @@ def _fields_at(model: type[BaseModel], path: Iterable[Any]) -> list[str]:
         current = _model_in(field.annotation) if field else current
     if current is None:
         return []
-    flat = [current.section(name) for name in current.flat_sections] if issubclass(current, Config) else []
-    return list(dict.fromkeys(key for part in (current, *map(type, flat)) for key in part.model_fields))
+    parts = [current]
+    if issubclass(current, Config):
+        parts += [type(current.section(name)) for name in current.flat_sections]
+    return list(dict.fromkeys(key for part in parts for key in part.model_fields))
 
 
 def _model_in(annotation: Any) -> type[BaseModel] | None:
