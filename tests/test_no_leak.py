@@ -19,7 +19,7 @@ from recsys.data.synthetic.worlds import START, BlockTaste
 from recsys.engine import FitContext, Request
 from recsys.engines import ENGINES
 from recsys.engines.baselines.popularity import Popularity
-from recsys.engines.two_tower.two_tower import TwoTower, TwoTowerConfig
+from recsys.engines.two_tower.two_tower import TwoTower
 from recsys.negatives import NEGATIVES
 from recsys.seeding import stream
 
@@ -113,11 +113,9 @@ def weights(engine: TwoTower) -> list[bytes]:
     return [value.numpy().tobytes() for value in engine.model.state_dict().values()]
 
 
-def two_tower(data: Dataset, train: Interactions, resources: FitContext) -> TwoTower:
+def two_tower(data: Dataset, train: Interactions, context: FitContext) -> TwoTower:
     raw = {"model": {"dim": 8}, "n_negatives": 16, "max_tokens": 64, "training": {"epochs": 1}, "tables": ["mine"]}
-    engine = TwoTower(TwoTowerConfig.model_validate(raw), resources)
-    engine.fit(data, train)
-    return engine
+    return TwoTower(**raw).fit(data, train, context=context)
 
 
 RUN = parse(
@@ -177,11 +175,10 @@ def test_no_epoch_is_chosen_and_no_popularity_counted_with_the_test_part(name):
         table = learn(RUN, "als", data, part.train)
         engines.append(two_tower(data, part.train, FitContext(3, part.validation, tables={"mine": table})))
     assert weights(engines[0]) == weights(engines[1])
-    assert engines[0].curve == engines[1].curve
+    assert engines[0].curve_ == engines[1].curve_
     scores = []
     for data, part in ((WORLD, split), (other, again)):
-        engine = Popularity()
-        engine.fit(data, part.train_and_validation)
+        engine = Popularity().fit(data, part.train_and_validation)
         request = Request.from_dataset(data, np.arange(3), part.train_and_validation)
         scores.append(engine.user_vectors(request).scores(engine.item_vectors(data.items)).tobytes())
     assert scores[0] == scores[1]
@@ -199,7 +196,6 @@ def test_an_item_that_comes_later_moves_no_weight(kind, options):
     request = Request.from_dataset(WORLD, np.arange(WORLD.n_users), train)
     scores = []
     for data in (WORLD, grown):
-        engine = ENGINES[kind](ENGINES[kind].Config(**options))
-        engine.fit(data, train)
+        engine = ENGINES[kind](**options).fit(data, train)
         scores.append(engine.user_vectors(request).scores(engine.item_vectors(items)).tobytes())
     assert scores[0] == scores[1]

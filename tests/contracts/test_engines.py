@@ -1,5 +1,10 @@
 """Every engine, through the same tests."""
 
+import ast
+import inspect
+import re
+import tomllib
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -11,8 +16,16 @@ from recsys.data.histories import Histories
 from recsys.data.interactions import Interactions
 from recsys.data.schema import Schema
 from recsys.data.vocabulary import MISSING, Vocabulary
-from recsys.engine import FitContext, Pretrainer, Request
+from recsys.engine import Pretrainer, Request
 from recsys.engines import ENGINES
+from recsys.errors import ConfigError
+
+NEXT_ITEM = {
+    "model": {"dim": 8, "heads": 2, "layers": 1, "dropout": 0.0},
+    "n_negatives": 16,
+    "max_tokens": 256,
+    "training": {"epochs": 10, "learning_rate": 0.02, "warmup": 0},
+}
 
 QUICK = {
     "als": {"factors": 8},
@@ -44,12 +57,11 @@ QUICK = {
         "max_tokens": 256,
         "training": {"epochs": 10, "learning_rate": 0.02, "warmup": 0},
     },
-    "sequence": {
-        "model": {"dim": 8, "heads": 2, "layers": 1, "dropout": 0.0},
-        "n_negatives": 16,
-        "max_tokens": 256,
-        "training": {"epochs": 10, "learning_rate": 0.02, "warmup": 0},
-    },
+    "sequence": NEXT_ITEM,
+    "sasrec": NEXT_ITEM,
+    "gru4rec": NEXT_ITEM,
+    "bert4rec": {**NEXT_ITEM, "training": {"epochs": 40, "learning_rate": 0.02, "warmup": 0}},
+    "hstu": NEXT_ITEM,
 }
 
 FOR_ALL = ("popularity", "trend")
@@ -77,10 +89,7 @@ def _step(name: str) -> int:
 
 
 def fitted(name: str, data: Dataset, train: Interactions | None = None):
-    kind = ENGINES[name]
-    engine = kind(parse(kind.Config, QUICK.get(name, {}), name), FitContext(seed=3))
-    engine.fit(data, data.interactions if train is None else train)
-    return engine
+    return ENGINES[name](**QUICK.get(name, {})).fit(data, train, seed=3)
 
 
 def scores(engine, data: Dataset, history: Interactions | None = None):
@@ -161,8 +170,69 @@ def test_a_position_that_is_no_item_is_nothing_in_a_history(name):
 
 
 @pytest.mark.parametrize("name", [name for name in ENGINES if name != "hybrid"])  # which has no default parts
-def test_without_a_config_it_takes_its_own_defaults(name):
-    assert ENGINES[name](None).config == ENGINES[name].Config()
+def test_without_options_it_takes_its_own_defaults_and_its_repr_is_bare(name):
+    kind = ENGINES[name]
+    assert kind().config == kind(None).config == kind.Config()
+    assert repr(kind()) == f"{kind.__name__}()"
+
+
+@pytest.mark.parametrize("name", list(ENGINES))
+def test_keywords_and_a_config_build_the_same_engine(name):
+    kind, options = ENGINES[name], QUICK.get(name, {})
+    by_keywords, by_config = kind(**options), kind(parse(kind.Config, options, name))
+    assert by_keywords.config == by_config.config
+    assert repr(by_keywords) == repr(by_config)
+
+
+@pytest.mark.parametrize("name", list(ENGINES))
+def test_keys_of_a_flat_section_may_stand_beside_it(name):
+    kind, options = ENGINES[name], QUICK.get(name, {})
+    flat = {key: value for key, value in options.items() if key not in kind.Config.flat_sections}
+    for section in kind.Config.flat_sections:
+        flat |= options.get(section, {})
+    assert kind(**flat).config == kind(**options).config
+
+
+@pytest.mark.parametrize("name", list(ENGINES))
+def test_its_repr_names_what_differs_from_the_defaults_and_builds_it_again(name):
+    kind = ENGINES[name]
+    engine = kind(**QUICK.get(name, {}))
+    assert eval(repr(engine), {kind.__name__: kind}).config == engine.config
+    call = ast.parse(repr(engine), mode="eval").body
+    defaults = inspect.signature(kind).parameters
+    assert all(ast.literal_eval(each.value) != defaults[each.arg].default for each in call.keywords)
+
+
+@pytest.mark.parametrize("name", list(ENGINES))
+def test_fit_gives_the_engine_itself_and_leaves_its_config_alone(name):
+    data = world(name)
+    engine = ENGINES[name](**QUICK.get(name, {}))
+    config, before = engine.config, engine.config.model_dump_json()
+    assert engine.fit(data) is engine
+    assert engine.config is config
+    assert config.model_dump_json() == before
+
+
+@pytest.mark.parametrize("name", [n for n in ENGINES if n != "popularity"])  # which has no options
+def test_a_mistyped_option_is_an_error_that_names_the_nearest_in_toml_and_in_python(name):
+    kind = ENGINES[name]
+    right = max((key for key in inspect.signature(kind).parameters if key != "config"), key=len)
+    wrong = right[:-1] + "q"
+    needed = QUICK[name] if name == "hybrid" else {}
+    message = f"unknown key {wrong!r}; did you mean {right!r}"
+    with pytest.raises(ConfigError, match=re.escape(message)):
+        kind(**needed, **{wrong: 1})
+    with pytest.raises(ConfigError, match=re.escape(message)):
+        parse(kind.Config, tomllib.loads(f"{wrong} = 1") | needed, f"engines.{name}")
+
+
+@pytest.mark.parametrize("name", list(ENGINES))
+def test_every_option_has_a_type_and_a_description(name):
+    kind = ENGINES[name]
+    described = re.findall(r"^    (\w+): \S", inspect.cleandoc(kind.__doc__), re.M)
+    options = {*inspect.signature(kind).parameters, *kind.Config.model_fields} - {"config"}
+    assert options <= set(described)
+    assert len(described) == len(set(described))
 
 
 @pytest.mark.parametrize("name", list(ENGINES))

@@ -8,7 +8,7 @@ import pytest
 from recsys.data.splits.split import Holdout
 from recsys.engine import FitContext
 from recsys.engines.baselines.popularity import Popularity
-from recsys.engines.learning import validation
+from recsys.engines.learning import validation_metric
 from recsys.evaluation.evaluate import evaluate
 from tests.engines.graph.test_spectral import random_data
 
@@ -20,14 +20,14 @@ AGAIN = Holdout(np.unique(EVENTS.user), EVENTS, EVENTS)
 
 @pytest.fixture
 def engine():
-    fitted = Popularity()
-    fitted.fit(DATA, EVENTS)
-    return fitted
+    return Popularity().fit(DATA, EVENTS)
 
 
 def test_it_sees_what_was_seen_only_where_the_report_does(engine):
     kept, left_out = (
-        validation(engine, DATA, FitContext(0, replace(AGAIN, filter_seen=filtered)), "recall@10", 100, lambda: None)
+        validation_metric(
+            engine, DATA, FitContext(0, replace(AGAIN, filter_seen=filtered)), "recall@10", 100, lambda: None
+        )
         for filtered in (False, True)
     )
     assert left_out() == 0
@@ -36,7 +36,7 @@ def test_it_sees_what_was_seen_only_where_the_report_does(engine):
 
 def test_the_engine_is_made_ready_before_it_is_asked_and_without_questions_there_is_nothing_to_call(engine):
     calls = []
-    measure = validation(engine, DATA, FitContext(0, AGAIN), "ndcg@10", 5, lambda: calls.append(1))
+    measure = validation_metric(engine, DATA, FitContext(0, AGAIN), "ndcg@10", 5, lambda: calls.append(1))
     measure(), measure()
     assert calls == [1, 1]
-    assert validation(engine, DATA, FitContext(), "ndcg@10", 5, lambda: calls.append(1)) is None
+    assert validation_metric(engine, DATA, FitContext(), "ndcg@10", 5, lambda: calls.append(1)) is None

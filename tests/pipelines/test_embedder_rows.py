@@ -70,7 +70,8 @@ def test_a_row_that_stands_is_not_made_again_and_one_of_another_section_is(prepa
     for name, seed in ((COLUMNS, run.seed), ("words", run.seed + 1)):
         cache_key = row_cache_key(run, name, data, split, False) | {"seed": seed}
         write_json(
-            workspace.directory / "rows" / f"{name}.json", {"name": name, "cache_key": cache_key, "cold": part, "joined": part}
+            workspace.directory / "rows" / f"{name}.json",
+            {"name": name, "cache_key": cache_key, "cold": part, "joined": part},
         )
     monkeypatch.setattr(command, "_made", lambda config, name, *_: asked.append(name) or False)
     with pytest.raises(command.typer.Exit) as end:

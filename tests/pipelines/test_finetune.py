@@ -127,7 +127,7 @@ def test_a_child_never_goes_on_from_the_checkpoint_of_another_parent(trained, ne
     with torch.no_grad():
         for parameter in parent.engine.model.parameters():
             parameter.add_(0.1)
-    Bundle.of(parent.engine, parent.data, parent.lineage, parent.histories).save(workspace.bundle("other"))
+    Bundle(parent.engine, parent.data, parent.lineage).save(workspace.bundle("other"))
     with monkeypatch.context() as patch:
         patch.setattr(Bundle, "save", lambda *_: (_ for _ in ()).throw(Killed))
         with pytest.raises(Killed):

@@ -15,7 +15,7 @@ def lineage(data, parent=None):
 
 @pytest.fixture
 def folder(tmp_path, engine, data):
-    Bundle.of(engine, data, lineage(data), data.interactions).save(tmp_path / "bundle")
+    Bundle(engine, data, lineage(data)).save(tmp_path / "bundle")
     return tmp_path / "bundle"
 
 
@@ -28,14 +28,14 @@ def test_a_bundle_gives_back_the_engine_the_tables_and_the_lineage(folder, engin
 
 
 def test_the_same_model_has_the_same_version_and_another_has_another(tmp_path, folder, engine, data):
-    same = Bundle.of(engine, data, lineage(data), data.interactions).save(tmp_path / "same").version
-    other = Bundle.of(engine, data, lineage(data, same), data.interactions).save(tmp_path / "other").version
+    same = Bundle(engine, data, lineage(data)).save(tmp_path / "same").version
+    other = Bundle(engine, data, lineage(data, same)).save(tmp_path / "other").version
     assert same == Bundle.load(folder).version
     assert other != same
 
 
 def test_without_a_snapshot_the_bundle_has_no_histories(tmp_path, engine, data):
-    Bundle.of(engine, data, lineage(data)).save(tmp_path / "bare")
+    Bundle(engine, data, lineage(data), keep_histories=False).save(tmp_path / "bare")
     bundle = Bundle.load(tmp_path / "bare")
     assert bundle.histories is None
     assert len(bundle.data.interactions) == 0
@@ -106,7 +106,7 @@ def test_a_damaged_engine_with_a_matching_manifest_is_refused(folder):
 
 def test_a_snapshot_without_order_stays_without(tmp_path, engine, data):
     unordered = replace(data, has_order=False)
-    Bundle.of(engine, unordered, lineage(data), data.interactions).save(tmp_path / "bundle")
+    Bundle(engine, unordered, lineage(data)).save(tmp_path / "bundle")
     assert not Bundle.load(tmp_path / "bundle").data.has_order
 
 

@@ -28,7 +28,7 @@ YES, NO = Decision(True, "new", None, ()), Decision(False, "new", "old", ())
 
 @pytest.fixture
 def folder(tmp_path, engine, data):
-    Bundle.of(engine, data, Lineage(data.fingerprint), data.interactions).save(tmp_path / "bundles" / "mine")
+    Bundle(engine, data, Lineage(data.fingerprint)).save(tmp_path / "bundles" / "mine")
     return tmp_path / "bundles" / "mine"
 
 
@@ -81,7 +81,7 @@ def test_the_newest_moment_is_looked_up_once_and_not_for_every_row(engine, data)
             return np.asarray(self).max(*args, **options)
 
     events = replace(data.interactions, time=data.interactions.time.view(Times))
-    answers = Predictor(Bundle.of(engine, data, Lineage("x"), events))
+    answers = Predictor(Bundle(engine, replace(data, interactions=events), Lineage("x")))
     [(_, request)] = answers._requests([None, None], [["i4"], ["i5", "i1"]])
     assert request.histories.times.tolist() == [1, 0, 1]
     assert looked == [3]
@@ -92,7 +92,7 @@ def test_integer_ids_that_pandas_made_floats_are_known(engine, data):
         EntityTable(Vocabulary(np.arange(len(table)) + 5), table.columns, table.schema)
         for table in (data.users, data.items)
     )
-    answers = Predictor(Bundle.of(engine, replace(data, users=users, items=items), Lineage("x"), data.interactions))
+    answers = Predictor(Bundle(engine, replace(data, users=users, items=items), Lineage("x")))
     frame = pd.DataFrame({"user_id": [5, None, 6], "history": [None, [6.0, 9.0], None]})
     assert frame["user_id"].dtype == float
     [(_, request)] = answers._requests(list(frame["user_id"]), list(frame["history"]))
@@ -113,7 +113,7 @@ class Personal(Together):
 
 
 def test_a_user_who_is_asked_for_twice_is_answered_as_alone_both_times(engine, data):
-    answers = Predictor(Bundle.of(Personal(engine.groups, ["u0", "u1"]), data, Lineage("x"), data.interactions))
+    answers = Predictor(Bundle(Personal(engine.groups, ["u0", "u1"]), data, Lineage("x")))
     frame = pd.DataFrame(
         {
             "user_id": ["u0", None, "u0", "u1", "u0"],
@@ -137,7 +137,7 @@ SMALLEST, LARGEST = np.iinfo(np.int64).min, np.iinfo(np.int64).max
 )
 def test_a_stranger_is_never_taken_for_a_user_whatever_the_ids(engine, data, ids):
     renamed = replace(data, users=EntityTable.bare(Vocabulary(as_ids(ids))))
-    answers = Predictor(Bundle.of(Personal(engine.groups, ids), renamed, Lineage("x"), data.interactions))
+    answers = Predictor(Bundle(Personal(engine.groups, ids), renamed, Lineage("x")))
     asking = pd.Series([None, ids[0], None, None, ids[1]], dtype=object)
     histories = [["i1"], None, ["i1"], ["i1"], None]
     found = answers.answer(pd.DataFrame({"user_id": asking, "history": histories, "k": 1}))

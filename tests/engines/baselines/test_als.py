@@ -18,9 +18,7 @@ WEIGHED = replace(DATA, interactions=replace(DATA.interactions, weight=WEIGHTS))
 
 
 def fitted(data=DATA, **options) -> ALS:
-    engine = ALS(ALSConfig(factors=4, iterations=3, **options))
-    engine.fit(data, data.interactions)
-    return engine
+    return ALS(factors=4, iterations=3, **options).fit(data)
 
 
 def asked(engine, data=DATA):

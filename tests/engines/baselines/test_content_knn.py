@@ -5,7 +5,7 @@ import pytest
 
 from recsys.embedding_table import EmbeddingTable
 from recsys.engine import FitContext, Request
-from recsys.engines.baselines.content_knn import ContentKNN, ContentKNNConfig, unit
+from recsys.engines.baselines.content_knn import ContentKNN, unit
 from tests.engines.two_tower.test_two_tower import world
 
 DATA = world(new_items=3)
@@ -15,9 +15,7 @@ DRAWN = np.random.default_rng(0).normal(size=(23, 4)).astype(np.float32) + 2
 def centred(rows: np.ndarray) -> ContentKNN:
     """By a table of the items at ``rows``; 20 and above were never touched."""
     table = EmbeddingTable(DATA.items.take(rows).vocabulary, DRAWN[rows], {})
-    engine = ContentKNN(ContentKNNConfig(table="t", centred=True), FitContext(tables={"t": table}))
-    engine.fit(DATA, DATA.interactions)
-    return engine
+    return ContentKNN(table="t", centred=True).fit(DATA, context=FitContext(tables={"t": table}))
 
 
 @pytest.mark.parametrize("rows", [np.arange(23), np.arange(5, 23)], ids=["all", "some"])

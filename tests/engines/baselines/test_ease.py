@@ -10,8 +10,8 @@ from recsys.data.interactions import Interactions
 from recsys.data.vocabulary import Vocabulary
 from recsys.engine import Request
 from recsys.engines.baselines import ease, itemknn
-from recsys.engines.baselines.ease import EASE, EASEConfig
-from recsys.engines.baselines.itemknn import first_of_rows, nearest_items
+from recsys.engines.baselines.ease import EASE
+from recsys.engines.sparse import first_of_rows, nearest_items
 from recsys.errors import ConfigError, DataError
 
 
@@ -25,10 +25,7 @@ def dataset(matrix: np.ndarray) -> Dataset:
 
 
 def fitted(matrix: np.ndarray, **options) -> EASE:
-    engine = EASE(EASEConfig.model_validate(options))
-    data = dataset(matrix)
-    engine.fit(data, data.interactions)
-    return engine
+    return EASE(**options).fit(dataset(matrix))
 
 
 def weights(engine: EASE) -> np.ndarray:
@@ -124,7 +121,7 @@ def test_sparse_weights_survive_the_disk(tmp_path):
     engine.save(tmp_path / "e")
     loaded = EASE.load(tmp_path / "e")
     scores = [e.user_vectors(request).scores(e.item_vectors(dataset(matrix).items)) for e in (engine, loaded)]
-    assert isinstance(loaded.weights, sp.csr_array)
+    assert sp.issparse(loaded.weights)
     assert np.array_equal(*scores)
     np.testing.assert_allclose(scores[0], matrix @ weights(engine).T, atol=1e-5)
 

@@ -5,21 +5,17 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from recsys.config import parse
 from recsys.data.demand.forecast import volume_ahead
 from recsys.data.demand.periods import DAY, Periods
 from recsys.data.synthetic.seasonal import SeasonalDemand
-from recsys.engine import FitContext
-from recsys.engines.baselines.trend import Trend, TrendConfig
+from recsys.engines.baselines.trend import Trend
 from recsys.errors import ConfigError, DataError
 
 DAILY = {"period": 1, "dim": 16, "training": {"epochs": 25, "learning_rate": 0.01, "warmup": 5}}
 
 
 def fitted(data, train=None, **options) -> Trend:
-    engine = Trend(parse(TrendConfig, DAILY | options, "trend"), FitContext(1))
-    engine.fit(data, data.interactions if train is None else train)
-    return engine
+    return Trend(**DAILY | options).fit(data, train, seed=1)
 
 
 def deviance(means: np.ndarray, forecast: np.ndarray) -> float:

@@ -13,7 +13,7 @@ from recsys.config import parse
 from recsys.data.interactions import Interactions
 from recsys.data.splits.split import Holdout
 from recsys.engine import Engine, FitContext, Request, Vectors
-from recsys.engines.baselines.als import ALS, ALSConfig
+from recsys.engines.baselines.als import ALS
 from recsys.engines.baselines.ease import EASE
 from recsys.engines.baselines.itemknn import ItemKNN
 from recsys.engines.baselines.popularity import Popularity
@@ -21,7 +21,7 @@ from recsys.engines.ensemble.hybrid import Hybrid, HybridConfig, joined, score_s
 from recsys.engines.ensemble.weights import CandidatePool, ScoreMean, search, zero_invalid
 from recsys.errors import ArtifactError, ConfigError
 from recsys.evaluation.evaluate import evaluate, score_metric
-from recsys.registry.bundle import Bundle, Lineage
+from recsys.registry.bundle import Bundle
 from tests.engines.graph.test_spectral import random_data
 
 DATA = random_data(60, 30, seed=2)
@@ -40,21 +40,19 @@ def parts() -> dict[str, Engine]:
     train, _ = cut()
     made: dict[str, Engine] = {
         "ease": EASE(),
-        "als": ALS(ALSConfig(factors=8), FitContext(1)),
+        "als": ALS(factors=8),
         "knn": ItemKNN(),
         "popularity": Popularity(),
     }
     for engine in made.values():
-        engine.fit(DATA, train)
+        engine.fit(DATA, train, seed=1)
     return made
 
 
 def hybrid(parts: dict[str, Engine], names: list[str], validation: Holdout | None = None, **options) -> Hybrid:
     train, _ = cut()
-    resources = FitContext(1, validation, parts=parts)
-    engine = Hybrid(HybridConfig(parts=names, **options), resources)
-    engine.fit(DATA, train)
-    return engine
+    context = FitContext(1, validation, parts=parts)
+    return Hybrid(parts=names, **options).fit(DATA, train, context=context)
 
 
 def scores(engine: Engine) -> np.ndarray:
@@ -98,7 +96,7 @@ def test_the_weights_are_the_best_of_a_brute_force_search(parts, filter_seen):
         users, items = weighed.user_vectors(request), weighed.item_vectors(DATA.items)
         values.append(score_metric(users, items, holdout, "ndcg@5"))
     assert max(values) > 0
-    chosen = round(engine.config.weights[1] * 10)
+    chosen = round(engine.weights_[1] * 10)
     assert values[chosen] == pytest.approx(max(values))
 
 
@@ -108,7 +106,7 @@ def test_a_hybrid_of_three_is_at_least_as_good_on_validation_as_each_part(parts)
     engine = hybrid(parts, names, holdout)
     best = max(evaluate(parts[name], DATA, holdout).mean("ndcg@10") for name in names)
     assert evaluate(engine, DATA, holdout).mean("ndcg@10") >= best - 1e-9
-    assert sum(engine.config.weights) == pytest.approx(1)
+    assert sum(engine.weights_) == pytest.approx(1)
 
 
 @pytest.mark.parametrize("filter_seen", [True, False])
@@ -204,7 +202,7 @@ def test_the_search_can_take_back_what_it_gave():
 
 
 def test_without_validation_the_parts_weigh_the_same(parts):
-    assert hybrid(parts, ["ease", "als"]).config.weights == (0.5, 0.5)
+    assert hybrid(parts, ["ease", "als"]).weights_ == (0.5, 0.5)
 
 
 def test_parts_that_nobody_gave_are_fitted_as_they_come():
@@ -241,8 +239,7 @@ def test_a_config_that_cannot_work_is_refused(raw, message):
 
 
 def _fitted(engine: Engine) -> Engine:
-    engine.fit(DATA, cut()[0])
-    return engine
+    return engine.fit(DATA, cut()[0])
 
 
 def test_a_part_is_not_named_twice():
@@ -261,7 +258,7 @@ def remade(folder):
 @pytest.mark.parametrize("relative", [True, False], ids=["up and out", "absolute"])
 def test_a_bundle_whose_part_lies_outside_is_refused_though_the_manifest_fits(tmp_path, parts, relative):
     folder, outside = tmp_path / "bundle", tmp_path / "outside"
-    Bundle.of(hybrid(parts, ["ease", "popularity"]), DATA, Lineage(DATA.fingerprint)).save(folder)
+    Bundle(hybrid(parts, ["ease", "popularity"]), DATA).save(folder)
     shutil.copytree(folder / "engine" / "parts" / "ease", outside)
     path = folder / "engine" / "config.json"
     options = json.loads(path.read_text())

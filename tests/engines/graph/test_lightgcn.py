@@ -5,9 +5,10 @@ import pytest
 import scipy.sparse as sp
 import torch
 
-from recsys.data.interactions import Interactions
 from recsys.engine import FitContext, Request
-from recsys.engines.graph.lightgcn import LightGCN, LightGCNConfig, _Task, split_rows
+from recsys.engines.graph import lightgcn
+from recsys.engines.graph.lightgcn import LightGCN, split_rows
+from recsys.engines.learning import run_training
 from recsys.models.propagation import Propagation
 from tests.engines.graph.test_spectral import random_data
 
@@ -67,22 +68,33 @@ def test_propagation_is_that_of_the_library_and_so_is_its_gradient():
 
 
 def fitted(**changes) -> LightGCN:
-    engine = LightGCN(LightGCNConfig.model_validate(QUICK | changes), FitContext(1))
-    engine.fit(DATA, DATA.interactions)
-    return engine
+    return LightGCN(**QUICK | changes).fit(DATA, seed=1)
+
+
+def layer_0_of_items(engine: LightGCN, users: np.ndarray) -> np.ndarray:
+    """The learnt start of the propagation, from what an item of a history adds to a user's vector."""
+    matrix = DATA.interactions.to_csr(DATA.n_users, DATA.n_items).toarray()
+    lengths, degrees = (np.maximum(matrix.sum(axis), 1.0)[:, None] for axis in (1, 0))
+    edges = matrix * lengths**-0.5 * degrees.T**-0.5
+    below = engine.history_factors * degrees**0.5 * (engine.config.layers + 1)  # layers 0 to L - 1 of the items
+    factor, flow = np.eye(DATA.n_items), np.zeros_like(below)
+    layer_factor, layer_flow, layer_users, users_factor = factor, flow, users, np.zeros_like(edges)
+    for _ in range(engine.config.layers - 1):
+        layer_factor, users_factor = edges.T @ users_factor, edges @ layer_factor
+        layer_flow, layer_users = edges.T @ layer_users, edges @ layer_flow
+        factor, flow = factor + layer_factor, flow + layer_flow
+    return np.linalg.solve(factor, below - flow)
 
 
 @pytest.mark.parametrize("own", [True, False])
 def test_a_known_user_asked_with_the_training_history_gets_the_vector_of_the_propagation(own):
-    engine = fitted(user_vectors=own)
-    task = _Task(engine, DATA.interactions, DATA)
-    torch.manual_seed(0)
-    engine._take(task.module)
-    module = task.module
-    users = module.propagation.users_of(module()[1], module.users)
-    users = torch.nn.functional.normalize(users, dim=1) / engine.config.temperature
+    engine = fitted(user_vectors=own, popularity_exponent=0.0)
+    users = engine.user_embeddings * 4.0 if own else np.zeros((DATA.n_users, 8))
+    expected = dense_layers(layer_0_of_items(engine, users), users, 3)
+    units = [part / np.maximum(np.linalg.norm(part, axis=1, keepdims=True), 1e-12) for part in expected]
     found = engine.user_vectors(Request.from_dataset(DATA, np.arange(DATA.n_users)))
-    np.testing.assert_allclose(found.dense[found.valid], users.detach().numpy()[found.valid], rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(found.dense[found.valid] * engine.config.temperature, units[0][found.valid], atol=1e-4)
+    np.testing.assert_allclose(engine.item_vectors(DATA.items).dense, units[1], atol=1e-4)
 
 
 def test_a_step_asks_for_a_share_of_each_user_and_shows_the_rest():
@@ -95,7 +107,7 @@ def test_a_step_asks_for_a_share_of_each_user_and_shows_the_rest():
 
 def test_an_item_is_as_long_as_its_degree_to_the_tilt():
     lengths = [
-        np.linalg.norm(fitted(popularity_exponent=popularity_exponent).out, axis=1)
+        np.linalg.norm(fitted(popularity_exponent=popularity_exponent).item_factors, axis=1)
         for popularity_exponent in (0.0, 0.5)
     ]
     np.testing.assert_allclose(lengths[0], 1, rtol=1e-5)
@@ -103,37 +115,52 @@ def test_an_item_is_as_long_as_its_degree_to_the_tilt():
     np.testing.assert_allclose(lengths[1], np.sqrt(degrees / np.average(degrees, weights=degrees)), rtol=1e-5)
 
 
-def test_a_step_holds_whole_users_of_about_as_many_interactions_as_asked_for():
-    engine = LightGCN(LightGCNConfig.model_validate(QUICK))
-    engine.counts = DATA.interactions.item_counts(DATA.n_items)
-    task = _Task(engine, DATA.interactions, DATA)
-    batches = task.batches(0, np.random.default_rng(0))
-    np.testing.assert_array_equal(np.sort(np.concatenate(batches)), task.users)
-    sizes = [task.matrix[batch].nnz for batch in batches]
-    assert max(sizes) <= 64 + np.diff(task.matrix.indptr).max()
+@pytest.fixture
+def task_of(monkeypatch):
+    """Options -> what an engine with them is trained by, trained."""
+    tasks = []
+
+    def kept(engine, task, *rest):
+        tasks.append(task)
+        return run_training(engine, task, *rest)
+
+    def of(**changes):
+        fitted(**changes)
+        return tasks[-1]
+
+    monkeypatch.setattr(lightgcn, "run_training", kept)
+    return of
 
 
-def test_an_interaction_that_is_predicted_gives_the_user_nothing():
+def test_a_step_holds_whole_users_of_about_as_many_interactions_as_asked_for(task_of):
+    batches = task_of().batches(0, np.random.default_rng(0))
+    lengths = np.bincount(DATA.interactions.user, minlength=DATA.n_users)
+    np.testing.assert_array_equal(np.sort(np.concatenate(batches)), np.flatnonzero(lengths))
+    assert max(lengths[batch].sum() for batch in batches) <= 64 + lengths.max()
+
+
+def test_an_interaction_that_is_predicted_gives_the_user_nothing(task_of):
     """Were the target inside the user's sum, the gradient of one layer would reach the target through the user."""
-    engine = LightGCN(LightGCNConfig.model_validate(QUICK | {"layers": 1}), FitContext(1))
-    engine.counts = DATA.interactions.item_counts(DATA.n_items)
-    task = _Task(engine, DATA.interactions, DATA)
-    seen, asked = split_rows(task.matrix[task.users], 0.3, np.random.default_rng(0))
-    asking = task._asking(task.users, seen, task.module()[1])
-    for user in range(0, len(task.users), 7):
-        (gradient,) = torch.autograd.grad(asking[user].sum(), task.module.items, retain_graph=True)
-        assert gradient[asked[[user]].indices].abs().max() < 1e-6
-        assert gradient[seen[[user]].indices].abs().min() > 1e-4
+    task, found = task_of(layers=1, held_out=0.3), []
+    task.compute_loss = lambda *given: found.extend(given) or given[0].sum()
+    batch = np.flatnonzero(np.bincount(DATA.interactions.user) > 1)[::3]
+    task.loss(batch, np.random.default_rng(0))
+    users, _, predicted, *_, owners = found
+    targets = torch.cdist(predicted, task.module.scored(task.module()[0])).argmin(1)
+    for row, user in enumerate(batch):
+        (gradient,) = torch.autograd.grad(users[row].sum(), task.module.items, retain_graph=True)
+        asked = targets[owners == row].numpy()
+        seen = np.setdiff1d(DATA.interactions.item[DATA.interactions.user == user], asked)
+        assert len(asked) > 0
+        assert gradient[asked].abs().max() < 1e-6
+        assert gradient[seen].abs().max(1).values.min() > 1e-4
 
 
 def test_a_killed_training_ends_as_an_undisturbed_one(tmp_path):
     whole = fitted()
-    config = LightGCNConfig.model_validate(QUICK)
-    half = LightGCN(config, FitContext(1, epochs=1, directory=tmp_path))
-    half.fit(DATA, DATA.interactions)
-    resumed = LightGCN(config, FitContext(1, directory=tmp_path))
-    resumed.fit(DATA, DATA.interactions)
-    assert np.array_equal(resumed.out, whole.out)
+    LightGCN(**QUICK).fit(DATA, context=FitContext(1, epochs=1, directory=tmp_path))
+    resumed = LightGCN(**QUICK).fit(DATA, context=FitContext(1, directory=tmp_path))
+    assert np.array_equal(resumed.item_factors, whole.item_factors)
 
 
 def test_repeated_interactions_are_one_edge():
@@ -141,11 +168,9 @@ def test_repeated_interactions_are_one_edge():
     items = torch.randn(DATA.n_items, 4)
     once, again = (Propagation(e, DATA.n_users, DATA.n_items, 2)(items)[0] for e in (DATA.interactions, twice))
     torch.testing.assert_close(once, again)
-    assert isinstance(twice, Interactions)
 
 
 def test_a_user_without_training_interactions_has_no_vector():
-    engine = LightGCN(LightGCNConfig.model_validate(QUICK), FitContext(1))
     seen = DATA.interactions.select(DATA.interactions.user != 3)
-    engine.fit(DATA, seen)
-    np.testing.assert_array_equal(engine.own.any(1), np.bincount(seen.user, minlength=DATA.n_users) > 0)
+    engine = LightGCN(**QUICK).fit(DATA, seen, seed=1)
+    np.testing.assert_array_equal(engine.user_embeddings.any(1), np.bincount(seen.user, minlength=DATA.n_users) > 0)

@@ -9,8 +9,8 @@ from recsys.data.entities import EntityTable
 from recsys.data.graph import Graph
 from recsys.data.histories import Histories
 from recsys.data.vocabulary import Vocabulary
-from recsys.engine import FitContext, Request
-from recsys.engines.graph.sage import GraphSAGE, GraphSAGEConfig
+from recsys.engine import Request
+from recsys.engines.graph.sage import GraphSAGE
 from recsys.models.sage import mean_matrix, sample_block
 from tests.engines.graph.test_spectral import random_data
 from tests.engines.two_tower.test_two_tower import world
@@ -65,9 +65,7 @@ def test_a_convolution_gives_the_same_by_links_and_by_matrix():
 def fitted(data, **changes) -> GraphSAGE:
     quick = {"dim": 8, "batch": 64, "n_negatives": 16}
     training = {"epochs": 15, "learning_rate": 0.02, "warmup": 0}
-    engine = GraphSAGE(GraphSAGEConfig.model_validate(quick | {"training": training} | changes), FitContext(1))
-    engine.fit(data, data.interactions)
-    return engine
+    return GraphSAGE(**quick | {"training": training} | changes).fit(data, seed=1)
 
 
 def test_a_stranger_with_the_history_of_a_known_user_gets_the_same_vector():
@@ -80,7 +78,9 @@ def test_a_stranger_with_the_history_of_a_known_user_gets_the_same_vector():
 
 def test_an_item_that_training_never_saw_is_placed_by_its_features():
     data = world()
-    engine = fitted(data, id_dropout=0.5, neighbour_dropout=0.5, training={"epochs": 60, "learning_rate": 0.02, "warmup": 0})
+    engine = fitted(
+        data, id_dropout=0.5, neighbour_dropout=0.5, training={"epochs": 60, "learning_rate": 0.02, "warmup": 0}
+    )
     grown = world(new_items=2)
     vectors = engine.item_vectors(grown.items)
     assert vectors.valid.all()

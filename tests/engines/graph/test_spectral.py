@@ -9,7 +9,8 @@ from recsys.data.entities import EntityTable
 from recsys.data.interactions import Interactions
 from recsys.data.vocabulary import Vocabulary
 from recsys.engine import Request
-from recsys.engines.graph.spectral import Spectral, SpectralConfig, truncated_svd, two_hops
+from recsys.engines.graph.spectral import Spectral, SpectralConfig, two_hops
+from recsys.engines.sparse import truncated_svd
 
 
 def random_data(users: int = 30, items: int = 20, seed: int = 0) -> Dataset:
@@ -20,9 +21,7 @@ def random_data(users: int = 30, items: int = 20, seed: int = 0) -> Dataset:
 
 
 def fitted(data: Dataset, **options) -> Spectral:
-    engine = Spectral(SpectralConfig.model_validate(options))
-    engine.fit(data, data.interactions)
-    return engine
+    return Spectral(**options).fit(data)
 
 
 def scores(engine: Spectral, data: Dataset) -> np.ndarray:

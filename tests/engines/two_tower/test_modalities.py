@@ -3,13 +3,12 @@
 import numpy as np
 import pytest
 
-from recsys.config import parse
 from recsys.embedding_table import EmbeddingTable
 from recsys.engine import FitContext, Request
 from recsys.engines.baselines.ease import EASE
-from recsys.engines.ensemble.hybrid import Hybrid, HybridConfig
+from recsys.engines.ensemble.hybrid import Hybrid
 from recsys.engines.two_tower.modalities import MaskedTwoTower, hidden_parts, masked
-from recsys.engines.two_tower.two_tower import TwoTower, TwoTowerConfig
+from recsys.engines.two_tower.two_tower import TwoTower
 from recsys.errors import ConfigError
 from tests.contracts.test_engines import world
 
@@ -21,9 +20,7 @@ def trained():
     data = world()
     vectors = np.random.default_rng(0).normal(size=(data.n_items, 4)).astype(np.float32)
     tables = {"text": EmbeddingTable(data.items.vocabulary, vectors, {})}
-    engine = TwoTower(parse(TwoTowerConfig, OPTIONS, "towers"), FitContext(tables=tables))
-    engine.fit(data, data.interactions)
-    return engine, data
+    return TwoTower(**OPTIONS).fit(data, context=FitContext(tables=tables)), data
 
 
 def scores(engine, data):
@@ -62,13 +59,7 @@ def test_what_is_not_seen_is_hidden():
 @pytest.fixture(scope="module")
 def joined(trained):
     engine, data = trained
-    ease = EASE(None)
-    ease.fit(data, data.interactions)
-    hybrid = Hybrid(
-        HybridConfig(parts=("towers", "ease"), weights=(0.5, 0.5)), FitContext(parts={"towers": engine, "ease": ease})
-    )
-    hybrid.fit(data, data.interactions)
-    return hybrid
+    return Hybrid(parts={"towers": engine, "ease": EASE().fit(data)}, weights=(0.5, 0.5)).fit(data)
 
 
 def test_a_hidden_part_of_a_hybrid_adds_nothing(joined, trained):

@@ -5,15 +5,13 @@ import dataclasses
 import numpy as np
 import pytest
 
-from recsys.atomic import read_json, write_json
-from recsys.config import parse
 from recsys.data.dataset import Dataset
 from recsys.data.entities import EntityTable
 from recsys.data.histories import Histories
 from recsys.data.interactions import Interactions
 from recsys.data.vocabulary import Vocabulary
-from recsys.engine import FitContext, Pretrainer, Request
-from recsys.engines.two_tower.sequence import SequenceConfig
+from recsys.engine import FitContext, Request
+from recsys.engines.two_tower.sequence import SequenceModel
 from recsys.tracking import SilentTracker
 
 ITEMS = 12
@@ -28,7 +26,7 @@ def circle(users: int = 60, length: int = 8, has_timestamps: bool = False) -> Da
     return Dataset("circle", people, items, data, has_timestamps)
 
 
-def fitted(data: Dataset, seed: int = 1, filter_seen: bool = False, **changes) -> Sequence:
+def fitted(data: Dataset, seed: int = 1, filter_seen: bool = False, **changes) -> SequenceModel:
     """Learnt with negatives that the history holds, so that the highest of all items is the next one."""
     raw = {
         "model": {"dim": 16, "dropout": 0.0} | changes.pop("model", {}),
@@ -36,12 +34,10 @@ def fitted(data: Dataset, seed: int = 1, filter_seen: bool = False, **changes) -
         "max_tokens": 64,
         "training": {"epochs": 20, "warmup": 5, "learning_rate": 0.01, "patience": 0},
     }
-    engine = Sequence(parse(SequenceConfig, raw | changes, "test"), FitContext(seed, filter_seen=filter_seen))
-    engine.fit(data, data.interactions)
-    return engine
+    return SequenceModel(**raw | changes).fit(data, context=FitContext(seed, filter_seen=filter_seen))
 
 
-def next_items(engine: Sequence, data: Dataset, histories: list[list[int]]) -> list[int]:
+def next_items(engine: SequenceModel, data: Dataset, histories: list[list[int]]) -> list[int]:
     people = EntityTable.bare(Vocabulary(np.arange(len(histories)) + 1000))
     users = engine.user_vectors(Request(people, data.items, Histories.of(histories)))
     return users.scores(engine.item_vectors(data.items)).argmax(1).tolist()
@@ -65,15 +61,15 @@ def test_every_encoder_learns_what_comes_next(model, tmp_path):
     asked = [[3, 4, 5], [10, 11, 0, 1], [7, 8]]
     assert next_items(engine, data, asked) == [6, 2, 9]
     engine.save(tmp_path)
-    assert next_items(Sequence.load(tmp_path), data, asked) == [6, 2, 9]
+    assert next_items(SequenceModel.load(tmp_path), data, asked) == [6, 2, 9]
 
 
 def test_what_a_history_holds_is_a_negative_only_where_lists_keep_it():
     data = circle()
     few = {"training": {"epochs": 2, "patience": 0}}
     kept, asked, told = (
-        fitted(data, filter_seen=filtered, mask_seen_negatives=negatives, **few).item_table().vectors
-        for filtered, negatives in ((False, False), (True, True), (True, False))
+        fitted(data, filter_seen=filtered, mask_seen_negatives=masked, **few).item_table().vectors
+        for filtered, masked in ((False, True), (True, False), (True, True))
     )
     assert np.array_equal(kept, asked)
     assert not np.array_equal(kept, told)
@@ -104,8 +100,8 @@ def test_by_default_what_is_new_is_learnt_and_repeats_are_no_targets():
     data = walks_with_repeats()
     histories = [[3, 4, 4, 3, 5], [10, 10, 11, 12, 11], [7, 8, 7, 7, 9, 8], [0, 1, 2, 3, 1], [20, 21, 20, 22, 23, 20]]
     found = {}
-    for mask_seen_negatives in (False, True):
-        engine = fitted(data, filter_seen=True, mask_seen_negatives=mask_seen_negatives)
+    for masked in (True, False):
+        engine = fitted(data, filter_seen=True, mask_seen_negatives=masked)
         people = EntityTable.bare(Vocabulary(np.arange(len(histories)) + 1000))
         users = engine.user_vectors(Request(people, data.items, Histories.of(histories)))
         scores = users.scores(engine.item_vectors(data.items))
@@ -113,9 +109,9 @@ def test_by_default_what_is_new_is_learnt_and_repeats_are_no_targets():
             scores[row, history] = -np.inf
         chances = np.exp(scores - scores.max(1, keepdims=True))
         chances /= chances.sum(1, keepdims=True)
-        found[mask_seen_negatives] = [float(chances[row, (furthest(h) + 1) % 24]) for row, h in enumerate(histories)]
-    assert min(found[False]) > 0.8
-    assert all(new > old + 0.1 for new, old in zip(found[False], found[True], strict=True))
+        found[masked] = [float(chances[row, (furthest(h) + 1) % 24]) for row, h in enumerate(histories)]
+    assert min(found[True]) > 0.8
+    assert all(new > old + 0.1 for new, old in zip(found[True], found[False], strict=True))
 
 
 @pytest.mark.parametrize("filter_seen", [False, True])
@@ -124,8 +120,7 @@ def test_a_masked_encoder_learns_from_gaps_and_leaves_a_table(filter_seen):
     model = {"pooling": "masked", "positions": "relative"}
     training = {"epochs": 40, "learning_rate": 0.01, "warmup": 10, "patience": 0}
     engine = fitted(data, filter_seen=filter_seen, model=model, training=training)
-    assert engine.config.mask_seen_negatives
-    assert isinstance(engine, Pretrainer)
+    assert engine.ranks_seen_items()
     table = engine.item_table()
     assert table.vectors.shape == (ITEMS, 16)
     assert next_items(engine, data, [[3, 4, 5], [10, 11, 0, 1]]) == [6, 2]
@@ -165,23 +160,17 @@ def test_a_training_with_other_lists_does_not_go_on_from_a_checkpoint(tmp_path):
     data = circle()
 
     def resumes(filter_seen):
-        raw = {"model": {"dim": 16}, "mask_seen_negatives": True, "training": {"epochs": 1}}
-        resources, tracker = FitContext(1, directory=tmp_path, filter_seen=filter_seen), Resumed()
-        Sequence(parse(SequenceConfig, raw, "test"), resources).fit(data, data.interactions, tracker)
+        tracker = Resumed()
+        context = FitContext(1, directory=tmp_path, filter_seen=filter_seen, tracker=tracker)
+        SequenceModel(dim=16, mask_seen_negatives=False, epochs=1).fit(data, context=context)
         return tracker.resumed
 
     assert [resumes(filtered) for filtered in (True, True, False)] == [False, True, False]
 
 
-def test_what_an_engine_learnt_to_rank_is_saved_and_was_everything_before_it_was_an_option(tmp_path):
-    engine = fitted(circle(), training={"epochs": 1})
+@pytest.mark.parametrize("filter_seen", [False, True])
+def test_what_an_engine_learnt_to_rank_is_saved(tmp_path, filter_seen):
+    engine = fitted(circle(), filter_seen=filter_seen, training={"epochs": 1})
     assert engine.config.mask_seen_negatives
     engine.save(tmp_path)
-    assert Sequence.load(tmp_path).config.mask_seen_negatives
-    new_alone = fitted(circle(), filter_seen=True, training={"epochs": 1})
-    new_alone.save(tmp_path)
-    assert not Sequence.load(tmp_path).config.mask_seen_negatives
-    options = read_json(tmp_path / "config.json")
-    del options["mask_seen_negatives"]
-    write_json(tmp_path / "config.json", options)
-    assert Sequence.load(tmp_path).config.mask_seen_negatives
+    assert engine.ranks_seen_items() == SequenceModel.load(tmp_path).ranks_seen_items() == (not filter_seen)

@@ -15,6 +15,8 @@ from recsys.data.schema import Schema
 from recsys.data.vocabulary import Vocabulary
 from recsys.embedding_table import EmbeddingTable
 from recsys.engine import FitContext, Request
+from recsys.engines.learning import run_training
+from recsys.engines.two_tower import two_tower
 from recsys.engines.two_tower.two_tower import TwoTower, TwoTowerConfig
 from recsys.errors import ArtifactError, ConfigError
 
@@ -39,9 +41,7 @@ def config(**changes):
 
 
 def fitted(data: Dataset, **changes) -> TwoTower:
-    engine = TwoTower(config(**changes), FitContext(seed=1))
-    engine.fit(data, data.interactions)
-    return engine
+    return TwoTower(config(**changes)).fit(data, seed=1)
 
 
 def parity_share(engine: TwoTower, data: Dataset) -> float:
@@ -120,9 +120,7 @@ def test_what_follows_the_history_changes_no_weight():
     later = data.interactions.item.copy()
     later[data.interactions.time >= 6] = 0
     changed = Dataset("w", data.users, data.items, Interactions.of(data.interactions.user, later), False)
-    a, b = TwoTower(config(), FitContext(1)), TwoTower(config(), FitContext(1))
-    a.fit(data, cut)
-    b.fit(changed, cut)
+    a, b = (TwoTower(config()).fit(whole, cut, seed=1) for whole in (data, changed))
     for x, y in zip(a.model.state_dict().values(), b.model.state_dict().values(), strict=True):
         assert torch.equal(x, y)
 
@@ -131,8 +129,7 @@ def test_a_pretrained_table_enters_the_item_tower(tmp_path):
     data = world()
     vectors = np.random.default_rng(0).normal(size=(20, 5)).astype(np.float32)
     table = EmbeddingTable(data.items.vocabulary, vectors, {})
-    engine = TwoTower(config(tables=["mine"]), FitContext(1, tables={"mine": table}))
-    engine.fit(data, data.interactions)
+    engine = TwoTower(config(tables=["mine"])).fit(data, context=FitContext(1, tables={"mine": table}))
     engine.save(tmp_path)
     loaded = TwoTower.load(tmp_path)
     assert np.array_equal(loaded.item_vectors(data.items).dense, engine.item_vectors(data.items).dense)
@@ -142,8 +139,7 @@ def test_a_pretrained_table_enters_the_item_tower(tmp_path):
 def test_a_table_that_lies_outside_of_the_saved_folder_is_not_read(tmp_path, name):
     data = world()
     table = EmbeddingTable(data.items.vocabulary, np.ones((20, 5), np.float32), {})
-    engine = TwoTower(config(tables=["mine"]), FitContext(1, tables={"mine": table}))
-    engine.fit(data, data.interactions)
+    engine = TwoTower(config(tables=["mine"])).fit(data, context=FitContext(1, tables={"mine": table}))
     engine.save(tmp_path / "engine")
     (tmp_path / "engine" / "table_mine.parquet").rename(tmp_path / "outside.parquet")
     path = tmp_path / "engine" / "features.json"
@@ -159,15 +155,15 @@ def test_finetuning_grows_and_frozen_old_rows_keep_their_vectors():
     parent = fitted(world())
     grown = world(users=34, new_items=3)
     lr_multipliers = {"items": 0.0, "pooling": 0.0, "project": 0.0, "users": 0.0}
-    child = TwoTower(config(training=QUICK | {"epochs": 1, "lr_multipliers": lr_multipliers}), FitContext(2))
+    child = TwoTower(config(training=QUICK | {"epochs": 1, "lr_multipliers": lr_multipliers}))
     new = grown.interactions.user >= 30
     old_items = grown.items.take(np.arange(20))
     before = parent.item_vectors(old_items).dense
     with pytest.raises(ConfigError, match="freeze"):
-        child.finetune(parent, grown, grown.interactions, new)
+        child.finetune(parent, grown, grown.interactions, new, FitContext(2))
     lr_multipliers = {"items": 0.0, "pooling": 0.0, "users": 0.0}
-    child = TwoTower(config(training=QUICK | {"epochs": 1, "lr_multipliers": lr_multipliers}), FitContext(2))
-    child.finetune(parent, grown, grown.interactions, new)
+    child = TwoTower(config(training=QUICK | {"epochs": 1, "lr_multipliers": lr_multipliers}))
+    child.finetune(parent, grown, grown.interactions, new, FitContext(2))
     np.testing.assert_array_equal(child.item_vectors(old_items).dense, before)
     assert len(child.inputs.items) == 23
     assert child.inputs.trained_users.sum() == 34
@@ -199,8 +195,8 @@ def test_new_columns_change_no_vector_until_they_are_trained(fusion, similarity)
     new = grown.interactions.user >= 30
 
     def child(**training):
-        engine = TwoTower(config(model=shape, training=QUICK | {"epochs": 1} | training), FitContext(2))
-        engine.finetune(parent, grown, grown.interactions, new)
+        engine = TwoTower(config(model=shape, training=QUICK | {"epochs": 1} | training))
+        engine.finetune(parent, grown, grown.interactions, new, FitContext(2))
         return engine
 
     untrained = child(learning_rate=1e-12)
@@ -213,8 +209,8 @@ def test_new_columns_change_no_vector_until_they_are_trained(fusion, similarity)
 
 def test_new_items_are_recommended_by_their_content_before_anyone_chose_them():
     parent, grown = fitted(world(), training=QUICK | {"epochs": 12}), with_news(world(users=34, new_items=6))
-    child = TwoTower(config(training=QUICK | {"epochs": 1, "learning_rate": 1e-12}), FitContext(2))
-    child.finetune(parent, grown, grown.interactions, grown.interactions.user >= 30)
+    child = TwoTower(config(training=QUICK | {"epochs": 1, "learning_rate": 1e-12}))
+    child.finetune(parent, grown, grown.interactions, grown.interactions.user >= 30, FitContext(2))
     items = child.item_vectors(grown.items)
     assert items.valid is None or items.valid.all()
     scores = child.user_vectors(Request.from_dataset(grown, np.arange(30))).scores(items)[:, 20:]
@@ -223,22 +219,31 @@ def test_new_items_are_recommended_by_their_content_before_anyone_chose_them():
 
 
 @pytest.mark.parametrize(("negatives", "share"), [("in_batch", 1.0), ("mixed", 0.5)])
-def test_finetuning_corrects_for_the_targets_that_its_batches_hold(negatives, share):
-    data = world()
-    new = data.interactions.user < 3
-    task = fitted(data, negatives=negatives, sampling_exponent=0.0)._task(data, data.interactions, new)
+def test_finetuning_corrects_for_the_targets_that_its_batches_hold(negatives, share, monkeypatch):
+    data, tasks = world(), []
+    parent, new = fitted(data), data.interactions.user < 3
+
+    def kept(engine, task, *rest):
+        tasks.append(task)
+        return run_training(engine, task, *rest)
+
+    monkeypatch.setattr(two_tower, "run_training", kept)
+    settings = config(negatives=negatives, sampling_exponent=0.0, training=QUICK | {"epochs": 1})
+    TwoTower(settings).finetune(parent, data, data.interactions, new, FitContext(2))
     targets = data.interactions.item[new].astype(np.int64)
-    drawn = task.sampler.sample(targets, np.random.default_rng(0))
+    drawn = tasks[0].sampler.sample(targets, np.random.default_rng(0))
     expected = 16 * (share * np.bincount(targets, minlength=20) / len(targets) + (1 - share) / 20)
     np.testing.assert_allclose(np.exp(drawn.log_q), expected[drawn.rows], rtol=1e-5)
 
 
 def test_features_move_slower_than_ids_unless_their_own_rate_is_given():
-    engine = fitted(world(), training=QUICK | {"epochs": 1, "lr_multipliers": {"items": 0.5, "items.encoders.size": 1.0}})
-    lr_multipliers = engine._rates()
-    assert lr_multipliers["items.encoders.parity"] == pytest.approx(0.1)
-    assert lr_multipliers["items.encoders.size"] == 1.0
-    assert "items.encoders.__id__" not in lr_multipliers
+    given = {"items": 0.5, "items.encoders.size": 1.0}
+    spelt_out = {"items.encoders.__id__": 0.5, "items.encoders.parity": 0.1, **given}
+    multiplied, named = (
+        fitted(world(), training=QUICK | {"epochs": 1, "lr_multipliers": rates}) for rates in (given, spelt_out)
+    )
+    for a, b in zip(multiplied.model.parameters(), named.model.parameters(), strict=True):
+        assert torch.equal(a, b)
     start, slow = (fitted(world(), feature_lr_multiplier=rate, training=QUICK | {"epochs": 1}) for rate in (1e-9, 0.2))
     fast = fitted(world(), feature_lr_multiplier=1.0, training=QUICK | {"epochs": 1})
     moved = [
@@ -255,8 +260,7 @@ def test_the_items_features_begin_as_loud_as_asked_and_tables_hide_as_many_rows(
 
     def encoders(**model):
         settings = config(tables=["content"], training=still, model={"dim": 8} | model)
-        engine = TwoTower(settings, FitContext(seed=1, tables=tables))
-        engine.fit(data, data.interactions)
+        engine = TwoTower(settings).fit(data, context=FitContext(1, tables=tables))
         return engine.model.items.encoders
 
     loud, soft = encoders(), encoders(feature_init_scale=0.25, table_dropout=0.5)
@@ -269,8 +273,7 @@ def test_the_items_features_begin_as_loud_as_asked_and_tables_hide_as_many_rows(
 def test_a_table_has_the_items_that_training_saw():
     data = world()
     early = data.interactions.select(data.interactions.item < 15)
-    engine = TwoTower(config(), FitContext(seed=1))
-    engine.fit(data, early)
+    engine = TwoTower(config()).fit(data, early, seed=1)
     table = engine.item_table()
     assert table.vocabulary.ids.tolist() == list(range(15))
     weight = engine.model.items.encoders["__id__"].table.weight.detach().numpy()
