@@ -26,7 +26,7 @@ lint: $(READY)
 
 docs: $(READY)
 	$(VENV)/bin/python -m pytest tests/test_docs.py
-	$(VENV)/bin/python -W "error:Couldn't import" -W "error:Error" -m pdoc --docformat google --output-directory build/docs recsys pipelines '!pipelines.benchmarks'
+	$(VENV)/bin/python -W "error:Couldn't import" -m pdoc --docformat google --output-directory build/docs recsys pipelines '!pipelines.benchmarks'
 
 bench: $(READY)
 	$(VENV)/bin/python -m pipelines.benchmarks.recommend

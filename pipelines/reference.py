@@ -142,7 +142,7 @@ def table(section: Section) -> str:
         if name not in texts:
             raise ConfigError(f"{section.model.__name__}.{name} has no line under Args in the docstring of its class")
         inner = "; its keys may stand beside it" if name in flat else ""
-        links = [f"[`{model.__name__}`](#{model.__name__.lower()})" for model in _models(field.annotation)]
+        links = [f"[`{model.__name__}`](#{_anchor(model)})" for model in _models(field.annotation)]
         kind = type_of(field.annotation)
         limits = "".join(f", {limit}" for limit in constraints(field.metadata))
         where = f" ({', '.join(links)}{inner})" if links and _is_shared(section) else ""
@@ -151,6 +151,12 @@ def table(section: Section) -> str:
     about = f"{cell(section.about)}\n\n" if section.about else ""
     body = "\n".join(rows) if section.model.model_fields else "No options."
     return f"#### {section.title}\n\n{about}{body}\n"
+
+
+def _anchor(model: type[BaseModel]) -> str:
+    """Of the heading under which ``model`` stands: an embedder's own, or else its name among the shared ones."""
+    kinds = [kind for kind in EMBEDDERS if EMBEDDERS[kind].Config is model]
+    return f"embedder--{kinds[0]}" if kinds else model.__name__.lower()
 
 
 def _is_shared(section: Section) -> bool:

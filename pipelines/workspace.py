@@ -71,12 +71,7 @@ class Workspace:
         replaced = [self.dataset, self.newer_dataset, self.split, *(self.table(name) for name in tables)]
         for name in engines:
             child = self.bundle(f"{name}-finetuned")
-            replaced += [
-                self.bundle(name),
-                self.pre_refit_engine(name),
-                child,
-                child.with_name(f"{child.name}.questions"),
-            ]
+            replaced += [self.bundle(name), self.pre_refit_engine(name), child, child.with_name(f"{child.name}.questions")]
         for path in replaced:
             refuse_file(path)
             refuse_foreign(path)

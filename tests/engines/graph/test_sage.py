@@ -81,9 +81,7 @@ def test_a_stranger_with_the_history_of_a_known_user_gets_the_same_vector():
 
 def test_an_item_that_training_never_saw_is_placed_by_its_features():
     data = world()
-    engine = fitted(
-        data, id_dropout=0.5, neighbour_dropout=0.5, training={"epochs": 60, "learning_rate": 0.02, "warmup": 0}
-    )
+    engine = fitted(data, id_dropout=0.5, neighbour_dropout=0.5, training={"epochs": 60, "learning_rate": 0.02, "warmup": 0})
     grown = world(new_items=2)
     vectors = engine.item_vectors(grown.items)
     assert vectors.valid.all()

@@ -235,9 +235,7 @@ def test_finetuning_corrects_for_the_targets_that_its_batches_hold(negatives, sh
 
 
 def test_features_move_slower_than_ids_unless_their_own_rate_is_given():
-    engine = fitted(
-        world(), training=QUICK | {"epochs": 1, "lr_multipliers": {"items": 0.5, "items.encoders.size": 1.0}}
-    )
+    engine = fitted(world(), training=QUICK | {"epochs": 1, "lr_multipliers": {"items": 0.5, "items.encoders.size": 1.0}})
     lr_multipliers = engine._rates()
     assert lr_multipliers["items.encoders.parity"] == pytest.approx(0.1)
     assert lr_multipliers["items.encoders.size"] == 1.0
