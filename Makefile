@@ -3,7 +3,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 READY := $(VENV)/.ready
 
-.PHONY: install demo test lint bench clean
+.PHONY: install demo test lint docs bench clean
 
 install: $(READY)
 
@@ -23,6 +23,10 @@ lint: $(READY)
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
+
+docs: $(READY)
+	$(VENV)/bin/python -m pytest tests/test_docs.py
+	$(VENV)/bin/python -W "error:Couldn't import" -m pdoc --docformat google --output-directory build/docs recsys pipelines '!pipelines.benchmarks'
 
 bench: $(READY)
 	$(VENV)/bin/python -m pipelines.benchmarks.recommend

@@ -1,4 +1,4 @@
-"""Every notebook runs from top to bottom."""
+"""Every notebook runs from top to bottom, on the front door, and is committed without outputs."""
 
 import os
 import warnings
@@ -13,8 +13,27 @@ _SLICE = {"03_inside_the_embeddings": "N_ITEMS, PAIRS, EPOCHS = 80, 1000, 1"}
 _DATA = Path(os.environ.get("RECSYS_DATA_DIR", "../shared/data"))
 
 
+_NOTEBOOKS = sorted((_ROOT / "notebooks").glob("*.ipynb"))
+
+
+def _code(path: Path) -> list[nbformat.NotebookNode]:
+    return [cell for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"]
+
+
+@pytest.mark.parametrize("path", _NOTEBOOKS, ids=lambda path: path.stem)
+def test_a_notebook_uses_the_front_door_and_not_the_pipelines(path):
+    code = "\n".join(cell.source for cell in _code(path))
+    assert "import recsys as rs" in code
+    assert "pipelines" not in code
+
+
+@pytest.mark.parametrize("path", _NOTEBOOKS, ids=lambda path: path.stem)
+def test_a_notebook_is_committed_without_outputs(path):
+    assert [cell.outputs for cell in _code(path) if cell.outputs] == []
+
+
 @pytest.mark.skipif(not (_ROOT / _DATA / "movielens-100k").is_dir(), reason=f"MovieLens 100K is not in {_DATA}")
-@pytest.mark.parametrize("path", sorted((_ROOT / "notebooks").glob("*.ipynb")), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", _NOTEBOOKS, ids=lambda path: path.stem)
 def test_a_notebook_runs_from_top_to_bottom(path):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the kernel's client speaks of its own future
