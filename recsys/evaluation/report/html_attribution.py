@@ -18,7 +18,7 @@ def section(attribution: Mapping[str, Any]) -> str:
             escape(name),
             f"{worth['share']:.0%}",
             *(interval(worth[kind]) for kind in ("shapley", "left_out", "alone")),
-            *(interval(worths[name]["shapley"]) for worths in slices.values()),
+            *(interval(contributions[name]["shapley"]) for contributions in slices.values()),
         ]
         for name, worth in sorted(attribution["contributions"].items(), key=lambda pair: -pair[1]["shapley"]["value"])
     ]

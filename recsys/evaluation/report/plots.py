@@ -76,9 +76,9 @@ def attribution(content: Content) -> str:
     kinds = {"shapley": "Shapley value", "left_out": "left out", "alone": "alone"}
     ways = {label: [found["contributions"][name][kind] for name in names] for kind, label in kinds.items()}
     parts = {"all users": found["contributions"], **found["slices"]}
-    slices = {users: [worths[name]["shapley"] for name in names] for users, worths in parts.items()}
+    slices = {users: [contributions[name]["shapley"] for name in names] for users, contributions in parts.items()}
     figure, axes = _figure(2)
-    titles = (f"{found['metric']}: worth over all users", "Shapley value by slice")
+    titles = (f"{found['metric']}: contributions over all users", "Shapley value by slice")
     for axis, groups, title in zip(axes, (ways, slices), titles, strict=True):
         _grouped(axis, groups)
         axis.set_xticks(range(len(names)), names)
