@@ -10,11 +10,15 @@ import torch
 from numpy.typing import NDArray
 
 from recsys.data.histories import Histories
-from recsys.data.vocabulary import MISSING, Rows
+from recsys.data.vocabulary import MISSING, Ids, Rows
 from recsys.engine import Vectors
+from recsys.errors import ArtifactError
 
 Ranked = tuple[Rows, NDArray[np.float32]]
-"""Item rows int64 [U, K] and scores float32 [U, K], best first; MISSING and -inf where a list ends early."""
+"""Item rows int64 [U, K] and scores float32 [U, K], best first; MISSING and -inf where a list ends early.
+
+K is the length asked for, but never more than the size of the catalogue.
+"""
 
 _BLOCK_BYTES = 32 * 2**20
 
@@ -47,9 +51,13 @@ class Ranker:
 
         Args:
             users: vectors; a user who is not placed gets an empty list.
-            k: length of a list.
+            k: length of a list; the size of the catalogue where that is less.
             exclude: of the same U users, the items that must not be returned.
+
+        Raises:
+            ArtifactError: a score is NaN or infinite, so that the engine's vectors order nothing.
         """
+        k = min(k, self.n_items)
         rows = np.full((len(users), k), MISSING, np.int64)
         scores = np.full((len(users), k), -np.inf, np.float32)
         depth = min(k, self._width)
@@ -71,7 +79,10 @@ class Ranker:
         """
         self._mask(table, users, exclude)
         rows, scores = best_columns(table, k)
-        rows[np.isneginf(scores)] = MISSING
+        ended = np.isneginf(scores)
+        if not np.isfinite(scores).all():
+            _refuse_not_finite(rows if self._rows is None else self._rows[rows], scores)
+        rows[ended] = MISSING
         return (rows if self._rows is None else np.append(self._rows, MISSING)[rows]), scores
 
     def scores(self, users: Vectors) -> torch.Tensor:
@@ -127,6 +138,48 @@ def top_k(
         ([[1, 0]], [[2.0, 1.0]])
     """
     return Ranker(items, candidates).top_k(users, k, exclude)
+
+
+def check_finite(vectors: Vectors, ids: Ids, what: str) -> None:
+    """Refuses vectors that order nothing because an entry of them is NaN or infinite.
+
+    Args:
+        vectors: [n]; rows that are not valid may hold anything.
+        ids: [n], for the message.
+        what: whose they are, such as ``"items of ease"``.
+
+    Raises:
+        ArtifactError: names the first such id and how many there are.
+
+    Example:
+        >>> check_finite(Vectors(np.float32([[1], [np.nan]])), np.array([7, 8]), "items of ease")  # doctest: +ELLIPSIS
+        Traceback (most recent call last):
+        recsys.errors.ArtifactError: 1 of 2 vectors of the items of ease hold a NaN or infinite entry, first that of ...
+    """
+    finite = np.ones(len(vectors), bool)
+    if vectors.dense is not None:
+        finite &= np.isfinite(vectors.dense).all(axis=1)
+    if isinstance(vectors.sparse, np.ndarray):
+        finite &= np.isfinite(vectors.sparse).all(axis=1)
+    elif vectors.sparse is not None and not np.isfinite(vectors.sparse.data).all():
+        entries = np.flatnonzero(~np.isfinite(vectors.sparse.data))
+        finite[np.searchsorted(vectors.sparse.indptr, entries, side="right") - 1] = False
+    bad = np.flatnonzero(~finite if vectors.valid is None else ~finite & vectors.valid)
+    if len(bad):
+        raise ArtifactError(
+            f"{len(bad)} of {len(vectors)} vectors of the {what} hold a NaN or infinite entry, first that of "
+            f"{ids[bad[0]]}; train the engine again, with a lower learning rate or more regularization"
+        )
+
+
+def _refuse_not_finite(rows: Rows, scores: NDArray[np.float32]) -> None:
+    """Raises where a score is NaN or +inf; -inf is where a list ends. `torch.topk` ranks NaN above all else."""
+    bad = np.isnan(scores) | np.isposinf(scores)
+    if bad.any():
+        raise ArtifactError(
+            f"the score of item row {int(rows[bad][0])} is {float(scores[bad][0])}, so the vectors order nothing; "
+            "train the engine again, with a lower learning rate or more regularization"
+        )
 
 
 def block_rows(n_items: int) -> int:

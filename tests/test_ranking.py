@@ -5,11 +5,13 @@ import scipy.sparse as sp
 from recsys.data.histories import Histories
 from recsys.data.vocabulary import MISSING
 from recsys.engine import Vectors
-from recsys.ranking import Ranker, top_k
+from recsys.errors import ArtifactError
+from recsys.ranking import Ranker, check_finite, top_k
 
 
 def slow(scores, k, exclude=None, allowed=None):
     """Sort every row in Python by (score descending, row ascending)."""
+    k = min(k, scores.shape[1])
     rows = np.full((len(scores), k), MISSING, np.int64)
     values = np.full((len(scores), k), -np.inf, np.float32)
     for user, row in enumerate(scores):
@@ -105,3 +107,25 @@ def test_an_item_without_a_place_is_never_returned_and_a_user_without_one_gets_n
 def test_no_users_give_no_rows():
     rows, scores = top_k(Vectors(np.empty((0, 2), np.float32)), Vectors(integers(1, 4, 2)), 3)
     assert rows.shape == scores.shape == (0, 3)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_one_item_whose_vector_is_not_finite_is_refused_and_takes_no_place(value):
+    users, items = Vectors(np.float32([[1, 1]])), Vectors(np.float32([[1, 0], [value, 0], [2, 0]]))
+    with pytest.raises(ArtifactError, match="item row 1 is"):
+        top_k(users, items, k=2)
+    with pytest.raises(ArtifactError, match=r"1 of 3 vectors of the items of x .* first that of b"):
+        check_finite(items, np.array(["a", "b", "c"], object), "items of x")
+    with pytest.raises(ArtifactError, match="first that of 5"):
+        check_finite(Vectors(sparse=sp.csr_array(np.float32([[0, 1], [value, 0]]))), np.array([4, 5]), "items of x")
+
+
+def test_an_item_without_a_vector_may_hold_anything():
+    items = Vectors(np.float32([[1, 0], [np.nan, 0], [2, 0]]), valid=np.array([True, False, True]))
+    assert top_k(Vectors(np.float32([[1, 1]])), items, k=2)[0].tolist() == [[2, 0]]
+    check_finite(items, np.arange(3), "items of x")
+
+
+def test_a_list_is_never_longer_than_the_catalogue():
+    users, items = Vectors(np.ones((4, 1), np.float32)), Vectors(np.ones((12, 1), np.float32))
+    assert top_k(users, items, k=10**12)[0].shape == (4, 12)

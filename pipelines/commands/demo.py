@@ -11,12 +11,12 @@ import pandas as pd
 
 from pipelines.config import RunConfig
 from pipelines.stages.promote import open_store
-from pipelines.titles import titles
 from pipelines.workspace import Workspace
 from recsys.atomic import read_json
 from recsys.data.dataset import Dataset
 from recsys.evaluation.metrics import shown
 from recsys.registry.store import CHAMPION
+from recsys.retrieval.similar import titles
 
 CONFIG = Path(__file__).parent.parent / "configs" / "demo.toml"
 _METRICS = ("recall@10", "recall@20", "ndcg@10")

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import chain
 
 import numpy as np
 import pandas as pd
-import scipy.sparse as sp
-from numpy.typing import NDArray
 
 from pipelines.config import RunConfig, check_engine
 from pipelines.stages.pretrain import embedder_context, embedder_of, model_folder
-from pipelines.titles import titles
 from pipelines.workspace import Workspace
 from recsys.choices import did_you_mean
 from recsys.content import Embedder, EmbedderConfig, EmbedderContext, Learner
@@ -21,9 +17,9 @@ from recsys.data.entities import EntityTable
 from recsys.data.schema import Kind
 from recsys.data.vocabulary import Vocabulary
 from recsys.embedding_table import EmbeddingTable
-from recsys.engine import Vectors
 from recsys.errors import ConfigError, DataError
 from recsys.registry.bundle import Bundle
+from recsys.retrieval.similar import cosine_to, find_item, titles
 from recsys.tracking import SilentTracker
 
 
@@ -129,29 +125,3 @@ def _asked(items: EntityTable, columns: tuple[str, ...], text: str) -> Iterator[
             blank = {key: pd.Series([None]).astype(items.columns[key].dtype) for key in kinds}
             frame = pd.DataFrame(blank | {name: pd.Series([text], dtype="str")})
             yield EntityTable(Vocabulary(np.array(["the text"], object)), frame, items.schema)
-
-
-def find_item(items: EntityTable, text: str) -> int:
-    """The row of the item whose title or id is ``text``, else the first whose title holds it."""
-    shown, wanted = titles(items), text.casefold()
-    matches = (
-        (row for row, key in enumerate(items.vocabulary.ids) if str(key) == text),
-        (row for row, title in enumerate(shown) if title.casefold() == wanted),
-        (row for row, title in enumerate(shown) if wanted in title.casefold()),
-    )
-    for row in chain.from_iterable(matches):
-        return row
-    raise DataError(f"no item has the id or title {text!r}{did_you_mean(text, shown)}")
-
-
-def cosine_to(vectors: Vectors, row: int) -> NDArray[np.float64]:
-    """float64 [n]: the cosine of each vector with that at ``row``; 0 where a vector is zero."""
-    product, squares = np.zeros(len(vectors)), np.zeros(len(vectors))
-    for part in (vectors.dense, vectors.sparse):
-        if part is not None:
-            matrix = sp.csr_array(part)
-            product += np.ravel((matrix @ matrix[[row]].T).toarray())
-            squares += np.ravel(matrix.multiply(matrix).sum(axis=1))
-    length = np.sqrt(squares)
-    cosine: NDArray[np.float64] = product / np.maximum(length * length[row], 1e-12)
-    return cosine

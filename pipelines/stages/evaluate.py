@@ -16,7 +16,7 @@ from recsys.data.splits.split import Split
 from recsys.errors import ArtifactError
 from recsys.evaluation.attribution import attribution_table
 from recsys.evaluation.evaluate import evaluate
-from recsys.evaluation.report.report import build_report, write_report
+from recsys.evaluation.report.build import DataSummary, RunDetails, build_report
 from recsys.registry.bundle import MANIFEST
 from recsys.tracking import Tracker
 
@@ -60,20 +60,15 @@ def run(config: RunConfig, workspace: Workspace, tracker: Tracker) -> None:
     if tables:
         tracker.info(f"evaluate/tables: each by itself, on validation\n{quality_table(tables)}")
     training = {name: read_json(workspace.training(name)) for name in config.engines}
-    report = build_report(
-        {"name": data.name, "fingerprint": data.fingerprint},
-        split,
-        results,
-        baseline=config.baseline,
-        n_users=data.n_users,
-        n_items=data.n_items,
+    details = RunDetails(
         curves={name: record["curve"] for name, record in training.items()},
         costs={name: _cost(record) for name, record in training.items()},
         embeddings=tables,
         settings={"run": config.name, "seed": config.seed, "engines": config.engines},
         attribution=_attribution(config, data, split, workspace, tracker),
     )
-    write_report(report, workspace.directory)
+    report = build_report(DataSummary.of(data), split, results, config.baseline, details)
+    report.save(workspace.directory)
     if lost := report.content["split"]["unreachable_targets"]:
         tracker.info(
             f"  warning: {lost} targets are items that their users had before, and lists leave them out; where people "

@@ -1,4 +1,4 @@
-"""The attribution: what each modality of a model is worth."""
+"""The attribution: the contribution of each modality to a metric, as Shapley values."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Coalition = frozenset[str]
 
 @dataclass(frozen=True)
 class Contribution:
-    """What one modality is worth, in points of the metric, with 95 % intervals over users.
+    """The contribution of one modality, in points of the metric, with 95 % intervals over users.
 
     Args:
         shapley: its mean contribution over all orders in which the modalities could come in.
@@ -37,14 +37,14 @@ class Contribution:
 
 @dataclass(frozen=True)
 class Attribution:
-    """Each modality's worth over all users and over slices of them.
+    """The contribution of each modality over all users and over slices of them.
 
     Args:
         metric: such as ``recall@20``.
         full: the model with all modalities.
         empty: the model without any.
-        contributions: modality -> its worth over all users.
-        slices: slice name -> modality -> its worth over the slice's users.
+        contributions: modality -> its contribution over all users.
+        slices: slice name -> modality -> its contribution over the slice's users.
     """
 
     metric: str
@@ -118,9 +118,9 @@ def build_attribution(
         metric,
         bootstrap_interval(full, seed),
         bootstrap_interval(empty, seed),
-        _worths(values, modalities, everyone, seed),
+        _contributions(values, modalities, everyone, seed),
         {
-            name: _worths(values, modalities, users, seed)
+            name: _contributions(values, modalities, users, seed)
             for name, users in (slices or {}).items()
             if users.any() and not users.all()
         },
@@ -134,8 +134,8 @@ def attribution_table(attribution: Attribution) -> str:
         "| users | modality | Shapley | 95 % | share | left out | alone |",
         "|---|---|--:|--:|--:|--:|--:|",
     ]
-    for users, worths in {"all": attribution.contributions, **attribution.slices}.items():
-        for name, worth in sorted(worths.items(), key=lambda pair: -pair[1].shapley.value):
+    for users, contributions in {"all": attribution.contributions, **attribution.slices}.items():
+        for name, worth in sorted(contributions.items(), key=lambda pair: -pair[1].shapley.value):
             interval = f"{worth.shapley.low:+.4f} to {worth.shapley.high:+.4f}"
             lines.append(
                 f"| {users} | {name} | {worth.shapley.value:+.4f} | {interval} | {worth.share:.0%} | "
@@ -144,7 +144,7 @@ def attribution_table(attribution: Attribution) -> str:
     return "\n".join(lines)
 
 
-def _worths(
+def _contributions(
     values: Mapping[Coalition, Values], modalities: Sequence[str], users: NDArray[np.bool_], seed: int
 ) -> dict[str, Contribution]:
     everything, nothing = frozenset(modalities), frozenset[str]()

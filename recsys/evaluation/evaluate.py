@@ -14,7 +14,7 @@ from recsys.data.splits.split import Holdout
 from recsys.data.vocabulary import MISSING, Rows
 from recsys.engine import Engine, Request, Vectors
 from recsys.evaluation.metrics import METRICS, parse_metric
-from recsys.ranking import Ranker
+from recsys.ranking import Ranker, check_finite
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,8 +29,8 @@ class Result:
         targets: int64 [T], relevant items of all users, user by user.
         target_counts: int64 [U].
         found: bool [T], whether each of ``targets`` stands in the first ten of its user's list.
-        unanswered: users whom the engine had no way to place; their metrics are 0.
-        items_without_vector: candidates that the engine had no way to place.
+        users_without_vector: users that the engine has no vector for; their metrics are 0.
+        items_without_vector: candidates that the engine has no vector for.
     """
 
     users: NDArray[np.int32]
@@ -40,7 +40,7 @@ class Result:
     targets: NDArray[np.int32]
     target_counts: NDArray[np.int64]
     found: NDArray[np.bool_]
-    unanswered: int
+    users_without_vector: int
     items_without_vector: int
 
     def mean(self, metric: str) -> float:
@@ -62,34 +62,60 @@ def evaluate(
         data: the dataset that the holdout's rows refer to.
         holdout: the questions.
         ks: list lengths of the metrics.
-        block: users at a time; of each user but the list and the metrics are kept.
+        block: users at a time; of each user only the list and the metrics are kept.
+
+    Raises:
+        ArtifactError: a vector of the engine holds NaN or an infinite value.
     """
     vectors = engine.item_vectors(data.items)
-    ranker = Ranker(vectors, holdout.candidates)
-    lists, unanswered, lengths = [], 0, []
+    check_finite(vectors, data.items.vocabulary.ids, f"items of {type(engine).__name__}")
+    ranker, depth = Ranker(vectors, holdout.candidates), min(max(ks), data.n_items)
+    lists, users_without_vector, lengths = [], 0, []
     for start in range(0, len(holdout), block):
         request = Request.from_dataset(data, holdout.users[start : start + block], holdout.history)
         users = engine.user_vectors(request)
-        unanswered += 0 if users.valid is None else int((~users.valid).sum())
-        lists.append(ranker.top_k(users, max(ks), request.histories if holdout.filter_seen else None)[0])
+        check_finite(users, request.users.vocabulary.ids, f"users of {type(engine).__name__}")
+        users_without_vector += 0 if users.valid is None else int((~users.valid).sum())
+        lists.append(ranker.top_k(users, depth, request.histories if holdout.filter_seen else None)[0])
         lengths.append(request.histories.lengths)
-    items = np.concatenate(lists)
-    asked = relevant(holdout, holdout.users)
-    hits = is_relevant(items, asked, data.n_items)
-    places = min(10, items.shape[1])
-    shown = np.sort((items[:, :places] + np.arange(len(items))[:, None] * (data.n_items + 1)).ravel())
-    wanted = asked.items + asked.users() * (data.n_items + 1)
     candidates = slice(None) if holdout.candidates is None else holdout.candidates
+    without = 0 if vectors.valid is None else int((~vectors.valid[candidates]).sum())
+    unplaced = (users_without_vector, without)
+    return measure(np.concatenate(lists), np.concatenate(lengths), holdout, ks, data.n_items, unplaced)
+
+
+def measure(
+    items: Rows,
+    history_lengths: NDArray[np.int64],
+    holdout: Holdout,
+    ks: Sequence[int],
+    n_items: int,
+    without_vector: tuple[int, int] = (0, 0),
+) -> Result:
+    """The metrics of lists, whoever made them.
+
+    Args:
+        items: int64 [U, K], item rows, best first, MISSING where a list ends.
+        history_lengths: int64 [U].
+        holdout: the questions; its users are those of the lists.
+        ks: list lengths of the metrics.
+        n_items: size of the catalogue.
+        without_vector: how many users and how many candidates have no vector.
+    """
+    wanted = relevant(holdout, holdout.users)
+    hits = is_relevant(items, wanted, n_items)
+    places = min(10, items.shape[1])
+    shown = np.sort((items[:, :places] + np.arange(len(items))[:, None] * (n_items + 1)).ravel())
+    keys = wanted.items + wanted.users() * (n_items + 1)
     return Result(
         holdout.users,
-        {f"{name}@{k}": METRICS[name](hits, asked.lengths, k) for k in ks for name in METRICS},
+        {f"{name}@{k}": METRICS[name](hits, wanted.lengths, k) for k in ks for name in METRICS},
         items,
-        np.concatenate(lengths),
-        asked.items,
-        asked.lengths,
-        np.isin(wanted, shown),
-        unanswered,
-        0 if vectors.valid is None else int((~vectors.valid[candidates]).sum()),
+        history_lengths,
+        wanted.items,
+        wanted.lengths,
+        np.isin(keys, shown),
+        *without_vector,
     )
 
 

@@ -55,10 +55,10 @@ def average_precision(hits: Hits, relevant: Counts, k: int) -> Values:
 
 def ndcg(hits: Hits, relevant: Counts, k: int) -> Values:
     """Discounted gain ``1 / log2(place + 1)`` of the hits among the first k, over that of a perfect list."""
-    discount = 1 / np.log2(np.arange(2, k + 2))
+    top, most = hits[:, :k], np.minimum(relevant, k)
+    discount = 1 / np.log2(np.arange(2, max(top.shape[1], int(most.max(initial=0))) + 2))
     ideal = np.concatenate([[0.0], np.cumsum(discount)])
-    top = hits[:, :k]
-    return _divided(top @ discount[: top.shape[1]], ideal[np.minimum(relevant, k)])
+    return _divided(top @ discount[: top.shape[1]], ideal[most])
 
 
 def _divided(top: NDArray[np.number], bottom: NDArray[np.number]) -> Values:

@@ -37,11 +37,13 @@ class Faiss:
             raise ConfigError("index 'faiss' needs vectors that are dense only; use index = 'exact' with this engine")
         rows = np.arange(len(items)) if candidates is None else np.unique(candidates)
         self._rows: Rows = (rows if items.valid is None else rows[items.valid[rows]]).astype(np.int64)
+        self._n_items = len(items)
         self._index = _built(np.ascontiguousarray(items.dense[self._rows], np.float32), probes)
 
     def top_k(self, users: Vectors, k: int, exclude: Histories | None = None) -> Ranked:
         """See `recsys.retrieval.index.Index`; equal scores are ordered by row among those that the search found."""
         assert users.dense is not None, "the items have a dense part only"
+        k = min(k, self._n_items)
         longest = 0 if exclude is None or not len(exclude) else int(exclude.lengths.max())
         depth = min(k + longest, len(self._rows))
         rows = np.full((len(users), k), MISSING, np.int64)

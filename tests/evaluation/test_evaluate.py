@@ -17,9 +17,9 @@ from recsys.data.vocabulary import Vocabulary
 from recsys.engine import Vectors
 from recsys.errors import ConfigError
 from recsys.evaluation.evaluate import evaluate, score_metric
+from recsys.evaluation.report.build import DataSummary, build_report, unreachable
 from recsys.evaluation.report.html import render
 from recsys.evaluation.report.plots import slices
-from recsys.evaluation.report.report import build_report, unreachable
 
 ONES, SCORES = Vectors(dense=np.ones((2, 1), np.float32)), Vectors(dense=np.array([[0], [3], [2], [1]], np.float32))
 
@@ -54,8 +54,7 @@ def test_engines_are_compared_at_the_nearest_k_to_ten_that_is_measured(ks, k):
     engine = SimpleNamespace(item_vectors=lambda items: SCORES, user_vectors=lambda request: ONES)
     results = dict.fromkeys(("a", "b"), evaluate(engine, data, holdout, ks=ks))
     split = Split("made up", holdout.targets, holdout, holdout.targets, holdout)
-    named = {"name": "r", "fingerprint": "f"}
-    report = build_report(named, split, results, baseline="a", n_users=2, n_items=4)
+    report = build_report(DataSummary("x", "y", 2, 4), split, results, "a")
     rows = report.content["comparisons"]
     assert [(row["engine"], row["metric"]) for row in rows] == [("b", f"recall@{k}"), ("b", f"ndcg@{k}")]
     assert "@" in report.table()
@@ -73,8 +72,8 @@ def test_a_slice_of_popularity_is_as_sure_as_its_users_are_many():
     same = Vectors(dense=np.ones((60, 1), np.float32)), Vectors(dense=-np.arange(40, dtype=np.float32)[:, None])
     engine = SimpleNamespace(item_vectors=lambda items: same[1], user_vectors=lambda request: same[0])
     split = Split("made up", Interactions.empty(), holdout, Interactions.empty(), holdout)
-    results, named = {"a": evaluate(engine, data, holdout, ks=(10,))}, {"name": "r", "fingerprint": "f"}
-    report = build_report(named, split, results, baseline="a", n_users=60, n_items=40)
+    results = {"a": evaluate(engine, data, holdout, ks=(10,))}
+    report = build_report(DataSummary("x", "y", 60, 40), split, results, "a")
     (found,) = report.content["slices"]["a"]["item_popularity"]
     assert (found["targets"], found["value"]) == (120, 0.5)
     assert found["high"] - found["low"] == pytest.approx(2 * 1.96 * 0.5 / np.sqrt(60), rel=0.1)

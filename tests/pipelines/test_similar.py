@@ -5,16 +5,16 @@ import pandas as pd
 import pytest
 import scipy.sparse as sp
 
-from pipelines.commands.similar import cosine_to, find_item, similar_items
+from pipelines.commands.similar import similar_items
 from pipelines.config import read_run_config
 from pipelines.stages import run_stages
-from pipelines.titles import titles
 from pipelines.workspace import Workspace
 from recsys.data.entities import EntityTable
 from recsys.data.schema import Schema
 from recsys.data.vocabulary import Vocabulary
 from recsys.engine import Vectors
 from recsys.errors import DataError
+from recsys.retrieval.similar import cosine_to, find_item, titles
 from recsys.tracking import SilentTracker
 from tests.pipelines.world import write_world
 

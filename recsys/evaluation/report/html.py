@@ -33,11 +33,11 @@ def render(content: Mapping[str, Any]) -> str:
         _comparisons(content),
         "<h2>By length of the list</h2>",
         plots.metric_by_k(content),
-        "<h2>For whom, and for what</h2>",
-        plots.slices(content),
-        "<h2>Catalogue</h2>",
-        _catalogue(content),
     ]
+    if content["slices"]:
+        parts += ["<h2>For whom, and for what</h2>", plots.slices(content)]
+    if content["catalogue"]:
+        parts += ["<h2>Catalogue</h2>", _catalogue(content)]
     drawn = plots.curves(content)
     parts += ["<h2>Training</h2>", drawn] if drawn else []
     if "attribution" in content:
@@ -51,14 +51,20 @@ def render(content: Mapping[str, Any]) -> str:
     return "\n".join([*parts, "</html>\n"])
 
 
+def fragment(content: Mapping[str, Any]) -> str:
+    """The protocol, the results and the comparisons, for a notebook cell."""
+    return "\n".join([_protocol(content), _results(content), _comparisons(content)])
+
+
 def _protocol(content: Mapping[str, Any]) -> str:
     split, data = content["split"], content["data"]
     seen = "left out" if split["filter_seen"] else "kept in"
     lost = split.get("unreachable_targets", 0)
     seen += f", and with them {lost:,} targets that no list can hold" if lost else ""
     return (
-        f"<p>Protocol <b>{escape(split['protocol'])}</b>: {split['users']:,} users asked, {split['dropped_users']:,} "
-        f"could not be; {split['candidates']:,} candidates, {escape(split['ranking'])}; seen items {seen}.<br>"
+        f"<p>Protocol <b>{escape(split['protocol'])}</b>: {split['users']:,} evaluation users, "
+        f"{split['dropped_users']:,} dropped; {split['candidates']:,} candidates, {escape(split['ranking'])}; "
+        f"seen items {seen}.<br>"
         f"Recall: {escape(split['recall'])}. Intervals are 95 % bootstraps over users.<br>"
         f"<small>data {escape(data['fingerprint'])}, split {escape(split['fingerprint'])}</small></p>"
     )
@@ -75,7 +81,7 @@ def _results(content: Mapping[str, Any]) -> str:
         seconds = f"{engine['fit_seconds']:.1f}" if "fit_seconds" in engine else ""
         memory = f"{engine['peak_memory_mb']:.0f}" if "peak_memory_mb" in engine else ""
         rows.append([escape(name), *cells, seconds, memory, str(engine["users_without_vector"])])
-    return table(["engine", *metrics, "fit, s", "memory, MB", "unanswered"], rows)
+    return table(["engine", *metrics, "fit, s", "memory, MB", "users without vector"], rows)
 
 
 def _comparisons(content: Mapping[str, Any]) -> str:

@@ -18,13 +18,14 @@ def section(attribution: Mapping[str, Any]) -> str:
             escape(name),
             f"{worth['share']:.0%}",
             *(interval(worth[kind]) for kind in ("shapley", "left_out", "alone")),
-            *(interval(worths[name]["shapley"]) for worths in slices.values()),
+            *(interval(contributions[name]["shapley"]) for contributions in slices.values()),
         ]
         for name, worth in sorted(attribution["contributions"].items(), key=lambda pair: -pair[1]["shapley"]["value"])
     ]
     return (
-        f"<p><b>{escape(attribution['engine'])}</b>: {metric} {full['value']:.4f} with all modalities, {empty['value']:.4f} "
-        f"with none. The Shapley value is a modality's mean contribution over all orders in which they could come in; "
+        f"<p><b>{escape(attribution['engine'])}</b>: {metric} {full['value']:.4f} with all modalities, "
+        f"{empty['value']:.4f} with none. "
+        f"The Shapley value is a modality's mean contribution over all orders in which they could come in; "
         f"the values add up to the difference, and the share is of their sum. Left out: what the model loses without "
         f"the modality. Alone: what it gives by itself. Points of {metric}, with 95 % bootstrap intervals over users."
         f"</p>{table(['modality', 'share', 'Shapley', 'left out', 'alone', *(escape(s) for s in slices)], rows)}"

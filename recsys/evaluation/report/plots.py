@@ -13,8 +13,13 @@ Content = Mapping[str, Any]
 
 def metric_by_k(content: Content) -> str:
     """Recall and NDCG by the length of the list, with 95 % bands."""
-    figure, axes = _figure(2)
-    for axis, metric in zip(axes, ("recall", "ndcg"), strict=True):
+    return _svg(metrics_figure(content, ("recall", "ndcg")))
+
+
+def metrics_figure(content: Content, metrics: Sequence[str]) -> Any:
+    """A Matplotlib figure with an axis for each of ``metrics``, by the length of the list, with 95 % bands."""
+    figure, axes = _figure(len(metrics))
+    for axis, metric in zip(axes, metrics, strict=True):
         for name, engine in content["engines"].items():
             ks = sorted(int(key.split("@")[1]) for key in engine if key.startswith(f"{metric}@"))
             points = [engine[f"{metric}@{k}"] for k in ks]
@@ -26,7 +31,7 @@ def metric_by_k(content: Content) -> str:
         axis.set_xlabel("k")
         axis.set_title(f"{metric}@k", loc="left")
     axes[0].legend(frameon=False, fontsize=8)
-    return _svg(figure)
+    return figure
 
 
 def slices(content: Content) -> str:
@@ -71,9 +76,9 @@ def attribution(content: Content) -> str:
     kinds = {"shapley": "Shapley value", "left_out": "left out", "alone": "alone"}
     ways = {label: [found["contributions"][name][kind] for name in names] for kind, label in kinds.items()}
     parts = {"all users": found["contributions"], **found["slices"]}
-    slices = {users: [worths[name]["shapley"] for name in names] for users, worths in parts.items()}
+    slices = {users: [contributions[name]["shapley"] for name in names] for users, contributions in parts.items()}
     figure, axes = _figure(2)
-    titles = (f"{found['metric']}: worth over all users", "Shapley value by slice")
+    titles = (f"{found['metric']}: contributions over all users", "Shapley value by slice")
     for axis, groups, title in zip(axes, (ways, slices), titles, strict=True):
         _grouped(axis, groups)
         axis.set_xticks(range(len(names)), names)
@@ -96,7 +101,7 @@ def _figure(columns: int) -> tuple[Any, Any]:
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(11, 4), layout="constrained")
-    axes = figure.subplots(1, columns)
+    axes = figure.subplots(1, columns, squeeze=False)[0]
     for axis in axes:
         axis.spines[["top", "right"]].set_visible(False)
         axis.grid(axis="y", alpha=0.25)

@@ -3,34 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from recsys.atomic import atomic_path, read_json, write_json, write_text
-from recsys.data.splits.split import Holdout, Split
+from recsys.atomic import atomic_path, make_parents, read_json, write_json, write_text
 from recsys.errors import ArtifactError
-from recsys.evaluation.catalogue import catalogue_metrics
-from recsys.evaluation.evaluate import Result
-from recsys.evaluation.intervals import bootstrap_interval, holm, paired_test, ratio_interval
-from recsys.evaluation.metrics import compared, shown
+from recsys.evaluation.metrics import parse_metric, shown
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 SCHEMA = 1
 TABLE = ("recall@10", "recall@20", "ndcg@10")
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Report:
     """What `report.json` holds, and the values of each user.
 
     Args:
         content: JSON values; the README has the schema.
         values: engine -> metric -> float64 [U].
-        users: int32 [U], rows of those asked.
+        users: int32 [U], rows of the evaluation users.
     """
 
     content: Mapping[str, Any]
@@ -43,6 +42,21 @@ class Report:
         engines: dict[str, dict[str, Any]] = self.content["engines"]
         return engines
 
+    def __repr__(self) -> str:
+        split = self.content["split"]
+        lines = [f"{self.content['data']['name']}, {split['protocol']}: {split['users']:,} users", self.table()]
+        lines += [
+            f"{row['engine']} - {row['baseline']}, {row['metric']}: {row['difference']:+.4f} "
+            f"[{row['low']:+.4f}, {row['high']:+.4f}], p = {row['p_holm']:.4f} (Holm)"
+            for row in self.content["comparisons"]
+        ]
+        return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        from recsys.evaluation.report.html import fragment
+
+        return fragment(self.content)
+
     def table(self, metrics: Sequence[str] = TABLE) -> str:
         """A table for the terminal: a row an engine, each metric with its 95 % interval."""
         known = shown(self.engines, metrics)
@@ -54,22 +68,49 @@ class Report:
             lines.append(f"{name:<{width}}{row}")
         return "\n".join(lines)
 
-    def save(self, directory: Path) -> None:
-        """``report.json``, and ``per_user.parquet`` with one row an engine and user."""
+    def to_frame(self) -> pd.DataFrame:
+        """``engine, metric, value, low, high``: a row for each engine and metric, with its 95 % interval."""
+        rows = [
+            (name, metric, *(values[metric][key] for key in ("value", "low", "high")))
+            for name, values in self.engines.items()
+            for metric in self._metrics(name)
+        ]
+        return pd.DataFrame(rows, columns=["engine", "metric", "value", "low", "high"])
+
+    def comparisons_frame(self) -> pd.DataFrame:
+        """``engine, baseline, metric, difference, low, high, p, p_holm``: a row for each paired test."""
+        columns = ["engine", "baseline", "metric", "difference", "low", "high", "p", "p_holm"]
+        return pd.DataFrame(self.content["comparisons"], columns=columns)
+
+    def plot(self, metrics: Sequence[str] = ("recall", "ndcg")) -> Figure:
+        """A Matplotlib figure: each of ``metrics`` by the length of the list, with 95 % bands."""
+        from recsys.evaluation.report.plots import metrics_figure
+
+        figure: Figure = metrics_figure(self.content, metrics)
+        return figure
+
+    def save(self, directory: str | Path) -> None:
+        """``report.json``, ``report.html``, and ``per_user.parquet`` with one row an engine and user."""
+        from recsys.evaluation.report.html import render
+
+        directory = Path(directory)
+        make_parents(directory / "report.json")
         write_json(directory / "report.json", self.content)
         frames = [
             pd.DataFrame({"engine": name, "user": self.users} | dict(values)) for name, values in self.values.items()
         ]
         with atomic_path(directory / "per_user.parquet") as beside:
             pd.concat(frames, ignore_index=True).to_parquet(beside, index=False)
+        write_text(directory / "report.html", render(self.content))
 
     @classmethod
-    def load(cls, directory: Path) -> Report:
+    def load(cls, directory: str | Path) -> Report:
         """What `save` wrote.
 
         Raises:
             ArtifactError: a part is missing, damaged or of an unknown version.
         """
+        directory = Path(directory)
         content = read_json(directory / "report.json")
         if content.get("schema") != SCHEMA:
             raise ArtifactError(f"{directory}/report.json has schema {content.get('schema')!r}, expected {SCHEMA}")
@@ -82,124 +123,10 @@ class Report:
             users = part["user"].to_numpy(np.int32)
             metrics = part.drop(columns=["engine", "user"])
             values[str(name)] = {str(m): metrics[m].to_numpy(np.float64) for m in metrics.columns}
+        engines = content["engines"]  # JSON sorts its keys; the table has the order of the report
+        content["engines"] = {name: engines[name] for name in [*values, *engines] if name in engines}
         return cls(content, values, users)
 
-
-def build_report(
-    data: Mapping[str, str],
-    split: Split,
-    results: Mapping[str, Result],
-    *,
-    baseline: str,
-    n_users: int,
-    n_items: int,
-    curves: Mapping[str, list[dict[str, float]]] | None = None,
-    costs: Mapping[str, Mapping[str, float]] | None = None,
-    embeddings: Mapping[str, Mapping[str, Any]] | None = None,
-    settings: Mapping[str, Any] | None = None,
-    attribution: Mapping[str, Any] | None = None,
-) -> Report:
-    """The report of several engines on the same questions.
-
-    Args:
-        data: ``name`` and ``fingerprint`` of the dataset.
-        split: what was asked.
-        results: engine -> what it answered.
-        baseline: the engine that all others are tested against, with Holm's correction over all tests of the report.
-        n_users: size of the user vocabulary.
-        n_items: size of the catalogue.
-        curves: engine -> points of its training.
-        costs: engine -> ``fit_seconds`` and ``peak_memory_mb``.
-        embeddings: pretrained table -> what it is worth by itself.
-        settings: anything else that made the numbers.
-        attribution: what each modality of an ``engine`` is worth, a `recsys.evaluation.attribution.Attribution` as JSON values.
-    """
-    costs = costs or {}
-    counts = split.final_train.item_counts(n_items)
-    content = {
-        "schema": SCHEMA,
-        "data": dict(data),
-        "split": {
-            "protocol": split.name,
-            "filter_seen": split.filter_seen,
-            "users": len(split.test),
-            "dropped_users": split.dropped_users,
-            "unreachable_targets": unreachable(split.test) if split.filter_seen else 0,
-            "fingerprint": split.fingerprint,
-            "cutoffs": split.cutoffs,
-            "candidates": n_items if split.test.candidates is None else len(split.test.candidates),
-            "ranking": "whole catalogue; ties by the order of the item ids",
-            "recall": "hits in the first k divided by the number of relevant items; recall_capped by min(that, k)",
-        },
-        "engines": {
-            name: {
-                **{metric: asdict(bootstrap_interval(values)) for metric, values in result.values.items()},
-                "users_without_vector": result.unanswered,
-                "items_without_vector": result.items_without_vector,
-                **costs.get(name, {}),
-            }
-            for name, result in results.items()
-        },
-        "comparisons": _comparisons(results, baseline),
-        "catalogue": {
-            name: catalogue_metrics(result.items, split.final_train, n_users, n_items)
-            for name, result in results.items()
-        },
-        "slices": {name: _slices(result, counts) for name, result in results.items()},
-        "curves": dict(curves or {}),
-        "embeddings": dict(embeddings or {}),
-        "settings": dict(settings or {}),
-        **({} if attribution is None else {"attribution": dict(attribution)}),
-    }
-    first = next(iter(results.values()))
-    return Report(content, {name: result.values for name, result in results.items()}, first.users)
-
-
-def unreachable(holdout: Holdout) -> int:
-    """How many targets stand in their user's history, where the seen filter takes them out of every list."""
-    seen, wanted = (pd.MultiIndex.from_arrays([x.user, x.item]) for x in (holdout.history, holdout.targets))
-    return int(wanted.unique().isin(seen).sum())
-
-
-def write_report(report: Report, directory: Path) -> None:
-    """``report.json``, ``per_user.parquet`` and the self-contained ``report.html``."""
-    from recsys.evaluation.report.html import render
-
-    directory.mkdir(parents=True, exist_ok=True)
-    report.save(directory)
-    write_text(directory / "report.html", render(report.content))
-
-
-def _comparisons(results: Mapping[str, Result], baseline: str) -> list[dict[str, Any]]:
-    rows = []
-    for name, result in results.items():
-        for metric in compared(result.values):
-            if name != baseline:
-                test = paired_test(result.values[metric], results[baseline].values[metric])
-                rows.append({"engine": name, "baseline": baseline, "metric": metric, **asdict(test)})
-    for row, corrected in zip(rows, holm([row["p"] for row in rows]), strict=True):
-        row["p_holm"] = corrected
-    return rows
-
-
-def _slices(result: Result, counts: NDArray[np.int64]) -> dict[str, list[dict[str, Any]]]:
-    """Recall by thirds of the users' activity, and hits in the first ten by fifths of the items' popularity."""
-    by_activity = []
-    values = result.values[compared(result.values)[0]]
-    for label, users in _parts(result.history_lengths, 3):
-        interval = bootstrap_interval(values[users])
-        by_activity.append({"slice": f"history {label}", "users": len(users), **asdict(interval)})
-    by_popularity, owners = [], np.repeat(np.arange(len(result.users)), result.target_counts)
-    for label, targets in _parts(counts[result.targets], 5):
-        asked = np.bincount(owners[targets])
-        interval = ratio_interval(np.bincount(owners[targets], result.found[targets]).astype(np.int64), asked)
-        by_popularity.append({"slice": f"item count {label}", "targets": len(targets), **asdict(interval)})
-    return {"user_activity": by_activity, "item_popularity": by_popularity}
-
-
-def _parts(keys: NDArray[np.int64], n: int) -> list[tuple[str, NDArray[np.int64]]]:
-    """At most ``n`` groups of like size with their range, equal keys together."""
-    edges = np.unique(np.quantile(keys, np.linspace(0, 1, n + 1)[1:-1])) if len(keys) else np.empty(0)
-    place = np.searchsorted(edges, keys, side="left")
-    groups = [np.flatnonzero(place == part) for part in np.unique(place)]
-    return [(f"{keys[g].min()}-{keys[g].max()}", g) for g in groups]
+    def _metrics(self, name: str) -> list[str]:
+        """The metrics of an engine, by their name and the length of the list."""
+        return sorted((key for key in self.engines[name] if "@" in key), key=parse_metric)

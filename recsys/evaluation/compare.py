@@ -1,0 +1,163 @@
+"""Reports from Python: of engines on a dataset, and of lists that any library made."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+from recsys.data.dataset import Dataset
+from recsys.data.interactions import Interactions
+from recsys.data.splits.holdout import Holdout
+from recsys.data.splits.partition import Split
+from recsys.data.vocabulary import MISSING, Rows
+from recsys.engine import Engine
+from recsys.errors import DataError
+from recsys.evaluation.evaluate import evaluate, measure
+from recsys.evaluation.report.build import DataSummary, build_report
+from recsys.evaluation.report.report import Report
+
+_USER, _ITEM = "user_id", "item_id"
+
+
+def evaluate_engines(
+    engines: Engine | Mapping[str, Engine],
+    data: Dataset,
+    asked: Split | Holdout,
+    baseline: str | None = None,
+    ks: Sequence[int] = (1, 5, 10, 20, 50, 100),
+) -> Report:
+    """Metrics with bootstrap intervals, and paired tests against a baseline, of fitted engines.
+
+    Args:
+        engines: by the name that the report gives them; one alone has the name of its kind.
+        data: what the rows of ``asked`` refer to.
+        asked: a split, whose test questions are asked, or a holdout alone.
+        baseline: the engine that the others are tested against, with Holm's correction; None takes the first.
+        ks: list lengths of the metrics.
+
+    Raises:
+        DataError: ``baseline`` is none of the engines, there is none, or a list length is below 1.
+        ArtifactError: a vector holds NaN or an infinite value.
+
+    Example:
+        >>> from recsys.data.splits.split import split
+        >>> from recsys.data.synthetic.worlds import BlockTaste
+        >>> from recsys.engines.baselines.popularity import Popularity
+        >>> from recsys.tracking import SilentTracker
+        >>> data = BlockTaste(users=30).dataset()
+        >>> parts, engine = split(data), Popularity()
+        >>> engine.fit(data, parts.train, SilentTracker())
+        >>> report = evaluate_engines(engine, data, parts, ks=(10,))
+        >>> report.to_frame()["metric"].tolist()[:3]
+        ['hit_rate@10', 'map@10', 'mrr@10']
+    """
+    named = engines if isinstance(engines, Mapping) else {engines.kind: engines}
+    _check(list(named), baseline, ks)
+    holdout = asked.test if isinstance(asked, Split) else asked
+    results = {name: evaluate(engine, data, holdout, ks=ks) for name, engine in named.items()}
+    return build_report(DataSummary.of(data), asked, results, baseline)
+
+
+def evaluate_lists(
+    lists: pd.DataFrame | Mapping[str, pd.DataFrame],
+    truth: pd.DataFrame,
+    baseline: str | None = None,
+    ks: Sequence[int] = (10, 20),
+) -> Report:
+    """The same metrics, intervals and tests for recommendations that any library made.
+
+    A list is ordered by ``rank`` (ascending) where the frame has such a column, else by ``score`` (descending, equal
+    ones in the order of the rows), else by the order of the rows. The users of ``truth`` are the evaluation users; one
+    without a list has 0 in every metric, and lists of other users do not count.
+
+    Args:
+        lists: name -> ``user_id, item_id`` and, if wanted, ``rank`` or ``score``; or one such frame.
+        truth: ``user_id, item_id``: what each user did; a pair that stands there twice counts once.
+        baseline: what the others are tested against, with Holm's correction; None takes the first.
+        ks: list lengths of the metrics.
+
+    Raises:
+        DataError: a column is missing, an id, rank or score is missing, ids are of another type than in ``truth``, an
+            item stands twice in the list of a user, or ``baseline`` is none of the lists.
+
+    Example:
+        >>> truth = pd.DataFrame({"user_id": ["ann", "bob"], "item_id": [1, 2]})
+        >>> mine = pd.DataFrame({"user_id": ["ann", "ann"], "item_id": [3, 1]})
+        >>> report = evaluate_lists(mine, truth, ks=(2,))
+        >>> report.to_frame().set_index("metric")["value"][["recall@2", "mrr@2"]].tolist()
+        [0.5, 0.25]
+    """
+    named = lists if isinstance(lists, Mapping) else {"lists": lists}
+    _check(list(named), baseline, ks)
+    _check_frame("truth", truth, truth)
+    if truth.empty:
+        raise DataError("truth has no rows; it must hold what each evaluation user did")
+    for name, frame in named.items():
+        _check_frame(name, frame, truth)
+    users = pd.Index(truth[_USER].unique())
+    items = pd.Index(pd.concat([truth[_ITEM], *(frame[_ITEM] for frame in named.values())]).unique())
+    targets = Interactions.of(users.get_indexer(pd.Index(truth[_USER])), items.get_indexer(pd.Index(truth[_ITEM])))
+    everyone = np.arange(len(users), dtype=np.int32)
+    holdout = Holdout(everyone, Interactions.empty(), targets, filter_seen=False)
+    nothing = np.zeros(len(users), np.int64)
+    depth = min(max(ks), len(items))
+    results = {
+        name: measure(_ranked(frame, users, items, depth), nothing, holdout, ks, len(items))
+        for name, frame in named.items()
+    }
+    return build_report(DataSummary("lists", targets.fingerprint, len(users), len(items)), holdout, results, baseline)
+
+
+def _check(names: Sequence[str], baseline: str | None, ks: Sequence[int]) -> None:
+    if not names:
+        raise DataError("there is nothing to evaluate; give at least one engine or list")
+    if baseline is not None and baseline not in names:
+        raise DataError(f"baseline = {baseline!r} is none of those evaluated: {', '.join(names)}")
+    if not ks or min(ks) < 1:
+        raise DataError(f"ks = {list(ks)}: list lengths are at least 1, and there must be one")
+
+
+def _check_frame(name: str, frame: pd.DataFrame, truth: pd.DataFrame) -> None:
+    """Whether a frame has usable ids, of the types that ``truth`` has, and no item twice for a user."""
+    for column in (_USER, _ITEM):
+        if column not in frame:
+            raise DataError(f"{name} has no column {column!r}; it has: {', '.join(map(str, frame.columns))}")
+    order = [column for column in ("rank", "score") if column in frame][:1]
+    for column in (_USER, _ITEM, *order):
+        if frame[column].isna().any():
+            row = int(np.flatnonzero(frame[column].isna())[0])
+            raise DataError(f"{name} has no {column} in row {row}; leave such rows out")
+        own, theirs = _type(frame[column]), _type(truth[column]) if column in (_USER, _ITEM) else ""
+        if theirs and len(frame) and own != theirs:
+            raise DataError(f"{name} has {own} in {column}, and truth has {theirs}; convert one of them")
+    twice = frame.duplicated([_USER, _ITEM]).to_numpy()
+    if frame is not truth and twice.any():
+        user, item = (frame.loc[twice, column].iloc[0] for column in (_USER, _ITEM))
+        raise DataError(f"{name} lists the item {item} twice for the user {user}; keep it once")
+
+
+def _type(ids: pd.Series) -> str:
+    """What the ids are: ``int``, ``str`` ...; several where they are mixed."""
+    if pd.api.types.is_integer_dtype(ids):
+        return "int"
+    return " and ".join(sorted({type(key).__name__ for key in ids.tolist()}))
+
+
+def _ranked(frame: pd.DataFrame, users: pd.Index, items: pd.Index, depth: int) -> Rows:
+    """Int64 [U, depth]: the lists as item rows, MISSING where they end."""
+    user, item = users.get_indexer(pd.Index(frame[_USER])), items.get_indexer(pd.Index(frame[_ITEM]))
+    keys = np.arange(len(frame), dtype=np.float64)
+    if "rank" in frame:
+        keys = frame["rank"].to_numpy(np.float64)
+    elif "score" in frame:
+        keys = -frame["score"].to_numpy(np.float64)
+    order = np.lexsort((keys, user))
+    order = order[user[order] >= 0]
+    user, item = user[order], item[order]
+    starts = np.searchsorted(user, np.arange(len(users)))
+    place = np.arange(len(user)) - starts[user]
+    rows = np.full((len(users), depth), MISSING, np.int64)
+    rows[user[place < depth], place[place < depth]] = item[place < depth]
+    return rows

@@ -1,0 +1,180 @@
+"""From the answers of engines to a report: intervals, paired tests, catalogue metrics and slices."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from recsys.data.dataset import Dataset
+from recsys.data.interactions import Interactions
+from recsys.data.splits.holdout import Holdout
+from recsys.data.splits.partition import Split
+from recsys.evaluation.catalogue import catalogue_metrics
+from recsys.evaluation.evaluate import Result
+from recsys.evaluation.intervals import bootstrap_interval, holm, paired_test, ratio_interval
+from recsys.evaluation.metrics import compared
+from recsys.evaluation.report.report import SCHEMA, Report
+
+Row = dict[str, object]
+
+
+@dataclass(frozen=True)
+class DataSummary:
+    """What a report says of the data.
+
+    Args:
+        name: of the dataset.
+        fingerprint: of the dataset.
+        n_users: size of the user vocabulary.
+        n_items: size of the catalogue.
+    """
+
+    name: str
+    fingerprint: str
+    n_users: int
+    n_items: int
+
+    @classmethod
+    def of(cls, data: Dataset) -> DataSummary:
+        """The summary of ``data``."""
+        return cls(data.name, data.fingerprint, data.n_users, data.n_items)
+
+
+@dataclass(frozen=True)
+class RunDetails:
+    """What a run adds to the report of its engines.
+
+    Args:
+        curves: engine -> points of its training.
+        costs: engine -> ``fit_seconds`` and ``peak_memory_mb``.
+        embeddings: pretrained table -> its quality by itself.
+        settings: anything else that the numbers depend on.
+        attribution: the contributions of the modalities of an ``engine``, an
+            `recsys.evaluation.attribution.Attribution` as JSON values.
+    """
+
+    curves: Mapping[str, Sequence[Mapping[str, float]]] = field(default_factory=dict)
+    costs: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    embeddings: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
+    settings: Mapping[str, object] = field(default_factory=dict)
+    attribution: Mapping[str, object] | None = None
+
+
+def build_report(
+    data: DataSummary,
+    asked: Split | Holdout,
+    results: Mapping[str, Result],
+    baseline: str | None = None,
+    details: RunDetails | None = None,
+) -> Report:
+    """The report of several engines on the same questions.
+
+    Args:
+        data: what the rows refer to.
+        asked: the questions; a holdout without a split has the protocol ``holdout``, and popularity is counted on its
+            histories. Catalogue metrics and slices are left out where there is no history at all.
+        results: engine -> what it answered.
+        baseline: the engine that all others are tested against, with Holm's correction over all tests of the report;
+            None takes the first.
+        details: of the run.
+    """
+    details, split = details or RunDetails(), asked if isinstance(asked, Split) else _lone(asked)
+    train = split.final_train
+    counts = train.item_counts(data.n_items)
+    content = {
+        "schema": SCHEMA,
+        "data": {"name": data.name, "fingerprint": data.fingerprint},
+        "split": {
+            "protocol": split.name,
+            "filter_seen": split.filter_seen,
+            "users": len(split.test),
+            "dropped_users": split.dropped_users,
+            "unreachable_targets": unreachable(split.test) if split.filter_seen else 0,
+            "fingerprint": split.fingerprint,
+            "cutoffs": dict(split.cutoffs),
+            "candidates": data.n_items if split.test.candidates is None else len(split.test.candidates),
+            "ranking": "whole catalogue; ties by the order of the item ids",
+            "recall": "hits in the first k divided by the number of relevant items; recall_capped by min(that, k)",
+        },
+        "engines": {name: _engine(result, details.costs.get(name, {})) for name, result in results.items()},
+        "comparisons": _comparisons(results, next(iter(results)) if baseline is None else baseline),
+        "catalogue": {
+            name: catalogue_metrics(result.items, train, data.n_users, data.n_items)
+            for name, result in _where_known(results, asked, train)
+        },
+        "slices": {name: _slices(result, counts) for name, result in _where_known(results, asked, train)},
+        "curves": dict(details.curves),
+        "embeddings": dict(details.embeddings),
+        "settings": dict(details.settings),
+        **({} if details.attribution is None else {"attribution": dict(details.attribution)}),
+    }
+    first = next(iter(results.values()))
+    return Report(content, {name: result.values for name, result in results.items()}, first.users)
+
+
+def _lone(holdout: Holdout) -> Split:
+    return Split("holdout", holdout.history, holdout, holdout.history, holdout)
+
+
+def _where_known(
+    results: Mapping[str, Result], asked: Split | Holdout, train: Interactions
+) -> list[tuple[str, Result]]:
+    """The results, or none where nothing is known of the popularity of items."""
+    return list(results.items()) if isinstance(asked, Split) or len(train) else []
+
+
+def _engine(result: Result, costs: Mapping[str, float]) -> Row:
+    return {
+        **{metric: asdict(bootstrap_interval(values)) for metric, values in result.values.items()},
+        "users_without_vector": result.users_without_vector,
+        "items_without_vector": result.items_without_vector,
+        **costs,
+    }
+
+
+def unreachable(holdout: Holdout) -> int:
+    """How many targets stand in their user's history, where the seen filter takes them out of every list."""
+    seen, wanted = (pd.MultiIndex.from_arrays([x.user, x.item]) for x in (holdout.history, holdout.targets))
+    return int(wanted.unique().isin(seen).sum())
+
+
+def _comparisons(results: Mapping[str, Result], baseline: str) -> list[Row]:
+    rows: list[Row] = []
+    p_values = []
+    for name, result in results.items():
+        for metric in compared(result.values):
+            if name != baseline:
+                test = paired_test(result.values[metric], results[baseline].values[metric])
+                rows.append({"engine": name, "baseline": baseline, "metric": metric, **asdict(test)})
+                p_values.append(test.p)
+    for row, corrected in zip(rows, holm(p_values), strict=True):
+        row["p_holm"] = corrected
+    return rows
+
+
+def _slices(result: Result, counts: NDArray[np.int64]) -> dict[str, list[Row]]:
+    """Recall by thirds of the users' activity, and hits in the first ten by fifths of the items' popularity."""
+    by_activity: list[Row] = []
+    values = result.values[compared(result.values)[0]]
+    for label, users in _parts(result.history_lengths, 3):
+        interval = bootstrap_interval(values[users])
+        by_activity.append({"slice": f"history {label}", "users": len(users), **asdict(interval)})
+    by_popularity: list[Row] = []
+    owners = np.repeat(np.arange(len(result.users)), result.target_counts)
+    for label, targets in _parts(counts[result.targets], 5):
+        asked = np.bincount(owners[targets])
+        interval = ratio_interval(np.bincount(owners[targets], result.found[targets]).astype(np.int64), asked)
+        by_popularity.append({"slice": f"item count {label}", "targets": len(targets), **asdict(interval)})
+    return {"user_activity": by_activity, "item_popularity": by_popularity}
+
+
+def _parts(keys: NDArray[np.int64], n: int) -> list[tuple[str, NDArray[np.int64]]]:
+    """At most ``n`` groups of like size with their range, equal keys together."""
+    edges = np.unique(np.quantile(keys, np.linspace(0, 1, n + 1)[1:-1])) if len(keys) else np.empty(0)
+    place = np.searchsorted(edges, keys, side="left")
+    groups = [np.flatnonzero(place == part) for part in np.unique(place)]
+    return [(f"{keys[g].min()}-{keys[g].max()}", g) for g in groups]

@@ -1,0 +1,76 @@
+"""Recommendations, scores and neighbours of a fitted engine as DataFrames."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from recsys.data.synthetic.worlds import BlockTaste
+from recsys.engine import Request
+from recsys.engines.baselines.als import Als
+from recsys.engines.baselines.ease import Ease
+from recsys.errors import ArtifactError, DataError
+from recsys.ranking import top_k
+from recsys.retrieval.frames import embeddings, recommend, score, similar_items
+from recsys.tracking import SilentTracker
+
+DATA = BlockTaste().dataset()
+
+
+@pytest.fixture(scope="module")
+def ease():
+    engine = Ease()
+    engine.fit(DATA, DATA.interactions, SilentTracker())
+    return engine
+
+
+def test_lists_are_those_of_the_ranking_and_leave_out_what_was_seen(ease):
+    found = recommend(ease, DATA, k=5)
+    request = Request.from_dataset(DATA, np.arange(DATA.n_users))
+    rows, _ = top_k(ease.user_vectors(request), ease.item_vectors(DATA.items), 5, request.histories)
+    assert found["item_id"].tolist() == DATA.items.vocabulary.ids[rows[rows >= 0]].tolist()
+    assert set(found["user_id"]) == set(DATA.users.vocabulary.ids)
+
+
+def test_an_anonymous_history_gets_the_list_of_the_user_who_has_it(ease):
+    user = DATA.users.vocabulary.ids[3]
+    history = DATA.items.vocabulary.ids[DATA.interactions.item[DATA.interactions.user == 3]].tolist()
+    known, anonymous = recommend(ease, DATA, [user]), recommend(ease, DATA, histories=[[], history])
+    last = anonymous[anonymous.user_id == 1]
+    assert last["item_id"].tolist() == known["item_id"].tolist()
+
+
+def test_items_and_exclude_bound_what_may_be_recommended(ease):
+    found = recommend(ease, DATA, items=[100, 101, 102], exclude=[101], filter_seen=False)
+    assert set(found["item_id"]) == {100, 102}
+
+
+def test_scores_of_pairs_are_those_of_the_lists(ease):
+    found = recommend(ease, DATA, k=4).sample(frac=1, random_state=0)
+    pairs = score(ease, DATA, found[["user_id", "item_id"]])
+    np.testing.assert_allclose(pairs["score"], found["score"], rtol=1e-5)
+
+
+def test_similar_items_leave_out_the_item_itself(ease):
+    found = similar_items(ease, DATA, 100, k=3)
+    assert len(found) == 3
+    assert 100 not in found["item_id"].tolist()
+
+
+def test_embeddings_are_the_vectors_of_an_engine_that_has_some(ease):
+    engine = Als()
+    engine.fit(DATA, DATA.interactions, SilentTracker())
+    found = embeddings(engine, DATA, "items")
+    assert np.array_equal(np.stack(found["vector"]), engine.item_vectors(DATA.items).dense)
+    with pytest.raises(ArtifactError, match="sparse"):
+        embeddings(ease, DATA, "items")
+
+
+def test_unknown_ids_are_named(ease):
+    for call in (
+        lambda: recommend(ease, DATA, ["nobody"]),
+        lambda: recommend(ease, DATA, histories=[[7]]),
+        lambda: recommend(ease, DATA, exclude=[7]),
+        lambda: score(ease, DATA, pd.DataFrame({"user_id": ["nobody"], "item_id": [100]})),
+    ):
+        with pytest.raises(DataError, match=r"not in the data, first \["):
+            call()
