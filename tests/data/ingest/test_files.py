@@ -35,9 +35,9 @@ def test_parquet_keeps_its_types(tmp_path):
 
 CATEGORIES = [
     (pd.Categorical(["b", None, "a"]), "str"),
-    (pd.Categorical(["b", "a", "b"], categories=["c", "b", "a"], has_order=True), "str"),
+    (pd.Categorical(["b", "a", "b"], categories=["c", "b", "a"], ordered=True), "str"),
     (pd.Categorical([2, None, 1]), "float64"),
-    (pd.Categorical([2, 1, 2], has_order=True), "int64"),
+    (pd.Categorical([2, 1, 2], ordered=True), "int64"),
     (pd.Categorical(pd.to_datetime(["2020-01-02", None, "2020-01-01"])), "datetime64[us]"),
 ]
 
