@@ -9,7 +9,8 @@ from recsys.data.ingest.issues import Location, ValidationIssues
 
 def read(path):
     issues = ValidationIssues()
-    return read_table(Location(issues, path)), [finding.found for finding in issues]
+    table = read_table(Location(issues, path))
+    return None if table is None else table.frame, [finding.found for finding in issues]
 
 
 def test_the_cells_of_a_csv_are_text_as_it_stands_there(tmp_path):
