@@ -11,7 +11,6 @@ import pandas as pd
 
 from pipelines.config import RunConfig
 from pipelines.stages.promote import open_store
-from pipelines.titles import titles
 from pipelines.workspace import Workspace
 from recsys.atomic import read_json
 from recsys.data.dataset import Dataset
@@ -67,7 +66,7 @@ def side_by_side(workspace: Workspace) -> str:
     """The first users' latest items beside their first recommendations, by title."""
     data = workspace.load_dataset()
     frame = pd.read_parquet(min(workspace.recommendations.glob("*.parquet")))
-    named, blocks = titles(data.items), []
+    named, blocks = data.items.titles(), []
     for user in frame["user_id"].drop_duplicates().tolist()[:_USERS]:
         best = frame.loc[frame["user_id"] == user].sort_values("rank")["item_id"].tolist()[:_TOP]
         right = [named[row] for row in data.items.vocabulary.rows(best)]

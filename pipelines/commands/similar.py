@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from pipelines.config import RunConfig, check_engine
 from pipelines.stages.pretrain import embedder_of, model_folder
-from pipelines.titles import titles
 from pipelines.workspace import Workspace
 from recsys.choices import did_you_mean
 from recsys.content import Embedder, Learner
@@ -39,7 +38,7 @@ def similar_items(config: RunConfig, workspace: Workspace, title: str, k: int, e
     check_engine(config, "--engine", name)
     bundle = Bundle.load(workspace.bundle(name))
     items = workspace.load_dataset().items
-    row, shown = find_item(items, title), titles(items)
+    row, shown = find_item(items, title), items.titles()
     vectors = bundle.engine.item_vectors(items)
     valid = np.ones(len(items), bool) if vectors.valid is None else vectors.valid
     if not valid[row]:
@@ -94,7 +93,7 @@ def similar_to_text(
     length = np.linalg.norm(found.vectors, axis=1) * np.linalg.norm(query)
     similarity = found.vectors @ query / np.maximum(length, 1e-12)
     best = np.argsort(-similarity, kind="stable")[:k]
-    shown = titles(items)
+    shown = items.titles()
     rows = items.vocabulary.rows(found.vocabulary.ids)
     lines = [f"nearest to the text by {'the images of ' * images}{name}:"]
     return "\n".join(lines + [f"{similarity[place]:8.3f}  {shown[rows[place]]}" for place in best])
@@ -130,7 +129,7 @@ def _asked(items: EntityTable, columns: tuple[str, ...], text: str) -> Iterator[
 
 def find_item(items: EntityTable, text: str) -> int:
     """The row of the item whose title or id is ``text``, else the first whose title holds it."""
-    shown, wanted = titles(items), text.casefold()
+    shown, wanted = items.titles(), text.casefold()
     matches = (
         (row for row, key in enumerate(items.vocabulary.ids) if str(key) == text),
         (row for row, title in enumerate(shown) if title.casefold() == wanted),

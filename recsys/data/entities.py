@@ -18,6 +18,8 @@ from recsys.data.schema import Schema
 from recsys.data.vocabulary import Ids, Vocabulary
 from recsys.errors import ArtifactError
 
+_TITLES = ("title", "name", "item_name", "product_title")
+
 
 @dataclass(frozen=True, eq=False)
 class EntityTable:
@@ -50,6 +52,25 @@ class EntityTable:
 
     def __len__(self) -> int:
         return len(self.vocabulary)
+
+    def __repr__(self) -> str:
+        columns = ", ".join(f"{name} {column}" for name, column in self.schema.columns.items())
+        return f"EntityTable: {len(self):,} rows, {columns or 'no columns'}"
+
+    def titles(self) -> list[str]:
+        """One readable name an entity, [n]: its ``title``, ``name``, ``item_name`` or ``product_title``, else its id.
+
+        Example:
+            >>> frame = pd.DataFrame({"title": ["Alien", None]})
+            >>> EntityTable(Vocabulary.of([7, 8]), frame, Schema.of({"title": "text"})).titles()
+            ['Alien', '8']
+        """
+        ids = [str(key) for key in self.vocabulary.ids]
+        column = next((name for name in _TITLES if name in self.columns), None)
+        if column is None:
+            return ids
+        cells = self.columns[column]
+        return [str(text) if known else key for text, known, key in zip(cells, cells.notna(), ids, strict=True)]
 
     def take(self, rows: NDArray[np.integer] | slice) -> EntityTable:
         """The entities at distinct ``rows``, in that order."""

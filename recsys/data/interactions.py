@@ -58,6 +58,9 @@ class Interactions:
     def __len__(self) -> int:
         return len(self.user)
 
+    def __repr__(self) -> str:
+        return f"Interactions: {len(self):,} rows"
+
     def select(self, where: NDArray[np.bool_] | NDArray[np.integer] | slice) -> Interactions:
         """The interactions at a mask, ascending positions or a slice."""
         return Interactions(self.user[where], self.item[where], self.time[where], self.weight[where])

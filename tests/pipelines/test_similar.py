@@ -8,7 +8,6 @@ import scipy.sparse as sp
 from pipelines.commands.similar import cosine_to, find_item, similar_items
 from pipelines.config import read_run_config
 from pipelines.stages import run_stages
-from pipelines.titles import titles
 from pipelines.workspace import Workspace
 from recsys.data.entities import EntityTable
 from recsys.data.schema import Schema
@@ -36,7 +35,7 @@ def test_an_unknown_title_names_the_nearest():
 
 
 def test_an_item_without_title_is_called_by_its_id():
-    assert titles(_ITEMS) == ["Star Wars", "Star Trek", "9"]
+    assert _ITEMS.titles() == ["Star Wars", "Star Trek", "9"]
 
 
 def test_cosine_joins_the_dense_and_the_sparse_part():

@@ -50,7 +50,7 @@ class TypedInteractions:
 
     @cached_property
     def repeated(self) -> NDArray[np.int64]:
-        """Rows that repeat user, item and time of another row and that the policy drops, among rows without an error."""
+        """Rows that repeat user, item and time of another row and that the policy drops."""
         if self.duplicates == "keep":
             return np.empty(0, np.int64)
         whole = np.flatnonzero(self.user.good & self.item.good & ~np.isnan(self.time))
