@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass, replace
 from functools import cached_property
 from html import escape
@@ -14,6 +13,7 @@ from recsys.atomic import atomic_path, read_json, write_json
 from recsys.data.entities import EntityTable
 from recsys.data.interactions import Interactions
 from recsys.data.vocabulary import MISSING
+from recsys.digest import short_digest
 from recsys.errors import ArtifactError
 
 _VERSION = 1
@@ -77,7 +77,7 @@ class Dataset:
             self.interactions.fingerprint,
             str(self.has_timestamps),
         )
-        return hashlib.sha256("/".join(parts).encode()).hexdigest()[:16]
+        return short_digest(["/".join(parts)])
 
     def busiest(self, items: int) -> Dataset:
         """A slice: the ``items`` that were chosen most often, in their order, and what all users did with them."""

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from recsys.atomic import atomic_path
 from recsys.data.schema import Schema
 from recsys.data.vocabulary import Ids, Vocabulary
+from recsys.digest import short_digest
 from recsys.errors import ArtifactError
 
 _TITLES = ("title", "name", "item_name", "product_title")
@@ -90,11 +91,11 @@ class EntityTable:
     @cached_property
     def fingerprint(self) -> str:
         """A digest of ids, schema and every cell."""
-        digest = hashlib.sha256(self.vocabulary.fingerprint.encode())
-        for name, column in self.schema.columns.items():
-            digest.update(f"|{name}:{column}|".encode())
-            digest.update(repr([_plain(cell) for cell in self.columns[name]]).encode("utf-8", "backslashreplace"))
-        return digest.hexdigest()[:16]
+        cells = (
+            f"|{name}:{column}|{[_plain(cell) for cell in self.columns[name]]!r}"
+            for name, column in self.schema.columns.items()
+        )
+        return short_digest(chain([self.vocabulary.fingerprint], cells))
 
     def save(self, path: Path) -> None:
         """One Parquet file: ``__id__`` and the columns; the schema stands in a JSON file beside it."""

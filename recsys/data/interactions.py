@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -12,6 +11,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from recsys.atomic import atomic_path
+from recsys.digest import short_digest
 from recsys.errors import ArtifactError
 
 _COLUMNS = {"user": np.int32, "item": np.int32, "time": np.int64, "weight": np.float32}
@@ -98,10 +98,8 @@ class Interactions:
 
     @cached_property
     def fingerprint(self) -> str:
-        digest = hashlib.sha256()
-        for name, kind in _COLUMNS.items():
-            digest.update(np.ascontiguousarray(getattr(self, name), kind).data)
-        return digest.hexdigest()[:16]
+        """A digest of every interaction."""
+        return short_digest(np.ascontiguousarray(getattr(self, name), kind).data for name, kind in _COLUMNS.items())
 
     def save(self, directory: Path) -> None:
         """One ``.npy`` a column."""
