@@ -12,7 +12,7 @@ from pydantic import Field
 from recsys.choices import Choices, did_you_mean
 from recsys.config import Config, apply_overrides, parse, read_toml
 from recsys.content import EMBEDDERS
-from recsys.data.ingest.readers import DataConfig
+from recsys.data.ingest.config import DataConfig
 from recsys.data.splits.split import SplitConfig
 from recsys.encoders.sequence import SEQUENCES
 from recsys.engine import EngineConfig

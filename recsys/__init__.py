@@ -16,67 +16,29 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from recsys.content import (
-        AutoencoderEmbedder as AutoencoderEmbedder,
-    )
-    from recsys.content import (
-        CausalLMEmbedder as CausalLMEmbedder,
-    )
-    from recsys.content import (
-        ColourEmbedder as ColourEmbedder,
-    )
-    from recsys.content import (
-        ConcatEmbedder as ConcatEmbedder,
-    )
-    from recsys.content import (
-        ContrastiveAlignment as ContrastiveAlignment,
-    )
-    from recsys.content import (
-        DANEmbedder as DANEmbedder,
-    )
-    from recsys.content import (
-        ELMoEmbedder as ELMoEmbedder,
-    )
-    from recsys.content import (
-        FastTextEmbedder as FastTextEmbedder,
-    )
-    from recsys.content import (
-        FinetunedTransformer as FinetunedTransformer,
-    )
-    from recsys.content import (
-        GloVeEmbedder as GloVeEmbedder,
-    )
-    from recsys.content import (
-        HashingEmbedder as HashingEmbedder,
-    )
-    from recsys.content import (
-        ImageEmbedder as ImageEmbedder,
-    )
-    from recsys.content import (
-        MaskedLMEmbedder as MaskedLMEmbedder,
-    )
-    from recsys.content import (
-        MetricLearningEmbedder as MetricLearningEmbedder,
-    )
-    from recsys.content import (
-        PCAEmbedder as PCAEmbedder,
-    )
-    from recsys.content import (
-        ProjectionHead as ProjectionHead,
-    )
-    from recsys.content import (
-        SentenceEmbedder as SentenceEmbedder,
-    )
-    from recsys.content import (
-        UniversalSentenceEmbedder as UniversalSentenceEmbedder,
-    )
-    from recsys.content import (
-        Word2VecEmbedder as Word2VecEmbedder,
-    )
-    from recsys.content import (
-        text_table as text_table,
-    )
+    from recsys.content import AutoencoderEmbedder as AutoencoderEmbedder
+    from recsys.content import CausalLMEmbedder as CausalLMEmbedder
+    from recsys.content import ColourEmbedder as ColourEmbedder
+    from recsys.content import ConcatEmbedder as ConcatEmbedder
+    from recsys.content import ContrastiveAlignment as ContrastiveAlignment
+    from recsys.content import DANEmbedder as DANEmbedder
+    from recsys.content import ELMoEmbedder as ELMoEmbedder
+    from recsys.content import FastTextEmbedder as FastTextEmbedder
+    from recsys.content import FinetunedTransformer as FinetunedTransformer
+    from recsys.content import GloVeEmbedder as GloVeEmbedder
+    from recsys.content import HashingEmbedder as HashingEmbedder
+    from recsys.content import ImageEmbedder as ImageEmbedder
+    from recsys.content import MaskedLMEmbedder as MaskedLMEmbedder
+    from recsys.content import MetricLearningEmbedder as MetricLearningEmbedder
+    from recsys.content import PCAEmbedder as PCAEmbedder
+    from recsys.content import ProjectionHead as ProjectionHead
+    from recsys.content import SentenceEmbedder as SentenceEmbedder
+    from recsys.content import UniversalSentenceEmbedder as UniversalSentenceEmbedder
+    from recsys.content import Word2VecEmbedder as Word2VecEmbedder
+    from recsys.content import text_table as text_table
     from recsys.data.dataset import Dataset as Dataset
+    from recsys.data.read import load_dataset as load_dataset
+    from recsys.data.read import read_dataset as read_dataset
     from recsys.data.splits.holdout import Holdout as Holdout
     from recsys.data.splits.partition import Split as Split
     from recsys.data.splits.split import split as split
@@ -98,104 +60,100 @@ if TYPE_CHECKING:
     from recsys.engines.graph.sage import GraphSAGE as GraphSAGE
     from recsys.engines.graph.spectral import Spectral as Spectral
     from recsys.engines.skip_gram.item2vec import Item2Vec as Item2Vec
-    from recsys.engines.two_tower.sequence import (
-        HSTU as HSTU,
-    )
-    from recsys.engines.two_tower.sequence import (
-        BERT4Rec as BERT4Rec,
-    )
-    from recsys.engines.two_tower.sequence import (
-        GRU4Rec as GRU4Rec,
-    )
-    from recsys.engines.two_tower.sequence import (
-        SASRec as SASRec,
-    )
-    from recsys.engines.two_tower.sequence import (
-        SequenceModel as SequenceModel,
-    )
+    from recsys.engines.two_tower.sequence import HSTU as HSTU
+    from recsys.engines.two_tower.sequence import BERT4Rec as BERT4Rec
+    from recsys.engines.two_tower.sequence import GRU4Rec as GRU4Rec
+    from recsys.engines.two_tower.sequence import SASRec as SASRec
+    from recsys.engines.two_tower.sequence import SequenceModel as SequenceModel
     from recsys.engines.two_tower.two_tower import TwoTower as TwoTower
-    from recsys.errors import (
-        ArtifactError as ArtifactError,
-    )
-    from recsys.errors import (
-        ConfigError as ConfigError,
-    )
-    from recsys.errors import (
-        DataError as DataError,
-    )
-    from recsys.errors import (
-        PromotionError as PromotionError,
-    )
-    from recsys.errors import (
-        RecsysError as RecsysError,
-    )
-    from recsys.evaluation.evaluate import evaluate as evaluate
+    from recsys.errors import ArtifactError as ArtifactError
+    from recsys.errors import ConfigError as ConfigError
+    from recsys.errors import DataError as DataError
+    from recsys.errors import PromotionError as PromotionError
+    from recsys.errors import RecsysError as RecsysError
+    from recsys.evaluation.compare import evaluate_engines as evaluate
+    from recsys.evaluation.compare import evaluate_lists as evaluate_lists
+    from recsys.evaluation.report.report import Report as Report
     from recsys.registry.bundle import Bundle as Bundle
     from recsys.registry.load import load as load
+    from recsys.retrieval.frames import embeddings as embeddings
+    from recsys.retrieval.frames import recommend as recommend
+    from recsys.retrieval.frames import score as score
+    from recsys.retrieval.frames import similar_items as similar_items
 
 __version__ = "0.1.0"
 
 _HOMES = {
-    "Dataset": "recsys.data.dataset",
-    "split": "recsys.data.splits.split",
-    "Holdout": "recsys.data.splits.holdout",
-    "Split": "recsys.data.splits.partition",
-    "Popularity": "recsys.engines.baselines.popularity",
-    "ItemKNN": "recsys.engines.baselines.itemknn",
-    "EASE": "recsys.engines.baselines.ease",
-    "ALS": "recsys.engines.baselines.als",
-    "BPR": "recsys.engines.baselines.bpr",
-    "ContentKNN": "recsys.engines.baselines.content_knn",
-    "Trend": "recsys.engines.baselines.trend",
-    "Item2Vec": "recsys.engines.skip_gram.item2vec",
-    "Spectral": "recsys.engines.graph.spectral",
-    "LightGCN": "recsys.engines.graph.lightgcn",
-    "GraphSAGE": "recsys.engines.graph.sage",
-    "Node2Vec": "recsys.engines.graph.node2vec",
-    "SASRec": "recsys.engines.two_tower.sequence",
-    "GRU4Rec": "recsys.engines.two_tower.sequence",
-    "BERT4Rec": "recsys.engines.two_tower.sequence",
-    "HSTU": "recsys.engines.two_tower.sequence",
-    "SequenceModel": "recsys.engines.two_tower.sequence",
-    "TwoTower": "recsys.engines.two_tower.two_tower",
-    "Hybrid": "recsys.engines.ensemble.hybrid",
-    "Engine": "recsys.engine",
-    "FitContext": "recsys.engine",
-    "Request": "recsys.engine",
-    "Vectors": "recsys.engine",
-    "EmbeddingTable": "recsys.embedding_table",
-    "evaluate": "recsys.evaluation.evaluate",
-    "SentenceEmbedder": "recsys.content",
-    "ImageEmbedder": "recsys.content",
-    "Word2VecEmbedder": "recsys.content",
-    "FastTextEmbedder": "recsys.content",
-    "GloVeEmbedder": "recsys.content",
-    "DANEmbedder": "recsys.content",
-    "ELMoEmbedder": "recsys.content",
-    "MaskedLMEmbedder": "recsys.content",
-    "CausalLMEmbedder": "recsys.content",
-    "AutoencoderEmbedder": "recsys.content",
-    "UniversalSentenceEmbedder": "recsys.content",
-    "PCAEmbedder": "recsys.content",
-    "ConcatEmbedder": "recsys.content",
-    "ContrastiveAlignment": "recsys.content",
-    "MetricLearningEmbedder": "recsys.content",
-    "ProjectionHead": "recsys.content",
-    "FinetunedTransformer": "recsys.content",
-    "HashingEmbedder": "recsys.content",
-    "ColourEmbedder": "recsys.content",
-    "text_table": "recsys.content",
-    "Bundle": "recsys.registry.bundle",
-    "load": "recsys.registry.load",
-    "RecsysError": "recsys.errors",
-    "DataError": "recsys.errors",
-    "ConfigError": "recsys.errors",
-    "ArtifactError": "recsys.errors",
-    "PromotionError": "recsys.errors",
+    "load_dataset": "recsys.data.read:load_dataset",
+    "read_dataset": "recsys.data.read:read_dataset",
+    "Dataset": "recsys.data.dataset:Dataset",
+    "split": "recsys.data.splits.split:split",
+    "Holdout": "recsys.data.splits.holdout:Holdout",
+    "Split": "recsys.data.splits.partition:Split",
+    "Popularity": "recsys.engines.baselines.popularity:Popularity",
+    "ItemKNN": "recsys.engines.baselines.itemknn:ItemKNN",
+    "EASE": "recsys.engines.baselines.ease:EASE",
+    "ALS": "recsys.engines.baselines.als:ALS",
+    "BPR": "recsys.engines.baselines.bpr:BPR",
+    "ContentKNN": "recsys.engines.baselines.content_knn:ContentKNN",
+    "Trend": "recsys.engines.baselines.trend:Trend",
+    "Item2Vec": "recsys.engines.skip_gram.item2vec:Item2Vec",
+    "Spectral": "recsys.engines.graph.spectral:Spectral",
+    "LightGCN": "recsys.engines.graph.lightgcn:LightGCN",
+    "GraphSAGE": "recsys.engines.graph.sage:GraphSAGE",
+    "Node2Vec": "recsys.engines.graph.node2vec:Node2Vec",
+    "SASRec": "recsys.engines.two_tower.sequence:SASRec",
+    "GRU4Rec": "recsys.engines.two_tower.sequence:GRU4Rec",
+    "BERT4Rec": "recsys.engines.two_tower.sequence:BERT4Rec",
+    "HSTU": "recsys.engines.two_tower.sequence:HSTU",
+    "SequenceModel": "recsys.engines.two_tower.sequence:SequenceModel",
+    "TwoTower": "recsys.engines.two_tower.two_tower:TwoTower",
+    "Hybrid": "recsys.engines.ensemble.hybrid:Hybrid",
+    "Engine": "recsys.engine:Engine",
+    "FitContext": "recsys.engine:FitContext",
+    "Request": "recsys.engine:Request",
+    "Vectors": "recsys.engine:Vectors",
+    "EmbeddingTable": "recsys.embedding_table:EmbeddingTable",
+    "evaluate": "recsys.evaluation.compare:evaluate_engines",
+    "evaluate_lists": "recsys.evaluation.compare:evaluate_lists",
+    "Report": "recsys.evaluation.report.report:Report",
+    "recommend": "recsys.retrieval.frames:recommend",
+    "score": "recsys.retrieval.frames:score",
+    "similar_items": "recsys.retrieval.frames:similar_items",
+    "embeddings": "recsys.retrieval.frames:embeddings",
+    "SentenceEmbedder": "recsys.content:SentenceEmbedder",
+    "ImageEmbedder": "recsys.content:ImageEmbedder",
+    "Word2VecEmbedder": "recsys.content:Word2VecEmbedder",
+    "FastTextEmbedder": "recsys.content:FastTextEmbedder",
+    "GloVeEmbedder": "recsys.content:GloVeEmbedder",
+    "DANEmbedder": "recsys.content:DANEmbedder",
+    "ELMoEmbedder": "recsys.content:ELMoEmbedder",
+    "MaskedLMEmbedder": "recsys.content:MaskedLMEmbedder",
+    "CausalLMEmbedder": "recsys.content:CausalLMEmbedder",
+    "AutoencoderEmbedder": "recsys.content:AutoencoderEmbedder",
+    "UniversalSentenceEmbedder": "recsys.content:UniversalSentenceEmbedder",
+    "PCAEmbedder": "recsys.content:PCAEmbedder",
+    "ConcatEmbedder": "recsys.content:ConcatEmbedder",
+    "ContrastiveAlignment": "recsys.content:ContrastiveAlignment",
+    "MetricLearningEmbedder": "recsys.content:MetricLearningEmbedder",
+    "ProjectionHead": "recsys.content:ProjectionHead",
+    "FinetunedTransformer": "recsys.content:FinetunedTransformer",
+    "HashingEmbedder": "recsys.content:HashingEmbedder",
+    "ColourEmbedder": "recsys.content:ColourEmbedder",
+    "text_table": "recsys.content:text_table",
+    "Bundle": "recsys.registry.bundle:Bundle",
+    "load": "recsys.registry.load:load",
+    "RecsysError": "recsys.errors:RecsysError",
+    "DataError": "recsys.errors:DataError",
+    "ConfigError": "recsys.errors:ConfigError",
+    "ArtifactError": "recsys.errors:ArtifactError",
+    "PromotionError": "recsys.errors:PromotionError",
 }
-"""Name -> the module that it is imported from, when it is first used."""
+"""Name -> where it is imported from when it is first used."""
 
 __all__ = [
+    "load_dataset",
+    "read_dataset",
     "Dataset",
     "split",
     "Holdout",
@@ -225,6 +183,12 @@ __all__ = [
     "Vectors",
     "EmbeddingTable",
     "evaluate",
+    "evaluate_lists",
+    "Report",
+    "recommend",
+    "score",
+    "similar_items",
+    "embeddings",
     "SentenceEmbedder",
     "ImageEmbedder",
     "Word2VecEmbedder",
@@ -258,7 +222,8 @@ __all__ = [
 def __getattr__(name: str) -> object:
     if name not in _HOMES:
         raise AttributeError(f"module 'recsys' has no attribute {name!r}")
-    value: object = getattr(import_module(_HOMES[name]), name)
+    module, _, attribute = _HOMES[name].partition(":")
+    value: object = getattr(import_module(module), attribute)
     globals()[name] = value
     return value
 

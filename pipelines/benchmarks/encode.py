@@ -61,13 +61,14 @@ def _posters(n: int, cache: Path) -> None:
 
     from recsys.content import EmbedderContext, ImageEmbedder
     from recsys.content.image.pixels import PixelStore
-    from recsys.data.ingest.readers import DataConfig, read_dataset
+    from recsys.data.ingest.config import DataConfig
+    from recsys.data.ingest.readers import ingest
     from recsys.data.sources import resolve
 
     config = resolve(DataConfig(source="movielens-1m"))
     assert config.items is not None, "the source has items"
     embedder, context = ImageEmbedder(), EmbedderContext(cache, images=config.items.parent)
-    items = read_dataset(config).items
+    items = ingest(config).data.items
     items = items.take(np.flatnonzero(items.columns["poster"].notna())[:n])
     start = time.perf_counter()
     decoding = _spent(lambda: PixelStore(context, embedder.config.columns, embedder.config.side).read(items))

@@ -30,7 +30,7 @@ def main(
     from pipelines.config import engine_spec, read_run_config
     from pipelines.stages.finetune import finetune_config, held_out
     from pipelines.stages.pretrain import earliest, learn
-    from recsys.data.ingest.readers import read_dataset
+    from recsys.data.ingest.readers import ingest
     from recsys.data.sources import resolve
     from recsys.data.splits.temporal import moments, temporal
     from recsys.engine import Resources
@@ -41,7 +41,7 @@ def main(
     from recsys.training.deterministic import deterministic
 
     run = read_run_config(config)
-    data, tracker = read_dataset(resolve(run.data)), ConsoleTracker()
+    data, tracker = ingest(resolve(run.data)).data, ConsoleTracker()
     spec, filtered = engine_spec(engine, run.engines[engine]), run.evaluate.filter_seen
     validated, cut = moments(data.interactions, new, 1 - old)
     now = moments(data.interactions, new, 1 - old - new)[1]

@@ -26,7 +26,7 @@ def main(
     import numpy as np
 
     from pipelines.config import engine_spec, read_run_config
-    from recsys.data.ingest.readers import read_dataset, read_given
+    from recsys.data.ingest.readers import ingest
     from recsys.data.sources import resolve
     from recsys.data.splits.given import Cut
     from recsys.data.splits.given import given as cut
@@ -39,8 +39,9 @@ def main(
 
     run, tracker = read_run_config(config), ConsoleTracker()
     source = resolve(run.data)
-    data = read_dataset(source)
-    events = read_given(source, data)[0] if run.split.protocol == "given" else data.interactions
+    read = ingest(source)
+    data = read.data
+    events = read.files[0] if run.split.protocol == "given" else data.interactions
     which: Cut = "random" if run.split.protocol == "given" else "last"
     split = cut(events, events, data.n_users, 1 - given, which, run.seed)
     asked, history, targets = split.validation.users, split.train, split.validation.targets

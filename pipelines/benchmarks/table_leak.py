@@ -26,7 +26,7 @@ def main(
     """Prints a row a table."""
     from pipelines.config import engine_spec, read_run_config
     from pipelines.stages.pretrain import earliest
-    from recsys.data.ingest.readers import read_dataset
+    from recsys.data.ingest.readers import ingest
     from recsys.data.sources import resolve
     from recsys.data.splits.split import make_split
     from recsys.embedding_table import EmbeddingTable
@@ -39,7 +39,7 @@ def main(
 
     run, tracker = read_run_config(config), SilentTracker()
     filtered = run.evaluate.filter_seen
-    data = read_dataset(resolve(run.data))
+    data = ingest(resolve(run.data)).data
     split = make_split(data, run.split, filter_seen=filtered)
 
     def table(part: float) -> EmbeddingTable:

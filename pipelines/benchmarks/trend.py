@@ -30,7 +30,7 @@ def main(
     """Prints a row a forecast: deviance an item and period, with the volume of the period given and not given."""
     from pipelines.config import engine_specs, read_run_config
     from recsys.data.demand.periods import DAY, Periods
-    from recsys.data.ingest.readers import read_dataset
+    from recsys.data.ingest.readers import ingest
     from recsys.data.sources import resolve
     from recsys.engine import Resources
     from recsys.engines.baselines.trend import Trend
@@ -39,7 +39,7 @@ def main(
     from recsys.training.deterministic import deterministic
 
     run = read_run_config(config)
-    data = read_dataset(resolve(run.data))
+    data = ingest(resolve(run.data)).data
     x = data.interactions
     periods = Periods.up_to(x.time, round(period * DAY))
     counts = periods.counts(x.item, x.time, data.n_items).toarray().astype(np.float64)

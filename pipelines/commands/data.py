@@ -10,8 +10,8 @@ from recsys.config import apply_overrides, parse, read_toml
 from recsys.data.demand.summary import demand_summary
 from recsys.data.ingest.config import DataConfig
 from recsys.data.ingest.issues import ValidationIssues
+from recsys.data.ingest.readers import typed_tables
 from recsys.data.ingest.summary import summaries
-from recsys.data.ingest.tables import read_tables
 from recsys.data.ingest.validate import to_json, to_text, validate
 from recsys.data.sources import SOURCES, located, resolve
 from recsys.errors import ConfigError
@@ -33,7 +33,7 @@ def describe_source(name: str) -> str:
     """
     SOURCES[name]  # an unknown name is told apart from a data set that cannot be fetched
     found = ValidationIssues()
-    tables = read_tables(resolve(DataConfig(name=name, source=name)), found)
+    tables = typed_tables(resolve(DataConfig(name=name, source=name)), found)
     found.raise_errors()
     blocks = [table.to_text() for table in summaries(tables)]
     demand = demand_summary(tables)

@@ -16,7 +16,6 @@ from recsys.atomic import read_json
 from recsys.data.dataset import Dataset
 from recsys.evaluation.metrics import shown
 from recsys.registry.store import CHAMPION
-from recsys.retrieval.similar import titles
 
 CONFIG = Path(__file__).parent.parent / "configs" / "demo.toml"
 _METRICS = ("recall@10", "recall@20", "ndcg@10")
@@ -67,7 +66,7 @@ def side_by_side(workspace: Workspace) -> str:
     """The first users' latest items beside their first recommendations, by title."""
     data = workspace.load_dataset()
     frame = pd.read_parquet(min(workspace.recommendations.glob("*.parquet")))
-    named, blocks = titles(data.items), []
+    named, blocks = data.items.titles(), []
     for user in frame["user_id"].drop_duplicates().tolist()[:_USERS]:
         best = frame.loc[frame["user_id"] == user].sort_values("rank")["item_id"].tolist()[:_TOP]
         right = [named[row] for row in data.items.vocabulary.rows(best)]

@@ -19,7 +19,7 @@ from recsys.data.vocabulary import Vocabulary
 from recsys.embedding_table import EmbeddingTable
 from recsys.errors import ConfigError, DataError
 from recsys.registry.bundle import Bundle
-from recsys.retrieval.similar import cosine_to, find_item, titles
+from recsys.retrieval.similar import cosine_to, find_item
 from recsys.tracking import SilentTracker
 
 
@@ -35,7 +35,7 @@ def similar_items(config: RunConfig, workspace: Workspace, title: str, k: int, e
     check_engine(config, "--engine", name)
     bundle = Bundle.load(workspace.bundle(name))
     items = workspace.load_dataset().items
-    row, shown = find_item(items, title), titles(items)
+    row, shown = find_item(items, title), items.titles()
     vectors = bundle.engine.item_vectors(items)
     valid = np.ones(len(items), bool) if vectors.valid is None else vectors.valid
     if not valid[row]:
@@ -91,7 +91,7 @@ def similar_to_text(
     length = np.linalg.norm(found.vectors, axis=1) * np.linalg.norm(query)
     similarity = found.vectors @ query / np.maximum(length, 1e-12)
     best = np.argsort(-similarity, kind="stable")[:k]
-    shown = titles(items)
+    shown = items.titles()
     rows = items.vocabulary.rows(found.vocabulary.ids)
     lines = [f"nearest to the text by {'the images of ' * images}{name}:"]
     return "\n".join(lines + [f"{similarity[place]:8.3f}  {shown[rows[place]]}" for place in best])

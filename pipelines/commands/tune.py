@@ -20,7 +20,8 @@ from pipelines.workspace import ENGINE_CODE, code_version
 from recsys.atomic import write_json, write_text
 from recsys.config import Config, apply_overrides, read_config
 from recsys.data.dataset import Dataset
-from recsys.data.ingest.readers import DataConfig, read_dataset, read_given
+from recsys.data.ingest.config import DataConfig
+from recsys.data.ingest.readers import ingest
 from recsys.data.sources import resolve
 from recsys.data.splits.split import Split, SplitConfig, make_split
 from recsys.engine import FitContext
@@ -121,9 +122,9 @@ def tune(config: TuneConfig, directory: Path) -> list[dict[str, Any]]:
     """
     tracker = ConsoleTracker()
     source = resolve(config.data)
-    data = read_dataset(source)
-    given = read_given(source, data) if config.split.protocol == "given" else None
-    split = make_split(data, config.split, given, config.filter_seen)
+    read = ingest(source)
+    data = read.data
+    split = make_split(data, config.split, read.given, config.filter_seen)
     path = directory / "trials.json"
     code = code_version(*ENGINE_CODE, "pipelines/commands/tune.py")
     key = f"{data.fingerprint}/{split.fingerprint}/{config.seed}/{config.metric}/{code}"

@@ -15,9 +15,8 @@ from pipelines.workspace import ENGINE_CODE, Workspace, code_version
 from recsys.atomic import atomic_path, claim, read_json, refuse_foreign, remove_folder, write_json
 from recsys.config import parse
 from recsys.data.dataset import Dataset
-from recsys.data.ingest.files import read_table
-from recsys.data.ingest.issues import Location, ValidationIssues
-from recsys.data.ingest.readers import DataConfig, read_dataset
+from recsys.data.ingest.config import DataConfig
+from recsys.data.ingest.readers import ingest
 from recsys.data.interactions import Interactions
 from recsys.data.merge import known_to, merged
 from recsys.data.sources import resolve
@@ -65,7 +64,7 @@ def run(
     if bundle.histories is None:
         raise ConfigError(f"{source} keeps no histories of what it was trained on, which a fine-tune goes on from")
     old = bundle.data
-    data, fresh = merged(old, read_dataset(newer_tables(config, old, interactions, users, items), joining=old))
+    data, fresh = merged(old, ingest(newer_tables(config, interactions, users, items), joining=old).data)
     if not fresh.any():
         raise DataError(f"{interactions} holds no interaction that the dataset does not hold already")
     filtered = config.evaluate.filter_seen
@@ -117,30 +116,10 @@ def _refuse_loss(child: Path, parent: str, data: Dataset, interactions: Path) ->
         )
 
 
-def newer_tables(
-    config: RunConfig, old: Dataset, interactions: Path, users: Path | None, items: Path | None
-) -> DataConfig:
-    """Where the newer tables are; a column that ``old`` has keeps its kind, only others are inferred."""
-    base = resolve(config.data)
-    return base.model_copy(
-        update={
-            "source": None,
-            "interactions": interactions,
-            "test_interactions": None,
-            "users": users,
-            "items": items,
-            "user_schema": _kinds(users, base.user_schema | old.users.schema.to_dict()),
-            "item_schema": _kinds(items, base.item_schema | old.items.schema.to_dict()),
-        }
-    )
-
-
-def _kinds(path: Path | None, known: dict[str, str]) -> dict[str, str]:
-    """Those of ``known`` whose column the table at ``path`` has; a table may lack some, as when it says less."""
-    if path is None:
-        return {}
-    frame = read_table(Location(ValidationIssues(), path))  # what is wrong with it is told when the dataset is read
-    return {} if frame is None else {name: kind for name, kind in known.items() if name in frame}
+def newer_tables(config: RunConfig, interactions: Path, users: Path | None, items: Path | None) -> DataConfig:
+    """The config of the newer tables: that of the run with other files."""
+    files = {"interactions": interactions, "users": users, "items": items}
+    return resolve(config.data).model_copy(update={"source": None, "test_interactions": None, **files})
 
 
 def held_out(

@@ -6,8 +6,9 @@ from typing import Any
 
 from pipelines.config import RunConfig
 from pipelines.workspace import Workspace, code_version, file_digest
+from recsys.data.ingest.config import DataConfig
 from recsys.data.ingest.issues import ValidationIssues
-from recsys.data.ingest.readers import DataConfig, read_dataset, read_given
+from recsys.data.ingest.readers import ingest
 from recsys.data.schema import Schema
 from recsys.data.sources import resolve
 from recsys.data.splits.split import Split, make_split
@@ -28,9 +29,9 @@ def run(config: RunConfig, workspace: Workspace, tracker: Tracker) -> None:
         return
     workspace.invalidate("prepare")
     issues = ValidationIssues()
-    data = read_dataset(data_config, issues)
-    given = read_given(data_config, data) if config.split.protocol == "given" else None
-    split = make_split(data, config.split, given, config.evaluate.filter_seen)
+    read = ingest(data_config, issues)
+    data = read.data
+    split = make_split(data, config.split, read.given, config.evaluate.filter_seen)
     data.save(workspace.dataset)
     split.save(workspace.split)
     workspace.record("prepare", cache_key)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass, replace
 from functools import cached_property
+from html import escape
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +13,7 @@ from recsys.atomic import atomic_path, read_json, write_json
 from recsys.data.entities import EntityTable
 from recsys.data.interactions import Interactions
 from recsys.data.vocabulary import MISSING
+from recsys.digest import short_digest
 from recsys.errors import ArtifactError
 
 _VERSION = 1
@@ -38,6 +39,27 @@ class Dataset:
     has_timestamps: bool
     has_order: bool = True
 
+    def __repr__(self) -> str:
+        return "\n".join(self._summary())
+
+    def _repr_html_(self) -> str:
+        return "<br>".join(escape(line) for line in self._summary())
+
+    def _summary(self) -> list[str]:
+        """Sizes, density and time span; then the columns of users and of items with their kinds."""
+        n, cells = len(self.interactions), self.n_users * self.n_items
+        density = f" (density {n / cells:.2%})" if cells else ""
+        sizes = f"{self.n_users:,} users, {self.n_items:,} items, {n:,} interactions{density}"
+        tables = [f"  {name}: {table!r}" for name, table in (("users", self.users), ("items", self.items))]
+        return [f"Dataset {self.name!r}: {sizes}{self._span()}", *tables]
+
+    def _span(self) -> str:
+        time = self.interactions.time
+        if not self.has_timestamps or not len(time):
+            return ""
+        first, last = (np.datetime64(int(moment), "s").astype("datetime64[D]") for moment in (time.min(), time.max()))
+        return f", {first} to {last}"
+
     @property
     def n_users(self) -> int:
         return len(self.users)
@@ -55,7 +77,7 @@ class Dataset:
             self.interactions.fingerprint,
             str(self.has_timestamps),
         )
-        return hashlib.sha256("/".join(parts).encode()).hexdigest()[:16]
+        return short_digest(["/".join(parts)])
 
     def busiest(self, items: int) -> Dataset:
         """A slice: the ``items`` that were chosen most often, in their order, and what all users did with them."""

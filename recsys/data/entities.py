@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,10 @@ from numpy.typing import NDArray
 from recsys.atomic import atomic_path
 from recsys.data.schema import Schema
 from recsys.data.vocabulary import Ids, Vocabulary
+from recsys.digest import short_digest
 from recsys.errors import ArtifactError
+
+_TITLES = ("title", "name", "item_name", "product_title")
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,6 +54,25 @@ class EntityTable:
     def __len__(self) -> int:
         return len(self.vocabulary)
 
+    def __repr__(self) -> str:
+        columns = ", ".join(f"{name} {column}" for name, column in self.schema.columns.items())
+        return f"EntityTable: {len(self):,} rows, {columns or 'no columns'}"
+
+    def titles(self) -> list[str]:
+        """One readable name an entity, [n]: its ``title``, ``name``, ``item_name`` or ``product_title``, else its id.
+
+        Example:
+            >>> frame = pd.DataFrame({"title": ["Alien", None]})
+            >>> EntityTable(Vocabulary.of([7, 8]), frame, Schema.of({"title": "text"})).titles()
+            ['Alien', '8']
+        """
+        ids = [str(key) for key in self.vocabulary.ids]
+        column = next((name for name in _TITLES if name in self.columns), None)
+        if column is None:
+            return ids
+        cells = self.columns[column]
+        return [str(text) if known else key for text, known, key in zip(cells, cells.notna(), ids, strict=True)]
+
     def take(self, rows: NDArray[np.integer] | slice) -> EntityTable:
         """The entities at distinct ``rows``, in that order."""
         return EntityTable(
@@ -69,11 +91,11 @@ class EntityTable:
     @cached_property
     def fingerprint(self) -> str:
         """A digest of ids, schema and every cell."""
-        digest = hashlib.sha256(self.vocabulary.fingerprint.encode())
-        for name, column in self.schema.columns.items():
-            digest.update(f"|{name}:{column}|".encode())
-            digest.update(repr([_plain(cell) for cell in self.columns[name]]).encode("utf-8", "backslashreplace"))
-        return digest.hexdigest()[:16]
+        cells = (
+            f"|{name}:{column}|{[_plain(cell) for cell in self.columns[name]]!r}"
+            for name, column in self.schema.columns.items()
+        )
+        return short_digest(chain([self.vocabulary.fingerprint], cells))
 
     def save(self, path: Path) -> None:
         """One Parquet file: ``__id__`` and the columns; the schema stands in a JSON file beside it."""

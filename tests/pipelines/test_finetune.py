@@ -15,7 +15,7 @@ from pipelines.stages.finetune import held_out, newer_tables, questions, run
 from pipelines.stages.recommend import run_from
 from pipelines.workspace import Workspace, file_digest
 from recsys.data.dataset import Dataset
-from recsys.data.ingest.readers import read_dataset
+from recsys.data.ingest.readers import ingest
 from recsys.data.interactions import Interactions
 from recsys.errors import ArtifactError, ConfigError, DataError
 from recsys.registry.bundle import Bundle
@@ -177,7 +177,7 @@ def test_a_column_of_the_newer_file_keeps_the_kind_it_has(trained, newer, tmp_pa
     table = pd.DataFrame({"item_id": [3, 99], "title": ["1984", "2001"], "year": [1949, 1968]})
     items = tmp_path / f"items{suffix}"
     table.to_csv(items, index=False) if suffix == ".csv" else table.to_parquet(items, index=False)
-    data = read_dataset(newer_tables(config, old, newer, None, items))
+    data = ingest(newer_tables(config, newer, None, items), joining=old).data
     assert data.items.schema.to_dict() == {"title": old.items.schema.to_dict()["title"], "year": "numeric"}
 
 

@@ -14,7 +14,7 @@ from recsys.data.schema import Schema
 from recsys.data.vocabulary import Vocabulary
 from recsys.engine import Vectors
 from recsys.errors import DataError
-from recsys.retrieval.similar import cosine_to, find_item, titles
+from recsys.retrieval.similar import cosine_to, find_item
 from recsys.tracking import SilentTracker
 from tests.pipelines.world import write_world
 
@@ -36,7 +36,7 @@ def test_an_unknown_title_names_the_nearest():
 
 
 def test_an_item_without_title_is_called_by_its_id():
-    assert titles(_ITEMS) == ["Star Wars", "Star Trek", "9"]
+    assert _ITEMS.titles() == ["Star Wars", "Star Trek", "9"]
 
 
 def test_cosine_joins_the_dense_and_the_sparse_part():

@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 
 from pipelines.commands.tune import TuneConfig, main, read_tune_config, try_one, tune
-from recsys.data.ingest.readers import DataConfig, read_dataset
+from recsys.data.ingest.config import DataConfig
+from recsys.data.ingest.readers import ingest
 from recsys.data.splits.split import make_split
 from recsys.errors import ConfigError
 from tests.pipelines.world import write_world
@@ -77,7 +78,7 @@ def test_a_space_that_no_trial_can_draw_from_is_refused_before_the_first(tmp_pat
 @pytest.mark.parametrize("filter_seen", [True, False])
 def test_trials_are_scored_with_the_seen_filter_of_the_search(config, filter_seen):
     config = config.model_copy(update={"filter_seen": filter_seen})
-    data = read_dataset(config.data)
+    data = ingest(config.data).data
     split = make_split(data, config.split)
     again = replace(split, validation=replace(split.validation, targets=split.validation.history))
     found = try_one("ease", {"regularization": 1}, data, again, config)

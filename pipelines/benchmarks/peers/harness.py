@@ -15,7 +15,7 @@ import typer
 from pipelines.config import RunConfig, read_run_config
 from recsys.choices import did_you_mean
 from recsys.data.dataset import Dataset
-from recsys.data.ingest.readers import read_dataset, read_given
+from recsys.data.ingest.readers import ingest
 from recsys.data.interactions import Interactions
 from recsys.data.sources import resolve
 from recsys.data.splits.split import Split, make_split
@@ -64,9 +64,8 @@ def load(config: Path) -> tuple[RunConfig, Dataset, Split]:
     if not run.evaluate.filter_seen:
         raise ConfigError(f"{config}: the peers leave out what was seen, and evaluate.filter_seen = false keeps it")
     source = resolve(run.data)
-    data = read_dataset(source)
-    given = read_given(source, data) if run.split.protocol == "given" else None
-    return run, data, make_split(data, run.split, given)
+    read = ingest(source)
+    return run, read.data, make_split(read.data, run.split, read.given)
 
 
 def export(name: str, split: Split) -> Path:

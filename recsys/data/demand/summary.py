@@ -1,4 +1,4 @@
-"""What stands out in the demand of raw tables: bursts of items and of users."""
+"""Summary of the demand of raw tables: counts of items and users far above their forecast."""
 
 from __future__ import annotations
 
@@ -10,10 +10,8 @@ import pandas as pd
 
 from recsys.data.demand.anomalies import RATE, Anomaly, anomalies, report_periods
 from recsys.data.demand.periods import DAY, Periods
-from recsys.data.ingest.id_column import IdColumn
 from recsys.data.ingest.issues import shown
-from recsys.data.ingest.raw_interactions import RawInteractions
-from recsys.data.ingest.tables import Tables
+from recsys.data.ingest.tables import TypedTables
 from recsys.data.vocabulary import Ids
 
 _SHOWN = 5
@@ -85,23 +83,22 @@ class DemandSummary:
         return pd.Timestamp(self.periods.start + period * self.periods.seconds, unit="s").date().isoformat()
 
 
-def demand_summary(tables: Tables) -> DemandSummary | None:
-    """Of the events that can be read; None without a clock, or where there are too few periods."""
-    parts = [part for part in tables.events if part.has_timestamps and part.order is not None]
-    user, item = tables.integers
-    if not parts or user is None or item is None:
+def demand_summary(tables: TypedTables) -> DemandSummary | None:
+    """Anomalies in the counts of items and of users; None without timestamps, or where there are too few periods."""
+    parts = [part for part in tables.interactions if part.has_timestamps and part.order is not None]
+    if not parts or None in tables.integers:
         return None
-    kept = [part.keep & part.user.good & part.item.good & ~np.isnan(part.time) for part in parts]
-    time = np.concatenate([part.time[where] for part, where in zip(parts, kept, strict=True)]).astype(np.int64)
+    usable = [part.keep & part.user.good & part.item.good & ~np.isnan(part.time) for part in parts]
+    time = np.concatenate([part.time[where] for part, where in zip(parts, usable, strict=True)]).astype(np.int64)
     periods = report_periods(time) if len(time) else None
     if periods is None:
         return None
     sides = []
-    for what, integers in (("items", item), ("users", user)):
-        keys = [_keys(part, what).ids(integers)[where] for part, where in zip(parts, kept, strict=True)]
-        rows, ids = pd.factorize(np.concatenate(keys))
-        flagged, looked_at = anomalies(periods.counts(rows, time, len(ids)))
-        sides.append(SideSummary(what, ids, tuple(flagged), looked_at))
+    for what, columns in (("items", [part.item for part in parts]), ("users", [part.user for part in parts])):
+        ids = np.concatenate([column.ids[where] for column, where in zip(columns, usable, strict=True)])
+        rows, distinct = pd.factorize(ids)
+        flagged, looked_at = anomalies(periods.counts(rows, time, len(distinct)))
+        sides.append(SideSummary(what, distinct, tuple(flagged), looked_at))
     return DemandSummary(periods, tuple(sides))
 
 
@@ -116,7 +113,3 @@ def bars(counts: tuple[int, ...]) -> str:
     heights = [max(counts[start : start + step]) for start in range(0, len(counts), step)]
     top = max(max(heights), 1)
     return "".join(_BARS[height * (len(_BARS) - 1) // top] for height in heights)
-
-
-def _keys(part: RawInteractions, what: str) -> IdColumn:
-    return part.item if what == "items" else part.user

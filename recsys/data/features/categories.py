@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from recsys.data.schema import Kind
+from recsys.data.schema import Kind, split_tags
 from recsys.data.vocabulary import MISSING
 
 ABSENT, RARE = 0, 1
@@ -79,4 +79,4 @@ def _texts(column: pd.Series[Any]) -> list[str]:
 
 
 def _tags(text: str, separator: str) -> Sequence[str]:
-    return list(dict.fromkeys(tag.strip() for tag in text.split(separator) if tag.strip()))
+    return list(dict.fromkeys(split_tags(text, separator)))

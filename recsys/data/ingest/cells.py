@@ -1,17 +1,15 @@
-"""Cells: a column of a file becomes times, numbers, weights, texts or vectors; what cannot is a finding.
+"""Coercion of columns to times, numbers, weights, texts, tags or vectors; a cell that does not fit adds an issue.
 
-Each function gives one value a row, also for the rows it reports, so that everything else can still be looked at.
+Each function returns one value a row, also for rows with an issue (NaN or None), so that the rest can still be checked.
 """
 
 from __future__ import annotations
-
-from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from recsys.data.ingest.checks import Rule, kept
+from recsys.data.ingest.checks import Cells, Rule, check
 from recsys.data.ingest.issues import Location
 from recsys.data.schema import Column, Kind
 
@@ -54,13 +52,13 @@ _WEIGHT = Rule(
 _KIND_REMEDY = "mend the cells, or give the column another kind in the schema"
 
 
-def is_missing(cells: pd.Series[Any]) -> NDArray[np.bool_]:
-    """Which cells [n] are missing; a list never is."""
+def is_missing(cells: Cells) -> NDArray[np.bool_]:
+    """Bool [n]: whether each cell is missing; a list never is."""
     return np.asarray(cells.isna(), bool)
 
 
-def numbers(cells: pd.Series[Any]) -> pd.Series[Any]:
-    """float64 [n], NaN where a cell is missing or no number."""
+def numbers(cells: Cells) -> Cells:
+    """Numbers float64 [n]; NaN where a cell is missing or no number."""
     if cells.dtype == object:
         cells = cells.map(lambda cell: cell if np.isscalar(cell) and not isinstance(cell, bytes) else None)
     elif pd.api.types.is_datetime64_any_dtype(cells) or pd.api.types.is_timedelta64_dtype(cells):
@@ -68,8 +66,8 @@ def numbers(cells: pd.Series[Any]) -> pd.Series[Any]:
     return pd.Series(pd.to_numeric(cells, errors="coerce").to_numpy(np.float64, na_value=np.nan))
 
 
-def seconds(cells: pd.Series[Any]) -> pd.Series[Any]:
-    """float64 [n] seconds since 1970 UTC of numbers and ISO dates, NaN where a cell is missing or neither."""
+def seconds(cells: Cells) -> Cells:
+    """Seconds since 1970 UTC, float64 [n], of numbers and ISO dates; NaN where a cell is missing or neither."""
     result = numbers(cells) if not pd.api.types.is_bool_dtype(cells) else pd.Series(np.full(len(cells), np.nan))
     rest = np.flatnonzero(result.isna().to_numpy() & ~is_missing(cells))
     if len(rest):
@@ -77,56 +75,56 @@ def seconds(cells: pd.Series[Any]) -> pd.Series[Any]:
     return result
 
 
-def times(cells: pd.Series[Any], place: Location) -> NDArray[np.float64]:
+def times(cells: Cells, location: Location) -> NDArray[np.float64]:
     """Seconds since 1970 UTC [n]; NaN where missing, negative, in milliseconds or no time, which are errors."""
     found, missing = seconds(cells), is_missing(cells)
     usable = _usable(missing, "time", "give seconds since 1970 UTC or ISO dates, or name an order column")
-    good = kept(found, [_present(missing, "the time"), usable, *_TIMES], place, cells)
+    good = check(found, [_present(missing, "the time"), usable, *_TIMES], location, cells)
     if good.any() and found[good].max() < 1e8:
-        place.warn("all times lie before 1973", "if it is a position, name it in data.columns.order instead")
+        location.warn("all times lie before 1973", "if it is a position, name it in data.columns.order instead")
     return np.where(good, found, np.nan)
 
 
-def positions(cells: pd.Series[Any], place: Location) -> NDArray[np.float64]:
+def positions(cells: Cells, location: Location) -> NDArray[np.float64]:
     """Whole numbers [n]; NaN where a cell is none, which is an error."""
     found, missing = numbers(cells), is_missing(cells)
     rules = [_present(missing, "the position"), _usable(missing, "number"), _POSITION]
-    return np.where(kept(found, rules, place, cells), found, np.nan)
+    return np.where(check(found, rules, location, cells), found, np.nan)
 
 
-def weights(cells: pd.Series[Any], place: Location) -> NDArray[np.float64]:
+def weights(cells: Cells, location: Location) -> NDArray[np.float64]:
     """Positive numbers [n]; NaN where a cell is none, which is an error."""
     found, missing = numbers(cells), is_missing(cells)
     rules = [_present(missing, "the weight"), _usable(missing, "number"), _WEIGHT]
-    return np.where(kept(found, rules, place, cells), found, np.nan)
+    return np.where(check(found, rules, location, cells), found, np.nan)
 
 
-def event_weights(cells: pd.Series[Any], known: dict[str, float], place: Location) -> NDArray[np.float64]:
+def event_weights(cells: Cells, known: dict[str, float], location: Location) -> NDArray[np.float64]:
     """The weight [n] of each event; NaN where the event has none, which is an error."""
     found, missing = pd.Series(texts(cells), dtype="str").map(known).astype(np.float64), is_missing(cells)
     remedy = "name the event in data.columns.event_weights, with a positive weight"
     weighed = Rule(lambda c: missing | ((c > 0) & (c <= LARGEST)), "the event {} has no weight", remedy)
-    return np.where(kept(found, [_present(missing, "the event"), weighed], place, cells), found, np.nan)
+    return np.where(check(found, [_present(missing, "the event"), weighed], location, cells), found, np.nan)
 
 
-def tidy(cells: pd.Series[Any], column: Column, place: Location) -> pd.Series[Any]:
-    """A column of users or items in the one type of its kind: float64, str, or lists; missing cells stay missing."""
+def coerce(cells: Cells, column: Column, location: Location) -> Cells:
+    """Coerces a column of users or items to its kind: float64, str or lists; missing cells stay missing."""
     if column.kind is Kind.NUMERIC:
-        return _optional(cells, numbers(cells), "number", place)
+        return _optional(cells, numbers(cells), "number", location)
     if column.kind is Kind.TIME:
-        found = _optional(cells, seconds(cells), "time", place)
+        found = _optional(cells, seconds(cells), "time", location)
         late = np.flatnonzero(found >= _SECONDS_END)
         if len(late):
-            place.warn("times lie after the year 5000", "if they are in milliseconds, divide by 1000", late)
+            location.warn("times lie after the year 5000", "if they are in milliseconds, divide by 1000", late)
         return found
     if column.kind is Kind.EMBEDDING:
-        return _vectors(cells, place)
+        return _vectors(cells, location)
     if column.kind is Kind.TAGS:
-        return pd.Series(_tags(cells, column.separator, place), dtype="str")
+        return pd.Series(_tags(cells, column.separator, location), dtype="str")
     return pd.Series(texts(cells), dtype="str")
 
 
-def texts(cells: pd.Series[Any]) -> list[str | None]:
+def texts(cells: Cells) -> list[str | None]:
     """Each cell as text, None where missing; a whole number is written without decimals.
 
     Example:
@@ -142,24 +140,24 @@ def is_list(cell: object) -> bool:
     return isinstance(cell, (list, tuple, np.ndarray))
 
 
-def _text(cell: Any) -> str:
+def _text(cell: object) -> str:
     if isinstance(cell, bytes):
         return cell.decode("utf-8", "backslashreplace")
     return str(int(cell)) if isinstance(cell, (float, np.floating)) and cell.is_integer() else str(cell)
 
 
-def _moments(cells: pd.Series[Any]) -> NDArray[np.float64]:
+def _moments(cells: Cells) -> NDArray[np.float64]:
     if not pd.api.types.is_datetime64_any_dtype(cells):
         cells = pd.Series(["" if is_list(cell) else str(cell) for cell in cells], dtype="str")
     moments = pd.to_datetime(cells, errors="coerce", utc=True, format="ISO8601").dt.as_unit("us")
     return np.asarray((moments.astype(np.int64) / 1e6).where(moments.notna()), np.float64)
 
 
-def _optional(cells: pd.Series[Any], found: pd.Series[Any], what: str, place: Location) -> pd.Series[Any]:
-    return found.where(kept(found, [_usable(is_missing(cells), what, _KIND_REMEDY)], place, cells))
+def _optional(cells: Cells, found: Cells, what: str, location: Location) -> Cells:
+    return found.where(check(found, [_usable(is_missing(cells), what, _KIND_REMEDY)], location, cells))
 
 
-def _tags(cells: pd.Series[Any], separator: str, place: Location) -> list[str | None]:
+def _tags(cells: Cells, separator: str, location: Location) -> list[str | None]:
     if not any(is_list(cell) for cell in cells):
         return texts(cells)
     joined, torn = [], []
@@ -168,11 +166,11 @@ def _tags(cells: pd.Series[Any], separator: str, place: Location) -> list[str | 
         torn += [row] if any(separator in tag for tag in tags) else []
         joined.append(separator.join(tags) or None)
     if torn:
-        place.error(f"a tag holds the separator {separator!r}", "give the column another, as tags:;", torn)
+        location.error(f"a tag holds the separator {separator!r}", "give the column another, as tags:;", torn)
     return joined
 
 
-def _vectors(cells: pd.Series[Any], place: Location) -> pd.Series[Any]:
+def _vectors(cells: Cells, location: Location) -> Cells:
     missing = is_missing(cells)
     found = [None if gone else _vector(cell) for cell, gone in zip(cells, missing, strict=True)]
     lengths = pd.Series([0 if vector is None else len(vector) for vector in found])
@@ -186,7 +184,7 @@ def _vectors(cells: pd.Series[Any], place: Location) -> pd.Series[Any]:
         ),
     ]
     example = lengths.map(lambda n: f"of length {n}")
-    kept(lengths, rules, place, example)
+    check(lengths, rules, location, example)
     return pd.Series(found, dtype=object)
 
 

@@ -1,10 +1,10 @@
-"""Rules that each cell of a column must keep, checked by pandera: the only place that imports it."""
+"""Rules for the cells of a column, checked with pandera; the only module that imports it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -12,46 +12,47 @@ from numpy.typing import NDArray
 
 from recsys.data.ingest.issues import Location, shown
 
+Cells: TypeAlias = "pd.Series[Any]"
+"""A column of a table."""
+
 
 @dataclass(frozen=True)
 class Rule:
-    """What a cell must keep.
+    """A condition on the cells of a column.
 
     Args:
-        holds: cells [n] -> bool [n].
-        found: what is wrong where it does not hold; ``{}`` becomes the first such cell.
-        remedy: what to do.
+        holds: maps cells [n] to a mask [n] of those that satisfy the rule.
+        found: message where it does not hold; ``{}`` becomes the first such cell.
+        remedy: how to correct it.
     """
 
-    holds: Callable[[pd.Series[Any]], Any]
+    holds: Callable[[Cells], object]
     found: str
     remedy: str
 
 
-def kept(
-    cells: pd.Series[Any], rules: Sequence[Rule], place: Location, shown_as: pd.Series[Any] | None = None
-) -> NDArray[np.bool_]:
-    """Which cells [n] keep all ``rules``; each rule that any breaks is one error with all its rows.
+def check(cells: Cells, rules: Sequence[Rule], location: Location, shown_as: Cells | None = None) -> NDArray[np.bool_]:
+    """Mask [n] of the cells that satisfy all ``rules``; a rule that is broken adds one error with all its rows.
 
     Args:
         cells: index 0..n-1; a rule sees missing cells too.
-        rules: checked all, whatever the others find.
-        place: the column.
-        shown_as: the cells as they stand in the file, where ``cells`` are something made of them.
+        rules: each is checked, also where another is broken.
+        location: the column.
+        shown_as: the cells of the file, where ``cells`` were computed from them.
     """
     good = np.ones(len(cells), bool)
     for number, rows in _broken(cells, rules).items():
         example = shown((cells if shown_as is None else shown_as).iloc[rows[0]])
-        place.error(rules[number].found.replace("{}", example), rules[number].remedy, rows)
+        location.error(rules[number].found.replace("{}", example), rules[number].remedy, rows)
         good[rows] = False
     return good
 
 
-def _broken(cells: pd.Series[Any], rules: Sequence[Rule]) -> dict[int, NDArray[np.int64]]:
-    """Number of a rule -> rows that break it."""
+def _broken(cells: Cells, rules: Sequence[Rule]) -> dict[int, NDArray[np.int64]]:
+    """Maps the number of each broken rule to the rows that break it."""
     import pandera.pandas as pandera
 
-    def series(rule: Rule) -> Callable[[pd.Series[Any]], pd.Series[Any]]:
+    def series(rule: Rule) -> Callable[[Cells], Cells]:
         return lambda cells: pd.Series(np.asarray(rule.holds(cells), bool), index=cells.index)
 
     checks = [pandera.Check(series(rule), name=str(n), ignore_na=False) for n, rule in enumerate(rules)]

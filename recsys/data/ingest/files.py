@@ -1,90 +1,127 @@
-"""Files: CSV and Parquet become tables of cells whose meaning nobody has guessed yet."""
+"""Read CSV, Parquet and DataFrames as raw tables: the cells as they are, no type or meaning inferred."""
 
 from __future__ import annotations
 
 import csv
+import gzip
 import warnings
 from collections import Counter
+from dataclasses import dataclass, replace
 from functools import cache, partial
 from pathlib import Path
-from typing import Any
+from typing import TextIO
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from recsys.data.ingest.blank_lines import rows_in_file
+from recsys.data.ingest.checks import Cells
 from recsys.data.ingest.issues import Location
 
 _MISSING = ["", "NA", "N/A", "n/a", "NaN", "nan", "NULL", "null", "None", "<NA>"]
 
 
-def read_table(place: Location) -> pd.DataFrame | None:
-    """A CSV (``.csv``, ``.csv.gz``, ``.tsv``) or Parquet file; None when it cannot be read, which is then a finding.
+@dataclass(frozen=True, eq=False)
+class RawTable:
+    """The cells of a table as they are in its file, before any column has a type.
 
-    The cells of a CSV are text as it stands there, so that the id ``007`` stays ``007`` and the category ``24`` does
-    not become ``24.0``; an empty cell is missing, and a blank line is no row.
-
-    Of a Parquet file, categories of pandas become plain cells and a named index becomes a column.
+    Args:
+        location: the file, which knows the row in the file of each row here.
+        frame: n rows, index 0..n-1, in the order of the file; of a CSV all cells are text, or missing where empty.
+        separator: of the CSV, whose cells are text whatever they mean; None for Parquet and DataFrames.
     """
-    path = place.file
-    separator = _separator(path)
-    if separator is None and path.suffix not in (".parquet", ".pq"):
-        place.error(f"the file is of no known kind ({path.suffix or 'no ending'})", "give .csv, .tsv or .parquet")
+
+    location: Location
+    frame: pd.DataFrame
+    separator: str | None
+
+    def __len__(self) -> int:
+        return len(self.frame)
+
+    def column(self, name: str, role: str) -> Cells | None:
+        """Cells [n] of the column ``name``; None, and an error, where the table lacks it.
+
+        Args:
+            name: of the column.
+            role: what the column is for, as ``the weight``.
+        """
+        if name in self.frame.columns:
+            return self.frame[name]
+        found = f"there is no column {name!r} for {role}; it has {', '.join(map(str, self.frame.columns[:12]))}"
+        self.location.error(found, "map another column in [data.columns], columns={...} in Python")
         return None
-    frame = _read(place, separator)
+
+
+def read_table(location: Location, frame: pd.DataFrame | None = None) -> RawTable | None:
+    """Reads a CSV (``.csv``, ``.csv.gz``, ``.tsv``) or Parquet file; None, and an error, where it cannot be read.
+
+    The cells of a CSV are text as written, so that the id ``007`` stays ``007`` and the category ``24`` does not become
+    ``24.0``; an empty cell is missing, and blank lines are skipped. In Parquet files and DataFrames, pandas categories
+    become plain cells and a named index becomes a column.
+
+    Args:
+        location: the file.
+        frame: the table itself, where it is no file.
+    """
+    separator = None if frame is not None else _separator(location.file)
     if frame is None:
-        return None
-    if not all(isinstance(name, str) for name in frame.columns):
-        place.error(f"column names must be text, found {list(frame.columns)[:5]}", "name the columns")
-        return None
-    if len(frame.columns) == 1 and separator is not None and _other_separator(frame.columns[0], place):
+        if separator is None and location.file.suffix not in (".parquet", ".pq"):
+            kind = location.file.suffix or "no ending"
+            location.error(f"the file is of no known kind ({kind})", "give .csv, .tsv or .parquet")
+            return None
+        frame = _read(location, separator)
+    if frame is None or not _named(frame, separator, location):
         return None
     if separator is not None:
-        _look_at_the_end(place, path)
-        place.issues.stands[path] = cache(partial(_standing, path, separator, len(frame)))
-    return _without_categories(frame.reset_index(drop=True))
+        _check_end(location)
+        source_row = cache(partial(_source_row, location.file, separator, len(frame)))
+        location = replace(location, source_row=source_row)
+    return RawTable(location, _plain(_with_index(frame)), separator)
 
 
 def read_header(path: Path) -> list[str]:
-    """The columns of a CSV; none when it cannot be read (`read_table` says why)."""
+    """Column names of a CSV; empty where it cannot be read (`read_table` says why)."""
     try:
         return list(pd.read_csv(path, sep=_separator(path) or ",", nrows=0, encoding="utf-8-sig").columns)
     except (OSError, ValueError):
         return []
 
 
-def without_missing(cells: pd.Series[Any], more: tuple[str, ...] = ()) -> pd.Series[Any]:
-    """``cells`` with the texts that mean a missing value taken out."""
+def without_missing(cells: Cells, more: tuple[str, ...] = ()) -> Cells:
+    """``cells`` with the texts that stand for a missing value replaced by a missing one."""
     if not isinstance(cells.dtype, pd.StringDtype):
         return cells.mask(cells.isin(list(more))) if more and cells.dtype == object and _flat(cells) else cells
     return cells.mask(cells.isin([*_MISSING, *more]))
 
 
-def column_of(frame: pd.DataFrame, name: str, place: Location, role: str) -> pd.Series[Any] | None:
-    """The column ``name``; None when there is none, which is then a finding.
-
-    Args:
-        frame: the table.
-        name: of the column.
-        place: the table.
-        role: what the column is for, as ``the weight``.
-    """
-    if name in frame.columns:
-        return frame[name]
-    found = f"there is no column {name!r} for {role}; it has {', '.join(map(str, frame.columns[:12]))}"
-    place.error(found, "map another column in [data.columns]")
-    return None
+def _named(frame: pd.DataFrame, separator: str | None, location: Location) -> bool:
+    """Whether the columns have usable names; adds an error where not."""
+    if not all(isinstance(name, str) for name in frame.columns):
+        location.error(f"column names must be text, found {list(frame.columns)[:5]}", "name the columns")
+        return False
+    if separator is None:
+        return not _repeated(list(frame.columns), location)
+    return len(frame.columns) != 1 or not _other_separator(frame.columns[0], location)
 
 
-def _without_categories(frame: pd.DataFrame) -> pd.DataFrame:
-    for name, cells in frame.select_dtypes("category").items():
-        codes = cells.cat.codes  # -1 where missing, which is no label
-        frame[name] = pd.Series(cells.cat.categories).reindex(codes).array
+def _with_index(frame: pd.DataFrame) -> pd.DataFrame:
+    """A copy whose named index levels are columns and whose index is 0..n-1."""
+    named = [name for name in frame.index.names if isinstance(name, str) and name not in frame.columns]
+    return (frame.reset_index(named) if named else frame).reset_index(drop=True)
+
+
+def _plain(frame: pd.DataFrame) -> pd.DataFrame:
+    """A copy in which categories, and columns of Arrow, are plain cells."""
+    for name, cells in frame.items():
+        if isinstance(cells.dtype, pd.CategoricalDtype):
+            codes = cells.cat.codes  # -1 where missing, which is no label
+            frame[name] = pd.Series(cells.cat.categories).reindex(codes).array
+        elif isinstance(cells.dtype, pd.ArrowDtype):
+            frame[name] = cells.astype(object).where(cells.notna(), None).infer_objects()
     return frame
 
 
-def _flat(cells: pd.Series[Any]) -> bool:
+def _flat(cells: Cells) -> bool:
     return not any(isinstance(cell, (list, dict)) or hasattr(cell, "__array__") for cell in cells)
 
 
@@ -93,36 +130,30 @@ def _separator(path: Path) -> str | None:
     return next((mark for ending, mark in endings.items() if path.name.endswith(ending)), None)
 
 
-def _read(place: Location, separator: str | None) -> pd.DataFrame | None:
+def _read(location: Location, separator: str | None) -> pd.DataFrame | None:
     try:
-        return _read_parquet(place.file) if separator is None else _read_csv(place, separator)
+        return pd.read_parquet(location.file) if separator is None else _read_csv(location, separator)
     except FileNotFoundError:
-        place.error("the file does not exist", "check the path in [data]")
+        location.error("the file does not exist", "check the path in [data]")
     except UnicodeDecodeError as error:
-        place.error(f"the file is not UTF-8 (byte {error.start})", "convert it, as with iconv -t utf-8")
+        location.error(f"the file is not UTF-8 (byte {error.start})", "convert it, as with iconv -t utf-8")
     except pd.errors.EmptyDataError:
-        place.error("the file is empty", "it needs a header and rows")
+        location.error("the file is empty", "it needs a header and rows")
     except pd.errors.ParserWarning:
-        place.error("rows have more cells than the header", "quote cells that hold the separator")
+        location.error("rows have more cells than the header", "quote cells that hold the separator")
     except Exception as error:  # a damaged file makes the parsers raise almost anything
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        place.error(f"the file cannot be read ({reason})", "it may be cut off or damaged: write it again")
+        location.error(f"the file cannot be read ({reason})", "it may be cut off or damaged: write it again")
     return None
 
 
-def _read_parquet(path: Path) -> pd.DataFrame:
-    frame = pd.read_parquet(path)
-    named = [name for name in frame.index.names if isinstance(name, str) and name not in frame.columns]
-    return frame.reset_index(named) if named else frame
-
-
-def _read_csv(place: Location, separator: str) -> pd.DataFrame | None:
-    if _repeated(_header(place.file, separator), place):
+def _read_csv(location: Location, separator: str) -> pd.DataFrame | None:
+    if _repeated(_header(location.file, separator), location):
         return None
     with warnings.catch_warnings():
         warnings.simplefilter("error", pd.errors.ParserWarning)  # rows longer than the header would be cut
         return pd.read_csv(
-            place.file,
+            location.file,
             sep=separator,
             encoding="utf-8-sig",
             dtype="str",
@@ -141,38 +172,61 @@ def _header(path: Path, separator: str) -> list[str]:
     return [name for name in as_text.iloc[0] if name]
 
 
-def _repeated(names: list[str], place: Location) -> bool:
+def _repeated(names: list[str], location: Location) -> bool:
     """Whether a column's name stands there twice, which is a finding."""
     twice = [name for name, times in Counter(names).items() if times > 1]
     for name in twice:
-        place.at(name).error("the column stands there twice", "rename one, or leave it out")
+        location.at(name).error("the column stands there twice", "rename one, or leave it out")
     return bool(twice)
 
 
-def _other_separator(header: str, place: Location) -> bool:
+def _other_separator(header: str, location: Location) -> bool:
     """Whether the one column of a CSV is several that are separated by something else."""
     mark = next((mark for mark in ("\t", ";", "|", ",") if mark in header), None)
     if mark is not None:
         remedy = "rename the file to .tsv" if mark == "\t" else "write it with commas"
-        place.error(f"the columns are separated by {mark!r}", remedy)
+        location.error(f"the columns are separated by {mark!r}", remedy)
     return mark is not None
 
 
-def _standing(path: Path, separator: str, n_rows: int) -> NDArray[np.int64] | None:
-    """int64 [n], where each row stands in the file; None where it is where it was read, or the two parsers disagree."""
+def _source_row(path: Path, separator: str, n_rows: int) -> NDArray[np.int64] | None:
+    """int64 [n], the row in the file of each row read; None where both are the same, or the two parsers disagree."""
     try:
-        rows = rows_in_file(path, separator)
-    except csv.Error:
+        rows = _full_rows(path, separator)
+    except csv.Error:  # a cell is longer than the standard library reads
         return None
     return rows if rows is not None and len(rows) == n_rows else None
 
 
-def _look_at_the_end(place: Location, path: Path) -> None:
+def _full_rows(path: Path, separator: str) -> NDArray[np.int64] | None:
+    """int64 [n]: positions of the rows that are not blank, counted from 0 after the header; None where none is blank.
+
+    A line that ends inside a quoted cell does not end its row, so a blank line in a text is none.
+    """
+    with _opened(path) as stream:
+        if not any(not line.strip() for line in stream):
+            return None
+    with _opened(path) as stream:
+        full = np.flatnonzero([not _blank(row) for row in csv.reader(stream, delimiter=separator)])
+    return full[1:] - full[:1] - 1
+
+
+def _opened(path: Path) -> TextIO:
     if path.suffix == ".gz":
+        return gzip.open(path, "rt", encoding="utf-8-sig", newline="")
+    return path.open(encoding="utf-8-sig", newline="")
+
+
+def _blank(row: list[str]) -> bool:
+    return not row or (len(row) == 1 and row[0] != "" and not row[0].strip(" \t"))
+
+
+def _check_end(location: Location) -> None:
+    if location.file.suffix == ".gz":
         return
-    with path.open("rb") as stream:
+    with location.file.open("rb") as stream:
         stream.seek(0, 2)
         if stream.tell():
             stream.seek(-1, 2)
             if stream.read(1) not in b"\r\n":
-                place.warn("the last line has no end", "see whether the file is whole")
+                location.warn("the last line has no end", "see whether the file is whole")

@@ -1,4 +1,4 @@
-"""Keys: the id columns of several tables, brought to one type without changing an id.
+"""Id columns of several tables, converted to one type, integer or text, without changing an id.
 
 Parquet says whether an id is a number. A CSV does not: its ids are integers when all of them, in all tables, are
 written as integers are, and text otherwise. Where they join a dataset, they are what its ids are.
@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from recsys.data.ingest.files import column_of
+from recsys.data.ingest.checks import Cells
+from recsys.data.ingest.files import RawTable
 from recsys.data.ingest.issues import Location, shown
 from recsys.data.vocabulary import Ids
 
@@ -25,46 +25,47 @@ _DECIMAL = r"-?[0-9]+\.0+"
 
 @dataclass(frozen=True, eq=False)
 class IdColumn:
-    """An id column as it stands in its file.
+    """An id column before it is known whether the ids of all tables are integers or text.
 
     Args:
         cells: [n] integers or text.
         good: bool [n], False where the cell is no id.
         kind: ``integer`` or ``text``; None for a CSV column that may be read as either.
-        place: where it stands.
+        location: its file and column.
     """
 
-    cells: pd.Series[Any]
+    cells: Cells
     good: NDArray[np.bool_]
     kind: str | None
-    place: Location
+    location: Location
 
     @classmethod
-    def of(cls, cells: pd.Series[Any], place: Location, written: bool) -> IdColumn:
-        """The keys of a column; cells that cannot be ids are errors.
+    def of(cls, cells: Cells, location: Location, written: bool) -> IdColumn:
+        """The ids of a column; cells that cannot be ids are errors.
 
         Args:
             cells: of the file.
-            place: the column.
+            location: the column.
             written: whether the file is a CSV, whose cells are text whatever they mean.
         """
         missing = np.asarray(cells.isna(), bool)
         if missing.any():
-            place.error("the id is missing", "fill it or drop the rows", np.flatnonzero(missing))
-        kind, fits = ("text", ~missing) if written or not len(cells) else _typed(cells, missing, place)
+            location.error("the id is missing", "fill it or drop the rows", np.flatnonzero(missing))
+        kind, fits = ("text", ~missing) if written or not len(cells) else _typed(cells, missing, location)
         good = ~missing & fits
         if kind == "integer":
-            return cls(cells.where(good, 0).astype(np.int64), good, kind, place)
+            return cls(cells.where(good, 0).astype(np.int64), good, kind, location)
         text = pd.Series(cells.astype(object).where(good, "").to_numpy(), dtype="str")
         if written:
-            _look_at_text(text, good, place)
-        return cls(text, good, None if written or not good.any() else "text", place)
+            _check_text(text, good, location)
+        return cls(text, good, None if written or not good.any() else "text", location)
 
     def __len__(self) -> int:
         return len(self.cells)
 
     @property
     def may_be_integers(self) -> bool:
+        """Whether every good id can be read as an integer."""
         return self.kind == "integer" or (self.kind is None and not len(self.not_integers))
 
     @cached_property
@@ -83,23 +84,45 @@ class IdColumn:
             return self.not_integers
         return np.flatnonzero(self.good & (self.kind == ("text" if integers else "integer")))
 
-    def ids(self, integers: bool) -> Ids:
-        """[n]; those of rows that are not good have no meaning."""
-        if integers and self.kind != "integer":
-            return self.cells.where(self.good, "0").to_numpy(object).astype(np.int64)
-        return self.cells.to_numpy() if integers else self.cells.to_numpy(object)
+    def converted(self, integers: bool | None) -> TypedIds:
+        """The ids in the type that those of all tables share; text where no type fits all."""
+        if not integers:
+            ids = self.cells.to_numpy(object)
+        elif self.kind == "integer":
+            ids = self.cells.to_numpy()
+        else:
+            ids = self.cells.where(self.good, "0").to_numpy(object).astype(np.int64)
+        return TypedIds(ids, self.good, integers, self.location)
 
 
-def read_keys(frame: pd.DataFrame, name: str, place: Location, role: str) -> IdColumn | None:
-    """The ids of a column; None when the table lacks it, which is then a finding."""
-    cells = column_of(frame, name, place, role)
-    if cells is None:
-        return None
-    return IdColumn.of(cells, place.at(name), written=place.file.suffix not in (".parquet", ".pq"))
+@dataclass(frozen=True, eq=False)
+class TypedIds:
+    """An id column in its final type.
+
+    Args:
+        ids: [n] int64 or str objects; undefined where not ``good``.
+        good: bool [n], False where the cell is no id.
+        integers: whether ids are integers; None where no one type fits all tables, and ``ids`` are text.
+        location: its file and column.
+    """
+
+    ids: Ids
+    good: NDArray[np.bool_]
+    integers: bool | None
+    location: Location
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+
+def read_ids(table: RawTable, name: str, role: str) -> IdColumn | None:
+    """The ids in column ``name``; None, and an error, where the table lacks it."""
+    cells = table.column(name, role)
+    return None if cells is None else IdColumn.of(cells, table.location.at(name), written=table.separator is not None)
 
 
 def as_integers(parts: Sequence[IdColumn], joining: bool | None = None) -> bool | None:
-    """Whether the ids of all of ``parts`` are integers; None when no one type fits, which is then an error.
+    """Whether the ids of all ``parts`` are integers; None, and an error, where no one type fits all.
 
     Args:
         parts: the id columns of one side, of all tables.
@@ -112,14 +135,14 @@ def as_integers(parts: Sequence[IdColumn], joining: bool | None = None) -> bool 
     if "integer" not in kinds:
         integers = bool(filled) and kinds == {None} and all(part.may_be_integers for part in filled)
         if not integers:
-            _look_at_mixture([part for part in filled if part.kind is None])
+            _check_mixture([part for part in filled if part.kind is None])
         return integers
     for part in filled:
         rows = part.unlike(True)
         if len(rows):
-            number = next(other.place.file for other in filled if other.kind == "integer")
+            number = next(other.location.file for other in filled if other.kind == "integer")
             found = f"ids are text, as {shown(part.cells.iloc[rows[0]])}, and integers in {number}"
-            part.place.error(found, "write them the same way in all tables", rows)
+            part.location.error(found, "write them the same way in all tables", rows)
     return None if any(len(part.unlike(True)) for part in filled) else True
 
 
@@ -129,18 +152,18 @@ def _fit(parts: list[IdColumn], integers: bool) -> bool:
     odd = [(part, part.unlike(integers)) for part in parts if len(part.unlike(integers))]
     for part, rows in odd:
         found = f"ids are {own}, as {shown(part.cells.iloc[rows[0]])}, and {other} in the dataset that they join"
-        part.place.error(found, f"write them as {other}", rows)
+        part.location.error(found, f"write them as {other}", rows)
     return not odd
 
 
-def _typed(cells: pd.Series[Any], missing: NDArray[np.bool_], place: Location) -> tuple[str, NDArray[np.bool_]]:
+def _typed(cells: Cells, missing: NDArray[np.bool_], location: Location) -> tuple[str, NDArray[np.bool_]]:
     """The kind of a Parquet column, and which cells are of it."""
     remedy = "store the column as integers or as text"
     every, none = np.ones(len(cells), bool), np.zeros(len(cells), bool)
     if pd.api.types.is_integer_dtype(cells):
         large = np.asarray((cells.fillna(0) > np.iinfo(np.int64).max), bool)
         if large.any():
-            place.error("ids do not fit in 64 bits", "store the column as text", np.flatnonzero(large))
+            location.error("ids do not fit in 64 bits", "store the column as text", np.flatnonzero(large))
         return "integer", ~large
     if isinstance(cells.dtype, pd.StringDtype):
         return "text", every
@@ -150,39 +173,39 @@ def _typed(cells: pd.Series[Any], missing: NDArray[np.bool_], place: Location) -
             return "integer", whole
     if cells.dtype != object:
         if not missing.all():
-            place.error(f"ids are {cells.dtype}", remedy)
+            location.error(f"ids are {cells.dtype}", remedy)
         return "text", none
-    return _mixed(cells, missing, place)
+    return _mixed(cells, missing, location)
 
 
-def _mixed(cells: pd.Series[Any], missing: NDArray[np.bool_], place: Location) -> tuple[str, NDArray[np.bool_]]:
+def _mixed(cells: Cells, missing: NDArray[np.bool_], location: Location) -> tuple[str, NDArray[np.bool_]]:
     """The same of a column of Python objects: the usual type, and which cells are of it."""
     kinds = np.array([type(cell).__name__ for cell in cells], dtype=object)
     usual = "int" if (kinds[~missing] == "int").sum() * 2 > (~missing).sum() else "str"
     odd = np.flatnonzero(~missing & (kinds != usual))
     if len(odd):
         found = f"the id {shown(cells.iloc[odd[0]])} is of another type than the rest"
-        place.error(found, "store the column as integers or as text", odd)
+        location.error(found, "store the column as integers or as text", odd)
     large = np.array([isinstance(cell, int) and not -(2**63) <= cell < 2**63 for cell in cells]) & (kinds == usual)
     if large.any():
-        place.error("ids do not fit in 64 bits", "store the column as text", np.flatnonzero(large))
+        location.error("ids do not fit in 64 bits", "store the column as text", np.flatnonzero(large))
     return ("integer" if usual == "int" else "text"), (kinds == usual) & ~large
 
 
-def _look_at_text(text: pd.Series[Any], good: NDArray[np.bool_], place: Location) -> None:
+def _check_text(text: Cells, good: NDArray[np.bool_], location: Location) -> None:
     decimal = np.flatnonzero(text.str.fullmatch(_DECIMAL).to_numpy(bool) & good)
     if len(decimal):
         found = f"the id {shown(text.iloc[decimal[0]])} is written with decimals, so it is text"
-        place.warn(found, "write whole numbers if ids are numbers", decimal)
+        location.warn(found, "write whole numbers if ids are numbers", decimal)
     blank = np.flatnonzero((text.str.strip() != text).to_numpy(bool) & good)
     if len(blank):
-        place.warn(f"the id {shown(text.iloc[blank[0]])} has blanks around it, which count", "take them out", blank)
+        location.warn(f"the id {shown(text.iloc[blank[0]])} has blanks around it, which count", "take them out", blank)
 
 
-def _look_at_mixture(parts: Sequence[IdColumn]) -> None:
+def _check_mixture(parts: Sequence[IdColumn]) -> None:
     """A few odd ones among integers make all ids text; that is rarely meant."""
     for part in parts:
         rows = part.not_integers
         if 0 < len(rows) * 10 <= part.good.sum():
             found = f"ids are integers but for such as {shown(part.cells.iloc[rows[0]])}, so all are read as text"
-            part.place.warn(found, "mend those cells if they should be integers", rows)
+            part.location.warn(found, "mend those cells if they should be integers", rows)

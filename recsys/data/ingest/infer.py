@@ -1,13 +1,12 @@
-"""Guessing what kind of thing a column is, so that a table can be used before anyone wrote a schema."""
+"""Inference of the kind of each column from its name and cells, used where a schema does not give it."""
 
 from __future__ import annotations
-
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from recsys.data.ingest.cells import LARGEST, is_list, numbers, seconds, texts
+from recsys.data.ingest.checks import Cells
 from recsys.data.schema import Column, Kind, Schema
 
 _IMAGE = r"\.(?:jpe?g|png|webp|gif|bmp)$"
@@ -16,7 +15,7 @@ _SECONDS = (10**8, 10**10)
 
 
 def infer_schema(frame: pd.DataFrame) -> Schema:
-    """The kind of each column of ``frame``, to be printed and corrected.
+    """Infers the kind of each column of ``frame``; a schema overrides it.
 
     - lists of numbers, all of one length, are an embedding, other lists tags;
     - numbers, and texts that are all numbers, are numeric, or a time where name and range say so, or categorical where
@@ -32,7 +31,7 @@ def infer_schema(frame: pd.DataFrame) -> Schema:
     return Schema({str(name): Column(_kind(str(name), frame[name].dropna())) for name in frame.columns})
 
 
-def _kind(name: str, cells: pd.Series[Any]) -> Kind:
+def _kind(name: str, cells: Cells) -> Kind:
     if not len(cells):
         return Kind.IGNORED
     if cells.map(is_list).any():
@@ -47,7 +46,7 @@ def _kind(name: str, cells: pd.Series[Any]) -> Kind:
     return _text_kind(pd.Series(texts(cells), dtype="str"))
 
 
-def _list_kind(cells: pd.Series[Any]) -> Kind:
+def _list_kind(cells: Cells) -> Kind:
     lists = [np.asarray(cell) for cell in cells if is_list(cell)]
     numeric = all(part.dtype.kind in "iuf" or not len(part) for part in lists)
     one_length = len({len(part) for part in lists}) == 1
@@ -55,7 +54,7 @@ def _list_kind(cells: pd.Series[Any]) -> Kind:
     return Kind.EMBEDDING if numeric and (one_length or fractional) else Kind.TAGS
 
 
-def _number_kind(name: str, values: pd.Series[Any]) -> Kind:
+def _number_kind(name: str, values: Cells) -> Kind:
     if any(word in name.lower() for word in ("time", "date", "created", "released")):
         low, high = values.min(), values.max()
         if low >= _SECONDS[0] and high < _SECONDS[1]:
@@ -65,7 +64,7 @@ def _number_kind(name: str, values: pd.Series[Any]) -> Kind:
     return Kind.CATEGORICAL if whole and distinct <= 12 and distinct * 10 < len(values) else Kind.NUMERIC
 
 
-def _text_kind(cells: pd.Series[Any]) -> Kind:
+def _text_kind(cells: Cells) -> Kind:
     if cells.str.contains(_IMAGE, case=False).mean() > 0.9:
         return Kind.IMAGE
     if cells.str.match(r"\d{4}-\d{2}-\d{2}").all() and bool(np.isfinite(seconds(cells)).all()):

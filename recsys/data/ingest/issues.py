@@ -1,16 +1,18 @@
-"""ValidationIssues: what is wrong with a table, where, and what to do about it."""
+"""Validation issues: what is wrong with a table, at which file, column and rows, and how to correct it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from recsys.errors import DataError
+
+SourceRow = Callable[[], NDArray[np.int64] | None]
 
 _LISTED = 1000
 """Rows that the JSON form lists; it always states how many there are."""
@@ -18,15 +20,15 @@ _LISTED = 1000
 
 @dataclass(frozen=True, eq=False)
 class ValidationIssue:
-    """One thing that is wrong.
+    """One issue of a table.
 
     Args:
         severity: an ``error`` keeps the data from being read; a ``warning`` says how it will be read.
         file: which table.
         column: which column; None for the table as a whole.
         rows: int64 [n], counted from 0 after the header, blank lines too; empty for the column as a whole.
-        found: what stands there.
-        remedy: what to do.
+        found: what is wrong.
+        remedy: how to correct it.
     """
 
     severity: Literal["error", "warning"]
@@ -37,16 +39,16 @@ class ValidationIssue:
     remedy: str
 
     def __str__(self) -> str:
-        return f"{self.place}: {self.found}; {self.remedy}"
+        return f"{self.location}: {self.found}; {self.remedy}"
 
     @property
-    def place(self) -> str:
+    def location(self) -> str:
         """File, column and rows."""
         column = [] if self.column is None else [f"column {self.column!r}"]
         rows = [rows_text(self.rows)] if len(self.rows) else []
         return ", ".join([str(self.file), *column, *rows])
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """JSON values; rows are counted from 1."""
         return {
             "severity": self.severity,
@@ -61,16 +63,9 @@ class ValidationIssue:
 
 @dataclass(frozen=True, eq=False)
 class ValidationIssues:
-    """All findings of some tables, in the order they were made.
-
-    Args:
-        found: the findings.
-        stands: file -> what tells where each row that was read stands, int64 [n]; None where it is where it was read.
-            Asked only when a finding names rows, for it reads the file once more.
-    """
+    """All issues of some tables, in the order they were found."""
 
     found: list[ValidationIssue] = field(default_factory=list)
-    stands: dict[Path, Callable[[], NDArray[np.int64] | None]] = field(default_factory=dict)
 
     def __iter__(self) -> Iterator[ValidationIssue]:
         return iter(self.found)
@@ -87,7 +82,7 @@ class ValidationIssues:
         return [finding for finding in self if finding.severity == "warning"]
 
     def raise_errors(self) -> None:
-        """Ends the reading when there are errors.
+        """Raises if there is an error among the issues.
 
         Raises:
             DataError: with all of them in its message.
@@ -101,28 +96,39 @@ class ValidationIssues:
 
 @dataclass(frozen=True, eq=False)
 class Location:
-    """A table, or a column of it, together with where findings about it are kept."""
+    """A table, or a column of it, and the collection to which issues about it are added.
+
+    Args:
+        issues: gathers them.
+        file: the table; for a DataFrame its role, as ``interactions``.
+        column: None for the table as a whole.
+        source_row: gives int64 [n], the row in the file of each row that was read, counted from 0 after the header;
+            None where both are the same. Called only when an issue names rows, for it reads the file once more.
+    """
 
     issues: ValidationIssues
     file: Path
     column: str | None = None
+    source_row: SourceRow | None = None
 
     def at(self, column: str) -> Location:
         """A column of the same table."""
-        return Location(self.issues, self.file, column)
+        return replace(self, column=column)
 
     def error(self, found: str, remedy: str, rows: ArrayLike = ()) -> None:
+        """Adds an error about ``rows``, positions [n] of the table as read; none for the whole."""
         self._add("error", found, remedy, rows)
 
     def warn(self, found: str, remedy: str, rows: ArrayLike = ()) -> None:
+        """Adds a warning."""
         self._add("warning", found, remedy, rows)
 
     def _add(self, severity: Literal["error", "warning"], found: str, remedy: str, rows: ArrayLike) -> None:
-        places = np.asarray(rows, np.int64)
-        standing = self.issues.stands[self.file]() if len(places) and self.file in self.issues.stands else None
-        if standing is not None:
-            places = standing[places]
-        self.issues.found.append(ValidationIssue(severity, self.file, self.column, places, found, remedy))
+        positions = np.asarray(rows, np.int64)
+        source_row = self.source_row() if len(positions) and self.source_row is not None else None
+        if source_row is not None:
+            positions = source_row[positions]
+        self.issues.found.append(ValidationIssue(severity, self.file, self.column, positions, found, remedy))
 
 
 def rows_text(rows: NDArray[np.integer]) -> str:
@@ -138,7 +144,7 @@ def rows_text(rows: NDArray[np.integer]) -> str:
 
 
 def shown(cell: object) -> str:
-    """A cell for a message: at most 40 characters of it.
+    """Repr of a cell for a message, cut to 42 characters.
 
     Example:
         >>> shown("x" * 50), shown(None)

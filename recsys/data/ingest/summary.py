@@ -1,26 +1,26 @@
-"""How tables were understood, column by column, so that it can be corrected."""
+"""Summaries of typed tables: role, filled cells and an example of each column."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
-from recsys.data.ingest.id_column import IdColumn
+from recsys.data.ingest.id_column import TypedIds
 from recsys.data.ingest.issues import shown
-from recsys.data.ingest.raw_entities import RawEntities
-from recsys.data.ingest.raw_interactions import RawInteractions
-from recsys.data.ingest.tables import Tables
+from recsys.data.ingest.tables import TypedTables
+from recsys.data.ingest.typed_entities import TypedEntities
+from recsys.data.ingest.typed_interactions import TypedInteractions
 from recsys.data.schema import Column, Kind
 
 
 @dataclass(frozen=True)
 class ColumnSummary:
-    """How a column was understood.
+    """Summary of one column.
 
     Args:
         name: of the column.
@@ -37,7 +37,7 @@ class ColumnSummary:
 
 @dataclass(frozen=True)
 class TableSummary:
-    """How a table was understood.
+    """Summary of one table.
 
     Args:
         what: ``interactions``, ``test_interactions``, ``users`` or ``items``, as the config names it.
@@ -51,7 +51,7 @@ class TableSummary:
     rows: int
     columns: tuple[ColumnSummary, ...]
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """JSON values."""
         return asdict(self) | {"file": str(self.file), "columns": [asdict(column) for column in self.columns]}
 
@@ -67,38 +67,37 @@ class TableSummary:
         return "\n".join(lines)
 
 
-def summaries(tables: Tables) -> Iterator[TableSummary]:
-    """Of each table that can be read."""
-    user, item = tables.integers
-    for what, events in zip(("interactions", "test_interactions"), tables.events, strict=False):
-        yield TableSummary(what, events.file, len(events.user), tuple(_of_events(events, user, item)))
-    for what, table, integers in (("users", tables.users, user), ("items", tables.items, item)):
+def summaries(tables: TypedTables) -> Iterator[TableSummary]:
+    """A summary of each table that could be read."""
+    for what, part in zip(("interactions", "test_interactions"), tables.interactions, strict=False):
+        yield TableSummary(what, part.location.file, len(part), tuple(_of_interactions(part)))
+    for what, table in (("users", tables.users), ("items", tables.items)):
         if table is not None:
             columns = [_column(name, column, table) for name, column in table.schema.columns.items()]
-            yield TableSummary(what, table.file, len(table.keys), (_key(table.keys, "id", integers), *columns))
+            yield TableSummary(what, table.location.file, len(table.ids), (_ids(table.ids, "id"), *columns))
 
 
-def _of_events(events: RawInteractions, user: bool | None, item: bool | None) -> Iterator[ColumnSummary]:
-    yield _key(events.user, "user", user)
-    yield _key(events.item, "item", item)
-    if events.order is not None:
-        known = events.time[~np.isnan(events.time)]
-        example = _span(known, events.has_timestamps)
-        yield ColumnSummary(events.order, "time" if events.has_timestamps else "order", len(known), example)
-    if events.weighed_by:
-        known = events.weight[~np.isnan(events.weight)]
+def _of_interactions(part: TypedInteractions) -> Iterator[ColumnSummary]:
+    yield _ids(part.user, "user")
+    yield _ids(part.item, "item")
+    if part.order is not None:
+        known = part.time[~np.isnan(part.time)]
+        example = _span(known, part.has_timestamps)
+        yield ColumnSummary(part.order, "time" if part.has_timestamps else "order", len(known), example)
+    if part.weight_columns:
+        known = part.weight[~np.isnan(part.weight)]
         example = f"{known.min():g} to {known.max():g}" if len(known) else ""
-        yield ColumnSummary(" x ".join(events.weighed_by), "weight", len(known), example)
+        yield ColumnSummary(" x ".join(part.weight_columns), "weight", len(known), example)
 
 
-def _key(keys: IdColumn, role: str, integers: bool | None) -> ColumnSummary:
-    kind = "unclear" if integers is None else "integer" if integers else "text"
-    good = keys.ids(bool(integers))[keys.good]
+def _ids(column: TypedIds, role: str) -> ColumnSummary:
+    kind = "unclear" if column.integers is None else "integer" if column.integers else "text"
+    good = column.ids[column.good]
     count = f"{len(pd.unique(good)):,} distinct, as {shown(good[0])}" if len(good) else "no id"
-    return ColumnSummary(keys.place.column or "", f"{role}, {kind}", int(keys.good.sum()), count)
+    return ColumnSummary(column.location.column or "", f"{role}, {kind}", int(column.good.sum()), count)
 
 
-def _column(name: str, column: Column, table: RawEntities) -> ColumnSummary:
+def _column(name: str, column: Column, table: TypedEntities) -> ColumnSummary:
     cells = table.columns[name].dropna()
     role = f"tags:{column.separator}" if column.kind is Kind.TAGS else str(column.kind)
     if not len(cells):
@@ -114,7 +113,7 @@ def _column(name: str, column: Column, table: RawEntities) -> ColumnSummary:
     return ColumnSummary(name, role, len(cells), shown(cells.iloc[0]))
 
 
-def _span(times: np.ndarray[Any, Any], has_timestamps: bool) -> str:
+def _span(times: NDArray[np.float64], has_timestamps: bool) -> str:
     if not len(times):
         return ""
     low, high = float(times.min()), float(times.max())

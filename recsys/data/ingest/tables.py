@@ -1,102 +1,141 @@
-"""Tables: the files of a dataset, each read and checked on its own, and then against each other."""
+"""The tables of a dataset on their way in: where they are, as read (raw), and coerced to types."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from recsys.data.dataset import Dataset
 from recsys.data.ingest.config import DataConfig
-from recsys.data.ingest.id_column import IdColumn, as_integers
-from recsys.data.ingest.issues import Location, ValidationIssues, shown
-from recsys.data.ingest.raw_entities import RawEntities, read_entities
-from recsys.data.ingest.raw_interactions import RawInteractions, read_events
-from recsys.data.vocabulary import Ids, Vocabulary
+from recsys.data.ingest.files import RawTable, read_table
+from recsys.data.ingest.id_column import IdColumn, as_integers, read_ids
+from recsys.data.ingest.issues import Location, ValidationIssues
+from recsys.data.ingest.typed_entities import TypedEntities, coerce_entities
+from recsys.data.ingest.typed_interactions import TypedInteractions, coerce_interactions
+from recsys.data.schema import Schema
+from recsys.data.vocabulary import Vocabulary
+
+Source = str | Path | pd.DataFrame
+"""A table: the path of a CSV or Parquet file, or a DataFrame."""
 
 
 @dataclass(frozen=True, eq=False)
-class Tables:
-    """All files of a dataset; the parts that could not be read at all are missing.
+class RawTables:
+    """The tables of a dataset as read; None where there is none or it could not be read at all.
 
     Args:
-        events: the interactions, and those of the test file.
+        interactions: those of the interactions file, then of the test file; only those that could be read.
+        users: their table.
+        items: their table.
+    """
+
+    interactions: tuple[RawTable, ...]
+    users: RawTable | None
+    items: RawTable | None
+
+
+@dataclass(frozen=True, eq=False)
+class TypedTables:
+    """The tables of a dataset with typed columns; ids of one side have one type in all tables.
+
+    Args:
+        interactions: those of the interactions file, then of the test file.
         users: their table, if there is one.
         items: their table, if there is one.
         integers: whether the ids of users and of items are integers; None where no one type fits.
     """
 
-    events: list[RawInteractions]
-    users: RawEntities | None
-    items: RawEntities | None
+    interactions: tuple[TypedInteractions, ...]
+    users: TypedEntities | None
+    items: TypedEntities | None
     integers: tuple[bool | None, bool | None]
 
     @property
     def has_order(self) -> bool:
-        """Whether every file of interactions says in which order they came."""
-        return all(part.order is not None for part in self.events)
+        """Whether every file of interactions has a time or a position."""
+        return all(part.order is not None for part in self.interactions)
 
 
-def read_tables(config: DataConfig, issues: ValidationIssues, joining: Dataset | None = None) -> Tables:
-    """Everything that can be read of the tables of ``config``; what is wrong goes to ``issues``.
+def read_tables(config: DataConfig, issues: ValidationIssues) -> RawTables:
+    """Reads the files that ``config`` names; what cannot be read is added to ``issues``."""
+    paths = (config.interactions, config.test_interactions, config.users, config.items)
+    return read_sources([path for path in paths[:2] if path is not None], paths[2], paths[3], issues)
+
+
+def read_sources(
+    interactions: list[Path] | list[Source], users: Source | None, items: Source | None, issues: ValidationIssues
+) -> RawTables:
+    """Reads paths and DataFrames; what cannot be read is added to ``issues``."""
+    events = [_read(source, "interactions", issues) for source in interactions]
+    for table in events:
+        if table is not None and not len(table):
+            table.location.error("the file has no rows", "there is nothing to learn from")
+    filled = tuple(table for table in events if table is not None and len(table))
+    return RawTables(filled, _read(users, "users", issues), _read(items, "items", issues))
+
+
+def coerce_tables(raw: RawTables, config: DataConfig, joining: Dataset | None = None) -> TypedTables:
+    """Coerces every column to its type; cells that do not fit are added to the issues of the tables.
 
     Args:
-        config: where the tables are.
-        issues: gathers what is wrong.
-        joining: the dataset that they are to join, of whose types their ids are.
+        raw: the tables as read.
+        config: which column is what, and the kinds of columns.
+        joining: the dataset that they are to join, whose ids and columns keep their types.
+
+    Raises:
+        ConfigError: a schema names an unknown kind.
     """
-    paths = [path for path in (config.interactions, config.test_interactions) if path is not None]
-    read = [read_events(Location(issues, path), config) for path in paths]
-    events = [part for part in read if part is not None]
-    if len({part.has_timestamps for part in events}) > 1:
-        Location(issues, paths[1]).error("one file has times and the other has none", "give both the same columns")
-    users = read_entities(config.users, config.columns.user_id, config.user_schema, config.missing, issues)
-    items = read_entities(config.items, config.columns.item_id, config.item_schema, config.missing, issues)
-    known = (None, None) if joining is None else (joining.users.vocabulary, joining.items.vocabulary)
-    user = _related([part.user for part in events], users, config, known[0])
-    item = _related([part.item for part in events], items, config, known[1])
-    if len(events) == 2 and user is not None and item is not None:
-        _look_at_repeats(events[0], events[1], user, item)
-    return Tables(events, users, items, (user, item))
+    for kinds in (config.user_schema, config.item_schema):
+        Schema.of(kinds)
+    columns = config.columns
+    pairs = [
+        (read_ids(t, columns.user_id, "user ids"), read_ids(t, columns.item_id, "item ids")) for t in raw.interactions
+    ]
+    users = None if raw.users is None else read_ids(raw.users, columns.user_id, "ids")
+    items = None if raw.items is None else read_ids(raw.items, columns.item_id, "ids")
+    user = _shared_type([pair[0] for pair in pairs], users, joining.users.vocabulary if joining else None)
+    item = _shared_type([pair[1] for pair in pairs], items, joining.items.vocabulary if joining else None)
+    events = [
+        coerce_interactions(table, u.converted(user), i.converted(item), columns, config.duplicates)
+        for table, (u, i) in zip(raw.interactions, pairs, strict=True)
+        if u is not None and i is not None
+    ]
+    return TypedTables(
+        tuple(events),
+        _entities(
+            raw.users, users, user, config.user_schema, config.missing, joining.users.schema if joining else None
+        ),
+        _entities(
+            raw.items, items, item, config.item_schema, config.missing, joining.items.schema if joining else None
+        ),
+        (user, item),
+    )
 
 
-def _look_at_repeats(train: RawInteractions, test: RawInteractions, user: bool, item: bool) -> None:
-    """Looks for pairs of user and item that stand in both files."""
-    pairs = [pd.MultiIndex.from_arrays([part.user.ids(user), part.item.ids(item)]) for part in (train, test)]
-    good = [part.user.good & part.item.good & part.keep for part in (train, test)]
-    repeated = np.flatnonzero(good[1] & pairs[1].isin(pairs[0][good[0]]))
-    if len(repeated):
-        test.user.place.warn(
-            f"user and item stand in {train.file.name} too; with the seen filter on, such items are never recommended",
-            "take them out of one file, or set evaluate.filter_seen to false",
-            repeated,
-        )
+def _read(source: Source | None, role: str, issues: ValidationIssues) -> RawTable | None:
+    if source is None:
+        return None
+    if isinstance(source, pd.DataFrame):
+        return read_table(Location(issues, Path(role)), source)
+    return read_table(Location(issues, Path(source)))
 
 
-def _related(
-    seen: list[IdColumn], described: RawEntities | None, config: DataConfig, joining: Vocabulary | None
-) -> bool | None:
-    """Whether one side's ids are integers; looks for ids of the interactions that the table lacks."""
+def _shared_type(seen: list[IdColumn | None], described: IdColumn | None, joining: Vocabulary | None) -> bool | None:
+    """Whether the ids of one side are integers in all tables."""
     joined = joining.holds_integers if joining else None  # one without ids has no type to keep
-    integers = as_integers([*seen, *([described.keys] if described else [])], joined)
-    if described is None or integers is None:
-        return integers
-    known = described.keys.ids(integers)[described.keys.good]
-    for keys in seen:
-        ids = keys.ids(integers)
-        unknown = np.flatnonzero(keys.good & ~pd.Index(ids).isin(pd.Index(known)))
-        if len(unknown):
-            _report_unknown(keys, ids, unknown, described.file, config.unknown_ids == "error")
-    return integers
+    return as_integers([part for part in (*seen, described) if part is not None], joined)
 
 
-def _report_unknown(keys: IdColumn, ids: Ids, rows: NDArray[np.int64], table: Path, wrong: bool) -> None:
-    count = len(pd.unique(ids[rows]))
-    found = f"{count:,} id{'s are' if count > 1 else ' is'} not in {table.name}, as {shown(ids[rows[0]])}"
-    if wrong:
-        keys.place.error(found, 'describe them, or set data.unknown_ids to "add"', rows)
-    else:
-        keys.place.warn(found, "describe them; until then their features are missing", rows)
+def _entities(
+    raw: RawTable | None,
+    ids: IdColumn | None,
+    integers: bool | None,
+    kinds: dict[str, str],
+    missing: tuple[str, ...],
+    inherited: Schema | None,
+) -> TypedEntities | None:
+    if raw is None or ids is None:
+        return None
+    return coerce_entities(raw, ids.converted(integers), kinds, missing, inherited or Schema({}))

@@ -1,4 +1,4 @@
-"""Everything that is wrong with some raw tables, at once, and how their columns were understood."""
+"""Validate raw tables: all issues at once, a summary of each table, and anomalies of demand."""
 
 from __future__ import annotations
 
@@ -10,18 +10,17 @@ from pathlib import Path
 
 from recsys.data.demand.summary import DemandSummary, demand_summary
 from recsys.data.ingest.config import DataConfig
-from recsys.data.ingest.contents import look_at_contents
-from recsys.data.ingest.issues import Location, ValidationIssue, ValidationIssues, rows_text
+from recsys.data.ingest.cross_checks import check_contents
+from recsys.data.ingest.issues import ValidationIssue, ValidationIssues, rows_text
+from recsys.data.ingest.readers import typed_tables
 from recsys.data.ingest.summary import TableSummary, summaries
-from recsys.data.ingest.tables import read_tables
-from recsys.errors import DataError
 
 _WIDTH = 120
 
 
 @dataclass(frozen=True, eq=False)
 class Validation:
-    """The findings about some tables, how those that can be read were understood, and what stands out in the demand."""
+    """Issues and summaries of some tables, and anomalies of their demand (None where there are errors or no times)."""
 
     issues: ValidationIssues
     tables: tuple[TableSummary, ...]
@@ -32,33 +31,31 @@ class Validation:
 
     @property
     def failed(self) -> bool:
-        """Whether `recsys.data.ingest.readers.read_dataset` refuses the tables."""
+        """Whether `recsys.data.ingest.readers.ingest` refuses the tables."""
         return bool(self.issues.errors)
 
 
 def validate(config: DataConfig) -> Validation:
-    """All findings about the tables of ``config``, which `recsys.data.sources.resolve` has filled.
+    """Validates the tables of ``config``, which `recsys.data.sources.resolve` has filled.
 
-    There is an error among them exactly when `recsys.data.ingest.readers.read_dataset` raises: both make the same checks.
+    There is an error among them exactly when `recsys.data.ingest.readers.ingest` raises: both make the same checks.
     Warnings tell what will be read otherwise than one may think.
 
     Raises:
         DataError: the config names no interactions.
         ConfigError: a schema names an unknown kind.
     """
-    if config.interactions is None:
-        raise DataError("no interactions: set data.interactions to a file, or data.source to a named data set")
     issues = ValidationIssues()
-    tables = read_tables(config, issues)
-    for events in tables.events:
-        if events.order is None:
-            Location(issues, events.file).warn(
+    tables = typed_tables(config, issues)
+    for part in tables.interactions:
+        if part.order is None:
+            part.location.warn(
                 "there is no time and no order, so histories have none",
                 "name a column in data.columns.time or data.columns.order, or split by items or given files",
             )
     for table in (tables.users, tables.items):
         if table is not None:
-            look_at_contents(table, issues)
+            check_contents(table)
     demand = None if issues.errors else demand_summary(tables)
     return Validation(issues, tuple(summaries(tables)), demand)
 

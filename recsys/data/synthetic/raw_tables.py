@@ -13,7 +13,7 @@ START = 1_000_000_000
 
 
 def write_tables(data: Dataset, directory: Path, suffix: str = ".csv") -> dict[str, Path]:
-    """``data`` as raw tables that `recsys.data.ingest.readers.read_dataset` reads back.
+    """``data`` as raw tables that `recsys.data.ingest.readers.ingest` reads back.
 
     Args:
         data: any dataset.

@@ -9,7 +9,8 @@ from recsys.data.ingest.issues import Location, ValidationIssues
 
 def read(path):
     issues = ValidationIssues()
-    return read_table(Location(issues, path)), [finding.found for finding in issues]
+    table = read_table(Location(issues, path))
+    return None if table is None else table.frame, [finding.found for finding in issues]
 
 
 def test_the_cells_of_a_csv_are_text_as_it_stands_there(tmp_path):
@@ -35,9 +36,9 @@ def test_parquet_keeps_its_types(tmp_path):
 
 CATEGORIES = [
     (pd.Categorical(["b", None, "a"]), "str"),
-    (pd.Categorical(["b", "a", "b"], categories=["c", "b", "a"], has_order=True), "str"),
+    (pd.Categorical(["b", "a", "b"], categories=["c", "b", "a"], ordered=True), "str"),
     (pd.Categorical([2, None, 1]), "float64"),
-    (pd.Categorical([2, 1, 2], has_order=True), "int64"),
+    (pd.Categorical([2, 1, 2], ordered=True), "int64"),
     (pd.Categorical(pd.to_datetime(["2020-01-02", None, "2020-01-01"])), "datetime64[us]"),
 ]
 

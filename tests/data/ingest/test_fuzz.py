@@ -11,7 +11,8 @@ import pandas as pd
 import pytest
 
 from recsys.data.features.features import FeatureOptions, FeatureSet
-from recsys.data.ingest.readers import DataConfig, read_dataset, read_given
+from recsys.data.ingest.config import DataConfig
+from recsys.data.ingest.readers import ingest
 from recsys.data.ingest.validate import to_json, to_text, validate
 from recsys.data.schema import Kind
 from recsys.data.splits.split import SplitConfig, make_split
@@ -248,9 +249,8 @@ def _config(paths, number):
 
 
 def _prepared(config, protocol):
-    data = read_dataset(config)
-    given = read_given(config, data) if protocol == "given" else None
-    return data, make_split(data, SplitConfig(protocol=protocol, share=0.3), given)
+    read = ingest(config)
+    return read.data, make_split(read.data, SplitConfig(protocol=protocol, share=0.3), read.given)
 
 
 def _parameters():
@@ -301,7 +301,7 @@ def test_a_kind_that_does_not_suit_a_column_is_refused_or_does_no_harm(kind, suf
         validation = validate(config)
         if validation.failed:
             with pytest.raises(RecsysError, match=f"column '{column}'"):
-                read_dataset(config)
+                ingest(config)
         else:
             data, split = _prepared(config, "leave_one_out")
             _assert_sound(data, split)

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from recsys.config import parse
 from recsys.data.dataset import Dataset
 from recsys.data.entities import EntityTable
-from recsys.data.ingest.readers import DataConfig, read_dataset, read_given
+from recsys.data.ingest.config import DataConfig
+from recsys.data.ingest.readers import ingest
 from recsys.data.interactions import Interactions
 from recsys.data.synthetic.worlds import BlockTaste, SequenceRule, write_tables
 from recsys.data.vocabulary import Vocabulary
@@ -20,7 +21,7 @@ def write(folder, name, text):
 
 
 def read(path, **more):
-    return read_dataset(DataConfig.model_validate({"interactions": path, **more}))
+    return ingest(DataConfig.model_validate({"interactions": path, **more})).data
 
 
 def events(data):
@@ -32,7 +33,7 @@ def events(data):
 @pytest.mark.parametrize("world", [BlockTaste(users=6, items=8, events=3, new_items=1), SequenceRule(users=5)])
 def test_what_is_written_as_tables_is_read_back(world, suffix, tmp_path):
     data = world.dataset()
-    again = read_dataset(DataConfig.model_validate(write_tables(data, tmp_path, suffix)))
+    again = ingest(DataConfig.model_validate(write_tables(data, tmp_path, suffix))).data
     assert again.interactions.fingerprint == data.interactions.fingerprint
     assert again.users.vocabulary.same_as(data.users.vocabulary)
     assert again.items.vocabulary.same_as(data.items.vocabulary)
@@ -109,23 +110,23 @@ def test_ids_of_a_csv_are_of_the_types_of_the_dataset_that_they_join(tmp_path):
     path = write(tmp_path, "x.csv", "user_id,item_id\n1,5\n2,6\n")
     items = write(tmp_path, "items.csv", "item_id,title\n5,a\n9,b\n")
     config = DataConfig(interactions=path, items=items)
-    data = read_dataset(config, joining=bare(["guest-7"], [5]))
+    data = ingest(config, joining=bare(["guest-7"], [5])).data
     assert data.users.vocabulary.ids.tolist() == ["1", "2"]
     assert data.items.vocabulary.ids.tolist() == [5, 6, 9]
-    assert read_dataset(config, joining=bare([7], ["B7"])).items.vocabulary.ids.tolist() == ["5", "6", "9"]
+    assert ingest(config, joining=bare([7], ["B7"])).data.items.vocabulary.ids.tolist() == ["5", "6", "9"]
 
 
 def test_ids_that_cannot_be_of_the_type_of_the_dataset_that_they_join_are_named(tmp_path):
     path = write(tmp_path, "x.csv", "user_id,item_id\n1,5\nguest-7,6\n")
     told = r"x\.csv, column 'user_id', row 2: ids are text, as 'guest-7', and integers in the dataset that they join"
     with pytest.raises(DataError, match=told):
-        read_dataset(DataConfig(interactions=path), joining=bare([1], [5]))
+        ingest(DataConfig(interactions=path), joining=bare([1], [5]))
     pd.DataFrame({"user_id": [1, 2], "item_id": ["a", "b"]}).to_parquet(tmp_path / "x.parquet")
     config = DataConfig(interactions=tmp_path / "x.parquet")
     with pytest.raises(DataError, match="rows 1, 2: ids are integers, as 1, and text in the dataset that they join"):
-        read_dataset(config, joining=bare(["1"], ["a"]))
+        ingest(config, joining=bare(["1"], ["a"]))
     with pytest.raises(DataError, match="column 'item_id', rows 1, 2: ids are text, as 'a', and integers in the"):
-        read_dataset(config, joining=bare([1], [1]))
+        ingest(config, joining=bare([1], [1]))
 
 
 def test_a_category_of_numbers_is_the_same_text_with_and_without_missing_cells(tmp_path):
@@ -202,12 +203,10 @@ def test_a_given_test_file_shares_the_vocabularies(tmp_path):
     train = write(tmp_path, "train.csv", "user_id,item_id\na,1\nb,2\n")
     test = write(tmp_path, "test.csv", "user_id,item_id\na,3\nc,1\n")
     config = DataConfig(interactions=train, test_interactions=test)
-    data = read_dataset(config)
-    first, second = read_given(config, data)
+    data, (first, second) = ingest(config).data, ingest(config).given
     assert (data.n_users, data.n_items, len(data.interactions)) == (3, 3, 4)
     assert (first.item.tolist(), second.item.tolist()) == ([0, 1], [2, 0])
-    with pytest.raises(DataError, match="test_interactions"):
-        read_given(DataConfig(interactions=train), data)
+    assert ingest(DataConfig(interactions=train)).given is None
 
 
 def test_all_errors_are_in_one_message(tmp_path):
@@ -259,7 +258,7 @@ def test_a_schema_of_unknown_kinds_or_columns_is_refused(tmp_path):
     with pytest.raises(DataError, match="the schema names yaer, which the table lacks"):
         read(path, items=items, item_schema={"yaer": "numeric"})
     with pytest.raises(DataError, match=r"set data\.interactions"):
-        read_dataset(DataConfig())
+        ingest(DataConfig())
 
 
 def test_two_orders_and_weights_of_no_event_are_refused():

@@ -1,0 +1,60 @@
+"""Typed table of users or items: ids and columns coerced to the kinds of a schema."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import pandas as pd
+
+from recsys.data.ingest.cells import coerce
+from recsys.data.ingest.files import RawTable, without_missing
+from recsys.data.ingest.id_column import TypedIds
+from recsys.data.ingest.infer import infer_schema
+from recsys.data.ingest.issues import Location
+from recsys.data.schema import Schema
+
+
+@dataclass(frozen=True, eq=False)
+class TypedEntities:
+    """A table of users or items whose columns have their types.
+
+    Args:
+        location: the file.
+        ids: [n], in the order of the file.
+        columns: n rows, index 0..n-1, without the id column.
+        schema: the kind of each of ``columns``.
+    """
+
+    location: Location
+    ids: TypedIds
+    columns: pd.DataFrame
+    schema: Schema
+
+
+def coerce_entities(
+    table: RawTable, ids: TypedIds, kinds: Mapping[str, str], missing: tuple[str, ...], inherited: Schema
+) -> TypedEntities:
+    """Coerces each column to its kind: ``inherited`` first, else ``kinds``, else inferred.
+
+    Args:
+        table: the raw table.
+        ids: its id column.
+        kinds: column -> kind, from the config. A name that the table lacks is an error, unless there is an
+            ``inherited`` schema: newer tables may lack columns.
+        missing: texts that stand for a missing cell.
+        inherited: the schema of the table that this one joins; empty where it joins none.
+
+    Raises:
+        ConfigError: a kind is unknown.
+    """
+    given = {**Schema.of(kinds).columns, **inherited.columns}
+    cells = table.frame.drop(columns=[ids.location.column or ""])
+    cells = pd.DataFrame({name: without_missing(cells[name], missing) for name in cells}, index=cells.index)
+    unknown = sorted(set(kinds) - set(cells.columns))
+    if unknown and not inherited.columns:
+        found = f"the schema names {', '.join(unknown)}, which the table lacks"
+        table.location.error(found, f"it has {', '.join(map(str, cells.columns)) or 'no column but the id'}")
+    schema = Schema({name: given.get(name, guess) for name, guess in infer_schema(cells).columns.items()})
+    columns = {name: coerce(cells[name], kind, table.location.at(name)) for name, kind in schema.columns.items()}
+    return TypedEntities(table.location, ids, pd.DataFrame(columns, index=range(len(table))), schema)

@@ -1,0 +1,114 @@
+"""Typed table of interactions: ids, times and weights of one file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from recsys.data.ingest.cells import LARGEST, event_weights, positions, times, weights
+from recsys.data.ingest.config import InteractionColumns
+from recsys.data.ingest.files import RawTable, without_missing
+from recsys.data.ingest.id_column import TypedIds
+from recsys.data.ingest.issues import Location
+
+Duplicates = Literal["error", "first", "last", "keep"]
+
+
+@dataclass(frozen=True, eq=False)
+class TypedInteractions:
+    """Interactions of one file, in its order.
+
+    Args:
+        location: the file.
+        user: [n].
+        item: [n].
+        time: float64 [n], seconds since 1970 UTC or positions; NaN where the cell has an error.
+        weight: float64 [n]; NaN where the cell has an error.
+        order: name of the column that gives the order; None without one.
+        has_timestamps: whether that column is a time.
+        weight_columns: names of the columns that give the weight.
+        duplicates: policy for rows that repeat user, item and time.
+    """
+
+    location: Location
+    user: TypedIds
+    item: TypedIds
+    time: NDArray[np.float64]
+    weight: NDArray[np.float64]
+    order: str | None
+    has_timestamps: bool
+    weight_columns: tuple[str, ...]
+    duplicates: Duplicates
+
+    def __len__(self) -> int:
+        return len(self.time)
+
+    @cached_property
+    def repeated(self) -> NDArray[np.int64]:
+        """Rows that repeat user, item and time of another row and that the policy drops."""
+        if self.duplicates == "keep":
+            return np.empty(0, np.int64)
+        whole = np.flatnonzero(self.user.good & self.item.good & ~np.isnan(self.time))
+        frame = pd.DataFrame(
+            {"user": self.user.ids[whole], "item": self.item.ids[whole], "time": self.time[whole]}, copy=False
+        )
+        repeated: NDArray[np.int64] = whole[
+            frame.duplicated(keep="last" if self.duplicates == "last" else "first").to_numpy()
+        ]
+        return repeated
+
+    @cached_property
+    def keep(self) -> NDArray[np.bool_]:
+        """Bool [n]: rows that are left when repeated ones are dropped."""
+        keep = np.ones(len(self), bool)
+        keep[self.repeated] = False
+        return keep
+
+
+def coerce_interactions(
+    table: RawTable, user: TypedIds, item: TypedIds, columns: InteractionColumns, duplicates: Duplicates
+) -> TypedInteractions:
+    """Coerces the order and the weights; a cell that is no time, position or weight is an error."""
+    order, has_timestamps = order_column(table.frame, columns)
+    time = _order(table, order, has_timestamps)
+    weight_columns = tuple(name for name in (columns.weight, columns.event) if name is not None)
+    return TypedInteractions(
+        table.location, user, item, time, _weights(table, columns), order, has_timestamps, weight_columns, duplicates
+    )
+
+
+def order_column(frame: pd.DataFrame, columns: InteractionColumns) -> tuple[str | None, bool]:
+    """Name of the column that orders the interactions (None without one), and whether it is a time."""
+    if columns.time is not None:
+        return columns.time, True
+    if columns.order is not None:
+        return columns.order, False
+    if "timestamp" in frame.columns:
+        return "timestamp", True
+    return ("position", False) if "position" in frame.columns else (None, False)
+
+
+def _order(table: RawTable, name: str | None, has_timestamps: bool) -> NDArray[np.float64]:
+    cells = None if name is None else table.column(name, "the time" if has_timestamps else "the order")
+    if name is None or cells is None:
+        return np.zeros(len(table))
+    return (times if has_timestamps else positions)(without_missing(cells), table.location.at(name))
+
+
+def _weights(table: RawTable, columns: InteractionColumns) -> NDArray[np.float64]:
+    weight = np.ones(len(table))
+    cells = None if columns.weight is None else table.column(columns.weight, "the weight")
+    if cells is not None and columns.weight is not None:
+        weight = weights(without_missing(cells), table.location.at(columns.weight))
+    cells = None if columns.event is None else table.column(columns.event, "the event")
+    if cells is not None and columns.event is not None:
+        weight = weight * event_weights(cells, columns.event_weights, table.location.at(columns.event))
+        large = np.flatnonzero(weight > LARGEST)
+        if len(large):
+            table.location.error("weight times the event's weight is too large", "use smaller weights", large)
+    return weight

@@ -1,0 +1,21 @@
+"""Short digests: fingerprints of data and options."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+
+
+def short_digest(parts: Iterable[str | bytes | memoryview]) -> str:
+    """First 16 hexadecimal digits of the SHA-256 of ``parts``, one after the other, text as UTF-8.
+
+    Parts are not separated: a caller whose parts vary in length puts marks between them.
+
+    Example:
+        >>> short_digest(["a", b"b"]), short_digest(["ab"])
+        ('fb8e20fc2e4c3f24', 'fb8e20fc2e4c3f24')
+    """
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(part.encode("utf-8", "backslashreplace") if isinstance(part, str) else part)
+    return digest.hexdigest()[:16]
