@@ -61,7 +61,7 @@ def _given(config: Options) -> Iterator[tuple[str, object]]:
 def _signature(config: type[Options]) -> inspect.Signature:
     fields = {name: field for name, field in config.model_fields.items() if name not in config.flat_sections}
     for section in config.flat_sections:
-        fields |= {n: f for n, f in config.section(section).model_fields.items() if n not in config.model_fields}
+        fields |= {n: f for n, f in type(config.section(section)).model_fields.items() if n not in config.model_fields}
     keyword = inspect.Parameter.KEYWORD_ONLY
     parameters = [
         inspect.Parameter(
