@@ -13,13 +13,12 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from recsys.config import parse
 from recsys.data.dataset import Dataset
 from recsys.data.entities import EntityTable
 from recsys.data.interactions import Interactions
 from recsys.data.vocabulary import Vocabulary
-from recsys.engine import Resources
-from recsys.engines.two_tower.sequence import SequenceConfig
+from recsys.engine import FitContext
+from recsys.engines.two_tower.sequence import SASRec
 from recsys.seeding import stream
 from recsys.tracking import SilentTracker
 from recsys.training.cost import measured
@@ -52,11 +51,10 @@ def synthetic(n_items: int, n_events: int, length: int = 10) -> Dataset:
 def cost(n_items: int, n_events: int, epochs: int) -> tuple[float, float, float]:
     """Median wall and CPU seconds of an epoch after the first, and the peak memory in MiB."""
     data = synthetic(n_items, n_events)
-    training = {"epochs": epochs, "schedule": "constant", "patience": 0}
-    engine = Sequence(parse(SequenceConfig, {"training": training}, "benchmark"), Resources())
+    engine = SASRec(epochs=epochs, schedule="constant", patience=0)
     tracker = EpochTimes()
     with measured() as spent:
-        engine.fit(data, data.interactions, tracker)
+        engine.fit(data, context=FitContext(tracker=tracker))
     wall, cpu = (float(np.median(np.diff(marks)[1:])) for marks in (tracker.wall, tracker.cpu))
     return wall, cpu, spent.peak_memory_mb
 

@@ -10,11 +10,16 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from pipelines.commands.demo import CONFIG
+
+if TYPE_CHECKING:
+    from recsys.data.interactions import Interactions
+    from recsys.data.splits.split import Holdout
+    from recsys.engines.two_tower.two_tower import TwoTower
 
 BAR = 0.5
 """The child may cost at most this share of the retrain."""
@@ -33,7 +38,7 @@ def main(
     from recsys.data.ingest.readers import ingest
     from recsys.data.sources import resolve
     from recsys.data.splits.temporal import moments, temporal
-    from recsys.engine import Resources
+    from recsys.engine import FitContext
     from recsys.engines.two_tower.two_tower import TwoTower
     from recsys.evaluation.evaluate import evaluate
     from recsys.evaluation.intervals import paired_test
@@ -51,25 +56,23 @@ def main(
 
     names = [name for name in run.pretrain if name in spec.config.model_dump().get("tables", ())]
 
-    def resources(train: Any, **more: Any) -> Resources:
+    def fit_on(train: Interactions, validation: Holdout | None = None, epochs: int | None = None) -> TwoTower:
         tables = {
             name: learn(run, name, data, earliest(train, run.pretrain[name].share, data), tracker) for name in names
         }
-        return Resources(run.seed, tables=tables, filter_seen=filtered, **more)
+        context = FitContext(run.seed, validation, epochs, tables, filter_seen=filtered, tracker=tracker)
+        return TwoTower(spec.config).fit(data, train, context=context)
 
-    chosen = TwoTower(spec.config, resources(before.train, validation=before.validation))
-    chosen.fit(data, before.train, tracker)
-    parent = TwoTower(spec.config, resources(before.train_and_validation, epochs=chosen.best_epoch))
-    parent.fit(data, before.train_and_validation, tracker)
+    chosen = fit_on(before.train, before.validation)
+    parent = fit_on(before.train_and_validation, epochs=chosen.epochs_)
 
     fresh = after.train_and_validation.time >= cut
     train, learnt, validation = held_out(after.train_and_validation, fresh, data.n_users, data.n_items, filtered)
     options = finetune_config(parent, run)
-    child = TwoTower(options, Resources(run.seed, validation=validation, filter_seen=filtered))
-    again = TwoTower(spec.config, resources(after.train_and_validation, epochs=chosen.best_epoch))
+    context = FitContext(run.seed, validation, tracker=tracker)
     with deterministic():
-        child_seconds = _seconds(lambda: child.finetune(parent, data, train, learnt, tracker))
-        again_seconds = _seconds(lambda: again.fit(data, after.train_and_validation, tracker))
+        child, child_seconds = _timed(lambda: TwoTower(options).finetune(parent, data, train, learnt, context))
+        again, again_seconds = _timed(lambda: fit_on(after.train_and_validation, epochs=chosen.epochs_))
 
     found = {
         name: evaluate(model, data, after.test, ks=(10, 20))
@@ -90,10 +93,10 @@ def main(
     raise typer.Exit(0 if test.high >= 0 and child_seconds <= BAR * again_seconds else 1)
 
 
-def _seconds(work: Callable[[], None]) -> float:
+def _timed(work: Callable[[], TwoTower]) -> tuple[TwoTower, float]:
     start = time.perf_counter()
-    work()
-    return time.perf_counter() - start
+    made = work()
+    return made, time.perf_counter() - start
 
 
 if __name__ == "__main__":

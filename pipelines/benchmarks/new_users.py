@@ -31,7 +31,7 @@ def main(
     from recsys.data.splits.given import Cut
     from recsys.data.splits.given import given as cut
     from recsys.data.splits.holdout import Holdout
-    from recsys.engine import Resources
+    from recsys.engine import FitContext
     from recsys.engines import ENGINES
     from recsys.evaluation.evaluate import evaluate
     from recsys.seeding import stream
@@ -55,8 +55,8 @@ def main(
     failed = False
     for name in engine:
         spec = engine_spec(name, run.engines.get(name, {}), "engines")
-        fitted = ENGINES[spec.kind](spec.config, Resources(run.seed, filter_seen=filtered))
-        fitted.fit(data, train, tracker)
+        context = FitContext(run.seed, filter_seen=filtered, tracker=tracker)
+        fitted = ENGINES[spec.kind](spec.config).fit(data, train, context=context)
         result = evaluate(fitted, data, holdout, ks=(20,))
         recall, is_new = result.values["recall@20"], new[result.users]
         weights = like(result.history_lengths, is_new)

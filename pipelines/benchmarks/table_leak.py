@@ -30,22 +30,21 @@ def main(
     from recsys.data.sources import resolve
     from recsys.data.splits.split import make_split
     from recsys.embedding_table import EmbeddingTable
-    from recsys.engine import Pretrainer, Resources
+    from recsys.engine import FitContext, Pretrainer
     from recsys.engines import ENGINES
     from recsys.evaluation.evaluate import evaluate
     from recsys.evaluation.intervals import paired_test
-    from recsys.tracking import SilentTracker
     from recsys.training.deterministic import deterministic
 
-    run, tracker = read_run_config(config), SilentTracker()
+    run = read_run_config(config)
     filtered = run.evaluate.filter_seen
     data = ingest(resolve(run.data)).data
     split = make_split(data, run.split, filter_seen=filtered)
 
     def table(part: float) -> EmbeddingTable:
         spec = engine_spec(pretrainer, run.engines.get(pretrainer, {}), "engines")
-        learner = ENGINES[spec.kind](spec.config, Resources(run.seed, filter_seen=filtered))
-        learner.fit(data, earliest(split.train, part, data), tracker)
+        learner = ENGINES[spec.kind](spec.config)
+        learner.fit(data, earliest(split.train, part, data), context=FitContext(run.seed, filter_seen=filtered))
         assert isinstance(learner, Pretrainer), f"{pretrainer} leaves no table"
         return learner.item_table()
 
@@ -55,9 +54,8 @@ def main(
         options = {**run.engines.get(engine, {}), "tables": list(tables)}
         spec = engine_spec(engine, options, "engines")
         with deterministic():
-            resources = Resources(run.seed, split.validation, tables=tables)
-            model = ENGINES[spec.kind](spec.config, resources)
-            model.fit(data, split.train, tracker)
+            context = FitContext(run.seed, split.validation, tables=tables)
+            model = ENGINES[spec.kind](spec.config).fit(data, split.train, context=context)
         result = found[name] = evaluate(model, data, split.test, ks=(10,))
         print(
             f"{name:<16}test ndcg@10 {result.mean('ndcg@10'):.4f}  recall@10 {result.mean('recall@10'):.4f}", flush=True

@@ -32,10 +32,8 @@ def main(
     from recsys.data.demand.periods import DAY, Periods
     from recsys.data.ingest.readers import ingest
     from recsys.data.sources import resolve
-    from recsys.engine import Resources
     from recsys.engines.baselines.trend import Trend
     from recsys.evaluation.intervals import paired_test
-    from recsys.tracking import SilentTracker
     from recsys.training.deterministic import deterministic
 
     run = read_run_config(config)
@@ -50,9 +48,8 @@ def main(
         train = x.before(periods.start + ahead * periods.seconds)
         forecasts = simple(counts[:, :ahead], season)
         for name, options in trends.items():
-            engine = Trend(options, Resources(run.seed))
             with deterministic():
-                engine.fit(data, train, SilentTracker())
+                engine = Trend(options).fit(data, train, seed=run.seed)
             forecasts[name] = engine.demand.astype(np.float64)
         for name, values in deviances(counts[:, ahead], counts[:, :ahead].sum(1) > 0, forecasts).items():
             found.setdefault(name, []).append(values)

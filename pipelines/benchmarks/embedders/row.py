@@ -131,14 +131,14 @@ def made(run: RunConfig, name: str, questions: Questions, tracker: Tracker) -> t
 
 def alone(table: EmbeddingTable | None, name: str, questions: Questions, tracker: Tracker) -> dict[str, float]:
     """recall@20 for cold items, by the mean centred cosine with the history."""
-    from recsys.engine import Resources
-    from recsys.engines.baselines.content_knn import ContentKNN, ContentKNNConfig
+    from recsys.engine import FitContext
+    from recsys.engines.baselines.content_knn import ContentKNN
 
     if table is None:
-        engine = ContentKNN(ContentKNNConfig(columns=("genres",), centred=True))
+        engine, tables = ContentKNN(columns=("genres",), centred=True), {}
     else:
-        engine = ContentKNN(ContentKNNConfig(table=name, centred=True), Resources(tables={name: table}))
-    engine.fit(questions.data, questions.cold.train, tracker)
+        engine, tables = ContentKNN(table=name, centred=True), {name: table}
+    engine.fit(questions.data, questions.cold.train, context=FitContext(tables=tables, tracker=tracker))
     return _recall(engine, questions, questions.cold, 20)
 
 
@@ -147,15 +147,15 @@ def joined(
 ) -> dict[str, float]:
     """recall@10 over all items, of the run's two-tower model with the table beside the rest; its epochs are fixed."""
     from pipelines.config import engine_spec
-    from recsys.engine import Resources
+    from recsys.engine import FitContext
     from recsys.engines.two_tower.two_tower import TwoTower
     from recsys.training.deterministic import deterministic
 
     names = () if table is None else (name,)
     config = engine_spec("two_tower", run.engines["two_tower"]).config.model_copy(update={"tables": names})
-    engine = TwoTower(config, Resources(run.seed, tables={} if table is None else {name: table}))
+    context = FitContext(run.seed, tables={} if table is None else {name: table}, tracker=tracker)
     with deterministic():
-        engine.fit(questions.data, questions.every.train, tracker)
+        engine = TwoTower(config).fit(questions.data, questions.every.train, context=context)
     return _recall(engine, questions, questions.every, 10)
 
 

@@ -27,7 +27,7 @@ from pipelines.config import check_engine, engine_spec
 from recsys.atomic import read_json, write_json
 from recsys.data.splits.split import Holdout
 from recsys.data.vocabulary import MISSING
-from recsys.engine import Engine, Resources
+from recsys.engine import FitContext
 from recsys.engines import ENGINES
 from recsys.evaluation.evaluate import evaluate, is_relevant, relevant
 from recsys.evaluation.intervals import bootstrap_interval, holm, paired_test
@@ -198,8 +198,8 @@ def main(
     with ThreadPoolExecutor(jobs) as pool:
         answers = dict(zip(peer, pool.map(ask, peer), strict=True))
     spec = engine_spec(engine, run.engines[engine])
-    ours: Engine = ENGINES[spec.kind](spec.config, Resources(run.seed, split.validation))
-    ours.fit(data, split.train, Reporter())
+    context = FitContext(run.seed, split.validation, tracker=Reporter())
+    ours = ENGINES[spec.kind](spec.config).fit(data, split.train, context=context)
     result = evaluate(ours, data, split.test, ks=(10,))
     answers[engine] = Answer({metric: result.values[metric] for metric in MEASURED}, ended="stopped on validation")
     lines, tests = table(answers, engine, run.seed)

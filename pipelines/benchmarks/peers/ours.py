@@ -41,13 +41,13 @@ def main(
     """Fits ``engine`` of ``config`` on train, validated as the run says."""
     from pipelines.benchmarks.peers.harness import load
     from pipelines.config import engine_spec
-    from recsys.engine import Resources
+    from recsys.engine import FitContext
     from recsys.engines import ENGINES
 
     run, data, split = load(config)
     spec = engine_spec(engine, {**run.engines[engine], **json.loads(options)})
-    resources = Resources(run.seed, epochs=epochs) if epochs else Resources(run.seed, split.validation)
-    ENGINES[spec.kind](spec.config, resources).fit(data, split.train, Reporter())
+    context = FitContext(run.seed, None if epochs else split.validation, epochs or None, tracker=Reporter())
+    ENGINES[spec.kind](spec.config).fit(data, split.train, context=context)
 
 
 if __name__ == "__main__":
