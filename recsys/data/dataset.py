@@ -21,7 +21,7 @@ _VERSION = 1
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """Everything that is known, before any split.
+    """Users, items and all their interactions, before any split.
 
     Args:
         name: what reports call it.

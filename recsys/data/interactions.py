@@ -1,4 +1,4 @@
-"""Who touched what, when: the one table that every engine learns from."""
+"""Interactions of users with items: rows, times and weights, sorted by user and time."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Interactions:
     Args:
         user: int32 [E], rows of the user vocabulary.
         item: int32 [E], rows of the item vocabulary.
-        time: int64 [E], seconds since 1970 UTC, or a position within the user (`Dataset.clock` says which).
+        time: int64 [E], seconds since 1970 UTC, or a position within the user (`Dataset.has_timestamps` says which).
         weight: float32 [E], positive; 1 where the data gives none.
     """
 

@@ -89,6 +89,7 @@ def _column(name: str, text: str) -> Column:
     kind, _, separator = text.partition(":")
     if kind not in set(Kind):
         raise ConfigError(
-            f"column {name!r}: unknown kind {kind!r}{did_you_mean(kind, map(str, Kind))}; the kinds are {', '.join(Kind)}"
+            f"column {name!r}: unknown kind {kind!r}{did_you_mean(kind, map(str, Kind))}; the kinds are "
+            f"{', '.join(Kind)}"
         )
     return Column(Kind(kind), separator or "|")

@@ -60,7 +60,8 @@ def report_periods(times: NDArray[np.integer]) -> Periods | None:
 def anomalies(counts: sp.csr_array, rate: float = RATE) -> tuple[list[Anomaly], int]:
     """The counts above their forecast that chance does not explain, the least likely first; how many were looked at.
 
-    A count is compared with the negative binomial of `recsys.data.demand.forecast`, whose few parameters are fitted to all rows.
+    A count is compared with the negative binomial of `recsys.data.demand.forecast`, whose few parameters are fitted to
+    all rows.
     Its upper tail gives p, and the procedure of Benjamini & Hochberg (1995) chooses how small p must be, so that of
     all that is flagged a share of ``rate`` is expected to be chance.
 

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from recsys.data.ingest.checks import Cells
 from recsys.data.schema import Kind, split_tags
 from recsys.data.vocabulary import MISSING
 
@@ -38,9 +39,7 @@ class Categories:
     fitted: int = 0
 
     @classmethod
-    def fit(
-        cls, name: str, kind: str, train: pd.Series[Any], separator: str, min_count: int, max_tags: int
-    ) -> Categories:
+    def fit(cls, name: str, kind: str, train: Cells, separator: str, min_count: int, max_tags: int) -> Categories:
         """Knows what ``train`` holds at least ``min_count`` times."""
         texts = _texts(train)
         if kind == Kind.TAGS:
@@ -55,7 +54,7 @@ class Categories:
         """Rows of the table, the missing and the rare row included."""
         return len(self.values) + 2
 
-    def transform(self, column: pd.Series[Any]) -> NDArray[Any]:
+    def transform(self, column: Cells) -> NDArray[Any]:
         """int64 [n] rows, or [n, T] for tags, filled up with MISSING; a row without tags starts with ABSENT."""
         rows = {value: row for row, value in enumerate(self.values, 2)}
         if self.kind == Kind.CATEGORICAL:
@@ -66,7 +65,7 @@ class Categories:
             result[place, : len(found)] = found
         return result
 
-    def grown(self, column: pd.Series[Any], min_count: int) -> Categories:
+    def grown(self, column: Cells, min_count: int) -> Categories:
         """With the values of ``column`` that are new and frequent enough appended."""
         fitted = Categories.fit(self.name, self.kind, column, self.separator, min_count, self.max_tags)
         known = set(self.values)
@@ -74,7 +73,7 @@ class Categories:
         return replace(self, values=self.values + fresh)
 
 
-def _texts(column: pd.Series[Any]) -> list[str]:
+def _texts(column: Cells) -> list[str]:
     return ["" if pd.isna(cell) else str(cell) for cell in column]
 
 

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from recsys.data.ingest.cells import is_list, numbers, seconds
+from recsys.data.ingest.checks import Cells
 
 
 @dataclass(frozen=True)
@@ -34,14 +34,14 @@ class Numeric:
     style: str
 
     @classmethod
-    def fit(cls, name: str, train: pd.Series[Any], style: str) -> Numeric:
+    def fit(cls, name: str, train: Cells, style: str) -> Numeric:
         """Knows the mean, the deviation and 33 quantiles of ``train``."""
         values = numbers(train).to_numpy(np.float64)
         values = values[np.isfinite(values)]
         quantiles = tuple(np.quantile(values, np.linspace(0, 1, 33)).tolist()) if len(values) else ()
         return cls(name, "numeric", *_moments(values), quantiles, style)
 
-    def transform(self, column: pd.Series[Any]) -> NDArray[Any]:
+    def transform(self, column: Cells) -> NDArray[Any]:
         """float32 [n, 1], NaN where missing."""
         values = numbers(column).to_numpy(np.float64, copy=True)
         values[~np.isfinite(values)] = np.nan
@@ -62,7 +62,7 @@ class Numeric:
         normal[np.isnan(values)] = np.nan
         return normal
 
-    def grown(self, column: pd.Series[Any], min_count: int) -> Numeric:
+    def grown(self, column: Cells, min_count: int) -> Numeric:
         """Itself: a scaler stays as it was fitted, or old vectors would move."""
         return self
 
@@ -86,12 +86,12 @@ class Time:
     width = 7
 
     @classmethod
-    def fit(cls, name: str, train: pd.Series[Any]) -> Time:
+    def fit(cls, name: str, train: Cells) -> Time:
         """Knows the mean and the deviation of ``train``."""
         moments = seconds(train).to_numpy(np.float64)
         return cls(name, "time", *_moments(moments[np.isfinite(moments)]))
 
-    def transform(self, column: pd.Series[Any]) -> NDArray[Any]:
+    def transform(self, column: Cells) -> NDArray[Any]:
         """float32 [n, 7], NaN where missing."""
         moments = seconds(column).to_numpy(np.float64)
         parts = [(moments - self.centre) / self.spread]
@@ -100,7 +100,7 @@ class Time:
             parts += [np.sin(angle), np.cos(angle)]
         return np.stack(parts, 1).astype(np.float32)
 
-    def grown(self, column: pd.Series[Any], min_count: int) -> Time:
+    def grown(self, column: Cells, min_count: int) -> Time:
         """Itself."""
         return self
 
@@ -122,7 +122,7 @@ class Embedded:
     spread: float
 
     @classmethod
-    def fit(cls, name: str, train: pd.Series[Any]) -> Embedded | None:
+    def fit(cls, name: str, train: Cells) -> Embedded | None:
         """Knows the length and the size of the vectors of ``train``; None when it holds none."""
         cells = [np.asarray(cell, np.float64) for cell in train if is_list(cell) and len(cell)]
         if not cells:
@@ -130,7 +130,7 @@ class Embedded:
         spread = float(np.sqrt(np.mean([np.square(cell).mean() for cell in cells])))
         return cls(name, "embedding", len(cells[0]), spread or 1.0)
 
-    def transform(self, column: pd.Series[Any]) -> NDArray[Any]:
+    def transform(self, column: Cells) -> NDArray[Any]:
         """float32 [n, D], NaN rows where missing or of another length."""
         result = np.full((len(column), self.width), np.nan, np.float32)
         for place, cell in enumerate(column):
@@ -138,7 +138,7 @@ class Embedded:
                 result[place] = np.asarray(cell, np.float32) / self.spread
         return result
 
-    def grown(self, column: pd.Series[Any], min_count: int) -> Embedded:
+    def grown(self, column: Cells, min_count: int) -> Embedded:
         """Itself."""
         return self
 

@@ -1,4 +1,4 @@
-"""Texts and pictures that carry a planted kind: what `recsys.data.synthetic.planted.PlantedTaste` gives its items to show."""
+"""Texts and pictures that carry a planted kind, for the items of `recsys.data.synthetic.planted.PlantedTaste`."""
 
 from __future__ import annotations
 
