@@ -31,7 +31,7 @@ HOSTILE = {
     "a.training.json": "ends with '.training.json'",
     "a.cost.json": "ends with '.cost.json'",
     "a-finetuned": "ends with '-finetuned'",
-    "a-finetuned.questions": "ends with '.questions'",
+    "a-finetuned-12": "ends with '-finetuned-12'",
 }
 hostile = pytest.mark.parametrize("name", HOSTILE, ids=[ascii(name)[:20] for name in HOSTILE])
 

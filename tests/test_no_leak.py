@@ -8,7 +8,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipelines.config import RunConfig
-from pipelines.stages.pretrain import earliest, learn
 from recsys.config import parse
 from recsys.data.dataset import Dataset
 from recsys.data.entities import EntityTable
@@ -150,7 +149,7 @@ def test_no_table_and_no_weight_moves_when_the_future_changes(name):
     tables = []
     for pretrainer in RUN.pretrain:
         a, b = (
-            learn(RUN, pretrainer, data, earliest(train, 0.6, data))
+            table_of(pretrainer, data, train, 0.6)
             for data, train in zip((WORLD, other), trains, strict=True)
         )
         assert a.vocabulary.same_as(b.vocabulary)
@@ -174,7 +173,7 @@ def test_no_epoch_is_chosen_and_no_popularity_counted_with_the_test_part(name):
     assert_same(split.validation.targets, again.validation.targets)
     engines = []
     for data, part in ((WORLD, split), (other, again)):
-        table = learn(RUN, "als", data, part.train)
+        table = table_of("als", data, part.train, 1.0)
         engines.append(two_tower(data, part.train, FitContext(3, part.validation, tables={"mine": table})))
     assert weights(engines[0]) == weights(engines[1])
     assert engines[0].curve == engines[1].curve

@@ -15,9 +15,11 @@ from recsys.atomic import MARK, MARK_TEXT, atomic_path, read_json, write_json
 from recsys.data.dataset import Dataset
 from recsys.data.entities import EntityTable
 from recsys.data.interactions import Interactions
+from recsys.data.splits.holdout import Holdout
 from recsys.engine import Engine
 from recsys.engines import ENGINES
 from recsys.errors import ArtifactError, RecsysError
+from recsys.registry.holdouts import load_holdout, save_holdout
 
 MANIFEST = "manifest.json"
 _VERSION = 1
@@ -59,6 +61,8 @@ class Bundle:
         lineage: where it comes from.
         version: a digest of every file; empty before `save`.
         has_order: whether the snapshot has times or positions at all.
+        evaluation: interactions held out from the engine, which evaluate it when it is promoted; None where those of
+            a split do. Part of the folder, so that `version` covers it.
     """
 
     engine: Engine
@@ -70,6 +74,7 @@ class Bundle:
     lineage: Lineage
     version: str = ""
     has_order: bool = True
+    evaluation: Holdout | None = None
 
     @classmethod
     def of(cls, engine: Engine, data: Dataset, lineage: Lineage, histories: Interactions | None = None) -> Bundle:
@@ -99,6 +104,8 @@ class Bundle:
             self.items.save(beside / "items.parquet")
             if self.histories is not None:
                 self.histories.save(beside / "histories")
+            if self.evaluation is not None:
+                save_holdout(self.evaluation, beside / "evaluation")
             write_json(beside / "bundle.json", header)
             write_json(beside / MANIFEST, {"version": _VERSION, "files": _digests(beside)})
         return replace(self, version=version_of(directory))
@@ -119,17 +126,18 @@ class Bundle:
             lineage = Lineage(**lineage)
         except (KeyError, TypeError) as error:
             raise ArtifactError(f"{directory / 'bundle.json'} does not describe a bundle ({error!r})") from error
-        kept = directory / "histories"
+        histories, evaluation = directory / "histories", directory / "evaluation"
         return cls(
             engine=_engine(kind, directory / "engine"),
             name=name,
             users=EntityTable.load(directory / "users.parquet"),
             items=EntityTable.load(directory / "items.parquet"),
-            histories=Interactions.load(kept) if kept.is_dir() else None,
+            histories=Interactions.load(histories) if histories.is_dir() else None,
             has_timestamps=has_timestamps,
             lineage=lineage,
             version=version_of(directory),
             has_order=bool(header.get("has_order", True)),
+            evaluation=load_holdout(evaluation) if evaluation.is_dir() else None,
         )
 
 
@@ -141,17 +149,17 @@ def verify(directory: Path) -> None:
     """
     manifest = read_json(directory / MANIFEST)
     if not isinstance(manifest, dict) or manifest.get("version") != _VERSION:
-        found = manifest.get("version") if isinstance(manifest, dict) else type(manifest).__name__
-        raise ArtifactError(f"{directory} has bundle version {found!r}; this library reads {_VERSION}; train again")
+        which = manifest.get("version") if isinstance(manifest, dict) else type(manifest).__name__
+        raise ArtifactError(f"{directory} has bundle version {which!r}; this library reads {_VERSION}; train again")
     listed, found_files = dict(manifest.get("files", {})), _digests(directory)
     problems = {
         "missing": sorted(listed.keys() - found_files.keys()),
         "unknown": sorted(found_files.keys() - listed.keys()),
         "changed": sorted(name for name in listed.keys() & found_files.keys() if listed[name] != found_files[name]),
     }
-    told = [f"{what}: {', '.join(names)}" for what, names in problems.items() if names]
-    if told:
-        raise ArtifactError(f"{directory} is not the bundle that was written ({'; '.join(told)}); get it again")
+    found = [f"{what}: {', '.join(names)}" for what, names in problems.items() if names]
+    if found:
+        raise ArtifactError(f"{directory} is not the bundle that was written ({'; '.join(found)}); get it again")
 
 
 def installed() -> dict[str, str]:
@@ -191,6 +199,27 @@ def _digests(directory: Path) -> dict[str, str]:
     return result
 
 
+def trained_on(directory: Path, split_fingerprint: str) -> Bundle:
+    """The bundle in ``directory``, which was trained on the split that evaluates it.
+
+    Raises:
+        ArtifactError: it was trained on another split, and may have learnt the test targets.
+    """
+    bundle = Bundle.load(directory)
+    if bundle.lineage.split_fingerprint != split_fingerprint:
+        raise ArtifactError(
+            f"{directory} was trained on another split than the one that evaluates it, whose targets it may have "
+            "learnt; train again"
+        )
+    return bundle
+
+
 def version_of(directory: Path) -> str:
-    """The version of the bundle in a folder: a digest of its manifest."""
+    """The version of the bundle in a folder: a digest of its manifest, which holds a checksum of every file.
+
+    Raises:
+        ArtifactError: there is no bundle.
+    """
+    if not (directory / MANIFEST).is_file():
+        raise ArtifactError(f"{directory} holds no bundle; train one, or name a folder that has one")
     return hashlib.sha256((directory / MANIFEST).read_bytes()).hexdigest()[:16]

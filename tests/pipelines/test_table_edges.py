@@ -6,7 +6,7 @@ import pytest
 
 from pipelines.config import read_run_config
 from pipelines.stages import run_stages
-from pipelines.stages.pretrain import earliest
+from recsys.experiment.pretrain import earliest
 from pipelines.workspace import Workspace
 from recsys.embeddings import EmbeddingTable
 from recsys.tracking import SilentTracker

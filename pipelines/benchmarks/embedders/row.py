@@ -111,8 +111,9 @@ def measured_row(run: RunConfig, name: str, questions: Questions, directory: Pat
 
 def made(run: RunConfig, name: str, questions: Questions, tracker: Tracker) -> tuple[EmbeddingTable, dict[str, float]]:
     """The table, and the seconds, processor seconds and memory that it took."""
-    from pipelines.stages.pretrain import earliest, embedder_of
+    from pipelines.stages.pretrain import embedder_of
     from recsys.content import Learner
+    from recsys.experiment.pretrain import earliest
     from recsys.training.cost import measured
     from recsys.training.deterministic import deterministic
 
