@@ -7,18 +7,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipelines.config import RunConfig
-from recsys.config import parse
 from recsys.data.dataset import Dataset
 from recsys.data.entities import EntityTable
 from recsys.data.features.features import FeatureOptions, FeatureSet
 from recsys.data.interactions import Interactions
 from recsys.data.splits.split import Split, SplitConfig, make_split
 from recsys.data.synthetic.worlds import START, BlockTaste
-from recsys.engine import Request, FitContext
+from recsys.embeddings import EmbeddingTable
+from recsys.engine import FitContext, Request
 from recsys.engines import ENGINES
 from recsys.engines.baselines.popularity import Popularity
 from recsys.engines.two_tower.two_tower import TwoTower, TwoTowerConfig
+from recsys.experiment.pretrain import pretrain_table
 from recsys.negatives import NEGATIVES
 from recsys.seeding import stream
 
@@ -119,26 +119,16 @@ def two_tower(data: Dataset, train: Interactions, resources: FitContext) -> TwoT
     return engine
 
 
-RUN = parse(
-    RunConfig,
-    {
-        "name": "leak",
-        "data": {"name": "x"},
-        "split": {},
-        "engines": {"popularity": {}},
-        "pretrain": {
-            "als": {"engine": "als", "share": 0.6, "options": {"factors": 4, "iterations": 2}},
-            "bpr": {"engine": "bpr", "share": 0.6, "options": {"factors": 4, "iterations": 2}},
-            "item2vec": {"engine": "item2vec", "share": 0.6, "options": {"dim": 4, "training": {"epochs": 1}}},
-            "trend": {
-                "engine": "trend",
-                "share": 0.6,
-                "options": {"period": 1 / 24, "dim": 4, "training": {"epochs": 1}},
-            },
-        },
-    },
-    "this test",
-)
+PRETRAINERS = {
+    "als": {"factors": 4, "iterations": 2},
+    "bpr": {"factors": 4, "iterations": 2},
+    "item2vec": {"dim": 4, "epochs": 1},
+    "trend": {"period": 1 / 24, "dim": 4, "epochs": 1},
+}
+
+
+def table_of(kind: str, data: Dataset, train: Interactions, share: float) -> EmbeddingTable:
+    return pretrain_table(ENGINES[kind](**PRETRAINERS[kind]), data, train, share, FitContext())
 
 
 @pytest.mark.parametrize("name", list(SPLITS))
@@ -147,11 +137,8 @@ def test_no_table_and_no_weight_moves_when_the_future_changes(name):
     other = changed(name, WORLD, split.train, 1)
     trains = split.train, divided(name, other).train
     tables = []
-    for pretrainer in RUN.pretrain:
-        a, b = (
-            table_of(pretrainer, data, train, 0.6)
-            for data, train in zip((WORLD, other), trains, strict=True)
-        )
+    for pretrainer in PRETRAINERS:
+        a, b = (table_of(pretrainer, data, train, 0.6) for data, train in zip((WORLD, other), trains, strict=True))
         assert a.vocabulary.same_as(b.vocabulary)
         assert a.vectors.tobytes() == b.vectors.tobytes()
         tables.append((a, b))

@@ -33,7 +33,8 @@ def main(
     new: Annotated[float, typer.Option(help="Share of the events that the child learns beside them.")] = 0.1,
 ) -> None:
     """Prints a row a model; exit code 1 when the child is behind the retrain beyond noise, or costs too much."""
-    from pipelines.config import engine_spec, pretrain_spec, read_run_config
+    from pipelines.config import read_run_config
+    from pipelines.specs import engine_spec, pretrain_spec
     from recsys.data.ingest.readers import read_dataset
     from recsys.data.sources import resolve
     from recsys.data.splits.temporal import moments, temporal

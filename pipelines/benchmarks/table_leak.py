@@ -24,7 +24,8 @@ def main(
     ] = 0.5,
 ) -> None:
     """Prints a row a table."""
-    from pipelines.config import engine_spec, read_run_config
+    from pipelines.config import read_run_config
+    from pipelines.specs import engine_spec
     from recsys.data.ingest.readers import read_dataset
     from recsys.data.sources import resolve
     from recsys.data.splits.split import make_split

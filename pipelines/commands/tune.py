@@ -13,7 +13,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from pipelines.config import EngineSpec, engine_spec
+from pipelines.specs import EngineSpec, engine_spec
 from pipelines.workspace import ENGINE_CODE, code_version
 from recsys.atomic import write_json, write_text
 from recsys.config import Config, apply_overrides, read_config

@@ -8,7 +8,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from pipelines.config import RunConfig, pretrain_spec
+from pipelines.config import RunConfig
+from pipelines.specs import pretrain_spec
 from pipelines.workspace import ENGINE_CODE, Workspace, code_version, digest
 from recsys.atomic import claim, write_json
 from recsys.content import EMBEDDERS, Embedder, EmbedderContext, Learner

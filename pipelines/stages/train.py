@@ -6,7 +6,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from pipelines.config import EngineSpec, RunConfig, engine_specs
+from pipelines.config import RunConfig, engine_specs
+from pipelines.specs import EngineSpec
 from pipelines.workspace import ENGINE_CODE, Workspace, code_version
 from recsys.atomic import atomic_path, claim, write_json
 from recsys.data.dataset import Dataset

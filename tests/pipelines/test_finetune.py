@@ -209,7 +209,7 @@ def test_a_child_is_not_replaced_by_one_that_knows_less(trained, newer, tmp_path
     pd.DataFrame([("u0001", 0, 2_100_000)], columns=["user_id", "item_id", "timestamp"]).to_csv(other, index=False)
     run(config, workspace, SilentTracker(), NewerData(newer))
     child = workspace.bundle("two_tower-finetuned-1")
-    shutil.rmtree(workspace.bundle(f"{child.name}-finetuned"), ignore_errors=True)
+    shutil.rmtree(workspace.bundle("two_tower-finetuned-2"), ignore_errors=True)
     with pytest.raises(DataError, match=r"4 interactions that .*tuesday.csv does not hold.*--bundle"):
         run(config, workspace, SilentTracker(), NewerData(other))
     assert "1 new interactions" in run(config, workspace, SilentTracker(), NewerData(other), parent=child)

@@ -146,7 +146,7 @@ def joined(
     run: RunConfig, table: EmbeddingTable | None, name: str, questions: Questions, tracker: Tracker
 ) -> dict[str, float]:
     """recall@10 over all items, of the run's two-tower model with the table beside the rest; its epochs are fixed."""
-    from pipelines.config import engine_spec
+    from pipelines.specs import engine_spec
     from recsys.engine import FitContext
     from recsys.engines.two_tower.two_tower import TwoTower
     from recsys.training.deterministic import deterministic
