@@ -37,8 +37,8 @@ class Workspace:
     """The output folder of one run.
 
     ``dataset/``, ``split/``, ``tables/NAME/``, ``bundles/NAME/``, ``report.json``, ``report.html``, ``decision.json``,
-    ``decisions/``, ``recommendations/``; ``pre_refit/NAME/`` holds parts of hybrids from before a refit, ``checkpoints/``
-    unfinished training and ``stages/`` what each step was made from.
+    ``decisions/``, ``recommendations/``; ``pre_refit/NAME/`` holds parts of hybrids from before a refit,
+    ``checkpoints/`` unfinished training and ``stages/`` what each step was made from.
     """
 
     directory: Path
@@ -175,7 +175,7 @@ class Workspace:
 
 @cache
 def code_version(*parts: str) -> str:
-    """A digest of the source files under ``parts`` (``recsys/data``, ``pipelines/stages/prepare.py``) of this package."""
+    """A digest of the source files under ``parts``, such as ``recsys/data`` or ``pipelines/stages/prepare.py``."""
     found = hashlib.sha256()
     for part in parts:
         path = _ROOT / part

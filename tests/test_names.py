@@ -1,7 +1,7 @@
 """Names that become folders: one rule for runs, engines, tables and the parts of a bundle."""
 
 import pytest
-from pipelines.tune import read_tune_config
+from pipelines.commands.tune import read_tune_config
 from recsys.engines.hybrid import HybridConfig
 
 from pipelines.config import read_run_config

@@ -1,7 +1,7 @@
 """Whether a change of the code left every figure as it was: runs configs and holds them against a record of before.
 
     python -m pipelines.benchmarks.figures --output runs/figures --record before.json    # before the change
-    python -m pipelines.benchmarks.figures --output runs/figures --against before.json   # after it; exit 1 where they differ
+    python -m pipelines.benchmarks.figures --output runs/figures --against before.json   # after it; exit 1: they differ
 
 Held are all numbers of ``report.json`` but seconds and memory, to the last digit, and a digest of the recommended
 Parquet. Digits may differ between processors and library versions, so a record is made on the machine that compares.
@@ -71,6 +71,7 @@ def _renamed(path: str, renamed: dict[str, str]) -> str:
 
 
 def main() -> None:
+    """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("configs", nargs="*", default=CONFIGS, help=f"names of pipelines/configs; default {CONFIGS}")
     parser.add_argument("--output", type=Path, required=True, help="where the runs go, a folder each")

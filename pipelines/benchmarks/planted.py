@@ -1,8 +1,8 @@
 """The attribution beside what was planted: a world whose taste has five parts, one a modality, of known strength.
 
 ``python -m pipelines.benchmarks.planted`` draws the world (pictures and texts included), pretrains and trains as
-``pipelines/configs/planted.toml`` says, and sets each modality's share of the attribution beside its share for a scorer that
-knows the rule, over the same questions.
+``pipelines/configs/planted.toml`` says, and compares each modality's share of the attribution with its
+share for a scorer that knows the rule, on the same evaluation users.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ WEIGHTS = {"text": 3.0, "image": 2.0, "tabular": 1.5, "graph": 2.0, "sequence": 
 
 def main(
     output: Annotated[Path, typer.Option(help="Where the world and the run go.")] = Path("runs/planted"),
-    users: Annotated[int, typer.Option(help="Users who are asked.")] = 600,
+    users: Annotated[int, typer.Option(help="How many users.")] = 600,
     seed: Annotated[int, typer.Option(help="Of the world.")] = 0,
     set_: Annotated[list[str] | None, typer.Option("--set", help="Changes one key of the config; repeatable.")] = None,
 ) -> None:

@@ -1,4 +1,4 @@
-"""attribution: how much each modality of a trained two-tower engine or hybrid contributes to a metric on the test users.
+"""attribution: what each modality of a trained two-tower engine or hybrid contributes to a metric on the test users.
 
 ``recsys attribution CONFIG`` after a run of CONFIG; ``[attribution.modalities]`` names the modalities. The report of a
 run whose config has an ``[attribution]`` section holds it too.

@@ -1,7 +1,7 @@
 """Tuning: every engine gets the same number of trials, and validation alone chooses.
 
-``python -m pipelines.commands.tune pipelines/configs/tune-movielens-100k.toml`` draws options at random from the lists of the
-config, fits each on train, evaluates it on the validation users, and leaves ``tuned.toml`` and ``trials.json``.
+``python -m pipelines.commands.tune pipelines/configs/tune-movielens-100k.toml`` draws options at random from the
+lists of the config, fits each on train, evaluates it on the validation users, and leaves ``tuned.toml`` and ``trials.json``.
 """
 
 from __future__ import annotations
@@ -130,9 +130,9 @@ def _line(trial: dict[str, Any], metric: str) -> str:
 
 def _toml(best: dict[str, dict[str, Any]], config: TuneConfig) -> str:
     lines = [f"# {config.trials} trials an engine by {config.metric} on validation ({config.name})"]
-    for name, trial in best.items():
-        lines += ["", f"# validation {config.metric} {trial[config.metric]:.4f}", f"[engines.{name}]"]
-        lines += [f"{key} = {json.dumps(value)}" for key, value in trial["options"].items()]
+    for name, chosen in best.items():
+        lines += ["", f"# validation {config.metric} {chosen[config.metric]:.4f}", f"[engines.{name}]"]
+        lines += [f"{key} = {json.dumps(value)}" for key, value in chosen["options"].items()]
     return "\n".join(lines) + "\n"
 
 
@@ -147,7 +147,7 @@ def main() -> None:
         best = tune(config, arguments.output or Path("runs/tune") / config.name)
     except RecsysError as error:
         raise SystemExit(f"error: {error}") from error
-    print("\n".join(_line(trial, config.metric) for trial in best))
+    print("\n".join(_line(chosen, config.metric) for chosen in best))
 
 
 if __name__ == "__main__":

@@ -58,9 +58,9 @@ def run(
 ) -> str:
     """Leaves ``bundles/NAME/`` and ``dataset-finetuned/``; the parent stays as it is.
 
-    The newer tables join the data that the parent was trained on (`recsys.data.merge.merged`), so that a child of a child
-    has all that came before it. Of each user with several new interactions the last one is held out: half of these users
-    validate, the others stay in the child's bundle as the evaluation users of its promotion.
+    The newer tables join the data that the parent was trained on (`recsys.data.merge.merged`), so that a child of a
+    child has all that came before it. Of each user with several new interactions the last one is held out: half of
+    these users validate, the others stay in the child's bundle as the evaluation users of its promotion.
 
     Args:
         config: the run; ``[finetune]`` changes options of the parent's engine.
