@@ -2,7 +2,7 @@
 
 import pytest
 from pipelines.commands.tune import read_tune_config
-from recsys.engines.hybrid import HybridConfig
+from recsys.engines.ensemble.hybrid import HybridConfig
 
 from pipelines.config import read_run_config
 from recsys.errors import ArtifactError, ConfigError

@@ -1,7 +1,8 @@
 """Tuning: every engine gets the same number of trials, and validation alone chooses.
 
 ``python -m pipelines.commands.tune pipelines/configs/tune-movielens-100k.toml`` draws options at random from the
-lists of the config, fits each on train, evaluates it on the validation users, and leaves ``tuned.toml`` and ``trials.json``.
+lists of the config, fits each on train, evaluates it on the validation users, and leaves ``tuned.toml`` and
+``trials.json``.
 """
 
 from __future__ import annotations

@@ -58,8 +58,8 @@ def exclude_leaked_users(candidate: Candidate, champion: Bundle, version: str) -
     A champion from which the same test interactions were held out (refit or not) has seen none of the targets, also
     where columns of users and items have changed since. Any other champion may have been trained on the targets, so a
     user is excluded when the champion's histories hold one of the user's targets. Without timestamps two files may
-    count positions differently, so a target is then known when the user has the item at all; since people buy again, such
-    users are excluded for a fine-tuned candidate too.
+    count positions differently, so a target is then known when the user has the item at all; since people buy again,
+    such users are excluded for a fine-tuned candidate too.
 
     Args:
         candidate: with all its evaluation users.
