@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 import traceback
 from collections.abc import Sequence
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
@@ -32,6 +33,15 @@ Output = Annotated[Path | None, typer.Option("--output", help="Where everything 
 Set = Annotated[
     list[str] | None, typer.Option("--set", metavar="SECTION.KEY=VALUE", help="Changes one key; repeatable.")
 ]
+
+
+class Mode(StrEnum):
+    """What the newer interactions of `finetune` are."""
+
+    APPEND = "append"
+    REPLACE = "replace"
+
+
 Name = Annotated[str | None, typer.Option("--engine", help="An engine of the run; default the one that is promoted.")]
 
 
@@ -109,7 +119,7 @@ def train(config: ConfigPath, output: Output = None, set_: Set = None) -> int:
 
 @app.command()
 def evaluate(config: ConfigPath, output: Output = None, set_: Set = None) -> int:
-    """Every engine on the test questions: report.json and report.html."""
+    """Every engine on the test users: report.json and report.html."""
     return _stages(config, output, set_, "evaluate")
 
 
@@ -168,15 +178,22 @@ def finetune(
     users: Annotated[Path | None, typer.Option(help="Their users, new ones included.")] = None,
     items: Annotated[Path | None, typer.Option(help="Their items, new ones included.")] = None,
     bundle: Annotated[Path | None, typer.Option(help="The parent; default the bundle of the promoted engine.")] = None,
+    mode: Annotated[
+        Mode,
+        typer.Option(help="append: the file holds new interactions alone; replace: it is a newer export of all."),
+    ] = Mode.APPEND,
+    name: Annotated[str | None, typer.Option(help="Of the child; default NAME-finetuned-N.")] = None,
     output: Output = None,
     set_: Set = None,
 ) -> None:
     """A bundle and newer data become a child bundle."""
+    from pipelines.stages.finetune import NewerData
     from pipelines.stages.finetune import run as finetune_run
 
     settings, workspace = _open(config, output, set_)
+    newer = NewerData(interactions, users, items, mode.value)
     with workspace.lock():
-        print(finetune_run(settings, workspace, _tracker(), interactions, users, items, bundle))
+        print(finetune_run(settings, workspace, _tracker(), newer, bundle, name))
 
 
 @app.command()
@@ -185,7 +202,7 @@ def similar(
     title: Annotated[str | None, typer.Argument(help="An item's title, a part of it, or its id.")] = None,
     text: Annotated[str | None, typer.Option(help="Any text instead, in a table made from content.")] = None,
     table: Annotated[
-        str | None, typer.Option(help="The table that --text is asked of; default the aligned one.")
+        str | None, typer.Option(help="The table that --text is compared with; default the aligned one.")
     ] = None,
     images: Annotated[bool, typer.Option("--images", help="Compare --text with the items' images alone.")] = False,
     k: Annotated[int, typer.Option(min=1, help="How many.")] = 10,
@@ -210,10 +227,10 @@ def similar(
 
 @app.command()
 def attribution(config: ConfigPath, output: Output = None, set_: Set = None) -> None:
-    """What each modality of a trained two-tower engine is worth: Shapley values, left out, alone."""
-    from pipelines.commands.attribution import run as weigh
+    """What each modality of a trained engine contributes: Shapley values, left out, alone."""
+    from pipelines.commands.attribution import run as attribute
 
-    print(weigh(*_open(config, output, set_)))
+    print(attribute(*_open(config, output, set_)))
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:

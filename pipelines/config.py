@@ -2,29 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import Field
 
-from recsys.choices import Choices, did_you_mean
+from pipelines.specs import EngineSpec, engine_spec, pretrain_spec
+from recsys.choices import did_you_mean
 from recsys.config import Config, apply_overrides, parse, read_toml
-from recsys.content import EMBEDDERS
 from recsys.data.ingest.config import DataConfig
 from recsys.data.splits.split import SplitConfig
-from recsys.encoders.sequence import SEQUENCES
-from recsys.engine import EngineConfig
-from recsys.engines import ENGINES
-from recsys.engines.two_tower.two_tower import TwoTowerConfig, check_smoothing
 from recsys.errors import ConfigError
 from recsys.evaluation.metrics import parse_metric
-from recsys.losses import LOSSES
-from recsys.models.build import check_heads
-from recsys.models.fusion import FUSIONS
 from recsys.names import check_name
-from recsys.negatives import NEGATIVES
 from recsys.registry.gate import GateConfig
 from recsys.registry.store import check_model_name
 from recsys.retrieval import INDEXES
@@ -56,8 +47,8 @@ class EmbeddingQualitySection(Config):
     Args:
         attribute: a tags or categorical column of the items that neighbours should agree in; None takes the first tags
             column, or else the first categorical one.
-        items: at most so many random items are asked for their neighbours.
-        users: at most so many random users of validation are asked what comes next.
+        items: at most so many random items are looked up.
+        users: at most so many random validation users are evaluated.
         k: length of their lists.
     """
 
@@ -73,7 +64,7 @@ class EvaluateSection(Config):
     Args:
         ks: list lengths; engines are compared at the largest up to 10, or else at the smallest.
         filter_seen: leave out what a user's history holds, here and, unless ``recommend.filter_seen`` says otherwise,
-            in the batch. The towers then learn to rank what is new alone; set it to false where people buy again.
+            in the batch. Engines may then be trained to rank unseen items; set it to false where people buy again.
         baseline: the engine that all others are tested against; None takes the first of ``[engines]``.
         embedding_quality: of the tables of ``[pretrain]``.
     """
@@ -90,8 +81,8 @@ class AttributionSection(Config):
     Args:
         engine: a two-tower engine of ``[engines]``, or a hybrid.
         modalities: name -> what it consists of: tables, item or user columns, ``ids``, ``history``, parts of a hybrid.
-        metric: what is shared out.
-        users: at most so many random test users are asked.
+        metric: the metric whose mean is attributed.
+        users: at most so many random test users are evaluated.
     """
 
     engine: str
@@ -101,7 +92,7 @@ class AttributionSection(Config):
 
 
 class PromoteSection(Config):
-    """Which engine stands for promotion, under which model name, through which gate.
+    """The engine that may be promoted, the name of its registered model, and the gate.
 
     Args:
         engine: a name of ``[engines]``.
@@ -128,7 +119,7 @@ class RecommendSection(RecommendOptions):
 
     @property
     def options(self) -> RecommendOptions:
-        """What the batch itself is told."""
+        """The options of the batch itself."""
         return RecommendOptions(**self.model_dump(exclude={"engine"}))
 
 
@@ -136,7 +127,7 @@ class RunConfig(Config):
     """One complete run, as ``pipelines/configs/*.toml`` holds them.
 
     Args:
-        name: of the run; the output goes to ``runs/NAME`` unless told otherwise.
+        name: of the run; the output goes to ``runs/NAME`` by default.
         seed: gives every random stream.
         data: the raw tables.
         split: the protocol.
@@ -167,98 +158,10 @@ class RunConfig(Config):
 
     @property
     def candidate(self) -> str:
-        """The engine that stands for the run: the promoted one, else the one that recommends, else the last."""
+        """The engine that represents the run: the promoted one, else the one that recommends, else the last."""
         if self.promote is not None:
             return self.promote.engine
         return (self.recommend and self.recommend.engine) or list(self.engines)[-1]
-
-
-@dataclass(frozen=True)
-class EngineSpec:
-    """An engine to build: its name in reports, its kind, and its checked config."""
-
-    name: str
-    kind: str
-    config: EngineConfig
-
-    @property
-    def parts(self) -> tuple[str, ...]:
-        """The engines of the run that this one is made of."""
-        return self.config.uses_parts()
-
-
-@dataclass(frozen=True)
-class EmbedderSpec:
-    """An embedder to build: the name of its table, its kind, and its checked config."""
-
-    name: str
-    kind: str
-    config: Config
-
-
-_CHOICES: dict[tuple[str, ...], Choices[Any]] = {
-    ("loss",): LOSSES,
-    ("negatives",): NEGATIVES,
-    ("model", "pooling"): SEQUENCES,
-    ("model", "item_fusion"): FUSIONS,
-    ("model", "user_fusion"): FUSIONS,
-}
-"""Options of engines that are names, and the tables that they are looked up in."""
-
-
-def engine_spec(name: str, raw: Mapping[str, Any], where: str = "config") -> EngineSpec:
-    """``[engines.NAME]`` as the engine's own config; ``kind`` defaults to the name.
-
-    Raises:
-        ConfigError: an unknown kind, a key that this kind does not know, a name of something that does not exist, or
-            options that exclude each other.
-    """
-    kind = str(raw.get("kind", name))
-    options = {key: value for key, value in raw.items() if key != "kind"}
-    config = parse(ENGINES[kind].Config, options, f"{where} [{name}]")
-    try:
-        _check_names(config)
-        _check_together(config)
-    except ConfigError as error:
-        raise ConfigError(f"{where} [{name}]: {error}") from error
-    return EngineSpec(name, kind, config)
-
-
-def _check_names(config: Config) -> None:
-    for path, table in _CHOICES.items():
-        section: Any = config if len(path) == 1 else getattr(config, path[0], None)
-        name = getattr(section, path[-1], None)
-        if isinstance(name, str):  # item2vec has a number of negatives
-            table[name]
-    metric = getattr(config, "metric", None)
-    if metric is not None:
-        parse_metric(metric)
-
-
-def _check_together(config: Config) -> None:
-    """What no option of a two-tower engine can be told by itself."""
-    if not isinstance(config, TwoTowerConfig):
-        return
-    check_heads(config.model)
-    check_smoothing(config)
-
-
-def pretrain_spec(name: str, section: PretrainSection) -> EngineSpec | EmbedderSpec:
-    """The engine that learns the table ``name``, or the embedder that makes it.
-
-    Raises:
-        ConfigError: neither or both are named, the kind is unknown, or it does not know an option.
-    """
-    where = f"[pretrain.{name}]"
-    if (section.engine is None) == (section.embedder is None):
-        raise ConfigError(f"{where} names an engine that learns the table, or an embedder that makes it; one of both")
-    if section.embedder is not None:
-        columns = {"columns": section.columns} if section.columns else {}
-        options = parse(EMBEDDERS[section.embedder].Config, {**section.options, **columns}, f"{where} options")
-        return EmbedderSpec(name, section.embedder, options)
-    if section.columns:
-        raise ConfigError(f"{where} columns are what an embedder reads; an engine learns from interactions")
-    return engine_spec(name, {"kind": section.engine, **section.options}, "pretrain")
 
 
 def engine_specs(config: RunConfig) -> list[EngineSpec]:
@@ -292,12 +195,12 @@ def read_run_config(path: Path, overrides: Iterable[str] = ()) -> RunConfig:
         if config.recommend.engine is not None:
             check_engine(config, "recommend.engine", config.recommend.engine)
         elif config.promote is None:
-            raise ConfigError(f"{path}: [recommend] needs an engine, or a [promote] section whose champion it can ask")
-    return _following(config)
+            raise ConfigError(f"{path}: [recommend] needs an engine, or a [promote] section whose champion it can use")
+    return _with_recommend_filter(config)
 
 
-def _following(config: RunConfig) -> RunConfig:
-    """With a batch that leaves out what was seen where the report does, unless it says otherwise."""
+def _with_recommend_filter(config: RunConfig) -> RunConfig:
+    """``recommend.filter_seen`` as ``evaluate.filter_seen``, unless it is given."""
     if config.recommend is None or "filter_seen" in config.recommend.model_fields_set:
         return config
     section = config.recommend.model_copy(update={"filter_seen": config.evaluate.filter_seen})
@@ -323,12 +226,12 @@ def check_shown(config: RunConfig) -> None:
     if config.recommend is None or config.recommend.filter_seen or not config.evaluate.filter_seen:
         return
     specs = {spec.name: spec for spec in engine_specs(config)}
-    asked = [config.recommend.engine or config.candidate]
-    while asked:
-        name = asked.pop()
+    names = [config.recommend.engine or config.candidate]
+    while names:
+        name = names.pop()
         ranked = specs[name].config
         refuse_unranked(ranked.ranks_seen_items(), f"engines.{name}")
-        asked += specs[name].parts
+        names += specs[name].parts
 
 
 def refuse_unranked(ranks_seen: bool, where: str) -> None:

@@ -28,7 +28,7 @@ _FILES = (
     "evaluation/evaluate evaluation/metrics registry/bundle"
 )
 ENGINE_CODE = tuple(f"recsys/{part}" for part in (*_FOLDERS.split(), *(f"{file}.py" for file in _FILES.split())))
-"""What learns and what answers: all that an engine, an embedder or a bundle is made of."""
+"""The code that decides what an engine, an embedder or a bundle learns and returns."""
 
 
 @dataclass(frozen=True)
@@ -36,15 +36,15 @@ class Workspace:
     """The output folder of one run.
 
     ``dataset/``, ``split/``, ``tables/NAME/``, ``bundles/NAME/``, ``report.json``, ``report.html``, ``decision.json``,
-    ``decisions/``, ``recommendations/``; ``chosen/NAME/`` holds parts of hybrids from before a refit, ``checkpoints/``
-    unfinished training and ``stages/`` what each step was made from.
+    ``decisions/``, ``recommendations/``; ``pre_refit/NAME/`` holds parts of hybrids from before a refit,
+    ``checkpoints/`` unfinished training and ``stages/`` what each step was made from.
     """
 
     directory: Path
 
     @contextmanager
     def lock(self) -> Iterator[None]:
-        """Held by what writes here: two runs at a time would leave stamps of the one on what the other made.
+        """Held while a command writes here: two at a time would leave stamps of one on outputs of the other.
 
         Raises:
             ArtifactError: another process holds it; one that was killed does not.
@@ -69,13 +69,7 @@ class Workspace:
             refuse_file(self.directory / name)
         replaced = [self.dataset, self.newer_dataset, self.split, *(self.table(name) for name in tables)]
         for name in engines:
-            child = self.bundle(f"{name}-finetuned")
-            replaced += [
-                self.bundle(name),
-                self.pre_refit_engine(name),
-                child,
-                child.with_name(f"{child.name}.questions"),
-            ]
+            replaced += [self.bundle(name), self.pre_refit_engine(name), self.bundle(f"{name}-finetuned-1")]
         for path in replaced:
             refuse_file(path)
             refuse_foreign(path)
@@ -133,15 +127,15 @@ class Workspace:
         return self.directory / "bundles" / f"{name}.training.json"
 
     def pre_refit_engine(self, name: str) -> Path:
-        """Engine ``name`` as learnt before the refit, for the hybrids that weigh it."""
+        """Engine ``name`` from before its refit, for the hybrids that choose its weight."""
         return self.directory / "pre_refit" / name
 
     def checkpoints(self, name: str, cache_key: Mapping[str, Any]) -> Path:
-        """Unfinished training from exactly these facts; other facts never resume from it."""
+        """The checkpoints of a training with exactly this ``cache_key``; any other never resumes from them."""
         return self.directory / "checkpoints" / f"{name}-{digest(cache_key)[:12]}"
 
     def clear_checkpoints(self, name: str) -> None:
-        """Takes away those of ``name``, also of facts that have changed since a kill, but nothing that is not ours."""
+        """Removes those of ``name``, of any ``cache_key``, but no folder that was not made here."""
         for left in (self.directory / "checkpoints").glob(f"{escape(name)}-" + "[0-9a-f]" * 12):
             if left.is_dir() and not left.is_symlink() and is_ours(left):
                 remove_folder(left)
@@ -156,7 +150,7 @@ class Workspace:
         return {name: EmbeddingTable.load(self.table(name)) for name in names}
 
     def is_current(self, step: str, cache_key: Mapping[str, Any], outputs: Iterable[Path], tracker: Tracker) -> bool:
-        """Whether ``step`` was finished from the same ``cache_key`` and all it left is still there; if so, says so."""
+        """Whether ``step`` was finished from the same ``cache_key`` and all it left is still there; if so, logs it."""
         try:
             same = read_json(self._stamp(step)) == _plain(cache_key)
         except ArtifactError:
@@ -180,7 +174,7 @@ class Workspace:
 
 @cache
 def code_version(*parts: str) -> str:
-    """A digest of the source files under ``parts`` (``recsys/data``, ``pipelines/stages/prepare.py``) of this package."""
+    """A digest of the source files under ``parts``, such as ``recsys/data`` or ``pipelines/stages/prepare.py``."""
     found = hashlib.sha256()
     for part in parts:
         path = _ROOT / part

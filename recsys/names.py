@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from recsys.errors import ArtifactError, ConfigError
 
 LONGEST, LONGEST_BYTES = 100, 200
-RESERVED = (".training.json", ".cost.json", ".questions", "-finetuned")
+RESERVED = (".training.json", ".cost.json")
 """Endings of what a run keeps beside the folder of an engine or a table."""
+CHILD = re.compile(r"-finetuned(?:-\d+)?$")
+"""The ending of a fine-tuned bundle, which is no name of an engine."""
 
 
 def check_name(key: str, name: str) -> None:
     """Whether ``name``, which the config gives as ``key``, can be the name of a folder inside the output.
 
     It has 1 to 100 printable characters (at most 200 bytes of UTF-8), no slash or backslash, no space at either
-    end, no dot in front, and none of the endings in `RESERVED`.
+    end, no dot in front, and none of the endings in `RESERVED` and `CHILD`.
 
     Raises:
         ConfigError: it cannot.
@@ -50,7 +53,7 @@ def stored_name(path: Path, name: object) -> str:
 def _wrong(name: str) -> str:
     """What is wrong with the name; nothing when it is right."""
     signs = [sign for sign in name if sign in "/\\" or not sign.isprintable()]
-    endings = [ending for ending in RESERVED if name.endswith(ending)]
+    endings = [ending for ending in RESERVED if name.endswith(ending)] + CHILD.findall(name)
     if signs:
         return f"holds {signs[0]!r}"
     if not name.strip():

@@ -1,8 +1,8 @@
 """Names that become folders: one rule for runs, engines, tables and the parts of a bundle."""
 
 import pytest
-from pipelines.tune import read_tune_config
-from recsys.engines.hybrid import HybridConfig
+from pipelines.commands.tune import read_tune_config
+from recsys.engines.ensemble.hybrid import HybridConfig
 
 from pipelines.config import read_run_config
 from recsys.errors import ArtifactError, ConfigError
@@ -31,7 +31,7 @@ HOSTILE = {
     "a.training.json": "ends with '.training.json'",
     "a.cost.json": "ends with '.cost.json'",
     "a-finetuned": "ends with '-finetuned'",
-    "a-finetuned.questions": "ends with '.questions'",
+    "a-finetuned-12": "ends with '-finetuned-12'",
 }
 hostile = pytest.mark.parametrize("name", HOSTILE, ids=[ascii(name)[:20] for name in HOSTILE])
 

@@ -7,19 +7,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipelines.config import RunConfig
-from pipelines.stages.pretrain import earliest, learn
-from recsys.config import parse
 from recsys.data.dataset import Dataset
 from recsys.data.entities import EntityTable
 from recsys.data.features.features import FeatureOptions, FeatureSet
 from recsys.data.interactions import Interactions
 from recsys.data.splits.split import Split, SplitConfig, make_split
 from recsys.data.synthetic.worlds import START, BlockTaste
+from recsys.embedding_table import EmbeddingTable
 from recsys.engine import FitContext, Request
 from recsys.engines import ENGINES
 from recsys.engines.baselines.popularity import Popularity
 from recsys.engines.two_tower.two_tower import TwoTower
+from recsys.experiment.pretrain import pretrain_table
 from recsys.negatives import NEGATIVES
 from recsys.seeding import stream
 
@@ -118,26 +117,16 @@ def two_tower(data: Dataset, train: Interactions, context: FitContext) -> TwoTow
     return TwoTower(**raw).fit(data, train, context=context)
 
 
-RUN = parse(
-    RunConfig,
-    {
-        "name": "leak",
-        "data": {"name": "x"},
-        "split": {},
-        "engines": {"popularity": {}},
-        "pretrain": {
-            "als": {"engine": "als", "share": 0.6, "options": {"factors": 4, "iterations": 2}},
-            "bpr": {"engine": "bpr", "share": 0.6, "options": {"factors": 4, "iterations": 2}},
-            "item2vec": {"engine": "item2vec", "share": 0.6, "options": {"dim": 4, "training": {"epochs": 1}}},
-            "trend": {
-                "engine": "trend",
-                "share": 0.6,
-                "options": {"period": 1 / 24, "dim": 4, "training": {"epochs": 1}},
-            },
-        },
-    },
-    "this test",
-)
+PRETRAINERS = {
+    "als": {"factors": 4, "iterations": 2},
+    "bpr": {"factors": 4, "iterations": 2},
+    "item2vec": {"dim": 4, "epochs": 1},
+    "trend": {"period": 1 / 24, "dim": 4, "epochs": 1},
+}
+
+
+def table_of(kind: str, data: Dataset, train: Interactions, share: float) -> EmbeddingTable:
+    return pretrain_table(ENGINES[kind](**PRETRAINERS[kind]), data, train, share, FitContext())
 
 
 @pytest.mark.parametrize("name", list(SPLITS))
@@ -146,11 +135,8 @@ def test_no_table_and_no_weight_moves_when_the_future_changes(name):
     other = changed(name, WORLD, split.train, 1)
     trains = split.train, divided(name, other).train
     tables = []
-    for pretrainer in RUN.pretrain:
-        a, b = (
-            learn(RUN, pretrainer, data, earliest(train, 0.6, data))
-            for data, train in zip((WORLD, other), trains, strict=True)
-        )
+    for pretrainer in PRETRAINERS:
+        a, b = (table_of(pretrainer, data, train, 0.6) for data, train in zip((WORLD, other), trains, strict=True))
         assert a.vocabulary.same_as(b.vocabulary)
         assert a.vectors.tobytes() == b.vectors.tobytes()
         tables.append((a, b))
@@ -172,7 +158,7 @@ def test_no_epoch_is_chosen_and_no_popularity_counted_with_the_test_part(name):
     assert_same(split.validation.targets, again.validation.targets)
     engines = []
     for data, part in ((WORLD, split), (other, again)):
-        table = learn(RUN, "als", data, part.train)
+        table = table_of("als", data, part.train, 1.0)
         engines.append(two_tower(data, part.train, FitContext(3, part.validation, tables={"mine": table})))
     assert weights(engines[0]) == weights(engines[1])
     assert engines[0].curve_ == engines[1].curve_

@@ -19,6 +19,7 @@ from pipelines.commands.demo import CONFIG
 if TYPE_CHECKING:
     from recsys.data.interactions import Interactions
     from recsys.data.splits.split import Holdout
+    from recsys.embeddings import EmbeddingTable
     from recsys.engines.two_tower.two_tower import TwoTower
 
 BAR = 0.5
@@ -32,16 +33,18 @@ def main(
     new: Annotated[float, typer.Option(help="Share of the events that the child learns beside them.")] = 0.1,
 ) -> None:
     """Prints a row a model; exit code 1 when the child is behind the retrain beyond noise, or costs too much."""
-    from pipelines.config import engine_spec, read_run_config
-    from pipelines.stages.finetune import finetune_config, held_out
-    from pipelines.stages.pretrain import earliest, learn
+    from pipelines.config import read_run_config
+    from pipelines.specs import engine_spec, pretrain_spec
     from recsys.data.ingest.readers import ingest
     from recsys.data.sources import resolve
     from recsys.data.splits.temporal import moments, temporal
     from recsys.engine import FitContext
+    from recsys.engines import ENGINES
     from recsys.engines.two_tower.two_tower import TwoTower
     from recsys.evaluation.evaluate import evaluate
     from recsys.evaluation.intervals import paired_test
+    from recsys.experiment.finetune import finetune_config, leave_last_out
+    from recsys.experiment.pretrain import pretrain_table
     from recsys.tracking import ConsoleTracker
     from recsys.training.deterministic import deterministic
 
@@ -56,10 +59,13 @@ def main(
 
     names = [name for name in run.pretrain if name in spec.config.model_dump().get("tables", ())]
 
+    def table(name: str, train: Interactions) -> EmbeddingTable:
+        made = pretrain_spec(name, run.pretrain[name])
+        context = FitContext(run.seed, filter_seen=filtered, tracker=tracker)
+        return pretrain_table(ENGINES[made.kind](made.config), data, train, run.pretrain[name].share, context)
+
     def fit_on(train: Interactions, validation: Holdout | None = None, epochs: int | None = None) -> TwoTower:
-        tables = {
-            name: learn(run, name, data, earliest(train, run.pretrain[name].share, data), tracker) for name in names
-        }
+        tables = {name: table(name, train) for name in names}
         context = FitContext(run.seed, validation, epochs, tables, filter_seen=filtered, tracker=tracker)
         return TwoTower(spec.config).fit(data, train, context=context)
 
@@ -67,8 +73,8 @@ def main(
     parent = fit_on(before.train_and_validation, epochs=chosen.epochs_)
 
     fresh = after.train_and_validation.time >= cut
-    train, learnt, validation = held_out(after.train_and_validation, fresh, data.n_users, data.n_items, filtered)
-    options = finetune_config(parent, run)
+    train, learnt, validation = leave_last_out(after.train_and_validation, fresh, data.n_users, data.n_items, filtered)
+    options = finetune_config(parent, run.finetune)
     context = FitContext(run.seed, validation, tracker=tracker)
     with deterministic():
         child, child_seconds = _timed(lambda: TwoTower(options).finetune(parent, data, train, learnt, context))

@@ -25,7 +25,8 @@ def main(
     """Prints a row an engine; exit code 1 when new users fall below the bar."""
     import numpy as np
 
-    from pipelines.config import engine_spec, read_run_config
+    from pipelines.config import read_run_config
+    from pipelines.specs import engine_spec
     from recsys.data.ingest.readers import ingest
     from recsys.data.sources import resolve
     from recsys.data.splits.given import Cut

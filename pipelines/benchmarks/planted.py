@@ -1,8 +1,8 @@
 """The attribution beside what was planted: a world whose taste has five parts, one a modality, of known strength.
 
 ``python -m pipelines.benchmarks.planted`` draws the world (pictures and texts included), pretrains and trains as
-``pipelines/configs/planted.toml`` says, and sets each modality's share of the attribution beside its share for a scorer that
-knows the rule, over the same questions.
+``pipelines/configs/planted.toml`` says, and compares each modality's share of the attribution with its
+share for a scorer that knows the rule, on the same evaluation users.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ WEIGHTS = {"text": 3.0, "image": 2.0, "tabular": 1.5, "graph": 2.0, "sequence": 
 
 def main(
     output: Annotated[Path, typer.Option(help="Where the world and the run go.")] = Path("runs/planted"),
-    users: Annotated[int, typer.Option(help="Users who are asked.")] = 600,
+    users: Annotated[int, typer.Option(help="How many users.")] = 600,
     seed: Annotated[int, typer.Option(help="Of the world.")] = 0,
     set_: Annotated[list[str] | None, typer.Option("--set", help="Changes one key of the config; repeatable.")] = None,
 ) -> None:
@@ -37,12 +37,14 @@ def main(
 
 def compare(output: Path, users: int, seed: int, overrides: Sequence[str] = ()) -> dict[str, tuple[float, float]]:
     """Modality -> its planted share and the one in the attribution of the trained model."""
-    from pipelines.commands.attribution import measure, sampled
     from pipelines.config import read_run_config
     from pipelines.stages import run_stages
+    from pipelines.stages.evaluate import attribution_options
     from pipelines.workspace import Workspace
     from recsys.data.synthetic.worlds import PlantedTaste
     from recsys.evaluation.planted import planted_attribution
+    from recsys.experiment.attribution import attribute, sampled
+    from recsys.registry.bundle import trained_on
     from recsys.tracking import ConsoleTracker
 
     world = PlantedTaste(users=users, weights=WEIGHTS).draw(seed)
@@ -52,9 +54,10 @@ def compare(output: Path, users: int, seed: int, overrides: Sequence[str] = ()) 
     run_stages(config, workspace, ConsoleTracker(), "train")
     data, split, section = workspace.load_dataset(), workspace.load_split(), config.attribution
     assert section is not None, f"{CONFIG} has no [attribution]"
-    found = measure(section, config, data, split, workspace)
-    asked = sampled(split.test, section.users, config.seed)
-    planted = planted_attribution(world, data, asked, section.metric, config.seed)
+    engine = trained_on(workspace.bundle(section.engine), split.fingerprint).engine
+    found = attribute(engine, data, split, attribution_options(config))
+    holdout = sampled(split.test, section.users, config.seed)
+    planted = planted_attribution(world, data, holdout, section.metric, config.seed)
     return {
         name: (planted.contributions[name].share, found.contributions[name].share) for name in planted.contributions
     }

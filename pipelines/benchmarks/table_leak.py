@@ -24,16 +24,17 @@ def main(
     ] = 0.5,
 ) -> None:
     """Prints a row a table."""
-    from pipelines.config import engine_spec, read_run_config
-    from pipelines.stages.pretrain import earliest
+    from pipelines.config import read_run_config
+    from pipelines.specs import engine_spec
     from recsys.data.ingest.readers import ingest
     from recsys.data.sources import resolve
     from recsys.data.splits.split import make_split
     from recsys.embedding_table import EmbeddingTable
-    from recsys.engine import FitContext, Pretrainer
+    from recsys.engine import FitContext
     from recsys.engines import ENGINES
     from recsys.evaluation.evaluate import evaluate
     from recsys.evaluation.intervals import paired_test
+    from recsys.experiment.pretrain import pretrain_table
     from recsys.training.deterministic import deterministic
 
     run = read_run_config(config)
@@ -43,10 +44,8 @@ def main(
 
     def table(part: float) -> EmbeddingTable:
         spec = engine_spec(pretrainer, run.engines.get(pretrainer, {}), "engines")
-        learner = ENGINES[spec.kind](spec.config)
-        learner.fit(data, earliest(split.train, part, data), context=FitContext(run.seed, filter_seen=filtered))
-        assert isinstance(learner, Pretrainer), f"{pretrainer} leaves no table"
-        return learner.item_table()
+        context = FitContext(run.seed, filter_seen=filtered)
+        return pretrain_table(ENGINES[spec.kind](spec.config), data, split.train, part, context)
 
     found = {}
     for name, part in (("no table", 0.0), ("earlier slice", share), ("the very pairs", 1.0)):

@@ -1,21 +1,20 @@
 """Tuning: every engine gets the same number of trials, and validation alone chooses.
 
-``python -m pipelines.commands.tune pipelines/configs/tune-movielens-100k.toml`` draws options at random from the lists of the
-config, fits each on train, scores it on the validation questions, and leaves ``tuned.toml`` and ``trials.json``.
+``python -m pipelines.commands.tune pipelines/configs/tune-movielens-100k.toml`` draws options at random from the
+lists of the config, fits each on train, evaluates it on the validation users, and leaves ``tuned.toml`` and
+``trials.json``.
 """
 
 from __future__ import annotations
 
 import argparse
-import itertools
 import json
-import time
 from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import Field
 
-from pipelines.config import EngineSpec, engine_spec
+from pipelines.specs import EngineSpec, engine_spec
 from pipelines.workspace import ENGINE_CODE, code_version
 from recsys.atomic import write_json, write_text
 from recsys.config import Config, apply_overrides, read_config
@@ -27,12 +26,9 @@ from recsys.data.splits.split import Split, SplitConfig, make_split
 from recsys.engine import FitContext
 from recsys.engines import ENGINES
 from recsys.errors import ConfigError, RecsysError
-from recsys.evaluation.evaluate import evaluate
-from recsys.evaluation.metrics import parse_metric
+from recsys.experiment.tune import draw, trial
 from recsys.names import check_name
-from recsys.seeding import stream
 from recsys.tracking import ConsoleTracker
-from recsys.training.deterministic import deterministic
 
 
 class TuneConfig(Config):
@@ -42,7 +38,7 @@ class TuneConfig(Config):
         name: of the run.
         seed: draws the trials and seeds the engines.
         data: the tables.
-        split: the protocol; its test questions are not looked at.
+        split: the protocol; its test part is not looked at.
         trials: options drawn for each engine; an engine with fewer combinations tries them all.
         metric: what the trials are ordered by.
         filter_seen: whether the lists leave out what a user's history holds; as ``[evaluate]`` of the run will.
@@ -57,18 +53,6 @@ class TuneConfig(Config):
     metric: str = "ndcg@10"
     filter_seen: bool = True
     space: dict[str, dict[str, Annotated[list[Any], Field(min_length=1)]]]
-
-
-def draw(space: dict[str, list[Any]], trials: int, seed: int, name: str) -> list[dict[str, Any]]:
-    """``trials`` distinct combinations at random, in the order drawn.
-
-    Example:
-        >>> sorted(t["a"] for t in draw({"a": [1, 2, 3]}, 5, 0, "x"))
-        [1, 2, 3]
-    """
-    combinations = [dict(zip(space, values, strict=True)) for values in itertools.product(*space.values())]
-    order = stream(seed, "tune", name).permutation(len(combinations))[:trials]
-    return [combinations[row] for row in order]
 
 
 def read_tune_config(path: Path) -> TuneConfig:
@@ -100,18 +84,12 @@ def spec(name: str, options: dict[str, Any]) -> EngineSpec:
     return engine_spec(name, raw, "space")
 
 
-def try_one(name: str, options: dict[str, Any], data: Dataset, split: Split, config: TuneConfig) -> dict[str, Any]:
-    """Fits one combination on train and scores it on validation."""
+def try_one(name: str, options: dict[str, object], data: Dataset, split: Split, config: TuneConfig) -> dict[str, Any]:
+    """One combination fitted on train and evaluated on validation."""
     chosen = spec(name, options)
-    started = time.monotonic()
     context = FitContext(config.seed, split.validation)
-    with deterministic():
-        engine = ENGINES[chosen.kind](chosen.config).fit(data, split.train, context=context)
-    seconds = time.monotonic() - started
-    k = parse_metric(config.metric)[1]
-    result = evaluate(engine, data, split.validation, ks=sorted({10, k}))
-    found = {metric: result.mean(metric) for metric in ("recall@10", "ndcg@10", config.metric)}
-    return {"engine": name, "options": options, "seconds": round(seconds, 2), **found}
+    found = trial(ENGINES[chosen.kind](chosen.config), data, split, config.metric, context)
+    return {"engine": name, "options": options, **found}
 
 
 def tune(config: TuneConfig, directory: Path) -> list[dict[str, Any]]:
@@ -128,19 +106,19 @@ def tune(config: TuneConfig, directory: Path) -> list[dict[str, Any]]:
     path = directory / "trials.json"
     code = code_version(*ENGINE_CODE, "pipelines/commands/tune.py")
     key = f"{data.fingerprint}/{split.fingerprint}/{config.seed}/{config.metric}/{code}"
-    kept = json.loads(path.read_text()) if path.is_file() else {}
-    trials: list[dict[str, Any]] = kept.get("trials", []) if kept.get("key") == key else []
+    earlier = json.loads(path.read_text()) if path.is_file() else {}
+    trials: list[dict[str, Any]] = earlier.get("trials", []) if earlier.get("key") == key else []
     best = {}
     for name, space in config.space.items():
         drawn = []
         for options in draw(space, config.trials, config.seed, name):
-            trial = next((t for t in trials if t["engine"] == name and t["options"] == options), None)
-            if trial is None:
-                trial = try_one(name, options, data, split, config)
-                trials.append(trial)
+            done = next((t for t in trials if t["engine"] == name and t["options"] == options), None)
+            if done is None:
+                done = try_one(name, options, data, split, config)
+                trials.append(done)
                 write_json(path, {"key": key, "trials": trials})
-                tracker.info(_line(trial, config.metric))
-            drawn.append(trial)
+                tracker.info(_line(done, config.metric))
+            drawn.append(done)
         best[name] = max(drawn, key=lambda trial: float(trial[config.metric]))
     write_text(directory / "tuned.toml", _toml(best, config))
     return list(best.values())
@@ -154,9 +132,9 @@ def _line(trial: dict[str, Any], metric: str) -> str:
 
 def _toml(best: dict[str, dict[str, Any]], config: TuneConfig) -> str:
     lines = [f"# {config.trials} trials an engine by {config.metric} on validation ({config.name})"]
-    for name, trial in best.items():
-        lines += ["", f"# validation {config.metric} {trial[config.metric]:.4f}", f"[engines.{name}]"]
-        lines += [f"{key} = {json.dumps(value)}" for key, value in trial["options"].items()]
+    for name, chosen in best.items():
+        lines += ["", f"# validation {config.metric} {chosen[config.metric]:.4f}", f"[engines.{name}]"]
+        lines += [f"{key} = {json.dumps(value)}" for key, value in chosen["options"].items()]
     return "\n".join(lines) + "\n"
 
 
@@ -171,7 +149,7 @@ def main() -> None:
         best = tune(config, arguments.output or Path("runs/tune") / config.name)
     except RecsysError as error:
         raise SystemExit(f"error: {error}") from error
-    print("\n".join(_line(trial, config.metric) for trial in best))
+    print("\n".join(_line(chosen, config.metric) for chosen in best))
 
 
 if __name__ == "__main__":

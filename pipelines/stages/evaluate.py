@@ -1,73 +1,41 @@
-"""evaluate: every engine of the run answers the test questions; one report holds and compares them."""
+"""evaluate: every engine of the run on the test users; one report holds and compares their metrics."""
 
 from __future__ import annotations
 
 from dataclasses import asdict
-from pathlib import Path
-from typing import Any
 
-from pipelines.commands.attribution import measure, trained_on
 from pipelines.config import RunConfig
-from pipelines.table_quality import quality_table, table_quality
-from pipelines.workspace import ENGINE_CODE, Workspace, code_version, file_digest
+from pipelines.stages.pretrain import embedder_of, model_folder
+from pipelines.workspace import ENGINE_CODE, Workspace, code_version
 from recsys.atomic import read_json
+from recsys.content import HasWordVectors, Learner
 from recsys.data.dataset import Dataset
 from recsys.data.splits.split import Split
-from recsys.errors import ArtifactError
 from recsys.evaluation.attribution import attribution_table
-from recsys.evaluation.evaluate import evaluate
+from recsys.evaluation.evaluate import Result, evaluate
 from recsys.evaluation.report.build import DataSummary, RunDetails, build_report
-from recsys.registry.bundle import MANIFEST
-from recsys.tracking import Tracker
+from recsys.evaluation.report.report import Report
+from recsys.experiment.attribution import AttributionOptions, attribute
+from recsys.experiment.table_quality import QualityOptions, WordTable, quality_table, table_quality
+from recsys.registry.bundle import trained_on, version_of
+from recsys.tracking import SilentTracker, Tracker
 
-_CODE = (
-    *ENGINE_CODE,
-    "recsys/evaluation",
-    "pipelines/stages/evaluate.py",
-    "pipelines/commands/attribution.py",
-    "pipelines/table_quality.py",
-)
+_CODE = (*ENGINE_CODE, "recsys/evaluation", "recsys/registry/bundle.py", "pipelines/stages/evaluate.py")
 
 
 def run(config: RunConfig, workspace: Workspace, tracker: Tracker) -> None:
-    """Leaves ``report.json`` and ``report.html``.
+    """Leaves ``report.json``, ``report.html`` and ``per_user.parquet``.
 
     Raises:
         ArtifactError: an engine was trained on another split than is prepared now.
     """
     data, split = workspace.load_dataset(), workspace.load_split()
-    cache_key = {
-        "section": config.evaluate.model_dump(mode="json"),
-        "baseline": config.baseline,
-        "split": split.fingerprint,
-        "bundles": {name: bundle_digest(workspace.bundle(name)) for name in config.engines},
-        "tables": {name: workspace.table_digest(name) for name in config.pretrain},
-        "pretrain": {name: section.model_dump(mode="json") for name, section in config.pretrain.items()},
-        "seed": config.seed,
-        "attribution": None if config.attribution is None else config.attribution.model_dump(mode="json"),
-        "code": code_version(*_CODE),
-    }
+    cache_key = _cache_key(config, workspace, split)
     outputs = [workspace.report, workspace.report.with_suffix(".html")]
     if workspace.is_current("evaluate", cache_key, [*outputs, workspace.report.with_name("per_user.parquet")], tracker):
         return
     workspace.invalidate("evaluate")
-    results = {}
-    for name in config.engines:
-        engine = trained_on(split, workspace.bundle(name)).engine
-        results[name] = evaluate(engine, data, split.test, ks=config.evaluate.ks)
-        tracker.info(f"evaluate/{name}: {len(split.test)} users")
-    tables = table_quality(config, workspace, data, split)
-    if tables:
-        tracker.info(f"evaluate/tables: each by itself, on validation\n{quality_table(tables)}")
-    training = {name: read_json(workspace.training(name)) for name in config.engines}
-    details = RunDetails(
-        curves={name: record["curve"] for name, record in training.items()},
-        costs={name: _cost(record) for name, record in training.items()},
-        embeddings=tables,
-        settings={"run": config.name, "seed": config.seed, "engines": config.engines},
-        attribution=_attribution(config, data, split, workspace, tracker),
-    )
-    report = build_report(DataSummary.of(data), split, results, config.baseline, details)
+    report = _report(config, workspace, data, split, tracker)
     report.save(workspace.directory)
     if lost := report.content["split"]["unreachable_targets"]:
         tracker.info(
@@ -79,27 +47,105 @@ def run(config: RunConfig, workspace: Workspace, tracker: Tracker) -> None:
         tracker.log_artifact(path)
 
 
+def _cache_key(config: RunConfig, workspace: Workspace, split: Split) -> dict[str, object]:
+    return {
+        "section": config.evaluate.model_dump(mode="json"),
+        "baseline": config.baseline,
+        "split": split.fingerprint,
+        "bundles": _versions(config, workspace),
+        "tables": {name: workspace.table_digest(name) for name in config.pretrain},
+        "pretrain": {name: section.model_dump(mode="json") for name, section in config.pretrain.items()},
+        "seed": config.seed,
+        "attribution": None if config.attribution is None else config.attribution.model_dump(mode="json"),
+        "code": code_version(*_CODE),
+    }
+
+
+def _versions(config: RunConfig, workspace: Workspace) -> dict[str, str]:
+    return {name: version_of(workspace.bundle(name)) for name in config.engines}
+
+
+def _report(config: RunConfig, workspace: Workspace, data: Dataset, split: Split, tracker: Tracker) -> Report:
+    results = _results(config, workspace, data, split, tracker)
+    training = {name: read_json(workspace.training(name)) for name in config.engines}
+    return build_report(
+        {"name": data.name, "fingerprint": data.fingerprint},
+        split,
+        results,
+        baseline=config.baseline,
+        filter_seen=config.evaluate.filter_seen,
+        n_users=data.n_users,
+        n_items=data.n_items,
+        curves={name: record["curve"] for name, record in training.items()},
+        costs={
+            name: {key: record[key] for key in ("fit_seconds", "peak_memory_mb")} for name, record in training.items()
+        },
+        embeddings=_embeddings(config, workspace, data, split, tracker),
+        settings={
+            "run": config.name,
+            "seed": config.seed,
+            "engines": config.engines,
+            "bundles": _versions(config, workspace),
+        },
+        attribution=_attribution(config, workspace, data, split, tracker),
+    )
+
+
+def _results(
+    config: RunConfig, workspace: Workspace, data: Dataset, split: Split, tracker: Tracker
+) -> dict[str, Result]:
+    results = {}
+    for name in config.engines:
+        engine = trained_on(workspace.bundle(name), split.fingerprint).engine
+        results[name] = evaluate(
+            engine, data, split.test, ks=config.evaluate.ks, filter_seen=config.evaluate.filter_seen
+        )
+        tracker.info(f"evaluate/{name}: {len(split.test)} users")
+    return results
+
+
+def _embeddings(
+    config: RunConfig, workspace: Workspace, data: Dataset, split: Split, tracker: Tracker
+) -> dict[str, dict[str, object]]:
+    """The quality of each pretrained table; printed as well."""
+    section = config.evaluate.embedding_quality
+    options = QualityOptions(**section.model_dump(), seed=config.seed, filter_seen=config.evaluate.filter_seen)
+    tables = workspace.load_tables(config.pretrain)
+    found = table_quality(tables, data, split, options, _word_tables(config, workspace))
+    if found:
+        tracker.info(f"evaluate/tables: each by itself, on validation\n{quality_table(found)}")
+    return found
+
+
+def _word_tables(config: RunConfig, workspace: Workspace) -> dict[str, WordTable]:
+    """The word vectors of the embedders that have some."""
+    found = {}
+    for name, section in config.pretrain.items():
+        if section.embedder is None:
+            continue
+        embedder = embedder_of(config, name, None, SilentTracker())
+        if isinstance(embedder, HasWordVectors) and isinstance(embedder, Learner):
+            embedder.restore(model_folder(workspace, name))
+            found[name] = WordTable(embedder.word_vectors(), section.columns)
+    return found
+
+
 def _attribution(
-    config: RunConfig, data: Dataset, split: Split, workspace: Workspace, tracker: Tracker
-) -> dict[str, Any] | None:
-    """What each modality is worth, where the config has a ``[attribution]``; printed as well."""
-    if config.attribution is None:
+    config: RunConfig, workspace: Workspace, data: Dataset, split: Split, tracker: Tracker
+) -> dict[str, object] | None:
+    """The attribution of the engine that ``[attribution]`` names; printed as well."""
+    section = config.attribution
+    if section is None:
         return None
-    attribution = measure(config.attribution, config, data, split, workspace)
-    tracker.info(f"evaluate/attribution of {config.attribution.engine}, {attribution_table(attribution)}")
-    return {"engine": config.attribution.engine, **asdict(attribution)}
+    engine = trained_on(workspace.bundle(section.engine), split.fingerprint).engine
+    attribution = attribute(engine, data, split, attribution_options(config))
+    tracker.info(f"evaluate/attribution of {section.engine}, {attribution_table(attribution)}")
+    return {"engine": section.engine, **asdict(attribution)}
 
 
-def bundle_digest(bundle: Path) -> str:
-    """A digest of everything in a bundle: its manifest holds a checksum of each file.
-
-    Raises:
-        ArtifactError: there is no bundle.
-    """
-    if not (bundle / MANIFEST).is_file():
-        raise ArtifactError(f"{bundle} holds no bundle; train one, or name a folder that has one")
-    return file_digest(bundle / MANIFEST)
-
-
-def _cost(record: dict[str, Any]) -> dict[str, float]:
-    return {key: record[key] for key in ("fit_seconds", "peak_memory_mb")}
+def attribution_options(config: RunConfig) -> AttributionOptions:
+    """``[attribution]`` of a config that has one."""
+    section = config.attribution
+    assert section is not None, "the config has no [attribution]"
+    seen = config.evaluate.filter_seen
+    return AttributionOptions(section.modalities, section.metric, section.users, config.seed, seen)

@@ -3,102 +3,173 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+import re
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pipelines.config import RunConfig
 from pipelines.workspace import ENGINE_CODE, Workspace, code_version
-from recsys.atomic import atomic_path, claim, read_json, refuse_foreign, remove_folder, write_json
-from recsys.config import parse
+from recsys.atomic import claim, refuse_foreign
 from recsys.data.dataset import Dataset
 from recsys.data.ingest.config import DataConfig
 from recsys.data.ingest.readers import ingest
-from recsys.data.interactions import Interactions
-from recsys.data.merge import known_to, merged
+from recsys.data.merge import MergeMode, known_to, merged
 from recsys.data.sources import resolve
-from recsys.data.splits.split import Holdout
 from recsys.engine import FitContext
-from recsys.engines.two_tower.first_interactions import FirstInteractions
-from recsys.engines.two_tower.two_tower import TwoTower
-from recsys.errors import ArtifactError, ConfigError, DataError
+from recsys.engines.two_tower.two_tower import TwoTower, TwoTowerConfig
+from recsys.errors import ConfigError, DataError
+from recsys.experiment.finetune import finetune_config, finetune_engine
+from recsys.names import check_name
 from recsys.registry.bundle import MANIFEST, Bundle, Lineage
 from recsys.tracking import Tracker
-from recsys.training.deterministic import deterministic
 
-_CODE = (*ENGINE_CODE, "recsys/training/deterministic.py", "pipelines/stages/finetune.py", "recsys/data/merge.py")
-_MADE_FROM = "made_from.json"
+_CODE = (*ENGINE_CODE, "pipelines/stages/finetune.py")
+_SUFFIX = re.compile(r"(?:-finetuned(?:-(\d+))?)+$")
+
+
+@dataclass(frozen=True)
+class NewerData:
+    """The newer tables that `run` is given.
+
+    Args:
+        interactions: columns as in the config.
+        users: their users, new ones included; None where nothing is said about them.
+        items: their items.
+        mode: ``"append"`` where ``interactions`` holds new ones alone, ``"replace"`` where it is a newer export of all.
+    """
+
+    interactions: Path
+    users: Path | None = None
+    items: Path | None = None
+    mode: MergeMode = "append"
 
 
 def run(
     config: RunConfig,
     workspace: Workspace,
     tracker: Tracker,
-    interactions: Path,
-    users: Path | None = None,
-    items: Path | None = None,
+    newer: NewerData,
     parent: Path | None = None,
+    name: str | None = None,
 ) -> str:
-    """Leaves ``bundles/NAME-finetuned/`` and ``dataset-finetuned/``; the parent stays as it is.
+    """Leaves ``bundles/NAME/`` and ``dataset-finetuned/``; the parent stays as it is.
 
-    The newer files join what the parent was trained on, so a child of a child knows all that came before it.
-    Of each user with several new interactions the last one is held out (unless lists leave it out, for the user had
-    that item before): half of them choose the epoch to stop at, the others are kept beside the child as the questions
-    that it is asked when it stands for promotion. The child learns to rank what its parent did (``mask_seen_negatives``),
-    unless ``[finetune]`` says otherwise.
+    The newer tables join the data that the parent was trained on (`recsys.data.merge.merged`), so that a child of a
+    child has all that came before it. Of each user with several new interactions the last one is held out: half of
+    these users validate, the others stay in the child's bundle as the evaluation users of its promotion.
+
+    Args:
+        config: the run; ``[finetune]`` changes options of the parent's engine.
+        workspace: where bundles are.
+        tracker: sees training.
+        newer: the newer tables.
+        parent: a bundle; None takes that of the promoted engine.
+        name: of the child; None counts on from the parent's name, see `child_name`.
 
     Returns:
         Where the child is and what it has grown by.
 
     Raises:
-        ConfigError: the parent is of a kind that cannot be fine-tuned, or keeps no histories.
-        DataError: the files hold nothing new, or less than an earlier child of the same parent knows, which would go.
+        ConfigError: the parent is of a kind that cannot be fine-tuned, or keeps no histories; or the name is taken.
+        DataError: the tables hold nothing new, or less than an earlier child of the same parent knows.
     """
     source = parent or workspace.bundle(config.candidate)
     bundle = Bundle.load(source)
+    engine = _fine_tunable(bundle, source)
+    target = _target(config, workspace, source, name)
+    data, new = _joined(config, bundle.data, newer, tracker)
+    options = finetune_config(engine, config.finetune)
+    if newer.mode == "append":
+        _refuse_loss(target, bundle.version, data, newer.interactions)
+    cache_key = _cache_key(config, bundle, options, data, new)
+    checkpoints = workspace.checkpoints(target.name, cache_key)
+    claim(checkpoints)
+    context = FitContext(config.seed, directory=checkpoints, filter_seen=config.evaluate.filter_seen, tracker=tracker)
+    child = finetune_engine(engine, data, new, options, context)
+    data.save(workspace.newer_dataset)
+    about = {"run": config.name, "engine": target.name, "options": child.engine.config.model_dump(mode="json")}
+    lineage = Lineage(data.fingerprint, config=about, parent=bundle.version)
+    Bundle(child.engine, data, lineage, evaluation=child.evaluation).save(target)
+    workspace.clear_checkpoints(target.name)
+    return (
+        f"{target}: {int(new.sum())} new interactions, {data.n_users - bundle.data.n_users} new users, "
+        f"{data.n_items - bundle.data.n_items} new items"
+    )
+
+
+def child_name(parent: str) -> str:
+    """The name of a child: the base name of its parent and how many fine-tunings led to it.
+
+    Example:
+        >>> child_name("two_tower"), child_name("two_tower-finetuned-9")
+        ('two_tower-finetuned-1', 'two_tower-finetuned-10')
+    """
+    found = _SUFFIX.search(parent)
+    if found is None:
+        return f"{parent}-finetuned-1"
+    before = int(found.group(1)) if found.group(1) else found.group().count("-finetuned")
+    return f"{parent[: found.start()]}-finetuned-{before + 1}"
+
+
+def _fine_tunable(bundle: Bundle, source: Path) -> TwoTower:
     if not isinstance(bundle.engine, TwoTower):
         raise ConfigError(f"{source} holds an engine of kind {bundle.engine.kind!r}; only two_tower can be fine-tuned")
     if bundle.histories is None:
         raise ConfigError(f"{source} keeps no histories of what it was trained on, which a fine-tune goes on from")
-    old = bundle.data
-    data, fresh = merged(old, ingest(newer_tables(config, interactions, users, items), joining=old).data)
-    if not fresh.any():
-        raise DataError(f"{interactions} holds no interaction that the dataset does not hold already")
-    filtered = config.evaluate.filter_seen
-    train, new, held = held_out(data.interactions, fresh, data.n_users, data.n_items, filtered)
-    validation, asked = split_rows(held)
-    options = finetune_config(bundle.engine, config)
-    target = workspace.bundle(f"{source.name}-finetuned")
-    for replaced in (target, questions(target), workspace.newer_dataset):
+    return bundle.engine
+
+
+def _joined(config: RunConfig, old: Dataset, newer: NewerData, tracker: Tracker) -> tuple[Dataset, NDArray[np.bool_]]:
+    """Old and newer data as one, and which interactions are new."""
+    tables = newer_tables(config, newer.interactions, newer.users, newer.items)
+    read = ingest(tables, joining=old).data
+    data, new = merged(old, read, newer.mode)
+    if not new.any():
+        raise DataError(f"{newer.interactions} holds no interaction that the dataset does not hold already")
+    known = known_to(read, old.interactions, old, timed=old.has_timestamps)
+    if newer.mode == "append" and not old.has_timestamps and known.all():
+        tracker.info(
+            f"  warning: {newer.interactions} holds all {len(known)} interactions of the dataset; where it is a newer "
+            "export of all of them, give --mode replace"
+        )
+    elif newer.mode == "replace" and not known.all():
+        tracker.info(
+            f"  warning: {newer.interactions} lacks {int((~known).sum())} of {len(known)} interactions of the dataset, "
+            "which are gone from the child; where it holds new ones alone, give --mode append"
+        )
+    return data, new
+
+
+def _target(config: RunConfig, workspace: Workspace, source: Path, name: str | None) -> Path:
+    """The folder of the child."""
+    chosen = name or child_name(source.name)
+    if name is not None:
+        check_name("--name", name)
+        if name in config.engines:
+            raise ConfigError(f"--name {name} is an engine of this run, whose bundle would be replaced; choose another")
+    target = workspace.bundle(chosen)
+    if target.resolve() == source.resolve():
+        raise ConfigError(f"--name {name} is the parent, which stays as it is; choose another")
+    for replaced in (target, workspace.newer_dataset):
         refuse_foreign(replaced)
-    _refuse_loss(target, bundle.version, data, interactions)
-    cache_key = {
+    return target
+
+
+def _cache_key(
+    config: RunConfig, bundle: Bundle, options: TwoTowerConfig, data: Dataset, new: NDArray[np.bool_]
+) -> dict[str, object]:
+    return {
         "parent": bundle.version,
         "options": options.model_dump(mode="json"),
         "data": data.fingerprint,
-        "new": hashlib.sha256(fresh.tobytes()).hexdigest(),
+        "new": hashlib.sha256(new.tobytes()).hexdigest(),
         "seed": config.seed,
-        "filter_seen": filtered,
+        "filter_seen": config.evaluate.filter_seen,
         "code": code_version(*_CODE),
     }
-    checkpoints = workspace.checkpoints(target.name, cache_key)
-    claim(checkpoints)
-    context = FitContext(config.seed, validation, directory=checkpoints, filter_seen=filtered, tracker=tracker)
-    with deterministic():
-        child = TwoTower(options).finetune(bundle.engine, data, train, new, context)
-    data.save(workspace.newer_dataset)
-    about = {"run": config.name, "engine": target.name, "options": child.config.model_dump(mode="json")}
-    lineage = Lineage(data.fingerprint, config=about, parent=bundle.version)
-    save_questions(asked, target, lineage)
-    Bundle(child, data, lineage).save(target)
-    workspace.clear_checkpoints(target.name)
-    return (
-        f"{target}: {int(fresh.sum())} new interactions, {data.n_users - old.n_users} new users, "
-        f"{data.n_items - old.n_items} new items"
-    )
 
 
 def _refuse_loss(child: Path, parent: str, data: Dataset, interactions: Path) -> None:
@@ -112,7 +183,7 @@ def _refuse_loss(child: Path, parent: str, data: Dataset, interactions: Path) ->
     if lost:
         raise DataError(
             f"{child} was fine-tuned on {lost} interactions that {interactions} does not hold and would be replaced; "
-            f"go on from it with --bundle {child}, or move it away"
+            f"go on from it with --bundle {child}, give this child another --name, or move that one away"
         )
 
 
@@ -120,114 +191,3 @@ def newer_tables(config: RunConfig, interactions: Path, users: Path | None, item
     """The config of the newer tables: that of the run with other files."""
     files = {"interactions": interactions, "users": users, "items": items}
     return resolve(config.data).model_copy(update={"source": None, "test_interactions": None, **files})
-
-
-def held_out(
-    interactions: Interactions, fresh: NDArray[np.bool_], n_users: int, n_items: int, filter_seen: bool
-) -> tuple[Interactions, NDArray[np.bool_], Holdout | None]:
-    """Train without the last new interaction of each user that has several; which of it is new; what was held out.
-
-    Where ``filter_seen``, an item that the user had before is not held out: no list could show it.
-
-    Example:
-        >>> import numpy as np
-        >>> i = Interactions.of(np.array([0, 0, 0, 1]), np.array([4, 5, 6, 4]), np.array([1, 2, 3, 1]))
-        >>> train, new, holdout = held_out(i, np.array([False, True, True, True]), 2, 7, filter_seen=True)
-        >>> train.item.tolist(), new.tolist(), holdout.users.tolist(), holdout.targets.item.tolist()
-        ([4, 5, 4], [False, True, True], [0], [6])
-    """
-    several = np.bincount(interactions.user[fresh], minlength=n_users) > 1
-    last = interactions.offsets(n_users)[1:] - 1
-    asked = np.flatnonzero(several)
-    wanted = fresh & FirstInteractions.of(interactions, n_users, n_items).mask() if filter_seen else fresh
-    asked = asked[wanted[last[asked]]]  # a late file may bring events that lie before old ones
-    keep = np.ones(len(interactions), bool)
-    keep[last[asked]] = False
-    train = interactions.select(keep)
-    if not len(asked):
-        return train, fresh, None
-    history = train.select(np.isin(train.user, asked))
-    return (
-        train,
-        fresh[keep],
-        Holdout(asked.astype(np.int32), history, interactions.select(~keep), filter_seen=filter_seen),
-    )
-
-
-def split_rows(held: Holdout | None) -> tuple[Holdout | None, Holdout | None]:
-    """Every second user validates, the others are asked later; one alone validates."""
-    if held is None or len(held) < 2:
-        return held, None
-    first, second = (held.of_users(held.users[start::2]) for start in (0, 1))
-    return first, second
-
-
-def questions(bundle: Path) -> Path:
-    """Where the questions of a child are kept: beside it."""
-    return bundle.with_name(f"{bundle.name}.questions")
-
-
-def save_questions(asked: Holdout | None, child: Path, lineage: Lineage) -> None:
-    """Replaces what stood beside ``child``, and says which child it is for, which is written later."""
-    if asked is None:
-        remove_folder(questions(child))
-        return
-    with atomic_path(questions(child)) as beside:
-        asked.save(beside)
-        write_json(beside / _MADE_FROM, _made_from(lineage))
-
-
-def load_questions(child: Path, lineage: Lineage) -> Holdout:
-    """What `save_questions` left beside ``child``.
-
-    Raises:
-        ConfigError: there are no questions.
-        ArtifactError: they were held out from other data, or from what another parent had not seen.
-    """
-    kept = questions(child)
-    if not kept.is_dir():
-        raise ConfigError(f"{child} has no questions beside it; finetune keeps some where two users or more have news")
-    header = kept / _MADE_FROM
-    if not header.exists() or read_json(header) != _made_from(lineage):
-        raise ArtifactError(
-            f"the questions in {kept} were held out for another child than {child}, or do not say for which; "
-            "run finetune again"
-        )
-    return Holdout.load(kept)
-
-
-def _made_from(lineage: Lineage) -> dict[str, Any]:
-    """What decides which interactions are held out, and the rows that they are written in."""
-    return {"data": lineage.data_fingerprint, "parent": lineage.parent}
-
-
-_SHAPE = (
-    *("dim", "item_id", "user_id", "item_fusion", "user_fusion", "pooling", "heads", "layers", "expansion"),
-    *("positions", "has_timestamps", "item_bias", "numeric"),
-)
-"""Options of the model that its weights were made for."""
-
-
-def finetune_config(parent: TwoTower, config: RunConfig) -> Any:
-    """The parent's config with ``[finetune]`` laid over it.
-
-    Raises:
-        ConfigError: ``[finetune]`` changes what the parent's weights or inputs were made for.
-    """
-    raw = parent.config.model_dump(mode="json")
-    options = parse(TwoTower.Config, deep_merge(raw, config.finetune), "[finetune]")
-    wanted = options.model_dump(mode="json")
-    fixed = [(key, raw[key], wanted[key]) for key in ("tables", "features", "max_history")]
-    fixed += [(f"model.{key}", raw["model"][key], wanted["model"][key]) for key in _SHAPE]
-    changed = [f"{key} = {new!r} (the parent has {old!r})" for key, old, new in fixed if old != new]
-    if changed:
-        raise ConfigError(f"[finetune] cannot change {', '.join(changed)}: the weights go on; train anew for that")
-    return options
-
-
-def deep_merge(base: Mapping[str, Any], top: Mapping[str, Any]) -> dict[str, Any]:
-    both = dict(base)
-    for key, value in top.items():
-        inner = both.get(key)
-        both[key] = deep_merge(inner, value) if isinstance(inner, dict) and isinstance(value, Mapping) else value
-    return both

@@ -8,9 +8,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from pipelines.config import RunConfig, pretrain_spec
+from pipelines.config import RunConfig
+from pipelines.specs import pretrain_spec
 from pipelines.workspace import ENGINE_CODE, Workspace, code_version, digest
 from recsys.atomic import claim, write_json
 from recsys.content import EMBEDDERS, Embedder, EmbedderConfig, EmbedderContext, Learner
@@ -20,9 +19,10 @@ from recsys.data.interactions import Interactions
 from recsys.data.schema import Kind
 from recsys.data.sources import resolve
 from recsys.embedding_table import EmbeddingTable
-from recsys.engine import FitContext, Pretrainer
+from recsys.engine import FitContext
 from recsys.engines import ENGINES
 from recsys.errors import ConfigError
+from recsys.experiment.pretrain import earliest, pretrain_table
 from recsys.tracking import Tracker
 from recsys.training.cost import Cost, measured
 from recsys.training.deterministic import deterministic
@@ -36,38 +36,10 @@ def run(config: RunConfig, workspace: Workspace, tracker: Tracker) -> None:
         return
     data, split = workspace.load_dataset(), workspace.load_split()
     for name, section in config.pretrain.items():
-        train = earliest(split.train, section.share, data)
         if section.embedder is None:
-            _learn(config, name, workspace, data, train, tracker)
+            _learn(config, name, workspace, data, split.train, tracker)
         else:
-            _embed(config, name, workspace, data, train, tracker)
-
-
-def learn(config: RunConfig, name: str, data: Dataset, train: Interactions, tracker: Tracker) -> EmbeddingTable:
-    """The table that the engine of ``[pretrain.NAME]`` learns from ``train``.
-
-    Raises:
-        ConfigError: this kind of engine has no item embeddings to leave.
-    """
-    section = config.pretrain[name]
-    spec = pretrain_spec(name, section)
-    engine = ENGINES[spec.kind](spec.config)
-    if not isinstance(engine, Pretrainer):
-        able = ", ".join(other for other, kind in ENGINES.items() if hasattr(kind, "item_table"))
-        raise ConfigError(f"[pretrain.{name}] engine {spec.kind!r} leaves no item embeddings; these do: {able}")
-    with deterministic():
-        context = FitContext(config.seed, filter_seen=config.evaluate.filter_seen, tracker=tracker)
-        engine.fit(data, train, context=context)
-    table = engine.item_table()
-    provenance: dict[str, Any] = {
-        **table.provenance,
-        "engine": spec.kind,
-        "options": spec.config.model_dump(mode="json"),
-        "share": section.share,
-        "data": data.fingerprint,
-        "interactions": train.fingerprint,
-    }
-    return EmbeddingTable(table.vocabulary, table.vectors, provenance)
+            _embed(config, name, workspace, data, earliest(split.train, section.share, data), tracker)
 
 
 def embedder_of(config: RunConfig, name: str) -> Embedder[EmbedderConfig]:
@@ -98,23 +70,12 @@ def table_cost(workspace: Workspace, name: str) -> Path:
     return workspace.directory / "tables" / f"{name}.cost.json"
 
 
-def earliest(train: Interactions, share: float, data: Dataset) -> Interactions:
-    """The earliest ``share`` of ``train``: by the clock where there is one, otherwise of each user's own order."""
-    if share >= 1 or not len(train):
-        return train
-    if data.has_timestamps:
-        return train.before(int(np.quantile(np.asarray(train.time), share, method="lower")) + 1)
-    offsets = train.offsets(data.n_users)
-    place = np.arange(len(train)) - offsets[:-1][train.user]
-    length = np.diff(offsets)[train.user]
-    return train.select(place < np.ceil(share * length))
-
-
 def _learn(
     config: RunConfig, name: str, workspace: Workspace, data: Dataset, train: Interactions, tracker: Tracker
 ) -> None:
+    section = config.pretrain[name]
     cache_key = {
-        "section": config.pretrain[name].model_dump(mode="json"),
+        "section": section.model_dump(mode="json"),
         "data": data.fingerprint,
         "train": train.fingerprint,
         "seed": config.seed,
@@ -125,9 +86,14 @@ def _learn(
     if workspace.is_current(step, cache_key, [workspace.table(name)], tracker):
         return
     workspace.invalidate(step)
-    with measured() as cost:
-        table = learn(config, name, data, train, tracker)
-    _keep(table, cost, name, workspace, cache_key, tracker)
+    spec = pretrain_spec(name, section)
+    context = FitContext(config.seed, filter_seen=config.evaluate.filter_seen, tracker=tracker)
+    try:
+        with measured() as cost:
+            table = pretrain_table(ENGINES[spec.kind](spec.config), data, train, section.share, context)
+    except ConfigError as error:
+        raise ConfigError(f"[pretrain.{name}] {error}") from error
+    _save(table, cost, name, workspace, cache_key, tracker)
 
 
 def _embed(
@@ -156,10 +122,10 @@ def _embed(
             claim(model_folder(workspace, name))
             embedder.save(model_folder(workspace, name))
         table = embedder.embed(data.items, context)
-    _keep(table, cost, name, workspace, cache_key, tracker)
+    _save(table, cost, name, workspace, cache_key, tracker)
 
 
-def _keep(
+def _save(
     table: EmbeddingTable, cost: Cost, name: str, workspace: Workspace, cache_key: dict[str, Any], tracker: Tracker
 ) -> None:
     table.save(workspace.table(name))

@@ -1,19 +1,30 @@
-"""promote: the run's candidate against the champion, on the same questions, through the gate."""
+"""promote: the run's candidate against the champion, on the same evaluation users, through the gate."""
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pipelines.candidate import Candidate, candidate_of, unanswered
+import numpy as np
+from numpy.typing import NDArray
+
 from pipelines.config import PromoteSection, RunConfig
-from pipelines.stages.evaluate import bundle_digest
 from pipelines.workspace import ENGINE_CODE, Workspace, code_version
-from recsys.atomic import read_json, write_json
-from recsys.errors import ArtifactError, ConfigError, RecsysError
+from recsys.atomic import read_json
+from recsys.errors import ArtifactError, ConfigError
 from recsys.evaluation.evaluate import evaluate
+from recsys.evaluation.report.report import Report
 from recsys.registry.bundle import Bundle, version_of
+from recsys.registry.candidate import (
+    Candidate,
+    child_candidate,
+    decision_record,
+    exclude_leaked_users,
+    is_current,
+    load_champion,
+    save_decision,
+)
 from recsys.registry.gate import Decision, EvaluationResult, Rule, decide
 from recsys.registry.mlflow_client import check_place, local_uri
 from recsys.registry.store import CHAMPION, Store
@@ -21,38 +32,35 @@ from recsys.registry.tracker import MlflowTracker
 from recsys.tracking import Tracker
 
 REFUSED = 2
-_CODE = (
-    *ENGINE_CODE,
-    "recsys/evaluation",
-    "recsys/registry",
-    "pipelines/candidate.py",
-    "pipelines/stages/evaluate.py",
-    "recsys/data/merge.py",
-    "pipelines/stages/promote.py",
-)
+_CODE = (*ENGINE_CODE, "recsys/evaluation", "recsys/registry", "pipelines/stages/promote.py")
 
 
 def run(config: RunConfig, workspace: Workspace, tracker: Tracker, bundle: Path | None = None) -> int:
     """Registers the candidate and, when the gate agrees, gives it the alias; leaves ``decision.json``.
 
-    Nothing is decided anew while candidate, questions and rules are the same and the registry is as it was left.
+    Nothing is decided anew while candidate, evaluation users and rules are the same and the registry is as it was left.
+
+    Args:
+        config: the run, with a ``[promote]`` section; without one nothing happens.
+        workspace: where the bundles and the report are.
+        tracker: sees the decision.
+        bundle: a fine-tuned child; None takes the engine of ``[promote]``.
 
     Returns:
         0, or 2 when the gate said no.
     """
     if config.promote is None:
         return 0
-    candidate = candidate_of(config.promote, workspace, bundle)
+    candidate = _run_candidate(config.promote, workspace) if bundle is None else child_candidate(bundle)
     cache_key = {
         "section": config.promote.model_dump(mode="json"),
-        "bundle": bundle_digest(candidate.bundle),
+        "bundle": version_of(candidate.bundle),
         "split": candidate.fingerprint,
         "evaluate": config.evaluate.model_dump(mode="json"),
         "code": code_version(*_CODE),
     }
-    if not (
-        _stands(open_store(config, workspace), workspace) and workspace.is_current("promote", cache_key, [], tracker)
-    ):
+    store = open_store(config, workspace)
+    if not (_is_current(store, workspace) and workspace.is_current("promote", cache_key, [], tracker)):
         workspace.invalidate("promote")
         decision = decide_and_register(config, config.promote, workspace, tracker, candidate)
         tracker.info(f"promote: {decision}")
@@ -70,7 +78,8 @@ def rollback(config: RunConfig, workspace: Workspace) -> str:
     store = open_store(config, workspace)
     before, version = store.version_at(CHAMPION), store.rollback()
     rule = Rule("rollback", True, version, before, f"version {before} was rolled back by hand")
-    _keep(workspace, store, version, Decision(True, version, before, (rule,)))
+    decision = Decision(True, version, before, (rule,))
+    save_decision(decision_record(store, version, decision), workspace.decision, workspace.decisions)
     return f"{store.name}: version {version} is {CHAMPION} again"
 
 
@@ -97,59 +106,38 @@ def decide_and_register(
     """A candidate that is not the champion already becomes a version; the alias moves when the gate agrees."""
     store, bundle = open_store(config, workspace), candidate.bundle
     before = store.version_at(CHAMPION)
-    standing = None if before is None else _standing(store, before)
-    if before is not None and standing is not None and standing.version == version_of(bundle):
+    champion = None if before is None else load_champion(store, before)
+    if before is not None and champion is not None and champion.version == version_of(bundle):
         same = Rule("same", True, before, before, "the candidate is the champion already, byte for byte")
         version, decision = before, Decision(True, before, before, (same,))
     else:
-        champion = None
-        if standing is not None:
-            candidate = unanswered(candidate, standing, str(before))
-            champion = _measured(config, candidate, standing, str(before))
-        own = candidate.own
-        version = _registered(config, section, store, workspace, tracker) if own else store.register(bundle)
-        decision = decide(_measured(config, candidate, Bundle.load(bundle), version), champion, section.gate)
+        result = None
+        if champion is not None:
+            candidate = exclude_leaked_users(candidate, champion, str(before))
+            result = _result(config, workspace, candidate, champion, str(before))
+        version = _register(config, section, store, workspace, tracker) if candidate.of_run else store.register(bundle)
+        decision = decide(_result(config, workspace, candidate, bundle, version), result, section.gate)
     if decision.promoted:
         store.promote(version, decision)
-    _keep(workspace, store, version, decision)
+    save_decision(decision_record(store, version, decision), workspace.decision, workspace.decisions)
     return decision
 
 
-def _standing(store: Store, version: str) -> Bundle:
-    """The champion, which has to be asked before another takes its place."""
-    try:
-        return Bundle.load(store.download(version))
-    except ArtifactError as error:
-        raise ArtifactError(
-            f"the champion of {store.name} cannot be asked: {error}, or give the alias back to the one before with "
-            "recsys rollback, or begin without a champion under another promote.model"
-        ) from error
+def _run_candidate(section: PromoteSection, workspace: Workspace) -> Candidate:
+    """The engine of the run, evaluated on the run's test users."""
+    split = workspace.load_split()
+    bundle = workspace.bundle(section.engine)
+    return Candidate(bundle, workspace.load_dataset(), split.test, split.fingerprint, of_run=True)
 
 
-def _stands(store: Store, workspace: Workspace) -> bool:
-    """Whether the registry still is as the last decision left it."""
+def _is_current(store: Store, workspace: Workspace) -> bool:
     try:
-        last = read_json(workspace.decision)
-        champion = last["version"] if last["promoted"] else last["champion"]
-        kept = bundle_digest(store.download(last["version"]))
-        return (kept, store.version_at(CHAMPION)) == (last["bundle"], champion)
-    except (RecsysError, KeyError):
+        return is_current(store, read_json(workspace.decision))
+    except ArtifactError:
         return False
 
 
-def _keep(workspace: Workspace, store: Store, version: str, decision: Decision) -> None:
-    """The decision as ``decision.json``, and beside those before it."""
-    record = _record(store, version, decision)
-    number = 1 + max(
-        (int(path.stem) for path in workspace.decisions.glob("*.json") if path.stem.isdecimal()), default=0
-    )
-    write_json(workspace.decisions / f"{number:04d}.json", record)
-    write_json(workspace.decision, record)
-
-
-def _registered(
-    config: RunConfig, section: PromoteSection, store: Store, workspace: Workspace, tracker: Tracker
-) -> str:
+def _register(config: RunConfig, section: PromoteSection, store: Store, workspace: Workspace, tracker: Tracker) -> str:
     """A tracked run with parameters, metrics, data and report, and the version that came of it."""
     data = workspace.load_dataset()
     training = read_json(workspace.training(section.engine))
@@ -160,31 +148,51 @@ def _registered(
         run.log_data(data.name, data.fingerprint, str(workspace.dataset))
         for point in training["curve"]:
             run.log_metrics({key: value for key, value in point.items() if key != "step"}, int(point["step"]))
-        run.log_metrics(_numbers(report["engines"][section.engine]))
+        run.log_metrics(_means(report["engines"][section.engine]))
         run.log_artifact(workspace.report)
         run.log_artifact(workspace.report.with_suffix(".html"))
         return store.register(workspace.bundle(section.engine), run.run_id)
 
 
-def _numbers(values: dict[str, Any]) -> dict[str, float]:
+def _means(values: dict[str, Any]) -> dict[str, float]:
     """The value of each metric; intervals stay in the report."""
     flat = {name: value["value"] if isinstance(value, dict) else value for name, value in values.items()}
     return {name: value for name, value in flat.items() if isinstance(value, (int, float))}
 
 
-def _measured(config: RunConfig, candidate: Candidate, bundle: Bundle, model: str) -> EvaluationResult:
-    data, asked, section = candidate.data, candidate.questions, config.evaluate
-    result = evaluate(bundle.engine, data, asked, ks=section.ks)
-    return EvaluationResult(model, data.fingerprint, candidate.fingerprint, result.users, result.values)
+def _result(
+    config: RunConfig, workspace: Workspace, candidate: Candidate, bundle: Bundle | Path, model: str
+) -> EvaluationResult:
+    """The metrics of a bundle on the candidate's evaluation users: those of the report where it has them."""
+    data, holdout, section = candidate.data, candidate.holdout, config.evaluate
+    version = version_of(bundle) if isinstance(bundle, Path) else bundle.version
+    values = _reported(config, workspace, candidate, version)
+    if values is None:
+        engine = (Bundle.load(bundle) if isinstance(bundle, Path) else bundle).engine
+        values = evaluate(engine, data, holdout, ks=section.ks).values
+    return EvaluationResult(model, data.fingerprint, candidate.fingerprint, holdout.users, values)
 
 
-def _record(store: Store, version: str, decision: Decision) -> dict[str, Any]:
-    return {
-        "schema": 1,
-        "model": store.name,
-        "version": version,
-        "bundle": bundle_digest(store.download(version)),
-        "alias": CHAMPION if decision.promoted else None,
-        "tracking_uri": store.uri,
-        **asdict(decision),
-    }
+def _reported(
+    config: RunConfig, workspace: Workspace, candidate: Candidate, version: str
+) -> Mapping[str, NDArray[np.float64]] | None:
+    """The values that evaluate wrote, where they are of this bundle, dataset, split, users and options; else None."""
+    if not candidate.of_run:
+        return None
+    try:
+        report = Report.load(workspace.directory)
+    except ArtifactError:
+        return None
+    content = report.content
+    split, names = content["split"], content["settings"].get("bundles", {})
+    same = (
+        content["data"]["fingerprint"] == candidate.data.fingerprint
+        and split["fingerprint"] == candidate.fingerprint
+        and split["filter_seen"] == config.evaluate.filter_seen
+        and all(f"recall@{k}" in content["engines"][config.baseline] for k in config.evaluate.ks)
+        and np.array_equal(report.users, candidate.holdout.users)
+    )
+    name = next((name for name, made in names.items() if made == version), None)
+    if not same or name is None:
+        return None
+    return report.values[name]

@@ -5,13 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from pipelines.config import RunConfig, refuse_unranked
-from pipelines.stages.evaluate import bundle_digest
 from pipelines.stages.promote import open_store
 from pipelines.workspace import ENGINE_CODE, Workspace, code_version, digest
 from recsys.data.dataset import Dataset
 from recsys.data.merge import check_ids
 from recsys.errors import ArtifactError, ConfigError
-from recsys.registry.bundle import Bundle
+from recsys.registry.bundle import Bundle, version_of
 from recsys.registry.store import CHAMPION
 from recsys.retrieval.manifest import Manifest
 from recsys.retrieval.recommend import recommend
@@ -46,7 +45,7 @@ def run_from(
         ArtifactError: the ids that the model was made from are of another type than those of the dataset.
 
     Returns:
-        The folder, the model, and how many users were answered.
+        The folder, the model, and how many users were given lists.
     """
     if config.recommend is None:
         raise ConfigError("the config has no [recommend] section")
@@ -54,13 +53,13 @@ def run_from(
     data = workspace.load_dataset() if dataset is None else Dataset.load(dataset)
     cache_key = {
         "options": config.recommend.options.model_dump(mode="json"),
-        "model": bundle_digest(directory),
+        "model": version_of(directory),
         "version": version,
         "data": data.fingerprint,
         "code": code_version(*_CODE),
     }
     target = workspace.recommendations
-    if not (_whole(target) and workspace.is_current("recommend", cache_key, [], tracker)):
+    if not (_is_complete(target) and workspace.is_current("recommend", cache_key, [], tracker)):
         loaded = Bundle.load(directory)
         check_ids(loaded.data, data, version, "recommend with a model that was made from such ids")
         engine = loaded.engine
@@ -73,7 +72,7 @@ def run_from(
     return f"{target}: {manifest.users - manifest.users_without} of {manifest.users} users by {version}"
 
 
-def _whole(directory: Path) -> bool:
+def _is_complete(directory: Path) -> bool:
     """Whether a finished batch is there, every part as it was written."""
     try:
         Manifest.load(directory).verify(directory)
@@ -90,8 +89,8 @@ def _source(config: RunConfig, workspace: Workspace, alias: str | None, bundle: 
     if bundle is None and alias is None and config.recommend.engine is not None:
         bundle = workspace.bundle(config.recommend.engine)
     if bundle is not None:
-        return bundle, f"{bundle.name}@{bundle_digest(bundle)}"
+        return bundle, f"{bundle.name}@{version_of(bundle)}"
     store = open_store(config, workspace)
     which = alias or CHAMPION
     version = store.version_at(which) or which
-    return store.download(version), f"{store.name}/{version}"
+    return store.locate(version), f"{store.name}/{version}"

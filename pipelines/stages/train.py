@@ -6,8 +6,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from pipelines.config import EngineSpec, RunConfig, engine_specs
-from pipelines.workspace import ENGINE_CODE, Workspace, code_version, file_digest
+from pipelines.config import RunConfig, engine_specs
+from pipelines.specs import EngineSpec
+from pipelines.workspace import ENGINE_CODE, Workspace, code_version
 from recsys.atomic import atomic_path, claim, write_json
 from recsys.data.dataset import Dataset
 from recsys.data.splits.split import Split
@@ -15,7 +16,7 @@ from recsys.embedding_table import EmbeddingTable
 from recsys.engine import Engine, FitContext
 from recsys.engines import ENGINES
 from recsys.experiment.fit import Refit, fit_engine
-from recsys.registry.bundle import Bundle, Lineage
+from recsys.registry.bundle import Bundle, Lineage, version_of
 from recsys.tracking import CurveTracker, Tracker
 from recsys.training.cost import measured
 from recsys.training.deterministic import deterministic
@@ -41,10 +42,10 @@ def train_one(
     tracker: Tracker,
 ) -> None:
     """One engine, unless it stands there already."""
-    cache_key = _facts(config, spec, data, split, workspace)
+    cache_key = _cache_key(config, spec, data, split, workspace)
     step, bundle = f"train/{spec.name}", workspace.bundle(spec.name)
-    kept = workspace.pre_refit_engine(spec.name) if cache_key["kept"] else None
-    outputs = [path for path in (bundle, workspace.training(spec.name), kept) if path is not None]
+    before_refit = workspace.pre_refit_engine(spec.name) if cache_key["kept_before_refit"] else None
+    outputs = [path for path in (bundle, workspace.training(spec.name), before_refit) if path is not None]
     if workspace.is_current(step, cache_key, outputs, tracker):
         return
     workspace.invalidate(step)
@@ -61,7 +62,7 @@ def train_one(
     )
     refit = None
     if split.refit:
-        keep = None if kept is None else partial(_keep, kept)
+        keep = None if before_refit is None else partial(_save_engine, before_refit)
         refit = Refit(partial(_parts, config, spec, workspace, before_refit=False), tracker, keep)
     with deterministic(), measured() as cost:
         engine = fit_engine(ENGINES[spec.kind](spec.config), data, split, context, refit)
@@ -73,7 +74,7 @@ def train_one(
     tracker.info(f"{step}: {cost.seconds:.1f} s, {cost.peak_memory_mb:.0f} MiB at the highest")
 
 
-def _keep(path: Path, engine: Engine) -> None:
+def _save_engine(path: Path, engine: Engine) -> None:
     with atomic_path(path) as beside:
         engine.save(beside)
 
@@ -86,7 +87,9 @@ def _parts(config: RunConfig, spec: EngineSpec, workspace: Workspace, before_ref
     return {name: ENGINES[kinds[name]].load(workspace.pre_refit_engine(name)) for name in spec.parts}
 
 
-def _facts(config: RunConfig, spec: EngineSpec, data: Dataset, split: Split, workspace: Workspace) -> dict[str, Any]:
+def _cache_key(
+    config: RunConfig, spec: EngineSpec, data: Dataset, split: Split, workspace: Workspace
+) -> dict[str, Any]:
     used = spec.config.uses_tables()
     return {
         "kind": spec.kind,
@@ -94,8 +97,8 @@ def _facts(config: RunConfig, spec: EngineSpec, data: Dataset, split: Split, wor
         "data": data.fingerprint,
         "split": split.fingerprint,
         "tables": {name: workspace.table_digest(name) for name in used},
-        "parts": {name: file_digest(workspace.bundle(name) / "manifest.json") for name in spec.parts},
-        "kept": split.refit and any(spec.name in other.parts for other in engine_specs(config)),
+        "parts": {name: version_of(workspace.bundle(name)) for name in spec.parts},
+        "kept_before_refit": split.refit and any(spec.name in other.parts for other in engine_specs(config)),
         "seed": config.seed,
         "filter_seen": split.filter_seen,
         "code": code_version(*_CODE),
@@ -112,7 +115,7 @@ def _lineage(config: RunConfig, spec: EngineSpec, engine: Engine, data: Dataset,
             "options": engine.chosen_config().model_dump(mode="json"),
             "seed": config.seed,
             "protocol": split.name,
-            "questions": split.test.held_out_fingerprint,
+            "test_fingerprint": split.test.held_out_fingerprint,
             "pretrain": {name: section.model_dump(mode="json") for name, section in config.pretrain.items()},
         },
     )

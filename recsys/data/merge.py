@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -14,16 +16,21 @@ from recsys.data.splits.holdout import Holdout
 from recsys.data.vocabulary import MISSING, Rows
 from recsys.errors import ArtifactError, DataError
 
+MergeMode = Literal["append", "replace"]
 
-def merged(old: Dataset, new: Dataset) -> tuple[Dataset, NDArray[np.bool_]]:
+
+def merged(old: Dataset, new: Dataset, mode: MergeMode = "append") -> tuple[Dataset, NDArray[np.bool_]]:
     """Both as one; users, items and columns of ``new`` are appended, its cells win where both have one.
 
-    An interaction that stands in both (same user, item and time) is kept once, as old.
-
-    Without a clock, each file counts its positions for itself, unless the newer one is an export that holds the older.
-    A user is taken to be exported when all of the old history stands in ``new``, item and position (the item alone
-    where one of both has no positions). Of such a user what stands in both is kept once, as old, and the rest keeps its
-    positions (or, without any, comes last); of every other user all is new, and comes after all that ``old`` holds.
+    Args:
+        old: its users and items keep their rows.
+        new: newer data.
+        mode: what the interactions of ``new`` are. ``"append"``: new ones alone; they join the old ones. With
+            timestamps, one that both hold (same user, item and time) is kept once, as old; without, each file counts its
+            positions for itself, so all are new and come after the old ones of their users. ``"replace"``: a newer
+            export of everything; it takes the place of the old interactions, and what it lacks is gone. Old is then
+            what ``old`` holds too (same user, item and time; without timestamps, as many times the same item of the
+            same user); without positions either, what is new comes last.
 
     Returns:
         The dataset, and which of its interactions [E] are new.
@@ -38,9 +45,10 @@ def merged(old: Dataset, new: Dataset) -> tuple[Dataset, NDArray[np.bool_]]:
         )
     users, items = merged_entities(old.users, new.users), merged_entities(old.items, new.items)
     moved = _renumbered(new.interactions, *_rows(new, users, items))
-    if not old.has_timestamps:
-        moved = _placed(old.interactions, moved, len(users), old.has_order and new.has_order)
-    interactions, fresh = _joined(old.interactions, moved)
+    if mode == "replace":
+        interactions, fresh = _replaced(old, moved, len(users), old.has_order and new.has_order)
+    else:
+        interactions, fresh = _appended(old, moved, len(users))
     return Dataset(old.name, users, items, interactions, old.has_timestamps, old.has_order), fresh
 
 
@@ -71,14 +79,30 @@ def _renumbered(events: Interactions, user: Rows, item: Rows) -> Interactions:
     return Interactions.of(user[events.user], item[events.item], events.time, events.weight)
 
 
-def _placed(old: Interactions, new: Interactions, n_users: int, has_order: bool) -> Interactions:
-    """What ``new`` adds to ``old``, at positions that both share."""
-    ours, theirs = (_keys(x.user, x.item, x.time if has_order else None) for x in (old, new))
-    exported = np.ones(n_users, bool)
-    exported[old.user[~ours.isin(theirs)]] = False
-    rest = new.select(~(exported[new.user] & theirs.isin(ours)))
-    stays = exported[rest.user] & has_order
-    return Interactions.of(rest.user, rest.item, np.where(stays, rest.time, _after(old, rest, n_users)), rest.weight)
+def _appended(old: Dataset, new: Interactions, n_users: int) -> tuple[Interactions, NDArray[np.bool_]]:
+    """Old and new interactions, and which of them are new."""
+    return _joined(old.interactions, new if old.has_timestamps else _moved_after(old.interactions, new, n_users))
+
+
+def _replaced(old: Dataset, new: Interactions, n_users: int, has_order: bool) -> tuple[Interactions, NDArray[np.bool_]]:
+    """The interactions of an export in its order, and which of them ``old`` lacks."""
+    before = old.interactions
+    if old.has_timestamps:
+        return new, ~_keys(new.user, new.item, new.time).isin(_keys(before.user, before.item, before.time))
+    theirs, ours = (_keys(x.user, x.item, _occurrence(x)) for x in (new, before))
+    fresh = ~theirs.isin(ours)
+    if has_order:
+        return new, fresh
+    return _joined(before.select(ours.isin(theirs)), _moved_after(before, new.select(fresh), n_users))
+
+
+def _occurrence(x: Interactions) -> NDArray[np.int64]:
+    """int64 [E]: how many interactions of the same user and item stand before each."""
+    return np.asarray(pd.DataFrame({"user": x.user, "item": x.item}).groupby(["user", "item"]).cumcount(), np.int64)
+
+
+def _moved_after(old: Interactions, new: Interactions, n_users: int) -> Interactions:
+    return Interactions.of(new.user, new.item, _after(old, new, n_users), new.weight)
 
 
 def _after(old: Interactions, new: Interactions, n_users: int) -> NDArray[np.int64]:

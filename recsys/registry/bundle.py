@@ -15,6 +15,7 @@ from recsys.atomic import MARK, MARK_TEXT, atomic_path, read_json, write_json
 from recsys.data.dataset import Dataset
 from recsys.data.entities import EntityTable
 from recsys.data.interactions import Interactions
+from recsys.data.splits.holdout import Holdout
 from recsys.engine import Engine, Request, Vectors
 from recsys.engines import ENGINES
 from recsys.errors import ArtifactError, RecsysError
@@ -58,6 +59,8 @@ class Bundle:
         lineage: where it comes from; by default from ``data``.
         keep_histories: whether the interactions are part of the bundle.
         version: a digest of every file; empty before `save`.
+        evaluation: interactions held out from the engine, which evaluate it when it is promoted; None where those of
+            a split do. Part of the folder, so that `version` covers it.
 
     Example:
         >>> import tempfile
@@ -75,6 +78,7 @@ class Bundle:
     lineage: Lineage = field(default_factory=lambda: Lineage(""))
     keep_histories: bool = True
     version: str = ""
+    evaluation: Holdout | None = None
 
     def __post_init__(self) -> None:
         if not self.keep_histories and len(self.data.interactions):
@@ -138,6 +142,8 @@ class Bundle:
             self.items.save(beside / "items.parquet")
             if self.histories is not None:
                 self.histories.save(beside / "histories")
+            if self.evaluation is not None:
+                self.evaluation.save(beside / "evaluation")
             write_json(beside / "bundle.json", header)
             write_json(beside / MANIFEST, {"version": _VERSION, "files": _digests(beside)})
         return replace(self, version=version_of(directory))
@@ -159,7 +165,7 @@ class Bundle:
             lineage = Lineage(**lineage)
         except (KeyError, TypeError) as error:
             raise ArtifactError(f"{directory / 'bundle.json'} does not describe a bundle ({error!r})") from error
-        histories = directory / "histories"
+        histories, evaluation = directory / "histories", directory / "evaluation"
         data = Dataset(
             name,
             EntityTable.load(directory / "users.parquet"),
@@ -169,7 +175,8 @@ class Bundle:
             bool(header["has_order"]),
         )
         engine = _engine(kind, directory / "engine")
-        return cls(engine, data, lineage, histories.is_dir(), version_of(directory))
+        held_out = Holdout.load(evaluation) if evaluation.is_dir() else None
+        return cls(engine, data, lineage, histories.is_dir(), version_of(directory), held_out)
 
 
 def verify(directory: Path) -> None:
@@ -180,17 +187,17 @@ def verify(directory: Path) -> None:
     """
     manifest = read_json(directory / MANIFEST)
     if not isinstance(manifest, dict) or manifest.get("version") != _VERSION:
-        found = manifest.get("version") if isinstance(manifest, dict) else type(manifest).__name__
-        raise ArtifactError(f"{directory} has bundle version {found!r}; this library reads {_VERSION}; train again")
+        which = manifest.get("version") if isinstance(manifest, dict) else type(manifest).__name__
+        raise ArtifactError(f"{directory} has bundle version {which!r}; this library reads {_VERSION}; train again")
     listed, found_files = dict(manifest.get("files", {})), _digests(directory)
     problems = {
         "missing": sorted(listed.keys() - found_files.keys()),
         "unknown": sorted(found_files.keys() - listed.keys()),
         "changed": sorted(name for name in listed.keys() & found_files.keys() if listed[name] != found_files[name]),
     }
-    told = [f"{what}: {', '.join(names)}" for what, names in problems.items() if names]
-    if told:
-        raise ArtifactError(f"{directory} is not the bundle that was written ({'; '.join(told)}); get it again")
+    found = [f"{what}: {', '.join(names)}" for what, names in problems.items() if names]
+    if found:
+        raise ArtifactError(f"{directory} is not the bundle that was written ({'; '.join(found)}); get it again")
 
 
 def installed() -> dict[str, str]:
@@ -230,6 +237,27 @@ def _digests(directory: Path) -> dict[str, str]:
     return result
 
 
+def trained_on(directory: Path, split_fingerprint: str) -> Bundle:
+    """The bundle in ``directory``, which was trained on the split that evaluates it.
+
+    Raises:
+        ArtifactError: it was trained on another split, and may have learnt the test targets.
+    """
+    bundle = Bundle.load(directory)
+    if bundle.lineage.split_fingerprint != split_fingerprint:
+        raise ArtifactError(
+            f"{directory} was trained on another split than the one that evaluates it, whose targets it may have "
+            "learnt; train again"
+        )
+    return bundle
+
+
 def version_of(directory: Path) -> str:
-    """The version of the bundle in a folder: a digest of its manifest."""
+    """The version of the bundle in a folder: a digest of its manifest, which holds a checksum of every file.
+
+    Raises:
+        ArtifactError: there is no bundle.
+    """
+    if not (directory / MANIFEST).is_file():
+        raise ArtifactError(f"{directory} holds no bundle; train one, or name a folder that has one")
     return hashlib.sha256((directory / MANIFEST).read_bytes()).hexdigest()[:16]

@@ -139,6 +139,17 @@ class Store:
             PromotionError: there is no such alias or version.
             ArtifactError: what is stored is damaged.
         """
+        bundle = self.locate(which, directory)
+        verify(bundle)
+        return bundle
+
+    def locate(self, which: str = CHAMPION, directory: Path | None = None) -> Path:
+        """As `download`, but not verified: for `Bundle.load`, which verifies what it reads.
+
+        Raises:
+            PromotionError: there is no such alias or version.
+            ArtifactError: no bundle is stored there.
+        """
         version = self.version_at(which) or which
         self._require(version)
         uri = f"models:/{self.name}/{version}"
@@ -153,7 +164,6 @@ class Store:
         bundles = [path.parent for path in (Path(found) / "artifacts").glob(f"*/{MANIFEST}")]
         if len(bundles) != 1:
             raise ArtifactError(f"version {version} of {self.name} holds no bundle; register it again")
-        verify(bundles[0])
         return bundles[0]
 
     def _registered(self) -> Any:

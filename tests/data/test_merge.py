@@ -83,22 +83,38 @@ def _histories(data: Dataset) -> dict[str, list[tuple[int, int]]]:
     return {user: list(zip(items[m.item].tolist(), m.time.tolist(), strict=True)) for user, m in mine.items()}
 
 
-def test_an_export_that_is_the_old_one_brings_nothing_new():
-    data, fresh = merged(_old(has_timestamps=False), _old(has_timestamps=False))
-    assert data.fingerprint == _old(has_timestamps=False).fingerprint
+@pytest.mark.parametrize("has_timestamps", [True, False])
+def test_an_export_that_is_the_old_one_brings_nothing_new(has_timestamps):
+    data, fresh = merged(_old(has_timestamps), _old(has_timestamps), "replace")
+    assert data.fingerprint == _old(has_timestamps).fingerprint
     assert not fresh.any()
 
 
-def test_an_export_that_goes_on_from_the_old_one_is_that_export_and_so_is_the_next():
+def test_an_export_replaces_the_interactions_and_what_it_lacks_is_gone():
+    data, fresh = merged(_old(), _new(), "replace")
+    triples = list(zip(data.interactions.user, data.interactions.item, data.interactions.time, strict=True))
+    assert triples == [(0, 1, 6), (0, 2, 7), (2, 2, 1)]
+    assert fresh.tolist() == [False, True, True]
+    assert data.users.vocabulary.ids.tolist() == ["b", "c", "a"]
+
+
+def test_an_export_without_timestamps_keeps_its_positions_and_so_does_the_next():
     rows = [("b", 7, 10), ("b", 9, 15), ("b", 8, 20), ("b", 7, 40), ("c", 7, 10), ("d", 8, 3)]
     first, second = _listed(rows[0], rows[2], rows[4]), _listed(*rows)
     third = _listed(*rows, ("c", 8, 11), ("d", 9, 5))
-    data, fresh = merged(first, second)
+    data, fresh = merged(first, second, "replace")
     assert _histories(data) == _histories(second)
     assert fresh.sum() == 3
-    data, fresh = merged(data, third)
+    data, fresh = merged(data, third, "replace")
     assert _histories(data) == _histories(third)
     assert fresh.sum() == 2
+
+
+def test_an_export_whose_positions_were_counted_anew_holds_no_old_interaction_as_new():
+    old, new = _listed(("b", 7, 0), ("b", 8, 1)), _listed(("b", 6, 0), ("b", 7, 1), ("b", 8, 2), ("b", 8, 3))
+    data, fresh = merged(old, new, "replace")
+    assert [item for item, _ in _histories(data)["b"]] == [6, 7, 8, 8]
+    assert fresh.tolist() == [True, False, False, True]
 
 
 def test_newer_rows_that_repeat_a_position_by_chance_are_all_new():
@@ -107,24 +123,20 @@ def test_newer_rows_that_repeat_a_position_by_chance_are_all_new():
     assert fresh.tolist() == [False, False, True, True]
 
 
-def test_a_user_whose_old_rows_all_stand_in_the_newer_file_is_taken_for_exported_beside_one_who_is_not():
+def test_appended_rows_are_all_new_also_those_of_a_user_whose_old_rows_stand_among_them():
     old = _listed(("b", 7, 0), ("b", 8, 1), ("c", 7, 0))
-    data, fresh = merged(old, _listed(("b", 8, 1), ("c", 7, 0), ("c", 9, 1)))
-    assert _histories(data) == {"b": [(7, 0), (8, 1), (8, 2)], "c": [(7, 0), (9, 1)]}
-    assert fresh.tolist() == [False, False, True, False, True]
+    data, fresh = merged(old, _listed(("c", 7, 0), ("c", 9, 1)))
+    assert _histories(data) == {"b": [(7, 0), (8, 1)], "c": [(7, 0), (7, 1), (9, 2)]}
+    assert fresh.tolist() == [False, False, False, True, True]
 
 
 def test_an_export_without_positions_brings_the_items_that_a_user_lacked_and_they_come_last():
     first = _listed(("b", 7, 0), ("b", 8, 0), ("c", 7, 0), has_order=False)
-    second = _listed(("b", 6, 0), ("b", 7, 0), ("b", 8, 0), ("c", 8, 0), has_order=False)
-    third = _listed(("b", 5, 0), ("b", 6, 0), ("b", 7, 0), ("b", 8, 0), has_order=False)
-    data, fresh = merged(first, second)
-    assert [item for item, _ in _histories(data)["b"]][2:] == [6]
+    second = _listed(("b", 6, 0), ("b", 7, 0), ("b", 8, 0), ("c", 7, 0), ("c", 8, 0), has_order=False)
+    data, fresh = merged(first, second, "replace")
+    assert sorted(_histories(data)["b"]) == [(6, 1), (7, 0), (8, 0)]
     assert _histories(data)["c"] == [(7, 0), (8, 1)]
     assert fresh.sum() == 2
-    data, fresh = merged(data, third)
-    assert _histories(data)["b"][2:] == [(6, 1), (5, 2)]
-    assert fresh.sum() == 1
 
 
 def test_a_clock_and_no_clock_cannot_be_put_in_order():
@@ -132,7 +144,7 @@ def test_a_clock_and_no_clock_cannot_be_put_in_order():
         merged(_old(), _new(has_timestamps=False))
 
 
-def test_questions_keep_their_meaning_in_the_rows_of_another_dataset():
+def test_evaluation_users_keep_their_meaning_in_the_rows_of_another_dataset():
     wide, narrow = merged(_old(), _new())[0], _new()
     asked = Holdout(np.array([0, 1], np.int32), narrow.interactions.select([0]), narrow.interactions.select([1, 2]))
     found = remap_items(replace(asked, candidates=np.array([0, 1])), narrow, wide)

@@ -7,7 +7,7 @@ import pytest
 from recsys.data.splits.split import split
 from recsys.data.synthetic.worlds import BlockTaste
 from recsys.engine import Request
-from recsys.engines.baselines.ease import Ease
+from recsys.engines.baselines.ease import EASE
 from recsys.engines.baselines.popularity import Popularity
 from recsys.errors import DataError
 from recsys.evaluation.compare import evaluate_engines, evaluate_lists
@@ -22,9 +22,9 @@ TRUTH = pd.DataFrame({"user_id": ["a", "a", "b", "c"], "item_id": [1, 2, 1, 9]})
 
 @pytest.fixture(scope="module")
 def engines():
-    made = {"popularity": Popularity(), "ease": Ease()}
+    made = {"popularity": Popularity(), "ease": EASE()}
     for engine in made.values():
-        engine.fit(DATA, SPLIT.train, SilentTracker())
+        engine.fit(DATA, SPLIT.train)
     return made
 
 

@@ -122,7 +122,7 @@ def test_the_batch_leaves_out_what_was_seen_where_the_report_does_unless_told_ot
 
 
 def test_the_defaults_of_every_engine_name_what_exists():
-    from pipelines.config import engine_spec
+    from pipelines.specs import engine_spec
     from recsys.engines import ENGINES
 
     for name in ENGINES:

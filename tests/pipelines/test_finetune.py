@@ -7,19 +7,20 @@ import pandas as pd
 import pytest
 import torch
 
-from pipelines.candidate import candidate_of
 from pipelines.config import read_run_config
 from pipelines.stages import run_stages
-from pipelines.stages.evaluate import bundle_digest
-from pipelines.stages.finetune import held_out, newer_tables, questions, run
+from pipelines.stages.finetune import NewerData, newer_tables, run
 from pipelines.stages.recommend import run_from
 from pipelines.workspace import Workspace, file_digest
 from recsys.data.dataset import Dataset
 from recsys.data.ingest.readers import ingest
 from recsys.data.interactions import Interactions
 from recsys.errors import ArtifactError, ConfigError, DataError
-from recsys.registry.bundle import Bundle
+from recsys.experiment.finetune import leave_last_out
+from recsys.registry.bundle import Bundle, version_of
+from recsys.registry.candidate import child_candidate
 from recsys.tracking import SilentTracker
+from tests.pipelines.test_run import Ears
 from tests.pipelines.world import write_world
 
 
@@ -51,12 +52,12 @@ def newer(tmp_path):
 def test_a_child_knows_new_users_and_items_and_names_its_parent(trained, newer):
     config, workspace = trained
     parent = workspace.bundle("two_tower")
-    before = bundle_digest(parent)
-    told = run(config, workspace, SilentTracker(), newer)
+    before = version_of(parent)
+    told = run(config, workspace, SilentTracker(), NewerData(newer))
     assert "4 new interactions, 1 new users, 1 new items" in told
-    child = Bundle.load(workspace.bundle("two_tower-finetuned"))
+    child = Bundle.load(workspace.bundle("two_tower-finetuned-1"))
     assert child.lineage.parent == Bundle.load(parent).version
-    assert bundle_digest(parent) == before
+    assert version_of(parent) == before
     data = Dataset.load(workspace.directory / "dataset-finetuned")
     vectors = child.engine.item_vectors(data.items)
     assert len(vectors) == 13
@@ -65,8 +66,8 @@ def test_a_child_knows_new_users_and_items_and_names_its_parent(trained, newer):
 
 def test_the_users_that_a_child_has_learnt_of_are_recommended_to(trained, newer):
     config, workspace = trained
-    run(config, workspace, SilentTracker(), newer)
-    child, dataset = workspace.bundle("two_tower-finetuned"), workspace.directory / "dataset-finetuned"
+    run(config, workspace, SilentTracker(), NewerData(newer))
+    child, dataset = workspace.bundle("two_tower-finetuned-1"), workspace.directory / "dataset-finetuned"
     run_from(config, workspace, SilentTracker(), bundle=child, dataset=dataset)
     parts = [pd.read_parquet(part) for part in sorted(workspace.recommendations.glob("*.parquet"))]
     assert "new" in set(pd.concat(parts)["user_id"])
@@ -76,7 +77,7 @@ def test_a_file_without_news_is_an_error(trained, tmp_path):
     config, workspace = trained
     assert config.data.interactions is not None
     with pytest.raises(DataError, match="no interaction that the dataset does not hold already"):
-        run(config, workspace, SilentTracker(), config.data.interactions)
+        run(config, workspace, SilentTracker(), NewerData(config.data.interactions))
 
 
 def test_news_of_what_users_had_before_is_nothing_to_learn_where_lists_leave_it_out(trained, tmp_path):
@@ -90,31 +91,31 @@ def test_news_of_what_users_had_before_is_nothing_to_learn_where_lists_leave_it_
     )
     newer = tmp_path / "again.csv"
     had.groupby("user_id").head(2).assign(timestamp=2_000_000).to_csv(newer, index=False)
-    child = workspace.bundle("two_tower-finetuned")
+    child = workspace.bundle("two_tower-finetuned-1")
     shutil.rmtree(child, ignore_errors=True)
     with pytest.raises(DataError, match="items that their users had before"):
-        run(config, workspace, SilentTracker(), newer)
+        run(config, workspace, SilentTracker(), NewerData(newer))
     assert not child.exists()
     evaluate = config.evaluate.model_copy(update={"filter_seen": False})
-    run(config.model_copy(update={"evaluate": evaluate}), workspace, SilentTracker(), newer)
-    assert Bundle.load(child).engine.config.seen_negatives
+    run(config.model_copy(update={"evaluate": evaluate}), workspace, SilentTracker(), NewerData(newer))
+    assert Bundle.load(child).engine.ranks_seen_items()
     shutil.rmtree(child)
 
 
 def test_what_a_user_had_before_is_held_out_only_where_lists_can_show_it():
     user, item = np.array([0, 0, 0, 1, 1, 1]), np.array([2, 3, 2, 4, 5, 6])
     data, fresh = Interactions.of(user, item, np.arange(6)), np.array([False, True, True] * 2)
-    train, new, asked = held_out(data, fresh, 2, 7, filter_seen=True)
+    train, new, asked = leave_last_out(data, fresh, 2, 7, filter_seen=True)
     assert (train.item.tolist(), asked.targets.item.tolist()) == ([2, 3, 2, 4, 5], [6])
     assert new.tolist() == [False, True, True, False, True]
-    train, new, asked = held_out(data, fresh, 2, 7, filter_seen=False)
+    train, new, asked = leave_last_out(data, fresh, 2, 7, filter_seen=False)
     assert (train.item.tolist(), asked.targets.item.tolist()) == ([2, 3, 4, 5], [2, 6])
 
 
 def test_a_linear_engine_cannot_be_fine_tuned(trained, newer):
     config, workspace = trained
     with pytest.raises(ConfigError, match="kind 'ease'; only two_tower"):
-        run(config, workspace, SilentTracker(), newer, parent=workspace.bundle("ease"))
+        run(config, workspace, SilentTracker(), NewerData(newer), parent=workspace.bundle("ease"))
 
 
 class Killed(BaseException):
@@ -131,23 +132,23 @@ def test_a_child_never_goes_on_from_the_checkpoint_of_another_parent(trained, ne
     with monkeypatch.context() as patch:
         patch.setattr(Bundle, "save", lambda *_: (_ for _ in ()).throw(Killed))
         with pytest.raises(Killed):
-            run(config, workspace, SilentTracker(), newer)
-    run(config, workspace, SilentTracker(), newer, parent=workspace.bundle("other"))
-    run(config, workspace, SilentTracker(), newer)
-    weights = [workspace.bundle(f"{name}-finetuned") / "engine/model.safetensors" for name in ("other", "two_tower")]
+            run(config, workspace, SilentTracker(), NewerData(newer))
+    run(config, workspace, SilentTracker(), NewerData(newer), parent=workspace.bundle("other"))
+    run(config, workspace, SilentTracker(), NewerData(newer))
+    weights = [workspace.bundle(f"{name}-finetuned-1") / "engine/model.safetensors" for name in ("other", "two_tower")]
     assert file_digest(weights[0]) != file_digest(weights[1])
     assert not list(workspace.directory.glob("checkpoints/*"))
 
 
 def test_a_child_of_a_child_knows_all_that_came_before(trained, newer, tmp_path):
     config, workspace = trained
-    run(config, workspace, SilentTracker(), newer)
+    run(config, workspace, SilentTracker(), NewerData(newer))
     newest = tmp_path / "newest.csv"
     rows = [("new", 5, 3_000_000), ("newest", 99, 3_000_000), ("newest", 98, 3_000_001)]
     pd.DataFrame(rows, columns=["user_id", "item_id", "timestamp"]).to_csv(newest, index=False)
-    told = run(config, workspace, SilentTracker(), newest, parent=workspace.bundle("two_tower-finetuned"))
+    told = run(config, workspace, SilentTracker(), NewerData(newest), parent=workspace.bundle("two_tower-finetuned-1"))
     assert "3 new interactions, 1 new users, 1 new items" in told
-    data = Bundle.load(workspace.bundle("two_tower-finetuned-finetuned")).data
+    data = Bundle.load(workspace.bundle("two_tower-finetuned-2")).data
     mine = data.interactions.select(data.interactions.user == data.users.vocabulary.rows(["new"])[0])
     assert data.items.vocabulary.ids[mine.item].tolist() == [99, 3, 5]
 
@@ -157,9 +158,9 @@ def test_a_newer_csv_whose_ids_look_like_integers_joins_a_parent_whose_ids_are_t
     newer = tmp_path / "numbers.csv"
     newer.write_text("user_id,item_id,timestamp\n7,3,2000000\n7,5,2000001\n")
     shutil.copytree(workspace.bundle("two_tower"), workspace.bundle("texts"))
-    told = run(config, workspace, SilentTracker(), newer, parent=workspace.bundle("texts"))
+    told = run(config, workspace, SilentTracker(), NewerData(newer), parent=workspace.bundle("texts"))
     assert "2 new interactions, 1 new users, 0 new items" in told
-    assert "7" in Bundle.load(workspace.bundle("texts-finetuned")).data.users.vocabulary.ids
+    assert "7" in Bundle.load(workspace.bundle("texts-finetuned-1")).data.users.vocabulary.ids
 
 
 def test_a_newer_csv_with_text_ids_does_not_join_a_parent_whose_ids_are_integers(trained, tmp_path):
@@ -167,7 +168,7 @@ def test_a_newer_csv_with_text_ids_does_not_join_a_parent_whose_ids_are_integers
     newer = tmp_path / "texts.csv"
     newer.write_text("user_id,item_id,timestamp\nu0000,3,2000000\nu0000,B7,2000001\n")
     with pytest.raises(DataError, match=r"texts\.csv, column 'item_id', row 2: ids are text, as 'B7', and integers in"):
-        run(config, workspace, SilentTracker(), newer)
+        run(config, workspace, SilentTracker(), NewerData(newer))
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".parquet"])
@@ -186,8 +187,8 @@ def test_a_child_grows_by_the_columns_of_the_newer_files(trained, newer, tmp_pat
     items, users = tmp_path / "items.csv", tmp_path / "users.csv"
     pd.DataFrame({"item_id": [3, 99], "title": ["Film 3", "Film 99"], "year": [1949, 1968]}).to_csv(items, index=False)
     pd.DataFrame({"user_id": ["u0000", "new"], "team": ["red", "blue"]}).to_csv(users, index=False)
-    run(config, workspace, SilentTracker(), newer, users, items)
-    child = Bundle.load(workspace.bundle("two_tower-finetuned"))
+    run(config, workspace, SilentTracker(), NewerData(newer, users, items))
+    child = Bundle.load(workspace.bundle("two_tower-finetuned-1"))
     assert "year" in child.engine.model.items.encoders
     assert "team" in child.engine.model.users
     assert child.data.users.columns["team"].notna().sum() == 2
@@ -195,7 +196,7 @@ def test_a_child_grows_by_the_columns_of_the_newer_files(trained, newer, tmp_pat
         config,
         workspace,
         SilentTracker(),
-        bundle=workspace.bundle("two_tower-finetuned"),
+        bundle=workspace.bundle("two_tower-finetuned-1"),
         dataset=workspace.directory / "dataset-finetuned",
     )
     lists = pd.concat([pd.read_parquet(part) for part in sorted(workspace.recommendations.glob("*.parquet"))])
@@ -206,36 +207,71 @@ def test_a_child_is_not_replaced_by_one_that_knows_less(trained, newer, tmp_path
     config, workspace = trained
     other = tmp_path / "tuesday.csv"
     pd.DataFrame([("u0001", 0, 2_100_000)], columns=["user_id", "item_id", "timestamp"]).to_csv(other, index=False)
-    run(config, workspace, SilentTracker(), newer)
-    child = workspace.bundle("two_tower-finetuned")
-    shutil.rmtree(workspace.bundle(f"{child.name}-finetuned"), ignore_errors=True)
+    run(config, workspace, SilentTracker(), NewerData(newer))
+    child = workspace.bundle("two_tower-finetuned-1")
+    shutil.rmtree(workspace.bundle("two_tower-finetuned-2"), ignore_errors=True)
     with pytest.raises(DataError, match=r"4 interactions that .*tuesday.csv does not hold.*--bundle"):
-        run(config, workspace, SilentTracker(), other)
-    assert "1 new interactions" in run(config, workspace, SilentTracker(), other, parent=child)
-    run(config, workspace, SilentTracker(), newer)
+        run(config, workspace, SilentTracker(), NewerData(other))
+    assert "1 new interactions" in run(config, workspace, SilentTracker(), NewerData(other), parent=child)
+    run(config, workspace, SilentTracker(), NewerData(newer))
 
 
-def test_a_child_is_not_asked_what_was_held_out_for_a_child_that_was_never_written(
-    trained, newer, tmp_path, monkeypatch
-):
+def test_the_evaluation_users_of_a_child_are_part_of_its_bundle(trained, newer, tmp_path):
     config, workspace = trained
-    parent, more = workspace.bundle("asked"), tmp_path / "more.csv"
+    parent = workspace.bundle("moved")
     shutil.copytree(workspace.bundle("two_tower"), parent)
-    more.write_text(newer.read_text(encoding="utf-8") + "a,3,2000000\na,5,2000001\n", encoding="utf-8")
-    run(config, workspace, SilentTracker(), newer, parent=parent)
-    child = workspace.bundle("asked-finetuned")
-    assert candidate_of(config.promote, workspace, child).questions.users.tolist() == [24]
-    with monkeypatch.context() as patch:
-        patch.setattr(Bundle, "save", lambda *_: (_ for _ in ()).throw(Killed))
-        with pytest.raises(Killed):
-            run(config, workspace, SilentTracker(), more, parent=parent)
-    with pytest.raises(ArtifactError, match=r"another child than .*asked-finetuned.* run finetune again"):
-        candidate_of(config.promote, workspace, child)
-    run(config, workspace, SilentTracker(), more, parent=parent)
-    assert candidate_of(config.promote, workspace, child).data.n_users == 26
-    (questions(child) / "made_from.json").unlink()
-    with pytest.raises(ArtifactError, match="run finetune again"):
-        candidate_of(config.promote, workspace, child)
+    run(config, workspace, SilentTracker(), NewerData(newer), parent=parent)
+    child = shutil.copytree(workspace.bundle("moved-finetuned-1"), tmp_path / "elsewhere")
+    candidate = child_candidate(child)
+    assert candidate.holdout.users.tolist() == [24]
+    assert candidate.data.items.vocabulary.ids[candidate.holdout.targets.item].tolist() == [3]
+    (child / "evaluation" / "users.npy").write_bytes(b"")
+    with pytest.raises(ArtifactError, match=r"changed: evaluation/users\.npy"):
+        child_candidate(child)
+
+
+def test_a_bundle_without_evaluation_users_cannot_be_promoted_as_a_child(trained):
+    _, workspace = trained
+    with pytest.raises(ConfigError, match="no evaluation users"):
+        child_candidate(workspace.bundle("two_tower"))
+
+
+def test_the_name_of_a_child_does_not_grow(trained, newer):
+    config, workspace = trained
+    day_23 = workspace.bundle("two_tower" + 23 * "-finetuned")
+    shutil.copytree(workspace.bundle("two_tower"), day_23)
+    assert "two_tower-finetuned-24" in run(config, workspace, SilentTracker(), NewerData(newer), parent=day_23)
+    day_24 = workspace.bundle("two_tower-finetuned-24")
+    shutil.copytree(day_23, workspace.bundle("two_tower-finetuned-99"))
+    day_99 = workspace.bundle("two_tower-finetuned-99")
+    assert "two_tower-finetuned-100" in run(config, workspace, SilentTracker(), NewerData(newer), parent=day_99)
+    shutil.rmtree(day_23)
+    shutil.rmtree(day_24)
+
+
+def test_a_child_may_be_named_but_not_like_an_engine_of_the_run_or_its_parent(trained, newer):
+    config, workspace = trained
+    assert "bundles/monday:" in run(config, workspace, SilentTracker(), NewerData(newer), name="monday")
+    for name, parent in (("ease", "two_tower"), ("monday", "monday")):
+        with pytest.raises(ConfigError, match=f"--name {name} is .*choose another"):
+            run(config, workspace, SilentTracker(), NewerData(newer), workspace.bundle(parent), name)
+    with pytest.raises(ConfigError, match="--name = '../up'"):
+        run(config, workspace, SilentTracker(), NewerData(newer), name="../up")
+
+
+def test_a_newer_export_takes_the_place_of_the_old_interactions_and_says_what_is_gone(trained, tmp_path):
+    config, workspace = trained
+    old = pd.read_csv(config.data.interactions)
+    rows = pd.DataFrame([("new", 3, 2_000_000), ("new", 5, 2_000_001)], columns=old.columns)
+    export = tmp_path / "export.csv"
+    pd.concat([old[old["user_id"] != "u0003"], rows]).to_csv(export, index=False)
+    ears = Ears()
+    told = run(config, workspace, ears, NewerData(export, mode="replace"), name="replaced")
+    assert "2 new interactions, 1 new users, 0 new items" in told
+    assert any("lacks 6 of 144 interactions" in line and "--mode append" in line for line in ears.heard)
+    data = Bundle.load(workspace.bundle("replaced")).data
+    assert len(data.interactions) == 140
+    assert not (data.interactions.user == data.users.vocabulary.rows(["u0003"])[0]).any()
 
 
 @pytest.mark.parametrize(
@@ -250,4 +286,4 @@ def test_finetune_refuses_another_shape(trained, newer, section, told):
     config, workspace = trained
     changed = config.model_copy(update={"finetune": section})
     with pytest.raises(ConfigError, match=rf"cannot change {told}"):
-        run(changed, workspace, SilentTracker(), newer)
+        run(changed, workspace, SilentTracker(), NewerData(newer))

@@ -10,12 +10,12 @@ from pipelines.commands.similar import similar_to_text
 from pipelines.config import read_run_config
 from pipelines.stages import run_stages
 from pipelines.stages.evaluate import run as evaluate
-from pipelines.table_quality import continuations, quality_table, table_quality
 from pipelines.workspace import Workspace
 from recsys.atomic import read_json
 from recsys.data.interactions import Interactions
 from recsys.data.splits.split import Holdout
 from recsys.errors import ArtifactError, ConfigError
+from recsys.experiment.table_quality import continuations, quality_table
 from recsys.tracking import SilentTracker
 from tests.pipelines.world import N_ITEMS, write_world
 
@@ -107,8 +107,8 @@ def test_each_table_is_measured_by_itself(config, tmp_path):
     words = '[pretrain.words]\nembedder = "word2vec"\ncolumns = ["title"]\noptions = {dim = 4, epochs = 1}\n'
     config.write_text(config.read_text(encoding="utf-8") + words, encoding="utf-8")
     settings, workspace = read_run_config(config), Workspace(tmp_path / "out")
-    run_stages(settings, workspace, SilentTracker(), "pretrain")
-    found = table_quality(settings, workspace, workspace.load_dataset(), workspace.load_split())
+    run_stages(settings, workspace, SilentTracker(), "evaluate")
+    found = read_json(workspace.report)["embeddings"]
     assert list(found) == ["text", "tuned", "words"]
     assert (found["text"]["items"], found["text"]["dim"], found["text"]["attribute"]) == (N_ITEMS, 8, None)
     assert found["text"]["agreement"] is None  # no two items have a tag in common

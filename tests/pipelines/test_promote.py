@@ -6,11 +6,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from pipelines.candidate import candidate_of, unanswered
 from pipelines.config import read_run_config
 from pipelines.stages import run_stages
-from pipelines.stages.evaluate import bundle_digest
-from pipelines.stages.finetune import questions
+from pipelines.stages.finetune import NewerData
 from pipelines.stages.finetune import run as finetune
 from pipelines.stages.promote import REFUSED, open_store, rollback, run
 from pipelines.stages.recommend import run_from
@@ -19,13 +17,22 @@ from recsys.atomic import read_json
 from recsys.data.splits.holdout import Holdout
 from recsys.data.vocabulary import Vocabulary
 from recsys.errors import ArtifactError, ConfigError, PromotionError
-from recsys.registry.bundle import Bundle
+from recsys.evaluation.evaluate import evaluate
+from recsys.evaluation.report.report import Report
+from recsys.registry.bundle import Bundle, version_of
+from recsys.registry.candidate import Candidate, exclude_leaked_users
 from recsys.registry.gate import Decision
 from recsys.registry.mlflow_client import local_uri
 from recsys.registry.store import CHAMPION, PREVIOUS
 from recsys.tracking import SilentTracker
 from tests.pipelines.test_run import Ears, pytestmark  # noqa: F401  the warnings of MLflow
 from tests.pipelines.world import N_USERS, write_world
+
+
+def run_candidate(config, workspace):
+    split = workspace.load_split()
+    bundle = workspace.bundle(config.promote.engine)
+    return Candidate(bundle, workspace.load_dataset(), split.test, split.fingerprint, of_run=True)
 
 
 @pytest.fixture
@@ -142,19 +149,19 @@ def test_a_child_and_the_champion_are_asked_what_fine_tuning_held_out(tmp_path):
     newer = tmp_path / "newer.csv"
     rows = [f"u{user:04d},{item},{2_000_000 + item}" for user in range(6) for item in (99, 98, 97)]
     newer.write_text("\n".join(["user_id,item_id,timestamp", *rows]) + "\n", encoding="utf-8")
-    finetune(config, workspace, SilentTracker(), newer)
-    child = workspace.bundle("two_tower-finetuned")
-    asked = Holdout.load(questions(child))
-    assert asked.users.tolist() == [1, 3, 5]
-    assert Bundle.load(child).data.items.vocabulary.ids[asked.targets.item].tolist() == [99, 99, 99]
+    finetune(config, workspace, SilentTracker(), NewerData(newer))
+    child = workspace.bundle("two_tower-finetuned-1")
+    holdout = Bundle.load(child).evaluation
+    assert holdout.users.tolist() == [1, 3, 5]
+    assert Bundle.load(child).data.items.vocabulary.ids[holdout.targets.item].tolist() == [99, 99, 99]
     run(config, workspace, SilentTracker(), child)
     decision = read_json(workspace.decision)
     assert (decision["version"], decision["champion"], decision["rules"][0]["candidate"]) == ("2", "1", 3.0)
     if not decision["promoted"]:
         open_store(config, workspace).promote("2", Decision(True, "2", "1", ()))
     changed = config.model_copy(update={"seed": 6})
-    finetune(changed, workspace, SilentTracker(), newer)
-    with pytest.raises(PromotionError, match="may have learnt the answers"):
+    finetune(changed, workspace, SilentTracker(), NewerData(newer))
+    with pytest.raises(PromotionError, match="it may have learnt them"):
         run(changed, workspace, SilentTracker(), child)
 
 
@@ -166,11 +173,11 @@ def test_a_champion_is_not_asked_what_it_may_have_learnt(tmp_path):
     rows = [f"u{user:04d},{item},{2_000_000 + item}" for user in range(6) for item in (99, 98, 97)]
     newer, all_of_it = tmp_path / "newer.csv", tmp_path / "interactions.csv"
     newer.write_text("\n".join(["user_id,item_id,timestamp", *rows]) + "\n", encoding="utf-8")
-    finetune(config, workspace, SilentTracker(), newer)
-    run(config, workspace, SilentTracker(), workspace.bundle("two_tower-finetuned"))
+    finetune(config, workspace, SilentTracker(), NewerData(newer))
+    run(config, workspace, SilentTracker(), workspace.bundle("two_tower-finetuned-1"))
     open_store(config, workspace).promote("2", Decision(True, "2", "1", ()))
     all_of_it.write_text(all_of_it.read_text(encoding="utf-8") + "\n".join(rows) + "\n", encoding="utf-8")
-    with pytest.raises(PromotionError, match="may have learnt the answers"):
+    with pytest.raises(PromotionError, match="it may have learnt them"):
         run_stages(config, workspace, SilentTracker(), "promote")
     fresh = [f"u{user:04d},{user % 2},3000000" for user in range(20, 24)]
     all_of_it.write_text(all_of_it.read_text(encoding="utf-8") + "\n".join(fresh) + "\n", encoding="utf-8")
@@ -209,13 +216,13 @@ def test_one_id_that_is_a_text_does_not_let_a_candidate_past_a_champion_that_kno
     path, workspace = write_world(tmp_path), Workspace(tmp_path / "out")
     config = read_run_config(path)
     run_stages(config, workspace, SilentTracker())
-    before = bundle_digest(workspace.bundle("ease"))
+    before = version_of(workspace.bundle("ease"))
     table = tmp_path / "interactions.csv"
     table.write_text(table.read_text(encoding="utf-8") + "u0000,B07X,3000000\n", encoding="utf-8")
     told = "items whose ids are integers, and those of the dataset are texts.* write the ids as before, or "
     with pytest.raises(ArtifactError, match=rf"the champion \(version 1\) was made from {told}.*promote\.model"):
         run_stages(config, workspace, SilentTracker())
-    assert before != bundle_digest(workspace.bundle("ease"))
+    assert before != version_of(workspace.bundle("ease"))
     with pytest.raises(ArtifactError, match=f"tiny/1 was made from {told}recommend with a model"):
         run_from(config, workspace, SilentTracker())
     champion = open_store(config, workspace).download(CHAMPION)
@@ -228,35 +235,37 @@ def test_one_id_that_is_a_text_does_not_let_a_candidate_past_a_champion_that_kno
 
 def test_users_whose_ids_became_integers_are_nobody_that_the_champion_knows(promoted):
     config, workspace = promoted
-    candidate, champion = candidate_of(config.promote, workspace, None), Bundle.load(workspace.bundle("ease"))
+    candidate, champion = run_candidate(config, workspace), Bundle.load(workspace.bundle("ease"))
     numbered = replace(candidate.data.users, vocabulary=Vocabulary(np.arange(candidate.data.n_users)))
     remap_items = replace(candidate, data=replace(candidate.data, users=numbered))
     with pytest.raises(ArtifactError, match="users whose ids are texts, and those of the dataset are integers"):
-        unanswered(remap_items, champion, "2")
+        exclude_leaked_users(remap_items, champion, "2")
 
 
 def test_without_a_clock_positions_that_were_counted_anew_hide_no_answer(promoted):
     config, workspace = promoted
-    candidate, made = candidate_of(config.promote, workspace, None), Bundle.load(workspace.bundle("ease"))
-    elsewhere = replace(made.lineage, config={**made.lineage.config, "questions": "of another split"})
+    candidate, made = run_candidate(config, workspace), Bundle.load(workspace.bundle("ease"))
+    elsewhere = replace(made.lineage, config={**made.lineage.config, "test_fingerprint": "of another split"})
     moved = replace(made.histories, time=made.histories.time + 1)
     champion = replace(made, has_timestamps=False, histories=moved, lineage=elsewhere)
     asked = replace(candidate, data=replace(candidate.data, has_timestamps=False))
-    with pytest.raises(PromotionError, match="may have learnt the answers"):
-        unanswered(asked, champion, "1")
+    with pytest.raises(PromotionError, match="it may have learnt them"):
+        exclude_leaked_users(asked, champion, "1")
     half = replace(champion, histories=moved.select(moved.user < 9))
-    for own in (True, False):
-        assert unanswered(replace(asked, own=own), half, "1").questions.users.tolist() == list(range(9, N_USERS))
+    for of_run in (True, False):
+        assert exclude_leaked_users(replace(asked, of_run=of_run), half, "1").holdout.users.tolist() == list(
+            range(9, N_USERS)
+        )
 
 
 def test_a_champion_that_keeps_no_histories_is_asked_what_was_held_out_of_it_and_nothing_else(promoted):
     config, workspace = promoted
-    candidate = candidate_of(config.promote, workspace, None)
+    candidate = run_candidate(config, workspace)
     champion = replace(Bundle.load(workspace.bundle("ease")), histories=None)
-    assert unanswered(candidate, champion, "1") is candidate
-    fewer = replace(candidate, questions=candidate.questions.of_users(candidate.questions.users[:9]))
+    assert exclude_leaked_users(candidate, champion, "1") is candidate
+    fewer = replace(candidate, holdout=candidate.holdout.of_users(candidate.holdout.users[:9]))
     with pytest.raises(PromotionError, match=r"keeps no histories.* another promote\.model"):
-        unanswered(fewer, champion, "1")
+        exclude_leaked_users(fewer, champion, "1")
 
 
 def test_a_run_whose_first_candidate_is_refused_recommends_nothing_and_says_so(tmp_path):
@@ -267,13 +276,28 @@ def test_a_run_whose_first_candidate_is_refused_recommends_nothing_and_says_so(t
     assert not workspace.recommendations.exists()
 
 
-def test_a_champion_from_before_questions_were_kept_is_asked_those_of_its_own_split(promoted):
+def test_promote_takes_the_values_that_evaluate_wrote(tmp_path, monkeypatch):
+    path, workspace = write_world(tmp_path), Workspace(tmp_path / "out")
+    config = read_run_config(path, ["promote.gate.min_gain=-9", "promote.gate.must_not_lose={}"])
+    weaker = read_run_config(path, ["promote.engine=popularity"])
+    run_stages(config, workspace, SilentTracker(), "evaluate")
+    with monkeypatch.context() as patch:
+        patch.setattr("pipelines.stages.promote.evaluate", lambda *_, **__: pytest.fail("evaluated again"))
+        assert [run(each, workspace, SilentTracker()) for each in (weaker, config)] == [0, 0]
+    report = Report.load(workspace.directory)
+    rule = next(rule for rule in read_json(workspace.decision)["rules"] if rule["name"].startswith("gain"))
+    assert rule["candidate"] == pytest.approx(report.values["ease"]["ndcg@10"].mean())
+    assert rule["champion"] == pytest.approx(report.values["popularity"]["ndcg@10"].mean())
+
+
+def test_promote_evaluates_a_champion_that_the_report_does_not_hold(promoted, monkeypatch):
     config, workspace = promoted
-    champion = Bundle.load(workspace.bundle("ease"))
-    before = {key: value for key, value in champion.lineage.config.items() if key != "questions"}
-    old = replace(champion, lineage=replace(champion.lineage, config=before))
-    candidate = candidate_of(config.promote, workspace, None)
-    assert unanswered(candidate, old, "1") is candidate
-    other = replace(candidate, fingerprint="another split")
-    with pytest.raises(PromotionError, match="may have learnt the answers"):
-        unanswered(other, old, "1")
+    changed = read_run_config(workspace.directory.parent / "run.toml", ["engines.ease.regularization=2"])
+    run_stages(changed, workspace, SilentTracker(), "evaluate")
+    evaluated = []
+    monkeypatch.setattr(
+        "pipelines.stages.promote.evaluate",
+        lambda engine, *_, **kw: evaluated.append(engine) or evaluate(engine, *_, **kw),
+    )
+    run(changed, workspace, SilentTracker())
+    assert [engine.config.regularization for engine in evaluated] == [1.0]

@@ -1,4 +1,4 @@
-"""What lists leave out is told to everything that learns, in every stage."""
+"""`filter_seen` reaches training, validation, refit and serving."""
 
 import pandas as pd
 import pytest
@@ -20,20 +20,19 @@ TABLE = ['pretrain.table.engine="sequence"', "pretrain.table.options={model={dim
 def test_choice_and_refit_know_what_lists_leave_out_and_the_bundle_says_what_was_learnt(
     tmp_path, filtered, monkeypatch
 ):
-    told, build = [], Sequence.__init__
+    contexts, fit = [], SequenceModel.fit
 
-    def watched(self, config=None, resources=None):
-        told.append(resources)
-        build(self, config, resources)
+    def watched(self, *args, context, **kw):
+        contexts.append(context)
+        return fit(self, *args, context=context, **kw)
 
-    monkeypatch.setattr(Sequence, "__init__", watched)
+    monkeypatch.setattr(SequenceModel, "fit", watched)
     changes = [*TOWERS, f"evaluate.filter_seen={str(filtered).lower()}"]
     workspace = Workspace(tmp_path / "out")
     run_stages(read_run_config(write_world(tmp_path), changes), workspace, SilentTracker(), "train")
-    assert [resources.filter_seen for resources in told] == [filtered, filtered]
+    assert [context.filter_seen for context in contexts] == [filtered, filtered]
     bundle = Bundle.load(workspace.bundle("sequence"))
-    assert bundle.engine.config.seen_negatives is not filtered
-    assert bundle.lineage.config["options"]["seen_negatives"] is not filtered
+    assert bundle.engine.ranks_seen_items() is not filtered
 
 
 def test_a_table_is_learnt_anew_when_lists_no_longer_leave_out_what_was_seen(tmp_path):

@@ -6,9 +6,9 @@ import pytest
 
 from pipelines.config import read_run_config
 from pipelines.stages import run_stages
-from pipelines.stages.pretrain import earliest
 from pipelines.workspace import Workspace
 from recsys.embedding_table import EmbeddingTable
+from recsys.experiment.pretrain import earliest
 from recsys.tracking import SilentTracker
 from tests.pipelines.world import write_world
 

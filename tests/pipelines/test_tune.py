@@ -55,7 +55,7 @@ def test_other_code_and_other_cells_are_tried_again(config, tried, tmp_path, mon
 def test_data_that_cannot_be_read_end_a_search_with_one_message(tmp_path, monkeypatch):
     path = tmp_path / "tune.toml"
     data = f'[data]\ninteractions = "{tmp_path.as_posix()}/none.csv"\n'
-    path.write_text(f'name = "x"\n{data}[space.ease]\nregularisation = [1]\n', encoding="utf-8")
+    path.write_text(f'name = "x"\n{data}[space.ease]\nregularization = [1]\n', encoding="utf-8")
     monkeypatch.setattr("sys.argv", ["tune", str(path), "--output", str(tmp_path)])
     with pytest.raises(SystemExit, match=r"error: .*none\.csv"):
         main()

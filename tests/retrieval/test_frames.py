@@ -6,8 +6,8 @@ import pytest
 
 from recsys.data.synthetic.worlds import BlockTaste
 from recsys.engine import Request
-from recsys.engines.baselines.als import Als
-from recsys.engines.baselines.ease import Ease
+from recsys.engines.baselines.als import ALS
+from recsys.engines.baselines.ease import EASE
 from recsys.errors import ArtifactError, DataError
 from recsys.ranking import top_k
 from recsys.retrieval.frames import embeddings, recommend, score, similar_items
@@ -18,8 +18,8 @@ DATA = BlockTaste().dataset()
 
 @pytest.fixture(scope="module")
 def ease():
-    engine = Ease()
-    engine.fit(DATA, DATA.interactions, SilentTracker())
+    engine = EASE()
+    engine.fit(DATA, DATA.interactions)
     return engine
 
 
@@ -57,8 +57,8 @@ def test_similar_items_leave_out_the_item_itself(ease):
 
 
 def test_embeddings_are_the_vectors_of_an_engine_that_has_some(ease):
-    engine = Als()
-    engine.fit(DATA, DATA.interactions, SilentTracker())
+    engine = ALS()
+    engine.fit(DATA, DATA.interactions)
     found = embeddings(engine, DATA, "items")
     assert np.array_equal(np.stack(found["vector"]), engine.item_vectors(DATA.items).dense)
     with pytest.raises(ArtifactError, match="sparse"):

@@ -112,8 +112,9 @@ def measured_row(run: RunConfig, name: str, questions: Questions, directory: Pat
 
 def made(run: RunConfig, name: str, questions: Questions, tracker: Tracker) -> tuple[EmbeddingTable, dict[str, float]]:
     """The table, and the seconds, processor seconds and memory that it took."""
-    from pipelines.stages.pretrain import earliest, embedder_context, embedder_of
+    from pipelines.stages.pretrain import embedder_context, embedder_of
     from recsys.content import Learner
+    from recsys.experiment.pretrain import earliest
     from recsys.training.cost import measured
     from recsys.training.deterministic import deterministic
 
@@ -146,7 +147,7 @@ def joined(
     run: RunConfig, table: EmbeddingTable | None, name: str, questions: Questions, tracker: Tracker
 ) -> dict[str, float]:
     """recall@10 over all items, of the run's two-tower model with the table beside the rest; its epochs are fixed."""
-    from pipelines.config import engine_spec
+    from pipelines.specs import engine_spec
     from recsys.engine import FitContext
     from recsys.engines.two_tower.two_tower import TwoTower
     from recsys.training.deterministic import deterministic

@@ -40,7 +40,7 @@ def main(
 ) -> None:
     """Fits ``engine`` of ``config`` on train, validated as the run says."""
     from pipelines.benchmarks.peers.harness import load
-    from pipelines.config import engine_spec
+    from pipelines.specs import engine_spec
     from recsys.engine import FitContext
     from recsys.engines import ENGINES
 

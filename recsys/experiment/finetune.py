@@ -1,0 +1,130 @@
+"""Fine-tuning a two-tower engine on newer interactions, some of which are held out for validation and evaluation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recsys.config import parse
+from recsys.data.dataset import Dataset
+from recsys.data.interactions import Interactions
+from recsys.data.splits.holdout import Holdout
+from recsys.engine import FitContext
+from recsys.engines.two_tower.first_interactions import FirstInteractions
+from recsys.engines.two_tower.two_tower import TwoTower, TwoTowerConfig
+from recsys.errors import ConfigError
+from recsys.training.deterministic import deterministic
+
+_SHAPE = (
+    *("dim", "item_id", "user_id", "item_fusion", "user_fusion", "pooling", "heads", "layers", "expansion"),
+    *("positions", "has_timestamps", "item_bias", "numeric"),
+)
+"""Options of the model that decide the shapes of its weights."""
+
+
+@dataclass(frozen=True)
+class FineTuned:
+    """A fine-tuned engine and what was held out from it.
+
+    Args:
+        engine: the child.
+        evaluation: new interactions that it has not learnt from; None where fewer than two users have some to spare.
+    """
+
+    engine: TwoTower
+    evaluation: Holdout | None
+
+
+def finetune_engine(
+    parent: TwoTower, data: Dataset, new: NDArray[np.bool_], config: TwoTowerConfig, context: FitContext
+) -> FineTuned:
+    """A child of ``parent`` that goes on training on the interactions of ``data`` that are ``new``.
+
+    The last new interaction of each user that has several is held out (`leave_last_out`): half of these users validate,
+    the other half evaluates the child later.
+
+    Args:
+        parent: stays as it is.
+        data: users, items and interactions, old and new.
+        new: bool [E], which interactions of ``data`` the parent has not learnt from.
+        config: of the child; see `finetune_config`.
+        context: of the fit; its validation part is replaced.
+    """
+    train, is_new, holdout = leave_last_out(data.interactions, new, data.n_users, data.n_items, context.filter_seen)
+    validation, evaluation = validation_and_evaluation(holdout)
+    with deterministic():
+        child = TwoTower(config).finetune(parent, data, train, is_new, replace(context, validation=validation))
+    return FineTuned(child, evaluation)
+
+
+def leave_last_out(
+    interactions: Interactions, new: NDArray[np.bool_], n_users: int, n_items: int, filter_seen: bool
+) -> tuple[Interactions, NDArray[np.bool_], Holdout | None]:
+    """Leave-last-out split of the new interactions: (train, is_new, holdout).
+
+    The last interaction of each user with several new ones is the target. Where ``filter_seen``, it is not held out
+    when the user had the item before, since lists leave it out.
+
+    Example:
+        >>> import numpy as np
+        >>> i = Interactions.of(np.array([0, 0, 0, 1]), np.array([4, 5, 6, 4]), np.array([1, 2, 3, 1]))
+        >>> train, is_new, holdout = leave_last_out(i, np.array([False, True, True, True]), 2, 7, filter_seen=True)
+        >>> train.item.tolist(), is_new.tolist(), holdout.users.tolist(), holdout.targets.item.tolist()
+        ([4, 5, 4], [False, True, True], [0], [6])
+    """
+    several = np.bincount(interactions.user[new], minlength=n_users) > 1
+    last = interactions.offsets(n_users)[1:] - 1
+    users = np.flatnonzero(several)
+    eligible = new & FirstInteractions.of(interactions, n_users, n_items).mask() if filter_seen else new
+    users = users[eligible[last[users]]]  # a late file may bring interactions that lie before old ones
+    is_train = np.ones(len(interactions), bool)
+    is_train[last[users]] = False
+    train = interactions.select(is_train)
+    if not len(users):
+        return train, new, None
+    history = train.select(np.isin(train.user, users))
+    return train, new[is_train], Holdout(users.astype(np.int32), history, interactions.select(~is_train))
+
+
+def validation_and_evaluation(holdout: Holdout | None) -> tuple[Holdout | None, Holdout | None]:
+    """Every second user validates, the others evaluate; a single user validates."""
+    if holdout is None or len(holdout) < 2:
+        return holdout, None
+    return holdout.of_users(holdout.users[0::2]), holdout.of_users(holdout.users[1::2])
+
+
+def finetune_config(parent: TwoTower, changes: Mapping[str, object]) -> TwoTowerConfig:
+    """The config of ``parent`` with ``changes`` merged into it, section by section.
+
+    A child of a parent that ranks seen items (``evaluate.filter_seen = false``) keeps ranking them.
+
+    Raises:
+        ConfigError: a key is unknown, or changes the shape of the parent's weights or its inputs.
+    """
+    raw = parent.config.model_dump(mode="json")
+    raw["mask_seen_negatives"] &= not parent.ranks_seen_items()
+    config = parse(TwoTowerConfig, deep_merge(raw, changes), "[finetune]")
+    wanted = config.model_dump(mode="json")
+    fixed = [(key, raw[key], wanted[key]) for key in ("tables", "features", "max_history")]
+    fixed += [(f"model.{key}", raw["model"][key], wanted["model"][key]) for key in _SHAPE]
+    changed = [f"{key} = {new!r} (the parent has {old!r})" for key, old, new in fixed if old != new]
+    if changed:
+        raise ConfigError(f"[finetune] cannot change {', '.join(changed)}: the weights go on; train anew for that")
+    return config
+
+
+def deep_merge(base: Mapping[str, object], top: Mapping[str, object]) -> dict[str, object]:
+    """``base`` with the values of ``top``; mappings that both have are merged.
+
+    Example:
+        >>> deep_merge({"a": {"b": 1, "c": 2}}, {"a": {"c": 3}})
+        {'a': {'b': 1, 'c': 3}}
+    """
+    both = dict(base)
+    for key, value in top.items():
+        inner = both.get(key)
+        both[key] = deep_merge(inner, value) if isinstance(inner, dict) and isinstance(value, Mapping) else value
+    return both
