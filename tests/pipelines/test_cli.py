@@ -102,7 +102,7 @@ def test_lists_of_what_was_seen_are_refused_from_an_engine_that_ranks_what_is_ne
     ]
     for name in ("sequence", "inner", "outer"):
         config = [*towers, f"recommend.engine={name}"]
-        with pytest.raises(ConfigError, match=r"engines.sequence learns to rank what is new alone"):
+        with pytest.raises(ConfigError, match=r"engines.sequence is trained to rank unseen items"):
             check_shown(read_run_config(run, config))
         check_shown(read_run_config(run, [*config, "evaluate.filter_seen=false"]))
         check_shown(read_run_config(run, [*config, "engines.sequence.seen_negatives=true"]))

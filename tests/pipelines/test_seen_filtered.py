@@ -68,7 +68,7 @@ def test_a_bundle_that_ranks_what_is_new_alone_writes_no_lists_of_what_was_seen(
     kept = run_from(config, workspace, SilentTracker(), bundle=workspace.bundle("sequence"))
     shown = read_run_config(path, [*nested, "recommend.filter_seen=false", "recommend.engine=sequence"])
     for name in ("sequence", "hybrid", "outer"):
-        with pytest.raises(ConfigError, match="learns to rank what is new alone"):
+        with pytest.raises(ConfigError, match="trained to rank unseen items"):
             run_from(shown, workspace, SilentTracker(), bundle=workspace.bundle(name))
     reused = Heard()
     assert run_from(config, workspace, reused, bundle=workspace.bundle("sequence")) == kept

@@ -65,7 +65,7 @@ def test_data_that_cannot_be_read_end_a_search_with_one_message(tmp_path, monkey
     ("space", "message"),
     [
         ('[space.two_tower]\ntables = [["text"]]\n', "names tables, and a search pretrains none"),
-        ("[space.ease]\nregularisation = []\n", "regularization"),
+        ("[space.ease]\nregularization = []\n", "regularization"),
     ],
 )
 def test_a_space_that_no_trial_can_draw_from_is_refused_before_the_first(tmp_path, space, message):
