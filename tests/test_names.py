@@ -1,10 +1,10 @@
 """Names that become folders: one rule for runs, engines, tables and the parts of a bundle."""
 
 import pytest
-from pipelines.commands.tune import read_tune_config
-from recsys.engines.ensemble.hybrid import HybridConfig
 
+from pipelines.commands.tune import read_tune_config
 from pipelines.config import read_run_config
+from recsys.engines.ensemble.hybrid import HybridConfig
 from recsys.errors import ArtifactError, ConfigError
 from recsys.names import check_name, stored_name
 from tests.pipelines.world import write_world

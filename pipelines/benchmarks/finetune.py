@@ -19,7 +19,7 @@ from pipelines.commands.demo import CONFIG
 if TYPE_CHECKING:
     from recsys.data.interactions import Interactions
     from recsys.data.splits.split import Holdout
-    from recsys.embeddings import EmbeddingTable
+    from recsys.embedding_table import EmbeddingTable
     from recsys.engines.two_tower.two_tower import TwoTower
 
 BAR = 0.5

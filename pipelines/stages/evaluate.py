@@ -18,7 +18,7 @@ from recsys.evaluation.report.report import Report
 from recsys.experiment.attribution import AttributionOptions, attribute
 from recsys.experiment.table_quality import QualityOptions, WordTable, quality_table, table_quality
 from recsys.registry.bundle import trained_on, version_of
-from recsys.tracking import SilentTracker, Tracker
+from recsys.tracking import Tracker
 
 _CODE = (*ENGINE_CODE, "recsys/evaluation", "recsys/registry/bundle.py", "pipelines/stages/evaluate.py")
 
@@ -68,14 +68,7 @@ def _versions(config: RunConfig, workspace: Workspace) -> dict[str, str]:
 def _report(config: RunConfig, workspace: Workspace, data: Dataset, split: Split, tracker: Tracker) -> Report:
     results = _results(config, workspace, data, split, tracker)
     training = {name: read_json(workspace.training(name)) for name in config.engines}
-    return build_report(
-        {"name": data.name, "fingerprint": data.fingerprint},
-        split,
-        results,
-        baseline=config.baseline,
-        filter_seen=config.evaluate.filter_seen,
-        n_users=data.n_users,
-        n_items=data.n_items,
+    details = RunDetails(
         curves={name: record["curve"] for name, record in training.items()},
         costs={
             name: {key: record[key] for key in ("fit_seconds", "peak_memory_mb")} for name, record in training.items()
@@ -89,6 +82,7 @@ def _report(config: RunConfig, workspace: Workspace, data: Dataset, split: Split
         },
         attribution=_attribution(config, workspace, data, split, tracker),
     )
+    return build_report(DataSummary.of(data), split, results, config.baseline, details)
 
 
 def _results(
@@ -97,9 +91,7 @@ def _results(
     results = {}
     for name in config.engines:
         engine = trained_on(workspace.bundle(name), split.fingerprint).engine
-        results[name] = evaluate(
-            engine, data, split.test, ks=config.evaluate.ks, filter_seen=config.evaluate.filter_seen
-        )
+        results[name] = evaluate(engine, data, split.test, ks=config.evaluate.ks)
         tracker.info(f"evaluate/{name}: {len(split.test)} users")
     return results
 
@@ -109,7 +101,7 @@ def _embeddings(
 ) -> dict[str, dict[str, object]]:
     """The quality of each pretrained table; printed as well."""
     section = config.evaluate.embedding_quality
-    options = QualityOptions(**section.model_dump(), seed=config.seed, filter_seen=config.evaluate.filter_seen)
+    options = QualityOptions(**section.model_dump(), seed=config.seed)
     tables = workspace.load_tables(config.pretrain)
     found = table_quality(tables, data, split, options, _word_tables(config, workspace))
     if found:
@@ -123,7 +115,7 @@ def _word_tables(config: RunConfig, workspace: Workspace) -> dict[str, WordTable
     for name, section in config.pretrain.items():
         if section.embedder is None:
             continue
-        embedder = embedder_of(config, name, None, SilentTracker())
+        embedder = embedder_of(config, name)
         if isinstance(embedder, HasWordVectors) and isinstance(embedder, Learner):
             embedder.restore(model_folder(workspace, name))
             found[name] = WordTable(embedder.word_vectors(), section.columns)
@@ -147,5 +139,4 @@ def attribution_options(config: RunConfig) -> AttributionOptions:
     """``[attribution]`` of a config that has one."""
     section = config.attribution
     assert section is not None, "the config has no [attribution]"
-    seen = config.evaluate.filter_seen
-    return AttributionOptions(section.modalities, section.metric, section.users, config.seed, seen)
+    return AttributionOptions(section.modalities, section.metric, section.users, config.seed)

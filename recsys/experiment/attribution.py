@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsys.data.dataset import Dataset
-from recsys.data.splits.holdout import Holdout, Split
+from recsys.data.splits.holdout import Holdout
+from recsys.data.splits.partition import Split
 from recsys.engine import Engine
 from recsys.engines.two_tower.modalities import hidden_parts, masked
 from recsys.evaluation.attribution import Attribution, Coalition, Values, build_attribution
@@ -28,14 +29,12 @@ class AttributionOptions:
         metric: whose mean is shared out.
         users: at most so many random test users are evaluated.
         seed: draws the users and the bootstrap samples.
-        filter_seen: whether lists leave out the items of a user's history.
     """
 
     modalities: Mapping[str, tuple[str, ...]]
     metric: str = "recall@20"
     users: int = 2000
     seed: int = 0
-    filter_seen: bool = True
 
 
 def attribute(engine: Engine, data: Dataset, split: Split, options: AttributionOptions) -> Attribution:
@@ -55,7 +54,7 @@ def attribute(engine: Engine, data: Dataset, split: Split, options: AttributionO
 
     def values(unmasked: Coalition) -> Values:
         reduced = cast(Engine, masked(engine, hidden_parts(options.modalities, unmasked)))
-        return evaluate(reduced, data, holdout, ks=(k,), filter_seen=options.filter_seen).values[options.metric]
+        return evaluate(reduced, data, holdout, ks=(k,)).values[options.metric]
 
     slices = user_slices(data, split, holdout)
     return build_attribution(values, list(options.modalities), options.metric, slices, options.seed)
@@ -76,7 +75,7 @@ def user_slices(data: Dataset, split: Split, holdout: Holdout) -> dict[str, NDAr
     A cold item has no interaction in training; an item of the tail has some, but fewer than the most popular fifth.
     """
     lengths = np.bincount(holdout.history.user, minlength=data.n_users)[holdout.users]
-    counts = split.learnt.item_counts(data.n_items)
+    counts = split.final_train.item_counts(data.n_items)
     popular = np.quantile(counts[counts > 0], 0.8)
     targets = np.bincount(holdout.targets.user, minlength=data.n_users)
 

@@ -86,7 +86,8 @@ def leave_last_out(
     if not len(users):
         return train, new, None
     history = train.select(np.isin(train.user, users))
-    return train, new[is_train], Holdout(users.astype(np.int32), history, interactions.select(~is_train))
+    targets = interactions.select(~is_train)
+    return train, new[is_train], Holdout(users.astype(np.int32), history, targets, filter_seen=filter_seen)
 
 
 def validation_and_evaluation(holdout: Holdout | None) -> tuple[Holdout | None, Holdout | None]:

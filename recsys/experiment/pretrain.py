@@ -6,7 +6,7 @@ import numpy as np
 
 from recsys.data.dataset import Dataset
 from recsys.data.interactions import Interactions
-from recsys.embeddings import EmbeddingTable
+from recsys.embedding_table import EmbeddingTable
 from recsys.engine import Engine, FitContext, Pretrainer
 from recsys.engines import ENGINES
 from recsys.errors import ConfigError

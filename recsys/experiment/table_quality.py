@@ -15,8 +15,9 @@ from recsys.data.dataset import Dataset
 from recsys.data.entities import EntityTable
 from recsys.data.interactions import Interactions
 from recsys.data.schema import Kind
-from recsys.data.splits.holdout import Holdout, Split
-from recsys.embeddings import EmbeddingTable
+from recsys.data.splits.holdout import Holdout
+from recsys.data.splits.partition import Split
+from recsys.embedding_table import EmbeddingTable
 from recsys.engines.baselines.content_knn import ContentKNN
 from recsys.evaluation.embeddings.quality import embedding_quality
 from recsys.evaluation.embeddings.word_quality import word_quality
@@ -52,7 +53,6 @@ class QualityOptions:
         users: at most so many random validation users are evaluated.
         k: length of their lists.
         seed: draws items, users and bootstrap samples.
-        filter_seen: whether lists leave out the items of a user's history.
     """
 
     attribute: str | None = None
@@ -60,7 +60,6 @@ class QualityOptions:
     users: int = 2000
     k: int = 20
     seed: int = 0
-    filter_seen: bool = True
 
 
 def table_quality(
@@ -88,7 +87,7 @@ def table_quality(
         if not len(table.vocabulary):  # such as a column of images without a single file
             continue
         engine = ContentKNN(table=table, centred=True).fit(data, split.train, seed=options.seed)
-        result = evaluate(engine, data, holdout, ks=(options.k,), filter_seen=options.filter_seen)
+        result = evaluate(engine, data, holdout, ks=(options.k,))
         quality = embedding_quality(table, data.items.vocabulary, tags, next_items, options.seed, sample=options.items)
         found[name] = {
             "items": len(table.vocabulary),

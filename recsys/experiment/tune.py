@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping, Sequence
 
 from recsys.data.dataset import Dataset
-from recsys.data.splits.holdout import Split
+from recsys.data.splits.partition import Split
 from recsys.engine import Engine, FitContext
 from recsys.evaluation.evaluate import evaluate
 from recsys.evaluation.metrics import parse_metric
@@ -48,6 +48,6 @@ def trial(engine: Engine, data: Dataset, split: Split, metric: str, context: Fit
         engine.fit(data, split.train, context=context)
     seconds = time.monotonic() - started
     k = parse_metric(metric)[1]
-    result = evaluate(engine, data, split.validation, ks=sorted({10, k}), filter_seen=context.filter_seen)
+    result = evaluate(engine, data, split.validation, ks=sorted({10, k}))
     means = {name: result.mean(name) for name in ("recall@10", "ndcg@10", metric)}
     return {"seconds": round(seconds, 2), **means}

@@ -81,7 +81,7 @@ def exclude_leaked_users(candidate: Candidate, champion: Bundle, version: str) -
             f"of the evaluation users of {candidate.bundle}: promote on the data and the split that it was made from, "
             f"or {way_out}"
         )
-    holdout, timed = candidate.holdout, champion.has_timestamps and candidate.data.has_timestamps
+    holdout, timed = candidate.holdout, champion.data.has_timestamps and candidate.data.has_timestamps
     leaked = np.unique(holdout.targets.user[known_to(champion.data, holdout.targets, candidate.data, timed)])
     if not len(leaked):
         return candidate
@@ -102,7 +102,7 @@ def _same_holdout(champion: Bundle, candidate: Candidate) -> bool:
     if lineage.parent is not None:
         return False
     moved = remap_items(candidate.holdout, candidate.data, champion.data)
-    return moved is not None and bool(lineage.config.get("test_fingerprint") == moved.fingerprint)
+    return moved is not None and bool(lineage.config.get("test_fingerprint") == moved.held_out_fingerprint)
 
 
 def load_champion(store: Store, version: str) -> Bundle:

@@ -13,7 +13,6 @@ from recsys.errors import DataError
 from recsys.evaluation.compare import evaluate_engines, evaluate_lists
 from recsys.evaluation.report.report import Report
 from recsys.ranking import top_k
-from recsys.tracking import SilentTracker
 
 DATA = BlockTaste(users=40, noise=0.3).dataset()
 SPLIT = split(DATA)

@@ -14,7 +14,6 @@ from pipelines.stages.promote import REFUSED, open_store, rollback, run
 from pipelines.stages.recommend import run_from
 from pipelines.workspace import Workspace
 from recsys.atomic import read_json
-from recsys.data.splits.holdout import Holdout
 from recsys.data.vocabulary import Vocabulary
 from recsys.errors import ArtifactError, ConfigError, PromotionError
 from recsys.evaluation.evaluate import evaluate

@@ -11,7 +11,6 @@ from recsys.engines.baselines.ease import EASE
 from recsys.errors import ArtifactError, DataError
 from recsys.ranking import top_k
 from recsys.retrieval.frames import embeddings, recommend, score, similar_items
-from recsys.tracking import SilentTracker
 
 DATA = BlockTaste().dataset()
 
