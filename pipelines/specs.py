@@ -104,7 +104,8 @@ def pretrain_spec(name: str, section: PretrainSection) -> EngineSpec | EmbedderS
     if (section.engine is None) == (section.embedder is None):
         raise ConfigError(f"{where} names an engine that learns the table, or an embedder that makes it; one of both")
     if section.embedder is not None:
-        options = parse(EMBEDDERS[section.embedder].Config, section.options, f"{where} options")
+        columns = {"columns": section.columns} if section.columns else {}
+        options = parse(EMBEDDERS[section.embedder].Config, {**section.options, **columns}, f"{where} options")
         return EmbedderSpec(name, section.embedder, options)
     if section.columns:
         raise ConfigError(f"{where} columns are what an embedder reads; an engine learns from interactions")

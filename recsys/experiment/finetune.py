@@ -20,7 +20,7 @@ from recsys.training.deterministic import deterministic
 
 _SHAPE = (
     *("dim", "item_id", "user_id", "item_fusion", "user_fusion", "pooling", "heads", "layers", "expansion"),
-    *("positions", "has_timestamps", "item_bias", "numeric"),
+    *("positions", "use_timestamps", "item_bias", "numeric"),
 )
 """Options of the model that decide the shapes of its weights."""
 

@@ -105,7 +105,7 @@ def test_lists_of_what_was_seen_are_refused_from_an_engine_that_ranks_what_is_ne
         with pytest.raises(ConfigError, match=r"engines.sequence is trained to rank unseen items"):
             check_shown(read_run_config(run, config))
         check_shown(read_run_config(run, [*config, "evaluate.filter_seen=false"]))
-        check_shown(read_run_config(run, [*config, "engines.sequence.seen_negatives=true"]))
+        check_shown(read_run_config(run, [*config, "engines.sequence.mask_seen_negatives=false"]))
     output = tmp_path / "out"
     changes = [word for change in config for word in ("--set", change)]
     assert _exit_code("run", run, "--output", output, *changes) == 1
