@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parent.parent
 HOMES = {
     "faiss": "recsys/retrieval/faiss.py",
     "implicit": "recsys/engines",
-    "matplotlib": "recsys/evaluation/report/plots.py",
+    "matplotlib": "recsys/evaluation/report",
     "mlflow": "recsys/registry",
     "pandera": "recsys/data/ingest/checks.py",
     "pyarrow": "recsys/retrieval/parts.py",

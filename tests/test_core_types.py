@@ -31,7 +31,7 @@ def test_histories_of_unknown_users_are_empty():
 
 
 def test_renaming_drops_items_without_a_new_row():
-    h = Histories.of([[0, 1], [1]]).renamed(np.array([5, MISSING]))
+    h = Histories.of([[0, 1], [1]]).remap_items(np.array([5, MISSING]))
     assert h.items.tolist() == [5]
     assert h.offsets.tolist() == [0, 1, 1]
 

@@ -30,6 +30,12 @@ class Dataset:
         interactions: rows of ``users`` and ``items``.
         has_timestamps: whether times are seconds since 1970 UTC; otherwise they are positions within the user.
         has_order: whether the data gave times or positions at all; without, all times are 0 and nothing came last.
+
+    Example:
+        >>> from recsys.data.synthetic.worlds import BlockTaste
+        >>> data = BlockTaste(users=30).dataset()
+        >>> data.n_users, data.n_items, len(data.interactions)
+        (30, 24, 210)
     """
 
     name: str

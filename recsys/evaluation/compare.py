@@ -45,11 +45,9 @@ def evaluate_engines(
         >>> from recsys.data.splits.split import split
         >>> from recsys.data.synthetic.worlds import BlockTaste
         >>> from recsys.engines.baselines.popularity import Popularity
-        >>> from recsys.tracking import SilentTracker
         >>> data = BlockTaste(users=30).dataset()
-        >>> parts, engine = split(data), Popularity()
-        >>> engine.fit(data, parts.train, SilentTracker())
-        >>> report = evaluate_engines(engine, data, parts, ks=(10,))
+        >>> parts = split(data)
+        >>> report = evaluate_engines(Popularity().fit(data, parts.train), data, parts, ks=(10,))
         >>> report.to_frame()["metric"].tolist()[:3]
         ['hit_rate@10', 'map@10', 'mrr@10']
     """

@@ -95,10 +95,9 @@ def recommend(
 
     Example:
         >>> from recsys.data.synthetic.worlds import BlockTaste
-        >>> from recsys.engines.baselines.ease import Ease
-        >>> from recsys.tracking import SilentTracker
-        >>> data, engine = BlockTaste(users=30).dataset(), Ease()
-        >>> engine.fit(data, data.interactions, SilentTracker())
+        >>> from recsys.engines.baselines.ease import EASE
+        >>> data = BlockTaste(users=30).dataset()
+        >>> engine = EASE().fit(data)
         >>> recommend(engine, data, ["u003"], k=2)[["user_id", "rank"]].values.tolist()
         [['u003', 1], ['u003', 2]]
         >>> recommend(engine, data, histories=[[100, 102]], k=3)["user_id"].tolist()
@@ -129,6 +128,14 @@ def score(engine: Engine, data: Dataset, pairs: pd.DataFrame) -> pd.DataFrame:
     Raises:
         DataError: a column is missing, or an id is unknown.
         ArtifactError: a vector holds NaN or an infinite value.
+
+    Example:
+        >>> from recsys.data.synthetic.worlds import BlockTaste
+        >>> from recsys.engines.baselines.ease import EASE
+        >>> data = BlockTaste(users=30).dataset()
+        >>> pairs = pd.DataFrame({"user_id": ["u000", "u001"], "item_id": [100, 101]})
+        >>> score(EASE().fit(data), data, pairs).columns.tolist()
+        ['user_id', 'item_id', 'score']
     """
     if missing := [name for name in ("user_id", "item_id") if name not in pairs]:
         raise DataError(f"pairs lack the column {missing[0]!r}; they have: {', '.join(map(str, pairs.columns))}")
@@ -156,6 +163,13 @@ def similar_items(engine: Engine, data: Dataset, item: int | str, k: int = 10) -
     Raises:
         DataError: there is no such item, or the engine has no vector for it.
         ArtifactError: a vector holds NaN or an infinite value.
+
+    Example:
+        >>> from recsys.data.synthetic.worlds import BlockTaste
+        >>> from recsys.engines.baselines.ease import EASE
+        >>> data = BlockTaste(users=30).dataset()
+        >>> similar_items(EASE().fit(data), data, 100, k=3)["rank"].tolist()
+        [1, 2, 3]
     """
     vectors = _item_vectors(engine, data)
     row = find_item(data.items, str(item))
@@ -174,6 +188,13 @@ def embeddings(engine: Engine, data: Dataset, of: Literal["items", "users"]) -> 
 
     Raises:
         ArtifactError: the vectors of the engine are sparse, as those of a linear item-item model, or not finite.
+
+    Example:
+        >>> from recsys.data.synthetic.worlds import BlockTaste
+        >>> from recsys.engines.baselines.als import ALS
+        >>> data = BlockTaste(users=30).dataset()
+        >>> embeddings(ALS(factors=4).fit(data), data, "items").columns.tolist()
+        ['item_id', 'vector']
     """
     if of == "items":
         return _vector_frame(engine, "item_id", [(data.items.vocabulary, _item_vectors(engine, data))])

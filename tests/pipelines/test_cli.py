@@ -47,7 +47,7 @@ def test_an_unknown_key_names_the_nearest_and_ends_with_1(tmp_path, capsys):
 
 
 def test_an_unknown_engine_option_names_the_nearest(tmp_path, capsys):
-    assert _exit_code("run", write_world(tmp_path), "--set", "engines.ease.regularization=3") == 1
+    assert _exit_code("run", write_world(tmp_path), "--set", "engines.ease.regularizaton=3") == 1
     message = capsys.readouterr().err
     assert "engines [ease]" in message
     assert "did you mean 'regularization'" in message
@@ -219,7 +219,7 @@ def test_a_search_that_names_an_unknown_option_says_so_before_the_first_trial(tm
 
     path = tmp_path / "tune.toml"
     path.write_text(
-        'name = "x"\n[data]\nsource = "movielens-100k"\n[space.ease]\nregularization = [1]\n', encoding="utf-8"
+        'name = "x"\n[data]\nsource = "movielens-100k"\n[space.ease]\nregularizaton = [1]\n', encoding="utf-8"
     )
     with pytest.raises(ConfigError, match="regularization"):
         read_tune_config(path)
@@ -229,7 +229,9 @@ def _tree(directory):
     return {p.relative_to(directory): p.read_bytes() for p in sorted(directory.rglob("*")) if p.is_file()}
 
 
-@pytest.mark.parametrize("place", ["dataset", "split", "recommendations", "bundles/ease", "chosen/ease", "tables/als"])
+@pytest.mark.parametrize(
+    "place", ["dataset", "split", "recommendations", "bundles/ease", "pre_refit/ease", "tables/als"]
+)
 @pytest.mark.parametrize("command", ["prepare", "run", "recommend"])
 def test_a_folder_of_the_user_is_never_replaced(tmp_path, capsys, monkeypatch, place, command):
     monkeypatch.chdir(tmp_path)

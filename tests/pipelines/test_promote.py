@@ -246,11 +246,11 @@ def test_without_a_clock_positions_that_were_counted_anew_hide_no_answer(promote
     candidate, made = run_candidate(config, workspace), Bundle.load(workspace.bundle("ease"))
     elsewhere = replace(made.lineage, config={**made.lineage.config, "test_fingerprint": "of another split"})
     moved = replace(made.histories, time=made.histories.time + 1)
-    champion = replace(made, has_timestamps=False, histories=moved, lineage=elsewhere)
+    champion = replace(made, data=replace(made.data, has_timestamps=False, interactions=moved), lineage=elsewhere)
     asked = replace(candidate, data=replace(candidate.data, has_timestamps=False))
     with pytest.raises(PromotionError, match="it may have learnt them"):
         exclude_leaked_users(asked, champion, "1")
-    half = replace(champion, histories=moved.select(moved.user < 9))
+    half = replace(champion, data=replace(champion.data, interactions=moved.select(moved.user < 9)))
     for of_run in (True, False):
         assert exclude_leaked_users(replace(asked, of_run=of_run), half, "1").holdout.users.tolist() == list(
             range(9, N_USERS)
@@ -260,7 +260,7 @@ def test_without_a_clock_positions_that_were_counted_anew_hide_no_answer(promote
 def test_a_champion_that_keeps_no_histories_is_asked_what_was_held_out_of_it_and_nothing_else(promoted):
     config, workspace = promoted
     candidate = run_candidate(config, workspace)
-    champion = replace(Bundle.load(workspace.bundle("ease")), histories=None)
+    champion = replace(Bundle.load(workspace.bundle("ease")), keep_histories=False)
     assert exclude_leaked_users(candidate, champion, "1") is candidate
     fewer = replace(candidate, holdout=candidate.holdout.of_users(candidate.holdout.users[:9]))
     with pytest.raises(PromotionError, match=r"keeps no histories.* another promote\.model"):

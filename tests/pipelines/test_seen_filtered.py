@@ -7,6 +7,7 @@ from pipelines.config import read_run_config
 from pipelines.stages import run_stages
 from pipelines.stages.recommend import run_from
 from pipelines.workspace import Workspace
+from recsys.engines.two_tower.sequence import SequenceModel
 from recsys.errors import ConfigError
 from recsys.registry.bundle import Bundle
 from recsys.tracking import SilentTracker

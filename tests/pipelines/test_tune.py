@@ -79,7 +79,7 @@ def test_a_space_that_no_trial_can_draw_from_is_refused_before_the_first(tmp_pat
 def test_trials_are_scored_with_the_seen_filter_of_the_search(config, filter_seen):
     config = config.model_copy(update={"filter_seen": filter_seen})
     data = ingest(config.data).data
-    split = make_split(data, config.split)
+    split = make_split(data, config.split, filter_seen=filter_seen)
     again = replace(split, validation=replace(split.validation, targets=split.validation.history))
     found = try_one("ease", {"regularization": 1}, data, again, config)
     assert (found["recall@10"] > 0) == (not filter_seen)

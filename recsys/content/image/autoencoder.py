@@ -62,7 +62,7 @@ class AutoencoderEmbedder(Embedder[AutoencoderConfig]):
     Example:
         >>> from recsys.content import AutoencoderEmbedder
         >>> AutoencoderEmbedder(columns=["poster"], dim=32, epochs=3)
-        AutoencoderEmbedder(columns=('poster',), dim=32, training={'epochs': 3, 'learning_rate': 0.002})
+        AutoencoderEmbedder(columns=('poster',), dim=32, epochs=3)
     """
 
     kind = "autoencoder"

@@ -29,6 +29,12 @@ class Holdout:
         targets: the held-out interactions; every user of ``users`` has at least one.
         candidates: int64 item rows that are ranked; None ranks the whole catalogue.
         filter_seen: whether the items of a user's history are left out of the user's list.
+
+    Example:
+        >>> from recsys.data.splits.split import split
+        >>> from recsys.data.synthetic.worlds import BlockTaste
+        >>> len(split(BlockTaste(users=30).dataset(), "leave_one_out").test)
+        30
     """
 
     users: NDArray[np.int32]

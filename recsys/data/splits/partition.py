@@ -31,6 +31,13 @@ class Split:
         cutoffs: moments or counts that define the split.
         dropped_users: users that the protocol cannot evaluate (too short a history).
         refit: whether engines are trained once more, on ``train_and_validation``, before they are tested.
+
+    Example:
+        >>> from recsys.data.splits.split import split
+        >>> from recsys.data.synthetic.worlds import BlockTaste
+        >>> parts = split(BlockTaste(users=30).dataset(), "leave_one_out")
+        >>> len(parts.train), len(parts.validation), len(parts.test)
+        (150, 30, 30)
     """
 
     protocol: str

@@ -112,8 +112,8 @@ class BERT4Rec(SequenceModel):
     history can come again in its lists.
 
     Example:
-        >>> BERT4Rec(dim=32, masked=0.2)
-        BERT4Rec(dim=32, masked=0.2)
+        >>> BERT4Rec(dim=32, mask_probability=0.2)
+        BERT4Rec(dim=32, mask_probability=0.2)
     """
 
     kind = "bert4rec"

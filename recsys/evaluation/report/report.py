@@ -30,6 +30,17 @@ class Report:
         content: JSON values; the README has the schema.
         values: engine -> metric -> float64 [U].
         users: int32 [U], rows of the evaluation users.
+
+    Example:
+        >>> from recsys.data.splits.split import split
+        >>> from recsys.data.synthetic.worlds import BlockTaste
+        >>> from recsys.engines.baselines.popularity import Popularity
+        >>> from recsys.evaluation.compare import evaluate_engines
+        >>> data = BlockTaste(users=30).dataset()
+        >>> parts = split(data)
+        >>> report = evaluate_engines(Popularity().fit(data, parts.train), data, parts.test, ks=(5,))
+        >>> report.to_frame().columns.tolist()
+        ['engine', 'metric', 'value', 'low', 'high']
     """
 
     content: Mapping[str, Any]

@@ -9,7 +9,8 @@ from recsys.data.entities import EntityTable
 from recsys.data.interactions import Interactions
 from recsys.data.vocabulary import Vocabulary
 from recsys.engine import Request
-from recsys.engines.baselines import ease, itemknn
+from recsys.engines import sparse
+from recsys.engines.baselines import ease
 from recsys.engines.baselines.ease import EASE
 from recsys.engines.sparse import first_of_rows, nearest_items
 from recsys.errors import ConfigError, DataError
@@ -82,7 +83,7 @@ def test_blocks_do_not_change_the_weights(monkeypatch):
     matrix = random_matrix(80, 30)
     whole = weights(fitted(matrix, neighbours=5))
     monkeypatch.setattr(ease, "_SYSTEMS", 7 * 5**2)
-    monkeypatch.setattr(itemknn, "_PAIRS", 500)
+    monkeypatch.setattr(sparse, "_PAIRS", 500)
     np.testing.assert_allclose(weights(fitted(matrix, neighbours=5)), whole, atol=1e-6)
 
 

@@ -93,7 +93,7 @@ def test_a_training_step_sees_what_the_masked_engine_sees(trained, task, hidden)
     built, data = trained
     train, found = data.interactions, []
     task.dropout = ModalityDropout.of(1.0 - 1e-9 if hidden else 0.0, {"some": hidden}, built.inputs, built.model)
-    task.compute_loss = lambda users, candidates, targets, *_, **__: found.extend((users, targets)) or users.sum()
+    task.compute_loss = lambda batch: found.extend((batch.users, batch.positives)) or batch.users.sum()
     batch = task.batches(0, np.random.default_rng(0))[0]
     with torch.no_grad():
         task.loss(batch, np.random.default_rng(0))
