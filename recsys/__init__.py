@@ -151,7 +151,7 @@ _HOMES = {
 }
 """Name -> where it is imported from when it is first used."""
 
-__all__ = [
+__all__ = [  # noqa: RUF022 - by topic
     "load_dataset",
     "read_dataset",
     "Dataset",

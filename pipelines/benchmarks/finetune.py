@@ -86,7 +86,8 @@ def main(
     }
     seconds = {"parent": float("nan"), "fine-tuned": child_seconds, "retrained": again_seconds}
     print(
-        f"{data.name}: {len(before.train_and_validation):,} old, {int(fresh.sum()):,} new events, {len(after.test)} users asked"
+        f"{data.name}: {len(before.train_and_validation):,} old, {int(fresh.sum()):,} new events, "
+        f"{len(after.test)} users evaluated"
     )
     for name, result in found.items():
         shown = "  ".join(f"{metric} {result.mean(metric):.4f}" for metric in ("recall@10", "recall@20", "ndcg@10"))

@@ -26,8 +26,8 @@ def merged(old: Dataset, new: Dataset, mode: MergeMode = "append") -> tuple[Data
         old: its users and items keep their rows.
         new: newer data.
         mode: what the interactions of ``new`` are. ``"append"``: new ones alone; they join the old ones. With
-            timestamps, one that both hold (same user, item and time) is kept once, as old; without, each file counts its
-            positions for itself, so all are new and come after the old ones of their users. ``"replace"``: a newer
+            timestamps, one that both hold (same user, item and time) is kept once, as old; without, each file counts
+            its positions for itself, so all are new and come after the old ones of their users. ``"replace"``: a newer
             export of everything; it takes the place of the old interactions, and what it lacks is gone. Old is then
             what ``old`` holds too (same user, item and time; without timestamps, as many times the same item of the
             same user); without positions either, what is new comes last.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from recsys.data.dataset import Dataset
 from recsys.data.splits.partition import Split
@@ -23,7 +23,7 @@ class Refit:
     """
 
     parts: Callable[[], Mapping[str, Engine]] = dict
-    tracker: Tracker = SilentTracker()
+    tracker: Tracker = field(default_factory=SilentTracker)
     keep: Callable[[Engine], None] | None = None
 
 

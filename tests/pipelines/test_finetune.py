@@ -255,7 +255,7 @@ def test_a_child_may_be_named_but_not_like_an_engine_of_the_run_or_its_parent(tr
     for name, parent in (("ease", "two_tower"), ("monday", "monday")):
         with pytest.raises(ConfigError, match=f"--name {name} is .*choose another"):
             run(config, workspace, SilentTracker(), NewerData(newer), workspace.bundle(parent), name)
-    with pytest.raises(ConfigError, match="--name = '../up'"):
+    with pytest.raises(ConfigError, match=r"--name = '../up'"):
         run(config, workspace, SilentTracker(), NewerData(newer), name="../up")
 
 

@@ -290,7 +290,7 @@ def test_promote_takes_the_values_that_evaluate_wrote(tmp_path, monkeypatch):
 
 
 def test_promote_evaluates_a_champion_that_the_report_does_not_hold(promoted, monkeypatch):
-    config, workspace = promoted
+    _, workspace = promoted
     changed = read_run_config(workspace.directory.parent / "run.toml", ["engines.ease.regularization=2"])
     run_stages(changed, workspace, SilentTracker(), "evaluate")
     evaluated = []

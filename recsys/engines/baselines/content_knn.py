@@ -50,9 +50,9 @@ class ContentKNN(Engine):
 
     .. math:: u = \sum_j d^{\,n-j} v_j / |v_j|
 
-    with the content vectors v of the n items of the history, decayed by d a step. It learns from interactions only which
-    items training held (for ``idf`` and ``centred``), so an item without interactions is scored like any other: the
-    baseline for cold items.
+    with the content vectors v of the n items of the history, decayed by d a step. It learns from interactions only
+    which items training held (for ``idf`` and ``centred``), so an item without interactions is scored like any other:
+    the baseline for cold items.
 
     Example:
         >>> from recsys.data.synthetic.worlds import BlockTaste

@@ -73,8 +73,8 @@ class Hybrid(Engine):
 
     :math:`\sigma_p` is the standard deviation over items of part p's scores, averaged over a sample of users, so that
     weights found with parts trained on less data, or on another data set, still mean the same; :math:`\mu_p(u)` is the
-    user's mean score over the items that have a vector. A user or an item has a vector where any part gives one, and a part
-    without one adds nothing, as to an average item. Memory of exact co-occurrence (a linear item-item model) and
+    user's mean score over the items that have a vector. A user or an item has a vector where any part gives one, and a
+    part without one adds nothing, as to an average item. Memory of exact co-occurrence (a linear item-item model) and
     generalization by embeddings (the towers) add up.
 
     Parts are given by name (``parts=("ease", "two_tower")``, from the context) or fitted: ``parts={"ease": ease}``.

@@ -44,7 +44,8 @@ class LightGCNConfig(TrainedConfig):
         layers: L, products with the graph on the way to a user's vector.
         user_vectors: whether a user has a learned vector beside what flows in from the history.
         temperature: scores are cosines divided by it.
-        popularity_exponent: scores are multiplied by the item's degree to this power, for a cosine knows nothing of popularity.
+        popularity_exponent: scores are multiplied by the item's degree to this power, for a cosine knows nothing of
+            popularity.
         loss: ``sampled_softmax``, ``bpr`` or ``gbce``, against shared negatives.
         n_negatives: C, negatives a batch.
         sampling_exponent: negatives are drawn by popularity to this power.
@@ -200,7 +201,7 @@ def _popularity(matrix: sp.csr_array) -> NDArray[np.float64]:
 
 
 def _starts(matrix: sp.csr_array, dim: int, rng: np.random.Generator) -> Floats:
-    """The first item embeddings float32 [I, D]: the low-pass of `Spectral` at rank D, as far as one table can hold it."""
+    """The first item embeddings float32 [I, D]: the low-pass of `Spectral` at rank D in one table."""
     normalised = sp.csr_array(degrees(matrix, 1, -0.4) @ matrix @ degrees(matrix, 0, -0.4))
     smooth, _ = truncated_svd(normalised, dim, rng)
     starts = rng.standard_normal((len(smooth), dim), np.float32) * np.float32(0.1 * len(smooth) ** -0.5)

@@ -39,8 +39,8 @@ class Node2VecConfig(Item2VecConfig):
 class Node2Vec(Item2Vec):
     """Skip-gram over biased walks on the user-item graph (Grover & Leskovec, KDD 2016).
 
-    As `Item2Vec`, with users and items for words and walks for sentences. The vectors of users serve the walks alone, so
-    that a user whom training never saw is served like any other.
+    As `Item2Vec`, with users and items for words and walks for sentences. The vectors of users serve the walks alone,
+    so that a user whom training never saw is served like any other.
 
     Example:
         >>> from recsys.data.synthetic.worlds import BlockTaste

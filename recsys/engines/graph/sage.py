@@ -77,8 +77,8 @@ class GraphSAGE(Engine):
 
     Two layers of mean aggregation over the user-item graph; see `recsys.models.sage` for the network. No message passes
     along an edge of the batch in training, which is what the batch predicts. At inference a user's neighbours are the
-    whole history, whoever the user is; an item's neighbours are the users of training, and an item without any is placed
-    by its features: the graph engine for new users and new items.
+    whole history, whoever the user is; an item's neighbours are the users of training, and an item without any is
+    placed by its features: the graph engine for new users and new items.
 
     Example:
         >>> from recsys.data.synthetic.worlds import BlockTaste

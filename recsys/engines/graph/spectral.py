@@ -81,15 +81,15 @@ class SpectralConfig(EngineConfig):
 
 
 class Spectral(Engine):
-    r"""Low-pass graph filter plus two-hop neighbours, without training (after Shen et al., CIKM 2021, "How Powerful is Graph
-    Convolution for Recommendation?", with free exponents and one norm for both parts).
+    r"""Low-pass graph filter plus two-hop neighbours, without training (after Shen et al., CIKM 2021, "How Powerful is
+    Graph Convolution for Recommendation?", with free exponents and one norm for both parts).
 
     .. math:: x \,[(1 - m)\, D^{-t} V V^\top D^{t} + m\, D^{-a} R^\top D_U^{-c} R\, D^{-b}]
 
     scores a history x. V [I, K] are the first right singular vectors of the normalised matrix
-    :math:`D_U^{-c} R D^{-b}` of R [U, I] (an ideal low-pass of the signal x), D and :math:`D_U` the degrees of items and
-    users. The first part is dense, K numbers a user and an item; the second is sparse, the history against an item's
-    neighbours. Use it where the order of events is unknown; its singular vectors also start `LightGCN`.
+    :math:`D_U^{-c} R D^{-b}` of R [U, I] (an ideal low-pass of the signal x), D and :math:`D_U` the degrees of items
+    and users. The first part is dense, K numbers a user and an item; the second is sparse, the history against an
+    item's neighbours. Use it where the order of events is unknown; its singular vectors also start `LightGCN`.
 
     Example:
         >>> from recsys.data.synthetic.worlds import BlockTaste

@@ -17,8 +17,9 @@ from recsys.models.two_tower import TwoTowerModel
 class ModalityDropout:
     """Modality dropout (Neverova et al., 2016, "ModDrop").
 
-    A modality is hidden from all users and items of a step, as `recsys.engines.two_tower.modalities` masks it: its ids and its rows of tables become MISSING, its columns empty cells and its histories empty, and the learned
-    missing vectors of the encoders stand in their place.
+    A modality is hidden from all users and items of a step, as `recsys.engines.two_tower.modalities` masks it: its ids
+    and its rows of tables become MISSING, its columns empty cells and its histories empty, and the learned missing
+    vectors of the encoders stand in their place.
 
     Args:
         rate: share of the steps in which each modality is hidden, independently of the others.

@@ -67,8 +67,8 @@ class TwoTowerConfig(TrainedConfig):
             their weights, but few rows of the id table. An encoder that ``lr_multipliers`` names has that factor.
         modality_dropout: share of the training steps in which a modality is hidden, each independently of the others,
             so that the model has been trained on what `recsys attribution` masks.
-        modalities: what is hidden together, name -> tables, columns, ``ids`` or ``history`` as in ``[attribution]``; none
-            takes each table, all columns together, the ids and the history for one modality each.
+        modalities: what is hidden together, name -> tables, columns, ``ids`` or ``history`` as in ``[attribution]``;
+            none takes each table, all columns together, the ids and the history for one modality each.
         training: the training loop.
     """
 
@@ -113,10 +113,10 @@ def check_smoothing(config: TwoTowerConfig) -> None:
 
 
 class TwoTower(Engine):
-    """Two-tower retrieval model over every embedding the data allows (Covington et al., RecSys 2016; Yi et al., RecSys 2019).
+    """Two-tower retrieval model over every embedding the data allows (Yi et al., RecSys 2019).
 
-    The item tower joins learned embeddings of ids and columns with pretrained tables of text, images and graphs; the user
-    tower joins the user's columns with a sequence encoder that reads the history through the item tower. See
+    The item tower joins learned embeddings of ids and columns with pretrained tables of text, images and graphs; the
+    user tower joins the user's columns with a sequence encoder that reads the history through the item tower. See
     `recsys.models.two_tower` for the network. A user that training never saw is served like any other. An item that
     training never saw is placed by its features, and has no vector where the tower knows nothing but ids.
 
@@ -171,7 +171,8 @@ class TwoTower(Engine):
     ) -> Self:
         """Grows ``parent`` by what ``data`` has that it never saw, and trains on what is new.
 
-        Which parts move, and how fast, is ``config.training.lr_multipliers``: ``{"items.encoders.__id__" = 0.1, "users" = 0}``.
+        Which parts move, and how fast, is ``training.lr_multipliers``, such as
+        ``{"items.encoders.__id__" = 0.1, "users" = 0}``.
 
         Args:
             parent: a trained engine; stays as it is.
