@@ -265,6 +265,18 @@ class Engine(Configurable, ABC):
         return self.config
 
 
+class VectorModel(Protocol):
+    """What ranking needs of a model: a fitted engine, a bundle or an engine with masked inputs."""
+
+    def user_vectors(self, request: Request) -> Vectors:
+        """[U] vectors of the users of ``request``."""
+        ...
+
+    def item_vectors(self, items: EntityTable, at: int | None = None) -> Vectors:
+        """[I] vectors of ``items``."""
+        ...
+
+
 @runtime_checkable
 class Pretrainer(Protocol):
     """An engine that leaves item embeddings for others to build on."""

@@ -12,7 +12,7 @@ from recsys.data.interactions import Interactions
 from recsys.data.splits.holdout import Holdout
 from recsys.data.splits.partition import Split
 from recsys.data.vocabulary import MISSING, Rows
-from recsys.engine import Engine
+from recsys.engine import VectorModel
 from recsys.errors import DataError
 from recsys.evaluation.evaluate import evaluate, measure
 from recsys.evaluation.report.build import DataSummary, build_report
@@ -22,7 +22,7 @@ _USER, _ITEM = "user_id", "item_id"
 
 
 def evaluate_engines(
-    engines: Engine | Mapping[str, Engine],
+    engines: VectorModel | Mapping[str, VectorModel],
     data: Dataset,
     asked: Split | Holdout,
     baseline: str | None = None,
@@ -51,7 +51,7 @@ def evaluate_engines(
         >>> report.to_frame()["metric"].tolist()[:3]
         ['hit_rate@10', 'map@10', 'mrr@10']
     """
-    named = engines if isinstance(engines, Mapping) else {engines.kind: engines}
+    named = engines if isinstance(engines, Mapping) else {getattr(engines, "kind", "model"): engines}
     _check(list(named), baseline, ks)
     holdout = asked.test if isinstance(asked, Split) else asked
     results = {name: evaluate(engine, data, holdout, ks=ks) for name, engine in named.items()}

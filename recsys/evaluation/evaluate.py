@@ -12,7 +12,7 @@ from recsys.data.dataset import Dataset
 from recsys.data.histories import Histories
 from recsys.data.splits.split import Holdout
 from recsys.data.vocabulary import MISSING, Rows
-from recsys.engine import Engine, Request, Vectors
+from recsys.engine import Request, VectorModel, Vectors
 from recsys.evaluation.metrics import METRICS, parse_metric
 from recsys.ranking import Ranker, check_finite
 
@@ -48,7 +48,7 @@ class Result:
 
 
 def evaluate(
-    engine: Engine,
+    engine: VectorModel,
     data: Dataset,
     holdout: Holdout,
     *,

@@ -73,6 +73,6 @@ def planted_attribution(
 
     def ask(seen: Coalition) -> Values:
         oracle = PlantedOracle(world, seen)
-        return evaluate(oracle, data, holdout, ks=(k,)).values[metric]  # type: ignore[arg-type]
+        return evaluate(oracle, data, holdout, ks=(k,)).values[metric]
 
     return build_attribution(ask, MODALITIES, metric, seed=seed)

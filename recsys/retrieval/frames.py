@@ -17,7 +17,7 @@ from recsys.data.histories import Histories
 from recsys.data.interactions import Interactions
 from recsys.data.vocabulary import MISSING, Rows, Vocabulary
 from recsys.data.vocabulary import Ids as IdArray
-from recsys.engine import Engine, Request, Vectors
+from recsys.engine import Request, VectorModel, Vectors
 from recsys.errors import ArtifactError, DataError
 from recsys.ranking import Ranker, check_finite
 from recsys.retrieval.filters import allowed_rows
@@ -64,7 +64,7 @@ class _Askers:
 
 
 def recommend(
-    engine: Engine,
+    engine: VectorModel,
     data: Dataset,
     users: Ids | None = None,
     k: int = 10,
@@ -120,7 +120,7 @@ def recommend(
     return pd.DataFrame({**ids, "rank": found["rank"], "score": found["score"]})
 
 
-def score(engine: Engine, data: Dataset, pairs: pd.DataFrame) -> pd.DataFrame:
+def score(engine: VectorModel, data: Dataset, pairs: pd.DataFrame) -> pd.DataFrame:
     """``pairs`` (``user_id, item_id``) with a column ``score``; NaN where the user or the item has no vector.
 
     Scores of one user order items; scores of different users need not be comparable.
@@ -151,7 +151,7 @@ def score(engine: Engine, data: Dataset, pairs: pd.DataFrame) -> pd.DataFrame:
     return pairs.assign(score=found)
 
 
-def similar_items(engine: Engine, data: Dataset, item: int | str, k: int = 10) -> pd.DataFrame:
+def similar_items(engine: VectorModel, data: Dataset, item: int | str, k: int = 10) -> pd.DataFrame:
     """The ``k`` items whose vectors have the highest cosine with that of ``item``: ``item_id, rank, similarity``.
 
     Args:
@@ -183,7 +183,7 @@ def similar_items(engine: Engine, data: Dataset, item: int | str, k: int = 10) -
     return pd.DataFrame({"item_id": ids, "rank": np.arange(len(best)) + 1, "similarity": similarity[best]})
 
 
-def embeddings(engine: Engine, data: Dataset, of: Literal["items", "users"]) -> pd.DataFrame:
+def embeddings(engine: VectorModel, data: Dataset, of: Literal["items", "users"]) -> pd.DataFrame:
     """``item_id`` or ``user_id`` and ``vector`` (float32 [D]); ids without a vector are left out.
 
     Raises:
@@ -221,13 +221,13 @@ def known_rows(vocabulary: Vocabulary, ids: Ids, what: str) -> Rows:
     return rows
 
 
-def _item_vectors(engine: Engine, data: Dataset) -> Vectors:
+def _item_vectors(engine: VectorModel, data: Dataset) -> Vectors:
     vectors = engine.item_vectors(data.items)
     check_finite(vectors, data.items.vocabulary.ids, f"items of {type(engine).__name__}")
     return vectors
 
 
-def _user_vectors(engine: Engine, request: Request) -> Vectors:
+def _user_vectors(engine: VectorModel, request: Request) -> Vectors:
     vectors = engine.user_vectors(request)
     check_finite(vectors, request.users.vocabulary.ids, f"users of {type(engine).__name__}")
     return vectors
@@ -257,7 +257,7 @@ def _paired(users: Vectors, items: Vectors) -> NDArray[np.float32]:
     return total
 
 
-def _vector_frame(engine: Engine, column: str, blocks: Iterable[tuple[Vocabulary, Vectors]]) -> pd.DataFrame:
+def _vector_frame(engine: VectorModel, column: str, blocks: Iterable[tuple[Vocabulary, Vectors]]) -> pd.DataFrame:
     ids: list[object] = []
     rows: list[NDArray[np.float32]] = []
     for vocabulary, vectors in blocks:
