@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import warnings
+from functools import cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -31,10 +32,23 @@ def imported() -> Any:
 def mlflow_at(uri: str) -> Any:
     """The module ``mlflow``, speaking to the tracking server or database at ``uri``."""
     mlflow = imported()
+    if database_file(uri) is not None:
+        _configure_mappers()
     _make_room(uri)
     mlflow.set_tracking_uri(uri)
     mlflow.set_registry_uri(uri)
     return mlflow
+
+
+@cache
+def _configure_mappers() -> None:
+    """Sets up the tables of MLflow's database; SQLAlchemy warns of what MLflow does, whenever that is first needed."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import mlflow.store.tracking.dbmodels.models  # noqa: F401
+        from sqlalchemy.orm import configure_mappers
+
+        configure_mappers()
 
 
 def experiment_id(mlflow: Any, uri: str, name: str) -> str:
