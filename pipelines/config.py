@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import Field
 
@@ -15,6 +15,7 @@ from recsys.data.ingest.config import DataConfig
 from recsys.data.splits.split import SplitConfig
 from recsys.errors import ConfigError
 from recsys.evaluation.metrics import parse_metric
+from recsys.json_values import JsonObject
 from recsys.names import check_name
 from recsys.registry.gate import GateConfig
 from recsys.registry.store import check_model_name
@@ -38,7 +39,7 @@ class PretrainSection(Config):
     embedder: str | None = None
     columns: tuple[str, ...] = ()
     share: float = Field(default=0.5, gt=0, le=1)
-    options: dict[str, Any] = Field(default_factory=dict)
+    options: JsonObject = Field(default_factory=dict)
 
 
 class EmbeddingQualitySection(Config):
@@ -145,8 +146,8 @@ class RunConfig(Config):
     data: DataConfig
     split: SplitConfig
     pretrain: dict[str, PretrainSection] = Field(default_factory=dict)
-    engines: dict[str, dict[str, Any]] = Field(min_length=1)
-    finetune: dict[str, Any] = Field(default_factory=dict)
+    engines: dict[str, JsonObject] = Field(min_length=1)
+    finetune: JsonObject = Field(default_factory=dict)
     evaluate: EvaluateSection = EvaluateSection()
     attribution: AttributionSection | None = None
     promote: PromoteSection | None = None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -12,9 +11,10 @@ from recsys.content import EMBEDDERS
 from recsys.encoders.sequence import SEQUENCES
 from recsys.engine import EngineConfig
 from recsys.engines import ENGINES
-from recsys.engines.two_tower.two_tower import TwoTowerConfig, check_smoothing
+from recsys.engines.two_tower.two_tower_config import TwoTowerConfig, check_smoothing
 from recsys.errors import ConfigError
 from recsys.evaluation.metrics import parse_metric
+from recsys.json_values import JsonMapping
 from recsys.losses import LOSSES
 from recsys.models.build import check_heads
 from recsys.models.fusion import FUSIONS
@@ -57,7 +57,7 @@ _CHOICES: dict[tuple[str, ...], Choices[Any]] = {
 """Options of engines that are names, and the tables that they are looked up in."""
 
 
-def engine_spec(name: str, raw: Mapping[str, Any], where: str = "config") -> EngineSpec:
+def engine_spec(name: str, raw: JsonMapping, where: str = "config") -> EngineSpec:
     """``[engines.NAME]`` as the engine's own config; ``kind`` defaults to the name.
 
     Raises:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -14,11 +14,20 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from recsys.atomic import is_ours, make_parents, read_json, refuse_file, refuse_foreign, remove_folder, write_json
+from recsys.atomic import (
+    is_ours,
+    make_parents,
+    read_json,
+    refuse_file,
+    refuse_foreign,
+    remove_folder,
+    write_json,
+)
 from recsys.data.dataset import Dataset
 from recsys.data.splits.partition import Split
 from recsys.embedding_table import EmbeddingTable
 from recsys.errors import ArtifactError
+from recsys.json_values import JsonMapping
 from recsys.tracking import Tracker
 
 _ROOT = Path(__file__).resolve().parent.parent
@@ -130,7 +139,7 @@ class Workspace:
         """Engine ``name`` from before its refit, for the hybrids that choose its weight."""
         return self.directory / "pre_refit" / name
 
-    def checkpoints(self, name: str, cache_key: Mapping[str, Any]) -> Path:
+    def checkpoints(self, name: str, cache_key: JsonMapping) -> Path:
         """The checkpoints of a training with exactly this ``cache_key``; any other never resumes from them."""
         return self.directory / "checkpoints" / f"{name}-{digest(cache_key)[:12]}"
 
@@ -149,7 +158,7 @@ class Workspace:
     def load_tables(self, names: Iterable[str]) -> dict[str, EmbeddingTable]:
         return {name: EmbeddingTable.load(self.table(name)) for name in names}
 
-    def is_current(self, step: str, cache_key: Mapping[str, Any], outputs: Iterable[Path], tracker: Tracker) -> bool:
+    def is_current(self, step: str, cache_key: JsonMapping, outputs: Iterable[Path], tracker: Tracker) -> bool:
         """Whether ``step`` was finished from the same ``cache_key`` and all it left is still there; if so, logs it."""
         try:
             same = read_json(self._stamp(step)) == _plain(cache_key)
@@ -160,7 +169,7 @@ class Workspace:
         tracker.info(f"{step}: reused, nothing changed")
         return True
 
-    def record(self, step: str, cache_key: Mapping[str, Any]) -> None:
+    def record(self, step: str, cache_key: JsonMapping) -> None:
         """Remembers what ``step`` was made from; called after its outputs are in place."""
         write_json(self._stamp(step), _plain(cache_key))
 

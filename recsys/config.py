@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from recsys.choices import did_you_mean
 from recsys.errors import ConfigError
+from recsys.json_values import JsonMapping, JsonObject
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -52,7 +53,7 @@ class Config(BaseModel):
         return result
 
 
-def read_toml(path: Path) -> dict[str, Any]:
+def read_toml(path: Path) -> JsonObject:
     """The raw tables of a TOML file.
 
     Raises:
@@ -66,7 +67,7 @@ def read_toml(path: Path) -> dict[str, Any]:
         raise ConfigError(f"{path} is not valid TOML: {error}") from error
 
 
-def apply_overrides(raw: Mapping[str, Any], overrides: Iterable[str]) -> dict[str, Any]:
+def apply_overrides(raw: JsonMapping, overrides: Iterable[str]) -> JsonObject:
     """``raw`` with each ``section.key=value`` set; a value is TOML where it parses as TOML and a string otherwise.
 
     Example:
@@ -88,7 +89,7 @@ def apply_overrides(raw: Mapping[str, Any], overrides: Iterable[str]) -> dict[st
     return result
 
 
-def parse(model: type[M], raw: Mapping[str, Any], where: str) -> M:
+def parse(model: type[M], raw: JsonMapping, where: str) -> M:
     """``raw`` as a ``model``.
 
     Raises:
@@ -106,7 +107,7 @@ def read_config(path: Path, model: type[M], overrides: Iterable[str] = ()) -> M:
     return parse(model, apply_overrides(read_toml(path), overrides), str(path))
 
 
-def _copied(raw: Mapping[str, Any]) -> dict[str, Any]:
+def _copied(raw: JsonMapping) -> JsonObject:
     return {key: _copied(value) if isinstance(value, Mapping) else value for key, value in raw.items()}
 
 
@@ -117,7 +118,7 @@ def _toml_value(text: str) -> Any:
         return text
 
 
-def _explain(model: type[BaseModel], item: Mapping[str, Any]) -> str:
+def _explain(model: type[BaseModel], item: JsonMapping) -> str:
     key = ".".join(str(part) for part in item["loc"])
     if item["type"] == "extra_forbidden":
         siblings = _fields_at(model, item["loc"][:-1])

@@ -27,6 +27,7 @@ class Configurable:
 
     Config: ClassVar[type[Options]]
     config: Options
+    __signature__: ClassVar[inspect.Signature]
 
     def __init__(self, config: Options | None = None, /, **options: object) -> None:
         if config is not None and options:
@@ -37,7 +38,7 @@ class Configurable:
         super().__init_subclass__()
         if "Config" not in cls.__dict__:
             return
-        cls.__signature__ = _signature(cls.Config)  # type: ignore[attr-defined]
+        cls.__signature__ = _signature(cls.Config)
         fields = _documented(cls.Config)
         if fields and cls.__doc__ and "\nArgs:" not in inspect.cleandoc(cls.__doc__):
             text, example, rest = inspect.cleandoc(cls.__doc__).partition("\nExample:")

@@ -1,6 +1,7 @@
 """The rules of the house: imports go downward, heavy packages have one home, and the command line answers at once."""
 
 import ast
+import re
 import resource
 import subprocess
 import sys
@@ -37,6 +38,46 @@ LATE = [
     "torch_geometric",
     "transformers",
 ]
+LONGEST_FILE = 300
+MOST_FILES = 14
+"""In one folder of the library, beside its ``__init__``."""
+MOST_PARAMETERS = 8
+MOST_ANY, MOST_IGNORES = 165, 6
+"""Of ``Any`` and ``type: ignore``: a type that can be written is written."""
+FORMER_WORDS = [
+    "Resources",
+    "seen_filtered",
+    "seen_negatives",
+    "can_place_new_items",
+    "can_place_new_users",
+    "unplaced_items",
+    "unanswered_users",
+    "KnowsWords",
+    "Materials",
+    "regularisation",
+    "Findings",
+    "FirstEvents",
+    "HistoryTask",
+    "take_over",
+    "feature_rate",
+    "feature_start",
+    "Ledger",
+    "ledger",
+    "at_end",
+    "is_placed",
+    "_barred",
+    "_stands",
+    "_standing",
+    "_silence",
+    "_laid_over",
+    "_tell",
+    "parted",
+    "Described",
+    "Worth",
+]
+"""Names that a practitioner would not know."""
+RANDOM_STREAM = ("recsys/experiment/attribution.py", 'stream(seed, "ledger")')
+"""The published attributions were drawn from the stream of this name."""
 
 
 @cache
@@ -53,6 +94,18 @@ def imports(path: Path) -> set[str]:
 
 def sources() -> list[Path]:
     return sorted([*ROOT.glob("recsys/**/*.py"), *ROOT.glob("pipelines/**/*.py")])
+
+
+def n_parameters(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    """How many a function has, ``self``, ``*args`` and ``**options`` included."""
+    parameters = function.args
+    named = parameters.posonlyargs + parameters.args + parameters.kwonlyargs
+    return len(named) + (parameters.vararg is not None) + (parameters.kwarg is not None)
+
+
+def is_command(function: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
+    """Whether it is decorated with ``@app.command()``: its parameters are the options of a command line."""
+    return any(ast.unparse(decorator) == "app.command()" for decorator in function.decorator_list)
 
 
 def python(code: str) -> str:
@@ -107,3 +160,43 @@ def test_help_imports_neither_torch_nor_pandas_nor_mlflow():
         "print(sorted(set(sys.modules) & {'torch', 'pandas', 'mlflow', 'numpy', 'pydantic'}))"
     )
     assert python(code) == "[]"
+
+
+def test_no_file_is_longer_than_300_lines():
+    lengths = {path.relative_to(ROOT).as_posix(): len(path.read_text("utf-8").splitlines()) for path in sources()}
+    assert {name: length for name, length in lengths.items() if length > LONGEST_FILE} == {}
+
+
+def test_no_folder_of_the_library_has_more_than_14_files():
+    folders = {path.parent for path in sources() if path.is_relative_to(ROOT / "recsys")}
+    sizes = {folder: len({path.name for path in folder.glob("*.py")} - {"__init__.py"}) for folder in folders}
+    assert {folder.name: size for folder, size in sizes.items() if size > MOST_FILES} == {}
+
+
+def test_no_function_takes_more_than_8_parameters():
+    long = [
+        f"{path.relative_to(ROOT).as_posix()}:{node.lineno} {node.name}"
+        for path in sources()
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        if n_parameters(node) > MOST_PARAMETERS and not is_command(node)
+    ]
+    assert long == [], "put what belongs together into a frozen dataclass"
+
+
+@pytest.mark.parametrize(("pattern", "most"), [(r"\bAny\b", MOST_ANY), (r"type: ignore", MOST_IGNORES)])
+def test_what_can_have_a_type_has_one(pattern, most):
+    lines = [line for path in sources() for line in path.read_text("utf-8").splitlines() if re.search(pattern, line)]
+    assert len(lines) <= most
+
+
+def test_code_and_configs_use_the_words_of_the_field():
+    former = re.compile(rf"\b({'|'.join(FORMER_WORDS)})\b")
+    found = []
+    for path in [*sources(), *ROOT.glob("pipelines/**/*.toml")]:
+        name = path.relative_to(ROOT).as_posix()
+        text = path.read_text("utf-8")
+        if name == RANDOM_STREAM[0]:
+            text = text.replace(RANDOM_STREAM[1], "", 1)
+        found += [f"{name}: {word}" for word in former.findall(text)]
+    assert found == []

@@ -20,6 +20,8 @@ from typing import Any
 
 import pandas as pd
 
+from recsys.json_values import JsonObject
+
 CONFIGS = ("short", "demo", "movielens-100k", "beauty-linear")
 _FOLDER = Path(__file__).resolve().parent.parent / "configs"
 _OF_THE_MACHINE = ("seconds", "peak_memory")
@@ -27,10 +29,10 @@ _OF_THE_CODE = ("fingerprint", "settings", "curves")
 """What a rename may change; the curves' last points are in the metrics."""
 
 
-def figures(run: Path) -> dict[str, Any]:
+def figures(run: Path) -> JsonObject:
     """Every number of a finished run by its path in the report, and a digest of its recommendations."""
     report = json.loads((run / "report.json").read_text(encoding="utf-8"))
-    found: dict[str, Any] = dict(_numbers(report, ""))
+    found: JsonObject = dict(_numbers(report, ""))
     parts = sorted((run / "recommendations").glob("*.parquet"))
     if parts:
         found["recommendations"] = _columns_digest(parts)
@@ -64,7 +66,7 @@ def _numbers(value: Any, path: str) -> Iterator[tuple[str, float]]:
             yield from _numbers(inner, f"{path}/{place}")
 
 
-def differences(before: dict[str, Any], after: dict[str, Any], renamed: dict[str, str]) -> list[str]:
+def differences(before: JsonObject, after: JsonObject, renamed: dict[str, str]) -> list[str]:
     """What differs, a line each; ``renamed`` has parts of paths that were given another name on purpose.
 
     Example:
@@ -107,7 +109,7 @@ def main() -> None:
         sys.exit(_compare(json.loads(options.against.read_text(encoding="utf-8")), found, options.renamed))
 
 
-def _compare(before: dict[str, Any], found: dict[str, Any], renames: list[str]) -> int:
+def _compare(before: JsonObject, found: JsonObject, renames: list[str]) -> int:
     renamed = dict(pair.split("=", 1) for pair in renames)
     worst = 0
     for name, after in found.items():

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 from recsys.config import apply_overrides, parse, read_toml
 from recsys.data.demand.summary import demand_summary
@@ -15,6 +14,7 @@ from recsys.data.ingest.summary import summaries
 from recsys.data.ingest.validate import to_json, to_text, validate
 from recsys.data.sources import SOURCES, located, resolve
 from recsys.errors import ConfigError
+from recsys.json_values import JsonObject
 
 
 def list_sources() -> str:
@@ -52,7 +52,7 @@ def data_config(
         raise ConfigError("give either a CONFIG with [data] or --interactions FILE [--users FILE] [--items FILE]")
     if config is None:
         assert interactions is not None
-        raw: dict[str, Any] = {"name": interactions.stem, "interactions": interactions, "users": users, "items": items}
+        raw: JsonObject = {"name": interactions.stem, "interactions": interactions, "users": users, "items": items}
         prefixed = apply_overrides({"data": raw}, overrides)
         other = [key for key in prefixed if key != "data"]
         if other:

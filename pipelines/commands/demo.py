@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from itertools import zip_longest
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,6 +14,7 @@ from pipelines.workspace import Workspace
 from recsys.atomic import read_json
 from recsys.data.dataset import Dataset
 from recsys.evaluation.metrics import shown
+from recsys.json_values import JsonObject
 from recsys.registry.store import CHAMPION
 
 CONFIG = Path(__file__).parent.parent / "configs" / "demo.toml"
@@ -35,7 +35,7 @@ def summary(config: RunConfig, workspace: Workspace) -> str:
     return "\n".join(["", *parts])
 
 
-def metric_table(report: dict[str, Any]) -> str:
+def metric_table(report: JsonObject) -> str:
     """Each engine's metrics on the test users, with 95 % intervals; best NDCG first."""
     split, metrics = report["split"], shown(report["engines"], _METRICS)
     width = max(len(name) for name in report["engines"]) + 2
@@ -50,7 +50,7 @@ def metric_table(report: dict[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def promotion_line(decision: dict[str, Any], champion: str | None) -> str:
+def promotion_line(decision: JsonObject, champion: str | None) -> str:
     """The registered version, and whether it is the champion now, as the registry has it.
 
     Example:

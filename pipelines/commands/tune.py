@@ -27,6 +27,7 @@ from recsys.engine import FitContext
 from recsys.engines import ENGINES
 from recsys.errors import ConfigError, RecsysError
 from recsys.experiment.tune import draw, trial
+from recsys.json_values import JsonObject
 from recsys.names import check_name
 from recsys.tracking import ConsoleTracker
 
@@ -73,7 +74,7 @@ def read_tune_config(path: Path) -> TuneConfig:
     return config
 
 
-def spec(name: str, options: dict[str, Any]) -> EngineSpec:
+def spec(name: str, options: JsonObject) -> EngineSpec:
     """One combination as the engine's config.
 
     Example:
@@ -84,7 +85,7 @@ def spec(name: str, options: dict[str, Any]) -> EngineSpec:
     return engine_spec(name, raw, "space")
 
 
-def try_one(name: str, options: dict[str, object], data: Dataset, split: Split, config: TuneConfig) -> dict[str, Any]:
+def try_one(name: str, options: dict[str, object], data: Dataset, split: Split, config: TuneConfig) -> JsonObject:
     """One combination fitted on train and evaluated on validation."""
     chosen = spec(name, options)
     context = FitContext(config.seed, split.validation)
@@ -92,7 +93,7 @@ def try_one(name: str, options: dict[str, object], data: Dataset, split: Split, 
     return {"engine": name, "options": options, **found}
 
 
-def tune(config: TuneConfig, directory: Path) -> list[dict[str, Any]]:
+def tune(config: TuneConfig, directory: Path) -> list[JsonObject]:
     """Every engine's trials; the best of each goes to ``tuned.toml``, all of them to ``trials.json``.
 
     A trial that ``trials.json`` already holds for the same data, split and code is not repeated; the best is chosen
@@ -107,7 +108,7 @@ def tune(config: TuneConfig, directory: Path) -> list[dict[str, Any]]:
     code = code_version(*ENGINE_CODE, "pipelines/commands/tune.py")
     key = f"{data.fingerprint}/{split.fingerprint}/{config.seed}/{config.metric}/{code}"
     earlier = json.loads(path.read_text()) if path.is_file() else {}
-    trials: list[dict[str, Any]] = earlier.get("trials", []) if earlier.get("key") == key else []
+    trials: list[JsonObject] = earlier.get("trials", []) if earlier.get("key") == key else []
     best = {}
     for name, space in config.space.items():
         drawn = []
@@ -124,13 +125,13 @@ def tune(config: TuneConfig, directory: Path) -> list[dict[str, Any]]:
     return list(best.values())
 
 
-def _line(trial: dict[str, Any], metric: str) -> str:
+def _line(trial: JsonObject, metric: str) -> str:
     return (
         f"{trial['engine']:<12}{metric} {trial[metric]:.4f}  {trial['seconds']:7.1f} s  {json.dumps(trial['options'])}"
     )
 
 
-def _toml(best: dict[str, dict[str, Any]], config: TuneConfig) -> str:
+def _toml(best: dict[str, JsonObject], config: TuneConfig) -> str:
     lines = [f"# {config.trials} trials an engine by {config.metric} on validation ({config.name})"]
     for name, chosen in best.items():
         lines += ["", f"# validation {config.metric} {chosen[config.metric]:.4f}", f"[engines.{name}]"]

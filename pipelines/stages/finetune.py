@@ -19,7 +19,8 @@ from recsys.data.ingest.readers import ingest
 from recsys.data.merge import MergeMode, known_to, merged
 from recsys.data.sources import resolve
 from recsys.engine import FitContext
-from recsys.engines.two_tower.two_tower import TwoTower, TwoTowerConfig
+from recsys.engines.two_tower.two_tower import TwoTower
+from recsys.engines.two_tower.two_tower_config import TwoTowerConfig
 from recsys.errors import ConfigError, DataError
 from recsys.experiment.finetune import finetune_config, finetune_engine
 from recsys.names import check_name

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from pipelines.config import RunConfig
 from pipelines.workspace import Workspace, code_version, file_digest
 from recsys.data.ingest.config import DataConfig
@@ -12,6 +10,7 @@ from recsys.data.ingest.readers import ingest
 from recsys.data.schema import Schema
 from recsys.data.sources import resolve
 from recsys.data.splits.split import Split, make_split
+from recsys.json_values import JsonObject
 from recsys.tracking import Tracker
 
 _CODE = ("recsys/data", "pipelines/stages/prepare.py")
@@ -62,7 +61,7 @@ def columns(schema: Schema) -> str:
     return ", ".join(f"{name} {column}" for name, column in schema.columns.items())
 
 
-def _facts(config: RunConfig, data: DataConfig) -> dict[str, Any]:
+def _facts(config: RunConfig, data: DataConfig) -> JsonObject:
     files = [data.interactions, data.users, data.items, data.test_interactions]
     return {
         "data": data.model_dump(mode="json"),

@@ -6,7 +6,6 @@ What is learnt from behaviour comes from an earlier slice than the towers learn 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from pipelines.config import RunConfig
 from pipelines.specs import pretrain_spec
@@ -23,6 +22,7 @@ from recsys.engine import FitContext
 from recsys.engines import ENGINES
 from recsys.errors import ConfigError
 from recsys.experiment.pretrain import earliest, pretrain_table
+from recsys.json_values import JsonObject
 from recsys.tracking import Tracker
 from recsys.training.cost import Cost, measured
 from recsys.training.deterministic import deterministic
@@ -126,7 +126,7 @@ def _embed(
 
 
 def _save(
-    table: EmbeddingTable, cost: Cost, name: str, workspace: Workspace, cache_key: dict[str, Any], tracker: Tracker
+    table: EmbeddingTable, cost: Cost, name: str, workspace: Workspace, cache_key: JsonObject, tracker: Tracker
 ) -> None:
     table.save(workspace.table(name))
     write_json(table_cost(workspace, name), {"seconds": cost.seconds, "peak_memory_mb": cost.peak_memory_mb})

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +14,7 @@ from recsys.atomic import read_json
 from recsys.errors import ArtifactError, ConfigError
 from recsys.evaluation.evaluate import evaluate
 from recsys.evaluation.report.report import Report
+from recsys.json_values import JsonObject
 from recsys.registry.bundle import Bundle, version_of
 from recsys.registry.candidate import (
     Candidate,
@@ -154,7 +154,7 @@ def _register(config: RunConfig, section: PromoteSection, store: Store, workspac
         return store.register(workspace.bundle(section.engine), run.run_id)
 
 
-def _means(values: dict[str, Any]) -> dict[str, float]:
+def _means(values: JsonObject) -> dict[str, float]:
     """The value of each metric; intervals stay in the report."""
     flat = {name: value["value"] if isinstance(value, dict) else value for name, value in values.items()}
     return {name: value for name, value in flat.items() if isinstance(value, (int, float))}

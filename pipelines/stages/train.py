@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from pipelines.config import RunConfig, engine_specs
 from pipelines.specs import EngineSpec
@@ -16,6 +15,7 @@ from recsys.embedding_table import EmbeddingTable
 from recsys.engine import Engine, FitContext
 from recsys.engines import ENGINES
 from recsys.experiment.fit import Refit, fit_engine
+from recsys.json_values import JsonObject
 from recsys.registry.bundle import Bundle, Lineage, version_of
 from recsys.tracking import CurveTracker, Tracker
 from recsys.training.cost import measured
@@ -87,9 +87,7 @@ def _parts(config: RunConfig, spec: EngineSpec, workspace: Workspace, before_ref
     return {name: ENGINES[kinds[name]].load(workspace.pre_refit_engine(name)) for name in spec.parts}
 
 
-def _cache_key(
-    config: RunConfig, spec: EngineSpec, data: Dataset, split: Split, workspace: Workspace
-) -> dict[str, Any]:
+def _cache_key(config: RunConfig, spec: EngineSpec, data: Dataset, split: Split, workspace: Workspace) -> JsonObject:
     used = spec.config.uses_tables()
     return {
         "kind": spec.kind,

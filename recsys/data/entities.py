@@ -79,7 +79,7 @@ class EntityTable:
             Vocabulary(self.vocabulary.ids[rows]), self.columns.iloc[rows].reset_index(drop=True), self.schema
         )
 
-    def with_ids(self, ids: Iterable[Any]) -> EntityTable:
+    def with_ids(self, ids: Iterable[object]) -> EntityTable:
         """This table, grown by the unknown among ``ids``, whose cells are missing; old rows keep their place."""
         grown = self.vocabulary.extended(ids)
         return EntityTable(grown, self.columns.reindex(range(len(grown))), self.schema)
@@ -121,7 +121,7 @@ class EntityTable:
         return cls(vocabulary, frame, Schema.load(path.with_suffix(".schema.json")))
 
 
-def _plain(cell: Any) -> Any:
+def _plain(cell: Any) -> object:
     """What the cell holds, whatever library holds it: all that is missing is None."""
     if isinstance(cell, (list, np.ndarray)):
         return np.asarray(cell).tolist()

@@ -6,11 +6,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
 
 from recsys.atomic import read_json, write_json
 from recsys.choices import did_you_mean
 from recsys.errors import ConfigError
+from recsys.json_values import JsonObject
 
 
 class Kind(StrEnum):
@@ -71,7 +71,7 @@ class Schema:
 
     @classmethod
     def load(cls, path: Path) -> Schema:
-        raw: dict[str, Any] = read_json(path)
+        raw: JsonObject = read_json(path)
         return cls.of(dict(raw["columns"]))
 
 

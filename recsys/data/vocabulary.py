@@ -25,7 +25,7 @@ Ids = NDArray[Any]
 Rows = NDArray[np.int64]
 
 
-def as_ids(values: Iterable[Any]) -> Ids:
+def as_ids(values: Iterable[object]) -> Ids:
     """``values`` as int64 when all are integers, else as an object array of str.
 
     Raises:
@@ -61,7 +61,7 @@ class Vocabulary:
     ids: Ids
 
     @classmethod
-    def of(cls, ids: Iterable[Any]) -> Vocabulary:
+    def of(cls, ids: Iterable[object]) -> Vocabulary:
         """The distinct ``ids`` in ascending order."""
         return cls(np.unique(as_ids(ids)))
 
@@ -82,14 +82,14 @@ class Vocabulary:
     def holds_integers(self) -> bool:
         return self.ids.dtype.kind == "i"
 
-    def rows(self, ids: Iterable[Any]) -> Rows:
+    def rows(self, ids: Iterable[object]) -> Rows:
         """The rows [n] of ``ids`` [n], MISSING where unknown; an id of the other type is unknown."""
         array = as_ids(ids)
         if len(array) and (array.dtype.kind == "i") != self.holds_integers:
             return np.full(len(array), MISSING, dtype=np.int64)
         return self._index.get_indexer(pd.Index(array, dtype=array.dtype)).astype(np.int64)
 
-    def extended(self, ids: Iterable[Any]) -> Vocabulary:
+    def extended(self, ids: Iterable[object]) -> Vocabulary:
         """This vocabulary with the unknown among ``ids`` appended in ascending order; old rows keep their place."""
         new = as_ids(ids)
         if not len(self):

@@ -14,7 +14,8 @@ from recsys.data.interactions import Interactions
 from recsys.data.splits.holdout import Holdout
 from recsys.engine import FitContext
 from recsys.engines.two_tower.first_interactions import FirstInteractions
-from recsys.engines.two_tower.two_tower import TwoTower, TwoTowerConfig
+from recsys.engines.two_tower.two_tower import TwoTower
+from recsys.engines.two_tower.two_tower_config import TwoTowerConfig
 from recsys.errors import ConfigError
 from recsys.training.deterministic import deterministic
 

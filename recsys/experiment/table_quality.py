@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 
@@ -24,6 +24,7 @@ from recsys.evaluation.embeddings.word_quality import word_quality
 from recsys.evaluation.evaluate import evaluate
 from recsys.evaluation.intervals import bootstrap_interval
 from recsys.experiment.attribution import sampled
+from recsys.json_values import JsonMapping
 
 Tags: TypeAlias = list[list[str]]
 Quality: TypeAlias = dict[str, object]
@@ -135,7 +136,7 @@ def _words(table: WordTable | None, items: EntityTable, tags: Tags, seed: int) -
     return {"words": asdict(word_quality(table.vectors, texts, tags, seed))}
 
 
-def quality_table(found: Mapping[str, Mapping[str, Any]]) -> str:
+def quality_table(found: Mapping[str, JsonMapping]) -> str:
     """What `table_quality` found, as text: a row a table."""
     metric = next(iter(found.values()))["next_item"]["metric"]
     head = ["items", "dim", "agree", "recall@1", "R-prec", "align", "uniform", metric]

@@ -16,7 +16,7 @@ from recsys.encoders.encoder import as_module
 from recsys.encoders.sequence import SEQUENCES, SequenceEncoder, SequenceShape
 from recsys.errors import ConfigError
 from recsys.models.fusion import FUSIONS
-from recsys.models.two_tower import IdEncoder, Tower, TwoTowerModel
+from recsys.models.two_tower import IdEncoder, Scoring, Tower, TwoTowerModel
 
 
 class ModelOptions(Config):
@@ -128,10 +128,7 @@ def build_two_tower(
         encoder.heads,
         user_inputs,
         _fusion(options.user_fusion, 1 + len(user_inputs), options),
-        options.dim,
-        options.similarity == "cosine",
-        options.temperature,
-        options.dropout,
+        Scoring(options.dim, options.similarity == "cosine", options.temperature, options.dropout),
         _bias(n_items) if options.item_bias else None,
     )
 

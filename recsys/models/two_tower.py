@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import cast
 
 import torch
@@ -108,6 +109,23 @@ class Tower(nn.Module):
         return fused
 
 
+@dataclass(frozen=True)
+class Scoring:
+    """How user and item vectors are compared.
+
+    Args:
+        dim: D of both.
+        cosine: both sides normalised to length one; otherwise the plain inner product.
+        temperature: divides the logits; it is inside the user vectors.
+        dropout: share of the encoded history's components dropped in training.
+    """
+
+    dim: int
+    cosine: bool
+    temperature: float
+    dropout: float
+
+
 class TwoTowerModel(nn.Module):
     """Two-tower model (Yi et al., RecSys 2019) with a sequence encoder over the item tower's own vectors.
 
@@ -117,10 +135,7 @@ class TwoTowerModel(nn.Module):
         heads: vectors of D that the history encoder gives a position.
         users: encoders of the user's inputs; the pooled history joins them as one more.
         user_fusion: fuses history and user inputs.
-        dim: D.
-        cosine: both sides normalised to length one; otherwise the plain inner product.
-        temperature: divides the logits; it is inside the user vectors.
-        dropout: share of the encoded history's components dropped in training.
+        scoring: dimension, similarity, temperature and dropout.
         bias: whether each item id has a bias, one more column against a user's 1.
     """
 
@@ -131,24 +146,21 @@ class TwoTowerModel(nn.Module):
         heads: int,
         users: Mapping[str, nn.Module],
         user_fusion: nn.Module,
-        dim: int,
-        cosine: bool,
-        temperature: float,
-        dropout: float,
+        scoring: Scoring,
         bias: IdEncoder | None = None,
     ) -> None:
         super().__init__()
         self.items = items
         self.pooling = pooling
-        self.project = nn.Linear(heads * dim, dim, bias=False)
+        self.project = nn.Linear(heads * scoring.dim, scoring.dim, bias=False)
         self.users = nn.ModuleDict(users)
         self.user_fusion = user_fusion
-        self.cosine = cosine
-        self.temperature = temperature
-        self.dropout = ByteDropout(dropout)
+        self.cosine = scoring.cosine
+        self.temperature = scoring.temperature
+        self.dropout = ByteDropout(scoring.dropout)
         self.bias = bias
         with torch.no_grad():
-            self.project.weight.copy_(torch.eye(dim).repeat(1, heads) / heads)
+            self.project.weight.copy_(torch.eye(scoring.dim).repeat(1, heads) / heads)
 
     def item_vectors(self, features: Features) -> Tensor:
         """[n, D], of length one when cosine; without the bias column."""

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
 
 from safetensors import SafetensorError
 
@@ -19,6 +18,7 @@ from recsys.data.splits.holdout import Holdout
 from recsys.engine import Engine, Request, Vectors
 from recsys.engines import ENGINES
 from recsys.errors import ArtifactError, RecsysError
+from recsys.json_values import JsonMapping
 
 MANIFEST = "manifest.json"
 _VERSION = 1
@@ -40,7 +40,7 @@ class Lineage:
 
     data_fingerprint: str
     split_fingerprint: str = ""
-    config: Mapping[str, Any] = field(default_factory=dict)
+    config: JsonMapping = field(default_factory=dict)
     metrics: Mapping[str, float] = field(default_factory=dict)
     parent: str | None = None
     libraries: Mapping[str, str] = field(default_factory=lambda: installed())

@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from recsys.json_values import JsonObject
 from recsys.registry.bundle import Bundle
 from recsys.registry.mlflow_client import imported
 from recsys.registry.predictor import Predictor
@@ -21,7 +22,7 @@ class Recommender(PythonModel):  # type: ignore[misc]
     def load_context(self, context: Any) -> None:
         self._answers = Predictor(Bundle.load(Path(context.artifacts["bundle"])))
 
-    def predict(self, context: Any, model_input: pd.DataFrame, params: dict[str, Any] | None = None) -> pd.DataFrame:
+    def predict(self, context: Any, model_input: pd.DataFrame, params: JsonObject | None = None) -> pd.DataFrame:
         return self._answers.answer(model_input)
 
 

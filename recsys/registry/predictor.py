@@ -53,7 +53,7 @@ class Predictor:
             raise DataError(f"row {next(i for i, k in enumerate(wanted) if k < 1)}: k must be at least 1")
         users, given = _column(rows, "user_id"), _column(rows, "history")
         k = min(max(wanted, default=1), self._ranker.n_items)  # places beyond the catalogue would stay empty
-        found: list[tuple[list[Any], list[float]]] = [([], [])] * len(rows)
+        found: list[tuple[list[object], list[float]]] = [([], [])] * len(rows)
         for places, request in self._requests(users, given):
             vectors = self._bundle.engine.user_vectors(request)
             ranked = self._ranker.top_k(vectors, k, request.histories)
@@ -62,12 +62,12 @@ class Predictor:
         lists, kept = ([answer[part] for answer in found] for part in (0, 1))
         return pd.DataFrame({"item_ids": lists, "scores": kept}, index=rows.index)
 
-    def _list(self, items: Rows, scores: NDArray[np.float32]) -> tuple[list[Any], list[float]]:
+    def _list(self, items: Rows, scores: NDArray[np.float32]) -> tuple[list[object], list[float]]:
         """The ids of ``items``, as far as the list is filled, and their scores."""
         ids, filled = self._data.items.vocabulary.ids, items[items != MISSING]
         return [_plain(ids[item]) for item in filled], scores[: len(filled)].tolist()
 
-    def _requests(self, users: Sequence[Any], given: Sequence[Any]) -> Iterator[tuple[Rows, Request]]:
+    def _requests(self, users: Sequence[object], given: Sequence[object]) -> Iterator[tuple[Rows, Request]]:
         """The rows in as few requests as hold each known user once, and which rows each holds."""
         rows = np.array([self._row(number, *pair) for number, pair in enumerate(zip(users, given, strict=True))], int)
         known = Histories.from_interactions(self._data.interactions, rows)
@@ -78,7 +78,7 @@ class Predictor:
         for places in _waves(rows):
             yield places, Request(self._askers(rows[places]), self._data.items, histories.take(places))
 
-    def _past(self, number: int, items: Any) -> Histories:
+    def _past(self, number: int, items: object) -> Histories:
         """A given history of one asker: its items a second apart, the last at the newest moment of the snapshot."""
         if not isinstance(items, list | tuple | np.ndarray):
             raise DataError(f"row {number}: history is {items!r}; give a list of item ids, oldest first")
@@ -88,7 +88,7 @@ class Predictor:
             return history
         return replace(history, times=history.times + self._newest - max(len(history.items) - 1, 0))
 
-    def _row(self, number: int, user: Any, past: Any) -> int:
+    def _row(self, number: int, user: object, past: object) -> int:
         row = MISSING if _absent(user) else int(self._data.users.vocabulary.rows([_id(user)])[0])
         if row == MISSING and _absent(past):
             what = "neither user_id nor history" if _absent(user) else f"the unknown user {user!r} and no history"
@@ -104,9 +104,9 @@ class Predictor:
         return EntityTable(Vocabulary(np.array(named, ids.dtype)), columns, table.schema)
 
 
-def _unheld(vocabulary: Vocabulary) -> Iterator[Any]:
+def _unheld(vocabulary: Vocabulary) -> Iterator[object]:
     """Ids that ``vocabulary`` does not hold: texts, or integers below its lowest and on from the top of 64 bits."""
-    names: Iterator[Any] = (f"\x00asker {number}" for number in count())
+    names: Iterator[object] = (f"\x00asker {number}" for number in count())
     if vocabulary.holds_integers:
         lowest = int(vocabulary.ids.min(initial=0))
         names = ((lowest - step + 2**63) % 2**64 - 2**63 for step in count(1))
@@ -143,11 +143,11 @@ def _absent(value: Any) -> bool:
     return value is None or (np.ndim(value) == 0 and bool(pd.isna(value)))
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> object:
     return value.item() if isinstance(value, np.generic) else value
 
 
-def _id(value: Any) -> Any:
+def _id(value: object) -> object:
     """An id as the data holds it: pandas makes floats of integers in a column that lacks some."""
     plain = _plain(value)
     return int(plain) if isinstance(plain, float) and plain.is_integer() else plain

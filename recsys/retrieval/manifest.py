@@ -6,12 +6,12 @@ import hashlib
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
 from recsys.atomic import read_json, write_json
 from recsys.errors import ArtifactError
+from recsys.json_values import JsonObject
 
 MANIFEST = "manifest.json"
 _VERSION = 1
@@ -43,7 +43,7 @@ class Manifest:
     model_version: str
     data_fingerprint: str
     fingerprint: str
-    options: dict[str, Any]
+    options: JsonObject
     parts: tuple[Part, ...]
 
     @property

@@ -12,11 +12,12 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from pipelines.benchmarks.embedders.row import COLUMNS, row_cache_key, row_path
+from recsys.json_values import JsonObject
 
 
 def main(
@@ -52,7 +53,7 @@ def main(
     raise typer.Exit(1 if failed else 0)
 
 
-def is_current(directory: Path, name: str, cache_key: dict[str, Any]) -> bool:
+def is_current(directory: Path, name: str, cache_key: JsonObject) -> bool:
     """Whether the row was made from ``cache_key`` already."""
     from recsys.atomic import read_json
 
@@ -78,7 +79,7 @@ def show(directory: Path, names: list[str]) -> None:
         print(f"| {' | '.join(cells(row))} |")
 
 
-def cells(row: dict[str, Any]) -> list[str]:
+def cells(row: JsonObject) -> list[str]:
     """A row as Markdown has it."""
     recalls = [f"{r['value']:.4f} [{r['low']:.4f}, {r['high']:.4f}]" for r in (row["cold"], row["joined"])]
     numbers = [row.get(key) for key in ("dim", "items", "cpu_seconds", "peak_memory_mb")]

@@ -10,9 +10,11 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from recsys.json_values import JsonObject
 
 if TYPE_CHECKING:
     from pipelines.config import RunConfig
@@ -87,7 +89,7 @@ def row_path(directory: Path, name: str) -> Path:
     return directory / "rows" / f"{name}.json"
 
 
-def row_cache_key(run: RunConfig, name: str, data: Dataset, split: Split, validation: bool) -> dict[str, Any]:
+def row_cache_key(run: RunConfig, name: str, data: Dataset, split: Split, validation: bool) -> JsonObject:
     """Everything that a row depends on; it is made again when any of it changes."""
     from pipelines.workspace import ENGINE_CODE, code_version
 
@@ -97,10 +99,10 @@ def row_cache_key(run: RunConfig, name: str, data: Dataset, split: Split, valida
     return made | asked | {"code": code_version(*ENGINE_CODE)}
 
 
-def measured_row(run: RunConfig, name: str, questions: Questions, directory: Path, tracker: Tracker) -> dict[str, Any]:
+def measured_row(run: RunConfig, name: str, questions: Questions, directory: Path, tracker: Tracker) -> JsonObject:
     """Costs and worth of the table ``name``, as JSON values."""
     cache_key = row_cache_key(run, name, questions.data, questions.every, questions.validation)
-    table, row = None, dict[str, Any](name=name, cache_key=cache_key)
+    table, row = None, JsonObject(name=name, cache_key=cache_key)
     if name != COLUMNS:
         table, costs = made(run, name, questions, tracker)
         table.save(directory / "tables" / name)

@@ -11,12 +11,13 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from pipelines.benchmarks.peers.harness import export, known, lines, load, peer_lines
 from pipelines.config import check_engine, read_run_config
+from recsys.json_values import JsonObject
 
 SCRIPTS = {"rectools": "rectools_sasrec.py", "recbole": "recbole_sasrec.py"}
 """Peer -> its script here."""
@@ -52,7 +53,7 @@ def main(
     raise typer.Exit(0 if ratio <= bar else 1)
 
 
-def _show(name: str, line: dict[str, Any], all_lines: list[dict[str, Any]]) -> None:
+def _show(name: str, line: JsonObject, all_lines: list[JsonObject]) -> None:
     memory = max(line["peak_memory_mb"] for line in all_lines)
     times = f"{line['seconds']:.0f} s, {line['cpu_seconds']:.0f} CPU s"
     print(f"{name:<24}{line['ndcg@10']:.4f} after {times}, {memory} MiB at the peak")

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import numpy as np
 import pandas as pd
@@ -33,11 +33,12 @@ from recsys.engines import ENGINES
 from recsys.evaluation.evaluate import evaluate, is_relevant, relevant
 from recsys.evaluation.intervals import bootstrap_interval, holm, paired_test
 from recsys.evaluation.metrics import METRICS, parse_metric
+from recsys.json_values import JsonObject
 
 Values = dict[str, NDArray[np.float64]]
 MEASURED = ("recall@10", "ndcg@10")
 SCRIPT = ("rectools", "rectools_sasrec.py")
-SETTINGS: dict[str, dict[str, Any]] = {
+SETTINGS: dict[str, JsonObject] = {
     "rectools": {"batch_size": 32, "n_factors": 128, "n_heads": 2},
     "rectools_sampled": {
         "batch_size": 32,
@@ -78,7 +79,7 @@ class Answer:
     """
 
     values: Values
-    curve: Sequence[dict[str, Any]] = field(default_factory=list)
+    curve: Sequence[JsonObject] = field(default_factory=list)
     ended: str = ""
 
 
@@ -114,7 +115,7 @@ def ask_peer(name: str, folder: Path, seconds: float, patience: int, holdout: Ho
     return Answer(values, record["curve"], ended)
 
 
-def trained(name: str, folder: Path, lists: Path, seconds: float, patience: int) -> dict[str, Any]:
+def trained(name: str, folder: Path, lists: Path, seconds: float, patience: int) -> JsonObject:
     """The curve of a peer, and the limit that cut it; ``lists`` has what it recommends at its best.
 
     What was trained before with the same settings on the same files, as long or longer, is not trained again: peers
@@ -122,7 +123,7 @@ def trained(name: str, folder: Path, lists: Path, seconds: float, patience: int)
     """
     kept, made_from = folder / f"{name}.json", _made_from(name, folder, patience)
     if kept.exists() and lists.exists():
-        record: dict[str, Any] = read_json(kept)
+        record: JsonObject = read_json(kept)
         long_enough = record["limit"] is None or record["limit"] >= seconds
         if record["made_from"] == made_from and record.get("lists") == _digest(lists) and long_enough:
             print(f"{name}: trained before, see {kept}", file=sys.stderr)
@@ -151,7 +152,7 @@ def _digest(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def table(answers: dict[str, Answer], engine: str, seed: int) -> tuple[list[str], list[dict[str, Any]]]:
+def table(answers: dict[str, Answer], engine: str, seed: int) -> tuple[list[str], list[JsonObject]]:
     """The figures as Markdown, and the paired tests of ``engine`` against each peer, Holm's correction over all."""
     lines = ["| engine | recall@10 | NDCG@10 | training |", "|---|---|---|---|"]
     for name, answer in answers.items():

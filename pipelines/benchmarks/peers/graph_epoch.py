@@ -11,12 +11,13 @@ import json
 import os
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from pipelines.benchmarks.peers.harness import export, lines, load, peer_lines
 from pipelines.config import check_engine, read_run_config
+from recsys.json_values import JsonObject
 
 SAME_SIZES = {"dim": 64, "layers": 2, "user_vectors": True, "batch": 2048, "held_out": 0}
 """RecBole's defaults in the words of our engine, which then predicts every interaction once an epoch as well."""
@@ -43,12 +44,12 @@ def main(
     raise typer.Exit(0 if own["seconds"] <= bar * theirs["seconds"] else 1)
 
 
-def _epoch(found: list[dict[str, Any]]) -> dict[str, Any]:
+def _epoch(found: list[JsonObject]) -> JsonObject:
     """The second epoch: the first one also read the graph."""
     return {**found[1], **{unit: found[1][unit] - found[0][unit] for unit in ("seconds", "cpu_seconds")}}
 
 
-def _show(name: str, line: dict[str, Any], theirs: dict[str, Any]) -> None:
+def _show(name: str, line: JsonObject, theirs: JsonObject) -> None:
     times = [
         f"{line[unit]:8.1f} {short} ({line[unit] / theirs[unit]:.3f} of RecBole's)"
         for unit, short in (("seconds", "s"), ("cpu_seconds", "CPU s"))

@@ -7,7 +7,6 @@ import subprocess
 import sys
 from collections.abc import Collection, Sequence
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 import typer
@@ -20,6 +19,7 @@ from recsys.data.interactions import Interactions
 from recsys.data.sources import resolve
 from recsys.data.splits.split import Split, make_split
 from recsys.errors import ConfigError
+from recsys.json_values import JsonObject
 
 FOLDER = Path("runs/peers")
 """Environments, exported data, and what the peers leave behind."""
@@ -86,7 +86,7 @@ def export(name: str, split: Split) -> Path:
     return folder
 
 
-def peer_lines(peer: str, script: str, folder: Path, *options: str) -> list[dict[str, Any]]:
+def peer_lines(peer: str, script: str, folder: Path, *options: str) -> list[JsonObject]:
     """What a script of this package printed when the peer's Python ran it on an exported folder.
 
     Some peers leave logs and models wherever they are called; they are called in `FOLDER`.
@@ -95,7 +95,7 @@ def peer_lines(peer: str, script: str, folder: Path, *options: str) -> list[dict
     return lines([str(environment(peer)), str(path), str(folder.absolute()), *options], FOLDER)
 
 
-def lines(command: Sequence[str], cwd: Path = Path()) -> list[dict[str, Any]]:
+def lines(command: Sequence[str], cwd: Path = Path()) -> list[JsonObject]:
     """The JSON lines that a command printed, shown as they come.
 
     Raises:

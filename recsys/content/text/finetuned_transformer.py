@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -23,6 +23,7 @@ from recsys.content.training.task import RowTask, train_rows
 from recsys.data.entities import EntityTable
 from recsys.embedding_table import EmbeddingTable
 from recsys.errors import ConfigError
+from recsys.json_values import JsonObject
 from recsys.training.loop import LoopOptions
 
 
@@ -84,7 +85,7 @@ class FinetunedTransformer(Embedder[FinetunedTransformerConfig]):
         model = self.sentence.model
 
         def encoded(rows: NDArray[np.int64]) -> Tensor:
-            inputs: dict[str, Any] = model.preprocess([self.config.base.prompt + (texts[row] or "") for row in rows])
+            inputs: JsonObject = model.preprocess([self.config.base.prompt + (texts[row] or "") for row in rows])
             moved = {name: v.to(model.device) if isinstance(v, Tensor) else v for name, v in inputs.items()}
             vectors: Tensor = model(moved)["sentence_embedding"]
             return vectors

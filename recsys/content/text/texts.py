@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
-
-import pandas as pd
 
 from recsys.content.columns import chosen_columns
 from recsys.data.entities import EntityTable
 from recsys.data.ingest.cells import texts
+from recsys.data.ingest.checks import Cells
 from recsys.data.schema import Column, Kind
 
 Text = str | None
@@ -39,7 +37,7 @@ def row_texts(table: EntityTable, columns: Sequence[str] = ()) -> list[Text]:
     return [". ".join(cell for cell in row if cell) or None for row in zip(*parts, strict=True)]
 
 
-def _cells(cells: pd.Series[Any], column: Column) -> list[str]:
+def _cells(cells: Cells, column: Column) -> list[str]:
     return ["" if text is None else _tidied(text, column).rstrip(". ") for text in texts(cells)]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -23,6 +23,7 @@ from recsys.data.entities import EntityTable
 from recsys.data.schema import Kind
 from recsys.embedding_table import EmbeddingTable, unit_rows
 from recsys.errors import ConfigError
+from recsys.json_values import JsonObject
 from recsys.seeding import stream
 from recsys.training.loop import LoopOptions
 
@@ -178,9 +179,7 @@ class ContrastiveAlignment(Embedder[ContrastiveAlignmentConfig]):
         made: NDArray[np.float32] = nn.functional.normalize(heads[kind](vectors), dim=1).numpy()
         return made
 
-    def _projected(
-        self, table: EntityTable
-    ) -> list[tuple[Kind, NDArray[np.float32], NDArray[np.bool_], dict[str, Any]]]:
+    def _projected(self, table: EntityTable) -> list[tuple[Kind, NDArray[np.float32], NDArray[np.bool_], JsonObject]]:
         """Of each side ``table`` has: unit vectors [n, D], zero where absent, which are there, and how."""
         result = []
         for kind, side in self.sides.items():

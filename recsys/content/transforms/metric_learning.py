@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 import torch
@@ -25,6 +25,7 @@ from recsys.content.transforms.projection_head import Head
 from recsys.data.entities import EntityTable
 from recsys.embedding_table import EmbeddingTable
 from recsys.errors import ConfigError
+from recsys.json_values import JsonObject
 from recsys.training.loop import LoopOptions
 
 Labelled = tuple[NDArray[np.int64], NDArray[np.int64]]
@@ -144,7 +145,7 @@ class MetricLearningEmbedder(Embedder[MetricLearningConfig]):
             return SmallCnn(self.config.dim)
         return Head(width, self.config.dim, self.config.hidden, dropout=0.1)
 
-    def _inputs(self, table: EntityTable) -> tuple[Tensor, NDArray[np.bool_], dict[str, Any]]:
+    def _inputs(self, table: EntityTable) -> tuple[Tensor, NDArray[np.bool_], JsonObject]:
         """Inputs [m, ...] of the network, which of the n rows have one, and the provenance of the inputs."""
         if self.base is None:
             found = PixelStore(self.context, self.config.columns, self.config.side).read(table)

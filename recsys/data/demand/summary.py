@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,6 +12,7 @@ from recsys.data.demand.periods import DAY, Periods
 from recsys.data.ingest.issues import shown
 from recsys.data.ingest.tables import TypedTables
 from recsys.data.vocabulary import Ids
+from recsys.json_values import JsonObject
 
 _SHOWN = 5
 _LISTED = 1000
@@ -44,7 +44,7 @@ class DemandSummary:
     periods: Periods
     sides: tuple[SideSummary, ...]
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> JsonObject:
         """JSON values; of each side the first thousand that were flagged."""
         sides = {side.what: self._side(side) for side in self.sides}
         facts = {"period_days": self.periods.seconds // DAY, "periods": self.periods.n, "from": self._day(0)}
@@ -66,7 +66,7 @@ class DemandSummary:
                 lines.append(f"    {place}: {facts}  {bars(flag.history)}")
         return "\n".join(lines)
 
-    def _side(self, side: SideSummary) -> dict[str, Any]:
+    def _side(self, side: SideSummary) -> JsonObject:
         flagged = [
             {
                 "id": side.ids[flag.row].item() if isinstance(side.ids[flag.row], np.generic) else side.ids[flag.row],

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -54,7 +53,7 @@ class Categories:
         """Rows of the table, the missing and the rare row included."""
         return len(self.values) + 2
 
-    def transform(self, column: Cells) -> NDArray[Any]:
+    def transform(self, column: Cells) -> NDArray[np.generic]:
         """int64 [n] rows, or [n, T] for tags, filled up with MISSING; a row without tags starts with ABSENT."""
         rows = {value: row for row, value in enumerate(self.values, 2)}
         if self.kind == Kind.CATEGORICAL:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -15,8 +14,10 @@ from recsys.config import Config, parse
 from recsys.data.entities import EntityTable
 from recsys.data.features.categories import Categories
 from recsys.data.features.scalers import Embedded, Numeric, Time
+from recsys.data.ingest.checks import Cells
 from recsys.data.schema import Kind
 from recsys.errors import ArtifactError
+from recsys.json_values import JsonMapping, JsonObject
 
 
 class FeatureOptions(Config):
@@ -64,7 +65,7 @@ class FeatureSet:
         fitted = [_fit(table, name, train[name], options) for name in table.schema]
         return cls(tuple(column for column in fitted if column is not None), options)
 
-    def transform(self, table: EntityTable) -> dict[str, NDArray[Any]]:
+    def transform(self, table: EntityTable) -> dict[str, NDArray[np.generic]]:
         """Column name -> values, one row an entity; a column that ``table`` lacks is missing throughout."""
         absent = pd.Series([None] * len(table), dtype=object)
         return {c.name: c.transform(table.columns.get(c.name, absent)) for c in self.columns}
@@ -79,12 +80,12 @@ class FeatureSet:
         new = [_fit(table, name, table.columns[name], self.options) for name in table.schema if name not in known]
         return FeatureSet(old + tuple(column for column in new if column is not None), self.options)
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> JsonObject:
         """JSON values."""
         return {"options": self.options.model_dump(), "columns": [asdict(column) for column in self.columns]}
 
     @classmethod
-    def from_dict(cls, raw: Mapping[str, Any]) -> FeatureSet:
+    def from_dict(cls, raw: JsonMapping) -> FeatureSet:
         """What `to_dict` gave.
 
         Raises:
@@ -93,7 +94,7 @@ class FeatureSet:
         return cls(tuple(_column(entry) for entry in raw["columns"]), parse(FeatureOptions, raw["options"], "features"))
 
 
-def _column(entry: Mapping[str, Any]) -> FeatureColumn:
+def _column(entry: JsonMapping) -> FeatureColumn:
     if entry["kind"] not in _CLASSES:
         raise ArtifactError(f"feature {entry['name']!r} is of kind {entry['kind']!r}, which this version does not know")
     values = {key: tuple(value) if isinstance(value, list) else value for key, value in entry.items()}
@@ -101,7 +102,7 @@ def _column(entry: Mapping[str, Any]) -> FeatureColumn:
     return column
 
 
-def _fit(table: EntityTable, name: str, train: pd.Series[Any], options: FeatureOptions) -> FeatureColumn | None:
+def _fit(table: EntityTable, name: str, train: Cells, options: FeatureOptions) -> FeatureColumn | None:
     column = table.schema.columns[name]
     if column.kind in (Kind.CATEGORICAL, Kind.TAGS):
         limit = options.max_tags if column.kind is Kind.TAGS else 1

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,7 +40,7 @@ class Numeric:
         quantiles = tuple(np.quantile(values, np.linspace(0, 1, 33)).tolist()) if len(values) else ()
         return cls(name, "numeric", *_moments(values), quantiles, style)
 
-    def transform(self, column: Cells) -> NDArray[Any]:
+    def transform(self, column: Cells) -> NDArray[np.generic]:
         """float32 [n, 1], NaN where missing."""
         values = numbers(column).to_numpy(np.float64, copy=True)
         values[~np.isfinite(values)] = np.nan
@@ -91,7 +90,7 @@ class Time:
         moments = seconds(train).to_numpy(np.float64)
         return cls(name, "time", *_moments(moments[np.isfinite(moments)]))
 
-    def transform(self, column: Cells) -> NDArray[Any]:
+    def transform(self, column: Cells) -> NDArray[np.generic]:
         """float32 [n, 7], NaN where missing."""
         moments = seconds(column).to_numpy(np.float64)
         parts = [(moments - self.centre) / self.spread]
@@ -130,7 +129,7 @@ class Embedded:
         spread = float(np.sqrt(np.mean([np.square(cell).mean() for cell in cells])))
         return cls(name, "embedding", len(cells[0]), spread or 1.0)
 
-    def transform(self, column: Cells) -> NDArray[Any]:
+    def transform(self, column: Cells) -> NDArray[np.generic]:
         """float32 [n, D], NaN rows where missing or of another length."""
         result = np.full((len(column), self.width), np.nan, np.float32)
         for place, cell in enumerate(column):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -102,7 +102,7 @@ class BPR(Engine):
         return seen_table(self.kind, self.config, self.items, self.item_counts > 0, self.item_factors[:, :-1])
 
     def save(self, directory: Path) -> None:
-        arrays: dict[str, NDArray[Any]] = {
+        arrays: dict[str, NDArray[np.generic]] = {
             "item_factors": self.item_factors,
             "user_factors": self.user_factors,
             "item_counts": self.item_counts,

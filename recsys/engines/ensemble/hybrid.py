@@ -21,7 +21,7 @@ from recsys.data.entities import EntityTable
 from recsys.data.interactions import Interactions
 from recsys.engine import Engine, EngineConfig, FitContext, Request, Vectors
 from recsys.engines import ENGINES
-from recsys.engines.ensemble.weights import CandidatePool, ScoreMean, search, valid_mask, zero_invalid
+from recsys.engines.ensemble.weights import CandidatePool, ScoredParts, ScoreMean, search, valid_mask, zero_invalid
 from recsys.evaluation.metrics import parse_metric
 from recsys.names import check_name, stored_name
 from recsys.seeding import stream
@@ -182,8 +182,8 @@ class Hybrid(Engine):
             return (1 / len(items),) * len(items)
         asked = stream(context.seed, "hybrid", "search").permutation(len(holdout))[: self.config.users]
         users, metric = holdout.users[np.sort(asked)], self.config.metric
-        parts = list(self.parts.values())
-        pool = CandidatePool(parts, self.score_stds, self.score_means, items, data, holdout, users, metric)
+        parts = ScoredParts(list(self.parts.values()), self.score_stds, self.score_means, items)
+        pool = CandidatePool(parts, data, holdout, users, metric)
         for weights, value in search(pool.values, len(items), self.config.steps):
             told = ", ".join(f"{name} {weight:.2f}" for name, weight in zip(self.parts, weights, strict=True))
             context.tracker.progress(f"hybrid: {told}  {metric} {value:.4f}")

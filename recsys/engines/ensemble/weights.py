@@ -86,6 +86,23 @@ class ScoreMean:
         return ((name, array) for name, array in both.items() if array is not None)
 
 
+@dataclass(frozen=True, eq=False)
+class ScoredParts:
+    """P fitted engines, and what brings their scores to one scale.
+
+    Args:
+        engines: the parts.
+        score_stds: P standard deviations of their scores, see `recsys.engines.ensemble.hybrid.score_std`.
+        score_means: P means of their item vectors.
+        items: P item vectors, zero where an item has none.
+    """
+
+    engines: Sequence[Engine]
+    score_stds: Sequence[float]
+    score_means: Sequence[ScoreMean]
+    items: Sequence[Vectors]
+
+
 class CandidatePool:
     """The validation questions, and for each user the items that may come first under any weights.
 
@@ -94,32 +111,21 @@ class CandidatePool:
     and not a pass over the catalogue.
 
     Args:
-        parts: P fitted engines.
-        spreads: of their scores.
-        levels: of their items.
-        items: their item vectors, zero where not placed.
-        data: whose users are asked.
-        holdout: the questions.
-        users: rows of those who are asked.
-        metric: what a weighting is worth.
+        parts: the P engines to be weighted.
+        data: the dataset that the rows of ``users`` belong to.
+        holdout: the validation targets.
+        users: rows of the evaluation users.
+        metric: what the weights are chosen by, such as ``ndcg@10``.
     """
 
     def __init__(
-        self,
-        parts: Sequence[Engine],
-        spreads: Sequence[float],
-        levels: Sequence[ScoreMean],
-        items: Sequence[Vectors],
-        data: Dataset,
-        holdout: Holdout,
-        users: NDArray[np.int32],
-        metric: str,
+        self, parts: ScoredParts, data: Dataset, holdout: Holdout, users: NDArray[np.int32], metric: str
     ) -> None:
         self.metric, self.k = parse_metric(metric)
-        self.parts, self.spreads, self.levels, self.filter_seen = parts, spreads, levels, holdout.filter_seen
-        self.valid = np.stack([valid_mask(vectors) for vectors in items], 1)
+        self.parts, self.filter_seen = parts, holdout.filter_seen
+        self.valid = np.stack([valid_mask(vectors) for vectors in parts.items], 1)
         self.data, self.history, self.n_users = data, holdout.history, len(users)
-        self.rankers = [Ranker(vectors, holdout.candidates) for vectors in items]
+        self.rankers = [Ranker(vectors, holdout.candidates) for vectors in parts.items]
         asked, size = relevant(holdout, users), block_rows(data.n_items)
         blocks = (slice(start, min(start + size, len(users))) for start in range(0, len(users), size))
         self.blocks = [self._block(users[block], asked.take(block)) for block in blocks]
@@ -144,7 +150,7 @@ class CandidatePool:
         request = Request.from_dataset(self.data, users, self.history)
         seen = request.histories if self.filter_seen else None
         tables, lists, vectors_of = [], [], []
-        for part, ranker in zip(self.parts, self.rankers, strict=True):
+        for part, ranker in zip(self.parts.engines, self.rankers, strict=True):
             vectors = zero_invalid(part.user_vectors(request))
             table = ranker.scores(vectors)
             depth = min(max(10 * self.k, 100), table.shape[1])
@@ -155,7 +161,9 @@ class CandidatePool:
         columns = torch.from_numpy(np.maximum(self.rankers[0].columns(pooled), 0))
         valid = torch.from_numpy(self.valid[pooled] & (pooled != MISSING)[:, :, None])
         scores = []
-        for table, own, score_std, level in zip(tables, vectors_of, self.spreads, self.levels, strict=True):
+        for table, own, score_std, level in zip(
+            tables, vectors_of, self.parts.score_stds, self.parts.score_means, strict=True
+        ):
             scores.append((table.gather(1, columns) - torch.from_numpy(level.means(own))[:, None]) / score_std)
         return _Block(
             torch.stack(scores, 2) * valid,

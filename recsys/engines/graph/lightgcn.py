@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Self
+from typing import ClassVar, Literal, Self
 
 import numpy as np
 import scipy.sparse as sp
@@ -138,7 +138,7 @@ class LightGCN(Engine):
         return seen_table(self.kind, self.config, self.items, self.counts > 0, unit)
 
     def save(self, directory: Path) -> None:
-        arrays: dict[str, NDArray[Any]] = {
+        arrays: dict[str, NDArray[np.generic]] = {
             "history_factors": self.history_factors,
             "item_factors": self.item_factors,
             "user_embeddings": self.user_embeddings,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Self
 
 import numpy as np
 import torch
@@ -92,7 +92,7 @@ class Item2Vec(Engine):
         return seen_table(self.kind, self.config, self.items, self.counts > 0, self.inner)
 
     def save(self, directory: Path) -> None:
-        arrays: dict[str, NDArray[Any]] = {"inner": self.inner, "outer": self.outer, "counts": self.counts}
+        arrays: dict[str, NDArray[np.generic]] = {"inner": self.inner, "outer": self.outer, "counts": self.counts}
         save_arrays(directory, self.config, self.items, arrays)
 
     @classmethod

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,6 +16,7 @@ from recsys.engines.ensemble.hybrid import Hybrid
 from recsys.engines.two_tower.tower_inputs import HISTORY, IDS
 from recsys.engines.two_tower.two_tower import TwoTower
 from recsys.errors import ConfigError
+from recsys.json_values import JsonObject
 
 
 class MaskedTwoTower:
@@ -83,7 +83,7 @@ class MaskedHybrid:
             raise ConfigError(
                 f"hiding {sorted(hidden)} leaves no part of the hybrid; name the inputs of a tower instead"
             )
-        parts: dict[str, Any] = {
+        parts: JsonObject = {
             name: MaskedTwoTower(part, set(hidden) & _inputs(part)) if isinstance(part, TwoTower) else part
             for name, part in engine.parts.items()
         }

@@ -6,7 +6,8 @@ from typing import ClassVar, Self
 
 from pydantic import Field, model_validator
 
-from recsys.engines.two_tower.two_tower import TwoTower, TwoTowerConfig
+from recsys.engines.two_tower.two_tower import TwoTower
+from recsys.engines.two_tower.two_tower_config import TwoTowerConfig
 from recsys.models.build import ModelOptions
 
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from html import escape
-from typing import Any
 
 from recsys.evaluation.metrics import shown
 from recsys.evaluation.report import html_attribution, html_embeddings, plots
 from recsys.evaluation.report.html_table import interval, table
+from recsys.json_values import JsonMapping
 
 _STYLE = """
 body{font:15px/1.5 system-ui,sans-serif;max-width:1100px;margin:2rem auto;padding:0 1rem;color:#1d2433}
@@ -20,7 +19,7 @@ th:first-child,td:first-child{text-align:left}small{color:#67718a}
 """
 
 
-def render(content: Mapping[str, Any]) -> str:
+def render(content: JsonMapping) -> str:
     """The page."""
     title = f"Evaluation on {content['data']['name']}"
     parts = [
@@ -51,12 +50,12 @@ def render(content: Mapping[str, Any]) -> str:
     return "\n".join([*parts, "</html>\n"])
 
 
-def fragment(content: Mapping[str, Any]) -> str:
+def fragment(content: JsonMapping) -> str:
     """The protocol, the results and the comparisons, for a notebook cell."""
     return "\n".join([_protocol(content), _results(content), _comparisons(content)])
 
 
-def _protocol(content: Mapping[str, Any]) -> str:
+def _protocol(content: JsonMapping) -> str:
     split, data = content["split"], content["data"]
     seen = "left out" if split["filter_seen"] else "kept in"
     lost = split.get("unreachable_targets", 0)
@@ -70,7 +69,7 @@ def _protocol(content: Mapping[str, Any]) -> str:
     )
 
 
-def _results(content: Mapping[str, Any]) -> str:
+def _results(content: JsonMapping) -> str:
     engines = content["engines"]
     wanted = ("recall@10", "recall@20", "ndcg@10", "map@10", "mrr@10", "hit_rate@10", "precision@10")
     metrics = shown(engines, wanted)
@@ -84,7 +83,7 @@ def _results(content: Mapping[str, Any]) -> str:
     return table(["engine", *metrics, "fit, s", "memory, MB", "users without vector"], rows)
 
 
-def _comparisons(content: Mapping[str, Any]) -> str:
+def _comparisons(content: JsonMapping) -> str:
     if not content["comparisons"]:
         return "<p>Only one engine was evaluated.</p>"
     lines = []
@@ -98,7 +97,7 @@ def _comparisons(content: Mapping[str, Any]) -> str:
     return f"<ul>{''.join(lines)}</ul>"
 
 
-def _catalogue(content: Mapping[str, Any]) -> str:
+def _catalogue(content: JsonMapping) -> str:
     names = ["coverage", "novelty", "diversity", "gini", "popularity_share"]
     rows = [
         [escape(engine), *(f"{values[name]:.3f}" for name in names)] for engine, values in content["catalogue"].items()

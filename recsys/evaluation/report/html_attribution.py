@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from html import escape
-from typing import Any
 
 from recsys.evaluation.report.html_table import interval, table
+from recsys.json_values import JsonMapping
 
 
-def section(attribution: Mapping[str, Any]) -> str:
+def section(attribution: JsonMapping) -> str:
     """What the numbers are, and a table with a row a modality: over all users in three ways, then by slice."""
     full, empty, metric = attribution["full"], attribution["empty"], escape(attribution["metric"])
     slices = attribution["slices"]

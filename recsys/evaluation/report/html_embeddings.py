@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from html import escape
-from typing import Any
 
 from recsys.evaluation.report.html_table import beside, interval, table
+from recsys.json_values import JsonMapping
 
 
-def sections(tables: Mapping[str, Any]) -> list[str]:
+def sections(tables: JsonMapping) -> list[str]:
     """The tables by themselves, word vectors by their words, and what texts find."""
     first = next(iter(tables.values()))
     agreed = escape(str(first["attribute"])) if first["attribute"] else "no column"
@@ -33,7 +32,7 @@ def sections(tables: Mapping[str, Any]) -> list[str]:
     return [said, table(head, rows), *_words(tables), *_crossed(tables)]
 
 
-def _words(tables: Mapping[str, Any]) -> list[str]:
+def _words(tables: JsonMapping) -> list[str]:
     tests = ("similarity", "plurals", "tags")
     rows = [
         [f"{escape(name)}<br><small>{row['words']['words']:,} words</small>", *(_test(row["words"][t]) for t in tests)]
@@ -48,7 +47,7 @@ def _words(tables: Mapping[str, Any]) -> list[str]:
     return [said, table(["table", "similarity", "plurals", "words and tags"], rows)] if rows else []
 
 
-def _crossed(tables: Mapping[str, Any]) -> list[str]:
+def _crossed(tables: JsonMapping) -> list[str]:
     rows = []
     for name, row in tables.items():
         for among, found in row.get("text_to_image", {}).items():
@@ -62,7 +61,7 @@ def _crossed(tables: Mapping[str, Any]) -> list[str]:
     return [said, table(["table", "recall@1", "recall@10"], rows)] if rows else []
 
 
-def _test(test: Mapping[str, Any] | None) -> str:
+def _test(test: JsonMapping | None) -> str:
     if test is None:
         return "-"
     return f"{test['value']:.3f}<br><small>{test['chance']:.3f}; {test['questions']:,}</small>"

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from recsys.data.vocabulary import Rows
 from recsys.evaluation.embeddings.maps import Points, cell_centres, landmarks
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 Posters = Mapping[int, NDArray[np.uint8]]
 """Item row -> [height, width, 3]; items without a picture are absent."""
@@ -21,7 +25,7 @@ _TURN = 0.75
 
 
 def draw_map(
-    axes: Any,
+    axes: Axes,
     points: Points,
     groups: NDArray[np.int64],
     colours: Sequence[str],
@@ -40,7 +44,7 @@ def draw_map(
     """
     for group, colour in [(len(colours), _GREY), *enumerate(colours)]:
         here = points[groups == group]
-        axes.scatter(*here.T, s=11, color=colour, lw=0, alpha=0.55 if group == len(colours) else 0.85)
+        axes.scatter(here[:, 0], here[:, 1], s=11, color=colour, lw=0, alpha=0.55 if group == len(colours) else 0.85)
     for row, text in _apart(points, labels).items():
         x, y = points[row]
         axes.plot(x, y, "o", ms=4, mfc="none", mec=_INK, mew=0.8)
@@ -53,7 +57,7 @@ def draw_map(
 
 
 def draw_poster_map(
-    axes: Any, points: Points, weight: NDArray[Any], posters: Posters, columns: int = 26, rows: int = 13
+    axes: Axes, points: Points, weight: NDArray[np.number], posters: Posters, columns: int = 26, rows: int = 13
 ) -> None:
     """The poster of the heaviest item in each cell of a grid over the map; empty where no item lies.
 
@@ -75,7 +79,7 @@ def draw_poster_map(
 
 
 def draw_neighbours(
-    figure: Any, asked: int, lists: Mapping[str, Rows], posters: Posters, names: Sequence[str], marked: Rows
+    figure: Figure, asked: int, lists: Mapping[str, Rows], posters: Posters, names: Sequence[str], marked: Rows
 ) -> None:
     """One strip a space: the item that is asked, then its neighbours; ``marked`` ones stand in more than one strip.
 
@@ -98,7 +102,7 @@ def draw_neighbours(
             _poster(axes, posters.get(row), names[row], "#d1603d" if row in marked else _INK)
 
 
-def draw_overlaps(axes: Any, shares: NDArray[np.float64], names: Sequence[str]) -> None:
+def draw_overlaps(axes: Axes, shares: NDArray[np.float64], names: Sequence[str]) -> None:
     """A matrix [S, S] of how much of each space's lists stands in the others', as squares with their share."""
     shown = np.where(np.eye(len(shares), dtype=bool), np.nan, shares)
     axes.imshow(shown, cmap="Blues", vmin=0, vmax=max(0.4, float(np.nanmax(shown))))
@@ -123,7 +127,7 @@ def _apart(points: Points, labels: Mapping[int, str]) -> dict[int, str]:
     return {row: labels[row] for row in kept}
 
 
-def _poster(axes: Any, pixels: NDArray[np.uint8] | None, name: str, colour: str, bold: bool = False) -> None:
+def _poster(axes: Axes, pixels: NDArray[np.uint8] | None, name: str, colour: str, bold: bool = False) -> None:
     blank = np.full((3, 2, 3), 228, np.uint8)
     axes.imshow(blank if pixels is None else pixels, extent=(0, 2, 0, 3))
     written = "\n".join(textwrap.wrap(name, 18)[:2])

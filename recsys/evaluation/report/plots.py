@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
 from recsys.evaluation.metrics import compared
+from recsys.json_values import JsonMapping
 
-Content = Mapping[str, Any]
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+Content = JsonMapping
 
 
 def metric_by_k(content: Content) -> str:
@@ -16,7 +21,7 @@ def metric_by_k(content: Content) -> str:
     return _svg(metrics_figure(content, ("recall", "ndcg")))
 
 
-def metrics_figure(content: Content, metrics: Sequence[str]) -> Any:
+def metrics_figure(content: Content, metrics: Sequence[str]) -> Figure:
     """A Matplotlib figure with an axis for each of ``metrics``, by the length of the list, with 95 % bands."""
     figure, axes = _figure(len(metrics))
     for axis, metric in zip(axes, metrics, strict=True):
@@ -88,7 +93,7 @@ def attribution(content: Content) -> str:
     return _svg(figure)
 
 
-def _grouped(axis: Any, groups: Mapping[str, Sequence[Mapping[str, float]]]) -> None:
+def _grouped(axis: Axes, groups: Mapping[str, Sequence[Mapping[str, float]]]) -> None:
     """Bars with intervals, side by side at each place, one of each group."""
     for number, (label, points) in enumerate(groups.items()):
         x = [place + (number - (len(groups) - 1) / 2) * 0.8 / len(groups) for place in range(len(points))]
@@ -97,7 +102,7 @@ def _grouped(axis: Any, groups: Mapping[str, Sequence[Mapping[str, float]]]) -> 
         axis.bar(x, value, width=0.75 / len(groups), yerr=error, label=label, error_kw={"lw": 0.8})
 
 
-def _figure(columns: int) -> tuple[Any, Any]:
+def _figure(columns: int) -> tuple[Figure, Sequence[Axes]]:
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(11, 4), layout="constrained")
@@ -108,7 +113,7 @@ def _figure(columns: int) -> tuple[Any, Any]:
     return figure, axes
 
 
-def _svg(figure: Any) -> str:
+def _svg(figure: Figure) -> str:
     buffer = io.StringIO()
     figure.savefig(buffer, format="svg", metadata={"Date": None})
     text = buffer.getvalue()

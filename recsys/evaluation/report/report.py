@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from recsys.atomic import atomic_path, make_parents, read_json, write_json, write_text
 from recsys.errors import ArtifactError
 from recsys.evaluation.metrics import parse_metric, shown
+from recsys.json_values import JsonMapping, JsonObject
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -43,14 +44,14 @@ class Report:
         ['engine', 'metric', 'value', 'low', 'high']
     """
 
-    content: Mapping[str, Any]
+    content: JsonMapping
     values: Mapping[str, Mapping[str, NDArray[np.float64]]]
     users: NDArray[np.int32]
 
     @property
-    def engines(self) -> dict[str, dict[str, Any]]:
+    def engines(self) -> dict[str, JsonObject]:
         """Engine -> metric -> ``{"value", "low", "high"}``, and what the fit cost."""
-        engines: dict[str, dict[str, Any]] = self.content["engines"]
+        engines: dict[str, JsonObject] = self.content["engines"]
         return engines
 
     def __repr__(self) -> str:
@@ -97,8 +98,7 @@ class Report:
         """A Matplotlib figure: each of ``metrics`` by the length of the list, with 95 % bands."""
         from recsys.evaluation.report.plots import metrics_figure
 
-        figure: Figure = metrics_figure(self.content, metrics)
-        return figure
+        return metrics_figure(self.content, metrics)
 
     def save(self, directory: str | Path) -> None:
         """``report.json``, ``report.html``, and ``per_user.parquet`` with one row an engine and user."""

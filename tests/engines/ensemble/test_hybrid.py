@@ -18,7 +18,7 @@ from recsys.engines.baselines.ease import EASE
 from recsys.engines.baselines.itemknn import ItemKNN
 from recsys.engines.baselines.popularity import Popularity
 from recsys.engines.ensemble.hybrid import Hybrid, HybridConfig, joined, score_std
-from recsys.engines.ensemble.weights import CandidatePool, ScoreMean, search, zero_invalid
+from recsys.engines.ensemble.weights import CandidatePool, ScoredParts, ScoreMean, search, zero_invalid
 from recsys.errors import ArtifactError, ConfigError
 from recsys.evaluation.evaluate import evaluate, score_metric
 from recsys.registry.bundle import Bundle
@@ -119,7 +119,7 @@ def test_a_pool_is_worth_what_the_whole_catalogue_is(parts, metric, candidates, 
     items = [zero_invalid(part.item_vectors(DATA.items)) for part in engines]
     spreads = tuple(range(1, len(engines) + 1))
     levels = tuple(ScoreMean.of(vectors) for vectors in items)
-    pool = CandidatePool(engines, spreads, levels, items, DATA, asked, asked.users, metric)
+    pool = CandidatePool(ScoredParts(engines, spreads, levels, items), DATA, asked, asked.users, metric)
     weightings = np.random.default_rng(0).dirichlet(np.ones(len(engines)), 5)
     k = int(metric.split("@")[1])
     for weights, value in zip(weightings, pool.values(weightings), strict=True):
@@ -162,7 +162,8 @@ def test_a_pool_asks_users_and_ranks_items_that_a_part_with_a_weight_places(part
     engines = list(engine.parts.values())
     items = [zero_invalid(part.item_vectors(DATA.items)) for part in engines]
     engine.score_means = tuple(ScoreMean.of(vectors) for vectors in items)
-    pool = CandidatePool(engines, engine.score_stds, engine.score_means, items, DATA, holdout, holdout.users, "ndcg@10")
+    scored = ScoredParts(engines, engine.score_stds, engine.score_means, items)
+    pool = CandidatePool(scored, DATA, holdout, holdout.users, "ndcg@10")
     value = pool.values(np.array([weights], float))[0]
     assert value == pytest.approx(evaluate(engine, DATA, holdout).mean("ndcg@10"), abs=1e-6)
 

@@ -17,7 +17,8 @@ from recsys.embedding_table import EmbeddingTable
 from recsys.engine import FitContext, Request
 from recsys.engines.learning import run_training
 from recsys.engines.two_tower import two_tower
-from recsys.engines.two_tower.two_tower import TwoTower, TwoTowerConfig
+from recsys.engines.two_tower.two_tower import TwoTower
+from recsys.engines.two_tower.two_tower_config import TwoTowerConfig
 from recsys.errors import ArtifactError, ConfigError
 
 QUICK = {"epochs": 3, "warmup": 0, "learning_rate": 0.02, "patience": 0}
