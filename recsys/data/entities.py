@@ -80,7 +80,7 @@ class EntityTable:
         )
 
     def with_ids(self, ids: Iterable[object]) -> EntityTable:
-        """This table, grown by the unknown among ``ids``, whose cells are missing; old rows keep their place."""
+        """This table, with a row of missing cells appended for each new id; existing rows do not change."""
         grown = self.vocabulary.extended(ids)
         return EntityTable(grown, self.columns.reindex(range(len(grown))), self.schema)
 
@@ -98,7 +98,7 @@ class EntityTable:
         return short_digest(chain([self.vocabulary.fingerprint], cells))
 
     def save(self, path: Path) -> None:
-        """One Parquet file: ``__id__`` and the columns; the schema stands in a JSON file beside it."""
+        """One Parquet file: ``__id__`` and the columns; the schema is saved in a JSON file beside it."""
         ids = pd.Series(self.vocabulary.ids, dtype="int64" if self.vocabulary.holds_integers else "str")
         frame = pd.concat([ids.rename("__id__"), self.columns], axis=1)
         with atomic_path(path) as beside:
@@ -122,7 +122,7 @@ class EntityTable:
 
 
 def _plain(cell: Any) -> object:
-    """What the cell holds, whatever library holds it: all that is missing is None."""
+    """The cell as a plain Python value; None for any missing value."""
     if isinstance(cell, (list, np.ndarray)):
         return np.asarray(cell).tolist()
     if pd.isna(cell):

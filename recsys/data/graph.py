@@ -1,4 +1,4 @@
-"""Users and items as one graph: neighbours on CSR, sampled neighbours, biased walks."""
+"""The user-item graph in CSR form: neighbours, neighbour sampling and node2vec walks."""
 
 from __future__ import annotations
 

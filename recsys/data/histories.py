@@ -1,4 +1,4 @@
-"""Packed histories: the pasts of many users laid end to end."""
+"""Histories: the interactions of many users as one ragged array in CSR layout."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from recsys.data.interactions import Interactions
 
 @dataclass(frozen=True, eq=False)
 class Histories:
-    """The histories of U users, each oldest first, without padding.
+    """Ragged array of the histories of U users, each oldest first, without padding.
 
     Args:
         offsets: int64 [U + 1]; user ``u`` owns positions ``offsets[u]`` to ``offsets[u + 1]``.
@@ -47,7 +47,7 @@ class Histories:
 
     @classmethod
     def from_interactions(cls, interactions: Interactions, users: NDArray[np.integer]) -> Histories:
-        """All of ``interactions`` of each of ``users`` [U], in the order of ``users``; a search for each, no more.
+        """The histories of ``users`` [U], in that order, found by binary search in the sorted interactions.
 
         Args:
             interactions: what may be seen.
@@ -60,7 +60,7 @@ class Histories:
 
     @classmethod
     def gathered(cls, source: Interactions, start: NDArray[np.int64], stop: NDArray[np.int64]) -> Histories:
-        """The ranges ``start[u]:stop[u]`` of ``source``, one a user."""
+        """Histories from slices: user u has the positions ``start[u]:stop[u]`` of ``source``."""
         offsets = np.concatenate([[0], np.cumsum(stop - start)]).astype(np.int64)
         positions = np.arange(offsets[-1]) + np.repeat(start - offsets[:-1], stop - start)
         return cls(offsets, source.item[positions], source.time[positions], source.weight[positions])
@@ -70,7 +70,7 @@ class Histories:
 
     @property
     def lengths(self) -> NDArray[np.int64]:
-        """int64 [U]."""
+        """int64 [U]: the number of interactions of each user."""
         return np.diff(self.offsets)
 
     def users(self) -> NDArray[np.int64]:
@@ -78,16 +78,16 @@ class Histories:
         return np.repeat(np.arange(len(self)), self.lengths)
 
     def steps_ago(self) -> NDArray[np.int64]:
-        """int64 [N]: how many of the user's positions came after each; 0 for the newest."""
+        """int64 [N]: the distance of each position from the user's newest, which has 0."""
         return np.repeat(self.offsets[1:], self.lengths) - 1 - np.arange(len(self.items))
 
     def take(self, users: NDArray[np.integer] | slice) -> Histories:
-        """The histories at ``users``, in that order."""
+        """The histories of the rows ``users``, in that order."""
         start, stop = self.offsets[:-1][users], self.offsets[1:][users]
         return Histories.gathered(Interactions(self.items, self.items, self.times, self.weights), start, stop)
 
     def where(self, keep: NDArray[np.bool_]) -> Histories:
-        """The positions [N] at which ``keep`` holds."""
+        """The histories without the positions where the mask ``keep`` (bool [N]) is False."""
         offsets = np.concatenate([[0], np.cumsum(keep)])[self.offsets].astype(np.int64)
         return Histories(offsets, self.items[keep], self.times[keep], self.weights[keep])
 

@@ -21,8 +21,8 @@ _COLUMNS = {"user": np.int32, "item": np.int32, "time": np.int64, "weight": np.f
 class Interactions:
     """Interactions sorted by (user, time, tie, weight), so that the order of the file does not matter.
 
-    A tie in time is broken by a hash of user and item: a tie that went by item row would tell, among items of one
-    moment, which comes last, and who asks for the last item would be told the answer.
+    A tie in time is broken by a hash of user and item: if ties were ordered by item row,
+    the row would predict which of several simultaneous items comes last, which leaks the target of leave-one-out.
 
     Args:
         user: int32 [E], rows of the user vocabulary.

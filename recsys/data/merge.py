@@ -1,4 +1,4 @@
-"""A dataset and newer data of the same kind as one dataset in which old rows keep their place."""
+"""Merging of a dataset with newer data: the union of both, in which the rows of the old dataset do not move."""
 
 from __future__ import annotations
 
@@ -20,23 +20,22 @@ MergeMode = Literal["append", "replace"]
 
 
 def merged(old: Dataset, new: Dataset, mode: MergeMode = "append") -> tuple[Dataset, NDArray[np.bool_]]:
-    """Both as one; users, items and columns of ``new`` are appended, its cells win where both have one.
+    """The union of two datasets: new users, items and columns are appended, and cells of ``new`` win.
 
     Args:
         old: its users and items keep their rows.
         new: newer data.
-        mode: what the interactions of ``new`` are. ``"append"``: new ones alone; they join the old ones. With
-            timestamps, one that both hold (same user, item and time) is kept once, as old; without, each file counts
-            its positions for itself, so all are new and come after the old ones of their users. ``"replace"``: a newer
-            export of everything; it takes the place of the old interactions, and what it lacks is gone. Old is then
-            what ``old`` holds too (same user, item and time; without timestamps, as many times the same item of the
-            same user); without positions either, what is new comes last.
+        mode: ``"append"``: the interactions of ``new`` are added. With timestamps, a duplicate (same user, item and
+            time) is kept once and counts as old; without, positions start anew in each file, so that all are new and
+            follow the old ones of their users. ``"replace"``: ``new`` is a full export, and interactions that it lacks
+            are removed. An interaction is old if ``old`` has it (same user, item and time; without timestamps, the
+            n-th of the same user and item); without positions either, new interactions come last.
 
     Returns:
         The dataset, and which of its interactions [E] are new.
 
     Raises:
-        DataError: one has a clock and the other has none.
+        DataError: only one of both has timestamps.
     """
     if old.has_timestamps != new.has_timestamps:
         raise DataError(
@@ -53,7 +52,7 @@ def merged(old: Dataset, new: Dataset, mode: MergeMode = "append") -> tuple[Data
 
 
 def merged_entities(old: EntityTable, new: EntityTable) -> EntityTable:
-    """The entities of both, those of ``old`` first; the schema of ``old`` holds for columns that both have."""
+    """The union of two entity tables, rows of ``old`` first; a column of both has the kind that ``old`` gives it."""
     vocabulary = old.vocabulary.extended(new.vocabulary.ids)
     base, other = (
         table.columns.astype(object).set_axis(pd.Index(table.vocabulary.ids), axis=0).reindex(pd.Index(vocabulary.ids))
@@ -71,7 +70,7 @@ def merged_entities(old: EntityTable, new: EntityTable) -> EntityTable:
 
 
 def _rows(named: Dataset, users: EntityTable, items: EntityTable) -> tuple[Rows, Rows]:
-    """int64 [U] and [I]: where the users and items of ``named`` stand in other tables."""
+    """int64 [U] and [I]: the rows of the users and items of ``named`` in other tables; MISSING where absent."""
     return users.vocabulary.rows(named.users.vocabulary.ids), items.vocabulary.rows(named.items.vocabulary.ids)
 
 
@@ -80,12 +79,12 @@ def _renumbered(events: Interactions, user: Rows, item: Rows) -> Interactions:
 
 
 def _appended(old: Dataset, new: Interactions, n_users: int) -> tuple[Interactions, NDArray[np.bool_]]:
-    """Old and new interactions, and which of them are new."""
+    """The union of old and new interactions, and bool [E]: which of them are new."""
     return _joined(old.interactions, new if old.has_timestamps else _moved_after(old.interactions, new, n_users))
 
 
 def _replaced(old: Dataset, new: Interactions, n_users: int, has_order: bool) -> tuple[Interactions, NDArray[np.bool_]]:
-    """The interactions of an export in its order, and which of them ``old`` lacks."""
+    """The interactions of a full export, in its order, and bool [E]: which of them ``old`` lacks."""
     before = old.interactions
     if old.has_timestamps:
         return new, ~_keys(new.user, new.item, new.time).isin(_keys(before.user, before.item, before.time))
@@ -97,7 +96,7 @@ def _replaced(old: Dataset, new: Interactions, n_users: int, has_order: bool) ->
 
 
 def _occurrence(x: Interactions) -> NDArray[np.int64]:
-    """int64 [E]: how many interactions of the same user and item stand before each."""
+    """int64 [E]: the number of earlier interactions of the same user and item."""
     return np.asarray(pd.DataFrame({"user": x.user, "item": x.item}).groupby(["user", "item"]).cumcount(), np.int64)
 
 
@@ -106,7 +105,7 @@ def _moved_after(old: Interactions, new: Interactions, n_users: int) -> Interact
 
 
 def _after(old: Interactions, new: Interactions, n_users: int) -> NDArray[np.int64]:
-    """int64 [E]: positions of ``new`` that go on from each user's last of ``old``."""
+    """int64 [E]: the positions of ``new``, shifted to follow each user's last position in ``old``."""
     last = np.full(n_users, -1, np.int64)
     np.maximum.at(last, old.user, old.time)
     first = np.full(n_users, np.iinfo(np.int64).max)
@@ -134,21 +133,21 @@ def known_to(data: Dataset, events: Interactions, named: Dataset, timed: bool = 
     return found
 
 
-def remap_items(questions: Holdout, named: Dataset, data: Dataset) -> Holdout | None:
-    """``questions``, whose rows are those of ``named``, in the rows of ``data``; None where it lacks one of the ids."""
+def remap_items(holdout: Holdout, named: Dataset, data: Dataset) -> Holdout | None:
+    """``holdout``, in rows of ``named``, re-indexed to the rows of ``data``; None if ``data`` lacks one of its ids."""
     user, item = _rows(named, data.users, data.items)
-    history, targets = (_renumbered(part, user, item) for part in (questions.history, questions.targets))
-    users = np.sort(user[questions.users]).astype(np.int32)
-    candidates = None if questions.candidates is None else np.sort(item[questions.candidates])
+    history, targets = (_renumbered(part, user, item) for part in (holdout.history, holdout.targets))
+    users = np.sort(user[holdout.users]).astype(np.int32)
+    candidates = None if holdout.candidates is None else np.sort(item[holdout.candidates])
     rows: list[NDArray[np.integer]] = [targets.user, history.item, targets.item]
     rows += [] if candidates is None else [candidates]
     if (np.concatenate(rows) == MISSING).any():
         return None
-    return Holdout(users, history, targets, candidates, questions.filter_seen)
+    return Holdout(users, history, targets, candidates, holdout.filter_seen)
 
 
 def check_ids(learnt: Dataset, asked: Dataset, who: str, way_out: str) -> None:
-    """Whether the ids that ``who`` learnt on are of the type that those of ``asked`` have; of others it knows none.
+    """Checks that a model's ids and those of the dataset to predict for have the same type, or none would match.
 
     Raises:
         ArtifactError: the ids of users or of items are integers in one and texts in the other; ends with ``way_out``.
@@ -170,5 +169,5 @@ def _type(table: EntityTable) -> str:
 def _keys(
     user: NDArray[np.integer], item: NDArray[np.integer], time: NDArray[np.integer] | None = None
 ) -> pd.MultiIndex:
-    """What makes two interactions the same; without ``time`` the pair alone."""
+    """The key by which interactions are compared: (user, item, time), or (user, item) without ``time``."""
     return pd.MultiIndex.from_arrays([user, item] if time is None else [user, item, time])

@@ -1,4 +1,4 @@
-"""What kind of thing each column of a table is."""
+"""Schemas: the semantic type of each column of a table."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True)
 class Column:
-    """The kind of a column and, for tags, what stands between them."""
+    """The kind of a column and, for tags, their separator."""
 
     kind: Kind
     separator: str = "|"

@@ -34,8 +34,8 @@ class Source:
         files: field of `DataConfig` -> file name in the data set's folder.
         user_schema: column -> kind.
         item_schema: column -> kind.
-        missing: texts that stand for a missing cell.
-        download: whether it can be had from the package registry.
+        missing: texts that denote a missing cell.
+        download: whether it can be downloaded from the package registry.
     """
 
     files: dict[str, str]
@@ -46,7 +46,7 @@ class Source:
 
 
 class Sources(dict[str, Source]):
-    """Name -> source; an unknown name is an error that lists the known ones."""
+    """Mapping of name to `Source`; an unknown name raises a `ConfigError` that lists the known ones."""
 
     def __missing__(self, name: str) -> Source:
         raise ConfigError(
@@ -85,7 +85,7 @@ SOURCES = Sources(
 
 
 def resolve(config: DataConfig) -> DataConfig:
-    """``config`` with the paths and the schema of its source filled in; what the config itself says goes first.
+    """``config`` completed with the paths and schema of its source; values that are set in ``config`` take precedence.
 
     Raises:
         ConfigError: no such source.
@@ -106,7 +106,7 @@ def resolve(config: DataConfig) -> DataConfig:
 
 
 def find(name: str) -> Path:
-    """The folder of a named data set, fetched when it is not there and can be had.
+    """The folder of a named data set, downloaded if it is not there yet.
 
     Raises:
         DataError: it is not there and cannot be fetched.
@@ -123,13 +123,13 @@ def find(name: str) -> Path:
 
 
 def located(name: str) -> Path | None:
-    """The folder of a named data set where it is there already."""
+    """The folder of a named data set, or None if it has not been downloaded."""
     places = [root / name for root in data_folders()] + [_cache(name)]
     return next((place for place in places if place.is_dir()), None)
 
 
 def data_folders() -> list[Path]:
-    """Where data sets are looked for."""
+    """The folders that are searched for data sets, in order."""
     if "RECSYS_DATA_DIR" in os.environ:
         return [Path(os.environ["RECSYS_DATA_DIR"])]
     return [Path("../shared/data"), Path(__file__).resolve().parents[3] / "shared" / "data"]

@@ -1,4 +1,4 @@
-"""Outside ids and inside rows."""
+"""Vocabularies: the bijection between external ids and row numbers."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MISSING = -1
 """The row of an id that a vocabulary does not hold."""
 
 Ids = NDArray[Any]
-"""Outside keys: int64, or an object array of str."""
+"""External ids: int64, or an object array of str."""
 
 Rows = NDArray[np.int64]
 
@@ -47,7 +47,7 @@ def as_ids(values: Iterable[object]) -> Ids:
 
 @dataclass(frozen=True, eq=False)
 class Vocabulary:
-    """Ids <-> rows: ``ids[row]`` is the outside key of ``row``.
+    """Bijection between external ids and rows 0..n-1: ``ids[row]`` is the id of ``row``.
 
     Args:
         ids: [n], unique; int64 or an object array of str.
@@ -69,7 +69,7 @@ class Vocabulary:
         object.__setattr__(self, "ids", as_ids(self.ids))
         if not self._index.is_unique:
             twice = self._index[self._index.duplicated()][0]
-            raise DataError(f"the id {twice!r} stands twice in one vocabulary; ids must be unique")
+            raise DataError(f"the id {twice!r} occurs twice in one vocabulary; ids must be unique")
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -90,7 +90,7 @@ class Vocabulary:
         return self._index.get_indexer(pd.Index(array, dtype=array.dtype)).astype(np.int64)
 
     def extended(self, ids: Iterable[object]) -> Vocabulary:
-        """This vocabulary with the unknown among ``ids`` appended in ascending order; old rows keep their place."""
+        """This vocabulary with the ids that it lacks appended in ascending order; existing rows do not change."""
         new = as_ids(ids)
         if not len(self):
             return Vocabulary.of(new)
@@ -102,7 +102,7 @@ class Vocabulary:
         return Vocabulary(np.concatenate([self.ids, fresh])) if len(fresh) else self
 
     def same_as(self, other: Vocabulary) -> bool:
-        """Whether both give the same rows."""
+        """Whether both map the same ids to the same rows."""
         return self is other or (self.ids.dtype == other.ids.dtype and np.array_equal(self.ids, other.ids))
 
     @cached_property

@@ -13,7 +13,7 @@ from recsys.data.vocabulary import MISSING, Rows
 def catalogue_metrics(items: Rows, train: Interactions, n_users: int, n_items: int, k: int = 10) -> dict[str, float]:
     """Metrics of all lists together.
 
-    - ``coverage``: share of the catalogue that stands in any list.
+    - ``coverage``: share of the catalogue that is in any list.
     - ``novelty``: mean self-information of a listed item, ``-log2`` of the share of users who have it in train.
     - ``diversity``: 1 - mean cosine between two items of a list, over which users have them in train.
     - ``gini``: of how often each item of the catalogue is listed; 0 is even, 1 is one item for everybody.

@@ -33,7 +33,7 @@ def evaluate_engines(
     Args:
         engines: by the name that the report gives them; one alone has the name of its kind.
         data: what the rows of ``asked`` refer to.
-        asked: a split, whose test questions are asked, or a holdout alone.
+        asked: a split, of which ``test`` is evaluated, or a holdout.
         baseline: the engine that the others are tested against, with Holm's correction; None takes the first.
         ks: list lengths of the metrics.
 
@@ -72,13 +72,13 @@ def evaluate_lists(
 
     Args:
         lists: name -> ``user_id, item_id`` and, if wanted, ``rank`` or ``score``; or one such frame.
-        truth: ``user_id, item_id``: what each user did; a pair that stands there twice counts once.
+        truth: ``user_id, item_id``: what each user did; duplicate pairs count once.
         baseline: what the others are tested against, with Holm's correction; None takes the first.
         ks: list lengths of the metrics.
 
     Raises:
         DataError: a column is missing, an id, rank or score is missing, ids are of another type than in ``truth``, an
-            item stands twice in the list of a user, or ``baseline`` is none of the lists.
+            item occurs twice in the list of a user, or ``baseline`` is none of the lists.
 
     Example:
         >>> truth = pd.DataFrame({"user_id": ["ann", "bob"], "item_id": [1, 2]})

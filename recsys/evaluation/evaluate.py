@@ -1,4 +1,4 @@
-"""Evaluation: an engine answers every question of a holdout, over the whole catalogue, in blocks of users."""
+"""Evaluation: full-catalogue ranking metrics of an engine on a holdout, in blocks of users."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Result:
         history_lengths: int64 [U].
         targets: int64 [T], relevant items of all users, user by user.
         target_counts: int64 [U].
-        found: bool [T], whether each of ``targets`` stands in the first ten of its user's list.
+        found: bool [T], whether each of ``targets`` is in the first ten of its user's list.
         users_without_vector: users that the engine has no vector for; their metrics are 0.
         items_without_vector: candidates that the engine has no vector for.
     """
@@ -55,12 +55,12 @@ def evaluate(
     ks: Sequence[int] = (1, 5, 10, 20, 50, 100),
     block: int = 1024,
 ) -> Result:
-    """Asks ``engine`` everything in ``holdout``.
+    """Ranking metrics of ``engine`` on ``holdout``, over the whole catalogue or its candidates.
 
     Args:
         engine: a fitted engine.
         data: the dataset that the holdout's rows refer to.
-        holdout: the questions.
+        holdout: the evaluation users and their targets.
         ks: list lengths of the metrics.
         block: users at a time; of each user only the list and the metrics are kept.
 
@@ -80,8 +80,8 @@ def evaluate(
         lengths.append(request.histories.lengths)
     candidates = slice(None) if holdout.candidates is None else holdout.candidates
     without = 0 if vectors.valid is None else int((~vectors.valid[candidates]).sum())
-    unplaced = (users_without_vector, without)
-    return measure(np.concatenate(lists), np.concatenate(lengths), holdout, ks, data.n_items, unplaced)
+    without_vector = (users_without_vector, without)
+    return measure(np.concatenate(lists), np.concatenate(lengths), holdout, ks, data.n_items, without_vector)
 
 
 def measure(
@@ -92,12 +92,12 @@ def measure(
     n_items: int,
     without_vector: tuple[int, int] = (0, 0),
 ) -> Result:
-    """The metrics of lists, whoever made them.
+    """Ranking metrics of top-k lists.
 
     Args:
         items: int64 [U, K], item rows, best first, MISSING where a list ends.
         history_lengths: int64 [U].
-        holdout: the questions; its users are those of the lists.
+        holdout: the evaluation users, whose lists these are, and their targets.
         ks: list lengths of the metrics.
         n_items: size of the catalogue.
         without_vector: how many users and how many candidates have no vector.
@@ -125,7 +125,7 @@ def score_metric(users: Vectors, items: Vectors, holdout: Holdout, metric: str) 
     Args:
         users: vectors of ``holdout.users`` [U].
         items: vectors of the whole catalogue.
-        holdout: the questions.
+        holdout: the evaluation users and their targets.
         metric: such as ``"ndcg@10"``.
     """
     name, k = parse_metric(metric)

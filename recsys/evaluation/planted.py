@@ -65,7 +65,7 @@ def planted_attribution(
     Args:
         world: what was drawn.
         data: its tables as they were read.
-        holdout: the questions.
+        holdout: the evaluation users and their targets.
         metric: what is shared out.
         seed: of the intervals.
     """

@@ -50,7 +50,7 @@ class Lineage:
 class Bundle:
     """A fitted engine with the tables it was fitted on: one folder that recommends by itself.
 
-    A bundle gives user and item vectors as its engine does, so that it stands wherever an engine is asked for.
+    A bundle gives user and item vectors as its engine does, so that it can be used wherever an engine is expected.
 
     Args:
         engine: the fitted engine.
@@ -130,7 +130,7 @@ class Bundle:
         """Writes the folder atomically, replacing a bundle that stood there; returns this bundle with its version.
 
         Raises:
-            ArtifactError: something else stands there.
+            ArtifactError: something else is there.
         """
         directory = Path(directory)
         about = {"name": self.name, "has_timestamps": self.data.has_timestamps, "has_order": self.data.has_order}

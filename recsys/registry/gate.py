@@ -1,4 +1,4 @@
-"""The gate: whether a candidate takes the champion's place, with every number and the reason."""
+"""The promotion gate: paired tests that decide whether a candidate replaces the champion."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from recsys.errors import PromotionError
 
 
 class GateConfig(Config):
-    """What a candidate must show.
+    """The conditions for promotion.
 
     Args:
         metric: the metric that must be better.
@@ -34,13 +34,13 @@ class GateConfig(Config):
 
 @dataclass(frozen=True, eq=False)
 class EvaluationResult:
-    """What the evaluation of one model left.
+    """Per-user metrics of one model.
 
     Args:
         model: its version or name.
-        data_fingerprint: of the dataset that was asked about.
-        split_fingerprint: of the split whose test questions were asked.
-        users: [U] rows of those who were asked.
+        data_fingerprint: of the dataset.
+        split_fingerprint: of the split that it was evaluated on.
+        users: [U] rows of the evaluation users.
         values: metric -> float64 [U].
     """
 
@@ -53,7 +53,7 @@ class EvaluationResult:
 
 @dataclass(frozen=True)
 class Rule:
-    """One rule of a decision; ``candidate`` and ``champion`` are what was compared."""
+    """One condition of a decision, and the two values that it compares."""
 
     name: str
     passed: bool
@@ -88,9 +88,9 @@ class Decision:
 
 
 def decide(candidate: EvaluationResult, champion: EvaluationResult | None, config: GateConfig) -> Decision:
-    """Whether ``candidate`` becomes the champion; the first model does when enough users were asked.
+    """Whether ``candidate`` becomes the champion; without one, a model that was evaluated on enough users does.
 
-    Both must have been measured on the same questions: the pipeline evaluates the champion's bundle on the candidate's
+    Both must have been evaluated on the same holdout: the pipeline evaluates the champion's bundle on the candidate's
     split. Users are the unit: the difference is taken user by user, and its lower bound is
     ``mean - z * standard error``.
 
@@ -127,22 +127,22 @@ def _require_metrics(measured: EvaluationResult, config: GateConfig) -> None:
 
 
 def _enough_users(candidate: EvaluationResult, config: GateConfig) -> Rule:
-    asked = len(candidate.users)
-    passed = asked >= config.min_users
+    n_users = len(candidate.users)
+    passed = n_users >= config.min_users
     return Rule(
-        "users", passed, float(asked), None, f"{asked} users were asked; at least {config.min_users} are needed"
+        "users", passed, float(n_users), None, f"{n_users} evaluation users; at least {config.min_users} are needed"
     )
 
 
 def _same(what: str, ours: str, theirs: str) -> Rule:
-    told = "was measured on the same" if ours == theirs else "was measured on another"
-    return Rule(what, ours == theirs, ours, theirs, f"the champion {told} {what} ({ours}, champion {theirs})")
+    found = "was measured on the same" if ours == theirs else "was measured on another"
+    return Rule(what, ours == theirs, ours, theirs, f"the champion {found} {what} ({ours}, champion {theirs})")
 
 
 def _same_users(candidate: EvaluationResult, champion: EvaluationResult) -> Rule:
     passed = np.array_equal(candidate.users, champion.users)
-    told = "the same users were asked, in the same order" if passed else "the users who were asked differ"
-    return Rule("asked", passed, float(len(candidate.users)), float(len(champion.users)), told)
+    found = "the evaluation users are the same" if passed else "the evaluation users differ"
+    return Rule("asked", passed, float(len(candidate.users)), float(len(champion.users)), found)
 
 
 def _gain(candidate: EvaluationResult, champion: EvaluationResult, config: GateConfig) -> Rule:

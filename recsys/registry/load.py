@@ -21,7 +21,7 @@ def load(source: str | Path, tracking_uri: str | None = None) -> Bundle:
             run under ``runs/`` whose registry holds a model of that name.
 
     Returns:
-        The bundle; it stands wherever a fitted engine is asked for, and its ``data`` are what it was fitted on.
+        The bundle; it can be used wherever a fitted engine is expected, and its ``data`` are what it was fitted on.
 
     Raises:
         ArtifactError: there is no bundle, or it is damaged.
@@ -58,8 +58,8 @@ def _registry_of(name: str) -> str:
     found = [local_uri(database.parent) for database in sorted(Path("runs").glob("*/mlflow.db"))]
     holding = [uri for uri in found if Store(uri, name).exists()]
     if len(holding) != 1:
-        told = f"several runs do: {', '.join(holding)}" if holding else f"no run under {Path('runs').absolute()} does"
+        which = f"several runs do: {', '.join(holding)}" if holding else f"no run under {Path('runs').absolute()} does"
         raise ConfigError(
-            f"which registry holds the model {name!r}? {told}; give tracking_uri, or set MLFLOW_TRACKING_URI"
+            f"which registry holds the model {name!r}? {which}; give tracking_uri, or set MLFLOW_TRACKING_URI"
         )
     return holding[0]

@@ -17,7 +17,7 @@ PythonModel: Any = mlflow.pyfunc.PythonModel
 
 
 class Recommender(PythonModel):  # type: ignore[misc]
-    """Predictor ``user_id``, ``history`` and ``k`` rows; see `recsys.registry.predictor.Predictor`."""
+    """Pyfunc model over rows of ``user_id``, ``history`` and ``k``; see `recsys.registry.predictor.Predictor`."""
 
     def load_context(self, context: Any) -> None:
         self._answers = Predictor(Bundle.load(Path(context.artifacts["bundle"])))

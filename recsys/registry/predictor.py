@@ -1,4 +1,4 @@
-"""Predictor to single questions from a bundle: a known user by id, anyone by their history."""
+"""Online prediction from a bundle: top-k items for a known user by id, or for anyone by their history."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ _DEFAULT_K = 10
 
 
 class Predictor:
-    """A loaded bundle that answers rows of ``user_id``, ``history`` and ``k``.
+    """Top-k recommendation for rows of ``user_id``, ``history`` and ``k``.
 
     Args:
-        bundle: with a snapshot when ``user_id`` alone is to be answered from the past.
+        bundle: with its interactions, if a ``user_id`` alone is to be enough.
     """
 
     def __init__(self, bundle: Bundle) -> None:
@@ -38,7 +38,7 @@ class Predictor:
     def answer(self, rows: pd.DataFrame) -> pd.DataFrame:
         """``item_ids`` and ``scores`` of each row, best first, without the items of its history.
 
-        A row is answered as it would be alone, also where several ask for the same user.
+        The result of a row does not depend on the other rows, nor on repeated users.
 
         Args:
             rows: ``user_id`` (answered from the snapshot), ``history`` (item ids, oldest first, takes the place of the

@@ -1,4 +1,4 @@
-"""The store of models: registered versions, the alias ``champion``, and the way back."""
+"""The model store in MLflow: registered versions, the alias ``champion``, and rollback."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ def check_model_name(key: str, name: str) -> None:
     """
     found = [sign for sign in name if sign in "/:@?" or not sign.isprintable()]
     if found or not name.strip() or name == "." or name.startswith(".."):
-        told = f"holds {found[0]!r}" if found else "is blank or reads like a folder"
+        problem = f"holds {found[0]!r}" if found else "is blank or reads like a folder"
         raise ConfigError(
-            f"{key} = {name!r} {told}, so no model can be registered under it; give promote.model another"
+            f"{key} = {name!r} {problem}, so no model can be registered under it; give promote.model another"
         )
     check_name(key, name)
 
@@ -49,7 +49,7 @@ class Store:
         self._client: Any = self._mlflow.MlflowClient(uri)
 
     def register(self, bundle: Path, run_id: str | None = None) -> str:
-        """A new version that holds the bundle in the folder ``bundle`` and answers as a pyfunc model.
+        """A new version that holds the bundle in the folder ``bundle`` and is served as a pyfunc model.
 
         Args:
             bundle: verified first.

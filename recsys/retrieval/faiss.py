@@ -85,9 +85,9 @@ def _built(vectors: NDArray[np.float32], probes: int) -> Any:
 
 
 def _excluded(found: Rows, exclude: Histories) -> NDArray[np.bool_]:
-    """Whether each [U, F] found item stands in its user's list; pairs are compared as one integer."""
+    """Whether each [U, F] found item is in its user's list; pairs are compared as one integer."""
     width = int(max(found.max(), exclude.items.max(initial=0))) + 2
-    barred = np.unique(exclude.users() * width + exclude.items + 1)
+    excluded = np.unique(exclude.users() * width + exclude.items + 1)
     pairs = np.arange(len(found))[:, None] * width + found + 1
-    place = np.minimum(np.searchsorted(barred, pairs), max(len(barred) - 1, 0))
-    return barred[place] == pairs if len(barred) else np.zeros(found.shape, bool)
+    place = np.minimum(np.searchsorted(excluded, pairs), max(len(excluded) - 1, 0))
+    return excluded[place] == pairs if len(excluded) else np.zeros(found.shape, bool)

@@ -52,7 +52,7 @@ class _Askers:
         return cls(data, Vocabulary(np.arange(len(histories))), None, events)
 
     def requests(self) -> Iterator[tuple[Rows, Request]]:
-        """Blocks of positions and what the engine is asked for them."""
+        """Blocks of positions, and the `Request` of each."""
         for start in range(0, len(self.ids), _BLOCK):
             places = np.arange(start, min(start + _BLOCK, len(self.ids)))
             if self.rows is not None:

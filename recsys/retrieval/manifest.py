@@ -35,7 +35,7 @@ class Manifest:
     Args:
         model_version: of the model, as the caller named it.
         data_fingerprint: of the dataset whose users were answered.
-        fingerprint: of options, data and model together; the same fingerprint gives the same bytes.
+        fingerprint: of options, data and model together; outputs with the same fingerprint are byte-identical.
         options: how it was made.
         parts: the files, in the order of the users.
     """

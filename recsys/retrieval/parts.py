@@ -42,7 +42,7 @@ def clean(directory: Path, stamp: Stamp, count: int) -> set[int]:
     """Removes what is not a finished part of ``stamp`` and returns the numbers of those that are.
 
     Raises:
-        ArtifactError: the folder holds something that no batch made, or a folder stands where a part goes.
+        ArtifactError: the folder holds something that no batch made, or there is a folder in the place of a part.
     """
     claim(directory)
     finished = {n for n in range(count) if _stamp_of(directory / name_of(n)) == stamp}

@@ -62,7 +62,7 @@ class Shards:
         return -(-self.data.n_users // self.size)
 
     def request(self, users: Rows) -> Request:
-        """What the engine is asked for ``users``."""
+        """The `Request` of a block of users."""
         histories = Histories.from_interactions(self.data.interactions, users)
         if self.at is None:
             return Request(self.data.users.take(users), self.data.items, histories)
@@ -79,14 +79,14 @@ def recommend(
     model_version: str = "",
     made_from: str = "",
 ) -> Manifest:
-    """Leaves ``part-00000.parquet`` ... and, last, ``manifest.json`` in ``directory``.
+    """Top-k recommendations for all users: writes ``part-00000.parquet`` ... and, last, ``manifest.json``.
 
     A part holds ``user_id, item_id, rank, score`` with the ids as the data gave them, ``rank`` from 1, best first. A
     part that a former run of the same model, data and options finished is kept; a part of anything else is replaced.
 
     Args:
         engine: a fitted engine.
-        data: whose users are answered; histories are its interactions.
+        data: whose users get recommendations; histories are its interactions.
         directory: the output; nothing else may be in it under the names of parts.
         options: see `RecommendOptions`.
         tracker: shown the progress.

@@ -32,7 +32,7 @@ _ROWS = 1000
 
 @dataclass(frozen=True)
 class Drift:
-    """What is common to all rows.
+    """The parameters of the forecast, shared by all rows.
 
     Args:
         mean: m, the share of the volume that a row has on average from its first event on.
@@ -49,7 +49,7 @@ class Drift:
 
 @dataclass(frozen=True, eq=False)
 class Forecast:
-    """One period ahead, from what came before it alone; the last column is the period to come.
+    """One-step-ahead forecasts, each from the earlier periods; the last column is the next period.
 
     Args:
         share: float64 [n, T + 1], of the period's volume.

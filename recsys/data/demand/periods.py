@@ -1,4 +1,4 @@
-"""Periods: time cut into stretches of one length, and what is counted in each."""
+"""Periods: time in bins of equal length, and event counts in each."""
 
 from __future__ import annotations
 
@@ -68,10 +68,10 @@ class Periods:
         return counts
 
     def angles(self) -> NDArray[np.float64]:
-        """float64 [T + 1, S]: where the middle of each period, and of the one to come, stands in each season.
+        """float64 [T + 1, S]: the phase of the middle of each period, and of the next one, in each season.
 
         A season is a cycle of `CYCLES` that at least two periods make up and that the periods hold twice: one that was
-        seen once cannot be told from a trend.
+        seen once cannot be distinguished from a trend.
         """
         cycles = [s for s in CYCLES.values() if 2 * self.seconds <= s and 2 * s <= self.n * self.seconds]
         middle = self.start + (np.arange(self.n + 1) + 0.5) * self.seconds

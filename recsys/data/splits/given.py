@@ -27,7 +27,7 @@ def given(
     cut: Cut = "random",
     seed: int = 0,
 ) -> Split:
-    """The test file is asked with the train file as history; a share of each user's train validates.
+    """A given test file, evaluated with the train file as history; a share of each user's train is for validation.
 
     A random cut asks for items that lie amid those that are known, which flatters whatever remembers co-occurrence.
     ``blocks`` holds out items that are alike, which asks a model to generalise, as block cross-validation does in

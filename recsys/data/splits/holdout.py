@@ -1,4 +1,4 @@
-"""The evaluation questions that every split protocol makes: users, their histories and their held-out targets."""
+"""Holdouts: the evaluation users of a split, their histories and their held-out targets."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _VERSION = 1
 
 @dataclass(frozen=True, eq=False)
 class Holdout:
-    """The questions of an evaluation: given a history, which items come next?
+    """Evaluation users with the history that predictions are made from and the held-out targets.
 
     Args:
         users: int32 [U], ascending user rows, each once: the evaluation users.
@@ -81,12 +81,12 @@ class Holdout:
         return hashlib.sha256("/".join((*self.digests, "seen kept")).encode()).hexdigest()[:16]
 
     def of_users(self, users: NDArray[np.int32]) -> Holdout:
-        """The questions of ``users`` alone, ascending rows that are among the evaluation users."""
+        """The holdout restricted to ``users``, ascending rows that are among the evaluation users."""
         history, targets = (part.select(np.isin(part.user, users)) for part in (self.history, self.targets))
         return replace(self, users=users, history=history, targets=targets)
 
     def sampled(self, size: int, rng: np.random.Generator) -> Holdout:
-        """The questions of at most ``size`` random users."""
+        """The holdout restricted to at most ``size`` random users."""
         return self if len(self) <= size else self.of_users(np.sort(rng.permutation(self.users)[:size]))
 
     def save(self, directory: Path) -> None:

@@ -25,9 +25,9 @@ class Split:
     Args:
         protocol: its name, such as ``leave_one_out``.
         train: what is trained on while anything is still being chosen on ``validation``.
-        validation: the questions that epochs, weights and options are chosen on.
+        validation: the holdout that epochs, weights and options are chosen on.
         train_and_validation: both together: what a refit is trained on.
-        test: the questions that are reported; its histories hold the validation interactions.
+        test: the holdout that metrics are reported on; its histories hold the validation interactions.
         cutoffs: moments or counts that define the split.
         dropped_users: users that the protocol cannot evaluate (too short a history).
         refit: whether engines are trained once more, on ``train_and_validation``, before they are tested.
@@ -64,24 +64,24 @@ class Split:
 
     @property
     def filter_seen(self) -> bool:
-        """Whether the lists of validation and test leave out the items of a user's history."""
+        """Whether validation and test mask the items of a user's history."""
         return self.test.filter_seen
 
     @property
     def final_train(self) -> Interactions:
-        """What the engines that answer ``test`` are trained on."""
+        """The training interactions of the engines that are evaluated on ``test``."""
         return self.train_and_validation if self.refit else self.train
 
     @cached_property
     def fingerprint(self) -> str:
-        """Of all parts; two splits with the same value ask the same questions of engines trained on the same data."""
+        """A digest of all parts: splits with the same value have the same training data and the same holdouts."""
         parts = [self.name, self.train.fingerprint, self.train_and_validation.fingerprint]
         parts += [*self.validation.digests, *self.test.digests]
         parts += [] if self.filter_seen else ["seen kept"]
         return hashlib.sha256("/".join(parts).encode()).hexdigest()[:16]
 
     def with_filter_seen(self, filter_seen: bool) -> Split:
-        """The same questions with or without the seen filter."""
+        """The same split with `filter_seen` of validation and test set."""
         validation, test = (replace(part, filter_seen=filter_seen) for part in (self.validation, self.test))
         return replace(self, validation=validation, test=test)
 

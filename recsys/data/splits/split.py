@@ -93,7 +93,7 @@ def split(
         data: everything.
         protocol: ``leave_one_out``, ``leave_last_n``, ``temporal``, ``user_holdout``, ``cold_items`` or ``given``.
         given_files: train and test interactions of the protocol ``given``.
-        filter_seen: whether lists leave out the items of a user's history, in validation and test.
+        filter_seen: whether the items of a user's history are masked in validation and test.
         **options: of the protocol, as `SplitConfig` describes them: ``n``, ``share``, ``seed``, ``refit`` ...
 
     Raises:
@@ -125,7 +125,7 @@ def make_split(
         data: everything.
         config: the protocol.
         given_files: train and test of the ``given`` protocol.
-        filter_seen: whether lists leave out the items of a user's history, in validation and test.
+        filter_seen: whether the items of a user's history are masked in validation and test.
 
     Raises:
         ConfigError: the protocol needs something that the data does not have.

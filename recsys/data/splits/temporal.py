@@ -13,7 +13,7 @@ from recsys.errors import DataError
 def temporal(interactions: Interactions, validation_from: int, test_from: int) -> Split:
     """Train before ``validation_from``, validation up to ``test_from``, test from there on.
 
-    Users who are new in a window are asked with an empty history; nobody is dropped who did something in it.
+    Users who are new in a window are evaluated with an empty history; every user with an interaction in it is kept.
 
     Args:
         interactions: with clock times.

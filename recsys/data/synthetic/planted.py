@@ -1,4 +1,4 @@
-"""A world whose taste has five parts, one a modality, of planted strength."""
+"""Synthetic interactions with a known contribution of each of five modalities."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from recsys.data.vocabulary import MISSING, Vocabulary
 from recsys.seeding import stream
 
 MODALITIES = ("text", "image", "tabular", "graph", "sequence")
-"""Where the five parts of the taste stand; axis M."""
+"""The five modalities that carry a part of the preference; axis M."""
 
 Kinds = NDArray[np.int64]
 """int64 [n, M]: the kind of an item in each modality, or the kind that a user wants; MISSING wants none."""
@@ -29,19 +29,20 @@ Kinds = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class PlantedTaste:
-    r"""Every item is of one kind in each modality, and a user chooses by how many of the kinds are wanted.
+    r"""Softmax choice model: an item's logit is the weighted number of modalities in which it matches the user.
 
     User u's next choice is one of the items not yet chosen, with :math:`p(i) \propto e^{\sum_m w_m [k_{im} = t_{um}]}`.
     The kinds of an item are independent of each other, and each shows itself in one modality alone: in the words of
     ``blurb``, in the ``picture``, in the category ``genre``, in who else chose it (its circle), and in its ``stage``.
-    The kinds that a user wants stand in the user's columns ``topic``, ``look``, ``taste`` and ``circle``; of the last
-    modality the user wants the stage that follows that of the item chosen before, which only the history tells.
+    The kinds that a user wants are in the user's columns ``topic``, ``look``, ``taste`` and ``circle``; of the last
+    modality the user wants the stage that follows that of the item chosen before, which is only in the history.
 
     Before all others come ``pioneers``, who choose two items of the own circle each and of whom nothing else is known:
-    a graph learnt from that time alone knows circles and nothing else. Two events are too few to be asked for.
+    a graph learnt from that time alone knows circles and nothing else. Two events are too few for a leave-one-out
+    evaluation.
 
     Args:
-        users: that are asked.
+        users: the evaluation users.
         items: I.
         events: of each user, all of distinct items.
         kinds: of each modality, at most `KINDS`.
@@ -104,7 +105,7 @@ class PlantedTaste:
 
 @dataclass(frozen=True, eq=False)
 class PlantedWorld:
-    """What was drawn, and what stands behind it.
+    """A sample of `PlantedTaste`: the interactions and the latent variables behind them.
 
     Args:
         taste: the rule.
@@ -122,7 +123,7 @@ class PlantedWorld:
 
     @cached_property
     def data(self) -> Dataset:
-        """The world as its tables tell it."""
+        """The sample as a dataset."""
         return Dataset("planted", self._users(), self._items(), self.interactions, has_timestamps=True)
 
     def write(self, directory: Path) -> dict[str, Path]:

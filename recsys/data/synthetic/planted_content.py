@@ -40,7 +40,7 @@ COLOURS = ((214, 69, 65), (52, 120, 196), (232, 178, 44), (62, 148, 92), (142, 8
 SHAPES = ("circle", "square", "triangle", "stripes", "ring", "cross")
 
 KINDS = len(THEMES)
-"""How many kinds can be told apart."""
+"""The number of distinguishable kinds."""
 
 
 def written(kind: int, rng: np.random.Generator, words: int = 7, noise: float = 0.15) -> str:

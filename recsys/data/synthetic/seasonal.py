@@ -52,7 +52,7 @@ class SeasonalDemand:
         return means
 
     def dataset(self, seed: int = 0) -> Dataset:
-        """The world, with a clock; users and items are integers."""
+        """The sample as a dataset with timestamps; users and items are integers."""
         rng = stream(seed, "demand")
         counts = rng.poisson(self.means(np.arange(self.days), seed))
         activity = rng.gamma(2.0, 1.0, self.users)

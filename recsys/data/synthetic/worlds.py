@@ -22,7 +22,7 @@ __all__ = ["START", "BlockTaste", "PlantedTaste", "SequenceRule", "write_tables"
 
 @dataclass(frozen=True)
 class BlockTaste:
-    """Users and items stand in ``blocks``; a user chooses in the own block, but for a share of ``noise``.
+    """Stochastic block model: a user chooses items of the own block, and random ones for a share of ``noise``.
 
     The best ranking is known: the items of the own block first, whose `block_share` is 1.
 
@@ -56,7 +56,7 @@ class BlockTaste:
         return Dataset("block_taste", self._users(rng), self._items(rng), interactions, has_timestamps=True)
 
     def block_share(self, items: NDArray[np.integer]) -> float:
-        """Which share of recommended item rows [U, K] lies in the asker's block."""
+        """The share of recommended item rows [U, K] that lie in the user's block."""
         users = np.arange(len(items))[:, None]
         return float((items % self.blocks == users % self.blocks).mean())
 
@@ -110,7 +110,7 @@ class SequenceRule:
     noise: float = 0.0
 
     def dataset(self, seed: int = 0) -> Dataset:
-        """The world, without a clock: times are positions."""
+        """The sample as a dataset without timestamps: times are positions."""
         rng = stream(seed, "sequence_rule")
         walks = np.empty((self.users, self.events), np.int64)
         walks[:, 0] = rng.permutation(np.resize(np.arange(self.items), self.users))

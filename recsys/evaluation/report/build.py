@@ -1,4 +1,4 @@
-"""From the answers of engines to a report: intervals, paired tests, catalogue metrics and slices."""
+"""Reports from results: bootstrap intervals, paired tests, catalogue metrics and slices."""
 
 from __future__ import annotations
 
@@ -71,13 +71,13 @@ def build_report(
     baseline: str | None = None,
     details: RunDetails | None = None,
 ) -> Report:
-    """The report of several engines on the same questions.
+    """The report of several engines on the same split or holdout.
 
     Args:
         data: what the rows refer to.
-        asked: the questions; a holdout without a split has the protocol ``holdout``, and popularity is counted on its
-            histories. Catalogue metrics and slices are left out where there is no history at all.
-        results: engine -> what it answered.
+        asked: the split or holdout; a holdout has the protocol ``holdout``, and popularity is counted on its histories.
+            Catalogue metrics and slices are left out where there is no history at all.
+        results: engine -> its metrics and lists.
         baseline: the engine that all others are tested against, with Holm's correction over all tests of the report;
             None takes the first.
         details: of the run.
@@ -137,7 +137,7 @@ def _engine(result: Result, costs: Mapping[str, float]) -> Row:
 
 
 def unreachable(holdout: Holdout) -> int:
-    """How many targets stand in their user's history, where the seen filter takes them out of every list."""
+    """The number of targets in their user's history, which `filter_seen` masks."""
     seen, wanted = (pd.MultiIndex.from_arrays([x.user, x.item]) for x in (holdout.history, holdout.targets))
     return int(wanted.unique().isin(seen).sum())
 
