@@ -33,7 +33,8 @@ from recsys.tracking import Tracker
 _ROOT = Path(__file__).resolve().parent.parent
 _FOLDERS = "content data encoders engines experiment losses models negatives training"
 _FILES = (
-    "atomic choices config configurable digest embedding_table engine errors json_values names ranking seeding tracking "
+    "atomic choices config configurable digest embedding_table engine errors json_values names "
+    "ranking seeding tracking "
     "evaluation/evaluate evaluation/metrics registry/bundle"
 )
 ENGINE_CODE = tuple(f"recsys/{part}" for part in (*_FOLDERS.split(), *(f"{file}.py" for file in _FILES.split())))
