@@ -24,6 +24,7 @@ def row_texts(table: EntityTable, columns: Sequence[str] = ()) -> list[Text]:
         ConfigError: a column is not there, or is of a kind that cannot be read as text.
 
     Example:
+        >>> import pandas as pd
         >>> from recsys.data.schema import Schema
         >>> from recsys.data.vocabulary import Vocabulary
         >>> frame = pd.DataFrame({"title": ["Alien", None], "tags": ["Horror|Sci-Fi", None], "year": [1979.0, None]})
