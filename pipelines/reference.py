@@ -7,7 +7,6 @@ whether that part is current.
 from __future__ import annotations
 
 import inspect
-import re
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from pipelines.config import RunConfig
 from pipelines.reference_cells import cell, constraints, default_of, type_of
 from recsys.config import Config
 from recsys.content import EMBEDDERS
+from recsys.docstrings import field_descriptions
 from recsys.encoders.sequence import SEQUENCES
 from recsys.engines import ENGINES
 from recsys.errors import ConfigError
@@ -56,24 +56,6 @@ class Section:
     model: type[BaseModel]
     about: str
     default: BaseModel | None = None
-
-
-def described(model: type[BaseModel]) -> dict[str, str]:
-    """Field -> its line under ``Args`` in the docstring of ``model`` or of a base that has the field."""
-    found: dict[str, str] = {}
-    for base in reversed(model.__mro__):
-        if issubclass(base, BaseModel) and base.__doc__:
-            found |= _args(inspect.cleandoc(base.__doc__))
-    return {name: found[name] for name in model.model_fields if name in found}
-
-
-def _args(doc: str) -> dict[str, str]:
-    """The ``Args`` of a docstring; a description may go on over deeper lines."""
-    if doc.startswith("Args:\n"):  # a docstring without a first line loses its indentation
-        doc = doc.replace("\n", "\n    ")
-    block = re.search(r"^Args:\n((?:[ ]{4}.*\n?|\n)+)", doc, re.M)
-    entries = re.findall(r"^ {4}(\w+): (.*(?:\n {5,}.*)*)", block.group(1) if block else "", re.M)
-    return {name: " ".join(text.split()) for name, text in entries}
 
 
 def sections() -> list[Section]:
@@ -135,7 +117,7 @@ def table(section: Section) -> str:
     Raises:
         ConfigError: a field has no description.
     """
-    texts = described(section.model)
+    texts = field_descriptions(section.model)
     flat = section.model.flat_sections if issubclass(section.model, Config) else ()
     rows = ["| key | type | default | what it is |", "|---|---|---|---|"]
     for name, field in section.model.model_fields.items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 from pydantic import Field
@@ -18,7 +19,8 @@ class TwoTowerConfig(TrainedConfig):
 
     Args:
         model: the shape of the towers.
-        features: how columns are turned into numbers.
+        features: how columns are turned into numbers; its ``numeric`` is set as ``features.numeric``, for
+            a flat ``numeric`` is that of ``model``.
         item_columns: the item columns to use; None takes all that have an encoder.
         user_columns: the user columns to use; None takes all that have an encoder.
         tables: names of pretrained item tables that enter the item tower.
@@ -46,6 +48,7 @@ class TwoTowerConfig(TrainedConfig):
     """
 
     flat_sections: ClassVar[tuple[str, ...]] = ("model", "features", "training")
+    flat_owners: ClassVar[Mapping[str, str]] = {"numeric": "model"}
 
     model: ModelOptions = ModelOptions()
     features: FeatureOptions = FeatureOptions()
