@@ -195,7 +195,7 @@ def test_the_attribution_shares_out_what_the_towers_have_above_nothing(config, t
     run_stages(settings, workspace, SilentTracker(), "evaluate")
     assert read_json(workspace.report)["attribution"] == {"engine": "towers", **found}
     page = workspace.report.with_suffix(".html").read_text(encoding="utf-8")
-    assert "What each modality is worth" in page
+    assert "Contribution of each modality" in page
     assert "<td>sequence</td>" in page
 
 
