@@ -2,8 +2,8 @@
 
 ``python -m pipelines.benchmarks.embedders pipelines/configs/embedders-movielens-1m.toml`` measures every ``[pretrain]``
 section of the run in a process of its own (see `row`), and prints one table as Markdown. A row is saved as soon as it
-is measured, and measured again only if its section, the towers' options, the seed, the data or the training code change.
-Encodings are cached in the output folder, so of an embedder that builds on an earlier one only the increment is
+is measured, and measured again only if its section, the towers' options, the seed, the data or the training code
+change. Encodings are cached in the output folder, so of an embedder that builds on an earlier one only the increment is
 measured.
 """
 

@@ -113,7 +113,9 @@ def measured_row(run: RunConfig, name: str, splits: EvaluationSplits, directory:
     return row
 
 
-def made(run: RunConfig, name: str, splits: EvaluationSplits, tracker: Tracker) -> tuple[EmbeddingTable, dict[str, float]]:
+def made(
+    run: RunConfig, name: str, splits: EvaluationSplits, tracker: Tracker
+) -> tuple[EmbeddingTable, dict[str, float]]:
     """The table, and the seconds, CPU seconds and peak memory of training and encoding."""
     from pipelines.stages.pretrain import embedder_context, embedder_of
     from recsys.content import Learner
