@@ -1,4 +1,4 @@
-"""Where a run keeps what it makes, and how a stage knows that nothing has changed."""
+"""The output folder of a run: paths of its outputs, and checks of whether a stage is current."""
 
 from __future__ import annotations
 
@@ -47,17 +47,17 @@ class Workspace:
 
     ``dataset/``, ``split/``, ``tables/NAME/``, ``bundles/NAME/``, ``report.json``, ``report.html``, ``decision.json``,
     ``decisions/``, ``recommendations/``; ``pre_refit/NAME/`` holds parts of hybrids from before a refit,
-    ``checkpoints/`` unfinished training and ``stages/`` what each step was made from.
+    ``checkpoints/`` unfinished training and ``stages/`` the cache key of each finished step.
     """
 
     directory: Path
 
     @contextmanager
     def lock(self) -> Iterator[None]:
-        """Held while a command writes here: two at a time would leave stamps of one on outputs of the other.
+        """Locks the folder while a command writes to it, so that two commands do not mix their outputs.
 
         Raises:
-            ArtifactError: another process holds it; one that was killed does not.
+            ArtifactError: another process holds the lock; that of a killed process is released.
         """
         make_parents(self.directory / ".lock")
         try:
@@ -69,10 +69,10 @@ class Workspace:
             ) from error
 
     def check(self, tables: Iterable[str], engines: Iterable[str]) -> None:
-        """Whether a run with these ``tables`` and ``engines`` would replace or remove nothing that no run has made.
+        """Checks that a run with these ``tables`` and ``engines`` would replace only folders that a run has made.
 
         Raises:
-            ArtifactError: names the folder that a run would replace, or the file that stands where a folder goes.
+            ArtifactError: names the folder that a run would replace, or the file that is in the place of a folder.
         """
         refuse_file(self.directory)
         for name in ("tables", "bundles", "pre_refit", "checkpoints", "embedders", "decisions", "stages"):
@@ -121,31 +121,31 @@ class Workspace:
         return self.directory / "tables" / name
 
     def table_digest(self, name: str) -> str:
-        """Of all that makes table ``name``: which row is whose, the vectors, and where they come from."""
+        """A digest of table ``name``: its ids, vectors and provenance."""
         parts = ("ids.parquet", "vectors.safetensors", "provenance.json")
         return digest([file_digest(self.table(name) / part) for part in parts])
 
     def embedder(self, name: str) -> Path:
-        """What the embedder of table ``name`` learnt."""
+        """The folder of the trained embedder of table ``name``."""
         return self.directory / "embedders" / name
 
     def bundle(self, name: str) -> Path:
         return self.directory / "bundles" / name
 
     def training(self, name: str) -> Path:
-        """What training engine ``name`` cost, and its curve."""
+        """The JSON file with the cost and curve of the training of engine ``name``."""
         return self.directory / "bundles" / f"{name}.training.json"
 
     def pre_refit_engine(self, name: str) -> Path:
-        """Engine ``name`` from before its refit, for the hybrids that choose its weight."""
+        """The folder of engine ``name`` before its refit, from which hybrids choose their weights."""
         return self.directory / "pre_refit" / name
 
     def checkpoints(self, name: str, cache_key: JsonMapping) -> Path:
-        """The checkpoints of a training with exactly this ``cache_key``; any other never resumes from them."""
+        """The folder of the checkpoints of a training with this ``cache_key``; no other training resumes from them."""
         return self.directory / "checkpoints" / f"{name}-{digest(cache_key)[:12]}"
 
     def clear_checkpoints(self, name: str) -> None:
-        """Removes those of ``name``, of any ``cache_key``, but no folder that was not made here."""
+        """Removes the checkpoints of ``name`` of any ``cache_key``; other folders are left alone."""
         for left in (self.directory / "checkpoints").glob(f"{escape(name)}-" + "[0-9a-f]" * 12):
             if left.is_dir() and not left.is_symlink() and is_ours(left):
                 remove_folder(left)
@@ -160,7 +160,7 @@ class Workspace:
         return {name: EmbeddingTable.load(self.table(name)) for name in names}
 
     def is_current(self, step: str, cache_key: JsonMapping, outputs: Iterable[Path], tracker: Tracker) -> bool:
-        """Whether ``step`` was finished from the same ``cache_key`` and all it left is still there; if so, logs it."""
+        """Whether ``step`` has been finished with the same ``cache_key`` and its outputs exist; logs it if so."""
         try:
             same = read_json(self._stamp(step)) == _plain(cache_key)
         except ArtifactError:
@@ -171,11 +171,11 @@ class Workspace:
         return True
 
     def record(self, step: str, cache_key: JsonMapping) -> None:
-        """Remembers what ``step`` was made from; called after its outputs are in place."""
+        """Records the ``cache_key`` that ``step`` was finished with; called after its outputs are written."""
         write_json(self._stamp(step), _plain(cache_key))
 
     def invalidate(self, step: str) -> None:
-        """Forgets an older stamp, so that a kill half-way is never taken for a finished step."""
+        """Removes the record of ``step``, so that an interrupted step does not count as finished."""
         self._stamp(step).unlink(missing_ok=True)
 
     def _stamp(self, step: str) -> Path:

@@ -19,7 +19,7 @@ from recsys.registry.bundle import trained_on
 
 
 def run(config: RunConfig, workspace: Workspace) -> str:
-    """Leaves ``attribution.json``; the same as a table.
+    """Writes ``attribution.json``; returns the attribution as a Markdown table.
 
     Raises:
         ConfigError: the config has no ``[attribution]``, or its engine cannot be masked.

@@ -60,7 +60,7 @@ def read_tune_config(path: Path) -> TuneConfig:
     """The search at ``path``; every value of every option is checked here, before the first trial.
 
     Raises:
-        ConfigError: an engine, an option or a value that does not exist, or that asks for a pretrained table.
+        ConfigError: an engine, an option or a value that does not exist, or that needs a pretrained table.
     """
     config = read_config(path, TuneConfig)
     check_name("name", config.name)

@@ -10,7 +10,7 @@ from recsys.choices import Choices
 from recsys.tracking import Tracker
 
 Stage = Callable[[RunConfig, Workspace, Tracker], "int | None"]
-"""Does its work; a number is the exit code where it is not 0."""
+"""Runs one stage; returns an exit code other than 0, or None."""
 
 STAGES: Choices[Stage] = Choices(
     "stage",
@@ -27,7 +27,7 @@ STAGES: Choices[Stage] = Choices(
 
 
 def run_stages(config: RunConfig, workspace: Workspace, tracker: Tracker, last: str = "recommend") -> int:
-    """Every stage up to ``last``; each reuses what has not changed. The exit code: 2 where the gate said no."""
+    """Runs every stage up to ``last``, skipping current outputs; exit code 2 if the candidate was not promoted."""
     if last == "recommend":
         check_shown(config)
     code = 0

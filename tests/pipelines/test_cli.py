@@ -73,7 +73,7 @@ def test_a_promoted_engine_must_be_one_of_the_run(tmp_path, capsys):
         ("engines.two_tower.model.item_fusion=gate", "did you mean 'gated'"),
         ("recommend.index=exakt", "did you mean 'exact'"),
         ("promote.gate.metric=ndcg", "expected a name, @ and a list length"),
-        ("promote.gate.metric=ndcg@7", "promote.gate names 'ndcg@7', which evaluate.ks = [1, 5, 10, 20] leaves out"),
+        ("promote.gate.metric=ndcg@7", "promote.gate names 'ndcg@7', but its k is not in evaluate.ks = [1, 5, 10, 20]"),
         ("engines.two_tower.model={dim=33, heads=2}", "engines [two_tower]: model.dim = 33 and model.heads = 2"),
         ("engines.sequence.model={dim=64, heads=3, pooling='hstu'}", "dim = 64 and model.heads = 3 do not fit"),
         ("engines.lightgcn.loss=full_softmax", "'loss': Input should be 'sampled_softmax', 'bpr' or 'gbce'"),
