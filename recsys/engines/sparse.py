@@ -11,9 +11,6 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float32]
 
-_PAIRS = 1 << 24
-"""Pairs of interactions of one user that are counted at a time."""
-
 
 def rows_of(matrix: sp.csr_array, rows: NDArray[np.int64]) -> sp.csr_array:
     """The rows of ``matrix`` at ``rows``, empty where MISSING."""
@@ -21,21 +18,22 @@ def rows_of(matrix: sp.csr_array, rows: NDArray[np.int64]) -> sp.csr_array:
     return sp.csr_array(sp.diags_array((rows >= 0).astype(np.float32)) @ taken)
 
 
-def nearest_items(matrix: sp.csr_array, neighbours: int, shrinkage: float) -> sp.csr_array:
+def nearest_items(matrix: sp.csr_array, neighbours: int, shrinkage: float, block_pairs: int = 1 << 24) -> sp.csr_array:
     """float32 [I, I]: the shrunk cosine of each item to its best neighbours, itself left out; ties by lower row.
 
-    Memory is the result and the co-occurrences of some items at a time, `_PAIRS` or those of one item.
+    Memory is that of the result and of the co-occurrences of a block of items.
 
     Args:
         matrix: [U, I], weighted, no weight below zero.
         neighbours: kept per item; one with fewer co-occurrences has fewer.
         shrinkage: see `ItemKNN`.
+        block_pairs: pairs of interactions of one user that are counted at a time; at least those of one item are.
     """
     norms = np.sqrt((matrix**2).sum(0)).astype(np.float32)
     transposed, lengths = sp.csr_array(matrix.T), np.diff(matrix.indptr)
     pairs = np.cumsum(np.bincount(matrix.indices, np.repeat(lengths, lengths), matrix.shape[1]))
     parts = []
-    for rows in np.split(np.arange(matrix.shape[1]), np.flatnonzero(np.diff(pairs // _PAIRS)) + 1):
+    for rows in np.split(np.arange(matrix.shape[1]), np.flatnonzero(np.diff(pairs // block_pairs)) + 1):
         part = sp.csr_array(transposed[rows] @ matrix)
         owner = np.repeat(rows, np.diff(part.indptr))
         part.data /= norms[owner] * norms[part.indices] + (shrinkage + 1e-12)

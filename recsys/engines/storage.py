@@ -18,7 +18,7 @@ from recsys.config import parse
 from recsys.data.entities import EntityTable
 from recsys.data.vocabulary import MISSING, Vocabulary
 from recsys.embedding_table import EmbeddingTable
-from recsys.engine import Request
+from recsys.engine import Request, Vectors
 from recsys.errors import ArtifactError
 
 M = TypeVar("M", bound=BaseModel)
@@ -81,6 +81,24 @@ def known_rows(items: EntityTable, vocabulary: Vocabulary, counts: NDArray[Any])
     """int64 [n]: the row of each of ``items`` in ``vocabulary``; MISSING also where training had no interaction."""
     rows = vocabulary.rows(items.vocabulary.ids)
     return np.where((rows >= 0) & (np.append(counts, 0)[rows] > 0), rows, -1)
+
+
+def dense_vectors(
+    items: EntityTable, vocabulary: Vocabulary, counts: NDArray[Any], factors: NDArray[np.float32]
+) -> Vectors:
+    """The rows of ``factors`` [I, D] that belong to ``items``; items that training never saw have no vector.
+
+    Args:
+        items: [n], in any order.
+        vocabulary: [I], the ids of the rows of ``factors``.
+        counts: [I], above zero where training had an interaction of the item.
+        factors: float32 [I, D].
+    """
+    rows = known_rows(items, vocabulary, counts)
+    valid = rows >= 0
+    dense = np.zeros((len(rows), factors.shape[1]), np.float32)
+    dense[valid] = factors[rows[valid]]
+    return Vectors(dense=dense, valid=valid)
 
 
 def seen_table(

@@ -51,7 +51,7 @@ def evaluate_engines(
         >>> report.to_frame()["metric"].tolist()[:3]
         ['hit_rate@10', 'map@10', 'mrr@10']
     """
-    named = engines if isinstance(engines, Mapping) else {getattr(engines, "kind", "model"): engines}
+    named = engines if isinstance(engines, Mapping) else {engines.kind: engines}
     _check(list(named), baseline, ks)
     holdout = asked.test if isinstance(asked, Split) else asked
     results = {name: evaluate(engine, data, holdout, ks=ks) for name, engine in named.items()}

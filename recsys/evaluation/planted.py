@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +29,8 @@ class PlantedOracle:
         world: what was drawn.
         seen: modalities.
     """
+
+    kind: ClassVar[str] = "planted_oracle"
 
     def __init__(self, world: PlantedWorld, seen: Collection[str]) -> None:
         self.world = world

@@ -11,8 +11,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import embedding_bag
 
-from recsys.data.interactions import Interactions
-
 
 class Propagation(nn.Module):
     r"""Layers :math:`U^{l+1} = \tilde R I^l` and :math:`I^{l+1} = \tilde R^\top U^l`.
@@ -24,15 +22,12 @@ class Propagation(nn.Module):
     reference in the tests.
 
     Args:
-        train: the edges; repeated pairs count once.
-        n_users: U.
-        n_items: I.
+        matrix: R [U, I], binary; see `Interactions.to_csr`.
         layers: L.
     """
 
-    def __init__(self, train: Interactions, n_users: int, n_items: int, layers: int) -> None:
+    def __init__(self, matrix: sp.csr_array, layers: int) -> None:
         super().__init__()
-        matrix = train.to_csr(n_users, n_items)
         users, items = (np.maximum(np.asarray(matrix.sum(axis)).ravel(), 1) ** -0.5 for axis in (1, 0))
         scaled = sp.csr_array(sp.diags_array(users) @ matrix @ sp.diags_array(items))
         self.layers = layers

@@ -20,7 +20,7 @@ from recsys.data.vocabulary import Vocabulary
 from recsys.embedding_table import EmbeddingTable
 from recsys.engine import Engine, EngineConfig, FitContext, Request, Vectors
 from recsys.engines.sparse import as_matrix
-from recsys.engines.storage import known_rows, load_arrays, save_arrays, seen_table
+from recsys.engines.storage import dense_vectors, known_rows, load_arrays, save_arrays, seen_table
 from recsys.errors import DataError
 from recsys.seeding import stream_seed
 from recsys.tracking import Tracker
@@ -92,9 +92,7 @@ class ALS(Engine):
         return Vectors(dense=self._solved(histories), valid=histories.lengths > 0)
 
     def item_vectors(self, items: EntityTable, at: int | None = None) -> Vectors:
-        rows = known_rows(items, self.items, self.counts)
-        dense = np.where((rows >= 0)[:, None], self.factors[rows], np.float32(0))
-        return Vectors(dense=dense, valid=rows >= 0)
+        return dense_vectors(items, self.items, self.counts, self.factors)
 
     def item_table(self) -> EmbeddingTable:
         """The factors of the items that training saw."""

@@ -17,7 +17,7 @@ from recsys.data.vocabulary import Vocabulary
 from recsys.embedding_table import EmbeddingTable
 from recsys.engine import Engine, EngineConfig, FitContext, Request, Vectors
 from recsys.engines.sparse import as_matrix
-from recsys.engines.storage import known_rows, load_arrays, save_arrays, seen_table
+from recsys.engines.storage import dense_vectors, known_rows, load_arrays, save_arrays, seen_table
 from recsys.seeding import stream_seed
 
 
@@ -93,9 +93,7 @@ class BPR(Engine):
         return Vectors(dense=dense, valid=(rows >= 0) | (histories.lengths > 0))
 
     def item_vectors(self, items: EntityTable, at: int | None = None) -> Vectors:
-        rows = known_rows(items, self.items, self.item_counts)
-        dense = np.where((rows >= 0)[:, None], self.item_factors[rows], np.float32(0))
-        return Vectors(dense=dense, valid=rows >= 0)
+        return dense_vectors(items, self.items, self.item_counts, self.item_factors)
 
     def item_table(self) -> EmbeddingTable:
         """The factors, without the bias, of the items that training saw."""

@@ -20,9 +20,9 @@ from recsys.engines.sparse import nearest_items, rows_of
 from recsys.engines.storage import csr_from, csr_parts, decayed_history, known_rows, load_arrays, save_arrays
 from recsys.errors import ConfigError, DataError
 
-_LARGEST = 40_000
-_SYSTEMS = 1 << 24
-"""Floats of the systems that are solved at a time."""
+MAX_DENSE_ITEMS = 40_000
+"""The largest catalogue that is regressed on all items, which takes a matrix of 6.4 GB; a larger one needs
+`EASEConfig.neighbours`."""
 
 
 class EASEConfig(EngineConfig):
@@ -75,10 +75,10 @@ class EASE(Engine):
 
     def _fit(self, data: Dataset, train: Interactions, context: FitContext) -> None:
         neighbours = self.config.neighbours
-        if not neighbours and data.n_items > _LARGEST:
+        if not neighbours and data.n_items > MAX_DENSE_ITEMS:
             raise DataError(
-                f"EASE needs a matrix of {data.n_items:,} x {data.n_items:,}, over the {_LARGEST:,} items it is meant "
-                "for; set neighbours = 200 to regress each item on its neighbours alone"
+                f"EASE needs a matrix of {data.n_items:,} x {data.n_items:,}, and {MAX_DENSE_ITEMS:,} items are the most "
+                "that it takes; set neighbours = 200 to regress each item on its neighbours alone"
             )
         self.items, self.counts = data.items.vocabulary, train.item_counts(data.n_items)
         matrix = train.to_csr(data.n_users, data.n_items)
@@ -146,16 +146,19 @@ def item_weights(gram: NDArray[np.float32], penalty: NDArray[np.float32]) -> NDA
     return weights
 
 
-def local_weights(matrix: sp.csr_array, penalty: NDArray[np.float32], neighbours: int) -> sp.csr_array:
+def local_weights(
+    matrix: sp.csr_array, penalty: NDArray[np.float32], neighbours: int, block_floats: int = 1 << 24
+) -> sp.csr_array:
     r"""float32 [I, I]; row i holds :math:`(X_N^\top X_N + \Lambda_N)^{-1} X_N^\top x_i` at the neighbours N of item i.
 
-    Solved in double precision, up to 64 items at a time. Memory is that of `nearest_items`, of `_SYSTEMS` floats and
-    of the result.
+    Solved in double precision, up to 64 items at a time. Memory is that of `nearest_items`, of ``block_floats`` doubles
+    and of the result.
 
     Args:
         matrix: X [U, I], binary.
         penalty: float32 [I], the diagonal of :math:`\Lambda`.
         neighbours: items of highest cosine that an item is regressed on; one with fewer co-occurrences has fewer.
+        block_floats: size of the linear systems that are solved at a time; at least one system is.
 
     Raises:
         ConfigError: the penalty is too small.
@@ -163,21 +166,21 @@ def local_weights(matrix: sp.csr_array, penalty: NDArray[np.float32], neighbours
     near = nearest_items(matrix, neighbours, shrinkage=0)
     events = sp.csr_array(matrix.T)
     weights = np.empty(near.nnz, np.float32)
-    block = max(1, min(64, _SYSTEMS // max(int(np.diff(near.indptr).max(initial=1)), 1) ** 2))
+    block = max(1, min(64, block_floats // max(int(np.diff(near.indptr).max(initial=1)), 1) ** 2))
     for start in range(0, len(penalty), block):
         rows = range(start, min(start + block, len(penalty)))
         lengths = np.diff(near.indptr[start : rows.stop + 1])
         width = lengths.max()
-        systems, asked = np.tile(np.eye(width), (len(rows), 1, 1)), np.zeros((len(rows), width))
+        systems, products = np.tile(np.eye(width), (len(rows), 1, 1)), np.zeros((len(rows), width))
         for place, (row, n) in enumerate(zip(rows, lengths, strict=True)):
             others = near.indices[near.indptr[row] : near.indptr[row + 1]]
             gram = _gram(events[np.append(others, row)])
-            systems[place, :n, :n], asked[place, :n] = gram[:n, :n], gram[:n, n]
+            systems[place, :n, :n], products[place, :n] = gram[:n, :n], gram[:n, n]
             systems[place, range(n), range(n)] += penalty[others]
         factors, failed = torch.linalg.cholesky_ex(torch.from_numpy(systems))
         if failed.any():
             raise _singular(penalty)
-        solved = torch.cholesky_solve(torch.from_numpy(asked)[:, :, None], factors)[:, :, 0].numpy()
+        solved = torch.cholesky_solve(torch.from_numpy(products)[:, :, None], factors)[:, :, 0].numpy()
         weights[near.indptr[start] : near.indptr[rows.stop]] = solved[np.arange(width) < lengths[:, None]]
     return sp.csr_array((weights, near.indices, near.indptr), shape=near.shape)
 

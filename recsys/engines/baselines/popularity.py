@@ -14,7 +14,7 @@ from recsys.data.entities import EntityTable
 from recsys.data.interactions import Interactions
 from recsys.data.vocabulary import Vocabulary
 from recsys.engine import Engine, EngineConfig, FitContext, Request, Vectors
-from recsys.engines.storage import known_rows, load_arrays, save_arrays
+from recsys.engines.storage import dense_vectors, load_arrays, save_arrays
 
 
 class PopularityConfig(EngineConfig):
@@ -65,9 +65,7 @@ class Popularity(Engine):
         return Vectors(dense=np.ones((len(request), 1), np.float32))
 
     def item_vectors(self, items: EntityTable, at: int | None = None) -> Vectors:
-        rows = known_rows(items, self.items, self.counts)
-        counts = np.append(self.counts, np.float32(0))[rows]
-        return Vectors(dense=counts[:, None], valid=rows >= 0)
+        return dense_vectors(items, self.items, self.counts, self.counts[:, None])
 
     def save(self, directory: Path) -> None:
         save_arrays(directory, self.config, self.items, {"counts": self.counts})

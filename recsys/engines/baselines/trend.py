@@ -21,7 +21,7 @@ from recsys.data.vocabulary import Vocabulary
 from recsys.embedding_table import EmbeddingTable
 from recsys.engine import Engine, FitContext, Request, Vectors
 from recsys.engines.learning import TrainedConfig, run_training
-from recsys.engines.storage import known_rows, load_arrays, save_arrays, seen_table
+from recsys.engines.storage import dense_vectors, load_arrays, save_arrays, seen_table
 from recsys.errors import ConfigError, DataError
 from recsys.models.demand import DemandModel, demand_inputs
 from recsys.training.loop import LoopOptions
@@ -102,8 +102,7 @@ class Trend(Engine):
         return Vectors(dense=np.ones((len(request), 1), np.float32))
 
     def item_vectors(self, items: EntityTable, at: int | None = None) -> Vectors:
-        rows = known_rows(items, self.items, self.demand)
-        return Vectors(dense=np.append(self.demand, np.float32(0))[rows][:, None], valid=rows >= 0)
+        return dense_vectors(items, self.items, self.demand, self.demand[:, None])
 
     def item_table(self) -> EmbeddingTable:
         """The states of the items that had an event."""

@@ -19,11 +19,11 @@ from recsys.data.dataset import Dataset
 from recsys.data.entities import EntityTable
 from recsys.data.interactions import Interactions
 from recsys.data.vocabulary import Vocabulary
-from recsys.embedding_table import EmbeddingTable
+from recsys.embedding_table import EmbeddingTable, row_norms, unit_rows
 from recsys.engine import Engine, FitContext, Request, Vectors
 from recsys.engines.learning import TrainedConfig, run_training, validation_metric
 from recsys.engines.sparse import degrees, truncated_svd
-from recsys.engines.storage import decayed_history, known_rows, load_arrays, save_arrays, seen_table
+from recsys.engines.storage import decayed_history, dense_vectors, load_arrays, save_arrays, seen_table
 from recsys.errors import DataError
 from recsys.losses import LOSSES, LossBatch
 from recsys.models.propagation import Bags, Propagation, product
@@ -125,17 +125,15 @@ class LightGCN(Engine):
         if len(self.user_embeddings):
             rows = self.users.rows(request.users.vocabulary.ids)
             dense[rows >= 0] += self.user_embeddings[rows[rows >= 0]]
-        norms = np.maximum(np.linalg.norm(dense, axis=1, keepdims=True), 1e-12) * self.config.temperature
+        norms = row_norms(dense) * self.config.temperature
         return Vectors(dense=(dense / norms).astype(np.float32), valid=lengths > 0)
 
     def item_vectors(self, items: EntityTable, at: int | None = None) -> Vectors:
-        rows = known_rows(items, self.items, self.counts)
-        return Vectors(dense=np.where((rows >= 0)[:, None], self.item_factors[rows], np.float32(0)), valid=rows >= 0)
+        return dense_vectors(items, self.items, self.counts, self.item_factors)
 
     def item_table(self) -> EmbeddingTable:
         """The unit vectors of the items that training saw."""
-        unit = self.item_factors / np.maximum(np.linalg.norm(self.item_factors, axis=1, keepdims=True), 1e-12)
-        return seen_table(self.kind, self.config, self.items, self.counts > 0, unit)
+        return seen_table(self.kind, self.config, self.items, self.counts > 0, unit_rows(self.item_factors))
 
     def save(self, directory: Path) -> None:
         arrays: dict[str, NDArray[np.generic]] = {
@@ -169,16 +167,15 @@ class LightGCN(Engine):
 class _Module(nn.Module):
     """The item and user embeddings of layer 0, and their propagation."""
 
-    def __init__(self, config: LightGCNConfig, train: Interactions, data: Dataset, rng: np.random.Generator) -> None:
+    def __init__(self, config: LightGCNConfig, matrix: sp.csr_array, rng: np.random.Generator) -> None:
         super().__init__()
-        matrix = train.to_csr(data.n_users, data.n_items)
-        self.propagation = Propagation(train, data.n_users, data.n_items, config.layers)
+        self.propagation = Propagation(matrix, config.layers)
         self.items = nn.Parameter(torch.from_numpy(_starts(matrix, config.dim, rng)))
         lengths = torch.from_numpy(_popularity(matrix) ** config.popularity_exponent).float()[:, None]
         self.register_buffer("lengths", lengths, persistent=False)
         self.lengths: Tensor
-        own = torch.from_numpy(rng.standard_normal((data.n_users, config.dim), np.float32)) * 0.01
-        self.users = nn.Parameter(own) if config.user_vectors else None
+        users = torch.from_numpy(rng.standard_normal((matrix.shape[0], config.dim), np.float32)) * 0.01
+        self.users = nn.Parameter(users) if config.user_vectors else None
         self.trained = torch.from_numpy(np.diff(matrix.indptr) > 0)[:, None]
         """bool [U, 1]: whose vector is learnt."""
 
@@ -224,7 +221,7 @@ class _Task:
                 f"lightgcn predicts {config.held_out:.0%} of a user's training interactions from the others, and no "
                 "user has two; set held_out = 0"
             )
-        self.module = _Module(config, train, data, stream(seed, "lightgcn"))
+        self.module = _Module(config, matrix, stream(seed, "lightgcn"))
         self.compute_loss = LOSSES[config.loss]()
         self.sampler = NEGATIVES["popularity"](
             engine.counts, config.n_negatives, sampling_exponent=config.sampling_exponent

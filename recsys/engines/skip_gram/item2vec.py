@@ -18,7 +18,7 @@ from recsys.embedding_table import EmbeddingTable
 from recsys.engine import Engine, FitContext, Request, Vectors
 from recsys.engines.learning import TrainedConfig, run_training
 from recsys.engines.skip_gram.pairs import SkipGram, nearby_pairs
-from recsys.engines.storage import decayed_history, known_rows, load_arrays, save_arrays, seen_table
+from recsys.engines.storage import decayed_history, dense_vectors, load_arrays, save_arrays, seen_table
 from recsys.training.loop import LoopOptions
 
 
@@ -84,8 +84,7 @@ class Item2Vec(Engine):
         return Vectors(dense=dense.astype(np.float32), valid=np.diff(history.indptr) > 0)
 
     def item_vectors(self, items: EntityTable, at: int | None = None) -> Vectors:
-        rows = known_rows(items, self.items, self.counts)
-        return Vectors(dense=np.where((rows >= 0)[:, None], self.outer[rows], np.float32(0)), valid=rows >= 0)
+        return dense_vectors(items, self.items, self.counts, self.outer)
 
     def item_table(self) -> EmbeddingTable:
         """The input vectors of the items that training saw."""

@@ -45,6 +45,11 @@ class MaskedTwoTower:
         )
         self._items: tuple[EntityTable, EntityTable] | None = None
 
+    @property
+    def kind(self) -> str:
+        """Of the engine."""
+        return self._engine.kind
+
     def item_vectors(self, items: EntityTable, at: int | None = None) -> Vectors:
         vectors = self._engine.item_vectors(self._seen_items(items), at)
         return replace(vectors, valid=None)  # an item of which nothing is seen still has the missing vector
@@ -92,6 +97,11 @@ class MaskedHybrid:
         self._engine = copy.copy(engine)
         self._engine.parts = parts
         self._engine.weights_ = seen
+
+    @property
+    def kind(self) -> str:
+        """Of the engine."""
+        return self._engine.kind
 
     def item_vectors(self, items: EntityTable, at: int | None = None) -> Vectors:
         return self._engine.item_vectors(items, at)

@@ -5,6 +5,7 @@ import pytest
 import scipy.sparse as sp
 import torch
 
+from recsys.data.interactions import Interactions
 from recsys.engine import FitContext, Request
 from recsys.engines.graph import lightgcn
 from recsys.engines.graph.lightgcn import LightGCN, split_rows
@@ -16,9 +17,13 @@ DATA = random_data(30, 20)
 QUICK = {"dim": 8, "batch": 64, "n_negatives": 16, "training": {"epochs": 3, "learning_rate": 0.02, "warmup": 0}}
 
 
+def edges(events: Interactions = DATA.interactions) -> sp.csr_array:
+    return events.to_csr(DATA.n_users, DATA.n_items)
+
+
 def dense_layers(items: np.ndarray, users: np.ndarray, layers: int) -> tuple[np.ndarray, np.ndarray]:
     """The paper's propagation: powers of the whole normalised adjacency matrix."""
-    matrix = DATA.interactions.to_csr(DATA.n_users, DATA.n_items).toarray()
+    matrix = edges().toarray()
     n = DATA.n_users + DATA.n_items
     adjacency = np.zeros((n, n))
     adjacency[: DATA.n_users, DATA.n_users :] = matrix
@@ -39,7 +44,7 @@ def dense_layers(items: np.ndarray, users: np.ndarray, layers: int) -> tuple[np.
 def test_propagation_is_the_mean_of_powers_of_the_dense_adjacency_matrix(layers, own):
     rng = np.random.default_rng(0)
     items, users = rng.normal(size=(DATA.n_items, 4)), rng.normal(size=(DATA.n_users, 4)) * own
-    propagation = Propagation(DATA.interactions, DATA.n_users, DATA.n_items, layers)
+    propagation = Propagation(edges(), layers)
     starts = torch.tensor(items, dtype=torch.float32), torch.tensor(users, dtype=torch.float32) if own else None
     found_items, below = propagation(*starts)
     found_users = propagation.users_of(below, starts[1])
@@ -57,7 +62,7 @@ def test_propagation_is_that_of_the_library_and_so_is_its_gradient():
     model = geometric().nn.LightGCN(DATA.n_users + DATA.n_items, 4, num_layers=2)
     weight = model.embedding.weight
     expected = model.get_embedding(both)
-    propagation = Propagation(events, DATA.n_users, DATA.n_items, 2)
+    propagation = Propagation(edges(), 2)
     items, below = propagation(weight[DATA.n_users :], weight[: DATA.n_users])
     found = torch.cat([propagation.users_of(below, weight[: DATA.n_users]), items])
     torch.testing.assert_close(found, expected)
@@ -166,7 +171,7 @@ def test_a_killed_training_ends_as_an_undisturbed_one(tmp_path):
 def test_repeated_interactions_are_one_edge():
     twice = DATA.interactions.joined(DATA.interactions)
     items = torch.randn(DATA.n_items, 4)
-    once, again = (Propagation(e, DATA.n_users, DATA.n_items, 2)(items)[0] for e in (DATA.interactions, twice))
+    once, again = (Propagation(edges(e), 2)(items)[0] for e in (DATA.interactions, twice))
     torch.testing.assert_close(once, again)
 
 
