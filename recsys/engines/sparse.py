@@ -63,24 +63,26 @@ def degrees(matrix: sp.csr_array, axis: int, power: float) -> sp.dia_array:
 def truncated_svd(
     matrix: sp.csr_array, rank: int, rng: np.random.Generator, rounds: int = 4, spare: int = 32
 ) -> tuple[Floats, Floats]:
-    """The first right singular vectors [I, K] and values [K], largest first, but none under a thirtieth of it.
+    """The first right singular vectors [I, K] and values [K], largest first; values under a thirtieth of the largest
+    are left out.
 
     Randomised subspace iteration (Halko, Martinsson & Tropp, 2011) on the side of the rows: ``rounds`` products with
-    the matrix times its transpose, made orthonormal after each, on ``spare`` more columns than asked for.
+    the matrix times its transpose, made orthonormal after each, on ``spare`` more columns than ``rank``.
     """
     transposed = sp.csr_array(matrix.T)
     basis = rng.standard_normal((matrix.shape[0], min(rank + spare, *matrix.shape)), np.float32)
     for _ in range(rounds):
-        basis = _turned(matrix @ (transposed @ basis))[0]
-    vectors, values = _turned(transposed @ basis)
+        basis = _left_singular(matrix @ (transposed @ basis))[0]
+    vectors, values = _left_singular(transposed @ basis)
     return vectors[:, :rank], values[:rank]
 
 
-def _turned(columns: Floats) -> tuple[Floats, Floats]:
-    """An orthonormal basis [n, K] of the ``columns`` [n, C] and their length along it [K], longest first.
+def _left_singular(columns: Floats) -> tuple[Floats, Floats]:
+    """The left singular vectors [n, K] of ``columns`` [n, C] and the singular values [K], largest first.
 
-    By the eigenvectors of the Gram matrix, two matrix products, which is several times faster than a QR of a tall
-    matrix and exact enough where no direction is thousands of times longer than another. Null directions are left out.
+    Computed from the eigenvectors of the Gram matrix by two matrix products, which is several times faster than a QR
+    decomposition of a tall matrix, and exact enough where no singular value is thousands of times larger than another.
+    Values under a thousandth of the largest are left out.
     """
     tall = torch.from_numpy(columns)
     squares, turn = torch.linalg.eigh(tall.T @ tall)
@@ -91,7 +93,7 @@ def _turned(columns: Floats) -> tuple[Floats, Floats]:
 
 
 def as_matrix(matrix: Any) -> Any:
-    """A SciPy array as the matrix class that implicit wants."""
+    """A SciPy sparse array as a ``csr_matrix``, the class that the library implicit requires."""
     from scipy.sparse import csr_matrix
 
     return csr_matrix(matrix)

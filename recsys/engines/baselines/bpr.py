@@ -40,9 +40,9 @@ class BPRConfig(EngineConfig):
 class BPR(Engine):
     """Matrix factorization with a pairwise ranking loss (Rendle et al., UAI 2009).
 
-    Factors of users and items, and a bias of each item as a last column against a user's 1. A user that training saw
-    has trained factors; another one gets the mean item factors of the history, which lie in the same space but were not
-    trained to be a user's.
+    Factors of users and items, and a bias of each item as a last column, which a user's last component of 1 adds to the
+    score. A user that training saw has trained factors; a new user gets the mean of the item factors of the history,
+    which are in the same space but were not trained as a user's.
 
     Example:
         >>> from recsys.data.synthetic.worlds import BlockTaste
@@ -76,7 +76,7 @@ class BPR(Engine):
                 regularization=self.config.regularization,
                 iterations=self.config.iterations,
                 random_state=stream_seed(context.seed, "bpr") % 2**31,
-                num_threads=1,  # more threads race, and no two runs are alike
+                num_threads=1,  # with more threads the result depends on their order
             )
             model.fit(as_matrix(train.to_csr(data.n_users, data.n_items)), show_progress=False)
         self.item_factors = np.asarray(model.item_factors, np.float32)
@@ -87,8 +87,8 @@ class BPR(Engine):
         dense = self.user_factors[rows].copy()
         histories = request.histories.remap_items(known_rows(request.items, self.items, self.item_counts))
         for user in np.flatnonzero(rows < 0):
-            past = histories.items[histories.offsets[user] : histories.offsets[user + 1]]
-            dense[user] = self.item_factors[past].mean(0) if len(past) else 0
+            history = histories.items[histories.offsets[user] : histories.offsets[user + 1]]
+            dense[user] = self.item_factors[history].mean(0) if len(history) else 0
             dense[user, -1] = 1
         return Vectors(dense=dense, valid=(rows >= 0) | (histories.lengths > 0))
 
