@@ -42,7 +42,7 @@ class BPR(Engine):
 
     Factors of users and items, and a bias of each item as a last column, which a user's last component of 1 adds to the
     score. A user that training saw has trained factors; a new user gets the mean of the item factors of the history,
-    which are in the same space but were not trained as a user's.
+    which usually ranks worse: it is in the same space, but no training made it a user's vector.
 
     Example:
         >>> from recsys.data.synthetic.worlds import BlockTaste

@@ -193,7 +193,7 @@ def _singular(penalty: NDArray[np.float32]) -> ConfigError:
 
 
 def _gram(events: sp.csr_array) -> NDArray[np.float32]:
-    """[n, n]: the products of the rows [n, U], in the time of their entries, however many users there are."""
+    """[n, n]: the inner products of the rows of ``events`` [n, U], in time that does not depend on U."""
     users, column = np.unique(events.indices, return_inverse=True)
     part = sp.csr_array((events.data, column, events.indptr), shape=(events.shape[0], len(users)))
     gram: NDArray[np.float32] = (part @ part.T).toarray()

@@ -265,11 +265,11 @@ class _Task:
 
 
 def split_rows(matrix: sp.csr_array, share: float, rng: np.random.Generator) -> tuple[sp.csr_array, sp.csr_array]:
-    """Splits each row's entries into inputs and a random ``share`` of targets; at 0 both are the whole row.
+    """Splits the entries of each row at random into inputs and targets.
 
     Args:
         matrix: [B, I], at least two entries a row; at least one is an input and one a target.
-        share: of the entries that are targets.
+        share: share of the entries that are targets; with 0 nothing is split, and both results are ``matrix``.
         rng: draws the targets.
 
     Returns:

@@ -114,7 +114,7 @@ class GraphSAGE(Engine):
             data.has_timestamps,
         )
         torch.manual_seed(context.seed)
-        self.model = self._built()
+        self.model = self._build_model()
         task = _Task(self, data, train, context)
         progress = run_training(self, task, data, train, context)
         self.epochs_, self.curve_ = progress.best_epoch, progress.curve
@@ -176,13 +176,13 @@ class GraphSAGE(Engine):
         engine.inputs = TowerInputs.load(directory)
         tensors = load_file(directory / "model.safetensors")
         engine.layers = {name: tensors[f"layers/{name}"] for name in ("x", "h", "z")}
-        engine.model = engine._built()
+        engine.model = engine._build_model()
         weights = {name.removeprefix("model/"): v for name, v in tensors.items() if name.startswith("model/")}
         engine.model.load_state_dict(weights)
         engine.model.eval()
         return engine
 
-    def _built(self) -> SageModel:
+    def _build_model(self) -> SageModel:
         options = ModelOptions(dim=self.config.dim, id_dropout=self.config.id_dropout)
         items = build_tower(self.inputs.item_features.columns, options, len(self.inputs.items))
         columns = self.inputs.user_features.columns

@@ -161,10 +161,10 @@ class Spectral(Engine):
 
 
 def two_hops(matrix: sp.csr_array, options: TwoHopOptions, block: int = 2048) -> sp.csr_array:
-    r"""float32 [I, I]: row i holds :math:`d_i^{-b} \sum_u R_{ui} d_u^{-c} R_{uj} d_j^{-a}` for every other item j.
+    r"""float32 [I, I]: :math:`d_i^{-b} \sum_u R_{ui} d_u^{-c} R_{uj} d_j^{-a}` for scored items i and history items j.
 
-    Of each row the ``options.neighbours`` largest entries are kept, with all that tie with the smallest of them. Memory
-    is that of ``block`` whole rows and of the result.
+    The diagonal is zero. Each row keeps its ``options.neighbours`` largest entries (0 keeps all), and more where some
+    are equal to the smallest of these. Memory is that of ``block`` whole rows and of the result.
     """
     into = sp.csr_array(degrees(matrix, 1, -options.users) @ matrix @ degrees(matrix, 0, -options.history))
     back = sp.csr_array((matrix @ degrees(matrix, 0, -options.output)).T)
