@@ -64,7 +64,7 @@ class HstuBlock(nn.Module):
     .. math:: U, V, Q, K = \mathrm{silu}(W_1 \mathrm{LN}(x)), \quad
               A = \mathrm{silu}(Q K^\top / \sqrt{d} + \text{bias}) / n, \quad y = x + W_2 (\mathrm{LN}(A V) \odot U)
 
-    n is the number of events that a position sees, so that nothing depends on the length of the batch.
+    n is the number of events up to a position, so that nothing depends on the length of the batch.
 
     Args:
         dim: D.

@@ -71,7 +71,7 @@ class SpectralConfig(EngineConfig):
         low_pass: of the dense part.
         two_hop: of the sparse part.
         mix: share of the sparse part, each in units of its root mean square over pairs of different items.
-        decay: weight of a step when a user's history is summed; 1 forgets the order.
+        decay: weight of one step back in time when a user's history is summed; 1 ignores the order.
     """
 
     low_pass: LowPassOptions = LowPassOptions()

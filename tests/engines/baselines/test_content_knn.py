@@ -28,8 +28,8 @@ def test_it_is_centred_by_the_items_of_training(rows):
 def test_a_table_of_items_that_nobody_touched_has_nothing_to_be_centred_by(tmp_path):
     engine = centred(np.arange(20, 23))
     engine.save(tmp_path / "e")
-    for asked in (engine, ContentKNN.load(tmp_path / "e")):
-        items = asked.item_vectors(DATA.items)
+    for model in (engine, ContentKNN.load(tmp_path / "e")):
+        items = model.item_vectors(DATA.items)
         assert items.valid.tolist() == [False] * 20 + [True] * 3
         assert items.dense[20:] == pytest.approx(unit_rows(DRAWN[20:]))
-        assert not asked.user_vectors(Request.from_dataset(DATA, np.arange(2))).valid.any()
+        assert not model.user_vectors(Request.from_dataset(DATA, np.arange(2))).valid.any()

@@ -71,10 +71,10 @@ def test_dropout_is_the_expectation_over_dropped_inputs():
 
 
 def test_items_that_never_meet_another_have_no_weights():
-    lonely = np.eye(7)
-    assert not weights(fitted(lonely, neighbours=3)).any()
-    lonely[0, 1] = 1
-    assert np.argwhere(weights(fitted(lonely, neighbours=3))).tolist() == [[0, 1], [1, 0]]
+    alone = np.eye(7)
+    assert not weights(fitted(alone, neighbours=3)).any()
+    alone[0, 1] = 1
+    assert np.argwhere(weights(fitted(alone, neighbours=3))).tolist() == [[0, 1], [1, 0]]
 
 
 @pytest.mark.parametrize("block_floats", [1, 7 * 5**2])

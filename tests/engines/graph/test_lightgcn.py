@@ -104,9 +104,9 @@ def test_a_known_user_asked_with_the_training_history_gets_the_vector_of_the_pro
 
 def test_a_step_asks_for_a_share_of_each_user_and_shows_the_rest():
     matrix = sp.csr_array(np.triu(np.ones((9, 10), np.float32)))
-    seen, asked = split_rows(matrix, 0.3, np.random.default_rng(0))
-    np.testing.assert_array_equal((seen + asked).toarray(), matrix.toarray())
-    np.testing.assert_array_equal(np.diff(asked.indptr), [3, 3, 2, 2, 2, 2, 1, 1, 1])
+    seen, held_out = split_rows(matrix, 0.3, np.random.default_rng(0))
+    np.testing.assert_array_equal((seen + held_out).toarray(), matrix.toarray())
+    np.testing.assert_array_equal(np.diff(held_out.indptr), [3, 3, 2, 2, 2, 2, 1, 1, 1])
     assert (np.diff(seen.indptr) > 0).all()
 
 
@@ -154,10 +154,10 @@ def test_an_interaction_that_is_predicted_gives_the_user_nothing(task_of):
     targets = torch.cdist(predicted, task.module.scored(task.module()[0])).argmin(1)
     for row, user in enumerate(batch):
         (gradient,) = torch.autograd.grad(users[row].sum(), task.module.items, retain_graph=True)
-        asked = targets[owners == row].numpy()
-        seen = np.setdiff1d(DATA.interactions.item[DATA.interactions.user == user], asked)
-        assert len(asked) > 0
-        assert gradient[asked].abs().max() < 1e-6
+        held_out = targets[owners == row].numpy()
+        seen = np.setdiff1d(DATA.interactions.item[DATA.interactions.user == user], held_out)
+        assert len(held_out) > 0
+        assert gradient[held_out].abs().max() < 1e-6
         assert gradient[seen].abs().max(1).values.min() > 1e-4
 
 
