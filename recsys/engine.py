@@ -266,7 +266,12 @@ class Engine(Configurable, ABC):
 
 
 class VectorModel(Protocol):
-    """What ranking needs of a model: a fitted engine, a bundle or an engine with masked inputs."""
+    """A model that can be ranked and evaluated: a fitted engine, a bundle or an engine with masked inputs."""
+
+    @property
+    def kind(self) -> str:
+        """What reports call a model that is given no name, such as ``ease``."""
+        ...
 
     def user_vectors(self, request: Request) -> Vectors:
         """[U] vectors of the users of ``request``."""

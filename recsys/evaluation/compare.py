@@ -51,7 +51,7 @@ def evaluate_engines(
         >>> report.to_frame()["metric"].tolist()[:3]
         ['hit_rate@10', 'map@10', 'mrr@10']
     """
-    named = engines if isinstance(engines, Mapping) else {getattr(engines, "kind", "model"): engines}
+    named = engines if isinstance(engines, Mapping) else {engines.kind: engines}
     _check(list(named), baseline, ks)
     test = holdout.test if isinstance(holdout, Split) else holdout
     results = {name: evaluate(engine, data, test, ks=ks) for name, engine in named.items()}

@@ -7,6 +7,7 @@ variables, so its attribution is what that of a trained model is compared with.
 from __future__ import annotations
 
 from collections.abc import Collection
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +34,8 @@ class PlantedOracle:
         world: the synthetic data with its latent variables.
         seen: the modalities that are not masked.
     """
+
+    kind: ClassVar[str] = "planted_oracle"
 
     def __init__(self, world: PlantedWorld, seen: Collection[str]) -> None:
         self.world = world

@@ -9,7 +9,7 @@ Rows = NDArray[np.int64]
 
 
 def shuffled_batches(n: int, size: int, rng: np.random.Generator) -> list[Rows]:
-    """The rows 0 to n - 1 in random order, ``size`` a batch; a smaller rest is dropped unless it is the only batch.
+    """The rows 0 to n - 1 in random order, ``size`` per batch; a smaller last batch is dropped unless it is alone.
 
     Example:
         >>> [len(batch) for batch in shuffled_batches(7, 3, np.random.default_rng(0))]
