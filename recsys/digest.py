@@ -1,9 +1,10 @@
-"""Short digests: fingerprints of data and options."""
+"""SHA-256 digests: fingerprints of data, options and files."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
+from pathlib import Path
 
 
 def short_digest(parts: Iterable[str | bytes | memoryview]) -> str:
@@ -19,3 +20,9 @@ def short_digest(parts: Iterable[str | bytes | memoryview]) -> str:
     for part in parts:
         digest.update(part.encode("utf-8", "backslashreplace") if isinstance(part, str) else part)
     return digest.hexdigest()[:16]
+
+
+def file_sha256(path: Path) -> str:
+    """The SHA-256 of a file's bytes, 64 hexadecimal digits."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

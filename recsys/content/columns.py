@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from recsys.choices import did_you_mean
 from recsys.data.entities import EntityTable
-from recsys.data.schema import Kind
+from recsys.data.schema import Kind, split_tags
 from recsys.errors import ConfigError
 
 
@@ -40,9 +40,8 @@ def row_tags(table: EntityTable, column: str) -> list[list[str]]:
         ConfigError: the column is not there or of another kind.
     """
     chosen_columns(table, [column], (), (Kind.TAGS, Kind.CATEGORICAL))
-    form, cells = table.schema.columns[column], table.columns[column]
-    split = (lambda text: text.split(form.separator)) if form.kind is Kind.TAGS else (lambda text: [text])
+    cells, kind = table.columns[column], table.schema.columns[column]
+    separator = kind.separator if kind.kind is Kind.TAGS else ""
     return [
-        [] if missing else [tag.strip() for tag in split(str(cell)) if tag.strip()]
-        for cell, missing in zip(cells, cells.isna(), strict=True)
+        [] if missing else split_tags(str(cell), separator) for cell, missing in zip(cells, cells.isna(), strict=True)
     ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar, Generic, Protocol, Self, TypeVar, runtime_checkable
@@ -50,11 +49,6 @@ class EmbedderContext:
     seed: int = 0
     train: Interactions | None = None
     tracker: Tracker = field(default_factory=SilentTracker)
-
-
-def short_digest(text: str) -> str:
-    """The first 16 hexadecimal digits of the SHA-256 of ``text``."""
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 class Embedder(Configurable, Generic[C]):

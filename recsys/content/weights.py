@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
+from recsys.digest import file_sha256, short_digest
 from recsys.errors import ConfigError
 
 PACKAGES = {
@@ -55,9 +55,4 @@ def weights_fingerprint(path: Path) -> str:
 @cache
 def _digest(files: tuple[tuple[Path, int, int], ...]) -> str:
     """Of the names and contents of ``files``; their sizes and times tell the cache when one has changed."""
-    digest = hashlib.sha256()
-    for file, _, _ in files:
-        digest.update(file.name.encode())
-        with file.open("rb") as stream:
-            digest.update(hashlib.file_digest(stream, "sha256").digest())
-    return digest.hexdigest()[:16]
+    return short_digest(part for file, _, _ in files for part in (file.name, bytes.fromhex(file_sha256(file))))

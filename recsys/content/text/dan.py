@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 from torch import Tensor, nn
 
-from recsys.content.embedder import Embedder, EmbedderConfig, short_digest
+from recsys.content.embedder import Embedder, EmbedderConfig
 from recsys.content.tables import content_table, present_rows
 from recsys.content.text.texts import row_texts
 from recsys.content.text.words import frequent, words
@@ -21,6 +21,7 @@ from recsys.content.training.pairs import behaviour
 from recsys.content.training.task import RowTask, train_rows
 from recsys.data.entities import EntityTable
 from recsys.data.vocabulary import Vocabulary
+from recsys.digest import short_digest
 from recsys.embedding_table import EmbeddingTable
 from recsys.errors import ConfigError
 from recsys.training.loop import LoopOptions
@@ -102,7 +103,7 @@ class DANEmbedder(Embedder[DANConfig]):
 
     @property
     def fingerprint(self) -> str:
-        return short_digest(f"dan/{self.config.model_dump_json()}")
+        return short_digest([f"dan/{self.config.model_dump_json()}"])
 
     def _fit(self, table: EntityTable) -> None:
         texts = row_texts(table, self.config.columns)

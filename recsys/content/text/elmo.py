@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 from torch import Tensor
 
-from recsys.content.embedder import Embedder, EmbedderConfig, short_digest
+from recsys.content.embedder import Embedder, EmbedderConfig
 from recsys.content.tables import content_table, present_rows
 from recsys.content.text.bilm import MAX_CHARACTERS, BiLm, Packed
 from recsys.content.text.texts import row_texts
@@ -23,6 +23,7 @@ from recsys.content.training.modules import load_with_words, save_with_words
 from recsys.content.training.task import RowTask, train_rows
 from recsys.data.entities import EntityTable
 from recsys.data.vocabulary import Vocabulary
+from recsys.digest import short_digest
 from recsys.embedding_table import EmbeddingTable
 from recsys.errors import ConfigError
 from recsys.training.loop import LoopOptions
@@ -80,7 +81,7 @@ class ELMoEmbedder(Embedder[ELMoConfig]):
 
     @property
     def fingerprint(self) -> str:
-        return short_digest(f"elmo/{self.config.model_dump_json()}")
+        return short_digest([f"elmo/{self.config.model_dump_json()}"])
 
     def _fit(self, table: EntityTable) -> None:
         found = [words(text) for text in row_texts(table, self.config.columns) if text is not None]

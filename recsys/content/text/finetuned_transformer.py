@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 from torch import Tensor
 
-from recsys.content.embedder import Embedder, EmbedderConfig, short_digest
+from recsys.content.embedder import Embedder, EmbedderConfig
 from recsys.content.tables import content_table, present_rows
 from recsys.content.text.sentence import SentenceConfig, SentenceEmbedder, SentenceModelConfig
 from recsys.content.text.texts import row_texts
@@ -21,6 +21,7 @@ from recsys.content.training.modules import load_module, save_module
 from recsys.content.training.pairs import behaviour
 from recsys.content.training.task import RowTask, train_rows
 from recsys.data.entities import EntityTable
+from recsys.digest import short_digest
 from recsys.embedding_table import EmbeddingTable
 from recsys.errors import ConfigError
 from recsys.json_values import JsonObject
@@ -77,7 +78,7 @@ class FinetunedTransformer(Embedder[FinetunedTransformerConfig]):
 
     @property
     def fingerprint(self) -> str:
-        return short_digest(f"finetuned_transformer/{self.sentence.fingerprint}/{self.config.model_dump_json()}")
+        return short_digest([f"finetuned_transformer/{self.sentence.fingerprint}/{self.config.model_dump_json()}"])
 
     def _fit(self, table: EntityTable) -> None:
         texts = row_texts(table, self.config.columns)

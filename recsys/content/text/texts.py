@@ -8,7 +8,7 @@ from recsys.content.columns import chosen_columns
 from recsys.data.entities import EntityTable
 from recsys.data.ingest.cells import texts
 from recsys.data.ingest.checks import Cells
-from recsys.data.schema import Column, Kind
+from recsys.data.schema import Column, Kind, split_tags
 
 Text = str | None
 """None where a row has nothing to read."""
@@ -44,5 +44,5 @@ def _cells(cells: Cells, column: Column) -> list[str]:
 
 def _tidied(text: str, column: Column) -> str:
     if column.kind is Kind.TAGS:
-        return ", ".join(tag.strip() for tag in text.split(column.separator) if tag.strip())
+        return ", ".join(split_tags(text, column.separator))
     return " ".join(text.split())

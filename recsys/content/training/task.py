@@ -29,7 +29,7 @@ class RowTask:
         self.module, self.n, self.batch_size, self._loss = module, n, batch_size, loss
 
     def batches(self, epoch: int, rng: np.random.Generator) -> Sequence[Rows]:
-        return shuffled_batches(self.n, self.batch_size, rng)
+        return shuffled_batches(self.n, self.batch_size, rng, drop_last=True)
 
     def loss(self, batch: Rows, rng: np.random.Generator) -> Tensor:
         return self._loss(batch, rng)

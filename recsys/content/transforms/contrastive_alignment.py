@@ -12,7 +12,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from recsys.atomic import read_json, write_json
-from recsys.content.embedder import Embedder, EmbedderConfig, EmbedderContext, short_digest
+from recsys.content.embedder import Embedder, EmbedderConfig, EmbedderContext
 from recsys.content.nested import EmbedderSpec, restore_learner, save_learner
 from recsys.content.tables import content_table
 from recsys.content.training.contrastive import multiple_negatives
@@ -21,6 +21,7 @@ from recsys.content.training.task import RowTask, train_rows
 from recsys.content.transforms.projection_head import Head
 from recsys.data.entities import EntityTable
 from recsys.data.schema import Kind
+from recsys.digest import short_digest
 from recsys.embedding_table import EmbeddingTable, unit_rows
 from recsys.errors import ConfigError
 from recsys.json_values import JsonObject
@@ -86,7 +87,7 @@ class ContrastiveAlignment(Embedder[ContrastiveAlignmentConfig]):
     @property
     def fingerprint(self) -> str:
         below = "/".join(side.fingerprint for side in self.sides.values())
-        return short_digest(f"contrastive_alignment/{below}/{self.config.model_dump_json()}")
+        return short_digest([f"contrastive_alignment/{below}/{self.config.model_dump_json()}"])
 
     def _fit(self, table: EntityTable) -> None:
         for side in self.sides.values():

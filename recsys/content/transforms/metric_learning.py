@@ -13,7 +13,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from recsys.content.columns import row_tags
-from recsys.content.embedder import Embedder, EmbedderConfig, short_digest
+from recsys.content.embedder import Embedder, EmbedderConfig
 from recsys.content.image.cnn import SmallCnn
 from recsys.content.image.pixels import PixelStore
 from recsys.content.nested import EmbedderSpec, restore_learner, save_learner
@@ -23,6 +23,7 @@ from recsys.content.training.pairs import behaviour
 from recsys.content.training.task import RowTask, train_rows
 from recsys.content.transforms.projection_head import Head
 from recsys.data.entities import EntityTable
+from recsys.digest import short_digest
 from recsys.embedding_table import EmbeddingTable
 from recsys.errors import ConfigError
 from recsys.json_values import JsonObject
@@ -95,7 +96,7 @@ class MetricLearningEmbedder(Embedder[MetricLearningConfig]):
     @property
     def fingerprint(self) -> str:
         below = "pixels" if self.base is None else self.base.fingerprint
-        return short_digest(f"metric_learning/{below}/{self.config.model_dump_json()}")
+        return short_digest([f"metric_learning/{below}/{self.config.model_dump_json()}"])
 
     def _fit(self, table: EntityTable) -> None:
         if self.base is not None:

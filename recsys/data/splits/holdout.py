@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from recsys.atomic import atomic_path, read_json, write_json
 from recsys.data.histories import Histories
 from recsys.data.interactions import Interactions
+from recsys.digest import short_digest
 from recsys.errors import ArtifactError
 
 HEADER = "holdout.json"
@@ -71,14 +72,14 @@ class Holdout:
 
         A model from which these were held out cannot know the targets of any other holdout with the same value.
         """
-        return hashlib.sha256("/".join(self.digests).encode()).hexdigest()[:16]
+        return short_digest(["/".join(self.digests)])
 
     @cached_property
     def fingerprint(self) -> str:
         """Of all that decides the values of the metrics."""
         if self.filter_seen:
             return self.held_out_fingerprint
-        return hashlib.sha256("/".join((*self.digests, "seen kept")).encode()).hexdigest()[:16]
+        return short_digest(["/".join((*self.digests, "seen kept"))])
 
     def of_users(self, users: NDArray[np.int32]) -> Holdout:
         """The holdout restricted to ``users``, ascending rows that are among the evaluation users."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -12,6 +11,7 @@ from pathlib import Path
 from recsys.atomic import atomic_path, write_json
 from recsys.data.interactions import Interactions
 from recsys.data.splits.holdout import Holdout, read_header
+from recsys.digest import short_digest
 from recsys.errors import ArtifactError
 
 _VERSION = 2
@@ -78,7 +78,7 @@ class Split:
         parts = [self.name, self.train.fingerprint, self.train_and_validation.fingerprint]
         parts += [*self.validation.digests, *self.test.digests]
         parts += [] if self.filter_seen else ["seen kept"]
-        return hashlib.sha256("/".join(parts).encode()).hexdigest()[:16]
+        return short_digest(["/".join(parts)])
 
     def with_filter_seen(self, filter_seen: bool) -> Split:
         """The same split with `filter_seen` of validation and test set."""

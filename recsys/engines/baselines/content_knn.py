@@ -15,9 +15,9 @@ from recsys.atomic import read_json, write_json
 from recsys.data.dataset import Dataset
 from recsys.data.entities import EntityTable
 from recsys.data.interactions import Interactions
-from recsys.data.schema import Kind
+from recsys.data.schema import Kind, split_tags
 from recsys.data.vocabulary import MISSING, Vocabulary
-from recsys.embedding_table import EmbeddingTable
+from recsys.embedding_table import EmbeddingTable, unit_rows
 from recsys.engine import Engine, EngineConfig, FitContext, Request, Vectors
 from recsys.engines.storage import load_arrays, save_arrays
 from recsys.errors import ConfigError
@@ -89,7 +89,7 @@ class ContentKNN(Engine):
         touched = np.flatnonzero(train.item_counts(data.n_items))
         if self.config.table is not None:
             table = self.given_table or context.table(self.config.table, self.kind)
-            self.source, self.weights = table.vocabulary, unit(table.vectors)
+            self.source, self.weights = table.vocabulary, unit_rows(table.vectors)
         else:
             self.separators = self._separators(data.items)
             tags = self._tags(data.items.take(touched))
@@ -108,7 +108,7 @@ class ContentKNN(Engine):
         histories = request.histories.remap_items(np.where(valid, np.arange(len(valid)), MISSING))
         weights = self.config.decay ** histories.steps_ago().astype(np.float32)
         summed = histories.to_csr(len(valid), weights) @ vectors
-        return Vectors(dense=unit(summed.astype(np.float32)), valid=histories.lengths > 0)
+        return Vectors(dense=unit_rows(summed.astype(np.float32)), valid=histories.lengths > 0)
 
     def item_vectors(self, items: EntityTable, at: int | None = None) -> Vectors:
         vectors, valid = self._catalogue(items)
@@ -151,7 +151,7 @@ class ContentKNN(Engine):
             rows = np.where(vectors.any(1), 0, MISSING)
         if self.config.centred and len(self.mean):
             vectors = vectors - self.mean
-        return np.where((rows >= 0)[:, None], unit(vectors), 0).astype(np.float32), rows >= 0
+        return np.where((rows >= 0)[:, None], unit_rows(vectors), 0).astype(np.float32), rows >= 0
 
     def _separators(self, items: EntityTable) -> dict[str, str]:
         """Column -> what stands between its tags; empty for a categorical one."""
@@ -173,14 +173,6 @@ class ContentKNN(Engine):
                 continue
             cells = items.columns[name]
             for row in np.flatnonzero(cells.notna().to_numpy()):
-                text = str(cells.iloc[row])
-                tags = dict.fromkeys(text.split(separator)) if separator else [text]
-                found[row] += [f"{name}={tag.strip()}" for tag in tags if tag.strip()]
+                tags = split_tags(str(cells.iloc[row]), separator)
+                found[row] += [f"{name}={tag}" for tag in dict.fromkeys(tags)]
         return found
-
-
-def unit(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The rows of ``vectors`` [n, D] scaled to length one; zero rows stay zero."""
-    length = np.linalg.norm(vectors, axis=1, keepdims=True)
-    result: NDArray[np.float32] = (vectors / np.maximum(length, 1e-12)).astype(np.float32)
-    return result

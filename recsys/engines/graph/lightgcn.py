@@ -19,7 +19,7 @@ from recsys.data.dataset import Dataset
 from recsys.data.entities import EntityTable
 from recsys.data.interactions import Interactions
 from recsys.data.vocabulary import Vocabulary
-from recsys.embedding_table import EmbeddingTable
+from recsys.embedding_table import EmbeddingTable, row_norms, unit_rows
 from recsys.engine import Engine, FitContext, Request, Vectors
 from recsys.engines.learning import TrainedConfig, run_training, validation_metric
 from recsys.engines.sparse import degrees, truncated_svd
@@ -125,7 +125,7 @@ class LightGCN(Engine):
         if len(self.user_embeddings):
             rows = self.users.rows(request.users.vocabulary.ids)
             dense[rows >= 0] += self.user_embeddings[rows[rows >= 0]]
-        norms = np.maximum(np.linalg.norm(dense, axis=1, keepdims=True), 1e-12) * self.config.temperature
+        norms = row_norms(dense) * self.config.temperature
         return Vectors(dense=(dense / norms).astype(np.float32), valid=lengths > 0)
 
     def item_vectors(self, items: EntityTable, at: int | None = None) -> Vectors:
@@ -134,8 +134,7 @@ class LightGCN(Engine):
 
     def item_table(self) -> EmbeddingTable:
         """The unit vectors of the items that training saw."""
-        unit = self.item_factors / np.maximum(np.linalg.norm(self.item_factors, axis=1, keepdims=True), 1e-12)
-        return seen_table(self.kind, self.config, self.items, self.counts > 0, unit)
+        return seen_table(self.kind, self.config, self.items, self.counts > 0, unit_rows(self.item_factors))
 
     def save(self, directory: Path) -> None:
         arrays: dict[str, NDArray[np.generic]] = {
