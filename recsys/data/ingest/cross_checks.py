@@ -45,7 +45,7 @@ def _check_repeated_rows(part: TypedInteractions) -> None:
         return
     found = "user, item and time repeat another row"
     if part.duplicates == "error":
-        remedy = 'drop the rows, or set data.duplicates to "first", "last" or "keep"'
+        remedy = 'drop the rows, or set data.duplicates, duplicates= in Python, to "first", "last" or "keep"'
         part.location.error(found, remedy, part.repeated)
     else:
         part.location.warn(f"{found}; the {part.duplicates} is kept", "see that this is meant", part.repeated)

@@ -39,7 +39,7 @@ class Ingested:
     @property
     def given(self) -> tuple[Interactions, Interactions] | None:
         """Train and test of the ``given`` split; None without a test file."""
-        return (self.files[0], self.files[1]) if len(self.files) == 2 else None
+        return self.data.given_files
 
 
 def ingest(config: DataConfig, issues: ValidationIssues | None = None, joining: Dataset | None = None) -> Ingested:
@@ -93,7 +93,8 @@ def encode(tables: TypedTables, name: str) -> Ingested:
     files = tuple(_interactions(part, users.vocabulary, items.vocabulary) for part in parts)
     joined = files[0] if len(files) == 1 else files[0].joined(files[1])
     name = name or parts[0].location.file.parent.name
-    return Ingested(Dataset(name, users, items, joined, parts[0].has_timestamps, tables.has_order), files)
+    given_files = (files[0], files[1]) if len(files) == 2 else None
+    return Ingested(Dataset(name, users, items, joined, parts[0].has_timestamps, tables.has_order, given_files), files)
 
 
 def _interactions(part: TypedInteractions, users: Vocabulary, items: Vocabulary) -> Interactions:

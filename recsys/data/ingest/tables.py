@@ -68,7 +68,8 @@ def read_sources(
     interactions: list[Path] | list[Source], users: Source | None, items: Source | None, issues: ValidationIssues
 ) -> RawTables:
     """Reads paths and DataFrames; what cannot be read is added to ``issues``."""
-    events = [_read(source, "interactions", issues) for source in interactions]
+    roles = ("interactions", "test_interactions")
+    events = [_read(source, role, issues) for source, role in zip(interactions, roles, strict=False)]
     for table in events:
         if table is not None and not len(table):
             table.location.error("the file has no rows", "there is nothing to learn from")
