@@ -17,16 +17,19 @@ M = TypeVar("M", bound=BaseModel)
 
 
 class Config(BaseModel):
-    """The base of every configuration section: immutable, and closed to unknown keys."""
+    """Base class of configuration sections: immutable, and unknown keys are errors."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     flat_sections: ClassVar[tuple[str, ...]] = ()
-    """Fields that are sections, whose keys may stand beside them: ``epochs = 5`` is ``training = {epochs = 5}``."""
+    """Names of nested sections whose keys may also be given at the top level.
+
+    With ``("training",)``, ``epochs = 5`` means ``training = {epochs = 5}``.
+    """
 
     @classmethod
     def section(cls, name: str) -> Config:
-        """The default value of the field ``name``, which is a section."""
+        """The nested section ``name`` with its default values."""
         default = cls.model_fields[name].get_default(call_default_factory=True)
         assert isinstance(default, Config), f"{cls.__name__}.{name} has no section for a default"
         return default
@@ -34,7 +37,7 @@ class Config(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _into_sections(cls, raw: object) -> object:
-        """Moves keys of the flat sections into them; a section that is given in part keeps its other defaults.
+        """Moves top-level keys of `flat_sections` into their sections; keys that are not given keep their defaults.
 
         Raises:
             ValueError: a key is given in both places.
@@ -48,13 +51,13 @@ class Config(BaseModel):
                 continue
             flat = [key for key in type(default).model_fields if key in result and key not in cls.model_fields]
             if twice := sorted(set(flat) & set(given)):
-                raise ValueError(f"{twice[0]!r} is given twice: by itself and in {name!r}")
+                raise ValueError(f"{twice[0]!r} is given twice: at the top level and in {name!r}")
             result[name] = {**dict(default), **given, **{key: result.pop(key) for key in flat}}
         return result
 
 
 def read_toml(path: Path) -> JsonObject:
-    """The raw tables of a TOML file.
+    """Parses a TOML file.
 
     Raises:
         ConfigError: the file is missing, not UTF-8 or not TOML (with line and column).
@@ -68,7 +71,7 @@ def read_toml(path: Path) -> JsonObject:
 
 
 def apply_overrides(raw: JsonMapping, overrides: Iterable[str]) -> JsonObject:
-    """``raw`` with each ``section.key=value`` set; a value is TOML where it parses as TOML and a string otherwise.
+    """A copy of ``raw`` with each ``section.key=value`` set; a value that is not valid TOML is taken as a string.
 
     Example:
         >>> apply_overrides({"train": {"epochs": 5}}, ["train.epochs=9", "data.name=my set"])
@@ -90,7 +93,7 @@ def apply_overrides(raw: JsonMapping, overrides: Iterable[str]) -> JsonObject:
 
 
 def parse(model: type[M], raw: JsonMapping, where: str) -> M:
-    """``raw`` as a ``model``.
+    """Validates ``raw`` as a ``model``.
 
     Raises:
         ConfigError: names every key that is unknown (with the nearest known one), missing or of a wrong type.
@@ -103,7 +106,7 @@ def parse(model: type[M], raw: JsonMapping, where: str) -> M:
 
 
 def read_config(path: Path, model: type[M], overrides: Iterable[str] = ()) -> M:
-    """A config file, with ``--set`` overrides applied, as a ``model``."""
+    """Reads a config file, applies the ``--set`` overrides and validates it as a ``model``."""
     return parse(model, apply_overrides(read_toml(path), overrides), str(path))
 
 

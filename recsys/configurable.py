@@ -1,4 +1,4 @@
-"""Objects built from a configuration: given whole, as a `Config`, or field by field, as keywords."""
+"""Objects constructed from a `Config` or from its fields as keywords."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ from recsys.config import parse
 class Configurable:
     """Base of engines and embedders: ``EASE(decay=0.9)`` is ``EASE(EASEConfig(decay=0.9))``.
 
-    The fields of ``Config``, those of its flat sections included, are the keyword arguments: completion, ``help()`` and
-    the documentation show them with their descriptions. `config` is never changed after construction.
+    The keyword arguments are the fields of ``Config`` and those of its nested ``flat_sections``: with
+    ``flat_sections = ("training",)``, ``epochs=5`` sets ``config.training.epochs``. Completion, ``help()`` and the
+    documentation show them with their descriptions. `config` does not change after construction.
 
     Args:
         config: all options at once; exclusive with keywords.
@@ -50,7 +51,7 @@ class Configurable:
 
 
 def _given(config: Options) -> Iterator[tuple[str, object]]:
-    """The options that differ from their defaults, those of flat sections by themselves."""
+    """The options that differ from their defaults; those of flat sections without the name of the section."""
     for name in type(config).model_fields:
         value = getattr(config, name)
         if name in config.flat_sections:
@@ -69,7 +70,7 @@ def _signature(config: type[Options]) -> inspect.Signature:
         for name, field in config.model_fields.items()
         if name not in config.flat_sections
     }
-    for section in map(config.section, config.flat_sections):  # a key of two sections is the first one's
+    for section in map(config.section, config.flat_sections):  # if two sections have the key, the first one counts
         for name, field in type(section).model_fields.items():
             options.setdefault(name, (field.annotation, getattr(section, name)))
     parameters = [

@@ -10,7 +10,7 @@ from pathlib import Path
 def short_digest(parts: Iterable[str | bytes | memoryview]) -> str:
     """First 16 hexadecimal digits of the SHA-256 of ``parts``, one after the other, text as UTF-8.
 
-    Parts are not separated: a caller whose parts vary in length puts marks between them.
+    Nothing separates the parts, so a caller whose parts vary in length adds separators.
 
     Example:
         >>> short_digest(["a", b"b"]), short_digest(["ab"])
