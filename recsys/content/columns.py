@@ -1,4 +1,4 @@
-"""Which columns of a table an embedder reads, and the tags in one."""
+"""Selection of the columns that an embedder reads, and the tags of a column."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from recsys.errors import ConfigError
 def chosen_columns(
     table: EntityTable, columns: Sequence[str], default: Sequence[Kind], allowed: Sequence[Kind]
 ) -> list[str]:
-    """``columns``, or all of the ``default`` kinds.
+    """The column names ``columns``, or if empty all columns of the ``default`` kinds.
 
     Raises:
-        ConfigError: there is no such column, it is of a kind that is not ``allowed``, or there is none at all.
+        ConfigError: a column does not exist or is of a kind that is not ``allowed``, or no column is of a default kind.
     """
     names = list(columns) or table.schema.names(*default)
     for name in names:
@@ -34,10 +34,10 @@ def chosen_columns(
 
 
 def row_tags(table: EntityTable, column: str) -> list[list[str]]:
-    """The tags of each row in a tags or categorical column, none where missing.
+    """The tags of each row in a tags or categorical column, empty if missing.
 
     Raises:
-        ConfigError: the column is not there or of another kind.
+        ConfigError: the column does not exist or is of another kind.
     """
     chosen_columns(table, [column], (), (Kind.TAGS, Kind.CATEGORICAL))
     cells, kind = table.columns[column], table.schema.columns[column]

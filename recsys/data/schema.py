@@ -56,7 +56,7 @@ class Schema:
         return iter(self.columns)
 
     def names(self, *kinds: Kind) -> list[str]:
-        """The columns of any of ``kinds``."""
+        """The names of the columns whose kind is one of ``kinds``."""
         return [name for name, column in self.columns.items() if column.kind in kinds]
 
     def to_dict(self) -> dict[str, str]:

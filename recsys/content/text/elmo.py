@@ -1,4 +1,4 @@
-"""A character-aware bidirectional LSTM language model, its layers mixed by learned weights: the ELMo way."""
+"""ELMo (Peters et al., 2018): a character-aware bidirectional LSTM language model with a learned mix of its layers."""
 
 from __future__ import annotations
 
@@ -37,11 +37,11 @@ class ELMoConfig(EmbedderConfig):
         characters: channels of the character convolution.
         depth: LSTM layers of each direction.
         max_words: texts are cut there.
-        min_count: rarer words are no prediction targets (they are still read, by their characters).
+        min_count: rarer words are inputs, by their characters, but no prediction targets.
         samples: negative words of the sampled softmax, shared in a batch.
         batch_size: texts a batch.
         training: of the language model.
-        mixing: of the layer weights: two halves of one text must find each other in a batch.
+        mixing: training of the layer weights by an in-batch contrastive loss: the halves of a text are a positive pair.
     """
 
     flat_sections: ClassVar[tuple[str, ...]] = ("training",)

@@ -29,14 +29,14 @@ from recsys.training.loop import LoopOptions
 
 
 class FinetunedTransformerConfig(EmbedderConfig):
-    """The model, and how far it moves.
+    """The sentence model and the options of its fine-tuning.
 
     Args:
         base: the sentence model.
-        last_layers: only the last so many transformer layers learn; None lets all learn.
+        last_layers: how many of the last transformer layers are trained; None: all.
         window: two items of a user at most this many steps apart are a pair.
         temperature: divides the cosines.
-        matryoshka: lengths at which the vector, cut, must still work.
+        matryoshka: dimensions at which the loss of the truncated vector is added; see `matryoshka`.
         batch_size: pairs a batch; the others of the batch are the negatives.
         pairs: pairs an epoch.
         training: the loop.
@@ -122,7 +122,7 @@ class FinetunedTransformer(Embedder[FinetunedTransformerConfig]):
         self.sentence.model.load_state_dict(load_module(directory / "model.safetensors"))
 
     def _frozen(self) -> dict[str, float]:
-        """Rate 0 for all parameters below the last layers that learn."""
+        """Learning rate multiplier 0 for all parameters below the ``last_layers``."""
         if self.config.last_layers is None:
             return {}
         names = [name for name, _ in self.sentence.model.named_parameters()]

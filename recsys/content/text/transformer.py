@@ -131,12 +131,12 @@ class LanguageModelEmbedder(Embedder[LanguageModelConfig]):
 
     @property
     def model(self) -> Any:
-        """The loaded model: what `restore` named, else the pretrained one."""
+        """The model, loaded at the first access: the one in the folder given to `restore`, else the pretrained one."""
         if self._loaded is None:
             from transformers.utils.logging import disable_progress_bar, set_verbosity_error
 
             disable_progress_bar()
-            set_verbosity_error()  # a fresh language head on a sentence model is on purpose
+            set_verbosity_error()  # no warning that the language head of a sentence model is new
             torch.manual_seed(self.context.seed)
             try:
                 self._loaded = self.begin().eval()
@@ -178,7 +178,7 @@ class LanguageModelEmbedder(Embedder[LanguageModelConfig]):
         return np.concatenate(made)
 
     def _state(self) -> str:
-        """A digest of the weights as they are now and of how they are read."""
+        """A digest of the current weights and of the options of encoding."""
         read = f"padded right/{self.config.layers}/{self.config.pooling}/{self.config.max_tokens}"
         if self.config.training is None and not self.config.scratch:
             return short_digest([read, weights_fingerprint(self.path)])

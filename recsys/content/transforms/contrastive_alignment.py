@@ -30,7 +30,7 @@ from recsys.training.loop import LoopOptions
 
 
 class ContrastiveAlignmentConfig(EmbedderConfig):
-    """Both sides and the training of their heads.
+    """The text embedder, the image embedder and the training of their heads.
 
     Args:
         text: the embedder of the texts.
@@ -40,8 +40,8 @@ class ContrastiveAlignmentConfig(EmbedderConfig):
         dropout: share of components dropped in training.
         temperature: divides the cosines.
         batch_size: items a batch.
-        held_out: share of the items with both sides that the alignment does not learn from, and that measure it: how
-            often an item's text finds its own image, among all and among the held out.
+        held_out: share of the items with text and image that are not trained on. On them, recall@1 and recall@10 of
+            an item's own image, given its text, are measured, among all images and among the held-out ones.
         training: the loop.
     """
 

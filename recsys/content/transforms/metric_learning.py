@@ -66,12 +66,12 @@ class MetricLearningConfig(EmbedderConfig):
 
 
 class MetricLearningEmbedder(Embedder[MetricLearningConfig]):
-    """Deep metric learning: items of one label (or one taste) come near, others apart; over an embedder or pixels.
+    """Deep metric learning on vectors of an embedder or on pixels: items of one label come near each other.
 
     | loss | use it when |
     |---|---|
     | ``multi_similarity`` (Wang et al., 2019) | first choice; mines and weighs the pairs of the batch itself |
-    | ``triplet`` (Schroff et al., 2015), semi-hard negatives | the order of distances matters alone |
+    | ``triplet`` (Schroff et al., 2015), semi-hard negatives | only the order of distances matters |
     | ``contrastive`` (Hadsell et al., 2006) | few classes; pulls a class to a point, margin 1 to the others |
 
     An item with several tags takes one of them at random in each batch. Without ``label`` the pairs are items that the
@@ -178,9 +178,9 @@ class MetricLearningEmbedder(Embedder[MetricLearningConfig]):
 
 
 def _pair_labels(pairs: NDArray[np.int64]) -> Labelled:
-    """The two items of a pair have one label; of pairs that share an item the first alone stays.
+    """Labels that the two items of a pair share; of pairs with a common item, only the first is kept.
 
-    An item of two pairs would have one label and its partners two: what users chose together would count as different.
+    Otherwise an item of two pairs would have one label, and its second partner would count as a negative.
     """
     seen: set[int] = set()
     distinct = []

@@ -35,7 +35,7 @@ class ProjectionHeadConfig(EmbedderConfig):
         dropout: share of the frozen vector's components dropped in training.
         window: two items of a user at most this many steps apart are a pair.
         temperature: divides the cosines.
-        matryoshka: lengths at which the vector, cut, must still work.
+        matryoshka: dimensions at which the loss of the truncated vector is added; see `matryoshka`.
         batch_size: pairs a batch; the others of the batch are the negatives.
         pairs: pairs an epoch; 0 takes one for each training interaction.
         training: the loop.
