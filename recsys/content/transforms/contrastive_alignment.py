@@ -95,17 +95,17 @@ class ContrastiveAlignment(Embedder[ContrastiveAlignmentConfig]):
         found = {kind: side.embed(table, self.context).align(table.vocabulary) for kind, side in self.sides.items()}
         both = np.flatnonzero(found[Kind.TEXT][1] & found[Kind.IMAGE][1])
         own = held_out(len(both), self.config.held_out, self.context.seed)
-        learnt = np.delete(np.arange(len(both)), own)
-        if len(learnt) < 2:
+        trained = np.delete(np.arange(len(both)), own)
+        if len(trained) < 2:
             raise ConfigError("no two rows have both a text and an image; there is nothing to align")
         frozen = {kind: torch.from_numpy(vectors[both]) for kind, (vectors, _) in found.items()}
-        self.heads = self._learnt({kind: vectors[learnt] for kind, vectors in frozen.items()})
+        self.heads = self._trained_heads({kind: vectors[trained] for kind, vectors in frozen.items()})
         text, image = (self._through(kind, vectors) for kind, vectors in frozen.items())
         if len(own):
             among_own = text_finds_image(text[own], image[own], np.arange(len(own)))
             self.measured = {"all": text_finds_image(text[own], image, own), "held_out": among_own}
 
-    def _learnt(self, frozen: dict[Kind, Tensor]) -> nn.ModuleDict:
+    def _trained_heads(self, frozen: dict[Kind, Tensor]) -> nn.ModuleDict:
         """Heads that bring the texts and images [n, ...] of the same n rows together."""
         n = len(frozen[Kind.TEXT])
         torch.manual_seed(self.context.seed)
@@ -196,7 +196,7 @@ class ContrastiveAlignment(Embedder[ContrastiveAlignmentConfig]):
 
 
 def held_out(n: int, share: float, seed: int) -> NDArray[np.int64]:
-    """Which of ``n`` pairs are not learnt from, in ascending order."""
+    """Which of ``n`` pairs are held out from training, in ascending order."""
     mixed = stream(seed, "aligned", "held out").permutation(n)
     return np.sort(mixed[: int(share * n)])
 

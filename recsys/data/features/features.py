@@ -89,14 +89,14 @@ class FeatureSet:
         """What `to_dict` gave.
 
         Raises:
-            ArtifactError: a kind that this version does not know.
+            ArtifactError: a kind that this version lacks.
         """
         return cls(tuple(_column(entry) for entry in raw["columns"]), parse(FeatureOptions, raw["options"], "features"))
 
 
 def _column(entry: JsonMapping) -> FeatureColumn:
     if entry["kind"] not in _CLASSES:
-        raise ArtifactError(f"feature {entry['name']!r} is of kind {entry['kind']!r}, which this version does not know")
+        raise ArtifactError(f"feature {entry['name']!r} is of kind {entry['kind']!r}, which this version lacks")
     values = {key: tuple(value) if isinstance(value, list) else value for key, value in entry.items()}
     column: FeatureColumn = _CLASSES[entry["kind"]](**values)
     return column
