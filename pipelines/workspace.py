@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -25,6 +24,7 @@ from recsys.atomic import (
 )
 from recsys.data.dataset import Dataset
 from recsys.data.splits.partition import Split
+from recsys.digest import file_sha256, short_digest
 from recsys.embedding_table import EmbeddingTable
 from recsys.errors import ArtifactError
 from recsys.json_values import JsonMapping
@@ -185,23 +185,19 @@ class Workspace:
 @cache
 def code_version(*parts: str) -> str:
     """A digest of the source files under ``parts``, such as ``recsys/data`` or ``pipelines/stages/prepare.py``."""
-    found = hashlib.sha256()
-    for part in parts:
-        path = _ROOT / part
-        for file in [path] if path.is_file() else sorted(path.rglob("*.py")):
-            found.update(str(file.relative_to(_ROOT)).encode() + b"\0" + file.read_bytes())
-    return found.hexdigest()[:16]
+    paths = (_ROOT / part for part in parts)
+    files = (file for path in paths for file in ([path] if path.is_file() else sorted(path.rglob("*.py"))))
+    return short_digest(str(file.relative_to(_ROOT)).encode() + b"\0" + file.read_bytes() for file in files)
 
 
 def file_digest(path: Path) -> str:
     """A digest of a file's bytes."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()[:16]
+    return file_sha256(path)[:16]
 
 
 def digest(value: Any) -> str:
     """A digest of a JSON value."""
-    return hashlib.sha256(json.dumps(_plain(value), sort_keys=True).encode()).hexdigest()[:16]
+    return short_digest([json.dumps(_plain(value), sort_keys=True)])
 
 
 def _plain(value: Any) -> Any:

@@ -17,7 +17,7 @@ M = TypeVar("M", bound=BaseModel)
 
 
 class Config(BaseModel):
-    """The base of every configuration section: immutable, and closed to unknown keys."""
+    """Base class of configuration sections: immutable, and unknown keys are errors."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -28,7 +28,7 @@ class Config(BaseModel):
 
     @classmethod
     def section(cls, name: str) -> Config:
-        """The default value of the field ``name``, which is a section."""
+        """The nested section ``name`` with its default values."""
         default = cls.model_fields[name].get_default(call_default_factory=True)
         assert isinstance(default, Config), f"{cls.__name__}.{name} has no section for a default"
         return default
@@ -71,7 +71,7 @@ class Config(BaseModel):
 
 
 def read_toml(path: Path) -> JsonObject:
-    """The raw tables of a TOML file.
+    """Parses a TOML file.
 
     Raises:
         ConfigError: the file is missing, not UTF-8 or not TOML (with line and column).
@@ -85,7 +85,7 @@ def read_toml(path: Path) -> JsonObject:
 
 
 def apply_overrides(raw: JsonMapping, overrides: Iterable[str]) -> JsonObject:
-    """``raw`` with each ``section.key=value`` set; a value is TOML where it parses as TOML and a string otherwise.
+    """A copy of ``raw`` with each ``section.key=value`` set; a value that is not valid TOML is taken as a string.
 
     Example:
         >>> apply_overrides({"train": {"epochs": 5}}, ["train.epochs=9", "data.name=my set"])
@@ -107,7 +107,7 @@ def apply_overrides(raw: JsonMapping, overrides: Iterable[str]) -> JsonObject:
 
 
 def parse(model: type[M], raw: JsonMapping, where: str) -> M:
-    """``raw`` as a ``model``.
+    """Validates ``raw`` as a ``model``.
 
     Raises:
         ConfigError: names every key that is unknown (with the nearest known one), missing or of a wrong type.
@@ -120,7 +120,7 @@ def parse(model: type[M], raw: JsonMapping, where: str) -> M:
 
 
 def read_config(path: Path, model: type[M], overrides: Iterable[str] = ()) -> M:
-    """A config file, with ``--set`` overrides applied, as a ``model``."""
+    """Reads a config file, applies the ``--set`` overrides and validates it as a ``model``."""
     return parse(model, apply_overrides(read_toml(path), overrides), str(path))
 
 

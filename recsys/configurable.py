@@ -1,4 +1,4 @@
-"""Objects built from a configuration: given whole, as a `Config`, or field by field, as keywords."""
+"""Objects constructed from a `Config` or from its fields as keywords."""
 
 from __future__ import annotations
 
@@ -15,8 +15,9 @@ from recsys.docstrings import field_descriptions
 class Configurable:
     """Base of engines and embedders: ``EASE(decay=0.9)`` is ``EASE(EASEConfig(decay=0.9))``.
 
-    The fields of ``Config``, those of its flat sections included, are the keyword arguments: completion, ``help()`` and
-    the documentation show them with their descriptions. `config` is never changed after construction.
+    The keyword arguments are the fields of ``Config`` and those of its nested ``flat_sections``: with
+    ``flat_sections = ("training",)``, ``epochs=5`` sets ``config.training.epochs``. Completion, ``help()`` and the
+    documentation show them with their descriptions. `config` does not change after construction.
 
     Args:
         config: all options at once; exclusive with keywords.

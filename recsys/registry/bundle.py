@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import PackageNotFoundError, version
@@ -15,6 +14,7 @@ from recsys.data.dataset import Dataset
 from recsys.data.entities import EntityTable
 from recsys.data.interactions import Interactions
 from recsys.data.splits.holdout import Holdout
+from recsys.digest import file_sha256, short_digest
 from recsys.engine import Engine, Request, Vectors
 from recsys.engines import ENGINES
 from recsys.errors import ArtifactError, RecsysError
@@ -232,8 +232,7 @@ def _digests(directory: Path) -> dict[str, str]:
         if path.name == MARK and path.is_file() and path.read_bytes() == MARK_TEXT:
             continue
         if path.is_file() and name != MANIFEST:
-            with path.open("rb") as file:
-                result[name] = hashlib.file_digest(file, "sha256").hexdigest()
+            result[name] = file_sha256(path)
     return result
 
 
@@ -260,4 +259,4 @@ def version_of(directory: Path) -> str:
     """
     if not (directory / MANIFEST).is_file():
         raise ArtifactError(f"{directory} holds no bundle; train one, or name a folder that has one")
-    return hashlib.sha256((directory / MANIFEST).read_bytes()).hexdigest()[:16]
+    return short_digest([(directory / MANIFEST).read_bytes()])

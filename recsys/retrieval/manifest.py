@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from recsys.atomic import read_json, write_json
+from recsys.digest import file_sha256
 from recsys.errors import ArtifactError
 from recsys.json_values import JsonObject
 
@@ -92,8 +92,7 @@ class Manifest:
 def digest(path: Path) -> str | None:
     """sha256 of a file in hexadecimal; None when it does not exist."""
     try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return file_sha256(path)
     except FileNotFoundError:
         return None
 

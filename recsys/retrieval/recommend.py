@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from recsys.config import Config
 from recsys.data.dataset import Dataset
 from recsys.data.histories import Histories
 from recsys.data.vocabulary import Rows
+from recsys.digest import short_digest
 from recsys.engine import Engine, Request, Vectors
 from recsys.errors import DataError
 from recsys.retrieval import INDEXES, parts
@@ -129,9 +129,7 @@ def recommend(
 def _fingerprint(engine: Engine, data: Dataset, items: Vectors, options: RecommendOptions, version: str) -> str:
     """Of all that decides the output; the item vectors stand for a model that its caller did not name."""
     text = "/".join((engine.kind, version, data.fingerprint, options.model_dump_json()))
-    digest = hashlib.sha256(text.encode())
     sparse: Any = items.sparse
     pieces = [sparse.data, sparse.indices, sparse.indptr] if sp.issparse(sparse) else [sparse]
-    for array in (items.dense, items.valid, *pieces):
-        digest.update(b"-" if array is None else np.ascontiguousarray(array).data)
-    return digest.hexdigest()[:16]
+    arrays = (items.dense, items.valid, *pieces)
+    return short_digest([text, *(b"-" if array is None else np.ascontiguousarray(array).data for array in arrays)])

@@ -242,7 +242,7 @@ def test_a_folder_of_the_user_is_never_replaced(tmp_path, capsys, monkeypatch, p
     assert _exit_code(command, "c.toml", "--output", ".", *asked) == 1
     message = capsys.readouterr().err
     assert f"{tmp_path / place} is a folder that recsys did not make" in message
-    assert "choose another --output" in message
+    assert "choose another folder (--output)" in message
     assert _tree(tmp_path) == before
 
 

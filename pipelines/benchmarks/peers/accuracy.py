@@ -29,6 +29,7 @@ from pipelines.specs import engine_spec
 from recsys.atomic import read_json, write_json
 from recsys.data.splits.split import Holdout
 from recsys.data.vocabulary import MISSING
+from recsys.digest import file_sha256
 from recsys.engine import FitContext
 from recsys.engines import ENGINES
 from recsys.evaluation.evaluate import evaluate, is_relevant, relevant
@@ -127,7 +128,7 @@ def trained(name: str, folder: Path, lists: Path, seconds: float, patience: int)
     if kept.exists() and lists.exists():
         record: JsonObject = read_json(kept)
         long_enough = record["limit"] is None or record["limit"] >= seconds
-        if record["made_from"] == made_from and record.get("lists") == _digest(lists) and long_enough:
+        if record["made_from"] == made_from and record.get("lists") == file_sha256(lists) and long_enough:
             print(f"{name}: trained before, see {kept}", file=sys.stderr)
             return record
     beside = lists.with_suffix(".new.csv")
@@ -136,7 +137,7 @@ def trained(name: str, folder: Path, lists: Path, seconds: float, patience: int)
     curve = peer_lines(*SCRIPT, folder, *options, *limits)
     limit = None if curve[-1]["cpu_seconds"] < seconds else seconds
     beside.replace(lists)
-    record = {"made_from": made_from, "limit": limit, "curve": curve, "lists": _digest(lists)}
+    record = {"made_from": made_from, "limit": limit, "curve": curve, "lists": file_sha256(lists)}
     write_json(kept, record)
     return record
 
@@ -146,12 +147,8 @@ def _made_from(name: str, folder: Path, patience: int) -> str:
     digest = hashlib.sha256(json.dumps([name, SETTINGS[name], patience, ENVIRONMENTS[SCRIPT[0]]]).encode())
     scripts = [Path(__file__).parent / script for script in (SCRIPT[1], "protocol.py")]
     for path in [*scripts, *(folder / f"{part}.csv" for part in ("train", "validation", "test_histories"))]:
-        digest.update(_digest(path).encode())
+        digest.update(file_sha256(path).encode())
     return digest.hexdigest()
-
-
-def _digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def table(results: dict[str, Accuracy], engine: str, seed: int) -> tuple[list[str], list[JsonObject]]:

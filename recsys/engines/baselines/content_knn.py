@@ -15,7 +15,7 @@ from recsys.atomic import read_json, write_json
 from recsys.data.dataset import Dataset
 from recsys.data.entities import EntityTable
 from recsys.data.interactions import Interactions
-from recsys.data.schema import Kind
+from recsys.data.schema import Kind, split_tags
 from recsys.data.vocabulary import MISSING, Vocabulary
 from recsys.embedding_table import EmbeddingTable, unit_rows
 from recsys.engine import Engine, EngineConfig, FitContext, Request, Vectors
@@ -173,7 +173,6 @@ class ContentKNN(Engine):
                 continue
             cells = items.columns[name]
             for row in np.flatnonzero(cells.notna().to_numpy()):
-                text = str(cells.iloc[row])
-                tags = dict.fromkeys(text.split(separator)) if separator else [text]
-                found[row] += [f"{name}={tag.strip()}" for tag in tags if tag.strip()]
+                tags = split_tags(str(cells.iloc[row]), separator)
+                found[row] += [f"{name}={tag}" for tag in dict.fromkeys(tags)]
         return found

@@ -24,6 +24,7 @@ from recsys.engines.learning import TrainedConfig, run_training
 from recsys.engines.storage import dense_vectors, load_arrays, save_arrays, seen_table
 from recsys.errors import ConfigError, DataError
 from recsys.models.demand import DemandModel, demand_inputs
+from recsys.training.batches import shuffled_batches
 from recsys.training.loop import LoopOptions
 
 Rows = NDArray[np.int64]
@@ -162,8 +163,7 @@ class _Task:
         self.known = torch.from_numpy((found.age[:, :-1] > 0) & (series.volume > 0))
 
     def batches(self, epoch: int, rng: np.random.Generator) -> Sequence[Rows]:
-        order = rng.permutation(len(self.counts))
-        return [order[start : start + self.batch] for start in range(0, len(order), self.batch)]
+        return shuffled_batches(len(self.counts), self.batch, rng)
 
     def loss(self, batch: Rows, rng: np.random.Generator) -> Tensor:
         rows = torch.from_numpy(batch)

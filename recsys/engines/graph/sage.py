@@ -33,6 +33,7 @@ from recsys.losses import LOSSES, LossBatch
 from recsys.models.build import ModelOptions, build_tower
 from recsys.models.sage import SageModel, mean_matrix, sample_block
 from recsys.negatives import NEGATIVES
+from recsys.training.batches import shuffled_batches
 from recsys.training.loop import LoopOptions
 
 
@@ -230,8 +231,7 @@ class _Task:
         self.metric = validation_metric(engine, data, context, self.config.metric, self.config.validation_users, update)
 
     def batches(self, epoch: int, rng: np.random.Generator) -> Sequence[NDArray[np.int64]]:
-        order = rng.permutation(len(self.train))
-        return [order[start : start + self.config.batch] for start in range(0, len(order), self.config.batch)]
+        return shuffled_batches(len(self.train), self.config.batch, rng)
 
     def loss(self, batch: NDArray[np.int64], rng: np.random.Generator) -> Tensor:
         user, item = (column[batch].astype(np.int64) for column in (self.train.user, self.train.item))

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from recsys.data.interactions import Interactions
 from recsys.negatives import NEGATIVES
+from recsys.training.batches import shuffled_batches
 
 Pairs = NDArray[np.int64]
 """int64 [N, 2]: centre and context nodes."""
@@ -54,8 +55,7 @@ class SkipGram:
 
     def batches(self, epoch: int, rng: np.random.Generator) -> Sequence[Pairs]:
         pairs = self.pairs(epoch, rng)
-        order = rng.permutation(len(pairs))
-        return [pairs[order[start : start + self.batch_pairs]] for start in range(0, len(order), self.batch_pairs)]
+        return [pairs[rows] for rows in shuffled_batches(len(pairs), self.batch_pairs, rng)]
 
     def loss(self, batch: Pairs, rng: np.random.Generator) -> Tensor:
         device = self.module.inner.weight.device

@@ -11,7 +11,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 from scipy.stats import spearmanr
 
-from recsys.embedding_table import EmbeddingTable, unit_rows
+from recsys.embedding_table import EmbeddingTable, row_norms, unit_rows
 from recsys.seeding import stream
 
 Pairs = NDArray[np.int64]
@@ -140,7 +140,7 @@ def _similarity(
     if len(left) < 10:
         return None
     rows = ppmi[able].toarray()
-    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    rows /= row_norms(rows)
     similarity = (rows @ rows.T)[left, right]
     cosine = (unit[able] @ unit[able].T)[left, right]
     if np.ptp(similarity) == 0 or np.ptp(cosine) == 0:

@@ -1,8 +1,10 @@
-"""Content-kNN: what it is centred by."""
+"""Content-kNN: what it is centred by, and which tags it counts."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
+from recsys.data.read import read_dataset
 from recsys.embedding_table import EmbeddingTable, unit_rows
 from recsys.engine import FitContext, Request
 from recsys.engines.baselines.content_knn import ContentKNN
@@ -33,3 +35,18 @@ def test_a_table_of_items_that_nobody_touched_has_nothing_to_be_centred_by(tmp_p
         assert items.valid.tolist() == [False] * 20 + [True] * 3
         assert items.dense[20:] == pytest.approx(unit_rows(DRAWN[20:]))
         assert not model.user_vectors(Request.from_dataset(DATA, np.arange(2))).valid.any()
+
+
+def test_blanks_around_a_tag_do_not_count_and_a_repeated_tag_counts_once():
+    clean, blanks = (
+        ContentKNN(columns=["tags"]).fit(
+            read_dataset(
+                pd.DataFrame({"user_id": ["a", "a", "b"], "item_id": [1, 2, 3]}),
+                items=pd.DataFrame({"item_id": [1, 2, 3], "tags": cells}),
+                schema={"tags": "tags"},
+            )
+        )
+        for cells in (["Drama|War", "War", "Drama"], ["Drama| War|War ", " War", "Drama |"])
+    )
+    assert clean.source.ids.tolist() == blanks.source.ids.tolist() == ["tags=Drama", "tags=War"]
+    assert clean.weights.tolist() == blanks.weights.tolist()
