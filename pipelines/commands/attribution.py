@@ -30,5 +30,6 @@ def run(config: RunConfig, workspace: Workspace) -> str:
     split = workspace.load_split()
     engine = trained_on(workspace.bundle(config.attribution.engine), split.fingerprint).engine
     attribution = attribute(engine, workspace.load_dataset(), split, attribution_options(config))
-    write_json(workspace.directory / "attribution.json", asdict(attribution))
+    with workspace.lock():
+        write_json(workspace.directory / "attribution.json", asdict(attribution))
     return attribution_table(attribution)

@@ -1,4 +1,4 @@
-"""The MLflow pyfunc model ("model from code"): MLflow stores this file with the bundle and runs it to load the model."""
+"""The MLflow pyfunc model ("model from code"): MLflow stores this file with a bundle and runs it to load the model."""
 
 from __future__ import annotations
 
