@@ -32,8 +32,8 @@ def check_output_folder(directory: Path, files: Iterable[str]) -> None:
     mark, listed = directory / MARK, _listed(directory)
     if os.path.lexists(mark) and not listed:
         raise ArtifactError(
-            f"{mark.absolute()} is not the list of an output folder: the folder is one that recsys replaces as a whole, "
-            "such as a bundle, or the file is yours; choose another --output, or move the file away"
+            f"{mark.absolute()} is not the list of an output folder: the folder is one that recsys replaces as a "
+            "whole, such as a bundle, or the file is yours; choose another --output, or move the file away"
         )
     for pattern in files:
         if pattern not in listed and (found := _present(directory, pattern)):

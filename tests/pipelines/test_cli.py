@@ -248,8 +248,10 @@ def test_a_folder_of_the_user_is_never_replaced(tmp_path, capsys, monkeypatch, p
 
 @pytest.mark.parametrize(
     "name",
-    """.recsys .lock mlflow.db report.json report.html per_user.parquet decision.json attribution.json
-    stages/prepare.json bundles/ease.training.json tables/als.cost.json""".split(),
+    [
+        *(".recsys", ".lock", "mlflow.db", "report.json", "report.html", "per_user.parquet", "decision.json"),
+        *("attribution.json", "stages/prepare.json", "bundles/ease.training.json", "tables/als.cost.json"),
+    ],
 )
 @pytest.mark.parametrize("command", ["run", "prepare", "recommend", "rollback"])
 def test_a_file_of_the_user_is_never_overwritten(tmp_path, capsys, monkeypatch, name, command):
