@@ -19,11 +19,11 @@ from recsys.registry.bundle import trained_on
 
 
 def run(config: RunConfig, workspace: Workspace) -> str:
-    """Leaves ``attribution.json``; the same as a table.
+    """Writes ``attribution.json`` and returns it as a text table.
 
     Raises:
         ConfigError: the config has no ``[attribution]``, or its engine cannot be masked.
-        ArtifactError: the engine was trained on another split than is prepared now.
+        ArtifactError: the engine was trained on another split than that of the run.
     """
     if config.attribution is None:
         raise ConfigError("the config has no [attribution] section; name the engine and its modalities there")

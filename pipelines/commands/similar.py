@@ -102,10 +102,10 @@ def similar_to_text(
     if images:
         found = _image_side(embedder, context, name, items)
     check_finite(Vectors(found.vectors), found.vocabulary.ids, f"table {name}")
-    places, similarity = most_similar_to(query, found.vectors, k)
+    best, similarity = most_similar_to(query, found.vectors, k)
     titles, rows = items.titles(), items.vocabulary.rows(found.vocabulary.ids)
     heading = f"nearest to the text by {'the images of ' * images}{name}:"
-    return _listing(heading, similarity, [titles[rows[place]] for place in places])
+    return _listing(heading, similarity, [titles[rows[row]] for row in best])
 
 
 def _image_side(

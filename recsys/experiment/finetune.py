@@ -127,7 +127,7 @@ def finetune_config(parent: TwoTower, changes: Mapping[str, object]) -> TwoTower
     changed = [f"{key} = {new!r} (the parent has {old!r})" for key, old, new in fixed if old != new]
     if changed:
         raise ConfigError(
-            f"[finetune] cannot change {', '.join(changed)}, because the parent's weights are reused; train from scratch"
+            f"[finetune] cannot change {', '.join(changed)}: the parent's weights are reused; train from scratch"
         )
     return config
 

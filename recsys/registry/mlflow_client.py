@@ -61,8 +61,8 @@ def experiment_id(mlflow: Any, uri: str, name: str) -> str:
     if found is not None:
         return str(found.experiment_id)
     local = database_file(uri)
-    place = None if local is None else _files_of(local).as_uri()
-    return str(client.create_experiment(name, artifact_location=place))
+    artifacts = None if local is None else _files_of(local).as_uri()
+    return str(client.create_experiment(name, artifact_location=artifacts))
 
 
 def check_place(uri: str, name: str) -> None:
@@ -75,9 +75,9 @@ def check_place(uri: str, name: str) -> None:
     found = imported().MlflowClient(uri).get_experiment_by_name(name)
     if local is None or found is None:
         return
-    place = urlsplit(found.artifact_location)
-    made, here = Path(url2pathname(place.path)).resolve(), _files_of(local)
-    if place.scheme == "file" and made != here:
+    location = urlsplit(found.artifact_location)
+    made, here = Path(url2pathname(location.path)).resolve(), _files_of(local)
+    if location.scheme == "file" and made != here:
         raise ArtifactError(
             f"the store in {here.parent} was made in {made.parent}, where its artifacts are; move it back, give "
             f"promote.tracking_uri, or take {local.name} out of {here.parent} to start a new one"

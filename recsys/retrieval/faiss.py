@@ -112,5 +112,5 @@ def _excluded(found: Rows, exclude: Histories) -> NDArray[np.bool_]:
     width = int(max(found.max(), exclude.items.max(initial=0))) + 2
     excluded = np.unique(exclude.users() * width + exclude.items + 1)
     pairs = np.arange(len(found))[:, None] * width + found + 1
-    place = np.minimum(np.searchsorted(excluded, pairs), max(len(excluded) - 1, 0))
-    return excluded[place] == pairs if len(excluded) else np.zeros(found.shape, bool)
+    position = np.minimum(np.searchsorted(excluded, pairs), max(len(excluded) - 1, 0))
+    return excluded[position] == pairs if len(excluded) else np.zeros(found.shape, bool)

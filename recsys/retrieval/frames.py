@@ -121,8 +121,8 @@ def recommend(
     blocks = []
     for block, request in chosen.requests():
         rows, scores = retriever.top_k(request, k, filter_seen)
-        user, place = np.nonzero(rows != MISSING)
-        columns = {"user": block[user], "item": rows[user, place], "rank": place + 1, "score": scores[user, place]}
+        user, column = np.nonzero(rows != MISSING)
+        columns = {"user": block[user], "item": rows[user, column], "rank": column + 1, "score": scores[user, column]}
         blocks.append(pd.DataFrame(columns))
     found = pd.concat(blocks, ignore_index=True) if blocks else _no_rows()
     ids = {"user_id": chosen.ids[found["user"]], "item_id": data.items.vocabulary.ids[found["item"]]}
@@ -151,12 +151,12 @@ def score(engine: VectorModel, data: Dataset, pairs: pd.DataFrame) -> pd.DataFra
     user = known_rows(data.users.vocabulary, pairs["user_id"].tolist(), "user")
     item = known_rows(data.items.vocabulary, pairs["item_id"].tolist(), "item")
     items, found = item_vectors(engine, data.items), np.full(len(pairs), np.nan, np.float32)
-    distinct, place = np.unique(user, return_inverse=True)
+    distinct, position = np.unique(user, return_inverse=True)
     for start in range(0, len(distinct), _BLOCK):
         vectors = user_vectors(engine, Request.from_dataset(data, distinct[start : start + _BLOCK]))
-        inside = np.flatnonzero((place >= start) & (place < start + _BLOCK))
+        inside = np.flatnonzero((position >= start) & (position < start + _BLOCK))
         for part in np.array_split(inside, max(1, -(-len(inside) // _BLOCK))):
-            found[part] = _paired(vectors.take(place[part] - start), items.take(item[part]))
+            found[part] = _paired(vectors.take(position[part] - start), items.take(item[part]))
     return pairs.assign(score=found)
 
 

@@ -84,11 +84,11 @@ def write(directory: Path, number: int, users: Vocabulary, items: Vocabulary, ra
     """
     rows, scores = ranked
     filled = rows != MISSING
-    user, place = np.nonzero(filled)
+    user, column = np.nonzero(filled)
     columns = {
         "user_id": _ids(users, user),
         "item_id": _ids(items, rows[filled]),
-        "rank": pa.array(place.astype(np.int32) + 1),
+        "rank": pa.array(column.astype(np.int32) + 1),
         "score": pa.array(scores[filled]),
     }
     lists = int(filled.any(axis=1).sum())

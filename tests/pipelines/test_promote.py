@@ -263,7 +263,7 @@ def test_a_champion_that_keeps_no_histories_is_asked_what_was_held_out_of_it_and
     champion = replace(Bundle.load(workspace.bundle("ease")), keep_histories=False)
     assert exclude_leaked_users(candidate, champion, "1") is candidate
     fewer = replace(candidate, holdout=candidate.holdout.of_users(candidate.holdout.users[:9]))
-    with pytest.raises(PromotionError, match=r"keeps no histories.* another promote\.model"):
+    with pytest.raises(PromotionError, match=r"keeps no histories.* set promote\.model to a new name"):
         exclude_leaked_users(fewer, champion, "1")
 
 
