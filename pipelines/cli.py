@@ -258,11 +258,12 @@ def _fail(message: str, debug: bool) -> NoReturn:
 
 def _open(config: Path, output: Path | None, set_: list[str] | None) -> tuple[RunConfig, Workspace]:
     from pipelines.config import read_run_config
+    from pipelines.stages import check_workspace
     from pipelines.workspace import Workspace
 
     settings = read_run_config(config, set_ or ())
     workspace = Workspace(output or Path("runs") / settings.name)
-    workspace.check(settings.pretrain, settings.engines)
+    check_workspace(settings, workspace)
     return settings, workspace
 
 

@@ -13,9 +13,9 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from pipelines.output_folder import check_output_folder, claim_output_folder
 from recsys.atomic import (
     is_ours,
-    make_parents,
     read_json,
     refuse_file,
     refuse_foreign,
@@ -37,6 +37,18 @@ _FILES = (
     "ranking seeding tracking "
     "evaluation/evaluate evaluation/metrics registry/bundle"
 )
+_OUTPUT_FILES = (
+    ".lock",
+    "attribution.json",
+    "bundles/*.training.json",
+    "decision.json",
+    "per_user.parquet",
+    "report.html",
+    "report.json",
+    "stages/*.json",
+    "tables/*.cost.json",
+)
+_LOCAL_STORE = "mlflow.db"
 ENGINE_CODE = tuple(f"recsys/{part}" for part in (*_FOLDERS.split(), *(f"{file}.py" for file in _FILES.split())))
 """The code that decides what an engine, an embedder or a bundle learns and returns."""
 
@@ -56,10 +68,12 @@ class Workspace:
     def lock(self) -> Iterator[None]:
         """Locks the folder while a command writes to it, so that two commands do not mix their outputs.
 
+        The folder is made, with its list of the files that recsys writes; see `pipelines.output_folder`.
+
         Raises:
             ArtifactError: another process holds the lock; that of a killed process is released.
         """
-        make_parents(self.directory / ".lock")
+        claim_output_folder(self.directory, (*_OUTPUT_FILES, _LOCAL_STORE))
         try:
             with FileLock(self.directory / ".lock", timeout=0):
                 yield
@@ -68,13 +82,18 @@ class Workspace:
                 f"another command is writing to {self.directory}; wait for it, or give this one an --output of its own"
             ) from error
 
-    def check(self, tables: Iterable[str], engines: Iterable[str]) -> None:
-        """Checks that a run with these ``tables`` and ``engines`` would replace only folders that a run has made.
+    def check(self, tables: Iterable[str], engines: Iterable[str], local_store: bool = True) -> None:
+        """Refuses an output folder in which a run would replace or remove files or folders of the user.
+
+        Args:
+            tables: names of the run's tables.
+            engines: names of the run's engines.
+            local_store: whether the registry is a database in this folder.
 
         Raises:
-            ArtifactError: names the folder that a run would replace, or the file that is in the place of a folder.
+            ArtifactError: names the file or folder that a run would replace, or the file where a folder is needed.
         """
-        refuse_file(self.directory)
+        check_output_folder(self.directory, (*_OUTPUT_FILES, *[_LOCAL_STORE] * local_store))
         for name in ("tables", "bundles", "pre_refit", "checkpoints", "embedders", "decisions", "stages"):
             refuse_file(self.directory / name)
         replaced = [self.dataset, self.newer_dataset, self.split, *(self.table(name) for name in tables)]

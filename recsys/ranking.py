@@ -84,7 +84,7 @@ class Ranker:
         rows, scores = best_columns(table, k)
         ended = np.isneginf(scores)
         if not np.isfinite(scores).all():
-            _refuse_not_finite(rows if self._rows is None else self._rows[rows], scores)
+            check_finite_scores(rows if self._rows is None else self._rows[rows], scores)
         rows[ended] = MISSING
         return (rows if self._rows is None else np.append(self._rows, MISSING)[rows]), scores
 
@@ -175,8 +175,12 @@ def check_finite(vectors: Vectors, ids: Ids, what: str) -> None:
         )
 
 
-def _refuse_not_finite(rows: Rows, scores: NDArray[np.float32]) -> None:
-    """Raises an `ArtifactError` if a score is NaN or +inf; -inf is padding. `torch.topk` sorts NaN first."""
+def check_finite_scores(rows: Rows, scores: NDArray[np.float32]) -> None:
+    """Refuses top-k lists with a score that is NaN or +inf; -inf marks padding. `torch.topk` ranks NaN above all else.
+
+    Raises:
+        ArtifactError: names the first such item row and its score.
+    """
     bad = np.isnan(scores) | np.isposinf(scores)
     if bad.any():
         raise ArtifactError(

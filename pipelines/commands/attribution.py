@@ -23,12 +23,13 @@ def run(config: RunConfig, workspace: Workspace) -> str:
 
     Raises:
         ConfigError: the config has no ``[attribution]``, or its engine cannot be masked.
-        ArtifactError: the engine was trained on another split than is prepared now.
+        ArtifactError: the engine was trained on another split than that of the run.
     """
     if config.attribution is None:
         raise ConfigError("the config has no [attribution] section; name the engine and its modalities there")
     split = workspace.load_split()
     engine = trained_on(workspace.bundle(config.attribution.engine), split.fingerprint).engine
     attribution = attribute(engine, workspace.load_dataset(), split, attribution_options(config))
-    write_json(workspace.directory / "attribution.json", asdict(attribution))
+    with workspace.lock():
+        write_json(workspace.directory / "attribution.json", asdict(attribution))
     return attribution_table(attribution)

@@ -246,6 +246,47 @@ def test_a_folder_of_the_user_is_never_replaced(tmp_path, capsys, monkeypatch, p
     assert _tree(tmp_path) == before
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        *(".recsys", ".lock", "mlflow.db", "report.json", "report.html", "per_user.parquet", "decision.json"),
+        *("attribution.json", "stages/prepare.json", "bundles/ease.training.json", "tables/als.cost.json"),
+    ],
+)
+@pytest.mark.parametrize("command", ["run", "prepare", "recommend", "rollback"])
+def test_a_file_of_the_user_is_never_overwritten(tmp_path, capsys, monkeypatch, name, command):
+    monkeypatch.chdir(tmp_path)
+    write_world(tmp_path).rename(tmp_path / "c.toml")
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / name).write_text("mine")
+    before = _tree(tmp_path)
+    assert _exit_code(command, "c.toml", "--output", ".", "--set", "promote.engine=ease") == 1
+    message = capsys.readouterr().err
+    assert str(tmp_path / name) in message
+    assert "choose another --output" in message
+    assert _tree(tmp_path) == before
+
+
+def test_an_output_folder_with_other_files_of_the_user_is_written_to_again_and_again(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write_world(tmp_path).rename(tmp_path / "c.toml")
+    (tmp_path / "notes.json").write_text("mine")
+    for engine in ("ease", "itemknn"):
+        assert _exit_code("evaluate", "c.toml", "--output", ".", "--set", f"engines.{engine}.kind={engine}") == 0
+    assert (tmp_path / "notes.json").read_text() == "mine"
+    assert (tmp_path / "report.json").is_file()
+
+
+def test_a_registry_of_the_user_is_no_hindrance_where_the_config_names_another(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write_world(tmp_path).rename(tmp_path / "c.toml")
+    (tmp_path / "mlflow.db").write_text("mine")
+    settings = ["--set", "promote.engine=ease", "--set", "promote.tracking_uri=sqlite:///elsewhere.db"]
+    assert _exit_code("prepare", "c.toml", "--output", ".", *settings) == 0
+    assert _exit_code("prepare", "c.toml", "--output", ".", "--set", "promote.engine=ease") == 1
+    assert (tmp_path / "mlflow.db").read_text() == "mine"
+
+
 @pytest.mark.parametrize("place", ["dataset", "bundles", "bundles/ease", "recommendations", "stages", "."])
 def test_a_file_where_a_run_needs_a_folder_is_told_and_stays(tmp_path, capsys, place):
     config, output = write_world(tmp_path / "world"), tmp_path / "out"

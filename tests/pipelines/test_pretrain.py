@@ -89,7 +89,7 @@ def test_a_section_that_makes_no_sense_is_named(config, change, message):
 
 def test_an_engine_without_item_embeddings_is_told_which_ones_have_some(config, tmp_path):
     changed = read_run_config(config, ["pretrain.table.engine=ease"])
-    with pytest.raises(ConfigError, match=r"'ease' leaves no item embeddings; these do: .*als, bpr, .*sequence"):
+    with pytest.raises(ConfigError, match=r"'ease' has no item embeddings; these have: .*als, bpr, .*sequence"):
         run_stages(changed, Workspace(tmp_path / "refused"), SilentTracker(), "pretrain")
 
 

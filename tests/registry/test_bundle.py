@@ -7,6 +7,7 @@ import pytest
 from recsys.atomic import MARK
 from recsys.errors import ArtifactError
 from recsys.registry.bundle import Bundle, Lineage
+from tests.registry.conftest import Together
 
 
 def lineage(data, parent=None):
@@ -85,12 +86,13 @@ def test_a_folder_that_is_no_bundle_is_refused(tmp_path):
         Bundle.load(tmp_path)
 
 
-def test_an_engine_that_the_library_does_not_know_is_refused(folder, monkeypatch):
-    from recsys.engines import ENGINES
+def test_an_engine_that_the_library_does_not_have_is_refused(tmp_path, engine, data):
+    class Newer(Together):
+        kind = "newer"
 
-    monkeypatch.delitem(ENGINES._entries, "together")
-    with pytest.raises(ArtifactError, match="'together' that this library does not know"):
-        Bundle.load(folder)
+    Bundle(Newer(engine.groups), data, lineage(data)).save(tmp_path / "bundle")
+    with pytest.raises(ArtifactError, match="'newer', which this version of recsys does not have"):
+        Bundle.load(tmp_path / "bundle")
 
 
 def test_a_damaged_engine_with_a_matching_manifest_is_refused(folder):
