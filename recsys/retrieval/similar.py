@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from recsys.choices import did_you_mean
 from recsys.data.entities import EntityTable
 from recsys.data.vocabulary import Rows
+from recsys.embedding_table import rank_neighbours
 from recsys.engine import Vectors
 from recsys.errors import DataError
 
@@ -52,7 +53,7 @@ def most_similar(vectors: Vectors, row: int, k: int) -> tuple[Rows, NDArray[np.f
 
     Args:
         vectors: [n]; rows that are not valid are never returned.
-        row: the row that the others are compared with; never returned itself.
+        row: the valid row that the others are compared with; never returned itself.
         k: the number of rows; fewer where fewer are valid.
 
     Returns:
@@ -63,11 +64,11 @@ def most_similar(vectors: Vectors, row: int, k: int) -> tuple[Rows, NDArray[np.f
         >>> rows.tolist(), similarity.tolist()
         ([2, 1], [1.0, 0.0])
     """
-    similarity = cosine_to(vectors, row)
+    similarity, others = cosine_to(vectors, row), len(vectors) - 1
     if vectors.valid is not None:
         similarity[~vectors.valid] = -np.inf
-    similarity[row] = -np.inf
-    best = np.argsort(-similarity, kind="stable")[: min(k, int((similarity > -np.inf).sum()))]
+        others = int(vectors.valid.sum()) - 1
+    best = rank_neighbours(similarity[None], np.array([row]), min(k, others))[0]
     return best, similarity[best]
 
 
