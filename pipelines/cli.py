@@ -1,6 +1,6 @@
 """The command line: ``recsys COMMAND CONFIG``. Nothing heavy is imported before a command runs.
 
-Exit codes: 0 done, 1 error (one clear message), 2 the gate said no.
+Exit codes: 0 done, 1 error (one clear message), 2 the candidate was not promoted.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ Set = Annotated[
 
 
 class Mode(StrEnum):
-    """What the newer interactions of `finetune` are."""
+    """Whether the newer file of `finetune` extends the old interactions or replaces them."""
 
     APPEND = "append"
     REPLACE = "replace"
@@ -47,7 +47,7 @@ Name = Annotated[str | None, typer.Option("--engine", help="An engine of the run
 
 @app.callback()
 def _options(debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False) -> None:
-    """`main` reads --debug itself, wherever it stands."""
+    """Declared for the help only: `main` reads --debug at any position of the command line."""
 
 
 @app.command()
@@ -142,7 +142,7 @@ def promote(
 
 @app.command()
 def rollback(config: ConfigPath, output: Output = None, set_: Set = None) -> None:
-    """The champion before takes the alias back."""
+    """Makes the previous champion the champion again."""
     from pipelines.stages.promote import rollback as roll_back
 
     settings, workspace = _open(config, output, set_)
@@ -216,7 +216,7 @@ def similar(
 
     settings, workspace = _open(config, output, set_)
     if (title is None) == (text is None):
-        raise ConfigError("similar wants an item's title, or --text with any text; one of both")
+        raise ConfigError("similar needs exactly one of an item's title and --text")
     if images and text is None:
         raise ConfigError("similar --images compares a text with images; give it --text")
     if title is not None:
@@ -258,11 +258,12 @@ def _fail(message: str, debug: bool) -> NoReturn:
 
 def _open(config: Path, output: Path | None, set_: list[str] | None) -> tuple[RunConfig, Workspace]:
     from pipelines.config import read_run_config
+    from pipelines.stages import check_workspace
     from pipelines.workspace import Workspace
 
     settings = read_run_config(config, set_ or ())
     workspace = Workspace(output or Path("runs") / settings.name)
-    workspace.check(settings.pretrain, settings.engines)
+    check_workspace(settings, workspace)
     return settings, workspace
 
 

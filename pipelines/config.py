@@ -1,4 +1,4 @@
-"""What one run is: a TOML file with a section for each stage."""
+"""The configuration of a run: a TOML file with a section for each stage."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ from recsys.retrieval.recommend import RecommendOptions
 
 
 class PretrainSection(Config):
-    """One embedding table that engines can build on: learnt by an engine, or made from content by an embedder.
+    """An embedding table that engines take as input: learnt by an engine, or computed from content by an embedder.
 
     Args:
-        engine: the kind of engine that learns it; it must leave item embeddings.
-        embedder: the kind of embedder that makes it instead, from the items' texts or images.
-        columns: the item columns that the embedder reads; none takes all of its kind.
-        share: the earliest share of the training interactions it learns from. Below 1, the interactions that the
-            towers have still to predict are not all inside the table already.
+        engine: the kind of engine that learns it, one that produces item embeddings.
+        embedder: the kind of embedder that computes it instead, from the items' texts or images.
+        columns: the item columns that the embedder reads; none takes all of the kind it reads.
+        share: the earliest share of the training interactions that it is learnt from. Below 1 the later ones are
+            targets of the towers that the table has not been trained on, so that their training does not leak.
         options: of the engine or embedder.
     """
 
@@ -43,13 +43,13 @@ class PretrainSection(Config):
 
 
 class EmbeddingQualitySection(Config):
-    """How the report measures each table of ``[pretrain]`` by itself.
+    """How the report measures the intrinsic quality of each table of ``[pretrain]``.
 
     Args:
         attribute: a tags or categorical column of the items that neighbours should agree in; None takes the first tags
             column, or else the first categorical one.
-        items: at most so many random items are looked up.
-        users: at most so many random validation users are evaluated.
+        items: largest number of random query items.
+        users: largest number of random validation users.
         k: length of their lists.
     """
 
@@ -60,12 +60,13 @@ class EmbeddingQualitySection(Config):
 
 
 class EvaluateSection(Config):
-    """What the report holds.
+    """Metrics and options of the report.
 
     Args:
         ks: list lengths; engines are compared at the largest up to 10, or else at the smallest.
-        filter_seen: leave out what a user's history holds, here and, unless ``recommend.filter_seen`` says otherwise,
-            in the batch. Engines may then be trained to rank unseen items; set it to false where people buy again.
+        filter_seen: leave the items of a user's history out of the lists, here and, unless ``recommend.filter_seen`` is
+            given, in the batch. Engines may then be trained to rank unseen items; set it to false where people buy
+            again.
         baseline: the engine that all others are tested against; None takes the first of ``[engines]``.
         embedding_quality: of the tables of ``[pretrain]``.
     """
@@ -77,7 +78,7 @@ class EvaluateSection(Config):
 
 
 class AttributionSection(Config):
-    """What `recsys attribution`, and the report, take apart.
+    """The engine and the modalities whose contributions `recsys attribution` and the report compute.
 
     Args:
         engine: a two-tower engine of ``[engines]``, or a hybrid.
@@ -129,16 +130,16 @@ class RunConfig(Config):
 
     Args:
         name: of the run; the output goes to ``runs/NAME`` by default.
-        seed: gives every random stream.
+        seed: of all random streams.
         data: the raw tables.
         split: the protocol.
         pretrain: embedding tables by name.
         engines: options by name; ``kind`` says which engine when the name does not.
         finetune: options of the parent's engine that change when it is fine-tuned.
         evaluate: the report.
-        attribution: the engine whose modalities `recsys attribution` and the report weigh; None weighs none.
-        promote: the gate; None promotes nothing.
-        recommend: the batch; None recommends nothing.
+        attribution: the engine and modalities of `recsys attribution` and the report; None leaves the attribution out.
+        promote: the engine and the gate; None skips promotion.
+        recommend: the nightly batch; None skips it.
     """
 
     name: str
@@ -174,7 +175,8 @@ def read_run_config(path: Path, overrides: Iterable[str] = ()) -> RunConfig:
     """The run at ``path``; everything that can be checked without data is checked here.
 
     Raises:
-        ConfigError: names every key that is unknown, missing or of a wrong type, and names that name nothing.
+        ConfigError: names every key that is unknown, missing or of a wrong type, and every reference to an undefined
+        name.
     """
     config = parse(RunConfig, apply_overrides(read_toml(path), overrides), str(path))
     for key, names in (("name", [config.name]), ("[pretrain]", config.pretrain), ("[engines]", config.engines)):
@@ -214,12 +216,14 @@ def _check_parts(config: RunConfig) -> None:
         for part in spec.parts:
             check_engine(config, f"engines.{spec.name}.parts", part)
             if part not in earlier:
-                raise ConfigError(f"engines.{spec.name}.parts names {part!r}, which must stand before it in the file")
+                raise ConfigError(
+                    f"engines.{spec.name}.parts names {part!r}, which must be defined before it in the file"
+                )
         earlier.add(spec.name)
 
 
 def check_shown(config: RunConfig) -> None:
-    """Whether the engine that recommends, and all that it is made of, learn to rank what the lists will show.
+    """Checks that the recommending engine and its parts are trained to rank seen items where lists keep these.
 
     Raises:
         ConfigError: see `refuse_unranked`.
@@ -236,14 +240,14 @@ def check_shown(config: RunConfig) -> None:
 
 
 def refuse_unranked(ranks_seen: bool, where: str) -> None:
-    """Refuses lists with ``recommend.filter_seen = false`` from what did not learn to rank what was seen.
+    """Refuses ``recommend.filter_seen = false`` for an engine that was not trained to rank seen items.
 
     Raises:
-        ConfigError: it did not.
+        ConfigError: ``ranks_seen`` is false.
     """
     if not ranks_seen:
         raise ConfigError(
-            f"recommend.filter_seen = false asks for lists with what a user's history holds, and {where} is "
+            f"recommend.filter_seen = false recommends items of the user's history again, but {where} is "
             "trained to rank unseen items: train with evaluate.filter_seen = false, or with the engine's "
             "mask_seen_negatives = false, or leave filter_seen out"
         )
@@ -252,11 +256,13 @@ def refuse_unranked(ranks_seen: bool, where: str) -> None:
 def _check_gate(config: RunConfig, gate: GateConfig) -> None:
     for name in (gate.metric, *gate.must_not_lose):
         if parse_metric(name)[1] not in config.evaluate.ks:
-            raise ConfigError(f"promote.gate names {name!r}, which evaluate.ks = {list(config.evaluate.ks)} leaves out")
+            raise ConfigError(
+                f"promote.gate names {name!r}, but its k is not in evaluate.ks = {list(config.evaluate.ks)}; add it"
+            )
 
 
 def check_engine(config: RunConfig, key: str, name: str) -> None:
-    """Whether ``name``, given as ``key``, is an engine of the run.
+    """Checks that ``name``, the value of ``key``, is an engine of the run.
 
     Raises:
         ConfigError: it is not; the message names the nearest.

@@ -1,13 +1,12 @@
 """Reference of every config key, written from the pydantic models and the ``Args`` of their docstrings.
 
-``python -m pipelines.reference`` rewrites the generated part of ``pipelines/README.md``; with ``--check`` it only says
-whether that part is current.
+``python -m pipelines.reference`` rewrites the generated part of ``pipelines/README.md``; with ``--check`` it only
+checks whether that part is current.
 """
 
 from __future__ import annotations
 
 import inspect
-import re
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from pipelines.config import RunConfig
 from pipelines.reference_cells import cell, constraints, default_of, type_of
 from recsys.config import Config
 from recsys.content import EMBEDDERS
+from recsys.docstrings import field_descriptions
 from recsys.encoders.sequence import SEQUENCES
 from recsys.engines import ENGINES
 from recsys.errors import ConfigError
@@ -43,13 +43,13 @@ _NAMES: Mapping[str, Mapping[str, object]] = {
 
 @dataclass(frozen=True)
 class Section:
-    """One table of the page.
+    """One heading of the reference with its table of keys.
 
     Args:
-        title: its heading.
-        model: the fields.
+        title: the heading.
+        model: the section, whose fields are the rows.
         about: a sentence above the table.
-        default: the values that a key has where it is left out; None takes those of ``model``.
+        default: an instance with the default values; None takes the defaults of ``model``.
     """
 
     title: str
@@ -58,26 +58,8 @@ class Section:
     default: BaseModel | None = None
 
 
-def described(model: type[BaseModel]) -> dict[str, str]:
-    """Field -> its line under ``Args`` in the docstring of ``model`` or of a base that has the field."""
-    found: dict[str, str] = {}
-    for base in reversed(model.__mro__):
-        if issubclass(base, BaseModel) and base.__doc__:
-            found |= _args(inspect.cleandoc(base.__doc__))
-    return {name: found[name] for name in model.model_fields if name in found}
-
-
-def _args(doc: str) -> dict[str, str]:
-    """The ``Args`` of a docstring; a description may go on over deeper lines."""
-    if doc.startswith("Args:\n"):  # a docstring without a first line loses its indentation
-        doc = doc.replace("\n", "\n    ")
-    block = re.search(r"^Args:\n((?:[ ]{4}.*\n?|\n)+)", doc, re.M)
-    entries = re.findall(r"^ {4}(\w+): (.*(?:\n {5,}.*)*)", block.group(1) if block else "", re.M)
-    return {name: " ".join(text.split()) for name, text in entries}
-
-
 def sections() -> list[Section]:
-    """Every table: those of a run, of each engine, of each embedder, and of what several of these share."""
+    """All sections of the reference: of a run, of each engine, of each embedder, and those that several share."""
     run = list(_nested("", RunConfig, None))
     return [*run, *engines(), *embedders(), *shared()]
 
@@ -95,7 +77,7 @@ def embedders() -> list[Section]:
 
 
 def shared() -> list[Section]:
-    """The sections inside options, once each, in the order in which they are met."""
+    """The sections inside options, once each, in the order of their first use."""
     found: dict[type[BaseModel], None] = {}
     waiting = [section.model for section in (*engines(), *embedders())]
     tops = set(waiting)
@@ -130,12 +112,12 @@ def _first_line(thing: type) -> str:
 
 
 def table(section: Section) -> str:
-    """Heading, sentence and the keys of one section as Markdown.
+    """One section of the reference as Markdown: heading, sentence and a table of its keys.
 
     Raises:
         ConfigError: a field has no description.
     """
-    texts = described(section.model)
+    texts = field_descriptions(section.model)
     flat = section.model.flat_sections if issubclass(section.model, Config) else ()
     rows = ["| key | type | default | what it is |", "|---|---|---|---|"]
     for name, field in section.model.model_fields.items():
@@ -154,7 +136,7 @@ def table(section: Section) -> str:
 
 
 def _anchor(model: type[BaseModel]) -> str:
-    """Of the heading under which ``model`` stands: an embedder's own, or else its name among the shared ones."""
+    """The Markdown anchor of the heading of ``model``: of an embedder's section, or else of the shared section."""
     kinds = [kind for kind in EMBEDDERS if EMBEDDERS[kind].Config is model]
     return f"embedder--{kinds[0]}" if kinds else model.__name__.lower()
 
@@ -164,7 +146,7 @@ def _is_shared(section: Section) -> bool:
 
 
 def reference() -> str:
-    """The generated part of the page."""
+    """The Markdown reference of all config keys, which goes between the markers of ``pipelines/README.md``."""
     parts = ["### Sections of a run\n", *(table(section) for section in _nested("", RunConfig, None))]
     parts += ["### Options of engines, `[engines.NAME]`\n", *(table(section) for section in engines())]
     parts += ["### Options of embedders, `[pretrain.NAME.options]`\n", *(table(section) for section in embedders())]
@@ -174,14 +156,14 @@ def reference() -> str:
 
 
 def page(text: str) -> str:
-    """``text``, a page with both markers, with its generated part made anew."""
+    """``text``, a page with both markers, with the part between them replaced by `reference`."""
     before, _, rest = text.partition(BEGIN)
     after = rest.partition(END)[2]
     return f"{before}{BEGIN}\n\n{reference()}\n\n{END}{after}"
 
 
 def main() -> None:
-    """Writes the page; with ``--check``, ends with 1 where it is not what the models give."""
+    """Writes the page; with ``--check``, exits with 1 if the page differs from what the models give."""
     text = PAGE.read_text(encoding="utf-8")
     if "--check" in sys.argv[1:]:
         sys.exit(0 if page(text) == text else f"{PAGE} is out of date; run python -m pipelines.reference")

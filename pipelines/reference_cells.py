@@ -85,7 +85,7 @@ def _differs(section: BaseModel, key: str, own: FieldInfo) -> bool:
 
 
 def toml(value: object) -> str:
-    """``value`` as it stands in a TOML file.
+    """``value`` as written in a TOML file.
 
     Example:
         >>> toml({"recall@10": 0.002}), toml((1, 5)), toml(True)

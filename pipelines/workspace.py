@@ -1,8 +1,7 @@
-"""Where a run keeps what it makes, and how a stage knows that nothing has changed."""
+"""The output folder of a run: paths of its outputs, and checks of whether a stage is current."""
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -14,9 +13,9 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from pipelines.output_folder import check_output_folder, claim_output_folder
 from recsys.atomic import (
     is_ours,
-    make_parents,
     read_json,
     refuse_file,
     refuse_foreign,
@@ -25,6 +24,7 @@ from recsys.atomic import (
 )
 from recsys.data.dataset import Dataset
 from recsys.data.splits.partition import Split
+from recsys.digest import file_sha256, short_digest
 from recsys.embedding_table import EmbeddingTable
 from recsys.errors import ArtifactError
 from recsys.json_values import JsonMapping
@@ -33,10 +33,22 @@ from recsys.tracking import Tracker
 _ROOT = Path(__file__).resolve().parent.parent
 _FOLDERS = "content data encoders engines experiment losses models negatives training"
 _FILES = (
-    "atomic choices config configurable digest embedding_table engine errors json_values names "
+    "atomic choices config configurable digest docstrings embedding_table engine errors json_values names "
     "ranking seeding tracking "
     "evaluation/evaluate evaluation/metrics registry/bundle"
 )
+_OUTPUT_FILES = (
+    ".lock",
+    "attribution.json",
+    "bundles/*.training.json",
+    "decision.json",
+    "per_user.parquet",
+    "report.html",
+    "report.json",
+    "stages/*.json",
+    "tables/*.cost.json",
+)
+_LOCAL_STORE = "mlflow.db"
 ENGINE_CODE = tuple(f"recsys/{part}" for part in (*_FOLDERS.split(), *(f"{file}.py" for file in _FILES.split())))
 """The code that decides what an engine, an embedder or a bundle learns and returns."""
 
@@ -47,19 +59,21 @@ class Workspace:
 
     ``dataset/``, ``split/``, ``tables/NAME/``, ``bundles/NAME/``, ``report.json``, ``report.html``, ``decision.json``,
     ``decisions/``, ``recommendations/``; ``pre_refit/NAME/`` holds parts of hybrids from before a refit,
-    ``checkpoints/`` unfinished training and ``stages/`` what each step was made from.
+    ``checkpoints/`` unfinished training and ``stages/`` the cache key of each finished step.
     """
 
     directory: Path
 
     @contextmanager
     def lock(self) -> Iterator[None]:
-        """Held while a command writes here: two at a time would leave stamps of one on outputs of the other.
+        """Locks the folder while a command writes to it, so that two commands do not mix their outputs.
+
+        The folder is made, with its list of the files that recsys writes; see `pipelines.output_folder`.
 
         Raises:
-            ArtifactError: another process holds it; one that was killed does not.
+            ArtifactError: another process holds the lock; that of a killed process is released.
         """
-        make_parents(self.directory / ".lock")
+        claim_output_folder(self.directory, (*_OUTPUT_FILES, _LOCAL_STORE))
         try:
             with FileLock(self.directory / ".lock", timeout=0):
                 yield
@@ -68,13 +82,18 @@ class Workspace:
                 f"another command is writing to {self.directory}; wait for it, or give this one an --output of its own"
             ) from error
 
-    def check(self, tables: Iterable[str], engines: Iterable[str]) -> None:
-        """Whether a run with these ``tables`` and ``engines`` would replace or remove nothing that no run has made.
+    def check(self, tables: Iterable[str], engines: Iterable[str], local_store: bool = True) -> None:
+        """Refuses an output folder in which a run would replace or remove files or folders of the user.
+
+        Args:
+            tables: names of the run's tables.
+            engines: names of the run's engines.
+            local_store: whether the registry is a database in this folder.
 
         Raises:
-            ArtifactError: names the folder that a run would replace, or the file that stands where a folder goes.
+            ArtifactError: names the file or folder that a run would replace, or the file where a folder is needed.
         """
-        refuse_file(self.directory)
+        check_output_folder(self.directory, (*_OUTPUT_FILES, *[_LOCAL_STORE] * local_store))
         for name in ("tables", "bundles", "pre_refit", "checkpoints", "embedders", "decisions", "stages"):
             refuse_file(self.directory / name)
         replaced = [self.dataset, self.newer_dataset, self.split, *(self.table(name) for name in tables)]
@@ -121,31 +140,31 @@ class Workspace:
         return self.directory / "tables" / name
 
     def table_digest(self, name: str) -> str:
-        """Of all that makes table ``name``: which row is whose, the vectors, and where they come from."""
+        """A digest of table ``name``: its ids, vectors and provenance."""
         parts = ("ids.parquet", "vectors.safetensors", "provenance.json")
         return digest([file_digest(self.table(name) / part) for part in parts])
 
     def embedder(self, name: str) -> Path:
-        """What the embedder of table ``name`` learnt."""
+        """The folder of the trained embedder of table ``name``."""
         return self.directory / "embedders" / name
 
     def bundle(self, name: str) -> Path:
         return self.directory / "bundles" / name
 
     def training(self, name: str) -> Path:
-        """What training engine ``name`` cost, and its curve."""
+        """The JSON file with the cost and curve of the training of engine ``name``."""
         return self.directory / "bundles" / f"{name}.training.json"
 
     def pre_refit_engine(self, name: str) -> Path:
-        """Engine ``name`` from before its refit, for the hybrids that choose its weight."""
+        """The folder of engine ``name`` before its refit, from which hybrids choose their weights."""
         return self.directory / "pre_refit" / name
 
     def checkpoints(self, name: str, cache_key: JsonMapping) -> Path:
-        """The checkpoints of a training with exactly this ``cache_key``; any other never resumes from them."""
+        """The folder of the checkpoints of a training with this ``cache_key``; no other training resumes from them."""
         return self.directory / "checkpoints" / f"{name}-{digest(cache_key)[:12]}"
 
     def clear_checkpoints(self, name: str) -> None:
-        """Removes those of ``name``, of any ``cache_key``, but no folder that was not made here."""
+        """Removes the checkpoints of ``name`` of any ``cache_key``; other folders are left alone."""
         for left in (self.directory / "checkpoints").glob(f"{escape(name)}-" + "[0-9a-f]" * 12):
             if left.is_dir() and not left.is_symlink() and is_ours(left):
                 remove_folder(left)
@@ -160,7 +179,7 @@ class Workspace:
         return {name: EmbeddingTable.load(self.table(name)) for name in names}
 
     def is_current(self, step: str, cache_key: JsonMapping, outputs: Iterable[Path], tracker: Tracker) -> bool:
-        """Whether ``step`` was finished from the same ``cache_key`` and all it left is still there; if so, logs it."""
+        """Whether ``step`` has been finished with the same ``cache_key`` and its outputs exist; logs it if so."""
         try:
             same = read_json(self._stamp(step)) == _plain(cache_key)
         except ArtifactError:
@@ -171,11 +190,11 @@ class Workspace:
         return True
 
     def record(self, step: str, cache_key: JsonMapping) -> None:
-        """Remembers what ``step`` was made from; called after its outputs are in place."""
+        """Records the ``cache_key`` that ``step`` was finished with; called after its outputs are written."""
         write_json(self._stamp(step), _plain(cache_key))
 
     def invalidate(self, step: str) -> None:
-        """Forgets an older stamp, so that a kill half-way is never taken for a finished step."""
+        """Removes the record of ``step``, so that an interrupted step does not count as finished."""
         self._stamp(step).unlink(missing_ok=True)
 
     def _stamp(self, step: str) -> Path:
@@ -185,23 +204,19 @@ class Workspace:
 @cache
 def code_version(*parts: str) -> str:
     """A digest of the source files under ``parts``, such as ``recsys/data`` or ``pipelines/stages/prepare.py``."""
-    found = hashlib.sha256()
-    for part in parts:
-        path = _ROOT / part
-        for file in [path] if path.is_file() else sorted(path.rglob("*.py")):
-            found.update(str(file.relative_to(_ROOT)).encode() + b"\0" + file.read_bytes())
-    return found.hexdigest()[:16]
+    paths = (_ROOT / part for part in parts)
+    files = (file for path in paths for file in ([path] if path.is_file() else sorted(path.rglob("*.py"))))
+    return short_digest(str(file.relative_to(_ROOT)).encode() + b"\0" + file.read_bytes() for file in files)
 
 
 def file_digest(path: Path) -> str:
     """A digest of a file's bytes."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()[:16]
+    return file_sha256(path)[:16]
 
 
 def digest(value: Any) -> str:
     """A digest of a JSON value."""
-    return hashlib.sha256(json.dumps(_plain(value), sort_keys=True).encode()).hexdigest()[:16]
+    return short_digest([json.dumps(_plain(value), sort_keys=True)])
 
 
 def _plain(value: Any) -> Any:

@@ -1,6 +1,6 @@
-"""Atomic writes: beside, fsync, rename; a killed writer leaves the old thing or the new one, never a half.
+"""Atomic writes: write a temporary neighbour, fsync, rename. A killed process leaves the old or the new content.
 
-A folder is replaced or removed only where it is empty or carries `MARK`, which every folder written here has.
+A folder is replaced or removed only if it is empty or contains the file `MARK`, which every folder written here has.
 """
 
 from __future__ import annotations
@@ -20,22 +20,23 @@ from typing import Any
 from recsys.errors import ArtifactError
 
 MARK = ".recsys"
-"""The file that says that a folder was made here; readers of tables pass over hidden names."""
+"""The file that marks a folder as written by this library; its name is hidden so that table readers skip it."""
 
 MARK_TEXT = b"This folder was made by recsys, which replaces or removes it as it needs; keep nothing of yours in it.\n"
 _LONGEST = 120
-"""Bytes of a name from which its temporary neighbours are named by a digest: a name in a folder has at most 255."""
+"""Bytes above which a name is replaced by its digest in temporary names: file systems allow 255."""
 
 
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
-    """A path beside ``path`` to write a file or folder at; it takes ``path``'s place when the block ends well.
+    """Context manager: a temporary path to write a file or folder at, which replaces ``path`` when the block ends.
 
-    What a killed writer of this machine left beside ``path`` is removed first. A folder gets the `MARK`.
+    If the block raises, ``path`` does not change. Temporary files of killed processes of this machine are removed
+    first. A folder gets the `MARK`.
 
     Raises:
-        ArtifactError: ``path`` is a folder that was not made here, which is told before the block begins; or a file is
-            to take the place of a folder, or a folder that of a file. Nothing is touched.
+        ArtifactError: ``path`` is a folder that this library did not write (raised before the block), or a file would
+            replace a folder or a folder a file. Nothing is changed.
     """
     refuse_foreign(path)
     make_parents(path)
@@ -48,7 +49,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
             (beside / MARK).write_bytes(MARK_TEXT)
         refuse_foreign(path)
         if os.path.lexists(path) and path.is_dir() != beside.is_dir():
-            raise ArtifactError(_told(path, "is a folder" if path.is_dir() else "is a file", beside.is_dir()))
+            raise ArtifactError(_refusal(path, "is a folder" if path.is_dir() else "is a file", beside.is_dir()))
         _sync(beside)
         _replace(beside, path)
         _sync(path.parent)
@@ -57,18 +58,22 @@ def atomic_path(path: Path) -> Iterator[Path]:
 
 
 def write_text(path: Path, text: str) -> None:
-    """``text`` as UTF-8 at ``path``, atomically."""
+    """Writes ``text`` as UTF-8 to ``path``, atomically."""
     with atomic_path(path) as beside:
         beside.write_text(text, encoding="utf-8")
 
 
 def write_json(path: Path, value: Any) -> None:
-    """``value`` as indented JSON with sorted keys, atomically; NaN is refused, for JSON has none."""
+    """Writes ``value`` as indented JSON with sorted keys, atomically.
+
+    Raises:
+        ValueError: it contains NaN or infinity, which JSON does not have.
+    """
     write_text(path, json.dumps(value, indent=2, sort_keys=True, allow_nan=False, ensure_ascii=False) + "\n")
 
 
 def read_json(path: Path) -> Any:
-    """The JSON value at ``path``.
+    """Reads the JSON file at ``path``.
 
     Raises:
         ArtifactError: the file is missing or is not JSON.
@@ -76,15 +81,15 @@ def read_json(path: Path) -> Any:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        raise ArtifactError(f"{path} does not exist; was the run that writes it finished?") from error
+        raise ArtifactError(f"{path} does not exist; did the run that writes it finish?") from error
     except (ValueError, OSError) as error:
         raise ArtifactError(f"{path} cannot be read as JSON ({error}); remove it and make it again") from error
 
 
 def is_ours(directory: Path) -> bool:
-    """Whether a folder may be replaced or removed: it is empty, or it carries the `MARK`."""
+    """Whether a folder may be replaced or removed: it is empty or contains the `MARK`."""
     try:
-        return MARK_TEXT.startswith((directory / MARK).read_bytes())  # a part of it where the writer was killed
+        return MARK_TEXT.startswith((directory / MARK).read_bytes())  # the file is cut off if its writer was killed
     except FileNotFoundError:
         return directory.is_dir() and not any(directory.iterdir())
     except OSError:
@@ -92,29 +97,29 @@ def is_ours(directory: Path) -> bool:
 
 
 def refuse_foreign(path: Path, in_place: bool = False) -> None:
-    """Refuses to write at ``path`` where a folder stands that was not made here, or a link to a folder.
+    """Checks that ``path`` is not a folder that this library did not write, nor a link to a folder.
 
     Args:
-        path: of a file or folder that is to be written.
-        in_place: whether the folder is written into and not replaced; then a link to one that was made here will do.
+        path: of the file or folder to write.
+        in_place: whether files are written into the folder, which then may be a link to one with the `MARK`.
 
     Raises:
-        ArtifactError: names the folder and the remedy.
+        ArtifactError: it is one; the message says what to do.
     """
     if path.is_dir() and path.is_symlink() and not in_place:
-        raise ArtifactError(_told(path, "is a link to a folder", folder=True))
+        raise ArtifactError(_refusal(path, "is a link to a folder", folder=True))
     if path.is_dir() and not is_ours(path):
         raise ArtifactError(
-            f"{path.absolute()} is a folder that recsys did not make and will not replace; choose another --output, or "
-            "move the folder away"
+            f"{path.absolute()} is a folder that recsys did not make and will not replace; choose another folder "
+            "(--output), or move this one away"
         )
 
 
 def claim(directory: Path) -> None:
-    """Makes ``directory`` with its `MARK`, to be written into piece by piece; one that was made here stays as it is.
+    """Creates ``directory`` with its `MARK`, for files that are written one by one; one with the `MARK` is kept.
 
     Raises:
-        ArtifactError: it holds something that was not made here, or is a file.
+        ArtifactError: it has other content, or is a file.
     """
     refuse_file(directory)
     refuse_foreign(directory, in_place=True)
@@ -124,10 +129,10 @@ def claim(directory: Path) -> None:
 
 
 def remove_folder(directory: Path) -> None:
-    """Removes a folder that was made here, with all that is in it; a missing one is fine.
+    """Removes a folder that this library wrote and all its content; does nothing if it does not exist.
 
     Raises:
-        ArtifactError: it was not made here, or is a file or a link.
+        ArtifactError: this library did not write it, or it is a file or a link.
     """
     refuse_file(directory)
     refuse_foreign(directory)
@@ -135,17 +140,17 @@ def remove_folder(directory: Path) -> None:
 
 
 def refuse_file(directory: Path) -> None:
-    """Refuses a file where a folder must be.
+    """Checks that ``directory`` is not a file.
 
     Raises:
         ArtifactError: it is one.
     """
     if os.path.lexists(directory) and not directory.is_dir():
-        raise ArtifactError(_told(directory, "is a file", folder=True))
+        raise ArtifactError(_refusal(directory, "is a file", folder=True))
 
 
 def make_parents(path: Path) -> None:
-    """Makes the folders that ``path`` lies in.
+    """Creates the parent folders of ``path``.
 
     Raises:
         ArtifactError: one of them is a file.
@@ -153,12 +158,14 @@ def make_parents(path: Path) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError) as error:
-        raise ArtifactError(_told(path.parent, "is, or lies in, a file", folder=True)) from error
+        raise ArtifactError(_refusal(path.parent, "is, or lies in, a file", folder=True)) from error
 
 
-def _told(path: Path, found: str, folder: bool) -> str:
+def _refusal(path: Path, found: str, folder: bool) -> str:
     wanted = "folder" if folder else "file"
-    return f"{path.absolute()} {found}, where recsys writes a {wanted}; choose another --output, or move it away"
+    return (
+        f"{path.absolute()} {found}, where recsys writes a {wanted}; choose another folder (--output), or move it away"
+    )
 
 
 def _beside(path: Path, suffix: str) -> Path:
@@ -166,7 +173,7 @@ def _beside(path: Path, suffix: str) -> Path:
 
 
 def _temporary(path: Path) -> str:
-    """What the names of temporary neighbours of ``path`` begin with on this machine."""
+    """The beginning of the names of temporary neighbours of ``path`` on this machine."""
     name = path.name if len(os.fsencode(path.name)) <= _LONGEST else hashlib.sha256(os.fsencode(path.name)).hexdigest()
     return f".{name}.{platform.node()}."
 
@@ -183,7 +190,7 @@ def _replace(beside: Path, path: Path) -> None:
 
 
 def _exchanged(beside: Path, path: Path) -> bool:
-    """Whether both changed places, at no moment of which ``path`` is missing; only Linux can, and not everywhere."""
+    """Exchanges both paths atomically by renameat2; False if the system or the file system does not support it."""
     try:
         rename = ctypes.CDLL(None).renameat2
     except (AttributeError, OSError, TypeError):
@@ -193,7 +200,7 @@ def _exchanged(beside: Path, path: Path) -> bool:
 
 
 def _sweep(path: Path) -> None:
-    """Removes what dead writers left; a folder that one had moved away without bringing another is put back."""
+    """Removes temporary files of killed processes; a folder that one had renamed and not yet replaced is restored."""
     ours = re.compile(re.escape(_temporary(path)) + r"([1-9][0-9]{0,8})\.(partial|old)")
     for left in sorted(path.parent.iterdir()):
         named = ours.fullmatch(left.name)

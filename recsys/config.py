@@ -17,44 +17,61 @@ M = TypeVar("M", bound=BaseModel)
 
 
 class Config(BaseModel):
-    """The base of every configuration section: immutable, and closed to unknown keys."""
+    """Base class of configuration sections: immutable, and unknown keys are errors."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     flat_sections: ClassVar[tuple[str, ...]] = ()
-    """Fields that are sections, whose keys may stand beside them: ``epochs = 5`` is ``training = {epochs = 5}``."""
+    """Fields that are sections whose keys may also be given flat: ``epochs = 5`` is ``training = {epochs = 5}``."""
+    flat_owners: ClassVar[Mapping[str, str]] = {}
+    """Key of several flat sections -> the section that it sets when given flat; without an owner that is an error."""
 
     @classmethod
     def section(cls, name: str) -> Config:
-        """The default value of the field ``name``, which is a section."""
+        """The nested section ``name`` with its default values."""
         default = cls.model_fields[name].get_default(call_default_factory=True)
         assert isinstance(default, Config), f"{cls.__name__}.{name} has no section for a default"
         return default
 
+    @classmethod
+    def flat_keys(cls) -> dict[str, tuple[str, ...]]:
+        """Key that may be given flat -> the section that it sets, or the several sections that make it ambiguous.
+
+        A field of the config itself hides a key of that name in a section: that one is set inside its section only.
+        """
+        found: dict[str, tuple[str, ...]] = {}
+        for name in cls.flat_sections:
+            for key in type(cls.section(name)).model_fields:
+                found[key] = (*found.get(key, ()), name)
+        owned = {key: (cls.flat_owners[key],) for key in found if key in cls.flat_owners}
+        return {key: names for key, names in (found | owned).items() if key not in cls.model_fields}
+
     @model_validator(mode="before")
     @classmethod
     def _into_sections(cls, raw: object) -> object:
-        """Moves keys of the flat sections into them; a section that is given in part keeps its other defaults.
+        """Moves flat keys into their sections; a section that is given in part keeps its other defaults.
 
         Raises:
-            ValueError: a key is given in both places.
+            ValueError: a key is given both flat and in its section, or belongs to several sections.
         """
         if not cls.flat_sections or not isinstance(raw, Mapping):
             return raw
-        result = dict(raw)
+        result, flat = dict(raw), cls.flat_keys()
+        for key in [key for key in raw if len(flat.get(key, ())) > 1]:
+            choices = " or ".join(f"{name} = {{{key} = ...}}" for name in flat[key])
+            raise ValueError(f"{key!r} is a key of {' and of '.join(map(repr, flat[key]))}: write {choices}")
         for name in cls.flat_sections:
-            default, given = cls.section(name), result.get(name, {})
-            if not isinstance(given, Mapping):
-                continue
-            flat = [key for key in type(default).model_fields if key in result and key not in cls.model_fields]
-            if twice := sorted(set(flat) & set(given)):
+            moved = {key: result.pop(key) for key in raw if flat.get(key) == (name,)}
+            given = result.get(name, {})
+            if twice := sorted(moved.keys() & set(dict(given) if isinstance(given, Mapping | Config) else ())):
                 raise ValueError(f"{twice[0]!r} is given twice: by itself and in {name!r}")
-            result[name] = {**dict(default), **given, **{key: result.pop(key) for key in flat}}
+            if isinstance(given, Mapping):
+                result[name] = {**dict(cls.section(name)), **given, **moved}
         return result
 
 
 def read_toml(path: Path) -> JsonObject:
-    """The raw tables of a TOML file.
+    """Parses a TOML file.
 
     Raises:
         ConfigError: the file is missing, not UTF-8 or not TOML (with line and column).
@@ -68,7 +85,7 @@ def read_toml(path: Path) -> JsonObject:
 
 
 def apply_overrides(raw: JsonMapping, overrides: Iterable[str]) -> JsonObject:
-    """``raw`` with each ``section.key=value`` set; a value is TOML where it parses as TOML and a string otherwise.
+    """A copy of ``raw`` with each ``section.key=value`` set; a value that is not valid TOML is taken as a string.
 
     Example:
         >>> apply_overrides({"train": {"epochs": 5}}, ["train.epochs=9", "data.name=my set"])
@@ -90,7 +107,7 @@ def apply_overrides(raw: JsonMapping, overrides: Iterable[str]) -> JsonObject:
 
 
 def parse(model: type[M], raw: JsonMapping, where: str) -> M:
-    """``raw`` as a ``model``.
+    """Validates ``raw`` as a ``model``.
 
     Raises:
         ConfigError: names every key that is unknown (with the nearest known one), missing or of a wrong type.
@@ -103,7 +120,7 @@ def parse(model: type[M], raw: JsonMapping, where: str) -> M:
 
 
 def read_config(path: Path, model: type[M], overrides: Iterable[str] = ()) -> M:
-    """A config file, with ``--set`` overrides applied, as a ``model``."""
+    """Reads a config file, applies the ``--set`` overrides and validates it as a ``model``."""
     return parse(model, apply_overrides(read_toml(path), overrides), str(path))
 
 
@@ -127,6 +144,8 @@ def _explain(model: type[BaseModel], item: JsonMapping) -> str:
         return f"unknown key {key!r}{hint}{known}"
     if item["type"] == "missing":
         return f"the key {key!r} is missing"
+    if item["type"] == "value_error" and isinstance(item["input"], Mapping):  # of a section: the message names its key
+        return f"{key!r}: {item['ctx']['error']}" if key else str(item["ctx"]["error"])
     return f"{key!r}: {item['msg']}, found {item.get('input')!r}"
 
 

@@ -1,21 +1,23 @@
-"""Objects built from a configuration: given whole, as a `Config`, or field by field, as keywords."""
+"""Objects constructed from a `Config` or from its fields as keywords."""
 
 from __future__ import annotations
 
 import inspect
-import re
+import textwrap
 from collections.abc import Iterator
 from typing import ClassVar
 
 from recsys.config import Config as Options
 from recsys.config import parse
+from recsys.docstrings import field_descriptions
 
 
 class Configurable:
     """Base of engines and embedders: ``EASE(decay=0.9)`` is ``EASE(EASEConfig(decay=0.9))``.
 
-    The fields of ``Config``, those of its flat sections included, are the keyword arguments: completion, ``help()`` and
-    the documentation show them with their descriptions. `config` is never changed after construction.
+    The keyword arguments are the fields of ``Config`` and those of its nested ``flat_sections``: with
+    ``flat_sections = ("training",)``, ``epochs=5`` sets ``config.training.epochs``. Completion, ``help()`` and the
+    documentation show them with their descriptions. `config` does not change after construction.
 
     Args:
         config: all options at once; exclusive with keywords.
@@ -50,12 +52,16 @@ class Configurable:
 
 
 def _given(config: Options) -> Iterator[tuple[str, object]]:
-    """The options that differ from their defaults, those of flat sections by themselves."""
+    """The options that differ from their defaults: keys of flat sections one by one, where they may be given flat."""
+    flat = config.flat_keys()
     for name in type(config).model_fields:
         value = getattr(config, name)
         if name in config.flat_sections:
             default = config.section(name)
-            yield from ((key, inner) for key, inner in value if inner != getattr(default, key))
+            changed = {key: inner for key, inner in value if inner != getattr(default, key)}
+            yield from ((key, inner) for key, inner in changed.items() if flat.get(key) == (name,))
+            if nested := {key: inner for key, inner in changed.items() if flat.get(key) != (name,)}:
+                yield name, nested
         elif value != type(config).model_fields[name].get_default(call_default_factory=True):
             yield name, value
 
@@ -69,9 +75,10 @@ def _signature(config: type[Options]) -> inspect.Signature:
         for name, field in config.model_fields.items()
         if name not in config.flat_sections
     }
-    for section in map(config.section, config.flat_sections):  # a key of two sections is the first one's
-        for name, field in type(section).model_fields.items():
-            options.setdefault(name, (field.annotation, getattr(section, name)))
+    for key, (name, *others) in config.flat_keys().items():
+        if not others:  # an ambiguous key is given inside its section
+            section = config.section(name)
+            options[key] = (type(section).model_fields[key].annotation, getattr(section, key))
     parameters = [
         inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, annotation=annotation, default=default)
         for name, (annotation, default) in options.items()
@@ -82,17 +89,13 @@ def _signature(config: type[Options]) -> inspect.Signature:
 
 def _documented(config: type[Options]) -> str:
     """The ``Args`` of ``config`` and of its flat sections, as lines of a docstring."""
-    sections = [config, *(type(config.section(name)) for name in config.flat_sections)]
-    found: dict[str, str] = {}
-    for section in sections:
-        inherited = (_described(base) for base in reversed(section.__mro__))
-        texts = {name: text for described in inherited for name, text in described.items()}
-        found |= {name: text for name, text in texts.items() if name not in found}
-    return "\n".join(found.values())
+    found = field_descriptions(config)
+    for key, (name, *others) in config.flat_keys().items():
+        texts = field_descriptions(type(config.section(name)))
+        if not others and key in texts:
+            found[key] = texts[key]
+    return textwrap.indent("\n".join(_wrapped(f"{name}: {text}") for name, text in found.items()), "    ")
 
 
-def _described(config: type) -> dict[str, str]:
-    """Field -> its lines in the ``Args`` of ``config``'s own docstring."""
-    match = re.search(r"^Args:\n((?:[ ]{4}.*\n?|\n)+)", inspect.cleandoc(config.__dict__.get("__doc__") or ""), re.M)
-    entries = re.split(r"^(?=[ ]{4}\w+: )", match.group(1), flags=re.M) if match else []
-    return {entry.split(":")[0].strip(): entry.rstrip() for entry in entries if entry.strip()}
+def _wrapped(entry: str) -> str:
+    return textwrap.fill(entry, 112, subsequent_indent="    ", break_on_hyphens=False, break_long_words=False)

@@ -1,4 +1,4 @@
-"""Embedding tables: a vector for each id, as every pretrainer leaves them and every tower reads them."""
+"""Embedding tables: a vector for each id, the output of embedders and pretraining and the input of other engines."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ class EmbeddingTable:
     Args:
         vocabulary: [n] ids.
         vectors: float32 [n, D].
-        provenance: how they were made and from which data fingerprint; JSON values.
+        provenance: how they were computed, and the fingerprint of the data; JSON values.
 
     Raises:
-        DataError: there is not one vector an id, or a value is not finite.
+        DataError: the number of vectors is not that of the ids, or a value is not finite.
 
     Example:
         >>> table = EmbeddingTable(Vocabulary.of([7, 8, 9]), np.eye(3, dtype=np.float32), {"embedder": "by hand"})
@@ -76,10 +76,10 @@ class EmbeddingTable:
         return int(self.vectors.shape[1])
 
     def to_frame(self, ids: Iterable[object] | None = None) -> pd.DataFrame:
-        """The vectors as a frame: a row an id, a column a dimension.
+        """The vectors as a frame with a row for each id and a column for each dimension.
 
         Args:
-            ids: which ones, in which order; None takes all.
+            ids: the rows of the frame, in this order; None: all.
 
         Raises:
             DataError: an id is not in the table.
@@ -93,7 +93,7 @@ class EmbeddingTable:
         return pd.DataFrame(self.vectors[rows], index=pd.Index(wanted))
 
     def align(self, vocabulary: Vocabulary) -> tuple[Floats, NDArray[np.bool_]]:
-        """Vectors [m, D] in the order of ``vocabulary`` [m], zero where absent, and whether each is present [m]."""
+        """Vectors [m, D] of the ids of ``vocabulary`` [m], zero for ids that the table lacks, and which it has [m]."""
         rows = self.vocabulary.rows(vocabulary.ids)
         present = rows >= 0
         aligned = np.zeros((len(vocabulary), self.dim), np.float32)
@@ -117,7 +117,7 @@ class EmbeddingTable:
 
     @classmethod
     def load(cls, directory: Path) -> EmbeddingTable:
-        """What `save` wrote.
+        """Reads the folder that `save` wrote.
 
         Raises:
             ArtifactError: a part is missing or damaged.
@@ -131,7 +131,7 @@ class EmbeddingTable:
 
 
 def row_norms(vectors: NDArray[np.floating]) -> NDArray[np.floating]:
-    """Euclidean norms [n, 1] of ``vectors`` [n, D], at least 1e-12, so that a zero row can be divided by its own."""
+    """Euclidean norms [n, 1] of ``vectors`` [n, D], at least 1e-12, so that zero vectors can be divided by theirs."""
     norms: NDArray[np.floating] = np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
     return norms
 
@@ -155,8 +155,8 @@ def rank_neighbours(similarity: NDArray[np.floating], rows: Rows, k: int) -> Row
 
     Args:
         similarity: [b, n], of b queries with all n rows; a query's similarity with itself is overwritten.
-        rows: [b], which of the n rows each query is.
-        k: how many.
+        rows: [b], the row of each query.
+        k: number of neighbours.
 
     Example:
         >>> rank_neighbours(np.array([[1.0, 0.2, 0.7]]), np.array([0]), 2).tolist()

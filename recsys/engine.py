@@ -1,4 +1,4 @@
-"""What an engine is: something that gives users and items vectors whose inner product orders items for users."""
+"""The interface of engines: user vectors and item vectors whose inner product ranks the items for each user."""
 
 from __future__ import annotations
 
@@ -26,13 +26,14 @@ from recsys.tracking import ConsoleTracker, SilentTracker, Tracker
 
 @dataclass(frozen=True, eq=False)
 class Request:
-    """A batch of users to recommend for; the same value in evaluation, batch recommendation and service.
+    """A batch of users to compute vectors for, in evaluation, batch recommendation and serving alike.
 
     Args:
-        users: [U] ids (known to the engine or not) and features.
-        items: [I] the items that ``histories`` name by row.
-        histories: of U users, what each did strictly before ``at``.
-        at: int64 [U], the moment of the recommendation; None is now.
+        users: [U] ids and features; the ids may be new to the engine.
+        items: [I] items, whose rows ``histories`` holds.
+        histories: of the U users, their interactions before ``at``.
+        at: int64 [U], the time of the recommendation in the unit of the histories' times (seconds since 1970 UTC, or a
+            position within the user); None: after the last interaction of each history.
 
     Example:
         >>> from recsys.data.synthetic.worlds import BlockTaste
@@ -55,19 +56,19 @@ class Request:
         return len(self.users)
 
     def take(self, rows: NDArray[np.integer] | slice) -> Request:
-        """The askers at ``rows``."""
+        """The request of the users at ``rows``."""
         at = None if self.at is None else self.at[rows]
         return Request(self.users.take(rows), self.items, self.histories.take(rows), at)
 
 
 @dataclass(frozen=True, eq=False)
 class Vectors:
-    """Vectors of n users or items; the score of a user and an item is the sum of both inner products.
+    """Vectors of n users or items; a score is the inner product of the dense parts plus that of the sparse parts.
 
     Args:
         dense: float32 [n, D].
         sparse: [n, S], a CSR matrix, or an array where most entries are non-zero (a linear item-item model's items).
-        valid: bool [n], False where the engine has no vector for the row; None when all rows have one.
+        valid: bool [n], False where the engine has no vector for the row; None if all rows have one.
 
     Example:
         >>> users, items = Vectors(np.float32([[1, 2]])), Vectors(np.float32([[3, 0], [0, 1]]))
@@ -95,7 +96,7 @@ class Vectors:
         )
 
     def scores(self, items: Vectors) -> NDArray[np.float32]:
-        """float32 [n, I]: the score of every item of ``items`` for every row of this."""
+        """float32 [n, I]: the score of each of these n users for each of ``items``."""
         result: NDArray[np.float32] | None = None
         if self.dense is not None and items.dense is not None:
             result = self.dense @ items.dense.T
@@ -109,18 +110,18 @@ class Vectors:
 
 @dataclass(frozen=True)
 class FitContext:
-    """What an engine may use beside its options and its training interactions.
+    """The inputs of a fit besides the options, the dataset and the training interactions.
 
     Args:
-        seed: gives every random stream of the engine.
-        validation: chooses the epoch to stop at, and the weights of a hybrid; None trains the full number of epochs.
-        epochs: overrides the number of epochs (a refit uses what validation chose).
+        seed: of every random stream of the engine.
+        validation: the holdout for early stopping and for the weights of a hybrid; None trains all epochs.
+        epochs: overrides the number of epochs; a refit uses the best number on validation.
         tables: pretrained item embeddings by name.
-        directory: where an engine may keep checkpoints and resume from them; None keeps none.
-        parts: fitted engines by name, for an engine that is made of others.
-        filter_seen: whether lists leave out what a user's history holds: those of validation, of the report and of
-            the batch. An engine may then be trained to rank unseen items alone. A ``validation`` has its own.
-        tracker: is told of progress.
+        directory: folder of checkpoints, from which a killed training resumes; None writes none.
+        parts: fitted engines by name, for an ensemble.
+        filter_seen: whether the items of a user's history are left out of the lists, in validation, reports and batch
+            recommendation. An engine may then be trained to rank unseen items only. Overridden by ``validation``.
+        tracker: logs metrics and progress.
 
     Example:
         >>> FitContext(seed=7).filter_seen
@@ -137,14 +138,14 @@ class FitContext:
     tracker: Tracker = field(default_factory=SilentTracker)
 
     def table(self, name: str, engine: str) -> EmbeddingTable:
-        """The pretrained table ``name`` that ``engine`` asks for.
+        """The pretrained table ``name``, which the options of ``engine`` name.
 
         Raises:
             ConfigError: there is none.
         """
         if name not in self.tables:
             known = ", ".join(sorted(self.tables)) or "none; add a [pretrain] section, or give the table itself"
-            raise ConfigError(f"the engine {engine!r} asks for the table {name!r}; pretrained tables: {known}")
+            raise ConfigError(f"the engine {engine!r} needs the table {name!r}; pretrained tables: {known}")
         return self.tables[name]
 
     def __post_init__(self) -> None:
@@ -156,23 +157,23 @@ class EngineConfig(Config):
     """The options of an engine."""
 
     def uses_parts(self) -> tuple[str, ...]:
-        """Names of the fitted engines that this one is made of."""
+        """Names of the fitted engines that an ensemble combines."""
         return ()
 
     def uses_tables(self) -> tuple[str, ...]:
-        """Names of the pretrained item tables that it reads."""
+        """Names of the pretrained item tables that the engine reads."""
         return ()
 
     def ranks_seen_items(self) -> bool:
-        """Whether it can rank items of the history against unseen ones; parts not counted."""
+        """Whether scores of items of the history compare with those of unseen items; the parts of an ensemble aside."""
         return True
 
 
 class Engine(Configurable, ABC):
-    """Base of everything that recommends: user and item vectors whose inner product ranks items for users.
+    """Base class of recommenders: user vectors and item vectors whose inner product ranks the items for each user.
 
-    An engine is built from its options, as keywords (``EASE(decay=0.9)``) or as a config (``ENGINES[kind](config)``).
-    `fit` learns; what it learnt or chose stands in attributes, never in `config`.
+    The constructor takes the options as keywords (``EASE(decay=0.9)``) or as a config (``ENGINES[kind](config)``).
+    `fit` sets fitted attributes and leaves `config` as it is.
 
     Example:
         >>> from recsys.data.synthetic.worlds import BlockTaste
@@ -187,11 +188,11 @@ class Engine(Configurable, ABC):
     kind: ClassVar[str]
     """The name in `recsys.engines.ENGINES`, in TOML and in a bundle."""
     supports_cold_users: ClassVar[bool] = True
-    """Whether a user that training never saw gets a vector from the history or the features."""
+    """Whether a user who is not in train gets a vector, from the history or the features."""
     supports_cold_items: ClassVar[bool] = False
     """Whether an item without interactions gets a vector from its features."""
     epochs_: int | None = None
-    """The number of epochs that validation chose; None where nothing was chosen."""
+    """The best number of epochs on validation; None without early stopping."""
     curve_: Sequence[Mapping[str, float]] = ()
     """Loss and validation metric by epoch."""
 
@@ -205,22 +206,22 @@ class Engine(Configurable, ABC):
         seed: int | None = None,
         verbose: bool = False,
     ) -> Self:
-        """Learns from ``train`` alone; ``data`` gives the vocabularies and the features.
+        """Fits the engine to ``train``; the other interactions of ``data`` are not used.
 
         Args:
             data: users, items and their columns.
-            train: what is learnt from; all interactions of ``data`` by default.
-            validation: chooses the epoch to stop at, where the engine has epochs.
-            context: everything else a fit may use; the arguments beside it replace parts of it.
-            seed: of all random streams; 0 by default.
+            train: the training interactions; by default all of ``data``.
+            validation: the holdout for early stopping, for engines that train by epochs.
+            context: the other inputs; ``validation``, ``seed`` and ``verbose`` override those in it.
+            seed: of all random streams; by default that of ``context``, 0.
             verbose: prints progress.
 
         Returns:
             The engine itself.
 
         Raises:
-            ConfigError: the options and the data do not fit together.
-            DataError: the interactions cannot be learnt from.
+            ConfigError: the options do not fit the data.
+            DataError: the interactions are too few for the engine.
         """
         context = context or FitContext()
         if validation is not None:
@@ -241,7 +242,13 @@ class Engine(Configurable, ABC):
 
     @abstractmethod
     def item_vectors(self, items: EntityTable, at: int | None = None) -> Vectors:
-        """[I] vectors of ``items``, items that training never saw included."""
+        """[I] vectors of ``items``, which may be new to the engine.
+
+        Args:
+            items: ids and features. Rows that the engine has no vector for are not ``valid``.
+            at: the time of the recommendation as in `Request`, for engines whose item vectors depend on it; those of
+                this library do not.
+        """
 
     @abstractmethod
     def save(self, directory: Path) -> None:
@@ -250,23 +257,28 @@ class Engine(Configurable, ABC):
     @classmethod
     @abstractmethod
     def load(cls, directory: Path) -> Self:
-        """The engine that `save` wrote.
+        """Reads the engine that `save` wrote.
 
         Raises:
             ArtifactError: a file is missing or damaged.
         """
 
     def ranks_seen_items(self) -> bool:
-        """Whether lists may hold items of the history: no where it was trained to rank unseen items alone."""
+        """Whether lists may hold items of the history; not if the engine was trained to rank unseen items only."""
         return self.config.ranks_seen_items()
 
     def chosen_config(self) -> EngineConfig:
-        """The options with what validation chose in their places; a refit starts from them."""
+        """The options of a refit: `config` with the values selected on validation, such as the weights of a hybrid."""
         return self.config
 
 
 class VectorModel(Protocol):
-    """What ranking needs of a model: a fitted engine, a bundle or an engine with masked inputs."""
+    """A model that can be ranked and evaluated: a fitted engine, a bundle or an engine with masked inputs."""
+
+    @property
+    def kind(self) -> str:
+        """What reports call a model that is given no name, such as ``ease``."""
+        ...
 
     def user_vectors(self, request: Request) -> Vectors:
         """[U] vectors of the users of ``request``."""
@@ -279,8 +291,8 @@ class VectorModel(Protocol):
 
 @runtime_checkable
 class Pretrainer(Protocol):
-    """An engine that leaves item embeddings for others to build on."""
+    """An engine whose item embeddings can be the input of other engines."""
 
     def item_table(self) -> EmbeddingTable:
-        """The embeddings of the items that training saw."""
+        """The embeddings of the items that have training interactions."""
         ...

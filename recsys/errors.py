@@ -1,21 +1,21 @@
-"""The errors a user of the library can meet; each message names the thing, what was found and what to do."""
+"""Exceptions of the library; each message says where the error is, what was found and how to correct it."""
 
 
 class RecsysError(Exception):
-    """The root of every error that this library raises on purpose."""
+    """Base class of the exceptions of this library."""
 
 
 class DataError(RecsysError):
-    """A table, a dataset on disk or a request that cannot be used as it stands."""
+    """A table, a stored dataset or a request has errors."""
 
 
 class ConfigError(RecsysError):
-    """A configuration key, value or combination that makes no sense."""
+    """A configuration key is unknown, or values are out of range or do not fit together."""
 
 
 class ArtifactError(RecsysError):
-    """A bundle, checkpoint, table or report that is missing, damaged or of an unknown version."""
+    """A bundle, checkpoint, table or report is missing, damaged or of an unknown version."""
 
 
 class PromotionError(RecsysError):
-    """The registry cannot do what was asked: no champion, no earlier version, an unknown alias."""
+    """The model registry lacks the champion, earlier version or alias that an operation needs."""

@@ -1,4 +1,4 @@
-"""The type of JSON and TOML values, which no annotation can say more precisely: the one place where they are `Any`."""
+"""Types of JSON and TOML values; their precise type would be recursive, so they are `Any` here and nowhere else."""
 
 from __future__ import annotations
 

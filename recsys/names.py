@@ -1,4 +1,4 @@
-"""Names of runs, engines and tables: they become names of files and folders, so one rule holds for all of them."""
+"""Names of runs, engines and tables, checked by one rule because they become names of files and folders."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from recsys.errors import ArtifactError, ConfigError
 
 LONGEST, LONGEST_BYTES = 100, 200
 RESERVED = (".training.json", ".cost.json")
-"""Endings of what a run keeps beside the folder of an engine or a table."""
+"""Endings of files that a run writes next to the folder of an engine or a table."""
 CHILD = re.compile(r"-finetuned(?:-\d+)?$")
-"""The ending of a fine-tuned bundle, which is no name of an engine."""
+"""The ending of the name of a fine-tuned bundle; engines cannot have it."""
 
 
 def check_name(key: str, name: str) -> None:
-    """Whether ``name``, which the config gives as ``key``, can be the name of a folder inside the output.
+    """Checks that ``name``, the value of the config key ``key``, can be the name of a folder inside the output.
 
-    It has 1 to 100 printable characters (at most 200 bytes of UTF-8), no slash or backslash, no space at either
-    end, no dot in front, and none of the endings in `RESERVED` and `CHILD`.
+    A valid name has 1 to 100 printable characters (at most 200 bytes of UTF-8), no slash or backslash, no space at
+    either end, no dot in front, and none of the endings in `RESERVED` and `CHILD`.
 
     Raises:
-        ConfigError: it cannot.
+        ConfigError: it is not valid.
 
     Example:
         >>> check_name("engines", "two_tower")
@@ -36,22 +36,27 @@ def check_name(key: str, name: str) -> None:
 
 
 def stored_name(path: Path, name: object) -> str:
-    """``name``, read from the file ``path``, where it can be the name of something beside that file.
+    """Checks ``name``, which the stored file ``path`` gives as the name of a file or folder in the same folder.
+
+    Returns:
+        ``name``.
 
     Raises:
-        ArtifactError: it cannot: somebody has changed the file.
+        ArtifactError: it is no valid name, so the file is damaged or was changed.
     """
     try:
         if not isinstance(name, str):
-            raise ArtifactError(f"{path} gives {name!r} as a name; get it again")
+            raise ArtifactError(f"{path} gives {name!r} as a name; restore the file, or make it again")
         check_name("a name", name)
     except ConfigError as error:
-        raise ArtifactError(f"{path} names what lies outside its folder ({error}); get it again") from error
+        raise ArtifactError(
+            f"{path} gives a name outside its folder ({error}); restore the file, or make it again"
+        ) from error
     return name
 
 
 def _wrong(name: str) -> str:
-    """What is wrong with the name; nothing when it is right."""
+    """Why the name is not valid; empty if it is."""
     signs = [sign for sign in name if sign in "/\\" or not sign.isprintable()]
     endings = [ending for ending in RESERVED if name.endswith(ending)] + CHILD.findall(name)
     if signs:

@@ -1,4 +1,4 @@
-"""The best items of many users: the one place where vectors become ranked lists."""
+"""Top-k ranking: from user vectors and item vectors to the k best items of each user."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ from recsys.engine import Vectors
 from recsys.errors import ArtifactError
 
 Ranked = tuple[Rows, NDArray[np.float32]]
-"""Item rows int64 [U, K] and scores float32 [U, K], best first; MISSING and -inf where a list ends early.
+"""Item rows int64 [U, K] and scores float32 [U, K], best first; a shorter list is padded with MISSING and -inf.
 
-K is the length asked for, but never more than the size of the catalogue.
+K is the requested length, at most the size of the catalogue.
 """
 
 _BLOCK_BYTES = 32 * 2**20
 
 
 class Ranker:
-    """Item vectors made ready to be ranked for many blocks of users.
+    """Top-k lists of many users, computed a block of users at a time.
 
-    Equal scores are ordered by the lower item row, exactly, wherever they stand, so that a list does not depend on how
-    a sort happens to treat them. Memory is one buffer of scores [block, I], reused.
+    Items with equal scores are ordered by item row, so that lists are reproducible. The scores of a block share one
+    buffer [block, I].
 
     Args:
-        items: [I] vectors; rows that are not placed are never returned.
-        candidates: the item rows that may be returned, in any order; None is all of them.
-        block: users scored at once; None chooses about 32 MiB of scores.
+        items: [I] vectors; rows that are not valid are never returned.
+        candidates: the item rows that may be returned, in any order; None: all.
+        block: users a block; None: as many as have about 32 MiB of scores.
     """
 
     def __init__(self, items: Vectors, candidates: NDArray[np.integer] | None = None, block: int | None = None) -> None:
@@ -47,15 +47,18 @@ class Ranker:
         self._buffer = torch.empty(0)
 
     def top_k(self, users: Vectors, k: int, exclude: Histories | None = None) -> Ranked:
-        """The ``k`` best items of each of ``users`` [U].
+        """The ``k`` items with the highest scores for each of ``users`` [U].
 
         Args:
-            users: vectors; a user who is not placed gets an empty list.
-            k: length of a list; the size of the catalogue where that is less.
-            exclude: of the same U users, the items that must not be returned.
+            users: vectors; the list of a user who is not valid is empty, all MISSING.
+            k: length of a list, at most the size of the catalogue.
+            exclude: items that are left out, of each of the U users.
+
+        Returns:
+            Item rows [U, k] and scores [U, k], see `Ranked`.
 
         Raises:
-            ArtifactError: a score is NaN or infinite, so that the engine's vectors order nothing.
+            ArtifactError: a score is NaN or infinite.
         """
         k = min(k, self.n_items)
         rows = np.full((len(users), k), MISSING, np.int64)
@@ -69,19 +72,19 @@ class Ranker:
         return rows, scores
 
     def ranked(self, table: torch.Tensor, users: Vectors, k: int, exclude: Histories | None = None) -> Ranked:
-        """The ``k`` best of one block, at most as many as there are candidates.
+        """The ``k`` candidates with the highest scores for each user of one block.
 
         Args:
-            table: [B, C] scores of the candidates, overwritten where they must not be returned.
-            users: [B], who of them is placed.
-            k: length of a list.
+            table: [B, C] scores of the C candidates; those of excluded items are overwritten with -inf.
+            users: [B] vectors; the lists of those that are not valid are empty.
+            k: length of a list, at most C.
             exclude: see `top_k`.
         """
         self._mask(table, users, exclude)
         rows, scores = best_columns(table, k)
         ended = np.isneginf(scores)
         if not np.isfinite(scores).all():
-            _refuse_not_finite(rows if self._rows is None else self._rows[rows], scores)
+            check_finite_scores(rows if self._rows is None else self._rows[rows], scores)
         rows[ended] = MISSING
         return (rows if self._rows is None else np.append(self._rows, MISSING)[rows]), scores
 
@@ -102,7 +105,7 @@ class Ranker:
         return table
 
     def _mask(self, table: torch.Tensor, users: Vectors, exclude: Histories | None) -> None:
-        """-inf at every score that must not be returned."""
+        """Overwrites the scores of invalid users, invalid items and excluded items with -inf."""
         values = table.numpy()
         if len(self._excluded):
             values[:, self._excluded] = -np.inf
@@ -115,7 +118,7 @@ class Ranker:
             values.reshape(-1)[(owners * self._width + columns)[known]] = -np.inf
 
     def columns(self, items: Rows) -> Rows:
-        """Where the item rows stand among the candidates; MISSING where they do not."""
+        """The column of each item row among the candidates; MISSING for the others."""
         if self._rows is None:
             return items
         place = np.searchsorted(self._rows, items)
@@ -130,7 +133,7 @@ def top_k(
     exclude: Histories | None = None,
     candidates: NDArray[np.integer] | None = None,
 ) -> Ranked:
-    """The ``k`` best of ``items`` for each of ``users``, ties by the lower item row; see `Ranker`.
+    """The ``k`` items with the highest scores for each user, ties by the lower item row; see `Ranker`.
 
     Example:
         >>> rows, scores = top_k(Vectors(np.float32([[1, 0]])), Vectors(np.float32([[1, 0], [2, 1], [1, 5]])), k=2)
@@ -141,12 +144,12 @@ def top_k(
 
 
 def check_finite(vectors: Vectors, ids: Ids, what: str) -> None:
-    """Refuses vectors that order nothing because an entry of them is NaN or infinite.
+    """Checks that no valid vector has a NaN or infinite entry.
 
     Args:
-        vectors: [n]; rows that are not valid may hold anything.
+        vectors: [n]; rows that are not valid are not checked.
         ids: [n], for the message.
-        what: whose they are, such as ``"items of ease"``.
+        what: the owner of the vectors, for the message: ``"items of ease"``.
 
     Raises:
         ArtifactError: names the first such id and how many there are.
@@ -172,23 +175,27 @@ def check_finite(vectors: Vectors, ids: Ids, what: str) -> None:
         )
 
 
-def _refuse_not_finite(rows: Rows, scores: NDArray[np.float32]) -> None:
-    """Raises where a score is NaN or +inf; -inf is where a list ends. `torch.topk` ranks NaN above all else."""
+def check_finite_scores(rows: Rows, scores: NDArray[np.float32]) -> None:
+    """Refuses top-k lists with a score that is NaN or +inf; -inf marks padding. `torch.topk` ranks NaN above all else.
+
+    Raises:
+        ArtifactError: names the first such item row and its score.
+    """
     bad = np.isnan(scores) | np.isposinf(scores)
     if bad.any():
         raise ArtifactError(
-            f"the score of item row {int(rows[bad][0])} is {float(scores[bad][0])}, so the vectors order nothing; "
+            f"the score of item row {int(rows[bad][0])} is {float(scores[bad][0])}, so items cannot be ranked; "
             "train the engine again, with a lower learning rate or more regularization"
         )
 
 
 def block_rows(n_items: int) -> int:
-    """Users that are scored at once against ``n_items`` when nothing else is asked for."""
+    """The default number of users a block, for ``n_items`` items: about 32 MiB of scores."""
     return max(1, _BLOCK_BYTES // (4 * max(n_items, 1)))
 
 
 def _transposed(part: sp.csr_array | NDArray[np.float32]) -> sp.csr_array | NDArray[np.float32]:
-    """[S, I], laid out once so that no block pays for it."""
+    """[S, I], contiguous; computed once and used for all blocks."""
     return sp.csr_array(part.T) if sp.issparse(part) else np.ascontiguousarray(part.T)
 
 
@@ -201,7 +208,7 @@ def _add(table: NDArray[np.float32], product: Any) -> None:
 
 
 def best_columns(table: torch.Tensor, k: int) -> Ranked:
-    """The ``k`` highest columns of each row of ``table``; `torch.topk` leaves the order of equal scores open."""
+    """The ``k`` highest columns of each row of ``table`` and their values, ties by the lower column."""
     deeper = min(k + 1, table.shape[1])
     top = torch.topk(table, deeper, dim=1)
     scores, rows = top.values.numpy(), top.indices.numpy()
@@ -218,6 +225,6 @@ def best_columns(table: torch.Tensor, k: int) -> Ranked:
 
 
 def _fill_lowest(values: NDArray[np.float32], scores: NDArray[np.float32], rows: NDArray[np.int64]) -> None:
-    """Of the columns that tie with the last score of a list, the lowest enter it."""
-    open_places = scores == scores[-1]
-    rows[open_places] = np.flatnonzero(values == scores[-1])[: open_places.sum()]
+    """Overwrites the places in ``rows`` that tie with the last score by the lowest columns with that score."""
+    tied_places = scores == scores[-1]
+    rows[tied_places] = np.flatnonzero(values == scores[-1])[: tied_places.sum()]

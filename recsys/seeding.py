@@ -1,4 +1,4 @@
-"""One seed, and every random stream drawn from it by name, so that adding a stream moves no other."""
+"""Named random streams from one seed: a new stream does not change the numbers of the others."""
 
 from __future__ import annotations
 
@@ -14,5 +14,5 @@ def stream_seed(seed: int, *names: object) -> int:
 
 
 def stream(seed: int, *names: object) -> np.random.Generator:
-    """A NumPy generator for the stream called ``names``; the same names give the same numbers."""
+    """A NumPy generator for the stream called ``names``; the same seed and names give the same numbers."""
     return np.random.default_rng(stream_seed(seed, *names))

@@ -25,7 +25,7 @@ class Tracker(Protocol):
         ...
 
     def progress(self, message: str) -> None:
-        """A progress line that the next one overwrites; dropped where stderr is no terminal."""
+        """A progress line that the next one overwrites; shown only if stderr is a terminal."""
         ...
 
 
@@ -44,7 +44,7 @@ class SilentTracker:
 
 
 class ConsoleTracker(SilentTracker):
-    """Prints to stderr; progress lines only where stderr is a terminal, at most ten a second."""
+    """Prints to stderr; progress lines only if stderr is a terminal, at most ten a second."""
 
     def __init__(self) -> None:
         self._terminal = sys.stderr.isatty()
@@ -61,7 +61,7 @@ class ConsoleTracker(SilentTracker):
 
 
 class CurveTracker:
-    """Keeps the training curve (the metrics that carry a step) and passes everything on to ``inner``.
+    """Records the training curve, the metrics that have a step, and forwards everything to ``inner``.
 
     Example:
         >>> curve = CurveTracker(SilentTracker())
@@ -97,7 +97,14 @@ class CurveTracker:
 
 
 def tracked(steps: Iterable[T], total: int, what: str, tracker: Tracker) -> Iterator[T]:
-    """Iterates over ``steps`` with a progress line: the count and the time left."""
+    """Iterates over ``steps`` and reports the progress: steps done, ``total``, and an estimate of the time left.
+
+    Args:
+        steps: any iterable.
+        total: the number of steps.
+        what: beginning of the progress line.
+        tracker: shows the line.
+    """
     start = time.monotonic()
     for done, step in enumerate(steps, 1):
         yield step

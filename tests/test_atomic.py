@@ -85,7 +85,7 @@ def test_a_folder_that_was_not_made_here_is_refused_before_the_work_begins(tmp_p
     with pytest.raises(ArtifactError) as refused, atomic_path(tmp_path / "dataset"):
         pytest.fail("the work began")
     assert str(tmp_path / "dataset") in str(refused.value)
-    assert "choose another --output, or move the folder away" in str(refused.value)
+    assert "choose another folder (--output), or move this one away" in str(refused.value)
     with pytest.raises(ArtifactError):
         claim(tmp_path / "dataset")
     with pytest.raises(ArtifactError):
@@ -130,7 +130,7 @@ def test_what_a_link_leads_to_stays(tmp_path):
     (tmp_path / "nowhere").symlink_to(tmp_path / "gone", target_is_directory=True)
     for name in ("link", "other", "nowhere"):
         for write in (lambda path: folder(path, "new"), remove_folder):
-            with pytest.raises(ArtifactError, match=r"choose another --output"):
+            with pytest.raises(ArtifactError, match=r"choose another folder \(--output\)"):
                 write(tmp_path / name)
     with pytest.raises(ArtifactError, match="did not make"):
         claim(tmp_path / "link")

@@ -2,7 +2,8 @@
 
 ``python -m pipelines.benchmarks.catalogue_size`` trains the sequence engine (sampled softmax, 64 dimensions) on the
 same number of events over 10^4, 10^5 and 10^6 items, then on half and twice the events, and prints seconds an epoch and
-microseconds an event. An epoch should cost what its events cost; memory holds the table and its two moments.
+microseconds an event. The time should be linear in the
+events, whatever the catalogue; memory holds the embedding table and Adam's two moments.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from recsys.training.cost import measured
 
 
 class EpochTimes(SilentTracker):
-    """When each epoch ended, by the wall and by this process's own CPU time."""
+    """When each epoch ended, in wall-clock and CPU time."""
 
     def __init__(self) -> None:
         self.wall = [time.perf_counter()]
@@ -40,7 +41,7 @@ def synthetic(n_items: int, n_events: int, length: int = 10) -> Dataset:
     """Histories of ``length`` events over items of Zipf-like popularity, whatever the catalogue's size."""
     rng = stream(0, "catalogue", n_items, n_events)
     n_users = n_events // length
-    # Log-uniform ranks: each tenfold of the catalogue gets the same share of the events.
+    # Log-uniform ranks: each decade of ranks gets the same share of the events.
     item = np.minimum(np.exp(rng.random(n_users * length) * np.log(n_items)).astype(np.int64), n_items) - 1
     user = np.repeat(np.arange(n_users), length)
     times = np.tile(np.arange(length), n_users)

@@ -1,9 +1,10 @@
-"""What embedding costs beside the model's own encoding, the second time, and for a folder of posters.
+"""Cost of an embedder relative to the model's own encoding, on first and cached use, and for a folder of posters.
 
 ``python -m pipelines.benchmarks.encode`` encodes short texts by ``SentenceTransformer.encode`` on length-sorted batches
-and by the embedder, a thousand by each in turn, so that what else the machine does falls on both alike; in processor
-time (bars: 1.1 of it, and 0.01 of it the second time). ``--posters 4000`` decodes, embeds and caches so many posters of
-MovieLens 1M, or all there are (bar: 180 seconds for 4,000 on two cores), and says what both parts took.
+and by the embedder, a thousand by each in turn, so that other load affects both alike. The ratio of the CPU times
+should be at most 1.1, and 0.01 with a filled cache. ``--posters 4000`` decodes, embeds and caches so many posters of
+MovieLens 1M, or all there are (at most 180 seconds for 4,000 on two cores), and prints the time of decoding and of
+embedding.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ def main(
     texts: Annotated[int, typer.Option(help="How many short texts.")] = 10_000,
     posters: Annotated[int, typer.Option(help="How many posters.")] = 0,
 ) -> None:
-    """Prints seconds and ratios."""
+    """Prints CPU seconds and their ratios."""
     with tempfile.TemporaryDirectory() as cache:
         if texts:
             _texts(texts, Path(cache))

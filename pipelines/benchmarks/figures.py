@@ -1,10 +1,10 @@
-"""Whether a change of the code left every figure as it was: runs configs and holds them against a record of before.
+"""Checks that a change of the code leaves every figure unchanged: runs configs and compares them with a record.
 
     python -m pipelines.benchmarks.figures --output runs/figures --record before.json    # before the change
     python -m pipelines.benchmarks.figures --output runs/figures --against before.json   # after it; 1 where they differ
 
-Held are all numbers of ``report.json`` but seconds and memory, to the last digit, and a digest of the recommended
-Parquet. Digits may differ between processors and library versions, so a record is made on the machine that compares.
+All numbers of ``report.json`` except seconds and memory are compared exactly, and a digest of the recommendations.
+Digits may differ between processors and library versions, so a record is made on the machine that compares.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def figures(run: Path) -> JsonObject:
 
 
 def _columns_digest(parts: list[Path]) -> str:
-    """Of the bytes of every column; the footers name the code and the bundle, which change with any change."""
+    """A digest of the values of all columns; not of the file, whose footer names the code version and the bundle."""
     found = hashlib.sha256()
     for part in parts:
         for name, column in pd.read_parquet(part).items():

@@ -1,8 +1,8 @@
-"""What fine-tuning gives beside a full retrain, and at what cost: MovieLens 100K cut by time.
+"""Accuracy and cost of fine-tuning relative to a full retrain, on MovieLens 100K split by time.
 
 ``python -m pipelines.benchmarks.finetune`` trains a parent on the first 80 % of the events, fine-tunes it on the next
-10 %, retrains from scratch on all 90 %, and asks parent, child and retrained model for what came after. The retrain is
-timed without the search for its number of epochs, which only makes it look cheaper.
+10 %, retrains from scratch on all 90 %, and evaluates parent, child and retrained model on the remaining events. The
+time of the retrain leaves out the search for its number of epochs, which favours it.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from recsys.engines.two_tower.two_tower import TwoTower
 
 BAR = 0.5
-"""The child may cost at most this share of the retrain."""
+"""Largest cost of the child as a share of that of the retrain."""
 
 
 def main(

@@ -1,8 +1,8 @@
-"""The attribution beside what was planted: a world whose taste has five parts, one a modality, of known strength.
+"""Attribution of a trained model on synthetic data whose five modalities have known weights.
 
-``python -m pipelines.benchmarks.planted`` draws the world (pictures and texts included), pretrains and trains as
+``python -m pipelines.benchmarks.planted`` draws the data (images and texts included), pretrains and trains as
 ``pipelines/configs/planted.toml`` says, and compares each modality's share of the attribution with its
-share for a scorer that knows the rule, on the same evaluation users.
+share for an oracle that scores by the rule of the data, on the same evaluation users.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import typer
 CONFIG = Path(__file__).parent.parent / "configs" / "planted.toml"
 
 BAR = 0.10
-"""A share may be so far from the planted one."""
+"""Largest difference of a share from the oracle's."""
 
 WEIGHTS = {"text": 3.0, "image": 2.0, "tabular": 1.5, "graph": 2.0, "sequence": 2.5}
 
@@ -27,7 +27,7 @@ def main(
     seed: Annotated[int, typer.Option(help="Of the world.")] = 0,
     set_: Annotated[list[str] | None, typer.Option("--set", help="Changes one key of the config; repeatable.")] = None,
 ) -> None:
-    """Prints a row a modality; exit code 1 when a share is off by more than ten points."""
+    """Prints a row per modality; exit code 1 if a share differs from the oracle's by over ten percentage points."""
     shares = compare(output, users, seed, set_ or ())
     print(f"{'modality':<10}{'planted':>9}{'found':>9}{'off':>9}")
     for name, (planted, found) in shares.items():
@@ -36,7 +36,14 @@ def main(
 
 
 def compare(output: Path, users: int, seed: int, overrides: Sequence[str] = ()) -> dict[str, tuple[float, float]]:
-    """Modality -> its planted share and the one in the attribution of the trained model."""
+    """Trains on synthetic data: modality -> (share of the oracle, share of the trained model), as fractions of 1.
+
+    Args:
+        output: folder of the data and the run.
+        users: number of users.
+        seed: of the data.
+        overrides: ``section.key=value`` changes of the config.
+    """
     from pipelines.config import read_run_config
     from pipelines.stages import run_stages
     from pipelines.stages.evaluate import attribution_options

@@ -1,8 +1,8 @@
-"""What batch recommendation costs beside the bare arithmetic, and whether its memory grows with the users.
+"""Cost of batch recommendation relative to the bare matrix product and top-k, and its memory by number of users.
 
 ``python -m pipelines.benchmarks.recommend`` recommends the top 100 to every Gowalla user, with the seen filter and the
 Parquet parts, and in turn runs the bare ``torch.matmul`` and ``torch.topk`` over the same blocks. It prints the ratio
-of the times (bar: 2.0) and the peak of private memory with the users once and four times.
+of the times (at most 2.0) and the peak of private memory with the users once and four times.
 """
 
 from __future__ import annotations
@@ -134,7 +134,7 @@ def main(
     prepare: Annotated[Path | None, typer.Option(hidden=True)] = None,
     copies: Annotated[int, typer.Option(hidden=True)] = 0,
 ) -> None:
-    """Prints the ratio and the memory; exit code 1 when the ratio is above the bar."""
+    """Prints the ratio and the memory; exit code 1 if the ratio is above 2.0."""
     if prepare is not None:
         gowalla(copies).save(prepare)
         return

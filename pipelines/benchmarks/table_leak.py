@@ -1,8 +1,8 @@
-"""What it costs to pretrain a table on the very interactions that the towers learn from.
+"""The loss of accuracy when a table is pretrained on the same interactions that the two-tower model is trained on.
 
 ``python -m pipelines.benchmarks.table_leak`` trains the two-tower model of a run three times: without a table, with one
-learnt from the earlier half of the training interactions (design, decision 4), and with one learnt from all of them,
-which already holds every answer that training asks for. Validation is never inside any table.
+learnt from the earlier half of the training interactions, and with one learnt from all of them, which leaks the targets
+of training. No table is learnt from validation.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ def main(
     engine: str = "two_tower",
     pretrainer: Annotated[str, typer.Option(help="The kind of engine that learns the table.")] = "lightgcn",
     share: Annotated[
-        float, typer.Option(help="The earliest share of the interactions that the honest table sees.")
+        float, typer.Option(help="The earliest share of the interactions that the table without a leak is learnt from.")
     ] = 0.5,
 ) -> None:
-    """Prints a row a table."""
+    """Prints NDCG@10 and recall@10 on test for each table, and the paired test of the two tables."""
     from pipelines.config import read_run_config
     from pipelines.specs import engine_spec
     from recsys.data.ingest.readers import ingest

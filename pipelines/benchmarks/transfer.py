@@ -1,6 +1,6 @@
-"""Whether the options that were chosen on Amazon Beauty travel: the same run on data it was not chosen on.
+"""The options chosen on Amazon Beauty, evaluated on another dataset.
 
-``python -m pipelines.benchmarks.transfer`` makes a leave-one-out set of like shape out of MovieLens 1M (of each user
+``python -m pipelines.benchmarks.transfer`` makes a dataset of similar shape out of MovieLens 1M (of each user
 the last 5 to 50 events, their number geometric; every user and item at least five events; genres and half decades as
 attributes), and runs ``pipelines/configs/beauty-refit.toml`` with only ``data.interactions`` and ``data.items``
 replaced.
@@ -20,14 +20,14 @@ from recsys.seeding import stream
 
 CONFIG = Path(__file__).parent.parent / "configs" / "beauty-refit.toml"
 BAR = 1.1
-"""The hybrid is to reach this many times EASE with decay."""
+"""Least ratio of the hybrid's metrics to those of EASE with decay."""
 
 
 def main(
     config: Annotated[Path, typer.Argument(help="A run with the engines ease and hybrid.")] = CONFIG,
     output: Annotated[Path, typer.Option(help="Folder of the set and of the run.")] = Path("runs/transfer"),
 ) -> None:
-    """Ends with the ratios; exit code 1 when the hybrid is not far enough ahead."""
+    """Prints the ratios of hybrid to EASE; exit code 1 if one is below 1.1."""
     from pipelines.config import read_run_config
     from pipelines.stages import run_stages
     from pipelines.workspace import Workspace
@@ -64,7 +64,7 @@ def short_histories(folder: Path, core: int = 5, longest: int = 50) -> tuple[pd.
 
 
 def _core(events: pd.DataFrame, least: int) -> pd.DataFrame:
-    """Without users and items of fewer than ``least`` events, until none is left."""
+    """The k-core: drops users and items of fewer than ``least`` events until all have that many."""
     while True:
         often = [events[column].map(events[column].value_counts()) >= least for column in ("user_id", "item_id")]
         if all(part.all() for part in often):

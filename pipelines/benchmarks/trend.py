@@ -1,9 +1,9 @@
-"""How well the demand of the next period is forecast, beside forecasts that need no network.
+"""Poisson deviance of forecasts of the next period's demand, of the trend engine and of simple baselines.
 
 ``python -m pipelines.benchmarks.trend`` holds out the last periods of MovieLens 100K one after the other, forecasts the
 events of each item from all that came before, and compares by Poisson deviance. Where some periods make a week, the
-same period a week ago is a forecast too. Every forecast is mixed with one part
-in a hundred of an even one, so that none calls an event impossible. Items that are new in the period are left out.
+same period a week ago is a forecast too. Every forecast is smoothed with 1 % of
+a uniform one, so that no event has probability 0. Items that are new in the period are left out.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def main(
     held_out: Annotated[int, typer.Option(min=1, help="How many of the last periods are forecast.")] = 4,
     against: Annotated[str, typer.Option(help="The forecast that the networks are tested against.")] = "gamma-Poisson",
 ) -> None:
-    """Prints a row a forecast: deviance an item and period, with the volume of the period given and not given."""
+    """Prints a row per forecast: mean deviance per item and period, with the period's volume given and not given."""
     from pipelines.config import engine_specs, read_run_config
     from recsys.data.demand.periods import DAY, Periods
     from recsys.data.ingest.readers import ingest
@@ -63,7 +63,7 @@ def main(
 
 
 def simple(counts: Floats, season: int) -> dict[str, Floats]:
-    """Forecasts [I] of the period after ``counts`` [I, T]; ``season`` periods make one, 0 none."""
+    """Forecasts [I] of the period after ``counts`` [I, T]; a season has ``season`` periods, 0 for none."""
     from recsys.data.demand.forecast import fit, forecast, volume_ahead
 
     seen = counts.sum(1) > 0
@@ -83,7 +83,7 @@ def simple(counts: Floats, season: int) -> dict[str, Floats]:
 
 
 def deviances(counts: Floats, seen: NDArray[np.bool_], forecasts: Mapping[str, Floats]) -> dict[str, Floats]:
-    """Of each forecast the deviance [2, I] of ``counts`` [I], volume given and not; NaN where not ``seen`` before."""
+    """Forecast -> Poisson deviance [2, I] of ``counts`` [I], volume given and not; NaN for items not ``seen``."""
     found = {}
     for name, forecast in forecasts.items():
         mixed = 0.99 * forecast + 0.01 * forecast.sum() / seen.sum()

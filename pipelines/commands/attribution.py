@@ -19,16 +19,17 @@ from recsys.registry.bundle import trained_on
 
 
 def run(config: RunConfig, workspace: Workspace) -> str:
-    """Leaves ``attribution.json``; the same as a table.
+    """Writes ``attribution.json``; returns the attribution as a Markdown table.
 
     Raises:
         ConfigError: the config has no ``[attribution]``, or its engine cannot be masked.
-        ArtifactError: the engine was trained on another split than is prepared now.
+        ArtifactError: the engine was trained on another split than that of the run.
     """
     if config.attribution is None:
         raise ConfigError("the config has no [attribution] section; name the engine and its modalities there")
     split = workspace.load_split()
     engine = trained_on(workspace.bundle(config.attribution.engine), split.fingerprint).engine
     attribution = attribute(engine, workspace.load_dataset(), split, attribution_options(config))
-    write_json(workspace.directory / "attribution.json", asdict(attribution))
+    with workspace.lock():
+        write_json(workspace.directory / "attribution.json", asdict(attribution))
     return attribution_table(attribution)

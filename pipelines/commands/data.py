@@ -25,13 +25,13 @@ def list_sources() -> str:
 
 
 def describe_source(name: str) -> str:
-    """A named data set, fetched when it is not there: its files, how each column is understood, what stands out.
+    """Describes a named dataset, fetched where it is missing: its files, the kinds of its columns, and warnings.
 
     Raises:
         ConfigError: no such name.
         DataError: it cannot be fetched or read.
     """
-    SOURCES[name]  # an unknown name is told apart from a data set that cannot be fetched
+    SOURCES[name]  # an unknown name raises its own error before fetching
     found = ValidationIssues()
     tables = typed_tables(resolve(DataConfig(name=name, source=name)), found)
     found.raise_errors()

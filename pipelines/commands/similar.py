@@ -1,11 +1,12 @@
-"""similar: the items whose vectors point the way an item's does."""
+"""similar: the items whose vectors have the highest cosine similarity with those of an item or a text."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from pipelines.config import RunConfig, check_engine
 from pipelines.stages.pretrain import embedder_context, embedder_of, model_folder
@@ -17,84 +18,94 @@ from recsys.data.entities import EntityTable
 from recsys.data.schema import Kind
 from recsys.data.vocabulary import Vocabulary
 from recsys.embedding_table import EmbeddingTable
+from recsys.engine import Vectors
 from recsys.errors import ConfigError, DataError
+from recsys.ranking import check_finite
 from recsys.registry.bundle import Bundle
-from recsys.retrieval.similar import cosine_to, find_item
+from recsys.retrieval.retriever import item_vectors
+from recsys.retrieval.similar import find_item, most_similar, most_similar_to
 from recsys.tracking import SilentTracker
 
 
 def similar_items(config: RunConfig, workspace: Workspace, title: str, k: int, engine: str | None) -> str:
-    """The item that ``title`` names and the ``k`` nearest to it by cosine, one a line.
+    """The ``k`` items that are most similar to an item, by the cosine of the engine's vectors, one a line.
+
+    Args:
+        config: the run.
+        workspace: the folder of the run.
+        title: an id, a title or a part of a title.
+        k: the number of items.
+        engine: a name in ``[engines]``; None is the engine that is promoted.
 
     Raises:
         ConfigError: the run has no such engine.
-        DataError: no item is called like that, or the engine does not place it.
-        ArtifactError: the engine has no bundle yet.
+        DataError: no item has that id or title, or the engine has no vector for it.
+        ArtifactError: the engine has no bundle yet, or an item vector is NaN or infinite.
     """
     name = engine or config.candidate
     check_engine(config, "--engine", name)
     bundle = Bundle.load(workspace.bundle(name))
     items = workspace.load_dataset().items
-    row, shown = find_item(items, title), items.titles()
-    vectors = bundle.engine.item_vectors(items)
-    valid = np.ones(len(items), bool) if vectors.valid is None else vectors.valid
-    if not valid[row]:
+    row, titles = find_item(items, title), items.titles()
+    vectors = item_vectors(bundle.engine, items)
+    if vectors.valid is not None and not vectors.valid[row]:
         raise DataError(
-            f"{name} does not place {shown[row]!r}: training held no interaction of it; ask an engine that "
-            "reads content with --engine"
+            f"{name} has no vector for {titles[row]!r}, which has no interaction in its training data; choose an "
+            "engine that reads content with --engine"
         )
-    similarity = cosine_to(vectors, row)
-    similarity[~valid] = -np.inf
-    similarity[row] = -np.inf
-    best = np.argsort(-similarity, kind="stable")[: min(k, int(valid.sum()) - 1)]
-    lines = [f"nearest to {shown[row]} by {name}:"]
-    return "\n".join(lines + [f"{similarity[other]:8.3f}  {shown[other]}" for other in best])
+    rows, similarity = most_similar(vectors, row, k)
+    return _listing(f"nearest to {titles[row]} by {name}:", similarity, [titles[other] for other in rows])
+
+
+def _listing(heading: str, similarity: NDArray[np.floating], titles: Sequence[str]) -> str:
+    return "\n".join([heading, *(f"{value:8.3f}  {title}" for value, title in zip(similarity, titles, strict=True))])
 
 
 def similar_to_text(
     config: RunConfig, workspace: Workspace, text: str, k: int, table: str | None, images: bool = False
 ) -> str:
-    """The ``k`` items nearest to a free text in a table made from content, one a line.
+    """The ``k`` items that are most similar to a free text in a table of content embeddings, one a line.
 
-    The text goes through the same embedder as the items; in a ``contrastive_alignment`` table it finds items by their
-    images too.
+    The text is embedded as the items are. A ``contrastive_alignment`` table has texts and images in one space, so there
+    the text is compared with the images of the items too.
 
     Args:
         config: the run.
-        workspace: where its tables are.
-        text: anything.
-        k: how many.
-        table: which one is asked; None takes the aligned one, else one of sentences, else the first made from content.
-        images: compares with the items' images alone, so that what is written about them does not count.
+        workspace: the folder of the run.
+        text: any text.
+        k: the number of items.
+        table: a name in ``[pretrain]``; None is the first of kind ``contrastive_alignment``, else of kind ``sentence``,
+            else the first with an embedder.
+        images: whether the text is compared with the images alone, and not with the texts of the items.
 
     Raises:
-        ConfigError: no table of the run is made from texts, or with ``images``, it is not aligned.
-        DataError: the embedder finds nothing in the text, such as words it knows.
+        ConfigError: the run has no such table made from content; or with ``images``, the table is not of kind
+            ``contrastive_alignment``.
+        DataError: the embedder has no vector for the text, such as one without any word of its vocabulary.
+        ArtifactError: a vector of the table is NaN or infinite.
     """
     name = table or _text_table(config)
     if name not in config.pretrain or config.pretrain[name].embedder is None:
         made = [key for key, section in config.pretrain.items() if section.embedder is not None]
         raise ConfigError(
-            f"{name!r} is no table made from content{did_you_mean(name, made) or ';'} [pretrain] has {made}"
+            f"{name!r} is not a table made from content{did_you_mean(name, made) or ';'} [pretrain] has {made}"
         )
     items = workspace.load_dataset().items
     found = EmbeddingTable.load(workspace.table(name))
     embedder, context = embedder_of(config, name), embedder_context(config, None, SilentTracker())
     if isinstance(embedder, Learner):
         embedder.restore(model_folder(workspace, name))
-    asked = (embedder.embed(row, context).vectors for row in _asked(items, embedder.config.columns, text))
-    query = next((vectors[0] for vectors in asked if len(vectors)), None)
+    embedded = (embedder.embed(row, context).vectors for row in _rows_with(items, embedder.config.columns, text))
+    query = next((vectors[0] for vectors in embedded if len(vectors)), None)
     if query is None:
-        raise DataError(f"the embedder of {name!r} finds nothing in the text {text!r}")
+        raise DataError(f"the embedder of {name!r} has no vector for the text {text!r}: it contains none of its words")
     if images:
         found = _image_side(embedder, context, name, items)
-    length = np.linalg.norm(found.vectors, axis=1) * np.linalg.norm(query)
-    similarity = found.vectors @ query / np.maximum(length, 1e-12)
-    best = np.argsort(-similarity, kind="stable")[:k]
-    shown = items.titles()
-    rows = items.vocabulary.rows(found.vocabulary.ids)
-    lines = [f"nearest to the text by {'the images of ' * images}{name}:"]
-    return "\n".join(lines + [f"{similarity[place]:8.3f}  {shown[rows[place]]}" for place in best])
+    check_finite(Vectors(found.vectors), found.vocabulary.ids, f"table {name}")
+    best, similarity = most_similar_to(query, found.vectors, k)
+    titles, rows = items.titles(), items.vocabulary.rows(found.vocabulary.ids)
+    heading = f"nearest to the text by {'the images of ' * images}{name}:"
+    return _listing(heading, similarity, [titles[rows[row]] for row in best])
 
 
 def _image_side(
@@ -117,8 +128,8 @@ def _text_table(config: RunConfig) -> str:
     raise ConfigError("the run has no table made from content; add [pretrain.NAME] with an embedder")
 
 
-def _asked(items: EntityTable, columns: tuple[str, ...], text: str) -> Iterator[EntityTable]:
-    """One row with the columns of ``items``, all missing but one that can hold ``text``: one table for each such."""
+def _rows_with(items: EntityTable, columns: tuple[str, ...], text: str) -> Iterator[EntityTable]:
+    """For each text or categorical column, a table of one item that has ``text`` there and is missing elsewhere."""
     kinds = items.schema.columns
     for name in columns or items.schema.names(Kind.TEXT):
         if kinds[name].kind in (Kind.TEXT, Kind.CATEGORICAL):

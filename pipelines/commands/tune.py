@@ -14,6 +14,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
+from pipelines.output_folder import check_output_folder, claim_output_folder
 from pipelines.specs import EngineSpec, engine_spec
 from pipelines.workspace import ENGINE_CODE, code_version
 from recsys.atomic import write_json, write_text
@@ -30,6 +31,8 @@ from recsys.experiment.tune import draw, trial
 from recsys.json_values import JsonObject
 from recsys.names import check_name
 from recsys.tracking import ConsoleTracker
+
+_FILES = ("trials.json", "tuned.toml")
 
 
 class TuneConfig(Config):
@@ -60,7 +63,7 @@ def read_tune_config(path: Path) -> TuneConfig:
     """The search at ``path``; every value of every option is checked here, before the first trial.
 
     Raises:
-        ConfigError: an engine, an option or a value that does not exist, or that asks for a pretrained table.
+        ConfigError: an engine, an option or a value that does not exist, or that needs a pretrained table.
     """
     config = read_config(path, TuneConfig)
     check_name("name", config.name)
@@ -98,12 +101,17 @@ def tune(config: TuneConfig, directory: Path) -> list[JsonObject]:
 
     A trial that ``trials.json`` already holds for the same data, split and code is not repeated; the best is chosen
     among the trials that this ``config`` draws.
+
+    Raises:
+        ArtifactError: ``directory`` has a file of one of these names that recsys did not write.
     """
+    check_output_folder(directory, _FILES)
     tracker = ConsoleTracker()
     source = resolve(config.data)
     read = ingest(source)
     data = read.data
     split = make_split(data, config.split, read.given, config.filter_seen)
+    claim_output_folder(directory, _FILES)
     path = directory / "trials.json"
     code = code_version(*ENGINE_CODE, "pipelines/commands/tune.py")
     key = f"{data.fingerprint}/{split.fingerprint}/{config.seed}/{config.metric}/{code}"

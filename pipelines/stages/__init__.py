@@ -10,7 +10,7 @@ from recsys.choices import Choices
 from recsys.tracking import Tracker
 
 Stage = Callable[[RunConfig, Workspace, Tracker], "int | None"]
-"""Does its work; a number is the exit code where it is not 0."""
+"""Runs one stage; returns an exit code other than 0, or None."""
 
 STAGES: Choices[Stage] = Choices(
     "stage",
@@ -26,12 +26,22 @@ STAGES: Choices[Stage] = Choices(
 """finetune is no part of a run: it makes a child of a bundle out of newer data."""
 
 
+def check_workspace(config: RunConfig, workspace: Workspace) -> None:
+    """Refuses an output folder in which a run of ``config`` would overwrite something of the user.
+
+    Raises:
+        ArtifactError: names it and the remedy.
+    """
+    local_store = config.promote is not None and config.promote.tracking_uri is None
+    workspace.check(config.pretrain, config.engines, local_store)
+
+
 def run_stages(config: RunConfig, workspace: Workspace, tracker: Tracker, last: str = "recommend") -> int:
-    """Every stage up to ``last``; each reuses what has not changed. The exit code: 2 where the gate said no."""
+    """Runs every stage up to ``last``, skipping current outputs; exit code 2 if the candidate was not promoted."""
     if last == "recommend":
         check_shown(config)
     code = 0
-    workspace.check(config.pretrain, config.engines)
+    check_workspace(config, workspace)
     with workspace.lock():
         for name in STAGES:
             code = max(code, STAGES[name](config, workspace, tracker) or 0)

@@ -24,7 +24,7 @@ _CODE = (*ENGINE_CODE, "recsys/evaluation", "recsys/registry/bundle.py", "pipeli
 
 
 def run(config: RunConfig, workspace: Workspace, tracker: Tracker) -> None:
-    """Leaves ``report.json``, ``report.html`` and ``per_user.parquet``.
+    """Writes ``report.json``, ``report.html`` and ``per_user.parquet``.
 
     Raises:
         ArtifactError: an engine was trained on another split than is prepared now.

@@ -37,7 +37,7 @@ class NewerData:
 
     Args:
         interactions: columns as in the config.
-        users: their users, new ones included; None where nothing is said about them.
+        users: their users, new ones included; None where there is no table of them.
         items: their items.
         mode: ``"append"`` where ``interactions`` holds new ones alone, ``"replace"`` where it is a newer export of all.
     """
@@ -56,7 +56,7 @@ def run(
     parent: Path | None = None,
     name: str | None = None,
 ) -> str:
-    """Leaves ``bundles/NAME/`` and ``dataset-finetuned/``; the parent stays as it is.
+    """Writes ``bundles/NAME/`` and ``dataset-finetuned/``; the parent stays as it is.
 
     The newer tables join the data that the parent was trained on (`recsys.data.merge.merged`), so that a child of a
     child has all that came before it. Of each user with several new interactions the last one is held out: half of
@@ -75,7 +75,7 @@ def run(
 
     Raises:
         ConfigError: the parent is of a kind that cannot be fine-tuned, or keeps no histories; or the name is taken.
-        DataError: the tables hold nothing new, or less than an earlier child of the same parent knows.
+        DataError: the tables hold nothing new, or less than an earlier child of the same parent was trained on.
     """
     source = parent or workspace.bundle(config.candidate)
     bundle = Bundle.load(source)
@@ -119,7 +119,7 @@ def _fine_tunable(bundle: Bundle, source: Path) -> TwoTower:
     if not isinstance(bundle.engine, TwoTower):
         raise ConfigError(f"{source} holds an engine of kind {bundle.engine.kind!r}; only two_tower can be fine-tuned")
     if bundle.histories is None:
-        raise ConfigError(f"{source} keeps no histories of what it was trained on, which a fine-tune goes on from")
+        raise ConfigError(f"{source} has no training histories, which fine-tuning needs; train it again")
     return bundle.engine
 
 
@@ -174,7 +174,7 @@ def _cache_key(
 
 
 def _refuse_loss(child: Path, parent: str, data: Dataset, interactions: Path) -> None:
-    """Keeps a child from being replaced by one that knows less."""
+    """Keeps a child from being replaced by one that was trained on fewer interactions."""
     if not (child / MANIFEST).exists():
         return
     earlier = Bundle.load(child)

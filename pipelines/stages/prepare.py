@@ -17,7 +17,7 @@ _CODE = ("recsys/data", "pipelines/stages/prepare.py")
 
 
 def run(config: RunConfig, workspace: Workspace, tracker: Tracker) -> None:
-    """Leaves ``dataset/`` and ``split/``.
+    """Writes ``dataset/`` and ``split/``.
 
     Raises:
         DataError: the tables hold errors; all of them are in the message.
@@ -47,7 +47,7 @@ def describe(split: Split) -> str:
     """One line: protocol and sizes."""
     return (
         f"{split.name}: {len(split.train)} interactions to train on, {len(split.validation)} users validate, "
-        f"{len(split.test)} are tested, {split.dropped_users} cannot be asked"
+        f"{len(split.test)} are tested, {split.dropped_users} cannot be evaluated"
     )
 
 

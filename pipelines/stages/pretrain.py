@@ -31,7 +31,7 @@ _CODE = (*ENGINE_CODE, "recsys/training/deterministic.py", "pipelines/stages/pre
 
 
 def run(config: RunConfig, workspace: Workspace, tracker: Tracker) -> None:
-    """Leaves ``tables/NAME/`` for each ``[pretrain.NAME]``."""
+    """Writes ``tables/NAME/`` for each ``[pretrain.NAME]``."""
     if not config.pretrain:
         return
     data, split = workspace.load_dataset(), workspace.load_split()

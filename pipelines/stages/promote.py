@@ -36,18 +36,18 @@ _CODE = (*ENGINE_CODE, "recsys/evaluation", "recsys/registry", "pipelines/stages
 
 
 def run(config: RunConfig, workspace: Workspace, tracker: Tracker, bundle: Path | None = None) -> int:
-    """Registers the candidate and, when the gate agrees, gives it the alias; leaves ``decision.json``.
+    """Registers the candidate, promotes it if it passes the gate, and writes ``decision.json``.
 
-    Nothing is decided anew while candidate, evaluation users and rules are the same and the registry is as it was left.
+    Skipped while candidate, evaluation users, rules and registry are unchanged.
 
     Args:
         config: the run, with a ``[promote]`` section; without one nothing happens.
         workspace: where the bundles and the report are.
-        tracker: sees the decision.
+        tracker: logs the decision.
         bundle: a fine-tuned child; None takes the engine of ``[promote]``.
 
     Returns:
-        0, or 2 when the gate said no.
+        0, or 2 if the candidate was not promoted.
     """
     if config.promote is None:
         return 0
@@ -69,7 +69,7 @@ def run(config: RunConfig, workspace: Workspace, tracker: Tracker, bundle: Path 
 
 
 def rollback(config: RunConfig, workspace: Workspace) -> str:
-    """Gives the alias back to the champion before, which is a decision as well.
+    """Moves the alias back to the previous champion and records that as a decision.
 
     Raises:
         PromotionError: there is none.
@@ -103,7 +103,7 @@ def open_store(config: RunConfig, workspace: Workspace) -> Store:
 def decide_and_register(
     config: RunConfig, section: PromoteSection, workspace: Workspace, tracker: Tracker, candidate: Candidate
 ) -> Decision:
-    """A candidate that is not the champion already becomes a version; the alias moves when the gate agrees."""
+    """Registers a candidate that is not yet the champion; moves the alias if it passes the gate."""
     store, bundle = open_store(config, workspace), candidate.bundle
     before = store.version_at(CHAMPION)
     champion = None if before is None else load_champion(store, before)
@@ -138,7 +138,7 @@ def _is_current(store: Store, workspace: Workspace) -> bool:
 
 
 def _register(config: RunConfig, section: PromoteSection, store: Store, workspace: Workspace, tracker: Tracker) -> str:
-    """A tracked run with parameters, metrics, data and report, and the version that came of it."""
+    """Logs an MLflow run with parameters, metrics, data and report; returns the version registered with it."""
     data = workspace.load_dataset()
     training = read_json(workspace.training(section.engine))
     report = read_json(workspace.report)
@@ -163,7 +163,7 @@ def _means(values: JsonObject) -> dict[str, float]:
 def _result(
     config: RunConfig, workspace: Workspace, candidate: Candidate, bundle: Bundle | Path, model: str
 ) -> EvaluationResult:
-    """The metrics of a bundle on the candidate's evaluation users: those of the report where it has them."""
+    """The metrics of a bundle on the candidate's evaluation users: those of the report where it is current."""
     data, holdout, section = candidate.data, candidate.holdout, config.evaluate
     version = version_of(bundle) if isinstance(bundle, Path) else bundle.version
     values = _reported(config, workspace, candidate, version)
@@ -176,7 +176,7 @@ def _result(
 def _reported(
     config: RunConfig, workspace: Workspace, candidate: Candidate, version: str
 ) -> Mapping[str, NDArray[np.float64]] | None:
-    """The values that evaluate wrote, where they are of this bundle, dataset, split, users and options; else None."""
+    """The values of the report, if it is of this bundle, dataset, split, users and options; else None."""
     if not candidate.of_run:
         return None
     try:

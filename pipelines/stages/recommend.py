@@ -20,7 +20,10 @@ _CODE = (*ENGINE_CODE, "recsys/retrieval", "pipelines/stages/recommend.py")
 
 
 def run(config: RunConfig, workspace: Workspace, tracker: Tracker) -> None:
-    """Leaves ``recommendations/``, of the champion or of ``[recommend] engine``; without any of these nothing."""
+    """Writes ``recommendations/`` with the engine of ``[recommend]``, or else with the champion.
+
+    Without a ``[recommend]`` section, or with neither an engine nor a champion, it does nothing.
+    """
     if config.recommend is None:
         return
     if config.recommend.engine is None and open_store(config, workspace).version_at(CHAMPION) is None:
@@ -37,15 +40,23 @@ def run_from(
     bundle: Path | None = None,
     dataset: Path | None = None,
 ) -> str:
-    """Recommends with the model at ``alias`` (an alias or a version), the bundle, or what the config says.
+    """Recommends the top items to every user of a dataset; does nothing if the same recommendations are there.
 
-    The users and their histories are those of ``dataset``, a prepared folder; None takes the run's own.
-
-    Raises:
-        ArtifactError: the ids that the model was made from are of another type than those of the dataset.
+    Args:
+        config: the run, with a ``[recommend]`` section.
+        workspace: the folder of the run.
+        tracker: reports progress.
+        alias: an alias or a version of the registered model.
+        bundle: the folder of a bundle, instead of a registered model. Without both, the model is the engine of
+            ``[recommend]``, or else the champion.
+        dataset: a prepared folder with the users, their histories and the items; None is the dataset of the run.
 
     Returns:
-        The folder, the model, and how many users were given lists.
+        A line with the folder, the model and the number of users with recommendations.
+
+    Raises:
+        ConfigError: there is no ``[recommend]`` section, or ``alias`` and ``bundle`` are both given.
+        ArtifactError: the ids in the bundle are of another type (text or integer) than those of the dataset.
     """
     if config.recommend is None:
         raise ConfigError("the config has no [recommend] section")
@@ -73,7 +84,7 @@ def run_from(
 
 
 def _is_complete(directory: Path) -> bool:
-    """Whether a finished batch is there, every part as it was written."""
+    """Whether ``directory`` has a complete batch whose parts match their digests."""
     try:
         Manifest.load(directory).verify(directory)
     except ArtifactError:
@@ -82,7 +93,7 @@ def _is_complete(directory: Path) -> bool:
 
 
 def _source(config: RunConfig, workspace: Workspace, alias: str | None, bundle: Path | None) -> tuple[Path, str]:
-    """The bundle's folder and the name of the model in the output."""
+    """The folder of the bundle, and the name of the model in the manifest."""
     if bundle is not None and alias is not None:
         raise ConfigError("give --alias or --bundle, not both")
     assert config.recommend is not None

@@ -1,4 +1,4 @@
-"""train: each engine is fitted, early stop on validation, and left as a bundle; one that has not changed is kept."""
+"""train: fits each engine with early stopping on validation and saves its bundle; skips what has not changed."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _CODE = (*ENGINE_CODE, "recsys/training/deterministic.py", "pipelines/stages/tra
 
 
 def run(config: RunConfig, workspace: Workspace, tracker: Tracker) -> None:
-    """Leaves ``bundles/NAME/`` for each ``[engines.NAME]``, and beside it what its training cost."""
+    """Writes ``bundles/NAME/`` for each ``[engines.NAME]``, and its training curve and cost beside it."""
     data, split = workspace.load_dataset(), workspace.load_split()
     tables = workspace.load_tables(config.pretrain)
     for spec in engine_specs(config):
@@ -41,7 +41,7 @@ def train_one(
     workspace: Workspace,
     tracker: Tracker,
 ) -> None:
-    """One engine, unless it stands there already."""
+    """Fits one engine and saves its bundle, unless a current one is there."""
     cache_key = _cache_key(config, spec, data, split, workspace)
     step, bundle = f"train/{spec.name}", workspace.bundle(spec.name)
     before_refit = workspace.pre_refit_engine(spec.name) if cache_key["kept_before_refit"] else None
@@ -71,7 +71,7 @@ def train_one(
     write_json(workspace.training(spec.name), record)
     workspace.record(step, cache_key)
     workspace.clear_checkpoints(spec.name)
-    tracker.info(f"{step}: {cost.seconds:.1f} s, {cost.peak_memory_mb:.0f} MiB at the highest")
+    tracker.info(f"{step}: {cost.seconds:.1f} s, {cost.peak_memory_mb:.0f} MiB at the peak")
 
 
 def _save_engine(path: Path, engine: Engine) -> None:

@@ -1,4 +1,4 @@
-"""A content-addressed cache of arrays on disk: only what changed is computed again."""
+"""A content-addressed cache of arrays on disk: unchanged content is not computed again."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ def content_key(content: str | bytes) -> bytes:
 
 
 class ContentCache:
-    """Arrays of one shape, each under a key, appended and never changed; read through a memory map.
+    """An append-only map from keys to arrays of one shape, read through a memory map.
 
-    The records are written before their keys: what a killed writer leaves behind has no key and is overwritten.
+    Records are written before their keys: records of a killed process have no key and are overwritten.
 
     Args:
-        directory: one cache; made when it is not there.
-        shape: of a record; None takes that of the records that come first.
+        directory: of the cache; created if it does not exist.
+        shape: of a record; None takes that of the first records.
         dtype: of a record.
 
     Raises:
@@ -56,7 +56,7 @@ class ContentCache:
         self._refresh()
 
     def rows(self, keys: Sequence[bytes]) -> Rows:
-        """int64 [n]: the place of each key's record, MISSING where there is none."""
+        """int64 [n]: the row of each key's record, MISSING if there is none."""
         return np.fromiter((self._places.get(key, MISSING) for key in keys), np.int64, len(keys))
 
     def records(self) -> NDArray[np.generic]:
@@ -67,7 +67,7 @@ class ContentCache:
         return np.asarray(mapped[: len(self._places) * math.prod(self.shape)]).reshape(-1, *self.shape)
 
     def add(self, keys: Sequence[bytes], records: NDArray[np.generic]) -> None:
-        """Appends ``records`` [n, *shape] under distinct ``keys`` [n]; a key that is there already keeps its record."""
+        """Appends ``records`` [n, *shape] with distinct ``keys`` [n]; existing keys keep their records."""
         assert len(records) == len(keys), "one record a key"
         with self._locked():
             if not self._layout.exists():
@@ -84,12 +84,13 @@ class ContentCache:
     def through(
         self, keys: Sequence[bytes], make: Callable[[Rows], NDArray[np.generic]], order: Rows | None = None
     ) -> NDArray[np.generic]:
-        """[n, *shape]: the record of each key; a missing one is computed once for each distinct key, and stored.
+        """[n, *shape]: the record of each key; missing ones are computed, once for each distinct key, and stored.
 
         Args:
             keys: [n].
-            make: from positions among ``keys`` to their records; called with blocks of at most 1024.
-            order: the positions [n] in the order in which missing ones are made; a kill loses one block at most.
+            make: computes the records at positions in ``keys``; called with at most 1024 positions, whose records are
+                stored before the next call.
+            order: the positions [n] in the order in which missing records are computed.
         """
         absent, seen = self.rows(keys) == MISSING, set[bytes]()
         todo = []
@@ -112,7 +113,7 @@ class ContentCache:
         self.shape = stored
 
     def _refresh(self) -> None:
-        """Reads the keys that have come since; all of them where the folder was emptied meanwhile."""
+        """Reads the keys that were added since the last call; all keys if the folder was emptied in between."""
         path = self.directory / "keys.bin"
         whole = path.stat().st_size // _KEY if path.exists() else 0
         if whole < len(self._places):
@@ -122,7 +123,7 @@ class ContentCache:
             return
         with path.open("rb") as file:
             file.seek(known * _KEY)
-            raw = file.read((whole - known) * _KEY)  # no more: beyond it a writer may be at work
+            raw = file.read((whole - known) * _KEY)  # another process may be appending more
         self._places.update({raw[at : at + _KEY]: known + at // _KEY for at in range(0, len(raw), _KEY)})
 
     @contextmanager

@@ -1,4 +1,4 @@
-"""Which columns of a table an embedder reads, and the tags in one."""
+"""Selection of the columns that an embedder reads, and the tags of a column."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ from collections.abc import Sequence
 
 from recsys.choices import did_you_mean
 from recsys.data.entities import EntityTable
-from recsys.data.schema import Kind
+from recsys.data.schema import Kind, split_tags
 from recsys.errors import ConfigError
 
 
 def chosen_columns(
     table: EntityTable, columns: Sequence[str], default: Sequence[Kind], allowed: Sequence[Kind]
 ) -> list[str]:
-    """``columns``, or all of the ``default`` kinds.
+    """The column names ``columns``, or if empty all columns of the ``default`` kinds.
 
     Raises:
-        ConfigError: there is no such column, it is of a kind that is not ``allowed``, or there is none at all.
+        ConfigError: a column does not exist or is of a kind that is not ``allowed``, or no column is of a default kind.
     """
     names = list(columns) or table.schema.names(*default)
     for name in names:
@@ -34,15 +34,14 @@ def chosen_columns(
 
 
 def row_tags(table: EntityTable, column: str) -> list[list[str]]:
-    """The tags of each row in a tags or categorical column, none where missing.
+    """The tags of each row in a tags or categorical column, empty if missing.
 
     Raises:
-        ConfigError: the column is not there or of another kind.
+        ConfigError: the column does not exist or is of another kind.
     """
     chosen_columns(table, [column], (), (Kind.TAGS, Kind.CATEGORICAL))
-    form, cells = table.schema.columns[column], table.columns[column]
-    split = (lambda text: text.split(form.separator)) if form.kind is Kind.TAGS else (lambda text: [text])
+    cells, kind = table.columns[column], table.schema.columns[column]
+    separator = kind.separator if kind.kind is Kind.TAGS else ""
     return [
-        [] if missing else [tag.strip() for tag in split(str(cell)) if tag.strip()]
-        for cell, missing in zip(cells, cells.isna(), strict=True)
+        [] if missing else split_tags(str(cell), separator) for cell, missing in zip(cells, cells.isna(), strict=True)
     ]

@@ -1,8 +1,7 @@
-"""The interface of embedders: from the texts or images of a table's rows to vectors."""
+"""The interface of embedders, which map the texts or images of a table's rows to vectors."""
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar, Generic, Protocol, Self, TypeVar, runtime_checkable
@@ -23,7 +22,7 @@ class EmbedderConfig(Config):
     """Options of every embedder.
 
     Args:
-        columns: the columns that are embedded, in this order; none takes every column of the embedder's kind.
+        columns: the columns that are embedded, in this order; if empty, every column of the embedder's kind.
     """
 
     columns: tuple[str, ...] = ()
@@ -34,14 +33,13 @@ C = TypeVar("C", bound=EmbedderConfig)
 
 @dataclass(frozen=True, eq=False)
 class EmbedderContext:
-    """What `Embedder.fit` and `Embedder.embed` use beside the table and the options.
+    """The inputs of `Embedder.fit` and `Embedder.embed` besides the table and the options.
 
     Args:
-        cache: folder of decoded images and encoded rows, keyed by content; any number of runs share it.
+        cache: folder of decoded images and encoded rows, keyed by content; runs can share it.
         images: folder that relative image paths start from.
-        seed: gives every random stream.
-        train: training interactions, by rows of the table given to ``fit``; only embedders that learn from behaviour
-            need them.
+        seed: of every random stream.
+        train: training interactions, by rows of the table given to ``fit``; for embedders trained on interactions.
         tracker: logs missing and broken content, and the progress.
     """
 
@@ -52,19 +50,14 @@ class EmbedderContext:
     tracker: Tracker = field(default_factory=SilentTracker)
 
 
-def short_digest(text: str) -> str:
-    """The first 16 hexadecimal digits of the SHA-256 of ``text``."""
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
 class Embedder(Configurable, Generic[C]):
     """Base of embedders: ``SentenceEmbedder(columns=["title"]).fit_transform(table)`` is an `EmbeddingTable`.
 
-    Construction reads no file and loads no weights. `context` is the one of the last call of `fit` or `embed`; a call
-    without a context goes on with it, at first with ``EmbedderContext()``.
+    The constructor reads no file and loads no weights. `context` is that of the last call of `fit` or `embed`, which
+    calls without a context use too; at first it is ``EmbedderContext()``.
 
-    A subclass gives `kind`, ``Config``, `fingerprint` and `_embed`, and `_fit`, ``save`` and ``restore`` where it
-    learns (see `Learner`).
+    A subclass defines `kind`, ``Config``, `fingerprint` and `_embed`, and, if it is trained (`Learner`), `_fit`,
+    ``save`` and ``restore``.
     """
 
     config: C
@@ -80,14 +73,15 @@ class Embedder(Configurable, Generic[C]):
 
     @property
     def fingerprint(self) -> str:
-        """A digest of the pretrained weights and of every option that changes a vector; the seed is not in it."""
+        """A digest of the pretrained weights and of every option that changes a vector, without the seed."""
         raise NotImplementedError
 
     def fit(self, table: EntityTable, context: EmbedderContext | None = None) -> Self:
-        """Learns from the texts or images of ``table``; without effect for an embedder that does not learn.
+        """Trains on the texts or images of ``table``; has no effect unless the embedder is a `Learner`.
 
         Raises:
-            ConfigError: ``columns`` do not fit the table, a package or model is not there, or nothing can be learnt.
+            ConfigError: ``columns`` do not fit the table, a package or model is missing, or there is too little
+                to train on.
         """
         self.context = context or self.context
         self._fit(table)
@@ -97,8 +91,8 @@ class Embedder(Configurable, Generic[C]):
         """Vectors of the rows of ``table`` that have something to embed; the other rows are absent from the result.
 
         Raises:
-            ConfigError: ``columns`` do not fit the table, or a package or model is not there.
-            ArtifactError: it is a `Learner` that has learnt nothing yet.
+            ConfigError: ``columns`` do not fit the table, or a package or model is missing.
+            ArtifactError: it is a `Learner` and is not fitted.
         """
         self.context = context or self.context
         return self._embed(table)
@@ -113,26 +107,26 @@ class Embedder(Configurable, Generic[C]):
         raise NotImplementedError
 
     def _fitted(self, value: T | None) -> T:
-        """``value``, which `fit` or ``restore`` sets.
+        """Checks that `fit` or ``restore`` has set ``value``, and returns it.
 
         Raises:
-            ArtifactError: neither was called.
+            ArtifactError: it is None: neither was called.
         """
         if value is None:
-            raise ArtifactError(f"this {type(self).__name__} has learnt nothing yet; call fit or restore first")
+            raise ArtifactError(f"this {type(self).__name__} is not fitted; call fit or restore first")
         return value
 
 
 @runtime_checkable
 class Learner(Protocol):
-    """An embedder that learns from the catalogue, or from behaviour, before it embeds."""
+    """An embedder that is trained, on the catalogue or on interactions, before it embeds."""
 
     def fit(self, table: EntityTable, context: EmbedderContext | None = None) -> Self:
         """See `Embedder.fit`."""
         ...
 
     def save(self, directory: Path) -> None:
-        """Writes what was learnt, so that rows that come later are embedded alike."""
+        """Writes what was trained, so that rows added later get vectors of the same space."""
         ...
 
     def restore(self, directory: Path) -> None:
@@ -146,8 +140,8 @@ class Learner(Protocol):
 
 @runtime_checkable
 class HasWordVectors(Protocol):
-    """An embedder whose texts are made of word vectors."""
+    """An embedder of texts that computes their vectors from word vectors."""
 
     def word_vectors(self) -> EmbeddingTable:
-        """A vector a known word, after `Learner.fit` or `Learner.restore`."""
+        """One vector for each word of the vocabulary, after `Learner.fit` or `Learner.restore`."""
         ...

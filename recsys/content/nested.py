@@ -1,4 +1,4 @@
-"""An embedder as an option of another one: the vectors that a head, a projection or an alignment builds on."""
+"""An embedder as an option of another one, such as the base of a projection head."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from recsys.content.embedder import Embedder, EmbedderConfig, Learner
 
 
 class EmbedderSpec(Config):
-    """An embedder by its kind and options; in Python an embedder may be given in its place, and its options are taken.
+    """An embedder by its kind and options; in Python an embedder object may be given instead.
 
     Args:
-        embedder: its kind.
-        columns: what it reads; none takes the columns of the outer embedder.
-        options: of its kind.
+        embedder: its kind, a key of ``EMBEDDERS``.
+        columns: the columns that it reads; if empty, those of the outer embedder.
+        options: of this kind.
 
     Example:
         >>> from recsys.content import HashingEmbedder
@@ -37,7 +37,7 @@ class EmbedderSpec(Config):
         return {"embedder": raw.kind, "columns": raw.config.columns, "options": options}
 
     def build(self, columns: tuple[str, ...] = ()) -> Embedder[EmbedderConfig]:
-        """The embedder, with nothing learnt.
+        """Constructs the embedder.
 
         Args:
             columns: of the outer embedder.
@@ -45,7 +45,7 @@ class EmbedderSpec(Config):
         Raises:
             ConfigError: there is no such kind, or it has no such option.
         """
-        from recsys.content import EMBEDDERS  # the table names the modules that import this one
+        from recsys.content import EMBEDDERS  # imported here, because the embedders import this module
 
         kind = EMBEDDERS[self.embedder]
         options = {"columns": self.columns or columns, **self.options}
@@ -55,12 +55,16 @@ class EmbedderSpec(Config):
 
 
 def save_learner(embedder: object, directory: Path) -> None:
-    """``embedder.save(directory)``, where it is a `Learner`."""
+    """Calls ``embedder.save(directory)`` if it is a `Learner`."""
     if isinstance(embedder, Learner):
         embedder.save(directory)
 
 
 def restore_learner(embedder: object, directory: Path) -> None:
-    """``embedder.restore(directory)``, where it is a `Learner`."""
+    """Calls ``embedder.restore(directory)`` if it is a `Learner`.
+
+    Raises:
+        ArtifactError: a file is missing or damaged.
+    """
     if isinstance(embedder, Learner):
         embedder.restore(directory)

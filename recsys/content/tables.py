@@ -1,4 +1,4 @@
-"""From texts to a table of rows, and from the vectors of rows to an `EmbeddingTable`."""
+"""Tables of texts, and embedding tables of the rows that have content."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from recsys.embedding_table import EmbeddingTable, Floats
 
 
 def text_table(**columns: Sequence[str | None]) -> EntityTable:
-    """A table of texts with ids 0 to n - 1, for what is not in a dataset.
+    """A table of texts with ids 0 to n - 1, for texts that are not in a dataset.
 
     Args:
-        **columns: name -> the text of each row, None where it has none.
+        **columns: name -> the text of each row, or None.
 
     Example:
         >>> text_table(title=["Alien", "Heat"], plot=["A ship in space.", None]).columns["title"].tolist()
@@ -39,11 +39,11 @@ def content_table(
     """The `EmbeddingTable` of the rows that have content.
 
     Args:
-        embedder: what made the vectors.
+        embedder: the embedder of the vectors.
         table: [n] rows.
         present: bool [n], whether a row has content.
         vectors: float32 [m, D] of the m present rows.
-        provenance: what is added to embedder, fingerprint, columns, seed, data and the number of missing rows.
+        provenance: added to embedder, fingerprint, columns, seed, data and the number of missing rows.
     """
     common = {
         "embedder": embedder.kind,
@@ -58,7 +58,14 @@ def content_table(
 
 
 def inherited(base: EmbeddingTable) -> dict[str, object]:
-    """The provenance that a table made from ``base`` adds: that of ``base``, and once more whole, as ``base``."""
+    """The provenance of a table computed from ``base``: the entries of ``base``, and all of them under ``base``.
+
+    Example:
+        >>> from recsys.content import HashingEmbedder
+        >>> table = HashingEmbedder(dim=8).fit_transform(text_table(title=["Alien"]))
+        >>> sorted(inherited(table)), inherited(table)["base"]["embedder"]
+        (['base', 'columns', 'data', 'missing', 'seed'], 'hashing')
+    """
     own = {key: value for key, value in base.provenance.items() if key not in ("embedder", "fingerprint")}
     return {**own, "base": base.provenance}
 

@@ -1,12 +1,12 @@
-"""Pretrained weights: where a named model's folder is, and which model it holds."""
+"""Pretrained weights: the path and the fingerprint of a model."""
 
 from __future__ import annotations
 
-import hashlib
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
+from recsys.digest import file_sha256, short_digest
 from recsys.errors import ConfigError
 
 PACKAGES = {
@@ -17,18 +17,18 @@ PACKAGES = {
         "models/efficientnet-lite0-57934424.pth",
     ),
 }
-"""Model name -> the package that ships its weights, the module, and where they are in it."""
+"""Model name -> the package that contains its weights, its module, and their path inside the module."""
 
 
 def weights_path(model: str, key: str) -> Path:
-    """The folder or file of a model that is given as a path, or by a name that a package ships.
+    """The folder or file of a model, given by its path or by a name of `PACKAGES`.
 
     Args:
         model: ``/models/minilm``, or a name of `PACKAGES`.
         key: the config key, for the error message.
 
     Raises:
-        ConfigError: there is neither such a path nor such a package; says what to install.
+        ConfigError: neither the path nor the package exists; the message says what to install.
     """
     path = Path(model).expanduser()
     if path.exists():
@@ -46,7 +46,7 @@ def weights_path(model: str, key: str) -> Path:
 
 
 def weights_fingerprint(path: Path) -> str:
-    """A digest of every file of a model, documentation aside; read again once a file's size or time is another."""
+    """A digest of the files of a model except documentation, cached until the size or time of a file changes."""
     files = [path] if path.is_file() else sorted(p for p in path.rglob("*") if p.is_file())
     weight_files = [file for file in files if file.suffix != ".md" and not file.name.startswith(".")]
     return _digest(tuple((file, file.stat().st_size, file.stat().st_mtime_ns) for file in weight_files))
@@ -54,10 +54,5 @@ def weights_fingerprint(path: Path) -> str:
 
 @cache
 def _digest(files: tuple[tuple[Path, int, int], ...]) -> str:
-    """Of the names and contents of ``files``; their sizes and times tell the cache when one has changed."""
-    digest = hashlib.sha256()
-    for file, _, _ in files:
-        digest.update(file.name.encode())
-        with file.open("rb") as stream:
-            digest.update(hashlib.file_digest(stream, "sha256").digest())
-    return digest.hexdigest()[:16]
+    """A digest of the names and contents of ``files``, given with size and time as the key of the cache."""
+    return short_digest(part for file, _, _ in files for part in (file.name, bytes.fromhex(file_sha256(file))))

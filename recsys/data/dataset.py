@@ -29,7 +29,9 @@ class Dataset:
         items: [I] entities.
         interactions: rows of ``users`` and ``items``.
         has_timestamps: whether times are seconds since 1970 UTC; otherwise they are positions within the user.
-        has_order: whether the data gave times or positions at all; without, all times are 0 and nothing came last.
+        has_order: whether the data has times or positions; without them all times are 0 and histories are unordered.
+        given_files: the interactions of the train file and of the test file, where the data was read from two files;
+            the split ``given`` uses them. `save` does not write them.
 
     Example:
         >>> from recsys.data.synthetic.worlds import BlockTaste
@@ -44,6 +46,7 @@ class Dataset:
     interactions: Interactions
     has_timestamps: bool
     has_order: bool = True
+    given_files: tuple[Interactions, Interactions] | None = None
 
     def __repr__(self) -> str:
         return "\n".join(self._summary())
@@ -86,17 +89,17 @@ class Dataset:
         return short_digest(["/".join(parts)])
 
     def busiest(self, items: int) -> Dataset:
-        """A slice: the ``items`` that were chosen most often, in their order, and what all users did with them."""
+        """The dataset restricted to the ``items`` items with the most interactions; users stay."""
         x = self.interactions
         rows = np.sort(np.argsort(-x.item_counts(self.n_items), kind="stable")[:items])
-        place = np.full(self.n_items, MISSING)
-        place[rows] = np.arange(len(rows))
-        kept = x.select(place[x.item] != MISSING)
-        renamed = replace(kept, item=place[kept.item].astype(x.item.dtype))
-        return replace(self, items=self.items.take(rows), interactions=renamed)
+        new_row = np.full(self.n_items, MISSING)
+        new_row[rows] = np.arange(len(rows))
+        kept = x.select(new_row[x.item] != MISSING)
+        renamed = replace(kept, item=new_row[kept.item].astype(x.item.dtype))
+        return replace(self, items=self.items.take(rows), interactions=renamed, given_files=None)
 
     def save(self, directory: Path) -> None:
-        """A folder: ``dataset.json``, two Parquet tables, and interactions that `load` maps into memory."""
+        """Writes a folder: ``dataset.json``, two Parquet tables, and interactions that `load` maps into memory."""
         with atomic_path(directory) as beside:
             beside.mkdir()
             self.users.save(beside / "users.parquet")
@@ -115,7 +118,7 @@ class Dataset:
 
     @classmethod
     def load(cls, directory: Path) -> Dataset:
-        """What `save` wrote.
+        """Reads the folder that `save` wrote.
 
         Raises:
             ArtifactError: a part is missing, damaged or of an unknown version.

@@ -50,11 +50,11 @@ class Histories:
         """The histories of ``users`` [U], in that order, found by binary search in the sorted interactions.
 
         Args:
-            interactions: what may be seen.
+            interactions: the interactions of all users.
             users: user rows; MISSING has an empty history.
         """
         column = interactions.user
-        rows = users.astype(column.dtype)  # a search in its own type copies nothing of a mapped file
+        rows = users.astype(column.dtype)  # of the same type, so that searchsorted does not copy a memory-mapped column
         start, stop = (np.searchsorted(column, bound) for bound in (rows, rows + 1))
         return cls.gathered(interactions, start, stop)
 
@@ -96,7 +96,11 @@ class Histories:
         return self.where(self.steps_ago() < n)
 
     def remap_items(self, rows: NDArray[np.integer]) -> Histories:
-        """Item row ``i`` becomes ``rows[i]``; positions whose new row is MISSING are left out."""
+        """The histories with item row ``i`` replaced by ``rows[i]``.
+
+        Args:
+            rows: [n_items] new rows. Positions that are MISSING, or whose new row is, are left out.
+        """
         items = np.append(rows, -1)[self.items].astype(np.int32)
         moved = Histories(self.offsets, items, self.times, self.weights)
         return moved if (items >= 0).all() else moved.where(items >= 0)

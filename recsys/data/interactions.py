@@ -66,7 +66,7 @@ class Interactions:
         return Interactions(self.user[where], self.item[where], self.time[where], self.weight[where])
 
     def before(self, moment: int) -> Interactions:
-        """What came strictly before ``moment``."""
+        """The interactions strictly before ``moment``."""
         return self.select(self.time < moment)
 
     def joined(self, other: Interactions) -> Interactions:
@@ -80,7 +80,15 @@ class Interactions:
 
     def offsets(self, n_users: int) -> NDArray[np.int64]:
         """int64 [n_users + 1]: user ``u`` owns positions ``offsets[u]`` to ``offsets[u + 1]``."""
-        return np.concatenate([[0], np.cumsum(np.bincount(self.user, minlength=n_users))]).astype(np.int64)
+        return np.concatenate([[0], np.cumsum(self.user_counts(n_users))]).astype(np.int64)
+
+    def user_counts(self, n_users: int) -> NDArray[np.int64]:
+        """int64 [n_users]: interactions of each user."""
+        return np.bincount(self.user, minlength=n_users).astype(np.int64)
+
+    def positions(self, n_users: int) -> NDArray[np.int64]:
+        """int64 [E]: the position of each interaction within its user, the oldest has 0."""
+        return np.arange(len(self)) - self.offsets(n_users)[:-1][self.user]
 
     def item_counts(self, n_items: int) -> NDArray[np.int64]:
         """int64 [n_items]: interactions of each item."""

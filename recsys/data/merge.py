@@ -146,18 +146,24 @@ def remap_items(holdout: Holdout, named: Dataset, data: Dataset) -> Holdout | No
     return Holdout(users, history, targets, candidates, holdout.filter_seen)
 
 
-def check_ids(learnt: Dataset, asked: Dataset, who: str, way_out: str) -> None:
-    """Checks that a model's ids and those of the dataset to predict for have the same type, or none would match.
+def check_ids(trained_on: Dataset, data: Dataset, who: str, way_out: str) -> None:
+    """Checks that the ids of a model and those of the dataset to predict for have the same type.
+
+    Args:
+        trained_on: the dataset of the model.
+        data: the dataset to predict for.
+        who: the model, for the message.
+        way_out: the alternative remedy, for the message.
 
     Raises:
-        ArtifactError: the ids of users or of items are integers in one and texts in the other; ends with ``way_out``.
+        ArtifactError: the ids of users or of items are integers in one and texts in the other.
     """
-    for what, ours, theirs in (("users", learnt.users, asked.users), ("items", learnt.items, asked.items)):
+    for what, ours, theirs in (("users", trained_on.users, data.users), ("items", trained_on.items, data.items)):
         was, now = _type(ours), _type(theirs)
         if was != now:
             raise ArtifactError(
-                f"{who} was made from {what} whose ids are {was}, and those of the dataset are {now}, so that it knows "
-                "none of them (in CSV, one id that is no integer makes texts of all): write the ids as before, or "
+                f"{who} was made from {what} whose ids are {was}, and those of the dataset are {now}, so that it has "
+                "none of them (in CSV, one id that is no integer makes all of them texts): write the ids as before, or "
                 f"{way_out}"
             )
 

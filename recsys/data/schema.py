@@ -56,7 +56,7 @@ class Schema:
         return iter(self.columns)
 
     def names(self, *kinds: Kind) -> list[str]:
-        """The columns of any of ``kinds``."""
+        """The names of the columns whose kind is one of ``kinds``."""
         return [name for name, column in self.columns.items() if column.kind in kinds]
 
     def to_dict(self) -> dict[str, str]:
@@ -78,11 +78,16 @@ class Schema:
 def split_tags(text: str, separator: str) -> list[str]:
     """The tags of a cell, without blanks around them; empty ones are left out.
 
+    Args:
+        text: the cell.
+        separator: between tags; empty for a categorical column, whose cell is one tag.
+
     Example:
-        >>> split_tags("Drama| War||", "|")
-        ['Drama', 'War']
+        >>> split_tags("Drama| War||", "|"), split_tags(" Sci-Fi|TV ", "")
+        (['Drama', 'War'], ['Sci-Fi|TV'])
     """
-    return [tag for part in text.split(separator) if (tag := part.strip())]
+    parts = text.split(separator) if separator else [text]
+    return [tag for part in parts if (tag := part.strip())]
 
 
 def _column(name: str, text: str) -> Column:

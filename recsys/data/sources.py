@@ -1,7 +1,7 @@
-"""Named public data sets: where their tables are, how their columns are to be read, and how to get them.
+"""Named public data sets: their tables, the kinds of their columns, and downloading.
 
-A data set is looked for in ``$RECSYS_DATA_DIR`` (default ``../shared/data``). MovieLens 100K also comes, without texts
-and posters, out of a wheel of the package registry, so that a fresh machine can always have it.
+The folder of data sets is ``$RECSYS_DATA_DIR`` (default ``../shared/data``). MovieLens 100K, without texts and posters,
+can be downloaded as part of a wheel of the package registry.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ def resolve(config: DataConfig) -> DataConfig:
 
     Raises:
         ConfigError: no such source.
-        DataError: the data set is not there and cannot be fetched.
+        DataError: the data set is not found and cannot be downloaded.
     """
     if config.source is None:
         return config
@@ -106,10 +106,10 @@ def resolve(config: DataConfig) -> DataConfig:
 
 
 def find(name: str) -> Path:
-    """The folder of a named data set, downloaded if it is not there yet.
+    """The folder of a named data set; downloads it if it is not found.
 
     Raises:
-        DataError: it is not there and cannot be fetched.
+        DataError: it is not found and cannot be downloaded.
     """
     found = located(name)
     if found is not None:
@@ -154,7 +154,7 @@ def _downloaded(name: str) -> Path:
 
 
 def _unpack(wheel: Path, folder: Path) -> None:
-    """The tables inside ``wheel`` as CSV in the columns of the richer copy."""
+    """Writes the tables of ``wheel`` as CSV files with the column names of `SOURCES`."""
     with zipfile.ZipFile(wheel) as archive, atomic_path(folder) as beside:
         beside.mkdir()
         for kind, file in (("inter", "interactions"), ("user", "users"), ("item", "items")):

@@ -47,7 +47,7 @@ class CategoricalEncoder(nn.Module):
 
     @classmethod
     def build(cls, column: Categories, dim: int, style: str = "linear") -> Self:
-        # The width stays when values are appended, or a grown table could not keep its old rows.
+        # The width is that of the first fit, so that fine-tuning on more values can copy the rows.
         return cls(column.size, table_width(column.fitted, dim), dim)
 
     def forward(self, values: Tensor) -> Tensor:

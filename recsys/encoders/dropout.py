@@ -1,4 +1,4 @@
-"""Dropout with one random byte a component."""
+"""Dropout with one random byte per component."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from torch import Tensor, nn
 class ByteDropout(nn.Module):
     """Dropout at a rate rounded to 1/256, which draws one 64-bit random number for eight components.
 
-    On one CPU core `torch.nn.Dropout` takes 15 ns a component, more than a transformer's arithmetic.
+    On one CPU core `torch.nn.Dropout` takes 15 ns per component, more than a transformer's arithmetic.
 
     Shapes:
         any -> the same

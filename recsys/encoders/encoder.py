@@ -21,6 +21,6 @@ class Encoder(Protocol):
 
 
 def as_module(encoder: object) -> nn.Module:
-    """The encoder as the `torch.nn.Module` that every encoder is."""
+    """Narrows the type of an encoder to `torch.nn.Module`, which the protocol cannot state."""
     assert isinstance(encoder, nn.Module)
     return encoder

@@ -1,4 +1,4 @@
-"""How engines call the training loop."""
+"""The training loop and the validation metric of an engine."""
 
 from __future__ import annotations
 
@@ -35,15 +35,15 @@ def run_training(
     context: FitContext,
     options: LoopOptions | None = None,
 ) -> Progress:
-    """Trains ``task`` for ``engine``; a checkpoint is resumed only where engine, data and options are the same.
+    """Trains ``task``; a checkpoint is resumed only where engine, data, options and seed are the same.
 
     Args:
-        engine: whose task it is; its config names the options of the loop.
-        task: what to train.
+        engine: the engine of the task.
+        task: module, batches and loss.
         data: the dataset.
-        train: the interactions that are learnt from.
-        context: seed, number of epochs, where checkpoints are kept, and the tracker.
-        options: of the loop, where they are not the ``training`` of the engine's config.
+        train: the training interactions.
+        context: gives the seed, the number of epochs, the folder of checkpoints, and the tracker.
+        options: of the loop; None takes ``training`` of the engine's config.
     """
     identity = (
         engine.kind,
@@ -71,15 +71,15 @@ def run_training(
 def validation_metric(
     engine: Engine, data: Dataset, context: FitContext, metric: str, max_users: int, update: Callable[[], object]
 ) -> Callable[[], float] | None:
-    """A function that measures ``engine`` on the validation users as it stands; None where nothing validates.
+    """A function that computes the current validation metric of ``engine``; None without validation data.
 
     Args:
-        engine: gives the vectors each time.
-        data: what the rows of the validation part refer to.
-        context: the validation part.
+        engine: gives the vectors.
+        data: the dataset whose rows the validation data refers to.
+        context: gives the validation data.
         metric: such as ``"ndcg@10"``.
-        max_users: at most so many random users are evaluated, always the same.
-        update: called first; brings the engine's vectors up to date with the module in training.
+        max_users: at most so many random users are evaluated, the same ones each time.
+        update: called first; recomputes the engine's vectors from the module in training.
     """
     if context.validation is None:
         return None

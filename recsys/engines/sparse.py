@@ -11,9 +11,6 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float32]
 
-_PAIRS = 1 << 24
-"""Pairs of interactions of one user that are counted at a time."""
-
 
 def rows_of(matrix: sp.csr_array, rows: NDArray[np.int64]) -> sp.csr_array:
     """The rows of ``matrix`` at ``rows``, empty where MISSING."""
@@ -21,21 +18,22 @@ def rows_of(matrix: sp.csr_array, rows: NDArray[np.int64]) -> sp.csr_array:
     return sp.csr_array(sp.diags_array((rows >= 0).astype(np.float32)) @ taken)
 
 
-def nearest_items(matrix: sp.csr_array, neighbours: int, shrinkage: float) -> sp.csr_array:
+def nearest_items(matrix: sp.csr_array, neighbours: int, shrinkage: float, block_pairs: int = 1 << 24) -> sp.csr_array:
     """float32 [I, I]: the shrunk cosine of each item to its best neighbours, itself left out; ties by lower row.
 
-    Memory is the result and the co-occurrences of some items at a time, `_PAIRS` or those of one item.
+    Memory is that of the result and of the co-occurrences of a block of items.
 
     Args:
         matrix: [U, I], weighted, no weight below zero.
         neighbours: kept per item; one with fewer co-occurrences has fewer.
         shrinkage: see `ItemKNN`.
+        block_pairs: pairs of interactions of one user that are counted at a time; at least those of one item are.
     """
     norms = np.sqrt((matrix**2).sum(0)).astype(np.float32)
     transposed, lengths = sp.csr_array(matrix.T), np.diff(matrix.indptr)
     pairs = np.cumsum(np.bincount(matrix.indices, np.repeat(lengths, lengths), matrix.shape[1]))
     parts = []
-    for rows in np.split(np.arange(matrix.shape[1]), np.flatnonzero(np.diff(pairs // _PAIRS)) + 1):
+    for rows in np.split(np.arange(matrix.shape[1]), np.flatnonzero(np.diff(pairs // block_pairs)) + 1):
         part = sp.csr_array(transposed[rows] @ matrix)
         owner = np.repeat(rows, np.diff(part.indptr))
         part.data /= norms[owner] * norms[part.indices] + (shrinkage + 1e-12)
@@ -65,24 +63,26 @@ def degrees(matrix: sp.csr_array, axis: int, power: float) -> sp.dia_array:
 def truncated_svd(
     matrix: sp.csr_array, rank: int, rng: np.random.Generator, rounds: int = 4, spare: int = 32
 ) -> tuple[Floats, Floats]:
-    """The first right singular vectors [I, K] and values [K], largest first, but none under a thirtieth of it.
+    """The first right singular vectors [I, K] and values [K], largest first; values under a thirtieth of the largest
+    are left out.
 
     Randomised subspace iteration (Halko, Martinsson & Tropp, 2011) on the side of the rows: ``rounds`` products with
-    the matrix times its transpose, made orthonormal after each, on ``spare`` more columns than asked for.
+    the matrix times its transpose, made orthonormal after each, on ``spare`` more columns than ``rank``.
     """
     transposed = sp.csr_array(matrix.T)
     basis = rng.standard_normal((matrix.shape[0], min(rank + spare, *matrix.shape)), np.float32)
     for _ in range(rounds):
-        basis = _turned(matrix @ (transposed @ basis))[0]
-    vectors, values = _turned(transposed @ basis)
+        basis = _left_singular(matrix @ (transposed @ basis))[0]
+    vectors, values = _left_singular(transposed @ basis)
     return vectors[:, :rank], values[:rank]
 
 
-def _turned(columns: Floats) -> tuple[Floats, Floats]:
-    """An orthonormal basis [n, K] of the ``columns`` [n, C] and their length along it [K], longest first.
+def _left_singular(columns: Floats) -> tuple[Floats, Floats]:
+    """The left singular vectors [n, K] of ``columns`` [n, C] and the singular values [K], largest first.
 
-    By the eigenvectors of the Gram matrix, two matrix products, which is several times faster than a QR of a tall
-    matrix and exact enough where no direction is thousands of times longer than another. Null directions are left out.
+    Computed from the eigenvectors of the Gram matrix by two matrix products, which is several times faster than a QR
+    decomposition of a tall matrix, and exact enough where no singular value is thousands of times larger than another.
+    Values under a thousandth of the largest are left out.
     """
     tall = torch.from_numpy(columns)
     squares, turn = torch.linalg.eigh(tall.T @ tall)
@@ -93,7 +93,7 @@ def _turned(columns: Floats) -> tuple[Floats, Floats]:
 
 
 def as_matrix(matrix: Any) -> Any:
-    """A SciPy array as the matrix class that implicit wants."""
+    """A SciPy sparse array as a ``csr_matrix``, the class that the library implicit requires."""
     from scipy.sparse import csr_matrix
 
     return csr_matrix(matrix)

@@ -1,4 +1,4 @@
-"""How the engines without a network keep themselves: a config, a vocabulary and arrays."""
+"""Files of the engines without a network (config, vocabulary, arrays), and their vectors of items and histories."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from recsys.config import parse
 from recsys.data.entities import EntityTable
 from recsys.data.vocabulary import MISSING, Vocabulary
 from recsys.embedding_table import EmbeddingTable
-from recsys.engine import Request
+from recsys.engine import Request, Vectors
 from recsys.errors import ArtifactError
 
 M = TypeVar("M", bound=BaseModel)
@@ -35,7 +35,7 @@ def save_arrays(directory: Path, config: BaseModel, items: Vocabulary, arrays: A
 
 
 def load_arrays(directory: Path, model: type[M]) -> tuple[M, Vocabulary, dict[str, NDArray[Any]]]:
-    """What `save_arrays` wrote.
+    """Config, vocabulary and arrays as `save_arrays` wrote them.
 
     Raises:
         ArtifactError: a part is missing or damaged.
@@ -59,7 +59,7 @@ def csr_parts(matrix: sp.csr_array) -> dict[str, NDArray[Any]]:
 
 
 def csr_from(arrays: Arrays) -> sp.csr_array:
-    """What `csr_parts` took apart."""
+    """The CSR matrix of the arrays that `csr_parts` gave."""
     parts = (arrays["data"], arrays["indices"], arrays["indptr"])
     return sp.csr_array(parts, shape=tuple(arrays["shape"].tolist()))
 
@@ -67,7 +67,8 @@ def csr_from(arrays: Arrays) -> sp.csr_array:
 def decayed_history(request: Request, items: Vocabulary, counts: NDArray[Any], decay: float) -> sp.csr_array:
     """float32 [U, I]: each user's items with the weight ``decay ** steps_ago``, in the columns of ``items``.
 
-    Items that training never saw (not in ``items``, or with none of the ``counts`` [I]) are left out, but are steps.
+    Items that training never saw (not in ``items``, or with a count of 0 in ``counts`` [I]) are left out, but count as
+    steps.
     """
     weights = decay ** request.histories.steps_ago().astype(np.float32)
     rows = np.append(known_rows(request.items, items, counts), MISSING)[request.histories.items]
@@ -83,9 +84,27 @@ def known_rows(items: EntityTable, vocabulary: Vocabulary, counts: NDArray[Any])
     return np.where((rows >= 0) & (np.append(counts, 0)[rows] > 0), rows, -1)
 
 
+def dense_vectors(
+    items: EntityTable, vocabulary: Vocabulary, counts: NDArray[Any], factors: NDArray[np.float32]
+) -> Vectors:
+    """The rows of ``factors`` [I, D] that belong to ``items``; items that training never saw have no vector.
+
+    Args:
+        items: [n], in any order.
+        vocabulary: [I], the ids of the rows of ``factors``.
+        counts: [I], above zero where training had an interaction of the item.
+        factors: float32 [I, D].
+    """
+    rows = known_rows(items, vocabulary, counts)
+    valid = rows >= 0
+    dense = np.zeros((len(rows), factors.shape[1]), np.float32)
+    dense[valid] = factors[rows[valid]]
+    return Vectors(dense=dense, valid=valid)
+
+
 def seen_table(
     kind: str, config: BaseModel, items: Vocabulary, seen: NDArray[np.bool_], vectors: NDArray[np.float32]
 ) -> EmbeddingTable:
-    """What a pretrainer leaves: the ``vectors`` [I, D] of the items ``seen`` [I] in training, and what made them."""
+    """The embedding table of the items ``seen`` [I] in training: their rows of ``vectors`` [I, D], and provenance."""
     provenance = {"engine": kind, "config": config.model_dump(mode="json")}
     return EmbeddingTable(Vocabulary(items.ids[seen]), vectors[seen], provenance)

@@ -23,10 +23,10 @@ class Contribution:
     """The contribution of one modality, in points of the metric, with 95 % intervals over users.
 
     Args:
-        shapley: its mean contribution over all orders in which the modalities could come in.
-        left_out: what the full model loses without it.
-        alone: what it gives by itself, above the model that sees nothing.
-        share: its Shapley value over the sum of all; the sum is what the full model has above the empty one.
+        shapley: its mean contribution over all orders in which the modalities could be added.
+        left_out: the metric of all modalities minus that of all but this one.
+        alone: the metric of this modality alone minus that of a model with all modalities masked.
+        share: its Shapley value divided by the sum of all, which is ``full - empty`` of the `Attribution`.
     """
 
     shapley: Interval
@@ -41,8 +41,8 @@ class Attribution:
 
     Args:
         metric: such as ``recall@20``.
-        full: the model with all modalities.
-        empty: the model without any.
+        full: mean metric of the model with all modalities.
+        empty: mean metric of the model with all modalities masked.
         contributions: modality -> its contribution over all users.
         slices: slice name -> modality -> its contribution over the slice's users.
     """
@@ -72,12 +72,12 @@ def shapley_values(values: Mapping[Coalition, Values], modalities: Sequence[str]
     add up to :math:`v(\text{all}) - v(\emptyset)`.
 
     Args:
-        values: [U] of every coalition.
+        values: coalition -> float64 [U], the metric of each user.
         modalities: n names.
 
     Example:
         >>> v = {frozenset(c): np.array([float(x)]) for c, x in (("", 0), ("a", 1), ("b", 0), ("ab", 3))}
-        >>> {name: worth.tolist() for name, worth in shapley_values(v, "ab").items()}
+        >>> {name: value.tolist() for name, value in shapley_values(v, "ab").items()}
         {'a': [2.0], 'b': [1.0]}
     """
     n = len(modalities)
@@ -96,22 +96,23 @@ def shapley_values(values: Mapping[Coalition, Values], modalities: Sequence[str]
 
 
 def build_attribution(
-    ask: Callable[[Coalition], Values],
+    evaluate: Callable[[Coalition], Values],
     modalities: Sequence[str],
     metric: str,
     slices: Mapping[str, NDArray[np.bool_]] | None = None,
     seed: int = 0,
 ) -> Attribution:
-    """Asks the model once for each of the 2^n coalitions, all others masked, and adds up.
+    """Exact Shapley attribution of a metric: evaluates each of the 2^n coalitions, the other modalities masked.
 
     Args:
-        ask: from the modalities that may be seen to the metric of each user [U], the same users in the same order.
+        evaluate: maps a coalition, the modalities that are not masked, to the metric of each user [U]; the users and
+            their order are always the same.
         modalities: their names.
-        metric: what ``ask`` measures.
-        slices: slice name -> bool [U], which users belong to it; one of nobody or of everybody is left out.
-        seed: of the bootstrap.
+        metric: the name of the metric that ``evaluate`` computes.
+        slices: slice name -> bool [U], the users that belong to it; slices of no user or of all are left out.
+        seed: of the bootstrap resampling.
     """
-    values = {inside: ask(inside) for inside in coalitions(modalities)}
+    values = {inside: evaluate(inside) for inside in coalitions(modalities)}
     everyone = np.ones(len(values[frozenset()]), bool)
     full, empty = values[frozenset(modalities)], values[frozenset()]
     return Attribution(
@@ -128,18 +129,18 @@ def build_attribution(
 
 
 def attribution_table(attribution: Attribution) -> str:
-    """The attribution as Markdown."""
+    """A Markdown table: a row per slice and modality, by descending Shapley value."""
     lines = [
         f"{attribution.metric}: all {attribution.full.value:.4f}, nothing {attribution.empty.value:.4f}",
         "| users | modality | Shapley | 95 % | share | left out | alone |",
         "|---|---|--:|--:|--:|--:|--:|",
     ]
     for users, contributions in {"all": attribution.contributions, **attribution.slices}.items():
-        for name, worth in sorted(contributions.items(), key=lambda pair: -pair[1].shapley.value):
-            interval = f"{worth.shapley.low:+.4f} to {worth.shapley.high:+.4f}"
+        for name, contribution in sorted(contributions.items(), key=lambda pair: -pair[1].shapley.value):
+            interval = f"{contribution.shapley.low:+.4f} to {contribution.shapley.high:+.4f}"
             lines.append(
-                f"| {users} | {name} | {worth.shapley.value:+.4f} | {interval} | {worth.share:.0%} | "
-                f"{worth.left_out.value:+.4f} | {worth.alone.value:+.4f} |"
+                f"| {users} | {name} | {contribution.shapley.value:+.4f} | {interval} | {contribution.share:.0%} | "
+                f"{contribution.left_out.value:+.4f} | {contribution.alone.value:+.4f} |"
             )
     return "\n".join(lines)
 

@@ -1,4 +1,4 @@
-"""What the lists do to the catalogue: coverage, novelty, diversity, concentration."""
+"""Beyond-accuracy metrics of the recommended lists: coverage, novelty, diversity, concentration."""
 
 from __future__ import annotations
 
@@ -11,20 +11,22 @@ from recsys.data.vocabulary import MISSING, Rows
 
 
 def catalogue_metrics(items: Rows, train: Interactions, n_users: int, n_items: int, k: int = 10) -> dict[str, float]:
-    """Metrics of all lists together.
+    """Coverage, novelty, diversity and concentration of all recommended lists together.
 
     - ``coverage``: share of the catalogue that is in any list.
     - ``novelty``: mean self-information of a listed item, ``-log2`` of the share of users who have it in train.
-    - ``diversity``: 1 - mean cosine between two items of a list, over which users have them in train.
-    - ``gini``: of how often each item of the catalogue is listed; 0 is even, 1 is one item for everybody.
+    - ``diversity``: 1 - mean cosine of two items of a list; an item's vector is 1 for each user who has it in train,
+      else 0.
+    - ``gini``: the Gini coefficient of how often each item is listed: 0 if all equally often, near 1 if all users get
+      the same few items.
     - ``popularity_share``: share of list places held by the fifth of the items with the most training interactions.
 
     Args:
         items: int64 [U, K], MISSING where lists end.
-        train: what popularity is counted on.
+        train: the interactions that popularity is counted on.
         n_users: size of the user vocabulary.
         n_items: size of the catalogue.
-        k: places that count.
+        k: the metrics are of the first k places of each list.
     """
     top = items[:, :k]
     listed = top[top != MISSING]
@@ -60,7 +62,7 @@ def gini(counts: NDArray[np.int64]) -> float:
 def diversity(top: Rows, had: sp.csr_array) -> float:
     r"""Mean over lists of :math:`1 - \cos(i, j)` over pairs i < j, from unit rows of ``had`` [I, U], which is binary.
 
-    For unit vectors the sum over pairs is :math:`(|\sum_i v_i|^2 - n) / 2`, so no pair is looked at.
+    For unit vectors the sum over pairs is :math:`(|\sum_i v_i|^2 - n) / 2`, so the pairs need not be enumerated.
     """
     norms = np.sqrt(np.maximum(np.diff(had.indptr), 1))
     unit = sp.diags_array(1 / norms) @ had
@@ -68,7 +70,7 @@ def diversity(top: Rows, had: sp.csr_array) -> float:
     sizes = valid.sum(1)
     users = np.repeat(np.arange(len(top)), sizes)
     known = np.diff(had.indptr) > 0
-    total, asked = 0.0, sizes >= 2
+    total, comparable = 0.0, sizes >= 2
     for start in range(0, len(top), 1024):
         inside = (users >= start) & (users < start + 1024)
         rows = top[start : start + 1024][valid[start : start + 1024]]
@@ -80,4 +82,4 @@ def diversity(top: Rows, had: sp.csr_array) -> float:
         n[: len(sizes[start : start + 1024])] = sizes[start : start + 1024]
         pairs = n * (n - 1) / 2
         total += float((1 - (squares - own)[pairs > 0] / 2 / pairs[pairs > 0]).sum())
-    return total / max(int(asked.sum()), 1)
+    return total / max(int(comparable.sum()), 1)

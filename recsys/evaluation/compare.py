@@ -1,4 +1,4 @@
-"""Reports from Python: of engines on a dataset, and of lists that any library made."""
+"""Evaluation reports from Python: of fitted engines, and of recommendation lists from any library."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ _USER, _ITEM = "user_id", "item_id"
 def evaluate_engines(
     engines: VectorModel | Mapping[str, VectorModel],
     data: Dataset,
-    asked: Split | Holdout,
+    holdout: Split | Holdout,
     baseline: str | None = None,
     ks: Sequence[int] = (1, 5, 10, 20, 50, 100),
 ) -> Report:
-    """Metrics with bootstrap intervals, and paired tests against a baseline, of fitted engines.
+    """Ranking metrics of fitted engines with bootstrap intervals, and paired tests against a baseline.
 
     Args:
-        engines: by the name that the report gives them; one alone has the name of its kind.
-        data: what the rows of ``asked`` refer to.
-        asked: a split, of which ``test`` is evaluated, or a holdout.
+        engines: name in the report -> fitted engine; a single engine is named by its kind, such as ``ease``.
+        data: the dataset that was split.
+        holdout: the evaluation users and their targets; of a split, ``test`` is taken.
         baseline: the engine that the others are tested against, with Holm's correction; None takes the first.
         ks: list lengths of the metrics.
 
@@ -51,11 +51,11 @@ def evaluate_engines(
         >>> report.to_frame()["metric"].tolist()[:3]
         ['hit_rate@10', 'map@10', 'mrr@10']
     """
-    named = engines if isinstance(engines, Mapping) else {getattr(engines, "kind", "model"): engines}
+    named = engines if isinstance(engines, Mapping) else {engines.kind: engines}
     _check(list(named), baseline, ks)
-    holdout = asked.test if isinstance(asked, Split) else asked
-    results = {name: evaluate(engine, data, holdout, ks=ks) for name, engine in named.items()}
-    return build_report(DataSummary.of(data), asked, results, baseline)
+    test = holdout.test if isinstance(holdout, Split) else holdout
+    results = {name: evaluate(engine, data, test, ks=ks) for name, engine in named.items()}
+    return build_report(DataSummary.of(data), holdout, results, baseline)
 
 
 def evaluate_lists(
@@ -64,16 +64,16 @@ def evaluate_lists(
     baseline: str | None = None,
     ks: Sequence[int] = (10, 20),
 ) -> Report:
-    """The same metrics, intervals and tests for recommendations that any library made.
+    """The metrics, intervals and tests of `evaluate_engines` for recommendation lists from any library.
 
     A list is ordered by ``rank`` (ascending) where the frame has such a column, else by ``score`` (descending, equal
     ones in the order of the rows), else by the order of the rows. The users of ``truth`` are the evaluation users; one
     without a list has 0 in every metric, and lists of other users do not count.
 
     Args:
-        lists: name -> ``user_id, item_id`` and, if wanted, ``rank`` or ``score``; or one such frame.
-        truth: ``user_id, item_id``: what each user did; duplicate pairs count once.
-        baseline: what the others are tested against, with Holm's correction; None takes the first.
+        lists: name -> a frame of ``user_id``, ``item_id`` and optionally ``rank`` or ``score``; or one such frame.
+        truth: a frame of ``user_id``, ``item_id``: the relevant items of each test user; duplicate pairs count once.
+        baseline: the name that the others are tested against, with Holm's correction; None takes the first.
         ks: list lengths of the metrics.
 
     Raises:
@@ -91,7 +91,7 @@ def evaluate_lists(
     _check(list(named), baseline, ks)
     _check_frame("truth", truth, truth)
     if truth.empty:
-        raise DataError("truth has no rows; it must hold what each evaluation user did")
+        raise DataError("truth has no rows; give the relevant items of each test user")
     for name, frame in named.items():
         _check_frame(name, frame, truth)
     users = pd.Index(truth[_USER].unique())
@@ -110,15 +110,15 @@ def evaluate_lists(
 
 def _check(names: Sequence[str], baseline: str | None, ks: Sequence[int]) -> None:
     if not names:
-        raise DataError("there is nothing to evaluate; give at least one engine or list")
+        raise DataError("nothing to evaluate: give at least one engine or list")
     if baseline is not None and baseline not in names:
         raise DataError(f"baseline = {baseline!r} is none of those evaluated: {', '.join(names)}")
     if not ks or min(ks) < 1:
-        raise DataError(f"ks = {list(ks)}: list lengths are at least 1, and there must be one")
+        raise DataError(f"ks = {list(ks)}: give one or more list lengths of at least 1")
 
 
 def _check_frame(name: str, frame: pd.DataFrame, truth: pd.DataFrame) -> None:
-    """Whether a frame has usable ids, of the types that ``truth`` has, and no item twice for a user."""
+    """Checks that ids are given, of the types that ``truth`` has, and that no user has an item twice."""
     for column in (_USER, _ITEM):
         if column not in frame:
             raise DataError(f"{name} has no column {column!r}; it has: {', '.join(map(str, frame.columns))}")
@@ -137,14 +137,14 @@ def _check_frame(name: str, frame: pd.DataFrame, truth: pd.DataFrame) -> None:
 
 
 def _type(ids: pd.Series) -> str:
-    """What the ids are: ``int``, ``str`` ...; several where they are mixed."""
+    """The Python type of the ids, such as ``int``; all of them where they are mixed."""
     if pd.api.types.is_integer_dtype(ids):
         return "int"
     return " and ".join(sorted({type(key).__name__ for key in ids.tolist()}))
 
 
 def _ranked(frame: pd.DataFrame, users: pd.Index, items: pd.Index, depth: int) -> Rows:
-    """Int64 [U, depth]: the lists as item rows, MISSING where they end."""
+    """Int64 [U, depth]: the lists as item rows, MISSING after their end."""
     user, item = users.get_indexer(pd.Index(frame[_USER])), items.get_indexer(pd.Index(frame[_ITEM]))
     keys = np.arange(len(frame), dtype=np.float64)
     if "rank" in frame:

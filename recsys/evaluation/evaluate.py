@@ -19,15 +19,15 @@ from recsys.ranking import Ranker, check_finite
 
 @dataclass(frozen=True, eq=False)
 class Result:
-    """What an engine answered and how good that was.
+    """The lists that an engine recommends to the evaluation users, and their metrics.
 
     Args:
-        users: int32 [U], rows of those asked.
+        users: int32 [U], rows of the evaluation users.
         values: ``"recall@10"`` -> float64 [U].
-        items: int64 [U, K], the lists, MISSING where they end early.
-        history_lengths: int64 [U].
+        items: int64 [U, K], the recommended item rows, best first, MISSING after the end of a short list.
+        history_lengths: int64 [U], number of items in each history.
         targets: int64 [T], relevant items of all users, user by user.
-        target_counts: int64 [U].
+        target_counts: int64 [U], number of targets of each user.
         found: bool [T], whether each of ``targets`` is in the first ten of its user's list.
         users_without_vector: users that the engine has no vector for; their metrics are 0.
         items_without_vector: candidates that the engine has no vector for.
@@ -62,7 +62,7 @@ def evaluate(
         data: the dataset that the holdout's rows refer to.
         holdout: the evaluation users and their targets.
         ks: list lengths of the metrics.
-        block: users at a time; of each user only the list and the metrics are kept.
+        block: number of users per batch; only lists and metrics are kept in memory.
 
     Raises:
         ArtifactError: a vector of the engine holds NaN or an infinite value.
@@ -95,12 +95,12 @@ def measure(
     """Ranking metrics of top-k lists.
 
     Args:
-        items: int64 [U, K], item rows, best first, MISSING where a list ends.
-        history_lengths: int64 [U].
+        items: int64 [U, K], item rows, best first, MISSING after the end of a short list.
+        history_lengths: int64 [U], number of items in each history.
         holdout: the evaluation users, whose lists these are, and their targets.
         ks: list lengths of the metrics.
         n_items: size of the catalogue.
-        without_vector: how many users and how many candidates have no vector.
+        without_vector: number of users and of candidates without a vector.
     """
     wanted = relevant(holdout, holdout.users)
     hits = is_relevant(items, wanted, n_items)
@@ -120,7 +120,7 @@ def measure(
 
 
 def score_metric(users: Vectors, items: Vectors, holdout: Holdout, metric: str) -> float:
-    """The mean of one metric, as validation during training wants it.
+    """The mean of one metric over the evaluation users, from vectors; the validation metric during training.
 
     Args:
         users: vectors of ``holdout.users`` [U].
@@ -130,23 +130,23 @@ def score_metric(users: Vectors, items: Vectors, holdout: Holdout, metric: str) 
     """
     name, k = parse_metric(metric)
     lists = Ranker(items, holdout.candidates).top_k(users, k, holdout.seen)[0]
-    asked = relevant(holdout, holdout.users)
-    hits = is_relevant(lists, asked, len(items))
-    return float(METRICS[name](hits, asked.lengths, k).mean())
+    targets = relevant(holdout, holdout.users)
+    hits = is_relevant(lists, targets, len(items))
+    return float(METRICS[name](hits, targets.lengths, k).mean())
 
 
 def relevant(holdout: Holdout, users: NDArray[np.int32]) -> Histories:
-    """The targets of ``users`` [U] among those asked, each item once however often it was touched."""
+    """The targets of each of ``users`` [U], each item once even if the user interacted with it several times."""
     targets = holdout.targets
     pairs = np.stack([targets.user, targets.item])
     once = targets.select(np.sort(np.unique(pairs, axis=1, return_index=True)[1]))
     return Histories.from_interactions(once, users)
 
 
-def is_relevant(items: Rows, asked: Histories, n_items: int) -> NDArray[np.bool_]:
+def is_relevant(items: Rows, targets: Histories, n_items: int) -> NDArray[np.bool_]:
     """Bool [U, K]: whether each listed item is among the user's targets."""
     width = n_items + 1
-    wanted = np.sort(asked.items + asked.users() * width)
+    wanted = np.sort(targets.items + targets.users() * width)
     listed = np.where(items == MISSING, n_items, items) + np.arange(len(items))[:, None] * width
     place = np.minimum(np.searchsorted(wanted, listed), max(len(wanted) - 1, 0))
     found: NDArray[np.bool_] = wanted[place] == listed if len(wanted) else np.zeros(items.shape, bool)

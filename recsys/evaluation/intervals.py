@@ -1,4 +1,4 @@
-"""How sure a number is: users are the unit."""
+"""Bootstrap confidence intervals and paired tests of metrics; users are resampled."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from recsys.seeding import stream
 
 _BINS = 2**12
 _MANY = 50_000
-"""From so many users on, what is drawn is how many users of each of `_BINS` values, not users one by one."""
+"""Above this many users the values are binned to `_BINS` and the counts of the bins are drawn, not single users."""
 
 
 @dataclass(frozen=True)
@@ -38,9 +38,9 @@ def bootstrap_interval(values: NDArray[np.float64], seed: int = 0, n: int = 2000
     """The percentile bootstrap over users (Efron, 1979).
 
     Args:
-        values: float64 [U], one a user.
+        values: float64 [U], one per user.
         seed: of the resampling.
-        n: resamples; memory is a block of them, whatever U is.
+        n: number of resamples; they are drawn in blocks, so memory does not grow with U.
     """
     if not len(values):
         return Interval(0.0, 0.0, 0.0)
@@ -52,40 +52,40 @@ def bootstrap_interval(values: NDArray[np.float64], seed: int = 0, n: int = 2000
 def ratio_interval(parts: NDArray[np.integer], wholes: NDArray[np.integer], seed: int = 0, n: int = 2000) -> Interval:
     """The sum of ``parts`` over the sum of ``wholes``, and its percentile bootstrap over users.
 
-    Users are drawn with all their targets, for these are found or missed together. With one whole a
-    user this is `bootstrap_interval` of the parts. Memory is a block of resamples of the distinct pairs.
+    Users are drawn with all their targets, for these are found or missed together. If every whole is 1
+    this is `bootstrap_interval` of the parts. Memory is a block of resamples of the distinct pairs.
 
     Args:
-        parts: int64 [U], such as hits; none above its whole.
-        wholes: int64 [U], such as targets; users without any change nothing.
+        parts: int64 [U], such as hits; each at most its whole.
+        wholes: int64 [U], such as targets; users with 0 are left out.
         seed: of the resampling.
-        n: resamples.
+        n: number of resamples.
     """
-    asked = np.flatnonzero(wholes)
-    if not len(asked):
+    counted = np.flatnonzero(wholes)
+    if not len(counted):
         return Interval(0.0, 0.0, 0.0)
     width = int(wholes.max()) + 1
-    pairs, counts = np.unique(wholes[asked] * width + parts[asked], return_counts=True)
+    pairs, counts = np.unique(wholes[counted] * width + parts[counted], return_counts=True)
     whole, part = np.divmod(pairs, width)
     rng, block = stream(seed, "bootstrap"), max(1, 2**22 // len(pairs))
     sizes = [min(block, n - start) for start in range(0, n, block)]
-    drawn = (rng.multinomial(len(asked), counts / len(asked), size) for size in sizes)
+    drawn = (rng.multinomial(len(counted), counts / len(counted), size) for size in sizes)
     ratios = np.concatenate([(times @ part) / (times @ whole) for times in drawn])
     low, high = np.quantile(ratios, [0.025, 0.975])
     return Interval(float(parts.sum() / wholes.sum()), float(low), float(high))
 
 
 def paired_test(a: NDArray[np.float64], b: NDArray[np.float64], seed: int = 0, n: int = 2000) -> Difference:
-    """Whether ``a`` is better than ``b`` on the same users.
+    """Paired sign-flip test of the mean difference ``a - b`` over the same users.
 
     The interval is a bootstrap of the users' differences; p is two-sided, from flipping the sign of each user's
     difference at random, and never below ``1 / (n + 1)``.
 
     Args:
-        a: float64 [U].
-        b: float64 [U], the same users in the same order.
+        a: float64 [U], the metric of one engine.
+        b: float64 [U], of the other, the same users in the same order.
         seed: of the resampling.
-        n: resamples, and flips.
+        n: number of resamples, and of random sign flips.
     """
     assert len(a) == len(b), "paired values are of the same users"
     interval = bootstrap_interval(a - b, seed, n)
@@ -98,7 +98,7 @@ def paired_test(a: NDArray[np.float64], b: NDArray[np.float64], seed: int = 0, n
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """Holm's step-down correction (1979): p-values that may all be compared with the same level.
+    """Holm's step-down correction (1979): adjusted p-values, each compared with the same significance level.
 
     Example:
         >>> holm([0.01, 0.04, 0.03])
@@ -113,7 +113,7 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 
 def _flipped(moving: NDArray[np.float64], rng: np.random.Generator, n: int) -> NDArray[np.float64]:
-    """Sums of ``moving`` under n random flips; of users with like differences, how many are flipped is binomial."""
+    """Sums of ``moving`` under n random sign flips; among users of equal difference the number flipped is binomial."""
     if len(moving) > _MANY:
         size, counts = _binned(np.abs(moving))
         result: NDArray[np.float64] = (2.0 * rng.binomial(counts, 0.5, (n, len(counts))) - counts) @ size
@@ -127,7 +127,7 @@ def _flipped(moving: NDArray[np.float64], rng: np.random.Generator, n: int) -> N
 
 
 def _binned(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """At most `_BINS` values and how often each stands for one; a bin of several has their mean."""
+    """At most `_BINS` values and the number of users of each; a bin of several values has their mean."""
     distinct, counts = np.unique(values, return_counts=True)
     if len(distinct) <= _BINS:
         return distinct, counts

@@ -1,7 +1,8 @@
-"""Ranking metrics of one list a user, by name.
+"""Ranking metrics of top-k lists, by name.
 
-Every metric takes ``hits`` bool [U, K] (is the item at each place relevant), ``relevant`` int64 [U] (how many items
-are) and k, and gives float64 [U]; a user without relevant items gets 0. A list that ends before k misses from there on.
+Every metric takes ``hits`` bool [U, K] (is the item at each place relevant), ``relevant`` int64 [U] (the number of
+relevant items) and k, and returns float64 [U]; a user without relevant items has 0. In a list shorter than k the
+missing places count as misses.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ def recall(hits: Hits, relevant: Counts, k: int) -> Values:
 
 
 def recall_capped(hits: Hits, relevant: Counts, k: int) -> Values:
-    """Hits among the first k, divided by the most there could be: ``min(relevant, k)``."""
+    """Hits among the first k, divided by the largest possible number of hits, ``min(relevant, k)``."""
     return _divided(hits[:, :k].sum(1), np.minimum(relevant, k))
 
 
@@ -93,7 +94,7 @@ def parse_metric(text: str) -> tuple[str, int]:
 
 
 def compared(metrics: Iterable[str]) -> tuple[str, str]:
-    """Recall and NDCG at the largest k up to 10, or else at the smallest there is.
+    """The metrics by which engines are compared: recall and NDCG at the largest k up to 10, else at the smallest k.
 
     Example:
         >>> compared(["recall@5", "ndcg@5", "recall@20", "ndcg@20"])
@@ -105,7 +106,7 @@ def compared(metrics: Iterable[str]) -> tuple[str, str]:
 
 
 def shown(engines: Mapping[str, Mapping[str, object]], wanted: Iterable[str]) -> list[str]:
-    """The ``wanted`` metrics that all ``engines`` of a report have, or else those that they are `compared` by.
+    """The ``wanted`` metrics that all ``engines`` of a report have, or else those of `compared`.
 
     Example:
         >>> shown({"a": {"recall@5": 0, "ndcg@5": 0}}, ["recall@10"]), shown({"a": {"recall@10": 0}}, ["recall@10"])

@@ -1,8 +1,13 @@
-"""What each modality of a planted world is worth: the attribution of a scorer that sees the latents themselves."""
+"""The attribution of an oracle on synthetic data whose modalities have known weights.
+
+Users and items of a `PlantedWorld` are drawn from latent variables, one per modality. The oracle scores by these
+variables, so its attribution is what that of a trained model is compared with.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Collection
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,15 +24,18 @@ from recsys.evaluation.metrics import parse_metric
 
 
 class PlantedOracle:
-    """Scores items by the logits from which the world was drawn, of the ``seen`` modalities alone.
+    """Scores items by the logits from which the synthetic interactions were drawn, of the ``seen`` modalities alone.
 
-    An item's vector has a block of ones and zeros for each modality, its kind; a user's has the weights of what the
-    user wants. One that sees all modalities gives no better list than this, whatever it has learnt.
+    In each modality an item belongs to one of several kinds and a user prefers one of them. An item vector is the
+    one-hot kinds of all modalities, a user vector the one-hot preferences times the modalities' weights. With all
+    modalities seen no trained model ranks better in expectation.
 
     Args:
-        world: what was drawn.
-        seen: modalities.
+        world: the synthetic data with its latent variables.
+        seen: the modalities that are not masked.
     """
+
+    kind: ClassVar[str] = "planted_oracle"
 
     def __init__(self, world: PlantedWorld, seen: Collection[str]) -> None:
         self.world = world
@@ -60,19 +68,19 @@ class PlantedOracle:
 def planted_attribution(
     world: PlantedWorld, data: Dataset, holdout: Holdout, metric: str, seed: int = 0
 ) -> Attribution:
-    """What each modality is worth to a scorer that knows the rule; a model that learnt it has the same shares.
+    """Shapley attribution of `PlantedOracle`; a model that has learnt the rule of the data has the same shares.
 
     Args:
-        world: what was drawn.
-        data: its tables as they were read.
+        world: the synthetic data with its latent variables.
+        data: the dataset that was read from its files.
         holdout: the evaluation users and their targets.
-        metric: what is shared out.
-        seed: of the intervals.
+        metric: the metric that is attributed, such as ``recall@20``.
+        seed: of the bootstrap resampling.
     """
     k = parse_metric(metric)[1]
 
-    def ask(seen: Coalition) -> Values:
+    def values(seen: Coalition) -> Values:
         oracle = PlantedOracle(world, seen)
         return evaluate(oracle, data, holdout, ks=(k,)).values[metric]
 
-    return build_attribution(ask, MODALITIES, metric, seed=seed)
+    return build_attribution(values, MODALITIES, metric, seed=seed)

@@ -1,1 +1,1 @@
-"""Experiments: functions over an engine, a dataset and a split that the stages and the Python interface share."""
+"""Experiments: fitting, tuning, fine-tuning and analysing an engine on a dataset and its split."""

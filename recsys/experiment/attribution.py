@@ -1,4 +1,4 @@
-"""Attribution of a trained engine's metric to its modalities, measured on the evaluation users."""
+"""Attribution of a fitted engine's metric to its modalities: Shapley values on a sample of the test users."""
 
 from __future__ import annotations
 
@@ -22,13 +22,14 @@ from recsys.seeding import stream
 
 @dataclass(frozen=True)
 class AttributionOptions:
-    """What is attributed to what.
+    """The modalities of an attribution, and how it is computed.
 
     Args:
-        modalities: name -> what it consists of: tables, item or user columns, ``ids``, ``history``, parts of a hybrid.
-        metric: whose mean is shared out.
-        users: at most so many random test users are evaluated.
-        seed: draws the users and the bootstrap samples.
+        modalities: name of a modality -> its inputs: names of tables, of item or user columns, or of parts of a hybrid;
+            ``"ids"`` stands for the id embeddings and ``"history"`` for the user's history.
+        metric: the metric whose mean over users is divided among the modalities.
+        users: the number of random test users that are evaluated, at most.
+        seed: of the sample of users and the bootstrap samples.
     """
 
     modalities: Mapping[str, tuple[str, ...]]
@@ -38,16 +39,16 @@ class AttributionOptions:
 
 
 def attribute(engine: Engine, data: Dataset, split: Split, options: AttributionOptions) -> Attribution:
-    """Shapley values of the modalities of ``engine``, which is evaluated with each subset of them unmasked.
+    """Shapley values of the modalities of ``engine``, from its metric with each subset of the modalities as its input.
 
     Args:
-        engine: a trained two-tower engine, or a hybrid.
+        engine: a fitted two-tower engine, or a hybrid.
         data: the dataset.
-        split: that the engine was trained on; its test users are evaluated.
+        split: the split that the engine was trained on; its test users are evaluated.
         options: the modalities and the metric.
 
     Raises:
-        ConfigError: the engine cannot be masked, or has no such inputs.
+        ConfigError: the inputs of this kind of engine cannot be masked, or it has no input of a given name.
     """
     holdout = sampled(split.test, options.users, options.seed)
     k = parse_metric(options.metric)[1]
@@ -61,18 +62,19 @@ def attribute(engine: Engine, data: Dataset, split: Split, options: AttributionO
 
 
 def sampled(holdout: Holdout, users: int, seed: int) -> Holdout:
-    """The part of at most ``users`` random users."""
+    """``holdout`` with a random sample of ``users`` of its users; all of it where it has no more."""
     if len(holdout) <= users:
         return holdout
-    # the name of the random stream is that of the published figures
+    # the label is part of the seed: with another one, the sample and the published figures would change
     rows = np.sort(stream(seed, "ledger").choice(holdout.users, users, replace=False))
     return holdout.of_users(rows)
 
 
 def user_slices(data: Dataset, split: Split, holdout: Holdout) -> dict[str, NDArray[np.bool_]]:
-    """Bool [U] each: users with the shortest quarter of the histories, and those with mostly cold or tail targets.
+    """Groups of evaluation users, bool [U] each: short histories, mostly cold targets, mostly tail targets.
 
-    A cold item has no interaction in training; an item of the tail has some, but fewer than the most popular fifth.
+    A history is short up to the first quartile of lengths. A cold item has no interaction in the training data. A tail
+    item has some, but fewer than the 80th percentile of the numbers of interactions of all items that have any.
     """
     lengths = np.bincount(holdout.history.user, minlength=data.n_users)[holdout.users]
     counts = split.final_train.item_counts(data.n_items)

@@ -28,11 +28,12 @@ _SHAPE = (
 
 @dataclass(frozen=True)
 class FineTuned:
-    """A fine-tuned engine and what was held out from it.
+    """A fine-tuned engine and the interactions that were held out from its training.
 
     Args:
-        engine: the child.
-        evaluation: new interactions that it has not learnt from; None where fewer than two users have some to spare.
+        engine: the fine-tuned engine.
+        evaluation: new interactions for its evaluation, which are not in its training or validation data; None where
+            fewer than two users have a new interaction that can be held out.
     """
 
     engine: TwoTower
@@ -42,16 +43,16 @@ class FineTuned:
 def finetune_engine(
     parent: TwoTower, data: Dataset, new: NDArray[np.bool_], config: TwoTowerConfig, context: FitContext
 ) -> FineTuned:
-    """A child of ``parent`` that goes on training on the interactions of ``data`` that are ``new``.
+    """A new engine that starts from the weights of ``parent`` and is trained on the new interactions of ``data``.
 
-    The last new interaction of each user that has several is held out (`leave_last_out`): half of these users validate,
-    the other half evaluates the child later.
+    The last interaction of each user with several new ones is held out (`leave_last_out`). Half of these users are the
+    validation users of the training, the other half are kept for evaluating the new engine.
 
     Args:
-        parent: stays as it is.
+        parent: a fitted engine; not modified.
         data: users, items and interactions, old and new.
-        new: bool [E], which interactions of ``data`` the parent has not learnt from.
-        config: of the child; see `finetune_config`.
+        new: bool [E], the interactions of ``data`` that the parent was not trained on.
+        config: of the new engine; see `finetune_config`.
         context: of the fit; its validation part is replaced.
     """
     train, is_new, holdout = leave_last_out(data.interactions, new, data.n_users, data.n_items, context.filter_seen)
@@ -66,8 +67,19 @@ def leave_last_out(
 ) -> tuple[Interactions, NDArray[np.bool_], Holdout | None]:
     """Leave-last-out split of the new interactions: (train, is_new, holdout).
 
-    The last interaction of each user with several new ones is the target. Where ``filter_seen``, it is not held out
-    when the user had the item before, since lists leave it out.
+    The target of a user with several new interactions is the user's last interaction. It stays in ``train`` if it is
+    not new, or if ``filter_seen`` and the user interacted with the item before, since a list cannot contain it then.
+
+    Args:
+        interactions: [E] old and new.
+        new: bool [E].
+        n_users: number of users.
+        n_items: number of items.
+        filter_seen: whether lists leave out the items of the history.
+
+    Returns:
+        The training interactions [N], which of them are new (bool [N]), and the users with their targets; None where
+        there are none.
 
     Example:
         >>> import numpy as np
@@ -80,7 +92,7 @@ def leave_last_out(
     last = interactions.offsets(n_users)[1:] - 1
     users = np.flatnonzero(several)
     eligible = new & FirstInteractions.of(interactions, n_users, n_items).mask() if filter_seen else new
-    users = users[eligible[last[users]]]  # a late file may bring interactions that lie before old ones
+    users = users[eligible[last[users]]]  # a new interaction may be older than the user's last one
     is_train = np.ones(len(interactions), bool)
     is_train[last[users]] = False
     train = interactions.select(is_train)
@@ -92,7 +104,7 @@ def leave_last_out(
 
 
 def validation_and_evaluation(holdout: Holdout | None) -> tuple[Holdout | None, Holdout | None]:
-    """Every second user validates, the others evaluate; a single user validates."""
+    """Splits the users of ``holdout`` alternately into validation and evaluation; a single user is for validation."""
     if holdout is None or len(holdout) < 2:
         return holdout, None
     return holdout.of_users(holdout.users[0::2]), holdout.of_users(holdout.users[1::2])
@@ -101,10 +113,10 @@ def validation_and_evaluation(holdout: Holdout | None) -> tuple[Holdout | None, 
 def finetune_config(parent: TwoTower, changes: Mapping[str, object]) -> TwoTowerConfig:
     """The config of ``parent`` with ``changes`` merged into it, section by section.
 
-    A child of a parent that ranks seen items (``evaluate.filter_seen = false``) keeps ranking them.
+    If the parent was trained to rank seen items (``evaluate.filter_seen = false``), the fine-tuned engine is as well.
 
     Raises:
-        ConfigError: a key is unknown, or changes the shape of the parent's weights or its inputs.
+        ConfigError: a key is unknown, or changes the inputs of the parent or the shapes of its weights.
     """
     raw = parent.config.model_dump(mode="json")
     raw["mask_seen_negatives"] &= not parent.ranks_seen_items()
@@ -114,7 +126,9 @@ def finetune_config(parent: TwoTower, changes: Mapping[str, object]) -> TwoTower
     fixed += [(f"model.{key}", raw["model"][key], wanted["model"][key]) for key in _SHAPE]
     changed = [f"{key} = {new!r} (the parent has {old!r})" for key, old, new in fixed if old != new]
     if changed:
-        raise ConfigError(f"[finetune] cannot change {', '.join(changed)}: the weights go on; train anew for that")
+        raise ConfigError(
+            f"[finetune] cannot change {', '.join(changed)}: the parent's weights are reused; train from scratch"
+        )
     return config
 
 

@@ -14,12 +14,12 @@ from recsys.tracking import SilentTracker, Tracker
 
 @dataclass(frozen=True)
 class Refit:
-    """How an engine is fitted once more, on train and validation together.
+    """Options of a refit: fitting again on train and validation together, with what validation chose.
 
     Args:
-        parts: the refitted engines that this one is made of, called when they are needed.
-        tracker: sees the second fit, which has no validation and no curve.
-        keep: is given the engine from before the refit; None drops it.
+        parts: for a hybrid, a function that returns its refitted component engines by name.
+        tracker: reports the progress of the refit, which computes no validation metrics.
+        keep: a function that gets the engine of the first fit, for instance to save it; None if it is not needed.
     """
 
     parts: Callable[[], Mapping[str, Engine]] = dict
@@ -30,18 +30,19 @@ class Refit:
 def fit_engine(engine: Engine, data: Dataset, split: Split, context: FitContext, refit: Refit | None = None) -> Engine:
     """``engine`` fitted on ``split.train``; with ``refit``, a new one fitted on train and validation together.
 
-    Validation chooses the number of epochs and a hybrid's weights; the refit looks at no validation. An engine that
-    chooses nothing on validation is refitted at once, unless it is to be kept from before the refit.
+    The first fit, on ``split.train``, chooses the number of epochs and the weights of a hybrid on the validation users.
+    The refit uses these values and has no validation. For an engine that chooses nothing on validation the first fit is
+    skipped and it is fitted on train and validation alone, unless ``refit.keep`` needs the engine of the first fit.
 
     Args:
-        engine: not fitted yet.
+        engine: an engine that is not fitted.
         data: the dataset.
         split: its split.
-        context: of the first fit.
-        refit: see above; None fits once.
+        context: the context of the first fit.
+        refit: options of the refit; None fits on ``split.train`` alone.
 
     Returns:
-        The engine to use: ``engine`` itself, or its refit.
+        ``engine`` itself without ``refit``; a new engine with it.
     """
     if refit is None:
         return engine.fit(data, split.train, context=context)
@@ -53,7 +54,7 @@ def fit_engine(engine: Engine, data: Dataset, split: Split, context: FitContext,
         if refit.keep is not None:
             refit.keep(engine)
     directory = None if context.directory is None else context.directory.parent / "refit"
-    again = replace(
+    refit_context = replace(
         context, validation=None, epochs=epochs, directory=directory, parts=refit.parts(), tracker=refit.tracker
     )
-    return type(engine)(engine.chosen_config()).fit(data, split.train_and_validation, context=again)
+    return type(engine)(engine.chosen_config()).fit(data, split.train_and_validation, context=refit_context)

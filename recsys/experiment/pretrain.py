@@ -1,4 +1,4 @@
-"""Pretraining: an item embedding table learnt from an early slice of the training interactions."""
+"""Pretraining: item embeddings that an engine learns from the earliest part of the training interactions."""
 
 from __future__ import annotations
 
@@ -19,24 +19,26 @@ def pretrain_table(
     """The item embeddings that ``engine`` learns from the earliest ``share`` of ``train``.
 
     Args:
-        engine: not fitted yet; a `Pretrainer`.
+        engine: an engine that is not fitted; a `Pretrainer`.
         data: the dataset.
         train: the training interactions of the split.
-        share: see `earliest`. Below 1 the table does not hold all the interactions that the towers learn to predict.
-        context: of the fit.
+        share: the share of ``train`` that is used, in (0, 1]; see `earliest`. With a share below 1, the embeddings do
+            not encode the later interactions, which an engine that takes the table as input is trained to predict.
+        context: the context of the fit.
 
     Returns:
-        The table; its provenance names engine, options, share and the fingerprints of what was learnt from.
+        The table. Its provenance records the engine, its options, the share and the fingerprints of the dataset and of
+        the interactions that were used.
 
     Raises:
         ConfigError: this kind of engine has no item embeddings.
     """
     if not isinstance(engine, Pretrainer):
         able = ", ".join(name for name, kind in ENGINES.items() if hasattr(kind, "item_table"))
-        raise ConfigError(f"engine {engine.kind!r} leaves no item embeddings; these do: {able}")
-    learnt = earliest(train, share, data)
+        raise ConfigError(f"engine {engine.kind!r} has no item embeddings; these have: {able}")
+    early = earliest(train, share, data)
     with deterministic():
-        engine.fit(data, learnt, context=context)
+        engine.fit(data, early, context=context)
     table = engine.item_table()
     provenance = {
         **table.provenance,
@@ -44,18 +46,22 @@ def pretrain_table(
         "options": engine.config.model_dump(mode="json"),
         "share": share,
         "data": data.fingerprint,
-        "interactions": learnt.fingerprint,
+        "interactions": early.fingerprint,
     }
     return EmbeddingTable(table.vocabulary, table.vectors, provenance)
 
 
 def earliest(train: Interactions, share: float, data: Dataset) -> Interactions:
-    """The earliest ``share`` of ``train``: by time where there are timestamps, otherwise of each user's own order."""
+    """The earliest ``share`` of ``train``.
+
+    With timestamps, the interactions up to that quantile of all times; otherwise the first ``share`` of each user's
+    interactions, rounded up.
+    """
     if share >= 1 or not len(train):
         return train
     if data.has_timestamps:
         return train.before(int(np.quantile(np.asarray(train.time), share, method="lower")) + 1)
     offsets = train.offsets(data.n_users)
-    place = np.arange(len(train)) - offsets[:-1][train.user]
+    position = np.arange(len(train)) - offsets[:-1][train.user]
     length = np.diff(offsets)[train.user]
-    return train.select(place < np.ceil(share * length))
+    return train.select(position < np.ceil(share * length))

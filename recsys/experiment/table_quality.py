@@ -1,4 +1,4 @@
-"""The quality of pretrained item tables by themselves: neighbourhoods, isotropy, next-item recall and word vectors."""
+"""Quality of pretrained item tables: neighbourhoods, isotropy, next-item recall and word vectors."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from recsys.json_values import JsonMapping
 
 Tags: TypeAlias = list[list[str]]
 Quality: TypeAlias = dict[str, object]
-"""JSON values; the README's schema has them as ``embeddings``."""
+"""The metrics of one table as JSON values; in a report, the values of ``embeddings``."""
 
 
 @dataclass(frozen=True)
@@ -36,8 +36,8 @@ class WordTable:
     """The word vectors of an embedder and the item columns that it reads.
 
     Args:
-        vectors: a vector a word.
-        columns: item columns; none takes all text columns.
+        vectors: the vector of each word.
+        columns: item columns; empty means all text columns.
     """
 
     vectors: EmbeddingTable
@@ -46,14 +46,15 @@ class WordTable:
 
 @dataclass(frozen=True)
 class QualityOptions:
-    """How tables are measured.
+    """Options of `table_quality`.
 
     Args:
-        attribute: a tags or categorical item column that neighbours should agree in; None takes the first that can.
-        items: at most so many random items are looked up.
-        users: at most so many random validation users are evaluated.
-        k: length of their lists.
-        seed: draws items, users and bootstrap samples.
+        attribute: the tags or categorical item column whose agreement between neighbours is computed; None is the
+            first such column in which two items have a value in common.
+        items: the number of random items whose neighbours are computed, at most.
+        users: the number of random validation users that are evaluated, at most.
+        k: length of the lists of next-item recall.
+        seed: of the samples of items and users and the bootstrap samples.
     """
 
     attribute: str | None = None
@@ -70,14 +71,17 @@ def table_quality(
     options: QualityOptions,
     word_tables: Mapping[str, WordTable],
 ) -> dict[str, Quality]:
-    """The quality of each table, measured on the validation users, which no table has learnt from.
+    """The quality of each table; next-item recall is that of the validation users.
 
     Args:
-        tables: by name; an empty one is left out of the result.
+        tables: name -> table; tables without items are left out of the result.
         data: the dataset.
-        split: its validation part is evaluated.
-        options: samples and lengths.
-        word_tables: the word vectors behind some of ``tables``, by the same names.
+        split: its train part gives the histories, and its validation part the targets.
+        options: sample sizes and list length.
+        word_tables: name -> word vectors, of those tables whose embedder has some.
+
+    Returns:
+        Name -> metrics.
     """
     column = options.attribute or shared_attribute(data.items)
     tags = row_tags(data.items, column) if column is not None else [[] for _ in range(data.n_items)]
@@ -85,7 +89,7 @@ def table_quality(
     metric, next_items = f"recall@{options.k}", continuations(split.validation)
     found: dict[str, Quality] = {}
     for name, table in tables.items():
-        if not len(table.vocabulary):  # such as a column of images without a single file
+        if not len(table.vocabulary):  # for instance made from an image column whose files are all missing
             continue
         engine = ContentKNN(table=table, centred=True).fit(data, split.train, seed=options.seed)
         result = evaluate(engine, data, holdout, ks=(options.k,))
@@ -103,7 +107,7 @@ def table_quality(
 
 
 def shared_attribute(items: EntityTable) -> str | None:
-    """The first tags column, or else categorical column, in which two items have a tag in common."""
+    """The first tags column, or else categorical column, in which two items have a value in common; None if none."""
     names = [*items.schema.names(Kind.TAGS), *items.schema.names(Kind.CATEGORICAL)]
     return next((name for name in names if _in_common(row_tags(items, name))), None)
 
@@ -114,7 +118,7 @@ def _in_common(tags: Tags) -> bool:
 
 
 def continuations(holdout: Holdout) -> Interactions:
-    """The last item of each evaluation user's history, followed by the targets."""
+    """For each user of ``holdout``, a sequence of the last item of the history and then the targets, in order."""
     history, targets = holdout.history, holdout.targets
     last = history.select(np.flatnonzero(np.diff(history.user, append=-1)))
     last = last.select(np.isin(last.user, holdout.users))
@@ -124,9 +128,9 @@ def continuations(holdout: Holdout) -> Interactions:
 
 
 def _text_to_image(table: EmbeddingTable) -> Quality:
-    """What the embedder measured in training, on pairs held out from it."""
-    measured = table.provenance.get("held_out")
-    return {} if measured is None else {"text_to_image": measured}
+    """The text-to-image retrieval metrics that an aligned embedder computed in training, on held-out pairs."""
+    metrics = table.provenance.get("held_out")
+    return {} if metrics is None else {"text_to_image": metrics}
 
 
 def _words(table: WordTable | None, items: EntityTable, tags: Tags, seed: int) -> Quality:
@@ -137,7 +141,7 @@ def _words(table: WordTable | None, items: EntityTable, tags: Tags, seed: int) -
 
 
 def quality_table(found: Mapping[str, JsonMapping]) -> str:
-    """What `table_quality` found, as text: a row a table."""
+    """The result of `table_quality` as a text table with one row for each item table."""
     metric = next(iter(found.values()))["next_item"]["metric"]
     head = ["items", "dim", "agree", "recall@1", "R-prec", "align", "uniform", metric]
     width = max(len("table"), *map(len, found))

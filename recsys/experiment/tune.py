@@ -16,13 +16,13 @@ from recsys.training.deterministic import deterministic
 
 
 def draw(space: Mapping[str, Sequence[object]], trials: int, seed: int, name: str) -> list[dict[str, object]]:
-    """``trials`` distinct combinations at random, in the order drawn; all of them where there are fewer.
+    """``trials`` random combinations of option values, without replacement; all of them where there are fewer.
 
     Args:
         space: option -> values.
-        trials: how many.
-        seed: of the run.
-        name: of the engine; each has its own random stream.
+        trials: the number of combinations.
+        seed: the seed of the run.
+        name: the name of the engine; every engine has its own random stream.
 
     Example:
         >>> sorted(t["a"] for t in draw({"a": [1, 2, 3]}, 5, 0, "x"))
@@ -34,14 +34,14 @@ def draw(space: Mapping[str, Sequence[object]], trials: int, seed: int, name: st
 
 
 def trial(engine: Engine, data: Dataset, split: Split, metric: str, context: FitContext) -> dict[str, float]:
-    """``engine`` fitted on train and evaluated on validation: ``seconds`` of the fit, and metrics.
+    """Fits ``engine`` on train and evaluates it on validation: ``seconds`` of the fit, and mean metrics.
 
     Args:
-        engine: not fitted yet.
+        engine: an engine that is not fitted.
         data: the dataset.
-        split: its test part is not looked at.
-        metric: such as ``"ndcg@20"``; measured beside recall@10 and ndcg@10.
-        context: of the fit.
+        split: its split; the test part is not used.
+        metric: such as ``"ndcg@20"``; computed in addition to recall@10 and ndcg@10.
+        context: the context of the fit.
     """
     started = time.monotonic()
     with deterministic():

@@ -7,8 +7,8 @@ it gives the mean over positions.
 loss                when to use it
 ==================  ================================================================================================
 `SampledSoftmax`    the default: close to the full softmax at the cost of the sampled negatives alone
-`FullSoftmax`       catalogues that fit one matrix product a step (up to some ten thousand items): no sampling noise
-`Gbce`              few negatives a step and scores that should be read as calibrated probabilities
+`FullSoftmax`       small catalogues (up to some ten thousand items, all scored in every step): no sampling noise
+`Gbce`              few negatives per step and scores that should be read as calibrated probabilities
 `Bpr`               a baseline: pairwise, without correction for how the negatives were drawn
 ==================  ================================================================================================
 """

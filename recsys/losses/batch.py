@@ -23,15 +23,14 @@ class LossBatch:
         - **candidate_rows** ``[C]``, **target_rows** ``[N]``, **log_q** ``[C]``, **owners** ``[N]``
 
     Args:
-        users: the vector that predicts each position; one a user where there are ``owners``.
+        users: the user vector of each position; one per user where there are ``owners``.
         candidates: vectors of the candidates.
         positives: the vector of each position's target.
         candidate_rows: int64, the item row of each candidate; repeats occur where they were sampled.
         target_rows: int64, the item row of each target.
         log_q: log of how often each candidate is expected in the sample; None where the candidates are the catalogue.
-        owners: int64, ascending rows of ``users``, the user of each position; None where users have one row a position.
-        seen: candidates that the histories before the positions hold, which are no negatives there; None where a user's
-            other items are negatives too.
+        owners: int64, ascending rows of ``users``, the user of each position; None where each position has one.
+        seen: candidates in the history before each position, which are no negatives there; None masks none.
 
     Example:
         >>> import torch

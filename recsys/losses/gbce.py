@@ -20,7 +20,7 @@ class Gbce:
     :math:`m q_j`: however unevenly the items are drawn, the mean of :math:`1 / (m q_j)` over draws tends to I / m. The
     sum is divided by its m + 1 terms.
 
-    When to use: with few negatives a position, and where a score should read as a calibrated probability of an
+    When to use: with few negatives per position, and where a score should read as a calibrated probability of an
     interaction. With a thousand shared negatives `SampledSoftmax` ranks at least as well.
 
     Args:

@@ -12,7 +12,7 @@ from recsys.losses.batch import LossBatch
 
 
 class _Context(Protocol):
-    """What autograd keeps between the two passes."""
+    """The state that autograd saves in the forward pass for the backward pass."""
 
     saved_tensors: tuple[Tensor, ...]
     dtypes: tuple[torch.dtype, ...]
@@ -21,7 +21,7 @@ class _Context(Protocol):
 
 
 class _Precomputed(torch.autograd.Function):
-    """A mean over N positions; the gradients of its sum are given."""
+    """A mean over N positions whose gradients are given; the backward pass only scales them."""
 
     @staticmethod
     def forward(ctx: _Context, *args: Tensor) -> Tensor:
@@ -38,12 +38,12 @@ class _Precomputed(torch.autograd.Function):
 
 
 def mean_with_gradients(batch: LossBatch, total: Tensor, gradients: tuple[Tensor, Tensor, Tensor]) -> Tensor:
-    """The scalar ``total / N``, whose backward pass gives ``gradients / N`` to the three vectors of ``batch``.
+    """The scalar ``total / N`` with precomputed gradients: ``gradients / N`` for users, candidates and positives.
 
     Args:
         batch: N positions.
         total: scalar, the sum of the loss over the positions.
-        gradients: of ``total`` for ``batch.users``, ``batch.candidates`` and ``batch.positives``.
+        gradients: of ``total`` with respect to ``batch.users``, ``batch.candidates`` and ``batch.positives``.
     """
     apply = cast("Callable[..., Tensor]", _Precomputed.apply)
     return apply(batch.users, batch.candidates, batch.positives, *gradients, total)

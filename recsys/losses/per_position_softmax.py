@@ -1,4 +1,4 @@
-"""The softmax over shared candidates with a user vector a position, and its gradients."""
+"""The softmax over shared candidates with a user vector per position, and its gradients."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from recsys.losses.batch import LossBatch
 from recsys.losses.gradients import mean_with_gradients
 
 BLOCK = 2**20
-"""Logits computed at a time: 4 MiB stay in the cache."""
+"""Logits computed at a time: 4 MiB, which fit the cache."""
 _LOG2E = 1 / math.log(2)
 _LEAST_SHARE = 1e-3
-"""The share of the candidates that smoothing needs to spread over; of less, single precision keeps too few digits."""
+"""Label smoothing is left out where the unmasked candidates have less than this share, for want of precision."""
 
 
 def per_position_softmax(batch: LossBatch, offset: Tensor, smoothing: float) -> Tensor:
     """Cross-entropy of each position's target against the candidates; see `recsys.losses.softmax.SampledSoftmax`.
 
-    One [block, C] buffer is used for logits and then, in place, for masses; no [N, C] tensor is kept for the backward
-    pass, for the gradients are computed with the loss. Each pass over the buffer costs as much as a matrix product of
-    64 dimensions, so there are few: powers of two instead of e (half the time), no maximum where the vectors' lengths
-    bound the logits, divisions after the products, and drawn positives found by a search instead of a comparison of all
-    with all.
+    One [block, C] buffer is used for logits and then, in place, for their exponentials; no [N, C] tensor is kept for
+    the backward pass, for the gradients are computed with the loss. Each pass over the buffer costs as much as a
+    matrix product of 64 dimensions, so there are few: powers of two instead of e (half the time), no maximum where the
+    vectors' lengths bound the logits, divisions after the products, and drawn positives found by a search instead of a
+    comparison of all pairs.
 
     Args:
         batch: N positions.
@@ -47,7 +47,7 @@ def _sum_and_gradients(
     n, seen = len(batch.users), batch.seen
     # With autocast on an accelerator the vectors may come in half precision; logits are summed in single.
     u, c, p = batch.users.float(), batch.candidates.float(), batch.positives.float()
-    share = torch.softmax(offset.float(), 0)  # of each candidate in what smoothing spreads
+    share = torch.softmax(offset.float(), 0)  # of each candidate in the label smoothing
     mean_candidate = share @ c
     d_users, d_candidates, d_target = torch.empty_like(u), torch.zeros_like(c), u.new_empty(n)
     target, offset = (u * p).sum(1) * _LOG2E, offset.float() * _LOG2E
@@ -95,7 +95,7 @@ def _smoothed(
     smoothing: float,
     d_candidates: Tensor,
 ) -> tuple[Tensor, Tensor]:
-    """Label smoothing of a block: the probability that each target loses, and the mean candidate that gets it.
+    """Label smoothing of a block: the probability moved from each target, and the mean candidate it is moved to.
 
     Args:
         users: [n, D].

@@ -1,4 +1,4 @@
-"""The sampled softmax of users who have many targets at once, and its gradients."""
+"""The sampled softmax where a user vector is shared by several positions, and its gradients."""
 
 from __future__ import annotations
 
@@ -9,19 +9,20 @@ from recsys.losses.batch import LossBatch
 from recsys.losses.gradients import mean_with_gradients
 
 BLOCK = 2**20
-"""Logits computed at a time: 4 MiB stay in the cache."""
+"""Logits computed at a time: 4 MiB, which fit the cache."""
 
 
 def per_user_softmax(batch: LossBatch, offset: Tensor) -> Tensor:
-    r"""Sampled softmax where position n has the vector of user o(n): logits once a user, not once a position.
+    r"""Sampled softmax where position n has the vector of user o(n): logits once per user, not per position.
 
     With :math:`Z_u = \sum_j e^{s_{uj} - \log(m q_j)}` over all candidates and :math:`c_n` the part of them that are the
     position's own target, each counted by :math:`1 / (m q_j)`:
 
     .. math:: -\log \frac{e^{s_n}}{e^{s_n} (1 - c_n) + Z_{o(n)}}
 
-    is the loss in which a drawn positive is masked, for the target's vector is the same as a candidate's. A step costs
-    U C D instead of N C D. The gradients are computed with the loss, over blocks of users.
+    is the sampled softmax whose negatives leave out the target: as the target's vector is that of the same item among
+    the candidates, :math:`c_n e^{s_n}` is the part of :math:`Z_{o(n)}` due to the target. A step costs U C D instead of
+    N C D operations. The gradients are computed with the loss, over blocks of users.
 
     Args:
         batch: with ``owners``, without ``seen``.

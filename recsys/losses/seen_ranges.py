@@ -1,4 +1,4 @@
-"""Masks of the negatives: a position's own target, and what its history holds."""
+"""Masks of the negatives: the target of each position, and the items of its history."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from torch import Tensor
 
 @dataclass(frozen=True, eq=False)
 class SeenRanges:
-    """The candidates that the history before each of N positions holds, as ranges of positions.
+    """The candidates that are in the history before each of N positions, as ranges of positions.
 
-    The histories before positions ``start[m]`` to ``stop[m]`` (exclusive) hold candidate ``candidate[m]``.
-    A seen item is left out of recommendations, so it is no negative either: the softmax is over what can still come.
-    Ranges take memory for each seen candidate once a window, where a mask would take N x C.
+    Candidate ``candidate[m]`` is in the history before positions ``start[m]`` to ``stop[m]`` (exclusive).
+    A seen item is left out of recommendations, so it is no negative either: the softmax is over the items that can
+    still be recommended. The ranges take one entry per window and seen candidate, where a mask would take N x C.
 
     Shapes:
         all ``[M]``

@@ -50,8 +50,8 @@ class SampledSoftmax:
 class FullSoftmax(SampledSoftmax):
     """Full softmax: cross-entropy over the whole catalogue; the candidates are all items, each once, uncorrected.
 
-    When to use: for catalogues whose scores fit a step (up to some ten thousand items). There is no sampling noise and
-    no sampler to choose.
+    When to use: for small catalogues (up to some ten thousand items), as every step scores all items. There is no
+    sampling noise and no sampler to choose.
 
     Example:
         >>> items, targets = torch.eye(4), torch.tensor([2])

@@ -1,4 +1,4 @@
-"""From a config to modules: the only place where both meet."""
+"""Builds the modules of a model from its config and feature columns."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ class ModelOptions(Config):
 
     Args:
         dim: D of both towers.
-        item_id: whether an item has a vector of its own beside its features.
-        user_id: whether a user has; off by default, for a user is the history and the features.
+        item_id: whether an item has an id embedding beside its features.
+        user_id: whether a user has an id embedding; off by default, for histories and features describe new users too.
         id_dropout: share of ids hidden in a training step.
         table_dropout: share of each table's rows hidden in a training step.
         item_fusion: how the item's inputs are joined.
@@ -34,14 +34,14 @@ class ModelOptions(Config):
         heads: of the learned pooling, or of attention, where they share ``dim`` evenly.
         layers: of the history encoder.
         expansion: width of its perceptrons, in units of D.
-        positions: how attention knows the order: ``recency``, ``rotary`` or ``relative``.
+        positions: positional encoding of attention: ``recency``, ``rotary`` or ``relative``.
         use_timestamps: whether the times of a history are an input, where the data has timestamps.
         mask_probability: share of the positions that the ``masked`` encoder masks in training.
         rate: of the decayed pooling, the factor that each step further back multiplies an item's weight by.
         similarity: ``cosine`` or ``dot``.
         temperature: divides the logits.
         dropout: in history encoders and fusions.
-        item_bias: a learned bias an item id.
+        item_bias: whether each item id has a learned bias.
         numeric: encoder of numeric columns: ``linear``, ``periodic`` or ``piecewise``.
         feature_init_scale: factor of the initial weights of the item's columns and tables. Below 1 the ids dominate at
             first: large features of few dimensions make items alike before their ids have been trained.
@@ -71,16 +71,16 @@ class ModelOptions(Config):
 
 
 _ATTENDING = ("transformer", "hstu", "masked")
-"""Poolings whose heads have a part of the vector each."""
+"""Poolings whose heads have D / heads components each."""
 
 
 def check_heads(options: ModelOptions) -> None:
-    """Whether the heads of attention share the vector evenly.
+    """Checks that ``dim`` is a multiple of the number of attention heads.
 
-    Not a validator of `ModelOptions`: an engine whose towers read no history takes any ``dim``.
+    Not a validator of `ModelOptions`, for an engine without a history encoder takes any ``dim``.
 
     Raises:
-        ConfigError: they do not.
+        ConfigError: it is not.
     """
     if options.pooling in _ATTENDING and options.dim % options.heads:
         raise ConfigError(
@@ -107,15 +107,15 @@ def build_two_tower(
         user_columns: the user's features.
         n_items: rows of the item id table.
         n_users: rows of the user id table.
-        tables: pretrained encoders of items by name, from rows to [n, dim].
-        length: the longest history that a user vector sees.
-        has_timestamps: whether the data has moments, and not just an order.
+        tables: input name -> encoder of a pretrained table, from rows to [n, dim].
+        length: the longest history that a user vector is computed from.
+        has_timestamps: whether the data has timestamps, and not just an order.
 
     Raises:
         ConfigError: see `check_heads`.
     """
     check_heads(options)
-    item_inputs = _softened(_encoders(item_columns, options) | dict(tables), options.feature_init_scale)
+    item_inputs = _scaled_projections(_encoders(item_columns, options) | dict(tables), options.feature_init_scale)
     if options.item_id or not item_inputs:
         item_inputs["__id__"] = IdEncoder(n_items, options.dim, options.id_dropout if item_inputs else 0.0)
     user_inputs = _encoders(user_columns, options)
@@ -134,7 +134,7 @@ def build_two_tower(
 
 
 def build_tower(columns: Sequence[FeatureColumn], options: ModelOptions, n_ids: int | None = None) -> Tower:
-    """One encoder a column, with ``n_ids`` an id vector beside them, and the sum of what they give."""
+    """The sum of one encoder per column and, with ``n_ids``, of an id embedding."""
     inputs = _encoders(columns, options)
     if n_ids is not None:
         inputs["__id__"] = IdEncoder(n_ids, options.dim, options.id_dropout if inputs else 0.0)
@@ -166,7 +166,7 @@ def _encoders(columns: Sequence[FeatureColumn], options: ModelOptions) -> dict[s
 
 
 def input_name(column: str) -> str:
-    """What a column is called where a module is named after it, which may hold no dot and not be called like a method.
+    """The column's name as a module name, which may have no dot and not be the name of a method.
 
     Example:
         >>> input_name("genres"), input_name("user.age"), input_name("type")
@@ -176,8 +176,8 @@ def input_name(column: str) -> str:
     return f"{name}·" if hasattr(nn.ModuleDict(), name) else name
 
 
-def _softened(encoders: dict[str, nn.Module], factor: float) -> dict[str, nn.Module]:
-    """The same encoders with ``factor`` times the weights of the map to D that each ends in."""
+def _scaled_projections(encoders: dict[str, nn.Module], factor: float) -> dict[str, nn.Module]:
+    """Scales the initial weights of each encoder's final projection by ``factor``."""
     with torch.no_grad():
         for encoder in encoders.values() if factor != 1 else ():
             assert isinstance(encoder.project, nn.Linear)

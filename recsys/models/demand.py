@@ -5,11 +5,11 @@ The count of the next period is negative binomial,
 .. math:: y_{t+1} \sim \mathrm{NB}(\mu = V_{t+1} s_{t+1} e^{w \cdot h_t}, \; r_{t+1} e^v)
 
 where the share :math:`s` and the size :math:`r` are the gamma-Poisson forecast (`recsys.data.demand.forecast`),
-:math:`V` the volume of the period, and :math:`h_t` the network's state. Counts of items vary more than Poisson's, and
-the less is
-known of an item the more so: under a Poisson likelihood the items with the largest counts would decide everything.
-Training starts from the forecast itself, as ``w`` and ``v`` start at zero. DeepAR (Salinas et al., 2020) has the same
-likelihood; GluonTS has it, with a training loop of its own and no states to keep, so it is not used here.
+:math:`V` is the volume of the period, :math:`h_t` the network's state, and :math:`w` [D] and :math:`v` (a scalar) are
+learned. Counts of items are overdispersed, the more so the fewer there are: under a Poisson likelihood the items with
+the largest counts would dominate the loss. Training starts from the forecast itself, as :math:`w` and :math:`v` start
+at zero. DeepAR (Salinas et al., 2020) has the same likelihood; its implementation in GluonTS is not used here, for it
+has its own training loop and does not expose the states, which are the item embeddings.
 """
 
 from __future__ import annotations
@@ -29,15 +29,15 @@ from recsys.encoders.sequence.transformer import Transformer
 
 
 class DemandModel(nn.Module):
-    """States of items after each period, and the correction that each makes to the forecast of the next.
+    """States of items after each period, and the log corrections of the forecast of the next one.
 
     Args:
-        inputs: F.
+        inputs: F, features per period.
         dim: D.
         kind: of the network.
-        layers: of it, one upon the other.
-        dropout: in the network.
-        length: periods that the transformer tells apart by distance.
+        layers: layers of the network.
+        dropout: dropout rate of the network.
+        length: longest distance of two periods with a position bias of its own in the transformer.
     """
 
     def __init__(
@@ -53,7 +53,7 @@ class DemandModel(nn.Module):
         nn.init.zeros_(self.correction.bias)
 
     def forward(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
-        """[B, T, F] -> the states [B, T, D] and the corrections of the logarithm [B, T]."""
+        """[B, T, F] -> the states [B, T, D] and the log corrections [B, T]."""
         recency = torch.arange(inputs.shape[1] - 1, -1, -1, device=inputs.device)
         states = self.network(self.project(inputs), recency, None)
         return states, self.correction(states).squeeze(-1)
@@ -70,18 +70,20 @@ class DemandModel(nn.Module):
 def demand_inputs(
     counts: NDArray[np.float32], volume: NDArray[np.float64], found: Forecast, angles: NDArray[np.float64]
 ) -> NDArray[np.float32]:
-    """What is known of each item after each period: of the counts up to it, and of when the next one is.
+    r"""Features of each item after each period: of its counts so far, and of the seasonal phase of the next period.
 
     Args:
         counts: [n, T].
         volume: [T].
         found: the forecast of ``counts``.
-        angles: [T + 1, S], where each period stands in each season.
+        angles: [T + 1, S], the phase :math:`\phi` of each period, and of the next one, in each season.
 
     Returns:
-        float32 [n, T, 3 + 5 S]: how far the count was above its forecast, the level that the forecast of the next
-        period is at, and the age, all as logarithms; for each season the cosine and sine of the next period, how much
-        more than forecast the item had in step with each so far, and what that makes of the next period.
+        float32 [n, T, 3 + 5 S]. As logarithms: the count over its forecast, the forecast share of the next period, and
+        the age. For each season: cosine and sine of :math:`\phi_{t+1}`; the correlations of the forecast errors
+        :math:`e` so far with both, :math:`a_t = 2 \sum_{s \le t} e_s \cos\phi_s / w_t` and :math:`b_t` with the sine,
+        where :math:`w_t` is one plus the sum of the forecasts; and their prediction for the next period,
+        :math:`a_t \cos\phi_{t+1} + b_t \sin\phi_{t+1}`.
     """
     expected = found.share[:, :-1] * volume * (found.age[:, :-1] >= 0)
     parts = [

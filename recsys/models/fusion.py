@@ -1,4 +1,4 @@
-"""Fusion of the vectors of several inputs into one vector an entity."""
+"""Fusion of the vectors of several inputs into one vector per entity."""
 
 from __future__ import annotations
 

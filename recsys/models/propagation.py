@@ -11,28 +11,23 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import embedding_bag
 
-from recsys.data.interactions import Interactions
-
 
 class Propagation(nn.Module):
     r"""Layers :math:`U^{l+1} = \tilde R I^l` and :math:`I^{l+1} = \tilde R^\top U^l`.
 
     :math:`\tilde R = D_U^{-1/2} R D_I^{-1/2}`, R [U, I] being the edges and D the degrees.
-    The vectors of users and items are the means of their layers 0 to L. Layer 0 of a user is zero (a user is the
-    history; then every other product falls away) or a learned vector of its own. A product sums bags of rows, which on
-    CPU takes a third of the time of a product with a compressed sparse matrix; PyTorch Geometric's model is the
-    reference in the tests.
+    The vectors of users and items are the means of their layers 0 to L. Layer 0 of a user is a learned embedding, or
+    zero: then a user's vector is the propagated history, and half of the products are zero and left out. A product is
+    computed as sums of bags of rows, which on CPU takes a third of the time of a product with a compressed sparse
+    matrix; PyTorch Geometric's model is the reference in the tests.
 
     Args:
-        train: the edges; repeated pairs count once.
-        n_users: U.
-        n_items: I.
+        matrix: R [U, I], binary; see `Interactions.to_csr`.
         layers: L.
     """
 
-    def __init__(self, train: Interactions, n_users: int, n_items: int, layers: int) -> None:
+    def __init__(self, matrix: sp.csr_array, layers: int) -> None:
         super().__init__()
-        matrix = train.to_csr(n_users, n_items)
         users, items = (np.maximum(np.asarray(matrix.sum(axis)).ravel(), 1) ** -0.5 for axis in (1, 0))
         scaled = sp.csr_array(sp.diags_array(users) @ matrix @ sp.diags_array(items))
         self.layers = layers
@@ -41,7 +36,7 @@ class Propagation(nn.Module):
         self.item_scale: Tensor
 
     def forward(self, items: Tensor, users: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        r"""Vectors of the items [I, D], and what :math:`\tilde R` takes to users: the sums of layers below L [I, D].
+        r"""Vectors of the items [I, D], and the sums of their layers below L [I, D], which `users_of` multiplies.
 
         Args:
             items: [I, D], layer 0.
@@ -68,7 +63,7 @@ class Propagation(nn.Module):
 
 
 class Bags(nn.Module):
-    """A sparse matrix [n, m] that multiplies as weighted sums of bags of rows."""
+    """A sparse matrix [n, m], whose product with a tensor is computed as weighted sums of bags of rows."""
 
     def __init__(self, matrix: sp.csr_array) -> None:
         super().__init__()
@@ -91,7 +86,7 @@ class _Context(Protocol):
 
 
 class _Product(torch.autograd.Function):
-    """A sparse matrix times a tensor; the gradient is the transpose times it, again a sum of bags."""
+    """A sparse matrix times a tensor; the gradient is the transpose times the incoming one, by sums of bags too."""
 
     @staticmethod
     def forward(ctx: _Context, rows: Tensor, bags: Bags, transposed: Bags) -> Tensor:

@@ -15,16 +15,16 @@ from recsys.models.geometric import geometric
 from recsys.models.two_tower import Features, Tower
 
 Links = Tensor
-"""int64 [2, E]: the place of each message's source, and that of its target; or a sparse matrix [targets, sources]."""
+"""int64 [2, E]: the index of each message's source and of its target; or a sparse matrix [targets, sources]."""
 
 
 @dataclass(frozen=True, eq=False)
 class Block:
-    """The sampled two-hop neighbourhood of users ``users[0]`` and items ``items[0]``: rows by distance, and messages.
+    """The sampled two-hop neighbourhood of users ``users[0]`` and items ``items[0]``: rows by hop, and messages.
 
     Args:
-        users: three int64 arrays, ascending rows: those who are placed, with their sources, and with the sources of
-            those; each holds the one before.
+        users: three int64 arrays of ascending rows: the target users, the users within one hop and those within two,
+            each a superset of the one before.
         items: likewise.
         to_users: links into ``users[0]`` from ``items[1]``, and into ``users[1]`` from ``items[2]``.
         to_items: likewise, from users.
@@ -36,7 +36,7 @@ class Block:
     to_items: tuple[Links, Links]
 
     def to(self, device: torch.device) -> Block:
-        """With the links on ``device``."""
+        """The block with its links on ``device``."""
         into_users, into_items = ((a.to(device), b.to(device)) for a, b in (self.to_users, self.to_items))
         return Block(self.users, self.items, into_users, into_items)
 
@@ -51,8 +51,8 @@ class SageModel(nn.Module):
     features share one learned input, so that the model is inductive in users.
 
     Args:
-        items: the item's inputs.
-        users: the user's inputs; None where there are no features.
+        items: the item tower.
+        users: the user tower; None without user features.
         dim: D.
     """
 
@@ -64,25 +64,31 @@ class SageModel(nn.Module):
         self.to_users = nn.ModuleList([convolution((dim, dim), dim) for _ in range(2)])
         self.to_items = nn.ModuleList([convolution((dim, dim), dim) for _ in range(2)])
         for layer in (*self.to_users, *self.to_items):
-            nn.init.zeros_(layer.lin_l.bias)  # inputs begin small, and a bias would drown them
+            nn.init.zeros_(layer.lin_l.bias)  # a random bias would be larger than the initial inputs
 
     def user_inputs(self, features: Features, n: int) -> Tensor:
         """[n, D]."""
         return self.anyone.expand(n, -1) if self.users is None else self.users(features)
 
     def first(self, convolution: nn.Module, sources: Tensor, own: Tensor, links: Links) -> Tensor:
-        """The layer h [n, D] from the inputs of the sources and of the n themselves."""
+        """[n, D]: the layer h, from the inputs of the sources and those of the n nodes."""
         result: Tensor = torch.relu(convolution((sources, own), links))
         return result
 
     def forward(self, block: Block, items: Features, users: Features) -> tuple[Tensor, Tensor]:
-        """Vectors of ``block.users[0]`` and of ``block.items[0]``; features are those of the outermost rings."""
+        """Vectors of ``block.users[0]`` and of ``block.items[0]``, from features of all users and items of the block.
+
+        Args:
+            block: the sampled neighbourhood.
+            items: features of ``block.items[2]``.
+            users: features of ``block.users[2]``.
+        """
         x_items, x_users = self.items(items), self.user_inputs(users, len(block.users[2]))
-        own_users, own_items = (x[_places(of[1], of[2])] for x, of in ((x_users, block.users), (x_items, block.items)))
+        own_users, own_items = (x[_indices(of[1], of[2])] for x, of in ((x_users, block.users), (x_items, block.items)))
         h_users = self.first(self.to_users[0], x_items, own_users, block.to_users[1])
         h_items = self.first(self.to_items[0], x_users, own_items, block.to_items[1])
         last_users, last_items = (
-            h[_places(of[0], of[1])] for h, of in ((h_users, block.users), (h_items, block.items))
+            h[_indices(of[0], of[1])] for h, of in ((h_users, block.users), (h_items, block.items))
         )
         z_users = self.to_users[1]((h_items, last_users), block.to_users[0])
         z_items = self.to_items[1]((h_users, last_items), block.to_items[0])
@@ -107,31 +113,31 @@ def sample_block(
         users: ascending rows.
         items: ascending rows.
         fan_out: sampled neighbours of ``users`` and ``items``, and of each of those.
-        hidden: edges ``user * n_items + item`` that are to be predicted; no message passes along them.
+        hidden: edges ``user * n_items + item`` that the batch predicts; they are left out of the messages.
         neighbour_dropout: share of ``items`` that get no messages, which trains the model for items without neighbours.
-        rng: draws.
+        rng: draws neighbours and the items without messages.
     """
     n_items = len(graph) - n_users
-    rings: list[tuple[Nodes, Nodes]] = [(users, items)]
+    hops: list[tuple[Nodes, Nodes]] = [(users, items)]
     drawn = []
-    lonely = items[rng.random(len(items)) < neighbour_dropout]
+    isolated = items[rng.random(len(items)) < neighbour_dropout]
     for width in fan_out:
-        of_users, of_items = rings[-1]
+        of_users, of_items = hops[-1]
         their_items = graph.sample(of_users, width, rng)
         their_users = graph.sample(of_items + n_users, width, rng)
         their_items = np.where(their_items == MISSING, MISSING, their_items - n_users)
         their_items[np.isin(of_users[:, None] * n_items + their_items, hidden)] = MISSING
         their_users[np.isin(their_users * n_items + of_items[:, None], hidden)] = MISSING
-        their_users[np.isin(of_items, lonely)] = MISSING
+        their_users[np.isin(of_items, isolated)] = MISSING
         drawn.append((their_items, their_users))
-        rings.append((_union(of_users, their_users), _union(of_items, their_items)))
+        hops.append((_union(of_users, their_users), _union(of_items, their_items)))
     (near_items, near_users), (far_items, far_users) = drawn
-    ring_users, ring_items = ((rings[0][side], rings[1][side], rings[2][side]) for side in (0, 1))
+    hop_users, hop_items = ((hops[0][side], hops[1][side], hops[2][side]) for side in (0, 1))
     return Block(
-        ring_users,
-        ring_items,
-        (_links(near_items, ring_items[1]), _links(far_items, ring_items[2])),
-        (_links(near_users, ring_users[1]), _links(far_users, ring_users[2])),
+        hop_users,
+        hop_items,
+        (_links(near_items, hop_items[1]), _links(far_items, hop_items[2])),
+        (_links(near_users, hop_users[1]), _links(far_users, hop_users[2])),
     )
 
 
@@ -139,18 +145,18 @@ def _union(rows: Nodes, more: Nodes) -> Nodes:
     return np.union1d(rows, more[more != MISSING])
 
 
-def _links(sources: Nodes, ring: Nodes) -> Links:
-    """Links from ``sources`` [n, k], rows of ``ring``, into the n."""
+def _links(sources: Nodes, hop: Nodes) -> Links:
+    """Links from ``sources`` [n, k], rows of which ``hop`` has the index, into the n targets."""
     target, _ = np.nonzero(sources != MISSING)
-    return torch.from_numpy(np.stack([np.searchsorted(ring, sources[sources != MISSING]), target]))
+    return torch.from_numpy(np.stack([np.searchsorted(hop, sources[sources != MISSING]), target]))
 
 
-def _places(rows: Nodes, ring: Nodes) -> Tensor:
-    return torch.from_numpy(np.searchsorted(ring, rows))
+def _indices(rows: Nodes, hop: Nodes) -> Tensor:
+    return torch.from_numpy(np.searchsorted(hop, rows))
 
 
 def mean_matrix(offsets: NDArray[np.int64], items: NDArray[np.integer], n_items: int) -> Tensor:
-    """A sparse matrix [n, n_items] with a one where ``items`` of the range of row r name a column, for convolutions."""
+    """The binary CSR matrix [n, n_items] with row ranges ``offsets`` and columns ``items``, for mean convolutions."""
     columns = torch.from_numpy(items.astype(np.int64))
     rows = torch.from_numpy(offsets.astype(np.int64))
     geometric()

@@ -13,7 +13,7 @@ from recsys.encoders.dropout import ByteDropout
 from recsys.encoders.sequence import SequenceEncoder
 
 Features = Mapping[str, Tensor]
-"""Feature name -> values, one row an entity; the only string-keyed value in the model."""
+"""Feature name -> values, one row per entity; the only string-keyed value in the model."""
 
 
 class IdEncoder(nn.Module):
@@ -57,7 +57,7 @@ class TableEncoder(nn.Module):
         int64 ``[n]`` -> ``[n, D]``
 
     Args:
-        vectors: float32 [n, D_table]; scaled to unit mean square, so that tables of any scale train alike.
+        vectors: float32 [n, D_table]; scaled to unit mean square, so that training does not depend on their scale.
         dim: D.
         drop: share of rows replaced by the missing vector in a training step.
 
@@ -87,7 +87,7 @@ class TableEncoder(nn.Module):
 
 
 class Tower(nn.Module):
-    """One encoder an input, and a fusion of their vectors.
+    """One encoder per input, and a fusion of their vectors.
 
     Args:
         encoders: input name -> module from its values to [n, D].
@@ -115,8 +115,8 @@ class Scoring:
 
     Args:
         dim: D of both.
-        cosine: both sides normalised to length one; otherwise the plain inner product.
-        temperature: divides the logits; it is inside the user vectors.
+        cosine: whether both sides are normalized to length one; otherwise the plain inner product.
+        temperature: divides the logits; user vectors are already divided by it.
         dropout: share of the encoded history's components dropped in training.
     """
 
@@ -130,13 +130,15 @@ class TwoTowerModel(nn.Module):
     """Two-tower model (Yi et al., RecSys 2019) with a sequence encoder over the item tower's own vectors.
 
     Args:
-        items: the item tower; it serves both what is scored and the histories.
-        pooling: the history encoder, from item vectors to the past at each position; see `recsys.encoders.sequence`.
-        heads: vectors of D that the history encoder gives a position.
-        users: encoders of the user's inputs; the pooled history joins them as one more.
-        user_fusion: fuses history and user inputs.
+        items: the item tower, which encodes scored items and the items of histories alike.
+        pooling: the history encoder, from item vectors [B, L, D] to the encoded history before each position
+            [B, L, heads * D]; see `recsys.encoders.sequence`.
+        heads: vectors of size D that the history encoder gives per position.
+        users: input name -> encoder of a user input.
+        user_fusion: fuses the projected history and the user inputs into one vector.
         scoring: dimension, similarity, temperature and dropout.
-        bias: whether each item id has a bias, one more column against a user's 1.
+        bias: encoder of a scalar bias per item id, appended to the item vectors, where user vectors have a constant 1;
+            None for no bias.
     """
 
     def __init__(
@@ -163,12 +165,12 @@ class TwoTowerModel(nn.Module):
             self.project.weight.copy_(torch.eye(scoring.dim).repeat(1, heads) / heads)
 
     def item_vectors(self, features: Features) -> Tensor:
-        """[n, D], of length one when cosine; without the bias column."""
+        """[n, D], of length one with cosine similarity; without the bias column."""
         vectors: Tensor = self.items(features)
         return nn.functional.normalize(vectors, dim=-1) if self.cosine else vectors
 
     def with_bias(self, vectors: Tensor, features: Features) -> Tensor:
-        """The item vectors as they are scored: [n, D], or [n, D + 1] with the bias."""
+        """The item vectors of the score: [n, D], or [n, D + 1] with the bias."""
         if self.bias is None:
             return vectors
         return torch.cat([vectors, self.bias(features["__id__"])], 1)
@@ -179,7 +181,7 @@ class TwoTowerModel(nn.Module):
         return cast("SequenceEncoder", self.pooling)
 
     def encode_users(self, features: Features) -> Tensor:
-        """[B, M, D]: the encoded user features, computed once a user; M may be 0."""
+        """[B, M, D]: the encoded user features, computed once per user; M may be 0."""
         encoded = [encoder(features[name]) for name, encoder in self.users.items()]
         if encoded:
             return torch.stack(encoded, 1)

@@ -13,7 +13,7 @@ class Popularity:
 
     Args:
         counts: int64 [I], training interactions of each item.
-        n: C, negatives a batch.
+        n: C, negatives per batch.
         sampling_exponent: :math:`\alpha`; 1 is the popularity itself, 0 is uniform, 0.75 is word2vec's choice.
 
     Example:

@@ -1,8 +1,7 @@
-"""Bundles: a trained model as one folder that needs nothing else, and that says when it is not what was written."""
+"""Bundles: a fitted engine and its data in one self-contained folder, with checksums that detect changes."""
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import PackageNotFoundError, version
@@ -15,6 +14,7 @@ from recsys.data.dataset import Dataset
 from recsys.data.entities import EntityTable
 from recsys.data.interactions import Interactions
 from recsys.data.splits.holdout import Holdout
+from recsys.digest import file_sha256, short_digest
 from recsys.engine import Engine, Request, Vectors
 from recsys.engines import ENGINES
 from recsys.errors import ArtifactError, RecsysError
@@ -27,15 +27,15 @@ _PACKAGES = ("recsys", "torch", "numpy", "pandas", "scipy", "pyarrow", "implicit
 
 @dataclass(frozen=True)
 class Lineage:
-    """Where a bundle comes from.
+    """What a bundle was made from.
 
     Args:
         data_fingerprint: of the dataset that the engine was fitted on.
-        split_fingerprint: of the split whose train part was learnt from; empty when all of the data was.
-        config: how it was made; JSON values.
-        metrics: what was measured then, such as ``{"ndcg@10": 0.21}``.
+        split_fingerprint: of the split whose train part the engine was fitted on; empty if it was fitted on all data.
+        config: the configuration of the training; JSON values.
+        metrics: metrics that were computed in the training, such as ``{"ndcg@10": 0.21}``.
         parent: the version of the bundle that this one was fine-tuned from.
-        libraries: versions of the packages that made it.
+        libraries: the installed version of each package that a model depends on; see `installed`.
     """
 
     data_fingerprint: str
@@ -48,19 +48,19 @@ class Lineage:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Bundle:
-    """A fitted engine with the tables it was fitted on: one folder that recommends by itself.
+    """A fitted engine with the dataset it was fitted on: all that recommending needs, in one folder.
 
-    A bundle gives user and item vectors as its engine does, so that it can be used wherever an engine is expected.
+    A bundle has the user and item vectors of its engine, so it can be used wherever a fitted engine is expected.
 
     Args:
         engine: the fitted engine.
-        data: users and items with their columns, and the interactions, as histories that a ``user_id`` alone is
-            answered by.
-        lineage: where it comes from; by default from ``data``.
+        data: users and items with their columns, and the interactions. A prediction for a ``user_id`` without a given
+            history uses the user's interactions as the history.
+        lineage: what it was made from; by default the fingerprint of ``data`` alone.
         keep_histories: whether the interactions are part of the bundle.
-        version: a digest of every file; empty before `save`.
-        evaluation: interactions held out from the engine, which evaluate it when it is promoted; None where those of
-            a split do. Part of the folder, so that `version` covers it.
+        version: a digest of the checksums of all files; empty before `save`.
+        evaluation: held-out interactions of a fine-tuned engine, on which it is evaluated for promotion; None for an
+            engine of a run, which is evaluated on the test part of the split. `version` covers it.
 
     Example:
         >>> import tempfile
@@ -93,7 +93,7 @@ class Bundle:
 
     @property
     def name(self) -> str:
-        """Of the dataset."""
+        """The name of the dataset."""
         return self.data.name
 
     @property
@@ -111,7 +111,7 @@ class Bundle:
 
     @property
     def kind(self) -> str:
-        """Of the engine."""
+        """The name of the engine in `recsys.engines.ENGINES`."""
         return self.engine.kind
 
     @property
@@ -119,18 +119,23 @@ class Bundle:
         return self.lineage.data_fingerprint
 
     def user_vectors(self, request: Request) -> Vectors:
-        """As of the engine."""
+        """[U] vectors of the users of ``request``, computed by the engine."""
         return self.engine.user_vectors(request)
 
     def item_vectors(self, items: EntityTable, at: int | None = None) -> Vectors:
-        """As of the engine."""
+        """[I] vectors of ``items``, computed by the engine.
+
+        Args:
+            items: known or new items.
+            at: the time for which they are computed, in the unit of the dataset's timestamps; None is now.
+        """
         return self.engine.item_vectors(items, at)
 
     def save(self, directory: str | Path) -> Bundle:
-        """Writes the folder atomically, replacing a bundle that stood there; returns this bundle with its version.
+        """Writes the folder atomically, replacing an earlier bundle; returns this bundle with its `version`.
 
         Raises:
-            ArtifactError: something else is there.
+            ArtifactError: ``directory`` is a file, or a folder with other content.
         """
         directory = Path(directory)
         about = {"name": self.name, "has_timestamps": self.data.has_timestamps, "has_order": self.data.has_order}
@@ -150,10 +155,11 @@ class Bundle:
 
     @classmethod
     def load(cls, directory: str | Path) -> Bundle:
-        """What `save` wrote; nothing in it is executed.
+        """The bundle that `save` wrote; no code in it is executed.
 
         Raises:
-            ArtifactError: a file is missing, damaged, unknown or a pickle, or the version or the engine is unknown.
+            ArtifactError: a file is missing, changed, not listed in the manifest or a pickle, or the format version or
+                the engine is unknown.
         """
         directory = Path(directory)
         verify(directory)
@@ -180,10 +186,10 @@ class Bundle:
 
 
 def verify(directory: Path) -> None:
-    """Compares every file of a bundle with its manifest.
+    """Compares the checksum of every file of a bundle with the manifest.
 
     Raises:
-        ArtifactError: names the files that are missing, changed or not listed.
+        ArtifactError: names the files that are missing, changed or not listed in the manifest.
     """
     manifest = read_json(directory / MANIFEST)
     if not isinstance(manifest, dict) or manifest.get("version") != _VERSION:
@@ -197,11 +203,13 @@ def verify(directory: Path) -> None:
     }
     found = [f"{what}: {', '.join(names)}" for what, names in problems.items() if names]
     if found:
-        raise ArtifactError(f"{directory} is not the bundle that was written ({'; '.join(found)}); get it again")
+        raise ArtifactError(
+            f"{directory} failed the checksum verification ({'; '.join(found)}); copy or download it again"
+        )
 
 
 def installed() -> dict[str, str]:
-    """Versions of the packages that decide what a model is."""
+    """The installed version of each package that a model depends on: recsys, torch, numpy, pandas and others."""
     found = {}
     for name in _PACKAGES:
         try:
@@ -213,7 +221,9 @@ def installed() -> dict[str, str]:
 
 def _engine(kind: str, directory: Path) -> Engine:
     if kind not in ENGINES:
-        raise ArtifactError(f"{directory} holds an engine {kind!r} that this library does not know; update recsys")
+        raise ArtifactError(
+            f"{directory} holds an engine {kind!r}, which this version of recsys does not have; update recsys"
+        )
     try:
         return ENGINES[kind].load(directory)
     except RecsysError:
@@ -223,7 +233,10 @@ def _engine(kind: str, directory: Path) -> Engine:
 
 
 def _digests(directory: Path) -> dict[str, str]:
-    """Relative path -> sha256 of every file but the manifest itself and the marks of folders, which are all alike."""
+    """Relative path -> SHA-256 of every file, but not of the manifest.
+
+    The marker files that `recsys.atomic` puts into folders are left out, so a copy without them is the same bundle.
+    """
     result = {}
     for path in sorted(directory.rglob("*")):
         name = path.relative_to(directory).as_posix()
@@ -232,32 +245,31 @@ def _digests(directory: Path) -> dict[str, str]:
         if path.name == MARK and path.is_file() and path.read_bytes() == MARK_TEXT:
             continue
         if path.is_file() and name != MANIFEST:
-            with path.open("rb") as file:
-                result[name] = hashlib.file_digest(file, "sha256").hexdigest()
+            result[name] = file_sha256(path)
     return result
 
 
 def trained_on(directory: Path, split_fingerprint: str) -> Bundle:
-    """The bundle in ``directory``, which was trained on the split that evaluates it.
+    """The bundle in ``directory``, checked to have been trained on the split with ``split_fingerprint``.
 
     Raises:
-        ArtifactError: it was trained on another split, and may have learnt the test targets.
+        ArtifactError: it was trained on another split, so the test targets may be in its training data.
     """
     bundle = Bundle.load(directory)
     if bundle.lineage.split_fingerprint != split_fingerprint:
         raise ArtifactError(
-            f"{directory} was trained on another split than the one that evaluates it, whose targets it may have "
-            "learnt; train again"
+            f"{directory} was trained on another split than it is evaluated on, so the test targets may be in its "
+            "training data; train again"
         )
     return bundle
 
 
 def version_of(directory: Path) -> str:
-    """The version of the bundle in a folder: a digest of its manifest, which holds a checksum of every file.
+    """The version of the bundle in a folder: a digest of its manifest, which has the checksum of every file.
 
     Raises:
         ArtifactError: there is no bundle.
     """
     if not (directory / MANIFEST).is_file():
         raise ArtifactError(f"{directory} holds no bundle; train one, or name a folder that has one")
-    return hashlib.sha256((directory / MANIFEST).read_bytes()).hexdigest()[:16]
+    return short_digest([(directory / MANIFEST).read_bytes()])

@@ -1,4 +1,4 @@
-"""Candidates for promotion: which evaluation users they share with the champion, and what was decided about them."""
+"""Candidates for promotion: the users on which one is compared with the champion, and the record of the decision."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ class Candidate:
 
     Args:
         bundle: its folder.
-        data: what the rows of ``holdout`` refer to.
-        holdout: evaluation users whose targets the candidate has not learnt.
+        data: the dataset whose rows ``holdout`` refers to.
+        holdout: evaluation users whose targets are not in the candidate's training data.
         fingerprint: of the split, or of the held-out part of a fine-tuned bundle.
-        of_run: whether it is the engine of a run, with a report, and not a fine-tuned child.
+        of_run: True for an engine that a run trained and reported on, False for a fine-tuned bundle.
     """
 
     bundle: Path
@@ -46,40 +46,43 @@ def child_candidate(directory: Path) -> Candidate:
     child = Bundle.load(directory)
     if child.evaluation is None:
         raise ConfigError(
-            f"{directory} has no evaluation users in it; finetune holds some out where at least two users have several "
-            "new interactions"
+            f"{directory} holds no evaluation users; finetune holds some out if at least two users have several new "
+            "interactions"
         )
     return Candidate(directory, child.data, child.evaluation, child.evaluation.fingerprint, of_run=False)
 
 
 def exclude_leaked_users(candidate: Candidate, champion: Bundle, version: str) -> Candidate:
-    """The candidate without the evaluation users whose targets the champion may have learnt.
+    """The candidate without the evaluation users whose targets may be in the champion's training data (leakage).
 
-    A champion from which the same test interactions were held out (refit or not) has seen none of the targets, also
-    where columns of users and items have changed since. Any other champion may have been trained on the targets, so a
-    user is excluded when the champion's histories hold one of the user's targets. Without timestamps two files may
-    count positions differently, so a target is then known when the user has the item at all; since people buy again,
-    such users are excluded for a fine-tuned candidate too.
+    A champion of a run from which the same test interactions were held out cannot have been trained on the targets;
+    no user is excluded then. For any other champion, a user is excluded if one of the user's targets is among the
+    interactions in the champion's bundle.
+
+    With timestamps, a target matches an interaction of the same user, item and time. Without timestamps, positions in
+    two files cannot be compared, so a target matches every interaction of the same user and item. A repeated purchase
+    then looks like a leaked target: its user is excluded, and that is no error for a fine-tuned candidate either.
 
     Args:
         candidate: with all its evaluation users.
-        champion: its bundle.
-        version: of the champion, for messages.
+        champion: the champion's bundle.
+        version: the champion's version, for messages.
 
     Raises:
-        ArtifactError: the champion's ids are of another type, so that it would know nobody and lose to anything.
-        PromotionError: every user is excluded, or any user of a fine-tuned candidate with timestamps; or the champion
-            keeps no histories.
+        ArtifactError: the ids of the champion's data are of another type (text or integer) than the candidate's, so
+            none would match.
+        PromotionError: no evaluation user is left; or a user of a fine-tuned candidate would be excluded and both
+            datasets have timestamps; or the champion's bundle has no interactions to compare with.
     """
-    way_out = "begin without a champion under another promote.model"
+    way_out = "set promote.model to a new name, which has no champion"
     check_ids(champion.data, candidate.data, f"the champion (version {version})", way_out)
     if candidate.of_run and _same_holdout(champion, candidate):
         return candidate
     if champion.histories is None:
         raise PromotionError(
-            f"the champion (version {version}) keeps no histories, so nothing tells whether it has learnt the targets "
-            f"of the evaluation users of {candidate.bundle}: promote on the data and the split that it was made from, "
-            f"or {way_out}"
+            f"the champion (version {version}) keeps no histories, so it cannot be checked whether the targets of "
+            f"{candidate.bundle} are in its training data: promote on the data and the split that it was made from, or "
+            f"{way_out}"
         )
     holdout, timed = candidate.holdout, champion.data.has_timestamps and candidate.data.has_timestamps
     leaked = np.unique(holdout.targets.user[known_to(champion.data, holdout.targets, candidate.data, timed)])
@@ -88,16 +91,16 @@ def exclude_leaked_users(candidate: Candidate, champion: Bundle, version: str) -
     users = holdout.users[~np.isin(holdout.users, leaked)]
     if not len(users) or (timed and not candidate.of_run):
         raise PromotionError(
-            f"the champion (version {version}) was made from data that hold the targets of the evaluation users of "
-            f"{candidate.bundle}; it may have learnt them: fine-tune on newer data, promote the engine of a run on "
-            "newer data, or keep the split that the champion was trained with"
+            f"the champion (version {version}) was trained on data that hold the targets of the evaluation users of "
+            f"{candidate.bundle}: fine-tune on newer data, promote the engine of a run on newer data, or keep the "
+            "split that the champion was trained with"
         )
     reduced = holdout.of_users(users)
     return replace(candidate, holdout=reduced, fingerprint=reduced.fingerprint)
 
 
 def _same_holdout(champion: Bundle, candidate: Candidate) -> bool:
-    """Whether these very targets were held out from the champion, whatever else its tables hold."""
+    """Whether the champion's training held out the same test interactions; other columns and users may differ."""
     lineage = champion.lineage
     if lineage.parent is not None:
         return False
@@ -109,19 +112,19 @@ def load_champion(store: Store, version: str) -> Bundle:
     """The champion's bundle.
 
     Raises:
-        ArtifactError: it is missing or damaged; says what can be done.
+        ArtifactError: it is missing or damaged; the message names the remedies.
     """
     try:
         return Bundle.load(store.locate(version))
     except ArtifactError as error:
         raise ArtifactError(
-            f"the champion of {store.name} cannot be evaluated: {error}, or give the alias back to the one before with "
-            "recsys rollback, or begin without a champion under another promote.model"
+            f"the champion of {store.name} cannot be evaluated: {error}, or run recsys rollback, or set "
+            "promote.model to a new name, which has no champion"
         ) from error
 
 
 def decision_record(store: Store, version: str, decision: Decision) -> dict[str, object]:
-    """``decision.json``: the decision, and the state of the registry after it."""
+    """The content of ``decision.json``: the decision, and the state of the registry after it."""
     return {
         "schema": 1,
         "model": store.name,
@@ -134,7 +137,7 @@ def decision_record(store: Store, version: str, decision: Decision) -> dict[str,
 
 
 def is_current(store: Store, record: Mapping[str, object]) -> bool:
-    """Whether the registry is as the decision ``record`` left it: the same champion, its bundle undamaged."""
+    """Whether the registry is in the state that ``record`` describes: the same champion, its bundle undamaged."""
     try:
         champion = record["version"] if record["promoted"] else record["champion"]
         if store.version_at(CHAMPION) != champion:
@@ -145,7 +148,7 @@ def is_current(store: Store, record: Mapping[str, object]) -> bool:
 
 
 def save_decision(record: Mapping[str, object], latest: Path, history: Path) -> None:
-    """Writes ``latest``, and the same as the next numbered file of the folder ``history``."""
+    """Writes ``record`` to the file ``latest`` and to the next numbered file of the folder ``history``."""
     numbers = [int(path.stem) for path in history.glob("*.json") if path.stem.isdecimal()]
     write_json(history / f"{1 + max(numbers, default=0):04d}.json", record)
     write_json(latest, record)

@@ -18,11 +18,11 @@ class GateConfig(Config):
     """The conditions for promotion.
 
     Args:
-        metric: the metric that must be better.
-        min_gain: the lower bound of the mean paired difference in ``metric`` must be above this.
-        confidence: of that lower bound, one-sided.
+        metric: the metric that must improve.
+        min_gain: the lower confidence bound of the mean paired difference in ``metric`` must be above this.
+        confidence: the level of the one-sided lower confidence bound.
         must_not_lose: other metrics -> how far the candidate's mean may lie below the champion's.
-        min_users: that both were measured on.
+        min_users: the minimum number of evaluation users.
     """
 
     metric: str = "ndcg@10"
@@ -37,9 +37,9 @@ class EvaluationResult:
     """Per-user metrics of one model.
 
     Args:
-        model: its version or name.
+        model: the version or name of the model.
         data_fingerprint: of the dataset.
-        split_fingerprint: of the split that it was evaluated on.
+        split_fingerprint: of the split that the model was evaluated on.
         users: [U] rows of the evaluation users.
         values: metric -> float64 [U].
     """
@@ -68,9 +68,9 @@ class Decision:
 
     Args:
         promoted: whether every rule passed.
-        candidate: its version or name.
-        champion: the same; None when there was none.
-        rules: each rule, in the order it was looked at.
+        candidate: the version or name of the candidate.
+        champion: the version or name of the champion; None when there was none.
+        rules: each rule, in the order of the checks.
     """
 
     promoted: bool
@@ -80,7 +80,7 @@ class Decision:
 
     def __str__(self) -> str:
         head = (
-            f"{self.candidate} {'takes' if self.promoted else 'does not take'} the place of {self.champion or 'none'}"
+            f"{self.candidate} {'replaces' if self.promoted else 'does not replace'} {self.champion or 'no champion'}"
         )
         if self.promoted and self.candidate == self.champion:
             head = f"{self.candidate} stays champion"
@@ -88,14 +88,19 @@ class Decision:
 
 
 def decide(candidate: EvaluationResult, champion: EvaluationResult | None, config: GateConfig) -> Decision:
-    """Whether ``candidate`` becomes the champion; without one, a model that was evaluated on enough users does.
+    """Whether ``candidate`` becomes the champion, by a one-sided paired z-test over users.
 
-    Both must have been evaluated on the same holdout: the pipeline evaluates the champion's bundle on the candidate's
-    split. Users are the unit: the difference is taken user by user, and its lower bound is
-    ``mean - z * standard error``.
+    ``d`` is the difference of the metric for each user. Its lower confidence bound ``mean(d) - z * std(d) / sqrt(U)``
+    must be above ``min_gain``, and no metric of ``must_not_lose`` may fall by more than its tolerance. Both models must
+    have been evaluated on the same users of the same split. Without a champion, enough evaluation users suffice.
+
+    Args:
+        candidate: metrics of the candidate.
+        champion: metrics of the champion on the same users; None when there is none.
+        config: the conditions.
 
     Raises:
-        PromotionError: a metric of the config was not measured.
+        PromotionError: a metric of the config was not computed.
     """
     _require_metrics(candidate, config)
     rules = [_enough_users(candidate, config)]
@@ -119,11 +124,11 @@ def _decision(candidate: EvaluationResult, champion: str | None, rules: list[Rul
     return Decision(all(rule.passed for rule in rules), candidate.model, champion, tuple(rules))
 
 
-def _require_metrics(measured: EvaluationResult, config: GateConfig) -> None:
-    missing = [name for name in (config.metric, *config.must_not_lose) if name not in measured.values]
+def _require_metrics(result: EvaluationResult, config: GateConfig) -> None:
+    missing = [name for name in (config.metric, *config.must_not_lose) if name not in result.values]
     if missing:
-        known = ", ".join(sorted(measured.values))
-        raise PromotionError(f"the gate needs {', '.join(missing)} of {measured.model}; measured are: {known}")
+        known = ", ".join(sorted(result.values))
+        raise PromotionError(f"the gate needs {', '.join(missing)} of {result.model}; its metrics are: {known}")
 
 
 def _enough_users(candidate: EvaluationResult, config: GateConfig) -> Rule:
@@ -135,21 +140,21 @@ def _enough_users(candidate: EvaluationResult, config: GateConfig) -> Rule:
 
 
 def _same(what: str, ours: str, theirs: str) -> Rule:
-    found = "was measured on the same" if ours == theirs else "was measured on another"
+    found = "was evaluated on the same" if ours == theirs else "was evaluated on another"
     return Rule(what, ours == theirs, ours, theirs, f"the champion {found} {what} ({ours}, champion {theirs})")
 
 
 def _same_users(candidate: EvaluationResult, champion: EvaluationResult) -> Rule:
     passed = np.array_equal(candidate.users, champion.users)
     found = "the evaluation users are the same" if passed else "the evaluation users differ"
-    return Rule("asked", passed, float(len(candidate.users)), float(len(champion.users)), found)
+    return Rule("evaluation_users", passed, float(len(candidate.users)), float(len(champion.users)), found)
 
 
 def _gain(candidate: EvaluationResult, champion: EvaluationResult, config: GateConfig) -> Rule:
     name = config.metric
     difference = candidate.values[name] - champion.values[name]
-    spread = float(difference.std(ddof=1)) if len(difference) > 1 else float("inf")
-    low = float(difference.mean()) - NormalDist().inv_cdf(config.confidence) * spread / len(difference) ** 0.5
+    std = float(difference.std(ddof=1)) if len(difference) > 1 else float("inf")
+    low = float(difference.mean()) - NormalDist().inv_cdf(config.confidence) * std / len(difference) ** 0.5
     reason = (
         f"{name} {_mean(candidate, name):.4f} against {_mean(champion, name):.4f}: the gain {difference.mean():+.4f} "
         f"has the {config.confidence:.0%} lower bound {low:+.4f}, which must be above {config.min_gain:+.4f}"
@@ -163,5 +168,5 @@ def _not_lost(candidate: EvaluationResult, champion: EvaluationResult, name: str
     return Rule(f"not lost {name}", ours >= theirs - tolerance, ours, theirs, reason)
 
 
-def _mean(measured: EvaluationResult, name: str) -> float:
-    return float(np.mean(measured.values[name]))
+def _mean(result: EvaluationResult, name: str) -> float:
+    return float(np.mean(result.values[name]))

@@ -18,14 +18,14 @@ def load(source: str | Path, tracking_uri: str | None = None) -> Bundle:
     Args:
         source: a folder that `Bundle.save` or a run wrote, or ``models:/NAME@ALIAS`` or ``models:/NAME/VERSION``.
         tracking_uri: of MLflow, for an address; by default the environment's ``MLFLOW_TRACKING_URI``, or else the one
-            run under ``runs/`` whose registry holds a model of that name.
+            run under ``runs/`` whose registry has a model of that name.
 
     Returns:
-        The bundle; it can be used wherever a fitted engine is expected, and its ``data`` are what it was fitted on.
+        The bundle. It can be used wherever a fitted engine is expected; ``data`` is the dataset it was fitted on.
 
     Raises:
         ArtifactError: there is no bundle, or it is damaged.
-        ConfigError: the address is not of that form, or no registry (or more than one) holds the model.
+        ConfigError: the address is not of that form, or no registry (or more than one) has the model.
         PromotionError: the model has no such alias or version.
 
     Example:
@@ -38,12 +38,12 @@ def load(source: str | Path, tracking_uri: str | None = None) -> Bundle:
         folder = Path(source)
         if not folder.is_dir():
             raise ArtifactError(
-                f"{folder.absolute()} does not exist; save a bundle there, or name a folder that has one"
+                f"{folder.absolute()} does not exist; save a bundle there, or give a folder that has one"
             )
         return Bundle.load(folder)
     address = re.fullmatch(r"models:/([^/@:?]+)(?:@|/)([^/@:?]+)", str(source))
     if address is None:
-        raise ConfigError(f"{source!r} is no address of a model; write models:/NAME@ALIAS or models:/NAME/VERSION")
+        raise ConfigError(f"{source!r} is not the address of a model; write models:/NAME@ALIAS or models:/NAME/VERSION")
     name, which = address.groups()
     uri = tracking_uri or os.environ.get("MLFLOW_TRACKING_URI") or _registry_of(name)
     return Bundle.load(Store(uri, name).download(which))
@@ -53,13 +53,11 @@ def _registry_of(name: str) -> str:
     """The tracking URI of the run under ``runs/`` that has registered ``name``.
 
     Raises:
-        ConfigError: none has, or several have.
+        ConfigError: no run, or more than one, has registered it.
     """
     found = [local_uri(database.parent) for database in sorted(Path("runs").glob("*/mlflow.db"))]
     holding = [uri for uri in found if Store(uri, name).exists()]
     if len(holding) != 1:
-        which = f"several runs do: {', '.join(holding)}" if holding else f"no run under {Path('runs').absolute()} does"
-        raise ConfigError(
-            f"which registry holds the model {name!r}? {which}; give tracking_uri, or set MLFLOW_TRACKING_URI"
-        )
+        runs = f"several runs have ({', '.join(holding)})" if holding else f"no run under {Path('runs').absolute()} has"
+        raise ConfigError(f"{runs} registered a model {name!r}; give tracking_uri, or set MLFLOW_TRACKING_URI")
     return holding[0]

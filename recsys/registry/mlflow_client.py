@@ -1,4 +1,4 @@
-"""MLflow, imported when first needed, without telemetry, version nagging or chatter."""
+"""MLflow: imported on first use, without telemetry and without log messages below errors."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from recsys.errors import ArtifactError
 
 
 def imported() -> Any:
-    """The module ``mlflow``, without telemetry, warnings at import and messages below errors."""
+    """The module ``mlflow``, without telemetry, import warnings and log messages below errors."""
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "ERROR")
@@ -30,7 +30,7 @@ def imported() -> Any:
 
 
 def mlflow_at(uri: str) -> Any:
-    """The module ``mlflow``, speaking to the tracking server or database at ``uri``."""
+    """The module ``mlflow``, with ``uri`` as its tracking server or database."""
     mlflow = imported()
     if database_file(uri) is not None:
         _configure_mappers()
@@ -42,7 +42,7 @@ def mlflow_at(uri: str) -> Any:
 
 @cache
 def _configure_mappers() -> None:
-    """Sets up the tables of MLflow's database; SQLAlchemy warns of what MLflow does, whenever that is first needed."""
+    """Configures MLflow's SQLAlchemy tables once, here, to suppress the deprecation warnings of their first use."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         import mlflow.store.tracking.dbmodels.models  # noqa: F401
@@ -52,42 +52,45 @@ def _configure_mappers() -> None:
 
 
 def experiment_id(mlflow: Any, uri: str, name: str) -> str:
-    """The experiment called ``name``, made when missing; files of a local database stand in a folder beside it."""
+    """The id of the MLflow experiment ``name``, which is created if missing.
+
+    With a local SQLite database, its artifacts are stored in the folder ``mlflow-artifacts`` next to the database file.
+    """
     client = mlflow.MlflowClient(uri)
     found = client.get_experiment_by_name(name)
     if found is not None:
         return str(found.experiment_id)
     local = database_file(uri)
-    place = None if local is None else _files_of(local).as_uri()
-    return str(client.create_experiment(name, artifact_location=place))
+    artifacts = None if local is None else _files_of(local).as_uri()
+    return str(client.create_experiment(name, artifact_location=artifacts))
 
 
 def check_place(uri: str, name: str) -> None:
-    """Whether the files of the experiment called ``name`` stand beside its local database.
+    """Checks that the artifacts of the experiment ``name`` are next to its local database.
 
     Raises:
-        ArtifactError: the database was moved or copied, and looks for them in the folder that it was made in.
+        ArtifactError: the database was moved or copied after it was created; the artifact paths in it are absolute.
     """
     local = database_file(uri)
     found = imported().MlflowClient(uri).get_experiment_by_name(name)
     if local is None or found is None:
         return
-    place = urlsplit(found.artifact_location)
-    made, here = Path(url2pathname(place.path)).resolve(), _files_of(local)
-    if place.scheme == "file" and made != here:
+    location = urlsplit(found.artifact_location)
+    made, here = Path(url2pathname(location.path)).resolve(), _files_of(local)
+    if location.scheme == "file" and made != here:
         raise ArtifactError(
-            f"the store in {here.parent} was made in {made.parent}, where it keeps its files; move it back, give "
+            f"the store in {here.parent} was made in {made.parent}, where its artifacts are; move it back, give "
             f"promote.tracking_uri, or take {local.name} out of {here.parent} to start a new one"
         )
 
 
 def database_file(uri: str) -> Path | None:
-    """The file of a sqlite URI; None for any other."""
+    """The database file of a ``sqlite:///`` URI; None for other URIs."""
     return Path(uri.removeprefix("sqlite:///")) if uri.startswith("sqlite:///") else None
 
 
 def local_uri(directory: Path) -> str:
-    """The tracking URI of a database in ``directory``: the default place of runs and models."""
+    """The tracking URI of the SQLite database ``mlflow.db`` in ``directory``, the default of a run."""
     return f"sqlite:///{(directory / 'mlflow.db').resolve()}"
 
 

@@ -1,4 +1,4 @@
-"""The pyfunc model, kept as code: MLflow stores this file beside the bundle and runs it to load the model."""
+"""The MLflow pyfunc model ("model from code"): MLflow stores this file with a bundle and runs it to load the model."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ PythonModel: Any = mlflow.pyfunc.PythonModel
 
 
 class Recommender(PythonModel):  # type: ignore[misc]
-    """Pyfunc model over rows of ``user_id``, ``history`` and ``k``; see `recsys.registry.predictor.Predictor`."""
+    """Top-k recommendation as a pyfunc model; input and output are those of `Predictor.predict`."""
 
     def load_context(self, context: Any) -> None:
-        self._answers = Predictor(Bundle.load(Path(context.artifacts["bundle"])))
+        self._predictor = Predictor(Bundle.load(Path(context.artifacts["bundle"])))
 
     def predict(self, context: Any, model_input: pd.DataFrame, params: JsonObject | None = None) -> pd.DataFrame:
-        return self._answers.answer(model_input)
+        return self._predictor.predict(model_input)
 
 
 mlflow.models.set_model(Recommender())

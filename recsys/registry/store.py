@@ -20,17 +20,17 @@ _BEFORE = "champion_before"
 
 
 def check_model_name(key: str, name: str) -> None:
-    """Whether a model can be registered, and asked for, under ``name``, which the config gives as ``key``.
+    """Checks that a model can be registered and loaded under ``name``, which the config gives as ``key``.
 
     Raises:
-        ConfigError: it cannot; ``/``, ``:``, ``@`` and ``?`` have a meaning in the address of a model, and
-            `recsys.names.check_name` holds as well.
+        ConfigError: ``name`` contains ``/``, ``:``, ``@`` or ``?``, which have a meaning in the address of a model; is
+            blank or starts like a path; or is refused by `recsys.names.check_name`.
     """
     found = [sign for sign in name if sign in "/:@?" or not sign.isprintable()]
     if found or not name.strip() or name == "." or name.startswith(".."):
-        problem = f"holds {found[0]!r}" if found else "is blank or reads like a folder"
+        problem = f"contains {found[0]!r}" if found else "is blank or starts like a path"
         raise ConfigError(
-            f"{key} = {name!r} {problem}, so no model can be registered under it; give promote.model another"
+            f"{key} = {name!r} {problem}, so no model can be registered under it; set promote.model to another name"
         )
     check_name(key, name)
 
@@ -49,11 +49,15 @@ class Store:
         self._client: Any = self._mlflow.MlflowClient(uri)
 
     def register(self, bundle: Path, run_id: str | None = None) -> str:
-        """A new version that holds the bundle in the folder ``bundle`` and is served as a pyfunc model.
+        """Registers the bundle in the folder ``bundle`` as a new version of the model, an MLflow pyfunc model.
 
         Args:
-            bundle: verified first.
-            run_id: the run that made it; None makes a run of the experiment that has the name of the model.
+            bundle: its folder; its checksums are verified first.
+            run_id: the MLflow run that the version belongs to; None starts a run in the experiment with the name of
+                the model.
+
+        Returns:
+            The number of the new version.
 
         Raises:
             ArtifactError: the bundle is damaged or incomplete.
@@ -84,16 +88,16 @@ class Store:
         return self._registered() is not None
 
     def version_at(self, alias: str) -> str | None:
-        """The version behind an alias, or None."""
+        """The version that has the alias; None when no version has it."""
         model = self._registered()
         version = None if model is None else model.aliases.get(alias)
         return None if version is None else str(version)
 
     def promote(self, version: str, decision: Decision) -> None:
-        """Makes ``version`` the champion and keeps the one before as ``previous``.
+        """Gives ``version`` the alias ``champion``, and the current champion the alias ``previous``.
 
         Raises:
-            PromotionError: the decision says no, or there is no such version.
+            PromotionError: a rule of ``decision`` failed, or there is no such version.
         """
         if not decision.promoted:
             raise PromotionError(f"version {version} of {self.name} did not pass the gate:\n{decision}")
@@ -108,11 +112,14 @@ class Store:
         self._client.set_registered_model_alias(self.name, CHAMPION, version)
 
     def rollback(self) -> str:
-        """Makes the version before the champion again and returns it; its own predecessor becomes ``previous``.
+        """Gives the version ``previous`` the alias ``champion`` again, and its predecessor the alias ``previous``.
+
+        Returns:
+            The version that is the champion now.
 
         Raises:
             PromotionError: there is no earlier champion.
-            ArtifactError: its bundle is damaged; then nothing is changed.
+            ArtifactError: the bundle of the earlier champion is damaged; no alias is changed.
         """
         before = self.version_at(PREVIOUS)
         if before is None:
@@ -121,8 +128,8 @@ class Store:
             self.download(before)
         except ArtifactError as error:
             raise ArtifactError(
-                f"version {before} of {self.name} cannot be {CHAMPION} again, nothing was changed: {error}, or promote "
-                "another candidate"
+                f"version {before} of {self.name} cannot be {CHAMPION} again; no alias was changed: {error}, or "
+                "promote another candidate"
             ) from error
         self._client.set_registered_model_alias(self.name, CHAMPION, before)
         earlier = self._client.get_model_version(self.name, before).tags.get(_BEFORE)
@@ -133,22 +140,26 @@ class Store:
         return before
 
     def download(self, which: str = CHAMPION, directory: Path | None = None) -> Path:
-        """The folder of the bundle behind an alias or a version, verified; a local store is read in place.
+        """The folder with the bundle of a version, with its checksums verified.
+
+        Args:
+            which: an alias or a version.
+            directory: where it is downloaded to; None is a temporary folder. A bundle in a local store is not copied.
 
         Raises:
             PromotionError: there is no such alias or version.
-            ArtifactError: what is stored is damaged.
+            ArtifactError: the stored bundle is missing or damaged.
         """
         bundle = self.locate(which, directory)
         verify(bundle)
         return bundle
 
     def locate(self, which: str = CHAMPION, directory: Path | None = None) -> Path:
-        """As `download`, but not verified: for `Bundle.load`, which verifies what it reads.
+        """The same folder as `download`, without verification; `Bundle.load` verifies a bundle itself.
 
         Raises:
             PromotionError: there is no such alias or version.
-            ArtifactError: no bundle is stored there.
+            ArtifactError: no bundle is stored under the version.
         """
         version = self.version_at(which) or which
         self._require(version)
@@ -167,12 +178,17 @@ class Store:
         return bundles[0]
 
     def _registered(self) -> Any:
-        """None only where the store says that there is no such model: a store out of reach must not look empty."""
+        """The registered model; None if the store reports that it does not exist.
+
+        Any other error is raised: a store that cannot be reached must not be taken for one without the model.
+        """
         try:
             return self._client.get_registered_model(self.name)
         except self._mlflow.MlflowException as error:
             if error.error_code != "RESOURCE_DOES_NOT_EXIST":
-                raise PromotionError(f"{self.uri} cannot be asked about {self.name} ({error})") from error
+                raise PromotionError(
+                    f"the store {self.uri} cannot be reached for the model {self.name} ({error})"
+                ) from error
             return None
 
     def _require(self, version: str) -> None:
@@ -185,27 +201,29 @@ class Store:
 
     @contextmanager
     def _run(self, run_id: str | None) -> Iterator[None]:
-        place = {"run_id": run_id} if run_id else {"experiment_id": experiment_id(self._mlflow, self.uri, self.name)}
-        with self._mlflow.start_run(**place):
+        """The MLflow run ``run_id``, or a new one, as the active run."""
+        run = {"run_id": run_id} if run_id else {"experiment_id": experiment_id(self._mlflow, self.uri, self.name)}
+        with self._mlflow.start_run(**run):
             yield
 
 
 def _signature(bundle: Bundle) -> Any:
+    """The MLflow signature of `recsys.registry.predictor.Predictor.predict`: its optional input columns, its output."""
     from mlflow.models import ModelSignature
     from mlflow.types.schema import Array, ColSpec, DataType, Schema
 
     user = DataType.long if bundle.users.vocabulary.holds_integers else DataType.string
     item = DataType.long if bundle.items.vocabulary.holds_integers else DataType.string
-    asked = [
+    inputs = [
         ColSpec(user, "user_id", required=False),
         ColSpec(Array(item), "history", required=False),
         ColSpec(DataType.long, "k", required=False),
     ]
     return ModelSignature(
-        Schema(asked), Schema([ColSpec(Array(item), "item_ids"), ColSpec(Array(DataType.double), "scores")])
+        Schema(inputs), Schema([ColSpec(Array(item), "item_ids"), ColSpec(Array(DataType.double), "scores")])
     )
 
 
 def _example(bundle: Bundle) -> pd.DataFrame:
-    """Someone who touched the first item of the catalogue."""
+    """An input example: one anonymous user whose history is the first item of the catalogue."""
     return pd.DataFrame({"history": [bundle.items.vocabulary.ids[:1].tolist()], "k": [3]})

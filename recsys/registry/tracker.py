@@ -1,4 +1,4 @@
-"""A tracker that keeps a run in MLflow."""
+"""A tracker that logs to an MLflow run."""
 
 from __future__ import annotations
 
@@ -13,13 +13,15 @@ from recsys.tracking import SilentTracker, Tracker
 
 
 class MlflowTracker:
-    """One MLflow run; finished when the ``with`` block ends, failed when it ends with an error.
+    """Logs parameters, metrics, data and files to one MLflow run.
+
+    The run gets the status FINISHED at the end of the ``with`` block, or FAILED if the block raises.
 
     Args:
         uri: tracking URI; see `recsys.registry.mlflow_client.local_uri` for a local one.
-        experiment: made when missing.
-        name: of the run.
-        inner: speaks to the person who watches.
+        experiment: name of the experiment; created if missing.
+        name: name of the run.
+        inner: tracker that gets the messages of `info` and `progress`, such as one that prints; None drops them.
     """
 
     def __init__(self, uri: str, experiment: str, name: str, inner: Tracker | None = None) -> None:
@@ -38,13 +40,13 @@ class MlflowTracker:
         self._client.set_terminated(self.run_id, "FINISHED" if kind is None else "FAILED")
 
     def log_params(self, params: Mapping[str, object]) -> None:
-        """Nested mappings become dotted names; other values are kept as text."""
+        """Logs parameters as text; a nested mapping becomes dotted names, ``{"a": {"b": 1}}`` the parameter ``a.b``."""
         entries = [self._mlflow.entities.Param(key, value) for key, value in _flat(params).items()]
         for start in range(0, len(entries), 100):
             self._client.log_batch(self.run_id, params=entries[start : start + 100])
 
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
-        """MLflow refuses ``@``: ``recall@10`` becomes ``recall_at_10``."""
+        """Logs metrics under the names that `metric_name` gives."""
         for name, value in metrics.items():
             self._client.log_metric(self.run_id, metric_name(name), float(value), step=step)
 
@@ -55,7 +57,7 @@ class MlflowTracker:
             self._client.log_artifact(self.run_id, str(path))
 
     def log_data(self, name: str, fingerprint: str, source: str, context: str = "training") -> None:
-        """The dataset as an input of the run; its digest is the fingerprint."""
+        """Logs the dataset as an input of the run, with the fingerprint as its digest."""
         entities = self._mlflow.entities
         dataset = entities.Dataset(name, fingerprint, source_type="local", source=json.dumps({"uri": source}))
         tag = entities.InputTag("mlflow.data.context", context)
@@ -69,7 +71,7 @@ class MlflowTracker:
 
 
 def metric_name(name: str) -> str:
-    """A metric's name as MLflow takes it.
+    """The name of a metric in MLflow, which does not allow ``@``.
 
     Example:
         >>> metric_name("recall@10")

@@ -1,4 +1,4 @@
-"""Which items may be recommended at all."""
+"""Allow and deny lists: the items that may be recommended."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ def allowed_rows(
 
     Args:
         items: the catalogue.
-        allow: ids that may be recommended; None is every item.
-        deny: ids that may not; ids that the catalogue does not hold are denied already.
+        allow: ids of items that may be recommended; None is every item.
+        deny: ids of items that are not recommended; ids that are not in the catalogue are ignored.
 
     Raises:
-        DataError: ``allow`` names ids that the catalogue does not hold, a list gives text where ids are integers or
-            integers where they are text, or nothing is left.
+        DataError: an id of ``allow`` is not in the catalogue, an id is of another type (text or integer) than those of
+            the catalogue, or no item is left.
 
     Example:
         >>> allowed_rows(Vocabulary.of(["a", "b", "c"]), allow=["c", "a"], deny=["a"]).tolist()
@@ -40,12 +40,12 @@ def allowed_rows(
 
 
 def _check_type(items: Vocabulary, name: str, ids: Sequence[int | str]) -> None:
-    other = [item for item in ids if isinstance(item, str) == items.holds_integers]
-    if other:
-        given, held = ("text", "integers") if items.holds_integers else ("an integer", "text")
+    of_other_type = [item for item in ids if isinstance(item, str) == items.holds_integers]
+    if of_other_type:
+        given, expected = ("text", "integers") if items.holds_integers else ("an integer", "text")
         raise DataError(
-            f"the {name} list names {other[0]!r}, {given}, and the ids of the catalogue are {held}, as "
-            f"{items.ids[:1].tolist()[0]!r}; write them as the data has them"
+            f"the {name} list names {of_other_type[0]!r}, {given}, and the ids of the catalogue are {expected}, "
+            f"such as {items.ids[:1].tolist()[0]!r}; write ids of that type"
         )
 
 
@@ -54,7 +54,7 @@ def _known(items: Vocabulary, ids: Sequence[int | str]) -> Rows:
     unknown = [item for item, row in zip(ids, rows, strict=True) if row == MISSING]
     if unknown:
         raise DataError(
-            f"the allow list names {len(unknown)} items that the catalogue does not hold, first {unknown[:5]!r}; "
-            "remove them or prepare the data with them"
+            f"the allow list names {len(unknown)} items that are not in the catalogue, first {unknown[:5]!r}; "
+            "remove them from the list, or add them to the items table and prepare the data again"
         )
     return rows

@@ -12,16 +12,16 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from recsys.data.dataset import Dataset
-from recsys.data.entities import EntityTable
 from recsys.data.histories import Histories
 from recsys.data.interactions import Interactions
 from recsys.data.vocabulary import MISSING, Rows, Vocabulary
 from recsys.data.vocabulary import Ids as IdArray
 from recsys.engine import Request, VectorModel, Vectors
 from recsys.errors import ArtifactError, DataError
-from recsys.ranking import Ranker, check_finite
+from recsys.retrieval.anonymous import with_anonymous
 from recsys.retrieval.filters import allowed_rows
-from recsys.retrieval.similar import cosine_to, find_item
+from recsys.retrieval.retriever import Retriever, item_vectors, user_vectors
+from recsys.retrieval.similar import find_item, most_similar
 
 _BLOCK = 4096
 """Users or items at a time; memory beside the result does not grow with their number."""
@@ -30,37 +30,44 @@ Ids = Sequence[int | str]
 
 
 @dataclass(frozen=True)
-class _Askers:
-    """Users of a dataset, or anonymous ones with histories of their own; requests are made a block at a time."""
+class _Users:
+    """The users that a call is about: users of ``data``, or anonymous users with the histories of ``events``.
+
+    Args:
+        data: the dataset.
+        ids: [U] their ids; anonymous users are numbered from 0.
+        rows: [U] their rows in ``data.users``; None where they are anonymous.
+        events: the interactions that hold their histories.
+    """
 
     data: Dataset
-    ids: Vocabulary
+    ids: IdArray
     rows: Rows | None
     events: Interactions
 
     @classmethod
-    def of(cls, data: Dataset, users: Ids | None, histories: Sequence[Ids] | None) -> _Askers:
+    def of(cls, data: Dataset, users: Ids | None = None, histories: Sequence[Ids] | None = None) -> _Users:
+        """Users by id (None: all of ``data``), or anonymous users by their histories."""
         if histories is None:
             rows = np.arange(data.n_users) if users is None else known_rows(data.users.vocabulary, users, "user")
-            return cls(data, Vocabulary(data.users.vocabulary.ids[rows]), rows, data.interactions)
+            return cls(data, Vocabulary(data.users.vocabulary.ids[rows]).ids, rows, data.interactions)
         if users is not None:
-            raise DataError("give users of the data or histories of anonymous people, not both")
+            raise DataError("users and histories are both given; give users of the data or histories of others")
         lengths = np.array([len(history) for history in histories], np.int64)
         items = known_rows(data.items.vocabulary, [item for history in histories for item in history], "item")
-        place = np.arange(len(items)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
-        events = Interactions.of(np.repeat(np.arange(len(histories)), lengths), items, place)
-        return cls(data, Vocabulary(np.arange(len(histories))), None, events)
+        position = np.arange(len(items)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+        events = Interactions.of(np.repeat(np.arange(len(histories)), lengths), items, position)
+        return cls(data, np.arange(len(histories)), None, events)
 
     def requests(self) -> Iterator[tuple[Rows, Request]]:
-        """Blocks of positions, and the `Request` of each."""
+        """Blocks of at most `_BLOCK` users: their positions in ``ids``, and their `Request`."""
         for start in range(0, len(self.ids), _BLOCK):
-            places = np.arange(start, min(start + _BLOCK, len(self.ids)))
+            block = np.arange(start, min(start + _BLOCK, len(self.ids)))
             if self.rows is not None:
-                yield places, Request.from_dataset(self.data, self.rows[places])
+                yield block, Request.from_dataset(self.data, self.rows[block])
                 continue
-            blank = self.data.users.take(np.zeros(0, np.int64)).columns.reindex(range(len(places)))
-            users = EntityTable(Vocabulary(_nobody(self.data, places)), blank, self.data.users.schema)
-            yield places, Request(users, self.data.items, Histories.from_interactions(self.events, places))
+            users = with_anonymous(self.data.users, np.full(len(block), MISSING))
+            yield block, Request(users, self.data.items, Histories.from_interactions(self.events, block))
 
 
 def recommend(
@@ -74,24 +81,27 @@ def recommend(
     exclude: Ids = (),
     filter_seen: bool = True,
 ) -> pd.DataFrame:
-    """The ``k`` best items of each user, exact, ties by the order of the item ids.
+    """Top-k recommendation: the ``k`` items with the highest scores of each user, by exact search.
+
+    Equal scores are ordered as the items are in ``data``.
 
     Args:
         engine: a fitted engine.
-        data: whose users and items are meant; histories are its interactions.
-        users: ids; None is everybody.
-        k: length of a list; shorter where less can be recommended.
-        histories: instead of ``users``, the item ids of anonymous people, oldest first; they are called 0 to n - 1.
-        items: ids that may be recommended; None is all.
-        exclude: ids that may not, for anybody.
-        filter_seen: whether items of the history are left out.
+        data: the dataset that the ids refer to; its interactions are the histories of its users.
+        users: user ids; None is all users.
+        k: items a user gets at most.
+        histories: instead of ``users``, the histories of anonymous users: item ids, oldest first. Their user ids are
+            0 to n - 1.
+        items: ids of items that may be recommended; None is all.
+        exclude: ids of items that are not recommended to any user.
+        filter_seen: whether items of a user's history are left out of the user's list.
 
     Returns:
         ``user_id, item_id, rank`` (from 1) and ``score``; users without a vector have no rows.
 
     Raises:
-        DataError: an id is unknown, ``users`` and ``histories`` are both given, or nothing may be recommended.
-        ArtifactError: a vector holds NaN or an infinite value.
+        DataError: an id is unknown, ``users`` and ``histories`` are both given, or no item may be recommended.
+        ArtifactError: a vector or a score is NaN or infinite.
 
     Example:
         >>> from recsys.data.synthetic.worlds import BlockTaste
@@ -104,19 +114,18 @@ def recommend(
         [0, 0, 0]
     """
     if k < 1:
-        raise DataError(f"k = {k}: a list has at least one place")
+        raise DataError(f"k = {k}; k must be at least 1")
     known_rows(data.items.vocabulary, exclude, "item")
-    askers = _Askers.of(data, users, histories)
-    ranker = Ranker(_item_vectors(engine, data), allowed_rows(data.items.vocabulary, items, exclude))
+    chosen = _Users.of(data, users, histories)
+    retriever = Retriever(engine, data.items, candidates=allowed_rows(data.items.vocabulary, items, exclude))
     blocks = []
-    for places, request in askers.requests():
-        seen = request.histories if filter_seen else None
-        rows, scores = ranker.top_k(_user_vectors(engine, request), k, seen)
-        user, place = np.nonzero(rows != MISSING)
-        columns = {"user": places[user], "item": rows[user, place], "rank": place + 1, "score": scores[user, place]}
+    for block, request in chosen.requests():
+        rows, scores = retriever.top_k(request, k, filter_seen)
+        user, column = np.nonzero(rows != MISSING)
+        columns = {"user": block[user], "item": rows[user, column], "rank": column + 1, "score": scores[user, column]}
         blocks.append(pd.DataFrame(columns))
     found = pd.concat(blocks, ignore_index=True) if blocks else _no_rows()
-    ids = {"user_id": askers.ids.ids[found["user"]], "item_id": data.items.vocabulary.ids[found["item"]]}
+    ids = {"user_id": chosen.ids[found["user"]], "item_id": data.items.vocabulary.ids[found["item"]]}
     return pd.DataFrame({**ids, "rank": found["rank"], "score": found["score"]})
 
 
@@ -141,13 +150,13 @@ def score(engine: VectorModel, data: Dataset, pairs: pd.DataFrame) -> pd.DataFra
         raise DataError(f"pairs lack the column {missing[0]!r}; they have: {', '.join(map(str, pairs.columns))}")
     user = known_rows(data.users.vocabulary, pairs["user_id"].tolist(), "user")
     item = known_rows(data.items.vocabulary, pairs["item_id"].tolist(), "item")
-    items, found = _item_vectors(engine, data), np.full(len(pairs), np.nan, np.float32)
-    distinct, place = np.unique(user, return_inverse=True)
+    items, found = item_vectors(engine, data.items), np.full(len(pairs), np.nan, np.float32)
+    distinct, position = np.unique(user, return_inverse=True)
     for start in range(0, len(distinct), _BLOCK):
-        vectors = _user_vectors(engine, Request.from_dataset(data, distinct[start : start + _BLOCK]))
-        inside = np.flatnonzero((place >= start) & (place < start + _BLOCK))
+        vectors = user_vectors(engine, Request.from_dataset(data, distinct[start : start + _BLOCK]))
+        inside = np.flatnonzero((position >= start) & (position < start + _BLOCK))
         for part in np.array_split(inside, max(1, -(-len(inside) // _BLOCK))):
-            found[part] = _paired(vectors.take(place[part] - start), items.take(item[part]))
+            found[part] = _paired(vectors.take(position[part] - start), items.take(item[part]))
     return pairs.assign(score=found)
 
 
@@ -156,9 +165,9 @@ def similar_items(engine: VectorModel, data: Dataset, item: int | str, k: int = 
 
     Args:
         engine: a fitted engine.
-        data: whose items are meant.
-        item: an id, or a title, or a part of a title.
-        k: how many.
+        data: the dataset that the item ids refer to.
+        item: an id, a title or a part of a title.
+        k: the number of items, at most.
 
     Raises:
         DataError: there is no such item, or the engine has no vector for it.
@@ -171,16 +180,12 @@ def similar_items(engine: VectorModel, data: Dataset, item: int | str, k: int = 
         >>> similar_items(EASE().fit(data), data, 100, k=3)["rank"].tolist()
         [1, 2, 3]
     """
-    vectors = _item_vectors(engine, data)
-    row = find_item(data.items, str(item))
-    valid = np.ones(len(vectors), bool) if vectors.valid is None else vectors.valid
-    if not valid[row]:
+    vectors, row = item_vectors(engine, data.items), find_item(data.items, str(item))
+    if vectors.valid is not None and not vectors.valid[row]:
         raise DataError(f"{type(engine).__name__} has no vector for the item {item!r}; it was not in its training data")
-    similarity = np.where(valid, cosine_to(vectors, row), -np.inf)
-    similarity[row] = -np.inf
-    best = np.argsort(-similarity, kind="stable")[: min(k, int(valid.sum()) - 1)]
-    ids = data.items.vocabulary.ids[best]
-    return pd.DataFrame({"item_id": ids, "rank": np.arange(len(best)) + 1, "similarity": similarity[best]})
+    rows, similarity = most_similar(vectors, row, k)
+    ids = data.items.vocabulary.ids[rows]
+    return pd.DataFrame({"item_id": ids, "rank": np.arange(len(rows)) + 1, "similarity": similarity})
 
 
 def embeddings(engine: VectorModel, data: Dataset, of: Literal["items", "users"]) -> pd.DataFrame:
@@ -197,17 +202,22 @@ def embeddings(engine: VectorModel, data: Dataset, of: Literal["items", "users"]
         ['item_id', 'vector']
     """
     if of == "items":
-        return _vector_frame(engine, "item_id", [(data.items.vocabulary, _item_vectors(engine, data))])
-    requests = _Askers.of(data, None, None).requests()
-    blocks = ((request.users.vocabulary, _user_vectors(engine, request)) for _, request in requests)
+        return _vector_frame(engine, "item_id", [(data.items.vocabulary, item_vectors(engine, data.items))])
+    requests = _Users.of(data).requests()
+    blocks = ((request.users.vocabulary, user_vectors(engine, request)) for _, request in requests)
     return _vector_frame(engine, "user_id", blocks)
 
 
 def known_rows(vocabulary: Vocabulary, ids: Ids, what: str) -> Rows:
-    """The rows of ``ids``.
+    """int64 [n]: the row of each id.
+
+    Args:
+        vocabulary: of the users or the items.
+        ids: [n].
+        what: ``"user"`` or ``"item"``, for the message.
 
     Raises:
-        DataError: names those that the data does not hold.
+        DataError: some ids are not in the data; names the first five.
     """
     if not len(ids):
         return np.zeros(0, np.int64)
@@ -221,28 +231,8 @@ def known_rows(vocabulary: Vocabulary, ids: Ids, what: str) -> Rows:
     return rows
 
 
-def _item_vectors(engine: VectorModel, data: Dataset) -> Vectors:
-    vectors = engine.item_vectors(data.items)
-    check_finite(vectors, data.items.vocabulary.ids, f"items of {type(engine).__name__}")
-    return vectors
-
-
-def _user_vectors(engine: VectorModel, request: Request) -> Vectors:
-    vectors = engine.user_vectors(request)
-    check_finite(vectors, request.users.vocabulary.ids, f"users of {type(engine).__name__}")
-    return vectors
-
-
-def _nobody(data: Dataset, places: Rows) -> IdArray:
-    """Ids that no user of ``data`` has."""
-    if not data.users.vocabulary.holds_integers:
-        return np.array([f"anonymous\0{place}" for place in places], object)
-    lowest = int(data.users.vocabulary.ids.min(initial=0))
-    return np.asarray(lowest - 1 - places, np.int64)
-
-
 def _paired(users: Vectors, items: Vectors) -> NDArray[np.float32]:
-    """float32 [n]: the score of each user with the item of the same position."""
+    """float32 [n]: the score of ``users[i]`` and ``items[i]``; NaN where either has no vector."""
     total = np.zeros(len(users), np.float32)
     for left, right in ((users.dense, items.dense), (users.sparse, items.sparse)):
         if left is None or right is None:

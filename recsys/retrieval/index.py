@@ -1,4 +1,4 @@
-"""What an index is: item vectors, made ready to answer which of them score highest for a user."""
+"""The interface of an index: maximum inner product search over item vectors."""
 
 from __future__ import annotations
 
@@ -14,9 +14,21 @@ class Index(Protocol):
     """Built as ``INDEXES[name](items, candidates)``."""
 
     def __init__(self, items: Vectors, candidates: Rows | None = None) -> None:
-        """Of ``items`` [I], those at ``candidates`` that have a place (None: all of them)."""
+        """An index of the valid vectors among ``items`` [I] at the rows ``candidates``; None is all rows."""
         ...
 
     def top_k(self, users: Vectors, k: int, exclude: Histories | None = None) -> Ranked:
-        """The ``k`` best items of each of ``users`` [U], without those in ``exclude`` [U]."""
+        """The ``k`` items with the highest inner products for each user.
+
+        Args:
+            users: [U] vectors; a user whose vector is not valid gets an empty list.
+            k: length of a list; at most the number of items.
+            exclude: [U] for each user, items that are not returned.
+
+        Returns:
+            Item rows int64 [U, k] and scores float32 [U, k], best first; padded with MISSING and -inf.
+
+        Raises:
+            ArtifactError: a score is NaN or infinite.
+        """
         ...

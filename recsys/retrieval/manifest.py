@@ -1,8 +1,7 @@
-"""The manifest of a folder of recommendations: what is in it, and what it was made from."""
+"""The manifest of a batch recommendation: its parts with their digests, and what they were made from."""
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from recsys.atomic import read_json, write_json
+from recsys.digest import file_sha256
 from recsys.errors import ArtifactError
 from recsys.json_values import JsonObject
 
@@ -19,7 +19,15 @@ _VERSION = 1
 
 @dataclass(frozen=True)
 class Part:
-    """One Parquet file: its users, how many of them have no recommendation, its rows and its digest."""
+    """One Parquet file of a batch.
+
+    Args:
+        name: of the file.
+        users: the number of its users.
+        users_without: how many of them have no recommendations.
+        rows: the number of its rows, one for each recommended item.
+        sha256: digest of the file, hexadecimal.
+    """
 
     name: str
     users: int
@@ -30,13 +38,13 @@ class Part:
 
 @dataclass(frozen=True)
 class Manifest:
-    """What a finished batch recommendation left; it is written last.
+    """Describes a complete batch recommendation; it is written after all parts.
 
     Args:
         model_version: of the model, as the caller named it.
-        data_fingerprint: of the dataset whose users were answered.
+        data_fingerprint: of the dataset of the users and items.
         fingerprint: of options, data and model together; outputs with the same fingerprint are byte-identical.
-        options: how it was made.
+        options: the options of the batch, `recsys.retrieval.recommend.RecommendOptions` as JSON.
         parts: the files, in the order of the users.
     """
 
@@ -64,10 +72,10 @@ class Manifest:
 
     @classmethod
     def load(cls, directory: Path) -> Manifest:
-        """What `save` wrote.
+        """The manifest in ``directory``.
 
         Raises:
-            ArtifactError: it is missing (the run did not finish), damaged or of an unknown version.
+            ArtifactError: it is missing (the batch is not complete), damaged or of an unknown version.
         """
         raw = read_json(directory / MANIFEST)
         try:
@@ -79,30 +87,35 @@ class Manifest:
             raise ArtifactError(f"{directory / MANIFEST} is not a manifest ({error!r}); recommend again") from error
 
     def verify(self, directory: Path) -> None:
-        """Compares every part with its digest.
+        """Compares the digest of every part with the manifest.
 
         Raises:
             ArtifactError: names the parts that are missing or changed.
         """
         bad = [part.name for part in self.parts if digest(directory / part.name) != part.sha256]
         if bad:
-            raise ArtifactError(f"{directory}: {', '.join(bad)} missing or changed since written; recommend again")
+            raise ArtifactError(
+                f"{directory}: {', '.join(bad)} missing or changed since the batch was written; run recommend again"
+            )
 
 
 def digest(path: Path) -> str | None:
     """sha256 of a file in hexadecimal; None when it does not exist."""
     try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return file_sha256(path)
     except FileNotFoundError:
         return None
 
 
 def read_recommendations(directory: Path, users: Iterable[int | str] | None = None) -> pd.DataFrame:
-    """``user_id, item_id, rank, score`` of a finished batch, verified; of ``users`` alone when given.
+    """The recommendations of a complete batch, verified: ``user_id, item_id, rank, score``.
+
+    Args:
+        directory: the folder of the batch.
+        users: ids of the users whose recommendations are read; None is all users.
 
     Raises:
-        ArtifactError: the batch is unfinished or a part has changed.
+        ArtifactError: the batch is not complete, or a part has changed.
     """
     manifest = Manifest.load(directory)
     manifest.verify(directory)

@@ -1,4 +1,4 @@
-"""The Parquet parts of a batch: written once each, and recognised by the next run."""
+"""The Parquet parts of a batch recommendation: written atomically, and recognised by a later run."""
 
 from __future__ import annotations
 
@@ -22,7 +22,13 @@ from recsys.retrieval.manifest import MANIFEST, Manifest, Part, digest
 
 @dataclass(frozen=True)
 class Stamp:
-    """What every part says of itself in the metadata of its schema."""
+    """What a part was made from, in the metadata of its Parquet schema; a rerun keeps the parts with its own stamp.
+
+    Args:
+        model_version: of the model, as the caller named it.
+        data_fingerprint: of the dataset.
+        fingerprint: of the options, the data and the model together.
+    """
 
     model_version: str
     data_fingerprint: str
@@ -30,19 +36,24 @@ class Stamp:
 
 
 _WRITTEN = re.compile(rf"part-[0-9]{{5,}}\.parquet|\.(part-[0-9]{{5,}}\.parquet|{re.escape(MANIFEST)})\..*\.partial")
-"""Names of parts, and of what killed batches left half-written."""
+"""Names of parts, and of the incomplete temporary files of killed batches."""
 
 
 def name_of(number: int) -> str:
-    """The file of a shard."""
+    """The file name of part ``number``."""
     return f"part-{number:05d}.parquet"
 
 
 def clean(directory: Path, stamp: Stamp, count: int) -> set[int]:
-    """Removes what is not a finished part of ``stamp`` and returns the numbers of those that are.
+    """Removes the manifest and all parts but the complete ones with ``stamp``; returns the numbers of those.
+
+    Args:
+        directory: the output folder; created if missing.
+        stamp: of the batch that starts.
+        count: the number of its parts.
 
     Raises:
-        ArtifactError: the folder holds something that no batch made, or there is a folder in the place of a part.
+        ArtifactError: the folder has files that no batch wrote, or a folder with the name of a part.
     """
     claim(directory)
     finished = {n for n in range(count) if _stamp_of(directory / name_of(n)) == stamp}
@@ -58,23 +69,31 @@ def clean(directory: Path, stamp: Stamp, count: int) -> set[int]:
 
 
 def write(directory: Path, number: int, users: Vocabulary, items: Vocabulary, ranked: Ranked, stamp: Stamp) -> None:
-    """One part: the lists of ``users`` [U], without the places that stayed empty.
+    """Writes one part: the lists of ``users`` [U], without the padding of short lists.
+
+    Args:
+        directory: the output folder.
+        number: of the part.
+        users: [U] ids.
+        items: ids of the catalogue.
+        ranked: item rows and scores [U, K].
+        stamp: for the metadata.
 
     Raises:
-        ArtifactError: another batch took it away half-way.
+        ArtifactError: another batch in the same folder deleted the file while it was written.
     """
     rows, scores = ranked
     filled = rows != MISSING
-    user, place = np.nonzero(filled)
+    user, column = np.nonzero(filled)
     columns = {
         "user_id": _ids(users, user),
         "item_id": _ids(items, rows[filled]),
-        "rank": pa.array(place.astype(np.int32) + 1),
+        "rank": pa.array(column.astype(np.int32) + 1),
         "score": pa.array(scores[filled]),
     }
     lists = int(filled.any(axis=1).sum())
     metadata = {**asdict(stamp), "users_without": str(len(users) - lists)}
-    with _alone(directory), atomic_path(directory / name_of(number)) as beside:
+    with _no_other_batch(directory), atomic_path(directory / name_of(number)) as beside:
         pq.write_table(
             pa.table(columns).replace_schema_metadata(metadata),
             beside,
@@ -84,13 +103,18 @@ def write(directory: Path, number: int, users: Vocabulary, items: Vocabulary, ra
 
 
 def described(directory: Path, number: int, users: int) -> Part:
-    """A finished part as the manifest lists it.
+    """The manifest's entry of a complete part: its number of rows and digest, read from the file.
+
+    Args:
+        directory: the output folder.
+        number: of the part.
+        users: the number of users of the part, with or without a list.
 
     Raises:
-        ArtifactError: another batch took it away.
+        ArtifactError: another batch that started in the same folder deleted the file.
     """
     path = directory / name_of(number)
-    with _alone(directory):
+    with _no_other_batch(directory):
         footer, sha256 = pq.read_metadata(path), digest(path)
         if sha256 is None:
             raise FileNotFoundError(path)
@@ -98,8 +122,8 @@ def described(directory: Path, number: int, users: int) -> Part:
 
 
 @contextmanager
-def _alone(directory: Path) -> Iterator[None]:
-    """Around what writes or reads a part; one that is gone was taken away by another batch as it began."""
+def _no_other_batch(directory: Path) -> Iterator[None]:
+    """Raises ArtifactError for a FileNotFoundError in the block: only another batch in the folder deletes parts."""
     try:
         yield
     except FileNotFoundError as error:
@@ -113,7 +137,7 @@ def _ids(vocabulary: Vocabulary, rows: Any) -> pa.Array:
 
 
 def _stamp_of(path: Path) -> Stamp | None:
-    """None when there is no whole part at ``path``."""
+    """The stamp of the part at ``path``; None if it is missing or incomplete."""
     try:
         found = pq.read_metadata(path).metadata
         return Stamp(*(found[name.encode()].decode() for name in Stamp.__dataclass_fields__))
@@ -122,7 +146,7 @@ def _stamp_of(path: Path) -> Stamp | None:
 
 
 def _changed(directory: Path) -> set[int]:
-    """Numbers of the parts that differ from what a finished run wrote in its manifest."""
+    """Numbers of the parts that differ from the manifest of a complete batch; empty without a manifest."""
     try:
         listed = Manifest.load(directory).parts
     except ArtifactError:

@@ -1,8 +1,10 @@
-"""Batch recommendation: every user of a dataset, in constant memory, once each, resumed after a kill."""
+"""Batch recommendation for every user of a dataset, in memory that does not grow with the number of users.
+
+A batch that was killed is resumed: parts that are complete are kept.
+"""
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,25 +18,28 @@ from recsys.config import Config
 from recsys.data.dataset import Dataset
 from recsys.data.histories import Histories
 from recsys.data.vocabulary import Rows
+from recsys.digest import short_digest
 from recsys.engine import Engine, Request, Vectors
 from recsys.errors import DataError
-from recsys.retrieval import INDEXES, parts
+from recsys.retrieval import parts
 from recsys.retrieval.filters import allowed_rows
 from recsys.retrieval.manifest import Manifest
+from recsys.retrieval.retriever import Retriever
 from recsys.tracking import SilentTracker, Tracker, tracked
 
 
 class RecommendOptions(Config):
-    """How a batch is made.
+    """Options of a batch recommendation.
 
     Args:
         k: items a user gets at most.
-        filter_seen: leave out what the user's history holds.
+        filter_seen: whether items of a user's history are left out of the user's list.
         shard_size: users in one Parquet part.
-        index: a name of `recsys.retrieval.INDEXES`.
-        allow: item ids that may be recommended; None is all.
-        deny: item ids that may not.
-        at: the moment recommended for, in the clock of the dataset; None is now.
+        index: a name in `recsys.retrieval.INDEXES`.
+        allow: ids of items that may be recommended; None is all.
+        deny: ids of items that are not recommended.
+        at: the time of the recommendation, in the unit of the dataset's timestamps: later interactions are left out of
+            the histories; None is now.
     """
 
     k: int = Field(default=100, gt=0)
@@ -48,7 +53,7 @@ class RecommendOptions(Config):
 
 @dataclass(frozen=True)
 class Shards:
-    """The users of a dataset in runs of ``size``; histories are gathered a shard at a time from the mapped table."""
+    """The users of a dataset in blocks of ``size``; iterating gives the number of each block and its user rows."""
 
     data: Dataset
     size: int
@@ -62,7 +67,10 @@ class Shards:
         return -(-self.data.n_users // self.size)
 
     def request(self, users: Rows) -> Request:
-        """The `Request` of a block of users."""
+        """The users at rows ``users`` int64 [U], with their features and their histories before ``at``.
+
+        Only the histories of this block are read from the memory-mapped interactions.
+        """
         histories = Histories.from_interactions(self.data.interactions, users)
         if self.at is None:
             return Request(self.data.users.take(users), self.data.items, histories)
@@ -81,22 +89,24 @@ def recommend(
 ) -> Manifest:
     """Top-k recommendations for all users: writes ``part-00000.parquet`` ... and, last, ``manifest.json``.
 
-    A part holds ``user_id, item_id, rank, score`` with the ids as the data gave them, ``rank`` from 1, best first. A
-    part that a former run of the same model, data and options finished is kept; a part of anything else is replaced.
+    A part has the columns ``user_id, item_id, rank, score``, with the ids of the data and ``rank`` from 1, best first.
+    Complete parts of an earlier run with the same model, data and options are kept; other parts are replaced.
 
     Args:
         engine: a fitted engine.
-        data: whose users get recommendations; histories are its interactions.
-        directory: the output; nothing else may be in it under the names of parts.
+        data: the users who get recommendations, their histories, and the items.
+        directory: the output folder; new, empty, or written by an earlier batch.
         options: see `RecommendOptions`.
-        tracker: shown the progress.
-        model_version: kept in every part and in the manifest.
-        made_from: a digest of what else decides the output and cannot be seen from here: the code, the whole model.
+        tracker: reports progress.
+        model_version: recorded in every part and in the manifest.
+        made_from: a digest of the inputs that this function cannot hash itself, such as the code and the files of the
+            model. Parts with another digest are replaced.
 
     Raises:
-        DataError: there is nothing to recommend, or nobody to recommend to.
-        ConfigError: the index is unknown or cannot hold the engine's vectors.
-        ArtifactError: another batch began in ``directory``.
+        DataError: the dataset has no users or no items, or ``allow`` and ``deny`` leave no item.
+        ConfigError: the index is unknown or does not support the engine's vectors.
+        ArtifactError: a vector or a score is NaN or infinite, ``directory`` holds other files, or another batch started
+            in it.
     """
     options, tracker = options or RecommendOptions(), tracker or SilentTracker()
     if not data.n_users or not data.n_items:
@@ -104,19 +114,17 @@ def recommend(
             f"dataset {data.name!r} has {data.n_users} users and {data.n_items} items; nothing to recommend"
         )
     candidates = allowed_rows(data.items.vocabulary, options.allow, options.deny)
-    items = engine.item_vectors(data.items, options.at)
-    fingerprint = _fingerprint(engine, data, items, options, f"{model_version}/{made_from}")
+    retriever = Retriever(engine, data.items, options.index, candidates, options.at)
+    fingerprint = _fingerprint(engine, data, retriever.item_vectors, options, f"{model_version}/{made_from}")
     stamp = parts.Stamp(model_version, data.fingerprint, fingerprint)
     finished = parts.clean(directory, stamp, count=-(-data.n_users // options.shard_size))
-    index = INDEXES[options.index](items, candidates)
-    k = min(options.k, data.n_items)  # places beyond the catalogue would be allocated and stay empty
+    k = min(options.k, data.n_items)  # a longer list would only be padding
     done = []
     shards = Shards(data, options.shard_size, options.at)
     for number, users in tracked(shards, len(shards), "recommend", tracker):
         if number not in finished:
             request = shards.request(users)
-            exclude = request.histories if options.filter_seen else None
-            ranked = index.top_k(engine.user_vectors(request), k, exclude)
+            ranked = retriever.top_k(request, k, options.filter_seen)
             parts.write(directory, number, request.users.vocabulary, data.items.vocabulary, ranked, stamp)
         done.append(parts.described(directory, number, len(users)))
     manifest = Manifest(
@@ -127,11 +135,9 @@ def recommend(
 
 
 def _fingerprint(engine: Engine, data: Dataset, items: Vectors, options: RecommendOptions, version: str) -> str:
-    """Of all that decides the output; the item vectors stand for a model that its caller did not name."""
+    """A digest of the options, the data and the model; it covers the item vectors, in case ``version`` is empty."""
     text = "/".join((engine.kind, version, data.fingerprint, options.model_dump_json()))
-    digest = hashlib.sha256(text.encode())
     sparse: Any = items.sparse
     pieces = [sparse.data, sparse.indices, sparse.indptr] if sp.issparse(sparse) else [sparse]
-    for array in (items.dense, items.valid, *pieces):
-        digest.update(b"-" if array is None else np.ascontiguousarray(array).data)
-    return digest.hexdigest()[:16]
+    arrays = (items.dense, items.valid, *pieces)
+    return short_digest([text, *(b"-" if array is None else np.ascontiguousarray(array).data for array in arrays)])

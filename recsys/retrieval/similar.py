@@ -1,4 +1,4 @@
-"""Which items resemble an item: find it by id or title, and compare vectors by cosine."""
+"""Similar items: find an item by id or title, and rank items by the cosine similarity of their vectors."""
 
 from __future__ import annotations
 
@@ -10,14 +10,20 @@ from numpy.typing import NDArray
 
 from recsys.choices import did_you_mean
 from recsys.data.entities import EntityTable
+from recsys.data.vocabulary import Rows
+from recsys.embedding_table import rank_neighbours
 from recsys.engine import Vectors
 from recsys.errors import DataError
 
-_NAMES = ("title", "name", "item_name", "product_title")
-
 
 def find_item(items: EntityTable, text: str) -> int:
-    """The row of the item whose title or id is ``text``, else the first whose title holds it."""
+    """The row of the item whose id is ``text``, else whose title is, else of the first whose title contains it.
+
+    Titles are compared without regard to case.
+
+    Raises:
+        DataError: no id or title matches.
+    """
     shown, wanted = items.titles(), text.casefold()
     matches = (
         (row for row, key in enumerate(items.vocabulary.ids) if str(key) == text),
@@ -30,7 +36,7 @@ def find_item(items: EntityTable, text: str) -> int:
 
 
 def cosine_to(vectors: Vectors, row: int) -> NDArray[np.float64]:
-    """float64 [n]: the cosine of each vector with that at ``row``; 0 where a vector is zero."""
+    """float64 [n]: the cosine similarity of each vector and the one at ``row``; 0 where a vector is zero."""
     product, squares = np.zeros(len(vectors)), np.zeros(len(vectors))
     for part in (vectors.dense, vectors.sparse):
         if part is not None:
@@ -40,3 +46,42 @@ def cosine_to(vectors: Vectors, row: int) -> NDArray[np.float64]:
     length = np.sqrt(squares)
     cosine: NDArray[np.float64] = product / np.maximum(length * length[row], 1e-12)
     return cosine
+
+
+def most_similar(vectors: Vectors, row: int, k: int) -> tuple[Rows, NDArray[np.float64]]:
+    """The ``k`` rows whose vectors have the highest cosine similarity with the vector at ``row``.
+
+    Args:
+        vectors: [n]; rows that are not valid are never returned.
+        row: the valid row that the others are compared with; never returned itself.
+        k: the number of rows; fewer where fewer are valid.
+
+    Returns:
+        Rows int64 [k], highest similarity first and equal ones by row, and their similarities float64 [k].
+
+    Example:
+        >>> rows, similarity = most_similar(Vectors(np.float32([[1, 0], [0, 1], [2, 0]])), row=0, k=2)
+        >>> rows.tolist(), similarity.tolist()
+        ([2, 1], [1.0, 0.0])
+    """
+    similarity, others = cosine_to(vectors, row), len(vectors) - 1
+    if vectors.valid is not None:
+        similarity[~vectors.valid] = -np.inf
+        others = int(vectors.valid.sum()) - 1
+    best = rank_neighbours(similarity[None], np.array([row]), min(k, others))[0]
+    return best, similarity[best]
+
+
+def most_similar_to(
+    query: NDArray[np.float32], vectors: NDArray[np.float32], k: int
+) -> tuple[Rows, NDArray[np.float32]]:
+    """The ``k`` rows of ``vectors`` [n, D] with the highest cosine similarity with ``query`` [D]; see `most_similar`.
+
+    Example:
+        >>> most_similar_to(np.float32([1, 0]), np.float32([[0, 1], [2, 0]]), k=1)[0].tolist()
+        [1]
+    """
+    length = np.linalg.norm(vectors, axis=1) * np.linalg.norm(query)
+    similarity = vectors @ query / np.maximum(length, 1e-12)
+    best = np.argsort(-similarity, kind="stable")[:k]
+    return best, similarity[best]

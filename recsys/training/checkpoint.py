@@ -1,4 +1,4 @@
-"""Checkpoints: everything that a killed training needs to resume bit for bit."""
+"""Checkpoints: the full state of a training run, from which it resumes bit for bit."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from recsys.tracking import Tracker
 
 @dataclass
 class Progress:
-    """How far a training has come; JSON values alone.
+    """Progress of a training run; all values are JSON.
 
     Args:
         epoch: finished epochs.
         step: finished steps of the current epoch.
-        loss_sum: of those steps.
-        best_epoch: that of the best validation metric, from 1.
-        best_metric: None before the first validation.
-        finished: whether early stopping has ended it.
-        curve: one point an epoch: ``{"epoch": 1, "loss": 5.2, "metric": 0.07}``.
+        loss_sum: sum of the loss over those steps.
+        best_epoch: the epoch with the best validation metric, from 1.
+        best_metric: its metric; None before the first validation.
+        finished: whether early stopping ended the training.
+        curve: one point per epoch: ``{"epoch": 1, "loss": 5.2, "metric": 0.07}``.
     """
 
     epoch: int = 0

@@ -100,11 +100,14 @@ def train(
         task: module, batches, loss and validation.
         options: of the loop.
         seed: of every random stream.
-        tracker: gets the training curve, with the epochs before a resumption, and the progress.
-        epochs: stop after this many; the schedule still spans ``options.epochs`` (a refit repeats what was chosen).
+        tracker: receives the training curve, epochs before a resumption included, and the progress.
+        epochs: number of epochs of a refit, without validation; the schedule still spans ``options.epochs``.
         directory: of the checkpoint; None keeps none. A damaged checkpoint is reported and ignored.
         identity: of config, data and code; a checkpoint of another identity is ignored.
         name: of the model, for messages.
+
+    Returns:
+        The number of the best epoch and the training curve.
 
     Raises:
         ConfigError: ``options.lr_multipliers`` names no parameter, or freezes them all; or training diverged: the loss

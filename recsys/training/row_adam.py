@@ -17,13 +17,13 @@ class RowAdam(torch.optim.Optimizer):
 
     A dense optimizer reads and writes the whole table and both moments at every step; this one costs what the batch
     costs, whatever the catalogue's size. Each gradient moves its row as far as in Adam, which lets rare rows take
-    larger steps than frequent ones; what Adam's first moment would spread over the next steps comes at once. (An Adam
-    whose moments forget by touches instead of steps moves rare rows several times less.)
+    larger steps than frequent ones; there is no first moment, so that a gradient takes effect at once. (With moments
+    that decay per update of the row, as in `torch.optim.SparseAdam`, rare rows move several times less.)
 
     Args:
         params: tables [n, D], or parameter groups.
         lr: learning rate.
-        weight_decay: decoupled, of the rows that are touched.
+        weight_decay: decoupled, of the rows that have a gradient.
     """
 
     BETA, EPSILON = 0.999, 1e-8

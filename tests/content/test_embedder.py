@@ -57,7 +57,7 @@ def test_a_call_without_a_context_goes_on_with_the_last_one():
 def test_a_learner_that_has_learnt_nothing_says_so(tmp_path):
     embedder = Word2VecEmbedder(columns=["title"])
     for call in (lambda: embedder.embed(FILMS), lambda: embedder.save(tmp_path), embedder.word_vectors):
-        with pytest.raises(ArtifactError, match="this Word2VecEmbedder has learnt nothing yet; call fit or restore"):
+        with pytest.raises(ArtifactError, match="this Word2VecEmbedder is not fitted; call fit or restore"):
             call()
 
 

@@ -216,3 +216,10 @@ def test_an_embedder_of_words_has_a_vector_of_each(make, tmp_path):
 
 def test_learns_says_whether_it_is_a_learner(kind, make):
     assert isinstance(make(fit=False), Learner) == EMBEDDERS[kind].learns
+
+
+@pytest.mark.parametrize("kind", list(EMBEDDERS))
+def test_every_flat_key_belongs_to_one_section(kind):
+    config = EMBEDDERS[kind].Config
+    assert {key: sections for key, sections in config.flat_keys().items() if len(sections) > 1} == {}
+    assert all(key in type(config.section(owner)).model_fields for key, owner in config.flat_owners.items())

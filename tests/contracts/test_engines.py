@@ -194,6 +194,13 @@ def test_keys_of_a_flat_section_may_stand_beside_it(name):
 
 
 @pytest.mark.parametrize("name", list(ENGINES))
+def test_every_flat_key_belongs_to_one_section(name):
+    config = ENGINES[name].Config
+    assert {key: sections for key, sections in config.flat_keys().items() if len(sections) > 1} == {}
+    assert all(key in type(config.section(owner)).model_fields for key, owner in config.flat_owners.items())
+
+
+@pytest.mark.parametrize("name", list(ENGINES))
 def test_its_repr_names_what_differs_from_the_defaults_and_builds_it_again(name):
     kind = ENGINES[name]
     engine = kind(**QUICK.get(name, {}))

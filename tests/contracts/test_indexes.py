@@ -1,4 +1,4 @@
-"""Every index answers like the exact ranking wherever it is exact: on a small catalogue."""
+"""Every index returns the lists of the exact ranking where it is exact itself: on a small catalogue."""
 
 import numpy as np
 import pytest
@@ -6,6 +6,7 @@ import pytest
 from recsys.data.histories import Histories
 from recsys.data.vocabulary import MISSING
 from recsys.engine import Vectors
+from recsys.errors import ArtifactError
 from recsys.ranking import top_k
 from recsys.retrieval import INDEXES
 
@@ -47,10 +48,32 @@ def test_a_short_catalogue_leaves_places_empty(index):
     assert (np.sort(rows[1, :3]) == [0, 1, 2]).all()
 
 
-def test_a_user_without_a_place_gets_nothing(index):
+def test_a_user_without_a_vector_gets_an_empty_list(index):
     rows, _ = index(vectors(1, 9)).top_k(vectors(0, 2, valid=np.array([False, True])), 4)
     assert (rows[0] == MISSING).all()
     assert (rows[1] != MISSING).all()
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_a_score_that_is_not_finite_is_refused(index, value):
+    users, items = vectors(0, 2), vectors(1, 9)
+    items.dense[4, 0] = value
+    with pytest.raises(ArtifactError, match="train the engine again"):
+        index(items).top_k(users, 9)
+
+
+def test_inner_products_that_overflow_are_refused(index):
+    users, items = Vectors(np.full((1, 2), 1e30, np.float32)), Vectors(np.float32([[1e30, 1e30], [1, 0]]))
+    with pytest.raises(ArtifactError, match="train the engine again"):
+        index(items).top_k(users, 1)
+
+
+def test_a_user_or_an_item_without_a_vector_may_hold_anything(index):
+    users, items = vectors(0, 2, valid=np.array([True, False])), vectors(1, 9, valid=np.arange(9) != 4)
+    users.dense[1] = items.dense[4] = np.nan
+    rows, _ = index(items).top_k(users, 9)
+    assert sorted(rows[0]) == [MISSING, 0, 1, 2, 3, 5, 6, 7, 8]
+    assert (rows[1] == MISSING).all()
 
 
 def test_on_a_large_catalogue_faiss_finds_nearly_all_and_never_what_was_seen():

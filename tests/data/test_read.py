@@ -3,6 +3,7 @@ import pandas as pd
 import pytest
 
 from recsys.data.read import load_dataset, read_dataset
+from recsys.data.splits.split import split
 from recsys.errors import ConfigError, DataError
 
 EVENTS = pd.DataFrame({"user_id": ["a", "a", "b"], "item_id": [7, 8, 7], "timestamp": [10**9, 10**9 + 1, 10**9]})
@@ -63,3 +64,65 @@ def test_a_dataset_shows_its_sizes_and_columns():
     assert repr(data).startswith("Dataset 'mine': 2 users, 2 items, 3 interactions (density 75.00%), 2001-09-09 to")
     assert "genre categorical" in repr(data)
     assert "<br>" in data._repr_html_()
+
+
+ACTIONS = EVENTS.assign(action=["view", "buy", "view"], amount=[1.0, 2.0, 3.0])
+
+
+@pytest.mark.parametrize(
+    ("columns", "weights"),
+    [
+        ({}, [1, 1, 1]),
+        ({"event": "action", "event_weights": {"view": 1, "buy": 5}}, [1, 5, 1]),
+        ({"event": "action", "event_weights": {"view": 1, "buy": 5}, "weight": "amount"}, [1, 10, 3]),
+    ],
+)
+def test_events_are_weighted_by_their_type(columns, weights):
+    assert read_dataset(ACTIONS, columns=columns).interactions.weight.tolist() == weights
+
+
+def test_event_weights_are_checked_as_in_a_config():
+    with pytest.raises(ConfigError, match="event_weights needs event"):
+        read_dataset(ACTIONS, columns={"event_weights": {"view": 1}})
+    with pytest.raises(DataError, match=r"column 'action', row 2: the event 'buy' has no weight"):
+        read_dataset(ACTIONS, columns={"event": "action", "event_weights": {"view": 1}})
+
+
+@pytest.mark.parametrize(("duplicates", "weights"), [("first", [1, 2, 3]), ("last", [9, 2, 3]), ("keep", [1, 9, 2, 3])])
+def test_duplicates_are_kept_as_chosen(duplicates, weights):
+    twice = pd.concat([ACTIONS, ACTIONS[:1].assign(amount=9.0)])
+    data = read_dataset(twice, columns={"weight": "amount"}, duplicates=duplicates)
+    assert data.interactions.weight.tolist() == weights
+
+
+def test_duplicates_are_an_error_unless_something_else_is_chosen():
+    twice = pd.concat([EVENTS, EVENTS[:1]])
+    with pytest.raises(DataError, match=r"row 4: user, item and time repeat another row; .*duplicates="):
+        read_dataset(twice)
+    with pytest.raises(ConfigError, match=r"'duplicates': .*found 'some'"):
+        read_dataset(twice, duplicates="some")
+
+
+@pytest.mark.parametrize("kind", ["frames", "files"])
+def test_a_test_file_is_split_off_again(tmp_path, kind):
+    train = pd.DataFrame({"user_id": ["a", "a", "b", "b"], "item_id": [1, 2, 1, 3]})
+    test = pd.DataFrame({"user_id": ["a", "b", "c"], "item_id": [3, 2, 1]})
+    if kind == "files":
+        for name, frame in (("train", train), ("test", test)):
+            frame.to_csv(tmp_path / f"{name}.csv", index=False)
+        train, test = tmp_path / "train.csv", tmp_path / "test.csv"
+    data = read_dataset(train, test_interactions=test)
+    parts = split(data, "given")
+    assert (len(data.interactions), len(parts.train_and_validation)) == (7, 4)
+    assert data.items.vocabulary.ids[parts.test.targets.item].tolist() == [3, 2]
+    assert parts.dropped_users == 1, "a user without a history"
+
+
+def test_an_error_in_a_test_frame_names_it():
+    with pytest.raises(DataError, match=r"test_interactions, column 'item_id', row 1: the id is missing"):
+        read_dataset(EVENTS, test_interactions=EVENTS.assign(item_id=pd.array([None, 8, 7], "Int64")))
+
+
+def test_a_given_split_of_one_file_says_how_to_give_the_other():
+    with pytest.raises(ConfigError, match=r"read_dataset\(..., test_interactions=...\)"):
+        split(read_dataset(EVENTS), "given")

@@ -3,8 +3,11 @@
 import pytest
 import torch
 
+from recsys.encoders.sequence.pooling import DecayedPooling
+from recsys.encoders.vector import VectorEncoder
 from recsys.models.fusion import FUSIONS, AttentionFusion
-from recsys.models.grow import _grow_fusion
+from recsys.models.grow import transfer_weights
+from recsys.models.two_tower import Scoring, Tower, TwoTowerModel
 
 NAMES = list(FUSIONS)
 
@@ -27,13 +30,24 @@ def test_it_begins_as_the_plain_sum_and_can_learn(name):
     assert not module.state_dict() or any(p.grad.abs().sum() > 0 for p in module.parameters())
 
 
+def model(name, columns, seed):
+    """A two-tower model whose fusions have random weights."""
+    inputs = len(columns)
+    towers = [{column: VectorEncoder(width=3, dim=4) for column in columns} for _ in range(2)]
+    fusions = fusion(name, inputs, seed=seed), fusion(name, inputs + 1, seed=seed)
+    items, scoring = Tower(towers[0], fusions[0]), Scoring(4, cosine=False, temperature=1.0, dropout=0.0)
+    return TwoTowerModel(items, DecayedPooling(4), 1, towers[1], fusions[1], scoring).eval()
+
+
 @pytest.mark.parametrize("name", NAMES)
-def test_a_grown_one_that_sees_nothing_new_gives_what_it_gave(name):
-    old, new, vectors = fusion(name, 2, seed=1), fusion(name, 3, seed=2), torch.randn(5, 2, 4)
+def test_a_new_input_changes_no_vector_until_it_is_trained(name):
+    old, new = model(name, ["a", "b"], seed=1), model(name, ["a", "new", "b"], seed=2)
+    features, history = {column: torch.randn(5, 3) for column in ("a", "new", "b")}, torch.randn(5, 4)
     with torch.no_grad():
-        _grow_fusion(new, old, ["a", "new", "b"], ["a", "b"], 4)
-    grown = torch.stack([vectors[:, 0], torch.zeros(5, 4), vectors[:, 1]], 1)
-    torch.testing.assert_close(new(grown), old(vectors))
+        transfer_weights(new, old)
+    torch.testing.assert_close(new.item_vectors(features), old.item_vectors(features))
+    users = [model.user_vectors(history, model.encode_users(features)) for model in (new, old)]
+    torch.testing.assert_close(*users)
 
 
 def test_attention_by_hand():

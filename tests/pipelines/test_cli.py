@@ -73,7 +73,7 @@ def test_a_promoted_engine_must_be_one_of_the_run(tmp_path, capsys):
         ("engines.two_tower.model.item_fusion=gate", "did you mean 'gated'"),
         ("recommend.index=exakt", "did you mean 'exact'"),
         ("promote.gate.metric=ndcg", "expected a name, @ and a list length"),
-        ("promote.gate.metric=ndcg@7", "promote.gate names 'ndcg@7', which evaluate.ks = [1, 5, 10, 20] leaves out"),
+        ("promote.gate.metric=ndcg@7", "promote.gate names 'ndcg@7', but its k is not in evaluate.ks = [1, 5, 10, 20]"),
         ("engines.two_tower.model={dim=33, heads=2}", "engines [two_tower]: model.dim = 33 and model.heads = 2"),
         ("engines.sequence.model={dim=64, heads=3, pooling='hstu'}", "dim = 64 and model.heads = 3 do not fit"),
         ("engines.lightgcn.loss=full_softmax", "'loss': Input should be 'sampled_softmax', 'bpr' or 'gbce'"),
@@ -242,8 +242,49 @@ def test_a_folder_of_the_user_is_never_replaced(tmp_path, capsys, monkeypatch, p
     assert _exit_code(command, "c.toml", "--output", ".", *asked) == 1
     message = capsys.readouterr().err
     assert f"{tmp_path / place} is a folder that recsys did not make" in message
+    assert "choose another folder (--output)" in message
+    assert _tree(tmp_path) == before
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *(".recsys", ".lock", "mlflow.db", "report.json", "report.html", "per_user.parquet", "decision.json"),
+        *("attribution.json", "stages/prepare.json", "bundles/ease.training.json", "tables/als.cost.json"),
+    ],
+)
+@pytest.mark.parametrize("command", ["run", "prepare", "recommend", "rollback"])
+def test_a_file_of_the_user_is_never_overwritten(tmp_path, capsys, monkeypatch, name, command):
+    monkeypatch.chdir(tmp_path)
+    write_world(tmp_path).rename(tmp_path / "c.toml")
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / name).write_text("mine")
+    before = _tree(tmp_path)
+    assert _exit_code(command, "c.toml", "--output", ".", "--set", "promote.engine=ease") == 1
+    message = capsys.readouterr().err
+    assert str(tmp_path / name) in message
     assert "choose another --output" in message
     assert _tree(tmp_path) == before
+
+
+def test_an_output_folder_with_other_files_of_the_user_is_written_to_again_and_again(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write_world(tmp_path).rename(tmp_path / "c.toml")
+    (tmp_path / "notes.json").write_text("mine")
+    for engine in ("ease", "itemknn"):
+        assert _exit_code("evaluate", "c.toml", "--output", ".", "--set", f"engines.{engine}.kind={engine}") == 0
+    assert (tmp_path / "notes.json").read_text() == "mine"
+    assert (tmp_path / "report.json").is_file()
+
+
+def test_a_registry_of_the_user_is_no_hindrance_where_the_config_names_another(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write_world(tmp_path).rename(tmp_path / "c.toml")
+    (tmp_path / "mlflow.db").write_text("mine")
+    settings = ["--set", "promote.engine=ease", "--set", "promote.tracking_uri=sqlite:///elsewhere.db"]
+    assert _exit_code("prepare", "c.toml", "--output", ".", *settings) == 0
+    assert _exit_code("prepare", "c.toml", "--output", ".", "--set", "promote.engine=ease") == 1
+    assert (tmp_path / "mlflow.db").read_text() == "mine"
 
 
 @pytest.mark.parametrize("place", ["dataset", "bundles", "bundles/ease", "recommendations", "stages", "."])

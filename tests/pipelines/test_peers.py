@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from pipelines.benchmarks.peers import accuracy, harness
-from pipelines.benchmarks.peers.accuracy import Answer, table, trained, values_of
+from pipelines.benchmarks.peers.accuracy import Accuracy, table, trained, values_of
 from pipelines.benchmarks.peers.protocol import ndcg_at_10, run, write_lists
 from recsys.data.interactions import Interactions
 from recsys.data.splits.holdout import Holdout
@@ -25,20 +25,20 @@ def test_ndcg_counts_the_place_of_the_one_wanted_item_and_nothing_after_the_tent
 def test_a_peer_stops_when_its_metric_no_longer_rises(capsys):
     metrics = iter([0.1, 0.3, 0.2, 0.25, 0.4])
     trained = []
-    run(epochs=5, seconds=60, patience=2, train=trained.append, ask=lambda: next(metrics))
+    run(epochs=5, seconds=60, patience=2, train=trained.append, validate=lambda: next(metrics))
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert trained == [1, 2, 3, 4]
     assert [line["ndcg@10"] for line in lines] == [0.1, 0.3, 0.2, 0.25]
 
 
 def test_a_peer_stops_when_its_time_is_spent(capsys):
-    run(epochs=5, seconds=0, patience=9, train=lambda _: None, ask=lambda: 0.5)
+    run(epochs=5, seconds=0, patience=9, train=lambda _: None, validate=lambda: 0.5)
     assert len(capsys.readouterr().out.splitlines()) == 1
 
 
 def test_a_peer_keeps_its_lists_whenever_it_is_better_than_before():
     metrics, kept = iter([0.1, 0.3, 0.2]), []
-    run(3, 60, 9, train=lambda _: None, ask=lambda: next(metrics), keep=lambda: kept.append(1))
+    run(3, 60, 9, train=lambda _: None, validate=lambda: next(metrics), keep=lambda: kept.append(1))
     assert len(kept) == 2
 
 
@@ -54,11 +54,13 @@ def test_lists_of_a_peer_become_a_number_a_test_user(tmp_path):
 
 def test_the_table_tests_ours_against_every_peer_with_one_correction():
     better, worse = np.full(200, 0.5), np.tile([0.0, 0.5], 100)
-    answers = {
-        "peer": Answer({"recall@10": worse, "ndcg@10": worse}, [{"epoch": 1, "ndcg@10": 0.2, "cpu_seconds": 3}], "cut"),
-        "ours": Answer({"recall@10": better, "ndcg@10": better}),
+    results = {
+        "peer": Accuracy(
+            {"recall@10": worse, "ndcg@10": worse}, [{"epoch": 1, "ndcg@10": 0.2, "cpu_seconds": 3}], "cut"
+        ),
+        "ours": Accuracy({"recall@10": better, "ndcg@10": better}),
     }
-    lines, tests = table(answers, "ours", seed=0)
+    lines, tests = table(results, "ours", seed=0)
     assert [(test["baseline"], test["metric"]) for test in tests] == [("peer", "recall@10"), ("peer", "ndcg@10")]
     assert all(test["difference"] == 0.25 and test["low"] > 0 for test in tests)
     assert all(test["p_holm"] == 2 * test["p"] for test in tests)
@@ -78,8 +80,8 @@ def test_a_run_with_given_files_is_exported_with_its_own_split(tmp_path, monkeyp
 
     folder = harness.export("given", harness.load(config)[2])
 
-    lengths = {name: len(pd.read_csv(folder / f"{name}.csv")) for name in ("train", "validation", "asked")}
-    assert lengths == {"train": 54, "validation": 6, "asked": 60}
+    lengths = {name: len(pd.read_csv(folder / f"{name}.csv")) for name in ("train", "validation", "test_histories")}
+    assert lengths == {"train": 54, "validation": 6, "test_histories": 60}
 
 
 def test_a_peer_is_trained_once_for_the_same_files_and_settings(tmp_path, monkeypatch):
@@ -92,7 +94,7 @@ def test_a_peer_is_trained_once_for_the_same_files_and_settings(tmp_path, monkey
 
     monkeypatch.setattr(accuracy, "peer_lines", peer)
     lists = tmp_path / "rectools.csv"
-    for name in ("train", "validation", "asked"):
+    for name in ("train", "validation", "test_histories"):
         (tmp_path / f"{name}.csv").write_text("user_id,item_id,position\n")
 
     seconds = 50.0  # of a limit of 40: cut, and more time would be a longer training
@@ -112,7 +114,7 @@ def test_a_peer_is_trained_once_for_the_same_files_and_settings(tmp_path, monkey
 
 def test_a_peer_that_fails_leaves_what_was_trained_before(tmp_path, monkeypatch):
     lists = tmp_path / "rectools.csv"
-    for name in ("train", "validation", "asked"):
+    for name in ("train", "validation", "test_histories"):
         (tmp_path / f"{name}.csv").write_text("user_id,item_id,position\n")
 
     def peer(*arguments):

@@ -89,7 +89,7 @@ def test_a_section_that_makes_no_sense_is_named(config, change, message):
 
 def test_an_engine_without_item_embeddings_is_told_which_ones_have_some(config, tmp_path):
     changed = read_run_config(config, ["pretrain.table.engine=ease"])
-    with pytest.raises(ConfigError, match=r"'ease' leaves no item embeddings; these do: .*als, bpr, .*sequence"):
+    with pytest.raises(ConfigError, match=r"'ease' has no item embeddings; these have: .*als, bpr, .*sequence"):
         run_stages(changed, Workspace(tmp_path / "refused"), SilentTracker(), "pretrain")
 
 
@@ -195,7 +195,7 @@ def test_the_attribution_shares_out_what_the_towers_have_above_nothing(config, t
     run_stages(settings, workspace, SilentTracker(), "evaluate")
     assert read_json(workspace.report)["attribution"] == {"engine": "towers", **found}
     page = workspace.report.with_suffix(".html").read_text(encoding="utf-8")
-    assert "What each modality is worth" in page
+    assert "Contribution of each modality" in page
     assert "<td>sequence</td>" in page
 
 

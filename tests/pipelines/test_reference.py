@@ -5,9 +5,10 @@ from typing import Literal
 import pytest
 from pydantic import Field
 
-from pipelines.reference import PAGE, Section, described, page, sections, table
+from pipelines.reference import PAGE, Section, page, sections, table
 from pipelines.reference_cells import constraints, default_of, toml, type_of
 from recsys.config import Config
+from recsys.docstrings import field_descriptions
 from recsys.errors import ConfigError
 
 
@@ -52,7 +53,7 @@ def test_the_page_is_what_the_models_give():
 
 @pytest.mark.parametrize("section", sections(), ids=lambda section: section.title)
 def test_every_field_has_a_description(section):
-    missing = [name for name in section.model.model_fields if not described(section.model).get(name)]
+    missing = [name for name in section.model.model_fields if not field_descriptions(section.model).get(name)]
     assert missing == [], f"{section.model.__name__} lacks lines under Args"
 
 
@@ -67,7 +68,7 @@ def test_a_section_shows_what_differs_from_its_own_defaults_and_that_its_keys_ma
 
 
 def test_a_subclass_has_the_descriptions_of_its_base():
-    assert described(Deeper) == {"kind": "``a | b``.", "training": "the loop.", "more": "of it."}
+    assert field_descriptions(Deeper) == {"kind": "``a | b``.", "training": "the loop.", "more": "of it."}
 
 
 def test_a_field_without_a_description_is_refused():

@@ -54,6 +54,6 @@ def test_an_item_that_the_engine_does_not_place_has_no_neighbours(tmp_path):
     items.write_text(items.read_text() + "77,Unseen\n")
     config = read_run_config(path)
     run_stages(config, workspace, SilentTracker(), "train")
-    with pytest.raises(DataError, match="ease does not place 'Unseen'"):
+    with pytest.raises(DataError, match="ease has no vector for 'Unseen'"):
         similar_items(config, workspace, "Unseen", 3, "ease")
     assert "Unseen" not in similar_items(config, workspace, "Film 3", 20, "ease")

@@ -8,7 +8,7 @@ from pipelines.commands.tune import TuneConfig, main, read_tune_config, try_one,
 from recsys.data.ingest.config import DataConfig
 from recsys.data.ingest.readers import ingest
 from recsys.data.splits.split import make_split
-from recsys.errors import ConfigError
+from recsys.errors import ArtifactError, ConfigError
 from tests.pipelines.world import write_world
 
 
@@ -50,6 +50,18 @@ def test_other_code_and_other_cells_are_tried_again(config, tried, tmp_path, mon
         config = config.model_copy(update={"data": config.data.model_copy(update={"items": items})})
     tune(config, tmp_path)
     assert len(tried) == 4
+
+
+@pytest.mark.parametrize("name", ["trials.json", "tuned.toml"])
+def test_a_file_of_the_user_is_never_overwritten(config, tried, tmp_path, name):
+    (tmp_path / name).write_text("mine")
+    with pytest.raises(ArtifactError, match=rf"{name} was not written by recsys.*choose another --output"):
+        tune(config, tmp_path)
+    assert (tmp_path / name).read_text() == "mine"
+    assert not tried
+    (tmp_path / name).unlink()
+    tune(config, tmp_path)
+    tune(config, tmp_path)
 
 
 def test_data_that_cannot_be_read_end_a_search_with_one_message(tmp_path, monkeypatch):

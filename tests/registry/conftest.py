@@ -4,16 +4,16 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
+from recsys.choices import Choices
 from recsys.data.dataset import Dataset
 from recsys.data.entities import EntityTable
 from recsys.data.interactions import Interactions
 from recsys.data.vocabulary import Vocabulary
 from recsys.engine import Vectors
-from recsys.engines import ENGINES
 
 
 class Together:
-    """A tiny engine: an item is the items of its own group, a user the sum of their history's groups."""
+    """A tiny engine: an item's vector is its group, one-hot, and a user's the sum over the items of their history."""
 
     kind = "together"
 
@@ -39,12 +39,12 @@ class Together:
 
 @pytest.fixture(autouse=True)
 def together(monkeypatch):
-    monkeypatch.setitem(ENGINES._entries, "together", f"{__name__}:Together")
+    monkeypatch.setattr("recsys.registry.bundle.ENGINES", Choices("engine", {"together": f"{__name__}:Together"}))
 
 
 @pytest.fixture
 def data():
-    """Items 0, 2, 4 stand together, and 1, 3, 5; user u0 saw item 0, u1 saw items 1 and 3."""
+    """Items 0, 2, 4 are one group and 1, 3, 5 the other; user u0 saw item 0, u1 saw items 1 and 3."""
     return Dataset(
         "pairs",
         EntityTable.bare(Vocabulary.of(["u0", "u1"])),

@@ -7,6 +7,7 @@ import pytest
 from recsys.atomic import MARK
 from recsys.errors import ArtifactError
 from recsys.registry.bundle import Bundle, Lineage
+from tests.registry.conftest import Together
 
 
 def lineage(data, parent=None):
@@ -34,7 +35,7 @@ def test_the_same_model_has_the_same_version_and_another_has_another(tmp_path, f
     assert other != same
 
 
-def test_without_a_snapshot_the_bundle_has_no_histories(tmp_path, engine, data):
+def test_a_bundle_saved_without_interactions_has_no_histories(tmp_path, engine, data):
     Bundle(engine, data, lineage(data), keep_histories=False).save(tmp_path / "bare")
     bundle = Bundle.load(tmp_path / "bare")
     assert bundle.histories is None
@@ -85,12 +86,13 @@ def test_a_folder_that_is_no_bundle_is_refused(tmp_path):
         Bundle.load(tmp_path)
 
 
-def test_an_engine_that_the_library_does_not_know_is_refused(folder, monkeypatch):
-    from recsys.engines import ENGINES
+def test_an_engine_that_the_library_does_not_have_is_refused(tmp_path, engine, data):
+    class Newer(Together):
+        kind = "newer"
 
-    monkeypatch.delitem(ENGINES._entries, "together")
-    with pytest.raises(ArtifactError, match="'together' that this library does not know"):
-        Bundle.load(folder)
+    Bundle(Newer(engine.groups), data, lineage(data)).save(tmp_path / "bundle")
+    with pytest.raises(ArtifactError, match="'newer', which this version of recsys does not have"):
+        Bundle.load(tmp_path / "bundle")
 
 
 def test_a_damaged_engine_with_a_matching_manifest_is_refused(folder):
@@ -104,7 +106,7 @@ def test_a_damaged_engine_with_a_matching_manifest_is_refused(folder):
         Bundle.load(folder)
 
 
-def test_a_snapshot_without_order_stays_without(tmp_path, engine, data):
+def test_interactions_without_order_are_loaded_without_order(tmp_path, engine, data):
     unordered = replace(data, has_order=False)
     Bundle(engine, unordered, lineage(data)).save(tmp_path / "bundle")
     assert not Bundle.load(tmp_path / "bundle").data.has_order

@@ -67,20 +67,21 @@ def test_the_gain_must_exceed_the_least_gain():
 def test_a_loss_elsewhere_beyond_the_tolerance_stops_a_gain():
     decision = decide(measured(gain=0.1, recall=0.48), measured("old"), CONFIG)
     assert verdicts(decision) == {
-        "users": True, "data": True, "split": True, "asked": True, "gain ndcg@10": True, "not lost recall@10": False,
+        "users": True, "data": True, "split": True, "evaluation_users": True,
+        "gain ndcg@10": True, "not lost recall@10": False,
     }  # fmt: skip
     assert decide(measured(gain=0.1, recall=0.495), measured("old"), CONFIG).promoted
 
 
 @pytest.mark.parametrize("other", [{"data": "x"}, {"split": "x"}, {"users": 199}], ids=["data", "split", "users"])
-def test_numbers_of_other_questions_are_not_compared(other):
+def test_metrics_of_other_users_splits_or_data_are_not_compared(other):
     decision = decide(measured(gain=0.1), measured("old", **other), CONFIG)
     assert not decision.promoted
     assert "gain ndcg@10" not in verdicts(decision)
 
 
 def test_a_metric_that_was_not_measured_is_an_error_that_names_it():
-    with pytest.raises(PromotionError, match="ndcg@99 of new; measured are: ndcg@10, recall@10"):
+    with pytest.raises(PromotionError, match="ndcg@99 of new; its metrics are: ndcg@10, recall@10"):
         decide(measured(), None, GateConfig(metric="ndcg@99"))
 
 
@@ -89,6 +90,6 @@ def test_a_decision_tells_both_numbers():
     assert "NO  recall@10 0.1000 against 0.5000" in str(decision)
 
 
-def test_the_champion_that_stands_again_is_said_to_stay():
+def test_a_candidate_that_is_the_champion_already_stays_champion():
     assert str(Decision(True, "1", "1", ())) == "1 stays champion"
-    assert str(Decision(True, "2", "1", ())) == "2 takes the place of 1"
+    assert str(Decision(True, "2", "1", ())) == "2 replaces 1"

@@ -43,65 +43,101 @@ def store(uri, request):
 
 
 @pytest.fixture
-def answers(folder):
+def predictor(folder):
     return Predictor(Bundle.load(folder))
 
 
-def test_a_known_user_is_answered_from_the_snapshot_without_what_they_saw(answers):
-    found = answers.answer(pd.DataFrame({"user_id": ["u0", "u1", "u0"], "k": [2, 1, 1]}))
+def test_a_user_id_alone_takes_the_history_of_the_bundle_and_gets_no_item_of_it(predictor):
+    found = predictor.predict(pd.DataFrame({"user_id": ["u0", "u1", "u0"], "k": [2, 1, 1]}))
     assert found["item_ids"].tolist() == [["i2", "i4"], ["i5"], ["i2"]]
     assert found["scores"].tolist() == [[1.0, 1.0], [2.0], [1.0]]
 
 
-def test_a_user_never_seen_is_answered_from_their_history(answers):
-    found = answers.answer(pd.DataFrame({"history": [["i1"], ["i4", "never heard of"]], "k": [2, 2]}))
+def test_a_row_without_user_id_is_ranked_by_its_history(predictor):
+    found = predictor.predict(pd.DataFrame({"history": [["i1"], ["i4", "never heard of"]], "k": [2, 2]}))
     assert found["item_ids"].tolist() == [["i3", "i5"], ["i0", "i2"]]
 
 
-def test_a_given_history_takes_the_place_of_the_snapshot(answers):
-    found = answers.answer(pd.DataFrame({"user_id": ["u0", "u0"], "history": [["i1"], None], "k": [1, 1]}))
+def test_a_given_history_replaces_that_of_the_bundle(predictor):
+    found = predictor.predict(pd.DataFrame({"user_id": ["u0", "u0"], "history": [["i1"], None], "k": [1, 1]}))
     assert found["item_ids"].tolist() == [["i3"], ["i2"]]
 
 
-def test_rows_of_all_kinds_keep_their_order_and_their_times(answers, data):
-    [(_, request)] = answers._requests(["u1", None, "u0"], [None, ["i4", "i0"], None])
+class Recording(Together):
+    """Keeps the requests that it computed vectors for."""
+
+    def __init__(self, groups):
+        super().__init__(groups)
+        self.requests = []
+
+    def user_vectors(self, request):
+        self.requests.append(request)
+        return super().user_vectors(request)
+
+
+def test_rows_with_and_without_a_history_keep_their_order_and_their_times(engine, data):
+    recording = Recording(engine.groups)
+    predictor = Predictor(Bundle(recording, data, Lineage("x")))
+    frame = pd.DataFrame({"user_id": ["u1", None, "u0"], "history": [None, ["i4", "i0"], None]})
+    predictor.predict(frame)
+    [request] = recording.requests
     assert request.histories.items.tolist() == [1, 3, 4, 0, 0]
     assert request.histories.offsets.tolist() == [0, 2, 4, 5]
     newest = data.interactions.time.max()
     assert request.histories.times.tolist()[2:4] == [newest - 1, newest]
-    assert len(answers.answer(pd.DataFrame({"user_id": []}))) == 0
+    assert len(predictor.predict(pd.DataFrame({"user_id": []}))) == 0
 
 
-def test_the_newest_moment_is_looked_up_once_and_not_for_every_row(engine, data):
-    looked = []
+def test_the_newest_time_is_computed_once_and_not_for_every_row(engine, data):
+    maxima = []
 
     class Times(np.ndarray):
         def max(self, *args, **options):
-            looked.append(len(self))
+            maxima.append(len(self))
             return np.asarray(self).max(*args, **options)
 
     events = replace(data.interactions, time=data.interactions.time.view(Times))
-    answers = Predictor(Bundle(engine, replace(data, interactions=events), Lineage("x")))
-    [(_, request)] = answers._requests([None, None], [["i4"], ["i5", "i1"]])
+    recording = Recording(engine.groups)
+    predictor = Predictor(Bundle(recording, replace(data, interactions=events), Lineage("x")))
+    predictor.predict(pd.DataFrame({"history": [["i4"], ["i5", "i1"]]}))
+    [request] = recording.requests
     assert request.histories.times.tolist() == [1, 0, 1]
-    assert looked == [3]
+    assert maxima == [3]
 
 
-def test_integer_ids_that_pandas_made_floats_are_known(engine, data):
+def test_integer_ids_that_pandas_made_floats_are_found(engine, data):
     users, items = (
         EntityTable(Vocabulary(np.arange(len(table)) + 5), table.columns, table.schema)
         for table in (data.users, data.items)
     )
-    answers = Predictor(Bundle(engine, replace(data, users=users, items=items), Lineage("x")))
+    recording = Recording(engine.groups)
+    predictor = Predictor(Bundle(recording, replace(data, users=users, items=items), Lineage("x")))
     frame = pd.DataFrame({"user_id": [5, None, 6], "history": [None, [6.0, 9.0], None]})
     assert frame["user_id"].dtype == float
-    [(_, request)] = answers._requests(list(frame["user_id"]), list(frame["history"]))
+    assert len(predictor.predict(frame)) == 3
+    [request] = recording.requests
     assert request.histories.items.tolist() == [0, 1, 4, 1, 3]
-    assert len(answers.answer(frame)) == 3
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_vectors_that_are_not_finite_are_refused_and_named(engine, data, value):
+    class Diverged(Together):
+        def user_vectors(self, request):
+            vectors = super().user_vectors(request).dense
+            vectors[-1] = value
+            return Vectors(vectors)
+
+    predictor = Predictor(Bundle(Diverged(engine.groups), data, Lineage("x")))
+    with pytest.raises(ArtifactError, match=r"1 of 2 vectors of the users of Diverged .* first that of u1"):
+        predictor.predict(pd.DataFrame({"user_id": ["u0", "u1"]}))
+    groups = engine.groups.copy()
+    groups[3] = value
+    with pytest.raises(ArtifactError, match=r"1 of 6 vectors of the items of Together .* first that of i3"):
+        Predictor(Bundle(Together(groups), data, Lineage("x")))
 
 
 class Personal(Together):
-    """Knows the users by their ids: a known one gets the even items, everyone else the odd ones."""
+    """Users with an id in ``known`` get the even items, all others the odd ones."""
 
     def __init__(self, groups, known):
         super().__init__(groups)
@@ -112,8 +148,8 @@ class Personal(Together):
         return Vectors(np.array([[1, 0] if known else [0, 1] for known in own], np.float32))
 
 
-def test_a_user_who_is_asked_for_twice_is_answered_as_alone_both_times(engine, data):
-    answers = Predictor(Bundle(Personal(engine.groups, ["u0", "u1"]), data, Lineage("x")))
+def test_a_user_in_several_rows_gets_the_lists_of_single_rows(engine, data):
+    predictor = Predictor(Bundle(Personal(engine.groups, ["u0", "u1"]), data, Lineage("x")))
     frame = pd.DataFrame(
         {
             "user_id": ["u0", None, "u0", "u1", "u0"],
@@ -121,9 +157,9 @@ def test_a_user_who_is_asked_for_twice_is_answered_as_alone_both_times(engine, d
             "k": [2, 1, 2, 2, 1],
         }
     )
-    found = answers.answer(frame)
+    found = predictor.predict(frame)
     assert found["item_ids"].tolist() == [["i2", "i4"], ["i3"], ["i0", "i4"], ["i0", "i2"], ["i2"]]
-    alone = pd.concat([answers.answer(frame.iloc[[row]]) for row in range(len(frame))])
+    alone = pd.concat([predictor.predict(frame.iloc[[row]]) for row in range(len(frame))])
     assert found.equals(alone)
 
 
@@ -132,20 +168,20 @@ SMALLEST, LARGEST = np.iinfo(np.int64).min, np.iinfo(np.int64).max
 
 @pytest.mark.parametrize(
     "ids",
-    [[-1, 5], [-2, -1], [SMALLEST, -1], [SMALLEST + 1, LARGEST], ["\x00asker 0", "\x00asker 1"]],
+    [[-1, 5], [-2, -1], [SMALLEST, -1], [SMALLEST + 1, LARGEST], ["\x00anonymous 0", "\x00anonymous 1"]],
     ids=["minus one", "two below", "the smallest", "round the end", "text"],
 )
-def test_a_stranger_is_never_taken_for_a_user_whatever_the_ids(engine, data, ids):
+def test_an_anonymous_user_is_never_taken_for_a_user_of_the_data_whatever_the_ids(engine, data, ids):
     renamed = replace(data, users=EntityTable.bare(Vocabulary(as_ids(ids))))
-    answers = Predictor(Bundle(Personal(engine.groups, ids), renamed, Lineage("x")))
-    asking = pd.Series([None, ids[0], None, None, ids[1]], dtype=object)
+    predictor = Predictor(Bundle(Personal(engine.groups, ids), renamed, Lineage("x")))
+    user_ids = pd.Series([None, ids[0], None, None, ids[1]], dtype=object)
     histories = [["i1"], None, ["i1"], ["i1"], None]
-    found = answers.answer(pd.DataFrame({"user_id": asking, "history": histories, "k": 1}))
+    found = predictor.predict(pd.DataFrame({"user_id": user_ids, "history": histories, "k": 1}))
     assert found["item_ids"].tolist() == [["i3"], ["i2"], ["i3"], ["i3"], ["i0"]]
 
 
-def test_a_list_longer_than_the_catalogue_costs_no_more_than_the_catalogue(answers):
-    found = answers.answer(pd.DataFrame({"user_id": ["u0", "u1"], "k": [10**15, 2]}))
+def test_a_list_longer_than_the_catalogue_costs_no_more_than_the_catalogue(predictor):
+    found = predictor.predict(pd.DataFrame({"user_id": ["u0", "u1"], "k": [10**15, 2]}))
     assert found["item_ids"].tolist() == [["i2", "i4", "i1", "i3", "i5"], ["i5", "i0"]]
 
 
@@ -159,12 +195,12 @@ def test_a_list_longer_than_the_catalogue_costs_no_more_than_the_catalogue(answe
         ({"history": [5]}, "row 0: history is 5; give a list"),
     ],
 )
-def test_a_row_that_cannot_be_answered_says_why(answers, row, message):
+def test_a_row_without_what_a_prediction_needs_says_why(predictor, row, message):
     with pytest.raises(DataError, match=message):
-        answers.answer(pd.DataFrame(row))
+        predictor.predict(pd.DataFrame(row))
 
 
-def test_a_registered_model_answers_by_its_alias(store, folder):
+def test_a_registered_model_is_loaded_by_its_alias_and_predicts(store, folder):
     store.promote(store.register(folder), YES)
     model = mlflow.pyfunc.load_model(f"models:/{store.name}@champion")
     assert model.predict(pd.DataFrame({"user_id": ["u1"]}))["item_ids"].tolist() == [["i5", "i0", "i2", "i4"]]
@@ -172,7 +208,7 @@ def test_a_registered_model_answers_by_its_alias(store, folder):
     assert Bundle.load(store.download("champion")).version == Bundle.load(folder).version
 
 
-def test_promotion_keeps_the_champion_before_and_rollback_walks_back(store, folder):
+def test_promotion_records_the_previous_champion_and_rollback_restores_it(store, folder):
     first, second, third = (store.register(folder) for _ in range(3))
     for version in (first, second, third):
         store.promote(version, YES)
@@ -184,19 +220,19 @@ def test_promotion_keeps_the_champion_before_and_rollback_walks_back(store, fold
         store.rollback()
 
 
-def test_a_champion_before_that_was_damaged_leaves_the_rollback_undone(store, folder):
+def test_a_rollback_to_a_damaged_version_changes_nothing(store, folder):
     first, second, third = (store.register(folder) for _ in range(3))
     for version in (first, second, third):
         store.promote(version, YES)
     (store.download(second) / "users.parquet").write_bytes(b"")
     with pytest.raises(
-        ArtifactError, match=r"nothing was changed: .*changed: users\.parquet.* promote another candidate"
+        ArtifactError, match=r"no alias was changed: .*changed: users\.parquet.* promote another candidate"
     ):
         store.rollback()
     assert (store.version_at("champion"), store.version_at("previous")) == (third, second)
 
 
-def test_what_the_gate_refused_and_what_does_not_exist_is_not_promoted(store, folder):
+def test_a_version_that_failed_the_gate_or_does_not_exist_is_not_promoted(store, folder):
     with pytest.raises(PromotionError, match="no version or alias 'champion'"):
         store.download()
     with pytest.raises(PromotionError, match="did not pass the gate"):
@@ -220,7 +256,7 @@ def test_a_name_that_no_model_can_have_is_refused(name):
 
 
 @pytest.mark.parametrize("name", ["Köln #1", "100%20 'off'", "a.b..", "-x&z"])
-def test_a_name_that_is_taken_can_be_registered_and_asked_for(uri, folder, name):
+def test_a_valid_name_can_be_registered_and_downloaded(uri, folder, name):
     check_model_name("name", name)
     store = Store(uri, name)
     assert store.download(store.register(folder)).is_dir()
@@ -249,10 +285,10 @@ def test_a_run_that_ends_with_an_error_is_marked_failed(uri):
     assert mlflow.MlflowClient(uri).get_run(tracker.run_id).info.status == "FAILED"
 
 
-def test_a_store_that_cannot_be_asked_does_not_look_empty(store, monkeypatch):
-    def refuse(name):
+def test_a_store_that_cannot_be_reached_is_an_error_and_not_an_empty_store(store, monkeypatch):
+    def refuse(client, name):
         raise mlflow.MlflowException("no route", error_code=mlflow.protos.databricks_pb2.TEMPORARILY_UNAVAILABLE)
 
-    monkeypatch.setattr(store._client, "get_registered_model", refuse)
-    with pytest.raises(PromotionError, match="cannot be asked"):
+    monkeypatch.setattr(mlflow.MlflowClient, "get_registered_model", refuse)
+    with pytest.raises(PromotionError, match="cannot be reached"):
         store.version_at("champion")

@@ -11,7 +11,7 @@ from recsys.engine import Vectors
 
 
 class FixedVectors:
-    """An engine without learning: a vector a row, drawn once; users without a history have no place."""
+    """An engine without learning: random vectors, drawn once; users without a history have none."""
 
     kind = "fixed"
 
@@ -19,10 +19,10 @@ class FixedVectors:
         rng = np.random.default_rng(seed)
         self.users = rng.normal(size=(n_users, dim)).astype(np.float32)
         self.items = rng.normal(size=(n_items, dim)).astype(np.float32)
-        self.asked = 0
+        self.calls = 0
 
     def user_vectors(self, request):
-        self.asked += 1
+        self.calls += 1
         rows = np.array([int(str(user).strip("u")) for user in request.users.vocabulary.ids])
         return Vectors(self.users[rows], valid=request.histories.lengths > 0)
 

@@ -4,12 +4,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from recsys.data.entities import EntityTable
 from recsys.data.synthetic.worlds import BlockTaste
-from recsys.engine import Request
+from recsys.data.vocabulary import MISSING, Vocabulary, as_ids
+from recsys.engine import Request, Vectors
 from recsys.engines.baselines.als import ALS
 from recsys.engines.baselines.ease import EASE
 from recsys.errors import ArtifactError, DataError
 from recsys.ranking import top_k
+from recsys.retrieval.anonymous import with_anonymous
 from recsys.retrieval.frames import embeddings, recommend, score, similar_items
 
 DATA = BlockTaste().dataset()
@@ -73,3 +76,41 @@ def test_unknown_ids_are_named(ease):
     ):
         with pytest.raises(DataError, match=r"not in the data, first \["):
             call()
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("part", ["user", "item"])
+def test_vectors_that_are_not_finite_are_refused_and_named(value, part):
+    engine = ALS(factors=4).fit(DATA)
+
+    class Diverged:
+        def user_vectors(self, request):
+            return self.damaged("user", engine.user_vectors(request))
+
+        def item_vectors(self, items, at=None):
+            return self.damaged("item", engine.item_vectors(items))
+
+        def damaged(self, which, vectors):
+            dense = vectors.dense.copy()
+            dense[1, 0] = value if which == part else dense[1, 0]
+            return Vectors(dense, valid=vectors.valid)
+
+    users, items = DATA.users.vocabulary.ids[:2].tolist(), DATA.items.vocabulary.ids[:2].tolist()
+    calls = [
+        lambda: recommend(Diverged(), DATA, users),
+        lambda: score(Diverged(), DATA, pd.DataFrame({"user_id": users, "item_id": items})),
+        lambda: embeddings(Diverged(), DATA, f"{part}s"),
+    ]
+    if part == "item":
+        calls.append(lambda: similar_items(Diverged(), DATA, items[0]))
+    for call in calls:
+        with pytest.raises(ArtifactError, match=f"vectors of the {part}s of Diverged hold a NaN or infinite entry"):
+            call()
+
+
+@pytest.mark.parametrize("ids", [[-1, 5], ["\x00anonymous 0", "u"]], ids=["integers", "text"])
+def test_anonymous_users_have_ids_that_no_user_has(ids):
+    users = with_anonymous(EntityTable.bare(Vocabulary(as_ids(ids))), np.array([1, MISSING, MISSING]))
+    found = users.vocabulary.ids.tolist()
+    assert found[0] == ids[1]
+    assert not set(found[1:]) & set(ids)

@@ -30,7 +30,7 @@ class DiesAfter(FixedVectors):
         self.shards = shards
 
     def user_vectors(self, request):
-        if self.asked == self.shards:
+        if self.calls == self.shards:
             raise Killed
         return super().user_vectors(request)
 
@@ -96,7 +96,7 @@ def test_an_unknown_item_in_the_allow_list_is_an_error_that_names_it(tmp_path, d
 def test_ids_of_the_other_type_are_an_error_and_not_passed_over(ids, name):
     items = Vocabulary.of(ids)
     wrong = [str(ids[0])] if items.holds_integers else [7]
-    with pytest.raises(DataError, match=rf"the {name} list names {wrong[0]!r}.*as {ids[0]!r}"):
+    with pytest.raises(DataError, match=rf"the {name} list names {wrong[0]!r}.*such as {ids[0]!r}"):
         allowed_rows(items, **{name: wrong})
 
 
@@ -105,7 +105,9 @@ def test_lists_that_leave_nothing_are_an_error(tmp_path, data, engine):
         recommend(engine, data, tmp_path, RecommendOptions(allow=["item 1"], deny=["item 1"]))
 
 
-def test_lists_longer_than_the_catalogue_are_all_of_it_and_the_manifest_keeps_what_was_asked(tmp_path, data, engine):
+def test_lists_longer_than_the_catalogue_are_all_of_it_and_the_manifest_keeps_the_k_of_the_options(
+    tmp_path, data, engine
+):
     longest = recommend(engine, data, tmp_path / "longest", RecommendOptions(k=10**15))
     recommend(engine, data, tmp_path / "all", RecommendOptions(k=data.n_items))
     assert longest.options["k"] == 10**15
@@ -126,9 +128,9 @@ def test_a_killed_run_continues_with_its_next_part_and_ends_with_the_same_bytes(
     with pytest.raises(ArtifactError, match=r"manifest\.json does not exist"):
         read_recommendations(broken)
     (broken / ".part-00003.parquet.99.partial").write_bytes(b"half")
-    engine.asked = 0
+    engine.calls = 0
     recommend(engine, data, broken, OPTIONS)
-    assert engine.asked == 4 - shards
+    assert engine.calls == 4 - shards
     assert digests(broken) == digests(tmp_path / "whole")
 
 
@@ -143,17 +145,17 @@ def test_a_damaged_part_is_written_again(tmp_path, data, engine, damage):
     assert digests(tmp_path) == before
 
 
-def test_a_finished_batch_asks_the_engine_nothing(tmp_path, data, engine):
+def test_a_complete_batch_computes_no_vectors_of_users(tmp_path, data, engine):
     first = recommend(engine, data, tmp_path, OPTIONS)
-    engine.asked = 0
+    engine.calls = 0
     assert recommend(engine, data, tmp_path, OPTIONS) == first
-    assert engine.asked == 0
+    assert engine.calls == 0
 
 
 @pytest.mark.parametrize("change", ["options", "data", "model", "version", "code"])
 def test_a_changed_input_starts_anew(tmp_path, data, engine, change):
     recommend(engine, data, tmp_path, OPTIONS, model_version="1", made_from="a")
-    engine.asked = 0
+    engine.calls = 0
     (tmp_path / "part-00009.parquet").write_bytes(b"of a longer run")
     other = {
         "options": (engine, data, OPTIONS.model_copy(update={"k": 4}), "1"),
@@ -163,11 +165,11 @@ def test_a_changed_input_starts_anew(tmp_path, data, engine, change):
         "code": (engine, data, OPTIONS, "1"),
     }[change]
     recommend(*other[:2], tmp_path, other[2], model_version=other[3], made_from="b" if change == "code" else "a")
-    assert other[0].asked == 4
+    assert other[0].calls == 4
     assert len(list(tmp_path.glob("part-*"))) == 4
 
 
-def test_history_after_the_asked_moment_is_not_seen(tmp_path, data, engine):
+def test_interactions_from_the_time_of_the_recommendation_on_are_left_out(tmp_path, data, engine):
     early = data.interactions.before(40)
     options = OPTIONS.model_copy(update={"at": 40})
     recommend(engine, data, tmp_path / "at", options)
@@ -236,3 +238,16 @@ def test_readers_of_parquet_pass_over_the_mark_of_the_folder(tmp_path, data, eng
     whole = read_recommendations(tmp_path)
     (tmp_path / "manifest.json").unlink()  # which they do not pass over
     assert pd.read_parquet(tmp_path).equals(whole)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("index", ["exact", "faiss"])
+@pytest.mark.parametrize("part", ["users", "items"])
+def test_vectors_that_are_not_finite_are_refused_and_named(tmp_path, data, engine, index, part, value):
+    if index == "faiss":
+        pytest.importorskip("faiss")
+    getattr(engine, part)[2, 1] = value
+    name = "u0002" if part == "users" else "item 2"
+    with pytest.raises(ArtifactError, match=rf"vectors of the {part} of FixedVectors .* first that of {name};"):
+        recommend(engine, data, tmp_path, OPTIONS.model_copy(update={"index": index}))
+    assert not list(tmp_path.glob("*.parquet"))

@@ -1,1 +1,1 @@
-"""What each embedder is worth, alone and joined with the rest, and what it costs."""
+"""Recall and cost of each embedder, alone and joined with the other inputs."""

@@ -1,9 +1,10 @@
-"""What each embedder is worth, alone and joined with the rest, and what it costs, on real texts and images.
+"""Recall and cost of each embedder, alone and joined with the other inputs, on real texts and images.
 
 ``python -m pipelines.benchmarks.embedders pipelines/configs/embedders-movielens-1m.toml`` measures every ``[pretrain]``
-section of the run in a process of its own (see `row`), and prints one table as Markdown. A row is kept as soon as it
-stands, and made again only when its section, the towers' options, the seed, the data or the code that learns change.
-Encodings are cached in the output folder, so an embedder that builds on an earlier one costs what it adds.
+section of the run in a process of its own (see `row`), and prints one table as Markdown. A row is saved as soon as it
+is measured, and measured again only if its section, the towers' options, the seed, the data or the training code
+change. Encodings are cached in the output folder, so of an embedder that builds on an earlier one only the increment is
+measured.
 """
 
 from __future__ import annotations
@@ -23,10 +24,10 @@ from recsys.json_values import JsonObject
 def main(
     config: Annotated[Path, typer.Argument(help="A run with embedders and a two-tower engine.")],
     only: Annotated[list[str] | None, typer.Option(help="A section; may be repeated. None takes all.")] = None,
-    output: Annotated[Path | None, typer.Option(help="Keeps data, tables and rows.")] = None,
-    validation: Annotated[bool, typer.Option(help="Ask the validation questions, not the test.")] = False,
+    output: Annotated[Path | None, typer.Option(help="Folder of data, tables and rows.")] = None,
+    validation: Annotated[bool, typer.Option(help="Evaluate on validation, not on test.")] = False,
 ) -> None:
-    """Prints the table; exit code 1 when a row could not be made."""
+    """Prints the table; exit code 1 if a row could not be measured."""
     from pipelines.config import check_engine, read_run_config
     from pipelines.stages.prepare import run as prepare
     from pipelines.workspace import Workspace
@@ -54,7 +55,7 @@ def main(
 
 
 def is_current(directory: Path, name: str, cache_key: JsonObject) -> bool:
-    """Whether the row was made from ``cache_key`` already."""
+    """Whether the row is saved with this ``cache_key``."""
     from recsys.atomic import read_json
 
     path = row_path(directory, name)
@@ -62,14 +63,14 @@ def is_current(directory: Path, name: str, cache_key: JsonObject) -> bool:
 
 
 def _made(config: Path, name: str, directory: Path, validation: bool) -> bool:
-    """Makes the row in a process of its own; whether that went well."""
+    """Measures the row in a process of its own; returns whether the process succeeded."""
     command = [sys.executable, "-m", f"{__package__}.row", str(config), name, str(directory)]
     environment = {**os.environ, "RECSYS_CACHE_DIR": str(directory.resolve() / "cache")}
     return not subprocess.run([*command, *(["--validation"] if validation else [])], env=environment).returncode
 
 
 def show(directory: Path, names: list[str]) -> None:
-    """The rows that stand, the best on cold items first, as Markdown."""
+    """Prints the finished rows as a Markdown table, the best on cold items first."""
     from recsys.atomic import read_json
 
     rows = [read_json(row_path(directory, name)) for name in names if row_path(directory, name).exists()]
@@ -80,7 +81,7 @@ def show(directory: Path, names: list[str]) -> None:
 
 
 def cells(row: JsonObject) -> list[str]:
-    """A row as Markdown has it."""
+    """The cells of a row of the Markdown table."""
     recalls = [f"{r['value']:.4f} [{r['low']:.4f}, {r['high']:.4f}]" for r in (row["cold"], row["joined"])]
     numbers = [row.get(key) for key in ("dim", "items", "cpu_seconds", "peak_memory_mb")]
     return [row["name"], *recalls, *("" if number is None else f"{number:.0f}" for number in numbers)]

@@ -1,8 +1,8 @@
-"""One embedder of a run, in a process of its own: what its table costs, and what it is worth.
+"""One embedder of a run, in a process of its own: cost of its table, and recall with it.
 
-Two questions are asked of MovieLens-like data. Alone: a tenth of the items is held out with all its interactions, and
-ranked by the mean cosine with each user's history. Joined: the run's two-tower model gets the table beside columns and
-history, on the run's own split. The table learns from interactions that are training in both.
+The table is evaluated on two splits. Alone: a tenth of the items is held out with all its interactions, and ranked by
+the mean cosine with each user's history. Joined: the run's two-tower model gets the table beside columns and history,
+on the run's own split. The table is trained on interactions that belong to the training part of both splits.
 """
 
 from __future__ import annotations
@@ -31,43 +31,44 @@ COLUMNS = "columns"
 
 
 @dataclass(frozen=True, eq=False)
-class Questions:
-    """The data, and the split of each of the two questions.
+class EvaluationSplits:
+    """The dataset and the two splits that a table is evaluated on.
 
     Args:
-        data: everything.
-        cold: items held out with all their interactions.
-        every: of the run; asks for any item.
-        validation: whether the validation questions are asked, and not the test.
+        data: the dataset of the run.
+        cold: a tenth of the items held out with all their interactions; targets are cold items.
+        standard: the split of the run; targets may be any item.
+        validation: whether to evaluate on the validation parts instead of the test parts.
     """
 
     data: Dataset
     cold: Split
-    every: Split
+    standard: Split
     validation: bool
 
     @classmethod
-    def of(cls, data: Dataset, every: Split, validation: bool) -> Questions:
+    def of(cls, data: Dataset, standard: Split, validation: bool) -> EvaluationSplits:
         from recsys.data.splits.split import SplitConfig, make_split
 
-        return cls(data, make_split(data, SplitConfig(protocol="cold_items")), every, validation)
+        return cls(data, make_split(data, SplitConfig(protocol="cold_items")), standard, validation)
 
-    def asked(self, split: Split) -> Holdout:
+    def holdout(self, split: Split) -> Holdout:
+        """The part of ``split`` that is evaluated."""
         return split.validation if self.validation else split.test
 
     def shared_train(self) -> Interactions:
-        """What is training in both splits."""
+        """The interactions that belong to the training part of both splits."""
         warm = self.cold.train.item_counts(self.data.n_items) > 0
-        return self.every.train.select(warm[self.every.train.item])
+        return self.standard.train.select(warm[self.standard.train.item])
 
 
 def main(
     config: Annotated[Path, typer.Argument(help="A run with embedders and a two-tower engine.")],
     name: Annotated[str, typer.Argument(help=f"A [pretrain] section, or {COLUMNS!r} for none.")],
-    directory: Annotated[Path, typer.Argument(help="Holds the prepared data; the row is left in rows/NAME.json.")],
-    validation: Annotated[bool, typer.Option(help="Ask the validation questions.")] = False,
+    directory: Annotated[Path, typer.Argument(help="Holds the prepared data; the row is written to rows/NAME.json.")],
+    validation: Annotated[bool, typer.Option(help="Evaluate on validation, not on test.")] = False,
 ) -> None:
-    """Leaves the row."""
+    """Writes the row to ``DIRECTORY/rows/NAME.json``."""
     from pipelines.config import read_run_config
     from pipelines.workspace import Workspace
     from recsys.atomic import write_json
@@ -75,9 +76,9 @@ def main(
     from recsys.tracking import ConsoleTracker
 
     run, workspace = read_run_config(config), Workspace(directory)
-    questions = Questions.of(workspace.load_dataset(), workspace.load_split(), validation)
+    splits = EvaluationSplits.of(workspace.load_dataset(), workspace.load_split(), validation)
     try:
-        row = measured_row(run, name, questions, directory, ConsoleTracker())
+        row = measured_row(run, name, splits, directory, ConsoleTracker())
     except RecsysError as error:
         print(f"{name}: {error}")
         raise typer.Exit(1) from error
@@ -85,7 +86,7 @@ def main(
 
 
 def row_path(directory: Path, name: str) -> Path:
-    """Where the row ``name`` is kept."""
+    """The file of the row ``name``."""
     return directory / "rows" / f"{name}.json"
 
 
@@ -94,45 +95,47 @@ def row_cache_key(run: RunConfig, name: str, data: Dataset, split: Split, valida
     from pipelines.workspace import ENGINE_CODE, code_version
 
     section = run.pretrain[name].model_dump(mode="json") if name != COLUMNS else {}
-    asked = {"data": data.fingerprint, "split": split.fingerprint, "validation": validation}
+    evaluated = {"data": data.fingerprint, "split": split.fingerprint, "validation": validation}
     made = {"section": section, "two_tower": run.engines["two_tower"], "seed": run.seed}
-    return made | asked | {"code": code_version(*ENGINE_CODE)}
+    return made | evaluated | {"code": code_version(*ENGINE_CODE)}
 
 
-def measured_row(run: RunConfig, name: str, questions: Questions, directory: Path, tracker: Tracker) -> JsonObject:
-    """Costs and worth of the table ``name``, as JSON values."""
-    cache_key = row_cache_key(run, name, questions.data, questions.every, questions.validation)
+def measured_row(run: RunConfig, name: str, splits: EvaluationSplits, directory: Path, tracker: Tracker) -> JsonObject:
+    """Cost of the table ``name``, and recall alone and joined, as JSON values."""
+    cache_key = row_cache_key(run, name, splits.data, splits.standard, splits.validation)
     table, row = None, JsonObject(name=name, cache_key=cache_key)
     if name != COLUMNS:
-        table, costs = made(run, name, questions, tracker)
+        table, costs = made(run, name, splits, tracker)
         table.save(directory / "tables" / name)
         row |= costs | {"dim": table.dim, "items": len(table.vocabulary)}
-    row["cold"] = alone(table, name, questions, tracker)
-    row["joined"] = joined(run, table, name, questions, tracker)
+    row["cold"] = alone(table, name, splits, tracker)
+    row["joined"] = joined(run, table, name, splits, tracker)
     return row
 
 
-def made(run: RunConfig, name: str, questions: Questions, tracker: Tracker) -> tuple[EmbeddingTable, dict[str, float]]:
-    """The table, and the seconds, processor seconds and memory that it took."""
+def made(
+    run: RunConfig, name: str, splits: EvaluationSplits, tracker: Tracker
+) -> tuple[EmbeddingTable, dict[str, float]]:
+    """The table, and the seconds, CPU seconds and peak memory of training and encoding."""
     from pipelines.stages.pretrain import embedder_context, embedder_of
     from recsys.content import Learner
     from recsys.experiment.pretrain import earliest
     from recsys.training.cost import measured
     from recsys.training.deterministic import deterministic
 
-    train = earliest(questions.shared_train(), run.pretrain[name].share, questions.data)
+    train = earliest(splits.shared_train(), run.pretrain[name].share, splits.data)
     start = time.process_time()
     with measured() as cost:
         embedder, context = embedder_of(run, name), embedder_context(run, train, tracker)
         if isinstance(embedder, Learner):
             with deterministic():
-                embedder.fit(questions.data.items, context)
-        table = embedder.embed(questions.data.items, context)
+                embedder.fit(splits.data.items, context)
+        table = embedder.embed(splits.data.items, context)
     spent = time.process_time() - start
     return table, {"seconds": cost.seconds, "cpu_seconds": spent, "peak_memory_mb": cost.peak_memory_mb}
 
 
-def alone(table: EmbeddingTable | None, name: str, questions: Questions, tracker: Tracker) -> dict[str, float]:
+def alone(table: EmbeddingTable | None, name: str, splits: EvaluationSplits, tracker: Tracker) -> dict[str, float]:
     """recall@20 for cold items, by the mean centred cosine with the history."""
     from recsys.engine import FitContext
     from recsys.engines.baselines.content_knn import ContentKNN
@@ -141,12 +144,12 @@ def alone(table: EmbeddingTable | None, name: str, questions: Questions, tracker
         engine, tables = ContentKNN(columns=("genres",), centred=True), {}
     else:
         engine, tables = ContentKNN(table=name, centred=True), {name: table}
-    engine.fit(questions.data, questions.cold.train, context=FitContext(tables=tables, tracker=tracker))
-    return _recall(engine, questions, questions.cold, 20)
+    engine.fit(splits.data, splits.cold.train, context=FitContext(tables=tables, tracker=tracker))
+    return _recall(engine, splits, splits.cold, 20)
 
 
 def joined(
-    run: RunConfig, table: EmbeddingTable | None, name: str, questions: Questions, tracker: Tracker
+    run: RunConfig, table: EmbeddingTable | None, name: str, splits: EvaluationSplits, tracker: Tracker
 ) -> dict[str, float]:
     """recall@10 over all items, of the run's two-tower model with the table beside the rest; its epochs are fixed."""
     from pipelines.specs import engine_spec
@@ -158,15 +161,15 @@ def joined(
     config = engine_spec("two_tower", run.engines["two_tower"]).config.model_copy(update={"tables": names})
     context = FitContext(run.seed, tables={} if table is None else {name: table}, tracker=tracker)
     with deterministic():
-        engine = TwoTower(config).fit(questions.data, questions.every.train, context=context)
-    return _recall(engine, questions, questions.every, 10)
+        engine = TwoTower(config).fit(splits.data, splits.standard.train, context=context)
+    return _recall(engine, splits, splits.standard, 10)
 
 
-def _recall(engine: Engine, questions: Questions, split: Split, k: int) -> dict[str, float]:
+def _recall(engine: Engine, splits: EvaluationSplits, split: Split, k: int) -> dict[str, float]:
     from recsys.evaluation.evaluate import evaluate
     from recsys.evaluation.intervals import bootstrap_interval
 
-    result = evaluate(engine, questions.data, questions.asked(split), ks=(k,))
+    result = evaluate(engine, splits.data, splits.holdout(split), ks=(k,))
     return vars(bootstrap_interval(result.values[f"recall@{k}"]))
 
 

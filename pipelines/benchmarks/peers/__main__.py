@@ -1,4 +1,4 @@
-"""How long this project takes to be as good as the peers ever get: same data, same split, same cores, one run.
+"""Training time to reach a peer's best NDCG@10, on the same data, split and cores; peers are other libraries.
 
 ``python -m pipelines.benchmarks.peers pipelines/configs/beauty.toml --peer rectools`` makes an environment for the peer
 under ``runs/peers``, trains the peer and then the run's sequence engine on the same training interactions, and prints
@@ -31,7 +31,7 @@ def main(
     seconds: Annotated[float, typer.Option(help="Training time after which the peer begins no further epoch.")] = 3600,
     bar: Annotated[float, typer.Option(help="Largest share of the peer's time.")] = 0.2,
 ) -> None:
-    """Prints the comparison; exit code 1 when ours takes more than the bar."""
+    """Prints the comparison; exit code 1 if we take over ``--bar`` times the peer's time to reach its NDCG@10."""
     known(peer, SCRIPTS)
     check_engine(read_run_config(config), "--engine", engine)
     folder = export(config.stem, load(config)[2])

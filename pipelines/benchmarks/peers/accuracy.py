@@ -1,8 +1,9 @@
-"""How good an engine of this project is beside the peers: same data, same split, same questions, one run.
+"""Accuracy of an engine of this project and of the peers, other libraries, on the same data, split and test users.
 
 ``python -m pipelines.benchmarks.peers.accuracy pipelines/configs/movielens-1m.toml`` trains each peer in an environment
-of its own on the run's training interactions, keeps the epoch that is best on validation, and then the run's sequence
-engine. All are asked the test questions, the validation item in the history, the whole catalogue but what was seen.
+of its own on the run's training interactions, keeps the epoch that is best on validation, and then trains the run's
+sequence engine. All are evaluated on the test targets: the history includes the validation item, and the whole
+catalogue without the seen items is ranked.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from pipelines.specs import engine_spec
 from recsys.atomic import read_json, write_json
 from recsys.data.splits.split import Holdout
 from recsys.data.vocabulary import MISSING
+from recsys.digest import file_sha256
 from recsys.engine import FitContext
 from recsys.engines import ENGINES
 from recsys.evaluation.evaluate import evaluate, is_relevant, relevant
@@ -61,20 +63,21 @@ SETTINGS: dict[str, JsonObject] = {
         "catalogue_logits": True,
     },
 }
-"""Name -> what the defaults of RecTools' SASRecModel are changed by. Its default loss is the full softmax; half its
-default dimensions take less time. Its other strong loss is the sampled softmax, here with as many negatives as its
-authors take in eSASRec (RecSys 2025). gSASRec's settings are those of its authors' repository, asash/gSASRec-pytorch,
-for MovieLens 1M (their output embeddings are apart from the input ones, RecTools ties them). Batches are a quarter of
-the default of both, 128: four times the steps in the same time, and it is time that runs out."""
+"""Name -> the options of RecTools' SASRecModel that differ from its defaults. Its default loss is the full softmax;
+half its default dimensions take less time. Its other strong loss is the sampled softmax, here with as many negatives as
+its authors take in eSASRec (RecSys 2025). gSASRec's settings are those of its authors' repository,
+asash/gSASRec-pytorch, for MovieLens 1M (they learn output embeddings beside the input ones, RecTools shares them).
+Batches are a quarter of the default of both, 128: four times the steps per epoch, as training ends by the limit of
+time."""
 
 
 @dataclass(frozen=True)
-class Answer:
-    """What one engine came to.
+class Accuracy:
+    """The test metrics of one engine, and its training curve.
 
     Args:
-        values: metric -> float64 [U], a number a test user.
-        curve: the peer's line of each epoch; empty for ours.
+        values: metric -> float64 [U], one value per test user.
+        curve: the JSON line that a peer printed for each epoch; empty for our engine.
         ended: why its training ended.
     """
 
@@ -84,12 +87,12 @@ class Answer:
 
 
 def values_of(users: Sequence[int], items: Sequence[int], holdout: Holdout, n_items: int) -> Values:
-    """Each test user's metrics from lists that lie user by user, best first, as a peer writes them.
+    """Metrics of each test user from the lists that a peer wrote: user by user, best first.
 
     Args:
-        users: user rows, one an item.
+        users: user rows, one per listed item.
         items: item rows.
-        holdout: the test questions; a user without a list has zeros.
+        holdout: the test users and their targets; a user without a list has 0.
         n_items: size of the catalogue.
     """
     places = {int(user): place for place, user in enumerate(holdout.users)}
@@ -99,33 +102,33 @@ def values_of(users: Sequence[int], items: Sequence[int], holdout: Holdout, n_it
         if (place := places.get(int(user))) is not None:
             lists[place, filled[place]] = item
             filled[place] += 1
-    asked = relevant(holdout, holdout.users)
-    hits = is_relevant(lists, asked, n_items)
+    targets = relevant(holdout, holdout.users)
+    hits = is_relevant(lists, targets, n_items)
     parsed = {metric: parse_metric(metric) for metric in MEASURED}
-    return {metric: METRICS[name](hits, asked.lengths, k) for metric, (name, k) in parsed.items()}
+    return {metric: METRICS[name](hits, targets.lengths, k) for metric, (name, k) in parsed.items()}
 
 
-def ask_peer(name: str, folder: Path, seconds: float, patience: int, holdout: Holdout, n_items: int) -> Answer:
-    """Trains a peer and reads the lists of its best epoch."""
+def evaluate_peer(name: str, folder: Path, seconds: float, patience: int, holdout: Holdout, n_items: int) -> Accuracy:
+    """Trains a peer and computes the metrics of the lists of its best epoch."""
     lists = folder / f"{name}.csv"
     record = trained(name, folder, lists, seconds, patience)
     ended = "stopped by its patience" if record["limit"] is None else f"cut after {record['limit']:.0f} CPU s"
     found = pd.read_csv(lists)
     values = values_of(found["user_id"].tolist(), found["item_id"].tolist(), holdout, n_items)
-    return Answer(values, record["curve"], ended)
+    return Accuracy(values, record["curve"], ended)
 
 
 def trained(name: str, folder: Path, lists: Path, seconds: float, patience: int) -> JsonObject:
-    """The curve of a peer, and the limit that cut it; ``lists`` has what it recommends at its best.
+    """Trains a peer: its curve, and the time limit if that ended it; writes the best epoch's lists to ``lists``.
 
-    What was trained before with the same settings on the same files, as long or longer, is not trained again: peers
-    take hours. It stays until another training has ended.
+    A result of the same settings and files under the same or a longer time limit is reused, as peers train for hours.
+    It is replaced only when a new training has ended.
     """
     kept, made_from = folder / f"{name}.json", _made_from(name, folder, patience)
     if kept.exists() and lists.exists():
         record: JsonObject = read_json(kept)
         long_enough = record["limit"] is None or record["limit"] >= seconds
-        if record["made_from"] == made_from and record.get("lists") == _digest(lists) and long_enough:
+        if record["made_from"] == made_from and record.get("lists") == file_sha256(lists) and long_enough:
             print(f"{name}: trained before, see {kept}", file=sys.stderr)
             return record
     beside = lists.with_suffix(".new.csv")
@@ -134,48 +137,44 @@ def trained(name: str, folder: Path, lists: Path, seconds: float, patience: int)
     curve = peer_lines(*SCRIPT, folder, *options, *limits)
     limit = None if curve[-1]["cpu_seconds"] < seconds else seconds
     beside.replace(lists)
-    record = {"made_from": made_from, "limit": limit, "curve": curve, "lists": _digest(lists)}
+    record = {"made_from": made_from, "limit": limit, "curve": curve, "lists": file_sha256(lists)}
     write_json(kept, record)
     return record
 
 
 def _made_from(name: str, folder: Path, patience: int) -> str:
-    """A digest of all that a peer's training depends on but its limit of time."""
+    """A digest of all that a peer's training depends on except the time limit."""
     digest = hashlib.sha256(json.dumps([name, SETTINGS[name], patience, ENVIRONMENTS[SCRIPT[0]]]).encode())
     scripts = [Path(__file__).parent / script for script in (SCRIPT[1], "protocol.py")]
-    for path in [*scripts, *(folder / f"{part}.csv" for part in ("train", "validation", "asked"))]:
-        digest.update(_digest(path).encode())
+    for path in [*scripts, *(folder / f"{part}.csv" for part in ("train", "validation", "test_histories"))]:
+        digest.update(file_sha256(path).encode())
     return digest.hexdigest()
 
 
-def _digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-def table(answers: dict[str, Answer], engine: str, seed: int) -> tuple[list[str], list[JsonObject]]:
-    """The figures as Markdown, and the paired tests of ``engine`` against each peer, Holm's correction over all."""
+def table(results: dict[str, Accuracy], engine: str, seed: int) -> tuple[list[str], list[JsonObject]]:
+    """The metrics as Markdown lines, and the paired tests of ``engine`` against each peer, Holm-corrected."""
     lines = ["| engine | recall@10 | NDCG@10 | training |", "|---|---|---|---|"]
-    for name, answer in answers.items():
-        cells = [bootstrap_interval(answer.values[metric], seed) for metric in MEASURED]
+    for name, found in results.items():
+        cells = [bootstrap_interval(found.values[metric], seed) for metric in MEASURED]
         text = " | ".join(f"{cell.value:.4f} [{cell.low:.4f}, {cell.high:.4f}]" for cell in cells)
-        lines.append(f"| {name} | {text} | {training(answer)} |")
-    ours, tests = answers[engine].values, []
-    pairs = [(name, metric) for name in answers if name != engine for metric in MEASURED]
-    found = [paired_test(ours[metric], answers[name].values[metric], seed) for name, metric in pairs]
-    for (name, metric), test, corrected in zip(pairs, found, holm([test.p for test in found]), strict=True):
+        lines.append(f"| {name} | {text} | {training(found)} |")
+    ours, tests = results[engine].values, []
+    pairs = [(name, metric) for name in results if name != engine for metric in MEASURED]
+    paired = [paired_test(ours[metric], results[name].values[metric], seed) for name, metric in pairs]
+    for (name, metric), test, corrected in zip(pairs, paired, holm([test.p for test in paired]), strict=True):
         tests.append({"engine": engine, "baseline": name, "metric": metric, **asdict(test), "p_holm": corrected})
         gain = f"{test.difference:+.4f} [{test.low:+.4f}, {test.high:+.4f}]"
         lines.append(f"{engine} above {name} in {metric}: {gain}, p {corrected:.4f}")
     return lines, tests
 
 
-def training(answer: Answer) -> str:
+def training(found: Accuracy) -> str:
     """The epochs of a peer, the best one, and why it ended."""
-    if not answer.curve:
-        return answer.ended
-    best = max(answer.curve, key=lambda line: line["ndcg@10"])
-    seconds = f"{answer.curve[-1]['cpu_seconds']:.0f} CPU s"
-    return f"epoch {best['epoch']} of {len(answer.curve)}, NDCG@10 {best['ndcg@10']:.4f}, {seconds}, {answer.ended}"
+    if not found.curve:
+        return found.ended
+    best = max(found.curve, key=lambda line: line["ndcg@10"])
+    seconds = f"{found.curve[-1]['cpu_seconds']:.0f} CPU s"
+    return f"epoch {best['epoch']} of {len(found.curve)}, NDCG@10 {best['ndcg@10']:.4f}, {seconds}, {found.ended}"
 
 
 def main(
@@ -186,27 +185,27 @@ def main(
     patience: Annotated[int, typer.Option(help="Epochs without a better validation before a peer stops.")] = 5,
     jobs: Annotated[int, typer.Option(help="Peers that are trained at a time.")] = 1,
 ) -> None:
-    """Prints the comparison and leaves it as JSON; exit code 1 when ours is not ahead of every peer, p below .05."""
+    """Prints the comparison and writes ``accuracy.json``; exit code 1 unless ours beats every peer, p below .05."""
     for name in peer:
         known(name, SETTINGS)
     run, data, split = load(config)
     check_engine(run, "--engine", engine)
     folder = export(config.stem, split)
-    environment(SCRIPT[0])  # before several peers ask for it at a time
+    environment(SCRIPT[0])  # installed once, before the peers start in parallel
 
-    def ask(name: str) -> Answer:
-        return ask_peer(name, folder, seconds, patience, split.test, data.n_items)
+    def evaluated(name: str) -> Accuracy:
+        return evaluate_peer(name, folder, seconds, patience, split.test, data.n_items)
 
     with ThreadPoolExecutor(jobs) as pool:
-        answers = dict(zip(peer, pool.map(ask, peer), strict=True))
+        results = dict(zip(peer, pool.map(evaluated, peer), strict=True))
     spec = engine_spec(engine, run.engines[engine])
     context = FitContext(run.seed, split.validation, tracker=Reporter())
     ours = ENGINES[spec.kind](spec.config).fit(data, split.train, context=context)
     result = evaluate(ours, data, split.test, ks=(10,))
-    answers[engine] = Answer({metric: result.values[metric] for metric in MEASURED}, ended="stopped on validation")
-    lines, tests = table(answers, engine, run.seed)
+    results[engine] = Accuracy({metric: result.values[metric] for metric in MEASURED}, ended="stopped on validation")
+    lines, tests = table(results, engine, run.seed)
     print(f"{config.stem}, {len(split.test)} test users, {split.protocol}", *lines, sep="\n")
-    curves = {name: answer.curve for name, answer in answers.items()}
+    curves = {name: found.curve for name, found in results.items()}
     write_json(folder / "accuracy.json", {"tests": tests, "curves": curves, "lines": lines})
     print(f"{folder / 'accuracy.json'} has the curves", file=sys.stderr)
     raise typer.Exit(0 if all(test["low"] > 0 and test["p_holm"] < 0.05 for test in tests) else 1)

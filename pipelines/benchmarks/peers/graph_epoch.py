@@ -1,8 +1,9 @@
-"""What an epoch of LightGCN costs here and in RecBole: same interactions, same cores, one run.
+"""Cost of an epoch of LightGCN here and in RecBole, on the same interactions and cores.
 
 ``python -m pipelines.benchmarks.peers.graph_epoch pipelines/configs/gowalla.toml`` trains RecBole's LightGCN for an
-epoch in an environment of its own, then the run's ``lightgcn`` engine, as the run has it and with RecBole's sizes: its
-batch, dimensions and layers, and a learned vector a user (the loss stays ours). Neither time includes validation.
+epoch in an environment of its own, then the run's ``lightgcn`` engine, with the run's options and with those of
+RecBole: batch size, dimensions, layers, and a learned vector per user (the loss stays ours). Neither time includes
+validation.
 """
 
 from __future__ import annotations
@@ -37,10 +38,19 @@ def main(
     theirs = peer_lines("recbole", "recbole_lightgcn.py", folder, *limits)[-1]
     print(f"{config.stem}, {os.cpu_count()} cores; one epoch")
     _show("recbole", theirs, theirs)
-    asked = [sys.executable, "-m", "pipelines.benchmarks.peers.ours", str(config), "--engine", engine, "--epochs", "2"]
-    own = _epoch(lines(asked))
+    command = [
+        sys.executable,
+        "-m",
+        "pipelines.benchmarks.peers.ours",
+        str(config),
+        "--engine",
+        engine,
+        "--epochs",
+        "2",
+    ]
+    own = _epoch(lines(command))
     _show(engine, own, theirs)
-    _show(f"{engine}, RecBole's sizes", _epoch(lines([*asked, "--options", json.dumps(SAME_SIZES)])), theirs)
+    _show(f"{engine}, RecBole's sizes", _epoch(lines([*command, "--options", json.dumps(SAME_SIZES)])), theirs)
     raise typer.Exit(0 if own["seconds"] <= bar * theirs["seconds"] else 1)
 
 

@@ -1,4 +1,4 @@
-"""What the comparisons with peers share: their environments, the data they are given, and how their scripts are run."""
+"""Shared by the comparisons with peers: their environments, the exported data, and running their scripts."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from recsys.errors import ConfigError
 from recsys.json_values import JsonObject
 
 FOLDER = Path("runs/peers")
-"""Environments, exported data, and what the peers leave behind."""
+"""Folder of the environments, exported data and results of the peers."""
 
 ENVIRONMENTS = {
     "rectools": ["torch==2.13.0", "RecTools[torch]==0.19.0"],
     "recbole": ["torch==2.13.0", "recbole==1.2.1", "numpy<2", "scipy<1.12", "pandas<2.3", "setuptools<80"],
 }
-"""Peer -> what its environment is made of."""
+"""Peer -> the packages of its environment."""
 
 
 def known(peer: str, choices: Collection[str]) -> None:
@@ -44,7 +44,7 @@ def known(peer: str, choices: Collection[str]) -> None:
 
 
 def environment(peer: str) -> Path:
-    """The peer's Python, installed when it is not there."""
+    """The Python of the peer's environment, which is installed where it is missing."""
     home = FOLDER / peer
     ready = home / ".ready"
     if not ready.exists():
@@ -71,14 +71,14 @@ def load(config: Path) -> tuple[RunConfig, Dataset, Split]:
 def export(name: str, split: Split) -> Path:
     """A folder of this name with the split in row numbers.
 
-    It has ``train.csv``, ``validation.csv``, and ``asked.csv``, the histories of the test questions.
+    It has ``train.csv``, ``validation.csv``, and ``test_histories.csv``, the histories of the test users.
     """
     folder = FOLDER / "data" / name
     folder.mkdir(parents=True, exist_ok=True)
     parts: dict[str, Interactions] = {
         "train": split.train,
         "validation": split.validation.targets,
-        "asked": split.test.history,
+        "test_histories": split.test.history,
     }
     for name, part in parts.items():
         columns = {"user_id": part.user, "item_id": part.item, "position": part.time}
@@ -87,7 +87,7 @@ def export(name: str, split: Split) -> Path:
 
 
 def peer_lines(peer: str, script: str, folder: Path, *options: str) -> list[JsonObject]:
-    """What a script of this package printed when the peer's Python ran it on an exported folder.
+    """The JSON lines of a script of this package, run by the peer's Python on an exported folder.
 
     Some peers leave logs and models wherever they are called; they are called in `FOLDER`.
     """
@@ -96,7 +96,7 @@ def peer_lines(peer: str, script: str, folder: Path, *options: str) -> list[Json
 
 
 def lines(command: Sequence[str], cwd: Path = Path()) -> list[JsonObject]:
-    """The JSON lines that a command printed, shown as they come.
+    """The JSON lines that a command prints, echoed as they arrive.
 
     Raises:
         BadParameter: the command failed or printed none.

@@ -15,7 +15,7 @@ from recsys.tracking import SilentTracker
 
 
 class Reporter(SilentTracker):
-    """Prints what an epoch came to and how long training has taken so far."""
+    """Prints a JSON line per epoch: its metrics and the seconds of training so far."""
 
     def __init__(self) -> None:
         self.start, self.cpu_start = time.perf_counter(), time.process_time()

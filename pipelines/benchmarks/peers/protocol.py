@@ -1,10 +1,10 @@
-"""What the peers' scripts share. They run in the peer's environment, so nothing of this project is imported here.
+"""Shared by the scripts of the peers. They run in the peer's environment, so nothing of this project is imported here.
 
-A script is called with a folder that holds ``train.csv``, ``validation.csv`` and ``asked.csv`` (user_id, item_id,
-position) and prints one JSON line an epoch: seconds and CPU seconds of training so far, NDCG@10 on the validation items
-(whole catalogue, seen items left out), and the highest resident memory. With ``--lists`` it leaves, as of the epoch
-that was best on validation, the ten items it recommends to each user after the histories of ``asked.csv``; what these
-are compared with, it never sees.
+A script is called with a folder that holds ``train.csv``, ``validation.csv`` and ``test_histories.csv`` (user_id,
+item_id, position) and prints one JSON line per epoch: seconds and CPU seconds of training so far, NDCG@10 on the
+validation items (whole catalogue, seen items left out), and the highest resident memory. With ``--lists`` it writes,
+for the epoch that was best on validation, the ten items it recommends to each user of ``test_histories.csv``. The test
+targets are not in the folder.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from pathlib import Path
 def arguments() -> argparse.Namespace:
     """Folder, number of epochs, seconds of training after which no further epoch begins, patience, and the lists' file.
 
-    ``--cpu-seconds`` is a limit that other work on the machine does not stretch. ``--steps`` is for scripts that time
-    an epoch: its first steps are taken, and the rest costs as much a step; 0 takes all.
+    ``--cpu-seconds`` is a limit in CPU time, which other load on the machine does not use up. ``--steps`` is for
+    scripts that time an epoch: only so many steps are run and the rest is extrapolated; 0 runs all.
     """
     parser = argparse.ArgumentParser()
     parser.add_argument("folder", type=Path)
@@ -56,20 +56,20 @@ def run(
     seconds: float,
     patience: int,
     train: Callable[[int], None],
-    ask: Callable[[], float],
+    validate: Callable[[], float],
     keep: Callable[[], None] = lambda: None,
     cpu_seconds: float = math.inf,
 ) -> None:
     """Trains epoch by epoch until the time is spent or the metric has not risen for ``patience`` epochs.
 
     Args:
-        epochs: at most so many.
-        seconds: of training.
+        epochs: largest number of epochs.
+        seconds: no epoch begins after this many seconds of training.
         patience: epochs without a better metric.
         train: trains one epoch.
-        ask: gives the metric.
+        validate: returns the validation metric.
         keep: called after every epoch that is the best so far.
-        cpu_seconds: of training.
+        cpu_seconds: no epoch begins after this many CPU seconds of training.
     """
     spent, cpu, best, best_epoch = 0.0, 0.0, -1.0, 0
     for epoch in range(1, epochs + 1):
@@ -77,7 +77,7 @@ def run(
         train(epoch)
         spent += time.perf_counter() - start
         cpu += time.process_time() - cpu_start
-        metric = ask()
+        metric = validate()
         memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         times = {"seconds": round(spent, 1), "cpu_seconds": round(cpu, 1)}
         print(json.dumps({"epoch": epoch, **times, "ndcg@10": metric, "peak_memory_mb": round(memory)}), flush=True)

@@ -18,8 +18,8 @@ from recbole.utils import get_model, get_trainer, init_seed
 
 def main() -> None:
     """Prints what an epoch takes, or would by its first ``--steps``."""
-    asked = arguments()
-    train = pd.read_csv(asked.folder / "train.csv")
+    given = arguments()
+    train = pd.read_csv(given.folder / "train.csv")
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "peer").mkdir()
         named = train.rename(columns={"user_id": "user_id:token", "item_id": "item_id:token"})
@@ -27,19 +27,19 @@ def main() -> None:
         settings = {
             "data_path": folder,
             "load_col": {"inter": ["user_id", "item_id"]},
-            # everything is trained on: nothing is asked of this model
+            # trained on all interactions: this model is not evaluated
             "eval_args": {"split": {"RS": [1.0, 0.0, 0.0]}, "order": "RO", "group_by": "none", "mode": "full"},
             "show_progress": False,
             "state": "ERROR",
             "use_gpu": False,
-            **asked.options,
+            **given.options,
         }
         config = Config(model="LightGCN", dataset="peer", config_dict=settings)
         init_seed(config["seed"], True)
         batches, *_ = data_preparation(config, create_dataset(config))
     model = get_model(config["model"])(config, batches.dataset)
     trainer = get_trainer(config["MODEL_TYPE"], config["model"])(config, model)
-    taken = list(itertools.islice(batches, asked.steps)) if asked.steps else batches
+    taken = list(itertools.islice(batches, given.steps)) if given.steps else batches
     start, cpu_start = time.perf_counter(), time.process_time()
     trainer._train_epoch(taken, 0)
     rest = len(batches) / len(taken)

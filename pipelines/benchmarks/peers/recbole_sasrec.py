@@ -18,11 +18,11 @@ from recbole.utils import get_model, get_trainer, init_seed
 
 def main() -> None:
     """Trains and reports."""
-    asked = arguments()
-    train = pd.read_csv(asked.folder / "train.csv")
-    validation = pd.read_csv(asked.folder / "validation.csv")
+    given = arguments()
+    train = pd.read_csv(given.folder / "train.csv")
+    validation = pd.read_csv(given.folder / "validation.csv")
     with tempfile.TemporaryDirectory() as folder:
-        config = _config(train, validation, Path(folder), asked.options)
+        config = _config(train, validation, Path(folder), given.options)
         init_seed(config["seed"], True)
         dataset = create_dataset(config)
         batches, *_ = data_preparation(config, dataset)
@@ -34,10 +34,10 @@ def main() -> None:
     rows = {user: token(dataset.iid_field, [str(i) for i in items]) for user, items in histories.items()}
     names = np.array([-1, *map(int, dataset.field2id_token[dataset.iid_field][1:])])
 
-    def ask() -> float:
+    def validate() -> float:
         return ndcg_at_10(_lists(model, rows, names, int(config["MAX_ITEM_LIST_LENGTH"])), wanted)
 
-    run(asked.epochs, asked.seconds, asked.patience, lambda epoch: trainer._train_epoch(batches, epoch - 1), ask)
+    run(given.epochs, given.seconds, given.patience, lambda epoch: trainer._train_epoch(batches, epoch - 1), validate)
 
 
 def _config(train: pd.DataFrame, validation: pd.DataFrame, folder: Path, options: dict[str, Any]) -> Any:
@@ -74,8 +74,8 @@ def _lists(model: Any, rows: dict[int, Any], names: Any, length: int) -> dict[in
         for row, user in enumerate(block):
             recent = torch.as_tensor(rows[user][-length:])
             sequences[row, : len(recent)], lengths[row] = recent, len(recent)
-        asked = Interaction({model.ITEM_SEQ: sequences, model.ITEM_SEQ_LEN: lengths})
-        scores = model.full_sort_predict(asked)
+        batch = Interaction({model.ITEM_SEQ: sequences, model.ITEM_SEQ_LEN: lengths})
+        scores = model.full_sort_predict(batch)
         scores[:, 0] = -torch.inf
         for row, user in enumerate(block):
             scores[row, torch.as_tensor(rows[user])] = -torch.inf

@@ -18,9 +18,9 @@ warnings.filterwarnings("ignore")
 
 
 class CatalogueLogits(DistanceSimilarityModule):
-    """The same logits of a position's own negatives, picked from one product with the catalogue.
+    """Logits of a position's own negatives, gathered from one product with the whole catalogue.
 
-    The library gathers a vector a negative, 3.4 GB in a batch of gSASRec's settings; for a few thousand items the
+    The library gathers one vector per negative, 3.4 GB in a batch of gSASRec's settings; for a few thousand items the
     product is several times faster.
     """
 
@@ -30,13 +30,13 @@ class CatalogueLogits(DistanceSimilarityModule):
 
 def main() -> None:
     """Trains and reports."""
-    asked = arguments()
+    given = arguments()
     seed_everything(0)
-    options = dict(asked.options)
+    options = dict(given.options)
     if options.pop("catalogue_logits", False):
         options["similarity_module_type"] = CatalogueLogits
-    dataset = _dataset(asked.folder / "train.csv")
-    validation = pd.read_csv(asked.folder / "validation.csv")
+    dataset = _dataset(given.folder / "train.csv")
+    validation = pd.read_csv(given.folder / "validation.csv")
     model = SASRecModel(
         get_trainer_func=lambda: Trainer(
             accelerator="cpu",
@@ -50,17 +50,17 @@ def main() -> None:
     )
     wanted = dict(zip(validation["user_id"], validation["item_id"], strict=True))
 
-    def ask() -> float:
+    def validate() -> float:
         return ndcg_at_10(_lists(model, dataset), wanted)
 
     def keep() -> None:
-        if asked.lists is not None:
-            write_lists(asked.lists, _lists(model, _dataset(asked.folder / "asked.csv")))
+        if given.lists is not None:
+            write_lists(given.lists, _lists(model, _dataset(given.folder / "test_histories.csv")))
 
     def train(epoch: int) -> None:
         model.fit_partial(dataset, 1, 1)
 
-    run(asked.epochs, asked.seconds, asked.patience, train, ask, keep, asked.cpu_seconds)
+    run(given.epochs, given.seconds, given.patience, train, validate, keep, given.cpu_seconds)
 
 
 def _dataset(path: Path) -> Dataset:

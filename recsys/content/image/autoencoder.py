@@ -11,13 +11,14 @@ from numpy.typing import NDArray
 from pydantic import Field, model_validator
 from torch import Tensor
 
-from recsys.content.embedder import Embedder, EmbedderConfig, short_digest
+from recsys.content.embedder import Embedder, EmbedderConfig
 from recsys.content.image.cnn import AutoencoderNetwork
 from recsys.content.image.pixels import PixelStore
 from recsys.content.tables import content_table
 from recsys.content.training.modules import load_module, save_module
 from recsys.content.training.task import RowTask, train_rows
 from recsys.data.entities import EntityTable
+from recsys.digest import short_digest
 from recsys.embedding_table import EmbeddingTable
 from recsys.errors import ConfigError
 from recsys.training.loop import LoopOptions
@@ -75,7 +76,7 @@ class AutoencoderEmbedder(Embedder[AutoencoderConfig]):
 
     @property
     def fingerprint(self) -> str:
-        return short_digest(f"autoencoder/{self.config.model_dump_json()}")
+        return short_digest([f"autoencoder/{self.config.model_dump_json()}"])
 
     def _fit(self, table: EntityTable) -> None:
         found = PixelStore(self.context, self.config.columns, self.config.side).read(table)

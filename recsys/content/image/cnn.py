@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 
 class SmallCnn(nn.Module):
-    """Blocks of convolution, normalisation and halving, the mean over the places, and a linear map.
+    """Convolution blocks with stride 2 and group normalization, global average pooling, and a linear map.
 
     Args:
         dim: D of the result.
@@ -44,7 +44,7 @@ class SmallCnn(nn.Module):
 
 
 class AutoencoderNetwork(nn.Module):
-    """`SmallCnn`'s blocks into D numbers, and transposed convolutions out of them again.
+    """Convolutional autoencoder: the blocks of `SmallCnn` and a linear map encode, transposed convolutions decode.
 
     Args:
         side: of the square images, a multiple of ``2 ** blocks``.
@@ -72,7 +72,7 @@ class AutoencoderNetwork(nn.Module):
         return code
 
     def error(self, pixels: Tensor) -> Tensor:
-        """The mean squared difference of the images and what comes out again."""
+        """Reconstruction error: the mean squared difference of images and reconstructions."""
         inside = self.spread(self(pixels)).unflatten(1, (self.channels, self.small, self.small))
         return nn.functional.mse_loss(self.decoder(inside), scaled(pixels))
 

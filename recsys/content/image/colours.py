@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 from pydantic import Field
 
-from recsys.content.embedder import Embedder, EmbedderConfig, short_digest
+from recsys.content.embedder import Embedder, EmbedderConfig
 from recsys.content.image.pixels import PixelStore
 from recsys.content.tables import content_table
 from recsys.data.entities import EntityTable
+from recsys.digest import short_digest
 from recsys.embedding_table import EmbeddingTable
 
 
@@ -38,7 +39,7 @@ class ColourEmbedder(Embedder[ColourConfig]):
 
     @property
     def fingerprint(self) -> str:
-        return short_digest(f"colours/{self.config.grid}")
+        return short_digest([f"colours/{self.config.grid}"])
 
     def _embed(self, table: EntityTable) -> EmbeddingTable:
         side = self.config.grid * 4

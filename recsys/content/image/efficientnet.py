@@ -45,10 +45,10 @@ class EfficientNetFeatures(nn.Module):
 
 
 def fold_normalisation(network: nn.Module) -> None:
-    """Multiplies each batch normalisation into the convolution that its module names just before it, in place.
+    """Fuses each batch normalization with the convolution registered just before it, in place.
 
-    At inference both are one affine map: half of the passes over memory go, and the result differs by rounding alone.
-    Activations overwrite their input.
+    At inference both are one affine map, so the result changes only by rounding and memory is read half as often.
+    Activations become in-place operations.
     """
     for module in network.modules():
         for (before, convolution), (after, normalisation) in pairwise(list(module.named_children())):

@@ -124,9 +124,9 @@ class PixelStore:
 
 
 def decode(file: bytes, side: int) -> NDArray[np.uint8] | None:
-    """uint8 [side, side, 3]; None where ``file`` is no image that can be read.
+    """uint8 [side, side, 3]; None if ``file`` cannot be decoded as an image.
 
-    JPEG is decoded at the smallest eighth that is large enough, which costs a fraction of the full size.
+    JPEG is decoded at the smallest of its scales 1/8, 1/4, 1/2 and 1 that is not below ``side``, which is faster.
     """
     try:
         with warnings.catch_warnings():
@@ -135,7 +135,7 @@ def decode(file: bytes, side: int) -> NDArray[np.uint8] | None:
                 image.draft("RGB", (side, side))
                 resized = image.convert("RGB").resize((side, side), Image.Resampling.BILINEAR, reducing_gap=2.0)
                 return np.asarray(resized)
-    except Exception:  # damaged files make the decoders raise almost anything
+    except Exception:  # decoders raise many kinds of exceptions on damaged files
         return None
 
 

@@ -15,13 +15,14 @@ from torch import Tensor
 
 from recsys.atomic import read_json
 from recsys.content.cache import ContentCache
-from recsys.content.embedder import Embedder, EmbedderConfig, short_digest
+from recsys.content.embedder import Embedder, EmbedderConfig
 from recsys.content.image.efficientnet import EfficientNetFeatures
 from recsys.content.image.pixels import Images, PixelStore
 from recsys.content.tables import content_table
 from recsys.content.weights import weights_fingerprint, weights_path
 from recsys.data.entities import EntityTable
 from recsys.data.vocabulary import Rows
+from recsys.digest import short_digest
 from recsys.embedding_table import EmbeddingTable
 from recsys.errors import ConfigError
 
@@ -67,7 +68,7 @@ class ImageEmbedder(Embedder[ImageConfig]):
 
     @property
     def fingerprint(self) -> str:
-        return short_digest(f"{weights_fingerprint(self.path)}/{self.config.side}")
+        return short_digest([f"{weights_fingerprint(self.path)}/{self.config.side}"])
 
     def _embed(self, table: EntityTable) -> EmbeddingTable:
         images = PixelStore(self.context, self.config.columns, self.config.side).read(table)

@@ -26,7 +26,7 @@ class Packed(NamedTuple):
 
 
 class BiLm(nn.Module):
-    """Words from their characters by convolution, then one stack of LSTM layers in each direction.
+    """Character convolution of each word, then a stack of LSTM layers in each direction.
 
     Args:
         dim: of words and states.
@@ -55,13 +55,13 @@ class BiLm(nn.Module):
         ahead, back = word, _at(word, backwards)
         result = [torch.cat([word, word], 2)]
         for forward, backward in zip(self.ahead, self.back, strict=True):
-            # a residual path: the upper layers still see the words
+            # a residual connection from the words to all layers
             ahead, back = ahead + forward(ahead)[0], back + backward(back)[0]
             result.append(torch.cat([ahead, _at(back, backwards)], 2))
         return torch.stack(result)
 
     def forward(self, texts: Packed) -> Tensor:
-        """[n, 2 * dim]: the mixed layers, averaged over the words, at length one."""
+        """[n, 2 * dim]: the mixed layers, averaged over the words, L2-normalized."""
         mixed = torch.einsum("k,knld->nld", torch.softmax(self.mix, 0), self.layers(texts))
         mask = texts.padding_mask[..., None]
         mean = (mixed * mask).sum(1) / mask.sum(1).clamp(min=1)
@@ -72,7 +72,8 @@ class BiLm(nn.Module):
 
         Args:
             texts: the words.
-            drawn: int64 [m], rows of words that occur about as often as they are drawn.
+            drawn: int64 [m], rows of negative words, sampled with about their frequency, so that no log-q correction is
+                needed.
         """
         top = self.layers(texts)[-1]
         ahead, back = top.chunk(2, 2)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 from torch import Tensor, nn
 
-from recsys.content.embedder import Embedder, EmbedderConfig, short_digest
+from recsys.content.embedder import Embedder, EmbedderConfig
 from recsys.content.tables import content_table, present_rows
 from recsys.content.text.texts import row_texts
 from recsys.content.text.words import frequent, words
@@ -21,6 +21,7 @@ from recsys.content.training.pairs import behaviour
 from recsys.content.training.task import RowTask, train_rows
 from recsys.data.entities import EntityTable
 from recsys.data.vocabulary import Vocabulary
+from recsys.digest import short_digest
 from recsys.embedding_table import EmbeddingTable
 from recsys.errors import ConfigError
 from recsys.training.loop import LoopOptions
@@ -56,10 +57,10 @@ class DANConfig(EmbedderConfig):
 
 
 class DanNetwork(nn.Module):
-    """The mean of a text's word vectors, through two layers and past them, at length one.
+    """Mean word embedding, a two-layer perceptron with a residual connection, and L2 normalization.
 
     Args:
-        n_words: known words; row 0 is shared by all others.
+        n_words: words of the vocabulary, rows 1 to ``n_words``; row 0 is that of all other words.
         dim: D.
     """
 
@@ -78,10 +79,10 @@ class DanNetwork(nn.Module):
 class DANEmbedder(Embedder[DANConfig]):
     """Deep averaging network (Iyyer et al., 2015; Cer et al., 2018), trained on the catalogue or on behaviour.
 
-    The mean of a text's word vectors goes through two layers with a residual path, to unit length; trained with
-    `multiple_negatives`. With ``objective="views"`` each text is cut into two random halves of its words, which must
-    find each other in the batch: no label is needed. With ``"behaviour"`` the pairs are items that the same users chose
-    close in time (needs ``context.train``).
+    The vector of a text is its mean word embedding, passed through a two-layer perceptron with a residual connection
+    and L2-normalized. The loss is `multiple_negatives`. With ``objective="views"`` the positive pairs are two random
+    halves of the words of a text; with ``"behaviour"`` they are items that the same users chose close in time (needs
+    ``context.train``).
 
     Use it as a small text model without pretrained weights; unlike pooled word vectors it is trained for whole texts.
 
@@ -102,7 +103,7 @@ class DANEmbedder(Embedder[DANConfig]):
 
     @property
     def fingerprint(self) -> str:
-        return short_digest(f"dan/{self.config.model_dump_json()}")
+        return short_digest([f"dan/{self.config.model_dump_json()}"])
 
     def _fit(self, table: EntityTable) -> None:
         texts = row_texts(table, self.config.columns)

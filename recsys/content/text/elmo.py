@@ -1,4 +1,4 @@
-"""A character-aware bidirectional LSTM language model, its layers mixed by learned weights: the ELMo way."""
+"""ELMo (Peters et al., 2018): a character-aware bidirectional LSTM language model with a learned mix of its layers."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 from torch import Tensor
 
-from recsys.content.embedder import Embedder, EmbedderConfig, short_digest
+from recsys.content.embedder import Embedder, EmbedderConfig
 from recsys.content.tables import content_table, present_rows
 from recsys.content.text.bilm import MAX_CHARACTERS, BiLm, Packed
 from recsys.content.text.texts import row_texts
@@ -23,6 +23,7 @@ from recsys.content.training.modules import load_with_words, save_with_words
 from recsys.content.training.task import RowTask, train_rows
 from recsys.data.entities import EntityTable
 from recsys.data.vocabulary import Vocabulary
+from recsys.digest import short_digest
 from recsys.embedding_table import EmbeddingTable
 from recsys.errors import ConfigError
 from recsys.training.loop import LoopOptions
@@ -36,11 +37,11 @@ class ELMoConfig(EmbedderConfig):
         characters: channels of the character convolution.
         depth: LSTM layers of each direction.
         max_words: texts are cut there.
-        min_count: rarer words are no prediction targets (they are still read, by their characters).
+        min_count: rarer words are inputs, by their characters, but no prediction targets.
         samples: negative words of the sampled softmax, shared in a batch.
         batch_size: texts a batch.
         training: of the language model.
-        mixing: of the layer weights: two halves of one text must find each other in a batch.
+        mixing: training of the layer weights by an in-batch contrastive loss: the halves of a text are a positive pair.
     """
 
     flat_sections: ClassVar[tuple[str, ...]] = ("training",)
@@ -80,7 +81,7 @@ class ELMoEmbedder(Embedder[ELMoConfig]):
 
     @property
     def fingerprint(self) -> str:
-        return short_digest(f"elmo/{self.config.model_dump_json()}")
+        return short_digest([f"elmo/{self.config.model_dump_json()}"])
 
     def _fit(self, table: EntityTable) -> None:
         found = [words(text) for text in row_texts(table, self.config.columns) if text is not None]

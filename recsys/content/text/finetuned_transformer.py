@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 from torch import Tensor
 
-from recsys.content.embedder import Embedder, EmbedderConfig, short_digest
+from recsys.content.embedder import Embedder, EmbedderConfig
 from recsys.content.tables import content_table, present_rows
 from recsys.content.text.sentence import SentenceConfig, SentenceEmbedder, SentenceModelConfig
 from recsys.content.text.texts import row_texts
@@ -21,6 +21,7 @@ from recsys.content.training.modules import load_module, save_module
 from recsys.content.training.pairs import behaviour
 from recsys.content.training.task import RowTask, train_rows
 from recsys.data.entities import EntityTable
+from recsys.digest import short_digest
 from recsys.embedding_table import EmbeddingTable
 from recsys.errors import ConfigError
 from recsys.json_values import JsonObject
@@ -28,14 +29,14 @@ from recsys.training.loop import LoopOptions
 
 
 class FinetunedTransformerConfig(EmbedderConfig):
-    """The model, and how far it moves.
+    """The sentence model and the options of its fine-tuning.
 
     Args:
         base: the sentence model.
-        last_layers: only the last so many transformer layers learn; None lets all learn.
+        last_layers: how many of the last transformer layers are trained; None: all.
         window: two items of a user at most this many steps apart are a pair.
         temperature: divides the cosines.
-        matryoshka: lengths at which the vector, cut, must still work.
+        matryoshka: dimensions at which the loss of the truncated vector is added; see `matryoshka`.
         batch_size: pairs a batch; the others of the batch are the negatives.
         pairs: pairs an epoch.
         training: the loop.
@@ -77,7 +78,7 @@ class FinetunedTransformer(Embedder[FinetunedTransformerConfig]):
 
     @property
     def fingerprint(self) -> str:
-        return short_digest(f"finetuned_transformer/{self.sentence.fingerprint}/{self.config.model_dump_json()}")
+        return short_digest([f"finetuned_transformer/{self.sentence.fingerprint}/{self.config.model_dump_json()}"])
 
     def _fit(self, table: EntityTable) -> None:
         texts = row_texts(table, self.config.columns)
@@ -121,7 +122,7 @@ class FinetunedTransformer(Embedder[FinetunedTransformerConfig]):
         self.sentence.model.load_state_dict(load_module(directory / "model.safetensors"))
 
     def _frozen(self) -> dict[str, float]:
-        """Rate 0 for all parameters below the last layers that learn."""
+        """Learning rate multiplier 0 for all parameters below the ``last_layers``."""
         if self.config.last_layers is None:
             return {}
         names = [name for name, _ in self.sentence.model.named_parameters()]

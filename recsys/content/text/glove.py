@@ -21,8 +21,8 @@ class GloVeConfig(WordConfig):
     """GloVe's training.
 
     Args:
-        x_max: counts from here on weigh 1.
-        alpha: power of the weights below.
+        x_max: co-occurrence counts from here on have the weight 1.
+        alpha: smaller counts x have the weight (x / x_max) ** alpha.
         batch_size: co-occurrences a batch.
         learning_rate: peak rate.
     """

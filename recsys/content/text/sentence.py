@@ -12,12 +12,13 @@ from pydantic import Field
 
 from recsys.config import Config
 from recsys.content.cache import ContentCache, content_key
-from recsys.content.embedder import Embedder, EmbedderConfig, short_digest
+from recsys.content.embedder import Embedder, EmbedderConfig
 from recsys.content.tables import content_table, present_rows
 from recsys.content.text.texts import row_texts
 from recsys.content.weights import weights_fingerprint, weights_path
 from recsys.data.entities import EntityTable
 from recsys.data.vocabulary import Rows
+from recsys.digest import short_digest
 from recsys.embedding_table import EmbeddingTable, unit_rows
 from recsys.errors import ConfigError
 
@@ -75,7 +76,7 @@ class SentenceEmbedder(Embedder[SentenceConfig]):
     @cached_property
     def _full_fingerprint(self) -> str:
         """Of the vectors before they are cut to ``dims``: the key of their cache."""
-        return short_digest(f"{weights_fingerprint(self.path)}/{self.config.max_tokens}/{self.config.prompt}")
+        return short_digest([f"{weights_fingerprint(self.path)}/{self.config.max_tokens}/{self.config.prompt}"])
 
     @property
     def fingerprint(self) -> str:

@@ -1,4 +1,4 @@
-"""The text of each row of a table, out of the columns that are to be read."""
+"""The text of each row of a table, joined from its columns."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from recsys.content.columns import chosen_columns
 from recsys.data.entities import EntityTable
 from recsys.data.ingest.cells import texts
 from recsys.data.ingest.checks import Cells
-from recsys.data.schema import Column, Kind
+from recsys.data.schema import Column, Kind, split_tags
 
 Text = str | None
-"""None where a row has nothing to read."""
+"""None for a row without text."""
 
 
 def row_texts(table: EntityTable, columns: Sequence[str] = ()) -> list[Text]:
     """One text a row: the cells of ``columns`` (default: every text column) as sentences, in that order.
 
-    Tags are separated by commas and whole numbers lose their point; a row whose cells are all missing, or hold nothing
-    but points, has no text.
+    Tags are separated by commas, and 1979.0 is written 1979. The full stops at the end of cells are removed; a row
+    whose cells are all missing or empty has no text.
 
     Raises:
-        ConfigError: a column is not there, or is of a kind that cannot be read as text.
+        ConfigError: a column does not exist or is of a kind that is not text.
 
     Example:
         >>> import pandas as pd
@@ -44,5 +44,5 @@ def _cells(cells: Cells, column: Column) -> list[str]:
 
 def _tidied(text: str, column: Column) -> str:
     if column.kind is Kind.TAGS:
-        return ", ".join(tag.strip() for tag in text.split(column.separator) if tag.strip())
+        return ", ".join(split_tags(text, column.separator))
     return " ".join(text.split())

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -15,13 +15,14 @@ from pydantic import Field
 from torch import Tensor
 
 from recsys.content.cache import ContentCache, content_key
-from recsys.content.embedder import Embedder, EmbedderConfig, short_digest
+from recsys.content.embedder import Embedder, EmbedderConfig
 from recsys.content.tables import content_table, present_rows
 from recsys.content.text.texts import row_texts
 from recsys.content.training.task import RowTask, train_rows
 from recsys.content.weights import weights_fingerprint, weights_path
 from recsys.data.entities import EntityTable
 from recsys.data.vocabulary import Rows
+from recsys.digest import short_digest
 from recsys.embedding_table import EmbeddingTable
 from recsys.errors import ConfigError
 from recsys.training.loop import LoopOptions
@@ -75,7 +76,7 @@ class LanguageModelEmbedder(Embedder[LanguageModelConfig]):
 
     @property
     def fingerprint(self) -> str:
-        return short_digest(f"{self.kind}/{weights_fingerprint(self.path)}/{self.config.model_dump_json()}")
+        return short_digest([f"{self.kind}/{weights_fingerprint(self.path)}/{self.config.model_dump_json()}"])
 
     def _fit(self, table: EntityTable) -> None:
         self._trained, self._loaded = None, None
@@ -130,12 +131,12 @@ class LanguageModelEmbedder(Embedder[LanguageModelConfig]):
 
     @property
     def model(self) -> Any:
-        """The loaded model: what `restore` named, else the pretrained one."""
+        """The model, loaded at the first access: the one in the folder given to `restore`, else the pretrained one."""
         if self._loaded is None:
             from transformers.utils.logging import disable_progress_bar, set_verbosity_error
 
             disable_progress_bar()
-            set_verbosity_error()  # a fresh language head on a sentence model is on purpose
+            set_verbosity_error()  # no warning that the language head of a sentence model is new
             torch.manual_seed(self.context.seed)
             try:
                 self._loaded = self.begin().eval()
@@ -177,15 +178,13 @@ class LanguageModelEmbedder(Embedder[LanguageModelConfig]):
         return np.concatenate(made)
 
     def _state(self) -> str:
-        """A digest of the weights as they are now and of how they are read."""
+        """A digest of the current weights and of the options of encoding."""
         read = f"padded right/{self.config.layers}/{self.config.pooling}/{self.config.max_tokens}"
-        digest = hashlib.sha256(read.encode())
         if self.config.training is None and not self.config.scratch:
-            digest.update(weights_fingerprint(self.path).encode())
-        else:
-            for name, value in self.model.state_dict().items():
-                digest.update(name.encode() + value.detach().contiguous().numpy().tobytes())
-        return digest.hexdigest()[:16]
+            return short_digest([read, weights_fingerprint(self.path)])
+        values = self.model.state_dict().items()
+        tensors = (name.encode() + value.detach().contiguous().numpy().tobytes() for name, value in values)
+        return short_digest(chain([read], tensors))
 
 
 def pooled(states: Tensor, mask: Tensor, how: str) -> Tensor:

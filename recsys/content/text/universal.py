@@ -11,12 +11,13 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from recsys.content.cache import ContentCache, content_key
-from recsys.content.embedder import Embedder, EmbedderConfig, short_digest
+from recsys.content.embedder import Embedder, EmbedderConfig
 from recsys.content.tables import content_table, present_rows
 from recsys.content.text.texts import row_texts
 from recsys.content.weights import weights_fingerprint
 from recsys.data.entities import EntityTable
 from recsys.data.vocabulary import Rows
+from recsys.digest import short_digest
 from recsys.embedding_table import EmbeddingTable
 from recsys.errors import ConfigError
 
@@ -56,7 +57,7 @@ class UniversalSentenceEmbedder(Embedder[UniversalSentenceConfig]):
             raise ConfigError(
                 f"path = {str(self.config.path)!r} is no folder; unpack the universal sentence encoder there"
             )
-        return short_digest(f"universal/{weights_fingerprint(self.config.path)}")
+        return short_digest([f"universal/{weights_fingerprint(self.config.path)}"])
 
     def _embed(self, table: EntityTable) -> EmbeddingTable:
         texts = row_texts(table, self.config.columns)

@@ -51,7 +51,7 @@ class FastTextConfig(Word2VecConfig):
     """FastText's training.
 
     Args:
-        buckets: hashed character n-grams; words that the catalogue lacks are made of theirs.
+        buckets: rows of the hash table of character n-grams, which words that are not in the catalogue are composed of.
     """
 
     buckets: int = Field(20_000, ge=1)

@@ -13,13 +13,14 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
 from recsys.atomic import atomic_path
-from recsys.content.embedder import Embedder, EmbedderConfig, short_digest
+from recsys.content.embedder import Embedder, EmbedderConfig
 from recsys.content.tables import content_table, present_rows
 from recsys.content.text.texts import row_texts
 from recsys.content.text.words import Floats, WordVectors, frequent, read_word_vectors, words
 from recsys.content.weights import weights_fingerprint
 from recsys.data.entities import EntityTable
 from recsys.data.vocabulary import Vocabulary
+from recsys.digest import short_digest
 from recsys.embedding_table import EmbeddingTable
 from recsys.errors import ArtifactError
 
@@ -70,7 +71,7 @@ class WordEmbedder(Embedder[W]):
     @property
     def fingerprint(self) -> str:
         loaded = "" if self.config.path is None else weights_fingerprint(self.config.path)
-        return short_digest(f"{self.kind}/{loaded}/{self.config.model_dump_json()}")
+        return short_digest([f"{self.kind}/{loaded}/{self.config.model_dump_json()}"])
 
     def learn(self, corpus: list[list[str]]) -> WordVectors:
         """Word vectors trained on ``corpus``, one list of words a text."""

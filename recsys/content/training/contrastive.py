@@ -2,8 +2,8 @@
 
 | loss | use it when |
 |---|---|
-| `multiple_negatives` | there are positive pairs alone; the batch gives the negatives, so that larger is harder |
-| `matryoshka` | the vectors shall also work when cut to their first dimensions, for a smaller index |
+| `multiple_negatives` | there are only positive pairs; the negatives are the rest of the batch |
+| `matryoshka` | vectors are also used truncated to their first dimensions, for a smaller index |
 
 Labels instead of pairs: `recsys.content.transforms.metric_learning`.
 """
@@ -20,14 +20,17 @@ def multiple_negatives(left: Tensor, right: Tensor, left_ids: Tensor, right_ids:
     r"""Multiple-negatives ranking (InfoNCE with in-batch negatives) in both directions (Henderson et al., 2017).
 
     :math:`-\frac{1}{2N} \sum_i \log\mathrm{softmax}_j(a_i \cdot b_j / \tau)_i` and the same with the sides exchanged. A
-    column that holds the item of the row itself, or the row's positive once more, is no negative and is masked.
+    column with the row's own item, or with the row's positive item again, is masked.
 
     Args:
         left: [N, D], unit vectors.
         right: [N, D], unit vectors.
-        left_ids: int64 [N], which item each is.
-        right_ids: int64 [N].
+        left_ids: int64 [N], the items of ``left``.
+        right_ids: int64 [N], the items of ``right``.
         temperature: divides the cosines.
+
+    Returns:
+        The loss, a scalar.
 
     Example:
         >>> pairs, ids = torch.eye(2), torch.arange(2)
@@ -54,7 +57,7 @@ def matryoshka(
         left_ids: int64 [N].
         right_ids: int64 [N].
         temperature: divides the cosines.
-        dims: lengths at which a vector that is cut must still work; empty is D alone.
+        dims: the numbers of dimensions d; if empty, only D.
     """
     losses = [
         multiple_negatives(

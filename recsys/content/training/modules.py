@@ -1,4 +1,4 @@
-"""The weights of a module as one safetensors file, and the words of its rows beside it."""
+"""Saving and loading of the weights of a module and of its word vocabulary."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ M = TypeVar("M", bound=nn.Module)
 
 
 def save_module(module: nn.Module, path: Path) -> None:
-    """Parameters and buffers of ``module``, atomically."""
+    """Writes the parameters and buffers of ``module``, atomically."""
     with atomic_path(path) as beside:
         save_file({name: value.contiguous() for name, value in module.state_dict().items()}, beside)
 
 
 def load_module(path: Path) -> dict[str, Tensor]:
-    """What `save_module` wrote, for ``load_state_dict``.
+    """Reads the file that `save_module` wrote, for ``load_state_dict``.
 
     Raises:
         ArtifactError: the file is missing or damaged.
@@ -37,14 +37,14 @@ def load_module(path: Path) -> dict[str, Tensor]:
 
 
 def save_with_words(module: nn.Module, words: Vocabulary, directory: Path) -> None:
-    """``module`` and the words that it knows, in ``directory``."""
+    """Writes ``module`` and the vocabulary of its words to ``directory``."""
     directory.mkdir(parents=True, exist_ok=True)
     words.save(directory / "words.parquet")
     save_module(module, directory / "network.safetensors")
 
 
 def load_with_words(build: Callable[[int], M], directory: Path) -> tuple[M, Vocabulary]:
-    """What `save_with_words` wrote, ready to embed.
+    """Reads the module and the words that `save_with_words` wrote.
 
     Args:
         build: from a number of words to the module without its weights.

@@ -17,9 +17,9 @@ class PairSampler:
     """Draws an event and another of the same user at most ``window`` steps later, both items among ``usable``.
 
     Args:
-        train: what users chose; training interactions alone.
+        train: training interactions.
         window: largest number of steps between the two.
-        usable: bool [I], the items that pairs are drawn from.
+        usable: bool [I], the items that may be in pairs.
     """
 
     def __init__(self, train: Interactions, window: int, usable: NDArray[np.bool_]) -> None:
@@ -34,9 +34,13 @@ class PairSampler:
         return len(self.starts)
 
     def draw(self, starts: NDArray[np.int64], rng: np.random.Generator) -> Pairs:
-        """int64 [n, 2]: a pair for each of ``starts`` [n], numbers below ``len``; each in a random order.
+        """int64 [n, 2]: positive pairs of items, one for each of ``starts``, in random order within the pair.
 
-        A step that would leave the user's history goes to the next event instead.
+        The second item is up to ``window`` steps after the first; beyond the end of the history, the next one is taken.
+
+        Args:
+            starts: int64 [n], positions of first items among the ``len`` possible ones.
+            rng: draws the steps and the order.
         """
         first = self.starts[starts]
         second = np.minimum(first + rng.integers(1, self.window + 1, len(first)), len(self.item) - 1)
@@ -48,7 +52,7 @@ class PairSampler:
 
 
 def behaviour(context: EmbedderContext, window: int, usable: NDArray[np.bool_]) -> PairSampler:
-    """Pairs out of ``context.train``.
+    """The sampler of pairs from ``context.train``.
 
     Raises:
         ConfigError: there are no training interactions.

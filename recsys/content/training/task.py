@@ -12,16 +12,16 @@ from recsys.training.batches import Rows, shuffled_batches
 from recsys.training.loop import LoopOptions, train
 
 BatchLoss = Callable[[Rows, np.random.Generator], Tensor]
-"""From the rows of a batch, and a stream for whatever is drawn, to the scalar to descend."""
+"""Maps the rows of a batch, and a random generator, to the scalar loss."""
 
 
 class RowTask:
     """The training task of a loss over shuffled batches of the rows 0 to n - 1.
 
     Args:
-        module: what is trained.
-        n: how many rows an epoch has.
-        batch_size: rows a batch; a smaller rest joins no batch unless it is the only one.
+        module: the module to train.
+        n: rows an epoch.
+        batch_size: rows a batch; a smaller last batch is dropped unless it is the only one.
         loss: of a batch.
     """
 
@@ -29,7 +29,7 @@ class RowTask:
         self.module, self.n, self.batch_size, self._loss = module, n, batch_size, loss
 
     def batches(self, epoch: int, rng: np.random.Generator) -> Sequence[Rows]:
-        return shuffled_batches(self.n, self.batch_size, rng)
+        return shuffled_batches(self.n, self.batch_size, rng, drop_last=True)
 
     def loss(self, batch: Rows, rng: np.random.Generator) -> Tensor:
         return self._loss(batch, rng)
@@ -39,6 +39,6 @@ class RowTask:
 
 
 def train_rows(task: RowTask, options: LoopOptions, context: EmbedderContext) -> None:
-    """Trains ``task.module`` in place, on one process; the module ends on the CPU, ready to embed."""
+    """Trains ``task.module`` in place, in one process, and moves it to the CPU in evaluation mode."""
     train(task, options, context.seed, context.tracker)
     task.module.to("cpu").eval()

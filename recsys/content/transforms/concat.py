@@ -7,10 +7,11 @@ from pathlib import Path
 import numpy as np
 from pydantic import Field, model_validator
 
-from recsys.content.embedder import Embedder, EmbedderConfig, short_digest
+from recsys.content.embedder import Embedder, EmbedderConfig
 from recsys.content.nested import EmbedderSpec, restore_learner, save_learner
 from recsys.content.tables import content_table
 from recsys.data.entities import EntityTable
+from recsys.digest import short_digest
 from recsys.embedding_table import EmbeddingTable, row_norms
 
 
@@ -59,7 +60,7 @@ class ConcatEmbedder(Embedder[ConcatConfig]):
 
     @property
     def fingerprint(self) -> str:
-        return short_digest("/".join(["concat", str(self.config.weights), *(p.fingerprint for p in self.parts)]))
+        return short_digest(["/".join(["concat", str(self.config.weights), *(p.fingerprint for p in self.parts)])])
 
     def _fit(self, table: EntityTable) -> None:
         for part in self.parts:

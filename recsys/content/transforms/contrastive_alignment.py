@@ -12,7 +12,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from recsys.atomic import read_json, write_json
-from recsys.content.embedder import Embedder, EmbedderConfig, EmbedderContext, short_digest
+from recsys.content.embedder import Embedder, EmbedderConfig, EmbedderContext
 from recsys.content.nested import EmbedderSpec, restore_learner, save_learner
 from recsys.content.tables import content_table
 from recsys.content.training.contrastive import multiple_negatives
@@ -21,6 +21,7 @@ from recsys.content.training.task import RowTask, train_rows
 from recsys.content.transforms.projection_head import Head
 from recsys.data.entities import EntityTable
 from recsys.data.schema import Kind
+from recsys.digest import short_digest
 from recsys.embedding_table import EmbeddingTable, unit_rows
 from recsys.errors import ConfigError
 from recsys.json_values import JsonObject
@@ -29,7 +30,7 @@ from recsys.training.loop import LoopOptions
 
 
 class ContrastiveAlignmentConfig(EmbedderConfig):
-    """Both sides and the training of their heads.
+    """The text embedder, the image embedder and the training of their heads.
 
     Args:
         text: the embedder of the texts.
@@ -39,8 +40,8 @@ class ContrastiveAlignmentConfig(EmbedderConfig):
         dropout: share of components dropped in training.
         temperature: divides the cosines.
         batch_size: items a batch.
-        held_out: share of the items with both sides that the alignment does not learn from, and that measure it: how
-            often an item's text finds its own image, among all and among the held out.
+        held_out: share of the items with text and image that are not trained on. On them, recall@1 and recall@10 of
+            an item's own image, given its text, are measured, among all images and among the held-out ones.
         training: the loop.
     """
 
@@ -86,7 +87,7 @@ class ContrastiveAlignment(Embedder[ContrastiveAlignmentConfig]):
     @property
     def fingerprint(self) -> str:
         below = "/".join(side.fingerprint for side in self.sides.values())
-        return short_digest(f"contrastive_alignment/{below}/{self.config.model_dump_json()}")
+        return short_digest([f"contrastive_alignment/{below}/{self.config.model_dump_json()}"])
 
     def _fit(self, table: EntityTable) -> None:
         for side in self.sides.values():
@@ -94,17 +95,17 @@ class ContrastiveAlignment(Embedder[ContrastiveAlignmentConfig]):
         found = {kind: side.embed(table, self.context).align(table.vocabulary) for kind, side in self.sides.items()}
         both = np.flatnonzero(found[Kind.TEXT][1] & found[Kind.IMAGE][1])
         own = held_out(len(both), self.config.held_out, self.context.seed)
-        learnt = np.delete(np.arange(len(both)), own)
-        if len(learnt) < 2:
+        trained = np.delete(np.arange(len(both)), own)
+        if len(trained) < 2:
             raise ConfigError("no two rows have both a text and an image; there is nothing to align")
         frozen = {kind: torch.from_numpy(vectors[both]) for kind, (vectors, _) in found.items()}
-        self.heads = self._learnt({kind: vectors[learnt] for kind, vectors in frozen.items()})
+        self.heads = self._trained_heads({kind: vectors[trained] for kind, vectors in frozen.items()})
         text, image = (self._through(kind, vectors) for kind, vectors in frozen.items())
         if len(own):
             among_own = text_finds_image(text[own], image[own], np.arange(len(own)))
             self.measured = {"all": text_finds_image(text[own], image, own), "held_out": among_own}
 
-    def _learnt(self, frozen: dict[Kind, Tensor]) -> nn.ModuleDict:
+    def _trained_heads(self, frozen: dict[Kind, Tensor]) -> nn.ModuleDict:
         """Heads that bring the texts and images [n, ...] of the same n rows together."""
         n = len(frozen[Kind.TEXT])
         torch.manual_seed(self.context.seed)
@@ -195,7 +196,7 @@ class ContrastiveAlignment(Embedder[ContrastiveAlignmentConfig]):
 
 
 def held_out(n: int, share: float, seed: int) -> NDArray[np.int64]:
-    """Which of ``n`` pairs are not learnt from, in ascending order."""
+    """Which of ``n`` pairs are held out from training, in ascending order."""
     mixed = stream(seed, "aligned", "held out").permutation(n)
     return np.sort(mixed[: int(share * n)])
 

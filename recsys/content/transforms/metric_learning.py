@@ -13,7 +13,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from recsys.content.columns import row_tags
-from recsys.content.embedder import Embedder, EmbedderConfig, short_digest
+from recsys.content.embedder import Embedder, EmbedderConfig
 from recsys.content.image.cnn import SmallCnn
 from recsys.content.image.pixels import PixelStore
 from recsys.content.nested import EmbedderSpec, restore_learner, save_learner
@@ -23,6 +23,7 @@ from recsys.content.training.pairs import behaviour
 from recsys.content.training.task import RowTask, train_rows
 from recsys.content.transforms.projection_head import Head
 from recsys.data.entities import EntityTable
+from recsys.digest import short_digest
 from recsys.embedding_table import EmbeddingTable
 from recsys.errors import ConfigError
 from recsys.json_values import JsonObject
@@ -65,12 +66,12 @@ class MetricLearningConfig(EmbedderConfig):
 
 
 class MetricLearningEmbedder(Embedder[MetricLearningConfig]):
-    """Deep metric learning: items of one label (or one taste) come near, others apart; over an embedder or pixels.
+    """Deep metric learning on vectors of an embedder or on pixels: items of one label come near each other.
 
     | loss | use it when |
     |---|---|
     | ``multi_similarity`` (Wang et al., 2019) | first choice; mines and weighs the pairs of the batch itself |
-    | ``triplet`` (Schroff et al., 2015), semi-hard negatives | the order of distances matters alone |
+    | ``triplet`` (Schroff et al., 2015), semi-hard negatives | only the order of distances matters |
     | ``contrastive`` (Hadsell et al., 2006) | few classes; pulls a class to a point, margin 1 to the others |
 
     An item with several tags takes one of them at random in each batch. Without ``label`` the pairs are items that the
@@ -95,7 +96,7 @@ class MetricLearningEmbedder(Embedder[MetricLearningConfig]):
     @property
     def fingerprint(self) -> str:
         below = "pixels" if self.base is None else self.base.fingerprint
-        return short_digest(f"metric_learning/{below}/{self.config.model_dump_json()}")
+        return short_digest([f"metric_learning/{below}/{self.config.model_dump_json()}"])
 
     def _fit(self, table: EntityTable) -> None:
         if self.base is not None:
@@ -177,9 +178,9 @@ class MetricLearningEmbedder(Embedder[MetricLearningConfig]):
 
 
 def _pair_labels(pairs: NDArray[np.int64]) -> Labelled:
-    """The two items of a pair have one label; of pairs that share an item the first alone stays.
+    """Labels that the two items of a pair share; of pairs with a common item, only the first is kept.
 
-    An item of two pairs would have one label and its partners two: what users chose together would count as different.
+    Otherwise an item of two pairs would have one label, and its second partner would count as a negative.
     """
     seen: set[int] = set()
     distinct = []

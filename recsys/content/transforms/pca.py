@@ -10,10 +10,11 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
 from recsys.atomic import atomic_path
-from recsys.content.embedder import Embedder, EmbedderConfig, short_digest
+from recsys.content.embedder import Embedder, EmbedderConfig
 from recsys.content.nested import EmbedderSpec, restore_learner, save_learner
 from recsys.content.tables import content_table, inherited
 from recsys.data.entities import EntityTable
+from recsys.digest import short_digest
 from recsys.embedding_table import EmbeddingTable
 from recsys.errors import ArtifactError
 
@@ -58,7 +59,7 @@ class PCAEmbedder(Embedder[PCAConfig]):
 
     @property
     def fingerprint(self) -> str:
-        return short_digest(f"pca/{self.base.fingerprint}/{self.config.model_dump_json()}")
+        return short_digest([f"pca/{self.base.fingerprint}/{self.config.model_dump_json()}"])
 
     def _fit(self, table: EntityTable) -> None:
         self.base.fit(table, self.context)

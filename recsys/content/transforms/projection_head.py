@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 from torch import Tensor, nn
 
-from recsys.content.embedder import Embedder, EmbedderConfig, short_digest
+from recsys.content.embedder import Embedder, EmbedderConfig
 from recsys.content.nested import EmbedderSpec, restore_learner, save_learner
 from recsys.content.tables import content_table, inherited
 from recsys.content.training.contrastive import matryoshka
@@ -20,6 +20,7 @@ from recsys.content.training.pairs import behaviour
 from recsys.content.training.task import RowTask, train_rows
 from recsys.data.entities import EntityTable
 from recsys.data.vocabulary import Vocabulary
+from recsys.digest import short_digest
 from recsys.embedding_table import EmbeddingTable
 from recsys.training.loop import LoopOptions
 
@@ -34,7 +35,7 @@ class ProjectionHeadConfig(EmbedderConfig):
         dropout: share of the frozen vector's components dropped in training.
         window: two items of a user at most this many steps apart are a pair.
         temperature: divides the cosines.
-        matryoshka: lengths at which the vector, cut, must still work.
+        matryoshka: dimensions at which the loss of the truncated vector is added; see `matryoshka`.
         batch_size: pairs a batch; the others of the batch are the negatives.
         pairs: pairs an epoch; 0 takes one for each training interaction.
         training: the loop.
@@ -109,7 +110,7 @@ class ProjectionHead(Embedder[ProjectionHeadConfig]):
 
     @property
     def fingerprint(self) -> str:
-        return short_digest(f"projection_head/{self.base.fingerprint}/{self.config.model_dump_json()}")
+        return short_digest([f"projection_head/{self.base.fingerprint}/{self.config.model_dump_json()}"])
 
     def _fit(self, table: EntityTable) -> None:
         self.base.fit(table, self.context)

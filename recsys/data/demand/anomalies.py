@@ -1,4 +1,4 @@
-"""Anomalies: periods in which an item or a user had far more events than its own past forecasts."""
+"""Anomalies of demand: periods in which an item or a user has far more interactions than forecast from its past."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from recsys.data.demand.forecast import Drift, fit, forecast
 from recsys.data.demand.periods import DAY, Periods
 
 RATE = 0.01
-"""Share of all flags that may be chance."""
+"""The false discovery rate: the expected share of false ones among all anomalies."""
 
 HISTORY = 4
-"""Periods since its first event after which a row is looked at: what is new has no past to forecast from."""
+"""Counts less than this many periods after the first event of their row are not tested: the past is too short."""
 
 LEAST = 10
-"""Rows with fewer events are not looked at."""
+"""Rows with fewer events in total are not tested."""
 
 _CELLS = 2**20
 _PERIODS = (12, 520)
@@ -32,11 +32,11 @@ class Anomaly:
 
     Args:
         row: of the item or user.
-        period: which.
-        count: events in it.
-        expected: the forecast from the periods before it, given the volume of this one.
-        p: the chance of so many or more.
-        history: [T] the counts of the row.
+        period: its number.
+        count: events of the row in this period.
+        expected: the forecast from the earlier periods, given the volume of this one.
+        p: p-value, the probability of this count or a larger one.
+        history: [T] the counts of the row in all periods.
     """
 
     row: int
@@ -48,7 +48,7 @@ class Anomaly:
 
 
 def report_periods(times: NDArray[np.integer]) -> Periods | None:
-    """Weeks, or days where there are fewer than 12 weeks, the newest 520; None where there are fewer than 12 days."""
+    """The newest 520 weeks, or days if there are fewer than 12 weeks; None for fewer than 12 days."""
     fewest, most = _PERIODS
     for seconds in (7 * DAY, DAY):
         periods = Periods.calendar(times, seconds)
@@ -58,16 +58,18 @@ def report_periods(times: NDArray[np.integer]) -> Periods | None:
 
 
 def anomalies(counts: sp.csr_array, rate: float = RATE) -> tuple[list[Anomaly], int]:
-    """The counts above their forecast that chance does not explain, the least likely first; how many were looked at.
+    """Counts significantly above their forecast, at a controlled false discovery rate.
 
-    A count is compared with the negative binomial of `recsys.data.demand.forecast`, whose few parameters are fitted to
-    all rows.
-    Its upper tail gives p, and the procedure of Benjamini & Hochberg (1995) chooses how small p must be, so that of
-    all that is flagged a share of ``rate`` is expected to be chance.
+    The p-value of a count is the upper tail of the negative binomial of `recsys.data.demand.forecast`, whose parameters
+    are fitted to all rows. The procedure of Benjamini & Hochberg (1995) chooses the threshold of p for which the
+    expected share of false discoveries is at most ``rate``.
 
     Args:
         counts: [n, T], events of each row in each period.
-        rate: see above.
+        rate: false discovery rate.
+
+    Returns:
+        The anomalies by ascending p-value, and the number of counts that were tested.
     """
     volume = np.asarray(counts.sum(axis=0), np.float64).ravel()
     rows = np.flatnonzero(np.asarray(counts.sum(axis=1)).ravel() >= LEAST)
@@ -75,22 +77,26 @@ def anomalies(counts: sp.csr_array, rate: float = RATE) -> tuple[list[Anomaly], 
         return [], 0
     size = max(_CELLS // len(volume), 1)
     drift = fit(counts[rows[:: -(-len(rows) // size)]].toarray(), volume)
-    found, looked = [], 0
+    found, n_tested = [], 0
     for start in range(0, len(rows), size):
         block = rows[start : start + size]
-        there, n = _unlikely(counts[block].toarray(), volume, drift, rate)
-        found += [(p, int(block[row]), period, mean) for p, row, period, mean in there]
-        looked += n
+        unlikely, n = _unlikely(counts[block].toarray(), volume, drift, rate)
+        found += [(p, int(block[row]), period, mean) for p, row, period, mean in unlikely]
+        n_tested += n
     found.sort()
-    passed = [p <= rate * (place + 1) / looked for place, (p, *_) in enumerate(found)]
+    passed = [p <= rate * (place + 1) / n_tested for place, (p, *_) in enumerate(found)]
     flagged = found[: len(passed) - passed[::-1].index(True)] if True in passed else []
-    return [_anomaly(counts, *flag) for flag in flagged], looked
+    return [_anomaly(counts, *flag) for flag in flagged], n_tested
 
 
 def _unlikely(
     counts: NDArray[np.floating], volume: NDArray[np.floating], drift: Drift, rate: float
 ) -> tuple[Iterator[tuple[float, int, int, float]], int]:
-    """p, row, period and forecast where p is at most ``rate``, which no threshold exceeds; how many were looked at."""
+    """Counts with a p-value of at most ``rate``, an upper bound of the Benjamini-Hochberg threshold.
+
+    Returns:
+        (p-value, row, period, forecast) of each, and the number of counts that were tested.
+    """
     found = forecast(counts, volume, drift)
     mean, size = found.share[:, :-1] * volume, found.size[:, :-1]
     known = found.age[:, :-1] >= HISTORY

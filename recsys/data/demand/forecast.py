@@ -1,15 +1,14 @@
-r"""Demand by period, forecast one period ahead from the periods before it: counts with a level that drifts.
+r"""One-step-ahead forecasts of event counts by a local-level model with gamma-Poisson updates.
 
 Of all events of a period, :math:`V_t`, a row (an item, a user) has the share :math:`s_t`; its count is Poisson with
-mean :math:`V_t s_t`. The share has a gamma distribution whose evidence fades by the discount :math:`\delta` from period
-to period (Harvey & Fernandes, 1989, "Time series models for count or qualitative observations"), so that the next count
-is negative binomial:
+mean :math:`V_t s_t`. The share has a gamma distribution, and past counts are discounted by :math:`\delta` per period
+(Harvey & Fernandes, 1989, "Time series models for count or qualitative observations"), so that the next count is
+negative binomial:
 
 .. math:: a_t = a_0 + \sum_{s<t} \delta^{t-1-s} y_s, \quad b_t = a_0 / m + \sum_{s<t} \delta^{t-1-s} V_s, \quad
    \mathrm{E}\, y_t = \mu = V_t a_t / b_t, \quad \mathrm{Var}\, y_t = \mu + \mu^2 (1 / a_t + \alpha)
 
-with :math:`m` the mean share, and :math:`\alpha` for what comes in bursts. A row is forecast from its first event on;
-the periods before it are no evidence.
+with :math:`m` the mean share and :math:`\alpha` the overdispersion of bursts. Sums start at the first event of a row.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ DISCOUNTS = (0.0, 0.25, 0.5, 0.7, 0.8, 0.9, 0.95, 0.98)
 PRIORS = (0.03, 0.1, 0.3, 1.0, 3.0)
 DISPERSIONS = (0.0, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0)
 _ROWS = 1000
-"""So many rows, evenly spread, are enough to fit a few numbers."""
+"""The most rows, evenly spaced, that the parameters are fitted to."""
 
 
 @dataclass(frozen=True)
@@ -35,10 +34,10 @@ class Drift:
     """The parameters of the forecast, shared by all rows.
 
     Args:
-        mean: m, the share of the volume that a row has on average from its first event on.
-        discount: what a period's evidence is worth one period later.
-        prior: a_0, evidence for the mean share, in events.
-        dispersion: alpha.
+        mean: m, the mean share of the volume that a row has from its first event on.
+        discount: delta, the factor of past counts per period, from 0 (only the newest counts) to below 1.
+        prior: a_0, the weight of the mean share, in events.
+        dispersion: alpha; 0 leaves a gamma-Poisson model without extra variance.
     """
 
     mean: float
@@ -49,12 +48,12 @@ class Drift:
 
 @dataclass(frozen=True, eq=False)
 class Forecast:
-    """One-step-ahead forecasts, each from the earlier periods; the last column is the next period.
+    """Forecasts of each period from the periods before it; the last column forecasts the period after the data.
 
     Args:
-        share: float64 [n, T + 1], of the period's volume.
-        size: float64 [n, T + 1], of the negative binomial: the variance is mean + mean^2 / size.
-        age: int64 [n, T + 1], periods since the row's first event; below 1 there is nothing to forecast from.
+        share: float64 [n, T + 1], the expected share of the period's volume.
+        size: float64 [n, T + 1], the size of the negative binomial, whose variance is mean + mean^2 / size.
+        age: int64 [n, T + 1], periods since the row's first event; where it is below 1 the forecast is the prior.
     """
 
     share: Floats
@@ -63,12 +62,12 @@ class Forecast:
 
 
 def forecast(counts: NDArray[np.floating], volume: NDArray[np.floating], drift: Drift) -> Forecast:
-    """The forecast of each period.
+    """One-step-ahead forecasts of all periods.
 
     Args:
-        counts: [n, T], each row with an event.
-        volume: [T], the events of all rows there are, those that are not among ``counts`` included.
-        drift: what is common to all rows.
+        counts: [n, T]; each row has at least one event.
+        volume: [T], the events of all rows, including those that are not in ``counts``.
+        drift: the parameters.
 
     Example:
         >>> found = forecast(np.array([[4.0, 0], [0, 8]]), np.array([4.0, 8]), Drift(0.5, discount=0.5, prior=2))
@@ -87,7 +86,12 @@ def forecast(counts: NDArray[np.floating], volume: NDArray[np.floating], drift: 
 
 
 def fit(counts: NDArray[np.floating], volume: NDArray[np.floating]) -> Drift:
-    """The `Drift` on a grid under which the counts after each row's first period are likeliest."""
+    """Maximum likelihood fit of `Drift` on a grid, given the counts after each row's first period.
+
+    Args:
+        counts: [n, T]; each row has at least one event.
+        volume: [T], the events of all rows.
+    """
     sample = counts[:: -(-len(counts) // _ROWS)].astype(np.float64)
     living = np.cumsum(sample > 0, axis=1) > 0
     mean = float(sample.sum() / (living * volume).sum())
@@ -106,10 +110,10 @@ def fit(counts: NDArray[np.floating], volume: NDArray[np.floating]) -> Drift:
 
 
 def volume_ahead(volume: NDArray[np.floating]) -> float:
-    """The volume of the period after ``volume`` [T]: a mean whose weights fade into the past.
+    """Forecast of the period after ``volume`` [T]: an exponentially weighted mean.
 
-    They fade by the discount, 1 included, that forecast each period from those before it with the least Poisson
-    deviance.
+    The factor of the weights per period is the one of 1 and `DISCOUNTS` with the lowest Poisson deviance of the
+    one-step-ahead forecasts.
 
     Example:
         >>> volume_ahead(np.array([4.0, 2, 6, 3, 5])), round(volume_ahead(np.array([8.0, 8, 8, 1, 1, 1, 1])), 3)
@@ -129,7 +133,12 @@ def volume_ahead(volume: NDArray[np.floating]) -> float:
 
 
 def log_likelihood(counts: Floats, mean: Floats, size: Floats) -> Floats:
-    """Of negative binomial counts with variance ``mean + mean**2 / size``, but for what depends on the counts alone.
+    """Log-likelihood of negative binomial counts, up to a term that depends on the counts only.
+
+    Args:
+        counts: float64, any shape.
+        mean: of the same shape.
+        size: of the same shape; the variance is ``mean + mean**2 / size``.
 
     Example:
         >>> log_likelihood(np.array([0.0]), np.array([1.0]), np.array([1.0])).round(4).tolist()

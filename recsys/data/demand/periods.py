@@ -1,4 +1,4 @@
-"""Periods: time in bins of equal length, and event counts in each."""
+"""Periods: time divided into intervals of equal length, and event counts in each."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from numpy.typing import NDArray
 
 DAY = 86_400
 CYCLES = {"day": DAY, "week": 7 * DAY, "year": 31_556_952}
-"""Seconds of what may recur."""
+"""Lengths of the cycles that may be seasonal, in seconds."""
 
 _MONDAY = 4 * DAY
-"""The first Monday after 1970 began, a Thursday."""
+"""Seconds from 1970-01-01, a Thursday, to the next Monday."""
 
 
 @dataclass(frozen=True)
 class Periods:
-    """``n`` stretches of ``seconds`` from ``start`` on, one after the other.
+    """``n`` consecutive intervals of ``seconds`` each.
 
     Args:
-        start: seconds since 1970 UTC.
-        seconds: length of one.
-        n: T.
+        start: of the first interval, seconds since 1970 UTC.
+        seconds: length of an interval.
+        n: T, the number of intervals.
 
     Example:
         >>> periods = Periods.up_to(np.array([0, 5, 19]), seconds=10)
@@ -37,29 +37,29 @@ class Periods:
 
     @classmethod
     def up_to(cls, times: NDArray[np.integer], seconds: int) -> Periods:
-        """As many as hold all of ``times``; the last one ends with the last of them, so that none is cut short."""
+        """The fewest periods that cover ``times``; the last period ends just after the last time, so it is complete."""
         end = int(times.max()) + 1
         n = -(-(end - int(times.min())) // seconds)
         return cls(end - n * seconds, seconds, n)
 
     @classmethod
     def calendar(cls, times: NDArray[np.integer], seconds: int) -> Periods:
-        """As many as hold all of ``times``, counted from a Monday at 0:00 UTC."""
+        """The fewest periods that cover ``times``, with boundaries counted from a Monday at 0:00 UTC."""
         first, last = ((int(moment) - _MONDAY) // seconds for moment in (times.min(), times.max()))
         return cls(_MONDAY + first * seconds, seconds, last - first + 1)
 
     def of(self, times: NDArray[np.integer]) -> NDArray[np.int64]:
-        """int64, the shape of ``times``: which period each falls in."""
+        """int64, the shape of ``times``: the number of the period of each time, outside 0..n-1 if there is none."""
         found: NDArray[np.int64] = (np.asarray(times, np.int64) - self.start) // self.seconds
         return found
 
     def last(self, n: int) -> Periods:
-        """The newest ``n`` of them, or all."""
+        """The newest ``n`` periods, or all if there are fewer."""
         n = min(n, self.n)
         return Periods(self.start + (self.n - n) * self.seconds, self.seconds, n)
 
     def counts(self, rows: NDArray[np.integer], times: NDArray[np.integer], n_rows: int) -> sp.csr_array:
-        """float32 [n_rows, T]: events of each row in each period; events outside the periods are left out."""
+        """float32 [n_rows, T]: the number of events of each row in each period; events outside are not counted."""
         period = self.of(times)
         inside = (period >= 0) & (period < self.n)
         places = np.asarray(rows, np.int64)[inside], period[inside]
@@ -68,10 +68,10 @@ class Periods:
         return counts
 
     def angles(self) -> NDArray[np.float64]:
-        """float64 [T + 1, S]: the phase of the middle of each period, and of the next one, in each season.
+        """float64 [T + 1, S]: the phase, in radians, of the middle of each period and of the next in each season.
 
-        A season is a cycle of `CYCLES` that at least two periods make up and that the periods hold twice: one that was
-        seen once cannot be distinguished from a trend.
+        The S seasons are the cycles of `CYCLES` of at least two periods of which the data covers at least two: a single
+        cycle cannot be distinguished from a trend.
         """
         cycles = [s for s in CYCLES.values() if 2 * self.seconds <= s and 2 * s <= self.n * self.seconds]
         middle = self.start + (np.arange(self.n + 1) + 0.5) * self.seconds

@@ -1,4 +1,4 @@
-"""Summary of the demand of raw tables: counts of items and users far above their forecast."""
+"""Summary of the anomalies of demand in raw tables."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ _WIDTH = 52
 
 @dataclass(frozen=True, eq=False)
 class SideSummary:
-    """The bursts of the items, or of the users.
+    """The anomalies of the items, or of the users.
 
     Args:
         what: ``items`` or ``users``.
-        ids: [n] outside keys; the anomalies name their rows.
-        flagged: the least likely first.
-        looked_at: counts that were compared with a forecast.
+        ids: [n] the ids of the rows that ``flagged`` refers to.
+        flagged: the anomalies by ascending p-value.
+        looked_at: the number of counts that were tested.
     """
 
     what: str
@@ -39,23 +39,23 @@ class SideSummary:
 
 @dataclass(frozen=True, eq=False)
 class DemandSummary:
-    """Counts by period, and those far above their forecast; see `recsys.data.demand.anomalies`."""
+    """The periods of the data, and the anomalies of items and of users; see `recsys.data.demand.anomalies`."""
 
     periods: Periods
     sides: tuple[SideSummary, ...]
 
     def to_dict(self) -> JsonObject:
-        """JSON values; of each side the first thousand that were flagged."""
+        """JSON values, with at most a thousand anomalies of items and of users each."""
         sides = {side.what: self._side(side) for side in self.sides}
         facts = {"period_days": self.periods.seconds // DAY, "periods": self.periods.n, "from": self._day(0)}
         return {**facts, "false_discovery_rate": RATE, **sides}
 
     def to_text(self) -> str:
-        """A line for the whole, and one for each of the least likely with the counts of all periods drawn beside it."""
+        """A summary line, then a line for each of the most significant anomalies with a bar chart of all counts."""
         unit = "week" if self.periods.seconds > DAY else "day"
         lines = [
             f"demand: {self.periods.n:,} {unit}s from {self._day(0)}; counts far above the forecast from the {unit}s "
-            f"before, of which chance is expected to make at most {RATE:.0%}"
+            f"before, at a false discovery rate of {RATE:.0%}"
         ]
         for side in self.sides:
             count = f"{len(side.flagged):,}" if side.flagged else "none"
@@ -84,7 +84,7 @@ class DemandSummary:
 
 
 def demand_summary(tables: TypedTables) -> DemandSummary | None:
-    """Anomalies in the counts of items and of users; None without timestamps, or where there are too few periods."""
+    """Anomalies in the counts of items and of users; None without timestamps, or for fewer than 12 days."""
     parts = [part for part in tables.interactions if part.has_timestamps and part.order is not None]
     if not parts or None in tables.integers:
         return None
@@ -103,7 +103,7 @@ def demand_summary(tables: TypedTables) -> DemandSummary | None:
 
 
 def bars(counts: tuple[int, ...]) -> str:
-    """The counts as a row of bars; where there are many, each bar is the largest of a few.
+    """A bar chart of counts in one line of at most 52 characters; a bar is the maximum of one or more counts.
 
     Example:
         >>> bars((0, 1, 2, 8, 0))

@@ -1,4 +1,4 @@
-"""Categories: the values of a categorical or tags column become rows of a table."""
+"""Category vocabularies: the values of a categorical or tags column as rows of an embedding table."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from recsys.data.schema import Kind, split_tags
 from recsys.data.vocabulary import MISSING
 
 ABSENT, RARE = 0, 1
-"""Rows of a category table: a missing value, and one that is rare or unknown. Known values follow from row 2."""
+"""Rows of a missing value, and of rare and unknown values; the values of the vocabulary start at row 2."""
 
 
 @dataclass(frozen=True)
@@ -24,10 +24,10 @@ class Categories:
     Args:
         name: of the column.
         kind: ``categorical`` or ``tags``.
-        values: known values, most frequent first; new ones are appended when a bundle is fine-tuned.
+        values: the vocabulary, most frequent first; fine-tuning appends new values.
         separator: between tags.
-        max_tags: T.
-        fitted: how many values there were before any were appended.
+        max_tags: T, the most tags of a row that are used.
+        fitted: the number of values without appended ones.
     """
 
     name: str
@@ -39,7 +39,7 @@ class Categories:
 
     @classmethod
     def fit(cls, name: str, kind: str, train: Cells, separator: str, min_count: int, max_tags: int) -> Categories:
-        """Knows what ``train`` holds at least ``min_count`` times."""
+        """The vocabulary of the values that occur at least ``min_count`` times in ``train``."""
         texts = _texts(train)
         if kind == Kind.TAGS:
             texts = [tag for text in texts for tag in _tags(text, separator)[:max_tags]]
@@ -54,7 +54,7 @@ class Categories:
         return len(self.values) + 2
 
     def transform(self, column: Cells) -> NDArray[np.generic]:
-        """int64 [n] rows, or [n, T] for tags, filled up with MISSING; a row without tags starts with ABSENT."""
+        """int64 [n] rows, or [n, T] for tags, padded with MISSING; a row without tags has ABSENT."""
         rows = {value: row for row, value in enumerate(self.values, 2)}
         if self.kind == Kind.CATEGORICAL:
             return np.array([rows.get(text, RARE) if text else ABSENT for text in _texts(column)], np.int64)
@@ -65,7 +65,7 @@ class Categories:
         return result
 
     def grown(self, column: Cells, min_count: int) -> Categories:
-        """With the values of ``column`` that are new and frequent enough appended."""
+        """The vocabulary with the new values that occur at least ``min_count`` times in ``column`` appended."""
         fitted = Categories.fit(self.name, self.kind, column, self.separator, min_count, self.max_tags)
         known = set(self.values)
         fresh = tuple(value for value in fitted.values if value not in known)

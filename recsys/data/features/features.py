@@ -1,4 +1,4 @@
-"""Features: columns turned into numbers by transforms that are fitted on train alone."""
+"""Features: numeric inputs of models, computed from columns by transforms that are fitted on train."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from recsys.json_values import JsonMapping, JsonObject
 
 
 class FeatureOptions(Config):
-    """How columns become numbers.
+    """Options of the transforms of columns.
 
     Args:
-        min_count: a category or tag seen on fewer training entities shares the vector of the rare and unknown.
+        min_count: categories and tags of fewer training entities share one vector with unknown ones.
         numeric: ``standard`` subtracts the mean and divides by the deviation of train; ``quantile`` maps to the
             standard normal by train's quantiles.
-        max_tags: at most this many tags of an entity count, the first ones.
+        max_tags: the number of tags of an entity that are used, the first ones.
     """
 
     min_count: int = Field(2, ge=1)
@@ -89,14 +89,14 @@ class FeatureSet:
         """What `to_dict` gave.
 
         Raises:
-            ArtifactError: a kind that this version does not know.
+            ArtifactError: a kind that this version lacks.
         """
         return cls(tuple(_column(entry) for entry in raw["columns"]), parse(FeatureOptions, raw["options"], "features"))
 
 
 def _column(entry: JsonMapping) -> FeatureColumn:
     if entry["kind"] not in _CLASSES:
-        raise ArtifactError(f"feature {entry['name']!r} is of kind {entry['kind']!r}, which this version does not know")
+        raise ArtifactError(f"feature {entry['name']!r} is of kind {entry['kind']!r}, which this version lacks")
     values = {key: tuple(value) if isinstance(value, list) else value for key, value in entry.items()}
     column: FeatureColumn = _CLASSES[entry["kind"]](**values)
     return column

@@ -1,4 +1,4 @@
-"""Scalers: numbers, moments and vectors in units of the training distribution."""
+"""Scalers: numbers, times and vectors in units of the training distribution."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ class Numeric:
         name: of the column.
         kind: ``numeric``.
         centre: mean of train.
-        spread: standard deviation of train, 1 when constant.
-        quantiles: values of train at even steps of probability; empty for ``standard``. Also the bins of the
-            piecewise-linear encoder.
+        spread: standard deviation of train, 1 if it is 0.
+        quantiles: of train at 33 evenly spaced probabilities; empty if train has no number. They are also the bins of
+            the piecewise-linear encoder.
         style: ``standard`` or ``quantile``.
     """
 
@@ -34,11 +34,11 @@ class Numeric:
 
     @classmethod
     def fit(cls, name: str, train: Cells, style: str) -> Numeric:
-        """Knows the mean, the deviation and 33 quantiles of ``train``."""
+        """Fits the mean, the standard deviation and 33 quantiles of ``train``."""
         values = numbers(train).to_numpy(np.float64)
         values = values[np.isfinite(values)]
         quantiles = tuple(np.quantile(values, np.linspace(0, 1, 33)).tolist()) if len(values) else ()
-        return cls(name, "numeric", *_moments(values), quantiles, style)
+        return cls(name, "numeric", *_mean_and_deviation(values), quantiles, style)
 
     def transform(self, column: Cells) -> NDArray[np.generic]:
         """float32 [n, 1], NaN where missing."""
@@ -62,13 +62,13 @@ class Numeric:
         return normal
 
     def grown(self, column: Cells, min_count: int) -> Numeric:
-        """Itself: a scaler stays as it was fitted, or old vectors would move."""
+        """The same scaler: refitting it would change the vectors of existing entities."""
         return self
 
 
 @dataclass(frozen=True)
 class Time:
-    """A time column: hour of the day, day of the week and day of the year as points on circles, and the scaled moment.
+    """A time column: hour of the day, day of the week and day of the year as sine and cosine, and the scaled time.
 
     Args:
         name: of the column.
@@ -86,21 +86,21 @@ class Time:
 
     @classmethod
     def fit(cls, name: str, train: Cells) -> Time:
-        """Knows the mean and the deviation of ``train``."""
-        moments = seconds(train).to_numpy(np.float64)
-        return cls(name, "time", *_moments(moments[np.isfinite(moments)]))
+        """Fits the mean and the standard deviation of ``train``."""
+        times = seconds(train).to_numpy(np.float64)
+        return cls(name, "time", *_mean_and_deviation(times[np.isfinite(times)]))
 
     def transform(self, column: Cells) -> NDArray[np.generic]:
         """float32 [n, 7], NaN where missing."""
-        moments = seconds(column).to_numpy(np.float64)
-        parts = [(moments - self.centre) / self.spread]
+        times = seconds(column).to_numpy(np.float64)
+        parts = [(times - self.centre) / self.spread]
         for period in (86_400.0, 7 * 86_400.0, 365.2425 * 86_400.0):
-            angle = 2 * np.pi * moments / period
+            angle = 2 * np.pi * times / period
             parts += [np.sin(angle), np.cos(angle)]
         return np.stack(parts, 1).astype(np.float32)
 
     def grown(self, column: Cells, min_count: int) -> Time:
-        """Itself."""
+        """The same scaler, see `Numeric.grown`."""
         return self
 
 
@@ -122,7 +122,7 @@ class Embedded:
 
     @classmethod
     def fit(cls, name: str, train: Cells) -> Embedded | None:
-        """Knows the length and the size of the vectors of ``train``; None when it holds none."""
+        """Fits the dimension and the root mean square of the vectors of ``train``; None if there are none."""
         cells = [np.asarray(cell, np.float64) for cell in train if is_list(cell) and len(cell)]
         if not cells:
             return None
@@ -138,9 +138,9 @@ class Embedded:
         return result
 
     def grown(self, column: Cells, min_count: int) -> Embedded:
-        """Itself."""
+        """The same scaler, see `Numeric.grown`."""
         return self
 
 
-def _moments(values: NDArray[np.float64]) -> tuple[float, float]:
+def _mean_and_deviation(values: NDArray[np.float64]) -> tuple[float, float]:
     return (float(values.mean()), float(values.std()) or 1.0) if len(values) else (0.0, 1.0)

@@ -1,6 +1,7 @@
-"""Coercion of columns to times, numbers, weights, texts, tags or vectors; a cell that does not fit adds an issue.
+"""Coercion of columns to times, numbers, weights, texts, tags or vectors.
 
-Each function returns one value a row, also for rows with an issue (NaN or None), so that the rest can still be checked.
+A cell that cannot be coerced adds an error to the issues of its ``location`` and becomes NaN or None. Nothing is
+raised, so that the errors of all columns are found.
 """
 
 from __future__ import annotations
@@ -14,10 +15,10 @@ from recsys.data.ingest.issues import Location
 from recsys.data.schema import Column, Kind
 
 LARGEST = 1e30
-"""Numbers beyond it would not survive float32 and sums of squares."""
+"""The largest absolute value: squares of larger numbers would overflow in float32 sums."""
 
 _SECONDS_END = 1e11
-"""Seconds since 1970 of the year 5138; a larger time is in milliseconds or finer."""
+"""Seconds since 1970 of the year 5138; larger times must be in milliseconds, microseconds or nanoseconds."""
 
 
 def _present(missing: NDArray[np.bool_], what: str) -> Rule:
@@ -53,12 +54,12 @@ _KIND_REMEDY = "mend the cells, or give the column another kind in the schema"
 
 
 def is_missing(cells: Cells) -> NDArray[np.bool_]:
-    """Bool [n]: whether each cell is missing; a list never is."""
+    """Bool [n]: whether each cell is missing; lists are not."""
     return np.asarray(cells.isna(), bool)
 
 
 def numbers(cells: Cells) -> Cells:
-    """Numbers float64 [n]; NaN where a cell is missing or no number."""
+    """Numbers float64 [n]; NaN for cells that are missing or not a number."""
     if cells.dtype == object:
         cells = cells.map(lambda cell: cell if np.isscalar(cell) and not isinstance(cell, bytes) else None)
     elif pd.api.types.is_datetime64_any_dtype(cells) or pd.api.types.is_timedelta64_dtype(cells):
@@ -67,7 +68,7 @@ def numbers(cells: Cells) -> Cells:
 
 
 def seconds(cells: Cells) -> Cells:
-    """Seconds since 1970 UTC, float64 [n], of numbers and ISO dates; NaN where a cell is missing or neither."""
+    """Seconds since 1970 UTC, float64 [n], from numbers and ISO dates; NaN for cells that are missing or neither."""
     result = numbers(cells) if not pd.api.types.is_bool_dtype(cells) else pd.Series(np.full(len(cells), np.nan))
     rest = np.flatnonzero(result.isna().to_numpy() & ~is_missing(cells))
     if len(rest):
@@ -76,31 +77,37 @@ def seconds(cells: Cells) -> Cells:
 
 
 def times(cells: Cells, location: Location) -> NDArray[np.float64]:
-    """Seconds since 1970 UTC [n]; NaN where missing, negative, in milliseconds or no time, which are errors."""
+    """Seconds since 1970 UTC, float64 [n]; NaN and an error for cells that are missing, negative or not a time."""
     found, missing = seconds(cells), is_missing(cells)
     usable = _usable(missing, "time", "give seconds since 1970 UTC or ISO dates, or name an order column")
     good = check(found, [_present(missing, "the time"), usable, *_TIMES], location, cells)
     if good.any() and found[good].max() < 1e8:
-        location.warn("all times lie before 1973", "if it is a position, name it in data.columns.order instead")
+        location.warn("all times are before 1973", "if the column is a position, name it in data.columns.order instead")
     return np.where(good, found, np.nan)
 
 
 def positions(cells: Cells, location: Location) -> NDArray[np.float64]:
-    """Whole numbers [n]; NaN where a cell is none, which is an error."""
+    """Whole numbers, float64 [n]; NaN and an error for cells that are missing or not a whole number."""
     found, missing = numbers(cells), is_missing(cells)
     rules = [_present(missing, "the position"), _usable(missing, "number"), _POSITION]
     return np.where(check(found, rules, location, cells), found, np.nan)
 
 
 def weights(cells: Cells, location: Location) -> NDArray[np.float64]:
-    """Positive numbers [n]; NaN where a cell is none, which is an error."""
+    """Positive numbers, float64 [n]; NaN and an error for cells that are missing or not a positive number."""
     found, missing = numbers(cells), is_missing(cells)
     rules = [_present(missing, "the weight"), _usable(missing, "number"), _WEIGHT]
     return np.where(check(found, rules, location, cells), found, np.nan)
 
 
 def event_weights(cells: Cells, known: dict[str, float], location: Location) -> NDArray[np.float64]:
-    """The weight [n] of each event; NaN where the event has none, which is an error."""
+    """The weight of each event, float64 [n]; NaN and an error for cells that are missing or not in ``known``.
+
+    Args:
+        cells: [n] types of events.
+        known: type -> weight.
+        location: the column, for errors.
+    """
     found, missing = pd.Series(texts(cells), dtype="str").map(known).astype(np.float64), is_missing(cells)
     remedy = "name the event in data.columns.event_weights, with a positive weight"
     weighed = Rule(lambda c: missing | ((c > 0) & (c <= LARGEST)), "the event {} has no weight", remedy)
@@ -108,7 +115,7 @@ def event_weights(cells: Cells, known: dict[str, float], location: Location) -> 
 
 
 def coerce(cells: Cells, column: Column, location: Location) -> Cells:
-    """Coerces a column of users or items to its kind: float64, str or lists; missing cells stay missing."""
+    """Coerces a column of users or items to its kind, as float64, str or lists; missing cells stay missing."""
     if column.kind is Kind.NUMERIC:
         return _optional(cells, numbers(cells), "number", location)
     if column.kind is Kind.TIME:
@@ -125,7 +132,7 @@ def coerce(cells: Cells, column: Column, location: Location) -> Cells:
 
 
 def texts(cells: Cells) -> list[str | None]:
-    """Each cell as text, None where missing; a whole number is written without decimals.
+    """Each cell as text, None if missing; whole numbers are written without decimals.
 
     Example:
         >>> texts(pd.Series([24.0, None, 1.5]))
@@ -136,7 +143,7 @@ def texts(cells: Cells) -> list[str | None]:
 
 
 def is_list(cell: object) -> bool:
-    """Whether a cell of Parquet holds several values."""
+    """Whether a cell is a list, as cells of Parquet files and DataFrames can be."""
     return isinstance(cell, (list, tuple, np.ndarray))
 
 

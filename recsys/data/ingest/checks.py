@@ -1,4 +1,4 @@
-"""Rules for the cells of a column, checked with pandera; the only module that imports it."""
+"""Rules for the cells of a column, checked with pandera, which no other module imports."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ class Rule:
     """A condition on the cells of a column.
 
     Args:
-        holds: maps cells [n] to a mask [n] of those that satisfy the rule.
-        found: message where it does not hold; ``{}`` becomes the first such cell.
-        remedy: how to correct it.
+        holds: maps cells [n] to a mask [n] of the cells that satisfy the rule.
+        found: the message about the others; ``{}`` is replaced by the first of them.
+        remedy: how to correct them.
     """
 
     holds: Callable[[Cells], object]
@@ -32,13 +32,13 @@ class Rule:
 
 
 def check(cells: Cells, rules: Sequence[Rule], location: Location, shown_as: Cells | None = None) -> NDArray[np.bool_]:
-    """Mask [n] of the cells that satisfy all ``rules``; a rule that is broken adds one error with all its rows.
+    """Mask [n] of the cells that satisfy all ``rules``; for each violated rule, one error with all its rows is added.
 
     Args:
-        cells: index 0..n-1; a rule sees missing cells too.
-        rules: each is checked, also where another is broken.
-        location: the column.
-        shown_as: the cells of the file, where ``cells`` were computed from them.
+        cells: index 0..n-1; missing cells are checked too.
+        rules: all are checked, also for cells that violate another rule.
+        location: the column, for errors.
+        shown_as: the original cells, which messages quote, if ``cells`` were converted.
     """
     good = np.ones(len(cells), bool)
     for number, rows in _broken(cells, rules).items():
@@ -49,7 +49,7 @@ def check(cells: Cells, rules: Sequence[Rule], location: Location, shown_as: Cel
 
 
 def _broken(cells: Cells, rules: Sequence[Rule]) -> dict[int, NDArray[np.int64]]:
-    """Maps the number of each broken rule to the rows that break it."""
+    """The rows that violate each rule, by the number of the rule; rules that hold for all rows are left out."""
     import pandera.pandas as pandera
 
     def series(rule: Rule) -> Callable[[Cells], Cells]:

@@ -1,4 +1,4 @@
-"""Where the raw tables are and which column is what."""
+"""Configuration of the raw tables: paths, columns and options of reading."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from recsys.config import Config
 
 
 class InteractionColumns(Config):
-    """Which column of the interactions is what.
+    """Names of the columns of the interactions.
 
     Args:
-        user_id: who.
-        item_id: what.
-        time: when: seconds since 1970 UTC, or ISO dates; fractions of a second are cut off.
-        order: instead of a time, the position within the user. With neither given, a column ``timestamp`` is the
-            time, else ``position`` the order, else there is no order.
-        weight: how much, positive; ``als`` and ``popularity`` go by it, all other engines see that a pair is there.
-        event: the type of the event.
-        event_weights: event type -> weight, multiplied with ``weight`` if both are given; types that are not named are
-            an error.
+        user_id: the column of user ids, also in the users table.
+        item_id: the column of item ids, also in the items table.
+        time: the column of times: seconds since 1970 UTC, or ISO dates; fractions of a second are cut off.
+        order: the column of positions within the user, instead of a time. If neither is given, a column ``timestamp``
+            is the time, else a column ``position`` is the order, else interactions have no order.
+        weight: the column of positive weights. ``als`` and ``popularity`` use it, other engines ignore weights.
+        event: the column of the type of interaction, such as ``view`` or ``buy``.
+        event_weights: event type -> weight, multiplied with ``weight`` if both are given. A type without a weight is an
+            error.
 
     Raises:
-        ValueError: two columns are to give the order, or event weights have no event column.
+        ValueError: both a time and an order are given, or event weights without an event column.
     """
 
     user_id: str = "user_id"
@@ -41,27 +41,29 @@ class InteractionColumns(Config):
         if self.time is not None and self.order is not None:
             raise ValueError("time and order are both given; histories have one order")
         if self.event_weights and self.event is None:
-            raise ValueError("event_weights needs event, the column that they weigh")
+            raise ValueError("event_weights needs event, the column of the types of events")
         return self
 
 
 class DataConfig(Config):
-    """Where the tables are and how to read them.
+    """Paths of the raw tables and options of reading.
 
     Args:
-        name: what reports call the data; by default the source or the folder.
-        source: a named public data set (`recsys.data.sources`) that fills what is not given below.
-        interactions: CSV or Parquet.
-        users: CSV or Parquet with a column ``user_id`` and any others.
-        items: the same with ``item_id``.
-        test_interactions: the test file of a given split.
-        columns: which column is what.
-        user_schema: column -> kind, where the inferred kind is to be corrected.
+        name: of the data, in reports; by default the source or the folder.
+        source: a named public data set (`recsys.data.sources`), whose paths and schemas are used unless given below.
+        interactions: path of a CSV or Parquet file.
+        users: the same, with a column ``user_id`` and any others.
+        items: the same, with a column ``item_id`` and any others.
+        test_interactions: the test file of the split ``given``, with the columns of ``interactions``.
+        columns: names of the columns of the interactions.
+        user_schema: column -> kind, for columns whose inferred kind is wrong.
         item_schema: the same for items; ``tags:;`` gives tags another separator than ``|``.
-        duplicates: what to do with rows that repeat user, item and time.
-        missing: texts in the users and items tables that stand for a missing cell, beside the empty cell and the usual
-            ``NA``, ``N/A``, ``NaN``, ``null`` and ``None``.
-        unknown_ids: whether ids that the users or items table lacks are an error; added, their cells are missing.
+        duplicates: rows with the same user, item and time as another row: an ``error``, or the ``first`` or ``last`` of
+            them is used, or ``keep`` uses all.
+        missing: texts in the users and items tables that mean a missing cell, besides the empty cell, ``NA``, ``N/A``,
+            ``NaN``, ``null`` and ``None``.
+        unknown_ids: ids of the interactions that the users or items table lacks: an ``error``, or ``add`` adds them
+            with missing cells.
     """
 
     name: str = ""

@@ -1,4 +1,4 @@
-"""Checks of typed tables: each by itself, then against each other, then what texts and images hold."""
+"""Checks of typed tables: repeated rows and ids, ids without a row, train and test files, texts and images."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from recsys.data.schema import Kind
 
 
 def check_tables(tables: TypedTables, unknown_ids_are_errors: bool) -> None:
-    """Adds issues about repeated rows and ids, ids that a table lacks, and train and test files that disagree.
+    """Adds issues about repeated rows and ids, ids without a row in a table, and inconsistent train and test files.
 
     Args:
-        tables: the typed tables, which know where their issues go.
+        tables: the typed tables, to whose issues is added.
         unknown_ids_are_errors: whether an id of the interactions that the users or items table lacks is an error.
     """
     for part in tables.interactions:
@@ -45,36 +45,35 @@ def _check_repeated_rows(part: TypedInteractions) -> None:
         return
     found = "user, item and time repeat another row"
     if part.duplicates == "error":
-        remedy = 'drop the rows, or set data.duplicates to "first", "last" or "keep"'
+        remedy = 'drop the rows, or set data.duplicates, duplicates= in Python, to "first", "last" or "keep"'
         part.location.error(found, remedy, part.repeated)
     else:
-        part.location.warn(f"{found}; the {part.duplicates} is kept", "see that this is meant", part.repeated)
+        part.location.warn(f"{found}; the {part.duplicates} is kept", "check that this is intended", part.repeated)
 
 
 def _check_repeated_ids(ids: TypedIds) -> None:
     good = np.flatnonzero(ids.good)
     twice = good[pd.Index(ids.ids[good]).duplicated()]
     if len(twice):
-        found = f"the id {shown(ids.ids[twice[0]])} stands there before"
+        found = f"the id {shown(ids.ids[twice[0]])} is repeated"
         ids.location.error(found, "keep one row an id", twice)
 
 
 def _check_test_in_train(train: TypedInteractions, test: TypedInteractions) -> None:
-    """Warns of pairs of user and item that both files hold."""
+    """Warns of pairs of user and item that are in both files."""
     pairs = [pd.MultiIndex.from_arrays([part.user.ids, part.item.ids]) for part in (train, test)]
     good = [part.user.good & part.item.good & part.keep for part in (train, test)]
     repeated = np.flatnonzero(good[1] & pairs[1].isin(pairs[0][good[0]]))
     if len(repeated):
         test.user.location.warn(
-            f"user and item stand in {train.location.file.name} too; with the seen filter on, such items are never "
-            "recommended",
-            "take them out of one file, or set evaluate.filter_seen to false",
+            f"user and item are in {train.location.file.name} too; with filter_seen, such items are never recommended",
+            "remove them from one file, or set evaluate.filter_seen to false",
             repeated,
         )
 
 
 def _check_unknown_ids(seen: list[TypedIds], table: TypedEntities, are_errors: bool) -> None:
-    """Reports ids of the interactions that the table of users or items lacks."""
+    """Adds an issue about ids of the interactions that the users or items table lacks."""
     known = pd.Index(table.ids.ids[table.ids.good])
     for part in seen:
         rows = np.flatnonzero(part.good & ~pd.Index(part.ids).isin(known))
@@ -86,16 +85,13 @@ def _report_unknown(part: TypedIds, rows: NDArray[np.int64], table: Path, is_err
     count = len(pd.unique(part.ids[rows]))
     found = f"{count:,} id{'s are' if count > 1 else ' is'} not in {table.name}, as {shown(part.ids[rows[0]])}"
     if is_error:
-        part.location.error(found, 'describe them, or set data.unknown_ids to "add"', rows)
+        part.location.error(found, 'add rows for them, or set data.unknown_ids to "add"', rows)
     else:
-        part.location.warn(found, "describe them; until then their features are missing", rows)
+        part.location.warn(found, "add rows for them; until then their features are missing", rows)
 
 
 def check_contents(table: TypedEntities) -> None:
-    """Warns of empty texts, columns without a cell, and images that are not there or cannot be decoded.
-
-    None of it keeps the data from being read, but it will be missing to the models.
-    """
+    """Warns of empty texts, and of images that are missing or cannot be decoded; models treat them as missing."""
     for name, column in table.schema.columns.items():
         cells, location = table.columns[name], table.location.at(name)
         if not len(cells) or column.kind is Kind.IGNORED:
@@ -103,16 +99,16 @@ def check_contents(table: TypedEntities) -> None:
         if column.kind is Kind.TEXT:
             empty = np.flatnonzero((cells.isna() | (cells.str.strip() == "")).to_numpy(bool))
             if len(empty):
-                location.warn("the text is empty", "write one; until then it counts as missing", empty)
+                location.warn("the text is empty", "add one; until then it counts as missing", empty)
         elif column.kind is Kind.IMAGE:
             check_images(cells.tolist(), location)
 
 
 def check_images(paths: list[object], location: Location) -> None:
-    """Warns of images [n] that cannot be used.
+    """Warns of images that are missing or cannot be decoded.
 
     Args:
-        paths: from the table's folder, or absolute; None and NaN where there is none.
+        paths: [n] absolute, or relative to the table's folder; None or NaN for rows without an image.
         location: the column.
     """
     absent, broken, reason = [], [], ""
@@ -129,7 +125,7 @@ def check_images(paths: list[object], location: Location) -> None:
             absent.append(row)
     none = [row for row, path in enumerate(paths) if not isinstance(path, str)]
     if none:
-        location.warn("there is no image", "name one; until then it counts as missing", none)
+        location.warn("there is no image", "add one; until then it counts as missing", none)
     if absent:
         first = shown(paths[absent[0]])
         location.warn(f"the file {first} does not exist", "paths start at the table's folder; add the files", absent)
@@ -138,17 +134,17 @@ def check_images(paths: list[object], location: Location) -> None:
 
 
 def image_error(path: Path) -> str | None:
-    """Why an image cannot be decoded; an empty text when the file is not there, None when all is well."""
+    """Why an image cannot be decoded; empty if the file does not exist, None if it can be decoded."""
     from PIL import Image
 
     try:
         with Image.open(path) as image:
             image.verify()
-        with Image.open(path) as image:  # verify leaves nothing to decode, and does not see that a JPEG is cut off
+        with Image.open(path) as image:  # reopened after verify; only decoding detects a truncated JPEG
             image.draft("RGB", (32, 32))
             image.load()
     except FileNotFoundError:
         return ""
-    except Exception as error:  # damaged files make the decoders raise almost anything
+    except Exception as error:  # decoders raise many kinds of exceptions on damaged files
         return str(error).replace(str(path), path.name) or type(error).__name__
     return None

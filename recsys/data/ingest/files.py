@@ -1,4 +1,4 @@
-"""Read CSV, Parquet and DataFrames as raw tables: the cells as they are, no type or meaning inferred."""
+"""Reading of CSV, Parquet and DataFrames as raw tables: cells as written, without inferred types."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ _MISSING = ["", "NA", "N/A", "n/a", "NaN", "nan", "NULL", "null", "None", "<NA>"
 
 @dataclass(frozen=True, eq=False)
 class RawTable:
-    """The cells of a table as they are in its file, before any column has a type.
+    """A table as it is in its file, before columns are coerced to types.
 
     Args:
-        location: the file, which knows the row in the file of each row here.
-        frame: n rows, index 0..n-1, in the order of the file; of a CSV all cells are text, or missing where empty.
-        separator: of the CSV, whose cells are text whatever they mean; None for Parquet and DataFrames.
+        location: the file, with the row in the file of each row of ``frame``.
+        frame: n rows, index 0..n-1, in the order of the file; cells of a CSV are text, or missing if empty.
+        separator: of a CSV, whose cells are all text; None for Parquet and DataFrames.
     """
 
     location: Location
@@ -39,11 +39,11 @@ class RawTable:
         return len(self.frame)
 
     def column(self, name: str, role: str) -> Cells | None:
-        """Cells [n] of the column ``name``; None, and an error, where the table lacks it.
+        """Cells [n] of the column ``name``; None if the table lacks it, which adds an error.
 
         Args:
             name: of the column.
-            role: what the column is for, as ``the weight``.
+            role: the use of the column, for the message: ``the weight``.
         """
         if name in self.frame.columns:
             return self.frame[name]
@@ -53,7 +53,7 @@ class RawTable:
 
 
 def read_table(location: Location, frame: pd.DataFrame | None = None) -> RawTable | None:
-    """Reads a CSV (``.csv``, ``.csv.gz``, ``.tsv``) or Parquet file; None, and an error, where it cannot be read.
+    """Reads a CSV (``.csv``, ``.csv.gz``, ``.tsv``) or Parquet file; None if it cannot be read, which adds an error.
 
     The cells of a CSV are text as written, so that the id ``007`` stays ``007`` and the category ``24`` does not become
     ``24.0``; an empty cell is missing, and blank lines are skipped. In Parquet files and DataFrames, pandas categories
@@ -61,7 +61,7 @@ def read_table(location: Location, frame: pd.DataFrame | None = None) -> RawTabl
 
     Args:
         location: the file.
-        frame: the table itself, where it is no file.
+        frame: the table itself, if it is not a file.
     """
     separator = None if frame is not None else _separator(location.file)
     if frame is None:
@@ -80,7 +80,7 @@ def read_table(location: Location, frame: pd.DataFrame | None = None) -> RawTabl
 
 
 def read_header(path: Path) -> list[str]:
-    """Column names of a CSV; empty where it cannot be read (`read_table` says why)."""
+    """Column names of a CSV; empty if it cannot be read (`read_table` reports why)."""
     try:
         return list(pd.read_csv(path, sep=_separator(path) or ",", nrows=0, encoding="utf-8-sig").columns)
     except (OSError, ValueError):
@@ -88,14 +88,14 @@ def read_header(path: Path) -> list[str]:
 
 
 def without_missing(cells: Cells, more: tuple[str, ...] = ()) -> Cells:
-    """``cells`` with the texts that stand for a missing value replaced by a missing one."""
+    """``cells`` in which texts that mean a missing value, as ``NA`` and those of ``more``, are missing."""
     if not isinstance(cells.dtype, pd.StringDtype):
         return cells.mask(cells.isin(list(more))) if more and cells.dtype == object and _flat(cells) else cells
     return cells.mask(cells.isin([*_MISSING, *more]))
 
 
 def _named(frame: pd.DataFrame, separator: str | None, location: Location) -> bool:
-    """Whether the columns have usable names; adds an error where not."""
+    """Whether the column names are usable; adds an error if not."""
     if not all(isinstance(name, str) for name in frame.columns):
         location.error(f"column names must be text, found {list(frame.columns)[:5]}", "name the columns")
         return False
@@ -111,10 +111,10 @@ def _with_index(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def _plain(frame: pd.DataFrame) -> pd.DataFrame:
-    """A copy in which categories, and columns of Arrow, are plain cells."""
+    """A copy in which the cells of pandas categories and Arrow columns are plain values."""
     for name, cells in frame.items():
         if isinstance(cells.dtype, pd.CategoricalDtype):
-            codes = cells.cat.codes  # -1 where missing, which is no label
+            codes = cells.cat.codes  # -1 for missing cells, which reindex turns into NaN
             frame[name] = pd.Series(cells.cat.categories).reindex(codes).array
         elif isinstance(cells.dtype, pd.ArrowDtype):
             frame[name] = cells.astype(object).where(cells.notna(), None).infer_objects()
@@ -141,7 +141,7 @@ def _read(location: Location, separator: str | None) -> pd.DataFrame | None:
         location.error("the file is empty", "it needs a header and rows")
     except pd.errors.ParserWarning:
         location.error("rows have more cells than the header", "quote cells that hold the separator")
-    except Exception as error:  # a damaged file makes the parsers raise almost anything
+    except Exception as error:  # parsers raise many kinds of exceptions on damaged files
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         location.error(f"the file cannot be read ({reason})", "it may be cut off or damaged: write it again")
     return None
@@ -151,7 +151,7 @@ def _read_csv(location: Location, separator: str) -> pd.DataFrame | None:
     if _repeated(_header(location.file, separator), location):
         return None
     with warnings.catch_warnings():
-        warnings.simplefilter("error", pd.errors.ParserWarning)  # rows longer than the header would be cut
+        warnings.simplefilter("error", pd.errors.ParserWarning)  # rows longer than the header would be cut off
         return pd.read_csv(
             location.file,
             sep=separator,
@@ -165,7 +165,7 @@ def _read_csv(location: Location, separator: str) -> pd.DataFrame | None:
 
 
 def _header(path: Path, separator: str) -> list[str]:
-    """The names in a CSV's header as they stand there; pandas would rename the second of two that are the same."""
+    """The names in a CSV's header as written; `pandas.read_csv` would rename repeated ones."""
     as_text = pd.read_csv(
         path, sep=separator, encoding="utf-8-sig", dtype="str", keep_default_na=False, header=None, nrows=1
     )
@@ -173,15 +173,15 @@ def _header(path: Path, separator: str) -> list[str]:
 
 
 def _repeated(names: list[str], location: Location) -> bool:
-    """Whether a column's name stands there twice, which is a finding."""
+    """Whether a name occurs more than once in ``names``; adds an error for each that does."""
     twice = [name for name, times in Counter(names).items() if times > 1]
     for name in twice:
-        location.at(name).error("the column stands there twice", "rename one, or leave it out")
+        location.at(name).error("the header names the column twice", "rename one, or leave it out")
     return bool(twice)
 
 
 def _other_separator(header: str, location: Location) -> bool:
-    """Whether the one column of a CSV is several that are separated by something else."""
+    """Whether the only column of a CSV contains another separator; adds an error if so."""
     mark = next((mark for mark in ("\t", ";", "|", ",") if mark in header), None)
     if mark is not None:
         remedy = "rename the file to .tsv" if mark == "\t" else "write it with commas"
@@ -190,18 +190,18 @@ def _other_separator(header: str, location: Location) -> bool:
 
 
 def _source_row(path: Path, separator: str, n_rows: int) -> NDArray[np.int64] | None:
-    """int64 [n], the row in the file of each row read; None where both are the same, or the two parsers disagree."""
+    """int64 [n], the row in the file of each row read; None if they are equal, or if the file is parsed differently."""
     try:
         rows = _full_rows(path, separator)
-    except csv.Error:  # a cell is longer than the standard library reads
+    except csv.Error:  # a cell is longer than the csv module reads
         return None
     return rows if rows is not None and len(rows) == n_rows else None
 
 
 def _full_rows(path: Path, separator: str) -> NDArray[np.int64] | None:
-    """int64 [n]: positions of the rows that are not blank, counted from 0 after the header; None where none is blank.
+    """int64 [n]: positions of the rows that are not blank, counted from 0 after the header; None if no line is blank.
 
-    A line that ends inside a quoted cell does not end its row, so a blank line in a text is none.
+    Rows, not lines, are counted: a quoted cell may contain line ends and blank lines.
     """
     with _opened(path) as stream:
         if not any(not line.strip() for line in stream):
@@ -229,4 +229,4 @@ def _check_end(location: Location) -> None:
         if stream.tell():
             stream.seek(-1, 2)
             if stream.read(1) not in b"\r\n":
-                location.warn("the last line has no end", "see whether the file is whole")
+                location.warn("the last line has no line end", "check that the file is complete")

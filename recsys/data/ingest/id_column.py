@@ -1,7 +1,7 @@
 """Id columns of several tables, converted to one type, integer or text, without changing an id.
 
-Parquet says whether an id is a number. A CSV does not: its ids are integers when all of them, in all tables, are
-written as integers are, and text otherwise. Where they join a dataset, they are what its ids are.
+In Parquet files and DataFrames the column has a type. Ids of CSV files are integers if all of them, in all tables, are
+written as integers, and text otherwise. When tables are merged into an existing dataset, the type of its ids decides.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ _DECIMAL = r"-?[0-9]+\.0+"
 
 @dataclass(frozen=True, eq=False)
 class IdColumn:
-    """An id column before it is known whether the ids of all tables are integers or text.
+    """An id column before the common type of the ids of all tables is decided.
 
     Args:
         cells: [n] integers or text.
-        good: bool [n], False where the cell is no id.
-        kind: ``integer`` or ``text``; None for a CSV column that may be read as either.
+        good: bool [n], False where the cell is not a valid id.
+        kind: ``integer`` or ``text``; None for a CSV column, whose ids may become either.
         location: its file and column.
     """
 
@@ -41,12 +41,12 @@ class IdColumn:
 
     @classmethod
     def of(cls, cells: Cells, location: Location, written: bool) -> IdColumn:
-        """The ids of a column; cells that cannot be ids are errors.
+        """The ids of a column; adds errors for cells that are not valid ids.
 
         Args:
-            cells: of the file.
+            cells: of the column.
             location: the column.
-            written: whether the file is a CSV, whose cells are text whatever they mean.
+            written: whether the file is a CSV, whose cells are all text.
         """
         missing = np.asarray(cells.isna(), bool)
         if missing.any():
@@ -65,12 +65,12 @@ class IdColumn:
 
     @property
     def may_be_integers(self) -> bool:
-        """Whether every good id can be read as an integer."""
+        """Whether every valid id is an integer or is written as one."""
         return self.kind == "integer" or (self.kind is None and not len(self.not_integers))
 
     @cached_property
     def not_integers(self) -> NDArray[np.int64]:
-        """Rows of good ids that no int64 is written as."""
+        """Rows of valid ids that are not the decimal form of an int64, such as ``a7``, ``007`` or ``1.0``."""
         if self.kind == "integer":
             return np.empty(0, np.int64)
         codes, distinct = pd.factorize(self.cells)
@@ -79,13 +79,13 @@ class IdColumn:
         return np.flatnonzero(self.good & ~integral[codes])
 
     def unlike(self, integers: bool) -> NDArray[np.int64]:
-        """Rows of good ids that cannot be integers, or text."""
+        """Rows of valid ids that cannot become integers (``integers``) or text (not ``integers``)."""
         if integers and self.kind != "text":
             return self.not_integers
         return np.flatnonzero(self.good & (self.kind == ("text" if integers else "integer")))
 
     def converted(self, integers: bool | None) -> TypedIds:
-        """The ids in the type that those of all tables share; text where no type fits all."""
+        """The ids in the common type of all tables; as text if ``integers`` is None, because no type fits all."""
         if not integers:
             ids = self.cells.to_numpy(object)
         elif self.kind == "integer":
@@ -101,8 +101,8 @@ class TypedIds:
 
     Args:
         ids: [n] int64 or str objects; undefined where not ``good``.
-        good: bool [n], False where the cell is no id.
-        integers: whether ids are integers; None where no one type fits all tables, and ``ids`` are text.
+        good: bool [n], False where the cell is not a valid id.
+        integers: whether ids are integers; None if no type fits all tables, and ``ids`` are text.
         location: its file and column.
     """
 
@@ -116,17 +116,17 @@ class TypedIds:
 
 
 def read_ids(table: RawTable, name: str, role: str) -> IdColumn | None:
-    """The ids in column ``name``; None, and an error, where the table lacks it."""
+    """The ids in column ``name``; None if the table lacks it, which adds an error."""
     cells = table.column(name, role)
     return None if cells is None else IdColumn.of(cells, table.location.at(name), written=table.separator is not None)
 
 
 def as_integers(parts: Sequence[IdColumn], joining: bool | None = None) -> bool | None:
-    """Whether the ids of all ``parts`` are integers; None, and an error, where no one type fits all.
+    """Whether the ids of all ``parts`` are integers; None if no type fits all, which adds an error.
 
     Args:
-        parts: the id columns of one side, of all tables.
-        joining: whether the ids that they join are integers; None where they join none.
+        parts: the user id columns, or the item id columns, of all tables.
+        joining: whether the ids of the dataset that they are merged into are integers; None without one.
     """
     filled = [part for part in parts if part.good.any()]
     if joining is not None:
@@ -147,17 +147,17 @@ def as_integers(parts: Sequence[IdColumn], joining: bool | None = None) -> bool 
 
 
 def _fit(parts: list[IdColumn], integers: bool) -> bool:
-    """Whether all ids can be of the type of those that they join; what cannot is an error."""
+    """Whether all ids can have the type of the existing dataset; adds an error for those that cannot."""
     own, other = ("text", "integers") if integers else ("integers", "text")
-    odd = [(part, part.unlike(integers)) for part in parts if len(part.unlike(integers))]
-    for part, rows in odd:
-        found = f"ids are {own}, as {shown(part.cells.iloc[rows[0]])}, and {other} in the dataset that they join"
+    misfits = [(part, part.unlike(integers)) for part in parts if len(part.unlike(integers))]
+    for part, rows in misfits:
+        found = f"ids are {own}, as {shown(part.cells.iloc[rows[0]])}, and {other} in the existing dataset"
         part.location.error(found, f"write them as {other}", rows)
-    return not odd
+    return not misfits
 
 
 def _typed(cells: Cells, missing: NDArray[np.bool_], location: Location) -> tuple[str, NDArray[np.bool_]]:
-    """The kind of a Parquet column, and which cells are of it."""
+    """The kind of a Parquet column, ``integer`` or ``text``, and bool [n]: the cells of this kind."""
     remedy = "store the column as integers or as text"
     every, none = np.ones(len(cells), bool), np.zeros(len(cells), bool)
     if pd.api.types.is_integer_dtype(cells):
@@ -167,7 +167,7 @@ def _typed(cells: Cells, missing: NDArray[np.bool_], location: Location) -> tupl
         return "integer", ~large
     if isinstance(cells.dtype, pd.StringDtype):
         return "text", every
-    if pd.api.types.is_float_dtype(cells) and missing.any():  # integers with missing cells arrive as fractions
+    if pd.api.types.is_float_dtype(cells) and missing.any():  # pandas stores integers with missing cells as floats
         whole = np.asarray(~missing & (cells == np.round(cells)) & (cells.abs() < 2**53), bool)
         if whole.any() and (whole | missing).all():
             return "integer", whole
@@ -179,13 +179,13 @@ def _typed(cells: Cells, missing: NDArray[np.bool_], location: Location) -> tupl
 
 
 def _mixed(cells: Cells, missing: NDArray[np.bool_], location: Location) -> tuple[str, NDArray[np.bool_]]:
-    """The same of a column of Python objects: the usual type, and which cells are of it."""
+    """The most frequent kind of a column of Python objects, and bool [n]: the cells of this kind."""
     kinds = np.array([type(cell).__name__ for cell in cells], dtype=object)
     usual = "int" if (kinds[~missing] == "int").sum() * 2 > (~missing).sum() else "str"
-    odd = np.flatnonzero(~missing & (kinds != usual))
-    if len(odd):
-        found = f"the id {shown(cells.iloc[odd[0]])} is of another type than the rest"
-        location.error(found, "store the column as integers or as text", odd)
+    other = np.flatnonzero(~missing & (kinds != usual))
+    if len(other):
+        found = f"the id {shown(cells.iloc[other[0]])} is of another type than the rest"
+        location.error(found, "store the column as integers or as text", other)
     large = np.array([isinstance(cell, int) and not -(2**63) <= cell < 2**63 for cell in cells]) & (kinds == usual)
     if large.any():
         location.error("ids do not fit in 64 bits", "store the column as text", np.flatnonzero(large))
@@ -199,13 +199,13 @@ def _check_text(text: Cells, good: NDArray[np.bool_], location: Location) -> Non
         location.warn(found, "write whole numbers if ids are numbers", decimal)
     blank = np.flatnonzero((text.str.strip() != text).to_numpy(bool) & good)
     if len(blank):
-        location.warn(f"the id {shown(text.iloc[blank[0]])} has blanks around it, which count", "take them out", blank)
+        location.warn(f"the id {shown(text.iloc[blank[0]])} has blanks around it, which count", "remove them", blank)
 
 
 def _check_mixture(parts: Sequence[IdColumn]) -> None:
-    """A few odd ones among integers make all ids text; that is rarely meant."""
+    """Warns if at most a tenth of a CSV's ids are not integers: they make all ids text, which is rarely intended."""
     for part in parts:
         rows = part.not_integers
         if 0 < len(rows) * 10 <= part.good.sum():
-            found = f"ids are integers but for such as {shown(part.cells.iloc[rows[0]])}, so all are read as text"
-            part.location.warn(found, "mend those cells if they should be integers", rows)
+            found = f"ids are integers except for some, as {shown(part.cells.iloc[rows[0]])}, so all are read as text"
+            part.location.warn(found, "correct those cells if they should be integers", rows)

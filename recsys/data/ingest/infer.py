@@ -11,18 +11,19 @@ from recsys.data.schema import Column, Kind, Schema
 
 _IMAGE = r"\.(?:jpe?g|png|webp|gif|bmp)$"
 _SECONDS = (10**8, 10**10)
-"""Integers in this range under a name that speaks of time are seconds since 1970 (1973 to 2286)."""
+"""Integers in this range are seconds since 1970 if the name of the column means a time: the years 1973 to 2286."""
 
 
 def infer_schema(frame: pd.DataFrame) -> Schema:
     """Infers the kind of each column of ``frame``; a schema overrides it.
 
     - lists of numbers, all of one length, are an embedding, other lists tags;
-    - numbers, and texts that are all numbers, are numeric, or a time where name and range say so, or categorical where
-      they are few integers (at most 12 distinct, fewer than a tenth of the rows);
-    - paths with an image's ending are images; ISO dates are times; text with ``|`` in it is tags;
-    - other text is text where it is long (over 30 characters on average) or almost all distinct, else categorical;
-    - a column that is empty is ignored.
+    - numbers, and texts that are all numbers, are numeric; a time, if the name has ``time``, ``date``, ``created`` or
+      ``released`` in it and they are seconds since 1970 of the years 1973 to 2286; categorical, if they are integers of
+      at most 12 values, fewer than a tenth of the rows;
+    - paths with the file extension of an image are images; ISO dates are times; texts with ``|`` are tags;
+    - other texts are text if they have over 30 characters on average or are almost all distinct, else categorical;
+    - an empty column is ignored.
 
     Example:
         >>> infer_schema(pd.DataFrame({"genres": ["a|b", "c"], "year": ["1995", "1996"]})).to_dict()

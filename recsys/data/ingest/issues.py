@@ -1,4 +1,4 @@
-"""Validation issues: what is wrong with a table, at which file, column and rows, and how to correct it."""
+"""Validation issues: errors and warnings about a table, with file, column, rows and remedy."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from recsys.errors import DataError
 SourceRow = Callable[[], NDArray[np.int64] | None]
 
 _LISTED = 1000
-"""Rows that the JSON form lists; it always states how many there are."""
+"""The most rows that the JSON form lists; it has their number in any case."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,11 +23,11 @@ class ValidationIssue:
     """One issue of a table.
 
     Args:
-        severity: an ``error`` keeps the data from being read; a ``warning`` says how it will be read.
-        file: which table.
-        column: which column; None for the table as a whole.
-        rows: int64 [n], counted from 0 after the header, blank lines too; empty for the column as a whole.
-        found: what is wrong.
+        severity: with an ``error`` the data cannot be read; with a ``warning`` it can.
+        file: the table.
+        column: the column; None for the whole table.
+        rows: int64 [n], counted from 0 after the header, including blank lines; empty for the whole column.
+        found: the problem.
         remedy: how to correct it.
     """
 
@@ -63,7 +63,7 @@ class ValidationIssue:
 
 @dataclass(frozen=True, eq=False)
 class ValidationIssues:
-    """All issues of some tables, in the order they were found."""
+    """The issues of a set of tables, in the order in which they were found."""
 
     found: list[ValidationIssue] = field(default_factory=list)
 
@@ -82,10 +82,10 @@ class ValidationIssues:
         return [finding for finding in self if finding.severity == "warning"]
 
     def raise_errors(self) -> None:
-        """Raises if there is an error among the issues.
+        """Raises an exception if there are errors.
 
         Raises:
-            DataError: with all of them in its message.
+            DataError: its message lists all errors.
         """
         errors = [str(finding) for finding in self.errors]
         if len(errors) == 1:
@@ -96,14 +96,14 @@ class ValidationIssues:
 
 @dataclass(frozen=True, eq=False)
 class Location:
-    """A table, or a column of it, and the collection to which issues about it are added.
+    """A table or one of its columns, and the collection that its issues are added to.
 
     Args:
-        issues: gathers them.
-        file: the table; for a DataFrame its role, as ``interactions``.
-        column: None for the table as a whole.
-        source_row: gives int64 [n], the row in the file of each row that was read, counted from 0 after the header;
-            None where both are the same. Called only when an issue names rows, for it reads the file once more.
+        issues: the collection.
+        file: the table; for a DataFrame its role, such as ``interactions``.
+        column: None for the whole table.
+        source_row: returns int64 [n], the row in the file of each row that was read, counted from 0 after the header;
+            None if they are equal. It reads the file again, so it is called only for issues with rows.
     """
 
     issues: ValidationIssues
@@ -116,11 +116,11 @@ class Location:
         return replace(self, column=column)
 
     def error(self, found: str, remedy: str, rows: ArrayLike = ()) -> None:
-        """Adds an error about ``rows``, positions [n] of the table as read; none for the whole."""
+        """Adds an error about ``rows``, positions in the table as read; empty for the whole table or column."""
         self._add("error", found, remedy, rows)
 
     def warn(self, found: str, remedy: str, rows: ArrayLike = ()) -> None:
-        """Adds a warning."""
+        """Adds a warning, see `error`."""
         self._add("warning", found, remedy, rows)
 
     def _add(self, severity: Literal["error", "warning"], found: str, remedy: str, rows: ArrayLike) -> None:
@@ -132,7 +132,7 @@ class Location:
 
 
 def rows_text(rows: NDArray[np.integer]) -> str:
-    """Row numbers for a message, counted from 1 after the header.
+    """Row numbers for a message, counted from 1 after the header; at most five.
 
     Example:
         >>> rows_text(np.array([0, 4]))
@@ -144,7 +144,7 @@ def rows_text(rows: NDArray[np.integer]) -> str:
 
 
 def shown(cell: object) -> str:
-    """Repr of a cell for a message, cut to 42 characters.
+    """The repr of a cell for a message, cut to 42 characters.
 
     Example:
         >>> shown("x" * 50), shown(None)

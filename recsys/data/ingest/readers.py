@@ -1,7 +1,7 @@
-"""The way in, for every caller: read -> coerce -> check -> encode.
+"""Reading of tables as a dataset, in four steps: read, coerce, check, encode.
 
-`read_tables` gives raw tables, `coerce_tables` typed ones, `check_tables` adds what is wrong with them to the issues,
-and `encode` turns ids into rows. `validate` stops after the checks; all else ends with a `Dataset`.
+`read_tables` returns raw tables and `coerce_tables` typed ones; `check_tables` adds errors and warnings to the issues;
+`encode` maps ids to rows. `recsys.data.ingest.validate` stops after the checks, other callers get a `Dataset`.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Ingested:
 
     Args:
         data: the interactions of all files together.
-        files: those of the interactions file, then those of the test file if there is one; in the rows of ``data``.
+        files: the interactions of the interactions file, and of the test file if there is one, by rows of ``data``.
     """
 
     data: Dataset
@@ -39,20 +39,19 @@ class Ingested:
     @property
     def given(self) -> tuple[Interactions, Interactions] | None:
         """Train and test of the ``given`` split; None without a test file."""
-        return (self.files[0], self.files[1]) if len(self.files) == 2 else None
+        return self.data.given_files
 
 
 def ingest(config: DataConfig, issues: ValidationIssues | None = None, joining: Dataset | None = None) -> Ingested:
-    """Reads the tables of ``config``, which `recsys.data.sources.resolve` has filled, as a dataset.
+    """Reads the tables of ``config``, in which `recsys.data.sources.resolve` has completed the paths, as a dataset.
 
     Args:
-        config: where the tables are.
-        issues: gathers the warnings, which tell what is read otherwise than one may think.
-        joining: the dataset that the tables are to join: ids and columns that it has keep their types, so ids of a CSV
-            become text where its are text.
+        config: paths and options.
+        issues: the warnings are added to it.
+        joining: the dataset that the tables will be merged into; ids and columns get the types that they have in it.
 
     Raises:
-        DataError: lists every error of the tables; `recsys.data.ingest.validate` shows the warnings too.
+        DataError: lists all errors of the tables; `recsys.data.ingest.validate` lists the warnings too.
         ConfigError: a schema names an unknown kind.
     """
     issues = ValidationIssues() if issues is None else issues
@@ -62,7 +61,7 @@ def ingest(config: DataConfig, issues: ValidationIssues | None = None, joining: 
 
 
 def typed_tables(config: DataConfig, issues: ValidationIssues, joining: Dataset | None = None) -> TypedTables:
-    """Reads, coerces and checks the tables of ``config``; what is wrong is added to ``issues``.
+    """Reads, coerces and checks the tables of ``config``; errors and warnings are added to ``issues``.
 
     Raises:
         DataError: ``config`` names no interactions.
@@ -74,18 +73,18 @@ def typed_tables(config: DataConfig, issues: ValidationIssues, joining: Dataset 
 
 
 def checked(raw: RawTables, config: DataConfig, joining: Dataset | None = None) -> TypedTables:
-    """Coerces and checks raw tables; what is wrong is added to their issues."""
+    """Coerces and checks raw tables; errors and warnings are added to their issues."""
     tables = coerce_tables(raw, config, joining)
     check_tables(tables, config.unknown_ids == "error")
     return tables
 
 
 def encode(tables: TypedTables, name: str) -> Ingested:
-    """Turns ids into rows, once and the same way for all files; the vocabulary is sorted by id.
+    """Maps the ids of all files to rows of one sorted vocabulary.
 
     Args:
-        tables: typed tables without an error.
-        name: of the dataset; empty for that of the folder of the interactions.
+        tables: typed tables without errors.
+        name: of the dataset; if empty, the name of the folder of the interactions.
     """
     parts = tables.interactions
     users = _entities([part.user for part in parts], tables.users)
@@ -93,7 +92,8 @@ def encode(tables: TypedTables, name: str) -> Ingested:
     files = tuple(_interactions(part, users.vocabulary, items.vocabulary) for part in parts)
     joined = files[0] if len(files) == 1 else files[0].joined(files[1])
     name = name or parts[0].location.file.parent.name
-    return Ingested(Dataset(name, users, items, joined, parts[0].has_timestamps, tables.has_order), files)
+    given_files = (files[0], files[1]) if len(files) == 2 else None
+    return Ingested(Dataset(name, users, items, joined, parts[0].has_timestamps, tables.has_order, given_files), files)
 
 
 def _interactions(part: TypedInteractions, users: Vocabulary, items: Vocabulary) -> Interactions:

@@ -24,9 +24,9 @@ class ColumnSummary:
 
     Args:
         name: of the column.
-        role: its kind as a schema names it, or what it is to the interactions.
-        filled: cells that are not missing.
-        example: the first of them.
+        role: its kind, or its use in the interactions, such as ``time``.
+        filled: the number of cells that are not missing.
+        example: the first of them, or their range.
     """
 
     name: str
@@ -40,10 +40,10 @@ class TableSummary:
     """Summary of one table.
 
     Args:
-        what: ``interactions``, ``test_interactions``, ``users`` or ``items``, as the config names it.
-        file: which.
-        rows: how many.
-        columns: the id first, then in the order of the file; of interactions those that are used.
+        what: ``interactions``, ``test_interactions``, ``users`` or ``items``.
+        file: the table.
+        rows: the number of rows.
+        columns: the id first, then the others in the order of the file; of interactions only those that are used.
     """
 
     what: str

@@ -1,4 +1,4 @@
-"""The tables of a dataset on their way in: where they are, as read (raw), and coerced to types."""
+"""The tables of a dataset, raw as read and typed after coercion."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ Source = str | Path | pd.DataFrame
 
 @dataclass(frozen=True, eq=False)
 class RawTables:
-    """The tables of a dataset as read; None where there is none or it could not be read at all.
+    """The tables of a dataset as read.
 
     Args:
-        interactions: those of the interactions file, then of the test file; only those that could be read.
-        users: their table.
-        items: their table.
+        interactions: the interactions file and the test file; those that do not exist or cannot be read are left out.
+        users: the users table; None if there is none or it cannot be read.
+        items: the items table; None if there is none or it cannot be read.
     """
 
     interactions: tuple[RawTable, ...]
@@ -38,13 +38,13 @@ class RawTables:
 
 @dataclass(frozen=True, eq=False)
 class TypedTables:
-    """The tables of a dataset with typed columns; ids of one side have one type in all tables.
+    """The tables of a dataset with typed columns; user ids, and item ids, have one type in all tables.
 
     Args:
-        interactions: those of the interactions file, then of the test file.
-        users: their table, if there is one.
-        items: their table, if there is one.
-        integers: whether the ids of users and of items are integers; None where no one type fits.
+        interactions: the interactions file, and the test file if there is one.
+        users: the users table; None if there is none.
+        items: the items table; None if there is none.
+        integers: whether user ids and item ids are integers; None if no type fits all tables.
     """
 
     interactions: tuple[TypedInteractions, ...]
@@ -59,7 +59,7 @@ class TypedTables:
 
 
 def read_tables(config: DataConfig, issues: ValidationIssues) -> RawTables:
-    """Reads the files that ``config`` names; what cannot be read is added to ``issues``."""
+    """Reads the files of ``config``; errors are added to ``issues``."""
     paths = (config.interactions, config.test_interactions, config.users, config.items)
     return read_sources([path for path in paths[:2] if path is not None], paths[2], paths[3], issues)
 
@@ -67,22 +67,30 @@ def read_tables(config: DataConfig, issues: ValidationIssues) -> RawTables:
 def read_sources(
     interactions: list[Path] | list[Source], users: Source | None, items: Source | None, issues: ValidationIssues
 ) -> RawTables:
-    """Reads paths and DataFrames; what cannot be read is added to ``issues``."""
-    events = [_read(source, "interactions", issues) for source in interactions]
+    """Reads paths and DataFrames; errors are added to ``issues``.
+
+    Args:
+        interactions: the interactions, and the test interactions if there are any.
+        users: the users table.
+        items: the items table.
+        issues: the errors are added to it.
+    """
+    roles = ("interactions", "test_interactions")
+    events = [_read(source, role, issues) for source, role in zip(interactions, roles, strict=False)]
     for table in events:
         if table is not None and not len(table):
-            table.location.error("the file has no rows", "there is nothing to learn from")
+            table.location.error("the file has no rows", "give a file with interactions")
     filled = tuple(table for table in events if table is not None and len(table))
     return RawTables(filled, _read(users, "users", issues), _read(items, "items", issues))
 
 
 def coerce_tables(raw: RawTables, config: DataConfig, joining: Dataset | None = None) -> TypedTables:
-    """Coerces every column to its type; cells that do not fit are added to the issues of the tables.
+    """Coerces every column to its type; errors are added to the issues of the tables.
 
     Args:
         raw: the tables as read.
-        config: which column is what, and the kinds of columns.
-        joining: the dataset that they are to join, whose ids and columns keep their types.
+        config: the names and kinds of columns.
+        joining: the dataset that the tables will be merged into; ids and columns get the types that they have in it.
 
     Raises:
         ConfigError: a schema names an unknown kind.
@@ -123,8 +131,8 @@ def _read(source: Source | None, role: str, issues: ValidationIssues) -> RawTabl
 
 
 def _shared_type(seen: list[IdColumn | None], described: IdColumn | None, joining: Vocabulary | None) -> bool | None:
-    """Whether the ids of one side are integers in all tables."""
-    joined = joining.holds_integers if joining else None  # one without ids has no type to keep
+    """Whether the user ids, or the item ids, of all tables are integers."""
+    joined = joining.holds_integers if joining else None  # None for an empty vocabulary, which has no type
     return as_integers([part for part in (*seen, described) if part is not None], joined)
 
 

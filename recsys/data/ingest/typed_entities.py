@@ -40,10 +40,10 @@ def coerce_entities(
     Args:
         table: the raw table.
         ids: its id column.
-        kinds: column -> kind, from the config. A name that the table lacks is an error, unless there is an
-            ``inherited`` schema: newer tables may lack columns.
-        missing: texts that stand for a missing cell.
-        inherited: the schema of the table that this one joins; empty where it joins none.
+        kinds: column -> kind, from the config. A column that the table lacks is an error without ``inherited``; tables
+            of newer data may lack columns.
+        missing: texts that mean a missing cell.
+        inherited: the schema of the table that this one will be merged into; empty without one.
 
     Raises:
         ConfigError: a kind is unknown.

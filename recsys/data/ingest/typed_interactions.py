@@ -29,7 +29,7 @@ class TypedInteractions:
         item: [n].
         time: float64 [n], seconds since 1970 UTC or positions; NaN where the cell has an error.
         weight: float64 [n]; NaN where the cell has an error.
-        order: name of the column that gives the order; None without one.
+        order: name of the time or position column; None without one.
         has_timestamps: whether that column is a time.
         weight_columns: names of the columns that give the weight.
         duplicates: policy for rows that repeat user, item and time.
@@ -50,7 +50,7 @@ class TypedInteractions:
 
     @cached_property
     def repeated(self) -> NDArray[np.int64]:
-        """Rows that repeat user, item and time of another row and that the policy drops."""
+        """Rows with the same user, item and time as another row that ``duplicates`` does not keep."""
         if self.duplicates == "keep":
             return np.empty(0, np.int64)
         whole = np.flatnonzero(self.user.good & self.item.good & ~np.isnan(self.time))
@@ -64,7 +64,7 @@ class TypedInteractions:
 
     @cached_property
     def keep(self) -> NDArray[np.bool_]:
-        """Bool [n]: rows that are left when repeated ones are dropped."""
+        """Bool [n]: False for `repeated` rows."""
         keep = np.ones(len(self), bool)
         keep[self.repeated] = False
         return keep
@@ -73,7 +73,7 @@ class TypedInteractions:
 def coerce_interactions(
     table: RawTable, user: TypedIds, item: TypedIds, columns: InteractionColumns, duplicates: Duplicates
 ) -> TypedInteractions:
-    """Coerces the order and the weights; a cell that is no time, position or weight is an error."""
+    """Coerces times or positions, and weights; cells that cannot be coerced add errors."""
     order, has_timestamps = order_column(table.frame, columns)
     time = _order(table, order, has_timestamps)
     weight_columns = tuple(name for name in (columns.weight, columns.event) if name is not None)
@@ -83,7 +83,7 @@ def coerce_interactions(
 
 
 def order_column(frame: pd.DataFrame, columns: InteractionColumns) -> tuple[str | None, bool]:
-    """Name of the column that orders the interactions (None without one), and whether it is a time."""
+    """Name of the time or position column (None without one), and whether it is a time."""
     if columns.time is not None:
         return columns.time, True
     if columns.order is not None:

@@ -1,4 +1,4 @@
-"""Validate raw tables: all issues at once, a summary of each table, and anomalies of demand."""
+"""Validation of raw tables: all errors and warnings, a summary of each table, and anomalies of demand."""
 
 from __future__ import annotations
 
@@ -20,7 +20,13 @@ _WIDTH = 120
 
 @dataclass(frozen=True, eq=False)
 class Validation:
-    """Issues and summaries of some tables, and anomalies of their demand (None where there are errors or no times)."""
+    """The result of `validate`.
+
+    Args:
+        issues: errors and warnings.
+        tables: a summary of each table that could be read.
+        demand: anomalies of demand; None if there are errors, no timestamps or fewer than 12 days.
+    """
 
     issues: ValidationIssues
     tables: tuple[TableSummary, ...]
@@ -36,10 +42,10 @@ class Validation:
 
 
 def validate(config: DataConfig) -> Validation:
-    """Validates the tables of ``config``, which `recsys.data.sources.resolve` has filled.
+    """Validates the tables of ``config``, in which `recsys.data.sources.resolve` has completed the paths.
 
-    There is an error among them exactly when `recsys.data.ingest.readers.ingest` raises: both make the same checks.
-    Warnings tell what will be read otherwise than one may think.
+    There are errors exactly if `recsys.data.ingest.readers.ingest` raises: both make the same checks. Warnings name
+    what may be read differently from what was intended.
 
     Raises:
         DataError: the config names no interactions.
@@ -61,7 +67,11 @@ def validate(config: DataConfig) -> Validation:
 
 
 def to_json(validation: Validation) -> str:
-    """``{"errors", "warnings", "findings": [...], "tables": [...], "demand"}``; rows are counted from 1."""
+    """The validation as a JSON object.
+
+    ``errors`` and ``warnings`` are counts; ``findings`` lists the issues (`ValidationIssue.to_dict`) and ``tables`` the
+    summaries (`TableSummary.to_dict`); ``demand`` is `DemandSummary.to_dict` or null. Rows are counted from 1.
+    """
     issues = validation.issues
     value = {
         "errors": len(issues.errors),
@@ -74,7 +84,7 @@ def to_json(validation: Validation) -> str:
 
 
 def to_text(validation: Validation) -> str:
-    """How the tables were understood, what stands out, then the errors, the warnings, and a line that sums up."""
+    """Summaries of the tables, anomalies of demand, the issues of each file, errors first, and a line of counts."""
     blocks = [table.to_text() for table in validation.tables]
     if any(table.what in ("users", "items") for table in validation.tables):
         blocks.append('Kinds are corrected in [data.user_schema] and [data.item_schema], as year = "numeric".')
@@ -86,7 +96,7 @@ def to_text(validation: Validation) -> str:
 
 
 def _file(file: Path, issues: list[ValidationIssue]) -> str:
-    """The findings of one file, errors first."""
+    """The issues of one file, errors first."""
     lines = [f"{file}: {_counted(issues)}"]
     width = max(len(finding.column or "") for finding in issues)
     for finding in sorted(issues, key=lambda finding: finding.severity):

@@ -1,4 +1,4 @@
-"""Cold items: whole items are kept from training, and ranked among themselves."""
+"""Item cold start: some items have no interaction in train, and are ranked among themselves."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from recsys.seeding import stream
 
 
 def cold_items(interactions: Interactions, n_users: int, n_items: int, share: float = 0.1, seed: int = 0) -> Split:
-    """A ``share`` of the items validates and as many test, each with all its interactions.
+    """Item cold-start split: a ``share`` of the items for validation and as many for test, with all interactions.
 
-    The candidates are the cold items of the holdout. The history of a user is what is left without them: warm items,
-    and for test, before which models are fitted anew on train and validation, also the items that were cold then.
+    The candidates of a holdout are its cold items. The histories are the training interactions, and for test those of
+    ``train_and_validation``. Users without a training interaction are not evaluated.
 
     Args:
         interactions: all.
         n_users: size of the user vocabulary.
         n_items: size of the item vocabulary.
         share: of the items with interactions, to each of validation and test.
-        seed: draws the items.
+        seed: of the random choice of items.
 
     Example:
         >>> x = Interactions.of(np.repeat([0, 1], 4), np.tile(np.arange(4), 2), np.tile(np.arange(4), 2))
@@ -33,18 +33,19 @@ def cold_items(interactions: Interactions, n_users: int, n_items: int, share: fl
     present = np.flatnonzero(interactions.item_counts(n_items))
     drawn = stream(seed, "cold_items").permutation(present)
     count = max(1, round(share * len(present)))
-    place = np.zeros(n_items, np.int8)
-    place[drawn[:count]], place[drawn[count : 2 * count]] = 2, 1
-    role = place[interactions.item]
-    train = interactions.select(role == 0)
-    train_and_validation = interactions.select(role != 2)
-    able = np.bincount(train.user, minlength=n_users) > 0
+    part_of_item = np.zeros(n_items, np.int8)  # 0 train, 1 validation, 2 test
+    part_of_item[drawn[:count]], part_of_item[drawn[count : 2 * count]] = 2, 1
+    part = part_of_item[interactions.item]
+    train = interactions.select(part == 0)
+    train_and_validation = interactions.select(part != 2)
+    in_train = train.user_counts(n_users) > 0
 
     def holdout(which: int, history: Interactions) -> tuple[Holdout, int]:
-        targets = interactions.select((role == which) & able[interactions.user])
-        dropped = len(np.unique(interactions.user[role == which])) - len(np.unique(targets.user))
-        candidates: NDArray[np.int64] = np.flatnonzero(place == which)
-        return Holdout(np.unique(targets.user), history, targets, candidates), dropped
+        """The holdout, and how many users with interactions in it are dropped."""
+        targets = interactions.select((part == which) & in_train[interactions.user])
+        candidates: NDArray[np.int64] = np.flatnonzero(part_of_item == which)
+        result = Holdout.of_targets(history, targets, candidates)
+        return result, len(np.unique(interactions.user[part == which])) - len(result)
 
     validation, _ = holdout(1, train)
     test, dropped = holdout(2, train_and_validation)

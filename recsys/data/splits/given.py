@@ -1,4 +1,4 @@
-"""Given train and test files; validation is cut from train."""
+"""Given train and test files; the validation targets are held out of the train file."""
 
 from __future__ import annotations
 
@@ -11,12 +11,15 @@ from scipy.sparse.linalg import svds
 
 from recsys.data.interactions import Interactions
 from recsys.data.splits.holdout import Holdout
-from recsys.data.splits.partition import Split
+from recsys.data.splits.partition import Split, counts_of_share
 from recsys.seeding import stream
 
 Cut = Literal["last", "random", "blocks"]
 _RANK = 64
-"""Dimensions in which items are alike, a quarter of the items at most: in as many as there are, none would be."""
+"""Singular vectors that similarities of items are computed from, at most a quarter of the smaller side of the matrix.
+
+With all of them, every two distinct items would have the cosine 0.
+"""
 
 
 def given(
@@ -27,20 +30,24 @@ def given(
     cut: Cut = "random",
     seed: int = 0,
 ) -> Split:
-    """A given test file, evaluated with the train file as history; a share of each user's train is for validation.
+    """Split of given train and test files: test targets from the test file, validation targets from the train file.
 
-    A random cut asks for items that lie amid those that are known, which flatters whatever remembers co-occurrence.
-    ``blocks`` holds out items that are alike, which asks a model to generalise, as block cross-validation does in
-    space (Roberts et al., Ecography 2017). It suits a test file of later interactions whose times are lost.
+    The test histories are the train file. Users of the test file who are not in it are not evaluated.
+
+    Random validation targets resemble the items that are left in the history, so models that memorize co-occurrence
+    score too well on them. ``blocks`` holds out a random item together with the items most similar to it, as block
+    cross-validation does with places (Roberts et al., 2017, Ecography). Take it for a test file of later interactions
+    without timestamps.
 
     Args:
         train: the given training interactions.
         test: the given test interactions.
         n_users: size of the user vocabulary.
-        validation: share of each user's training interactions, of users with at least two; at least one is left.
-        cut: which of a user's interactions: the ``last`` ones, ``random`` ones, or ``blocks``, a random one and those
-            whose items are most like its item in the graph of ``train``.
-        seed: draws them.
+        validation: share of each user's training interactions that is held out: at least one, and all but one at
+            most; none of users with a single interaction.
+        cut: which ones: the ``last``, ``random`` ones, or ``blocks``: a random one and those whose items are the most
+            similar to its item.
+        seed: of the random choice.
 
     Example:
         >>> train = Interactions.of(np.repeat([0, 1], 3), np.arange(6), np.tile(np.arange(3), 2))
@@ -49,55 +56,59 @@ def given(
         >>> split.train.item.tolist(), split.validation.targets.item.tolist(), split.test.targets.item.tolist()
         ([0, 1, 3, 4], [2, 5], [3, 0])
     """
-    lengths = np.bincount(train.user, minlength=n_users)
-    take = np.where(lengths >= 2, np.clip(np.round(lengths * validation), 1, np.maximum(lengths - 1, 1)), 0)
-    lots = stream(seed, "given").random(len(train))
-    keys: tuple[NDArray[Any], ...] = (lots, train.user)
-    if cut == "last":
-        keys = (-np.arange(len(train)), train.user)
-    elif cut == "blocks":
-        keys = (lots, _distances(train, n_users, lots), train.user)
-    order = np.lexsort(keys)
-    rank = np.empty(len(train), np.int64)
-    rank[order] = np.arange(len(train)) - train.offsets(n_users)[:-1][train.user]
-    out = rank < take[train.user]
-    inner, targets = train.select(~out), train.select(out)
-    known = lengths[test.user] > 0
-    asked = test.select(known)
+    counts = train.user_counts(n_users)
+    n_targets = np.where(counts >= 2, counts_of_share(counts, validation), 0)
+    is_target = _rank(train, n_users, cut, seed) < n_targets[train.user]
+    inner = train.select(~is_target)
+    with_history = test.select(counts[test.user] > 0)
+    holdout = Holdout.of_targets(train, with_history)
     return Split(
         "given",
         inner,
-        Holdout(np.unique(targets.user), inner, targets),
+        Holdout.of_targets(inner, train.select(is_target)),
         train,
-        Holdout(np.unique(asked.user), train, asked),
+        holdout,
         {"validation": validation, "cut": cut, "seed": seed},
-        len(np.unique(test.user)) - len(np.unique(asked.user)),
+        len(np.unique(test.user)) - len(holdout),
     )
 
 
-def _distances(train: Interactions, n_users: int, lots: NDArray[np.float64]) -> NDArray[np.float64]:
-    """float64 [n]: how far each interaction's item is from that of the user's interaction with the lowest lot.
+def _rank(train: Interactions, n_users: int, cut: Cut, seed: int) -> NDArray[np.int64]:
+    """int64 [n]: the rank of each interaction among those of its user; the lowest are held out first."""
+    priority = stream(seed, "given").random(len(train))
+    keys: tuple[NDArray[Any], ...] = (priority, train.user)
+    if cut == "last":
+        keys = (-np.arange(len(train)), train.user)
+    elif cut == "blocks":
+        keys = (priority, _distances(train, n_users, priority), train.user)
+    rank = np.empty(len(train), np.int64)
+    rank[np.lexsort(keys)] = train.positions(n_users)
+    return rank
 
-    Minus the cosine between the rows of the first right singular vectors of the degree-normalised matrix, null
-    directions left out; interactions with that item itself are nearest. Rounded, so that equal ones tie on any
-    machine; between equal singular values the last of the vectors are not determined.
+
+def _distances(train: Interactions, n_users: int, priority: NDArray[np.float64]) -> NDArray[np.float64]:
+    r"""float64 [n]: the distance of each interaction's item to the user's anchor, the item of lowest ``priority``.
+
+    The distance is minus the cosine between rows of the first right singular vectors of the degree-normalized matrix
+    :math:`D_u^{-1/2} R D_i^{-1/2}` without those of singular value 0, and -2 for the anchor itself. It is rounded to
+    five decimals, so that items at equal distances tie on every machine.
     """
     matrix = train.to_csr(n_users, int(train.item.max(initial=0)) + 1)
     scales = [sp.diags_array(np.maximum(matrix.sum(axis), 1) ** -0.5) for axis in (1, 0)]
     smaller = min(matrix.shape)
     if smaller < 2:
-        return lots
+        return priority
     rank, start = min(_RANK, max(smaller // 4, 1)), np.ones(smaller)
     _, values, right = svds(scales[0] @ matrix @ scales[1], rank, v0=start)
     vectors = right[values > 1e-4 * values.max(initial=0)].T
     vectors = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
     anchor = np.full(n_users, -1)
-    order = np.lexsort((-lots, train.user))
+    order = np.lexsort((-priority, train.user))
     anchor[train.user[order]] = train.item[order]
-    found = np.empty(len(train))
+    distance = np.empty(len(train))
     for block in range(0, len(train), 1 << 18):
         rows = slice(block, block + (1 << 18))
-        found[rows] = -np.einsum("nd,nd->n", vectors[train.item[rows]], vectors[anchor[train.user[rows]]])
-    found = np.round(found, 5)
-    found[train.item == anchor[train.user]] = -2
-    return found
+        distance[rows] = -np.einsum("nd,nd->n", vectors[train.item[rows]], vectors[anchor[train.user[rows]]])
+    distance = np.round(distance, 5)
+    distance[train.item == anchor[train.user]] = -2
+    return distance

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from recsys.atomic import atomic_path, read_json, write_json
 from recsys.data.histories import Histories
 from recsys.data.interactions import Interactions
+from recsys.digest import short_digest
 from recsys.errors import ArtifactError
 
 HEADER = "holdout.json"
@@ -25,10 +26,11 @@ class Holdout:
 
     Args:
         users: int32 [U], ascending user rows, each once: the evaluation users.
-        history: what may be known of them; user vectors are computed from it, and `filter_seen` masks its items.
+        history: their earlier interactions: a model computes user vectors from them, and `filter_seen` masks their
+            items.
         targets: the held-out interactions; every user of ``users`` has at least one.
         candidates: int64 item rows that are ranked; None ranks the whole catalogue.
-        filter_seen: whether the items of a user's history are left out of the user's list.
+        filter_seen: whether the items of a user's history are masked, so that the user's list does not hold them.
 
     Example:
         >>> from recsys.data.splits.split import split
@@ -43,6 +45,13 @@ class Holdout:
     candidates: NDArray[np.int64] | None = None
     filter_seen: bool = True
 
+    @classmethod
+    def of_targets(
+        cls, history: Interactions, targets: Interactions, candidates: NDArray[np.int64] | None = None
+    ) -> Holdout:
+        """The holdout of all users who have targets."""
+        return cls(np.unique(targets.user), history, targets, candidates)
+
     def __len__(self) -> int:
         return len(self.users)
 
@@ -55,33 +64,33 @@ class Holdout:
 
     @cached_property
     def seen(self) -> Histories | None:
-        """The histories of ``users`` [U], whose items are masked; None where seen items stay in the lists."""
+        """The histories of ``users`` [U], whose items are masked; None without `filter_seen`."""
         return Histories.from_interactions(self.history, self.users) if self.filter_seen else None
 
     @property
     def digests(self) -> tuple[str, str, str]:
-        """Of history, targets and candidates."""
-        every = self.candidates is None
-        candidates = "all" if every else hashlib.sha256(np.ascontiguousarray(self.candidates).tobytes()).hexdigest()
+        """Digests of the history, the targets and the candidates."""
+        rows = self.candidates
+        candidates = "all" if rows is None else hashlib.sha256(np.ascontiguousarray(rows).tobytes()).hexdigest()
         return self.history.fingerprint, self.targets.fingerprint, candidates
 
     @cached_property
     def held_out_fingerprint(self) -> str:
-        """Of history, targets and candidates, whether seen items are filtered or not.
+        """A digest of history, targets and candidates that does not depend on `filter_seen`.
 
-        A model from which these were held out cannot know the targets of any other holdout with the same value.
+        A model that was not trained on these targets was not trained on those of another holdout with the same value.
         """
-        return hashlib.sha256("/".join(self.digests).encode()).hexdigest()[:16]
+        return short_digest(["/".join(self.digests)])
 
     @cached_property
     def fingerprint(self) -> str:
-        """Of all that decides the values of the metrics."""
+        """A digest of everything that the values of the metrics depend on."""
         if self.filter_seen:
             return self.held_out_fingerprint
-        return hashlib.sha256("/".join((*self.digests, "seen kept")).encode()).hexdigest()[:16]
+        return short_digest(["/".join((*self.digests, "seen kept"))])
 
     def of_users(self, users: NDArray[np.int32]) -> Holdout:
-        """The holdout restricted to ``users``, ascending rows that are among the evaluation users."""
+        """The holdout restricted to ``users``, which are ascending rows among the evaluation users."""
         history, targets = (part.select(np.isin(part.user, users)) for part in (self.history, self.targets))
         return replace(self, users=users, history=history, targets=targets)
 
@@ -90,7 +99,7 @@ class Holdout:
         return self if len(self) <= size else self.of_users(np.sort(rng.permutation(self.users)[:size]))
 
     def save(self, directory: Path) -> None:
-        """A folder: ``holdout.json``, the arrays, and interactions that `load` maps into memory."""
+        """Writes a folder: ``holdout.json``, arrays, and interactions that `load` maps into memory."""
         with atomic_path(directory) as beside:
             beside.mkdir()
             np.save(beside / "users.npy", self.users)
@@ -103,7 +112,7 @@ class Holdout:
 
     @classmethod
     def load(cls, directory: Path) -> Holdout:
-        """What `save` wrote.
+        """Reads the folder that `save` wrote.
 
         Raises:
             ArtifactError: a part is missing, damaged, changed since written or of an unknown version.
@@ -132,8 +141,8 @@ def read_header(path: Path, version: int, keys: tuple[str, ...]) -> dict[str, ob
     """
     header = read_json(path)
     if not isinstance(header, dict) or header.get("version") != version:
-        told = header.get("version") if isinstance(header, dict) else header
-        raise ArtifactError(f"{path} has version {told!r}, this library reads {version}; prepare the data again")
+        found = header.get("version") if isinstance(header, dict) else header
+        raise ArtifactError(f"{path} has version {found!r}, this library reads {version}; prepare the data again")
     if missing := [key for key in keys if key not in header]:
         raise ArtifactError(f"{path} lacks {', '.join(missing)}; prepare the data again")
     return header

@@ -1,4 +1,4 @@
-"""Leave the last n of each user: to test, and the n before them to validation."""
+"""Leave-last-n-out: the last n interactions of each user are test targets, the n before them validation targets."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from recsys.data.splits.partition import Split
 
 
 def leave_last_n(interactions: Interactions, n_users: int, n: int = 1) -> Split:
-    """The last ``n`` interactions of each user are tested, the ``n`` before them validate.
+    """Leave-last-n-out split: the last ``n`` interactions of each user for test, the ``n`` before them for validation.
 
-    Users with fewer than ``2 n + 1`` interactions are not asked; all they did is trained on.
+    Users with fewer than ``2 n + 1`` interactions are not evaluated; all of their interactions are in train.
 
     Args:
         interactions: all.
@@ -29,15 +29,15 @@ def leave_last_n(interactions: Interactions, n_users: int, n: int = 1) -> Split:
         >>> split.test.history.item.tolist()
         [0, 1, 2, 4, 5, 6]
     """
-    lengths = np.bincount(interactions.user, minlength=n_users)
-    asked = lengths > 2 * n
-    after = interactions.offsets(n_users)[1:][interactions.user] - 1 - np.arange(len(interactions))
-    counted = asked[interactions.user]
-    is_test = counted & (after < n)
-    is_validation = counted & (after >= n) & (after < 2 * n)
+    counts = interactions.user_counts(n_users)
+    evaluated = counts > 2 * n
+    n_later = counts[interactions.user] - 1 - interactions.positions(n_users)
+    of_evaluated = evaluated[interactions.user]
+    is_test = of_evaluated & (n_later < n)
+    is_validation = of_evaluated & (n_later >= n) & (n_later < 2 * n)
     train = interactions.select(~is_test & ~is_validation)
     train_and_validation = interactions.select(~is_test)
-    users = np.flatnonzero(asked).astype(np.int32)
+    users = np.flatnonzero(evaluated).astype(np.int32)
     return Split(
         "leave_one_out" if n == 1 else f"leave_last_{n}",
         train,
@@ -45,5 +45,5 @@ def leave_last_n(interactions: Interactions, n_users: int, n: int = 1) -> Split:
         train_and_validation,
         Holdout(users, train_and_validation, interactions.select(is_test)),
         {"n": n},
-        int((~asked & (lengths > 0)).sum()),
+        int((~evaluated & (counts > 0)).sum()),
     )

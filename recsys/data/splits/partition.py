@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from html import escape
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from recsys.atomic import atomic_path, write_json
 from recsys.data.interactions import Interactions
 from recsys.data.splits.holdout import Holdout, read_header
+from recsys.digest import short_digest
 from recsys.errors import ArtifactError
 
 _VERSION = 2
@@ -24,12 +27,12 @@ class Split:
 
     Args:
         protocol: its name, such as ``leave_one_out``.
-        train: what is trained on while anything is still being chosen on ``validation``.
-        validation: the holdout that epochs, weights and options are chosen on.
-        train_and_validation: both together: what a refit is trained on.
-        test: the holdout that metrics are reported on; its histories hold the validation interactions.
-        cutoffs: moments or counts that define the split.
-        dropped_users: users that the protocol cannot evaluate (too short a history).
+        train: the training interactions.
+        validation: the holdout on which epochs, weights and options are selected.
+        train_and_validation: the training interactions of a refit.
+        test: the holdout on which metrics are reported; its histories include the validation interactions.
+        cutoffs: the times, counts or shares that define the split.
+        dropped_users: the number of users that are not evaluated, because their history is too short.
         refit: whether engines are trained once more, on ``train_and_validation``, before they are tested.
 
     Example:
@@ -59,7 +62,10 @@ class Split:
 
     @property
     def name(self) -> str:
-        """The protocol as reports name it: ``leave_one_out/refit`` and ``leave_one_out`` must not be compared."""
+        """The protocol, and whether engines are refitted: ``leave_one_out`` or ``leave_one_out/refit``.
+
+        Metrics of the two are not comparable.
+        """
         return f"{self.protocol}/refit" if self.refit else self.protocol
 
     @property
@@ -69,16 +75,16 @@ class Split:
 
     @property
     def final_train(self) -> Interactions:
-        """The training interactions of the engines that are evaluated on ``test``."""
+        """The training interactions of the engines evaluated on ``test``; with a refit, `train_and_validation`."""
         return self.train_and_validation if self.refit else self.train
 
     @cached_property
     def fingerprint(self) -> str:
-        """A digest of all parts: splits with the same value have the same training data and the same holdouts."""
+        """A digest of all parts: two splits with the same value have the same training interactions and holdouts."""
         parts = [self.name, self.train.fingerprint, self.train_and_validation.fingerprint]
         parts += [*self.validation.digests, *self.test.digests]
         parts += [] if self.filter_seen else ["seen kept"]
-        return hashlib.sha256("/".join(parts).encode()).hexdigest()[:16]
+        return short_digest(["/".join(parts)])
 
     def with_filter_seen(self, filter_seen: bool) -> Split:
         """The same split with `filter_seen` of validation and test set."""
@@ -86,7 +92,7 @@ class Split:
         return replace(self, validation=validation, test=test)
 
     def save(self, directory: Path) -> None:
-        """A folder: ``split.json``, interactions that `load` maps into memory, and a folder for each holdout."""
+        """Writes a folder: ``split.json``, interactions that `load` maps into memory, and a folder a holdout."""
         with atomic_path(directory) as beside:
             beside.mkdir()
             self.train.save(beside / "train")
@@ -98,7 +104,7 @@ class Split:
 
     @classmethod
     def load(cls, directory: Path) -> Split:
-        """What `save` wrote.
+        """Reads the folder that `save` wrote.
 
         Raises:
             ArtifactError: a part is missing, damaged, changed since written or of an unknown version.
@@ -127,3 +133,13 @@ class Split:
             ("validation", repr(self.validation)),
             ("test", repr(self.test)),
         ]
+
+
+def counts_of_share(counts: NDArray[np.int64], share: float) -> NDArray[np.float64]:
+    """How many of ``counts`` [U] interactions make up ``share`` of each user's: at least one, and all but one at most.
+
+    Example:
+        >>> counts_of_share(np.array([2, 10, 10]), 0.8).tolist(), counts_of_share(np.array([10]), 0.01).tolist()
+        ([1.0, 8.0, 8.0], [1.0])
+    """
+    return np.clip(np.round(counts * share), 1, np.maximum(counts - 1, 1))

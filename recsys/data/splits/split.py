@@ -1,4 +1,4 @@
-"""Splits by name. Each protocol cannot leak by construction; see `recsys.data.splits` for what each does."""
+"""Train, validation and test splits by the name of a protocol."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ class SplitConfig(Config):
     """A protocol and its parameters.
 
     Args:
-        protocol: its name.
-        n: of ``leave_last_n``.
-        validation: share of events (``temporal``) or of a user's train (``given``) that validates.
-        test: share of events that test (``temporal``).
-        validation_from: the moment instead of the share.
-        test_from: the moment instead of the share.
-        share: of users (``user_holdout``) or items (``cold_items``) to each of validation and test.
-        cut: which of a user's train interactions validate (``given``): ``last``, ``random``, or ``blocks`` of like
-            items; None takes the last ones where there is an order, random ones where there is none.
-        given: of a held-out user's history (``user_holdout``).
-        seed: draws users, items or interactions.
-        refit: train once more on train and validation together, with the number of epochs that validation chose.
-            Reports name it: ``leave_one_out/refit``; never compare across the two.
+        protocol: ``leave_one_out``, ``leave_last_n``, ``temporal``, ``user_holdout``, ``cold_items`` or ``given``.
+        n: interactions of each user in validation, and in test (``leave_last_n``).
+        validation: share of all interactions (``temporal``), or of each user's train file (``given``), for validation.
+        test: share of all interactions for test (``temporal``).
+        validation_from: start of the validation window, seconds since 1970 UTC; replaces the share (``temporal``).
+        test_from: start of the test window, seconds since 1970 UTC; replaces the share (``temporal``).
+        share: of the users (``user_holdout``) or items (``cold_items``), for validation and for test each.
+        cut: which of a user's train interactions are for validation (``given``): the ``last``, ``random`` ones, or
+            ``blocks`` of similar items; None takes the last ones, or random ones where the data has no order.
+        given: share of a held-out user's interactions that is history (``user_holdout``).
+        seed: of the random choice of users, items or interactions.
+        refit: whether engines are retrained on train and validation together before the test, for the number of epochs
+            that was best on validation. Reports call it ``leave_one_out/refit``; do not compare the two.
 
     Raises:
         ValueError: the shares of ``temporal`` leave nothing to train on.
@@ -76,7 +76,7 @@ _OPTIONS: Mapping[str, frozenset[str]] = {
     "cold_items": frozenset({"share", "seed"}),
     "given": frozenset({"validation", "cut", "seed"}),
 }
-"""Which options each protocol reads, besides ``refit``."""
+"""The options of each protocol, besides ``refit``."""
 
 
 def split(
@@ -87,18 +87,18 @@ def split(
     filter_seen: bool = True,
     **options: object,
 ) -> Split:
-    """Train, validation and test of ``data`` by a protocol and its options.
+    """Split ``data`` into train, validation and test by a protocol.
 
     Args:
-        data: everything.
+        data: the dataset.
         protocol: ``leave_one_out``, ``leave_last_n``, ``temporal``, ``user_holdout``, ``cold_items`` or ``given``.
-        given_files: train and test interactions of the protocol ``given``.
+        given_files: train and test interactions of the protocol ``given``; None takes the files ``data`` was read from.
         filter_seen: whether the items of a user's history are masked in validation and test.
-        **options: of the protocol, as `SplitConfig` describes them: ``n``, ``share``, ``seed``, ``refit`` ...
+        **options: of the protocol, see `SplitConfig`: ``n``, ``share``, ``seed``, ``refit`` ...
 
     Raises:
-        ConfigError: the protocol or an option is unknown, out of range or not read by this protocol, or the protocol
-            needs something that the data does not have.
+        ConfigError: the protocol or an option is unknown, out of range or not one of this protocol, or the data lacks
+            the order, timestamps or test file that the protocol needs.
         DataError: a part would be empty.
 
     Example:
@@ -109,7 +109,7 @@ def split(
     config = parse(SplitConfig, {"protocol": protocol, **options}, "split")
     if unread := sorted(set(options) - _OPTIONS[config.protocol] - {"refit"}):
         known = ", ".join(sorted(_OPTIONS[config.protocol] | {"refit"}))
-        raise ConfigError(f"the split {protocol!r} does not read {unread[0]!r}; its options are: {known}")
+        raise ConfigError(f"the split {protocol!r} has no option {unread[0]!r}; its options are: {known}")
     return make_split(data, config, given_files, filter_seen)
 
 
@@ -119,19 +119,19 @@ def make_split(
     given_files: tuple[Interactions, Interactions] | None = None,
     filter_seen: bool = True,
 ) -> Split:
-    """The split of ``data`` that ``config`` names; none of its parts is empty.
+    """Split ``data`` by the protocol of ``config``; no part of the result is empty.
 
     Args:
-        data: everything.
-        config: the protocol.
-        given_files: train and test of the ``given`` protocol.
+        data: the dataset.
+        config: the protocol and its options.
+        given_files: train and test interactions of the protocol ``given``; None takes the files ``data`` was read from.
         filter_seen: whether the items of a user's history are masked in validation and test.
 
     Raises:
-        ConfigError: the protocol needs something that the data does not have.
+        ConfigError: the data lacks the order, timestamps or test file that the protocol needs.
         DataError: a part would be empty.
     """
-    made = replace(_made(data, config, given_files), refit=config.refit).with_filter_seen(filter_seen)
+    made = replace(_by_protocol(data, config, given_files), refit=config.refit).with_filter_seen(filter_seen)
     for part, what in ((made.train, "train on"), (made.validation, "validate with"), (made.test, "test with")):
         if not len(part):
             raise DataError(
@@ -141,11 +141,11 @@ def make_split(
     return made
 
 
-def _made(data: Dataset, config: SplitConfig, given_files: tuple[Interactions, Interactions] | None) -> Split:
+def _by_protocol(data: Dataset, config: SplitConfig, given_files: tuple[Interactions, Interactions] | None) -> Split:
     events = data.interactions
     if not data.has_order and config.protocol not in ("cold_items", "given"):
         raise ConfigError(
-            f"the split {config.protocol!r} asks for what came last, and the data has no time and no order; name a "
+            f"the split {config.protocol!r} needs an order, and the data has no time and no order; name a "
             'column in data.columns.time or data.columns.order, or set split.protocol to "cold_items" or "given"'
         )
     if config.protocol == "leave_one_out":
@@ -157,8 +157,12 @@ def _made(data: Dataset, config: SplitConfig, given_files: tuple[Interactions, I
     if config.protocol == "cold_items":
         return cold_items(events, data.n_users, data.n_items, config.share, config.seed)
     if config.protocol == "given":
+        given_files = given_files or data.given_files
         if given_files is None:
-            raise ConfigError("the split 'given' needs data.test_interactions, the file of test interactions")
+            raise ConfigError(
+                "the split 'given' needs a file of test interactions: set data.test_interactions, in Python "
+                "read_dataset(..., test_interactions=...)"
+            )
         cut = config.cut or ("last" if data.has_order else "random")
         if cut == "last" and not data.has_order:
             raise ConfigError(

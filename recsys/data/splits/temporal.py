@@ -1,4 +1,4 @@
-"""Global temporal: one moment for all users ends the training, another the validation window."""
+"""Global temporal split: two cutoff times, the same for all users, separate train, validation and test."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from recsys.errors import DataError
 
 
 def temporal(interactions: Interactions, validation_from: int, test_from: int) -> Split:
-    """Train before ``validation_from``, validation up to ``test_from``, test from there on.
+    """Global temporal split: train before ``validation_from``, validation before ``test_from``, test from then on.
 
-    Users who are new in a window are evaluated with an empty history; every user with an interaction in it is kept.
+    Every user with an interaction in a holdout's time window is evaluated; new users have an empty history.
 
     Args:
-        interactions: with clock times.
+        interactions: all, with timestamps.
         validation_from: seconds since 1970 UTC.
         test_from: later than ``validation_from``.
 
@@ -45,15 +45,20 @@ def temporal(interactions: Interactions, validation_from: int, test_from: int) -
     return Split(
         "temporal",
         parts["train"],
-        Holdout(np.unique(parts["validation"].user), parts["train"], parts["validation"]),
+        Holdout.of_targets(parts["train"], parts["validation"]),
         train_and_validation,
-        Holdout(np.unique(parts["test"].user), train_and_validation, parts["test"]),
+        Holdout.of_targets(train_and_validation, parts["test"]),
         {"validation_from": int(validation_from), "test_from": int(test_from)},
     )
 
 
 def moments(interactions: Interactions, validation: float, test: float) -> tuple[int, int]:
-    """The moments after which the last ``validation + test`` and the last ``test`` of all events fall.
+    """The cutoff times from which the last ``validation + test`` and the last ``test`` of all interactions are.
+
+    Args:
+        interactions: all, with timestamps.
+        validation: share of the interactions.
+        test: share of the interactions.
 
     Example:
         >>> x = Interactions.of(np.zeros(8, int), np.arange(8), np.arange(8) * 10)

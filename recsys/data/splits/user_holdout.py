@@ -1,4 +1,4 @@
-"""User hold-out (strong generalisation): whole users are kept from training."""
+"""User holdout (strong generalization): some users have no interaction in train."""
 
 from __future__ import annotations
 
@@ -6,23 +6,24 @@ import numpy as np
 
 from recsys.data.interactions import Interactions
 from recsys.data.splits.holdout import Holdout
-from recsys.data.splits.partition import Split
+from recsys.data.splits.partition import Split, counts_of_share
 from recsys.seeding import stream
 
 
 def user_holdout(
     interactions: Interactions, n_users: int, share: float = 0.1, given: float = 0.8, seed: int = 0
 ) -> Split:
-    """A ``share`` of the users validates and as many test; of each the first ``given`` is history, the rest targets.
+    """User holdout: a ``share`` of the users for validation and as many for test, none of them in train.
 
-    (Liang et al., 2018, "Variational Autoencoders for Collaborative Filtering", with the order of time kept.)
+    The earliest ``given`` of a held-out user's interactions are the history, the rest the targets. In Liang et al.
+    (2018, "Variational Autoencoders for Collaborative Filtering") the history is drawn at random instead.
 
     Args:
         interactions: all.
         n_users: size of the user vocabulary.
         share: of the users with at least two interactions, to each of validation and test.
-        given: share of such a user's interactions that is history; at least one is and at least one is not.
-        seed: draws the users.
+        given: share of a held-out user's interactions that is history: at least one, and all but one at most.
+        seed: of the random choice of users.
 
     Example:
         >>> x = Interactions.of(np.repeat([0, 1, 2, 3], 2), np.arange(8), np.tile([0, 1], 4))
@@ -32,23 +33,23 @@ def user_holdout(
         >>> split.test.history.item.tolist(), split.test.targets.item.tolist()
         ([6], [7])
     """
-    lengths = np.bincount(interactions.user, minlength=n_users)
-    able = np.flatnonzero(lengths >= 2)
-    drawn = stream(seed, "user_holdout").permutation(able)
-    count = max(1, round(share * len(able)))
-    place = np.zeros(n_users, np.int8)
-    place[drawn[:count]], place[drawn[count : 2 * count]] = 2, 1
-    role = place[interactions.user]
-    rank = np.arange(len(interactions)) - interactions.offsets(n_users)[:-1][interactions.user]
-    kept = np.clip(np.round(lengths * given), 1, np.maximum(lengths - 1, 1))[interactions.user]
-    train = interactions.select(role == 0)
+    counts = interactions.user_counts(n_users)
+    eligible = np.flatnonzero(counts >= 2)
+    drawn = stream(seed, "user_holdout").permutation(eligible)
+    n_held_out = max(1, round(share * len(eligible)))
+    part_of_user = np.zeros(n_users, np.int8)  # 0 train, 1 validation, 2 test
+    part_of_user[drawn[:n_held_out]], part_of_user[drawn[n_held_out : 2 * n_held_out]] = 2, 1
+    part = part_of_user[interactions.user]
+    is_history = interactions.positions(n_users) < counts_of_share(counts, given)[interactions.user]
+    train = interactions.select(part == 0)
 
     def holdout(which: int) -> Holdout:
-        users = np.flatnonzero(place == which).astype(np.int32)
-        mine = role == which
-        return Holdout(users, interactions.select(mine & (rank < kept)), interactions.select(mine & (rank >= kept)))
+        held_out = part == which
+        return Holdout.of_targets(
+            interactions.select(held_out & is_history), interactions.select(held_out & ~is_history)
+        )
 
-    train_and_validation = interactions.select(role != 2)
+    train_and_validation = interactions.select(part != 2)
     return Split(
         "user_holdout",
         train,

@@ -32,13 +32,13 @@ class PlantedTaste:
     r"""Softmax choice model: an item's logit is the weighted number of modalities in which it matches the user.
 
     User u's next choice is one of the items not yet chosen, with :math:`p(i) \propto e^{\sum_m w_m [k_{im} = t_{um}]}`.
-    The kinds of an item are independent of each other, and each shows itself in one modality alone: in the words of
-    ``blurb``, in the ``picture``, in the category ``genre``, in who else chose it (its circle), and in its ``stage``.
-    The kinds that a user wants are in the user's columns ``topic``, ``look``, ``taste`` and ``circle``; of the last
-    modality the user wants the stage that follows that of the item chosen before, which is only in the history.
+    The five kinds of an item are independent. Each is observed in one modality only: in the words of ``blurb``, in the
+    ``picture``, in the category ``genre``, in the users who chose the item (its circle), and in its ``stage``. The
+    kinds that a user wants are in the user's columns ``topic``, ``look``, ``taste`` and ``circle``; the wanted stage is
+    the one after that of the previous item, so it depends on the history only.
 
-    Before all others come ``pioneers``, who choose two items of the own circle each and of whom nothing else is known:
-    a graph learnt from that time alone knows circles and nothing else. Two events are too few for a leave-one-out
+    The first users are ``pioneers``, with two items of their own circle each and no other preference. A graph embedding
+    of their interactions contains the circles and nothing else. Two interactions are too few for a leave-one-out
     evaluation.
 
     Args:
@@ -46,7 +46,7 @@ class PlantedTaste:
         items: I.
         events: of each user, all of distinct items.
         kinds: of each modality, at most `KINDS`.
-        pioneers: users more.
+        pioneers: the number of additional users with two interactions.
         weights: modality -> w.
     """
 

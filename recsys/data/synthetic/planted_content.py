@@ -44,7 +44,7 @@ KINDS = len(THEMES)
 
 
 def written(kind: int, rng: np.random.Generator, words: int = 7, noise: float = 0.15) -> str:
-    """A text of ``words`` theme words, of its own kind but for a share of ``noise``, each after one that says nothing.
+    """A text of words of the theme ``kind``, a share ``noise`` of any theme, each preceded by a filler word.
 
     Example:
         >>> written(0, np.random.default_rng(0), words=2, noise=0.0)
@@ -56,7 +56,7 @@ def written(kind: int, rng: np.random.Generator, words: int = 7, noise: float = 
 
 
 def drawn(kind: int, rng: np.random.Generator, side: int = 32) -> Image:
-    """A picture of its kind's shape in its kind's colour; place, size, shade, background and grain tell nothing."""
+    """A picture with the shape and colour of ``kind``; position, size, shade, background and grain are random."""
     from PIL import Image, ImageDraw
 
     colour = tuple(int(c) for c in np.clip(np.array(COLOURS[kind]) + rng.integers(-25, 26), 0, 255))

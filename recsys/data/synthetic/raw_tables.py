@@ -1,4 +1,4 @@
-"""A dataset written as the raw tables that it could have been read from."""
+"""Writing of a dataset as raw tables."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pandas as pd
 from recsys.data.dataset import Dataset
 
 START = 1_000_000_000
-"""The first moment of every made-up world, seconds since 1970 UTC."""
+"""The time of the first interaction of synthetic data, seconds since 1970 UTC."""
 
 
 def write_tables(data: Dataset, directory: Path, suffix: str = ".csv") -> dict[str, Path]:

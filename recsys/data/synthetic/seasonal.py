@@ -1,4 +1,4 @@
-"""A world whose demand is known: seasons and bursts are planted."""
+"""Synthetic interactions with known demand: seasons and bursts."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from recsys.data.vocabulary import Vocabulary
 from recsys.seeding import stream
 
 MONDAY = 1_000_080_000
-"""The first moment of the world, a Monday at 0:00 UTC; seconds since 1970."""
+"""The time of the first interactions, a Monday at 0:00 UTC; seconds since 1970."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,12 @@ class SeasonalDemand:
     user_bursts: tuple[tuple[int, int, int], ...] = ()
 
     def means(self, days: NDArray[np.integer], seed: int = 0) -> NDArray[np.float64]:
-        """float64 [I, len(days)]: the expected counts, bursts left out."""
+        """float64 [I, len(days)]: the expected counts without bursts.
+
+        Args:
+            days: days since the first, a Monday.
+            seed: draws the rates of the items, as in `dataset`.
+        """
         rates = stream(seed, "rates").gamma(2.0, self.rate / 2, self.items)
         turn = days / 7 - 0.5 + np.arange(self.items)[:, None] / 2
         means: NDArray[np.float64] = rates[:, None] * (1 + self.season * np.cos(2 * np.pi * turn))

@@ -1,4 +1,4 @@
-"""Worlds with known answers: small data sets whose taste or order was planted, for tests and examples."""
+"""Small synthetic data sets whose best ranking is known, for tests and examples."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ class BlockTaste:
 
     The best ranking is known: the items of the own block first, whose `block_share` is 1.
 
-    Each column of the items tells the block in its own way: ``genre`` is its name, ``mood`` is tags of which one is
-    shared by all blocks, ``size`` lies around its number, ``blurb`` is a text with its name in it. Of users ``team`` is
-    the name, and ``age`` tells nothing.
+    Each item column depends on the block: ``genre`` is its name, ``mood`` are two tags, its name and one that all
+    blocks share, ``size`` is its number plus noise, ``blurb`` is a text with its name. Of users, ``team`` is the name
+    of the block, and ``age`` is independent of it.
 
     Args:
         users: U.
@@ -36,7 +36,7 @@ class BlockTaste:
         events: of each user, all of distinct items.
         blocks: user ``u`` and item ``i`` are in block ``u % blocks`` and ``i % blocks``.
         noise: share of choices that are drawn from all items.
-        new_items: items more that nobody has touched; their columns tell their blocks.
+        new_items: additional items without interactions.
     """
 
     users: int = 40
@@ -91,9 +91,9 @@ class BlockTaste:
 
 @dataclass(frozen=True)
 class SequenceRule:
-    """After item ``i`` comes item ``(i + stride) % items``: each user starts anywhere and follows the rule.
+    """After item ``i`` comes item ``(i + stride) % items``; each user starts at a random item.
 
-    Item counts are all alike, so that popularity and co-occurrence tell little; who knows the last item knows the next.
+    All items are about equally frequent, so that popularity does not help; the last item determines the next.
 
     Args:
         users: U.

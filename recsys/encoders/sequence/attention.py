@@ -43,19 +43,20 @@ class SelfAttention(nn.Module):
 
 
 class RelativeBias(nn.Module):
-    """Relative position bias: a learned number a head and bucket of distance (Raffel et al., 2020, "T5").
+    r"""Relative position bias: a learned number per head and bucket of distance (Raffel et al., 2020, "T5").
 
-    Distances up to 15 steps have a bucket each, then each doubling has four; with ``use_timestamps`` the bias of the
-    gap in time is added, a bucket a doubling of seconds (Zhai et al., 2024, "HSTU").
+    A distance of d steps has bucket d below 16, and from there :math:`16 + \lfloor 4 \log_2(d / 16) \rfloor`: four
+    buckets per doubling. With ``use_timestamps`` a bias of the gap in time is added, with one bucket per power of two
+    of the gap in seconds (Zhai et al., 2024, "HSTU").
 
     Shapes:
         times ``[B, L]`` or None -> ``[B, H, L, L]``, or ``[1, H, L, L]``
 
     Args:
         heads: H.
-        length: the largest distance with a bucket of its own.
-        use_timestamps: whether gaps of time count too.
-        both: whether later events are attended to too, with buckets of their own.
+        length: larger distances share the bucket of this one; at least 16.
+        use_timestamps: whether a bias of the gap in time is added.
+        both: whether later events are attended to as well; they have separate buckets.
     """
 
     def __init__(self, heads: int, length: int, use_timestamps: bool, both: bool = False) -> None:
@@ -67,8 +68,8 @@ class RelativeBias(nn.Module):
 
     def forward(self, length: int, times: Tensor | None) -> Tensor:
         """[1, H, L, L], or [B, H, L, L] with times int64 [B, L]."""
-        place = torch.arange(length, device=self.steps.device)
-        distance = place[:, None] - place
+        position = torch.arange(length, device=self.steps.device)
+        distance = position[:, None] - position
         bucket = _bucket(distance.abs().clamp(max=self.length))
         bias = self.steps[:, torch.where(distance < 0, bucket + self.buckets, bucket) if self.both else bucket][None]
         if self.gaps is None or times is None:

@@ -15,7 +15,13 @@ class EventNetwork(Protocol):
     """A module from events to hidden states; the state of an event depends on it and on earlier events alone."""
 
     def __call__(self, vectors: Tensor, recency: Tensor, times: Tensor | None) -> Tensor:
-        """[B, L, D], how many events later came int64 [B, L], seconds int64 [B, L] -> [B, L, D]."""
+        """The hidden state of each event, [B, L, D].
+
+        Args:
+            vectors: [B, L, D], oldest first.
+            recency: int64 [B, L], or broadcast to it, the number of later events in the history.
+            times: int64 [B, L], seconds; None without timestamps.
+        """
         ...
 
 
@@ -32,7 +38,7 @@ class CausalEncoder(nn.Module):
     Args:
         network: an `EventNetwork`.
         dim: D.
-        use_timestamps: whether the moments of the events are an input.
+        use_timestamps: whether the times of the events are an input.
     """
 
     mask_probability = 0.0
@@ -42,14 +48,14 @@ class CausalEncoder(nn.Module):
         super().__init__()
         self.network = network
         self.empty = nn.Parameter(torch.zeros(dim))
-        # Item vectors have length about one; the network wants components of about one.
+        # Item vectors have length about one; the network is initialized for components of about one.
         self.gain = nn.Parameter(torch.tensor(dim**0.5))
         self.clock = TimeEncoding(dim) if use_timestamps else None
 
     def forward(
         self, vectors: Tensor, padding_mask: Tensor, times: Tensor | None = None, masked: Tensor | None = None
     ) -> Tensor:
-        """See `SequenceEncoder`."""
+        """See `SequenceEncoder.forward`."""
         first = self.empty.expand(len(vectors), 1, -1)
         if vectors.shape[1] < 2:
             return first
@@ -60,7 +66,7 @@ class CausalEncoder(nn.Module):
     def encode_last(
         self, vectors: Tensor, steps_ago: Tensor, owner: Tensor, users: int, times: Tensor | None = None
     ) -> Tensor:
-        """See `SequenceEncoder`."""
+        """See `SequenceEncoder.encode_last`."""
         result = self.empty.to(vectors.dtype).repeat(users, 1)
         for some_users, positions in rectangles(owner, users):
             recency = steps_ago[positions]
@@ -80,12 +86,12 @@ class CausalEncoder(nn.Module):
 
 
 def rectangles(owner: Tensor, users: int, max_tokens: int = 8192) -> Iterator[tuple[Tensor, Tensor]]:
-    """Groups packed histories of exactly equal length into [B, L] index arrays, so that nothing is padding.
+    """Batches of packed histories of equal length, as index arrays [B, L] without padding.
 
     Args:
         owner: int64 [N], the user of each position, ascending.
         users: U.
-        max_tokens: positions a rectangle.
+        max_tokens: most positions per batch, B * L.
 
     Yields:
         int64 [B] users and int64 [B, L] their positions; users without a history do not occur.

@@ -10,18 +10,18 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class SequenceShape:
-    """The sizes of a sequence encoder; each kind reads those it has.
+    """The sizes of a sequence encoder; each kind uses those that apply to it.
 
     Args:
         dim: D of the item vectors.
-        heads: of attention, or of the learned pooling.
-        layers: blocks, one upon the other.
+        heads: number of attention heads, or of heads of the learned pooling.
+        layers: number of blocks.
         expansion: width of a block's perceptron, in units of D.
         dropout: share of components dropped in training.
         positions: positional encoding of attention: ``recency`` (a learned vector for how many events ago), ``rotary``
             or ``relative`` (a learned bias for the distance of two events in steps and, with ``use_timestamps``, in
             time).
-        length: the longest history that is told apart by position; older events share the last position.
+        length: number of positions that are encoded differently; older events share the last one.
         rate: of the decayed pooling, the factor that each step further back multiplies an item's weight by.
         use_timestamps: whether the times of the events are an input.
         mask_probability: share of the positions that the masked encoder masks in training.
@@ -43,13 +43,13 @@ class SequenceEncoder(Protocol):
     """A module from the item vectors of histories to user vectors (a sequential recommender's network)."""
 
     heads: int
-    """Vectors of size D for each position."""
+    """Number of vectors of size D per position."""
     mask_probability: float
     """Share of the positions that training masks and predicts; 0 predicts every position from those before it."""
 
     @classmethod
     def build(cls, shape: SequenceShape) -> Self:
-        """For the parts of ``shape`` that this kind has."""
+        """The encoder with the sizes ``shape``, of which each kind uses those that apply to it."""
         ...
 
     def forward(
@@ -82,6 +82,6 @@ class SequenceEncoder(Protocol):
             times: int64 [N], seconds; None without timestamps.
 
         Returns:
-            [U, heads * D], what `forward` gives at one more position.
+            [U, heads * D], the result of `forward` at the position after the last event.
         """
         ...

@@ -35,7 +35,7 @@ class Gru(nn.Module):
 
     Args:
         dim: D.
-        layers: how many.
+        layers: number of layers.
         dropout: rate before each layer.
     """
 
@@ -46,7 +46,7 @@ class Gru(nn.Module):
         self.dropout = ByteDropout(dropout)
 
     def forward(self, vectors: Tensor, recency: Tensor, times: Tensor | None) -> Tensor:
-        """[B, L, D] -> [B, L, D]."""
+        """See `EventNetwork`; ``recency`` and ``times`` are not used."""
         states = vectors
         for layer, norm in zip(self.layers, self.norms, strict=False):
             states = states + layer(norm(self.dropout(states)))[0]

@@ -49,7 +49,7 @@ class Hstu(nn.Module):
         self.dropout = ByteDropout(shape.dropout)
 
     def forward(self, vectors: Tensor, recency: Tensor, times: Tensor | None) -> Tensor:
-        """[B, L, D] -> [B, L, D]."""
+        """See `EventNetwork`."""
         bias = self.bias(vectors.shape[1], times)
         states = self.dropout(vectors)
         for block in self.blocks:
@@ -64,7 +64,7 @@ class HstuBlock(nn.Module):
     .. math:: U, V, Q, K = \mathrm{silu}(W_1 \mathrm{LN}(x)), \quad
               A = \mathrm{silu}(Q K^\top / \sqrt{d} + \text{bias}) / n, \quad y = x + W_2 (\mathrm{LN}(A V) \odot U)
 
-    n is the number of events that a position sees, so that nothing depends on the length of the batch.
+    n is the number of events up to a position, so that nothing depends on the length of the batch.
 
     Args:
         dim: D.
@@ -81,7 +81,7 @@ class HstuBlock(nn.Module):
         self.dropout = ByteDropout(dropout)
 
     def forward(self, states: Tensor, bias: Tensor) -> Tensor:
-        """[B, L, D] -> [B, L, D]."""
+        """[B, L, D], bias broadcast to [B, H, L, L] -> [B, L, D]."""
         batch, length, dim = states.shape
         mixed = silu(self.inputs(self.first(states))).view(batch, length, 4, self.heads, dim // self.heads)
         gate, value, query, key = mixed.permute(2, 0, 3, 1, 4)

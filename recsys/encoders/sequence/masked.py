@@ -17,9 +17,9 @@ class MaskedEncoder(nn.Module):
     """Bidirectional transformer trained as a cloze task: masked events are predicted from both sides.
 
     From Sun et al., CIKM 2019, "BERT4Rec: Sequential Recommendation with Bidirectional Encoder Representations from
-    Transformer". At serving, a masked event is appended to the history and its state is the user. The training task (a
-    gap in the middle) differs from the serving task (what comes next); use it to pretrain item embeddings, and
-    `TransformerEncoder` to recommend.
+    Transformer". At serving, a masked event is appended to the history; its hidden state is the user vector. The
+    training task (items inside the history) differs from the serving task (the next item); use it to pretrain item
+    embeddings, and `TransformerEncoder` to recommend.
 
     Shapes:
         - **forward**: ``[B, L, D]`` -> ``[B, L, D]``
@@ -52,7 +52,7 @@ class MaskedEncoder(nn.Module):
     def forward(
         self, vectors: Tensor, padding_mask: Tensor, times: Tensor | None = None, masked: Tensor | None = None
     ) -> Tensor:
-        """See `SequenceEncoder`."""
+        """See `SequenceEncoder.forward`."""
         length = vectors.shape[1]
         recency = ((~padding_mask).sum(1, keepdim=True) - 1 - torch.arange(length, device=vectors.device)).clamp(min=0)
         masked = torch.zeros_like(padding_mask) if masked is None else masked
@@ -61,7 +61,7 @@ class MaskedEncoder(nn.Module):
     def encode_last(
         self, vectors: Tensor, steps_ago: Tensor, owner: Tensor, users: int, times: Tensor | None = None
     ) -> Tensor:
-        """See `SequenceEncoder`."""
+        """See `SequenceEncoder.encode_last`."""
         without_history = self._states(
             vectors.new_zeros(1, 1, vectors.shape[1]),
             torch.zeros(1, 1, dtype=torch.long, device=vectors.device),
@@ -71,12 +71,12 @@ class MaskedEncoder(nn.Module):
         )
         result = without_history[0].repeat(users, 1)
         for some_users, positions in rectangles(owner, users):
-            extended = torch.cat([positions, positions[:, -1:]], 1)  # the newest event once more, masked
+            extended = torch.cat([positions, positions[:, -1:]], 1)  # the appended event, which is masked
             recency = torch.cat([steps_ago[positions] + 1, steps_ago[positions[:, -1:]]], 1)
             masked = torch.zeros_like(extended, dtype=torch.bool)
             masked[:, -1] = True
-            moments = None if times is None else times[extended]
-            states = self._states(vectors[extended], recency, masked, moments, None)
+            extended_times = None if times is None else times[extended]
+            states = self._states(vectors[extended], recency, masked, extended_times, None)
             result[some_users] = states[:, -1].to(result.dtype)
         return result
 

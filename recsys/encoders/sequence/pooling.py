@@ -57,13 +57,13 @@ class DecayedPooling(nn.Module):
     def forward(
         self, vectors: Tensor, padding_mask: Tensor, times: Tensor | None = None, masked: Tensor | None = None
     ) -> Tensor:
-        """See `SequenceEncoder`."""
+        """See `SequenceEncoder.forward`."""
         return _causal_pool(vectors, self.salience(vectors) * ~padding_mask[..., None], self.rates(), self.empty)
 
     def encode_last(
         self, vectors: Tensor, steps_ago: Tensor, owner: Tensor, users: int, times: Tensor | None = None
     ) -> Tensor:
-        """See `SequenceEncoder`."""
+        """See `SequenceEncoder.encode_last`."""
         weight = self.salience(vectors) * self.rates() ** steps_ago[:, None]  # [N, H]
         total = vectors.new_zeros(users, self.heads).index_add_(0, owner, weight)
         pooled = torch.stack(
@@ -80,7 +80,7 @@ class LearnedPooling(DecayedPooling):
     r"""Several decayed means with learned rates and learned item weights.
 
     Head h gives item j at position i the weight :math:`r_h^{i-1-j} \exp(w_h \cdot v_j)`, normalized: attention whose
-    query is the position alone, at the cost of one small triangular product a head.
+    query depends on the position alone, at the cost of one product with a triangular [L, L] matrix per head.
 
     Shapes:
         - **forward**: ``[B, L, D]`` -> ``[B, L, H * D]``

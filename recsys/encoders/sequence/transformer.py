@@ -52,7 +52,7 @@ class Transformer(nn.Module):
             nn.init.normal_(self.recency.weight, std=0.1)
 
     def forward(self, vectors: Tensor, recency: Tensor, times: Tensor | None, padding: Tensor | None = None) -> Tensor:
-        """[B, L, D] -> [B, L, D]; ``padding`` bool [B, L] is never attended to, which a causal one needs not."""
+        """See `EventNetwork`; positions at ``padding`` bool [B, L] are masked (a causal transformer needs no mask)."""
         if self.recency is not None:
             vectors = vectors + self.recency(recency.clamp(max=self.recency.num_embeddings - 1))
         bias = None if self.bias is None else self.bias(vectors.shape[1], times)

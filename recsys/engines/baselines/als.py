@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 import scipy.sparse as sp
@@ -20,7 +21,7 @@ from recsys.data.vocabulary import Vocabulary
 from recsys.embedding_table import EmbeddingTable
 from recsys.engine import Engine, EngineConfig, FitContext, Request, Vectors
 from recsys.engines.sparse import as_matrix
-from recsys.engines.storage import known_rows, load_arrays, save_arrays, seen_table
+from recsys.engines.storage import dense_vectors, known_rows, load_arrays, save_arrays, seen_table
 from recsys.errors import DataError
 from recsys.seeding import stream_seed
 from recsys.tracking import Tracker
@@ -33,7 +34,7 @@ class ALSConfig(EngineConfig):
         factors: D.
         regularization: L2 penalty of the factors.
         alpha: confidence of an interaction of weight 1, where a missing pair has confidence 1.
-        iterations: alternations between users and items.
+        iterations: alternations between user and item factors.
     """
 
     factors: int = Field(64, ge=1)
@@ -45,8 +46,9 @@ class ALSConfig(EngineConfig):
 class ALS(Engine):
     """Weighted matrix factorization of implicit feedback (Hu, Koren & Volinsky, ICDM 2008, "iALS").
 
-    Item factors come from training; a user's factors are solved from the history at hand, so that new users are served
-    like any other. The confidence of a pair is ``alpha`` times the largest weight of its interactions, and at least 1.
+    Item factors come from training; a user's factors are solved from the history of the request, so that new users are
+    served like any other. The confidence of a pair is ``alpha`` times the largest weight of its interactions, and at
+    least 1.
 
     Example:
         >>> from recsys.data.synthetic.worlds import BlockTaste
@@ -80,7 +82,7 @@ class ALS(Engine):
             )
             try:
                 model.fit(
-                    as_matrix(matrix), show_progress=False, callback=_said(context.tracker, self.config.iterations)
+                    as_matrix(matrix), show_progress=False, callback=_progress(context.tracker, self.config.iterations)
                 )
             except ModelFitError as error:
                 raise _too_far_apart(train.weight) from error
@@ -92,9 +94,7 @@ class ALS(Engine):
         return Vectors(dense=self._solved(histories), valid=histories.lengths > 0)
 
     def item_vectors(self, items: EntityTable, at: int | None = None) -> Vectors:
-        rows = known_rows(items, self.items, self.counts)
-        dense = np.where((rows >= 0)[:, None], self.factors[rows], np.float32(0))
-        return Vectors(dense=dense, valid=rows >= 0)
+        return dense_vectors(items, self.items, self.counts, self.factors)
 
     def item_table(self) -> EmbeddingTable:
         """The factors of the items that training saw."""
@@ -117,13 +117,13 @@ class ALS(Engine):
     def _solved(self, histories: Histories, block: int = 128) -> NDArray[np.float32]:
         r"""Users' factors float32 [U, D]: :math:`(Y^\top Y + \lambda I + Y_u^\top (C_u - I) Y_u)^{-1} Y_u^\top C_u 1`.
 
-        Solved in double precision: large weights leave little of the regularization in single.
+        Solved in double precision, for beside large weights single precision loses the regularization.
         """
         factors = torch.from_numpy(self.factors)
         if self._gram is None:
             self._gram = self.config.regularization * torch.eye(factors.shape[1], dtype=torch.float64)
-            for some in torch.split(factors, 1 << 16):
-                self._gram += some.double().T @ some.double()
+            for block_of_items in torch.split(factors, 1 << 16):
+                self._gram += block_of_items.double().T @ block_of_items.double()
         solved = torch.zeros(len(histories), factors.shape[1])
         confidence = self._confidence(histories)
         for start in range(0, len(histories), block):
@@ -131,10 +131,10 @@ class ALS(Engine):
             systems = self._gram.repeat(part.shape[0], 1, 1)
             sides = self._gram.new_zeros(part.shape[0], factors.shape[1])
             for user in range(part.shape[0]):
-                mine = slice(part.indptr[user], part.indptr[user + 1])
-                own, counts = factors[part.indices[mine]].double(), torch.from_numpy(part.data[mine]).double()
-                systems[user].addmm_(own.T * (counts - 1), own)
-                sides[user] = counts @ own
+                entries = slice(part.indptr[user], part.indptr[user + 1])
+                y, c = factors[part.indices[entries]].double(), torch.from_numpy(part.data[entries]).double()
+                systems[user].addmm_(y.T * (c - 1), y)
+                sides[user] = c @ y
             roots, failed = torch.linalg.cholesky_ex(systems)
             if failed.any():
                 raise _too_far_apart(histories.weights)
@@ -149,8 +149,8 @@ def _too_far_apart(weights: NDArray[np.float32]) -> DataError:
     )
 
 
-def _said(tracker: Tracker, iterations: int) -> Any:
-    def say(iteration: int, seconds: float, *loss: float) -> None:
+def _progress(tracker: Tracker, iterations: int) -> Callable[..., None]:
+    def report(iteration: int, seconds: float, *loss: float) -> None:
         tracker.progress(f"als {iteration + 1}/{iterations}  {seconds * (iterations - iteration - 1):.0f} s left")
 
-    return say
+    return report

@@ -17,7 +17,7 @@ from recsys.data.vocabulary import Vocabulary
 from recsys.embedding_table import EmbeddingTable
 from recsys.engine import Engine, EngineConfig, FitContext, Request, Vectors
 from recsys.engines.sparse import as_matrix
-from recsys.engines.storage import known_rows, load_arrays, save_arrays, seen_table
+from recsys.engines.storage import dense_vectors, known_rows, load_arrays, save_arrays, seen_table
 from recsys.seeding import stream_seed
 
 
@@ -40,9 +40,9 @@ class BPRConfig(EngineConfig):
 class BPR(Engine):
     """Matrix factorization with a pairwise ranking loss (Rendle et al., UAI 2009).
 
-    Factors of users and items, and a bias of each item as a last column against a user's 1. A user that training saw
-    has trained factors; another one gets the mean item factors of the history, which lie in the same space but were not
-    trained to be a user's.
+    Factors of users and items, and a bias of each item as a last column, which a user's last component of 1 adds to the
+    score. A user that training saw has trained factors; a new user gets the mean of the item factors of the history,
+    which usually ranks worse: it is in the same space, but no training made it a user's vector.
 
     Example:
         >>> from recsys.data.synthetic.worlds import BlockTaste
@@ -76,7 +76,7 @@ class BPR(Engine):
                 regularization=self.config.regularization,
                 iterations=self.config.iterations,
                 random_state=stream_seed(context.seed, "bpr") % 2**31,
-                num_threads=1,  # more threads race, and no two runs are alike
+                num_threads=1,  # with more threads the result depends on their order
             )
             model.fit(as_matrix(train.to_csr(data.n_users, data.n_items)), show_progress=False)
         self.item_factors = np.asarray(model.item_factors, np.float32)
@@ -87,15 +87,13 @@ class BPR(Engine):
         dense = self.user_factors[rows].copy()
         histories = request.histories.remap_items(known_rows(request.items, self.items, self.item_counts))
         for user in np.flatnonzero(rows < 0):
-            past = histories.items[histories.offsets[user] : histories.offsets[user + 1]]
-            dense[user] = self.item_factors[past].mean(0) if len(past) else 0
+            history = histories.items[histories.offsets[user] : histories.offsets[user + 1]]
+            dense[user] = self.item_factors[history].mean(0) if len(history) else 0
             dense[user, -1] = 1
         return Vectors(dense=dense, valid=(rows >= 0) | (histories.lengths > 0))
 
     def item_vectors(self, items: EntityTable, at: int | None = None) -> Vectors:
-        rows = known_rows(items, self.items, self.item_counts)
-        dense = np.where((rows >= 0)[:, None], self.item_factors[rows], np.float32(0))
-        return Vectors(dense=dense, valid=rows >= 0)
+        return dense_vectors(items, self.items, self.item_counts, self.item_factors)
 
     def item_table(self) -> EmbeddingTable:
         """The factors, without the bias, of the items that training saw."""

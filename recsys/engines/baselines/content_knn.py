@@ -15,24 +15,24 @@ from recsys.atomic import read_json, write_json
 from recsys.data.dataset import Dataset
 from recsys.data.entities import EntityTable
 from recsys.data.interactions import Interactions
-from recsys.data.schema import Kind
+from recsys.data.schema import Kind, split_tags
 from recsys.data.vocabulary import MISSING, Vocabulary
-from recsys.embedding_table import EmbeddingTable
+from recsys.embedding_table import EmbeddingTable, unit_rows
 from recsys.engine import Engine, EngineConfig, FitContext, Request, Vectors
 from recsys.engines.storage import load_arrays, save_arrays
 from recsys.errors import ConfigError
 
 
 class ContentKNNConfig(EngineConfig):
-    """Where the content vectors come from.
+    """Options of the content vectors and of the user profile.
 
     Args:
         table: a pretrained item table; None takes ``columns``.
-        columns: categorical and tags columns as one multi-hot vector; none takes all of these kinds.
-        idf: rare tags count more, by ``log(I / count)`` over the training items.
-        centred: subtracts the mean of the training items' vectors, which all items of a text model share; nothing where
-            the table holds none of them.
-        decay: weight of a step when a user's history is averaged; 1 forgets the order.
+        columns: categorical and tags columns as one multi-hot vector; none takes all columns of these kinds.
+        idf: weighs a tag by ``log(I / count)`` over the training items, so that rare tags count more.
+        centred: subtracts the mean of the training items' vectors, a component that all vectors of a text model share;
+            not done where the table has no training item.
+        decay: weight of one step back in time when a user's history is summed; 1 ignores the order.
     """
 
     table: str | None = None
@@ -46,13 +46,13 @@ class ContentKNNConfig(EngineConfig):
 
 
 class ContentKNN(Engine):
-    r"""Scores an item by its mean cosine to the items of the history, by content alone.
+    r"""Scores an item by the decayed sum of its cosines to the items of the history, by content alone.
 
     .. math:: u = \sum_j d^{\,n-j} v_j / |v_j|
 
-    with the content vectors v of the n items of the history, decayed by d a step. It learns from interactions only
-    which items training held (for ``idf`` and ``centred``), so an item without interactions is scored like any other:
-    the baseline for cold items.
+    is the user's vector, scaled to length one, with the content vectors v of the n items of the history and decay d.
+    Interactions only decide which items ``idf`` and ``centred`` are computed from, so an item without interactions is
+    scored like any other. Use it as the baseline for cold items.
 
     Example:
         >>> from recsys.data.synthetic.worlds import BlockTaste
@@ -86,20 +86,20 @@ class ContentKNN(Engine):
 
     def _fit(self, data: Dataset, train: Interactions, context: FitContext) -> None:
         self._held = None
-        touched = np.flatnonzero(train.item_counts(data.n_items))
+        trained = np.flatnonzero(train.item_counts(data.n_items))
         if self.config.table is not None:
             table = self.given_table or context.table(self.config.table, self.kind)
-            self.source, self.weights = table.vocabulary, unit(table.vectors)
+            self.source, self.weights = table.vocabulary, unit_rows(table.vectors)
         else:
             self.separators = self._separators(data.items)
-            tags = self._tags(data.items.take(touched))
+            tags = self._tags(data.items.take(trained))
             names, counts = np.unique([tag for row in tags for tag in row], return_counts=True)
             self.source = Vocabulary(names.astype(object))
-            rarity = np.log(max(len(touched), 2) / counts) if self.config.idf else np.ones(len(names))
+            rarity = np.log(max(len(trained), 2) / counts) if self.config.idf else np.ones(len(names))
             self.weights = np.maximum(rarity, 1e-6).astype(np.float32)
         self.mean = np.zeros(self._dim, np.float32)
         if self.config.centred:
-            vectors, valid = self._vectors(data.items.take(touched))
+            vectors, valid = self._vectors(data.items.take(trained))
             if valid.any():
                 self.mean = vectors[valid].mean(0)
 
@@ -108,7 +108,7 @@ class ContentKNN(Engine):
         histories = request.histories.remap_items(np.where(valid, np.arange(len(valid)), MISSING))
         weights = self.config.decay ** histories.steps_ago().astype(np.float32)
         summed = histories.to_csr(len(valid), weights) @ vectors
-        return Vectors(dense=unit(summed.astype(np.float32)), valid=histories.lengths > 0)
+        return Vectors(dense=unit_rows(summed.astype(np.float32)), valid=histories.lengths > 0)
 
     def item_vectors(self, items: EntityTable, at: int | None = None) -> Vectors:
         vectors, valid = self._catalogue(items)
@@ -131,7 +131,7 @@ class ContentKNN(Engine):
         return self.weights.shape[1] if self.weights.ndim == 2 else len(self.weights)
 
     def _catalogue(self, items: EntityTable) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-        """As `_vectors`, kept for the next block of users, who ask for the same items."""
+        """As `_vectors`, cached for the next block of users, which is scored against the same items."""
         if self._held is None or self._held[0] is not items:
             self._held = (items, *self._vectors(items))
         return self._held[1:]
@@ -146,21 +146,21 @@ class ContentKNN(Engine):
             tags = self._tags(items)
             owner = np.repeat(np.arange(len(items)), [len(row) for row in tags])
             found = self.source.rows(np.array([tag for row in tags for tag in row], object))
-            known = found >= 0
-            vectors[owner[known], found[known]] = self.weights[found[known]]
+            in_source = found >= 0
+            vectors[owner[in_source], found[in_source]] = self.weights[found[in_source]]
             rows = np.where(vectors.any(1), 0, MISSING)
         if self.config.centred and len(self.mean):
             vectors = vectors - self.mean
-        return np.where((rows >= 0)[:, None], unit(vectors), 0).astype(np.float32), rows >= 0
+        return np.where((rows >= 0)[:, None], unit_rows(vectors), 0).astype(np.float32), rows >= 0
 
     def _separators(self, items: EntityTable) -> dict[str, str]:
-        """Column -> what stands between its tags; empty for a categorical one."""
+        """Column -> the separator of its tags; empty for a categorical column."""
         kinds = items.schema.columns
         names: Sequence[str] = self.config.columns or items.schema.names(Kind.CATEGORICAL, Kind.TAGS)
         wrong = [name for name in names if name not in kinds or kinds[name].kind not in (Kind.CATEGORICAL, Kind.TAGS)]
         if wrong or not names:
             raise ConfigError(
-                f"content_knn places items by a table, or by categorical and tags columns; {wrong or 'nothing'} "
+                f"content_knn needs a table, or categorical or tags columns of the items; {wrong or 'nothing'} "
                 f"is none of {items.schema.names(Kind.CATEGORICAL, Kind.TAGS)}"
             )
         return {name: kinds[name].separator if kinds[name].kind is Kind.TAGS else "" for name in names}
@@ -173,14 +173,6 @@ class ContentKNN(Engine):
                 continue
             cells = items.columns[name]
             for row in np.flatnonzero(cells.notna().to_numpy()):
-                text = str(cells.iloc[row])
-                tags = dict.fromkeys(text.split(separator)) if separator else [text]
-                found[row] += [f"{name}={tag.strip()}" for tag in tags if tag.strip()]
+                tags = split_tags(str(cells.iloc[row]), separator)
+                found[row] += [f"{name}={tag}" for tag in dict.fromkeys(tags)]
         return found
-
-
-def unit(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The rows of ``vectors`` [n, D] scaled to length one; zero rows stay zero."""
-    length = np.linalg.norm(vectors, axis=1, keepdims=True)
-    result: NDArray[np.float32] = (vectors / np.maximum(length, 1e-12)).astype(np.float32)
-    return result

@@ -20,9 +20,9 @@ from recsys.engines.sparse import nearest_items, rows_of
 from recsys.engines.storage import csr_from, csr_parts, decayed_history, known_rows, load_arrays, save_arrays
 from recsys.errors import ConfigError, DataError
 
-_LARGEST = 40_000
-_SYSTEMS = 1 << 24
-"""Floats of the systems that are solved at a time."""
+MAX_DENSE_ITEMS = 40_000
+"""The largest catalogue that is regressed on all items, which takes a matrix of 6.4 GB; a larger one needs
+`EASEConfig.neighbours`."""
 
 
 class EASEConfig(EngineConfig):
@@ -30,8 +30,8 @@ class EASEConfig(EngineConfig):
 
     Args:
         regularization: L2 penalty of the weights.
-        dropout: p, the share of each history that is dropped, in expectation, while the weights are learnt; adds
-            ``p / (1 - p)`` times an item's number of interactions to its penalty.
+        dropout: p, the share of each history that is dropped in training, in expectation; adds ``p / (1 - p)`` times an
+            item's number of interactions to its penalty.
         neighbours: each item is regressed on so many others, those of highest cosine, which gives sparse weights
             and needs no matrix of all items by all; 0 regresses on all.
         decay: weight of one step back in time when a user's history is scored; 1 ignores the order.
@@ -48,8 +48,8 @@ class EASE(Engine):
 
     .. math:: B = I - P \, \mathrm{diag}(P)^{-1}, \quad P = (X^\top X + \Lambda)^{-1}
 
-    for the binary matrix X [U, I], zero on the diagonal. A user is scored by the history, whose items weigh
-    ``decay ** steps_ago``, which turns a model without order into one that follows what the user did last.
+    for the binary matrix X [U, I], zero on the diagonal. The items of a user's history weigh ``decay ** steps_ago``, so
+    that recent ones count more, though training ignores the order.
     :math:`\Lambda_{ii} = \lambda + \frac{p}{1 - p} d_i` with the item's degree d is the expectation over dropped inputs
     (Steck, NeurIPS 2020, "Autoencoders that don't overfit towards the Identity").
 
@@ -70,15 +70,15 @@ class EASE(Engine):
 
     items: Vocabulary
     weights: NDArray[np.float32] | sp.csr_array
-    """float32 [I, I]; row i holds what every item adds to the score of item i."""
+    """float32 [I, I]; row i holds the weight of every item in the score of item i, the transpose of B."""
     counts: NDArray[np.int64]
 
     def _fit(self, data: Dataset, train: Interactions, context: FitContext) -> None:
         neighbours = self.config.neighbours
-        if not neighbours and data.n_items > _LARGEST:
+        if not neighbours and data.n_items > MAX_DENSE_ITEMS:
             raise DataError(
-                f"EASE needs a matrix of {data.n_items:,} x {data.n_items:,}, over the {_LARGEST:,} items it is meant "
-                "for; set neighbours = 200 to regress each item on its neighbours alone"
+                f"EASE needs a matrix of {data.n_items:,} x {data.n_items:,}, and the largest it takes has "
+                f"{MAX_DENSE_ITEMS:,} items; set neighbours = 200 to regress each item on its neighbours alone"
             )
         self.items, self.counts = data.items.vocabulary, train.item_counts(data.n_items)
         matrix = train.to_csr(data.n_users, data.n_items)
@@ -101,8 +101,8 @@ class EASE(Engine):
         rows = known_rows(items, self.items, self.counts)
         if isinstance(self.weights, sp.csr_array):
             return Vectors(sparse=rows_of(self.weights, rows), valid=rows >= 0)
-        whole = items.vocabulary.same_as(self.items)  # rows of items that training never saw are zero already
-        vectors = self.weights if whole else np.where((rows >= 0)[:, None], self.weights[rows], np.float32(0))
+        same = items.vocabulary.same_as(self.items)  # rows of items that training never saw are zero already
+        vectors = self.weights if same else np.where((rows >= 0)[:, None], self.weights[rows], np.float32(0))
         return Vectors(sparse=vectors, valid=rows >= 0)
 
     def save(self, directory: Path) -> None:
@@ -119,7 +119,7 @@ class EASE(Engine):
 
 
 def item_weights(gram: NDArray[np.float32], penalty: NDArray[np.float32]) -> NDArray[np.float32]:
-    """EASE's weights of all items on all items, float32 [I, I]; row i holds what each item adds to the score of item i.
+    """EASE's weights of all items on all items, float32 [I, I]; row i holds the weight of each in the score of item i.
 
     The inverse is taken by Cholesky in the memory of ``gram``, which is overwritten; single precision is enough, for
     the penalty bounds the condition number.
@@ -146,16 +146,19 @@ def item_weights(gram: NDArray[np.float32], penalty: NDArray[np.float32]) -> NDA
     return weights
 
 
-def local_weights(matrix: sp.csr_array, penalty: NDArray[np.float32], neighbours: int) -> sp.csr_array:
+def local_weights(
+    matrix: sp.csr_array, penalty: NDArray[np.float32], neighbours: int, block_floats: int = 1 << 24
+) -> sp.csr_array:
     r"""float32 [I, I]; row i holds :math:`(X_N^\top X_N + \Lambda_N)^{-1} X_N^\top x_i` at the neighbours N of item i.
 
-    Solved in double precision, up to 64 items at a time. Memory is that of `nearest_items`, of `_SYSTEMS` floats and
-    of the result.
+    Solved in double precision, up to 64 items at a time. Memory is that of `nearest_items`, of ``block_floats`` doubles
+    and of the result.
 
     Args:
         matrix: X [U, I], binary.
         penalty: float32 [I], the diagonal of :math:`\Lambda`.
         neighbours: items of highest cosine that an item is regressed on; one with fewer co-occurrences has fewer.
+        block_floats: size of the linear systems that are solved at a time; at least one system is.
 
     Raises:
         ConfigError: the penalty is too small.
@@ -163,34 +166,34 @@ def local_weights(matrix: sp.csr_array, penalty: NDArray[np.float32], neighbours
     near = nearest_items(matrix, neighbours, shrinkage=0)
     events = sp.csr_array(matrix.T)
     weights = np.empty(near.nnz, np.float32)
-    block = max(1, min(64, _SYSTEMS // max(int(np.diff(near.indptr).max(initial=1)), 1) ** 2))
+    block = max(1, min(64, block_floats // max(int(np.diff(near.indptr).max(initial=1)), 1) ** 2))
     for start in range(0, len(penalty), block):
         rows = range(start, min(start + block, len(penalty)))
         lengths = np.diff(near.indptr[start : rows.stop + 1])
         width = lengths.max()
-        systems, asked = np.tile(np.eye(width), (len(rows), 1, 1)), np.zeros((len(rows), width))
-        for place, (row, n) in enumerate(zip(rows, lengths, strict=True)):
+        systems, products = np.tile(np.eye(width), (len(rows), 1, 1)), np.zeros((len(rows), width))
+        for index, (row, n) in enumerate(zip(rows, lengths, strict=True)):
             others = near.indices[near.indptr[row] : near.indptr[row + 1]]
             gram = _gram(events[np.append(others, row)])
-            systems[place, :n, :n], asked[place, :n] = gram[:n, :n], gram[:n, n]
-            systems[place, range(n), range(n)] += penalty[others]
+            systems[index, :n, :n], products[index, :n] = gram[:n, :n], gram[:n, n]
+            systems[index, range(n), range(n)] += penalty[others]
         factors, failed = torch.linalg.cholesky_ex(torch.from_numpy(systems))
         if failed.any():
             raise _singular(penalty)
-        solved = torch.cholesky_solve(torch.from_numpy(asked)[:, :, None], factors)[:, :, 0].numpy()
+        solved = torch.cholesky_solve(torch.from_numpy(products)[:, :, None], factors)[:, :, 0].numpy()
         weights[near.indptr[start] : near.indptr[rows.stop]] = solved[np.arange(width) < lengths[:, None]]
     return sp.csr_array((weights, near.indices, near.indptr), shape=near.shape)
 
 
 def _singular(penalty: NDArray[np.float32]) -> ConfigError:
     return ConfigError(
-        f"ease cannot tell items of the same users apart while squared weights are held down by {penalty.min():g} "
-        "alone; raise `regularization`"
+        f"ease cannot solve its regressions with a penalty of {penalty.min():g}: items with the same users make the "
+        "matrix singular; raise `regularization`"
     )
 
 
 def _gram(events: sp.csr_array) -> NDArray[np.float32]:
-    """[n, n]: the products of the rows [n, U], in the time of their entries, however many users there are."""
+    """[n, n]: the inner products of the rows of ``events`` [n, U], in time that does not depend on U."""
     users, column = np.unique(events.indices, return_inverse=True)
     part = sp.csr_array((events.data, column, events.indptr), shape=(events.shape[0], len(users)))
     gram: NDArray[np.float32] = (part @ part.T).toarray()

@@ -40,8 +40,8 @@ class ItemKNN(Engine):
 
     .. math:: s_{ij} = \frac{x_i \cdot x_j}{|x_i| |x_j| + \lambda}
 
-    cut to each item's best neighbours. A user's vector is the decayed history, an item's vector holds the similarities
-    to its neighbours; both are sparse. Cheap, and hard to beat when tuned (Dacrema et al., RecSys 2019).
+    of which each item keeps its largest. A user's vector is the decayed history, an item's vector the similarities to
+    its neighbours; both are sparse. Cheap, and a strong baseline when tuned (Dacrema et al., RecSys 2019).
 
     Example:
         >>> from recsys.data.synthetic.worlds import BlockTaste

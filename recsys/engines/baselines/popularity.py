@@ -1,4 +1,4 @@
-"""Popularity: the same ranking for everybody."""
+"""Popularity: the same ranking for every user."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from recsys.data.entities import EntityTable
 from recsys.data.interactions import Interactions
 from recsys.data.vocabulary import Vocabulary
 from recsys.engine import Engine, EngineConfig, FitContext, Request, Vectors
-from recsys.engines.storage import known_rows, load_arrays, save_arrays
+from recsys.engines.storage import dense_vectors, load_arrays, save_arrays
 
 
 class PopularityConfig(EngineConfig):
-    """Which interactions are counted.
+    """Options of the count: which interactions it takes.
 
     Args:
         window: with timestamps, only the last ``window`` days of the training interactions count; 0 counts all.
@@ -33,7 +33,7 @@ class Popularity(Engine):
     """Ranks items by their number of interactions, or by the sum of their weights.
 
     Every user has the vector (1) and an item its count, so it is the baseline that any personal model must beat, and
-    the fallback for users of whom nothing is known. A window makes it follow what is popular now.
+    the fallback for users without history and features. With a window it ranks by current popularity.
 
     Example:
         >>> from recsys.data.synthetic.worlds import BlockTaste
@@ -57,7 +57,7 @@ class Popularity(Engine):
         elif self.config.recent:
             after = train.offsets(data.n_users)[1:][train.user] - np.arange(len(train))
             counted = train.select(after <= self.config.recent)
-        # A pinch of all-time popularity orders the items that the window does not hold.
+        # A millionth of the all-time popularity ranks the items without interactions in the window.
         recent, whole = (np.bincount(part.item, part.weight, data.n_items) for part in (counted, train))
         self.counts = (recent + 1e-6 * whole).astype(np.float32)
 
@@ -65,9 +65,7 @@ class Popularity(Engine):
         return Vectors(dense=np.ones((len(request), 1), np.float32))
 
     def item_vectors(self, items: EntityTable, at: int | None = None) -> Vectors:
-        rows = known_rows(items, self.items, self.counts)
-        counts = np.append(self.counts, np.float32(0))[rows]
-        return Vectors(dense=counts[:, None], valid=rows >= 0)
+        return dense_vectors(items, self.items, self.counts, self.counts[:, None])
 
     def save(self, directory: Path) -> None:
         save_arrays(directory, self.config, self.items, {"counts": self.counts})

@@ -21,24 +21,25 @@ from recsys.data.vocabulary import Vocabulary
 from recsys.embedding_table import EmbeddingTable
 from recsys.engine import Engine, FitContext, Request, Vectors
 from recsys.engines.learning import TrainedConfig, run_training
-from recsys.engines.storage import known_rows, load_arrays, save_arrays, seen_table
+from recsys.engines.storage import dense_vectors, load_arrays, save_arrays, seen_table
 from recsys.errors import ConfigError, DataError
 from recsys.models.demand import DemandModel, demand_inputs
+from recsys.training.batches import shuffled_batches
 from recsys.training.loop import LoopOptions
 
 Rows = NDArray[np.int64]
 
 
 class TrendConfig(TrainedConfig):
-    """How demand is cut into periods and forecast.
+    """Options of the demand forecast.
 
     Args:
-        period: days; the last period ends with the last training interaction.
-        length: the newest periods that the network reads.
-        network: reads the periods of an item.
+        period: length of a period in days; the last one ends with the last training interaction.
+        length: at most so many of the newest periods are an input.
+        network: the sequence model over the periods of an item.
         dim: D of the network's states, which are the item embeddings.
-        layers: of the network.
-        dropout: in the network.
+        layers: layers of the network.
+        dropout: dropout rate of the network.
         batch: items a step.
         training: the training loop.
     """
@@ -59,8 +60,8 @@ class Trend(Engine):
     """Ranks items by the forecast of their demand in the period after training; the same for every user.
 
     A network reads the counts of an item by period and predicts the next one (see `recsys.models.demand`). Its state
-    after the last period is the item's embedding: level, trend and season. It knows nothing of a single user's taste,
-    so it helps where all users are evaluated after one moment: under a temporal split, and inside a `Hybrid`.
+    after the last period is the item's embedding: level, trend and season. It is not
+    personal, so it helps where all users are evaluated after one moment: under a temporal split, and in a `Hybrid`.
 
     Example:
         >>> Trend(period=1, epochs=2)
@@ -73,16 +74,16 @@ class Trend(Engine):
 
     items: Vocabulary
     demand: NDArray[np.float32]
-    """float32 [I], events expected in the next period; 0 for items without any so far."""
+    """float32 [I], interactions expected in the next period; 0 for items without any in training."""
     states: NDArray[np.float32]
-    """float32 [I, D], zero for items without events."""
+    """float32 [I, D], zero for items without interactions."""
 
     def _fit(self, data: Dataset, train: Interactions, context: FitContext) -> None:
-        """Learns from ``train`` alone.
+        """Fits the forecast and trains the network on ``train`` alone.
 
         Raises:
-            ConfigError: the data has no clock.
-            DataError: all of ``train`` lies in one period.
+            ConfigError: the data has no timestamps.
+            DataError: all of ``train`` is in one period.
         """
         if not data.has_timestamps:
             raise ConfigError("the engine 'trend' counts by period and needs a timestamp column; the data has none")
@@ -102,11 +103,10 @@ class Trend(Engine):
         return Vectors(dense=np.ones((len(request), 1), np.float32))
 
     def item_vectors(self, items: EntityTable, at: int | None = None) -> Vectors:
-        rows = known_rows(items, self.items, self.demand)
-        return Vectors(dense=np.append(self.demand, np.float32(0))[rows][:, None], valid=rows >= 0)
+        return dense_vectors(items, self.items, self.demand, self.demand[:, None])
 
     def item_table(self) -> EmbeddingTable:
-        """The states of the items that had an event."""
+        """The states of the items with training interactions."""
         return seen_table(self.kind, self.config, self.items, self.demand > 0, self.states)
 
     def save(self, directory: Path) -> None:
@@ -121,12 +121,12 @@ class Trend(Engine):
 
 
 class _Series:
-    """The counts of the items that had an event, their forecast, and the inputs of the network.
+    """Time series of the items with interactions: counts by period, their forecast, and the inputs of the network.
 
     Args:
         train: the interactions that are counted.
         n_items: I.
-        config: names the periods.
+        config: gives the length and number of the periods.
     """
 
     found: Forecast
@@ -148,7 +148,7 @@ class _Series:
 
 
 class _Task:
-    """Predicts every period of every item but the first from those before it; items in random order."""
+    """Training on items in random order: predicts each period of an item, but the first, from those before it."""
 
     def __init__(self, series: _Series, config: TrendConfig) -> None:
         self.batch = config.batch
@@ -163,8 +163,7 @@ class _Task:
         self.known = torch.from_numpy((found.age[:, :-1] > 0) & (series.volume > 0))
 
     def batches(self, epoch: int, rng: np.random.Generator) -> Sequence[Rows]:
-        order = rng.permutation(len(self.counts))
-        return [order[start : start + self.batch] for start in range(0, len(order), self.batch)]
+        return shuffled_batches(len(self.counts), self.batch, rng)
 
     def loss(self, batch: Rows, rng: np.random.Generator) -> Tensor:
         rows = torch.from_numpy(batch)

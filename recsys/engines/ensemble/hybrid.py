@@ -27,14 +27,15 @@ from recsys.names import check_name, stored_name
 from recsys.seeding import stream
 
 _SAMPLE = 256
-"""Users whose scores tell how widely a part's scores spread."""
+"""Users from whose scores the standard deviation of a part is estimated."""
 
 
 class HybridConfig(EngineConfig):
     """The parts of a hybrid and their weights.
 
     Args:
-        parts: names of engines of the same run; a name that the context lacks is a kind, fitted with its defaults.
+        parts: names of engines of the same run; a name that is not in the context is taken as a kind, and fitted with
+            its defaults.
         weights: of the parts, each in units of its standard deviation; None chooses them on validation, or takes equal
             ones where there is none.
         metric: what the weights maximize.
@@ -72,12 +73,13 @@ class Hybrid(Engine):
     .. math:: s(u, i) = \sum_p w_p \, \frac{s_p(u, i) - \mu_p(u)}{\sigma_p}
 
     :math:`\sigma_p` is the standard deviation over items of part p's scores, averaged over a sample of users, so that
-    weights found with parts trained on less data, or on another data set, still mean the same; :math:`\mu_p(u)` is the
-    user's mean score over the items that have a vector. A user or an item has a vector where any part gives one, and a
-    part without one adds nothing, as to an average item. Memory of exact co-occurrence (a linear item-item model) and
-    generalization by embeddings (the towers) add up.
+    weights found with parts trained on less data, or on another dataset, are still comparable; :math:`\mu_p(u)` is the
+    user's mean score over the items that have a vector. A user or an item has a vector where any part gives one; a part
+    without one adds 0, the standardized mean score. A linear item-item model, which memorizes co-occurrences, and the
+    towers, which generalize by embeddings, complement each other.
 
-    Parts are given by name (``parts=("ease", "two_tower")``, from the context) or fitted: ``parts={"ease": ease}``.
+    Parts are given by name (``parts=("ease", "two_tower")``, from the context) or as fitted engines:
+    ``parts={"ease": ease}``.
 
     Example:
         >>> from recsys.data.synthetic.worlds import BlockTaste
@@ -111,18 +113,18 @@ class Hybrid(Engine):
     def _fit(self, data: Dataset, train: Interactions, context: FitContext) -> None:
         self.parts = {name: self._part(name, data, train, context) for name in self.config.parts}
         items = [zero_invalid(part.item_vectors(data.items)) for part in self.parts.values()]
-        asked = stream(context.seed, "hybrid", "spread").permutation(np.unique(train.user))[:_SAMPLE]
-        request = Request.from_dataset(data, np.sort(asked), train)
-        spreads = zip(self.parts.values(), items, strict=True)
-        self.score_stds = tuple(score_std(part.user_vectors(request), vectors) for part, vectors in spreads)
+        sample = stream(context.seed, "hybrid", "spread").permutation(np.unique(train.user))[:_SAMPLE]
+        request = Request.from_dataset(data, np.sort(sample), train)
+        parts = zip(self.parts.values(), items, strict=True)
+        self.score_stds = tuple(score_std(part.user_vectors(request), vectors) for part, vectors in parts)
         self.score_means = tuple(ScoreMean.of(vectors) for vectors in items)
         self.weights_ = self.config.weights or self._search(data, items, context)
 
     def user_vectors(self, request: Request) -> Vectors:
-        factors, levels = self._factors(), dict(zip(self.parts, self.score_means, strict=True))
+        factors, means = self._factors(), dict(zip(self.parts, self.score_means, strict=True))
         vectors = {name: self.parts[name].user_vectors(request) for name in factors}
-        above = [_with_column(part, -levels[name].means(part)) for name, part in vectors.items()]
-        return joined(above, list(factors.values()))
+        centred = [_with_column(part, -means[name].means(part)) for name, part in vectors.items()]
+        return joined(centred, list(factors.values()))
 
     def item_vectors(self, items: EntityTable, at: int | None = None) -> Vectors:
         vectors = [self.parts[name].item_vectors(items, at) for name in self._factors()]
@@ -140,7 +142,7 @@ class Hybrid(Engine):
         kinds = [part.kind for part in self.parts.values()]
         write_json(directory / "parts.json", {"kinds": kinds, "score_stds": self.score_stds, "weights": self.weights_})
         arrays = {
-            f"{number}/{kind}": array for number, level in enumerate(self.score_means) for kind, array in level.arrays()
+            f"{number}/{kind}": array for number, mean in enumerate(self.score_means) for kind, array in mean.arrays()
         }
         with atomic_path(directory / "score_means.safetensors") as beside:
             save_file(arrays, beside)
@@ -171,22 +173,22 @@ class Hybrid(Engine):
         return ENGINES[name]().fit(data, train, context=replace(context, directory=directory))
 
     def _factors(self) -> dict[str, float]:
-        """What a user's vector of each part is multiplied by, parts of weight 0 left out."""
+        """The factor of each part's user vectors, weight over standard deviation; parts of weight 0 are left out."""
         scaled = zip(self.parts, self.weights_, self.score_stds, strict=True)
         return {name: weight / scale for name, weight, scale in scaled if weight > 0}
 
     def _search(self, data: Dataset, items: list[Vectors], context: FitContext) -> tuple[float, ...]:
-        """Weights that sum to one, the best that `search` finds on validation; equal ones where there is none."""
+        """The weights that `search` finds on validation, which sum to one; equal ones without validation data."""
         holdout = context.validation
         if holdout is None:
             return (1 / len(items),) * len(items)
-        asked = stream(context.seed, "hybrid", "search").permutation(len(holdout))[: self.config.users]
-        users, metric = holdout.users[np.sort(asked)], self.config.metric
+        sample = stream(context.seed, "hybrid", "search").permutation(len(holdout))[: self.config.users]
+        users, metric = holdout.users[np.sort(sample)], self.config.metric
         parts = ScoredParts(list(self.parts.values()), self.score_stds, self.score_means, items)
         pool = CandidatePool(parts, data, holdout, users, metric)
         for weights, value in search(pool.values, len(items), self.config.steps):
-            told = ", ".join(f"{name} {weight:.2f}" for name, weight in zip(self.parts, weights, strict=True))
-            context.tracker.progress(f"hybrid: {told}  {metric} {value:.4f}")
+            listed = ", ".join(f"{name} {weight:.2f}" for name, weight in zip(self.parts, weights, strict=True))
+            context.tracker.progress(f"hybrid: {listed}  {metric} {value:.4f}")
         return tuple(float(weight) for weight in weights)
 
 
@@ -202,7 +204,7 @@ def score_std(users: Vectors, items: Vectors) -> float:
 
 
 def joined(vectors: Sequence[Vectors], factors: Sequence[float]) -> Vectors:
-    """The vectors of several engines side by side, each times its factor; zero where its engine gives none."""
+    """Concatenates the vectors of several engines, each times its factor; zero where an engine has no vector."""
     scaled = [_scaled(zero_invalid(part), factor) for part, factor in zip(vectors, factors, strict=True)]
     dense = [part.dense for part in scaled if part.dense is not None]
     sparse = [part.sparse for part in scaled if part.sparse is not None]
@@ -214,7 +216,7 @@ def joined(vectors: Sequence[Vectors], factors: Sequence[float]) -> Vectors:
 
 
 def _with_column(part: Vectors, column: NDArray[np.float32]) -> Vectors:
-    """One dimension more: a user's mean taken off against the 1 of an item."""
+    """Appends a dimension: minus the mean score to user vectors and 1 to item vectors, which subtracts the mean."""
     dense = column[:, None] if part.dense is None else np.column_stack([part.dense, column])
     return Vectors(dense, part.sparse, part.valid)
 

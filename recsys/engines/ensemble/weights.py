@@ -23,38 +23,38 @@ from recsys.ranking import Ranker, best_columns, block_rows
 
 Weights = NDArray[np.float64]
 Objective = Callable[[Weights], NDArray[np.float64]]
-"""float64 [C], what each of C weightings [C, P] is worth."""
+"""From C weightings [C, P] to the value of each, float64 [C]."""
 
 _LEAST_GAIN = 1e-4
-"""Relative; what the validation questions tell is coarser."""
+"""The relative gain below which `search` stops; the validation metric is not estimated more precisely."""
 
 
 @dataclass(frozen=True, eq=False)
 class _Block:
-    """What B users may be shown.
+    """The W pooled candidates of each of B users, padded.
 
     Args:
-        scores: float32 [B, W, P], of each part above the user's mean, in units of its spread.
-        valid: bool [B, W, P], whether a part places the item; nothing places where no item is.
-        users: bool [B, 1, P], whether a part places the user.
-        relevant: bool [B, W].
-        asked: int64 [B], how many items are relevant.
+        scores: float32 [B, W, P], the standardized scores of each part.
+        valid: bool [B, W, P], whether a part has a vector of the item; False at padding.
+        users: bool [B, 1, P], whether a part has a vector of the user.
+        relevant: bool [B, W], whether the candidate is a target.
+        n_relevant: int64 [B], the number of targets of each user.
     """
 
     scores: Tensor
     valid: Tensor
     users: Tensor
     relevant: NDArray[np.bool_]
-    asked: NDArray[np.int64]
+    n_relevant: NDArray[np.int64]
 
-    def barred(self, used: Tensor) -> Tensor:
-        """Bool [B, W]: where none of the parts ``used`` (bool [P]) places the item, or none the user."""
+    def excluded(self, used: Tensor) -> Tensor:
+        """Bool [B, W]: where none of the parts ``used`` (bool [P]) has a vector of the item, or none of the user."""
         return ~(self.valid[:, :, used].any(2) & self.users[:, :, used].any(2))
 
 
 @dataclass(frozen=True)
 class ScoreMean:
-    """The mean of a part's placed item vectors, which gives each user's mean score.
+    """The mean item vector of a part, whose product with a user's vector is the user's mean score.
 
     Args:
         dense: float32 [D], or None.
@@ -66,7 +66,7 @@ class ScoreMean:
 
     @classmethod
     def of(cls, items: Vectors) -> Self:
-        """Of item vectors that are zero where not placed."""
+        """The mean over the valid rows of ``items``, whose other rows must be zero."""
         count = max(int(valid_mask(items).sum()), 1)
         sums = (None if part is None else np.asarray(part.sum(0), np.float64) for part in (items.dense, items.sparse))
         return cls(*(None if part is None else (part / count).astype(np.float32) for part in sums))
@@ -81,14 +81,14 @@ class ScoreMean:
         return means
 
     def arrays(self) -> Iterator[tuple[str, NDArray[np.float32]]]:
-        """What there is, by name."""
+        """The parts that are not None, by name."""
         both = {"dense": self.dense, "sparse": self.sparse}
         return ((name, array) for name, array in both.items() if array is not None)
 
 
 @dataclass(frozen=True, eq=False)
 class ScoredParts:
-    """P fitted engines, and what brings their scores to one scale.
+    """P fitted engines with the means and standard deviations that standardize their scores.
 
     Args:
         engines: the parts.
@@ -104,18 +104,18 @@ class ScoredParts:
 
 
 class CandidatePool:
-    """The validation questions, and for each user the items that may come first under any weights.
+    """Candidate items of each validation user, on which weightings of the parts are evaluated.
 
-    These are the first items of each part, ten times as many as the metric looks at (at least 100). What is in none of
-    these lists is taken to be in no mix's list, so that a weighting costs the product of a small table with the weights
-    and not a pass over the catalogue.
+    The candidates are the top items of each part, ten times as many as the metric's list length (at least 100). Items
+    outside the pool are assumed never to enter the list of any mix, so that evaluating a weighting costs the product of
+    a small table with the weights, and not a pass over the catalogue.
 
     Args:
         parts: the P engines to be weighted.
-        data: the dataset that the rows of ``users`` belong to.
+        data: the dataset that the rows of ``users`` refer to.
         holdout: the validation targets.
-        users: rows of the evaluation users.
-        metric: what the weights are chosen by, such as ``ndcg@10``.
+        users: rows of the validation users.
+        metric: what the weights maximize, such as ``ndcg@10``.
     """
 
     def __init__(
@@ -126,9 +126,9 @@ class CandidatePool:
         self.valid = np.stack([valid_mask(vectors) for vectors in parts.items], 1)
         self.data, self.history, self.n_users = data, holdout.history, len(users)
         self.rankers = [Ranker(vectors, holdout.candidates) for vectors in parts.items]
-        asked, size = relevant(holdout, users), block_rows(data.n_items)
+        targets, size = relevant(holdout, users), block_rows(data.n_items)
         blocks = (slice(start, min(start + size, len(users))) for start in range(0, len(users), size))
-        self.blocks = [self._block(users[block], asked.take(block)) for block in blocks]
+        self.blocks = [self._block(users[block], targets.take(block)) for block in blocks]
 
     def values(self, weightings: Weights) -> NDArray[np.float64]:
         """float64 [C]: the metric under each of ``weightings`` [C, P]."""
@@ -136,54 +136,54 @@ class CandidatePool:
         used, which = np.unique(weightings > 0, axis=0, return_inverse=True)
         for block in self.blocks:
             k = min(self.k, block.relevant.shape[1])
-            barred = [block.barred(torch.from_numpy(parts)) for parts in used]
+            excluded = [block.excluded(torch.from_numpy(parts)) for parts in used]
             for row, (weights, kind) in enumerate(
                 zip(torch.from_numpy(weightings).float(), which.ravel(), strict=True)
             ):
-                mixed = (block.scores @ weights).masked_fill_(barred[kind], -torch.inf)
+                mixed = (block.scores @ weights).masked_fill_(excluded[kind], -torch.inf)
                 columns, scores = best_columns(mixed, k)
                 hits = np.take_along_axis(block.relevant, columns, 1) & (scores > -np.inf)
-                total[row] += METRICS[self.metric](hits, block.asked, self.k).sum()
+                total[row] += METRICS[self.metric](hits, block.n_relevant, self.k).sum()
         return total / max(self.n_users, 1)
 
-    def _block(self, users: NDArray[np.int32], asked: Histories) -> _Block:
+    def _block(self, users: NDArray[np.int32], targets: Histories) -> _Block:
         request = Request.from_dataset(self.data, users, self.history)
         seen = request.histories if self.filter_seen else None
-        tables, lists, vectors_of = [], [], []
+        tables, lists, user_vectors = [], [], []
         for part, ranker in zip(self.parts.engines, self.rankers, strict=True):
             vectors = zero_invalid(part.user_vectors(request))
             table = ranker.scores(vectors)
             depth = min(max(10 * self.k, 100), table.shape[1])
             lists.append(ranker.ranked(table.clone(), vectors, depth, seen)[0])
             tables.append(table)
-            vectors_of.append(vectors)
+            user_vectors.append(vectors)
         pooled = _distinct(np.concatenate(lists, 1))
         columns = torch.from_numpy(np.maximum(self.rankers[0].columns(pooled), 0))
         valid = torch.from_numpy(self.valid[pooled] & (pooled != MISSING)[:, :, None])
         scores = []
-        for table, own, score_std, level in zip(
-            tables, vectors_of, self.parts.score_stds, self.parts.score_means, strict=True
+        for table, user, score_std, mean in zip(
+            tables, user_vectors, self.parts.score_stds, self.parts.score_means, strict=True
         ):
-            scores.append((table.gather(1, columns) - torch.from_numpy(level.means(own))[:, None]) / score_std)
+            scores.append((table.gather(1, columns) - torch.from_numpy(mean.means(user))[:, None]) / score_std)
         return _Block(
             torch.stack(scores, 2) * valid,
             valid,
-            torch.from_numpy(np.stack([valid_mask(own) for own in vectors_of], 1))[:, None],
-            is_relevant(pooled, asked, self.data.n_items),
-            asked.lengths,
+            torch.from_numpy(np.stack([valid_mask(user) for user in user_vectors], 1))[:, None],
+            is_relevant(pooled, targets, self.data.n_items),
+            targets.lengths,
         )
 
 
 def search(values: Objective, n_parts: int, steps: int) -> Iterator[tuple[Weights, float]]:
-    """Better and better weights that sum to one, each with what it is worth; the last are the best.
+    """Coordinate ascent on weights that sum to one; yields improving weights with their values, the best last.
 
-    From the best part alone, one part after the other is given each share from nothing to all, in ``steps`` steps, the
-    others sharing the rest as they did, until no part's share can be changed for (more than minutely) better.
+    Starts from the best part alone. Each part in turn is tried with every share from 0 to 1 in ``steps`` steps, while
+    the ratios of the others stay as they are; stops when no part's share improves the value by more than 0.01 %.
 
     Args:
-        values: what is to be high.
+        values: the objective to maximize.
         n_parts: P.
-        steps: see above.
+        steps: of the grid of a part's share.
 
     Example:
         >>> def values(weightings):
@@ -196,7 +196,7 @@ def search(values: Objective, n_parts: int, steps: int) -> Iterator[tuple[Weight
     weights, best = np.eye(n_parts)[part], float(alone[part])
     yield weights, best
     shares = np.linspace(0, 1, steps + 1)[:, None]
-    since = 0  # parts whose share was looked at in vain
+    since = 0  # parts tried since the last improvement
     while since < n_parts:
         part = (part + 1) % n_parts
         since += 1
@@ -210,12 +210,12 @@ def search(values: Objective, n_parts: int, steps: int) -> Iterator[tuple[Weight
 
 
 def valid_mask(part: Vectors) -> NDArray[np.bool_]:
-    """Bool [n]."""
+    """Bool [n]: which rows have a vector."""
     return np.ones(len(part), bool) if part.valid is None else part.valid
 
 
 def zero_invalid(part: Vectors) -> Vectors:
-    """Zero where not placed."""
+    """The same vectors, with zeros in the rows that are not valid."""
     if part.valid is None or part.valid.all():
         return part
     kept = part.valid.astype(np.float32)
@@ -228,7 +228,7 @@ def zero_invalid(part: Vectors) -> Vectors:
 
 
 def _distinct(lists: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Each row's entries once, ascending, then MISSING.
+    """The distinct entries of each row, ascending, padded with MISSING.
 
     Example:
         >>> _distinct(np.array([[3, 1, 3, -1], [2, 2, 2, 2]])).tolist()

@@ -19,11 +19,11 @@ from recsys.data.dataset import Dataset
 from recsys.data.entities import EntityTable
 from recsys.data.interactions import Interactions
 from recsys.data.vocabulary import Vocabulary
-from recsys.embedding_table import EmbeddingTable
+from recsys.embedding_table import EmbeddingTable, row_norms, unit_rows
 from recsys.engine import Engine, FitContext, Request, Vectors
 from recsys.engines.learning import TrainedConfig, run_training, validation_metric
 from recsys.engines.sparse import degrees, truncated_svd
-from recsys.engines.storage import decayed_history, known_rows, load_arrays, save_arrays, seen_table
+from recsys.engines.storage import decayed_history, dense_vectors, load_arrays, save_arrays, seen_table
 from recsys.errors import DataError
 from recsys.losses import LOSSES, LossBatch
 from recsys.models.propagation import Bags, Propagation, product
@@ -37,24 +37,24 @@ Users = NDArray[np.int64]
 
 
 class LightGCNConfig(TrainedConfig):
-    """A graph convolution without weights of its own.
+    """Options of the light graph convolution.
 
     Args:
         dim: D.
         layers: L, products with the graph on the way to a user's vector.
-        user_vectors: whether a user has a learned vector beside what flows in from the history.
+        user_vectors: whether a user has a learned embedding beside the propagated history.
         temperature: scores are cosines divided by it.
-        popularity_exponent: scores are multiplied by the item's degree to this power, for a cosine knows nothing of
-            popularity.
+        popularity_exponent: scores are multiplied by the item's degree to this power, for a cosine is independent
+            of popularity.
         loss: ``sampled_softmax``, ``bpr`` or ``gbce``, against shared negatives.
         n_negatives: C, negatives a batch.
         sampling_exponent: negatives are drawn by popularity to this power.
-        held_out: share of a user's interactions that a step predicts from the others; at 0, as in the paper, all are
-            predicted from all.
-        batch: interactions a step, those of whole users; a step propagates the whole graph, whatever its size.
-        metric: what validation maximises.
-        validation_users: at most so many users are asked by validation.
-        training: the loop.
+        held_out: share of a user's interactions that a training step predicts from the others; at 0, as in the paper,
+            all are predicted from all.
+        batch: interactions a step, in whole users; every step propagates over the whole graph.
+        metric: what validation maximizes.
+        validation_users: at most so many random users are evaluated in validation.
+        training: the training loop.
     """
 
     flat_sections: ClassVar[tuple[str, ...]] = ("training",)
@@ -81,7 +81,7 @@ class LightGCN(Engine):
         s(u, i) = \cos(u, \sum_l I^l_i) \, d_i^t / \tau
 
     for the history h of a user, layers :math:`I^l` of the item embeddings, degrees d in units of their mean over the
-    interactions, and a learned vector :math:`e_u`. The sum is what the propagation gives a user of the graph, so a user
+    interactions, and a learned vector :math:`e_u`. The propagation gives a user of the graph the same sum, so a user
     whom training never saw gets a vector by the same formula, without :math:`e_u`. Item embeddings start from the
     singular vectors of `Spectral`, which saves most of the training.
 
@@ -103,11 +103,11 @@ class LightGCN(Engine):
     users: Vocabulary
     counts: NDArray[np.int64]
     history_factors: Floats
-    """float32 [I, D]: what an item of a history adds to the user's vector."""
+    """float32 [I, D]: summed over the history, the user's vector."""
     item_factors: Floats
-    """float32 [I, D]: what is scored."""
+    """float32 [I, D]: the item vectors of the score."""
     user_embeddings: Floats
-    """float32 [U, D]: users' learned vectors, no rows where there are none."""
+    """float32 [U, D]: users' learned embeddings; [0, D] without them."""
 
     def _fit(self, data: Dataset, train: Interactions, context: FitContext) -> None:
         self.items, self.users = data.items.vocabulary, data.users.vocabulary
@@ -116,7 +116,7 @@ class LightGCN(Engine):
         task = _Task(self, train, data, context)
         progress = run_training(self, task, data, train, context)
         self.epochs_, self.curve_ = progress.best_epoch, progress.curve
-        self._take(task.module)
+        self._read_factors(task.module)
 
     def user_vectors(self, request: Request) -> Vectors:
         history = decayed_history(request, self.items, self.counts, 1.0)
@@ -125,17 +125,15 @@ class LightGCN(Engine):
         if len(self.user_embeddings):
             rows = self.users.rows(request.users.vocabulary.ids)
             dense[rows >= 0] += self.user_embeddings[rows[rows >= 0]]
-        norms = np.maximum(np.linalg.norm(dense, axis=1, keepdims=True), 1e-12) * self.config.temperature
+        norms = row_norms(dense) * self.config.temperature
         return Vectors(dense=(dense / norms).astype(np.float32), valid=lengths > 0)
 
     def item_vectors(self, items: EntityTable, at: int | None = None) -> Vectors:
-        rows = known_rows(items, self.items, self.counts)
-        return Vectors(dense=np.where((rows >= 0)[:, None], self.item_factors[rows], np.float32(0)), valid=rows >= 0)
+        return dense_vectors(items, self.items, self.counts, self.item_factors)
 
     def item_table(self) -> EmbeddingTable:
         """The unit vectors of the items that training saw."""
-        unit = self.item_factors / np.maximum(np.linalg.norm(self.item_factors, axis=1, keepdims=True), 1e-12)
-        return seen_table(self.kind, self.config, self.items, self.counts > 0, unit)
+        return seen_table(self.kind, self.config, self.items, self.counts > 0, unit_rows(self.item_factors))
 
     def save(self, directory: Path) -> None:
         arrays: dict[str, NDArray[np.generic]] = {
@@ -158,29 +156,30 @@ class LightGCN(Engine):
         return engine
 
     @torch.no_grad()
-    def _take(self, module: _Module) -> None:
+    def _read_factors(self, module: _Module) -> None:
         items, below = module()
-        into = below * module.propagation.item_scale
-        self.history_factors, self.item_factors = into.cpu().numpy(), module.scored(items).cpu().numpy()
-        own = torch.zeros(0, self.config.dim) if module.users is None else module.users.detach().cpu() * module.trained
-        self.user_embeddings = (own / (self.config.layers + 1)).numpy()
+        history = below * module.propagation.item_scale
+        self.history_factors, self.item_factors = history.cpu().numpy(), module.scored(items).cpu().numpy()
+        users = (
+            torch.zeros(0, self.config.dim) if module.users is None else module.users.detach().cpu() * module.trained
+        )
+        self.user_embeddings = (users / (self.config.layers + 1)).numpy()
 
 
 class _Module(nn.Module):
-    """The item and user embeddings of layer 0, and their propagation."""
+    """The embeddings of items and users at layer 0, and their propagation."""
 
-    def __init__(self, config: LightGCNConfig, train: Interactions, data: Dataset, rng: np.random.Generator) -> None:
+    def __init__(self, config: LightGCNConfig, matrix: sp.csr_array, rng: np.random.Generator) -> None:
         super().__init__()
-        matrix = train.to_csr(data.n_users, data.n_items)
-        self.propagation = Propagation(train, data.n_users, data.n_items, config.layers)
+        self.propagation = Propagation(matrix, config.layers)
         self.items = nn.Parameter(torch.from_numpy(_starts(matrix, config.dim, rng)))
         lengths = torch.from_numpy(_popularity(matrix) ** config.popularity_exponent).float()[:, None]
         self.register_buffer("lengths", lengths, persistent=False)
         self.lengths: Tensor
-        own = torch.from_numpy(rng.standard_normal((data.n_users, config.dim), np.float32)) * 0.01
-        self.users = nn.Parameter(own) if config.user_vectors else None
+        users = torch.from_numpy(rng.standard_normal((matrix.shape[0], config.dim), np.float32)) * 0.01
+        self.users = nn.Parameter(users) if config.user_vectors else None
         self.trained = torch.from_numpy(np.diff(matrix.indptr) > 0)[:, None]
-        """bool [U, 1]: whose vector is learnt."""
+        """bool [U, 1]: users with training interactions, whose embeddings are trained."""
 
     def forward(self) -> tuple[Tensor, Tensor]:
         """See `Propagation`."""
@@ -188,7 +187,7 @@ class _Module(nn.Module):
         return result
 
     def scored(self, items: Tensor, rows: Tensor | None = None) -> Tensor:
-        """The vectors that are scored, of all items or of ``rows`` alone."""
+        """The item vectors of the score, of all items or of ``rows`` alone."""
         if rows is None:
             return normalize(items, dim=1) * self.lengths
         return normalize(items[rows], dim=1) * self.lengths[rows]
@@ -201,7 +200,7 @@ def _popularity(matrix: sp.csr_array) -> NDArray[np.float64]:
 
 
 def _starts(matrix: sp.csr_array, dim: int, rng: np.random.Generator) -> Floats:
-    """The first item embeddings float32 [I, D]: the low-pass of `Spectral` at rank D in one table."""
+    """float32 [I, D]: the initial item embeddings, the low-pass filter of `Spectral` at rank D plus small noise."""
     normalised = sp.csr_array(degrees(matrix, 1, -0.4) @ matrix @ degrees(matrix, 0, -0.4))
     smooth, _ = truncated_svd(normalised, dim, rng)
     starts = rng.standard_normal((len(smooth), dim), np.float32) * np.float32(0.1 * len(smooth) ** -0.5)
@@ -211,7 +210,7 @@ def _starts(matrix: sp.csr_array, dim: int, rng: np.random.Generator) -> Floats:
 
 
 class _Task:
-    """Batches of whole users, each of whose items is predicted from the others."""
+    """Training on batches of whole users: the held-out items of each are predicted from the others."""
 
     def __init__(self, engine: LightGCN, train: Interactions, data: Dataset, context: FitContext) -> None:
         config, seed = engine.config, context.seed
@@ -224,13 +223,13 @@ class _Task:
                 f"lightgcn predicts {config.held_out:.0%} of a user's training interactions from the others, and no "
                 "user has two; set held_out = 0"
             )
-        self.module = _Module(config, train, data, stream(seed, "lightgcn"))
+        self.module = _Module(config, matrix, stream(seed, "lightgcn"))
         self.compute_loss = LOSSES[config.loss]()
         self.sampler = NEGATIVES["popularity"](
             engine.counts, config.n_negatives, sampling_exponent=config.sampling_exponent
         )
-        take = partial(engine._take, self.module)
-        self.metric = validation_metric(engine, data, context, config.metric, config.validation_users, take)
+        update = partial(engine._read_factors, self.module)
+        self.metric = validation_metric(engine, data, context, config.metric, config.validation_users, update)
 
     def batches(self, epoch: int, rng: np.random.Generator) -> Sequence[Users]:
         order = rng.permutation(self.users)
@@ -240,19 +239,19 @@ class _Task:
 
     def loss(self, batch: Users, rng: np.random.Generator) -> Tensor:
         items, below = self.module()
-        history, asked = split_rows(self.matrix[batch], self.config.held_out, rng)
-        drawn = self.sampler.sample(asked.indices, rng)
-        touched, places = np.unique(np.concatenate([drawn.rows, asked.indices]), return_inverse=True)
-        owner = np.repeat(np.arange(len(batch)), np.diff(asked.indptr))
-        arrays = (touched, places, owner, drawn.log_q)
-        rows, place, owners, log_q = (torch.from_numpy(array).to(items.device) for array in arrays)
-        candidates, targets = place[: len(log_q)], place[len(log_q) :]
+        history, held_out = split_rows(self.matrix[batch], self.config.held_out, rng)
+        drawn = self.sampler.sample(held_out.indices, rng)
+        distinct, inverse = np.unique(np.concatenate([drawn.rows, held_out.indices]), return_inverse=True)
+        owner = np.repeat(np.arange(len(batch)), np.diff(held_out.indptr))
+        arrays = (distinct, inverse, owner, drawn.log_q)
+        rows, columns, owners, log_q = (torch.from_numpy(array).to(items.device) for array in arrays)
+        candidates, targets = columns[: len(log_q)], columns[len(log_q) :]
         scored = self.module.scored(items, rows)
-        vectors = (self._asking(batch, history, below), scored[candidates], scored[targets])
+        vectors = (self._user_vectors(batch, history, below), scored[candidates], scored[targets])
         return self.compute_loss(LossBatch(*vectors, candidates, targets, log_q, owners))
 
-    def _asking(self, batch: Users, history: sp.csr_array, below: Tensor) -> Tensor:
-        """The vectors [B, D] of the users of a batch, by the formula of `LightGCN`."""
+    def _user_vectors(self, batch: Users, history: sp.csr_array, below: Tensor) -> Tensor:
+        """[B, D]: the vectors of the users of a batch, by the formula of `LightGCN`."""
         bags, transposed = (Bags(part).to(below.device) for part in (history, sp.csr_array(history.T)))
         sums = product(below, bags, transposed)
         if self.module.users is not None:
@@ -261,17 +260,20 @@ class _Task:
         return normalize(sums, dim=1) / self.config.temperature
 
     def validate(self) -> float | None:
-        """The validation metric of the embeddings as they stand."""
+        """The validation metric of the current embeddings."""
         return None if self.metric is None else self.metric()
 
 
 def split_rows(matrix: sp.csr_array, share: float, rng: np.random.Generator) -> tuple[sp.csr_array, sp.csr_array]:
-    """Splits each row's entries into what is visible and a random ``share`` to predict; both are the whole row at 0.
+    """Splits the entries of each row at random into inputs and targets.
 
     Args:
-        matrix: [B, I], at least two entries a row; at least one stays visible and one is predicted.
-        share: of the entries.
-        rng: draws them.
+        matrix: [B, I], at least two entries a row; at least one is an input and one a target.
+        share: share of the entries that are targets; with 0 nothing is split, and both results are ``matrix``.
+        rng: draws the targets.
+
+    Returns:
+        The inputs and the targets, [B, I] each.
     """
     if not share:
         return matrix, matrix
@@ -280,8 +282,8 @@ def split_rows(matrix: sp.csr_array, share: float, rng: np.random.Generator) -> 
     take = np.clip(np.round(share * lengths), 1, lengths - 1)
     rank = np.empty(len(owner), np.int64)
     rank[np.lexsort((rng.random(len(owner)), owner))] = np.arange(len(owner)) - matrix.indptr[owner]
-    asked = rank < take[owner]
-    return _where(matrix, ~asked), _where(matrix, asked)
+    is_target = rank < take[owner]
+    return _where(matrix, ~is_target), _where(matrix, is_target)
 
 
 def _where(matrix: sp.csr_array, kept: NDArray[np.bool_]) -> sp.csr_array:

@@ -18,13 +18,15 @@ from recsys.engines.skip_gram.pairs import Pairs, SkipGram
 
 
 class Node2VecConfig(Item2VecConfig):
-    """Walks, and the skip-gram over them; items are two steps from each other, and the order is forgotten.
+    """Options of the random walks and of the skip-gram over them.
+
+    Items of one user are two steps apart in a walk, and the order of interactions is not used.
 
     Args:
-        walks: from each node in an epoch, drawn anew for each.
+        walks: random walks from each node in an epoch; every epoch draws new ones.
         length: nodes a walk.
-        p: above 1 a walk returns less.
-        q: above 1 a walk stays near, below 1 it goes far.
+        p: return parameter; above 1 a walk returns less often to the node before.
+        q: in-out parameter; above 1 a walk stays near its start, below 1 it moves away.
     """
 
     walks: int = Field(1, ge=1)
@@ -39,8 +41,8 @@ class Node2VecConfig(Item2VecConfig):
 class Node2Vec(Item2Vec):
     """Skip-gram over biased walks on the user-item graph (Grover & Leskovec, KDD 2016).
 
-    As `Item2Vec`, with users and items for words and walks for sentences. The vectors of users serve the walks alone,
-    so that a user whom training never saw is served like any other.
+    As `Item2Vec`, with users and items as the words and walks as the sentences. The vectors of user nodes are used in
+    training alone; a recommendation uses the history, so that new users are served like any other.
 
     Example:
         >>> from recsys.data.synthetic.worlds import BlockTaste

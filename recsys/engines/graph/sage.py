@@ -33,11 +33,12 @@ from recsys.losses import LOSSES, LossBatch
 from recsys.models.build import ModelOptions, build_tower
 from recsys.models.sage import SageModel, mean_matrix, sample_block
 from recsys.negatives import NEGATIVES
+from recsys.training.batches import shuffled_batches
 from recsys.training.loop import LoopOptions
 
 
 class GraphSAGEConfig(TrainedConfig):
-    """Options of two layers of sampled neighbours.
+    """Options of GraphSAGE with two layers of sampled neighbours.
 
     Args:
         dim: D.
@@ -75,10 +76,10 @@ class GraphSAGEConfig(TrainedConfig):
 class GraphSAGE(Engine):
     """Inductive node embeddings by sampled neighbours (Hamilton, Ying & Leskovec, NeurIPS 2017).
 
-    Two layers of mean aggregation over the user-item graph; see `recsys.models.sage` for the network. No message passes
-    along an edge of the batch in training, which is what the batch predicts. At inference a user's neighbours are the
-    whole history, whoever the user is; an item's neighbours are the users of training, and an item without any is
-    placed by its features: the graph engine for new users and new items.
+    Two layers of mean aggregation over the user-item graph; see `recsys.models.sage` for the network. In training the
+    edges that a batch predicts are left out of its messages. At inference a user's neighbours are the whole history,
+    for new users too; an item's neighbours are its users in training, and an item without any gets its vector from its
+    features alone. Use it as the graph engine for new users and new items.
 
     Example:
         >>> from recsys.data.synthetic.worlds import BlockTaste
@@ -95,9 +96,9 @@ class GraphSAGE(Engine):
     inputs: TowerInputs
     model: SageModel
     layers: dict[str, Tensor]
-    """float32 [I, D] each: ``x``, ``h`` and ``z`` of the items of training, with all their neighbours.
+    """float32 [I, D] each: the inputs ``x`` and the layers ``h`` and ``z`` of the items, with all their neighbours.
 
-    The rows of others are not asked, for their features may have changed since.
+    Only rows of trained items are used; the others are computed anew, for their features may have changed.
     """
 
     _held: tuple[EntityTable, tuple[Tensor, Tensor, Tensor]] | None = None
@@ -114,16 +115,16 @@ class GraphSAGE(Engine):
             data.has_timestamps,
         )
         torch.manual_seed(context.seed)
-        self.model = self._built()
+        self.model = self._build_model()
         task = _Task(self, data, train, context)
         progress = run_training(self, task, data, train, context)
         self.epochs_, self.curve_ = progress.best_epoch, progress.curve
         self.model.to("cpu").eval()
-        self.place_items(data, train)
+        self.update_layers(data, train)
 
     @torch.no_grad()
-    def place_items(self, data: Dataset, train: Interactions) -> None:
-        """Computes the layer outputs of every item, with all of ``train`` as neighbours."""
+    def update_layers(self, data: Dataset, train: Interactions) -> None:
+        """Computes `layers` of every item, with all of ``train`` as neighbours."""
         model, device = self.model, self.model.anyone.device
         matrix = train.to_csr(data.n_users, data.n_items)
         back = matrix.T.tocsr()
@@ -176,13 +177,13 @@ class GraphSAGE(Engine):
         engine.inputs = TowerInputs.load(directory)
         tensors = load_file(directory / "model.safetensors")
         engine.layers = {name: tensors[f"layers/{name}"] for name in ("x", "h", "z")}
-        engine.model = engine._built()
+        engine.model = engine._build_model()
         weights = {name.removeprefix("model/"): v for name, v in tensors.items() if name.startswith("model/")}
         engine.model.load_state_dict(weights)
         engine.model.eval()
         return engine
 
-    def _built(self) -> SageModel:
+    def _build_model(self) -> SageModel:
         options = ModelOptions(dim=self.config.dim, id_dropout=self.config.id_dropout)
         items = build_tower(self.inputs.item_features.columns, options, len(self.inputs.items))
         columns = self.inputs.user_features.columns
@@ -191,10 +192,10 @@ class GraphSAGE(Engine):
     def _layers(self, items: EntityTable) -> tuple[Tensor, Tensor, Tensor]:
         """Layer outputs x, h and z [n, D] of any items, cached for the next block of users."""
         if self._held is None or self._held[0] is not items:
-            self._held = (items, self._placed(items))
+            self._held = (items, self._compute_layers(items))
         return self._held[1]
 
-    def _placed(self, items: EntityTable) -> tuple[Tensor, Tensor, Tensor]:
+    def _compute_layers(self, items: EntityTable) -> tuple[Tensor, Tensor, Tensor]:
         """Cached layer outputs x, h, z of trained items; cold items are computed from their features."""
         rows = known_rows(items, self.inputs.items, self.inputs.trained_items)
         kept = torch.from_numpy(np.maximum(rows, 0))
@@ -202,12 +203,12 @@ class GraphSAGE(Engine):
         new = np.flatnonzero(rows == MISSING)
         if len(new):
             model, device = self.model, self.model.anyone.device
-            nobody = mean_matrix(np.zeros(len(new) + 1, np.int64), np.zeros(0, np.int64), 1).to(device)
-            neighbour_dropout = model.items(_on(self.inputs.item_values(items.take(new)), device))
-            nothing = torch.zeros(1, self.config.dim, device=device)
-            first = model.first(model.to_items[0], nothing, neighbour_dropout, nobody)
-            last = normalize(model.to_items[1]((nothing, first), nobody), dim=1)
-            for part, values in ((x, neighbour_dropout), (h, first), (z, last)):
+            no_links = mean_matrix(np.zeros(len(new) + 1, np.int64), np.zeros(0, np.int64), 1).to(device)
+            inputs = model.items(_on(self.inputs.item_values(items.take(new)), device))
+            no_users = torch.zeros(1, self.config.dim, device=device)
+            first = model.first(model.to_items[0], no_users, inputs, no_links)
+            last = normalize(model.to_items[1]((no_users, first), no_links), dim=1)
+            for part, values in ((x, inputs), (h, first), (z, last)):
                 part[torch.from_numpy(new)] = values.cpu()
         return x, h, z
 
@@ -226,12 +227,11 @@ class _Task:
         self.sampler = NEGATIVES["popularity"](
             counts, self.config.n_negatives, sampling_exponent=self.config.sampling_exponent
         )
-        place = partial(engine.place_items, data, train)
-        self.metric = validation_metric(engine, data, context, self.config.metric, self.config.validation_users, place)
+        update = partial(engine.update_layers, data, train)
+        self.metric = validation_metric(engine, data, context, self.config.metric, self.config.validation_users, update)
 
     def batches(self, epoch: int, rng: np.random.Generator) -> Sequence[NDArray[np.int64]]:
-        order = rng.permutation(len(self.train))
-        return [order[start : start + self.config.batch] for start in range(0, len(order), self.config.batch)]
+        return shuffled_batches(len(self.train), self.config.batch, rng)
 
     def loss(self, batch: NDArray[np.int64], rng: np.random.Generator) -> Tensor:
         user, item = (column[batch].astype(np.int64) for column in (self.train.user, self.train.item))
@@ -254,9 +254,9 @@ class _Task:
             item,
             drawn.log_q,
         )
-        asking, against, positives, candidates, targets, log_q = (torch.from_numpy(a).to(device) for a in arrays)
-        users_scored = normalize(z_users, dim=1)[asking] / self.config.temperature
-        vectors = (users_scored, scored[against], scored[positives])
+        owners, drawn_columns, positives, candidates, targets, log_q = (torch.from_numpy(a).to(device) for a in arrays)
+        users_scored = normalize(z_users, dim=1)[owners] / self.config.temperature
+        vectors = (users_scored, scored[drawn_columns], scored[positives])
         return self.compute_loss(LossBatch(*vectors, candidates, targets, log_q))
 
     def validate(self) -> float | None:

@@ -1,4 +1,4 @@
-"""A graph filter in closed form: a low-pass over the whole graph and two hops around the history."""
+"""Spectral graph filter in closed form: an ideal low-pass filter plus two-hop neighbours."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ Floats = NDArray[np.float32]
 
 
 class LowPassOptions(Config):
-    """The smooth part: what is left of the item-item graph when only its lowest frequencies pass.
+    """Options of the low-pass filter: the projection on the K lowest frequencies of the item-item graph.
 
     Args:
         rank: K, singular vectors kept.
         users: exponent c; an interaction weighs ``degree of its user ** -c``.
         items: exponent b, likewise of its item.
-        popularity_exponent: exponent t; the history weighs ``degree ** -t`` and what comes out ``degree ** t``.
+        popularity_exponent: exponent t; an item of the history weighs ``degree ** -t``, a scored item ``degree ** t``.
     """
 
     rank: int = Field(512, ge=1)
@@ -49,7 +49,7 @@ class LowPassOptions(Config):
 
 
 class TwoHopOptions(Config):
-    """The sharp part: items of the users who share an item with the history.
+    """Options of the two-hop part: items of the users who share an item with the history.
 
     Args:
         users: exponent c; a path through a user weighs ``degree ** -c``.
@@ -65,13 +65,13 @@ class TwoHopOptions(Config):
 
 
 class SpectralConfig(EngineConfig):
-    """Both parts and their mix.
+    """Options of both parts and of their mix.
 
     Args:
-        low_pass: the dense part.
-        two_hop: the sparse part.
+        low_pass: of the dense part.
+        two_hop: of the sparse part.
         mix: share of the sparse part, each in units of its root mean square over pairs of different items.
-        decay: weight of a step when a user's history is summed; 1 forgets the order.
+        decay: weight of one step back in time when a user's history is summed; 1 ignores the order.
     """
 
     low_pass: LowPassOptions = LowPassOptions()
@@ -105,7 +105,7 @@ class Spectral(Engine):
     items: Vocabulary
     counts: NDArray[np.int64]
     into: Floats
-    """float32 [I, K]: what an item of a history adds to the user's vector."""
+    """float32 [I, K]: summed over the history, the dense part of the user's vector."""
     out: Floats
     """float32 [I, K]: the dense part of an item's vector."""
     hops: sp.csr_array
@@ -161,10 +161,10 @@ class Spectral(Engine):
 
 
 def two_hops(matrix: sp.csr_array, options: TwoHopOptions, block: int = 2048) -> sp.csr_array:
-    r"""float32 [I, I]: row i holds :math:`d_i^{-b} \sum_u R_{ui} d_u^{-c} R_{uj} d_j^{-a}` for every other item j.
+    r"""float32 [I, I]: :math:`d_i^{-b} \sum_u R_{ui} d_u^{-c} R_{uj} d_j^{-a}` for scored items i and history items j.
 
-    Of each row the ``options.neighbours`` largest are kept, and what ties with the last of them. Memory is that of
-    ``block`` rows before they are cut, and of the result.
+    The diagonal is zero. Each row keeps its ``options.neighbours`` largest entries (0 keeps all), and more where some
+    are equal to the smallest of these. Memory is that of ``block`` whole rows and of the result.
     """
     into = sp.csr_array(degrees(matrix, 1, -options.users) @ matrix @ degrees(matrix, 0, -options.history))
     back = sp.csr_array((matrix @ degrees(matrix, 0, -options.output)).T)
@@ -190,7 +190,7 @@ def _kth_largest(matrix: sp.csr_array, k: int) -> Floats:
 
 
 def _norm_of_product(left: Floats, right: Floats) -> float:
-    """The Frobenius norm of ``left @ right.T`` without its diagonal, never holding the product."""
+    """The Frobenius norm of ``left @ right.T`` without its diagonal, in the memory of the two factors."""
     a, b = left.astype(np.float64), right.astype(np.float64)
     whole = ((a.T @ a) * (b.T @ b)).sum() - ((a * b).sum(1) ** 2).sum()
     return float(np.sqrt(max(whole, 0)))

@@ -18,7 +18,7 @@ from recsys.embedding_table import EmbeddingTable
 from recsys.engine import Engine, FitContext, Request, Vectors
 from recsys.engines.learning import TrainedConfig, run_training
 from recsys.engines.skip_gram.pairs import SkipGram, nearby_pairs
-from recsys.engines.storage import decayed_history, known_rows, load_arrays, save_arrays, seen_table
+from recsys.engines.storage import decayed_history, dense_vectors, load_arrays, save_arrays, seen_table
 from recsys.training.loop import LoopOptions
 
 
@@ -28,10 +28,10 @@ class Item2VecConfig(TrainedConfig):
     Args:
         dim: D.
         window: pairs are at most this many steps apart.
-        negatives: C shared negatives a batch, drawn by popularity to the power 0.75; each weighs ``k / C``.
-        k: negatives that a pair counts for.
+        negatives: C shared negatives per batch, drawn by popularity to the power 0.75.
+        k: the C negatives are weighted so that they count like ``k`` negatives per pair.
         decay: weight of one step back in time when a user's history is averaged; 1 ignores the order.
-        batch_pairs: pairs a step.
+        batch_pairs: pairs per step.
         training: the training loop.
     """
 
@@ -47,10 +47,10 @@ class Item2VecConfig(TrainedConfig):
 
 
 class Item2Vec(Engine):
-    """Skip-gram over histories, items being the words (Barkan & Koenigstein, 2016).
+    """Skip-gram with negative sampling over histories, with items as the words (Barkan & Koenigstein, 2016).
 
-    A user is the decayed mean of the input vectors of the history, scored against the output vectors of the items. Its
-    item table is a cheap pretrained input of a `TwoTower`.
+    A user's vector is the decayed mean of the input vectors of the history, scored against the output vectors of the
+    items. Its item table is a cheap pretrained input of a `TwoTower`.
 
     Example:
         >>> from recsys.data.synthetic.worlds import BlockTaste
@@ -65,7 +65,9 @@ class Item2Vec(Engine):
     config: Item2VecConfig
     items: Vocabulary
     inner: NDArray[np.float32]
+    """float32 [I, D]: the input (centre) vectors."""
     outer: NDArray[np.float32]
+    """float32 [I, D]: the output (context) vectors."""
     counts: NDArray[np.int64]
 
     def _fit(self, data: Dataset, train: Interactions, context: FitContext) -> None:
@@ -84,8 +86,7 @@ class Item2Vec(Engine):
         return Vectors(dense=dense.astype(np.float32), valid=np.diff(history.indptr) > 0)
 
     def item_vectors(self, items: EntityTable, at: int | None = None) -> Vectors:
-        rows = known_rows(items, self.items, self.counts)
-        return Vectors(dense=np.where((rows >= 0)[:, None], self.outer[rows], np.float32(0)), valid=rows >= 0)
+        return dense_vectors(items, self.items, self.counts, self.outer)
 
     def item_table(self) -> EmbeddingTable:
         """The input vectors of the items that training saw."""

@@ -1,4 +1,4 @@
-"""Skip-gram with shared negatives: what item2vec and node2vec train."""
+"""Skip-gram with shared negatives, the training task of item2vec and node2vec."""
 
 from __future__ import annotations
 
@@ -11,13 +11,14 @@ from torch import Tensor, nn
 
 from recsys.data.interactions import Interactions
 from recsys.negatives import NEGATIVES
+from recsys.training.batches import shuffled_batches
 
 Pairs = NDArray[np.int64]
-"""int64 [N, 2]: a node and one near it."""
+"""int64 [N, 2]: centre and context nodes."""
 
 
 class SkipGramTables(nn.Module):
-    """Two vectors a node: as the centre, and as what is near."""
+    """Input (centre) and output (context) vectors of each node."""
 
     def __init__(self, n: int, dim: int) -> None:
         super().__init__()
@@ -28,15 +29,15 @@ class SkipGramTables(nn.Module):
 
 
 class SkipGram:
-    """Pairs in random order against shared negatives (Mikolov et al., 2013); a task of the training loop.
+    """Skip-gram with negative sampling (Mikolov et al., 2013) on pairs in random order; a task of the training loop.
 
     Args:
-        pairs: those of an epoch, drawn from its stream.
+        pairs: gives the pairs of an epoch, from its number and random stream.
         counts: int64 [n], how often each node occurs; negatives are drawn by its power 0.75.
         dim: D.
-        negatives: C shared negatives a batch; each weighs ``k / C``.
-        k: negatives that a pair counts for.
-        batch_pairs: N.
+        negatives: C shared negatives per batch.
+        k: the C negatives are weighted so that they count like ``k`` negatives per pair.
+        batch_pairs: N, pairs per batch.
     """
 
     def __init__(
@@ -54,17 +55,16 @@ class SkipGram:
 
     def batches(self, epoch: int, rng: np.random.Generator) -> Sequence[Pairs]:
         pairs = self.pairs(epoch, rng)
-        order = rng.permutation(len(pairs))
-        return [pairs[order[start : start + self.batch_pairs]] for start in range(0, len(order), self.batch_pairs)]
+        return [pairs[rows] for rows in shuffled_batches(len(pairs), self.batch_pairs, rng)]
 
     def loss(self, batch: Pairs, rng: np.random.Generator) -> Tensor:
         device = self.module.inner.weight.device
         drawn = torch.from_numpy(self.sampler.sample(batch[:, 1], rng).rows).to(device)
         rows = torch.from_numpy(batch).to(device)
-        centre, near = self.module.inner(rows[:, 0]), self.module.outer(rows[:, 1])
-        against = (centre @ self.module.outer(drawn).T).masked_fill(drawn == rows[:, 1:], -torch.inf)
-        positive = nn.functional.softplus(-(centre * near).sum(1))
-        negative = nn.functional.softplus(against).mean(1) * self.k
+        centre, context = self.module.inner(rows[:, 0]), self.module.outer(rows[:, 1])
+        scores = (centre @ self.module.outer(drawn).T).masked_fill(drawn == rows[:, 1:], -torch.inf)
+        positive = nn.functional.softplus(-(centre * context).sum(1))
+        negative = nn.functional.softplus(scores).mean(1) * self.k
         return (positive + negative).mean()
 
     def validate(self) -> float | None:

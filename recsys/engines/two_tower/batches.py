@@ -19,7 +19,7 @@ class Windows:
         user: int64 [W], user rows.
         start: int64 [W], positions in the interactions.
         stop: int64 [W].
-        first: int64 [W], the first position that is a target; earlier ones are context.
+        first: int64 [W], the position of the first target; earlier ones are context.
     """
 
     user: NDArray[np.int64]
@@ -67,10 +67,10 @@ def cut_windows(
     Args:
         train: the interactions.
         n_users: size of the user vocabulary.
-        length: targets a window.
-        overlap: events before the first target of a window that does not begin the history.
-        phase: targets by which the first window of a long history is shorter, so that the cuts of epochs differ.
-        targets: bool [E], which interactions are to be predicted; None all. Windows without any are left out.
+        length: targets per window.
+        overlap: events before the first target of a window that does not start the history.
+        phase: number of targets by which the first window of a long history is shorter, so that epochs differ.
+        targets: bool [E], which interactions are targets; None all. Windows without any are left out.
     """
     offsets = train.offsets(n_users)
     begin, end = offsets[:-1], offsets[1:]
@@ -98,8 +98,8 @@ def _first_true(mask: NDArray[np.bool_], begin: NDArray[np.int64], end: NDArray[
 def group_by_length(windows: Windows, max_tokens: int, rng: np.random.Generator) -> list[Windows]:
     """Batches of windows of like length, in random order.
 
-    A group has at most ``max_tokens`` positions, padding included, and under one in twenty is padding, except in groups
-    too small (under an eighth of ``max_tokens``) to be worth a step of their own.
+    A batch has at most ``max_tokens`` positions, padding included. Less than a twentieth of them is padding, except in
+    batches of under an eighth of ``max_tokens``, which are filled up with longer windows instead of being a step alone.
     """
     lengths = windows.stop - windows.start
     order = np.lexsort((rng.random(len(windows)), lengths))
@@ -118,7 +118,7 @@ def group_by_length(windows: Windows, max_tokens: int, rng: np.random.Generator)
 
 
 def to_batch(train: Interactions, windows: Windows, targets: NDArray[np.bool_] | None = None) -> SequenceBatch:
-    """Pads ``windows`` to a batch; its targets are those of the windows at which ``targets`` [E] holds."""
+    """Pads ``windows`` to a batch; with ``targets`` bool [E], only those of its interactions are targets."""
     lengths = windows.stop - windows.start
     columns = np.arange(int(lengths.max(initial=0)))
     inside = columns < lengths[:, None]

@@ -1,4 +1,4 @@
-"""First interactions of users with items, and the candidates that a history holds already."""
+"""First interactions of users with items, and the candidates that are in a history already."""
 
 from __future__ import annotations
 
@@ -50,18 +50,18 @@ class FirstInteractions:
         return self.mask() if among is None else self.mask() & among
 
     def seen_candidates(self, windows: Windows, batch: SequenceBatch, candidates: Rows) -> tuple[Rows, Rows, Rows]:
-        """Which of the candidates the history before each target holds, what came before its window included.
+        """Which of the candidates are in the history before each target, events before its window included.
 
         Args:
-            windows: what ``batch`` was made of.
+            windows: those that ``batch`` was padded from.
             batch: N targets.
-            candidates: int64 [C], item rows; an item may stand there more than once.
+            candidates: int64 [C], item rows; repeats are allowed.
 
         Returns:
             int64 [M] each: targets from ``start`` to ``stop`` have the ``candidate`` in their history. ``start`` and
             ``stop`` are ascending.
         """
-        users = np.unique(windows.user)  # a user of many windows is looked through once
+        users = np.unique(windows.user)  # a user with many windows is searched once
         event = _ranges(self.offsets[users], self.offsets[users + 1])[1]
         order = np.argsort(candidates, kind="stable")
         ordered, items = candidates[order], self.item[event]
@@ -71,15 +71,15 @@ class FirstInteractions:
         window, match = _ranges(np.searchsorted(event, begin), np.searchsorted(event, end))
         step = self.position[event[match]] - windows.start[window]
         row = window * batch.items.shape[1]
-        places = row + np.maximum(step + 1, 0), row + batch.items.shape[1]
-        start, stop = (np.searchsorted(batch.positions, place) for place in places)
+        bounds = row + np.maximum(step + 1, 0), row + batch.items.shape[1]
+        start, stop = (np.searchsorted(batch.positions, bound) for bound in bounds)
         filled = np.flatnonzero(start < stop)
         filled = filled[np.argsort(start[filled], kind="stable")]
         return start[filled], stop[filled], order[column[match[filled]]]
 
 
 def _ranges(start: NDArray[np.integer], stop: NDArray[np.integer]) -> tuple[Rows, Rows]:
-    """The numbers of the ranges ``start[i]`` to ``stop[i]`` end to end, each after the i it belongs to."""
+    """The integers of the ranges ``start[i]`` to ``stop[i]`` end to end: the i of each, and the integers."""
     size = stop - start
     owner = np.repeat(np.arange(len(size)), size)
     return owner, np.arange(len(owner)) + np.repeat(start - (np.cumsum(size) - size), size)

@@ -20,10 +20,10 @@ from recsys.json_values import JsonObject
 
 
 class MaskedTwoTower:
-    """A trained engine that does not see what is hidden: its place is taken by the learned missing vectors.
+    """A trained two-tower engine with some inputs hidden: the encoders give their learned missing vectors for them.
 
     Args:
-        engine: trained; stays as it is.
+        engine: trained; it is not changed.
         hidden: names of tables, of item or user columns, ``ids`` or ``history``.
 
     Raises:
@@ -36,18 +36,23 @@ class MaskedTwoTower:
         self._engine = copy.copy(engine)
         self._engine._encoded = None
         before = engine.inputs
-        nobody = {name: Vocabulary(vocabulary.ids[:0]) for name, vocabulary in before.tables.items()}
+        empty = {name: Vocabulary(vocabulary.ids[:0]) for name, vocabulary in before.tables.items()}
         self._engine.inputs = replace(
             before,
-            tables={name: nobody[name] if before.part(name) in hidden else v for name, v in before.tables.items()},
+            tables={name: empty[name] if before.part(name) in hidden else v for name, v in before.tables.items()},
             trained_items=before.trained_items & (IDS not in hidden),
             trained_users=before.trained_users & (IDS not in hidden),
         )
         self._items: tuple[EntityTable, EntityTable] | None = None
 
+    @property
+    def kind(self) -> str:
+        """Of the engine."""
+        return self._engine.kind
+
     def item_vectors(self, items: EntityTable, at: int | None = None) -> Vectors:
         vectors = self._engine.item_vectors(self._seen_items(items), at)
-        return replace(vectors, valid=None)  # an item of which nothing is seen still has the missing vector
+        return replace(vectors, valid=None)  # an item whose inputs are all hidden still has the missing vector
 
     def user_vectors(self, request: Request) -> Vectors:
         histories = request.histories
@@ -63,13 +68,13 @@ class MaskedTwoTower:
 
 
 class MaskedHybrid:
-    """A trained hybrid that does not see what is hidden.
+    """A trained hybrid with some parts, or inputs of its two-tower parts, hidden.
 
     A hidden part adds nothing to the score; the inputs of a two-tower part are hidden as `MaskedTwoTower` hides them,
-    so that ``history`` is what the towers read as a sequence, and not what a linear part sums.
+    so that ``history`` is the sequence input of the towers, and not the history that a linear part sums.
 
     Args:
-        engine: trained; stays as it is.
+        engine: trained; it is not changed.
         hidden: names of parts, and of inputs of those that are two-tower engines.
 
     Raises:
@@ -92,6 +97,11 @@ class MaskedHybrid:
         self._engine = copy.copy(engine)
         self._engine.parts = parts
         self._engine.weights_ = seen
+
+    @property
+    def kind(self) -> str:
+        """Of the engine."""
+        return self._engine.kind
 
     def item_vectors(self, items: EntityTable, at: int | None = None) -> Vectors:
         return self._engine.item_vectors(items, at)

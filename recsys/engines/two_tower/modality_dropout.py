@@ -1,4 +1,4 @@
-"""Modality dropout: whole modalities are hidden from random training steps, so that none is needed at serving."""
+"""Modality dropout: whole modalities are hidden in random training steps, so that none is needed at serving."""
 
 from __future__ import annotations
 
@@ -18,8 +18,7 @@ class ModalityDropout:
     """Modality dropout (Neverova et al., 2016, "ModDrop").
 
     A modality is hidden from all users and items of a step, as `recsys.engines.two_tower.modalities` masks it: its ids
-    and its rows of tables become MISSING, its columns empty cells and its histories empty, and the learned missing
-    vectors of the encoders stand in their place.
+    and table rows become MISSING, its columns and histories empty, and the encoders give their learned missing vectors.
 
     Args:
         rate: share of the steps in which each modality is hidden, independently of the others.
@@ -27,7 +26,7 @@ class ModalityDropout:
         items: item input name -> [1, ...], the value of a missing input.
         users: the same of users.
         part: item or user input name -> the part that it belongs to.
-        needed: the parts that the item tower reads; at least one is never hidden.
+        needed: the inputs of the item tower; at least one of them is never hidden.
     """
 
     rate: float
@@ -45,7 +44,7 @@ class ModalityDropout:
 
         Args:
             rate: see above.
-            modalities: name -> parts; none takes each table, all columns together, the ids and the history.
+            modalities: name -> parts; by default each table, all columns together, the ids and the history.
             inputs: of the engine.
             model: of the engine.
 
@@ -63,14 +62,14 @@ class ModalityDropout:
         return cls(rate, tuple(frozenset(parts) for parts in groups if parts), items, users, part, needed)
 
     def draw(self, rng: np.random.Generator) -> frozenset[str]:
-        """The parts hidden from one step; none where they would leave nothing of the items."""
+        """The parts hidden in one step; none where the item tower would have no input left."""
         if not self.rate:
             return frozenset()
         hidden = frozenset[str]().union(*(parts for parts in self.modalities if rng.random() < self.rate))
         return hidden if self.needed - hidden else frozenset()
 
     def hide(self, features: dict[str, Tensor], hidden: frozenset[str], missing: Mapping[str, Tensor]) -> None:
-        """Puts ``missing`` (`items` or `users`) in the place of the values [n, ...] of hidden inputs."""
+        """Replaces the values [n, ...] of hidden inputs by ``missing`` (`items` or `users`)."""
         for name, values in features.items():
             if self.part[name] in hidden:
                 features[name] = missing[name].to(values.device).expand_as(values)

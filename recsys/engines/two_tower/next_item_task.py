@@ -31,7 +31,8 @@ class TrainingData:
         users: input name -> values of all users.
         has_timestamps: whether the times of ``train`` are timestamps, and not just an order.
         targets: bool [E], which interactions are targets; None all.
-        firsts: first interactions of users with items; the items of a history are then no negatives of later targets.
+        firsts: first interactions of users with items, by which the items of a history are masked among the negatives
+            of later targets; None masks none.
     """
 
     train: Interactions
@@ -48,9 +49,10 @@ class WindowConfig:
     """How histories are cut into training windows and batches.
 
     Args:
-        length: targets a window.
-        overlap: events of the window before that a later window of a long history begins with; they are no targets.
-        max_tokens: positions a batch.
+        length: targets per window.
+        overlap: number of events of the preceding window that are repeated at the start of the next one as context,
+            without loss.
+        max_tokens: positions per batch.
     """
 
     length: int
@@ -61,8 +63,8 @@ class WindowConfig:
 class NextItemTask:
     """Predicts every interaction of a history from those before it (or, with a masked encoder, masked ones).
 
-    The item tower runs once a step over the distinct items of the batch (histories, targets and negatives), or over the
-    whole catalogue when the loss wants it; users' own inputs are encoded once a user and gathered to the positions.
+    Each step encodes the distinct items of the batch once (histories, targets and negatives), or the whole catalogue
+    where there is no sampler; user features are encoded once per user and gathered to the positions.
 
     Args:
         module: the model.
@@ -70,7 +72,7 @@ class NextItemTask:
         windows: how histories become batches.
         loss: see `recsys.losses`.
         sampler: of shared negatives; None scores the whole catalogue.
-        validation: gives the metric to maximise; None where nothing is chosen.
+        validation: computes the metric to maximize; None without validation.
         dropout: modality dropout; None without.
     """
 
@@ -166,13 +168,13 @@ class NextItemTask:
     ) -> Tensor:
         """[N, H * D]: the encoded history before each target."""
         padding_mask = sequence.items < 0
-        places = np.where(padding_mask, 0, np.searchsorted(rows, sequence.items))
+        columns = np.where(padding_mask, 0, np.searchsorted(rows, sequence.items))
         masked = None
         if self.module.history.mask_probability:
             masked = np.zeros(padding_mask.shape, bool)
             masked.reshape(-1)[sequence.positions] = True
         encoded: Tensor = self.module.pooling(
-            vectors[_to(places, device)],
+            vectors[_to(columns, device)],
             _to(padding_mask, device),
             _to(sequence.times, device) if self.data.has_timestamps else None,
             None if masked is None else _to(masked, device),
@@ -197,7 +199,7 @@ class NextItemTask:
 
 
 def _distinct(rows: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Ascending, each once; a sort takes an eighth of what `np.unique` takes at this size."""
+    """The distinct rows, ascending; at this size a sort takes an eighth of the time of `np.unique`."""
     ordered = np.sort(rows)
     first = np.append(True, ordered[1:] != ordered[:-1])
     distinct: NDArray[np.int64] = ordered[first]

@@ -12,10 +12,10 @@ from recsys.models.build import ModelOptions
 
 
 class SequenceConfig(TwoTowerConfig):
-    """As of the two-tower engine; no column of items or users enters unless named."""
+    """Options of `SequenceModel`: those of the two-tower engine, with no item or user columns by default."""
 
     encoder: ClassVar[str | None] = None
-    """The only ``pooling`` that the model may have, where its name says which."""
+    """The only ``pooling`` that is accepted, where the name of the engine implies one."""
 
     item_columns: list[str] | None = Field(default_factory=list)
     user_columns: list[str] | None = Field(default_factory=list)
@@ -28,28 +28,28 @@ class SequenceConfig(TwoTowerConfig):
 
 
 class SASRecConfig(SequenceConfig):
-    """As of `SequenceModel`, the history encoder being a causal transformer."""
+    """Options of `SASRec`: those of `SequenceModel` with ``pooling = "transformer"``."""
 
     encoder = "transformer"
     model: ModelOptions = ModelOptions(pooling="transformer")
 
 
 class GRU4RecConfig(SequenceConfig):
-    """As of `SequenceModel`, the history encoder being a GRU."""
+    """Options of `GRU4Rec`: those of `SequenceModel` with ``pooling = "gru"``."""
 
     encoder = "gru"
     model: ModelOptions = ModelOptions(pooling="gru")
 
 
 class BERT4RecConfig(SequenceConfig):
-    """As of `SequenceModel`, the history encoder being a bidirectional transformer with masked positions."""
+    """Options of `BERT4Rec`: those of `SequenceModel` with ``pooling = "masked"``."""
 
     encoder = "masked"
     model: ModelOptions = ModelOptions(pooling="masked")
 
 
 class HSTUConfig(SequenceConfig):
-    """As of `SequenceModel`, the history encoder being HSTU."""
+    """Options of `HSTU`: those of `SequenceModel` with ``pooling = "hstu"``."""
 
     encoder = "hstu"
     model: ModelOptions = ModelOptions(pooling="hstu")
@@ -58,8 +58,8 @@ class HSTUConfig(SequenceConfig):
 class SequenceModel(TwoTower):
     """Sequence model of item ids with any history encoder (``pooling``), a transformer by default.
 
-    The network, training and serving are those of `TwoTower`, whose baseline it is: the difference is what features
-    add. An item that training never saw has no vector. `SASRec`, `GRU4Rec`, `BERT4Rec` and `HSTU` fix the encoder.
+    The network, training and serving are those of `TwoTower`, so that the difference between the two is the gain from
+    features. An item that training never saw has no vector. `SASRec`, `GRU4Rec`, `BERT4Rec` and `HSTU` fix the encoder.
 
     Example:
         >>> SequenceModel(pooling="gru", dim=32)
@@ -75,8 +75,8 @@ class SequenceModel(TwoTower):
 class SASRec(SequenceModel):
     """Self-attentive sequential recommendation (Kang & McAuley, ICDM 2018).
 
-    A causal transformer reads the history; every position predicts the next item, by default under a sampled softmax
-    with the log-q correction, which is ahead of the paper's binary cross-entropy.
+    A causal transformer encodes the history; every position predicts the next item, by default under a sampled softmax
+    with the log-q correction, which ranks better than the paper's binary cross-entropy.
 
     Example:
         >>> from recsys.data.synthetic.worlds import SequenceRule
@@ -93,8 +93,8 @@ class SASRec(SequenceModel):
 class GRU4Rec(SequenceModel):
     """Session-based recommendation with a recurrent network (Hidasi et al., ICLR 2016).
 
-    A GRU reads the history; its state at every position predicts the next item. Cheaper than attention on long
-    histories, and of use where the newest events count most.
+    The state of a GRU at every position predicts the next item. Cheaper than attention on long histories, and suited
+    to data where the newest events count most.
 
     Example:
         >>> GRU4Rec(dim=32, layers=1)
@@ -109,8 +109,8 @@ class GRU4Rec(SequenceModel):
 class BERT4Rec(SequenceModel):
     """Bidirectional transformer trained on masked positions (Sun et al., CIKM 2019).
 
-    Items at masked positions are predicted from both sides. It needs more epochs than `SASRec`, and items of the
-    history can come again in its lists.
+    Items at masked positions are predicted from both sides. It needs more epochs than `SASRec`, and it can rank items
+    of the history again.
 
     Example:
         >>> BERT4Rec(dim=32, mask_probability=0.2)

@@ -1,4 +1,4 @@
-"""What enters the towers: ids, features and pretrained tables of items and users, as tensors."""
+"""Inputs of the towers: ids, features and pretrained tables of items and users, as tensors."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from recsys.models.build import input_name
 from recsys.names import check_name, stored_name
 
 ID = "__id__"
-"""The name of the id input; its values are rows, MISSING where the id has nothing learned."""
+"""The name of the id input; its values are rows of the id table, MISSING for ids without training interactions."""
 
 IDS, HISTORY = "ids", "history"
-"""What a modality may consist of beside columns and tables: the learned id vectors, and the histories."""
+"""Parts of a modality beside columns and tables: the learned id vectors, and the histories."""
 
 _TABLE = "table_"
 
@@ -37,10 +37,10 @@ class TowerInputs:
         users: [U] user ids of the id table.
         item_features: transforms of item columns.
         user_features: transforms of user columns.
-        trained_items: bool [I], whether training held an interaction of the item; others are as good as unknown.
-        trained_users: bool [U].
-        tables: pretrained item tables by input name, each the ids of its rows.
-        has_timestamps: whether the times of histories are moments, and not just an order.
+        trained_items: bool [I], whether the item has a training interaction; the others are treated as unknown ids.
+        trained_users: bool [U], the same of users.
+        tables: input name -> the ids of the rows of a pretrained item table.
+        has_timestamps: whether the times of histories are timestamps, and not just an order.
     """
 
     items: Vocabulary
@@ -65,11 +65,11 @@ class TowerInputs:
         return _tensors(self.user_features, users) | {ID: _rows(self.users, self.trained_users, users)}
 
     def missing_item(self) -> dict[str, Tensor]:
-        """Input name -> value [1, ...] of an item of which nothing is known."""
+        """Input name -> value [1, ...] of an item whose inputs are all missing."""
         return _missing(self.item_features) | {name: torch.tensor([MISSING]) for name in self.tables}
 
     def missing_user(self) -> dict[str, Tensor]:
-        """Input name -> value [1, ...] of a user of whom nothing is known."""
+        """Input name -> value [1, ...] of a user whose inputs are all missing."""
         return _missing(self.user_features)
 
     @property
@@ -84,11 +84,11 @@ class TowerInputs:
 
     @property
     def parts(self) -> list[str]:
-        """What can be hidden beside ids and histories: tables and columns."""
+        """The tables and columns, which can be hidden as ids and histories can."""
         return [*self.table_names, *self.columns]
 
     def part(self, name: str) -> str:
-        """The table or column that an input is made of, or ``ids``."""
+        """The table or column that an input comes from, or ``ids``."""
         if name == ID:
             return IDS
         return name.removeprefix(_TABLE) if name in self.tables else self._columns[name]
@@ -100,7 +100,7 @@ class TowerInputs:
         return {input_name(column.name): column.name for column in features}
 
     def valid(self, items: EntityTable) -> NDArray[np.bool_]:
-        """Bool [n]: whether something is known of each item: interactions, features or a pretrained vector."""
+        """Bool [n]: whether each item has a training interaction, features or a pretrained vector."""
         if self.item_features.columns:
             return np.ones(len(items), bool)
         known: NDArray[np.bool_] = _rows(self.items, self.trained_items, items).numpy() != MISSING
@@ -140,10 +140,10 @@ class TowerInputs:
 
 
 def _stored(path: Path, name: object) -> str:
-    """An input name of a table that ``path`` gives; anything else would be read from outside of the folder.
+    """Checks the input name of a table that was read from ``path``, for it becomes part of a file path.
 
     Raises:
-        ArtifactError: it is none.
+        ArtifactError: ``name`` is not the input name of a table.
     """
     if not isinstance(name, str) or not name.startswith(_TABLE):
         raise ArtifactError(f"{path} gives {name!r} as the name of a table; get it again")

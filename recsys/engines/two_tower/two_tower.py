@@ -1,4 +1,4 @@
-"""The two-tower engine: every input of users and items, and the history through the item tower."""
+"""The two-tower engine: item tower over all inputs of an item, user tower over user inputs and the history."""
 
 from __future__ import annotations
 
@@ -41,14 +41,14 @@ from recsys.training.optimizers import lr_multiplier
 
 
 class TwoTower(Engine):
-    """Two-tower retrieval model over every embedding the data allows (Yi et al., RecSys 2019).
+    """Two-tower retrieval model over ids, features, pretrained tables and histories (Yi et al., RecSys 2019).
 
     The item tower joins learned embeddings of ids and columns with pretrained tables of text, images and graphs; the
-    user tower joins the user's columns with a sequence encoder that reads the history through the item tower. See
+    user tower joins the user's columns with a sequence encoder of the history's item vectors. See
     `recsys.models.two_tower` for the network. A user that training never saw is served like any other. An item that
-    training never saw is placed by its features, and has no vector where the tower knows nothing but ids.
+    training never saw gets a vector from its features; without features and tables it has none.
 
-    Tables are given by name (``tables=("text",)``, from the context) or as they are: ``tables={"text": table}``.
+    Tables are given by name (``tables=("text",)``, from the context) or as values: ``tables={"text": table}``.
 
     Example:
         >>> from recsys.data.synthetic.worlds import BlockTaste
@@ -66,9 +66,9 @@ class TwoTower(Engine):
     model: TwoTowerModel
 
     tables_given: Mapping[str, EmbeddingTable] = MappingProxyType({})
-    """Pretrained tables that were given as such and not by name."""
+    """Pretrained tables that were given as values and not by name."""
     mask_seen_: bool = True
-    """Whether items of the history were masked among the negatives of what followed."""
+    """Whether training masked items of the history among the negatives of later targets."""
     _encoded: tuple[EntityTable, Tensor, NDArray[np.float32]] | None = None
 
     def __init__(self, config: EngineConfig | None = None, /, **options: object) -> None:
@@ -91,23 +91,28 @@ class TwoTower(Engine):
             data.has_timestamps,
         )
         torch.manual_seed(context.seed)
-        self.model = self._built({name: table.vectors for name, table in tables.items()})
+        self.model = self._build_model({name: table.vectors for name, table in tables.items()})
         self._train(data, train, context, None)
 
     def finetune(
         self, parent: TwoTower, data: Dataset, train: Interactions, new: NDArray[np.bool_], context: FitContext
     ) -> Self:
-        """Grows ``parent`` by what ``data`` has that it never saw, and trains on what is new.
+        """Extends ``parent`` by new users, items and columns, and trains on the new interactions.
 
-        Which parts move, and how fast, is ``training.lr_multipliers``, such as
-        ``{"items.encoders.__id__" = 0.1, "users" = 0}``.
+        ``training.lr_multipliers`` scales the learning rate of parts of the model, such as
+        ``{"items.encoders.__id__": 0.1, "users": 0}``. Weights start from those of ``parent`` where the shapes agree,
+        see `recsys.models.grow.transfer_weights`.
 
         Args:
-            parent: a trained engine; stays as it is.
-            data: users, items and columns, new ones included.
-            train: old and new interactions; the old ones give context.
-            new: bool [E], which of ``train`` are learnt from.
+            parent: a trained engine, which is not changed.
+            data: users, items and columns, old and new; ids of ``parent`` that it lacks keep their rows.
+            train: old and new interactions; old ones are the context of new ones.
+            new: bool [E], which of ``train`` are targets.
             context: as of `fit`.
+
+        Raises:
+            ConfigError: the options and the data do not fit together.
+            DataError: every target is an item that its user had before, which is masked.
         """
         before = parent.inputs
         items, users = (
@@ -126,7 +131,7 @@ class TwoTower(Engine):
         )
         torch.manual_seed(context.seed)
         tables = {name: encoder.vectors.numpy() for name, encoder in parent._table_encoders().items()}
-        self.model = self._built(tables)
+        self.model = self._build_model(tables)
         with torch.no_grad():
             transfer_weights(self.model, parent.model)
         self._train(data, train, context, new)
@@ -185,7 +190,7 @@ class TwoTower(Engine):
         engine.mask_seen_ = training["mask_seen"]
         engine.inputs = TowerInputs.load(directory)
         weights = load_file(directory / "model.safetensors")
-        engine.model = engine._built(
+        engine.model = engine._build_model(
             {name: weights[f"items.encoders.table_{name}.vectors"].numpy() for name in engine.config.tables}
         )
         engine.model.load_state_dict(weights)
@@ -197,7 +202,7 @@ class TwoTower(Engine):
     ) -> FeatureSet:
         return FeatureSet.fit(_chosen(table, columns, what), rows, self.config.features)
 
-    def _built(self, tables: dict[str, NDArray[np.float32]]) -> TwoTowerModel:
+    def _build_model(self, tables: dict[str, NDArray[np.float32]]) -> TwoTowerModel:
         dim, drop = self.config.model.dim, self.config.model.table_dropout
         return build_two_tower(
             self.config.model,
@@ -236,8 +241,8 @@ class TwoTower(Engine):
         targets = new if firsts is None else firsts.targets(new)
         if firsts is not None and targets is not None and not targets.any():
             raise DataError(
-                "all that is to be learnt are items that their users had before, which lists leave out; bring other "
-                "interactions, or set evaluate.filter_seen = false to recommend them again"
+                "every training target is an item that its user had before, which lists leave out; add other "
+                "interactions, or set evaluate.filter_seen = false to recommend seen items again"
             )
         sampler = None
         if config.loss != "full_softmax":
@@ -255,7 +260,7 @@ class TwoTower(Engine):
             WindowConfig(config.max_history, config.window_overlap, config.max_tokens),
             self._loss(),
             sampler,
-            validation_metric(self, data, context, config.metric, config.validation_users, self._forget),
+            validation_metric(self, data, context, config.metric, config.validation_users, self._clear_cache),
             ModalityDropout.of(config.modality_dropout, config.modalities, inputs, self.model),
         )
 
@@ -264,7 +269,7 @@ class TwoTower(Engine):
         smoothing = self.config.label_smoothing
         return LOSSES[self.config.loss](label_smoothing=smoothing) if smoothing else LOSSES[self.config.loss]()
 
-    def _forget(self) -> None:
+    def _clear_cache(self) -> None:
         self._encoded = None
 
     def _encode(self, items: EntityTable) -> tuple[Tensor, NDArray[np.float32]]:

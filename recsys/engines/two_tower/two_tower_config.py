@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 from pydantic import Field
@@ -18,34 +19,37 @@ class TwoTowerConfig(TrainedConfig):
 
     Args:
         model: the shape of the towers.
-        features: how columns are turned into numbers.
+        features: how columns are turned into numbers; its ``numeric`` is set as ``features.numeric``, for
+            a flat ``numeric`` is that of ``model``.
         item_columns: the item columns to use; None takes all that have an encoder.
         user_columns: the user columns to use; None takes all that have an encoder.
         tables: names of pretrained item tables that enter the item tower.
-        max_history: the newest events that a user vector reads.
-        window_overlap: events of the window before that a training window of a long history begins with, as context.
+        max_history: a user vector is computed from at most so many of the newest events.
+        window_overlap: number of events of the preceding training window that are repeated at the start of the next
+            one of a long history as context, without loss.
         loss: ``full_softmax`` scores the whole catalogue; ``sampled_softmax``, ``bpr`` and ``gbce`` shared negatives.
         negatives: the sampler of shared negatives.
-        n_negatives: C, negatives a batch.
+        n_negatives: C, negatives per batch.
         sampling_exponent: negatives are drawn by popularity to this power.
-        mask_seen_negatives: whether items of the history are no negatives of what follows, nor targets when they come
-            again: lists leave them out, and the items most like what comes next are those of the history. Not masked
-            where lists keep seen items (``evaluate.filter_seen = false``), nor with ``pooling = "masked"``, whose
-            targets are gaps of the history.
-        max_tokens: positions a batch.
+        mask_seen_negatives: whether items of the history are masked among the negatives of later targets, and repeated
+            interactions are no targets. Lists leave seen items out, yet they would be the hardest negatives, for they
+            are the most similar to the target. Not masked where lists keep seen items
+            (``evaluate.filter_seen = false``), nor with ``pooling = "masked"``, whose targets are inside the history.
+        max_tokens: positions per batch.
         label_smoothing: share of a target's probability that is spread over the catalogue; softmax losses only.
         metric: what validation maximizes.
         validation_users: at most so many random users are evaluated in validation.
-        feature_lr_multiplier: learning-rate factor of the item tower's encoders of features: every batch moves all of
-            their weights, but few rows of the id table. An encoder that ``lr_multipliers`` names has that factor.
+        feature_lr_multiplier: learning-rate factor of the item tower's feature encoders, for every batch updates all of
+            their weights, but few rows of the id table. ``lr_multipliers`` of an encoder takes precedence.
         modality_dropout: share of the training steps in which a modality is hidden, each independently of the others,
-            so that the model has been trained on what `recsys attribution` masks.
-        modalities: what is hidden together, name -> tables, columns, ``ids`` or ``history`` as in ``[attribution]``;
-            none takes each table, all columns together, the ids and the history for one modality each.
+            so that the model was trained with the inputs missing that `recsys attribution` masks.
+        modalities: name -> tables, columns, ``ids`` or ``history`` that are hidden together, as in ``[attribution]``;
+            by default each table, all columns together, the ids and the history are one modality each.
         training: the training loop.
     """
 
     flat_sections: ClassVar[tuple[str, ...]] = ("model", "features", "training")
+    flat_owners: ClassVar[Mapping[str, str]] = {"numeric": "model"}
 
     model: ModelOptions = ModelOptions()
     features: FeatureOptions = FeatureOptions()

@@ -27,7 +27,7 @@ def flat_map(
         vectors: [n, D].
         method: see above.
         seed: of t-SNE.
-        perplexity: of t-SNE, about how many neighbours count; less than n / 3 is taken.
+        perplexity: of t-SNE, roughly the number of neighbours; lowered to (n - 1) / 3 for few points.
     """
     left, size, _ = np.linalg.svd(centred(vectors), full_matrices=False)
     principal = (left * size)[:, :50]
@@ -41,13 +41,13 @@ def flat_map(
 
 
 def landmarks(points: Points, weight: NDArray[np.floating] | NDArray[np.integer], columns: int, rows: int) -> Rows:
-    """The heaviest point in each cell of a grid that is laid over a map; cells without a point have none.
+    """The point of largest weight in each cell of a grid over the map; empty cells have none.
 
     Args:
         points: [n, 2] in 0..1.
-        weight: [n].
-        columns: of the grid.
-        rows: of the grid.
+        weight: [n], such as popularity.
+        columns: number of columns of the grid.
+        rows: number of rows of the grid.
 
     Example:
         >>> landmarks(np.array([[0.1, 0.1], [0.2, 0.2], [0.9, 0.9]]), np.array([1, 5, 1]), 2, 2).tolist()
@@ -66,7 +66,7 @@ def cell_centres(points: Points, columns: int, rows: int) -> Points:
 
 
 def leading_tag(tags: Sequence[Sequence[str]], names: Sequence[str]) -> NDArray[np.int64]:
-    """int64 [n]: the first of ``names`` that each item carries, by their order; ``len(names)`` where none.
+    """int64 [n]: the position in ``names`` of the first that each item has as a tag; ``len(names)`` where none.
 
     Example:
         >>> leading_tag([["Drama", "War"], ["Western"]], ["War", "Drama"]).tolist()

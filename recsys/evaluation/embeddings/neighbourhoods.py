@@ -12,7 +12,7 @@ from recsys.embedding_table import rank_neighbours, unit_rows
 
 
 def centred(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
-    """[n, D]: unit vectors minus their mean, the direction that all items of a space share."""
+    """[n, D]: unit vectors minus their mean, which removes the direction that all items share."""
     unit = unit_rows(vectors)
     result: NDArray[np.float32] = unit - unit.mean(0)
     return result
@@ -24,7 +24,7 @@ def nearest(vectors: NDArray[np.float32], k: int, block: int = 1024) -> Rows:
     Args:
         vectors: [n, D].
         k: at most n - 1.
-        block: rows compared at a time.
+        block: rows per batch.
 
     Example:
         >>> nearest(np.array([[1, 0], [0, 1], [1, 0.1]], np.float32), 1).ravel().tolist()

@@ -24,19 +24,21 @@ _AGAINST_TAGS = tuple(
 
 @dataclass(frozen=True)
 class EmbeddingQuality:
-    """What `embedding_quality` measures; None where there is nothing to measure it on.
+    """Result of `embedding_quality`; a value is None where the data has no item or pair to measure it on.
 
-    The three of tags rank the other tagged items by cosine; ``_chance`` is what a random order would come to.
+    Agreement, recall@1 and R-precision rank the other tagged items by cosine with each query item; ``_chance`` is the
+    expected value for a random order.
 
     Args:
-        agreement: mean Jaccard likeness of an item's tags and those of its ten nearest neighbours.
-        agreement_chance: the same for any other item.
+        agreement: mean Jaccard similarity of an item's tags and those of its ten nearest neighbours.
+        agreement_chance: the same with a random other item.
         recall_at_1: share of items whose nearest neighbour has a tag in common with them.
-        recall_at_1_chance: the same for any other item.
-        r_precision: of the R nearest of an item, R being how many items carry all of its tags, the share that do.
-        r_precision_chance: R over the number of others.
-        alignment: mean squared distance of two items that a user chose in a row, of unit vectors; less is better.
-        uniformity: log of the mean of exp(-2 d^2) over random pairs; less is better, -4 is the limit.
+        recall_at_1_chance: share of the other items that have a tag in common.
+        r_precision: share of relevant items among the R nearest; the R other items with all of an item's tags are
+            relevant.
+        r_precision_chance: R divided by the number of other items.
+        alignment: mean squared distance of the unit vectors of consecutive items of a user; lower is better.
+        uniformity: log of the mean of exp(-2 d^2) over random pairs at distance d; lower is better, at least -4.
     """
 
     agreement: float | None
@@ -65,12 +67,12 @@ def embedding_quality(
 
     Args:
         table: embeddings of some of ``items``.
-        items: [I] the ids that ``tags`` and ``events`` name by row.
-        tags: [I] what each item carries; items without tags are left out of the tag measures.
-        events: what users chose, in order; take interactions that the table was not trained on.
-        seed: draws the query items and the random pairs.
-        neighbours: of each item.
-        sample: at most so many query items; their neighbours are ranked among all tagged items.
+        items: [I] the ids of the rows of ``tags`` and ``events``.
+        tags: [I] the tags of each item; items without tags are left out of the tag measures.
+        events: interactions in time order; take those that the table was not trained on.
+        seed: of the random query items and pairs.
+        neighbours: how many nearest neighbours ``agreement`` averages over.
+        sample: largest number of query items; their neighbours are ranked among all tagged items.
     """
     rows = items.rows(table.vocabulary.ids)
     known = rows != MISSING

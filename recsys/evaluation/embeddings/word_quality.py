@@ -11,24 +11,24 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 from scipy.stats import spearmanr
 
-from recsys.embedding_table import EmbeddingTable, unit_rows
+from recsys.embedding_table import EmbeddingTable, row_norms, unit_rows
 from recsys.seeding import stream
 
 Pairs = NDArray[np.int64]
 """int64 [n, 2], pairs of words, all in the same relation."""
 
 MOST_WORDS = 20_000
-"""Tests use at most this many words, the most frequent: each question is scored against all of them."""
+"""Tests use at most this many words, the most frequent: each analogy is scored against all of them."""
 
 
 @dataclass(frozen=True)
 class WordTest:
-    """One test.
+    """The result of one test.
 
     Args:
-        value: of the vectors.
-        chance: expected of random vectors.
-        questions: how many there were.
+        value: Spearman's rho, or the accuracy of analogies.
+        chance: its expected value for random vectors.
+        questions: number of word pairs compared, or of analogies.
     """
 
     value: float
@@ -38,12 +38,12 @@ class WordTest:
 
 @dataclass(frozen=True)
 class WordQuality:
-    """What `word_quality` measures; None where the catalogue yields no question.
+    """Result of `word_quality`; a test is None where the catalogue has no word pair or analogy for it.
 
     Args:
-        words: how many of the table's words occur in enough texts to be tested, at most `MOST_WORDS`.
-        similarity: Spearman's rho between the cosine of two words and how alike the tags are of the items whose texts
-            contain them; two words that ever occur in one text are left out.
+        words: number of words of the table that are tested.
+        similarity: Spearman's rho between the cosine of two words and the similarity of the tags of the items whose
+            texts contain them; pairs of words that occur together in a text are left out.
         plurals: accuracy of "film is to films as war is to ...", among all tested words.
         tags: accuracy of "wedding is to romance as alien is to ...", among the names of the tags.
     """
@@ -62,22 +62,23 @@ def word_quality(
     min_texts: int = 5,
     sample: int = 2000,
 ) -> WordQuality:
-    r"""Similarity and analogy tests made from a catalogue.
+    r"""Word similarity and analogy tests of ``words``, built from the texts and tags of a catalogue.
 
-    The tags of a word are its row of positive pointwise mutual information (Church & Hanks, 1990),
-    :math:`\max(0, \log \frac{n_{wt} n}{n_w n_t})` over the items; the similarity of two words is the cosine of these
-    rows. An analogy a : b :: c : d is answered by the word nearest to b - a + c of unit vectors, the three left out
-    (3CosAdd; Mikolov et al., 2013). Where the texts contain the tags' names, the vectors may have been trained on them.
+    A word is described by its row of positive pointwise mutual information (Church & Hanks, 1990),
+    :math:`\max(0, \log \frac{n_{wt} n}{n_w n_t})` with the tags, over the items; the similarity of two words is
+    the cosine of these rows. An analogy a : b :: c : d predicts d as the word nearest to b - a + c of unit
+    vectors, other than a, b and c (3CosAdd; Mikolov et al., 2013). Where the texts contain the tags' names, the vectors
+    may have been trained on them.
 
     Args:
-        words: a vector a word.
+        words: word vectors, one row per word.
         texts: [I] the words of each item's text.
-        tags: [I] what each item carries.
-        seed: draws the questions.
-        min_texts: a word is tested when it occurs in so many texts; by its tags, also in at most a tenth of them.
-            Where more than `MOST_WORDS` do, the most frequent ones are.
-        sample: at most so many questions of each kind of analogy, and a quarter as many words compared, the most
-            frequent ones.
+        tags: [I] the tags of each item.
+        seed: of the random analogies.
+        min_texts: a word is tested if it occurs in at least this many texts; where tags are involved, also in at most
+            10 % of them. At most `MOST_WORDS` words are tested, the most frequent ones.
+        sample: largest number of analogies of each kind; similarity compares all pairs of the ``sample / 4`` most
+            frequent words.
     """
     incidence = _incidence(texts, {str(word): row for row, word in enumerate(words.vocabulary.ids)})
     known = _frequent(_counts(incidence), min_texts)
@@ -104,7 +105,7 @@ def _frequent(counts: NDArray[np.float64], least: float) -> NDArray[np.int64]:
 
 
 def _incidence(rows: Sequence[Sequence[str]], columns: Mapping[str, int]) -> sp.csr_array:
-    """float64 [n, columns], 1 where a row holds what a column is called."""
+    """float64 [n, columns], 1 where a row has the name of the column."""
     columns_of = [sorted({columns[name] for name in own if name in columns}) for own in rows]
     ends = np.cumsum([0, *map(len, columns_of)])
     found = np.fromiter(chain.from_iterable(columns_of), np.int64, int(ends[-1]))
@@ -139,16 +140,16 @@ def _similarity(
     if len(left) < 10:
         return None
     rows = ppmi[able].toarray()
-    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
-    alike = (rows @ rows.T)[left, right]
+    rows /= row_norms(rows)
+    similarity = (rows @ rows.T)[left, right]
     cosine = (unit[able] @ unit[able].T)[left, right]
-    if np.ptp(alike) == 0 or np.ptp(cosine) == 0:
+    if np.ptp(similarity) == 0 or np.ptp(cosine) == 0:
         return None
-    return WordTest(float(spearmanr(cosine, alike).statistic), 0.0, len(left))
+    return WordTest(float(spearmanr(cosine, similarity).statistic), 0.0, len(left))
 
 
 def _plurals(place: Mapping[str, int]) -> Pairs:
-    """A word of four letters or more and the same with an s."""
+    """Pairs (singular, plural): a word of four letters or more and the same word with an s."""
     pairs = [(row, place[f"{name}s"]) for name, row in place.items() if len(name) > 3 and f"{name}s" in place]
     return np.array(pairs, np.int64).reshape(-1, 2)
 
@@ -161,34 +162,34 @@ def _tag_pairs(
         return np.zeros((0, 2), np.int64)
     pairs, most, of_tag = [], np.asarray(ppmi.argmax(1)).ravel(), ppmi.tocsc()
     for name, column in named:
-        said = np.where(specific & (most == column), of_tag[:, [column]].toarray().ravel(), 0)
-        pairs += [(row, name) for row in np.argsort(-said, kind="stable")[:each].tolist() if said[row] > 0]
+        score = np.where(specific & (most == column), of_tag[:, [column]].toarray().ravel(), 0)
+        pairs += [(row, name) for row in np.argsort(-score, kind="stable")[:each].tolist() if score[row] > 0]
     return np.array(pairs, np.int64).reshape(-1, 2)
 
 
 def _analogies(
-    unit: NDArray[np.float32], pairs: Pairs, answers: NDArray[np.int64], seed: int, most: int
+    unit: NDArray[np.float32], pairs: Pairs, candidates: NDArray[np.int64], seed: int, most: int
 ) -> WordTest | None:
-    """The accuracy of a : b :: c : d over pairs (a, b), (c, d) with distinct b and d, d among ``answers``."""
+    """The accuracy of a : b :: c : d over pairs (a, b), (c, d) with distinct b and d, d among ``candidates``."""
     first, second = _drawn(pairs[:, 1], seed, most)
     if not len(first):
         return None
     (a, b), (c, d) = pairs[first].T, pairs[second].T
-    scores = (unit[b] - unit[a] + unit[c]) @ unit[answers].T
+    scores = (unit[b] - unit[a] + unit[c]) @ unit[candidates].T
     for given in (a, b, c):
-        scores[given[:, None] == answers] = -np.inf
-    right = answers[scores.argmax(1)] == d
-    open_to = np.isfinite(scores).sum(1)
-    return WordTest(float(right.mean()), float((1 / open_to).mean()), len(d))
+        scores[given[:, None] == candidates] = -np.inf
+    right = candidates[scores.argmax(1)] == d
+    n_candidates = np.isfinite(scores).sum(1)
+    return WordTest(float(right.mean()), float((1 / n_candidates).mean()), len(d))
 
 
 def _drawn(ends: NDArray[np.int64], seed: int, most: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Places of two pairs with distinct ``ends`` [P]: all such, or ``most`` that are drawn of them.
+    """Indices (i, j) of pairs with ``ends[i] != ends[j]``: all of them, or ``most`` drawn without replacement.
 
-    The pairs of pairs, about P squared, are never enumerated.
+    The about P squared combinations of the P pairs are never enumerated.
     """
     _, kind, size = np.unique(ends, return_inverse=True, return_counts=True)
-    after = np.cumsum(len(ends) - size[kind])  # how many combinations begin at each pair or before it
+    after = np.cumsum(len(ends) - size[kind])  # cumulative number of combinations by their first index
     total = int(after[-1]) if len(after) else 0
     drawn = np.arange(total) if total <= most else stream(seed, "analogies").choice(total, most, replace=False)
     first = np.searchsorted(after, drawn, side="right")

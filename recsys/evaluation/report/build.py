@@ -1,4 +1,4 @@
-"""Reports from results: bootstrap intervals, paired tests, catalogue metrics and slices."""
+"""Builds reports from evaluation results: bootstrap intervals, paired tests, catalogue metrics and slices."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Row = dict[str, object]
 
 @dataclass(frozen=True)
 class DataSummary:
-    """What a report says of the data.
+    """The dataset, as a report describes it.
 
     Args:
         name: of the dataset.
@@ -46,13 +46,13 @@ class DataSummary:
 
 @dataclass(frozen=True)
 class RunDetails:
-    """What a run adds to the report of its engines.
+    """Training curves, costs and settings that a run adds to its report.
 
     Args:
-        curves: engine -> points of its training.
+        curves: engine -> points of its training curve.
         costs: engine -> ``fit_seconds`` and ``peak_memory_mb``.
-        embeddings: pretrained table -> its quality by itself.
-        settings: anything else that the numbers depend on.
+        embeddings: pretrained table -> its intrinsic quality.
+        settings: anything else that the figures depend on.
         attribution: the contributions of the modalities of an ``engine``, an
             `recsys.evaluation.attribution.Attribution` as JSON values.
     """
@@ -66,7 +66,7 @@ class RunDetails:
 
 def build_report(
     data: DataSummary,
-    asked: Split | Holdout,
+    holdout: Split | Holdout,
     results: Mapping[str, Result],
     baseline: str | None = None,
     details: RunDetails | None = None,
@@ -74,15 +74,15 @@ def build_report(
     """The report of several engines on the same split or holdout.
 
     Args:
-        data: what the rows refer to.
-        asked: the split or holdout; a holdout has the protocol ``holdout``, and popularity is counted on its histories.
-            Catalogue metrics and slices are left out where there is no history at all.
+        data: summary of the dataset that was split.
+        holdout: the split, of which ``test`` was evaluated, or a holdout. The protocol of a holdout is ``holdout``, and
+            popularity is counted on its histories; without any, catalogue metrics and slices are left out.
         results: engine -> its metrics and lists.
         baseline: the engine that all others are tested against, with Holm's correction over all tests of the report;
             None takes the first.
-        details: of the run.
+        details: training curves, costs and settings of the run.
     """
-    details, split = details or RunDetails(), asked if isinstance(asked, Split) else _lone(asked)
+    details, split = details or RunDetails(), holdout if isinstance(holdout, Split) else _lone(holdout)
     train = split.final_train
     counts = train.item_counts(data.n_items)
     content = {
@@ -104,9 +104,9 @@ def build_report(
         "comparisons": _comparisons(results, next(iter(results)) if baseline is None else baseline),
         "catalogue": {
             name: catalogue_metrics(result.items, train, data.n_users, data.n_items)
-            for name, result in _where_known(results, asked, train)
+            for name, result in _with_popularity(results, holdout, train)
         },
-        "slices": {name: _slices(result, counts) for name, result in _where_known(results, asked, train)},
+        "slices": {name: _slices(result, counts) for name, result in _with_popularity(results, holdout, train)},
         "curves": dict(details.curves),
         "embeddings": dict(details.embeddings),
         "settings": dict(details.settings),
@@ -120,11 +120,11 @@ def _lone(holdout: Holdout) -> Split:
     return Split("holdout", holdout.history, holdout, holdout.history, holdout)
 
 
-def _where_known(
-    results: Mapping[str, Result], asked: Split | Holdout, train: Interactions
+def _with_popularity(
+    results: Mapping[str, Result], holdout: Split | Holdout, train: Interactions
 ) -> list[tuple[str, Result]]:
-    """The results, or none where nothing is known of the popularity of items."""
-    return list(results.items()) if isinstance(asked, Split) or len(train) else []
+    """The results, or none where there are no interactions to count the popularity of items on."""
+    return list(results.items()) if isinstance(holdout, Split) or len(train) else []
 
 
 def _engine(result: Result, costs: Mapping[str, float]) -> Row:
@@ -166,14 +166,14 @@ def _slices(result: Result, counts: NDArray[np.int64]) -> dict[str, list[Row]]:
     by_popularity: list[Row] = []
     owners = np.repeat(np.arange(len(result.users)), result.target_counts)
     for label, targets in _parts(counts[result.targets], 5):
-        asked = np.bincount(owners[targets])
-        interval = ratio_interval(np.bincount(owners[targets], result.found[targets]).astype(np.int64), asked)
+        wholes = np.bincount(owners[targets])
+        interval = ratio_interval(np.bincount(owners[targets], result.found[targets]).astype(np.int64), wholes)
         by_popularity.append({"slice": f"item count {label}", "targets": len(targets), **asdict(interval)})
     return {"user_activity": by_activity, "item_popularity": by_popularity}
 
 
 def _parts(keys: NDArray[np.int64], n: int) -> list[tuple[str, NDArray[np.int64]]]:
-    """At most ``n`` groups of like size with their range, equal keys together."""
+    """At most ``n`` groups of about equal size, each with the range of its keys; equal keys share a group."""
     edges = np.unique(np.quantile(keys, np.linspace(0, 1, n + 1)[1:-1])) if len(keys) else np.empty(0)
     place = np.searchsorted(edges, keys, side="left")
     groups = [np.flatnonzero(place == part) for part in np.unique(place)]

@@ -41,7 +41,7 @@ def render(content: JsonMapping) -> str:
     parts += ["<h2>Training</h2>", drawn] if drawn else []
     if "attribution" in content:
         parts += [
-            "<h2>What each modality is worth</h2>",
+            "<h2>Contribution of each modality</h2>",
             html_attribution.section(content["attribution"]),
             plots.attribution(content),
         ]
@@ -89,7 +89,7 @@ def _comparisons(content: JsonMapping) -> str:
     lines = []
     for row in content["comparisons"]:
         sure = row["p_holm"] < 0.05 and not row["low"] <= 0 <= row["high"]
-        word = ("ahead of" if row["difference"] > 0 else "behind") if sure else "not told apart from"
+        word = ("ahead of" if row["difference"] > 0 else "behind") if sure else "not significantly different from"
         lines.append(
             f"<li><b>{escape(row['engine'])}</b> is {word} {escape(row['baseline'])} in {escape(row['metric'])}: "
             f"{row['difference']:+.4f} [{row['low']:+.4f}, {row['high']:+.4f}], p = {row['p_holm']:.4f} after Holm</li>"

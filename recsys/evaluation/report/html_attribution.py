@@ -15,11 +15,13 @@ def section(attribution: JsonMapping) -> str:
     rows = [
         [
             escape(name),
-            f"{worth['share']:.0%}",
-            *(interval(worth[kind]) for kind in ("shapley", "left_out", "alone")),
+            f"{contribution['share']:.0%}",
+            *(interval(contribution[kind]) for kind in ("shapley", "left_out", "alone")),
             *(interval(contributions[name]["shapley"]) for contributions in slices.values()),
         ]
-        for name, worth in sorted(attribution["contributions"].items(), key=lambda pair: -pair[1]["shapley"]["value"])
+        for name, contribution in sorted(
+            attribution["contributions"].items(), key=lambda pair: -pair[1]["shapley"]["value"]
+        )
     ]
     return (
         f"<p><b>{escape(attribution['engine'])}</b>: {metric} {full['value']:.4f} with all modalities, "

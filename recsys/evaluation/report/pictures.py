@@ -1,4 +1,4 @@
-"""Maps and neighbours drawn with posters, on axes that the caller made."""
+"""Matplotlib drawings of embedding maps and of neighbours with their posters."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Posters = Mapping[int, NDArray[np.uint8]]
 
 _GREY, _INK = "#c9d0d6", "#30404d"
 _TURN = 0.75
-"""Right of here, labels stand on the left of their points."""
+"""Labels of points to the right of this x are placed on their left."""
 
 
 def draw_map(
@@ -40,7 +40,7 @@ def draw_map(
         points: [n, 2].
         groups: [n].
         colours: of the groups.
-        labels: row of a point -> what is written beside it; the most important first.
+        labels: row of a point -> its label; the most important first.
     """
     for group, colour in [(len(colours), _GREY), *enumerate(colours)]:
         here = points[groups == group]
@@ -59,7 +59,7 @@ def draw_map(
 def draw_poster_map(
     axes: Axes, points: Points, weight: NDArray[np.number], posters: Posters, columns: int = 26, rows: int = 13
 ) -> None:
-    """The poster of the heaviest item in each cell of a grid over the map; empty where no item lies.
+    """The poster of the item of largest weight in each cell of a grid over the map; empty where no item lies.
 
     Args:
         axes: of matplotlib.
@@ -79,31 +79,31 @@ def draw_poster_map(
 
 
 def draw_neighbours(
-    figure: Figure, asked: int, lists: Mapping[str, Rows], posters: Posters, names: Sequence[str], marked: Rows
+    figure: Figure, query: int, lists: Mapping[str, Rows], posters: Posters, names: Sequence[str], marked: Rows
 ) -> None:
-    """One strip a space: the item that is asked, then its neighbours; ``marked`` ones stand in more than one strip.
+    """One row of posters per space: the query item, then its nearest neighbours; ``marked`` ones are in colour.
 
     Args:
         figure: of matplotlib.
-        asked: row of the item.
+        query: row of the item.
         lists: space -> its neighbours [k].
         posters: by item row.
-        names: [n], what each item is called.
-        marked: rows whose title is written in colour.
+        names: [n], the titles.
+        marked: rows whose title is in colour, such as those that are neighbours in several spaces.
     """
     k = max(len(rows) for rows in lists.values())
     grid = figure.subplots(len(lists), k + 1, squeeze=False, gridspec_kw={"width_ratios": [1.25, *[1] * k]})
     for axes in grid.flat:
         axes.set_axis_off()
     for strip, (space, rows) in zip(grid, lists.items(), strict=True):
-        _poster(strip[0], posters.get(asked), names[asked], "black", bold=True)
+        _poster(strip[0], posters.get(query), names[query], "black", bold=True)
         strip[0].set_title(space, loc="left", size=10, color=_INK)
         for axes, row in zip(strip[1:], rows.tolist(), strict=False):
             _poster(axes, posters.get(row), names[row], "#d1603d" if row in marked else _INK)
 
 
 def draw_overlaps(axes: Axes, shares: NDArray[np.float64], names: Sequence[str]) -> None:
-    """A matrix [S, S] of how much of each space's lists stands in the others', as squares with their share."""
+    """A heat map [S, S] of the share of neighbours that each two spaces have in common."""
     shown = np.where(np.eye(len(shares), dtype=bool), np.nan, shares)
     axes.imshow(shown, cmap="Blues", vmin=0, vmax=max(0.4, float(np.nanmax(shown))))
     for (y, x), share in np.ndenumerate(shown):
@@ -116,7 +116,7 @@ def draw_overlaps(axes: Axes, shares: NDArray[np.float64], names: Sequence[str])
 
 
 def _apart(points: Points, labels: Mapping[int, str]) -> dict[int, str]:
-    """Those of ``labels`` that do not lie over an earlier one, on axes about seven inches wide."""
+    """Those of ``labels`` that do not overlap an earlier one, on axes about seven inches wide."""
     kept: dict[int, tuple[float, float, float]] = {}
     for row, text in labels.items():
         x, y = points[row]

@@ -75,7 +75,7 @@ def curves(content: Content) -> str:
 
 
 def attribution(content: Content) -> str:
-    """What each modality is worth: over all users in three ways, and its Shapley value by slice; 95 % intervals."""
+    """The contribution of each modality: three measures over all users, and Shapley values by slice; 95 % intervals."""
     found = content["attribution"]
     names = sorted(found["contributions"], key=lambda name: -found["contributions"][name]["shapley"]["value"])
     kinds = {"shapley": "Shapley value", "left_out": "left out", "alone": "alone"}

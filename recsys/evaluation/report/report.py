@@ -25,10 +25,10 @@ TABLE = ("recall@10", "recall@20", "ndcg@10")
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Report:
-    """What `report.json` holds, and the values of each user.
+    """The metrics, comparisons and slices of an evaluation, and each user's metrics.
 
     Args:
-        content: JSON values; the README has the schema.
+        content: ``report.json`` as JSON values; the README of ``pipelines`` has the schema.
         values: engine -> metric -> float64 [U].
         users: int32 [U], rows of the evaluation users.
 
@@ -100,8 +100,12 @@ class Report:
 
         return metrics_figure(self.content, metrics)
 
-    def save(self, directory: str | Path) -> None:
-        """``report.json``, ``report.html``, and ``per_user.parquet`` with one row an engine and user."""
+    def save(self, directory: str | Path) -> Path:
+        """Writes ``report.json``, ``report.html`` and ``per_user.parquet``, one row per engine and user.
+
+        Returns:
+            The directory as a path; it is made where it is missing.
+        """
         from recsys.evaluation.report.html import render
 
         directory = Path(directory)
@@ -113,10 +117,11 @@ class Report:
         with atomic_path(directory / "per_user.parquet") as beside:
             pd.concat(frames, ignore_index=True).to_parquet(beside, index=False)
         write_text(directory / "report.html", render(self.content))
+        return directory
 
     @classmethod
     def load(cls, directory: str | Path) -> Report:
-        """What `save` wrote.
+        """Reads a report that `save` wrote.
 
         Raises:
             ArtifactError: a part is missing, damaged or of an unknown version.

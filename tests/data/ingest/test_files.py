@@ -57,7 +57,7 @@ def test_a_column_that_stands_twice_in_a_header_is_an_error(header, tmp_path):
     (tmp_path / "x.csv").write_text(f"\n{header}\n" + ",".join("1" * (header.count(",") + 1)) + "\n")
     issues = ValidationIssues()
     assert read_table(Location(issues, tmp_path / "x.csv")) is None
-    assert [(finding.column, finding.found) for finding in issues] == [("title", "the column stands there twice")]
+    assert [(finding.column, finding.found) for finding in issues] == [("title", "the header names the column twice")]
 
 
 def test_the_named_index_of_a_parquet_is_a_column(tmp_path):

@@ -118,12 +118,12 @@ def test_ids_of_a_csv_are_of_the_types_of_the_dataset_that_they_join(tmp_path):
 
 def test_ids_that_cannot_be_of_the_type_of_the_dataset_that_they_join_are_named(tmp_path):
     path = write(tmp_path, "x.csv", "user_id,item_id\n1,5\nguest-7,6\n")
-    told = r"x\.csv, column 'user_id', row 2: ids are text, as 'guest-7', and integers in the dataset that they join"
+    told = r"x\.csv, column 'user_id', row 2: ids are text, as 'guest-7', and integers in the existing dataset"
     with pytest.raises(DataError, match=told):
         ingest(DataConfig(interactions=path), joining=bare([1], [5]))
     pd.DataFrame({"user_id": [1, 2], "item_id": ["a", "b"]}).to_parquet(tmp_path / "x.parquet")
     config = DataConfig(interactions=tmp_path / "x.parquet")
-    with pytest.raises(DataError, match="rows 1, 2: ids are integers, as 1, and text in the dataset that they join"):
+    with pytest.raises(DataError, match="rows 1, 2: ids are integers, as 1, and text in the existing dataset"):
         ingest(config, joining=bare(["1"], ["a"]))
     with pytest.raises(DataError, match="column 'item_id', rows 1, 2: ids are text, as 'a', and integers in the"):
         ingest(config, joining=bare([1], [1]))

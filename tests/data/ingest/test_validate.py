@@ -84,7 +84,7 @@ def test_a_bad_time_is_found(cell, tmp_path):
 
 def test_times_that_are_positions_are_doubted(tmp_path):
     _, _, found, remedy = only(validated(tmp_path, "user_id,item_id,timestamp\n1,7,1\n1,8,2\n"), "warning")
-    assert found == "all times lie before 1973"
+    assert found == "all times are before 1973"
     assert "data.columns.order" in remedy
 
 
@@ -134,7 +134,7 @@ def test_a_pair_that_stands_in_train_and_in_test_is_warned_of(tmp_path):
 
 def test_a_repeated_id_is_found(tmp_path):
     found = only(validated(tmp_path, users="user_id,age\n1,20\n2,30\n1,40\n"))
-    assert found[:3] == ("user_id", [3], "the id 1 stands there before")
+    assert found[:3] == ("user_id", [3], "the id 1 is repeated")
 
 
 def test_ids_of_several_types_are_found(tmp_path):
@@ -146,7 +146,7 @@ def test_ids_of_several_types_are_found(tmp_path):
     assert only(validated(tmp_path, frame.assign(item_id=[0.5, 1])))[2] == "ids are float64"
     odd = "user_id,item_id\n" + "".join(f"{n},5\n" for n in range(20)) + "x1,5\n"
     warnings = validated(tmp_path, odd).issues.warnings
-    assert "integers but for such as 'x1'" in warnings[0].found
+    assert "integers except for some, as 'x1'" in warnings[0].found
 
 
 def test_vectors_of_other_lengths_and_of_no_numbers_are_found(tmp_path):
@@ -232,7 +232,7 @@ def test_a_cut_parquet_and_a_file_without_a_last_line_end_are_found(tmp_path):
     path = write(tmp_path, "x.parquet", pd.DataFrame({"user_id": [1], "item_id": [2]}))
     path.write_bytes(path.read_bytes()[:-20])
     assert "cannot be read" in only(validate(DataConfig(interactions=path)))[2]
-    assert only(validated(tmp_path, EVENTS.rstrip("\n")), "warning")[2] == "the last line has no end"
+    assert only(validated(tmp_path, EVENTS.rstrip("\n")), "warning")[2] == "the last line has no line end"
 
 
 def test_a_byte_order_mark_does_no_harm(tmp_path):

@@ -1,5 +1,6 @@
-"""All six protocols: what may be learnt, what is asked, and what nobody may have seen."""
+"""The six split protocols: what is in train, in the histories and in the targets."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -12,7 +13,7 @@ from recsys.data.dataset import Dataset
 from recsys.data.entities import EntityTable
 from recsys.data.interactions import Interactions
 from recsys.data.splits.split import Split, SplitConfig, make_split
-from recsys.data.synthetic.worlds import BlockTaste, SequenceRule
+from recsys.data.synthetic.worlds import BlockTaste
 from recsys.data.vocabulary import Vocabulary
 from recsys.errors import ConfigError, DataError
 
@@ -43,12 +44,17 @@ CONFIGS = {
 }
 
 
+Property = Callable[[str, Dataset, Split], None]
+
+
+def two_files(data: Dataset, is_test: np.ndarray) -> tuple[Interactions, Interactions]:
+    """The train and the test file of ``given``."""
+    return data.interactions.select(~is_test), data.interactions.select(is_test)
+
+
 def divided(name: str, data: Dataset) -> Split | None:
-    """The split; None where the data is too little for it. Every third event is the test file of ``given``."""
-    files = None
-    if name.startswith("given"):
-        out = np.arange(len(data.interactions)) % 3 == 0
-        files = data.interactions.select(~out), data.interactions.select(out)
+    """The split; None where the data is too little for it. Every third event is in the test file of ``given``."""
+    files = two_files(data, np.arange(len(data.interactions)) % 3 == 0) if name.startswith("given") else None
     try:
         return make_split(data, CONFIGS[name], files)
     except DataError as error:
@@ -56,18 +62,30 @@ def divided(name: str, data: Dataset) -> Split | None:
         return None
 
 
+def holds_for(*names: str) -> Callable[[Property], Callable[..., None]]:
+    """Checks a property of the splits of random data by each of the protocols."""
+
+    def decorate(check: Property) -> Callable[..., None]:
+        @pytest.mark.parametrize("name", names)
+        @given(events=EVENTS)
+        @settings(max_examples=20, deadline=None)
+        def run(name, events):
+            data = dataset(events)
+            split = divided(name, data)
+            if split is not None:
+                check(name, data, split)
+
+        return run
+
+    return decorate
+
+
 def rows(x: Interactions) -> set[tuple[int, int, int]]:
     return set(zip(x.user.tolist(), x.item.tolist(), x.time.tolist(), strict=True))
 
 
-@pytest.mark.parametrize("name", list(CONFIGS))
-@given(events=EVENTS)
-@settings(max_examples=20, deadline=None)
-def test_no_target_is_learnt_from_and_none_is_lost(name, events):
-    data = dataset(events)
-    split = divided(name, data)
-    if split is None:
-        return
+@holds_for(*CONFIGS)
+def test_no_target_is_trained_on_and_none_is_lost(name, data, split):
     everything = rows(data.interactions)
     validation, test = rows(split.validation.targets), rows(split.test.targets)
     assert not rows(split.train) & (validation | test)
@@ -81,27 +99,18 @@ def test_no_target_is_learnt_from_and_none_is_lost(name, events):
         assert rows(split.train) | validation == rows(split.train_and_validation)
 
 
-@pytest.mark.parametrize("name", ["leave_one_out", "leave_last_n", "temporal", "user_holdout"])
-@given(events=EVENTS)
-@settings(max_examples=20, deadline=None)
-def test_nothing_in_a_history_is_later_than_a_target(name, events):
-    split = divided(name, dataset(events))
-    for holdout in (split.validation, split.test) if split else ():
+@holds_for("leave_one_out", "leave_last_n", "temporal", "user_holdout")
+def test_nothing_in_a_history_is_later_than_a_target(name, data, split):
+    for holdout in (split.validation, split.test):
         for user in holdout.users:
-            seen, asked = (part.time[part.user == user] for part in (holdout.history, holdout.targets))
-            assert len(asked)
-            assert not len(seen) or seen.max() <= asked.min()
-            assert name != "temporal" or not len(seen) or seen.max() < asked.min()
+            seen, targets = (part.time[part.user == user] for part in (holdout.history, holdout.targets))
+            assert len(targets)
+            assert not len(seen) or seen.max() <= targets.min()
+            assert name != "temporal" or not len(seen) or seen.max() < targets.min()
 
 
-@pytest.mark.parametrize("name", list(CONFIGS))
-@given(events=EVENTS)
-@settings(max_examples=20, deadline=None)
-def test_every_asked_user_has_targets_and_the_rest_are_counted(name, events):
-    data = dataset(events)
-    split = divided(name, data)
-    if split is None:
-        return
+@holds_for(*CONFIGS)
+def test_every_evaluated_user_has_targets_and_the_rest_are_counted(name, data, split):
     for holdout in (split.validation, split.test):
         assert holdout.users.tolist() == np.unique(holdout.targets.user).tolist()
     counts = np.bincount(data.interactions.user, minlength=N_USERS)
@@ -114,18 +123,18 @@ def test_every_asked_user_has_targets_and_the_rest_are_counted(name, events):
     assert split.dropped_users == dropped.get(name, split.dropped_users)
 
 
-@pytest.mark.parametrize("name", list(CONFIGS))
-@given(events=EVENTS)
-@settings(max_examples=8, deadline=None)
-def test_a_split_does_not_depend_on_the_order_of_the_file_and_is_the_same_again(name, events):
-    a, b = divided(name, dataset(events)), divided(name, dataset(events[::-1]))
-    assert (a is None) == (b is None)
-    assert a is None or b is None or a.fingerprint == b.fingerprint
+@holds_for(*CONFIGS)
+def test_a_split_does_not_depend_on_the_order_of_the_file_and_is_the_same_again(name, data, split):
+    x = data.interactions
+    events = list(zip(x.user, x.item, x.time, strict=True))
+    again = divided(name, dataset(events[::-1]))
+    assert again is not None
+    assert again.fingerprint == split.fingerprint
 
 
 @given(events=EVENTS, n=st.integers(1, 3))
 @settings(max_examples=20, deadline=None)
-def test_leave_last_n_takes_n_of_each_asked_user(events, n):
+def test_leave_last_n_takes_n_of_each_evaluated_user(events, n):
     data = dataset(events)
     try:
         split = make_split(data, SplitConfig(protocol="leave_last_n", n=n))
@@ -137,25 +146,17 @@ def test_leave_last_n_takes_n_of_each_asked_user(events, n):
     assert (kept >= 1).all()
 
 
-@given(events=EVENTS)
-@settings(max_examples=20, deadline=None)
-def test_held_out_users_are_not_learnt_from(events):
-    split = divided("user_holdout", dataset(events))
-    if split is None:
-        return
+@holds_for("user_holdout")
+def test_held_out_users_are_not_trained_on(name, data, split):
     assert not set(split.train.user) & (set(split.validation.users) | set(split.test.users))
     assert not set(split.train_and_validation.user) & set(split.test.users)
     assert set(split.test.history.user) == set(split.test.users)
 
 
-@given(events=EVENTS)
-@settings(max_examples=20, deadline=None)
-def test_cold_items_are_ranked_among_themselves_by_users_with_a_history(events):
-    split = divided("cold_items", dataset(events))
-    if split is None:
-        return
-    for holdout, learnt in ((split.validation, split.train), (split.test, split.train_and_validation)):
-        assert not set(learnt.item) & set(holdout.candidates)
+@holds_for("cold_items")
+def test_cold_items_are_ranked_among_themselves_by_users_with_a_history(name, data, split):
+    for holdout, train in ((split.validation, split.train), (split.test, split.train_and_validation)):
+        assert not set(train.item) & set(holdout.candidates)
         assert set(holdout.targets.item) <= set(holdout.candidates)
         assert set(holdout.users) <= set(holdout.history.user)
     assert rows(split.validation.history) == rows(split.train)
@@ -163,11 +164,9 @@ def test_cold_items_are_ranked_among_themselves_by_users_with_a_history(events):
     assert not set(split.train.item) & (set(split.validation.candidates) | set(split.test.candidates))
 
 
-def test_users_of_the_test_file_without_a_past_are_counted_as_dropped():
+def test_users_of_the_test_file_without_a_history_are_counted_as_dropped():
     data = dataset([(0, 0, 1), (0, 1, 2), (1, 2, 1), (1, 3, 2), (0, 4, 9), (2, 5, 9)])
-    late = data.interactions.time == 9
-    files = data.interactions.select(~late), data.interactions.select(late)
-    split = make_split(data, CONFIGS["given"], files)
+    split = make_split(data, CONFIGS["given"], two_files(data, data.interactions.time == 9))
     assert (split.test.users.tolist(), split.dropped_users) == ([0], 1)
 
 
@@ -190,16 +189,16 @@ def test_a_block_is_what_is_most_like_one_of_the_items_of_the_user(shape):
     """It is one of a user's two groups, where a random cut takes from both; also where the graph is of low rank."""
     data, files = grouped(*shape)
 
-    def asked(cut: str) -> Split:
+    def by(cut: str) -> Split:
         return make_split(data, SplitConfig(protocol="given", validation=0.3, cut=cut), files)
 
-    def groups_asked(cut: str) -> float:
-        targets = asked(cut).validation.targets
+    def groups_of_targets(cut: str) -> float:
+        targets = by(cut).validation.targets
         return float(np.mean([len(set(targets.item[targets.user == u] // shape[1])) for u in range(shape[2])]))
 
-    assert groups_asked("blocks") < 1.1
-    assert groups_asked("random") > 1.8
-    assert len({asked("blocks").fingerprint for _ in range(3)}) == 1
+    assert groups_of_targets("blocks") < 1.1
+    assert groups_of_targets("random") > 1.8
+    assert len({by("blocks").fingerprint for _ in range(3)}) == 1
 
 
 def test_ties_of_a_block_do_not_fall_to_the_earliest():
@@ -216,34 +215,19 @@ def test_ties_of_a_block_do_not_fall_to_the_earliest():
     assert abs(split.validation.targets.item.mean() - 3) < 0.3
 
 
-def test_a_given_split_takes_the_last_where_there_is_an_order_and_refuses_to_where_there_is_none():
-    data = dataset([(u, i, i) for u in range(3) for i in range(6)])
-    late = data.interactions.time == 5
-    files = data.interactions.select(~late), data.interactions.select(late)
-    for cut in (None, "last"):
-        config = SplitConfig(protocol="given", validation=0.2, cut=cut)
-        assert make_split(data, config, files).validation.targets.item.tolist() == [4, 4, 4]
-        no_clock = replace(data, has_timestamps=False)
-        assert make_split(no_clock, config, files).validation.targets.item.tolist() == [4, 4, 4]
-    bare = replace(data, has_timestamps=False, has_order=False)
-    with pytest.raises(ConfigError, match=r'"last" needs an order.*"random" or "blocks"'):
-        make_split(bare, SplitConfig(protocol="given", cut="last"), files)
-
-
-def test_temporal_needs_a_clock_and_given_a_file():
-    data = SequenceRule().dataset()
-    with pytest.raises(ConfigError, match="timestamp"):
-        make_split(data, CONFIGS["temporal"])
-    with pytest.raises(ConfigError, match="test_interactions"):
-        make_split(data, CONFIGS["given"])
+@pytest.mark.parametrize("cut", [None, "last"])
+@pytest.mark.parametrize("has_timestamps", [True, False])
+def test_a_given_split_takes_the_last_where_there_is_an_order(cut, has_timestamps):
+    data = dataset([(u, i, i) for u in range(3) for i in range(6)], has_timestamps)
+    config = SplitConfig(protocol="given", validation=0.2, cut=cut)
+    split = make_split(data, config, two_files(data, data.interactions.time == 5))
+    assert split.validation.targets.item.tolist() == [4, 4, 4]
 
 
 @pytest.mark.parametrize("name", list(CONFIGS))
 def test_without_an_order_nothing_came_last(name):
     data = replace(BlockTaste().dataset(), has_timestamps=False, has_order=False)
-    x = data.interactions
-    late = np.arange(len(x)) % 4 == 0
-    files = x.select(~late), x.select(late)
+    files = two_files(data, np.arange(len(data.interactions)) % 4 == 0)
     if name.startswith(("cold_items", "given")):
         assert len(make_split(data, CONFIGS[name], files).test)
     else:
@@ -251,38 +235,58 @@ def test_without_an_order_nothing_came_last(name):
             make_split(data, CONFIGS[name], files)
 
 
-def test_a_split_with_an_empty_part_is_refused_with_the_sizes():
-    data = dataset([(0, 0, 1), (0, 1, 2), (1, 2, 1)])
-    with pytest.raises(DataError, match=r"'leave_one_out' leaves nothing to validate with of 3 interactions"):
-        make_split(data, CONFIGS["leave_one_out"])
-    with pytest.raises(DataError, match="has no test interactions"):
-        make_split(data, SplitConfig(protocol="temporal", validation_from=2, test_from=50))
+SMALL = dataset([(0, 0, 1), (0, 1, 2), (1, 2, 1)])
+UNORDERED = replace(SMALL, has_timestamps=False, has_order=False)
+FILES = two_files(SMALL, np.array([False, True, True]))
 
 
-def test_temporal_shares_that_leave_nothing_to_train_on_are_refused_by_their_keys():
-    with pytest.raises(ConfigError, match=r"validation = 0.6 and test = 0.5 leave nothing to train on"):
-        parse(SplitConfig, {"protocol": "temporal", "validation": 0.6, "test": 0.5}, "split")
-    with pytest.raises(ValueError, match=r"validation = 0.3 and test = 0.7"):
-        SplitConfig(protocol="temporal", validation=0.3, test=0.7)
+@pytest.mark.parametrize(
+    ("data", "config", "error", "message"),
+    [
+        (replace(SMALL, has_timestamps=False), {"protocol": "temporal"}, ConfigError, "needs a timestamp column"),
+        (SMALL, {"protocol": "given"}, ConfigError, "test_interactions"),
+        (
+            replace(UNORDERED, given_files=FILES),
+            {"protocol": "given", "cut": "last"},
+            ConfigError,
+            r'"last" needs an order.*"random" or "blocks"',
+        ),
+        (SMALL, {"protocol": "leave_one_out"}, DataError, "leaves nothing to validate with of 3 interactions"),
+        (
+            SMALL,
+            {"protocol": "temporal", "validation_from": 2, "test_from": 50},
+            DataError,
+            "has no test interactions",
+        ),
+    ],
+)
+def test_a_split_that_cannot_be_made_says_why(data, config, error, message):
+    with pytest.raises(error, match=message):
+        make_split(data, SplitConfig(**config))
+
+
+@pytest.mark.parametrize(("validation", "test"), [(0.6, 0.5), (0.3, 0.7)])
+def test_temporal_shares_that_leave_nothing_to_train_on_are_refused_by_their_keys(validation, test):
+    with pytest.raises(ConfigError, match=rf"validation = {validation} and test = {test} leave nothing to train on"):
+        parse(SplitConfig, {"protocol": "temporal", "validation": validation, "test": test}, "split")
 
 
 @pytest.mark.parametrize("config", [{"protocol": "given"}, {"protocol": "temporal", "validation_from": 4}])
-def test_shares_that_the_split_does_not_go_by_are_not_weighed(config):
+def test_shares_that_the_protocol_does_not_use_may_have_any_sum(config):
     assert SplitConfig(validation=0.6, test=0.5, **config).validation == 0.6
 
 
 @pytest.mark.parametrize("cutoffs", [(0, 3), (-2, 0)])
-def test_the_moment_0_is_a_moment(cutoffs):
+def test_a_cutoff_time_may_be_0_or_negative(cutoffs):
     data = dataset([(u, i, i - 4) for u in range(3) for i in range(9)])
     split = make_split(data, SplitConfig(protocol="temporal", validation_from=cutoffs[0], test_from=cutoffs[1]))
     assert split.cutoffs == {"validation_from": cutoffs[0], "test_from": cutoffs[1]}
 
 
-def test_another_seed_draws_other_users_and_items():
-    data = BlockTaste().dataset()
-    for name in ("user_holdout", "cold_items"):
-        config = CONFIGS[name].model_copy(update={"seed": 5})
-        assert make_split(data, config).fingerprint != make_split(data, CONFIGS[name]).fingerprint
+@pytest.mark.parametrize("name", ["user_holdout", "cold_items"])
+def test_another_seed_draws_other_users_and_items(name):
+    data, config = BlockTaste().dataset(), CONFIGS[name].model_copy(update={"seed": 5})
+    assert make_split(data, config).fingerprint != make_split(data, CONFIGS[name]).fingerprint
 
 
 def test_the_fingerprint_sees_the_protocol_the_parts_and_the_candidates():

@@ -83,7 +83,7 @@ def test_a_split_is_made_by_name_with_options_as_keywords():
     data = BlockTaste().dataset()
     by_name = split(data, "leave_last_n", n=2, refit=True, filter_seen=False)
     assert (by_name.name, by_name.filter_seen) == ("leave_last_2/refit", False)
-    with pytest.raises(ConfigError, match="does not read 'n'; its options are: refit"):
+    with pytest.raises(ConfigError, match="has no option 'n'; its options are: refit"):
         split(data, "leave_one_out", n=2)
     with pytest.raises(ConfigError, match="did you mean 'share'"):
         split(data, "cold_items", shar=0.2)

@@ -9,9 +9,7 @@ from recsys.data.entities import EntityTable
 from recsys.data.interactions import Interactions
 from recsys.data.vocabulary import Vocabulary
 from recsys.engine import Request
-from recsys.engines import sparse
-from recsys.engines.baselines import ease
-from recsys.engines.baselines.ease import EASE
+from recsys.engines.baselines.ease import EASE, MAX_DENSE_ITEMS, local_weights
 from recsys.engines.sparse import first_of_rows, nearest_items
 from recsys.errors import ConfigError, DataError
 
@@ -73,18 +71,24 @@ def test_dropout_is_the_expectation_over_dropped_inputs():
 
 
 def test_items_that_never_meet_another_have_no_weights():
-    lonely = np.eye(7)
-    assert not weights(fitted(lonely, neighbours=3)).any()
-    lonely[0, 1] = 1
-    assert np.argwhere(weights(fitted(lonely, neighbours=3))).tolist() == [[0, 1], [1, 0]]
+    alone = np.eye(7)
+    assert not weights(fitted(alone, neighbours=3)).any()
+    alone[0, 1] = 1
+    assert np.argwhere(weights(fitted(alone, neighbours=3))).tolist() == [[0, 1], [1, 0]]
 
 
-def test_blocks_do_not_change_the_weights(monkeypatch):
-    matrix = random_matrix(80, 30)
-    whole = weights(fitted(matrix, neighbours=5))
-    monkeypatch.setattr(ease, "_SYSTEMS", 7 * 5**2)
-    monkeypatch.setattr(sparse, "_PAIRS", 500)
-    np.testing.assert_allclose(weights(fitted(matrix, neighbours=5)), whole, atol=1e-6)
+@pytest.mark.parametrize("block_floats", [1, 7 * 5**2])
+def test_the_size_of_a_block_of_systems_does_not_change_the_weights(block_floats):
+    matrix, penalty = sp.csr_array(random_matrix(80, 30).astype(np.float32)), np.full(30, 3, np.float32)
+    whole, blocks = local_weights(matrix, penalty, 5), local_weights(matrix, penalty, 5, block_floats)
+    np.testing.assert_allclose(blocks.toarray(), whole.toarray(), atol=1e-6)
+
+
+@pytest.mark.parametrize("block_pairs", [1, 500])
+def test_the_size_of_a_block_of_items_does_not_change_their_neighbours(block_pairs):
+    matrix = sp.csr_array(random_matrix(80, 30).astype(np.float32))
+    whole, blocks = nearest_items(matrix, 5, shrinkage=2), nearest_items(matrix, 5, 2, block_pairs)
+    assert np.array_equal(blocks.toarray(), whole.toarray())
 
 
 def test_a_small_penalty_on_equal_columns_is_still_solved():
@@ -127,8 +131,8 @@ def test_sparse_weights_survive_the_disk(tmp_path):
     np.testing.assert_allclose(scores[0], matrix @ weights(engine).T, atol=1e-5)
 
 
-def test_too_many_items_for_a_matrix_of_all_by_all_are_served_on_neighbours(monkeypatch):
-    monkeypatch.setattr(ease, "_LARGEST", 14)
+def test_more_items_than_a_matrix_of_all_by_all_may_have_are_an_error_that_says_to_set_neighbours():
+    users, items = (EntityTable.bare(Vocabulary(np.arange(n))) for n in (1, MAX_DENSE_ITEMS + 1))
+    data = Dataset("r", users, items, Interactions.of(np.array([0, 0]), np.array([3, 7])), False)
     with pytest.raises(DataError, match="set neighbours = 200"):
-        fitted(random_matrix())
-    assert weights(fitted(random_matrix(), neighbours=3)).any()
+        EASE().fit(data)

@@ -114,18 +114,18 @@ def test_a_hybrid_of_three_is_at_least_as_good_on_validation_as_each_part(parts)
 @pytest.mark.parametrize("metric", ["ndcg@3", "recall@10", "precision@20"])
 def test_a_pool_is_worth_what_the_whole_catalogue_is(parts, metric, candidates, filter_seen):
     holdout = replace(cut()[1], filter_seen=filter_seen)
-    asked = holdout if candidates is None else _among(holdout, candidates)
+    evaluated = holdout if candidates is None else _among(holdout, candidates)
     engines = list(parts.values())
     items = [zero_invalid(part.item_vectors(DATA.items)) for part in engines]
     spreads = tuple(range(1, len(engines) + 1))
     levels = tuple(ScoreMean.of(vectors) for vectors in items)
-    pool = CandidatePool(ScoredParts(engines, spreads, levels, items), DATA, asked, asked.users, metric)
+    pool = CandidatePool(ScoredParts(engines, spreads, levels, items), DATA, evaluated, evaluated.users, metric)
     weightings = np.random.default_rng(0).dirichlet(np.ones(len(engines)), 5)
     k = int(metric.split("@")[1])
     for weights, value in zip(weightings, pool.values(weightings), strict=True):
         engine = hybrid(parts, list(parts), weights=tuple(weights))
         engine.score_stds = spreads
-        found = evaluate(engine, DATA, asked, ks=(k,))
+        found = evaluate(engine, DATA, evaluated, ks=(k,))
         assert value == pytest.approx(found.mean(metric), abs=1e-6)
 
 

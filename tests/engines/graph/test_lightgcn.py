@@ -5,6 +5,7 @@ import pytest
 import scipy.sparse as sp
 import torch
 
+from recsys.data.interactions import Interactions
 from recsys.engine import FitContext, Request
 from recsys.engines.graph import lightgcn
 from recsys.engines.graph.lightgcn import LightGCN, split_rows
@@ -16,9 +17,13 @@ DATA = random_data(30, 20)
 QUICK = {"dim": 8, "batch": 64, "n_negatives": 16, "training": {"epochs": 3, "learning_rate": 0.02, "warmup": 0}}
 
 
+def edges(events: Interactions = DATA.interactions) -> sp.csr_array:
+    return events.to_csr(DATA.n_users, DATA.n_items)
+
+
 def dense_layers(items: np.ndarray, users: np.ndarray, layers: int) -> tuple[np.ndarray, np.ndarray]:
     """The paper's propagation: powers of the whole normalised adjacency matrix."""
-    matrix = DATA.interactions.to_csr(DATA.n_users, DATA.n_items).toarray()
+    matrix = edges().toarray()
     n = DATA.n_users + DATA.n_items
     adjacency = np.zeros((n, n))
     adjacency[: DATA.n_users, DATA.n_users :] = matrix
@@ -39,7 +44,7 @@ def dense_layers(items: np.ndarray, users: np.ndarray, layers: int) -> tuple[np.
 def test_propagation_is_the_mean_of_powers_of_the_dense_adjacency_matrix(layers, own):
     rng = np.random.default_rng(0)
     items, users = rng.normal(size=(DATA.n_items, 4)), rng.normal(size=(DATA.n_users, 4)) * own
-    propagation = Propagation(DATA.interactions, DATA.n_users, DATA.n_items, layers)
+    propagation = Propagation(edges(), layers)
     starts = torch.tensor(items, dtype=torch.float32), torch.tensor(users, dtype=torch.float32) if own else None
     found_items, below = propagation(*starts)
     found_users = propagation.users_of(below, starts[1])
@@ -57,7 +62,7 @@ def test_propagation_is_that_of_the_library_and_so_is_its_gradient():
     model = geometric().nn.LightGCN(DATA.n_users + DATA.n_items, 4, num_layers=2)
     weight = model.embedding.weight
     expected = model.get_embedding(both)
-    propagation = Propagation(events, DATA.n_users, DATA.n_items, 2)
+    propagation = Propagation(edges(), 2)
     items, below = propagation(weight[DATA.n_users :], weight[: DATA.n_users])
     found = torch.cat([propagation.users_of(below, weight[: DATA.n_users]), items])
     torch.testing.assert_close(found, expected)
@@ -99,9 +104,9 @@ def test_a_known_user_asked_with_the_training_history_gets_the_vector_of_the_pro
 
 def test_a_step_asks_for_a_share_of_each_user_and_shows_the_rest():
     matrix = sp.csr_array(np.triu(np.ones((9, 10), np.float32)))
-    seen, asked = split_rows(matrix, 0.3, np.random.default_rng(0))
-    np.testing.assert_array_equal((seen + asked).toarray(), matrix.toarray())
-    np.testing.assert_array_equal(np.diff(asked.indptr), [3, 3, 2, 2, 2, 2, 1, 1, 1])
+    seen, held_out = split_rows(matrix, 0.3, np.random.default_rng(0))
+    np.testing.assert_array_equal((seen + held_out).toarray(), matrix.toarray())
+    np.testing.assert_array_equal(np.diff(held_out.indptr), [3, 3, 2, 2, 2, 2, 1, 1, 1])
     assert (np.diff(seen.indptr) > 0).all()
 
 
@@ -149,10 +154,10 @@ def test_an_interaction_that_is_predicted_gives_the_user_nothing(task_of):
     targets = torch.cdist(predicted, task.module.scored(task.module()[0])).argmin(1)
     for row, user in enumerate(batch):
         (gradient,) = torch.autograd.grad(users[row].sum(), task.module.items, retain_graph=True)
-        asked = targets[owners == row].numpy()
-        seen = np.setdiff1d(DATA.interactions.item[DATA.interactions.user == user], asked)
-        assert len(asked) > 0
-        assert gradient[asked].abs().max() < 1e-6
+        held_out = targets[owners == row].numpy()
+        seen = np.setdiff1d(DATA.interactions.item[DATA.interactions.user == user], held_out)
+        assert len(held_out) > 0
+        assert gradient[held_out].abs().max() < 1e-6
         assert gradient[seen].abs().max(1).values.min() > 1e-4
 
 
@@ -166,7 +171,7 @@ def test_a_killed_training_ends_as_an_undisturbed_one(tmp_path):
 def test_repeated_interactions_are_one_edge():
     twice = DATA.interactions.joined(DATA.interactions)
     items = torch.randn(DATA.n_items, 4)
-    once, again = (Propagation(e, DATA.n_users, DATA.n_items, 2)(items)[0] for e in (DATA.interactions, twice))
+    once, again = (Propagation(edges(e), 2)(items)[0] for e in (DATA.interactions, twice))
     torch.testing.assert_close(once, again)
 
 

@@ -90,16 +90,16 @@ def test_an_item_that_training_never_saw_is_placed_by_its_features():
     assert (scores.argmax(1) == np.arange(30) % 2).mean() > 0.9
 
 
-def test_an_item_that_nobody_touched_is_placed_by_the_features_it_has_when_asked(tmp_path):
-    """Items 20 and 21 are without parity when training reads them; told later, they stand where strangers would."""
+def test_an_item_without_interactions_gets_a_vector_from_its_current_features(tmp_path):
+    """Items 20 and 21 have no parity in training; once it is known, their vectors are those of new items with it."""
     whole = world(new_items=2).items
-    told = whole.columns["parity"].where(whole.vocabulary.ids < 20)
-    blank = replace(whole, columns=whole.columns.assign(parity=told))
+    known = whole.columns["parity"].where(whole.vocabulary.ids < 20)
+    blank = replace(whole, columns=whole.columns.assign(parity=known))
     engine = fitted(replace(world(), items=blank))
     engine.save(tmp_path / "e")
     strangers = replace(whole, vocabulary=Vocabulary(np.append(np.arange(20), [90, 91])))
-    for asked in (engine, GraphSAGE.load(tmp_path / "e")):
-        before, after = asked.item_vectors(blank).dense, asked.item_vectors(whole).dense
+    for model in (engine, GraphSAGE.load(tmp_path / "e")):
+        before, after = model.item_vectors(blank).dense, model.item_vectors(whole).dense
         assert np.array_equal(before[:20], after[:20])
         assert (np.abs(before - after).max(1)[20:] > 0.01).all()
-        np.testing.assert_allclose(after, asked.item_vectors(strangers).dense, atol=1e-6)
+        np.testing.assert_allclose(after, model.item_vectors(strangers).dense, atol=1e-6)

@@ -58,21 +58,21 @@ def next_items(engine: SequenceModel, data: Dataset, histories: list[list[int]])
 def test_every_encoder_learns_what_comes_next(model, tmp_path):
     data = circle()
     engine = fitted(data, model=model)
-    asked = [[3, 4, 5], [10, 11, 0, 1], [7, 8]]
-    assert next_items(engine, data, asked) == [6, 2, 9]
+    histories = [[3, 4, 5], [10, 11, 0, 1], [7, 8]]
+    assert next_items(engine, data, histories) == [6, 2, 9]
     engine.save(tmp_path)
-    assert next_items(SequenceModel.load(tmp_path), data, asked) == [6, 2, 9]
+    assert next_items(SequenceModel.load(tmp_path), data, histories) == [6, 2, 9]
 
 
 def test_what_a_history_holds_is_a_negative_only_where_lists_keep_it():
     data = circle()
     few = {"training": {"epochs": 2, "patience": 0}}
-    kept, asked, told = (
-        fitted(data, filter_seen=filtered, mask_seen_negatives=masked, **few).item_table().vectors
-        for filtered, masked in ((False, True), (True, False), (True, True))
+    kept, unmasked, masked = (
+        fitted(data, filter_seen=filtered, mask_seen_negatives=mask, **few).item_table().vectors
+        for filtered, mask in ((False, True), (True, False), (True, True))
     )
-    assert np.array_equal(kept, asked)
-    assert not np.array_equal(kept, told)
+    assert np.array_equal(kept, unmasked)
+    assert not np.array_equal(kept, masked)
 
 
 def walks_with_repeats(users: int = 80, length: int = 16) -> Dataset:

@@ -1,0 +1,70 @@
+"""Output folders: which files in one were written by recsys, so that a file of the user is never overwritten.
+
+A command may write into a folder that already has files of the user, as with ``--output .``. The file ``.recsys`` in
+the folder lists the names of the files that recsys writes there. A file that has such a name, but was in the folder
+before the first command, is not in the list and is never written to.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+from recsys.atomic import MARK, refuse_file, write_text
+from recsys.errors import ArtifactError
+
+_HEADING = "recsys writes these files in this folder and overwrites them; other files are left as they are:"
+
+
+def check_output_folder(directory: Path, files: Iterable[str]) -> None:
+    """Refuses an output folder with files of the user that a command would overwrite. Nothing is written.
+
+    Args:
+        directory: the output folder; it need not exist.
+        files: what the command writes: names relative to ``directory``, or patterns such as ``stages/*.json``.
+
+    Raises:
+        ArtifactError: names a file of the user and the remedy; or ``directory`` is a file, or a folder that recsys
+            replaces as a whole, such as a bundle.
+    """
+    refuse_file(directory)
+    mark, listed = directory / MARK, _listed(directory)
+    if os.path.lexists(mark) and not listed:
+        raise ArtifactError(
+            f"{mark.absolute()} is not the list of an output folder: the folder is one that recsys replaces as a "
+            "whole, such as a bundle, or the file is yours; choose another --output, or move the file away"
+        )
+    for pattern in files:
+        if pattern not in listed and (found := _present(directory, pattern)):
+            raise ArtifactError(
+                f"{found[0].absolute()} was not written by recsys, which writes a file of that name; choose another "
+                "--output, or move the file away"
+            )
+
+
+def claim_output_folder(directory: Path, files: Iterable[str]) -> None:
+    """Makes ``directory`` and adds those of ``files`` that do not exist in it to its list of recsys's files.
+
+    Raises:
+        ArtifactError: as `check_output_folder` with no files.
+    """
+    check_output_folder(directory, ())
+    listed = _listed(directory)
+    names = sorted({*listed, *(pattern for pattern in files if not _present(directory, pattern))})
+    if names != sorted(listed):
+        write_text(directory / MARK, "\n".join([_HEADING, *names]) + "\n")
+
+
+def _listed(directory: Path) -> list[str]:
+    """The names and patterns in the list of an output folder; empty where it has none."""
+    try:
+        heading, *names = (directory / MARK).read_text(encoding="utf-8").splitlines()
+    except (OSError, ValueError):
+        return []
+    return names if heading == _HEADING else []
+
+
+def _present(directory: Path, pattern: str) -> list[Path]:
+    path = directory / pattern
+    return sorted(directory.glob(pattern)) if "*" in pattern else [path] * os.path.lexists(path)

@@ -1,0 +1,85 @@
+"""Top-k retrieval with a fitted engine: the path that data frames, batches and online prediction share."""
+
+from __future__ import annotations
+
+from recsys.data.entities import EntityTable
+from recsys.data.vocabulary import Rows
+from recsys.engine import Request, VectorModel, Vectors
+from recsys.ranking import Ranked, check_finite
+from recsys.retrieval import INDEXES
+
+
+class Retriever:
+    """An engine with an index over its item vectors, which returns the top-k items of each user of a request.
+
+    Args:
+        engine: a fitted engine.
+        items: [I] the catalogue.
+        index: a name in `recsys.retrieval.INDEXES`.
+        candidates: rows of ``items`` that may be returned; None is all of them.
+        at: the time for which item vectors are computed, in the unit of the dataset's timestamps; None is now.
+
+    Raises:
+        ArtifactError: the vector of an item holds NaN or an infinite value.
+        ConfigError: the index is unknown, not installed, or does not support the engine's vectors.
+
+    Example:
+        >>> import numpy as np
+        >>> from recsys.data.synthetic.worlds import BlockTaste
+        >>> from recsys.engines.baselines.ease import EASE
+        >>> data = BlockTaste(users=30).dataset()
+        >>> retriever = Retriever(EASE().fit(data), data.items)
+        >>> rows, scores = retriever.top_k(Request.from_dataset(data, np.array([0, 3])), k=5)
+        >>> rows.shape, scores.shape
+        ((2, 5), (2, 5))
+    """
+
+    def __init__(
+        self,
+        engine: VectorModel,
+        items: EntityTable,
+        index: str = "exact",
+        candidates: Rows | None = None,
+        at: int | None = None,
+    ) -> None:
+        self._engine = engine
+        self.item_vectors = item_vectors(engine, items, at)
+        self._index = INDEXES[index](self.item_vectors, candidates)
+
+    def top_k(self, request: Request, k: int, filter_seen: bool = True) -> Ranked:
+        """The ``k`` items with the highest scores for each user of ``request``.
+
+        Args:
+            request: [U] users and their histories.
+            k: length of a list; at most the size of the catalogue.
+            filter_seen: whether items of a user's history are left out of the user's list.
+
+        Returns:
+            Item rows int64 [U, k] and scores float32 [U, k], best first; padded with MISSING and -inf.
+
+        Raises:
+            ArtifactError: the vector of a user, or a score, is NaN or infinite.
+        """
+        return self._index.top_k(user_vectors(self._engine, request), k, request.histories if filter_seen else None)
+
+
+def item_vectors(engine: VectorModel, items: EntityTable, at: int | None = None) -> Vectors:
+    """[I] the engine's vectors of ``items``, checked.
+
+    Raises:
+        ArtifactError: one holds NaN or an infinite value.
+    """
+    vectors = engine.item_vectors(items, at)
+    check_finite(vectors, items.vocabulary.ids, f"items of {type(engine).__name__}")
+    return vectors
+
+
+def user_vectors(engine: VectorModel, request: Request) -> Vectors:
+    """[U] the engine's vectors of the users of ``request``, checked.
+
+    Raises:
+        ArtifactError: one holds NaN or an infinite value.
+    """
+    vectors = engine.user_vectors(request)
+    check_finite(vectors, request.users.vocabulary.ids, f"users of {type(engine).__name__}")
+    return vectors
