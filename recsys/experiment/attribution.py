@@ -65,7 +65,7 @@ def sampled(holdout: Holdout, users: int, seed: int) -> Holdout:
     """``holdout`` with a random sample of ``users`` of its users; all of it where it has no more."""
     if len(holdout) <= users:
         return holdout
-    # "ledger" is only the label of the random stream; with another one, published figures would change
+    # the label is part of the seed: with another one, the sample and the published figures would change
     rows = np.sort(stream(seed, "ledger").choice(holdout.users, users, replace=False))
     return holdout.of_users(rows)
 

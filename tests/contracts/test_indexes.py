@@ -1,4 +1,4 @@
-"""Every index answers like the exact ranking wherever it is exact: on a small catalogue."""
+"""Every index returns the lists of the exact ranking where it is exact itself: on a small catalogue."""
 
 import numpy as np
 import pytest
@@ -48,7 +48,7 @@ def test_a_short_catalogue_leaves_places_empty(index):
     assert (np.sort(rows[1, :3]) == [0, 1, 2]).all()
 
 
-def test_a_user_without_a_place_gets_nothing(index):
+def test_a_user_without_a_vector_gets_an_empty_list(index):
     rows, _ = index(vectors(1, 9)).top_k(vectors(0, 2, valid=np.array([False, True])), 4)
     assert (rows[0] == MISSING).all()
     assert (rows[1] != MISSING).all()

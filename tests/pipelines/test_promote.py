@@ -83,7 +83,9 @@ def test_a_champion_that_cannot_be_read_says_which_ways_lead_out(promoted):
     config, workspace = promoted
     store = open_store(config, workspace)
     (store.download(CHAMPION) / "users.parquet").unlink()
-    with pytest.raises(ArtifactError, match=r"missing: users\.parquet.*recsys rollback.*another promote\.model"):
+    with pytest.raises(
+        ArtifactError, match=r"missing: users\.parquet.*recsys rollback.*set promote\.model to a new name"
+    ):
         run(config, workspace, SilentTracker())
     remap_items = config.model_copy(update={"promote": config.promote.model_copy(update={"model": "anew"})})
     assert run(remap_items, workspace, SilentTracker()) == 0
@@ -94,7 +96,7 @@ def test_a_champion_that_cannot_be_read_says_which_ways_lead_out(promoted):
 
 def test_a_name_that_the_registry_refuses_is_refused_when_the_config_is_read(tmp_path):
     path = write_world(tmp_path)
-    with pytest.raises(ConfigError, match=r"promote\.model = 'shop/de' holds '/'"):
+    with pytest.raises(ConfigError, match=r"promote\.model = 'shop/de' contains '/'"):
         read_run_config(path, ["promote.model=shop/de"])
     path.write_text(path.read_text(encoding="utf-8").replace('model = "tiny"\n', ""), encoding="utf-8")
     with pytest.raises(ConfigError, match="name = 'Köln: shop' contains ':'"):

@@ -35,7 +35,7 @@ def test_the_same_model_has_the_same_version_and_another_has_another(tmp_path, f
     assert other != same
 
 
-def test_without_a_snapshot_the_bundle_has_no_histories(tmp_path, engine, data):
+def test_a_bundle_saved_without_interactions_has_no_histories(tmp_path, engine, data):
     Bundle(engine, data, lineage(data), keep_histories=False).save(tmp_path / "bare")
     bundle = Bundle.load(tmp_path / "bare")
     assert bundle.histories is None
@@ -106,7 +106,7 @@ def test_a_damaged_engine_with_a_matching_manifest_is_refused(folder):
         Bundle.load(folder)
 
 
-def test_a_snapshot_without_order_stays_without(tmp_path, engine, data):
+def test_interactions_without_order_are_loaded_without_order(tmp_path, engine, data):
     unordered = replace(data, has_order=False)
     Bundle(engine, unordered, lineage(data)).save(tmp_path / "bundle")
     assert not Bundle.load(tmp_path / "bundle").data.has_order

@@ -90,6 +90,6 @@ def test_a_decision_tells_both_numbers():
     assert "NO  recall@10 0.1000 against 0.5000" in str(decision)
 
 
-def test_the_champion_that_stands_again_is_said_to_stay():
+def test_a_candidate_that_is_the_champion_already_stays_champion():
     assert str(Decision(True, "1", "1", ())) == "1 stays champion"
     assert str(Decision(True, "2", "1", ())) == "2 replaces 1"
