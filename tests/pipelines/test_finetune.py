@@ -93,7 +93,7 @@ def test_news_of_what_users_had_before_is_nothing_to_learn_where_lists_leave_it_
     had.groupby("user_id").head(2).assign(timestamp=2_000_000).to_csv(newer, index=False)
     child = workspace.bundle("two_tower-finetuned-1")
     shutil.rmtree(child, ignore_errors=True)
-    with pytest.raises(DataError, match="items that their users had before"):
+    with pytest.raises(DataError, match="an item that its user had before"):
         run(config, workspace, SilentTracker(), NewerData(newer))
     assert not child.exists()
     evaluate = config.evaluate.model_copy(update={"filter_seen": False})

@@ -266,5 +266,5 @@ def test_a_bundle_whose_part_lies_outside_is_refused_though_the_manifest_fits(tm
     options["parts"][0] = "../../../outside" if relative else str(outside)
     path.write_text(json.dumps(options))
     remade(folder)
-    with pytest.raises(ArtifactError, match=r"config\.json names what lies outside its folder"):
+    with pytest.raises(ArtifactError, match=r"config\.json gives a name outside its folder"):
         Bundle.load(folder)
