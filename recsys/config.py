@@ -66,7 +66,9 @@ class Config(BaseModel):
             if twice := sorted(moved.keys() & set(dict(given) if isinstance(given, Mapping | Config) else ())):
                 raise ValueError(f"{twice[0]!r} is given twice: by itself and in {name!r}")
             if isinstance(given, Mapping):
-                result[name] = {**dict(cls.section(name)), **given, **moved}
+                default = cls.section(name)
+                own = {key: getattr(default, key) for key in default.model_fields_set}
+                result[name] = {**own, **given, **moved}
         return result
 
 
@@ -122,6 +124,20 @@ def parse(model: type[M], raw: JsonMapping, where: str) -> M:
 def read_config(path: Path, model: type[M], overrides: Iterable[str] = ()) -> M:
     """Reads a config file, applies the ``--set`` overrides and validates it as a ``model``."""
     return parse(model, apply_overrides(read_toml(path), overrides), str(path))
+
+
+def deep_merge(base: Mapping[str, object], top: Mapping[str, object]) -> dict[str, object]:
+    """``base`` with the values of ``top``; mappings that both have are merged.
+
+    Example:
+        >>> deep_merge({"a": {"b": 1, "c": 2}}, {"a": {"c": 3}})
+        {'a': {'b': 1, 'c': 3}}
+    """
+    both = dict(base)
+    for key, value in top.items():
+        inner = both.get(key)
+        both[key] = deep_merge(inner, value) if isinstance(inner, dict) and isinstance(value, Mapping) else value
+    return both
 
 
 def _copied(raw: JsonMapping) -> JsonObject:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from recsys.config import parse
+from recsys.config import deep_merge, parse
 from recsys.data.dataset import Dataset
 from recsys.data.interactions import Interactions
 from recsys.data.splits.holdout import Holdout
@@ -118,7 +118,7 @@ def finetune_config(parent: TwoTower, changes: Mapping[str, object]) -> TwoTower
     Raises:
         ConfigError: a key is unknown, or changes the inputs of the parent or the shapes of its weights.
     """
-    raw = parent.config.model_dump(mode="json")
+    raw = parent.chosen_config().model_dump(mode="json")
     raw["mask_seen_negatives"] &= not parent.ranks_seen_items()
     config = parse(TwoTowerConfig, deep_merge(raw, changes), "[finetune]")
     wanted = config.model_dump(mode="json")
@@ -130,17 +130,3 @@ def finetune_config(parent: TwoTower, changes: Mapping[str, object]) -> TwoTower
             f"[finetune] cannot change {', '.join(changed)}: the parent's weights are reused; train from scratch"
         )
     return config
-
-
-def deep_merge(base: Mapping[str, object], top: Mapping[str, object]) -> dict[str, object]:
-    """``base`` with the values of ``top``; mappings that both have are merged.
-
-    Example:
-        >>> deep_merge({"a": {"b": 1, "c": 2}}, {"a": {"c": 3}})
-        {'a': {'b': 1, 'c': 3}}
-    """
-    both = dict(base)
-    for key, value in top.items():
-        inner = both.get(key)
-        both[key] = deep_merge(inner, value) if isinstance(inner, dict) and isinstance(value, Mapping) else value
-    return both

@@ -43,6 +43,7 @@ class ModelOptions(Config):
         dropout: in history encoders and fusions.
         item_bias: whether each item id has a learned bias.
         numeric: encoder of numeric columns: ``linear``, ``periodic`` or ``piecewise``.
+        id_start: of the items' id vectors: ``spectral``, the singular vectors of the interactions, or ``random``.
         feature_init_scale: factor of the initial weights of the item's columns and tables. Below 1 the ids dominate at
             first: large features of few dimensions make items alike before their ids have been trained.
     """
@@ -67,6 +68,7 @@ class ModelOptions(Config):
     dropout: float = Field(0.3, ge=0, lt=1)
     item_bias: bool = False
     numeric: str = "linear"
+    id_start: Literal["spectral", "random"] = "spectral"
     feature_init_scale: float = Field(1.0, gt=0)
 
 

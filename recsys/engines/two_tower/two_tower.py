@@ -15,7 +15,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from recsys.atomic import atomic_path, read_json, write_json
-from recsys.config import parse
+from recsys.config import deep_merge, parse
 from recsys.data.dataset import Dataset
 from recsys.data.entities import EntityTable
 from recsys.data.features.features import FeatureSet
@@ -26,8 +26,10 @@ from recsys.engine import Engine, EngineConfig, FitContext, Request, Vectors
 from recsys.engines.learning import run_training, validation_metric
 from recsys.engines.storage import seen_table
 from recsys.engines.two_tower.first_interactions import FirstInteractions
+from recsys.engines.two_tower.id_start import spectral_start
 from recsys.engines.two_tower.modality_dropout import ModalityDropout
 from recsys.engines.two_tower.next_item_task import NextItemTask, TrainingData, WindowConfig
+from recsys.engines.two_tower.sizing import options_for
 from recsys.engines.two_tower.tower_inputs import ID, TowerInputs
 from recsys.engines.two_tower.two_tower_config import TwoTowerConfig, check_smoothing
 from recsys.errors import ConfigError, DataError
@@ -65,6 +67,8 @@ class TwoTower(Engine):
     inputs: TowerInputs
     model: TwoTowerModel
 
+    options_: TwoTowerConfig
+    """The options of the fit: those of `config`, and what follows from the data where it sets none."""
     tables_given: Mapping[str, EmbeddingTable] = MappingProxyType({})
     """Pretrained tables that were given as values and not by name."""
     mask_seen_: bool = True
@@ -76,15 +80,17 @@ class TwoTower(Engine):
         if isinstance(tables, Mapping):
             self.tables_given, options["tables"] = dict(tables), tuple(tables)
         super().__init__(config, **options)
+        self.options_ = self.config
 
     def _fit(self, data: Dataset, train: Interactions, context: FitContext) -> None:
         context = replace(context, tables={**context.tables, **self.tables_given})
-        tables = {name: context.table(name, self.kind) for name in self.config.tables}
+        self.options_ = options_for(self.config, data, train, context.tracker)
+        tables = {name: context.table(name, self.kind) for name in self.options_.tables}
         self.inputs = TowerInputs(
             data.items.vocabulary,
             data.users.vocabulary,
-            self._features(data.items, np.unique(train.item), self.config.item_columns, "item"),
-            self._features(data.users, np.unique(train.user), self.config.user_columns, "user"),
+            self._features(data.items, np.unique(train.item), self.options_.item_columns, "item"),
+            self._features(data.users, np.unique(train.user), self.options_.user_columns, "user"),
             train.item_counts(data.n_items) > 0,
             np.bincount(train.user, minlength=data.n_users) > 0,
             {f"table_{name}": table.vocabulary for name, table in tables.items()},
@@ -92,6 +98,8 @@ class TwoTower(Engine):
         )
         torch.manual_seed(context.seed)
         self.model = self._build_model({name: table.vectors for name, table in tables.items()})
+        if self.options_.model.id_start == "spectral" and ID in self.model.items.encoders:
+            spectral_start(self._id_table(), train, data.n_users, context.seed)
         self._train(data, train, context, None)
 
     def finetune(
@@ -114,7 +122,9 @@ class TwoTower(Engine):
             ConfigError: the options and the data do not fit together.
             DataError: every target is an item that its user had before, which is masked.
         """
-        before = parent.inputs
+        changes = self.config.model_dump(mode="json", exclude_unset=True)
+        merged = deep_merge(parent.options_.model_dump(mode="json"), changes)
+        before, self.options_ = parent.inputs, parse(self.Config, merged, self.kind)
         items, users = (
             before.items.extended(data.items.vocabulary.ids),
             before.users.extended(data.users.vocabulary.ids),
@@ -122,8 +132,8 @@ class TwoTower(Engine):
         self.inputs = TowerInputs(
             items,
             users,
-            before.item_features.grown(_chosen(data.items, self.config.item_columns, "item")),
-            before.user_features.grown(_chosen(data.users, self.config.user_columns, "user")),
+            before.item_features.grown(_chosen(data.items, self.options_.item_columns, "item")),
+            before.user_features.grown(_chosen(data.users, self.options_.user_columns, "user")),
             _marked(before.trained_items, items.rows(data.items.vocabulary.ids)[train.item], len(items)),
             _marked(before.trained_users, users.rows(data.users.vocabulary.ids)[train.user], len(users)),
             before.tables,
@@ -146,7 +156,7 @@ class TwoTower(Engine):
         vectors, _ = self._encode(request.items)
         valid = self.inputs.valid(request.items)
         known = np.where(valid, np.arange(len(valid)), MISSING)
-        histories = request.histories.remap_items(known).last(self.config.max_history)
+        histories = request.histories.remap_items(known).last(self.options_.max_history)
         parts = (histories.items.astype(np.int64), histories.steps_ago(), histories.users(), histories.times)
         rows, steps_ago, owner, times = (torch.from_numpy(part).to(vectors.device) for part in parts)
         moments = times if self.inputs.has_timestamps else None
@@ -166,15 +176,15 @@ class TwoTower(Engine):
         """
         if ID not in self.model.items.encoders:
             raise ConfigError(f"a table of {self.kind} holds the items' id vectors; set model.item_id = true")
-        encoder, inputs = self.model.items.encoders[ID], self.inputs
-        assert isinstance(encoder, IdEncoder)
-        return seen_table(
-            self.kind, self.config, inputs.items, inputs.trained_items, encoder.table.weight.detach().numpy()
-        )
+        inputs, vectors = self.inputs, self._id_table().detach().numpy()
+        return seen_table(self.kind, self.options_, inputs.items, inputs.trained_items, vectors)
+
+    def chosen_config(self) -> TwoTowerConfig:
+        return self.options_
 
     def save(self, directory: Path) -> None:
         directory.mkdir(parents=True, exist_ok=True)
-        write_json(directory / "config.json", self.config.model_dump(mode="json"))
+        write_json(directory / "config.json", self.options_.model_dump(mode="json"))
         training = {"epochs": self.epochs_, "curve": list(self.curve_), "mask_seen": self.mask_seen_}
         write_json(directory / "training.json", training)
         self.inputs.save(directory)
@@ -200,27 +210,32 @@ class TwoTower(Engine):
     def _features(
         self, table: EntityTable, rows: NDArray[np.integer], columns: list[str] | None, what: str
     ) -> FeatureSet:
-        return FeatureSet.fit(_chosen(table, columns, what), rows, self.config.features)
+        return FeatureSet.fit(_chosen(table, columns, what), rows, self.options_.features)
 
     def _build_model(self, tables: dict[str, NDArray[np.float32]]) -> TwoTowerModel:
-        dim, drop = self.config.model.dim, self.config.model.table_dropout
+        dim, drop = self.options_.model.dim, self.options_.model.table_dropout
         return build_two_tower(
-            self.config.model,
+            self.options_.model,
             self.inputs.item_features.columns,
             self.inputs.user_features.columns,
             len(self.inputs.items),
             len(self.inputs.users),
             {f"table_{name}": TableEncoder(torch.tensor(vectors), dim, drop) for name, vectors in tables.items()},
-            self.config.max_history,
+            self.options_.max_history,
             self.inputs.has_timestamps,
         )
+
+    def _id_table(self) -> Tensor:
+        encoder = self.model.items.encoders[ID]
+        assert isinstance(encoder, IdEncoder)
+        return encoder.table.weight
 
     def _table_encoders(self) -> dict[str, TableEncoder]:
         encoders = self.model.items.encoders.items()
         return {name.removeprefix("table_"): e for name, e in encoders if isinstance(e, TableEncoder)}
 
     def _train(self, data: Dataset, train_on: Interactions, context: FitContext, new: NDArray[np.bool_] | None) -> None:
-        config = self.config
+        config = self.options_
         self.mask_seen_ = config.mask_seen_negatives and context.filter_seen and not config.ranks_seen_items()
         task = self._task(data, train_on, context, new)
         options = config.training.model_copy(update={"lr_multipliers": self._lr_multipliers()})
@@ -229,14 +244,14 @@ class TwoTower(Engine):
         self.epochs_, self.curve_, self._encoded = progress.best_epoch, progress.curve, None
 
     def _lr_multipliers(self) -> dict[str, float]:
-        given = self.config.training.lr_multipliers
+        given = self.options_.training.lr_multipliers
         features = [f"items.encoders.{name}" for name in self.model.items.encoders if name != ID]
-        return {name: lr_multiplier(name, given) * self.config.feature_lr_multiplier for name in features} | given
+        return {name: lr_multiplier(name, given) * self.options_.feature_lr_multiplier for name in features} | given
 
     def _task(
         self, data: Dataset, train_on: Interactions, context: FitContext, new: NDArray[np.bool_] | None
     ) -> NextItemTask:
-        config, counts = self.config, train_on.item_counts(data.n_items)
+        config, counts = self.options_, train_on.item_counts(data.n_items)
         firsts = FirstInteractions.of(train_on, data.n_users, data.n_items) if self.mask_seen_ else None
         targets = new if firsts is None else firsts.targets(new)
         if firsts is not None and targets is not None and not targets.any():
@@ -265,9 +280,9 @@ class TwoTower(Engine):
         )
 
     def _loss(self) -> Loss:
-        check_smoothing(self.config)
-        smoothing = self.config.label_smoothing
-        return LOSSES[self.config.loss](label_smoothing=smoothing) if smoothing else LOSSES[self.config.loss]()
+        check_smoothing(self.options_)
+        smoothing = self.options_.label_smoothing
+        return LOSSES[self.options_.loss](label_smoothing=smoothing) if smoothing else LOSSES[self.options_.loss]()
 
     def _clear_cache(self) -> None:
         self._encoded = None

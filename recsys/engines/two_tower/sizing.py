@@ -1,0 +1,94 @@
+"""The options of the two-tower family that follow from the data where the user does not set them.
+
+Every rule stands here, with its reason. They were chosen on validation users of the sets of
+`pipelines.benchmarks.strangers`, all sets together, never on one set what another loses by.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+
+from recsys.config import Config
+from recsys.data.dataset import Dataset
+from recsys.data.features.features import FeatureSet
+from recsys.data.interactions import Interactions
+from recsys.engines.two_tower.column_choice import predictive_columns
+from recsys.engines.two_tower.two_tower_config import TwoTowerConfig
+from recsys.tracking import Tracker
+
+C = TypeVar("C", bound=Config)
+T = TypeVar("T", bound=TwoTowerConfig)
+
+_STEPS = 1000
+"""Steps of a training at least: fewer, and the ids of small data stay where they began."""
+_STEPS_AN_EPOCH = 64
+"""Batches an epoch is cut into, within `_TOKENS`: two steps an epoch, as a batch of 4096 positions makes of a shop's
+orders, are too few to tell one epoch from the next."""
+_TOKENS = (256, 4096)
+_EPOCHS = (8, 60)
+_VALIDATIONS = 15
+"""Validations of a whole training, so that patience counts steps that mean something."""
+_WARMUP_SHARE, _WARMUP = 0.05, 50
+"""Warm-up is a twentieth of the steps, at most 50: patience may not end a training inside it."""
+_FULL_SOFTMAX_ITEMS = 4096
+"""Up to so many items the whole catalogue costs as much as the sampled negatives, and has no sampling error."""
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What the rules look at.
+
+    Args:
+        events: training interactions.
+        items: items that have any.
+    """
+
+    events: int
+    items: int
+
+    @classmethod
+    def of(cls, train: Interactions, n_items: int) -> Facts:
+        """The facts of the training interactions."""
+        return cls(len(train), int(np.count_nonzero(train.item_counts(n_items))))
+
+
+def options_for(config: T, data: Dataset, train: Interactions, tracker: Tracker) -> T:
+    """All options of a fit: columns that tell nothing are left out, sizes and steps follow from the interactions."""
+    chosen: dict[str, list[str]] = {}
+    for side in ("item", "user"):
+        key = f"{side}_columns"
+        if getattr(config, key) is None:
+            every = FeatureSet.fit(data.items if side == "item" else data.users, None, config.features).columns
+            chosen[key] = predictive_columns(data, train, side, config.features)
+            out = [column.name for column in every if column.name not in chosen[key]]
+            if out:
+                tracker.info(f"{side} columns left out, which tell nothing of the choices in train: {', '.join(out)}")
+    return sized(config.model_copy(update=chosen), Facts.of(train, data.n_items))
+
+
+def sized(config: T, facts: Facts) -> T:
+    """``config`` with the options that it does not set as they follow from ``facts``.
+
+    Example:
+        >>> options = sized(TwoTowerConfig(), Facts(events=30_000, items=2_500))
+        >>> options.max_tokens, options.loss, options.training.epochs, options.training.warmup
+        (512, 'full_softmax', 18, 50)
+    """
+    tokens = 2 ** round(math.log2(max(facts.events / _STEPS_AN_EPOCH, 1)))
+    loss = "full_softmax" if facts.items <= _FULL_SOFTMAX_ITEMS else "sampled_softmax"
+    config = _fill(config, max_tokens=int(np.clip(tokens, *_TOKENS)), loss=loss)
+    steps = max(facts.events / config.max_tokens, 1.0)
+    training = _fill(config.training, epochs=int(np.clip(math.ceil(_STEPS / steps), *_EPOCHS)))
+    every = max(training.epochs // _VALIDATIONS, 1)
+    warmup = min(int(_WARMUP_SHARE * steps * training.epochs), _WARMUP)
+    training = _fill(training, validate_every=every, patience=3, warmup=warmup)
+    return config.model_copy(update={"training": training})
+
+
+def _fill(section: C, **values: object) -> C:
+    """The section with each of ``values`` that it does not set."""
+    return section.model_copy(update={k: v for k, v in values.items() if k not in section.model_fields_set})
