@@ -1,4 +1,4 @@
-"""The sets: real ones cut by users, density and time, and synthetic worlds; none is larger than a hundred thousand events."""
+"""The sets: real ones, cut by users, density and time, and synthetic worlds; about a hundred thousand events at most."""
 
 from __future__ import annotations
 
@@ -29,7 +29,8 @@ def _newest_20() -> Tables:
 def _shuffled_columns() -> Tables:
     """MovieLens 100K with the rows of its tables permuted: all columns are noise."""
     full, rng = _movielens_100k(), stream(0, "strangers", "shuffled")
-    assert full.items is not None and full.users is not None
+    assert full.items is not None
+    assert full.users is not None
     return Tables(full.interactions, _permuted(full.users, "user_id", rng), _permuted(full.items, "item_id", rng))
 
 
@@ -94,6 +95,22 @@ SETS: dict[str, Callable[[], Tables]] = {
     "long": _world(World(users=200, items=2000, events=250, least=60, taste=1.5, hidden=1.5, popularity=0.7)),
 }
 """Name -> the function that makes its tables."""
+
+QUICK = (
+    "movielens-100k-newest-20",
+    "movielens-1m-first-10",
+    "beauty-4500-users",
+    "shop",
+    "shop-ten-noise-columns",
+    "order",
+    "content",
+    "drift",
+    "repeats",
+    "popularity",
+    "tiny",
+    "long",
+)
+"""The sets of ``--quick``."""
 
 
 def _read(folder: Path, name: str) -> pd.DataFrame:

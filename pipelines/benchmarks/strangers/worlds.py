@@ -77,7 +77,7 @@ class World:
         fixed = self.taste * theta[:, kind] + self.hidden * factors[0] @ factors[1].T
         fixed += -self.popularity * np.log(1.0 + rng.permutation(self.items))
         launched = rng.uniform(-0.3, 1.0, self.items) * self.days
-        users, steps, chosen, days = self._choices(fixed, kind, launched, rng)
+        users, chosen, days = self._choices(fixed, kind, launched, rng)
         events = pd.DataFrame(
             {"user_id": users, "item_id": chosen + 1000, "timestamp": _START + (days * _DAY).astype(int)}
         )
@@ -86,7 +86,7 @@ class World:
 
     def _choices(
         self, fixed: Floats, kind: NDArray[np.int64], launched: Floats, rng: np.random.Generator
-    ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], Floats]:
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64], Floats]:
         counts = self.least + rng.geometric(1 / max(self.events - self.least, 1.0), self.users) - 1
         counts = np.minimum(counts, self.items // 3)
         successor = rng.permutation(self.categories)
@@ -94,7 +94,7 @@ class World:
         gap = rng.exponential(self.days * 0.3 / self.events, self.users) + 0.01
         seen = np.zeros((self.users, self.items), bool)
         past = np.full((self.users, counts.max()), -1, np.int64)
-        rows: list[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], Floats]] = []
+        rows: list[tuple[NDArray[np.int64], NDArray[np.int64], Floats]] = []
         for step in range(counts.max()):
             active = np.flatnonzero((counts > step) & (day < self.days))
             if not len(active):
@@ -111,10 +111,10 @@ class World:
                 item = np.where(again, past[active, rng.integers(step, size=len(active))], item)
             past[active, step] = item
             seen[active, item] = True
-            rows.append((active, np.full(len(active), step), item, day[active].copy()))
+            rows.append((active, item, day[active].copy()))
             day[active] += gap[active] * rng.exponential(size=len(active))
-        users, steps, items, days = (np.concatenate(parts) for parts in zip(*rows, strict=True))
-        return users, steps, items, days
+        users, items, days = zip(*rows, strict=True)
+        return np.concatenate(users), np.concatenate(items), np.concatenate(days)
 
     def _users(self, theta: Floats, rng: np.random.Generator) -> pd.DataFrame:
         n = self.users
