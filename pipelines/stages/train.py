@@ -91,7 +91,7 @@ def _cache_key(config: RunConfig, spec: EngineSpec, data: Dataset, split: Split,
     used = spec.config.uses_tables()
     return {
         "kind": spec.kind,
-        "options": spec.config.model_dump(mode="json"),
+        "options": spec.config.model_dump(mode="json", exclude_unset=True),
         "data": data.fingerprint,
         "split": split.fingerprint,
         "tables": {name: workspace.table_digest(name) for name in used},

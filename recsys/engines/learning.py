@@ -49,7 +49,7 @@ def run_training(
         engine.kind,
         data.fingerprint,
         train.fingerprint,
-        engine.config.model_dump_json(),
+        engine.chosen_config().model_dump_json(),
         str(context.seed),
         str(context.filter_seen),
     )

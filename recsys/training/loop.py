@@ -20,6 +20,7 @@ from recsys.errors import ConfigError
 from recsys.seeding import stream, stream_seed
 from recsys.tracking import Tracker
 from recsys.training.checkpoint import Checkpoint, Progress
+from recsys.training.diagnosis import diagnose
 from recsys.training.optimizers import clip_grad_norm, make_optimizers, set_learning_rates
 from recsys.training.row_adam import RowAdam
 
@@ -126,6 +127,7 @@ def train(
             _log_epoch(tracker, point)
         tracker.info(f"training resumes at epoch {state.epoch + 1}, step {state.step}")
     last = epochs or options.epochs
+    batches: Sequence[BatchT] = ()
     saved = time.monotonic()
     while state.epoch < last and not state.finished:
         batches = task.batches(state.epoch, stream(seed, "batches", state.epoch))
@@ -151,6 +153,9 @@ def train(
         if checkpoint:
             checkpoint.save(state, module, optimizers, ema, best)
             saved = time.monotonic()
+    if epochs is None:
+        for doubt in diagnose(state.curve, state.epoch * len(batches), options.warmup):
+            tracker.info(f"  warning: training of {name}: {doubt}")
     final = best or (ema if ema is not None else module).state_dict()
     module.load_state_dict(final)
     module.eval()

@@ -38,7 +38,8 @@ class Heard(SilentTracker):
         self.points, self.messages = {}, []
 
     def info(self, message):
-        self.messages.append(message)
+        if "warning: training of" not in message:  # of a curve of two noisy epochs
+            self.messages.append(message)
 
     def log_metrics(self, metrics, step=None):
         self.points[step] = dict(metrics)

@@ -1,4 +1,4 @@
-"""The sets: real ones, cut by users, density and time, and synthetic worlds; about a hundred thousand events at most."""
+"""The sets: real ones, cut by users, density and time, and synthetic worlds; none of them is large."""
 
 from __future__ import annotations
 

@@ -14,9 +14,8 @@ import numpy as np
 
 from recsys.config import Config
 from recsys.data.dataset import Dataset
-from recsys.data.features.features import FeatureSet
 from recsys.data.interactions import Interactions
-from recsys.engines.two_tower.column_choice import predictive_columns
+from recsys.engines.two_tower.column_choice import columns_that_tell_nothing
 from recsys.engines.two_tower.two_tower_config import TwoTowerConfig
 from recsys.tracking import Tracker
 
@@ -36,6 +35,8 @@ _WARMUP_SHARE, _WARMUP = 0.05, 50
 """Warm-up is a twentieth of the steps, at most 50: patience may not end a training inside it."""
 _FULL_SOFTMAX_ITEMS = 4096
 """Up to so many items the whole catalogue costs as much as the sampled negatives, and has no sampling error."""
+_SAMPLING = {"negatives", "n_negatives", "sampling_exponent"}
+"""Options that ask for sampled negatives."""
 
 
 @dataclass(frozen=True)
@@ -58,16 +59,12 @@ class Facts:
 
 def options_for(config: T, data: Dataset, train: Interactions, tracker: Tracker) -> T:
     """All options of a fit: columns that tell nothing are left out, sizes and steps follow from the interactions."""
-    chosen: dict[str, list[str]] = {}
-    for side in ("item", "user"):
-        key = f"{side}_columns"
-        if getattr(config, key) is None:
-            every = FeatureSet.fit(data.items if side == "item" else data.users, None, config.features).columns
-            chosen[key] = predictive_columns(data, train, side, config.features)
-            out = [column.name for column in every if column.name not in chosen[key]]
-            if out:
-                tracker.info(f"{side} columns left out, which tell nothing of the choices in train: {', '.join(out)}")
-    return sized(config.model_copy(update=chosen), Facts.of(train, data.n_items))
+    if config.leave_out is None:
+        out = columns_that_tell_nothing(data, train, config)
+        if out:
+            tracker.info(f"columns left out, which tell nothing of the choices in train: {', '.join(out)}")
+        config = config.model_copy(update={"leave_out": out})
+    return sized(config, Facts.of(train, data.n_items))
 
 
 def sized(config: T, facts: Facts) -> T:
@@ -79,8 +76,9 @@ def sized(config: T, facts: Facts) -> T:
         (512, 'full_softmax', 18, 50)
     """
     tokens = 2 ** round(math.log2(max(facts.events / _STEPS_AN_EPOCH, 1)))
-    loss = "full_softmax" if facts.items <= _FULL_SOFTMAX_ITEMS else "sampled_softmax"
-    config = _fill(config, max_tokens=int(np.clip(tokens, *_TOKENS)), loss=loss)
+    config = _fill(config, max_tokens=int(np.clip(tokens, *_TOKENS)))
+    if facts.items <= _FULL_SOFTMAX_ITEMS and not config.model_fields_set & _SAMPLING:
+        config = _fill(config, loss="full_softmax")
     steps = max(facts.events / config.max_tokens, 1.0)
     training = _fill(config.training, epochs=int(np.clip(math.ceil(_STEPS / steps), *_EPOCHS)))
     every = max(training.epochs // _VALIDATIONS, 1)

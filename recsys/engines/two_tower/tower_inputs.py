@@ -162,3 +162,10 @@ def _missing(features: FeatureSet) -> dict[str, Tensor]:
 def _rows(vocabulary: Vocabulary, trained: NDArray[np.bool_], table: EntityTable) -> Tensor:
     rows = vocabulary.rows(table.vocabulary.ids)
     return torch.from_numpy(np.where((rows >= 0) & np.append(trained, False)[rows], rows, MISSING))
+
+
+def marked(before: NDArray[np.bool_], rows: NDArray[np.integer], size: int) -> NDArray[np.bool_]:
+    """Bool [size]: ``before``, lengthened by False, and True at ``rows``."""
+    result = np.concatenate([before, np.zeros(size - len(before), bool)])
+    result[rows] = True
+    return result

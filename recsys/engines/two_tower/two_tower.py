@@ -25,12 +25,13 @@ from recsys.embedding_table import EmbeddingTable
 from recsys.engine import Engine, EngineConfig, FitContext, Request, Vectors
 from recsys.engines.learning import run_training, validation_metric
 from recsys.engines.storage import seen_table
+from recsys.engines.two_tower.column_choice import Side, chosen
 from recsys.engines.two_tower.first_interactions import FirstInteractions
 from recsys.engines.two_tower.id_start import spectral_start
 from recsys.engines.two_tower.modality_dropout import ModalityDropout
 from recsys.engines.two_tower.next_item_task import NextItemTask, TrainingData, WindowConfig
 from recsys.engines.two_tower.sizing import options_for
-from recsys.engines.two_tower.tower_inputs import ID, TowerInputs
+from recsys.engines.two_tower.tower_inputs import ID, TowerInputs, marked
 from recsys.engines.two_tower.two_tower_config import TwoTowerConfig, check_smoothing
 from recsys.errors import ConfigError, DataError
 from recsys.json_values import JsonObject
@@ -89,8 +90,8 @@ class TwoTower(Engine):
         self.inputs = TowerInputs(
             data.items.vocabulary,
             data.users.vocabulary,
-            self._features(data.items, np.unique(train.item), self.options_.item_columns, "item"),
-            self._features(data.users, np.unique(train.user), self.options_.user_columns, "user"),
+            self._features(data.items, np.unique(train.item), "item"),
+            self._features(data.users, np.unique(train.user), "user"),
             train.item_counts(data.n_items) > 0,
             np.bincount(train.user, minlength=data.n_users) > 0,
             {f"table_{name}": table.vocabulary for name, table in tables.items()},
@@ -132,10 +133,10 @@ class TwoTower(Engine):
         self.inputs = TowerInputs(
             items,
             users,
-            before.item_features.grown(_chosen(data.items, self.options_.item_columns, "item")),
-            before.user_features.grown(_chosen(data.users, self.options_.user_columns, "user")),
-            _marked(before.trained_items, items.rows(data.items.vocabulary.ids)[train.item], len(items)),
-            _marked(before.trained_users, users.rows(data.users.vocabulary.ids)[train.user], len(users)),
+            before.item_features.grown(chosen(data.items, "item", self.options_)),
+            before.user_features.grown(chosen(data.users, "user", self.options_)),
+            marked(before.trained_items, items.rows(data.items.vocabulary.ids)[train.item], len(items)),
+            marked(before.trained_users, users.rows(data.users.vocabulary.ids)[train.user], len(users)),
             before.tables,
             before.has_timestamps,
         )
@@ -207,10 +208,8 @@ class TwoTower(Engine):
         engine.model.eval()
         return engine
 
-    def _features(
-        self, table: EntityTable, rows: NDArray[np.integer], columns: list[str] | None, what: str
-    ) -> FeatureSet:
-        return FeatureSet.fit(_chosen(table, columns, what), rows, self.options_.features)
+    def _features(self, table: EntityTable, rows: NDArray[np.integer], side: Side) -> FeatureSet:
+        return FeatureSet.fit(chosen(table, side, self.options_), rows, self.options_.features)
 
     def _build_model(self, tables: dict[str, NDArray[np.float32]]) -> TwoTowerModel:
         dim, drop = self.options_.model.dim, self.options_.model.table_dropout
@@ -294,18 +293,3 @@ class TwoTower(Engine):
             vectors = self.model.item_vectors(features)
             self._encoded = (items, vectors, self.model.with_bias(vectors, features).cpu().numpy())
         return self._encoded[1], self._encoded[2]
-
-
-def _chosen(table: EntityTable, columns: list[str] | None, what: str) -> EntityTable:
-    if columns is None:
-        return table
-    unknown = sorted(set(columns) - set(table.schema.columns))
-    if unknown:
-        raise ConfigError(f"{what}_columns names {unknown}; the table has {list(table.schema.columns)}")
-    return table.with_columns(columns)
-
-
-def _marked(before: NDArray[np.bool_], rows: NDArray[np.integer], size: int) -> NDArray[np.bool_]:
-    marked = np.concatenate([before, np.zeros(size - len(before), bool)])
-    marked[rows] = True
-    return marked

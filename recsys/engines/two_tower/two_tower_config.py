@@ -23,6 +23,9 @@ class TwoTowerConfig(TrainedConfig):
             a flat ``numeric`` is that of ``model``.
         item_columns: the item columns to use; None takes all that have an encoder.
         user_columns: the user columns to use; None takes all that have an encoder.
+        leave_out: columns that do not enter though ``item_columns`` or ``user_columns`` is None, such as
+            ``items.price`` or ``users.age``; None leaves out those that tell nothing of the choices in train, see
+            `recsys.data.features.evidence`, and ``[]`` none.
         tables: names of pretrained item tables that enter the item tower.
         max_history: a user vector is computed from at most so many of the newest events.
         window_overlap: number of events of the preceding training window that are repeated at the start of the next
@@ -55,6 +58,7 @@ class TwoTowerConfig(TrainedConfig):
     features: FeatureOptions = FeatureOptions()
     item_columns: list[str] | None = None
     user_columns: list[str] | None = None
+    leave_out: tuple[str, ...] | None = None
     tables: tuple[str, ...] = ()
     max_history: int = Field(100, ge=1)
     window_overlap: int = Field(20, ge=0)

@@ -21,7 +21,13 @@ from tests.engines.two_tower.test_two_tower import QUICK, world
 def fitted(**changes):
     data = world()
     table = EmbeddingTable(data.items.vocabulary, np.random.default_rng(0).normal(size=(20, 5)).astype(np.float32), {})
-    options = {"tables": ["mine"], "model": {"dim": 8, "dropout": 0.0}, "n_negatives": 16, "training": QUICK}
+    options = {
+        "tables": ["mine"],
+        "model": {"dim": 8, "dropout": 0.0, "id_start": "random"},
+        "n_negatives": 16,
+        "training": QUICK,
+        "leave_out": [],
+    }
     return TwoTower(**options | changes).fit(data, context=FitContext(1, tables={"mine": table})), data
 
 
@@ -117,7 +123,7 @@ def test_a_column_with_a_dot_in_its_name_is_one_part(trained):
 
 
 def test_an_engine_that_learnt_with_holes_needs_no_single_input():
-    model = {"dim": 8, "dropout": 0.0, "pooling": "decayed"}
+    model = {"dim": 8, "dropout": 0.0, "pooling": "decayed", "id_start": "random"}
     built, data = fitted(modality_dropout=0.2, model=model, training=QUICK | {"epochs": 40})
     request = Request.from_dataset(data, np.arange(data.n_users))
     for hidden in (["mine"], ["history"], ["ids", "mine"], ["parity", "size", "team"]):

@@ -29,7 +29,7 @@ def circle(users: int = 60, length: int = 8, has_timestamps: bool = False) -> Da
 def fitted(data: Dataset, seed: int = 1, filter_seen: bool = False, **changes) -> SequenceModel:
     """Learnt with negatives that the history holds, so that the highest of all items is the next one."""
     raw = {
-        "model": {"dim": 16, "dropout": 0.0} | changes.pop("model", {}),
+        "model": {"dim": 16, "dropout": 0.0, "id_start": "random"} | changes.pop("model", {}),
         "loss": "full_softmax",
         "max_tokens": 64,
         "training": {"epochs": 20, "warmup": 5, "learning_rate": 0.01, "patience": 0},

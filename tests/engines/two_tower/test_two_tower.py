@@ -37,7 +37,13 @@ def world(users: int = 30, items: int = 20, new_items: int = 0, seed: int = 0) -
 
 
 def config(**changes):
-    raw = {"model": {"dim": 8, "dropout": 0.0}, "n_negatives": 16, "max_tokens": 32, "training": QUICK} | changes
+    raw = {
+        "model": {"dim": 8, "dropout": 0.0},
+        "n_negatives": 16,
+        "max_tokens": 32,
+        "training": QUICK,
+        "leave_out": [],
+    } | changes
     return TwoTowerConfig.model_validate(raw)
 
 
