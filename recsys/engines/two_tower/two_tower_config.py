@@ -17,6 +17,10 @@ from recsys.training.loop import LoopOptions
 class TwoTowerConfig(TrainedConfig):
     """Options of the two-tower engine.
 
+    ``leave_out``, ``max_tokens``, ``loss``, and of ``training`` ``epochs``, ``validate_every``, ``patience`` and
+    ``warmup`` follow from the data where they are not set, by the rules of `recsys.engines.two_tower.sizing`; the
+    engine's attribute ``options_`` has what came of them.
+
     Args:
         model: the shape of the towers.
         features: how columns are turned into numbers; its ``numeric`` is set as ``features.numeric``, for
@@ -31,6 +35,7 @@ class TwoTowerConfig(TrainedConfig):
         window_overlap: number of events of the preceding training window that are repeated at the start of the next
             one of a long history as context, without loss.
         loss: ``full_softmax`` scores the whole catalogue; ``sampled_softmax``, ``bpr`` and ``gbce`` shared negatives.
+            Where it is not set, a catalogue of at most 4,096 items is scored whole.
         negatives: the sampler of shared negatives.
         n_negatives: C, negatives per batch.
         sampling_exponent: negatives are drawn by popularity to this power.
@@ -38,7 +43,7 @@ class TwoTowerConfig(TrainedConfig):
             interactions are no targets. Lists leave seen items out, yet they would be the hardest negatives, for they
             are the most similar to the target. Not masked where lists keep seen items
             (``evaluate.filter_seen = false``), nor with ``pooling = "masked"``, whose targets are inside the history.
-        max_tokens: positions per batch.
+        max_tokens: positions per batch; where it is not set, about a 64th of the interactions, 256 to 4,096.
         label_smoothing: share of a target's probability that is spread over the catalogue; softmax losses only.
         metric: what validation maximizes.
         validation_users: at most so many random users are evaluated in validation.
