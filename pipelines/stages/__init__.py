@@ -19,6 +19,7 @@ STAGES: Choices[Stage] = Choices(
         "pretrain": "pipelines.stages.pretrain:run",
         "train": "pipelines.stages.train:run",
         "evaluate": "pipelines.stages.evaluate:run",
+        "final": "pipelines.stages.final:run",
         "promote": "pipelines.stages.promote:run",
         "recommend": "pipelines.stages.recommend:run",
     },

@@ -283,7 +283,7 @@ def test_promote_takes_the_values_that_evaluate_wrote(tmp_path, monkeypatch):
     weaker = read_run_config(path, ["promote.engine=popularity"])
     run_stages(config, workspace, SilentTracker(), "evaluate")
     with monkeypatch.context() as patch:
-        patch.setattr("pipelines.stages.promote.evaluate", lambda *_, **__: pytest.fail("evaluated again"))
+        patch.setattr("pipelines.stages.judge.evaluate", lambda *_, **__: pytest.fail("evaluated again"))
         assert [run(each, workspace, SilentTracker()) for each in (weaker, config)] == [0, 0]
     report = Report.load(workspace.directory)
     rule = next(rule for rule in read_json(workspace.decision)["rules"] if rule["name"].startswith("gain"))
@@ -297,7 +297,7 @@ def test_promote_evaluates_a_champion_that_the_report_does_not_hold(promoted, mo
     run_stages(changed, workspace, SilentTracker(), "evaluate")
     evaluated = []
     monkeypatch.setattr(
-        "pipelines.stages.promote.evaluate",
+        "pipelines.stages.judge.evaluate",
         lambda engine, *_, **kw: evaluated.append(engine) or evaluate(engine, *_, **kw),
     )
     run(changed, workspace, SilentTracker())
