@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pipelines.config import RunConfig, refuse_unranked
+from pipelines.config import RunConfig
+from pipelines.seen_items import refuse_unranked
 from pipelines.stages.final import make_served
 from pipelines.stages.promote import open_store
 from pipelines.workspace import ENGINE_CODE, Workspace, code_version, digest

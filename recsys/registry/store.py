@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from shutil import copytree
 from tempfile import TemporaryDirectory
 from typing import Any
 
@@ -236,9 +237,9 @@ def _artifacts(bundle: Path, measured: Path | None) -> Iterator[dict[str, str]]:
     with TemporaryDirectory() as folder:
         artifacts = {"bundle": str(bundle.resolve())}
         if measured is not None:
-            link = Path(folder) / f"{bundle.resolve().name}{_MEASURED}"
-            link.symlink_to(measured.resolve(), target_is_directory=True)
-            artifacts["measured"] = str(link)
+            renamed = Path(folder) / f"{bundle.resolve().name}{_MEASURED}"
+            copytree(measured, renamed)
+            artifacts["measured"] = str(renamed)
         yield artifacts
 
 
