@@ -180,13 +180,13 @@ def decision_record(
         decision: the verdict.
         about: further entries, such as how the candidate was chosen.
     """
-    measured = store.locate_measured(version)
+    ships, measured = store.locate(version), store.locate_measured(version)
     return {
         "schema": 1,
         "model": store.name,
         "version": version,
-        "bundle": version_of(store.locate(version)),
-        "measured": version_of(store.locate(version) if measured is None else measured),
+        "bundle": version_of(ships),
+        "measured": version_of(measured or ships),
         "alias": CHAMPION if decision.promoted else None,
         "tracking_uri": store.uri,
         **asdict(decision),
