@@ -6,6 +6,7 @@ weights that validation chose, on train, validation and test together.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from pipelines.config import RunConfig, engine_specs
@@ -15,7 +16,7 @@ from pipelines.stages.pretrain import embedder_of, make_table
 from pipelines.workspace import ENGINE_CODE, POPULARITY, Workspace, code_version
 from recsys.atomic import claim, read_json, write_json
 from recsys.embedding_table import EmbeddingTable
-from recsys.engine import FitContext
+from recsys.engine import Engine, FitContext
 from recsys.engines.baselines.popularity import Popularity
 from recsys.errors import ArtifactError
 from recsys.experiment.fit import fit_again
@@ -85,40 +86,47 @@ def fit_final(config: RunConfig, workspace: Workspace, name: str, tracker: Track
         "filter_seen": config.evaluate.filter_seen,
         "code": code_version(*_CODE),
     }
-    target = final.bundle(name)
-    if final.is_current(step, cache_key, [target, final.training(name)], tracker):
-        return target
-    final.invalidate(step)
-    checkpoints = final.checkpoints(name, cache_key)
-    claim(checkpoints)
-    curve = CurveTracker(tracker)
-    context = FitContext(
-        config.seed,
-        tables={table: EmbeddingTable.load(folder.table(table)) for table, folder in tables.items()},
-        directory=checkpoints,
-        parts={part: Bundle.load(folder).engine for part, folder in parts.items()},
-        filter_seen=config.evaluate.filter_seen,
-        tracker=curve,
-    )
-    everything = source.data.interactions
+    if not final.is_current(step, cache_key, [final.bundle(name), final.training(name)], tracker):
+        final.invalidate(step)
+        checkpoints = final.checkpoints(name, cache_key)
+        claim(checkpoints)
+        context = FitContext(
+            config.seed,
+            tables={table: EmbeddingTable.load(folder.table(table)) for table, folder in tables.items()},
+            directory=checkpoints,
+            parts={part: Bundle.load(folder).engine for part, folder in parts.items()},
+            filter_seen=config.evaluate.filter_seen,
+            tracker=tracker,
+        )
+        _fit(name, source, final, context, {"chosen": cache_key["chosen"]})
+        final.record(step, cache_key)
+        final.clear_checkpoints(name)
+    return final.bundle(name)
+
+
+def _fit(name: str, source: Bundle, final: Workspace, context: FitContext, about: JsonObject) -> None:
+    """Fits the recipe of the measured bundle ``source`` on all its interactions and saves bundle, curve and cost."""
+    everything, curve = source.data.interactions, CurveTracker(context.tracker)
     with deterministic(), measured() as cost:
+        context = replace(context, tracker=curve)
         engine = fit_again(source.engine, source.data, everything, context, source.engine.epochs_)
-    about = {"options": engine.chosen_config().model_dump(mode="json"), "chosen": cache_key["chosen"]}
-    made = Bundle(engine, source.data, _lineage(source, about)).save(target)
-    versions = {"measured": source.version, "final": made.version}
-    record = {"fit_seconds": cost.seconds, "peak_memory_mb": cost.peak_memory_mb, "curve": curve.points, **versions}
-    write_json(final.training(name), record)
-    final.record(step, cache_key)
-    final.clear_checkpoints(name)
-    tracker.info(f"{step}: fitted once more on all {len(everything)} interactions, {cost.seconds:.1f} s")
-    return target
+    made = Bundle(engine, source.data, _lineage(source, engine, about)).save(final.bundle(name))
+    record = {"fit_seconds": cost.seconds, "peak_memory_mb": cost.peak_memory_mb, "curve": curve.points}
+    write_json(final.training(name), {**record, "measured": source.version, "final": made.version})
+    curve.info(f"final/{name}: fitted once more on all {len(everything)} interactions, {cost.seconds:.1f} s")
 
 
-def _lineage(source: Bundle, about: JsonObject) -> Lineage:
+def _lineage(source: Bundle, engine: Engine, about: JsonObject) -> Lineage:
     """The lineage of the fit on all interactions, which names the version of the measured bundle."""
     config = {key: value for key, value in source.lineage.config.items() if key != "test_fingerprint"}
-    everything = source.data.interactions.fingerprint
-    made = {**config, **about, "final": True, "measured": source.version, "interactions": everything}
+    made = {
+        **config,
+        **about,
+        "options": engine.chosen_config().model_dump(mode="json"),
+        "final": True,
+        "measured": source.version,
+        "interactions": source.data.interactions.fingerprint,
+    }
     return Lineage(source.data_fingerprint, config=made)
 
 
