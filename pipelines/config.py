@@ -22,6 +22,9 @@ from recsys.registry.store import check_model_name
 from recsys.retrieval import INDEXES
 from recsys.retrieval.recommend import RecommendOptions
 
+BEST = "best"
+"""The value of ``promote.engine`` for the best engine on validation."""
+
 
 class PretrainSection(Config):
     """An embedding table that engines take as input: learnt by an engine, or computed from content by an embedder.
@@ -40,6 +43,18 @@ class PretrainSection(Config):
     columns: tuple[str, ...] = ()
     share: float = Field(default=0.5, gt=0, le=1)
     options: JsonObject = Field(default_factory=dict)
+
+
+class TrainSection(Config):
+    """How engines are trained besides their own options.
+
+    Args:
+        final: the engines of ``[promote]`` and ``[recommend]`` are fitted once more, after evaluation, on all
+            interactions (train, validation and test), with the epochs and weights chosen on validation; that fit is
+            what is registered and recommends. False serves the engines that were evaluated.
+    """
+
+    final: bool = True
 
 
 class EmbeddingQualitySection(Config):
@@ -97,7 +112,7 @@ class PromoteSection(Config):
     """The engine that may be promoted, the name of its registered model, and the gate.
 
     Args:
-        engine: a name of ``[engines]``.
+        engine: a name of ``[engines]``, or ``best``: the engine with the best ``gate.metric`` on validation.
         model: the registered name; None takes the name of the run.
         tracking_uri: of MLflow; None keeps a sqlite file in the output folder.
         gate: the rules.
@@ -113,7 +128,8 @@ class RecommendSection(RecommendOptions):
     """The nightly batch.
 
     Args:
-        engine: recommends with this engine of the run; None takes the champion of ``[promote]``.
+        engine: recommends with this engine of the run; None takes the champion of ``[promote]``, or where there is none
+            because the first candidate was refused, an engine of the run that would pass, or the baseline.
         filter_seen: as ``evaluate.filter_seen`` unless given.
     """
 
@@ -135,6 +151,7 @@ class RunConfig(Config):
         split: the protocol.
         pretrain: embedding tables by name.
         engines: options by name; ``kind`` says which engine when the name does not.
+        train: whether what recommends is fitted on all interactions.
         finetune: options of the parent's engine that change when it is fine-tuned.
         evaluate: the report.
         attribution: the engine and modalities of `recsys attribution` and the report; None leaves the attribution out.
@@ -148,6 +165,7 @@ class RunConfig(Config):
     split: SplitConfig
     pretrain: dict[str, PretrainSection] = Field(default_factory=dict)
     engines: dict[str, JsonObject] = Field(min_length=1)
+    train: TrainSection = TrainSection()
     finetune: JsonObject = Field(default_factory=dict)
     evaluate: EvaluateSection = EvaluateSection()
     attribution: AttributionSection | None = None
@@ -159,11 +177,21 @@ class RunConfig(Config):
         return self.evaluate.baseline or next(iter(self.engines))
 
     @property
-    def candidate(self) -> str:
-        """The engine that represents the run: the promoted one, else the one that recommends, else the last."""
+    def promotes_best(self) -> bool:
+        """Whether the engine of ``[promote]`` is the best on validation; an engine may have the name ``best``."""
+        return self.promote is not None and self.promote.engine == BEST and BEST not in self.engines
+
+    @property
+    def candidates(self) -> tuple[str, ...]:
+        """The engine that represents the run: the promoted one, else the one that recommends, else the last.
+
+        All engines where the best on validation is promoted; `pipelines.stages.choose.candidate` names it.
+        """
+        if self.promotes_best:
+            return tuple(self.engines)
         if self.promote is not None:
-            return self.promote.engine
-        return (self.recommend and self.recommend.engine) or list(self.engines)[-1]
+            return (self.promote.engine,)
+        return ((self.recommend and self.recommend.engine) or list(self.engines)[-1],)
 
 
 def engine_specs(config: RunConfig) -> list[EngineSpec]:
@@ -190,7 +218,8 @@ def read_run_config(path: Path, overrides: Iterable[str] = ()) -> RunConfig:
         check_engine(config, "attribution.engine", config.attribution.engine)
         parse_metric(config.attribution.metric)
     if config.promote is not None:
-        check_engine(config, "promote.engine", config.promote.engine)
+        if not config.promotes_best:
+            check_engine(config, "promote.engine", config.promote.engine)
         _check_gate(config, config.promote.gate)
         check_model_name("promote.model" if config.promote.model else "name", config.promote.model or config.name)
     if config.recommend is not None:
@@ -220,37 +249,6 @@ def _check_parts(config: RunConfig) -> None:
                     f"engines.{spec.name}.parts names {part!r}, which must be defined before it in the file"
                 )
         earlier.add(spec.name)
-
-
-def check_shown(config: RunConfig) -> None:
-    """Checks that the recommending engine and its parts are trained to rank seen items where lists keep these.
-
-    Raises:
-        ConfigError: see `refuse_unranked`.
-    """
-    if config.recommend is None or config.recommend.filter_seen or not config.evaluate.filter_seen:
-        return
-    specs = {spec.name: spec for spec in engine_specs(config)}
-    names = [config.recommend.engine or config.candidate]
-    while names:
-        name = names.pop()
-        ranked = specs[name].config
-        refuse_unranked(ranked.ranks_seen_items(), f"engines.{name}")
-        names += specs[name].parts
-
-
-def refuse_unranked(ranks_seen: bool, where: str) -> None:
-    """Refuses ``recommend.filter_seen = false`` for an engine that was not trained to rank seen items.
-
-    Raises:
-        ConfigError: ``ranks_seen`` is false.
-    """
-    if not ranks_seen:
-        raise ConfigError(
-            f"recommend.filter_seen = false recommends items of the user's history again, but {where} is "
-            "trained to rank unseen items: train with evaluate.filter_seen = false, or with the engine's "
-            "mask_seen_negatives = false, or leave filter_seen out"
-        )
 
 
 def _check_gate(config: RunConfig, gate: GateConfig) -> None:

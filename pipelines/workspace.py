@@ -41,7 +41,11 @@ _OUTPUT_FILES = (
     ".lock",
     "attribution.json",
     "bundles/*.training.json",
+    "choice.json",
     "decision.json",
+    "final/bundles/*.training.json",
+    "final/stages/*.json",
+    "final/tables/*.cost.json",
     "per_user.parquet",
     "report.html",
     "report.json",
@@ -49,6 +53,8 @@ _OUTPUT_FILES = (
     "tables/*.cost.json",
 )
 _LOCAL_STORE = "mlflow.db"
+POPULARITY = "popularity"
+"""The baseline of the first promotion where the config names none."""
 ENGINE_CODE = tuple(f"recsys/{part}" for part in (*_FOLDERS.split(), *(f"{file}.py" for file in _FILES.split())))
 """The code that decides what an engine, an embedder or a bundle learns and returns."""
 
@@ -58,7 +64,8 @@ class Workspace:
     """The output folder of one run.
 
     ``dataset/``, ``split/``, ``tables/NAME/``, ``bundles/NAME/``, ``report.json``, ``report.html``, ``decision.json``,
-    ``decisions/``, ``recommendations/``; ``pre_refit/NAME/`` holds parts of hybrids from before a refit,
+    ``decisions/``, ``recommendations/``; ``final/`` is a folder of the same form with the bundles and tables of what
+    was fitted on all interactions; ``pre_refit/NAME/`` holds parts of hybrids from before a refit,
     ``checkpoints/`` unfinished training and ``stages/`` the cache key of each finished step.
     """
 
@@ -94,17 +101,30 @@ class Workspace:
             ArtifactError: names the file or folder that a run would replace, or the file where a folder is needed.
         """
         check_output_folder(self.directory, (*_OUTPUT_FILES, *[_LOCAL_STORE] * local_store))
-        for name in ("tables", "bundles", "pre_refit", "checkpoints", "embedders", "decisions", "stages"):
+        tables, engines = list(tables), list(engines)
+        for name in ("tables", "bundles", "pre_refit", "checkpoints", "embedders", "decisions", "stages", "final"):
             refuse_file(self.directory / name)
-        replaced = [self.dataset, self.newer_dataset, self.split, *(self.table(name) for name in tables)]
+        replaced = [self.dataset, self.newer_dataset, self.split, self.final.bundle(POPULARITY)]
+        replaced += [each.table(name) for each in (self, self.final) for name in tables]
         for name in engines:
             replaced += [self.bundle(name), self.pre_refit_engine(name), self.bundle(f"{name}-finetuned-1")]
+            replaced.append(self.final.bundle(name))
         for path in replaced:
             refuse_file(path)
             refuse_foreign(path)
         for path in (self.recommendations, *(self.embedder(name) for name in tables)):
             refuse_file(path)
             refuse_foreign(path, in_place=True)
+
+    @property
+    def final(self) -> Workspace:
+        """The folder of what was fitted on all interactions: its bundles, tables, embedders and checkpoints."""
+        return Workspace(self.directory / "final")
+
+    @property
+    def choice(self) -> Path:
+        """The JSON file with the engine that is best on validation."""
+        return self.directory / "choice.json"
 
     @property
     def dataset(self) -> Path:

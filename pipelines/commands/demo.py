@@ -30,7 +30,7 @@ def summary(config: RunConfig, workspace: Workspace) -> str:
         f"report            {workspace.report.with_suffix('.html')}",
         promotion_line(read_json(workspace.decision), champion),
     ]
-    if champion is not None:
+    if workspace.recommendations.is_dir():
         parts += [f"recommendations   {workspace.recommendations}", side_by_side(workspace)]
     return "\n".join(["", *parts])
 

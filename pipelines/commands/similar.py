@@ -9,6 +9,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from pipelines.config import RunConfig, check_engine
+from pipelines.stages.choose import candidate_name
+from pipelines.stages.final import served_bundle
 from pipelines.stages.pretrain import embedder_context, embedder_of, model_folder
 from pipelines.workspace import Workspace
 from recsys.choices import did_you_mean
@@ -42,9 +44,9 @@ def similar_items(config: RunConfig, workspace: Workspace, title: str, k: int, e
         DataError: no item has that id or title, or the engine has no vector for it.
         ArtifactError: the engine has no bundle yet, or an item vector is NaN or infinite.
     """
-    name = engine or config.candidate
+    name = engine or candidate_name(config, workspace)
     check_engine(config, "--engine", name)
-    bundle = Bundle.load(workspace.bundle(name))
+    bundle = Bundle.load(served_bundle(config, workspace, name))
     items = workspace.load_dataset().items
     row, titles = find_item(items, title), items.titles()
     vectors = item_vectors(bundle.engine, items)

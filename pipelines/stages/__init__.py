@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from pipelines.config import RunConfig, check_shown
+from pipelines.config import RunConfig
+from pipelines.seen_items import check_shown
 from pipelines.workspace import Workspace
 from recsys.choices import Choices
 from recsys.tracking import Tracker
@@ -19,6 +20,7 @@ STAGES: Choices[Stage] = Choices(
         "pretrain": "pipelines.stages.pretrain:run",
         "train": "pipelines.stages.train:run",
         "evaluate": "pipelines.stages.evaluate:run",
+        "final": "pipelines.stages.final:run",
         "promote": "pipelines.stages.promote:run",
         "recommend": "pipelines.stages.recommend:run",
     },

@@ -11,6 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipelines.config import RunConfig
+from pipelines.stages.choose import candidate_name
+from pipelines.stages.final import served_bundle
 from pipelines.workspace import ENGINE_CODE, Workspace, code_version
 from recsys.atomic import claim, refuse_foreign
 from recsys.data.dataset import Dataset
@@ -67,7 +69,7 @@ def run(
         workspace: where bundles are.
         tracker: sees training.
         newer: the newer tables.
-        parent: a bundle; None takes that of the promoted engine.
+        parent: a bundle; None takes that of the promoted engine, fitted on all interactions where that was done.
         name: of the child; None counts on from the parent's name, see `child_name`.
 
     Returns:
@@ -77,7 +79,7 @@ def run(
         ConfigError: the parent is of a kind that cannot be fine-tuned, or keeps no histories; or the name is taken.
         DataError: the tables hold nothing new, or less than an earlier child of the same parent was trained on.
     """
-    source = parent or workspace.bundle(config.candidate)
+    source = parent or served_bundle(config, workspace, candidate_name(config, workspace))
     bundle = Bundle.load(source)
     engine = _fine_tunable(bundle, source)
     target = _target(config, workspace, source, name)

@@ -35,11 +35,19 @@ def run(config: RunConfig, workspace: Workspace, tracker: Tracker) -> None:
     if not config.pretrain:
         return
     data, split = workspace.load_dataset(), workspace.load_split()
-    for name, section in config.pretrain.items():
-        if section.embedder is None:
-            _learn(config, name, workspace, data, split.train, tracker)
-        else:
-            _embed(config, name, workspace, data, earliest(split.train, section.share, data), tracker)
+    for name in config.pretrain:
+        make_table(config, name, workspace, data, split.train, tracker)
+
+
+def make_table(
+    config: RunConfig, name: str, workspace: Workspace, data: Dataset, train: Interactions, tracker: Tracker
+) -> None:
+    """Writes ``tables/NAME/`` of ``[pretrain.NAME]``, learnt from the earliest share of ``train``."""
+    section = config.pretrain[name]
+    if section.embedder is None:
+        _learn(config, name, workspace, data, train, tracker)
+    else:
+        _embed(config, name, workspace, data, earliest(train, section.share, data), tracker)
 
 
 def embedder_of(config: RunConfig, name: str) -> Embedder[EmbedderConfig]:

@@ -2,37 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
 from pipelines.config import PromoteSection, RunConfig
+from pipelines.stages.choose import candidate_name
+from pipelines.stages.final import served_bundle
+from pipelines.stages.judge import Judge
 from pipelines.workspace import ENGINE_CODE, Workspace, code_version
 from recsys.atomic import read_json
 from recsys.errors import ArtifactError, ConfigError
-from recsys.evaluation.evaluate import evaluate
-from recsys.evaluation.report.report import Report
 from recsys.json_values import JsonObject
-from recsys.registry.bundle import Bundle, version_of
+from recsys.registry.bundle import MANIFEST, version_of
 from recsys.registry.candidate import (
     Candidate,
     child_candidate,
+    compared_bundle,
     decision_record,
     exclude_leaked_users,
     is_current,
     load_champion,
+    measured_version,
     save_decision,
 )
-from recsys.registry.gate import Decision, EvaluationResult, Rule, decide
+from recsys.registry.gate import Decision, Rule
 from recsys.registry.mlflow_client import check_place, local_uri
 from recsys.registry.store import CHAMPION, Store
 from recsys.registry.tracker import MlflowTracker
 from recsys.tracking import Tracker
 
 REFUSED = 2
-_CODE = (*ENGINE_CODE, "recsys/evaluation", "recsys/registry", "pipelines/stages/promote.py")
+_SAME_RECIPE = "the candidate is what was measured as the champion; what ships of it was fitted anew"
+_CODE = (
+    *ENGINE_CODE,
+    "recsys/evaluation",
+    "recsys/registry",
+    "pipelines/stages/promote.py",
+    "pipelines/stages/judge.py",
+)
 
 
 def run(config: RunConfig, workspace: Workspace, tracker: Tracker, bundle: Path | None = None) -> int:
@@ -44,17 +50,19 @@ def run(config: RunConfig, workspace: Workspace, tracker: Tracker, bundle: Path 
         config: the run, with a ``[promote]`` section; without one nothing happens.
         workspace: where the bundles and the report are.
         tracker: logs the decision.
-        bundle: a fine-tuned child; None takes the engine of ``[promote]``.
+        bundle: a fine-tuned child, which ships as it is; None takes the engine of ``[promote]``.
 
     Returns:
         0, or 2 if the candidate was not promoted.
     """
     if config.promote is None:
         return 0
-    candidate = _run_candidate(config.promote, workspace) if bundle is None else child_candidate(bundle)
+    candidate = _run_candidate(config, workspace) if bundle is None else child_candidate(bundle)
     cache_key = {
         "section": config.promote.model_dump(mode="json"),
         "bundle": version_of(candidate.bundle),
+        "ships": version_of(candidate.ships),
+        "others": _others(config, workspace),
         "split": candidate.fingerprint,
         "evaluate": config.evaluate.model_dump(mode="json"),
         "code": code_version(*_CODE),
@@ -104,30 +112,44 @@ def decide_and_register(
     config: RunConfig, section: PromoteSection, workspace: Workspace, tracker: Tracker, candidate: Candidate
 ) -> Decision:
     """Registers a candidate that is not yet the champion; moves the alias if it passes the gate."""
-    store, bundle = open_store(config, workspace), candidate.bundle
+    store, judge = open_store(config, workspace), Judge(config, workspace)
     before = store.version_at(CHAMPION)
     champion = None if before is None else load_champion(store, before)
-    if before is not None and champion is not None and champion.version == version_of(bundle):
+    if before is not None and champion is not None and champion.version == version_of(candidate.ships):
         same = Rule("same", True, before, before, "the candidate is the champion already, byte for byte")
         version, decision = before, Decision(True, before, before, (same,))
+    elif before is not None and champion is not None and measured_version(champion) == version_of(candidate.bundle):
+        version = _register(config, store, workspace, tracker, candidate)
+        decision = Decision(True, version, before, (Rule("same", True, version, before, _SAME_RECIPE),))
     else:
         result = None
-        if champion is not None:
-            candidate = exclude_leaked_users(candidate, champion, str(before))
-            result = _result(config, workspace, candidate, champion, str(before))
-        version = _register(config, section, store, workspace, tracker) if candidate.of_run else store.register(bundle)
-        decision = decide(_result(config, workspace, candidate, bundle, version), result, section.gate)
+        if before is not None and champion is not None:
+            compared = compared_bundle(candidate, champion, store, before)
+            candidate = exclude_leaked_users(candidate, compared, before)
+            result = judge.result(candidate, compared, before)
+        version = _register(config, store, workspace, tracker, candidate)
+        decision = judge.decide(candidate, version, result, section.gate)
     if decision.promoted:
         store.promote(version, decision)
-    save_decision(decision_record(store, version, decision), workspace.decision, workspace.decisions)
+    about = {"engine": candidate.bundle.name}
+    if candidate.of_run and config.promotes_best:
+        about["chosen"] = read_json(workspace.choice)
+    save_decision(decision_record(store, version, decision, about), workspace.decision, workspace.decisions)
     return decision
 
 
-def _run_candidate(section: PromoteSection, workspace: Workspace) -> Candidate:
-    """The engine of the run, evaluated on the run's test users."""
-    split = workspace.load_split()
-    bundle = workspace.bundle(section.engine)
-    return Candidate(bundle, workspace.load_dataset(), split.test, split.fingerprint, of_run=True)
+def _run_candidate(config: RunConfig, workspace: Workspace) -> Candidate:
+    """The engine of the run, evaluated on the run's test users; what ships is its fit on all interactions."""
+    split, name = workspace.load_split(), candidate_name(config, workspace)
+    bundle, served = workspace.bundle(name), served_bundle(config, workspace, name)
+    final = None if served == bundle else served
+    return Candidate(bundle, workspace.load_dataset(), split.test, split.fingerprint, of_run=True, final=final)
+
+
+def _others(config: RunConfig, workspace: Workspace) -> dict[str, str]:
+    """The bundles of the other engines, with which a candidate without a champion is compared."""
+    folders = {name: workspace.bundle(name) for name in config.engines}
+    return {name: version_of(folder) for name, folder in folders.items() if (folder / MANIFEST).is_file()}
 
 
 def _is_current(store: Store, workspace: Workspace) -> bool:
@@ -137,62 +159,26 @@ def _is_current(store: Store, workspace: Workspace) -> bool:
         return False
 
 
-def _register(config: RunConfig, section: PromoteSection, store: Store, workspace: Workspace, tracker: Tracker) -> str:
-    """Logs an MLflow run with parameters, metrics, data and report; returns the version registered with it."""
-    data = workspace.load_dataset()
-    training = read_json(workspace.training(section.engine))
+def _register(config: RunConfig, store: Store, workspace: Workspace, tracker: Tracker, candidate: Candidate) -> str:
+    """Registers the candidate; that of a run with an MLflow run of its parameters, metrics, data and report."""
+    if not candidate.of_run:
+        return store.register(candidate.ships)
+    data, name = workspace.load_dataset(), candidate.bundle.name
+    training = read_json(workspace.training(name))
     report = read_json(workspace.report)
-    with MlflowTracker(store.uri, store.name, f"{config.name}/{section.engine}", tracker) as run:
-        run.log_params({"seed": config.seed, "engine": section.engine, **config.engines[section.engine]})
+    with MlflowTracker(store.uri, store.name, f"{config.name}/{name}", tracker) as run:
+        run.log_params({"seed": config.seed, "engine": name, **config.engines[name]})
         run.log_params({"split": report["split"]})
         run.log_data(data.name, data.fingerprint, str(workspace.dataset))
         for point in training["curve"]:
             run.log_metrics({key: value for key, value in point.items() if key != "step"}, int(point["step"]))
-        run.log_metrics(_means(report["engines"][section.engine]))
+        run.log_metrics(_means(report["engines"][name]))
         run.log_artifact(workspace.report)
         run.log_artifact(workspace.report.with_suffix(".html"))
-        return store.register(workspace.bundle(section.engine), run.run_id)
+        return store.register(candidate.ships, run.run_id, None if candidate.final is None else candidate.bundle)
 
 
 def _means(values: JsonObject) -> dict[str, float]:
     """The value of each metric; intervals stay in the report."""
     flat = {name: value["value"] if isinstance(value, dict) else value for name, value in values.items()}
     return {name: value for name, value in flat.items() if isinstance(value, (int, float))}
-
-
-def _result(
-    config: RunConfig, workspace: Workspace, candidate: Candidate, bundle: Bundle | Path, model: str
-) -> EvaluationResult:
-    """The metrics of a bundle on the candidate's evaluation users: those of the report where it is current."""
-    data, holdout, section = candidate.data, candidate.holdout, config.evaluate
-    version = version_of(bundle) if isinstance(bundle, Path) else bundle.version
-    values = _reported(config, workspace, candidate, version)
-    if values is None:
-        engine = (Bundle.load(bundle) if isinstance(bundle, Path) else bundle).engine
-        values = evaluate(engine, data, holdout, ks=section.ks).values
-    return EvaluationResult(model, data.fingerprint, candidate.fingerprint, holdout.users, values)
-
-
-def _reported(
-    config: RunConfig, workspace: Workspace, candidate: Candidate, version: str
-) -> Mapping[str, NDArray[np.float64]] | None:
-    """The values of the report, if it is of this bundle, dataset, split, users and options; else None."""
-    if not candidate.of_run:
-        return None
-    try:
-        report = Report.load(workspace.directory)
-    except ArtifactError:
-        return None
-    content = report.content
-    split, names = content["split"], content["settings"].get("bundles", {})
-    same = (
-        content["data"]["fingerprint"] == candidate.data.fingerprint
-        and split["fingerprint"] == candidate.fingerprint
-        and split["filter_seen"] == config.evaluate.filter_seen
-        and all(f"recall@{k}" in content["engines"][config.baseline] for k in config.evaluate.ks)
-        and np.array_equal(report.users, candidate.holdout.users)
-    )
-    name = next((name for name, made in names.items() if made == version), None)
-    if not same or name is None:
-        return None
-    return report.values[name]

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pipelines.config import RunConfig, refuse_unranked
+from pipelines.config import RunConfig
+from pipelines.seen_items import refuse_unranked
+from pipelines.stages.final import make_served
 from pipelines.stages.promote import open_store
 from pipelines.workspace import ENGINE_CODE, Workspace, code_version, digest
+from recsys.atomic import read_json
 from recsys.data.dataset import Dataset
 from recsys.data.merge import check_ids
 from recsys.errors import ArtifactError, ConfigError
 from recsys.registry.bundle import Bundle, version_of
-from recsys.registry.store import CHAMPION
+from recsys.registry.store import CHAMPION, Store
 from recsys.retrieval.manifest import Manifest
 from recsys.retrieval.recommend import recommend
 from recsys.tracking import Tracker
@@ -22,12 +25,10 @@ _CODE = (*ENGINE_CODE, "recsys/retrieval", "pipelines/stages/recommend.py")
 def run(config: RunConfig, workspace: Workspace, tracker: Tracker) -> None:
     """Writes ``recommendations/`` with the engine of ``[recommend]``, or else with the champion.
 
-    Without a ``[recommend]`` section, or with neither an engine nor a champion, it does nothing.
+    Where the first candidate was refused, an engine of the run that would pass recommends, or the baseline. Without a
+    ``[recommend]`` section it does nothing.
     """
     if config.recommend is None:
-        return
-    if config.recommend.engine is None and open_store(config, workspace).version_at(CHAMPION) is None:
-        tracker.info("recommend: there is no champion yet, nothing is recommended")
         return
     tracker.info(f"recommend: {run_from(config, workspace, tracker)}")
 
@@ -48,7 +49,7 @@ def run_from(
         tracker: reports progress.
         alias: an alias or a version of the registered model.
         bundle: the folder of a bundle, instead of a registered model. Without both, the model is the engine of
-            ``[recommend]``, or else the champion.
+            ``[recommend]``, or else the champion, or else the engine that the decision on a refused candidate names.
         dataset: a prepared folder with the users, their histories and the items; None is the dataset of the run.
 
     Returns:
@@ -60,7 +61,7 @@ def run_from(
     """
     if config.recommend is None:
         raise ConfigError("the config has no [recommend] section")
-    directory, version = _source(config, workspace, alias, bundle)
+    directory, version = _source(config, workspace, tracker, alias, bundle)
     data = workspace.load_dataset() if dataset is None else Dataset.load(dataset)
     cache_key = {
         "options": config.recommend.options.model_dump(mode="json"),
@@ -92,16 +93,34 @@ def _is_complete(directory: Path) -> bool:
     return True
 
 
-def _source(config: RunConfig, workspace: Workspace, alias: str | None, bundle: Path | None) -> tuple[Path, str]:
+def _source(
+    config: RunConfig, workspace: Workspace, tracker: Tracker, alias: str | None, bundle: Path | None
+) -> tuple[Path, str]:
     """The folder of the bundle, and the name of the model in the manifest."""
     if bundle is not None and alias is not None:
         raise ConfigError("give --alias or --bundle, not both")
     assert config.recommend is not None
     if bundle is None and alias is None and config.recommend.engine is not None:
-        bundle = workspace.bundle(config.recommend.engine)
+        bundle = make_served(config, workspace, config.recommend.engine, tracker)
     if bundle is not None:
         return bundle, f"{bundle.name}@{version_of(bundle)}"
     store = open_store(config, workspace)
+    if alias is None and store.version_at(CHAMPION) is None and (name := _substitute(workspace, store)) is not None:
+        tracker.info(f"recommend: there is no champion, as the candidate was refused; {name} recommends instead")
+        bundle = make_served(config, workspace, name, tracker)
+        return bundle, f"{bundle.name}@{version_of(bundle)}"
     which = alias or CHAMPION
     version = store.version_at(which) or which
     return store.locate(version), f"{store.name}/{version}"
+
+
+def _substitute(workspace: Workspace, store: Store) -> str | None:
+    """The engine that recommends while the first candidate is refused; None if the decision is not of that kind."""
+    try:
+        decision = read_json(workspace.decision)
+    except ArtifactError:
+        return None
+    if decision["model"] != store.name or decision["promoted"]:
+        return None
+    name: str | None = decision["instead"] or decision["baseline"]
+    return name

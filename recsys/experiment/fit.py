@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from recsys.data.dataset import Dataset
+from recsys.data.interactions import Interactions
 from recsys.data.splits.partition import Split
 from recsys.engine import Engine, FitContext
 from recsys.engines.learning import TrainedConfig
@@ -54,7 +55,20 @@ def fit_engine(engine: Engine, data: Dataset, split: Split, context: FitContext,
         if refit.keep is not None:
             refit.keep(engine)
     directory = None if context.directory is None else context.directory.parent / "refit"
-    refit_context = replace(
-        context, validation=None, epochs=epochs, directory=directory, parts=refit.parts(), tracker=refit.tracker
-    )
-    return type(engine)(engine.chosen_config()).fit(data, split.train_and_validation, context=refit_context)
+    refit_context = replace(context, directory=directory, parts=refit.parts(), tracker=refit.tracker)
+    return fit_again(engine, data, split.train_and_validation, refit_context, epochs)
+
+
+def fit_again(engine: Engine, data: Dataset, train: Interactions, context: FitContext, epochs: int | None) -> Engine:
+    """A new engine of the same recipe, fitted on ``train`` with what the first fit chose and without validation.
+
+    Args:
+        engine: the engine of the first fit, which chose the options of `Engine.chosen_config`.
+        data: the dataset.
+        train: the training interactions, such as all of ``data``.
+        context: the context of the fit; its validation part is not used. For a hybrid, ``parts`` are the component
+            engines fitted on ``train``.
+        epochs: the number of epochs, as the first fit chose it; None is that of the options.
+    """
+    again = replace(context, validation=None, epochs=epochs)
+    return type(engine)(engine.chosen_config()).fit(data, train, context=again)

@@ -23,11 +23,13 @@ class Candidate:
     """A bundle that may be promoted, and the evaluation users on which it is compared with the champion.
 
     Args:
-        bundle: its folder.
+        bundle: the folder of the bundle that is evaluated.
         data: the dataset whose rows ``holdout`` refers to.
         holdout: evaluation users whose targets are not in the candidate's training data.
         fingerprint: of the split, or of the held-out part of a fine-tuned bundle.
         of_run: True for an engine that a run trained and reported on, False for a fine-tuned bundle.
+        final: the folder of the bundle that is registered instead: the same recipe fitted on all interactions. None
+            registers ``bundle``.
     """
 
     bundle: Path
@@ -35,6 +37,12 @@ class Candidate:
     holdout: Holdout
     fingerprint: str
     of_run: bool
+    final: Path | None = None
+
+    @property
+    def ships(self) -> Path:
+        """The folder of the bundle that is registered and recommends."""
+        return self.final or self.bundle
 
 
 def child_candidate(directory: Path) -> Candidate:
@@ -114,8 +122,12 @@ def load_champion(store: Store, version: str) -> Bundle:
     Raises:
         ArtifactError: it is missing or damaged; the message names the remedies.
     """
+    return _load(store.locate(version), store)
+
+
+def _load(folder: Path, store: Store) -> Bundle:
     try:
-        return Bundle.load(store.locate(version))
+        return Bundle.load(folder)
     except ArtifactError as error:
         raise ArtifactError(
             f"the champion of {store.name} cannot be evaluated: {error}, or run recsys rollback, or set "
@@ -123,16 +135,62 @@ def load_champion(store: Store, version: str) -> Bundle:
         ) from error
 
 
-def decision_record(store: Store, version: str, decision: Decision) -> dict[str, object]:
-    """The content of ``decision.json``: the decision, and the state of the registry after it."""
+def compared_bundle(candidate: Candidate, champion: Bundle, store: Store, version: str) -> Bundle:
+    """The bundle of the champion with which the candidate is compared.
+
+    A champion that was fitted on all interactions has learnt the test interactions of its own run. On these, its
+    measured bundle is evaluated, which the store keeps beside it.
+
+    Args:
+        candidate: with all its evaluation users.
+        champion: the bundle that recommends.
+        store: the registry.
+        version: the champion's version.
+
+    Raises:
+        ArtifactError: the measured bundle is damaged; the message names the remedies.
+    """
+    folder = store.locate_measured(version) if candidate.of_run and is_final(champion) else None
+    if folder is None:
+        return champion
+    measured = _load(folder, store)
+    return measured if _same_holdout(measured, candidate) else champion
+
+
+def is_final(bundle: Bundle) -> bool:
+    """Whether the bundle was fitted on all interactions after its recipe had been measured."""
+    return bool(bundle.lineage.config.get("final"))
+
+
+def measured_version(bundle: Bundle) -> str:
+    """The version of the bundle that was measured: itself, unless it was fitted on all interactions afterwards."""
+    return str(bundle.lineage.config["measured"]) if is_final(bundle) else bundle.version
+
+
+def decision_record(
+    store: Store, version: str, decision: Decision, about: Mapping[str, object] | None = None
+) -> dict[str, object]:
+    """The content of ``decision.json``: the decision, and the state of the registry after it.
+
+    ``bundle`` is the bundle that recommends, ``measured`` the one that was evaluated; see `compared_bundle`.
+
+    Args:
+        store: the registry.
+        version: of the candidate.
+        decision: the verdict.
+        about: further entries, such as how the candidate was chosen.
+    """
+    ships, measured = store.locate(version), store.locate_measured(version)
     return {
         "schema": 1,
         "model": store.name,
         "version": version,
-        "bundle": version_of(store.locate(version)),
+        "bundle": version_of(ships),
+        "measured": version_of(measured or ships),
         "alias": CHAMPION if decision.promoted else None,
         "tracking_uri": store.uri,
         **asdict(decision),
+        **(about or {}),
     }
 
 

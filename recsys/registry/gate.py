@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import NormalDist
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +24,8 @@ class GateConfig(Config):
         confidence: the level of the one-sided lower confidence bound.
         must_not_lose: other metrics -> how far the candidate's mean may lie below the champion's.
         min_users: the minimum number of evaluation users.
+        first: without a champion, ``baseline`` refuses a candidate that is significantly behind the baseline of the run
+            in ``metric``: `evaluate.baseline`, or popularity where none is named; ``any`` promotes it.
     """
 
     metric: str = "ndcg@10"
@@ -30,6 +33,7 @@ class GateConfig(Config):
     confidence: float = Field(default=0.95, gt=0.5, lt=1)
     must_not_lose: dict[str, float] = Field(default={"recall@10": 0.002})
     min_users: int = Field(default=100, gt=0)
+    first: Literal["baseline", "any"] = "baseline"
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,12 +75,16 @@ class Decision:
         candidate: the version or name of the candidate.
         champion: the version or name of the champion; None when there was none.
         rules: each rule, in the order of the checks.
+        baseline: the engine that a candidate without a champion was compared with.
+        instead: an engine of the run that would have passed where there is no champion and the candidate was refused.
     """
 
     promoted: bool
     candidate: str
     champion: str | None
     rules: tuple[Rule, ...]
+    baseline: str | None = None
+    instead: str | None = None
 
     def __str__(self) -> str:
         head = (
@@ -84,20 +92,32 @@ class Decision:
         )
         if self.promoted and self.candidate == self.champion:
             head = f"{self.candidate} stays champion"
-        return "\n".join([head, *(f"  {'yes' if rule.passed else 'NO '} {rule.reason}" for rule in self.rules)])
+        lines = [f"  {'yes' if rule.passed else 'NO '} {rule.reason}" for rule in self.rules]
+        advice = [] if self.instead is None else [f'  promote.engine = "{self.instead}" would pass']
+        return "\n".join([head, *lines, *advice])
 
 
-def decide(candidate: EvaluationResult, champion: EvaluationResult | None, config: GateConfig) -> Decision:
+def decide(
+    candidate: EvaluationResult,
+    champion: EvaluationResult | None,
+    config: GateConfig,
+    baseline: EvaluationResult | None = None,
+) -> Decision:
     """Whether ``candidate`` becomes the champion, by a one-sided paired z-test over users.
 
     ``d`` is the difference of the metric for each user. Its lower confidence bound ``mean(d) - z * std(d) / sqrt(U)``
     must be above ``min_gain``, and no metric of ``must_not_lose`` may fall by more than its tolerance. Both models must
-    have been evaluated on the same users of the same split. Without a champion, enough evaluation users suffice.
+    have been evaluated on the same users of the same split.
+
+    Without a champion the candidate must not be `significantly_behind` the baseline; without a baseline too, enough
+    evaluation users suffice.
 
     Args:
         candidate: metrics of the candidate.
         champion: metrics of the champion on the same users; None when there is none.
         config: the conditions.
+        baseline: metrics of the baseline on the same users, for a candidate without a champion; its ``model`` is the
+            name of the baseline.
 
     Raises:
         PromotionError: a metric of the config was not computed.
@@ -105,9 +125,7 @@ def decide(candidate: EvaluationResult, champion: EvaluationResult | None, confi
     _require_metrics(candidate, config)
     rules = [_enough_users(candidate, config)]
     if champion is None:
-        first = _mean(candidate, config.metric)
-        rules.append(Rule("first", True, first, None, f"no champion yet; {config.metric} is {first:.4f}"))
-        return _decision(candidate, None, rules)
+        return _first(candidate, baseline, config, rules)
     rules += [
         _same("data", candidate.data_fingerprint, champion.data_fingerprint),
         _same("split", candidate.split_fingerprint, champion.split_fingerprint),
@@ -118,6 +136,41 @@ def decide(candidate: EvaluationResult, champion: EvaluationResult | None, confi
         rules.append(_gain(candidate, champion, config))
         rules += [_not_lost(candidate, champion, *pair) for pair in config.must_not_lose.items()]
     return _decision(candidate, champion.model, rules)
+
+
+def significantly_behind(candidate: EvaluationResult, baseline: EvaluationResult, config: GateConfig) -> bool:
+    """Whether the one-sided upper confidence bound of the mean paired difference in ``config.metric`` is below 0."""
+    return _upper_bound(candidate, baseline, config) < 0
+
+
+def _upper_bound(candidate: EvaluationResult, baseline: EvaluationResult, config: GateConfig) -> float:
+    difference = candidate.values[config.metric] - baseline.values[config.metric]
+    return float(difference.mean()) + _margin(difference, config)
+
+
+def _margin(difference: NDArray[np.float64], config: GateConfig) -> float:
+    """The distance of the confidence bound from the mean: ``z * std(d) / sqrt(U)``."""
+    std = float(difference.std(ddof=1)) if len(difference) > 1 else float("inf")
+    return float(NormalDist().inv_cdf(config.confidence) * std / len(difference) ** 0.5)
+
+
+def _first(
+    candidate: EvaluationResult, baseline: EvaluationResult | None, config: GateConfig, rules: list[Rule]
+) -> Decision:
+    """The decision on a candidate without a champion."""
+    name, mean = config.metric, _mean(candidate, config.metric)
+    if baseline is None:
+        rules.append(Rule("first", True, mean, None, f"no champion yet; {name} is {mean:.4f}"))
+        return _decision(candidate, None, rules)
+    theirs, high = _mean(baseline, name), _upper_bound(candidate, baseline, config)
+    reason = (
+        f"no champion yet; {name} {mean:.4f} against {theirs:.4f} of the baseline {baseline.model}: the difference "
+        f"{mean - theirs:+.4f} has the {config.confidence:.0%} upper bound {high:+.4f}, which must not be below 0"
+    )
+    passed = not significantly_behind(candidate, baseline, config)
+    return replace(
+        _decision(candidate, None, [*rules, Rule("first", passed, mean, None, reason)]), baseline=baseline.model
+    )
 
 
 def _decision(candidate: EvaluationResult, champion: str | None, rules: list[Rule]) -> Decision:
@@ -153,8 +206,7 @@ def _same_users(candidate: EvaluationResult, champion: EvaluationResult) -> Rule
 def _gain(candidate: EvaluationResult, champion: EvaluationResult, config: GateConfig) -> Rule:
     name = config.metric
     difference = candidate.values[name] - champion.values[name]
-    std = float(difference.std(ddof=1)) if len(difference) > 1 else float("inf")
-    low = float(difference.mean()) - NormalDist().inv_cdf(config.confidence) * std / len(difference) ** 0.5
+    low = float(difference.mean()) - _margin(difference, config)
     reason = (
         f"{name} {_mean(candidate, name):.4f} against {_mean(champion, name):.4f}: the gain {difference.mean():+.4f} "
         f"has the {config.confidence:.0%} lower bound {low:+.4f}, which must be above {config.min_gain:+.4f}"

@@ -34,7 +34,7 @@ def mlflow_at(uri: str) -> Any:
     mlflow = imported()
     if database_file(uri) is not None:
         _configure_mappers()
-    _make_room(uri)
+    make_folder(uri)
     mlflow.set_tracking_uri(uri)
     mlflow.set_registry_uri(uri)
     return mlflow
@@ -98,7 +98,8 @@ def _files_of(database: Path) -> Path:
     return (database.parent / "mlflow-artifacts").resolve()
 
 
-def _make_room(uri: str) -> None:
+def make_folder(uri: str) -> None:
+    """Makes the folder of a local database."""
     local = database_file(uri)
     if local is not None:
         local.parent.mkdir(parents=True, exist_ok=True)

@@ -5,18 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from shutil import copytree
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pandas as pd
 
 from recsys.errors import ArtifactError, ConfigError, PromotionError
 from recsys.names import check_name
-from recsys.registry.bundle import MANIFEST, Bundle, verify
+from recsys.registry.bundle import MANIFEST, Bundle, verify, version_of
 from recsys.registry.gate import Decision
 from recsys.registry.mlflow_client import experiment_id, mlflow_at
 
 CHAMPION, PREVIOUS = "champion", "previous"
 _BEFORE = "champion_before"
+_MEASURED = ".measured"
+"""Ending of the folder of the bundle that was evaluated, beside the one that ships."""
 
 
 def check_model_name(key: str, name: str) -> None:
@@ -48,13 +52,15 @@ class Store:
         self._mlflow = mlflow_at(uri)
         self._client: Any = self._mlflow.MlflowClient(uri)
 
-    def register(self, bundle: Path, run_id: str | None = None) -> str:
+    def register(self, bundle: Path, run_id: str | None = None, measured: Path | None = None) -> str:
         """Registers the bundle in the folder ``bundle`` as a new version of the model, an MLflow pyfunc model.
 
         Args:
             bundle: its folder; its checksums are verified first.
             run_id: the MLflow run that the version belongs to; None starts a run in the experiment with the name of
                 the model.
+            measured: the folder of the bundle that was evaluated, where ``bundle`` is the same recipe fitted on all
+                interactions; it is kept beside ``bundle`` and compared with later candidates.
 
         Returns:
             The number of the new version.
@@ -63,11 +69,15 @@ class Store:
             ArtifactError: the bundle is damaged or incomplete.
         """
         loaded = Bundle.load(bundle)
-        with self._run(run_id):
+        tags = {"bundle": loaded.version, "data_fingerprint": loaded.data_fingerprint}
+        if measured is not None:
+            verify(measured)
+            tags["measured"] = version_of(measured)
+        with self._run(run_id), _artifacts(bundle, measured) as artifacts:
             info = self._mlflow.pyfunc.log_model(
                 name="model",
                 python_model=str(Path(__file__).with_name("model.py")),
-                artifacts={"bundle": str(bundle.resolve())},
+                artifacts=artifacts,
                 signature=_signature(loaded),
                 input_example=_example(loaded),
                 pip_requirements=["recsys", f"mlflow=={self._mlflow.__version__}"],
@@ -79,7 +89,7 @@ class Store:
             source=self._client.get_logged_model(info.model_id).artifact_location,
             run_id=info.run_id,
             model_id=info.model_id,
-            tags={"bundle": loaded.version, "data_fingerprint": loaded.data_fingerprint},
+            tags=tags,
         )
         return str(made.version)
 
@@ -161,6 +171,23 @@ class Store:
             PromotionError: there is no such alias or version.
             ArtifactError: no bundle is stored under the version.
         """
+        version, folders = self._folders(which, directory)
+        shipped = [folder for folder in folders if not folder.name.endswith(_MEASURED)]
+        if len(shipped) != 1:
+            raise ArtifactError(f"version {version} of {self.name} holds no bundle; register it again")
+        return shipped[0]
+
+    def locate_measured(self, which: str = CHAMPION) -> Path | None:
+        """The folder of the bundle that was evaluated before a version was fitted on all interactions; None without.
+
+        Raises:
+            PromotionError: there is no such alias or version.
+            ArtifactError: the files of the version cannot be fetched.
+        """
+        return next((folder for folder in self._folders(which)[1] if folder.name.endswith(_MEASURED)), None)
+
+    def _folders(self, which: str, directory: Path | None = None) -> tuple[str, list[Path]]:
+        """The version, and the folders of its bundles."""
         version = self.version_at(which) or which
         self._require(version)
         uri = f"models:/{self.name}/{version}"
@@ -172,10 +199,7 @@ class Store:
             raise ArtifactError(
                 f"version {version} of {self.name} cannot be fetched ({error}); register it again"
             ) from error
-        bundles = [path.parent for path in (Path(found) / "artifacts").glob(f"*/{MANIFEST}")]
-        if len(bundles) != 1:
-            raise ArtifactError(f"version {version} of {self.name} holds no bundle; register it again")
-        return bundles[0]
+        return version, [path.parent for path in (Path(found) / "artifacts").glob(f"*/{MANIFEST}")]
 
     def _registered(self) -> Any:
         """The registered model; None if the store reports that it does not exist.
@@ -205,6 +229,18 @@ class Store:
         run = {"run_id": run_id} if run_id else {"experiment_id": experiment_id(self._mlflow, self.uri, self.name)}
         with self._mlflow.start_run(**run):
             yield
+
+
+@contextmanager
+def _artifacts(bundle: Path, measured: Path | None) -> Iterator[dict[str, str]]:
+    """The folders that are stored with a model; MLflow stores each under its own name, so these must differ."""
+    with TemporaryDirectory() as folder:
+        artifacts = {"bundle": str(bundle.resolve())}
+        if measured is not None:
+            renamed = Path(folder) / f"{bundle.resolve().name}{_MEASURED}"
+            copytree(measured, renamed)
+            artifacts["measured"] = str(renamed)
+        yield artifacts
 
 
 def _signature(bundle: Bundle) -> Any:

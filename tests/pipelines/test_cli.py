@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from pipelines.cli import main
-from pipelines.config import check_shown, read_run_config
+from pipelines.config import read_run_config
+from pipelines.seen_items import check_shown
 from recsys.errors import ConfigError
 from tests.pipelines.world import write_world
 

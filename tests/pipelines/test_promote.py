@@ -1,6 +1,8 @@
 """Promotion: what is decided anew, and what is kept of each decision."""
 
 import shutil
+import sqlite3
+from contextlib import closing
 from dataclasses import replace
 
 import numpy as np
@@ -28,21 +30,55 @@ from tests.pipelines.test_run import Ears, pytestmark  # noqa: F401  the warning
 from tests.pipelines.world import N_USERS, write_world
 
 
+@pytest.fixture(scope="module", autouse=True)
+def unplotted():
+    """The page of the report is not under test here."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("recsys.evaluation.report.html.render", lambda *_: "<html></html>")
+        yield
+
+
 def run_candidate(config, workspace):
     split = workspace.load_split()
     bundle = workspace.bundle(config.promote.engine)
     return Candidate(bundle, workspace.load_dataset(), split.test, split.fingerprint, of_run=True)
 
 
-@pytest.fixture
-def promoted(tmp_path):
-    """Popularity is the champion, and EASE came after it."""
-    path, workspace = write_world(tmp_path), Workspace(tmp_path / "out")
-    run_stages(read_run_config(path), workspace, SilentTracker(), "evaluate")
-    weaker = read_run_config(path, ["promote.engine=popularity"])
-    better = read_run_config(path, ["promote.gate.min_gain=-9", "promote.gate.must_not_lose={}"])
+def promote_two(directory):
+    """Popularity is the champion, and EASE came after it; both ship as they were measured."""
+    path, workspace = write_world(directory), Workspace(directory / "out")
+    measured = ["train.final=false"]
+    run_stages(read_run_config(path, measured), workspace, SilentTracker(), "evaluate")
+    weaker = read_run_config(path, [*measured, "promote.engine=popularity"])
+    better = read_run_config(path, [*measured, "promote.gate.min_gain=-9", "promote.gate.must_not_lose={}"])
     assert [run(config, workspace, SilentTracker()) for config in (weaker, better)] == [0, 0]
     return better, workspace
+
+
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory):
+    """`promote_two`, and a copy of all its files."""
+    directory, copy = (tmp_path_factory.mktemp(name) for name in ("promoted", "copy"))
+    made = promote_two(directory)
+    shutil.copytree(directory, copy, dirs_exist_ok=True)
+    return made, copy
+
+
+@pytest.fixture
+def promoted(kept):
+    """`promote_two` as it was made, in the same place: a store cannot be moved, and MLflow has its database open."""
+    (config, workspace), copy = kept
+    directory = workspace.directory.parent
+    for path in (*directory.iterdir(), *workspace.directory.iterdir()):
+        if path.is_dir() and path != workspace.directory:
+            shutil.rmtree(path)
+        elif path.name != "mlflow.db" and path.is_file():
+            path.unlink()
+    shutil.copytree(copy, directory, ignore=shutil.ignore_patterns("mlflow.db"), dirs_exist_ok=True)
+    databases = (sqlite3.connect(each / "out" / "mlflow.db") for each in (copy, directory))
+    with closing(next(databases)) as source, closing(next(databases)) as target:
+        source.backup(target)
+    return config, workspace
 
 
 def test_a_rollback_is_a_decision_and_stays_in_force(promoted):
@@ -115,8 +151,8 @@ def test_an_empty_registry_is_filled_again(promoted, monkeypatch):
 
 
 @pytest.mark.parametrize("relocate", [shutil.copytree, shutil.move])
-def test_a_store_that_was_moved_or_copied_is_refused_where_it_stands_now(promoted, relocate):
-    config, workspace = promoted
+def test_a_store_that_was_moved_or_copied_is_refused_where_it_stands_now(tmp_path, relocate):
+    config, workspace = promote_two(tmp_path)
     other = Workspace(workspace.directory.with_name("ö ther"))
     relocate(workspace.directory, other.directory)
     told = f"store in {other.directory} was made in {workspace.directory},.* promote.tracking_uri, or take mlflow.db"
@@ -136,7 +172,9 @@ def test_a_folder_that_is_also_reached_by_a_link_is_no_other_folder(promoted, tm
 
 def test_a_refusal_stands_until_something_changes(promoted):
     _, workspace = promoted
-    strict = read_run_config(workspace.directory.parent / "run.toml", ["promote.engine=popularity"])
+    strict = read_run_config(
+        workspace.directory.parent / "run.toml", ["train.final=false", "promote.engine=popularity"]
+    )
     ears = Ears()
     assert [run(strict, workspace, ears) for _ in range(2)] == [REFUSED, REFUSED]
     assert ears.reused() == {"promote"}
@@ -152,6 +190,7 @@ def test_a_child_and_the_champion_are_asked_what_fine_tuning_held_out(tmp_path):
     newer.write_text("\n".join(["user_id,item_id,timestamp", *rows]) + "\n", encoding="utf-8")
     finetune(config, workspace, SilentTracker(), NewerData(newer))
     child = workspace.bundle("two_tower-finetuned-1")
+    assert Bundle.load(child).lineage.parent == version_of(workspace.final.bundle("two_tower"))
     holdout = Bundle.load(child).evaluation
     assert holdout.users.tolist() == [1, 3, 5]
     assert Bundle.load(child).data.items.vocabulary.ids[holdout.targets.item].tolist() == [99, 99, 99]
@@ -269,21 +308,13 @@ def test_a_champion_that_keeps_no_histories_is_asked_what_was_held_out_of_it_and
         exclude_leaked_users(fewer, champion, "1")
 
 
-def test_a_run_whose_first_candidate_is_refused_recommends_nothing_and_says_so(tmp_path):
-    path, workspace, ears = write_world(tmp_path), Workspace(tmp_path / "out"), Ears()
-    strict = read_run_config(path, ["promote.gate.min_users=1000"])
-    assert run_stages(strict, workspace, ears) == REFUSED
-    assert any("no champion yet" in line for line in ears.heard)
-    assert not workspace.recommendations.exists()
-
-
 def test_promote_takes_the_values_that_evaluate_wrote(tmp_path, monkeypatch):
     path, workspace = write_world(tmp_path), Workspace(tmp_path / "out")
     config = read_run_config(path, ["promote.gate.min_gain=-9", "promote.gate.must_not_lose={}"])
     weaker = read_run_config(path, ["promote.engine=popularity"])
     run_stages(config, workspace, SilentTracker(), "evaluate")
     with monkeypatch.context() as patch:
-        patch.setattr("pipelines.stages.promote.evaluate", lambda *_, **__: pytest.fail("evaluated again"))
+        patch.setattr("pipelines.stages.judge.evaluate", lambda *_, **__: pytest.fail("evaluated again"))
         assert [run(each, workspace, SilentTracker()) for each in (weaker, config)] == [0, 0]
     report = Report.load(workspace.directory)
     rule = next(rule for rule in read_json(workspace.decision)["rules"] if rule["name"].startswith("gain"))
@@ -293,11 +324,13 @@ def test_promote_takes_the_values_that_evaluate_wrote(tmp_path, monkeypatch):
 
 def test_promote_evaluates_a_champion_that_the_report_does_not_hold(promoted, monkeypatch):
     _, workspace = promoted
-    changed = read_run_config(workspace.directory.parent / "run.toml", ["engines.ease.regularization=2"])
+    changed = read_run_config(
+        workspace.directory.parent / "run.toml", ["train.final=false", "engines.ease.regularization=2"]
+    )
     run_stages(changed, workspace, SilentTracker(), "evaluate")
     evaluated = []
     monkeypatch.setattr(
-        "pipelines.stages.promote.evaluate",
+        "pipelines.stages.judge.evaluate",
         lambda engine, *_, **kw: evaluated.append(engine) or evaluate(engine, *_, **kw),
     )
     run(changed, workspace, SilentTracker())

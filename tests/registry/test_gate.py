@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from recsys.errors import PromotionError
-from recsys.registry.gate import Decision, EvaluationResult, GateConfig, decide
+from recsys.registry.gate import Decision, EvaluationResult, GateConfig, decide, significantly_behind
 
 CONFIG = GateConfig(must_not_lose={"recall@10": 0.01}, min_users=50)
 
@@ -29,6 +29,28 @@ def test_the_first_model_is_promoted():
 def test_the_first_model_still_needs_enough_users():
     assert not decide(measured(users=49), None, CONFIG).promoted
     assert decide(measured(users=50), None, CONFIG).promoted
+
+
+def test_the_first_model_may_not_be_significantly_behind_the_baseline():
+    behind = decide(measured(gain=-0.05, noise=0.1), None, CONFIG, measured("popularity"))
+    assert (behind.promoted, behind.baseline, verdicts(behind)["first"]) == (False, "popularity", False)
+    assert "of the baseline popularity" in behind.rules[-1].reason
+    for within in ({"gain": -0.02, "noise": 1.0}, {"gain": 0.0}, {"gain": 0.1}):
+        assert decide(measured(**within), None, CONFIG, measured("popularity")).promoted
+
+
+def test_the_upper_bound_is_the_one_worked_out_by_hand():
+    users = np.arange(4)
+    ours = EvaluationResult("new", "d", "s", users, {"ndcg@10": np.array([0.0, 0.0, 0.0, 0.0])})
+    theirs = EvaluationResult("old", "d", "s", users, {"ndcg@10": np.array([1.0, 1.0, 0.0, 1.0])})
+    config = GateConfig(must_not_lose={}, min_users=1)
+    assert significantly_behind(ours, theirs, config)  # -0.75 + 1.6449 * 0.5 / 2 = -0.34
+    assert not significantly_behind(ours, theirs, config.model_copy(update={"confidence": 0.999}))  # 0.02
+
+
+def test_a_refusal_names_what_would_pass():
+    refused = Decision(False, "1", None, (), baseline="popularity", instead="ease")
+    assert 'promote.engine = "ease" would pass' in str(refused)
 
 
 def test_a_clearly_better_candidate_is_promoted():
