@@ -19,7 +19,7 @@ from recsys.data.vocabulary import MISSING, Vocabulary
 from recsys.digest import short_digest
 from recsys.engine import Request, Vectors
 from recsys.errors import ArtifactError
-from recsys.retrieval.segments import SegmentColumn, Segmentation
+from recsys.retrieval.segments import Segmentation, SegmentColumn
 
 
 @dataclass(frozen=True, eq=False)

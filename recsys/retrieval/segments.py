@@ -5,10 +5,10 @@ Mercer, 1980):
 
 .. math:: p(i \mid u) = \lambda_0 q_i + \sum_c \lambda_c \frac{H_{c,v,i} + k_c q_i}{N_{c,v} + k_c},
 
-where :math:`q_i` is the share of item i among all choices, v the user's value in column c, :math:`H_{c,v,i}` how many of
-the users with that value chose the item, :math:`N_{c,v}` the number of their choices and :math:`k_c` pseudo-counts that
-draw a small segment towards overall popularity. Columns, :math:`k` and :math:`\lambda` are those that give users the
-highest likelihood when a user's own choices are left out of the counts. A column enters only if its gain in
+where :math:`q_i` is the share of item i among all choices, v the user's value in column c, :math:`H_{c,v,i}` how many
+of the users with that value chose the item, :math:`N_{c,v}` the number of their choices and :math:`k_c` pseudo-counts
+that draw a small segment towards overall popularity. Columns, :math:`k` and :math:`\lambda` are those that give users
+the highest likelihood when a user's own choices are left out of the counts. A column enters only if its gain in
 log-likelihood over :math:`q` is above nought by three standard errors over users; a column of noise, or of values that
 no two users share, has none.
 """
@@ -104,9 +104,9 @@ class Segmentation:
     """The columns that tell something about what users choose, with the parameters of the interpolation.
 
     Args:
-        columns: c.
-        strengths: :math:`k_c` of each.
-        weights: :math:`\\lambda_c` of each.
+        columns: those of a weight above nought.
+        strengths: k, the pseudo-counts of each column.
+        weights: lambda of each column; the rest to one is that of overall popularity.
     """
 
     columns: tuple[SegmentColumn, ...] = ()
@@ -133,7 +133,7 @@ class Segmentation:
                     found.append((segments, strength, ratios))
         weights = _interpolated([ratios for _, _, ratios in found], sample.weight)
         kept = [n for n, weight in enumerate(weights) if weight >= _LEAST_WEIGHT]
-        columns, strengths = (tuple(found[n][part] for n in kept) for part in (0, 1))
+        columns, strengths = tuple(found[n][0] for n in kept), tuple(found[n][1] for n in kept)
         return cls(columns, strengths, tuple(float(weights[n]) for n in kept))
 
 
