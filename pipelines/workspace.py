@@ -35,7 +35,7 @@ _FOLDERS = "content data encoders engines experiment losses models negatives tra
 _FILES = (
     "atomic choices config configurable digest docstrings embedding_table engine errors json_values names "
     "ranking seeding tracking "
-    "evaluation/evaluate evaluation/metrics registry/bundle"
+    "evaluation/evaluate evaluation/metrics registry/bundle retrieval/fallback retrieval/segments"
 )
 _OUTPUT_FILES = (
     ".lock",

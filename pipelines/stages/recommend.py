@@ -78,10 +78,18 @@ def run_from(
         if not config.recommend.filter_seen:
             refuse_unranked(engine.ranks_seen_items(), str(directory))
         workspace.invalidate("recommend")
-        recommend(engine, data, target, config.recommend.options, tracker, version, digest(cache_key))
+        made_from = digest(cache_key)
+        recommend(engine, data, target, config.recommend.options, tracker, version, made_from, loaded.fallback)
         workspace.record("recommend", cache_key)
     manifest = Manifest.load(target)
-    return f"{target}: {manifest.users - manifest.users_without} of {manifest.users} users by {version}"
+    served = f"{manifest.users - manifest.users_without} of {manifest.users} users by {version}"
+    return f"{target}: {served}{_by_fallback(manifest)}"
+
+
+def _by_fallback(manifest: Manifest) -> str:
+    """How many lists the fallback made or filled up; nothing where it did not."""
+    counts = {"by the fallback alone": manifest.fallback_users, "filled up from the fallback": manifest.topped_up_users}
+    return "".join(f", {count} {how}" for how, count in counts.items() if count)
 
 
 def _is_complete(directory: Path) -> bool:

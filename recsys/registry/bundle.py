@@ -19,6 +19,7 @@ from recsys.engine import Engine, Request, Vectors
 from recsys.engines import ENGINES
 from recsys.errors import ArtifactError, RecsysError
 from recsys.json_values import JsonMapping
+from recsys.retrieval.fallback import Fallback
 
 MANIFEST = "manifest.json"
 _VERSION = 1
@@ -61,6 +62,8 @@ class Bundle:
         version: a digest of the checksums of all files; empty before `save`.
         evaluation: held-out interactions of a fine-tuned engine, on which it is evaluated for promotion; None for an
             engine of a run, which is evaluated on the test part of the split. `version` covers it.
+        fallback: ranks for users of whom the engine knows nothing, and is never evaluated. By default it is counted
+            from ``data``, before the interactions are left out.
 
     Example:
         >>> import tempfile
@@ -79,8 +82,11 @@ class Bundle:
     keep_histories: bool = True
     version: str = ""
     evaluation: Holdout | None = None
+    fallback: Fallback | None = None
 
     def __post_init__(self) -> None:
+        if self.fallback is None:
+            object.__setattr__(self, "fallback", Fallback.fit(self.data))
         if not self.keep_histories and len(self.data.interactions):
             object.__setattr__(self, "data", replace(self.data, interactions=Interactions.empty()))
         if not self.lineage.data_fingerprint:
@@ -145,6 +151,8 @@ class Bundle:
             self.engine.save(beside / "engine")
             self.users.save(beside / "users.parquet")
             self.items.save(beside / "items.parquet")
+            assert self.fallback is not None, "made with the bundle"
+            self.fallback.save(beside / "fallback")
             if self.histories is not None:
                 self.histories.save(beside / "histories")
             if self.evaluation is not None:
@@ -182,7 +190,8 @@ class Bundle:
         )
         engine = _engine(kind, directory / "engine")
         held_out = Holdout.load(evaluation) if evaluation.is_dir() else None
-        return cls(engine, data, lineage, histories.is_dir(), version_of(directory), held_out)
+        fallback = Fallback.load(directory / "fallback")
+        return cls(engine, data, lineage, histories.is_dir(), version_of(directory), held_out, fallback)
 
 
 def verify(directory: Path) -> None:

@@ -1,4 +1,4 @@
-"""Online prediction with a bundle: top-k items for users of its data by id, and for anyone by their history."""
+"""Online prediction with a bundle: top-k items for users of its data by id, for anyone by history or attributes."""
 
 from __future__ import annotations
 
@@ -15,14 +15,21 @@ from recsys.data.vocabulary import MISSING, Rows
 from recsys.engine import Request
 from recsys.errors import DataError
 from recsys.registry.bundle import Bundle
-from recsys.retrieval.anonymous import with_anonymous
+from recsys.retrieval.anonymous import typed_attributes, with_anonymous, with_attributes
+from recsys.retrieval.frames import fallback_of
 from recsys.retrieval.retriever import Retriever
 
 _DEFAULT_K = 10
+_RESERVED = ("user_id", "history", "k")
+_List = tuple[list[object], list[float], list[bool]]
+"""Item ids, their scores, and whether each is of the fallback."""
 
 
 class Predictor:
-    """Top-k recommendation for rows of ``user_id``, ``history`` and ``k``.
+    """Top-k recommendation for rows of ``user_id``, ``history``, ``k`` and columns of users.
+
+    Users of whom the engine knows nothing get the list of the bundle's fallback, the most popular items among users of
+    the same columns, and lists shorter than ``k`` are filled from it.
 
     Args:
         bundle: a fitted engine and its data. A row with a ``user_id`` and no ``history`` needs a bundle that keeps
@@ -35,46 +42,52 @@ class Predictor:
     def __init__(self, bundle: Bundle) -> None:
         self._data = bundle.data
         self._newest = int(self._data.interactions.time.max(initial=0))
-        self._retriever = Retriever(bundle.engine, bundle.items)
+        self._retriever = Retriever(bundle.engine, bundle.items, fallback=fallback_of(bundle, bundle.data))
 
     def predict(self, rows: pd.DataFrame) -> pd.DataFrame:
-        """``item_ids`` and ``scores`` for each row, best first, without the items of the row's history.
+        """``item_ids``, ``scores`` and ``fallback`` for each row, best first, without the items of the row's history.
 
         The result of a row does not depend on the other rows; a user may occur in several rows.
 
         Args:
             rows: columns ``user_id``, ``history`` or both, and optionally ``k`` (default 10). ``history`` lists item
                 ids, oldest first, of which unknown ones are ignored; where it is missing, the history is that of
-                ``user_id`` in the bundle's interactions.
+                ``user_id`` in the bundle's interactions. Columns of users, such as ``age``, describe users whom the
+                bundle does not have, or replace the cells of those that it has; a value that no user has is rare.
 
         Returns:
-            One row for each of ``rows``, with their index; lists have at most ``k`` items.
+            One row for each of ``rows``, with their index; lists have ``k`` items, or as many as are eligible.
+            ``fallback`` says of each item whether it is one of the fallback; such items follow those of the engine.
 
         Raises:
-            DataError: a row has neither ``user_id`` nor ``history``, a user id is unknown and has no history, a
-                history is not a list, or ``k`` is below 1.
+            DataError: a row has neither ``user_id`` nor ``history`` nor a column of users, a history is not a list, a
+                cell is not of the kind of its column, or ``k`` is below 1.
             ArtifactError: the vector of a user, or a score, is NaN or infinite.
         """
         ks = [_DEFAULT_K if _is_missing(k) else int(k) for k in _column(rows, "k")]
         if any(k < 1 for k in ks):
             raise DataError(f"row {next(i for i, k in enumerate(ks) if k < 1)}: k must be at least 1")
         longest = min(max(ks, default=1), len(self._data.items))  # a longer list would only be padding
-        lists: list[tuple[list[object], list[float]]] = [([], [])] * len(rows)
-        for numbers, request in self._requests(_column(rows, "user_id"), _column(rows, "history")):
-            ranked = self._retriever.top_k(request, longest)
-            for number, items, scores in zip(numbers, *ranked, strict=True):
-                lists[number] = self._without_padding(items[: ks[number]], scores)
-        columns = {name: [pair[part] for pair in lists] for part, name in enumerate(("item_ids", "scores"))}
-        return pd.DataFrame(columns, index=rows.index)
+        lists: list[_List] = [([], [], [])] * len(rows)
+        for numbers, request in self._requests(rows):
+            found = self._retriever.top_k(request, longest)
+            for number, *columns in zip(numbers, *found, strict=True):
+                lists[number] = self._without_padding(ks[number], *columns)
+        named = {name: [row[part] for row in lists] for part, name in enumerate(("item_ids", "scores", "fallback"))}
+        return pd.DataFrame(named, index=rows.index)
 
-    def _without_padding(self, items: Rows, scores: NDArray[np.float32]) -> tuple[list[object], list[float]]:
-        """The ids and the scores of the item rows before the first MISSING, which pads a short list."""
-        ids, found = self._data.items.vocabulary.ids, items[items != MISSING]
-        return [_plain(ids[item]) for item in found], scores[: len(found)].tolist()
+    def _without_padding(self, k: int, items: Rows, scores: NDArray[np.float32], fallback: NDArray[np.bool_]) -> _List:
+        """The first ``k`` ids, scores and marks before the first MISSING, which pads a short list."""
+        ids, found = self._data.items.vocabulary.ids, items[:k][items[:k] != MISSING]
+        return [_plain(ids[item]) for item in found], scores[: len(found)].tolist(), fallback[: len(found)].tolist()
 
-    def _requests(self, users: Sequence[object], given: Sequence[object]) -> Iterator[tuple[Rows, Request]]:
+    def _requests(self, asked: pd.DataFrame) -> Iterator[tuple[Rows, Request]]:
         """Requests that cover all rows, each with the numbers of its rows; a request holds a user at most once."""
-        rows = np.array([self._row(number, *pair) for number, pair in enumerate(zip(users, given, strict=True))], int)
+        users, given = _column(asked, "user_id"), _column(asked, "history")
+        attributes = self._attributes(asked)
+        described = attributes.notna().any(axis=1).tolist()
+        each_row = enumerate(zip(users, given, described, strict=True))
+        rows = np.array([self._row(number, *cells) for number, cells in each_row], int)
         known = Histories.from_interactions(self._data.interactions, rows)
         each = [
             known.take(np.array([number])) if _is_missing(items) else self._history(number, items)
@@ -82,8 +95,14 @@ class Predictor:
         ]
         histories = _concatenated(each) if each else known
         for numbers in _without_repeats(rows):
-            users_table = with_anonymous(self._data.users, rows[numbers])
-            yield numbers, Request(users_table, self._data.items, histories.take(numbers))
+            known_users = with_anonymous(self._data.users, rows[numbers])
+            table = with_attributes(known_users, attributes.iloc[numbers].reset_index(drop=True))
+            yield numbers, Request(table, self._data.items, histories.take(numbers))
+
+    def _attributes(self, asked: pd.DataFrame) -> pd.DataFrame:
+        """The columns of users that the rows give."""
+        cells = asked.drop(columns=[name for name in _RESERVED if name in asked])
+        return typed_attributes(self._data.users.schema, cells, "rows")
 
     def _history(self, number: int, items: object) -> Histories:
         """The history that row ``number`` gives, without unknown items.
@@ -99,13 +118,19 @@ class Predictor:
             return history
         return replace(history, times=history.times + self._newest - max(len(history.items) - 1, 0))
 
-    def _row(self, number: int, user: object, history: object) -> int:
+    def _row(self, number: int, user: object, history: object, described: bool) -> int:
         """The row of ``user`` in the bundle's users; MISSING where it is absent or unknown."""
-        row = MISSING if _is_missing(user) else int(self._data.users.vocabulary.rows([_id(user)])[0])
-        if row == MISSING and _is_missing(history):
-            what = "neither user_id nor history" if _is_missing(user) else f"the unknown user {user!r} and no history"
-            raise DataError(f"row {number} has {what}; give the ids of the user's items, oldest first, as `history`")
-        return row
+        if _is_missing(user) and _is_missing(history) and not described:
+            raise DataError(
+                f"row {number} has neither user_id nor history nor a column of users; give the ids of the user's "
+                "items, oldest first, as `history`, or an empty list for a user of whom nothing is known"
+            )
+        if _is_missing(user):
+            return MISSING
+        known, asked = self._data.users.vocabulary, _id(user)
+        if len(known) and isinstance(asked, str) == known.holds_integers:
+            raise DataError(f"row {number}: user_id is {asked!r}, and ids look like {known.ids[:1].tolist()[0]!r}")
+        return int(known.rows([asked])[0])
 
 
 def _without_repeats(rows: Rows) -> list[Rows]:

@@ -246,7 +246,7 @@ def _artifacts(bundle: Path, measured: Path | None) -> Iterator[dict[str, str]]:
 def _signature(bundle: Bundle) -> Any:
     """The MLflow signature of `recsys.registry.predictor.Predictor.predict`: its optional input columns, its output."""
     from mlflow.models import ModelSignature
-    from mlflow.types.schema import Array, ColSpec, DataType, Schema
+    from mlflow.types.schema import AnyType, Array, ColSpec, DataType, Schema
 
     user = DataType.long if bundle.users.vocabulary.holds_integers else DataType.string
     item = DataType.long if bundle.items.vocabulary.holds_integers else DataType.string
@@ -255,9 +255,10 @@ def _signature(bundle: Bundle) -> Any:
         ColSpec(Array(item), "history", required=False),
         ColSpec(DataType.long, "k", required=False),
     ]
-    return ModelSignature(
-        Schema(inputs), Schema([ColSpec(Array(item), "item_ids"), ColSpec(Array(DataType.double), "scores")])
-    )
+    reserved = {column.name for column in inputs}
+    inputs += [ColSpec(AnyType(), name, required=False) for name in bundle.users.schema if name not in reserved]
+    outputs = {"item_ids": item, "scores": DataType.double, "fallback": DataType.boolean}
+    return ModelSignature(Schema(inputs), Schema([ColSpec(Array(kind), name) for name, kind in outputs.items()]))
 
 
 def _example(bundle: Bundle) -> pd.DataFrame:

@@ -1,14 +1,21 @@
-"""Anonymous users: rows without features, under ids that no user of the dataset has."""
+"""Users whom the dataset does not have, under ids that no user of it has, and attributes that come with a request."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import count, islice
+from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
+from recsys.choices import did_you_mean
 from recsys.data.entities import EntityTable
+from recsys.data.ingest.cells import coerce
+from recsys.data.ingest.issues import Location, ValidationIssues
+from recsys.data.schema import Kind, Schema
 from recsys.data.vocabulary import MISSING, Rows, Vocabulary
+from recsys.errors import DataError
 
 
 def with_anonymous(users: EntityTable, rows: Rows) -> EntityTable:
@@ -33,6 +40,65 @@ def with_anonymous(users: EntityTable, rows: Rows) -> EntityTable:
     ids[known] = users.vocabulary.ids[rows[known]]
     ids[~known] = _unused_ids(users.vocabulary, int((~known).sum()))
     return EntityTable(Vocabulary(ids), columns, users.schema)
+
+
+def typed_attributes(schema: Schema, rows: pd.DataFrame, name: str) -> pd.DataFrame:
+    """The columns of ``rows`` that are columns of users, coerced to the kinds of ``schema``.
+
+    Args:
+        schema: of the users.
+        rows: [n] rows; other columns are left out.
+        name: of ``rows``, for messages.
+
+    Returns:
+        The columns as a dataset has them, with index 0..n-1. A value that no user of the training had is kept: engines
+        and the fallback handle it as rare.
+
+    Raises:
+        DataError: a cell is not of the column's kind; names column, rows and cell.
+
+    Example:
+        >>> frame = pd.DataFrame({"user_id": [7], "age": ["31"]})
+        >>> typed_attributes(Schema.of({"age": "numeric", "team": "categorical"}), frame, "users")["age"].tolist()
+        [31.0]
+    """
+    issues = ValidationIssues()
+    where = Location(issues, Path(name))
+    cells = rows.reset_index(drop=True)
+    columns = {
+        column: cells[column] if kind.kind is Kind.IGNORED else coerce(cells[column], kind, where.at(column))
+        for column, kind in schema.columns.items()
+        if column in cells
+    }
+    issues.raise_errors()
+    return pd.DataFrame(columns, index=range(len(cells)))
+
+
+def check_columns(schema: Schema, rows: pd.DataFrame, allowed: tuple[str, ...]) -> None:
+    """Checks that each column of ``rows`` is one of ``allowed`` or a column of users.
+
+    Raises:
+        DataError: names the first other column, and those of users.
+    """
+    for column in rows.columns:
+        if column not in allowed and column not in schema.columns:
+            known = ", ".join(map(str, schema.columns)) or "none"
+            hint = did_you_mean(str(column), map(str, schema.columns))
+            raise DataError(f"users have no column {column!r}{hint or '.'} Columns of users in the data: {known}")
+
+
+def with_attributes(users: EntityTable, cells: pd.DataFrame) -> EntityTable:
+    """``users`` [n] with the cells of ``cells`` [n] that are not missing in place of their own."""
+    if not len(cells.columns):
+        return users
+    columns = users.columns.copy()
+    for name in cells.columns:
+        given = np.flatnonzero(cells[name].notna().to_numpy())
+        if len(given) == len(cells):
+            columns[name] = cells[name].to_numpy() if columns[name].dtype == object else cells[name]
+        elif len(given):
+            columns[name] = cells[name].where(cells[name].notna(), columns[name])
+    return EntityTable(users.vocabulary, columns, users.schema)
 
 
 def _unused_ids(vocabulary: Vocabulary, n: int) -> list[object]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import Literal
 
 import numpy as np
@@ -12,68 +12,22 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from recsys.data.dataset import Dataset
-from recsys.data.histories import Histories
-from recsys.data.interactions import Interactions
-from recsys.data.vocabulary import MISSING, Rows, Vocabulary
+from recsys.data.vocabulary import MISSING, Vocabulary
 from recsys.data.vocabulary import Ids as IdArray
 from recsys.engine import Request, VectorModel, Vectors
 from recsys.errors import ArtifactError, DataError
-from recsys.retrieval.anonymous import with_anonymous
+from recsys.retrieval.fallback import Fallback
 from recsys.retrieval.filters import allowed_rows
+from recsys.retrieval.requested_users import BLOCK, Ids, RequestedUsers, known_rows
 from recsys.retrieval.retriever import Retriever, item_vectors, user_vectors
 from recsys.retrieval.similar import find_item, most_similar
-
-_BLOCK = 4096
-"""Users or items at a time; memory beside the result does not grow with their number."""
-
-Ids = Sequence[int | str]
-
-
-@dataclass(frozen=True)
-class _Users:
-    """The users that a call is about: users of ``data``, or anonymous users with the histories of ``events``.
-
-    Args:
-        data: the dataset.
-        ids: [U] their ids; anonymous users are numbered from 0.
-        rows: [U] their rows in ``data.users``; None where they are anonymous.
-        events: the interactions that hold their histories.
-    """
-
-    data: Dataset
-    ids: IdArray
-    rows: Rows | None
-    events: Interactions
-
-    @classmethod
-    def of(cls, data: Dataset, users: Ids | None = None, histories: Sequence[Ids] | None = None) -> _Users:
-        """Users by id (None: all of ``data``), or anonymous users by their histories."""
-        if histories is None:
-            rows = np.arange(data.n_users) if users is None else known_rows(data.users.vocabulary, users, "user")
-            return cls(data, Vocabulary(data.users.vocabulary.ids[rows]).ids, rows, data.interactions)
-        if users is not None:
-            raise DataError("users and histories are both given; give users of the data or histories of others")
-        lengths = np.array([len(history) for history in histories], np.int64)
-        items = known_rows(data.items.vocabulary, [item for history in histories for item in history], "item")
-        position = np.arange(len(items)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
-        events = Interactions.of(np.repeat(np.arange(len(histories)), lengths), items, position)
-        return cls(data, np.arange(len(histories)), None, events)
-
-    def requests(self) -> Iterator[tuple[Rows, Request]]:
-        """Blocks of at most `_BLOCK` users: their positions in ``ids``, and their `Request`."""
-        for start in range(0, len(self.ids), _BLOCK):
-            block = np.arange(start, min(start + _BLOCK, len(self.ids)))
-            if self.rows is not None:
-                yield block, Request.from_dataset(self.data, self.rows[block])
-                continue
-            users = with_anonymous(self.data.users, np.full(len(block), MISSING))
-            yield block, Request(users, self.data.items, Histories.from_interactions(self.events, block))
+from recsys.retrieval.top_up import HasFallback, Lists
 
 
 def recommend(
     engine: VectorModel,
     data: Dataset,
-    users: Ids | None = None,
+    users: Ids | pd.DataFrame | None = None,
     k: int = 10,
     *,
     histories: Sequence[Ids] | None = None,
@@ -83,24 +37,29 @@ def recommend(
 ) -> pd.DataFrame:
     """Top-k recommendation: the ``k`` items with the highest scores of each user, by exact search.
 
-    Equal scores are ordered as the items are in ``data``.
+    Equal scores are ordered as the items are in ``data``. Users of whom the engine knows nothing, and lists with fewer
+    than ``k`` items, are served by the fallback (`recsys.retrieval.fallback.Fallback`): the most popular items among
+    users of the same columns. It is that of a bundle, or else it is counted from ``data``.
 
     Args:
-        engine: a fitted engine.
+        engine: a fitted engine or a bundle.
         data: the dataset that the ids refer to; its interactions are the histories of its users.
-        users: user ids; None is all users.
-        k: items a user gets at most.
+        users: user ids; None is all users. Or a frame with ``user_id`` and columns of users, also of users whom
+            ``data`` does not have; given cells replace those of ``data``, and a value that no user has is rare.
+        k: items a user gets; fewer only where fewer may be recommended.
         histories: instead of ``users``, the histories of anonymous users: item ids, oldest first. Their user ids are
-            0 to n - 1.
+            0 to n - 1. Beside a frame of users, their histories, one for each row.
         items: ids of items that may be recommended; None is all.
         exclude: ids of items that are not recommended to any user.
         filter_seen: whether items of a user's history are left out of the user's list.
 
     Returns:
-        ``user_id, item_id, rank`` (from 1) and ``score``; users without a vector have no rows.
+        ``user_id, item_id, rank`` (from 1) and ``score``. The frame's ``attrs["fallback_from"]`` says whose lists hold
+        items of the fallback: user id -> the rank of the first one, 1 where all are. The score of such an item is its
+        probability, or, below items of the engine, goes on from the last of them.
 
     Raises:
-        DataError: an id is unknown, ``users`` and ``histories`` are both given, or no item may be recommended.
+        DataError: an id or a column is unknown, ids and ``histories`` are both given, or no item may be recommended.
         ArtifactError: a vector or a score is NaN or infinite.
 
     Example:
@@ -116,17 +75,28 @@ def recommend(
     if k < 1:
         raise DataError(f"k = {k}; k must be at least 1")
     known_rows(data.items.vocabulary, exclude, "item")
-    chosen = _Users.of(data, users, histories)
-    retriever = Retriever(engine, data.items, candidates=allowed_rows(data.items.vocabulary, items, exclude))
-    blocks = []
+    chosen = RequestedUsers.of(data, users, histories)
+    candidates = allowed_rows(data.items.vocabulary, items, exclude)
+    retriever = Retriever(engine, data.items, candidates=candidates, fallback=fallback_of(engine, data))
+    blocks: list[pd.DataFrame] = []
+    fallback_from: dict[int | str, int] = {}
     for block, request in chosen.requests():
-        rows, scores = retriever.top_k(request, k, filter_seen)
-        user, column = np.nonzero(rows != MISSING)
-        columns = {"user": block[user], "item": rows[user, column], "rank": column + 1, "score": scores[user, column]}
-        blocks.append(pd.DataFrame(columns))
+        lists = retriever.top_k(request, k, filter_seen)
+        user, column = np.nonzero(lists.rows != MISSING)
+        places = {"user": block[user], "item": lists.rows[user, column], "rank": column + 1}
+        blocks.append(pd.DataFrame({**places, "score": lists.scores[user, column]}))
+        fallback_from |= _fallback_from(chosen.ids[block], lists)
     found = pd.concat(blocks, ignore_index=True) if blocks else _no_rows()
     ids = {"user_id": chosen.ids[found["user"]], "item_id": data.items.vocabulary.ids[found["item"]]}
-    return pd.DataFrame({**ids, "rank": found["rank"], "score": found["score"]})
+    result = pd.DataFrame({**ids, "rank": found["rank"], "score": found["score"]})
+    result.attrs["fallback_from"] = fallback_from
+    return result
+
+
+def fallback_of(model: VectorModel, data: Dataset) -> Callable[[], Fallback]:
+    """Returns the fallback of a bundle, or that of ``data``, which is counted when it is called."""
+    own = model.fallback if isinstance(model, HasFallback) else None
+    return partial(Fallback.fit, data) if own is None else (lambda: own)
 
 
 def score(engine: VectorModel, data: Dataset, pairs: pd.DataFrame) -> pd.DataFrame:
@@ -152,10 +122,10 @@ def score(engine: VectorModel, data: Dataset, pairs: pd.DataFrame) -> pd.DataFra
     item = known_rows(data.items.vocabulary, pairs["item_id"].tolist(), "item")
     items, found = item_vectors(engine, data.items), np.full(len(pairs), np.nan, np.float32)
     distinct, position = np.unique(user, return_inverse=True)
-    for start in range(0, len(distinct), _BLOCK):
-        vectors = user_vectors(engine, Request.from_dataset(data, distinct[start : start + _BLOCK]))
-        inside = np.flatnonzero((position >= start) & (position < start + _BLOCK))
-        for part in np.array_split(inside, max(1, -(-len(inside) // _BLOCK))):
+    for start in range(0, len(distinct), BLOCK):
+        vectors = user_vectors(engine, Request.from_dataset(data, distinct[start : start + BLOCK]))
+        inside = np.flatnonzero((position >= start) & (position < start + BLOCK))
+        for part in np.array_split(inside, max(1, -(-len(inside) // BLOCK))):
             found[part] = _paired(vectors.take(position[part] - start), items.take(item[part]))
     return pairs.assign(score=found)
 
@@ -203,32 +173,9 @@ def embeddings(engine: VectorModel, data: Dataset, of: Literal["items", "users"]
     """
     if of == "items":
         return _vector_frame(engine, "item_id", [(data.items.vocabulary, item_vectors(engine, data.items))])
-    requests = _Users.of(data).requests()
+    requests = RequestedUsers.of(data).requests()
     blocks = ((request.users.vocabulary, user_vectors(engine, request)) for _, request in requests)
     return _vector_frame(engine, "user_id", blocks)
-
-
-def known_rows(vocabulary: Vocabulary, ids: Ids, what: str) -> Rows:
-    """int64 [n]: the row of each id.
-
-    Args:
-        vocabulary: of the users or the items.
-        ids: [n].
-        what: ``"user"`` or ``"item"``, for the message.
-
-    Raises:
-        DataError: some ids are not in the data; names the first five.
-    """
-    if not len(ids):
-        return np.zeros(0, np.int64)
-    rows = vocabulary.rows(list(ids))
-    unknown = [key for key, row in zip(ids, rows, strict=True) if row == MISSING]
-    if unknown:
-        raise DataError(
-            f"{len(unknown)} {what} ids are not in the data, first {unknown[:5]!r}; its {what} ids look like "
-            f"{vocabulary.ids[:2].tolist()!r}"
-        )
-    return rows
 
 
 def _paired(users: Vectors, items: Vectors) -> NDArray[np.float32]:
@@ -257,6 +204,13 @@ def _vector_frame(engine: VectorModel, column: str, blocks: Iterable[tuple[Vocab
         ids += vocabulary.ids[kept].tolist()
         rows += list(vectors.dense[kept])
     return pd.DataFrame({column: ids, "vector": pd.Series(rows, dtype=object)})
+
+
+def _fallback_from(ids: IdArray, lists: Lists) -> dict[int | str, int]:
+    """User id -> the rank of the list's first item of the fallback, of the users who have one."""
+    users = np.flatnonzero(lists.fallback.any(axis=1))
+    ranks = lists.fallback[users].argmax(axis=1) + 1
+    return dict(zip(ids[users].tolist(), ranks.tolist(), strict=True))
 
 
 def _no_rows() -> pd.DataFrame:

@@ -25,6 +25,8 @@ class Part:
         name: of the file.
         users: the number of its users.
         users_without: how many of them have no recommendations.
+        fallback_users: how many have a list of the fallback alone.
+        topped_up_users: how many have a list of the engine that the fallback has filled up.
         rows: the number of its rows, one for each recommended item.
         sha256: digest of the file, hexadecimal.
     """
@@ -32,6 +34,8 @@ class Part:
     name: str
     users: int
     users_without: int
+    fallback_users: int
+    topped_up_users: int
     rows: int
     sha256: str
 
@@ -63,11 +67,20 @@ class Manifest:
         return sum(part.users_without for part in self.parts)
 
     @property
+    def fallback_users(self) -> int:
+        return sum(part.fallback_users for part in self.parts)
+
+    @property
+    def topped_up_users(self) -> int:
+        return sum(part.topped_up_users for part in self.parts)
+
+    @property
     def rows(self) -> int:
         return sum(part.rows for part in self.parts)
 
     def save(self, directory: Path) -> None:
-        totals = {"users": self.users, "users_without": self.users_without, "rows": self.rows}
+        names = ("users", "users_without", "fallback_users", "topped_up_users", "rows")
+        totals = {name: getattr(self, name) for name in names}
         write_json(directory / MANIFEST, {"version": _VERSION, **totals, **asdict(self)})
 
     @classmethod
@@ -108,7 +121,7 @@ def digest(path: Path) -> str | None:
 
 
 def read_recommendations(directory: Path, users: Iterable[int | str] | None = None) -> pd.DataFrame:
-    """The recommendations of a complete batch, verified: ``user_id, item_id, rank, score``.
+    """The recommendations of a complete batch, verified: ``user_id, item_id, rank, score`` and ``fallback``.
 
     Args:
         directory: the folder of the batch.

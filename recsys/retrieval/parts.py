@@ -16,8 +16,8 @@ import pyarrow.parquet as pq
 from recsys.atomic import atomic_path, claim
 from recsys.data.vocabulary import MISSING, Vocabulary
 from recsys.errors import ArtifactError
-from recsys.ranking import Ranked
 from recsys.retrieval.manifest import MANIFEST, Manifest, Part, digest
+from recsys.retrieval.top_up import Lists
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,15 @@ def clean(directory: Path, stamp: Stamp, count: int) -> set[int]:
     return finished
 
 
-def write(directory: Path, number: int, users: Vocabulary, items: Vocabulary, ranked: Ranked, stamp: Stamp) -> None:
+def write(
+    directory: Path,
+    number: int,
+    users: Vocabulary,
+    items: Vocabulary,
+    lists: Lists,
+    stamp: Stamp,
+    mark_fallback: bool = False,
+) -> None:
     """Writes one part: the lists of ``users`` [U], without the padding of short lists.
 
     Args:
@@ -76,13 +84,14 @@ def write(directory: Path, number: int, users: Vocabulary, items: Vocabulary, ra
         number: of the part.
         users: [U] ids.
         items: ids of the catalogue.
-        ranked: item rows and scores [U, K].
+        lists: [U, K].
         stamp: for the metadata.
+        mark_fallback: whether the part has the column ``fallback``.
 
     Raises:
         ArtifactError: another batch in the same folder deleted the file while it was written.
     """
-    rows, scores = ranked
+    rows, scores, fallback = lists
     filled = rows != MISSING
     user, column = np.nonzero(filled)
     columns = {
@@ -91,8 +100,11 @@ def write(directory: Path, number: int, users: Vocabulary, items: Vocabulary, ra
         "rank": pa.array(column.astype(np.int32) + 1),
         "score": pa.array(scores[filled]),
     }
-    lists = int(filled.any(axis=1).sum())
-    metadata = {**asdict(stamp), "users_without": str(len(users) - lists)}
+    metadata = {**asdict(stamp), "users_without": str(int((~filled.any(axis=1)).sum()))}
+    if mark_fallback:
+        columns["fallback"] = pa.array(fallback[filled])
+        whole, some = fallback[:, 0], fallback.any(axis=1)
+        metadata |= {"fallback_users": str(int(whole.sum())), "topped_up_users": str(int((some & ~whole).sum()))}
     with _no_other_batch(directory), atomic_path(directory / name_of(number)) as beside:
         pq.write_table(
             pa.table(columns).replace_schema_metadata(metadata),
@@ -118,7 +130,10 @@ def described(directory: Path, number: int, users: int) -> Part:
         footer, sha256 = pq.read_metadata(path), digest(path)
         if sha256 is None:
             raise FileNotFoundError(path)
-    return Part(path.name, users, int(footer.metadata[b"users_without"]), footer.num_rows, sha256)
+    without, fallback, topped_up = (
+        int(footer.metadata.get(name, b"0")) for name in (b"users_without", b"fallback_users", b"topped_up_users")
+    )
+    return Part(path.name, users, without, fallback, topped_up, footer.num_rows, sha256)
 
 
 @contextmanager

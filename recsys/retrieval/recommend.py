@@ -22,6 +22,7 @@ from recsys.digest import short_digest
 from recsys.engine import Engine, Request, Vectors
 from recsys.errors import DataError
 from recsys.retrieval import parts
+from recsys.retrieval.fallback import Fallback
 from recsys.retrieval.filters import allowed_rows
 from recsys.retrieval.manifest import Manifest
 from recsys.retrieval.retriever import Retriever
@@ -86,10 +87,13 @@ def recommend(
     tracker: Tracker | None = None,
     model_version: str = "",
     made_from: str = "",
+    fallback: Fallback | None = None,
 ) -> Manifest:
     """Top-k recommendations for all users: writes ``part-00000.parquet`` ... and, last, ``manifest.json``.
 
     A part has the columns ``user_id, item_id, rank, score``, with the ids of the data and ``rank`` from 1, best first.
+    With a fallback it also has ``fallback``, whether the item is one of the fallback and not of the engine; such items
+    follow those of the engine, and the manifest counts the users who have some.
     Complete parts of an earlier run with the same model, data and options are kept; other parts are replaced.
 
     Args:
@@ -101,6 +105,8 @@ def recommend(
         model_version: recorded in every part and in the manifest.
         made_from: a digest of the inputs that this function cannot hash itself, such as the code and the files of the
             model. Parts with another digest are replaced.
+        fallback: ranks for users of whom the engine knows nothing, and fills lists with fewer than ``k`` items; None
+            leaves them empty or short.
 
     Raises:
         DataError: the dataset has no users or no items, or ``allow`` and ``deny`` leave no item.
@@ -114,8 +120,10 @@ def recommend(
             f"dataset {data.name!r} has {data.n_users} users and {data.n_items} items; nothing to recommend"
         )
     candidates = allowed_rows(data.items.vocabulary, options.allow, options.deny)
-    retriever = Retriever(engine, data.items, options.index, candidates, options.at)
-    fingerprint = _fingerprint(engine, data, retriever.item_vectors, options, f"{model_version}/{made_from}")
+    given = None if fallback is None else (lambda: fallback)
+    retriever = Retriever(engine, data.items, options.index, candidates, options.at, given)
+    version = "/".join([model_version, made_from, *([] if fallback is None else [fallback.fingerprint])])
+    fingerprint = _fingerprint(engine, data, retriever.item_vectors, options, version)
     stamp = parts.Stamp(model_version, data.fingerprint, fingerprint)
     finished = parts.clean(directory, stamp, count=-(-data.n_users // options.shard_size))
     k = min(options.k, data.n_items)  # a longer list would only be padding
@@ -124,8 +132,9 @@ def recommend(
     for number, users in tracked(shards, len(shards), "recommend", tracker):
         if number not in finished:
             request = shards.request(users)
-            ranked = retriever.top_k(request, k, options.filter_seen)
-            parts.write(directory, number, request.users.vocabulary, data.items.vocabulary, ranked, stamp)
+            lists = retriever.top_k(request, k, options.filter_seen)
+            ids = request.users.vocabulary, data.items.vocabulary
+            parts.write(directory, number, *ids, lists, stamp, mark_fallback=fallback is not None)
         done.append(parts.described(directory, number, len(users)))
     manifest = Manifest(
         model_version, data.fingerprint, stamp.fingerprint, options.model_dump(mode="json"), tuple(done)

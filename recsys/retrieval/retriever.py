@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+import numpy as np
+
 from recsys.data.entities import EntityTable
-from recsys.data.vocabulary import Rows
+from recsys.data.vocabulary import MISSING, Rows
 from recsys.engine import Request, VectorModel, Vectors
-from recsys.ranking import Ranked, check_finite
+from recsys.ranking import check_finite
 from recsys.retrieval import INDEXES
+from recsys.retrieval.fallback import Fallback
+from recsys.retrieval.top_up import Lists, TopUp, unknown_users
 
 
 class Retriever:
@@ -18,6 +24,8 @@ class Retriever:
         index: a name in `recsys.retrieval.INDEXES`.
         candidates: rows of ``items`` that may be returned; None is all of them.
         at: the time for which item vectors are computed, in the unit of the dataset's timestamps; None is now.
+        fallback: returns the fallback, which ranks for users of whom the engine knows nothing and fills short lists; it
+            is called when the first of them is met. None leaves their lists empty or short.
 
     Raises:
         ArtifactError: the vector of an item holds NaN or an infinite value.
@@ -29,8 +37,8 @@ class Retriever:
         >>> from recsys.engines.baselines.ease import EASE
         >>> data = BlockTaste(users=30).dataset()
         >>> retriever = Retriever(EASE().fit(data), data.items)
-        >>> rows, scores = retriever.top_k(Request.from_dataset(data, np.array([0, 3])), k=5)
-        >>> rows.shape, scores.shape
+        >>> lists = retriever.top_k(Request.from_dataset(data, np.array([0, 3])), k=5)
+        >>> lists.rows.shape, lists.scores.shape
         ((2, 5), (2, 5))
     """
 
@@ -41,12 +49,14 @@ class Retriever:
         index: str = "exact",
         candidates: Rows | None = None,
         at: int | None = None,
+        fallback: Callable[[], Fallback] | None = None,
     ) -> None:
         self._engine = engine
         self.item_vectors = item_vectors(engine, items, at)
         self._index = INDEXES[index](self.item_vectors, candidates)
+        self._top_up = None if fallback is None else TopUp(fallback, items, candidates)
 
-    def top_k(self, request: Request, k: int, filter_seen: bool = True) -> Ranked:
+    def top_k(self, request: Request, k: int, filter_seen: bool = True) -> Lists:
         """The ``k`` items with the highest scores for each user of ``request``.
 
         Args:
@@ -55,12 +65,19 @@ class Retriever:
             filter_seen: whether items of a user's history are left out of the user's list.
 
         Returns:
-            Item rows int64 [U, k] and scores float32 [U, k], best first; padded with MISSING and -inf.
+            Item rows and scores [U, k], best first, and which items are of the fallback; with a fallback, a list is
+            shorter than ``k`` only where fewer items are eligible.
 
         Raises:
             ArtifactError: the vector of a user, or a score, is NaN or infinite.
         """
-        return self._index.top_k(user_vectors(self._engine, request), k, request.histories if filter_seen else None)
+        users, seen = user_vectors(self._engine, request), request.histories if filter_seen else None
+        rows, scores = self._index.top_k(users, k, seen)
+        if self._top_up is None:
+            return Lists(rows, scores, np.zeros(rows.shape, bool))
+        unknown = unknown_users(request, users, self.item_vectors, lambda asked: user_vectors(self._engine, asked))
+        rows[unknown], scores[unknown] = MISSING, -np.inf
+        return self._top_up.fill(request, (rows, scores), seen)
 
 
 def item_vectors(engine: VectorModel, items: EntityTable, at: int | None = None) -> Vectors:

@@ -43,6 +43,7 @@ def test_a_bundle_saved_without_interactions_has_no_histories(tmp_path, engine, 
 
 
 FILES = ["engine/groups.safetensors", "users.parquet", "items.parquet", "histories/item.npy", "bundle.json"]
+FILES += [f"fallback/{name}" for name in ("counts.safetensors", "segments.json", "items.parquet")]
 
 
 @pytest.mark.parametrize("name", FILES)

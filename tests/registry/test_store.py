@@ -6,6 +6,8 @@ import pandas as pd
 import pytest
 
 from recsys.data.entities import EntityTable
+from recsys.data.interactions import Interactions
+from recsys.data.schema import Schema
 from recsys.data.vocabulary import Vocabulary, as_ids
 from recsys.engine import Vectors
 from recsys.errors import ArtifactError, ConfigError, DataError, PromotionError
@@ -188,7 +190,7 @@ def test_a_list_longer_than_the_catalogue_costs_no_more_than_the_catalogue(predi
 @pytest.mark.parametrize(
     ("row", "message"),
     [
-        ({"user_id": ["who"]}, "unknown user 'who'"),
+        ({"user_id": [7]}, "row 0: user_id is 7, and ids look like 'u0'"),
         ({"k": [3]}, "neither"),
         ({"user_id": ["u0"], "k": [0]}, "k must be"),
         ({"history": ["i1|i4"]}, r"row 0: history is 'i1\|i4'; give a list"),
@@ -198,6 +200,58 @@ def test_a_list_longer_than_the_catalogue_costs_no_more_than_the_catalogue(predi
 def test_a_row_without_what_a_prediction_needs_says_why(predictor, row, message):
     with pytest.raises(DataError, match=message):
         predictor.predict(pd.DataFrame(row))
+
+
+@pytest.fixture
+def described(engine, data):
+    """Beside u0 and u1, ten users of the team north chose items 0 and 2, and ten of the team south 1 and 3."""
+    teams = [None, None, *["north"] * 10, *["south"] * 10]
+    ids = Vocabulary.of([f"u{n}" for n in range(10)] + [f"v{n:02d}" for n in range(12)])
+    columns = pd.DataFrame({"team": pd.Series(teams, dtype="str"), "k": 0.0})
+    users = EntityTable(ids, columns, Schema.of({"team": "categorical", "k": "numeric"}))
+    first = np.arange(2, 22)
+    items = np.where(first < 12, 0, 1)
+    events = Interactions.of(np.concatenate([[0, 1, 1], first, first]), np.concatenate([[0, 1, 3], items, items + 2]))
+    return replace(data, users=users, interactions=events, has_timestamps=False)
+
+
+def test_users_of_whom_nothing_is_known_get_the_fallback_and_are_marked(engine, described):
+    predictor = Predictor(Bundle(engine, described))
+    frame = pd.DataFrame(
+        {
+            "user_id": ["who", None, "who", None, "u0"],
+            "history": [None, [], None, None, None],
+            "team": [None, None, "north", "south", None],
+            "k": [3, 3, 2, 2, 2],
+        }
+    )
+    found = predictor.predict(frame)
+    assert found["item_ids"].map(len).tolist() == [3, 3, 2, 2, 2]
+    assert found["item_ids"].tolist()[2:4] == [["i0", "i2"], ["i1", "i3"]]
+    assert found["fallback"].map(all).tolist() == [True, True, True, True, False]
+    alone = pd.concat([predictor.predict(frame.iloc[[row]]) for row in range(len(frame))])
+    assert found.equals(alone)
+
+
+def test_a_value_that_no_user_has_is_rare_and_a_cell_of_the_wrong_kind_is_refused(engine, described):
+    columns = described.users.columns.rename(columns={"k": "size"})
+    schema = Schema.of({"team": "categorical", "size": "numeric"})
+    users = EntityTable(described.users.vocabulary, columns, schema)
+    predictor = Predictor(Bundle(engine, replace(described, users=users)))
+    strange = predictor.predict(pd.DataFrame({"team": ["west"], "size": [3]}))
+    assert len(strange["item_ids"][0]) == 6
+    with pytest.raises(DataError, match=r"rows, column 'size', row.* 1.*'large'"):
+        predictor.predict(pd.DataFrame({"size": ["large"]}))
+
+
+def test_a_registered_model_takes_attributes_and_marks_the_fallback(store, tmp_path, engine, described):
+    folder = tmp_path / "described"
+    Bundle(engine, described).save(folder)
+    store.promote(store.register(folder), YES)
+    model = mlflow.pyfunc.load_model(f"models:/{store.name}@champion")
+    found = model.predict(pd.DataFrame({"user_id": ["who", "u0"], "team": ["south", None], "k": [2, 2]}))
+    assert found["item_ids"].tolist()[0] == ["i1", "i3"]
+    assert found["fallback"].tolist() == [[True, True], [False, False]]
 
 
 def test_a_registered_model_is_loaded_by_its_alias_and_predicts(store, folder):
