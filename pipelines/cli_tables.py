@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from pipelines.cli_arguments import ConfigPath, Output, Set, open_run, tracker
+
 app = typer.Typer()
 
 
@@ -20,3 +22,22 @@ def options(
     from pipelines.commands.options import describe, list_kinds
 
     print(list_kinds() if name is None and embedder is None else describe(name, embedder))
+
+
+@app.command()
+def columns(
+    config: ConfigPath,
+    engine: Annotated[
+        str | None, typer.Option(help="A two-tower engine of the run; default the promoted one, or the first.")
+    ] = None,
+    metric: Annotated[str | None, typer.Option(help="Of the worth; default what the engine maximizes.")] = None,
+    users: Annotated[int, typer.Option(min=1, help="At most so many random validation users.")] = 2000,
+    output: Output = None,
+    set_: Set = None,
+) -> None:
+    """What each item and user column tells, and is worth on validation: left out, alone, warnings."""
+    from pipelines.commands.columns import ColumnOptions
+    from pipelines.commands.columns import run as columns_run
+
+    settings, workspace = open_run(config, output, set_)
+    print(columns_run(settings, workspace, tracker(), ColumnOptions(engine, metric, users)))

@@ -41,6 +41,7 @@ _OUTPUT_FILES = (
     ".lock",
     "attribution.json",
     "bundles/*.training.json",
+    "columns.json",
     "decision.json",
     "per_user.parquet",
     "report.html",
