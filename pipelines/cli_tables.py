@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -41,3 +42,27 @@ def columns(
 
     settings, workspace = open_run(config, output, set_)
     print(columns_run(settings, workspace, tracker(), ColumnOptions(engine, metric, users)))
+
+
+@app.command()
+def init(
+    tables: Annotated[list[Path] | None, typer.Argument(help="CSV or Parquet files; which is which is found.")] = None,
+    interactions: Annotated[Path | None, typer.Option(help="The file of the interactions, where it is known.")] = None,
+    users: Annotated[Path | None, typer.Option(help="The users' table.")] = None,
+    items: Annotated[Path | None, typer.Option(help="The items' table.")] = None,
+    column: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="ROLE=NAME",
+            help="A column of the interactions; ROLE is user_id, item_id, time, order, weight or event; repeatable.",
+        ),
+    ] = None,
+    output: Annotated[Path, typer.Option(help="Where the config goes; an existing file is not replaced.")] = Path(
+        "config.toml"
+    ),
+) -> None:
+    """Writes a first config for TABLES, which runs as it stands, with what was inferred as comments."""
+    from pipelines.commands.init import run as init_run
+
+    given = {"interactions": interactions, "users": users, "items": items}
+    print(init_run(tables or (), {role: path for role, path in given.items() if path}, column or (), output))
