@@ -8,12 +8,13 @@ import numpy as np
 
 from recsys.config import parse
 from recsys.data.dataset import Dataset
-from recsys.data.splits.split import SplitConfig, make_split
+from recsys.data.splits.split import Split, SplitConfig, make_split
 from recsys.data.splits.temporal import moments
 from recsys.errors import DataError
 
 _LEAST_RETURNING, _RETURNING_SHARE = 50, 0.5
 """Users, and share of the users, of the test window who have a history before it, for a temporal split."""
+_WANTED = f"a temporal test wants {_LEAST_RETURNING} such users, and half of them all"
 _REPEATS = 0.1
 """Share of repeats among the interactions from which lists keep seen items."""
 
@@ -66,21 +67,21 @@ class Facts:
         return replace(found, window_users=len(users), returning=returning, cold=cold)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Protocol:
     """A protocol that fits, and why.
 
     Args:
         name: as ``split.protocol``.
         filter_seen: as ``evaluate.filter_seen``.
-        test_users: the number of test users.
+        split: made by it.
         why: sentences about the protocol.
         why_filter: a sentence about the filter.
     """
 
     name: str
     filter_seen: bool
-    test_users: int
+    split: Split
     why: tuple[str, ...]
     why_filter: str
 
@@ -110,7 +111,7 @@ def choose_protocol(data: Dataset, file: object) -> Protocol:
         except DataError as error:
             failed = str(error)
         else:
-            return Protocol(name, not keeps, len(split.test), why, why_filter)
+            return Protocol(name, not keeps, split, why, why_filter)
     raise DataError(f"{file}: {failed}")
 
 
@@ -130,6 +131,6 @@ def _ranked(facts: Facts, data: Dataset, file: object) -> list[tuple[str, tuple[
     window = f"of {facts.window_users:,} users of the last tenth in time {share:.0%} have a history before it"
     cold = f"{facts.cold:.1%} of the last tenth are of items that do not occur before it"
     temporal = ("temporal", ("there are times, as when a model is trained today and used tomorrow", window, cold))
-    last = ("leave_one_out", ("there are times", f"but {window}", each, cold))
+    last = ("leave_one_out", ("there are times", f"but {window}; {_WANTED}", each, cold))
     returns = facts.returning >= _LEAST_RETURNING and share >= _RETURNING_SHARE
     return [temporal, last] if returns else [last, temporal]

@@ -10,17 +10,17 @@ from dataclasses import dataclass
 
 from pipelines.first_config.protocol import Protocol
 from pipelines.first_config.roles import Roles
-from recsys.data.column_profile import column_profiles
 from recsys.data.dataset import Dataset
+from recsys.data.features.features import FeatureOptions
 from recsys.data.ingest.summary import ColumnSummary, summaries
 from recsys.data.ingest.tables import TypedTables
-from recsys.data.ingest.typed_entities import TypedEntities
+from recsys.experiment.column_report import ColumnReport, column_reports
 from recsys.registry.gate import GateConfig
 
 _WIDTH = 110
 _DENSE_ITEMS = 10_000
 """Above so many items EASE takes the nearest others alone, for its matrix of all by all would not fit in memory."""
-_USELESS = ("constant", "unique values")
+_USELESS = ("constant", "unique values", "leaking")
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,7 +86,7 @@ def _data(found: Found) -> list[str]:
 def _columns(found: Found) -> list[str]:
     roles = found.roles
     known = dict(roles.columns)
-    facts = {column.name: column for table in summaries(found.tables) for column in table.columns}
+    facts = {column.name: column for column in next(summaries(found.tables)).columns}
     lines = ["[data.columns]"]
     lines += [_line(role, known[role], _fact(facts.get(known[role]))) for role in ("user_id", "item_id")]
     for key, role, name in (
@@ -109,22 +109,23 @@ def _columns(found: Found) -> list[str]:
 
 def _schemas(found: Found) -> Iterator[list[str]]:
     """A kind for each column, with what it was inferred from."""
-    for what, table in (("user", found.tables.users), ("item", found.tables.items)):
-        if table is not None and table.schema.columns:
-            yield [f"[data.{what}_schema]", *_kinds(table)]
+    reports = column_reports(found.data, found.protocol.split, FeatureOptions())
+    for what in ("user", "item"):
+        lines = [line for report in reports if report.table == f"{what}s" for line in _kind(report)]
+        if lines:
+            yield [f"[data.{what}_schema]", *lines]
 
 
-def _kinds(table: TypedEntities) -> Iterator[str]:
-    for profile in column_profiles(table.columns, table.schema):
-        useless = [warning for warning in profile.warnings if warning.what in _USELESS]
-        warned = "; ".join(f"{warning.what}: {warning.found}" for warning in profile.warnings)
-        if warned:
-            yield from _comment(warned)
-        kind = "ignored" if useless else profile.kind
-        note = profile.facts() + (
-            "; read by an embedder of [pretrain] alone" if profile.kind in ("text", "image") and not useless else ""
-        )
-        yield _line(profile.name, kind, note)
+def _kind(report: ColumnReport) -> Iterator[str]:
+    profile = report.profile
+    for warning in profile.warnings:
+        yield from _comment(f"{warning.what}: {warning.found}")
+    useless = any(warning.what in _USELESS for warning in profile.warnings)
+    unread = profile.kind in ("text", "image") and not useless
+    notes = [profile.facts(), *(["an embedder of [pretrain] reads it"] if unread else [])]
+    if report.evidence is not None and report.evidence.predictive and not useless:
+        notes.append(f"tells who chooses what, {report.evidence.gain:+.3f} nats")
+    yield _line(profile.name, "ignored" if useless else profile.kind, "; ".join(notes))
 
 
 def _split(found: Found) -> list[str]:
@@ -155,8 +156,8 @@ def _last(found: Found) -> Iterator[list[str]]:
         _line("baseline", baseline, "what the others are tested against"),
     ]
     least = GateConfig().min_users
-    gate = _line("gate", {"min_users": protocol.test_users}, f"by default {least}, and the test has fewer users")
-    yield ["[promote]", _line("engine", "hybrid", ""), *([gate] if protocol.test_users < least else [])]
+    gate = _line("gate", {"min_users": len(protocol.split.test)}, f"by default {least}, and the test has fewer users")
+    yield ["[promote]", _line("engine", "hybrid", ""), *([gate] if len(protocol.split.test) < least else [])]
     yield ["[recommend]", _line("k", min(20, found.data.n_items), "items a user")]
 
 
