@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
+from pipelines import cli_tables
+from pipelines.cli_arguments import ConfigPath, Name, Output, Set, open_run, tracker
 from recsys.errors import RecsysError
 
 if TYPE_CHECKING:
     from pipelines.config import RunConfig
     from pipelines.workspace import Workspace
-    from recsys.tracking import ConsoleTracker
 
 app = typer.Typer(
     add_completion=False,
@@ -28,21 +29,12 @@ app = typer.Typer(
     help="Learned embeddings of users and items, turned into recommendations.",
 )
 
-ConfigPath = Annotated[Path, typer.Argument(metavar="CONFIG", help="A TOML file, as in pipelines/configs/.")]
-Output = Annotated[Path | None, typer.Option("--output", help="Where everything goes; default runs/NAME.")]
-Set = Annotated[
-    list[str] | None, typer.Option("--set", metavar="SECTION.KEY=VALUE", help="Changes one key; repeatable.")
-]
-
 
 class Mode(StrEnum):
     """Whether the newer file of `finetune` extends the old interactions or replaces them."""
 
     APPEND = "append"
     REPLACE = "replace"
-
-
-Name = Annotated[str | None, typer.Option("--engine", help="An engine of the run; default the one that is promoted.")]
 
 
 @app.callback()
@@ -56,7 +48,7 @@ def run(config: ConfigPath, output: Output = None, set_: Set = None) -> int:
     from recsys.evaluation.report.report import Report
 
     code = _stages(config, output, set_, "recommend")
-    workspace = _open(config, output, set_)[1]
+    workspace = open_run(config, output, set_)[1]
     print(f"\n{Report.load(workspace.directory).table()}\n\nreport  {workspace.report.with_suffix('.html')}")
     return code
 
@@ -67,7 +59,7 @@ def demo(output: Output = None, set_: Set = None) -> int:
     from pipelines.commands.demo import CONFIG, summary
 
     code = _stages(CONFIG, output, set_, "recommend")
-    settings, workspace = _open(CONFIG, output, set_)
+    settings, workspace = open_run(CONFIG, output, set_)
     print(summary(settings, workspace))
     return code
 
@@ -135,9 +127,9 @@ def promote(
         return _stages(config, output, set_, "promote")
     from pipelines.stages.promote import run as promote_run
 
-    settings, workspace = _open(config, output, set_)
+    settings, workspace = open_run(config, output, set_)
     with workspace.lock():
-        return promote_run(settings, workspace, _tracker(), bundle)
+        return promote_run(settings, workspace, tracker(), bundle)
 
 
 @app.command()
@@ -145,7 +137,7 @@ def rollback(config: ConfigPath, output: Output = None, set_: Set = None) -> Non
     """Makes the previous champion the champion again."""
     from pipelines.stages.promote import rollback as roll_back
 
-    settings, workspace = _open(config, output, set_)
+    settings, workspace = open_run(config, output, set_)
     with workspace.lock():
         print(roll_back(settings, workspace))
 
@@ -164,11 +156,11 @@ def recommend(
     """The top items of every user, as Parquet parts; resumes after a kill."""
     from pipelines.stages.recommend import run_from
 
-    settings, workspace = _open(config, output, set_)
+    settings, workspace = open_run(config, output, set_)
     with workspace.lock():
         if dataset is None:
             _prepared(settings, workspace)
-        print(run_from(settings, workspace, _tracker(), alias=alias, bundle=bundle, dataset=dataset))
+        print(run_from(settings, workspace, tracker(), alias=alias, bundle=bundle, dataset=dataset))
 
 
 @app.command()
@@ -190,10 +182,10 @@ def finetune(
     from pipelines.stages.finetune import NewerData
     from pipelines.stages.finetune import run as finetune_run
 
-    settings, workspace = _open(config, output, set_)
+    settings, workspace = open_run(config, output, set_)
     newer = NewerData(interactions, users, items, mode.value)
     with workspace.lock():
-        print(finetune_run(settings, workspace, _tracker(), newer, bundle, name))
+        print(finetune_run(settings, workspace, tracker(), newer, bundle, name))
 
 
 @app.command()
@@ -214,7 +206,7 @@ def similar(
     from pipelines.commands.similar import similar_items, similar_to_text
     from recsys.errors import ConfigError
 
-    settings, workspace = _open(config, output, set_)
+    settings, workspace = open_run(config, output, set_)
     if (title is None) == (text is None):
         raise ConfigError("similar needs exactly one of an item's title and --text")
     if images and text is None:
@@ -230,7 +222,10 @@ def attribution(config: ConfigPath, output: Output = None, set_: Set = None) -> 
     """What each modality of a trained engine contributes: Shapley values, left out, alone."""
     from pipelines.commands.attribution import run as attribute
 
-    print(attribute(*_open(config, output, set_)))
+    print(attribute(*open_run(config, output, set_)))
+
+
+app.add_typer(cli_tables.app)
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
@@ -256,34 +251,17 @@ def _fail(message: str, debug: bool) -> NoReturn:
     sys.exit(1)
 
 
-def _open(config: Path, output: Path | None, set_: list[str] | None) -> tuple[RunConfig, Workspace]:
-    from pipelines.config import read_run_config
-    from pipelines.stages import check_workspace
-    from pipelines.workspace import Workspace
-
-    settings = read_run_config(config, set_ or ())
-    workspace = Workspace(output or Path("runs") / settings.name)
-    check_workspace(settings, workspace)
-    return settings, workspace
-
-
 def _stages(config: Path, output: Path | None, set_: list[str] | None, last: str) -> int:
     from pipelines.stages import run_stages
 
-    settings, workspace = _open(config, output, set_)
-    return run_stages(settings, workspace, _tracker(), last)
+    settings, workspace = open_run(config, output, set_)
+    return run_stages(settings, workspace, tracker(), last)
 
 
 def _prepared(settings: RunConfig, workspace: Workspace) -> None:
     from pipelines.stages.prepare import run as prepare_run
 
-    prepare_run(settings, workspace, _tracker())
-
-
-def _tracker() -> ConsoleTracker:
-    from recsys.tracking import ConsoleTracker
-
-    return ConsoleTracker()
+    prepare_run(settings, workspace, tracker())
 
 
 if __name__ == "__main__":

@@ -66,13 +66,13 @@ def sections() -> list[Section]:
 
 def engines() -> list[Section]:
     """The options of each kind of engine."""
-    return [Section(f'`kind = "{kind}"`', ENGINES[kind].Config, _first_line(ENGINES[kind])) for kind in ENGINES]
+    return [Section(f'`kind = "{kind}"`', ENGINES[kind].Config, first_line(ENGINES[kind])) for kind in ENGINES]
 
 
 def embedders() -> list[Section]:
     """The options of each kind of embedder."""
     return [
-        Section(f'`embedder = "{kind}"`', EMBEDDERS[kind].Config, _first_line(EMBEDDERS[kind])) for kind in EMBEDDERS
+        Section(f'`embedder = "{kind}"`', EMBEDDERS[kind].Config, first_line(EMBEDDERS[kind])) for kind in EMBEDDERS
     ]
 
 
@@ -83,30 +83,32 @@ def shared() -> list[Section]:
     tops = set(waiting)
     while waiting:
         for field in waiting.pop(0).model_fields.values():
-            for inner in _models(field.annotation):
+            for inner in models_in(field.annotation):
                 if inner not in found and inner not in tops:
                     found[inner] = None
                     waiting.append(inner)
-    return [Section(f"`{model.__name__}`", model, _first_line(model)) for model in found]
+    return [Section(f"`{model.__name__}`", model, first_line(model)) for model in found]
 
 
 def _nested(path: str, model: type[BaseModel], default: BaseModel | None) -> Iterator[Section]:
-    yield Section(f"`[{path}]`" if path else "The file itself", model, _first_line(model), default)
+    yield Section(f"`[{path}]`" if path else "The file itself", model, first_line(model), default)
     for name, field in model.model_fields.items():
-        for inner in _models(field.annotation):
+        for inner in models_in(field.annotation):
             by_name = ".NAME" if str(field.annotation).startswith("dict") else ""
             value = field.get_default(call_default_factory=True)
             below = f"{path}.{name}{by_name}".removeprefix(".")
             yield from _nested(below, inner, value if isinstance(value, BaseModel) else None)
 
 
-def _models(annotation: object) -> list[type[BaseModel]]:
+def models_in(annotation: object) -> list[type[BaseModel]]:
+    """The config models that an annotation holds, such as those of ``dict[str, Model]``."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return [annotation]
-    return [model for inner in getattr(annotation, "__args__", ()) for model in _models(inner)]
+    return [model for inner in getattr(annotation, "__args__", ()) for model in models_in(inner)]
 
 
-def _first_line(thing: type) -> str:
+def first_line(thing: type) -> str:
+    """The first sentence of a docstring, on one line; empty where there is none."""
     lines = (inspect.cleandoc(thing.__doc__ or "")).split("\n\n")
     return " ".join(lines[0].split()) if lines[0] and not lines[0].startswith("Args:") else ""
 
@@ -124,7 +126,7 @@ def table(section: Section) -> str:
         if name not in texts:
             raise ConfigError(f"{section.model.__name__}.{name} has no line under Args in the docstring of its class")
         inner = "; its keys may stand beside it" if name in flat else ""
-        links = [f"[`{model.__name__}`](#{_anchor(model)})" for model in _models(field.annotation)]
+        links = [f"[`{model.__name__}`](#{_anchor(model)})" for model in models_in(field.annotation)]
         kind = type_of(field.annotation)
         limits = "".join(f", {limit}" for limit in constraints(field.metadata))
         where = f" ({', '.join(links)}{inner})" if links and _is_shared(section) else ""

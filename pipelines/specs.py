@@ -47,7 +47,7 @@ class EmbedderSpec:
     config: Config
 
 
-_CHOICES: dict[tuple[str, ...], Choices[Any]] = {
+CHOICES: dict[tuple[str, ...], Choices[Any]] = {
     ("loss",): LOSSES,
     ("negatives",): NEGATIVES,
     ("model", "pooling"): SEQUENCES,
@@ -76,7 +76,7 @@ def engine_spec(name: str, raw: JsonMapping, where: str = "config") -> EngineSpe
 
 
 def _check_names(config: Config) -> None:
-    for path, table in _CHOICES.items():
+    for path, table in CHOICES.items():
         section: Any = config if len(path) == 1 else getattr(config, path[0], None)
         name = getattr(section, path[-1], None)
         if isinstance(name, str):  # item2vec has a number of negatives

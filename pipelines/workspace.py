@@ -42,6 +42,7 @@ _OUTPUT_FILES = (
     "attribution.json",
     "bundles/*.training.json",
     "choice.json",
+    "columns.json",
     "decision.json",
     "final/bundles/*.training.json",
     "final/stages/*.json",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
+from pipelines.column_engine import column_engine
 from pipelines.config import RunConfig
 from pipelines.stages.pretrain import embedder_of, model_folder
 from pipelines.workspace import ENGINE_CODE, Workspace, code_version
@@ -11,11 +12,13 @@ from recsys.atomic import read_json
 from recsys.content import HasWordVectors, Learner
 from recsys.data.dataset import Dataset
 from recsys.data.splits.split import Split
+from recsys.engines.two_tower.two_tower import TwoTower
 from recsys.evaluation.attribution import attribution_table
 from recsys.evaluation.evaluate import Result, evaluate
 from recsys.evaluation.report.build import DataSummary, RunDetails, build_report
 from recsys.evaluation.report.report import Report
 from recsys.experiment.attribution import AttributionOptions, attribute
+from recsys.experiment.column_report import column_reports, to_rows
 from recsys.experiment.table_quality import QualityOptions, WordTable, quality_table, table_quality
 from recsys.registry.bundle import trained_on, version_of
 from recsys.tracking import Tracker
@@ -81,6 +84,7 @@ def _report(config: RunConfig, workspace: Workspace, data: Dataset, split: Split
             "bundles": _versions(config, workspace),
         },
         attribution=_attribution(config, workspace, data, split, tracker),
+        columns=_columns(config, workspace, data, split),
     )
     return build_report(DataSummary.of(data), split, results, config.baseline, details)
 
@@ -133,6 +137,18 @@ def _attribution(
     attribution = attribute(engine, data, split, attribution_options(config))
     tracker.info(f"evaluate/attribution of {section.engine}, {attribution_table(attribution)}")
     return {"engine": section.engine, **asdict(attribution)}
+
+
+def _columns(config: RunConfig, workspace: Workspace, data: Dataset, split: Split) -> dict[str, object] | None:
+    """What the columns tell that the run's two-tower engine can read; None without such an engine or any column."""
+    chosen = column_engine(config)
+    if chosen is None or not (data.items.schema.columns or data.users.schema.columns):
+        return None
+    spec, options = chosen
+    engine = trained_on(workspace.bundle(spec.name), split.fingerprint).engine
+    assert isinstance(engine, TwoTower)
+    rows = to_rows(column_reports(data, split, options.features), engine.inputs.columns)
+    return {"engine": spec.name, "columns": rows}
 
 
 def attribution_options(config: RunConfig) -> AttributionOptions:

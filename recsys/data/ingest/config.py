@@ -16,6 +16,8 @@ class InteractionColumns(Config):
     Args:
         user_id: the column of user ids, also in the users table.
         item_id: the column of item ids, also in the items table.
+        users_table_id: the id column of the users table, where it is not called as ``user_id`` is.
+        items_table_id: the id column of the items table, where it is not called as ``item_id`` is.
         time: the column of times: seconds since 1970 UTC, or ISO dates; fractions of a second are cut off.
         order: the column of positions within the user, instead of a time. If neither is given, a column ``timestamp``
             is the time, else a column ``position`` is the order, else interactions have no order.
@@ -30,6 +32,8 @@ class InteractionColumns(Config):
 
     user_id: str = "user_id"
     item_id: str = "item_id"
+    users_table_id: str | None = None
+    items_table_id: str | None = None
     time: str | None = None
     order: str | None = None
     weight: str | None = None

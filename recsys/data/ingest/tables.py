@@ -101,8 +101,8 @@ def coerce_tables(raw: RawTables, config: DataConfig, joining: Dataset | None = 
     pairs = [
         (read_ids(t, columns.user_id, "user ids"), read_ids(t, columns.item_id, "item ids")) for t in raw.interactions
     ]
-    users = None if raw.users is None else read_ids(raw.users, columns.user_id, "ids")
-    items = None if raw.items is None else read_ids(raw.items, columns.item_id, "ids")
+    users = None if raw.users is None else read_ids(raw.users, columns.users_table_id or columns.user_id, "ids")
+    items = None if raw.items is None else read_ids(raw.items, columns.items_table_id or columns.item_id, "ids")
     user = _shared_type([pair[0] for pair in pairs], users, joining.users.vocabulary if joining else None)
     item = _shared_type([pair[1] for pair in pairs], items, joining.items.vocabulary if joining else None)
     events = [

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from recsys.data.column_profile import column_profiles
 from recsys.data.demand.summary import DemandSummary, demand_summary
 from recsys.data.ingest.config import DataConfig
 from recsys.data.ingest.cross_checks import check_contents
@@ -62,6 +63,9 @@ def validate(config: DataConfig) -> Validation:
     for table in (tables.users, tables.items):
         if table is not None:
             check_contents(table)
+            for profile in column_profiles(table.columns, table.schema):
+                for warning in profile.warnings:
+                    table.location.at(profile.name).warn(warning.found, warning.remedy)
     demand = None if issues.errors else demand_summary(tables)
     return Validation(issues, tuple(summaries(tables)), demand)
 

@@ -55,6 +55,8 @@ class RunDetails:
         settings: anything else that the figures depend on.
         attribution: the contributions of the modalities of an ``engine``, an
             `recsys.evaluation.attribution.Attribution` as JSON values.
+        columns: what the columns of an ``engine`` tell: ``{"engine", "columns": [...]}``, as
+            `recsys.experiment.column_report.to_rows` gives them.
     """
 
     curves: Mapping[str, Sequence[Mapping[str, float]]] = field(default_factory=dict)
@@ -62,6 +64,7 @@ class RunDetails:
     embeddings: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
     settings: Mapping[str, object] = field(default_factory=dict)
     attribution: Mapping[str, object] | None = None
+    columns: Mapping[str, object] | None = None
 
 
 def build_report(
@@ -111,6 +114,7 @@ def build_report(
         "embeddings": dict(details.embeddings),
         "settings": dict(details.settings),
         **({} if details.attribution is None else {"attribution": dict(details.attribution)}),
+        **({} if details.columns is None else {"columns": dict(details.columns)}),
     }
     first = next(iter(results.values()))
     return Report(content, {name: result.values for name, result in results.items()}, first.users)

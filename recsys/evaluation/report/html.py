@@ -5,7 +5,7 @@ from __future__ import annotations
 from html import escape
 
 from recsys.evaluation.metrics import shown
-from recsys.evaluation.report import html_attribution, html_embeddings, plots
+from recsys.evaluation.report import html_attribution, html_columns, html_embeddings, plots
 from recsys.evaluation.report.html_table import interval, table
 from recsys.json_values import JsonMapping
 
@@ -45,6 +45,7 @@ def render(content: JsonMapping) -> str:
             html_attribution.section(content["attribution"]),
             plots.attribution(content),
         ]
+    parts += ["<h2>Columns</h2>", html_columns.section(content["columns"])] if "columns" in content else []
     tables = content.get("embeddings", {})
     parts += ["<h2>The tables by themselves</h2>", *html_embeddings.sections(tables)] if tables else []
     return "\n".join([*parts, "</html>\n"])

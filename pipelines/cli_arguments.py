@@ -1,0 +1,44 @@
+"""Arguments that several commands take, and opening a run from them. Nothing heavy is imported."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from pipelines.config import RunConfig
+    from pipelines.workspace import Workspace
+    from recsys.tracking import ConsoleTracker
+
+ConfigPath = Annotated[Path, typer.Argument(metavar="CONFIG", help="A TOML file, as in pipelines/configs/.")]
+Output = Annotated[Path | None, typer.Option("--output", help="Where everything goes; default runs/NAME.")]
+Set = Annotated[
+    list[str] | None, typer.Option("--set", metavar="SECTION.KEY=VALUE", help="Changes one key; repeatable.")
+]
+Name = Annotated[str | None, typer.Option("--engine", help="An engine of the run; default the one that is promoted.")]
+
+
+def open_run(config: Path, output: Path | None, set_: list[str] | None) -> tuple[RunConfig, Workspace]:
+    """The run at ``config`` with its overrides, and its output folder, which is checked.
+
+    Raises:
+        ConfigError: the config is wrong.
+        ArtifactError: a run would overwrite something of the user.
+    """
+    from pipelines.config import read_run_config
+    from pipelines.stages import check_workspace
+    from pipelines.workspace import Workspace
+
+    settings = read_run_config(config, set_ or ())
+    workspace = Workspace(output or Path("runs") / settings.name)
+    check_workspace(settings, workspace)
+    return settings, workspace
+
+
+def tracker() -> ConsoleTracker:
+    """The tracker of the command line."""
+    from recsys.tracking import ConsoleTracker
+
+    return ConsoleTracker()

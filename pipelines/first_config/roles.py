@@ -1,0 +1,232 @@
+"""Which of several raw tables holds the interactions, the users and the items, and which of their columns are ids."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+
+from recsys.data.ingest.cells import numbers
+from recsys.data.ingest.checks import Cells
+from recsys.data.ingest.files import RawTable, without_missing
+from recsys.data.ingest.infer import infer_schema
+from recsys.data.schema import Kind
+from recsys.errors import DataError
+
+ROLES = ("user_id", "item_id", "time", "order", "weight", "event")
+_USERS = "user customer client member visitor account shopper buyer reader listener viewer patron person uid session"
+_ITEMS = (
+    "item product article movie film book track song artist video sku asin isbn content news game recipe hotel venue "
+    "place poi location business restaurant course iid offer listing document doc"
+)
+_TIMES = "time timestamp date datetime ts when at day"
+_ORDERS = "position order_in_user step seq sequence rank idx"
+_WEIGHTS = "weight rating stars score count quantity qty plays amount clicks"
+_EVENTS = "event event_type action activity behavior behaviour"
+_SECONDS, _EVENT_TYPES = 1e8, 20
+_MEETS = 0.3
+"""Share of the distinct ids of one column that must be in the other."""
+
+
+@dataclass(frozen=True)
+class Roles:
+    """The roles of tables and columns.
+
+    Args:
+        interactions: the table of interactions.
+        users: the table of users; None without one.
+        items: the table of items; None without one.
+        columns: role of `ROLES` -> column of the interactions; roles without a column are left out.
+        users_id: the id column of the users table.
+        items_id: the id column of the items table.
+        unused: tables that meet neither users nor items.
+    """
+
+    interactions: RawTable
+    users: RawTable | None
+    items: RawTable | None
+    columns: Mapping[str, str]
+    users_id: str | None
+    items_id: str | None
+    unused: tuple[RawTable, ...] = ()
+
+
+def find_roles(
+    tables: Sequence[RawTable], given: Mapping[str, RawTable], columns: Mapping[str, str] | None = None
+) -> Roles:
+    """The roles of ``tables``, by the names of their columns and by which columns share ids.
+
+    Args:
+        tables: tables of unknown roles.
+        given: ``interactions``, ``users`` or ``items`` -> the table of that role.
+        columns: role of `ROLES` -> column of the interactions, where it is known.
+
+    Raises:
+        DataError: no table can be the interactions, or its columns of users and items cannot be told apart.
+    """
+    columns = dict(columns or {})
+    interactions = given.get("interactions") or _interactions(tables, columns)
+    others = [table for table in tables if table is not interactions]
+    described = [*others, *(given[role] for role in ("users", "items") if role in given)]
+    found = columns | _id_columns(interactions, described, columns)
+    _check_known(interactions, found)
+    users, users_id = _entities(given.get("users"), others, interactions, found["user_id"], "user")
+    rest = [table for table in others if table is not users]
+    items, items_id = _entities(given.get("items"), rest, interactions, found["item_id"], "item")
+    found |= _other_columns(interactions, found)
+    unused = tuple(table for table in rest if table is not items)
+    return Roles(interactions, users, items, found, users_id, items_id, unused)
+
+
+def _interactions(tables: Sequence[RawTable], columns: Mapping[str, str]) -> RawTable:
+    """The table with two columns of ids: by their names, or because two of its columns meet keys of other tables."""
+    if len(tables) == 1:
+        return tables[0]
+    if columns:
+        having = [table for table in tables if set(columns.values()) <= set(table.frame.columns)]
+        if len(having) == 1:
+            return having[0]
+    scores = [(_n_references(table, [t for t in tables if t is not table]), len(table)) for table in tables]
+    best = max(range(len(tables)), key=lambda n: scores[n])
+    if not scores[best][0]:
+        files = ", ".join(str(table.location.file) for table in tables)
+        raise DataError(
+            f"none of {files} has a column of user ids and one of item ids; name the file with --interactions FILE and "
+            "its columns with --column user_id=NAME --column item_id=NAME"
+        )
+    return tables[best]
+
+
+def _n_references(table: RawTable, others: Sequence[RawTable]) -> int:
+    """2 with a user and an item column that repeat their ids, 1 with two columns that meet keys of other tables."""
+    by_name = {role: _named(table, words) for role, words in (("user", _USERS), ("item", _ITEMS))}
+    keys = set(_keys(table))  # a user has a row of its own in the users' table, and several interactions
+    users, items = ([name for name in by_name[role] if name not in keys] for role in ("user", "item"))
+    if users and items and users[:1] != items[:1]:
+        return 2
+    meeting = [name for name in map(str, table.frame.columns) if any(_key_met(table, name, other) for other in others)]
+    return int(len(meeting) >= 2)
+
+
+def _id_columns(table: RawTable, others: Sequence[RawTable], known: Mapping[str, str]) -> dict[str, str]:
+    """The columns of user ids and of item ids: by their names, else by the tables whose keys they meet."""
+    found = dict(known)
+    for role, words in (("user_id", _USERS), ("item_id", _ITEMS)):
+        named = [name for name in _named(table, words) if name not in found.values()]
+        if role not in found and named:
+            found[role] = named[0]
+    missing = [role for role in ("user_id", "item_id") if role not in found]
+    candidates = [name for name in _id_like(table) if name not in found.values()]
+    met = [name for name in candidates if any(_key_met(table, name, other) for other in others)]
+    if len(missing) == 1 and len(met or candidates) == 1:
+        found[missing[0]] = (met or candidates)[0]
+    if any(role not in found for role in ("user_id", "item_id")):
+        raise DataError(
+            f"{table.location.file}: cannot tell the column of user ids and the column of item ids among "
+            f"{', '.join(map(str, table.frame.columns[:12]))}; name them with --column user_id=NAME and --column "
+            "item_id=NAME"
+        )
+    return {role: found[role] for role in ("user_id", "item_id")}
+
+
+def _entities(
+    given: RawTable | None, tables: Sequence[RawTable], interactions: RawTable, column: str, what: str
+) -> tuple[RawTable | None, str | None]:
+    """The table that describes the ids in ``column`` of the interactions, and its id column."""
+    ids = set(_distinct(interactions.frame[column]))
+    words = _USERS if what == "user" else _ITEMS
+    best: tuple[float, RawTable | None, str | None] = (0.0, None, None)
+    for table in tables if given is None else [given]:
+        for name in _keys(table):
+            keys = set(_distinct(table.frame[name]))
+            met = _overlap(ids, keys)
+            alike = len(ids & keys) / max(len(ids | keys), 1)
+            names = (name == column) + _is_named(name, words) + _is_named(table.location.file.stem, words)
+            if met >= _MEETS and met + alike + names > best[0]:
+                best = (met + alike + names, table, name)
+    if given is not None and best[1] is None:
+        raise DataError(
+            f"{given.location.file}: no column has a row an id that {interactions.location.file} has in {column!r}; "
+            f"its columns are {', '.join(map(str, given.frame.columns[:12]))}"
+        )
+    return best[1], best[2]
+
+
+def _other_columns(table: RawTable, known: Mapping[str, str]) -> dict[str, str]:
+    """The columns of times or positions, of weights and of event types."""
+    free = [str(name) for name in table.frame.columns if name not in known.values()]
+    kinds = infer_schema(pd.DataFrame({name: without_missing(table.frame[name]) for name in free})).columns
+    times = [name for name in free if kinds[name].kind is Kind.TIME]
+    counted = [name for name in free if _is_named(name, _TIMES) and kinds[name].kind is Kind.NUMERIC]
+    times += [name for name in counted if numbers(table.frame[name]).max() >= _SECONDS]
+    orders = [name for name in free if _is_named(name, _ORDERS)] + [name for name in counted if name not in times]
+    found: dict[str, str] = {}
+    if "time" not in known and "order" not in known:
+        found |= {"time": times[0]} if times else {"order": orders[0]} if orders else {}
+    numeric = [name for name in free if kinds[name].kind in (Kind.NUMERIC, Kind.CATEGORICAL)]
+    weights = [name for name in numeric if bool((numbers(table.frame[name]) > 0).all())]
+    events = [name for name in free if table.frame[name].map(str).nunique() <= _EVENT_TYPES]
+    for role, words, having in (("weight", _WEIGHTS, weights), ("event", _EVENTS, events)):
+        named = [name for name in having if _is_named(name, words) and name not in found.values()]
+        if role not in known and named:
+            found[role] = named[0]
+    return found
+
+
+def _check_known(table: RawTable, columns: Mapping[str, str]) -> None:
+    for role, name in columns.items():
+        if name not in table.frame.columns:
+            raise DataError(
+                f"{table.location.file}: there is no column {name!r} for {role}; it has "
+                f"{', '.join(map(str, table.frame.columns[:12]))}"
+            )
+
+
+def _named(table: RawTable, words: str) -> list[str]:
+    """The columns whose names hold one of ``words``, those that also hold ``id`` first."""
+    named = [name for name in map(str, table.frame.columns) if _is_named(name, words)]
+    return sorted(named, key=lambda name: not _is_named(name, "id key code no nr number uid iid"))
+
+
+def _is_named(name: str, words: str) -> bool:
+    """Whether a part of ``name`` is one of ``words``: ``customerId`` and ``Customer-ID`` hold ``customer``."""
+    parts = re.split(r"[^A-Za-z0-9]+", re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name))
+    wanted = set(words.split())
+    lower = [part.lower() for part in parts]
+    return any(
+        part in wanted or part.removesuffix("s") in wanted or part.removesuffix("id") in wanted for part in lower
+    )
+
+
+def _id_like(table: RawTable) -> list[str]:
+    """Columns that repeat values, with many of them, and are no fractions and no times."""
+    kinds = infer_schema(table.frame).columns
+    found = []
+    for name in map(str, table.frame.columns):
+        distinct = table.frame[name].map(str).nunique()
+        if kinds[name].kind not in (Kind.TIME, Kind.IGNORED, Kind.EMBEDDING, Kind.IMAGE, Kind.TAGS):
+            whole = not table.frame[name].map(str).str.fullmatch(r"-?\d+\.\d*[1-9]\d*").any()
+            found += [name] if whole and 12 < distinct < len(table) else []
+    return found
+
+
+def _keys(table: RawTable) -> list[str]:
+    """Columns with a value of its own in every row."""
+    names = map(str, table.frame.columns)
+    return [name for name in names if table.frame[name].notna().all() and table.frame[name].map(str).is_unique]
+
+
+def _key_met(table: RawTable, name: str, other: RawTable) -> bool:
+    ids = set(_distinct(table.frame[name]))
+    return any(_overlap(ids, set(_distinct(other.frame[key]))) >= _MEETS for key in _keys(other))
+
+
+def _overlap(ids: set[str], keys: set[str]) -> float:
+    """Share of ``ids`` that are among ``keys``."""
+    return len(ids & keys) / max(len(ids), 1)
+
+
+def _distinct(cells: Cells) -> Iterable[str]:
+    return cells.dropna().map(str).unique().tolist()

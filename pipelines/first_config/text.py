@@ -1,0 +1,188 @@
+"""The text of a first config: TOML with every inferred fact as a comment."""
+
+from __future__ import annotations
+
+import json
+import re
+import textwrap
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from pipelines.first_config.protocol import Protocol
+from pipelines.first_config.roles import Roles
+from recsys.data.dataset import Dataset
+from recsys.data.features.features import FeatureOptions
+from recsys.data.ingest.summary import ColumnSummary, summaries
+from recsys.data.ingest.tables import TypedTables
+from recsys.experiment.column_report import ColumnReport, column_reports
+from recsys.registry.gate import GateConfig
+
+_WIDTH = 110
+_DENSE_ITEMS = 10_000
+"""Above so many items EASE takes the nearest others alone, for its matrix of all by all would not fit in memory."""
+_USELESS = ("constant", "unique values", "leaking")
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """Everything that a first config says.
+
+    Args:
+        name: of the run.
+        roles: of tables and columns.
+        tables: the typed tables.
+        data: the dataset.
+        protocol: the split and the seen filter.
+        duplicates: as ``data.duplicates``.
+        repeated: rows with user, item and time of another row.
+    """
+
+    name: str
+    roles: Roles
+    tables: TypedTables
+    data: Dataset
+    protocol: Protocol
+    duplicates: str
+    repeated: int
+
+
+def config_text(found: Found, output: str) -> str:
+    """The config as TOML.
+
+    Args:
+        found: its contents.
+        output: its path, for the comment at the top.
+    """
+    head = [
+        "# A first config, written by recsys init from the tables themselves; it is yours to change.",
+        f"#   recsys run {output}          every stage, the report and the recommendations",
+        f"#   recsys columns {output}      what each column is worth",
+        "#   recsys options two_tower       every option of an engine",
+        f"name = {_quoted(found.name)}",
+    ]
+    sections = (_data(found), _columns(found), *_schemas(found), _split(found), *_engines(found), *_last(found))
+    return "\n\n".join("\n".join(section) for section in (head, *sections) if section) + "\n"
+
+
+def _data(found: Found) -> list[str]:
+    roles, data = found.roles, found.data
+    lines = [
+        "[data]",
+        f"# {data.n_users:,} users, {data.n_items:,} items, {len(data.interactions):,} interactions",
+        _line("interactions", str(roles.interactions.location.file), f"{len(roles.interactions):,} rows"),
+    ]
+    for what, table, size in (("users", roles.users, data.n_users), ("items", roles.items, data.n_items)):
+        if table is not None:
+            others = size - len(table)
+            note = f"; {others:,} more are in the interactions alone" if others else ""
+            lines.append(_line(what, str(table.location.file), f"{len(table):,} rows{note}"))
+    lines += [f"# not used, for it meets neither users nor items: {table.location.file}" for table in roles.unused]
+    if found.duplicates != "error":
+        note = f"{found.repeated:,} rows have the user, item and time of another row"
+        lines.append(_line("duplicates", found.duplicates, note))
+    return lines
+
+
+def _columns(found: Found) -> list[str]:
+    roles = found.roles
+    known = dict(roles.columns)
+    facts = {column.name: column for column in next(summaries(found.tables)).columns}
+    lines = ["[data.columns]"]
+    lines += [_line(role, known[role], _fact(facts.get(known[role]))) for role in ("user_id", "item_id")]
+    for key, role, name in (
+        ("users_table_id", "user_id", roles.users_id),
+        ("items_table_id", "item_id", roles.items_id),
+    ):
+        if name is not None and name != known[role]:
+            lines.append(_line(key, name, "its name in the table"))
+    lines += [_line(role, known[role], _fact(facts.get(known[role]))) for role in ("time", "order") if role in known]
+    if "weight" in known:
+        lines.append("# " + _line("weight", known["weight"], "als and popularity would use it; other engines do not"))
+    if "event" in known:
+        counts = roles.interactions.frame[known["event"]].value_counts()
+        weights = ", ".join(f"{_key(str(name))} = 1" for name in counts.index)
+        lines.append("# " + _line("event", known["event"], ", ".join(f"{n:,} {name}" for name, n in counts.items())))
+        lines.append(f"# event_weights = {{{weights}}}")
+    others = [str(name) for name in roles.interactions.frame.columns if name not in known.values()]
+    return [*lines, *([f"# not read: {', '.join(others)}"] if others else [])]
+
+
+def _schemas(found: Found) -> Iterator[list[str]]:
+    """A kind for each column, with what it was inferred from."""
+    reports = column_reports(found.data, found.protocol.split, FeatureOptions())
+    for what in ("user", "item"):
+        lines = [line for report in reports if report.table == f"{what}s" for line in _kind(report)]
+        if lines:
+            yield [f"[data.{what}_schema]", *lines]
+
+
+def _kind(report: ColumnReport) -> Iterator[str]:
+    profile = report.profile
+    for warning in profile.warnings:
+        yield from _comment(f"{warning.what}: {warning.found}")
+    useless = any(warning.what in _USELESS for warning in profile.warnings)
+    unread = profile.kind in ("text", "image") and not useless
+    notes = [profile.facts(), *(["an embedder of [pretrain] reads it"] if unread else [])]
+    if report.evidence is not None and report.evidence.predictive and not useless:
+        notes.append(f"tells who chooses what, {report.evidence.gain:+.3f} nats")
+    yield _line(profile.name, "ignored" if useless else profile.kind, "; ".join(notes))
+
+
+def _split(found: Found) -> list[str]:
+    why = [line for reason in found.protocol.why for line in _comment(reason)]
+    return ["[split]", *why, f"protocol = {_quoted(found.protocol.name)}"]
+
+
+def _engines(found: Found) -> Iterator[list[str]]:
+    yield ["[engines.popularity]"]
+    n = found.data.n_items
+    nearest = [_line("neighbours", 200, f"each item by its nearest others alone, for there are {n:,}")]
+    yield ["[engines.ease]", *(nearest if n > _DENSE_ITEMS else [])]
+    yield ["[engines.two_tower]", "# reads ids, histories and every column above that is not ignored, text or image"]
+    yield [
+        "[engines.hybrid]",
+        "# a weighted sum of both, with weights chosen on validation",
+        'parts = ["ease", "two_tower"]',
+    ]
+
+
+def _last(found: Found) -> Iterator[list[str]]:
+    protocol = found.protocol
+    baseline = "popularity" if protocol.name == "cold_items" else "ease"
+    yield [
+        "[evaluate]",
+        *_comment(protocol.why_filter),
+        f"filter_seen = {json.dumps(protocol.filter_seen)}",
+        _line("baseline", baseline, "what the others are tested against"),
+    ]
+    least = GateConfig().min_users
+    gate = _line("gate", {"min_users": len(protocol.split.test)}, f"by default {least}, and the test has fewer users")
+    yield ["[promote]", _line("engine", "hybrid", ""), *([gate] if len(protocol.split.test) < least else [])]
+    yield ["[recommend]", _line("k", min(20, found.data.n_items), "items a user")]
+
+
+def _line(key: str, value: str | int | dict[str, int], note: str) -> str:
+    text = f"{_key(key)} = {_value(value)}"
+    return f"{text:<34}  # {note}" if note else text
+
+
+def _value(value: str | int | dict[str, int]) -> str:
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{_key(key)} = {number}" for key, number in value.items()) + "}"
+    return _quoted(value) if isinstance(value, str) else str(value)
+
+
+def _key(name: str) -> str:
+    return name if re.fullmatch("[A-Za-z0-9_-]+", name) else _quoted(name)
+
+
+def _quoted(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)
+
+
+def _comment(text: str) -> Iterable[str]:
+    return textwrap.wrap(text, _WIDTH, initial_indent="# ", subsequent_indent="#   ", break_on_hyphens=False)
+
+
+def _fact(column: ColumnSummary | None) -> str:
+    return "" if column is None else f"{column.role}, {column.example}"

@@ -1,0 +1,195 @@
+"""`recsys init`: a first config from tables with foreign names, which runs as it stands."""
+
+import tomllib
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from pipelines.cli import main
+from pipelines.commands.init import run as init
+from pipelines.config import read_run_config
+from recsys.data.synthetic.worlds import BlockTaste, SequenceRule
+from recsys.errors import ConfigError, DataError
+
+
+def _shop(folder, returning=True, users=60):
+    """A shop's tables with names of its own: sales, people, and articles whose key is called ``id``."""
+    data = BlockTaste(users=users, items=40, events=8).dataset()
+    x, rng = data.interactions, np.random.default_rng(0)
+    when = x.time + (rng.integers(0, 50, len(x)) if returning else 86_400 * x.user.astype(np.int64))
+    sales = pd.DataFrame(
+        {
+            "customer": data.users.vocabulary.ids[x.user],
+            "articleNo": data.items.vocabulary.ids[x.item],
+            "boughtAt": pd.to_datetime(when, unit="s").strftime("%Y-%m-%d %H:%M:%S"),
+            "stars": rng.integers(1, 6, len(x)),
+            "channel": "web",
+        }
+    )
+    articles = data.items.columns.assign(id=data.items.vocabulary.ids, shop="main")
+    articles["sku"] = [f"A{n:05d}" for n in range(len(articles))]
+    sales.to_csv(folder / "sales.csv", index=False)
+    articles.to_parquet(folder / "articles.parquet", index=False)
+    data.users.columns.assign(customer=data.users.vocabulary.ids).to_csv(folder / "people.csv", index=False)
+    return [folder / "people.csv", folder / "articles.parquet", folder / "sales.csv"]
+
+
+def _parsed(path):
+    return tomllib.loads(path.read_text(encoding="utf-8"))
+
+
+@pytest.mark.filterwarnings(  # what MLflow and its database say about their own future
+    "ignore::DeprecationWarning",
+    "ignore::FutureWarning",
+    "ignore::UserWarning",
+    "ignore::ResourceWarning",
+    "ignore::sqlalchemy.exc.SAWarning",
+    "ignore::sqlalchemy.exc.SADeprecationWarning",
+)
+def test_the_config_of_tables_with_foreign_names_runs_as_it_stands(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    _shop(tmp_path)
+    with pytest.raises(SystemExit) as stopped:
+        main(["init", "people.csv", "articles.parquet", "sales.csv", "--output", "shop.toml"])
+    assert not stopped.value.code
+    assert "wrote shop.toml; next: recsys run shop.toml" in capsys.readouterr().out
+    with pytest.raises(SystemExit) as stopped:
+        main(["run", "shop.toml"])
+    assert not stopped.value.code
+    assert (tmp_path / "runs" / "shop" / "report.html").is_file()
+    assert (tmp_path / "runs" / "shop" / "recommendations").is_dir()
+
+
+def test_tables_and_columns_are_found_by_names_and_by_the_ids_that_they_share(tmp_path):
+    path = tmp_path / "first.toml"
+    init(_shop(tmp_path), {}, output=path)
+    found = _parsed(path)
+    assert {key: found["data"][key].rpartition("/")[2] for key in ("interactions", "users", "items")} == {
+        "interactions": "sales.csv",
+        "users": "people.csv",
+        "items": "articles.parquet",
+    }
+    assert found["data"]["columns"] == {
+        "user_id": "customer",
+        "item_id": "articleNo",
+        "items_table_id": "id",
+        "time": "boughtAt",
+    }
+    assert list(found["engines"]) == ["popularity", "ease", "two_tower", "hybrid"]
+    assert found["promote"] == {"engine": "hybrid", "gate": {"min_users": 60}}
+    assert read_run_config(path).baseline == "ease"
+
+
+def test_every_inferred_fact_is_a_comment(tmp_path):
+    path = tmp_path / "first.toml"
+    init(_shop(tmp_path), {}, output=path)
+    text = path.read_text(encoding="utf-8")
+    lines = {line.split(" = ")[0]: line for line in text.splitlines() if " = " in line}
+    assert lines["genre"].split("# ")[1].startswith("categorical, 2 values, 0 % missing, as '")
+    assert "tells who chooses what, +0." in lines["genre"]
+    assert "# constant: every row has the same value, 'main'" in text
+    assert "# unique values: almost every row has a value of its own, as 'A00000'" in text
+    schema = _parsed(path)["data"]["item_schema"]
+    assert tuple(schema[name] for name in ("shop", "sku", "mood", "size")) == (
+        "ignored",
+        "ignored",
+        "tags:|",
+        "numeric",
+    )
+    assert lines["# weight"].startswith('# weight = "stars"')
+    assert "# not read: channel" in text
+    assert "0.0% of the interactions repeat an earlier one of the same user and item" in text
+
+
+def test_the_split_follows_from_who_comes_back(tmp_path):
+    init(_shop(tmp_path, users=90), {}, output=tmp_path / "a.toml")
+    assert _parsed(tmp_path / "a.toml")["split"]["protocol"] == "temporal"
+    assert "users of the last tenth in time 100% have a history" in (tmp_path / "a.toml").read_text(encoding="utf-8")
+    for users, returning in ((90, False), (60, True)):  # each user on days of its own; too few users
+        text = init(_shop(tmp_path, returning, users), {}, output=tmp_path / f"{users}.toml")
+        assert _parsed(tmp_path / f"{users}.toml")["split"]["protocol"] == "leave_one_out"
+        assert "a temporal test wants 50 such users" in text
+
+
+def test_an_order_without_a_time_is_left_one_out_and_without_items_too(tmp_path):
+    x = SequenceRule().dataset().interactions
+    frame = pd.DataFrame({"listener": x.user + 500, "track": x.item, "position": x.time})
+    frame.to_csv(tmp_path / "plays.csv", index=False)
+    init([tmp_path / "plays.csv"], {}, output=tmp_path / "a.toml")
+    found = _parsed(tmp_path / "a.toml")
+    assert found["split"]["protocol"] == "leave_one_out"
+    assert found["data"]["columns"] == {"user_id": "listener", "item_id": "track", "order": "position"}
+
+
+def test_without_an_order_items_are_held_out_where_they_have_columns(tmp_path):
+    _shop(tmp_path)
+    sales = pd.read_csv(tmp_path / "sales.csv")[["customer", "articleNo"]]
+    sales.to_csv(tmp_path / "pairs.csv", index=False)
+    init([tmp_path / "pairs.csv", tmp_path / "articles.parquet"], {}, output=tmp_path / "a.toml")
+    assert _parsed(tmp_path / "a.toml")["split"]["protocol"] == "cold_items"
+    with pytest.raises(DataError, match=r"pairs\.csv: there is no time and no order.* --column time=NAME"):
+        init([tmp_path / "pairs.csv"], {}, output=tmp_path / "b.toml")
+
+
+def test_people_who_buy_again_get_lists_with_seen_items_and_repeated_rows_count_once(tmp_path):
+    rng = np.random.default_rng(1)
+    n = 600
+    frame = pd.DataFrame({"user": rng.integers(0, 40, n), "item": rng.integers(0, 8, n), "timestamp": 1_600_000_000})
+    frame["timestamp"] += 3600 * np.arange(n)
+    pd.concat([frame, frame.head(3)]).to_csv(tmp_path / "log.csv", index=False)
+    text = init([tmp_path / "log.csv"], {}, output=tmp_path / "a.toml")
+    found = _parsed(tmp_path / "a.toml")
+    assert found["evaluate"]["filter_seen"] is False
+    assert "people come back to items, so lists may hold them" in text
+    assert found["data"]["duplicates"] == "first"
+    assert "# 3 rows have the user, item and time of another row" in (tmp_path / "a.toml").read_text(encoding="utf-8")
+
+
+def test_columns_that_no_name_tells_are_found_by_the_tables_they_meet_or_asked_for(tmp_path):
+    paths = _shop(tmp_path)
+    sales = pd.read_csv(paths[2]).rename(columns={"customer": "a", "articleNo": "b"})
+    sales[["a", "b", "boughtAt"]].to_csv(paths[2], index=False)
+    with pytest.raises(DataError, match=r"sales\.csv: cannot tell .* a, b, boughtAt; name them with --column user_id="):
+        init([paths[2]], {}, output=tmp_path / "a.toml")
+    given = {"interactions": paths[2], "users": paths[0], "items": paths[1]}
+    init([], given, ["user_id=a"], tmp_path / "a.toml")
+    columns = _parsed(tmp_path / "a.toml")["data"]["columns"]
+    assert (columns["item_id"], columns["users_table_id"], columns["items_table_id"]) == ("b", "customer", "id")
+
+
+def test_a_table_that_meets_nothing_is_named_as_not_used(tmp_path):
+    paths = _shop(tmp_path)
+    pd.DataFrame({"region": ["north", "south"], "manager": ["ann", "bob"]}).to_csv(
+        tmp_path / "regions.csv", index=False
+    )
+    text = init([*paths, tmp_path / "regions.csv"], {}, output=tmp_path / "a.toml")
+    assert "regions.csv: it meets neither users nor items" in text
+
+
+def test_a_file_is_never_replaced_and_bad_arguments_say_what_to_do(tmp_path):
+    paths = _shop(tmp_path)
+    mine = tmp_path / "mine.toml"
+    mine.write_text("mine", encoding="utf-8")
+    with pytest.raises(
+        ConfigError, match=r"mine\.toml exists, and recsys init replaces no file; give another --output"
+    ):
+        init(paths, {}, output=mine)
+    assert mine.read_text(encoding="utf-8") == "mine"
+    other = tmp_path / "other.toml"
+    with pytest.raises(ConfigError, match="give the tables"):
+        init([], {}, output=other)
+    with pytest.raises(ConfigError, match=r"--column user=x: expected ROLE=NAME; did you mean 'user_id'\?"):
+        init(paths, {}, ["user=x"], other)
+    with pytest.raises(DataError, match=r"sales\.csv: there is no column 'nobody' for user_id; it has customer"):
+        init(paths, {}, ["user_id=nobody"], other)
+    with pytest.raises(DataError, match=r"nowhere\.csv: the file does not exist"):
+        init([tmp_path / "nowhere.csv"], {}, output=other)
+    assert not other.exists()
+
+
+def test_times_that_a_run_could_not_read_are_refused_with_the_remedy(tmp_path):
+    frame = pd.DataFrame({"user_id": [1, 1, 2], "item_id": [3, 4, 3], "timestamp": [1_600_000_000_000] * 3})
+    frame.to_csv(tmp_path / "log.csv", index=False)
+    with pytest.raises(DataError, match=r"log\.csv, column 'timestamp', .*: it is in milliseconds or finer; divide"):
+        init([tmp_path / "log.csv"], {}, output=tmp_path / "a.toml")
