@@ -25,7 +25,8 @@ def column_engine(config: RunConfig, name: str | None = None) -> tuple[EngineSpe
             known = ", ".join(found) or "none"
             raise ConfigError(f"--engine {name}: it reads no columns; two-tower engines of this run that do: {known}")
         return found[name]
-    return found.get(config.candidate) or next(iter(found.values()), None)
+    preferred = [found[name] for name in config.candidates if name in found]
+    return next(iter([*preferred, *found.values()]), None)
 
 
 def _reads_columns(config: TwoTowerConfig) -> bool:
