@@ -39,13 +39,13 @@ def _reached(modules: set[str]) -> set[Path]:
     return files
 
 
-@pytest.mark.parametrize(
-    "stage", ["pretrain", "train", "finetune", "evaluate", "choose", "final", "promote", "recommend"]
-)
+STAGES = ["pretrain", "train", "finetune", "evaluate", "choose", "final", "promote", "recommend"]
+TABLES = {"recommend": (ENGINES, INDEXES), "pretrain": (ENGINES, EMBEDDERS), "final": (ENGINES, EMBEDDERS)}
+
+
+@pytest.mark.parametrize("stage", STAGES)
 def test_a_stage_remembers_all_the_code_that_learns_and_answers(stage):
-    tables = {"recommend": (ENGINES, INDEXES), "pretrain": (ENGINES, EMBEDDERS), "final": (ENGINES, EMBEDDERS)}.get(
-        stage, (ENGINES,)
-    )
+    tables = TABLES.get(stage, (ENGINES,))
     entries = {table[name].__module__ for table in tables for name in table} | {"recsys.registry.bundle"}
     parts = [ROOT / part for part in import_module(f"pipelines.stages.{stage}")._CODE]
     assert all(part.exists() for part in parts)
