@@ -190,6 +190,8 @@ class Bundle:
         )
         engine = _engine(kind, directory / "engine")
         held_out = Holdout.load(evaluation) if evaluation.is_dir() else None
+        if not (directory / "fallback").is_dir():
+            raise ArtifactError(f"{directory} holds no fallback, as bundles of an earlier version do; train again")
         fallback = Fallback.load(directory / "fallback")
         return cls(engine, data, lineage, histories.is_dir(), version_of(directory), held_out, fallback)
 

@@ -19,6 +19,8 @@ from recsys.data.vocabulary import MISSING, Vocabulary
 from recsys.engine import Pretrainer, Request
 from recsys.engines import ENGINES
 from recsys.errors import ConfigError
+from recsys.retrieval.fallback import Fallback
+from recsys.retrieval.retriever import Retriever
 
 NEXT_ITEM = {
     "model": {"dim": 8, "heads": 2, "layers": 1, "dropout": 0.0},
@@ -156,6 +158,17 @@ def test_a_history_of_items_that_nobody_touched_places_nobody(name):
     request = Request(EntityTable.bare(Vocabulary(np.array([7, 8]))), data.items, Histories.of([[20], [20, 1]]))
     valid = fitted(name, data).user_vectors(request).valid
     assert valid is None or valid.tolist() == [False, True]  # None: whoever asks is placed by features or as anyone
+
+
+@pytest.mark.parametrize("name", list(ENGINES))
+def test_with_a_fallback_everybody_gets_all_items_that_are_new_to_them(name):
+    data = world(name)
+    retriever = Retriever(fitted(name, data), data.items, fallback=lambda: Fallback.fit(data))
+    histories = Histories.of([[], [20], [1, 3]])
+    lists = retriever.top_k(Request(EntityTable.bare(Vocabulary(np.array([7, 8, 9]))), data.items, histories), k=21)
+    assert (lists.rows != MISSING).sum(1).tolist() == [21, 20, 19]
+    assert not lists.fallback[2, 0]
+    assert lists.fallback[0, 0] == (name not in FOR_ALL)
 
 
 @pytest.mark.parametrize("name", list(ENGINES))
