@@ -16,8 +16,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
-from scipy.stats import rankdata
 
 from recsys.data.column_profile import ColumnWarning
 from recsys.data.splits.partition import Split
@@ -118,7 +118,7 @@ def leak(values: NDArray[np.float64], counts: Counts) -> Leak | None:
 
 def _centred(values: NDArray[np.generic], train: NDArray[np.int64]) -> NDArray[np.float64]:
     """Ranks minus their mean over the entities of the same, or nearly the same, training count."""
-    ranks = np.asarray(rankdata(values), np.float64)
+    ranks = pd.Series(values).rank().to_numpy(np.float64)
     levels, level = np.unique(train, return_inverse=True)
     above = np.cumsum(np.bincount(level))  # small levels join until a group is large enough
     group = np.zeros(len(levels), np.int64)
