@@ -164,6 +164,10 @@ class EngineConfig(Config):
         """Names of the pretrained item tables that the engine reads."""
         return ()
 
+    def chooses_on_validation(self) -> bool:
+        """Whether a fit chooses something on validation that a refit takes over, such as epochs or weights."""
+        return False
+
     def ranks_seen_items(self) -> bool:
         """Whether scores of items of the history compare with those of unseen items; the parts of an ensemble aside."""
         return True

@@ -52,6 +52,9 @@ class HybridConfig(EngineConfig):
     def uses_parts(self) -> tuple[str, ...]:
         return self.parts
 
+    def chooses_on_validation(self) -> bool:
+        return self.weights is None
+
     @model_validator(mode="after")
     def _fits(self) -> Self:
         for part in self.parts:

@@ -1,0 +1,78 @@
+"""Search of the options of engines in closed form: one option after another, within a share of the budget."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from recsys.engines.auto.budget import Budget
+from recsys.engines.auto.ladder import Family
+from recsys.engines.auto.recipe import PartRecipe
+from recsys.engines.auto.trial import Bench, Trial
+from recsys.errors import RecsysError
+from recsys.json_values import JsonObject
+
+SHARE = 0.3
+"""Of the budget, for all engines in closed form together."""
+_ONE_FIT = 0.15
+"""The largest share of the budget that one fit may be expected to take."""
+_FIRST = 0.6
+"""The share of the time for closed forms in which every family has its first fit before options are searched."""
+
+
+def search_families(families: list[Family], bench: Bench, budget: Budget) -> Iterator[Trial | str]:
+    """The best trial of each family, as far as the time goes; a text says why a family was dropped.
+
+    All families are fitted with their first options, the cheap ones first. Then the options of each are searched by
+    coordinate ascent, families in the order of their first value. A fit is started only if it is expected to end in
+    time: the seconds of the first fit of the family predict those of the next.
+    """
+    share = min(budget.left(), SHARE * budget.seconds)
+    phase = Budget(budget.spent() + share, budget.started)
+    first: list[tuple[Family, Trial]] = []
+    for family in sorted(families, key=lambda family: family.seconds):
+        expected = _calibrated(family, first)
+        if expected > min(_ONE_FIT * budget.seconds, _FIRST * phase.left()):
+            yield f"{family.name}: left out, a fit would take about {expected:.0f} s"
+            continue
+        try:
+            trial = Trial.run(bench, family.name, PartRecipe(kind=family.kind, options=family.start))
+        except (RecsysError, MemoryError) as error:
+            yield f"{family.name}: left out, {error}"
+            continue
+        budget.info(bench.context.tracker, trial.line(bench.metric))
+        first.append((family, trial))
+    for family, trial in sorted(first, key=lambda pair: -pair[1].value):
+        yield _searched(family, trial, bench, budget, phase)
+
+
+def _calibrated(family: Family, done: list[tuple[Family, Trial]]) -> float:
+    """The expected seconds, times how much longer the dearest fit so far took than it was expected to."""
+    if not done:
+        return family.seconds
+    dearest, trial = max(done, key=lambda pair: pair[1].seconds)
+    slower = trial.seconds / max(dearest.seconds, 1e-3)
+    return family.seconds * min(max(slower, 1.0), 10.0) if trial.seconds > 1 else family.seconds
+
+
+def _searched(family: Family, best: Trial, bench: Bench, budget: Budget, phase: Budget) -> Trial:
+    cost = best.seconds + best.scoring
+    for step in family.steps:
+        for change in step:
+            if phase.left() < 2 * cost:
+                return best
+            options: JsonObject = {**best.part.options, **change}
+            if options == best.part.options:
+                continue
+            try:
+                trial = Trial.run(bench, family.name, PartRecipe(kind=family.kind, options=options))
+            except RecsysError:
+                continue
+            cost = max(cost, trial.seconds + trial.scoring)
+            bench.context.tracker.progress(f"{trial.line(bench.metric)}  {budget.left():.0f} s left")
+            if trial.value > best.value:
+                best = trial
+            elif "decay" in change and change["decay"] < best.part.options.get("decay", 1.0):
+                break
+    if best.part.options != family.start:
+        budget.info(bench.context.tracker, f"{best.line(bench.metric)} (best of the search)")
+    return best

@@ -1,0 +1,185 @@
+"""The search: closed forms, trained engines, and a hybrid of them, on two halves of the validation users."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from recsys.data.dataset import Dataset
+from recsys.data.interactions import Interactions
+from recsys.data.splits.holdout import Holdout
+from recsys.engine import Engine, FitContext
+from recsys.engines.auto.budget import Budget
+from recsys.engines.auto.closed_form import search_families
+from recsys.engines.auto.ladder import Ladder, Sizes, ladder
+from recsys.engines.auto.race import race
+from recsys.engines.auto.recipe import Recipe, TableRecipe, make_tables
+from recsys.engines.auto.trial import MOST_USERS, Bench, Trial, machine_flops
+from recsys.engines.ensemble.hybrid import Hybrid
+from recsys.errors import DataError
+
+HYBRID = "hybrid"
+_LEAST_WEIGHT = 0.03
+"""A part with less is left out of the hybrid: it costs a fit and changes hardly a list."""
+
+
+@dataclass(frozen=True)
+class Later:
+    """What the budget must still pay for when the search is over.
+
+    Args:
+        fits: how often the chosen engines are fitted again, in fits on train.
+        users: the number of users who are scored by every engine then.
+        seconds: everything else.
+    """
+
+    fits: float = 0.0
+    users: int = 0
+    seconds: float = 0.0
+
+    def cost(self, trials: Sequence[Trial], scored: int) -> float:
+        """The seconds that it takes with ``trials``, each of which was scored for ``scored`` users."""
+        users = self.users / max(scored, 1)
+        return self.seconds + sum(self.fits * trial.seconds + users * trial.scoring for trial in trials)
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """What was found.
+
+    Args:
+        recipe: the chosen engines, options, epochs and weights.
+        engine: them, fitted on train.
+        trials: the best trial of each engine, best first.
+        judged: name -> the metric on the judging half, of every trial and of the hybrid.
+        tables: the embedding tables of the ladder.
+        notes: what was left out or dropped, and why.
+        metric: such as ``ndcg@10``.
+    """
+
+    recipe: Recipe
+    engine: Engine
+    trials: Sequence[Trial]
+    judged: Mapping[str, float]
+    tables: Mapping[str, TableRecipe]
+    notes: Sequence[str]
+    metric: str
+
+    @property
+    def chosen(self) -> str:
+        """The name of the best: the hybrid or one engine."""
+        return HYBRID if len(self.recipe.parts) > 1 else next(iter(self.recipe.parts))
+
+
+@dataclass(frozen=True)
+class SearchOptions:
+    """Which engines are tried, and what is maximized.
+
+    Args:
+        metric: such as ``ndcg@10``.
+        engines: kinds that may be tried; empty for all of the ladder.
+        later: what the budget must pay for afterwards.
+    """
+
+    metric: str = "ndcg@10"
+    engines: tuple[str, ...] = ()
+    later: Later = Later()
+
+
+def search(
+    data: Dataset,
+    train: Interactions,
+    validation: Holdout,
+    budget: Budget,
+    context: FitContext,
+    options: SearchOptions = SearchOptions(),
+) -> Outcome:
+    """Tries the ladder of engines within ``budget`` and chooses a hybrid of them, or one.
+
+    Half of the validation users choose options, epochs and weights; the other half decide whether the hybrid or which
+    engine is taken. Then the weights of a hybrid are fitted once more, on all validation users.
+
+    Raises:
+        DataError: no engine could be fitted in the time.
+    """
+    context = replace(context, filter_seen=validation.filter_seen)
+    steps = ladder(data, train, options.engines, Sizes.of(data, train, machine_flops()))
+    tables = make_tables(steps.tables, data, train, context)
+    context = replace(context, tables={**context.tables, **tables}, directory=None)
+    bench = Bench.of(data, train, validation, context, options.metric)
+    notes = [f"{name}: left out, {reason}" for name, reason in steps.skipped.items()]
+    trials = _tried(steps, bench, budget, options.later, notes)
+    if not trials:
+        raise DataError(
+            f"no engine could be fitted in {budget.seconds:.0f} s ({'; '.join(notes) or 'none of those named'}); "
+            "give a longer budget"
+        )
+    trials.sort(key=lambda trial: -trial.value)
+    return _decided(trials, bench, validation, budget, steps, notes)
+
+
+def _tried(steps: Ladder, bench: Bench, budget: Budget, later: Later, notes: list[str]) -> list[Trial]:
+    """The best trial of each engine, in closed form and trained."""
+    trials: list[Trial] = []
+    for found in search_families(list(steps.families), bench, budget):
+        _take(found, trials, notes, bench, budget)
+    mixing = 3 * sum(trial.scoring for trial in trials)
+    reserve = later.cost(trials, len(bench.choosing)) + mixing
+    if steps.trained:
+        for found in race(steps.trained, bench, budget.reserved(reserve), later.fits):
+            _take(found, trials, notes, bench, budget)
+    return trials
+
+
+def _take(found: Trial | str, trials: list[Trial], notes: list[str], bench: Bench, budget: Budget) -> None:
+    if isinstance(found, Trial):
+        trials.append(found)
+    else:
+        notes.append(found)
+        budget.info(bench.context.tracker, found)
+
+
+def _decided(
+    trials: list[Trial], bench: Bench, validation: Holdout, budget: Budget, steps: Ladder, notes: list[str]
+) -> Outcome:
+    judged = {trial.name: bench.score(trial.engine, bench.judging) for trial in trials}
+    best = max(trials, key=lambda trial: judged[trial.name])
+    tracker, metric = bench.context.tracker, bench.metric
+    budget.info(tracker, f"{best.name} is the best engine, {metric} {judged[best.name]:.4f} on the judging half")
+    by_name = {trial.name: trial for trial in trials}
+    mixed = _mixed(by_name, bench, bench.choosing)
+    if mixed is not None:
+        judged[HYBRID] = bench.score(mixed, bench.judging)
+        budget.info(tracker, f"{HYBRID} of {weights_text(mixed)}: {metric} {judged[HYBRID]:.4f} on the judging half")
+        if judged[HYBRID] >= judged[best.name]:
+            whole = validation if len(validation) <= 2 * MOST_USERS else bench.choosing
+            mixed = _mixed({name: by_name[name] for name in mixed.parts}, bench, whole) or mixed
+            parts = {name: by_name[name] for name in mixed.parts}
+            return Outcome(_recipe(parts, mixed.weights_, steps), mixed, trials, judged, steps.tables, notes, metric)
+    return Outcome(_recipe({best.name: best}, (1.0,), steps), best.engine, trials, judged, steps.tables, notes, metric)
+
+
+def weights_text(hybrid: Hybrid) -> str:
+    """The parts and their weights."""
+    return ", ".join(f"{name} {weight:.2f}" for name, weight in zip(hybrid.parts, hybrid.weights_, strict=True))
+
+
+def _recipe(trials: Mapping[str, Trial], weights: tuple[float, ...], steps: Ladder) -> Recipe:
+    used = {table for trial in trials.values() for table in trial.engine.config.uses_tables()}
+    tables = {name: recipe for name, recipe in steps.tables.items() if name in used}
+    return Recipe(parts={name: trial.part for name, trial in trials.items()}, weights=weights, tables=tables)
+
+
+def _mixed(trials: Mapping[str, Trial], bench: Bench, holdout: Holdout) -> Hybrid | None:
+    """The hybrid of ``trials`` with weights chosen on ``holdout``; None where one part alone has weight."""
+    if len(trials) < 2:
+        return None
+    engines = {name: trial.engine for name, trial in trials.items()}
+    context = replace(bench.context, validation=holdout)
+    found = Hybrid(parts=engines, metric=bench.metric).fit(bench.data, bench.train, context=context)
+    kept = {name: w for name, w in zip(engines, found.weights_, strict=True) if w >= _LEAST_WEIGHT}
+    if len(kept) < 2:
+        return None
+    weights = tuple(round(weight / sum(kept.values()), 4) for weight in kept.values())
+    again = Hybrid(parts={name: engines[name] for name in kept}, weights=weights, metric=bench.metric)
+    return again.fit(bench.data, bench.train, context=context)
