@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -24,6 +25,8 @@ _MOST_VALUES = 4096
 _WHOLE_CATALOGUE = 20_000
 """The largest catalogue that a trained engine scores as a whole at each step."""
 _DAY = 86_400
+_TEXT_SECONDS = 2e-3
+"""Of the embedding of one item's texts."""
 
 
 @dataclass(frozen=True)
@@ -98,7 +101,9 @@ class Sizes:
         }.get(kind, self.events / 1e7)
 
 
-def ladder(data: Dataset, train: Interactions, engines: Sequence[str], sizes: Sizes) -> Ladder:
+def ladder(
+    data: Dataset, train: Interactions, engines: Sequence[str], sizes: Sizes, seconds: float = math.inf
+) -> Ladder:
     """What is tried on ``train``.
 
     Args:
@@ -106,9 +111,11 @@ def ladder(data: Dataset, train: Interactions, engines: Sequence[str], sizes: Si
         train: the training interactions.
         engines: kinds that may be tried; empty for all.
         sizes: of ``train``.
+        seconds: the budget; where texts are too many for it, they are not read.
     """
     wanted = [kind for kind in (*CLOSED_FORM, *TRAINED) if not engines or kind in engines]
-    tables = _text_tables(data)
+    reads = {"content_knn", "two_tower"} & set(wanted)
+    tables = _text_tables(data) if reads and data.n_items * _TEXT_SECONDS <= 0.1 * seconds else {}
     families = {kind: made for kind in wanted if kind in CLOSED_FORM for made in _families(kind, data, train, sizes)}
     skipped = {}
     if "ease" in wanted and "ease" not in families:

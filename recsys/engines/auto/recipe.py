@@ -83,6 +83,7 @@ def make_tables(
             continue
         embedder = EMBEDDERS[recipe.embedder]
         options = parse(embedder.Config, {**recipe.options, "columns": recipe.columns}, recipe.embedder)
+        assert isinstance(options, EmbedderConfig)
         made[name] = _embedded(embedder(options), data, embedder_context)
     return made
 

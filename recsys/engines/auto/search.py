@@ -12,15 +12,11 @@ from recsys.engine import Engine, FitContext
 from recsys.engines.auto.budget import Budget
 from recsys.engines.auto.closed_form import search_families
 from recsys.engines.auto.ladder import Ladder, Sizes, ladder
+from recsys.engines.auto.mixing import HYBRID, Decision, decide, mixed, weights_text
 from recsys.engines.auto.race import race
 from recsys.engines.auto.recipe import Recipe, TableRecipe, make_tables
-from recsys.engines.auto.trial import MOST_USERS, Bench, Trial, machine_flops
-from recsys.engines.ensemble.hybrid import Hybrid
+from recsys.engines.auto.trial import Bench, Trial, machine_flops
 from recsys.errors import DataError
-
-HYBRID = "hybrid"
-_LEAST_WEIGHT = 0.03
-"""A part with less is left out of the hybrid: it costs a fit and changes hardly a list."""
 
 
 @dataclass(frozen=True)
@@ -97,13 +93,13 @@ def search(
     """Tries the ladder of engines within ``budget`` and chooses a hybrid of them, or one.
 
     Half of the validation users choose options, epochs and weights; the other half decide whether the hybrid or which
-    engine is taken. Then the weights of a hybrid are fitted once more, on all validation users.
+    engine is taken, see `recsys.engines.auto.mixing.decide`.
 
     Raises:
         DataError: no engine could be fitted in the time.
     """
     context = replace(context, filter_seen=validation.filter_seen)
-    steps = ladder(data, train, options.engines, Sizes.of(data, train, machine_flops()))
+    steps = ladder(data, train, options.engines, Sizes.of(data, train, machine_flops()), budget.seconds)
     tables = make_tables(steps.tables, data, train, context)
     context = replace(context, tables={**context.tables, **tables}, directory=None)
     bench = Bench.of(data, train, validation, context, options.metric)
@@ -115,7 +111,7 @@ def search(
             "give a longer budget"
         )
     trials.sort(key=lambda trial: -trial.value)
-    return _decided(trials, bench, validation, budget, steps, notes)
+    return _decided(trials, bench, budget, steps, notes)
 
 
 def _tried(steps: Ladder, bench: Bench, budget: Budget, later: Later, notes: list[str]) -> list[Trial]:
@@ -139,47 +135,22 @@ def _take(found: Trial | str, trials: list[Trial], notes: list[str], bench: Benc
         budget.info(bench.context.tracker, found)
 
 
-def _decided(
-    trials: list[Trial], bench: Bench, validation: Holdout, budget: Budget, steps: Ladder, notes: list[str]
-) -> Outcome:
-    judged = {trial.name: bench.score(trial.engine, bench.judging) for trial in trials}
-    best = max(trials, key=lambda trial: judged[trial.name])
-    tracker, metric = bench.context.tracker, bench.metric
-    budget.info(tracker, f"{best.name} is the best engine, {metric} {judged[best.name]:.4f} on the judging half")
+def _decided(trials: list[Trial], bench: Bench, budget: Budget, steps: Ladder, notes: list[str]) -> Outcome:
+    decision = decide(trials, bench)
+    tracker, judged = bench.context.tracker, decision.judged
+    for name in sorted(judged, key=lambda name: -judged[name]):
+        budget.info(tracker, f"{name:<16} {bench.metric} {judged[name]:.4f} on the users who chose nothing")
+    budget.info(tracker, f"chosen: {weights_text(decision.weights)}")
+    engine = mixed(decision.weights, {trial.name: trial.engine for trial in trials}, bench)
+    recipe = _recipe(decision, trials, steps)
+    return Outcome(recipe, engine, trials, judged, steps.tables, notes, bench.metric)
+
+
+def _recipe(decision: Decision, trials: Sequence[Trial], steps: Ladder) -> Recipe:
     by_name = {trial.name: trial for trial in trials}
-    mixed = _mixed(by_name, bench, bench.choosing)
-    if mixed is not None:
-        judged[HYBRID] = bench.score(mixed, bench.judging)
-        budget.info(tracker, f"{HYBRID} of {weights_text(mixed)}: {metric} {judged[HYBRID]:.4f} on the judging half")
-        if judged[HYBRID] >= judged[best.name]:
-            whole = validation if len(validation) <= 2 * MOST_USERS else bench.choosing
-            mixed = _mixed({name: by_name[name] for name in mixed.parts}, bench, whole) or mixed
-            parts = {name: by_name[name] for name in mixed.parts}
-            return Outcome(_recipe(parts, mixed.weights_, steps), mixed, trials, judged, steps.tables, notes, metric)
-    return Outcome(_recipe({best.name: best}, (1.0,), steps), best.engine, trials, judged, steps.tables, notes, metric)
-
-
-def weights_text(hybrid: Hybrid) -> str:
-    """The parts and their weights."""
-    return ", ".join(f"{name} {weight:.2f}" for name, weight in zip(hybrid.parts, hybrid.weights_, strict=True))
-
-
-def _recipe(trials: Mapping[str, Trial], weights: tuple[float, ...], steps: Ladder) -> Recipe:
-    used = {table for trial in trials.values() for table in trial.engine.config.uses_tables()}
-    tables = {name: recipe for name, recipe in steps.tables.items() if name in used}
-    return Recipe(parts={name: trial.part for name, trial in trials.items()}, weights=weights, tables=tables)
-
-
-def _mixed(trials: Mapping[str, Trial], bench: Bench, holdout: Holdout) -> Hybrid | None:
-    """The hybrid of ``trials`` with weights chosen on ``holdout``; None where one part alone has weight."""
-    if len(trials) < 2:
-        return None
-    engines = {name: trial.engine for name, trial in trials.items()}
-    context = replace(bench.context, validation=holdout)
-    found = Hybrid(parts=engines, metric=bench.metric).fit(bench.data, bench.train, context=context)
-    kept = {name: w for name, w in zip(engines, found.weights_, strict=True) if w >= _LEAST_WEIGHT}
-    if len(kept) < 2:
-        return None
-    weights = tuple(round(weight / sum(kept.values()), 4) for weight in kept.values())
-    again = Hybrid(parts={name: engines[name] for name in kept}, weights=weights, metric=bench.metric)
-    return again.fit(bench.data, bench.train, context=context)
+    used = {table for name in decision.weights for table in by_name[name].engine.config.uses_tables()}
+    return Recipe(
+        parts={name: by_name[name].part for name in decision.weights},
+        weights=tuple(decision.weights.values()),
+        tables={name: table for name, table in steps.tables.items() if name in used},
+    )

@@ -115,4 +115,3 @@ def machine_flops() -> float:
     for _ in range(4):
         square @ square
     return 4 * 2 * 512**3 / max(time.monotonic() - started, 1e-4)
-
