@@ -20,7 +20,7 @@ from recsys.data.splits.last_n import leave_last_n
 from recsys.data.splits.temporal import moments
 from recsys.engine import Engine, EngineConfig, FitContext, Request, Vectors
 from recsys.engines import ENGINES
-from recsys.engines.auto.budget import Budget, parse_budget
+from recsys.engines.auto.budget import Budget, BudgetTracker, parse_budget
 from recsys.engines.auto.facts import Facts
 from recsys.engines.auto.ladder import CLOSED_FORM, TRAINED
 from recsys.engines.auto.recipe import Recipe, fit_recipe
@@ -117,6 +117,7 @@ class AutoRecommender(Engine):
             self.engine = fit_recipe(self.recipe_, data, train, context)
             return
         budget = Budget(parse_budget(self.config.budget))
+        context = replace(context, tracker=BudgetTracker(context.tracker, budget))
         holdout, part, later = context.validation, train, Later()
         if holdout is None:
             part, holdout = own_validation(data, train, context.filter_seen)

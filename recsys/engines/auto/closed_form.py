@@ -15,6 +15,8 @@ SHARE = 0.3
 """Of the budget, for all engines in closed form together."""
 _ONE_FIT = 0.15
 """The largest share of the budget that one fit may be expected to take."""
+_MEASURABLE = 0.2
+"""Seconds of an expectation from which on a fit tells how fast the machine is; shorter ones are mostly imports."""
 _FIRST = 0.6
 """The share of the time for closed forms in which every family has its first fit before options are searched."""
 
@@ -32,14 +34,14 @@ def search_families(families: list[Family], bench: Bench, budget: Budget) -> Ite
     for family in sorted(families, key=lambda family: family.seconds):
         expected = _calibrated(family, first)
         if expected > min(_ONE_FIT * budget.seconds, _FIRST * phase.left()):
-            yield f"{family.name}: left out, a fit would take about {expected:.0f} s"
+            yield f"{family.name}: left out, a fit would take about {expected:.1f} s"
             continue
         try:
             trial = Trial.run(bench, family.name, PartRecipe(kind=family.kind, options=family.start))
         except (RecsysError, MemoryError) as error:
             yield f"{family.name}: left out, {error}"
             continue
-        budget.info(bench.context.tracker, trial.line(bench.metric))
+        bench.context.tracker.info(trial.line(bench.metric))
         first.append((family, trial))
     for family, trial in sorted(first, key=lambda pair: -pair[1].value):
         yield _searched(family, trial, bench, budget, phase)
@@ -47,11 +49,11 @@ def search_families(families: list[Family], bench: Bench, budget: Budget) -> Ite
 
 def _calibrated(family: Family, done: list[tuple[Family, Trial]]) -> float:
     """The expected seconds, times how much longer the dearest fit so far took than it was expected to."""
-    if not done:
+    measured = [(other.seconds, trial.seconds) for other, trial in done if other.seconds >= _MEASURABLE]
+    if not measured:
         return family.seconds
-    dearest, trial = max(done, key=lambda pair: pair[1].seconds)
-    slower = trial.seconds / max(dearest.seconds, 1e-3)
-    return family.seconds * min(max(slower, 1.0), 10.0) if trial.seconds > 1 else family.seconds
+    expected, took = max(measured)
+    return family.seconds * min(max(took / expected, 1.0), 10.0)
 
 
 def _searched(family: Family, best: Trial, bench: Bench, budget: Budget, phase: Budget) -> Trial:
@@ -68,11 +70,11 @@ def _searched(family: Family, best: Trial, bench: Bench, budget: Budget, phase: 
             except RecsysError:
                 continue
             cost = max(cost, trial.seconds + trial.scoring)
-            bench.context.tracker.progress(f"{trial.line(bench.metric)}  {budget.left():.0f} s left")
+            bench.context.tracker.progress(trial.line(bench.metric))
             if trial.value > best.value:
                 best = trial
             elif "decay" in change and change["decay"] < best.part.options.get("decay", 1.0):
                 break
     if best.part.options != family.start:
-        budget.info(bench.context.tracker, f"{best.line(bench.metric)} (best of the search)")
+        bench.context.tracker.info(f"{best.line(bench.metric)} (best of the search)")
     return best

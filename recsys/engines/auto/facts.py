@@ -102,6 +102,17 @@ class Facts:
             return "leave_one_out", f"{known}, too few to be measured on; the last interaction of every user is"
         return "leave_one_out", f"only {known}; on the last interaction of every user everybody counts"
 
+    def lines(self) -> list[str]:
+        """What the tables show, in sentences."""
+        order = "timestamps" if self.has_timestamps else "an order within the user" if self.has_order else "no order"
+        columns = "; ".join(f"{kind}: {', '.join(names)}" for kind, names in self.columns.items())
+        return [
+            f"{self.users:,} users, {self.items:,} items, {self.interactions:,} interactions with {order}",
+            f"item columns: {columns or 'none'}",
+            f"in the newest part {1 - self.returning:.0%} of the users are new, and {self.cold_items:.1%} of the "
+            "interactions are with items that had none",
+        ]
+
     def seen_reason(self) -> str:
         """Why the seen filter is as it is."""
         share = f"{self.repeats:.1%} of the newest interactions are items that their users had before"

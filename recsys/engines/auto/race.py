@@ -22,8 +22,17 @@ KEPT = 2
 """Trainings that go on to the end of the time."""
 _PROBING = 0.25
 """The share of the time of the race for the rounds before the last."""
-_FEW_EPOCHS = 6
+_PACE = (5, 0.03)
+"""Steps that measure the pace of a training, and the share of the time of the race after which they end."""
+_PROBED_EPOCHS = 3
+"""A training takes part in the probing rounds if there is time for so many of its epochs."""
+_FEW_EPOCHS = 8
 """If the time of the last round is not enough for so many epochs of two trainings, one is trained."""
+_FEW_STEPS = 1000
+"""A schedule that was shortened has at least so many steps where batches can be made smaller."""
+_SMALL_BATCH = 512
+_SLACK = 0.92
+"""The share of the time that a schedule is planned for; machines are not evenly fast."""
 
 
 @dataclass
@@ -38,6 +47,7 @@ class Runner:
         seconds: trained so far.
         epoch_seconds: of the last epoch.
         epochs: of the whole learning-rate schedule.
+        epoch_steps: steps of an epoch.
         finished: whether early stopping or the last epoch ended it.
         failed: the reason why it cannot be trained; empty otherwise.
     """
@@ -49,6 +59,7 @@ class Runner:
     seconds: float = 0.0
     epoch_seconds: float = 0.0
     epochs: int = 0
+    epoch_steps: int = 0
     finished: bool = False
     failed: str = ""
 
@@ -68,9 +79,14 @@ class Runner:
         """What training up to the best epoch takes."""
         return self.seconds * self.best_epoch / max(len(self.points), 1)
 
-    def run(self, bench: Bench, seconds: float, latest: float) -> None:
-        """Trains for about ``seconds`` more, never longer than ``latest``."""
-        tracker = StoppingTracker(bench.context.tracker, seconds, latest)
+    def measure_pace(self, bench: Bench, seconds: float) -> None:
+        """Takes a few steps, from which `epoch_seconds` follow; they are forgotten."""
+        steps = _PACE[0]
+        self.run(bench, seconds, seconds, steps)
+
+    def run(self, bench: Bench, seconds: float, latest: float, steps: int = 0) -> None:
+        """Trains for about ``seconds`` more, never longer than ``latest``, nor for more than ``steps`` if given."""
+        tracker = StoppingTracker(bench.context.tracker, seconds, latest, steps)
         tracker.epoch_seconds = self.epoch_seconds
         started = time.monotonic()
         try:
@@ -81,22 +97,33 @@ class Runner:
         except RecsysError as error:
             self.failed = str(error)
         self.points |= tracker.points
-        self.seconds += time.monotonic() - started
+        self.seconds += time.monotonic() - started if tracker.points else 0.0
         self.epoch_seconds = tracker.epoch_seconds or self.epoch_seconds
-        self.epochs = tracker.epochs or self.epochs
+        self.epochs, self.epoch_steps = tracker.epochs or self.epochs, tracker.epoch_steps or self.epoch_steps
 
-    def fitted_to(self, seconds: float) -> Runner:
-        """This training where it can end in ``seconds``, or else a new one with a schedule that can.
+    def ends_in(self, seconds: float) -> bool:
+        """Whether the rest of the schedule takes at most ``seconds``."""
+        return self.finished or (self.epochs - len(self.points)) * self.epoch_seconds <= seconds
+
+    def shortened(self, bench: Bench, seconds: float) -> Runner:
+        """A new training whose schedule ends in ``seconds``, in smaller batches where its steps would be few.
 
         The learning rate falls along the schedule, so a short schedule to its end beats the beginning of a long one.
         """
-        left = (self.epochs - len(self.points)) * self.epoch_seconds
-        possible = int(seconds / self.epoch_seconds) if self.epoch_seconds else 0
-        if self.finished or left <= seconds or possible < 2:
+        possible = _SLACK * seconds / self.epoch_seconds if self.epoch_seconds else 0.0
+        if possible < 1:
             return self
-        part = self.part.model_copy(update={"options": {**self.part.options, "epochs": possible}})
-        directory = self.directory.with_name(f"{self.directory.name}-{possible}")
-        return Runner(self.name, part, directory, epoch_seconds=self.epoch_seconds, epochs=possible)
+        options = {**self.part.options, "epochs": int(possible)}
+        tokens = getattr(self.part.engine().config, "max_tokens", None)
+        if isinstance(tokens, int) and self.epoch_steps * possible < _FEW_STEPS:
+            options["max_tokens"] = max(_SMALL_BATCH, int(tokens * self.epoch_steps * possible / _FEW_STEPS))
+            trial = Runner(self.name, _with(self.part, options), self.directory.with_name(f"{self.name}-pace"))
+            started = time.monotonic()
+            trial.measure_pace(bench, 0.1 * seconds)
+            possible = _SLACK * (seconds - (time.monotonic() - started)) / (trial.epoch_seconds or self.epoch_seconds)
+            options["epochs"] = max(int(possible), 1)
+        directory = self.directory.with_name(f"{self.name}-{options['epochs']}")
+        return Runner(self.name, _with(self.part, options), directory, epoch_seconds=seconds / possible)
 
     def trial(self, bench: Bench) -> Trial:
         """The engine with the weights of its best epoch, from the checkpoint, without training."""
@@ -138,8 +165,10 @@ def race(
             Runner(name, PartRecipe(kind=kind, options=options), Path(folder) / name)
             for name, (kind, options) in trained.items()
         ]
-        probing = _rounds(len(alive)) - 1
         total = budget.left()
+        alive, left_out = _entrants(alive, bench, total)
+        yield from left_out
+        probing = _rounds(len(alive))
         for number in range(probing):
             until = budget.reserved(total * (1 - _PROBING * (number + 1) / probing))
             for index, runner in enumerate(alive):
@@ -150,6 +179,26 @@ def race(
         yield from _last_round(alive, bench, budget, later_fits)
 
 
+def _entrants(waiting: list[Runner], bench: Bench, total: float) -> tuple[list[Runner], list[str]]:
+    """The first trainings of ``waiting`` that the time is enough for, and why others are left out."""
+    probing, taken, left_out = _PROBING * total, list[Runner](), list[str]()
+    for runner in waiting:
+        if taken and probing <= 0:
+            left_out.append(f"{runner.name}: left out, the time is too short")
+            continue
+        runner.measure_pace(bench, _PACE[1] * total)
+        seconds = _PROBED_EPOCHS * runner.epoch_seconds
+        if runner.failed:
+            left_out.append(runner.line(bench.metric))
+        elif not taken or (runner.finished or 0 < seconds <= probing):
+            taken.append(runner)
+            probing -= seconds
+        else:
+            took = f"an epoch takes {runner.epoch_seconds:.1f} s" if runner.epoch_seconds else "the time is too short"
+            left_out.append(f"{runner.name}: left out, {took}")
+    return taken, left_out
+
+
 def _last_round(alive: list[Runner], bench: Bench, budget: Budget, later_fits: float) -> Iterator[Trial | str]:
     """Trains to the end of the time, of which the later fits of the same engines get their share."""
     if len(alive) > 1 and (slow := _too_slow(alive, budget.left() / (1 + later_fits))):
@@ -158,12 +207,14 @@ def _last_round(alive: list[Runner], bench: Bench, budget: Budget, later_fits: f
     owed = 0.0
     for index, runner in enumerate(alive):
         each = max(budget.left() - owed, 0.0) / (len(alive) - index)
-        seconds = max(each - later_fits * runner.seconds, 0.0) / (1 + later_fits)
-        fitted = runner.fitted_to(max(seconds, each / (1 + later_fits) if runner.seconds else seconds))
-        if fitted is not runner:
+        rest = max(each - later_fits * runner.seconds, 0.0) / (1 + later_fits)
+        if runner.ends_in(rest):
+            going, seconds = runner, rest
+        else:
             seconds = each / (1 + later_fits)
-        _slice(fitted, seconds, bench, budget)
-        best = fitted if fitted.value >= runner.value else runner
+            going = runner.shortened(bench, seconds)
+        _slice(going, seconds, bench, budget)
+        best = going if going.value >= runner.value else runner
         if best.failed or not best.best_epoch:
             yield best.line(bench.metric)
             continue
@@ -194,15 +245,19 @@ def halved(alive: list[Runner]) -> tuple[list[Runner], list[Runner]]:
 
 
 def _rounds(trainings: int) -> int:
-    """Halvings down to `KEPT`, and the last round."""
-    count = 1
+    """Of probing: halvings down to `KEPT`, at least one where there is something to compare."""
+    count = 0
     while trainings > KEPT:
         trainings, count = max(KEPT, (trainings + 1) // 2), count + 1
-    return count
+    return max(count, int(trainings > 1))
+
+
+def _with(part: PartRecipe, options: JsonObject) -> PartRecipe:
+    return part.model_copy(update={"options": options})
 
 
 def _slice(runner: Runner, seconds: float, bench: Bench, budget: Budget) -> None:
     if runner.finished or runner.failed or seconds <= 0:
         return
-    runner.run(bench, seconds, latest=1.1 * seconds)
-    budget.info(bench.context.tracker, runner.line(bench.metric))
+    runner.run(bench, seconds, latest=1.08 * seconds)
+    bench.context.tracker.info(runner.line(bench.metric))

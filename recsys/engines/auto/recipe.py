@@ -9,7 +9,7 @@ from typing import Self
 from pydantic import Field, model_validator
 
 from recsys.config import Config, parse
-from recsys.content import EMBEDDERS, Embedder, EmbedderConfig, EmbedderContext
+from recsys.content import EMBEDDERS, EmbedderConfig, EmbedderContext
 from recsys.data.dataset import Dataset
 from recsys.data.interactions import Interactions
 from recsys.embedding_table import EmbeddingTable
@@ -17,7 +17,6 @@ from recsys.engine import Engine, FitContext
 from recsys.engines import ENGINES
 from recsys.engines.ensemble.hybrid import Hybrid
 from recsys.json_values import JsonObject
-from recsys.training.deterministic import deterministic
 
 
 class PartRecipe(Config):
@@ -84,13 +83,8 @@ def make_tables(
         embedder = EMBEDDERS[recipe.embedder]
         options = parse(embedder.Config, {**recipe.options, "columns": recipe.columns}, recipe.embedder)
         assert isinstance(options, EmbedderConfig)
-        made[name] = _embedded(embedder(options), data, embedder_context)
+        made[name] = embedder(options).fit_transform(data.items, embedder_context)
     return made
-
-
-def _embedded(embedder: Embedder[EmbedderConfig], data: Dataset, context: EmbedderContext) -> EmbeddingTable:
-    with deterministic():
-        return embedder.fit_transform(data.items, context)
 
 
 def fit_recipe(recipe: Recipe, data: Dataset, train: Interactions, context: FitContext) -> Engine:

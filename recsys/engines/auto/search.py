@@ -18,6 +18,9 @@ from recsys.engines.auto.recipe import Recipe, TableRecipe, make_tables
 from recsys.engines.auto.trial import Bench, Trial, machine_flops
 from recsys.errors import DataError
 
+_SHORTEST_RACE = 0.5
+"""Seconds below which no training is begun."""
+
 
 @dataclass(frozen=True)
 class Later:
@@ -111,36 +114,38 @@ def search(
             "give a longer budget"
         )
     trials.sort(key=lambda trial: -trial.value)
-    return _decided(trials, bench, budget, steps, notes)
+    return _decided(trials, bench, steps, notes)
 
 
 def _tried(steps: Ladder, bench: Bench, budget: Budget, later: Later, notes: list[str]) -> list[Trial]:
     """The best trial of each engine, in closed form and trained."""
     trials: list[Trial] = []
     for found in search_families(list(steps.families), bench, budget):
-        _take(found, trials, notes, bench, budget)
+        _take(found, trials, notes, bench)
     mixing = 3 * sum(trial.scoring for trial in trials)
     reserve = later.cost(trials, len(bench.choosing)) + mixing
-    if steps.trained:
+    if steps.trained and budget.reserved(reserve).left() > _SHORTEST_RACE:
         for found in race(steps.trained, bench, budget.reserved(reserve), later.fits):
-            _take(found, trials, notes, bench, budget)
+            _take(found, trials, notes, bench)
+    elif steps.trained:
+        _take(f"{', '.join(steps.trained)}: left out, the time is too short", trials, notes, bench)
     return trials
 
 
-def _take(found: Trial | str, trials: list[Trial], notes: list[str], bench: Bench, budget: Budget) -> None:
+def _take(found: Trial | str, trials: list[Trial], notes: list[str], bench: Bench) -> None:
     if isinstance(found, Trial):
         trials.append(found)
     else:
         notes.append(found)
-        budget.info(bench.context.tracker, found)
+        bench.context.tracker.info(found)
 
 
-def _decided(trials: list[Trial], bench: Bench, budget: Budget, steps: Ladder, notes: list[str]) -> Outcome:
+def _decided(trials: list[Trial], bench: Bench, steps: Ladder, notes: list[str]) -> Outcome:
     decision = decide(trials, bench)
     tracker, judged = bench.context.tracker, decision.judged
     for name in sorted(judged, key=lambda name: -judged[name]):
-        budget.info(tracker, f"{name:<16} {bench.metric} {judged[name]:.4f} on the users who chose nothing")
-    budget.info(tracker, f"chosen: {weights_text(decision.weights)}")
+        tracker.info(f"{name:<16} {bench.metric} {judged[name]:.4f} on the users who chose nothing")
+    tracker.info(f"chosen: {weights_text(decision.weights)}")
     engine = mixed(decision.weights, {trial.name: trial.engine for trial in trials}, bench)
     recipe = _recipe(decision, trials, steps)
     return Outcome(recipe, engine, trials, judged, steps.tables, notes, bench.metric)

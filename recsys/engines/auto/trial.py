@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from recsys.data.dataset import Dataset
 from recsys.data.interactions import Interactions
@@ -17,7 +18,6 @@ from recsys.engines.auto.recipe import PartRecipe
 from recsys.evaluation.evaluate import evaluate
 from recsys.evaluation.metrics import parse_metric
 from recsys.seeding import stream
-from recsys.training.deterministic import deterministic
 
 MOST_USERS = 5000
 """Of each half of the validation users; more change no choice."""
@@ -54,13 +54,16 @@ class Bench:
 
     def fit(self, part: PartRecipe, context: FitContext | None = None) -> Engine:
         """The engine of ``part``, fitted on train."""
-        with deterministic():
-            return part.engine().fit(self.data, self.train, context=context or self.context)
+        return part.engine().fit(self.data, self.train, context=context or self.context)
 
     def score(self, engine: VectorModel, holdout: Holdout | None = None) -> float:
         """The mean of the metric, by default over the choosing half."""
+        return float(self.values(engine, holdout or self.choosing).mean())
+
+    def values(self, engine: VectorModel, holdout: Holdout) -> NDArray[np.float64]:
+        """float64 [U]: the metric of each user of ``holdout``."""
         k = parse_metric(self.metric)[1]
-        return evaluate(engine, self.data, holdout or self.choosing, ks=(k,)).mean(self.metric)
+        return evaluate(engine, self.data, holdout, ks=(k,)).values[self.metric]
 
 
 @dataclass(frozen=True, eq=False)
