@@ -15,7 +15,9 @@ from recsys.engines.ensemble.hybrid import Hybrid
 from recsys.engines.ensemble.weights import CandidatePool, ScoredParts, search, zero_invalid
 
 HYBRID = "hybrid"
-_STEPS = 20
+_STEPS = 10
+_SECONDS = 2e-3
+"""Of the search of the weights, for a user and a part."""
 _LEAST_WEIGHT = 0.04
 """A part with less is left out of the hybrid: it costs a fit and changes hardly a list."""
 
@@ -71,6 +73,12 @@ def decide(trials: Sequence[Trial], bench: Bench) -> Decision:
     )
     error = float(gains.std()) / np.sqrt(len(gains))
     return Decision(weights if gains.mean() > -error else {best: 1.0}, judged)
+
+
+def seconds(trials: Sequence[Trial], bench: Bench) -> float:
+    """How long `decide` takes, roughly."""
+    users = len(bench.choosing) + len(bench.judging)
+    return 4 * sum(trial.scoring for trial in trials) + _SECONDS * users * len(trials)
 
 
 def mixed(weights: Mapping[str, float], engines: Mapping[str, Engine], bench: Bench) -> Engine:

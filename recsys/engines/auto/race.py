@@ -11,6 +11,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import torch
+
 from recsys.engine import FitContext
 from recsys.engines.auto.budget import Budget, StoppingTracker, TimeIsOverError
 from recsys.engines.auto.recipe import PartRecipe
@@ -165,6 +167,9 @@ def race(
             Runner(name, PartRecipe(kind=kind, options=options), Path(folder) / name)
             for name, (kind, options) in trained.items()
         ]
+        torch.optim.AdamW(
+            [torch.zeros(1)]
+        )  # its first use imports a good part of torch, which is no pace of a training
         total = budget.left()
         alive, left_out = _entrants(alive, bench, total)
         yield from left_out

@@ -9,6 +9,7 @@ from recsys.data.dataset import Dataset
 from recsys.data.interactions import Interactions
 from recsys.data.splits.holdout import Holdout
 from recsys.engine import Engine, FitContext
+from recsys.engines.auto import mixing
 from recsys.engines.auto.budget import Budget
 from recsys.engines.auto.closed_form import search_families
 from recsys.engines.auto.ladder import Ladder, Sizes, ladder
@@ -122,8 +123,7 @@ def _tried(steps: Ladder, bench: Bench, budget: Budget, later: Later, notes: lis
     trials: list[Trial] = []
     for found in search_families(list(steps.families), bench, budget):
         _take(found, trials, notes, bench)
-    mixing = 3 * sum(trial.scoring for trial in trials)
-    reserve = later.cost(trials, len(bench.choosing)) + mixing
+    reserve = later.cost(trials, len(bench.choosing)) + mixing.seconds(trials, bench)
     if steps.trained and budget.reserved(reserve).left() > _SHORTEST_RACE:
         for found in race(steps.trained, bench, budget.reserved(reserve), later.fits):
             _take(found, trials, notes, bench)

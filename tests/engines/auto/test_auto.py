@@ -4,6 +4,7 @@ import time
 
 import numpy as np
 import pytest
+import torch
 
 from recsys.data.dataset import Dataset
 from recsys.data.entities import EntityTable
@@ -22,6 +23,12 @@ from recsys.evaluation.evaluate import evaluate
 from recsys.experiment.fit import Refit, fit_engine
 
 CLOSED = ["popularity", "itemknn", "ease"]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _imported():
+    """The first optimizer of a process imports a good part of torch, which is not what a budget is for."""
+    torch.optim.AdamW([torch.zeros(1)])
 
 
 def bestsellers(users=80, items=30, events=5):
@@ -52,7 +59,7 @@ def test_where_everybody_takes_the_bestsellers_popularity_wins():
 
 def test_where_tastes_differ_an_item_item_model_wins():
     auto = AutoRecommender(budget="20s", engines=CLOSED).fit(BlockTaste(users=60).dataset(), seed=1)
-    assert "popularity" not in auto.recipe_.parts
+    assert next(iter(auto.recipe_.parts)) != "popularity"
     assert set(auto.judged_) >= set(CLOSED)
 
 
@@ -76,22 +83,22 @@ def test_the_chosen_epochs_give_the_same_weights_when_they_are_trained_again():
 
 
 def test_the_budget_is_kept():
-    data = BlockTaste(users=400, items=200, events=30, noise=0.3).dataset()
-    AutoRecommender(budget="1s", engines=["popularity"]).fit(data)  # imports are not what is measured
+    data = BlockTaste(users=300, items=100, events=20, noise=0.3).dataset()
+    engines = ["itemknn", "ease", "sequence"]
     before = time.monotonic()
-    auto = AutoRecommender(budget="4s").fit(data)
-    assert time.monotonic() - before < 4 * 1.1 + 1.5  # the machine of a test may stumble
-    assert auto.notes_ or len(auto.judged_) > 1
+    auto = AutoRecommender(budget="6s", engines=engines).fit(data)
+    assert time.monotonic() - before < 6 * 1.1 + 2  # a machine that runs tests may stumble
+    assert set(auto.judged_) >= {"itemknn", "ease"}
 
 
 def test_with_validation_it_is_fitted_on_train_and_without_on_everything():
     data = BlockTaste(users=40).dataset()
     parts = split(data, "leave_one_out")
-    options = {"budget": "10s", "engines": ["popularity"]}
+    options = {"budget": "10s", "engines": ["itemknn"]}
     given = AutoRecommender(**options).fit(data, parts.train, validation=parts.validation)
-    assert given.engine.counts.sum() == pytest.approx(len(parts.train), rel=1e-3)
+    assert given.engine.counts.sum() == len(parts.train)
     alone = AutoRecommender(**options).fit(data)
-    assert alone.engine.counts.sum() == pytest.approx(len(data.interactions), rel=1e-3)
+    assert alone.engine.counts.sum() == len(data.interactions)
 
 
 def test_a_refit_takes_the_choice_and_searches_nothing():
@@ -138,7 +145,7 @@ def test_time_that_is_reserved_is_not_left():
 
 def shop(again):
     """Users who take the same item every day, or another every day."""
-    users, days = 120, 8
+    users, days = 200, 8
     user, day = np.repeat(np.arange(users), days), np.tile(np.arange(days), users)
     item = user % 20 if again else (user + day) % 20
     names = (EntityTable.bare(Vocabulary(np.arange(n))) for n in (users, 20))
@@ -178,7 +185,7 @@ def test_without_timestamps_the_last_interaction_of_each_user_is_measured():
 
 
 def test_new_items_in_the_newest_part_are_counted_as_cold():
-    x = Interactions.of(np.tile(np.arange(10), 2), np.append(np.arange(10), np.full(10, 11)), np.arange(20))
+    x = Interactions.of(np.tile(np.arange(10), 2), np.append(np.arange(19) % 10, 11), np.arange(20))
     names = (EntityTable.bare(Vocabulary(np.arange(n))) for n in (10, 12))
     assert Facts.of(Dataset("cold", *names, x, has_timestamps=True)).cold_items == 1 / 2
 
