@@ -20,6 +20,9 @@ def auto(
     protocol: Annotated[
         str | None, typer.Option(help="temporal or leave_one_out; default: what the tables suggest.")
     ] = None,
+    engine: Annotated[
+        list[str] | None, typer.Option("--engine", help="Tries this kind of engine alone; repeatable.")
+    ] = None,
     output: Annotated[Path | None, typer.Option("--output", help="Where everything goes; default runs/NAME.")] = None,
     set_: Annotated[
         list[str] | None, typer.Option("--set", metavar="data.KEY=VALUE", help="Names a column, for instance.")
@@ -31,4 +34,5 @@ def auto(
     from recsys.tracking import ConsoleTracker
 
     tables = (interactions, users, items)
-    return run(AutoRequest(*tables, budget, output, protocol, set_ or (), started), ConsoleTracker())
+    request = AutoRequest(*tables, budget, output, protocol, tuple(engine or ()), set_ or (), started)
+    return run(request, ConsoleTracker())

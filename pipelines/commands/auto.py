@@ -12,12 +12,14 @@ from pipelines.commands.data import data_config
 from pipelines.config import EvaluateSection, RunConfig, read_run_config
 from pipelines.stages import prepare, run_stages
 from pipelines.workspace import Workspace
+from recsys.config import parse
 from recsys.data.ingest.config import DataConfig
 from recsys.data.ingest.issues import ValidationIssues
 from recsys.data.ingest.readers import Ingested, ingest
 from recsys.data.sources import resolve
 from recsys.data.splits.split import SplitConfig
 from recsys.engine import FitContext
+from recsys.engines.auto.auto import AutoConfig
 from recsys.engines.auto.budget import Budget, BudgetTracker, parse_budget
 from recsys.engines.auto.facts import Facts
 from recsys.engines.auto.search import Later, SearchOptions, search
@@ -46,6 +48,7 @@ class AutoRequest:
         budget: such as ``10m``.
         output: where everything goes; None is ``runs/NAME``.
         protocol: ``temporal`` or ``leave_one_out``; None chooses.
+        engines: kinds of engines that are tried; none tries all.
         overrides: ``data.KEY=VALUE``, such as ``data.columns.time=when``.
         started: when the command started, of ``time.monotonic``.
     """
@@ -56,6 +59,7 @@ class AutoRequest:
     budget: str = "10m"
     output: Path | None = None
     protocol: str | None = None
+    engines: tuple[str, ...] = ()
     overrides: Iterable[str] = ()
     started: float | None = None
 
@@ -72,6 +76,7 @@ def run(request: AutoRequest, tracker: Tracker) -> int:
     budget = Budget(parse_budget(request.budget), started)
     if request.protocol not in (None, "temporal", "leave_one_out"):
         raise ConfigError(f"--protocol {request.protocol!r}: expected temporal or leave_one_out")
+    parse(AutoConfig, {"engines": request.engines}, "--engine")
     data = _data(request)
     workspace = Workspace(request.output or Path("runs") / data.name)
     path = workspace.directory / CONFIG
@@ -114,8 +119,9 @@ def _searched(
     users = len(split.test)
     seconds = _FIXED_SECONDS + _SECONDS_A_USER * users + _PER_START * read_after
     seconds = min(seconds, _LONGEST_SHARE * budget.seconds)
+    scored = users + dataset.n_users // 2  # every engine for the report, and what was chosen for all users
     fits = _FITS_AFTER * len(split.train_and_validation) / len(split.train)
-    options = SearchOptions(later=Later(fits, users + dataset.n_users, seconds))
+    options = SearchOptions(engines=request.engines, later=Later(fits, scored, seconds))
     found = search(dataset, split.train, split.validation, budget, FitContext(config.seed, tracker=tracker), options)
     return AutoRun(config, request.budget, facts, reason, found)
 

@@ -79,8 +79,9 @@ def config_lines(run: AutoRun) -> Iterator[str]:
 
 
 def _engines(found: Outcome) -> list[Trial]:
-    """The chosen engines, and those in closed form to compare them with; trained ones that were not chosen are dear."""
-    listed = [t for t in found.trials if t.name in found.recipe.parts or t.part.kind in CLOSED_FORM]
+    """The chosen engines, and popularity and the best engine in closed form to compare them with."""
+    names = {*found.recipe.parts, _baseline(found), "popularity"}
+    listed = [trial for trial in found.trials if trial.name in names]
     return sorted(listed, key=lambda trial: trial.part.kind not in CLOSED_FORM)
 
 

@@ -140,7 +140,7 @@ class AutoRecommender(Engine):
         return self.engine.ranks_seen_items()
 
     def chosen_config(self) -> AutoConfig:
-        return self.config.model_copy(update={"recipe": self.recipe_})
+        return self.config.model_copy(update={"recipe": self.recipe_ or self.config.recipe})
 
     def save(self, directory: Path) -> None:
         directory.mkdir(parents=True, exist_ok=True)

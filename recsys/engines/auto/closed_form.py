@@ -11,10 +11,12 @@ from recsys.engines.auto.trial import Bench, Trial
 from recsys.errors import RecsysError
 from recsys.json_values import JsonObject
 
-SHARE = 0.3
+SHARE = 0.25
 """Of the budget, for all engines in closed form together."""
 _ONE_FIT = 0.15
 """The largest share of the budget that one fit may be expected to take."""
+_NOT_SEARCHED = 0.2
+"""The share of the best metric below which the options of a family are not searched."""
 _MEASURABLE = 0.2
 """Seconds of an expectation from which on a fit tells how fast the machine is; shorter ones are mostly imports."""
 _FIRST = 0.6
@@ -43,8 +45,9 @@ def search_families(families: list[Family], bench: Bench, budget: Budget) -> Ite
             continue
         bench.context.tracker.info(trial.line(bench.metric))
         first.append((family, trial))
+    best = max((trial.value for _, trial in first), default=0.0)
     for family, trial in sorted(first, key=lambda pair: -pair[1].value):
-        yield _searched(family, trial, bench, budget, phase)
+        yield trial if trial.value < _NOT_SEARCHED * best else _searched(family, trial, bench, phase)
 
 
 def _calibrated(family: Family, done: list[tuple[Family, Trial]]) -> float:
@@ -56,7 +59,7 @@ def _calibrated(family: Family, done: list[tuple[Family, Trial]]) -> float:
     return family.seconds * min(max(took / expected, 1.0), 10.0)
 
 
-def _searched(family: Family, best: Trial, bench: Bench, budget: Budget, phase: Budget) -> Trial:
+def _searched(family: Family, best: Trial, bench: Bench, phase: Budget) -> Trial:
     cost = best.seconds + best.scoring
     for step in family.steps:
         for change in step:

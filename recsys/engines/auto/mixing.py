@@ -78,7 +78,7 @@ def decide(trials: Sequence[Trial], bench: Bench) -> Decision:
 def seconds(trials: Sequence[Trial], bench: Bench) -> float:
     """How long `decide` takes, roughly."""
     users = len(bench.choosing) + len(bench.judging)
-    return 4 * sum(trial.scoring for trial in trials) + _SECONDS * users * len(trials)
+    return 2.5 * sum(trial.scoring for trial in trials) + _SECONDS * users * len(trials)
 
 
 def mixed(weights: Mapping[str, float], engines: Mapping[str, Engine], bench: Bench) -> Engine:

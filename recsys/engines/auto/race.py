@@ -27,7 +27,8 @@ _PROBING = 0.25
 _PACE = (5, 0.03)
 """Steps that measure the pace of a training, and the share of the time of the race after which they end."""
 _PROBED_EPOCHS = 3
-"""A training takes part in the probing rounds if there is time for so many of its epochs."""
+"""A training takes part if there is time for so many of its epochs: in the whole race for the first one, in the
+probing rounds for the others."""
 _FEW_EPOCHS = 8
 """If the time of the last round is not enough for so many epochs of two trainings, one is trained."""
 _FEW_STEPS = 1000
@@ -171,7 +172,7 @@ def race(
             [torch.zeros(1)]
         )  # its first use imports a good part of torch, which is no pace of a training
         total = budget.left()
-        alive, left_out = _entrants(alive, bench, total)
+        alive, left_out = _entrants(alive, bench, total, later_fits)
         yield from left_out
         probing = _rounds(len(alive))
         for number in range(probing):
@@ -184,7 +185,7 @@ def race(
         yield from _last_round(alive, bench, budget, later_fits)
 
 
-def _entrants(waiting: list[Runner], bench: Bench, total: float) -> tuple[list[Runner], list[str]]:
+def _entrants(waiting: list[Runner], bench: Bench, total: float, later_fits: float) -> tuple[list[Runner], list[str]]:
     """The first trainings of ``waiting`` that the time is enough for, and why others are left out."""
     probing, taken, left_out = _PROBING * total, list[Runner](), list[str]()
     for runner in waiting:
@@ -195,7 +196,7 @@ def _entrants(waiting: list[Runner], bench: Bench, total: float) -> tuple[list[R
         seconds = _PROBED_EPOCHS * runner.epoch_seconds
         if runner.failed:
             left_out.append(runner.line(bench.metric))
-        elif not taken or (runner.finished or 0 < seconds <= probing):
+        elif runner.finished or 0 < seconds <= (probing if taken else total / (1 + later_fits)):
             taken.append(runner)
             probing -= seconds
         else:

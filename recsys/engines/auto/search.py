@@ -19,6 +19,9 @@ from recsys.engines.auto.recipe import Recipe, TableRecipe, make_tables
 from recsys.engines.auto.trial import Bench, Trial, machine_flops
 from recsys.errors import DataError
 
+_HOPELESS = 0.4
+"""An engine in closed form with less than this share of the best metric is dropped."""
+_MOST_CLOSED_FORMS = 5
 _SHORTEST_RACE = 0.5
 """Seconds below which no training is begun."""
 
@@ -123,6 +126,7 @@ def _tried(steps: Ladder, bench: Bench, budget: Budget, later: Later, notes: lis
     trials: list[Trial] = []
     for found in search_families(list(steps.families), bench, budget):
         _take(found, trials, notes, bench)
+    _drop_hopeless(trials, notes, bench)
     reserve = later.cost(trials, len(bench.choosing)) + mixing.seconds(trials, bench)
     if steps.trained and budget.reserved(reserve).left() > _SHORTEST_RACE:
         for found in race(steps.trained, bench, budget.reserved(reserve), later.fits):
@@ -130,6 +134,19 @@ def _tried(steps: Ladder, bench: Bench, budget: Budget, later: Later, notes: lis
     elif steps.trained:
         _take(f"{', '.join(steps.trained)}: left out, the time is too short", trials, notes, bench)
     return trials
+
+
+def _drop_hopeless(trials: list[Trial], notes: list[str], bench: Bench) -> None:
+    """Drops what is far behind the best engine in closed form, for it costs time in everything that follows.
+
+    Popularity stays, as the baseline that every report has.
+    """
+    ranked = sorted(trials, key=lambda trial: -trial.value)
+    for place, trial in enumerate(ranked):
+        hopeless = trial.value < _HOPELESS * ranked[0].value or place >= _MOST_CLOSED_FORMS
+        if hopeless and trial.part.kind != "popularity":
+            trials.remove(trial)
+            _take(f"{trial.name}: dropped at {bench.metric} {trial.value:.4f}", trials, notes, bench)
 
 
 def _take(found: Trial | str, trials: list[Trial], notes: list[str], bench: Bench) -> None:
