@@ -95,7 +95,6 @@ class AutoRecommender(Engine):
     kind = "auto"
     Config = AutoConfig
     config: AutoConfig
-    supports_cold_items = True
 
     engine: Engine
     """What was chosen, fitted: an engine, or a hybrid."""
