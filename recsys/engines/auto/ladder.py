@@ -205,9 +205,16 @@ def _text_tables(data: Dataset) -> dict[str, TableRecipe]:
 
 
 def _trained(data: Dataset, tables: Mapping[str, TableRecipe]) -> dict[str, tuple[str, JsonObject]]:
-    """The trained engines: their defaults, the softmax over the whole catalogue where it is small, and texts."""
+    """The trained engines: their defaults, the softmax over the whole catalogue where it is small, and texts.
+
+    They are tried in this order; a recurrent network comes first, for it learns most in the first epochs.
+    """
     whole: JsonObject = {"loss": "full_softmax", "max_tokens": 512} if data.n_items <= _WHOLE_CATALOGUE else {}
-    found: dict[str, tuple[str, JsonObject]] = {"sequence": ("sequence", {}), "two_tower": ("two_tower", {})}
+    found: dict[str, tuple[str, JsonObject]] = {
+        "sequence_gru": ("sequence", {"pooling": "gru"}),
+        "sequence": ("sequence", {}),
+        "two_tower": ("two_tower", {}),
+    }
     if whole:
         found["two_tower_full"] = ("two_tower", whole)
         found["sequence_full"] = ("sequence", whole)

@@ -30,7 +30,7 @@ _PROBED_EPOCHS = 3
 """A training takes part if there is time for so many of its epochs: in the whole race for the first one, in the
 probing rounds for the others."""
 _FEW_EPOCHS = 8
-"""If the time of the last round is not enough for so many epochs of two trainings, one is trained."""
+"""If the time is not enough for so many epochs of two trainings, one is trained."""
 _FEW_STEPS = 1000
 """A schedule that was shortened has at least so many steps where batches can be made smaller."""
 _SMALL_BATCH = 512
@@ -189,8 +189,8 @@ def _entrants(waiting: list[Runner], bench: Bench, total: float, later_fits: flo
     """The first trainings of ``waiting`` that the time is enough for, and why others are left out."""
     probing, taken, left_out = _PROBING * total, list[Runner](), list[str]()
     for runner in waiting:
-        if taken and probing <= 0:
-            left_out.append(f"{runner.name}: left out, the time is too short")
+        if taken and (probing <= 0 or total / (1 + later_fits) < _FEW_EPOCHS * taken[0].epoch_seconds):
+            left_out.append(f"{runner.name}: left out, the time is enough for {taken[0].name} alone")
             continue
         runner.measure_pace(bench, _PACE[1] * total)
         seconds = _PROBED_EPOCHS * runner.epoch_seconds
