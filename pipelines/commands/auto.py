@@ -68,7 +68,7 @@ def run(request: AutoRequest, tracker: Tracker) -> int:
     """Searches within the budget, writes ``auto.toml`` and runs it; the exit code of the run.
 
     Raises:
-        ConfigError: the budget or the protocol is none.
+        ConfigError: the budget or the protocol is none, or the interactions have no order.
         DataError: the tables hold errors.
         ArtifactError: the output folder has an ``auto.toml`` already.
     """
@@ -99,6 +99,11 @@ def _searched(
     request: AutoRequest, data: DataConfig, workspace: Workspace, budget: Budget, tracker: BudgetTracker
 ) -> AutoRun:
     data, read, issues = _read(data)
+    if not read.data.has_order:
+        raise ConfigError(
+            f"{data.interactions} has no column timestamp and no column position, and auto measures the newest "
+            "interactions; name the column: --set data.columns.time=COLUMN, or data.columns.order for positions"
+        )
     facts, read_after = Facts.of(read.data), budget.spent()
     protocol, reason = facts.protocol()
     if request.protocol is not None:

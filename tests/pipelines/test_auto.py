@@ -119,3 +119,11 @@ def test_options_that_are_wrong_are_errors_before_anything_is_read(tables, tmp_p
     with pytest.raises(ConfigError, match=message):
         run(request(tables, tmp_path / "out", **options), SilentTracker())
     assert not (tmp_path / "out").exists()
+
+
+def test_interactions_without_an_order_are_an_error_that_says_how_to_name_one(tmp_path):
+    path = tmp_path / "interactions.csv"
+    pd.DataFrame({"user_id": [1, 1, 1, 2], "item_id": [1, 2, 3, 1]}).to_csv(path, index=False)
+    with pytest.raises(ConfigError, match=r"--set data\.columns\.time"):
+        run(request({"interactions": path}, tmp_path / "out"), SilentTracker())
+    assert not (tmp_path / "out").exists()

@@ -202,3 +202,11 @@ def test_a_catalogue_that_is_too_large_for_ease_is_said():
 def test_options_that_do_not_exist_are_an_error_when_the_recipe_is_fitted():
     with pytest.raises(ConfigError, match="did you mean 'decay'"):
         PartRecipe(kind="ease", options={"decya": 0.9}).engine()
+
+
+def test_interactions_without_an_order_are_held_out_at_random():
+    data = BlockTaste(users=60).dataset()
+    rows = Interactions.of(data.interactions.user, data.interactions.item)
+    unordered = Dataset("w", data.users, data.items, rows, has_timestamps=False, has_order=False)
+    auto = AutoRecommender(budget="20s", engines=["popularity", "itemknn"]).fit(unordered, seed=1)
+    assert "itemknn" in auto.recipe_.parts
