@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from pipelines import cli_tables
+from pipelines import cli_auto, cli_tables
 from pipelines.cli_arguments import ConfigPath, Name, Output, Set, open_run, tracker
 from recsys.errors import RecsysError
 
@@ -35,6 +35,9 @@ class Mode(StrEnum):
 
     APPEND = "append"
     REPLACE = "replace"
+
+
+app.add_typer(cli_auto.app)
 
 
 @app.callback()

@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from recsys.engine import FitContext as FitContext
     from recsys.engine import Request as Request
     from recsys.engine import Vectors as Vectors
+    from recsys.engines.auto.auto import AutoRecommender as AutoRecommender
     from recsys.engines.baselines.als import ALS as ALS
     from recsys.engines.baselines.bpr import BPR as BPR
     from recsys.engines.baselines.content_knn import ContentKNN as ContentKNN
@@ -108,6 +109,7 @@ _HOMES = {
     "HSTU": "recsys.engines.two_tower.sequence:HSTU",
     "SequenceModel": "recsys.engines.two_tower.sequence:SequenceModel",
     "TwoTower": "recsys.engines.two_tower.two_tower:TwoTower",
+    "AutoRecommender": "recsys.engines.auto.auto:AutoRecommender",
     "Hybrid": "recsys.engines.ensemble.hybrid:Hybrid",
     "Engine": "recsys.engine:Engine",
     "FitContext": "recsys.engine:FitContext",
@@ -157,6 +159,7 @@ __all__ = [
     "EASE",
     "HSTU",
     "ArtifactError",
+    "AutoRecommender",
     "AutoencoderEmbedder",
     "BERT4Rec",
     "Bundle",

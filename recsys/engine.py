@@ -119,8 +119,7 @@ class FitContext:
         tables: pretrained item embeddings by name.
         directory: folder of checkpoints, from which a killed training resumes; None writes none.
         parts: fitted engines by name, for an ensemble.
-        filter_seen: whether the items of a user's history are left out of the lists, in validation, reports and batch
-            recommendation. An engine may then be trained to rank unseen items only. Overridden by ``validation``.
+        filter_seen: whether lists leave out seen items, which engines need not rank then; ``validation`` overrides it.
         tracker: logs metrics and progress.
 
     Example:
@@ -163,6 +162,10 @@ class EngineConfig(Config):
     def uses_tables(self) -> tuple[str, ...]:
         """Names of the pretrained item tables that the engine reads."""
         return ()
+
+    def chooses_on_validation(self) -> bool:
+        """Whether a fit chooses something on validation that a refit takes over, such as epochs or weights."""
+        return False
 
     def ranks_seen_items(self) -> bool:
         """Whether scores of items of the history compare with those of unseen items; the parts of an ensemble aside."""
@@ -246,8 +249,7 @@ class Engine(Configurable, ABC):
 
         Args:
             items: ids and features. Rows that the engine has no vector for are not ``valid``.
-            at: the time of the recommendation as in `Request`, for engines whose item vectors depend on it; those of
-                this library do not.
+            at: the time of the recommendation as in `Request`; item vectors of this library do not depend on it.
         """
 
     @abstractmethod

@@ -6,7 +6,7 @@ from pipelines.config import RunConfig
 from pipelines.workspace import Workspace, code_version, file_digest
 from recsys.data.ingest.config import DataConfig
 from recsys.data.ingest.issues import ValidationIssues
-from recsys.data.ingest.readers import ingest
+from recsys.data.ingest.readers import Ingested, ingest
 from recsys.data.schema import Schema
 from recsys.data.sources import resolve
 from recsys.data.splits.split import Split, make_split
@@ -16,8 +16,19 @@ from recsys.tracking import Tracker
 _CODE = ("recsys/data", "pipelines/stages/prepare.py")
 
 
-def run(config: RunConfig, workspace: Workspace, tracker: Tracker) -> None:
+def run(
+    config: RunConfig,
+    workspace: Workspace,
+    tracker: Tracker,
+    read_already: tuple[Ingested, ValidationIssues] | None = None,
+) -> None:
     """Writes ``dataset/`` and ``split/``.
+
+    Args:
+        config: the run.
+        workspace: its folder.
+        tracker: reports the sizes and warnings.
+        read_already: the tables of ``config`` with their warnings, where a command has read them; None reads them.
 
     Raises:
         DataError: the tables hold errors; all of them are in the message.
@@ -27,8 +38,11 @@ def run(config: RunConfig, workspace: Workspace, tracker: Tracker) -> None:
     if workspace.is_current("prepare", cache_key, [workspace.dataset, workspace.split], tracker):
         return
     workspace.invalidate("prepare")
-    issues = ValidationIssues()
-    read = ingest(data_config, issues)
+    if read_already is None:
+        issues = ValidationIssues()
+        read = ingest(data_config, issues)
+    else:
+        read, issues = read_already
     data = read.data
     split = make_split(data, config.split, read.given, config.evaluate.filter_seen)
     data.save(workspace.dataset)

@@ -51,13 +51,15 @@ def train_one(
     workspace.invalidate(step)
     checkpoints = workspace.checkpoints(spec.name, cache_key)
     claim(checkpoints)
-    curve = CurveTracker(tracker)
+    curve, parts = CurveTracker(tracker), {}
+    if not split.refit or spec.config.chooses_on_validation() or before_refit is not None:
+        parts = _parts(config, spec, workspace, before_refit=split.refit)
     context = FitContext(
         config.seed,
         split.validation,
         tables=tables,
         directory=checkpoints / "choose",
-        parts=_parts(config, spec, workspace, before_refit=split.refit),
+        parts=parts,
         tracker=curve,
     )
     refit = None
@@ -96,12 +98,17 @@ def _cache_key(config: RunConfig, spec: EngineSpec, data: Dataset, split: Split,
         "split": split.fingerprint,
         "tables": {name: workspace.table_digest(name) for name in used},
         "parts": {name: version_of(workspace.bundle(name)) for name in spec.parts},
-        "kept_before_refit": split.refit
-        and (config.promotes_best or any(spec.name in other.parts for other in engine_specs(config))),
+        "kept_before_refit": split.refit and (config.promotes_best or _is_mixed(config, spec)),
         "seed": config.seed,
         "filter_seen": split.filter_seen,
         "code": code_version(*_CODE),
     }
+
+
+def _is_mixed(config: RunConfig, spec: EngineSpec) -> bool:
+    """Whether a hybrid that chooses its weights on validation has ``spec`` as a part, or as a part of a part."""
+    others = [other for other in engine_specs(config) if spec.name in other.parts]
+    return any(other.config.chooses_on_validation() or _is_mixed(config, other) for other in others)
 
 
 def _lineage(config: RunConfig, spec: EngineSpec, engine: Engine, data: Dataset, split: Split) -> Lineage:

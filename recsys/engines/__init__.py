@@ -17,6 +17,7 @@ ENGINES: Choices[type[Engine]] = Choices(
         "node2vec": "recsys.engines.graph.node2vec:Node2Vec",
         "sage": "recsys.engines.graph.sage:GraphSAGE",
         "lightgcn": "recsys.engines.graph.lightgcn:LightGCN",
+        "auto": "recsys.engines.auto.auto:AutoRecommender",
         "hybrid": "recsys.engines.ensemble.hybrid:Hybrid",
         "content_knn": "recsys.engines.baselines.content_knn:ContentKNN",
         "two_tower": "recsys.engines.two_tower.two_tower:TwoTower",

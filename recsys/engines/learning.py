@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar
 
+from pydantic import Field
+
 from recsys.data.dataset import Dataset
 from recsys.data.interactions import Interactions
 from recsys.engine import Engine, EngineConfig, FitContext, Request
@@ -22,9 +24,15 @@ class TrainedConfig(EngineConfig):
 
     Args:
         training: the training loop.
+        stop_epoch: training ends after so many epochs, as they were chosen earlier, while the learning-rate schedule
+            still spans ``training.epochs``; None chooses the number on validation.
     """
 
     training: LoopOptions = LoopOptions()
+    stop_epoch: int | None = Field(None, ge=1)
+
+    def chooses_on_validation(self) -> bool:
+        return self.stop_epoch is None
 
 
 def run_training(
@@ -56,12 +64,13 @@ def run_training(
     if options is None:
         assert isinstance(engine.config, TrainedConfig), f"{engine.kind} has no training options"
         options = engine.config.training
+    stop_epoch = engine.config.stop_epoch if isinstance(engine.config, TrainedConfig) else None
     return train_loop(
         task,
         options,
         context.seed,
         context.tracker,
-        epochs=context.epochs,
+        epochs=context.epochs or stop_epoch,
         directory=context.directory,
         identity="/".join(identity),
         name=engine.kind,

@@ -9,7 +9,6 @@ from recsys.data.dataset import Dataset
 from recsys.data.interactions import Interactions
 from recsys.data.splits.partition import Split
 from recsys.engine import Engine, FitContext
-from recsys.engines.learning import TrainedConfig
 from recsys.tracking import SilentTracker, Tracker
 
 
@@ -47,7 +46,7 @@ def fit_engine(engine: Engine, data: Dataset, split: Split, context: FitContext,
     """
     if refit is None:
         return engine.fit(data, split.train, context=context)
-    chooses = isinstance(engine.config, TrainedConfig) or bool(engine.config.uses_parts())
+    chooses = engine.config.chooses_on_validation()
     epochs: int | None = None
     if chooses or refit.keep is not None:
         engine.fit(data, split.train, context=context)

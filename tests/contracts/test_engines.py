@@ -51,6 +51,7 @@ QUICK = {
         "n_negatives": 16,
         "training": {"epochs": 10, "learning_rate": 0.02, "warmup": 0},
     },
+    "auto": {"budget": "60s", "engines": ["itemknn", "ease"]},
     "hybrid": {"parts": ["spectral", "ease"]},
     "trend": {"period": 1, "dim": 8, "training": {"epochs": 2}},
     "two_tower": {

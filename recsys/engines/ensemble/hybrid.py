@@ -52,6 +52,9 @@ class HybridConfig(EngineConfig):
     def uses_parts(self) -> tuple[str, ...]:
         return self.parts
 
+    def chooses_on_validation(self) -> bool:
+        return self.weights is None
+
     @model_validator(mode="after")
     def _fits(self) -> Self:
         for part in self.parts:
@@ -134,7 +137,7 @@ class Hybrid(Engine):
         return all(part.ranks_seen_items() for part in self.parts.values())
 
     def chosen_config(self) -> HybridConfig:
-        return self.config.model_copy(update={"weights": self.weights_})
+        return self.config.model_copy(update={"weights": self.weights_ or self.config.weights})
 
     def save(self, directory: Path) -> None:
         directory.mkdir(parents=True, exist_ok=True)

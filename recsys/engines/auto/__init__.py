@@ -1,0 +1,1 @@
+"""Automatic choice of engines, options and weights within a time budget."""

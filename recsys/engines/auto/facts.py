@@ -1,0 +1,143 @@
+"""What tables show before any training: order, repeats, cold users and items; and the protocol that follows from it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recsys.data.dataset import Dataset
+from recsys.data.interactions import Interactions
+from recsys.data.schema import Kind
+
+NEWEST = 0.1
+"""The share of the interactions that are the newest part."""
+BUYS_AGAIN = 0.1
+"""From this share of repeats on, lists keep the items of a user's history: leaving them out loses all repeats, while
+keeping them costs places of lists alone."""
+_RETURNING, _MIN_USERS, _LONG_ENOUGH = 0.5, 100, 0.2
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What is seen in a dataset.
+
+    The newest part is the last tenth of the interactions by time, or the last interaction of each user where there are
+    no timestamps.
+
+    Args:
+        users: U, with interactions.
+        items: I, with interactions.
+        interactions: E.
+        has_timestamps: whether there are timestamps.
+        has_order: whether there is any order.
+        long_enough: the share of users with at least three interactions, whom leave-one-out can evaluate.
+        returning_users: users of the newest part who have earlier interactions.
+        returning: their share of the users of the newest part.
+        repeats: the share of the interactions of these users in the newest part whose items they had before.
+        cold_items: the share of the newest interactions whose items have no earlier interactions.
+        columns: kind -> columns of the items.
+    """
+
+    users: int
+    items: int
+    interactions: int
+    has_timestamps: bool
+    has_order: bool
+    long_enough: float
+    returning_users: int
+    returning: float
+    repeats: float
+    cold_items: float
+    columns: dict[str, list[str]]
+
+    @classmethod
+    def of(cls, data: Dataset, train: Interactions | None = None) -> Facts:
+        """The facts of ``train``, by default of all interactions of ``data``.
+
+        Example:
+            >>> from recsys.data.synthetic.worlds import BlockTaste
+            >>> facts = Facts.of(BlockTaste(users=30).dataset())
+            >>> facts.returning, facts.repeats, facts.columns["text"]
+            (1.0, 0.0, ['blurb'])
+        """
+        x = data.interactions if train is None else train
+        newest = _newest(x, data)
+        old_users = x.select(~newest).user_counts(data.n_users) > 0
+        old_items = x.select(~newest).item_counts(data.n_items) > 0
+        asked = np.unique(x.user[newest])
+        of_known = newest & old_users[x.user]
+        counts = x.user_counts(data.n_users)
+        kinds = {str(kind): data.items.schema.names(kind) for kind in Kind}
+        return cls(
+            users=int((counts > 0).sum()),
+            items=int((x.item_counts(data.n_items) > 0).sum()),
+            interactions=len(x),
+            has_timestamps=data.has_timestamps,
+            has_order=data.has_order,
+            long_enough=_share(counts[counts > 0] >= 3),
+            returning_users=int(old_users[asked].sum()),
+            returning=_share(old_users[asked]),
+            repeats=_share(_seen_before(x, data)[of_known]),
+            cold_items=_share(~old_items[x.item[newest]]),
+            columns={kind: names for kind, names in kinds.items() if names},
+        )
+
+    @property
+    def filter_seen(self) -> bool:
+        """Whether lists leave out the items of a user's history: people hardly come back to the same items."""
+        return self.repeats < BUYS_AGAIN
+
+    def protocol(self) -> tuple[str, str]:
+        """``temporal`` or ``leave_one_out``, and the reason."""
+        if not self.has_timestamps:
+            return "leave_one_out", "there are no timestamps that order the interactions of different users"
+        known = f"{self.returning:.0%} of the users of the newest tenth ({self.returning_users:,}) have a history"
+        if self.long_enough < _LONG_ENOUGH:
+            return "temporal", f"only {self.long_enough:.0%} of the users have three interactions to leave the last out"
+        if self.returning >= _RETURNING and self.returning_users >= _MIN_USERS:
+            return "temporal", f"{known}, so the future can be predicted as it comes"
+        if self.returning >= _RETURNING:
+            return "leave_one_out", f"{known}, too few to be measured on; the last interaction of every user is"
+        return "leave_one_out", f"only {known}; on the last interaction of every user everybody counts"
+
+    def lines(self) -> list[str]:
+        """What the tables show, in sentences."""
+        order = "timestamps" if self.has_timestamps else "an order within the user" if self.has_order else "no order"
+        columns = "; ".join(f"{kind}: {', '.join(names)}" for kind, names in self.columns.items())
+        return [
+            f"{self.users:,} users, {self.items:,} items, {self.interactions:,} interactions with {order}",
+            f"item columns: {columns or 'none'}",
+            f"in the newest part {1 - self.returning:.0%} of the users are new, and {self.cold_items:.1%} of the "
+            "interactions are with items that had none",
+        ]
+
+    def seen_reason(self) -> str:
+        """Why the seen filter is as it is."""
+        share = f"{self.repeats:.1%} of the newest interactions are items that their users had before"
+        if self.filter_seen:
+            return f"{share}: people hardly come back to the same items, and lists leave these out"
+        return f"{share}: people come back to the same items, and lists keep these"
+
+
+def _newest(x: Interactions, data: Dataset) -> NDArray[np.bool_]:
+    """Bool [E]: the last tenth by time, or the last interaction of each user."""
+    if data.has_timestamps and len(x):
+        since = np.quantile(np.asarray(x.time), 1 - NEWEST, method="higher")
+        return np.asarray(x.time >= since)
+    last = np.zeros(len(x), bool)
+    last[x.offsets(data.n_users)[1:][x.user_counts(data.n_users) > 0] - 1] = True
+    return last
+
+
+def _seen_before(x: Interactions, data: Dataset) -> NDArray[np.bool_]:
+    """Bool [E]: whether the user had the item in an earlier interaction; sorted by user and time, as ``x`` is."""
+    pairs = x.user.astype(np.int64) * max(data.n_items, 1) + x.item
+    again = np.ones(len(x), bool)
+    again[np.unique(pairs, return_index=True)[1]] = False
+    return again
+
+
+def _share(mask: NDArray[np.bool_]) -> float:
+    return float(mask.mean()) if len(mask) else 0.0

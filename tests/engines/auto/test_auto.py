@@ -1,0 +1,212 @@
+"""The choice of engines within a budget."""
+
+import time
+
+import numpy as np
+import pytest
+import torch
+
+from recsys.data.dataset import Dataset
+from recsys.data.entities import EntityTable
+from recsys.data.interactions import Interactions
+from recsys.data.splits.split import split
+from recsys.data.synthetic.worlds import BlockTaste, SequenceRule
+from recsys.data.vocabulary import Vocabulary
+from recsys.engine import FitContext, Request
+from recsys.engines.auto.auto import AutoRecommender
+from recsys.engines.auto.budget import Budget, parse_budget
+from recsys.engines.auto.facts import Facts
+from recsys.engines.auto.ladder import Sizes, ladder
+from recsys.engines.auto.recipe import PartRecipe
+from recsys.errors import ConfigError, DataError
+from recsys.evaluation.evaluate import evaluate
+from recsys.experiment.fit import Refit, fit_engine
+
+CLOSED = ["popularity", "itemknn", "ease"]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _imported():
+    """The first optimizer of a process imports a good part of torch, which is not what a budget is for."""
+    torch.optim.AdamW([torch.zeros(1)])
+
+
+def bestsellers(users=80, items=30, events=5):
+    """Everybody takes what sells best, in an order of their own; nobody has a taste."""
+    rng = np.random.default_rng(0)
+    shares = 1 / np.arange(1, items + 1) ** 1.5
+    item = [rng.choice(items, events, replace=False, p=shares / shares.sum()) for _ in range(users)]
+    rows = np.repeat(np.arange(users), events), np.concatenate(item), np.tile(np.arange(events), users)
+    names = (EntityTable.bare(Vocabulary(np.arange(n))) for n in (users, items))
+    return Dataset("bestsellers", *names, Interactions.of(*rows), has_timestamps=False)
+
+
+def scores(engine, data):
+    request = Request.from_dataset(data, np.arange(data.n_users))
+    return engine.user_vectors(request).scores(engine.item_vectors(data.items))
+
+
+def recall(engine, data, holdout, k=5):
+    return evaluate(engine, data, holdout, ks=(k,)).mean(f"recall@{k}")
+
+
+def test_where_everybody_takes_the_bestsellers_popularity_wins():
+    data = bestsellers()
+    auto = AutoRecommender(budget="20s", engines=["popularity", "itemknn"]).fit(data, seed=1)
+    assert auto.judged_["popularity"] >= auto.judged_["itemknn"]
+    assert "popularity" in auto.recipe_.parts
+
+
+def test_where_tastes_differ_an_item_item_model_wins():
+    auto = AutoRecommender(budget="20s", engines=CLOSED).fit(BlockTaste(users=60).dataset(), seed=1)
+    assert next(iter(auto.recipe_.parts)) != "popularity"
+    assert set(auto.judged_) >= set(CLOSED)
+
+
+def test_where_the_last_item_determines_the_next_a_trained_sequence_model_wins():
+    data = SequenceRule(users=120).dataset()
+    parts = split(data, "leave_one_out")
+    engines = ["popularity", "sequence"]
+    auto = AutoRecommender(budget="20s", engines=engines).fit(data, parts.train, validation=parts.validation, seed=1)
+    part = next(iter(auto.recipe_.parts.values()))
+    assert part.kind == "sequence"
+    assert part.options["stop_epoch"] >= 1
+    assert recall(auto, data, parts.test) > 0.8
+
+
+def test_the_chosen_epochs_give_the_same_weights_when_they_are_trained_again():
+    data = SequenceRule(users=60).dataset()
+    parts = split(data, "leave_one_out")
+    auto = AutoRecommender(budget="10s", engines=["sequence"]).fit(data, parts.train, validation=parts.validation)
+    again = AutoRecommender(auto.chosen_config()).fit(data, parts.train)
+    assert np.array_equal(scores(auto, data), scores(again, data))
+
+
+def test_the_budget_is_kept():
+    data = BlockTaste(users=300, items=100, events=20, noise=0.3).dataset()
+    engines = ["itemknn", "ease", "sequence"]
+    before = time.monotonic()
+    auto = AutoRecommender(budget="6s", engines=engines).fit(data)
+    assert time.monotonic() - before < 6 * 1.1 + 2  # a machine that runs tests may stumble
+    assert set(auto.judged_) >= {"itemknn", "ease"}
+
+
+def test_with_validation_it_is_fitted_on_train_and_without_on_everything():
+    data = BlockTaste(users=40).dataset()
+    parts = split(data, "leave_one_out")
+    options = {"budget": "10s", "engines": ["itemknn"]}
+    given = AutoRecommender(**options).fit(data, parts.train, validation=parts.validation)
+    assert given.engine.counts.sum() == len(parts.train)
+    alone = AutoRecommender(**options).fit(data)
+    assert alone.engine.counts.sum() == len(data.interactions)
+
+
+def test_a_refit_takes_the_choice_and_searches_nothing():
+    data = BlockTaste(users=40).dataset()
+    parts = split(data, "leave_one_out", refit=True)
+    engine = AutoRecommender(budget="10s", engines=CLOSED)
+    again = fit_engine(engine, data, parts, FitContext(validation=parts.validation), Refit())
+    assert again.recipe_ == engine.recipe_
+    assert not again.judged_
+
+
+def test_it_is_loaded_as_it_was_saved(tmp_path):
+    data = BlockTaste(users=40).dataset()
+    auto = AutoRecommender(budget="10s", engines=CLOSED).fit(data)
+    auto.save(tmp_path)
+    loaded = AutoRecommender.load(tmp_path)
+    assert np.array_equal(scores(auto, data), scores(loaded, data))
+    assert (loaded.recipe_, loaded.judged_, loaded.chosen_) == (auto.recipe_, auto.judged_, auto.chosen_)
+
+
+def test_users_with_too_short_histories_are_a_clear_error():
+    one = Interactions.of(np.arange(4), np.arange(4))
+    names = (EntityTable.bare(Vocabulary(np.arange(4))) for _ in range(2))
+    with pytest.raises(DataError, match="none can be held out"):
+        AutoRecommender(budget="5s").fit(Dataset("w", *names, one, has_timestamps=False))
+
+
+@pytest.mark.parametrize("budget", ["", "10", "ten minutes", "0s", "-1m"])
+def test_a_budget_that_is_no_duration_names_the_forms(budget):
+    with pytest.raises(ConfigError, match="90s, 10m or 1h"):
+        parse_budget(budget)
+    with pytest.raises(ConfigError, match="90s, 10m or 1h"):
+        AutoRecommender(budget=budget)
+
+
+def test_an_engine_that_is_not_on_the_ladder_is_an_error_that_names_the_nearest():
+    with pytest.raises(ConfigError, match="did you mean 'popularity'"):
+        AutoRecommender(engines=["populariti"])
+
+
+def test_time_that_is_reserved_is_not_left():
+    assert Budget(60).reserved(20).left() <= 40
+
+
+def shop(again):
+    """Users who take the same item every day, or another every day."""
+    users, days = 200, 8
+    user, day = np.repeat(np.arange(users), days), np.tile(np.arange(days), users)
+    item = user % 20 if again else (user + day) % 20
+    names = (EntityTable.bare(Vocabulary(np.arange(n))) for n in (users, 20))
+    return Dataset("shop", *names, Interactions.of(user, item, 86_400 * day + user), has_timestamps=True)
+
+
+def test_people_who_buy_again_turn_the_seen_filter_off():
+    facts = Facts.of(shop(again=True))
+    assert facts.repeats == 1
+    assert not facts.filter_seen
+    assert "lists keep these" in facts.seen_reason()
+
+
+def test_people_who_buy_something_new_each_time_leave_the_seen_filter_on():
+    facts = Facts.of(shop(again=False))
+    assert facts.repeats == 0
+    assert facts.filter_seen
+
+
+def test_users_who_come_back_are_measured_by_time():
+    protocol, reason = Facts.of(shop(again=False)).protocol()
+    assert protocol == "temporal"
+    assert "100%" in reason
+
+
+def test_users_who_come_once_are_measured_on_their_last_interaction():
+    user, step = np.repeat(np.arange(200), 5), np.tile(np.arange(5), 200)
+    names = (EntityTable.bare(Vocabulary(np.arange(n))) for n in (200, 50))
+    rows = Interactions.of(user, (user + step) % 50, 86_400 * user + step)
+    protocol, reason = Facts.of(Dataset("once", *names, rows, has_timestamps=True)).protocol()
+    assert protocol == "leave_one_out"
+    assert "have a history" in reason
+
+
+def test_without_timestamps_the_last_interaction_of_each_user_is_measured():
+    assert Facts.of(SequenceRule().dataset()).protocol()[0] == "leave_one_out"
+
+
+def test_new_items_in_the_newest_part_are_counted_as_cold():
+    x = Interactions.of(np.tile(np.arange(10), 2), np.append(np.arange(19) % 10, 11), np.arange(20))
+    names = (EntityTable.bare(Vocabulary(np.arange(n))) for n in (10, 12))
+    assert Facts.of(Dataset("cold", *names, x, has_timestamps=True)).cold_items == 1 / 2
+
+
+def test_a_catalogue_that_is_too_large_for_ease_is_said():
+    data = BlockTaste(users=10).dataset()
+    many = EntityTable.bare(Vocabulary(np.arange(30_000)))
+    wide = Dataset("wide", data.users, many, data.interactions, has_timestamps=True)
+    steps = ladder(wide, wide.interactions, ["ease", "popularity"], Sizes(10, 30_000, 70, 490.0))
+    assert [family.kind for family in steps.families] == ["popularity"]
+    assert "30,000 x 30,000" in steps.skipped["ease"]
+
+
+def test_options_that_do_not_exist_are_an_error_when_the_recipe_is_fitted():
+    with pytest.raises(ConfigError, match="did you mean 'decay'"):
+        PartRecipe(kind="ease", options={"decya": 0.9}).engine()
+
+
+def test_interactions_without_an_order_are_held_out_at_random():
+    data = BlockTaste(users=60).dataset()
+    rows = Interactions.of(data.interactions.user, data.interactions.item)
+    unordered = Dataset("w", data.users, data.items, rows, has_timestamps=False, has_order=False)
+    auto = AutoRecommender(budget="20s", engines=["popularity", "itemknn"]).fit(unordered, seed=1)
+    assert "itemknn" in auto.recipe_.parts

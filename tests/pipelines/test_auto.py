@@ -1,0 +1,129 @@
+"""`recsys auto`: tables in; a run, its report and a config that repeats it out."""
+
+import json
+
+import pandas as pd
+import pytest
+
+from pipelines.commands.auto import AutoRequest, run
+from pipelines.config import read_run_config
+from pipelines.stages import run_stages
+from pipelines.workspace import Workspace
+from recsys.data.synthetic.worlds import BlockTaste, SequenceRule, write_tables
+from recsys.errors import ArtifactError, ConfigError, DataError
+from recsys.tracking import SilentTracker
+from tests.pipelines.test_run import Ears
+
+
+def request(tables, output, **options):
+    options = {"budget": "60s", "engines": ("popularity", "ease"), **options}
+    return AutoRequest(tables["interactions"], tables.get("users"), tables.get("items"), output=output, **options)
+
+
+def metrics(directory):
+    engines = json.loads((directory / "report.json").read_text())["engines"]
+    return {name: {key: v for key, v in values.items() if "@" in key} for name, values in engines.items()}
+
+
+@pytest.fixture(scope="module")
+def tables(tmp_path_factory):
+    return write_tables(BlockTaste(users=60).dataset(), tmp_path_factory.mktemp("shop"))
+
+
+@pytest.fixture(scope="module")
+def made(tables, tmp_path_factory):
+    ears, output = Ears(), tmp_path_factory.mktemp("out") / "auto"
+    assert run(request(tables, output), ears) == 0
+    return output, ears
+
+
+def test_it_leaves_a_report_recommendations_and_a_config(made):
+    output, _ = made
+    assert {"report.json", "report.html", "auto.toml"} <= {path.name for path in output.iterdir()}
+    lists = pd.concat(map(pd.read_parquet, output.glob("recommendations/*.parquet")))
+    assert lists["user_id"].nunique() == 60
+
+
+def test_its_config_runs_by_itself_and_gives_the_same_metrics(made, tmp_path):
+    config = read_run_config(made[0] / "auto.toml")
+    assert run_stages(config, Workspace(tmp_path / "again"), SilentTracker()) == 0
+    assert metrics(tmp_path / "again") == metrics(made[0])
+
+
+def test_running_its_config_in_place_trains_nothing_again(made):
+    ears = Ears()
+    run_stages(read_run_config(made[0] / "auto.toml"), Workspace(made[0]), ears)
+    assert {"prepare", "train/ease", "train/popularity", "evaluate"} <= ears.reused()
+
+
+def test_it_says_what_it_saw_what_it_chose_and_how_much_time_is_left(made):
+    output, ears = made
+    told = "\n".join(ears.heard)
+    assert "60 users, 24 items, 420 interactions with timestamps" in told
+    assert "protocol leave_one_out: " in told
+    assert "chosen: " in told
+    assert all("s left]" in line for line in ears.heard)
+    assert "# ndcg@10 on validation users who chose nothing:" in (output / "auto.toml").read_text()
+
+
+def test_a_config_that_is_there_is_not_written_over(made, tables):
+    with pytest.raises(ArtifactError, match=r"recsys run .*auto\.toml"):
+        run(request(tables, made[0]), SilentTracker())
+
+
+def test_the_chosen_epochs_are_trained_once_and_repeat_in_a_run_of_the_config(tmp_path):
+    tables = write_tables(SequenceRule(users=80).dataset(), tmp_path / "walks")
+    options = {"engines": ("popularity", "sequence"), "overrides": ["data.columns.order=position"], "budget": "40s"}
+    run(request(tables, tmp_path / "out", **options), SilentTracker())
+    config = read_run_config(tmp_path / "out" / "auto.toml")
+    name = next(name for name in config.engines if name.startswith("sequence"))
+    epochs = config.engines[name]["stop_epoch"]
+    curve = json.loads(Workspace(tmp_path / "out").training(name).read_text())["curve"]
+    assert curve == []  # no first fit on train alone
+    run_stages(config, Workspace(tmp_path / "again"), SilentTracker())
+    assert metrics(tmp_path / "again") == metrics(tmp_path / "out")
+    assert epochs >= 1
+
+
+def test_people_who_buy_again_keep_seen_items_in_lists(tmp_path):
+    rows = [(user, user % 9 + 3 * (day % 2), 86_400 * day + user) for user in range(60) for day in range(8)]
+    path = tmp_path / "interactions.csv"
+    pd.DataFrame(rows, columns=["user_id", "item_id", "timestamp"]).to_csv(path, index=False)
+    run(request({"interactions": path}, tmp_path / "out"), SilentTracker())
+    config = read_run_config(tmp_path / "out" / "auto.toml")
+    assert not config.evaluate.filter_seen
+    assert not config.recommend.filter_seen
+    assert "people come back to the same items" in (tmp_path / "out" / "auto.toml").read_text()
+
+
+def test_rows_that_repeat_count_once_and_other_errors_are_reported(tables, tmp_path):
+    frame = pd.read_csv(tables["interactions"])
+    path = tmp_path / "interactions.csv"
+    pd.concat([frame, frame.head(5)]).to_csv(path, index=False)
+    run(request({"interactions": path}, tmp_path / "out", engines=("popularity",)), SilentTracker())
+    assert read_run_config(tmp_path / "out" / "auto.toml").data.duplicates == "first"
+    frame.assign(user_id=None).to_csv(path, index=False)
+    with pytest.raises(DataError, match="user_id"):
+        run(request({"interactions": path}, tmp_path / "other"), SilentTracker())
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"budget": "soon"}, "90s, 10m or 1h"),
+        ({"protocol": "random"}, "temporal or leave_one_out"),
+        ({"engines": ("eas",)}, "did you mean 'ease'"),
+    ],
+)
+def test_options_that_are_wrong_are_errors_before_anything_is_read(tables, tmp_path, options, message):
+    with pytest.raises(ConfigError, match=message):
+        run(request(tables, tmp_path / "out", **options), SilentTracker())
+    assert not (tmp_path / "out").exists()
+
+
+def test_interactions_without_an_order_are_an_error_that_says_how_to_name_one(tmp_path):
+    path = tmp_path / "interactions.csv"
+    pd.DataFrame({"user_id": [1, 1, 1, 2], "item_id": [1, 2, 3, 1]}).to_csv(path, index=False)
+    with pytest.raises(ConfigError, match=r"--set data\.columns\.time"):
+        run(request({"interactions": path}, tmp_path / "out"), SilentTracker())
+    assert not (tmp_path / "out").exists()
