@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
+from pipelines import cli_tune
 from recsys.errors import RecsysError
 
 if TYPE_CHECKING:
@@ -43,6 +44,9 @@ class Mode(StrEnum):
 
 
 Name = Annotated[str | None, typer.Option("--engine", help="An engine of the run; default the one that is promoted.")]
+
+
+app.add_typer(cli_tune.app)
 
 
 @app.callback()

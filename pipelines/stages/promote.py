@@ -9,12 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipelines.config import PromoteSection, RunConfig
+from pipelines.stages.track import engine_run, track, tracking_place
 from pipelines.workspace import ENGINE_CODE, Workspace, code_version
 from recsys.atomic import read_json
 from recsys.errors import ArtifactError, ConfigError
 from recsys.evaluation.evaluate import evaluate
 from recsys.evaluation.report.report import Report
-from recsys.json_values import JsonObject
 from recsys.registry.bundle import Bundle, version_of
 from recsys.registry.candidate import (
     Candidate,
@@ -26,13 +26,18 @@ from recsys.registry.candidate import (
     save_decision,
 )
 from recsys.registry.gate import Decision, EvaluationResult, Rule, decide
-from recsys.registry.mlflow_client import check_place, local_uri
+from recsys.registry.mlflow_client import check_place
 from recsys.registry.store import CHAMPION, Store
-from recsys.registry.tracker import MlflowTracker
 from recsys.tracking import Tracker
 
 REFUSED = 2
-_CODE = (*ENGINE_CODE, "recsys/evaluation", "recsys/registry", "pipelines/stages/promote.py")
+_CODE = (
+    *ENGINE_CODE,
+    "recsys/evaluation",
+    "recsys/registry",
+    "pipelines/stages/promote.py",
+    "pipelines/stages/track.py",
+)
 
 
 def run(config: RunConfig, workspace: Workspace, tracker: Tracker, bundle: Path | None = None) -> int:
@@ -92,11 +97,9 @@ def open_store(config: RunConfig, workspace: Workspace) -> Store:
     """
     if config.promote is None:
         raise ConfigError("the config has no [promote] section, which names the registered model")
-    name, uri = config.promote.model or config.name, config.promote.tracking_uri
-    if uri is not None:
-        return Store(uri, name)
-    store = Store(local_uri(workspace.directory), name)
-    check_place(store.uri, name)
+    store = Store(*tracking_place(config, workspace))
+    if config.promote.tracking_uri is None:
+        check_place(store.uri, store.name)
     return store
 
 
@@ -138,26 +141,9 @@ def _is_current(store: Store, workspace: Workspace) -> bool:
 
 
 def _register(config: RunConfig, section: PromoteSection, store: Store, workspace: Workspace, tracker: Tracker) -> str:
-    """Logs an MLflow run with parameters, metrics, data and report; returns the version registered with it."""
-    data = workspace.load_dataset()
-    training = read_json(workspace.training(section.engine))
-    report = read_json(workspace.report)
-    with MlflowTracker(store.uri, store.name, f"{config.name}/{section.engine}", tracker) as run:
-        run.log_params({"seed": config.seed, "engine": section.engine, **config.engines[section.engine]})
-        run.log_params({"split": report["split"]})
-        run.log_data(data.name, data.fingerprint, str(workspace.dataset))
-        for point in training["curve"]:
-            run.log_metrics({key: value for key, value in point.items() if key != "step"}, int(point["step"]))
-        run.log_metrics(_means(report["engines"][section.engine]))
-        run.log_artifact(workspace.report)
-        run.log_artifact(workspace.report.with_suffix(".html"))
-        return store.register(workspace.bundle(section.engine), run.run_id)
-
-
-def _means(values: JsonObject) -> dict[str, float]:
-    """The value of each metric; intervals stay in the report."""
-    flat = {name: value["value"] if isinstance(value, dict) else value for name, value in values.items()}
-    return {name: value for name, value in flat.items() if isinstance(value, (int, float))}
+    """The version registered with the MLflow run of the engine, which has parameters, metrics, data and report."""
+    track(config, workspace, tracker)
+    return store.register(workspace.bundle(section.engine), engine_run(config, workspace, tracker, section.engine))
 
 
 def _result(

@@ -78,7 +78,9 @@ class World:
         fixed += -self.popularity * np.log(1.0 + rng.permutation(self.items))
         launched = rng.uniform(-0.3, 1.0, self.items) * self.days
         users, steps, chosen, days = self._choices(fixed, kind, launched, rng)
-        events = pd.DataFrame({"user_id": users, "item_id": chosen + 1000, "timestamp": _START + (days * _DAY).astype(int)})
+        events = pd.DataFrame(
+            {"user_id": users, "item_id": chosen + 1000, "timestamp": _START + (days * _DAY).astype(int)}
+        )
         events = events.sort_values("timestamp", kind="stable").reset_index(drop=True)
         return Tables(events, self._users(theta, rng), self._items(kind, rng))
 
@@ -122,7 +124,9 @@ class World:
 
     def _items(self, kind: NDArray[np.int64], rng: np.random.Generator) -> pd.DataFrame:
         ids = np.arange(self.items) + 1000
-        return pd.DataFrame({"item_id": ids, "category": [f"c{k}" for k in kind], "brand": [f"b{k // 2}" for k in kind]})
+        return pd.DataFrame(
+            {"item_id": ids, "category": [f"c{k}" for k in kind], "brand": [f"b{k // 2}" for k in kind]}
+        )
 
 
 def with_noise(tables: Tables, columns: int, seed: int) -> Tables:

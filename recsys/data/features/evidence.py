@@ -122,7 +122,9 @@ def transition_evidence(shares: sp.csr_array, train: Interactions, n_users: int)
     by_item = sp.csr_array(sp.coo_array((ones, (source, target)), shape=shares.shape))
     by_value = sp.csr_array(sp.coo_array((ones, (value, target)), shape=(shares.shape[1], shares.shape[1])))
     others = _at(by_value, value, target) - _at(by_item, source, target)
-    totals = np.bincount(value, minlength=shares.shape[1])[value] - np.bincount(source, minlength=shares.shape[0])[source]
+    totals = (
+        np.bincount(value, minlength=shares.shape[1])[value] - np.bincount(source, minlength=shares.shape[0])[source]
+    )
     prior = np.bincount(target, minlength=shares.shape[1]) / len(target)
     pairs = _Pairs(owner, target, np.ones(len(target)), np.arange(len(target)))
     return _best(others, totals.astype(np.float64), prior[target], pairs)
@@ -173,7 +175,9 @@ def _entries(choices: sp.csr_array, shares: sp.csr_array, rows: NDArray[np.integ
     interaction = np.repeat(np.arange(len(described)), sizes)
     start = shares.indptr[described].astype(np.int64)
     place = np.arange(len(interaction)) - np.repeat(np.cumsum(sizes) - sizes, sizes) + start[interaction]
-    return _Pairs(owner[interaction], shares.indices[place].astype(np.int64), shares.data[place].astype(np.float64), interaction)
+    return _Pairs(
+        owner[interaction], shares.indices[place].astype(np.int64), shares.data[place].astype(np.float64), interaction
+    )
 
 
 def _best(
