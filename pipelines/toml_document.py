@@ -9,6 +9,9 @@ from collections.abc import Iterator, Mapping
 from pipelines.reference_cells import toml
 from recsys.json_values import JsonMapping
 
+_DEEPEST = 3
+"""Names in the heading of a section; what is in it further down is written inline."""
+
 
 def toml_document(values: JsonMapping, comments: Mapping[str, str] | None = None, head: str = "") -> str:
     """The text of a TOML file.
@@ -33,8 +36,9 @@ def toml_document(values: JsonMapping, comments: Mapping[str, str] | None = None
 
 def _section(values: JsonMapping, path: tuple[str, ...], comments: Mapping[str, str]) -> Iterator[str]:
     """The lines of a section: first its own keys, then the sections in it."""
-    plain = {key: value for key, value in values.items() if not isinstance(value, Mapping)}
-    inner = {key: value for key, value in values.items() if isinstance(value, Mapping)}
+    deep = len(path) >= _DEEPEST
+    plain = {key: value for key, value in values.items() if deep or not isinstance(value, Mapping)}
+    inner = {key: value for key, value in values.items() if key not in plain}
     if path and (plain or not inner or ".".join(path) in comments):
         yield ""
         yield from (f"# {line}" for line in comments.get(".".join(path), "").splitlines())

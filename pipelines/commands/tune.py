@@ -88,8 +88,8 @@ def tune(config: RunConfig, workspace: Workspace, tracker: Tracker, options: Tun
             searched.run(names, trials, None if seconds is None else seconds / len(names))
         except KeyboardInterrupt:
             tracker.info(
-                f"stopped; the same command goes on with the next trial, and {workspace.directory / TUNED} has the best "
-                "options so far"
+                f"stopped; {workspace.directory / TUNED} has the best options so far, and the same command goes on "
+                "with the trial that was stopped"
             )
             raise
         finally:
@@ -135,7 +135,7 @@ class _Searched:
         metric, lines = self.config.tune.metric, []
         width = max(map(len, self.studies))
         for name, study in self.studies.items():
-            trials = study.trials()
+            trials = [trial for trial in study.trials() if trial.finished]
             best = best_of(trials, metric)
             if trials:
                 given = next((t for t in trials if t.as_given and t.state == "complete"), None)
@@ -222,14 +222,13 @@ def _tables(config: RunConfig, names: Iterable[str]) -> set[str]:
 
 def _used_tables(name: str, raw: JsonObject, space: Space) -> set[str]:
     """The tables that an engine reads with some options of its search space."""
-    kind = engine_spec(name, raw, "engines").config
-    found = set(kind.uses_tables())
+    given = engine_spec(name, raw, "engines").config
+    found = set(given.uses_tables())
     for option, values in space.items():
-        if not isinstance(values, Range) and option.rpartition(".")[2].startswith("table"):
+        if not isinstance(values, Range) and option in ("table", "tables"):
             for value in values:
-                found |= set(
-                    engine_spec(name, with_options(raw, {option: value}, type(kind)), "space").config.uses_tables()
-                )
+                changed = with_options(raw, {option: value}, type(given))
+                found |= set(engine_spec(name, changed, "space").config.uses_tables())
     return found
 
 

@@ -42,7 +42,8 @@ def write_outputs(directory: Path, config: RunConfig, studies: Mapping[str, Stud
 
 def record(name: str, trial: Trial) -> JsonObject:
     """One trial of engine ``name`` as JSON: engine, number, state, options, seconds, metrics, curve, error."""
-    about = {"engine": name, "trial": trial.number, "state": trial.state, "as_given": trial.as_given}
+    state = trial.state if trial.finished else "interrupted"
+    about = {"engine": name, "trial": trial.number, "state": state, "as_given": trial.as_given}
     return {**about, "options": {}, **trial.result, "error": trial.error}
 
 
@@ -71,12 +72,13 @@ def tuned_text(config: RunConfig, trials: Mapping[str, list[Trial]]) -> str:
 
 
 def _comment(metric: str, found: list[Trial], best: Trial | None) -> str:
+    count = sum(trial.finished for trial in found)
     if best is None:
-        return f"none of {len(found)} trials has ended with a result; the options are as given"
+        return f"none of {count} finished trials has a result; the options are as given"
     given = next((trial for trial in found if trial.as_given and trial.state == "complete"), None)
     before = "" if given is None else f"; as given {given.result[metric]:.4f}"
     kept = "the options as given are the best" if best.as_given else f"trial {best.number}"
-    return f"validation {metric} {best.result[metric]:.4f}, {kept} of {len(found)} trials{before}"
+    return f"validation {metric} {best.result[metric]:.4f}, {kept} of {count} trials{before}"
 
 
 def _table(records: list[JsonObject]) -> str:

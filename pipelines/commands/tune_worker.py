@@ -12,7 +12,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import optuna
 import torch
 
 from pipelines.config import RunConfig
@@ -22,11 +21,12 @@ from pipelines.workspace import Workspace, digest
 from recsys.engine import Engine, FitContext
 from recsys.engines import ENGINES
 from recsys.errors import RecsysError
-from recsys.experiment.study import Search, Study, Trial, best_of
+from recsys.experiment.study import RunningTrial, Search, Study, Trial, best_of
 from recsys.experiment.trial_tracker import OutOfTime, TrialPruned, TrialTracker
 from recsys.experiment.tune import TuningData, fit_and_score
 from recsys.json_values import JsonObject
 from recsys.tracking import ConsoleTracker, CurveTracker, Tracker
+from recsys.training.deterministic import deterministic
 
 DATABASE = "study.db"
 FAILED = 3
@@ -77,6 +77,8 @@ class Worker:
         self.raw: JsonObject = job.config.engines[job.name]
         self.spec = engine_spec(job.name, self.raw, "engines")
         self.parts = load_parts(job.config, job.directory, self.spec)
+        with deterministic():  # its first use imports much of PyTorch, which is no part of the first trial's time
+            pass
 
     def run(self) -> None:
         """Runs trials, one after the other."""
@@ -85,7 +87,7 @@ class Worker:
             if trial is None or not self._run_one(trial):
                 return
 
-    def _run_one(self, trial: optuna.Trial) -> bool:
+    def _run_one(self, trial: RunningTrial) -> bool:
         """Runs a trial and records its end; False where the time was out before its end."""
         options = self.study.suggest(trial)
         result: JsonObject = {"options": options}
@@ -123,7 +125,7 @@ class Worker:
 
     def _report(self, number: int) -> bool:
         """Prints how the trial ended and how long the search of the engine will still take."""
-        trials = self.study.trials()
+        trials = [trial for trial in self.study.trials() if trial.finished]
         trial = next(trial for trial in trials if trial.number == number)
         left = _time_left(self.job, trials)
         self.tracker.info(f"{trial_line(self.job.name, trial, trials, self.job.config.tune.metric)}{left}")

@@ -67,6 +67,8 @@ def run(config: RunConfig, workspace: Workspace, tracker: Tracker, bundle: Path 
     store = open_store(config, workspace)
     if not (_is_current(store, workspace) and workspace.is_current("promote", cache_key, [], tracker)):
         workspace.invalidate("promote")
+        if bundle is None:
+            track(config, workspace, tracker)
         decision = decide_and_register(config, config.promote, workspace, tracker, candidate)
         tracker.info(f"promote: {decision}")
         workspace.record("promote", cache_key)
@@ -142,7 +144,6 @@ def _is_current(store: Store, workspace: Workspace) -> bool:
 
 def _register(config: RunConfig, section: PromoteSection, store: Store, workspace: Workspace, tracker: Tracker) -> str:
     """The version registered with the MLflow run of the engine, which has parameters, metrics, data and report."""
-    track(config, workspace, tracker)
     return store.register(workspace.bundle(section.engine), engine_run(config, workspace, tracker, section.engine))
 
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 import optuna
 from filelock import FileLock
@@ -18,6 +19,8 @@ from recsys.experiment.search_spaces import Range, Space, combinations, n_combin
 from recsys.json_values import JsonObject
 from recsys.seeding import stream, stream_seed
 
+RunningTrial: TypeAlias = optuna.Trial
+"""A trial that has no end yet."""
 AS_GIVEN, ERROR, REPEATS, RESULT, CONFIG, WORKER = "as_given", "error", "repeats", "result", "config", "worker"
 """Attributes of a trial: it has the options of the config; why it failed; which earlier trial has the same options; its
 metrics, options and curve; the digest of its options; the number of the process that runs it."""
@@ -64,6 +67,10 @@ class Trial:
     as_given: bool
     result: JsonObject
     error: str | None = None
+
+    @property
+    def finished(self) -> bool:
+        return self.state in ("complete", "pruned", "failed")
 
 
 class Study:
@@ -115,7 +122,7 @@ class Study:
             known = self._study.get_trials(deepcopy=False)
             self._requeue_running([trial for trial in known if trial.user_attrs.get(WORKER) == worker])
 
-    def ask(self, trials: int | None, worker: int = 0) -> optuna.Trial | None:
+    def ask(self, trials: int | None, worker: int = 0) -> RunningTrial | None:
         """The next trial; None when ``trials`` are finished or running, or all combinations are."""
         with self._lock, _quiet():
             known = self._study.get_trials(deepcopy=False)
@@ -128,26 +135,26 @@ class Study:
             trial.set_user_attr(WORKER, worker)
             return trial
 
-    def suggest(self, trial: optuna.Trial) -> dict[str, object]:
+    def suggest(self, trial: RunningTrial) -> dict[str, object]:
         """Option -> value of the trial; empty where it has the options of the config."""
         if trial.user_attrs.get(AS_GIVEN):
             return {}
         with _quiet():
             return {option: _suggested(trial, option, values) for option, values in self.search.space.items()}
 
-    def repeats(self, trial: optuna.Trial, config: str) -> bool:
+    def repeats(self, trial: RunningTrial, config: str) -> bool:
         """Whether an earlier trial has the options whose digest is ``config``; then this one gets its result."""
         with self._lock, _quiet():
             trial.set_user_attr(CONFIG, config)
             for earlier in self._study.get_trials(deepcopy=False):
                 same = earlier.number < trial.number and earlier.user_attrs.get(CONFIG) == config
-                if same and _state(earlier) in ("complete", "pruned", "failed"):
+                if same and earlier.state.is_finished() and _state(earlier) != "interrupted":
                     trial.set_user_attr(REPEATS, earlier.number)
                     self._study.tell(trial, earlier.value if earlier.values else None, earlier.state)
                     return True
         return False
 
-    def tell(self, trial: optuna.Trial, result: Mapping[str, object], value: float | None, error: str = "") -> None:
+    def tell(self, trial: RunningTrial, result: Mapping[str, object], value: float | None, error: str = "") -> None:
         """Records the end of a trial: its ``value``, or None where it was pruned or has an ``error``."""
         with self._lock, _quiet():
             trial.set_user_attr(RESULT, dict(result))
@@ -226,7 +233,7 @@ def best_of(trials: Sequence[Trial], metric: str) -> Trial | None:
     return max(complete, key=lambda trial: (float(trial.result[metric]), -trial.number), default=None)
 
 
-def _suggested(trial: optuna.Trial, option: str, values: Range | list[object]) -> object:
+def _suggested(trial: RunningTrial, option: str, values: Range | list[object]) -> object:
     if not isinstance(values, Range):
         return json.loads(trial.suggest_categorical(option, [json.dumps(value) for value in values]))
     if values.integer:

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from html import escape
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from recsys.evaluation.report.html import page
 from recsys.evaluation.report.html_table import table
 from recsys.evaluation.report.plots import subplots, svg
@@ -104,9 +106,9 @@ def _figure(metric: str, tuned: TunedEngine) -> str:
 
 def _by_trial(axis: Axes, trials: Sequence[TrialPoint]) -> None:
     for state, colour in _STATES.items():
-        points = [p for p in trials if p.state == state and p.value is not None]
+        points = [(p.number, p.value) for p in trials if p.state == state and p.value is not None]
         if points:
-            axis.scatter([p.number for p in points], [p.value for p in points], color=colour, s=18, label=state)
+            axis.scatter(*np.array(points).T, color=colour, s=18, label=state)
     best, line = float("-inf"), []
     for p in trials:
         best = max(best, p.value if p.state == "complete" and p.value is not None else best)
