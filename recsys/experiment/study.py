@@ -128,7 +128,7 @@ class Study:
             known = self._study.get_trials(deepcopy=False)
             if self._is_exhausted(known, trials):
                 return None
-            names = (self.search.stream, len(known), worker)
+            names = (self.search.stream, sum(_state(trial) not in _UNCOUNTED for trial in known), worker)
             seed = stream_seed(self.search.seed, "tune", *names) % 2**32
             self._study.sampler = optuna.samplers.TPESampler(seed=seed)
             trial = self._study.ask()

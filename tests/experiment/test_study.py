@@ -79,7 +79,7 @@ def test_a_trial_ends_when_the_time_is_out(how):
 def test_importances_tell_the_option_that_matters(tmp_path):
     found = study(tmp_path)
     assert found.importances() == {}
-    run(found, 12)
+    run(found, 9)
     shares = found.importances()
     assert set(shares) == {"x", "kind"}
     assert shares["x"] > shares["kind"]
