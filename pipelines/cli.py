@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from pipelines import cli_auto, cli_tables
+from pipelines import cli_auto, cli_tables, cli_tune
 from pipelines.cli_arguments import ConfigPath, Name, Output, Set, open_run, tracker
 from recsys.errors import RecsysError
 
@@ -38,6 +38,9 @@ class Mode(StrEnum):
 
 
 app.add_typer(cli_auto.app)
+
+
+app.add_typer(cli_tune.app)
 
 
 @app.callback()

@@ -9,6 +9,7 @@ from typing import Annotated
 from pydantic import Field
 
 from pipelines.specs import EngineSpec, engine_spec, pretrain_spec
+from pipelines.tune_section import TuneSection, check_tune
 from recsys.choices import did_you_mean
 from recsys.config import Config, apply_overrides, parse, read_toml
 from recsys.data.ingest.config import DataConfig
@@ -83,12 +84,14 @@ class EvaluateSection(Config):
             given, in the batch. Engines may then be trained to rank unseen items; set it to false where people buy
             again.
         baseline: the engine that all others are tested against; None takes the first of ``[engines]``.
+        track: whether every engine becomes a run of MLflow, to be compared there; `recsys promote` does it in any case.
         embedding_quality: of the tables of ``[pretrain]``.
     """
 
     ks: tuple[Annotated[int, Field(ge=1)], ...] = Field((1, 5, 10, 20, 50, 100), min_length=1)
     filter_seen: bool = True
     baseline: str | None = None
+    track: bool = False
     embedding_quality: EmbeddingQualitySection = EmbeddingQualitySection()
 
 
@@ -153,6 +156,7 @@ class RunConfig(Config):
         engines: options by name; ``kind`` says which engine when the name does not.
         train: whether what recommends is fitted on all interactions.
         finetune: options of the parent's engine that change when it is fine-tuned.
+        tune: the search for options by `recsys tune`.
         evaluate: the report.
         attribution: the engine and modalities of `recsys attribution` and the report; None leaves the attribution out.
         promote: the engine and the gate; None skips promotion.
@@ -167,6 +171,7 @@ class RunConfig(Config):
     engines: dict[str, JsonObject] = Field(min_length=1)
     train: TrainSection = TrainSection()
     finetune: JsonObject = Field(default_factory=dict)
+    tune: TuneSection = TuneSection()
     evaluate: EvaluateSection = EvaluateSection()
     attribution: AttributionSection | None = None
     promote: PromoteSection | None = None
@@ -213,6 +218,8 @@ def read_run_config(path: Path, overrides: Iterable[str] = ()) -> RunConfig:
     _check_parts(config)
     for name, section in config.pretrain.items():
         pretrain_spec(name, section)
+    parse_metric(config.tune.metric)
+    check_tune(config.tune, config.engines)
     check_engine(config, "evaluate.baseline", config.baseline)
     if config.attribution is not None:
         check_engine(config, "attribution.engine", config.attribution.engine)

@@ -2,7 +2,6 @@
 
 import pytest
 
-from pipelines.commands.tune import read_tune_config
 from pipelines.config import read_run_config
 from recsys.engines.ensemble.hybrid import HybridConfig
 from recsys.errors import ArtifactError, ConfigError
@@ -97,13 +96,3 @@ def test_a_hostile_name_given_by_set_is_refused(tmp_path):
 def test_a_hybrid_of_a_hostile_part_is_refused(hostile_part):
     with pytest.raises(ConfigError, match="no folder can have this name"):
         HybridConfig(parts=("ease", hostile_part))
-
-
-@pytest.mark.parametrize(
-    "text", ['name = "../x"\n{data}[space.ease]\n', 'name = "x"\n{data}[space."../ease"]\n'], ids=["run", "engine"]
-)
-def test_a_search_with_a_hostile_name_is_refused_when_it_is_read(tmp_path, text):
-    path = tmp_path / "tune.toml"
-    path.write_text(text.format(data='[data]\ninteractions = "x.csv"\n') + "regularization = [1]\n", encoding="utf-8")
-    with pytest.raises(ConfigError, match="no folder can have this name"):
-        read_tune_config(path)

@@ -1,165 +1,236 @@
-"""Tuning: every engine gets the same number of trials, and validation alone chooses.
+"""tune: the options of every engine are searched on validation alone, each engine with the same budget.
 
-``python -m pipelines.commands.tune pipelines/configs/tune-movielens-100k.toml`` draws options at random from the
-lists of the config, fits each on train, evaluates it on the validation users, and leaves ``tuned.toml`` and
-``trials.json``.
+The test part of the split is not an input of any trial. A search that is stopped goes on with the same command:
+finished trials of the same data, split, options, space and code are kept, one that was killed runs again.
 """
 
 from __future__ import annotations
 
-import argparse
-import json
-from pathlib import Path
-from typing import Annotated, Any
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
 
-from pydantic import Field
-
+from pipelines.commands.tune_outputs import PAGE, TABLE, TRIALS, TUNED, best_options, write_outputs
+from pipelines.commands.tune_processes import run_workers
+from pipelines.commands.tune_worker import DATABASE, Job, load_parts
+from pipelines.config import RunConfig, check_engine
 from pipelines.output_folder import check_output_folder, claim_output_folder
 from pipelines.specs import EngineSpec, engine_spec
-from pipelines.workspace import ENGINE_CODE, code_version
-from recsys.atomic import write_json, write_text
-from recsys.config import Config, apply_overrides, read_config
-from recsys.data.dataset import Dataset
-from recsys.data.ingest.config import DataConfig
-from recsys.data.ingest.readers import ingest
-from recsys.data.sources import resolve
-from recsys.data.splits.split import Split, SplitConfig, make_split
+from pipelines.stages import prepare, pretrain
+from pipelines.tune_section import DEFAULT_TRIALS, seconds_of, space_of, with_options
+from pipelines.workspace import ENGINE_CODE, Workspace, code_version, digest
+from recsys.atomic import atomic_path
 from recsys.engine import FitContext
 from recsys.engines import ENGINES
-from recsys.errors import ConfigError, RecsysError
-from recsys.experiment.tune import draw, trial
+from recsys.experiment.search_spaces import Range, Space
+from recsys.experiment.study import Search, Study, best_of
 from recsys.json_values import JsonObject
-from recsys.names import check_name
-from recsys.tracking import ConsoleTracker
+from recsys.tracking import Tracker
+from recsys.training.deterministic import deterministic
 
-_FILES = ("trials.json", "tuned.toml")
+FILES = (DATABASE, "study.lock", TRIALS, TABLE, TUNED, PAGE)
+_CODE = (*ENGINE_CODE, "recsys/evaluation", "pipelines/commands/tune_worker.py", "pipelines/tune_section.py")
 
 
-class TuneConfig(Config):
-    """What is searched.
+@dataclass(frozen=True)
+class TuneOptions:
+    """What the command line says of a search; what is None is as in ``[tune]``.
 
     Args:
-        name: of the run.
-        seed: draws the trials and seeds the engines.
-        data: the tables.
-        split: the protocol; its test part is not looked at.
-        trials: options drawn for each engine; an engine with fewer combinations tries them all.
-        metric: what the trials are ordered by.
-        filter_seen: whether the lists leave out what a user's history holds; as ``[evaluate]`` of the run will.
-        space: engine -> option (dots reach into sections) -> values.
+        engines: names of ``[engines]``; none takes those of ``[tune]``, or all.
+        trials: of each engine.
+        budget: time of the whole search, such as ``10m``.
+        jobs: processes; with several, each has one thread.
+        mlflow: whether every trial becomes a run of MLflow.
     """
 
-    name: str
-    seed: int = 0
-    data: DataConfig
-    split: SplitConfig = SplitConfig()
-    trials: int = Field(8, ge=1)
-    metric: str = "ndcg@10"
-    filter_seen: bool = True
-    space: dict[str, dict[str, Annotated[list[Any], Field(min_length=1)]]]
+    engines: tuple[str, ...] = ()
+    trials: int | None = None
+    budget: str | None = None
+    jobs: int = 1
+    mlflow: bool = False
 
 
-def read_tune_config(path: Path) -> TuneConfig:
-    """The search at ``path``; every value of every option is checked here, before the first trial.
+def tune(config: RunConfig, workspace: Workspace, tracker: Tracker, options: TuneOptions) -> str:
+    """Searches, and writes ``tuned.toml``, ``trials.json``, ``trials.csv`` and ``tuning.html``.
+
+    Args:
+        config: of the run; ``[tune]`` gives spaces and budget.
+        workspace: the output folder, which keeps dataset, split, tables and the store of trials.
+        tracker: gets a line for each trial.
+        options: what the command line says.
+
+    Returns:
+        What the search came to: a line for each engine, and where the files are.
 
     Raises:
-        ConfigError: an engine, an option or a value that does not exist, or that needs a pretrained table.
+        ConfigError: an engine is none of the run, or the budget is no length of time.
+        ArtifactError: a file of the user would be overwritten.
     """
-    config = read_config(path, TuneConfig)
-    check_name("name", config.name)
-    for name, space in config.space.items():
-        check_name("space", name)
-        for option, values in space.items():
+    for name in options.engines:
+        check_engine(config, "--engine", name)
+    chosen = options.engines or config.tune.engines
+    names = [name for name in config.engines if not chosen or name in chosen]
+    section = config.tune
+    budget = options.budget or (section.budget if options.trials is None else None)
+    seconds = None if budget is None else seconds_of(budget, "--budget" if options.budget else "tune.budget")
+    trials = options.trials or section.trials or (None if seconds else DEFAULT_TRIALS)
+    workspace.check(config.pretrain, (), local_store=options.mlflow)
+    check_output_folder(workspace.directory, FILES)
+    with workspace.lock():
+        claim_output_folder(workspace.directory, FILES)
+        prepare.run(config, workspace, tracker)
+        used = _tables(config, names)
+        pretrained = {name: table for name, table in config.pretrain.items() if name in used}
+        pretrain.run(config.model_copy(update={"pretrain": pretrained}), workspace, tracker)
+        searched = _Searched(config, workspace, tracker, options)
+        try:
+            searched.run(names, trials, None if seconds is None else seconds / len(names))
+        except KeyboardInterrupt:
+            tracker.info(
+                f"stopped; {workspace.directory / TUNED} has the best options so far, and the same command goes on "
+                "with the trial that was stopped"
+            )
+            raise
+        finally:
+            searched.write()
+    return searched.summary()
+
+
+class _Searched:
+    """The studies of a search; the config follows what they have found, for hybrids are made of the best parts."""
+
+    def __init__(self, config: RunConfig, workspace: Workspace, tracker: Tracker, options: TuneOptions) -> None:
+        self.given, self.config = config, config
+        self.workspace, self.tracker, self.options = workspace, tracker, options
+        self.studies: dict[str, Study] = {}
+        data, split = workspace.load_dataset(), workspace.load_split()
+        self._facts = {"data": data.fingerprint, "split": split.fingerprint, "seed": config.seed}
+        self._facts |= {"metric": config.tune.metric, "code": code_version(*_CODE)}
+
+    def run(self, names: list[str], trials: int | None, seconds: float | None) -> None:
+        """Each of ``names`` has ``trials`` or ``seconds``; other engines have what earlier commands found."""
+        for name in self.config.engines:
+            spec = engine_spec(name, self.config.engines[name], "engines")
+            search = self._search(name, spec)
+            study = self.studies[name] = Study(self.workspace.directory / DATABASE, search)
+            if name in names:
+                place = f"{names.index(name) + 1} of {len(names)}"
+                self._search_one(name, spec, study, trials, seconds, place)
+            best = best_of(study.trials(), self.config.tune.metric)
+            options = best_options(self.config, name, best)
+            self.config = self.config.model_copy(update={"engines": {**self.config.engines, name: options}})
+
+    def write(self) -> None:
+        """Writes the files; those of a search that was stopped hold what there is."""
+        studies = {name: study for name, study in self.studies.items() if study.trials()}
+        write_outputs(self.workspace.directory, self.given, studies)
+        if self.options.mlflow:
+            from pipelines.commands.tune_mlflow import log_trials
+
+            log_trials(self.given, self.workspace, studies, self.tracker)
+
+    def summary(self) -> str:
+        """A line for each engine, and where the files are."""
+        metric, lines = self.config.tune.metric, []
+        width = max(map(len, self.studies))
+        for name, study in self.studies.items():
+            trials = [trial for trial in study.trials() if trial.finished]
+            best = best_of(trials, metric)
+            if trials:
+                given = next((t for t in trials if t.as_given and t.state == "complete"), None)
+                before = "" if given is None else f", as given {given.result[metric]:.4f}"
+                found = "no result" if best is None else f"{metric} {best.result[metric]:.4f}{before}"
+                lines.append(f"{name:<{width}}  {found}  {len(trials)} trials")
+        directory = self.workspace.directory
+        return "\n".join([*lines, "", f"config  {directory / TUNED}", f"trials  {directory / TABLE}", *self._page()])
+
+    def _page(self) -> list[str]:
+        return [f"page    {self.workspace.directory / PAGE}"]
+
+    def _search_one(
+        self, name: str, spec: EngineSpec, study: Study, trials: int | None, seconds: float | None, place: str
+    ) -> None:
+        left = None if seconds is None else seconds - study.seconds
+        budget = " and ".join(
+            [*([f"{trials} trials"] if trials else []), *([f"{seconds:.0f} s"] if seconds is not None else [])]
+        )
+        self.tracker.info(f"tune/{name} ({place}), {budget}")
+        if left is not None and left <= 0:
+            return
+        started = time.time()
+        for part in spec.parts:
+            self._fit_part(part)
+        study.prepare(trials)
+        deadline = None if left is None else started + left
+        job = Job(self.config, self.workspace.directory, name, study.search, trials, deadline, self.options.jobs)
+        try:
+            run_workers(job, study, self.tracker)
+        finally:
+            study.add_seconds(time.time() - started)
+
+    def _search(self, name: str, spec: EngineSpec) -> Search:
+        """The study of an engine; another one where anything that its trials depend on has changed."""
+        space = space_of(name, self.config.engines[name], self.config.tune)
+        tables = _used_tables(name, self.config.engines[name], space)
+        key = {
+            **self._facts,
+            "kind": spec.kind,
+            "options": spec.config.model_dump(mode="json"),
+            "space": _plain(space),
+            "tables": {t: self.workspace.table_digest(t) for t in sorted(tables) if self.workspace.table(t).is_dir()},
+            "parts": {part: self.config.engines[part] for part in spec.parts},
+        }
+        tune = self.config.tune
+        return Search(f"{name}/{digest(key)}", space, self.config.seed, name, tune.prune_after)
+
+    def _fit_part(self, name: str) -> None:
+        """Fits a part of a hybrid with its best options on train, once, into ``parts/NAME``."""
+        workspace, config = self.workspace, self.config
+        spec = engine_spec(name, config.engines[name], "engines")
+        for part in spec.parts:
+            self._fit_part(part)
+        path = workspace.directory / "parts" / name
+        options = {part: config.engines[part] for part in (name, *spec.parts)}
+        if workspace.is_current(f"parts/{name}", {**self._facts, "options": options}, [path], self.tracker):
+            return
+        workspace.invalidate(f"parts/{name}")
+        data, split = workspace.load_dataset(), workspace.load_split()
+        context = FitContext(
+            config.seed,
+            split.validation,
+            tables=workspace.load_tables(spec.config.uses_tables()),
+            parts=load_parts(config, workspace.directory, spec),
+            tracker=self.tracker,
+        )
+        with deterministic():
+            engine = ENGINES[spec.kind](spec.config).fit(data, split.train, context=context)
+        with atomic_path(path) as beside:
+            engine.save(beside)
+        workspace.record(f"parts/{name}", {**self._facts, "options": options})
+
+
+def _tables(config: RunConfig, names: Iterable[str]) -> set[str]:
+    """The pretrained tables that the engines ``names`` and their parts use."""
+    found: set[str] = set()
+    for name in names:
+        raw = config.engines[name]
+        found |= _used_tables(name, raw, space_of(name, raw, config.tune))
+        found |= _tables(config, engine_spec(name, raw, "engines").parts)
+    return found
+
+
+def _used_tables(name: str, raw: JsonObject, space: Space) -> set[str]:
+    """The tables that an engine reads with some options of its search space."""
+    given = engine_spec(name, raw, "engines").config
+    found = set(given.uses_tables())
+    for option, values in space.items():
+        if not isinstance(values, Range) and option in ("table", "tables"):
             for value in values:
-                options = spec(name, {option: value}).config
-                if options.uses_tables():
-                    raise ConfigError(f"{path}: space.{name}.{option} names tables, and a search pretrains none")
-    return config
+                changed = with_options(raw, {option: value}, type(given))
+                found |= set(engine_spec(name, changed, "space").config.uses_tables())
+    return found
 
 
-def spec(name: str, options: JsonObject) -> EngineSpec:
-    """One combination as the engine's config.
-
-    Example:
-        >>> spec("ease", {"regularization": 7}).config.regularization
-        7.0
-    """
-    raw = apply_overrides({}, [f"{key}={json.dumps(value)}" for key, value in options.items()])
-    return engine_spec(name, raw, "space")
-
-
-def try_one(name: str, options: dict[str, object], data: Dataset, split: Split, config: TuneConfig) -> JsonObject:
-    """One combination fitted on train and evaluated on validation."""
-    chosen = spec(name, options)
-    context = FitContext(config.seed, split.validation)
-    found = trial(ENGINES[chosen.kind](chosen.config), data, split, config.metric, context)
-    return {"engine": name, "options": options, **found}
-
-
-def tune(config: TuneConfig, directory: Path) -> list[JsonObject]:
-    """Every engine's trials; the best of each goes to ``tuned.toml``, all of them to ``trials.json``.
-
-    A trial that ``trials.json`` already holds for the same data, split and code is not repeated; the best is chosen
-    among the trials that this ``config`` draws.
-
-    Raises:
-        ArtifactError: ``directory`` has a file of one of these names that recsys did not write.
-    """
-    check_output_folder(directory, _FILES)
-    tracker = ConsoleTracker()
-    source = resolve(config.data)
-    read = ingest(source)
-    data = read.data
-    split = make_split(data, config.split, read.given, config.filter_seen)
-    claim_output_folder(directory, _FILES)
-    path = directory / "trials.json"
-    code = code_version(*ENGINE_CODE, "pipelines/commands/tune.py")
-    key = f"{data.fingerprint}/{split.fingerprint}/{config.seed}/{config.metric}/{code}"
-    earlier = json.loads(path.read_text()) if path.is_file() else {}
-    trials: list[JsonObject] = earlier.get("trials", []) if earlier.get("key") == key else []
-    best = {}
-    for name, space in config.space.items():
-        drawn = []
-        for options in draw(space, config.trials, config.seed, name):
-            done = next((t for t in trials if t["engine"] == name and t["options"] == options), None)
-            if done is None:
-                done = try_one(name, options, data, split, config)
-                trials.append(done)
-                write_json(path, {"key": key, "trials": trials})
-                tracker.info(_line(done, config.metric))
-            drawn.append(done)
-        best[name] = max(drawn, key=lambda trial: float(trial[config.metric]))
-    write_text(directory / "tuned.toml", _toml(best, config))
-    return list(best.values())
-
-
-def _line(trial: JsonObject, metric: str) -> str:
-    return (
-        f"{trial['engine']:<12}{metric} {trial[metric]:.4f}  {trial['seconds']:7.1f} s  {json.dumps(trial['options'])}"
-    )
-
-
-def _toml(best: dict[str, JsonObject], config: TuneConfig) -> str:
-    lines = [f"# {config.trials} trials an engine by {config.metric} on validation ({config.name})"]
-    for name, chosen in best.items():
-        lines += ["", f"# validation {config.metric} {chosen[config.metric]:.4f}", f"[engines.{name}]"]
-        lines += [f"{key} = {json.dumps(value)}" for key, value in chosen["options"].items()]
-    return "\n".join(lines) + "\n"
-
-
-def main() -> None:
-    """The command line."""
-    parser = argparse.ArgumentParser(prog="python -m pipelines.commands.tune", description=__doc__)
-    parser.add_argument("config", type=Path)
-    parser.add_argument("--output", type=Path, help="default: runs/tune/NAME")
-    arguments = parser.parse_args()
-    try:
-        config = read_tune_config(arguments.config)
-        best = tune(config, arguments.output or Path("runs/tune") / config.name)
-    except RecsysError as error:
-        raise SystemExit(f"error: {error}") from error
-    print("\n".join(_line(chosen, config.metric) for chosen in best))
-
-
-if __name__ == "__main__":
-    main()
+def _plain(space: Space) -> JsonObject:
+    return {key: values.model_dump() if isinstance(values, Range) else values for key, values in space.items()}

@@ -7,6 +7,7 @@ from dataclasses import asdict
 from pipelines.column_engine import column_engine
 from pipelines.config import RunConfig
 from pipelines.stages.pretrain import embedder_of, model_folder
+from pipelines.stages.track import track
 from pipelines.workspace import ENGINE_CODE, Workspace, code_version
 from recsys.atomic import read_json
 from recsys.content import HasWordVectors, Learner
@@ -48,6 +49,8 @@ def run(config: RunConfig, workspace: Workspace, tracker: Tracker) -> None:
     workspace.record("evaluate", cache_key)
     for path in outputs:
         tracker.log_artifact(path)
+    if config.evaluate.track:
+        track(config, workspace, tracker)
 
 
 def _cache_key(config: RunConfig, workspace: Workspace, split: Split) -> dict[str, object]:

@@ -8,10 +8,10 @@ from pipelines.config import PromoteSection, RunConfig
 from pipelines.stages.choose import candidate_name
 from pipelines.stages.final import served_bundle
 from pipelines.stages.judge import Judge
+from pipelines.stages.track import engine_run, track, tracking_place
 from pipelines.workspace import ENGINE_CODE, Workspace, code_version
 from recsys.atomic import read_json
 from recsys.errors import ArtifactError, ConfigError
-from recsys.json_values import JsonObject
 from recsys.registry.bundle import MANIFEST, version_of
 from recsys.registry.candidate import (
     Candidate,
@@ -25,9 +25,8 @@ from recsys.registry.candidate import (
     save_decision,
 )
 from recsys.registry.gate import Decision, Rule
-from recsys.registry.mlflow_client import check_place, local_uri
+from recsys.registry.mlflow_client import check_place
 from recsys.registry.store import CHAMPION, Store
-from recsys.registry.tracker import MlflowTracker
 from recsys.tracking import Tracker
 
 REFUSED = 2
@@ -38,6 +37,7 @@ _CODE = (
     "recsys/registry",
     "pipelines/stages/promote.py",
     "pipelines/stages/judge.py",
+    "pipelines/stages/track.py",
 )
 
 
@@ -70,6 +70,8 @@ def run(config: RunConfig, workspace: Workspace, tracker: Tracker, bundle: Path 
     store = open_store(config, workspace)
     if not (_is_current(store, workspace) and workspace.is_current("promote", cache_key, [], tracker)):
         workspace.invalidate("promote")
+        if bundle is None:
+            track(config, workspace, tracker)
         decision = decide_and_register(config, config.promote, workspace, tracker, candidate)
         tracker.info(f"promote: {decision}")
         workspace.record("promote", cache_key)
@@ -100,11 +102,9 @@ def open_store(config: RunConfig, workspace: Workspace) -> Store:
     """
     if config.promote is None:
         raise ConfigError("the config has no [promote] section, which names the registered model")
-    name, uri = config.promote.model or config.name, config.promote.tracking_uri
-    if uri is not None:
-        return Store(uri, name)
-    store = Store(local_uri(workspace.directory), name)
-    check_place(store.uri, name)
+    store = Store(*tracking_place(config, workspace))
+    if config.promote.tracking_uri is None:
+        check_place(store.uri, store.name)
     return store
 
 
@@ -160,25 +160,8 @@ def _is_current(store: Store, workspace: Workspace) -> bool:
 
 
 def _register(config: RunConfig, store: Store, workspace: Workspace, tracker: Tracker, candidate: Candidate) -> str:
-    """Registers the candidate; that of a run with an MLflow run of its parameters, metrics, data and report."""
+    """Registers the candidate, that of a run with the MLflow run of its engine."""
     if not candidate.of_run:
         return store.register(candidate.ships)
-    data, name = workspace.load_dataset(), candidate.bundle.name
-    training = read_json(workspace.training(name))
-    report = read_json(workspace.report)
-    with MlflowTracker(store.uri, store.name, f"{config.name}/{name}", tracker) as run:
-        run.log_params({"seed": config.seed, "engine": name, **config.engines[name]})
-        run.log_params({"split": report["split"]})
-        run.log_data(data.name, data.fingerprint, str(workspace.dataset))
-        for point in training["curve"]:
-            run.log_metrics({key: value for key, value in point.items() if key != "step"}, int(point["step"]))
-        run.log_metrics(_means(report["engines"][name]))
-        run.log_artifact(workspace.report)
-        run.log_artifact(workspace.report.with_suffix(".html"))
-        return store.register(candidate.ships, run.run_id, None if candidate.final is None else candidate.bundle)
-
-
-def _means(values: JsonObject) -> dict[str, float]:
-    """The value of each metric; intervals stay in the report."""
-    flat = {name: value["value"] if isinstance(value, dict) else value for name, value in values.items()}
-    return {name: value for name, value in flat.items() if isinstance(value, (int, float))}
+    run_id = engine_run(config, workspace, tracker, candidate.bundle.name)
+    return store.register(candidate.ships, run_id, None if candidate.final is None else candidate.bundle)

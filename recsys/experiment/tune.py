@@ -1,53 +1,49 @@
-"""Random search: trials of one engine, each scored on the validation users."""
+"""One trial of tuning: an engine fitted on train and scored on validation. The test part is not an input."""
 
 from __future__ import annotations
 
-import itertools
 import time
-from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Self
 
 from recsys.data.dataset import Dataset
+from recsys.data.interactions import Interactions
+from recsys.data.splits.holdout import Holdout
 from recsys.data.splits.partition import Split
 from recsys.engine import Engine, FitContext
 from recsys.evaluation.evaluate import evaluate
 from recsys.evaluation.metrics import parse_metric
-from recsys.seeding import stream
 from recsys.training.deterministic import deterministic
 
 
-def draw(space: Mapping[str, Sequence[object]], trials: int, seed: int, name: str) -> list[dict[str, object]]:
-    """``trials`` random combinations of option values, without replacement; all of them where there are fewer.
+@dataclass(frozen=True, eq=False)
+class TuningData:
+    """What a trial may see: the dataset, and the train and validation parts of its split."""
 
-    Args:
-        space: option -> values.
-        trials: the number of combinations.
-        seed: the seed of the run.
-        name: the name of the engine; every engine has its own random stream.
+    data: Dataset
+    train: Interactions
+    validation: Holdout
 
-    Example:
-        >>> sorted(t["a"] for t in draw({"a": [1, 2, 3]}, 5, 0, "x"))
-        [1, 2, 3]
-    """
-    combinations = [dict(zip(space, values, strict=True)) for values in itertools.product(*space.values())]
-    order = stream(seed, "tune", name).permutation(len(combinations))[:trials]
-    return [combinations[row] for row in order]
+    @classmethod
+    def of(cls, data: Dataset, split: Split) -> Self:
+        """Without the test part of ``split``."""
+        return cls(data, split.train, split.validation)
 
 
-def trial(engine: Engine, data: Dataset, split: Split, metric: str, context: FitContext) -> dict[str, float]:
+def fit_and_score(engine: Engine, parts: TuningData, metric: str, context: FitContext) -> dict[str, float]:
     """Fits ``engine`` on train and evaluates it on validation: ``seconds`` of the fit, and mean metrics.
 
     Args:
         engine: an engine that is not fitted.
-        data: the dataset.
-        split: its split; the test part is not used.
+        parts: the data.
         metric: such as ``"ndcg@20"``; computed in addition to recall@10 and ndcg@10.
         context: the context of the fit.
     """
     started = time.monotonic()
     with deterministic():
-        engine.fit(data, split.train, context=context)
+        engine.fit(parts.data, parts.train, context=context)
     seconds = time.monotonic() - started
     k = parse_metric(metric)[1]
-    result = evaluate(engine, data, split.validation, ks=sorted({10, k}))
+    result = evaluate(engine, parts.data, parts.validation, ks=sorted({10, k}))
     means = {name: result.mean(name) for name in ("recall@10", "ndcg@10", metric)}
     return {"seconds": round(seconds, 2), **means}

@@ -120,6 +120,7 @@ class Store:
             self._client.set_model_version_tag(self.name, version, _BEFORE, before)
             self._client.set_registered_model_alias(self.name, PREVIOUS, before)
         self._client.set_registered_model_alias(self.name, CHAMPION, version)
+        self._tag_run(version, before)
 
     def rollback(self) -> str:
         """Gives the version ``previous`` the alias ``champion`` again, and its predecessor the alias ``previous``.
@@ -141,7 +142,9 @@ class Store:
                 f"version {before} of {self.name} cannot be {CHAMPION} again; no alias was changed: {error}, or "
                 "promote another candidate"
             ) from error
+        undone = self.version_at(CHAMPION)
         self._client.set_registered_model_alias(self.name, CHAMPION, before)
+        self._tag_run(before, undone)
         earlier = self._client.get_model_version(self.name, before).tags.get(_BEFORE)
         if earlier is None:
             self._client.delete_registered_model_alias(self.name, PREVIOUS)
@@ -200,6 +203,13 @@ class Store:
                 f"version {version} of {self.name} cannot be fetched ({error}); register it again"
             ) from error
         return version, [path.parent for path in (Path(found) / "artifacts").glob(f"*/{MANIFEST}")]
+
+    def _tag_run(self, version: str, before: str | None) -> None:
+        """Moves the tag ``champion`` from the MLflow run of version ``before`` to that of ``version``."""
+        if before is not None and (earlier := self._client.get_model_version(self.name, before).run_id):
+            self._client.set_tag(earlier, CHAMPION, "false")
+        if run_id := self._client.get_model_version(self.name, version).run_id:
+            self._client.set_tag(run_id, CHAMPION, "true")
 
     def _registered(self) -> Any:
         """The registered model; None if the store reports that it does not exist.

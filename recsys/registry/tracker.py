@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import time
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -22,13 +23,17 @@ class MlflowTracker:
         experiment: name of the experiment; created if missing.
         name: name of the run.
         inner: tracker that gets the messages of `info` and `progress`, such as one that prints; None drops them.
+        tags: of the run, by which `find_run` finds it.
     """
 
-    def __init__(self, uri: str, experiment: str, name: str, inner: Tracker | None = None) -> None:
+    def __init__(
+        self, uri: str, experiment: str, name: str, inner: Tracker | None = None, tags: Mapping[str, str] | None = None
+    ) -> None:
         self._mlflow = mlflow_at(uri)
         self._client: Any = self._mlflow.MlflowClient(uri)
         self._inner = inner or SilentTracker()
-        run = self._client.create_run(experiment_id(self._mlflow, uri, experiment), run_name=name)
+        identifier = experiment_id(self._mlflow, uri, experiment)
+        run = self._client.create_run(identifier, run_name=name, tags=dict(tags or {}))
         self.run_id: str = run.info.run_id
 
     def __enter__(self) -> Self:
@@ -47,8 +52,18 @@ class MlflowTracker:
 
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
         """Logs metrics under the names that `metric_name` gives."""
-        for name, value in metrics.items():
-            self._client.log_metric(self.run_id, metric_name(name), float(value), step=step)
+        self.log_curve([(step or 0, metrics)])
+
+    def log_curve(self, points: Iterable[tuple[int, Mapping[str, float]]]) -> None:
+        """Logs the metrics of many steps at once."""
+        now, metric = int(time.time() * 1000), self._mlflow.entities.Metric
+        found = [
+            metric(metric_name(name), float(value), now, step)
+            for step, metrics in points
+            for name, value in metrics.items()
+        ]
+        for start in range(0, len(found), 1000):
+            self._client.log_batch(self.run_id, metrics=found[start : start + 1000])
 
     def log_artifact(self, path: Path) -> None:
         if path.is_dir():
@@ -68,6 +83,16 @@ class MlflowTracker:
 
     def progress(self, message: str) -> None:
         self._inner.progress(message)
+
+
+def find_run(uri: str, experiment: str, tags: Mapping[str, str]) -> str | None:
+    """The id of the finished run with all of ``tags``, the newest of several; None where there is none."""
+    mlflow = mlflow_at(uri)
+    client = mlflow.MlflowClient(uri)
+    where = [f"tags.`{name}` = '{value}'" for name, value in tags.items()]
+    filters = " and ".join([*where, "attributes.status = 'FINISHED'"])
+    found = client.search_runs([experiment_id(mlflow, uri, experiment)], filters, max_results=1)
+    return str(found[0].info.run_id) if found else None
 
 
 def metric_name(name: str) -> str:

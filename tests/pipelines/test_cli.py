@@ -23,7 +23,7 @@ def _exit_code(*words: object) -> int:
 def test_help_lists_the_commands_and_ends_well(capsys):
     assert _exit_code("--help") == 0
     shown = capsys.readouterr().out
-    commands = "run demo data validate prepare pretrain train finetune evaluate promote rollback recommend similar"
+    commands = "run demo data validate prepare pretrain train finetune evaluate promote rollback recommend similar tune"
     assert all(command in shown for command in commands.split())
 
 
@@ -203,27 +203,9 @@ def test_validate_wants_a_config_or_files_but_not_both(tmp_path, capsys):
 _CONFIGS = sorted(Path("pipelines/configs").glob("*.toml"))
 
 
-@pytest.mark.parametrize("path", [p for p in _CONFIGS if not p.stem.startswith("tune-")], ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", _CONFIGS, ids=lambda path: path.stem)
 def test_every_committed_config_is_valid(path):
     assert read_run_config(path).name == path.stem
-
-
-@pytest.mark.parametrize("path", [p for p in _CONFIGS if p.stem.startswith("tune-")], ids=lambda path: path.stem)
-def test_every_committed_search_names_engines_and_options_that_exist(path):
-    from pipelines.commands.tune import read_tune_config
-
-    assert f"tune-{read_tune_config(path).name}" == path.stem
-
-
-def test_a_search_that_names_an_unknown_option_says_so_before_the_first_trial(tmp_path):
-    from pipelines.commands.tune import read_tune_config
-
-    path = tmp_path / "tune.toml"
-    path.write_text(
-        'name = "x"\n[data]\nsource = "movielens-100k"\n[space.ease]\nregularizaton = [1]\n', encoding="utf-8"
-    )
-    with pytest.raises(ConfigError, match="regularization"):
-        read_tune_config(path)
 
 
 def _tree(directory):

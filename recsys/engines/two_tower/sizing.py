@@ -17,6 +17,7 @@ from recsys.data.dataset import Dataset
 from recsys.data.interactions import Interactions
 from recsys.engines.two_tower.column_choice import columns_that_tell_nothing
 from recsys.engines.two_tower.two_tower_config import TwoTowerConfig
+from recsys.models.build import ModelOptions
 from recsys.tracking import Tracker
 
 C = TypeVar("C", bound=Config)
@@ -35,6 +36,8 @@ _WARMUP_SHARE, _WARMUP = 0.05, 50
 """Warm-up is a twentieth of the steps, at most 50: patience may not end a training inside it."""
 _FULL_SOFTMAX_ITEMS = 4096
 """Up to so many items the whole catalogue costs as much as the sampled negatives, and has no sampling error."""
+_SMALL, _SMALL_DIM = 5_000, 32
+"""Of fewer interactions vectors of 64 components are learnt by heart in a few epochs."""
 _SAMPLING = {"negatives", "n_negatives", "sampling_exponent"}
 """Options that ask for sampled negatives."""
 
@@ -84,7 +87,11 @@ def sized(config: T, facts: Facts) -> T:
     every = max(training.epochs // _VALIDATIONS, 1)
     warmup = min(int(_WARMUP_SHARE * steps * training.epochs), _WARMUP)
     training = _fill(training, validate_every=every, patience=3, warmup=warmup)
-    return config.model_copy(update={"training": training})
+    return config.model_copy(update={"model": _model(config.model, facts), "training": training})
+
+
+def _model(model: ModelOptions, facts: Facts) -> ModelOptions:
+    return _fill(model, dim=_SMALL_DIM) if facts.events < _SMALL else model
 
 
 def _fill(section: C, **values: object) -> C:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from html import escape
 
 from recsys.evaluation.metrics import shown
@@ -21,10 +22,7 @@ th:first-child,td:first-child{text-align:left}small{color:#67718a}
 
 def render(content: JsonMapping) -> str:
     """The page."""
-    title = f"Evaluation on {content['data']['name']}"
     parts = [
-        f"<!doctype html><html lang='en'><meta charset='utf-8'><title>{escape(title)}</title><style>{_STYLE}</style>",
-        f"<h1>{escape(title)}</h1>",
         _protocol(content),
         "<h2>Results</h2>",
         _results(content),
@@ -48,7 +46,13 @@ def render(content: JsonMapping) -> str:
     parts += ["<h2>Columns</h2>", html_columns.section(content["columns"])] if "columns" in content else []
     tables = content.get("embeddings", {})
     parts += ["<h2>The tables by themselves</h2>", *html_embeddings.sections(tables)] if tables else []
-    return "\n".join([*parts, "</html>\n"])
+    return page(f"Evaluation on {content['data']['name']}", parts)
+
+
+def page(title: str, parts: Sequence[str]) -> str:
+    """A page of HTML ``parts`` below its title, in the style of the report."""
+    head = f"<!doctype html><html lang='en'><meta charset='utf-8'><title>{escape(title)}</title><style>{_STYLE}</style>"
+    return "\n".join([head, f"<h1>{escape(title)}</h1>", *parts, "</html>\n"])
 
 
 def fragment(content: JsonMapping) -> str:

@@ -18,12 +18,12 @@ Content = JsonMapping
 
 def metric_by_k(content: Content) -> str:
     """Recall and NDCG by the length of the list, with 95 % bands."""
-    return _svg(metrics_figure(content, ("recall", "ndcg")))
+    return svg(metrics_figure(content, ("recall", "ndcg")))
 
 
 def metrics_figure(content: Content, metrics: Sequence[str]) -> Figure:
     """A Matplotlib figure with an axis for each of ``metrics``, by the length of the list, with 95 % bands."""
-    figure, axes = _figure(len(metrics))
+    figure, axes = subplots(len(metrics))
     for axis, metric in zip(axes, metrics, strict=True):
         for name, engine in content["engines"].items():
             ks = sorted(int(key.split("@")[1]) for key in engine if key.startswith(f"{metric}@"))
@@ -41,7 +41,7 @@ def metrics_figure(content: Content, metrics: Sequence[str]) -> Figure:
 
 def slices(content: Content) -> str:
     """Recall by user activity and hits by item popularity, with 95 % intervals."""
-    figure, axes = _figure(2)
+    figure, axes = subplots(2)
     recall, _ = compared(metric for metric in next(iter(content["engines"].values())) if "@" in metric)
     titles = {"user_activity": f"{recall} by length of history", "item_popularity": "hits@10 by item popularity"}
     for axis, (kind, title) in zip(axes, titles.items(), strict=True):
@@ -52,7 +52,7 @@ def slices(content: Content) -> str:
         axis.set_title(title, loc="left")
         axis.set_xlabel("interactions in the history" if kind == "user_activity" else "training interactions")
     axes[0].legend(frameon=False, fontsize=8)
-    return _svg(figure)
+    return svg(figure)
 
 
 def curves(content: Content) -> str:
@@ -60,7 +60,7 @@ def curves(content: Content) -> str:
     trained = {name: points for name, points in content["curves"].items() if points}
     if not trained:
         return ""
-    figure, axes = _figure(2)
+    figure, axes = subplots(2)
     for name, points in trained.items():
         epochs = [p["step"] for p in points]
         axes[0].plot(epochs, [p["loss"] for p in points], label=name)
@@ -71,7 +71,7 @@ def curves(content: Content) -> str:
     for axis in axes:
         axis.set_xlabel("epoch")
     axes[0].legend(frameon=False, fontsize=8)
-    return _svg(figure)
+    return svg(figure)
 
 
 def attribution(content: Content) -> str:
@@ -82,7 +82,7 @@ def attribution(content: Content) -> str:
     ways = {label: [found["contributions"][name][kind] for name in names] for kind, label in kinds.items()}
     parts = {"all users": found["contributions"], **found["slices"]}
     slices = {users: [contributions[name]["shapley"] for name in names] for users, contributions in parts.items()}
-    figure, axes = _figure(2)
+    figure, axes = subplots(2)
     titles = (f"{found['metric']}: contributions over all users", "Shapley value by slice")
     for axis, groups, title in zip(axes, (ways, slices), titles, strict=True):
         _grouped(axis, groups)
@@ -90,7 +90,7 @@ def attribution(content: Content) -> str:
         axis.axhline(0, color="#1d2433", linewidth=0.8)
         axis.set_title(title, loc="left")
         axis.legend(frameon=False, fontsize=8)
-    return _svg(figure)
+    return svg(figure)
 
 
 def _grouped(axis: Axes, groups: Mapping[str, Sequence[Mapping[str, float]]]) -> None:
@@ -102,7 +102,8 @@ def _grouped(axis: Axes, groups: Mapping[str, Sequence[Mapping[str, float]]]) ->
         axis.bar(x, value, width=0.75 / len(groups), yerr=error, label=label, error_kw={"lw": 0.8})
 
 
-def _figure(columns: int) -> tuple[Figure, Sequence[Axes]]:
+def subplots(columns: int) -> tuple[Figure, Sequence[Axes]]:
+    """A figure of ``columns`` axes side by side, in the style of the report."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(11, 4), layout="constrained")
@@ -113,7 +114,8 @@ def _figure(columns: int) -> tuple[Figure, Sequence[Axes]]:
     return figure, axes
 
 
-def _svg(figure: Figure) -> str:
+def svg(figure: Figure) -> str:
+    """The figure as an SVG element."""
     buffer = io.StringIO()
     figure.savefig(buffer, format="svg", metadata={"Date": None})
     text = buffer.getvalue()

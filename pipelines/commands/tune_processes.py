@@ -1,0 +1,80 @@
+"""Runs the workers of a search: in this process, or in several of one thread each."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from pipelines.commands.tune_worker import Job, Worker, work_alone
+from recsys.errors import RecsysError
+from recsys.experiment.study import Study
+from recsys.tracking import Tracker
+
+_THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+_LONGEST_WAIT = 5.0
+"""Seconds that a worker may take to end by itself."""
+
+
+def run_workers(job: Job, study: Study, tracker: Tracker) -> None:
+    """Runs the trials of ``job``; a worker that is killed is replaced, and its trial runs again, once for each worker.
+
+    Raises:
+        RecsysError: the workers are killed again and again, or one ended with an error.
+    """
+    if job.jobs == 1:
+        Worker(job, 0, tracker).run()
+        return
+    context = multiprocessing.get_context("spawn")
+
+    def start(number: int) -> multiprocessing.process.BaseProcess:
+        process = context.Process(target=work_alone, args=(job, number), daemon=True)
+        process.start()
+        return process
+
+    killed = 0
+    with _one_thread():
+        workers = {number: start(number) for number in range(job.jobs)}
+        try:
+            while workers:
+                for number, process in list(workers.items()):
+                    if process.is_alive():
+                        continue
+                    process.join()
+                    del workers[number]
+                    if process.exitcode:
+                        killed += 1
+                        _check(job, process.exitcode, killed)
+                        study.release(number)
+                        tracker.info(f"  a worker of {job.name} was killed; its trial runs again")
+                        workers[number] = start(number)
+                time.sleep(0.05)
+        finally:
+            for process in workers.values():
+                process.terminate()
+            for process in workers.values():
+                process.join(_LONGEST_WAIT)
+
+
+def _check(job: Job, code: int, killed: int) -> None:
+    if code > 0:
+        raise RecsysError(f"a worker of {job.name} ended with an error, see above; the same command goes on")
+    if killed > job.jobs:
+        raise RecsysError(
+            f"the workers of {job.name} are killed (signal {-code}), perhaps for want of memory; give fewer --jobs, or "
+            f"a smaller [tune.space.{job.name}]; the same command goes on"
+        )
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Processes that are started inside have one thread each for linear algebra."""
+    before = {name: os.environ.get(name) for name in _THREADS}
+    os.environ.update(dict.fromkeys(_THREADS, "1"))
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name, None) if value is None else os.environ.update({name: value})
