@@ -190,7 +190,7 @@ class RunConfig(Config):
     def candidates(self) -> tuple[str, ...]:
         """The engine that represents the run: the promoted one, else the one that recommends, else the last.
 
-        All engines where the best on validation is promoted; `pipelines.stages.choose.candidate` names it.
+        All engines where the best on validation is promoted; `pipelines.stages.choose.candidate_name` names it.
         """
         if self.promotes_best:
             return tuple(self.engines)

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 
+from recsys.evaluation.report.forest import Estimate
 from recsys.json_values import JsonObject
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 _LEVEL = 0.05
 
@@ -34,28 +31,22 @@ def ratio(row: JsonObject, model: str) -> float:
     return float(row["means"][model]) / max(float(row["means"][row["best_baseline"]]), 1e-12)
 
 
-def figure(rows: Sequence[JsonObject]) -> Figure:
-    """The ratio of each model to the best baseline, with the interval of the paired difference."""
-    from matplotlib.figure import Figure
-
+def forest(rows: Sequence[JsonObject]) -> tuple[list[str], dict[str, list[Estimate | None]]]:
+    """The rows' names, and of each model the ratios to the best baseline with the intervals of the differences."""
     models = list(dict.fromkeys(name for row in rows for name in row["against_best"]))
-    drawn = Figure(figsize=(8, 1.5 + 0.32 * len(rows)), layout="constrained")
-    axes = drawn.subplots()
-    places = np.arange(len(rows))
-    for number, model in enumerate(models):
-        with_it = [(place, row) for place, row in zip(places, rows, strict=True) if model in row["against_best"]]
-        bests = np.array([float(row["means"][row["best_baseline"]]) for _, row in with_it])
-        tests = [row["against_best"][model] for _, row in with_it]
-        centre = np.array([ratio(row, model) for _, row in with_it])
-        spread = np.array([[t["difference"] - t["low"], t["high"] - t["difference"]] for t in tests]).T / bests
-        height = np.array([place for place, _ in with_it]) + 0.25 * (number - (len(models) - 1) / 2)
-        axes.errorbar(centre, height, xerr=np.maximum(spread, 0), fmt="o", markersize=4, label=model)
-    axes.axvline(1.0, color="0.5", linewidth=1)
-    axes.set_yticks(places, [f"{row['set']}, {row['protocol']}" for row in rows])
-    axes.invert_yaxis()
-    axes.set_xlabel("NDCG@10 over that of the best of popularity, itemknn, ease and als, 95 % interval")
-    axes.legend()
-    return drawn
+    names = [f"{row['set']}, {row['protocol']}" for row in rows]
+    return names, {model: [_estimate(row, model) for row in rows] for model in models}
+
+
+def _estimate(row: JsonObject, model: str) -> Estimate | None:
+    found = row["against_best"].get(model)
+    if found is None:
+        return None
+    best, centre = float(row["means"][row["best_baseline"]]), ratio(row, model)
+    if best <= 0:
+        return None
+    below, above = found["difference"] - found["low"], found["high"] - found["difference"]
+    return Estimate(centre, centre - below / best, centre + above / best)
 
 
 def _cell(row: JsonObject, model: str) -> str:

@@ -17,8 +17,8 @@ from recsys.training.loop import LoopOptions
 class TwoTowerConfig(TrainedConfig):
     """Options of the two-tower engine.
 
-    ``leave_out``, ``max_tokens``, ``loss``, ``dim`` and of ``training`` ``epochs``, ``validate_every``, ``patience`` and
-    ``warmup`` follow from the data where they are not set, by the rules of `recsys.engines.two_tower.sizing`; the
+    ``leave_out``, ``max_tokens``, ``loss``, ``dim`` and of ``training`` ``epochs``, ``validate_every``, ``patience``
+    and ``warmup`` follow from the data where they are not set, by the rules of `recsys.engines.two_tower.sizing`; the
     engine's attribute ``options_`` has what came of them.
 
     Args:
