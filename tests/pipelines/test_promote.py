@@ -109,7 +109,7 @@ def test_a_name_that_the_registry_refuses_is_refused_when_the_config_is_read(tmp
 def test_an_empty_registry_is_filled_again(promoted, monkeypatch):
     config, workspace = promoted
     emptied = local_uri(workspace.directory / "emptied")  # as if mlflow.db were gone, which this process still has open
-    monkeypatch.setattr("pipelines.stages.promote.local_uri", lambda _: emptied)
+    monkeypatch.setattr("pipelines.stages.track.local_uri", lambda _: emptied)
     assert run(config, workspace, SilentTracker()) == 0
     assert open_store(config, workspace).version_at(CHAMPION) == "1"
 

@@ -108,7 +108,8 @@ def _by_trial(axis: Axes, trials: Sequence[TrialPoint]) -> None:
     for state, colour in _STATES.items():
         points = [(p.number, p.value) for p in trials if p.state == state and p.value is not None]
         if points:
-            axis.scatter(*np.array(points).T, color=colour, s=18, label=state)
+            numbers, values = np.array(points).T
+            axis.scatter(numbers, values, color=colour, s=18, label=state)
     best, line = float("-inf"), []
     for p in trials:
         best = max(best, p.value if p.state == "complete" and p.value is not None else best)
