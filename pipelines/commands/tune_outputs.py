@@ -19,6 +19,9 @@ from recsys.json_values import JsonObject
 
 TUNED, TRIALS, TABLE, PAGE = "tuned.toml", "trials.json", "trials.csv", "tuning.html"
 
+_FIRST = ("engine", "trial", "state", "as_given", "seconds")
+"""The first columns of the table, of a search without trials too."""
+
 
 def write_outputs(directory: Path, config: RunConfig, studies: Mapping[str, Study]) -> None:
     """Writes ``tuned.toml``, ``trials.json``, ``trials.csv`` and ``tuning.html`` into ``directory``.
@@ -88,7 +91,7 @@ def _table(records: list[JsonObject]) -> str:
         row | {key: _cell(value) for key, value in r["options"].items()} for row, r in zip(plain, records, strict=True)
     ]
     stream = io.StringIO()
-    names = dict.fromkeys(key for row in (*plain, *rows) for key in row)
+    names = dict.fromkeys(_FIRST) | dict.fromkeys(key for row in (*plain, *rows) for key in row)
     writer = csv.DictWriter(stream, list(names), lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
