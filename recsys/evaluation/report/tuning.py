@@ -106,7 +106,7 @@ def _by_trial(axis: Axes, trials: Sequence[TrialPoint]) -> None:
     for state, colour in _STATES.items():
         points = [(p.number, p.value) for p in trials if p.state == state and p.value is not None]
         if points:
-            numbers, values = np.array(points).T
+            numbers, values = zip(*points, strict=True)
             axis.scatter(numbers, values, color=colour, s=18, label=state)
     best, line = float("-inf"), []
     for p in trials:
