@@ -21,7 +21,11 @@ _KILLS = 10
 
 _TWO_TOWER = """
 [engines.two_tower]
+max_tokens = 4096
 training = {epochs = 12, patience = 0, checkpoint_seconds = 0.05}
+
+[train]
+final = false
 
 [evaluate]
 ks = [1, 5, 10]
