@@ -70,7 +70,7 @@ def run(request: AutoRequest, tracker: Tracker) -> int:
     Raises:
         ConfigError: the budget or the protocol is none, or the interactions have no order.
         DataError: the tables hold errors.
-        ArtifactError: the output folder has an ``auto.toml`` already.
+        ArtifactError: the output folder has an ``auto.toml``, or the report of another run, already.
     """
     started = time.monotonic() if request.started is None else request.started
     budget = Budget(parse_budget(request.budget), started)
@@ -84,6 +84,10 @@ def run(request: AutoRequest, tracker: Tracker) -> int:
         raise ArtifactError(
             f"{path} is there already and may hold changes of yours: `recsys run {path}` runs it; to search again, "
             "choose another --output or move it away"
+        )
+    if workspace.report.exists():
+        raise ArtifactError(
+            f"{workspace.directory} holds the run of another config ({workspace.report.name}); choose another --output"
         )
     timed = BudgetTracker(tracker, budget)
     draft = _searched(request, data, workspace, budget, timed)

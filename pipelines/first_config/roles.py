@@ -16,7 +16,9 @@ from recsys.data.schema import Kind
 from recsys.errors import DataError
 
 ROLES = ("user_id", "item_id", "time", "order", "weight", "event")
-_USERS = "user customer client member visitor account shopper buyer reader listener viewer patron person uid session"
+_USERS = (
+    "user customer cust client member visitor account shopper buyer reader listener viewer patron person uid session"
+)
 _ITEMS = (
     "item product article movie film book track song artist video sku asin isbn content news game recipe hotel venue "
     "place poi location business restaurant course iid offer listing document doc"

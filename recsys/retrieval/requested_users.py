@@ -89,8 +89,10 @@ def known_rows(vocabulary: Vocabulary, ids: Ids, what: str) -> Rows:
         what: ``"user"`` or ``"item"``, for the message.
 
     Raises:
-        DataError: some ids are not in the data; names the first five.
+        DataError: some ids are not in the data; names the first five. Or they are one text.
     """
+    if isinstance(ids, str):
+        raise DataError(f"{what} ids are a list, not the text {ids!r}; write [{ids!r}]")
     if not len(ids):
         return np.zeros(0, np.int64)
     rows = vocabulary.rows(list(ids))

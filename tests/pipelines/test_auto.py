@@ -71,6 +71,13 @@ def test_a_config_that_is_there_is_not_written_over(made, tables):
         run(request(tables, made[0]), SilentTracker())
 
 
+def test_the_run_of_another_config_is_not_written_over(tables, tmp_path):
+    (tmp_path / "report.json").write_text("{}", encoding="utf-8")
+    with pytest.raises(ArtifactError, match="holds the run of another config"):
+        run(request(tables, tmp_path), SilentTracker())
+    assert (tmp_path / "report.json").read_text(encoding="utf-8") == "{}"
+
+
 def test_the_chosen_epochs_are_trained_once_and_repeat_in_a_run_of_the_config(tmp_path):
     tables = write_tables(SequenceRule(users=80).dataset(), tmp_path / "walks")
     options = {"engines": ("popularity", "sequence"), "overrides": ["data.columns.order=position"], "budget": "40s"}

@@ -114,3 +114,8 @@ def test_anonymous_users_have_ids_that_no_user_has(ids):
     found = users.vocabulary.ids.tolist()
     assert found[0] == ids[1]
     assert not set(found[1:]) & set(ids)
+
+
+def test_one_id_that_is_not_in_a_list_is_refused_and_not_read_by_letters(ease):
+    with pytest.raises(DataError, match=r"a list, not the text 'u001'; write \['u001'\]"):
+        recommend(ease, DATA, "u001")
