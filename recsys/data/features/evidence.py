@@ -64,7 +64,7 @@ def item_column_evidence(shares: sp.csr_array, train: Interactions, n_users: int
         train: the training interactions; of repeats the first counts.
         n_users: size of the user vocabulary.
     """
-    choices = _binary(train, n_users, shares.shape[0])
+    choices = _choices(train, n_users, shares.shape[0])
     if not choices.nnz or not shares.nnz:
         return Evidence(0.0, 0.0)
     popularity = np.asarray(choices.sum(0)).ravel()
@@ -85,7 +85,7 @@ def user_column_evidence(shares: sp.csr_array, train: Interactions, n_items: int
         train: the training interactions; of repeats the first counts.
         n_items: size of the item vocabulary.
     """
-    choices = _binary(train, shares.shape[0], n_items)
+    choices = _choices(train, shares.shape[0], n_items)
     if not choices.nnz or not shares.nnz:
         return Evidence(0.0, 0.0)
     prior = np.asarray(choices.sum(0)).ravel() / choices.nnz
@@ -200,10 +200,9 @@ def _at(matrix: sp.csr_array, rows: NDArray[np.integer], columns: NDArray[np.int
     return np.asarray(matrix[rows, columns], np.float64).ravel()
 
 
-def _binary(train: Interactions, n_users: int, n_items: int) -> sp.csr_array:
+def _choices(train: Interactions, n_users: int, n_items: int) -> sp.csr_array:
     """[U, I] of ones; of some users where all would be more than `_INTERACTIONS`."""
     matrix = train.to_csr(n_users, n_items)
-    matrix = sp.csr_array((np.ones(matrix.nnz, np.float32), matrix.indices, matrix.indptr), shape=matrix.shape)
     if matrix.nnz <= _INTERACTIONS:
         return matrix
     drawn = stream(0, "column evidence").random(n_users) < _INTERACTIONS / matrix.nnz

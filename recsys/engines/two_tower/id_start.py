@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import scipy.sparse as sp
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from recsys.data.interactions import Interactions
@@ -33,7 +32,6 @@ def spectral_start(weight: Tensor, train: Interactions, n_users: int, seed: int)
         seed: of the randomized decomposition.
     """
     matrix = train.to_csr(n_users, len(weight))
-    matrix = sp.csr_array((np.ones(matrix.nnz, np.float32), matrix.indices, matrix.indptr), shape=matrix.shape)
     rank = min(weight.shape[1], min(matrix.shape) - 1)
     if rank < 1:
         return
@@ -41,7 +39,7 @@ def spectral_start(weight: Tensor, train: Interactions, n_users: int, seed: int)
     vectors, values = truncated_svd(normalized, rank, stream(seed, "id start"))
     start = vectors * np.sqrt(values)
     start /= np.linalg.norm(start, axis=1, keepdims=True) + 1e-9
-    seen: NDArray[np.int64] = np.flatnonzero(np.diff(sp.csc_array(matrix).indptr))
+    seen = np.flatnonzero(train.item_counts(len(weight)))
     rows = torch.from_numpy(seen)
     with torch.no_grad():
         begun = weight[rows] * _NOISE
