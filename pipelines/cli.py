@@ -51,11 +51,14 @@ def _options(debug: Annotated[bool, typer.Option("--debug", help="Show the trace
 @app.command()
 def run(config: ConfigPath, output: Output = None, set_: Set = None) -> int:
     """Every stage of CONFIG in order; what has not changed is reused."""
-    from recsys.evaluation.report.report import Report
+    from recsys.evaluation.report.report import Report, split_note
 
     code = _stages(config, output, set_, "recommend")
-    workspace = open_run(config, output, set_)[1]
-    print(f"\n{Report.load(workspace.directory).table()}\n\nreport  {workspace.report.with_suffix('.html')}")
+    settings, workspace = open_run(config, output, set_)
+    if settings.has_split:
+        report = Report.load(workspace.directory)
+        note = f"\n{split_note(report.content)}" if split_note(report.content) else ""
+        print(f"\n{report.table()}{note}\n\nreport  {workspace.report.with_suffix('.html')}")
     return code
 
 

@@ -35,6 +35,8 @@ class Split:
         dropped_users: the number of users that are not evaluated, because their history is too short.
         refit: whether engines are trained once more, on ``train_and_validation``, before they are tested.
 
+    Of the protocol ``none`` validation and test are empty: engines are trained on all interactions, and not evaluated.
+
     Example:
         >>> from recsys.data.splits.split import split
         >>> from recsys.data.synthetic.worlds import BlockTaste
@@ -67,6 +69,16 @@ class Split:
         Metrics of the two are not comparable.
         """
         return f"{self.protocol}/refit" if self.refit else self.protocol
+
+    @property
+    def evaluates(self) -> bool:
+        """Whether anything is held out."""
+        return len(self.test) > 0
+
+    @property
+    def at_random(self) -> bool:
+        """Whether a user's targets are a random part of the user's interactions, and not the latest."""
+        return self.cutoffs.get("at_random") is True
 
     @property
     def filter_seen(self) -> bool:
@@ -143,3 +155,18 @@ def counts_of_share(counts: NDArray[np.int64], share: float) -> NDArray[np.float
         ([1.0, 8.0, 8.0], [1.0])
     """
     return np.clip(np.round(counts * share), 1, np.maximum(counts - 1, 1))
+
+
+def random_positions(user: NDArray[np.integer], n_users: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    """int64 [E]: a random position of each interaction within its user, from 0.
+
+    Args:
+        user: int [E], the user row of each interaction.
+        n_users: size of the user vocabulary.
+        rng: draws the order.
+    """
+    order = np.lexsort((rng.random(len(user)), user))
+    first = np.concatenate([[0], np.cumsum(np.bincount(user, minlength=n_users))])
+    positions = np.empty(len(user), np.int64)
+    positions[order] = np.arange(len(user)) - first[user[order]]
+    return positions
