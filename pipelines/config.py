@@ -227,9 +227,9 @@ def read_run_config(path: Path, overrides: Iterable[str] = ()) -> RunConfig:
         for name in names:
             check_name(key, name)
     _check_parts(config)
-    for section, given in (("promote", config.promote), ("attribution", config.attribution)):
+    for what, given in (("promote", config.promote), ("attribution", config.attribution)):
         if given is not None:
-            check_split(config, f"[{section}]")
+            check_split(config, f"[{what}]")
     for name, section in config.pretrain.items():
         pretrain_spec(name, section)
     parse_metric(config.tune.metric)

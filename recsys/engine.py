@@ -34,6 +34,8 @@ class Request:
         histories: of the U users, their interactions before ``at``.
         at: int64 [U], the time of the recommendation in the unit of the histories' times (seconds since 1970 UTC, or a
             position within the user); None: after the last interaction of each history.
+        also_seen: of the U users, items that are no part of their histories and are masked with them by the seen
+            filter, such as disliked ones (`Dataset.non_likes`); None without any.
 
     Example:
         >>> from recsys.data.synthetic.worlds import BlockTaste
@@ -45,12 +47,19 @@ class Request:
     items: EntityTable
     histories: Histories
     at: NDArray[np.int64] | None = None
+    also_seen: Histories | None = None
 
     @classmethod
     def from_dataset(cls, data: Dataset, users: NDArray[np.integer], history: Interactions | None = None) -> Request:
         """The users at distinct rows ``users`` [U], with their part of ``history`` (default: all interactions)."""
         seen = data.interactions if history is None else history
-        return cls(data.users.take(users), data.items, Histories.from_interactions(seen, users))
+        histories = Histories.from_interactions(seen, users)
+        return cls(data.users.take(users), data.items, histories, also_seen=data.also_seen(users))
+
+    @property
+    def seen(self) -> Histories:
+        """What the seen filter masks: the histories, and `also_seen`."""
+        return self.histories if self.also_seen is None else self.histories.joined(self.also_seen)
 
     def __len__(self) -> int:
         return len(self.users)
@@ -58,7 +67,8 @@ class Request:
     def take(self, rows: NDArray[np.integer] | slice) -> Request:
         """The request of the users at ``rows``."""
         at = None if self.at is None else self.at[rows]
-        return Request(self.users.take(rows), self.items, self.histories.take(rows), at)
+        also_seen = None if self.also_seen is None else self.also_seen.take(rows)
+        return Request(self.users.take(rows), self.items, self.histories.take(rows), at, also_seen)
 
 
 @dataclass(frozen=True, eq=False)

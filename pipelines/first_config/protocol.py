@@ -124,10 +124,13 @@ def _ranked(facts: Facts, data: Dataset, file: object) -> list[tuple[str, tuple[
                 f"{file}: there is no time and no order, no user has three interactions, and there is no table of "
                 "items, so nothing can be held out; give more interactions, or a table of items"
             )
-        why = "there is no time and no order: the test is a random tenth of each user's interactions, at least one"
+        reason = "there is no time and no order: the test is a random tenth of each user's interactions, at least one"
         remedy = "where there is a column of times, name it: recsys init --column time=NAME"
-        cold = ("cold_items", ("there is no time and no order, so items are held out, which their columns describe",))
-        return [("random", (why, remedy)), *([cold] if data.items.schema.columns else [])]
+        by_item = (
+            "cold_items",
+            ("there is no time and no order, so items are held out, which their columns describe",),
+        )
+        return [("random", (reason, remedy)), *([by_item] if data.items.schema.columns else [])]
     each = f"{facts.long_users:,} users have at least three interactions; the last one of each is the test"
     if not facts.has_timestamps:
         return [("leave_one_out", ("there is an order within each user but no time that users share", each))]

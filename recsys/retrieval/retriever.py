@@ -71,7 +71,7 @@ class Retriever:
         Raises:
             ArtifactError: the vector of a user, or a score, is NaN or infinite.
         """
-        users, seen = user_vectors(self._engine, request), request.histories if filter_seen else None
+        users, seen = user_vectors(self._engine, request), request.seen if filter_seen else None
         rows, scores = self._index.top_k(users, k, seen)
         if self._top_up is None:
             return Lists(rows, scores, np.zeros(rows.shape, bool))

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsys.atomic import atomic_path, write_json
+from recsys.data.feedback import known_by_then
 from recsys.data.interactions import Interactions
 from recsys.data.splits.holdout import Holdout, read_header
 from recsys.digest import short_digest
@@ -102,6 +103,19 @@ class Split:
         """The same split with `filter_seen` of validation and test set."""
         validation, test = (replace(part, filter_seen=filter_seen) for part in (self.validation, self.test))
         return replace(self, validation=validation, test=test)
+
+    def with_also_seen(self, non_likes: Interactions, n_users: int) -> Split:
+        """The same split with those of ``non_likes`` masked in validation and test that were known by then."""
+        if not len(non_likes):
+            return self
+        parts = [
+            replace(
+                part,
+                also_seen=known_by_then(non_likes.select(np.isin(non_likes.user, part.users)), part.history, n_users),
+            )
+            for part in (self.validation, self.test)
+        ]
+        return replace(self, validation=parts[0], test=parts[1])
 
     def save(self, directory: Path) -> None:
         """Writes a folder: ``split.json``, interactions that `load` maps into memory, and a folder a holdout."""

@@ -143,7 +143,7 @@ def make_split(
     if config.protocol == "none":
         return _without(data).with_filter_seen(filter_seen)
     made = replace(_by_protocol(data, config, given_files, filter_seen), refit=config.refit)
-    made = made.with_filter_seen(filter_seen)
+    made = made.with_filter_seen(filter_seen).with_also_seen(data.non_likes, data.n_users)
     for part, what in ((made.train, "train on"), (made.validation, "validate with"), (made.test, "test with")):
         if not len(part):
             raise DataError(
