@@ -109,9 +109,17 @@ class Dataset:
         table = self.items.take(rows)
         return replace(self, items=table, interactions=parts[0], non_likes=parts[1], given_files=None)
 
-    def also_seen(self, users: NDArray[np.integer]) -> Histories | None:
-        """The `non_likes` of ``users`` [U], which the seen filter masks beside their histories; None without any."""
-        return Histories.from_interactions(self.non_likes, users) if len(self.non_likes) else None
+    def also_seen(self, users: NDArray[np.integer], known_by: Histories | None = None) -> Histories | None:
+        """The `non_likes` of ``users`` [U], which the seen filter masks beside their histories; None without any.
+
+        Args:
+            users: user rows; MISSING has none.
+            known_by: of the U users; what is later than the last interaction of a user here is left out.
+        """
+        if not len(self.non_likes):
+            return None
+        found = Histories.from_interactions(self.non_likes, users)
+        return found if known_by is None else found.no_later_than(known_by)
 
     def save(self, directory: Path) -> None:
         """Writes a folder: ``dataset.json``, two Parquet tables, and interactions that `load` maps into memory."""

@@ -106,6 +106,13 @@ class Histories:
         parts = ((getattr(self, name), getattr(other, name)) for name in ("items", "times", "weights"))
         return Histories(self.offsets + other.offsets, *(np.concatenate(part)[order] for part in parts))
 
+    def no_later_than(self, other: Histories) -> Histories:
+        """The positions that are no later than the last one of the same user in ``other``."""
+        last = np.full(len(self), np.iinfo(np.int64).min)
+        filled = np.flatnonzero(other.lengths)
+        last[filled] = other.times[other.offsets[1:][filled] - 1]
+        return self.where(self.times <= last[self.users()])
+
     def remap_items(self, rows: NDArray[np.integer]) -> Histories:
         """The histories with item row ``i`` replaced by ``rows[i]``.
 

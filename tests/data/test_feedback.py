@@ -15,6 +15,7 @@ from recsys.engine import Request
 from recsys.engines.baselines.ease import EASE
 from recsys.errors import ConfigError, DataError
 from recsys.registry.bundle import Bundle, Lineage
+from recsys.retrieval.retriever import seen_items
 
 DAY = 86_400
 
@@ -45,7 +46,7 @@ def test_ratings_below_the_threshold_are_no_interactions_and_stay_seen(read):
     assert (data.non_likes.weight == 0).all()
     request = Request.from_dataset(data, np.array([0, 1]))
     assert request.histories.lengths.tolist() == [2, 1]
-    assert request.seen.lengths.tolist() == [3, 2]
+    assert seen_items(request).lengths.tolist() == [3, 2]
 
 
 def test_ratings_below_the_threshold_are_negatives_by_option(read):
