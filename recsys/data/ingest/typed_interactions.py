@@ -11,13 +11,37 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from recsys.data.feedback import BELOW, LIKE, MEANINGS, decayed
-from recsys.data.ingest.cells import LARGEST, event_weights, positions, texts, times, weights
+from recsys.data.ingest.cells import LARGEST, event_weights, is_missing, numbers, positions, texts, times, weights
+from recsys.data.ingest.checks import Cells
 from recsys.data.ingest.config import DataConfig, InteractionColumns
 from recsys.data.ingest.files import RawTable, without_missing
 from recsys.data.ingest.id_column import TypedIds
-from recsys.data.ingest.issues import Location
+from recsys.data.ingest.issues import Location, shown
 
 Duplicates = Literal["error", "first", "last", "keep"]
+
+
+@dataclass(frozen=True)
+class UnusedColumn:
+    """A column of the interactions that nothing reads.
+
+    Args:
+        name: of the column.
+        filled: the number of cells that are not missing.
+        example: the first of them.
+        numeric: whether all of them are numbers.
+    """
+
+    name: str
+    filled: int
+    example: str
+    numeric: bool
+
+    @classmethod
+    def of(cls, name: str, cells: Cells) -> UnusedColumn:
+        filled = cells[~is_missing(cells)]
+        example = shown(filled.iloc[0]) if len(filled) else ""
+        return cls(name, len(filled), example, bool(len(filled) and numbers(filled).notna().all()))
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,6 +61,7 @@ class TypedInteractions:
         meaning: int8 [n], see `recsys.data.feedback`.
         ratings: whether a later weight below the threshold replaces an earlier like.
         learns_negatives: whether rows that are no likes are learnt as negatives.
+        unused: the columns that nothing reads.
     """
 
     location: Location
@@ -51,6 +76,7 @@ class TypedInteractions:
     meaning: NDArray[np.int8]
     ratings: bool = False
     learns_negatives: bool = False
+    unused: tuple[UnusedColumn, ...] = ()
 
     def __len__(self) -> int:
         return len(self.time)
@@ -92,6 +118,7 @@ def coerce_interactions(table: RawTable, user: TypedIds, item: TypedIds, config:
                 "data.half_life_days needs an age, and there is no time",
                 "name a column in data.columns.time, or leave half_life_days out",
             )
+    used = {user.location.column, item.location.column, order, columns.weight, columns.event}
     weight_columns = tuple(name for name in (columns.weight, columns.event) if name is not None)
     return TypedInteractions(
         table.location,
@@ -106,6 +133,7 @@ def coerce_interactions(table: RawTable, user: TypedIds, item: TypedIds, config:
         meaning,
         config.positive_from is not None and columns.event is None,
         config.non_likes == "negatives",
+        tuple(UnusedColumn.of(str(n), table.frame[n]) for n in table.frame.columns if str(n) not in used),
     )
 
 
