@@ -51,11 +51,14 @@ def _options(debug: Annotated[bool, typer.Option("--debug", help="Show the trace
 @app.command()
 def run(config: ConfigPath, output: Output = None, set_: Set = None) -> int:
     """Every stage of CONFIG in order; what has not changed is reused."""
-    from recsys.evaluation.report.report import Report
+    from recsys.evaluation.report.report import Report, split_note
 
     code = _stages(config, output, set_, "recommend")
-    workspace = open_run(config, output, set_)[1]
-    print(f"\n{Report.load(workspace.directory).table()}\n\nreport  {workspace.report.with_suffix('.html')}")
+    settings, workspace = open_run(config, output, set_)
+    if settings.has_split:
+        report = Report.load(workspace.directory)
+        note = f"\n{split_note(report.content)}" if split_note(report.content) else ""
+        print(f"\n{report.table()}{note}\n\nreport  {workspace.report.with_suffix('.html')}")
     return code
 
 
@@ -86,13 +89,20 @@ def validate(
     interactions: Annotated[Path | None, typer.Option(help="A CSV or Parquet file instead of CONFIG.")] = None,
     users: Annotated[Path | None, typer.Option(help="The users' table.")] = None,
     items: Annotated[Path | None, typer.Option(help="The items' table.")] = None,
+    column: Annotated[
+        list[str] | None,
+        typer.Option(metavar="ROLE=NAME", help="A column of the interactions, as user_id=customer_id; repeatable."),
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False,
+    html: Annotated[Path | None, typer.Option(help="Write a page with pictures of the data here.")] = None,
     set_: Set = None,
 ) -> int:
-    """Reports everything that is wrong with the raw tables at once; 1 when an error is among it."""
-    from pipelines.commands.data import data_config, issues
+    """Every column and whether it is used, and everything that is wrong with the tables; 1 when there is an error."""
+    from pipelines.commands.data import column_overrides, column_readers, data_config, issues
 
-    text, failed = issues(data_config(config, interactions, users, items, set_ or ()), as_json=json)
+    changes = [*column_overrides(column or ()), *(set_ or ())]
+    tables = data_config(config, interactions, users, items, changes)
+    text, failed = issues(tables, as_json=json, readers=column_readers(config, set_ or ()), picture=html)
     print(text)
     return 1 if failed else 0
 

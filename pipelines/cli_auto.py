@@ -18,7 +18,7 @@ def auto(
     items: Annotated[Path | None, typer.Option(help="The items' table.")] = None,
     budget: Annotated[str, typer.Option(help="Wall time of everything: 90s, 10m, 1h.")] = "10m",
     protocol: Annotated[
-        str | None, typer.Option(help="temporal or leave_one_out; default: what the tables suggest.")
+        str | None, typer.Option(help="temporal, leave_one_out or random; default: what the tables suggest.")
     ] = None,
     engine: Annotated[
         list[str] | None, typer.Option("--engine", help="Tries this kind of engine alone; repeatable.")

@@ -151,7 +151,8 @@ class RunConfig(Config):
         name: of the run; the output goes to ``runs/NAME`` by default.
         seed: of all random streams.
         data: the raw tables.
-        split: the protocol.
+        split: the protocol; without this section, or with the protocol ``none``, engines are trained on all
+            interactions and recommend, and nothing is evaluated.
         pretrain: embedding tables by name.
         engines: options by name; ``kind`` says which engine when the name does not.
         train: whether what recommends is fitted on all interactions.
@@ -166,7 +167,7 @@ class RunConfig(Config):
     name: str
     seed: int = 0
     data: DataConfig
-    split: SplitConfig
+    split: SplitConfig = SplitConfig(protocol="none")
     pretrain: dict[str, PretrainSection] = Field(default_factory=dict)
     engines: dict[str, JsonObject] = Field(min_length=1)
     train: TrainSection = TrainSection()
@@ -180,6 +181,16 @@ class RunConfig(Config):
     @property
     def baseline(self) -> str:
         return self.evaluate.baseline or next(iter(self.engines))
+
+    @property
+    def has_split(self) -> bool:
+        """Whether interactions are held out to evaluate with."""
+        return self.split.protocol != "none"
+
+    @property
+    def fits_final(self) -> bool:
+        """Whether what recommends is fitted once more on all interactions; without a split it was fitted on all."""
+        return self.train.final and self.has_split
 
     @property
     def promotes_best(self) -> bool:
@@ -216,6 +227,9 @@ def read_run_config(path: Path, overrides: Iterable[str] = ()) -> RunConfig:
         for name in names:
             check_name(key, name)
     _check_parts(config)
+    for what, given in (("promote", config.promote), ("attribution", config.attribution)):
+        if given is not None:
+            check_split(config, f"[{what}]")
     for name, section in config.pretrain.items():
         pretrain_spec(name, section)
     parse_metric(config.tune.metric)
@@ -244,6 +258,19 @@ def _with_recommend_filter(config: RunConfig) -> RunConfig:
         return config
     section = config.recommend.model_copy(update={"filter_seen": config.evaluate.filter_seen})
     return config.model_copy(update={"recommend": section})
+
+
+def check_split(config: RunConfig, what: str) -> None:
+    """Checks that the run holds interactions out, which ``what`` needs.
+
+    Raises:
+        ConfigError: it has no split.
+    """
+    if not config.has_split:
+        raise ConfigError(
+            f"{what} measures engines on held-out interactions, and the run has no split; add [split] with a protocol, "
+            'such as "leave_one_out", or "random" where the data has no order'
+        )
 
 
 def _check_parts(config: RunConfig) -> None:

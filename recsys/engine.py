@@ -32,8 +32,8 @@ class Request:
         users: [U] ids and features; the ids may be new to the engine.
         items: [I] items, whose rows ``histories`` holds.
         histories: of the U users, their interactions before ``at``.
-        at: int64 [U], the time of the recommendation in the unit of the histories' times (seconds since 1970 UTC, or a
-            position within the user); None: after the last interaction of each history.
+        at: int64 [U], the time of the recommendation, as the histories' times; None: after the last of each history.
+        also_seen: of the U users, items outside the histories that the seen filter masks too (`Dataset.non_likes`).
 
     Example:
         >>> from recsys.data.synthetic.worlds import BlockTaste
@@ -45,12 +45,14 @@ class Request:
     items: EntityTable
     histories: Histories
     at: NDArray[np.int64] | None = None
+    also_seen: Histories | None = None
 
     @classmethod
     def from_dataset(cls, data: Dataset, users: NDArray[np.integer], history: Interactions | None = None) -> Request:
         """The users at distinct rows ``users`` [U], with their part of ``history`` (default: all interactions)."""
-        seen = data.interactions if history is None else history
-        return cls(data.users.take(users), data.items, Histories.from_interactions(seen, users))
+        histories = Histories.from_interactions(data.interactions if history is None else history, users)
+        also_seen = data.also_seen(users, None if history is None else histories)
+        return cls(data.users.take(users), data.items, histories, also_seen=also_seen)
 
     def __len__(self) -> int:
         return len(self.users)
@@ -58,7 +60,8 @@ class Request:
     def take(self, rows: NDArray[np.integer] | slice) -> Request:
         """The request of the users at ``rows``."""
         at = None if self.at is None else self.at[rows]
-        return Request(self.users.take(rows), self.items, self.histories.take(rows), at)
+        also_seen = self.also_seen and self.also_seen.take(rows)
+        return Request(self.users.take(rows), self.items, self.histories.take(rows), at, also_seen)
 
 
 @dataclass(frozen=True, eq=False)
@@ -227,12 +230,9 @@ class Engine(Configurable, ABC):
             DataError: the interactions are too few for the engine.
         """
         context = context or FitContext()
-        if validation is not None:
-            context = replace(context, validation=validation)
-        if seed is not None:
-            context = replace(context, seed=seed)
-        if verbose:
-            context = replace(context, tracker=ConsoleTracker())
+        context = context if validation is None else replace(context, validation=validation)
+        tracker = ConsoleTracker() if verbose else context.tracker
+        context = replace(context, seed=context.seed if seed is None else seed, tracker=tracker)
         self._fit(data, data.interactions if train is None else train, context)
         return self
 

@@ -47,7 +47,7 @@ class AutoRequest:
         items: the items' table.
         budget: such as ``10m``.
         output: where everything goes; None is ``runs/NAME``.
-        protocol: ``temporal`` or ``leave_one_out``; None chooses.
+        protocol: ``temporal``, ``leave_one_out`` or ``random``; None chooses.
         engines: kinds of engines that are tried; none tries all.
         overrides: ``data.KEY=VALUE``, such as ``data.columns.time=when``.
         started: when the command started, of ``time.monotonic``.
@@ -68,14 +68,14 @@ def run(request: AutoRequest, tracker: Tracker) -> int:
     """Searches within the budget, writes ``auto.toml`` and runs it; the exit code of the run.
 
     Raises:
-        ConfigError: the budget or the protocol is none, or the interactions have no order.
+        ConfigError: the budget or the protocol is none.
         DataError: the tables hold errors.
         ArtifactError: the output folder has an ``auto.toml``, or the report of another run, already.
     """
     started = time.monotonic() if request.started is None else request.started
     budget = Budget(parse_budget(request.budget), started)
-    if request.protocol not in (None, "temporal", "leave_one_out"):
-        raise ConfigError(f"--protocol {request.protocol!r}: expected temporal or leave_one_out")
+    if request.protocol not in (None, "temporal", "leave_one_out", "random"):
+        raise ConfigError(f"--protocol {request.protocol!r}: expected temporal, leave_one_out or random")
     parse(AutoConfig, {"engines": request.engines}, "--engine")
     data = _data(request)
     workspace = Workspace(request.output or Path("runs") / data.name)
@@ -103,13 +103,13 @@ def _searched(
     request: AutoRequest, data: DataConfig, workspace: Workspace, budget: Budget, tracker: BudgetTracker
 ) -> AutoRun:
     data, read, issues = _read(data)
-    if not read.data.has_order:
-        raise ConfigError(
-            f"{data.interactions} has no column timestamp and no column position, and auto measures the newest "
-            "interactions; name the column: --set data.columns.time=COLUMN, or data.columns.order for positions"
-        )
     facts, read_after = Facts.of(read.data), budget.spent()
     protocol, reason = facts.protocol()
+    if not facts.has_order:
+        tracker.info(
+            f"auto: {data.interactions} has no column timestamp and no column position; where it has one by another "
+            "name, name it: --set data.columns.time=COLUMN, or data.columns.order for positions"
+        )
     if request.protocol is not None:
         protocol, reason = request.protocol, "chosen by --protocol"
     for line in (*facts.lines(), f"protocol {protocol}: {reason}", facts.seen_reason()):

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from pipelines.column_engine import column_engine
-from pipelines.config import RunConfig, engine_specs
+from pipelines.config import RunConfig, check_split, engine_specs
 from pipelines.specs import EngineSpec
 from pipelines.stages import check_workspace
 from pipelines.stages.prepare import run as prepare
@@ -66,6 +66,7 @@ def run(config: RunConfig, workspace: Workspace, tracker: Tracker, options: Colu
             unknown.
     """
     options = options or ColumnOptions()
+    check_split(config, "recsys columns")
     chosen = column_engine(config, options.engine)
     if options.metric is not None:
         parse_metric(options.metric)

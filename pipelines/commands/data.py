@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
+from pipelines.reference_cells import toml
+from recsys.atomic import make_parents, write_text
+from recsys.choices import did_you_mean
 from recsys.config import apply_overrides, parse, read_toml
 from recsys.data.demand.summary import demand_summary
 from recsys.data.ingest.config import DataConfig
@@ -12,9 +15,14 @@ from recsys.data.ingest.issues import ValidationIssues
 from recsys.data.ingest.readers import typed_tables
 from recsys.data.ingest.summary import summaries
 from recsys.data.ingest.validate import to_json, to_text, validate
+from recsys.data.overview.column_use import ColumnReaders
+from recsys.data.overview.overview import overview
 from recsys.data.sources import SOURCES, located, resolve
 from recsys.errors import ConfigError
 from recsys.json_values import JsonObject
+
+_ROLES = ("user_id", "item_id", "users_table_id", "items_table_id", "time", "order", "weight", "event")
+_MARK = "<title>Data of "
 
 
 def list_sources() -> str:
@@ -64,10 +72,70 @@ def data_config(
     return resolve(parse(DataConfig, whole["data"], f"{config} [data]"))
 
 
-def issues(config: DataConfig, as_json: bool) -> tuple[str, bool]:
-    """Everything that is wrong with the tables, as text or JSON, and whether an error is among it."""
-    found = validate(config)
-    return (to_json(found) if as_json else to_text(found)), found.failed
+def issues(
+    config: DataConfig, as_json: bool, readers: ColumnReaders | None = None, picture: Path | None = None
+) -> tuple[str, bool]:
+    """Everything that is wrong with the tables, as text or JSON, and whether an error is among it.
+
+    Args:
+        config: the tables.
+        as_json: whether the text is JSON.
+        readers: what reads the columns of users and items; None names the kinds of engines that can.
+        picture: where a page with pictures of the data is written; None writes none.
+
+    Raises:
+        ConfigError: ``picture`` is no name of an HTML file, or there is a file that was not written here.
+    """
+    if picture is not None:
+        _check_picture(picture)
+    found = validate(config, readers)
+    text = to_json(found) if as_json else to_text(found)
+    if picture is not None:
+        from recsys.evaluation.report.html_data import data_page
+
+        name = config.name or (config.interactions.stem if config.interactions is not None else "tables")
+        make_parents(picture)
+        write_text(picture, data_page(name, found, overview(found.typed) if found.typed.interactions else None))
+        text += "" if as_json else f"\n\npicture of the data: {picture}"
+    return text, found.failed
+
+
+def column_readers(config: Path | None, overrides: Iterable[str]) -> ColumnReaders | None:
+    """What reads columns in the run of ``config``; None for bare files, and for a config with [data] alone."""
+    whole = {} if config is None else apply_overrides(read_toml(config), overrides)
+    if "engines" not in whole:
+        return None
+    return ColumnReaders.of_run(whole["engines"], whole.get("pretrain", {}))
+
+
+def column_overrides(columns: Iterable[str]) -> list[str]:
+    """``ROLE=NAME`` of ``--column`` as overrides of ``[data.columns]``.
+
+    Raises:
+        ConfigError: a text is of another form, or the role is none.
+
+    Example:
+        >>> column_overrides(["user_id=customer id"])
+        ['data.columns.user_id="customer id"']
+    """
+    found = []
+    for text in columns:
+        role, equals, name = text.partition("=")
+        if not equals or not name or role not in _ROLES:
+            raise ConfigError(
+                f"--column {text}: expected ROLE=NAME{did_you_mean(role, _ROLES) or '.'} "
+                f"The roles are: {', '.join(_ROLES)}"
+            )
+        found.append(f"data.columns.{role}={toml(name)}")
+    return found
+
+
+def _check_picture(path: Path) -> None:
+    """A file of another kind is not written over."""
+    if path.suffix.lower() not in (".html", ".htm"):
+        raise ConfigError(f"--html {path}: the page is HTML; give a name that ends with .html")
+    if path.exists() and not (path.is_file() and _MARK in path.read_text(encoding="utf-8", errors="replace")[:200]):
+        raise ConfigError(f"--html {path} exists and is no page of recsys validate; give another name")
 
 
 def _whereabouts(name: str) -> str:

@@ -90,7 +90,8 @@ def choose_protocol(data: Dataset, file: object) -> Protocol:
     """The protocol and the seen filter that fit ``data``.
 
     Temporal where times can be compared and at least half of the users of the last tenth have a history; else
-    leave-one-out where there is an order; else cold items, where items have columns.
+    leave-one-out where there is an order; else a random share of each user's interactions, or cold items, where items
+    have columns and users too few interactions.
 
     Args:
         data: the dataset.
@@ -118,12 +119,18 @@ def choose_protocol(data: Dataset, file: object) -> Protocol:
 def _ranked(facts: Facts, data: Dataset, file: object) -> list[tuple[str, tuple[str, ...]]]:
     """The protocols that are possible, best first, each with its reasons."""
     if not facts.has_order:
-        if not data.items.schema.columns:
+        if not facts.long_users and not data.items.schema.columns:
             raise DataError(
-                f"{file}: there is no time and no order, and no table of items, so nothing can be held out; add a "
-                "column of times and name it with --column time=NAME, or of positions with --column order=NAME"
+                f"{file}: there is no time and no order, no user has three interactions, and there is no table of "
+                "items, so nothing can be held out; give more interactions, or a table of items"
             )
-        return [("cold_items", ("there is no time and no order, so items are held out, which their columns describe",))]
+        reason = "there is no time and no order: the test is a random tenth of each user's interactions, at least one"
+        remedy = "where there is a column of times, name it: recsys init --column time=NAME"
+        by_item = (
+            "cold_items",
+            ("there is no time and no order, so items are held out, which their columns describe",),
+        )
+        return [("random", (reason, remedy)), *([by_item] if data.items.schema.columns else [])]
     each = f"{facts.long_users:,} users have at least three interactions; the last one of each is the test"
     if not facts.has_timestamps:
         return [("leave_one_out", ("there is an order within each user but no time that users share", each))]

@@ -28,15 +28,21 @@ _CODE = (*ENGINE_CODE, "recsys/evaluation", "recsys/registry/bundle.py", "pipeli
 
 
 def run(config: RunConfig, workspace: Workspace, tracker: Tracker) -> None:
-    """Writes ``report.json``, ``report.html`` and ``per_user.parquet``.
+    """Writes ``report.json``, ``report.html`` and ``per_user.parquet``; nothing for a run without a split.
 
     Raises:
         ArtifactError: an engine was trained on another split than is prepared now.
     """
+    outputs = [workspace.report, workspace.report.with_suffix(".html")]
+    per_user = workspace.report.with_name("per_user.parquet")
+    if not config.has_split:
+        workspace.invalidate("evaluate")
+        for path in (*outputs, per_user):  # of a run of this folder that had a split
+            path.unlink(missing_ok=True)
+        return
     data, split = workspace.load_dataset(), workspace.load_split()
     cache_key = _cache_key(config, workspace, split)
-    outputs = [workspace.report, workspace.report.with_suffix(".html")]
-    if workspace.is_current("evaluate", cache_key, [*outputs, workspace.report.with_name("per_user.parquet")], tracker):
+    if workspace.is_current("evaluate", cache_key, [*outputs, per_user], tracker):
         return
     workspace.invalidate("evaluate")
     report = _report(config, workspace, data, split, tracker)

@@ -39,7 +39,7 @@ def run(config: RunConfig, workspace: Workspace, tracker: Tracker) -> None:
     names = [] if config.promote is None else [candidate_name(config, workspace)]
     if config.recommend is not None and config.recommend.engine is not None:
         names.append(config.recommend.engine)
-    if config.train.final:
+    if config.fits_final:
         for name in dict.fromkeys(names):
             fit_final(config, workspace, name, tracker)
 
@@ -49,7 +49,7 @@ def served_bundle(config: RunConfig, workspace: Workspace, name: str) -> Path:
 
     The measured one where ``train.final`` is off, or where its fit on all interactions is not there.
     """
-    return (_current(workspace, name) if config.train.final else None) or workspace.bundle(name)
+    return (_current(workspace, name) if config.fits_final else None) or workspace.bundle(name)
 
 
 def make_served(config: RunConfig, workspace: Workspace, name: str, tracker: Tracker) -> Path:
@@ -63,7 +63,7 @@ def make_served(config: RunConfig, workspace: Workspace, name: str, tracker: Tra
     """
     if name not in config.engines:
         return _popularity(config, workspace)
-    if not config.train.final:
+    if not config.fits_final:
         return workspace.bundle(name)
     return _current(workspace, name) or fit_final(config, workspace, name, tracker)
 
@@ -165,7 +165,7 @@ def _current(workspace: Workspace, name: str) -> Path | None:
 def _popularity(config: RunConfig, workspace: Workspace) -> Path:
     """The baseline of a run that has no engine ``popularity``; fitted again each time, which takes no time."""
     data, target = workspace.load_dataset(), workspace.final.bundle(POPULARITY)
-    train = data.interactions if config.train.final else workspace.load_split().final_train
-    about = {"run": config.name, "engine": POPULARITY, "final": config.train.final, "interactions": train.fingerprint}
+    train = data.interactions if config.fits_final else workspace.load_split().final_train
+    about = {"run": config.name, "engine": POPULARITY, "final": config.fits_final, "interactions": train.fingerprint}
     Bundle(Popularity().fit(data, train), data, Lineage(data.fingerprint, config=about)).save(target)
     return target

@@ -59,6 +59,8 @@ def run(
 
 def describe(split: Split) -> str:
     """One line: protocol and sizes."""
+    if not split.evaluates:
+        return f"no split: all {len(split.train)} interactions to train on, nothing is evaluated, no report"
     return (
         f"{split.name}: {len(split.train)} interactions to train on, {len(split.validation)} users validate, "
         f"{len(split.test)} are tested, {split.dropped_users} cannot be evaluated"

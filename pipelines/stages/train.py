@@ -56,10 +56,11 @@ def train_one(
         parts = _parts(config, spec, workspace, before_refit=split.refit)
     context = FitContext(
         config.seed,
-        split.validation,
+        split.validation if split.evaluates else None,
         tables=tables,
         directory=checkpoints / "choose",
         parts=parts,
+        filter_seen=split.filter_seen,
         tracker=curve,
     )
     refit = None

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from html import escape
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from recsys.atomic import atomic_path, read_json, write_json
 from recsys.data.entities import EntityTable
+from recsys.data.histories import Histories
 from recsys.data.interactions import Interactions
 from recsys.data.vocabulary import MISSING
 from recsys.digest import short_digest
@@ -32,6 +34,9 @@ class Dataset:
         has_order: whether the data has times or positions; without them all times are 0 and histories are unordered.
         given_files: the interactions of the train file and of the test file, where the data was read from two files;
             the split ``given`` uses them. `save` does not write them.
+        non_likes: feedback that is no like: ratings below ``positive_from``, dislikes and removed items, at most one
+            of a user and item. Their items are masked as the seen ones are. Those of weight above zero are negatives
+            that engines may learn.
 
     Example:
         >>> from recsys.data.synthetic.worlds import BlockTaste
@@ -47,6 +52,7 @@ class Dataset:
     has_timestamps: bool
     has_order: bool = True
     given_files: tuple[Interactions, Interactions] | None = None
+    non_likes: Interactions = field(default_factory=Interactions.empty)
 
     def __repr__(self) -> str:
         return "\n".join(self._summary())
@@ -59,6 +65,7 @@ class Dataset:
         n, cells = len(self.interactions), self.n_users * self.n_items
         density = f" (density {n / cells:.2%})" if cells else ""
         sizes = f"{self.n_users:,} users, {self.n_items:,} items, {n:,} interactions{density}"
+        sizes += f", {len(self.non_likes):,} non-likes" if len(self.non_likes) else ""
         tables = [f"  {name}: {table!r}" for name, table in (("users", self.users), ("items", self.items))]
         return [f"Dataset {self.name!r}: {sizes}{self._span()}", *tables]
 
@@ -85,6 +92,7 @@ class Dataset:
             self.items.fingerprint,
             self.interactions.fingerprint,
             str(self.has_timestamps),
+            *([self.non_likes.fingerprint] if len(self.non_likes) else []),
         )
         return short_digest(["/".join(parts)])
 
@@ -94,9 +102,24 @@ class Dataset:
         rows = np.sort(np.argsort(-x.item_counts(self.n_items), kind="stable")[:items])
         new_row = np.full(self.n_items, MISSING)
         new_row[rows] = np.arange(len(rows))
-        kept = x.select(new_row[x.item] != MISSING)
-        renamed = replace(kept, item=new_row[kept.item].astype(x.item.dtype))
-        return replace(self, items=self.items.take(rows), interactions=renamed, given_files=None)
+        parts = []
+        for part in (x, self.non_likes):
+            kept = part.select(new_row[part.item] != MISSING)
+            parts.append(replace(kept, item=new_row[kept.item].astype(x.item.dtype)))
+        table = self.items.take(rows)
+        return replace(self, items=table, interactions=parts[0], non_likes=parts[1], given_files=None)
+
+    def also_seen(self, users: NDArray[np.integer], known_by: Histories | None = None) -> Histories | None:
+        """The `non_likes` of ``users`` [U], which the seen filter masks beside their histories; None without any.
+
+        Args:
+            users: user rows; MISSING has none.
+            known_by: of the U users; what is later than the last interaction of a user here is left out.
+        """
+        if not len(self.non_likes):
+            return None
+        found = Histories.from_interactions(self.non_likes, users)
+        return found if known_by is None else found.no_later_than(known_by)
 
     def save(self, directory: Path) -> None:
         """Writes a folder: ``dataset.json``, two Parquet tables, and interactions that `load` maps into memory."""
@@ -105,6 +128,8 @@ class Dataset:
             self.users.save(beside / "users.parquet")
             self.items.save(beside / "items.parquet")
             self.interactions.save(beside / "interactions")
+            if len(self.non_likes):
+                self.non_likes.save(beside / "non_likes")
             write_json(
                 beside / "dataset.json",
                 {
@@ -132,4 +157,13 @@ class Dataset:
         users = EntityTable.load(directory / "users.parquet")
         items = EntityTable.load(directory / "items.parquet")
         interactions = Interactions.load(directory / "interactions")
-        return cls(header["name"], users, items, interactions, header["has_timestamps"], header.get("has_order", True))
+        non_likes = directory / "non_likes"
+        return cls(
+            header["name"],
+            users,
+            items,
+            interactions,
+            header["has_timestamps"],
+            header.get("has_order", True),
+            non_likes=Interactions.load(non_likes) if non_likes.is_dir() else Interactions.empty(),
+        )

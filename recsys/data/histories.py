@@ -95,6 +95,24 @@ class Histories:
         """At most the ``n`` newest positions of each user."""
         return self.where(self.steps_ago() < n)
 
+    def joined(self, other: Histories) -> Histories:
+        """The positions of both for each user, first those of ``self``; of the same number of users.
+
+        Example:
+            >>> Histories.of([[3], [2]]).joined(Histories.of([[], [5]])).items.tolist()
+            [3, 2, 5]
+        """
+        order = np.argsort(np.concatenate([self.users(), other.users()]), kind="stable")
+        parts = ((getattr(self, name), getattr(other, name)) for name in ("items", "times", "weights"))
+        return Histories(self.offsets + other.offsets, *(np.concatenate(part)[order] for part in parts))
+
+    def no_later_than(self, other: Histories) -> Histories:
+        """The positions that are no later than the last one of the same user in ``other``."""
+        last = np.full(len(self), np.iinfo(np.int64).min)
+        filled = np.flatnonzero(other.lengths)
+        last[filled] = other.times[other.offsets[1:][filled] - 1]
+        return self.where(self.times <= last[self.users()])
+
     def remap_items(self, rows: NDArray[np.integer]) -> Histories:
         """The histories with item row ``i`` replaced by ``rows[i]``.
 

@@ -28,7 +28,8 @@ class Interactions:
         user: int32 [E], rows of the user vocabulary.
         item: int32 [E], rows of the item vocabulary.
         time: int64 [E], seconds since 1970 UTC, or a position within the user (`Dataset.has_timestamps` says which).
-        weight: float32 [E], positive; 1 where the data gives none.
+        weight: float32 [E], positive; 1 where the data gives none. Of `Dataset.non_likes` 1 where the row may be learnt
+            as a negative, else 0.
     """
 
     user: NDArray[np.int32]
@@ -60,6 +61,11 @@ class Interactions:
 
     def __repr__(self) -> str:
         return f"Interactions: {len(self):,} rows"
+
+    @property
+    def has_weights(self) -> bool:
+        """Whether the weights of two interactions differ."""
+        return len(self) > 0 and bool((self.weight != self.weight[0]).any())
 
     def select(self, where: NDArray[np.bool_] | NDArray[np.integer] | slice) -> Interactions:
         """The interactions at a mask, ascending positions or a slice."""

@@ -48,7 +48,9 @@ def merged(old: Dataset, new: Dataset, mode: MergeMode = "append") -> tuple[Data
         interactions, fresh = _replaced(old, moved, len(users), old.has_order and new.has_order)
     else:
         interactions, fresh = _appended(old, moved, len(users))
-    return Dataset(old.name, users, items, interactions, old.has_timestamps, old.has_order), fresh
+    non_likes = _feedback(old, new, users, items, interactions, mode)
+    about = (old.has_timestamps, old.has_order)
+    return Dataset(old.name, users, items, interactions, *about, non_likes=non_likes), fresh
 
 
 def merged_entities(old: EntityTable, new: EntityTable) -> EntityTable:
@@ -67,6 +69,19 @@ def merged_entities(old: EntityTable, new: EntityTable) -> EntityTable:
     frame = pd.DataFrame(columns, index=pd.Index(vocabulary.ids)).reset_index(drop=True).infer_objects()
     kinds = {**new.schema.columns, **old.schema.columns}
     return EntityTable(vocabulary, frame, Schema({name: kinds[name] for name in columns}))
+
+
+def _feedback(
+    old: Dataset, new: Dataset, users: EntityTable, items: EntityTable, likes: Interactions, mode: MergeMode
+) -> Interactions:
+    """The feedback of both that is no like, or that of a newer full export; without pairs that are liked by now."""
+    found = new.non_likes
+    if len(found):
+        found = _renumbered(found, *_rows(new, users, items))
+    if mode == "append" and len(old.non_likes):
+        unknown = ~_keys(found.user, found.item).isin(_keys(old.non_likes.user, old.non_likes.item))
+        found = old.non_likes.joined(found.select(unknown))
+    return found.select(~_keys(found.user, found.item).isin(_keys(likes.user, likes.item))) if len(found) else found
 
 
 def _rows(named: Dataset, users: EntityTable, items: EntityTable) -> tuple[Rows, Rows]:
@@ -143,7 +158,9 @@ def remap_items(holdout: Holdout, named: Dataset, data: Dataset) -> Holdout | No
     rows += [] if candidates is None else [candidates]
     if (np.concatenate(rows) == MISSING).any():
         return None
-    return Holdout(users, history, targets, candidates, holdout.filter_seen)
+    also_seen = _renumbered(holdout.also_seen, user, item)
+    also_seen = also_seen.select((also_seen.user != MISSING) & (also_seen.item != MISSING))
+    return Holdout(users, history, targets, candidates, holdout.filter_seen, also_seen)
 
 
 def check_ids(trained_on: Dataset, data: Dataset, who: str, way_out: str) -> None:

@@ -23,6 +23,7 @@ _FIELDS = {
     "weight": "weight",
     "event": "event",
     "event_weights": "event_weights",
+    "event_meaning": "event_meaning",
 }
 """Key of ``columns`` -> field of `InteractionColumns`."""
 
@@ -33,10 +34,10 @@ def read_dataset(
     users: Source | None = None,
     items: Source | None = None,
     test_interactions: Source | None = None,
-    columns: Mapping[str, str | Mapping[str, float]] | None = None,
+    columns: Mapping[str, str | Mapping[str, float] | Mapping[str, str]] | None = None,
     schema: Mapping[str, str] | None = None,
     duplicates: Duplicates = "error",
-    name: str | None = None,
+    **options: object,
 ) -> Dataset:
     """Read interactions, and tables of users and items, as a `Dataset`.
 
@@ -53,12 +54,14 @@ def read_dataset(
         columns: the names of columns in your tables, by ours: ``user_id``, ``item_id``, ``timestamp``, ``position``,
             ``weight`` and ``event``. Weights and events are used only if they are named here. For ``event``, the type
             of an interaction, ``event_weights`` gives the weight of each type, multiplied with ``weight`` if both are
-            named: ``{"event": "action", "event_weights": {"view": 1, "buy": 5}}``.
+            named: ``{"event": "action", "event_weights": {"view": 1, "buy": 5}}``; ``event_meaning`` names the types
+            that are no likes: ``{"hide": "dislike", "unsave": "removal"}``.
         schema: column of ``users`` or ``items`` -> kind (``categorical``, ``tags``, ``numeric``, ``time``, ``text``,
             ``image``, ``embedding`` or ``ignored``), where the inferred one is wrong; ``tags:;`` gives the separator.
         duplicates: rows with the same user, item and time as another row: ``"error"`` reports them, ``"first"`` and
             ``"last"`` keep one of them, ``"keep"`` keeps all.
-        name: of the data, in reports; default the folder of ``interactions``.
+        **options: others of ``[data]``, see `recsys.data.ingest.config.DataConfig`: ``name`` of the data in reports,
+            ``missing``, ``unknown_ids``, ``positive_from``, ``non_likes``, ``half_life_days``.
 
     Raises:
         DataError: lists every error of the tables.
@@ -81,11 +84,13 @@ def read_dataset(
     if issues.errors and schema:  # without the table, every column of the schema would be reported as unknown
         issues.raise_errors()
     user_schema, item_schema = _split_schema(raw, schema or {})
-    options = {"user_schema": user_schema, "item_schema": item_schema, "duplicates": duplicates}
-    config = parse(DataConfig, {"columns": _columns(columns or {}), **options}, "read_dataset")
+    known = {"user_schema": user_schema, "item_schema": item_schema, "duplicates": duplicates}
+    if given := sorted({"source", "interactions", *known} & set(options)):
+        raise ConfigError(f"read_dataset has no option {given[0]!r}; kinds of columns are given by schema")
+    config = parse(DataConfig, {"columns": _columns(columns or {}), **known, **options}, "read_dataset")
     tables = checked(raw, config)
     issues.raise_errors()
-    return encode(tables, name or "").data
+    return encode(tables, config.name).data
 
 
 def load_dataset(name: str) -> Dataset:
@@ -105,7 +110,7 @@ def load_dataset(name: str) -> Dataset:
     return ingest(resolve(DataConfig(source=name))).data
 
 
-def _columns(names: Mapping[str, str | Mapping[str, float]]) -> InteractionColumns:
+def _columns(names: Mapping[str, str | Mapping[str, float] | Mapping[str, str]]) -> InteractionColumns:
     for name in names:
         if name not in _FIELDS:
             raise ConfigError(f"columns names {name!r}{did_you_mean(name, _FIELDS) or '.'} Known: {', '.join(_FIELDS)}")

@@ -9,7 +9,27 @@ import scipy.sparse as sp
 import torch
 from numpy.typing import NDArray
 
+from recsys.data.dataset import Dataset
+from recsys.data.feedback import learned_negatives
+from recsys.data.interactions import Interactions
+
 Floats = NDArray[np.float32]
+
+
+def preferences(data: Dataset, train: Interactions) -> sp.csr_array:
+    """float32 [U, I]: what linear item-item models learn from.
+
+    1 for each pair of user and item of ``train``; where interactions have weights, their sum over the pair, divided by
+    the mean of the sums, so that penalties keep their scale. -1 for each pair that is learnt as a negative
+    (`recsys.data.feedback.learned_negatives`).
+    """
+    matrix = train.to_csr(data.n_users, data.n_items, weighted=train.has_weights)
+    if train.has_weights:
+        matrix.data /= matrix.data.mean(dtype=np.float64)
+    negatives = learned_negatives(data.non_likes, train, data.n_users, data.n_items)
+    if not len(negatives):
+        return matrix
+    return sp.csr_array(matrix - negatives.to_csr(data.n_users, data.n_items))
 
 
 def rows_of(matrix: sp.csr_array, rows: NDArray[np.int64]) -> sp.csr_array:
@@ -24,7 +44,7 @@ def nearest_items(matrix: sp.csr_array, neighbours: int, shrinkage: float, block
     Memory is that of the result and of the co-occurrences of a block of items.
 
     Args:
-        matrix: [U, I], weighted, no weight below zero.
+        matrix: [U, I], weighted; negative where a user dislikes an item.
         neighbours: kept per item; one with fewer co-occurrences has fewer.
         shrinkage: see `ItemKNN`.
         block_pairs: pairs of interactions of one user that are counted at a time; at least those of one item are.

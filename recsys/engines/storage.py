@@ -64,18 +64,45 @@ def csr_from(arrays: Arrays) -> sp.csr_array:
     return sp.csr_array(parts, shape=tuple(arrays["shape"].tolist()))
 
 
-def decayed_history(request: Request, items: Vocabulary, counts: NDArray[Any], decay: float) -> sp.csr_array:
+def decayed_history(
+    request: Request, items: Vocabulary, counts: NDArray[Any], decay: float, weighted: bool = False
+) -> sp.csr_array:
     """float32 [U, I]: each user's items with the weight ``decay ** steps_ago``, in the columns of ``items``.
 
     Items that training never saw (not in ``items``, or with a count of 0 in ``counts`` [I]) are left out, but count as
     steps.
+
+    Args:
+        request: the users.
+        items: the columns.
+        counts: [I], the interactions of each in training.
+        decay: of one step back in time.
+        weighted: whether the weight is also that of the interaction, divided by the mean of the user's.
     """
     weights = decay ** request.histories.steps_ago().astype(np.float32)
+    if weighted:
+        histories = request.histories
+        sums = np.bincount(histories.users(), histories.weights, len(histories))
+        means = sums / np.maximum(histories.lengths, 1)
+        weights = weights * (histories.weights / means[histories.users()]).astype(np.float32)
     rows = np.append(known_rows(request.items, items, counts), MISSING)[request.histories.items]
     known = request.histories.where(rows >= 0)
     kept = rows >= 0
     moved = type(known)(known.offsets, rows[kept].astype(np.int32), known.times, known.weights)
     return moved.to_csr(len(items), weights[kept])
+
+
+def with_negatives(history: sp.csr_array, request: Request, items: Vocabulary, counts: NDArray[Any]) -> sp.csr_array:
+    """``history`` [U, I] minus 1 at the items that a user with a history has as negatives."""
+    negatives = request.also_seen
+    if negatives is None or not (negatives.weights > 0).any():
+        return history
+    has_history = np.diff(history.indptr) > 0
+    rows = np.append(known_rows(request.items, items, counts), MISSING)[negatives.items]
+    kept = (negatives.weights > 0) & (rows >= 0) & has_history[negatives.users()]
+    part = negatives.where(kept)
+    found = type(part)(part.offsets, rows[kept].astype(np.int32), part.times, part.weights)
+    return sp.csr_array(history - found.to_csr(len(items)))
 
 
 def known_rows(items: EntityTable, vocabulary: Vocabulary, counts: NDArray[Any]) -> NDArray[np.int64]:

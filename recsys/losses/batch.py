@@ -20,7 +20,8 @@ class LossBatch:
         - **users** ``[N, D]``, or ``[U, D]`` with ``owners``
         - **candidates** ``[C, D]``
         - **positives** ``[N, D]``
-        - **candidate_rows** ``[C]``, **target_rows** ``[N]``, **log_q** ``[C]``, **owners** ``[N]``
+        - **candidate_rows** ``[C]``, **target_rows** ``[N]``, **log_q** ``[C]``
+        - **owners** and **weights** ``[N]``
 
     Args:
         users: the user vector of each position; one per user where there are ``owners``.
@@ -31,6 +32,7 @@ class LossBatch:
         log_q: log of how often each candidate is expected in the sample; None where the candidates are the catalogue.
         owners: int64, ascending rows of ``users``, the user of each position; None where each position has one.
         seen: candidates in the history before each position, which are no negatives there; None masks none.
+        weights: factors of the terms of the positions; None weighs all by 1.
 
     Example:
         >>> import torch
@@ -49,6 +51,7 @@ class LossBatch:
     log_q: Tensor | None = None
     owners: Tensor | None = None
     seen: SeenRanges | None = None
+    weights: Tensor | None = None
 
     def position_users(self) -> Tensor:
         """[N, D]: the user vector of each position."""
@@ -59,5 +62,5 @@ class Loss(Protocol):
     """A function from a batch to the scalar that training minimizes."""
 
     def __call__(self, batch: LossBatch) -> Tensor:
-        """The mean over the positions."""
+        """The mean over the positions of their terms, times their weights where there are some."""
         ...

@@ -32,4 +32,7 @@ class Bpr:
         users = batch.position_users()
         margin = users @ batch.candidates.T - (users * batch.positives).sum(1, keepdim=True)
         negative = negative_mask(batch.candidate_rows, batch.target_rows, batch.seen)
-        return (softplus(margin) * negative).sum() / negative.sum().clamp(min=1)
+        terms = softplus(margin) * negative
+        if batch.weights is not None:
+            terms = terms * batch.weights[:, None]
+        return terms.sum() / negative.sum().clamp(min=1)

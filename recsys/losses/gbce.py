@@ -45,4 +45,5 @@ class Gbce:
         positive = logsigmoid((users * batch.positives).sum(1)) * beta
         is_negative = negative_mask(batch.candidate_rows, batch.target_rows, batch.seen)
         negative = (softplus(users @ batch.candidates.T) * is_negative).sum(1)
-        return ((negative - positive) / (len(batch.candidates) + 1)).mean()
+        terms = (negative - positive) / (len(batch.candidates) + 1)
+        return (terms if batch.weights is None else terms * batch.weights).mean()

@@ -44,7 +44,7 @@ def per_position_softmax(batch: LossBatch, offset: Tensor, smoothing: float) -> 
 def _sum_and_gradients(
     batch: LossBatch, offset: Tensor, smoothing: float
 ) -> tuple[Tensor, tuple[Tensor, Tensor, Tensor]]:
-    n, seen = len(batch.users), batch.seen
+    n, seen, weights = len(batch.users), batch.seen, None if batch.weights is None else batch.weights.float()
     # With autocast on an accelerator the vectors may come in half precision; logits are summed in single.
     u, c, p = batch.users.float(), batch.candidates.float(), batch.positives.float()
     share = torch.softmax(offset.float(), 0)  # of each candidate in the label smoothing
@@ -69,20 +69,26 @@ def _sum_and_gradients(
             highest = torch.maximum(logits.amax(1), positive)
             logits.sub_(highest[:, None])
             positive = positive - highest
-            total += highest.sum()
+            total += highest.sum() if weights is None else highest @ weights[rows]
         logits.exp2_()
         positive = positive.exp2()
         mass = logits.sum(1) + positive
-        total += (mass.log2() - target[rows]).sum()
+        terms = mass.log2() - target[rows]
+        total += terms.sum() if weights is None else terms @ weights[rows]
+        scaled = u[rows] if weights is None else u[rows] * weights[rows, None]
         torch.mm(logits, c, out=d_users[rows]).div_(mass[:, None])
-        d_candidates.addmm_(logits.T, u[rows] / mass[:, None])
+        d_candidates.addmm_(logits.T, scaled / mass[:, None])
         torch.div(positive, mass, out=d_target[rows]).sub_(1)
         if smoothing:
-            moved, mean = _smoothed(u[rows], c, share, mean_candidate, excluded, smoothing, d_candidates)
+            moved, mean = _smoothed(scaled, c, share, mean_candidate, excluded, smoothing, d_candidates)
             d_target[rows] += moved
             d_users[rows] -= mean
-            total += moved @ target[rows] - (u[rows] * mean).sum() * _LOG2E
+            moved = moved if weights is None else moved * weights[rows]
+            total += moved @ target[rows] - (scaled * mean).sum() * _LOG2E
     d_users.addcmul_(d_target[:, None], p)
+    if weights is not None:
+        d_users.mul_(weights[:, None])
+        d_target.mul_(weights)
     return total / _LOG2E, (d_users, d_candidates, d_target[:, None] * u)
 
 
@@ -98,7 +104,7 @@ def _smoothed(
     """Label smoothing of a block: the probability moved from each target, and the mean candidate it is moved to.
 
     Args:
-        users: [n, D].
+        users: [n, D], times the weights of the positions.
         candidates: [C, D].
         share: [C], sums to one.
         mean_candidate: [D], the candidates' mean by ``share``.

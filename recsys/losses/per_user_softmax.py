@@ -25,7 +25,7 @@ def per_user_softmax(batch: LossBatch, offset: Tensor) -> Tensor:
     N C D operations. The gradients are computed with the loss, over blocks of users.
 
     Args:
-        batch: with ``owners``, without ``seen``.
+        batch: with ``owners``, without ``seen`` and ``weights``.
         offset: [C], added to the candidates' logits: :math:`-\log(m q_j)`.
 
     Returns:
@@ -33,6 +33,7 @@ def per_user_softmax(batch: LossBatch, offset: Tensor) -> Tensor:
     """
     assert batch.owners is not None
     assert batch.seen is None
+    assert batch.weights is None
     drawn = drawn_share(batch.candidate_rows, batch.target_rows, offset.exp())
     with torch.no_grad():
         total, gradients = _sum_and_gradients(batch, batch.owners, offset, drawn)

@@ -42,7 +42,8 @@ class SampledSoftmax:
     def __call__(self, batch: LossBatch) -> Tensor:
         """The mean over the positions."""
         offset = torch.zeros_like(batch.candidates[:, 0]) if batch.log_q is None else -batch.log_q
-        if batch.owners is not None and batch.seen is None and not self.label_smoothing:
+        plain = batch.seen is None and batch.weights is None and not self.label_smoothing
+        if batch.owners is not None and plain:
             return per_user_softmax(batch, offset)
         return per_position_softmax(batch, offset, self.label_smoothing)
 

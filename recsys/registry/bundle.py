@@ -159,6 +159,8 @@ class Bundle:
             self.fallback.save(beside / "fallback")
             if self.histories is not None:
                 self.histories.save(beside / "histories")
+                if len(self.data.non_likes):
+                    self.data.non_likes.save(beside / "non_likes")
             if self.evaluation is not None:
                 self.evaluation.save(beside / "evaluation")
             write_json(beside / "bundle.json", header)
@@ -183,7 +185,7 @@ class Bundle:
             lineage = Lineage(**lineage)
         except (KeyError, TypeError) as error:
             raise ArtifactError(f"{directory / 'bundle.json'} does not describe a bundle ({error!r})") from error
-        histories, evaluation = directory / "histories", directory / "evaluation"
+        histories, evaluation, non_likes = (directory / part for part in ("histories", "evaluation", "non_likes"))
         data = Dataset(
             name,
             EntityTable.load(directory / "users.parquet"),
@@ -191,6 +193,7 @@ class Bundle:
             Interactions.load(histories) if histories.is_dir() else Interactions.empty(),
             has_timestamps,
             bool(header["has_order"]),
+            non_likes=Interactions.load(non_likes) if non_likes.is_dir() else Interactions.empty(),
         )
         engine = _engine(kind, directory / "engine")
         held_out = Holdout.load(evaluation) if evaluation.is_dir() else None

@@ -97,7 +97,8 @@ class Predictor:
         for numbers in _without_repeats(rows):
             known_users = with_anonymous(self._data.users, rows[numbers])
             table = with_attributes(known_users, attributes.iloc[numbers].reset_index(drop=True))
-            yield numbers, Request(table, self._data.items, histories.take(numbers))
+            also_seen = self._data.also_seen(rows[numbers])
+            yield numbers, Request(table, self._data.items, histories.take(numbers), also_seen=also_seen)
 
     def _attributes(self, asked: pd.DataFrame) -> pd.DataFrame:
         """The columns of users that the rows give."""

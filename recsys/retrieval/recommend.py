@@ -16,7 +16,6 @@ from pydantic import Field
 
 from recsys.config import Config
 from recsys.data.dataset import Dataset
-from recsys.data.histories import Histories
 from recsys.data.vocabulary import Rows
 from recsys.digest import short_digest
 from recsys.engine import Engine, Request, Vectors
@@ -72,11 +71,15 @@ class Shards:
 
         Only the histories of this block are read from the memory-mapped interactions.
         """
-        histories = Histories.from_interactions(self.data.interactions, users)
+        request = Request.from_dataset(self.data, users)
         if self.at is None:
-            return Request(self.data.users.take(users), self.data.items, histories)
-        histories = histories.where(histories.times < self.at)
-        return Request(self.data.users.take(users), self.data.items, histories, np.full(len(users), self.at))
+            return request
+        earlier = [
+            None if part is None else part.where(part.times < self.at)
+            for part in (request.histories, request.also_seen)
+        ]
+        assert earlier[0] is not None
+        return Request(request.users, request.items, earlier[0], np.full(len(users), self.at), earlier[1])
 
 
 def recommend(

@@ -77,7 +77,9 @@ class RequestedUsers:
             block = np.arange(start, min(start + BLOCK, len(self.ids)))
             users = with_anonymous(self.data.users, self.rows[block])
             given = with_attributes(users, self.attributes.iloc[block].reset_index(drop=True))
-            yield block, Request(given, self.data.items, Histories.from_interactions(self.events, self.owners[block]))
+            histories = Histories.from_interactions(self.events, self.owners[block])
+            also_seen = self.data.also_seen(self.rows[block])
+            yield block, Request(given, self.data.items, histories, also_seen=also_seen)
 
 
 def known_rows(vocabulary: Vocabulary, ids: Ids, what: str) -> Rows:

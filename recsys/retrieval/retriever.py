@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from recsys.data.entities import EntityTable
+from recsys.data.histories import Histories
 from recsys.data.vocabulary import MISSING, Rows
 from recsys.engine import Request, VectorModel, Vectors
 from recsys.ranking import check_finite
@@ -72,13 +73,18 @@ class Retriever:
         Raises:
             ArtifactError: the vector of a user, or a score, is NaN or infinite.
         """
-        users, seen = user_vectors(self._engine, request), request.histories if filter_seen else None
+        users, seen = user_vectors(self._engine, request), seen_items(request) if filter_seen else None
         rows, scores = self._index.top_k(users, k, seen)
         if self._top_up is None:
             return Lists(rows, scores, np.zeros(rows.shape, bool))
         unknown = unknown_users(request, users, self.item_vectors, lambda asked: user_vectors(self._engine, asked))
         rows[unknown], scores[unknown] = MISSING, -np.inf
         return self._top_up.fill(request, (rows, scores), seen)
+
+
+def seen_items(request: Request) -> Histories:
+    """What the seen filter masks: the histories of ``request``, and what is also seen."""
+    return request.histories if request.also_seen is None else request.histories.joined(request.also_seen)
 
 
 def item_vectors(engine: VectorModel, items: EntityTable, at: int | None = None) -> Vectors:

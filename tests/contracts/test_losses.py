@@ -265,3 +265,27 @@ def test_gbce_reads_the_share_of_the_catalogue_however_the_negatives_are_drawn(s
     loss = LOSSES["gbce"](t=1.0)(LossBatch(zeros, torch.zeros(len(rows), 4), zeros, rows, torch.tensor([2000]), log_q))
     beta = float(loss) / np.log(2) * (len(rows) + 1) - len(rows)
     assert beta == pytest.approx(len(rows) / 2000, rel=0.1)
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.2])
+@pytest.mark.parametrize("size", [1.0, 40.0])
+@pytest.mark.parametrize("name", list(LOSSES))
+def test_a_position_of_weight_two_counts_like_two_positions(name, size, smoothing, monkeypatch):
+    if smoothing and name in ("bpr", "gbce"):
+        pytest.skip("a loss without a probability to spread")
+    monkeypatch.setattr("recsys.losses.per_position_softmax.BLOCK", 1)
+    users, table, targets, rows = case(n=40, dtype=torch.float64)
+    rows = torch.arange(20)  # each item once, so that every position has as many negatives
+    weights = torch.randint(0, 3, (40,), generator=torch.Generator().manual_seed(2))
+    twice = torch.repeat_interleave(torch.arange(40), weights)
+    log_q = torch.zeros(len(rows), dtype=torch.float64)
+    loss = LOSSES[name](label_smoothing=smoothing) if smoothing else LOSSES[name]()
+    grads = []
+    for positions, given in ((torch.arange(40), weights.double()), (twice, None)):
+        u, t = (users * size).requires_grad_(True), table.clone().requires_grad_(True)
+        at = targets[positions]
+        value = loss(LossBatch(u[positions], t[rows], t[at], rows, at, log_q, weights=given)) * len(positions)
+        value.backward()
+        grads.append((value.detach(), u.grad, t.grad))
+    for fast, slow in zip(*grads, strict=True):
+        torch.testing.assert_close(fast, slow, rtol=2e-4, atol=1e-4 * size)

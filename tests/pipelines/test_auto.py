@@ -11,6 +11,7 @@ from pipelines.stages import run_stages
 from pipelines.workspace import Workspace
 from recsys.data.synthetic.worlds import BlockTaste, SequenceRule, write_tables
 from recsys.errors import ArtifactError, ConfigError, DataError
+from recsys.evaluation.report.report import Report
 from recsys.tracking import SilentTracker
 from tests.pipelines.test_run import Ears
 
@@ -128,9 +129,13 @@ def test_options_that_are_wrong_are_errors_before_anything_is_read(tables, tmp_p
     assert not (tmp_path / "out").exists()
 
 
-def test_interactions_without_an_order_are_an_error_that_says_how_to_name_one(tmp_path):
+def test_interactions_without_an_order_are_measured_on_a_random_part_of_each_user(tmp_path):
+    x = BlockTaste(users=40).dataset().interactions
     path = tmp_path / "interactions.csv"
-    pd.DataFrame({"user_id": [1, 1, 1, 2], "item_id": [1, 2, 3, 1]}).to_csv(path, index=False)
-    with pytest.raises(ConfigError, match=r"--set data\.columns\.time"):
-        run(request({"interactions": path}, tmp_path / "out"), SilentTracker())
-    assert not (tmp_path / "out").exists()
+    pd.DataFrame({"user_id": x.user, "item_id": x.item}).to_csv(path, index=False)
+    options = {"engines": ("popularity", "itemknn"), "budget": "30s"}
+    assert run(request({"interactions": path}, tmp_path / "out", **options), SilentTracker()) == 0
+    report = Report.load(tmp_path / "out")
+    assert report.content["split"]["protocol"] == "random/refit"
+    assert report.content["split"]["at_random"]
+    assert "do not compare" in (tmp_path / "out" / "report.html").read_text(encoding="utf-8")

@@ -122,14 +122,17 @@ def test_an_order_without_a_time_is_left_one_out_and_without_items_too(tmp_path)
     assert found["data"]["columns"] == {"user_id": "listener", "item_id": "track", "order": "position"}
 
 
-def test_without_an_order_items_are_held_out_where_they_have_columns(tmp_path):
+def test_without_an_order_a_random_part_of_each_user_is_held_out_or_else_items(tmp_path):
     _shop(tmp_path)
     sales = pd.read_csv(tmp_path / "sales.csv")[["customer", "articleNo"]]
     sales.to_csv(tmp_path / "pairs.csv", index=False)
     init([tmp_path / "pairs.csv", tmp_path / "articles.parquet"], {}, output=tmp_path / "a.toml")
-    assert _parsed(tmp_path / "a.toml")["split"]["protocol"] == "cold_items"
-    with pytest.raises(DataError, match=r"pairs\.csv: there is no time and no order.* --column time=NAME"):
-        init([tmp_path / "pairs.csv"], {}, output=tmp_path / "b.toml")
+    assert _parsed(tmp_path / "a.toml")["split"]["protocol"] == "random"
+    sales.groupby("customer").head(2).to_csv(tmp_path / "pairs.csv", index=False)
+    init([tmp_path / "pairs.csv", tmp_path / "articles.parquet"], {}, output=tmp_path / "b.toml")
+    assert _parsed(tmp_path / "b.toml")["split"]["protocol"] == "cold_items"
+    with pytest.raises(DataError, match=r"pairs\.csv: there is no time and no order.*no user has three interactions"):
+        init([tmp_path / "pairs.csv"], {}, output=tmp_path / "c.toml")
 
 
 def test_people_who_buy_again_get_lists_with_seen_items_and_repeated_rows_count_once(tmp_path):

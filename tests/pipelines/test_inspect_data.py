@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from pipelines.commands.data import data_config, describe_source, issues, list_sources
+from pipelines.commands.data import column_overrides, column_readers, data_config, describe_source, issues, list_sources
 from recsys.data.synthetic.seasonal import SeasonalDemand
 from recsys.data.synthetic.worlds import SequenceRule, write_tables
 from recsys.errors import ConfigError, DataError
@@ -74,3 +74,36 @@ def test_an_override_of_bare_files_names_a_key_of_data(folder):
     assert data_config(*files, ["data.columns.time=when"]).columns.time == "when"
     with pytest.raises(ConfigError, match=r"--set columns is no key of data.* --set data\.columns"):
         data_config(*files, ["columns.time=when"])
+
+
+def test_foreign_names_are_given_by_role():
+    assert column_overrides(["user_id=customer id", "time=7"]) == [
+        'data.columns.user_id="customer id"',
+        'data.columns.time="7"',
+    ]
+    with pytest.raises(ConfigError, match="did you mean 'user_id'"):
+        column_overrides(["usr_id=x"])
+    with pytest.raises(ConfigError, match="expected ROLE=NAME"):
+        column_overrides(["user_id"])
+
+
+def test_the_picture_of_the_data_is_written_and_foreign_files_are_not_replaced(folder):
+    config = data_config(None, folder / "amazon-beauty" / "interactions.parquet", None, None, ())
+    target = folder / "pictures" / "x.html"
+    for _ in range(2):
+        text, _ = issues(config, as_json=False, picture=target)
+        assert text.endswith(f"picture of the data: {target}")
+        assert "<svg" in target.read_text(encoding="utf-8")
+    target.write_text("mine", encoding="utf-8")
+    with pytest.raises(ConfigError, match="is no page of recsys validate"):
+        issues(config, as_json=False, picture=target)
+    assert target.read_text(encoding="utf-8") == "mine"
+    with pytest.raises(ConfigError, match=r"ends with \.html"):
+        issues(config, as_json=False, picture=folder / "x.png")
+
+
+def test_the_readers_of_columns_are_those_of_the_run(folder):
+    config = folder / "c.toml"
+    config.write_text('[data]\nsource = "amazon-beauty"\n', encoding="utf-8")
+    assert column_readers(config, ()) is None
+    assert column_readers(config, ["engines.two_tower.epochs=3"]).engines[0].name == "two_tower"

@@ -47,7 +47,7 @@ _POSITION = Rule(
 _WEIGHT = Rule(
     lambda c: ~((c < 1 / LARGEST) & (c >= -LARGEST)),
     "the weight {} is not positive",
-    "drop the rows, or map another column as the weight",
+    "set data.positive_from, from which weights are likes; or drop the rows, or map another column as the weight",
 )
 
 _KIND_REMEDY = "mend the cells, or give the column another kind in the schema"
@@ -93,24 +93,31 @@ def positions(cells: Cells, location: Location) -> NDArray[np.float64]:
     return np.where(check(found, rules, location, cells), found, np.nan)
 
 
-def weights(cells: Cells, location: Location) -> NDArray[np.float64]:
-    """Positive numbers, float64 [n]; NaN and an error for cells that are missing or not a positive number."""
+def weights(cells: Cells, location: Location, any_sign: bool = False) -> NDArray[np.float64]:
+    """Positive numbers, float64 [n]; NaN and an error for cells that are missing or not a positive number.
+
+    With ``any_sign`` zero and negative numbers are weights too.
+    """
     found, missing = numbers(cells), is_missing(cells)
-    rules = [_present(missing, "the weight"), _usable(missing, "number"), _WEIGHT]
+    rules = [_present(missing, "the weight"), _usable(missing, "number"), *([] if any_sign else [_WEIGHT])]
     return np.where(check(found, rules, location, cells), found, np.nan)
 
 
-def event_weights(cells: Cells, known: dict[str, float], location: Location) -> NDArray[np.float64]:
+def event_weights(
+    cells: Cells, known: dict[str, float], location: Location, any_sign: bool = False
+) -> NDArray[np.float64]:
     """The weight of each event, float64 [n]; NaN and an error for cells that are missing or not in ``known``.
 
     Args:
         cells: [n] types of events.
         known: type -> weight.
         location: the column, for errors.
+        any_sign: whether zero and negative weights are weights too.
     """
     found, missing = pd.Series(texts(cells), dtype="str").map(known).astype(np.float64), is_missing(cells)
-    remedy = "name the event in data.columns.event_weights, with a positive weight"
-    weighed = Rule(lambda c: missing | ((c > 0) & (c <= LARGEST)), "the event {} has no weight", remedy)
+    remedy = "name the event in data.columns.event_weights, with a positive weight, or in data.columns.event_meaning"
+    least = -LARGEST if any_sign else np.nextafter(0, 1)
+    weighed = Rule(lambda c: missing | ((c >= least) & (c <= LARGEST)), "the event {} has no weight", remedy)
     return np.where(check(found, [_present(missing, "the event"), weighed], location, cells), found, np.nan)
 
 

@@ -21,13 +21,16 @@ class InteractionColumns(Config):
         time: the column of times: seconds since 1970 UTC, or ISO dates; fractions of a second are cut off.
         order: the column of positions within the user, instead of a time. If neither is given, a column ``timestamp``
             is the time, else a column ``position`` is the order, else interactions have no order.
-        weight: the column of positive weights. ``als`` and ``popularity`` use it, other engines ignore weights.
+        weight: the column of weights, such as ratings or counts; positive, unless ``data.positive_from`` is given. The
+            engines that use weights are listed by `recsys validate`.
         event: the column of the type of interaction, such as ``view`` or ``buy``.
         event_weights: event type -> weight, multiplied with ``weight`` if both are given. A type without a weight is an
             error.
+        event_meaning: event type -> ``like`` (as all types without a meaning), ``dislike``, or ``removal``: it takes
+            back the earlier likes of the same user and item. A type with a meaning needs no weight.
 
     Raises:
-        ValueError: both a time and an order are given, or event weights without an event column.
+        ValueError: both a time and an order are given, or event weights or meanings without an event column.
     """
 
     user_id: str = "user_id"
@@ -39,6 +42,7 @@ class InteractionColumns(Config):
     weight: str | None = None
     event: str | None = None
     event_weights: dict[str, float] = Field(default_factory=dict)
+    event_meaning: dict[str, Literal["like", "dislike", "removal"]] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -46,6 +50,8 @@ class InteractionColumns(Config):
             raise ValueError("time and order are both given; histories have one order")
         if self.event_weights and self.event is None:
             raise ValueError("event_weights needs event, the column of the types of events")
+        if self.event_meaning and self.event is None:
+            raise ValueError("event_meaning needs event, the column of the types of events")
         return self
 
 
@@ -68,6 +74,16 @@ class DataConfig(Config):
             ``NaN``, ``null`` and ``None``.
         unknown_ids: ids of the interactions that the users or items table lacks: an ``error``, or ``add`` adds them
             with missing cells.
+        positive_from: rows of a smaller weight (``columns.weight``, times the event's) are no likes; weights of zero
+            and below are allowed then. None takes every row as a like.
+        non_likes: what such rows and dislikes are for: ``seen`` leaves their items out of the user's lists, like those
+            of the history, where ``filter_seen`` is on; ``negatives`` also lets engines learn from them (``ease`` and
+            ``itemknn``). Removed items only stay in the seen filter.
+        half_life_days: a weight counts half as much at this age in days, a quarter at twice the age, and so on; the
+            age is counted from the newest row of the file. None does not decay.
+
+    Raises:
+        ValueError: ``positive_from`` without a column of weights or events.
     """
 
     name: str = ""
@@ -82,3 +98,12 @@ class DataConfig(Config):
     duplicates: Literal["error", "first", "last", "keep"] = "error"
     missing: tuple[str, ...] = ()
     unknown_ids: Literal["error", "add"] = "add"
+    positive_from: float | None = None
+    non_likes: Literal["seen", "negatives"] = "seen"
+    half_life_days: float | None = Field(None, gt=0)
+
+    @model_validator(mode="after")
+    def _has_weights(self) -> Self:
+        if self.positive_from is not None and self.columns.weight is None and self.columns.event is None:
+            raise ValueError("positive_from is a weight, and no column has weights: name it in data.columns.weight")
+        return self

@@ -12,6 +12,7 @@ import numpy as np
 
 from recsys.data.dataset import Dataset
 from recsys.data.entities import EntityTable
+from recsys.data.feedback import LIKE, REMOVAL, resolve
 from recsys.data.ingest.config import DataConfig
 from recsys.data.ingest.cross_checks import check_tables
 from recsys.data.ingest.id_column import TypedIds
@@ -89,18 +90,30 @@ def encode(tables: TypedTables, name: str) -> Ingested:
     parts = tables.interactions
     users = _entities([part.user for part in parts], tables.users)
     items = _entities([part.item for part in parts], tables.items)
-    files = tuple(_interactions(part, users.vocabulary, items.vocabulary) for part in parts)
+    read = tuple(_interactions(part, users.vocabulary, items.vocabulary) for part in parts)
+    files, non_likes = tuple(likes for likes, _ in read), read[0][1]  # those of a test file are not known before it
     joined = files[0] if len(files) == 1 else files[0].joined(files[1])
     name = name or parts[0].location.file.parent.name
     given_files = (files[0], files[1]) if len(files) == 2 else None
-    return Ingested(Dataset(name, users, items, joined, parts[0].has_timestamps, tables.has_order, given_files), files)
+    data = Dataset(
+        name, users, items, joined, parts[0].has_timestamps, tables.has_order, given_files, non_likes=non_likes
+    )
+    return Ingested(data, files)
 
 
-def _interactions(part: TypedInteractions, users: Vocabulary, items: Vocabulary) -> Interactions:
-    keep = part.keep
-    user, item = users.rows(part.user.ids), items.rows(part.item.ids)
-    return Interactions.of(
-        user[keep], item[keep], part.time[keep].astype(np.int64), part.weight[keep].astype(np.float32)
+def _interactions(part: TypedInteractions, users: Vocabulary, items: Vocabulary) -> tuple[Interactions, Interactions]:
+    """The likes, and the feedback that is none."""
+    keep = np.flatnonzero(part.keep)
+    user, item = users.rows(part.user.ids)[keep], items.rows(part.item.ids)[keep]
+    time, weight, meaning = part.time[keep].astype(np.int64), part.weight[keep].astype(np.float32), part.meaning[keep]
+    if (meaning == LIKE).all():
+        return Interactions.of(user, item, time, weight), Interactions.empty()
+    found = resolve(user, item, time, meaning, part.ratings)
+    learned = ((meaning != REMOVAL) & part.learns_negatives).astype(np.float32)
+    likes, others = found.likes, found.non_likes
+    return (
+        Interactions.of(user[likes], item[likes], time[likes], weight[likes]),
+        Interactions.of(user[others], item[others], time[others], learned[others]),
     )
 
 

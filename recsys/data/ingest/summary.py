@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from recsys.data.feedback import BELOW, DISLIKE, LIKE, REMOVAL
 from recsys.data.ingest.id_column import TypedIds
 from recsys.data.ingest.issues import shown
 from recsys.data.ingest.tables import TypedTables
 from recsys.data.ingest.typed_entities import TypedEntities
 from recsys.data.ingest.typed_interactions import TypedInteractions
+from recsys.data.overview.column_use import NEGATIVE_ENGINES, WEIGHTED_ENGINES, ColumnReaders
 from recsys.data.schema import Column, Kind
 
 
@@ -27,12 +30,14 @@ class ColumnSummary:
         role: its kind, or its use in the interactions, such as ``time``.
         filled: the number of cells that are not missing.
         example: the first of them, or their range.
+        use: whether and by what it is used, or why not.
     """
 
     name: str
     role: str
     filled: int
     example: str
+    use: str = "used"
 
 
 @dataclass(frozen=True)
@@ -43,13 +48,15 @@ class TableSummary:
         what: ``interactions``, ``test_interactions``, ``users`` or ``items``.
         file: the table.
         rows: the number of rows.
-        columns: the id first, then the others in the order of the file; of interactions only those that are used.
+        columns: the id first, then the others in the order of the file, those that are not used last.
+        notes: sentences about weights and about feedback that is no like.
     """
 
     what: str
     file: Path
     rows: int
     columns: tuple[ColumnSummary, ...]
+    notes: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, object]:
         """JSON values."""
@@ -62,18 +69,29 @@ class TableSummary:
         lines = [f"{self.what}: {self.file}, {self.rows:,} rows"]
         for column in self.columns:
             filled = "" if column.filled == self.rows else f"{column.filled:,} filled"
-            facts = "; ".join(fact for fact in (filled, column.example) if fact)
-            lines.append(f"  {column.name:<{names}}  {column.role:<{roles}}  {facts}".rstrip())
-        return "\n".join(lines)
+            use = "" if column.use == "used" else column.use
+            facts = "; ".join(fact for fact in (filled, column.example, use) if fact)
+            lines += _wrapped(f"  {column.name:<{names}}  {column.role:<{roles}}  ", facts)
+        return "\n".join([*lines, *(line for note in self.notes for line in _wrapped("  ", note))])
 
 
-def summaries(tables: TypedTables) -> Iterator[TableSummary]:
-    """A summary of each table that could be read."""
+def summaries(tables: TypedTables, readers: ColumnReaders | None = None) -> Iterator[TableSummary]:
+    """A summary of each table that could be read.
+
+    Args:
+        tables: the typed tables.
+        readers: what reads the columns of users and items; None names the kinds of engines that can.
+    """
+    readers = readers or ColumnReaders()
     for what, part in zip(("interactions", "test_interactions"), tables.interactions, strict=False):
-        yield TableSummary(what, part.location.file, len(part), tuple(_of_interactions(part)))
+        columns = tuple(_of_interactions(part))
+        yield TableSummary(what, part.location.file, len(part), columns, tuple(_notes(part)))
     for what, table in (("users", tables.users), ("items", tables.items)):
         if table is not None:
-            columns = [_column(name, column, table) for name, column in table.schema.columns.items()]
+            columns = tuple(
+                replace(_column(name, column, table), use=readers.use(what, name, column.kind))
+                for name, column in table.schema.columns.items()
+            )
             yield TableSummary(what, table.location.file, len(table.ids), (_ids(table.ids, "id"), *columns))
 
 
@@ -88,6 +106,31 @@ def _of_interactions(part: TypedInteractions) -> Iterator[ColumnSummary]:
         known = part.weight[~np.isnan(part.weight)]
         example = f"{known.min():g} to {known.max():g}" if len(known) else ""
         yield ColumnSummary(" x ".join(part.weight_columns), "weight", len(known), example)
+    for column in part.unused:
+        use = "not used: no option names it"
+        use += " (data.columns.weight = NAME takes it as weights)" if column.numeric and not part.weight_columns else ""
+        yield ColumnSummary(column.name, "unused", column.filled, column.example, use)
+
+
+def _wrapped(head: str, text: str) -> list[str]:
+    """``text`` after ``head``, on lines of at most 120 characters that start below it."""
+    width = max(120, len(head) + 60)
+    found = textwrap.wrap(text, width, initial_indent=head, subsequent_indent=" " * len(head), break_on_hyphens=False)
+    return found or [head.rstrip()]
+
+
+def _notes(part: TypedInteractions) -> Iterator[str]:
+    """What weights and feedback come to."""
+    known = part.weight[~np.isnan(part.weight)]
+    if len(known) and (known != known[0]).any():
+        yield f"weights are used by {', '.join(WEIGHTED_ENGINES)}; other engines count every interaction once"
+    names = {LIKE: "likes", BELOW: "below positive_from", DISLIKE: "dislikes", REMOVAL: "removals"}
+    counts = {name: int((part.meaning == meaning).sum()) for meaning, name in names.items()}
+    if counts["likes"] < len(part):
+        listed = ", ".join(f"{count:,} {name}" for name, count in counts.items() if count)
+        kept = "non-likes stay in the seen filter"
+        learned = f", and {', '.join(NEGATIVE_ENGINES)} learn them as negatives" if part.learns_negatives else ""
+        yield f"feedback: {listed}; {kept}{learned}"
 
 
 def _ids(column: TypedIds, role: str) -> ColumnSummary:

@@ -106,7 +106,7 @@ def coerce_tables(raw: RawTables, config: DataConfig, joining: Dataset | None = 
     user = _shared_type([pair[0] for pair in pairs], users, joining.users.vocabulary if joining else None)
     item = _shared_type([pair[1] for pair in pairs], items, joining.items.vocabulary if joining else None)
     events = [
-        coerce_interactions(table, u.converted(user), i.converted(item), columns, config.duplicates)
+        coerce_interactions(table, u.converted(user), i.converted(item), config)
         for table, (u, i) in zip(raw.interactions, pairs, strict=True)
         if u is not None and i is not None
     ]

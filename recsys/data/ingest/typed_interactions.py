@@ -10,13 +10,38 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from recsys.data.ingest.cells import LARGEST, event_weights, positions, times, weights
-from recsys.data.ingest.config import InteractionColumns
+from recsys.data.feedback import BELOW, LIKE, MEANINGS, decayed
+from recsys.data.ingest.cells import LARGEST, event_weights, is_missing, numbers, positions, texts, times, weights
+from recsys.data.ingest.checks import Cells
+from recsys.data.ingest.config import DataConfig, InteractionColumns
 from recsys.data.ingest.files import RawTable, without_missing
 from recsys.data.ingest.id_column import TypedIds
-from recsys.data.ingest.issues import Location
+from recsys.data.ingest.issues import Location, shown
 
 Duplicates = Literal["error", "first", "last", "keep"]
+
+
+@dataclass(frozen=True)
+class UnusedColumn:
+    """A column of the interactions that nothing reads.
+
+    Args:
+        name: of the column.
+        filled: the number of cells that are not missing.
+        example: the first of them.
+        numeric: whether all of them are numbers.
+    """
+
+    name: str
+    filled: int
+    example: str
+    numeric: bool
+
+    @classmethod
+    def of(cls, name: str, cells: Cells) -> UnusedColumn:
+        filled = cells[~is_missing(cells)]
+        example = shown(filled.iloc[0]) if len(filled) else ""
+        return cls(name, len(filled), example, bool(len(filled) and numbers(filled).notna().all()))
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,6 +58,10 @@ class TypedInteractions:
         has_timestamps: whether that column is a time.
         weight_columns: names of the columns that give the weight.
         duplicates: policy for rows that repeat user, item and time.
+        meaning: int8 [n], see `recsys.data.feedback`.
+        ratings: whether a later weight below the threshold replaces an earlier like.
+        learns_negatives: whether rows that are no likes are learnt as negatives.
+        unused: the columns that nothing reads.
     """
 
     location: Location
@@ -44,6 +73,10 @@ class TypedInteractions:
     has_timestamps: bool
     weight_columns: tuple[str, ...]
     duplicates: Duplicates
+    meaning: NDArray[np.int8]
+    ratings: bool = False
+    learns_negatives: bool = False
+    unused: tuple[UnusedColumn, ...] = ()
 
     def __len__(self) -> int:
         return len(self.time)
@@ -56,7 +89,7 @@ class TypedInteractions:
         whole = np.flatnonzero(self.user.good & self.item.good & ~np.isnan(self.time))
         frame = pd.DataFrame(
             {"user": self.user.ids[whole], "item": self.item.ids[whole], "time": self.time[whole]}, copy=False
-        )
+        ).assign(meaning=self.meaning[whole])
         repeated: NDArray[np.int64] = whole[
             frame.duplicated(keep="last" if self.duplicates == "last" else "first").to_numpy()
         ]
@@ -70,15 +103,37 @@ class TypedInteractions:
         return keep
 
 
-def coerce_interactions(
-    table: RawTable, user: TypedIds, item: TypedIds, columns: InteractionColumns, duplicates: Duplicates
-) -> TypedInteractions:
+def coerce_interactions(table: RawTable, user: TypedIds, item: TypedIds, config: DataConfig) -> TypedInteractions:
     """Coerces times or positions, and weights; cells that cannot be coerced add errors."""
+    columns = config.columns
     order, has_timestamps = order_column(table.frame, columns)
     time = _order(table, order, has_timestamps)
+    weight = _weights(table, config)
+    meaning = _meaning(table, config, weight)
+    if config.half_life_days is not None:
+        if has_timestamps:
+            weight = decayed(weight, time, config.half_life_days)
+        else:
+            table.location.error(
+                "data.half_life_days needs an age, and there is no time",
+                "name a column in data.columns.time, or leave half_life_days out",
+            )
+    used = {user.location.column, item.location.column, order, columns.weight, columns.event}
     weight_columns = tuple(name for name in (columns.weight, columns.event) if name is not None)
     return TypedInteractions(
-        table.location, user, item, time, _weights(table, columns), order, has_timestamps, weight_columns, duplicates
+        table.location,
+        user,
+        item,
+        time,
+        weight,
+        order,
+        has_timestamps,
+        weight_columns,
+        config.duplicates,
+        meaning,
+        config.positive_from is not None and columns.event is None,
+        config.non_likes == "negatives",
+        tuple(UnusedColumn.of(str(n), table.frame[n]) for n in table.frame.columns if str(n) not in used),
     )
 
 
@@ -100,15 +155,34 @@ def _order(table: RawTable, name: str | None, has_timestamps: bool) -> NDArray[n
     return (times if has_timestamps else positions)(without_missing(cells), table.location.at(name))
 
 
-def _weights(table: RawTable, columns: InteractionColumns) -> NDArray[np.float64]:
-    weight = np.ones(len(table))
+def _weights(table: RawTable, config: DataConfig) -> NDArray[np.float64]:
+    weight, columns, any_sign = np.ones(len(table)), config.columns, config.positive_from is not None
     cells = None if columns.weight is None else table.column(columns.weight, "the weight")
     if cells is not None and columns.weight is not None:
-        weight = weights(without_missing(cells), table.location.at(columns.weight))
+        weight = weights(without_missing(cells), table.location.at(columns.weight), any_sign)
     cells = None if columns.event is None else table.column(columns.event, "the event")
     if cells is not None and columns.event is not None:
-        weight = weight * event_weights(cells, columns.event_weights, table.location.at(columns.event))
+        known = dict.fromkeys(columns.event_meaning, 1.0) | columns.event_weights
+        weight = weight * event_weights(cells, known, table.location.at(columns.event), any_sign)
         large = np.flatnonzero(weight > LARGEST)
         if len(large):
             table.location.error("weight times the event's weight is too large", "use smaller weights", large)
     return weight
+
+
+def _meaning(table: RawTable, config: DataConfig, weight: NDArray[np.float64]) -> NDArray[np.int8]:
+    """What each row says of its user and item; an error where none of them is a like."""
+    columns = config.columns
+    meaning: NDArray[np.int8] = np.full(len(table), LIKE, np.int8)
+    cells = table.frame[columns.event] if columns.event in table.frame.columns else None
+    if cells is not None and columns.event_meaning:
+        named = pd.Series(texts(cells), dtype="str").map({k: MEANINGS[v] for k, v in columns.event_meaning.items()})
+        meaning = np.asarray(named.fillna(LIKE), np.int8)
+    if config.positive_from is not None:
+        meaning[(meaning == LIKE) & (weight < config.positive_from)] = BELOW
+        meaning[(meaning == LIKE) & (weight <= 0)] = BELOW
+    if len(meaning) and not (meaning == LIKE).any():
+        table.location.error(
+            "no row is a like", "lower data.positive_from, or give data.columns.event_meaning types that are likes"
+        )
+    return meaning

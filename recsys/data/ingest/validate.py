@@ -15,6 +15,8 @@ from recsys.data.ingest.cross_checks import check_contents
 from recsys.data.ingest.issues import ValidationIssue, ValidationIssues, rows_text
 from recsys.data.ingest.readers import typed_tables
 from recsys.data.ingest.summary import TableSummary, summaries
+from recsys.data.ingest.tables import TypedTables
+from recsys.data.overview.column_use import ColumnReaders
 
 _WIDTH = 120
 
@@ -27,11 +29,13 @@ class Validation:
         issues: errors and warnings.
         tables: a summary of each table that could be read.
         demand: anomalies of demand; None if there are errors, no timestamps or fewer than 12 days.
+        typed: the tables themselves.
     """
 
     issues: ValidationIssues
     tables: tuple[TableSummary, ...]
     demand: DemandSummary | None
+    typed: TypedTables
 
     def __iter__(self) -> Iterator[ValidationIssue]:
         return iter(self.issues)
@@ -42,11 +46,15 @@ class Validation:
         return bool(self.issues.errors)
 
 
-def validate(config: DataConfig) -> Validation:
+def validate(config: DataConfig, readers: ColumnReaders | None = None) -> Validation:
     """Validates the tables of ``config``, in which `recsys.data.sources.resolve` has completed the paths.
 
     There are errors exactly if `recsys.data.ingest.readers.ingest` raises: both make the same checks. Warnings name
     what may be read differently from what was intended.
+
+    Args:
+        config: the tables.
+        readers: what reads the columns of users and items; None names the kinds of engines that can.
 
     Raises:
         DataError: the config names no interactions.
@@ -67,7 +75,7 @@ def validate(config: DataConfig) -> Validation:
                 for warning in profile.warnings:
                     table.location.at(profile.name).warn(warning.found, warning.remedy)
     demand = None if issues.errors else demand_summary(tables)
-    return Validation(issues, tuple(summaries(tables)), demand)
+    return Validation(issues, tuple(summaries(tables, readers)), demand, tables)
 
 
 def to_json(validation: Validation) -> str:
@@ -96,7 +104,7 @@ def to_text(validation: Validation) -> str:
         blocks.append(validation.demand.to_text())
     files = dict.fromkeys(finding.file for finding in validation)
     blocks += [_file(file, [finding for finding in validation if finding.file == file]) for file in files]
-    return "\n\n".join([*blocks, _verdict(validation.issues)])
+    return "\n\n".join([*blocks, verdict(validation.issues)])
 
 
 def _file(file: Path, issues: list[ValidationIssue]) -> str:
@@ -122,5 +130,6 @@ def _counted(issues: Iterable[ValidationIssue]) -> str:
     return ", ".join(f"{count} {kind}{'s' * (count != 1)}" for count, kind in counts if count) or "nothing found"
 
 
-def _verdict(issues: ValidationIssues) -> str:
+def verdict(issues: ValidationIssues) -> str:
+    """How many errors and warnings there are, and whether the data can be read."""
     return f"{_counted(issues)}: the data {'cannot be read' if issues.errors else 'can be read'}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -31,6 +31,7 @@ class Holdout:
         targets: the held-out interactions; every user of ``users`` has at least one.
         candidates: int64 item rows that are ranked; None ranks the whole catalogue.
         filter_seen: whether the items of a user's history are masked, so that the user's list does not hold them.
+        also_seen: feedback that is no part of the histories and whose items are masked with theirs, such as dislikes.
 
     Example:
         >>> from recsys.data.splits.split import split
@@ -44,6 +45,7 @@ class Holdout:
     targets: Interactions
     candidates: NDArray[np.int64] | None = None
     filter_seen: bool = True
+    also_seen: Interactions = field(default_factory=Interactions.empty)
 
     @classmethod
     def of_targets(
@@ -64,15 +66,21 @@ class Holdout:
 
     @cached_property
     def seen(self) -> Histories | None:
-        """The histories of ``users`` [U], whose items are masked; None without `filter_seen`."""
-        return Histories.from_interactions(self.history, self.users) if self.filter_seen else None
+        """What is masked for ``users`` [U]: their histories and `also_seen`; None without `filter_seen`."""
+        if not self.filter_seen:
+            return None
+        histories = Histories.from_interactions(self.history, self.users)
+        if not len(self.also_seen):
+            return histories
+        return histories.joined(Histories.from_interactions(self.also_seen, self.users))
 
     @property
-    def digests(self) -> tuple[str, str, str]:
-        """Digests of the history, the targets and the candidates."""
+    def digests(self) -> tuple[str, ...]:
+        """Digests of the history, the targets and the candidates, and of what is also seen."""
         rows = self.candidates
         candidates = "all" if rows is None else hashlib.sha256(np.ascontiguousarray(rows).tobytes()).hexdigest()
-        return self.history.fingerprint, self.targets.fingerprint, candidates
+        also_seen = [self.also_seen.fingerprint] if len(self.also_seen) else []
+        return self.history.fingerprint, self.targets.fingerprint, candidates, *also_seen
 
     @cached_property
     def held_out_fingerprint(self) -> str:
@@ -91,8 +99,9 @@ class Holdout:
 
     def of_users(self, users: NDArray[np.int32]) -> Holdout:
         """The holdout restricted to ``users``, which are ascending rows among the evaluation users."""
-        history, targets = (part.select(np.isin(part.user, users)) for part in (self.history, self.targets))
-        return replace(self, users=users, history=history, targets=targets)
+        parts = (self.history, self.targets, self.also_seen)
+        history, targets, also_seen = (part.select(np.isin(part.user, users)) for part in parts)
+        return replace(self, users=users, history=history, targets=targets, also_seen=also_seen)
 
     def sampled(self, size: int, rng: np.random.Generator) -> Holdout:
         """The holdout restricted to at most ``size`` random users."""
@@ -105,6 +114,8 @@ class Holdout:
             np.save(beside / "users.npy", self.users)
             self.history.save(beside / "history")
             self.targets.save(beside / "targets")
+            if len(self.also_seen):
+                self.also_seen.save(beside / "also_seen")
             if self.candidates is not None:
                 np.save(beside / "candidates.npy", self.candidates)
             header = {"version": _VERSION, "filter_seen": self.filter_seen, "fingerprint": self.fingerprint}
@@ -127,7 +138,9 @@ class Holdout:
                 f"{directory} does not hold a part of a split ({error}); prepare the data again"
             ) from error
         history, targets = (Interactions.load(directory / name) for name in ("history", "targets"))
-        found = cls(users, history, targets, rows, bool(header["filter_seen"]))
+        also_seen = directory / "also_seen"
+        masked = Interactions.load(also_seen) if also_seen.is_dir() else Interactions.empty()
+        found = cls(users, history, targets, rows, bool(header["filter_seen"]), masked)
         if found.fingerprint != header["fingerprint"] or not np.array_equal(users, np.unique(targets.user)):
             raise ArtifactError(f"{directory} has changed since it was written; prepare the data again")
         return found

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsys.atomic import atomic_path, write_json
+from recsys.data.feedback import known_by_then
 from recsys.data.interactions import Interactions
 from recsys.data.splits.holdout import Holdout, read_header
 from recsys.digest import short_digest
@@ -34,6 +35,8 @@ class Split:
         cutoffs: the times, counts or shares that define the split.
         dropped_users: the number of users that are not evaluated, because their history is too short.
         refit: whether engines are trained once more, on ``train_and_validation``, before they are tested.
+
+    Of the protocol ``none`` validation and test are empty: engines are trained on all interactions, and not evaluated.
 
     Example:
         >>> from recsys.data.splits.split import split
@@ -69,6 +72,16 @@ class Split:
         return f"{self.protocol}/refit" if self.refit else self.protocol
 
     @property
+    def evaluates(self) -> bool:
+        """Whether anything is held out."""
+        return len(self.test) > 0
+
+    @property
+    def at_random(self) -> bool:
+        """Whether a user's targets are a random part of the user's interactions, and not the latest."""
+        return self.cutoffs.get("at_random") is True
+
+    @property
     def filter_seen(self) -> bool:
         """Whether validation and test mask the items of a user's history."""
         return self.test.filter_seen
@@ -90,6 +103,19 @@ class Split:
         """The same split with `filter_seen` of validation and test set."""
         validation, test = (replace(part, filter_seen=filter_seen) for part in (self.validation, self.test))
         return replace(self, validation=validation, test=test)
+
+    def with_also_seen(self, non_likes: Interactions, n_users: int) -> Split:
+        """The same split with those of ``non_likes`` masked in validation and test that were known by then."""
+        if not len(non_likes):
+            return self
+        parts = [
+            replace(
+                part,
+                also_seen=known_by_then(non_likes.select(np.isin(non_likes.user, part.users)), part.history, n_users),
+            )
+            for part in (self.validation, self.test)
+        ]
+        return replace(self, validation=parts[0], test=parts[1])
 
     def save(self, directory: Path) -> None:
         """Writes a folder: ``split.json``, interactions that `load` maps into memory, and a folder a holdout."""
@@ -143,3 +169,18 @@ def counts_of_share(counts: NDArray[np.int64], share: float) -> NDArray[np.float
         ([1.0, 8.0, 8.0], [1.0])
     """
     return np.clip(np.round(counts * share), 1, np.maximum(counts - 1, 1))
+
+
+def random_positions(user: NDArray[np.integer], n_users: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    """int64 [E]: a random position of each interaction within its user, from 0.
+
+    Args:
+        user: int [E], the user row of each interaction.
+        n_users: size of the user vocabulary.
+        rng: draws the order.
+    """
+    order = np.lexsort((rng.random(len(user)), user))
+    first = np.concatenate([[0], np.cumsum(np.bincount(user, minlength=n_users))])
+    positions = np.empty(len(user), np.int64)
+    positions[order] = np.arange(len(user)) - first[user[order]]
+    return positions

@@ -16,6 +16,7 @@ from recsys.data.splits.given import Cut, given
 from recsys.data.splits.holdout import Holdout
 from recsys.data.splits.last_n import leave_last_n
 from recsys.data.splits.partition import Split
+from recsys.data.splits.random_holdout import random_holdout
 from recsys.data.splits.temporal import moments, temporal
 from recsys.data.splits.user_holdout import user_holdout
 from recsys.errors import ConfigError, DataError
@@ -25,10 +26,13 @@ class SplitConfig(Config):
     """A protocol and its parameters.
 
     Args:
-        protocol: ``leave_one_out``, ``leave_last_n``, ``temporal``, ``user_holdout``, ``cold_items`` or ``given``.
+        protocol: ``leave_one_out``, ``leave_last_n``, ``temporal``, ``user_holdout``, ``cold_items``, ``given``,
+            ``random`` (a random share of each user's interactions, for data without an order), or ``none``: engines are
+            trained on all interactions and not evaluated.
         n: interactions of each user in validation, and in test (``leave_last_n``).
-        validation: share of all interactions (``temporal``), or of each user's train file (``given``), for validation.
-        test: share of all interactions for test (``temporal``).
+        validation: share of all interactions (``temporal``), of each user's interactions (``random``) or of each
+            user's train file (``given``), for validation.
+        test: share of all interactions (``temporal``), or of each user's (``random``), for test.
         validation_from: start of the validation window, seconds since 1970 UTC; replaces the share (``temporal``).
         test_from: start of the test window, seconds since 1970 UTC; replaces the share (``temporal``).
         share: of the users (``user_holdout``) or items (``cold_items``), for validation and for test each.
@@ -40,12 +44,12 @@ class SplitConfig(Config):
             that was best on validation. Reports call it ``leave_one_out/refit``; do not compare the two.
 
     Raises:
-        ValueError: the shares of ``temporal`` leave nothing to train on.
+        ValueError: the shares of ``temporal`` or ``random`` leave nothing to train on, or ``none`` has a refit.
     """
 
-    protocol: Literal["leave_one_out", "leave_last_n", "temporal", "user_holdout", "cold_items", "given"] = (
-        "leave_one_out"
-    )
+    protocol: Literal[
+        "leave_one_out", "leave_last_n", "temporal", "user_holdout", "cold_items", "given", "random", "none"
+    ] = "leave_one_out"
     n: int = Field(1, ge=1)
     validation: float = Field(0.1, gt=0, lt=1)
     test: float = Field(0.1, gt=0, lt=1)
@@ -59,7 +63,9 @@ class SplitConfig(Config):
 
     @model_validator(mode="after")
     def _leaves_train(self) -> Self:
-        by_share = self.protocol == "temporal" and self.validation_from is None
+        if self.protocol == "none" and self.refit:
+            raise ValueError('refit = true trains on the validation part too, and protocol = "none" has none')
+        by_share = self.protocol == "random" or (self.protocol == "temporal" and self.validation_from is None)
         if by_share and self.validation + self.test >= 1:
             raise ValueError(
                 f"validation = {self.validation} and test = {self.test} leave nothing to train on; "
@@ -75,6 +81,8 @@ _OPTIONS: Mapping[str, frozenset[str]] = {
     "user_holdout": frozenset({"share", "given", "seed"}),
     "cold_items": frozenset({"share", "seed"}),
     "given": frozenset({"validation", "cut", "seed"}),
+    "random": frozenset({"validation", "test", "seed"}),
+    "none": frozenset(),
 }
 """The options of each protocol, besides ``refit``."""
 
@@ -91,7 +99,8 @@ def split(
 
     Args:
         data: the dataset.
-        protocol: ``leave_one_out``, ``leave_last_n``, ``temporal``, ``user_holdout``, ``cold_items`` or ``given``.
+        protocol: ``leave_one_out``, ``leave_last_n``, ``temporal``, ``user_holdout``, ``cold_items``, ``given``,
+            ``random`` or ``none``.
         given_files: train and test interactions of the protocol ``given``; None takes the files ``data`` was read from.
         filter_seen: whether the items of a user's history are masked in validation and test.
         **options: of the protocol, see `SplitConfig`: ``n``, ``share``, ``seed``, ``refit`` ...
@@ -119,7 +128,7 @@ def make_split(
     given_files: tuple[Interactions, Interactions] | None = None,
     filter_seen: bool = True,
 ) -> Split:
-    """Split ``data`` by the protocol of ``config``; no part of the result is empty.
+    """Split ``data`` by the protocol of ``config``; no part of the result is empty, unless the protocol is ``none``.
 
     Args:
         data: the dataset.
@@ -131,7 +140,10 @@ def make_split(
         ConfigError: the data lacks the order, timestamps or test file that the protocol needs.
         DataError: a part would be empty.
     """
-    made = replace(_by_protocol(data, config, given_files), refit=config.refit).with_filter_seen(filter_seen)
+    if config.protocol == "none":
+        return _without(data).with_filter_seen(filter_seen)
+    made = replace(_by_protocol(data, config, given_files, filter_seen), refit=config.refit)
+    made = made.with_filter_seen(filter_seen).with_also_seen(data.non_likes, data.n_users)
     for part, what in ((made.train, "train on"), (made.validation, "validate with"), (made.test, "test with")):
         if not len(part):
             raise DataError(
@@ -141,19 +153,38 @@ def make_split(
     return made
 
 
-def _by_protocol(data: Dataset, config: SplitConfig, given_files: tuple[Interactions, Interactions] | None) -> Split:
+def _without(data: Dataset) -> Split:
+    """All interactions to train on, and none to evaluate with."""
+    events, none = data.interactions, Interactions.empty()
+    if not len(events):
+        raise DataError("there are no interactions to train on; give a file with some")
+    return Split("none", events, Holdout.of_targets(none, none), events, Holdout.of_targets(none, none))
+
+
+_UNORDERED = ("cold_items", "given", "user_holdout", "random")
+
+
+def _by_protocol(
+    data: Dataset,
+    config: SplitConfig,
+    given_files: tuple[Interactions, Interactions] | None,
+    filter_seen: bool,
+) -> Split:
     events = data.interactions
-    if not data.has_order and config.protocol not in ("cold_items", "given"):
+    if not data.has_order and config.protocol not in _UNORDERED:
         raise ConfigError(
             f"the split {config.protocol!r} needs an order, and the data has no time and no order; name a "
-            'column in data.columns.time or data.columns.order, or set split.protocol to "cold_items" or "given"'
+            'column in data.columns.time or data.columns.order, or set split.protocol to "random" (a random share of '
+            'each user\'s interactions), "user_holdout", "cold_items" or "given"'
         )
+    if config.protocol == "random":
+        return random_holdout(events, data.n_users, config.validation, config.test, config.seed, filter_seen)
     if config.protocol == "leave_one_out":
         return leave_last_n(events, data.n_users)
     if config.protocol == "leave_last_n":
         return leave_last_n(events, data.n_users, config.n)
     if config.protocol == "user_holdout":
-        return user_holdout(events, data.n_users, config.share, config.given, config.seed)
+        return user_holdout(events, data.n_users, config.share, config.given, config.seed, data.has_order)
     if config.protocol == "cold_items":
         return cold_items(events, data.n_users, data.n_items, config.share, config.seed)
     if config.protocol == "given":

@@ -17,6 +17,7 @@ from recsys.data.entities import EntityTable
 from recsys.data.interactions import Interactions
 from recsys.data.splits.holdout import Holdout
 from recsys.data.splits.last_n import leave_last_n
+from recsys.data.splits.random_holdout import random_holdout
 from recsys.data.splits.temporal import moments
 from recsys.engine import Engine, EngineConfig, FitContext, Request, Vectors
 from recsys.engines import ENGINES
@@ -168,13 +169,16 @@ def own_validation(data: Dataset, train: Interactions, filter_seen: bool) -> tup
     Raises:
         DataError: there are too few interactions.
     """
-    facts = Facts.of(data, train)
-    if facts.protocol()[0] == "temporal":
+    protocol = Facts.of(data, train).protocol()[0]
+    if protocol == "temporal":
         since = moments(train, _NEWEST / 2, _NEWEST)[1]
         early, late = train.before(since), train.select(train.time >= since)
         holdout = Holdout.of_targets(early, late)
     else:
-        parts = leave_last_n(train, data.n_users)
+        in_order = protocol == "leave_one_out"
+        parts = (
+            leave_last_n(train, data.n_users) if in_order else random_holdout(train, data.n_users, by_item=filter_seen)
+        )
         early, holdout = parts.train_and_validation, parts.test
     if not len(early) or not len(holdout):
         raise DataError(

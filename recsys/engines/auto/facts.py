@@ -90,7 +90,9 @@ class Facts:
         return self.repeats < BUYS_AGAIN
 
     def protocol(self) -> tuple[str, str]:
-        """``temporal`` or ``leave_one_out``, and the reason."""
+        """``temporal``, ``leave_one_out`` or ``random``, and the reason."""
+        if not self.has_order:
+            return "random", "there is no time and no order, so a random tenth of each user's interactions is held out"
         if not self.has_timestamps:
             return "leave_one_out", "there are no timestamps that order the interactions of different users"
         known = f"{self.returning:.0%} of the users of the newest tenth ({self.returning_users:,}) have a history"
@@ -106,8 +108,11 @@ class Facts:
         """What the tables show, in sentences."""
         order = "timestamps" if self.has_timestamps else "an order within the user" if self.has_order else "no order"
         columns = "; ".join(f"{kind}: {', '.join(names)}" for kind, names in self.columns.items())
+        sizes = f"{self.users:,} users, {self.items:,} items, {self.interactions:,} interactions with {order}"
+        if not self.has_order:
+            return [sizes, f"item columns: {columns or 'none'}"]
         return [
-            f"{self.users:,} users, {self.items:,} items, {self.interactions:,} interactions with {order}",
+            sizes,
             f"item columns: {columns or 'none'}",
             f"in the newest part {1 - self.returning:.0%} of the users are new, and {self.cold_items:.1%} of the "
             "interactions are with items that had none",
@@ -115,7 +120,8 @@ class Facts:
 
     def seen_reason(self) -> str:
         """Why the seen filter is as it is."""
-        share = f"{self.repeats:.1%} of the newest interactions are items that their users had before"
+        part = "newest interactions" if self.has_order else "interactions"
+        share = f"{self.repeats:.1%} of the {part} are items that their users had before"
         if self.filter_seen:
             return f"{share}: people hardly come back to the same items, and lists leave these out"
         return f"{share}: people come back to the same items, and lists keep these"

@@ -16,8 +16,16 @@ from recsys.data.entities import EntityTable
 from recsys.data.interactions import Interactions
 from recsys.data.vocabulary import Vocabulary
 from recsys.engine import Engine, EngineConfig, FitContext, Request, Vectors
-from recsys.engines.sparse import nearest_items, rows_of
-from recsys.engines.storage import csr_from, csr_parts, decayed_history, known_rows, load_arrays, save_arrays
+from recsys.engines.sparse import nearest_items, preferences, rows_of
+from recsys.engines.storage import (
+    csr_from,
+    csr_parts,
+    decayed_history,
+    known_rows,
+    load_arrays,
+    save_arrays,
+    with_negatives,
+)
 from recsys.errors import ConfigError, DataError
 
 MAX_DENSE_ITEMS = 40_000
@@ -48,8 +56,9 @@ class EASE(Engine):
 
     .. math:: B = I - P \, \mathrm{diag}(P)^{-1}, \quad P = (X^\top X + \Lambda)^{-1}
 
-    for the binary matrix X [U, I], zero on the diagonal. The items of a user's history weigh ``decay ** steps_ago``, so
-    that recent ones count more, though training ignores the order.
+    for the matrix X [U, I], zero on the diagonal: 1 for an interaction, or its weight divided by the mean where the
+    data gives weights, and -1 for a dislike that is learnt (``data.non_likes``). The items of a user's history weigh
+    ``decay ** steps_ago``, so that recent ones count more, though training ignores the order.
     :math:`\Lambda_{ii} = \lambda + \frac{p}{1 - p} d_i` with the item's degree d is the expectation over dropped inputs
     (Steck, NeurIPS 2020, "Autoencoders that don't overfit towards the Identity").
 
@@ -72,6 +81,8 @@ class EASE(Engine):
     weights: NDArray[np.float32] | sp.csr_array
     """float32 [I, I]; row i holds the weight of every item in the score of item i, the transpose of B."""
     counts: NDArray[np.int64]
+    weighted: bool = False
+    """Whether training had weights, so that those of a history count too."""
 
     def _fit(self, data: Dataset, train: Interactions, context: FitContext) -> None:
         neighbours = self.config.neighbours
@@ -81,8 +92,8 @@ class EASE(Engine):
                 f"{MAX_DENSE_ITEMS:,} items; set neighbours = 200 to regress each item on its neighbours alone"
             )
         self.items, self.counts = data.items.vocabulary, train.item_counts(data.n_items)
-        matrix = train.to_csr(data.n_users, data.n_items)
-        degrees = np.asarray(matrix.sum(0), np.float32).ravel()
+        matrix, self.weighted = preferences(data, train), train.has_weights
+        degrees = np.asarray((matrix**2).sum(0), np.float32).ravel()
         penalty = self.config.regularization + self.config.dropout / (1 - self.config.dropout) * degrees
         if neighbours:
             context.tracker.progress(f"ease: {data.n_items:,} regressions on {neighbours} neighbours each")
@@ -94,8 +105,9 @@ class EASE(Engine):
         self.weights = item_weights(gram, penalty)
 
     def user_vectors(self, request: Request) -> Vectors:
-        history = decayed_history(request, self.items, self.counts, self.config.decay)
-        return Vectors(sparse=history, valid=np.diff(history.indptr) > 0)
+        history = decayed_history(request, self.items, self.counts, self.config.decay, self.weighted)
+        signed = with_negatives(history, request, self.items, self.counts)
+        return Vectors(sparse=signed, valid=np.diff(history.indptr) > 0)
 
     def item_vectors(self, items: EntityTable, at: int | None = None) -> Vectors:
         rows = known_rows(items, self.items, self.counts)
@@ -107,13 +119,14 @@ class EASE(Engine):
 
     def save(self, directory: Path) -> None:
         weights = csr_parts(self.weights) if isinstance(self.weights, sp.csr_array) else {"weights": self.weights}
-        save_arrays(directory, self.config, self.items, {**weights, "counts": self.counts})
+        arrays = {**weights, "counts": self.counts, "weighted": np.array([self.weighted])}
+        save_arrays(directory, self.config, self.items, arrays)
 
     @classmethod
     def load(cls, directory: Path) -> Self:
         config, items, arrays = load_arrays(directory, EASEConfig)
         engine = cls(config)
-        engine.items, engine.counts = items, arrays["counts"]
+        engine.items, engine.counts, engine.weighted = items, arrays["counts"], bool(arrays["weighted"][0])
         engine.weights = csr_from(arrays) if config.neighbours else arrays["weights"]
         return engine
 
@@ -155,7 +168,7 @@ def local_weights(
     and of the result.
 
     Args:
-        matrix: X [U, I], binary.
+        matrix: X [U, I].
         penalty: float32 [I], the diagonal of :math:`\Lambda`.
         neighbours: items of highest cosine that an item is regressed on; one with fewer co-occurrences has fewer.
         block_floats: size of the linear systems that are solved at a time; at least one system is.

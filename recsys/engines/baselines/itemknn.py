@@ -15,8 +15,16 @@ from recsys.data.entities import EntityTable
 from recsys.data.interactions import Interactions
 from recsys.data.vocabulary import Vocabulary
 from recsys.engine import Engine, EngineConfig, FitContext, Request, Vectors
-from recsys.engines.sparse import nearest_items, rows_of
-from recsys.engines.storage import csr_from, csr_parts, decayed_history, known_rows, load_arrays, save_arrays
+from recsys.engines.sparse import nearest_items, preferences, rows_of
+from recsys.engines.storage import (
+    csr_from,
+    csr_parts,
+    decayed_history,
+    known_rows,
+    load_arrays,
+    save_arrays,
+    with_negatives,
+)
 
 
 class ItemKNNConfig(EngineConfig):
@@ -25,7 +33,8 @@ class ItemKNNConfig(EngineConfig):
     Args:
         neighbours: neighbours kept for each item.
         shrinkage: added to the denominator of the cosine, so that similarities of rare items count less.
-        weighting: of the user-item matrix before the cosine: ``binary``, or ``idf`` (active users count less).
+        weighting: of the user-item matrix before the cosine: ``binary``, or ``idf`` (active users count less). Where
+            the data gives weights, the entries of the matrix are these, divided by their mean, in both.
         decay: weight of one step back in time when a user's history is summed; 1 ignores the order.
     """
 
@@ -57,29 +66,34 @@ class ItemKNN(Engine):
     items: Vocabulary
     weights: sp.csr_array
     counts: NDArray[np.int64]
+    weighted: bool = False
+    """Whether training had weights, so that those of a history count too."""
 
     def _fit(self, data: Dataset, train: Interactions, context: FitContext) -> None:
         self.items, self.counts = data.items.vocabulary, train.item_counts(data.n_items)
-        matrix = train.to_csr(data.n_users, data.n_items)
+        matrix, self.weighted = preferences(data, train), train.has_weights
         if self.config.weighting == "idf":
-            activity, seen = np.maximum(matrix.sum(1), 1), (self.counts > 0).sum()
+            activity, seen = np.maximum((matrix != 0).sum(1), 1), (self.counts > 0).sum()
             matrix = sp.diags_array(np.sqrt(np.log1p(seen / activity))).astype(np.float32) @ matrix
         self.weights = nearest_items(sp.csr_array(matrix), self.config.neighbours, self.config.shrinkage)
 
     def user_vectors(self, request: Request) -> Vectors:
-        history = decayed_history(request, self.items, self.counts, self.config.decay)
-        return Vectors(sparse=history, valid=np.diff(history.indptr) > 0)
+        history = decayed_history(request, self.items, self.counts, self.config.decay, self.weighted)
+        signed = with_negatives(history, request, self.items, self.counts)
+        return Vectors(sparse=signed, valid=np.diff(history.indptr) > 0)
 
     def item_vectors(self, items: EntityTable, at: int | None = None) -> Vectors:
         rows = known_rows(items, self.items, self.counts)
         return Vectors(sparse=rows_of(self.weights, rows), valid=rows >= 0)
 
     def save(self, directory: Path) -> None:
-        save_arrays(directory, self.config, self.items, {**csr_parts(self.weights), "counts": self.counts})
+        arrays = {**csr_parts(self.weights), "counts": self.counts, "weighted": np.array([self.weighted])}
+        save_arrays(directory, self.config, self.items, arrays)
 
     @classmethod
     def load(cls, directory: Path) -> Self:
         config, items, arrays = load_arrays(directory, ItemKNNConfig)
         engine = cls(config)
         engine.items, engine.weights, engine.counts = items, csr_from(arrays), arrays["counts"]
+        engine.weighted = bool(arrays["weighted"][0])
         return engine

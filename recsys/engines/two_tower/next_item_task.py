@@ -65,7 +65,8 @@ class NextItemTask:
     """Predicts every interaction of a history from those before it (or, with a masked encoder, masked ones).
 
     Each step encodes the distinct items of the batch once (histories, targets and negatives), or the whole catalogue
-    where there is no sampler; user features are encoded once per user and gathered to the positions.
+    where there is no sampler; user features are encoded once per user and gathered to the positions. Where interactions
+    have weights, the loss of a target is multiplied by its weight, divided by the mean of all.
 
     Args:
         module: the model.
@@ -90,6 +91,7 @@ class NextItemTask:
         self.module, self.data, self.windows = module, data, windows
         self.compute_loss, self.sampler = loss, sampler
         self.validation, self.dropout = validation, dropout
+        self.weights = _relative_weights(data.train, data.targets)
         self.catalogue = np.flatnonzero(data.train.item_counts(len(data.items["__id__"])) > 0)
 
     def batches(self, epoch: int, rng: np.random.Generator) -> Sequence[Windows]:
@@ -100,6 +102,7 @@ class NextItemTask:
 
     def loss(self, batch: Windows, rng: np.random.Generator) -> Tensor:
         sequence = self._masked_targets(to_batch(self.data.train, batch, self.data.targets), rng)
+        weights = None if self.weights is None else self.weights[_sources(batch, sequence)]
         candidates, log_q = self._candidates(sequence, rng)
         in_histories = sequence.items.reshape(-1)
         rows = _distinct(np.concatenate([in_histories[in_histories >= 0], candidates]))
@@ -120,6 +123,7 @@ class NextItemTask:
                 _to(sequence.targets, device),
                 None if log_q is None else _to(log_q, device),
                 seen=self._seen(batch, sequence, candidates, device),
+                weights=None if weights is None else _to(weights, device),
             )
         )
 
@@ -197,6 +201,22 @@ class NextItemTask:
         drawn = rng.random(len(sequence.positions))
         chosen = drawn <= max(mask_probability, drawn.min())
         return replace(sequence, positions=sequence.positions[chosen], targets=sequence.targets[chosen])
+
+
+def _relative_weights(train: Interactions, targets: NDArray[np.bool_] | None) -> NDArray[np.float32] | None:
+    """float32 [E]: the weights divided by the mean of those of the targets; None where all are equal."""
+    if not train.has_weights:
+        return None
+    mean = (train.weight if targets is None else train.weight[targets]).mean(dtype=np.float64)
+    relative: NDArray[np.float32] = (train.weight / mean).astype(np.float32)
+    return relative
+
+
+def _sources(windows: Windows, batch: SequenceBatch) -> NDArray[np.int64]:
+    """int64 [N]: the position of each target in the interactions."""
+    window, step = np.divmod(batch.positions, batch.items.shape[1])
+    sources: NDArray[np.int64] = windows.start[window] + step
+    return sources
 
 
 def _distinct(rows: NDArray[np.int64]) -> NDArray[np.int64]:

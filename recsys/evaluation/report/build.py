@@ -99,6 +99,7 @@ def build_report(
             "unreachable_targets": unreachable(split.test) if split.filter_seen else 0,
             "fingerprint": split.fingerprint,
             "cutoffs": dict(split.cutoffs),
+            "at_random": split.at_random,
             "candidates": data.n_items if split.test.candidates is None else len(split.test.candidates),
             "ranking": "whole catalogue; ties by the order of the item ids",
             "recall": "hits in the first k divided by the number of relevant items; recall_capped by min(that, k)",

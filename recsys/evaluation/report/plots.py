@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,8 @@ from recsys.json_values import JsonMapping
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+    from recsys.data.overview.overview import Histogram
 
 Content = JsonMapping
 
@@ -91,6 +94,43 @@ def attribution(content: Content) -> str:
         axis.set_title(title, loc="left")
         axis.legend(frameon=False, fontsize=8)
     return svg(figure)
+
+
+def bar_charts(histograms: Mapping[str, Histogram], columns: int) -> str:
+    """Bar charts of histograms by their titles, ``columns`` side by side; a grey bar is the rest."""
+    figures = []
+    titles = list(histograms)
+    for start in range(0, len(titles), columns):
+        figure, axes = subplots(columns)
+        figure.set_figheight(2.6)
+        for axis, title in zip(axes, titles[start : start + columns], strict=False):
+            _bars(axis, title, histograms[title])
+        for axis in axes[len(titles) - start :]:
+            axis.set_visible(False)
+        figures.append(_with_written_text(figure))
+    return "\n".join(figures)
+
+
+def _with_written_text(figure: Figure) -> str:
+    """The figure as an SVG element whose text is written by the browser, which has the letters of every script."""
+    import matplotlib
+
+    with matplotlib.rc_context({"svg.fonttype": "none"}), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from font", UserWarning)
+        return svg(figure)
+
+
+def _bars(axis: Axes, title: str, histogram: Histogram) -> None:
+    """At most a dozen of the labels are written; text is shown as it is, dollar signs included."""
+    n = len(histogram.counts)
+    axis.bar(range(n), histogram.counts, width=0.9)
+    labels = [text if len(text) <= 14 else text[:13] + "…" for text in histogram.labels]
+    if histogram.rest:
+        axis.bar([n], [histogram.rest], width=0.9, color="#c9d0d6")
+        labels.append("others")
+    ticks = range(0, len(labels), max(1, -(-len(labels) // 12)))
+    axis.set_xticks(ticks, [labels[tick] for tick in ticks], rotation=40, ha="right", fontsize=7, parse_math=False)
+    axis.set_title(title, loc="left", fontsize=9, parse_math=False)
 
 
 def _grouped(axis: Axes, groups: Mapping[str, Sequence[Mapping[str, float]]]) -> None:

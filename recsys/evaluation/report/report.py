@@ -23,6 +23,16 @@ SCHEMA = 1
 TABLE = ("recall@10", "recall@20", "ndcg@10")
 
 
+def split_note(content: JsonMapping) -> str:
+    """What a reader of a report must know about how targets were held out; empty where they are a user's latest."""
+    if not content["split"].get("at_random"):
+        return ""
+    return (
+        "The targets are a random part of each user's interactions, not the latest: this is no prediction of the "
+        "future, and the figures do not compare with those of a split by time."
+    )
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class Report:
     """The metrics, comparisons and slices of an evaluation, and each user's metrics.
@@ -57,6 +67,7 @@ class Report:
     def __repr__(self) -> str:
         split = self.content["split"]
         lines = [f"{self.content['data']['name']}, {split['protocol']}: {split['users']:,} users", self.table()]
+        lines += [split_note(self.content)] if split_note(self.content) else []
         lines += [
             f"{row['engine']} - {row['baseline']}, {row['metric']}: {row['difference']:+.4f} "
             f"[{row['low']:+.4f}, {row['high']:+.4f}], p = {row['p_holm']:.4f} (Holm)"

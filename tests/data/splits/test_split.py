@@ -1,4 +1,4 @@
-"""The six split protocols: what is in train, in the histories and in the targets."""
+"""The split protocols: what is in train, in the histories and in the targets."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -12,7 +12,8 @@ from recsys.config import parse
 from recsys.data.dataset import Dataset
 from recsys.data.entities import EntityTable
 from recsys.data.interactions import Interactions
-from recsys.data.splits.split import Split, SplitConfig, make_split
+from recsys.data.splits.random_holdout import random_holdout
+from recsys.data.splits.split import Split, SplitConfig, make_split, split
 from recsys.data.synthetic.worlds import BlockTaste
 from recsys.data.vocabulary import Vocabulary
 from recsys.errors import ConfigError, DataError
@@ -38,6 +39,7 @@ CONFIGS = {
     "temporal": SplitConfig(protocol="temporal", validation=0.2, test=0.2),
     "user_holdout": SplitConfig(protocol="user_holdout", share=0.3, given=0.5),
     "cold_items": SplitConfig(protocol="cold_items", share=0.2),
+    "random": SplitConfig(protocol="random", validation=0.2, test=0.2),
     "given": SplitConfig(protocol="given", validation=0.3),
     "given_in_blocks": SplitConfig(protocol="given", validation=0.3, cut="blocks"),
     "given_at_random": SplitConfig(protocol="given", validation=0.3, cut="random"),
@@ -228,8 +230,10 @@ def test_a_given_split_takes_the_last_where_there_is_an_order(cut, has_timestamp
 def test_without_an_order_nothing_came_last(name):
     data = replace(BlockTaste().dataset(), has_timestamps=False, has_order=False)
     files = two_files(data, np.arange(len(data.interactions)) % 4 == 0)
-    if name.startswith(("cold_items", "given")):
-        assert len(make_split(data, CONFIGS[name], files).test)
+    if name.startswith(("cold_items", "given", "random", "user_holdout")):
+        made = make_split(data, CONFIGS[name], files)
+        assert len(made.test)
+        assert made.at_random == name.startswith(("random", "user_holdout"))
     else:
         with pytest.raises(ConfigError, match=r"no time and no order.*data\.columns\.order"):
             make_split(data, CONFIGS[name], files)
@@ -298,3 +302,44 @@ def test_the_fingerprint_sees_the_protocol_the_parts_and_the_candidates():
         replace(split, test=replace(split.test, candidates=None)).fingerprint,
     }
     assert len(seen) == 4
+
+
+def test_a_random_part_of_each_user_is_held_out_and_no_target_is_in_the_history():
+    user, item = np.repeat([0, 1, 2], [10, 3, 2]), np.concatenate([np.arange(10), np.arange(3), np.arange(2)])
+    events = Interactions.of(np.tile(user, 2), np.tile(item, 2))  # every pair twice
+    made = random_holdout(events, 3, validation=0.2, test=0.3)
+    counts = [np.bincount(part.user, minlength=3).tolist() for part in (made.validation.targets, made.test.targets)]
+    assert counts == [[4, 2, 0], [6, 2, 0]]
+    assert made.dropped_users == 1
+    for holdout in (made.validation, made.test):
+        pairs = [
+            set(zip(part.user.tolist(), part.item.tolist(), strict=True)) for part in (holdout.history, holdout.targets)
+        ]
+        assert not pairs[0] & pairs[1]
+    assert sorted(len(part) for part in (made.train, made.validation.targets, made.test.targets)) == [6, 8, 16]
+    other = random_holdout(events, 3, validation=0.2, test=0.3, seed=1)
+    assert other.test.targets.fingerprint != made.test.targets.fingerprint
+
+
+def test_where_lists_keep_seen_items_each_row_is_drawn_by_itself():
+    events = Interactions.of(np.zeros(40, np.int64), np.zeros(40, np.int64))
+    made = random_holdout(events, 1, by_item=False)
+    assert (len(made.train), len(made.validation.targets), len(made.test.targets)) == (32, 4, 4)
+
+
+@pytest.mark.parametrize("share", [0.9, 0.95])
+def test_a_random_holdout_leaves_every_user_something_to_train_on(share):
+    with pytest.raises(ConfigError, match="leave nothing to train on"):
+        split(BlockTaste(users=5).dataset(), "random", validation=1.1 - share, test=share)
+    made = split(BlockTaste(users=5).dataset(), "random", validation=0.04, test=share)
+    assert (made.train.user_counts(5) >= 1).all()
+
+
+def test_without_a_split_everything_is_trained_on_and_nothing_is_held_out(tmp_path):
+    data = BlockTaste(users=5).dataset()
+    made = split(data, "none")
+    assert (len(made.train), len(made.test), made.evaluates) == (len(data.interactions), 0, False)
+    made.save(tmp_path / "split")
+    assert Split.load(tmp_path / "split").fingerprint == made.fingerprint
+    with pytest.raises(ConfigError, match="refit = true"):
+        split(data, "none", refit=True)

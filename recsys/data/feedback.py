@@ -1,0 +1,113 @@
+"""Likes and other feedback: ratings below a threshold, dislikes, removals, and weights that decay by age."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recsys.data.interactions import Interactions
+
+BELOW, LIKE, DISLIKE, REMOVAL = 0, 1, 2, 3
+"""The meaning of a row: a weight below ``positive_from``, a like, a dislike, or the removal of an earlier like. At one
+moment the higher one decides."""
+MEANINGS = {"like": LIKE, "dislike": DISLIKE, "removal": REMOVAL}
+_DAY = 86_400
+_LEAST = 1e-6
+"""The least factor of a decay, so that no weight becomes zero."""
+
+
+@dataclass(frozen=True, eq=False)
+class Feedback:
+    """The rows of one file by what they mean.
+
+    Args:
+        likes: bool [n], the interactions.
+        non_likes: bool [n], for each pair of user and item without a like, the last row that says so.
+    """
+
+    likes: NDArray[np.bool_]
+    non_likes: NDArray[np.bool_]
+
+
+def resolve(
+    user: NDArray[np.integer],
+    item: NDArray[np.integer],
+    time: NDArray[np.integer],
+    meaning: NDArray[np.int8],
+    ratings: bool,
+) -> Feedback:
+    """Which rows are likes, and which pairs of user and item are none, as they stand at the end of the file.
+
+    A dislike or a removal withdraws the earlier likes of the same user and item, and a later like stands again. A
+    rating below the threshold withdraws an earlier, higher one; an event below it does not: a view takes no purchase
+    back.
+
+    Args:
+        user: int [n].
+        item: int [n].
+        time: int [n]; rows of one moment are ordered by their meaning.
+        meaning: int8 [n], `BELOW`, `LIKE`, `DISLIKE` or `REMOVAL`.
+        ratings: whether `BELOW` withdraws.
+
+    Example:
+        >>> rows = np.zeros(3, np.int64)
+        >>> found = resolve(rows, rows, np.arange(3), np.array([LIKE, REMOVAL, LIKE], np.int8), ratings=False)
+        >>> found.likes.tolist(), found.non_likes.tolist()
+        ([False, False, True], [False, False, False])
+    """
+    order = np.lexsort((meaning, time, item, user))
+    u, i, kind = user[order], item[order], meaning[order]
+    likes, non_likes = np.zeros((2, len(order)), bool)
+    if len(order):
+        first = np.append(True, (u[1:] != u[:-1]) | (i[1:] != i[:-1]))
+        starts, pair, place = np.flatnonzero(first), np.cumsum(first) - 1, np.arange(len(order))
+        withdraws = (kind > LIKE) | ((kind == BELOW) & ratings)
+        withdrawn = np.maximum.reduceat(np.where(withdraws, place, -1), starts)
+        stands = (kind == LIKE) & (place > withdrawn[pair])
+        last = np.maximum.reduceat(np.where(kind != LIKE, place, -1), starts)
+        last = last[(last >= 0) & ~np.maximum.reduceat(stands, starts)]
+        likes[order], non_likes[order[last]] = stands, True
+    return Feedback(likes, non_likes)
+
+
+def decayed(weight: NDArray[np.float64], time: NDArray[np.float64], half_life_days: float) -> NDArray[np.float64]:
+    r"""``weight`` times :math:`2^{-a / h}` with the age a, counted from the newest of the times, and the half-life h.
+
+    Args:
+        weight: [n].
+        time: [n], seconds; NaN keeps the weight.
+        half_life_days: h.
+
+    Example:
+        >>> decayed(np.ones(2), np.array([0.0, 86_400.0]), half_life_days=1).tolist()
+        [0.5, 1.0]
+    """
+    if not (~np.isnan(time)).any():
+        return weight
+    factor = np.maximum(np.exp2((time - np.nanmax(time)) / (_DAY * half_life_days)), _LEAST)
+    return weight * np.where(np.isnan(factor), 1.0, factor)
+
+
+def known_by_then(feedback: Interactions, history: Interactions, n_users: int) -> Interactions:
+    """The part of ``feedback`` that came no later than the user's last interaction in ``history``.
+
+    So nothing of what a user disliked after the moment of a prediction is known to it. Without an order all times are
+    equal, and the feedback of every user of ``history`` is known.
+    """
+    last = np.full(n_users, np.iinfo(np.int64).min)
+    np.maximum.at(last, history.user, history.time)
+    return feedback.select(feedback.time <= last[feedback.user])
+
+
+def learned_negatives(non_likes: Interactions, train: Interactions, n_users: int, n_items: int) -> Interactions:
+    """The non-likes that an engine fitted on ``train`` may learn as negatives.
+
+    Those of weight above zero, known by then, and of items that ``train`` holds an interaction of, so that nothing is
+    told of users or items that were held out.
+    """
+    if not len(non_likes) or not (non_likes.weight > 0).any():
+        return Interactions.empty()
+    known = known_by_then(non_likes.select(non_likes.weight > 0), train, n_users)
+    return known.select(train.item_counts(n_items)[known.item] > 0)

@@ -1,0 +1,165 @@
+"""Likes and what is none: thresholds, dislikes, removals, decay, and what the seen filter and engines know of them."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import recsys as rs
+from recsys.data.dataset import Dataset
+from recsys.data.feedback import known_by_then, learned_negatives
+from recsys.data.ingest.config import DataConfig
+from recsys.data.ingest.readers import ingest
+from recsys.data.interactions import Interactions
+from recsys.data.splits.split import Split
+from recsys.engine import Request
+from recsys.engines.baselines.ease import EASE
+from recsys.errors import ConfigError, DataError
+from recsys.registry.bundle import Bundle, Lineage
+from recsys.retrieval.retriever import seen_items
+
+DAY = 86_400
+
+
+@pytest.fixture
+def read(tmp_path):
+    def reading(rows, header="user_id,item_id,timestamp,rating", **options):
+        path = tmp_path / "x.csv"
+        path.write_text("\n".join([header, *rows]) + "\n", encoding="utf-8")
+        return ingest(DataConfig.model_validate({"interactions": path, **options})).data
+
+    return reading
+
+
+def pairs(x: Interactions, data: Dataset) -> list[tuple[object, object]]:
+    users, items = data.users.vocabulary.ids, data.items.vocabulary.ids
+    return [(users[u].item(), items[i].item()) for u, i in zip(x.user, x.item, strict=True)]
+
+
+RATED = {"columns": {"weight": "rating"}, "positive_from": 4}
+RATINGS = ["1,10,100000000,5", "1,11,100000001,2", "1,12,100000002,4", "2,10,100000003,0", "2,11,100000004,4.5"]
+
+
+def test_ratings_below_the_threshold_are_no_interactions_and_stay_seen(read):
+    data = read(RATINGS, **RATED)
+    assert sorted(pairs(data.interactions, data)) == [(1, 10), (1, 12), (2, 11)]
+    assert sorted(pairs(data.non_likes, data)) == [(1, 11), (2, 10)]
+    assert (data.non_likes.weight == 0).all()
+    request = Request.from_dataset(data, np.array([0, 1]))
+    assert request.histories.lengths.tolist() == [2, 1]
+    assert seen_items(request).lengths.tolist() == [3, 2]
+
+
+def test_ratings_below_the_threshold_are_negatives_by_option(read):
+    data = read(RATINGS, **RATED, non_likes="negatives")
+    assert (data.non_likes.weight == 1).all()
+
+
+def test_no_list_holds_an_item_that_its_user_did_not_like(read):
+    rng = np.random.default_rng(0)
+    rows = [f"{u},{i},{100_000_000 + n},{1 + (u + i) % 5}" for n, (u, i) in enumerate(rng.integers(0, 12, (300, 2)))]
+    data = read(rows, **RATED, duplicates="first")
+    disliked = set(pairs(data.non_likes, data))
+    lists = rs.recommend(EASE().fit(data), data, k=12)
+    assert disliked
+    assert not disliked & set(zip(lists["user_id"], lists["item_id"], strict=True))
+    kept = rs.recommend(EASE().fit(data), data, k=12, filter_seen=False)
+    assert disliked & set(zip(kept["user_id"], kept["item_id"], strict=True))
+
+
+@pytest.mark.parametrize("weight", ["0", "-1"])
+def test_weights_of_zero_and_below_are_an_error_that_names_the_option(read, weight):
+    with pytest.raises(DataError, match=r"row 2: the weight .* is not positive; set data\.positive_from"):
+        read(
+            ["1,10,100000000,5", f"1,11,100000001,{weight}"],
+            header="user_id,item_id,timestamp,rating",
+            columns=RATED["columns"],
+        )
+    assert len(read([*RATINGS, f"3,10,100000009,{weight}"], **RATED).non_likes) == 3
+
+
+def test_a_table_without_any_like_is_an_error(read):
+    with pytest.raises(DataError, match="no row is a like"):
+        read(RATINGS, header="user_id,item_id,timestamp,rating", **{**RATED, "positive_from": 9})
+
+
+def test_a_threshold_without_weights_is_an_error(read):
+    with pytest.raises(ValueError, match=r"data\.columns\.weight"):
+        read(RATINGS, positive_from=4)
+
+
+MEANING = {"columns": {"event": "what", "event_meaning": {"buy": "like", "hate": "dislike", "drop": "removal"}}}
+
+
+@pytest.mark.parametrize(
+    ("events", "likes", "others"),
+    [
+        (["buy", "drop"], 0, 1),
+        (["buy", "hate"], 0, 1),
+        (["hate", "buy"], 1, 0),
+        (["buy", "drop", "buy"], 1, 0),
+        (["drop"], 0, 1),
+        (["buy", "buy"], 2, 0),
+    ],
+)
+def test_a_dislike_or_removal_takes_earlier_likes_back_and_a_later_like_stands(read, events, likes, others):
+    rows = [f"1,10,{100_000_000 + n},{event}" for n, event in enumerate(events)]
+    data = read([*rows, "2,11,100000000,buy"], header="user_id,item_id,timestamp,what", **MEANING)
+    assert (len(data.interactions) - 1, len(data.non_likes)) == (likes, others)
+
+
+def test_removed_items_are_never_negatives_and_disliked_ones_are_by_option(read):
+    rows = ["1,10,100000000,drop", "1,11,100000001,hate", "1,12,100000002,buy"]
+    data = read(rows, header="user_id,item_id,timestamp,what", **MEANING, non_likes="negatives")
+    found = dict(zip(pairs(data.non_likes, data), data.non_likes.weight.tolist(), strict=True))
+    assert found == {(1, 10): 0.0, (1, 11): 1.0}
+
+
+def test_a_later_lower_rating_replaces_a_like_and_a_later_view_takes_no_purchase_back(read):
+    assert not len(
+        read(["1,10,100000000,5", "1,10,100000001,2", "2,10,100000001,5"], **RATED).interactions.select(slice(1, None))
+    )
+    columns = {"event": "what", "event_weights": {"view": 0.5, "buy": 3}}
+    rows = ["1,10,100000000,buy", "1,10,100000001,view"]
+    data = read(rows, header="user_id,item_id,timestamp,what", columns=columns, positive_from=1)
+    assert (len(data.interactions), len(data.non_likes)) == (1, 0)
+
+
+def test_weights_decay_by_age(read):
+    rows = [f"1,{item},{100_000_000 + DAY * day},2" for item, day in ((10, 0), (11, 10), (12, 20))]
+    data = read(rows, header="user_id,item_id,timestamp,rating", columns={"weight": "rating"}, half_life_days=10)
+    assert data.interactions.weight.tolist() == [0.5, 1.0, 2.0]
+
+
+def test_a_decay_needs_a_time(read):
+    with pytest.raises(DataError, match=r"half_life_days needs an age.*data\.columns\.time"):
+        read(["1,10", "1,11"], header="user_id,item_id", half_life_days=3)
+
+
+def test_what_was_disliked_after_the_prediction_is_not_known_to_it():
+    history = Interactions.of(np.array([0, 0, 1]), np.array([0, 1, 0]), np.array([1, 5, 2]))
+    feedback = Interactions.of(np.array([0, 0, 1, 2]), np.array([2, 3, 2, 2]), np.array([4, 6, 3, 0]))
+    assert known_by_then(feedback, history, 3).item.tolist() == [2]
+    assert known_by_then(feedback, history, 3).user.tolist() == [0]
+    assert learned_negatives(feedback, history, 3, 4).item.tolist() == []  # item 2 has no interaction in train
+
+
+def test_splits_and_datasets_and_bundles_keep_what_is_no_like(read, tmp_path):
+    data = read([*RATINGS, "1,13,100000009,5", "1,14,100000010,5"], **RATED)
+    data.save(tmp_path / "data")
+    assert Dataset.load(tmp_path / "data").fingerprint == data.fingerprint
+    split = rs.split(data)
+    assert split.test.also_seen.item.tolist() == [1]
+    assert 1 in split.test.seen.items
+    split.save(tmp_path / "split")
+    back = Split.load(tmp_path / "split")
+    assert back.test.also_seen.item.tolist() == [1]
+    Bundle(EASE().fit(data), data, Lineage(data.fingerprint)).save(tmp_path / "bundle")
+    assert Bundle.load(tmp_path / "bundle").data.non_likes.fingerprint == data.non_likes.fingerprint
+
+
+def test_in_python_the_options_of_reading_are_those_of_the_config():
+    frame = pd.DataFrame({"user_id": [1, 1, 2], "item_id": [1, 2, 1], "timestamp": [DAY, DAY, DAY], "stars": [5, 1, 4]})
+    data = rs.read_dataset(frame, columns={"weight": "stars"}, positive_from=3, name="n")
+    assert (data.name, len(data.interactions), len(data.non_likes)) == ("n", 2, 1)
+    with pytest.raises(ConfigError, match="positive_from"):
+        rs.read_dataset(frame, columns={"weight": "stars"}, positive_form=3)
