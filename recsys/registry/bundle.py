@@ -19,6 +19,7 @@ from recsys.engine import Engine, Request, Vectors
 from recsys.engines import ENGINES
 from recsys.errors import ArtifactError, RecsysError
 from recsys.json_values import JsonMapping
+from recsys.registry.finite import check_finite_files
 from recsys.retrieval.fallback import Fallback
 
 MANIFEST = "manifest.json"
@@ -141,7 +142,7 @@ class Bundle:
         """Writes the folder atomically, replacing an earlier bundle; returns this bundle with its `version`.
 
         Raises:
-            ArtifactError: ``directory`` is a file, or a folder with other content.
+            ArtifactError: ``directory`` is a file, or a folder with other content; or the engine holds NaN or infinity.
         """
         directory = Path(directory)
         about = {"name": self.name, "has_timestamps": self.data.has_timestamps, "has_order": self.data.has_order}
@@ -149,6 +150,7 @@ class Bundle:
         with atomic_path(directory) as beside:
             beside.mkdir()
             self.engine.save(beside / "engine")
+            check_finite_files(beside / "engine", self.kind)
             self.users.save(beside / "users.parquet")
             self.items.save(beside / "items.parquet")
             assert self.fallback is not None, "made with the bundle"
@@ -236,6 +238,7 @@ def _engine(kind: str, directory: Path) -> Engine:
             f"{directory} holds an engine {kind!r}, which this version of recsys does not have; update recsys"
         )
     try:
+        check_finite_files(directory, kind)
         return ENGINES[kind].load(directory)
     except RecsysError:
         raise
