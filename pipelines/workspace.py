@@ -53,7 +53,7 @@ _OUTPUT_FILES = (
     "stages/*.json",
     "tables/*.cost.json",
 )
-_LOCAL_STORE = "mlflow.db"
+_LOCAL_STORE = ("mlflow.db", ".mlflow.db.lock", ".mlflow.db.partial*")
 POPULARITY = "popularity"
 """The baseline of the first promotion where the config names none."""
 ENGINE_CODE = tuple(f"recsys/{part}" for part in (*_FOLDERS.split(), *(f"{file}.py" for file in _FILES.split())))
@@ -81,7 +81,7 @@ class Workspace:
         Raises:
             ArtifactError: another process holds the lock; that of a killed process is released.
         """
-        claim_output_folder(self.directory, (*_OUTPUT_FILES, _LOCAL_STORE))
+        claim_output_folder(self.directory, (*_OUTPUT_FILES, *_LOCAL_STORE))
         try:
             with FileLock(self.directory / ".lock", timeout=0):
                 yield
@@ -101,7 +101,7 @@ class Workspace:
         Raises:
             ArtifactError: names the file or folder that a run would replace, or the file where a folder is needed.
         """
-        check_output_folder(self.directory, (*_OUTPUT_FILES, *[_LOCAL_STORE] * local_store))
+        check_output_folder(self.directory, (*_OUTPUT_FILES, *(_LOCAL_STORE if local_store else ())))
         tables, engines = list(tables), list(engines)
         for name in ("tables", "bundles", "pre_refit", "checkpoints", "embedders", "decisions", "stages", "final"):
             refuse_file(self.directory / name)

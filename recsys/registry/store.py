@@ -107,7 +107,8 @@ class Store:
         """Gives ``version`` the alias ``champion``, and the current champion the alias ``previous``.
 
         Raises:
-            PromotionError: a rule of ``decision`` failed, or there is no such version.
+            PromotionError: a rule of ``decision`` failed, there is no such version, or another champion was made while
+                this one was compared.
         """
         if not decision.promoted:
             raise PromotionError(f"version {version} of {self.name} did not pass the gate:\n{decision}")
@@ -115,6 +116,11 @@ class Store:
         before = self.version_at(CHAMPION)
         if before == version:
             return
+        if before != decision.champion:
+            raise PromotionError(
+                f"version {version} of {self.name} was compared with {_named(decision.champion)}, and meanwhile "
+                f"version {before} became {CHAMPION}; promote again, so that it is compared with that one"
+            )
         self._client.set_model_version_tag(self.name, version, "decision", str(decision)[:5000])
         if before is not None:
             self._client.set_model_version_tag(self.name, version, _BEFORE, before)
@@ -239,6 +245,10 @@ class Store:
         run = {"run_id": run_id} if run_id else {"experiment_id": experiment_id(self._mlflow, self.uri, self.name)}
         with self._mlflow.start_run(**run):
             yield
+
+
+def _named(version: str | None) -> str:
+    return f"no {CHAMPION}" if version is None else f"version {version}"
 
 
 @contextmanager

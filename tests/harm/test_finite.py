@@ -1,4 +1,4 @@
-"""A model whose weights are NaN or infinite is neither stored nor loaded, and options that are not finite are refused."""
+"""A model with NaN or infinite weights is neither stored nor loaded; options that are not finite are refused."""
 
 import json
 
@@ -58,12 +58,11 @@ def test_an_option_that_is_not_finite_is_a_config_error(kind, option, value):
 
 def test_als_names_the_options_that_it_cannot_solve_with():
     with pytest.raises(ConfigError, match=r"als cannot solve with alpha = 1e\+25"):
-        model = ALS(factors=2, alpha=1e25).fit(DATA)
-        model.user_vectors(_request())
+        ALS(factors=2, alpha=1e25).fit(DATA).user_vectors(_request())
 
 
 def test_bpr_that_diverges_names_the_learning_rate():
-    with pytest.raises(ConfigError, match="bpr diverged.*learning_rate"):
+    with pytest.raises(ConfigError, match=r"bpr diverged.*learning_rate"):
         ENGINES["bpr"](learning_rate=1e29, iterations=2).fit(DATA)
 
 
