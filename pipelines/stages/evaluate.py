@@ -35,8 +35,9 @@ def run(config: RunConfig, workspace: Workspace, tracker: Tracker) -> None:
     """
     data, split = workspace.load_dataset(), workspace.load_split()
     cache_key = _cache_key(config, workspace, split)
-    outputs = [workspace.report, workspace.report.with_suffix(".html")]
-    if workspace.is_current("evaluate", cache_key, [*outputs, workspace.report.with_name("per_user.parquet")], tracker):
+    pages = [workspace.report, workspace.report.with_suffix(".html")]
+    outputs = [*pages, workspace.report.with_name("per_user.parquet")]
+    if workspace.is_current("evaluate", cache_key, outputs, tracker):
         return
     workspace.invalidate("evaluate")
     report = _report(config, workspace, data, split, tracker)
@@ -46,8 +47,8 @@ def run(config: RunConfig, workspace: Workspace, tracker: Tracker) -> None:
             f"  warning: {lost} targets are items that their users had before, and lists leave them out; where people "
             "buy again, set evaluate.filter_seen = false"
         )
-    workspace.record("evaluate", cache_key)
-    for path in outputs:
+    workspace.record("evaluate", cache_key, outputs)
+    for path in pages:
         tracker.log_artifact(path)
     if config.evaluate.track:
         track(config, workspace, tracker)

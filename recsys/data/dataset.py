@@ -121,7 +121,7 @@ class Dataset:
         """Reads the folder that `save` wrote.
 
         Raises:
-            ArtifactError: a part is missing, damaged or of an unknown version.
+            ArtifactError: a part is missing, damaged, changed since written or of an unknown version.
         """
         header = read_json(directory / "dataset.json")
         if header.get("version") != _VERSION:
@@ -132,4 +132,8 @@ class Dataset:
         users = EntityTable.load(directory / "users.parquet")
         items = EntityTable.load(directory / "items.parquet")
         interactions = Interactions.load(directory / "interactions")
-        return cls(header["name"], users, items, interactions, header["has_timestamps"], header.get("has_order", True))
+        interactions.check_rows(len(users), len(items), directory)
+        found = cls(header["name"], users, items, interactions, header["has_timestamps"], header.get("has_order", True))
+        if found.fingerprint != header.get("fingerprint"):
+            raise ArtifactError(f"{directory} has changed since it was written; prepare the data again")
+        return found
