@@ -178,13 +178,13 @@ class Store:
 
         Raises:
             PromotionError: there is no such alias or version.
-            ArtifactError: no bundle is stored under the version.
+            ArtifactError: no bundle is stored under the version, or another one than was registered.
         """
         version, folders = self._folders(which, directory)
         shipped = [folder for folder in folders if not folder.name.endswith(_MEASURED)]
         if len(shipped) != 1:
             raise ArtifactError(f"version {version} of {self.name} holds no bundle; register it again")
-        return shipped[0]
+        return self._as_registered(version, "bundle", shipped[0])
 
     def locate_measured(self, which: str = CHAMPION) -> Path | None:
         """The folder of the bundle that was evaluated before a version was fitted on all interactions; None without.
@@ -193,7 +193,19 @@ class Store:
             PromotionError: there is no such alias or version.
             ArtifactError: the files of the version cannot be fetched.
         """
-        return next((folder for folder in self._folders(which)[1] if folder.name.endswith(_MEASURED)), None)
+        version, folders = self._folders(which)
+        measured = next((folder for folder in folders if folder.name.endswith(_MEASURED)), None)
+        return None if measured is None else self._as_registered(version, "measured", measured)
+
+    def _as_registered(self, version: str, tag: str, folder: Path) -> Path:
+        """``folder``, whose bundle is the one that was registered: the tag has its digest."""
+        registered = self._client.get_model_version(self.name, version).tags.get(tag)
+        if registered is not None and version_of(folder) != registered:
+            raise ArtifactError(
+                f"version {version} of {self.name} has another bundle in {folder} than was registered; restore it, "
+                "run recsys rollback, or register another version"
+            )
+        return folder
 
     def _folders(self, which: str, directory: Path | None = None) -> tuple[str, list[Path]]:
         """The version, and the folders of its bundles."""

@@ -304,6 +304,14 @@ def test_a_version_that_failed_the_gate_or_does_not_exist_is_not_promoted(store,
     assert store.version_at("champion") is None
 
 
+def test_another_undamaged_bundle_in_the_place_of_the_registered_one_is_refused(store, folder, engine, data):
+    version = store.register(folder)
+    other = replace(data, name="other")
+    Bundle(engine, other, Lineage(other.fingerprint)).save(store.download(version))
+    with pytest.raises(ArtifactError, match=r"another bundle in .* than was registered"):
+        store.download(version)
+
+
 def test_a_stored_bundle_that_was_damaged_is_refused(store, folder):
     version = store.register(folder)
     (store.download(version) / "users.parquet").write_bytes(b"")

@@ -108,7 +108,7 @@ class ALS(Engine):
 
     @classmethod
     def load(cls, directory: Path) -> Self:
-        config, items, arrays = load_arrays(directory, ALSConfig)
+        config, items, arrays = load_arrays(directory, ALSConfig, ("factors", "counts"))
         engine = cls(config)
         engine.items, engine.factors, engine.counts = items, arrays["factors"], arrays["counts"]
         return engine

@@ -118,7 +118,7 @@ class BPR(Engine):
 
     @classmethod
     def load(cls, directory: Path) -> Self:
-        config, items, arrays = load_arrays(directory, BPRConfig)
+        config, items, arrays = load_arrays(directory, BPRConfig, ("item_factors", "item_counts"))
         engine = cls(config)
         engine.items, engine.users = items, Vocabulary.load(directory / "users.parquet")
         engine.item_factors, engine.user_factors = arrays["item_factors"], arrays["user_factors"]

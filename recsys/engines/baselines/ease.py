@@ -18,7 +18,7 @@ from recsys.data.vocabulary import Vocabulary
 from recsys.engine import Engine, EngineConfig, FitContext, Request, Vectors
 from recsys.engines.sparse import nearest_items, rows_of
 from recsys.engines.storage import csr_from, csr_parts, decayed_history, known_rows, load_arrays, save_arrays
-from recsys.errors import ConfigError, DataError
+from recsys.errors import ArtifactError, ConfigError, DataError
 
 MAX_DENSE_ITEMS = 40_000
 """The largest catalogue that is regressed on all items, which takes a matrix of 6.4 GB; a larger one needs
@@ -111,10 +111,12 @@ class EASE(Engine):
 
     @classmethod
     def load(cls, directory: Path) -> Self:
-        config, items, arrays = load_arrays(directory, EASEConfig)
+        config, items, arrays = load_arrays(directory, EASEConfig, ("counts",))
         engine = cls(config)
         engine.items, engine.counts = items, arrays["counts"]
-        engine.weights = csr_from(arrays) if config.neighbours else arrays["weights"]
+        engine.weights = csr_from(arrays, len(items)) if config.neighbours else arrays["weights"]
+        if engine.weights.shape != (len(items), len(items)):
+            raise ArtifactError(f"{directory}: the weights are {engine.weights.shape}, and there are {len(items)} ids")
         return engine
 
 
