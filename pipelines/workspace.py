@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -53,7 +54,7 @@ _OUTPUT_FILES = (
     "stages/*.json",
     "tables/*.cost.json",
 )
-_LOCAL_STORE = "mlflow.db"
+_LOCAL_STORE = ("mlflow.db", ".mlflow.db.lock", ".mlflow.db.partial*")
 POPULARITY = "popularity"
 """The baseline of the first promotion where the config names none."""
 ENGINE_CODE = tuple(f"recsys/{part}" for part in (*_FOLDERS.split(), *(f"{file}.py" for file in _FILES.split())))
@@ -81,7 +82,7 @@ class Workspace:
         Raises:
             ArtifactError: another process holds the lock; that of a killed process is released.
         """
-        claim_output_folder(self.directory, (*_OUTPUT_FILES, _LOCAL_STORE))
+        claim_output_folder(self.directory, (*_OUTPUT_FILES, *_LOCAL_STORE))
         try:
             with FileLock(self.directory / ".lock", timeout=0):
                 yield
@@ -101,7 +102,7 @@ class Workspace:
         Raises:
             ArtifactError: names the file or folder that a run would replace, or the file where a folder is needed.
         """
-        check_output_folder(self.directory, (*_OUTPUT_FILES, *[_LOCAL_STORE] * local_store))
+        check_output_folder(self.directory, (*_OUTPUT_FILES, *(_LOCAL_STORE if local_store else ())))
         tables, engines = list(tables), list(engines)
         for name in ("tables", "bundles", "pre_refit", "checkpoints", "embedders", "decisions", "stages", "final"):
             refuse_file(self.directory / name)
@@ -200,23 +201,37 @@ class Workspace:
         return {name: EmbeddingTable.load(self.table(name)) for name in names}
 
     def is_current(self, step: str, cache_key: JsonMapping, outputs: Iterable[Path], tracker: Tracker) -> bool:
-        """Whether ``step`` has been finished with the same ``cache_key`` and its outputs exist; logs it if so."""
+        """Whether ``step`` has been finished with the same ``cache_key`` and its outputs are as written; logs it if so.
+
+        Outputs that are missing or have changed since are named, and the step is to be run again.
+        """
         try:
-            same = read_json(self._stamp(step)) == _plain(cache_key)
-        except ArtifactError:
+            recorded = read_json(self._stamp(step))
+            same, written = recorded["cache_key"] == _plain(cache_key), dict(recorded["outputs"])
+        except (ArtifactError, KeyError, TypeError, ValueError):
             return False
-        if not same or not all(path.exists() for path in outputs):
+        if not same:
             return False
+        for path in outputs:
+            found = tree_digest(path)
+            if found is None or found != written.get(self._relative(path)):
+                tracker.info(f"{step}: {path} is missing or has changed since it was written, so it is made again")
+                return False
         tracker.info(f"{step}: reused, nothing changed")
         return True
 
-    def record(self, step: str, cache_key: JsonMapping) -> None:
-        """Records the ``cache_key`` that ``step`` was finished with; called after its outputs are written."""
-        write_json(self._stamp(step), _plain(cache_key))
+    def record(self, step: str, cache_key: JsonMapping, outputs: Iterable[Path] = ()) -> None:
+        """Records the ``cache_key`` that ``step`` was finished with, and digests of the ``outputs`` that it wrote."""
+        written = {self._relative(path): tree_digest(path) for path in outputs}
+        write_json(self._stamp(step), {"cache_key": _plain(cache_key), "outputs": written})
 
     def invalidate(self, step: str) -> None:
         """Removes the record of ``step``, so that an interrupted step does not count as finished."""
         self._stamp(step).unlink(missing_ok=True)
+
+    def _relative(self, path: Path) -> str:
+        """The name of an output in the record, which holds when the folder is moved."""
+        return Path(os.path.relpath(path, self.directory)).as_posix()
 
     def _stamp(self, step: str) -> Path:
         return self.directory / "stages" / f"{step.replace('/', '.')}.json"
@@ -233,6 +248,16 @@ def code_version(*parts: str) -> str:
 def file_digest(path: Path) -> str:
     """A digest of a file's bytes."""
     return file_sha256(path)[:16]
+
+
+def tree_digest(path: Path) -> str | None:
+    """A digest of a file, or of the names and bytes of all files in a folder; None where there is neither."""
+    if path.is_file():
+        return file_digest(path)
+    if not path.is_dir():
+        return None
+    files = (file for file in sorted(path.rglob("*")) if file.is_file())
+    return short_digest(f"{file.relative_to(path).as_posix()}\0{file_digest(file)}\0" for file in files)
 
 
 def digest(value: Any) -> str:

@@ -76,14 +76,18 @@ def read_json(path: Path) -> Any:
     """Reads the JSON file at ``path``.
 
     Raises:
-        ArtifactError: the file is missing or is not JSON.
+        ArtifactError: the file is missing or is not JSON; NaN and infinity are not.
     """
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse_constant)
     except FileNotFoundError as error:
         raise ArtifactError(f"{path} does not exist; did the run that writes it finish?") from error
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, RecursionError) as error:
         raise ArtifactError(f"{path} cannot be read as JSON ({error}); remove it and make it again") from error
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"it holds {name}, which JSON does not have")
 
 
 def is_ours(directory: Path) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, ClassVar, TypeVar, get_args
+from typing import Any, ClassVar, Self, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
@@ -15,16 +15,27 @@ from recsys.json_values import JsonMapping, JsonObject
 
 M = TypeVar("M", bound=BaseModel)
 
+_LARGEST = 1e30
+
 
 class Config(BaseModel):
-    """Base class of configuration sections: immutable, and unknown keys are errors."""
+    """Base class of configuration sections: immutable; unknown keys and numbers that are not finite are errors."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     flat_sections: ClassVar[tuple[str, ...]] = ()
     """Fields that are sections whose keys may also be given flat: ``epochs = 5`` is ``training = {epochs = 5}``."""
     flat_owners: ClassVar[Mapping[str, str]] = {}
     """Key of several flat sections -> the section that it sets when given flat; without an owner that is an error."""
+
+    @model_validator(mode="after")
+    def _in_single_precision(self) -> Self:
+        """Refuses numbers that the arithmetic of models, in single precision, would turn into infinity."""
+        for name in type(self).model_fields:
+            value = getattr(self, name)
+            if isinstance(value, float) and abs(value) > _LARGEST:
+                raise ValueError(f"{name} = {value:g} is beyond {_LARGEST:g}, the largest number that is taken")
+        return self
 
     @classmethod
     def section(cls, name: str) -> Config:

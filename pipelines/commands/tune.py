@@ -208,7 +208,7 @@ class _Searched:
             engine = ENGINES[spec.kind](spec.config).fit(data, split.train, context=context)
         with atomic_path(path) as beside:
             engine.save(beside)
-        workspace.record(f"parts/{name}", {**self._facts, "options": options})
+        workspace.record(f"parts/{name}", {**self._facts, "options": options}, [path])
 
 
 def _tables(config: RunConfig, names: Iterable[str]) -> set[str]:

@@ -6,8 +6,10 @@ from collections.abc import Callable
 
 from pipelines.config import RunConfig
 from pipelines.seen_items import check_shown
+from pipelines.stages.track import tracking_place
 from pipelines.workspace import Workspace
 from recsys.choices import Choices
+from recsys.registry.mlflow_client import check_registry
 from recsys.tracking import Tracker
 
 Stage = Callable[[RunConfig, Workspace, Tracker], "int | None"]
@@ -44,6 +46,8 @@ def run_stages(config: RunConfig, workspace: Workspace, tracker: Tracker, last: 
         check_shown(config)
     code = 0
     check_workspace(config, workspace)
+    if config.evaluate.track or (config.promote is not None and last in ("promote", "recommend")):
+        check_registry(tracking_place(config, workspace)[0])
     with workspace.lock():
         for name in STAGES:
             code = max(code, STAGES[name](config, workspace, tracker) or 0)

@@ -43,7 +43,7 @@ def choose(config: RunConfig, workspace: Workspace, tracker: Tracker) -> JsonObj
         values = on_validation(config, workspace, workspace.load_dataset(), split, config.engines, metric)
         best = max(values, key=lambda name: values[name])
         write_json(workspace.choice, {"engine": best, "metric": metric, "validation": values})
-        workspace.record("choose", cache_key)
+        workspace.record("choose", cache_key, [workspace.choice])
         listed = ", ".join(f"{name} {value:.4f}" for name, value in values.items())
         tracker.info(f"choose: {best} is the best by {metric} on validation ({listed})")
     choice: JsonObject = read_json(workspace.choice)

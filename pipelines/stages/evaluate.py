@@ -33,16 +33,16 @@ def run(config: RunConfig, workspace: Workspace, tracker: Tracker) -> None:
     Raises:
         ArtifactError: an engine was trained on another split than is prepared now.
     """
-    outputs = [workspace.report, workspace.report.with_suffix(".html")]
-    per_user = workspace.report.with_name("per_user.parquet")
+    pages = [workspace.report, workspace.report.with_suffix(".html")]
+    outputs = [*pages, workspace.report.with_name("per_user.parquet")]
     if not config.has_split:
         workspace.invalidate("evaluate")
-        for path in (*outputs, per_user):  # of a run of this folder that had a split
+        for path in outputs:  # of a run of this folder that had a split
             path.unlink(missing_ok=True)
         return
     data, split = workspace.load_dataset(), workspace.load_split()
     cache_key = _cache_key(config, workspace, split)
-    if workspace.is_current("evaluate", cache_key, [*outputs, per_user], tracker):
+    if workspace.is_current("evaluate", cache_key, outputs, tracker):
         return
     workspace.invalidate("evaluate")
     report = _report(config, workspace, data, split, tracker)
@@ -52,8 +52,8 @@ def run(config: RunConfig, workspace: Workspace, tracker: Tracker) -> None:
             f"  warning: {lost} targets are items that their users had before, and lists leave them out; where people "
             "buy again, set evaluate.filter_seen = false"
         )
-    workspace.record("evaluate", cache_key)
-    for path in outputs:
+    workspace.record("evaluate", cache_key, outputs)
+    for path in pages:
         tracker.log_artifact(path)
     if config.evaluate.track:
         track(config, workspace, tracker)

@@ -99,7 +99,7 @@ def fit_final(config: RunConfig, workspace: Workspace, name: str, tracker: Track
             tracker=tracker,
         )
         _fit(name, source, final, context, {"chosen": cache_key["chosen"]})
-        final.record(step, cache_key)
+        final.record(step, cache_key, [final.bundle(name), final.training(name)])
         final.clear_checkpoints(name)
     return final.bundle(name)
 

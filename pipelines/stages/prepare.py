@@ -47,7 +47,7 @@ def run(
     split = make_split(data, config.split, read.given, config.evaluate.filter_seen)
     data.save(workspace.dataset)
     split.save(workspace.split)
-    workspace.record("prepare", cache_key)
+    workspace.record("prepare", cache_key, [workspace.dataset, workspace.split])
     tracker.info(f"prepare: {describe(split)}; {data.n_users} users, {data.n_items} items, dataset {data.fingerprint}")
     for warning in issues.warnings:
         tracker.info(f"  warning: {warning}")

@@ -22,7 +22,6 @@ from recsys.engine import FitContext
 from recsys.engines import ENGINES
 from recsys.errors import ConfigError
 from recsys.experiment.pretrain import earliest, pretrain_table
-from recsys.json_values import JsonObject
 from recsys.tracking import Tracker
 from recsys.training.cost import Cost, measured
 from recsys.training.deterministic import deterministic
@@ -101,7 +100,8 @@ def _learn(
             table = pretrain_table(ENGINES[spec.kind](spec.config), data, train, section.share, context)
     except ConfigError as error:
         raise ConfigError(f"[pretrain.{name}] {error}") from error
-    _save(table, cost, name, workspace, cache_key, tracker)
+    _save(table, cost, name, workspace, tracker)
+    workspace.record(step, cache_key, [workspace.table(name)])
 
 
 def _embed(
@@ -130,15 +130,13 @@ def _embed(
             claim(model_folder(workspace, name))
             embedder.save(model_folder(workspace, name))
         table = embedder.embed(data.items, context)
-    _save(table, cost, name, workspace, cache_key, tracker)
+    _save(table, cost, name, workspace, tracker)
+    workspace.record(step, cache_key, outputs)
 
 
-def _save(
-    table: EmbeddingTable, cost: Cost, name: str, workspace: Workspace, cache_key: JsonObject, tracker: Tracker
-) -> None:
+def _save(table: EmbeddingTable, cost: Cost, name: str, workspace: Workspace, tracker: Tracker) -> None:
     table.save(workspace.table(name))
     write_json(table_cost(workspace, name), {"seconds": cost.seconds, "peak_memory_mb": cost.peak_memory_mb})
-    workspace.record(f"pretrain/{name}", cache_key)
     tracker.info(
         f"pretrain/{name}: {len(table.vocabulary)} items in {table.dim} dimensions, "
         f"{cost.seconds:.1f} s, {cost.peak_memory_mb:.0f} MiB at the highest"

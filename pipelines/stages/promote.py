@@ -24,10 +24,11 @@ from recsys.registry.candidate import (
     measured_version,
     save_decision,
 )
+from recsys.registry.database import registry_lock
 from recsys.registry.gate import Decision, Rule
 from recsys.registry.mlflow_client import check_place
 from recsys.registry.store import CHAMPION, Store
-from recsys.tracking import Tracker
+from recsys.tracking import SilentTracker, Tracker
 
 REFUSED = 2
 _SAME_RECIPE = "the candidate is what was measured as the champion; what ships of it was fitted anew"
@@ -86,7 +87,8 @@ def rollback(config: RunConfig, workspace: Workspace) -> str:
         ArtifactError: its bundle is damaged; then nothing is changed.
     """
     store = open_store(config, workspace)
-    before, version = store.version_at(CHAMPION), store.rollback()
+    with registry_lock(store.uri, SilentTracker()):
+        before, version = store.version_at(CHAMPION), store.rollback()
     rule = Rule("rollback", True, version, before, f"version {before} was rolled back by hand")
     decision = Decision(True, version, before, (rule,))
     save_decision(decision_record(store, version, decision), workspace.decision, workspace.decisions)
@@ -112,8 +114,21 @@ def decide_and_register(
     config: RunConfig, section: PromoteSection, workspace: Workspace, tracker: Tracker, candidate: Candidate
 ) -> Decision:
     """Registers a candidate that is not yet the champion; moves the alias if it passes the gate."""
-    store, judge = open_store(config, workspace), Judge(config, workspace)
-    before = store.version_at(CHAMPION)
+    store = open_store(config, workspace)
+    with registry_lock(store.uri, tracker):
+        return _decide_and_register(config, section, workspace, tracker, candidate, store)
+
+
+def _decide_and_register(
+    config: RunConfig,
+    section: PromoteSection,
+    workspace: Workspace,
+    tracker: Tracker,
+    candidate: Candidate,
+    store: Store,
+) -> Decision:
+    """The same while the registry is locked: the champion that is compared is the one that is replaced."""
+    judge, before = Judge(config, workspace), store.version_at(CHAMPION)
     champion = None if before is None else load_champion(store, before)
     if before is not None and champion is not None and champion.version == version_of(candidate.ships):
         same = Rule("same", True, before, before, "the candidate is the champion already, byte for byte")

@@ -15,7 +15,7 @@ from recsys.data.merge import check_ids
 from recsys.errors import ArtifactError, ConfigError
 from recsys.registry.bundle import Bundle, version_of
 from recsys.registry.store import CHAMPION, Store
-from recsys.retrieval.manifest import Manifest
+from recsys.retrieval.manifest import MANIFEST, Manifest
 from recsys.retrieval.recommend import recommend
 from recsys.tracking import Tracker
 
@@ -71,7 +71,8 @@ def run_from(
         "code": code_version(*_CODE),
     }
     target = workspace.recommendations
-    if not (_is_complete(target) and workspace.is_current("recommend", cache_key, [], tracker)):
+    manifest_file = target / MANIFEST
+    if not (_is_complete(target) and workspace.is_current("recommend", cache_key, [manifest_file], tracker)):
         loaded = Bundle.load(directory)
         check_ids(loaded.data, data, version, "recommend with a model that was made from such ids")
         engine = loaded.engine
@@ -80,7 +81,7 @@ def run_from(
         workspace.invalidate("recommend")
         made_from = digest(cache_key)
         recommend(engine, data, target, config.recommend.options, tracker, version, made_from, loaded.fallback)
-        workspace.record("recommend", cache_key)
+        workspace.record("recommend", cache_key, [manifest_file])
     manifest = Manifest.load(target)
     served = f"{manifest.users - manifest.users_without} of {manifest.users} users by {version}"
     return f"{target}: {served}{_by_fallback(manifest)}"

@@ -72,7 +72,7 @@ def train_one(
     Bundle(engine, data, _lineage(config, spec, engine, data, split)).save(bundle)
     record = {"fit_seconds": cost.seconds, "peak_memory_mb": cost.peak_memory_mb, "curve": curve.points}
     write_json(workspace.training(spec.name), record)
-    workspace.record(step, cache_key)
+    workspace.record(step, cache_key, outputs)
     workspace.clear_checkpoints(spec.name)
     tracker.info(f"{step}: {cost.seconds:.1f} s, {cost.peak_memory_mb:.0f} MiB at the peak")
 

@@ -146,7 +146,7 @@ class Dataset:
         """Reads the folder that `save` wrote.
 
         Raises:
-            ArtifactError: a part is missing, damaged or of an unknown version.
+            ArtifactError: a part is missing, damaged, changed since written or of an unknown version.
         """
         header = read_json(directory / "dataset.json")
         if header.get("version") != _VERSION:
@@ -157,8 +157,9 @@ class Dataset:
         users = EntityTable.load(directory / "users.parquet")
         items = EntityTable.load(directory / "items.parquet")
         interactions = Interactions.load(directory / "interactions")
+        interactions.check_rows(len(users), len(items), directory)
         non_likes = directory / "non_likes"
-        return cls(
+        found = cls(
             header["name"],
             users,
             items,
@@ -167,3 +168,7 @@ class Dataset:
             header.get("has_order", True),
             non_likes=Interactions.load(non_likes) if non_likes.is_dir() else Interactions.empty(),
         )
+        found.non_likes.check_rows(len(users), len(items), directory)
+        if found.fingerprint != header.get("fingerprint"):
+            raise ArtifactError(f"{directory} has changed since it was written; prepare the data again")
+        return found

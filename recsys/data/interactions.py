@@ -110,6 +110,18 @@ class Interactions:
             matrix.data[:] = 1
         return matrix
 
+    def check_rows(self, n_users: int, n_items: int, where: Path) -> None:
+        """Checks that the rows exist in tables of ``n_users`` users and ``n_items`` items.
+
+        Raises:
+            ArtifactError: one does not, so that what was read from ``where`` is damaged.
+        """
+        for name, rows, n in (("user", self.user, n_users), ("item", self.item, n_items)):
+            if len(rows) and (int(rows.min()) < 0 or int(rows.max()) >= n):
+                raise ArtifactError(f"the interactions in {where} name {name} rows that do not exist; make it again")
+        if not bool(np.isfinite(self.weight).all()):
+            raise ArtifactError(f"the interactions in {where} have weights that are not finite; make it again")
+
     @cached_property
     def fingerprint(self) -> str:
         """A digest of every interaction."""
@@ -133,6 +145,9 @@ class Interactions:
             columns = [np.load(directory / f"{name}.npy", mmap_mode="r") for name in _COLUMNS]
         except (OSError, ValueError, EOFError) as error:
             raise ArtifactError(f"{directory} does not hold interactions ({error}); prepare the data again") from error
+        wrong = [column for column, kind in zip(columns, _COLUMNS.values(), strict=True) if column.dtype != kind]
+        if wrong or any(column.ndim != 1 for column in columns):
+            raise ArtifactError(f"the columns in {directory} are not of the types of interactions; prepare again")
         if len({len(column) for column in columns}) != 1:
             raise ArtifactError(f"the columns in {directory} differ in length; prepare the data again")
         return cls(*columns)

@@ -34,18 +34,30 @@ def save_arrays(directory: Path, config: BaseModel, items: Vocabulary, arrays: A
         save_file({name: np.ascontiguousarray(array) for name, array in arrays.items()}, beside)
 
 
-def load_arrays(directory: Path, model: type[M]) -> tuple[M, Vocabulary, dict[str, NDArray[Any]]]:
+def load_arrays(
+    directory: Path, model: type[M], by_item: tuple[str, ...] = ()
+) -> tuple[M, Vocabulary, dict[str, NDArray[Any]]]:
     """Config, vocabulary and arrays as `save_arrays` wrote them.
 
+    Args:
+        directory: of the engine.
+        model: of the config.
+        by_item: names of the arrays that have a row for each id of the vocabulary.
+
     Raises:
-        ArtifactError: a part is missing or damaged.
+        ArtifactError: a part is missing or damaged, or an array of ``by_item`` has another number of rows.
     """
     config = parse(model, read_json(directory / "config.json"), str(directory / "config.json"))
     try:
         arrays = load_file(directory / "arrays.safetensors")
     except (OSError, SafetensorError) as error:
         raise ArtifactError(f"{directory} does not hold an engine ({error})") from error
-    return config, Vocabulary.load(directory / "items.parquet"), arrays
+    items = Vocabulary.load(directory / "items.parquet")
+    for name in by_item:
+        if name not in arrays or arrays[name].shape[:1] != (len(items),):
+            found = arrays[name].shape if name in arrays else "missing"
+            raise ArtifactError(f"{directory}: the array {name!r} is {found}, and there are {len(items)} ids")
+    return config, items, arrays
 
 
 def csr_parts(matrix: sp.csr_array) -> dict[str, NDArray[Any]]:
@@ -58,10 +70,32 @@ def csr_parts(matrix: sp.csr_array) -> dict[str, NDArray[Any]]:
     }
 
 
-def csr_from(arrays: Arrays) -> sp.csr_array:
-    """The CSR matrix of the arrays that `csr_parts` gave."""
-    parts = (arrays["data"], arrays["indices"], arrays["indptr"])
-    return sp.csr_array(parts, shape=tuple(arrays["shape"].tolist()))
+def csr_from(arrays: Arrays, size: int) -> sp.csr_array:
+    """The square CSR matrix [size, size] of the arrays that `csr_parts` gave.
+
+    Raises:
+        ArtifactError: the indices are not those of such a matrix; products would read outside of its memory.
+    """
+    return checked_csr(arrays, (size, size))
+
+
+def checked_csr(arrays: Arrays, shape: tuple[int, int]) -> sp.csr_array:
+    """The CSR matrix of ``data``, ``indices`` and ``indptr``, every index of which is checked.
+
+    Raises:
+        ArtifactError: they are not a matrix of this ``shape``.
+    """
+    try:
+        given = tuple(arrays["shape"].tolist()) if "shape" in arrays else shape
+        if given != shape:
+            raise ValueError(f"it has the shape {given}")
+        matrix = sp.csr_array((arrays["data"], arrays["indices"], arrays["indptr"]), shape=shape)
+        matrix.check_format(full_check=True)
+        if matrix.data.dtype.kind != "f":
+            raise ValueError(f"its values are {matrix.data.dtype}")
+    except (ValueError, TypeError, KeyError, IndexError) as error:
+        raise ArtifactError(f"a stored matrix is not one of shape {shape} ({error}); train again") from error
+    return matrix
 
 
 def decayed_history(

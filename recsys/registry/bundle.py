@@ -7,8 +7,6 @@ from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from safetensors import SafetensorError
-
 from recsys.atomic import MARK, MARK_TEXT, atomic_path, read_json, write_json
 from recsys.data.dataset import Dataset
 from recsys.data.entities import EntityTable
@@ -17,8 +15,10 @@ from recsys.data.splits.holdout import Holdout
 from recsys.digest import file_sha256, short_digest
 from recsys.engine import Engine, Request, Vectors
 from recsys.engines import ENGINES
-from recsys.errors import ArtifactError, RecsysError
+from recsys.errors import ArtifactError
 from recsys.json_values import JsonMapping
+from recsys.registry.finite import check_finite_files
+from recsys.registry.trial import try_engine
 from recsys.retrieval.fallback import Fallback
 
 MANIFEST = "manifest.json"
@@ -145,7 +145,7 @@ class Bundle:
         """Writes the folder atomically, replacing an earlier bundle; returns this bundle with its `version`.
 
         Raises:
-            ArtifactError: ``directory`` is a file, or a folder with other content.
+            ArtifactError: ``directory`` is a file, or a folder with other content; or the engine holds NaN or infinity.
         """
         directory = Path(directory)
         about = {"name": self.name, "has_timestamps": self.data.has_timestamps, "has_order": self.data.has_order}
@@ -153,6 +153,7 @@ class Bundle:
         with atomic_path(directory) as beside:
             beside.mkdir()
             self.engine.save(beside / "engine")
+            check_finite_files(beside / "engine", self.kind)
             self.users.save(beside / "users.parquet")
             self.items.save(beside / "items.parquet")
             assert self.fallback is not None, "made with the bundle"
@@ -176,15 +177,21 @@ class Bundle:
                 the engine is unknown.
         """
         directory = Path(directory)
-        verify(directory)
-        header = read_json(directory / "bundle.json")
         try:
-            kind, name, has_timestamps, lineage = (
-                header[key] for key in ("engine", "name", "has_timestamps", "lineage")
-            )
-            lineage = Lineage(**lineage)
-        except (KeyError, TypeError) as error:
-            raise ArtifactError(f"{directory / 'bundle.json'} does not describe a bundle ({error!r})") from error
+            verify(directory)
+            return cls._load(directory)
+        except ArtifactError:
+            raise
+        except Exception as error:  # whatever a crafted file leads to, the answer is the same
+            raise ArtifactError(
+                f"{directory} does not hold a bundle ({error!r}); copy it again, or train again"
+            ) from error
+
+    @classmethod
+    def _load(cls, directory: Path) -> Bundle:
+        header = read_json(directory / "bundle.json")
+        kind, name, has_timestamps = (header[key] for key in ("engine", "name", "has_timestamps"))
+        lineage = Lineage(**header["lineage"])
         histories, evaluation, non_likes = (directory / part for part in ("histories", "evaluation", "non_likes"))
         data = Dataset(
             name,
@@ -195,7 +202,9 @@ class Bundle:
             bool(header["has_order"]),
             non_likes=Interactions.load(non_likes) if non_likes.is_dir() else Interactions.empty(),
         )
+        data.interactions.check_rows(data.n_users, data.n_items, directory)
         engine = _engine(kind, directory / "engine")
+        try_engine(engine, data.users, data.items, data.interactions, kind)
         held_out = Holdout.load(evaluation) if evaluation.is_dir() else None
         if not (directory / "fallback").is_dir():
             raise ArtifactError(f"{directory} holds no fallback, as bundles of an earlier version do; train again")
@@ -243,10 +252,11 @@ def _engine(kind: str, directory: Path) -> Engine:
             f"{directory} holds an engine {kind!r}, which this version of recsys does not have; update recsys"
         )
     try:
+        check_finite_files(directory, kind)
         return ENGINES[kind].load(directory)
-    except RecsysError:
+    except ArtifactError:
         raise
-    except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
+    except Exception as error:
         raise ArtifactError(f"{directory} does not hold an engine {kind!r} ({error!r}); train again") from error
 
 

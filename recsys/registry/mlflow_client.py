@@ -12,6 +12,8 @@ from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 from recsys.errors import ArtifactError
+from recsys.registry.database import check_database, database_file, make_database
+from recsys.registry.server import check_server
 
 
 def imported() -> Any:
@@ -19,6 +21,8 @@ def imported() -> Any:
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "ERROR")
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
     os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -30,14 +34,38 @@ def imported() -> Any:
 
 
 def mlflow_at(uri: str) -> Any:
-    """The module ``mlflow``, with ``uri`` as its tracking server or database."""
-    mlflow = imported()
-    if database_file(uri) is not None:
+    """The module ``mlflow``, with ``uri`` as its tracking server or database, which is made if it is missing.
+
+    Raises:
+        ArtifactError: the database cannot be used.
+        PromotionError: the server does not answer.
+    """
+    check_registry(uri)
+    local, mlflow = database_file(uri), imported()
+    if local is not None:
         _configure_mappers()
-    make_folder(uri)
+        make_database(local, fill_database)
     mlflow.set_tracking_uri(uri)
     mlflow.set_registry_uri(uri)
     return mlflow
+
+
+def check_registry(uri: str) -> None:
+    """Checks a database or server before anything is computed for it; nothing is made and MLflow is not imported.
+
+    Raises:
+        ArtifactError: the database cannot be used.
+        PromotionError: the server does not answer.
+    """
+    local = database_file(uri)
+    if local is not None:
+        check_database(local)
+    check_server(uri)
+
+
+def fill_database(uri: str) -> None:
+    """Makes MLflow's tables in an empty database."""
+    imported().MlflowClient(uri).search_experiments(max_results=1)
 
 
 @cache
@@ -84,11 +112,6 @@ def check_place(uri: str, name: str) -> None:
         )
 
 
-def database_file(uri: str) -> Path | None:
-    """The database file of a ``sqlite:///`` URI; None for other URIs."""
-    return Path(uri.removeprefix("sqlite:///")) if uri.startswith("sqlite:///") else None
-
-
 def local_uri(directory: Path) -> str:
     """The tracking URI of the SQLite database ``mlflow.db`` in ``directory``, the default of a run."""
     return f"sqlite:///{(directory / 'mlflow.db').resolve()}"
@@ -96,10 +119,3 @@ def local_uri(directory: Path) -> str:
 
 def _files_of(database: Path) -> Path:
     return (database.parent / "mlflow-artifacts").resolve()
-
-
-def make_folder(uri: str) -> None:
-    """Makes the folder of a local database."""
-    local = database_file(uri)
-    if local is not None:
-        local.parent.mkdir(parents=True, exist_ok=True)

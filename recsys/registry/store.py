@@ -107,7 +107,8 @@ class Store:
         """Gives ``version`` the alias ``champion``, and the current champion the alias ``previous``.
 
         Raises:
-            PromotionError: a rule of ``decision`` failed, or there is no such version.
+            PromotionError: a rule of ``decision`` failed, there is no such version, or another champion was made while
+                this one was compared.
         """
         if not decision.promoted:
             raise PromotionError(f"version {version} of {self.name} did not pass the gate:\n{decision}")
@@ -115,6 +116,11 @@ class Store:
         before = self.version_at(CHAMPION)
         if before == version:
             return
+        if before != decision.champion:
+            raise PromotionError(
+                f"version {version} of {self.name} was compared with {_named(decision.champion)}, and meanwhile "
+                f"version {before} became {CHAMPION}; promote again, so that it is compared with that one"
+            )
         self._client.set_model_version_tag(self.name, version, "decision", str(decision)[:5000])
         if before is not None:
             self._client.set_model_version_tag(self.name, version, _BEFORE, before)
@@ -172,13 +178,13 @@ class Store:
 
         Raises:
             PromotionError: there is no such alias or version.
-            ArtifactError: no bundle is stored under the version.
+            ArtifactError: no bundle is stored under the version, or another one than was registered.
         """
         version, folders = self._folders(which, directory)
         shipped = [folder for folder in folders if not folder.name.endswith(_MEASURED)]
         if len(shipped) != 1:
             raise ArtifactError(f"version {version} of {self.name} holds no bundle; register it again")
-        return shipped[0]
+        return self._as_registered(version, "bundle", shipped[0])
 
     def locate_measured(self, which: str = CHAMPION) -> Path | None:
         """The folder of the bundle that was evaluated before a version was fitted on all interactions; None without.
@@ -187,7 +193,19 @@ class Store:
             PromotionError: there is no such alias or version.
             ArtifactError: the files of the version cannot be fetched.
         """
-        return next((folder for folder in self._folders(which)[1] if folder.name.endswith(_MEASURED)), None)
+        version, folders = self._folders(which)
+        measured = next((folder for folder in folders if folder.name.endswith(_MEASURED)), None)
+        return None if measured is None else self._as_registered(version, "measured", measured)
+
+    def _as_registered(self, version: str, tag: str, folder: Path) -> Path:
+        """``folder``, whose bundle is the one that was registered: the tag has its digest."""
+        registered = self._client.get_model_version(self.name, version).tags.get(tag)
+        if registered is not None and version_of(folder) != registered:
+            raise ArtifactError(
+                f"version {version} of {self.name} has another bundle in {folder} than was registered; restore it, "
+                "run recsys rollback, or register another version"
+            )
+        return folder
 
     def _folders(self, which: str, directory: Path | None = None) -> tuple[str, list[Path]]:
         """The version, and the folders of its bundles."""
@@ -239,6 +257,10 @@ class Store:
         run = {"run_id": run_id} if run_id else {"experiment_id": experiment_id(self._mlflow, self.uri, self.name)}
         with self._mlflow.start_run(**run):
             yield
+
+
+def _named(version: str | None) -> str:
+    return f"no {CHAMPION}" if version is None else f"version {version}"
 
 
 @contextmanager

@@ -132,8 +132,13 @@ class Fallback:
             columns = tuple(_column(**column) for column in raw["columns"])
             segmentation = Segmentation(columns, tuple(raw["strengths"]), tuple(raw["weights"]))
             arrays = load_file(directory / "counts.safetensors")
-            parts = (arrays["data"], arrays["indices"], arrays["indptr"])
-            counts = sp.csr_array(parts, shape=(sum(column.size for column in columns), len(items)))
+            counts = sp.csr_array(
+                (arrays["data"], arrays["indices"], arrays["indptr"]),
+                shape=(sum(column.size for column in columns), len(items)),
+            )
+            counts.check_format(full_check=True)
+            if arrays["popularity"].shape != (len(items),) or not np.isfinite(counts.data).all():
+                raise ValueError("its counts do not fit its items")
             return cls(items, arrays["popularity"], counts, segmentation)
         except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
             raise ArtifactError(f"{directory} does not hold a fallback ({error!r}); train again") from error

@@ -12,9 +12,12 @@ from recsys.atomic import read_json, write_json
 from recsys.digest import file_sha256
 from recsys.errors import ArtifactError
 from recsys.json_values import JsonObject
+from recsys.names import stored_name
 
 MANIFEST = "manifest.json"
 _VERSION = 1
+TOTALS = ("users", "users_without", "fallback_users", "topped_up_users", "rows")
+"""The sums over all parts that the manifest holds."""
 
 
 @dataclass(frozen=True)
@@ -79,8 +82,7 @@ class Manifest:
         return sum(part.rows for part in self.parts)
 
     def save(self, directory: Path) -> None:
-        names = ("users", "users_without", "fallback_users", "topped_up_users", "rows")
-        totals = {name: getattr(self, name) for name in names}
+        totals = {name: getattr(self, name) for name in TOTALS}
         write_json(directory / MANIFEST, {"version": _VERSION, **totals, **asdict(self)})
 
     @classmethod
@@ -95,7 +97,14 @@ class Manifest:
             if raw["version"] != _VERSION:
                 raise ArtifactError(f"{directory / MANIFEST} has version {raw['version']!r}; recommend again")
             parts = tuple(Part(**part) for part in raw["parts"])
-            return cls(raw["model_version"], raw["data_fingerprint"], raw["fingerprint"], raw["options"], parts)
+            found = cls(raw["model_version"], raw["data_fingerprint"], raw["fingerprint"], raw["options"], parts)
+            for part in parts:
+                stored_name(directory / MANIFEST, part.name)
+            if any(raw[name] != getattr(found, name) for name in TOTALS) or len({p.name for p in parts}) < len(parts):
+                raise ArtifactError(
+                    f"{directory / MANIFEST} lists other parts than were written: its totals differ; recommend again"
+                )
+            return found
         except (KeyError, TypeError) as error:
             raise ArtifactError(f"{directory / MANIFEST} is not a manifest ({error!r}); recommend again") from error
 
@@ -103,13 +112,16 @@ class Manifest:
         """Compares the digest of every part with the manifest.
 
         Raises:
-            ArtifactError: names the parts that are missing or changed.
+            ArtifactError: names the parts that are missing or changed, or not in the manifest.
         """
         bad = [part.name for part in self.parts if digest(directory / part.name) != part.sha256]
         if bad:
             raise ArtifactError(
                 f"{directory}: {', '.join(bad)} missing or changed since the batch was written; run recommend again"
             )
+        unlisted = sorted({path.name for path in directory.glob("part-*.parquet")} - {part.name for part in self.parts})
+        if unlisted:
+            raise ArtifactError(f"{directory}: {', '.join(unlisted)} not in the manifest; run recommend again")
 
 
 def digest(path: Path) -> str | None:

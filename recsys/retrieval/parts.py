@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -13,8 +13,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from recsys.atomic import atomic_path, claim
+from recsys.atomic import atomic_path, claim, write_text
 from recsys.data.vocabulary import MISSING, Vocabulary
+from recsys.digest import file_sha256
 from recsys.errors import ArtifactError
 from recsys.retrieval.manifest import MANIFEST, Manifest, Part, digest
 from recsys.retrieval.top_up import Lists
@@ -35,7 +36,11 @@ class Stamp:
     fingerprint: str
 
 
-_WRITTEN = re.compile(rf"part-[0-9]{{5,}}\.parquet|\.(part-[0-9]{{5,}}\.parquet|{re.escape(MANIFEST)})\..*\.partial")
+JOURNAL = ".parts.sha256"
+"""The digests of the parts of an unfinished batch, in the format of ``sha256sum``; the manifest replaces it."""
+_WRITTEN = re.compile(
+    rf"part-[0-9]{{5,}}\.parquet|\.(part-[0-9]{{5,}}\.parquet|{re.escape(MANIFEST)}|{re.escape(JOURNAL)})\..*\.partial"
+)
 """Names of parts, and of the incomplete temporary files of killed batches."""
 
 
@@ -56,9 +61,12 @@ def clean(directory: Path, stamp: Stamp, count: int) -> set[int]:
         ArtifactError: the folder has files that no batch wrote, or a folder with the name of a part.
     """
     claim(directory)
-    finished = {n for n in range(count) if _stamp_of(directory / name_of(n)) == stamp}
-    finished -= _changed(directory)
+    written = _written(directory)
+    finished = {
+        n for n in range(count) if _stamp_of(directory / name_of(n)) == stamp and _as_written(directory, n, written)
+    }
     keep = {name_of(number) for number in finished}
+    write_text(directory / JOURNAL, "".join(_entry(name, written[name]) for name in sorted(keep)))
     (directory / MANIFEST).unlink(missing_ok=True)
     for path in directory.iterdir():
         if _WRITTEN.fullmatch(path.name) and path.name not in keep:
@@ -112,6 +120,14 @@ def write(
             use_dictionary=["user_id", "item_id", "rank"],
             write_statistics=["user_id"],
         )
+        entry = _entry(name_of(number), file_sha256(beside))
+    with (directory / JOURNAL).open("a", encoding="utf-8") as journal:
+        journal.write(entry)
+
+
+def end(directory: Path) -> None:
+    """Removes the journal, whose digests are in the manifest now."""
+    (directory / JOURNAL).unlink(missing_ok=True)
 
 
 def described(directory: Path, number: int, users: int) -> Part:
@@ -160,10 +176,24 @@ def _stamp_of(path: Path) -> Stamp | None:
         return None
 
 
-def _changed(directory: Path) -> set[int]:
-    """Numbers of the parts that differ from the manifest of a complete batch; empty without a manifest."""
+def _entry(name: str, sha256: str) -> str:
+    return f"{sha256}  {name}\n"
+
+
+def _written(directory: Path) -> dict[str, str]:
+    """The digest of each part as it was written, by name: from the manifest, or the journal of an unfinished batch."""
     try:
-        listed = Manifest.load(directory).parts
+        return {part.name: part.sha256 for part in Manifest.load(directory).parts}
     except ArtifactError:
-        return set()
-    return {n for n, part in enumerate(listed) if digest(directory / part.name) != part.sha256}
+        pass
+    try:
+        lines = (directory / JOURNAL).read_text(encoding="utf-8").splitlines()
+    except (OSError, ValueError):
+        return {}
+    return {name: sha256 for sha256, name in (line.split("  ") for line in lines if line.count("  ") == 1)}
+
+
+def _as_written(directory: Path, number: int, written: Mapping[str, str]) -> bool:
+    """Whether the part has the bytes that were written for this number, and not those of another part."""
+    name = name_of(number)
+    return name in written and digest(directory / name) == written[name]

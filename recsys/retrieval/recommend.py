@@ -143,6 +143,7 @@ def recommend(
         model_version, data.fingerprint, stamp.fingerprint, options.model_dump(mode="json"), tuple(done)
     )
     manifest.save(directory)
+    parts.end(directory)
     return manifest
 
 

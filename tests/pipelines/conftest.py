@@ -13,22 +13,21 @@ from recsys.registry import mlflow_client
 def migrated_databases(tmp_path_factory):
     """A new local store starts as a copy of an empty one: MLflow makes its tables in seventy migrations."""
     template = tmp_path_factory.getbasetemp().parent / f"mlflow-{version('mlflow')}.db"
-    make_folder = mlflow_client.make_folder
+    fill_database = mlflow_client.fill_database
 
     def with_tables(uri: str) -> None:
-        make_folder(uri)
         database = mlflow_client.database_file(uri)
-        if database is not None and not database.exists():
-            if not template.exists():
-                own = tmp_path_factory.mktemp("mlflow") / "empty.db"
-                mlflow_client.imported().MlflowClient(f"sqlite:///{own}").search_experiments()
-                beside = template.with_suffix(f".{os.getpid()}")
-                shutil.copy(own, beside)
-                beside.replace(template)
-            shutil.copy(template, database)
+        assert database is not None
+        if not template.exists():
+            own = tmp_path_factory.mktemp("mlflow") / "empty.db"
+            fill_database(f"sqlite:///{own}")
+            beside = template.with_suffix(f".{os.getpid()}")
+            shutil.copy(own, beside)
+            beside.replace(template)
+        shutil.copy(template, database)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(mlflow_client, "make_folder", with_tables)
+        patch.setattr(mlflow_client, "fill_database", with_tables)
         yield
 
 

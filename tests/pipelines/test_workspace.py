@@ -19,7 +19,7 @@ def workspace(tmp_path):
 def test_a_step_is_reused_from_the_same_facts_alone(workspace, tmp_path):
     output = tmp_path / "made"
     output.touch()
-    workspace.record("train/ease", {"ks": (1, 2), "seed": 1})
+    workspace.record("train/ease", {"ks": (1, 2), "seed": 1}, [output])
     tracker = SilentTracker()
     assert workspace.is_current("train/ease", {"ks": (1, 2), "seed": 1}, [output], tracker)
     assert not workspace.is_current("train/ease", {"ks": (1, 2), "seed": 2}, [output], tracker)

@@ -265,7 +265,7 @@ def test_a_registered_model_is_loaded_by_its_alias_and_predicts(store, folder):
 def test_promotion_records_the_previous_champion_and_rollback_restores_it(store, folder):
     first, second, third = (store.register(folder) for _ in range(3))
     for version in (first, second, third):
-        store.promote(version, YES)
+        store.promote(version, Decision(True, version, store.version_at("champion"), ()))
     assert (store.version_at("champion"), store.version_at("previous")) == (third, second)
     assert store.rollback() == second
     assert (store.version_at("champion"), store.version_at("previous")) == (second, first)
@@ -274,10 +274,18 @@ def test_promotion_records_the_previous_champion_and_rollback_restores_it(store,
         store.rollback()
 
 
+def test_a_candidate_that_was_compared_with_another_champion_is_not_promoted(store, folder):
+    first, second = (store.register(folder) for _ in range(2))
+    store.promote(first, YES)
+    with pytest.raises(PromotionError, match="compared with no champion, and meanwhile version 1 became champion"):
+        store.promote(second, YES)
+    assert store.version_at("champion") == first
+
+
 def test_a_rollback_to_a_damaged_version_changes_nothing(store, folder):
     first, second, third = (store.register(folder) for _ in range(3))
     for version in (first, second, third):
-        store.promote(version, YES)
+        store.promote(version, Decision(True, version, store.version_at("champion"), ()))
     (store.download(second) / "users.parquet").write_bytes(b"")
     with pytest.raises(
         ArtifactError, match=r"no alias was changed: .*changed: users\.parquet.* promote another candidate"
@@ -294,6 +302,14 @@ def test_a_version_that_failed_the_gate_or_does_not_exist_is_not_promoted(store,
     with pytest.raises(PromotionError, match="no version or alias '99'"):
         store.promote("99", YES)
     assert store.version_at("champion") is None
+
+
+def test_another_undamaged_bundle_in_the_place_of_the_registered_one_is_refused(store, folder, engine, data):
+    version = store.register(folder)
+    other = replace(data, name="other")
+    Bundle(engine, other, Lineage(other.fingerprint)).save(store.download(version))
+    with pytest.raises(ArtifactError, match=r"another bundle in .* than was registered"):
+        store.download(version)
 
 
 def test_a_stored_bundle_that_was_damaged_is_refused(store, folder):

@@ -62,7 +62,7 @@ class RelativeBias(nn.Module):
     def __init__(self, heads: int, length: int, use_timestamps: bool, both: bool = False) -> None:
         super().__init__()
         self.length, self.both = max(length, 16), both
-        self.buckets = int(_bucket(torch.tensor(self.length))) + 1
+        self.buckets = int(_bucket(torch.tensor(self.length, device="cpu"))) + 1
         self.steps = nn.Parameter(torch.zeros(heads, self.buckets * (1 + both)))
         self.gaps = nn.Parameter(torch.zeros(heads, 34)) if use_timestamps else None
 

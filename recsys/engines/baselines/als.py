@@ -22,9 +22,12 @@ from recsys.embedding_table import EmbeddingTable
 from recsys.engine import Engine, EngineConfig, FitContext, Request, Vectors
 from recsys.engines.sparse import as_matrix
 from recsys.engines.storage import dense_vectors, known_rows, load_arrays, save_arrays, seen_table
-from recsys.errors import DataError
+from recsys.errors import ConfigError, DataError, RecsysError
 from recsys.seeding import stream_seed
 from recsys.tracking import Tracker
+
+_FAR_APART = 1000
+"""The ratio of weights above which they explain why a system has no solution."""
 
 
 class ALSConfig(EngineConfig):
@@ -85,7 +88,7 @@ class ALS(Engine):
                     as_matrix(matrix), show_progress=False, callback=_progress(context.tracker, self.config.iterations)
                 )
             except ModelFitError as error:
-                raise _too_far_apart(train.weight) from error
+                raise self._unsolvable(train.weight) from error
         self.factors, self._gram = np.asarray(model.item_factors, np.float32), None
 
     def user_vectors(self, request: Request) -> Vectors:
@@ -105,7 +108,7 @@ class ALS(Engine):
 
     @classmethod
     def load(cls, directory: Path) -> Self:
-        config, items, arrays = load_arrays(directory, ALSConfig)
+        config, items, arrays = load_arrays(directory, ALSConfig, ("factors", "counts"))
         engine = cls(config)
         engine.items, engine.factors, engine.counts = items, arrays["factors"], arrays["counts"]
         return engine
@@ -137,16 +140,22 @@ class ALS(Engine):
                 sides[user] = c @ y
             roots, failed = torch.linalg.cholesky_ex(systems)
             if failed.any():
-                raise _too_far_apart(histories.weights)
+                raise self._unsolvable(histories.weights)
             solved[start : start + block] = torch.cholesky_solve(sides[..., None], roots).squeeze(-1)
         return solved.numpy()
 
-
-def _too_far_apart(weights: NDArray[np.float32]) -> DataError:
-    return DataError(
-        f"als cannot solve for weights from {weights.min():g} to {weights.max():g}, which lie too far apart; give "
-        "their logarithm, or another column as the weight"
-    )
+    def _unsolvable(self, weights: NDArray[np.float32]) -> RecsysError:
+        """The error of a linear system without a solution: weights that lie far apart, or else an extreme option."""
+        lowest, highest = weights.min(initial=1), weights.max(initial=1)
+        if highest > _FAR_APART * lowest:
+            return DataError(
+                f"als cannot solve for weights from {lowest:g} to {highest:g}, which lie too far apart; give their "
+                "logarithm, or another column as the weight"
+            )
+        return ConfigError(
+            f"als cannot solve with alpha = {self.config.alpha:g} and regularization = {self.config.regularization:g}; "
+            "set them closer to their defaults (10 and 1)"
+        )
 
 
 def _progress(tracker: Tracker, iterations: int) -> Callable[..., None]:

@@ -18,6 +18,7 @@ from recsys.embedding_table import EmbeddingTable
 from recsys.engine import Engine, EngineConfig, FitContext, Request, Vectors
 from recsys.engines.sparse import as_matrix
 from recsys.engines.storage import dense_vectors, known_rows, load_arrays, save_arrays, seen_table
+from recsys.errors import ConfigError
 from recsys.seeding import stream_seed
 
 
@@ -64,6 +65,7 @@ class BPR(Engine):
 
     def _fit(self, data: Dataset, train: Interactions, context: FitContext) -> None:
         from implicit.cpu.bpr import BayesianPersonalizedRanking
+        from implicit.recommender_base import ModelFitError
 
         self.items, self.users = data.items.vocabulary, data.users.vocabulary
         self.item_counts = train.item_counts(data.n_items)
@@ -78,7 +80,12 @@ class BPR(Engine):
                 random_state=stream_seed(context.seed, "bpr") % 2**31,
                 num_threads=1,  # with more threads the result depends on their order
             )
-            model.fit(as_matrix(train.to_csr(data.n_users, data.n_items)), show_progress=False)
+            try:
+                model.fit(as_matrix(train.to_csr(data.n_users, data.n_items)), show_progress=False)
+            except ModelFitError as error:
+                raise ConfigError(
+                    f"training of bpr diverged ({error}); lower learning_rate ({self.config.learning_rate:g})"
+                ) from error
         self.item_factors = np.asarray(model.item_factors, np.float32)
         self.user_factors = np.asarray(model.user_factors, np.float32)
 
@@ -111,7 +118,7 @@ class BPR(Engine):
 
     @classmethod
     def load(cls, directory: Path) -> Self:
-        config, items, arrays = load_arrays(directory, BPRConfig)
+        config, items, arrays = load_arrays(directory, BPRConfig, ("item_factors", "item_counts"))
         engine = cls(config)
         engine.items, engine.users = items, Vocabulary.load(directory / "users.parquet")
         engine.item_factors, engine.user_factors = arrays["item_factors"], arrays["user_factors"]

@@ -26,7 +26,7 @@ from recsys.engines.storage import (
     save_arrays,
     with_negatives,
 )
-from recsys.errors import ConfigError, DataError
+from recsys.errors import ArtifactError, ConfigError, DataError
 
 MAX_DENSE_ITEMS = 40_000
 """The largest catalogue that is regressed on all items, which takes a matrix of 6.4 GB; a larger one needs
@@ -124,10 +124,12 @@ class EASE(Engine):
 
     @classmethod
     def load(cls, directory: Path) -> Self:
-        config, items, arrays = load_arrays(directory, EASEConfig)
+        config, items, arrays = load_arrays(directory, EASEConfig, ("counts",))
         engine = cls(config)
         engine.items, engine.counts, engine.weighted = items, arrays["counts"], bool(arrays["weighted"][0])
-        engine.weights = csr_from(arrays) if config.neighbours else arrays["weights"]
+        engine.weights = csr_from(arrays, len(items)) if config.neighbours else arrays["weights"]
+        if engine.weights.shape != (len(items), len(items)):
+            raise ArtifactError(f"{directory}: the weights are {engine.weights.shape}, and there are {len(items)} ids")
         return engine
 
 

@@ -92,8 +92,8 @@ class ItemKNN(Engine):
 
     @classmethod
     def load(cls, directory: Path) -> Self:
-        config, items, arrays = load_arrays(directory, ItemKNNConfig)
+        config, items, arrays = load_arrays(directory, ItemKNNConfig, ("counts", "weighted"))
         engine = cls(config)
-        engine.items, engine.weights, engine.counts = items, csr_from(arrays), arrays["counts"]
+        engine.items, engine.weights, engine.counts = items, csr_from(arrays, len(items)), arrays["counts"]
         engine.weighted = bool(arrays["weighted"][0])
         return engine

@@ -72,7 +72,7 @@ class Popularity(Engine):
 
     @classmethod
     def load(cls, directory: Path) -> Self:
-        config, items, arrays = load_arrays(directory, PopularityConfig)
+        config, items, arrays = load_arrays(directory, PopularityConfig, ("counts",))
         engine = cls(config)
         engine.items, engine.counts = items, arrays["counts"]
         return engine

@@ -114,7 +114,7 @@ class Trend(Engine):
 
     @classmethod
     def load(cls, directory: Path) -> Self:
-        config, items, arrays = load_arrays(directory, TrendConfig)
+        config, items, arrays = load_arrays(directory, TrendConfig, ("demand", "states"))
         engine = cls(config)
         engine.items, engine.demand, engine.states = items, arrays["demand"], arrays["states"]
         return engine

@@ -147,7 +147,7 @@ class LightGCN(Engine):
 
     @classmethod
     def load(cls, directory: Path) -> Self:
-        config, items, arrays = load_arrays(directory, LightGCNConfig)
+        config, items, arrays = load_arrays(directory, LightGCNConfig, ("history_factors", "item_factors", "counts"))
         engine = cls(config)
         engine.items, engine.users = items, Vocabulary.load(directory / "users.parquet")
         engine.history_factors, engine.item_factors = arrays["history_factors"], arrays["item_factors"]

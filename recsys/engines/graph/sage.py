@@ -27,6 +27,7 @@ from recsys.data.vocabulary import MISSING
 from recsys.embedding_table import EmbeddingTable
 from recsys.engine import Engine, FitContext, Request, Vectors
 from recsys.engines.learning import TrainedConfig, run_training, validation_metric
+from recsys.engines.modules import load_module
 from recsys.engines.storage import known_rows, seen_table
 from recsys.engines.two_tower.tower_inputs import TowerInputs
 from recsys.losses import LOSSES, LossBatch
@@ -177,10 +178,8 @@ class GraphSAGE(Engine):
         engine.inputs = TowerInputs.load(directory)
         tensors = load_file(directory / "model.safetensors")
         engine.layers = {name: tensors[f"layers/{name}"] for name in ("x", "h", "z")}
-        engine.model = engine._build_model()
         weights = {name.removeprefix("model/"): v for name, v in tensors.items() if name.startswith("model/")}
-        engine.model.load_state_dict(weights)
-        engine.model.eval()
+        engine.model = load_module(engine._build_model, weights, engine.config, cls.kind)
         return engine
 
     def _build_model(self) -> SageModel:

@@ -153,9 +153,9 @@ class Spectral(Engine):
 
     @classmethod
     def load(cls, directory: Path) -> Self:
-        config, items, arrays = load_arrays(directory, SpectralConfig)
+        config, items, arrays = load_arrays(directory, SpectralConfig, ("counts", "out"))
         engine = cls(config)
-        engine.items, engine.counts, engine.hops = items, arrays["counts"], csr_from(arrays)
+        engine.items, engine.counts, engine.hops = items, arrays["counts"], csr_from(arrays, len(items))
         engine.into, engine.out = arrays["into"], arrays["out"]
         return engine
 

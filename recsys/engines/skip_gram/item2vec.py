@@ -98,7 +98,7 @@ class Item2Vec(Engine):
 
     @classmethod
     def load(cls, directory: Path) -> Self:
-        config, items, arrays = load_arrays(directory, cls.Config)
+        config, items, arrays = load_arrays(directory, cls.Config, ("counts", "inner", "outer"))
         engine = cls(config)
         engine.items, engine.counts = items, arrays["counts"]
         engine.inner, engine.outer = arrays["inner"], arrays["outer"]

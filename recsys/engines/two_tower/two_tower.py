@@ -24,6 +24,7 @@ from recsys.data.vocabulary import MISSING
 from recsys.embedding_table import EmbeddingTable
 from recsys.engine import Engine, EngineConfig, FitContext, Request, Vectors
 from recsys.engines.learning import run_training, validation_metric
+from recsys.engines.modules import load_module
 from recsys.engines.storage import seen_table
 from recsys.engines.two_tower.first_interactions import FirstInteractions
 from recsys.engines.two_tower.id_start import spectral_start
@@ -192,11 +193,8 @@ class TwoTower(Engine):
         engine.mask_seen_ = training["mask_seen"]
         engine.inputs = TowerInputs.load(directory)
         weights = load_file(directory / "model.safetensors")
-        engine.model = engine._build_model(
-            {name: weights[f"items.encoders.table_{name}.vectors"].numpy() for name in engine.config.tables}
-        )
-        engine.model.load_state_dict(weights)
-        engine.model.eval()
+        tables = {name: weights[f"items.encoders.table_{name}.vectors"].numpy() for name in engine.config.tables}
+        engine.model = load_module(lambda: engine._build_model(tables), weights, engine.options_.model, cls.kind)
         return engine
 
     def _build_model(self, tables: dict[str, NDArray[np.float32]]) -> TwoTowerModel:

@@ -1,0 +1,117 @@
+"""The local MLflow database: checked before use, complete before it has its name, locked during a promotion."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import gettempdir
+
+from filelock import FileLock, Timeout
+
+from recsys.digest import short_digest
+from recsys.errors import ArtifactError, PromotionError
+from recsys.tracking import SilentTracker, Tracker
+
+WAIT_SECONDS = 600.0
+"""How long a promotion waits for another one of the same registry."""
+
+BUSY_SECONDS = 10.0
+_RESERVED = "?#%"
+"""Signs that have a meaning in the address of a database."""
+
+
+def database_file(uri: str) -> Path | None:
+    """The database file of a ``sqlite:///`` URI; None for other URIs."""
+    return Path(uri.removeprefix("sqlite:///")) if uri.startswith("sqlite:///") else None
+
+
+def check_database(path: Path) -> None:
+    """Checks that ``path`` is a SQLite database that can be read, or nothing yet.
+
+    Raises:
+        ArtifactError: names what it is instead and the remedy.
+    """
+    signs = [sign for sign in str(path) if sign in _RESERVED]
+    if signs:
+        raise ArtifactError(
+            f"{path} holds {signs[0]!r}, which has a meaning in the address of a database; choose another --output, or "
+            "set promote.tracking_uri"
+        )
+    if not os.path.lexists(path):
+        return
+    if not path.is_file():
+        raise ArtifactError(f"{path} is no file, where the registry's database belongs; move it away")
+    try:
+        connection = sqlite3.connect(path, timeout=BUSY_SECONDS)
+        try:
+            connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        finally:
+            connection.close()
+    except sqlite3.Error as error:
+        locked = "locked" in str(error)
+        remedy = "end the program that holds it" if locked else "restore it, or move it away to start a new registry"
+        raise ArtifactError(f"the registry's database {path} cannot be used ({error}); {remedy}") from error
+
+
+def make_database(path: Path, fill: Callable[[str], object]) -> None:
+    """Makes the database ``path`` where there is none: beside it first, so that a kill leaves none or a complete one.
+
+    Args:
+        path: of the database.
+        fill: makes the tables of the database at an address.
+    """
+    if path.exists():
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with _lock(path.with_name(f".{path.name}.lock"), str(path), SilentTracker()):
+        if path.exists():
+            return
+        beside = path.with_name(f".{path.name}.partial")
+        for left in path.parent.glob(f".{path.name}.partial*"):
+            left.unlink()
+        fill(f"sqlite:///{beside}")
+        beside.replace(path)
+
+
+@contextmanager
+def registry_lock(uri: str, tracker: Tracker) -> Iterator[None]:
+    """Locks the registry at ``uri`` for one promotion, so that each is compared with the champion that it replaces.
+
+    A local database is locked by a file beside it; another registry only among the processes of this machine.
+
+    Args:
+        uri: of the registry.
+        tracker: is told that another promotion is waited for.
+
+    Raises:
+        PromotionError: another promotion has not ended in `WAIT_SECONDS`.
+    """
+    local = database_file(uri)
+    if local is None:
+        path = Path(gettempdir()) / f"recsys-{os.getuid()}-{short_digest([uri])}.lock"
+    else:
+        path = local.with_name(f".{local.name}.lock")
+    with _lock(path, uri, tracker):
+        yield
+
+
+@contextmanager
+def _lock(path: Path, what: str, tracker: Tracker) -> Iterator[None]:
+    lock = FileLock(path)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        tracker.info(f"another process changes the registry {what}; waiting for it, at most {WAIT_SECONDS:.0f} s")
+        try:
+            lock.acquire(timeout=WAIT_SECONDS)
+        except Timeout as error:
+            raise PromotionError(
+                f"another process has held the registry {what} for {WAIT_SECONDS:.0f} s; end it and run this again"
+            ) from error
+    try:
+        yield
+    finally:
+        lock.release()

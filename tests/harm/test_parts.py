@@ -1,0 +1,83 @@
+"""Parts of an unfinished batch, and the manifest of a finished one, that were changed behind the product's back."""
+
+import json
+import shutil
+
+import pytest
+
+from recsys.errors import ArtifactError
+from recsys.retrieval import parts
+from recsys.retrieval.manifest import MANIFEST, Manifest, read_recommendations
+from recsys.retrieval.recommend import RecommendOptions, recommend
+from tests.retrieval.conftest import FixedVectors, digests, world
+
+OPTIONS = RecommendOptions(k=5, shard_size=10)
+
+
+@pytest.fixture
+def stopped(tmp_path, monkeypatch):
+    """Data and engine, the folder of a whole batch, and that of one that was killed before its manifest."""
+    data, engine = world(40, 30), FixedVectors(40, 30)
+    recommend(engine, data, tmp_path / "whole", OPTIONS)
+    with monkeypatch.context() as patch:
+        patch.setattr(Manifest, "save", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            recommend(engine, data, tmp_path / "stopped", OPTIONS)
+    return data, engine, tmp_path / "whole", tmp_path / "stopped"
+
+
+def test_finished_parts_of_a_killed_batch_are_kept(stopped, monkeypatch):
+    data, engine, whole, folder = stopped
+    monkeypatch.setattr(parts, "write", lambda *_, **__: pytest.fail("a part was written again"))
+    recommend(engine, data, folder, OPTIONS)
+    assert digests(folder) == digests(whole)
+
+
+@pytest.mark.parametrize("place", [0.1, 0.3, 0.5, 0.7, 0.9])
+def test_a_finished_part_with_a_flipped_bit_is_written_again(stopped, place):
+    data, engine, whole, folder = stopped
+    path = folder / parts.name_of(1)
+    content = bytearray(path.read_bytes())
+    content[int(len(content) * place)] ^= 4
+    path.write_bytes(content)
+    recommend(engine, data, folder, OPTIONS)
+    assert digests(folder) == digests(whole)
+
+
+def test_a_part_that_was_copied_over_another_is_written_again(stopped):
+    data, engine, whole, folder = stopped
+    shutil.copy(folder / parts.name_of(0), folder / parts.name_of(2))
+    recommend(engine, data, folder, OPTIONS)
+    assert digests(folder) == digests(whole)
+
+
+@pytest.mark.parametrize("journal", [b"", b"\xff\xfe", b"no digest\n", b"a  b  c\n"])
+def test_without_a_journal_every_part_is_written_again(stopped, journal):
+    data, engine, whole, folder = stopped
+    (folder / parts.JOURNAL).write_bytes(journal)
+    recommend(engine, data, folder, OPTIONS)
+    assert digests(folder) == digests(whole)
+
+
+@pytest.mark.parametrize("kept", [0, 2])
+def test_a_manifest_with_fewer_parts_is_refused_whether_or_not_its_totals_agree(stopped, kept):
+    _, _, folder, _ = stopped
+    raw = json.loads((folder / MANIFEST).read_text())
+    raw["parts"] = raw["parts"][:kept]
+    (folder / MANIFEST).write_text(json.dumps(raw))
+    with pytest.raises(ArtifactError, match="its totals differ"):
+        read_recommendations(folder)
+    raw |= {name: sum(part[name] for part in raw["parts"]) for name in ("users", "users_without", "rows")}
+    raw |= {name: sum(part[name] for part in raw["parts"]) for name in ("fallback_users", "topped_up_users")}
+    (folder / MANIFEST).write_text(json.dumps(raw))
+    with pytest.raises(ArtifactError, match="not in the manifest"):
+        read_recommendations(folder)
+
+
+def test_a_manifest_that_names_a_file_elsewhere_is_refused(stopped):
+    _, _, folder, _ = stopped
+    raw = json.loads((folder / MANIFEST).read_text())
+    raw["parts"][0]["name"] = "../stopped/part-00000.parquet"
+    (folder / MANIFEST).write_text(json.dumps(raw))
+    with pytest.raises(ArtifactError, match="a name outside its folder"):
+        Manifest.load(folder)
