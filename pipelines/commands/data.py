@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from recsys.config import apply_overrides, parse, read_toml
+from pipelines.config_paths import read_raw
+from recsys.config import apply_overrides, parse
 from recsys.data.demand.summary import demand_summary
 from recsys.data.ingest.config import DataConfig
 from recsys.data.ingest.issues import ValidationIssues
@@ -58,7 +59,7 @@ def data_config(
         if other:
             raise ConfigError(f"--set {other[0]} is no key of data; beside --interactions write --set data.{other[0]}")
         return parse(DataConfig, prefixed["data"], "the command line")
-    whole = apply_overrides(read_toml(config), overrides)
+    whole = read_raw(config, overrides)
     if "data" not in whole:
         raise ConfigError(f"{config} has no [data] section")
     return resolve(parse(DataConfig, whole["data"], f"{config} [data]"))

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from pipelines.config import RunConfig
 from pipelines.seen_items import check_shown
+from pipelines.stages.names_check import check_names
 from pipelines.workspace import Workspace
 from recsys.choices import Choices
 from recsys.tracking import Tracker
@@ -47,6 +48,8 @@ def run_stages(config: RunConfig, workspace: Workspace, tracker: Tracker, last: 
     with workspace.lock():
         for name in STAGES:
             code = max(code, STAGES[name](config, workspace, tracker) or 0)
+            if name == "prepare":
+                check_names(config, workspace)
             if name == last:
                 break
     return code

@@ -38,8 +38,8 @@ def run(config: RunConfig, workspace: Workspace, tracker: Tracker) -> None:
     outputs = [workspace.report, workspace.report.with_suffix(".html")]
     if workspace.is_current("evaluate", cache_key, [*outputs, workspace.report.with_name("per_user.parquet")], tracker):
         return
-    workspace.invalidate("evaluate")
     report = _report(config, workspace, data, split, tracker)
+    workspace.invalidate("evaluate")
     report.save(workspace.directory)
     if lost := report.content["split"]["unreachable_targets"]:
         tracker.info(

@@ -121,7 +121,7 @@ def recommend(
         raise DataError(
             f"dataset {data.name!r} has {data.n_users} users and {data.n_items} items; nothing to recommend"
         )
-    eligible, asked = eligible_items(data.items, options), _asked(data, options)
+    eligible, asked = eligible_items(data.items, options), asked_users(data, options)
     for line in (*eligible.told, *asked.told):
         tracker.info(f"  recommend: {line}")
     given = None if fallback is None else (lambda: fallback)
@@ -150,21 +150,26 @@ def recommend(
 
 
 @dataclass(frozen=True, eq=False)
-class _Asked:
+class AskedUsers:
     """The rows of the users who get a list, and a line about ids that are passed over."""
 
     rows: Rows
     told: tuple[str, ...]
 
 
-def _asked(data: Dataset, options: RecommendOptions) -> _Asked:
+def asked_users(data: Dataset, options: RecommendOptions) -> AskedUsers:
+    """The users whom ``options.users`` names, or all.
+
+    Raises:
+        DataError: the file of ids cannot be read, or none of the ids is in the data.
+    """
     if options.users is None:
-        return _Asked(np.arange(data.n_users), ())
+        return AskedUsers(np.arange(data.n_users), ())
     known = known_ids(data.users.vocabulary, options.users, "recommend.users", "user_id")
     told = known.told("recommend.users")
     if not len(known.rows):
         raise DataError("\n  ".join(["recommend.users names no user of the data", *([told] if told else [])]))
-    return _Asked(known.rows, () if told is None else (told,))
+    return AskedUsers(known.rows, () if told is None else (told,))
 
 
 def _fingerprint(
