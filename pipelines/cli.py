@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from pipelines import cli_auto, cli_tables, cli_tune
-from pipelines.cli_arguments import ConfigPath, Name, Output, Set, open_run, tracker
+from pipelines.cli_arguments import ConfigPath, Name, Output, Set, open_run, tracker, users_override
 from recsys.errors import RecsysError
 
 if TYPE_CHECKING:
@@ -167,12 +167,13 @@ def recommend(
     dataset: Annotated[
         Path | None, typer.Option(help="A prepared dataset instead of the run's, such as finetune leaves.")
     ] = None,
+    users: Annotated[str | None, typer.Option(help="Of these users alone: a file of ids, or ids with commas.")] = None,
     set_: Set = None,
 ) -> None:
     """The top items of every user, as Parquet parts; resumes after a kill."""
     from pipelines.stages.recommend import run_from
 
-    settings, workspace = open_run(config, output, set_)
+    settings, workspace = open_run(config, output, [*(set_ or ()), *users_override(users)])
     with workspace.lock():
         if dataset is None:
             _prepared(settings, workspace)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -35,6 +37,22 @@ def open_run(config: Path, output: Path | None, set_: list[str] | None) -> tuple
     workspace = Workspace(output or Path("runs") / settings.name)
     check_workspace(settings, workspace)
     return settings, workspace
+
+
+def users_override(users: str | None) -> list[str]:
+    """``--users`` as an override of ``recommend.users``: the path of a file, or ids with commas.
+
+    Example:
+        >>> users_override("7, 8"), users_override("ann"), users_override(None)
+        (['recommend.users=[7, 8]'], ['recommend.users=["ann"]'], [])
+    """
+    if users is None:
+        return []
+    if Path(users).is_file():
+        return [f"recommend.users={json.dumps(users)}"]
+    ids = [part.strip() for part in users.split(",") if part.strip()]
+    whole = all(re.fullmatch(r"-?(0|[1-9][0-9]*)", part) for part in ids)
+    return [f"recommend.users={json.dumps([int(part) if whole else part for part in ids])}"]
 
 
 def tracker() -> ConsoleTracker:

@@ -8,10 +8,11 @@ from typing import Annotated
 
 from pydantic import Field
 
+from pipelines.config_paths import read_raw
 from pipelines.specs import EngineSpec, engine_spec, pretrain_spec
 from pipelines.tune_section import TuneSection, check_tune
 from recsys.choices import did_you_mean
-from recsys.config import Config, apply_overrides, parse, read_toml
+from recsys.config import Config, parse
 from recsys.data.ingest.config import DataConfig
 from recsys.data.splits.split import SplitConfig
 from recsys.errors import ConfigError
@@ -218,11 +219,13 @@ def engine_specs(config: RunConfig) -> list[EngineSpec]:
 def read_run_config(path: Path, overrides: Iterable[str] = ()) -> RunConfig:
     """The run at ``path``; everything that can be checked without data is checked here.
 
+    Relative paths in the file start at its folder, those of ``overrides`` at the current one.
+
     Raises:
         ConfigError: names every key that is unknown, missing or of a wrong type, and every reference to an undefined
         name.
     """
-    config = parse(RunConfig, apply_overrides(read_toml(path), overrides), str(path))
+    config = parse(RunConfig, read_raw(path, overrides), str(path))
     for key, names in (("name", [config.name]), ("[pretrain]", config.pretrain), ("[engines]", config.engines)):
         for name in names:
             check_name(key, name)

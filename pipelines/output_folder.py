@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 from recsys.atomic import MARK, refuse_file, write_text
@@ -54,6 +55,29 @@ def claim_output_folder(directory: Path, files: Iterable[str]) -> None:
     names = sorted({*listed, *(pattern for pattern in files if not _present(directory, pattern))})
     if names != sorted(listed):
         write_text(directory / MARK, "\n".join([_HEADING, *names]) + "\n")
+
+
+def missing_folders(directory: Path) -> list[Path]:
+    """``directory`` and its parents that do not exist, the innermost first."""
+    absolute = directory.absolute()
+    return [path for path in (absolute, *absolute.parents) if not os.path.lexists(path)]
+
+
+def remove_unused(made: list[Path], *files: str) -> None:
+    """Removes an output folder that has nothing but its list and ``files``, and its parents.
+
+    Args:
+        made: the folder and its parents, as `missing_folders` gave them before they were made.
+        files: names in the folder that may be removed.
+    """
+    names = [] if not made else [path.name for path in made[0].iterdir()]
+    if not made or not set(names) <= {MARK, *files}:
+        return
+    for name in names:
+        (made[0] / name).unlink()
+    for path in made:
+        with suppress(OSError):  # somebody else has written into it
+            path.rmdir()
 
 
 def _listed(directory: Path) -> list[str]:

@@ -14,7 +14,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from pipelines.output_folder import check_output_folder, claim_output_folder
+from pipelines.output_folder import check_output_folder, claim_output_folder, missing_folders, remove_unused
 from recsys.atomic import (
     is_ours,
     read_json,
@@ -27,7 +27,7 @@ from recsys.data.dataset import Dataset
 from recsys.data.splits.partition import Split
 from recsys.digest import file_sha256, short_digest
 from recsys.embedding_table import EmbeddingTable
-from recsys.errors import ArtifactError
+from recsys.errors import ArtifactError, RecsysError
 from recsys.json_values import JsonMapping
 from recsys.tracking import Tracker
 
@@ -77,15 +77,20 @@ class Workspace:
     def lock(self) -> Iterator[None]:
         """Locks the folder while a command writes to it, so that two commands do not mix their outputs.
 
-        The folder is made, with its list of the files that recsys writes; see `pipelines.output_folder`.
+        The folder is made, with its list of the files that recsys writes; see `pipelines.output_folder`. A command that
+        fails before it has written anything leaves no folder behind.
 
         Raises:
             ArtifactError: another process holds the lock; that of a killed process is released.
         """
+        made = missing_folders(self.directory)
         claim_output_folder(self.directory, (*_OUTPUT_FILES, *_LOCAL_STORE))
         try:
             with FileLock(self.directory / ".lock", timeout=0):
                 yield
+        except RecsysError:
+            remove_unused(made, ".lock")
+            raise
         except Timeout as error:
             raise ArtifactError(
                 f"another command is writing to {self.directory}; wait for it, or give this one an --output of its own"

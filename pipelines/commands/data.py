@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
+from pipelines.config_paths import read_raw
 from pipelines.reference_cells import toml
 from recsys.atomic import make_parents, write_text
 from recsys.choices import did_you_mean
-from recsys.config import apply_overrides, parse, read_toml
+from recsys.config import apply_overrides, parse
 from recsys.data.demand.summary import demand_summary
 from recsys.data.ingest.config import DataConfig
 from recsys.data.ingest.issues import ValidationIssues
@@ -66,7 +67,7 @@ def data_config(
         if other:
             raise ConfigError(f"--set {other[0]} is no key of data; beside --interactions write --set data.{other[0]}")
         return parse(DataConfig, prefixed["data"], "the command line")
-    whole = apply_overrides(read_toml(config), overrides)
+    whole = read_raw(config, overrides)
     if "data" not in whole:
         raise ConfigError(f"{config} has no [data] section")
     return resolve(parse(DataConfig, whole["data"], f"{config} [data]"))
@@ -102,7 +103,7 @@ def issues(
 
 def column_readers(config: Path | None, overrides: Iterable[str]) -> ColumnReaders | None:
     """What reads columns in the run of ``config``; None for bare files, and for a config with [data] alone."""
-    whole = {} if config is None else apply_overrides(read_toml(config), overrides)
+    whole = {} if config is None else read_raw(config, overrides)
     if "engines" not in whole:
         return None
     return ColumnReaders.of_run(whole["engines"], whole.get("pretrain", {}))

@@ -77,7 +77,8 @@ def _found(roles: Roles, output: Path) -> Found:
     data = encode(tables, "").data
     file = roles.interactions.location.file
     duplicates = config.duplicates if repeated or config.duplicates == "keep" else "error"
-    return Found(_name(output, file), roles, tables, data, choose_protocol(data, file), duplicates, repeated)
+    name, protocol = _name(output, file), choose_protocol(data, file)
+    return Found(name, roles, tables, data, protocol, duplicates, repeated, output.parent)
 
 
 def _data_config(roles: Roles, duplicates: str) -> DataConfig:

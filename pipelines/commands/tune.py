@@ -17,6 +17,7 @@ from pipelines.config import RunConfig, check_engine, check_split
 from pipelines.output_folder import check_output_folder, claim_output_folder
 from pipelines.specs import EngineSpec, engine_spec
 from pipelines.stages import prepare, pretrain
+from pipelines.stages.names_check import check_names
 from pipelines.tune_section import DEFAULT_TRIALS, seconds_of, space_of, with_options
 from pipelines.workspace import ENGINE_CODE, Workspace, code_version, digest
 from recsys.atomic import atomic_path
@@ -81,6 +82,7 @@ def tune(config: RunConfig, workspace: Workspace, tracker: Tracker, options: Tun
     with workspace.lock():
         claim_output_folder(workspace.directory, FILES)
         prepare.run(config, workspace, tracker)
+        check_names(config, workspace)
         used = _tables(config, names)
         pretrained = {name: table for name, table in config.pretrain.items() if name in used}
         pretrain.run(config.model_copy(update={"pretrain": pretrained}), workspace, tracker)

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import textwrap
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 from pipelines.first_config.protocol import Protocol
 from pipelines.first_config.roles import Roles
 from recsys.data.dataset import Dataset
 from recsys.data.features.features import FeatureOptions
+from recsys.data.ingest.files import RawTable
 from recsys.data.ingest.summary import ColumnSummary, summaries
 from recsys.data.ingest.tables import TypedTables
 from recsys.experiment.column_report import ColumnReport, column_reports
@@ -35,6 +38,7 @@ class Found:
         protocol: the split and the seen filter.
         duplicates: as ``data.duplicates``.
         repeated: rows with user, item and time of another row.
+        folder: of the config, where its paths start.
     """
 
     name: str
@@ -44,6 +48,7 @@ class Found:
     protocol: Protocol
     duplicates: str
     repeated: int
+    folder: Path
 
 
 def config_text(found: Found, output: str) -> str:
@@ -69,13 +74,13 @@ def _data(found: Found) -> list[str]:
     lines = [
         "[data]",
         f"# {data.n_users:,} users, {data.n_items:,} items, {len(data.interactions):,} interactions",
-        _line("interactions", str(roles.interactions.location.file), f"{len(roles.interactions):,} rows"),
+        _line("interactions", _path(roles.interactions, found.folder), f"{len(roles.interactions):,} rows"),
     ]
     for what, table, size in (("users", roles.users, data.n_users), ("items", roles.items, data.n_items)):
         if table is not None:
             others = size - len(table)
             note = f"; {others:,} more are in the interactions alone" if others else ""
-            lines.append(_line(what, str(table.location.file), f"{len(table):,} rows{note}"))
+            lines.append(_line(what, _path(table, found.folder), f"{len(table):,} rows{note}"))
     lines += [f"# not used, for it meets neither users nor items: {table.location.file}" for table in roles.unused]
     if found.duplicates != "error":
         note = f"{found.repeated:,} rows have the user, item and time of another row"
@@ -159,6 +164,12 @@ def _last(found: Found) -> Iterator[list[str]]:
     gate = _line("gate", {"min_users": len(protocol.split.test)}, f"by default {least}, and the test has fewer users")
     yield ["[promote]", _line("engine", "hybrid", ""), *([gate] if len(protocol.split.test) < least else [])]
     yield ["[recommend]", _line("k", min(20, found.data.n_items), "items a user")]
+
+
+def _path(table: RawTable, folder: Path) -> str:
+    """The path of a table as a config in ``folder`` names it."""
+    file = table.location.file
+    return str(file) if file.is_absolute() else Path(os.path.relpath(file, folder)).as_posix()
 
 
 def _line(key: str, value: str | int | dict[str, int], note: str) -> str:

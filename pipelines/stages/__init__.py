@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from pipelines.config import RunConfig
 from pipelines.seen_items import check_shown
+from pipelines.stages.names_check import check_names
 from pipelines.stages.track import tracking_place
 from pipelines.workspace import Workspace
 from recsys.choices import Choices
@@ -51,6 +52,8 @@ def run_stages(config: RunConfig, workspace: Workspace, tracker: Tracker, last: 
     with workspace.lock():
         for name in STAGES:
             code = max(code, STAGES[name](config, workspace, tracker) or 0)
+            if name == "prepare":
+                check_names(config, workspace)
             if name == last:
                 break
     return code

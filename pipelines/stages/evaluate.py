@@ -44,8 +44,8 @@ def run(config: RunConfig, workspace: Workspace, tracker: Tracker) -> None:
     cache_key = _cache_key(config, workspace, split)
     if workspace.is_current("evaluate", cache_key, outputs, tracker):
         return
-    workspace.invalidate("evaluate")
     report = _report(config, workspace, data, split, tracker)
+    workspace.invalidate("evaluate")
     report.save(workspace.directory)
     if lost := report.content["split"]["unreachable_targets"]:
         tracker.info(

@@ -87,7 +87,6 @@ def fit_final(config: RunConfig, workspace: Workspace, name: str, tracker: Track
         "code": code_version(*_CODE),
     }
     if not final.is_current(step, cache_key, [final.bundle(name), final.training(name)], tracker):
-        final.invalidate(step)
         checkpoints = final.checkpoints(name, cache_key)
         claim(checkpoints)
         context = FitContext(
@@ -110,6 +109,7 @@ def _fit(name: str, source: Bundle, final: Workspace, context: FitContext, about
     with deterministic(), measured() as cost:
         context = replace(context, tracker=curve)
         engine = fit_again(source.engine, source.data, everything, context, source.engine.epochs_)
+    final.invalidate(f"final/{name}")
     made = Bundle(engine, source.data, _lineage(source, engine, about)).save(final.bundle(name))
     record = {"fit_seconds": cost.seconds, "peak_memory_mb": cost.peak_memory_mb, "curve": curve.points}
     write_json(final.training(name), {**record, "measured": source.version, "final": made.version})

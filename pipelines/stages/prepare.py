@@ -37,7 +37,6 @@ def run(
     cache_key = _facts(config, data_config)
     if workspace.is_current("prepare", cache_key, [workspace.dataset, workspace.split], tracker):
         return
-    workspace.invalidate("prepare")
     if read_already is None:
         issues = ValidationIssues()
         read = ingest(data_config, issues)
@@ -45,6 +44,7 @@ def run(
         read, issues = read_already
     data = read.data
     split = make_split(data, config.split, read.given, config.evaluate.filter_seen)
+    workspace.invalidate("prepare")
     data.save(workspace.dataset)
     split.save(workspace.split)
     workspace.record("prepare", cache_key, [workspace.dataset, workspace.split])

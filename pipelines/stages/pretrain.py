@@ -92,7 +92,6 @@ def _learn(
     step = f"pretrain/{name}"
     if workspace.is_current(step, cache_key, [workspace.table(name)], tracker):
         return
-    workspace.invalidate(step)
     spec = pretrain_spec(name, section)
     context = FitContext(config.seed, filter_seen=config.evaluate.filter_seen, tracker=tracker)
     try:
@@ -122,11 +121,11 @@ def _embed(
     outputs = [workspace.table(name), *([model_folder(workspace, name)] if embedder.learns else [])]
     if workspace.is_current(step, cache_key, outputs, tracker):
         return
-    workspace.invalidate(step)
     with measured() as cost:
         if isinstance(embedder, Learner):
             with deterministic():
                 embedder.fit(data.items, context)
+            workspace.invalidate(step)
             claim(model_folder(workspace, name))
             embedder.save(model_folder(workspace, name))
         table = embedder.embed(data.items, context)
@@ -135,6 +134,7 @@ def _embed(
 
 
 def _save(table: EmbeddingTable, cost: Cost, name: str, workspace: Workspace, tracker: Tracker) -> None:
+    workspace.invalidate(f"pretrain/{name}")
     table.save(workspace.table(name))
     write_json(table_cost(workspace, name), {"seconds": cost.seconds, "peak_memory_mb": cost.peak_memory_mb})
     tracker.info(

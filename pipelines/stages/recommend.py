@@ -8,7 +8,7 @@ from pipelines.config import RunConfig
 from pipelines.seen_items import refuse_unranked
 from pipelines.stages.final import make_served
 from pipelines.stages.promote import open_store
-from pipelines.workspace import ENGINE_CODE, Workspace, code_version, digest
+from pipelines.workspace import ENGINE_CODE, Workspace, code_version, digest, file_digest
 from recsys.atomic import read_json
 from recsys.data.dataset import Dataset
 from recsys.data.merge import check_ids
@@ -16,7 +16,7 @@ from recsys.errors import ArtifactError, ConfigError
 from recsys.registry.bundle import Bundle, version_of
 from recsys.registry.store import CHAMPION, Store
 from recsys.retrieval.manifest import MANIFEST, Manifest
-from recsys.retrieval.recommend import recommend
+from recsys.retrieval.recommend import RecommendOptions, recommend
 from recsys.tracking import Tracker
 
 _CODE = (*ENGINE_CODE, "recsys/retrieval", "pipelines/stages/recommend.py")
@@ -68,6 +68,7 @@ def run_from(
         "model": version_of(directory),
         "version": version,
         "data": data.fingerprint,
+        "files": {str(path): file_digest(path) for path in _rule_files(config.recommend) if path.is_file()},
         "code": code_version(*_CODE),
     }
     target = workspace.recommendations
@@ -84,13 +85,30 @@ def run_from(
         workspace.record("recommend", cache_key, [manifest_file])
     manifest = Manifest.load(target)
     served = f"{manifest.users - manifest.users_without} of {manifest.users} users by {version}"
-    return f"{target}: {served}{_by_fallback(manifest)}"
+    return f"{target}: {served}{_by_fallback(manifest)}{_empty(manifest, data.n_items)}"
+
+
+def _rule_files(options: RecommendOptions) -> list[Path]:
+    """The files of ids that the rules name."""
+    return [ids for ids in (options.allow, options.deny, options.users) if isinstance(ids, Path)]
 
 
 def _by_fallback(manifest: Manifest) -> str:
     """How many lists the fallback made or filled up; nothing where it did not."""
     counts = {"by the fallback alone": manifest.fallback_users, "filled up from the fallback": manifest.topped_up_users}
     return "".join(f", {count} {how}" for how, count in counts.items() if count)
+
+
+def _empty(manifest: Manifest, n_items: int) -> str:
+    """How many places stay empty, and of how many items lists are made; nothing where every list is full."""
+    if not manifest.empty_places:
+        return ""
+    places, eligible = manifest.rules.places, manifest.rules.eligible_items
+    return (
+        f"; {manifest.empty_places:,} of {manifest.users * places:,} places stay empty: k = {places}, "
+        f"and {eligible:,} of {n_items:,} items may be recommended"
+        + (", less those that a user had" if manifest.options["filter_seen"] else "")
+    )
 
 
 def _is_complete(directory: Path) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import partial
-from pathlib import Path
 
 from pipelines.config import RunConfig, engine_specs
 from pipelines.specs import EngineSpec
@@ -48,7 +47,6 @@ def train_one(
     outputs = [path for path in (bundle, workspace.training(spec.name), before_refit) if path is not None]
     if workspace.is_current(step, cache_key, outputs, tracker):
         return
-    workspace.invalidate(step)
     checkpoints = workspace.checkpoints(spec.name, cache_key)
     claim(checkpoints)
     curve, parts = CurveTracker(tracker), {}
@@ -65,10 +63,11 @@ def train_one(
     )
     refit = None
     if split.refit:
-        keep = None if before_refit is None else partial(_save_engine, before_refit)
+        keep = None if before_refit is None else partial(_save_pre_refit, workspace, spec.name)
         refit = Refit(partial(_parts, config, spec, workspace, before_refit=False), tracker, keep)
     with deterministic(), measured() as cost:
         engine = fit_engine(ENGINES[spec.kind](spec.config), data, split, context, refit)
+    workspace.invalidate(step)
     Bundle(engine, data, _lineage(config, spec, engine, data, split)).save(bundle)
     record = {"fit_seconds": cost.seconds, "peak_memory_mb": cost.peak_memory_mb, "curve": curve.points}
     write_json(workspace.training(spec.name), record)
@@ -77,8 +76,9 @@ def train_one(
     tracker.info(f"{step}: {cost.seconds:.1f} s, {cost.peak_memory_mb:.0f} MiB at the peak")
 
 
-def _save_engine(path: Path, engine: Engine) -> None:
-    with atomic_path(path) as beside:
+def _save_pre_refit(workspace: Workspace, name: str, engine: Engine) -> None:
+    workspace.invalidate(f"train/{name}")
+    with atomic_path(workspace.pre_refit_engine(name)) as beside:
         engine.save(beside)
 
 

@@ -30,11 +30,14 @@ class EntityTable:
         vocabulary: [n] ids.
         columns: n rows, index 0..n-1, without the id column; ids that a table did not describe have missing cells.
         schema: the kind of each of ``columns``.
+        listed: bool [n], whether the table that was read has a row for the id; None where no table was read. Ids that
+            only interactions have are not listed: an item that left the catalogue is learnt from and not recommended.
     """
 
     vocabulary: Vocabulary
     columns: pd.DataFrame
     schema: Schema
+    listed: NDArray[np.bool_] | None = None
 
     def __post_init__(self) -> None:
         assert len(self.columns) == len(self.vocabulary), "one row an id"
@@ -49,7 +52,7 @@ class EntityTable:
     def aligned(cls, vocabulary: Vocabulary, ids: Ids, columns: pd.DataFrame, schema: Schema) -> EntityTable:
         """``columns`` of ``ids`` brought into the order of ``vocabulary``; absent ids get missing cells."""
         frame = columns.set_axis(pd.Index(ids), axis=0).reindex(pd.Index(vocabulary.ids)).reset_index(drop=True)
-        return cls(vocabulary, frame[list(schema.columns)], schema)
+        return cls(vocabulary, frame[list(schema.columns)], schema, np.asarray(pd.Index(vocabulary.ids).isin(ids)))
 
     def __len__(self) -> int:
         return len(self.vocabulary)
@@ -75,32 +78,42 @@ class EntityTable:
 
     def take(self, rows: NDArray[np.integer] | slice) -> EntityTable:
         """The entities at distinct ``rows``, in that order."""
+        listed = None if self.listed is None else self.listed[rows]
         return EntityTable(
-            Vocabulary(self.vocabulary.ids[rows]), self.columns.iloc[rows].reset_index(drop=True), self.schema
+            Vocabulary(self.vocabulary.ids[rows]), self.columns.iloc[rows].reset_index(drop=True), self.schema, listed
         )
 
     def with_ids(self, ids: Iterable[object]) -> EntityTable:
         """This table, with a row of missing cells appended for each new id; existing rows do not change."""
         grown = self.vocabulary.extended(ids)
-        return EntityTable(grown, self.columns.reindex(range(len(grown))), self.schema)
+        listed = None if self.listed is None else np.pad(self.listed, (0, len(grown) - len(self)))
+        return EntityTable(grown, self.columns.reindex(range(len(grown))), self.schema, listed)
 
     def with_columns(self, names: list[str]) -> EntityTable:
         """This table with the columns ``names`` alone."""
-        return EntityTable(self.vocabulary, self.columns[names], Schema({n: self.schema.columns[n] for n in names}))
+        schema = Schema({name: self.schema.columns[name] for name in names})
+        return EntityTable(self.vocabulary, self.columns[names], schema, self.listed)
+
+    @property
+    def unlisted(self) -> NDArray[np.int64]:
+        """The rows of the ids that the table does not list; empty where no table was read."""
+        return np.zeros(0, np.int64) if self.listed is None else np.flatnonzero(~self.listed)
 
     @cached_property
     def fingerprint(self) -> str:
-        """A digest of ids, schema and every cell."""
+        """A digest of ids, schema, every cell, and which ids are not listed."""
         cells = (
             f"|{name}:{column}|{[_plain(cell) for cell in self.columns[name]]!r}"
             for name, column in self.schema.columns.items()
         )
-        return short_digest(chain([self.vocabulary.fingerprint], cells))
+        left = [f"|unlisted:{self.unlisted.tolist()}"] if len(self.unlisted) else []
+        return short_digest(chain([self.vocabulary.fingerprint], cells, left))
 
     def save(self, path: Path) -> None:
-        """One Parquet file: ``__id__`` and the columns; the schema is saved in a JSON file beside it."""
+        """One Parquet file of ``__id__``, ``__listed__`` if known, and the columns; the schema in a JSON file."""
         ids = pd.Series(self.vocabulary.ids, dtype="int64" if self.vocabulary.holds_integers else "str")
-        frame = pd.concat([ids.rename("__id__"), self.columns], axis=1)
+        own = [ids.rename("__id__"), *([] if self.listed is None else [pd.Series(self.listed, name="__listed__")])]
+        frame = pd.concat([*own, self.columns], axis=1)
         with atomic_path(path) as beside:
             frame.to_parquet(beside, index=False)
         self.schema.save(path.with_suffix(".schema.json"))
@@ -115,10 +128,11 @@ class EntityTable:
         try:
             frame = pd.read_parquet(path)
             ids = frame.pop("__id__")
+            listed = frame.pop("__listed__").to_numpy(bool) if "__listed__" in frame else None
         except (OSError, ValueError, KeyError) as error:
             raise ArtifactError(f"{path} is not an entity table ({error}); prepare the data again") from error
         vocabulary = Vocabulary(ids.to_numpy() if ids.dtype.kind == "i" else ids.to_numpy(dtype=object))
-        return cls(vocabulary, frame, Schema.load(path.with_suffix(".schema.json")))
+        return cls(vocabulary, frame, Schema.load(path.with_suffix(".schema.json")), listed)
 
 
 def _plain(cell: Any) -> object:

@@ -13,7 +13,7 @@ from recsys.data.entities import EntityTable
 from recsys.data.interactions import Interactions
 from recsys.data.schema import Schema
 from recsys.data.splits.holdout import Holdout
-from recsys.data.vocabulary import MISSING, Rows
+from recsys.data.vocabulary import MISSING, Rows, Vocabulary
 from recsys.errors import ArtifactError, DataError
 
 MergeMode = Literal["append", "replace"]
@@ -42,7 +42,7 @@ def merged(old: Dataset, new: Dataset, mode: MergeMode = "append") -> tuple[Data
             f"the dataset {'has' if old.has_timestamps else 'has no'} timestamps and the newer interactions "
             f"{'have' if new.has_timestamps else 'have none'}; they cannot be put in order"
         )
-    users, items = merged_entities(old.users, new.users), merged_entities(old.items, new.items)
+    users, items = (merged_entities(*pair, mode) for pair in ((old.users, new.users), (old.items, new.items)))
     moved = _renumbered(new.interactions, *_rows(new, users, items))
     if mode == "replace":
         interactions, fresh = _replaced(old, moved, len(users), old.has_order and new.has_order)
@@ -53,8 +53,12 @@ def merged(old: Dataset, new: Dataset, mode: MergeMode = "append") -> tuple[Data
     return Dataset(old.name, users, items, interactions, *about, non_likes=non_likes), fresh
 
 
-def merged_entities(old: EntityTable, new: EntityTable) -> EntityTable:
-    """The union of two entity tables, rows of ``old`` first; a column of both has the kind that ``old`` gives it."""
+def merged_entities(old: EntityTable, new: EntityTable, mode: MergeMode = "append") -> EntityTable:
+    """The union of two entity tables, rows of ``old`` first; a column of both has the kind that ``old`` gives it.
+
+    Listed is what either lists, or with ``mode = "replace"`` what ``new`` lists. Where ``new`` was made without a
+    table, its new ids count as listed, because nothing says that they have left.
+    """
     vocabulary = old.vocabulary.extended(new.vocabulary.ids)
     base, other = (
         table.columns.astype(object).set_axis(pd.Index(table.vocabulary.ids), axis=0).reindex(pd.Index(vocabulary.ids))
@@ -68,7 +72,23 @@ def merged_entities(old: EntityTable, new: EntityTable) -> EntityTable:
             columns[name] = other[name] if name not in base else other[name].where(other[name].notna(), base[name])
     frame = pd.DataFrame(columns, index=pd.Index(vocabulary.ids)).reset_index(drop=True).infer_objects()
     kinds = {**new.schema.columns, **old.schema.columns}
-    return EntityTable(vocabulary, frame, Schema({name: kinds[name] for name in columns}))
+    schema = Schema({name: kinds[name] for name in columns})
+    return EntityTable(vocabulary, frame, schema, _listed(old, new, vocabulary, mode))
+
+
+def _listed(old: EntityTable, new: EntityTable, vocabulary: Vocabulary, mode: MergeMode) -> NDArray[np.bool_] | None:
+    """Bool [n]: which ids of ``vocabulary``, the union, are listed; None where neither was read from a table."""
+    if old.listed is None and new.listed is None:
+        return None
+    listed = np.ones(len(vocabulary), bool)
+    if old.listed is not None:
+        listed[: len(old)] = old.listed
+    if new.listed is not None:
+        rows = vocabulary.rows(new.vocabulary.ids)
+        if mode == "replace":
+            listed[:] = False
+        listed[rows] = new.listed if mode == "replace" else new.listed | (listed[rows] & (rows < len(old)))
+    return listed
 
 
 def _feedback(

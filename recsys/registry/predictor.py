@@ -18,6 +18,7 @@ from recsys.registry.bundle import Bundle
 from recsys.retrieval.anonymous import typed_attributes, with_anonymous, with_attributes
 from recsys.retrieval.frames import fallback_of
 from recsys.retrieval.retriever import Retriever
+from recsys.retrieval.rules.eligible import ItemRules, eligible_items
 
 _DEFAULT_K = 10
 _RESERVED = ("user_id", "history", "k")
@@ -42,7 +43,9 @@ class Predictor:
     def __init__(self, bundle: Bundle) -> None:
         self._data = bundle.data
         self._newest = int(self._data.interactions.time.max(initial=0))
-        self._retriever = Retriever(bundle.engine, bundle.items, fallback=fallback_of(bundle, bundle.data))
+        listed = eligible_items(bundle.items, ItemRules()).rows
+        fallback = fallback_of(bundle, bundle.data)
+        self._retriever = Retriever(bundle.engine, bundle.items, candidates=listed, fallback=fallback)
 
     def predict(self, rows: pd.DataFrame) -> pd.DataFrame:
         """``item_ids``, ``scores`` and ``fallback`` for each row, best first, without the items of the row's history.

@@ -17,9 +17,9 @@ from recsys.data.vocabulary import Ids as IdArray
 from recsys.engine import Request, VectorModel, Vectors
 from recsys.errors import ArtifactError, DataError
 from recsys.retrieval.fallback import Fallback
-from recsys.retrieval.filters import allowed_rows
 from recsys.retrieval.requested_users import BLOCK, Ids, RequestedUsers, known_rows
 from recsys.retrieval.retriever import Retriever, item_vectors, similarity_vectors, user_vectors
+from recsys.retrieval.rules.eligible import ItemRules, eligible_items
 from recsys.retrieval.similar import SimilarityModel, find_item, most_similar
 from recsys.retrieval.top_up import HasFallback, Lists
 
@@ -49,7 +49,7 @@ def recommend(
         k: items a user gets; fewer only where fewer may be recommended.
         histories: instead of ``users``, the histories of anonymous users: item ids, oldest first. Their user ids are
             0 to n - 1. Beside a frame of users, their histories, one for each row.
-        items: ids of items that may be recommended; None is all.
+        items: ids of items that may be recommended; None is all that the items table of ``data`` lists.
         exclude: ids of items that are not recommended to any user.
         filter_seen: whether items of a user's history are left out of the user's list.
 
@@ -74,9 +74,11 @@ def recommend(
     """
     if k < 1:
         raise DataError(f"k = {k}; k must be at least 1")
-    known_rows(data.items.vocabulary, exclude, "item")
+    denied = _listed_ids(data, exclude)
+    allowed = None if items is None else _listed_ids(data, items)
     chosen = RequestedUsers.of(data, users, histories)
-    candidates = allowed_rows(data.items.vocabulary, items, exclude)
+    rules = ItemRules(allow=allowed, deny=denied, unlisted=items is not None)
+    candidates = eligible_items(data.items, rules).rows
     retriever = Retriever(engine, data.items, candidates=candidates, fallback=fallback_of(engine, data))
     blocks: list[pd.DataFrame] = []
     fallback_from: dict[int | str, int] = {}
@@ -91,6 +93,11 @@ def recommend(
     result = pd.DataFrame({**ids, "rank": found["rank"], "score": found["score"]})
     result.attrs["fallback_from"] = fallback_from
     return result
+
+
+def _listed_ids(data: Dataset, items: Ids) -> tuple[int | str, ...]:
+    """``items`` as plain ids of the catalogue, which has all of them."""
+    return tuple(data.items.vocabulary.ids[known_rows(data.items.vocabulary, items, "item")].tolist())
 
 
 def fallback_of(model: VectorModel, data: Dataset) -> Callable[[], Fallback]:

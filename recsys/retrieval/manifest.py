@@ -14,9 +14,9 @@ from recsys.errors import ArtifactError
 from recsys.json_values import JsonObject
 from recsys.names import stored_name
 
-MANIFEST = "manifest.json"
-_VERSION = 1
-TOTALS = ("users", "users_without", "fallback_users", "topped_up_users", "rows")
+MANIFEST = "_manifest.json"
+_VERSION = 2
+TOTALS = ("users", "users_without", "fallback_users", "topped_up_users", "rows", "empty_places")
 """The sums over all parts that the manifest holds."""
 
 
@@ -44,6 +44,21 @@ class Part:
 
 
 @dataclass(frozen=True)
+class Rules:
+    """What the rules of a batch left.
+
+    Args:
+        eligible_items: how many items may be recommended.
+        places: the length of a full list.
+        told: what the rules left out or passed over, one line each.
+    """
+
+    eligible_items: int
+    places: int
+    told: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Manifest:
     """Describes a complete batch recommendation; it is written after all parts.
 
@@ -53,6 +68,7 @@ class Manifest:
         fingerprint: of options, data and model together; outputs with the same fingerprint are byte-identical.
         options: the options of the batch, `recsys.retrieval.recommend.RecommendOptions` as JSON.
         parts: the files, in the order of the users.
+        rules: what the rules of the batch left.
     """
 
     model_version: str
@@ -60,6 +76,7 @@ class Manifest:
     fingerprint: str
     options: JsonObject
     parts: tuple[Part, ...]
+    rules: Rules
 
     @property
     def users(self) -> int:
@@ -81,6 +98,11 @@ class Manifest:
     def rows(self) -> int:
         return sum(part.rows for part in self.parts)
 
+    @property
+    def empty_places(self) -> int:
+        """How many places of all lists stay empty, because a user has too few items left."""
+        return self.users * self.rules.places - self.rows
+
     def save(self, directory: Path) -> None:
         totals = {name: getattr(self, name) for name in TOTALS}
         write_json(directory / MANIFEST, {"version": _VERSION, **totals, **asdict(self)})
@@ -97,7 +119,8 @@ class Manifest:
             if raw["version"] != _VERSION:
                 raise ArtifactError(f"{directory / MANIFEST} has version {raw['version']!r}; recommend again")
             parts = tuple(Part(**part) for part in raw["parts"])
-            found = cls(raw["model_version"], raw["data_fingerprint"], raw["fingerprint"], raw["options"], parts)
+            rules = Rules(raw["rules"]["eligible_items"], raw["rules"]["places"], tuple(raw["rules"]["told"]))
+            found = cls(raw["model_version"], raw["data_fingerprint"], raw["fingerprint"], raw["options"], parts, rules)
             for part in parts:
                 stored_name(directory / MANIFEST, part.name)
             if any(raw[name] != getattr(found, name) for name in TOTALS) or len({p.name for p in parts}) < len(parts):

@@ -14,7 +14,6 @@ import numpy as np
 import scipy.sparse as sp
 from pydantic import Field
 
-from recsys.config import Config
 from recsys.data.dataset import Dataset
 from recsys.data.vocabulary import Rows
 from recsys.digest import short_digest
@@ -22,22 +21,23 @@ from recsys.engine import Engine, Request, Vectors
 from recsys.errors import DataError
 from recsys.retrieval import parts
 from recsys.retrieval.fallback import Fallback
-from recsys.retrieval.filters import allowed_rows
-from recsys.retrieval.manifest import Manifest
+from recsys.retrieval.manifest import Manifest, Rules
 from recsys.retrieval.retriever import Retriever
+from recsys.retrieval.rules.eligible import ItemRules, eligible_items
+from recsys.retrieval.rules.id_lists import IdList, known_ids
 from recsys.tracking import SilentTracker, Tracker, tracked
 
 
-class RecommendOptions(Config):
-    """Options of a batch recommendation.
+class RecommendOptions(ItemRules):
+    """Options of a batch recommendation, and the `recsys.retrieval.rules.eligible.ItemRules` of its items.
 
     Args:
         k: items a user gets at most.
         filter_seen: whether items of a user's history are left out of the user's list.
         shard_size: users in one Parquet part.
         index: a name in `recsys.retrieval.INDEXES`.
-        allow: ids of items that may be recommended; None is all.
-        deny: ids of items that are not recommended.
+        users: ids of the users who get a list, or a file of them (CSV, text or Parquet); None is all. Ids that are not
+            in the data are passed over and counted.
         at: the time of the recommendation, in the unit of the dataset's timestamps: later interactions are left out of
             the histories; None is now.
     """
@@ -46,25 +46,25 @@ class RecommendOptions(Config):
     filter_seen: bool = True
     shard_size: int = Field(default=4096, gt=0)
     index: str = "exact"
-    allow: tuple[int | str, ...] | None = None
-    deny: tuple[int | str, ...] = ()
+    users: IdList | None = None
     at: int | None = None
 
 
 @dataclass(frozen=True)
 class Shards:
-    """The users of a dataset in blocks of ``size``; iterating gives the number of each block and its user rows."""
+    """Users of a dataset in blocks of ``size``; iterating gives the number of each block and its user rows."""
 
     data: Dataset
+    users: Rows
     size: int
     at: int | None
 
     def __iter__(self) -> Iterator[tuple[int, Rows]]:
-        for number, start in enumerate(range(0, self.data.n_users, self.size)):
-            yield number, np.arange(start, min(start + self.size, self.data.n_users))
+        for number, start in enumerate(range(0, len(self.users), self.size)):
+            yield number, self.users[start : start + self.size]
 
     def __len__(self) -> int:
-        return -(-self.data.n_users // self.size)
+        return -(-len(self.users) // self.size)
 
     def request(self, users: Rows) -> Request:
         """The users at rows ``users`` int64 [U], with their features and their histories before ``at``.
@@ -92,7 +92,9 @@ def recommend(
     made_from: str = "",
     fallback: Fallback | None = None,
 ) -> Manifest:
-    """Top-k recommendations for all users: writes ``part-00000.parquet`` ... and, last, ``manifest.json``.
+    """Top-k recommendations for all users: writes ``part-00000.parquet`` ... and, last, ``_manifest.json``.
+
+    `pandas.read_parquet` and others read the folder as one table, for they pass over files that begin with ``_``.
 
     A part has the columns ``user_id, item_id, rank, score``, with the ids of the data and ``rank`` from 1, best first.
     With a fallback it also has ``fallback``, whether the item is one of the fallback and not of the engine; such items
@@ -112,7 +114,7 @@ def recommend(
             leaves them empty or short.
 
     Raises:
-        DataError: the dataset has no users or no items, or ``allow`` and ``deny`` leave no item.
+        DataError: the dataset has no users or no items, the rules leave no item or user, or a rule is wrong.
         ConfigError: the index is unknown or does not support the engine's vectors.
         ArtifactError: a vector or a score is NaN or infinite, ``directory`` holds other files, or another batch started
             in it.
@@ -122,16 +124,18 @@ def recommend(
         raise DataError(
             f"dataset {data.name!r} has {data.n_users} users and {data.n_items} items; nothing to recommend"
         )
-    candidates = allowed_rows(data.items.vocabulary, options.allow, options.deny)
+    eligible, asked = eligible_items(data.items, options), asked_users(data, options)
+    for line in (*eligible.told, *asked.told):
+        tracker.info(f"  recommend: {line}")
     given = None if fallback is None else (lambda: fallback)
-    retriever = Retriever(engine, data.items, options.index, candidates, options.at, given)
+    retriever = Retriever(engine, data.items, options.index, eligible.rows, options.at, given)
     version = "/".join([model_version, made_from, *([] if fallback is None else [fallback.fingerprint])])
-    fingerprint = _fingerprint(engine, data, retriever.item_vectors, options, version)
+    fingerprint = _fingerprint(engine, data, retriever.item_vectors, options, version, (eligible.rows, asked.rows))
     stamp = parts.Stamp(model_version, data.fingerprint, fingerprint)
-    finished = parts.clean(directory, stamp, count=-(-data.n_users // options.shard_size))
+    finished = parts.clean(directory, stamp, count=-(-len(asked.rows) // options.shard_size))
     k = min(options.k, data.n_items)  # a longer list would only be padding
     done = []
-    shards = Shards(data, options.shard_size, options.at)
+    shards = Shards(data, asked.rows, options.shard_size, options.at)
     for number, users in tracked(shards, len(shards), "recommend", tracker):
         if number not in finished:
             request = shards.request(users)
@@ -139,18 +143,53 @@ def recommend(
             ids = request.users.vocabulary, data.items.vocabulary
             parts.write(directory, number, *ids, lists, stamp, mark_fallback=fallback is not None)
         done.append(parts.described(directory, number, len(users)))
+    count = data.n_items if eligible.rows is None else len(eligible.rows)
+    rules = Rules(count, options.k, (*eligible.told, *asked.told))
     manifest = Manifest(
-        model_version, data.fingerprint, stamp.fingerprint, options.model_dump(mode="json"), tuple(done)
+        model_version, data.fingerprint, stamp.fingerprint, options.model_dump(mode="json"), tuple(done), rules
     )
     manifest.save(directory)
     parts.end(directory)
     return manifest
 
 
-def _fingerprint(engine: Engine, data: Dataset, items: Vectors, options: RecommendOptions, version: str) -> str:
-    """A digest of the options, the data and the model; it covers the item vectors, in case ``version`` is empty."""
+@dataclass(frozen=True, eq=False)
+class AskedUsers:
+    """The rows of the users who get a list, and a line about ids that are passed over."""
+
+    rows: Rows
+    told: tuple[str, ...]
+
+
+def asked_users(data: Dataset, options: RecommendOptions) -> AskedUsers:
+    """The users whom ``options.users`` names, or all.
+
+    Raises:
+        DataError: the file of ids cannot be read, or none of the ids is in the data.
+    """
+    if options.users is None:
+        return AskedUsers(np.arange(data.n_users), ())
+    known = known_ids(data.users.vocabulary, options.users, "recommend.users", "user_id")
+    told = known.told("recommend.users")
+    if not len(known.rows):
+        raise DataError("\n  ".join(["recommend.users names no user of the data", *([told] if told else [])]))
+    return AskedUsers(known.rows, () if told is None else (told,))
+
+
+def _fingerprint(
+    engine: Engine,
+    data: Dataset,
+    items: Vectors,
+    options: RecommendOptions,
+    version: str,
+    chosen: tuple[Rows | None, Rows],
+) -> str:
+    """A digest of the options, the data and the model; it covers the item vectors, in case ``version`` is empty.
+
+    The rows of the items and users that were ``chosen`` are in it, because files of ids may change under their names.
+    """
     text = "/".join((engine.kind, version, data.fingerprint, options.model_dump_json()))
     sparse: Any = items.sparse
     pieces = [sparse.data, sparse.indices, sparse.indptr] if sp.issparse(sparse) else [sparse]
-    arrays = (items.dense, items.valid, *pieces)
+    arrays = (items.dense, items.valid, *pieces, *chosen)
     return short_digest([text, *(b"-" if array is None else np.ascontiguousarray(array).data for array in arrays)])

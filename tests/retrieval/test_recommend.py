@@ -7,12 +7,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from recsys.data.histories import Histories
-from recsys.data.vocabulary import MISSING, Vocabulary
+from recsys.data.vocabulary import MISSING
 from recsys.engine import Request
 from recsys.errors import ArtifactError, ConfigError, DataError
 from recsys.ranking import top_k
 from recsys.retrieval import parts
-from recsys.retrieval.filters import allowed_rows
 from recsys.retrieval.manifest import Manifest, read_recommendations
 from recsys.retrieval.recommend import RecommendOptions, recommend
 from tests.retrieval.conftest import FixedVectors, digests, world
@@ -86,18 +85,11 @@ def test_allow_and_deny_lists_limit_the_items(tmp_path, data, engine):
     assert set(read_recommendations(tmp_path)["item_id"]) == {"item 1", "item 3", "item 4"}
 
 
-def test_an_unknown_item_in_the_allow_list_is_an_error_that_names_it(tmp_path, data, engine):
-    with pytest.raises(DataError, match="'nothing'"):
-        recommend(engine, data, tmp_path, RecommendOptions(allow=["item 1", "nothing"]))
-
-
-@pytest.mark.parametrize("ids", [[101, 102], ["a", "b"]])
-@pytest.mark.parametrize("name", ["allow", "deny"])
-def test_ids_of_the_other_type_are_an_error_and_not_passed_over(ids, name):
-    items = Vocabulary.of(ids)
-    wrong = [str(ids[0])] if items.holds_integers else [7]
-    with pytest.raises(DataError, match=rf"the {name} list names {wrong[0]!r}.*such as {ids[0]!r}"):
-        allowed_rows(items, **{name: wrong})
+def test_an_unknown_item_in_the_allow_list_is_passed_over_and_counted(tmp_path, data, engine):
+    manifest = recommend(engine, data, tmp_path, RecommendOptions(allow=["item 1", "nothing"], filter_seen=False))
+    assert set(read_recommendations(tmp_path)["item_id"]) == {"item 1"}
+    assert manifest.rules.told == ("1 id is not in the data and passed over, of recommend.allow: 'nothing'",)
+    assert manifest.rules.eligible_items == 1
 
 
 def test_lists_that_leave_nothing_are_an_error(tmp_path, data, engine):
@@ -187,8 +179,8 @@ def test_some_users_can_be_read_alone(tmp_path, data, engine):
 
 def test_a_manifest_of_an_unknown_version_is_refused(tmp_path, data, engine):
     recommend(engine, data, tmp_path, OPTIONS)
-    raw = json.loads((tmp_path / "manifest.json").read_text())
-    (tmp_path / "manifest.json").write_text(json.dumps({**raw, "version": 99}))
+    raw = json.loads((tmp_path / "_manifest.json").read_text())
+    (tmp_path / "_manifest.json").write_text(json.dumps({**raw, "version": 99}))
     with pytest.raises(ArtifactError, match="version 99"):
         Manifest.load(tmp_path)
 
@@ -236,7 +228,7 @@ def test_only_names_of_parts_are_cleared_and_no_folder_is(tmp_path, data, engine
 def test_readers_of_parquet_pass_over_the_mark_of_the_folder(tmp_path, data, engine):
     recommend(engine, data, tmp_path, OPTIONS)
     whole = read_recommendations(tmp_path)
-    (tmp_path / "manifest.json").unlink()  # which they do not pass over
+    (tmp_path / "_manifest.json").unlink()  # which they do not pass over
     assert pd.read_parquet(tmp_path).equals(whole)
 
 

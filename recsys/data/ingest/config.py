@@ -9,6 +9,9 @@ from pydantic import Field, model_validator
 
 from recsys.config import Config
 
+UnknownIds = Literal["error", "add", "drop"]
+"""What becomes of ids of the interactions that the users or items table lacks."""
+
 
 class InteractionColumns(Config):
     """Names of the columns of the interactions.
@@ -72,8 +75,9 @@ class DataConfig(Config):
             them is used, or ``keep`` uses all.
         missing: texts in the users and items tables that mean a missing cell, besides the empty cell, ``NA``, ``N/A``,
             ``NaN``, ``null`` and ``None``.
-        unknown_ids: ids of the interactions that the users or items table lacks: an ``error``, or ``add`` adds them
-            with missing cells.
+        unknown_ids: ids of the interactions that the users or items table lacks: an ``error``, ``add`` adds them with
+            missing cells (models learn from such items, and they are not recommended unless ``recommend.unlisted`` is
+            set), or ``drop`` leaves them out with their interactions.
         positive_from: rows of a smaller weight (``columns.weight``, times the event's) are no likes; weights of zero
             and below are allowed then. None takes every row as a like.
         non_likes: what such rows and dislikes are for: ``seen`` leaves their items out of the user's lists, like those
@@ -97,7 +101,7 @@ class DataConfig(Config):
     item_schema: dict[str, str] = Field(default_factory=dict)
     duplicates: Literal["error", "first", "last", "keep"] = "error"
     missing: tuple[str, ...] = ()
-    unknown_ids: Literal["error", "add"] = "add"
+    unknown_ids: UnknownIds = "add"
     positive_from: float | None = None
     non_likes: Literal["seen", "negatives"] = "seen"
     half_life_days: float | None = Field(None, gt=0)

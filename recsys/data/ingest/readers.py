@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -21,7 +21,7 @@ from recsys.data.ingest.tables import RawTables, TypedTables, coerce_tables, rea
 from recsys.data.ingest.typed_entities import TypedEntities
 from recsys.data.ingest.typed_interactions import TypedInteractions
 from recsys.data.interactions import Interactions
-from recsys.data.vocabulary import Vocabulary
+from recsys.data.vocabulary import MISSING, Vocabulary
 from recsys.errors import DataError
 
 
@@ -58,7 +58,8 @@ def ingest(config: DataConfig, issues: ValidationIssues | None = None, joining: 
     issues = ValidationIssues() if issues is None else issues
     tables = typed_tables(config, issues, joining)
     issues.raise_errors()
-    return encode(tables, config.name or config.source or "")
+    read = encode(tables, config.name or config.source or "")
+    return listed_only(read) if config.unknown_ids == "drop" else read
 
 
 def typed_tables(config: DataConfig, issues: ValidationIssues, joining: Dataset | None = None) -> TypedTables:
@@ -76,7 +77,7 @@ def typed_tables(config: DataConfig, issues: ValidationIssues, joining: Dataset 
 def checked(raw: RawTables, config: DataConfig, joining: Dataset | None = None) -> TypedTables:
     """Coerces and checks raw tables; errors and warnings are added to their issues."""
     tables = coerce_tables(raw, config, joining)
-    check_tables(tables, config.unknown_ids == "error")
+    check_tables(tables, config.unknown_ids)
     return tables
 
 
@@ -99,6 +100,35 @@ def encode(tables: TypedTables, name: str) -> Ingested:
         name, users, items, joined, parts[0].has_timestamps, tables.has_order, given_files, non_likes=non_likes
     )
     return Ingested(data, files)
+
+
+def listed_only(read: Ingested) -> Ingested:
+    """Without the users and items that their tables do not list, and without their interactions.
+
+    Raises:
+        DataError: nothing is left.
+    """
+    data = read.data
+    kept = [np.setdiff1d(np.arange(len(table)), table.unlisted) for table in (data.users, data.items)]
+    places = [np.full(len(table), MISSING) for table in (data.users, data.items)]
+    for place, rows in zip(places, kept, strict=True):
+        place[rows] = np.arange(len(rows))
+
+    def moved(events: Interactions) -> Interactions:
+        user, item = places[0][events.user], places[1][events.item]
+        left = (user != MISSING) & (item != MISSING)
+        return Interactions.of(user[left], item[left], events.time[left], events.weight[left])
+
+    files = tuple(moved(part) for part in read.files)
+    if not all(len(part) for part in files):
+        raise DataError('no interaction is between a listed user and a listed item; set data.unknown_ids to "add"')
+    joined = moved(data.interactions)
+    given_files = (files[0], files[1]) if len(files) == 2 else None
+    users, items = data.users.take(kept[0]), data.items.take(kept[1])
+    kept_data = replace(
+        data, users=users, items=items, interactions=joined, given_files=given_files, non_likes=moved(data.non_likes)
+    )
+    return Ingested(kept_data, files)
 
 
 def _interactions(part: TypedInteractions, users: Vocabulary, items: Vocabulary) -> tuple[Interactions, Interactions]:

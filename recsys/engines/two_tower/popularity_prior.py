@@ -13,7 +13,7 @@ from recsys.engine import Vectors
 Floats = NDArray[np.float32]
 
 WEIGHTS = (0.0, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0, 1e5)
-"""The weights that are tried; the logits of cosine towers lie within 20, so that the last one ranks by popularity alone."""
+"""The weights that are tried; the logits of cosine towers lie within 20, the last one ranks by it alone."""
 
 
 PRIOR_USERS = 10_000

@@ -1,0 +1,1 @@
+"""Rules of a batch: which items may be recommended, and which users get a list."""

@@ -1,0 +1,133 @@
+"""Lists of ids, given in a config or in a file, as rows of a vocabulary; unknown ids are passed over and counted."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TextIO
+
+import numpy as np
+import pandas as pd
+
+from recsys.data.vocabulary import MISSING, Rows, Vocabulary
+from recsys.errors import DataError
+
+IdList = tuple[int | str, ...] | Path
+"""Ids, or the path of a CSV, text or Parquet file that has them."""
+
+_WHOLE = re.compile(r"(-?(?:0|[1-9][0-9]*))(?:\.0+)?")
+
+
+@dataclass(frozen=True)
+class KnownIds:
+    """The rows of a list of ids.
+
+    Args:
+        rows: ascending, each once.
+        unknown: how many distinct ids the vocabulary does not have.
+        first_unknown: the first of them; None where there is none.
+    """
+
+    rows: Rows
+    unknown: int
+    first_unknown: int | str | None
+
+    def told(self, name: str) -> str | None:
+        """A line about the unknown ids of the list ``name``; None where there is none."""
+        if not self.unknown:
+            return None
+        more = "id is" if self.unknown == 1 else "ids are"
+        return f"{self.unknown} {more} not in the data and passed over, of {name}: {self.first_unknown!r}"
+
+
+def known_ids(vocabulary: Vocabulary, ids: IdList, name: str, column: str) -> KnownIds:
+    """The rows of ``ids`` in ``vocabulary``.
+
+    Ids of a file are read in the type of the vocabulary: ``7`` and ``7.0`` are the integer 7, or the text as written.
+
+    Args:
+        vocabulary: of the users or the items.
+        ids: the ids, or a file with them.
+        name: of the list, for messages, as ``recommend.allow``.
+        column: the name of the id column of a file that has several.
+
+    Raises:
+        DataError: the file cannot be read or has no such column, or an id of a config is of another type (text or
+            integer) than those of the vocabulary.
+
+    Example:
+        >>> known_ids(Vocabulary.of(["a", "b"]), ("b", "b", "c"), "recommend.allow", "item_id")
+        KnownIds(rows=array([1]), unknown=1, first_unknown='c')
+    """
+    given: Sequence[int | str]
+    if isinstance(ids, Path):
+        given = [_typed(cell, vocabulary.holds_integers) for cell in read_id_file(ids, column, name)]
+    else:
+        _check_type(vocabulary, name, ids)
+        given = ids
+    distinct = list(dict.fromkeys(given))
+    rows = np.full(len(distinct), MISSING)
+    fitting = [n for n, key in enumerate(distinct) if isinstance(key, int) == vocabulary.holds_integers]
+    if fitting:
+        rows[fitting] = vocabulary.rows([distinct[n] for n in fitting])
+    unknown = np.flatnonzero(rows == MISSING)
+    first = distinct[unknown[0]] if len(unknown) else None
+    return KnownIds(np.unique(rows[rows != MISSING]).astype(np.int64), len(unknown), first)
+
+
+def read_id_file(path: Path, column: str, name: str) -> list[str]:
+    """The ids of a file as texts: of its column ``column``, or of its only column.
+
+    A text file has one id a line; a first line ``column`` or ``id`` is its header.
+
+    Raises:
+        DataError: the file cannot be read, or has several columns and none of that name.
+    """
+    try:
+        if path.suffix in (".parquet", ".pq"):
+            return _frame_ids(pd.read_parquet(path), path, column, name)
+        with gzip.open(path, "rt", encoding="utf-8-sig") if path.suffix == ".gz" else _text(path) as stream:
+            mark = "\t" if ".tsv" in path.suffixes else ","
+            rows = [row for row in csv.reader(stream, delimiter=mark) if any(cell.strip() for cell in row)]
+    except (OSError, ValueError, csv.Error) as error:
+        reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
+        raise DataError(f"{name}: the file {path.absolute()} cannot be read ({reason})") from error
+    if not rows:
+        return []
+    if max(map(len, rows)) == 1:
+        header = rows[0][0].strip() in (column, "id")
+        return [row[0].strip() for row in rows[header:]]
+    return _frame_ids(pd.DataFrame(rows[1:], columns=rows[0] if len(rows[0]) else None), path, column, name)
+
+
+def _text(path: Path) -> TextIO:
+    return path.open(encoding="utf-8-sig", newline="")
+
+
+def _frame_ids(frame: pd.DataFrame, path: Path, column: str, name: str) -> list[str]:
+    found = column if column in frame else frame.columns[0] if len(frame.columns) == 1 else None
+    if found is None:
+        raise DataError(
+            f"{name}: {path.absolute()} has the columns {', '.join(map(str, frame.columns))} and none of the name "
+            f"{column}; give a file of ids alone, or name their column {column}"
+        )
+    return [str(cell).strip() for cell in frame[found].dropna().tolist()]
+
+
+def _typed(cell: str, integers: bool) -> int | str:
+    whole = _WHOLE.fullmatch(cell) if integers else None
+    return int(whole.group(1)) if whole and abs(int(whole.group(1))) < 2**63 else cell
+
+
+def _check_type(vocabulary: Vocabulary, name: str, ids: Sequence[int | str]) -> None:
+    of_other_type = [key for key in ids if isinstance(key, str) == vocabulary.holds_integers]
+    if of_other_type and len(vocabulary):
+        given, expected = ("text", "integers") if vocabulary.holds_integers else ("an integer", "text")
+        raise DataError(
+            f"{name} names {of_other_type[0]!r}, {given}, and the ids of the data are {expected}, "
+            f"such as {vocabulary.ids[:1].tolist()[0]!r}; write ids of that type"
+        )
