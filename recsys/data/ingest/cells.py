@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from recsys.data.ingest.checks import Cells, Rule, check
 from recsys.data.ingest.issues import Location
+from recsys.data.ingest.types.numeric_column import coerce_numbers, unified_truths
 from recsys.data.schema import Column, Kind
 
 LARGEST = 1e30
@@ -67,6 +68,12 @@ def numbers(cells: Cells) -> Cells:
     return pd.Series(pd.to_numeric(cells, errors="coerce").to_numpy(np.float64, na_value=np.nan))
 
 
+def finite(cells: Cells) -> NDArray[np.float64]:
+    """As `numbers`; NaN for those that are infinite or larger than `LARGEST` too."""
+    found = numbers(cells).to_numpy(np.float64)
+    return np.where(np.abs(found) <= LARGEST, found, np.nan)
+
+
 def seconds(cells: Cells) -> Cells:
     """Seconds since 1970 UTC, float64 [n], from numbers and ISO dates; NaN for cells that are missing or neither."""
     result = numbers(cells) if not pd.api.types.is_bool_dtype(cells) else pd.Series(np.full(len(cells), np.nan))
@@ -114,10 +121,21 @@ def event_weights(cells: Cells, known: dict[str, float], location: Location) -> 
     return np.where(check(found, [_present(missing, "the event"), weighed], location, cells), found, np.nan)
 
 
-def coerce(cells: Cells, column: Column, location: Location) -> Cells:
-    """Coerces a column of users or items to its kind, as float64, str or lists; missing cells stay missing."""
+def coerce(cells: Cells, column: Column, location: Location, given: bool = True) -> Cells:
+    """Coerces a column of users or items to its kind, as float64, str or lists; missing cells stay missing.
+
+    Args:
+        cells: [n].
+        column: the kind.
+        location: the column, for errors.
+        given: whether the kind was chosen by the user. Cells that do not fit are an error then; where a kind was
+            inferred, a few of them count as missing, with a warning.
+    """
     if column.kind is Kind.NUMERIC:
-        return _optional(cells, numbers(cells), "number", location)
+        plain = finite(cells)
+        if pd.api.types.is_numeric_dtype(cells) and not (np.isnan(plain) & ~is_missing(cells)).any():
+            return pd.Series(plain)
+        return pd.Series(coerce_numbers(filled_texts(cells), plain, location, given))
     if column.kind is Kind.TIME:
         found = _optional(cells, seconds(cells), "time", location)
         late = np.flatnonzero(found >= _SECONDS_END)
@@ -128,7 +146,9 @@ def coerce(cells: Cells, column: Column, location: Location) -> Cells:
         return _vectors(cells, location)
     if column.kind is Kind.TAGS:
         return pd.Series(_tags(cells, column.separator, location), dtype="str")
-    return pd.Series(texts(cells), dtype="str")
+    if column.kind is Kind.CATEGORICAL:
+        return unified_truths(filled_texts(cells), location)
+    return filled_texts(cells)
 
 
 def texts(cells: Cells) -> list[str | None]:
@@ -140,6 +160,11 @@ def texts(cells: Cells) -> list[str | None]:
     """
     missing = is_missing(cells)
     return [None if gone else _text(cell) for cell, gone in zip(cells, missing, strict=True)]
+
+
+def filled_texts(cells: Cells) -> pd.Series[str]:
+    """As `texts`, as a column with index 0..n-1."""
+    return pd.Series(texts(cells), dtype="str")
 
 
 def is_list(cell: object) -> bool:

@@ -9,6 +9,9 @@ from pydantic import Field, model_validator
 
 from recsys.config import Config
 
+UnknownIds = Literal["error", "add"]
+"""What becomes of ids of the interactions that the users or items table lacks."""
+
 
 class InteractionColumns(Config):
     """Names of the columns of the interactions.
@@ -81,4 +84,4 @@ class DataConfig(Config):
     item_schema: dict[str, str] = Field(default_factory=dict)
     duplicates: Literal["error", "first", "last", "keep"] = "error"
     missing: tuple[str, ...] = ()
-    unknown_ids: Literal["error", "add"] = "add"
+    unknown_ids: UnknownIds = "add"

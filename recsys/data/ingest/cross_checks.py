@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from recsys.data.dataset import Dataset
+from recsys.data.ingest.config import UnknownIds
 from recsys.data.ingest.id_column import TypedIds
 from recsys.data.ingest.issues import Location, shown
 from recsys.data.ingest.tables import TypedTables
@@ -17,12 +18,13 @@ from recsys.data.ingest.types.meeting_ids import check_ids_meet
 from recsys.data.schema import Kind
 
 
-def check_tables(tables: TypedTables, unknown_ids_are_errors: bool, joining: Dataset | None = None) -> None:
+def check_tables(tables: TypedTables, unknown_ids: UnknownIds, joining: Dataset | None = None) -> None:
     """Adds issues about repeated rows and ids, ids without a row in a table, and inconsistent train and test files.
 
     Args:
         tables: the typed tables, to whose issues is added.
-        unknown_ids_are_errors: whether an id of the interactions that the users or items table lacks is an error.
+        unknown_ids: ids of the interactions that the users or items table lacks are an ``error``, or a warning that
+            says what becomes of them.
         joining: the dataset that the tables will be merged into.
     """
     for part in tables.interactions:
@@ -32,7 +34,7 @@ def check_tables(tables: TypedTables, unknown_ids_are_errors: bool, joining: Dat
             _check_repeated_ids(table.ids)
     if len({part.has_timestamps for part in tables.interactions}) > 1:
         tables.interactions[1].location.error("one file has times and the other has none", "give both the same columns")
-    check_ids_meet(tables, unknown_ids_are_errors, joining)
+    check_ids_meet(tables, unknown_ids, joining)
     if len(tables.interactions) == 2 and None not in tables.integers:
         _check_test_in_train(*tables.interactions)
 

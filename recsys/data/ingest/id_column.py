@@ -203,8 +203,7 @@ def _mixed(cells: Cells, missing: NDArray[np.bool_], location: Location) -> tupl
     if len(other):
         found = f"the id {shown(cells.iloc[other[0]])} is of another type than the rest"
         location.error(found, "store the column as integers or as text", other)
-    large = np.array([kind == "int" and not -(2**63) <= cell < 2**63 for cell, kind in zip(cells, kinds, strict=True)])
-    large &= kinds == usual
+    large = np.array([_is_whole(cell) and not _fits(cell) for cell in cells]) & (kinds == usual)
     if large.any():
         location.error("ids do not fit in 64 bits", "store the column as text", np.flatnonzero(large))
     return ("integer" if usual == "int" else "text"), (kinds == usual) & ~large
@@ -213,8 +212,13 @@ def _mixed(cells: Cells, missing: NDArray[np.bool_], location: Location) -> tupl
 def _is_whole(cell: object) -> bool:
     """Whether a cell is a whole number: an integer, or a float that holds it exactly; booleans are none."""
     if isinstance(cell, (float, np.floating)):
-        return float(cell).is_integer() and abs(cell) < 2**53
+        return float(cell).is_integer() and abs(float(cell)) < 2**53
     return isinstance(cell, (int, np.integer)) and not isinstance(cell, bool)
+
+
+def _fits(cell: object) -> bool:
+    """Whether a whole number is an int64."""
+    return isinstance(cell, (int, float, np.integer, np.floating)) and -(2**63) <= int(cell) < 2**63
 
 
 def _check_text(text: Cells, good: NDArray[np.bool_], location: Location) -> None:

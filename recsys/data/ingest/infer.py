@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from recsys.data.ingest.cells import LARGEST, is_list, numbers, seconds, texts
+from recsys.data.ingest.cells import LARGEST, filled_texts, finite, is_list, numbers, seconds
 from recsys.data.ingest.checks import Cells
+from recsys.data.ingest.types.numeric_column import as_number_column
 from recsys.data.schema import Column, Kind, Schema
 
 _IMAGE = r"\.(?:jpe?g|png|webp|gif|bmp)$"
@@ -21,6 +22,8 @@ def infer_schema(frame: pd.DataFrame) -> Schema:
     - numbers, and texts that are all numbers, are numeric; a time, if the name has ``time``, ``date``, ``created`` or
       ``released`` in it and they are seconds since 1970 of the years 1973 to 2286; categorical, if they are integers of
       at most 12 values, fewer than a tenth of the rows;
+    - texts that are numbers but for a few cells, or once a currency sign, a unit or groups of thousands are taken off,
+      are as numbers are;
     - paths with the file extension of an image are images; ISO dates are times; texts with ``|`` are tags;
     - other texts are text if they have over 30 characters on average or are almost all distinct, else categorical;
     - an empty column is ignored.
@@ -39,12 +42,16 @@ def _kind(name: str, cells: Cells) -> Kind:
         return _list_kind(cells)
     if pd.api.types.is_datetime64_any_dtype(cells):
         return Kind.TIME
-    if pd.api.types.is_bool_dtype(cells):
+    if pd.api.types.is_bool_dtype(cells) or cells.map(lambda cell: isinstance(cell, (bool, np.bool_))).all():
         return Kind.CATEGORICAL
     values = numbers(cells)
     if pd.api.types.is_numeric_dtype(cells) or bool((np.abs(values) <= LARGEST).all()):
         return _number_kind(name, values)
-    return _text_kind(pd.Series(texts(cells), dtype="str"))
+    text = filled_texts(cells)
+    found = as_number_column(text, finite(cells))
+    if found is not None:
+        return _number_kind(name, pd.Series(found.values).dropna())
+    return _text_kind(text)
 
 
 def _list_kind(cells: Cells) -> Kind:

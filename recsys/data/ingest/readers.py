@@ -75,7 +75,7 @@ def typed_tables(config: DataConfig, issues: ValidationIssues, joining: Dataset 
 def checked(raw: RawTables, config: DataConfig, joining: Dataset | None = None) -> TypedTables:
     """Coerces and checks raw tables; errors and warnings are added to their issues."""
     tables = coerce_tables(raw, config, joining)
-    check_tables(tables, config.unknown_ids == "error", joining)
+    check_tables(tables, config.unknown_ids, joining)
     return tables
 
 

@@ -9,6 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from recsys.data.dataset import Dataset
+from recsys.data.ingest.config import UnknownIds
 from recsys.data.ingest.id_column import TypedIds
 from recsys.data.ingest.issues import shown
 from recsys.data.ingest.tables import TypedTables
@@ -33,7 +34,7 @@ class _Unmet:
     distinct: int
 
 
-def check_ids_meet(tables: TypedTables, unknown_are_errors: bool, joining: Dataset | None) -> None:
+def check_ids_meet(tables: TypedTables, policy: UnknownIds, joining: Dataset | None) -> None:
     """Adds issues about ids of the interactions that a table, or the dataset that is joined, spells differently.
 
     If a table describes none of the ids, or most of them under another spelling (zeros lost, ``12.0`` beside ``12``),
@@ -41,12 +42,13 @@ def check_ids_meet(tables: TypedTables, unknown_are_errors: bool, joining: Datas
 
     Args:
         tables: the typed tables.
-        unknown_are_errors: whether each id that a table lacks is an error.
+        policy: an id that a table lacks is an ``error``, or a warning that says what becomes of it.
         joining: the dataset that the tables will be merged into; its ids count as described.
     """
+    known_users, known_items = (None, None) if joining is None else (joining.users.vocabulary, joining.items.vocabulary)
     for what, seen, table, old in (
-        ("users", [part.user for part in tables.interactions], tables.users, joining and joining.users.vocabulary),
-        ("items", [part.item for part in tables.interactions], tables.items, joining and joining.items.vocabulary),
+        ("users", [part.user for part in tables.interactions], tables.users, known_users),
+        ("items", [part.item for part in tables.interactions], tables.items, known_items),
     ):
         if any(part.integers is None for part in seen):
             continue
@@ -55,10 +57,10 @@ def check_ids_meet(tables: TypedTables, unknown_are_errors: bool, joining: Datas
             _check_joined(seen, ids, old, what)
         if table is not None and ids is not None and table.ids.integers is not None:
             known = ids if old is None or not len(old) else np.concatenate([ids, np.asarray(old.ids, ids.dtype)])
-            _check_described(seen, known, table.location.file.name, what, unknown_are_errors)
+            _check_described(seen, known, table.location.file.name, what, policy)
 
 
-def _check_described(seen: list[TypedIds], known: Ids, name: str, what: str, unknown_are_errors: bool) -> None:
+def _check_described(seen: list[TypedIds], known: Ids, name: str, what: str, policy: UnknownIds) -> None:
     found = [unmet for part in seen if len((unmet := _unmet(part, known)).rows)]
     nothing_met = len(known) > 0 and len(found) == len(seen) and all(len(u.ids) == u.distinct for u in found)
     for unmet in found:
@@ -66,7 +68,7 @@ def _check_described(seen: list[TypedIds], known: Ids, name: str, what: str, unk
         if nothing_met or (cause is not None and 2 * cause.count > unmet.distinct):
             _report_mismatch(unmet, cause, known, name, what)
         else:
-            _report_unknown(unmet, cause, name, unknown_are_errors)
+            _report_unknown(unmet, cause, name, policy)
 
 
 def _check_joined(seen: list[TypedIds], described: Ids | None, old: Vocabulary, what: str) -> None:
@@ -96,14 +98,12 @@ def _report_mismatch(unmet: _Unmet, cause: Mismatch | None, known: Ids, name: st
         unmet.part.location.error(f"{found}; {cause}", cause.remedy, unmet.rows)
 
 
-def _report_unknown(unmet: _Unmet, cause: Mismatch | None, name: str, is_error: bool) -> None:
+def _report_unknown(unmet: _Unmet, cause: Mismatch | None, name: str, policy: UnknownIds) -> None:
     count = len(unmet.ids)
     found = f"{count:,} id{'s are' if count > 1 else ' is'} not in {name}, as {shown(unmet.ids[0])}"
     found += "" if cause is None else f"; {cause}"
-    location, rows = unmet.part.location, unmet.rows
-    if is_error:
-        remedy = "add rows for them" if cause is None else cause.remedy
-        location.error(found, f'{remedy}, or set data.unknown_ids to "add"', rows)
+    remedy = "add rows for them" if cause is None else cause.remedy
+    if policy == "error":
+        unmet.part.location.error(found, f'{remedy}, or set data.unknown_ids to "add"', unmet.rows)
     else:
-        remedy = "add rows for them" if cause is None else cause.remedy
-        location.warn(found, f"{remedy}; until then their features are missing", rows)
+        unmet.part.location.warn(found, f"{remedy}; until then their features are missing", unmet.rows)
