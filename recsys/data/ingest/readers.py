@@ -100,7 +100,7 @@ def _interactions(part: TypedInteractions, users: Vocabulary, items: Vocabulary)
     keep = part.keep
     user, item = users.rows(part.user.ids), items.rows(part.item.ids)
     return Interactions.of(
-        user[keep], item[keep], part.time[keep].astype(np.int64), part.weight[keep].astype(np.float32)
+        user[keep], item[keep], part.time[keep].astype(np.int64), part.weight[keep].astype(np.float32), part.tie[keep]
     )
 
 
