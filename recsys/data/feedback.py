@@ -34,7 +34,7 @@ class Feedback:
 def resolve(
     user: NDArray[np.integer],
     item: NDArray[np.integer],
-    time: NDArray[np.integer],
+    time: NDArray[np.integer] | tuple[NDArray[np.integer], NDArray[np.integer]],
     meaning: NDArray[np.int8],
     ratings: bool,
 ) -> Feedback:
@@ -47,7 +47,7 @@ def resolve(
     Args:
         user: int [n].
         item: int [n].
-        time: int [n]; rows of one moment are ordered by their meaning.
+        time: int [n], or the times and the order within one time; rows of one moment are ordered by their meaning.
         meaning: int8 [n], `BELOW`, `LIKE`, `DISLIKE` or `REMOVAL`.
         ratings: whether `BELOW` withdraws.
 
@@ -57,7 +57,8 @@ def resolve(
         >>> found.likes.tolist(), found.non_likes.tolist()
         ([False, False, True], [False, False, False])
     """
-    order = np.lexsort((meaning, time, item, user))
+    times = time if isinstance(time, tuple) else (time,)
+    order = np.lexsort((meaning, *reversed(times), item, user))
     u, i, kind = user[order], item[order], meaning[order]
     likes, non_likes = np.zeros((2, len(order)), bool)
     if len(order):

@@ -19,9 +19,9 @@ _COLUMNS = {"user": np.int32, "item": np.int32, "time": np.int64, "weight": np.f
 
 @dataclass(frozen=True, eq=False)
 class Interactions:
-    """Interactions sorted by (user, time, tie, weight), so that the order of the file does not matter.
+    """Interactions sorted by (user, time, tie, hash, weight), so that the order of the file does not matter.
 
-    A tie in time is broken by a hash of user and item: if ties were ordered by item row,
+    What is left of a tie is broken by a hash of user and item: if ties were ordered by item row,
     the row would predict which of several simultaneous items comes last, which leaks the target of leave-one-out.
 
     Args:
@@ -30,12 +30,15 @@ class Interactions:
         time: int64 [E], seconds since 1970 UTC, or a position within the user (`Dataset.has_timestamps` says which).
         weight: float32 [E], positive; 1 where the data gives none. Of `Dataset.non_likes` 1 where the row may be learnt
             as a negative, else 0.
+        tie: int64 [E], the order of a user's interactions at the same time, such as nanoseconds within the second;
+            None where the data gives none.
     """
 
     user: NDArray[np.int32]
     item: NDArray[np.int32]
     time: NDArray[np.int64]
     weight: NDArray[np.float32]
+    tie: NDArray[np.int64] | None = None
 
     @classmethod
     def of(
@@ -44,13 +47,16 @@ class Interactions:
         item: NDArray[np.integer],
         time: NDArray[np.integer] | None = None,
         weight: NDArray[np.floating] | None = None,
+        tie: NDArray[np.integer] | None = None,
     ) -> Interactions:
         """Interactions in any order, sorted; without ``time`` the order within a user is that of a hash."""
         time = np.zeros(len(user), np.int64) if time is None else time
         weight = np.ones(len(user), np.float32) if weight is None else weight
-        order = np.lexsort((weight, item, _tie(user, item), time, user))
-        parts = (user, item, time, weight)
-        return cls(*(np.ascontiguousarray(p[order], t) for p, t in zip(parts, _COLUMNS.values(), strict=True)))
+        tie = None if tie is None or not tie.any() else tie
+        order = np.lexsort((weight, item, _hash(user, item), *(() if tie is None else (tie,)), time, user))
+        parts = zip((user, item, time, weight), _COLUMNS.values(), strict=True)
+        rows, items, times, weights = (np.ascontiguousarray(part[order], kind) for part, kind in parts)
+        return cls(rows, items, times, weights, None if tie is None else np.ascontiguousarray(tie[order], np.int64))
 
     @classmethod
     def empty(cls) -> Interactions:
@@ -69,7 +75,8 @@ class Interactions:
 
     def select(self, where: NDArray[np.bool_] | NDArray[np.integer] | slice) -> Interactions:
         """The interactions at a mask, ascending positions or a slice."""
-        return Interactions(self.user[where], self.item[where], self.time[where], self.weight[where])
+        tie = None if self.tie is None else self.tie[where]
+        return Interactions(self.user[where], self.item[where], self.time[where], self.weight[where], tie)
 
     def before(self, moment: int) -> Interactions:
         """The interactions strictly before ``moment``."""
@@ -82,7 +89,12 @@ class Interactions:
             np.concatenate([self.item, other.item]),
             np.concatenate([self.time, other.time]),
             np.concatenate([self.weight, other.weight]),
+            None if self.tie is other.tie is None else np.concatenate([self.ties(), other.ties()]),
         )
+
+    def ties(self) -> NDArray[np.int64]:
+        """int64 [E]: ``tie``, zeros where the data gives none."""
+        return np.zeros(len(self), np.int64) if self.tie is None else self.tie
 
     def offsets(self, n_users: int) -> NDArray[np.int64]:
         """int64 [n_users + 1]: user ``u`` owns positions ``offsets[u]`` to ``offsets[u + 1]``."""
@@ -125,7 +137,8 @@ class Interactions:
     @cached_property
     def fingerprint(self) -> str:
         """A digest of every interaction."""
-        return short_digest(np.ascontiguousarray(getattr(self, name), kind).data for name, kind in _COLUMNS.items())
+        columns = [np.ascontiguousarray(getattr(self, name), kind).data for name, kind in _COLUMNS.items()]
+        return short_digest([*columns, *([] if self.tie is None else [np.ascontiguousarray(self.tie).data])])
 
     def save(self, directory: Path) -> None:
         """One ``.npy`` a column."""
@@ -133,6 +146,8 @@ class Interactions:
             beside.mkdir()
             for name in _COLUMNS:
                 np.save(beside / f"{name}.npy", getattr(self, name))
+            if self.tie is not None:
+                np.save(beside / "tie.npy", self.tie)
 
     @classmethod
     def load(cls, directory: Path) -> Interactions:
@@ -142,10 +157,11 @@ class Interactions:
             ArtifactError: a column is missing, damaged or of another length.
         """
         try:
-            columns = [np.load(directory / f"{name}.npy", mmap_mode="r") for name in _COLUMNS]
+            kinds = _COLUMNS | ({"tie": np.int64} if (directory / "tie.npy").exists() else {})
+            columns = [np.load(directory / f"{name}.npy", mmap_mode="r") for name in kinds]
         except (OSError, ValueError, EOFError) as error:
             raise ArtifactError(f"{directory} does not hold interactions ({error}); prepare the data again") from error
-        wrong = [column for column, kind in zip(columns, _COLUMNS.values(), strict=True) if column.dtype != kind]
+        wrong = [column for column, kind in zip(columns, kinds.values(), strict=True) if column.dtype != kind]
         if wrong or any(column.ndim != 1 for column in columns):
             raise ArtifactError(f"the columns in {directory} are not of the types of interactions; prepare again")
         if len({len(column) for column in columns}) != 1:
@@ -153,7 +169,7 @@ class Interactions:
         return cls(*columns)
 
 
-def _tie(user: NDArray[np.integer], item: NDArray[np.integer]) -> NDArray[np.uint64]:
+def _hash(user: NDArray[np.integer], item: NDArray[np.integer]) -> NDArray[np.uint64]:
     """uint64 [E]: two rounds of splitmix64 (Steele et al., OOPSLA 2014) over user and item rows."""
     state = np.zeros(len(user), np.uint64)
     for rows in (user, item):

@@ -110,7 +110,7 @@ def _rows(named: Dataset, users: EntityTable, items: EntityTable) -> tuple[Rows,
 
 
 def _renumbered(events: Interactions, user: Rows, item: Rows) -> Interactions:
-    return Interactions.of(user[events.user], item[events.item], events.time, events.weight)
+    return Interactions.of(user[events.user], item[events.item], events.time, events.weight, events.tie)
 
 
 def _appended(old: Dataset, new: Interactions, n_users: int) -> tuple[Interactions, NDArray[np.bool_]]:
@@ -122,7 +122,7 @@ def _replaced(old: Dataset, new: Interactions, n_users: int, has_order: bool) ->
     """The interactions of a full export, in its order, and bool [E]: which of them ``old`` lacks."""
     before = old.interactions
     if old.has_timestamps:
-        return new, ~_keys(new.user, new.item, new.time).isin(_keys(before.user, before.item, before.time))
+        return new, ~_moments(new).isin(_moments(before))
     theirs, ours = (_keys(x.user, x.item, _occurrence(x)) for x in (new, before))
     fresh = ~theirs.isin(ours)
     if has_order:
@@ -136,7 +136,7 @@ def _occurrence(x: Interactions) -> NDArray[np.int64]:
 
 
 def _moved_after(old: Interactions, new: Interactions, n_users: int) -> Interactions:
-    return Interactions.of(new.user, new.item, _after(old, new, n_users), new.weight)
+    return Interactions.of(new.user, new.item, _after(old, new, n_users), new.weight, new.tie)
 
 
 def _after(old: Interactions, new: Interactions, n_users: int) -> NDArray[np.int64]:
@@ -150,10 +150,9 @@ def _after(old: Interactions, new: Interactions, n_users: int) -> NDArray[np.int
 
 
 def _joined(old: Interactions, new: Interactions) -> tuple[Interactions, NDArray[np.bool_]]:
-    known = _keys(old.user, old.item, old.time)
-    unknown = new.select(~_keys(new.user, new.item, new.time).isin(known))
-    both = old.joined(unknown)
-    return both, ~_keys(both.user, both.item, both.time).isin(known)
+    known = _moments(old)
+    both = old.joined(new.select(~_moments(new).isin(known)))
+    return both, ~_moments(both).isin(known)
 
 
 def known_to(data: Dataset, events: Interactions, named: Dataset, timed: bool = True) -> NDArray[np.bool_]:
@@ -207,6 +206,11 @@ def check_ids(trained_on: Dataset, data: Dataset, who: str, way_out: str) -> Non
 
 def _type(table: EntityTable) -> str:
     return "integers" if table.vocabulary.holds_integers else "texts"
+
+
+def _moments(x: Interactions) -> pd.MultiIndex:
+    """The key (user, item, time, order within the time) of each interaction."""
+    return pd.MultiIndex.from_arrays([x.user, x.item, x.time, x.ties()])
 
 
 def _keys(

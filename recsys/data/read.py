@@ -20,6 +20,7 @@ _FIELDS = {
     "item_id": "item_id",
     "timestamp": "time",
     "position": "order",
+    "tie_breaker": "tie_breaker",
     "weight": "weight",
     "event": "event",
     "event_weights": "event_weights",
@@ -52,10 +53,11 @@ def read_dataset(
         test_interactions: the test file of a given split, with the same columns as ``interactions``. The dataset holds
             the interactions of both, and ``split(data, "given")`` separates them again.
         columns: the names of columns in your tables, by ours: ``user_id``, ``item_id``, ``timestamp``, ``position``,
-            ``weight`` and ``event``. Weights and events are used only if they are named here. For ``event``, the type
-            of an interaction, ``event_weights`` gives the weight of each type, multiplied with ``weight`` if both are
-            named: ``{"event": "action", "event_weights": {"view": 1, "buy": 5}}``; ``event_meaning`` names the types
-            that are no likes: ``{"hide": "dislike", "unsave": "removal"}``.
+            ``tie_breaker`` (the order at the same time), ``weight`` and ``event``. Weights and events are used only if
+            they are named here. For ``event``, the type of an interaction, ``event_weights`` gives the weight of each
+            type, multiplied with ``weight`` if both are named:
+            ``{"event": "action", "event_weights": {"view": 1, "buy": 5}}``; ``event_meaning`` names the types that are
+            no likes: ``{"hide": "dislike", "unsave": "removal"}``.
         schema: column of ``users`` or ``items`` -> kind (``categorical``, ``tags``, ``numeric``, ``time``, ``text``,
             ``image``, ``embedding`` or ``ignored``), where the inferred one is wrong; ``tags:;`` gives the separator.
         duplicates: rows with the same user, item and time as another row: ``"error"`` reports them, ``"first"`` and

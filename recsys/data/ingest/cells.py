@@ -11,14 +11,14 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from recsys.data.ingest.checks import Cells, Rule, check
-from recsys.data.ingest.issues import Location
+from recsys.data.ingest.issues import Location, shown
+from recsys.data.ingest.types.numeric_column import coerce_numbers, unified_truths
+from recsys.data.ingest.types.odd_times import warn_odd_times
+from recsys.data.ingest.types.time_column import ORDER, TOLERATED, time_column, time_remedy
 from recsys.data.schema import Column, Kind
 
 LARGEST = 1e30
 """The largest absolute value: squares of larger numbers would overflow in float32 sums."""
-
-_SECONDS_END = 1e11
-"""Seconds since 1970 of the year 5138; larger times must be in milliseconds, microseconds or nanoseconds."""
 
 
 def _present(missing: NDArray[np.bool_], what: str) -> Rule:
@@ -29,20 +29,14 @@ def _usable(missing: NDArray[np.bool_], what: str, remedy: str = "mend the cells
     return Rule(lambda c: missing | (np.isfinite(c) & (np.abs(c) <= LARGEST)), f"{{}} is no {what}", remedy)
 
 
-_TIMES = [
-    Rule(lambda c: ~((c < 0) & (c >= -LARGEST)), "the time {} is negative", "give seconds since 1970 UTC"),
-    Rule(
-        lambda c: ~((c >= _SECONDS_END) & (c <= LARGEST)),
-        "the time {} lies after the year 5000: it is in milliseconds or finer",
-        "divide by 1000 until it is in seconds",
-    ),
-]
-
 _POSITION = Rule(
     lambda c: np.isnan(c) | ((c == np.round(c)) & ~((np.abs(c) > 2**53) & (np.abs(c) <= LARGEST))),
     "{} is no position",
     "give whole numbers",
 )
+
+_GAP_YEARS = 50.0
+"""Times of users and items, such as birthdays, may be further apart than those of interactions."""
 
 _WEIGHT = Rule(
     lambda c: ~((c < 1 / LARGEST) & (c >= -LARGEST)),
@@ -67,6 +61,12 @@ def numbers(cells: Cells) -> Cells:
     return pd.Series(pd.to_numeric(cells, errors="coerce").to_numpy(np.float64, na_value=np.nan))
 
 
+def finite(cells: Cells) -> NDArray[np.float64]:
+    """As `numbers`; NaN for those that are infinite or larger than `LARGEST` too."""
+    found = numbers(cells).to_numpy(np.float64)
+    return np.where(np.abs(found) <= LARGEST, found, np.nan)
+
+
 def seconds(cells: Cells) -> Cells:
     """Seconds since 1970 UTC, float64 [n], from numbers and ISO dates; NaN for cells that are missing or neither."""
     result = numbers(cells) if not pd.api.types.is_bool_dtype(cells) else pd.Series(np.full(len(cells), np.nan))
@@ -74,16 +74,6 @@ def seconds(cells: Cells) -> Cells:
     if len(rest):
         result.iloc[rest] = _moments(cells.iloc[rest])
     return result
-
-
-def times(cells: Cells, location: Location) -> NDArray[np.float64]:
-    """Seconds since 1970 UTC, float64 [n]; NaN and an error for cells that are missing, negative or not a time."""
-    found, missing = seconds(cells), is_missing(cells)
-    usable = _usable(missing, "time", "give seconds since 1970 UTC or ISO dates, or name an order column")
-    good = check(found, [_present(missing, "the time"), usable, *_TIMES], location, cells)
-    if good.any() and found[good].max() < 1e8:
-        location.warn("all times are before 1973", "if the column is a position, name it in data.columns.order instead")
-    return np.where(good, found, np.nan)
 
 
 def positions(cells: Cells, location: Location) -> NDArray[np.float64]:
@@ -121,21 +111,30 @@ def event_weights(
     return np.where(check(found, [_present(missing, "the event"), weighed], location, cells), found, np.nan)
 
 
-def coerce(cells: Cells, column: Column, location: Location) -> Cells:
-    """Coerces a column of users or items to its kind, as float64, str or lists; missing cells stay missing."""
+def coerce(cells: Cells, column: Column, location: Location, given: bool = True) -> Cells:
+    """Coerces a column of users or items to its kind, as float64, str or lists; missing cells stay missing.
+
+    Args:
+        cells: [n].
+        column: the kind.
+        location: the column, for errors.
+        given: whether the kind was chosen by the user. Cells that do not fit are an error then; where a kind was
+            inferred, a few of them count as missing, with a warning.
+    """
     if column.kind is Kind.NUMERIC:
-        return _optional(cells, numbers(cells), "number", location)
+        plain = finite(cells)
+        if pd.api.types.is_numeric_dtype(cells) and not (np.isnan(plain) & ~is_missing(cells)).any():
+            return pd.Series(plain)
+        return pd.Series(coerce_numbers(filled_texts(cells), plain, location, given))
     if column.kind is Kind.TIME:
-        found = _optional(cells, seconds(cells), "time", location)
-        late = np.flatnonzero(found >= _SECONDS_END)
-        if len(late):
-            location.warn("times lie after the year 5000", "if they are in milliseconds, divide by 1000", late)
-        return found
+        return pd.Series(_optional_times(cells, location, given))
     if column.kind is Kind.EMBEDDING:
         return _vectors(cells, location)
     if column.kind is Kind.TAGS:
         return pd.Series(_tags(cells, column.separator, location), dtype="str")
-    return pd.Series(texts(cells), dtype="str")
+    if column.kind is Kind.CATEGORICAL:
+        return unified_truths(filled_texts(cells), location)
+    return filled_texts(cells)
 
 
 def texts(cells: Cells) -> list[str | None]:
@@ -147,6 +146,11 @@ def texts(cells: Cells) -> list[str | None]:
     """
     missing = is_missing(cells)
     return [None if gone else _text(cell) for cell, gone in zip(cells, missing, strict=True)]
+
+
+def filled_texts(cells: Cells) -> pd.Series[str]:
+    """As `texts`, as a column with index 0..n-1."""
+    return pd.Series(texts(cells), dtype="str")
 
 
 def is_list(cell: object) -> bool:
@@ -167,8 +171,21 @@ def _moments(cells: Cells) -> NDArray[np.float64]:
     return np.asarray((moments.astype(np.int64) / 1e6).where(moments.notna()), np.float64)
 
 
-def _optional(cells: Cells, found: Cells, what: str, location: Location) -> Cells:
-    return found.where(check(found, [_usable(is_missing(cells), what, _KIND_REMEDY)], location, cells))
+def _optional_times(cells: Cells, location: Location, given: bool) -> NDArray[np.float64]:
+    """Seconds since 1970 UTC, float64 [n]; NaN for cells that are missing or no time."""
+    is_truth = pd.api.types.is_bool_dtype(cells)
+    column = time_column(cells, np.full(len(cells), np.nan) if is_truth else finite(cells), location)
+    missing = is_missing(cells)
+    wrong = np.flatnonzero(np.isnan(column.seconds) & ~missing)
+    if len(wrong):
+        cell = cells.iloc[wrong[0]]
+        remedy = f"{time_remedy(cell, column.numbers[wrong[0]]).removesuffix(ORDER)}; or give the column another kind"
+        if given or len(wrong) > TOLERATED * (~missing).sum():
+            location.error(f"{shown(cell)} is no time", remedy, wrong)
+        else:
+            location.warn(f"{shown(cell)} is no time; such cells count as missing", remedy, wrong)
+    warn_odd_times(column, cells, location, _GAP_YEARS)
+    return column.seconds + column.fraction / 1e9
 
 
 def _tags(cells: Cells, separator: str, location: Location) -> list[str | None]:

@@ -21,7 +21,9 @@ class InteractionColumns(Config):
         item_id: the column of item ids, also in the items table.
         users_table_id: the id column of the users table, where it is not called as ``user_id`` is.
         items_table_id: the id column of the items table, where it is not called as ``item_id`` is.
-        time: the column of times: seconds since 1970 UTC, or ISO dates; fractions of a second are cut off.
+        time: the column of times: seconds since 1970 UTC, or ISO dates; other dates, dates of digits as ``20200131``
+            and finer units are read with a warning. The order within a second is that of its fractions.
+        tie_breaker: a column of whole numbers beside the time: the order of a user's interactions at the same time.
         order: the column of positions within the user, instead of a time. If neither is given, a column ``timestamp``
             is the time, else a column ``position`` is the order, else interactions have no order.
         weight: the column of weights, such as ratings or counts; positive, unless ``data.positive_from`` is given. The
@@ -33,7 +35,8 @@ class InteractionColumns(Config):
             back the earlier likes of the same user and item. A type with a meaning needs no weight.
 
     Raises:
-        ValueError: both a time and an order are given, or event weights or meanings without an event column.
+        ValueError: both a time and an order are given, a tie breaker and an order, or event weights or meanings
+            without an event column.
     """
 
     user_id: str = "user_id"
@@ -42,6 +45,7 @@ class InteractionColumns(Config):
     items_table_id: str | None = None
     time: str | None = None
     order: str | None = None
+    tie_breaker: str | None = None
     weight: str | None = None
     event: str | None = None
     event_weights: dict[str, float] = Field(default_factory=dict)
@@ -50,7 +54,9 @@ class InteractionColumns(Config):
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         if self.time is not None and self.order is not None:
-            raise ValueError("time and order are both given; histories have one order")
+            raise ValueError("time and order are both given; name the order in tie_breaker to break ties in time")
+        if self.tie_breaker is not None and self.order is not None:
+            raise ValueError("tie_breaker breaks ties in time, and an order is given; name a time, or leave it out")
         if self.event_weights and self.event is None:
             raise ValueError("event_weights needs event, the column of the types of events")
         if self.event_meaning and self.event is None:

@@ -6,24 +6,26 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from recsys.data.dataset import Dataset
 from recsys.data.ingest.config import UnknownIds
 from recsys.data.ingest.id_column import TypedIds
 from recsys.data.ingest.issues import Location, shown
 from recsys.data.ingest.tables import TypedTables
 from recsys.data.ingest.typed_entities import TypedEntities
 from recsys.data.ingest.typed_interactions import TypedInteractions
+from recsys.data.ingest.types.meeting_ids import check_ids_meet
 from recsys.data.schema import Kind
 
 
-def check_tables(tables: TypedTables, unknown_ids: UnknownIds) -> None:
+def check_tables(tables: TypedTables, unknown_ids: UnknownIds, joining: Dataset | None = None) -> None:
     """Adds issues about repeated rows and ids, ids without a row in a table, and inconsistent train and test files.
 
     Args:
         tables: the typed tables, to whose issues is added.
         unknown_ids: ids of the interactions that the users or items table lacks are an ``error``, or a warning that
             says what becomes of them.
+        joining: the dataset that the tables will be merged into.
     """
     for part in tables.interactions:
         _check_repeated_rows(part)
@@ -32,12 +34,7 @@ def check_tables(tables: TypedTables, unknown_ids: UnknownIds) -> None:
             _check_repeated_ids(table.ids)
     if len({part.has_timestamps for part in tables.interactions}) > 1:
         tables.interactions[1].location.error("one file has times and the other has none", "give both the same columns")
-    for seen, table in (
-        ([part.user for part in tables.interactions], tables.users),
-        ([part.item for part in tables.interactions], tables.items),
-    ):
-        if table is not None and table.ids.integers is not None:
-            _check_unknown_ids(seen, table, unknown_ids)
+    check_ids_meet(tables, unknown_ids, joining)
     if len(tables.interactions) == 2 and None not in tables.integers:
         _check_test_in_train(*tables.interactions)
 
@@ -72,27 +69,6 @@ def _check_test_in_train(train: TypedInteractions, test: TypedInteractions) -> N
             "remove them from one file, or set evaluate.filter_seen to false",
             repeated,
         )
-
-
-def _check_unknown_ids(seen: list[TypedIds], table: TypedEntities, policy: UnknownIds) -> None:
-    """Adds an issue about ids of the interactions that the users or items table lacks."""
-    known = pd.Index(table.ids.ids[table.ids.good])
-    for part in seen:
-        rows = np.flatnonzero(part.good & ~pd.Index(part.ids).isin(known))
-        if len(rows):
-            _report_unknown(part, rows, table.location.file, policy)
-
-
-def _report_unknown(part: TypedIds, rows: NDArray[np.int64], table: Path, policy: UnknownIds) -> None:
-    count = len(pd.unique(part.ids[rows]))
-    found = f"{count:,} id{'s are' if count > 1 else ' is'} not in {table.name}, as {shown(part.ids[rows[0]])}"
-    if policy == "error":
-        part.location.error(found, 'add rows for them, or set data.unknown_ids to "add" or "drop"', rows)
-    elif policy == "drop":
-        part.location.warn(found, "they and their interactions are left out, as data.unknown_ids says", rows)
-    else:
-        told = "add rows for them; until then their features are missing, and such items are not recommended"
-        part.location.warn(found, told, rows)
 
 
 def check_contents(table: TypedEntities) -> None:

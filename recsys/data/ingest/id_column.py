@@ -17,10 +17,13 @@ from numpy.typing import NDArray
 from recsys.data.ingest.checks import Cells
 from recsys.data.ingest.files import RawTable
 from recsys.data.ingest.issues import Location, shown
+from recsys.data.ingest.types.id_mismatch import SCIENTIFIC
 from recsys.data.vocabulary import Ids
 
 _INTEGER = r"(?:0|-?[1-9][0-9]{0,18})"
 _DECIMAL = r"-?[0-9]+\.0+"
+_EXACT = {"float16": 2**11, "float32": 2**24}
+"""The first whole number after which floats of a type leave some out; 2^53 for other types."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -142,7 +145,9 @@ def as_integers(parts: Sequence[IdColumn], joining: bool | None = None) -> bool 
         if len(rows):
             number = next(other.location.file for other in filled if other.kind == "integer")
             found = f"ids are text, as {shown(part.cells.iloc[rows[0]])}, and integers in {number}"
-            part.location.error(found, "write them the same way in all tables", rows)
+            zeros = bool(part.cells.iloc[rows].str.fullmatch("0[0-9]+").any())
+            remedy = "; integers lose zeros at the front: read them as text (dtype=str) in all tables" if zeros else ""
+            part.location.error(found, f"write them the same way in all tables{remedy}", rows)
     return None if any(len(part.unlike(True)) for part in filled) else True
 
 
@@ -167,10 +172,8 @@ def _typed(cells: Cells, missing: NDArray[np.bool_], location: Location) -> tupl
         return "integer", ~large
     if isinstance(cells.dtype, pd.StringDtype):
         return "text", every
-    if pd.api.types.is_float_dtype(cells) and missing.any():  # pandas stores integers with missing cells as floats
-        whole = np.asarray(~missing & (cells == np.round(cells)) & (cells.abs() < 2**53), bool)
-        if whole.any() and (whole | missing).all():
-            return "integer", whole
+    if pd.api.types.is_float_dtype(cells):  # pandas stores integers as floats once a cell was missing
+        return _whole_floats(cells, missing, location)
     if cells.dtype != object:
         if not missing.all():
             location.error(f"ids are {cells.dtype}", remedy)
@@ -178,18 +181,44 @@ def _typed(cells: Cells, missing: NDArray[np.bool_], location: Location) -> tupl
     return _mixed(cells, missing, location)
 
 
+def _whole_floats(cells: Cells, missing: NDArray[np.bool_], location: Location) -> tuple[str, NDArray[np.bool_]]:
+    """As `_typed`, of a column of floats, which are ids if all of them are whole numbers that floats hold exactly."""
+    numbers = pd.Series(cells.to_numpy(np.float64, na_value=np.nan)).where(~missing, 0.0)
+    whole = np.asarray(np.isfinite(numbers) & (numbers == np.round(numbers)), bool)
+    if not whole.all():
+        location.error(f"ids are {cells.dtype}", "store the column as integers or as text", np.flatnonzero(~whole))
+        return "text", np.zeros(len(cells), bool)
+    inexact = np.asarray(numbers.abs() >= _EXACT.get(str(cells.dtype).lower(), 2**53), bool)
+    if inexact.any():
+        found = f"the id {numbers[inexact].iloc[0]:.0f} is a {cells.dtype}, which does not hold all its digits"
+        location.error(found, "store the column as integers or as text", np.flatnonzero(inexact))
+    return "integer", ~missing & ~inexact
+
+
 def _mixed(cells: Cells, missing: NDArray[np.bool_], location: Location) -> tuple[str, NDArray[np.bool_]]:
     """The most frequent kind of a column of Python objects, and bool [n]: the cells of this kind."""
-    kinds = np.array([type(cell).__name__ for cell in cells], dtype=object)
+    kinds = np.array(["int" if _is_whole(cell) else type(cell).__name__ for cell in cells], dtype=object)
     usual = "int" if (kinds[~missing] == "int").sum() * 2 > (~missing).sum() else "str"
     other = np.flatnonzero(~missing & (kinds != usual))
     if len(other):
         found = f"the id {shown(cells.iloc[other[0]])} is of another type than the rest"
         location.error(found, "store the column as integers or as text", other)
-    large = np.array([isinstance(cell, int) and not -(2**63) <= cell < 2**63 for cell in cells]) & (kinds == usual)
+    large = np.array([_is_whole(cell) and not _fits(cell) for cell in cells]) & (kinds == usual)
     if large.any():
         location.error("ids do not fit in 64 bits", "store the column as text", np.flatnonzero(large))
     return ("integer" if usual == "int" else "text"), (kinds == usual) & ~large
+
+
+def _is_whole(cell: object) -> bool:
+    """Whether a cell is a whole number: an integer, or a float that holds it exactly; booleans are none."""
+    if isinstance(cell, (float, np.floating)):
+        return float(cell).is_integer() and abs(float(cell)) < 2**53
+    return isinstance(cell, (int, np.integer)) and not isinstance(cell, bool)
+
+
+def _fits(cell: object) -> bool:
+    """Whether a whole number is an int64."""
+    return isinstance(cell, (int, float, np.integer, np.floating)) and -(2**63) <= int(cell) < 2**63
 
 
 def _check_text(text: Cells, good: NDArray[np.bool_], location: Location) -> None:
@@ -197,6 +226,11 @@ def _check_text(text: Cells, good: NDArray[np.bool_], location: Location) -> Non
     if len(decimal):
         found = f"the id {shown(text.iloc[decimal[0]])} is written with decimals, so it is text"
         location.warn(found, "write whole numbers if ids are numbers", decimal)
+    scientific = np.flatnonzero(text.str.fullmatch(SCIENTIFIC).to_numpy(bool) & good)
+    numbers = text.str.fullmatch(r"[0-9.,eE+-]+").to_numpy(bool) & good
+    if len(scientific) and 2 * numbers.sum() > good.sum():
+        found = f"the id {shown(text.iloc[scientific[0]])} is in scientific notation, so digits of it may be lost"
+        location.warn(found, "export the ids again, as text or whole numbers", scientific)
     blank = np.flatnonzero((text.str.strip() != text).to_numpy(bool) & good)
     if len(blank):
         location.warn(f"the id {shown(text.iloc[blank[0]])} has blanks around it, which count", "remove them", blank)

@@ -5,8 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from recsys.data.ingest.cells import LARGEST, is_list, numbers, seconds, texts
+from recsys.data.ingest.cells import LARGEST, filled_texts, finite, is_list, numbers
 from recsys.data.ingest.checks import Cells
+from recsys.data.ingest.types.digit_times import digit_times
+from recsys.data.ingest.types.numeric_column import as_number_column
+from recsys.data.ingest.types.time_column import are_dates
 from recsys.data.schema import Column, Kind, Schema
 
 _IMAGE = r"\.(?:jpe?g|png|webp|gif|bmp)$"
@@ -19,9 +22,13 @@ def infer_schema(frame: pd.DataFrame) -> Schema:
 
     - lists of numbers, all of one length, are an embedding, other lists tags;
     - numbers, and texts that are all numbers, are numeric; a time, if the name has ``time``, ``date``, ``created`` or
-      ``released`` in it and they are seconds since 1970 of the years 1973 to 2286; categorical, if they are integers of
+      ``released`` in it and they are seconds since 1970 of the years 1973 to 2286, milliseconds or finer of the years
+      1995 to 2100, or dates of digits, as ``20200131``; categorical, if they are integers of
       at most 12 values, fewer than a tenth of the rows;
-    - paths with the file extension of an image are images; ISO dates are times; texts with ``|`` are tags;
+    - texts that are numbers but for a few cells, or once a currency sign, a unit or groups of thousands are taken off,
+      are as numbers are;
+    - paths with the file extension of an image are images; dates are times, if at most a tenth of the
+      cells are none; texts with ``|`` are tags;
     - other texts are text if they have over 30 characters on average or are almost all distinct, else categorical;
     - an empty column is ignored.
 
@@ -39,12 +46,16 @@ def _kind(name: str, cells: Cells) -> Kind:
         return _list_kind(cells)
     if pd.api.types.is_datetime64_any_dtype(cells):
         return Kind.TIME
-    if pd.api.types.is_bool_dtype(cells):
+    if pd.api.types.is_bool_dtype(cells) or cells.map(lambda cell: isinstance(cell, (bool, np.bool_))).all():
         return Kind.CATEGORICAL
     values = numbers(cells)
     if pd.api.types.is_numeric_dtype(cells) or bool((np.abs(values) <= LARGEST).all()):
         return _number_kind(name, values)
-    return _text_kind(pd.Series(texts(cells), dtype="str"))
+    text = filled_texts(cells)
+    found = as_number_column(text, finite(cells))
+    if found is not None:
+        return _number_kind(name, pd.Series(found.values).dropna())
+    return _text_kind(text)
 
 
 def _list_kind(cells: Cells) -> Kind:
@@ -58,7 +69,7 @@ def _list_kind(cells: Cells) -> Kind:
 def _number_kind(name: str, values: Cells) -> Kind:
     if any(word in name.lower() for word in ("time", "date", "created", "released")):
         low, high = values.min(), values.max()
-        if low >= _SECONDS[0] and high < _SECONDS[1]:
+        if (low >= _SECONDS[0] and high < _SECONDS[1]) or digit_times(values.to_numpy(np.float64)).form:
             return Kind.TIME
     distinct = values.nunique()
     whole = bool((values == values.round()).all())
@@ -68,7 +79,7 @@ def _number_kind(name: str, values: Cells) -> Kind:
 def _text_kind(cells: Cells) -> Kind:
     if cells.str.contains(_IMAGE, case=False).mean() > 0.9:
         return Kind.IMAGE
-    if cells.str.match(r"\d{4}-\d{2}-\d{2}").all() and bool(np.isfinite(seconds(cells)).all()):
+    if are_dates(cells):
         return Kind.TIME
     if cells.str.contains("|", regex=False).mean() > 0.05 and cells.str.contains(" | ", regex=False).mean() < 0.05:
         return Kind.TAGS

@@ -77,7 +77,7 @@ def typed_tables(config: DataConfig, issues: ValidationIssues, joining: Dataset 
 def checked(raw: RawTables, config: DataConfig, joining: Dataset | None = None) -> TypedTables:
     """Coerces and checks raw tables; errors and warnings are added to their issues."""
     tables = coerce_tables(raw, config, joining)
-    check_tables(tables, config.unknown_ids)
+    check_tables(tables, config.unknown_ids, joining)
     return tables
 
 
@@ -117,7 +117,8 @@ def listed_only(read: Ingested) -> Ingested:
     def moved(events: Interactions) -> Interactions:
         user, item = places[0][events.user], places[1][events.item]
         left = (user != MISSING) & (item != MISSING)
-        return Interactions.of(user[left], item[left], events.time[left], events.weight[left])
+        tie = None if events.tie is None else events.tie[left]
+        return Interactions.of(user[left], item[left], events.time[left], events.weight[left], tie)
 
     files = tuple(moved(part) for part in read.files)
     if not all(len(part) for part in files):
@@ -136,14 +137,15 @@ def _interactions(part: TypedInteractions, users: Vocabulary, items: Vocabulary)
     keep = np.flatnonzero(part.keep)
     user, item = users.rows(part.user.ids)[keep], items.rows(part.item.ids)[keep]
     time, weight, meaning = part.time[keep].astype(np.int64), part.weight[keep].astype(np.float32), part.meaning[keep]
+    tie = part.tie[keep]
     if (meaning == LIKE).all():
-        return Interactions.of(user, item, time, weight), Interactions.empty()
-    found = resolve(user, item, time, meaning, part.ratings)
+        return Interactions.of(user, item, time, weight, tie), Interactions.empty()
+    found = resolve(user, item, (time, tie), meaning, part.ratings)
     learned = ((meaning != REMOVAL) & part.learns_negatives).astype(np.float32)
     likes, others = found.likes, found.non_likes
     return (
-        Interactions.of(user[likes], item[likes], time[likes], weight[likes]),
-        Interactions.of(user[others], item[others], time[others], learned[others]),
+        Interactions.of(user[likes], item[likes], time[likes], weight[likes], tie[likes]),
+        Interactions.of(user[others], item[others], time[others], learned[others], tie[others]),
     )
 
 

@@ -166,4 +166,6 @@ def _span(times: NDArray[np.float64], has_timestamps: bool) -> str:
 
 
 def _day(moment: float) -> str:
-    return pd.Timestamp(moment, unit="s").date().isoformat() if abs(moment) < 9e9 else f"{moment:g}"
+    if abs(moment) >= 2.5e11:  # beyond the year 9999
+        return f"{moment:g}"
+    return str(np.datetime64(int(moment // 1), "s").astype("datetime64[D]"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 
 from recsys.data.ingest.cells import coerce
@@ -12,7 +13,9 @@ from recsys.data.ingest.files import RawTable, without_missing
 from recsys.data.ingest.id_column import TypedIds
 from recsys.data.ingest.infer import infer_schema
 from recsys.data.ingest.issues import Location
-from recsys.data.schema import Schema
+from recsys.data.ingest.types.numeric_column import warn_odd_categories
+from recsys.data.ingest.types.odd_numbers import warn_odd_numbers
+from recsys.data.schema import Kind, Schema
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,5 +59,13 @@ def coerce_entities(
         found = f"the schema names {', '.join(unknown)}, which the table lacks"
         table.location.error(found, f"it has {', '.join(map(str, cells.columns)) or 'no column but the id'}")
     schema = Schema({name: given.get(name, guess) for name, guess in infer_schema(cells).columns.items()})
-    columns = {name: coerce(cells[name], kind, table.location.at(name)) for name, kind in schema.columns.items()}
+    columns = {
+        name: coerce(cells[name], kind, table.location.at(name), given=name in kinds)
+        for name, kind in schema.columns.items()
+    }
+    for name in schema.names(Kind.NUMERIC):
+        warn_odd_numbers(columns[name].to_numpy(np.float64), table.location.at(name))
+    for name in schema.names(Kind.CATEGORICAL):
+        if name not in kinds:
+            warn_odd_categories(columns[name], table.location.at(name))
     return TypedEntities(table.location, ids, pd.DataFrame(columns, index=range(len(table))), schema)

@@ -11,12 +11,14 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from recsys.data.feedback import BELOW, LIKE, MEANINGS, decayed
-from recsys.data.ingest.cells import LARGEST, event_weights, is_missing, numbers, positions, texts, times, weights
+from recsys.data.ingest.cells import LARGEST, event_weights, is_missing, numbers, positions, texts, weights
 from recsys.data.ingest.checks import Cells
 from recsys.data.ingest.config import DataConfig, InteractionColumns
 from recsys.data.ingest.files import RawTable, without_missing
 from recsys.data.ingest.id_column import TypedIds
 from recsys.data.ingest.issues import Location, shown
+from recsys.data.ingest.types.interaction_times import times
+from recsys.data.ingest.types.time_column import TimeColumn
 
 Duplicates = Literal["error", "first", "last", "keep"]
 
@@ -52,7 +54,9 @@ class TypedInteractions:
         location: the file.
         user: [n].
         item: [n].
-        time: float64 [n], seconds since 1970 UTC or positions; NaN where the cell has an error.
+        time: float64 [n], whole seconds since 1970 UTC or positions; NaN where the cell has an error.
+        fraction: int64 [n], nanoseconds within the second.
+        tie_breaker: int64 [n], the order of interactions of one time; 0 without such a column.
         weight: float64 [n]; NaN where the cell has an error.
         order: name of the time or position column; None without one.
         has_timestamps: whether that column is a time.
@@ -68,6 +72,8 @@ class TypedInteractions:
     user: TypedIds
     item: TypedIds
     time: NDArray[np.float64]
+    fraction: NDArray[np.int64]
+    tie_breaker: NDArray[np.int64]
     weight: NDArray[np.float64]
     order: str | None
     has_timestamps: bool
@@ -89,11 +95,26 @@ class TypedInteractions:
         whole = np.flatnonzero(self.user.good & self.item.good & ~np.isnan(self.time))
         frame = pd.DataFrame(
             {"user": self.user.ids[whole], "item": self.item.ids[whole], "time": self.time[whole]}, copy=False
-        ).assign(meaning=self.meaning[whole])
+        ).assign(fraction=self.fraction[whole], meaning=self.meaning[whole])
         repeated: NDArray[np.int64] = whole[
             frame.duplicated(keep="last" if self.duplicates == "last" else "first").to_numpy()
         ]
         return repeated
+
+    @property
+    def tie(self) -> NDArray[np.int64]:
+        """int64 [n], the order of interactions within a second: the tie breaker, or nanoseconds, or both.
+
+        Where both are given, the n-th of a user in the same nanosecond is n nanoseconds later.
+        """
+        if not self.fraction.any():
+            return self.tie_breaker
+        if not self.tie_breaker.any():
+            return self.fraction
+        keys = [self.user.ids, self.time, self.fraction]
+        frame = pd.DataFrame({str(n): key for n, key in enumerate(keys)}).assign(tie=self.tie_breaker)
+        rank = frame.groupby(["0", "1", "2"], dropna=False)["tie"].rank("dense")
+        return self.fraction + np.asarray(rank, np.int64) - 1
 
     @cached_property
     def keep(self) -> NDArray[np.bool_]:
@@ -112,19 +133,21 @@ def coerce_interactions(table: RawTable, user: TypedIds, item: TypedIds, config:
     meaning = _meaning(table, config, weight)
     if config.half_life_days is not None:
         if has_timestamps:
-            weight = decayed(weight, time, config.half_life_days)
+            weight = decayed(weight, time.seconds, config.half_life_days)
         else:
             table.location.error(
                 "data.half_life_days needs an age, and there is no time",
                 "name a column in data.columns.time, or leave half_life_days out",
             )
-    used = {user.location.column, item.location.column, order, columns.weight, columns.event}
+    used = {user.location.column, item.location.column, order, columns.tie_breaker, columns.weight, columns.event}
     weight_columns = tuple(name for name in (columns.weight, columns.event) if name is not None)
     return TypedInteractions(
         table.location,
         user,
         item,
-        time,
+        time.seconds,
+        time.fraction,
+        _tie_breaker(table, columns.tie_breaker),
         weight,
         order,
         has_timestamps,
@@ -148,11 +171,23 @@ def order_column(frame: pd.DataFrame, columns: InteractionColumns) -> tuple[str 
     return ("position", False) if "position" in frame.columns else (None, False)
 
 
-def _order(table: RawTable, name: str | None, has_timestamps: bool) -> NDArray[np.float64]:
+def _order(table: RawTable, name: str | None, has_timestamps: bool) -> TimeColumn:
+    """The times, or the positions as seconds."""
+    none = np.zeros(len(table), np.int64)
     cells = None if name is None else table.column(name, "the time" if has_timestamps else "the order")
     if name is None or cells is None:
-        return np.zeros(len(table))
-    return (times if has_timestamps else positions)(without_missing(cells), table.location.at(name))
+        return TimeColumn(np.zeros(len(table)), none, np.zeros(len(table)))
+    if has_timestamps:
+        return times(without_missing(cells), table.location.at(name))
+    found = positions(without_missing(cells), table.location.at(name))
+    return TimeColumn(found, none, found)
+
+
+def _tie_breaker(table: RawTable, name: str | None) -> NDArray[np.int64]:
+    cells = None if name is None else table.column(name, "ties in time")
+    if name is None or cells is None:
+        return np.zeros(len(table), np.int64)
+    return np.nan_to_num(positions(without_missing(cells), table.location.at(name))).astype(np.int64)
 
 
 def _weights(table: RawTable, config: DataConfig) -> NDArray[np.float64]:

@@ -1,0 +1,1 @@
+"""Cells of one type: numbers, times and ids as people write them, and what is odd about them."""

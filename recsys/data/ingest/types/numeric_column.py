@@ -1,0 +1,131 @@
+"""Coercion of a column of users or items to numbers, and the findings about cells that are none."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from recsys.data.ingest.issues import Location, shown
+from recsys.data.ingest.types.written_numbers import NO_VALUE, NumberColumn, number_column, plain_number
+
+_SAMPLE = 2000
+_YES, _NO = ("true", "yes", "y", "t"), ("false", "no", "n", "f")
+
+
+def as_number_column(texts: pd.Series[str], plain: NDArray[np.float64]) -> NumberColumn | None:
+    """The column as numbers; None if most of its cells are none, or they are codes with leading zeros.
+
+    Args:
+        texts: [n] cells, missing where empty.
+        plain: float64 [n], the cells that are numbers as computers write them; NaN for others.
+    """
+    some = np.unique(np.linspace(0, len(texts) - 1, min(len(texts), _SAMPLE)).astype(np.int64))
+    if not len(texts) or not number_column(texts.iloc[some].reset_index(drop=True), plain[some]).is_likely:
+        return None
+    column = number_column(texts, plain)
+    return column if column.mostly_numbers else None
+
+
+def coerce_numbers(
+    texts: pd.Series[str], plain: NDArray[np.float64], location: Location, given: bool
+) -> NDArray[np.float64]:
+    """Float64 [n]; NaN for cells that are missing or no number.
+
+    Cells that are no numbers are an error if the kind was given or most cells are none; else a warning, and they count
+    as missing. Currency signs and groups of thousands are taken off with a warning; ``true`` and ``false`` are 1 and 0.
+
+    Args:
+        texts: [n] cells, missing where empty.
+        plain: float64 [n], the cells that are numbers as computers write them; NaN for others.
+        location: the column.
+        given: whether the config says that the column is numeric.
+    """
+    truth = _truths(texts)
+    if truth is not None:
+        return truth
+    column = number_column(texts, plain)
+    _report_wrong(column, location, given or not column.mostly_numbers)
+    marked = np.flatnonzero(column.marked)
+    if len(marked):
+        found = f"numbers are written as {shown(texts.iloc[marked[0]])} and read as {column.values[marked[0]]:.10g}"
+        others = "" if not column.sign else "; amounts in other currencies or units have to be converted before"
+        location.warn(found, f"check that this is right, else give the column another kind{others}", marked)
+    return column.values
+
+
+def _report_wrong(column: NumberColumn, location: Location, are_errors: bool) -> None:
+    """One issue each for numbers of another format, for words that say that there is no value, and for the rest."""
+    rows = np.flatnonzero(column.wrong)
+    groups = pd.Series([_group(text) for text in column.texts.iloc[rows]], index=rows, dtype="int64")
+    for group in sorted(groups.unique()):
+        wrong = groups.index[groups == group].to_numpy(np.int64)
+        text = column.texts.iloc[wrong[0]]
+        if are_errors:
+            location.error(f"{shown(text)} is no number", remedy(text), wrong)
+        elif len(wrong) == 1:
+            location.warn(f"{shown(text)} is no number and counts as missing", remedy(text), wrong)
+        else:
+            found = f"{len(wrong):,} cells, as {shown(text)}, are no numbers and count as missing"
+            location.warn(found, remedy(text), wrong)
+
+
+def _group(text: str) -> int:
+    return 0 if plain_number(text) is not None else 1 if text.strip().lower() in NO_VALUE else 2
+
+
+def remedy(text: str) -> str:
+    """What to do about a cell that is no number."""
+    number = plain_number(text)
+    if number is not None:
+        return f"write {number}; or give the column another kind in the schema"
+    if text.strip().lower() in NO_VALUE:
+        return f'leave it empty or name it, data.missing = ["{text}"]; or give the column another kind in the schema'
+    return "mend the cells, or give the column another kind in the schema"
+
+
+def _truths(texts: pd.Series[str]) -> NDArray[np.float64] | None:
+    """1 and 0 of a column of nothing but ``true`` and ``false``, or ``yes`` and ``no``; None for other columns."""
+    words = texts.str.strip().str.lower()
+    if not len(words.dropna()) or not words.dropna().isin([*_YES, *_NO]).all():
+        return None
+    return np.where(words.isna(), np.nan, words.isin(list(_YES)).astype(np.float64))
+
+
+def unified_truths(texts: pd.Series[str], location: Location) -> pd.Series[str]:
+    """The cells of a column of truth values, in which several spellings of one (``True``, ``TRUE``, ``1``) are one.
+
+    Columns of other cells, and those that write each truth one way, stay as they are.
+
+    Args:
+        texts: [n] cells, missing where empty.
+        location: the column; a warning names the spellings.
+    """
+    words = texts.str.strip().str.lower()
+    spellings = texts.dropna().unique()
+    if not 2 < len(spellings) <= 24 or not words.dropna().isin([*_YES, *_NO, "1", "0", "1.0", "0.0"]).all():
+        return texts
+    if not words.isin(["true", "false", "yes", "no"]).any():
+        return texts
+    wanted = "true", "false"
+    odd = np.flatnonzero(texts.notna().to_numpy(bool) & ~texts.isin(list(wanted)).to_numpy(bool))
+    listed = ", ".join(shown(text) for text in spellings[:6])
+    location.warn(f"true and false are written as {listed}; they are read as true and false", "write one form", odd)
+    true = words.isin([*_YES, "1", "1.0"])
+    return pd.Series(np.where(true, *wanted), index=texts.index, dtype="str").where(texts.notna())
+
+
+def warn_odd_categories(texts: pd.Series[str], location: Location) -> None:
+    """Warns of the few cells that are no numbers where all others are few whole numbers, and so categories.
+
+    Args:
+        texts: [n] cells, missing where empty.
+        location: the column.
+    """
+    plain = np.asarray(pd.to_numeric(texts, errors="coerce"), np.float64)
+    column = as_number_column(texts, np.where(np.isfinite(plain), plain, np.nan))
+    wrong = np.array([], np.int64) if column is None else np.flatnonzero(column.wrong)
+    if len(wrong):
+        text = texts.iloc[wrong[0]]
+        found = f"all cells are numbers but for some, as {shown(text)}, which count as values of their own"
+        location.warn(found, remedy(text), wrong)

@@ -1,0 +1,149 @@
+"""A column read as times: numbers, dates in one or several formats, and datetimes."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from recsys.data.ingest.checks import Cells
+from recsys.data.ingest.issues import Location, shown
+from recsys.data.ingest.types.date_texts import ISO, UNCLEAR, date_texts, split_moments
+from recsys.data.ingest.types.digit_times import DigitTimes, digit_times, time_of_number
+
+END = 1e11
+"""Seconds since 1970 of the year 5138; larger numbers must be of a finer unit."""
+
+_PLAIN = "year-month-day"
+ORDER = ", or name an order column"
+DEFAULT_REMEDY = f"give seconds since 1970 UTC or ISO dates{ORDER}"
+
+TOLERATED = 0.1
+"""The largest share of filled cells that may be no times in a column that is inferred to be one."""
+
+
+@dataclass(frozen=True, eq=False)
+class TimeColumn:
+    """A column read as times.
+
+    Args:
+        seconds: float64 [n], whole seconds since 1970 UTC; NaN where a cell is missing or no time.
+        fraction: int64 [n], nanoseconds within the second.
+        numbers: float64 [n], the cells that are numbers as they are written; NaN for others.
+    """
+
+    seconds: NDArray[np.float64]
+    fraction: NDArray[np.int64]
+    numbers: NDArray[np.float64]
+
+
+def time_column(cells: Cells, numbers: NDArray[np.float64], location: Location) -> TimeColumn:
+    """Reads a column as times; warns where they are read in another way than seconds and ISO dates.
+
+    Args:
+        cells: [n], index 0..n-1.
+        numbers: float64 [n], the cells that are numbers; NaN for others.
+        location: the column.
+    """
+    missing = np.asarray(cells.isna(), bool)
+    if pd.api.types.is_datetime64_any_dtype(cells):
+        zoned = cells if isinstance(cells.dtype, pd.DatetimeTZDtype) else cells.dt.tz_localize("UTC")
+        seconds, fraction = split_moments(zoned)
+        return TimeColumn(
+            np.where(missing, np.nan, seconds), np.where(missing, 0, fraction), np.full(len(cells), np.nan)
+        )
+    digits = digit_times(numbers, _exact(cells, numbers))
+    _tell_digits(digits, cells, location)
+    seconds = np.where(np.isfinite(digits.seconds), np.floor(digits.seconds), np.nan)
+    fraction = np.where(np.isfinite(seconds), digits.fraction, 0)
+    rest = np.flatnonzero(np.isnan(numbers) & ~missing)
+    if len(rest):
+        texts = pd.Series([_text(cells.iloc[row]) for row in rest], dtype="str")
+        dates = date_texts(texts)
+        seconds[rest], fraction[rest] = dates.seconds, dates.fraction
+        _tell_formats(dates.form, dates.forms, rest, cells, location)
+    return TimeColumn(seconds, fraction, numbers)
+
+
+def time_remedy(cell: object, number: float) -> str:
+    """What to do about a cell that is no time.
+
+    Args:
+        cell: as it is written.
+        number: the same as a number; NaN if it is none.
+    """
+    if np.isfinite(number):
+        return time_of_number(number) or "give seconds since 1970 UTC"
+    text = _text(cell).strip()
+    if re.match(r"0000-00|0001-01|00[/.-]00[/.-]", text):
+        return "it stands for an unknown time: drop the row, or fill the cell"
+    if re.fullmatch(UNCLEAR, text):
+        return "day, month and year cannot be told apart: write dates as 2020-09-13"
+    if re.match(ISO, text):
+        return "there is no such day or time: write dates as 2020-09-13 or 2020-09-13T12:26:40"
+    return DEFAULT_REMEDY
+
+
+def are_dates(texts: pd.Series[str]) -> bool:
+    """Whether at least nine of ten texts are dates of a known format.
+
+    Args:
+        texts: [n] filled cells.
+    """
+    some = texts.iloc[np.unique(np.linspace(0, len(texts) - 1, min(len(texts), 200)).astype(np.int64))]
+    if (
+        not len(some)
+        or some.str.contains("[0-9].*[0-9]").mean() < 0.5
+        or np.isnan(date_texts(some).seconds).mean() > 0.5
+    ):
+        return False
+    return bool(np.isfinite(date_texts(texts).seconds).mean() >= 1 - TOLERATED)
+
+
+def day(seconds: float) -> str:
+    """The day of a time, for a message."""
+    return str(np.datetime64(int(seconds), "s").astype("datetime64[D]"))
+
+
+def _text(cell: object) -> str:
+    return "" if isinstance(cell, (list, tuple, np.ndarray)) else str(cell)
+
+
+def _exact(cells: Cells, numbers: NDArray[np.float64]) -> NDArray[np.int64] | None:
+    """The numbers as integers, where a float does not hold all digits of some; None where it holds all."""
+    large = np.flatnonzero((np.abs(np.nan_to_num(numbers)) >= 2**53) & (np.abs(np.nan_to_num(numbers)) < 9e18))
+    if not len(large):
+        return None
+    exact = np.nan_to_num(np.clip(numbers, -9e18, 9e18)).astype(np.int64)
+    for row in large:
+        text = str(cells.iloc[row]).strip()
+        exact[row] = int(text) if text.isdigit() else exact[row]
+    return exact
+
+
+def _tell_digits(digits: DigitTimes, cells: Cells, location: Location) -> None:
+    if not digits.form:
+        return
+    rows = np.flatnonzero(np.isfinite(digits.seconds))
+    moment = np.datetime64(int(digits.seconds[rows[0]]), "s")
+    found = f"times are {digits.form if digits.form.startswith('dates') else 'in ' + digits.form}, as "
+    found += f"{shown(cells.iloc[rows[0]])}, and read so: {str(moment).removesuffix('T00:00:00')}"
+    location.warn(
+        found, "check that this is right; seconds since 1970 UTC and ISO dates are read without a guess", rows
+    )
+
+
+def _tell_formats(
+    form: NDArray[np.object_], forms: list[str], rows: NDArray[np.int64], cells: Cells, location: Location
+) -> None:
+    """Warns of dates in several formats, or in another one than ISO."""
+    if not forms or forms == [_PLAIN]:
+        return
+    first = {name: rows[int(np.argmax(form == name))] for name in forms}
+    listed = ", ".join(f"{shown(cells.iloc[row])} ({name})" for name, row in first.items())
+    odd = rows[[name is not None and name != (forms[0] if len(forms) > 1 else None) for name in form]]
+    what = "dates are written in several formats" if len(forms) > 1 else "dates are not written as ISO dates are"
+    location.warn(f"{what} and read as {listed}", "check that day and month are right, or write 2020-09-13", odd)

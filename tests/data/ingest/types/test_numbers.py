@@ -1,0 +1,189 @@
+"""Columns of numbers with dirty cells stay numbers, and what is odd is named with its rows, from every way in."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from recsys.data.ingest.config import DataConfig
+from recsys.data.ingest.readers import ingest
+from recsys.data.ingest.types.odd_numbers import outliers
+from recsys.data.ingest.validate import validate
+from recsys.data.read import read_dataset
+from recsys.errors import DataError
+
+EVENTS = pd.DataFrame({"user_id": ["a", "b"], "item_id": [0, 1]})
+PRICES = [f"{5 + n * 0.37:.2f}" for n in range(60)]
+
+
+def config(folder, cells, name="price", **more):
+    EVENTS.to_csv(folder / "x.csv", index=False)
+    pd.DataFrame({"item_id": range(len(cells)), name: cells}).to_csv(folder / "items.csv", index=False)
+    return DataConfig.model_validate({"interactions": folder / "x.csv", "items": folder / "items.csv", **more})
+
+
+def found(folder, cells, name="price", **more):
+    """(rows from 1, text) of each issue of the column that speaks of cells."""
+    issues = validate(config(folder, cells, name, **more))
+    return [((issue.rows + 1).tolist(), str(issue)) for issue in issues if issue.column == name and len(issue.rows)]
+
+
+def read(folder, cells, name="price", **more):
+    items = ingest(config(folder, cells, name, **more)).data.items
+    return str(items.schema.columns[name]), items.columns[name].tolist()
+
+
+def among(cells, *odd):
+    """``cells`` whose first are ``odd``."""
+    return [*odd, *cells[len(odd) :]]
+
+
+DIRTY = {
+    "€12,99": "write 12.99",
+    "12,99": "write 12.99",
+    "$5": "write 5",
+    "unknown": 'data.missing = ["unknown"]',
+    "?": 'data.missing = ["?"]',
+    "n.a.": 'data.missing = ["n.a."]',
+    "free": "mend the cells",
+    "12-15": "mend the cells",
+    "inf": "leave it empty",
+    "1e40": "mend the cells",
+}
+
+
+@pytest.mark.parametrize("cell", list(DIRTY))
+def test_a_column_of_numbers_with_a_dirty_cell_is_numeric_and_names_the_cell(cell, tmp_path):
+    cells = among(PRICES, "3.5", cell)
+    kind, values = read(tmp_path, cells)
+    assert (kind, values[0]) == ("numeric", 3.5)
+    assert np.flatnonzero(np.isnan(values)).tolist() == [1]
+    [(rows, text)] = found(tmp_path, cells)
+    assert rows == [2]
+    assert f"'{cell}' is no number and counts as missing" in text
+    assert DIRTY[cell] in text
+    frame = pd.DataFrame({"item_id": range(len(cells)), "price": pd.Series([3.5, *cells[1:]], dtype=object)})
+    items = read_dataset(EVENTS, items=frame).items
+    assert str(items.schema.columns["price"]) == "numeric"
+    np.testing.assert_array_equal(items.columns["price"], values)
+
+
+def test_a_dirty_cell_of_a_column_that_is_said_to_be_numeric_is_an_error(tmp_path):
+    with pytest.raises(DataError, match=r"row 1: '€12,99' is no number; write 12\.99"):
+        read(tmp_path, among(PRICES, "€12,99"), item_schema={"price": "numeric"})
+
+
+def test_a_dirty_cell_of_newer_data_is_a_warning_as_it_was_at_first(tmp_path):
+    old = ingest(config(tmp_path, among(PRICES, "unknown"))).data
+    newer = ingest(config(tmp_path, among(PRICES, "sold out")), joining=old).data
+    assert np.flatnonzero(newer.items.columns["price"].isna()).tolist() == [0]
+    with pytest.raises(DataError, match="'word' is no number"):
+        ingest(config(tmp_path, ["word"] * 60), joining=old)
+
+
+@pytest.mark.parametrize("share", [0.05, 0.4])
+def test_a_word_for_no_value_may_be_frequent(share, tmp_path):
+    n = round(share * 60)
+    kind, values = read(tmp_path, among(PRICES, *["unknown"] * n), name="age")
+    assert (kind, int(np.isnan(values).sum())) == ("numeric", n)
+    assert read(tmp_path, among(PRICES, *["red"] * 24), name="age")[0] != "numeric"
+
+
+WRITTEN = {
+    "$1,299.50": (1299.5, "${}.00"),
+    "1.299,50 €": (1299.5, "{},00 €"),
+    "EUR 12": (12, "{} EUR"),
+    "1 299,5": (1299.5, "{},0"),
+    "-£3.10": (-3.1, "£{}"),
+    "7 %": (7, "{}%"),
+    "80 kg": (80, "{}kg"),
+}
+
+
+@pytest.mark.parametrize("cell", list(WRITTEN))
+def test_signs_units_and_groups_of_thousands_are_taken_off_and_told(cell, tmp_path):
+    value, others = WRITTEN[cell]
+    cells = [cell, *(others.format(n) for n in range(1, 40))]
+    kind, values = read(tmp_path, cells, name="x")
+    assert (kind, values) == ("numeric", [value, *range(1, 40)])
+    assert f"written as '{cell}' and read as {value:g}" in found(tmp_path, cells, "x")[0][1]
+
+
+def test_amounts_in_another_currency_are_no_numbers_of_the_column(tmp_path):
+    cells = among([f"${price}" for price in PRICES], "€7")
+    assert np.flatnonzero(np.isnan(read(tmp_path, cells)[1])).tolist() == [0]
+    assert any("'€7' is no number" in text for _, text in found(tmp_path, cells))
+
+
+def test_codes_are_no_numbers(tmp_path):
+    codes = [f"{n:05d}" for n in range(1000, 1058)] + ["V0R2M", "T8H1N"]
+    assert read(tmp_path, codes, name="zip")[0] != "numeric"
+    assert read(tmp_path, [f"A{n}" for n in range(60)], name="code")[0] != "numeric"
+
+
+def test_few_numbers_with_a_word_among_them_are_categories_and_the_word_is_named(tmp_path):
+    cells = among(["3", "4", "5"] * 40, "five")
+    assert read(tmp_path, cells, name="stars")[0] == "categorical"
+    [(rows, text)] = found(tmp_path, cells, name="stars")
+    assert rows == [1]
+    assert "all cells are numbers but for some, as 'five'" in text
+
+
+ODD = {
+    ("price", "-5"): "below zero, as -5",
+    ("price", "1000000000000"): "far from all others",
+    ("cost_eur", "-0.01"): "below zero",
+    ("age", "999"): "what no age is, as 999; the others are",
+    ("age", "150"): "what no age is",
+    ("age", "-1"): "what no age is",
+    ("year", "19999"): "what no year is",
+    ("year", "9999"): "what no year is",
+    ("year", "0"): "what no year is",
+    ("x", "-999"): "below zero",
+    ("x", "-1"): "below zero",
+    ("x", "99999"): "far from all others",
+}
+USUAL = {
+    "price": PRICES,
+    "cost_eur": PRICES,
+    "age": [str(18 + n) for n in range(60)],
+    "year": [str(1950 + n) for n in range(60)],
+    "x": [str(10 + n) for n in range(60)],
+}
+
+
+@pytest.mark.parametrize(("name", "cell"), list(ODD))
+def test_negative_and_absurd_numbers_are_warned_of_with_their_rows(name, cell, tmp_path):
+    cells = among(USUAL[name], USUAL[name][0], cell)
+    [(rows, text)] = found(tmp_path, cells, name=name)
+    assert rows == [2]
+    assert ODD[name, cell] in text
+    assert read(tmp_path, cells, name=name)[1][1] == float(cell)
+    assert found(tmp_path, USUAL[name], name=name) == []
+
+
+def test_long_tails_temperatures_and_sparse_counts_are_not_odd():
+    random = np.random.default_rng(0)
+    assert not outliers(np.round(np.exp(random.normal(3, 1.5, 3000)), 2)).any()
+    assert not outliers(np.floor(random.pareto(1.2, 3000))).any()
+    assert not outliers(random.normal(0, 10, 3000)).any()
+    assert not outliers(np.concatenate([np.zeros(990), np.arange(10) * 10.0])).any()
+    assert outliers(np.concatenate([np.arange(1, 6).repeat(20), [55.0]])).nonzero()[0].tolist() == [100]
+
+
+def test_spellings_of_true_and_false_are_one_each(tmp_path):
+    cells = ["True", "false", "TRUE", "0", "1", "False"] * 5
+    kind, values = read(tmp_path, cells, name="sold")
+    assert (kind, values[:6]) == ("categorical", ["true", "false", "true", "false", "true", "false"])
+    assert "true and false are written as 'True', 'false', 'TRUE'" in found(tmp_path, cells, name="sold")[0][1]
+    assert read(tmp_path, ["True", "False"] * 5, name="sold")[1][:2] == ["True", "False"]
+
+
+@pytest.mark.parametrize("hole", [False, True])
+def test_truth_values_are_the_same_with_and_without_a_missing_cell_and_from_frames(hole, tmp_path):
+    cells = [True, False] * 10 + ([None] if hole else [True])
+    frame = pd.DataFrame({"item_id": range(21), "sold": pd.Series(cells, dtype=object if hole else bool)})
+    kinds = [({}, "categorical", ["True", "False"]), ({"sold": "numeric"}, "numeric", [1, 0])]
+    for schema, kind, values in kinds:
+        items = read_dataset(EVENTS, items=frame, schema=schema).items
+        assert (str(items.schema.columns["sold"]), items.columns["sold"].tolist()[:2]) == (kind, values)
+        assert read(tmp_path, cells, "sold", item_schema=schema) == (kind, items.columns["sold"].tolist()) or hole
