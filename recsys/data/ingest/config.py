@@ -8,6 +8,10 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from recsys.config import Config
+from recsys.data.ingest.reading.options import TableFormat
+
+_SHARED = ("separator", "quoting", "encoding", "decimal", "thousands")
+"""Options that hold for all tables."""
 
 
 class InteractionColumns(Config):
@@ -49,13 +53,17 @@ class InteractionColumns(Config):
         return self
 
 
-class DataConfig(Config):
+class DataConfig(TableFormat):
     """Paths of the raw tables and options of reading.
+
+    The options of `TableFormat`, such as ``separator``, hold for all tables; ``header``, ``skip_lines``,
+    ``skip_footer`` and ``explode`` for the interactions and the test interactions only.
 
     Args:
         name: of the data, in reports; by default the source or the folder.
         source: a named public data set (`recsys.data.sources`), whose paths and schemas are used unless given below.
-        interactions: path of a CSV or Parquet file.
+        interactions: path of a file (CSV or other separated text, JSON lines, Parquet, Feather, compressed or not) or
+            of a folder of such files, or an address that fsspec reads, as ``s3://bucket/events.parquet``.
         users: the same, with a column ``user_id`` and any others.
         items: the same, with a column ``item_id`` and any others.
         test_interactions: the test file of the split ``given``, with the columns of ``interactions``.
@@ -68,6 +76,8 @@ class DataConfig(Config):
             ``NaN``, ``null`` and ``None``.
         unknown_ids: ids of the interactions that the users or items table lacks: an ``error``, or ``add`` adds them
             with missing cells.
+        users_format: options of reading the users table, where they differ from those of ``[data]``.
+        items_format: the same for the items table.
     """
 
     name: str = ""
@@ -82,3 +92,18 @@ class DataConfig(Config):
     duplicates: Literal["error", "first", "last", "keep"] = "error"
     missing: tuple[str, ...] = ()
     unknown_ids: Literal["error", "add"] = "add"
+    users_format: TableFormat = TableFormat()
+    items_format: TableFormat = TableFormat()
+
+    def format_of(self, table: str) -> TableFormat:
+        """The options of reading a table.
+
+        Args:
+            table: ``interactions``, ``test_interactions``, ``users`` or ``items``.
+        """
+        shared = {name: getattr(self, name) for name in TableFormat.model_fields}
+        if table not in ("users", "items"):
+            return TableFormat(**shared)
+        own = self.users_format if table == "users" else self.items_format
+        shared = {name: value for name, value in shared.items() if name in _SHARED}
+        return TableFormat(**(shared | {name: getattr(own, name) for name in own.model_fields_set}))
