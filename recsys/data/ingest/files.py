@@ -12,8 +12,10 @@ from recsys.data.ingest.checks import Cells
 from recsys.data.ingest.issues import Location
 from recsys.data.ingest.reading.content import unpacked
 from recsys.data.ingest.reading.delimited import read_names
+from recsys.data.ingest.reading.folders import content_digest
 from recsys.data.ingest.reading.options import TableFormat
 from recsys.data.ingest.reading.problem import Unreadable
+from recsys.data.ingest.reading.remote import local_copy
 from recsys.data.ingest.reading.table import read_path
 
 _MISSING = ["", "NA", "N/A", "n/a", "NaN", "nan", "NULL", "null", "None", "<NA>"]
@@ -94,6 +96,17 @@ def read_header(path: Path) -> list[str]:
         return read_names(unpacked(path), path.name)
     except (OSError, Unreadable):
         return []
+
+
+def file_fingerprint(path: Path) -> str | None:
+    """A digest of everything that `read_table` reads at ``path``; None if it cannot be read.
+
+    It covers the names and bytes of all parts of a folder, what links lead to, and what stands at an address.
+    """
+    try:
+        return content_digest(local_copy(path))
+    except (OSError, Unreadable):
+        return None
 
 
 def without_missing(cells: Cells, more: tuple[str, ...] = ()) -> Cells:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -10,7 +11,10 @@ import pandas as pd
 from recsys.data.ingest.reading.content import SUSPICIOUS_BYTES, SUSPICIOUS_RATIO
 from recsys.data.ingest.reading.delimited import Found
 from recsys.data.ingest.reading.layout import MOST_COLUMNS
-from recsys.data.ingest.reading.problem import Unreadable
+from recsys.data.ingest.reading.problem import Unreadable, damaged
+
+if TYPE_CHECKING:
+    import pyarrow
 
 PARQUET, FEATHER, OLD_FEATHER = b"PAR1", b"ARROW1", b"FEA1"
 """The first bytes of the formats."""
@@ -37,9 +41,7 @@ def read_columnar(path: Path, start: bytes) -> Found:
         raise
     except Exception as error:  # Arrow raises many kinds of exceptions on damaged files
         reason = str(error).splitlines()[0][:300] if str(error) else type(error).__name__
-        raise Unreadable(
-            f"the file cannot be read ({reason})", "it may be cut off or damaged: write it again"
-        ) from error
+        raise damaged(reason) from error
 
 
 def check_parquet(path: Path) -> None:
@@ -72,9 +74,9 @@ def check_feather(path: Path, start: bytes) -> None:
     """
     if not start.startswith(FEATHER):
         return  # version 1 is not compressed
-    import pyarrow
+    from pyarrow import ipc
 
-    reader = pyarrow.ipc.open_file(str(path))
+    reader = ipc.open_file(str(path))
     _check_columns(len(reader.schema.names))
     limit, found = max(SUSPICIOUS_BYTES, SUSPICIOUS_RATIO * path.stat().st_size), 0
     for number in range(reader.num_record_batches):
@@ -94,7 +96,7 @@ def _check_texts(path: Path, names: set[str], limit: int) -> None:
         _check_size(found, limit, file.metadata.num_rows)
 
 
-def _expanded(column: "pyarrow.Array") -> int:  # noqa: F821, UP037
+def _expanded(column: pyarrow.Array) -> int:
     """Bytes of the cells of an array, those of a dictionary counted for each row that uses them."""
     if hasattr(column, "dictionary") and hasattr(column, "indices"):
         import pyarrow.compute as compute

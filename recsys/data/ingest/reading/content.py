@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO, cast
 
-from recsys.data.ingest.reading.problem import Unreadable
+from recsys.data.ingest.reading.problem import Unreadable, damaged
 
 _CHUNK = 1 << 22
 SUSPICIOUS_BYTES, SUSPICIOUS_RATIO = 1 << 28, 200
@@ -121,14 +121,10 @@ def _limited(opener: Callable[[BinaryIO], BinaryIO], stream: BinaryIO, size: int
                         f"{size:,} bytes unpack to over {len(found) >> 20:,} MiB, which no table of interactions does",
                         "if it is meant, unpack the file and give its path",
                     )
-    except (OSError, EOFError, zipfile.BadZipFile, lzma.LZMAError, zipfile.LargeZipFile, NotImplementedError) as error:
-        raise Unreadable(
-            f"the file cannot be read ({error})", "it may be cut off or damaged: write it again"
-        ) from error
-    except Exception as error:
-        if isinstance(error, Unreadable):
-            raise
-        raise Unreadable(f"the file cannot be read ({error})", "it may be damaged: write it again") from error
+    except Unreadable:
+        raise
+    except Exception as error:  # unpackers raise many kinds of exceptions on damaged files
+        raise damaged(error) from error
     return bytes(found)
 
 

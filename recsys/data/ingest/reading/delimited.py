@@ -24,6 +24,9 @@ from recsys.data.ingest.reading.separators import by_name, declared_separator, g
 _UNUSED = ("\x1f", "\x1e", "\x1d", "\x1c")
 """One of them stands for a separator of several characters."""
 
+Note = tuple[str | None, str, str]
+"""Column, found and remedy; the column is None for the whole table."""
+
 
 @dataclass(frozen=True, eq=False)
 class Found:
@@ -33,15 +36,15 @@ class Found:
         frame: n rows, index 0..n-1.
         separator: of a text file, whose cells are all text; None for other formats.
         lines: int64 [n], the line of each row in the file; None for formats without lines.
-        errors: column, found and remedy.
-        warnings: the same.
+        errors: what is wrong with it.
+        warnings: what may be wrong, and what was guessed.
     """
 
     frame: pd.DataFrame
     separator: str | None = None
     lines: NDArray[np.int64] | None = None
-    errors: list[tuple[str | None, str, str]] = field(default_factory=list)
-    warnings: list[tuple[str | None, str, str]] = field(default_factory=list)
+    errors: list[Note] = field(default_factory=list)
+    warnings: list[Note] = field(default_factory=list)
 
 
 def read_delimited(data: bytes, name: str, options: TableFormat) -> Found:
@@ -56,7 +59,9 @@ def read_delimited(data: bytes, name: str, options: TableFormat) -> Found:
         Unreadable: the text cannot be divided into rows and columns.
     """
     text, encoding = as_utf8(data, options.encoding)
-    warnings = [] if encoding is None else [(None, f"the file is {encoding}", f'data.encoding = "{encoding}" says so')]
+    warnings: list[Note] = []
+    if encoding is not None:
+        warnings.append((None, f"the file is {encoding}", f'data.encoding = "{encoding}" says so'))
     _check_complete(text, warnings)
     text, first_line, declared = _cut(text, options)
     separator = options.separator or declared or guess_separator(text, by_name(name))
@@ -70,7 +75,7 @@ def read_delimited(data: bytes, name: str, options: TableFormat) -> Found:
     layout = find_layout(records, None if given is None else len(given), mark.encode())
     names = list(given) if given else _names(layout, mark, records.quoting)
     twice = sorted({name for name in names if names.count(name) > 1})
-    errors: list[tuple[str | None, str, str]] = [(None, *error) for error in records.errors]
+    errors: list[Note] = [(None, *error) for error in records.errors]
     warnings += [(None, *warning) for warning in records.warnings]
     frame = _frame(layout, mark, records.quoting)
     if options.header is None and looks_like_data(names, frame):
@@ -103,7 +108,7 @@ def read_names(data: bytes, name: str) -> list[str]:
     return _names(find_layout(records, None, mark.encode()), mark, records.quoting)
 
 
-def _check_complete(text: bytes, warnings: list[tuple[str | None, str, str]]) -> None:
+def _check_complete(text: bytes, warnings: list[Note]) -> None:
     if text and not text.endswith((b"\n", b"\r")):
         warnings.append((None, "the last line has no line end", "check that the file is complete"))
 
@@ -138,7 +143,7 @@ def _single(text: bytes, separator: str) -> tuple[bytes, str]:
 def _names(layout: Layout, mark: str, quoting: str) -> list[str]:
     """The names of the columns; one without a name is called as pandas would, by its number from 0."""
     header = (layout.header or b"").decode().removesuffix("\r")
-    style = csv.QUOTE_NONE if quoting == "none" else csv.QUOTE_MINIMAL
+    style: Literal[0, 3] = 3 if quoting == "none" else 0
     escape = "\\" if quoting == "backslash" else None
     try:
         rows = list(csv.reader(io.StringIO(header), delimiter=mark, quoting=style, escapechar=escape))

@@ -11,9 +11,9 @@ _MARKS = (*_UTF32, (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-1
 
 
 def as_utf8(data: bytes, encoding: str | None) -> tuple[bytes, str | None]:
-    """``data`` as UTF-8 without a byte order mark, and the encoding that was found by a mark; None for UTF-8.
+    r"""``data`` as UTF-8 without a byte order mark, and the encoding that was found by a mark; None for UTF-8.
 
-    Lines end in ``\\n``: ``\\r\\n`` is replaced where all lines end so, and ``\\r`` where no line ends otherwise.
+    Lines end in ``\n``: ``\r\n`` is replaced where all lines end so, and ``\r`` where no line ends otherwise.
 
     Raises:
         Unreadable: the bytes are not of the encoding, with the line.

@@ -20,7 +20,7 @@ def part_files(folder: Path) -> list[Path]:
     """
     found, visited = [], set()
     for root, folders, files in os.walk(folder, followlinks=True):
-        place = os.path.realpath(root)  # noqa: PTH118, RUF100
+        place = os.path.realpath(root)
         if place in visited:  # a link that leads back
             folders[:] = []
             continue

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
 
 import numpy as np
 import pandas as pd
 
-from recsys.data.ingest.reading.delimited import Found
+from recsys.data.ingest.checks import Cells
+from recsys.data.ingest.reading.delimited import Found, Note
 from recsys.data.ingest.reading.encoding import as_utf8
 from recsys.data.ingest.reading.layout import MOST_COLUMNS
 from recsys.data.ingest.reading.problem import Unreadable, lines_text
@@ -38,7 +38,7 @@ def read_json(data: bytes, encoding: str | None) -> Found:
             bad.append(line)
     if not rows:
         return _frame(_objects([_parsed(text)]), None, [])
-    errors: list[tuple[str | None, str, str]] = []
+    errors: list[Note] = []
     if bad:
         why = f" ({reason})" if reason else ""
         errors.append((None, f"{lines_text(bad)}: no JSON object{why}", "give one object a line, as written by pandas"))
@@ -69,7 +69,7 @@ def _objects(rows: object) -> list[dict[str, object]]:
 def _frame(
     rows: list[dict[str, object]],
     lines: np.ndarray[tuple[int], np.dtype[np.int64]] | None,
-    errors: list[tuple[str | None, str, str]],
+    errors: list[Note],
 ) -> Found:
     names = list(dict.fromkeys(name for row in rows for name in row))
     if len(names) > MOST_COLUMNS:
@@ -86,12 +86,11 @@ def _frame(
     return Found(pd.DataFrame(columns, index=range(len(rows))), None, lines, errors)
 
 
-def _column(cells: Iterable[object]) -> "pd.Series[object]":  # noqa: UP037
+def _column(cells: list[object]) -> Cells:
     """Integers stay integers beside missing cells: as floats, large ids would lose digits."""
-    cells = list(cells)
     kinds = {type(cell) for cell in cells if cell is not None}
     if kinds == {int} and None in cells and all(-(2**63) <= c < 2**63 for c in cells if isinstance(c, int)):
-        return pd.Series(pd.array(cells, dtype="Int64"))
+        return pd.Series(cells, dtype="Int64")
     if len(kinds) > 1 and kinds != {int, float}:
         return pd.Series(cells, dtype=object)
     return pd.Series(cells)

@@ -76,7 +76,7 @@ def _blank(rows: Records) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
     content = np.frombuffer(rows.data, np.uint8)
     first = content[np.minimum(rows.starts, len(content) - 1)]
     for row in np.flatnonzero((rows.fields == 1) & ~blank & ((first == ord(" ")) | (first == ord("\t")))):
-        blank[row] = not rows.text(row).strip(b" \t")
+        blank[row] = not rows.text(int(row)).strip(b" \t")
     return blank
 
 
@@ -93,7 +93,7 @@ def _header_row(rows: Records, usual: int) -> int:
 def _check_headings(rows: Records, usual: int) -> None:
     """Refuses the layout of the Netflix Prize, in which a line ``1:`` stands above the ratings of movie 1."""
     if usual > 1 and rows.fields[0] == 1 and _HEADING.fullmatch(rows.text(0)):
-        headings = [n for n in np.flatnonzero(rows.fields == 1) if _HEADING.fullmatch(rows.text(n))]
+        headings = [n for n in np.flatnonzero(rows.fields == 1) if _HEADING.fullmatch(rows.text(int(n)))]
         raise Unreadable(
             f"{lines_text(rows.lines[headings])}: lines as {rows.text(0).decode()!r} give the item of the lines below, "
             "as in the files of the Netflix Prize",
@@ -104,7 +104,7 @@ def _check_headings(rows: Records, usual: int) -> None:
 def _without_repeated_header(body: Records, header: bytes) -> Records:
     length = len(header)
     same = np.flatnonzero((body.ends - body.starts) == length)
-    again = np.array([n for n in same if body.text(n) == header], np.int64)
+    again = np.array([n for n in same if body.text(int(n)) == header], np.int64)
     if len(again) and int(body.fields[again[0]]) > 1:
         found = f"{lines_text(body.lines[again])}: the header is repeated, as if files were joined"
         body.errors.append((found, "remove those lines"))

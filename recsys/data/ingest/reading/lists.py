@@ -6,15 +6,14 @@ from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from recsys.data.ingest.reading.problem import Unreadable
 
 _POSITION = "position"
 
 
-def explode(
-    frame: pd.DataFrame, separators: Mapping[str, str]
-) -> tuple[pd.DataFrame, "np.ndarray[tuple[int], np.dtype[np.int64]]"]:  # noqa: UP037
+def explode(frame: pd.DataFrame, separators: Mapping[str, str]) -> tuple[pd.DataFrame, NDArray[np.int64]]:
     """A row for each value of the cells of some columns, and int64 [n], the row that each came from.
 
     A column ``position``, which counts the values, is added unless there is one. Empty cells give no row.

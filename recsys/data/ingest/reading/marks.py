@@ -6,17 +6,16 @@ import re
 
 import pandas as pd
 
+from recsys.data.ingest.checks import Cells
+from recsys.data.ingest.reading.delimited import Note
 from recsys.data.ingest.reading.options import TableFormat
 
 _SHARE = 0.9
 """Of the filled cells of a column that must be such numbers; the others stay as they are, and are found later."""
-_COMMA = r"[-+]?\d+,\d+"
 _GROUPED = r"[-+]?\d{1,3}(?:,\d{3})+\.\d+|[-+]?\d{1,3}(?:,\d{3}){2,}"
 
 
-def with_plain_numbers(
-    frame: pd.DataFrame, options: TableFormat, separator: str
-) -> tuple[pd.DataFrame, list[tuple[str | None, str, str]]]:
+def with_plain_numbers(frame: pd.DataFrame, options: TableFormat, separator: str) -> tuple[pd.DataFrame, list[Note]]:
     """The columns of numbers with a decimal point and without marks between thousands, and warnings of guesses.
 
     Without options, a decimal comma is guessed where it is safe: the columns are not separated by commas, all filled
@@ -27,11 +26,12 @@ def with_plain_numbers(
         options: ``decimal`` and ``thousands``.
         separator: of the columns.
     """
-    warnings: list[tuple[str | None, str, str]] = []
+    warnings: list[Note] = []
     changed = {}
     for name in frame.columns:
         cells = frame[name]
-        decimal, thousands = options.decimal, options.thousands
+        decimal: str | None = options.decimal
+        thousands: str | None = options.thousands
         if decimal is None and thousands is None:
             decimal, thousands = _guess(cells, separator)
             if decimal is None:
@@ -45,14 +45,14 @@ def with_plain_numbers(
     return frame.assign(**changed) if changed else frame, warnings
 
 
-def _told(name: str, cells: "pd.Series[str]", decimal: str | None, thousands: str | None) -> tuple[str, str, str]:  # noqa: UP037
+def _told(name: str, cells: Cells, decimal: str | None, thousands: str | None) -> tuple[str, str, str]:
     example = next(cell for cell in cells.dropna() if "," in cell)
     marks = f"the decimal mark {decimal!r}" + (f" and {thousands!r} between thousands" if thousands else "")
     says = f'data.decimal = "{decimal}"' + (f' and data.thousands = "{thousands}"' if thousands else "")
     return name, f"numbers as {example!r} are read with {marks}", f"{says} say{'' if thousands else 's'} so"
 
 
-def _guess(cells: "pd.Series[str]", separator: str) -> tuple[str | None, str | None]:  # noqa: UP037
+def _guess(cells: Cells, separator: str) -> tuple[str | None, str | None]:
     sample = cells.dropna()
     first = sample.head(1000)
     marked = first[first.str.contains(",", regex=False)]
@@ -66,7 +66,7 @@ def _guess(cells: "pd.Series[str]", separator: str) -> tuple[str | None, str | N
     return None, None
 
 
-def _plain(cells: "pd.Series[str]", decimal: str, thousands: str | None) -> "pd.Series[str] | None":  # noqa: UP037
+def _plain(cells: Cells, decimal: str, thousands: str | None) -> Cells | None:
     """The cells with plain numbers; None if too few of them are numbers, or none has a mark."""
     point = re.escape(decimal)
     whole = r"\d+"
@@ -74,13 +74,11 @@ def _plain(cells: "pd.Series[str]", decimal: str, thousands: str | None) -> "pd.
         whole = rf"(?:\d{{1,3}}(?:{re.escape(thousands)}\d{{3}})+|\d+)"
     filled = cells.notna()
     number = cells.str.fullmatch(rf"[-+]?{whole}(?:{point}\d*)?").fillna(False).astype(bool)
-    marks = "" if decimal == "." else decimal
-    marked = (
-        number & cells.str.contains(f"[{re.escape(marks + (thousands or ''))}]", na=False)
-        if marks or thousands
-        else None
-    )
-    if marked is None or not marked.any() or number.sum() < _SHARE * filled.sum():
+    marks = ("" if decimal == "." else decimal) + (thousands or "")
+    if not marks:
+        return None
+    marked = number & cells.str.contains(f"[{re.escape(marks)}]", na=False)
+    if not marked.any() or number.sum() < _SHARE * filled.sum():
         return None
     plain = cells[number]
     if thousands is not None:

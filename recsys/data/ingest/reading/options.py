@@ -14,14 +14,14 @@ SEPARATORS = (",", "\t", ";", "|", "::", " ")
 
 
 class TableFormat(Config):
-    """Options of reading a table.
+    r"""Options of reading a table.
 
     Args:
         header: the names of the columns of a text file without a header; ``"first"`` says that the first line is the
             header, whatever it looks like.
         separator: between the cells of a text file, as ``";"`` or ``"::"``; by default it is guessed from the lines.
         quoting: of the cells of a text file: ``csv`` for cells in double quotes, in which a doubled quote is a quote;
-            ``backslash``, in which ``\\"`` is one; ``none`` if quotes are ordinary characters. By default it is guessed.
+            ``backslash``, in which ``\"`` is one; ``none`` if quotes are ordinary characters. Guessed by default.
         encoding: of a text file, as ``latin-1`` or ``cp1252``; by default UTF-8, or UTF-16 if the file says so.
         decimal: the decimal mark of numbers in text files, ``.`` or ``,``; by default it is guessed.
         thousands: the mark between groups of three digits in text files, as ``.``, ``,`` or a blank.

@@ -19,6 +19,11 @@ class Unreadable(Exception):  # noqa: N818
         self.found, self.remedy = found, remedy
 
 
+def damaged(reason: object) -> Unreadable:
+    """The exception for a file that its parser refuses."""
+    return Unreadable(f"the file cannot be read ({reason})", "it may be cut off or damaged: write it again")
+
+
 def lines_text(lines: NDArray[np.integer] | list[int]) -> str:
     """Line numbers for a message, at most five; lines of the file are counted from 1, the header included.
 

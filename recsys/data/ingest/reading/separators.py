@@ -13,11 +13,11 @@ _BY_NAME = {".csv": ",", ".tsv": "\t", ".tab": "\t", ".psv": "|"}
 
 
 def by_name(name: str) -> str | None:
-    """The separator that the ending of a file's name promises; endings of compression are passed over.
+    r"""The separator that the ending of a file's name promises; endings of compression are passed over.
 
     Example:
         >>> by_name("x.tsv.gz"), by_name("x.dat")
-        ('\\t', None)
+        ('\t', None)
     """
     name = re.sub(r"\.(gz|gzip|bz2|xz|zip)$", "", name.lower())
     return next((mark for ending, mark in _BY_NAME.items() if name.endswith(ending)), None)
