@@ -11,14 +11,14 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-HOMES = {
+HOMES: dict[str, str | tuple[str, ...]] = {
     "faiss": "recsys/retrieval/faiss.py",
     "implicit": "recsys/engines",
     "matplotlib": "recsys/evaluation/report",
     "mlflow": "recsys/registry",
     "optuna": "recsys/experiment/study.py",
     "pandera": "recsys/data/ingest/checks.py",
-    "pyarrow": "recsys/retrieval/parts.py",
+    "pyarrow": ("recsys/retrieval/parts.py", "recsys/data/ingest/reading/columnar.py"),
     "ray": "recsys/distributed",
     "sentence_transformers": "recsys/content/text",
     "sklearn": "recsys/evaluation/embeddings/maps.py",

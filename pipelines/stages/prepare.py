@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from pipelines.config import RunConfig
-from pipelines.workspace import Workspace, code_version, file_digest
+from pipelines.workspace import Workspace, code_version
 from recsys.data.ingest.config import DataConfig
+from recsys.data.ingest.files import file_fingerprint
 from recsys.data.ingest.issues import ValidationIssues
 from recsys.data.ingest.readers import Ingested, ingest
 from recsys.data.schema import Schema
 from recsys.data.sources import resolve
 from recsys.data.splits.split import Split, make_split
+from recsys.errors import DataError
 from recsys.json_values import JsonObject
 from recsys.tracking import Tracker
 
@@ -42,6 +44,7 @@ def run(
         read = ingest(data_config, issues)
     else:
         read, issues = read_already
+    _check_unchanged(cache_key, _facts(config, data_config))
     data = read.data
     split = make_split(data, config.split, read.given, config.evaluate.filter_seen)
     workspace.invalidate("prepare")
@@ -77,13 +80,25 @@ def columns(schema: Schema) -> str:
     return ", ".join(f"{name} {column}" for name, column in schema.columns.items())
 
 
+def _check_unchanged(before: JsonObject, after: JsonObject) -> None:
+    """Refuses files that were changed while they were read: the fingerprint would be that of another content.
+
+    Raises:
+        DataError: names the files.
+    """
+    old, new = before["files"], after["files"]
+    changed = sorted(path for path in old.keys() | new.keys() if old.get(path) != new.get(path))
+    if changed:
+        raise DataError(f"{', '.join(changed)}: changed while it was read; prepare again when it is complete")
+
+
 def _facts(config: RunConfig, data: DataConfig) -> JsonObject:
     files = [data.interactions, data.users, data.items, data.test_interactions]
     return {
         "data": data.model_dump(mode="json"),
         "split": config.split.model_dump(mode="json"),
         "filter_seen": config.evaluate.filter_seen,
-        "files": {str(path): file_digest(path) for path in files if path is not None and path.is_file()},
+        "files": {str(path): digest for path in files if path is not None and (digest := file_fingerprint(path))},
         "seed": config.seed,
         "code": code_version(*_CODE),
     }

@@ -14,6 +14,7 @@ from recsys.atomic import claim, write_json
 from recsys.content import EMBEDDERS, Embedder, EmbedderConfig, EmbedderContext, Learner
 from recsys.data.dataset import Dataset
 from recsys.data.entities import EntityTable
+from recsys.data.ingest.files import file_fingerprint
 from recsys.data.interactions import Interactions
 from recsys.data.schema import Kind
 from recsys.data.sources import resolve
@@ -144,11 +145,11 @@ def _save(table: EmbeddingTable, cost: Cost, name: str, workspace: Workspace, tr
 
 
 def _image_files(items: EntityTable, root: Path) -> str:
-    """A digest of size and time of every image file that may be read; an inner embedder has columns of its own."""
+    """A digest of the content of every image file that may be read; an inner embedder has columns of its own."""
     names = items.schema.names(Kind.IMAGE)
     cache_key = []
     for path in (root / str(cell) for name in names for cell in items.columns[name].dropna()):
-        if path.is_file():
-            status = path.stat()
-            cache_key.append([str(path), status.st_size, status.st_mtime_ns])
+        content = file_fingerprint(path)
+        if content is not None:
+            cache_key.append([str(path), content])
     return digest(cache_key)

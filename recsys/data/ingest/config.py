@@ -8,6 +8,10 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from recsys.config import Config
+from recsys.data.ingest.reading.options import TableFormat
+
+_SHARED = ("separator", "quoting", "encoding", "decimal", "thousands")
+"""Options that hold for all tables."""
 
 UnknownIds = Literal["error", "add", "drop"]
 """What becomes of ids of the interactions that the users or items table lacks."""
@@ -64,13 +68,17 @@ class InteractionColumns(Config):
         return self
 
 
-class DataConfig(Config):
+class DataConfig(TableFormat):
     """Paths of the raw tables and options of reading.
+
+    The options of `TableFormat`, such as ``separator``, hold for all tables; ``header``, ``skip_lines``,
+    ``skip_footer`` and ``explode`` for the interactions and the test interactions only.
 
     Args:
         name: of the data, in reports; by default the source or the folder.
         source: a named public data set (`recsys.data.sources`), whose paths and schemas are used unless given below.
-        interactions: path of a CSV or Parquet file.
+        interactions: path of a file (CSV or other separated text, JSON lines, Parquet, Feather, compressed or not) or
+            of a folder of such files, or an address that fsspec reads, as ``s3://bucket/events.parquet``.
         users: the same, with a column ``user_id`` and any others.
         items: the same, with a column ``item_id`` and any others.
         test_interactions: the test file of the split ``given``, with the columns of ``interactions``.
@@ -91,6 +99,8 @@ class DataConfig(Config):
             ``itemknn``). Removed items only stay in the seen filter.
         half_life_days: a weight counts half as much at this age in days, a quarter at twice the age, and so on; the
             age is counted from the newest row of the file. None does not decay.
+        users_format: options of reading the users table, where they differ from those of ``[data]``.
+        items_format: the same for the items table.
 
     Raises:
         ValueError: ``positive_from`` without a column of weights or events.
@@ -111,9 +121,24 @@ class DataConfig(Config):
     positive_from: float | None = None
     non_likes: Literal["seen", "negatives"] = "seen"
     half_life_days: float | None = Field(None, gt=0)
+    users_format: TableFormat = TableFormat()
+    items_format: TableFormat = TableFormat()
 
     @model_validator(mode="after")
     def _has_weights(self) -> Self:
         if self.positive_from is not None and self.columns.weight is None and self.columns.event is None:
             raise ValueError("positive_from is a weight, and no column has weights: name it in data.columns.weight")
         return self
+
+    def format_of(self, table: str) -> TableFormat:
+        """The options of reading a table.
+
+        Args:
+            table: ``interactions``, ``test_interactions``, ``users`` or ``items``.
+        """
+        shared = {name: getattr(self, name) for name in TableFormat.model_fields}
+        if table not in ("users", "items"):
+            return TableFormat(**shared)
+        own = self.users_format if table == "users" else self.items_format
+        shared = {name: value for name, value in shared.items() if name in _SHARED}
+        return TableFormat(**(shared | {name: getattr(own, name) for name in own.model_fields_set}))

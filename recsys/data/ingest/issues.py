@@ -12,10 +12,13 @@ from numpy.typing import ArrayLike, NDArray
 
 from recsys.errors import DataError
 
-SourceRow = Callable[[], NDArray[np.int64] | None]
+Place = Callable[[int], str | None]
+"""Maps a row to where it stands in its file, such as ``line 7`` or ``part-1.csv line 7``; None if its number tells."""
 
 _LISTED = 1000
 """The most rows that the JSON form lists; it has their number in any case."""
+_SHOWN = 5
+"""The most rows that a message lists."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,9 +29,11 @@ class ValidationIssue:
         severity: with an ``error`` the data cannot be read; with a ``warning`` it can.
         file: the table.
         column: the column; None for the whole table.
-        rows: int64 [n], counted from 0 after the header, including blank lines; empty for the whole column.
+        rows: int64 [n], rows of the table, counted from 0 after the header; empty for the whole column.
         found: the problem.
         remedy: how to correct it.
+        places: where the first rows stand in the file, if the number of the row does not tell it: rows are counted
+            without blank lines, and a row may span several lines.
     """
 
     severity: Literal["error", "warning"]
@@ -37,6 +42,7 @@ class ValidationIssue:
     rows: NDArray[np.int64]
     found: str
     remedy: str
+    places: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         return f"{self.location}: {self.found}; {self.remedy}"
@@ -45,8 +51,15 @@ class ValidationIssue:
     def location(self) -> str:
         """File, column and rows."""
         column = [] if self.column is None else [f"column {self.column!r}"]
-        rows = [rows_text(self.rows)] if len(self.rows) else []
+        rows = [self.shown_rows] if len(self.rows) else []
         return ", ".join([str(self.file), *column, *rows])
+
+    @property
+    def shown_rows(self) -> str:
+        """The numbers of the first rows, and where they stand in the file; empty without rows."""
+        if not len(self.rows):
+            return ""
+        return rows_text(self.rows) + (f" ({', '.join(self.places[:_SHOWN])})" if self.places else "")
 
     def to_dict(self) -> dict[str, object]:
         """JSON values; rows are counted from 1."""
@@ -56,6 +69,7 @@ class ValidationIssue:
             "column": self.column,
             "rows": (self.rows[:_LISTED] + 1).tolist(),
             "n_rows": len(self.rows),
+            "places": list(self.places),
             "found": self.found,
             "remedy": self.remedy,
         }
@@ -102,14 +116,13 @@ class Location:
         issues: the collection.
         file: the table; for a DataFrame its role, such as ``interactions``.
         column: None for the whole table.
-        source_row: returns int64 [n], the row in the file of each row that was read, counted from 0 after the header;
-            None if they are equal. It reads the file again, so it is called only for issues with rows.
+        place: maps a row to where it stands in the file; None if the number of the row tells it.
     """
 
     issues: ValidationIssues
     file: Path
     column: str | None = None
-    source_row: SourceRow | None = None
+    place: Place | None = None
 
     def at(self, column: str) -> Location:
         """A column of the same table."""
@@ -125,10 +138,9 @@ class Location:
 
     def _add(self, severity: Literal["error", "warning"], found: str, remedy: str, rows: ArrayLike) -> None:
         positions = np.asarray(rows, np.int64)
-        source_row = self.source_row() if len(positions) and self.source_row is not None else None
-        if source_row is not None:
-            positions = source_row[positions]
-        self.issues.found.append(ValidationIssue(severity, self.file, self.column, positions, found, remedy))
+        place = self.place if self.place is not None else lambda row: None
+        places = tuple(text for row in positions[:_LISTED] if (text := place(int(row))) is not None)
+        self.issues.found.append(ValidationIssue(severity, self.file, self.column, positions, found, remedy, places))
 
 
 def rows_text(rows: NDArray[np.integer]) -> str:
@@ -138,8 +150,8 @@ def rows_text(rows: NDArray[np.integer]) -> str:
         >>> rows_text(np.array([0, 4]))
         'rows 1, 5'
     """
-    shown = ", ".join(str(int(row) + 1) for row in rows[:5])
-    more = f" and {len(rows) - 5:,} more" if len(rows) > 5 else ""
+    shown = ", ".join(str(int(row) + 1) for row in rows[:_SHOWN])
+    more = f" and {len(rows) - _SHOWN:,} more" if len(rows) > _SHOWN else ""
     return f"row{'s' if len(rows) > 1 else ''} {shown}{more}"
 
 

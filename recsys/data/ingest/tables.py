@@ -18,7 +18,7 @@ from recsys.data.schema import Schema
 from recsys.data.vocabulary import Vocabulary
 
 Source = str | Path | pd.DataFrame
-"""A table: the path of a CSV or Parquet file, or a DataFrame."""
+"""A table: the path of a file or a folder of parts, an address, or a DataFrame."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,11 +61,15 @@ class TypedTables:
 def read_tables(config: DataConfig, issues: ValidationIssues) -> RawTables:
     """Reads the files of ``config``; errors are added to ``issues``."""
     paths = (config.interactions, config.test_interactions, config.users, config.items)
-    return read_sources([path for path in paths[:2] if path is not None], paths[2], paths[3], issues)
+    return read_sources([path for path in paths[:2] if path is not None], paths[2], paths[3], issues, config)
 
 
 def read_sources(
-    interactions: list[Path] | list[Source], users: Source | None, items: Source | None, issues: ValidationIssues
+    interactions: list[Path] | list[Source],
+    users: Source | None,
+    items: Source | None,
+    issues: ValidationIssues,
+    config: DataConfig | None = None,
 ) -> RawTables:
     """Reads paths and DataFrames; errors are added to ``issues``.
 
@@ -74,14 +78,15 @@ def read_sources(
         users: the users table.
         items: the items table.
         issues: the errors are added to it.
+        config: the options of reading files; None guesses them.
     """
     roles = ("interactions", "test_interactions")
-    events = [_read(source, role, issues) for source, role in zip(interactions, roles, strict=False)]
+    events = [_read(source, role, issues, config) for source, role in zip(interactions, roles, strict=False)]
     for table in events:
-        if table is not None and not len(table):
+        if table is not None and not len(table) and not any(e.file == table.location.file for e in issues.errors):
             table.location.error("the file has no rows", "give a file with interactions")
     filled = tuple(table for table in events if table is not None and len(table))
-    return RawTables(filled, _read(users, "users", issues), _read(items, "items", issues))
+    return RawTables(filled, _read(users, "users", issues, config), _read(items, "items", issues, config))
 
 
 def coerce_tables(raw: RawTables, config: DataConfig, joining: Dataset | None = None) -> TypedTables:
@@ -122,12 +127,12 @@ def coerce_tables(raw: RawTables, config: DataConfig, joining: Dataset | None = 
     )
 
 
-def _read(source: Source | None, role: str, issues: ValidationIssues) -> RawTable | None:
+def _read(source: Source | None, role: str, issues: ValidationIssues, config: DataConfig | None) -> RawTable | None:
     if source is None:
         return None
     if isinstance(source, pd.DataFrame):
         return read_table(Location(issues, Path(role)), source)
-    return read_table(Location(issues, Path(source)))
+    return read_table(Location(issues, Path(source)), options=None if config is None else config.format_of(role))
 
 
 def _shared_type(seen: list[IdColumn | None], described: IdColumn | None, joining: Vocabulary | None) -> bool | None:

@@ -12,7 +12,7 @@ from recsys.data.column_profile import column_profiles
 from recsys.data.demand.summary import DemandSummary, demand_summary
 from recsys.data.ingest.config import DataConfig
 from recsys.data.ingest.cross_checks import check_contents
-from recsys.data.ingest.issues import ValidationIssue, ValidationIssues, rows_text
+from recsys.data.ingest.issues import ValidationIssue, ValidationIssues
 from recsys.data.ingest.readers import typed_tables
 from recsys.data.ingest.summary import TableSummary, summaries
 from recsys.data.ingest.tables import TypedTables
@@ -113,7 +113,7 @@ def _file(file: Path, issues: list[ValidationIssue]) -> str:
     width = max(len(finding.column or "") for finding in issues)
     for finding in sorted(issues, key=lambda finding: finding.severity):
         head = f"  {finding.severity:<8} {finding.column or '':<{width}} "
-        rows = f"{rows_text(finding.rows)}: " if len(finding.rows) else ""
+        rows = f"{finding.shown_rows}: " if len(finding.rows) else ""
         lines += _wrapped(head, rows + finding.found) + _wrapped(" " * len(head), "-> " + finding.remedy)
     return "\n".join(lines)
 

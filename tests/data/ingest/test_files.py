@@ -78,16 +78,16 @@ def test_a_quoted_blank_is_a_cell(tmp_path):
 
 
 @pytest.mark.parametrize("mark", [";", "|", "\t"])
-def test_another_separator_is_named(mark, tmp_path):
+def test_another_separator_than_the_ending_promises_is_guessed_and_told(mark, tmp_path):
     (tmp_path / "x.csv").write_text(f"a{mark}b\n1{mark}2\n")
-    assert read(tmp_path / "x.csv") == (None, [f"the columns are separated by {mark!r}"])
-
-
-def test_a_folder_in_place_of_a_file_cannot_be_read(tmp_path):
-    (tmp_path / "x.csv").mkdir()
     frame, found = read(tmp_path / "x.csv")
-    assert frame is None
-    assert "cannot be read" in found[0]
+    assert frame.to_dict("list") == {"a": ["1"], "b": ["2"]}
+    assert found == [f"the columns are separated by {mark!r}"]
+
+
+def test_an_empty_folder_in_place_of_a_file_cannot_be_read(tmp_path):
+    (tmp_path / "x.csv").mkdir()
+    assert read(tmp_path / "x.csv") == (None, ["the folder has no files"])
 
 
 def test_words_that_mean_missing_are_taken_out_and_lists_are_left(tmp_path):

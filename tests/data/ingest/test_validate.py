@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import zipfile
 
 import numpy as np
 import pandas as pd
@@ -182,10 +183,9 @@ def test_images_that_are_missing_cut_off_or_none_are_warned_of(tmp_path):
 FILES = {
     "": "the file is empty",
     "user_id,item_id\n": "the file has no rows",
-    "user_id;item_id\n1;2\n": "the columns are separated by ';'",
     "user_id,item_id\n1,2,3\n": "more cells than the header",
-    'user_id,item_id\n1,"2\n': "cannot be read",
-    b"user_id,item_id\n1,\xe9\n": "not UTF-8 (byte 18)",
+    'user_id,item_id\n1,"2\n': "line 2: a quote opens that is not closed",
+    b"user_id,item_id\n1,\xe9\n": "not UTF-8 (byte 18, line 2",
 }
 
 
@@ -201,29 +201,38 @@ BLANK_LINES = {
     "in a cell": 'u,i,t\n1,"7\n\nx",-1\n,8,9\n\n1,9,-3\n',
     "beside empty cells": "u,i,t\n1,7,-1\n\n,,9\n1,9,-3\n",
 }
-ROWS = {"none": [1, 3], "between": [1, 6], "around": [2, 4], "in a cell": [1, 4], "beside empty cells": [1, 4]}
+LINES = {
+    "none": (),
+    "between": ("line 2", "line 7"),
+    "around": ("line 5", "line 7"),
+    "in a cell": ("line 2", "line 7"),
+    "beside empty cells": ("line 2", "line 5"),
+}
 
 
 @pytest.mark.parametrize("name", list(BLANK_LINES))
 @pytest.mark.parametrize("suffix", [".csv", ".csv.gz"])
-def test_blank_lines_are_skipped_and_counted(name, suffix, tmp_path):
+def test_blank_lines_are_skipped_and_the_lines_of_rows_are_told(name, suffix, tmp_path):
     raw = BLANK_LINES[name].encode()
     path = write(tmp_path, f"x{suffix}", gzip.compress(raw) if suffix.endswith("gz") else raw)
     found = validate(DataConfig(interactions=path, columns={"user_id": "u", "item_id": "i", "time": "t"}))
-    rows = {finding.column: (finding.rows + 1).tolist() for finding in found.issues.errors}
-    assert rows["t"] == ROWS[name]
-    assert len(rows["u"]) == 1
+    errors = {finding.column: finding for finding in found.issues.errors}
+    assert (errors["t"].rows + 1).tolist() == [1, 3]
+    assert errors["t"].places == LINES[name]
+    assert (errors["u"].rows + 1).tolist() == [2]
 
 
 def test_a_line_of_nothing_but_commas_is_no_blank_line(tmp_path):
     path = write(tmp_path, "x.csv", "user_id,item_id\n1,7\n\n,\n")
     errors = validate(DataConfig(interactions=path)).issues.errors
-    rows = {finding.column: (finding.rows + 1).tolist() for finding in errors}
-    assert rows == {"user_id": [3], "item_id": [3]}
+    rows = {finding.column: finding.shown_rows for finding in errors}
+    assert rows == {"user_id": "row 2 (line 4)", "item_id": "row 2 (line 4)"}
 
 
 def test_a_missing_file_and_one_of_another_kind_say_so(tmp_path):
-    for name, reason in (("none.csv", "does not exist"), ("x.xlsx", "no known kind (.xlsx)")):
+    with zipfile.ZipFile(tmp_path / "x.xlsx", "w") as workbook:
+        workbook.writestr("xl/workbook.xml", "")
+    for name, reason in (("none.csv", "does not exist"), ("x.xlsx", "a spreadsheet")):
         found = validate(DataConfig(interactions=tmp_path / name))
         assert reason in only(found)[2]
 
@@ -261,6 +270,7 @@ def test_everything_is_told_at_once_as_text_and_as_json(tmp_path):
         "column": "timestamp",
         "rows": [1],
         "n_rows": 1,
+        "places": [],
         "found": "the time '-1' is negative",
         "remedy": "give seconds since 1970 UTC",
     }

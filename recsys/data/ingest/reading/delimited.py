@@ -1,0 +1,184 @@
+"""Text tables: rows of cells between separators, as in CSV files."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from recsys.data.ingest.reading.encoding import as_utf8
+from recsys.data.ingest.reading.header import looks_like_data
+from recsys.data.ingest.reading.layout import Layout, find_layout
+from recsys.data.ingest.reading.options import TableFormat
+from recsys.data.ingest.reading.problem import Unreadable
+from recsys.data.ingest.reading.quotes import split_rows
+from recsys.data.ingest.reading.separators import by_name, declared_separator, guess_separator
+
+_UNUSED = ("\x1f", "\x1e", "\x1d", "\x1c")
+"""One of them stands for a separator of several characters."""
+
+Note = tuple[str | None, str, str]
+"""Column, found and remedy; the column is None for the whole table."""
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """A table as read from its file.
+
+    Args:
+        frame: n rows, index 0..n-1.
+        separator: of a text file, whose cells are all text; None for other formats.
+        lines: int64 [n], the line of each row in the file; None for formats without lines.
+        errors: what is wrong with it.
+        warnings: what may be wrong, and what was guessed.
+    """
+
+    frame: pd.DataFrame
+    separator: str | None = None
+    lines: NDArray[np.int64] | None = None
+    errors: list[Note] = field(default_factory=list)
+    warnings: list[Note] = field(default_factory=list)
+
+
+def read_delimited(data: bytes, name: str, options: TableFormat) -> Found:
+    """Reads a text table: every line is a row that is read, or named in the errors.
+
+    Args:
+        data: the bytes of the file.
+        name: of the file, whose ending promises a separator.
+        options: what is None is guessed, and added to the warnings.
+
+    Raises:
+        Unreadable: the text cannot be divided into rows and columns.
+    """
+    text, encoding = as_utf8(data, options.encoding)
+    warnings: list[Note] = []
+    if encoding is not None:
+        warnings.append((None, f"the file is {encoding}", f'data.encoding = "{encoding}" says so'))
+    _check_complete(text, warnings)
+    text, first_line, declared = _cut(text, options)
+    separator = options.separator or declared or guess_separator(text, by_name(name))
+    if options.separator is None and separator != by_name(name) and separator.encode() in text:
+        warnings.append(
+            (None, f"the columns are separated by {separator!r}", f"data.separator = {json.dumps(separator)} says so")
+        )
+    text, mark = _single(text, separator)
+    records = split_rows(text, mark.encode(), options.quoting, first_line)
+    given = options.header if isinstance(options.header, tuple) else None
+    layout = find_layout(records, None if given is None else len(given), mark.encode())
+    names = list(given) if given else _names(layout, mark, records.quoting)
+    twice = sorted({name for name in names if names.count(name) > 1})
+    errors: list[Note] = [(None, *error) for error in records.errors]
+    warnings += [(None, *warning) for warning in records.warnings]
+    frame = _frame(layout, mark, records.quoting)
+    if options.header is None and looks_like_data(names, frame):
+        raise Unreadable(
+            f"the first row looks like data, not names of columns: {_shown(names)}",
+            'there is no header: name the columns in data.header = ["user_id", "item_id", ...], add a header to the '
+            'file, or set data.header = "first" if these are names',
+        )
+    if twice:
+        errors += [(name, "the header names the column twice", "rename one, or leave it out") for name in twice]
+        return Found(pd.DataFrame(), separator, None, errors, warnings)
+    frame.columns = pd.Index(names)
+    warnings += [
+        (name, f"column {n + 1} has no name in the header", "name it, or leave it out: it may be numbers of rows")
+        for n, name in enumerate(names)
+        if name == f"Unnamed: {n}"
+    ]
+    return Found(frame, separator, layout.rows.lines, errors, warnings)
+
+
+def read_names(data: bytes, name: str) -> list[str]:
+    """The names in the header of a text table.
+
+    Raises:
+        Unreadable: the text cannot be divided into rows and columns.
+    """
+    text, _ = as_utf8(data, None)
+    text, mark = _single(text, guess_separator(text, by_name(name)))
+    records = split_rows(text, mark.encode(), None)
+    return _names(find_layout(records, None, mark.encode()), mark, records.quoting)
+
+
+def _check_complete(text: bytes, warnings: list[Note]) -> None:
+    if text and not text.endswith((b"\n", b"\r")):
+        warnings.append((None, "the last line has no line end", "check that the file is complete"))
+
+
+def _cut(text: bytes, options: TableFormat) -> tuple[bytes, int, str | None]:
+    """The text without the lines that are to be left out, the number of its first line, and a declared separator."""
+    first = 1
+    for _ in range(options.skip_lines):
+        _, feed, text = text.partition(b"\n")
+        first += 1
+        if not feed:
+            break
+    declared = declared_separator(text)
+    if declared is not None:
+        text, first = text[text.index(b"\n") + 1 :], first + 1
+    for _ in range(options.skip_footer):
+        text = text.rstrip(b"\r\n \t")
+        text = text[: text.rfind(b"\n") + 1]
+    return text, first, declared
+
+
+def _single(text: bytes, separator: str) -> tuple[bytes, str]:
+    """The text with a separator of one character, and that."""
+    if len(separator) == 1:
+        return text, separator
+    unused = next((mark for mark in _UNUSED if mark.encode() not in text), None)
+    if unused is None:
+        raise Unreadable(f"the separator {separator!r} cannot be read beside control characters", "write it with tabs")
+    return text.replace(separator.encode(), unused.encode()), unused
+
+
+def _names(layout: Layout, mark: str, quoting: str) -> list[str]:
+    """The names of the columns; one without a name is called as pandas would, by its number from 0."""
+    header = (layout.header or b"").decode().removesuffix("\r")
+    style: Literal[0, 3] = 3 if quoting == "none" else 0
+    escape = "\\" if quoting == "backslash" else None
+    try:
+        rows = list(csv.reader(io.StringIO(header), delimiter=mark, quoting=style, escapechar=escape))
+    except csv.Error as error:
+        raise Unreadable(f"the header cannot be read ({error})", "shorten the names of the columns") from error
+    return [name or f"Unnamed: {n}" for n, name in enumerate(rows[0] if rows else [""])]
+
+
+def _frame(layout: Layout, mark: str, quoting: str) -> pd.DataFrame:
+    """The rows of data as text; columns are numbered."""
+    width = layout.width + layout.trailing
+    if not len(layout.rows):
+        return pd.DataFrame({n: pd.Series([], dtype="str") for n in range(layout.width)})
+    style: Literal[0, 3] = 3 if quoting == "none" else 0
+    frame = pd.read_csv(
+        io.BytesIO(layout.rows.joined()),
+        sep=mark,
+        header=None,
+        names=list(range(width)),
+        dtype="str",
+        keep_default_na=False,
+        na_values=[""],
+        index_col=False,
+        skip_blank_lines=False,
+        quoting=style,
+        escapechar="\\" if quoting == "backslash" else None,
+        lineterminator="\n",
+        low_memory=False,
+    )
+    if len(frame) != len(layout.rows):
+        found = f"{len(frame):,} rows are read of the {len(layout.rows):,} that the file has"
+        raise Unreadable(found, "quotes or line ends may be damaged: write it again, or as Parquet")
+    return frame.iloc[:, : layout.width]
+
+
+def _shown(names: list[str]) -> str:
+    cells = [re.sub(r"\s+", " ", name)[:20] for name in names[:6]]
+    return ", ".join(cells) + (", ..." if len(names) > 6 else "")

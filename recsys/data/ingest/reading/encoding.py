@@ -1,0 +1,67 @@
+"""Bytes of a text file as UTF-8 with line feeds."""
+
+from __future__ import annotations
+
+import codecs
+
+from recsys.data.ingest.reading.problem import Unreadable
+
+_UTF32 = ((codecs.BOM_UTF32_LE, "utf-32"), (codecs.BOM_UTF32_BE, "utf-32"))
+_MARKS = (*_UTF32, (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
+
+
+def as_utf8(data: bytes, encoding: str | None) -> tuple[bytes, str | None]:
+    r"""``data`` as UTF-8 without a byte order mark, and the encoding that was found by a mark; None for UTF-8.
+
+    Lines end in ``\n``: ``\r\n`` is replaced where all lines end so, and ``\r`` where no line ends otherwise.
+
+    Raises:
+        Unreadable: the bytes are not of the encoding, with the line.
+    """
+    found = encoding or next((name for mark, name in _MARKS if data.startswith(mark)), None)
+    if found is None or codecs.lookup(found).name in ("utf-8", "utf-8-sig"):
+        data = data.removeprefix(codecs.BOM_UTF8)
+        _check_utf8(data)
+    else:
+        try:
+            data = data.decode(found).removeprefix("\ufeff").encode("utf-8")
+        except (UnicodeError, ValueError) as error:
+            raise Unreadable(f"the file is not {found} ({error})", "name its encoding in data.encoding") from error
+    _check_nul(data)
+    return _line_feeds(data), None if encoding else found
+
+
+def _check_utf8(data: bytes) -> None:
+    try:
+        codecs.decode(data, "utf-8")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        if data[:400].count(b"\0") > len(data[:400]) // 4:
+            raise Unreadable("the file is not UTF-8 but UTF-16", 'name it in data.encoding = "utf-16-le"') from error
+        raise Unreadable(
+            f"the file is not UTF-8 (byte {error.start}, line {line}: {data[error.start : error.start + 1]!r})",
+            'name its encoding, as data.encoding = "cp1252" (Windows) or "latin-1"; or convert it by iconv -t utf-8',
+        ) from error
+
+
+def _check_nul(data: bytes) -> None:
+    place = data.find(b"\0")
+    if place < 0:
+        return
+    if data[:400].count(b"\0") > len(data[:400]) // 4:
+        remedy = 'if it is UTF-16, data.encoding = "utf-16-le" or "utf-16-be"; else write it again'
+    else:
+        remedy = "the file may be damaged: write it again without NUL bytes"
+    line = data.count(b"\n", 0, place) + 1
+    raise Unreadable(f"line {line} has a NUL byte, so this is no text", remedy)
+
+
+def _line_feeds(data: bytes) -> bytes:
+    returns = data.count(b"\r")
+    if not returns:
+        return data
+    feeds = data.count(b"\n")
+    if not feeds:
+        return data.replace(b"\r", b"\n")
+    both = data.count(b"\r\n")
+    return data.replace(b"\r\n", b"\n") if both == feeds else data

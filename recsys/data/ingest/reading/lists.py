@@ -1,0 +1,62 @@
+"""Cells that hold several values, such as the items of a session: each value becomes a row."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from recsys.data.ingest.reading.problem import Unreadable
+
+_POSITION = "position"
+
+
+def explode(frame: pd.DataFrame, separators: Mapping[str, str]) -> tuple[pd.DataFrame, NDArray[np.int64]]:
+    """A row for each value of the cells of some columns, and int64 [n], the row that each came from.
+
+    A column ``position``, which counts the values, is added unless there is one. Empty cells give no row.
+
+    Args:
+        frame: index 0..n-1.
+        separators: column -> the separator of its texts; ``""`` for lists.
+
+    Raises:
+        Unreadable: no such column, or cells of one row that hold different numbers of values.
+
+    Example:
+        >>> explode(pd.DataFrame({"s": [1], "items": ["a b"]}), {"items": " "})[0].to_dict("list")
+        {'s': [1, 1], 'items': ['a', 'b'], 'position': [0, 1]}
+    """
+    for name in separators:
+        if name not in frame.columns:
+            raise Unreadable(
+                f"there is no column {name!r} to explode", f"it has {', '.join(map(str, frame.columns[:12]))}"
+            )
+    cells = {name: [_values(cell, mark) for cell in frame[name]] for name, mark in separators.items()}
+    counts = {name: np.array([len(values) for values in column], np.int64) for name, column in cells.items()}
+    first, *others = counts
+    for name in others:
+        uneven = np.flatnonzero(counts[name] != counts[first])
+        if len(uneven):
+            found = f"row {uneven[0] + 1}: {first!r} and {name!r} hold different numbers of values"
+            raise Unreadable(found, "columns that are exploded together need one value each")
+    source = np.repeat(np.arange(len(frame)), counts[first])
+    rows = frame.iloc[source].reset_index(drop=True)
+    for name, column in cells.items():
+        values = [value for part in column for value in part]
+        rows[name] = pd.Series(values, dtype="str" if all(isinstance(v, str) for v in values) else None)
+    if _POSITION not in rows.columns:
+        rows[_POSITION] = np.arange(len(rows))
+    return rows, source
+
+
+def _values(cell: object, separator: str) -> list[object]:
+    if isinstance(cell, (list, tuple, np.ndarray)):
+        return list(cell)
+    if cell is None or cell is pd.NA or cell != cell:  # NaN is not itself
+        return []
+    if isinstance(cell, str) and separator:
+        return [part for part in cell.split(separator) if part]
+    return [cell]

@@ -1,0 +1,193 @@
+"""How the quotes of a text table are meant: as CSV's, or as ordinary characters, or broken."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recsys.data.ingest.reading.problem import Unreadable, lines_text
+from recsys.data.ingest.reading.records import Positions, Records, plain_records, quoted_records
+
+_LONGEST_CELL, _LONGEST_BYTES, _MOST_BROKEN = 50, 1 << 16, 1000
+"""Lines and bytes that a cell in quotes may span in a file that has broken quotes too, and how many of those are tried:
+beyond, each is reported as broken. It keeps the time linear in the size of the file."""
+
+_CSV = (b",", b";")
+"""Separators of CSV files, in which quotes have a meaning, so that a broken one is an error."""
+
+
+def split_rows(data: bytes, separator: bytes, quoting: str | None, first_line: int = 1) -> Records:
+    """The rows of a text table; what is wrong with its quotes is added to their errors and warnings.
+
+    Args:
+        data: UTF-8 with line feeds.
+        separator: one byte.
+        quoting: as in `recsys.data.ingest.reading.options.TableFormat`; None guesses.
+        first_line: the number of the first line.
+
+    Raises:
+        Unreadable: quotes that are escaped by backslashes do not match.
+    """
+    plain = plain_records(data, separator, first_line)
+    if quoting == "none" or b'"' not in data:
+        return plain
+    if quoting != "backslash":
+        rows = quoted_records(data, separator, first_line=first_line)
+        if rows is not None:
+            _check_spans(rows, plain, quoting)
+            return rows
+    if quoting == "backslash" or (quoting is None and b'\\"' in data):
+        rows = quoted_records(data, separator, escape=True, first_line=first_line)
+        if rows is not None and (quoting or (rows.fields == rows.fields[0]).all()):
+            _check_spans(rows, plain, quoting)
+            if quoting is None:
+                rows.warnings.append(
+                    ('quotes are escaped by backslashes, as \\"', 'data.quoting = "backslash" says so')
+                )
+            return rows
+        if quoting:
+            raise Unreadable("quotes open or close inside cells", 'write it again, or set data.quoting = "none"')
+    broken = _broken_lines(plain, separator)
+    if quoting is None and separator not in _CSV and _are_characters(plain, broken):
+        plain.warnings.append(_as_characters(plain, broken))
+        return plain
+    return _without_broken(plain, separator, broken, quoting)
+
+
+def _pattern(separator: bytes) -> re.Pattern[bytes]:
+    """Matches a line, or several, whose cells in quotes are all closed."""
+    mark = re.escape(separator)
+    cell = rb'(?:"(?:[^"]|"")*"|[^"\n' + mark + rb"][^\n" + mark + rb"]*|)"
+    return re.compile(cell + rb"(?:" + mark + cell + rb")*\r?")
+
+
+def _quoted_lines(plain: Records) -> Positions:
+    """The lines that have a quote."""
+    places = np.flatnonzero(np.frombuffer(plain.data, np.uint8) == ord('"'))
+    found: Positions = np.unique(np.searchsorted(plain.starts, places, side="right") - 1)
+    return found
+
+
+def _broken_lines(plain: Records, separator: bytes) -> Positions:
+    """The lines in which a cell that starts with a quote is not closed at its end."""
+    pattern = _pattern(separator)
+    return np.array([n for n in _quoted_lines(plain) if not pattern.fullmatch(plain.text(n))], np.int64)
+
+
+def _are_characters(plain: Records, broken: Positions) -> bool:
+    """Whether quotes must be ordinary characters: all lines have one number of cells, and few are in quotes."""
+    if len(plain) and plain.text(0).startswith(b'"'):
+        return False
+    blank = plain.ends == plain.starts
+    if len(np.unique(plain.fields[~blank])) > 1 or plain.fields[~blank][0] < 2:
+        return False
+    quoted = len(_quoted_lines(plain))
+    return (quoted - len(broken)) * 2 <= len(plain) and not _has_escaped(plain, broken)
+
+
+def _has_escaped(plain: Records, broken: Positions) -> bool:
+    """Whether a line that is not broken has a doubled quote, which only cells in quotes need."""
+    others = np.setdiff1d(_quoted_lines(plain), broken)
+    return any(b'""' in plain.text(n).replace(b'"""', b'""') for n in others[:1000])
+
+
+def _as_characters(plain: Records, broken: Positions) -> tuple[str, str]:
+    lines = plain.lines[broken]
+    return (
+        f"quotes open or close in the middle of cells ({lines_text(lines)}), so quotes are read as ordinary characters",
+        'data.quoting = "none" says so; data.quoting = "csv" takes them off and refuses those lines',
+    )
+
+
+def _check_spans(rows: Records, plain: Records, quoting: str | None) -> None:
+    """Reports cells that span lines: an error where each of these lines looks like a row of its own."""
+    spans = np.flatnonzero(rows.last_lines > rows.lines)
+    if not len(spans):
+        return
+    first = rows.lines[spans] - plain.lines[0]
+    last = rows.last_lines[spans] - plain.lines[0]
+    width = int(np.bincount(rows.fields).argmax())
+    fits = np.concatenate([[0], np.cumsum(plain.fields == width)])
+    like_rows = (fits[last + 1] - fits[first] == last - first + 1) & (width > 1)
+    if quoting is None and like_rows.any():
+        rows.errors.append(_inside_one_cell(rows, spans[like_rows]))
+        spans = spans[~like_rows]
+    if len(spans):
+        inside = int((rows.last_lines[spans] - rows.lines[spans]).sum()) + len(spans)
+        rows.warnings.append(
+            (
+                f"{inside:,} lines hold {len(spans):,} row{'s' * (len(spans) > 1)}, with line ends inside quotes, from "
+                f"{lines_text(rows.lines[spans])} on",
+                'nothing is to be done if that is meant; data.quoting = "none" reads each line as a row',
+            )
+        )
+
+
+def _inside_one_cell(rows: Records, spans: Positions) -> tuple[str, str]:
+    lines = int((rows.last_lines[spans] - rows.lines[spans]).sum()) + len(spans)
+    first, last = int(rows.lines[spans[0]]), int(rows.last_lines[spans[0]])
+    return (
+        f"{lines:,} lines stand inside {len(spans)} quoted cell{'s' * (len(spans) > 1)}, the first on lines {first} to "
+        f"{last}, though each line looks like a row: a quote is not closed",
+        'data.quoting = "none" reads each line as a row, with the quotes; "csv" reads cells of several lines',
+    )
+
+
+def _without_broken(plain: Records, separator: bytes, broken: Positions, quoting: str | None) -> Records:
+    """The rows of a CSV without those whose quotes are broken, which become an error; cells may span lines."""
+    pattern = _pattern(separator)
+    taken, keep = plain.last_lines.copy(), np.ones(len(plain), bool)
+    fields, bad = _quote_aware(plain, separator), []
+    usual = int(np.bincount(np.delete(fields, broken)).argmax()) if len(broken) < len(plain) else 0
+    inside = -1
+    ends = plain.ends.copy()
+    for line in broken.tolist():
+        if line <= inside:
+            continue
+        last = _closing(plain, line, usual, pattern, separator) if len(broken) <= _MOST_BROKEN else None
+        if last is None:
+            keep[line] = False
+            bad.append(line)
+            continue
+        ends[line], taken[line], fields[line] = plain.ends[last], plain.last_lines[last], usual
+        keep[line + 1 : last + 1] = False
+        inside = last
+    rows = Records(plain.data, plain.starts, ends, plain.lines, taken, fields, "csv").select(keep)
+    if bad:
+        lines = plain.lines[np.array(bad)]
+        rows.errors.append(
+            (
+                f"{lines_text(lines)}: a quote opens that is not closed at the end of its cell",
+                'double quotes inside of cells ("a ""b"" c"); data.quoting = "none" reads quotes as characters',
+            )
+        )
+    _check_spans(rows, plain, quoting)
+    return rows
+
+
+def _quote_aware(plain: Records, separator: bytes) -> NDArray[np.int64]:
+    """The number of cells of each line, without counting separators inside quotes."""
+    mark = re.escape(separator)
+    quoted = re.compile(rb"(?:^|(?<=" + mark + rb'))"(?:[^"]|"")*"')
+    fields = plain.fields.copy()
+    for line in _quoted_lines(plain):
+        fields[line] = quoted.sub(b"", plain.text(line)).count(separator) + 1
+    return fields
+
+
+def _closing(plain: Records, line: int, usual: int, pattern: re.Pattern[bytes], separator: bytes) -> int | None:
+    """The last line of the row that starts on ``line`` if a cell spans lines; None if the quote is just not closed."""
+    mark = re.escape(separator)
+    quoted = re.compile(rb"(?:^|(?<=" + mark + rb'))"(?:[^"]|"")*"')
+    for last in range(line + 1, min(line + _LONGEST_CELL, len(plain))):
+        if b'"' not in plain.text(last):
+            continue
+        text = plain.data[int(plain.starts[line]) : int(plain.ends[last])]
+        if len(text) > _LONGEST_BYTES:
+            return None
+        if pattern.fullmatch(text):
+            same = bool((plain.fields[line : last + 1] == usual).all())
+            return last if quoted.sub(b"", text).count(separator) + 1 == usual and not same else None
+    return None

@@ -1,0 +1,141 @@
+"""Tables from files and folders of any format, told by what the files hold and not by their names."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from recsys.data.ingest.reading.columnar import FEATHER, OLD_FEATHER, PARQUET, read_columnar
+from recsys.data.ingest.reading.content import head, is_packed, unpacked
+from recsys.data.ingest.reading.delimited import Found, read_delimited
+from recsys.data.ingest.reading.folders import part_files, partition_values
+from recsys.data.ingest.reading.json_lines import is_json, read_json
+from recsys.data.ingest.reading.lists import explode
+from recsys.data.ingest.reading.marks import with_plain_numbers
+from recsys.data.ingest.reading.options import TableFormat
+from recsys.data.ingest.reading.problem import Unreadable
+from recsys.data.ingest.reading.remote import local_copy
+
+Place = Callable[[int], str | None]
+"""Maps a row to where it stands in the file, such as ``line 7``; None where the number of the row tells it."""
+
+
+@dataclass(frozen=True, eq=False)
+class FileTable:
+    """A table as read, and where its rows stand.
+
+    Args:
+        found: the table, with errors and warnings.
+        place: maps a row to its place; None for formats in which rows have none.
+    """
+
+    found: Found
+    place: Place | None = None
+
+
+def read_path(path: Path, options: TableFormat) -> FileTable:
+    """Reads the file, or the folder of parts, at a path or address.
+
+    Raises:
+        Unreadable: names the problem and the remedy.
+    """
+    copy = local_copy(path)
+    table = _folder(copy, options) if copy.is_dir() else _file(copy, path.name, options)
+    if not options.explode or not len(table.found.frame.columns):
+        return table
+    frame, source = explode(table.found.frame, options.explode)
+    place = table.place
+    exploded = None if place is None else (lambda row: place(int(source[row])))
+    return FileTable(replace(table.found, frame=frame), exploded or (lambda row: f"row {source[row] + 1} of the file"))
+
+
+def _file(path: Path, name: str, options: TableFormat) -> FileTable:
+    found = _found(path, name, options)
+    if found.separator is not None:
+        frame, warnings = with_plain_numbers(found.frame, options, found.separator)
+        found = replace(found, frame=frame, warnings=[*found.warnings, *warnings])
+    return FileTable(found, None if found.lines is None else _line_of(found.lines))
+
+
+def _found(path: Path, name: str, options: TableFormat) -> Found:
+    start = head(path)
+    if start.startswith((PARQUET, FEATHER, OLD_FEATHER)):
+        return read_columnar(path, start)
+    data = unpacked(path)
+    if is_packed(start) and data.startswith((PARQUET, FEATHER, OLD_FEATHER)):
+        raise Unreadable(
+            "the archive holds a Parquet or Feather file", "unpack it; these formats are compressed already"
+        )
+    if name.endswith((".parquet", ".pq", ".feather", ".arrow")):
+        kind = "Feather" if name.endswith((".feather", ".arrow")) else "Parquet"
+        raise Unreadable(f"the file cannot be read (it is no {kind} file)", "it may be damaged: write it again")
+    if is_json(data[:1024]):
+        return read_json(data, options.encoding)
+    return read_delimited(data, name, options)
+
+
+def _line_of(lines: NDArray[np.int64]) -> Place | None:
+    """Where rows stand; None if row n stands on line n + 1 throughout, below a header of one line."""
+    if np.array_equal(lines, np.arange(2, len(lines) + 2)):
+        return None
+    return lambda row: f"line {lines[row]}"
+
+
+def _folder(folder: Path, options: TableFormat) -> FileTable:
+    files = part_files(folder)
+    if not files:
+        raise Unreadable("the folder has no files", "give the path of a file, or of a folder of parts")
+    tables = [_part(file, folder, options) for file in files]
+    _check_columns(files, tables, folder)
+    founds = [table.found for table in tables]
+    filled = [found.frame for found in founds if len(found.frame)] or [founds[0].frame]
+    starts = np.cumsum([0, *(len(found.frame) for found in founds)])
+    frame = pd.concat(filled, ignore_index=True) if len(filled) > 1 else filled[0]
+    separators = {found.separator for found in founds}
+    if None in separators and len(separators) > 1:
+        raise Unreadable("the folder holds both text files and others", "give parts of one format")
+
+    def place(row: int) -> str:
+        number = int(np.searchsorted(starts, row, side="right")) - 1
+        inner, name = row - int(starts[number]), files[number].relative_to(folder)
+        lines = founds[number].lines
+        return f"{name} row {inner + 1}" if lines is None else f"{name} line {lines[inner]}"
+
+    errors = [error for found in founds for error in found.errors]
+    warnings = list(dict.fromkeys(warning for found in founds for warning in found.warnings))
+    return FileTable(Found(frame, founds[0].separator, None, errors, warnings), place)
+
+
+def _part(file: Path, folder: Path, options: TableFormat) -> FileTable:
+    """A part with the columns of its folders; its problems name it."""
+    name = file.relative_to(folder)
+    try:
+        table = _file(file, file.name, options)
+    except Unreadable as error:
+        raise Unreadable(f"{name}: {error.found}", error.remedy) from error
+    found = table.found
+    columns = {key: value for key, value in partition_values(file, folder).items() if key not in found.frame.columns}
+    for key, value in columns.items():
+        number = found.separator is None and value is not None and value.isdigit() and str(int(value)) == value
+        cells: list[object] = [int(value) if number and value is not None else value] * len(found.frame)
+        found.frame[key] = pd.Series(cells, index=found.frame.index, dtype="int64" if number else "str")
+    errors = [(column, f"{name}: {what}", remedy) for column, what, remedy in found.errors]
+    return replace(table, found=replace(found, errors=errors))
+
+
+def _check_columns(files: list[Path], tables: list[FileTable], folder: Path) -> None:
+    first = list(tables[0].found.frame.columns)
+    for file, table in zip(files, tables, strict=True):
+        other = list(table.found.frame.columns)
+        if not table.found.errors and set(other) != set(first):
+            name = file.relative_to(folder)
+            raise Unreadable(
+                f"the parts have different columns: {name} has {', '.join(map(str, other[:12]))}, and "
+                f"{files[0].relative_to(folder)} has {', '.join(map(str, first[:12]))}",
+                "give parts of one table; name files that are none with a leading _",
+            )
