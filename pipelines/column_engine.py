@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from pipelines.config import RunConfig, check_engine, engine_specs
+from pipelines.config import RunConfig, engine_specs
+from pipelines.config_checks import check_engine
 from pipelines.specs import EngineSpec
 from recsys.engines.two_tower.two_tower_config import TwoTowerConfig
 from recsys.errors import ConfigError

@@ -8,10 +8,10 @@ from typing import Annotated
 
 from pydantic import Field
 
+from pipelines.config_checks import check_engine, check_split
 from pipelines.config_paths import read_raw
 from pipelines.specs import EngineSpec, engine_spec, pretrain_spec
 from pipelines.tune_section import TuneSection, check_tune
-from recsys.choices import did_you_mean
 from recsys.config import Config, parse
 from recsys.data.ingest.config import DataConfig
 from recsys.data.splits.split import SplitConfig
@@ -263,20 +263,12 @@ def _with_recommend_filter(config: RunConfig) -> RunConfig:
     return config.model_copy(update={"recommend": section})
 
 
-def check_split(config: RunConfig, what: str) -> None:
-    """Checks that the run holds interactions out, which ``what`` needs.
+def _check_parts(config: RunConfig) -> None:
+    """Checks that the parts of each engine are engines defined before it.
 
     Raises:
-        ConfigError: it has no split.
+        ConfigError: one is not.
     """
-    if not config.has_split:
-        raise ConfigError(
-            f"{what} measures engines on held-out interactions, and the run has no split; add [split] with a protocol, "
-            'such as "leave_one_out", or "random" where the data has no order'
-        )
-
-
-def _check_parts(config: RunConfig) -> None:
     earlier: set[str] = set()
     for spec in engine_specs(config):
         for part in spec.parts:
@@ -289,21 +281,13 @@ def _check_parts(config: RunConfig) -> None:
 
 
 def _check_gate(config: RunConfig, gate: GateConfig) -> None:
+    """Checks that the report has every metric of the gate.
+
+    Raises:
+        ConfigError: its k is not in ``evaluate.ks``.
+    """
     for name in (gate.metric, *gate.must_not_lose):
         if parse_metric(name)[1] not in config.evaluate.ks:
             raise ConfigError(
                 f"promote.gate names {name!r}, but its k is not in evaluate.ks = {list(config.evaluate.ks)}; add it"
             )
-
-
-def check_engine(config: RunConfig, key: str, name: str) -> None:
-    """Checks that ``name``, the value of ``key``, is an engine of the run.
-
-    Raises:
-        ConfigError: it is not; the message names the nearest.
-    """
-    if name not in config.engines:
-        raise ConfigError(
-            f"{key} = {name!r} is no engine of this run{did_you_mean(name, config.engines) or '.'} "
-            f"[engines] has: {', '.join(config.engines)}"
-        )

@@ -9,7 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from pipelines.column_engine import column_engine
-from pipelines.config import RunConfig, check_split, engine_specs
+from pipelines.config import RunConfig, engine_specs
+from pipelines.config_checks import check_split
 from pipelines.specs import EngineSpec
 from pipelines.stages import check_workspace
 from pipelines.stages.prepare import run as prepare

@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from pipelines.config import RunConfig, check_engine
+from pipelines.config import RunConfig
+from pipelines.config_checks import check_engine
 from pipelines.stages.choose import candidate_name
 from pipelines.stages.final import served_bundle
 from pipelines.stages.pretrain import embedder_context, embedder_of, model_folder

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from pipelines.commands.tune_outputs import PAGE, TABLE, TRIALS, TUNED, best_options, write_outputs
 from pipelines.commands.tune_processes import run_workers
 from pipelines.commands.tune_worker import DATABASE, Job, load_parts
-from pipelines.config import RunConfig, check_engine, check_split
+from pipelines.config import RunConfig
+from pipelines.config_checks import check_engine, check_split
 from pipelines.output_folder import check_output_folder, claim_output_folder
 from pipelines.specs import EngineSpec, engine_spec
 from pipelines.stages import prepare, pretrain

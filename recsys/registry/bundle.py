@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -239,18 +240,14 @@ def installed() -> dict[str, str]:
     """The installed version of each package that a model depends on: recsys, torch, numpy, pandas and others."""
     found = {}
     for name in _PACKAGES:
-        try:
+        with suppress(PackageNotFoundError):
             found[name] = version(name)
-        except PackageNotFoundError:
-            continue
     return found
 
 
 def _engine(kind: str, directory: Path) -> Engine:
     if kind not in ENGINES:
-        raise ArtifactError(
-            f"{directory} holds an engine {kind!r}, which this version of recsys does not have; update recsys"
-        )
+        raise ArtifactError(f"{directory} holds an engine {kind!r}, which this recsys does not have; update recsys")
     try:
         check_finite_files(directory, kind)
         return ENGINES[kind].load(directory)

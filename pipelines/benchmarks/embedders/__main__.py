@@ -28,7 +28,8 @@ def main(
     validation: Annotated[bool, typer.Option(help="Evaluate on validation, not on test.")] = False,
 ) -> None:
     """Prints the table; exit code 1 if a row could not be measured."""
-    from pipelines.config import check_engine, read_run_config
+    from pipelines.config import read_run_config
+    from pipelines.config_checks import check_engine
     from pipelines.stages.prepare import run as prepare
     from pipelines.workspace import Workspace
     from recsys.tracking import ConsoleTracker

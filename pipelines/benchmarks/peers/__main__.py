@@ -16,7 +16,8 @@ from typing import Annotated
 import typer
 
 from pipelines.benchmarks.peers.harness import export, known, lines, load, peer_lines
-from pipelines.config import check_engine, read_run_config
+from pipelines.config import read_run_config
+from pipelines.config_checks import check_engine
 from recsys.json_values import JsonObject
 
 SCRIPTS = {"rectools": "rectools_sasrec.py", "recbole": "recbole_sasrec.py"}

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from pipelines.benchmarks.peers.harness import ENVIRONMENTS, environment, export, known, load, peer_lines
 from pipelines.benchmarks.peers.ours import Reporter
-from pipelines.config import check_engine
+from pipelines.config_checks import check_engine
 from pipelines.specs import engine_spec
 from recsys.atomic import read_json, write_json
 from recsys.data.splits.split import Holdout

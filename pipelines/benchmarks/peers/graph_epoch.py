@@ -17,7 +17,8 @@ from typing import Annotated
 import typer
 
 from pipelines.benchmarks.peers.harness import export, lines, load, peer_lines
-from pipelines.config import check_engine, read_run_config
+from pipelines.config import read_run_config
+from pipelines.config_checks import check_engine
 from recsys.json_values import JsonObject
 
 SAME_SIZES = {"dim": 64, "layers": 2, "user_vectors": True, "batch": 2048, "held_out": 0}

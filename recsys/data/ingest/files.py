@@ -11,7 +11,7 @@ import pandas as pd
 from recsys.data.ingest.checks import Cells
 from recsys.data.ingest.issues import Location
 from recsys.data.ingest.reading.content import unpacked
-from recsys.data.ingest.reading.delimited import read_names
+from recsys.data.ingest.reading.delimited_text.delimited import read_names
 from recsys.data.ingest.reading.folders import content_digest
 from recsys.data.ingest.reading.options import TableFormat
 from recsys.data.ingest.reading.problem import Unreadable

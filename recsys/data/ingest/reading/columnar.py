@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 
 from recsys.data.ingest.reading.content import SUSPICIOUS_BYTES, SUSPICIOUS_RATIO
-from recsys.data.ingest.reading.delimited import Found
-from recsys.data.ingest.reading.layout import MOST_COLUMNS
+from recsys.data.ingest.reading.delimited_text.delimited import Found
+from recsys.data.ingest.reading.delimited_text.layout import MOST_COLUMNS
 from recsys.data.ingest.reading.problem import Unreadable, damaged
 
 if TYPE_CHECKING:

@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 
 from recsys.data.ingest.checks import Cells
-from recsys.data.ingest.reading.delimited import Found, Note
-from recsys.data.ingest.reading.encoding import as_utf8
-from recsys.data.ingest.reading.layout import MOST_COLUMNS
+from recsys.data.ingest.reading.delimited_text.delimited import Found, Note
+from recsys.data.ingest.reading.delimited_text.encoding import as_utf8
+from recsys.data.ingest.reading.delimited_text.layout import MOST_COLUMNS
 from recsys.data.ingest.reading.problem import Unreadable, lines_text
 
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from recsys.data.ingest.reading.delimited_text.records import Records
 from recsys.data.ingest.reading.problem import Unreadable, lines_text
-from recsys.data.ingest.reading.records import Records
 
 MOST_COLUMNS = 5000
 """Of a table; each is profiled and checked, which takes milliseconds."""

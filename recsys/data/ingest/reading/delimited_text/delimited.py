@@ -13,13 +13,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from recsys.data.ingest.reading.encoding import as_utf8
-from recsys.data.ingest.reading.header import looks_like_data
-from recsys.data.ingest.reading.layout import Layout, find_layout
+from recsys.data.ingest.reading.delimited_text.encoding import as_utf8
+from recsys.data.ingest.reading.delimited_text.header import looks_like_data
+from recsys.data.ingest.reading.delimited_text.layout import Layout, find_layout
+from recsys.data.ingest.reading.delimited_text.quotes import split_rows
+from recsys.data.ingest.reading.delimited_text.separators import by_name, declared_separator, guess_separator
 from recsys.data.ingest.reading.options import TableFormat
 from recsys.data.ingest.reading.problem import Unreadable
-from recsys.data.ingest.reading.quotes import split_rows
-from recsys.data.ingest.reading.separators import by_name, declared_separator, guess_separator
 
 _UNUSED = ("\x1f", "\x1e", "\x1d", "\x1c")
 """One of them stands for a separator of several characters."""

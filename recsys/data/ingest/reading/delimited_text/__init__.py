@@ -1,0 +1,1 @@
+"""Reads delimited text: encoding, separators, quotes, headers, and the lines that are no rows."""
