@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from pipelines.config import read_run_config
@@ -14,24 +13,20 @@ from recsys.atomic import make_parents, write_text
 from recsys.errors import ConfigError
 
 
-def run(
-    files: Sequence[Path], given: Mapping[str, Path], columns: Sequence[str] = (), output: Path = Path("config.toml")
-) -> str:
+def run(given: GivenTables, output: Path = Path("config.toml")) -> str:
     """Writes a config for the tables; returns what was found and what to do next.
 
     Args:
-        files: CSV or Parquet files of unknown roles.
-        given: ``interactions``, ``users`` or ``items`` -> the file of that role.
-        columns: ``ROLE=NAME``: columns of the interactions that are known.
+        given: the files, and what is known of them.
         output: where the config goes; a file there is not replaced.
 
     Raises:
-        ConfigError: ``output`` exists, no file is given, or ``columns`` names no role.
-        DataError: a file cannot be read, holds errors, or its role cannot be told.
+        ConfigError: ``output`` exists, no file is given, or a column names no role.
+        DataError: a file cannot be read, has no rows or holds errors, or its role cannot be told.
     """
     if output.exists():
         raise ConfigError(f"{output} exists, and recsys init replaces no file; give another --output, or move it away")
-    first = read_first_tables(GivenTables(files, given, columns), "recsys init")
+    first = read_first_tables(given, "recsys init")
     found = _found(first, output)
     make_parents(output)
     write_text(output, config_text(found, str(output)))

@@ -18,9 +18,10 @@ from recsys.data.interactions import Interactions
 from recsys.data.splits.holdout import Holdout
 from recsys.data.splits.last_n import leave_last_n
 from recsys.data.splits.temporal import moments
+from recsys.durations import seconds_of
 from recsys.engine import Engine, EngineConfig, FitContext, Request, Vectors
 from recsys.engines import ENGINES
-from recsys.engines.auto.budget import Budget, BudgetTracker, parse_budget
+from recsys.engines.auto.budget import Budget, BudgetTracker
 from recsys.engines.auto.facts import Facts
 from recsys.engines.auto.ladder import CLOSED_FORM, TRAINED
 from recsys.engines.auto.recipe import Recipe, fit_recipe
@@ -54,7 +55,7 @@ class AutoConfig(EngineConfig):
     @field_validator("budget")
     @classmethod
     def _is_a_duration(cls, value: str) -> str:
-        parse_budget(value)
+        seconds_of(value)
         return value
 
     @field_validator("metric")
@@ -115,7 +116,7 @@ class AutoRecommender(Engine):
             self.recipe_ = self.config.recipe
             self.engine = fit_recipe(self.recipe_, data, train, context)
             return
-        budget = Budget(parse_budget(self.config.budget))
+        budget = Budget(seconds_of(self.config.budget))
         context = replace(context, tracker=BudgetTracker(context.tracker, budget))
         holdout, part, later = context.validation, train, Later()
         if holdout is None:
