@@ -9,6 +9,7 @@ from pipelines.commands.auto_config import AutoRun, config_text
 from pipelines.config import EvaluateSection, RunConfig, read_run_config
 from pipelines.first_config.tables import FirstTables, GivenTables, read_first_tables
 from pipelines.stages import prepare, run_stages
+from pipelines.stages.pretrain import image_root
 from pipelines.workspace import Workspace, file_digest
 from recsys.atomic import write_text
 from recsys.config import parse
@@ -24,6 +25,7 @@ from recsys.errors import ArtifactError, ConfigError
 from recsys.evaluation.report.report import Report
 from recsys.json_values import JsonObject
 from recsys.tracking import SilentTracker, Tracker
+from recsys.training.deterministic import preload
 
 CONFIG = "auto.toml"
 _SEARCHED, _REQUESTED = "auto", "auto.request"
@@ -31,9 +33,9 @@ _SEARCHED, _REQUESTED = "auto", "auto.request"
 the budget and the options that it is the answer to."""
 _FITS_AFTER = 2.0
 """After the search the chosen engines are fitted on train and validation, for the report, and then on everything."""
-_FIXED_SECONDS, _SECONDS_A_USER, _PER_START = 4.0, 5e-3, 0.5
+_FIXED_SECONDS, _SECONDS_A_USER, _PER_START = 4.0, 2e-3, 0.25
 """Of the stages after the search, besides fits and scores: bootstrap intervals, plots, files; and for each second that
-the command took to read the tables, which tells how busy the machine is."""
+the command took to start and to read the tables, which tells how busy the machine is."""
 _LONGEST_SHARE = 0.3
 """Of the budget, that is kept for these seconds at most."""
 
@@ -77,6 +79,7 @@ def run(request: AutoRequest, tracker: Tracker) -> int:
     timed = BudgetTracker(tracker, budget)
     if request.output is not None:
         _check_free(Workspace(request.output))
+    preload()
     first = read_first_tables(request.tables, "recsys auto")
     data = first.config.model_copy(update={"name": first.config.name or _name(first)})
     workspace = Workspace(request.output or Path("runs") / data.name)
@@ -160,7 +163,7 @@ def _searched(
     seconds = min(seconds, _LONGEST_SHARE * budget.seconds)
     scored = users + dataset.n_users // 2  # every engine for the report, and what was chosen for all users
     fits = _FITS_AFTER * len(split.train_and_validation) / len(split.train)
-    options = SearchOptions(engines=request.engines, later=Later(fits, scored, seconds))
+    options = SearchOptions(engines=request.engines, later=Later(fits, scored, seconds), images=image_root(config))
     found = search(dataset, split.train, split.validation, budget, FitContext(config.seed, tracker=tracker), options)
     return AutoRun(config, request.budget, facts, reason, found)
 

@@ -61,8 +61,7 @@ def _lines(run: AutoRun) -> Iterator[str]:
     used = {table for trial in engines for table in trial.engine.config.uses_tables()}
     for name, table in found.tables.items():
         if name in used:
-            yield from ("", f"[pretrain.{name}]", f"embedder = {toml(table.embedder)}")
-            yield from (f"columns = {toml(table.columns)}", f"options = {toml(table.options)}")
+            yield from ("", f"[pretrain.{name}]", *_changed(table))
     for trial in engines:
         yield from _engine(trial, found.metric)
     if found.chosen == HYBRID:

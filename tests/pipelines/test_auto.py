@@ -89,16 +89,21 @@ def test_a_config_that_the_user_changed_after_a_stop_is_not_written_over(tables,
 def test_a_command_that_was_stopped_goes_on_with_what_it_found_and_another_one_searches_again(
     tables, tmp_path, monkeypatch
 ):
-    def stop(config, workspace, tracker):
+    stops = 2
+
+    def stages(config, workspace, tracker):
+        nonlocal stops
+        if not stops:
+            return run_stages(config, workspace, tracker)
+        stops -= 1
         run_stages(config, workspace, tracker, "train")
         raise KeyboardInterrupt
 
-    with monkeypatch.context() as stopping, pytest.raises(KeyboardInterrupt):
-        stopping.setattr("pipelines.commands.auto.run_stages", stop)
+    monkeypatch.setattr("pipelines.commands.auto.run_stages", stages)
+    with pytest.raises(KeyboardInterrupt):
         run(request(tables, tmp_path), SilentTracker())
     written, ears = (tmp_path / "auto.toml").read_text(encoding="utf-8"), Ears()
-    with monkeypatch.context() as stopping, pytest.raises(KeyboardInterrupt):
-        stopping.setattr("pipelines.commands.auto.run_stages", stop)
+    with pytest.raises(KeyboardInterrupt):
         run(request(tables, tmp_path), ears)
     told = "\n".join(ears.heard)
     assert "it goes on" in told

@@ -40,7 +40,7 @@ class AutoConfig(EngineConfig):
         budget: wall time of a fit, such as ``90s``, ``10m`` or ``1h``; a refit by the run comes on top of it.
         metric: what options, epochs and weights maximize on validation.
         engines: kinds of engines that are tried; none tries the whole ladder: popularity, itemknn, ease, als, spectral,
-            content_knn, sequence and two_tower.
+            content_knn, gru4rec, sequence and two_tower.
         recipe: the engines, options, epochs and weights; None chooses them.
     """
 
