@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from pipelines import cli_auto, cli_tables, cli_tune
+from pipelines import cli_first, cli_options
 from pipelines.cli_arguments import ConfigPath, Name, Output, Set, open_run, tracker, users_override
 from recsys.errors import RecsysError
 
@@ -37,10 +37,7 @@ class Mode(StrEnum):
     REPLACE = "replace"
 
 
-app.add_typer(cli_auto.app)
-
-
-app.add_typer(cli_tune.app)
+app.add_typer(cli_first.app)
 
 
 @app.callback()
@@ -242,7 +239,7 @@ def attribution(config: ConfigPath, output: Output = None, set_: Set = None) -> 
     print(attribute(*open_run(config, output, set_)))
 
 
-app.add_typer(cli_tables.app)
+app.add_typer(cli_options.app)
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:

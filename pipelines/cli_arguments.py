@@ -21,6 +21,18 @@ Set = Annotated[
 ]
 Name = Annotated[str | None, typer.Option("--engine", help="An engine of the run; default the one that is promoted.")]
 
+Tables = Annotated[list[Path] | None, typer.Argument(help="CSV or Parquet files; which is which is found.")]
+Interactions = Annotated[Path | None, typer.Option(help="The file of the interactions, where it is known.")]
+Users = Annotated[Path | None, typer.Option(help="The users' table.")]
+Items = Annotated[Path | None, typer.Option(help="The items' table.")]
+Column = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="ROLE=NAME",
+        help="A column of the interactions; ROLE is user_id, item_id, time, order, weight or event; repeatable.",
+    ),
+]
+
 
 def open_run(config: Path, output: Path | None, set_: list[str] | None) -> tuple[RunConfig, Workspace]:
     """The run at ``config`` with its overrides, and its output folder, which is checked.

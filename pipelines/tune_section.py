@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
-
 from pydantic import Field
 
 from pipelines.specs import engine_spec
 from recsys.choices import did_you_mean
 from recsys.config import Config
+from recsys.durations import seconds_of
 from recsys.engine import EngineConfig
 from recsys.engines import ENGINES
 from recsys.errors import ConfigError
@@ -16,7 +15,6 @@ from recsys.experiment.search_spaces import Range, Space, Values, default_space
 from recsys.json_values import JsonMapping, JsonObject
 
 DEFAULT_TRIALS = 20
-_UNITS = {"s": 1, "m": 60, "h": 3600}
 
 
 class TuneSection(Config):
@@ -38,25 +36,6 @@ class TuneSection(Config):
     metric: str = "ndcg@10"
     prune_after: int = Field(3, ge=0)
     space: dict[str, dict[str, Values]] = Field(default_factory=dict)
-
-
-def seconds_of(text: str, key: str = "budget") -> float:
-    """A length of time in seconds.
-
-    Raises:
-        ConfigError: ``text``, the value of ``key``, is no length of time.
-
-    Example:
-        >>> seconds_of("90"), seconds_of("1.5h"), seconds_of("1h30m")
-        (90.0, 5400.0, 5400.0)
-    """
-    parts = re.findall(r"(\d+(?:\.\d+)?)([smh]?)", text.strip())
-    if "".join(number + unit for number, unit in parts) != text.strip() or not parts:
-        raise ConfigError(f"{key} = {text!r} is no length of time; write such as 90s, 10m, 2h or 1h30m")
-    seconds = sum(float(number) * _UNITS[unit or "s"] for number, unit in parts)
-    if seconds <= 0:
-        raise ConfigError(f"{key} = {text!r} leaves no time to search in")
-    return seconds
 
 
 def space_of(name: str, raw: JsonMapping, section: TuneSection) -> Space:

@@ -52,7 +52,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
             raise ArtifactError(_refusal(path, "is a folder" if path.is_dir() else "is a file", beside.is_dir()))
         _sync(beside)
         _replace(beside, path)
-        _sync(path.parent)
+        _sync_one(path.parent)
     finally:
         _remove(beside)
 
@@ -227,13 +227,17 @@ def _alive(pid: int) -> bool:
 
 
 def _sync(path: Path) -> None:
-    targets = [path, *(p for p in path.rglob("*") if p.is_file())] if path.is_dir() else [path]
-    for target in targets:
-        descriptor = os.open(target, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+    for target in [path, *(p for p in path.rglob("*") if p.is_file())] if path.is_dir() else [path]:
+        _sync_one(target)
+
+
+def _sync_one(path: Path) -> None:
+    """Syncs a file; of a folder its entries, which a rename has changed, and not the files in it."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _remove(path: Path) -> None:

@@ -2,37 +2,41 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterable
-from dataclasses import dataclass
+import os
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from pipelines.commands.auto_config import AutoRun, write_config
-from pipelines.commands.data import data_config
+from pipelines.commands.auto_config import AutoRun, config_text
 from pipelines.config import EvaluateSection, RunConfig, read_run_config
+from pipelines.first_config.tables import FirstTables, GivenTables, read_first_tables
 from pipelines.stages import prepare, run_stages
-from pipelines.workspace import Workspace
+from pipelines.stages.pretrain import image_root
+from pipelines.workspace import Workspace, tree_digest
+from recsys.atomic import write_text
 from recsys.config import parse
 from recsys.data.ingest.config import DataConfig
-from recsys.data.ingest.issues import ValidationIssues
-from recsys.data.ingest.readers import Ingested, ingest
-from recsys.data.sources import resolve
 from recsys.data.splits.split import SplitConfig
+from recsys.durations import seconds_of
 from recsys.engine import FitContext
 from recsys.engines.auto.auto import AutoConfig
-from recsys.engines.auto.budget import Budget, BudgetTracker, parse_budget
+from recsys.engines.auto.budget import Budget, BudgetTracker
 from recsys.engines.auto.facts import Facts
 from recsys.engines.auto.search import Later, SearchOptions, search
-from recsys.errors import ArtifactError, ConfigError, DataError
+from recsys.errors import ArtifactError, ConfigError
 from recsys.evaluation.report.report import Report
-from recsys.tracking import Tracker
+from recsys.json_values import JsonObject
+from recsys.tracking import SilentTracker, Tracker
+from recsys.training.deterministic import preload
 
 CONFIG = "auto.toml"
+_SEARCHED, _REQUESTED = "auto", "auto.request"
+"""Steps that are recorded while the run of a config that auto wrote has not ended: of the config, and of the tables,
+the budget and the options that it is the answer to."""
 _FITS_AFTER = 2.0
 """After the search the chosen engines are fitted on train and validation, for the report, and then on everything."""
-_FIXED_SECONDS, _SECONDS_A_USER, _PER_START = 4.0, 5e-3, 0.5
+_FIXED_SECONDS, _SECONDS_A_USER, _PER_START = 4.0, 2e-3, 0.25
 """Of the stages after the search, besides fits and scores: bootstrap intervals, plots, files; and for each second that
-the command took to read the tables, which tells how busy the machine is."""
+the command took to start and to read the tables, which tells how busy the machine is."""
 _LONGEST_SHARE = 0.3
 """Of the budget, that is kept for these seconds at most."""
 
@@ -42,73 +46,114 @@ class AutoRequest:
     """What the command line gives.
 
     Args:
-        interactions: a CSV or Parquet file.
-        users: the users' table.
-        items: the items' table.
+        tables: the files, and what is known of them.
         budget: such as ``10m``.
         output: where everything goes; None is ``runs/NAME``.
         protocol: ``temporal``, ``leave_one_out`` or ``random``; None chooses.
         engines: kinds of engines that are tried; none tries all.
-        overrides: ``data.KEY=VALUE``, such as ``data.columns.time=when``.
-        started: when the command started, of ``time.monotonic``.
+        started: when the command started, of ``time.monotonic``; None is now.
     """
 
-    interactions: Path
-    users: Path | None = None
-    items: Path | None = None
+    tables: GivenTables
     budget: str = "10m"
     output: Path | None = None
     protocol: str | None = None
     engines: tuple[str, ...] = ()
-    overrides: Iterable[str] = ()
     started: float | None = None
 
 
 def run(request: AutoRequest, tracker: Tracker) -> int:
     """Searches within the budget, writes ``auto.toml`` and runs it; the exit code of the run.
 
+    Where the same command was stopped after its search, its config is run on, and what was trained is kept.
+
     Raises:
         ConfigError: the budget or the protocol is none.
-        DataError: the tables hold errors.
-        ArtifactError: the output folder has an ``auto.toml``, or the report of another run, already.
+        DataError: the tables hold errors, or their roles cannot be told.
+        ArtifactError: the output folder has an ``auto.toml`` that is finished or was changed, or the report of another
+            run.
     """
-    started = time.monotonic() if request.started is None else request.started
-    budget = Budget(parse_budget(request.budget), started)
+    budget = Budget(seconds_of(request.budget, "--budget"), request.started)
     if request.protocol not in (None, "temporal", "leave_one_out", "random"):
         raise ConfigError(f"--protocol {request.protocol!r}: expected temporal, leave_one_out or random")
     parse(AutoConfig, {"engines": request.engines}, "--engine")
-    data = _data(request)
-    workspace = Workspace(request.output or Path("runs") / data.name)
-    path = workspace.directory / CONFIG
-    if path.exists():
-        raise ArtifactError(
-            f"{path} is there already and may hold changes of yours: `recsys run {path}` runs it; to search again, "
-            "choose another --output or move it away"
-        )
-    if workspace.report.exists():
-        raise ArtifactError(
-            f"{workspace.directory} holds the run of another config ({workspace.report.name}); choose another --output"
-        )
     timed = BudgetTracker(tracker, budget)
-    draft = _searched(request, data, workspace, budget, timed)
-    write_config(path, draft)
-    timed.info(f"auto: wrote {path}")
-    config = read_run_config(path)
-    code = run_stages(config, workspace, timed)
+    if request.output is not None:
+        _check_free(Workspace(request.output))
+    preload()
+    first = read_first_tables(request.tables, "recsys auto")
+    data = first.config.model_copy(update={"name": first.config.name or _name(first)})
+    workspace = Workspace(request.output or Path("runs") / data.name)
+    _check_free(workspace)
+    path, key = workspace.directory / CONFIG, _key(request, data)
+    if not (path.exists() and workspace.is_current(_REQUESTED, key, [], SilentTracker())):
+        workspace.invalidate(_REQUESTED)
+        draft = _searched(request, replace(first, config=data), workspace, budget, timed)
+        text = config_text(replace(draft, config=_seen_from(path.parent, draft.config)))
+        workspace.record(_SEARCHED, {"config": text})
+        workspace.record(_REQUESTED, key)
+        write_text(path, text)
+        timed.info(f"auto: wrote {path}")
+    else:
+        timed.info(f"auto: {path} is of the same command, which was stopped; it goes on")
+    code = run_stages(read_run_config(path), workspace, timed)
+    workspace.invalidate(_SEARCHED)
+    workspace.invalidate(_REQUESTED)
     print(_summary(workspace, path, budget))
     return code
 
 
+def _seen_from(folder: Path, config: RunConfig) -> RunConfig:
+    """The config with the paths of its tables as a file in ``folder`` names them; absolute ones stay."""
+    tables = {name: getattr(config.data, name) for name in ("interactions", "users", "items")}
+    moved = {
+        name: Path(os.path.relpath(path, folder))
+        for name, path in tables.items()
+        if isinstance(path, Path) and not path.is_absolute()
+    }
+    return config.model_copy(update={"data": config.data.model_copy(update=moved)})
+
+
+def _check_free(workspace: Workspace) -> None:
+    """Refuses a folder with a config that may be the user's, or with another run; an unfinished run of auto is none.
+
+    Raises:
+        ArtifactError: names the file and the remedy.
+    """
+    path = workspace.directory / CONFIG
+    if not path.exists():
+        if workspace.report.exists():
+            raise ArtifactError(
+                f"{workspace.directory} holds the run of another config ({workspace.report.name}); choose another "
+                "--output"
+            )
+    elif not workspace.is_current(_SEARCHED, {"config": path.read_text(encoding="utf-8")}, [], SilentTracker()):
+        raise ArtifactError(
+            f"{path} is there already and may hold changes of yours: `recsys run {path}` runs it; to search again, "
+            "choose another --output or move it away"
+        )
+
+
+def _key(request: AutoRequest, data: DataConfig) -> JsonObject:
+    """What a search depends on."""
+    files = [path for path in (data.interactions, data.users, data.items) if path is not None]
+    return {
+        "data": data.model_dump(mode="json"),
+        "files": {str(path): tree_digest(Path(path)) for path in files},
+        "options": [request.budget, request.protocol, list(request.engines)],
+    }
+
+
 def _searched(
-    request: AutoRequest, data: DataConfig, workspace: Workspace, budget: Budget, tracker: BudgetTracker
+    request: AutoRequest, first: FirstTables, workspace: Workspace, budget: Budget, tracker: BudgetTracker
 ) -> AutoRun:
-    data, read, issues = _read(data)
+    data, read = first.config, first.ingested
     facts, read_after = Facts.of(read.data), budget.spent()
     protocol, reason = facts.protocol()
     if not facts.has_order:
         tracker.info(
             f"auto: {data.interactions} has no column timestamp and no column position; where it has one by another "
-            "name, name it: --set data.columns.time=COLUMN, or data.columns.order for positions"
+            "name, name it: --column time=NAME, or --column order=NAME for positions"
         )
     if request.protocol is not None:
         protocol, reason = request.protocol, "chosen by --protocol"
@@ -123,41 +168,23 @@ def _searched(
     )
     workspace.check((), config.engines, local_store=False)
     with workspace.lock():
-        prepare.run(config, workspace, tracker, (read, issues))
+        prepare.run(config, workspace, tracker, (read, first.issues))
         dataset, split = workspace.load_dataset(), workspace.load_split()
     users = len(split.test)
     seconds = _FIXED_SECONDS + _SECONDS_A_USER * users + _PER_START * read_after
     seconds = min(seconds, _LONGEST_SHARE * budget.seconds)
     scored = users + dataset.n_users // 2  # every engine for the report, and what was chosen for all users
     fits = _FITS_AFTER * len(split.train_and_validation) / len(split.train)
-    options = SearchOptions(engines=request.engines, later=Later(fits, scored, seconds))
+    options = SearchOptions(engines=request.engines, later=Later(fits, scored, seconds), images=image_root(config))
     found = search(dataset, split.train, split.validation, budget, FitContext(config.seed, tracker=tracker), options)
     return AutoRun(config, request.budget, facts, reason, found)
 
 
-def _data(request: AutoRequest) -> DataConfig:
-    """The ``[data]`` section, with absolute paths, so that the config can be run from any folder."""
-    paths = (request.interactions, request.users, request.items)
-    interactions, users, items = (None if path is None else path.absolute() for path in paths)
-    found = resolve(data_config(None, interactions, users, items, request.overrides))
-    given = any(override.partition("=")[0].strip() == "data.name" for override in request.overrides)
-    assert interactions is not None
-    stem = interactions.name.partition(".")[0]
-    name = stem if stem != "interactions" else interactions.parent.name or stem
-    return found if given else found.model_copy(update={"name": name})
-
-
-def _read(data: DataConfig) -> tuple[DataConfig, Ingested, ValidationIssues]:
-    """The tables; rows that repeat user, item and time count once where they are the only error."""
-    issues = ValidationIssues()
-    try:
-        return data, ingest(data, issues), issues
-    except DataError:
-        if not issues.errors or any("data.duplicates" not in issue.remedy for issue in issues.errors):
-            raise
-    once = data.model_copy(update={"duplicates": "first"})
-    issues = ValidationIssues()
-    return once, ingest(once, issues), issues
+def _name(first: FirstTables) -> str:
+    """The name of the interactions' file; of its folder where the file is just called interactions."""
+    file = first.roles.interactions.location.file
+    stem = file.name.partition(".")[0]
+    return stem if stem != "interactions" else file.absolute().parent.name or stem
 
 
 def _summary(workspace: Workspace, path: Path, budget: Budget) -> str:

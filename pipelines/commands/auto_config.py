@@ -5,13 +5,11 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 from pydantic import BaseModel
 
 from pipelines.config import RunConfig
 from pipelines.reference_cells import toml
-from recsys.atomic import write_text
 from recsys.engines.auto.facts import Facts
 from recsys.engines.auto.ladder import CLOSED_FORM
 from recsys.engines.auto.mixing import HYBRID
@@ -38,13 +36,12 @@ class AutoRun:
     found: Outcome
 
 
-def write_config(path: Path, run: AutoRun) -> None:
-    """Writes the config; `recsys run` repeats the run of it."""
-    write_text(path, "\n".join(config_lines(run)) + "\n")
+def config_text(run: AutoRun) -> str:
+    """The config as TOML; `recsys run` repeats the run of it."""
+    return "\n".join(_lines(run)) + "\n"
 
 
-def config_lines(run: AutoRun) -> Iterator[str]:
-    """The lines of the config."""
+def _lines(run: AutoRun) -> Iterator[str]:
     config, found = run.config, run.found
     yield from _comment(f"Written by `recsys auto` within {run.budget}. It is yours: change it and `recsys run` it.")
     yield "#"
@@ -64,8 +61,7 @@ def config_lines(run: AutoRun) -> Iterator[str]:
     used = {table for trial in engines for table in trial.engine.config.uses_tables()}
     for name, table in found.tables.items():
         if name in used:
-            yield from ("", f"[pretrain.{name}]", f"embedder = {toml(table.embedder)}")
-            yield from (f"columns = {toml(table.columns)}", f"options = {toml(table.options)}")
+            yield from ("", f"[pretrain.{name}]", *_changed(table))
     for trial in engines:
         yield from _engine(trial, found.metric)
     if found.chosen == HYBRID:

@@ -19,9 +19,10 @@ from pipelines.output_folder import check_output_folder, claim_output_folder
 from pipelines.specs import EngineSpec, engine_spec
 from pipelines.stages import prepare, pretrain
 from pipelines.stages.names_check import check_names
-from pipelines.tune_section import DEFAULT_TRIALS, seconds_of, space_of, with_options
+from pipelines.tune_section import DEFAULT_TRIALS, space_of, with_options
 from pipelines.workspace import ENGINE_CODE, Workspace, code_version, digest
 from recsys.atomic import atomic_path
+from recsys.durations import seconds_of
 from recsys.engine import FitContext
 from recsys.engines import ENGINES
 from recsys.experiment.search_spaces import Range, Space

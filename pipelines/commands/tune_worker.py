@@ -26,7 +26,7 @@ from recsys.experiment.trial_tracker import OutOfTime, TrialPruned, TrialTracker
 from recsys.experiment.tune import TuningData, fit_and_score
 from recsys.json_values import JsonObject
 from recsys.tracking import ConsoleTracker, CurveTracker, Tracker
-from recsys.training.deterministic import deterministic
+from recsys.training.deterministic import preload
 
 DATABASE = "study.db"
 FAILED = 3
@@ -77,8 +77,7 @@ class Worker:
         self.raw: JsonObject = job.config.engines[job.name]
         self.spec = engine_spec(job.name, self.raw, "engines")
         self.parts = load_parts(job.config, job.directory, self.spec)
-        with deterministic():  # its first use imports much of PyTorch, which is no part of the first trial's time
-            pass
+        preload()  # no part of the first trial's time
 
     def run(self) -> None:
         """Runs trials, one after the other."""

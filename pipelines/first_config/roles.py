@@ -27,6 +27,8 @@ _TIMES = "time timestamp date datetime ts when at day"
 _ORDERS = "position order_in_user step seq sequence rank idx"
 _WEIGHTS = "weight rating stars score count quantity qty plays amount clicks"
 _EVENTS = "event event_type action activity behavior behaviour"
+_TIMESTAMP = "timestamp"
+"""The column that is the time without being named, whatever its numbers count; see `InteractionColumns`."""
 _SECONDS, _EVENT_TYPES = 1e8, 20
 _MEETS = 0.3
 """Share of the distinct ids of one column that must be in the other."""
@@ -118,7 +120,7 @@ def _id_columns(table: RawTable, others: Sequence[RawTable], known: Mapping[str,
     for role, words in (("user_id", _USERS), ("item_id", _ITEMS)):
         named = [name for name in _named(table, words) if name not in found.values()]
         if role not in found and named:
-            found[role] = named[0]
+            found[role] = role if role in named else named[0]
     missing = [role for role in ("user_id", "item_id") if role not in found]
     candidates = [name for name in _id_like(table) if name not in found.values()]
     met = [name for name in candidates if any(_key_met(table, name, other) for other in others)]
@@ -140,6 +142,8 @@ def _entities(
     ids = set(_distinct(interactions.frame[column]))
     words = _USERS if what == "user" else _ITEMS
     best: tuple[float, RawTable | None, str | None] = (0.0, None, None)
+    if given is not None and column in given.frame.columns:
+        return given, column
     for table in tables if given is None else [given]:
         for name in _keys(table):
             keys = set(_distinct(table.frame[name]))
@@ -166,6 +170,7 @@ def _other_columns(table: RawTable, known: Mapping[str, str]) -> dict[str, str]:
     orders = [name for name in free if _is_named(name, _ORDERS)] + [name for name in counted if name not in times]
     found: dict[str, str] = {}
     if "time" not in known and "order" not in known:
+        times = [_TIMESTAMP] if _TIMESTAMP in free else times
         found |= {"time": times[0]} if times else {"order": orders[0]} if orders else {}
     numeric = [name for name in free if kinds[name].kind in (Kind.NUMERIC, Kind.CATEGORICAL)]
     weights = [name for name in numeric if bool((numbers(table.frame[name]) > 0).all())]

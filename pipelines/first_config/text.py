@@ -11,12 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipelines.first_config.protocol import Protocol
-from pipelines.first_config.roles import Roles
+from pipelines.first_config.tables import FirstTables
 from recsys.data.dataset import Dataset
 from recsys.data.features.features import FeatureOptions
 from recsys.data.ingest.files import RawTable
 from recsys.data.ingest.summary import ColumnSummary, summaries
-from recsys.data.ingest.tables import TypedTables
 from recsys.experiment.column_report import ColumnReport, column_reports
 from recsys.registry.gate import GateConfig
 
@@ -32,23 +31,25 @@ class Found:
 
     Args:
         name: of the run.
-        roles: of tables and columns.
-        tables: the typed tables.
-        data: the dataset.
+        first: the tables, with the roles of their columns.
         protocol: the split and the seen filter.
-        duplicates: as ``data.duplicates``.
-        repeated: rows with user, item and time of another row.
         folder: of the config, where its paths start.
     """
 
     name: str
-    roles: Roles
-    tables: TypedTables
-    data: Dataset
+    first: FirstTables
     protocol: Protocol
-    duplicates: str
-    repeated: int
     folder: Path
+
+    @property
+    def data(self) -> Dataset:
+        return self.first.data
+
+    @property
+    def used(self) -> dict[str, str]:
+        """Role -> column, of the columns of the interactions that the config reads."""
+        columns = self.first.config.columns
+        return {role: name for role, name in self.first.roles.columns.items() if getattr(columns, role) == name}
 
 
 def config_text(found: Found, output: str) -> str:
@@ -70,7 +71,7 @@ def config_text(found: Found, output: str) -> str:
 
 
 def _data(found: Found) -> list[str]:
-    roles, data = found.roles, found.data
+    roles, data = found.first.roles, found.data
     lines = [
         "[data]",
         f"# {data.n_users:,} users, {data.n_items:,} items, {len(data.interactions):,} interactions",
@@ -82,16 +83,16 @@ def _data(found: Found) -> list[str]:
             note = f"; {others:,} more are in the interactions alone" if others else ""
             lines.append(_line(what, _path(table, found.folder), f"{len(table):,} rows{note}"))
     lines += [f"# not used, for it meets neither users nor items: {table.location.file}" for table in roles.unused]
-    if found.duplicates != "error":
-        note = f"{found.repeated:,} rows have the user, item and time of another row"
-        lines.append(_line("duplicates", found.duplicates, note))
+    if found.first.config.duplicates != "error":
+        note = f"{found.first.repeated:,} rows have the user, item and time of another row"
+        lines.append(_line("duplicates", found.first.config.duplicates, note))
     return lines
 
 
 def _columns(found: Found) -> list[str]:
-    roles = found.roles
-    known = dict(roles.columns)
-    facts = {column.name: column for column in next(summaries(found.tables)).columns}
+    roles = found.first.roles
+    known, used = dict(roles.columns), found.used
+    facts = {column.name: column for column in next(summaries(found.first.tables)).columns}
     lines = ["[data.columns]"]
     lines += [_line(role, known[role], _fact(facts.get(known[role]))) for role in ("user_id", "item_id")]
     for key, role, name in (
@@ -102,12 +103,13 @@ def _columns(found: Found) -> list[str]:
             lines.append(_line(key, name, "its name in the table"))
     lines += [_line(role, known[role], _fact(facts.get(known[role]))) for role in ("time", "order") if role in known]
     if "weight" in known:
-        lines.append("# " + _line("weight", known["weight"], "als and popularity would use it; other engines do not"))
+        note = "als and popularity use it; other engines do not"
+        lines.append("# " * ("weight" not in used) + _line("weight", known["weight"], note))
     if "event" in known:
-        counts = roles.interactions.frame[known["event"]].value_counts()
+        counts, hidden = roles.interactions.frame[known["event"]].value_counts(), "# " * ("event" not in used)
         weights = ", ".join(f"{_key(str(name))} = 1" for name in counts.index)
-        lines.append("# " + _line("event", known["event"], ", ".join(f"{n:,} {name}" for name, n in counts.items())))
-        lines.append(f"# event_weights = {{{weights}}}")
+        lines.append(hidden + _line("event", known["event"], ", ".join(f"{n:,} {name}" for name, n in counts.items())))
+        lines.append(f"{hidden}event_weights = {{{weights}}}")
     others = [str(name) for name in roles.interactions.frame.columns if name not in known.values()]
     return [*lines, *([f"# not read: {', '.join(others)}"] if others else [])]
 

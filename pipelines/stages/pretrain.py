@@ -18,11 +18,12 @@ from recsys.data.ingest.files import file_fingerprint
 from recsys.data.interactions import Interactions
 from recsys.data.schema import Kind
 from recsys.data.sources import resolve
+from recsys.data.splits.earliest import earliest
 from recsys.embedding_table import EmbeddingTable
 from recsys.engine import FitContext
 from recsys.engines import ENGINES
 from recsys.errors import ConfigError
-from recsys.experiment.pretrain import earliest, pretrain_table
+from recsys.experiment.pretrain import pretrain_table
 from recsys.tracking import Tracker
 from recsys.training.cost import Cost, measured
 from recsys.training.deterministic import deterministic

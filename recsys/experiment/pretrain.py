@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from recsys.data.dataset import Dataset
 from recsys.data.interactions import Interactions
+from recsys.data.splits.earliest import earliest
 from recsys.embedding_table import EmbeddingTable
 from recsys.engine import Engine, FitContext, Pretrainer
 from recsys.engines import ENGINES
@@ -49,19 +48,3 @@ def pretrain_table(
         "interactions": early.fingerprint,
     }
     return EmbeddingTable(table.vocabulary, table.vectors, provenance)
-
-
-def earliest(train: Interactions, share: float, data: Dataset) -> Interactions:
-    """The earliest ``share`` of ``train``.
-
-    With timestamps, the interactions up to that quantile of all times; otherwise the first ``share`` of each user's
-    interactions, rounded up.
-    """
-    if share >= 1 or not len(train):
-        return train
-    if data.has_timestamps:
-        return train.before(int(np.quantile(np.asarray(train.time), share, method="lower")) + 1)
-    offsets = train.offsets(data.n_users)
-    position = np.arange(len(train)) - offsets[:-1][train.user]
-    length = np.diff(offsets)[train.user]
-    return train.select(position < np.ceil(share * length))

@@ -1,12 +1,14 @@
 """`recsys auto`: tables in; a run, its report and a config that repeats it out."""
 
 import json
+from pathlib import Path
 
 import pandas as pd
 import pytest
 
 from pipelines.commands.auto import AutoRequest, run
 from pipelines.config import read_run_config
+from pipelines.first_config.tables import GivenTables
 from pipelines.stages import run_stages
 from pipelines.workspace import Workspace
 from recsys.data.synthetic.worlds import BlockTaste, SequenceRule, write_tables
@@ -16,9 +18,9 @@ from recsys.tracking import SilentTracker
 from tests.pipelines.test_run import Ears
 
 
-def request(tables, output, **options):
+def request(tables, output, columns=(), **options):
     options = {"budget": "60s", "engines": ("popularity", "ease"), **options}
-    return AutoRequest(tables["interactions"], tables.get("users"), tables.get("items"), output=output, **options)
+    return AutoRequest(GivenTables(roles=tables, columns=columns), output=output, **options)
 
 
 def metrics(directory):
@@ -72,6 +74,67 @@ def test_a_config_that_is_there_is_not_written_over(made, tables):
         run(request(tables, made[0]), SilentTracker())
 
 
+def test_a_config_that_the_user_changed_after_a_stop_is_not_written_over(tables, tmp_path, monkeypatch):
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("pipelines.commands.auto.run_stages", stop)
+    with pytest.raises(KeyboardInterrupt):
+        run(request(tables, tmp_path), SilentTracker())
+    path = tmp_path / "auto.toml"
+    path.write_text(path.read_text(encoding="utf-8") + "# mine\n", encoding="utf-8")
+    with pytest.raises(ArtifactError, match="may hold changes of yours"):
+        run(request(tables, tmp_path), SilentTracker())
+
+
+def test_a_command_that_was_stopped_goes_on_with_what_it_found_and_another_one_searches_again(
+    tables, tmp_path, monkeypatch
+):
+    stops = 2
+
+    def stages(config, workspace, tracker):
+        nonlocal stops
+        if not stops:
+            return run_stages(config, workspace, tracker)
+        stops -= 1
+        run_stages(config, workspace, tracker, "train")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("pipelines.commands.auto.run_stages", stages)
+    with pytest.raises(KeyboardInterrupt):
+        run(request(tables, tmp_path), SilentTracker())
+    written, ears = (tmp_path / "auto.toml").read_text(encoding="utf-8"), Ears()
+    with pytest.raises(KeyboardInterrupt):
+        run(request(tables, tmp_path), ears)
+    told = "\n".join(ears.heard)
+    assert "it goes on" in told
+    assert all(f"train/{name}: reused" in told for name in ("ease", "popularity"))
+    assert (tmp_path / "auto.toml").read_text(encoding="utf-8") == written
+    other = Ears()
+    assert run(request(tables, tmp_path, engines=("popularity",)), other) == 0
+    assert "chosen: " in "\n".join(other.heard)
+    assert "[engines.ease]" not in (tmp_path / "auto.toml").read_text(encoding="utf-8")
+
+
+def test_foreign_names_of_columns_are_found_as_init_finds_them(tables, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    sales = pd.read_csv(tables["interactions"])
+    names = {"user_id": "customer", "item_id": "articleNo", "timestamp": "boughtAt"}
+    sales.rename(columns=names).to_csv("sales.csv", index=False)
+    articles = pd.read_csv(tables["items"]).rename(columns={"item_id": "id"})
+    articles.to_csv("articles.csv", index=False)
+    given = GivenTables([Path("articles.csv"), Path("sales.csv")])
+    assert run(AutoRequest(given, "60s", engines=("popularity",)), SilentTracker()) == 0
+    config = read_run_config(Path("runs/sales/auto.toml"))
+    assert config.data.columns.model_dump(exclude_none=True, exclude_defaults=True) == {
+        "user_id": "customer",
+        "item_id": "articleNo",
+        "items_table_id": "id",
+        "time": "boughtAt",
+    }
+    assert (config.data.interactions, config.data.items) == (Path("sales.csv"), Path("articles.csv"))
+
+
 def test_the_run_of_another_config_is_not_written_over(tables, tmp_path):
     (tmp_path / "report.json").write_text("{}", encoding="utf-8")
     with pytest.raises(ArtifactError, match="holds the run of another config"):
@@ -81,7 +144,7 @@ def test_the_run_of_another_config_is_not_written_over(tables, tmp_path):
 
 def test_the_chosen_epochs_are_trained_once_and_repeat_in_a_run_of_the_config(tmp_path):
     tables = write_tables(SequenceRule(users=80).dataset(), tmp_path / "walks")
-    options = {"engines": ("popularity", "sequence"), "overrides": ["data.columns.order=position"], "budget": "40s"}
+    options = {"engines": ("popularity", "sequence"), "columns": ["order=position"], "budget": "40s"}
     run(request(tables, tmp_path / "out", **options), SilentTracker())
     config = read_run_config(tmp_path / "out" / "auto.toml")
     name = next(name for name in config.engines if name.startswith("sequence"))
@@ -118,7 +181,7 @@ def test_rows_that_repeat_count_once_and_other_errors_are_reported(tables, tmp_p
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"budget": "soon"}, "90s, 10m or 1h"),
+        ({"budget": "soon"}, "90s, 10m, 2h"),
         ({"protocol": "random"}, "temporal or leave_one_out"),
         ({"engines": ("eas",)}, "did you mean 'ease'"),
     ],

@@ -9,8 +9,8 @@ from pipelines.stages.promote import REFUSED, open_store, rollback, run
 from pipelines.stages.recommend import run_from
 from pipelines.workspace import Workspace
 from recsys.atomic import read_json
+from recsys.data.splits.earliest import earliest
 from recsys.evaluation.report.report import Report
-from recsys.experiment.pretrain import earliest
 from recsys.registry.bundle import Bundle, version_of
 from recsys.registry.mlflow_client import imported
 from recsys.registry.store import CHAMPION

@@ -7,10 +7,15 @@ import pandas as pd
 import pytest
 
 from pipelines.cli import main
-from pipelines.commands.init import run as init
+from pipelines.commands.init import run
 from pipelines.config import read_run_config
+from pipelines.first_config.tables import GivenTables
 from recsys.data.synthetic.worlds import BlockTaste, SequenceRule
 from recsys.errors import ConfigError, DataError
+
+
+def init(files, roles, columns=(), output=None):
+    return run(GivenTables(files, roles, columns), output)
 
 
 def _shop(folder, returning=True, users=60):
@@ -196,3 +201,32 @@ def test_times_that_a_run_could_not_read_are_refused_with_the_remedy(tmp_path):
     frame.to_csv(tmp_path / "log.csv", index=False)
     with pytest.raises(DataError, match=r"log\.csv, column 'timestamp', .*: it is in milliseconds or finer; divide"):
         init([tmp_path / "log.csv"], {}, output=tmp_path / "a.toml")
+
+
+def test_a_file_with_a_header_alone_is_an_error_that_names_it(tmp_path):
+    (tmp_path / "sales.csv").write_text("customer,article,boughtAt\n", encoding="utf-8")
+    with pytest.raises(DataError, match=r"sales\.csv: the file has no rows; give a file with a header and rows"):
+        init([tmp_path / "sales.csv"], {}, output=tmp_path / "a.toml")
+    assert not (tmp_path / "a.toml").exists()
+
+
+def test_a_weight_that_was_found_is_said_not_to_be_used_and_one_that_was_named_is(tmp_path):
+    sales = _shop(tmp_path)[2]
+    text = init([sales], {}, output=tmp_path / "a.toml")
+    assert "not used      weight = stars" in text
+    assert "weight" not in _parsed(tmp_path / "a.toml")["data"]["columns"]
+    text = init([sales], {}, ["weight=stars"], tmp_path / "b.toml")
+    assert "weight = stars" in next(line for line in text.splitlines() if line.startswith("columns"))
+    assert _parsed(tmp_path / "b.toml")["data"]["columns"]["weight"] == "stars"
+
+
+def test_the_plain_names_of_columns_are_taken_before_others_that_sound_alike(tmp_path):
+    x = BlockTaste(users=40).dataset().interactions
+    frame = {"session_id": x.user * 7, "user_id": x.user, "item_id": x.item, "timestamp": x.time % 1000}
+    pd.DataFrame(frame).to_csv(tmp_path / "log.csv", index=False)
+    init([tmp_path / "log.csv"], {}, output=tmp_path / "a.toml")
+    assert _parsed(tmp_path / "a.toml")["data"]["columns"] == {
+        "user_id": "user_id",
+        "item_id": "item_id",
+        "time": "timestamp",
+    }

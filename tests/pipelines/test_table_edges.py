@@ -7,8 +7,8 @@ import pytest
 from pipelines.config import read_run_config
 from pipelines.stages import run_stages
 from pipelines.workspace import Workspace
+from recsys.data.splits.earliest import earliest
 from recsys.embedding_table import EmbeddingTable
-from recsys.experiment.pretrain import earliest
 from recsys.tracking import SilentTracker
 from tests.pipelines.world import write_world
 

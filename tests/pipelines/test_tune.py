@@ -9,8 +9,8 @@ import pytest
 from pipelines.commands.tune import TuneOptions, tune
 from pipelines.config import read_run_config
 from pipelines.stages import run_stages
-from pipelines.tune_section import seconds_of
 from pipelines.workspace import Workspace
+from recsys.durations import seconds_of
 from recsys.errors import ArtifactError, ConfigError
 from recsys.tracking import SilentTracker
 from tests.pipelines.test_cli import _exit_code as exit_code

@@ -119,7 +119,7 @@ def made(
     """The table, and the seconds, CPU seconds and peak memory of training and encoding."""
     from pipelines.stages.pretrain import embedder_context, embedder_of
     from recsys.content import Learner
-    from recsys.experiment.pretrain import earliest
+    from recsys.data.splits.earliest import earliest
     from recsys.training.cost import measured
     from recsys.training.deterministic import deterministic
 

@@ -19,9 +19,10 @@ from recsys.data.splits.holdout import Holdout
 from recsys.data.splits.last_n import leave_last_n
 from recsys.data.splits.random_holdout import random_holdout
 from recsys.data.splits.temporal import moments
+from recsys.durations import seconds_of
 from recsys.engine import Engine, EngineConfig, FitContext, Request, Vectors
 from recsys.engines import ENGINES
-from recsys.engines.auto.budget import Budget, BudgetTracker, parse_budget
+from recsys.engines.auto.budget import Budget, BudgetTracker
 from recsys.engines.auto.facts import Facts
 from recsys.engines.auto.ladder import CLOSED_FORM, TRAINED
 from recsys.engines.auto.recipe import Recipe, fit_recipe
@@ -40,7 +41,7 @@ class AutoConfig(EngineConfig):
         budget: wall time of a fit, such as ``90s``, ``10m`` or ``1h``; a refit by the run comes on top of it.
         metric: what options, epochs and weights maximize on validation.
         engines: kinds of engines that are tried; none tries the whole ladder: popularity, itemknn, ease, als, spectral,
-            content_knn, sequence and two_tower.
+            content_knn, gru4rec, sequence and two_tower.
         recipe: the engines, options, epochs and weights; None chooses them.
     """
 
@@ -55,7 +56,7 @@ class AutoConfig(EngineConfig):
     @field_validator("budget")
     @classmethod
     def _is_a_duration(cls, value: str) -> str:
-        parse_budget(value)
+        seconds_of(value)
         return value
 
     @field_validator("metric")
@@ -116,7 +117,7 @@ class AutoRecommender(Engine):
             self.recipe_ = self.config.recipe
             self.engine = fit_recipe(self.recipe_, data, train, context)
             return
-        budget = Budget(parse_budget(self.config.budget))
+        budget = Budget(seconds_of(self.config.budget))
         context = replace(context, tracker=BudgetTracker(context.tracker, budget))
         holdout, part, later = context.validation, train, Later()
         if holdout is None:

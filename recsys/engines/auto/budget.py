@@ -1,4 +1,4 @@
-"""Time budgets: parsing, what is left, and a tracker that stops a training when its time is over."""
+"""Time budgets: what is left, and a tracker that stops a training when its time is over."""
 
 from __future__ import annotations
 
@@ -8,26 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from statistics import median
 
-from recsys.errors import ConfigError
 from recsys.tracking import Tracker
-
-_UNITS = {"s": 1, "m": 60, "h": 3600}
-
-
-def parse_budget(text: str) -> float:
-    """The seconds of a duration such as ``90s``, ``10m`` or ``1h``.
-
-    Raises:
-        ConfigError: it is not a positive number with one of these units.
-
-    Example:
-        >>> parse_budget("90s"), parse_budget("1.5m"), parse_budget("1h")
-        (90.0, 90.0, 3600.0)
-    """
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smh])", text.strip().lower())
-    if match is None or float(match[1]) <= 0:
-        raise ConfigError(f"budget = {text!r} is no duration; write seconds, minutes or hours, as 90s, 10m or 1h")
-    return float(match[1]) * _UNITS[match[2]]
 
 
 class Budget:

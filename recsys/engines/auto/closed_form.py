@@ -28,14 +28,15 @@ def search_families(families: list[Family], bench: Bench, budget: Budget) -> Ite
 
     All families are fitted with their first options, the cheap ones first. Then the options of each are searched by
     coordinate ascent, families in the order of their first value. A fit is started only if it is expected to end in
-    time: the seconds of the first fit of the family predict those of the next.
+    time: the seconds of the first fit of the family predict those of the next. The cheapest one is always fitted, so
+    that there is something where the time is over before it began.
     """
     share = min(budget.left(), SHARE * budget.seconds)
     phase = Budget(budget.spent() + share, budget.started)
     first: list[tuple[Family, Trial]] = []
     for family in sorted(families, key=lambda family: family.seconds):
         expected = _calibrated(family, first)
-        if expected > min(_ONE_FIT * budget.seconds, _FIRST * phase.left()):
+        if first and expected > min(_ONE_FIT * budget.seconds, _FIRST * phase.left()):
             yield f"{family.name}: left out, a fit would take about {expected:.1f} s"
             continue
         try:

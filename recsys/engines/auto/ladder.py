@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -11,22 +10,19 @@ import numpy as np
 from recsys.data.dataset import Dataset
 from recsys.data.interactions import Interactions
 from recsys.data.schema import Kind, split_tags
-from recsys.engines.auto.recipe import TableRecipe
+from recsys.engines.auto.tables import CONTENT, FACTORS, TableRecipe
 from recsys.json_values import JsonObject
 
 CLOSED_FORM = ("popularity", "itemknn", "ease", "als", "spectral", "content_knn")
-TRAINED = ("sequence", "two_tower")
-TEXT = "text"
-"""The name of the table of the items' texts."""
+TRAINED = ("gru4rec", "sequence", "two_tower")
+READS_CONTENT = ("content_knn", "two_tower")
 
 _DENSE_BYTES = 1 << 30
 _MOST_VALUES = 4096
 """Of categorical and tags columns together, whose vector of zeros and ones is compared."""
-_WHOLE_CATALOGUE = 20_000
-"""The largest catalogue that a trained engine scores as a whole at each step."""
+_SAMPLED_ABOVE, _WHOLE_CATALOGUE = 4096, 20_000
+"""The largest catalogues that trained engines score as a whole at each step: by default, and as a further try."""
 _DAY = 86_400
-_TEXT_SECONDS = 2e-3
-"""Of the embedding of one item's texts."""
 
 
 @dataclass(frozen=True)
@@ -102,7 +98,11 @@ class Sizes:
 
 
 def ladder(
-    data: Dataset, train: Interactions, engines: Sequence[str], sizes: Sizes, seconds: float = math.inf
+    data: Dataset,
+    train: Interactions,
+    engines: Sequence[str],
+    sizes: Sizes,
+    tables: Mapping[str, TableRecipe] | None = None,
 ) -> Ladder:
     """What is tried on ``train``.
 
@@ -111,11 +111,9 @@ def ladder(
         train: the training interactions.
         engines: kinds that may be tried; empty for all.
         sizes: of ``train``.
-        seconds: the budget; where texts are too many for it, they are not read.
+        tables: the embedding tables that there are.
     """
-    wanted = [kind for kind in (*CLOSED_FORM, *TRAINED) if not engines or kind in engines]
-    reads = {"content_knn", "two_tower"} & set(wanted)
-    tables = _text_tables(data) if reads and data.n_items * _TEXT_SECONDS <= 0.1 * seconds else {}
+    wanted, tables = wanted_kinds(engines), tables or {}
     families = {kind: made for kind in wanted if kind in CLOSED_FORM for made in _families(kind, data, train, sizes)}
     skipped = {}
     if "ease" in wanted and "ease" not in families:
@@ -128,6 +126,11 @@ def ladder(
             skipped["content_knn"] = "the items have neither texts nor categorical or tags columns"
     trained = {name: option for name, option in _trained(data, tables).items() if option[0] in wanted}
     return Ladder(list(families.values()), trained, tables, skipped)
+
+
+def wanted_kinds(engines: Sequence[str]) -> list[str]:
+    """The kinds of the ladder that are among ``engines``; all where these are empty."""
+    return [kind for kind in (*CLOSED_FORM, *TRAINED) if not engines or kind in engines]
 
 
 def _families(kind: str, data: Dataset, train: Interactions, sizes: Sizes) -> list[Family]:
@@ -168,15 +171,15 @@ def _windows(data: Dataset, train: Interactions) -> list[JsonObject]:
 
 
 def _content(data: Dataset, sizes: Sizes, tables: Mapping[str, TableRecipe]) -> list[Family]:
-    """Content neighbours by columns, and by texts."""
+    """Content neighbours by columns, by texts and by images."""
     decays: list[JsonObject] = [{"decay": 0.9}, {"decay": 0.7}]
     found = []
     if columns := _small_columns(data):
         start: JsonObject = {"columns": columns}
         found.append(Family("content_knn", "content_knn", start, [decays], sizes.seconds("content_knn")))
-    if TEXT in tables:
-        start = {"table": TEXT, "centred": True}
-        found.append(Family("text_knn", "content_knn", start, [decays], sizes.seconds("content_knn")))
+    for name in (name for name in CONTENT if name in tables):
+        start = {"table": name, "centred": True}
+        found.append(Family(f"{name}_knn", "content_knn", start, [decays], sizes.seconds("content_knn")))
     return found
 
 
@@ -198,26 +201,17 @@ def _n_values(data: Dataset, name: str) -> int:
     return len({tag for cell in cells.unique() for tag in split_tags(str(cell), column.separator)})
 
 
-def _text_tables(data: Dataset) -> dict[str, TableRecipe]:
-    """A table of all texts, by an embedder that needs no weights."""
-    names = tuple(data.items.schema.names(Kind.TEXT))
-    return {TEXT: TableRecipe(embedder="hashing", columns=names, options={"dim": 256})} if names else {}
-
-
 def _trained(data: Dataset, tables: Mapping[str, TableRecipe]) -> dict[str, tuple[str, JsonObject]]:
-    """The trained engines: their defaults, the softmax over the whole catalogue where it is small, and texts.
+    """The trained engines with their default options, which follow from the data, and those that read tables.
 
-    They are tried in this order; a recurrent network comes first, for it learns most in the first epochs.
+    They are tried in this order: a recurrent network comes first, for it learns most in the first epochs.
     """
-    whole: JsonObject = {"loss": "full_softmax", "max_tokens": 512} if data.n_items <= _WHOLE_CATALOGUE else {}
-    found: dict[str, tuple[str, JsonObject]] = {
-        "sequence_gru": ("sequence", {"pooling": "gru"}),
-        "sequence": ("sequence", {}),
-        "two_tower": ("two_tower", {}),
-    }
-    if whole:
-        found["two_tower_full"] = ("two_tower", whole)
-        found["sequence_full"] = ("sequence", whole)
-    if tables:
-        found["two_tower_text"] = ("two_tower", {**whole, "tables": list(tables)})
+    found: dict[str, tuple[str, JsonObject]] = {kind: (kind, {}) for kind in TRAINED}
+    if content := [name for name in CONTENT if name in tables]:
+        found["two_tower_content"] = ("two_tower", {"tables": content})
+    if _SAMPLED_ABOVE < data.n_items <= _WHOLE_CATALOGUE:
+        whole: JsonObject = {"loss": "full_softmax", "max_tokens": 512}
+        found |= {f"{kind}_full": (kind, whole) for kind in ("two_tower", "sequence")}
+    if FACTORS in tables:
+        found["two_tower_als"] = ("two_tower", {"tables": [FACTORS], "id_start": "random"})
     return found

@@ -11,8 +11,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import torch
-
 from recsys.engine import FitContext
 from recsys.engines.auto.budget import Budget, StoppingTracker, TimeIsOverError
 from recsys.engines.auto.recipe import PartRecipe
@@ -24,11 +22,12 @@ KEPT = 2
 """Trainings that go on to the end of the time."""
 _PROBING = 0.25
 """The share of the time of the race for the rounds before the last."""
-_PACE = (5, 0.03)
-"""Steps that measure the pace of a training, and the share of the time of the race after which they end."""
-_PROBED_EPOCHS = 3
-"""A training takes part if there is time for so many of its epochs: in the whole race for the first one, in the
-probing rounds for the others."""
+_PACE = (5, 0.25, 0.03)
+"""Steps that measure the pace of a training, and the share of the time of the race after which they end: of the first
+training, which has nothing to wait for, and of the others."""
+_FIRST_EPOCHS, _PROBED_EPOCHS = 1.3, 3
+"""A training takes part if there is time for so many of its epochs: for the first one in the whole race, as otherwise
+the time would be left over, for the others in the probing rounds."""
 _FEW_EPOCHS = 8
 """If the time is not enough for so many epochs of two trainings, one is trained."""
 _FEW_STEPS = 1000
@@ -65,6 +64,11 @@ class Runner:
     epoch_steps: int = 0
     finished: bool = False
     failed: str = ""
+
+    @property
+    def family(self) -> str:
+        """The kind of engine; a recurrent network is a sequence model."""
+        return "sequence" if self.part.kind == "gru4rec" else self.part.kind
 
     @property
     def best_epoch(self) -> int:
@@ -168,9 +172,6 @@ def race(
             Runner(name, PartRecipe(kind=kind, options=options), Path(folder) / name)
             for name, (kind, options) in trained.items()
         ]
-        torch.optim.AdamW(
-            [torch.zeros(1)]
-        )  # its first use imports a good part of torch, which is no pace of a training
         total = budget.left()
         alive, left_out = _entrants(alive, bench, total, later_fits)
         yield from left_out
@@ -192,8 +193,8 @@ def _entrants(waiting: list[Runner], bench: Bench, total: float, later_fits: flo
         if taken and (probing <= 0 or total / (1 + later_fits) < _FEW_EPOCHS * taken[0].epoch_seconds):
             left_out.append(f"{runner.name}: left out, the time is enough for {taken[0].name} alone")
             continue
-        runner.measure_pace(bench, _PACE[1] * total)
-        seconds = _PROBED_EPOCHS * runner.epoch_seconds
+        runner.measure_pace(bench, _PACE[2 if taken else 1] * total)
+        seconds = (_PROBED_EPOCHS if taken else _FIRST_EPOCHS) * runner.epoch_seconds
         if runner.failed:
             left_out.append(runner.line(bench.metric))
         elif runner.finished or 0 < seconds <= (probing if taken else total / (1 + later_fits)):
@@ -241,10 +242,10 @@ def _too_slow(alive: list[Runner], seconds: float) -> str:
 def halved(alive: list[Runner]) -> tuple[list[Runner], list[Runner]]:
     """The better half, at least `KEPT`, best first; and the others.
 
-    Two trainings of one kind are much alike, so the best of every kind goes on before a second one does.
+    Two trainings of one family are much alike, so the best of every family goes on before a second one does.
     """
     ranked = sorted(alive, key=lambda runner: -runner.value)
-    firsts = [r for i, r in enumerate(ranked) if r.part.kind not in {other.part.kind for other in ranked[:i]}]
+    firsts = [r for i, r in enumerate(ranked) if r.family not in {other.family for other in ranked[:i]}]
     ranked = firsts + [runner for runner in ranked if runner not in firsts]
     kept = max(KEPT, (len(ranked) + 1) // 2)
     return ranked[:kept], ranked[kept:]

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import Self
 
 from pydantic import Field, model_validator
 
 from recsys.config import Config, parse
-from recsys.content import EMBEDDERS, EmbedderConfig, EmbedderContext
 from recsys.data.dataset import Dataset
 from recsys.data.interactions import Interactions
-from recsys.embedding_table import EmbeddingTable
 from recsys.engine import Engine, FitContext
 from recsys.engines import ENGINES
+from recsys.engines.auto.tables import TableRecipe
 from recsys.engines.ensemble.hybrid import Hybrid
 from recsys.json_values import JsonObject
 
@@ -34,20 +32,6 @@ class PartRecipe(Config):
         """The engine, not fitted."""
         kind = ENGINES[self.kind]
         return kind(parse(kind.Config, self.options, self.kind))
-
-
-class TableRecipe(Config):
-    """An embedding table of the items' texts.
-
-    Args:
-        embedder: its kind.
-        columns: the columns that it reads.
-        options: of the embedder.
-    """
-
-    embedder: str
-    columns: tuple[str, ...] = ()
-    options: JsonObject = Field(default_factory=dict)
 
 
 class Recipe(Config):
@@ -70,23 +54,6 @@ class Recipe(Config):
         return self
 
 
-def make_tables(
-    recipes: Mapping[str, TableRecipe], data: Dataset, train: Interactions, context: FitContext
-) -> dict[str, EmbeddingTable]:
-    """The embedding tables of ``recipes``; those that ``context`` has are taken from it."""
-    embedder_context = EmbedderContext(seed=context.seed, train=train, tracker=context.tracker)
-    made = {}
-    for name, recipe in recipes.items():
-        if name in context.tables:
-            made[name] = context.tables[name]
-            continue
-        embedder = EMBEDDERS[recipe.embedder]
-        options = parse(embedder.Config, {**recipe.options, "columns": recipe.columns}, recipe.embedder)
-        assert isinstance(options, EmbedderConfig)
-        made[name] = embedder(options).fit_transform(data.items, embedder_context)
-    return made
-
-
 def fit_recipe(recipe: Recipe, data: Dataset, train: Interactions, context: FitContext) -> Engine:
     """The engine of ``recipe`` fitted on ``train``: a single engine, or a `Hybrid`.
 
@@ -96,7 +63,10 @@ def fit_recipe(recipe: Recipe, data: Dataset, train: Interactions, context: FitC
         train: the training interactions.
         context: gives the seed, tables, checkpoints and the tracker; its validation is not used.
     """
-    tables = make_tables(recipe.tables, data, train, context)
+    tables = {
+        name: context.tables[name] if name in context.tables else table.make(data, train, context)
+        for name, table in recipe.tables.items()
+    }
     alone = replace(context, validation=None, epochs=None, tables={**context.tables, **tables})
     fitted = {}
     for name, part in recipe.parts.items():

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from recsys.data.dataset import Dataset
 from recsys.data.interactions import Interactions
 from recsys.data.splits.holdout import Holdout
+from recsys.embedding_table import EmbeddingTable
 from recsys.engine import Engine, FitContext
 from recsys.engines.auto import mixing
 from recsys.engines.auto.budget import Budget
 from recsys.engines.auto.closed_form import search_families
-from recsys.engines.auto.ladder import Ladder, Sizes, ladder
+from recsys.engines.auto.ladder import READS_CONTENT, TRAINED, Ladder, Sizes, ladder, wanted_kinds
 from recsys.engines.auto.mixing import HYBRID, Decision, decide, mixed, weights_text
 from recsys.engines.auto.race import race
-from recsys.engines.auto.recipe import Recipe, TableRecipe, make_tables
+from recsys.engines.auto.recipe import Recipe
+from recsys.engines.auto.tables import TableRecipe, table_recipes
 from recsys.engines.auto.trial import Bench, Trial, machine_flops
-from recsys.errors import DataError
+from recsys.errors import DataError, RecsysError
+from recsys.training.deterministic import preload
 
 _HOPELESS = 0.4
 """An engine in closed form with less than this share of the best metric is dropped."""
@@ -82,11 +86,13 @@ class SearchOptions:
         metric: such as ``ndcg@10``.
         engines: kinds that may be tried; empty for all of the ladder.
         later: what the budget must pay for afterwards.
+        images: where the paths of image columns start; None reads no images.
     """
 
     metric: str = "ndcg@10"
     engines: tuple[str, ...] = ()
     later: Later = Later()
+    images: Path | None = None
 
 
 def search(
@@ -106,11 +112,16 @@ def search(
         DataError: no engine could be fitted in the time.
     """
     context = replace(context, filter_seen=validation.filter_seen)
-    steps = ladder(data, train, options.engines, Sizes.of(data, train, machine_flops()), budget.seconds)
-    tables = make_tables(steps.tables, data, train, context)
-    context = replace(context, tables={**context.tables, **tables}, directory=None)
+    if set(TRAINED) & set(wanted_kinds(options.engines)):
+        preload()
+    notes: list[str] = []
+    tables = _tables(data, train, budget, context, options, notes)
+    made = {name: table for name, (_, table) in tables.items()}
+    recipes = {name: recipe for name, (recipe, _) in tables.items()}
+    steps = ladder(data, train, options.engines, Sizes.of(data, train, machine_flops()), recipes)
+    context = replace(context, tables={**context.tables, **made}, directory=None)
     bench = Bench.of(data, train, validation, context, options.metric)
-    notes = [f"{name}: left out, {reason}" for name, reason in steps.skipped.items()]
+    notes += [f"{name}: left out, {reason}" for name, reason in steps.skipped.items()]
     trials = _tried(steps, bench, budget, options.later, notes)
     if not trials:
         raise DataError(
@@ -119,6 +130,29 @@ def search(
         )
     trials.sort(key=lambda trial: -trial.value)
     return _decided(trials, bench, steps, notes)
+
+
+def _tables(
+    data: Dataset,
+    train: Interactions,
+    budget: Budget,
+    context: FitContext,
+    options: SearchOptions,
+    notes: list[str],
+) -> dict[str, tuple[TableRecipe, EmbeddingTable]]:
+    """The tables that engines of the ladder read; one that cannot be made is left out with a note."""
+    if not set(READS_CONTENT) & set(wanted_kinds(options.engines)):
+        return {}
+    found = {}
+    for name, recipe in table_recipes(data, budget.seconds, options.images).items():
+        if recipe.engine is not None and "two_tower" not in wanted_kinds(options.engines):
+            continue
+        try:
+            found[name] = recipe, recipe.make(data, train, context, options.images)
+        except RecsysError as error:
+            notes.append(f"table {name}: left out, {error}")
+            context.tracker.info(notes[-1])
+    return found
 
 
 def _tried(steps: Ladder, bench: Bench, budget: Budget, later: Later, notes: list[str]) -> list[Trial]:

@@ -1,4 +1,4 @@
-"""Commands that come before and after a run: a first config, the options of engines, what columns are worth."""
+"""Commands about the options of engines and the columns that they read. Nothing heavy is imported before one runs."""
 
 from __future__ import annotations
 
@@ -45,24 +45,31 @@ def columns(
 
 
 @app.command()
-def init(
-    tables: Annotated[list[Path] | None, typer.Argument(help="CSV or Parquet files; which is which is found.")] = None,
-    interactions: Annotated[Path | None, typer.Option(help="The file of the interactions, where it is known.")] = None,
-    users: Annotated[Path | None, typer.Option(help="The users' table.")] = None,
-    items: Annotated[Path | None, typer.Option(help="The items' table.")] = None,
-    column: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="ROLE=NAME",
-            help="A column of the interactions; ROLE is user_id, item_id, time, order, weight or event; repeatable.",
-        ),
+def tune(
+    config: ConfigPath,
+    engine: Annotated[
+        list[str] | None, typer.Option("--engine", metavar="NAME", help="Tunes this engine alone; repeatable.")
     ] = None,
-    output: Annotated[Path, typer.Option(help="Where the config goes; an existing file is not replaced.")] = Path(
-        "config.toml"
-    ),
+    trials: Annotated[
+        int | None, typer.Option(min=1, help="Of each engine; default 20, or what the time allows.")
+    ] = None,
+    budget: Annotated[
+        str | None, typer.Option(help="Time of the whole search (10m, 2h), shared evenly among the engines.")
+    ] = None,
+    jobs: Annotated[int, typer.Option(min=1, help="Processes; with several, each has one thread.")] = 1,
+    mlflow: Annotated[bool, typer.Option("--mlflow", help="Every trial becomes a run of MLflow.")] = False,
+    output: Annotated[
+        Path | None, typer.Option("--output", help="Where everything goes; default runs/NAME/tune.")
+    ] = None,
+    set_: Set = None,
 ) -> None:
-    """Writes a first config for TABLES, which runs as it stands, with what was inferred as comments."""
-    from pipelines.commands.init import run as init_run
+    """Searches the options of every engine on validation alone, each with the same budget; resumes after a stop."""
+    from pipelines.commands.tune import TuneOptions
+    from pipelines.commands.tune import tune as search
+    from pipelines.config import read_run_config
+    from pipelines.workspace import Workspace
 
-    given = {"interactions": interactions, "users": users, "items": items}
-    print(init_run(tables or (), {role: path for role, path in given.items() if path}, column or (), output))
+    settings = read_run_config(config, set_ or ())
+    workspace = Workspace(output or Path("runs") / settings.name / "tune")
+    options = TuneOptions(tuple(engine or ()), trials, budget, jobs, mlflow)
+    print(search(settings, workspace, tracker(), options))

@@ -1,0 +1,159 @@
+"""Raw tables of unknown names as a dataset: the roles of tables and columns first, then types, checks and ids."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipelines.first_config.roles import ROLES, Roles, find_roles
+from recsys.choices import did_you_mean
+from recsys.config import apply_overrides, parse
+from recsys.data.dataset import Dataset
+from recsys.data.ingest.config import DataConfig
+from recsys.data.ingest.files import RawTable, read_table
+from recsys.data.ingest.issues import Location, ValidationIssues
+from recsys.data.ingest.readers import Ingested, checked, encode
+from recsys.data.ingest.tables import RawTables, TypedTables
+from recsys.data.sources import resolve
+from recsys.errors import ConfigError
+from recsys.json_values import JsonObject
+
+_READ = ("user_id", "item_id", "time", "order")
+"""Roles that a first config uses by itself; weights and event types are left to the user."""
+
+
+@dataclass(frozen=True)
+class GivenTables:
+    """What a command line says of the tables.
+
+    Args:
+        files: CSV or Parquet files of unknown roles.
+        roles: ``interactions``, ``users`` or ``items`` -> the file of that role.
+        columns: ``ROLE=NAME``: columns of the interactions that are known.
+        overrides: ``data.KEY=VALUE``, which take precedence over everything that is found.
+    """
+
+    files: Sequence[Path] = ()
+    roles: Mapping[str, Path | None] | None = None
+    columns: Sequence[str] = ()
+    overrides: Iterable[str] = ()
+
+    @property
+    def of_role(self) -> dict[str, Path]:
+        """The files whose role is known."""
+        return {role: path for role, path in (self.roles or {}).items() if path is not None}
+
+
+@dataclass(frozen=True, eq=False)
+class FirstTables:
+    """The tables of a first config, as a run of it reads them.
+
+    Args:
+        roles: of tables and columns.
+        known: the roles of columns that the user named.
+        config: the section ``[data]``, with paths as they were given.
+        tables: the typed tables.
+        ingested: the dataset.
+        repeated: rows with user, item and time of another row.
+    """
+
+    roles: Roles
+    known: Mapping[str, str]
+    config: DataConfig
+    tables: TypedTables
+    ingested: Ingested
+    repeated: int
+
+    @property
+    def data(self) -> Dataset:
+        return self.ingested.data
+
+    @property
+    def issues(self) -> ValidationIssues:
+        """The warnings about the tables."""
+        return self.roles.interactions.location.issues
+
+
+def read_first_tables(given: GivenTables, command: str) -> FirstTables:
+    """Reads the tables, finds their roles and makes a dataset of them.
+
+    Of rows that repeat user, item and time the first counts, where there is a time or an order; else all count.
+
+    Args:
+        given: what is known of them.
+        command: for messages, such as ``recsys init``.
+
+    Raises:
+        ConfigError: no file is given, or a column or an override names no role or key.
+        DataError: a file cannot be read, has no rows or holds errors, or its role cannot be told.
+    """
+    if not given.files and "interactions" not in given.of_role:
+        raise ConfigError(f"give the tables: {command} TABLES..., or --interactions FILE")
+    known, overrides = _known(given.columns), _overrides(given.overrides)
+    named = {role: str(name) for role, name in overrides.get("columns", {}).items() if role in ROLES}
+    issues = ValidationIssues()
+    tables = [_read(path, issues) for path in given.files]
+    of_role = {role: _read(path, issues) for role, path in given.of_role.items()}
+    issues.raise_errors()
+    filled = {role: table for role, table in of_role.items() if table is not None}
+    roles = find_roles([table for table in tables if table is not None], filled, {**named, **known})
+    config = _config(roles, known, given.overrides, command)
+    typed = checked(RawTables((roles.interactions,), roles.users, roles.items), config)
+    issues.raise_errors()
+    repeated = len(typed.interactions[0].repeated)
+    if not repeated and config.duplicates == "first" and "duplicates" not in overrides:
+        config = config.model_copy(update={"duplicates": "error"})
+    return FirstTables(roles, known, config, typed, encode(typed, config.name), repeated)
+
+
+def _known(columns: Sequence[str]) -> dict[str, str]:
+    found = {}
+    for text in columns:
+        role, equals, name = text.partition("=")
+        if not equals or not name or role not in ROLES:
+            raise ConfigError(
+                f"--column {text}: expected ROLE=NAME{did_you_mean(role, ROLES) or '.'} "
+                f"The roles are: {', '.join(ROLES)}"
+            )
+        found[role] = name
+    return found
+
+
+def _overrides(overrides: Iterable[str]) -> JsonObject:
+    """The keys of ``[data]`` that are set.
+
+    Raises:
+        ConfigError: one of another section is.
+    """
+    found = apply_overrides({}, overrides)
+    other = [key for key in found if key != "data"]
+    if other:
+        raise ConfigError(f"--set {other[0]} is no key of data; write --set data.{other[0]}")
+    if "test_interactions" in found.get("data", {}):
+        raise ConfigError("data.test_interactions: a part of the interactions is held out, so there is no test file")
+    section: JsonObject = found.get("data", {})
+    return section
+
+
+def _read(path: Path, issues: ValidationIssues) -> RawTable | None:
+    table = read_table(Location(issues, path))
+    if table is not None and not len(table):
+        table.location.error("the file has no rows", "give a file with a header and rows")
+    return table
+
+
+def _config(roles: Roles, known: Mapping[str, str], overrides: Iterable[str], command: str) -> DataConfig:
+    used = {role: name for role, name in roles.columns.items() if role in _READ or role in known}
+    tables = {"interactions": roles.interactions, "users": roles.users, "items": roles.items}
+    paths = {role: str(table.location.file) for role, table in tables.items() if table is not None}
+    columns: JsonObject = dict(used)
+    for key, role, name in (("users", "user_id", roles.users_id), ("items", "item_id", roles.items_id)):
+        if name is not None and name != roles.columns[role]:
+            columns[f"{key}_table_id"] = name
+    if "event" in known:
+        kinds = roles.interactions.frame[known["event"]].dropna().map(str).unique()
+        columns["event_weights"] = dict.fromkeys(map(str, kinds), 1.0)
+    duplicates = "first" if {"time", "order"} & set(used) else "keep"
+    raw = apply_overrides({"data": {**paths, "columns": columns, "duplicates": duplicates}}, overrides)
+    return resolve(parse(DataConfig, raw["data"], command))
