@@ -132,7 +132,9 @@ def test_foreign_names_of_columns_are_found_as_init_finds_them(tables, tmp_path,
         "items_table_id": "id",
         "time": "boughtAt",
     }
-    assert (config.data.interactions, config.data.items) == (Path("sales.csv"), Path("articles.csv"))
+    paths = [Path(path).resolve() for path in (config.data.interactions, config.data.items)]
+    assert paths == [tmp_path / "sales.csv", tmp_path / "articles.csv"]
+    assert 'interactions = "../../sales.csv"' in Path("runs/sales/auto.toml").read_text(encoding="utf-8")
 
 
 def test_the_run_of_another_config_is_not_written_over(tables, tmp_path):
@@ -182,7 +184,7 @@ def test_rows_that_repeat_count_once_and_other_errors_are_reported(tables, tmp_p
     ("options", "message"),
     [
         ({"budget": "soon"}, "90s, 10m, 2h"),
-        ({"protocol": "random"}, "temporal or leave_one_out"),
+        ({"protocol": "random"}, "temporal, leave_one_out or random"),
         ({"engines": ("eas",)}, "did you mean 'ease'"),
     ],
 )

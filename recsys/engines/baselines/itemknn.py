@@ -92,7 +92,7 @@ class ItemKNN(Engine):
 
     @classmethod
     def load(cls, directory: Path) -> Self:
-        config, items, arrays = load_arrays(directory, ItemKNNConfig, ("counts", "weighted"))
+        config, items, arrays = load_arrays(directory, ItemKNNConfig, ("counts",))
         engine = cls(config)
         engine.items, engine.weights, engine.counts = items, csr_from(arrays, len(items)), arrays["counts"]
         engine.weighted = bool(arrays["weighted"][0])
