@@ -252,6 +252,10 @@ class Engine(Configurable, ABC):
             at: the time of the recommendation as in `Request`; item vectors of this library do not depend on it.
         """
 
+    def similarity_vectors(self, items: EntityTable) -> Vectors:
+        """[I] vectors whose cosines say how alike items are: those of the score without biases and popularity."""
+        return self.item_vectors(items)
+
     @abstractmethod
     def save(self, directory: Path) -> None:
         """Writes everything that `load` needs into ``directory``."""
@@ -280,15 +284,12 @@ class VectorModel(Protocol):
     @property
     def kind(self) -> str:
         """What reports call a model that is given no name, such as ``ease``."""
-        ...
 
     def user_vectors(self, request: Request) -> Vectors:
         """[U] vectors of the users of ``request``."""
-        ...
 
     def item_vectors(self, items: EntityTable, at: int | None = None) -> Vectors:
         """[I] vectors of ``items``."""
-        ...
 
 
 @runtime_checkable
@@ -297,4 +298,3 @@ class Pretrainer(Protocol):
 
     def item_table(self) -> EmbeddingTable:
         """The embeddings of the items that have training interactions."""
-        ...

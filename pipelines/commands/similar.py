@@ -24,7 +24,7 @@ from recsys.engine import Vectors
 from recsys.errors import ConfigError, DataError
 from recsys.ranking import check_finite
 from recsys.registry.bundle import Bundle
-from recsys.retrieval.retriever import item_vectors
+from recsys.retrieval.retriever import similarity_vectors
 from recsys.retrieval.similar import find_item, most_similar, most_similar_to
 from recsys.tracking import SilentTracker
 
@@ -49,7 +49,7 @@ def similar_items(config: RunConfig, workspace: Workspace, title: str, k: int, e
     bundle = Bundle.load(served_bundle(config, workspace, name))
     items = workspace.load_dataset().items
     row, titles = find_item(items, title), items.titles()
-    vectors = item_vectors(bundle.engine, items)
+    vectors = similarity_vectors(bundle.engine, items)
     if vectors.valid is not None and not vectors.valid[row]:
         raise DataError(
             f"{name} has no vector for {titles[row]!r}, which has no interaction in its training data; choose an "

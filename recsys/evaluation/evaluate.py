@@ -122,6 +122,14 @@ def measure(
 def score_metric(users: Vectors, items: Vectors, holdout: Holdout, metric: str) -> float:
     """The mean of one metric over the evaluation users, from vectors; the validation metric during training.
 
+    Arguments as of `score_values`.
+    """
+    return float(score_values(users, items, holdout, metric).mean())
+
+
+def score_values(users: Vectors, items: Vectors, holdout: Holdout, metric: str) -> NDArray[np.float64]:
+    """float64 [U]: one metric of each evaluation user, from vectors.
+
     Args:
         users: vectors of ``holdout.users`` [U].
         items: vectors of the whole catalogue.
@@ -132,7 +140,7 @@ def score_metric(users: Vectors, items: Vectors, holdout: Holdout, metric: str) 
     lists = Ranker(items, holdout.candidates).top_k(users, k, holdout.seen)[0]
     targets = relevant(holdout, holdout.users)
     hits = is_relevant(lists, targets, len(items))
-    return float(METRICS[name](hits, targets.lengths, k).mean())
+    return METRICS[name](hits, targets.lengths, k)
 
 
 def relevant(holdout: Holdout, users: NDArray[np.int32]) -> Histories:

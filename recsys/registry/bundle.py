@@ -137,6 +137,10 @@ class Bundle:
         """
         return self.engine.item_vectors(items, at)
 
+    def similarity_vectors(self, items: EntityTable) -> Vectors:
+        """[I] vectors whose cosines say how alike ``items`` are, computed by the engine."""
+        return self.engine.similarity_vectors(items)
+
     def save(self, directory: str | Path) -> Bundle:
         """Writes the folder atomically, replacing an earlier bundle; returns this bundle with its `version`.
 

@@ -19,8 +19,8 @@ from recsys.errors import ArtifactError, DataError
 from recsys.retrieval.fallback import Fallback
 from recsys.retrieval.filters import allowed_rows
 from recsys.retrieval.requested_users import BLOCK, Ids, RequestedUsers, known_rows
-from recsys.retrieval.retriever import Retriever, item_vectors, user_vectors
-from recsys.retrieval.similar import find_item, most_similar
+from recsys.retrieval.retriever import Retriever, item_vectors, similarity_vectors, user_vectors
+from recsys.retrieval.similar import SimilarityModel, find_item, most_similar
 from recsys.retrieval.top_up import HasFallback, Lists
 
 
@@ -130,7 +130,7 @@ def score(engine: VectorModel, data: Dataset, pairs: pd.DataFrame) -> pd.DataFra
     return pairs.assign(score=found)
 
 
-def similar_items(engine: VectorModel, data: Dataset, item: int | str, k: int = 10) -> pd.DataFrame:
+def similar_items(engine: SimilarityModel, data: Dataset, item: int | str, k: int = 10) -> pd.DataFrame:
     """The ``k`` items whose vectors have the highest cosine with that of ``item``: ``item_id, rank, similarity``.
 
     Args:
@@ -150,7 +150,7 @@ def similar_items(engine: VectorModel, data: Dataset, item: int | str, k: int = 
         >>> similar_items(EASE().fit(data), data, 100, k=3)["rank"].tolist()
         [1, 2, 3]
     """
-    vectors, row = item_vectors(engine, data.items), find_item(data.items, str(item))
+    vectors, row = similarity_vectors(engine, data.items), find_item(data.items, str(item))
     if vectors.valid is not None and not vectors.valid[row]:
         raise DataError(f"{type(engine).__name__} has no vector for the item {item!r}; it was not in its training data")
     rows, similarity = most_similar(vectors, row, k)

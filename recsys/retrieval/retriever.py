@@ -12,6 +12,7 @@ from recsys.engine import Request, VectorModel, Vectors
 from recsys.ranking import check_finite
 from recsys.retrieval import INDEXES
 from recsys.retrieval.fallback import Fallback
+from recsys.retrieval.similar import SimilarityModel
 from recsys.retrieval.top_up import Lists, TopUp, unknown_users
 
 
@@ -87,6 +88,17 @@ def item_vectors(engine: VectorModel, items: EntityTable, at: int | None = None)
         ArtifactError: one holds NaN or an infinite value.
     """
     vectors = engine.item_vectors(items, at)
+    check_finite(vectors, items.vocabulary.ids, f"items of {type(engine).__name__}")
+    return vectors
+
+
+def similarity_vectors(engine: SimilarityModel, items: EntityTable) -> Vectors:
+    """[I] the engine's vectors of ``items`` whose cosines are similarities, checked.
+
+    Raises:
+        ArtifactError: one holds NaN or an infinite value.
+    """
+    vectors = engine.similarity_vectors(items)
     check_finite(vectors, items.vocabulary.ids, f"items of {type(engine).__name__}")
     return vectors
 

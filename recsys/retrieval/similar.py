@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import chain
+from typing import Protocol
 
 import numpy as np
 import scipy.sparse as sp
@@ -46,6 +47,13 @@ def cosine_to(vectors: Vectors, row: int) -> NDArray[np.float64]:
     length = np.sqrt(squares)
     cosine: NDArray[np.float64] = product / np.maximum(length * length[row], 1e-12)
     return cosine
+
+
+class SimilarityModel(Protocol):
+    """A model that can tell how alike items are: a fitted engine or a bundle."""
+
+    def similarity_vectors(self, items: EntityTable) -> Vectors:
+        """[I] vectors whose cosines are the similarities."""
 
 
 def most_similar(vectors: Vectors, row: int, k: int) -> tuple[Rows, NDArray[np.float64]]:

@@ -90,6 +90,9 @@ def test_vectors_that_are_not_finite_are_refused_and_named(value, part):
         def item_vectors(self, items, at=None):
             return self.damaged("item", engine.item_vectors(items))
 
+        def similarity_vectors(self, items):
+            return self.item_vectors(items)
+
         def damaged(self, which, vectors):
             dense = vectors.dense.copy()
             dense[1, 0] = value if which == part else dense[1, 0]

@@ -135,6 +135,9 @@ class AutoRecommender(Engine):
     def item_vectors(self, items: EntityTable, at: int | None = None) -> Vectors:
         return self.engine.item_vectors(items, at)
 
+    def similarity_vectors(self, items: EntityTable) -> Vectors:
+        return self.engine.similarity_vectors(items)
+
     def ranks_seen_items(self) -> bool:
         return self.engine.ranks_seen_items()
 

@@ -133,6 +133,10 @@ class Hybrid(Engine):
         vectors = [self.parts[name].item_vectors(items, at) for name in self._factors()]
         return joined([_with_column(part, np.ones(len(part), np.float32)) for part in vectors], [1.0] * len(vectors))
 
+    def similarity_vectors(self, items: EntityTable) -> Vectors:
+        vectors = [self.parts[name].similarity_vectors(items) for name in self._factors()]
+        return joined(vectors, [1.0] * len(vectors))
+
     def ranks_seen_items(self) -> bool:
         return all(part.ranks_seen_items() for part in self.parts.values())
 

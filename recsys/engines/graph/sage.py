@@ -109,7 +109,7 @@ class GraphSAGE(Engine):
             data.users.vocabulary,
             FeatureSet.fit(data.items, np.unique(train.item), self.config.features),
             FeatureSet.fit(data.users, np.unique(train.user), self.config.features),
-            train.item_counts(data.n_items) > 0,
+            train.item_counts(data.n_items),
             np.bincount(train.user, minlength=data.n_users) > 0,
             {},
             data.has_timestamps,

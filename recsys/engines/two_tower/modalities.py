@@ -40,7 +40,7 @@ class MaskedTwoTower:
         self._engine.inputs = replace(
             before,
             tables={name: empty[name] if before.part(name) in hidden else v for name, v in before.tables.items()},
-            trained_items=before.trained_items & (IDS not in hidden),
+            item_counts=before.item_counts * (IDS not in hidden),
             trained_users=before.trained_users & (IDS not in hidden),
         )
         self._items: tuple[EntityTable, EntityTable] | None = None

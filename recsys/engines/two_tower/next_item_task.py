@@ -15,7 +15,8 @@ from recsys.engines.two_tower.batches import SequenceBatch, Windows, cut_windows
 from recsys.engines.two_tower.first_interactions import FirstInteractions
 from recsys.engines.two_tower.modality_dropout import ModalityDropout
 from recsys.engines.two_tower.tower_inputs import HISTORY
-from recsys.losses import Loss, LossBatch, SeenRanges
+from recsys.engines.two_tower.two_tower_config import TwoTowerConfig, check_smoothing
+from recsys.losses import LOSSES, Loss, LossBatch, SeenRanges
 from recsys.models.two_tower import TwoTowerModel
 from recsys.negatives import Sampler
 
@@ -208,3 +209,14 @@ def _distinct(rows: NDArray[np.int64]) -> NDArray[np.int64]:
 
 def _to(array: NDArray[np.generic], device: torch.device) -> Tensor:
     return torch.from_numpy(array).to(device)
+
+
+def loss_of(config: TwoTowerConfig) -> Loss:
+    """The loss that a config names.
+
+    Raises:
+        ConfigError: ``label_smoothing`` is set, and the loss has no probability to smooth.
+    """
+    check_smoothing(config)
+    smoothing = config.label_smoothing
+    return LOSSES[config.loss](label_smoothing=smoothing) if smoothing else LOSSES[config.loss]()

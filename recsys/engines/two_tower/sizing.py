@@ -34,6 +34,9 @@ _VALIDATIONS = 15
 """Validations of a whole training, so that patience counts steps that mean something."""
 _WARMUP_SHARE, _WARMUP = 0.05, 50
 """Warm-up is a twentieth of the steps, at most 50: patience may not end a training inside it."""
+_AVERAGED, _AVERAGED_ITEMS = 50, 50_000
+"""The weights are averaged over about an epoch, at most 50 steps: early stopping ends trainings while the learning rate
+is high, when single weights are noisy. Not for large id tables, all rows of which an average updates."""
 _FULL_SOFTMAX_ITEMS = 4096
 """Up to so many items the whole catalogue costs as much as the sampled negatives, and has no sampling error."""
 _SMALL, _SMALL_DIM = 5_000, 32
@@ -75,8 +78,8 @@ def sized(config: T, facts: Facts) -> T:
 
     Example:
         >>> options = sized(TwoTowerConfig(), Facts(events=30_000, items=2_500))
-        >>> options.max_tokens, options.loss, options.training.epochs, options.training.warmup
-        (512, 'full_softmax', 18, 50)
+        >>> options.max_tokens, options.loss, options.training.epochs, options.training.warmup, options.training.ema
+        (512, 'full_softmax', 18, 50, 0.98)
     """
     tokens = 2 ** round(math.log2(max(facts.events / _STEPS_AN_EPOCH, 1)))
     config = _fill(config, max_tokens=int(np.clip(tokens, *_TOKENS)))
@@ -86,7 +89,8 @@ def sized(config: T, facts: Facts) -> T:
     training = _fill(config.training, epochs=int(np.clip(math.ceil(_STEPS / steps), *_EPOCHS)))
     every = max(training.epochs // _VALIDATIONS, 1)
     warmup = min(int(_WARMUP_SHARE * steps * training.epochs), _WARMUP)
-    training = _fill(training, validate_every=every, patience=3, warmup=warmup)
+    ema = 1 - 1 / float(np.clip(round(steps), 1, _AVERAGED)) if facts.items <= _AVERAGED_ITEMS else 0.0
+    training = _fill(training, validate_every=every, patience=3, warmup=warmup, ema=ema)
     return config.model_copy(update={"model": _model(config.model, facts), "training": training})
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,9 +13,14 @@ from safetensors.numpy import load_file, save_file
 from torch import Tensor
 
 from recsys.atomic import read_json, write_json
+from recsys.data.dataset import Dataset
 from recsys.data.entities import EntityTable
 from recsys.data.features.features import FeatureSet
+from recsys.data.interactions import Interactions
 from recsys.data.vocabulary import MISSING, Vocabulary
+from recsys.embedding_table import EmbeddingTable
+from recsys.engines.two_tower.column_choice import chosen
+from recsys.engines.two_tower.two_tower_config import TwoTowerConfig
 from recsys.errors import ArtifactError
 from recsys.models.build import input_name
 from recsys.names import check_name, stored_name
@@ -37,7 +43,7 @@ class TowerInputs:
         users: [U] user ids of the id table.
         item_features: transforms of item columns.
         user_features: transforms of user columns.
-        trained_items: bool [I], whether the item has a training interaction; the others are treated as unknown ids.
+        item_counts: int64 [I], the item's training interactions; items without any are treated as unknown ids.
         trained_users: bool [U], the same of users.
         tables: input name -> the ids of the rows of a pretrained item table.
         has_timestamps: whether the times of histories are timestamps, and not just an order.
@@ -47,10 +53,65 @@ class TowerInputs:
     users: Vocabulary
     item_features: FeatureSet
     user_features: FeatureSet
-    trained_items: NDArray[np.bool_]
+    item_counts: NDArray[np.integer]
     trained_users: NDArray[np.bool_]
     tables: dict[str, Vocabulary]
     has_timestamps: bool
+
+    @classmethod
+    def fit(
+        cls, data: Dataset, train: Interactions, options: TwoTowerConfig, tables: Mapping[str, EmbeddingTable]
+    ) -> TowerInputs:
+        """The inputs of a model of ``train``.
+
+        Args:
+            data: users, items and their columns.
+            train: the training interactions; transforms are fitted on their items and users.
+            options: ``features``, and which columns enter.
+            tables: pretrained item tables by name.
+        """
+        features = options.features
+        return cls(
+            data.items.vocabulary,
+            data.users.vocabulary,
+            FeatureSet.fit(chosen(data.items, "item", options), np.unique(train.item), features),
+            FeatureSet.fit(chosen(data.users, "user", options), np.unique(train.user), features),
+            train.item_counts(data.n_items),
+            np.bincount(train.user, minlength=data.n_users) > 0,
+            {_TABLE + name: table.vocabulary for name, table in tables.items()},
+            data.has_timestamps,
+        )
+
+    def grown(self, data: Dataset, train: Interactions, options: TwoTowerConfig) -> TowerInputs:
+        """The inputs with the new items, users, columns and interactions of a fine-tuning.
+
+        Args:
+            data: users, items and columns, old and new.
+            train: old and new interactions.
+            options: which columns enter.
+        """
+        item_ids, user_ids = data.items.vocabulary.ids, data.users.vocabulary.ids
+        items, users = self.items.extended(item_ids), self.users.extended(user_ids)
+        return TowerInputs(
+            items,
+            users,
+            self.item_features.grown(chosen(data.items, "item", options)),
+            self.user_features.grown(chosen(data.users, "user", options)),
+            counted(self.item_counts, items.rows(item_ids)[train.item], len(items)),
+            marked(self.trained_users, users.rows(user_ids)[train.user], len(users)),
+            self.tables,
+            self.has_timestamps,
+        )
+
+    @property
+    def trained_items(self) -> NDArray[np.bool_]:
+        """Bool [I]: whether the item has a training interaction."""
+        return np.asarray(self.item_counts > 0)
+
+    def item_rows(self, items: EntityTable) -> NDArray[np.integer]:
+        """The row of each of ``items`` in the id table; MISSING for those without training interactions."""
+        rows: NDArray[np.integer] = _rows(self.items, self.trained_items, items).numpy()
+        return rows
 
     def item_values(self, items: EntityTable) -> dict[str, Tensor]:
         """Input name -> values [n, ...] of ``items``."""
@@ -103,7 +164,7 @@ class TowerInputs:
         """Bool [n]: whether each item has a training interaction, features or a pretrained vector."""
         if self.item_features.columns:
             return np.ones(len(items), bool)
-        known: NDArray[np.bool_] = _rows(self.items, self.trained_items, items).numpy() != MISSING
+        known: NDArray[np.bool_] = self.item_rows(items) != MISSING
         for vocabulary in self.tables.values():
             known |= vocabulary.rows(items.vocabulary.ids) != MISSING
         return known
@@ -119,8 +180,11 @@ class TowerInputs:
         for name, vocabulary in self.tables.items():
             check_name("tables", name.removeprefix(_TABLE))
             vocabulary.save(directory / f"{name}.parquet")
-        trained = {"items": self.trained_items, "users": self.trained_users}
-        save_file({name: mask.astype(np.uint8) for name, mask in trained.items()}, directory / "trained.safetensors")
+        trained: dict[str, NDArray[np.generic]] = {
+            "items": self.item_counts.astype(np.int64),
+            "users": self.trained_users.astype(np.uint8),
+        }
+        save_file(trained, directory / "trained.safetensors")
 
     @classmethod
     def load(cls, directory: Path) -> TowerInputs:
@@ -132,7 +196,7 @@ class TowerInputs:
             Vocabulary.load(directory / "users.parquet"),
             FeatureSet.from_dict(raw["items"]),
             FeatureSet.from_dict(raw["users"]),
-            trained["items"].astype(bool),
+            trained["items"],
             trained["users"].astype(bool),
             {name: Vocabulary.load(directory / f"{name}.parquet") for name in tables},
             bool(raw["has_timestamps"]),
@@ -162,6 +226,17 @@ def _missing(features: FeatureSet) -> dict[str, Tensor]:
 def _rows(vocabulary: Vocabulary, trained: NDArray[np.bool_], table: EntityTable) -> Tensor:
     rows = vocabulary.rows(table.vocabulary.ids)
     return torch.from_numpy(np.where((rows >= 0) & np.append(trained, False)[rows], rows, MISSING))
+
+
+def counted(before: NDArray[np.integer], rows: NDArray[np.integer], size: int) -> NDArray[np.integer]:
+    """int64 [size]: how often each row occurs in ``rows``; rows that do not occur keep their count of ``before``.
+
+    Example:
+        >>> counted(np.array([4, 1]), np.array([1, 1, 2]), 3).tolist()
+        [4, 2, 1]
+    """
+    counts = np.bincount(rows, minlength=size)
+    return np.where(counts > 0, counts, np.concatenate([before, np.zeros(size - len(before), np.int64)]))
 
 
 def marked(before: NDArray[np.bool_], rows: NDArray[np.integer], size: int) -> NDArray[np.bool_]:

@@ -18,28 +18,35 @@ from recsys.atomic import atomic_path, read_json, write_json
 from recsys.config import deep_merge, parse
 from recsys.data.dataset import Dataset
 from recsys.data.entities import EntityTable
-from recsys.data.features.features import FeatureSet
 from recsys.data.interactions import Interactions
+from recsys.data.splits.holdout import Holdout
 from recsys.data.vocabulary import MISSING
 from recsys.embedding_table import EmbeddingTable
 from recsys.engine import Engine, EngineConfig, FitContext, Request, Vectors
 from recsys.engines.learning import run_training, validation_metric
 from recsys.engines.storage import seen_table
-from recsys.engines.two_tower.column_choice import Side, chosen
 from recsys.engines.two_tower.first_interactions import FirstInteractions
 from recsys.engines.two_tower.id_start import spectral_start
 from recsys.engines.two_tower.modality_dropout import ModalityDropout
-from recsys.engines.two_tower.next_item_task import NextItemTask, TrainingData, WindowConfig
+from recsys.engines.two_tower.next_item_task import NextItemTask, TrainingData, WindowConfig, loss_of
+from recsys.engines.two_tower.popularity_prior import (
+    PRIOR_USERS,
+    best_weight,
+    log_popularity,
+    with_constant,
+    with_popularity,
+)
 from recsys.engines.two_tower.sizing import options_for
-from recsys.engines.two_tower.tower_inputs import ID, TowerInputs, marked
-from recsys.engines.two_tower.two_tower_config import TwoTowerConfig, check_smoothing
+from recsys.engines.two_tower.tower_inputs import ID, TowerInputs
+from recsys.engines.two_tower.two_tower_config import TwoTowerConfig
 from recsys.errors import ConfigError, DataError
+from recsys.evaluation.evaluate import score_values
 from recsys.json_values import JsonObject
-from recsys.losses import LOSSES, Loss
 from recsys.models.build import build_two_tower
 from recsys.models.grow import transfer_weights
 from recsys.models.two_tower import IdEncoder, TableEncoder, TwoTowerModel
 from recsys.negatives import NEGATIVES
+from recsys.seeding import stream
 from recsys.training.optimizers import lr_multiplier
 
 
@@ -87,16 +94,7 @@ class TwoTower(Engine):
         context = replace(context, tables={**context.tables, **self.tables_given})
         self.options_ = options_for(self.config, data, train, context.tracker)
         tables = {name: context.table(name, self.kind) for name in self.options_.tables}
-        self.inputs = TowerInputs(
-            data.items.vocabulary,
-            data.users.vocabulary,
-            self._features(data.items, np.unique(train.item), "item"),
-            self._features(data.users, np.unique(train.user), "user"),
-            train.item_counts(data.n_items) > 0,
-            np.bincount(train.user, minlength=data.n_users) > 0,
-            {f"table_{name}": table.vocabulary for name, table in tables.items()},
-            data.has_timestamps,
-        )
+        self.inputs = TowerInputs.fit(data, train, self.options_, tables)
         torch.manual_seed(context.seed)
         self.model = self._build_model({name: table.vectors for name, table in tables.items()})
         if self.options_.model.id_start == "spectral" and ID in self.model.items.encoders:
@@ -125,21 +123,8 @@ class TwoTower(Engine):
         """
         changes = self.config.model_dump(mode="json", exclude_unset=True)
         merged = deep_merge(parent.options_.model_dump(mode="json"), changes)
-        before, self.options_ = parent.inputs, parse(self.Config, merged, self.kind)
-        items, users = (
-            before.items.extended(data.items.vocabulary.ids),
-            before.users.extended(data.users.vocabulary.ids),
-        )
-        self.inputs = TowerInputs(
-            items,
-            users,
-            before.item_features.grown(chosen(data.items, "item", self.options_)),
-            before.user_features.grown(chosen(data.users, "user", self.options_)),
-            marked(before.trained_items, items.rows(data.items.vocabulary.ids)[train.item], len(items)),
-            marked(before.trained_users, users.rows(data.users.vocabulary.ids)[train.user], len(users)),
-            before.tables,
-            before.has_timestamps,
-        )
+        self.options_ = parse(self.Config, merged, self.kind)
+        self.inputs = parent.inputs.grown(data, train, self.options_)
         torch.manual_seed(context.seed)
         tables = {name: encoder.vectors.numpy() for name, encoder in parent._table_encoders().items()}
         self.model = self._build_model(tables)
@@ -150,7 +135,12 @@ class TwoTower(Engine):
 
     @torch.no_grad()
     def item_vectors(self, items: EntityTable, at: int | None = None) -> Vectors:
-        return Vectors(dense=self._encode(items)[1], valid=self.inputs.valid(items))
+        vectors, weight = Vectors(dense=self._encode(items)[1], valid=self.inputs.valid(items)), self._popularity_weight
+        return self._with_popularity(vectors, items, weight) if weight else vectors
+
+    @torch.no_grad()
+    def similarity_vectors(self, items: EntityTable) -> Vectors:
+        return Vectors(dense=self._encode(items)[0].cpu().numpy(), valid=self.inputs.valid(items))
 
     @torch.no_grad()
     def user_vectors(self, request: Request) -> Vectors:
@@ -164,7 +154,8 @@ class TwoTower(Engine):
         pooled = self.model.history.encode_last(vectors[rows], steps_ago, owner, len(histories), moments)
         values = {name: v.to(vectors.device) for name, v in self.inputs.user_values(request.users).items()}
         own = self.model.encode_users(values).expand(len(request), -1, -1)
-        return Vectors(dense=self.model.user_vectors(pooled, own).cpu().numpy())
+        users = Vectors(dense=self.model.user_vectors(pooled, own).cpu().numpy())
+        return with_constant(users) if self._popularity_weight else users
 
     def ranks_seen_items(self) -> bool:
         return not self.mask_seen_
@@ -208,9 +199,6 @@ class TwoTower(Engine):
         engine.model.eval()
         return engine
 
-    def _features(self, table: EntityTable, rows: NDArray[np.integer], side: Side) -> FeatureSet:
-        return FeatureSet.fit(chosen(table, side, self.options_), rows, self.options_.features)
-
     def _build_model(self, tables: dict[str, NDArray[np.float32]]) -> TwoTowerModel:
         dim, drop = self.options_.model.dim, self.options_.model.table_dropout
         return build_two_tower(
@@ -241,6 +229,27 @@ class TwoTower(Engine):
         progress = run_training(self, task, data, train_on, context, options)
         self.model.to("cpu").eval()
         self.epochs_, self.curve_, self._encoded = progress.best_epoch, progress.curve, None
+        if self.options_.popularity_weight is None and context.validation is not None:
+            self._choose_popularity_weight(data, context, context.validation)
+
+    @property
+    def _popularity_weight(self) -> float:
+        return self.options_.popularity_weight or 0.0
+
+    def _choose_popularity_weight(self, data: Dataset, context: FitContext, validation: Holdout) -> None:
+        users = min(self.options_.validation_users, PRIOR_USERS)
+        holdout = validation.sampled(users, stream(context.seed, self.kind, "popularity weight"))
+        request = Request.from_dataset(data, holdout.users, holdout.history)
+        users_found, items = with_constant(self.user_vectors(request)), self.item_vectors(data.items)
+
+        def values(weight: float) -> NDArray[np.float64]:
+            weighted = self._with_popularity(items, data.items, weight)
+            return score_values(users_found, weighted, holdout, self.options_.metric)
+
+        self.options_ = self.options_.model_copy(update={"popularity_weight": best_weight(values)})
+
+    def _with_popularity(self, vectors: Vectors, items: EntityTable, weight: float) -> Vectors:
+        return with_popularity(vectors, self.inputs.item_rows(items), log_popularity(self.inputs.item_counts), weight)
 
     def _lr_multipliers(self) -> dict[str, float]:
         given = self.options_.training.lr_multipliers
@@ -272,16 +281,11 @@ class TwoTower(Engine):
             self.model,
             TrainingData(train_on, data.n_users, *values, inputs.has_timestamps, targets, firsts),
             WindowConfig(config.max_history, config.window_overlap, config.max_tokens),
-            self._loss(),
+            loss_of(config),
             sampler,
             validation_metric(self, data, context, config.metric, config.validation_users, self._clear_cache),
             ModalityDropout.of(config.modality_dropout, config.modalities, inputs, self.model),
         )
-
-    def _loss(self) -> Loss:
-        check_smoothing(self.options_)
-        smoothing = self.options_.label_smoothing
-        return LOSSES[self.options_.loss](label_smoothing=smoothing) if smoothing else LOSSES[self.options_.loss]()
 
     def _clear_cache(self) -> None:
         self._encoded = None

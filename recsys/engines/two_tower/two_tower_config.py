@@ -17,9 +17,10 @@ from recsys.training.loop import LoopOptions
 class TwoTowerConfig(TrainedConfig):
     """Options of the two-tower engine.
 
-    ``leave_out``, ``max_tokens``, ``loss``, ``dim`` and of ``training`` ``epochs``, ``validate_every``, ``patience``
-    and ``warmup`` follow from the data where they are not set, by the rules of `recsys.engines.two_tower.sizing`; the
-    engine's attribute ``options_`` has what came of them.
+    ``leave_out``, ``max_tokens``, ``loss``, ``dim`` and of ``training`` ``epochs``, ``validate_every``, ``patience``,
+    ``warmup`` and ``ema`` follow from the data where they are not set, by the rules of
+    `recsys.engines.two_tower.sizing`, and ``popularity_weight`` from validation; the engine's attribute ``options_``
+    has what came of them.
 
     Args:
         model: the shape of the towers.
@@ -44,6 +45,8 @@ class TwoTowerConfig(TrainedConfig):
             are the most similar to the target. Not masked where lists keep seen items
             (``evaluate.filter_seen = false``), nor with ``pooling = "masked"``, whose targets are inside the history.
         max_tokens: positions per batch; where it is not set, about a 64th of the interactions, 256 to 4,096.
+        popularity_weight: of the logarithm of an item's training interactions, added to its logit after training; None
+            chooses it on validation, see `recsys.engines.two_tower.popularity_prior`, and is 0 without validation.
         label_smoothing: share of a target's probability that is spread over the catalogue; softmax losses only.
         metric: what validation maximizes.
         validation_users: at most so many random users are evaluated in validation.
@@ -73,6 +76,7 @@ class TwoTowerConfig(TrainedConfig):
     sampling_exponent: float = Field(0.75, ge=0)
     mask_seen_negatives: bool = True
     max_tokens: int = Field(4096, ge=16)
+    popularity_weight: float | None = Field(None, ge=0)
     label_smoothing: float = Field(0.0, ge=0, lt=1)
     metric: str = "ndcg@10"
     validation_users: int = Field(100_000, ge=1)

@@ -1,0 +1,88 @@
+"""The weight of popularity in the scores of the two-tower family."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from recsys.data.dataset import Dataset
+from recsys.data.read import read_dataset
+from recsys.data.splits.split import split
+from recsys.data.synthetic.worlds import BlockTaste
+from recsys.data.vocabulary import MISSING
+from recsys.engine import Request, Vectors
+from recsys.engines.two_tower.popularity_prior import best_weight, log_popularity, with_constant, with_popularity
+from recsys.engines.two_tower.two_tower import TwoTower
+from recsys.retrieval.frames import similar_items
+from recsys.retrieval.similar import cosine_to
+
+
+def test_the_logarithms_have_the_mean_nought_over_the_items_that_were_seen():
+    found = log_popularity(np.array([0, 1, 3, 7, 0]))
+    assert found[[0, 4]].tolist() == [0, 0]
+    np.testing.assert_allclose(found[[1, 2, 3]], np.log([2, 4, 8]) - np.log(4), rtol=1e-6)
+
+
+def test_no_item_seen_has_no_logarithm_to_take():
+    assert log_popularity(np.zeros(3, int)).tolist() == [0, 0, 0]
+
+
+def test_scores_gain_the_weighted_logarithm_and_new_items_gain_nothing():
+    users, items = Vectors(np.float32([[1, 2]])), Vectors(np.float32([[1, 0], [0, 1], [1, 1]]))
+    popularity = np.float32([0.5, -0.5])
+    weighted = with_popularity(items, np.array([1, 0, MISSING]), popularity, 4.0)
+    assert with_constant(users).scores(weighted).tolist() == [[1 - 2, 2 + 2, 3]]
+
+
+def test_a_weight_that_gains_less_than_its_standard_error_is_nought():
+    few = np.zeros(100)
+    few[:3] = 0.9, 0.9, -0.9
+    assert best_weight(lambda weight: few * (weight == 3.0)) == 0
+    assert best_weight(lambda weight: np.full(100, 0.1) * (weight == 3.0)) == 3.0
+
+
+@pytest.fixture(scope="module")
+def skewed() -> Dataset:
+    """Choices that follow popularity alone."""
+    rng = np.random.default_rng(3)
+    share = 1 / np.arange(1, 61)
+    share /= share.sum()
+    rows = [(user, item) for user in range(300) for item in rng.choice(60, size=6, replace=False, p=share)]
+    frame = {"user_id": [u for u, _ in rows], "item_id": [i for _, i in rows], "timestamp": list(range(len(rows)))}
+    return read_dataset(pd.DataFrame(frame))
+
+
+def test_where_popularity_decides_the_weight_is_large_and_serves_and_is_saved(skewed, tmp_path):
+    parts = split(skewed, "leave_one_out")
+    engine = TwoTower(dim=8, epochs=1).fit(skewed, parts.train, parts.validation)
+    weight = engine.options_.popularity_weight
+    assert weight is not None
+    assert weight > 0
+    assert engine.item_vectors(skewed.items).dense.shape[1] == 9
+    engine.save(tmp_path / "engine")
+    again, users = TwoTower.load(tmp_path / "engine"), np.arange(5)
+    request = Request.from_dataset(skewed, users, parts.train)
+    for one in (engine, again):
+        assert one.options_.popularity_weight == weight
+    np.testing.assert_array_equal(
+        engine.user_vectors(request).scores(engine.item_vectors(skewed.items)),
+        again.user_vectors(request).scores(again.item_vectors(skewed.items)),
+    )
+
+
+def test_similar_items_do_not_see_popularity(skewed):
+    parts = split(skewed, "leave_one_out")
+    engine = TwoTower(dim=8, epochs=1).fit(skewed, parts.train, parts.validation)
+    vectors = engine.similarity_vectors(skewed.items)
+    assert vectors.dense.shape[1] == 8
+    item = skewed.items.vocabulary.ids[0]
+    found = similar_items(engine, skewed, item, k=3)
+    expected = np.sort(cosine_to(vectors, 0)[1:])[::-1][:3]
+    np.testing.assert_allclose(found["similarity"], expected, rtol=1e-5)
+
+
+def test_without_validation_or_with_a_weight_given_nothing_is_chosen():
+    data = BlockTaste(users=40).dataset()
+    assert TwoTower(dim=8, epochs=1).fit(data).options_.popularity_weight is None
+    parts = split(data, "leave_one_out")
+    fixed = TwoTower(dim=8, epochs=1, popularity_weight=0.5).fit(data, parts.train, parts.validation)
+    assert fixed.options_.popularity_weight == 0.5
