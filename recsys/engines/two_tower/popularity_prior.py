@@ -12,8 +12,8 @@ from recsys.engine import Vectors
 
 Floats = NDArray[np.float32]
 
-WEIGHTS = (0.0, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0, 100.0)
-"""The weights that are tried; the logits of cosine towers lie within 20, so that the last one ranks by popularity."""
+WEIGHTS = (0.0, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0, 1e5)
+"""The weights that are tried; the logits of cosine towers lie within 20, the last one ranks by it alone."""
 
 
 PRIOR_USERS = 10_000
@@ -27,7 +27,7 @@ def log_popularity(counts: NDArray[np.integer]) -> Floats:
         counts: [I], training interactions of each item.
 
     Example:
-        >>> log_popularity(np.array([1, 7, 0])).round(2).tolist()
+        >>> log_popularity(np.array([1, 7, 0])).astype(float).round(2).tolist()
         [-0.69, 0.69, 0.0]
     """
     logs, seen = np.log1p(counts), counts > 0
