@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, ClassVar, Protocol, Self, runtime_checkable
+from typing import Any, ClassVar, Protocol, Self
 
 import numpy as np
 import scipy.sparse as sp
@@ -97,6 +97,11 @@ class Vectors:
             None if self.sparse is None else self.sparse[rows],
             None if self.valid is None else self.valid[rows],
         )
+
+    def with_column(self, column: NDArray[np.float32]) -> Vectors:
+        """The vectors with one more dense component, ``column`` [n]."""
+        dense = column[:, None] if self.dense is None else np.column_stack([self.dense, column])
+        return Vectors(dense, self.sparse, self.valid)
 
     def scores(self, items: Vectors) -> NDArray[np.float32]:
         """float32 [n, I]: the score of each of these n users for each of ``items``."""
@@ -290,11 +295,3 @@ class VectorModel(Protocol):
 
     def item_vectors(self, items: EntityTable, at: int | None = None) -> Vectors:
         """[I] vectors of ``items``."""
-
-
-@runtime_checkable
-class Pretrainer(Protocol):
-    """An engine whose item embeddings can be the input of other engines."""
-
-    def item_table(self) -> EmbeddingTable:
-        """The embeddings of the items that have training interactions."""

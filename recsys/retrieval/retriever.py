@@ -93,9 +93,7 @@ def item_vectors(engine: VectorModel, items: EntityTable, at: int | None = None)
     Raises:
         ArtifactError: one holds NaN or an infinite value.
     """
-    vectors = engine.item_vectors(items, at)
-    check_finite(vectors, items.vocabulary.ids, f"items of {type(engine).__name__}")
-    return vectors
+    return _checked(engine.item_vectors(items, at), items, f"items of {type(engine).__name__}")
 
 
 def similarity_vectors(engine: SimilarityModel, items: EntityTable) -> Vectors:
@@ -104,9 +102,7 @@ def similarity_vectors(engine: SimilarityModel, items: EntityTable) -> Vectors:
     Raises:
         ArtifactError: one holds NaN or an infinite value.
     """
-    vectors = engine.similarity_vectors(items)
-    check_finite(vectors, items.vocabulary.ids, f"items of {type(engine).__name__}")
-    return vectors
+    return _checked(engine.similarity_vectors(items), items, f"items of {type(engine).__name__}")
 
 
 def user_vectors(engine: VectorModel, request: Request) -> Vectors:
@@ -115,6 +111,9 @@ def user_vectors(engine: VectorModel, request: Request) -> Vectors:
     Raises:
         ArtifactError: one holds NaN or an infinite value.
     """
-    vectors = engine.user_vectors(request)
-    check_finite(vectors, request.users.vocabulary.ids, f"users of {type(engine).__name__}")
+    return _checked(engine.user_vectors(request), request.users, f"users of {type(engine).__name__}")
+
+
+def _checked(vectors: Vectors, table: EntityTable, what: str) -> Vectors:
+    check_finite(vectors, table.vocabulary.ids, what)
     return vectors

@@ -124,14 +124,15 @@ class Hybrid(Engine):
         self.weights_ = self.config.weights or self._search(data, items, context)
 
     def user_vectors(self, request: Request) -> Vectors:
+        # minus the mean score beside the 1 of every item subtracts the mean
         factors, means = self._factors(), dict(zip(self.parts, self.score_means, strict=True))
         vectors = {name: self.parts[name].user_vectors(request) for name in factors}
-        centred = [_with_column(part, -means[name].means(part)) for name, part in vectors.items()]
+        centred = [part.with_column(-means[name].means(part)) for name, part in vectors.items()]
         return joined(centred, list(factors.values()))
 
     def item_vectors(self, items: EntityTable, at: int | None = None) -> Vectors:
         vectors = [self.parts[name].item_vectors(items, at) for name in self._factors()]
-        return joined([_with_column(part, np.ones(len(part), np.float32)) for part in vectors], [1.0] * len(vectors))
+        return joined([part.with_column(np.ones(len(part), np.float32)) for part in vectors], [1.0] * len(vectors))
 
     def similarity_vectors(self, items: EntityTable) -> Vectors:
         vectors = [self.parts[name].similarity_vectors(items) for name in self._factors()]
@@ -220,12 +221,6 @@ def joined(vectors: Sequence[Vectors], factors: Sequence[float]) -> Vectors:
         _side_by_side(sparse) if sparse else None,
         np.any([valid_mask(part) for part in vectors], axis=0),
     )
-
-
-def _with_column(part: Vectors, column: NDArray[np.float32]) -> Vectors:
-    """Appends a dimension: minus the mean score to user vectors and 1 to item vectors, which subtracts the mean."""
-    dense = column[:, None] if part.dense is None else np.column_stack([part.dense, column])
-    return Vectors(dense, part.sparse, part.valid)
 
 
 def _scaled(part: Vectors, factor: float) -> Vectors:

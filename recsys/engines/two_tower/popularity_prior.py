@@ -7,14 +7,12 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from recsys.data.vocabulary import MISSING
 from recsys.engine import Vectors
 
 Floats = NDArray[np.float32]
 
-WEIGHTS = (0.0, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0, 1e5)
-"""The weights that are tried; the logits of cosine towers lie within 20, the last one ranks by it alone."""
-
+WEIGHTS = (0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0, 1e5)
+"""The weights that are tried beside 0. Logits of cosine towers lie within 20, so the last one ranks by popularity."""
 
 PRIOR_USERS = 10_000
 """Validation users on whom the weight is chosen, at most."""
@@ -27,31 +25,27 @@ def log_popularity(counts: NDArray[np.integer]) -> Floats:
         counts: [I], training interactions of each item.
 
     Example:
-        >>> log_popularity(np.array([1, 7, 0])).round(2).tolist()
+        >>> log_popularity(np.array([1, 7, 0])).astype(float).round(2).tolist()
         [-0.69, 0.69, 0.0]
     """
     logs, seen = np.log1p(counts), counts > 0
     return np.where(seen, logs - (logs[seen].mean() if seen.any() else 0.0), 0.0).astype(np.float32)
 
 
-def with_popularity(items: Vectors, rows: NDArray[np.integer], popularity: Floats, weight: float) -> Vectors:
+def with_popularity(items: Vectors, popularity: Floats, weight: float) -> Vectors:
     r"""Item vectors with one more component, :math:`\lambda \log(1 + n_i)`; users have a 1 there.
 
     Args:
-        items: [n] dense vectors.
-        rows: [n], the row in ``popularity`` of each; MISSING for an item without interactions, which is average.
-        popularity: [I], see `log_popularity`.
+        items: [n] vectors.
+        popularity: [n], see `log_popularity`.
         weight: :math:`\lambda`.
     """
-    assert items.dense is not None
-    column = np.where(rows == MISSING, 0.0, popularity[rows]).astype(np.float32) * np.float32(weight)
-    return Vectors(np.concatenate([items.dense, column[:, None]], 1), items.sparse, items.valid)
+    return items.with_column(popularity * np.float32(weight))
 
 
 def with_constant(users: Vectors) -> Vectors:
     """User vectors with one more component, 1."""
-    assert users.dense is not None
-    return Vectors(np.concatenate([users.dense, np.ones((len(users), 1), np.float32)], 1), users.sparse, users.valid)
+    return users.with_column(np.ones(len(users), np.float32))
 
 
 def best_weight(values: Callable[[float], NDArray[np.float64]]) -> float:
@@ -69,8 +63,8 @@ def best_weight(values: Callable[[float], NDArray[np.float64]]) -> float:
         0.5
     """
     plain = values(0.0)
-    gains = {weight: values(weight) - plain for weight in WEIGHTS[1:]}
+    gains = {weight: values(weight) - plain for weight in WEIGHTS}
     best = max(gains, key=lambda weight: float(gains[weight].mean()))
     gain = gains[best]
     error = float(gain.std(ddof=1)) / np.sqrt(len(gain)) if len(gain) > 1 else np.inf
-    return best if gain.mean() > max(error, 0.0) else 0.0
+    return best if gain.mean() > error else 0.0

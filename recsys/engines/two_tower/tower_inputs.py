@@ -20,6 +20,7 @@ from recsys.data.interactions import Interactions
 from recsys.data.vocabulary import MISSING, Vocabulary
 from recsys.embedding_table import EmbeddingTable
 from recsys.engines.two_tower.column_choice import chosen
+from recsys.engines.two_tower.popularity_prior import log_popularity
 from recsys.engines.two_tower.two_tower_config import TwoTowerConfig
 from recsys.errors import ArtifactError
 from recsys.models.build import input_name
@@ -98,7 +99,7 @@ class TowerInputs:
             self.item_features.grown(chosen(data.items, "item", options)),
             self.user_features.grown(chosen(data.users, "user", options)),
             counted(self.item_counts, items.rows(item_ids)[train.item], len(items)),
-            marked(self.trained_users, users.rows(user_ids)[train.user], len(users)),
+            counted(self.trained_users, users.rows(user_ids)[train.user], len(users)) > 0,
             self.tables,
             self.has_timestamps,
         )
@@ -112,6 +113,11 @@ class TowerInputs:
         """The row of each of ``items`` in the id table; MISSING for those without training interactions."""
         rows: NDArray[np.integer] = _rows(self.items, self.trained_items, items).numpy()
         return rows
+
+    def popularity(self, items: EntityTable) -> NDArray[np.float32]:
+        """float32 [n]: `log_popularity` of ``items``; 0, the average, for those without training interactions."""
+        found: NDArray[np.float32] = np.append(log_popularity(self.item_counts), np.float32(0))[self.item_rows(items)]
+        return found
 
     def item_values(self, items: EntityTable) -> dict[str, Tensor]:
         """Input name -> values [n, ...] of ``items``."""
@@ -228,7 +234,9 @@ def _rows(vocabulary: Vocabulary, trained: NDArray[np.bool_], table: EntityTable
     return torch.from_numpy(np.where((rows >= 0) & np.append(trained, False)[rows], rows, MISSING))
 
 
-def counted(before: NDArray[np.integer], rows: NDArray[np.integer], size: int) -> NDArray[np.integer]:
+def counted(
+    before: NDArray[np.integer] | NDArray[np.bool_], rows: NDArray[np.integer], size: int
+) -> NDArray[np.integer]:
     """int64 [size]: how often each row occurs in ``rows``; rows that do not occur keep their count of ``before``.
 
     Example:
@@ -237,10 +245,3 @@ def counted(before: NDArray[np.integer], rows: NDArray[np.integer], size: int) -
     """
     counts = np.bincount(rows, minlength=size)
     return np.where(counts > 0, counts, np.concatenate([before, np.zeros(size - len(before), np.int64)]))
-
-
-def marked(before: NDArray[np.bool_], rows: NDArray[np.integer], size: int) -> NDArray[np.bool_]:
-    """Bool [size]: ``before``, lengthened by False, and True at ``rows``."""
-    result = np.concatenate([before, np.zeros(size - len(before), bool)])
-    result[rows] = True
-    return result

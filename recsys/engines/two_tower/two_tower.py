@@ -33,7 +33,6 @@ from recsys.engines.two_tower.next_item_task import NextItemTask, TrainingData, 
 from recsys.engines.two_tower.popularity_prior import (
     PRIOR_USERS,
     best_weight,
-    log_popularity,
     with_constant,
     with_popularity,
 )
@@ -137,7 +136,7 @@ class TwoTower(Engine):
     @torch.no_grad()
     def item_vectors(self, items: EntityTable, at: int | None = None) -> Vectors:
         vectors, weight = Vectors(dense=self._encode(items)[1], valid=self.inputs.valid(items)), self._popularity_weight
-        return self._with_popularity(vectors, items, weight) if weight else vectors
+        return with_popularity(vectors, self.inputs.popularity(items), weight) if weight else vectors
 
     @torch.no_grad()
     def similarity_vectors(self, items: EntityTable) -> Vectors:
@@ -239,15 +238,13 @@ class TwoTower(Engine):
         holdout = validation.sampled(users, stream(context.seed, self.kind, "popularity weight"))
         request = Request.from_dataset(data, holdout.users, holdout.history)
         users_found, items = with_constant(self.user_vectors(request)), self.item_vectors(data.items)
+        popularity = self.inputs.popularity(data.items)
 
         def values(weight: float) -> NDArray[np.float64]:
-            weighted = self._with_popularity(items, data.items, weight)
+            weighted = with_popularity(items, popularity, weight)
             return score_values(users_found, weighted, holdout, self.options_.metric)
 
         self.options_ = self.options_.model_copy(update={"popularity_weight": best_weight(values)})
-
-    def _with_popularity(self, vectors: Vectors, items: EntityTable, weight: float) -> Vectors:
-        return with_popularity(vectors, self.inputs.item_rows(items), log_popularity(self.inputs.item_counts), weight)
 
     def _lr_multipliers(self) -> dict[str, float]:
         given = self.options_.training.lr_multipliers

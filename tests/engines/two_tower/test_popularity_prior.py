@@ -5,13 +5,17 @@ import pandas as pd
 import pytest
 
 from recsys.data.dataset import Dataset
+from recsys.data.entities import EntityTable
+from recsys.data.interactions import Interactions
 from recsys.data.read import read_dataset
 from recsys.data.splits.split import split
 from recsys.data.synthetic.worlds import BlockTaste
-from recsys.data.vocabulary import MISSING
+from recsys.data.vocabulary import Vocabulary
 from recsys.engine import Request, Vectors
 from recsys.engines.two_tower.popularity_prior import best_weight, log_popularity, with_constant, with_popularity
+from recsys.engines.two_tower.tower_inputs import TowerInputs
 from recsys.engines.two_tower.two_tower import TwoTower
+from recsys.engines.two_tower.two_tower_config import TwoTowerConfig
 from recsys.retrieval.frames import similar_items
 from recsys.retrieval.similar import cosine_to
 
@@ -26,11 +30,21 @@ def test_no_item_seen_has_no_logarithm_to_take():
     assert log_popularity(np.zeros(3, int)).tolist() == [0, 0, 0]
 
 
-def test_scores_gain_the_weighted_logarithm_and_new_items_gain_nothing():
+def test_scores_gain_the_weighted_logarithm():
     users, items = Vectors(np.float32([[1, 2]])), Vectors(np.float32([[1, 0], [0, 1], [1, 1]]))
-    popularity = np.float32([0.5, -0.5])
-    weighted = with_popularity(items, np.array([1, 0, MISSING]), popularity, 4.0)
+    weighted = with_popularity(items, np.float32([-0.5, 0.5, 0]), 4.0)
     assert with_constant(users).scores(weighted).tolist() == [[1 - 2, 2 + 2, 3]]
+
+
+def test_popularity_is_found_by_id_and_that_of_new_items_is_average():
+    bare = EntityTable.bare(Vocabulary(np.array([10, 20, 30])))
+    users = EntityTable.bare(Vocabulary(np.array([1, 2])))
+    events = Interactions.of(np.array([0, 0, 1]), np.array([0, 1, 1]), np.arange(3), np.ones(3, np.float32))
+    data = Dataset("counts", users, bare, events, True)
+    inputs = TowerInputs.fit(data, events, TwoTowerConfig(leave_out=()), {})
+    asked = EntityTable.bare(Vocabulary(np.array([5, 10, 20, 30])))
+    half = (np.log(3) - np.log(2)) / 2
+    np.testing.assert_allclose(inputs.popularity(asked), [0, -half, half, 0], rtol=1e-6)
 
 
 def test_a_weight_that_gains_less_than_its_standard_error_is_nought():
