@@ -12,10 +12,9 @@ from pipelines.stages import prepare, run_stages
 from pipelines.stages.pretrain import image_root
 from pipelines.workspace import Workspace, file_digest
 from recsys.atomic import write_text
-from recsys.config import parse
+from recsys.config import parse, seconds_of
 from recsys.data.ingest.config import DataConfig
 from recsys.data.splits.split import SplitConfig
-from recsys.durations import seconds_of
 from recsys.engine import FitContext
 from recsys.engines.auto.auto import AutoConfig
 from recsys.engines.auto.budget import Budget, BudgetTracker

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from recsys.config import seconds_of
 from recsys.data.dataset import Dataset
 from recsys.data.entities import EntityTable
 from recsys.data.interactions import Interactions
@@ -15,7 +16,6 @@ from recsys.data.schema import Schema
 from recsys.data.splits.split import split
 from recsys.data.synthetic.worlds import BlockTaste, SequenceRule
 from recsys.data.vocabulary import Vocabulary
-from recsys.durations import seconds_of
 from recsys.engine import FitContext, Request
 from recsys.engines.auto.auto import AutoRecommender
 from recsys.engines.auto.budget import Budget
@@ -257,3 +257,15 @@ def test_images_are_a_table_of_the_ladder_where_their_folder_is_known(tmp_path):
         SearchOptions(engines=("content_knn",), images=tmp_path),
     )
     assert "image_knn" in found.judged
+
+
+def test_people_who_buy_again_get_lists_with_seen_items_from_the_engine_too(capsys):
+    auto = AutoRecommender(budget="20s", engines=["popularity", "itemknn"]).fit(shop(again=True), verbose=True)
+    assert not auto.filter_seen_
+    assert "lists keep these; ask for them: recommend(..., filter_seen=False)" in capsys.readouterr().err
+    assert AutoRecommender(budget="20s", engines=["popularity"]).fit(shop(again=False)).filter_seen_
+
+
+def test_one_name_where_a_list_is_expected_is_an_error_that_shows_the_list():
+    with pytest.raises(ConfigError, match=r"'engines': a list is expected, such as \['ease'\]"):
+        AutoRecommender(engines="ease")
