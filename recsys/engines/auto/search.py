@@ -14,7 +14,7 @@ from recsys.engine import Engine, FitContext
 from recsys.engines.auto import mixing
 from recsys.engines.auto.budget import Budget
 from recsys.engines.auto.closed_form import search_families
-from recsys.engines.auto.ladder import READS_CONTENT, TRAINED, Ladder, Sizes, ladder, wanted_kinds
+from recsys.engines.auto.ladder import READS_CONTENT, Ladder, Sizes, ladder, wanted_kinds
 from recsys.engines.auto.mixing import HYBRID, Decision, decide, mixed, weights_text
 from recsys.engines.auto.race import race
 from recsys.engines.auto.recipe import Recipe
@@ -112,8 +112,6 @@ def search(
         DataError: no engine could be fitted in the time.
     """
     context = replace(context, filter_seen=validation.filter_seen)
-    if set(TRAINED) & set(wanted_kinds(options.engines)):
-        preload()
     notes: list[str] = []
     tables = _tables(data, train, budget, context, options, notes)
     made = {name: table for name, (_, table) in tables.items()}
@@ -158,11 +156,12 @@ def _tables(
 def _tried(steps: Ladder, bench: Bench, budget: Budget, later: Later, notes: list[str]) -> list[Trial]:
     """The best trial of each engine, in closed form and trained."""
     trials: list[Trial] = []
-    for found in search_families(list(steps.families), bench, budget):
+    for found in search_families(list(steps.families), bench, budget.reserved(later.seconds)):
         _take(found, trials, notes, bench)
     _drop_hopeless(trials, notes, bench)
     reserve = later.cost(trials, len(bench.choosing)) + mixing.seconds(trials, bench)
     if steps.trained and budget.reserved(reserve).left() > _SHORTEST_RACE:
+        preload()
         for found in race(steps.trained, bench, budget.reserved(reserve), later.fits):
             _take(found, trials, notes, bench)
     elif steps.trained:
