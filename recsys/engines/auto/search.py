@@ -146,10 +146,14 @@ def _tables(
         if recipe.engine is not None and "two_tower" not in wanted_kinds(options.engines):
             continue
         try:
-            found[name] = recipe, recipe.make(data, train, context, options.images)
+            table = recipe.make(data, train, context, options.images)
         except RecsysError as error:
-            notes.append(f"table {name}: left out, {error}")
-            context.tracker.info(notes[-1])
+            _take(f"table {name}: left out, {error}", [], notes, context)
+            continue
+        if len(table.vocabulary):
+            found[name] = recipe, table
+        else:
+            _take(f"table {name}: left out, no item has a row in it", [], notes, context)
     return found
 
 
@@ -157,15 +161,15 @@ def _tried(steps: Ladder, bench: Bench, budget: Budget, later: Later, notes: lis
     """The best trial of each engine, in closed form and trained."""
     trials: list[Trial] = []
     for found in search_families(list(steps.families), bench, budget.reserved(later.seconds)):
-        _take(found, trials, notes, bench)
+        _take(found, trials, notes, bench.context)
     _drop_hopeless(trials, notes, bench)
     reserve = later.cost(trials, len(bench.choosing)) + mixing.seconds(trials, bench)
     if steps.trained and budget.reserved(reserve).left() > _SHORTEST_RACE:
         preload()
         for found in race(steps.trained, bench, budget.reserved(reserve), later.fits):
-            _take(found, trials, notes, bench)
+            _take(found, trials, notes, bench.context)
     elif steps.trained:
-        _take(f"{', '.join(steps.trained)}: left out, the time is too short", trials, notes, bench)
+        _take(f"{', '.join(steps.trained)}: left out, the time is too short", trials, notes, bench.context)
     return trials
 
 
@@ -179,15 +183,15 @@ def _drop_hopeless(trials: list[Trial], notes: list[str], bench: Bench) -> None:
         hopeless = trial.value < _HOPELESS * ranked[0].value or place >= _MOST_CLOSED_FORMS
         if hopeless and trial.part.kind != "popularity":
             trials.remove(trial)
-            _take(f"{trial.name}: dropped at {bench.metric} {trial.value:.4f}", trials, notes, bench)
+            _take(f"{trial.name}: dropped at {bench.metric} {trial.value:.4f}", trials, notes, bench.context)
 
 
-def _take(found: Trial | str, trials: list[Trial], notes: list[str], bench: Bench) -> None:
+def _take(found: Trial | str, trials: list[Trial], notes: list[str], context: FitContext) -> None:
     if isinstance(found, Trial):
         trials.append(found)
     else:
         notes.append(found)
-        bench.context.tracker.info(found)
+        context.tracker.info(found)
 
 
 def _decided(trials: list[Trial], bench: Bench, steps: Ladder, notes: list[str]) -> Outcome:
