@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Annotated
 
@@ -54,7 +55,10 @@ def tune(
         int | None, typer.Option(min=1, help="Of each engine; default 20, or what the time allows.")
     ] = None,
     budget: Annotated[
-        str | None, typer.Option(help="Time of the whole search (10m, 2h), shared evenly among the engines.")
+        str | None, typer.Option(help="Time of the whole command (10m, 2h); the engines share it evenly.")
+    ] = None,
+    patience: Annotated[
+        int | None, typer.Option(min=1, help="Ends the search of an engine after so many trials without a better one.")
     ] = None,
     jobs: Annotated[int, typer.Option(min=1, help="Processes; with several, each has one thread.")] = 1,
     mlflow: Annotated[bool, typer.Option("--mlflow", help="Every trial becomes a run of MLflow.")] = False,
@@ -64,6 +68,7 @@ def tune(
     set_: Set = None,
 ) -> None:
     """Searches the options of every engine on validation alone, each with the same budget; resumes after a stop."""
+    started = time.monotonic() - time.process_time()  # with the start of Python
     from pipelines.commands.tune import TuneOptions
     from pipelines.commands.tune import tune as search
     from pipelines.config import read_run_config
@@ -71,5 +76,5 @@ def tune(
 
     settings = read_run_config(config, set_ or ())
     workspace = Workspace(output or Path("runs") / settings.name / "tune")
-    options = TuneOptions(tuple(engine or ()), trials, budget, jobs, mlflow)
+    options = TuneOptions(tuple(engine or ()), trials, budget, jobs, mlflow, patience, started)
     print(search(settings, workspace, tracker(), options))

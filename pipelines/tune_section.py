@@ -6,8 +6,7 @@ from pydantic import Field
 
 from pipelines.specs import engine_spec
 from recsys.choices import did_you_mean
-from recsys.config import Config
-from recsys.durations import seconds_of
+from recsys.config import Config, seconds_of
 from recsys.engine import EngineConfig
 from recsys.engines import ENGINES
 from recsys.errors import ConfigError
@@ -23,7 +22,9 @@ class TuneSection(Config):
     Args:
         engines: the engines whose options are searched; none takes all of ``[engines]``.
         trials: of each engine, its options as given included; none takes 20, or with a ``budget`` as many as fit.
-        budget: time of the whole search, such as ``"10m"``, shared evenly among the engines.
+        budget: time of the whole command, such as ``"10m"``: what is left after the preparation is shared evenly among
+            the engines.
+        patience: the search of an engine ends after so many trials without a better one; none does not end it.
         metric: what the trials are ordered by, on the validation users.
         prune_after: epochs before a trial below the median of the others is stopped.
         space: engine -> option (dots reach into sections) -> a list of values, or a range such as
@@ -33,6 +34,7 @@ class TuneSection(Config):
     engines: tuple[str, ...] = ()
     trials: int | None = Field(None, ge=1)
     budget: str | None = None
+    patience: int | None = Field(None, ge=1)
     metric: str = "ndcg@10"
     prune_after: int = Field(3, ge=0)
     space: dict[str, dict[str, Values]] = Field(default_factory=dict)

@@ -34,8 +34,8 @@ from recsys.tracking import Tracker
 _ROOT = Path(__file__).resolve().parent.parent
 _FOLDERS = "content data encoders engines experiment losses models negatives training"
 _FILES = (
-    "atomic choices config configurable digest docstrings durations embedding_table engine errors json_values names "
-    "ranking seeding tracking "
+    "atomic choices config configurable digest docstrings embedding_table engine errors json_values "
+    "names ranking seeding tracking "
     "evaluation/evaluate evaluation/metrics registry/bundle retrieval/fallback retrieval/segments"
 )
 _OUTPUT_FILES = (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -14,6 +15,7 @@ from recsys.errors import ConfigError
 from recsys.json_values import JsonMapping, JsonObject
 
 M = TypeVar("M", bound=BaseModel)
+_UNITS = {"s": 1, "m": 60, "h": 3600}
 
 _LARGEST = 1e30
 
@@ -137,6 +139,30 @@ def read_config(path: Path, model: type[M], overrides: Iterable[str] = ()) -> M:
     return parse(model, apply_overrides(read_toml(path), overrides), str(path))
 
 
+def seconds_of(text: str, key: str = "budget") -> float:
+    """A length of time in seconds: numbers with the units s, m or h; a number alone is seconds.
+
+    Args:
+        text: such as ``90s``, ``10m``, ``2h`` or ``1h30m``.
+        key: of the config, or option of the command, for messages.
+
+    Raises:
+        ConfigError: ``text`` is no length of time, or nought.
+
+    Example:
+        >>> seconds_of("90"), seconds_of("1.5h"), seconds_of("1h30m")
+        (90.0, 5400.0, 5400.0)
+    """
+    lower = text.strip().lower()
+    parts = re.findall(r"(\d+(?:\.\d+)?)\s*([smh]?)", lower)
+    if "".join(number + unit for number, unit in parts) != "".join(lower.split()) or not parts:
+        raise ConfigError(f"{key} = {text!r} is no length of time; write such as 90s, 10m, 2h or 1h30m")
+    seconds = sum(float(number) * _UNITS[unit or "s"] for number, unit in parts)
+    if seconds <= 0:
+        raise ConfigError(f"{key} = {text!r} leaves no time; write such as 90s, 10m, 2h or 1h30m")
+    return seconds
+
+
 def deep_merge(base: Mapping[str, object], top: Mapping[str, object]) -> dict[str, object]:
     """``base`` with the values of ``top``; mappings that both have are merged.
 
@@ -173,6 +199,8 @@ def _explain(model: type[BaseModel], item: JsonMapping) -> str:
         return f"the key {key!r} is missing"
     if item["type"] == "value_error" and isinstance(item["input"], Mapping):  # of a section: the message names its key
         return f"{key!r}: {item['ctx']['error']}" if key else str(item["ctx"]["error"])
+    if item["type"] in ("tuple_type", "list_type") and isinstance(item.get("input"), str):
+        return f"{key!r}: a list is expected, such as [{item['input']!r}], found the text {item['input']!r}"
     return f"{key!r}: {item['msg']}, found {item.get('input')!r}"
 
 

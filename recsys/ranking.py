@@ -1,18 +1,19 @@
-"""Top-k ranking: from user vectors and item vectors to the k best items of each user."""
+"""Top-k ranking: from user vectors and item vectors to the k best items of each user, and checks of what is asked."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import scipy.sparse as sp
 import torch
 from numpy.typing import NDArray
 
+from recsys.data.dataset import Dataset
 from recsys.data.histories import Histories
 from recsys.data.vocabulary import MISSING, Ids, Rows
-from recsys.engine import Vectors
-from recsys.errors import ArtifactError
+from recsys.engine import Engine, VectorModel, Vectors
+from recsys.errors import ArtifactError, DataError
 
 Ranked = tuple[Rows, NDArray[np.float32]]
 """Item rows int64 [U, K] and scores float32 [U, K], best first; a shorter list is padded with MISSING and -inf.
@@ -21,6 +22,52 @@ K is the requested length, at most the size of the catalogue.
 """
 
 _BLOCK_BYTES = 32 * 2**20
+_FROM_CONSTRUCTION = {"config", "options_", "given_table", "tables_given", "fitted_parts"}
+"""Attributes that an engine may have before its fit: its options, and tables and parts that were given as objects."""
+
+
+@runtime_checkable
+class HasData(Protocol):
+    """A model that is kept with its dataset, such as a bundle."""
+
+    @property
+    def data(self) -> Dataset: ...
+
+
+def check_k(k: object) -> None:
+    """Checks the length of a list.
+
+    Raises:
+        DataError: it is no whole number of at least 1.
+    """
+    if isinstance(k, bool) or not isinstance(k, int | np.integer):
+        remedy = f"; give {int(k)}" if isinstance(k, float) and k.is_integer() else ""
+        raise DataError(f"k = {k!r} is no whole number{remedy}")
+    if k < 1:
+        raise DataError(f"k = {k}; k must be at least 1")
+
+
+def check_fitted(model: VectorModel) -> None:
+    """Checks that an engine was fitted or loaded.
+
+    Raises:
+        DataError: it has its options alone.
+    """
+    if isinstance(model, Engine) and not vars(model).keys() - _FROM_CONSTRUCTION:
+        raise DataError(f"{model!r} is not fitted; call fit(data) first, or load one that was saved")
+
+
+def dataset_of(model: VectorModel, data: Dataset | None) -> Dataset:
+    """``data``, or the dataset that ``model`` is kept with.
+
+    Raises:
+        DataError: there is neither.
+    """
+    if data is not None:
+        return data
+    if isinstance(model, HasData):
+        return model.data
+    raise DataError(f"{model.kind} is an engine without a dataset; give the dataset that the ids refer to")
 
 
 class Ranker:

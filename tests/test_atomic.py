@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from recsys import atomic
-from recsys.atomic import MARK, MARK_TEXT, atomic_path, claim, remove_folder
+from recsys.atomic import MARK, MARK_TEXT, atomic_path, claim, remove_folder, write_json
 from recsys.errors import ArtifactError
 
 KILLED = """
@@ -184,3 +184,12 @@ def test_only_names_of_dead_writers_are_swept(tmp_path):
 def test_a_long_name_leaves_room_for_what_is_written_beside_it(tmp_path):
     atomic.write_text(tmp_path / ("\u00e4" * 110 + ".training.json"), "new")
     assert [path.read_text() for path in tmp_path.iterdir()] == ["new"]
+
+
+def test_a_write_syncs_its_own_file_and_folder_and_no_neighbour(tmp_path, monkeypatch):
+    for name in "abc":
+        write_json(tmp_path / "deep" / f"{name}.json", {})
+    synced, real = [], os.fsync
+    monkeypatch.setattr("os.fsync", lambda descriptor: synced.append(descriptor) or real(descriptor))
+    write_json(tmp_path / "new.json", {})
+    assert len(synced) == 2

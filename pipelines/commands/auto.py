@@ -13,10 +13,9 @@ from pipelines.stages import prepare, run_stages
 from pipelines.stages.pretrain import image_root
 from pipelines.workspace import Workspace, tree_digest
 from recsys.atomic import write_text
-from recsys.config import parse
+from recsys.config import parse, seconds_of
 from recsys.data.ingest.config import DataConfig
 from recsys.data.splits.split import SplitConfig
-from recsys.durations import seconds_of
 from recsys.engine import FitContext
 from recsys.engines.auto.auto import AutoConfig
 from recsys.engines.auto.budget import Budget, BudgetTracker
@@ -26,7 +25,6 @@ from recsys.errors import ArtifactError, ConfigError
 from recsys.evaluation.report.report import Report
 from recsys.json_values import JsonObject
 from recsys.tracking import SilentTracker, Tracker
-from recsys.training.deterministic import preload
 
 CONFIG = "auto.toml"
 _SEARCHED, _REQUESTED = "auto", "auto.request"
@@ -34,7 +32,7 @@ _SEARCHED, _REQUESTED = "auto", "auto.request"
 the budget and the options that it is the answer to."""
 _FITS_AFTER = 2.0
 """After the search the chosen engines are fitted on train and validation, for the report, and then on everything."""
-_FIXED_SECONDS, _SECONDS_A_USER, _PER_START = 4.0, 2e-3, 0.25
+_FIXED_SECONDS, _SECONDS_A_USER, _PER_START = 2.0, 2e-3, 0.5
 """Of the stages after the search, besides fits and scores: bootstrap intervals, plots, files; and for each second that
 the command took to start and to read the tables, which tells how busy the machine is."""
 _LONGEST_SHARE = 0.3
@@ -80,7 +78,6 @@ def run(request: AutoRequest, tracker: Tracker) -> int:
     timed = BudgetTracker(tracker, budget)
     if request.output is not None:
         _check_free(Workspace(request.output))
-    preload()
     first = read_first_tables(request.tables, "recsys auto")
     data = first.config.model_copy(update={"name": first.config.name or _name(first)})
     workspace = Workspace(request.output or Path("runs") / data.name)

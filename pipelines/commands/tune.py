@@ -22,7 +22,7 @@ from pipelines.stages.names_check import check_names
 from pipelines.tune_section import DEFAULT_TRIALS, space_of, with_options
 from pipelines.workspace import ENGINE_CODE, Workspace, code_version, digest
 from recsys.atomic import atomic_path
-from recsys.durations import seconds_of
+from recsys.config import seconds_of
 from recsys.engine import FitContext
 from recsys.engines import ENGINES
 from recsys.experiment.search_spaces import Range, Space
@@ -42,9 +42,11 @@ class TuneOptions:
     Args:
         engines: names of ``[engines]``; none takes those of ``[tune]``, or all.
         trials: of each engine.
-        budget: time of the whole search, such as ``10m``.
+        budget: time of the whole command, such as ``10m``.
         jobs: processes; with several, each has one thread.
         mlflow: whether every trial becomes a run of MLflow.
+        patience: trials of an engine without a better one, after which its search ends.
+        started: when the command started, of ``time.monotonic``; None is now.
     """
 
     engines: tuple[str, ...] = ()
@@ -52,6 +54,8 @@ class TuneOptions:
     budget: str | None = None
     jobs: int = 1
     mlflow: bool = False
+    patience: int | None = None
+    started: float | None = None
 
 
 def tune(config: RunConfig, workspace: Workspace, tracker: Tracker, options: TuneOptions) -> str:
@@ -71,6 +75,7 @@ def tune(config: RunConfig, workspace: Workspace, tracker: Tracker, options: Tun
         ArtifactError: a file of the user would be overwritten.
     """
     check_split(config, "recsys tune")
+    started = time.monotonic() if options.started is None else options.started
     for name in options.engines:
         check_engine(config, "--engine", name)
     chosen = options.engines or config.tune.engines
@@ -90,6 +95,7 @@ def tune(config: RunConfig, workspace: Workspace, tracker: Tracker, options: Tun
         pretrain.run(config.model_copy(update={"pretrain": pretrained}), workspace, tracker)
         searched = _Searched(config, workspace, tracker, options)
         try:
+            searched.preparation = (time.monotonic() - started) / len(names)
             searched.run(names, trials, None if seconds is None else seconds / len(names))
         except KeyboardInterrupt:
             tracker.info(
@@ -109,6 +115,8 @@ class _Searched:
         self.given, self.config = config, config
         self.workspace, self.tracker, self.options = workspace, tracker, options
         self.studies: dict[str, Study] = {}
+        self.preparation = 0.0
+        """Seconds before the search, the share of each engine in them."""
         data, split = workspace.load_dataset(), workspace.load_split()
         self._facts = {"data": data.fingerprint, "split": split.fingerprint, "seed": config.seed}
         self._facts |= {"metric": config.tune.metric, "code": code_version(*_CODE)}
@@ -156,19 +164,24 @@ class _Searched:
     def _search_one(
         self, name: str, spec: EngineSpec, study: Study, trials: int | None, seconds: float | None, place: str
     ) -> None:
+        study.add_seconds(self.preparation)
         left = None if seconds is None else seconds - study.seconds
         budget = " and ".join(
             [*([f"{trials} trials"] if trials else []), *([f"{seconds:.0f} s"] if seconds is not None else [])]
         )
         self.tracker.info(f"tune/{name} ({place}), {budget}")
         if left is not None and left <= 0:
+            self.tracker.info(f"tune/{name}: its time is over; a longer --budget gives it more")
             return
         started = time.time()
         for part in spec.parts:
             self._fit_part(part)
         study.prepare(trials)
-        deadline = None if left is None else started + left
-        job = Job(self.config, self.workspace.directory, name, study.search, trials, deadline, self.options.jobs)
+        deadline, patience = None if left is None else started + left, self.options.patience
+        patience = patience or self.config.tune.patience
+        job = Job(
+            self.config, self.workspace.directory, name, study.search, trials, deadline, self.options.jobs, patience
+        )
         try:
             run_workers(job, study, self.tracker)
         finally:

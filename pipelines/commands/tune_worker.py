@@ -21,7 +21,7 @@ from pipelines.workspace import Workspace, digest
 from recsys.engine import Engine, FitContext
 from recsys.engines import ENGINES
 from recsys.errors import RecsysError
-from recsys.experiment.study import RunningTrial, Search, Study, Trial, best_of
+from recsys.experiment.study import RunningTrial, Search, Study, Trial, best_of, trials_since_best
 from recsys.experiment.trial_tracker import OutOfTime, TrialPruned, TrialTracker
 from recsys.experiment.tune import TuningData, fit_and_score
 from recsys.json_values import JsonObject
@@ -45,6 +45,7 @@ class Job:
         trials: most trials; None has no limit.
         deadline: of `time.time`; None has no limit.
         jobs: number of processes.
+        patience: trials without a better one after which the search ends; None has no limit.
     """
 
     config: RunConfig
@@ -54,6 +55,7 @@ class Job:
     trials: int | None
     deadline: float | None
     jobs: int = 1
+    patience: int | None = None
 
 
 class Worker:
@@ -81,7 +83,7 @@ class Worker:
 
     def run(self) -> None:
         """Runs trials, one after the other."""
-        while self.running() and not self._is_late():
+        while self.running() and not self._is_late() and not self._stagnates():
             trial = self.study.ask(self.job.trials, self.number)
             if trial is None or not self._run_one(trial):
                 return
@@ -121,6 +123,12 @@ class Worker:
 
     def _is_late(self) -> bool:
         return self.job.deadline is not None and time.time() >= self.job.deadline
+
+    def _stagnates(self) -> bool:
+        """Whether the last trials brought nothing better, as many as the patience allows."""
+        if self.job.patience is None:
+            return False
+        return trials_since_best(self.study.trials(), self.job.config.tune.metric) >= self.job.patience
 
     def _report(self, number: int) -> bool:
         """Prints how the trial ended and how long the search of the engine will still take."""

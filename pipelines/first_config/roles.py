@@ -76,11 +76,11 @@ def find_roles(
     described = [*others, *(given[role] for role in ("users", "items") if role in given)]
     found = columns | _id_columns(interactions, described, columns)
     _check_known(interactions, found)
-    users, users_id = _entities(given.get("users"), others, interactions, found["user_id"], "user")
-    rest = [table for table in others if table is not users]
-    items, items_id = _entities(given.get("items"), rest, interactions, found["item_id"], "item")
+    of_users, of_items = _divided(others, interactions, found)
+    users, users_id = _entities(given.get("users"), of_users, interactions, found["user_id"], "user")
+    items, items_id = _entities(given.get("items"), of_items, interactions, found["item_id"], "item")
     found |= _other_columns(interactions, found)
-    unused = tuple(table for table in rest if table is not items)
+    unused = tuple(table for table in others if table is not users and table is not items)
     return Roles(interactions, users, items, found, users_id, items_id, unused)
 
 
@@ -139,25 +139,46 @@ def _entities(
     given: RawTable | None, tables: Sequence[RawTable], interactions: RawTable, column: str, what: str
 ) -> tuple[RawTable | None, str | None]:
     """The table that describes the ids in ``column`` of the interactions, and its id column."""
-    ids = set(_distinct(interactions.frame[column]))
-    words = _USERS if what == "user" else _ITEMS
-    best: tuple[float, RawTable | None, str | None] = (0.0, None, None)
     if given is not None and column in given.frame.columns:
         return given, column
+    best: tuple[float, RawTable | None, str | None] = (0.0, None, None)
     for table in tables if given is None else [given]:
-        for name in _keys(table):
-            keys = set(_distinct(table.frame[name]))
-            met = _overlap(ids, keys)
-            alike = len(ids & keys) / max(len(ids | keys), 1)
-            names = (name == column) + _is_named(name, words) + _is_named(table.location.file.stem, words)
-            if met >= _MEETS and met + alike + names > best[0]:
-                best = (met + alike + names, table, name)
+        match, name = _match(table, interactions, column, what)
+        if match > best[0]:
+            best = (match, table, name)
     if given is not None and best[1] is None:
         raise DataError(
             f"{given.location.file}: no column has a row an id that {interactions.location.file} has in {column!r}; "
             f"its columns are {', '.join(map(str, given.frame.columns[:12]))}"
         )
     return best[1], best[2]
+
+
+def _divided(
+    tables: Sequence[RawTable], interactions: RawTable, columns: Mapping[str, str]
+) -> tuple[list[RawTable], list[RawTable]]:
+    """The tables that may describe users, and items: numbers from 1 on are the ids of both, so the better match."""
+    of_users: list[RawTable] = []
+    of_items: list[RawTable] = []
+    for table in tables:
+        user = _match(table, interactions, columns["user_id"], "user")[0]
+        item = _match(table, interactions, columns["item_id"], "item")[0]
+        (of_users if user > item else of_items).append(table)
+    return of_users, of_items
+
+
+def _match(table: RawTable, interactions: RawTable, column: str, what: str) -> tuple[float, str | None]:
+    """How well ``table`` describes the ids in ``column`` of the interactions, and its id column; 0 where not at all."""
+    ids = set(_distinct(interactions.frame[column]))
+    words, best = _USERS if what == "user" else _ITEMS, (0.0, "")
+    for name in _keys(table):
+        keys = set(_distinct(table.frame[name]))
+        met = _overlap(ids, keys)
+        alike = len(ids & keys) / max(len(ids | keys), 1)
+        names = (name == column) + _is_named(name, words) + _is_named(table.location.file.stem, words)
+        if met >= _MEETS:
+            best = max(best, (met + alike + names, name), key=lambda found: found[0])
+    return best[0], best[1] or None
 
 
 def _other_columns(table: RawTable, known: Mapping[str, str]) -> dict[str, str]:

@@ -12,6 +12,7 @@ from pathlib import Path
 from pipelines.config import RunConfig, engine_specs
 from pipelines.specs import EngineSpec
 from pipelines.stages.choose import candidate_name, choose
+from pipelines.stages.foresee import refusal
 from pipelines.stages.pretrain import embedder_of, make_table
 from pipelines.workspace import ENGINE_CODE, POPULARITY, Workspace, code_version
 from recsys.atomic import claim, read_json, write_json
@@ -32,16 +33,26 @@ _CODE = (*ENGINE_CODE, "recsys/training/deterministic.py", "pipelines/stages/fin
 def run(config: RunConfig, workspace: Workspace, tracker: Tracker) -> None:
     """Writes ``final/bundles/NAME/`` for the engines of ``[promote]`` and ``[recommend]`` and for their parts.
 
-    Without these sections, or with ``train.final = false``, nothing is fitted. With ``promote.engine = "best"``, the
+    Without these sections, or with ``train.final = false``, nothing is fitted, nor where the gate will refuse the
+    candidate, which is then registered as it was measured. With ``promote.engine = "best"``, the
     engine is chosen here.
     """
     choose(config, workspace, tracker)
-    names = [] if config.promote is None else [candidate_name(config, workspace)]
-    if config.recommend is not None and config.recommend.engine is not None:
-        names.append(config.recommend.engine)
     if config.fits_final:
-        for name in dict.fromkeys(names):
+        for name in _names(config, workspace, tracker):
             fit_final(config, workspace, name, tracker)
+
+
+def _names(config: RunConfig, workspace: Workspace, tracker: Tracker) -> list[str]:
+    """The engines that are fitted; a candidate that the gate will refuse is none of them."""
+    recommends = config.recommend.engine if config.recommend is not None else None
+    names = [] if recommends is None else [recommends]
+    if config.promote is None or (name := candidate_name(config, workspace)) in names:
+        return names
+    if _current(workspace, name) is None and (why := refusal(config, workspace)) is not None:
+        tracker.info(f"final/{name}: not fitted on all interactions, for the gate refuses it: {why}")
+        return names
+    return [name, *names]
 
 
 def served_bundle(config: RunConfig, workspace: Workspace, name: str) -> Path:

@@ -14,7 +14,7 @@ from recsys.data.splits.split import Holdout
 from recsys.data.vocabulary import MISSING, Rows
 from recsys.engine import Request, VectorModel, Vectors
 from recsys.evaluation.metrics import METRICS, parse_metric
-from recsys.ranking import Ranker, check_finite
+from recsys.ranking import Ranker, check_finite, check_fitted, check_k
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,8 +65,12 @@ def evaluate(
         block: number of users per batch; only lists and metrics are kept in memory.
 
     Raises:
+        DataError: the engine is not fitted, or a list length is no whole number of at least 1.
         ArtifactError: a vector of the engine holds NaN or an infinite value.
     """
+    check_fitted(engine)
+    for k in ks:
+        check_k(k)
     vectors = engine.item_vectors(data.items)
     check_finite(vectors, data.items.vocabulary.ids, f"items of {type(engine).__name__}")
     ranker, depth = Ranker(vectors, holdout.candidates), min(max(ks), data.n_items)

@@ -12,16 +12,9 @@ from numpy.typing import NDArray
 from recsys.data.column_profile import ColumnProfile, column_profiles
 from recsys.data.dataset import Dataset
 from recsys.data.entities import EntityTable
-from recsys.data.features.categories import Categories
-from recsys.data.features.evidence import (
-    Evidence,
-    item_column_evidence,
-    transition_evidence,
-    user_column_evidence,
-    value_shares,
-)
-from recsys.data.features.features import FeatureOptions, FeatureSet
-from recsys.data.features.scalers import Numeric, Time
+from recsys.data.features.column_evidence import Side, column_evidence
+from recsys.data.features.evidence import Evidence
+from recsys.data.features.features import FeatureOptions
 from recsys.data.leakage import Counts, leak
 from recsys.data.schema import Kind
 from recsys.data.splits.holdout import Holdout
@@ -107,8 +100,7 @@ def column_reports(data: Dataset, split: Split, options: FeatureOptions) -> list
         split: evidence is from ``split.train`` alone; leaks are found by comparing with validation and test.
         options: how the engine turns columns into numbers.
     """
-    items = _reports("items", data, split, FeatureSet.fit(data.items, np.unique(split.train.item), options))
-    return items + _reports("users", data, split, FeatureSet.fit(data.users, np.unique(split.train.user), options))
+    return _reports("item", data, split, options) + _reports("user", data, split, options)
 
 
 def column_worths(engine: TwoTower, data: Dataset, holdout: Holdout, metric: str, seed: int = 0) -> Worths:
@@ -161,23 +153,15 @@ def to_rows(reports: Sequence[ColumnReport], inputs: Sequence[str], worths: Wort
     return rows
 
 
-def _reports(what: str, data: Dataset, split: Split, features: FeatureSet) -> list[ColumnReport]:
-    table: EntityTable = getattr(data, what)
-    counts = Counts.of(split, what.removesuffix("s"), len(table), data.has_order)
-    values = features.transform(table)
-    fitted = {column.name: column for column in features.columns}
+def _reports(side: Side, data: Dataset, split: Split, options: FeatureOptions) -> list[ColumnReport]:
+    table = data.items if side == "item" else data.users
+    counts = Counts.of(split, side, len(table), data.has_order)
+    evidence = column_evidence(data, split.train, side, options)
     reports = []
     for profile in column_profiles(table.columns, table.schema):
-        column = fitted.get(profile.name)
-        evidence = transitions = None
-        if isinstance(column, Categories | Numeric | Time):
-            shares = value_shares(column, values[profile.name])
-            if what == "users":
-                evidence = user_column_evidence(shares, split.train, data.n_items)
-            else:
-                evidence = item_column_evidence(shares, split.train, data.n_users)
-                transitions = transition_evidence(shares, split.train, data.n_users) if data.has_order else None
-        reports.append(ColumnReport(what, _with_leak(profile, table, counts), evidence, transitions))
+        found = evidence.get(profile.name)
+        choices, transitions = (None, None) if found is None else (found.choices, found.transitions)
+        reports.append(ColumnReport(f"{side}s", _with_leak(profile, table, counts), choices, transitions))
     return reports
 
 

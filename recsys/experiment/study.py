@@ -233,6 +233,12 @@ def best_of(trials: Sequence[Trial], metric: str) -> Trial | None:
     return max(complete, key=lambda trial: (float(trial.result[metric]), -trial.number), default=None)
 
 
+def trials_since_best(trials: Sequence[Trial], metric: str) -> int:
+    """How many trials were finished after the best one; 0 where none is complete."""
+    best = best_of(trials, metric)
+    return 0 if best is None else sum(trial.finished and trial.number > best.number for trial in trials)
+
+
 def _suggested(trial: RunningTrial, option: str, values: Range | list[object]) -> object:
     if not isinstance(values, Range):
         return json.loads(trial.suggest_categorical(option, [json.dumps(value) for value in values]))

@@ -16,6 +16,7 @@ from recsys.data.vocabulary import MISSING, Vocabulary
 from recsys.data.vocabulary import Ids as IdArray
 from recsys.engine import Request, VectorModel, Vectors
 from recsys.errors import ArtifactError, DataError
+from recsys.ranking import check_fitted, check_k, dataset_of
 from recsys.retrieval.fallback import Fallback
 from recsys.retrieval.requested_users import BLOCK, Ids, RequestedUsers, known_rows
 from recsys.retrieval.retriever import Retriever, item_vectors, similarity_vectors, user_vectors
@@ -26,7 +27,7 @@ from recsys.retrieval.top_up import HasFallback, Lists
 
 def recommend(
     engine: VectorModel,
-    data: Dataset,
+    data: Dataset | None = None,
     users: Ids | pd.DataFrame | None = None,
     k: int = 10,
     *,
@@ -43,7 +44,8 @@ def recommend(
 
     Args:
         engine: a fitted engine or a bundle.
-        data: the dataset that the ids refer to; its interactions are the histories of its users.
+        data: the dataset that the ids refer to; its interactions are the histories of its users. None is that of a
+            bundle.
         users: user ids; None is all users. Or a frame with ``user_id`` and columns of users, also of users whom
             ``data`` does not have; given cells replace those of ``data``, and a value that no user has is rare.
         k: items a user gets; fewer only where fewer may be recommended.
@@ -59,7 +61,8 @@ def recommend(
         probability, or, below items of the engine, goes on from the last of them.
 
     Raises:
-        DataError: an id or a column is unknown, ids and ``histories`` are both given, or no item may be recommended.
+        DataError: the engine is not fitted, ``k`` is no whole number, an id or a column is unknown, ids and
+            ``histories`` are both given, or no item may be recommended.
         ArtifactError: a vector or a score is NaN or infinite.
 
     Example:
@@ -72,8 +75,7 @@ def recommend(
         >>> recommend(engine, data, histories=[[100, 102]], k=3)["user_id"].tolist()
         [0, 0, 0]
     """
-    if k < 1:
-        raise DataError(f"k = {k}; k must be at least 1")
+    data = _checked(engine, data, k)
     denied = _listed_ids(data, exclude)
     allowed = None if items is None else _listed_ids(data, items)
     chosen = RequestedUsers.of(data, users, histories)
@@ -100,13 +102,20 @@ def _listed_ids(data: Dataset, items: Ids) -> tuple[int | str, ...]:
     return tuple(data.items.vocabulary.ids[known_rows(data.items.vocabulary, items, "item")].tolist())
 
 
+def _checked(engine: VectorModel, data: Dataset | None, k: int = 1) -> Dataset:
+    """The dataset, after the checks of what is asked."""
+    check_k(k)
+    check_fitted(engine)
+    return dataset_of(engine, data)
+
+
 def fallback_of(model: VectorModel, data: Dataset) -> Callable[[], Fallback]:
     """Returns the fallback of a bundle, or that of ``data``, which is counted when it is called."""
     own = model.fallback if isinstance(model, HasFallback) else None
     return partial(Fallback.fit, data) if own is None else (lambda: own)
 
 
-def score(engine: VectorModel, data: Dataset, pairs: pd.DataFrame) -> pd.DataFrame:
+def score(engine: VectorModel, data: Dataset | None, pairs: pd.DataFrame) -> pd.DataFrame:
     """``pairs`` (``user_id, item_id``) with a column ``score``; NaN where the user or the item has no vector.
 
     Scores of one user order items; scores of different users need not be comparable.
@@ -123,6 +132,7 @@ def score(engine: VectorModel, data: Dataset, pairs: pd.DataFrame) -> pd.DataFra
         >>> score(EASE().fit(data), data, pairs).columns.tolist()
         ['user_id', 'item_id', 'score']
     """
+    data = _checked(engine, data)
     if missing := [name for name in ("user_id", "item_id") if name not in pairs]:
         raise DataError(f"pairs lack the column {missing[0]!r}; they have: {', '.join(map(str, pairs.columns))}")
     user = known_rows(data.users.vocabulary, pairs["user_id"].tolist(), "user")
@@ -137,7 +147,7 @@ def score(engine: VectorModel, data: Dataset, pairs: pd.DataFrame) -> pd.DataFra
     return pairs.assign(score=found)
 
 
-def similar_items(engine: SimilarityModel, data: Dataset, item: int | str, k: int = 10) -> pd.DataFrame:
+def similar_items(engine: SimilarityModel, data: Dataset | None, item: int | str, k: int = 10) -> pd.DataFrame:
     """The ``k`` items whose vectors have the highest cosine with that of ``item``: ``item_id, rank, similarity``.
 
     Args:
@@ -157,6 +167,7 @@ def similar_items(engine: SimilarityModel, data: Dataset, item: int | str, k: in
         >>> similar_items(EASE().fit(data), data, 100, k=3)["rank"].tolist()
         [1, 2, 3]
     """
+    data = _checked(engine, data, k)
     vectors, row = similarity_vectors(engine, data.items), find_item(data.items, str(item))
     if vectors.valid is not None and not vectors.valid[row]:
         raise DataError(f"{type(engine).__name__} has no vector for the item {item!r}; it was not in its training data")
@@ -165,7 +176,7 @@ def similar_items(engine: SimilarityModel, data: Dataset, item: int | str, k: in
     return pd.DataFrame({"item_id": ids, "rank": np.arange(len(rows)) + 1, "similarity": similarity})
 
 
-def embeddings(engine: VectorModel, data: Dataset, of: Literal["items", "users"]) -> pd.DataFrame:
+def embeddings(engine: VectorModel, data: Dataset | None, of: Literal["items", "users"]) -> pd.DataFrame:
     """``item_id`` or ``user_id`` and ``vector`` (float32 [D]); ids without a vector are left out.
 
     Raises:
@@ -178,6 +189,7 @@ def embeddings(engine: VectorModel, data: Dataset, of: Literal["items", "users"]
         >>> embeddings(ALS(factors=4).fit(data), data, "items").columns.tolist()
         ['item_id', 'vector']
     """
+    data = _checked(engine, data)
     if of == "items":
         return _vector_frame(engine, "item_id", [(data.items.vocabulary, item_vectors(engine, data.items))])
     requests = RequestedUsers.of(data).requests()

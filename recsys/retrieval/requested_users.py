@@ -82,6 +82,12 @@ class RequestedUsers:
             yield block, Request(given, self.data.items, histories, also_seen=also_seen)
 
 
+_REMEDIES = {
+    "user": "leave them out, or give new users as a frame with their columns, or their histories",
+    "item": "leave them out, or give the dataset that has them",
+}
+
+
 def known_rows(vocabulary: Vocabulary, ids: Ids, what: str) -> Rows:
     """int64 [n]: the row of each id.
 
@@ -102,7 +108,7 @@ def known_rows(vocabulary: Vocabulary, ids: Ids, what: str) -> Rows:
     if unknown:
         raise DataError(
             f"{len(unknown)} {what} ids are not in the data, first {unknown[:5]!r}; its {what} ids look like "
-            f"{vocabulary.ids[:2].tolist()!r}"
+            f"{vocabulary.ids[:2].tolist()!r}: {_REMEDIES[what]}"
         )
     return rows
 

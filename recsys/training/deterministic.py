@@ -10,19 +10,21 @@ import torch
 
 @contextmanager
 def deterministic() -> Iterator[None]:
-    """Deterministic algorithms inside the block; where CUDA has none, PyTorch warns instead of stopping."""
-    before = torch.are_deterministic_algorithms_enabled()
-    torch.use_deterministic_algorithms(True, warn_only=torch.cuda.is_available())
+    """Deterministic algorithms inside the block; where CUDA has none, PyTorch warns instead of stopping.
+
+    Set by the debug mode, for `torch.use_deterministic_algorithms` sets the same and imports the compiler too: seconds.
+    """
+    before = torch.get_deterministic_debug_mode()
+    torch.set_deterministic_debug_mode("warn" if torch.cuda.is_available() else "error")
     try:
         yield
     finally:
-        torch.use_deterministic_algorithms(before)
+        torch.set_deterministic_debug_mode(before)
 
 
 def preload() -> None:
-    """Imports what PyTorch imports at the first optimizer and the first deterministic fit: seconds, once a process.
+    """Imports what PyTorch imports at the first optimizer: seconds, once a process.
 
     Called where a clock runs, so that these seconds are no part of the pace of a training.
     """
-    with deterministic():
-        torch.optim.AdamW([torch.zeros(1)])
+    torch.optim.AdamW([torch.zeros(1)])

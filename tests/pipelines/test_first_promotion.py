@@ -39,12 +39,15 @@ def test_a_first_candidate_behind_the_named_baseline_is_refused_and_what_would_p
     assert any("the candidate was refused; ease recommends instead" in line for line in ears.heard)
     assert model(workspace).startswith("ease@")
     assert Bundle.load(workspace.final.bundle("ease")).version in model(workspace)
+    assert any("final/popularity: not fitted on all interactions" in line for line in ears.heard)
+    assert not workspace.final.bundle("popularity").exists()
     again = Ears()
     assert run_stages(read_run_config(path, BEHIND), workspace, again) == REFUSED
     assert {"promote", "recommend"} <= again.reused()
     anyone = read_run_config(path, [*BEHIND, "promote.gate.first=any"])
     assert run_stages(anyone, workspace, SilentTracker()) == 0
     assert model(workspace) == "tiny/2"
+    assert workspace.final.bundle("popularity").exists()
     strict = read_run_config(path, ["promote.gate.min_gain=9"])
     assert run_stages(strict, workspace, SilentTracker()) == REFUSED
     assert model(workspace) == "tiny/2"

@@ -230,3 +230,15 @@ def test_the_plain_names_of_columns_are_taken_before_others_that_sound_alike(tmp
         "item_id": "item_id",
         "time": "timestamp",
     }
+
+
+def test_a_table_is_of_the_side_that_it_describes_better_where_both_count_from_one(tmp_path):
+    x = BlockTaste(users=40, items=60).dataset().interactions
+    frame = pd.DataFrame({"user_id": x.user + 1, "item_id": x.item + 1, "timestamp": x.time})
+    frame.to_csv(tmp_path / "log.csv", index=False)
+    n = int(frame["item_id"].max())
+    kinds = pd.DataFrame({"item_id": np.arange(n) + 1, "shade": np.arange(n) % 3})
+    kinds.to_csv(tmp_path / "table.csv", index=False)
+    init([tmp_path / "log.csv", tmp_path / "table.csv"], {}, output=tmp_path / "a.toml")
+    assert "users" not in _parsed(tmp_path / "a.toml")["data"]
+    assert _parsed(tmp_path / "a.toml")["data"]["items"].endswith("table.csv")

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import time
 
 import pandas as pd
 import pytest
@@ -10,10 +11,11 @@ from pipelines.commands.tune import TuneOptions, tune
 from pipelines.config import read_run_config
 from pipelines.stages import run_stages
 from pipelines.workspace import Workspace
-from recsys.durations import seconds_of
+from recsys.config import seconds_of
 from recsys.errors import ArtifactError, ConfigError
 from recsys.tracking import SilentTracker
 from tests.pipelines.test_cli import _exit_code as exit_code
+from tests.pipelines.test_run import Ears
 from tests.pipelines.world import N_ITEMS, write_world
 
 EASE = "[engines.ease]\nregularization = 1.0\n\n[tune.space.ease]\nregularization = {low = 1, high = 500, log = true}\n"
@@ -163,9 +165,10 @@ def test_tables_are_made_once_and_only_those_that_are_used(path, tmp_path):
 
 
 def test_a_budget_of_time_ends_the_search_and_is_not_given_again(path, tmp_path):
-    trials = search(path, tmp_path, trials=None, budget="1s")
+    search(path, tmp_path / "imports", ("popularity",), trials=1)
+    trials = search(path, tmp_path / "tune", trials=None, budget="2s")
     assert trials
-    assert len(search(path, tmp_path, trials=None, budget="1s")) == len(trials)
+    assert len(search(path, tmp_path / "tune", trials=None, budget="2s")) == len(trials)
 
 
 @pytest.mark.parametrize("name", ["trials.json", "tuned.toml", "study.db", "tuning.html"])
@@ -216,3 +219,18 @@ def test_processes_share_a_search(path, tmp_path):
     trials = search(path, tmp_path, trials=6, jobs=2)
     assert [trial["state"] for trial in trials] == ["complete"] * 6
     assert len({trial["trial"] for trial in trials}) == 6
+
+
+def test_a_search_ends_after_as_many_trials_without_a_better_one_as_the_patience(path, tmp_path):
+    found = search(path, tmp_path / "tune", trials=12, patience=2)
+    values = [trial.get("ndcg@10", 0.0) for trial in found]
+    best = max(range(len(values)), key=lambda number: (values[number], -number))
+    assert len(found) < 12
+    assert len(found) == best + 3
+
+
+def test_the_budget_is_of_the_whole_command_with_its_preparation(path, tmp_path):
+    ears = Ears()
+    search(path, tmp_path / "tune", trials=None, tracker=ears, budget="50s", started=time.monotonic() - 60)
+    assert "tune/ease: its time is over" in "\n".join(ears.heard)
+    assert json.loads((tmp_path / "tune" / "trials.json").read_text())["trials"] == []

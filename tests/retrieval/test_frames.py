@@ -12,6 +12,7 @@ from recsys.engines.baselines.als import ALS
 from recsys.engines.baselines.ease import EASE
 from recsys.errors import ArtifactError, DataError
 from recsys.ranking import top_k
+from recsys.registry.bundle import Bundle
 from recsys.retrieval.anonymous import with_anonymous
 from recsys.retrieval.frames import embeddings, recommend, score, similar_items
 
@@ -122,3 +123,32 @@ def test_anonymous_users_have_ids_that_no_user_has(ids):
 def test_one_id_that_is_not_in_a_list_is_refused_and_not_read_by_letters(ease):
     with pytest.raises(DataError, match=r"a list, not the text 'u001'; write \['u001'\]"):
         recommend(ease, DATA, "u001")
+
+
+@pytest.mark.parametrize("ask", [recommend, lambda *of: similar_items(*of, 100), lambda *of: embeddings(*of, "items")])
+def test_an_engine_that_is_not_fitted_is_an_error_that_says_what_to_do(ask):
+    with pytest.raises(DataError, match=r"ALS\(factors=4\) is not fitted; call fit\(data\) first"):
+        ask(ALS(factors=4), DATA)
+
+
+@pytest.mark.parametrize(
+    ("k", "message"),
+    [(0, "k must be at least 1"), (3.0, "no whole number; give 3"), (2.5, "no whole number"), ("5", "no whole number")],
+)
+def test_a_length_that_is_no_count_is_an_error(ease, k, message):
+    with pytest.raises(DataError, match=message):
+        recommend(ease, DATA, k=k)
+    with pytest.raises(DataError, match=message):
+        similar_items(ease, DATA, 100, k=k)
+
+
+def test_a_bundle_brings_its_dataset_and_an_engine_needs_one(ease):
+    bundle = Bundle(ease, DATA)
+    assert recommend(bundle, k=3).equals(recommend(ease, DATA, k=3))
+    with pytest.raises(DataError, match="give the dataset that the ids refer to"):
+        recommend(ease, k=3)
+
+
+def test_an_id_that_is_unknown_names_the_remedy(ease):
+    with pytest.raises(DataError, match=r"user ids are not in the data.*: leave them out, or give new users as"):
+        recommend(ease, DATA, ["nobody"])

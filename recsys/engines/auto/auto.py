@@ -11,7 +11,7 @@ from pydantic import field_validator
 
 from recsys.atomic import read_json, write_json
 from recsys.choices import did_you_mean
-from recsys.config import parse
+from recsys.config import parse, seconds_of
 from recsys.data.dataset import Dataset
 from recsys.data.entities import EntityTable
 from recsys.data.interactions import Interactions
@@ -19,7 +19,6 @@ from recsys.data.splits.holdout import Holdout
 from recsys.data.splits.last_n import leave_last_n
 from recsys.data.splits.random_holdout import random_holdout
 from recsys.data.splits.temporal import moments
-from recsys.durations import seconds_of
 from recsys.engine import Engine, EngineConfig, FitContext, Request, Vectors
 from recsys.engines import ENGINES
 from recsys.engines.auto.budget import Budget, BudgetTracker
@@ -85,7 +84,8 @@ class AutoRecommender(Engine):
     which engine is taken.
 
     Without validation data the newest interactions of train are validated on, and the choice is then fitted once more
-    on all of train.
+    on all of train. Whether people come back to the same items then decides, as in `recsys auto`, whether lists are
+    measured with them; `filter_seen_` says it.
 
     Example:
         >>> from recsys.data.synthetic.worlds import BlockTaste
@@ -106,6 +106,9 @@ class AutoRecommender(Engine):
     """Name -> the metric on the validation users that chose nothing, of every engine that was tried."""
     notes_: Sequence[str] = ()
     """What was left out or dropped, and why."""
+    filter_seen_: bool = True
+    """Whether lists leave out the items of a user's history; asked of the interactions where no validation was given:
+    where people come back to the same items, pass it to `recsys.recommend` as ``filter_seen``."""
 
     @property
     def chosen_(self) -> str:
@@ -121,8 +124,12 @@ class AutoRecommender(Engine):
         context = replace(context, tracker=BudgetTracker(context.tracker, budget))
         holdout, part, later = context.validation, train, Later()
         if holdout is None:
+            facts = Facts.of(data, train)
+            context = replace(context, filter_seen=context.filter_seen and facts.filter_seen)
+            _tell_seen(facts, context)
             part, holdout = own_validation(data, train, context.filter_seen)
             later = Later(fits=len(train) / len(part))
+        self.filter_seen_ = context.filter_seen
         options = SearchOptions(self.config.metric, self.config.engines, later)
         found = search(data, part, holdout, budget, context, options)
         self.recipe_, self.engine = found.recipe, found.engine
@@ -150,7 +157,13 @@ class AutoRecommender(Engine):
         directory.mkdir(parents=True, exist_ok=True)
         write_json(directory / "config.json", self.config.model_dump(mode="json"))
         recipe = None if self.recipe_ is None else self.recipe_.model_dump(mode="json")
-        state = {"kind": self.engine.kind, "recipe": recipe, "judged": dict(self.judged_), "notes": list(self.notes_)}
+        state = {
+            "kind": self.engine.kind,
+            "recipe": recipe,
+            "judged": dict(self.judged_),
+            "notes": list(self.notes_),
+            "filter_seen": self.filter_seen_,
+        }
         write_json(directory / "chosen.json", state)
         self.engine.save(directory / "engine")
 
@@ -160,6 +173,7 @@ class AutoRecommender(Engine):
         state = read_json(directory / "chosen.json")
         engine.recipe_ = parse(Recipe, state["recipe"], str(directory / "chosen.json"))
         engine.judged_, engine.notes_ = state["judged"], tuple(state["notes"])
+        engine.filter_seen_ = bool(state["filter_seen"])
         engine.engine = ENGINES[state["kind"]].load(directory / "engine")
         return engine
 
@@ -187,6 +201,11 @@ def own_validation(data: Dataset, train: Interactions, filter_seen: bool) -> tup
             "give more data, or a validation holdout"
         )
     return early, replace(holdout, filter_seen=filter_seen)
+
+
+def _tell_seen(facts: Facts, context: FitContext) -> None:
+    how = "" if context.filter_seen else "; ask for them: recommend(..., filter_seen=False)"
+    context.tracker.info(f"auto: {facts.seen_reason()}{how}")
 
 
 def _name(recipe: Recipe) -> str:

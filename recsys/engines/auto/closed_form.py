@@ -31,7 +31,7 @@ def search_families(families: list[Family], bench: Bench, budget: Budget) -> Ite
     time: the seconds of the first fit of the family predict those of the next. The cheapest one is always fitted, so
     that there is something where the time is over before it began.
     """
-    share = min(budget.left(), SHARE * budget.seconds)
+    share = max(min(budget.left(), SHARE * budget.seconds), 0.0)
     phase = Budget(budget.spent() + share, budget.started)
     first: list[tuple[Family, Trial]] = []
     for family in sorted(families, key=lambda family: family.seconds):

@@ -14,7 +14,7 @@ from recsys.engine import Engine, FitContext
 from recsys.engines.auto import mixing
 from recsys.engines.auto.budget import Budget
 from recsys.engines.auto.closed_form import search_families
-from recsys.engines.auto.ladder import READS_CONTENT, TRAINED, Ladder, Sizes, ladder, wanted_kinds
+from recsys.engines.auto.ladder import READS_CONTENT, Ladder, Sizes, ladder, wanted_kinds
 from recsys.engines.auto.mixing import HYBRID, Decision, decide, mixed, weights_text
 from recsys.engines.auto.race import race
 from recsys.engines.auto.recipe import Recipe
@@ -112,8 +112,6 @@ def search(
         DataError: no engine could be fitted in the time.
     """
     context = replace(context, filter_seen=validation.filter_seen)
-    if set(TRAINED) & set(wanted_kinds(options.engines)):
-        preload()
     notes: list[str] = []
     tables = _tables(data, train, budget, context, options, notes)
     made = {name: table for name, (_, table) in tables.items()}
@@ -148,25 +146,30 @@ def _tables(
         if recipe.engine is not None and "two_tower" not in wanted_kinds(options.engines):
             continue
         try:
-            found[name] = recipe, recipe.make(data, train, context, options.images)
+            table = recipe.make(data, train, context, options.images)
         except RecsysError as error:
-            notes.append(f"table {name}: left out, {error}")
-            context.tracker.info(notes[-1])
+            _take(f"table {name}: left out, {error}", [], notes, context)
+            continue
+        if len(table.vocabulary):
+            found[name] = recipe, table
+        else:
+            _take(f"table {name}: left out, no item has a row in it", [], notes, context)
     return found
 
 
 def _tried(steps: Ladder, bench: Bench, budget: Budget, later: Later, notes: list[str]) -> list[Trial]:
     """The best trial of each engine, in closed form and trained."""
     trials: list[Trial] = []
-    for found in search_families(list(steps.families), bench, budget):
-        _take(found, trials, notes, bench)
+    for found in search_families(list(steps.families), bench, budget.reserved(later.seconds)):
+        _take(found, trials, notes, bench.context)
     _drop_hopeless(trials, notes, bench)
     reserve = later.cost(trials, len(bench.choosing)) + mixing.seconds(trials, bench)
     if steps.trained and budget.reserved(reserve).left() > _SHORTEST_RACE:
+        preload()
         for found in race(steps.trained, bench, budget.reserved(reserve), later.fits):
-            _take(found, trials, notes, bench)
+            _take(found, trials, notes, bench.context)
     elif steps.trained:
-        _take(f"{', '.join(steps.trained)}: left out, the time is too short", trials, notes, bench)
+        _take(f"{', '.join(steps.trained)}: left out, the time is too short", trials, notes, bench.context)
     return trials
 
 
@@ -180,15 +183,15 @@ def _drop_hopeless(trials: list[Trial], notes: list[str], bench: Bench) -> None:
         hopeless = trial.value < _HOPELESS * ranked[0].value or place >= _MOST_CLOSED_FORMS
         if hopeless and trial.part.kind != "popularity":
             trials.remove(trial)
-            _take(f"{trial.name}: dropped at {bench.metric} {trial.value:.4f}", trials, notes, bench)
+            _take(f"{trial.name}: dropped at {bench.metric} {trial.value:.4f}", trials, notes, bench.context)
 
 
-def _take(found: Trial | str, trials: list[Trial], notes: list[str], bench: Bench) -> None:
+def _take(found: Trial | str, trials: list[Trial], notes: list[str], context: FitContext) -> None:
     if isinstance(found, Trial):
         trials.append(found)
     else:
         notes.append(found)
-        bench.context.tracker.info(found)
+        context.tracker.info(found)
 
 
 def _decided(trials: list[Trial], bench: Bench, steps: Ladder, notes: list[str]) -> Outcome:

@@ -2,54 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
-import numpy as np
-
 from recsys.data.dataset import Dataset
 from recsys.data.entities import EntityTable
-from recsys.data.features.evidence import (
-    Evidence,
-    item_column_evidence,
-    transition_evidence,
-    user_column_evidence,
-    value_shares,
-)
-from recsys.data.features.features import FeatureOptions, FeatureSet
-from recsys.data.features.scalers import Embedded
+from recsys.data.features.column_evidence import Side as Side
+from recsys.data.features.column_evidence import column_evidence
 from recsys.data.interactions import Interactions
 from recsys.engines.two_tower.two_tower_config import TwoTowerConfig
 from recsys.errors import ConfigError
-
-Side = Literal["item", "user"]
-
-
-def column_evidence(data: Dataset, train: Interactions, side: Side, options: FeatureOptions) -> dict[str, Evidence]:
-    """Column name -> how much it tells about who chooses what; embedding columns are not measured.
-
-    For a column of items the greater of two: whether a user's items share its values, and whether its value of an item
-    tells that of the next.
-
-    Args:
-        data: the tables.
-        train: what is looked at; nothing else is.
-        side: ``item`` or ``user``.
-        options: how columns become values.
-    """
-    table, rows = (data.items, train.item) if side == "item" else (data.users, train.user)
-    fitted = FeatureSet.fit(table, np.unique(rows), options)
-    values = fitted.transform(table)
-    found: dict[str, Evidence] = {}
-    for column in fitted.columns:
-        if isinstance(column, Embedded):
-            continue
-        shares = value_shares(column, values[column.name])
-        if side == "user":
-            found[column.name] = user_column_evidence(shares, train, data.n_items)
-            continue
-        measured = [item_column_evidence(shares, train, data.n_users), transition_evidence(shares, train, data.n_users)]
-        found[column.name] = max(measured, key=lambda evidence: (evidence.predictive, evidence.gain))
-    return found
 
 
 def columns_that_tell_nothing(data: Dataset, train: Interactions, config: TwoTowerConfig) -> tuple[str, ...]:
@@ -59,7 +18,7 @@ def columns_that_tell_nothing(data: Dataset, train: Interactions, config: TwoTow
     for side, named in sides:
         if named is None:
             evidence = column_evidence(data, train, side, config.features)
-            out += [f"{side}s.{name}" for name, found in evidence.items() if not found.predictive]
+            out += [f"{side}s.{name}" for name, found in evidence.items() if not found.best.predictive]
     return tuple(out)
 
 

@@ -1,10 +1,13 @@
 """What a column tells about who chooses what."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 import scipy.sparse as sp
 
+from recsys.data.features.column_evidence import column_evidence
 from recsys.data.features.evidence import (
     item_column_evidence,
     transition_evidence,
@@ -15,7 +18,6 @@ from recsys.data.features.features import FeatureOptions, FeatureSet
 from recsys.data.interactions import Interactions
 from recsys.data.read import read_dataset
 from recsys.data.synthetic.worlds import BlockTaste, SequenceRule
-from recsys.engines.two_tower.column_choice import column_evidence
 
 
 def one_hot(values) -> sp.csr_array:
@@ -77,10 +79,21 @@ def test_tags_share_an_item_and_missing_values_have_no_share():
 def test_every_column_of_a_table_is_measured_and_the_blind_one_found():
     data = BlockTaste(users=200, items=60, events=8).dataset()
     found = column_evidence(data, data.interactions, "user", FeatureOptions())
-    assert {name: evidence.predictive for name, evidence in found.items()} == {"team": True, "age": False}
+    assert {name: evidence.best.predictive for name, evidence in found.items()} == {"team": True, "age": False}
 
 
 def test_without_interactions_nothing_is_told():
     assert item_column_evidence(one_hot([0, 1]), Interactions.empty(), 2).gain == 0
     assert user_column_evidence(one_hot([0, 1]), Interactions.empty(), 2).gain == 0
     assert transition_evidence(one_hot([0, 1]), Interactions.empty(), 2).gain == 0
+
+
+def test_transitions_are_measured_only_where_the_interactions_have_an_order():
+    data = BlockTaste(users=60).dataset()
+    unordered = replace(data, has_order=False, has_timestamps=False)
+    with_order = column_evidence(data, data.interactions, "item", FeatureOptions())
+    without = column_evidence(unordered, data.interactions, "item", FeatureOptions())
+    assert with_order.keys() == without.keys()
+    assert all(found.transitions is None and found.best is found.choices for found in without.values())
+    assert [found.choices for found in without.values()] == [found.choices for found in with_order.values()]
+    assert all(found.transitions is not None for found in with_order.values())

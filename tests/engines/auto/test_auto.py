@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from recsys.config import seconds_of
 from recsys.data.dataset import Dataset
 from recsys.data.entities import EntityTable
 from recsys.data.interactions import Interactions
@@ -15,7 +16,6 @@ from recsys.data.schema import Schema
 from recsys.data.splits.split import split
 from recsys.data.synthetic.worlds import BlockTaste, SequenceRule
 from recsys.data.vocabulary import Vocabulary
-from recsys.durations import seconds_of
 from recsys.engine import FitContext, Request
 from recsys.engines.auto.auto import AutoRecommender
 from recsys.engines.auto.budget import Budget
@@ -239,21 +239,41 @@ def test_the_candidates_are_engines_with_default_options_and_such_as_read_tables
     assert "text_knn" in [family.name for family in steps.families]
 
 
-def test_images_are_a_table_of_the_ladder_where_their_folder_is_known(tmp_path):
+def with_posters(names):
     data = BlockTaste(users=30).dataset()
-    names = [f"{n}.png" for n in range(data.n_items)]
+    items = EntityTable(data.items.vocabulary, pd.DataFrame({"poster": names}), Schema.of({"poster": "image"}))
+    return replace(data, items=items)
+
+
+def searched(data, folder, **options):
+    parts = split(data, "leave_one_out")
+    return search(
+        data, parts.train, parts.validation, Budget(20), FitContext(), SearchOptions(images=folder, **options)
+    )
+
+
+def test_images_are_a_table_of_the_ladder_where_their_folder_is_known(tmp_path):
+    names = [f"{n}.png" for n in range(BlockTaste(users=30).dataset().n_items)]
     for n, name in enumerate(names):
         Image.new("RGB", (8, 8), (8 * n, 0, 0)).save(tmp_path / name)
-    items = EntityTable(data.items.vocabulary, pd.DataFrame({"poster": names}), Schema.of({"poster": "image"}))
-    shown = replace(data, items=items)
-    assert "image" not in table_recipes(shown, 600.0)
-    parts = split(shown, "leave_one_out")
-    found = search(
-        shown,
-        parts.train,
-        parts.validation,
-        Budget(20),
-        FitContext(),
-        SearchOptions(engines=("content_knn",), images=tmp_path),
-    )
-    assert "image_knn" in found.judged
+    data = with_posters(names)
+    assert "image" not in table_recipes(data, 600.0)
+    assert "image_knn" in searched(data, tmp_path, engines=("content_knn",)).judged
+
+
+def test_images_whose_files_are_missing_are_left_out_with_a_note(tmp_path):
+    data = with_posters([f"{n}.png" for n in range(BlockTaste(users=30).dataset().n_items)])
+    found = searched(data, tmp_path, engines=("content_knn", "popularity"))
+    assert "table image: left out, no item has a row in it" in found.notes
+
+
+def test_people_who_buy_again_get_lists_with_seen_items_from_the_engine_too(capsys):
+    auto = AutoRecommender(budget="20s", engines=["popularity", "itemknn"]).fit(shop(again=True), verbose=True)
+    assert not auto.filter_seen_
+    assert "lists keep these; ask for them: recommend(..., filter_seen=False)" in capsys.readouterr().err
+    assert AutoRecommender(budget="20s", engines=["popularity"]).fit(shop(again=False)).filter_seen_
+
+
+def test_one_name_where_a_list_is_expected_is_an_error_that_shows_the_list():
+    with pytest.raises(ConfigError, match=r"'engines': a list is expected, such as \['ease'\]"):
+        AutoRecommender(engines="ease")
