@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from recsys.data.ingest.reading.content import SUSPICIOUS_BYTES, SUSPICIOUS_RATIO
+from recsys.data.ingest.reading.content import SUSPICIOUS_RATIO
 from recsys.data.ingest.reading.delimited import Found
 from recsys.data.ingest.reading.layout import MOST_COLUMNS
 from recsys.data.ingest.reading.problem import Unreadable, damaged
@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
 PARQUET, FEATHER, OLD_FEATHER = b"PAR1", b"ARROW1", b"FEA1"
 """The first bytes of the formats."""
-_CELL_BYTES = 8
+_CELL_BYTES, _SUSPICIOUS_BYTES = 8, 1 << 25
+"""Tables of up to 32 MiB are read however small their file is."""
 
 
 def read_columnar(path: Path, start: bytes) -> Found:
@@ -58,7 +59,7 @@ def check_parquet(path: Path) -> None:
     chunks = [
         metadata.row_group(g).column(c) for g in range(metadata.num_row_groups) for c in range(metadata.num_columns)
     ]
-    limit = max(SUSPICIOUS_BYTES, SUSPICIOUS_RATIO * path.stat().st_size)
+    limit = max(_SUSPICIOUS_BYTES, SUSPICIOUS_RATIO * path.stat().st_size)
     cells = sum(chunk.num_values for chunk in chunks) + metadata.num_rows * (metadata.num_columns == 0)
     _check_size(cells * _CELL_BYTES, limit, metadata.num_rows)
     packed = [chunk for chunk in chunks if chunk.physical_type == "BYTE_ARRAY"]
@@ -78,7 +79,7 @@ def check_feather(path: Path, start: bytes) -> None:
 
     reader = ipc.open_file(str(path))
     _check_columns(len(reader.schema.names))
-    limit, found = max(SUSPICIOUS_BYTES, SUSPICIOUS_RATIO * path.stat().st_size), 0
+    limit, found = max(_SUSPICIOUS_BYTES, SUSPICIOUS_RATIO * path.stat().st_size), 0
     for number in range(reader.num_record_batches):
         batch = reader.get_batch(number)
         found += sum(_expanded(column) for column in batch.columns)

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import re
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -74,7 +75,7 @@ def read_delimited(data: bytes, name: str, options: TableFormat) -> Found:
     given = options.header if isinstance(options.header, tuple) else None
     layout = find_layout(records, None if given is None else len(given), mark.encode())
     names = list(given) if given else _names(layout, mark, records.quoting)
-    twice = sorted({name for name in names if names.count(name) > 1})
+    twice = [name for name, times in Counter(names).items() if times > 1]
     errors: list[Note] = [(None, *error) for error in records.errors]
     warnings += [(None, *warning) for warning in records.warnings]
     frame = _frame(layout, mark, records.quoting)

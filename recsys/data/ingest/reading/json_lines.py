@@ -30,7 +30,7 @@ def read_json(data: bytes, encoding: str | None) -> Found:
         try:
             row = json.loads(written)
         except (ValueError, RecursionError) as error:
-            row, reason = None, reason or str(error)
+            row, reason = None, reason or getattr(error, "msg", str(error))
         if isinstance(row, dict):
             rows.append(row)
             lines.append(line)

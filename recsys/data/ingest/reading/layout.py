@@ -10,7 +10,7 @@ import numpy as np
 from recsys.data.ingest.reading.problem import Unreadable, lines_text
 from recsys.data.ingest.reading.records import Records
 
-MOST_COLUMNS = 5000
+MOST_COLUMNS = 2000
 """Of a table; each is profiled and checked, which takes milliseconds."""
 _PREAMBLE, _FOOTER = 20, 3
 """Rows in which the header is searched for; rows at the end that may be a footer."""
