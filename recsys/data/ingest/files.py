@@ -12,12 +12,12 @@ import pandas as pd
 from recsys.data.ingest.checks import Cells
 from recsys.data.ingest.issues import Location
 from recsys.data.ingest.reading.content import unpacked
-from recsys.data.ingest.reading.delimited import read_names
 from recsys.data.ingest.reading.folders import content_digest
 from recsys.data.ingest.reading.options import TableFormat
 from recsys.data.ingest.reading.problem import Unreadable
 from recsys.data.ingest.reading.remote import local_copy
 from recsys.data.ingest.reading.table import read_path
+from recsys.data.ingest.reading.text.delimited import read_names
 
 _MISSING = ["", "NA", "N/A", "n/a", "NaN", "nan", "NULL", "null", "None", "<NA>"]
 

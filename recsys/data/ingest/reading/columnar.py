@@ -9,8 +9,7 @@ import numpy as np
 import pandas as pd
 
 from recsys.data.ingest.reading.content import SUSPICIOUS_RATIO
-from recsys.data.ingest.reading.delimited import Found
-from recsys.data.ingest.reading.layout import MOST_COLUMNS
+from recsys.data.ingest.reading.found import Found, check_width
 from recsys.data.ingest.reading.problem import Unreadable, damaged
 
 if TYPE_CHECKING:
@@ -55,7 +54,7 @@ def check_parquet(path: Path) -> None:
 
     file = parquet.ParquetFile(path)
     metadata = file.metadata
-    _check_columns(len(file.schema_arrow.names))
+    check_width(len(file.schema_arrow.names))
     chunks = [
         metadata.row_group(g).column(c) for g in range(metadata.num_row_groups) for c in range(metadata.num_columns)
     ]
@@ -78,7 +77,7 @@ def check_feather(path: Path, start: bytes) -> None:
     from pyarrow import ipc
 
     reader = ipc.open_file(str(path))
-    _check_columns(len(reader.schema.names))
+    check_width(len(reader.schema.names))
     limit, found = max(_SUSPICIOUS_BYTES, SUSPICIOUS_RATIO * path.stat().st_size), 0
     for number in range(reader.num_record_batches):
         batch = reader.get_batch(number)
@@ -107,11 +106,6 @@ def _expanded(column: pyarrow.Array) -> int:
         if lengths is not None:
             return int(np.nan_to_num(lengths.to_numpy(zero_copy_only=False))[indices].sum()) + 8 * len(column)
     return int(column.nbytes)
-
-
-def _check_columns(width: int) -> None:
-    if width > MOST_COLUMNS:
-        raise Unreadable(f"the table has {width:,} columns, more than {MOST_COLUMNS:,}", "leave out what is not used")
 
 
 def _check_size(found: int, limit: int, rows: int) -> None:

@@ -7,7 +7,7 @@ import re
 import pandas as pd
 
 from recsys.data.ingest.checks import Cells
-from recsys.data.ingest.reading.delimited import Note
+from recsys.data.ingest.reading.found import Note
 from recsys.data.ingest.reading.options import TableFormat
 
 _SHARE = 0.9
