@@ -38,9 +38,9 @@ def check(path, made: Generated):
 
 
 def rows_of(table):
-    frame = table.frame[NAMES]
-    cells = frame.astype(object).where(frame.notna(), None).to_numpy().tolist()
-    return [[None if cell is None else cell.replace("\r\n", "\n") for cell in row] for row in cells]
+    columns = [table.frame[name].tolist() for name in NAMES]
+    cells = zip(*columns, strict=True)
+    return [[cell.replace("\r\n", "\n") if isinstance(cell, str) else None for cell in row] for row in cells]
 
 
 @given(made=tables())

@@ -55,9 +55,8 @@ def _told(name: str, cells: Cells, decimal: str | None, thousands: str | None) -
 
 def _guess(cells: Cells, separator: str) -> tuple[str | None, str | None]:
     sample = cells.dropna()
-    first = sample.head(1000)
-    marked = first[first.str.contains(",", regex=False)]
-    if not len(marked) or not first.str.fullmatch(r"[-+]?[\d.,]+").all():
+    first = sample.head(1000).tolist()
+    if not any("," in cell for cell in first) or not all(re.fullmatch(r"[-+]?[\d.,]+", cell) for cell in first):
         return None, None
     if sample.str.fullmatch(rf"{_GROUPED}|[-+]?\d{{1,3}}(?:,\d{{3}})*|[-+]?\d+(?:\.\d+)?").all():
         grouped = sample.str.fullmatch(_GROUPED).any()

@@ -9,6 +9,7 @@ from recsys.data.ingest.reading.options import SEPARATORS
 
 _SAMPLE_BYTES, _SAMPLE_LINES = 1 << 16, 200
 _QUOTED = re.compile(rb'"[^"\n]*"')
+_SPANNING = re.compile(rb'"(?:[^"]|"")*"')
 _BY_NAME = {".csv": ",", ".tsv": "\t", ".tab": "\t", ".psv": "|"}
 
 
@@ -36,16 +37,22 @@ def guess_separator(data: bytes, promised: str | None) -> str:
         data: the text.
         promised: the separator of the file's ending, which decides where several fit, or none does.
     """
-    lines = [line for line in data[:_SAMPLE_BYTES].split(b"\n") if line.strip()]
-    lines = lines[: -1 if len(data) > _SAMPLE_BYTES and len(lines) > 1 else None][:_SAMPLE_LINES]
-    lines = [_QUOTED.sub(b"", line) for line in lines]
-    ranked = sorted((_rank(mark, lines, promised), mark) for mark in SEPARATORS if mark != " ")
+    sample = data[:_SAMPLE_BYTES]
+    sample = sample if len(data) <= _SAMPLE_BYTES else sample[: sample.rfind(b"\n") + 1] or sample
+    lines = _lines(_QUOTED.sub(b"", sample))
+    readings = [lines, _lines(_SPANNING.sub(b"", sample))]  # quotes that are not closed spoil the second
+    marks = [mark for mark in SEPARATORS if mark != " "]
+    ranked = sorted((_rank(mark, reading, promised), mark) for reading in readings for mark in marks)
     best, mark = ranked[-1] if ranked else ((0.0,), ",")
     if best[0]:
         return mark
     if promised is None and len(lines) > 1 and len({line.count(b" ") for line in lines}) == 1 and b" " in lines[0]:
         return " "
     return promised or ","
+
+
+def _lines(sample: bytes) -> list[bytes]:
+    return [line for line in sample.split(b"\n") if line.strip()][:_SAMPLE_LINES]
 
 
 def _rank(mark: str, lines: list[bytes], promised: str | None) -> tuple[float, ...]:
