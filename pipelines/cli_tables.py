@@ -46,7 +46,9 @@ def columns(
 
 @app.command()
 def init(
-    tables: Annotated[list[Path] | None, typer.Argument(help="CSV or Parquet files; which is which is found.")] = None,
+    tables: Annotated[
+        list[Path] | None, typer.Argument(help="Files or folders of parts; which is which is found.")
+    ] = None,
     interactions: Annotated[Path | None, typer.Option(help="The file of the interactions, where it is known.")] = None,
     users: Annotated[Path | None, typer.Option(help="The users' table.")] = None,
     items: Annotated[Path | None, typer.Option(help="The items' table.")] = None,
