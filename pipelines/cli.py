@@ -83,7 +83,7 @@ def validate(
     config: Annotated[
         Path | None, typer.Argument(metavar="[CONFIG]", help="A TOML file with a [data] section.")
     ] = None,
-    interactions: Annotated[Path | None, typer.Option(help="A CSV or Parquet file instead of CONFIG.")] = None,
+    interactions: Annotated[Path | None, typer.Option(help="A file, or a folder of parts, instead of CONFIG.")] = None,
     users: Annotated[Path | None, typer.Option(help="The users' table.")] = None,
     items: Annotated[Path | None, typer.Option(help="The items' table.")] = None,
     column: Annotated[

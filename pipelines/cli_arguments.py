@@ -21,7 +21,7 @@ Set = Annotated[
 ]
 Name = Annotated[str | None, typer.Option("--engine", help="An engine of the run; default the one that is promoted.")]
 
-Tables = Annotated[list[Path] | None, typer.Argument(help="CSV or Parquet files; which is which is found.")]
+Tables = Annotated[list[Path] | None, typer.Argument(help="Files or folders of parts; which is which is found.")]
 Interactions = Annotated[Path | None, typer.Option(help="The file of the interactions, where it is known.")]
 Users = Annotated[Path | None, typer.Option(help="The users' table.")]
 Items = Annotated[Path | None, typer.Option(help="The items' table.")]

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import pandas as pd
@@ -165,3 +166,11 @@ def rank_neighbours(similarity: NDArray[np.floating], rows: Rows, k: int) -> Row
     similarity[np.arange(len(rows)), rows] = -np.inf
     order = np.argsort(-similarity, axis=1, kind="stable")
     return order[:, : min(k, similarity.shape[1] - 1)].astype(np.int64, copy=False)
+
+
+@runtime_checkable
+class Pretrainer(Protocol):
+    """An engine whose item embeddings can be the input of other engines."""
+
+    def item_table(self) -> EmbeddingTable:
+        """The embeddings of the items that have training interactions."""

@@ -42,8 +42,9 @@ def read_dataset(
 ) -> Dataset:
     """Read interactions, and tables of users and items, as a `Dataset`.
 
-    Each table is the path of a CSV (``.csv``, ``.csv.gz``, ``.tsv``) or Parquet file, or a DataFrame. All tables are
-    checked, and every error is reported at once, with its column and rows.
+    Each table is the path of a file (CSV or other separated text, JSON lines, Parquet, Feather) or of a folder of such
+    files, an address that fsspec reads, or a DataFrame. All tables are checked, and every error is reported at once,
+    with its column and rows. A file without a header is read by pandas first, and given as a DataFrame.
 
     Args:
         interactions: one row an interaction: ``user_id``, ``item_id``, and perhaps a ``timestamp`` (seconds

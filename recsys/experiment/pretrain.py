@@ -2,24 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Protocol, runtime_checkable
-
 from recsys.data.dataset import Dataset
 from recsys.data.interactions import Interactions
 from recsys.data.splits.earliest import earliest
-from recsys.embedding_table import EmbeddingTable
+from recsys.embedding_table import EmbeddingTable, Pretrainer
 from recsys.engine import Engine, FitContext
 from recsys.engines import ENGINES
 from recsys.errors import ConfigError
 from recsys.training.deterministic import deterministic
-
-
-@runtime_checkable
-class Pretrainer(Protocol):
-    """An engine whose item embeddings can be the input of other engines."""
-
-    def item_table(self) -> EmbeddingTable:
-        """The embeddings of the items that have training interactions."""
 
 
 def pretrain_table(

@@ -13,7 +13,7 @@ from recsys.choices import did_you_mean
 from recsys.data.entities import EntityTable
 from recsys.data.vocabulary import Rows
 from recsys.embedding_table import rank_neighbours
-from recsys.engine import Vectors
+from recsys.engine import VectorModel, Vectors
 from recsys.errors import DataError
 
 
@@ -49,7 +49,7 @@ def cosine_to(vectors: Vectors, row: int) -> NDArray[np.float64]:
     return cosine
 
 
-class SimilarityModel(Protocol):
+class SimilarityModel(VectorModel, Protocol):
     """A model that can tell how alike items are: a fitted engine or a bundle."""
 
     def similarity_vectors(self, items: EntityTable) -> Vectors:

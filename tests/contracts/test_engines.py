@@ -16,10 +16,10 @@ from recsys.data.histories import Histories
 from recsys.data.interactions import Interactions
 from recsys.data.schema import Schema
 from recsys.data.vocabulary import MISSING, Vocabulary
+from recsys.embedding_table import Pretrainer
 from recsys.engine import Request
 from recsys.engines import ENGINES
 from recsys.errors import ConfigError
-from recsys.experiment.pretrain import Pretrainer
 from recsys.retrieval.fallback import Fallback
 from recsys.retrieval.retriever import Retriever
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,12 +12,12 @@ import pandas as pd
 from recsys.data.ingest.checks import Cells
 from recsys.data.ingest.issues import Location
 from recsys.data.ingest.reading.content import unpacked
-from recsys.data.ingest.reading.delimited_text.delimited import read_names
 from recsys.data.ingest.reading.folders import content_digest
 from recsys.data.ingest.reading.options import TableFormat
 from recsys.data.ingest.reading.problem import Unreadable
 from recsys.data.ingest.reading.remote import local_copy
 from recsys.data.ingest.reading.table import read_path
+from recsys.data.ingest.reading.text.delimited import read_names
 
 _MISSING = ["", "NA", "N/A", "n/a", "NaN", "nan", "NULL", "null", "None", "<NA>"]
 
@@ -53,7 +54,7 @@ class RawTable:
 
 
 def read_table(
-    location: Location, frame: pd.DataFrame | None = None, options: TableFormat | None = None
+    location: Location, frame: pd.DataFrame | None = None, options: TableFormat | None = None, section: str = "data"
 ) -> RawTable | None:
     """Reads a file or a folder of parts; None if it cannot be read, which adds an error.
 
@@ -66,6 +67,7 @@ def read_table(
         location: the file.
         frame: the table itself, if it is not a file.
         options: of reading; what they leave open is guessed where that is safe.
+        section: of the config that has these options, for remedies.
     """
     options = TableFormat() if options is None else options
     if frame is not None:
@@ -73,7 +75,7 @@ def read_table(
     try:
         table = read_path(location.file, options)
     except Unreadable as error:
-        location.error(error.found, error.remedy)
+        location.error(error.found, _in_section(error.remedy, section))
         return None
     except OSError as error:
         location.error(f"the file cannot be read ({error.strerror or error})", "check path and permissions")
@@ -82,9 +84,9 @@ def read_table(
         location.error("the file cannot be read (it does not fit in the memory)", "read a part of it")
         return None
     for column, found, remedy in table.found.errors:
-        (location if column is None else location.at(column)).error(found, remedy)
+        (location if column is None else location.at(column)).error(found, _in_section(remedy, section))
     for column, found, remedy in table.found.warnings:
-        (location if column is None else location.at(column)).warn(found, remedy)
+        (location if column is None else location.at(column)).warn(found, _in_section(remedy, section))
     if not len(table.found.frame.columns):
         return None
     return _plain_table(replace(location, place=table.place), table.found.frame, table.found.separator)
@@ -114,6 +116,11 @@ def without_missing(cells: Cells, more: tuple[str, ...] = ()) -> Cells:
     if not isinstance(cells.dtype, pd.StringDtype):
         return cells.mask(cells.isin(list(more))) if more and cells.dtype == object and _flat(cells) else cells
     return cells.mask(cells.isin([*_MISSING, *more]))
+
+
+def _in_section(remedy: str, section: str) -> str:
+    """The remedy with the options of reading named in their section of the config."""
+    return re.sub(rf"\bdata\.({'|'.join(TableFormat.model_fields)})\b", rf"{section}.\1", remedy)
 
 
 def _plain_table(location: Location, frame: pd.DataFrame, separator: str | None) -> RawTable | None:

@@ -132,7 +132,9 @@ def _read(source: Source | None, role: str, issues: ValidationIssues, config: Da
         return None
     if isinstance(source, pd.DataFrame):
         return read_table(Location(issues, Path(role)), source)
-    return read_table(Location(issues, Path(source)), options=None if config is None else config.format_of(role))
+    options = None if config is None else config.format_of(role)
+    section = f"data.{role}_format" if role in ("users", "items") else "data"
+    return read_table(Location(issues, Path(source)), options=options, section=section)
 
 
 def _shared_type(seen: list[IdColumn | None], described: IdColumn | None, joining: Vocabulary | None) -> bool | None:

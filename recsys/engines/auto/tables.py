@@ -13,8 +13,8 @@ from recsys.data.dataset import Dataset
 from recsys.data.interactions import Interactions
 from recsys.data.schema import Kind
 from recsys.data.splits.earliest import earliest
-from recsys.embedding_table import EmbeddingTable
-from recsys.engine import FitContext, Pretrainer
+from recsys.embedding_table import EmbeddingTable, Pretrainer
+from recsys.engine import FitContext
 from recsys.engines import ENGINES
 from recsys.json_values import JsonObject
 

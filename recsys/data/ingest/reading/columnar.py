@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from recsys.data.ingest.reading.content import SUSPICIOUS_BYTES, SUSPICIOUS_RATIO
-from recsys.data.ingest.reading.delimited_text.delimited import Found
-from recsys.data.ingest.reading.delimited_text.layout import MOST_COLUMNS
+from recsys.data.ingest.reading.content import SUSPICIOUS_RATIO
+from recsys.data.ingest.reading.found import Found, check_width
 from recsys.data.ingest.reading.problem import Unreadable, damaged
 
 if TYPE_CHECKING:
@@ -18,7 +17,8 @@ if TYPE_CHECKING:
 
 PARQUET, FEATHER, OLD_FEATHER = b"PAR1", b"ARROW1", b"FEA1"
 """The first bytes of the formats."""
-_CELL_BYTES = 8
+_CELL_BYTES, _SUSPICIOUS_BYTES = 8, 1 << 25
+"""Tables of up to 32 MiB are read however small their file is."""
 
 
 def read_columnar(path: Path, start: bytes) -> Found:
@@ -54,11 +54,11 @@ def check_parquet(path: Path) -> None:
 
     file = parquet.ParquetFile(path)
     metadata = file.metadata
-    _check_columns(len(file.schema_arrow.names))
+    check_width(len(file.schema_arrow.names))
     chunks = [
         metadata.row_group(g).column(c) for g in range(metadata.num_row_groups) for c in range(metadata.num_columns)
     ]
-    limit = max(SUSPICIOUS_BYTES, SUSPICIOUS_RATIO * path.stat().st_size)
+    limit = max(_SUSPICIOUS_BYTES, SUSPICIOUS_RATIO * path.stat().st_size)
     cells = sum(chunk.num_values for chunk in chunks) + metadata.num_rows * (metadata.num_columns == 0)
     _check_size(cells * _CELL_BYTES, limit, metadata.num_rows)
     packed = [chunk for chunk in chunks if chunk.physical_type == "BYTE_ARRAY"]
@@ -77,8 +77,8 @@ def check_feather(path: Path, start: bytes) -> None:
     from pyarrow import ipc
 
     reader = ipc.open_file(str(path))
-    _check_columns(len(reader.schema.names))
-    limit, found = max(SUSPICIOUS_BYTES, SUSPICIOUS_RATIO * path.stat().st_size), 0
+    check_width(len(reader.schema.names))
+    limit, found = max(_SUSPICIOUS_BYTES, SUSPICIOUS_RATIO * path.stat().st_size), 0
     for number in range(reader.num_record_batches):
         batch = reader.get_batch(number)
         found += sum(_expanded(column) for column in batch.columns)
@@ -106,11 +106,6 @@ def _expanded(column: pyarrow.Array) -> int:
         if lengths is not None:
             return int(np.nan_to_num(lengths.to_numpy(zero_copy_only=False))[indices].sum()) + 8 * len(column)
     return int(column.nbytes)
-
-
-def _check_columns(width: int) -> None:
-    if width > MOST_COLUMNS:
-        raise Unreadable(f"the table has {width:,} columns, more than {MOST_COLUMNS:,}", "leave out what is not used")
 
 
 def _check_size(found: int, limit: int, rows: int) -> None:

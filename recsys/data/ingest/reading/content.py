@@ -15,8 +15,8 @@ from typing import BinaryIO, cast
 from recsys.data.ingest.reading.problem import Unreadable, damaged
 
 _CHUNK = 1 << 22
-SUSPICIOUS_BYTES, SUSPICIOUS_RATIO = 1 << 28, 200
-"""Compressed files that unpack to over 256 MiB and over 200 times their size are refused: they can fill the memory."""
+SUSPICIOUS_BYTES, SUSPICIOUS_RATIO = 1 << 24, 200
+"""Compressed files that unpack to over 16 MiB and over 200 times their size are refused: they can fill the memory."""
 
 _FOREIGN = (
     (b"SQLite format 3", "an SQLite database", "export its tables as CSV"),

@@ -8,10 +8,9 @@ import numpy as np
 import pandas as pd
 
 from recsys.data.ingest.checks import Cells
-from recsys.data.ingest.reading.delimited_text.delimited import Found, Note
-from recsys.data.ingest.reading.delimited_text.encoding import as_utf8
-from recsys.data.ingest.reading.delimited_text.layout import MOST_COLUMNS
+from recsys.data.ingest.reading.found import Found, Note, check_width
 from recsys.data.ingest.reading.problem import Unreadable, lines_text
+from recsys.data.ingest.reading.text.encoding import as_utf8
 
 
 def read_json(data: bytes, encoding: str | None) -> Found:
@@ -30,7 +29,7 @@ def read_json(data: bytes, encoding: str | None) -> Found:
         try:
             row = json.loads(written)
         except (ValueError, RecursionError) as error:
-            row, reason = None, reason or str(error)
+            row, reason = None, reason or getattr(error, "msg", str(error))
         if isinstance(row, dict):
             rows.append(row)
             lines.append(line)
@@ -72,10 +71,7 @@ def _frame(
     errors: list[Note],
 ) -> Found:
     names = list(dict.fromkeys(name for row in rows for name in row))
-    if len(names) > MOST_COLUMNS:
-        raise Unreadable(
-            f"the objects have {len(names):,} keys, more than {MOST_COLUMNS:,}", "leave out what is not used"
-        )
+    check_width(len(names))
     columns = {name: _column([row.get(name) for row in rows]) for name in names}
     for name in names:
         nested = [n for n, row in enumerate(rows) if isinstance(row.get(name), dict)]

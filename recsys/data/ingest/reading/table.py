@@ -12,14 +12,15 @@ from numpy.typing import NDArray
 
 from recsys.data.ingest.reading.columnar import FEATHER, OLD_FEATHER, PARQUET, read_columnar
 from recsys.data.ingest.reading.content import head, is_packed, unpacked
-from recsys.data.ingest.reading.delimited_text.delimited import Found, read_delimited
-from recsys.data.ingest.reading.delimited_text.marks import with_plain_numbers
 from recsys.data.ingest.reading.folders import part_files, partition_values
+from recsys.data.ingest.reading.found import Found
 from recsys.data.ingest.reading.json_lines import is_json, read_json
 from recsys.data.ingest.reading.lists import explode
 from recsys.data.ingest.reading.options import TableFormat
 from recsys.data.ingest.reading.problem import Unreadable
 from recsys.data.ingest.reading.remote import local_copy
+from recsys.data.ingest.reading.text.delimited import read_delimited
+from recsys.data.ingest.reading.text.marks import with_plain_numbers
 
 Place = Callable[[int], str | None]
 """Maps a row to where it stands in the file, such as ``line 7``; None where the number of the row tells it."""

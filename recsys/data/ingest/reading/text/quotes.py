@@ -7,8 +7,8 @@ import re
 import numpy as np
 from numpy.typing import NDArray
 
-from recsys.data.ingest.reading.delimited_text.records import Positions, Records, plain_records, quoted_records
 from recsys.data.ingest.reading.problem import Unreadable, lines_text
+from recsys.data.ingest.reading.text.records import Positions, Records, plain_records, quoted_records
 
 _LONGEST_CELL, _LONGEST_BYTES, _MOST_BROKEN = 50, 1 << 16, 1000
 """Lines and bytes that a cell in quotes may span in a file that has broken quotes too, and how many of those are tried:

@@ -7,11 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from recsys.data.ingest.reading.delimited_text.records import Records
+from recsys.data.ingest.reading.found import MOST_COLUMNS, check_width
 from recsys.data.ingest.reading.problem import Unreadable, lines_text
+from recsys.data.ingest.reading.text.records import Records
 
-MOST_COLUMNS = 5000
-"""Of a table; each is profiled and checked, which takes milliseconds."""
 _PREAMBLE, _FOOTER = 20, 3
 """Rows in which the header is searched for; rows at the end that may be a footer."""
 _HEADING = re.compile(rb"\d+:")
@@ -48,7 +47,7 @@ def find_layout(records: Records, n_given: int | None, mark: bytes) -> Layout:
     rows = records.select(~_blank(records))
     if not len(rows):
         raise Unreadable("the file is empty", "it needs a header and rows")
-    _check_width(int(rows.fields.max()) if n_given else int(rows.fields[0]))
+    check_width(int(rows.fields.max()) if n_given else int(rows.fields[0]))
     usual = int(np.bincount(np.minimum(rows.fields, MOST_COLUMNS + 1)).argmax())
     _check_headings(rows, usual)
     if n_given is not None:
@@ -58,15 +57,10 @@ def find_layout(records: Records, n_given: int | None, mark: bytes) -> Layout:
         found = f"{lines_text(rows.lines[:start])}: text stands before the header (a preamble)"
         remedy = f"remove it, or set data.skip_lines = {int(rows.lines[start]) - 1}"
         records.errors.append((found, remedy))
-    _check_width(int(rows.fields[start]))
+    check_width(int(rows.fields[start]))
     body = rows.select(slice(start + 1, None))
     header = rows.text(start)
     return _fitting(_without_repeated_header(body, header), header, int(rows.fields[start]), mark)
-
-
-def _check_width(width: int) -> None:
-    if width > MOST_COLUMNS:
-        raise Unreadable(f"the table has {width:,} columns, more than {MOST_COLUMNS:,}", "leave out what is not used")
 
 
 def _blank(rows: Records) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:

@@ -9,6 +9,7 @@ from recsys.data.ingest.reading.options import SEPARATORS
 
 _SAMPLE_BYTES, _SAMPLE_LINES = 1 << 16, 200
 _QUOTED = re.compile(rb'"[^"\n]*"')
+_SPANNING = re.compile(rb'"(?:[^"]|"")*"')
 _BY_NAME = {".csv": ",", ".tsv": "\t", ".tab": "\t", ".psv": "|"}
 
 
@@ -36,10 +37,12 @@ def guess_separator(data: bytes, promised: str | None) -> str:
         data: the text.
         promised: the separator of the file's ending, which decides where several fit, or none does.
     """
-    lines = [line for line in data[:_SAMPLE_BYTES].split(b"\n") if line.strip()]
-    lines = lines[: -1 if len(data) > _SAMPLE_BYTES and len(lines) > 1 else None][:_SAMPLE_LINES]
-    lines = [_QUOTED.sub(b"", line) for line in lines]
-    ranked = sorted((_rank(mark, lines, promised), mark) for mark in SEPARATORS if mark != " ")
+    sample = data[:_SAMPLE_BYTES]
+    sample = sample if len(data) <= _SAMPLE_BYTES else sample[: sample.rfind(b"\n") + 1] or sample
+    lines = _lines(_QUOTED.sub(b"", sample))
+    readings = [lines, _lines(_SPANNING.sub(b"", sample))]  # quotes that are not closed spoil the second
+    marks = [mark for mark in SEPARATORS if mark != " "]
+    ranked = sorted((_rank(mark, reading, promised), mark) for reading in readings for mark in marks)
     best, mark = ranked[-1] if ranked else ((0.0,), ",")
     if best[0]:
         return mark
@@ -48,13 +51,20 @@ def guess_separator(data: bytes, promised: str | None) -> str:
     return promised or ","
 
 
+def _lines(sample: bytes) -> list[bytes]:
+    return [line for line in sample.split(b"\n") if line.strip()][:_SAMPLE_LINES]
+
+
 def _rank(mark: str, lines: list[bytes], promised: str | None) -> tuple[float, ...]:
-    """The larger the better; zeros for a mark that does not divide at least half of the lines alike."""
+    """The larger the better: marks that divide at least half of the lines alike before those in the first line alone.
+
+    Cells that span lines divide them unlike each other. The first number is 0 for a mark that can be no separator.
+    """
     counts = [line.count(mark.encode()) for line in lines]
     if not counts:
         return (0.0,) * 6
     number, times = Counter(counts).most_common(1)[0]
     share = times / len(counts)
     if number == 0 or share < 0.5:
-        return (float(mark == promised and counts[0] > 0), 0.0, 0.0, 0.0, 0.0, 0.0)
+        return (0.5 * (counts[0] > 0), float(mark == promised), float(counts[0]), 0.0, 0.0, 0.0)
     return (1.0, float(counts[0] > 0), float(share == 1), float(mark == promised), share, float(number))

@@ -6,45 +6,22 @@ import csv
 import io
 import json
 import re
-from dataclasses import dataclass, field
+from collections import Counter
 from typing import Literal
 
-import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from recsys.data.ingest.reading.delimited_text.encoding import as_utf8
-from recsys.data.ingest.reading.delimited_text.header import looks_like_data
-from recsys.data.ingest.reading.delimited_text.layout import Layout, find_layout
-from recsys.data.ingest.reading.delimited_text.quotes import split_rows
-from recsys.data.ingest.reading.delimited_text.separators import by_name, declared_separator, guess_separator
+from recsys.data.ingest.reading.found import Found, Note
 from recsys.data.ingest.reading.options import TableFormat
 from recsys.data.ingest.reading.problem import Unreadable
+from recsys.data.ingest.reading.text.encoding import as_utf8
+from recsys.data.ingest.reading.text.header import looks_like_data
+from recsys.data.ingest.reading.text.layout import Layout, find_layout
+from recsys.data.ingest.reading.text.quotes import split_rows
+from recsys.data.ingest.reading.text.separators import by_name, declared_separator, guess_separator
 
 _UNUSED = ("\x1f", "\x1e", "\x1d", "\x1c")
 """One of them stands for a separator of several characters."""
-
-Note = tuple[str | None, str, str]
-"""Column, found and remedy; the column is None for the whole table."""
-
-
-@dataclass(frozen=True, eq=False)
-class Found:
-    """A table as read from its file.
-
-    Args:
-        frame: n rows, index 0..n-1.
-        separator: of a text file, whose cells are all text; None for other formats.
-        lines: int64 [n], the line of each row in the file; None for formats without lines.
-        errors: what is wrong with it.
-        warnings: what may be wrong, and what was guessed.
-    """
-
-    frame: pd.DataFrame
-    separator: str | None = None
-    lines: NDArray[np.int64] | None = None
-    errors: list[Note] = field(default_factory=list)
-    warnings: list[Note] = field(default_factory=list)
 
 
 def read_delimited(data: bytes, name: str, options: TableFormat) -> Found:
@@ -74,10 +51,13 @@ def read_delimited(data: bytes, name: str, options: TableFormat) -> Found:
     given = options.header if isinstance(options.header, tuple) else None
     layout = find_layout(records, None if given is None else len(given), mark.encode())
     names = list(given) if given else _names(layout, mark, records.quoting)
-    twice = sorted({name for name in names if names.count(name) > 1})
+    twice = [name for name, times in Counter(names).items() if times > 1]
     errors: list[Note] = [(None, *error) for error in records.errors]
     warnings += [(None, *warning) for warning in records.warnings]
     frame = _frame(layout, mark, records.quoting)
+    if mark != separator:  # it also stood inside of quotes
+        names = [name.replace(mark, separator) for name in names]
+        frame = frame.apply(lambda cells: cells.str.replace(mark, separator, regex=False))
     if options.header is None and looks_like_data(names, frame):
         raise Unreadable(
             f"the first row looks like data, not names of columns: {_shown(names)}",

@@ -7,7 +7,7 @@ import re
 import pandas as pd
 
 from recsys.data.ingest.checks import Cells
-from recsys.data.ingest.reading.delimited_text.delimited import Note
+from recsys.data.ingest.reading.found import Note
 from recsys.data.ingest.reading.options import TableFormat
 
 _SHARE = 0.9
@@ -19,7 +19,8 @@ def with_plain_numbers(frame: pd.DataFrame, options: TableFormat, separator: str
     """The columns of numbers with a decimal point and without marks between thousands, and warnings of guesses.
 
     Without options, a decimal comma is guessed where it is safe: the columns are not separated by commas, all filled
-    cells of a column are numbers, and they have at most two decimals; marks where ``1,234.50`` shows both.
+    cells of a column are numbers, and they have two decimals, or one where semicolons separate the columns. Marks
+    between thousands are guessed where ``1,234.50`` shows both.
 
     Args:
         frame: cells as text.
@@ -54,14 +55,14 @@ def _told(name: str, cells: Cells, decimal: str | None, thousands: str | None) -
 
 def _guess(cells: Cells, separator: str) -> tuple[str | None, str | None]:
     sample = cells.dropna()
-    first = sample.head(1000)
-    marked = first[first.str.contains(",", regex=False)]
-    if not len(marked) or not first.str.fullmatch(r"[-+]?[\d.,]+").all():
+    first = sample.head(1000).tolist()
+    if not any("," in cell for cell in first) or not all(re.fullmatch(r"[-+]?[\d.,]+", cell) for cell in first):
         return None, None
     if sample.str.fullmatch(rf"{_GROUPED}|[-+]?\d{{1,3}}(?:,\d{{3}})*|[-+]?\d+(?:\.\d+)?").all():
         grouped = sample.str.fullmatch(_GROUPED).any()
         return (".", ",") if grouped else (None, None)
-    if separator != "," and sample.str.fullmatch(r"[-+]?\d+(?:,\d{1,2})?").all():
+    decimals = "{1,2}" if separator == ";" else "{2}"  # pairs of ids, as 3,7, are no numbers
+    if separator != "," and sample.str.fullmatch(rf"[-+]?\d+(?:,\d{decimals})?").all():
         return ",", None
     return None, None
 

@@ -1,1 +1,0 @@
-"""Reads delimited text: encoding, separators, quotes, headers, and the lines that are no rows."""

@@ -1,0 +1,45 @@
+"""A table as read from its file, with what is wrong with it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from recsys.data.ingest.reading.problem import Unreadable
+
+MOST_COLUMNS = 2000
+"""Of a table; each is profiled and checked, which takes milliseconds."""
+Note = tuple[str | None, str, str]
+"""Column, found and remedy; the column is None for the whole table."""
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """A table as read from its file.
+
+    Args:
+        frame: n rows, index 0..n-1.
+        separator: of a text file, whose cells are all text; None for other formats.
+        lines: int64 [n], the line of each row in the file; None for formats without lines.
+        errors: what is wrong with it.
+        warnings: what may be wrong, and what was guessed.
+    """
+
+    frame: pd.DataFrame
+    separator: str | None = None
+    lines: NDArray[np.int64] | None = None
+    errors: list[Note] = field(default_factory=list)
+    warnings: list[Note] = field(default_factory=list)
+
+
+def check_width(width: int) -> None:
+    """Refuses a table with too many columns.
+
+    Raises:
+        Unreadable: there are over `MOST_COLUMNS`.
+    """
+    if width > MOST_COLUMNS:
+        raise Unreadable(f"the table has {width:,} columns, more than {MOST_COLUMNS:,}", "leave out what is not used")

@@ -1,0 +1,1 @@
+"""Separated text: encodings, separators, quotes, rows and lines, headers, marks in numbers."""

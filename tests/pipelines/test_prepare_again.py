@@ -1,0 +1,59 @@
+"""prepare runs again when anything that it read has changed, and refuses files that change while they are read."""
+
+import pandas as pd
+import pytest
+
+from pipelines.config import RunConfig
+from pipelines.stages import prepare
+from pipelines.workspace import Workspace
+from recsys.errors import DataError
+from recsys.tracking import SilentTracker
+
+EVENTS = pd.DataFrame(
+    {"user_id": [1, 1, 1, 2, 2, 2], "item_id": [5, 6, 7, 5, 6, 7], "timestamp": range(10**9, 10**9 + 6)}
+)
+
+
+@pytest.fixture
+def run(tmp_path):
+    """The folder of parts, and a function that prepares and returns the number of users."""
+    folder, workspace = tmp_path / "events", Workspace(tmp_path / "out")
+    folder.mkdir()
+    EVENTS.to_parquet(folder / "part-0.parquet")
+    raw = {"name": "x", "data": {"interactions": folder}, "split": {"protocol": "leave_one_out"}}
+    config = RunConfig.model_validate(raw | {"engines": {"popularity": {}}, "recommend": {"engine": "popularity"}})
+
+    def prepared():
+        with workspace.lock():
+            prepare.run(config, workspace, SilentTracker())
+        return workspace.load_dataset().n_users
+
+    return folder, prepared
+
+
+def test_a_part_that_is_added_changed_or_taken_away_is_noticed(run, tmp_path):
+    folder, prepared = run
+    assert prepared() == 2
+    EVENTS.assign(user_id=3).to_parquet(tmp_path / "elsewhere")
+    (folder / "part-1.parquet").symlink_to(tmp_path / "elsewhere")
+    assert prepared() == 3
+    EVENTS.assign(user_id=[3, 3, 3, 4, 4, 4]).to_parquet(tmp_path / "elsewhere")
+    assert prepared() == 4
+    (folder / "part-1.parquet").unlink()
+    assert prepared() == 2
+
+
+def test_a_file_that_changes_while_it_is_read_is_refused(run, monkeypatch):
+    folder, prepared = run
+    read = prepare.ingest
+
+    def slow(*arguments):
+        found = read(*arguments)
+        EVENTS.assign(user_id=9).to_parquet(folder / "part-1.parquet")
+        return found
+
+    monkeypatch.setattr(prepare, "ingest", slow)
+    with pytest.raises(DataError, match="events: changed while it was read"):
+        prepared()
+    monkeypatch.setattr(prepare, "ingest", read)
+    assert prepared() == 3
