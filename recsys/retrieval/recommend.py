@@ -17,6 +17,7 @@ from pydantic import Field
 from recsys.config import Config
 from recsys.data.dataset import Dataset
 from recsys.data.histories import Histories
+from recsys.data.moment import Moment
 from recsys.data.vocabulary import Rows
 from recsys.digest import short_digest
 from recsys.engine import Engine, Request, Vectors
@@ -39,8 +40,8 @@ class RecommendOptions(Config):
         index: a name in `recsys.retrieval.INDEXES`.
         allow: ids of items that may be recommended; None is all.
         deny: ids of items that are not recommended.
-        at: the time of the recommendation, in the unit of the dataset's timestamps: later interactions are left out of
-            the histories; None is now.
+        at: the time of the recommendation: a date, a datetime, ISO text or seconds since 1970 UTC, in data without
+            timestamps a position. Later interactions are left out of the histories; None is now.
     """
 
     k: int = Field(default=100, gt=0)
@@ -49,7 +50,7 @@ class RecommendOptions(Config):
     index: str = "exact"
     allow: tuple[int | str, ...] | None = None
     deny: tuple[int | str, ...] = ()
-    at: int | None = None
+    at: Moment | None = None
 
 
 @dataclass(frozen=True)
