@@ -162,7 +162,7 @@ def _explain(model: type[BaseModel], item: JsonMapping) -> str:
         return f"the key {key!r} is missing"
     if item["type"] == "value_error" and isinstance(item["input"], Mapping):  # of a section: the message names its key
         return f"{key!r}: {item['ctx']['error']}" if key else str(item["ctx"]["error"])
-    return f"{key!r}: {item['msg']}, found {item.get('input')!r}"
+    return f"{key!r}: {item['msg'].removeprefix('Value error, ')}, found {item.get('input')!r}"
 
 
 def _fields_at(model: type[BaseModel], path: Iterable[Any]) -> list[str]:
