@@ -12,6 +12,8 @@ from typing import Annotated, Literal, Union, get_args, get_origin
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from recsys.data.moment import Moment
+
 _PLAIN = {
     int: ("integer", "integers"),
     float: ("number", "numbers"),
@@ -43,6 +45,8 @@ def type_of(annotation: object, plural: bool = False) -> str:
     if isinstance(annotation, type) and annotation in _PLAIN:
         return _PLAIN[annotation][plural]
     origin, inner = get_origin(annotation), get_args(annotation)
+    if annotation == Moment:
+        return "dates, datetimes or seconds since 1970" if plural else "date, datetime or seconds since 1970"
     if origin is Annotated:
         return type_of(inner[0], plural)
     if origin is Literal:

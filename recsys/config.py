@@ -201,7 +201,7 @@ def _explain(model: type[BaseModel], item: JsonMapping) -> str:
         return f"{key!r}: {item['ctx']['error']}" if key else str(item["ctx"]["error"])
     if item["type"] in ("tuple_type", "list_type") and isinstance(item.get("input"), str):
         return f"{key!r}: a list is expected, such as [{item['input']!r}], found the text {item['input']!r}"
-    return f"{key!r}: {item['msg']}, found {item.get('input')!r}"
+    return f"{key!r}: {item['msg'].removeprefix('Value error, ')}, found {item.get('input')!r}"
 
 
 def _fields_at(model: type[BaseModel], path: Iterable[Any]) -> list[str]:

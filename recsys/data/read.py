@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 
 from recsys.choices import did_you_mean
@@ -14,6 +15,8 @@ from recsys.data.ingest.tables import RawTables, Source, read_sources
 from recsys.data.ingest.typed_interactions import Duplicates
 from recsys.data.sources import resolve
 from recsys.errors import ConfigError
+
+_LOG = logging.getLogger("recsys.data")
 
 _FIELDS = {
     "user_id": "user_id",
@@ -44,7 +47,8 @@ def read_dataset(
 
     Each table is the path of a file (CSV or other separated text, JSON lines, Parquet, Feather) or of a folder of such
     files, an address that fsspec reads, or a DataFrame. All tables are checked, and every error is reported at once,
-    with its column and rows. A file without a header is read by pandas first, and given as a DataFrame.
+    with its column and rows; warnings, as of cells that are read as missing, are logged by the logger ``recsys.data``.
+    A file without a header is read by pandas first, and given as a DataFrame.
 
     Args:
         interactions: one row an interaction: ``user_id``, ``item_id``, and perhaps a ``timestamp`` (seconds
@@ -93,6 +97,8 @@ def read_dataset(
     config = parse(DataConfig, {"columns": _columns(columns or {}), **known, **options}, "read_dataset")
     tables = checked(raw, config)
     issues.raise_errors()
+    for warning in issues.warnings:
+        _LOG.warning("%s", warning)
     return encode(tables, config.name).data
 
 

@@ -15,6 +15,7 @@ import scipy.sparse as sp
 from pydantic import Field
 
 from recsys.data.dataset import Dataset
+from recsys.data.moment import Moment
 from recsys.data.vocabulary import Rows
 from recsys.digest import short_digest
 from recsys.engine import Engine, Request, Vectors
@@ -38,8 +39,8 @@ class RecommendOptions(ItemRules):
         index: a name in `recsys.retrieval.INDEXES`.
         users: ids of the users who get a list, or a file of them (CSV, text or Parquet); None is all. Ids that are not
             in the data are passed over and counted.
-        at: the time of the recommendation, in the unit of the dataset's timestamps: later interactions are left out of
-            the histories; None is now.
+        at: the time of the recommendation: a date, a datetime, ISO text or seconds since 1970 UTC, in data without
+            timestamps a position. Later interactions are left out of the histories; None is now.
     """
 
     k: int = Field(default=100, gt=0)
@@ -47,7 +48,7 @@ class RecommendOptions(ItemRules):
     shard_size: int = Field(default=4096, gt=0)
     index: str = "exact"
     users: IdList | None = None
-    at: int | None = None
+    at: Moment | None = None
 
 
 @dataclass(frozen=True)

@@ -126,3 +126,12 @@ def test_an_error_in_a_test_frame_names_it():
 def test_a_given_split_of_one_file_says_how_to_give_the_other():
     with pytest.raises(ConfigError, match=r"read_dataset\(..., test_interactions=...\)"):
         split(read_dataset(EVENTS), "given")
+
+
+def test_warnings_are_logged_with_table_column_and_rows(caplog):
+    events = pd.DataFrame({"user_id": ["a", "b"], "item_id": [0, 1]})
+    items = pd.DataFrame({"item_id": range(30), "price": ["unknown", *(f"{n}.5" for n in range(29))]})
+    read_dataset(events, items=items)
+    assert [record.getMessage().partition(";")[0] for record in caplog.records] == [
+        "items, column 'price', row 1: 'unknown' is no number and counts as missing"
+    ]

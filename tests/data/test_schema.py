@@ -42,8 +42,9 @@ def test_seconds_are_a_time_where_the_name_says_so():
     assert kind([10**9, 10**9 + 5], "income") is Kind.NUMERIC
 
 
-def test_dates_with_many_that_are_none_are_no_time():
-    assert kind(["2020-01-01"] * 10 + ["2020-02-30"] * 10) is not Kind.TIME
+def test_dates_are_times_if_at_most_a_tenth_of_the_cells_are_none():
+    assert kind(["2020-01-01"] * 30 + ["2020-02-30"]) is Kind.TIME
+    assert kind(["2020-01-01"] * 30 + ["2020-02-30"] * 5) is not Kind.TIME
 
 
 def test_tags_may_have_another_separator():

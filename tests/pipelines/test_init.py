@@ -197,7 +197,9 @@ def test_a_file_is_never_replaced_and_bad_arguments_say_what_to_do(tmp_path):
 
 
 def test_times_that_a_run_could_not_read_are_refused_with_the_remedy(tmp_path):
-    frame = pd.DataFrame({"user_id": [1, 1, 2], "item_id": [3, 4, 3], "timestamp": [1_600_000_000_000] * 3})
+    frame = pd.DataFrame(
+        {"user_id": [1, 1, 2], "item_id": [3, 4, 3], "timestamp": [1_600_000_000_000, 1_600_000_000, 1_600_000_001]}
+    )
     frame.to_csv(tmp_path / "log.csv", index=False)
     with pytest.raises(DataError, match=r"log\.csv, column 'timestamp', .*: it is in milliseconds or finer; divide"):
         init([tmp_path / "log.csv"], {}, output=tmp_path / "a.toml")

@@ -11,6 +11,7 @@ from pydantic import Field, model_validator
 from recsys.config import Config, parse
 from recsys.data.dataset import Dataset
 from recsys.data.interactions import Interactions
+from recsys.data.moment import Moment
 from recsys.data.splits.cold_items import cold_items
 from recsys.data.splits.given import Cut, given
 from recsys.data.splits.holdout import Holdout
@@ -33,8 +34,9 @@ class SplitConfig(Config):
         validation: share of all interactions (``temporal``), of each user's interactions (``random``) or of each
             user's train file (``given``), for validation.
         test: share of all interactions (``temporal``), or of each user's (``random``), for test.
-        validation_from: start of the validation window, seconds since 1970 UTC; replaces the share (``temporal``).
-        test_from: start of the test window, seconds since 1970 UTC; replaces the share (``temporal``).
+        validation_from: start of the validation window (``temporal``): a date, a datetime, ISO text or seconds since
+            1970 UTC; replaces the share.
+        test_from: start of the test window (``temporal``), likewise; replaces the share.
         share: of the users (``user_holdout``) or items (``cold_items``), for validation and for test each.
         cut: which of a user's train interactions are for validation (``given``): the ``last``, ``random`` ones, or
             ``blocks`` of similar items; None takes the last ones, or random ones where the data has no order.
@@ -53,8 +55,8 @@ class SplitConfig(Config):
     n: int = Field(1, ge=1)
     validation: float = Field(0.1, gt=0, lt=1)
     test: float = Field(0.1, gt=0, lt=1)
-    validation_from: int | None = None
-    test_from: int | None = None
+    validation_from: Moment | None = None
+    test_from: Moment | None = None
     share: float = Field(0.1, gt=0, lt=0.5)
     cut: Cut | None = None
     given: float = Field(0.8, gt=0, lt=1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from recsys.data.interactions import Interactions
+from recsys.data.moment import moment_text
 from recsys.data.splits.holdout import Holdout
 from recsys.data.splits.partition import Split
 from recsys.errors import DataError
@@ -38,8 +39,9 @@ def temporal(interactions: Interactions, validation_from: int, test_from: int) -
     for name, part in parts.items():
         if not len(part):
             raise DataError(
-                f"the temporal split has no {name} interactions: they span {time.min()} to {time.max()}, "
-                f"the cutoffs are {validation_from} and {test_from}; move split.validation_from or split.test_from"
+                f"the temporal split has no {name} interactions: they span {moment_text(time.min())} to "
+                f"{moment_text(time.max())}, the cutoffs are {moment_text(validation_from)} and "
+                f"{moment_text(test_from)}; move split.validation_from or split.test_from"
             )
     train_and_validation = interactions.before(test_from)
     return Split(

@@ -27,6 +27,7 @@ class Mismatch:
         cause: the likely reason.
         remedy: how to correct the tables.
         count: the number of distinct ids that this cause explains.
+        is_certain: whether ids that are spelled so apart are hardly those of two things.
     """
 
     id: str
@@ -34,6 +35,7 @@ class Mismatch:
     cause: str
     remedy: str
     count: int
+    is_certain: bool = True
 
     def __str__(self) -> str:
         where = f"{self.id!r} would be {self.would_be!r} there" if self.would_be else f"as {self.id!r}"
@@ -88,7 +90,14 @@ def _compared(spelling: _Spelling, ours: pd.Series[str], theirs: pd.Series[str])
     if not met.any():
         return None
     row = int(np.argmax(met))
-    return Mismatch(ours.iloc[row], theirs.iloc[rows[row]], spelling.cause, spelling.remedy, int(met.sum()))
+    return Mismatch(
+        ours.iloc[row],
+        theirs.iloc[rows[row]],
+        spelling.cause,
+        spelling.remedy,
+        int(met.sum()),
+        not spelling.one_is_normal,
+    )
 
 
 def _lost_digits(ids: pd.Series[str]) -> Mismatch | None:
@@ -122,7 +131,7 @@ def _without_grouping(ids: pd.Series[str]) -> pd.Series[str]:
 
 def _digits(ids: pd.Series[str]) -> pd.Series[str]:
     """The digits after a prefix such as ``item_``; only ids of pure digits can be equal to them."""
-    return _without_zeros(ids.str.replace(r"^[^0-9]*[^0-9+-][-_]?(?=[0-9]+$)", "", regex=True))
+    return ids.str.replace(r"^[^0-9]*[^0-9+-][-_]?(?=[0-9]+$)", "", regex=True)
 
 
 def _whole(ids: pd.Series[str]) -> pd.Series[str]:

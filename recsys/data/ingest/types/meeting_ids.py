@@ -76,7 +76,7 @@ def _check_joined(seen: list[TypedIds], described: Ids | None, old: Vocabulary, 
     for part in [part for part in seen if len(old) and part.integers == old.holds_integers]:
         unmet = _unmet(part, old.ids)
         cause = likely_mismatch(unmet.ids, old.ids) if len(unmet.ids) else None
-        if cause is not None and 2 * cause.count > unmet.distinct:
+        if cause is not None and cause.is_certain and 2 * cause.count > unmet.distinct:
             _report_mismatch(unmet, cause, old.ids, "the existing dataset", what)
 
 

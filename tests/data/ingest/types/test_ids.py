@@ -128,3 +128,8 @@ def test_text_with_zeros_beside_integers_says_that_zeros_are_lost():
 
 def test_a_part_of_an_id_is_no_cause():
     assert likely_mismatch(np.array(["a1"], object), np.array(["b1"], object)) is None
+
+
+def test_newer_ids_without_the_prefix_of_the_old_ones_are_new(tmp_path):
+    old = ingest(written(tmp_path, interactions=events(["u7", "u12"]))).data
+    assert ingest(written(tmp_path, interactions=events([7, 13])), joining=old).data.n_items == 2
