@@ -9,6 +9,7 @@ from typing import Annotated
 from pydantic import Field
 
 from pipelines.specs import EngineSpec, engine_spec, pretrain_spec
+from pipelines.split_check import check_split
 from pipelines.tune_section import TuneSection, check_tune
 from recsys.choices import did_you_mean
 from recsys.config import Config, apply_overrides, parse, read_toml
@@ -229,7 +230,7 @@ def read_run_config(path: Path, overrides: Iterable[str] = ()) -> RunConfig:
     _check_parts(config)
     for what, given in (("promote", config.promote), ("attribution", config.attribution)):
         if given is not None:
-            check_split(config, f"[{what}]")
+            check_split(config.has_split, f"[{what}]")
     for name, section in config.pretrain.items():
         pretrain_spec(name, section)
     parse_metric(config.tune.metric)
@@ -258,19 +259,6 @@ def _with_recommend_filter(config: RunConfig) -> RunConfig:
         return config
     section = config.recommend.model_copy(update={"filter_seen": config.evaluate.filter_seen})
     return config.model_copy(update={"recommend": section})
-
-
-def check_split(config: RunConfig, what: str) -> None:
-    """Checks that the run holds interactions out, which ``what`` needs.
-
-    Raises:
-        ConfigError: it has no split.
-    """
-    if not config.has_split:
-        raise ConfigError(
-            f"{what} measures engines on held-out interactions, and the run has no split; add [split] with a protocol, "
-            'such as "leave_one_out", or "random" where the data has no order'
-        )
 
 
 def _check_parts(config: RunConfig) -> None:

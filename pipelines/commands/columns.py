@@ -9,8 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from pipelines.column_engine import column_engine
-from pipelines.config import RunConfig, check_split, engine_specs
+from pipelines.config import RunConfig, engine_specs
 from pipelines.specs import EngineSpec
+from pipelines.split_check import check_split
 from pipelines.stages import check_workspace
 from pipelines.stages.prepare import run as prepare
 from pipelines.stages.pretrain import run as pretrain
@@ -66,7 +67,7 @@ def run(config: RunConfig, workspace: Workspace, tracker: Tracker, options: Colu
             unknown.
     """
     options = options or ColumnOptions()
-    check_split(config, "recsys columns")
+    check_split(config.has_split, "recsys columns")
     chosen = column_engine(config, options.engine)
     if options.metric is not None:
         parse_metric(options.metric)

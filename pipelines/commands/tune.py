@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from pipelines.commands.tune_outputs import PAGE, TABLE, TRIALS, TUNED, best_options, write_outputs
 from pipelines.commands.tune_processes import run_workers
 from pipelines.commands.tune_worker import DATABASE, Job, load_parts
-from pipelines.config import RunConfig, check_engine, check_split
+from pipelines.config import RunConfig, check_engine
 from pipelines.output_folder import check_output_folder, claim_output_folder
 from pipelines.specs import EngineSpec, engine_spec
+from pipelines.split_check import check_split
 from pipelines.stages import prepare, pretrain
 from pipelines.tune_section import DEFAULT_TRIALS, seconds_of, space_of, with_options
 from pipelines.workspace import ENGINE_CODE, Workspace, code_version, digest
@@ -67,7 +68,7 @@ def tune(config: RunConfig, workspace: Workspace, tracker: Tracker, options: Tun
         ConfigError: an engine is none of the run, or the budget is no length of time.
         ArtifactError: a file of the user would be overwritten.
     """
-    check_split(config, "recsys tune")
+    check_split(config.has_split, "recsys tune")
     for name in options.engines:
         check_engine(config, "--engine", name)
     chosen = options.engines or config.tune.engines
