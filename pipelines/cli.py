@@ -259,9 +259,13 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 
 
 def _fail(message: str, debug: bool) -> NoReturn:
-    if debug:
-        traceback.print_exc()
-    print(f"error: {message}", file=sys.stderr)
+    try:
+        if debug:
+            traceback.print_exc()
+        if sys.stderr is not None:  # print would take stdout
+            print(f"error: {message}", file=sys.stderr, flush=True)
+    except (OSError, ValueError):  # stderr is closed; the exit code is all that can be told
+        sys.stderr = None
     sys.exit(1)
 
 

@@ -47,17 +47,27 @@ class ConsoleTracker(SilentTracker):
     """Prints to stderr; progress lines only if stderr is a terminal, at most ten a second."""
 
     def __init__(self) -> None:
-        self._terminal = sys.stderr.isatty()
+        self._terminal = sys.stderr is not None and not sys.stderr.closed and sys.stderr.isatty()
         self._last = 0.0
 
     def info(self, message: str) -> None:
-        print(f"\r\x1b[K{message}" if self._terminal else message, file=sys.stderr, flush=True)
+        _print(f"\r\x1b[K{message}\n" if self._terminal else f"{message}\n")
 
     def progress(self, message: str) -> None:
         now = time.monotonic()
         if self._terminal and now - self._last > 0.1:
             self._last = now
-            print(f"\r\x1b[K{message}", end="", file=sys.stderr, flush=True)
+            _print(f"\r\x1b[K{message}")
+
+
+def _print(text: str) -> None:
+    """Writes to stderr; nothing where it is closed, for a run goes on without its messages."""
+    if sys.stderr is None:  # print would take stdout
+        return
+    try:
+        print(text, end="", file=sys.stderr, flush=True)
+    except (OSError, ValueError):
+        return
 
 
 class CurveTracker:

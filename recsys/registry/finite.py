@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Protocol
 
 import torch
 from safetensors import safe_open
@@ -37,7 +37,18 @@ def check_finite_files(directory: Path, kind: str) -> None:
                     )
 
 
-def _blocks(file: Any, name: str) -> Iterator[Tensor]:
+class _Slice(Protocol):
+    def get_shape(self) -> list[int]: ...
+    def get_dtype(self) -> str: ...
+    def __getitem__(self, rows: slice) -> Tensor: ...
+
+
+class _File(Protocol):
+    def get_slice(self, name: str) -> _Slice: ...
+    def get_tensor(self, name: str) -> Tensor: ...
+
+
+def _blocks(file: _File, name: str) -> Iterator[Tensor]:
     """The floating-point tensor ``name`` in blocks of rows; nothing for integers."""
     part = file.get_slice(name)
     shape = part.get_shape()

@@ -16,6 +16,7 @@ from recsys.content.cache import ContentCache, content_key
 from recsys.content.columns import chosen_columns
 from recsys.content.embedder import EmbedderContext
 from recsys.data.entities import EntityTable
+from recsys.data.image_files import IMAGE_FORMATS, read_image_file
 from recsys.data.schema import Kind
 from recsys.data.vocabulary import MISSING, Rows
 from recsys.errors import ConfigError
@@ -131,7 +132,7 @@ def decode(file: bytes, side: int) -> NDArray[np.uint8] | None:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(BytesIO(file)) as image:
+            with Image.open(BytesIO(file), formats=IMAGE_FORMATS) as image:
                 image.draft("RGB", (side, side))
                 resized = image.convert("RGB").resize((side, side), Image.Resampling.BILINEAR, reducing_gap=2.0)
                 return np.asarray(resized)
@@ -141,6 +142,6 @@ def decode(file: bytes, side: int) -> NDArray[np.uint8] | None:
 
 def _bytes(path: Path) -> bytes | None:
     try:
-        return path.read_bytes()
+        return read_image_file(path)
     except OSError:
         return None

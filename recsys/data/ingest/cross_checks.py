@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import warnings
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from recsys.data.dataset import Dataset
+from recsys.data.image_files import IMAGE_FORMATS, read_image_file
 from recsys.data.ingest.config import UnknownIds
 from recsys.data.ingest.id_column import TypedIds
 from recsys.data.ingest.issues import Location, shown
@@ -119,11 +122,14 @@ def image_error(path: Path) -> str | None:
     from PIL import Image
 
     try:
-        with Image.open(path) as image:
-            image.verify()
-        with Image.open(path) as image:  # reopened after verify; only decoding detects a truncated JPEG
-            image.draft("RGB", (32, 32))
-            image.load()
+        file = read_image_file(path)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)  # as when the image is decoded
+            with Image.open(BytesIO(file), formats=IMAGE_FORMATS) as image:
+                image.verify()
+            with Image.open(BytesIO(file), formats=IMAGE_FORMATS) as image:  # verify misses a truncated JPEG
+                image.draft("RGB", (32, 32))
+                image.load()
     except FileNotFoundError:
         return ""
     except Exception as error:  # decoders raise many kinds of exceptions on damaged files

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from recsys.evaluation.report.plots import save_figure
+
 
 @dataclass(frozen=True)
 class Estimate:
@@ -40,4 +42,4 @@ def save_forest(path: Path, names: Sequence[str], models: Mapping[str, Sequence[
     axes.invert_yaxis()
     axes.set_xlabel(label)
     axes.legend()
-    figure.savefig(path, dpi=150)
+    save_figure(figure, path, dpi=150)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import io
 import warnings
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from recsys.evaluation.metrics import compared
 from recsys.json_values import JsonMapping
@@ -154,9 +155,21 @@ def subplots(columns: int) -> tuple[Figure, Sequence[Axes]]:
     return figure, axes
 
 
+def save_figure(figure: Figure, target: Path | io.StringIO, **options: Any) -> None:
+    """Writes the figure; a ``$`` in a name is drawn as it is, and not as the start of a formula."""
+    from matplotlib import rc_context
+    from matplotlib.text import Text
+
+    for text in figure.findobj(Text):
+        assert isinstance(text, Text)
+        text.set_parse_math(False)
+    with rc_context({"text.parse_math": False}):  # tick labels are made while the figure is drawn
+        figure.savefig(target, **options)
+
+
 def svg(figure: Figure) -> str:
     """The figure as an SVG element."""
     buffer = io.StringIO()
-    figure.savefig(buffer, format="svg", metadata={"Date": None})
+    save_figure(figure, buffer, format="svg", metadata={"Date": None})
     text = buffer.getvalue()
     return text[text.index("<svg") :]
