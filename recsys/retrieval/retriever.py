@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from recsys.data.entities import EntityTable
+from recsys.data.histories import Histories
 from recsys.data.vocabulary import MISSING, Rows
 from recsys.engine import Request, VectorModel, Vectors
 from recsys.ranking import check_finite
@@ -56,13 +57,14 @@ class Retriever:
         self._index = INDEXES[index](self.item_vectors, candidates)
         self._top_up = None if fallback is None else TopUp(fallback, items, candidates)
 
-    def top_k(self, request: Request, k: int, filter_seen: bool = True) -> Lists:
+    def top_k(self, request: Request, k: int, filter_seen: bool = True, excluded: Histories | None = None) -> Lists:
         """The ``k`` items with the highest scores for each user of ``request``.
 
         Args:
             request: [U] users and their histories.
             k: length of a list; at most the size of the catalogue.
             filter_seen: whether items of a user's history are left out of the user's list.
+            excluded: [U] other items that are left out of the list of each user.
 
         Returns:
             Item rows and scores [U, k], best first, and which items are of the fallback; with a fallback, a list is
@@ -72,12 +74,24 @@ class Retriever:
             ArtifactError: the vector of a user, or a score, is NaN or infinite.
         """
         users, seen = user_vectors(self._engine, request), request.histories if filter_seen else None
+        if excluded is not None and len(excluded.items):
+            seen = excluded if seen is None else _both(seen, excluded)
         rows, scores = self._index.top_k(users, k, seen)
         if self._top_up is None:
             return Lists(rows, scores, np.zeros(rows.shape, bool))
         unknown = unknown_users(request, users, self.item_vectors, lambda asked: user_vectors(self._engine, asked))
         rows[unknown], scores[unknown] = MISSING, -np.inf
         return self._top_up.fill(request, (rows, scores), seen)
+
+
+def _both(first: Histories, second: Histories) -> Histories:
+    """[U] the positions of each user in ``first`` and then in ``second``."""
+    users = np.concatenate([first.users(), second.users()])
+    order = np.argsort(users, kind="stable")
+    items, times, weights = (
+        np.concatenate([getattr(first, name), getattr(second, name)])[order] for name in ("items", "times", "weights")
+    )
+    return Histories(first.offsets + second.offsets, items, times, weights)
 
 
 def item_vectors(engine: VectorModel, items: EntityTable, at: int | None = None) -> Vectors:
