@@ -87,7 +87,6 @@ def test_a_row_with_holes_is_answered_as_it_is_alone(served):
 
 def test_the_server_takes_rows_with_holes_and_says_why_it_refuses_one(served):
     testclient = pytest.importorskip("fastapi.testclient")
-    pytest.importorskip("httpx")
     from mlflow.pyfunc.scoring_server import init
 
     kind, _, model = served
