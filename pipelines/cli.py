@@ -1,6 +1,7 @@
 """The command line: ``recsys COMMAND CONFIG``. Nothing heavy is imported before a command runs.
 
-Exit codes: 0 done, 1 error (one clear message), 2 the candidate was not promoted.
+Exit codes: 0 done, 1 error (one clear message), 2 the candidate was not promoted, 130 and 143 stopped by Ctrl-C and
+SIGTERM.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import typer
 
 from pipelines import cli_first, cli_options
 from pipelines.cli_arguments import ConfigPath, Name, Output, Set, open_run, tracker, users_override
+from recsys import __version__
 from recsys.errors import RecsysError
 
 if TYPE_CHECKING:
@@ -23,7 +25,6 @@ if TYPE_CHECKING:
     from pipelines.workspace import Workspace
 
 app = typer.Typer(
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     help="Learned embeddings of users and items, turned into recommendations.",
@@ -40,8 +41,19 @@ class Mode(StrEnum):
 app.add_typer(cli_first.app)
 
 
+def _show_version(asked: bool) -> None:
+    if asked:
+        print(f"recsys {__version__}")
+        raise typer.Exit
+
+
 @app.callback()
-def _options(debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False) -> None:
+def _options(
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", help="Show the version.", is_eager=True, callback=_show_version)
+    ] = False,
+) -> None:
     """Declared for the help only: `main` reads --debug at any position of the command line."""
 
 
@@ -283,4 +295,6 @@ def _prepared(settings: RunConfig, workspace: Workspace) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    from pipelines.entry import main as entry
+
+    entry()

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Protocol, TypeVar
 
 T = TypeVar("T")
+_LOG_SECONDS = 60.0
+"""Between two lines of progress in a log."""
 
 
 class Tracker(Protocol):
@@ -25,7 +27,7 @@ class Tracker(Protocol):
         ...
 
     def progress(self, message: str) -> None:
-        """A progress line that the next one overwrites; shown only if stderr is a terminal."""
+        """A progress line that the next one overwrites in a terminal; elsewhere a tracker shows few of them."""
         ...
 
 
@@ -44,20 +46,21 @@ class SilentTracker:
 
 
 class ConsoleTracker(SilentTracker):
-    """Prints to stderr; progress lines only if stderr is a terminal, at most ten a second."""
+    """Prints to stderr; progress lines at most ten a second in a terminal, and one a minute elsewhere, as in a log."""
 
     def __init__(self) -> None:
         self._terminal = sys.stderr is not None and not sys.stderr.closed and sys.stderr.isatty()
-        self._last = 0.0
+        self._last = 0.0 if self._terminal else time.monotonic()
 
     def info(self, message: str) -> None:
         _print(f"\r\x1b[K{message}\n" if self._terminal else f"{message}\n")
 
     def progress(self, message: str) -> None:
         now = time.monotonic()
-        if self._terminal and now - self._last > 0.1:
-            self._last = now
-            _print(f"\r\x1b[K{message}")
+        if now - self._last <= (0.1 if self._terminal else _LOG_SECONDS):
+            return
+        self._last = now
+        _print(f"\r\x1b[K{message}" if self._terminal else f"{message}\n")
 
 
 def _print(text: str) -> None:

@@ -24,9 +24,13 @@ from recsys.engine import FitContext
 from recsys.engines.two_tower.two_tower import TwoTower
 from recsys.engines.two_tower.two_tower_config import TwoTowerConfig
 from recsys.errors import ConfigError, DataError
-from recsys.experiment.finetune import finetune_config, finetune_engine
+from recsys.evaluation.evaluate import evaluate
+from recsys.evaluation.intervals import paired_test
+from recsys.evaluation.metrics import parse_metric
+from recsys.experiment.finetune import FineTuned, finetune_config, finetune_engine
 from recsys.names import check_name
 from recsys.registry.bundle import MANIFEST, Bundle, Lineage
+from recsys.registry.gate import GateConfig
 from recsys.tracking import Tracker
 
 _CODE = (*ENGINE_CODE, "pipelines/stages/finetune.py")
@@ -73,7 +77,7 @@ def run(
         name: of the child; None counts on from the parent's name, see `child_name`.
 
     Returns:
-        Where the child is and what it has grown by.
+        Where the child is, what it has grown by, and how it compares with its parent on the held-out users.
 
     Raises:
         ConfigError: the parent is of a kind that cannot be fine-tuned, or keeps no histories; or the name is taken.
@@ -97,9 +101,24 @@ def run(
     lineage = Lineage(data.fingerprint, config=about, parent=bundle.version)
     Bundle(child.engine, data, lineage, evaluation=child.evaluation).save(target)
     workspace.clear_checkpoints(target.name)
-    return (
+    grown = (
         f"{target}: {int(new.sum())} new interactions, {data.n_users - bundle.data.n_users} new users, "
         f"{data.n_items - bundle.data.n_items} new items"
+    )
+    return f"{grown}\n{_comparison(config, engine, child, data)}"
+
+
+def _comparison(config: RunConfig, parent: TwoTower, child: FineTuned, data: Dataset) -> str:
+    """A line with the metric of the gate for child and parent on the users that were held out, and a paired test."""
+    if child.evaluation is None:
+        return "  child and parent are not compared: fewer than two users have several new interactions"
+    metric = (GateConfig() if config.promote is None else config.promote.gate).metric
+    ks = (parse_metric(metric)[1],)
+    now, before = (evaluate(engine, data, child.evaluation, ks=ks).values[metric] for engine in (child.engine, parent))
+    found = paired_test(now, before)
+    return (
+        f"  {metric} on {len(now)} users with newer interactions: child {now.mean():.4f}, parent {before.mean():.4f}, "
+        f"difference {found.difference:+.4f} [{found.low:+.4f}, {found.high:+.4f}], p = {found.p:.3f}"
     )
 
 

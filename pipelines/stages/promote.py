@@ -26,7 +26,7 @@ from recsys.registry.candidate import (
 )
 from recsys.registry.database import registry_lock
 from recsys.registry.gate import Decision, Rule
-from recsys.registry.mlflow_client import check_place
+from recsys.registry.mlflow_client import relocate
 from recsys.registry.store import CHAMPION, Store
 from recsys.tracking import SilentTracker, Tracker
 
@@ -96,17 +96,17 @@ def rollback(config: RunConfig, workspace: Workspace) -> str:
 
 
 def open_store(config: RunConfig, workspace: Workspace) -> Store:
-    """The registry of the run's model.
+    """The registry of the run's model; one that was moved or copied with the output folder is used where it is now.
 
     Raises:
         ConfigError: the config has no ``[promote]`` section.
-        ArtifactError: the registry in the output folder was made in another folder.
+        ArtifactError: the registry in the output folder was moved there without its artifacts.
     """
     if config.promote is None:
         raise ConfigError("the config has no [promote] section, which names the registered model")
     store = Store(*tracking_place(config, workspace))
     if config.promote.tracking_uri is None:
-        check_place(store.uri, store.name)
+        relocate(store.uri, store.name)
     return store
 
 

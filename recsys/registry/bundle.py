@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+import recsys
 from recsys.atomic import MARK, MARK_TEXT, atomic_path, read_json, write_json
 from recsys.data.dataset import Dataset
 from recsys.data.entities import EntityTable
@@ -24,7 +25,7 @@ from recsys.retrieval.fallback import Fallback
 
 MANIFEST = "manifest.json"
 _VERSION = 1
-_PACKAGES = ("recsys", "torch", "numpy", "pandas", "scipy", "pyarrow", "implicit", "safetensors")
+_PACKAGES = ("torch", "numpy", "pandas", "scipy", "pyarrow", "implicit", "safetensors")
 
 
 @dataclass(frozen=True)
@@ -238,7 +239,7 @@ def verify(directory: Path) -> None:
 
 def installed() -> dict[str, str]:
     """The installed version of each package that a model depends on: recsys, torch, numpy, pandas and others."""
-    found = {}
+    found = {"recsys": recsys.__version__}
     for name in _PACKAGES:
         with suppress(PackageNotFoundError):
             found[name] = version(name)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import os
+import sqlite3
 import warnings
+from contextlib import closing
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,15 @@ from urllib.request import url2pathname
 from recsys.errors import ArtifactError
 from recsys.registry.database import check_database, database_file, make_database
 from recsys.registry.server import check_server
+
+_ADDRESSES = (
+    ("experiments", "artifact_location"),
+    ("runs", "artifact_uri"),
+    ("logged_models", "artifact_location"),
+    ("model_versions", "source"),
+    ("model_versions", "storage_location"),
+)
+"""The tables and columns in which MLflow stores the address of artifacts."""
 
 
 def imported() -> Any:
@@ -87,29 +98,53 @@ def experiment_id(mlflow: Any, uri: str, name: str) -> str:
     client = mlflow.MlflowClient(uri)
     found = client.get_experiment_by_name(name)
     if found is not None:
+        relocate(uri, name)
         return str(found.experiment_id)
     local = database_file(uri)
     artifacts = None if local is None else _files_of(local).as_uri()
     return str(client.create_experiment(name, artifact_location=artifacts))
 
 
-def check_place(uri: str, name: str) -> None:
-    """Checks that the artifacts of the experiment ``name`` are next to its local database.
+def relocate(uri: str, name: str) -> Path | None:
+    """Lets a local database that was moved or copied with its artifacts find them where they are now.
+
+    MLflow stores absolute paths. Where those of the experiment ``name`` are in another folder than ``mlflow-artifacts``
+    beside the database, every path below the earlier folder is rewritten, in one transaction.
+
+    Returns:
+        The earlier folder of the database; None where nothing was moved, or the store is no local database.
 
     Raises:
-        ArtifactError: the database was moved or copied after it was created; the artifact paths in it are absolute.
+        ArtifactError: the artifacts are not beside the database.
     """
     local = database_file(uri)
     found = imported().MlflowClient(uri).get_experiment_by_name(name)
     if local is None or found is None:
-        return
+        return None
     location = urlsplit(found.artifact_location)
     made, here = Path(url2pathname(location.path)).resolve(), _files_of(local)
-    if location.scheme == "file" and made != here:
+    if location.scheme != "file" or made == here:
+        return None
+    if not here.is_dir():
         raise ArtifactError(
-            f"the store in {here.parent} was made in {made.parent}, where its artifacts are; move it back, give "
-            f"promote.tracking_uri, or take {local.name} out of {here.parent} to start a new one"
+            f"the store {local} was made in {made.parent}, and its artifacts are not in {here}; move them too, or "
+            f"take {local.name} out of {here.parent} to start a new store"
         )
+    _rewrite(local, found.artifact_location, here.as_uri())
+    return made.parent
+
+
+def _rewrite(database: Path, before: str, after: str) -> None:
+    """Replaces the address ``before``, alone or followed by ``/``, at the start of every address of the database."""
+    with closing(sqlite3.connect(database, timeout=20)) as connection, connection:
+        for table, column in _ADDRESSES:
+            if column not in [row[1] for row in connection.execute(f"PRAGMA table_info({table})")]:
+                continue
+            connection.execute(
+                f"UPDATE {table} SET {column} = :after || substr({column}, length(:before) + 1) "
+                f"WHERE {column} = :before OR substr({column}, 1, length(:before) + 1) = :before || '/'",
+                {"before": before, "after": after},
+            )
 
 
 def local_uri(directory: Path) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from recsys.errors import DataError
 from recsys.json_values import JsonObject
 from recsys.registry.bundle import Bundle
 from recsys.registry.mlflow_client import imported
@@ -23,7 +24,10 @@ class Recommender(PythonModel):  # type: ignore[misc]
         self._predictor = Predictor(Bundle.load(Path(context.artifacts["bundle"])))
 
     def predict(self, context: Any, model_input: pd.DataFrame, params: JsonObject | None = None) -> pd.DataFrame:
-        return self._predictor.predict(model_input)
+        try:
+            return self._predictor.predict(model_input)
+        except DataError as error:  # MLflow's server answers other exceptions without their message
+            raise mlflow.MlflowException.invalid_parameter_value(str(error)) from error
 
 
 mlflow.models.set_model(Recommender())

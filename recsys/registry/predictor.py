@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -21,9 +21,30 @@ from recsys.retrieval.retriever import Retriever
 from recsys.retrieval.rules.eligible import ItemRules, eligible_items
 
 _DEFAULT_K = 10
-_RESERVED = ("user_id", "history", "k")
+_RESERVED = ("user_id", "history", "k", "exclude", "candidates")
+_EXACT = 2**53
+"""Floats from here on do not hold every integer."""
 _List = tuple[list[object], list[float], list[bool]]
 """Item ids, their scores, and whether each is of the fallback."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Asked:
+    """The rows of a call: [n] each.
+
+    Args:
+        users: rows of the bundle's users; MISSING where absent or unknown.
+        histories: the given history; None takes that of the user.
+        excluded: of one user each, the items that are left out besides the history.
+        unknown_items: ids that the bundle does not have.
+        unknown_user: whether a user was named whom the bundle does not have.
+    """
+
+    users: Rows
+    histories: list[Histories | None]
+    excluded: list[Histories]
+    unknown_items: list[list[str]]
+    unknown_user: list[bool]
 
 
 class Predictor:
@@ -53,52 +74,75 @@ class Predictor:
         The result of a row does not depend on the other rows; a user may occur in several rows.
 
         Args:
-            rows: columns ``user_id``, ``history`` or both, and optionally ``k`` (default 10). ``history`` lists item
-                ids, oldest first, of which unknown ones are ignored; where it is missing, the history is that of
-                ``user_id`` in the bundle's interactions. Columns of users, such as ``age``, describe users whom the
-                bundle does not have, or replace the cells of those that it has; a value that no user has is rare.
+            rows: columns ``user_id``, ``history`` or both, and optionally ``k`` (default 10), ``exclude`` (ids of items
+                that are not returned) and ``candidates`` (ids of the only items that are). Any cell may be missing.
+                ``history`` lists item ids, oldest first; where it is missing, the history is that of ``user_id`` in
+                the bundle's interactions. Columns of users, such as ``age``, describe users whom the bundle does not
+                have, or replace the cells of those that it has; a value that no user has is rare.
 
         Returns:
             One row for each of ``rows``, with their index; lists have ``k`` items, or as many as are eligible.
             ``fallback`` says of each item whether it is one of the fallback; such items follow those of the engine.
+            ``unknown_items`` lists, as texts, the ids of the row's lists that the bundle does not have, and
+            ``unknown_user`` says that it does not have the ``user_id``; both are passed over.
 
         Raises:
             DataError: a row has neither ``user_id`` nor ``history`` nor a column of users, a history is not a list, a
                 cell is not of the kind of its column, or ``k`` is below 1.
             ArtifactError: the vector of a user, or a score, is NaN or infinite.
         """
-        ks = [_DEFAULT_K if _is_missing(k) else int(k) for k in _column(rows, "k")]
-        if any(k < 1 for k in ks):
-            raise DataError(f"row {next(i for i, k in enumerate(ks) if k < 1)}: k must be at least 1")
+        ks = [_length(number, k) for number, k in enumerate(_column(rows, "k"))]
         longest = min(max(ks, default=1), len(self._data.items))  # a longer list would only be padding
         lists: list[_List] = [([], [], [])] * len(rows)
-        for numbers, request in self._requests(rows):
-            found = self._retriever.top_k(request, longest)
+        asked = self._asked(rows)
+        for numbers, request in self._requests(rows, asked):
+            found = self._retriever.top_k(
+                request, longest, excluded=_concatenated([asked.excluded[n] for n in numbers])
+            )
             for number, *columns in zip(numbers, *found, strict=True):
                 lists[number] = self._without_padding(ks[number], *columns)
-        named = {name: [row[part] for row in lists] for part, name in enumerate(("item_ids", "scores", "fallback"))}
-        return pd.DataFrame(named, index=rows.index)
+        named: dict[str, list[Any]] = {
+            name: [row[part] for row in lists] for part, name in enumerate(("item_ids", "scores", "fallback"))
+        }
+        told = {"unknown_items": asked.unknown_items, "unknown_user": asked.unknown_user}
+        return pd.DataFrame({**named, **told}, index=rows.index)
 
     def _without_padding(self, k: int, items: Rows, scores: NDArray[np.float32], fallback: NDArray[np.bool_]) -> _List:
         """The first ``k`` ids, scores and marks before the first MISSING, which pads a short list."""
         ids, found = self._data.items.vocabulary.ids, items[:k][items[:k] != MISSING]
         return [_plain(ids[item]) for item in found], scores[: len(found)].tolist(), fallback[: len(found)].tolist()
 
-    def _requests(self, asked: pd.DataFrame) -> Iterator[tuple[Rows, Request]]:
+    def _asked(self, rows: pd.DataFrame) -> _Asked:
+        """The cells of ``rows`` as rows of the bundle's users and items."""
+        users, given = _column(rows, "user_id"), _column(rows, "history")
+        described = self._attributes(rows).notna().any(axis=1).tolist()
+        found = [self._row(n, *cells) for n, cells in enumerate(zip(users, given, described, strict=True))]
+        histories: list[Histories | None] = []
+        excluded, unknown = [], []
+        sides = zip(given, _column(rows, "exclude"), _column(rows, "candidates"), strict=True)
+        for number, (history, exclude, candidates) in enumerate(sides):
+            cells = {"history": history, "exclude": exclude, "candidates": candidates}
+            items = {n: None if _is_missing(c) else self._items(number, n, c) for n, c in cells.items()}
+            histories.append(None if items["history"] is None else self._history(items["history"][0]))
+            left_out = [] if items["exclude"] is None else items["exclude"][0].tolist()
+            if items["candidates"] is not None:
+                left_out += np.setdiff1d(np.arange(len(self._data.items)), items["candidates"][0]).tolist()
+            excluded.append(Histories.of([left_out]))
+            unknown.append([str(key) for pair in items.values() if pair is not None for key in pair[1]])
+        nobody = [row == MISSING and not _is_missing(user) for row, user in zip(found, users, strict=True)]
+        return _Asked(np.array(found, int), histories, excluded, unknown, nobody)
+
+    def _requests(self, rows: pd.DataFrame, asked: _Asked) -> Iterator[tuple[Rows, Request]]:
         """Requests that cover all rows, each with the numbers of its rows; a request holds a user at most once."""
-        users, given = _column(asked, "user_id"), _column(asked, "history")
-        attributes = self._attributes(asked)
-        described = attributes.notna().any(axis=1).tolist()
-        each_row = enumerate(zip(users, given, described, strict=True))
-        rows = np.array([self._row(number, *cells) for number, cells in each_row], int)
-        known = Histories.from_interactions(self._data.interactions, rows)
+        attributes = self._attributes(rows)
+        known = Histories.from_interactions(self._data.interactions, asked.users)
         each = [
-            known.take(np.array([number])) if _is_missing(items) else self._history(number, items)
-            for number, items in enumerate(given)
+            known.take(np.array([number])) if history is None else history
+            for number, history in enumerate(asked.histories)
         ]
         histories = _concatenated(each) if each else known
-        for numbers in _without_repeats(rows):
-            known_users = with_anonymous(self._data.users, rows[numbers])
+        for numbers in _without_repeats(asked.users):
+            known_users = with_anonymous(self._data.users, asked.users[numbers])
             table = with_attributes(known_users, attributes.iloc[numbers].reset_index(drop=True))
             also_seen = self._data.also_seen(rows[numbers])
             yield numbers, Request(table, self._data.items, histories.take(numbers), also_seen=also_seen)
@@ -108,16 +152,24 @@ class Predictor:
         cells = asked.drop(columns=[name for name in _RESERVED if name in asked])
         return typed_attributes(self._data.users.schema, cells, "rows")
 
-    def _history(self, number: int, items: object) -> Histories:
-        """The history that row ``number`` gives, without unknown items.
+    def _items(self, number: int, name: str, cell: object) -> tuple[Rows, list[object]]:
+        """The rows of the items that a cell lists, in its order, and the ids that the bundle does not have."""
+        if not isinstance(cell, list | tuple | np.ndarray):
+            raise DataError(f"row {number}: {name} is {cell!r}; give a list of item ids")
+        ids = [_id(number, name, item) for item in cell]
+        vocabulary = self._data.items.vocabulary
+        fitting = [isinstance(item, int) == vocabulary.holds_integers for item in ids]
+        rows = np.full(len(ids), MISSING)
+        rows[fitting] = vocabulary.rows([item for item, fits in zip(ids, fitting, strict=True) if fits])
+        return rows[rows != MISSING], [item for item, row in zip(ids, rows, strict=True) if row == MISSING]
 
-        A given history has no times. With a dataset that has timestamps, its items are set one second apart and the
-        last at the newest time of the bundle's interactions.
+    def _history(self, items: Rows) -> Histories:
+        """A given history, oldest first.
+
+        It has no times. With a dataset that has timestamps, its items are set one second apart and the last at the
+        newest time of the bundle's interactions.
         """
-        if not isinstance(items, list | tuple | np.ndarray):
-            raise DataError(f"row {number}: history is {items!r}; give a list of item ids, oldest first")
-        rows = self._data.items.vocabulary.rows([_id(item) for item in items]).tolist()
-        history = Histories.of([[row for row in rows if row != MISSING]])
+        history = Histories.of([items.tolist()])
         if not self._data.has_timestamps:
             return history
         return replace(history, times=history.times + self._newest - max(len(history.items) - 1, 0))
@@ -131,7 +183,7 @@ class Predictor:
             )
         if _is_missing(user):
             return MISSING
-        known, asked = self._data.users.vocabulary, _id(user)
+        known, asked = self._data.users.vocabulary, _id(number, "user_id", user)
         if len(known) and isinstance(asked, str) == known.holds_integers:
             raise DataError(f"row {number}: user_id is {asked!r}, and ids look like {known.ids[:1].tolist()[0]!r}")
         return int(known.rows([asked])[0])
@@ -173,7 +225,28 @@ def _plain(value: object) -> object:
     return value.item() if isinstance(value, np.generic) else value
 
 
-def _id(value: object) -> object:
+def _id(number: int, name: str, value: object) -> int | str:
     """An id of the type that the data has: pandas turns integers into floats in a column with missing values."""
     plain = _plain(value)
-    return int(plain) if isinstance(plain, float) and plain.is_integer() else plain
+    if isinstance(plain, float) and plain.is_integer():
+        if abs(plain) >= _EXACT:
+            raise DataError(
+                f"row {number}: {name} came as the float {plain!r}, which does not hold all digits of such an id; "
+                "send rows with and without it apart"
+            )
+        return int(plain)
+    if isinstance(plain, bool) or not isinstance(plain, int | str):
+        raise DataError(f"row {number}: {name} holds {plain!r}, which is no id")
+    return plain
+
+
+def _length(number: int, k: object) -> int:
+    """The length of the list of row ``number``."""
+    if _is_missing(k):
+        return _DEFAULT_K
+    plain = _plain(k)
+    if isinstance(plain, bool) or not isinstance(plain, int | float) or plain != plain // 1:
+        raise DataError(f"row {number}: k is {plain!r}; give a whole number")
+    if plain < 1:
+        raise DataError(f"row {number}: k must be at least 1")
+    return int(plain)

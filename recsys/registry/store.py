@@ -9,13 +9,12 @@ from shutil import copytree
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import pandas as pd
-
 from recsys.errors import ArtifactError, ConfigError, PromotionError
 from recsys.names import check_name
 from recsys.registry.bundle import MANIFEST, Bundle, verify, version_of
 from recsys.registry.gate import Decision
 from recsys.registry.mlflow_client import experiment_id, mlflow_at
+from recsys.registry.serving import PACKAGE, input_example, requirements, signature
 
 CHAMPION, PREVIOUS = "champion", "previous"
 _BEFORE = "champion_before"
@@ -78,9 +77,10 @@ class Store:
                 name="model",
                 python_model=str(Path(__file__).with_name("model.py")),
                 artifacts=artifacts,
-                signature=_signature(loaded),
-                input_example=_example(loaded),
-                pip_requirements=["recsys", f"mlflow=={self._mlflow.__version__}"],
+                signature=signature(loaded),
+                input_example=input_example(loaded),
+                pip_requirements=requirements(),
+                code_paths=[str(PACKAGE)],
             )
         if self._registered() is None:
             self._client.create_registered_model(self.name)
@@ -273,26 +273,3 @@ def _artifacts(bundle: Path, measured: Path | None) -> Iterator[dict[str, str]]:
             copytree(measured, renamed)
             artifacts["measured"] = str(renamed)
         yield artifacts
-
-
-def _signature(bundle: Bundle) -> Any:
-    """The MLflow signature of `recsys.registry.predictor.Predictor.predict`: its optional input columns, its output."""
-    from mlflow.models import ModelSignature
-    from mlflow.types.schema import AnyType, Array, ColSpec, DataType, Schema
-
-    user = DataType.long if bundle.users.vocabulary.holds_integers else DataType.string
-    item = DataType.long if bundle.items.vocabulary.holds_integers else DataType.string
-    inputs = [
-        ColSpec(user, "user_id", required=False),
-        ColSpec(Array(item), "history", required=False),
-        ColSpec(DataType.long, "k", required=False),
-    ]
-    reserved = {column.name for column in inputs}
-    inputs += [ColSpec(AnyType(), name, required=False) for name in bundle.users.schema if name not in reserved]
-    outputs = {"item_ids": item, "scores": DataType.double, "fallback": DataType.boolean}
-    return ModelSignature(Schema(inputs), Schema([ColSpec(Array(kind), name) for name, kind in outputs.items()]))
-
-
-def _example(bundle: Bundle) -> pd.DataFrame:
-    """An input example: one anonymous user whose history is the first item of the catalogue."""
-    return pd.DataFrame({"history": [bundle.items.vocabulary.ids[:1].tolist()], "k": [3]})

@@ -90,7 +90,9 @@ def _built(vectors: NDArray[np.float32], probes: int) -> Any:
     try:
         import faiss
     except ImportError as error:
-        raise ConfigError("index 'faiss' needs Faiss: pip install 'recsys[faiss]', or use index = 'exact'") from error
+        raise ConfigError(
+            "index 'faiss' needs Faiss: pip install 'recsys-towers[faiss]', or use index = 'exact'"
+        ) from error
     index: Any
     count, dim = vectors.shape
     if count <= _EXACT_UP_TO:

@@ -58,13 +58,14 @@ class Retriever:
         self._index = INDEXES[index](self.item_vectors, candidates)
         self._top_up = None if fallback is None else TopUp(fallback, items, candidates)
 
-    def top_k(self, request: Request, k: int, filter_seen: bool = True) -> Lists:
+    def top_k(self, request: Request, k: int, filter_seen: bool = True, excluded: Histories | None = None) -> Lists:
         """The ``k`` items with the highest scores for each user of ``request``.
 
         Args:
             request: [U] users and their histories.
             k: length of a list; at most the size of the catalogue.
             filter_seen: whether items of a user's history are left out of the user's list.
+            excluded: [U] other items that are left out of the list of each user.
 
         Returns:
             Item rows and scores [U, k], best first, and which items are of the fallback; with a fallback, a list is
@@ -74,6 +75,8 @@ class Retriever:
             ArtifactError: the vector of a user, or a score, is NaN or infinite.
         """
         users, seen = user_vectors(self._engine, request), seen_items(request) if filter_seen else None
+        if excluded is not None and len(excluded.items):
+            seen = excluded if seen is None else seen.joined(excluded)
         rows, scores = self._index.top_k(users, k, seen)
         if self._top_up is None:
             return Lists(rows, scores, np.zeros(rows.shape, bool))

@@ -83,5 +83,5 @@ def test_a_package_that_is_not_there_is_named(tmp_path, monkeypatch):
     universal = UniversalSentenceEmbedder(path=tmp_path, columns=["title"])
     with pytest.raises(ConfigError, match="needs the package tensorflow-hub"):
         universal.embed(ITEMS, EmbedderContext(tmp_path))
-    with pytest.raises(ConfigError, match=r"pip install 'recsys\[words\]'"):
+    with pytest.raises(ConfigError, match=r"pip install 'recsys-towers\[words\]'"):
         Word2VecEmbedder(min_count=1, columns=["title"]).fit(ITEMS)

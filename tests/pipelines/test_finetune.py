@@ -1,5 +1,6 @@
 """Newer data make a child bundle, and the parent stays as it is."""
 
+import re
 import shutil
 
 import numpy as np
@@ -55,6 +56,7 @@ def test_a_child_knows_new_users_and_items_and_names_its_parent(trained, newer):
     before = version_of(parent)
     told = run(config, workspace, SilentTracker(), NewerData(newer))
     assert "4 new interactions, 1 new users, 1 new items" in told
+    assert "child and parent are not compared" in told or "ndcg@10 on 1 users" in told
     child = Bundle.load(workspace.bundle("two_tower-finetuned-1"))
     assert child.lineage.parent == Bundle.load(parent).version
     assert version_of(parent) == before
@@ -287,3 +289,16 @@ def test_finetune_refuses_another_shape(trained, newer, section, told):
     changed = config.model_copy(update={"finetune": section})
     with pytest.raises(ConfigError, match=rf"cannot change {told}"):
         run(changed, workspace, SilentTracker(), NewerData(newer))
+
+
+def test_a_child_is_compared_with_its_parent_on_the_users_that_were_held_out(trained, tmp_path):
+    config, workspace = trained
+    rows = [(f"u{user:04d}", item, 3_000_000 + item) for user in range(12) for item in (user % 5, 7, 11)]
+    path = tmp_path / "newer.csv"
+    pd.DataFrame(rows, columns=["user_id", "item_id", "timestamp"]).to_csv(path, index=False)
+    told = run(config, workspace, SilentTracker(), NewerData(path), name="compared")
+    found = re.search(r"ndcg@10 on (\d+) users .*: child (\S+), parent (\S+), difference (\S+) \[", told)
+    assert found is not None
+    users, child, parent, difference = (float(number) for number in found.groups())
+    assert users >= 2
+    assert difference == pytest.approx(child - parent, abs=1.1e-4)

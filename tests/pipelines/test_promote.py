@@ -151,17 +151,32 @@ def test_an_empty_registry_is_filled_again(promoted, monkeypatch):
 
 
 @pytest.mark.parametrize("relocate", [shutil.copytree, shutil.move])
-def test_a_store_that_was_moved_or_copied_is_refused_where_it_stands_now(tmp_path, relocate):
+def test_a_run_that_was_moved_or_copied_goes_on_where_it_is_now(tmp_path, relocate):
     config, workspace = promote_two(tmp_path)
     other = Workspace(workspace.directory.with_name("ö ther"))
     relocate(workspace.directory, other.directory)
-    told = f"store in {other.directory} was made in {workspace.directory},.* promote.tracking_uri, or take mlflow.db"
-    for command in (lambda: run(config, other, SilentTracker()), lambda: rollback(config, other)):
-        with pytest.raises(ArtifactError, match=told):
-            command()
+    before = _tree(workspace.directory)
+    store = open_store(config, other)
+    assert store.version_at(CHAMPION) == "2"
+    assert store.download().is_relative_to(other.directory)
+    assert run(config, other, SilentTracker()) == 0
     assert len(list(other.decisions.iterdir())) == 2
-    given = config.promote.model_copy(update={"tracking_uri": local_uri(other.directory)})
-    assert open_store(config.model_copy(update={"promote": given}), other).version_at(CHAMPION) == "2"
+    assert rollback(config, other) == "tiny: version 1 is champion again"
+    assert store.download("1").is_relative_to(other.directory)
+    assert _tree(workspace.directory) == before
+
+
+def test_a_store_that_was_moved_without_its_artifacts_says_what_to_move(tmp_path):
+    config, workspace = promote_two(tmp_path)
+    other = Workspace(tmp_path / "other")
+    other.directory.mkdir()
+    shutil.copy(workspace.directory / "mlflow.db", other.directory)
+    with pytest.raises(ArtifactError, match=f"made in {workspace.directory}, and its artifacts are not in"):
+        open_store(config, other)
+
+
+def _tree(directory):
+    return {path: path.read_bytes() for path in directory.rglob("*") if path.is_file()}
 
 
 def test_a_folder_that_is_also_reached_by_a_link_is_no_other_folder(promoted, tmp_path):

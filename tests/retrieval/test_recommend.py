@@ -3,6 +3,7 @@ import re
 
 import numpy as np
 import pandas as pd
+import pyarrow.dataset as pads
 import pyarrow.parquet as pq
 import pytest
 
@@ -243,3 +244,23 @@ def test_vectors_that_are_not_finite_are_refused_and_named(tmp_path, data, engin
     with pytest.raises(ArtifactError, match=rf"vectors of the {part} of FixedVectors .* first that of {name};"):
         recommend(engine, data, tmp_path, OPTIONS.model_copy(update={"index": index}))
     assert not list(tmp_path.glob("*.parquet"))
+
+
+def test_readers_take_the_folder_as_one_table(tmp_path, data, engine):
+    manifest = recommend(engine, data, tmp_path, OPTIONS)
+    expected = read_recommendations(tmp_path)
+    assert pd.read_parquet(tmp_path).equals(expected)
+    assert len(manifest.parts) > 1
+    assert pads.dataset(tmp_path).to_table().num_rows == manifest.rows
+
+
+def test_polars_reads_the_parts(tmp_path, data, engine):
+    polars = pytest.importorskip("polars")
+    manifest = recommend(engine, data, tmp_path, OPTIONS)
+    assert polars.read_parquet(str(tmp_path / "*.parquet")).height == manifest.rows
+
+
+def test_duckdb_reads_the_parts(tmp_path, data, engine):
+    duckdb = pytest.importorskip("duckdb")
+    manifest = recommend(engine, data, tmp_path, OPTIONS)
+    assert duckdb.sql(f"SELECT count(*) FROM '{tmp_path}/*.parquet'").fetchone() == (manifest.rows,)

