@@ -9,7 +9,7 @@ from pipelines.stages.track import tracking_place
 from pipelines.workspace import Workspace
 from recsys.registry.bundle import version_of
 from recsys.registry.candidate import Candidate, compared_bundle, exclude_leaked_users, load_champion, measured_version
-from recsys.registry.mlflow_client import check_place
+from recsys.registry.mlflow_client import relocate
 from recsys.registry.store import CHAMPION, Store
 
 
@@ -22,7 +22,7 @@ def refusal(config: RunConfig, workspace: Workspace) -> str | None:
     assert config.promote is not None
     store, split = Store(*tracking_place(config, workspace)), workspace.load_split()
     if config.promote.tracking_uri is None:
-        check_place(store.uri, store.name)
+        relocate(store.uri, store.name)
     bundle = workspace.bundle(candidate_name(config, workspace))
     candidate = Candidate(bundle, workspace.load_dataset(), split.test, split.fingerprint, of_run=True)
     judge, before, result = Judge(config, workspace), store.version_at(CHAMPION), None

@@ -230,8 +230,7 @@ def verify(directory: Path) -> None:
         "unknown": sorted(found_files.keys() - listed.keys()),
         "changed": sorted(name for name in listed.keys() & found_files.keys() if listed[name] != found_files[name]),
     }
-    found = [f"{what}: {', '.join(names)}" for what, names in problems.items() if names]
-    if found:
+    if found := [f"{what}: {', '.join(names)}" for what, names in problems.items() if names]:
         raise ArtifactError(
             f"{directory} failed the checksum verification ({'; '.join(found)}); copy or download it again"
         )

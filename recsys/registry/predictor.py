@@ -144,7 +144,7 @@ class Predictor:
         for numbers in _without_repeats(asked.users):
             known_users = with_anonymous(self._data.users, asked.users[numbers])
             table = with_attributes(known_users, attributes.iloc[numbers].reset_index(drop=True))
-            also_seen = self._data.also_seen(rows[numbers])
+            also_seen = self._data.also_seen(asked.users[numbers])
             yield numbers, Request(table, self._data.items, histories.take(numbers), also_seen=also_seen)
 
     def _attributes(self, asked: pd.DataFrame) -> pd.DataFrame:
