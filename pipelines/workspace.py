@@ -36,7 +36,8 @@ _FOLDERS = "content data encoders engines experiment losses models negatives tra
 _FILES = (
     "atomic choices config configurable digest docstrings embedding_table engine errors json_values "
     "names ranking seeding tracking "
-    "evaluation/evaluate evaluation/metrics registry/bundle retrieval/fallback retrieval/segments"
+    "evaluation/evaluate evaluation/metrics registry/bundle registry/finite registry/trial "
+    "retrieval/fallback retrieval/segments"
 )
 _OUTPUT_FILES = (
     ".lock",

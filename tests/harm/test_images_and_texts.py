@@ -10,9 +10,9 @@ import pytest
 from PIL import Image
 
 from recsys.content.image.pixels import decode
-from recsys.data import image_files
-from recsys.data.image_files import read_image_file
 from recsys.data.ingest.cross_checks import image_error
+from recsys.data.ingest.reading import image_files
+from recsys.data.ingest.reading.image_files import read_image_file
 from recsys.evaluation.report.forest import Estimate, save_forest
 from recsys.tracking import ConsoleTracker
 

@@ -69,6 +69,7 @@ def test_a_manifest_with_fewer_parts_is_refused_whether_or_not_its_totals_agree(
         read_recommendations(folder)
     raw |= {name: sum(part[name] for part in raw["parts"]) for name in ("users", "users_without", "rows")}
     raw |= {name: sum(part[name] for part in raw["parts"]) for name in ("fallback_users", "topped_up_users")}
+    raw["empty_places"] = raw["users"] * raw["rules"]["places"] - raw["rows"]
     (folder / MANIFEST).write_text(json.dumps(raw))
     with pytest.raises(ArtifactError, match="not in the manifest"):
         read_recommendations(folder)

@@ -184,7 +184,7 @@ def test_rows_that_repeat_count_once_and_other_errors_are_reported(tables, tmp_p
     ("options", "message"),
     [
         ({"budget": "soon"}, "90s, 10m, 2h"),
-        ({"protocol": "random"}, "temporal, leave_one_out or random"),
+        ({"protocol": "user_holdout"}, "temporal, leave_one_out or random"),
         ({"engines": ("eas",)}, "did you mean 'ease'"),
     ],
 )

@@ -28,6 +28,8 @@ def write_world_with_newest(directory):
     path = write_world(directory)
     with (directory / "interactions.csv").open("a", encoding="utf-8") as table:
         table.writelines(f"u{user:04d},{NEWEST},2000000\n" for user in BUYERS)
+    with (directory / "items.csv").open("a", encoding="utf-8") as table:
+        table.write(f"{NEWEST},Film {NEWEST}\n")
     return path
 
 

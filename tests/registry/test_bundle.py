@@ -92,7 +92,7 @@ def test_an_engine_that_the_library_does_not_have_is_refused(tmp_path, engine, d
         kind = "newer"
 
     Bundle(Newer(engine.groups), data, lineage(data)).save(tmp_path / "bundle")
-    with pytest.raises(ArtifactError, match="'newer', which this version of recsys does not have"):
+    with pytest.raises(ArtifactError, match="'newer', which this recsys does not have"):
         Bundle.load(tmp_path / "bundle")
 
 

@@ -16,7 +16,7 @@ from recsys.content.cache import ContentCache, content_key
 from recsys.content.columns import chosen_columns
 from recsys.content.embedder import EmbedderContext
 from recsys.data.entities import EntityTable
-from recsys.data.image_files import IMAGE_FORMATS, read_image_file
+from recsys.data.ingest.reading.image_files import IMAGE_FORMATS, read_image_file
 from recsys.data.schema import Kind
 from recsys.data.vocabulary import MISSING, Rows
 from recsys.errors import ConfigError

@@ -10,10 +10,10 @@ import numpy as np
 import pandas as pd
 
 from recsys.data.dataset import Dataset
-from recsys.data.image_files import IMAGE_FORMATS, read_image_file
 from recsys.data.ingest.config import UnknownIds
 from recsys.data.ingest.id_column import TypedIds
 from recsys.data.ingest.issues import Location, shown
+from recsys.data.ingest.reading.image_files import IMAGE_FORMATS, read_image_file
 from recsys.data.ingest.tables import TypedTables
 from recsys.data.ingest.typed_entities import TypedEntities
 from recsys.data.ingest.typed_interactions import TypedInteractions
