@@ -11,8 +11,12 @@ from recsys.engine import Vectors
 
 Floats = NDArray[np.float32]
 
-WEIGHTS = (0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0, 1e5)
-"""The weights that are tried beside 0. Logits of cosine towers lie within 20, so the last one ranks by popularity."""
+ALONE = 1e5
+"""A weight that ranks by popularity alone, for logits of cosine towers lie within 20."""
+WEIGHTS = (0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0, ALONE)
+"""The weights that are tried beside 0."""
+_LEVEL, _ERRORS = 0.01, 2
+"""Popularity alone is taken where it is within a hundredth of the best weight, and within two standard errors."""
 
 PRIOR_USERS = 10_000
 """Validation users on whom the weight is chosen, at most."""
@@ -53,7 +57,8 @@ def best_weight(values: Callable[[float], NDArray[np.float64]]) -> float:
 
     Where little is known of most items, what the towers say of them is noise, and a prior by popularity corrects for
     it; where the towers know better, the weight is 0. A weight must be better than 0 by one standard error of the
-    paired differences, for a few validation users prefer some weight by chance.
+    paired differences, for a few validation users prefer some weight by chance. Where popularity alone cannot be told
+    from the best weight, it is taken: what the towers then add to it is noise.
 
     Args:
         values: from a weight to the metric of each validation user.
@@ -63,8 +68,14 @@ def best_weight(values: Callable[[float], NDArray[np.float64]]) -> float:
         0.5
     """
     plain = values(0.0)
-    gains = {weight: values(weight) - plain for weight in WEIGHTS}
-    best = max(gains, key=lambda weight: float(gains[weight].mean()))
-    gain = gains[best]
-    error = float(gain.std(ddof=1)) / np.sqrt(len(gain)) if len(gain) > 1 else np.inf
-    return best if gain.mean() > error else 0.0
+    found = {weight: values(weight) for weight in WEIGHTS}
+    best = max(found, key=lambda weight: float(found[weight].mean()))
+    gain, lead = found[best] - plain, found[best] - found[ALONE]
+    if gain.mean() <= _standard_error(gain):
+        return 0.0
+    is_level = lead.mean() <= min(_ERRORS * _standard_error(lead), _LEVEL * found[best].mean())
+    return ALONE if is_level else best
+
+
+def _standard_error(differences: NDArray[np.float64]) -> float:
+    return float(differences.std(ddof=1)) / np.sqrt(len(differences)) if len(differences) > 1 else np.inf

@@ -88,6 +88,9 @@ class TwoTowerConfig(TrainedConfig):
     def uses_tables(self) -> tuple[str, ...]:
         return self.tables
 
+    def chooses_on_validation(self) -> bool:
+        return super().chooses_on_validation() or self.popularity_weight is None
+
     def ranks_seen_items(self) -> bool:
         return not self.mask_seen_negatives or self.model.pooling == "masked"
 

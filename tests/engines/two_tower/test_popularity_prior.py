@@ -12,7 +12,7 @@ from recsys.data.splits.split import split
 from recsys.data.synthetic.worlds import BlockTaste
 from recsys.data.vocabulary import Vocabulary
 from recsys.engine import Request, Vectors
-from recsys.engines.two_tower.popularity_prior import best_weight, log_popularity, with_constant, with_popularity
+from recsys.engines.two_tower.popularity_prior import ALONE, best_weight, log_popularity, with_constant, with_popularity
 from recsys.engines.two_tower.tower_inputs import TowerInputs
 from recsys.engines.two_tower.two_tower import TwoTower
 from recsys.engines.two_tower.two_tower_config import TwoTowerConfig
@@ -52,6 +52,18 @@ def test_a_weight_that_gains_less_than_its_standard_error_is_nought():
     few[:3] = 0.9, 0.9, -0.9
     assert best_weight(lambda weight: few * (weight == 3.0)) == 0
     assert best_weight(lambda weight: np.full(100, 0.1) * (weight == 3.0)) == 3.0
+
+
+def test_popularity_alone_is_taken_where_the_best_weight_is_hardly_better():
+    users = np.linspace(0.2, 0.4, 200)
+    lead = np.where(np.arange(200) % 2, 0.03, -0.0292)  # 0.0004 on average, a standard error of 0.002
+
+    def values(ahead):
+        return lambda weight: users + (0 if weight == 0 else 0.1) + ahead * (weight == 5.0)
+
+    assert best_weight(values(lead)) == ALONE
+    assert best_weight(values(lead + 0.05)) == 5.0  # beyond the noise
+    assert best_weight(values(0.001)) == 5.0  # small, and for every user
 
 
 @pytest.fixture(scope="module")
