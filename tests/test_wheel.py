@@ -109,4 +109,4 @@ def test_the_demo_runs_from_the_installed_wheel(installed, tmp_path):
     run(installed / "recsys", "demo", *short, cwd=tmp_path)
     folder = tmp_path / "runs" / "demo"
     assert (folder / "report.html").is_file()
-    assert json.loads((folder / "recommendations" / "manifest.json").read_text())["users"] == 943
+    assert json.loads((folder / "recommendations" / "_manifest.json").read_text())["users"] == 943
