@@ -142,14 +142,16 @@ def _split(found: Found) -> list[str]:
 
 def _engines(found: Found) -> Iterator[list[str]]:
     yield ["[engines.popularity]"]
+    yield ["[engines.itemknn]"]
     n = found.data.n_items
     nearest = [_line("neighbours", 200, f"each item by its nearest others alone, for there are {n:,}")]
     yield ["[engines.ease]", *(nearest if n > _DENSE_ITEMS else [])]
+    yield ["[engines.als]"]
     yield ["[engines.two_tower]", "# reads ids, histories and every column above that is not ignored, text or image"]
     yield [
         "[engines.hybrid]",
-        "# a weighted sum of both, with weights chosen on validation",
-        'parts = ["ease", "two_tower"]',
+        "# a weighted sum of these, with weights chosen on validation",
+        'parts = ["itemknn", "ease", "als", "two_tower"]',
     ]
 
 

@@ -43,8 +43,8 @@ BASELINES = ("popularity", "itemknn", "ease", "als")
 MODELS = ("two_tower", "hybrid")
 PROTOCOLS = ("leave_one_out", "temporal")
 METRIC = "ndcg@10"
-PARTS = ("ease", "two_tower")
-"""Of the hybrid: memory of exact pairs, and what generalizes."""
+PARTS = ("itemknn", "ease", "als", "two_tower")
+"""Of the hybrid: memory of exact pairs, factors, and what generalizes."""
 
 
 def compare(tables: Tables, name: str, protocol: str, models: tuple[str, ...]) -> JsonObject | None:

@@ -38,14 +38,16 @@ class HybridConfig(EngineConfig):
             its defaults.
         weights: of the parts, each in units of its standard deviation; None chooses them on validation, or takes equal
             ones where there is none.
-        metric: what the weights maximize.
+        metric: what the weights maximize. Long lists by default: the targets of many more users are among the first
+            hundred items, so that few validation users suffice for the weights of many parts, which ``ndcg@10`` would
+            fit to chance.
         steps: grid of a part's share, from nothing to all, in the search; see `recsys.engines.ensemble.weights`.
         users: at most this many random users are evaluated in the search.
     """
 
     parts: tuple[str, ...] = Field(min_length=2)
     weights: tuple[float, ...] | None = None
-    metric: str = "ndcg@10"
+    metric: str = "ndcg@100"
     steps: int = Field(20, ge=1)
     users: int = Field(20_000, ge=1)
 

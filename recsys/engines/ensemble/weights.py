@@ -103,12 +103,22 @@ class ScoredParts:
     items: Sequence[Vectors]
 
 
+def candidate_depth(k: int) -> int:
+    """How many items of each part are candidates for lists of length ``k``: at least 100, and ten or three times ``k``.
+
+    Example:
+        >>> [candidate_depth(k) for k in (5, 10, 20, 50, 100, 1000)]
+        [100, 100, 200, 300, 300, 3000]
+    """
+    return max(100, min(10 * k, 300), 3 * k)
+
+
 class CandidatePool:
     """Candidate items of each validation user, on which weightings of the parts are evaluated.
 
-    The candidates are the top items of each part, ten times as many as the metric's list length (at least 100). Items
-    outside the pool are assumed never to enter the list of any mix, so that evaluating a weighting costs the product of
-    a small table with the weights, and not a pass over the catalogue.
+    The candidates are the top items of each part, see `candidate_depth`. Items outside the pool are assumed never to
+    enter the list of any mix, so that evaluating a weighting costs the product of a small table with the weights, and
+    not a pass over the catalogue.
 
     Args:
         parts: the P engines to be weighted.
@@ -153,7 +163,7 @@ class CandidatePool:
         for part, ranker in zip(self.parts.engines, self.rankers, strict=True):
             vectors = zero_invalid(part.user_vectors(request))
             table = ranker.scores(vectors)
-            depth = min(max(10 * self.k, 100), table.shape[1])
+            depth = min(candidate_depth(self.k), table.shape[1])
             lists.append(ranker.ranked(table.clone(), vectors, depth, seen)[0])
             tables.append(table)
             user_vectors.append(vectors)
