@@ -207,3 +207,10 @@ def test_options_that_cannot_be_meant_are_refused(options):
 
     with pytest.raises(ConfigError, match=next(iter(options))):
         parse(TableFormat, options, "data")
+
+
+def test_decimal_commas_below_a_preamble_do_not_hide_the_separator(tmp_path):
+    rows = "".join(f"{n};a{n};{n},50\n" for n in range(9))
+    columns, found = read(tmp_path / "x.csv", f"Sales of May\nmade on Monday\n\nuser;item;sum\n{rows}")
+    assert list(columns) == ["user", "item", "sum"]
+    assert "lines 1, 2: text stands before the header (a preamble)" in " ".join(found)
