@@ -10,8 +10,8 @@ from pydantic import Field, model_validator
 from recsys.config import Config
 from recsys.data.ingest.reading.options import TableFormat
 
-_SHARED = ("separator", "quoting", "encoding", "decimal", "thousands", "time_zone")
-"""Options that hold for all tables."""
+SHARED = ("separator", "quoting", "encoding", "decimal", "thousands", "time_zone")
+"""Options of reading that hold for all tables."""
 
 UnknownIds = Literal["error", "add", "drop"]
 """What becomes of ids of the interactions that the users or items table lacks."""
@@ -142,5 +142,5 @@ class DataConfig(TableFormat):
         if table not in ("users", "items"):
             return TableFormat(**shared)
         own = self.users_format if table == "users" else self.items_format
-        shared = {name: value for name, value in shared.items() if name in _SHARED}
+        shared = {name: value for name, value in shared.items() if name in SHARED}
         return TableFormat(**(shared | {name: getattr(own, name) for name in own.model_fields_set}))

@@ -44,7 +44,7 @@ class TableFormat(Config):
             users and items of which no cell fits are guessed.
         time_unit: of times that are numbers, since 1970 UTC: ``s``, ``ms``, ``us`` or ``ns``; by default it is guessed.
         time_zone: of dates without an offset, by its IANA name, as ``Europe/Berlin``; by default UTC. Times that a
-            change of the clocks skips or repeats are told.
+            change of the clocks skips or repeats are told; columns of days without a time of day stay as they are.
 
     Raises:
         ValueError: an unknown encoding or zone, a time format that does not hold a whole date, a format and a unit

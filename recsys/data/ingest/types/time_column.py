@@ -111,14 +111,13 @@ def _guessed(
 def _in_utc(
     column: TimeColumn, naive: NDArray[np.bool_], cells: Cells, location: Location, options: TimeOptions
 ) -> TimeColumn:
-    """The times of a column of which some are local times of the zone, or else of UTC."""
-    if not naive.any():
+    """The times of a column of which some are local times of the zone, or else of UTC; days stay days."""
+    if not naive.any() or not (np.nan_to_num(column.seconds[naive]) % 86400 != 0).any():
         return column
     if options.zone is not None:
         seconds = localized(column.seconds, naive, options.zone, cells, location)
         return replace(column, seconds=seconds, reading=_joined(column.reading, f"local times of {options.zone}"))
-    has_clock = bool((np.nan_to_num(column.seconds[naive]) % 86400 != 0).any())
-    return replace(column, reading=_joined(column.reading, "without a zone, so taken as UTC" if has_clock else ""))
+    return replace(column, reading=_joined(column.reading, "without a zone, so taken as UTC"))
 
 
 def _joined(*parts: str) -> str:

@@ -263,6 +263,7 @@ def reading(folder, times, **more):
         ([1600000000123456789], {"time_unit": "ns"}, [START]),
         (["2020-09-13T14:26:40", "2020-09-13T12:26:40Z"], {"time_zone": "Europe/Berlin"}, [START, START]),
         ([20200913122640], {"time_zone": "Asia/Tokyo"}, [START - 9 * 3600]),
+        (["2020-09-13", 20200913], {"time_zone": "Asia/Tokyo"}, [1599955200, 1599955200]),
     ],
 )
 def test_a_given_format_unit_or_zone_is_used_without_a_guess(cells, options, seconds, tmp_path):
