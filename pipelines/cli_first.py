@@ -53,10 +53,14 @@ def init(
     output: Annotated[Path, typer.Option(help="Where the config goes; an existing file is not replaced.")] = Path(
         "config.toml"
     ),
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="data.KEY=VALUE", help="Sets a key of [data], as data.encoding; repeatable."),
+    ] = None,
 ) -> None:
     """Writes a first config for TABLES, which runs as it stands, with what was inferred as comments."""
     from pipelines.commands.init import run
     from pipelines.first_config.tables import GivenTables
 
     roles = {"interactions": interactions, "users": users, "items": items}
-    print(run(GivenTables(tables or (), roles, column or ()), output))
+    print(run(GivenTables(tables or (), roles, column or (), set_ or ()), output))

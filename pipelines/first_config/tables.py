@@ -10,10 +10,11 @@ from pipelines.first_config.roles import ROLES, Roles, find_roles
 from recsys.choices import did_you_mean
 from recsys.config import apply_overrides, parse
 from recsys.data.dataset import Dataset
-from recsys.data.ingest.config import DataConfig
+from recsys.data.ingest.config import SHARED, DataConfig
 from recsys.data.ingest.files import RawTable, read_table
 from recsys.data.ingest.issues import Location, ValidationIssues
 from recsys.data.ingest.readers import Ingested, checked, encode
+from recsys.data.ingest.reading.options import TableFormat
 from recsys.data.ingest.tables import RawTables, TypedTables
 from recsys.data.sources import resolve
 from recsys.errors import ConfigError
@@ -93,8 +94,12 @@ def read_first_tables(given: GivenTables, command: str) -> FirstTables:
     known, overrides = _known(given.columns), _overrides(given.overrides)
     named = {role: str(name) for role, name in overrides.get("columns", {}).items() if role in ROLES}
     issues = ValidationIssues()
-    tables = [_read(path, issues) for path in given.files]
-    of_role = {role: _read(path, issues) for role, path in given.of_role.items()}
+    reading = _reading(overrides, given, command)
+    one = reading.format_of("interactions")
+    tables = [_read(path, issues, one, "data") for path in given.files]
+    of_role = {
+        role: _read(path, issues, reading.format_of(role), _section(role)) for role, path in given.of_role.items()
+    }
     issues.raise_errors()
     filled = {role: table for role, table in of_role.items() if table is not None}
     roles = find_roles([table for table in tables if table is not None], filled, {**named, **known})
@@ -136,8 +141,27 @@ def _overrides(overrides: Iterable[str]) -> JsonObject:
     return section
 
 
-def _read(path: Path, issues: ValidationIssues) -> RawTable | None:
-    table = read_table(Location(issues, path))
+def _reading(overrides: JsonObject, given: GivenTables, command: str) -> DataConfig:
+    """The options of reading that are set.
+
+    Raises:
+        ConfigError: one is for the interactions alone, and which of several files holds them is not known yet.
+    """
+    keys = (*TableFormat.model_fields, "users_format", "items_format")
+    found = parse(DataConfig, {key: overrides[key] for key in keys if key in overrides}, command)
+    own = sorted(key for key in found.model_fields_set if key not in SHARED)
+    if own and len(given.files) > 1:
+        hint = "name the files: --interactions FILE --users FILE --items FILE"
+        raise ConfigError(f"data.{own[0]} is for one table, and which file that is is not known; {hint}")
+    return found
+
+
+def _section(role: str) -> str:
+    return f"data.{role}_format" if role in ("users", "items") else "data"
+
+
+def _read(path: Path, issues: ValidationIssues, options: TableFormat, section: str) -> RawTable | None:
+    table = read_table(Location(issues, path), options=options, section=section)
     if table is not None and not len(table):
         table.location.error("the file has no rows", "give a file with a header and rows")
     return table

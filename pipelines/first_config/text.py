@@ -12,8 +12,10 @@ from pathlib import Path
 
 from pipelines.first_config.protocol import Protocol
 from pipelines.first_config.tables import FirstTables
+from pipelines.reference_cells import toml
 from recsys.data.dataset import Dataset
 from recsys.data.features.features import FeatureOptions
+from recsys.data.ingest.config import DataConfig
 from recsys.data.ingest.files import RawTable
 from recsys.data.ingest.summary import ColumnSummary, summaries
 from recsys.experiment.column_report import ColumnReport, column_reports
@@ -22,6 +24,8 @@ from recsys.registry.gate import GateConfig
 _WIDTH = 110
 _DENSE_ITEMS = 10_000
 """Above so many items EASE takes the nearest others alone, for its matrix of all by all would not fit in memory."""
+_WRITTEN = ("name", "interactions", "users", "items", "columns", "duplicates", "user_schema", "item_schema")
+"""Keys of ``[data]`` that are written with what was found."""
 _USELESS = ("constant", "unique values", "leaking")
 
 
@@ -86,7 +90,14 @@ def _data(found: Found) -> list[str]:
     if found.first.config.duplicates != "error":
         note = f"{found.first.repeated:,} rows have the user, item and time of another row"
         lines.append(_line("duplicates", found.first.config.duplicates, note))
-    return lines
+    return [*lines, *_options(found.first.config)]
+
+
+def _options(config: DataConfig) -> Iterator[str]:
+    """The keys of ``[data]`` that the user set, but for those that have their own lines."""
+    for key in DataConfig.model_fields:
+        if key in config.model_fields_set and key not in _WRITTEN:
+            yield f"{key} = {toml(getattr(config, key))}"
 
 
 def _columns(found: Found) -> list[str]:
@@ -117,13 +128,19 @@ def _columns(found: Found) -> list[str]:
 def _schemas(found: Found) -> Iterator[list[str]]:
     """A kind for each column, with what it was inferred from."""
     reports = column_reports(found.data, found.protocol.split, FeatureOptions())
+    warned = {issue.column for issue in found.first.issues.warnings if "missing" in issue.found}
     for what in ("user", "item"):
-        lines = [line for report in reports if report.table == f"{what}s" for line in _kind(report)]
+        lines = [
+            line
+            for report in reports
+            if report.table == f"{what}s"
+            for line in _kind(report, report.profile.name in warned)
+        ]
         if lines:
             yield [f"[data.{what}_schema]", *lines]
 
 
-def _kind(report: ColumnReport) -> Iterator[str]:
+def _kind(report: ColumnReport, inferred: bool) -> Iterator[str]:
     profile = report.profile
     for warning in profile.warnings:
         yield from _comment(f"{warning.what}: {warning.found}")
@@ -132,7 +149,11 @@ def _kind(report: ColumnReport) -> Iterator[str]:
     notes = [profile.facts(), *(["an embedder of [pretrain] reads it"] if unread else [])]
     if report.evidence is not None and report.evidence.predictive and not useless:
         notes.append(f"tells who chooses what, {report.evidence.gain:+.3f} nats")
-    yield _line(profile.name, "ignored" if useless else profile.kind, "; ".join(notes))
+    line = _line(profile.name, "ignored" if useless else profile.kind, "; ".join(notes))
+    if inferred and not useless:  # with a kind that is given, such cells are errors
+        yield f"# {line}; inferred, so that cells that do not fit count as missing"
+    else:
+        yield line
 
 
 def _split(found: Found) -> list[str]:

@@ -48,7 +48,7 @@ def read_dataset(
     Each table is the path of a file (CSV or other separated text, JSON lines, Parquet, Feather) or of a folder of such
     files, an address that fsspec reads, or a DataFrame. All tables are checked, and every error is reported at once,
     with its column and rows; warnings, as of cells that are read as missing, are logged by the logger ``recsys.data``.
-    A file without a header is read by pandas first, and given as a DataFrame.
+    The options of reading files, such as ``header`` for a file without one, are those of ``[data]``.
 
     Args:
         interactions: one row an interaction: ``user_id``, ``item_id``, and perhaps a ``timestamp`` (seconds
@@ -67,13 +67,15 @@ def read_dataset(
             ``image``, ``embedding`` or ``ignored``), where the inferred one is wrong; ``tags:;`` gives the separator.
         duplicates: rows with the same user, item and time as another row: ``"error"`` reports them, ``"first"`` and
             ``"last"`` keep one of them, ``"keep"`` keeps all.
-        **options: others of ``[data]``, see `recsys.data.ingest.config.DataConfig`: ``name`` of the data in reports,
-            ``missing``, ``unknown_ids``, ``positive_from``, ``non_likes``, ``half_life_days``.
+        **options: others of ``[data]``, see `recsys.data.ingest.config.DataConfig` and
+            `recsys.data.ingest.reading.options.TableFormat`: ``name`` of the data in reports, ``missing``,
+            ``unknown_ids``, ``positive_from``, ``non_likes``, ``half_life_days``; ``separator``, ``header``,
+            ``explode``, ``time_format``, ``time_unit``, ``time_zone`` and more.
 
     Raises:
         DataError: lists every error of the tables.
-        ConfigError: ``columns`` has an unknown key or ``event_weights`` without ``event``, ``schema`` has an unknown
-            kind or a column that neither table has, or ``duplicates`` is none of the four.
+        ConfigError: an option is unknown, ``columns`` has an unknown key or ``event_weights`` without ``event``,
+            ``schema`` has an unknown kind or a column that neither table has, or ``duplicates`` is none of the four.
 
     Example:
         >>> import pandas as pd
@@ -87,19 +89,20 @@ def read_dataset(
     """
     issues = ValidationIssues()
     files = [interactions] if test_interactions is None else [interactions, test_interactions]
-    raw = read_sources(files, users, items, issues)
+    if given := sorted({"source", "interactions", "user_schema", "item_schema"} & set(options)):
+        raise ConfigError(f"read_dataset has no option {given[0]!r}; kinds of columns are given by schema")
+    known = {"columns": _columns(columns or {}), "duplicates": duplicates}
+    config = parse(DataConfig, {**known, **options}, "read_dataset")
+    raw = read_sources(files, users, items, issues, config)
     if issues.errors and schema:  # without the table, every column of the schema would be reported as unknown
         issues.raise_errors()
     user_schema, item_schema = _split_schema(raw, schema or {})
-    known = {"user_schema": user_schema, "item_schema": item_schema, "duplicates": duplicates}
-    if given := sorted({"source", "interactions", *known} & set(options)):
-        raise ConfigError(f"read_dataset has no option {given[0]!r}; kinds of columns are given by schema")
-    config = parse(DataConfig, {"columns": _columns(columns or {}), **known, **options}, "read_dataset")
+    config = config.model_copy(update={"user_schema": user_schema, "item_schema": item_schema})
     tables = checked(raw, config)
     issues.raise_errors()
     for warning in issues.warnings:
         _LOG.warning("%s", warning)
-    return encode(tables, config.name).data
+    return encode(tables, config.name, only_listed=config.unknown_ids == "drop").data
 
 
 def load_dataset(name: str) -> Dataset:

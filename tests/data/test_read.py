@@ -135,3 +135,36 @@ def test_warnings_are_logged_with_table_column_and_rows(caplog):
     assert [record.getMessage().partition(";")[0] for record in caplog.records] == [
         "items, column 'price', row 1: 'unknown' is no number and counts as missing"
     ]
+
+
+def test_options_of_reading_files_are_those_of_data(tmp_path):
+    (tmp_path / "behaviors.tsv").write_text(
+        "1\tU1\t11/15/2019 8:55:22 AM\tN9\tN1-1 N2-0\n2\tU2\t11/15/2019 9:55:22 PM\t\tN2-1 N1-0\n"
+    )
+    data = read_dataset(
+        tmp_path / "behaviors.tsv",
+        header=["impression", "user_id", "time", "history", "item_id"],
+        columns={"timestamp": "time", "weight": "label"},
+        explode={"item_id": " "},
+        explode_labels={"item_id": "-"},
+        positive_from=1,
+        time_format="%m/%d/%Y %I:%M:%S %p",
+    )
+    assert (data.users.vocabulary.ids.tolist(), data.items.vocabulary.ids.tolist()) == (["U1", "U2"], ["N1", "N2"])
+    likes, shown = data.interactions, data.non_likes
+    assert (likes.item.tolist(), shown.item.tolist(), likes.time.tolist()) == ([0, 1], [1, 0], [1573808122, 1573854922])
+    with pytest.raises(ConfigError, match="did you mean 'separator'"):
+        read_dataset(tmp_path / "behaviors.tsv", seperator=";")
+
+
+def test_lists_of_a_frame_become_rows_by_option():
+    sessions = pd.DataFrame({"user_id": [5, 6], "item_id": [["a", "b"], ["b"]]}, index=[9, 8])
+    data = read_dataset(sessions, explode={"item_id": ""})
+    assert (len(data.interactions), data.has_timestamps) == (3, False)
+    with pytest.raises(DataError, match=r"rows 1, 2 \(row 1 of the table"):
+        read_dataset(sessions.assign(user_id=[None, 6]), explode={"item_id": ""})
+
+
+def test_unlisted_items_are_left_out_by_option_in_python_too():
+    data = read_dataset(EVENTS, items=ITEMS[ITEMS["item_id"] == 7], unknown_ids="drop")
+    assert (data.items.vocabulary.ids.tolist(), len(data.interactions)) == ([7], 2)

@@ -244,3 +244,29 @@ def test_a_table_is_of_the_side_that_it_describes_better_where_both_count_from_o
     init([tmp_path / "log.csv", tmp_path / "table.csv"], {}, output=tmp_path / "a.toml")
     assert "users" not in _parsed(tmp_path / "a.toml")["data"]
     assert _parsed(tmp_path / "a.toml")["data"]["items"].endswith("table.csv")
+
+
+def test_options_of_reading_are_honoured_and_written_into_the_config(tmp_path, monkeypatch, capsys):
+    events = [f"u{n % 30};Größe {n % 7};{1 + n % 28:02}.05.2024 {n % 24:02}:00;{n},50" for n in range(300)]
+    text = "\r\n".join(["Umsätze", "", "Kunde;Artikel;Zeit;Umsatz", *events, "Summe;;;1,00"])
+    (tmp_path / "sales.csv").write_bytes(text.encode("cp1252"))
+    (tmp_path / "goods.csv").write_text(
+        "Artikel;Preis\n" + "".join(f"Größe {n % 70};{n}\n" for n in range(70)) + "x;tba\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    options = ["encoding=cp1252", "skip_lines=2", "skip_footer=1", "time_zone=Europe/Berlin"]
+    options.append("items_format.encoding=utf-8")
+    sets = [text for option in options for text in ("--set", f"data.{option}")]
+    columns = ["--column", "user_id=Kunde", "--column", "item_id=Artikel", "--column", "time=Zeit"]
+    with pytest.raises(SystemExit, match="0"):
+        main(["init", "--interactions", "sales.csv", "--items", "goods.csv", *columns, *sets])
+    data = read_run_config(tmp_path / "config.toml").data
+    assert (data.encoding, data.skip_lines, data.time_zone) == ("cp1252", 2, "Europe/Berlin")
+    assert data.items_format.encoding == "utf-8"
+    assert data.item_schema == {}, "with a kind that is given, the cell without a price would be an error"
+    with pytest.raises(SystemExit, match="0"):
+        main(["validate", "config.toml"])
+    with pytest.raises(ConfigError, match=r"data\.skip_lines is for one table.*--interactions FILE"):
+        run(
+            GivenTables([tmp_path / "sales.csv", tmp_path / "goods.csv"], {}, (), ["data.skip_lines=2"]), tmp_path / "b"
+        )

@@ -163,6 +163,8 @@ def test_a_run_that_was_moved_or_copied_goes_on_where_it_is_now(tmp_path, reloca
     assert len(list(other.decisions.iterdir())) == 2
     assert rollback(config, other) == "tiny: version 1 is champion again"
     assert store.download("1").is_relative_to(other.directory)
+    run_stages(config, other, SilentTracker())
+    assert (other.directory / "recommendations" / "_manifest.json").exists()
     assert _tree(workspace.directory) == before
 
 

@@ -15,6 +15,7 @@ from recsys.data.ingest.issues import Location, shown
 from recsys.data.ingest.types.numeric_column import coerce_numbers, unified_truths
 from recsys.data.ingest.types.odd_times import warn_odd_times
 from recsys.data.ingest.types.time_column import ORDER, TOLERATED, time_column, time_remedy
+from recsys.data.ingest.types.time_options import TimeOptions
 from recsys.data.schema import Column, Kind
 
 LARGEST = 1e30
@@ -111,7 +112,9 @@ def event_weights(
     return np.where(check(found, [_present(missing, "the event"), weighed], location, cells), found, np.nan)
 
 
-def coerce(cells: Cells, column: Column, location: Location, given: bool = True) -> Cells:
+def coerce(
+    cells: Cells, column: Column, location: Location, given: bool = True, times: TimeOptions | None = None
+) -> Cells:
     """Coerces a column of users or items to its kind, as float64, str or lists; missing cells stay missing.
 
     Args:
@@ -120,6 +123,7 @@ def coerce(cells: Cells, column: Column, location: Location, given: bool = True)
         location: the column, for errors.
         given: whether the kind was chosen by the user. Cells that do not fit are an error then; where a kind was
             inferred, a few of them count as missing, with a warning.
+        times: how times are written; None guesses it.
     """
     if column.kind is Kind.NUMERIC:
         plain = finite(cells)
@@ -127,7 +131,7 @@ def coerce(cells: Cells, column: Column, location: Location, given: bool = True)
             return pd.Series(plain)
         return pd.Series(coerce_numbers(filled_texts(cells), plain, location, given))
     if column.kind is Kind.TIME:
-        return pd.Series(_optional_times(cells, location, given))
+        return pd.Series(_optional_times(cells, location, given, times or TimeOptions()))
     if column.kind is Kind.EMBEDDING:
         return _vectors(cells, location)
     if column.kind is Kind.TAGS:
@@ -171,15 +175,18 @@ def _moments(cells: Cells) -> NDArray[np.float64]:
     return np.asarray((moments.astype(np.int64) / 1e6).where(moments.notna()), np.float64)
 
 
-def _optional_times(cells: Cells, location: Location, given: bool) -> NDArray[np.float64]:
+def _optional_times(cells: Cells, location: Location, given: bool, options: TimeOptions) -> NDArray[np.float64]:
     """Seconds since 1970 UTC, float64 [n]; NaN for cells that are missing or no time."""
     is_truth = pd.api.types.is_bool_dtype(cells)
-    column = time_column(cells, np.full(len(cells), np.nan) if is_truth else finite(cells), location)
+    known = np.full(len(cells), np.nan) if is_truth else finite(cells)
+    options = options.fitting(filled_texts(cells), known) if options.remedy else options
+    column = time_column(cells, known, location, options)
     missing = is_missing(cells)
     wrong = np.flatnonzero(np.isnan(column.seconds) & ~missing)
     if len(wrong):
         cell = cells.iloc[wrong[0]]
-        remedy = f"{time_remedy(cell, column.numbers[wrong[0]]).removesuffix(ORDER)}; or give the column another kind"
+        remedy = options.remedy or time_remedy(cell, column.numbers[wrong[0]]).removesuffix(ORDER)
+        remedy += "; or give the column another kind"
         if given or len(wrong) > TOLERATED * (~missing).sum():
             location.error(f"{shown(cell)} is no time", remedy, wrong)
         else:

@@ -10,8 +10,8 @@ from pydantic import Field, model_validator
 from recsys.config import Config
 from recsys.data.ingest.reading.options import TableFormat
 
-_SHARED = ("separator", "quoting", "encoding", "decimal", "thousands")
-"""Options that hold for all tables."""
+SHARED = ("separator", "quoting", "encoding", "decimal", "thousands", "time_zone")
+"""Options of reading that hold for all tables."""
 
 UnknownIds = Literal["error", "add", "drop"]
 """What becomes of ids of the interactions that the users or items table lacks."""
@@ -26,7 +26,8 @@ class InteractionColumns(Config):
         users_table_id: the id column of the users table, where it is not called as ``user_id`` is.
         items_table_id: the id column of the items table, where it is not called as ``item_id`` is.
         time: the column of times: seconds since 1970 UTC, or ISO dates; other dates, dates of digits as ``20200131``
-            and finer units are read with a warning. The order within a second is that of its fractions.
+            and finer units are read with a warning, or without one if ``data.time_format`` or ``data.time_unit`` says
+            so. The order within a second is that of its fractions.
         tie_breaker: a column of whole numbers beside the time: the order of a user's interactions at the same time.
         order: the column of positions within the user, instead of a time. If neither is given, a column ``timestamp``
             is the time, else a column ``position`` is the order, else interactions have no order.
@@ -72,7 +73,8 @@ class DataConfig(TableFormat):
     """Paths of the raw tables and options of reading.
 
     The options of `TableFormat`, such as ``separator``, hold for all tables; ``header``, ``skip_lines``,
-    ``skip_footer`` and ``explode`` for the interactions and the test interactions only.
+    ``skip_footer``, ``explode``, ``explode_labels``, ``time_format`` and ``time_unit`` for the interactions and the
+    test interactions only.
 
     Args:
         name: of the data, in reports; by default the source or the folder.
@@ -140,5 +142,5 @@ class DataConfig(TableFormat):
         if table not in ("users", "items"):
             return TableFormat(**shared)
         own = self.users_format if table == "users" else self.items_format
-        shared = {name: value for name, value in shared.items() if name in _SHARED}
+        shared = {name: value for name, value in shared.items() if name in SHARED}
         return TableFormat(**(shared | {name: getattr(own, name) for name in own.model_fields_set}))

@@ -13,6 +13,7 @@ from recsys.data.ingest.checks import Cells
 from recsys.data.ingest.issues import Location
 from recsys.data.ingest.reading.content import unpacked
 from recsys.data.ingest.reading.folders import content_digest
+from recsys.data.ingest.reading.lists import explode
 from recsys.data.ingest.reading.options import TableFormat
 from recsys.data.ingest.reading.problem import Unreadable
 from recsys.data.ingest.reading.remote import local_copy
@@ -70,9 +71,9 @@ def read_table(
         section: of the config that has these options, for remedies.
     """
     options = TableFormat() if options is None else options
-    if frame is not None:
-        return _plain_table(location, frame, None)
     try:
+        if frame is not None:
+            return _of_frame(location, frame, options)
         table = read_path(location.file, options)
     except Unreadable as error:
         location.error(error.found, _in_section(error.remedy, section))
@@ -90,6 +91,14 @@ def read_table(
     if not len(table.found.frame.columns):
         return None
     return _plain_table(replace(location, place=table.place), table.found.frame, table.found.separator)
+
+
+def _of_frame(location: Location, frame: pd.DataFrame, options: TableFormat) -> RawTable | None:
+    """A DataFrame as a table; of the options of reading only ``explode`` concerns it."""
+    if not options.explode:
+        return _plain_table(location, frame, None)
+    exploded, source = explode(_with_index(frame), options.explode, options.explode_labels)
+    return _plain_table(replace(location, place=lambda row: f"row {source[row] + 1} of the table"), exploded, None)
 
 
 def read_header(path: Path) -> list[str]:

@@ -9,7 +9,8 @@ from recsys.data.ingest.cells import LARGEST, filled_texts, finite, is_list, num
 from recsys.data.ingest.checks import Cells
 from recsys.data.ingest.types.digit_times import digit_times
 from recsys.data.ingest.types.numeric_column import as_number_column
-from recsys.data.ingest.types.time_column import are_dates
+from recsys.data.ingest.types.time_column import TOLERATED, are_dates
+from recsys.data.ingest.types.time_options import fits
 from recsys.data.schema import Column, Kind, Schema
 
 _IMAGE = r"\.(?:jpe?g|png|webp|gif|bmp)$"
@@ -17,7 +18,7 @@ _SECONDS = (10**8, 10**10)
 """Integers in this range are seconds since 1970 if the name of the column means a time: the years 1973 to 2286."""
 
 
-def infer_schema(frame: pd.DataFrame) -> Schema:
+def infer_schema(frame: pd.DataFrame, time_format: str | None = None) -> Schema:
     """Infers the kind of each column of ``frame``; a schema overrides it.
 
     - lists of numbers, all of one length, are an embedding, other lists tags;
@@ -32,14 +33,18 @@ def infer_schema(frame: pd.DataFrame) -> Schema:
     - other texts are text if they have over 30 characters on average or are almost all distinct, else categorical;
     - an empty column is ignored.
 
+    Args:
+        frame: the columns.
+        time_format: of strptime: texts that are written so are times, too.
+
     Example:
         >>> infer_schema(pd.DataFrame({"genres": ["a|b", "c"], "year": ["1995", "1996"]})).to_dict()
         {'genres': 'tags:|', 'year': 'numeric'}
     """
-    return Schema({str(name): Column(_kind(str(name), frame[name].dropna())) for name in frame.columns})
+    return Schema({str(name): Column(_kind(str(name), frame[name].dropna(), time_format)) for name in frame.columns})
 
 
-def _kind(name: str, cells: Cells) -> Kind:
+def _kind(name: str, cells: Cells, time_format: str | None) -> Kind:
     if not len(cells):
         return Kind.IGNORED
     if cells.map(is_list).any():
@@ -52,6 +57,8 @@ def _kind(name: str, cells: Cells) -> Kind:
     if pd.api.types.is_numeric_dtype(cells) or bool((np.abs(values) <= LARGEST).all()):
         return _number_kind(name, values)
     text = filled_texts(cells)
+    if time_format is not None and fits(text, time_format) >= 1 - TOLERATED:
+        return Kind.TIME
     found = as_number_column(text, finite(cells))
     if found is not None:
         return _number_kind(name, pd.Series(found.values).dropna())

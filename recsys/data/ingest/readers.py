@@ -58,8 +58,7 @@ def ingest(config: DataConfig, issues: ValidationIssues | None = None, joining: 
     issues = ValidationIssues() if issues is None else issues
     tables = typed_tables(config, issues, joining)
     issues.raise_errors()
-    read = encode(tables, config.name or config.source or "")
-    return listed_only(read) if config.unknown_ids == "drop" else read
+    return encode(tables, config.name or config.source or "", only_listed=config.unknown_ids == "drop")
 
 
 def typed_tables(config: DataConfig, issues: ValidationIssues, joining: Dataset | None = None) -> TypedTables:
@@ -81,12 +80,13 @@ def checked(raw: RawTables, config: DataConfig, joining: Dataset | None = None) 
     return tables
 
 
-def encode(tables: TypedTables, name: str) -> Ingested:
+def encode(tables: TypedTables, name: str, only_listed: bool = False) -> Ingested:
     """Maps the ids of all files to rows of one sorted vocabulary.
 
     Args:
         tables: typed tables without errors.
         name: of the dataset; if empty, the name of the folder of the interactions.
+        only_listed: see `listed_only`.
     """
     parts = tables.interactions
     users = _entities([part.user for part in parts], tables.users)
@@ -99,7 +99,8 @@ def encode(tables: TypedTables, name: str) -> Ingested:
     data = Dataset(
         name, users, items, joined, parts[0].has_timestamps, tables.has_order, given_files, non_likes=non_likes
     )
-    return Ingested(data, files)
+    ingested = Ingested(data, files)
+    return listed_only(ingested) if only_listed else ingested
 
 
 def listed_only(read: Ingested) -> Ingested:

@@ -100,7 +100,7 @@ def _of_interactions(part: TypedInteractions) -> Iterator[ColumnSummary]:
     yield _ids(part.item, "item")
     if part.order is not None:
         known = part.time[~np.isnan(part.time)]
-        example = _span(known, part.has_timestamps)
+        example = "; ".join(fact for fact in (_span(known, part.has_timestamps), part.time_reading) if fact)
         yield ColumnSummary(part.order, "time" if part.has_timestamps else "order", len(known), example)
     if part.weight_columns:
         known = part.weight[~np.isnan(part.weight)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import pandas as pd
 
@@ -14,6 +15,7 @@ from recsys.data.ingest.id_column import IdColumn, as_integers, read_ids
 from recsys.data.ingest.issues import Location, ValidationIssues
 from recsys.data.ingest.typed_entities import TypedEntities, coerce_entities
 from recsys.data.ingest.typed_interactions import TypedInteractions, coerce_interactions
+from recsys.data.ingest.types.time_options import TimeOptions
 from recsys.data.schema import Schema
 from recsys.data.vocabulary import Vocabulary
 
@@ -117,12 +119,8 @@ def coerce_tables(raw: RawTables, config: DataConfig, joining: Dataset | None = 
     ]
     return TypedTables(
         tuple(events),
-        _entities(
-            raw.users, users, user, config.user_schema, config.missing, joining.users.schema if joining else None
-        ),
-        _entities(
-            raw.items, items, item, config.item_schema, config.missing, joining.items.schema if joining else None
-        ),
+        _entities("users", raw.users, users, user, config, joining.users.schema if joining else Schema({})),
+        _entities("items", raw.items, items, item, config, joining.items.schema if joining else Schema({})),
         (user, item),
     )
 
@@ -130,10 +128,10 @@ def coerce_tables(raw: RawTables, config: DataConfig, joining: Dataset | None = 
 def _read(source: Source | None, role: str, issues: ValidationIssues, config: DataConfig | None) -> RawTable | None:
     if source is None:
         return None
-    if isinstance(source, pd.DataFrame):
-        return read_table(Location(issues, Path(role)), source)
     options = None if config is None else config.format_of(role)
     section = f"data.{role}_format" if role in ("users", "items") else "data"
+    if isinstance(source, pd.DataFrame):
+        return read_table(Location(issues, Path(role)), source, options, section)
     return read_table(Location(issues, Path(source)), options=options, section=section)
 
 
@@ -144,13 +142,15 @@ def _shared_type(seen: list[IdColumn | None], described: IdColumn | None, joinin
 
 
 def _entities(
+    what: Literal["users", "items"],
     raw: RawTable | None,
     ids: IdColumn | None,
     integers: bool | None,
-    kinds: dict[str, str],
-    missing: tuple[str, ...],
-    inherited: Schema | None,
+    config: DataConfig,
+    inherited: Schema,
 ) -> TypedEntities | None:
     if raw is None or ids is None:
         return None
-    return coerce_entities(raw, ids.converted(integers), kinds, missing, inherited or Schema({}))
+    kinds = config.user_schema if what == "users" else config.item_schema
+    times = TimeOptions.of(config.format_of(what), f"data.{what}_format")
+    return coerce_entities(raw, ids.converted(integers), kinds, config.missing, inherited, times)

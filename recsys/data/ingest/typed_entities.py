@@ -15,6 +15,7 @@ from recsys.data.ingest.infer import infer_schema
 from recsys.data.ingest.issues import Location
 from recsys.data.ingest.types.numeric_column import warn_odd_categories
 from recsys.data.ingest.types.odd_numbers import warn_odd_numbers
+from recsys.data.ingest.types.time_options import TimeOptions
 from recsys.data.schema import Kind, Schema
 
 
@@ -36,7 +37,12 @@ class TypedEntities:
 
 
 def coerce_entities(
-    table: RawTable, ids: TypedIds, kinds: Mapping[str, str], missing: tuple[str, ...], inherited: Schema
+    table: RawTable,
+    ids: TypedIds,
+    kinds: Mapping[str, str],
+    missing: tuple[str, ...],
+    inherited: Schema,
+    times: TimeOptions,
 ) -> TypedEntities:
     """Coerces each column to its kind: ``inherited`` first, else ``kinds``, else inferred.
 
@@ -47,6 +53,7 @@ def coerce_entities(
             of newer data may lack columns.
         missing: texts that mean a missing cell.
         inherited: the schema of the table that this one will be merged into; empty without one.
+        times: how times are written.
 
     Raises:
         ConfigError: a kind is unknown.
@@ -58,9 +65,9 @@ def coerce_entities(
     if unknown and not inherited.columns:
         found = f"the schema names {', '.join(unknown)}, which the table lacks"
         table.location.error(found, f"it has {', '.join(map(str, cells.columns)) or 'no column but the id'}")
-    schema = Schema({name: given.get(name, guess) for name, guess in infer_schema(cells).columns.items()})
+    schema = Schema({name: given.get(name, guess) for name, guess in infer_schema(cells, times.format).columns.items()})
     columns = {
-        name: coerce(cells[name], kind, table.location.at(name), given=name in kinds)
+        name: coerce(cells[name], kind, table.location.at(name), given=name in kinds, times=times)
         for name, kind in schema.columns.items()
     }
     for name in schema.names(Kind.NUMERIC):

@@ -19,6 +19,7 @@ from recsys.data.ingest.id_column import TypedIds
 from recsys.data.ingest.issues import Location, shown
 from recsys.data.ingest.types.interaction_times import times
 from recsys.data.ingest.types.time_column import TimeColumn
+from recsys.data.ingest.types.time_options import TimeOptions
 
 Duplicates = Literal["error", "first", "last", "keep"]
 
@@ -66,6 +67,7 @@ class TypedInteractions:
         ratings: whether a later weight below the threshold replaces an earlier like.
         learns_negatives: whether rows that are no likes are learnt as negatives.
         unused: the columns that nothing reads.
+        time_reading: how the times are read, such as ``milliseconds since 1970``; empty for seconds and dates in UTC.
     """
 
     location: Location
@@ -83,6 +85,7 @@ class TypedInteractions:
     ratings: bool = False
     learns_negatives: bool = False
     unused: tuple[UnusedColumn, ...] = ()
+    time_reading: str = ""
 
     def __len__(self) -> int:
         return len(self.time)
@@ -128,7 +131,7 @@ def coerce_interactions(table: RawTable, user: TypedIds, item: TypedIds, config:
     """Coerces times or positions, and weights; cells that cannot be coerced add errors."""
     columns = config.columns
     order, has_timestamps = order_column(table.frame, columns)
-    time = _order(table, order, has_timestamps)
+    time = _order(table, order, has_timestamps, TimeOptions.of(config))
     weight = _weights(table, config)
     meaning = _meaning(table, config, weight)
     if config.half_life_days is not None:
@@ -157,6 +160,7 @@ def coerce_interactions(table: RawTable, user: TypedIds, item: TypedIds, config:
         config.positive_from is not None and columns.event is None,
         config.non_likes == "negatives",
         tuple(UnusedColumn.of(str(n), table.frame[n]) for n in table.frame.columns if str(n) not in used),
+        time.reading,
     )
 
 
@@ -171,14 +175,14 @@ def order_column(frame: pd.DataFrame, columns: InteractionColumns) -> tuple[str 
     return ("position", False) if "position" in frame.columns else (None, False)
 
 
-def _order(table: RawTable, name: str | None, has_timestamps: bool) -> TimeColumn:
+def _order(table: RawTable, name: str | None, has_timestamps: bool, options: TimeOptions) -> TimeColumn:
     """The times, or the positions as seconds."""
     none = np.zeros(len(table), np.int64)
     cells = None if name is None else table.column(name, "the time" if has_timestamps else "the order")
     if name is None or cells is None:
         return TimeColumn(np.zeros(len(table)), none, np.zeros(len(table)))
     if has_timestamps:
-        return times(without_missing(cells), table.location.at(name))
+        return times(without_missing(cells), table.location.at(name), options)
     found = positions(without_missing(cells), table.location.at(name))
     return TimeColumn(found, none, found)
 

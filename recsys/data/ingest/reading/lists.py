@@ -10,10 +10,12 @@ from numpy.typing import NDArray
 
 from recsys.data.ingest.reading.problem import Unreadable
 
-_POSITION = "position"
+_POSITION, _LABEL = "position", "label"
 
 
-def explode(frame: pd.DataFrame, separators: Mapping[str, str]) -> tuple[pd.DataFrame, NDArray[np.int64]]:
+def explode(
+    frame: pd.DataFrame, separators: Mapping[str, str], labels: Mapping[str, str] | None = None
+) -> tuple[pd.DataFrame, NDArray[np.int64]]:
     """A row for each value of the cells of some columns, and int64 [n], the row that each came from.
 
     A column ``position``, which counts the values, is added unless there is one. Empty cells give no row.
@@ -21,9 +23,10 @@ def explode(frame: pd.DataFrame, separators: Mapping[str, str]) -> tuple[pd.Data
     Args:
         frame: index 0..n-1.
         separators: column -> the separator of its texts; ``""`` for lists.
+        labels: exploded column -> the mark between a value and its label, which go into two columns.
 
     Raises:
-        Unreadable: no such column, or cells of one row that hold different numbers of values.
+        Unreadable: no such column, cells of one row that hold different numbers of values, or a value without a label.
 
     Example:
         >>> explode(pd.DataFrame({"s": [1], "items": ["a b"]}), {"items": " "})[0].to_dict("list")
@@ -47,9 +50,25 @@ def explode(frame: pd.DataFrame, separators: Mapping[str, str]) -> tuple[pd.Data
     for name, column in cells.items():
         values = [value for part in column for value in part]
         rows[name] = pd.Series(values, dtype="str" if all(isinstance(v, str) for v in values) else None)
+    for name, mark in (labels or {}).items():
+        rows[name], rows[_LABEL] = _labelled(rows, name, mark, source)
     if _POSITION not in rows.columns:
         rows[_POSITION] = np.arange(len(rows))
     return rows, source
+
+
+def _labelled(
+    rows: pd.DataFrame, name: str, mark: str, source: NDArray[np.int64]
+) -> tuple[pd.Series[str], pd.Series[str]]:
+    """The values without their labels, and the labels."""
+    if _LABEL in rows.columns:
+        raise Unreadable(f"the labels of {name!r} need a column {_LABEL!r}, and there is one", "rename that one")
+    parts = rows[name].astype("str").str.rpartition(mark)
+    bare = np.flatnonzero((parts[0] == "") | (parts[2] == ""))
+    if len(bare):
+        found = f"row {source[bare[0]] + 1}: {rows[name].iloc[bare[0]]!r} in {name!r} has no label after {mark!r}"
+        raise Unreadable(found, "correct data.explode_labels, or leave it out if there are no labels")
+    return parts[0], parts[2]
 
 
 def _values(cell: object, separator: str) -> list[object]:

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import codecs
-from typing import Literal
+from datetime import UTC, datetime
+from typing import Literal, Self
+from zoneinfo import ZoneInfo, available_timezones
 
-from pydantic import Field, field_validator
+import pandas as pd
+from pydantic import Field, field_validator, model_validator
 
+from recsys.choices import did_you_mean
 from recsys.config import Config
 
 SEPARATORS = (",", "\t", ";", "|", "::", " ")
 """The separators that are guessed."""
+TimeUnit = Literal["s", "ms", "us", "ns"]
+"""Seconds, milliseconds, microseconds or nanoseconds."""
+_MOMENT = datetime(2019, 11, 28, 21, 47, 53, tzinfo=UTC)
+"""A moment whose day, month, year, hour, minute and second are all different."""
 
 
 class TableFormat(Config):
@@ -29,6 +37,18 @@ class TableFormat(Config):
         skip_footer: lines at the end that are left out, as a line of totals.
         explode: column -> separator, for cells that hold several values: each value becomes a row of its own. The
             separator is ``""`` for cells that are lists. Several columns are exploded together.
+        explode_labels: exploded column -> the mark before the label that ends each value, as ``-`` in ``N123-1``: the
+            value becomes ``N123``, and a column ``label`` holds ``1``, to be named in ``data.columns.weight`` or
+            ``data.columns.event``.
+        time_format: of dates, as strptime takes it, such as ``%d/%m/%Y %H:%M``; by default it is guessed. Columns of
+            users and items of which no cell fits are guessed.
+        time_unit: of times that are numbers, since 1970 UTC: ``s``, ``ms``, ``us`` or ``ns``; by default it is guessed.
+        time_zone: of dates without an offset, by its IANA name, as ``Europe/Berlin``; by default UTC. Times that a
+            change of the clocks skips or repeats are told; columns of days without a time of day stay as they are.
+
+    Raises:
+        ValueError: an unknown encoding or zone, a time format that does not hold a whole date, a format and a unit
+            beside each other, or labels of a column that is not exploded.
     """
 
     header: tuple[str, ...] | Literal["first"] | None = None
@@ -40,6 +60,10 @@ class TableFormat(Config):
     skip_lines: int = Field(default=0, ge=0)
     skip_footer: int = Field(default=0, ge=0)
     explode: dict[str, str] = Field(default_factory=dict)
+    explode_labels: dict[str, str] = Field(default_factory=dict)
+    time_format: str | None = None
+    time_unit: TimeUnit | None = None
+    time_zone: str | None = None
 
     @field_validator("encoding")
     @classmethod
@@ -65,3 +89,38 @@ class TableFormat(Config):
         if mark is not None and (any(c in mark for c in '"\r\n\\') or not mark.isascii()):
             raise ValueError("a separator is of ASCII characters, without quotes, backslashes and line ends")
         return mark
+
+    @field_validator("time_format")
+    @classmethod
+    def _whole_date(cls, form: str | None) -> str | None:
+        if form is not None:
+            try:
+                same = pd.to_datetime([_MOMENT.strftime(form)], format=form, utc=True)[0].date() == _MOMENT.date()
+            except ValueError as error:
+                raise ValueError(f"{form!r} is no format of strptime; for example %d/%m/%Y %H:%M:%S") from error
+            if not same:
+                raise ValueError(f"{form!r} holds no day, month and year; for example %d/%m/%Y %H:%M:%S")
+        return form
+
+    @field_validator("time_zone")
+    @classmethod
+    def _known_zone(cls, zone: str | None) -> str | None:
+        if zone is not None:
+            try:
+                ZoneInfo(zone)
+            except (OSError, ValueError, LookupError) as error:
+                known = available_timezones()
+                near = did_you_mean(zone, known) if known else "; this machine knows no zones: pip install tzdata"
+                raise ValueError(f"no such zone as {zone!r}{near or '; for example Europe/Berlin or UTC'}") from error
+        return zone
+
+    @model_validator(mode="after")
+    def _consistent_times_and_labels(self) -> Self:
+        if self.time_format is not None and self.time_unit is not None:
+            raise ValueError("time_format is for dates and time_unit for numbers: give one of them")
+        if len(self.explode_labels) > 1:
+            raise ValueError("explode_labels names several columns, and there is one column of labels")
+        for name, mark in self.explode_labels.items():
+            if name not in self.explode or not mark:
+                raise ValueError(f"explode_labels.{name} needs explode.{name}, and the mark before the label")
+        return self

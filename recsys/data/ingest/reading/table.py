@@ -49,7 +49,7 @@ def read_path(path: Path, options: TableFormat) -> FileTable:
     table = _folder(copy, options) if copy.is_dir() else _file(copy, path.name, options)
     if not options.explode or not len(table.found.frame.columns):
         return table
-    frame, source = explode(table.found.frame, options.explode)
+    frame, source = explode(table.found.frame, options.explode, options.explode_labels)
     place = table.place
     exploded = None if place is None else (lambda row: place(int(source[row])))
     return FileTable(replace(table.found, frame=frame), exploded or (lambda row: f"row {source[row] + 1} of the file"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -53,6 +54,26 @@ def digit_times(numbers: NDArray[np.float64], exact: NDArray[np.int64] | None = 
         fits = filled & (numbers >= _FIRST * factor) & (numbers < _LAST * factor)
         if fits.any() and fits.sum() >= _MOST * filled.sum():
             return _scaled(numbers, exact, unit, factor)
+    return _in_seconds(numbers)
+
+
+def times_in_unit(
+    numbers: NDArray[np.float64], exact: NDArray[np.int64] | None, unit: Literal["s", "ms", "us", "ns"]
+) -> DigitTimes:
+    """Numbers of a unit since 1970 as times, without a guess.
+
+    Args:
+        numbers: float64 [n], NaN where missing.
+        exact: the same as integers, if they are.
+        unit: of the numbers.
+    """
+    factor = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}[unit]
+    found = _in_seconds(numbers) if factor == 1 else _scaled(numbers, exact, unit, factor)
+    return DigitTimes(np.floor(found.seconds), found.fraction, unit)
+
+
+def _in_seconds(numbers: NDArray[np.float64]) -> DigitTimes:
+    filled = np.isfinite(numbers)
     known = np.where(np.abs(numbers) < 2.0**53, numbers, np.floor(np.where(filled, numbers, 0)))
     micros = np.rint((np.where(filled, known, 0) % 1) * 1e6).astype(np.int64)
     return DigitTimes(numbers, np.minimum(micros, 999_999) * 1000, "")
@@ -88,7 +109,8 @@ def _are_seconds(distinct: NDArray[np.float64], dates: NDArray[np.float64]) -> b
 
 def _scaled(numbers: NDArray[np.float64], exact: NDArray[np.int64] | None, unit: str, factor: int) -> DigitTimes:
     filled = np.isfinite(numbers)
-    whole = np.where(filled, numbers, 0).astype(np.int64) if exact is None else exact
+    known = np.clip(np.where(filled, numbers, 0), -9e18, 9e18)
+    whole = np.floor(known).astype(np.int64) if exact is None else exact
     nanos = whole % factor * (10**9 // factor)
     return DigitTimes(np.where(filled, whole // factor, np.nan), np.where(filled, nanos, 0), unit)
 

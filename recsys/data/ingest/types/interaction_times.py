@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,34 +14,37 @@ from recsys.data.ingest.checks import Cells
 from recsys.data.ingest.issues import Location, shown
 from recsys.data.ingest.types.odd_times import warn_future, warn_odd_times
 from recsys.data.ingest.types.time_column import DEFAULT_REMEDY, END, TimeColumn, time_column, time_remedy
+from recsys.data.ingest.types.time_options import TimeOptions
 
 _LEAST_YEARS = 3.0
 
 
-def times(cells: Cells, location: Location) -> TimeColumn:
+def times(cells: Cells, location: Location, options: TimeOptions) -> TimeColumn:
     """The times of interactions; NaN and an error for cells that are missing, before 1970 or not a time.
 
     Args:
         cells: [n], index 0..n-1.
         location: the column, for errors and warnings.
+        options: how the times are written.
     """
     is_truth = cells.dtype == bool
     numbers = np.full(len(cells), np.nan) if is_truth else finite(cells)
-    column = time_column(cells.astype("str") if is_truth else cells, numbers, location)
+    column = time_column(cells.astype("str") if is_truth else cells, numbers, location, options)
     missing = is_missing(cells)
     if missing.any():
         location.error("the time is missing", "fill the cells or drop the rows", np.flatnonzero(missing))
     good = ~missing
-    for found, remedy, rows in _wrong(column, cells, missing):
+    for found, remedy, rows in _wrong(column, cells, missing, options):
         location.error(found, remedy, rows)
         good[rows] = False
-    kept = TimeColumn(np.where(good, column.seconds, np.nan), np.where(good, column.fraction, 0), column.numbers)
+    seconds, fraction = np.where(good, column.seconds, np.nan), np.where(good, column.fraction, 0)
+    kept = replace(column, seconds=seconds, fraction=fraction)
     warn_future(kept, cells, location, warn_odd_times(kept, cells, location, _LEAST_YEARS))
     return kept
 
 
 def _wrong(
-    column: TimeColumn, cells: Cells, missing: NDArray[np.bool_]
+    column: TimeColumn, cells: Cells, missing: NDArray[np.bool_], options: TimeOptions
 ) -> Iterator[tuple[str, str, NDArray[np.int64]]]:
     """What is wrong, the remedy and the rows of filled cells that are no time, too early or too late, by remedy."""
     seconds, number = np.nan_to_num(column.seconds), np.isfinite(column.numbers)
@@ -54,14 +58,19 @@ def _wrong(
     ):
         groups: dict[str, list[int]] = {}
         for row in np.flatnonzero(rows):
-            remedy = _remedy(found, cells.iloc[row], column.numbers[row])
+            remedy = _remedy(found, cells.iloc[row], column.numbers[row], options)
             groups.setdefault(re.sub("[0-9].*", "", remedy), []).append(int(row))
         for same in groups.values():
             cell = cells.iloc[same[0]]
-            yield found.replace("{}", shown(cell)), _remedy(found, cell, column.numbers[same[0]]), np.array(same)
+            remedy = _remedy(found, cell, column.numbers[same[0]], options)
+            yield found.replace("{}", shown(cell)), remedy, np.array(same)
 
 
-def _remedy(found: str, cell: object, number: float) -> str:
+def _remedy(found: str, cell: object, number: float, options: TimeOptions) -> str:
+    if options.remedy and "no time" in found:
+        return options.remedy
+    if options.unit is not None and "lies" in found:
+        return f"check {options.section}.time_unit = {options.unit!r}, or drop the row"
     if "negative" in found:
         return "give seconds since 1970 UTC"
     if "before 1970" in found:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 from recsys.data.ingest.checks import Cells
 from recsys.data.ingest.issues import Location, shown
 from recsys.data.ingest.types.date_texts import ISO, UNCLEAR, date_texts, split_moments
-from recsys.data.ingest.types.digit_times import DigitTimes, digit_times, time_of_number
+from recsys.data.ingest.types.digit_times import DigitTimes, digit_times, time_of_number, times_in_unit
+from recsys.data.ingest.types.local_times import has_offset, localized
+from recsys.data.ingest.types.time_options import NAMES, TimeOptions, formatted
 
 END = 1e11
 """Seconds since 1970 of the year 5138; larger numbers must be of a finer unit."""
@@ -32,40 +34,94 @@ class TimeColumn:
     Args:
         seconds: float64 [n], whole seconds since 1970 UTC; NaN where a cell is missing or no time.
         fraction: int64 [n], nanoseconds within the second.
-        numbers: float64 [n], the cells that are numbers as they are written; NaN for others.
+        numbers: float64 [n], the cells that are numbers as they are written; NaN for others, and for all if a format
+            or a unit is given, which leaves nothing to guess.
+        reading: how the cells are read, such as ``milliseconds since 1970``; empty for seconds and dates in UTC.
     """
 
     seconds: NDArray[np.float64]
     fraction: NDArray[np.int64]
     numbers: NDArray[np.float64]
+    reading: str = ""
 
 
-def time_column(cells: Cells, numbers: NDArray[np.float64], location: Location) -> TimeColumn:
+def time_column(
+    cells: Cells, numbers: NDArray[np.float64], location: Location, options: TimeOptions | None = None
+) -> TimeColumn:
     """Reads a column as times; warns where they are read in another way than seconds and ISO dates.
 
     Args:
         cells: [n], index 0..n-1.
         numbers: float64 [n], the cells that are numbers; NaN for others.
         location: the column.
+        options: how times are written; what they leave open is guessed. None guesses everything.
     """
+    options = TimeOptions() if options is None else options
     missing = np.asarray(cells.isna(), bool)
     if pd.api.types.is_datetime64_any_dtype(cells):
-        zoned = cells if isinstance(cells.dtype, pd.DatetimeTZDtype) else cells.dt.tz_localize("UTC")
-        seconds, fraction = split_moments(zoned)
-        return TimeColumn(
-            np.where(missing, np.nan, seconds), np.where(missing, 0, fraction), np.full(len(cells), np.nan)
+        return _datetimes(cells, missing, location, options)
+    nothing = np.full(len(cells), np.nan)
+    if options.format is not None:
+        texts = pd.Series(
+            [None if gone else _text(cell) for cell, gone in zip(cells, missing, strict=True)], dtype="str"
         )
+        seconds, fraction = formatted(texts, options.format)
+        naive = np.isfinite(seconds) & ("%z" not in options.format and "%Z" not in options.format)
+        column = TimeColumn(seconds, fraction, nothing, f"as {options.format}")
+        return _in_utc(column, naive, cells, location, options)
+    if options.unit is not None:
+        digits = times_in_unit(numbers, _exact(cells, numbers), options.unit)
+        return TimeColumn(digits.seconds, digits.fraction, nothing, f"{NAMES[options.unit]} since 1970")
+    return _guessed(cells, missing, numbers, location, options)
+
+
+def _datetimes(cells: Cells, missing: NDArray[np.bool_], location: Location, options: TimeOptions) -> TimeColumn:
+    naive = not isinstance(cells.dtype, pd.DatetimeTZDtype)
+    if options.format is not None or options.unit is not None:
+        key = "time_format" if options.format is not None else "time_unit"
+        location.warn(f"the column holds datetimes, so {options.section}.{key} is not used", "leave it out")
+    seconds, fraction = split_moments(cells.dt.tz_localize("UTC") if naive else cells)
+    column = TimeColumn(
+        np.where(missing, np.nan, seconds), np.where(missing, 0, fraction), np.full(len(cells), np.nan), "datetimes"
+    )
+    return _in_utc(column, ~missing & naive, cells, location, options)
+
+
+def _guessed(
+    cells: Cells, missing: NDArray[np.bool_], numbers: NDArray[np.float64], location: Location, options: TimeOptions
+) -> TimeColumn:
     digits = digit_times(numbers, _exact(cells, numbers))
-    _tell_digits(digits, cells, location)
+    _tell_digits(digits, cells, location, options)
     seconds = np.where(np.isfinite(digits.seconds), np.floor(digits.seconds), np.nan)
     fraction = np.where(np.isfinite(seconds), digits.fraction, 0)
+    are_digits = digits.form.startswith("dates")
+    naive = np.isfinite(seconds) & are_digits
+    readings = [digits.form if are_digits else f"{digits.form} since 1970"] if digits.form else []
     rest = np.flatnonzero(np.isnan(numbers) & ~missing)
     if len(rest):
         texts = pd.Series([_text(cells.iloc[row]) for row in rest], dtype="str")
         dates = date_texts(texts)
         seconds[rest], fraction[rest] = dates.seconds, dates.fraction
+        naive[rest] = np.isfinite(dates.seconds) & ~has_offset(texts)
+        readings += [f"dates as {form}" for form in dates.forms if form != _PLAIN]
         _tell_formats(dates.form, dates.forms, rest, cells, location)
-    return TimeColumn(seconds, fraction, numbers)
+    return _in_utc(TimeColumn(seconds, fraction, numbers, ", ".join(readings)), naive, cells, location, options)
+
+
+def _in_utc(
+    column: TimeColumn, naive: NDArray[np.bool_], cells: Cells, location: Location, options: TimeOptions
+) -> TimeColumn:
+    """The times of a column of which some are local times of the zone, or else of UTC; days stay days."""
+    if not naive.any() or not (np.nan_to_num(column.seconds[naive]) % 86400 != 0).any():
+        return column
+    if options.zone is not None:
+        seconds = localized(column.seconds, naive, options.zone, cells, location)
+        return replace(column, seconds=seconds, reading=_joined(column.reading, f"local times of {options.zone}"))
+    return replace(column, reading=_joined(column.reading, "without a zone, so taken as UTC"))
+
+
+def _joined(*parts: str) -> str:
+    return ", ".join(part for part in parts if part)
 
 
 def time_remedy(cell: object, number: float) -> str:
@@ -124,16 +180,16 @@ def _exact(cells: Cells, numbers: NDArray[np.float64]) -> NDArray[np.int64] | No
     return exact
 
 
-def _tell_digits(digits: DigitTimes, cells: Cells, location: Location) -> None:
+def _tell_digits(digits: DigitTimes, cells: Cells, location: Location, options: TimeOptions) -> None:
     if not digits.form:
         return
     rows = np.flatnonzero(np.isfinite(digits.seconds))
     moment = np.datetime64(int(digits.seconds[rows[0]]), "s")
     found = f"times are {digits.form if digits.form.startswith('dates') else 'in ' + digits.form}, as "
     found += f"{shown(cells.iloc[rows[0]])}, and read so: {str(moment).removesuffix('T00:00:00')}"
-    location.warn(
-        found, "check that this is right; seconds since 1970 UTC and ISO dates are read without a guess", rows
-    )
+    unit = next((unit for unit, name in NAMES.items() if name == digits.form), None)
+    given = f'time_unit = "{unit}"' if unit else 'time_format, as "%Y%m%d",'
+    location.warn(found, f"check that this is right; {options.section}.{given} says so without a guess", rows)
 
 
 def _tell_formats(
@@ -146,4 +202,6 @@ def _tell_formats(
     listed = ", ".join(f"{shown(cells.iloc[row])} ({name})" for name, row in first.items())
     odd = rows[[name is not None and name != (forms[0] if len(forms) > 1 else None) for name in form]]
     what = "dates are written in several formats" if len(forms) > 1 else "dates are not written as ISO dates are"
-    location.warn(f"{what} and read as {listed}", "check that day and month are right, or write 2020-09-13", odd)
+    location.warn(
+        f"{what} and read as {listed}", "check that day and month are right; time_format says it without a guess", odd
+    )

@@ -171,6 +171,22 @@ def test_cells_of_several_values_become_rows_by_option(tmp_path):
     assert "no column 'history' to explode" in found[0]
 
 
+def test_labels_of_exploded_values_are_a_column_of_their_own(tmp_path):
+    text = "u\tshown\nu1\tN-1-1 N2-0\nu2\tN3-0\nu3\t\n"
+    columns, _ = read(tmp_path / "x.tsv", text, explode={"shown": " "}, explode_labels={"shown": "-"})
+    assert columns == {
+        "u": ["u1", "u1", "u2"],
+        "shown": ["N-1", "N2", "N3"],
+        "label": ["1", "0", "0"],
+        "position": [0, 1, 2],
+    }
+    columns, found = read(
+        tmp_path / "x.tsv", "u\tshown\nu1\tN1-1\nu2\tN3\n", explode={"shown": " "}, explode_labels={"shown": "-"}
+    )
+    assert columns is None
+    assert "row 2: 'N3' in 'shown' has no label after '-'" in found[0]
+
+
 def test_options_of_the_users_table_are_its_own_and_messages_name_their_section(tmp_path):
     (tmp_path / "e.csv").write_text("7;8\n")
     (tmp_path / "u.csv").write_text("7;20\n8;30\n")
@@ -191,3 +207,10 @@ def test_options_that_cannot_be_meant_are_refused(options):
 
     with pytest.raises(ConfigError, match=next(iter(options))):
         parse(TableFormat, options, "data")
+
+
+def test_decimal_commas_below_a_preamble_do_not_hide_the_separator(tmp_path):
+    rows = "".join(f"{n};a{n};{n},50\n" for n in range(9))
+    columns, found = read(tmp_path / "x.csv", f"Sales of May\nmade on Monday\n\nuser;item;sum\n{rows}")
+    assert list(columns) == ["user", "item", "sum"]
+    assert "lines 1, 2: text stands before the header (a preamble)" in " ".join(found)

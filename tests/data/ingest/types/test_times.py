@@ -243,3 +243,102 @@ def test_dates_of_items_in_other_forms_are_times(cell, seconds, tmp_path):
     kind, values, issues = entity_times(tmp_path, [cell] * 30)
     assert (kind, values[0]) == ("time", seconds)
     assert len(issues) >= 1
+
+
+def reading(folder, times, **more):
+    """The column of times in the summary, and the texts of its issues."""
+    validation = validate(config(folder, times, **more))
+    (summary,) = (column for column in validation.tables[0].columns if column.role == "time")
+    return summary.example, [f"{i.found} -> {i.remedy}" for i in validation.issues if i.column == "timestamp"]
+
+
+@pytest.mark.parametrize(
+    ("cells", "options", "seconds"),
+    [
+        (["09/13/20 12:26", "09/14/20 12:26"], {"time_format": "%m/%d/%y %H:%M"}, [START - 40, START - 40 + 86400]),
+        (["05/06/2020"], {"time_format": "%d/%m/%Y"}, [1591315200]),
+        ([20200913, 20200914], {"time_format": "%Y%m%d"}, [1599955200, 1600041600]),
+        (["13.09.2020 14:26 +0200"], {"time_format": "%d.%m.%Y %H:%M %z", "time_zone": "Asia/Tokyo"}, [START - 40]),
+        ([10**9, 2 * 10**9], {"time_unit": "ms"}, [10**6, 2 * 10**6]),
+        ([1600000000123456789], {"time_unit": "ns"}, [START]),
+        (["2020-09-13T14:26:40", "2020-09-13T12:26:40Z"], {"time_zone": "Europe/Berlin"}, [START, START]),
+        ([20200913122640], {"time_zone": "Asia/Tokyo"}, [START - 9 * 3600]),
+        (["2020-09-13", 20200913], {"time_zone": "Asia/Tokyo"}, [1599955200, 1599955200]),
+    ],
+)
+def test_a_given_format_unit_or_zone_is_used_without_a_guess(cells, options, seconds, tmp_path):
+    data = ingest(config(tmp_path, cells, **options)).data
+    assert data.interactions.time.tolist() == seconds
+    again = read_dataset(events(cells), **options)
+    assert again.interactions.fingerprint == data.interactions.fingerprint
+    if "time_zone" not in options:
+        assert [text for text in reading(tmp_path, cells, **options)[1] if "guess" in text] == []
+
+
+def test_datetimes_of_a_frame_are_local_times_of_the_zone_and_have_no_format():
+    frame = events(["x"] * 2).assign(timestamp=pd.to_datetime(["2020-09-13 14:26:40", "2020-09-13 15:26:40"]))
+    assert read_dataset(frame, time_zone="Europe/Berlin").interactions.time.tolist() == [START, START + 3600]
+    zoned = frame.assign(timestamp=frame["timestamp"].dt.tz_localize("UTC"))
+    assert read_dataset(zoned, time_zone="Europe/Berlin").interactions.time.tolist() == [START + 7200, START + 10800]
+    validation = read_dataset(frame, time_format="%d/%m/%Y")
+    assert validation.interactions.time[0] == START + 7200
+
+
+def test_times_that_the_clocks_skip_or_repeat_are_told_with_their_rows(tmp_path):
+    cells = ["2020-10-25 01:30", "2020-10-25 02:30", "2020-10-25 03:30", "2020-03-29 02:30", "2020-10-25T02:30+01:00"]
+    texts = found(tmp_path, cells, time_zone="Europe/Berlin")
+    assert [(severity, rows) for severity, rows, _ in texts] == [("warning", [4]), ("warning", [2])]
+    assert "is skipped by the clocks of Europe/Berlin" in texts[0][2]
+    assert "is shown twice by the clocks of Europe/Berlin, and read as the first of the two" in texts[1][2]
+    data = ingest(config(tmp_path, cells, time_zone="Europe/Berlin")).data
+    hours = ["2020-10-24T23:30", "2020-10-25T00:30", "2020-10-25T02:30", "2020-03-29T01:30", "2020-10-25T01:30"]
+    assert sorted(data.interactions.time) == sorted(np.array(hours, "datetime64[s]").astype(int))
+
+
+def test_validation_shows_how_times_are_read(tmp_path):
+    assert reading(tmp_path, usual())[0].endswith("2020-09-13")
+    assert "milliseconds since 1970" in reading(tmp_path, [1600000000123] * 3)[0]
+    assert "without a zone, so taken as UTC" in reading(tmp_path, [ISO, ISO])[0]
+    assert "taken as UTC" not in reading(tmp_path, [ISO + "Z", "2020-09-13"])[0]
+    assert "local times of Asia/Tokyo" in reading(tmp_path, [ISO, ISO], time_zone="Asia/Tokyo")[0]
+    assert "as %d/%m/%Y" in reading(tmp_path, ["01/02/2020"], time_format="%d/%m/%Y")[0]
+    assert 'data.time_unit = "ms" says so' in reading(tmp_path, [1600000000123] * 3)[1][0]
+
+
+def test_cells_that_are_not_as_the_options_say_are_errors_that_name_the_option(tmp_path):
+    (error,) = found(tmp_path, ["13/09/2020", "2020-09-14", "14/13/2020"], time_format="%d/%m/%Y")
+    assert error[:2] == ("error", [2, 3])
+    assert "write it as data.time_format = '%d/%m/%Y' says" in error[2]
+    (error,) = found(tmp_path, [10**12, ISO], time_unit="ms")
+    assert error[:2] == ("error", [2])
+    assert "give a number of milliseconds, as data.time_unit says" in error[2]
+    (error,) = found(tmp_path, [10**15, 10**12], time_unit="s")
+    assert "check data.time_unit = 's'" in error[2]
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        ({"time_format": "%d/%m"}, "holds no day, month and year"),
+        ({"time_format": "%d/%Q/%Y"}, "is no format of strptime"),
+        ({"time_format": "dd/mm/yyyy"}, "holds no day, month and year"),
+        ({"time_unit": "min"}, "'s', 'ms', 'us' or 'ns'"),
+        ({"time_zone": "Europe/Berln"}, "did you mean 'Europe/Berlin'"),
+        ({"time_zone": "../etc/passwd"}, "no such zone"),
+        ({"time_format": "%d/%m/%Y", "time_unit": "s"}, "give one of them"),
+    ],
+)
+def test_unusable_options_of_times_are_refused_with_what_would_do(options, text):
+    with pytest.raises(ConfigError, match=text.replace("?", r"\?")):
+        parse(DataConfig, {"interactions": "x.csv", **options}, "config")
+
+
+def test_columns_of_items_have_the_format_of_their_table_and_the_zone_of_all(tmp_path):
+    cells = [f"{1 + k % 12:02}/{k % 24:02}h of 2019/{1 + k % 28:02}" for k in range(40)]
+    own = {"time_format": "%m/%Hh of %Y/%d"}
+    kind, values, issues = entity_times(tmp_path, cells, items_format=own, time_zone="Asia/Tokyo")
+    assert (kind, values[0], issues) == ("time", 1546268400.0, [])
+    other = ["2019-01-01"] * 40
+    assert entity_times(tmp_path, other, items_format=own)[1][0] == 1546300800.0
+    with pytest.raises(DataError, match=r"row 41: 'soon'.*data\.items_format\.time_format"):
+        entity_times(tmp_path, [*cells, "soon"], items_format=own, item_schema={"released": "time"})

@@ -58,13 +58,22 @@ def _lines(sample: bytes) -> list[bytes]:
 def _rank(mark: str, lines: list[bytes], promised: str | None) -> tuple[float, ...]:
     """The larger the better: marks that divide at least half of the lines alike before those in the first line alone.
 
-    Cells that span lines divide them unlike each other. The first number is 0 for a mark that can be no separator.
+    Of such marks the one that divides an earlier line is better: names of columns hold no decimal comma. Cells that
+    span lines divide them unlike each other. The first number is 0 for a mark that can be no separator.
     """
     counts = [line.count(mark.encode()) for line in lines]
     if not counts:
-        return (0.0,) * 6
+        return (0.0,) * 7
     number, times = Counter(counts).most_common(1)[0]
     share = times / len(counts)
     if number == 0 or share < 0.5:
-        return (0.5 * (counts[0] > 0), float(mark == promised), float(counts[0]), 0.0, 0.0, 0.0)
-    return (1.0, float(counts[0] > 0), float(share == 1), float(mark == promised), share, float(number))
+        return (0.5 * (counts[0] > 0), float(mark == promised), float(counts[0]), 0.0, 0.0, 0.0, 0.0)
+    return (
+        1.0,
+        -float(counts.index(number)),
+        float(counts[0] > 0),
+        float(share == 1),
+        float(mark == promised),
+        share,
+        float(number),
+    )
