@@ -60,13 +60,13 @@ def _options(
 @app.command()
 def run(config: ConfigPath, output: Output = None, set_: Set = None) -> int:
     """Every stage of CONFIG in order; what has not changed is reused."""
-    from recsys.evaluation.report.report import Report, split_note
+    from recsys.evaluation.report.report import Report, reader_note
 
     code = _stages(config, output, set_, "recommend")
     settings, workspace = open_run(config, output, set_)
     if settings.has_split:
         report = Report.load(workspace.directory)
-        note = f"\n{split_note(report.content)}" if split_note(report.content) else ""
+        note = f"\n{reader_note(report.content)}" if reader_note(report.content) else ""
         print(f"\n{report.table()}{note}\n\nreport  {workspace.report.with_suffix('.html')}")
     return code
 

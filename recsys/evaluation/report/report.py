@@ -23,14 +23,22 @@ SCHEMA = 1
 TABLE = ("recall@10", "recall@20", "ndcg@10")
 
 
-def split_note(content: JsonMapping) -> str:
-    """What a reader of a report must know about how targets were held out; empty where they are a user's latest."""
-    if not content["split"].get("at_random"):
-        return ""
-    return (
-        "The targets are a random part of each user's interactions, not the latest: this is no prediction of the "
-        "future, and the figures do not compare with those of a split by time."
-    )
+def reader_note(content: JsonMapping) -> str:
+    """What a reader of a report must know about its figures; empty where it is as the names of the metrics say."""
+    split, notes = content["split"], []
+    if split.get("at_random"):
+        notes.append(
+            "The targets are a random part of each user's interactions, not the latest: this is no prediction of the "
+            "future, and the figures do not compare with those of a split by time."
+        )
+    lengths = {parse_metric(key)[1] for engine in content["engines"].values() for key in engine if "@" in key}
+    longer = sorted(k for k in lengths if k > split["candidates"])
+    if longer:
+        notes.append(
+            f"Lists of {', '.join(map(str, longer))} items were asked for; there are {split['candidates']} candidates, "
+            "so those lists hold at most as many."
+        )
+    return " ".join(notes)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -67,7 +75,7 @@ class Report:
     def __repr__(self) -> str:
         split = self.content["split"]
         lines = [f"{self.content['data']['name']}, {split['protocol']}: {split['users']:,} users", self.table()]
-        lines += [split_note(self.content)] if split_note(self.content) else []
+        lines += [reader_note(self.content)] if reader_note(self.content) else []
         lines += [
             f"{row['engine']} - {row['baseline']}, {row['metric']}: {row['difference']:+.4f} "
             f"[{row['low']:+.4f}, {row['high']:+.4f}], p = {row['p_holm']:.4f} (Holm)"
