@@ -35,7 +35,7 @@ _ROOT = Path(__file__).resolve().parent.parent
 _FOLDERS = "content data encoders engines experiment losses models negatives training"
 _FILES = (
     "atomic choices config configurable digest docstrings embedding_table engine errors json_values "
-    "names ranking seeding tracking "
+    "input_file names ranking seeding stored_json tracking "
     "evaluation/evaluate evaluation/metrics registry/bundle registry/finite registry/trial "
     "retrieval/fallback retrieval/segments"
 )

@@ -1,4 +1,4 @@
-"""Files of the user that are read whole: regular files only, up to a size, so that no read hangs or fills the memory."""
+"""Files that are read whole: regular files only, up to a size, so that no read hangs or fills the memory."""
 
 from __future__ import annotations
 

@@ -8,6 +8,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Protocol, TypeVar
 
+from recsys.printable import printable
+
 T = TypeVar("T")
 _LOG_SECONDS = 60.0
 """Between two lines of progress in a log."""
@@ -53,13 +55,14 @@ class ConsoleTracker(SilentTracker):
         self._last = 0.0 if self._terminal else time.monotonic()
 
     def info(self, message: str) -> None:
+        message = printable(message)
         _print(f"\r\x1b[K{message}\n" if self._terminal else f"{message}\n")
 
     def progress(self, message: str) -> None:
         now = time.monotonic()
         if now - self._last <= (0.1 if self._terminal else _LOG_SECONDS):
             return
-        self._last = now
+        self._last, message = now, printable(message)
         _print(f"\r\x1b[K{message}" if self._terminal else f"{message}\n")
 
 

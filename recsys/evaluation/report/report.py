@@ -11,10 +11,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from recsys.atomic import atomic_path, make_parents, read_json, write_json, write_text
+from recsys.atomic import atomic_path, make_parents, write_json, write_text
 from recsys.errors import ArtifactError
 from recsys.evaluation.metrics import parse_metric, shown
 from recsys.json_values import JsonMapping, JsonObject
+from recsys.stored_json import as_written, read_object
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -146,8 +147,8 @@ class Report:
             ArtifactError: a part is missing, damaged or of an unknown version.
         """
         directory = Path(directory)
-        content = read_json(directory / "report.json")
-        if content.get("schema") != SCHEMA:
+        content = read_object(directory / "report.json", "schema", "engines")
+        if content["schema"] != SCHEMA:
             raise ArtifactError(f"{directory}/report.json has schema {content.get('schema')!r}, expected {SCHEMA}")
         try:
             frame = pd.read_parquet(directory / "per_user.parquet")
@@ -159,8 +160,11 @@ class Report:
             metrics = part.drop(columns=["engine", "user"])
             values[str(name)] = {str(m): metrics[m].to_numpy(np.float64) for m in metrics.columns}
         engines = content["engines"]  # JSON sorts its keys; the table has the order of the report
-        content["engines"] = {name: engines[name] for name in [*values, *engines] if name in engines}
-        return cls(content, values, users)
+        with as_written(directory / "report.json"):
+            content["engines"] = {name: engines[name] for name in [*values, *engines] if name in engines}
+            found = cls(content, values, users)
+            repr(found)  # reads every figure
+        return found
 
     def _metrics(self, name: str) -> list[str]:
         """The metrics of an engine, by their name and the length of the list."""
