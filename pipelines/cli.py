@@ -19,7 +19,7 @@ from pipelines import cli_first, cli_options
 from pipelines.cli_arguments import ConfigPath, Name, Output, Set, open_run, show, tracker, users_override
 from recsys import __version__
 from recsys.errors import ConfigError, RecsysError
-from recsys.printable import printable
+from recsys.tracking import printable
 
 if TYPE_CHECKING:
     from pipelines.config import RunConfig

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from recsys.printable import printable
+from recsys.tracking import printable
 
 if TYPE_CHECKING:
     from pipelines.config import RunConfig

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from recsys.errors import ArtifactError
-from recsys.input_file import read_bytes
+from recsys.files.input_file import read_bytes
 
 MARK = ".recsys"
 """The file that marks a folder as written by this library; its name is hidden so that table readers skip it."""

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from recsys.choices import did_you_mean
 from recsys.errors import ConfigError
-from recsys.input_file import read_bytes
+from recsys.files.input_file import read_bytes
 from recsys.json_values import JsonMapping, JsonObject
 
 M = TypeVar("M", bound=BaseModel)

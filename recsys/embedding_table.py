@@ -17,7 +17,7 @@ from safetensors.numpy import load_file, save_file
 from recsys.atomic import atomic_path, write_json
 from recsys.data.vocabulary import Rows, Vocabulary
 from recsys.errors import ArtifactError, DataError
-from recsys.stored_json import read_object
+from recsys.files.stored_json import read_object
 
 Floats = NDArray[np.float32]
 

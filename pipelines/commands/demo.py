@@ -14,9 +14,9 @@ from pipelines.workspace import Workspace
 from recsys.data.dataset import Dataset
 from recsys.evaluation.metrics import shown
 from recsys.evaluation.report.report import Report
+from recsys.files.stored_json import read_object
 from recsys.json_values import JsonObject
 from recsys.registry.store import CHAMPION
-from recsys.stored_json import read_object
 
 CONFIG = Path(__file__).parent.parent / "configs" / "demo.toml"
 _METRICS = ("recall@10", "recall@20", "ndcg@10")

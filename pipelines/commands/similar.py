@@ -23,12 +23,11 @@ from recsys.data.vocabulary import Vocabulary
 from recsys.embedding_table import EmbeddingTable
 from recsys.engine import Vectors
 from recsys.errors import ConfigError, DataError
-from recsys.printable import one_line
 from recsys.ranking import check_finite
 from recsys.registry.bundle import Bundle
 from recsys.retrieval.retriever import similarity_vectors
 from recsys.retrieval.similar import find_item, most_similar, most_similar_to
-from recsys.tracking import SilentTracker
+from recsys.tracking import SilentTracker, one_line
 
 
 def similar_items(config: RunConfig, workspace: Workspace, title: str, k: int, engine: str | None) -> str:

@@ -13,9 +13,9 @@ from recsys.engine import Engine
 from recsys.engines import ENGINES
 from recsys.evaluation.evaluate import evaluate
 from recsys.evaluation.metrics import parse_metric
+from recsys.files.stored_json import as_written, read_object
 from recsys.json_values import JsonObject
 from recsys.registry.bundle import Bundle, version_of
-from recsys.stored_json import as_written, read_object
 from recsys.tracking import Tracker
 
 _CODE = (*ENGINE_CODE, "pipelines/stages/choose.py")

@@ -20,8 +20,8 @@ from recsys.evaluation.report.report import Report
 from recsys.experiment.attribution import AttributionOptions, attribute
 from recsys.experiment.column_report import column_reports, to_rows
 from recsys.experiment.table_quality import QualityOptions, WordTable, quality_table, table_quality
+from recsys.files.stored_json import read_object
 from recsys.registry.bundle import trained_on, version_of
-from recsys.stored_json import read_object
 from recsys.tracking import Tracker
 
 _CODE = (*ENGINE_CODE, "recsys/evaluation", "recsys/registry/bundle.py", "pipelines/stages/evaluate.py")

@@ -21,9 +21,9 @@ from recsys.engine import Engine, FitContext
 from recsys.engines.baselines.popularity import Popularity
 from recsys.errors import ArtifactError
 from recsys.experiment.fit import fit_again
+from recsys.files.stored_json import read_object
 from recsys.json_values import JsonObject
 from recsys.registry.bundle import Bundle, Lineage, version_of
-from recsys.stored_json import read_object
 from recsys.tracking import CurveTracker, Tracker
 from recsys.training.cost import measured
 from recsys.training.deterministic import deterministic

@@ -11,6 +11,7 @@ from pipelines.stages.judge import Judge
 from pipelines.stages.track import engine_run, track, tracking_place
 from pipelines.workspace import ENGINE_CODE, Workspace, code_version
 from recsys.errors import ArtifactError, ConfigError
+from recsys.files.stored_json import as_written, read_object
 from recsys.registry.bundle import MANIFEST, version_of
 from recsys.registry.candidate import (
     Candidate,
@@ -27,7 +28,6 @@ from recsys.registry.database import registry_lock
 from recsys.registry.gate import Decision, Rule
 from recsys.registry.mlflow_client import relocate
 from recsys.registry.store import CHAMPION, Store
-from recsys.stored_json import as_written, read_object
 from recsys.tracking import SilentTracker, Tracker
 
 REFUSED = 2

@@ -12,11 +12,11 @@ from pipelines.workspace import ENGINE_CODE, Workspace, code_version, digest, fi
 from recsys.data.dataset import Dataset
 from recsys.data.merge import check_ids
 from recsys.errors import ArtifactError, ConfigError
+from recsys.files.stored_json import read_object
 from recsys.registry.bundle import Bundle, version_of
 from recsys.registry.store import CHAMPION, Store
 from recsys.retrieval.manifest import MANIFEST, Manifest
 from recsys.retrieval.recommend import RecommendOptions, recommend
-from recsys.stored_json import read_object
 from recsys.tracking import Tracker
 
 _CODE = (*ENGINE_CODE, "recsys/retrieval", "pipelines/stages/recommend.py")

@@ -7,11 +7,11 @@ from pathlib import Path
 from pipelines.config import RunConfig
 from pipelines.specs import EngineSpec, engine_spec
 from pipelines.workspace import Workspace
+from recsys.files.stored_json import as_written, read_object
 from recsys.json_values import JsonMapping, JsonObject
 from recsys.registry.bundle import version_of
 from recsys.registry.mlflow_client import local_uri
 from recsys.registry.tracker import MlflowTracker, find_run
-from recsys.stored_json import as_written, read_object
 from recsys.tracking import Tracker
 
 

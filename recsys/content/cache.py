@@ -17,7 +17,7 @@ from numpy.typing import DTypeLike, NDArray
 from recsys.atomic import read_json, write_json
 from recsys.data.vocabulary import MISSING, Rows
 from recsys.errors import ArtifactError
-from recsys.stored_json import read_object
+from recsys.files.stored_json import read_object
 
 _LOG = logging.getLogger("recsys.content")
 _KEY = 16

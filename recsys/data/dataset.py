@@ -17,7 +17,7 @@ from recsys.data.interactions import Interactions
 from recsys.data.vocabulary import MISSING
 from recsys.digest import short_digest
 from recsys.errors import ArtifactError
-from recsys.stored_json import read_object
+from recsys.files.stored_json import read_object
 
 _VERSION = 1
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from recsys.atomic import write_json
 from recsys.choices import did_you_mean
 from recsys.errors import ConfigError
-from recsys.stored_json import as_written, read_object
+from recsys.files.stored_json import as_written, read_object
 
 
 class Kind(StrEnum):

@@ -8,7 +8,6 @@ import pandas as pd
 import pytest
 
 from pipelines.config_paths import read_raw
-from recsys import input_file
 from recsys.atomic import read_json
 from recsys.config import read_toml
 from recsys.content.text.words import read_word_vectors
@@ -16,6 +15,7 @@ from recsys.data.ingest.reading.options import TableFormat
 from recsys.data.ingest.reading.problem import Unreadable
 from recsys.data.ingest.reading.table import read_path
 from recsys.errors import ArtifactError, ConfigError, DataError
+from recsys.files import input_file
 from recsys.retrieval.rules.id_lists import read_id_file
 
 READERS = {

@@ -3,8 +3,7 @@
 import pytest
 
 from pipelines.cli_arguments import show, users_override
-from recsys.printable import one_line, printable
-from recsys.tracking import ConsoleTracker
+from recsys.tracking import ConsoleTracker, one_line, printable
 
 NASTY = ["\x1b[2J", "\x1b]0;owned\x07", "\x9b31m", "\r\x08", "\u202eabc", "\x7f", "\x00"]
 

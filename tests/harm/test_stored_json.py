@@ -16,7 +16,7 @@ from recsys.engines.baselines.popularity import Popularity
 from recsys.errors import ArtifactError
 from recsys.evaluation.compare import evaluate_engines
 from recsys.evaluation.report.report import Report
-from recsys.stored_json import as_written, read_object
+from recsys.files.stored_json import as_written, read_object
 
 LOADERS = {"dataset": Dataset.load, "split": Split.load, "report": Report.load, "table": EmbeddingTable.load}
 SHAPES = [[], None, 3, "text", True, {}, [[1]], {"version": 1}, {"schema": 1, "engines": []}]

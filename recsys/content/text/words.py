@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from recsys.data.vocabulary import Vocabulary
 from recsys.errors import ConfigError, DataError
-from recsys.input_file import regular_size
+from recsys.files.input_file import regular_size
 
 _WORD = re.compile(r"\w+(?:'\w+)?")
 

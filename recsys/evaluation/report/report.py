@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from recsys.atomic import atomic_path, make_parents, write_json, write_text
 from recsys.errors import ArtifactError
 from recsys.evaluation.metrics import parse_metric, shown
+from recsys.files.stored_json import as_written, read_object
 from recsys.json_values import JsonMapping, JsonObject
-from recsys.stored_json import as_written, read_object
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -17,7 +17,7 @@ from recsys.data.ingest.reading.content import unpacked
 from recsys.data.ingest.reading.problem import Unreadable
 from recsys.data.vocabulary import MISSING, Rows, Vocabulary
 from recsys.errors import DataError
-from recsys.input_file import regular_size
+from recsys.files.input_file import regular_size
 
 IdList = tuple[int | str, ...] | Path
 """Ids, or the path of a CSV, text or Parquet file that has them."""

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 from recsys.data.ingest.reading.problem import Unreadable, damaged
-from recsys.input_file import regular_size
+from recsys.files.input_file import regular_size
 
 _CHUNK = 1 << 22
 SUSPICIOUS_BYTES, SUSPICIOUS_RATIO = 1 << 24, 200

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from recsys.input_file import read_bytes
+from recsys.files.input_file import read_bytes
 
 IMAGE_FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
 """Pillow's names of the formats that are decoded; Pillow starts Ghostscript for others, such as EPS."""
