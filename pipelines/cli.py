@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from pipelines import cli_first, cli_options
-from pipelines.cli_arguments import ConfigPath, Name, Output, Set, open_run, tracker, users_override
+from pipelines.cli_arguments import ConfigPath, Name, Output, Set, open_run, show, tracker, users_override
 from recsys import __version__
-from recsys.errors import RecsysError
+from recsys.errors import ConfigError, RecsysError
+from recsys.tracking import printable
 
 if TYPE_CHECKING:
     from pipelines.config import RunConfig
@@ -60,14 +61,14 @@ def _options(
 @app.command()
 def run(config: ConfigPath, output: Output = None, set_: Set = None) -> int:
     """Every stage of CONFIG in order; what has not changed is reused."""
-    from recsys.evaluation.report.report import Report, split_note
+    from recsys.evaluation.report.report import Report, reader_note
 
     code = _stages(config, output, set_, "recommend")
     settings, workspace = open_run(config, output, set_)
     if settings.has_split:
         report = Report.load(workspace.directory)
-        note = f"\n{split_note(report.content)}" if split_note(report.content) else ""
-        print(f"\n{report.table()}{note}\n\nreport  {workspace.report.with_suffix('.html')}")
+        note = f"\n{reader_note(report.content)}" if reader_note(report.content) else ""
+        show(f"\n{report.table()}{note}\n\nreport  {workspace.report.with_suffix('.html')}")
     return code
 
 
@@ -78,7 +79,7 @@ def demo(output: Output = None, set_: Set = None) -> int:
 
     code = _stages(CONFIG, output, set_, "recommend")
     settings, workspace = open_run(CONFIG, output, set_)
-    print(summary(settings, workspace))
+    show(summary(settings, workspace))
     return code
 
 
@@ -87,7 +88,7 @@ def data(name: Annotated[str | None, typer.Argument(help="A named public data se
     """Lists the named public data sets, or fetches one and shows what it holds."""
     from pipelines.commands.data import describe_source, list_sources
 
-    print(list_sources() if name is None else describe_source(name))
+    show(list_sources() if name is None else describe_source(name))
 
 
 @app.command()
@@ -112,7 +113,7 @@ def validate(
     changes = [*column_overrides(column or ()), *(set_ or ())]
     tables = data_config(config, interactions, users, items, changes)
     text, failed = issues(tables, as_json=json, readers=column_readers(config, set_ or ()), picture=html)
-    print(text)
+    show(text)
     return 1 if failed else 0
 
 
@@ -164,7 +165,7 @@ def rollback(config: ConfigPath, output: Output = None, set_: Set = None) -> Non
 
     settings, workspace = open_run(config, output, set_)
     with workspace.lock():
-        print(roll_back(settings, workspace))
+        show(roll_back(settings, workspace))
 
 
 @app.command()
@@ -186,7 +187,7 @@ def recommend(
     with workspace.lock():
         if dataset is None:
             _prepared(settings, workspace)
-        print(run_from(settings, workspace, tracker(), alias=alias, bundle=bundle, dataset=dataset))
+        show(run_from(settings, workspace, tracker(), alias=alias, bundle=bundle, dataset=dataset))
 
 
 @app.command()
@@ -211,7 +212,7 @@ def finetune(
     settings, workspace = open_run(config, output, set_)
     newer = NewerData(interactions, users, items, mode.value)
     with workspace.lock():
-        print(finetune_run(settings, workspace, tracker(), newer, bundle, name))
+        show(finetune_run(settings, workspace, tracker(), newer, bundle, name))
 
 
 @app.command()
@@ -230,7 +231,6 @@ def similar(
 ) -> None:
     """The items whose vectors are nearest to an item's, or to a text's."""
     from pipelines.commands.similar import similar_items, similar_to_text
-    from recsys.errors import ConfigError
 
     settings, workspace = open_run(config, output, set_)
     if (title is None) == (text is None):
@@ -238,9 +238,9 @@ def similar(
     if images and text is None:
         raise ConfigError("similar --images compares a text with images; give it --text")
     if title is not None:
-        print(similar_items(settings, workspace, title, k, engine))
+        show(similar_items(settings, workspace, title, k, engine))
     else:
-        print(similar_to_text(settings, workspace, text or "", k, table, images))
+        show(similar_to_text(settings, workspace, text or "", k, table, images))
 
 
 @app.command()
@@ -248,7 +248,7 @@ def attribution(config: ConfigPath, output: Output = None, set_: Set = None) -> 
     """What each modality of a trained engine contributes: Shapley values, left out, alone."""
     from pipelines.commands.attribution import run as attribute
 
-    print(attribute(*open_run(config, output, set_)))
+    show(attribute(*open_run(config, output, set_)))
 
 
 app.add_typer(cli_options.app)
@@ -275,7 +275,7 @@ def _fail(message: str, debug: bool) -> NoReturn:
         if debug:
             traceback.print_exc()
         if sys.stderr is not None:  # print would take stdout
-            print(f"error: {message}", file=sys.stderr, flush=True)
+            print(f"error: {printable(message)}", file=sys.stderr, flush=True)
     except (OSError, ValueError):  # stderr is closed; the exit code is all that can be told
         sys.stderr = None
     sys.exit(1)

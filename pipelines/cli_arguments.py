@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from recsys.tracking import printable
+
 if TYPE_CHECKING:
     from pipelines.config import RunConfig
     from pipelines.workspace import Workspace
@@ -60,11 +62,24 @@ def users_override(users: str | None) -> list[str]:
     """
     if users is None:
         return []
-    if Path(users).is_file():
+    if _is_path(users):
         return [f"recommend.users={json.dumps(users)}"]
     ids = [part.strip() for part in users.split(",") if part.strip()]
     whole = all(re.fullmatch(r"-?(0|[1-9][0-9]*)", part) for part in ids)
     return [f"recommend.users={json.dumps([int(part) if whole else part for part in ids])}"]
+
+
+def _is_path(text: str) -> bool:
+    """Whether it names anything but a folder; a long list of ids is no valid name."""
+    try:
+        return Path(text).exists() and not Path(text).is_dir()
+    except (OSError, ValueError):
+        return False
+
+
+def show(text: str) -> None:
+    """Prints ``text`` to stdout; control characters of titles and ids in it are shown and not obeyed."""
+    print(printable(text))
 
 
 def tracker() -> ConsoleTracker:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from pipelines.cli_arguments import Column, Interactions, Items, Tables, Users
+from pipelines.cli_arguments import Column, Interactions, Items, Tables, Users, show
 
 app = typer.Typer()
 
@@ -63,4 +63,4 @@ def init(
     from pipelines.first_config.tables import GivenTables
 
     roles = {"interactions": interactions, "users": users, "items": items}
-    print(run(GivenTables(tables or (), roles, column or (), set_ or ()), output))
+    show(run(GivenTables(tables or (), roles, column or (), set_ or ()), output))

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from pipelines.cli_arguments import ConfigPath, Output, Set, open_run, tracker
+from pipelines.cli_arguments import ConfigPath, Output, Set, open_run, show, tracker
 
 app = typer.Typer()
 
@@ -23,7 +23,7 @@ def options(
     """Every option of an engine or an embedder: type, default, range and what it does."""
     from pipelines.commands.options import describe, list_kinds
 
-    print(list_kinds() if name is None and embedder is None else describe(name, embedder))
+    show(list_kinds() if name is None and embedder is None else describe(name, embedder))
 
 
 @app.command()
@@ -42,7 +42,7 @@ def columns(
     from pipelines.commands.columns import run as columns_run
 
     settings, workspace = open_run(config, output, set_)
-    print(columns_run(settings, workspace, tracker(), ColumnOptions(engine, metric, users)))
+    show(columns_run(settings, workspace, tracker(), ColumnOptions(engine, metric, users)))
 
 
 @app.command()
@@ -77,4 +77,4 @@ def tune(
     settings = read_run_config(config, set_ or ())
     workspace = Workspace(output or Path("runs") / settings.name / "tune")
     options = TuneOptions(tuple(engine or ()), trials, budget, jobs, mlflow, patience, started)
-    print(search(settings, workspace, tracker(), options))
+    show(search(settings, workspace, tracker(), options))

@@ -16,7 +16,7 @@ from recsys.config import Config, parse
 from recsys.data.ingest.config import DataConfig
 from recsys.data.splits.split import SplitConfig
 from recsys.errors import ConfigError
-from recsys.evaluation.metrics import parse_metric
+from recsys.evaluation.metrics import check_lengths, parse_metric
 from recsys.json_values import JsonObject
 from recsys.names import check_name
 from recsys.registry.gate import GateConfig
@@ -235,6 +235,7 @@ def read_run_config(path: Path, overrides: Iterable[str] = ()) -> RunConfig:
             check_split(config, f"[{what}]")
     for name, section in config.pretrain.items():
         pretrain_spec(name, section)
+    check_lengths(config.evaluate.ks)
     parse_metric(config.tune.metric)
     check_tune(config.tune, config.engines)
     check_engine(config, "evaluate.baseline", config.baseline)

@@ -18,11 +18,14 @@ from pathlib import Path
 from typing import Any
 
 from recsys.errors import ArtifactError
+from recsys.files.input_file import read_bytes
 
 MARK = ".recsys"
 """The file that marks a folder as written by this library; its name is hidden so that table readers skip it."""
 
 MARK_TEXT = b"This folder was made by recsys, which replaces or removes it as it needs; keep nothing of yours in it.\n"
+_LARGEST_JSON = 2**28
+"""Bytes of the largest JSON file that is read."""
 _LONGEST = 120
 """Bytes above which a name is replaced by its digest in temporary names: file systems allow 255."""
 
@@ -79,7 +82,7 @@ def read_json(path: Path) -> Any:
         ArtifactError: the file is missing or is not JSON; NaN and infinity are not.
     """
     try:
-        return json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse_constant)
+        return json.loads(read_bytes(path, _LARGEST_JSON).decode("utf-8"), parse_constant=_refuse_constant)
     except FileNotFoundError as error:
         raise ArtifactError(f"{path} does not exist; did the run that writes it finish?") from error
     except (ValueError, OSError, RecursionError) as error:

@@ -12,12 +12,16 @@ from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from recsys.choices import did_you_mean
 from recsys.errors import ConfigError
+from recsys.files.input_file import read_bytes
 from recsys.json_values import JsonMapping, JsonObject
 
 M = TypeVar("M", bound=BaseModel)
 _UNITS = {"s": 1, "m": 60, "h": 3600}
 
 _LARGEST = 1e30
+_DEEPEST = 50
+_LARGEST_FILE = 16 * 2**20
+"""Bytes of the largest config."""
 
 
 class Config(BaseModel):
@@ -89,13 +93,14 @@ def read_toml(path: Path) -> JsonObject:
     """Parses a TOML file.
 
     Raises:
-        ConfigError: the file is missing, not UTF-8 or not TOML (with line and column).
+        ConfigError: the file is missing, no regular file, over 16 MiB, not UTF-8 or not TOML (with line and column).
     """
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        text = read_bytes(path, _LARGEST_FILE).decode("utf-8").replace("\r\n", "\n").replace("\r", "\n")
+        return _shallow(tomllib.loads(text), str(path))
     except OSError as error:
         raise ConfigError(f"cannot read the config {path}: {error.strerror or error}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ConfigError(f"{path} is not valid TOML: {error}") from error
 
 
@@ -110,6 +115,8 @@ def apply_overrides(raw: JsonMapping, overrides: Iterable[str]) -> JsonObject:
     for override in overrides:
         key, equals, text = override.partition("=")
         path = [part.strip() for part in key.split(".")]
+        if len(path) > _DEEPEST:
+            raise ConfigError(f"--set {override[:60]!r}...: its key is nested deeper than {_DEEPEST} sections")
         if not equals or not all(path):
             raise ConfigError(f"--set {override!r}: expected section.key=value")
         section = result
@@ -177,6 +184,21 @@ def deep_merge(base: Mapping[str, object], top: Mapping[str, object]) -> dict[st
     return both
 
 
+def _shallow(raw: JsonObject, where: str) -> JsonObject:
+    """``raw``, unless its sections are nested so deep that walking through them could not end.
+
+    Raises:
+        ConfigError: they are.
+    """
+    level: list[object] = [raw]
+    for _ in range(_DEEPEST):
+        inner = (each.values() if isinstance(each, dict) else each for each in level if isinstance(each, dict | list))
+        level = [value for values in inner for value in values]
+        if not level:
+            return raw
+    raise ConfigError(f"{where}: its sections are nested deeper than {_DEEPEST}; no key of a config is")
+
+
 def _copied(raw: JsonMapping) -> JsonObject:
     return {key: _copied(value) if isinstance(value, Mapping) else value for key, value in raw.items()}
 
@@ -184,7 +206,7 @@ def _copied(raw: JsonMapping) -> JsonObject:
 def _toml_value(text: str) -> Any:
     try:
         return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+    except (tomllib.TOMLDecodeError, RecursionError):
         return text
 
 

@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
-from recsys.atomic import atomic_path, read_json, write_json
+from recsys.atomic import atomic_path, write_json
 from recsys.data.vocabulary import Rows, Vocabulary
 from recsys.errors import ArtifactError, DataError
+from recsys.files.stored_json import read_object
 
 Floats = NDArray[np.float32]
 
@@ -123,7 +124,7 @@ class EmbeddingTable:
         Raises:
             ArtifactError: a part is missing or damaged.
         """
-        provenance = read_json(directory / "provenance.json")
+        provenance = read_object(directory / "provenance.json")
         try:
             vectors = load_file(directory / "vectors.safetensors")["vectors"]
         except (OSError, KeyError, SafetensorError) as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping
@@ -11,6 +12,7 @@ from typing import Protocol, TypeVar
 T = TypeVar("T")
 _LOG_SECONDS = 60.0
 """Between two lines of progress in a log."""
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 
 
 class Tracker(Protocol):
@@ -53,13 +55,14 @@ class ConsoleTracker(SilentTracker):
         self._last = 0.0 if self._terminal else time.monotonic()
 
     def info(self, message: str) -> None:
+        message = printable(message)
         _print(f"\r\x1b[K{message}\n" if self._terminal else f"{message}\n")
 
     def progress(self, message: str) -> None:
         now = time.monotonic()
         if now - self._last <= (0.1 if self._terminal else _LOG_SECONDS):
             return
-        self._last = now
+        self._last, message = now, printable(message)
         _print(f"\r\x1b[K{message}" if self._terminal else f"{message}\n")
 
 
@@ -123,3 +126,25 @@ def tracked(steps: Iterable[T], total: int, what: str, tracker: Tracker) -> Iter
         yield step
         left = (time.monotonic() - start) / done * (total - done)
         tracker.progress(f"{what}  {done}/{total}  {left:.0f} s left")
+
+
+def printable(text: str) -> str:
+    r"""``text`` with control characters as ``\u001b``; line ends and tabs stay.
+
+    Those are what moves the cursor, colours, retitles or clears a terminal, and what turns the direction of writing.
+
+    Example:
+        >>> printable("a\x1b[2Jb"), printable("two\nlines")
+        ('a\\u001b[2Jb', 'two\nlines')
+    """
+    return _CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
+def one_line(text: str) -> str:
+    r"""`printable`, with line ends and tabs as blanks, for a cell of a listing.
+
+    Example:
+        >>> one_line("two\nlines")
+        'two lines'
+    """
+    return printable(re.sub(r"[\r\n\t]+", " ", text))

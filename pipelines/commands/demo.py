@@ -11,9 +11,10 @@ import pandas as pd
 from pipelines.config import RunConfig
 from pipelines.stages.promote import open_store
 from pipelines.workspace import Workspace
-from recsys.atomic import read_json
 from recsys.data.dataset import Dataset
 from recsys.evaluation.metrics import shown
+from recsys.evaluation.report.report import Report
+from recsys.files.stored_json import read_object
 from recsys.json_values import JsonObject
 from recsys.registry.store import CHAMPION
 
@@ -26,9 +27,9 @@ def summary(config: RunConfig, workspace: Workspace) -> str:
     """The table of engines, where everything is, and a few users' recent history beside their top items."""
     champion = open_store(config, workspace).version_at(CHAMPION)
     parts = [
-        metric_table(read_json(workspace.report)),
+        metric_table(dict(Report.load(workspace.directory).content)),
         f"report            {workspace.report.with_suffix('.html')}",
-        promotion_line(read_json(workspace.decision), champion),
+        promotion_line(read_object(workspace.decision), champion),
     ]
     if workspace.recommendations.is_dir():
         parts += [f"recommendations   {workspace.recommendations}", side_by_side(workspace)]

@@ -27,7 +27,7 @@ from recsys.ranking import check_finite
 from recsys.registry.bundle import Bundle
 from recsys.retrieval.retriever import similarity_vectors
 from recsys.retrieval.similar import find_item, most_similar, most_similar_to
-from recsys.tracking import SilentTracker
+from recsys.tracking import SilentTracker, one_line
 
 
 def similar_items(config: RunConfig, workspace: Workspace, title: str, k: int, engine: str | None) -> str:
@@ -57,11 +57,12 @@ def similar_items(config: RunConfig, workspace: Workspace, title: str, k: int, e
             "engine that reads content with --engine"
         )
     rows, similarity = most_similar(vectors, row, k)
-    return _listing(f"nearest to {titles[row]} by {name}:", similarity, [titles[other] for other in rows])
+    return _listing(f"nearest to {one_line(titles[row])} by {name}:", similarity, [titles[other] for other in rows])
 
 
 def _listing(heading: str, similarity: NDArray[np.floating], titles: Sequence[str]) -> str:
-    return "\n".join([heading, *(f"{value:8.3f}  {title}" for value, title in zip(similarity, titles, strict=True))])
+    lines = (f"{value:8.3f}  {one_line(title)}" for value, title in zip(similarity, titles, strict=True))
+    return "\n".join([heading, *lines])
 
 
 def similar_to_text(

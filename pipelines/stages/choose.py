@@ -6,13 +6,14 @@ from collections.abc import Iterable
 
 from pipelines.config import RunConfig, engine_specs
 from pipelines.workspace import ENGINE_CODE, Workspace, code_version
-from recsys.atomic import read_json, write_json
+from recsys.atomic import write_json
 from recsys.data.dataset import Dataset
 from recsys.data.splits.split import Split
 from recsys.engine import Engine
 from recsys.engines import ENGINES
 from recsys.evaluation.evaluate import evaluate
 from recsys.evaluation.metrics import parse_metric
+from recsys.files.stored_json import as_written, read_object
 from recsys.json_values import JsonObject
 from recsys.registry.bundle import Bundle, version_of
 from recsys.tracking import Tracker
@@ -46,7 +47,19 @@ def choose(config: RunConfig, workspace: Workspace, tracker: Tracker) -> JsonObj
         workspace.record("choose", cache_key, [workspace.choice])
         listed = ", ".join(f"{name} {value:.4f}" for name, value in values.items())
         tracker.info(f"choose: {best} is the best by {metric} on validation ({listed})")
-    choice: JsonObject = read_json(workspace.choice)
+    return read_choice(config, workspace)
+
+
+def read_choice(config: RunConfig, workspace: Workspace) -> JsonObject:
+    """The choice of the run: ``engine``, ``metric`` and ``validation``, the value of each engine.
+
+    Raises:
+        ArtifactError: the run has not chosen yet, or the file was changed.
+    """
+    choice = read_object(workspace.choice, "engine", "metric", "validation")
+    with as_written(workspace.choice):
+        if choice["engine"] not in config.engines or not isinstance(choice["validation"][choice["engine"]], float):
+            raise ValueError(f"{choice['engine']!r} is no engine of the run that was measured")
     return choice
 
 
@@ -56,7 +69,7 @@ def candidate_name(config: RunConfig, workspace: Workspace) -> str:
     Raises:
         ArtifactError: it is the best on validation, and the run has not chosen it yet.
     """
-    return str(read_json(workspace.choice)["engine"]) if config.promotes_best else config.candidates[0]
+    return str(read_choice(config, workspace)["engine"]) if config.promotes_best else config.candidates[0]
 
 
 def on_validation(

@@ -9,7 +9,6 @@ from pipelines.config import RunConfig
 from pipelines.stages.pretrain import embedder_of, model_folder
 from pipelines.stages.track import track
 from pipelines.workspace import ENGINE_CODE, Workspace, code_version
-from recsys.atomic import read_json
 from recsys.content import HasWordVectors, Learner
 from recsys.data.dataset import Dataset
 from recsys.data.splits.split import Split
@@ -21,10 +20,13 @@ from recsys.evaluation.report.report import Report
 from recsys.experiment.attribution import AttributionOptions, attribute
 from recsys.experiment.column_report import column_reports, to_rows
 from recsys.experiment.table_quality import QualityOptions, WordTable, quality_table, table_quality
+from recsys.files.stored_json import read_object
 from recsys.registry.bundle import trained_on, version_of
 from recsys.tracking import Tracker
 
 _CODE = (*ENGINE_CODE, "recsys/evaluation", "recsys/registry/bundle.py", "pipelines/stages/evaluate.py")
+
+_COSTS = ("fit_seconds", "peak_memory_mb")
 
 
 def run(config: RunConfig, workspace: Workspace, tracker: Tracker) -> None:
@@ -79,12 +81,10 @@ def _versions(config: RunConfig, workspace: Workspace) -> dict[str, str]:
 
 def _report(config: RunConfig, workspace: Workspace, data: Dataset, split: Split, tracker: Tracker) -> Report:
     results = _results(config, workspace, data, split, tracker)
-    training = {name: read_json(workspace.training(name)) for name in config.engines}
+    training = {name: read_object(workspace.training(name), *_COSTS, "curve") for name in config.engines}
     details = RunDetails(
         curves={name: record["curve"] for name, record in training.items()},
-        costs={
-            name: {key: record[key] for key in ("fit_seconds", "peak_memory_mb")} for name, record in training.items()
-        },
+        costs={name: {key: record[key] for key in _COSTS} for name, record in training.items()},
         embeddings=_embeddings(config, workspace, data, split, tracker),
         settings={
             "run": config.name,

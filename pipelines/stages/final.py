@@ -11,16 +11,17 @@ from pathlib import Path
 
 from pipelines.config import RunConfig, engine_specs
 from pipelines.specs import EngineSpec
-from pipelines.stages.choose import candidate_name, choose
+from pipelines.stages.choose import candidate_name, choose, read_choice
 from pipelines.stages.foresee import refusal
 from pipelines.stages.pretrain import embedder_of, make_table
 from pipelines.workspace import ENGINE_CODE, POPULARITY, Workspace, code_version
-from recsys.atomic import claim, read_json, write_json
+from recsys.atomic import claim, write_json
 from recsys.embedding_table import EmbeddingTable
 from recsys.engine import Engine, FitContext
 from recsys.engines.baselines.popularity import Popularity
 from recsys.errors import ArtifactError
 from recsys.experiment.fit import fit_again
+from recsys.files.stored_json import read_object
 from recsys.json_values import JsonObject
 from recsys.registry.bundle import Bundle, Lineage, version_of
 from recsys.tracking import CurveTracker, Tracker
@@ -145,7 +146,7 @@ def _chosen(config: RunConfig, workspace: Workspace, name: str) -> JsonObject | 
     """By what value on validation ``name`` was chosen; None where no choice was made, or another one."""
     if not config.promotes_best or name != candidate_name(config, workspace):
         return None
-    choice = read_json(workspace.choice)
+    choice = read_choice(config, workspace)
     return {"metric": choice["metric"], "validation": choice["validation"][name]}
 
 
@@ -165,7 +166,7 @@ def _tables(
 def _current(workspace: Workspace, name: str) -> Path | None:
     """The folder of the fit on all interactions, if it belongs to the bundle that was measured last."""
     try:
-        record = read_json(workspace.final.training(name))
+        record = read_object(workspace.final.training(name), "measured", "final")
         same = record["measured"] == version_of(workspace.bundle(name))
         same = same and record["final"] == version_of(workspace.final.bundle(name))
     except ArtifactError:

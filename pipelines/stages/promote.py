@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 from pipelines.config import PromoteSection, RunConfig
-from pipelines.stages.choose import candidate_name
+from pipelines.stages.choose import candidate_name, read_choice
 from pipelines.stages.final import served_bundle
 from pipelines.stages.judge import Judge
 from pipelines.stages.track import engine_run, track, tracking_place
 from pipelines.workspace import ENGINE_CODE, Workspace, code_version
-from recsys.atomic import read_json
 from recsys.errors import ArtifactError, ConfigError
+from recsys.files.stored_json import as_written, read_object
 from recsys.registry.bundle import MANIFEST, version_of
 from recsys.registry.candidate import (
     Candidate,
@@ -76,7 +76,7 @@ def run(config: RunConfig, workspace: Workspace, tracker: Tracker, bundle: Path 
         decision = decide_and_register(config, config.promote, workspace, tracker, candidate)
         tracker.info(f"promote: {decision}")
         workspace.record("promote", cache_key)
-    return 0 if read_json(workspace.decision)["promoted"] else REFUSED
+    return 0 if read_object(workspace.decision, "promoted")["promoted"] else REFUSED
 
 
 def rollback(config: RunConfig, workspace: Workspace) -> str:
@@ -146,9 +146,9 @@ def _decide_and_register(
         decision = judge.decide(candidate, version, result, section.gate)
     if decision.promoted:
         store.promote(version, decision)
-    about = {"engine": candidate.bundle.name}
+    about: dict[str, object] = {"engine": candidate.bundle.name}
     if candidate.of_run and config.promotes_best:
-        about["chosen"] = read_json(workspace.choice)
+        about["chosen"] = read_choice(config, workspace)
     save_decision(decision_record(store, version, decision, about), workspace.decision, workspace.decisions)
     return decision
 
@@ -169,7 +169,8 @@ def _others(config: RunConfig, workspace: Workspace) -> dict[str, str]:
 
 def _is_current(store: Store, workspace: Workspace) -> bool:
     try:
-        return is_current(store, read_json(workspace.decision))
+        with as_written(workspace.decision):
+            return is_current(store, read_object(workspace.decision))
     except ArtifactError:
         return False
 

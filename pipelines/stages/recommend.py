@@ -9,10 +9,10 @@ from pipelines.seen_items import refuse_unranked
 from pipelines.stages.final import make_served
 from pipelines.stages.promote import open_store
 from pipelines.workspace import ENGINE_CODE, Workspace, code_version, digest, file_digest
-from recsys.atomic import read_json
 from recsys.data.dataset import Dataset
 from recsys.data.merge import check_ids
 from recsys.errors import ArtifactError, ConfigError
+from recsys.files.stored_json import read_object
 from recsys.registry.bundle import Bundle, version_of
 from recsys.registry.store import CHAMPION, Store
 from recsys.retrieval.manifest import MANIFEST, Manifest
@@ -144,7 +144,7 @@ def _source(
 def _substitute(workspace: Workspace, store: Store) -> str | None:
     """The engine that recommends while the first candidate is refused; None if the decision is not of that kind."""
     try:
-        decision = read_json(workspace.decision)
+        decision = read_object(workspace.decision, "model", "promoted", "instead", "baseline")
     except ArtifactError:
         return None
     if decision["model"] != store.name or decision["promoted"]:

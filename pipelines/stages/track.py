@@ -7,7 +7,7 @@ from pathlib import Path
 from pipelines.config import RunConfig
 from pipelines.specs import EngineSpec, engine_spec
 from pipelines.workspace import Workspace
-from recsys.atomic import read_json
+from recsys.files.stored_json import as_written, read_object
 from recsys.json_values import JsonMapping, JsonObject
 from recsys.registry.bundle import version_of
 from recsys.registry.mlflow_client import local_uri
@@ -35,8 +35,9 @@ def engine_run(config: RunConfig, workspace: Workspace, tracker: Tracker, name: 
     epoch; tags are kind, engine, seed, and fingerprints of data, split and bundle.
     """
     uri, experiment = tracking_place(config, workspace)
-    report = read_json(workspace.report)
-    tags = engine_tags(config, name, report["data"]["fingerprint"], report["split"]["fingerprint"])
+    report = read_object(workspace.report)
+    with as_written(workspace.report):
+        tags = engine_tags(config, name, report["data"]["fingerprint"], report["split"]["fingerprint"])
     tags |= {"stage": "evaluate", "bundle": version_of(workspace.bundle(name))}
     found = find_run(uri, experiment, tags)
     if found is not None:
@@ -58,7 +59,7 @@ def flat_options(config: RunConfig, name: str) -> JsonObject:
 
 
 def _log_engine(run: MlflowTracker, config: RunConfig, workspace: Workspace, name: str, report: JsonMapping) -> None:
-    training = read_json(workspace.training(name))
+    training = read_object(workspace.training(name), "curve")
     run.log_params({"seed": config.seed, "engine": name, **flat_options(config, name), "split": report["split"]})
     data = report["data"]
     run.log_data(data["name"], data["fingerprint"], str(workspace.dataset))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import logging
 import math
 import os
 from collections.abc import Callable, Iterator, Sequence
@@ -16,7 +17,9 @@ from numpy.typing import DTypeLike, NDArray
 from recsys.atomic import read_json, write_json
 from recsys.data.vocabulary import MISSING, Rows
 from recsys.errors import ArtifactError
+from recsys.files.stored_json import read_object
 
+_LOG = logging.getLogger("recsys.content")
 _KEY = 16
 
 
@@ -51,9 +54,34 @@ class ContentCache:
         self._places: dict[bytes, int] = {}
         directory.mkdir(parents=True, exist_ok=True)
         self._layout = directory / "layout.json"
+        if self._is_damaged():
+            _LOG.warning("the content cache in %s is damaged; it is emptied, and its content computed again", directory)
+            self._clear()
         if self._layout.exists():
             self._check_shape(tuple(read_json(self._layout)["shape"]), shape)
         self._refresh()
+
+    def _is_damaged(self) -> bool:
+        """Whether the layout cannot be read, is missing beside records, or keys have no records."""
+        keys, records = (self._size(name) for name in ("keys.bin", "records.bin"))
+        if not self._layout.exists():
+            return keys >= _KEY
+        try:
+            shape = read_object(self._layout, "shape")["shape"]
+        except ArtifactError:
+            return True
+        if not isinstance(shape, list) or not all(isinstance(size, int) and size > 0 for size in shape):
+            return True
+        return records < keys // _KEY * math.prod(shape) * self.dtype.itemsize
+
+    def _clear(self) -> None:
+        with self._locked():
+            for path in (self.directory / "keys.bin", self.directory / "records.bin", self._layout):
+                path.unlink(missing_ok=True)
+
+    def _size(self, name: str) -> int:
+        path = self.directory / name
+        return path.stat().st_size if path.exists() else 0
 
     def rows(self, keys: Sequence[bytes]) -> Rows:
         """int64 [n]: the row of each key's record, MISSING if there is none."""

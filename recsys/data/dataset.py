@@ -10,13 +10,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from recsys.atomic import atomic_path, read_json, write_json
+from recsys.atomic import atomic_path, write_json
 from recsys.data.entities import EntityTable
 from recsys.data.histories import Histories
 from recsys.data.interactions import Interactions
 from recsys.data.vocabulary import MISSING
 from recsys.digest import short_digest
 from recsys.errors import ArtifactError
+from recsys.files.stored_json import read_object
 
 _VERSION = 1
 
@@ -148,7 +149,7 @@ class Dataset:
         Raises:
             ArtifactError: a part is missing, damaged, changed since written or of an unknown version.
         """
-        header = read_json(directory / "dataset.json")
+        header = read_object(directory / "dataset.json", "version", "name", "has_timestamps", "fingerprint")
         if header.get("version") != _VERSION:
             raise ArtifactError(
                 f"{directory} has dataset version {header.get('version')!r}, this library reads {_VERSION}; "

@@ -21,6 +21,10 @@ from recsys.errors import ArtifactError
 
 _TITLES = ("title", "name", "item_name", "product_title")
 
+_ID, _LISTED = "__id__", "__listed__"
+RESERVED = frozenset((_ID, _LISTED))
+"""Names of columns that a stored table has of its own, which no column of the user can have."""
+
 
 @dataclass(frozen=True, eq=False)
 class EntityTable:
@@ -112,7 +116,7 @@ class EntityTable:
     def save(self, path: Path) -> None:
         """One Parquet file of ``__id__``, ``__listed__`` if known, and the columns; the schema in a JSON file."""
         ids = pd.Series(self.vocabulary.ids, dtype="int64" if self.vocabulary.holds_integers else "str")
-        own = [ids.rename("__id__"), *([] if self.listed is None else [pd.Series(self.listed, name="__listed__")])]
+        own = [ids.rename(_ID), *([] if self.listed is None else [pd.Series(self.listed, name=_LISTED)])]
         frame = pd.concat([*own, self.columns], axis=1)
         with atomic_path(path) as beside:
             frame.to_parquet(beside, index=False)
@@ -127,12 +131,15 @@ class EntityTable:
         """
         try:
             frame = pd.read_parquet(path)
-            ids = frame.pop("__id__")
-            listed = frame.pop("__listed__").to_numpy(bool) if "__listed__" in frame else None
+            ids = frame.pop(_ID)
+            listed = frame.pop(_LISTED).to_numpy(bool) if _LISTED in frame else None
         except (OSError, ValueError, KeyError) as error:
             raise ArtifactError(f"{path} is not an entity table ({error}); prepare the data again") from error
         vocabulary = Vocabulary(ids.to_numpy() if ids.dtype.kind == "i" else ids.to_numpy(dtype=object))
-        return cls(vocabulary, frame, Schema.load(path.with_suffix(".schema.json")), listed)
+        schema = Schema.load(path.with_suffix(".schema.json"))
+        if list(frame.columns) != list(schema.columns):
+            raise ArtifactError(f"{path} has other columns than its schema; prepare the data again")
+        return cls(vocabulary, frame, schema, listed)
 
 
 def _plain(cell: Any) -> object:

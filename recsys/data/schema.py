@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from recsys.atomic import read_json, write_json
+from recsys.atomic import write_json
 from recsys.choices import did_you_mean
 from recsys.errors import ConfigError
-from recsys.json_values import JsonObject
+from recsys.files.stored_json import as_written, read_object
 
 
 class Kind(StrEnum):
@@ -71,8 +71,9 @@ class Schema:
 
     @classmethod
     def load(cls, path: Path) -> Schema:
-        raw: JsonObject = read_json(path)
-        return cls.of(dict(raw["columns"]))
+        raw = read_object(path, "columns")
+        with as_written(path):
+            return cls.of(dict(raw["columns"]))
 
 
 def split_tags(text: str, separator: str) -> list[str]:

@@ -15,6 +15,7 @@ from recsys.data.vocabulary import MISSING, Rows
 from recsys.engine import VectorModel
 from recsys.errors import DataError
 from recsys.evaluation.evaluate import evaluate, measure
+from recsys.evaluation.metrics import check_lengths
 from recsys.evaluation.report.build import DataSummary, build_report
 from recsys.evaluation.report.report import Report
 
@@ -115,6 +116,7 @@ def _check(names: Sequence[str], baseline: str | None, ks: Sequence[int]) -> Non
         raise DataError(f"baseline = {baseline!r} is none of those evaluated: {', '.join(names)}")
     if not ks or min(ks) < 1:
         raise DataError(f"ks = {list(ks)}: give one or more list lengths of at least 1")
+    check_lengths(ks)
 
 
 def _check_frame(name: str, frame: pd.DataFrame, truth: pd.DataFrame) -> None:

@@ -13,7 +13,7 @@ from recsys.data.histories import Histories
 from recsys.data.splits.split import Holdout
 from recsys.data.vocabulary import MISSING, Rows
 from recsys.engine import Request, VectorModel, Vectors
-from recsys.evaluation.metrics import METRICS, parse_metric
+from recsys.evaluation.metrics import METRICS, check_lengths, parse_metric
 from recsys.ranking import Ranker, check_finite, check_fitted, check_k
 
 
@@ -66,9 +66,11 @@ def evaluate(
 
     Raises:
         DataError: the engine is not fitted, or a list length is no whole number of at least 1.
+        ConfigError: there are too many list lengths, or one is too large; see `check_lengths`.
         ArtifactError: a vector of the engine holds NaN or an infinite value.
     """
     check_fitted(engine)
+    check_lengths(ks)
     for k in ks:
         check_k(k)
     vectors = engine.item_vectors(data.items)

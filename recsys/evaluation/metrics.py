@@ -7,13 +7,16 @@ missing places count as misses.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from recsys.choices import Choices
 from recsys.errors import ConfigError
+
+LONGEST_LIST, MOST_LENGTHS = 1_000_000_000, 100
+"""The largest k of a metric, and the largest number of list lengths of a report; each one costs bootstraps."""
 
 Hits = NDArray[np.bool_]
 Counts = NDArray[np.int64]
@@ -84,13 +87,28 @@ def parse_metric(text: str) -> tuple[str, int]:
     """``"ndcg@10"`` -> ``("ndcg", 10)``.
 
     Raises:
-        ConfigError: not of that form, an unknown metric, or k below 1.
+        ConfigError: not of that form, an unknown metric, or k below 1 or above `LONGEST_LIST`.
     """
     name, at, k = text.partition("@")
-    if not at or not k.isdigit() or int(k) < 1:
-        raise ConfigError(f"metric {text!r}: expected a name, @ and a list length, as in 'ndcg@10'")
+    whole = k.isascii() and k.isdigit() and len(k) <= len(str(LONGEST_LIST))
+    if not at or not whole or not 1 <= int(k) <= LONGEST_LIST:
+        raise ConfigError(
+            f"metric {text[:60]!r}: expected a name, @ and a list length from 1 to {LONGEST_LIST:,}, as in 'ndcg@10'"
+        )
     METRICS[name]
     return name, int(k)
+
+
+def check_lengths(ks: Sequence[int]) -> None:
+    """Checks the list lengths of a report; those above the catalogue are allowed, and their lists end with it.
+
+    Raises:
+        ConfigError: there are more than `MOST_LENGTHS`, or one is above `LONGEST_LIST`.
+    """
+    if len(ks) > MOST_LENGTHS:
+        raise ConfigError(f"ks has {len(ks):,} list lengths; give at most {MOST_LENGTHS}, such as 1, 10, 100")
+    if max(ks, default=1) > LONGEST_LIST:
+        raise ConfigError(f"ks has {max(ks):.3g}; the largest list length is {LONGEST_LIST:,}")
 
 
 def compared(metrics: Iterable[str]) -> tuple[str, str]:

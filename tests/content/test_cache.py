@@ -83,3 +83,15 @@ def test_records_of_another_shape_are_refused(tmp_path):
     ContentCache(tmp_path).add(keys("a"), np.ones((1, 2), np.float32))
     with pytest.raises(ArtifactError, match="remove the folder"):
         ContentCache(tmp_path, (3,))
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [("layout.json", b"{"), ("layout.json", b'{"shape": 3}'), ("layout.json", b"[]"), ("records.bin", b"cut off")],
+)
+def test_a_damaged_cache_is_made_anew_with_a_word(tmp_path, caplog, name, content):
+    ContentCache(tmp_path).add(keys("a"), np.ones((1, 20), np.float32))
+    (tmp_path / name).write_bytes(content)
+    found = ContentCache(tmp_path).through(keys("a"), lambda rows: np.full((len(rows), 20), 2, np.float32))
+    assert found.tolist() == [[2.0] * 20]
+    assert "is damaged; it is emptied" in caplog.text

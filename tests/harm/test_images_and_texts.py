@@ -28,15 +28,15 @@ def test_an_eps_starts_no_program_and_is_no_image(tmp_path, monkeypatch):
 
 def test_a_pipe_and_a_device_are_refused_at_once(tmp_path):
     os.mkfifo(tmp_path / "pipe.png")
-    assert image_error(tmp_path / "pipe.png") == "it is no regular file"
-    with pytest.raises(OSError, match="no regular file"):
+    assert image_error(tmp_path / "pipe.png") == "it is a pipe, not a regular file"
+    with pytest.raises(OSError, match="not a regular file"):
         read_image_file(image_files.Path("/dev/zero"))
 
 
 def test_a_file_above_the_limit_is_refused_unread(tmp_path, monkeypatch):
     monkeypatch.setattr(image_files, "LARGEST_IMAGE", 10)
     (tmp_path / "large.png").write_bytes(b"0" * 11)
-    assert "largest" in (image_error(tmp_path / "large.png") or "")
+    assert "at most" in (image_error(tmp_path / "large.png") or "")
 
 
 def test_a_path_with_nul_is_a_missing_file(tmp_path):

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from recsys.data.vocabulary import Vocabulary
 from recsys.errors import ConfigError, DataError
+from recsys.files.input_file import regular_size
 
 _WORD = re.compile(r"\w+(?:'\w+)?")
 
@@ -109,6 +110,7 @@ def read_word_vectors(path: Path) -> WordVectors:
 def _lines(path: Path) -> Iterator[tuple[str, array[float]]]:
     """The word and the float32 values [D] of each line, after a header of two numbers if there is one."""
     dim = 0
+    regular_size(path)
     with path.open(encoding="utf-8", newline="\n") as file:  # other line ends may be part of a word
         for number, line in enumerate(file, 1):
             word, *row = line.rstrip(" \r\n").split(" ")

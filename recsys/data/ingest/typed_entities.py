@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from recsys.data.entities import RESERVED
 from recsys.data.ingest.cells import coerce
 from recsys.data.ingest.files import RawTable, without_missing
 from recsys.data.ingest.id_column import TypedIds
@@ -60,6 +61,8 @@ def coerce_entities(
     """
     given = {**Schema.of(kinds).columns, **inherited.columns}
     cells = table.frame.drop(columns=[ids.location.column or ""])
+    for name in sorted(RESERVED & set(cells.columns)):
+        table.location.at(name).error(f"the stored dataset has a column {name} of its own", "rename the column")
     cells = pd.DataFrame({name: without_missing(cells[name], missing) for name in cells}, index=cells.index)
     unknown = sorted(set(kinds) - set(cells.columns))
     if unknown and not inherited.columns:

@@ -8,7 +8,7 @@ from html import escape
 from recsys.evaluation.metrics import shown
 from recsys.evaluation.report import html_attribution, html_columns, html_embeddings, plots
 from recsys.evaluation.report.html_table import interval, table
-from recsys.evaluation.report.report import split_note
+from recsys.evaluation.report.report import reader_note
 from recsys.json_values import JsonMapping
 
 _STYLE = """
@@ -66,7 +66,7 @@ def _protocol(content: JsonMapping) -> str:
     seen = "left out" if split["filter_seen"] else "kept in"
     lost = split.get("unreachable_targets", 0)
     seen += f", and with them {lost:,} targets that no list can hold" if lost else ""
-    note = f"<b>{escape(split_note(content))}</b><br>" if split_note(content) else ""
+    note = f"<b>{escape(reader_note(content))}</b><br>" if reader_note(content) else ""
     return (
         f"<p>Protocol <b>{escape(split['protocol'])}</b>: {split['users']:,} evaluation users, "
         f"{split['dropped_users']:,} dropped; {split['candidates']:,} candidates, {escape(split['ranking'])}; "

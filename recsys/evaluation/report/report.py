@@ -11,9 +11,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from recsys.atomic import atomic_path, make_parents, read_json, write_json, write_text
+from recsys.atomic import atomic_path, make_parents, write_json, write_text
 from recsys.errors import ArtifactError
 from recsys.evaluation.metrics import parse_metric, shown
+from recsys.files.stored_json import as_written, read_object
 from recsys.json_values import JsonMapping, JsonObject
 
 if TYPE_CHECKING:
@@ -23,14 +24,22 @@ SCHEMA = 1
 TABLE = ("recall@10", "recall@20", "ndcg@10")
 
 
-def split_note(content: JsonMapping) -> str:
-    """What a reader of a report must know about how targets were held out; empty where they are a user's latest."""
-    if not content["split"].get("at_random"):
-        return ""
-    return (
-        "The targets are a random part of each user's interactions, not the latest: this is no prediction of the "
-        "future, and the figures do not compare with those of a split by time."
-    )
+def reader_note(content: JsonMapping) -> str:
+    """What a reader of a report must know about its figures; empty where it is as the names of the metrics say."""
+    split, notes = content["split"], []
+    if split.get("at_random"):
+        notes.append(
+            "The targets are a random part of each user's interactions, not the latest: this is no prediction of the "
+            "future, and the figures do not compare with those of a split by time."
+        )
+    lengths = {parse_metric(key)[1] for engine in content["engines"].values() for key in engine if "@" in key}
+    longer = sorted(k for k in lengths if k > split["candidates"])
+    if longer:
+        notes.append(
+            f"Lists of {', '.join(map(str, longer))} items were asked for; there are {split['candidates']} candidates, "
+            "so those lists hold at most as many."
+        )
+    return " ".join(notes)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -67,7 +76,7 @@ class Report:
     def __repr__(self) -> str:
         split = self.content["split"]
         lines = [f"{self.content['data']['name']}, {split['protocol']}: {split['users']:,} users", self.table()]
-        lines += [split_note(self.content)] if split_note(self.content) else []
+        lines += [reader_note(self.content)] if reader_note(self.content) else []
         lines += [
             f"{row['engine']} - {row['baseline']}, {row['metric']}: {row['difference']:+.4f} "
             f"[{row['low']:+.4f}, {row['high']:+.4f}], p = {row['p_holm']:.4f} (Holm)"
@@ -138,8 +147,8 @@ class Report:
             ArtifactError: a part is missing, damaged or of an unknown version.
         """
         directory = Path(directory)
-        content = read_json(directory / "report.json")
-        if content.get("schema") != SCHEMA:
+        content = read_object(directory / "report.json", "schema", "engines")
+        if content["schema"] != SCHEMA:
             raise ArtifactError(f"{directory}/report.json has schema {content.get('schema')!r}, expected {SCHEMA}")
         try:
             frame = pd.read_parquet(directory / "per_user.parquet")
@@ -151,8 +160,11 @@ class Report:
             metrics = part.drop(columns=["engine", "user"])
             values[str(name)] = {str(m): metrics[m].to_numpy(np.float64) for m in metrics.columns}
         engines = content["engines"]  # JSON sorts its keys; the table has the order of the report
-        content["engines"] = {name: engines[name] for name in [*values, *engines] if name in engines}
-        return cls(content, values, users)
+        with as_written(directory / "report.json"):
+            content["engines"] = {name: engines[name] for name in [*values, *engines] if name in engines}
+            found = cls(content, values, users)
+            repr(found)  # reads every figure
+        return found
 
     def _metrics(self, name: str) -> list[str]:
         """The metrics of an engine, by their name and the length of the list."""

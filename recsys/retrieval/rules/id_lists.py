@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import csv
-import gzip
+import io
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TextIO
 
 import numpy as np
 import pandas as pd
 
+from recsys.data.ingest.reading.columnar import check_parquet
+from recsys.data.ingest.reading.content import unpacked
+from recsys.data.ingest.reading.problem import Unreadable
 from recsys.data.vocabulary import MISSING, Rows, Vocabulary
 from recsys.errors import DataError
+from recsys.files.input_file import regular_size
 
 IdList = tuple[int | str, ...] | Path
 """Ids, or the path of a CSV, text or Parquet file that has them."""
 
+_LARGEST = 2**28
+"""Bytes of the largest text file of ids, unpacked."""
 _WHOLE = re.compile(r"(-?(?:0|[1-9][0-9]*))(?:\.0+)?")
 
 
@@ -82,17 +87,22 @@ def known_ids(vocabulary: Vocabulary, ids: IdList, name: str, column: str) -> Kn
 def read_id_file(path: Path, column: str, name: str) -> list[str]:
     """The ids of a file as texts: of its column ``column``, or of its only column.
 
-    A text file has one id a line; a first line ``column`` or ``id`` is its header.
+    A text file has one id a line; a first line ``column`` or ``id`` is its header. It may be compressed.
 
     Raises:
-        DataError: the file cannot be read, or has several columns and none of that name.
+        DataError: the file is no regular file, is a text of over 256 MiB or cannot be read, or has several columns
+            and none of that name.
     """
     try:
+        size = regular_size(path)
         if path.suffix in (".parquet", ".pq"):
+            check_parquet(path)
             return _frame_ids(pd.read_parquet(path), path, column, name)
-        with gzip.open(path, "rt", encoding="utf-8-sig") if path.suffix == ".gz" else _text(path) as stream:
-            mark = "\t" if ".tsv" in path.suffixes else ","
-            rows = [row for row in csv.reader(stream, delimiter=mark) if any(cell.strip() for cell in row)]
+        mark = "\t" if ".tsv" in path.suffixes else ","
+        lines = io.StringIO(_text(path, size), newline="")
+        rows = [row for row in csv.reader(lines, delimiter=mark) if any(cell.strip() for cell in row)]
+    except Unreadable as error:
+        raise DataError(f"{name}: {path.absolute()}: {error.found}; {error.remedy}") from error
     except (OSError, ValueError, csv.Error) as error:
         reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
         raise DataError(f"{name}: the file {path.absolute()} cannot be read ({reason})") from error
@@ -104,8 +114,13 @@ def read_id_file(path: Path, column: str, name: str) -> list[str]:
     return _frame_ids(pd.DataFrame(rows[1:], columns=rows[0] if len(rows[0]) else None), path, column, name)
 
 
-def _text(path: Path) -> TextIO:
-    return path.open(encoding="utf-8-sig", newline="")
+def _text(path: Path, size: int) -> str:
+    data = b"" if size > _LARGEST else unpacked(path)
+    if max(size, len(data)) > _LARGEST:
+        raise Unreadable(
+            f"the list has over {_LARGEST >> 20} MiB", "write it as Parquet with the column of ids alone, or shorten it"
+        )
+    return data.decode("utf-8-sig")
 
 
 def _frame_ids(frame: pd.DataFrame, path: Path, column: str, name: str) -> list[str]:

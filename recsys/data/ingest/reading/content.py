@@ -6,13 +6,13 @@ import bz2
 import gzip
 import io
 import lzma
-import stat
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO, cast
 
 from recsys.data.ingest.reading.problem import Unreadable, damaged
+from recsys.files.input_file import regular_size
 
 _CHUNK = 1 << 22
 SUSPICIOUS_BYTES, SUSPICIOUS_RATIO = 1 << 24, 200
@@ -41,16 +41,17 @@ def check_regular(path: Path) -> None:
         Unreadable: the file does not exist or is not a regular file.
     """
     try:
-        mode = path.stat().st_mode
+        regular_size(path)
     except FileNotFoundError as error:
-        raise Unreadable("the file does not exist", "check the path in [data]") from error
-    except ValueError as error:  # a NUL in the path
-        raise Unreadable(f"the path is not valid ({error})", "check the path in [data]") from error
-    if stat.S_ISDIR(mode):
-        raise Unreadable("a folder stands where a file is needed", "give the path of a file")
-    if not stat.S_ISREG(mode):
-        kind = "a pipe" if stat.S_ISFIFO(mode) else "a device or socket"
-        raise Unreadable(f"it is {kind}, not a regular file", "write the table to a file and give its path")
+        missing = "the file does not exist" if error.errno else f"the path is not valid ({error})"
+        raise Unreadable(missing, "check the path in [data]") from error
+    except IsADirectoryError as error:
+        raise Unreadable("a folder stands where a file is needed", "give the path of a file") from error
+    except PermissionError as error:
+        raise Unreadable("the file may not be read (permission denied)", "allow this user to read it") from error
+    except OSError as error:
+        remedy = "write the table to a file and give its path"
+        raise Unreadable(str(error.strerror or error), remedy) from error
 
 
 def head(path: Path, size: int = 64) -> bytes:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import stat
 from pathlib import Path
+
+from recsys.files.input_file import read_bytes
 
 IMAGE_FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
 """Pillow's names of the formats that are decoded; Pillow starts Ghostscript for others, such as EPS."""
@@ -18,12 +19,4 @@ def read_image_file(path: Path) -> bytes:
         FileNotFoundError: there is no file of this name.
         OSError: it is no regular file, above `LARGEST_IMAGE`, or cannot be read.
     """
-    try:
-        found = path.stat()
-    except ValueError as error:  # a NUL in the name
-        raise FileNotFoundError(str(error)) from error
-    if not stat.S_ISREG(found.st_mode):
-        raise OSError("it is no regular file")
-    if found.st_size > LARGEST_IMAGE:
-        raise OSError(f"it has {found.st_size / 2**20:.0f} MiB, and the largest that is read {LARGEST_IMAGE >> 20}")
-    return path.read_bytes()
+    return read_bytes(path, LARGEST_IMAGE)

@@ -21,6 +21,8 @@ _WORD = rf"(?:{_MONTH}|{_LONG}|{_DAY}|am|pm|gmt|utc|z|st|nd|rd|th|of|t)\b"
 _NAMED = rf"(?i:(?:{_WORD}|[0-9:.,+/ ()-]|(?<=\d)(?:st|nd|rd|th)\b)+)"
 UNCLEAR = rf"(?:{_YEAR_LAST}|\d{{1,2}}[/.-]\d{{1,2}}[/.-]\d{{2}}(?: .*)?)"
 """A date whose day and month, or year, may not be clear."""
+MAY_BE_DATE = rf"(?i:^\s*[0-9+-]|{_MONTH})"
+"""The beginning of a date of digits, or the name of a month; texts without either are no dates."""
 ISO = r"\d{4}-\d{2}-\d{2}"
 
 

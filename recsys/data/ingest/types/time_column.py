@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from recsys.data.ingest.checks import Cells
 from recsys.data.ingest.issues import Location, shown
-from recsys.data.ingest.types.date_texts import ISO, UNCLEAR, date_texts, split_moments
+from recsys.data.ingest.types.date_texts import ISO, MAY_BE_DATE, UNCLEAR, date_texts, split_moments
 from recsys.data.ingest.types.digit_times import DigitTimes, digit_times, time_of_number, times_in_unit
 from recsys.data.ingest.types.local_times import has_offset, localized
 from recsys.data.ingest.types.time_options import NAMES, TimeOptions, formatted
@@ -153,6 +153,7 @@ def are_dates(texts: pd.Series[str]) -> bool:
     if (
         not len(some)
         or some.str.contains("[0-9].*[0-9]").mean() < 0.5
+        or some.str.contains(MAY_BE_DATE).mean() < 0.5
         or np.isnan(date_texts(some).seconds).mean() > 0.5
     ):
         return False

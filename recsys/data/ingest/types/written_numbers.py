@@ -97,6 +97,8 @@ def number_column(texts: pd.Series[str], plain: NDArray[np.float64]) -> NumberCo
     if not len(odd):
         return best
     parts = _parts(texts.iloc[odd])
+    if not parts[[".", ","]].notna().to_numpy().any():
+        return best
     for sign, decimal in [("", "."), ("", ","), *((sign, mark) for sign in _signs(parts) for mark in ".,")]:
         values = plain.copy() if not sign and decimal == "." else _whole_only(plain, texts, bool(sign))
         values[odd] = np.where(parts["sign"] == sign, parts[decimal], np.nan)
@@ -121,7 +123,10 @@ def plain_number(text: str) -> str | None:
 
 def _parts(texts: pd.Series[str]) -> pd.DataFrame:
     """The sign of each cell, and its number with a decimal point (column ``.``) and with a decimal comma."""
-    found = texts.str.strip(" \t\u00a0").str.extract(f"^{_WRITTEN}$").fillna("")
+    found = texts.str.strip(" \t\u00a0").str.extract(f"^{_WRITTEN}$")
+    if not found["body"].notna().any():
+        return pd.DataFrame({"sign": "", ".": np.nan, ",": np.nan}, index=texts.index)
+    found = found.fillna("")
     negative = (found["minus"] + found["sign"]).str.contains("[-\u2212\u2013]")
     body, factor = found["body"], np.where(negative, -1.0, 1.0)
     signs = found["before"].where(found["before"] != "", found["after"]).str.upper().str.rstrip(".").replace(_SAME)
