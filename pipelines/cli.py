@@ -7,7 +7,6 @@ SIGTERM.
 from __future__ import annotations
 
 import sys
-import traceback
 from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
@@ -17,9 +16,9 @@ import typer
 
 from pipelines import cli_first, cli_options
 from pipelines.cli_arguments import ConfigPath, Name, Output, Set, open_run, show, tracker, users_override
+from pipelines.cli_errors import describe, fail
 from recsys import __version__
 from recsys.errors import ConfigError, RecsysError
-from recsys.tracking import printable
 
 if TYPE_CHECKING:
     from pipelines.config import RunConfig
@@ -262,23 +261,11 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     try:
         sys.exit(app(words or ["--help"], standalone_mode=False, prog_name="recsys") or 0)
     except RecsysError as error:
-        _fail(str(error), debug)
+        fail(str(error), debug)
     except (KeyboardInterrupt, typer.Abort):
-        _fail("interrupted; the same command continues where it stopped", debug)
+        fail("interrupted; the same command continues where it stopped", debug)
     except Exception as error:
-        usage = getattr(error, "format_message", None)  # click's own errors, from wherever Typer has its click
-        _fail(usage() if usage else f"unexpected {type(error).__name__}: {error} (--debug shows where)", debug)
-
-
-def _fail(message: str, debug: bool) -> NoReturn:
-    try:
-        if debug:
-            traceback.print_exc()
-        if sys.stderr is not None:  # print would take stdout
-            print(f"error: {printable(message)}", file=sys.stderr, flush=True)
-    except (OSError, ValueError):  # stderr is closed; the exit code is all that can be told
-        sys.stderr = None
-    sys.exit(1)
+        fail(describe(error), debug)
 
 
 def _stages(config: Path, output: Path | None, set_: list[str] | None, last: str) -> int:
