@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from pipelines import cli_first, cli_options
+from pipelines import cli_first, cli_options, signals
 from pipelines.cli_arguments import ConfigPath, Name, Output, Set, open_run, tracker, users_override
 from recsys import __version__
 from recsys.errors import RecsysError
@@ -271,6 +271,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 
 
 def _fail(message: str, debug: bool) -> NoReturn:
+    signals.stop_if_received()
     try:
         if debug:
             traceback.print_exc()
