@@ -55,20 +55,24 @@ class World:
     def __init__(self, directory, forks):
         self.directory, self.forks = directory, forks
         self.seconds, self.results = {}, {}
-        path = write_world(directory / "tables")
+        path = write_world(directory / "tables" / "shop")
         text = path.read_text()
         place = text.index("\n[evaluate]")
         path.write_text(text[:place] + _TWO_TOWER + text[place:])
-        shutil.copy(directory / "tables" / "interactions.csv", directory / "tables" / "newer.csv")
+        newer = [
+            "user_id,item_id,timestamp",
+            *(f"new{user},{item},{2_000_000 + item}" for user in (1, 2) for item in range(5)),
+        ]
+        (path.parent / "newer.csv").write_text("\n".join(newer) + "\n")
 
     def copy_before(self, command, name):
         """A folder as it is before ``command``."""
         before = RUN[command][0]
         if before != "tables":
             self.finish(before)
-        folder = self.directory / name
+        folder = self.directory / name / "shop"  # auto calls the data by the folder
         shutil.rmtree(folder, ignore_errors=True)
-        shutil.copytree(self.directory / before, folder)
+        shutil.copytree(self.directory / before / "shop", folder)
         return folder
 
     def begin(self, command, folder):
