@@ -21,7 +21,7 @@ from tests.pipelines.forks import Forks
 from tests.pipelines.world import write_world
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(not hasattr(os, "fork"), reason="commands are forked")]
-STOPS = int(os.environ.get("RECSYS_STOPS", "10"))
+STOPS = int(os.environ.get("RECSYS_STOPS", "13"))
 """Stops of all commands together; set RECSYS_STOPS for more."""
 LONGEST_SECONDS = float(os.environ.get("RECSYS_STOP_SECONDS", "3"))
 """Two seconds, and the load of the machine."""
