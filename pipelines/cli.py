@@ -1,7 +1,6 @@
 """The command line: ``recsys COMMAND CONFIG``. Nothing heavy is imported before a command runs.
 
-Exit codes: 0 done, 1 error (one clear message), 2 the candidate was not promoted, 130 and 143 stopped by Ctrl-C and
-SIGTERM.
+Exit codes: 0 done, 1 error (one message), 2 the candidate was not promoted, 130 and 143 stopped by Ctrl-C and SIGTERM.
 """
 
 from __future__ import annotations

@@ -8,6 +8,7 @@ import traceback
 from pathlib import Path
 from typing import NoReturn
 
+from pipelines.signals import stop_if_received
 from recsys.tracking import printable
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -33,6 +34,7 @@ def describe(error: Exception) -> str:
 
 def fail(message: str, debug: bool) -> NoReturn:
     """Prints the message to stderr, with ``debug`` below the traceback, and exits with 1."""
+    stop_if_received()
     try:
         if debug:
             traceback.print_exc()

@@ -13,7 +13,11 @@ def main() -> NoReturn:
         signals.install()
         from pipelines.cli import main as command_line
 
-        command_line()
+        try:
+            command_line()
+        except SystemExit as ended:
+            signals.finish(int(ended.code or 0))
+            raise
     except signals.StoppedError as stopped:
         signals.stop(stopped.number)
 

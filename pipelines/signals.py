@@ -5,9 +5,11 @@ Everything that recsys writes is written beside and renamed, so that a process m
 
 from __future__ import annotations
 
+import atexit
 import os
 import signal
 import socket
+import sys
 import threading
 from contextlib import suppress
 from types import FrameType
@@ -17,6 +19,8 @@ _GRACE_SECONDS = 1.5
 """After so long a process ends though its main thread has not come back from native code."""
 _STOPS = (signal.SIGINT, signal.SIGTERM)
 _told = threading.Lock()
+_received: list[int] = []
+_ended: list[int] = []
 
 
 class StoppedError(BaseException):
@@ -40,6 +44,8 @@ def install() -> None:
         return
     for number in _STOPS:
         signal.signal(number, _raise)
+    atexit.register(_leave)  # the first to be registered is the last to run
+    sys.unraisablehook = _stop_if_swallowed
     receiver, sender = socket.socketpair()
     sender.setblocking(False)
     signal.set_wakeup_fd(sender.fileno(), warn_on_full_buffer=False)
@@ -60,7 +66,40 @@ def stop(number: int) -> NoReturn:
     raise AssertionError("the other thread ends the process")
 
 
+def stop_if_received() -> None:
+    """Ends the process if a signal was received: C code may have turned `StoppedError` into another error."""
+    if _received:
+        stop(_received[0])
+
+
+def finish(code: int) -> None:
+    """A command has ended with ``code``: a signal while Python shuts down ends the process at once, with that code."""
+    _ended.append(code)
+    for number in _STOPS:
+        signal.signal(number, lambda *_: os._exit(code))
+
+
+def _leave() -> None:
+    """Ends the process after all exit handlers: what Python still tears down takes seconds and hears no signal."""
+    if _ended:
+        for stream in (sys.stdout, sys.stderr):
+            try:
+                if stream is not None:
+                    stream.flush()
+            except (OSError, ValueError):
+                return  # Python tells it
+        os._exit(_ended[0])
+
+
+def _stop_if_swallowed(unraisable: sys.UnraisableHookArgs) -> None:
+    """Stops where a signal arrived in a destructor or a callback, out of which nothing can be raised."""
+    if isinstance(unraisable.exc_value, StoppedError):
+        stop(unraisable.exc_value.number)
+    sys.__unraisablehook__(unraisable)
+
+
 def _raise(number: int, frame: FrameType | None) -> NoReturn:
+    _received.append(number)
     raise StoppedError(number)
 
 

@@ -1,10 +1,13 @@
-"""A trial of a loaded bundle: its first user and items get vectors that fit together, or it is refused."""
+"""A trial of a loaded bundle: its first and last users and items get vectors that fit together, or it is refused."""
 
 from __future__ import annotations
+
+import numpy as np
 
 from recsys.data.entities import EntityTable
 from recsys.data.histories import Histories
 from recsys.data.interactions import Interactions
+from recsys.data.vocabulary import Rows
 from recsys.engine import Engine, Request
 from recsys.errors import ArtifactError
 from recsys.ranking import top_k
@@ -13,7 +16,7 @@ _ITEMS = 16
 
 
 def try_engine(engine: Engine, users: EntityTable, items: EntityTable, interactions: Interactions, kind: str) -> None:
-    """Ranks a few items for the first user, and for a user without history.
+    """Ranks the first and last items for the first and last user; arrays that are too short fail at the last.
 
     Args:
         engine: that was loaded.
@@ -25,15 +28,21 @@ def try_engine(engine: Engine, users: EntityTable, items: EntityTable, interacti
     Raises:
         ArtifactError: the parts of the engine do not fit together or hold values that cannot be ranked.
     """
-    few, first = items.take(slice(0, _ITEMS)), users.take(slice(0, 1))
-    own = interactions.item[(interactions.user == 0) & (interactions.item < len(few))]
-    histories = Histories.of([own.tolist()] if len(first) else [])
-    if not len(few) or not len(first):
+    if not len(items) or not len(users):
         return
+    few, ends = items.take(_ends(len(items), _ITEMS)), users.take(_ends(len(users), 1))
+    first, last = (interactions.item[interactions.user == row] for row in (0, len(users) - 1))
+    own = [rows[rows < min(_ITEMS, len(items))].tolist() for rows in (first, last)]
     try:
-        top_k(engine.user_vectors(Request(first, few, histories)), engine.item_vectors(few), k=2)
+        histories = Histories.of(own[: len(ends)])
+        top_k(engine.user_vectors(Request(ends, few, histories)), engine.item_vectors(few), k=2)
     except Exception as error:
         raise ArtifactError(
             f"the engine {kind} cannot rank the items of its own bundle ({error!r}); copy the bundle again, or train "
             "again"
         ) from error
+
+
+def _ends(length: int, n: int) -> Rows:
+    """The first and the last ``n`` of ``length`` rows, each once."""
+    return np.union1d(np.arange(min(n, length)), np.arange(max(length - n, 0), length))

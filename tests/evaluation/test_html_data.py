@@ -40,3 +40,8 @@ def test_data_with_errors_still_has_a_page(page):
     text = page("item_id,price\n0,1\n0,2\n", events="1,0,100000000\n1,9,-5\n")
     assert "the data cannot be read" in text
     assert "negative" in text
+
+
+def test_the_same_data_has_the_same_page(page):
+    items = "item_id,price\n0,1.5\n1,2.5\n"
+    assert page(items) == page(items)

@@ -142,6 +142,13 @@ def test_weights_of_another_shape_are_refused(crafted):
         Bundle.load(crafted("ease", "engine/arrays.safetensors", lambda a: {**a, "weights": a["weights"][:, :5]}))
 
 
+@pytest.mark.parametrize("key", ["users", "items"])
+def test_a_record_of_what_was_trained_that_is_cut_off_is_refused(crafted, key):
+    short = crafted("sasrec", "engine/trained.safetensors", lambda a: {**a, key: a[key][:-3]})
+    with pytest.raises(ArtifactError):
+        Bundle.load(short)
+
+
 def test_a_deeply_nested_header_is_refused(bundles, tmp_path):
     import shutil
 

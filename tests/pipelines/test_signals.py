@@ -21,6 +21,15 @@ BUSY = {
     "python": "while True: sum(range(1000))",
     "native code": "import hashlib; hashlib.pbkdf2_hmac('sha256', b'', b'', 10**9)",
     "a library that catches it": "import time\nwhile True:\n    try: time.sleep(0.1)\n    except BaseException: pass",
+    "a destructor": "import time\nclass A:\n    def __del__(self): time.sleep(60)\nA()",
+}
+ENDS = {  # the body of a command, and what is told and the exit code after SIGTERM
+    "c code makes another error of it": (
+        "print('ready', flush=True)\n    try: time.sleep(60)\n    except BaseException: raise ImportError from None",
+        [f"terminated; {LINE}"],
+        143,
+    ),
+    "the command has ended": ("atexit.register(lambda: (print('ready', flush=True), time.sleep(60))); return 2", [], 2),
 }
 
 
@@ -48,6 +57,20 @@ def test_a_signal_ends_the_process_with_one_line_whatever_it_does(busy, number):
     assert [line for line in errors.splitlines() if line] == [
         f"{'interrupted' if number == signal.SIGINT else 'terminated'}; {LINE}"
     ]
+
+
+@pytest.mark.parametrize("end", ENDS)
+def test_a_command_ends_with_one_line_and_its_exit_code_where(end):
+    body, told, code = ENDS[end]
+    command = f"def app(*_, **__):\n    {body}\n"
+    with _started(
+        "-c", f"import atexit, time\nfrom pipelines import cli, entry\n{command}cli.app = app; entry.main()"
+    ) as process:
+        assert process.stdout.readline() == "ready\n"
+        process.send_signal(signal.SIGTERM)
+        errors = process.communicate(timeout=30)[1]
+    assert [line for line in errors.splitlines() if line] == told
+    assert process.returncode == code
 
 
 def test_a_signal_during_the_imports_is_told_too():

@@ -156,14 +156,15 @@ def subplots(columns: int) -> tuple[Figure, Sequence[Axes]]:
 
 
 def save_figure(figure: Figure, target: Path | io.StringIO, **options: Any) -> None:
-    """Writes the figure; a ``$`` in a name is drawn as it is, and not as the start of a formula."""
+    """Writes the figure, always with the same bytes; a ``$`` in a name is drawn as it is, not as a formula."""
     from matplotlib import rc_context
     from matplotlib.text import Text
 
     for text in figure.findobj(Text):
         assert isinstance(text, Text)
         text.set_parse_math(False)
-    with rc_context({"text.parse_math": False}):  # tick labels are made while the figure is drawn
+    # tick labels are made while the figure is drawn; without a salt the ids of an SVG are random
+    with rc_context({"text.parse_math": False, "svg.hashsalt": "recsys"}):
         figure.savefig(target, **options)
 
 

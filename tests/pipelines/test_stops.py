@@ -1,0 +1,185 @@
+"""Ctrl-C and SIGTERM at random moments of every command: one line, nothing half-written, the rerun ends the same."""
+
+import hashlib
+import json
+import os
+import shutil
+import signal
+import sys
+import time
+import tomllib
+from contextlib import suppress
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from safetensors import safe_open
+
+from recsys.registry.bundle import verify
+from recsys.seeding import stream
+from tests.pipelines.forks import Forks
+from tests.pipelines.world import write_world
+
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(not hasattr(os, "fork"), reason="commands are forked")]
+STOPS = int(os.environ.get("RECSYS_STOPS", "13"))
+"""Stops of all commands together; set RECSYS_STOPS for more."""
+LONGEST_SECONDS = float(os.environ.get("RECSYS_STOP_SECONDS", "3"))
+"""Two seconds, and the load of the machine."""
+LINE = "; the same command continues where it stopped"
+_TWO_TOWER = "\n[engines.two_tower]\nmodel = {dim = 8}\ntraining = {epochs = 2, checkpoint_seconds = 0.05}\n"
+
+RUN = {  # command: the state of the folder before it, its words, the outputs that are compared
+    "prepare": ("tables", "--output o", ["o/dataset", "o/split"]),
+    "train": ("prepare", "--output o", ["o/bundles"]),
+    "evaluate": ("train", "--output o", ["o/report.json", "o/per_user.parquet"]),
+    "promote": ("evaluate", "--output o", ["o/decision.json", "o/final/bundles"]),
+    "recommend": ("promote", "--output o", ["o/recommendations", "o/dataset"]),
+    "run": ("tables", "--output o", ["o/bundles", "o/report.json", "o/per_user.parquet", "o/recommendations"]),
+    "finetune": (
+        "train",
+        "--interactions newer.csv --bundle o/bundles/two_tower --name child --output o",
+        ["o/bundles"],
+    ),
+    "tune": ("prepare", "--trials 2 --output o", ["o/tuned.toml"]),
+    "columns": ("train", "--output o", ["o/columns.json"]),
+    "validate": ("tables", "--html page.html", ["page.html"]),
+    "init": ("tables", "interactions.csv items.csv --output made.toml", ["made.toml"]),
+    "similar": ("train", "3 --engine ease --output o", ["o/bundles"]),
+    "auto": ("tables", "interactions.csv items.csv --engine ease --budget 6s --output o", ["o/dataset"]),
+}
+
+
+class World:
+    """The tables, the folders that undisturbed commands leave, their results and seconds, made when asked for."""
+
+    def __init__(self, directory, forks):
+        self.directory, self.forks = directory, forks
+        self.seconds, self.results = {}, {}
+        path = write_world(directory / "tables" / "shop")
+        text = path.read_text()
+        place = text.index("\n[evaluate]")
+        path.write_text(text[:place] + _TWO_TOWER + text[place:])
+        newer = [
+            "user_id,item_id,timestamp",
+            *(f"new{user},{item},{2_000_000 + item}" for user in (1, 2) for item in range(5)),
+        ]
+        (path.parent / "newer.csv").write_text("\n".join(newer) + "\n")
+
+    def copy_before(self, command, name):
+        """A folder as it is before ``command``."""
+        before = RUN[command][0]
+        if before != "tables":
+            self.finish(before)
+        folder = self.directory / name / "shop"  # auto calls the data by the folder
+        shutil.rmtree(folder, ignore_errors=True)
+        shutil.copytree(self.directory / before / "shop", folder)
+        return folder
+
+    def begin(self, command, folder):
+        words = RUN[command][1].split()
+        config = [] if command in ("init", "auto") else ["run.toml"]
+        return self.forks.start([command, *config, *words], folder, folder / "log")
+
+    def finish(self, command):
+        """Runs ``command`` undisturbed, once."""
+        if command in self.results:
+            return
+        folder = self.copy_before(command, command)
+        started = time.monotonic()
+        self.begin(command, folder)
+        assert self.forks.wait() == 0, (folder / "log").read_text()
+        self.seconds[command] = time.monotonic() - started
+        self.results[command] = result(folder, command)
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory):
+    with Forks(tmp_path_factory.mktemp("forks")) as forks:
+        yield World(tmp_path_factory.mktemp("stops"), forks)
+
+
+@pytest.mark.parametrize("turn", range(STOPS))
+def test_a_command_that_is_stopped_says_how_to_go_on_and_its_rerun_ends_the_same(world, turn):
+    rng = stream(29, f"stop/{turn}")
+    command = list(RUN)[turn % len(RUN)]
+    number = signal.SIGINT if rng.random() < 0.5 else signal.SIGTERM
+    world.finish(command)
+    moment, folder = float(rng.uniform(0, 1)) * world.seconds[command], None
+    code = 0
+    while code == 0:  # it had ended before
+        folder = world.copy_before(command, "stopped")
+        process = world.begin(command, folder)
+        time.sleep(moment)
+        taken, code = _stop(world.forks, process, number)
+        when = f"{moment:.2f} of {world.seconds[command]:.2f} s"
+        sys.stdout.write(f"{command} {signal.Signals(number).name} at {when}: {code} in {taken:.2f} s\n")
+        moment *= 0.7
+    told = [line for line in (folder / "log").read_text().splitlines() if LINE in line]
+    assert (code, told) == (128 + number, [("interrupted" if number == signal.SIGINT else "terminated") + LINE])
+    assert "Traceback" not in (folder / "log").read_text()
+    assert taken < LONGEST_SECONDS
+    assert _gone(process), "a process of the command still runs"
+    check_whole(folder)
+    world.begin(command, folder)
+    assert world.forks.wait() == 0, (folder / "log").read_text()
+    assert result(folder, command) == world.results[command]
+    assert not [path for path in folder.rglob(".*") if path.suffix in (".partial", ".old")]
+
+
+def _stop(forks, process, number):
+    """Signals as a terminal does, to the group, or as a supervisor does, to one process; seconds and exit code."""
+    sent = time.monotonic()
+    with suppress(ProcessLookupError):
+        (os.killpg if number == signal.SIGINT else os.kill)(process, number)
+    code = forks.wait()
+    return time.monotonic() - sent, code
+
+
+def _gone(group):
+    for _ in range(100):
+        try:
+            os.killpg(group, 0)
+        except ProcessLookupError:
+            return True
+        time.sleep(0.05)
+    return False
+
+
+def check_whole(folder):
+    """Reads every file under its own name: each is as it was or as it will be."""
+    read = {
+        ".json": lambda path: json.loads(path.read_text()),
+        ".toml": lambda path: tomllib.loads(path.read_text()),
+        ".parquet": pq.read_table,
+        ".npy": np.load,
+        ".safetensors": lambda path: safe_open(path, "np").__enter__(),
+    }
+    for path in sorted(folder.rglob("*")):
+        if path.is_file() and not any(part.endswith((".partial", ".old")) for part in path.parts):
+            read.get(path.suffix, lambda path: None)(path)
+            if path.name == "bundle.json":
+                verify(path.parent)
+
+
+def result(folder, command):
+    """Digests of the outputs of a command, or what they hold where it includes seconds, memory or places."""
+    found = {}
+    for name in RUN[command][2]:
+        path = folder / name
+        for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
+            if file.is_file() and not file.name.endswith(".training.json"):
+                found[str(file.relative_to(folder))] = _content(file)
+    assert found
+    return found
+
+
+def _content(path):
+    if path.name in ("report.json", "decision.json"):
+        raw = json.loads(path.read_text())
+        for costs in raw.get("engines", {}).values():
+            costs.pop("fit_seconds"), costs.pop("peak_memory_mb")
+        raw.pop("tracking_uri", None)
+        return raw
+    if path.suffix == ".toml":
+        return tomllib.loads(path.read_text())
+    return hashlib.sha256(path.read_bytes()).hexdigest()
