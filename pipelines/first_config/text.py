@@ -186,8 +186,10 @@ def _last(found: Found) -> Iterator[list[str]]:
         _line("baseline", baseline, "what the others are tested against"),
     ]
     least = GateConfig().min_users
-    gate = _line("gate", {"min_users": len(protocol.split.test)}, f"by default {least}, and the test has fewer users")
-    yield ["[promote]", _line("engine", "hybrid", ""), *([gate] if len(protocol.split.test) < least else [])]
+    users = len(protocol.split.test)
+    fewer = {"min_users": max(users // 2, 1)}
+    gate = _line("gate", fewer, f"by default {least}; the test has {users} users now, and may have fewer later")
+    yield ["[promote]", _line("engine", "hybrid", ""), *([gate] if users < least else [])]
     yield ["[recommend]", _line("k", min(20, found.data.n_items), "items a user")]
 
 

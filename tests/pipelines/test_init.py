@@ -82,7 +82,7 @@ def test_tables_and_columns_are_found_by_names_and_by_the_ids_that_they_share(tm
         "time": "boughtAt",
     }
     assert list(found["engines"]) == ["popularity", "itemknn", "ease", "als", "two_tower", "hybrid"]
-    assert found["promote"] == {"engine": "hybrid", "gate": {"min_users": 60}}
+    assert found["promote"] == {"engine": "hybrid", "gate": {"min_users": 30}}
     assert read_run_config(path).baseline == "ease"
 
 
