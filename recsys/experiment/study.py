@@ -224,7 +224,9 @@ class Study:
             if _state(trial) == "running":
                 self._study.tell(trial.number, state=TrialState.FAIL)
                 marked = {AS_GIVEN: True} if trial.user_attrs.get(AS_GIVEN) else None
-                self._study.enqueue_trial(trial.params, user_attrs=marked)
+                whole = len(trial.params) == len(self.search.space)  # else the rest would be drawn as its first
+                given = trial.params if whole else trial.system_attrs.get("fixed_params", {})
+                self._study.enqueue_trial(given, user_attrs=marked)
 
 
 def best_of(trials: Sequence[Trial], metric: str) -> Trial | None:

@@ -1,5 +1,7 @@
 """The study of one engine's trials: what is asked, what is stopped, and what is tried again."""
 
+from dataclasses import replace
+
 import pytest
 
 from recsys.experiment.search_spaces import Range
@@ -47,6 +49,19 @@ def test_a_trial_that_was_killed_runs_again_with_its_options(tmp_path):
     killed = found.suggest(found.ask(3))
     assert run(study(tmp_path), 3) == [killed]
     assert [trial.state for trial in study(tmp_path).trials()] == ["complete", "complete", "interrupted", "complete"]
+
+
+def test_a_trial_that_was_killed_between_two_options_gets_the_options_it_would_have_had(tmp_path, monkeypatch):
+    space = {"x": SPACE["x"], "y": SPACE["x"]}
+    (tmp_path / "whole").mkdir()
+    whole = run(study(tmp_path / "whole", space), 4)
+    found = study(tmp_path, space)
+    run(found, 2)
+    trial = found.ask(3)
+    with monkeypatch.context() as patch:
+        patch.setattr(found, "search", replace(found.search, space={"x": space["x"]}))
+        found.suggest(trial)
+    assert run(study(tmp_path, space), 4) == whole[2:]
 
 
 def test_all_combinations_are_tried_where_the_trials_suffice(tmp_path):
