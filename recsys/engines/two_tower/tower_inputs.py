@@ -197,9 +197,16 @@ class TowerInputs:
         raw = read_json(directory / "features.json")
         tables = [_stored(directory / "features.json", name) for name in raw["tables"]]
         trained = load_file(directory / "trained.safetensors")
+        vocabularies = {side: Vocabulary.load(directory / f"{side}.parquet") for side in ("items", "users")}
+        for side, vocabulary in vocabularies.items():
+            if trained[side].shape != (len(vocabulary),):
+                raise ArtifactError(
+                    f"{directory / 'trained.safetensors'} counts {trained[side].shape} {side}, and the vocabulary has "
+                    f"{len(vocabulary)}; train again"
+                )
         return cls(
-            Vocabulary.load(directory / "items.parquet"),
-            Vocabulary.load(directory / "users.parquet"),
+            vocabularies["items"],
+            vocabularies["users"],
             FeatureSet.from_dict(raw["items"]),
             FeatureSet.from_dict(raw["users"]),
             trained["items"],
