@@ -90,7 +90,7 @@ def _baseline(found: Outcome) -> str:
 def _engine(trial: Trial, metric: str) -> Iterator[str]:
     told = f"{metric} {trial.value:.4f} on the validation users who chose the options"
     if "stop_epoch" in trial.part.options:
-        told += ", at stop_epoch; remove it to choose the epochs on validation again"
+        told += ", at stop_epoch; remove it to choose again on validation"
     yield from ("", *_comment(told), f"[engines.{trial.name}]")
     if trial.name != trial.part.kind:
         yield f"kind = {toml(trial.part.kind)}"

@@ -151,6 +151,7 @@ def test_the_chosen_epochs_are_trained_once_and_repeat_in_a_run_of_the_config(tm
     config = read_run_config(tmp_path / "out" / "auto.toml")
     name = next(name for name in config.engines if name.startswith("sequence"))
     epochs = config.engines[name]["stop_epoch"]
+    assert "popularity_weight" in config.engines[name]
     curve = json.loads(Workspace(tmp_path / "out").training(name).read_text())["curve"]
     assert curve == []  # no first fit on train alone
     run_stages(config, Workspace(tmp_path / "again"), SilentTracker())

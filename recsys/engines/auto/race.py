@@ -136,7 +136,10 @@ class Runner:
         """The engine with the weights of its best epoch, from the checkpoint, without training."""
         context = replace(self._context(bench), epochs=self.best_epoch)
         engine = bench.fit(self.part, context)
-        part = self.part.model_copy(update={"options": {**self.part.options, "stop_epoch": self.best_epoch}})
+        chosen: JsonObject = {"stop_epoch": self.best_epoch}
+        if (weight := getattr(engine.chosen_config(), "popularity_weight", None)) is not None:
+            chosen["popularity_weight"] = weight
+        part = self.part.model_copy(update={"options": {**self.part.options, **chosen}})
         started = time.monotonic()
         value = bench.score(engine)
         return Trial(self.name, part, value, self.seconds_to_best, time.monotonic() - started, engine)
