@@ -114,7 +114,7 @@ def _columns(found: Found) -> list[str]:
             lines.append(_line(key, name, "its name in the table"))
     lines += [_line(role, known[role], _fact(facts.get(known[role]))) for role in ("time", "order") if role in known]
     if "weight" in known:
-        note = "als and popularity use it; other engines do not"
+        note = "popularity, itemknn, ease, als and the two-tower family use it"
         lines.append("# " * ("weight" not in used) + _line("weight", known["weight"], note))
     if "event" in known:
         counts, hidden = roles.interactions.frame[known["event"]].value_counts(), "# " * ("event" not in used)

@@ -138,7 +138,10 @@ def child_name(parent: str) -> str:
 
 def _fine_tunable(bundle: Bundle, source: Path) -> TwoTower:
     if not isinstance(bundle.engine, TwoTower):
-        raise ConfigError(f"{source} holds an engine of kind {bundle.engine.kind!r}; only two_tower can be fine-tuned")
+        raise ConfigError(
+            f"{source} holds an engine of kind {bundle.engine.kind!r}; only two_tower can be fine-tuned; give the "
+            "bundle of one with --bundle, as runs/NAME/bundles/two_tower"
+        )
     if bundle.histories is None:
         raise ConfigError(f"{source} has no training histories, which fine-tuning needs; train it again")
     return bundle.engine

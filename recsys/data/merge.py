@@ -56,8 +56,9 @@ def merged(old: Dataset, new: Dataset, mode: MergeMode = "append") -> tuple[Data
 def merged_entities(old: EntityTable, new: EntityTable, mode: MergeMode = "append") -> EntityTable:
     """The union of two entity tables, rows of ``old`` first; a column of both has the kind that ``old`` gives it.
 
-    Listed is what either lists, or with ``mode = "replace"`` what ``new`` lists. Where ``new`` was made without a
-    table, its new ids count as listed, because nothing says that they have left.
+    Listed is what either lists; with ``mode = "replace"``, and where ``new`` lists at least half of what ``old`` does,
+    and is thus a whole catalogue and not its additions, what ``new`` lists. Where ``new`` was made without a table, its
+    new ids count as listed, because nothing says that they have left.
     """
     vocabulary = old.vocabulary.extended(new.vocabulary.ids)
     base, other = (
@@ -85,9 +86,11 @@ def _listed(old: EntityTable, new: EntityTable, vocabulary: Vocabulary, mode: Me
         listed[: len(old)] = old.listed
     if new.listed is not None:
         rows = vocabulary.rows(new.vocabulary.ids)
-        if mode == "replace":
+        still = listed[rows[new.listed & (rows < len(old))]].sum()
+        is_whole = mode == "replace" or 2 * still >= listed[: len(old)].sum() > 0
+        if is_whole:
             listed[:] = False
-        listed[rows] = new.listed if mode == "replace" else new.listed | (listed[rows] & (rows < len(old)))
+        listed[rows] = new.listed if is_whole else new.listed | (listed[rows] & (rows < len(old)))
     return listed
 
 

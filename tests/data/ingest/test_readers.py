@@ -10,6 +10,7 @@ from recsys.data.entities import EntityTable
 from recsys.data.ingest.config import DataConfig
 from recsys.data.ingest.readers import ingest
 from recsys.data.interactions import Interactions
+from recsys.data.schema import Kind
 from recsys.data.synthetic.worlds import BlockTaste, SequenceRule, write_tables
 from recsys.data.vocabulary import Vocabulary
 from recsys.errors import ConfigError, DataError
@@ -257,6 +258,7 @@ def test_a_schema_of_unknown_kinds_or_columns_is_refused(tmp_path):
         read(path, items=items, item_schema={"year": "nummeric"})
     with pytest.raises(DataError, match="the schema names yaer, which the table lacks"):
         read(path, items=items, item_schema={"yaer": "numeric"})
+    assert read(path, items=items, item_schema={"gone": "ignored"}).items.schema.names(Kind.NUMERIC) == ["year"]
     with pytest.raises(DataError, match=r"set data\.interactions"):
         ingest(DataConfig())
 

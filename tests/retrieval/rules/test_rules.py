@@ -212,5 +212,8 @@ def test_which_items_are_listed_follows_rows_and_merges():
     assert merged_entities(old, newer, "replace").vocabulary.ids[
         merged_entities(old, newer, "replace").unlisted
     ].tolist() == [1, 2, 4]
+    whole = EntityTable.aligned(Vocabulary.of([2, 4, 9]), np.array([2, 4, 9]), CELLS.iloc[:3], ITEMS.schema)
+    both = merged_entities(old, whole)  # most of the catalogue of before: what it lacks has left
+    assert both.vocabulary.ids[both.unlisted].tolist() == [1, 3]
     unread = EntityTable.bare(Vocabulary.of([3, 77]))
     assert merged_entities(old, unread).unlisted.tolist() == [2]

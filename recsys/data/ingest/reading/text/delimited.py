@@ -67,6 +67,8 @@ def read_delimited(data: bytes, name: str, options: TableFormat) -> Found:
     if twice:
         errors += [(name, "the header names the column twice", "rename one, or leave it out") for name in twice]
         return Found(pd.DataFrame(), separator, None, errors, warnings)
+    if len(names) > 1 and names[-1] == f"Unnamed: {len(names) - 1}" and not frame.iloc[:, -1].fillna("").ne("").any():
+        names, frame = names[:-1], frame.iloc[:, :-1]  # every line ends with a separator: that is no column
     frame.columns = pd.Index(names)
     warnings += [
         (name, f"column {n + 1} has no name in the header", "name it, or leave it out: it may be numbers of rows")
