@@ -10,8 +10,10 @@ from pipelines.stages.final import served_bundle
 from pipelines.stages.judge import Judge
 from pipelines.stages.track import engine_run, track, tracking_place
 from pipelines.workspace import ENGINE_CODE, Workspace, code_version
-from recsys.errors import ArtifactError, ConfigError
+from recsys.atomic import write_json
+from recsys.errors import ArtifactError, ConfigError, RecsysError
 from recsys.files.stored_json import as_written, read_object
+from recsys.json_values import JsonMapping
 from recsys.registry.bundle import MANIFEST, version_of
 from recsys.registry.candidate import (
     Candidate,
@@ -20,6 +22,7 @@ from recsys.registry.candidate import (
     decision_record,
     exclude_leaked_users,
     is_current,
+    keep_decision,
     load_champion,
     measured_version,
     save_decision,
@@ -73,9 +76,9 @@ def run(config: RunConfig, workspace: Workspace, tracker: Tracker, bundle: Path 
         workspace.invalidate("promote")
         if bundle is None:
             track(config, workspace, tracker)
-        decision = decide_and_register(config, config.promote, workspace, tracker, candidate)
+        decision = decide_and_register(config, config.promote, workspace, tracker, candidate, cache_key)
         tracker.info(f"promote: {decision}")
-        workspace.record("promote", cache_key)
+    keep_decision(workspace.decision, workspace.decisions)
     return 0 if read_object(workspace.decision, "promoted")["promoted"] else REFUSED
 
 
@@ -111,12 +114,30 @@ def open_store(config: RunConfig, workspace: Workspace) -> Store:
 
 
 def decide_and_register(
-    config: RunConfig, section: PromoteSection, workspace: Workspace, tracker: Tracker, candidate: Candidate
+    config: RunConfig,
+    section: PromoteSection,
+    workspace: Workspace,
+    tracker: Tracker,
+    candidate: Candidate,
+    cache_key: JsonMapping,
 ) -> Decision:
-    """Registers a candidate that is not yet the champion; moves the alias if it passes the gate."""
+    """Registers a candidate that is not yet the champion; moves the alias if it passes the gate.
+
+    The decision is recorded before the alias moves: until then the registry contradicts the record, so that a rerun
+    after a stop decides again, and afterwards the rerun finds what was decided, not a candidate that is the champion.
+    """
     store = open_store(config, workspace)
     with registry_lock(store.uri, tracker):
-        return _decide_and_register(config, section, workspace, tracker, candidate, store)
+        version, decision = _decide_and_register(config, section, workspace, tracker, candidate, store)
+        workspace.record("promote", cache_key)
+        if decision.promoted:
+            try:
+                store.promote(version, decision)
+            except RecsysError:
+                workspace.invalidate("promote")
+                workspace.decision.unlink()
+                raise
+    return decision
 
 
 def _decide_and_register(
@@ -126,8 +147,8 @@ def _decide_and_register(
     tracker: Tracker,
     candidate: Candidate,
     store: Store,
-) -> Decision:
-    """The same while the registry is locked: the champion that is compared is the one that is replaced."""
+) -> tuple[str, Decision]:
+    """The same but for the alias, while the registry is locked: the champion that is compared is the one replaced."""
     judge, before = Judge(config, workspace), store.version_at(CHAMPION)
     champion = None if before is None else load_champion(store, before)
     if before is not None and champion is not None and champion.version == version_of(candidate.ships):
@@ -144,13 +165,11 @@ def _decide_and_register(
             result = judge.result(candidate, compared, before)
         version = _register(config, store, workspace, tracker, candidate)
         decision = judge.decide(candidate, version, result, section.gate)
-    if decision.promoted:
-        store.promote(version, decision)
     about: dict[str, object] = {"engine": candidate.bundle.name}
     if candidate.of_run and config.promotes_best:
         about["chosen"] = read_choice(config, workspace)
-    save_decision(decision_record(store, version, decision, about), workspace.decision, workspace.decisions)
-    return decision
+    write_json(workspace.decision, decision_record(store, version, decision, about))
+    return version, decision
 
 
 def _run_candidate(config: RunConfig, workspace: Workspace) -> Candidate:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from recsys.atomic import write_json
+from recsys.atomic import atomic_path, write_json
 from recsys.data.dataset import Dataset
 from recsys.data.merge import check_ids, known_to, remap_items
 from recsys.data.splits.holdout import Holdout
@@ -207,6 +207,16 @@ def is_current(store: Store, record: Mapping[str, object]) -> bool:
 
 def save_decision(record: Mapping[str, object], latest: Path, history: Path) -> None:
     """Writes ``record`` to the file ``latest`` and to the next numbered file of the folder ``history``."""
-    numbers = [int(path.stem) for path in history.glob("*.json") if path.stem.isdecimal()]
-    write_json(history / f"{1 + max(numbers, default=0):04d}.json", record)
     write_json(latest, record)
+    keep_decision(latest, history)
+
+
+def keep_decision(latest: Path, history: Path) -> None:
+    """Copies the decision in ``latest`` to the next numbered file of ``history``, unless its last one is the same."""
+    record = latest.read_bytes()
+    numbered = {int(path.stem): path for path in history.glob("*.json") if path.stem.isdecimal()}
+    last = max(numbered, default=0)
+    if last and numbered[last].read_bytes() == record:
+        return
+    with atomic_path(history / f"{last + 1:04d}.json") as beside:
+        beside.write_bytes(record)
