@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
+from pipelines.column_roles import named_columns
 from pipelines.config_paths import read_raw
 from pipelines.reference_cells import toml
 from recsys.atomic import make_parents, write_text
-from recsys.choices import did_you_mean
 from recsys.config import apply_overrides, parse
 from recsys.data.demand.summary import demand_summary
 from recsys.data.ingest.config import DataConfig
@@ -119,16 +119,7 @@ def column_overrides(columns: Iterable[str]) -> list[str]:
         >>> column_overrides(["user_id=customer id"])
         ['data.columns.user_id="customer id"']
     """
-    found = []
-    for text in columns:
-        role, equals, name = text.partition("=")
-        if not equals or not name or role not in _ROLES:
-            raise ConfigError(
-                f"--column {text}: expected ROLE=NAME{did_you_mean(role, _ROLES) or '.'} "
-                f"The roles are: {', '.join(_ROLES)}"
-            )
-        found.append(f"data.columns.{role}={toml(name)}")
-    return found
+    return [f"data.columns.{role}={toml(name)}" for role, name in named_columns(columns, _ROLES).items()]
 
 
 def _check_picture(path: Path) -> None:

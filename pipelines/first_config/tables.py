@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from pipelines.column_roles import named_columns
 from pipelines.first_config.roles import ROLES, Roles, find_roles
-from recsys.choices import did_you_mean
 from recsys.config import apply_overrides, parse
 from recsys.data.dataset import Dataset
 from recsys.data.ingest.config import SHARED, DataConfig
@@ -91,7 +91,7 @@ def read_first_tables(given: GivenTables, command: str) -> FirstTables:
     """
     if not given.files and "interactions" not in given.of_role:
         raise ConfigError(f"give the tables: {command} TABLES..., or --interactions FILE")
-    known, overrides = _known(given.columns), _overrides(given.overrides)
+    known, overrides = named_columns(given.columns, ROLES), _overrides(given.overrides)
     named = {role: str(name) for role, name in overrides.get("columns", {}).items() if role in ROLES}
     issues = ValidationIssues()
     reading = _reading(overrides, given, command)
@@ -110,19 +110,6 @@ def read_first_tables(given: GivenTables, command: str) -> FirstTables:
     if not repeated and config.duplicates == "first" and "duplicates" not in overrides:
         config = config.model_copy(update={"duplicates": "error"})
     return FirstTables(roles, known, config, typed, encode(typed, config.name), repeated)
-
-
-def _known(columns: Sequence[str]) -> dict[str, str]:
-    found = {}
-    for text in columns:
-        role, equals, name = text.partition("=")
-        if not equals or not name or role not in ROLES:
-            raise ConfigError(
-                f"--column {text}: expected ROLE=NAME{did_you_mean(role, ROLES) or '.'} "
-                f"The roles are: {', '.join(ROLES)}"
-            )
-        found[role] = name
-    return found
 
 
 def _overrides(overrides: Iterable[str]) -> JsonObject:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -126,6 +127,12 @@ def decayed_history(
     return moved.to_csr(len(items), weights[kept])
 
 
+def history_vectors(request: Request, items: Vocabulary, counts: NDArray[Any], decay: float, weighted: bool) -> Vectors:
+    """[U] users as rows of the user-item matrix: `decayed_history`, with `with_negatives`; valid with a history."""
+    history = decayed_history(request, items, counts, decay, weighted)
+    return Vectors(sparse=with_negatives(history, request, items, counts), valid=np.diff(history.indptr) > 0)
+
+
 def with_negatives(history: sp.csr_array, request: Request, items: Vocabulary, counts: NDArray[Any]) -> sp.csr_array:
     """``history`` [U, I] minus 1 at the items that a user with a history has as negatives."""
     negatives = request.also_seen
@@ -134,8 +141,7 @@ def with_negatives(history: sp.csr_array, request: Request, items: Vocabulary, c
     has_history = np.diff(history.indptr) > 0
     rows = np.append(known_rows(request.items, items, counts), MISSING)[negatives.items]
     kept = (negatives.weights > 0) & (rows >= 0) & has_history[negatives.users()]
-    part = negatives.where(kept)
-    found = type(part)(part.offsets, rows[kept].astype(np.int32), part.times, part.weights)
+    found = replace(negatives.where(kept), items=rows[kept].astype(np.int32))
     return sp.csr_array(history - found.to_csr(len(items)))
 
 

@@ -19,11 +19,10 @@ from recsys.engines.sparse import nearest_items, preferences, rows_of
 from recsys.engines.storage import (
     csr_from,
     csr_parts,
-    decayed_history,
+    history_vectors,
     known_rows,
     load_arrays,
     save_arrays,
-    with_negatives,
 )
 
 
@@ -78,9 +77,7 @@ class ItemKNN(Engine):
         self.weights = nearest_items(sp.csr_array(matrix), self.config.neighbours, self.config.shrinkage)
 
     def user_vectors(self, request: Request) -> Vectors:
-        history = decayed_history(request, self.items, self.counts, self.config.decay, self.weighted)
-        signed = with_negatives(history, request, self.items, self.counts)
-        return Vectors(sparse=signed, valid=np.diff(history.indptr) > 0)
+        return history_vectors(request, self.items, self.counts, self.config.decay, self.weighted)
 
     def item_vectors(self, items: EntityTable, at: int | None = None) -> Vectors:
         rows = known_rows(items, self.items, self.counts)

@@ -58,7 +58,7 @@ def check_parquet(path: Path) -> None:
     chunks = [
         metadata.row_group(g).column(c) for g in range(metadata.num_row_groups) for c in range(metadata.num_columns)
     ]
-    limit = max(_SUSPICIOUS_BYTES, SUSPICIOUS_RATIO * path.stat().st_size)
+    limit = _limit(path)
     cells = sum(chunk.num_values for chunk in chunks) + metadata.num_rows * (metadata.num_columns == 0)
     _check_size(cells * _CELL_BYTES, limit, metadata.num_rows)
     packed = [chunk for chunk in chunks if chunk.physical_type == "BYTE_ARRAY"]
@@ -78,7 +78,7 @@ def check_feather(path: Path, start: bytes) -> None:
 
     reader = ipc.open_file(str(path))
     check_width(len(reader.schema.names))
-    limit, found = max(_SUSPICIOUS_BYTES, SUSPICIOUS_RATIO * path.stat().st_size), 0
+    limit, found = _limit(path), 0
     for number in range(reader.num_record_batches):
         batch = reader.get_batch(number)
         found += sum(_expanded(column) for column in batch.columns)
@@ -106,6 +106,11 @@ def _expanded(column: pyarrow.Array) -> int:
         if lengths is not None:
             return int(np.nan_to_num(lengths.to_numpy(zero_copy_only=False))[indices].sum()) + 8 * len(column)
     return int(column.nbytes)
+
+
+def _limit(path: Path) -> int:
+    """The most bytes that the table of a file may unpack to."""
+    return max(_SUSPICIOUS_BYTES, SUSPICIOUS_RATIO * path.stat().st_size)
 
 
 def _check_size(found: int, limit: int, rows: int) -> None:
