@@ -73,8 +73,8 @@ class DataConfig(TableFormat):
     """Paths of the raw tables and options of reading.
 
     The options of `TableFormat`, such as ``separator``, hold for all tables; ``header``, ``skip_lines``,
-    ``skip_footer``, ``explode``, ``explode_labels``, ``time_format`` and ``time_unit`` for the interactions and the
-    test interactions only.
+    ``skip_footer``, ``footer``, ``explode``, ``explode_labels``, ``time_format`` and ``time_unit`` for the
+    interactions and the test interactions only.
 
     Args:
         name: of the data, in reports; by default the source or the folder.

@@ -85,9 +85,13 @@ def read_table(
         location.error("the file cannot be read (it does not fit in the memory)", "read a part of it")
         return None
     for column, found, remedy in table.found.errors:
-        (location if column is None else location.at(column)).error(found, _in_section(remedy, section))
+        (location if column is None else location.at(column)).error(
+            _in_section(found, section), _in_section(remedy, section)
+        )
     for column, found, remedy in table.found.warnings:
-        (location if column is None else location.at(column)).warn(found, _in_section(remedy, section))
+        (location if column is None else location.at(column)).warn(
+            _in_section(found, section), _in_section(remedy, section)
+        )
     if not len(table.found.frame.columns):
         return None
     return _plain_table(replace(location, place=table.place), table.found.frame, table.found.separator)

@@ -9,6 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from recsys.data.ingest.reading.problem import Unreadable
+from recsys.data.ingest.reading.text.footer import Ending
 
 MOST_COLUMNS = 2000
 """Of a table; each is profiled and checked, which takes milliseconds."""
@@ -26,6 +27,8 @@ class Found:
         lines: int64 [n], the line of each row in the file; None for formats without lines.
         errors: what is wrong with it.
         warnings: what may be wrong, and what was guessed.
+        totals: rows at the end that look like totals.
+        cut: lines that were left out at the end.
     """
 
     frame: pd.DataFrame
@@ -33,6 +36,8 @@ class Found:
     lines: NDArray[np.int64] | None = None
     errors: list[Note] = field(default_factory=list)
     warnings: list[Note] = field(default_factory=list)
+    totals: tuple[Ending, ...] = ()
+    cut: tuple[Ending, ...] = ()
 
 
 def check_width(width: int) -> None:

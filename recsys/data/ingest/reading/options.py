@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import codecs
 from datetime import UTC, datetime
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 from zoneinfo import ZoneInfo, available_timezones
 
 import pandas as pd
@@ -34,7 +34,9 @@ class TableFormat(Config):
         decimal: the decimal mark of numbers in text files, ``.`` or ``,``; by default it is guessed.
         thousands: the mark between groups of three digits in text files, as ``.``, ``,`` or a blank.
         skip_lines: lines before the header that are left out.
-        skip_footer: lines at the end that are left out, as a line of totals.
+        skip_footer: lines at the end that are left out, as a line of totals; of a folder, of each part.
+        footer: how such lines begin, as ``"Total"``, or several of these: last lines that begin so are left out, and
+            a part that has none loses nothing.
         explode: column -> separator, for cells that hold several values: each value becomes a row of its own. The
             separator is ``""`` for cells that are lists. Several columns are exploded together.
         explode_labels: exploded column -> the mark before the label that ends each value, as ``-`` in ``N123-1``: the
@@ -59,6 +61,7 @@ class TableFormat(Config):
     thousands: Literal[",", ".", " ", "'", "_"] | None = None
     skip_lines: int = Field(default=0, ge=0)
     skip_footer: int = Field(default=0, ge=0)
+    footer: tuple[Annotated[str, Field(min_length=1)], ...] = ()
     explode: dict[str, str] = Field(default_factory=dict)
     explode_labels: dict[str, str] = Field(default_factory=dict)
     time_format: str | None = None
@@ -82,6 +85,11 @@ class TableFormat(Config):
         if isinstance(header, tuple) and (not header or len(set(header)) < len(header) or not all(header)):
             raise ValueError("the names of the columns must be distinct and not empty")
         return header
+
+    @field_validator("footer", mode="before")
+    @classmethod
+    def _several_footers(cls, starts: object) -> object:
+        return (starts,) if isinstance(starts, str) else starts
 
     @field_validator("separator")
     @classmethod

@@ -20,7 +20,8 @@ from recsys.data.ingest.reading.options import TableFormat
 from recsys.data.ingest.reading.problem import Unreadable
 from recsys.data.ingest.reading.remote import local_copy
 from recsys.data.ingest.reading.text.delimited import read_delimited
-from recsys.data.ingest.reading.text.marks import with_plain_numbers
+from recsys.data.ingest.reading.text.ending_notes import ending_notes
+from recsys.data.ingest.reading.text.marks import Parts, with_plain_numbers
 
 Place = Callable[[int], str | None]
 """Maps a row to where it stands in the file, such as ``line 7``; None where the number of the row tells it."""
@@ -46,7 +47,7 @@ def read_path(path: Path, options: TableFormat) -> FileTable:
         Unreadable: names the problem and the remedy.
     """
     copy = local_copy(path)
-    table = _folder(copy, options) if copy.is_dir() else _file(copy, path.name, options)
+    table = _folder(copy, options) if copy.is_dir() else _whole(copy, path.name, options)
     if not options.explode or not len(table.found.frame.columns):
         return table
     frame, source = explode(table.found.frame, options.explode, options.explode_labels)
@@ -55,12 +56,34 @@ def read_path(path: Path, options: TableFormat) -> FileTable:
     return FileTable(replace(table.found, frame=frame), exploded or (lambda row: f"row {source[row] + 1} of the file"))
 
 
+def _whole(path: Path, name: str, options: TableFormat) -> FileTable:
+    """The table of one file."""
+    table = _file(path, name, options)
+    return replace(table, found=_finished(table.found, [table.found], [""], options))
+
+
 def _file(path: Path, name: str, options: TableFormat) -> FileTable:
+    """The cells of one file as written."""
     found = _found(path, name, options)
-    if found.separator is not None:
-        frame, warnings = with_plain_numbers(found.frame, options, found.separator)
-        found = replace(found, frame=frame, warnings=[*found.warnings, *warnings])
     return FileTable(found, None if found.lines is None else _line_of(found.lines))
+
+
+def _finished(table: Found, parts: list[Found], names: list[str], options: TableFormat) -> Found:
+    """The table of all parts, with plain numbers, and with what is found when all parts are looked at together.
+
+    Args:
+        table: rows, errors and warnings of all parts.
+        parts: in the order of their rows.
+        names: of the parts; one that is empty for a table of a single file.
+        options: of reading.
+    """
+    if table.separator is None:
+        return table
+    separator = table.separator if len({part.separator for part in parts}) == 1 else ","  # no decimal mark there
+    sizes = Parts(tuple(names), tuple(len(part.frame) for part in parts))
+    frame, guessed = with_plain_numbers(table.frame, options, separator, sizes)
+    ends = ending_notes([(name, part.totals, part.cut) for name, part in zip(names, parts, strict=True)], options)
+    return replace(table, frame=frame, warnings=[*table.warnings, *guessed, *((None, *note) for note in ends)])
 
 
 def _found(path: Path, name: str, options: TableFormat) -> Found:
@@ -109,7 +132,9 @@ def _folder(folder: Path, options: TableFormat) -> FileTable:
 
     errors = [error for found in founds for error in found.errors]
     warnings = list(dict.fromkeys(warning for found in founds for warning in found.warnings))
-    return FileTable(Found(frame, founds[0].separator, None, errors, warnings), place)
+    table = Found(frame, founds[0].separator, None, errors, warnings)
+    names = [str(file.relative_to(folder)) for file in files]
+    return FileTable(_finished(table, founds, names, options), place)
 
 
 def _part(file: Path, folder: Path, options: TableFormat) -> FileTable:

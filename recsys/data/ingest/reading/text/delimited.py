@@ -15,6 +15,7 @@ from recsys.data.ingest.reading.found import Found, Note
 from recsys.data.ingest.reading.options import TableFormat
 from recsys.data.ingest.reading.problem import Unreadable
 from recsys.data.ingest.reading.text.encoding import as_utf8
+from recsys.data.ingest.reading.text.footer import Ending, cut_footer, label_of, looks_like_row, n_totals
 from recsys.data.ingest.reading.text.header import looks_like_data
 from recsys.data.ingest.reading.text.layout import Layout, find_layout
 from recsys.data.ingest.reading.text.quotes import split_rows
@@ -41,6 +42,8 @@ def read_delimited(data: bytes, name: str, options: TableFormat) -> Found:
         warnings.append((None, f"the file is {encoding}", f'data.encoding = "{encoding}" says so'))
     _check_complete(text, warnings)
     text, first_line, declared = _cut(text, options)
+    whole = text
+    text, cut = cut_footer(text, options)
     separator = options.separator or declared or guess_separator(text, by_name(name))
     if options.separator is None and separator != by_name(name) and separator.encode() in text:
         warnings.append(
@@ -75,7 +78,12 @@ def read_delimited(data: bytes, name: str, options: TableFormat) -> Found:
         for n, name in enumerate(names)
         if name == f"Unnamed: {n}"
     ]
-    return Found(frame, separator, layout.rows.lines, errors, warnings)
+    lines = layout.rows.lines
+    last = range(len(frame) - n_totals(frame), len(frame))
+    totals = [(int(lines[row]), layout.rows.text(row).decode().replace(mark, separator)) for row in last]
+    places = [(first_line + whole.count(b"\n", 0, start), line.decode()) for start, line in cut]
+    ends = [_endings(found, separator, mark, frame, records.quoting) for found in (totals, places)]
+    return Found(frame, separator, lines, errors, warnings, *ends)
 
 
 def read_names(data: bytes, name: str) -> list[str]:
@@ -106,10 +114,22 @@ def _cut(text: bytes, options: TableFormat) -> tuple[bytes, int, str | None]:
     declared = declared_separator(text)
     if declared is not None:
         text, first = text[text.index(b"\n") + 1 :], first + 1
-    for _ in range(options.skip_footer):
-        text = text.rstrip(b"\r\n \t")
-        text = text[: text.rfind(b"\n") + 1]
     return text, first, declared
+
+
+def _endings(
+    lines: list[tuple[int, str]], separator: str, mark: str, frame: pd.DataFrame, quoting: str
+) -> tuple[Ending, ...]:
+    """Lines at the end, with what they look like."""
+    found = []
+    for number, text in lines:
+        try:
+            cells = [cell or None for cell in _cells(text.replace(separator, mark), mark, quoting)]
+        except csv.Error:
+            cells = []
+        cells = cells[:-1] if len(cells) == frame.shape[1] + 1 and cells[-1] is None else cells
+        found.append(Ending(number, text, label_of(text, separator), looks_like_row(cells, frame)))
+    return tuple(found)
 
 
 def _single(text: bytes, separator: str) -> tuple[bytes, str]:
@@ -125,13 +145,23 @@ def _single(text: bytes, separator: str) -> tuple[bytes, str]:
 def _names(layout: Layout, mark: str, quoting: str) -> list[str]:
     """The names of the columns; one without a name is called as pandas would, by its number from 0."""
     header = (layout.header or b"").decode().removesuffix("\r")
-    style: Literal[0, 3] = 3 if quoting == "none" else 0
-    escape = "\\" if quoting == "backslash" else None
     try:
-        rows = list(csv.reader(io.StringIO(header), delimiter=mark, quoting=style, escapechar=escape))
+        names = _cells(header, mark, quoting)
     except csv.Error as error:
         raise Unreadable(f"the header cannot be read ({error})", "shorten the names of the columns") from error
-    return [name or f"Unnamed: {n}" for n, name in enumerate(rows[0] if rows else [""])]
+    return [name or f"Unnamed: {n}" for n, name in enumerate(names)]
+
+
+def _cells(text: str, mark: str, quoting: str) -> list[str]:
+    """The cells of one row.
+
+    Raises:
+        csv.Error: it cannot be read.
+    """
+    style: Literal[0, 3] = 3 if quoting == "none" else 0
+    escape = "\\" if quoting == "backslash" else None
+    rows = list(csv.reader(io.StringIO(text), delimiter=mark, quoting=style, escapechar=escape))
+    return rows[0] if rows else [""]
 
 
 def _frame(layout: Layout, mark: str, quoting: str) -> pd.DataFrame:

@@ -9,6 +9,7 @@ import numpy as np
 
 from recsys.data.ingest.reading.found import MOST_COLUMNS, check_width
 from recsys.data.ingest.reading.problem import Unreadable, lines_text
+from recsys.data.ingest.reading.text.footer import is_label, label_of, left_out_by
 from recsys.data.ingest.reading.text.records import Records
 
 _PREAMBLE, _FOOTER = 20, 3
@@ -143,7 +144,9 @@ def _report_some(body: Records, wrong: np.ndarray[tuple[int], np.dtype[np.int64]
     is_end = len(tail) and tail[-1] == len(body) - 1 and np.array_equal(tail, np.arange(tail[0], len(body)))
     if is_end and (body.fields[tail] == 1).all() and width > 1 and not len(wrong) > len(tail):
         found = f"{lines_text(body.lines[tail])}: the end is no row, but a footer or a line that is cut off"
-        body.errors.append((found, f"remove it, or set data.skip_footer = {len(tail)}"))
+        lines = [body.text(int(row)).decode().strip() for row in tail]
+        labels = [label_of(line, "\x1f") if is_label(line) else None for line in lines]
+        body.errors.append((found, f"remove it, or set {left_out_by(labels, len(tail))}"))
         return
     for rows, what in ((wrong[body.fields[wrong] > width], "more"), (wrong[body.fields[wrong] < width], "fewer")):
         if len(rows):
