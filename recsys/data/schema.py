@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -28,10 +29,25 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True)
 class Column:
-    """The kind of a column and, for tags, their separator."""
+    """The kind of a column and how its cells are written.
+
+    Args:
+        kind: of the column.
+        separator: of tags.
+        times: of a column of times, the options ``format``, ``unit`` and ``zone`` by which it was read, so that later
+            cells, as those of a request, are read alike; what is not given is guessed.
+    """
 
     kind: Kind
     separator: str = "|"
+    times: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def text(self) -> str:
+        """What `Schema.of` reads back."""
+        if self.kind is Kind.TAGS:
+            return f"tags:{self.separator}"
+        return f"{self.kind}:{json.dumps(dict(self.times))}" if self.times else str(self.kind)
 
     def __str__(self) -> str:
         return f"{self.kind}({self.separator})" if self.kind is Kind.TAGS else str(self.kind)
@@ -61,10 +77,7 @@ class Schema:
 
     def to_dict(self) -> dict[str, str]:
         """What `of` reads back."""
-        return {
-            name: f"tags:{column.separator}" if column.kind is Kind.TAGS else str(column.kind)
-            for name, column in self.columns.items()
-        }
+        return {name: column.text for name, column in self.columns.items()}
 
     def save(self, path: Path) -> None:
         write_json(path, {"columns": [[name, text] for name, text in self.to_dict().items()]})
@@ -98,4 +111,14 @@ def _column(name: str, text: str) -> Column:
             f"column {name!r}: unknown kind {kind!r}{did_you_mean(kind, map(str, Kind))}; the kinds are "
             f"{', '.join(Kind)}"
         )
+    if kind == Kind.TIME and separator:
+        try:
+            return Column(
+                Kind.TIME, times=tuple((str(key), str(value)) for key, value in json.loads(separator).items())
+            )
+        except (ValueError, AttributeError) as error:
+            raise ConfigError(
+                f"column {name!r}: {text!r} is no kind; how times are written is said by time_format and "
+                "time_zone in data.users_format or data.items_format"
+            ) from error
     return Column(Kind(kind), separator or "|")

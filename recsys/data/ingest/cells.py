@@ -123,7 +123,7 @@ def coerce(
         location: the column, for errors.
         given: whether the kind was chosen by the user. Cells that do not fit are an error then; where a kind was
             inferred, a few of them count as missing, with a warning.
-        times: how times are written; None guesses it.
+        times: how times are written; None takes what ``column`` says, and guesses the rest.
     """
     if column.kind is Kind.NUMERIC:
         plain = finite(cells)
@@ -131,7 +131,7 @@ def coerce(
             return pd.Series(plain)
         return pd.Series(coerce_numbers(filled_texts(cells), plain, location, given))
     if column.kind is Kind.TIME:
-        return pd.Series(_optional_times(cells, location, given, times or TimeOptions()))
+        return pd.Series(_optional_times(cells, location, given, times or TimeOptions.of_column(column)))
     if column.kind is Kind.EMBEDDING:
         return _vectors(cells, location)
     if column.kind is Kind.TAGS:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 
 from recsys.data.entities import RESERVED
 from recsys.data.ingest.cells import coerce
+from recsys.data.ingest.checks import Cells
 from recsys.data.ingest.files import RawTable, without_missing
 from recsys.data.ingest.id_column import TypedIds
 from recsys.data.ingest.infer import infer_schema
@@ -17,7 +18,7 @@ from recsys.data.ingest.issues import Location
 from recsys.data.ingest.types.numeric_column import warn_odd_categories
 from recsys.data.ingest.types.odd_numbers import warn_odd_numbers
 from recsys.data.ingest.types.time_options import TimeOptions
-from recsys.data.schema import Kind, Schema
+from recsys.data.schema import Column, Kind, Schema
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,9 +74,17 @@ def coerce_entities(
         name: coerce(cells[name], kind, table.location.at(name), given=name in kinds, times=times)
         for name, kind in schema.columns.items()
     }
+    schema = Schema({name: _with_times(kind, columns[name], times) for name, kind in schema.columns.items()})
     for name in schema.names(Kind.NUMERIC):
         warn_odd_numbers(columns[name].to_numpy(np.float64), table.location.at(name))
     for name in schema.names(Kind.CATEGORICAL):
         if name not in kinds:
             warn_odd_categories(columns[name], table.location.at(name))
     return TypedEntities(table.location, ids, pd.DataFrame(columns, index=range(len(table))), schema)
+
+
+def _with_times(column: Column, cells: Cells, times: TimeOptions) -> Column:
+    """The column with the options by which its times were read."""
+    if column.kind is not Kind.TIME or column.times:
+        return column
+    return replace(column, times=times.stored(cells.to_numpy(np.float64)))

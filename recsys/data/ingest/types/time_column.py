@@ -112,7 +112,8 @@ def _in_utc(
     column: TimeColumn, naive: NDArray[np.bool_], cells: Cells, location: Location, options: TimeOptions
 ) -> TimeColumn:
     """The times of a column of which some are local times of the zone, or else of UTC; days stay days."""
-    if not naive.any() or not (np.nan_to_num(column.seconds[naive]) % 86400 != 0).any():
+    days = not (np.nan_to_num(column.seconds[naive]) % 86400 != 0).any()
+    if not naive.any() or (days and not (options.whole_days and options.zone is not None)):
         return column
     if options.zone is not None:
         seconds = localized(column.seconds, naive, options.zone, cells, location)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from recsys.data.ingest.reading.options import TableFormat, TimeUnit
 from recsys.data.ingest.types.date_texts import split_moments
+from recsys.data.schema import Column
 
 NAMES: dict[TimeUnit, str] = {"s": "seconds", "ms": "milliseconds", "us": "microseconds", "ns": "nanoseconds"}
 
@@ -24,12 +25,30 @@ class TimeOptions:
         unit: of numbers, since 1970 UTC.
         zone: of times without an offset, by its IANA name; None takes them as UTC.
         section: of the config that has these options, for remedies.
+        whole_days: whether midnight is a local time too where no other time of day is seen beside it.
     """
 
     format: str | None = None
     unit: TimeUnit | None = None
     zone: str | None = None
     section: str = "data"
+    whole_days: bool = False
+
+    @classmethod
+    def of_column(cls, column: Column) -> Self:
+        """Those by which the other cells of a column were read, for cells that come later."""
+        known = dict(column.times)
+        unit = next((unit for unit in NAMES if unit == known.get("unit")), None)
+        return cls(known.get("format"), unit, known.get("zone"), "data.users_format", whole_days=True)
+
+    def stored(self, seconds: NDArray[np.float64]) -> tuple[tuple[str, str], ...]:
+        """The options for `of_column`, where ``seconds`` [n] are the times that were read.
+
+        A column of days has no zone: its days stay days.
+        """
+        zone = self.zone if (np.nan_to_num(seconds) % 86400 != 0).any() else None
+        known = {"format": self.format, "unit": self.unit, "zone": zone}
+        return tuple((name, value) for name, value in known.items() if value is not None)
 
     @classmethod
     def of(cls, table: TableFormat, section: str = "data") -> Self:

@@ -103,8 +103,8 @@ def test_the_decimal_mark_is_guessed_over_all_parts_together_and_told_once(tmp_p
     frame, found = read(tmp_path)
     assert frame["price"].tolist() == ["99999.00", "1250", "3.50", "5.00", "12", "1500", "7"]
     assert found == [
-        "numbers as '99.999,00' are read with the decimal mark ',' and '.' between thousands, in 3 parts, the first 1.csv "
-        '-> data.users_format.decimal = "," and data.users_format.thousands = "." say so'
+        "numbers as '99.999,00' are read with the decimal mark ',' and '.' between thousands, in 3 parts, the first "
+        '1.csv -> data.users_format.decimal = "," and data.users_format.thousands = "." say so'
     ]
 
 
