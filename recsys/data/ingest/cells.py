@@ -90,7 +90,8 @@ def weights(cells: Cells, location: Location, any_sign: bool = False) -> NDArray
     With ``any_sign`` zero and negative numbers are weights too.
     """
     found, missing = numbers(cells), is_missing(cells)
-    rules = [_present(missing, "the weight"), _usable(missing, "number"), *([] if any_sign else [_WEIGHT])]
+    written = 'mend the cells; if numbers are written as 1.234,50, set data.decimal = "," and data.thousands = "."'
+    rules = [_present(missing, "the weight"), _usable(missing, "number", written), *([] if any_sign else [_WEIGHT])]
     return np.where(check(found, rules, location, cells), found, np.nan)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -71,12 +70,13 @@ def read_table(
         section: of the config that has these options, for remedies.
     """
     options = TableFormat() if options is None else options
+    location = replace(location, section=section)
     try:
         if frame is not None:
             return _of_frame(location, frame, options)
         table = read_path(location.file, options)
     except Unreadable as error:
-        location.error(error.found, _in_section(error.remedy, section))
+        location.error(error.found, error.remedy)
         return None
     except OSError as error:
         location.error(f"the file cannot be read ({error.strerror or error})", "check path and permissions")
@@ -85,13 +85,9 @@ def read_table(
         location.error("the file cannot be read (it does not fit in the memory)", "read a part of it")
         return None
     for column, found, remedy in table.found.errors:
-        (location if column is None else location.at(column)).error(
-            _in_section(found, section), _in_section(remedy, section)
-        )
+        (location if column is None else location.at(column)).error(found, remedy)
     for column, found, remedy in table.found.warnings:
-        (location if column is None else location.at(column)).warn(
-            _in_section(found, section), _in_section(remedy, section)
-        )
+        (location if column is None else location.at(column)).warn(found, remedy)
     if not len(table.found.frame.columns):
         return None
     return _plain_table(replace(location, place=table.place), table.found.frame, table.found.separator)
@@ -129,11 +125,6 @@ def without_missing(cells: Cells, more: tuple[str, ...] = ()) -> Cells:
     if not isinstance(cells.dtype, pd.StringDtype):
         return cells.mask(cells.isin(list(more))) if more and cells.dtype == object and _flat(cells) else cells
     return cells.mask(cells.isin([*_MISSING, *more]))
-
-
-def _in_section(remedy: str, section: str) -> str:
-    """The remedy with the options of reading named in their section of the config."""
-    return re.sub(rf"\bdata\.({'|'.join(TableFormat.model_fields)})\b", rf"{section}.\1", remedy)
 
 
 def _plain_table(location: Location, frame: pd.DataFrame, separator: str | None) -> RawTable | None:

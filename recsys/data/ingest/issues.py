@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -10,11 +11,13 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from recsys.data.ingest.reading.options import TableFormat
 from recsys.errors import DataError
 
 Place = Callable[[int], str | None]
 """Maps a row to where it stands in its file, such as ``line 7`` or ``part-1.csv line 7``; None if its number tells."""
 
+_OPTION = re.compile(rf"\bdata\.({'|'.join(TableFormat.model_fields)})\b")
 _LISTED = 1000
 """The most rows that the JSON form lists; it has their number in any case."""
 _SHOWN = 5
@@ -117,12 +120,15 @@ class Location:
         file: the table; for a DataFrame its role, such as ``interactions``.
         column: None for the whole table.
         place: maps a row to where it stands in the file; None if the number of the row tells it.
+        section: of the config that has the options of reading this table: messages name them as ``data.encoding``, and
+            are told with this section.
     """
 
     issues: ValidationIssues
     file: Path
     column: str | None = None
     place: Place | None = None
+    section: str = "data"
 
     def at(self, column: str) -> Location:
         """A column of the same table."""
@@ -140,6 +146,7 @@ class Location:
         positions = np.asarray(rows, np.int64)
         place = self.place if self.place is not None else lambda row: None
         places = tuple(text for row in positions[:_LISTED] if (text := place(int(row))) is not None)
+        found, remedy = (_OPTION.sub(rf"{self.section}.\1", text) for text in (found, remedy))
         self.issues.found.append(ValidationIssue(severity, self.file, self.column, positions, found, remedy, places))
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -50,7 +52,9 @@ def coerce_numbers(
     if len(marked):
         found = f"numbers are written as {shown(texts.iloc[marked[0]])} and read as {column.values[marked[0]]:.10g}"
         others = "" if not column.sign else "; amounts in other currencies or units have to be converted before"
-        location.warn(found, f"check that this is right, else give the column another kind{others}", marked)
+        comma = re.search(r",[0-9]{1,2}$|\..*,", texts.iloc[marked[0]]) is not None and not column.sign
+        says = 'data.decimal = "," and data.thousands = "." say so; ' * comma
+        location.warn(found, f"{says}check that this is right, else give the column another kind{others}", marked)
     return column.values
 
 

@@ -205,5 +205,7 @@ def _tell_formats(
     odd = rows[[name is not None and name != (forms[0] if len(forms) > 1 else None) for name in form]]
     what = "dates are written in several formats" if len(forms) > 1 else "dates are not written as ISO dates are"
     location.warn(
-        f"{what} and read as {listed}", "check that day and month are right; time_format says it without a guess", odd
+        f"{what} and read as {listed}",
+        "check that day and month are right; data.time_format says it without a guess",
+        odd,
     )

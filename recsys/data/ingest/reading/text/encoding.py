@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+from collections.abc import Iterator
 
 from recsys.data.ingest.reading.problem import Unreadable
 
@@ -13,11 +14,15 @@ _MARKS = (*_UTF32, (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-1
 def as_utf8(data: bytes, encoding: str | None) -> tuple[bytes, str | None]:
     r"""``data`` as UTF-8 without a byte order mark, and the encoding that was found by a mark; None for UTF-8.
 
+    A byte order mark of UTF-8 takes precedence over ``encoding``.
+
     Lines end in ``\n``: ``\r\n`` is replaced where all lines end so, and ``\r`` where no line ends otherwise.
 
     Raises:
         Unreadable: the bytes are not of the encoding, with the line.
     """
+    if data.startswith(codecs.BOM_UTF8):
+        encoding = None  # such a mark is no text of another encoding
     found = encoding or next((name for mark, name in _MARKS if data.startswith(mark)), None)
     if found is None or codecs.lookup(found).name in ("utf-8", "utf-8-sig"):
         data = data.removeprefix(codecs.BOM_UTF8)
@@ -29,6 +34,30 @@ def as_utf8(data: bytes, encoding: str | None) -> tuple[bytes, str | None]:
             raise Unreadable(f"the file is not {found} ({error})", "name its encoding in data.encoding") from error
     _check_nul(data)
     return _line_feeds(data), None if encoding else found
+
+
+def misread(data: bytes, encoding: str) -> Iterator[tuple[str, str]]:
+    """Found and remedy where text that is valid UTF-8 is read in a given encoding of one byte a character.
+
+    Args:
+        data: the file.
+        encoding: that was given.
+    """
+    if data.isascii() or codecs.lookup(encoding).name in ("utf-8", "utf-8-sig") or data.startswith(codecs.BOM_UTF8):
+        return
+    try:
+        line = next(line for line in data.decode("utf-8").splitlines() if not line.isascii())
+        wrong = line.encode().decode(encoding)
+    except (UnicodeError, StopIteration):
+        return
+    if len(wrong) > len(line):
+        place = next(n for n, letter in enumerate(line) if not letter.isascii())
+        shown = line[max(place - 10, 0) : place + 5]
+        garbled = shown.encode().decode(encoding, "replace")
+        yield (
+            f"the file is UTF-8, but read as {encoding}: {shown!r} becomes {garbled!r}",
+            'data.encoding = "utf-8" reads it right',
+        )
 
 
 def _check_utf8(data: bytes) -> None:

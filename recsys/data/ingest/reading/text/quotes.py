@@ -156,15 +156,29 @@ def _without_broken(plain: Records, separator: bytes, broken: Positions, quoting
         inside = last
     rows = Records(plain.data, plain.starts, ends, plain.lines, taken, fields, "csv").select(keep)
     if bad:
-        lines = plain.lines[np.array(bad)]
-        rows.errors.append(
-            (
-                f"{lines_text(lines)}: a quote opens that is not closed at the end of its cell",
-                'double quotes inside of cells ("a ""b"" c"); data.quoting = "none" reads quotes as characters',
-            )
-        )
+        found = f"{lines_text(plain.lines[np.array(bad)])}: a quote opens that is not closed at the end of its cell"
+        rows.errors.append((found, _remedy(_needing_quotes(rows, plain), len(bad))))
     _check_spans(rows, plain, quoting)
     return rows
+
+
+def _needing_quotes(rows: Records, plain: Records) -> Positions:
+    """The lines of rows that are rightly quoted and would be torn without: separators or line ends stand in cells."""
+    place = np.searchsorted(plain.lines, rows.lines)
+    return rows.lines[(rows.last_lines > rows.lines) | (plain.fields[place] != rows.fields)]
+
+
+def _remedy(needing: Positions, count: int) -> str:
+    """What to do about lines whose quotes are broken, where the lines ``needing`` need theirs."""
+    mend = 'double quotes inside of cells ("a ""b"" c")'
+    if not len(needing):
+        return f'{mend}; data.quoting = "none" reads quotes as characters'
+    what = "that line" if count == 1 else "those lines"
+    return (
+        f'mend {what} by hand: take the quote off, or {mend}; data.quoting = "none" is no remedy, as it would tear '
+        f"{len(needing):,} row{'s' * (len(needing) > 1)} whose cells in quotes rightly hold line ends or separators "
+        f"({lines_text(needing)})"
+    )
 
 
 def _quote_aware(plain: Records, separator: bytes) -> NDArray[np.int64]:
