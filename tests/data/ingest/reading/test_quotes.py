@@ -23,3 +23,11 @@ def test_the_line_is_to_be_mended_by_hand_where_other_cells_are_rightly_quoted()
 def test_quotes_may_be_characters_where_no_cell_needs_them():
     told = error(f'{ROWS}8;"Deluxe Stuhl;9,00\n9;"rot";1,00\n')[1]
     assert told.endswith('data.quoting = "none" reads quotes as characters')
+
+
+def test_lines_inside_one_cell_are_mended_by_hand_where_other_cells_need_their_quotes():
+    found, told = error(f'{ROWS}8;"Deluxe Stuhl;9,00\n5;Bett" breit;3,00\n{ROWS}9;"rot; blau";1,00\n')
+    assert "a quote" in told
+    assert "by hand" in told
+    assert "(line 12)" in told
+    assert len(found.frame) >= 9

@@ -112,7 +112,8 @@ def _check_spans(rows: Records, plain: Records, quoting: str | None) -> None:
     fits = np.concatenate([[0], np.cumsum(plain.fields == width)])
     like_rows = (fits[last + 1] - fits[first] == last - first + 1) & (width > 1)
     if quoting is None and like_rows.any():
-        rows.errors.append(_inside_one_cell(rows, spans[like_rows]))
+        others = np.setdiff1d(_needing_quotes(rows, plain), rows.lines[spans[like_rows]])
+        rows.errors.append(_inside_one_cell(rows, spans[like_rows], others))
         spans = spans[~like_rows]
     if len(spans):
         inside = int((rows.last_lines[spans] - rows.lines[spans]).sum()) + len(spans)
@@ -120,17 +121,23 @@ def _check_spans(rows: Records, plain: Records, quoting: str | None) -> None:
             (
                 f"{inside:,} lines hold {len(spans):,} row{'s' * (len(spans) > 1)}, with line ends inside quotes, from "
                 f"{lines_text(rows.lines[spans])} on",
-                'nothing is to be done if that is meant; data.quoting = "none" reads each line as a row',
+                "nothing is to be done if that is meant; else close the quotes on these lines",
             )
         )
 
 
-def _inside_one_cell(rows: Records, spans: Positions) -> tuple[str, str]:
+def _inside_one_cell(rows: Records, spans: Positions, needing: Positions) -> tuple[str, str]:
     lines = int((rows.last_lines[spans] - rows.lines[spans]).sum()) + len(spans)
     first, last = int(rows.lines[spans[0]]), int(rows.last_lines[spans[0]])
-    return (
+    found = (
         f"{lines:,} lines stand inside {len(spans)} quoted cell{'s' * (len(spans) > 1)}, the first on lines {first} to "
-        f"{last}, though each line looks like a row: a quote is not closed",
+        f"{last}, though each line looks like a row: a quote is not closed"
+    )
+    if len(needing):
+        meant = 'data.quoting = "csv" reads cells of several lines, if they are meant'
+        return found, f"{_remedy(needing, len(spans))}; {meant}"
+    return (
+        found,
         'data.quoting = "none" reads each line as a row, with the quotes; "csv" reads cells of several lines',
     )
 
