@@ -92,7 +92,8 @@ def data(name: Annotated[str | None, typer.Argument(help="A named public data se
 @app.command()
 def validate(
     config: Annotated[
-        Path | None, typer.Argument(metavar="[CONFIG]", help="A TOML file with a [data] section.")
+        list[Path] | None,
+        typer.Argument(metavar="[CONFIG]", help="A TOML file with a [data] section, or a table of interactions."),
     ] = None,
     interactions: Annotated[Path | None, typer.Option(help="A file, or a folder of parts, instead of CONFIG.")] = None,
     users: Annotated[Path | None, typer.Option(help="The users' table.")] = None,
@@ -106,11 +107,12 @@ def validate(
     set_: Set = None,
 ) -> int:
     """Every column and whether it is used, and everything that is wrong with the tables; 1 when there is an error."""
-    from pipelines.commands.data import column_overrides, column_readers, data_config, issues
+    from pipelines.commands.data import column_overrides, column_readers, data_config, issues, placed_paths
 
     changes = [*column_overrides(column or ()), *(set_ or ())]
-    tables = data_config(config, interactions, users, items, changes)
-    text, failed = issues(tables, as_json=json, readers=column_readers(config, set_ or ()), picture=html)
+    path, events = placed_paths(config or (), interactions, {"users": users, "items": items})
+    tables = data_config(path, events, users, items, changes)
+    text, failed = issues(tables, as_json=json, readers=column_readers(path, set_ or ()), picture=html)
     show(text)
     return 1 if failed else 0
 

@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import shlex
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from pipelines.column_roles import named_columns
 from pipelines.config_paths import read_raw
+from pipelines.first_config.roles import find_roles
 from pipelines.reference_cells import toml
 from recsys.atomic import make_parents, write_text
 from recsys.config import apply_overrides, parse
 from recsys.data.demand.summary import demand_summary
 from recsys.data.ingest.config import DataConfig
-from recsys.data.ingest.issues import ValidationIssues
+from recsys.data.ingest.files import read_table
+from recsys.data.ingest.issues import Location, ValidationIssues
 from recsys.data.ingest.readers import typed_tables
 from recsys.data.ingest.summary import summaries
 from recsys.data.ingest.validate import to_json, to_text, validate
 from recsys.data.overview.column_use import ColumnReaders
 from recsys.data.overview.overview import overview
 from recsys.data.sources import SOURCES, located, resolve
-from recsys.errors import ConfigError
+from recsys.errors import ConfigError, DataError
 from recsys.json_values import JsonObject
 
 _ROLES = ("user_id", "item_id", "users_table_id", "items_table_id", "time", "order", "weight", "event")
+_TABLES = ("interactions", "users", "items")
 _MARK = "<title>Data of "
 
 
@@ -71,6 +75,54 @@ def data_config(
     if "data" not in whole:
         raise ConfigError(f"{config} has no [data] section")
     return resolve(parse(DataConfig, whole["data"], f"{config} [data]"))
+
+
+def placed_paths(
+    paths: Sequence[Path], interactions: Path | None, others: Mapping[str, Path | None]
+) -> tuple[Path | None, Path | None]:
+    """The config and the interactions that the arguments of validate mean; a single table is the interactions.
+
+    Args:
+        paths: arguments without a role.
+        interactions: the file that was given as such.
+        others: ``users`` and ``items`` -> the file that was given as such.
+
+    Raises:
+        ConfigError: several tables are given without roles; the message is the command that takes them.
+    """
+    tables = [path for path in paths if _is_table(path)]
+    if not tables and len(paths) <= 1:
+        return (paths[0] if paths else None), interactions
+    given = {role: path for role, path in {"interactions": interactions, **others}.items() if path is not None}
+    if len(paths) == 1 and "interactions" not in given:
+        return None, paths[0]
+    free = [role for role in _TABLES if role not in given]
+    if len(tables) < len(paths) or len(paths) > len(free):
+        raise ConfigError("give one CONFIG, or tables by their roles: --interactions FILE --users FILE --items FILE")
+    found = {} if given else _roles_of(paths)
+    named = given | (found or dict(zip(free, paths, strict=False)))
+    options = " ".join(f"--{role} {shlex.quote(str(named[role]))}" for role in _TABLES if role in named)
+    which = "" if found else "; name each file by what it holds"
+    raise ConfigError(f"validate takes one CONFIG, or tables by their roles: recsys validate {options}{which}")
+
+
+def _roles_of(paths: Sequence[Path]) -> dict[str, Path]:
+    """The role of each table, by what it holds; empty where that cannot be told."""
+    read = [read_table(Location(ValidationIssues(), path)) for path in paths]
+    tables = [table for table in read if table is not None and len(table)]
+    try:
+        roles = find_roles(tables, {}) if len(tables) == len(paths) else None
+    except DataError:
+        return {}
+    if roles is None or roles.unused:
+        return {}
+    found = {"interactions": roles.interactions, "users": roles.users, "items": roles.items}
+    return {role: table.location.file for role, table in found.items() if table is not None}
+
+
+def _is_table(path: Path) -> bool:
+    """Whether it is a folder of parts, or a file of a table: no config, which is TOML."""
+    return path.is_dir() or (path.suffix.lower() != ".toml" and "://" not in str(path) and path.suffix != "")
 
 
 def issues(

@@ -12,21 +12,25 @@ from recsys.data.ingest.cells import numbers
 from recsys.data.ingest.checks import Cells
 from recsys.data.ingest.files import RawTable, without_missing
 from recsys.data.ingest.infer import infer_schema
+from recsys.data.ingest.types.shared_ids import shared_id
 from recsys.data.schema import Kind
 from recsys.errors import DataError
 
 ROLES = ("user_id", "item_id", "time", "order", "weight", "event")
 _USERS = (
-    "user customer cust client member visitor account shopper buyer reader listener viewer patron person uid session"
+    "user customer cust client member visitor account shopper buyer reader listener viewer patron person uid session "
+    "kunde kunden kundin nutzer benutzer mitglied k\u00e4ufer utilisateur acheteur membre cliente usuario utente"
 )
 _ITEMS = (
     "item product article movie film book track song artist video sku asin isbn content news game recipe hotel venue "
-    "place poi location business restaurant course iid offer listing document doc"
+    "place poi location business restaurant course iid offer listing document doc "
+    "artikel produkt ware buch lied spiel rezept produit articulo art\u00edculo producto prodotto articolo"
 )
 _TIMES = "time timestamp date datetime ts when at day"
 _ORDERS = "position order_in_user step seq sequence rank idx"
-_WEIGHTS = "weight rating stars score count quantity qty plays amount clicks"
+_WEIGHTS = "weight rating stars score count quantity qty plays amount clicks menge bewertung sterne"
 _EVENTS = "event event_type action activity behavior behaviour"
+_ENDINGS = ("s", "id", "nr", "no", "nummer")
 _TIMESTAMP = "timestamp"
 """The column that is the time without being named, whatever its numbers count; see `InteractionColumns`."""
 _SECONDS, _EVENT_TYPES = 1e8, 20
@@ -74,7 +78,13 @@ def find_roles(
     interactions = given.get("interactions") or _interactions(tables, columns)
     others = [table for table in tables if table is not interactions]
     described = [*others, *(given[role] for role in ("users", "items") if role in given)]
-    found = columns | _id_columns(interactions, described, columns)
+    shared = {
+        f"{role[:-1]}_id": shared_id(interactions.frame, given[role].frame)
+        for role in ("users", "items")
+        if role in given
+    }
+    named = {role: name for role, name in shared.items() if name is not None}
+    found = columns | _id_columns(interactions, described, named | columns)
     _check_known(interactions, found)
     of_users, of_items = _divided(others, interactions, found)
     users, users_id = _entities(given.get("users"), of_users, interactions, found["user_id"], "user")
@@ -110,8 +120,15 @@ def _n_references(table: RawTable, others: Sequence[RawTable]) -> int:
     users, items = ([name for name in by_name[role] if name not in keys] for role in ("user", "item"))
     if users and items and users[:1] != items[:1]:
         return 2
-    meeting = [name for name in map(str, table.frame.columns) if any(_key_met(table, name, other) for other in others)]
+    meeting = {name for name in map(str, table.frame.columns) if any(_key_met(table, name, other) for other in others)}
+    meeting |= set(_shared(table, others))
     return int(len(meeting) >= 2)
+
+
+def _shared(table: RawTable, others: Sequence[RawTable]) -> dict[str, RawTable]:
+    """The columns of ids that another table calls alike -> that table."""
+    found = {shared_id(table.frame, other.frame): other for other in others}
+    return {name: other for name, other in found.items() if name is not None}
 
 
 def _id_columns(table: RawTable, others: Sequence[RawTable], known: Mapping[str, str]) -> dict[str, str]:
@@ -122,6 +139,10 @@ def _id_columns(table: RawTable, others: Sequence[RawTable], known: Mapping[str,
         if role not in found and named:
             found[role] = role if role in named else named[0]
     missing = [role for role in ("user_id", "item_id") if role not in found]
+    shared = {name: other for name, other in _shared(table, others).items() if name not in found.values()}
+    if len(missing) == 1 and len(shared) == 1:
+        found[missing[0]] = next(iter(shared))
+        return {role: found[role] for role in ("user_id", "item_id")}
     candidates = [name for name in _id_like(table) if name not in found.values()]
     met = [name for name in candidates if any(_key_met(table, name, other) for other in others)]
     if len(missing) == 1 and len(met or candidates) == 1:
@@ -130,9 +151,17 @@ def _id_columns(table: RawTable, others: Sequence[RawTable], known: Mapping[str,
         raise DataError(
             f"{table.location.file}: cannot tell the column of user ids and the column of item ids among "
             f"{', '.join(map(str, table.frame.columns[:12]))}; name them with --column user_id=NAME and --column "
-            "item_id=NAME"
+            f"item_id=NAME{_which(shared)}"
         )
     return {role: found[role] for role in ("user_id", "item_id")}
+
+
+def _which(shared: Mapping[str, RawTable]) -> str:
+    """A hint where ids are known but not whether they are of users or of items."""
+    if not shared:
+        return ""
+    columns = ", ".join(f"{name} (also in {other.location.file})" for name, other in shared.items())
+    return f"; or say which table is which by --users FILE and --items FILE: the ids are in {columns}"
 
 
 def _entities(
@@ -171,11 +200,14 @@ def _match(table: RawTable, interactions: RawTable, column: str, what: str) -> t
     """How well ``table`` describes the ids in ``column`` of the interactions, and its id column; 0 where not at all."""
     ids = set(_distinct(interactions.frame[column]))
     words, best = _USERS if what == "user" else _ITEMS, (0.0, "")
-    for name in _keys(table):
+    shared = shared_id(interactions.frame, table.frame)
+    for name in dict.fromkeys([*_keys(table), *([column] if shared == column else [])]):
         keys = set(_distinct(table.frame[name]))
         met = _overlap(ids, keys)
         alike = len(ids & keys) / max(len(ids | keys), 1)
         names = (name == column) + _is_named(name, words) + _is_named(table.location.file.stem, words)
+        if name == column and name == shared:
+            met = 1.0
         if met >= _MEETS:
             best = max(best, (met + alike + names, name), key=lambda found: found[0])
     return best[0], best[1] or None
@@ -215,17 +247,15 @@ def _check_known(table: RawTable, columns: Mapping[str, str]) -> None:
 def _named(table: RawTable, words: str) -> list[str]:
     """The columns whose names hold one of ``words``, those that also hold ``id`` first."""
     named = [name for name in map(str, table.frame.columns) if _is_named(name, words)]
-    return sorted(named, key=lambda name: not _is_named(name, "id key code no nr number uid iid"))
+    return sorted(named, key=lambda name: not _is_named(name, "id key code no nr nummer number uid iid"))
 
 
 def _is_named(name: str, words: str) -> bool:
     """Whether a part of ``name`` is one of ``words``: ``customerId`` and ``Customer-ID`` hold ``customer``."""
-    parts = re.split(r"[^A-Za-z0-9]+", re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name))
+    parts = re.split(r"[\W_]+", re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name))
     wanted = set(words.split())
     lower = [part.lower() for part in parts]
-    return any(
-        part in wanted or part.removesuffix("s") in wanted or part.removesuffix("id") in wanted for part in lower
-    )
+    return any(part in wanted or any(part.removesuffix(end) in wanted for end in _ENDINGS) for part in lower)
 
 
 def _id_like(table: RawTable) -> list[str]:

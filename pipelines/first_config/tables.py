@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pipelines.column_roles import named_columns
@@ -17,11 +17,14 @@ from recsys.data.ingest.readers import Ingested, checked, encode
 from recsys.data.ingest.reading.options import TableFormat
 from recsys.data.ingest.tables import RawTables, TypedTables
 from recsys.data.sources import resolve
-from recsys.errors import ConfigError
+from recsys.errors import ConfigError, DataError
 from recsys.json_values import JsonObject
 
 _READ = ("user_id", "item_id", "time", "order")
 """Roles that a first config uses by itself; weights and event types are left to the user."""
+
+_UNKNOWN = "data.TABLE_format"
+"""Stands in messages for the section of the options of a table whose role is not known yet."""
 
 
 @dataclass(frozen=True)
@@ -96,13 +99,15 @@ def read_first_tables(given: GivenTables, command: str) -> FirstTables:
     issues = ValidationIssues()
     reading = _reading(overrides, given, command)
     one = reading.format_of("interactions")
-    tables = [_read(path, issues, one, "data") for path in given.files]
+    unknown = "data" if len(given.files) == 1 else _UNKNOWN
+    tables = [_read(path, issues, one, unknown) for path in given.files]
     of_role = {
         role: _read(path, issues, reading.format_of(role), _section(role)) for role, path in given.of_role.items()
     }
-    issues.raise_errors()
+    _raise_errors(issues, command)
     filled = {role: table for role, table in of_role.items() if table is not None}
     roles = find_roles([table for table in tables if table is not None], filled, {**named, **known})
+    roles = _in_sections(roles, issues)
     config = _config(roles, known, given.overrides, command)
     typed = checked(RawTables((roles.interactions,), roles.users, roles.items), config)
     issues.raise_errors()
@@ -110,6 +115,44 @@ def read_first_tables(given: GivenTables, command: str) -> FirstTables:
     if not repeated and config.duplicates == "first" and "duplicates" not in overrides:
         config = config.model_copy(update={"duplicates": "error"})
     return FirstTables(roles, known, config, typed, encode(typed, config.name), repeated)
+
+
+def _raise_errors(issues: ValidationIssues, command: str) -> None:
+    """Errors of reading; an option of one table needs its role.
+
+    Raises:
+        DataError: lists them.
+    """
+    try:
+        issues.raise_errors()
+    except DataError as error:
+        if _UNKNOWN not in str(error):
+            raise
+        raise DataError(
+            f"{error}\n{_UNKNOWN} is data.users_format or data.items_format, and data for the interactions: say which "
+            f"file is which, as {command} --interactions FILE --users FILE --items FILE "
+            "--set data.users_format.encoding=cp1252; data.encoding and the like hold for all tables"
+        ) from error
+
+
+def _in_sections(roles: Roles, issues: ValidationIssues) -> Roles:
+    """The tables and their issues, with the sections of the options of the roles that were found."""
+    tables = {"interactions": roles.interactions, "users": roles.users, "items": roles.items}
+    sections = {table.location.file: _section(role) for role, table in tables.items() if table is not None}
+    for n, issue in enumerate(issues.found):
+        section = sections.get(issue.file, _UNKNOWN)
+        texts = {key: str(getattr(issue, key)).replace(_UNKNOWN, section) for key in ("found", "remedy")}
+        issues.found[n] = replace(issue, **texts)
+
+    def placed(table: RawTable) -> RawTable:
+        return replace(table, location=replace(table.location, section=sections[table.location.file]))
+
+    return replace(
+        roles,
+        interactions=placed(roles.interactions),
+        users=None if roles.users is None else placed(roles.users),
+        items=None if roles.items is None else placed(roles.items),
+    )
 
 
 def _overrides(overrides: Iterable[str]) -> JsonObject:

@@ -21,6 +21,8 @@ from recsys.data.ingest.reading.text.delimited import read_names
 
 _MISSING = ["", "NA", "N/A", "n/a", "NaN", "nan", "NULL", "null", "None", "<NA>"]
 
+_MAP = "map another column in [data.columns], columns={...} in Python"
+
 
 @dataclass(frozen=True, eq=False)
 class RawTable:
@@ -39,17 +41,18 @@ class RawTable:
     def __len__(self) -> int:
         return len(self.frame)
 
-    def column(self, name: str, role: str) -> Cells | None:
+    def column(self, name: str, role: str, remedy: str = _MAP) -> Cells | None:
         """Cells [n] of the column ``name``; None if the table lacks it, which adds an error.
 
         Args:
             name: of the column.
             role: the use of the column, for the message: ``the weight``.
+            remedy: what to do where it lacks it.
         """
         if name in self.frame.columns:
             return self.frame[name]
         found = f"there is no column {name!r} for {role}; it has {', '.join(map(str, self.frame.columns[:12]))}"
-        self.location.error(found, "map another column in [data.columns], columns={...} in Python")
+        self.location.error(found, remedy)
         return None
 
 

@@ -118,9 +118,9 @@ class TypedIds:
         return len(self.ids)
 
 
-def read_ids(table: RawTable, name: str, role: str) -> IdColumn | None:
-    """The ids in column ``name``; None if the table lacks it, which adds an error."""
-    cells = table.column(name, role)
+def read_ids(table: RawTable, name: str, role: str, remedy: str | None = None) -> IdColumn | None:
+    """The ids in column ``name``; None if the table lacks it, which adds an error with ``remedy``."""
+    cells = table.column(name, role) if remedy is None else table.column(name, role, remedy)
     return None if cells is None else IdColumn.of(cells, table.location.at(name), written=table.separator is not None)
 
 

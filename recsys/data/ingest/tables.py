@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -15,6 +16,7 @@ from recsys.data.ingest.id_column import IdColumn, as_integers, read_ids
 from recsys.data.ingest.issues import Location, ValidationIssues
 from recsys.data.ingest.typed_entities import TypedEntities, coerce_entities
 from recsys.data.ingest.typed_interactions import TypedInteractions, coerce_interactions
+from recsys.data.ingest.types.shared_ids import meeting_id, shared_id
 from recsys.data.ingest.types.time_options import TimeOptions
 from recsys.data.schema import Schema
 from recsys.data.vocabulary import Vocabulary
@@ -106,10 +108,14 @@ def coerce_tables(raw: RawTables, config: DataConfig, joining: Dataset | None = 
         Schema.of(kinds)
     columns = config.columns
     pairs = [
-        (read_ids(t, columns.user_id, "user ids"), read_ids(t, columns.item_id, "item ids")) for t in raw.interactions
+        (
+            read_ids(t, columns.user_id, "user ids", _seen_remedy(t, columns.user_id, "user", raw.users)),
+            read_ids(t, columns.item_id, "item ids", _seen_remedy(t, columns.item_id, "item", raw.items)),
+        )
+        for t in raw.interactions
     ]
-    users = None if raw.users is None else read_ids(raw.users, columns.users_table_id or columns.user_id, "ids")
-    items = None if raw.items is None else read_ids(raw.items, columns.items_table_id or columns.item_id, "ids")
+    users = _described_ids(raw.users, columns.users_table_id, columns.user_id, "user", raw)
+    items = _described_ids(raw.items, columns.items_table_id, columns.item_id, "item", raw)
     user = _shared_type([pair[0] for pair in pairs], users, joining.users.vocabulary if joining else None)
     item = _shared_type([pair[1] for pair in pairs], items, joining.items.vocabulary if joining else None)
     events = [
@@ -133,6 +139,30 @@ def _read(source: Source | None, role: str, issues: ValidationIssues, config: Da
     if isinstance(source, pd.DataFrame):
         return read_table(Location(issues, Path(role)), source, options, section)
     return read_table(Location(issues, Path(source)), options=options, section=section)
+
+
+def _seen_remedy(table: RawTable, name: str, what: str, described: RawTable | None) -> str | None:
+    """What to do where interactions lack their column of ids; None for the usual."""
+    if name in table.frame.columns or described is None:
+        return None
+    shared = shared_id(table.frame, described.frame)
+    return None if shared is None else _named(f"{what}_id", shared, f", as in {described.location.file.name}")
+
+
+def _described_ids(table: RawTable | None, own: str | None, name: str, what: str, raw: RawTables) -> IdColumn | None:
+    """The ids of the users or items table, whose column is ``own``, or else called as in the interactions."""
+    if table is None or (own or name) in table.frame.columns:
+        return None if table is None else read_ids(table, own or name, "ids")
+    seen, key = raw.interactions[0] if raw.interactions else None, f"{what}s_table_id"
+    shared = None if seen is None or name in seen.frame.columns else shared_id(seen.frame, table.frame)
+    if shared is not None:
+        return read_ids(table, own or name, "ids", _named(f"{what}_id", shared, " in both tables"))
+    met = None if seen is None or name not in seen.frame.columns else meeting_id(seen.frame[name], table.frame)
+    return read_ids(table, own or name, "ids", _named(key, met or "NAME", " of this table"))
+
+
+def _named(key: str, name: str, where: str) -> str:
+    return f'data.columns.{key} = "{name}" names the column{where} (--column {key}={shlex.quote(name)})'
 
 
 def _shared_type(seen: list[IdColumn | None], described: IdColumn | None, joining: Vocabulary | None) -> bool | None:

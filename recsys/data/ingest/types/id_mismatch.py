@@ -116,7 +116,8 @@ def _without_decimals(ids: pd.Series[str]) -> pd.Series[str]:
     return ids.str.replace(r"^([+-]?[0-9]+)\.0*$", r"\1", regex=True)
 
 
-def _without_zeros(ids: pd.Series[str]) -> pd.Series[str]:
+def without_zeros(ids: pd.Series[str]) -> pd.Series[str]:
+    """Ids without zeros at the front and decimals of whole numbers: ``007`` and ``7.0`` are ``7``."""
     return _without_decimals(ids).str.replace(r"^0+(?=[0-9])", "", regex=True)
 
 
@@ -138,7 +139,7 @@ def _whole(ids: pd.Series[str]) -> pd.Series[str]:
     """Numbers in scientific notation as whole numbers."""
     scientific = ids.str.fullmatch(SCIENTIFIC).to_numpy(bool)
     full = [f"{float(text):.0f}" if yes else text for text, yes in zip(ids, scientific, strict=True)]
-    return _without_zeros(pd.Series(full, index=ids.index, dtype="str"))
+    return without_zeros(pd.Series(full, index=ids.index, dtype="str"))
 
 
 _SPELLINGS = (
@@ -149,7 +150,7 @@ _SPELLINGS = (
         "write the ids without decimals (they appear where a column of integers was read with missing cells)",
     ),
     _Spelling(
-        _without_zeros,
+        without_zeros,
         "zeros at the front were lost",
         "write the ids with their zeros in both tables (spreadsheets, and read_csv without dtype=str, drop them)",
     ),

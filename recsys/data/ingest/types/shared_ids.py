@@ -1,0 +1,44 @@
+"""Id columns that two tables call alike, in whatever language."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from recsys.data.ingest.checks import Cells
+from recsys.data.ingest.types.id_mismatch import without_zeros
+
+_OWN, _MEETS = 0.9, 0.3
+"""Share of the rows of a table with an id of their own, and share of the smaller set of ids that is in the other."""
+
+
+def shared_id(interactions: pd.DataFrame, table: pd.DataFrame) -> str | None:
+    """The column of ids that the interactions and a table of users or items call alike; None without one.
+
+    In the table almost each row has its own, repeated in the interactions, and the values meet: as they are written,
+    or but for zeros at the front and decimals, which `recsys.data.ingest.cross_checks` reports.
+
+    Example:
+        >>> orders = pd.DataFrame({"Kundennr": ["7", "7", "9"], "Mandant": ["1", "1", "1"]})
+        >>> shared_id(orders, pd.DataFrame({"Kundennr": ["007", "009"], "Mandant": ["1", "1"]}))
+        'Kundennr'
+    """
+    both = [str(name) for name in table.columns if name in interactions.columns]
+    met = {name: _meeting(interactions[name], table[name]) for name in both}
+    best = max(met, key=lambda name: met[name], default=None)
+    return best if best is not None and met[best] >= _MEETS else None
+
+
+def meeting_id(ids: Cells, table: pd.DataFrame) -> str | None:
+    """The column of a table of users or items that has the ids of the interactions, whatever it is called."""
+    met = {str(name): _meeting(ids, table[name]) for name in table.columns}
+    best = max(met, key=lambda name: met[name], default=None)
+    return best if best is not None and met[best] >= _MEETS else None
+
+
+def _meeting(ids: Cells, keys: Cells) -> float:
+    """Share of the smaller set that is in the other; 0 where rows of the table share their values."""
+    own, seen = keys.dropna().map(str), ids.dropna().map(str)
+    if not len(own) or not len(seen) or own.nunique() < _OWN * len(keys) or seen.nunique() == len(seen) > 1:
+        return 0.0
+    ours, theirs = (set(without_zeros(pd.Series(part.unique(), dtype="str"))) for part in (seen, own))
+    return len(ours & theirs) / min(len(ours), len(theirs))
