@@ -141,8 +141,8 @@ def _in_sections(roles: Roles, issues: ValidationIssues) -> Roles:
     sections = {table.location.file: _section(role) for role, table in tables.items() if table is not None}
     for n, issue in enumerate(issues.found):
         section = sections.get(issue.file, _UNKNOWN)
-        texts = {key: str(getattr(issue, key)).replace(_UNKNOWN, section) for key in ("found", "remedy")}
-        issues.found[n] = replace(issue, **texts)
+        found, remedy = (text.replace(_UNKNOWN, section) for text in (issue.found, issue.remedy))
+        issues.found[n] = replace(issue, found=found, remedy=remedy)
 
     def placed(table: RawTable) -> RawTable:
         return replace(table, location=replace(table.location, section=sections[table.location.file]))

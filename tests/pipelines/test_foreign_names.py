@@ -3,6 +3,7 @@
 import pytest
 
 from pipelines.commands.data import placed_paths
+from pipelines.commands.init import run
 from pipelines.first_config.tables import GivenTables, read_first_tables
 from recsys.config import parse
 from recsys.data.ingest.config import DataConfig
@@ -98,3 +99,17 @@ def test_remedies_for_files_of_unknown_roles_name_no_option_of_all_tables(tmp_pa
     issues = read_first_tables(GivenTables(paths), "recsys init").issues
     assert any('data.items_format.decimal = ","' in issue.remedy for issue in issues)
     assert "TABLE_format" not in " ".join(map(str, issues))
+
+
+def test_a_first_config_holds_the_options_of_the_table_that_needs_them(tmp_path):
+    paths = shop(tmp_path)
+    paths[1].write_bytes(
+        paths[1].read_text().replace("PLZ", "Größe").encode("cp1252") + "Zahl: 20;;\n".encode("cp1252")
+    )
+    paths[2].write_text(paths[2].read_text().rpartition("105;")[0])
+    roles = dict(zip(("interactions", "users", "items"), paths, strict=True))
+    options = ["data.users_format.encoding=cp1252", "data.users_format.footer=Zahl"]
+    run(GivenTables((), roles, (), options), tmp_path / "config.toml")
+    lines = (tmp_path / "config.toml").read_text().splitlines()
+    assert 'users_format = {encoding = "cp1252", footer = ["Zahl"]}' in lines
+    assert not any(line.startswith(("encoding", "footer")) for line in lines)

@@ -172,7 +172,8 @@ def _without_broken(plain: Records, separator: bytes, broken: Positions, quoting
 def _needing_quotes(rows: Records, plain: Records) -> Positions:
     """The lines of rows that are rightly quoted and would be torn without: separators or line ends stand in cells."""
     place = np.searchsorted(plain.lines, rows.lines)
-    return rows.lines[(rows.last_lines > rows.lines) | (plain.fields[place] != rows.fields)]
+    found: Positions = rows.lines[(rows.last_lines > rows.lines) | (plain.fields[place] != rows.fields)]
+    return found
 
 
 def _remedy(needing: Positions, count: int) -> str:
