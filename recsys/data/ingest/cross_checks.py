@@ -45,9 +45,20 @@ def check_tables(tables: TypedTables, unknown_ids: UnknownIds, joining: Dataset 
 def _check_repeated_rows(part: TypedInteractions) -> None:
     if not len(part.repeated):
         return
-    found = "user, item and time repeat another row"
+    if part.order is None:
+        found = "user and item repeat another row, and there is no time"
+        remedy = (
+            'name the time in data.columns.time; without one, set data.duplicates, duplicates= in Python, to "keep" '
+            'where the rows are events of their own, such as purchases, which then count as several, or to "first" '
+            "where a row was exported twice: all but one of each pair of user and item are left out then"
+        )
+    else:
+        found = f"user, item and {'time' if part.has_timestamps else 'position'} repeat another row"
+        remedy = (
+            'set data.duplicates, duplicates= in Python, to "first" or "last", which use one of them, where a row was '
+            'exported twice, or to "keep", which counts each as an event of its own'
+        )
     if part.duplicates == "error":
-        remedy = 'drop the rows, or set data.duplicates, duplicates= in Python, to "first", "last" or "keep"'
         part.location.error(found, remedy, part.repeated)
     else:
         part.location.warn(f"{found}; the {part.duplicates} is kept", "check that this is intended", part.repeated)

@@ -118,6 +118,16 @@ def test_repeated_rows_are_found_and_what_a_policy_drops_is_told(tmp_path):
     assert len(validated(tmp_path, again, duplicates="keep").issues) == 0
 
 
+def test_without_a_time_repeated_rows_are_called_so_and_the_remedy_keeps_purchases(tmp_path):
+    (tmp_path / "x.csv").write_text("user_id,item_id\n1,10\n1,10\n2,11\n", encoding="utf-8")
+    (found,) = validate(DataConfig(interactions=tmp_path / "x.csv")).issues.errors
+    assert found.found == "user and item repeat another row, and there is no time"
+    assert (
+        '"keep" where the rows are events of their own, such as purchases, which then count as several' in found.remedy
+    )
+    assert len(ingest(DataConfig(interactions=tmp_path / "x.csv", duplicates="keep")).data.interactions) == 3
+
+
 def test_ids_without_a_description_are_an_error_or_a_warning(tmp_path):
     items = "item_id,size\n8,1\n9,2.5\n"
     expected = ("item_id", [1, 3], "1 id is not in items.csv, as 7")
