@@ -17,6 +17,7 @@ from recsys.data.dataset import Dataset
 from recsys.data.features.features import FeatureOptions
 from recsys.data.ingest.config import DataConfig
 from recsys.data.ingest.files import RawTable
+from recsys.data.ingest.reading.options import TableFormat
 from recsys.data.ingest.summary import ColumnSummary, summaries
 from recsys.experiment.column_report import ColumnReport, column_reports
 from recsys.registry.gate import GateConfig
@@ -98,7 +99,9 @@ def _options(config: DataConfig) -> Iterator[str]:
     """The keys of ``[data]`` that the user set, but for those that have their own lines."""
     for key in DataConfig.model_fields:
         if key in config.model_fields_set and key not in _WRITTEN:
-            yield f"{key} = {toml(getattr(config, key))}"
+            value = getattr(config, key)
+            given = value.model_dump(exclude_unset=True) if isinstance(value, TableFormat) else value
+            yield f"{key} = {toml(given)}"
 
 
 def _columns(found: Found) -> list[str]:

@@ -19,10 +19,12 @@ from recsys.data.ingest.config import DataConfig
 from recsys.data.ingest.cross_checks import check_tables
 from recsys.data.ingest.id_column import TypedIds
 from recsys.data.ingest.issues import ValidationIssues
+from recsys.data.ingest.reading.settled import settle_unread
 from recsys.data.ingest.tables import RawTables, TypedTables, coerce_tables, read_tables
 from recsys.data.ingest.typed_entities import TypedEntities
-from recsys.data.ingest.typed_interactions import TypedInteractions
+from recsys.data.ingest.typed_interactions import TypedInteractions, unread_columns
 from recsys.data.interactions import Interactions
+from recsys.data.schema import Kind
 from recsys.data.vocabulary import MISSING, Vocabulary
 from recsys.errors import DataError
 
@@ -76,9 +78,16 @@ def typed_tables(config: DataConfig, issues: ValidationIssues, joining: Dataset 
 
 
 def checked(raw: RawTables, config: DataConfig, joining: Dataset | None = None) -> TypedTables:
-    """Coerces and checks raw tables; errors and warnings are added to their issues."""
+    """Coerces and checks raw tables; errors, warnings and notes are added to their issues."""
+    unread = {part.location.file: unread_columns(part.frame, config.columns) for part in raw.interactions}
+    for table, kinds in ((raw.users, config.user_schema), (raw.items, config.item_schema)):
+        if table is not None:
+            unread[table.location.file] = [name for name, kind in kinds.items() if kind == Kind.IGNORED]
+    for part in (*raw.interactions, raw.users, raw.items):
+        if part is not None:
+            settle_unread(part.location.issues, unread)
     tables = coerce_tables(raw, config, joining)
-    check_tables(tables, config.unknown_ids, joining)
+    check_tables(tables, config.unknown_ids, joining, "unknown_ids" in config.model_fields_set)
     return tables
 
 

@@ -18,6 +18,7 @@ from recsys.data.ingest.files import RawTable, without_missing
 from recsys.data.ingest.id_column import TypedIds
 from recsys.data.ingest.issues import Location, shown
 from recsys.data.ingest.types.interaction_times import times
+from recsys.data.ingest.types.negative_amounts import warn_negative_amounts
 from recsys.data.ingest.types.time_column import TimeColumn
 from recsys.data.ingest.types.time_options import TimeOptions
 
@@ -164,7 +165,10 @@ def coerce_interactions(table: RawTable, user: TypedIds, item: TypedIds, config:
             "data.half_life_days needs an age, and there is no time",
             "name a column in data.columns.time, or leave half_life_days out",
         )
-    used = {user.location.column, item.location.column, order, columns.tie_breaker, columns.weight, columns.event}
+    unread = unread_columns(table.frame, columns)
+    if columns.weight is None:
+        for name in unread:
+            warn_negative_amounts(table.frame[name], table.location.at(name))
     weight_columns = tuple(name for name in (columns.weight, columns.event) if name is not None)
     return TypedInteractions(
         table.location,
@@ -183,9 +187,16 @@ def coerce_interactions(table: RawTable, user: TypedIds, item: TypedIds, config:
         config.positive_from or 0.0,
         config.non_likes,
         config.half_life_days if has_timestamps else None,
-        tuple(UnusedColumn.of(str(n), table.frame[n]) for n in table.frame.columns if str(n) not in used),
+        tuple(UnusedColumn.of(name, table.frame[name]) for name in unread),
         time.reading,
     )
+
+
+def unread_columns(frame: pd.DataFrame, columns: InteractionColumns) -> list[str]:
+    """The columns of the interactions that nothing reads."""
+    order, _ = order_column(frame, columns)
+    used = {columns.user_id, columns.item_id, order, columns.tie_breaker, columns.weight, columns.event}
+    return [str(name) for name in frame.columns if str(name) not in used]
 
 
 def order_column(frame: pd.DataFrame, columns: InteractionColumns) -> tuple[str | None, bool]:

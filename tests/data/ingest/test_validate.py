@@ -114,7 +114,7 @@ def test_a_missing_id_and_a_missing_column_are_found(tmp_path):
 def test_repeated_rows_are_found_and_what_a_policy_drops_is_told(tmp_path):
     again = EVENTS + "1,7,1000000000\n"
     assert only(validated(tmp_path, again))[1:3] == ([4], "user, item and time repeat another row")
-    assert only(validated(tmp_path, again, duplicates="last"), "warning")[1] == [1]
+    assert only(validated(tmp_path, again, duplicates="last"), "note")[1] == [1]
     assert len(validated(tmp_path, again, duplicates="keep").issues) == 0
 
 

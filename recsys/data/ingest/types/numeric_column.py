@@ -50,7 +50,8 @@ def coerce_numbers(
     if len(marked):
         found = f"numbers are written as {shown(texts.iloc[marked[0]])} and read as {column.values[marked[0]]:.10g}"
         others = "" if not column.sign else "; amounts in other currencies or units have to be converted before"
-        location.warn(found, f"check that this is right, else give the column another kind{others}", marked)
+        tell = location.note if given and not column.sign else location.warn  # whoever gave the kind has looked
+        tell(found, f"check that this is right, else give the column another kind{others}", marked)
     return column.values
 
 

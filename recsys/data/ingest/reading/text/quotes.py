@@ -114,13 +114,13 @@ def _check_spans(rows: Records, plain: Records, quoting: str | None) -> None:
     if quoting is None and like_rows.any():
         rows.errors.append(_inside_one_cell(rows, spans[like_rows]))
         spans = spans[~like_rows]
-    if len(spans):
+    if len(spans) and (quoting is None or like_rows.any()):
         inside = int((rows.last_lines[spans] - rows.lines[spans]).sum()) + len(spans)
         rows.warnings.append(
             (
                 f"{inside:,} lines hold {len(spans):,} row{'s' * (len(spans) > 1)}, with line ends inside quotes, from "
                 f"{lines_text(rows.lines[spans])} on",
-                'nothing is to be done if that is meant; data.quoting = "none" reads each line as a row',
+                'data.quoting = "csv" says so if that is meant; data.quoting = "none" reads each line as a row',
             )
         )
 
