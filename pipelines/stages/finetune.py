@@ -157,6 +157,9 @@ def _joined(config: RunConfig, old: Dataset, newer: NewerData, tracker: Tracker)
     data, new = merged(old, read, newer.mode, config.data.positive_from or 0.0)
     whole = newer.mode == "replace"
     log_findings(read, issues, tracker, data.feedback if whole else data.feedback - old.feedback)
+    for note in issues.notes:  # of rows that are new, and so were never looked at
+        if len(note.rows):
+            tracker.info(f"  {len(note.rows):,} rows: {note.found}")
     _log_growth(old, data, tracker)
     if not new.any():
         raise DataError(f"{newer.interactions} holds no interaction that the dataset does not hold already")
@@ -183,7 +186,7 @@ def _log_growth(old: Dataset, data: Dataset, tracker: Tracker) -> None:
     gone = np.setdiff1d(data.items.unlisted[data.items.unlisted < old.n_items], old.items.unlisted)
     if len(gone):
         ids = _some(data.items.vocabulary.ids[gone])
-        tracker.info(f"  {len(gone):,} items are no longer in the items table and not recommended: {ids}")
+        tracker.info(f"  {len(gone):,} no longer in the items table, so not recommended: {ids}")
 
 
 def _some(ids: NDArray[np.generic]) -> str:

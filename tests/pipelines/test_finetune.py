@@ -92,10 +92,10 @@ def test_a_finetuning_tells_what_it_found_and_takes_returned_purchases_back(trai
     run(config.model_copy(update={"data": data}), workspace, ears, NewerData(newer, items=items), name="returned")
     told = "\n".join(ears.heard)
     assert "2 returns took back 1 purchase; 1 found no earlier purchase" in told
-    assert "user, item and time repeat another row; the first is kept" in told
+    assert "1 rows: user, item and time repeat another row; the first is kept" in told
     assert "1 new users: new" in told
     assert "2 new items: 98, 99" in told
-    assert f"1 items are no longer in the items table and not recommended: {bought[1][1]}" in told
+    assert f"1 no longer in the items table, so not recommended: {bought[1][1]}" in told
     child = Bundle.load(workspace.bundle("returned")).data
     held = set(zip(child.users.vocabulary.ids[child.interactions.user], child.interactions.item, strict=True))
     assert (bought[0][0], old.interactions.item[0]) not in held
