@@ -284,7 +284,7 @@ def test_a_first_config_says_what_was_guessed_so_that_runs_do_not_warn_of_it(tmp
     init(files, {}, ["user_id=Kunde"], tmp_path / "shop.toml")
     data = read_run_config(tmp_path / "shop.toml").data
     assert (data.separator, data.users_format.time_format, data.users_format.decimal) == (";", "%d.%m.%Y", ",")
-    assert 'users_format = {time_format = "%d.%m.%Y"}' in (tmp_path / "shop.toml").read_text()
+    assert 'users_format = {decimal = ",", time_format = "%d.%m.%Y"}' in (tmp_path / "shop.toml").read_text()
     issues = ValidationIssues()
     ingest(resolve(data), issues)
     assert not issues.warnings, list(map(str, issues.warnings))
