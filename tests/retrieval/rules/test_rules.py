@@ -196,7 +196,7 @@ def test_interactions_with_unlisted_items_may_be_left_out_of_the_data(tmp_path):
     assert data.items.vocabulary.ids.tolist() == [11, 12]
     assert data.items.columns["price"].tolist() == [2.0, 3.0]
     assert data.interactions.item.tolist() == [0, 0]
-    assert "left out" in str(issues.warnings[0])
+    assert "left out" in str(issues.notes[0])
     kept = ingest(DataConfig(**files)).data
     assert kept.items.vocabulary.ids[kept.items.unlisted].tolist() == [10]
 
