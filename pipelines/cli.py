@@ -181,9 +181,10 @@ def recommend(
     set_: Set = None,
 ) -> None:
     """The top items of every user, as Parquet parts; resumes after a kill."""
-    from pipelines.stages.recommend import run_from
+    from pipelines.stages.recommend import check_source, run_from
 
     settings, workspace = open_run(config, output, [*(set_ or ()), *users_override(users)])
+    check_source(settings, workspace, alias, bundle)
     with workspace.lock():
         if dataset is None:
             _prepared(settings, workspace)

@@ -56,6 +56,21 @@ def check_database(path: Path) -> None:
         raise ArtifactError(f"the registry's database {path} cannot be used ({error}); {remedy}") from error
 
 
+def require_database(uri: str, name: str) -> None:
+    """Checks that a registry that is only read is there, so that none is made for it; a server passes.
+
+    Args:
+        uri: of the registry.
+        name: of the model that is looked for.
+
+    Raises:
+        PromotionError: ``uri`` is of a local database that does not exist.
+    """
+    path = database_file(uri)
+    if path is not None and not os.path.lexists(path):
+        raise PromotionError(f"no model {name!r} has been registered: {path} does not exist; train and promote one first")
+
+
 def make_database(path: Path, fill: Callable[[str], object]) -> None:
     """Makes the database ``path`` where there is none: beside it first, so that a kill leaves none or a complete one.
 
