@@ -59,7 +59,8 @@ def run_from(
     Raises:
         ConfigError: there is no ``[recommend]`` section, or ``alias`` and ``bundle`` are both given.
         PromotionError: there is no registry yet, or it has no such alias or version.
-        ArtifactError: there is no such bundle, or the ids in the bundle are of another type (text or integer) than those of the dataset.
+        ArtifactError: there is no such bundle, or its ids are of another type (text or integer) than those of the
+            dataset.
     """
     check_source(config, workspace, alias, bundle)
     assert config.recommend is not None

@@ -68,7 +68,9 @@ def require_database(uri: str, name: str) -> None:
     """
     path = database_file(uri)
     if path is not None and not os.path.lexists(path):
-        raise PromotionError(f"no model {name!r} has been registered: {path} does not exist; train and promote one first")
+        raise PromotionError(
+            f"no model {name!r} has been registered: {path} does not exist; train and promote one first"
+        )
 
 
 def make_database(path: Path, fill: Callable[[str], object]) -> None:
