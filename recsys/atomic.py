@@ -17,6 +17,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from safetensors import SafetensorError
+
 from recsys.errors import ArtifactError
 from recsys.files.input_file import read_bytes
 
@@ -60,6 +62,11 @@ def atomic_path(path: Path) -> Iterator[Path]:
         if error.errno is not None and error.filename is None:  # a write that failed does not say where
             error.filename = str(path)
         raise
+    except SafetensorError as error:  # its text alone has the number of an error of the disk
+        number = re.search(r"\(os error (\d+)\)", str(error))
+        if number is None:
+            raise
+        raise OSError(int(number[1]), os.strerror(int(number[1])), str(path)) from error
     finally:
         _remove(beside)
 
