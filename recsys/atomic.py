@@ -107,7 +107,9 @@ def _refuse_constant(name: str) -> None:
 def is_ours(directory: Path) -> bool:
     """Whether a folder may be replaced or removed: it is empty or contains the `MARK`."""
     try:
-        return MARK_TEXT.startswith((directory / MARK).read_bytes())  # the file is cut off if its writer was killed
+        return MARK_TEXT.startswith(
+            read_bytes(directory / MARK, len(MARK_TEXT))
+        )  # the file is cut off if its writer was killed
     except FileNotFoundError:
         return directory.is_dir() and not any(directory.iterdir())
     except OSError:

@@ -8,6 +8,7 @@ import sys
 
 import pytest
 
+from pipelines.output_folder import check_output_folder
 from recsys import atomic
 from recsys.atomic import MARK, MARK_TEXT, atomic_path, claim, remove_folder, write_json
 from recsys.errors import ArtifactError
@@ -193,3 +194,12 @@ def test_a_write_syncs_its_own_file_and_folder_and_no_neighbour(tmp_path, monkey
     monkeypatch.setattr("os.fsync", lambda descriptor: synced.append(descriptor) or real(descriptor))
     write_json(tmp_path / "new.json", {})
     assert len(synced) == 2
+
+
+def test_a_pipe_in_the_place_of_the_mark_is_not_waited_for(tmp_path):
+    (tmp_path / "mine").mkdir()
+    os.mkfifo(tmp_path / "mine" / MARK)
+    with pytest.raises(ArtifactError, match="did not make"), atomic_path(tmp_path / "mine"):
+        pass
+    with pytest.raises(ArtifactError, match="is not the list of an output folder"):
+        check_output_folder(tmp_path / "mine", ["report.json"])
