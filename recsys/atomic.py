@@ -14,6 +14,7 @@ import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -176,7 +177,9 @@ def make_parents(path: Path) -> None:
         ArtifactError: one of them is a file.
     """
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        lacking = takewhile(lambda folder: not folder.is_dir(), (path.parent, *path.parent.parents))
+        for folder in reversed(list(lacking)):  # mkdir(parents=True) is recursive, and folders may be 2,000 deep
+            folder.mkdir(exist_ok=True)
     except (FileExistsError, NotADirectoryError) as error:
         raise ArtifactError(_refusal(path.parent, "is, or lies in, a file", folder=True)) from error
 

@@ -1,5 +1,6 @@
 """What is left when a writer is killed at the worst moment."""
 
+import inspect
 import os
 import platform
 import signal
@@ -203,3 +204,13 @@ def test_a_pipe_in_the_place_of_the_mark_is_not_waited_for(tmp_path):
         pass
     with pytest.raises(ArtifactError, match="is not the list of an output folder"):
         check_output_folder(tmp_path / "mine", ["report.json"])
+
+
+def test_folders_are_made_however_deep(tmp_path):
+    deep, limit = tmp_path.joinpath(*"a" * 200, "x.json"), sys.getrecursionlimit()
+    sys.setrecursionlimit(len(inspect.stack()) + 100)
+    try:
+        write_json(deep, {})
+    finally:
+        sys.setrecursionlimit(limit)
+    assert deep.is_file()

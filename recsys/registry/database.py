@@ -11,6 +11,7 @@ from tempfile import gettempdir
 
 from filelock import FileLock, Timeout
 
+from recsys.atomic import make_parents
 from recsys.digest import short_digest
 from recsys.errors import ArtifactError, PromotionError
 from recsys.tracking import SilentTracker, Tracker
@@ -82,7 +83,7 @@ def make_database(path: Path, fill: Callable[[str], object]) -> None:
     """
     if path.exists():
         return
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_parents(path)
     with _lock(path.with_name(f".{path.name}.lock"), str(path), SilentTracker()):
         if path.exists():
             return
