@@ -184,8 +184,8 @@ def recommend(
     from pipelines.stages.recommend import check_source, run_from
 
     settings, workspace = open_run(config, output, [*(set_ or ()), *users_override(users)])
-    check_source(settings, workspace, alias, bundle)
     with workspace.lock():
+        check_source(settings, workspace, alias, bundle)
         if dataset is None:
             _prepared(settings, workspace)
         show(run_from(settings, workspace, tracker(), alias=alias, bundle=bundle, dataset=dataset))

@@ -6,8 +6,6 @@ import hashlib
 from collections.abc import Iterable
 from pathlib import Path
 
-from recsys.files.input_file import regular_size
-
 
 def short_digest(parts: Iterable[str | bytes | memoryview]) -> str:
     """First 16 hexadecimal digits of the SHA-256 of ``parts``, one after the other, text as UTF-8.
@@ -25,11 +23,6 @@ def short_digest(parts: Iterable[str | bytes | memoryview]) -> str:
 
 
 def file_sha256(path: Path) -> str:
-    """The SHA-256 of a file's bytes, 64 hexadecimal digits.
-
-    Raises:
-        OSError: it is missing or no regular file: a pipe or a device may never end.
-    """
-    regular_size(path)
+    """The SHA-256 of a file's bytes, 64 hexadecimal digits."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()

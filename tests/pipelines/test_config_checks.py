@@ -39,7 +39,7 @@ def test_a_config_that_init_writes_into_another_folder_runs_from_anywhere(tmp_pa
     assert _run("validate", "configs/c.toml") == 0
 
 
-@pytest.mark.parametrize("command", ["run", "prepare", "recommend"])
+@pytest.mark.parametrize("command", ["run", "prepare", "train"])
 def test_a_missing_file_is_named_in_full_and_nothing_is_created(tmp_path, monkeypatch, capsys, command):
     _relative(write_world(tmp_path))
     (tmp_path / "items.csv").unlink()
