@@ -181,10 +181,11 @@ def recommend(
     set_: Set = None,
 ) -> None:
     """The top items of every user, as Parquet parts; resumes after a kill."""
-    from pipelines.stages.recommend import run_from
+    from pipelines.stages.recommend import check_source, run_from
 
     settings, workspace = open_run(config, output, [*(set_ or ()), *users_override(users)])
     with workspace.lock():
+        check_source(settings, workspace, alias, bundle)
         if dataset is None:
             _prepared(settings, workspace)
         show(run_from(settings, workspace, tracker(), alias=alias, bundle=bundle, dataset=dataset))

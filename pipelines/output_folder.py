@@ -14,8 +14,11 @@ from pathlib import Path
 
 from recsys.atomic import MARK, refuse_file, write_text
 from recsys.errors import ArtifactError
+from recsys.files.input_file import read_bytes
 
 _HEADING = "recsys writes these files in this folder and overwrites them; other files are left as they are:"
+_LARGEST_LIST = 2**20
+"""Bytes of the largest list that is read."""
 
 
 def check_output_folder(directory: Path, files: Iterable[str]) -> None:
@@ -83,7 +86,7 @@ def remove_unused(made: list[Path], *files: str) -> None:
 def _listed(directory: Path) -> list[str]:
     """The names and patterns in the list of an output folder; empty where it has none."""
     try:
-        heading, *names = (directory / MARK).read_text(encoding="utf-8").splitlines()
+        heading, *names = read_bytes(directory / MARK, _LARGEST_LIST).decode("utf-8").splitlines()
     except (OSError, ValueError):
         return []
     return names if heading == _HEADING else []

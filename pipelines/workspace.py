@@ -27,7 +27,7 @@ from recsys.data.dataset import Dataset
 from recsys.data.splits.partition import Split
 from recsys.digest import file_sha256, short_digest
 from recsys.embedding_table import EmbeddingTable
-from recsys.errors import ArtifactError, RecsysError
+from recsys.errors import ArtifactError
 from recsys.json_values import JsonMapping
 from recsys.tracking import Tracker
 
@@ -89,16 +89,17 @@ class Workspace:
         try:
             with FileLock(self.directory / ".lock", timeout=0):
                 yield
-        except RecsysError:
-            remove_unused(made, ".lock")
-            raise
         except Timeout as error:
             raise ArtifactError(
                 f"another command is writing to {self.directory}; wait for it, or give this one an --output of its own"
             ) from error
         except OSError as error:
+            remove_unused(made, ".lock")
             if error.errno is not None and error.filename is None:  # a write that failed does not say where
                 error.filename = str(self.directory)
+            raise
+        except BaseException:
+            remove_unused(made, ".lock")
             raise
 
     def check(self, tables: Iterable[str], engines: Iterable[str], local_store: bool = True) -> None:

@@ -14,8 +14,11 @@ import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
+
+from safetensors import SafetensorError
 
 from recsys.errors import ArtifactError
 from recsys.files.input_file import read_bytes
@@ -60,6 +63,11 @@ def atomic_path(path: Path) -> Iterator[Path]:
         if error.errno is not None and error.filename is None:  # a write that failed does not say where
             error.filename = str(path)
         raise
+    except SafetensorError as error:  # its text alone has the number of an error of the disk
+        number = re.search(r"\(os error (\d+)\)", str(error))
+        if number is None:
+            raise
+        raise OSError(int(number[1]), os.strerror(int(number[1])), str(path)) from error
     finally:
         _remove(beside)
 
@@ -100,7 +108,9 @@ def _refuse_constant(name: str) -> None:
 def is_ours(directory: Path) -> bool:
     """Whether a folder may be replaced or removed: it is empty or contains the `MARK`."""
     try:
-        return MARK_TEXT.startswith((directory / MARK).read_bytes())  # the file is cut off if its writer was killed
+        return MARK_TEXT.startswith(
+            read_bytes(directory / MARK, len(MARK_TEXT))
+        )  # the file is cut off if its writer was killed
     except FileNotFoundError:
         return directory.is_dir() and not any(directory.iterdir())
     except OSError:
@@ -167,7 +177,9 @@ def make_parents(path: Path) -> None:
         ArtifactError: one of them is a file.
     """
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        lacking = takewhile(lambda folder: not folder.is_dir(), (path.parent, *path.parent.parents))
+        for folder in reversed(list(lacking)):  # mkdir(parents=True) is recursive, and folders may be 2,000 deep
+            folder.mkdir(exist_ok=True)
     except (FileExistsError, NotADirectoryError) as error:
         raise ArtifactError(_refusal(path.parent, "is, or lies in, a file", folder=True)) from error
 

@@ -1,5 +1,6 @@
 """What is left when a writer is killed at the worst moment."""
 
+import inspect
 import os
 import platform
 import signal
@@ -8,6 +9,7 @@ import sys
 
 import pytest
 
+from pipelines.output_folder import check_output_folder
 from recsys import atomic
 from recsys.atomic import MARK, MARK_TEXT, atomic_path, claim, remove_folder, write_json
 from recsys.errors import ArtifactError
@@ -193,3 +195,22 @@ def test_a_write_syncs_its_own_file_and_folder_and_no_neighbour(tmp_path, monkey
     monkeypatch.setattr("os.fsync", lambda descriptor: synced.append(descriptor) or real(descriptor))
     write_json(tmp_path / "new.json", {})
     assert len(synced) == 2
+
+
+def test_a_pipe_in_the_place_of_the_mark_is_not_waited_for(tmp_path):
+    (tmp_path / "mine").mkdir()
+    os.mkfifo(tmp_path / "mine" / MARK)
+    with pytest.raises(ArtifactError, match="did not make"), atomic_path(tmp_path / "mine"):
+        pass
+    with pytest.raises(ArtifactError, match="is not the list of an output folder"):
+        check_output_folder(tmp_path / "mine", ["report.json"])
+
+
+def test_folders_are_made_however_deep(tmp_path):
+    deep, limit = tmp_path.joinpath(*"a" * 200, "x.json"), sys.getrecursionlimit()
+    sys.setrecursionlimit(len(inspect.stack()) + 100)
+    try:
+        write_json(deep, {})
+    finally:
+        sys.setrecursionlimit(limit)
+    assert deep.is_file()

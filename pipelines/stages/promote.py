@@ -27,7 +27,7 @@ from recsys.registry.candidate import (
     load_champion,
     measured_version,
 )
-from recsys.registry.database import registry_lock
+from recsys.registry.database import registry_lock, require_database
 from recsys.registry.gate import Decision, Rule
 from recsys.registry.mlflow_client import relocate
 from recsys.registry.store import CHAMPION, Store
@@ -35,6 +35,7 @@ from recsys.tracking import SilentTracker, Tracker
 
 REFUSED = 2
 _ROLLBACK = "rollback"
+_NO_SECTION = "the config has no [promote] section, which names the registered model"
 _SAME_RECIPE = "the candidate is what was measured as the champion; what ships of it was fitted anew"
 _CODE = (
     *ENGINE_CODE,
@@ -96,6 +97,7 @@ def rollback(config: RunConfig, workspace: Workspace) -> str:
         PromotionError: there is none.
         ArtifactError: its bundle is damaged; then nothing is changed.
     """
+    require_registry(config, workspace)
     store = open_store(config, workspace)
     with registry_lock(store.uri, SilentTracker()):
         if not _rollback_was_stopped(store, workspace):
@@ -130,11 +132,23 @@ def open_store(config: RunConfig, workspace: Workspace) -> Store:
         ArtifactError: the registry in the output folder was moved there without its artifacts.
     """
     if config.promote is None:
-        raise ConfigError("the config has no [promote] section, which names the registered model")
+        raise ConfigError(_NO_SECTION)
     store = Store(*tracking_place(config, workspace))
     if config.promote.tracking_uri is None:
         relocate(store.uri, store.name)
     return store
+
+
+def require_registry(config: RunConfig, workspace: Workspace) -> None:
+    """Checks that the registry of a command that only reads it exists, before anything is made.
+
+    Raises:
+        ConfigError: the config has no ``[promote]`` section.
+        PromotionError: it is a local database that no promotion has made yet.
+    """
+    if config.promote is None:
+        raise ConfigError(_NO_SECTION)
+    require_database(*tracking_place(config, workspace))
 
 
 def decide_and_register(

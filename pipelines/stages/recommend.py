@@ -7,7 +7,7 @@ from pathlib import Path
 from pipelines.config import RunConfig
 from pipelines.seen_items import refuse_unranked
 from pipelines.stages.final import make_served
-from pipelines.stages.promote import open_store
+from pipelines.stages.promote import open_store, require_registry
 from pipelines.workspace import ENGINE_CODE, Workspace, code_version, digest, file_digest
 from recsys.data.dataset import Dataset
 from recsys.data.merge import check_ids
@@ -20,6 +20,7 @@ from recsys.retrieval.recommend import RecommendOptions, recommend
 from recsys.tracking import Tracker
 
 _CODE = (*ENGINE_CODE, "recsys/retrieval", "pipelines/stages/recommend.py")
+_NO_SECTION = "the config has no [recommend] section"
 
 
 def run(config: RunConfig, workspace: Workspace, tracker: Tracker) -> None:
@@ -57,10 +58,12 @@ def run_from(
 
     Raises:
         ConfigError: there is no ``[recommend]`` section, or ``alias`` and ``bundle`` are both given.
-        ArtifactError: the ids in the bundle are of another type (text or integer) than those of the dataset.
+        PromotionError: there is no registry yet, or it has no such alias or version.
+        ArtifactError: there is no such bundle, or its ids are of another type (text or integer) than those of the
+            dataset.
     """
-    if config.recommend is None:
-        raise ConfigError("the config has no [recommend] section")
+    check_source(config, workspace, alias, bundle)
+    assert config.recommend is not None
     directory, version = _source(config, workspace, tracker, alias, bundle)
     data = workspace.load_dataset() if dataset is None else Dataset.load(dataset)
     cache_key = {
@@ -86,6 +89,27 @@ def run_from(
     manifest = Manifest.load(target)
     served = f"{manifest.users - manifest.users_without} of {manifest.users} users by {version}"
     return f"{target}: {served}{_by_fallback(manifest)}{_empty(manifest, data.n_items)}"
+
+
+def check_source(config: RunConfig, workspace: Workspace, alias: str | None, bundle: Path | None) -> None:
+    """Checks that the model that `run_from` is asked for may be there, before the data are prepared for it.
+
+    Raises:
+        ConfigError: as `run_from`.
+        ArtifactError: there is no bundle.
+        PromotionError: there is no registry yet.
+    """
+    if config.recommend is None:
+        raise ConfigError(_NO_SECTION)
+    if bundle is not None and alias is not None:
+        raise ConfigError("give --alias or --bundle, not both")
+    engine = config.recommend.engine
+    if bundle is not None:
+        version_of(bundle)
+    elif alias is not None or engine is None:
+        require_registry(config, workspace)
+    elif engine in config.engines:  # popularity is fitted where the run has none
+        version_of(workspace.bundle(engine))
 
 
 def _rule_files(options: RecommendOptions) -> list[Path]:
@@ -124,8 +148,6 @@ def _source(
     config: RunConfig, workspace: Workspace, tracker: Tracker, alias: str | None, bundle: Path | None
 ) -> tuple[Path, str]:
     """The folder of the bundle, and the name of the model in the manifest."""
-    if bundle is not None and alias is not None:
-        raise ConfigError("give --alias or --bundle, not both")
     assert config.recommend is not None
     if bundle is None and alias is None and config.recommend.engine is not None:
         bundle = make_served(config, workspace, config.recommend.engine, tracker)

@@ -11,8 +11,10 @@ from tempfile import gettempdir
 
 from filelock import FileLock, Timeout
 
+from recsys.atomic import make_parents
 from recsys.digest import short_digest
 from recsys.errors import ArtifactError, PromotionError
+from recsys.registry.server import without_password
 from recsys.tracking import SilentTracker, Tracker
 
 WAIT_SECONDS = 600.0
@@ -47,13 +49,35 @@ def check_database(path: Path) -> None:
     try:
         connection = sqlite3.connect(path, timeout=BUSY_SECONDS)
         try:
-            connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+            tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
         finally:
             connection.close()
     except sqlite3.Error as error:
         locked = "locked" in str(error)
         remedy = "end the program that holds it" if locked else "restore it, or move it away to start a new registry"
         raise ArtifactError(f"the registry's database {path} cannot be used ({error}); {remedy}") from error
+    if tables and "alembic_version" not in tables:
+        raise ArtifactError(
+            f"{path} is the database of another program, with a table {min(tables)!r}; set promote.tracking_uri to "
+            "another file, or move this one away"
+        )
+
+
+def require_database(uri: str, name: str) -> None:
+    """Checks that a registry that is only read is there, so that none is made for it; a server passes.
+
+    Args:
+        uri: of the registry.
+        name: of the model that is looked for.
+
+    Raises:
+        PromotionError: ``uri`` is of a local database that does not exist.
+    """
+    path = database_file(uri)
+    if path is not None and not os.path.lexists(path):
+        raise PromotionError(
+            f"no model {name!r} has been registered: {path} does not exist; train and promote one first"
+        )
 
 
 def make_database(path: Path, fill: Callable[[str], object]) -> None:
@@ -65,7 +89,7 @@ def make_database(path: Path, fill: Callable[[str], object]) -> None:
     """
     if path.exists():
         return
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_parents(path)
     with _lock(path.with_name(f".{path.name}.lock"), str(path), SilentTracker()):
         if path.exists():
             return
@@ -98,7 +122,7 @@ def registry_lock(uri: str, tracker: Tracker) -> Iterator[None]:
         path = Path(gettempdir()) / f"recsys-{os.getuid()}-{short_digest([uri])}.lock"
     else:
         path = local.with_name(f".{local.name}.lock")
-    with _lock(path, uri, tracker):
+    with _lock(path, without_password(uri), tracker):
         yield
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from recsys.errors import ArtifactError, ConfigError
 from recsys.registry.bundle import Bundle
+from recsys.registry.database import require_database
 from recsys.registry.mlflow_client import local_uri
 from recsys.registry.store import Store
 
@@ -26,7 +27,7 @@ def load(source: str | Path, tracking_uri: str | None = None) -> Bundle:
     Raises:
         ArtifactError: there is no bundle, or it is damaged.
         ConfigError: the address is not of that form, or no registry (or more than one) has the model.
-        PromotionError: the model has no such alias or version.
+        PromotionError: the model has no such alias or version, or the local registry does not exist.
 
     Example:
         >>> load("bundles/nowhere")  # doctest: +IGNORE_EXCEPTION_DETAIL
@@ -46,6 +47,7 @@ def load(source: str | Path, tracking_uri: str | None = None) -> Bundle:
         raise ConfigError(f"{source!r} is not the address of a model; write models:/NAME@ALIAS or models:/NAME/VERSION")
     name, which = address.groups()
     uri = tracking_uri or os.environ.get("MLFLOW_TRACKING_URI") or _registry_of(name)
+    require_database(uri, name)
     return Bundle.load(Store(uri, name).download(which))
 
 

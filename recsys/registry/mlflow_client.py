@@ -14,9 +14,9 @@ from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
-from recsys.errors import ArtifactError
+from recsys.errors import ArtifactError, PromotionError
 from recsys.registry.database import check_database, database_file, make_database
-from recsys.registry.server import check_server
+from recsys.registry.server import check_server, is_server, without_password
 
 _ADDRESSES = (
     ("experiments", "artifact_location"),
@@ -50,31 +50,61 @@ def mlflow_at(uri: str) -> Any:
 
     Raises:
         ArtifactError: the database cannot be used.
-        PromotionError: the server does not answer.
+        PromotionError: see `check_registry`.
     """
     check_registry(uri)
     local, mlflow = database_file(uri), imported()
     if local is not None:
         _configure_mappers()
         make_database(local, fill_database)
+        _check_version(mlflow, uri)
     mlflow.set_tracking_uri(uri)
     mlflow.set_registry_uri(uri)
     return mlflow
 
 
 def check_registry(uri: str) -> None:
-    """Checks a database or server before anything is computed for it; nothing is made and MLflow is not imported.
+    """Checks a database or server before anything is computed for it; nothing is made.
+
+    MLflow is imported only for an address that is neither a local database nor a tracking server.
 
     Raises:
         ArtifactError: the database cannot be used, or the clock is before 1970, which MLflow does not store.
-        PromotionError: the server does not answer.
+        PromotionError: the server does not answer, or MLflow knows no such address or lacks the driver for it.
     """
     if time.time() < 0:
         raise ArtifactError("the clock of this machine is before 1970, which no registry can store; set it")
     local = database_file(uri)
     if local is not None:
         check_database(local)
-    check_server(uri)
+    elif is_server(uri):
+        check_server(uri)
+    else:
+        _check_client(uri)
+
+
+def _check_client(uri: str) -> None:
+    try:
+        imported().MlflowClient(uri)
+    except Exception as error:  # of MLflow, of a database or of a driver that is not installed
+        shown = without_password(uri)
+        reason = str(error).replace(uri, shown).split(". ")[0]
+        raise PromotionError(
+            f"MLflow cannot use the registry {shown!r} ({reason}); set "
+            "promote.tracking_uri to sqlite:///FILE or the address of a server, or install what it lacks"
+        ) from error
+
+
+def _check_version(mlflow: Any, uri: str) -> None:
+    try:
+        mlflow.MlflowClient(uri)
+    except Exception as error:  # of alembic
+        if type(error).__name__ != "CommandError":
+            raise
+        raise ArtifactError(
+            f"the registry {uri} was made by another version of MLflow ({error}); install that version, or set "
+            "promote.tracking_uri to another file"
+        ) from error
 
 
 def fill_database(uri: str) -> None:

@@ -14,6 +14,7 @@ from recsys.names import check_name
 from recsys.registry.bundle import MANIFEST, Bundle, verify, version_of
 from recsys.registry.gate import Decision
 from recsys.registry.mlflow_client import experiment_id, mlflow_at
+from recsys.registry.server import without_password
 from recsys.registry.serving import PACKAGE, input_example, requirements, signature
 
 CHAMPION, PREVIOUS = "champion", "previous"
@@ -252,7 +253,7 @@ class Store:
         except self._mlflow.MlflowException as error:
             if error.error_code != "RESOURCE_DOES_NOT_EXIST":
                 raise PromotionError(
-                    f"the store {self.uri} cannot be reached for the model {self.name} ({error})"
+                    f"the store {without_password(self.uri)} cannot be reached for the model {self.name} ({error})"
                 ) from error
             return None
 
@@ -261,7 +262,8 @@ class Store:
             self._client.get_model_version(self.name, version)
         except self._mlflow.MlflowException as error:
             raise PromotionError(
-                f"{self.name} has no version or alias {version!r} in {self.uri}; train and promote one first"
+                f"{self.name} has no version or alias {version!r} in {without_password(self.uri)}; train and "
+                "promote one first"
             ) from error
 
     @contextmanager

@@ -148,11 +148,8 @@ class Manifest:
 
 
 def digest(path: Path) -> str | None:
-    """sha256 of a file in hexadecimal; None when it does not exist."""
-    try:
-        return file_sha256(path)
-    except FileNotFoundError:
-        return None
+    """sha256 of a file in hexadecimal; None where there is no such file, or a folder or a pipe of its name."""
+    return file_sha256(path) if path.is_file() else None
 
 
 def read_recommendations(directory: Path, users: Iterable[int | str] | None = None) -> pd.DataFrame:

@@ -17,6 +17,7 @@ from recsys.atomic import atomic_path, claim, write_text
 from recsys.data.vocabulary import MISSING, Vocabulary
 from recsys.digest import file_sha256
 from recsys.errors import ArtifactError
+from recsys.files.input_file import read_bytes
 from recsys.retrieval.manifest import MANIFEST, Manifest, Part, digest
 from recsys.retrieval.top_up import Lists
 
@@ -38,6 +39,8 @@ class Stamp:
 
 JOURNAL = ".parts.sha256"
 """The digests of the parts of an unfinished batch, in the format of ``sha256sum``; the manifest replaces it."""
+_LARGEST_JOURNAL = 2**28
+"""Bytes of the largest journal that is read."""
 _WRITTEN = re.compile(
     rf"part-[0-9]{{5,}}\.parquet|\.(part-[0-9]{{5,}}\.parquet|{re.escape(MANIFEST)}|{re.escape(JOURNAL)})\..*\.partial"
 )
@@ -168,7 +171,9 @@ def _ids(vocabulary: Vocabulary, rows: Any) -> pa.Array:
 
 
 def _stamp_of(path: Path) -> Stamp | None:
-    """The stamp of the part at ``path``; None if it is missing or incomplete."""
+    """The stamp of the part at ``path``; None if it is missing, incomplete or no file."""
+    if not path.is_file():
+        return None
     try:
         found = pq.read_metadata(path).metadata
         return Stamp(*(found[name.encode()].decode() for name in Stamp.__dataclass_fields__))
@@ -187,7 +192,7 @@ def _written(directory: Path) -> dict[str, str]:
     except ArtifactError:
         pass
     try:
-        lines = (directory / JOURNAL).read_text(encoding="utf-8").splitlines()
+        lines = read_bytes(directory / JOURNAL, _LARGEST_JOURNAL).decode("utf-8").splitlines()
     except (OSError, ValueError):
         return {}
     return {name: sha256 for sha256, name in (line.split("  ") for line in lines if line.count("  ") == 1)}

@@ -24,7 +24,7 @@ _CLOSE = 3
 def find_item(items: EntityTable, text: str) -> int:
     """The row of the item whose id is ``text``, else whose title is, else of the first whose title contains it.
 
-    Titles are compared without regard to case.
+    Titles are compared without regard to case. A blank text is a part of no title.
 
     Raises:
         DataError: no id or title matches.
@@ -33,7 +33,7 @@ def find_item(items: EntityTable, text: str) -> int:
     matches = (
         (row for row, key in enumerate(items.vocabulary.ids) if str(key) == text),
         (row for row, title in enumerate(shown) if title.casefold() == wanted),
-        (row for row, title in enumerate(shown) if wanted in title.casefold()),
+        (row for row, title in enumerate(shown) if wanted.strip() and wanted in title.casefold()),
     )
     for row in chain.from_iterable(matches):
         return row

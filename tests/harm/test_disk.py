@@ -7,6 +7,7 @@ import re
 import shutil
 
 import pytest
+from safetensors import SafetensorError
 
 from pipelines import output_folder
 from pipelines.cli import main
@@ -14,6 +15,7 @@ from pipelines.cli_errors import describe
 from pipelines.config import read_run_config
 from pipelines.stages import run_stages
 from pipelines.workspace import Workspace
+from recsys.atomic import atomic_path
 from recsys.registry.database import make_database
 from recsys.tracking import SilentTracker
 from tests.pipelines.test_stops import check_whole
@@ -102,3 +104,14 @@ def test_a_database_that_could_not_be_filled_leaves_nothing(tmp_path):
     with pytest.raises(OSError, match="No space left"):
         make_database(tmp_path / "mlflow.db", fill)
     assert [found.name for found in tmp_path.iterdir()] == [".mlflow.db.lock"]
+
+
+def test_an_error_of_safetensors_on_a_full_disk_names_the_path(tmp_path):
+    message = "Error while serializing: I/O error: No space left on device (os error 28)"
+    with pytest.raises(OSError, match="No space left on device") as refused, atomic_path(tmp_path / "vectors"):
+        raise SafetensorError(message)
+    assert (refused.value.errno, refused.value.filename) == (errno.ENOSPC, str(tmp_path / "vectors"))
+    assert FULL.match(f"error: {describe(refused.value)}")
+    with pytest.raises(SafetensorError, match="header"), atomic_path(tmp_path / "vectors"):
+        raise SafetensorError("invalid header")
+    assert not list(tmp_path.iterdir())

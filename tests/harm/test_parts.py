@@ -1,6 +1,7 @@
 """Parts of an unfinished batch, and the manifest of a finished one, that were changed behind the product's back."""
 
 import json
+import os
 import shutil
 
 import pytest
@@ -82,3 +83,22 @@ def test_a_manifest_that_names_a_file_elsewhere_is_refused(stopped):
     (folder / MANIFEST).write_text(json.dumps(raw))
     with pytest.raises(ArtifactError, match="a name outside its folder"):
         Manifest.load(folder)
+
+
+@pytest.mark.parametrize("name", [parts.name_of(1), parts.JOURNAL, MANIFEST])
+def test_a_pipe_in_the_place_of_a_file_is_not_waited_for(stopped, name):
+    data, engine, whole, folder = stopped
+    (folder / name).unlink(missing_ok=True)
+    os.mkfifo(folder / name)
+    recommend(engine, data, folder, OPTIONS)
+    assert digests(folder) == digests(whole)
+
+
+def test_a_folder_with_the_name_of_a_part_is_told(stopped):
+    data, engine, whole, _ = stopped
+    (whole / parts.name_of(1)).unlink()
+    (whole / parts.name_of(1)).mkdir()
+    with pytest.raises(ArtifactError, match="missing or changed"):
+        read_recommendations(whole)
+    with pytest.raises(ArtifactError, match="is a folder where a batch writes a file; move it away"):
+        recommend(engine, data, whole, OPTIONS)

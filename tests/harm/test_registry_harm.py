@@ -8,12 +8,15 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import closing, suppress
+from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
 from recsys.errors import ArtifactError, PromotionError
 from recsys.registry import database, server
 from recsys.registry.database import check_database, make_database, registry_lock
+from recsys.registry.mlflow_client import check_registry, mlflow_at
 from recsys.registry.server import check_server
 from recsys.tracking import SilentTracker
 
@@ -85,6 +88,35 @@ def test_a_folder_a_foreign_file_and_a_locked_database_are_refused_by_name(tmp_p
     holder.close()
 
 
+def test_the_database_of_another_program_or_of_a_newer_mlflow_stays_as_it_is(tmp_path):
+    for name, table in (("other", "orders (id)"), ("newer", "alembic_version (version_num)")):
+        with closing(sqlite3.connect(tmp_path / name)) as made, made:
+            made.execute(f"CREATE TABLE {table}")
+            made.execute(f"INSERT INTO {table} VALUES ('ffff')")
+    before = (tmp_path / "other").read_bytes()
+    with pytest.raises(ArtifactError, match=r"is the database of another program, with a table 'orders'.*tracking_uri"):
+        mlflow_at(f"sqlite:///{tmp_path}/other")
+    assert (tmp_path / "other").read_bytes() == before
+    with pytest.raises(ArtifactError, match=r"another version of MLflow .*ffff.*; install that version"):
+        mlflow_at(f"sqlite:///{tmp_path}/newer")
+
+
+def test_a_server_that_drips_is_not_waited_for(monkeypatch):
+    monkeypatch.setattr(server, "SECONDS", 0.3)
+
+    def drip(listening):
+        with listening.accept()[0] as connection, suppress(OSError):
+            connection.sendall(b"HTTP/1.1 200 OK\r\n")
+            for _ in range(20):
+                connection.sendall(b"X: y\r\n")
+                time.sleep(0.1)
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        threading.Thread(target=drip, args=(listening,), daemon=True).start()
+        with pytest.raises(PromotionError, match="timed out"):
+            check_server(f"http://127.0.0.1:{listening.getsockname()[1]}")
+
+
 @pytest.mark.parametrize("sign", "?#%")
 def test_a_path_that_an_address_would_read_otherwise_is_refused(tmp_path, sign):
     with pytest.raises(ArtifactError, match="choose another --output"):
@@ -101,3 +133,34 @@ def test_a_server_that_refuses_or_is_silent_is_an_error_after_a_short_wait(monke
             check_server(f"http://127.0.0.1:{port}")
     with pytest.raises(PromotionError, match="does not answer"):
         check_server(f"http://127.0.0.1:{port}/again")
+
+
+@pytest.mark.parametrize(
+    ("uri", "told"),
+    [
+        ("ftp://ann:secret@x", "'ftp://ann:...@x' .*unsupported URI"),
+        ("file:///tmp/store", "filesystem"),
+        (" ", "cannot use"),
+    ],
+)
+def test_an_address_that_mlflow_cannot_use_is_refused_by_name_and_without_its_password(uri, told):
+    with pytest.raises(PromotionError, match=told) as refused:
+        check_registry(uri)
+    assert "secret" not in str(refused.value)
+
+
+def test_a_server_is_asked_without_the_name_and_password_of_its_address(answering):
+    check_server(f"http://ann:secret@127.0.0.1:{answering}")
+    with pytest.raises(PromotionError, match=r"http://ann:\.\.\.@127\.0\.0\.1:1 does not answer"):
+        check_server("http://ann:secret@127.0.0.1:1")
+
+
+@pytest.fixture
+def answering():
+    """The port of a server that answers every request."""
+    handler = type("Silent", (BaseHTTPRequestHandler,), {"log_message": lambda *_: None})
+    made = HTTPServer(("127.0.0.1", 0), handler)
+    threading.Thread(target=made.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+    yield made.server_port
+    made.shutdown()
+    made.server_close()

@@ -2,6 +2,7 @@
 
 import pytest
 
+import recsys as rs
 from pipelines.cli import main
 from pipelines.config import read_run_config
 from tests.pipelines.world import write_world
@@ -38,7 +39,7 @@ def test_a_config_that_init_writes_into_another_folder_runs_from_anywhere(tmp_pa
     assert _run("validate", "configs/c.toml") == 0
 
 
-@pytest.mark.parametrize("command", ["run", "prepare", "recommend"])
+@pytest.mark.parametrize("command", ["run", "prepare", "train"])
 def test_a_missing_file_is_named_in_full_and_nothing_is_created(tmp_path, monkeypatch, capsys, command):
     _relative(write_world(tmp_path))
     (tmp_path / "items.csv").unlink()
@@ -86,3 +87,36 @@ def test_a_setting_that_fails_leaves_what_was_trained_as_it_was(tmp_path, capsys
     told = capsys.readouterr().err.splitlines()
     assert len(told) == 4
     assert all(line.endswith("reused, nothing changed") for line in told)
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["rollback"], "no model 'tiny' has been registered"),
+        (["recommend"], "no model 'tiny' has been registered"),
+        (["recommend", "--alias", "2", "--dataset", "gone"], "no model 'tiny' has been registered"),
+        (["recommend", "--bundle", "gone"], "gone holds no bundle"),
+        (["recommend", "--set", "recommend.engine=ease"], "ease holds no bundle"),
+        (["similar", "Film 1"], "ease/manifest.json does not exist"),
+        (["finetune", "--interactions", "interactions.csv"], "ease/manifest.json does not exist"),
+        (["promote", "--bundle", "gone"], "gone/manifest.json does not exist"),
+    ],
+)
+def test_a_command_on_what_no_run_has_made_says_so_and_creates_nothing(tmp_path, monkeypatch, capsys, words, told):
+    config = write_world(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    before = sorted(tmp_path.rglob("*"))
+    assert _run(words[0], config, *words[1:]) == 1
+    assert told in capsys.readouterr().err
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_rollback_in_a_prepared_folder_makes_no_registry(tmp_path, capsys):
+    config, out = write_world(tmp_path), tmp_path / "out"
+    assert _run("prepare", config, "--output", out) == 0
+    before = sorted(out.rglob("*"))
+    assert _run("rollback", config, "--output", out) == 1
+    assert sorted(out.rglob("*")) == before
+    with pytest.raises(rs.PromotionError, match="no model 'tiny' has been registered"):
+        rs.load("models:/tiny@champion", tracking_uri=f"sqlite:///{out}/mlflow.db")
+    assert sorted(out.rglob("*")) == before

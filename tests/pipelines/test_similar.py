@@ -41,6 +41,8 @@ def test_an_unknown_title_names_the_nearest():
         ("star wart", r"did you mean 'Star Wars' \(id 7\), 'Star Trek' \(id 8\)\? An item is asked for by its title"),
         ("the trek of stars", r"did you mean 'Star Trek' \(id 8\)"),
         ("xyz", "ask by a part of the title or by the id, as 7, 8, 9"),
+        ("", "ask by a part of the title or by the id, as 7, 8, 9"),
+        (" ", "ask by a part of the title or by the id, as 7, 8, 9"),
     ],
 )
 def test_an_unknown_title_names_close_ones_with_their_ids_and_how_to_ask(text, told):
