@@ -12,6 +12,8 @@ from pipelines.signals import stop_if_received
 from recsys.tracking import printable
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
+_FULL_TEXTS = ("No space left on device", "database or disk is full", "Disk quota exceeded")
+"""Of errors without a number: those of safetensors, and of SQLite below MLflow."""
 _REFUSED = (errno.EROFS, errno.EACCES, errno.EPERM)
 
 
@@ -20,7 +22,7 @@ def describe(error: Exception) -> str:
     usage = getattr(error, "format_message", None)  # click's own errors, from wherever Typer has its click
     if usage:
         return str(usage())
-    if getattr(error, "errno", None) in _FULL or "No space left on device" in str(error):
+    if getattr(error, "errno", None) in _FULL or any(text in str(error) for text in _FULL_TEXTS):
         return (
             f"the disk is full{_where(error)}; make room, or choose a folder on another disk with --output; the same "
             "command continues where it stopped"

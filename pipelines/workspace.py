@@ -96,6 +96,10 @@ class Workspace:
             raise ArtifactError(
                 f"another command is writing to {self.directory}; wait for it, or give this one an --output of its own"
             ) from error
+        except OSError as error:
+            if error.errno is not None and error.filename is None:  # a write that failed does not say where
+                error.filename = str(self.directory)
+            raise
 
     def check(self, tables: Iterable[str], engines: Iterable[str], local_store: bool = True) -> None:
         """Refuses an output folder in which a run would replace or remove files or folders of the user.

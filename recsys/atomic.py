@@ -56,6 +56,10 @@ def atomic_path(path: Path) -> Iterator[Path]:
         _sync(beside)
         _replace(beside, path)
         _sync_one(path.parent)
+    except OSError as error:
+        if error.errno is not None and error.filename is None:  # a write that failed does not say where
+            error.filename = str(path)
+        raise
     finally:
         _remove(beside)
 

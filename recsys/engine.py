@@ -98,9 +98,9 @@ class Vectors:
             None if self.valid is None else self.valid[rows],
         )
 
-    def with_column(self, column: NDArray[np.float32]) -> Vectors:
-        """The vectors with one more dense component, ``column`` [n]."""
-        dense = column[:, None] if self.dense is None else np.column_stack([self.dense, column])
+    def with_columns(self, columns: NDArray[np.float32]) -> Vectors:
+        """The vectors with more dense components: ``columns`` [n, C], or one [n]."""
+        dense = np.column_stack([columns] if self.dense is None else [self.dense, columns])
         return Vectors(dense, self.sparse, self.valid)
 
     def scores(self, items: Vectors) -> NDArray[np.float32]:

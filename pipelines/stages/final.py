@@ -50,8 +50,8 @@ def _names(config: RunConfig, workspace: Workspace, tracker: Tracker) -> list[st
     names = [] if recommends is None else [recommends]
     if config.promote is None or (name := candidate_name(config, workspace)) in names:
         return names
-    if _current(workspace, name) is None and (why := refusal(config, workspace)) is not None:
-        tracker.info(f"final/{name}: not fitted on all interactions, for the gate refuses it: {why}")
+    if _current(workspace, name) is None and refusal(config, workspace) is not None:
+        tracker.info(f"final/{name}: not fitted on all interactions, for the gate will refuse it")
         return names
     return [name, *names]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -13,11 +13,14 @@ from numpy.typing import NDArray
 from pipelines.config import RunConfig
 from pipelines.stages.choose import candidate_name
 from pipelines.stages.final import served_bundle
+from pipelines.stages.prepare import log_findings
 from pipelines.workspace import ENGINE_CODE, Workspace, code_version
 from recsys.atomic import claim, refuse_foreign
 from recsys.data.dataset import Dataset
 from recsys.data.ingest.config import DataConfig
+from recsys.data.ingest.issues import ValidationIssues
 from recsys.data.ingest.readers import ingest
+from recsys.data.interactions import Interactions
 from recsys.data.merge import MergeMode, known_to, merged
 from recsys.data.sources import resolve
 from recsys.engine import FitContext
@@ -31,7 +34,7 @@ from recsys.experiment.finetune import FineTuned, finetune_config, finetune_engi
 from recsys.names import check_name
 from recsys.registry.bundle import MANIFEST, Bundle, Lineage
 from recsys.registry.gate import GateConfig
-from recsys.tracking import Tracker
+from recsys.tracking import Tracker, one_line
 
 _CODE = (*ENGINE_CODE, "pipelines/stages/finetune.py")
 _SUFFIX = re.compile(r"(?:-finetuned(?:-(\d+))?)+$")
@@ -149,23 +152,53 @@ def _fine_tunable(bundle: Bundle, source: Path) -> TwoTower:
 
 def _joined(config: RunConfig, old: Dataset, newer: NewerData, tracker: Tracker) -> tuple[Dataset, NDArray[np.bool_]]:
     """Old and newer data as one, and which interactions are new."""
-    tables = newer_tables(config, newer.interactions, newer.users, newer.items)
-    read = ingest(tables, joining=old).data
-    data, new = merged(old, read, newer.mode)
+    tables, issues = newer_tables(config, newer.interactions, newer.users, newer.items), ValidationIssues()
+    read = ingest(tables, issues, joining=old).data
+    data, new = merged(old, read, newer.mode, config.data.positive_from or 0.0)
+    whole = newer.mode == "replace"
+    log_findings(read, issues, tracker, data.feedback if whole else data.feedback - old.feedback)
+    for note in issues.notes:  # of rows that are new, and so were never looked at
+        if len(note.rows):
+            tracker.info(f"  {len(note.rows):,} rows: {note.found}")
+    _log_growth(old, data, tracker)
     if not new.any():
         raise DataError(f"{newer.interactions} holds no interaction that the dataset does not hold already")
-    known = known_to(read, old.interactions, old, timed=old.has_timestamps)
+    known = known_to(read, old.interactions, old, timed=old.has_timestamps) | _taken_back(read, old.interactions, old)
     if newer.mode == "append" and not old.has_timestamps and known.all():
         tracker.info(
             f"  warning: {newer.interactions} holds all {len(known)} interactions of the dataset; where it is a newer "
             "export of all of them, give --mode replace"
         )
-    elif newer.mode == "replace" and not known.all():
+    elif whole and not known.all():
         tracker.info(
             f"  warning: {newer.interactions} lacks {int((~known).sum())} of {len(known)} interactions of the dataset, "
             "which are gone from the child; where it holds new ones alone, give --mode append"
         )
     return data, new
+
+
+def _log_growth(old: Dataset, data: Dataset, tracker: Tracker) -> None:
+    """Logs which users and items are new, and which items the newer table no longer lists."""
+    for what, before, after in (("users", old.users, data.users), ("items", old.items, data.items)):
+        added = after.vocabulary.ids[len(before) :]
+        if len(added):
+            tracker.info(f"  {len(added):,} new {what}: {_some(added)}")
+    gone = np.setdiff1d(data.items.unlisted[data.items.unlisted < old.n_items], old.items.unlisted)
+    if len(gone):
+        ids = _some(data.items.vocabulary.ids[gone])
+        tracker.info(f"  {len(gone):,} no longer in the items table, so not recommended: {ids}")
+
+
+def _some(ids: NDArray[np.generic]) -> str:
+    """The first five ids."""
+    more = f" and {len(ids) - 5:,} more" if len(ids) > 5 else ""
+    return ", ".join(one_line(str(value)) for value in ids[:5].tolist()) + more
+
+
+def _taken_back(data: Dataset, events: Interactions, named: Dataset) -> NDArray[np.bool_]:
+    """Bool [E]: which of ``events``, whose rows are those of ``named``, a later row of ``data`` took back."""
+    gone = replace(data, interactions=data.settled.select(data.settled.weight > 0))
+    return known_to(gone, events, named, timed=data.has_timestamps)
 
 
 def _target(config: RunConfig, workspace: Workspace, source: Path, name: str | None) -> Path:
@@ -204,7 +237,9 @@ def _refuse_loss(child: Path, parent: str, data: Dataset, interactions: Path) ->
     earlier = Bundle.load(child)
     if earlier.lineage.parent != parent:
         return
-    lost = int((~known_to(data, earlier.data.interactions, earlier.data)).sum())
+    theirs = earlier.data.interactions
+    held = known_to(data, theirs, earlier.data) | _taken_back(data, theirs, earlier.data)
+    lost = int((~held).sum())
     if lost:
         raise DataError(
             f"{child} was fine-tuned on {lost} interactions that {interactions} does not hold and would be replaced; "

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pipelines.config import RunConfig
 from pipelines.workspace import Workspace, code_version
+from recsys.data.dataset import Dataset
+from recsys.data.feedback.withdrawals import FeedbackCounts
 from recsys.data.ingest.config import DataConfig
 from recsys.data.ingest.files import file_fingerprint
 from recsys.data.ingest.issues import ValidationIssues
@@ -52,12 +54,28 @@ def run(
     split.save(workspace.split)
     workspace.record("prepare", cache_key, [workspace.dataset, workspace.split])
     tracker.info(f"prepare: {describe(split)}; {data.n_users} users, {data.n_items} items, dataset {data.fingerprint}")
+    log_findings(data, issues, tracker)
+    tracker.log_params({"data": data.name, "data_fingerprint": data.fingerprint, "split": split.name})
+
+
+def log_findings(
+    data: Dataset, issues: ValidationIssues, tracker: Tracker, counts: FeedbackCounts | None = None
+) -> None:
+    """Logs the warnings, what was taken back, and the kinds of the columns.
+
+    Args:
+        data: as it was read.
+        issues: what was found in its tables.
+        tracker: sees them.
+        counts: what was taken back; None takes that of ``data``.
+    """
     for warning in issues.warnings:
         tracker.info(f"  warning: {warning}")
+    for sentence in (data.feedback if counts is None else counts).sentences():
+        tracker.info(f"  {sentence}")
     for name, table in (("users", data.users), ("items", data.items)):
         if table.schema.columns:
             tracker.info(f"  {name}: {columns(table.schema)}")
-    tracker.log_params({"data": data.name, "data_fingerprint": data.fingerprint, "split": split.name})
 
 
 def describe(split: Split) -> str:

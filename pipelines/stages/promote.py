@@ -22,10 +22,10 @@ from recsys.registry.candidate import (
     decision_record,
     exclude_leaked_users,
     is_current,
+    is_kept,
     keep_decision,
     load_champion,
     measured_version,
-    save_decision,
 )
 from recsys.registry.database import registry_lock
 from recsys.registry.gate import Decision, Rule
@@ -34,6 +34,7 @@ from recsys.registry.store import CHAMPION, Store
 from recsys.tracking import SilentTracker, Tracker
 
 REFUSED = 2
+_ROLLBACK = "rollback"
 _SAME_RECIPE = "the candidate is what was measured as the champion; what ships of it was fitted anew"
 _CODE = (
     *ENGINE_CODE,
@@ -72,7 +73,10 @@ def run(config: RunConfig, workspace: Workspace, tracker: Tracker, bundle: Path 
         "code": code_version(*_CODE),
     }
     store = open_store(config, workspace)
-    if not (_is_current(store, workspace) and workspace.is_current("promote", cache_key, [], tracker)):
+    current = _is_current(store, workspace)
+    if current:
+        keep_decision(workspace.decision, workspace.decisions)  # that of a rollback that was stopped
+    if not (current and workspace.is_current("promote", cache_key, [], tracker)):
         workspace.invalidate("promote")
         if bundle is None:
             track(config, workspace, tracker)
@@ -85,17 +89,37 @@ def run(config: RunConfig, workspace: Workspace, tracker: Tracker, bundle: Path 
 def rollback(config: RunConfig, workspace: Workspace) -> str:
     """Moves the alias back to the previous champion and records that as a decision.
 
+    As in a promotion the decision is recorded before the alias moves, and kept in ``decisions/`` when all is done: a
+    rerun after a stop finishes that rollback and does not roll back one further.
+
     Raises:
         PromotionError: there is none.
         ArtifactError: its bundle is damaged; then nothing is changed.
     """
     store = open_store(config, workspace)
     with registry_lock(store.uri, SilentTracker()):
-        before, version = store.version_at(CHAMPION), store.rollback()
-    rule = Rule("rollback", True, version, before, f"version {before} was rolled back by hand")
-    decision = Decision(True, version, before, (rule,))
-    save_decision(decision_record(store, version, decision), workspace.decision, workspace.decisions)
-    return f"{store.name}: version {version} is {CHAMPION} again"
+        if not _rollback_was_stopped(store, workspace):
+            _decide_rollback(store, workspace)
+        record = read_object(workspace.decision)
+        store.rollback(record["version"], record["champion"])
+        keep_decision(workspace.decision, workspace.decisions)
+    return f"{store.name}: version {record['version']} is {CHAMPION} again"
+
+
+def _decide_rollback(store: Store, workspace: Workspace) -> None:
+    if _is_current(store, workspace):
+        keep_decision(workspace.decision, workspace.decisions)  # that of a promotion that was stopped
+    before, version = store.version_at(CHAMPION), store.rollback_target()
+    rule = Rule(_ROLLBACK, True, version, before, f"version {before} was rolled back by hand")
+    write_json(workspace.decision, decision_record(store, version, Decision(True, version, before, (rule,))))
+
+
+def _rollback_was_stopped(store: Store, workspace: Workspace) -> bool:
+    """Whether the latest decision is a rollback whose alias has moved and which was not kept."""
+    if not _is_current(store, workspace) or is_kept(workspace.decision, workspace.decisions):
+        return False
+    with as_written(workspace.decision):
+        return _ROLLBACK in [rule["name"] for rule in read_object(workspace.decision, "rules")["rules"]]
 
 
 def open_store(config: RunConfig, workspace: Workspace) -> Store:

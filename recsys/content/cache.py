@@ -20,7 +20,9 @@ from recsys.errors import ArtifactError
 from recsys.files.stored_json import read_object
 
 _LOG = logging.getLogger("recsys.content")
-_KEY = 16
+_KEY, _DIGEST = 16, 8
+_ENTRY = _KEY + _DIGEST
+"""Bytes of an entry of ``keys.bin``: a key, and the digest of its record."""
 
 
 def cache_folder() -> Path:
@@ -37,7 +39,8 @@ def content_key(content: str | bytes) -> bytes:
 class ContentCache:
     """An append-only map from keys to arrays of one shape, read through a memory map.
 
-    Records are written before their keys: records of a killed process have no key and are overwritten.
+    Records are written before their keys: records of a killed process have no key and are overwritten. With each key
+    stands a digest of its record, against which `through` and `check` hold what is read.
 
     Args:
         directory: of the cache; created if it does not exist.
@@ -52,10 +55,10 @@ class ContentCache:
         self.directory, self.dtype = directory, np.dtype(dtype)
         self.shape: tuple[int, ...] = shape or ()
         self._places: dict[bytes, int] = {}
+        self._digests: list[bytes] = []
         directory.mkdir(parents=True, exist_ok=True)
         self._layout = directory / "layout.json"
         if self._is_damaged():
-            _LOG.warning("the content cache in %s is damaged; it is emptied, and its content computed again", directory)
             self._clear()
         if self._layout.exists():
             self._check_shape(tuple(read_json(self._layout)["shape"]), shape)
@@ -65,16 +68,19 @@ class ContentCache:
         """Whether the layout cannot be read, is missing beside records, or keys have no records."""
         keys, records = (self._size(name) for name in ("keys.bin", "records.bin"))
         if not self._layout.exists():
-            return keys >= _KEY
+            return keys >= _ENTRY
         try:
             shape = read_object(self._layout, "shape")["shape"]
         except ArtifactError:
             return True
         if not isinstance(shape, list) or not all(isinstance(size, int) and size > 0 for size in shape):
             return True
-        return records < keys // _KEY * math.prod(shape) * self.dtype.itemsize
+        return records < keys // _ENTRY * math.prod(shape) * self.dtype.itemsize
 
     def _clear(self) -> None:
+        _LOG.warning(
+            "the content cache in %s is damaged; it is emptied, and its content computed again", self.directory
+        )
         with self._locked():
             for path in (self.directory / "keys.bin", self.directory / "records.bin", self._layout):
                 path.unlink(missing_ok=True)
@@ -88,11 +94,18 @@ class ContentCache:
         return np.fromiter((self._places.get(key, MISSING) for key in keys), np.int64, len(keys))
 
     def records(self) -> NDArray[np.generic]:
-        """[N, *shape], mapped read-only."""
+        """[N, *shape], mapped read-only; as they stand, see `check`."""
         if not self._places:
             return np.zeros((0, *self.shape), self.dtype)
         mapped = np.memmap(self.directory / "records.bin", self.dtype, "r")
         return np.asarray(mapped[: len(self._places) * math.prod(self.shape)]).reshape(-1, *self.shape)
+
+    def check(self, keys: Sequence[bytes]) -> None:
+        """Empties the cache, with a warning, if the record of one of ``keys`` is not as it was written."""
+        records = self.records()
+        if any(_digest(records[row]) != self._digests[row] for row in set(self.rows(keys).tolist()) - {MISSING}):
+            self._clear()
+            self._refresh()
 
     def add(self, keys: Sequence[bytes], records: NDArray[np.generic]) -> None:
         """Appends ``records`` [n, *shape] with distinct ``keys`` [n]; existing keys keep their records."""
@@ -106,7 +119,8 @@ class ContentCache:
             fresh = [place for place, key in enumerate(keys) if key not in self._places]
             block = np.ascontiguousarray(records[fresh], self.dtype)
             _write_at(self.directory / "records.bin", len(self._places) * self._bytes, block.tobytes())
-            _write_at(self.directory / "keys.bin", len(self._places) * _KEY, b"".join(keys[place] for place in fresh))
+            entries = [keys[place] + _digest(row) for place, row in zip(fresh, block, strict=True)]
+            _write_at(self.directory / "keys.bin", len(self._places) * _ENTRY, b"".join(entries))
             self._refresh()
 
     def through(
@@ -120,6 +134,7 @@ class ContentCache:
                 stored before the next call.
             order: the positions [n] in the order in which missing records are computed.
         """
+        self.check(keys)
         absent, seen = self.rows(keys) == MISSING, set[bytes]()
         todo = []
         for place in range(len(keys)) if order is None else order.tolist():
@@ -143,22 +158,28 @@ class ContentCache:
     def _refresh(self) -> None:
         """Reads the keys that were added since the last call; all keys if the folder was emptied in between."""
         path = self.directory / "keys.bin"
-        whole = path.stat().st_size // _KEY if path.exists() else 0
+        whole = path.stat().st_size // _ENTRY if path.exists() else 0
         if whole < len(self._places):
-            self._places = {}
+            self._places, self._digests = {}, []
         known = len(self._places)
         if whole == known:
             return
         with path.open("rb") as file:
-            file.seek(known * _KEY)
-            raw = file.read((whole - known) * _KEY)  # another process may be appending more
-        self._places.update({raw[at : at + _KEY]: known + at // _KEY for at in range(0, len(raw), _KEY)})
+            file.seek(known * _ENTRY)
+            raw = file.read((whole - known) * _ENTRY)  # another process may be appending more
+        entries = [raw[at : at + _ENTRY] for at in range(0, len(raw), _ENTRY)]
+        self._places.update({entry[:_KEY]: place for place, entry in enumerate(entries, known)})
+        self._digests += [entry[_KEY:] for entry in entries]
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
         with (self.directory / "lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
+
+
+def _digest(record: NDArray[np.generic]) -> bytes:
+    return hashlib.blake2b(np.ascontiguousarray(record).tobytes(), digest_size=_DIGEST).digest()
 
 
 def _write_at(path: Path, offset: int, block: bytes) -> None:

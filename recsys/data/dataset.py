@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from recsys.atomic import atomic_path, write_json
 from recsys.data.entities import EntityTable
+from recsys.data.feedback.withdrawals import FeedbackCounts
 from recsys.data.histories import Histories
 from recsys.data.interactions import Interactions
 from recsys.data.vocabulary import MISSING
@@ -20,6 +21,7 @@ from recsys.errors import ArtifactError
 from recsys.files.stored_json import read_object
 
 _VERSION = 1
+_FEEDBACK = ("non_likes", "settled")
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,6 +40,12 @@ class Dataset:
         non_likes: feedback that is no like: ratings below ``positive_from``, dislikes and removed items, at most one
             of a user and item. Their items are masked as the seen ones are. Those of weight above zero are negatives
             that engines may learn.
+        settled: what newer data is held against, so that nothing is taken back twice: likes that were taken back, with
+            their weight, and returns, with what they would take back of other likes, below zero or zero.
+        withdrawals: dislikes, removals and lower ratings, of a weight of minus
+            `recsys.data.feedback.withdrawals.WITHDRAWAL` or ``LOWER_RATING``. `recsys.data.merge.merged` applies those
+            of newer data to the older; `save` does not write them.
+        feedback: what was taken back, counted.
 
     Example:
         >>> from recsys.data.synthetic.worlds import BlockTaste
@@ -54,6 +62,9 @@ class Dataset:
     has_order: bool = True
     given_files: tuple[Interactions, Interactions] | None = None
     non_likes: Interactions = field(default_factory=Interactions.empty)
+    settled: Interactions = field(default_factory=Interactions.empty)
+    withdrawals: Interactions = field(default_factory=Interactions.empty)
+    feedback: FeedbackCounts = field(default_factory=FeedbackCounts)
 
     def __repr__(self) -> str:
         return "\n".join(self._summary())
@@ -94,6 +105,7 @@ class Dataset:
             self.interactions.fingerprint,
             str(self.has_timestamps),
             *([self.non_likes.fingerprint] if len(self.non_likes) else []),
+            *([f"settled {self.settled.fingerprint}"] if len(self.settled) else []),
         )
         return short_digest(["/".join(parts)])
 
@@ -104,11 +116,13 @@ class Dataset:
         new_row = np.full(self.n_items, MISSING)
         new_row[rows] = np.arange(len(rows))
         parts = []
-        for part in (x, self.non_likes):
+        for part in (x, self.non_likes, self.settled, self.withdrawals):
             kept = part.select(new_row[part.item] != MISSING)
             parts.append(replace(kept, item=new_row[kept.item].astype(x.item.dtype)))
         table = self.items.take(rows)
-        return replace(self, items=table, interactions=parts[0], non_likes=parts[1], given_files=None)
+        likes, non_likes, settled, withdrawals = parts
+        left = replace(self, items=table, interactions=likes, given_files=None)
+        return replace(left, non_likes=non_likes, settled=settled, withdrawals=withdrawals)
 
     def also_seen(self, users: NDArray[np.integer], known_by: Histories | None = None) -> Histories | None:
         """The `non_likes` of ``users`` [U], which the seen filter masks beside their histories; None without any.
@@ -129,8 +143,7 @@ class Dataset:
             self.users.save(beside / "users.parquet")
             self.items.save(beside / "items.parquet")
             self.interactions.save(beside / "interactions")
-            if len(self.non_likes):
-                self.non_likes.save(beside / "non_likes")
+            self.save_feedback(beside)
             write_json(
                 beside / "dataset.json",
                 {
@@ -159,7 +172,6 @@ class Dataset:
         items = EntityTable.load(directory / "items.parquet")
         interactions = Interactions.load(directory / "interactions")
         interactions.check_rows(len(users), len(items), directory)
-        non_likes = directory / "non_likes"
         found = cls(
             header["name"],
             users,
@@ -167,9 +179,30 @@ class Dataset:
             interactions,
             header["has_timestamps"],
             header.get("has_order", True),
-            non_likes=Interactions.load(non_likes) if non_likes.is_dir() else Interactions.empty(),
-        )
-        found.non_likes.check_rows(len(users), len(items), directory)
+        ).with_feedback(directory)
         if found.fingerprint != header.get("fingerprint"):
             raise ArtifactError(f"{directory} has changed since it was written; prepare the data again")
         return found
+
+    def save_feedback(self, directory: Path) -> None:
+        """Writes `non_likes`, `settled` and `feedback` where there are any."""
+        for name in _FEEDBACK:
+            if len(part := getattr(self, name)):
+                part.save(directory / name)
+        if self.feedback != FeedbackCounts():
+            write_json(directory / "feedback.json", self.feedback.to_dict())
+
+    def with_feedback(self, directory: Path) -> Dataset:
+        """This dataset with what `save_feedback` wrote.
+
+        Raises:
+            ArtifactError: a part is damaged.
+        """
+        folders = [name for name in _FEEDBACK if (directory / name).is_dir()]
+        parts = {name: Interactions.load(directory / name) for name in folders}
+        for part in parts.values():
+            part.check_rows(self.n_users, self.n_items, directory)
+        file, none = directory / "feedback.json", Interactions.empty()
+        counts = FeedbackCounts.read(file) if file.is_file() else FeedbackCounts()
+        non_likes, settled = (parts.get(name, none) for name in _FEEDBACK)
+        return replace(self, non_likes=non_likes, settled=settled, feedback=counts)

@@ -19,7 +19,10 @@ from recsys.data.vocabulary import Ids, Vocabulary
 from recsys.digest import short_digest
 from recsys.errors import ArtifactError
 
-_TITLES = ("title", "name", "item_name", "product_title")
+_TITLES = (
+    *("title", "name", "item_name", "product_title", "product_name", "label"),
+    *("titel", "bezeichnung", "artikelname", "artikelbezeichnung", "produktname"),
+)
 
 _ID, _LISTED = "__id__", "__listed__"
 RESERVED = frozenset((_ID, _LISTED))
@@ -66,7 +69,9 @@ class EntityTable:
         return f"EntityTable: {len(self):,} rows, {columns or 'no columns'}"
 
     def titles(self) -> list[str]:
-        """One readable name an entity, [n]: its ``title``, ``name``, ``item_name`` or ``product_title``, else its id.
+        """One readable name an entity, [n]: its ``title``, ``name``, ``product_name`` or the like, else its id.
+
+        Capital letters of the column's name do not count.
 
         Example:
             >>> frame = pd.DataFrame({"title": ["Alien", None]})
@@ -74,7 +79,8 @@ class EntityTable:
             ['Alien', '8']
         """
         ids = [str(key) for key in self.vocabulary.ids]
-        column = next((name for name in _TITLES if name in self.columns), None)
+        named = {str(name).casefold(): name for name in reversed(self.columns.columns)}
+        column = next((named[name] for name in _TITLES if name in named), None)
         if column is None:
             return ids
         cells = self.columns[column]

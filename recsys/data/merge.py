@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from recsys.data.dataset import Dataset
 from recsys.data.entities import EntityTable
+from recsys.data.feedback.later import all_rows, lessened, moments, returns_of, without_taken_back
 from recsys.data.interactions import Interactions
 from recsys.data.schema import Schema
 from recsys.data.splits.holdout import Holdout
@@ -19,7 +20,9 @@ from recsys.errors import ArtifactError, DataError
 MergeMode = Literal["append", "replace"]
 
 
-def merged(old: Dataset, new: Dataset, mode: MergeMode = "append") -> tuple[Dataset, NDArray[np.bool_]]:
+def merged(
+    old: Dataset, new: Dataset, mode: MergeMode = "append", positive_from: float = 0.0
+) -> tuple[Dataset, NDArray[np.bool_]]:
     """The union of two datasets: new users, items and columns are appended, and cells of ``new`` win.
 
     Args:
@@ -30,6 +33,10 @@ def merged(old: Dataset, new: Dataset, mode: MergeMode = "append") -> tuple[Data
             follow the old ones of their users. ``"replace"``: ``new`` is a full export, and interactions that it lacks
             are removed. An interaction is old if ``old`` has it (same user, item and time; without timestamps, the
             n-th of the same user and item); without positions either, new interactions come last.
+        positive_from: the least weight of a like, of which returns may leave a part.
+
+    Returns, dislikes, removals and lower ratings of ``new`` take back likes of ``old`` as they do within one file
+    (`recsys.data.feedback.likes.resolve`), those that ``old`` has applied already excepted.
 
     Returns:
         The dataset, and which of its interactions [E] are new.
@@ -43,14 +50,25 @@ def merged(old: Dataset, new: Dataset, mode: MergeMode = "append") -> tuple[Data
             f"{'have' if new.has_timestamps else 'have none'}; they cannot be put in order"
         )
     users, items = (merged_entities(*pair, mode) for pair in ((old.users, new.users), (old.items, new.items)))
-    moved = _renumbered(new.interactions, *_rows(new, users, items))
+    rows = _rows(new, users, items)
     if mode == "replace":
+        moved = _renumbered(new.interactions, *rows)
         interactions, fresh = _replaced(old, moved, len(users), old.has_order and new.has_order)
+        settled, counts = _renumbered(new.settled, *rows), new.feedback
     else:
-        interactions, fresh = _appended(old, moved, len(users))
+        moved = _renumbered(all_rows(new), *rows)
+        moved = moved if old.has_timestamps else _moved_after(old.interactions, moved, len(users))
+        likes, withdrawals = moved.select(moved.weight > 0), moved.select(moved.weight <= 0)
+        if old.has_timestamps:
+            likes = likes.select(~moments(likes).isin(moments(old.settled.select(old.settled.weight > 0))))
+            withdrawals = withdrawals.select(~moments(withdrawals).isin(moments(returns_of(old.settled))))
+        both = _joined(lessened(old.interactions, likes) if len(new.settled) else old.interactions, likes)
+        interactions, fresh, settled, counts = without_taken_back(*both, withdrawals, max(positive_from, 0.0))
+        settled, counts = old.settled.joined(settled) if len(settled) else old.settled, old.feedback + counts
     non_likes = _feedback(old, new, users, items, interactions, mode)
     about = (old.has_timestamps, old.has_order)
-    return Dataset(old.name, users, items, interactions, *about, non_likes=non_likes), fresh
+    data = Dataset(old.name, users, items, interactions, *about, non_likes=non_likes, settled=settled, feedback=counts)
+    return data, fresh
 
 
 def merged_entities(old: EntityTable, new: EntityTable, mode: MergeMode = "append") -> EntityTable:
@@ -116,16 +134,11 @@ def _renumbered(events: Interactions, user: Rows, item: Rows) -> Interactions:
     return Interactions.of(user[events.user], item[events.item], events.time, events.weight, events.tie)
 
 
-def _appended(old: Dataset, new: Interactions, n_users: int) -> tuple[Interactions, NDArray[np.bool_]]:
-    """The union of old and new interactions, and bool [E]: which of them are new."""
-    return _joined(old.interactions, new if old.has_timestamps else _moved_after(old.interactions, new, n_users))
-
-
 def _replaced(old: Dataset, new: Interactions, n_users: int, has_order: bool) -> tuple[Interactions, NDArray[np.bool_]]:
     """The interactions of a full export, in its order, and bool [E]: which of them ``old`` lacks."""
     before = old.interactions
     if old.has_timestamps:
-        return new, ~_moments(new).isin(_moments(before))
+        return new, ~moments(new).isin(moments(before))
     theirs, ours = (_keys(x.user, x.item, _occurrence(x)) for x in (new, before))
     fresh = ~theirs.isin(ours)
     if has_order:
@@ -153,9 +166,9 @@ def _after(old: Interactions, new: Interactions, n_users: int) -> NDArray[np.int
 
 
 def _joined(old: Interactions, new: Interactions) -> tuple[Interactions, NDArray[np.bool_]]:
-    known = _moments(old)
-    both = old.joined(new.select(~_moments(new).isin(known)))
-    return both, ~_moments(both).isin(known)
+    known = moments(old)
+    both = old.joined(new.select(~moments(new).isin(known)))
+    return both, ~moments(both).isin(known)
 
 
 def known_to(data: Dataset, events: Interactions, named: Dataset, timed: bool = True) -> NDArray[np.bool_]:
@@ -209,11 +222,6 @@ def check_ids(trained_on: Dataset, data: Dataset, who: str, way_out: str) -> Non
 
 def _type(table: EntityTable) -> str:
     return "integers" if table.vocabulary.holds_integers else "texts"
-
-
-def _moments(x: Interactions) -> pd.MultiIndex:
-    """The key (user, item, time, order within the time) of each interaction."""
-    return pd.MultiIndex.from_arrays([x.user, x.item, x.time, x.ties()])
 
 
 def _keys(

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from recsys.data.dataset import Dataset
-from recsys.data.feedback import learned_negatives
+from recsys.data.feedback.likes import learned_negatives
 from recsys.data.interactions import Interactions
 
 Floats = NDArray[np.float32]
@@ -21,7 +21,7 @@ def preferences(data: Dataset, train: Interactions) -> sp.csr_array:
 
     1 for each pair of user and item of ``train``; where interactions have weights, their sum over the pair, divided by
     the mean of the sums, so that penalties keep their scale. -1 for each pair that is learnt as a negative
-    (`recsys.data.feedback.learned_negatives`).
+    (`recsys.data.feedback.likes.learned_negatives`).
     """
     matrix = train.to_csr(data.n_users, data.n_items, weighted=train.has_weights)
     if train.has_weights:

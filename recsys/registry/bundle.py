@@ -162,8 +162,7 @@ class Bundle:
             self.fallback.save(beside / "fallback")
             if self.histories is not None:
                 self.histories.save(beside / "histories")
-                if len(self.data.non_likes):
-                    self.data.non_likes.save(beside / "non_likes")
+                self.data.save_feedback(beside)
             if self.evaluation is not None:
                 self.evaluation.save(beside / "evaluation")
             write_json(beside / "bundle.json", header)
@@ -194,7 +193,7 @@ class Bundle:
         header = read_json(directory / "bundle.json")
         kind, name, has_timestamps = (header[key] for key in ("engine", "name", "has_timestamps"))
         lineage = Lineage(**header["lineage"])
-        histories, evaluation, non_likes = (directory / part for part in ("histories", "evaluation", "non_likes"))
+        histories, evaluation = (directory / part for part in ("histories", "evaluation"))
         data = Dataset(
             name,
             EntityTable.load(directory / "users.parquet"),
@@ -202,8 +201,7 @@ class Bundle:
             Interactions.load(histories) if histories.is_dir() else Interactions.empty(),
             has_timestamps,
             bool(header["has_order"]),
-            non_likes=Interactions.load(non_likes) if non_likes.is_dir() else Interactions.empty(),
-        )
+        ).with_feedback(directory)
         data.interactions.check_rows(data.n_users, data.n_items, directory)
         engine = _engine(kind, directory / "engine")
         try_engine(engine, data.users, data.items, data.interactions, kind)

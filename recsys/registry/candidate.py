@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from recsys.atomic import atomic_path, write_json
+from recsys.atomic import atomic_path
 from recsys.data.dataset import Dataset
 from recsys.data.merge import check_ids, known_to, remap_items
 from recsys.data.splits.holdout import Holdout
@@ -205,18 +205,19 @@ def is_current(store: Store, record: Mapping[str, object]) -> bool:
         return False
 
 
-def save_decision(record: Mapping[str, object], latest: Path, history: Path) -> None:
-    """Writes ``record`` to the file ``latest`` and to the next numbered file of the folder ``history``."""
-    write_json(latest, record)
-    keep_decision(latest, history)
+def is_kept(latest: Path, history: Path) -> bool:
+    """Whether the decision in ``latest`` is the last one of the folder ``history``."""
+    numbered = _numbered(history)
+    return bool(numbered) and numbered[max(numbered)].read_bytes() == latest.read_bytes()
 
 
 def keep_decision(latest: Path, history: Path) -> None:
     """Copies the decision in ``latest`` to the next numbered file of ``history``, unless its last one is the same."""
-    record = latest.read_bytes()
-    numbered = {int(path.stem): path for path in history.glob("*.json") if path.stem.isdecimal()}
-    last = max(numbered, default=0)
-    if last and numbered[last].read_bytes() == record:
+    if is_kept(latest, history):
         return
-    with atomic_path(history / f"{last + 1:04d}.json") as beside:
-        beside.write_bytes(record)
+    with atomic_path(history / f"{max(_numbered(history), default=0) + 1:04d}.json") as beside:
+        beside.write_bytes(latest.read_bytes())
+
+
+def _numbered(history: Path) -> dict[int, Path]:
+    return {int(path.stem): path for path in history.glob("*.json") if path.stem.isdecimal()}

@@ -72,7 +72,11 @@ def make_database(path: Path, fill: Callable[[str], object]) -> None:
         beside = path.with_name(f".{path.name}.partial")
         for left in path.parent.glob(f".{path.name}.partial*"):
             left.unlink()
-        fill(f"sqlite:///{beside}")
+        try:
+            fill(f"sqlite:///{beside}")
+        except Exception:  # the disk may be full
+            beside.unlink(missing_ok=True)
+            raise
         beside.replace(path)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import sqlite3
+import time
 import warnings
 from contextlib import closing
 from functools import cache
@@ -65,9 +66,11 @@ def check_registry(uri: str) -> None:
     """Checks a database or server before anything is computed for it; nothing is made and MLflow is not imported.
 
     Raises:
-        ArtifactError: the database cannot be used.
+        ArtifactError: the database cannot be used, or the clock is before 1970, which MLflow does not store.
         PromotionError: the server does not answer.
     """
+    if time.time() < 0:
+        raise ArtifactError("the clock of this machine is before 1970, which no registry can store; set it")
     local = database_file(uri)
     if local is not None:
         check_database(local)

@@ -128,17 +128,16 @@ class Store:
         self._client.set_registered_model_alias(self.name, CHAMPION, version)
         self._tag_run(version, before)
 
-    def rollback(self) -> str:
-        """Gives the version ``previous`` the alias ``champion`` again, and its predecessor the alias ``previous``.
-
-        Returns:
-            The version that is the champion now.
+    def rollback_target(self) -> str:
+        """The version that `rollback` makes the champion: the one before the champion, with its checksums verified.
 
         Raises:
             PromotionError: there is no earlier champion.
-            ArtifactError: the bundle of the earlier champion is damaged; no alias is changed.
+            ArtifactError: the bundle of the earlier champion is damaged.
         """
-        before = self.version_at(PREVIOUS)
+        champion, before = self.version_at(CHAMPION), self.version_at(PREVIOUS)
+        if champion is not None and before == champion:  # the process that moved the first alias was stopped
+            before = self._before(champion)
         if before is None:
             raise PromotionError(f"{self.name} has no earlier champion to roll back to; promote a version first")
         try:
@@ -148,15 +147,24 @@ class Store:
                 f"version {before} of {self.name} cannot be {CHAMPION} again; no alias was changed: {error}, or "
                 "promote another candidate"
             ) from error
-        undone = self.version_at(CHAMPION)
-        self._client.set_registered_model_alias(self.name, CHAMPION, before)
-        self._tag_run(before, undone)
-        earlier = self._client.get_model_version(self.name, before).tags.get(_BEFORE)
-        if earlier is None:
-            self._client.delete_registered_model_alias(self.name, PREVIOUS)
-        else:
-            self._client.set_registered_model_alias(self.name, PREVIOUS, earlier)
         return before
+
+    def rollback(self, version: str, undone: str | None) -> None:
+        """Gives ``version`` the alias ``champion`` again, and its predecessor the alias ``previous``.
+
+        Doing it once more changes nothing, so that a rollback that was stopped can be finished.
+
+        Args:
+            version: see `rollback_target`.
+            undone: the champion that is rolled back.
+        """
+        self._client.set_registered_model_alias(self.name, CHAMPION, version)
+        self._tag_run(version, undone)
+        earlier = self._before(version)
+        if earlier is not None:
+            self._client.set_registered_model_alias(self.name, PREVIOUS, earlier)
+        elif self.version_at(PREVIOUS) is not None:
+            self._client.delete_registered_model_alias(self.name, PREVIOUS)
 
     def download(self, which: str = CHAMPION, directory: Path | None = None) -> Path:
         """The folder with the bundle of a version, with its checksums verified.
@@ -221,6 +229,11 @@ class Store:
                 f"version {version} of {self.name} cannot be fetched ({error}); register it again"
             ) from error
         return version, [path.parent for path in (Path(found) / "artifacts").glob(f"*/{MANIFEST}")]
+
+    def _before(self, version: str) -> str | None:
+        """The champion that ``version`` took the place of when it was promoted."""
+        before = self._client.get_model_version(self.name, version).tags.get(_BEFORE)
+        return None if before is None else str(before)
 
     def _tag_run(self, version: str, before: str | None) -> None:
         """Moves the tag ``champion`` from the MLflow run of version ``before`` to that of ``version``."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from difflib import get_close_matches
 from itertools import chain
 from typing import Protocol
 
@@ -9,12 +10,15 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from recsys.choices import did_you_mean
 from recsys.data.entities import EntityTable
 from recsys.data.vocabulary import Rows
 from recsys.embedding_table import rank_neighbours
 from recsys.engine import VectorModel, Vectors
 from recsys.errors import DataError
+from recsys.tracking import one_line
+
+_CLOSE = 3
+"""So many close titles are named."""
 
 
 def find_item(items: EntityTable, text: str) -> int:
@@ -33,7 +37,27 @@ def find_item(items: EntityTable, text: str) -> int:
     )
     for row in chain.from_iterable(matches):
         return row
-    raise DataError(f"no item has the id or title {text!r}{did_you_mean(text, shown)}")
+    raise DataError(f"no item has the id or title {text!r}; {_close(items, shown, wanted)}")
+
+
+def _close(items: EntityTable, shown: list[str], wanted: str) -> str:
+    """What to ask for instead: the items whose titles are closest to ``wanted``, or share a word with it, by id."""
+    by_title = {title.casefold(): row for row, title in reversed(list(enumerate(shown)))}
+    words = set(wanted.split())
+    sharing = sorted(by_title, key=lambda title: -len(words & set(title.split())))
+    close = [*get_close_matches(wanted, by_title, n=_CLOSE, cutoff=0.5), *sharing[:_CLOSE]]
+    close = [title for title in dict.fromkeys(close) if title in close[:_CLOSE] and _alike(wanted, title, words)]
+    keys = [one_line(str(key)) for key in items.vocabulary.ids]
+    if not close:
+        some = [keys[row] for row in range(min(_CLOSE, len(items)))]
+        return f"ask by a part of the title or by the id, as {', '.join(some)}"
+    rows = [by_title[title] for title in close]
+    listed = [f"{one_line(shown[row])!r}" + (f" (id {keys[row]})" * (shown[row] != keys[row])) for row in rows]
+    return f"did you mean {', '.join(listed)}? An item is asked for by its title, a part of it or its id"
+
+
+def _alike(wanted: str, title: str, words: set[str]) -> bool:
+    return bool(words & set(title.split())) or bool(get_close_matches(wanted, [title], cutoff=0.5))
 
 
 def cosine_to(vectors: Vectors, row: int) -> NDArray[np.float64]:

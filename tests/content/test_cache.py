@@ -64,7 +64,7 @@ def test_writers_that_take_turns_leave_what_one_would(tmp_path):
 def test_keys_that_are_known_are_not_read_again(tmp_path):
     cache = ContentCache(tmp_path)
     cache.add(keys("a"), np.ones((1, 2), np.float32))
-    (tmp_path / "keys.bin").write_bytes(content_key("another"))
+    (tmp_path / "keys.bin").write_bytes(content_key("another") + b"a digest")
     cache.add(keys("b"), np.ones((1, 2), np.float32))
     assert cache.rows(keys("a", "b", "another")).tolist() == [0, 1, MISSING]
 
@@ -95,3 +95,29 @@ def test_a_damaged_cache_is_made_anew_with_a_word(tmp_path, caplog, name, conten
     found = ContentCache(tmp_path).through(keys("a"), lambda rows: np.full((len(rows), 20), 2, np.float32))
     assert found.tolist() == [[2.0] * 20]
     assert "is damaged; it is emptied" in caplog.text
+
+
+@pytest.mark.parametrize("place", [0, 79, 80, 159])
+def test_a_flipped_bit_in_a_record_is_told_and_the_content_computed_again(tmp_path, caplog, place):
+    ContentCache(tmp_path).add(keys("a", "b"), np.ones((2, 20), np.float32))
+    content = bytearray((tmp_path / "records.bin").read_bytes())
+    content[place] ^= 1
+    (tmp_path / "records.bin").write_bytes(content)
+    for _ in range(2):
+        found = ContentCache(tmp_path).through(keys("a", "b"), lambda rows: np.ones((len(rows), 20), np.float32))
+        assert (found == 1).all()
+    assert caplog.text.count("is damaged; it is emptied") == 1
+
+
+@pytest.mark.parametrize("place", [0, 15, 24, 39])
+def test_a_flipped_bit_in_a_key_costs_that_record_alone(tmp_path, place):
+    ContentCache(tmp_path).add(keys("a", "b"), np.ones((2, 20), np.float32))
+    content = bytearray((tmp_path / "keys.bin").read_bytes())
+    content[place] ^= 1
+    (tmp_path / "keys.bin").write_bytes(content)
+    made = []
+    found = ContentCache(tmp_path).through(
+        keys("a", "b"), lambda rows: (made.extend(rows), np.ones((len(rows), 20), np.float32))[1]
+    )
+    assert (found == 1).all()
+    assert made == [0 if place < 16 else 1]

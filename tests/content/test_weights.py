@@ -14,7 +14,11 @@ from recsys.data.vocabulary import Vocabulary
 from recsys.seeding import stream
 from tests.content.tiny_models import WORDS
 
-pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")]
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.alone,
+    pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning"),
+]
 
 
 def texts_table(n):

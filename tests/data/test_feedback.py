@@ -6,10 +6,12 @@ import pytest
 
 import recsys as rs
 from recsys.data.dataset import Dataset
-from recsys.data.feedback import known_by_then, learned_negatives
+from recsys.data.feedback.likes import known_by_then, learned_negatives
 from recsys.data.ingest.config import DataConfig
 from recsys.data.ingest.readers import ingest
+from recsys.data.ingest.validate import to_text, validate
 from recsys.data.interactions import Interactions
+from recsys.data.merge import merged
 from recsys.data.splits.split import Split
 from recsys.engine import Request
 from recsys.engines.baselines.ease import EASE
@@ -163,3 +165,109 @@ def test_in_python_the_options_of_reading_are_those_of_the_config():
     assert (data.name, len(data.interactions), len(data.non_likes)) == ("n", 2, 1)
     with pytest.raises(ConfigError, match="positive_from"):
         rs.read_dataset(frame, columns={"weight": "stars"}, positive_form=3)
+
+
+SHOP = {"columns": {"weight": "qty"}, "positive_from": 0.5}
+SOLD = "user_id,item_id,timestamp,qty"
+# user, item, time, quantity; what stands of each sale by hand
+TABLE = [
+    ("1,10,100000000,1", 1.0),  # of two purchases and one return the first stands
+    ("1,10,100000001,1", None),
+    ("1,10,100000002,-1", None),
+    ("1,11,100000000,3", 2.0),  # of three pieces one went back
+    ("1,11,100000001,-1", None),
+    ("2,10,100000000,1", None),  # a return of two takes two purchases, the one after it stands
+    ("2,10,100000001,1", None),
+    ("2,10,100000002,-2", None),
+    ("2,10,100000003,1", 1.0),
+    ("2,11,100000000,-1", None),  # a return without a purchase
+    ("2,12,100000000,1", None),  # bought and returned in one moment
+    ("2,12,100000000,-1", None),
+    ("3,10,100000000,2", None),  # more comes back than was bought
+    ("3,10,100000001,-5", None),
+]
+
+
+def test_a_return_takes_back_as_much_of_the_latest_earlier_purchases(read):
+    data = read([row for row, _ in TABLE], SOLD, **SHOP)
+    x = data.interactions
+    found = [(*pair, weight) for pair, weight in zip(pairs(x, data), x.weight.tolist(), strict=True)]
+    wanted = [(*(int(cell) for cell in row.split(",")[:2]), left) for row, left in TABLE if left is not None]
+    assert sorted(found) == sorted(wanted)
+    assert sorted(pairs(data.non_likes, data)) == [(2, 11), (2, 12), (3, 10)]
+    counts = data.feedback
+    assert (counts.returns, counts.returned, counts.lessened, counts.unmatched) == (6, 5, 1, 1)
+
+
+def test_what_returns_took_back_is_told_and_kept_with_the_dataset(read, tmp_path):
+    data = read([row for row, _ in TABLE], SOLD, **SHOP)
+    told = "6 returns took back 5 purchases and a part of 1 more; 1 found no earlier purchase"
+    assert list(data.feedback.sentences()) == [told]
+    found = validate(DataConfig.model_validate({"interactions": tmp_path / "x.csv", **SHOP}))
+    assert told in to_text(found)
+    assert "3 likes stand" in to_text(found)
+    data.save(tmp_path / "data")
+    assert Dataset.load(tmp_path / "data").feedback == data.feedback
+    Bundle(EASE().fit(data), data, Lineage(data.fingerprint)).save(tmp_path / "bundle")
+    assert Bundle.load(tmp_path / "bundle").data.fingerprint == data.fingerprint
+
+
+def test_a_lower_rating_takes_all_earlier_likes_back_and_is_counted(read):
+    rows = ["1,10,100000000,5", "1,10,100000001,4", "1,10,100000002,0", "2,10,100000000,5", "2,11,100000000,1"]
+    data = read(rows, **RATED)
+    assert pairs(data.interactions, data) == [(2, 10)]
+    assert list(data.feedback.sentences()) == ["1 dislike, removal or lower rating took back 2 earlier likes"]
+
+
+def test_without_an_order_returns_take_back_as_much_as_was_returned(read):
+    data = read(["1,10,1", "1,10,1", "1,10,-1", "2,10,1"], "user_id,item_id,qty", **SHOP, duplicates="keep")
+    assert sorted(pairs(data.interactions, data)) == [(1, 10), (2, 10)]
+
+
+def test_what_is_no_like_is_dropped_by_option_and_still_takes_likes_back(read):
+    rows = ["1,10,100000000,5", "1,10,100000001,2", "1,11,100000001,1", "2,10,100000000,5"]
+    data = read(rows, **RATED, non_likes="drop")
+    assert pairs(data.interactions, data) == [(2, 10)]
+    assert len(data.non_likes) == 0
+    assert seen_items(Request.from_dataset(data, np.array([0, 1]))).lengths.tolist() == [0, 1]
+
+
+LATER = [
+    ("append", ["1,10,1,1", "1,10,2,1"], ["1,10,3,-1", "9,10,9,1"], {(1, 10, 1): 1.0}),
+    ("append", ["1,10,1,3"], ["1,10,3,-1", "9,10,9,1"], {(1, 10, 1): 2.0}),
+    ("append", ["1,10,1,1"], ["1,10,3,-1", "1,10,4,1", "9,10,9,1"], {(1, 10, 4): 1.0}),
+    ("append", ["1,10,1,1", "1,10,2,1", "1,10,3,-1"], ["1,10,3,-1", "9,10,9,1"], {(1, 10, 1): 1.0}),  # told twice
+    ("append", ["1,10,1,1", "1,10,2,-1", "8,10,1,1"], ["1,10,1,1", "1,10,2,-1", "9,10,9,1"], {(8, 10, 1): 1.0}),
+    ("append", ["1,10,1,3"], ["1,10,1,3", "1,10,2,-1", "9,10,9,1"], {(1, 10, 1): 2.0}),  # the files overlap
+    ("append", ["1,10,1,1"], ["1,10,2,3", "1,10,3,-1", "9,10,9,1"], {(1, 10, 1): 1.0, (1, 10, 2): 2.0}),
+    ("append", ["1,10,1,1"], ["1,10,2,1", "1,10,3,-2", "9,10,9,1"], {}),
+    ("replace", ["1,10,1,1", "1,10,2,1"], ["1,10,1,1", "1,10,2,1", "1,10,3,-1", "9,10,9,1"], {(1, 10, 1): 1.0}),
+]
+
+
+@pytest.mark.parametrize(("mode", "before", "after", "left"), LATER)
+def test_a_return_in_newer_data_takes_back_purchases_of_the_older(read, mode, before, after, left):
+    old, new = read(before, SOLD, **SHOP), read(after, SOLD, **SHOP)
+    data, fresh = merged(old, new, mode, positive_from=0.5)
+    x = data.interactions
+    times = zip(pairs(x, data), x.time.tolist(), x.weight.tolist(), strict=True)
+    assert {(*pair, time): weight for pair, time, weight in times} == left | {(9, 10, 9): 1.0}
+    assert len(fresh) == len(x)
+    assert not set(pairs(data.non_likes, data)) & set(pairs(x, data))
+    again, _ = merged(data, new, mode, positive_from=0.5)
+    assert again.interactions.fingerprint == x.fingerprint
+
+
+def test_a_lower_rating_in_newer_data_takes_an_older_like_back(read):
+    old, new = read(RATINGS, **RATED), read(["1,10,100000009,1", "2,10,100000009,5"], **RATED)
+    data, _ = merged(old, new)
+    assert sorted(pairs(data.interactions, data)) == [(1, 12), (2, 10), (2, 11)]
+    assert (1, 10) in pairs(data.non_likes, data)
+    assert data.feedback.withdrawn == 1
+
+
+def test_a_return_of_weights_that_decay_takes_one_older_purchase_back_whole(read):
+    decay = {**SHOP, "half_life_days": 1}
+    old = read([f"1,10,{n * DAY},1" for n in range(1, 4)], SOLD, **decay)
+    data, _ = merged(old, read([f"1,10,{9 * DAY},-1", f"2,10,{9 * DAY},1"], SOLD, **decay))
+    assert data.interactions.time.tolist() == [DAY, 2 * DAY, 9 * DAY]

@@ -35,7 +35,7 @@ from tests.harm.test_finite import certify
 from tests.pipelines.conftest import migrated_databases, unsynced  # noqa: F401 (they apply to this file)
 from tests.pipelines.world import write_world
 
-pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
+pytestmark = [pytest.mark.slow, pytest.mark.alone, pytest.mark.filterwarnings("ignore")]
 TRIES = int(os.environ.get("RECSYS_FUZZ", "5"))
 """Percent of the full counts: 500 bundles, 100 images, 300 configs, 100 output folders."""
 MEMORY_MB, SECONDS = 2048, 60

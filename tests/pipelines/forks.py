@@ -21,11 +21,11 @@ ROOT = Path(__file__).parents[2]
 class Forks:
     """The process that forks, seen from a test; ends with the ``with`` block; keeps a file in ``directory``."""
 
-    def __init__(self, directory):
-        self._directory = directory
+    def __init__(self, directory, **environment):
+        self._directory, self._environment = directory, environment
 
     def __enter__(self):
-        environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+        environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"} | self._environment
         command = [sys.executable, "-m", "tests.pipelines.forks", str(self._directory)]
         self._process = subprocess.Popen(command, env=environment, stdin=-1, stdout=-1, text=True)
         assert self._read() == "ready"

@@ -75,6 +75,34 @@ def test_the_users_that_a_child_has_learnt_of_are_recommended_to(trained, newer)
     assert "new" in set(pd.concat(parts)["user_id"])
 
 
+def test_a_finetuning_tells_what_it_found_and_takes_returned_purchases_back(trained, tmp_path):
+    config, workspace = trained
+    old = Bundle.load(workspace.bundle("two_tower")).data
+    user, item = (table.vocabulary.ids for table in (old.users, old.items))
+    bought = [(user[old.interactions.user[n]], item[old.interactions.item[n]].item()) for n in (0, 8)]
+    rows = [(*bought[0], 2_000_000, -1), ("u0003", 99, 2_000_001, -1), ("new", 3, 2_000_002, 2)]
+    rows += [("new", 5, 2_000_003, 1), ("u0005", 98, 2_000_004, 1), ("u0005", 98, 2_000_004, 1)]
+    newer = tmp_path / "newer.csv"
+    pd.DataFrame(rows, columns=["user_id", "item_id", "timestamp", "qty"]).to_csv(newer, index=False)
+    items = tmp_path / "items.csv"
+    pd.DataFrame({"item_id": [n for n in range(12) if n != bought[1][1]], "title": "x"}).to_csv(items, index=False)
+    columns = config.data.columns.model_copy(update={"weight": "qty"})
+    data = config.data.model_copy(update={"columns": columns, "positive_from": 0.5, "duplicates": "first"})
+    ears = Ears()
+    run(config.model_copy(update={"data": data}), workspace, ears, NewerData(newer, items=items), name="returned")
+    told = "\n".join(ears.heard)
+    assert "2 returns took back 1 purchase; 1 found no earlier purchase" in told
+    assert "1 rows: user, item and time repeat another row; the first is kept" in told
+    assert "1 new users: new" in told
+    assert "2 new items: 98, 99" in told
+    assert f"1 no longer in the items table, so not recommended: {bought[1][1]}" in told
+    child = Bundle.load(workspace.bundle("returned")).data
+    held = set(zip(child.users.vocabulary.ids[child.interactions.user], child.interactions.item, strict=True))
+    assert (bought[0][0], old.interactions.item[0]) not in held
+    assert len(child.interactions) == len(old.interactions) - 1 + 3
+    shutil.rmtree(workspace.bundle("returned"))
+
+
 def test_a_file_without_news_is_an_error(trained, tmp_path):
     config, workspace = trained
     assert config.data.interactions is not None

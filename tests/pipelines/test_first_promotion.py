@@ -40,6 +40,7 @@ def test_a_first_candidate_behind_the_named_baseline_is_refused_and_what_would_p
     assert model(workspace).startswith("ease@")
     assert Bundle.load(workspace.final.bundle("ease")).version in model(workspace)
     assert any("final/popularity: not fitted on all interactions" in line for line in ears.heard)
+    assert sum(line.count(rule["reason"]) for line in ears.heard) == 1
     assert not workspace.final.bundle("popularity").exists()
     again = Ears()
     assert run_stages(read_run_config(path, BEHIND), workspace, again) == REFUSED

@@ -10,6 +10,9 @@ from pipelines.cli import main
 from pipelines.commands.init import run
 from pipelines.config import read_run_config
 from pipelines.first_config.tables import GivenTables
+from recsys.data.ingest.issues import ValidationIssues
+from recsys.data.ingest.readers import ingest
+from recsys.data.sources import resolve
 from recsys.data.synthetic.worlds import BlockTaste, SequenceRule
 from recsys.errors import ConfigError, DataError
 
@@ -270,3 +273,18 @@ def test_options_of_reading_are_honoured_and_written_into_the_config(tmp_path, m
         run(
             GivenTables([tmp_path / "sales.csv", tmp_path / "goods.csv"], {}, (), ["data.skip_lines=2"]), tmp_path / "b"
         )
+
+
+def test_a_first_config_says_what_was_guessed_so_that_runs_do_not_warn_of_it(tmp_path):
+    sales = ["Kunde;item_id;date", *(f"{n % 7};{n % 5};2024-01-{1 + n % 28:02d}" for n in range(60))]
+    (tmp_path / "sales.csv").write_text("\n".join(sales) + "\n")
+    people = ["Kunde;birthday;size", *(f"{n};{10 + n}.12.1980;{n},50" for n in range(7))]
+    (tmp_path / "people.csv").write_text("\n".join(people) + "\n")
+    files = [tmp_path / "sales.csv", tmp_path / "people.csv"]
+    init(files, {}, ["user_id=Kunde"], tmp_path / "shop.toml")
+    data = read_run_config(tmp_path / "shop.toml").data
+    assert (data.separator, data.users_format.time_format, data.users_format.decimal) == (";", "%d.%m.%Y", ",")
+    assert 'users_format = {decimal = ",", time_format = "%d.%m.%Y"}' in (tmp_path / "shop.toml").read_text()
+    issues = ValidationIssues()
+    ingest(resolve(data), issues)
+    assert not issues.warnings, list(map(str, issues.warnings))

@@ -1,10 +1,11 @@
 """Killed with SIGKILL at a random moment and started again, a stage ends with the bytes of an undisturbed one."""
 
 import hashlib
+import os
 import shutil
-import subprocess
-import sys
+import signal
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -14,9 +15,14 @@ from pipelines.stages import run_stages
 from pipelines.workspace import Workspace
 from recsys.seeding import stream
 from recsys.tracking import SilentTracker
+from tests.pipelines.forks import Forks
 from tests.pipelines.world import write_world
 
-pytestmark = pytest.mark.slow
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.xdist_group("kills"),  # they share a world
+    pytest.mark.skipif(not hasattr(os, "fork"), reason="commands are forked"),
+]
 _KILLS = 10
 
 _TWO_TOWER = """
@@ -54,52 +60,53 @@ def trained(tmp_path_factory):
     return path
 
 
+@pytest.fixture(scope="module")
+def forks(tmp_path_factory):
+    with Forks(tmp_path_factory.mktemp("forks")) as forks:
+        yield forks
+
+
 @pytest.mark.parametrize(
     ("stage", "before", "result"),
     [("train", "prepared", "bundles/two_tower"), ("recommend", "trained", "recommendations")],
 )
-def test_ten_kills_leave_no_trace(trained, tmp_path, stage, before, result):
+def test_ten_kills_leave_no_trace(trained, forks, tmp_path, stage, before, result):
     start = trained.parent / before
     undisturbed = tmp_path / "undisturbed"
     shutil.copytree(start, undisturbed)
-    seconds = _seconds(_begun(trained, undisturbed, stage))
+    seconds = _seconds(forks, trained, undisturbed, stage)
     expected = _digests(undisturbed / result)
     rng = stream(11, stage)
     for kill in range(_KILLS):
         output = tmp_path / f"killed-{kill}"
         moment = float(rng.uniform(0.02, 0.9)) * seconds
-        while not _killed_at_work(trained, start, output, stage, moment):
+        while not _killed_at_work(forks, trained, start, output, stage, moment):
             moment /= 2  # the stage was over before; it must be killed while it works
-        _seconds(_begun(trained, output, stage))
+        _seconds(forks, trained, output, stage)
         assert _digests(output / result) == expected, f"kill {kill} after {moment:.2f} s"
         shutil.rmtree(output)
 
 
-def _killed_at_work(config: Path, start: Path, output: Path, stage: str, moment: float) -> bool:
+def _killed_at_work(forks: Forks, config: Path, start: Path, output: Path, stage: str, moment: float) -> bool:
     """Begins ``stage`` in a fresh copy of ``start`` and kills it after ``moment`` seconds; whether it was at work."""
     shutil.rmtree(output, ignore_errors=True)
     shutil.copytree(start, output)
-    process = _begun(config, output, stage)
+    process = _begin(forks, config, output, stage)
     time.sleep(moment)
-    process.kill()
-    process.communicate()
-    return process.returncode != 0
+    with suppress(ProcessLookupError):
+        os.kill(process, signal.SIGKILL)
+    return forks.wait() == -signal.SIGKILL
 
 
-def _begun(config: Path, output: Path, stage: str) -> subprocess.Popen[str]:
-    """A process that has imported everything and begins ``stage`` now."""
-    words = [sys.executable, "-m", "tests.pipelines.worker", str(config), str(output), stage]
-    process = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    assert process.stdout.readline() == "begun\n"
-    return process
+def _begin(forks: Forks, config: Path, output: Path, stage: str) -> int:
+    return forks.start([stage, config, "--output", output], output.parent, output.parent / "log")
 
 
-def _seconds(process: subprocess.Popen[str]) -> float:
+def _seconds(forks: Forks, config: Path, output: Path, stage: str) -> float:
     """How long the stage still takes; it must end well."""
     start = time.monotonic()
-    process.communicate(timeout=600)
-    assert process.returncode == 0
+    _begin(forks, config, output, stage)
+    assert forks.wait() == 0, (output.parent / "log").read_text()
     return time.monotonic() - start
 
 

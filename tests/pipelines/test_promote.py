@@ -1,6 +1,7 @@
 """Promotion: what is decided anew, and what is kept of each decision."""
 
 import shutil
+import signal
 import sqlite3
 from contextlib import closing
 from dataclasses import replace
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 
 from pipelines.config import read_run_config
+from pipelines.signals import StoppedError
 from pipelines.stages import run_stages
 from pipelines.stages.finetune import NewerData
 from pipelines.stages.finetune import run as finetune
@@ -23,11 +25,13 @@ from recsys.evaluation.report.report import Report
 from recsys.registry.bundle import Bundle, version_of
 from recsys.registry.candidate import Candidate, exclude_leaked_users
 from recsys.registry.gate import Decision
-from recsys.registry.mlflow_client import local_uri
-from recsys.registry.store import CHAMPION, PREVIOUS
+from recsys.registry.mlflow_client import imported, local_uri
+from recsys.registry.store import CHAMPION, PREVIOUS, Store
 from recsys.tracking import SilentTracker
 from tests.pipelines.test_run import Ears, pytestmark  # noqa: F401  the warnings of MLflow
 from tests.pipelines.world import N_USERS, write_world
+
+MlflowClient = imported().MlflowClient
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -93,6 +97,56 @@ def test_a_rollback_is_a_decision_and_stays_in_force(promoted):
     assert run(config, workspace, ears) == 0
     assert ears.reused() == {"promote"}
     assert open_store(config, workspace).version_at(CHAMPION) == "1"
+
+
+@pytest.fixture
+def stopped(monkeypatch):
+    """Runs a rollback that is stopped at a moment."""
+
+    def run_until(moment, config, workspace):
+        move, finish = MlflowClient.set_registered_model_alias, Store.rollback
+
+        def stop(client, name, alias, version):
+            if moment == "after the alias moved":
+                move(client, name, alias, version)
+            raise StoppedError(signal.SIGTERM)
+
+        def stop_late(*arguments):
+            finish(*arguments)
+            raise StoppedError(signal.SIGTERM)
+
+        with monkeypatch.context() as patch:
+            if moment == "before it is kept":
+                patch.setattr(Store, "rollback", stop_late)
+            else:
+                patch.setattr(MlflowClient, "set_registered_model_alias", stop)
+            with pytest.raises(StoppedError):
+                rollback(config, workspace)
+
+    return run_until
+
+
+@pytest.mark.parametrize("moment", ["before the alias moved", "after the alias moved", "before it is kept"])
+def test_a_rollback_that_was_stopped_rolls_back_no_further_when_it_is_run_again(promoted, stopped, moment):
+    config, workspace = promoted
+    store = open_store(config, workspace)
+    third = store.register(store.download("1"))
+    store.promote(third, Decision(True, third, "2", ()))
+    stopped(moment, config, workspace)
+    assert rollback(config, workspace) == "tiny: version 2 is champion again"
+    assert (store.version_at(CHAMPION), store.version_at(PREVIOUS)) == ("2", "1")
+    kept = [read_json(path) for path in sorted(workspace.decisions.iterdir())]
+    assert [(record["version"], record["champion"]) for record in kept[2:]] == [("2", third)]
+    assert rollback(config, workspace) == "tiny: version 1 is champion again"
+
+
+def test_a_rollback_that_was_stopped_is_among_the_decisions_after_a_promotion(promoted, stopped):
+    config, workspace = promoted
+    stopped("after the alias moved", config, workspace)
+    other = config.model_copy(update={"promote": config.promote.model_copy(update={"engine": "popularity"})})
+    run(other, workspace, SilentTracker())
+    kept = [read_json(path) for path in sorted(workspace.decisions.iterdir())]
+    assert [[rule["name"] for rule in record["rules"]] for record in kept[2:]] == [["rollback"], ["same"]]
 
 
 def test_a_decision_never_takes_the_number_of_another(promoted):

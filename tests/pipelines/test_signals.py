@@ -93,6 +93,7 @@ def test_a_log_without_a_terminal_shows_a_line_of_progress_a_minute(monkeypatch,
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 def test_a_run_that_is_stopped_at_random_moments_ends_with_the_same_lists(tmp_path):
     config, rng = write_world(tmp_path), np.random.default_rng(5)
     command = ("-m", "pipelines.entry", "run", config, "--set", "engines.two_tower.training.epochs=2", "--output")

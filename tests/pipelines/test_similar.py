@@ -35,6 +35,24 @@ def test_an_unknown_title_names_the_nearest():
         find_item(_ITEMS, "Star Warts")
 
 
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("star wart", r"did you mean 'Star Wars' \(id 7\), 'Star Trek' \(id 8\)\? An item is asked for by its title"),
+        ("the trek of stars", r"did you mean 'Star Trek' \(id 8\)"),
+        ("xyz", "ask by a part of the title or by the id, as 7, 8, 9"),
+    ],
+)
+def test_an_unknown_title_names_close_ones_with_their_ids_and_how_to_ask(text, told):
+    with pytest.raises(DataError, match=told):
+        find_item(_ITEMS, text)
+
+
+def test_titles_are_found_in_columns_of_other_languages():
+    frame = pd.DataFrame({"Bezeichnung": ["Pfanne rot", "Topf"]})
+    assert EntityTable(Vocabulary.of([7, 8]), frame, Schema.of({"Bezeichnung": "categorical"})).titles()[1] == "Topf"
+
+
 def test_an_item_without_title_is_called_by_its_id():
     assert _ITEMS.titles() == ["Star Wars", "Star Trek", "9"]
 

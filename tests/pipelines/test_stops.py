@@ -5,10 +5,12 @@ import json
 import os
 import shutil
 import signal
+import sqlite3
 import sys
 import time
 import tomllib
-from contextlib import suppress
+from contextlib import closing, suppress
+from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -20,19 +22,51 @@ from recsys.seeding import stream
 from tests.pipelines.forks import Forks
 from tests.pipelines.world import write_world
 
-pytestmark = [pytest.mark.slow, pytest.mark.skipif(not hasattr(os, "fork"), reason="commands are forked")]
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.alone,
+    pytest.mark.skipif(not hasattr(os, "fork"), reason="commands are forked"),
+]
 STOPS = int(os.environ.get("RECSYS_STOPS", "13"))
 """Stops of all commands together; set RECSYS_STOPS for more."""
 LONGEST_SECONDS = float(os.environ.get("RECSYS_STOP_SECONDS", "3"))
 """Two seconds, and the load of the machine."""
 LINE = "; the same command continues where it stopped"
-_TWO_TOWER = "\n[engines.two_tower]\nmodel = {dim = 8}\ntraining = {epochs = 2, checkpoint_seconds = 0.05}\n"
+_DATA = Path(os.environ.get("RECSYS_DATA_DIR", "../shared/data")).resolve()
+_LEARNT = """
+[pretrain.text]
+embedder = "hashing"
+columns = ["title"]
+options = {dim = 8}
 
-RUN = {  # command: the state of the folder before it, its words, the outputs that are compared
+[pretrain.als]
+engine = "als"
+options = {factors = 4, iterations = 2}
+
+[engines.two_tower]
+tables = ["text"]
+model = {dim = 8}
+training = {epochs = 2, checkpoint_seconds = 0.05}
+
+[attribution]
+engine = "two_tower"
+metric = "recall@5"
+modalities = {text = ["text"], sequence = ["history"]}
+"""
+_OTHER = "promote --set promote.engine=popularity --set promote.gate={min_users=1,min_gain=-9,must_not_lose={}}"
+_SHORT = (
+    "demo --set promote.engine=ease --set engines.two_tower.training.epochs=1 --set engines.als.iterations=1 "
+    "--set engines.bpr.iterations=1 --set pretrain.als.options={iterations=1}"
+)
+
+RUN = {  # command: the state of the folder before it, further words, the outputs that are compared
     "prepare": ("tables", "--output o", ["o/dataset", "o/split"]),
-    "train": ("prepare", "--output o", ["o/bundles"]),
+    "pretrain": ("prepare", "--output o", ["o/tables"]),
+    "train": ("pretrain", "--output o", ["o/bundles"]),
     "evaluate": ("train", "--output o", ["o/report.json", "o/per_user.parquet"]),
-    "promote": ("evaluate", "--output o", ["o/decision.json", "o/final/bundles"]),
+    "promote": ("evaluate", "--output o", ["o/decision.json", "o/final/bundles", "o/mlflow.db"]),
+    _OTHER: ("promote", "--output o", ["o/decision.json", "o/decisions", "o/mlflow.db"]),
+    "rollback": (_OTHER, "--output o", ["o/decision.json", "o/decisions", "o/mlflow.db"]),
     "recommend": ("promote", "--output o", ["o/recommendations", "o/dataset"]),
     "run": ("tables", "--output o", ["o/bundles", "o/report.json", "o/per_user.parquet", "o/recommendations"]),
     "finetune": (
@@ -40,13 +74,18 @@ RUN = {  # command: the state of the folder before it, its words, the outputs th
         "--interactions newer.csv --bundle o/bundles/two_tower --name child --output o",
         ["o/bundles"],
     ),
+    "attribution": ("train", "--output o", ["o/attribution.json"]),
     "tune": ("prepare", "--trials 2 --output o", ["o/tuned.toml"]),
     "columns": ("train", "--output o", ["o/columns.json"]),
+    "auto": ("tables", "interactions.csv items.csv --engine ease --budget 6s --output o", ["o/dataset"]),
+    "tune --jobs 2": ("prepare", "--engine ease --trials 2 --output o", ["o/trials.csv"]),
     "validate": ("tables", "--html page.html", ["page.html"]),
     "init": ("tables", "interactions.csv items.csv --output made.toml", ["made.toml"]),
     "similar": ("train", "3 --engine ease --output o", ["o/bundles"]),
-    "auto": ("tables", "interactions.csv items.csv --engine ease --budget 6s --output o", ["o/dataset"]),
+    _SHORT: ("tables", "--output o", ["o/bundles", "o/report.json", "o/per_user.parquet", "o/recommendations"]),
 }
+"""By default the first `STOPS` of them are stopped once each."""
+_WITHOUT_CONFIG = ("init", "auto", _SHORT)
 
 
 class World:
@@ -58,7 +97,7 @@ class World:
         path = write_world(directory / "tables" / "shop")
         text = path.read_text()
         place = text.index("\n[evaluate]")
-        path.write_text(text[:place] + _TWO_TOWER + text[place:])
+        path.write_text(text[:place] + _LEARNT + text[place:])
         newer = [
             "user_id,item_id,timestamp",
             *(f"new{user},{item},{2_000_000 + item}" for user in (1, 2) for item in range(5)),
@@ -77,8 +116,8 @@ class World:
 
     def begin(self, command, folder):
         words = RUN[command][1].split()
-        config = [] if command in ("init", "auto") else ["run.toml"]
-        return self.forks.start([command, *config, *words], folder, folder / "log")
+        config = [] if command in _WITHOUT_CONFIG else ["run.toml"]
+        return self.forks.start([*command.split(), *config, *words], folder, folder / "log")
 
     def finish(self, command):
         """Runs ``command`` undisturbed, once."""
@@ -94,7 +133,8 @@ class World:
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory):
-    with Forks(tmp_path_factory.mktemp("forks")) as forks:
+    places = {"RECSYS_CACHE_DIR": "cache", "RECSYS_DATA_DIR": str(_DATA)}  # each folder has a cache of its own
+    with Forks(tmp_path_factory.mktemp("forks"), **places) as forks:
         yield World(tmp_path_factory.mktemp("stops"), forks)
 
 
@@ -102,6 +142,8 @@ def world(tmp_path_factory):
 def test_a_command_that_is_stopped_says_how_to_go_on_and_its_rerun_ends_the_same(world, turn):
     rng = stream(29, f"stop/{turn}")
     command = list(RUN)[turn % len(RUN)]
+    if command == _SHORT and not (_DATA / "movielens-100k").is_dir():
+        pytest.skip(f"MovieLens 100K is not in {_DATA}")
     number = signal.SIGINT if rng.random() < 0.5 else signal.SIGTERM
     world.finish(command)
     moment, folder = float(rng.uniform(0, 1)) * world.seconds[command], None
@@ -167,19 +209,24 @@ def result(folder, command):
     for name in RUN[command][2]:
         path = folder / name
         for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
-            if file.is_file() and not file.name.endswith(".training.json"):
+            if file.is_file() and not file.name.endswith((".training.json", ".cost.json")):
                 found[str(file.relative_to(folder))] = _content(file)
     assert found
     return found
 
 
 def _content(path):
-    if path.name in ("report.json", "decision.json"):
+    if path.name == "mlflow.db":
+        with closing(sqlite3.connect(path)) as database:
+            return sorted(database.execute("SELECT alias, version FROM registered_model_aliases"))
+    if path.name in ("report.json", "decision.json") or path.parent.name == "decisions":
         raw = json.loads(path.read_text())
         for costs in raw.get("engines", {}).values():
             costs.pop("fit_seconds"), costs.pop("peak_memory_mb")
         raw.pop("tracking_uri", None)
         return raw
+    if path.name == "trials.csv":  # with several jobs the options depend on which is first
+        return [line.split(",")[:3] for line in path.read_text().splitlines()]
     if path.suffix == ".toml":
         return tomllib.loads(path.read_text())
     return hashlib.sha256(path.read_bytes()).hexdigest()

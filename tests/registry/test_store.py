@@ -267,11 +267,13 @@ def test_promotion_records_the_previous_champion_and_rollback_restores_it(store,
     for version in (first, second, third):
         store.promote(version, Decision(True, version, store.version_at("champion"), ()))
     assert (store.version_at("champion"), store.version_at("previous")) == (third, second)
-    assert store.rollback() == second
-    assert (store.version_at("champion"), store.version_at("previous")) == (second, first)
-    assert store.rollback() == first
+    for undone, version, earlier in ((third, second, first), (second, first, None)):
+        assert store.rollback_target() == version
+        for _ in range(2):  # the second time nothing changes
+            store.rollback(version, undone)
+            assert (store.version_at("champion"), store.version_at("previous")) == (version, earlier)
     with pytest.raises(PromotionError, match="no earlier champion"):
-        store.rollback()
+        store.rollback_target()
 
 
 def test_a_candidate_that_was_compared_with_another_champion_is_not_promoted(store, folder):
@@ -290,7 +292,7 @@ def test_a_rollback_to_a_damaged_version_changes_nothing(store, folder):
     with pytest.raises(
         ArtifactError, match=r"no alias was changed: .*changed: users\.parquet.* promote another candidate"
     ):
-        store.rollback()
+        store.rollback_target()
     assert (store.version_at("champion"), store.version_at("previous")) == (third, second)
 
 

@@ -5,9 +5,9 @@
     python -m pipelines.benchmarks.strangers --noise 20              # with twenty columns more that tell nothing
 
 Each set is split by time and by leave-one-out, every engine is fitted with its defaults, and NDCG@10 of the test users
-is compared with the best of popularity, itemknn, ease and als by paired tests. A pair of set and protocol that the
-output folder holds is not run again, unless the code of the engines has changed. Leaves ``results.json``,
-``results.md`` and ``results.png``.
+is compared with the best of popularity, itemknn, ease and als, and with every engine of the row, by paired tests. A
+pair of set and protocol that the output folder holds is not run again, unless the code of the engines has changed.
+Leaves ``results.json``, ``results.md`` and ``results.png``.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from pipelines.benchmarks.strangers.page import forest, table
+from pipelines.benchmarks.strangers.page import LEVEL, forest, table
 from pipelines.benchmarks.strangers.sets import QUICK, SETS
 from pipelines.benchmarks.strangers.worlds import Tables, with_noise
 from pipelines.workspace import ENGINE_CODE, code_version
@@ -81,7 +81,9 @@ def _row(values: Mapping[str, NDArray[np.float64]]) -> JsonObject:
         if name not in BASELINES:
             found = paired_test(values[name], values[best])
             tests[name] = {"difference": found.difference, "low": found.low, "high": found.high, "p": found.p}
-    return {"metric": METRIC, "means": means, "best_baseline": best, "against_best": tests}
+            others = {other: paired_test(values[name], values[other]) for other in values if other != name}
+            tests[name]["behind"] = [o for o, test in others.items() if test.difference < 0 and test.p < LEVEL]
+    return {"metric": METRIC, "means": means, "best_baseline": best, "models": list(tests), "against_best": tests}
 
 
 def main() -> None:

@@ -9,12 +9,13 @@ import numpy as np
 from recsys.evaluation.report.forest import Estimate
 from recsys.json_values import JsonObject
 
-_LEVEL = 0.05
+LEVEL = 0.05
+"""Of the paired tests, two-sided."""
 
 
 def table(rows: Sequence[JsonObject]) -> str:
     """Markdown: a row a set and protocol, then how often each model is significantly ahead and behind."""
-    models = list(dict.fromkeys(name for row in rows for name in row["against_best"]))
+    models = list(dict.fromkeys(name for row in rows for name in row["models"]))
     head = ["set", "protocol", "users", "best baseline", *models]
     lines = [f"| {' | '.join(head)} |", f"|{'---|' * len(head)}"]
     for row in rows:
@@ -33,7 +34,7 @@ def ratio(row: JsonObject, model: str) -> float:
 
 def forest(rows: Sequence[JsonObject]) -> tuple[list[str], dict[str, list[Estimate | None]]]:
     """The rows' names, and of each model the ratios to the best baseline with the intervals of the differences."""
-    models = list(dict.fromkeys(name for row in rows for name in row["against_best"]))
+    models = list(dict.fromkeys(name for row in rows for name in row["models"]))
     names = [f"{row['set']}, {row['protocol']}" for row in rows]
     return names, {model: [_estimate(row, model) for row in rows] for model in models}
 
@@ -53,11 +54,13 @@ def _cell(row: JsonObject, model: str) -> str:
     found = row["against_best"].get(model)
     if found is None:
         return ""
-    return f"{row['means'][model]:.4f}, x{ratio(row, model):.2f}{_mark(found)}"
+    others = [name for name in found["behind"] if name != row["best_baseline"]]
+    behind = f" (behind {', '.join(others)})" if others else ""
+    return f"{row['means'][model]:.4f}, x{ratio(row, model):.2f}{_mark(found)}{behind}"
 
 
 def _mark(found: JsonObject) -> str:
-    if found["p"] >= _LEVEL:
+    if found["p"] >= LEVEL:
         return ""
     return " ahead" if found["difference"] > 0 else " **behind**"
 
@@ -65,8 +68,10 @@ def _mark(found: JsonObject) -> str:
 def _summary(rows: Sequence[JsonObject], model: str) -> str:
     with_it = [row for row in rows if model in row["against_best"]]
     marks = [_mark(row["against_best"][model]).strip(" *") for row in with_it]
+    below = sum(bool(row["against_best"][model]["behind"]) for row in with_it)
     mean = float(np.exp(np.mean([np.log(max(ratio(row, model), 1e-3)) for row in with_it])))
     return (
         f"{model}: significantly ahead of the best baseline on {marks.count('ahead')} of {len(with_it)}, behind on "
-        f"{marks.count('behind')}; geometric mean of the ratios {mean:.3f}"
+        f"{marks.count('behind')}, behind some engine on {below}; geometric "
+        f"mean of the ratios {mean:.3f}"
     )

@@ -107,6 +107,7 @@ class PixelStore:
 
     def _decode(self, cache: ContentCache, paths: list[str | None], keys: list[bytes | None]) -> set[int]:
         """Decodes what the cache lacks, block by block; the rows that cannot be decoded."""
+        cache.check([key for key in keys if key is not None])
         known, broken = cache.rows([key or b"" for key in keys]), set[int]()
         todo = [row for row, key in enumerate(keys) if key is not None and known[row] == MISSING]
         for start in range(0, len(todo), 512):

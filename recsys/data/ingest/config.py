@@ -95,10 +95,13 @@ class DataConfig(TableFormat):
             missing cells (models learn from such items, and they are not recommended unless ``recommend.unlisted`` is
             set), or ``drop`` leaves them out with their interactions.
         positive_from: rows of a smaller weight (``columns.weight``, times the event's) are no likes; weights of zero
-            and below are allowed then. None takes every row as a like.
+            and below are allowed then. A weight below zero is a return: it takes back as much from the latest earlier
+            likes of the same user and item. One from zero on, unless it is an event's, is a lower rating and takes back
+            all of them. None takes every row as a like.
         non_likes: what such rows and dislikes are for: ``seen`` leaves their items out of the user's lists, like those
             of the history, where ``filter_seen`` is on; ``negatives`` also lets engines learn from them (``ease`` and
-            ``itemknn``). Removed items only stay in the seen filter.
+            ``itemknn``); ``drop`` does neither, and they only take earlier likes back. Removed items are never
+            negatives.
         half_life_days: a weight counts half as much at this age in days, a quarter at twice the age, and so on; the
             age is counted from the newest row of the file. None does not decay.
         users_format: options of reading the users table, where they differ from those of ``[data]``.
@@ -121,7 +124,7 @@ class DataConfig(TableFormat):
     missing: tuple[str, ...] = ()
     unknown_ids: UnknownIds = "add"
     positive_from: float | None = None
-    non_likes: Literal["seen", "negatives"] = "seen"
+    non_likes: Literal["seen", "negatives", "drop"] = "seen"
     half_life_days: float | None = Field(None, gt=0)
     users_format: TableFormat = TableFormat()
     items_format: TableFormat = TableFormat()

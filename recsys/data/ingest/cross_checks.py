@@ -21,7 +21,9 @@ from recsys.data.ingest.types.meeting_ids import check_ids_meet
 from recsys.data.schema import Kind
 
 
-def check_tables(tables: TypedTables, unknown_ids: UnknownIds, joining: Dataset | None = None) -> None:
+def check_tables(
+    tables: TypedTables, unknown_ids: UnknownIds, joining: Dataset | None = None, settled: bool = False
+) -> None:
     """Adds issues about repeated rows and ids, ids without a row in a table, and inconsistent train and test files.
 
     Args:
@@ -29,6 +31,7 @@ def check_tables(tables: TypedTables, unknown_ids: UnknownIds, joining: Dataset 
         unknown_ids: ids of the interactions that the users or items table lacks are an ``error``, or a warning that
             says what becomes of them.
         joining: the dataset that the tables will be merged into.
+        settled: whether the config itself says what becomes of unknown ids, so that they are a note.
     """
     for part in tables.interactions:
         _check_repeated_rows(part)
@@ -37,7 +40,7 @@ def check_tables(tables: TypedTables, unknown_ids: UnknownIds, joining: Dataset 
             _check_repeated_ids(table.ids)
     if len({part.has_timestamps for part in tables.interactions}) > 1:
         tables.interactions[1].location.error("one file has times and the other has none", "give both the same columns")
-    check_ids_meet(tables, unknown_ids, joining)
+    check_ids_meet(tables, unknown_ids, joining, settled)
     if len(tables.interactions) == 2 and None not in tables.integers:
         _check_test_in_train(*tables.interactions)
 
@@ -45,12 +48,23 @@ def check_tables(tables: TypedTables, unknown_ids: UnknownIds, joining: Dataset 
 def _check_repeated_rows(part: TypedInteractions) -> None:
     if not len(part.repeated):
         return
-    found = "user, item and time repeat another row"
+    if part.order is None:
+        found = "user and item repeat another row, and there is no time"
+        remedy = (
+            'name the time in data.columns.time; without one, set data.duplicates, duplicates= in Python, to "keep" '
+            'where the rows are events of their own, such as purchases, which then count as several, or to "first" '
+            "where a row was exported twice: all but one of each pair of user and item are left out then"
+        )
+    else:
+        found = f"user, item and {'time' if part.has_timestamps else 'position'} repeat another row"
+        remedy = (
+            'set data.duplicates, duplicates= in Python, to "first" or "last", which use one of them, where a row was '
+            'exported twice, or to "keep", which counts each as an event of its own'
+        )
     if part.duplicates == "error":
-        remedy = 'drop the rows, or set data.duplicates, duplicates= in Python, to "first", "last" or "keep"'
         part.location.error(found, remedy, part.repeated)
     else:
-        part.location.warn(f"{found}; the {part.duplicates} is kept", "check that this is intended", part.repeated)
+        part.location.note(f"{found}; the {part.duplicates} is kept", "data.duplicates says so", part.repeated)
 
 
 def _check_repeated_ids(ids: TypedIds) -> None:

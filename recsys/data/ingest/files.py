@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from recsys.data.ingest.checks import Cells
 from recsys.data.ingest.issues import Location
 from recsys.data.ingest.reading.content import unpacked
 from recsys.data.ingest.reading.folders import content_digest
+from recsys.data.ingest.reading.found import Note
 from recsys.data.ingest.reading.lists import explode
 from recsys.data.ingest.reading.options import TableFormat
 from recsys.data.ingest.reading.problem import Unreadable
@@ -89,11 +91,20 @@ def read_table(
         return None
     for column, found, remedy in table.found.errors:
         (location if column is None else location.at(column)).error(found, remedy)
-    for column, found, remedy in table.found.warnings:
+    for column, found, remedy in _once(table.found.warnings):
         (location if column is None else location.at(column)).warn(found, remedy)
     if not len(table.found.frame.columns):
         return None
     return _plain_table(replace(location, place=table.place), table.found.frame, table.found.separator)
+
+
+def _once(notes: list[Note]) -> Iterator[Note]:
+    """Without what the option of an earlier note says too, as of another part of a folder."""
+    said = set()
+    for column, found, remedy in notes:
+        if not (remedy.endswith(" so") and (column, remedy) in said):
+            said.add((column, remedy))
+            yield column, found, remedy
 
 
 def _of_frame(location: Location, frame: pd.DataFrame, options: TableFormat) -> RawTable | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
@@ -18,6 +19,7 @@ Place = Callable[[int], str | None]
 """Maps a row to where it stands in its file, such as ``line 7`` or ``part-1.csv line 7``; None if its number tells."""
 
 _OPTION = re.compile(rf"\bdata\.({'|'.join(TableFormat.model_fields)})\b")
+Severity = Literal["error", "warning", "note"]
 _LISTED = 1000
 """The most rows that the JSON form lists; it has their number in any case."""
 _SHOWN = 5
@@ -29,7 +31,8 @@ class ValidationIssue:
     """One issue of a table.
 
     Args:
-        severity: with an ``error`` the data cannot be read; with a ``warning`` it can.
+        severity: with an ``error`` the data cannot be read; with a ``warning`` it can; a ``note`` is about what the
+            config has settled, and only `recsys validate` tells it.
         file: the table.
         column: the column; None for the whole table.
         rows: int64 [n], rows of the table, counted from 0 after the header; empty for the whole column.
@@ -39,7 +42,7 @@ class ValidationIssue:
             without blank lines, and a row may span several lines.
     """
 
-    severity: Literal["error", "warning"]
+    severity: Severity
     file: Path
     column: str | None
     rows: NDArray[np.int64]
@@ -63,6 +66,14 @@ class ValidationIssue:
         if not len(self.rows):
             return ""
         return rows_text(self.rows) + (f" ({', '.join(self.places[:_SHOWN])})" if self.places else "")
+
+    @property
+    def options(self) -> dict[str, str]:
+        """Options of the config that say what was guessed, as ``{"data.separator": ";"}``; empty for other issues."""
+        if not re.search(r" says? so\b", self.remedy):
+            return {}
+        found = re.findall(r'(data(?:\.\w+)+) = ("(?:[^"\\]|\\.)*")', self.remedy)
+        return {key: json.loads(value) for key, value in found}
 
     def to_dict(self) -> dict[str, object]:
         """JSON values; rows are counted from 1."""
@@ -97,6 +108,10 @@ class ValidationIssues:
     @property
     def warnings(self) -> list[ValidationIssue]:
         return [finding for finding in self if finding.severity == "warning"]
+
+    @property
+    def notes(self) -> list[ValidationIssue]:
+        return [finding for finding in self if finding.severity == "note"]
 
     def raise_errors(self) -> None:
         """Raises an exception if there are errors.
@@ -142,7 +157,11 @@ class Location:
         """Adds a warning, see `error`."""
         self._add("warning", found, remedy, rows)
 
-    def _add(self, severity: Literal["error", "warning"], found: str, remedy: str, rows: ArrayLike) -> None:
+    def note(self, found: str, remedy: str, rows: ArrayLike = ()) -> None:
+        """Adds a note, see `error`."""
+        self._add("note", found, remedy, rows)
+
+    def _add(self, severity: Severity, found: str, remedy: str, rows: ArrayLike) -> None:
         positions = np.asarray(rows, np.int64)
         place = self.place if self.place is not None else lambda row: None
         places = tuple(text for row in positions[:_LISTED] if (text := place(int(row))) is not None)
@@ -173,3 +192,7 @@ def shown(cell: object) -> str:
         return "an empty cell"
     text = repr(cell.item() if isinstance(cell, np.generic) else cell)
     return text if len(text) <= 42 else text[:39] + "..."
+
+
+ORDER: tuple[Severity, ...] = ("error", "warning", "note")
+"""Severities, the gravest first."""

@@ -6,21 +6,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from recsys.data.dataset import Dataset
 from recsys.data.entities import EntityTable
-from recsys.data.feedback import LIKE, REMOVAL, resolve
+from recsys.data.feedback.likes import LIKE, REMOVAL, RETURN
+from recsys.data.feedback.withdrawals import WHOLE_RETURN, FeedbackCounts
 from recsys.data.ingest.config import DataConfig
 from recsys.data.ingest.cross_checks import check_tables
 from recsys.data.ingest.id_column import TypedIds
 from recsys.data.ingest.issues import ValidationIssues
+from recsys.data.ingest.reading.settled import settle_unread
 from recsys.data.ingest.tables import RawTables, TypedTables, coerce_tables, read_tables
 from recsys.data.ingest.typed_entities import TypedEntities
-from recsys.data.ingest.typed_interactions import TypedInteractions
+from recsys.data.ingest.typed_interactions import TypedInteractions, unread_columns
 from recsys.data.interactions import Interactions
+from recsys.data.schema import Kind
 from recsys.data.vocabulary import MISSING, Vocabulary
 from recsys.errors import DataError
 
@@ -74,9 +78,16 @@ def typed_tables(config: DataConfig, issues: ValidationIssues, joining: Dataset 
 
 
 def checked(raw: RawTables, config: DataConfig, joining: Dataset | None = None) -> TypedTables:
-    """Coerces and checks raw tables; errors and warnings are added to their issues."""
+    """Coerces and checks raw tables; errors, warnings and notes are added to their issues."""
+    unread = {part.location.file: unread_columns(part.frame, config.columns) for part in raw.interactions}
+    for table, kinds in ((raw.users, config.user_schema), (raw.items, config.item_schema)):
+        if table is not None:
+            unread[table.location.file] = [name for name, kind in kinds.items() if kind == Kind.IGNORED]
+    for part in (*raw.interactions, raw.users, raw.items):
+        if part is not None:
+            settle_unread(part.location.issues, unread)
     tables = coerce_tables(raw, config, joining)
-    check_tables(tables, config.unknown_ids, joining)
+    check_tables(tables, config.unknown_ids, joining, "unknown_ids" in config.model_fields_set)
     return tables
 
 
@@ -92,12 +103,22 @@ def encode(tables: TypedTables, name: str, only_listed: bool = False) -> Ingeste
     users = _entities([part.user for part in parts], tables.users)
     items = _entities([part.item for part in parts], tables.items)
     read = tuple(_interactions(part, users.vocabulary, items.vocabulary) for part in parts)
-    files, non_likes = tuple(likes for likes, _ in read), read[0][1]  # those of a test file are not known before it
+    files, first = tuple(part.likes for part in read), read[0]  # the feedback of a test file is not known before it
     joined = files[0] if len(files) == 1 else files[0].joined(files[1])
     name = name or parts[0].location.file.parent.name
     given_files = (files[0], files[1]) if len(files) == 2 else None
     data = Dataset(
-        name, users, items, joined, parts[0].has_timestamps, tables.has_order, given_files, non_likes=non_likes
+        name,
+        users,
+        items,
+        joined,
+        parts[0].has_timestamps,
+        tables.has_order,
+        given_files,
+        first.non_likes,
+        first.settled,
+        first.withdrawals,
+        sum((part.counts for part in read), FeedbackCounts()),
     )
     ingested = Ingested(data, files)
     return listed_only(ingested) if only_listed else ingested
@@ -128,25 +149,54 @@ def listed_only(read: Ingested) -> Ingested:
     given_files = (files[0], files[1]) if len(files) == 2 else None
     users, items = data.users.take(kept[0]), data.items.take(kept[1])
     kept_data = replace(
-        data, users=users, items=items, interactions=joined, given_files=given_files, non_likes=moved(data.non_likes)
+        data,
+        users=users,
+        items=items,
+        interactions=joined,
+        given_files=given_files,
+        non_likes=moved(data.non_likes),
+        settled=moved(data.settled),
+        withdrawals=moved(data.withdrawals),
     )
     return Ingested(kept_data, files)
 
 
-def _interactions(part: TypedInteractions, users: Vocabulary, items: Vocabulary) -> tuple[Interactions, Interactions]:
-    """The likes, and the feedback that is none."""
-    keep = np.flatnonzero(part.keep)
-    user, item = users.rows(part.user.ids)[keep], items.rows(part.item.ids)[keep]
-    time, weight, meaning = part.time[keep].astype(np.int64), part.weight[keep].astype(np.float32), part.meaning[keep]
-    tie = part.tie[keep]
+@dataclass(frozen=True, eq=False)
+class _Read:
+    """The interactions of one file, see the fields of `Dataset`."""
+
+    likes: Interactions
+    non_likes: Interactions = field(default_factory=Interactions.empty)
+    settled: Interactions = field(default_factory=Interactions.empty)
+    withdrawals: Interactions = field(default_factory=Interactions.empty)
+    counts: FeedbackCounts = field(default_factory=FeedbackCounts)
+
+
+def _interactions(part: TypedInteractions, users: Vocabulary, items: Vocabulary) -> _Read:
+    rows = part.kept
+    user, item = users.rows(part.user.ids)[rows], items.rows(part.item.ids)[rows]
+    time, tie, meaning = part.time[rows].astype(np.int64), part.tie[rows], part.meaning[rows]
+
+    def events(where: NDArray[np.bool_], weight: NDArray[np.float64]) -> Interactions:
+        kept = weight[where].astype(np.float32)
+        return Interactions.of(user[where], item[where], time[where], kept, tie[where])
+
+    decay = part.decay[rows]
     if (meaning == LIKE).all():
-        return Interactions.of(user, item, time, weight, tie), Interactions.empty()
-    found = resolve(user, item, (time, tie), meaning, part.ratings)
-    learned = ((meaning != REMOVAL) & part.learns_negatives).astype(np.float32)
-    likes, others = found.likes, found.non_likes
-    return (
-        Interactions.of(user[likes], item[likes], time[likes], weight[likes], tie[likes]),
-        Interactions.of(user[others], item[others], time[others], learned[others], tie[others]),
+        likes = events(np.ones(len(rows), bool), part.weight[rows] * decay)
+        return _Read(likes)
+    found = part.feedback
+    returns, takes = meaning == RETURN, found.takes
+    settled, weight = found.taken_back | returns, np.where(found.taken_back, part.weight[rows], -takes)
+    if part.half_life_days is not None:  # weights are no amounts any more
+        settled, weight = returns & (takes == -part.weight[rows]), np.full(len(rows), -WHOLE_RETURN)
+    learned = (meaning != REMOVAL) & (part.non_likes == "negatives")
+    return _Read(
+        events(found.likes, found.left * decay),
+        Interactions.empty() if part.non_likes == "drop" else events(found.non_likes, learned.astype(np.float64)),
+        events(settled, weight),
+        events((takes > 0) & ~returns, -takes),
+        found.counts,
     )
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from recsys.data.feedback import BELOW, DISLIKE, LIKE, REMOVAL
+from recsys.data.feedback.likes import BELOW, DISLIKE, LIKE, REMOVAL, RETURN
 from recsys.data.ingest.id_column import TypedIds
 from recsys.data.ingest.issues import shown
 from recsys.data.ingest.tables import TypedTables
@@ -124,13 +124,16 @@ def _notes(part: TypedInteractions) -> Iterator[str]:
     known = part.weight[~np.isnan(part.weight)]
     if len(known) and (known != known[0]).any():
         yield f"weights are used by {', '.join(WEIGHTED_ENGINES)}; other engines count every interaction once"
-    names = {LIKE: "likes", BELOW: "below positive_from", DISLIKE: "dislikes", REMOVAL: "removals"}
+    names = {LIKE: "likes", BELOW: "below positive_from", DISLIKE: "dislikes", REMOVAL: "removals", RETURN: "returns"}
     counts = {name: int((part.meaning == meaning).sum()) for meaning, name in names.items()}
     if counts["likes"] < len(part):
         listed = ", ".join(f"{count:,} {name}" for name, count in counts.items() if count)
-        kept = "non-likes stay in the seen filter"
-        learned = f", and {', '.join(NEGATIVE_ENGINES)} learn them as negatives" if part.learns_negatives else ""
+        learned = f", and {', '.join(NEGATIVE_ENGINES)} learn them as negatives" * (part.non_likes == "negatives")
+        kept = "non-likes are dropped" if part.non_likes == "drop" else "non-likes stay in the seen filter"
         yield f"feedback: {listed}; {kept}{learned}"
+        repeated = f"; {len(part.repeated):,} repeated rows are left out" if len(part.repeated) else ""
+        yield from part.feedback.counts.sentences()
+        yield f"{int(part.feedback.likes.sum()):,} likes stand{repeated}"
 
 
 def _ids(column: TypedIds, role: str) -> ColumnSummary:

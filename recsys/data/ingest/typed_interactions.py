@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from recsys.data.feedback import BELOW, LIKE, MEANINGS, decayed
+from recsys.data.feedback.likes import BELOW, LIKE, MEANINGS, RETURN, Feedback, decayed, resolve
 from recsys.data.ingest.cells import LARGEST, event_weights, is_missing, numbers, positions, texts, weights
 from recsys.data.ingest.checks import Cells
 from recsys.data.ingest.config import DataConfig, InteractionColumns
@@ -18,10 +18,12 @@ from recsys.data.ingest.files import RawTable, without_missing
 from recsys.data.ingest.id_column import TypedIds
 from recsys.data.ingest.issues import Location, shown
 from recsys.data.ingest.types.interaction_times import times
+from recsys.data.ingest.types.negative_amounts import warn_negative_amounts
 from recsys.data.ingest.types.time_column import TimeColumn
 from recsys.data.ingest.types.time_options import TimeOptions
 
 Duplicates = Literal["error", "first", "last", "keep"]
+NonLikes = Literal["seen", "negatives", "drop"]
 
 
 @dataclass(frozen=True)
@@ -58,14 +60,16 @@ class TypedInteractions:
         time: float64 [n], whole seconds since 1970 UTC or positions; NaN where the cell has an error.
         fraction: int64 [n], nanoseconds within the second.
         tie_breaker: int64 [n], the order of interactions of one time; 0 without such a column.
-        weight: float64 [n]; NaN where the cell has an error.
+        weight: float64 [n], before any decay; NaN where the cell has an error.
         order: name of the time or position column; None without one.
         has_timestamps: whether that column is a time.
         weight_columns: names of the columns that give the weight.
         duplicates: policy for rows that repeat user, item and time.
-        meaning: int8 [n], see `recsys.data.feedback`.
+        meaning: int8 [n], see `recsys.data.feedback.likes`.
         ratings: whether a later weight below the threshold replaces an earlier like.
-        learns_negatives: whether rows that are no likes are learnt as negatives.
+        positive_from: the threshold; 0 without one.
+        non_likes: what rows that are no likes are for.
+        half_life_days: of the weights; None does not decay.
         unused: the columns that nothing reads.
         time_reading: how the times are read, such as ``milliseconds since 1970``; empty for seconds and dates in UTC.
     """
@@ -83,7 +87,9 @@ class TypedInteractions:
     duplicates: Duplicates
     meaning: NDArray[np.int8]
     ratings: bool = False
-    learns_negatives: bool = False
+    positive_from: float = 0.0
+    non_likes: NonLikes = "seen"
+    half_life_days: float | None = None
     unused: tuple[UnusedColumn, ...] = ()
     time_reading: str = ""
 
@@ -120,6 +126,26 @@ class TypedInteractions:
         return self.fraction + np.asarray(rank, np.int64) - 1
 
     @cached_property
+    def kept(self) -> NDArray[np.int64]:
+        """The rows that are read: those without an error that are not `repeated`."""
+        good = self.user.good & self.item.good & ~np.isnan(self.time) & ~np.isnan(self.weight)
+        return np.flatnonzero(good & self.keep)
+
+    @cached_property
+    def feedback(self) -> Feedback:
+        """What the `kept` rows say of their users and items, and which of them take earlier ones back."""
+        rows = self.kept
+        user, item = (pd.factorize(column.ids[rows])[0] for column in (self.user, self.item))
+        times = (self.time[rows].astype(np.int64), self.tie[rows])
+        return resolve(user, item, times, self.meaning[rows], self.weight[rows], self.ratings, self.positive_from)
+
+    @property
+    def decay(self) -> NDArray[np.float64]:
+        """float64 [n], the factor of each weight by its age; 1 without a half-life."""
+        ones = np.ones(len(self))
+        return ones if self.half_life_days is None else decayed(ones, self.time, self.half_life_days)
+
+    @cached_property
     def keep(self) -> NDArray[np.bool_]:
         """Bool [n]: False for `repeated` rows."""
         keep = np.ones(len(self), bool)
@@ -134,15 +160,15 @@ def coerce_interactions(table: RawTable, user: TypedIds, item: TypedIds, config:
     time = _order(table, order, has_timestamps, TimeOptions.of(config))
     weight = _weights(table, config)
     meaning = _meaning(table, config, weight)
-    if config.half_life_days is not None:
-        if has_timestamps:
-            weight = decayed(weight, time.seconds, config.half_life_days)
-        else:
-            table.location.error(
-                "data.half_life_days needs an age, and there is no time",
-                "name a column in data.columns.time, or leave half_life_days out",
-            )
-    used = {user.location.column, item.location.column, order, columns.tie_breaker, columns.weight, columns.event}
+    if config.half_life_days is not None and not has_timestamps:
+        table.location.error(
+            "data.half_life_days needs an age, and there is no time",
+            "name a column in data.columns.time, or leave half_life_days out",
+        )
+    unread = unread_columns(table.frame, columns)
+    if columns.weight is None:
+        for name in unread:
+            warn_negative_amounts(table.frame[name], table.location.at(name))
     weight_columns = tuple(name for name in (columns.weight, columns.event) if name is not None)
     return TypedInteractions(
         table.location,
@@ -158,10 +184,19 @@ def coerce_interactions(table: RawTable, user: TypedIds, item: TypedIds, config:
         config.duplicates,
         meaning,
         config.positive_from is not None and columns.event is None,
-        config.non_likes == "negatives",
-        tuple(UnusedColumn.of(str(n), table.frame[n]) for n in table.frame.columns if str(n) not in used),
+        config.positive_from or 0.0,
+        config.non_likes,
+        config.half_life_days if has_timestamps else None,
+        tuple(UnusedColumn.of(name, table.frame[name]) for name in unread),
         time.reading,
     )
+
+
+def unread_columns(frame: pd.DataFrame, columns: InteractionColumns) -> list[str]:
+    """The columns of the interactions that nothing reads."""
+    order, _ = order_column(frame, columns)
+    used = {columns.user_id, columns.item_id, order, columns.tie_breaker, columns.weight, columns.event}
+    return [str(name) for name in frame.columns if str(name) not in used]
 
 
 def order_column(frame: pd.DataFrame, columns: InteractionColumns) -> tuple[str | None, bool]:
@@ -218,6 +253,7 @@ def _meaning(table: RawTable, config: DataConfig, weight: NDArray[np.float64]) -
         named = pd.Series(texts(cells), dtype="str").map({k: MEANINGS[v] for k, v in columns.event_meaning.items()})
         meaning = np.asarray(named.fillna(LIKE), np.int8)
     if config.positive_from is not None:
+        meaning[(meaning == LIKE) & (weight < 0)] = RETURN
         meaning[(meaning == LIKE) & (weight < config.positive_from)] = BELOW
         meaning[(meaning == LIKE) & (weight <= 0)] = BELOW
     if len(meaning) and not (meaning == LIKE).any():

@@ -12,11 +12,12 @@ from recsys.data.column_profile import column_profiles
 from recsys.data.demand.summary import DemandSummary, demand_summary
 from recsys.data.ingest.config import DataConfig
 from recsys.data.ingest.cross_checks import check_contents
-from recsys.data.ingest.issues import ValidationIssue, ValidationIssues
+from recsys.data.ingest.issues import ORDER, ValidationIssue, ValidationIssues
 from recsys.data.ingest.readers import typed_tables
 from recsys.data.ingest.summary import TableSummary, summaries
 from recsys.data.ingest.tables import TypedTables
 from recsys.data.overview.column_use import ColumnReaders
+from recsys.data.schema import Kind
 
 _WIDTH = 120
 
@@ -50,7 +51,7 @@ def validate(config: DataConfig, readers: ColumnReaders | None = None) -> Valida
     """Validates the tables of ``config``, in which `recsys.data.sources.resolve` has completed the paths.
 
     There are errors exactly if `recsys.data.ingest.readers.ingest` raises: both make the same checks. Warnings name
-    what may be read differently from what was intended.
+    what may be read differently from what was intended, and notes those of them that the config has settled.
 
     Args:
         config: the tables.
@@ -72,8 +73,11 @@ def validate(config: DataConfig, readers: ColumnReaders | None = None) -> Valida
         if table is not None:
             check_contents(table)
             for profile in column_profiles(table.columns, table.schema):
+                given = config.user_schema if table is tables.users else config.item_schema
+                location = table.location.at(profile.name)
                 for warning in profile.warnings:
-                    table.location.at(profile.name).warn(warning.found, warning.remedy)
+                    tell = location.note if given.get(profile.name) == Kind.IGNORED else location.warn
+                    tell(warning.found, warning.remedy)
     demand = None if issues.errors else demand_summary(tables)
     return Validation(issues, tuple(summaries(tables, readers)), demand, tables)
 
@@ -81,13 +85,15 @@ def validate(config: DataConfig, readers: ColumnReaders | None = None) -> Valida
 def to_json(validation: Validation) -> str:
     """The validation as a JSON object.
 
-    ``errors`` and ``warnings`` are counts; ``findings`` lists the issues (`ValidationIssue.to_dict`) and ``tables`` the
-    summaries (`TableSummary.to_dict`); ``demand`` is `DemandSummary.to_dict` or null. Rows are counted from 1.
+    ``errors``, ``warnings`` and ``notes`` are counts; ``findings`` lists the issues (`ValidationIssue.to_dict`) and
+    ``tables`` the summaries (`TableSummary.to_dict`); ``demand`` is `DemandSummary.to_dict` or null. Rows are counted
+    from 1.
     """
     issues = validation.issues
     value = {
         "errors": len(issues.errors),
         "warnings": len(issues.warnings),
+        "notes": len(issues.notes),
         "findings": [finding.to_dict() for finding in issues],
         "tables": [table.to_dict() for table in validation.tables],
         "demand": None if validation.demand is None else validation.demand.to_dict(),
@@ -111,7 +117,7 @@ def _file(file: Path, issues: list[ValidationIssue]) -> str:
     """The issues of one file, errors first."""
     lines = [f"{file}: {_counted(issues)}"]
     width = max(len(finding.column or "") for finding in issues)
-    for finding in sorted(issues, key=lambda finding: finding.severity):
+    for finding in sorted(issues, key=lambda finding: ORDER.index(finding.severity)):
         head = f"  {finding.severity:<8} {finding.column or '':<{width}} "
         rows = f"{finding.shown_rows}: " if len(finding.rows) else ""
         lines += _wrapped(head, rows + finding.found) + _wrapped(" " * len(head), "-> " + finding.remedy)
@@ -126,7 +132,7 @@ def _wrapped(head: str, text: str) -> list[str]:
 
 def _counted(issues: Iterable[ValidationIssue]) -> str:
     kinds = [finding.severity for finding in issues]
-    counts = [(kinds.count(kind), kind) for kind in ("error", "warning")]
+    counts = [(kinds.count(kind), kind) for kind in ORDER]
     return ", ".join(f"{count} {kind}{'s' * (count != 1)}" for count, kind in counts if count) or "nothing found"
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsys.atomic import atomic_path, write_json
-from recsys.data.feedback import known_by_then
+from recsys.data.feedback.likes import known_by_then
 from recsys.data.interactions import Interactions
 from recsys.data.splits.holdout import Holdout, read_header
 from recsys.digest import short_digest

@@ -137,8 +137,9 @@ class Runner:
         context = replace(self._context(bench), epochs=self.best_epoch)
         engine = bench.fit(self.part, context)
         chosen: JsonObject = {"stop_epoch": self.best_epoch}
-        if (weight := getattr(engine.chosen_config(), "popularity_weight", None)) is not None:
-            chosen["popularity_weight"] = weight
+        for option in ("popularity_weight", "graph_weight", "graph_rank"):
+            if (value := getattr(engine.chosen_config(), option, None)) is not None:
+                chosen[option] = value
         part = self.part.model_copy(update={"options": {**self.part.options, **chosen}})
         started = time.monotonic()
         value = bench.score(engine)

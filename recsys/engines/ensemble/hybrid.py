@@ -129,12 +129,12 @@ class Hybrid(Engine):
         # minus the mean score beside the 1 of every item subtracts the mean
         factors, means = self._factors(), dict(zip(self.parts, self.score_means, strict=True))
         vectors = {name: self.parts[name].user_vectors(request) for name in factors}
-        centred = [part.with_column(-means[name].means(part)) for name, part in vectors.items()]
+        centred = [part.with_columns(-means[name].means(part)) for name, part in vectors.items()]
         return joined(centred, list(factors.values()))
 
     def item_vectors(self, items: EntityTable, at: int | None = None) -> Vectors:
         vectors = [self.parts[name].item_vectors(items, at) for name in self._factors()]
-        return joined([part.with_column(np.ones(len(part), np.float32)) for part in vectors], [1.0] * len(vectors))
+        return joined([part.with_columns(np.ones(len(part), np.float32)) for part in vectors], [1.0] * len(vectors))
 
     def similarity_vectors(self, items: EntityTable) -> Vectors:
         vectors = [self.parts[name].similarity_vectors(items) for name in self._factors()]

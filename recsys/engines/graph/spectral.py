@@ -121,12 +121,7 @@ class Spectral(Engine):
             context.tracker.progress(
                 f"spectral: {rank} singular vectors of {data.n_users:,} users x {data.n_items:,} items"
             )
-            normalised = sp.csr_array(degrees(matrix, 1, -options.users) @ matrix @ degrees(matrix, 0, -options.items))
-            vectors, _ = truncated_svd(normalised, rank, stream(context.seed, "spectral"))
-            self.into, self.out = (
-                degrees(matrix, 0, power) @ vectors
-                for power in (-options.popularity_exponent, options.popularity_exponent)
-            )
+            self.into, self.out = low_pass(matrix, options, stream(context.seed, "spectral"))
             self.into *= np.float32((1 - mix) / (_norm_of_product(self.out, self.into) or 1))
         if mix > 0:
             context.tracker.progress(f"spectral: two hops of {len(train):,} interactions")
@@ -158,6 +153,21 @@ class Spectral(Engine):
         engine.items, engine.counts, engine.hops = items, arrays["counts"], csr_from(arrays, len(items))
         engine.into, engine.out = arrays["into"], arrays["out"]
         return engine
+
+
+def low_pass(matrix: sp.csr_array, options: LowPassOptions, rng: np.random.Generator) -> tuple[Floats, Floats]:
+    """The low-pass filter as two factors: float32 [I, K] of the history's items and of the scored ones.
+
+    Args:
+        matrix: R [U, I].
+        options: rank, at most the shorter side of ``matrix``, and exponents.
+        rng: of the randomised decomposition.
+    """
+    normalised = sp.csr_array(degrees(matrix, 1, -options.users) @ matrix @ degrees(matrix, 0, -options.items))
+    vectors, _ = truncated_svd(normalised, min(options.rank, *matrix.shape), rng)
+    powers = (-options.popularity_exponent, options.popularity_exponent)
+    into, out = (degrees(matrix, 0, power) @ vectors for power in powers)
+    return into, out
 
 
 def two_hops(matrix: sp.csr_array, options: TwoHopOptions, block: int = 2048) -> sp.csr_array:

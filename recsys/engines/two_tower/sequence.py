@@ -12,13 +12,14 @@ from recsys.models.build import ModelOptions
 
 
 class SequenceConfig(TwoTowerConfig):
-    """Options of `SequenceModel`: those of the two-tower engine, with no item or user columns by default."""
+    """Options of `SequenceModel`: those of the two-tower engine, by default without columns and graph part."""
 
     encoder: ClassVar[str | None] = None
     """The only ``pooling`` that is accepted, where the name of the engine implies one."""
 
     item_columns: list[str] | None = Field(default_factory=list)
     user_columns: list[str] | None = Field(default_factory=list)
+    graph_weight: float | None = Field(0.0, ge=0)
 
     @model_validator(mode="after")
     def _is_what_its_name_says(self) -> Self:

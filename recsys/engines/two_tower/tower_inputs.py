@@ -20,7 +20,7 @@ from recsys.data.interactions import Interactions
 from recsys.data.vocabulary import MISSING, Vocabulary
 from recsys.embedding_table import EmbeddingTable
 from recsys.engines.two_tower.column_choice import chosen
-from recsys.engines.two_tower.popularity_prior import log_popularity
+from recsys.engines.two_tower.score_parts.popularity_prior import log_popularity
 from recsys.engines.two_tower.two_tower_config import TwoTowerConfig
 from recsys.errors import ArtifactError
 from recsys.models.build import input_name

@@ -19,7 +19,6 @@ from recsys.config import deep_merge, parse
 from recsys.data.dataset import Dataset
 from recsys.data.entities import EntityTable
 from recsys.data.interactions import Interactions
-from recsys.data.splits.holdout import Holdout
 from recsys.data.vocabulary import MISSING
 from recsys.embedding_table import EmbeddingTable
 from recsys.engine import Engine, EngineConfig, FitContext, Request, Vectors
@@ -30,17 +29,12 @@ from recsys.engines.two_tower.first_interactions import FirstInteractions
 from recsys.engines.two_tower.id_start import spectral_start
 from recsys.engines.two_tower.modality_dropout import ModalityDropout
 from recsys.engines.two_tower.next_item_task import NextItemTask, TrainingData, WindowConfig, loss_of
-from recsys.engines.two_tower.popularity_prior import (
-    PRIOR_USERS,
-    best_weight,
-    with_constant,
-    with_popularity,
-)
+from recsys.engines.two_tower.score_parts.added import AddedParts, Towers, fitted_parts, n_users
+from recsys.engines.two_tower.score_parts.graph_part import GraphPart
 from recsys.engines.two_tower.sizing import options_for
 from recsys.engines.two_tower.tower_inputs import ID, TowerInputs
 from recsys.engines.two_tower.two_tower_config import TwoTowerConfig
 from recsys.errors import ConfigError, DataError
-from recsys.evaluation.evaluate import score_values
 from recsys.json_values import JsonObject
 from recsys.models.build import build_two_tower
 from recsys.models.grow import transfer_weights
@@ -81,6 +75,8 @@ class TwoTower(Engine):
     """Pretrained tables that were given as values and not by name."""
     mask_seen_: bool = True
     """Whether training masked items of the history among the negatives of later targets."""
+    graph_: GraphPart | None = None
+    """The graph part of the score, where it has a weight."""
     _encoded: tuple[EntityTable, Tensor, NDArray[np.float32]] | None = None
 
     def __init__(self, config: EngineConfig | None = None, /, **options: object) -> None:
@@ -133,17 +129,24 @@ class TwoTower(Engine):
         self._train(data, train, context, new)
         return self
 
-    @torch.no_grad()
     def item_vectors(self, items: EntityTable, at: int | None = None) -> Vectors:
-        vectors, weight = Vectors(dense=self._encode(items)[1], valid=self.inputs.valid(items)), self._popularity_weight
-        return with_popularity(vectors, self.inputs.popularity(items), weight) if weight else vectors
+        rows, popularity = self.inputs.item_rows(items), self.inputs.popularity(items)
+        return AddedParts.of(self.options_, self.graph_).items(self._tower_items(items), rows, popularity)
 
     @torch.no_grad()
     def similarity_vectors(self, items: EntityTable) -> Vectors:
         return Vectors(dense=self._encode(items)[0].cpu().numpy(), valid=self.inputs.valid(items))
 
-    @torch.no_grad()
     def user_vectors(self, request: Request) -> Vectors:
+        histories = request.histories.remap_items(self.inputs.item_rows(request.items))
+        return AddedParts.of(self.options_, self.graph_).users(self._tower_users(request), histories)
+
+    @torch.no_grad()
+    def _tower_items(self, items: EntityTable) -> Vectors:
+        return Vectors(dense=self._encode(items)[1], valid=self.inputs.valid(items))
+
+    @torch.no_grad()
+    def _tower_users(self, request: Request) -> Vectors:
         vectors, _ = self._encode(request.items)
         valid = self.inputs.valid(request.items)
         known = np.where(valid, np.arange(len(valid)), MISSING)
@@ -154,8 +157,7 @@ class TwoTower(Engine):
         pooled = self.model.history.encode_last(vectors[rows], steps_ago, owner, len(histories), moments)
         values = {name: v.to(vectors.device) for name, v in self.inputs.user_values(request.users).items()}
         own = self.model.encode_users(values).expand(len(request), -1, -1)
-        users = Vectors(dense=self.model.user_vectors(pooled, own).cpu().numpy())
-        return with_constant(users) if self._popularity_weight else users
+        return Vectors(dense=self.model.user_vectors(pooled, own).cpu().numpy())
 
     def ranks_seen_items(self) -> bool:
         return not self.mask_seen_
@@ -182,6 +184,8 @@ class TwoTower(Engine):
         self.inputs.save(directory)
         with atomic_path(directory / "model.safetensors") as beside:
             save_file({name: value.contiguous() for name, value in self.model.state_dict().items()}, beside)
+        if self.graph_ is not None:
+            self.graph_.save(directory)
 
     @classmethod
     def load(cls, directory: Path) -> Self:
@@ -191,6 +195,7 @@ class TwoTower(Engine):
         engine.epochs_, engine.curve_ = training["epochs"], training["curve"]
         engine.mask_seen_ = training["mask_seen"]
         engine.inputs = TowerInputs.load(directory)
+        engine.graph_ = GraphPart.load(directory, len(engine.inputs.items)) if engine.options_.graph_weight else None
         weights = load_file(directory / "model.safetensors")
         tables = {name: weights[f"items.encoders.table_{name}.vectors"].numpy() for name in engine.config.tables}
         engine.model = load_module(lambda: engine._build_model(tables), weights, engine.options_.model, cls.kind)
@@ -219,32 +224,31 @@ class TwoTower(Engine):
         return {name.removeprefix("table_"): e for name, e in encoders if isinstance(e, TableEncoder)}
 
     def _train(self, data: Dataset, train_on: Interactions, context: FitContext, new: NDArray[np.bool_] | None) -> None:
-        config = self.options_
-        self.mask_seen_ = config.mask_seen_negatives and context.filter_seen and not config.ranks_seen_items()
+        self.mask_seen_ = context.filter_seen and not self.options_.ranks_seen_items()
+        self.graph_ = None  # early stopping looks at the towers alone
         task = self._task(data, train_on, context, new)
-        options = config.training.model_copy(update={"lr_multipliers": self._lr_multipliers()})
+        options = self.options_.training.model_copy(update={"lr_multipliers": self._lr_multipliers()})
         progress = run_training(self, task, data, train_on, context, options)
         self.model.to("cpu").eval()
         self.epochs_, self.curve_, self._encoded = progress.best_epoch, progress.curve, None
-        if self.options_.popularity_weight is None and context.validation is not None:
-            self._choose_popularity_weight(data, context, context.validation)
+        self.graph_, self.options_ = fitted_parts(
+            self.options_, lambda: self._graph(data, train_on, context), self._on_validation(data, context)
+        )
 
-    @property
-    def _popularity_weight(self) -> float:
-        return self.options_.popularity_weight or 0.0
+    def _graph(self, data: Dataset, train_on: Interactions, context: FitContext) -> GraphPart:
+        graph = GraphPart.fit(train_on, data.n_users, data.n_items, context.seed)
+        return graph.at_rows(self.inputs.items.rows(data.items.vocabulary.ids), len(self.inputs.items))
 
-    def _choose_popularity_weight(self, data: Dataset, context: FitContext, validation: Holdout) -> None:
-        users = min(self.options_.validation_users, PRIOR_USERS)
-        holdout = validation.sampled(users, stream(context.seed, self.kind, "popularity weight"))
-        request = Request.from_dataset(data, holdout.users, holdout.history)
-        users_found, items = with_constant(self.user_vectors(request)), self.item_vectors(data.items)
-        popularity = self.inputs.popularity(data.items)
-
-        def values(weight: float) -> NDArray[np.float64]:
-            weighted = with_popularity(items, popularity, weight)
-            return score_values(users_found, weighted, holdout, self.options_.metric)
-
-        self.options_ = self.options_.model_copy(update={"popularity_weight": best_weight(values)})
+    def _on_validation(self, data: Dataset, context: FitContext) -> Towers | None:
+        """What the weights of the added parts are chosen on; None where nothing is to be chosen, or no validation."""
+        options, holdout = self.options_, context.validation
+        if holdout is None or None not in (options.graph_weight, options.popularity_weight):
+            return None
+        users = n_users(data.n_items, options.validation_users)
+        holdout = holdout.sampled(users, stream(context.seed, self.kind, "popularity weight"))
+        request, rows = Request.from_dataset(data, holdout.users, holdout.history), self.inputs.item_rows(data.items)
+        vectors = self._tower_users(request), self._tower_items(data.items)
+        return Towers(*vectors, rows, self.inputs.popularity(data.items), request.histories.remap_items(rows), holdout)
 
     def _lr_multipliers(self) -> dict[str, float]:
         given = self.options_.training.lr_multipliers

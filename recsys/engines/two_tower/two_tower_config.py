@@ -9,6 +9,7 @@ from pydantic import Field
 
 from recsys.data.features.features import FeatureOptions
 from recsys.engines.learning import TrainedConfig
+from recsys.engines.two_tower.score_parts.graph_part import RANK
 from recsys.errors import ConfigError
 from recsys.models.build import ModelOptions
 from recsys.training.loop import LoopOptions
@@ -19,8 +20,8 @@ class TwoTowerConfig(TrainedConfig):
 
     ``leave_out``, ``max_tokens``, ``loss``, ``dim`` and of ``training`` ``epochs``, ``validate_every``, ``patience``,
     ``warmup`` and ``ema`` follow from the data where they are not set, by the rules of
-    `recsys.engines.two_tower.sizing`, and ``popularity_weight`` from validation; the engine's attribute ``options_``
-    has what came of them.
+    `recsys.engines.two_tower.sizing`, and ``popularity_weight``, ``graph_weight`` and ``graph_rank`` from validation;
+    the engine's attribute ``options_`` has what came of them.
 
     Args:
         model: the shape of the towers.
@@ -46,7 +47,12 @@ class TwoTowerConfig(TrainedConfig):
             (``evaluate.filter_seen = false``), nor with ``pooling = "masked"``, whose targets are inside the history.
         max_tokens: positions per batch; where it is not set, about a 64th of the interactions, 256 to 4,096.
         popularity_weight: of the logarithm of an item's training interactions, added to its logit after training; None
-            chooses it on validation, see `recsys.engines.two_tower.popularity_prior`, and is 0 without validation.
+            chooses it on validation, see
+            `recsys.engines.two_tower.score_parts.popularity_prior`, and is 0 without validation.
+        graph_weight: of the graph part, a low-pass filter of the user-item graph over the whole history, added to the
+            towers' score after training; None chooses it on validation, see
+            `recsys.engines.two_tower.score_parts.graph_part`, and is 0 without validation.
+        graph_rank: number of singular vectors of the graph part; None chooses it with the weight.
         label_smoothing: share of a target's probability that is spread over the catalogue; softmax losses only.
         metric: what validation maximizes.
         validation_users: at most so many random users are evaluated in validation.
@@ -77,6 +83,8 @@ class TwoTowerConfig(TrainedConfig):
     mask_seen_negatives: bool = True
     max_tokens: int = Field(4096, ge=16)
     popularity_weight: float | None = Field(None, ge=0)
+    graph_weight: float | None = Field(None, ge=0)
+    graph_rank: int | None = Field(None, ge=1, le=RANK)
     label_smoothing: float = Field(0.0, ge=0, lt=1)
     metric: str = "ndcg@10"
     validation_users: int = Field(100_000, ge=1)
@@ -89,7 +97,7 @@ class TwoTowerConfig(TrainedConfig):
         return self.tables
 
     def chooses_on_validation(self) -> bool:
-        return super().chooses_on_validation() or self.popularity_weight is None
+        return super().chooses_on_validation() or None in (self.popularity_weight, self.graph_weight)
 
     def ranks_seen_items(self) -> bool:
         return not self.mask_seen_negatives or self.model.pooling == "masked"

@@ -31,17 +31,19 @@ class DataSummary:
         fingerprint: of the dataset.
         n_users: size of the user vocabulary.
         n_items: size of the catalogue.
+        feedback: what returns, dislikes and lower ratings took back, in sentences.
     """
 
     name: str
     fingerprint: str
     n_users: int
     n_items: int
+    feedback: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, data: Dataset) -> DataSummary:
         """The summary of ``data``."""
-        return cls(data.name, data.fingerprint, data.n_users, data.n_items)
+        return cls(data.name, data.fingerprint, data.n_users, data.n_items, tuple(data.feedback.sentences()))
 
 
 @dataclass(frozen=True)
@@ -90,7 +92,7 @@ def build_report(
     counts = train.item_counts(data.n_items)
     content = {
         "schema": SCHEMA,
-        "data": {"name": data.name, "fingerprint": data.fingerprint},
+        "data": {"name": data.name, "fingerprint": data.fingerprint, "feedback": list(data.feedback)},
         "split": {
             "protocol": split.name,
             "filter_seen": split.filter_seen,

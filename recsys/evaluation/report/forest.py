@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,6 +41,7 @@ def save_forest(path: Path, names: Sequence[str], models: Mapping[str, Sequence[
     axes.axvline(1.0, color="0.5", linewidth=1)
     axes.set_yticks(range(len(names)), list(names))
     axes.invert_yaxis()
-    axes.set_xlabel(label)
+    axes.set_xlabel("\n".join(textwrap.wrap(label, 60)))
+    axes.margins(y=0.02)
     axes.legend()
     save_figure(figure, path, dpi=150)

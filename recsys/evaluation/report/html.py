@@ -67,11 +67,12 @@ def _protocol(content: JsonMapping) -> str:
     lost = split.get("unreachable_targets", 0)
     seen += f", and with them {lost:,} targets that no list can hold" if lost else ""
     note = f"<b>{escape(reader_note(content))}</b><br>" if reader_note(content) else ""
+    feedback = "".join(f"{escape(sentence)}.<br>" for sentence in data.get("feedback", ()))
     return (
         f"<p>Protocol <b>{escape(split['protocol'])}</b>: {split['users']:,} evaluation users, "
         f"{split['dropped_users']:,} dropped; {split['candidates']:,} candidates, {escape(split['ranking'])}; "
         f"seen items {seen}.<br>"
-        f"{note}"
+        f"{note}{feedback}"
         f"Recall: {escape(split['recall'])}. Intervals are 95 % bootstraps over users.<br>"
         f"<small>data {escape(data['fingerprint'])}, split {escape(split['fingerprint'])}</small></p>"
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
-from recsys.data.ingest.issues import rows_text
+from recsys.data.ingest.issues import ORDER, rows_text
 from recsys.data.ingest.summary import TableSummary
 from recsys.data.ingest.validate import Validation, verdict
 from recsys.data.overview.overview import ColumnPicture, Histogram, Overview
@@ -39,7 +39,7 @@ def data_page(name: str, validation: Validation, found: Overview | None) -> str:
 
 def _odd(validation: Validation) -> str:
     lines = []
-    for issue in sorted(validation.issues, key=lambda issue: issue.severity):
+    for issue in sorted(validation.issues, key=lambda issue: ORDER.index(issue.severity)):
         place = f"{issue.file.name}" + (f", <b>{escape(issue.column)}</b>" if issue.column else "")
         rows = f", {rows_text(issue.rows)}" if len(issue.rows) else ""
         lines.append(f"<li>{issue.severity}: {place}{rows}: {escape(issue.found)}; {escape(issue.remedy)}</li>")

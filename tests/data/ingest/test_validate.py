@@ -114,8 +114,18 @@ def test_a_missing_id_and_a_missing_column_are_found(tmp_path):
 def test_repeated_rows_are_found_and_what_a_policy_drops_is_told(tmp_path):
     again = EVENTS + "1,7,1000000000\n"
     assert only(validated(tmp_path, again))[1:3] == ([4], "user, item and time repeat another row")
-    assert only(validated(tmp_path, again, duplicates="last"), "warning")[1] == [1]
+    assert only(validated(tmp_path, again, duplicates="last"), "note")[1] == [1]
     assert len(validated(tmp_path, again, duplicates="keep").issues) == 0
+
+
+def test_without_a_time_repeated_rows_are_called_so_and_the_remedy_keeps_purchases(tmp_path):
+    (tmp_path / "x.csv").write_text("user_id,item_id\n1,10\n1,10\n2,11\n", encoding="utf-8")
+    (found,) = validate(DataConfig(interactions=tmp_path / "x.csv")).issues.errors
+    assert found.found == "user and item repeat another row, and there is no time"
+    assert (
+        '"keep" where the rows are events of their own, such as purchases, which then count as several' in found.remedy
+    )
+    assert len(ingest(DataConfig(interactions=tmp_path / "x.csv", duplicates="keep")).data.interactions) == 3
 
 
 def test_ids_without_a_description_are_an_error_or_a_warning(tmp_path):

@@ -34,7 +34,7 @@ class _Unmet:
     distinct: int
 
 
-def check_ids_meet(tables: TypedTables, policy: UnknownIds, joining: Dataset | None) -> None:
+def check_ids_meet(tables: TypedTables, policy: UnknownIds, joining: Dataset | None, settled: bool = False) -> None:
     """Adds issues about ids of the interactions that a table, or the dataset that is joined, spells differently.
 
     If a table describes none of the ids, or most of them under another spelling (zeros lost, ``12.0`` beside ``12``),
@@ -44,6 +44,7 @@ def check_ids_meet(tables: TypedTables, policy: UnknownIds, joining: Dataset | N
         tables: the typed tables.
         policy: an id that a table lacks is an ``error``, or a warning that says what becomes of it.
         joining: the dataset that the tables will be merged into; its ids count as described.
+        settled: whether the config names the policy, so that unknown ids without a likely cause are a note.
     """
     known_users, known_items = (None, None) if joining is None else (joining.users.vocabulary, joining.items.vocabulary)
     for what, seen, table, old in (
@@ -57,10 +58,10 @@ def check_ids_meet(tables: TypedTables, policy: UnknownIds, joining: Dataset | N
             _check_joined(seen, ids, old, what)
         if table is not None and ids is not None and table.ids.integers is not None:
             known = ids if old is None or not len(old) else np.concatenate([ids, np.asarray(old.ids, ids.dtype)])
-            _check_described(seen, known, table.location.file.name, what, policy)
+            _check_described(seen, known, table.location.file.name, what, (policy, settled))
 
 
-def _check_described(seen: list[TypedIds], known: Ids, name: str, what: str, policy: UnknownIds) -> None:
+def _check_described(seen: list[TypedIds], known: Ids, name: str, what: str, policy: tuple[UnknownIds, bool]) -> None:
     found = [unmet for part in seen if len((unmet := _unmet(part, known)).rows)]
     nothing_met = len(known) > 0 and len(found) == len(seen) and all(len(u.ids) == u.distinct for u in found)
     for unmet in found:
@@ -68,7 +69,7 @@ def _check_described(seen: list[TypedIds], known: Ids, name: str, what: str, pol
         if nothing_met or (cause is not None and 2 * cause.count > unmet.distinct):
             _report_mismatch(unmet, cause, known, name, what)
         else:
-            _report_unknown(unmet, cause, name, policy)
+            _report_unknown(unmet, cause, name, *policy)
 
 
 def _check_joined(seen: list[TypedIds], described: Ids | None, old: Vocabulary, what: str) -> None:
@@ -98,17 +99,18 @@ def _report_mismatch(unmet: _Unmet, cause: Mismatch | None, known: Ids, name: st
         unmet.part.location.error(f"{found}; {cause}", cause.remedy, unmet.rows)
 
 
-def _report_unknown(unmet: _Unmet, cause: Mismatch | None, name: str, policy: UnknownIds) -> None:
+def _report_unknown(unmet: _Unmet, cause: Mismatch | None, name: str, policy: UnknownIds, settled: bool) -> None:
     count = len(unmet.ids)
     found = f"{count:,} id{'s are' if count > 1 else ' is'} not in {name}, as {shown(unmet.ids[0])}"
     found += "" if cause is None else f"; {cause}"
     remedy = "add rows for them" if cause is None else cause.remedy
     if policy == "error":
         unmet.part.location.error(found, f'{remedy}, or set data.unknown_ids to "add" or "drop"', unmet.rows)
-    elif policy == "drop":
-        unmet.part.location.warn(
-            found, "they and their interactions are left out, as data.unknown_ids says", unmet.rows
-        )
+        return
+    tell = unmet.part.location.note if settled and cause is None else unmet.part.location.warn
+    if policy == "drop":
+        tell(found, "they and their interactions are left out, as data.unknown_ids says", unmet.rows)
     else:
         told = "until then their features are missing, and such items are not recommended"
-        unmet.part.location.warn(found, f"{remedy}; {told}", unmet.rows)
+        says = "" if settled else '; if that is known, data.unknown_ids = "add" says so'
+        tell(found, f"{remedy}; {told}{says}", unmet.rows)

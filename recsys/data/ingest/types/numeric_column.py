@@ -54,7 +54,8 @@ def coerce_numbers(
         others = "" if not column.sign else "; amounts in other currencies or units have to be converted before"
         comma = re.search(r",[0-9]{1,2}$|\..*,", texts.iloc[marked[0]]) is not None and not column.sign
         says = 'data.decimal = "," and data.thousands = "." say so; ' * comma
-        location.warn(found, f"{says}check that this is right, else give the column another kind{others}", marked)
+        tell = location.note if given and not column.sign else location.warn  # whoever gave the kind has looked
+        tell(found, f"{says}check that this is right, else give the column another kind{others}", marked)
     return column.values
 
 

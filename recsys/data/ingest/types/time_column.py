@@ -14,7 +14,7 @@ from recsys.data.ingest.issues import Location, shown
 from recsys.data.ingest.types.date_texts import ISO, MAY_BE_DATE, UNCLEAR, date_texts, split_moments
 from recsys.data.ingest.types.digit_times import DigitTimes, digit_times, time_of_number, times_in_unit
 from recsys.data.ingest.types.local_times import has_offset, localized
-from recsys.data.ingest.types.time_options import NAMES, TimeOptions, formatted
+from recsys.data.ingest.types.time_options import NAMES, TimeOptions, fits, formatted
 
 END = 1e11
 """Seconds since 1970 of the year 5138; larger numbers must be of a finer unit."""
@@ -104,7 +104,7 @@ def _guessed(
         seconds[rest], fraction[rest] = dates.seconds, dates.fraction
         naive[rest] = np.isfinite(dates.seconds) & ~has_offset(texts)
         readings += [f"dates as {form}" for form in dates.forms if form != _PLAIN]
-        _tell_formats(dates.form, dates.forms, rest, cells, location)
+        _tell_formats(dates.form, dates.forms, rest, cells, location, options.section)
     return _in_utc(TimeColumn(seconds, fraction, numbers, ", ".join(readings)), naive, cells, location, options)
 
 
@@ -195,7 +195,12 @@ def _tell_digits(digits: DigitTimes, cells: Cells, location: Location, options: 
 
 
 def _tell_formats(
-    form: NDArray[np.object_], forms: list[str], rows: NDArray[np.int64], cells: Cells, location: Location
+    form: NDArray[np.object_],
+    forms: list[str],
+    rows: NDArray[np.int64],
+    cells: Cells,
+    location: Location,
+    section: str = "data",
 ) -> None:
     """Warns of dates in several formats, or in another one than ISO."""
     if not forms or forms == [_PLAIN]:
@@ -204,8 +209,14 @@ def _tell_formats(
     listed = ", ".join(f"{shown(cells.iloc[row])} ({name})" for name, row in first.items())
     odd = rows[[name is not None and name != (forms[0] if len(forms) > 1 else None) for name in form]]
     what = "dates are written in several formats" if len(forms) > 1 else "dates are not written as ISO dates are"
-    location.warn(
-        f"{what} and read as {listed}",
-        "check that day and month are right; data.time_format says it without a guess",
-        odd,
-    )
+    pattern = _strptime(forms[0], str(cells.iloc[first[forms[0]]])) if len(forms) == 1 else ""
+    says = f'{section}.time_format = "{pattern}" says so' if pattern else f"{section}.time_format says it"
+    location.warn(f"{what} and read as {listed}", f"check that day and month are right; {says} without a guess", odd)
+
+
+def _strptime(form: str, example: str) -> str:
+    """The format of strptime for a form as ``day.month.year`` of digits; empty where there is none for the example."""
+    pattern = form.replace("day", "%d").replace("month", "%m").replace("year", "%Y")
+    clock = re.search(r"([ T])\d{2}:\d{2}(:\d{2})?$", example)
+    pattern += "" if clock is None else f"{clock.group(1)}%H:%M" + (":%S" if clock.group(2) else "")
+    return pattern if fits(pd.Series([example], dtype="str"), pattern) else ""

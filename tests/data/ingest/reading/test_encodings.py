@@ -49,5 +49,7 @@ def test_messages_about_cells_name_the_options_of_their_table(tmp_path):
     users = b"user_id;born\na;13.09.1985\nb;24.12.1990\n"
     items = b"item_id;price\nx;12,50\ny;7,25\nz;k.A.\n" + b"".join(b"i%d;%d,10\n" % (n, n) for n in range(12))
     told = found(tables(tmp_path, interactions=EVENTS, users=users, items=items))
-    assert any("users: dates are not" in text and "data.users_format.time_format says it" in text for text in told)
+    assert any(
+        "users: dates are not" in text and 'data.users_format.time_format = "%d.%m.%Y" says so' in text for text in told
+    )
     assert any("items: numbers are" in text and "data.items_format.decimal" in text for text in told)

@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given, seed, settings
 
 from recsys.data.ingest.files import read_table
 from recsys.data.ingest.issues import Location, ValidationIssues
@@ -11,6 +11,8 @@ from recsys.data.ingest.reading.options import TableFormat
 from tests.data.ingest.reading.grammar import NAMES, Generated, tables
 
 QUIET = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+PARTS = 8
+"""Of the ten thousand, so that several processes share them."""
 
 
 def check(path, made: Generated):
@@ -50,7 +52,13 @@ def test_a_generated_table_is_read_to_the_last_row_or_refused_with_the_line(made
 
 
 @pytest.mark.slow
-@given(made=tables())
-@settings(max_examples=10_000, deadline=None, report_multiple_bugs=False, suppress_health_check=QUIET)
-def test_ten_thousand_generated_tables_are_read_to_the_last_row_or_refused_with_the_line(made, tmp_path):
-    check(tmp_path, made)
+@pytest.mark.parametrize("part", range(PARTS))
+def test_ten_thousand_generated_tables_are_read_to_the_last_row_or_refused_with_the_line(part, tmp_path):
+    @given(made=tables())
+    @settings(max_examples=10_000 // PARTS, deadline=None, report_multiple_bugs=False, suppress_health_check=QUIET)
+    def search(made):
+        check(tmp_path, made)
+
+    if settings.default.derandomize:  # each part has tables of its own
+        search = seed(part)(search)
+    search()

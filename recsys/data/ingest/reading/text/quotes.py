@@ -115,13 +115,13 @@ def _check_spans(rows: Records, plain: Records, quoting: str | None) -> None:
         others = np.setdiff1d(_needing_quotes(rows, plain), rows.lines[spans[like_rows]])
         rows.errors.append(_inside_one_cell(rows, spans[like_rows], others))
         spans = spans[~like_rows]
-    if len(spans):
+    if len(spans) and (quoting is None or like_rows.any()):
         inside = int((rows.last_lines[spans] - rows.lines[spans]).sum()) + len(spans)
         rows.warnings.append(
             (
                 f"{inside:,} lines hold {len(spans):,} row{'s' * (len(spans) > 1)}, with line ends inside quotes, from "
                 f"{lines_text(rows.lines[spans])} on",
-                "nothing is to be done if that is meant; else close the quotes on these lines",
+                'data.quoting = "csv" says so if that is meant; else close the quotes on these lines',
             )
         )
 

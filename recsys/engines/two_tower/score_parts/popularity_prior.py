@@ -18,9 +18,6 @@ WEIGHTS = (0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0, ALONE)
 _LEVEL, _ERRORS = 0.01, 2
 """Popularity alone is taken where it is within a hundredth of the best weight, and within two standard errors."""
 
-PRIOR_USERS = 10_000
-"""Validation users on whom the weight is chosen, at most."""
-
 
 def log_popularity(counts: NDArray[np.integer]) -> Floats:
     """float32 [I]: the logarithm of one plus the interactions of each item, less its mean; 0 for items without any.
@@ -44,12 +41,12 @@ def with_popularity(items: Vectors, popularity: Floats, weight: float) -> Vector
         popularity: [n], see `log_popularity`.
         weight: :math:`\lambda`.
     """
-    return items.with_column(popularity * np.float32(weight))
+    return items.with_columns(popularity * np.float32(weight))
 
 
 def with_constant(users: Vectors) -> Vectors:
     """User vectors with one more component, 1."""
-    return users.with_column(np.ones(len(users), np.float32))
+    return users.with_columns(np.ones(len(users), np.float32))
 
 
 def best_weight(values: Callable[[float], NDArray[np.float64]]) -> float:
@@ -71,11 +68,12 @@ def best_weight(values: Callable[[float], NDArray[np.float64]]) -> float:
     found = {weight: values(weight) for weight in WEIGHTS}
     best = max(found, key=lambda weight: float(found[weight].mean()))
     gain, lead = found[best] - plain, found[best] - found[ALONE]
-    if gain.mean() <= _standard_error(gain):
+    if gain.mean() <= standard_error(gain):
         return 0.0
-    is_level = lead.mean() <= min(_ERRORS * _standard_error(lead), _LEVEL * found[best].mean())
+    is_level = lead.mean() <= min(_ERRORS * standard_error(lead), _LEVEL * found[best].mean())
     return ALONE if is_level else best
 
 
-def _standard_error(differences: NDArray[np.float64]) -> float:
+def standard_error(differences: NDArray[np.float64]) -> float:
+    """Of the mean of paired differences; infinite for fewer than two."""
     return float(differences.std(ddof=1)) / np.sqrt(len(differences)) if len(differences) > 1 else np.inf

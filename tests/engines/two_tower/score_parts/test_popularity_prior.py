@@ -12,7 +12,13 @@ from recsys.data.splits.split import split
 from recsys.data.synthetic.worlds import BlockTaste
 from recsys.data.vocabulary import Vocabulary
 from recsys.engine import Request, Vectors
-from recsys.engines.two_tower.popularity_prior import ALONE, best_weight, log_popularity, with_constant, with_popularity
+from recsys.engines.two_tower.score_parts.popularity_prior import (
+    ALONE,
+    best_weight,
+    log_popularity,
+    with_constant,
+    with_popularity,
+)
 from recsys.engines.two_tower.tower_inputs import TowerInputs
 from recsys.engines.two_tower.two_tower import TwoTower
 from recsys.engines.two_tower.two_tower_config import TwoTowerConfig
