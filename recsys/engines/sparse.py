@@ -57,21 +57,29 @@ def nearest_items(matrix: sp.csr_array, neighbours: int, shrinkage: float, block
         part = sp.csr_array(transposed[rows] @ matrix)
         owner = np.repeat(rows, np.diff(part.indptr))
         part.data /= norms[owner] * norms[part.indices] + (shrinkage + 1e-12)
-        part.data[part.indices == owner] = 0
+        part.data[(part.indices == owner) | (part.data == 0)] = -np.inf  # no neighbours, though after negative cosines
+        part = first_of_rows(part, neighbours)
+        part.data[np.isneginf(part.data)] = 0
         part.eliminate_zeros()
-        part.sort_indices()
-        parts.append(first_of_rows(part, neighbours))
+        parts.append(part)
     return sp.csr_array(sp.vstack(parts, format="csr"))
 
 
 def first_of_rows(matrix: sp.csr_array, n: int) -> sp.csr_array:
-    """The ``n`` largest entries of each row, columns ascending as they are; ties by lower column."""
+    """The ``n`` largest entries of each row, with columns ascending; ties by lower column."""
     kept = np.ones(matrix.nnz, bool)
     for row in np.flatnonzero(np.diff(matrix.indptr) > n):
         start, stop = matrix.indptr[row : row + 2]
-        kept[start + np.argsort(-matrix.data[start:stop], kind="stable")[n:]] = False
+        values = matrix.data[start:stop]
+        smallest = np.partition(values, len(values) - n)[len(values) - n]
+        kept[start:stop] = values > smallest
+        ties = np.flatnonzero(values == smallest)
+        places = n - np.count_nonzero(kept[start:stop])
+        kept[start + ties[np.argsort(matrix.indices[start + ties], kind="stable")[:places]]] = True
     ends = np.concatenate([[0], np.cumsum(kept)])[matrix.indptr]
-    return sp.csr_array((matrix.data[kept], matrix.indices[kept], ends), shape=matrix.shape)
+    first = sp.csr_array((matrix.data[kept], matrix.indices[kept], ends), shape=matrix.shape)
+    first.sort_indices()
+    return first
 
 
 def degrees(matrix: sp.csr_array, axis: int, power: float) -> sp.dia_array:

@@ -8,6 +8,9 @@ from numpy.typing import NDArray
 
 from recsys.data.interactions import Interactions
 from recsys.data.vocabulary import MISSING, Rows
+from recsys.seeding import stream
+
+_FEWEST_LISTS = 1000
 
 
 def catalogue_metrics(items: Rows, train: Interactions, n_users: int, n_items: int, k: int = 10) -> dict[str, float]:
@@ -59,11 +62,14 @@ def gini(counts: NDArray[np.int64]) -> float:
     return float((weights * ordered).sum() / (n * ordered.sum()))
 
 
-def diversity(top: Rows, had: sp.csr_array) -> float:
+def diversity(top: Rows, had: sp.csr_array, entries: int = 2 * 10**8) -> float:
     r"""Mean over lists of :math:`1 - \cos(i, j)` over pairs i < j, from unit rows of ``had`` [I, U], which is binary.
 
-    For unit vectors the sum over pairs is :math:`(|\sum_i v_i|^2 - n) / 2`, so the pairs need not be enumerated.
+    For unit vectors the sum over pairs is :math:`(|\sum_i v_i|^2 - n) / 2`, so the pairs need not be enumerated. The
+    cost of a list is the number of interactions of its items: of lists that cost more than ``entries`` together, the
+    mean is that of a random sample which costs as much, of at least 1,000 lists.
     """
+    top = _affordable(top, np.diff(had.indptr), entries)
     norms = np.sqrt(np.maximum(np.diff(had.indptr), 1))
     unit = sp.diags_array(1 / norms) @ had
     valid = top != MISSING
@@ -76,10 +82,22 @@ def diversity(top: Rows, had: sp.csr_array) -> float:
         rows = top[start : start + 1024][valid[start : start + 1024]]
         picks = sp.csr_array((np.ones(len(rows)), (users[inside] - start, rows)), shape=(1024, len(known)))
         summed = picks @ unit
-        squares = np.asarray((summed**2).sum(1)).ravel()
+        summed.data **= 2
+        squares = np.asarray(summed.sum(1)).ravel()
         own = picks @ known.astype(np.float64)
         n = np.zeros(1024)
         n[: len(sizes[start : start + 1024])] = sizes[start : start + 1024]
         pairs = n * (n - 1) / 2
         total += float((1 - (squares - own)[pairs > 0] / 2 / pairs[pairs > 0]).sum())
     return total / max(int(comparable.sum()), 1)
+
+
+def _affordable(top: Rows, degrees: NDArray[np.integer], entries: int) -> Rows:
+    """All lists, or a random sample whose items have about ``entries`` interactions together."""
+    costs = np.append(degrees, 0)[top].sum(1)
+    if costs.sum() <= entries or len(top) <= _FEWEST_LISTS:
+        return top
+    order = stream(0, "diversity").permutation(len(top))
+    n = int(np.searchsorted(np.cumsum(costs[order]), entries))
+    sample: Rows = top[np.sort(order[: max(n, _FEWEST_LISTS)])]
+    return sample

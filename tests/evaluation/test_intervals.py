@@ -76,6 +76,15 @@ def test_diversity_equals_the_mean_over_pairs():
     assert diversity(lists, sp.csr_array(train.to_csr(30, 12).T)) == pytest.approx(np.mean(expected))
 
 
+def test_diversity_of_costly_lists_is_that_of_a_sample():
+    rng = np.random.default_rng(0)
+    had = sp.csr_array(Interactions.of(rng.integers(0, 300, 4000), rng.integers(0, 60, 4000)).to_csr(300, 60).T)
+    lists = np.stack([rng.permutation(60)[:4] for _ in range(5000)])
+    exact, sampled = diversity(lists, had), diversity(lists, had, entries=2000 * 4 * 60)
+    assert sampled != exact
+    assert sampled == pytest.approx(exact, abs=0.01)
+
+
 def test_catalogue_metrics_of_one_item_for_everybody():
     train = Interactions.of(np.array([0, 1, 2, 2]), np.array([0, 0, 0, 1]))
     found = catalogue_metrics(np.zeros((3, 1), np.int64), train, 3, 5, k=1)

@@ -144,7 +144,9 @@ def log_likelihood(counts: Floats, mean: Floats, size: Floats) -> Floats:
         >>> log_likelihood(np.array([0.0]), np.array([1.0]), np.array([1.0])).round(4).tolist()
         [-0.6931]
     """
-    binomial = gammaln(counts + size) - gammaln(size)
-    known: Floats = counts * np.log(np.maximum(mean, 1e-12) / (size + mean)) - size * np.log1p(mean / size)
-    result: Floats = known + binomial
+    result: Floats = -size * np.log1p(mean / size)
+    some = counts > 0  # most counts are 0, for which everything else is
+    y, expected, n = counts[some], mean[some], size[some]
+    known = y * np.log(np.maximum(expected, 1e-12) / (n + expected)) + result[some]
+    result[some] = known + (gammaln(y + n) - gammaln(n))
     return result

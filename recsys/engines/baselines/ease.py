@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Self
 
@@ -30,6 +31,10 @@ from recsys.errors import ArtifactError, ConfigError, DataError
 MAX_DENSE_ITEMS = 40_000
 """The largest catalogue that is regressed on all items, which takes a matrix of 6.4 GB; a larger one needs
 `EASEConfig.neighbours`."""
+
+
+_GRAM_BYTES = 3_200_000_000
+"""The largest Gram matrix of all items that sparse weights are computed from: that of 28,000 items."""
 
 
 class EASEConfig(EngineConfig):
@@ -159,24 +164,30 @@ def item_weights(gram: NDArray[np.float32], penalty: NDArray[np.float32]) -> NDA
 
 
 def local_weights(
-    matrix: sp.csr_array, penalty: NDArray[np.float32], neighbours: int, block_floats: int = 1 << 24
+    matrix: sp.csr_array,
+    penalty: NDArray[np.float32],
+    neighbours: int,
+    block_floats: int = 1 << 24,
+    gram_bytes: int = _GRAM_BYTES,
 ) -> sp.csr_array:
     r"""float32 [I, I]; row i holds :math:`(X_N^\top X_N + \Lambda_N)^{-1} X_N^\top x_i` at the neighbours N of item i.
 
     Solved in double precision, up to 64 items at a time. Memory is that of `nearest_items`, of ``block_floats`` doubles
-    and of the result.
+    and of the result, and of the Gram matrix of all items where it has at most ``gram_bytes``: then each pair of items
+    is counted once, and not anew for each item that both are neighbours of.
 
     Args:
         matrix: X [U, I].
         penalty: float32 [I], the diagonal of :math:`\Lambda`.
         neighbours: items of highest cosine that an item is regressed on; one with fewer co-occurrences has fewer.
         block_floats: size of the linear systems that are solved at a time; at least one system is.
+        gram_bytes: the most memory of a Gram matrix of all items.
 
     Raises:
         ConfigError: the penalty is too small.
     """
     near = nearest_items(matrix, neighbours, shrinkage=0)
-    events = sp.csr_array(matrix.T)
+    gram_of = _grams(matrix, gram_bytes)
     weights = np.empty(near.nnz, np.float32)
     block = max(1, min(64, block_floats // max(int(np.diff(near.indptr).max(initial=1)), 1) ** 2))
     for start in range(0, len(penalty), block):
@@ -186,7 +197,7 @@ def local_weights(
         systems, products = np.tile(np.eye(width), (len(rows), 1, 1)), np.zeros((len(rows), width))
         for index, (row, n) in enumerate(zip(rows, lengths, strict=True)):
             others = near.indices[near.indptr[row] : near.indptr[row + 1]]
-            gram = _gram(events[np.append(others, row)])
+            gram = gram_of(np.append(others, row))
             systems[index, :n, :n], products[index, :n] = gram[:n, :n], gram[:n, n]
             systems[index, range(n), range(n)] += penalty[others]
         factors, failed = torch.linalg.cholesky_ex(torch.from_numpy(systems))
@@ -202,6 +213,17 @@ def _singular(penalty: NDArray[np.float32]) -> ConfigError:
         f"ease cannot solve its regressions with a penalty of {penalty.min():g}: items with the same users make the "
         "matrix singular; raise `regularization`"
     )
+
+
+def _grams(matrix: sp.csr_array, most_bytes: int) -> Callable[[NDArray[np.integer]], NDArray[np.float32]]:
+    """A function from items [n] to the inner products [n, n] of their columns of ``matrix`` [U, I]."""
+    events, n = sp.csr_array(matrix.T), matrix.shape[1]
+    if 4 * n**2 > most_bytes:
+        return lambda items: _gram(events[items])
+    gram = np.empty((n, n), np.float32)
+    for start in range(0, n, 256):
+        gram[start : start + 256] = (events[start : start + 256] @ matrix).toarray()
+    return lambda items: gram[np.ix_(items, items)]
 
 
 def _gram(events: sp.csr_array) -> NDArray[np.float32]:

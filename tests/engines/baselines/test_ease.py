@@ -118,6 +118,16 @@ def test_the_most_similar_are_kept_and_ties_go_to_the_lower_row():
         assert np.flatnonzero(row).tolist() == sorted(np.argsort(-near, kind="stable")[:3].tolist())
     tied = sp.csr_array(np.array([[0, 2, 1, 2, 1, 1]], np.float32))
     assert first_of_rows(tied, 3).indices.tolist() == [1, 2, 3]
+    unsorted = sp.csr_array((np.float32([1, 2, 1, 1, 2]), np.array([5, 4, 1, 3, 0]), np.array([0, 5])), shape=(1, 6))
+    assert first_of_rows(unsorted, 3).indices.tolist() == [0, 1, 4]
+
+
+def test_the_gram_matrix_of_all_items_gives_the_weights_of_single_ones():
+    matrix = sp.csr_array(random_matrix().astype(np.float32))
+    penalty = np.full(matrix.shape[1], 5, np.float32)
+    whole, single = (local_weights(matrix, penalty, 4, gram_bytes=most) for most in (10**6, 0))
+    np.testing.assert_array_equal(whole.indices, single.indices)
+    np.testing.assert_allclose(whole.data, single.data, rtol=1e-6)
 
 
 def test_sparse_weights_survive_the_disk(tmp_path):

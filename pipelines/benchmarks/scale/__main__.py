@@ -1,0 +1,72 @@
+"""What every stage costs at 10^6, 10^7 and 10^8 interactions.
+
+    python -m pipelines.benchmarks.scale --quick                    # 10^6 interactions
+    python -m pipelines.benchmarks.scale                            # 10^6 and 10^7
+    python -m pipelines.benchmarks.scale --events 100000000 --engines popularity itemknn two_tower
+
+Each stage is a command in a process of its own: seconds, CPU seconds, peak memory and bytes an interaction. Leaves
+``results.md`` and ``results.png``; a stage that the output folder holds is not run again, unless code has changed.
+Nothing may grow faster than its input: see *growth* in the table.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+
+from pipelines.benchmarks.scale.page import line, save_plot, table
+from pipelines.benchmarks.scale.stages import ENGINES, Cost, commands, measure
+from pipelines.benchmarks.scale.world import Size, write
+from pipelines.workspace import ENGINE_CODE, code_version
+from recsys.atomic import read_json, write_json, write_text
+from recsys.errors import RecsysError
+from recsys.json_values import JsonObject
+
+
+def profile(size: Size, folder: Path, engines: Mapping[str, str]) -> tuple[int, dict[str, Cost]]:
+    """The number of interactions, about ``size``, and the cost of each stage; from ``folder`` where it holds them."""
+    interactions, done = folder / "interactions", folder / "costs.json"
+    if not done.exists():
+        rows = write(size, interactions)
+        write_json(done, {"rows": rows, "users": size.users, "items": size.items, "code": code_version(*ENGINE_CODE)})
+    record = read_json(done)
+    if record["code"] != code_version(*ENGINE_CODE):
+        record = {key: record[key] for key in ("rows", "users", "items")} | {"code": code_version(*ENGINE_CODE)}
+    (folder / "logs").mkdir(exist_ok=True)
+    stages: JsonObject = record.setdefault("stages", {})
+    for name, command in commands(folder, engines):
+        if name not in stages:
+            cost = measure(command, folder / "logs" / f"{name.replace(' ', '-')}.txt")
+            stages[name] = asdict(cost)
+            write_json(done, record)
+            print(line(name, cost, record["rows"]), flush=True)
+    return record["rows"], {name: Cost(**stages[name]) for name, _ in commands(folder, engines)}
+
+
+def main() -> int:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--events", type=int, nargs="+", default=[10**6, 10**7], help="numbers of interactions")
+    parser.add_argument("--quick", action="store_true", help="10^6 interactions alone")
+    parser.add_argument("--engines", nargs="+", choices=list(ENGINES), default=list(ENGINES))
+    parser.add_argument("--output", type=Path, default=Path("runs/scale"))
+    arguments = parser.parse_args()
+    sizes = [10**6] if arguments.quick else sorted(arguments.events)
+    engines = {name: ENGINES[name] for name in arguments.engines}
+    try:
+        folders = {events: arguments.output / f"{events:.0e}".replace("e+0", "e") for events in sizes}
+        found = dict(profile(Size(events), folders[events], engines) for events in sizes)
+    except RecsysError as error:
+        print(error, file=sys.stderr)
+        return 1
+    write_text(arguments.output / "results.md", table(found))
+    save_plot(found, arguments.output / "results.png")
+    print(table(found))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

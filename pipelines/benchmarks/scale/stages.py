@@ -1,0 +1,92 @@
+"""The stages that are measured, each as one command in a process of its own."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from recsys.errors import RecsysError
+
+ENGINES: Mapping[str, str] = {
+    "popularity": "",
+    "itemknn": "",
+    "als": "",
+    "ease": "neighbours = 100",
+    "two_tower": "graph_weight = 0\npopularity_weight = 0\ntraining = {epochs = 1}",
+}
+"""Engine -> its options: defaults, one epoch of the towers, and EASE by neighbourhoods, which fits any catalogue."""
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a stage cost.
+
+    Args:
+        seconds: wall time, the start of Python included.
+        cpu_seconds: of all its threads and processes.
+        peak_mb: the largest resident memory of its process, in MiB.
+    """
+
+    seconds: float
+    cpu_seconds: float
+    peak_mb: float
+
+
+def config(folder: Path, engines: Mapping[str, str]) -> Path:
+    """Writes the config of a run with ``engines`` into ``folder`` and returns its path."""
+    text = f"""
+name = "scale"
+
+[data]
+name = "scale"
+interactions = {str(folder / "interactions")!r}
+
+[split]
+protocol = "leave_one_out"
+
+[train]
+final = false
+
+[recommend]
+engine = {list(engines)[-1]!r}
+k = 100
+"""
+    for name, options in engines.items():
+        text += f"\n[engines.{name}]\n{options}\n"
+    path = folder / f"{'-'.join(engines)}.toml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def commands(folder: Path, engines: Mapping[str, str]) -> Iterator[tuple[str, list[str]]]:
+    """Name of each stage and its command, in the order in which they build on one another."""
+    whole, output = str(config(folder, engines)), ["--output", str(folder / "run")]
+    yield "validate", ["validate", whole]
+    yield "prepare", ["prepare", whole, *output]
+    for name, options in engines.items():
+        yield f"train {name}", ["train", str(config(folder, {name: options})), *output]
+    yield "evaluate and report", ["evaluate", whole, *output]
+    yield "recommend", ["recommend", whole, *output]
+
+
+def measure(command: list[str], log: Path) -> Cost:
+    """Runs ``recsys COMMAND`` in a process of its own, its output in ``log``.
+
+    Raises:
+        RecsysError: it failed.
+    """
+    arguments = [sys.executable, "-m", "pipelines.cli", *command]
+    started = time.monotonic()
+    with log.open("w", encoding="utf-8") as output:
+        process = subprocess.Popen(arguments, stdout=output, stderr=subprocess.STDOUT, env=os.environ)
+        _, status, used = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise RecsysError(f"{' '.join(command)} ended with {process.returncode}; see {log}")
+    seconds = time.monotonic() - started
+    return Cost(round(seconds, 2), round(used.ru_utime + used.ru_stime, 2), round(used.ru_maxrss / 1024, 1))

@@ -1,0 +1,86 @@
+"""Synthetic interactions of any number, with realistic popularity, activity, taste and order, as Parquet parts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from recsys.seeding import stream
+
+EVENTS_A_USER, ITEMS_OF_20M = 92, 27_000
+"""Of MovieLens 20M, whose 138,000 users have 12.7 million ratings of 4 and above."""
+_CLUSTERS, _TASTE, _FOLLOWS = 60, 0.7, 0.25
+"""Clusters of items; share of a user's choices within the own clusters; share that follow on the choice before."""
+_SPREAD = 1.1
+"""Standard deviation of the logarithm of users' activity."""
+_START, _YEARS = 1_400_000_000, 3
+_USERS_A_PART = 50_000
+
+
+@dataclass(frozen=True)
+class Size:
+    """Numbers of interactions, users and items, which grow as those of the MovieLens sets do.
+
+    Args:
+        events: about so many interactions; no pair of user and item twice.
+
+    Example:
+        >>> Size(12_700_000).users, Size(12_700_000).items
+        (138043, 27000)
+    """
+
+    events: int
+
+    @property
+    def users(self) -> int:
+        return max(self.events // EVENTS_A_USER, 1)
+
+    @property
+    def items(self) -> int:
+        return max(int(ITEMS_OF_20M * (self.events / 12_700_000) ** 0.5), 200)
+
+
+def write(size: Size, folder: Path, seed: int = 0) -> int:
+    """Writes ``part-00000.parquet`` and so on with user_id, item_id and timestamp; returns the number of rows.
+
+    A user has two of 60 clusters of items; popularity within a cluster and over all items is log-uniform by rank, as
+    Zipf's law has it; a quarter of the choices follow on the one before. Activity is log-normal.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    shuffled = stream(seed, "scale", "ids").permutation(size.items)
+    rows = 0
+    for part, first in enumerate(range(0, size.users, _USERS_A_PART)):
+        users = np.arange(first, min(first + _USERS_A_PART, size.users))
+        frame = _part(size, users, shuffled, stream(seed, "scale", part))
+        frame.to_parquet(folder / f"part-{part:05d}.parquet", index=False)
+        rows += len(frame)
+    return rows
+
+
+def _part(size: Size, users: NDArray[np.int64], ids: NDArray[np.int64], rng: np.random.Generator) -> pd.DataFrame:
+    activity = np.exp(rng.normal(-(_SPREAD**2) / 2, _SPREAD, len(users))) * EVENTS_A_USER * 1.25
+    counts = np.clip(activity, 5, size.items // 3).astype(np.int64)
+    owner = np.repeat(users - users[0], counts)
+    liked = rng.integers(0, _CLUSTERS, (len(users), 2))
+    cluster = liked[owner, rng.integers(0, 2, len(owner))]
+    in_cluster = rng.random(len(owner)) < _TASTE
+    width = size.items // _CLUSTERS
+    ranks = _log_uniform(np.where(in_cluster, width, size.items), rng)
+    item = np.where(in_cluster, ranks * _CLUSTERS + cluster, ranks)
+    follows = np.flatnonzero(rng.random(len(owner)) < _FOLLOWS)
+    follows = follows[(follows > 0) & (owner[follows] == owner[follows - 1])]
+    item[follows] = (item[follows - 1] + _CLUSTERS) % size.items  # the next rank of the same cluster
+    start = _START + rng.integers(0, _YEARS * 365 * 86_400, len(users))
+    time = start[owner] + np.arange(len(owner)) * 600 + rng.integers(0, 600, len(owner))
+    frame = pd.DataFrame({"user_id": users[owner], "item_id": ids[item], "timestamp": time})
+    return frame.drop_duplicates(["user_id", "item_id"])
+
+
+def _log_uniform(sizes: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:
+    """Ranks below ``sizes``, each decade of ranks equally often."""
+    ranks: NDArray[np.int64] = np.exp(rng.random(len(sizes)) * np.log(sizes + 1)).astype(np.int64) - 1
+    return np.minimum(ranks, sizes - 1)
