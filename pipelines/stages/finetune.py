@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import re
+import shlex
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -14,6 +16,7 @@ from pipelines.config import RunConfig
 from pipelines.stages.choose import candidate_name
 from pipelines.stages.final import served_bundle
 from pipelines.stages.prepare import log_findings
+from pipelines.stages.served_data import RUN_DATA, run_fingerprint
 from pipelines.workspace import ENGINE_CODE, Workspace, code_version
 from recsys.atomic import claim, refuse_foreign
 from recsys.data.dataset import Dataset
@@ -64,6 +67,7 @@ def run(
     newer: NewerData,
     parent: Path | None = None,
     name: str | None = None,
+    command: Sequence[str] = ("CONFIG",),
 ) -> str:
     """Writes ``bundles/NAME/`` and ``dataset-finetuned/``; the parent stays as it is.
 
@@ -78,9 +82,11 @@ def run(
         newer: the newer tables.
         parent: a bundle; None takes that of the promoted engine, fitted on all interactions where that was done.
         name: of the child; None counts on from the parent's name, see `child_name`.
+        command: the words of the command line that name the run, CONFIG and its options, for the next steps.
 
     Returns:
-        Where the child is, what it has grown by, and how it compares with its parent on the held-out users.
+        Where the child is, what it has grown by, how it compares with its parent on the held-out users, and the
+        commands that promote it and recommend.
 
     Raises:
         ConfigError: the parent is of a kind that cannot be fine-tuned, or keeps no histories; or the name is taken.
@@ -101,6 +107,7 @@ def run(
     child = finetune_engine(engine, data, new, options, context)
     data.save(workspace.newer_dataset)
     about = {"run": config.name, "engine": target.name, "options": child.engine.config.model_dump(mode="json")}
+    about[RUN_DATA] = run_fingerprint(workspace)
     lineage = Lineage(data.fingerprint, config=about, parent=bundle.version)
     Bundle(child.engine, data, lineage, evaluation=child.evaluation).save(target)
     workspace.clear_checkpoints(target.name)
@@ -108,7 +115,16 @@ def run(
         f"{target}: {int(new.sum())} new interactions, {data.n_users - bundle.data.n_users} new users, "
         f"{data.n_items - bundle.data.n_items} new items"
     )
-    return f"{grown}\n{_comparison(config, engine, child, data)}"
+    return "\n".join([grown, _comparison(config, engine, child, data), *_next_steps(config, target, command)])
+
+
+def _next_steps(config: RunConfig, child: Path, command: Sequence[str]) -> list[str]:
+    """The commands that promote the child and make lists with it; nothing where the config has no such sections."""
+    given, bundle = shlex.join(command), f"--bundle {shlex.quote(str(child))}"
+    steps = [] if config.promote is None else [f"  recsys promote {given} {bundle}"]
+    if config.recommend is not None:
+        steps.append(f"  recsys recommend {given}{'' if steps else f' {bundle}'}")
+    return ["next, until which lists stay as they are:", *steps] if steps else []
 
 
 def _comparison(config: RunConfig, parent: TwoTower, child: FineTuned, data: Dataset) -> str:
