@@ -24,7 +24,7 @@ from recsys.data.ingest.config import DataConfig
 from recsys.data.ingest.issues import ValidationIssues
 from recsys.data.ingest.readers import ingest
 from recsys.data.interactions import Interactions
-from recsys.data.merge import MergeMode, known_to, merged
+from recsys.data.merge import MergeMode, known_to, listed_again, merged
 from recsys.data.sources import resolve
 from recsys.engine import FitContext
 from recsys.engines.two_tower.two_tower import TwoTower
@@ -176,6 +176,8 @@ def _joined(config: RunConfig, old: Dataset, newer: NewerData, tracker: Tracker)
     for note in issues.notes:  # of rows that are new, and so were never looked at
         if len(note.rows):
             tracker.info(f"  {len(note.rows):,} rows: {note.found}")
+    if newer.items is not None and not whole:
+        _warn_of_short_catalogue(old, read, newer.items, tracker)
     _log_growth(old, data, tracker)
     if not new.any():
         raise DataError(f"{newer.interactions} holds no interaction that the dataset does not hold already")
@@ -191,6 +193,17 @@ def _joined(config: RunConfig, old: Dataset, newer: NewerData, tracker: Tracker)
             "which are gone from the child; where it holds new ones alone, give --mode append"
         )
     return data, new
+
+
+def _warn_of_short_catalogue(old: Dataset, read: Dataset, items: Path, tracker: Tracker) -> None:
+    """Warns of a newer items table that lists a few of the old ids, by which nothing is withdrawn."""
+    still, before = listed_again(old.items, read.items)
+    if 0 < 2 * still < before:
+        tracker.info(
+            f"  warning: {items} lists {still:,} of the {before:,} items that were listed; taken as a list of changes: "
+            "nothing is withdrawn; if it is meant as the whole catalogue, export it again, as it is cut or has lost "
+            "most items, or give a full export of interactions and items with --mode replace"
+        )
 
 
 def _log_growth(old: Dataset, data: Dataset, tracker: Tracker) -> None:

@@ -129,6 +129,7 @@ def test_a_finetuning_tells_what_it_found_and_takes_returned_purchases_back(trai
     assert "1 rows: user, item and time repeat another row; the first is kept" in told
     assert "1 new users: new" in told
     assert "2 new items: 98, 99" in told
+    assert "list of changes" not in told
     assert f"1 no longer in the items table, so not recommended: {bought[1][1]}" in told
     child = Bundle.load(workspace.bundle("returned")).data
     held = set(zip(child.users.vocabulary.ids[child.interactions.user], child.interactions.item, strict=True))
@@ -248,10 +249,14 @@ def test_a_column_of_the_newer_file_keeps_the_kind_it_has(trained, newer, tmp_pa
 
 def test_a_child_grows_by_the_columns_of_the_newer_files(trained, newer, tmp_path):
     config, workspace = trained
-    items, users = tmp_path / "items.csv", tmp_path / "users.csv"
+    items, users, ears = tmp_path / "items.csv", tmp_path / "users.csv", Ears()
     pd.DataFrame({"item_id": [3, 99], "title": ["Film 3", "Film 99"], "year": [1949, 1968]}).to_csv(items, index=False)
     pd.DataFrame({"user_id": ["u0000", "new"], "team": ["red", "blue"]}).to_csv(users, index=False)
-    run(config, workspace, SilentTracker(), NewerData(newer, users, items))
+    run(config, workspace, ears, NewerData(newer, users, items))
+    short = (
+        f"warning: {items} lists 1 of the 12 items that were listed; taken as a list of changes: nothing is withdrawn"
+    )
+    assert any(short in line and "--mode replace" in line for line in ears.heard)
     child = Bundle.load(workspace.bundle("two_tower-finetuned-1"))
     assert "year" in child.engine.model.items.encoders
     assert "team" in child.engine.model.users
