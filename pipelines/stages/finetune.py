@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from pipelines.config import RunConfig
 from pipelines.stages.choose import candidate_name
 from pipelines.stages.final import served_bundle
+from pipelines.stages.names_check import check_newer_columns
 from pipelines.stages.prepare import log_findings
 from pipelines.stages.served_data import RUN_DATA, run_fingerprint
 from pipelines.workspace import ENGINE_CODE, Workspace, code_version
@@ -171,6 +172,7 @@ def _joined(config: RunConfig, old: Dataset, newer: NewerData, tracker: Tracker)
     tables, issues = newer_tables(config, newer.interactions, newer.users, newer.items), ValidationIssues()
     read = ingest(tables, issues, joining=old).data
     data, new = merged(old, read, newer.mode, config.data.positive_from or 0.0)
+    _check_columns(config, old, read, newer)
     whole = newer.mode == "replace"
     log_findings(read, issues, tracker, data.feedback if whole else data.feedback - old.feedback)
     for note in issues.notes:  # of rows that are new, and so were never looked at
@@ -193,6 +195,14 @@ def _joined(config: RunConfig, old: Dataset, newer: NewerData, tracker: Tracker)
             "which are gone from the child; where it holds new ones alone, give --mode append"
         )
     return data, new
+
+
+def _check_columns(config: RunConfig, old: Dataset, read: Dataset, newer: NewerData) -> None:
+    """Refuses newer tables that lack a column that the config names."""
+    given = [str(path) for path in (newer.users, newer.items) if path is not None]
+    if given:
+        users = old.users if newer.users is None else read.users
+        check_newer_columns(config, (users, old.items if newer.items is None else read.items), ", ".join(given))
 
 
 def _warn_of_short_catalogue(old: Dataset, read: Dataset, items: Path, tracker: Tracker) -> None:

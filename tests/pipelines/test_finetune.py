@@ -265,6 +265,25 @@ def test_a_child_grows_by_the_columns_of_the_newer_files(trained, newer, tmp_pat
     assert len(users) == 25
 
 
+def test_a_newer_table_without_a_column_that_the_config_names_is_refused(trained, newer, tmp_path):
+    config, workspace = trained
+    items, ears = tmp_path / "items.csv", Ears()
+    pd.DataFrame({"item_id": [3, 99], "year": [1949, 1968]}).to_csv(items, index=False)
+    recommend = config.recommend.model_copy(update={"where": "title == 'Film 3'"})
+    quality = config.evaluate.embedding_quality.model_copy(update={"attribute": "title"})
+    evaluate = config.evaluate.model_copy(update={"embedding_quality": quality})
+    data = config.data.model_copy(update={"item_schema": {"title": "text"}})
+    for changes, told in (
+        ({"recommend": recommend}, r"items\.csv: where = .*'title'"),
+        ({"evaluate": evaluate}, r"items\.csv: evaluate\.embedding_quality\.attribute: items have no column 'title'"),
+    ):
+        with pytest.raises((ConfigError, DataError), match=told):
+            run(config.model_copy(update=changes), workspace, SilentTracker(), NewerData(newer, items=items))
+    run(config.model_copy(update={"data": data}), workspace, ears, NewerData(newer, items=items))
+    assert any("the schema names title, which the table lacks" in line for line in ears.heard)
+    run(config.model_copy(update={"recommend": recommend}), workspace, SilentTracker(), NewerData(newer))
+
+
 def test_a_child_is_not_replaced_by_one_that_knows_less(trained, newer, tmp_path):
     config, workspace = trained
     other = tmp_path / "tuesday.csv"
