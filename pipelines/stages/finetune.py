@@ -177,7 +177,8 @@ def _joined(config: RunConfig, old: Dataset, newer: NewerData, tracker: Tracker)
     log_findings(read, issues, tracker, data.feedback if whole else data.feedback - old.feedback)
     for note in issues.notes:  # of rows that are new, and so were never looked at
         if len(note.rows):
-            tracker.info(f"  {len(note.rows):,} rows: {note.found}")
+            column = "" if note.column is None else f"column {note.column!r}, "
+            tracker.info(f"  {column}{len(note.rows):,} row{'s' * (len(note.rows) > 1)}: {note.found}")
     if newer.items is not None and not whole:
         _warn_of_short_catalogue(old, read, newer.items, tracker)
     _log_growth(old, data, tracker)

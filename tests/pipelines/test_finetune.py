@@ -121,12 +121,15 @@ def test_a_finetuning_tells_what_it_found_and_takes_returned_purchases_back(trai
     items = tmp_path / "items.csv"
     pd.DataFrame({"item_id": [n for n in range(12) if n != bought[1][1]], "title": "x"}).to_csv(items, index=False)
     columns = config.data.columns.model_copy(update={"weight": "qty"})
-    data = config.data.model_copy(update={"columns": columns, "positive_from": 0.5, "duplicates": "first"})
+    data = config.data.model_copy(
+        update={"columns": columns, "positive_from": 0.5, "duplicates": "first", "unknown_ids": "add"}
+    )
     ears = Ears()
     run(config.model_copy(update={"data": data}), workspace, ears, NewerData(newer, items=items), name="returned")
     told = "\n".join(ears.heard)
     assert "2 returns took back 1 purchase; 1 found no earlier purchase" in told
-    assert "1 rows: user, item and time repeat another row; the first is kept" in told
+    assert "column 'item_id', 3 rows: 2 ids are not in items.csv" in told
+    assert "1 row: user, item and time repeat another row; the first is kept" in told
     assert "1 new users: new" in told
     assert "2 new items: 98, 99" in told
     assert "list of changes" not in told
