@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from pipelines import cli_first, cli_options
-from pipelines.cli_arguments import ConfigPath, Name, Output, Set, open_run, show, tracker, users_override
+from pipelines.cli_arguments import ConfigPath, Name, Output, Set, open_run, run_words, show, tracker, users_override
 from pipelines.cli_errors import describe, fail
 from recsys import __version__
 from recsys.errors import ConfigError, RecsysError
@@ -175,7 +175,7 @@ def recommend(
     alias: Annotated[str | None, typer.Option(help="A registered model: alias or version number.")] = None,
     bundle: Annotated[Path | None, typer.Option(help="A bundle folder instead of the registered model.")] = None,
     dataset: Annotated[
-        Path | None, typer.Option(help="A prepared dataset instead of the run's, such as finetune leaves.")
+        Path | None, typer.Option(help="A prepared dataset instead of the newest that the model knows.")
     ] = None,
     users: Annotated[str | None, typer.Option(help="Of these users alone: a file of ids, or ids with commas.")] = None,
     set_: Set = None,
@@ -213,7 +213,8 @@ def finetune(
     settings, workspace = open_run(config, output, set_)
     newer = NewerData(interactions, users, items, mode.value)
     with workspace.lock():
-        show(finetune_run(settings, workspace, tracker(), newer, bundle, name))
+        words = run_words(config, output, set_)
+        show(finetune_run(settings, workspace, tracker(), newer, bundle, name, words))
 
 
 @app.command()

@@ -53,6 +53,17 @@ def open_run(config: Path, output: Path | None, set_: list[str] | None) -> tuple
     return settings, workspace
 
 
+def run_words(config: Path, output: Path | None, set_: list[str] | None) -> list[str]:
+    """The words of a command line that name a run.
+
+    Example:
+        >>> run_words(Path("shop.toml"), Path("out"), ["seed=3"])
+        ['shop.toml', '--output', 'out', '--set', 'seed=3']
+    """
+    placed = [] if output is None else ["--output", str(output)]
+    return [str(config), *placed, *(word for change in set_ or () for word in ("--set", change))]
+
+
 def users_override(users: str | None) -> list[str]:
     """``--users`` as an override of ``recommend.users``: the path of a file, or ids with commas.
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import re
+import shlex
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -13,7 +15,9 @@ from numpy.typing import NDArray
 from pipelines.config import RunConfig
 from pipelines.stages.choose import candidate_name
 from pipelines.stages.final import served_bundle
+from pipelines.stages.names_check import check_newer_columns
 from pipelines.stages.prepare import log_findings
+from pipelines.stages.served_data import RUN_DATA, run_fingerprint
 from pipelines.workspace import ENGINE_CODE, Workspace, code_version
 from recsys.atomic import claim, refuse_foreign
 from recsys.data.dataset import Dataset
@@ -21,7 +25,7 @@ from recsys.data.ingest.config import DataConfig
 from recsys.data.ingest.issues import ValidationIssues
 from recsys.data.ingest.readers import ingest
 from recsys.data.interactions import Interactions
-from recsys.data.merge import MergeMode, known_to, merged
+from recsys.data.merge import MergeMode, known_to, listed_again, merged
 from recsys.data.sources import resolve
 from recsys.engine import FitContext
 from recsys.engines.two_tower.two_tower import TwoTower
@@ -64,6 +68,7 @@ def run(
     newer: NewerData,
     parent: Path | None = None,
     name: str | None = None,
+    command: Sequence[str] = ("CONFIG",),
 ) -> str:
     """Writes ``bundles/NAME/`` and ``dataset-finetuned/``; the parent stays as it is.
 
@@ -78,9 +83,11 @@ def run(
         newer: the newer tables.
         parent: a bundle; None takes that of the promoted engine, fitted on all interactions where that was done.
         name: of the child; None counts on from the parent's name, see `child_name`.
+        command: the words of the command line that name the run, CONFIG and its options, for the next steps.
 
     Returns:
-        Where the child is, what it has grown by, and how it compares with its parent on the held-out users.
+        Where the child is, what it has grown by, how it compares with its parent on the held-out users, and the
+        commands that promote it and recommend.
 
     Raises:
         ConfigError: the parent is of a kind that cannot be fine-tuned, or keeps no histories; or the name is taken.
@@ -101,6 +108,7 @@ def run(
     child = finetune_engine(engine, data, new, options, context)
     data.save(workspace.newer_dataset)
     about = {"run": config.name, "engine": target.name, "options": child.engine.config.model_dump(mode="json")}
+    about[RUN_DATA] = run_fingerprint(workspace)
     lineage = Lineage(data.fingerprint, config=about, parent=bundle.version)
     Bundle(child.engine, data, lineage, evaluation=child.evaluation).save(target)
     workspace.clear_checkpoints(target.name)
@@ -108,7 +116,16 @@ def run(
         f"{target}: {int(new.sum())} new interactions, {data.n_users - bundle.data.n_users} new users, "
         f"{data.n_items - bundle.data.n_items} new items"
     )
-    return f"{grown}\n{_comparison(config, engine, child, data)}"
+    return "\n".join([grown, _comparison(config, engine, child, data), *_next_steps(config, target, command)])
+
+
+def _next_steps(config: RunConfig, child: Path, command: Sequence[str]) -> list[str]:
+    """The commands that promote the child and make lists with it; nothing where the config has no such sections."""
+    given, bundle = shlex.join(command), f"--bundle {shlex.quote(str(child))}"
+    steps = [] if config.promote is None else [f"  recsys promote {given} {bundle}"]
+    if config.recommend is not None:
+        steps.append(f"  recsys recommend {given}{'' if steps else f' {bundle}'}")
+    return ["next, until which lists stay as they are:", *steps] if steps else []
 
 
 def _comparison(config: RunConfig, parent: TwoTower, child: FineTuned, data: Dataset) -> str:
@@ -155,11 +172,15 @@ def _joined(config: RunConfig, old: Dataset, newer: NewerData, tracker: Tracker)
     tables, issues = newer_tables(config, newer.interactions, newer.users, newer.items), ValidationIssues()
     read = ingest(tables, issues, joining=old).data
     data, new = merged(old, read, newer.mode, config.data.positive_from or 0.0)
+    _check_columns(config, old, read, newer)
     whole = newer.mode == "replace"
     log_findings(read, issues, tracker, data.feedback if whole else data.feedback - old.feedback)
     for note in issues.notes:  # of rows that are new, and so were never looked at
         if len(note.rows):
-            tracker.info(f"  {len(note.rows):,} rows: {note.found}")
+            column = "" if note.column is None else f"column {note.column!r}, "
+            tracker.info(f"  {column}{len(note.rows):,} row{'s' * (len(note.rows) > 1)}: {note.found}")
+    if newer.items is not None and not whole:
+        _warn_of_short_catalogue(old, read, newer.items, tracker)
     _log_growth(old, data, tracker)
     if not new.any():
         raise DataError(f"{newer.interactions} holds no interaction that the dataset does not hold already")
@@ -175,6 +196,25 @@ def _joined(config: RunConfig, old: Dataset, newer: NewerData, tracker: Tracker)
             "which are gone from the child; where it holds new ones alone, give --mode append"
         )
     return data, new
+
+
+def _check_columns(config: RunConfig, old: Dataset, read: Dataset, newer: NewerData) -> None:
+    """Refuses newer tables that lack a column that the config names."""
+    given = [str(path) for path in (newer.users, newer.items) if path is not None]
+    if given:
+        users = old.users if newer.users is None else read.users
+        check_newer_columns(config, (users, old.items if newer.items is None else read.items), ", ".join(given))
+
+
+def _warn_of_short_catalogue(old: Dataset, read: Dataset, items: Path, tracker: Tracker) -> None:
+    """Warns of a newer items table that lists a few of the old ids, by which nothing is withdrawn."""
+    still, before = listed_again(old.items, read.items)
+    if 0 < 2 * still < before:
+        tracker.info(
+            f"  warning: {items} lists {still:,} of the {before:,} items that were listed; taken as a list of changes: "
+            "nothing is withdrawn; if it is meant as the whole catalogue, export it again, as it is cut or has lost "
+            "most items, or give a full export of interactions and items with --mode replace"
+        )
 
 
 def _log_growth(old: Dataset, data: Dataset, tracker: Tracker) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from typing import NamedTuple
 
 from pydantic import BaseModel
 
@@ -11,10 +12,12 @@ from pipelines.specs import pretrain_spec
 from pipelines.workspace import Workspace
 from recsys.choices import did_you_mean
 from recsys.data.dataset import Dataset
+from recsys.data.entities import EntityTable
 from recsys.data.schema import Schema
 from recsys.engines.two_tower.tower_inputs import HISTORY, IDS
-from recsys.errors import ConfigError
+from recsys.errors import ConfigError, DataError
 from recsys.retrieval.recommend import RecommendOptions, asked_users
+from recsys.retrieval.rules.conditions import matching
 from recsys.retrieval.rules.eligible import eligible_items
 
 _ITEM_KEYS = ("item_columns", "columns")
@@ -28,6 +31,39 @@ def check_names(config: RunConfig, workspace: Workspace) -> None:
         DataError: a rule of ``[recommend]`` is wrong, or leaves no item or user.
     """
     data = workspace.load_dataset()
+    _check_named(config, _Tables(data.users, data.items))
+    if config.recommend is not None:
+        check_rules(config.recommend, data)
+
+
+def check_newer_columns(config: RunConfig, tables: tuple[EntityTable, EntityTable], files: str) -> None:
+    """Checks, before a fine-tuning, that newer tables have the columns that the config names.
+
+    Args:
+        config: the run.
+        tables: users and items, those that were read from newer tables and else the old ones.
+        files: the newer tables, for the message.
+
+    Raises:
+        ConfigError: a column is not there; the message has its key and the nearest name.
+        DataError: ``recommend.where`` names it.
+    """
+    try:
+        _check_named(config, _Tables(*tables))
+        if config.recommend is not None and config.recommend.where is not None:
+            matching(tables[1], config.recommend.where)
+    except (ConfigError, DataError) as error:
+        raise type(error)(f"{files}: {error}") from error
+
+
+class _Tables(NamedTuple):
+    """The tables whose columns a config can name."""
+
+    users: EntityTable
+    items: EntityTable
+
+
+def _check_named(config: RunConfig, data: _Tables) -> None:
     sections: dict[str, BaseModel] = {f"engines.{spec.name}": spec.config for spec in engine_specs(config)}
     for name, section in config.pretrain.items():
         sections[f"pretrain.{name}"] = pretrain_spec(name, section).config
@@ -41,8 +77,6 @@ def check_names(config: RunConfig, workspace: Workspace) -> None:
         known = {*_inputs(data, config), *config.engines}
         for name, parts in config.attribution.modalities.items():
             _known(f"attribution.modalities.{name}", parts, known, "the data has no input")
-    if config.recommend is not None:
-        check_rules(config.recommend, data)
 
 
 def check_rules(options: RecommendOptions, data: Dataset) -> None:
@@ -69,7 +103,7 @@ def _leaves(value: object, where: str) -> Iterator[tuple[str, object]]:
         yield where, value
 
 
-def _check(key: str, value: object, data: Dataset, config: RunConfig) -> None:
+def _check(key: str, value: object, data: _Tables, config: RunConfig) -> None:
     *_, parent, name = key.split(".")
     texts = [value] if isinstance(value, str) else value if isinstance(value, list | tuple) else ()
     names = [text for text in texts if isinstance(text, str)]
@@ -89,7 +123,7 @@ def _check(key: str, value: object, data: Dataset, config: RunConfig) -> None:
         _known(key, names, _inputs(data, config), "the data has no input")
 
 
-def _inputs(data: Dataset, config: RunConfig) -> list[str]:
+def _inputs(data: _Tables, config: RunConfig) -> list[str]:
     return [*data.items.schema, *data.users.schema, *config.pretrain, IDS, HISTORY]
 
 

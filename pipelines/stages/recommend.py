@@ -8,6 +8,7 @@ from pipelines.config import RunConfig
 from pipelines.seen_items import refuse_unranked
 from pipelines.stages.final import make_served
 from pipelines.stages.promote import open_store, require_registry
+from pipelines.stages.served_data import served_data
 from pipelines.workspace import ENGINE_CODE, Workspace, code_version, digest, file_digest
 from recsys.data.dataset import Dataset
 from recsys.data.merge import check_ids
@@ -51,7 +52,8 @@ def run_from(
         alias: an alias or a version of the registered model.
         bundle: the folder of a bundle, instead of a registered model. Without both, the model is the engine of
             ``[recommend]``, or else the champion, or else the engine that the decision on a refused candidate names.
-        dataset: a prepared folder with the users, their histories and the items; None is the dataset of the run.
+        dataset: a prepared folder with the users, their histories and the items; None is the dataset of the run, or for
+            a fine-tuned child the newer one that it was made with, see `served_data`.
 
     Returns:
         A line with the folder, the model and the number of users with recommendations.
@@ -65,7 +67,7 @@ def run_from(
     check_source(config, workspace, alias, bundle)
     assert config.recommend is not None
     directory, version = _source(config, workspace, tracker, alias, bundle)
-    data = workspace.load_dataset() if dataset is None else Dataset.load(dataset)
+    data = served_data(directory, version, workspace, tracker) if dataset is None else Dataset.load(dataset)
     cache_key = {
         "options": config.recommend.options.model_dump(mode="json"),
         "model": version_of(directory),

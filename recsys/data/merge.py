@@ -104,12 +104,20 @@ def _listed(old: EntityTable, new: EntityTable, vocabulary: Vocabulary, mode: Me
         listed[: len(old)] = old.listed
     if new.listed is not None:
         rows = vocabulary.rows(new.vocabulary.ids)
-        still = listed[rows[new.listed & (rows < len(old))]].sum()
-        is_whole = mode == "replace" or 2 * still >= listed[: len(old)].sum() > 0
+        still, before = listed_again(old, new)
+        is_whole = mode == "replace" or 2 * still >= before > 0
         if is_whole:
             listed[:] = False
         listed[rows] = new.listed if is_whole else new.listed | (listed[rows] & (rows < len(old)))
     return listed
+
+
+def listed_again(old: EntityTable, new: EntityTable) -> tuple[int, int]:
+    """How many of the ids that ``old`` lists ``new`` lists too, and how many ``old`` lists."""
+    before = np.ones(len(old), bool) if old.listed is None else old.listed
+    rows = old.vocabulary.rows(new.vocabulary.ids)
+    rows = rows[(rows != MISSING) & (new.listed if new.listed is not None else True)]
+    return int(before[rows].sum()), int(before.sum())
 
 
 def _feedback(

@@ -87,14 +87,21 @@ class Decision:
     instead: str | None = None
 
     def __str__(self) -> str:
-        head = (
-            f"{self.candidate} {'replaces' if self.promoted else 'does not replace'} {self.champion or 'no champion'}"
-        )
-        if self.promoted and self.candidate == self.champion:
-            head = f"{self.candidate} stays champion"
+        ours, theirs = _named(self.candidate), None if self.champion is None else _named(self.champion)
+        if theirs is None:
+            head = f"{ours} {'is' if self.promoted else 'does not become'} the first champion"
+        elif self.promoted and ours == theirs:
+            head = f"{ours} stays champion"
+        else:
+            head = f"{ours} {'replaces' if self.promoted else 'does not replace'} {theirs}"
         lines = [f"  {'yes' if rule.passed else 'NO '} {rule.reason}" for rule in self.rules]
         advice = [] if self.instead is None else [f'  promote.engine = "{self.instead}" would pass']
         return "\n".join([head, *lines, *advice])
+
+
+def _named(model: str) -> str:
+    """A version by that word, a name as it is."""
+    return f"version {model}" if model.isdecimal() else model
 
 
 def decide(
@@ -187,9 +194,8 @@ def _require_metrics(result: EvaluationResult, config: GateConfig) -> None:
 def _enough_users(candidate: EvaluationResult, config: GateConfig) -> Rule:
     n_users = len(candidate.users)
     passed = n_users >= config.min_users
-    return Rule(
-        "users", passed, float(n_users), None, f"{n_users} evaluation users; at least {config.min_users} are needed"
-    )
+    reason = f"{n_users} evaluation users; at least {config.min_users} are needed"
+    return Rule("users", passed, float(n_users), None, reason + ", as promote.gate.min_users says" * (not passed))
 
 
 def _same(what: str, ours: str, theirs: str) -> Rule:

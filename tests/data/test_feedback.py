@@ -212,6 +212,13 @@ def test_what_returns_took_back_is_told_and_kept_with_the_dataset(read, tmp_path
     assert Bundle.load(tmp_path / "bundle").data.fingerprint == data.fingerprint
 
 
+def test_how_many_likes_stand_is_not_told_of_tables_with_errors(tmp_path):
+    (tmp_path / "x.csv").write_text("user_id,item_id,timestamp,rating\n1,10,never,5\n1,11,100000001,2\n", "utf-8")
+    found = validate(DataConfig.model_validate({"interactions": tmp_path / "x.csv", **RATED}))
+    assert found.failed
+    assert "likes stand" not in to_text(found)
+
+
 def test_a_lower_rating_takes_all_earlier_likes_back_and_is_counted(read):
     rows = ["1,10,100000000,5", "1,10,100000001,4", "1,10,100000002,0", "2,10,100000000,5", "2,11,100000000,1"]
     data = read(rows, **RATED)

@@ -54,8 +54,13 @@ def test_a_child_knows_new_users_and_items_and_names_its_parent(trained, newer):
     config, workspace = trained
     parent = workspace.bundle("two_tower")
     before = version_of(parent)
-    told = run(config, workspace, SilentTracker(), NewerData(newer))
+    told = run(config, workspace, SilentTracker(), NewerData(newer), command=("my shop.toml", "--output", "out"))
     assert "4 new interactions, 1 new users, 1 new items" in told
+    steps = told.splitlines()[-2:]
+    assert (
+        steps[0] == f"  recsys promote 'my shop.toml' --output out --bundle {workspace.bundle('two_tower-finetuned-1')}"
+    )
+    assert steps[1] == "  recsys recommend 'my shop.toml' --output out"
     assert "child and parent are not compared" in told or "ndcg@10 on 1 users" in told
     child = Bundle.load(workspace.bundle("two_tower-finetuned-1"))
     assert child.lineage.parent == Bundle.load(parent).version
@@ -66,13 +71,42 @@ def test_a_child_knows_new_users_and_items_and_names_its_parent(trained, newer):
     assert vectors.valid is None or vectors.valid.all()
 
 
-def test_the_users_that_a_child_has_learnt_of_are_recommended_to(trained, newer):
+def test_lists_of_a_child_are_made_from_the_newest_data_that_it_knows(trained, newer, tmp_path):
     config, workspace = trained
     run(config, workspace, SilentTracker(), NewerData(newer))
-    child, dataset = workspace.bundle("two_tower-finetuned-1"), workspace.directory / "dataset-finetuned"
-    run_from(config, workspace, SilentTracker(), bundle=child, dataset=dataset)
-    parts = [pd.read_parquet(part) for part in sorted(workspace.recommendations.glob("*.parquet"))]
-    assert "new" in set(pd.concat(parts)["user_id"])
+    child, latest = workspace.bundle("two_tower-finetuned-1"), workspace.newer_dataset
+    told, users = recommended(config, workspace, child)
+    assert f"was fine-tuned on newer data than the run's: lists are made from {latest}" in told
+    assert "new" in users
+    told, users = recommended(config, workspace, workspace.bundle("two_tower"))
+    assert "fine-tuned" not in told
+    assert "new" not in users
+    shutil.copytree(latest, tmp_path / "kept")
+    Dataset.load(workspace.dataset).save(latest)  # stands for a later fine-tuning
+    told, users = recommended(config, workspace, child)
+    assert f"lists are made from the data in its bundle; {latest} is of another fine-tuning, and --dataset" in told
+    assert "new" in users
+    run_from(config, workspace, SilentTracker(), bundle=child, dataset=tmp_path / "kept")
+    assert "new" in set(pd.read_parquet(workspace.recommendations)["user_id"])
+
+
+def test_a_child_whose_newer_data_are_not_used_for_its_lists_is_warned_of(trained, newer):
+    config, workspace = trained
+    run(config, workspace, SilentTracker(), NewerData(newer), name="monday")
+    child = Bundle.load(workspace.bundle("monday"))
+    child.lineage.config["run_data"] = "a dataset of the run before the tables were read anew"
+    child.save(workspace.bundle("monday"))
+    told, users = recommended(config, workspace, workspace.bundle("monday"))
+    assert "lacks 4 of the interactions that it has learnt from" in told
+    assert f"give --dataset {workspace.newer_dataset}" in told
+    assert "new" not in users
+
+
+def recommended(config, workspace, bundle):
+    """What is told, and the users who have a list."""
+    ears = Ears()
+    run_from(config, workspace, ears, bundle=bundle)
+    return "\n".join(ears.heard), set(pd.read_parquet(workspace.recommendations)["user_id"])
 
 
 def test_a_finetuning_tells_what_it_found_and_takes_returned_purchases_back(trained, tmp_path):
@@ -87,14 +121,18 @@ def test_a_finetuning_tells_what_it_found_and_takes_returned_purchases_back(trai
     items = tmp_path / "items.csv"
     pd.DataFrame({"item_id": [n for n in range(12) if n != bought[1][1]], "title": "x"}).to_csv(items, index=False)
     columns = config.data.columns.model_copy(update={"weight": "qty"})
-    data = config.data.model_copy(update={"columns": columns, "positive_from": 0.5, "duplicates": "first"})
+    data = config.data.model_copy(
+        update={"columns": columns, "positive_from": 0.5, "duplicates": "first", "unknown_ids": "add"}
+    )
     ears = Ears()
     run(config.model_copy(update={"data": data}), workspace, ears, NewerData(newer, items=items), name="returned")
     told = "\n".join(ears.heard)
     assert "2 returns took back 1 purchase; 1 found no earlier purchase" in told
-    assert "1 rows: user, item and time repeat another row; the first is kept" in told
+    assert "column 'item_id', 3 rows: 2 ids are not in items.csv" in told
+    assert "1 row: user, item and time repeat another row; the first is kept" in told
     assert "1 new users: new" in told
     assert "2 new items: 98, 99" in told
+    assert "list of changes" not in told
     assert f"1 no longer in the items table, so not recommended: {bought[1][1]}" in told
     child = Bundle.load(workspace.bundle("returned")).data
     held = set(zip(child.users.vocabulary.ids[child.interactions.user], child.interactions.item, strict=True))
@@ -214,23 +252,39 @@ def test_a_column_of_the_newer_file_keeps_the_kind_it_has(trained, newer, tmp_pa
 
 def test_a_child_grows_by_the_columns_of_the_newer_files(trained, newer, tmp_path):
     config, workspace = trained
-    items, users = tmp_path / "items.csv", tmp_path / "users.csv"
+    items, users, ears = tmp_path / "items.csv", tmp_path / "users.csv", Ears()
     pd.DataFrame({"item_id": [3, 99], "title": ["Film 3", "Film 99"], "year": [1949, 1968]}).to_csv(items, index=False)
     pd.DataFrame({"user_id": ["u0000", "new"], "team": ["red", "blue"]}).to_csv(users, index=False)
-    run(config, workspace, SilentTracker(), NewerData(newer, users, items))
+    run(config, workspace, ears, NewerData(newer, users, items))
+    short = (
+        f"warning: {items} lists 1 of the 12 items that were listed; taken as a list of changes: nothing is withdrawn"
+    )
+    assert any(short in line and "--mode replace" in line for line in ears.heard)
     child = Bundle.load(workspace.bundle("two_tower-finetuned-1"))
     assert "year" in child.engine.model.items.encoders
     assert "team" in child.engine.model.users
     assert child.data.users.columns["team"].notna().sum() == 2
-    run_from(
-        config,
-        workspace,
-        SilentTracker(),
-        bundle=workspace.bundle("two_tower-finetuned-1"),
-        dataset=workspace.directory / "dataset-finetuned",
-    )
-    lists = pd.concat([pd.read_parquet(part) for part in sorted(workspace.recommendations.glob("*.parquet"))])
-    assert lists["user_id"].nunique() == 25
+    _, users = recommended(config, workspace, workspace.bundle("two_tower-finetuned-1"))
+    assert len(users) == 25
+
+
+def test_a_newer_table_without_a_column_that_the_config_names_is_refused(trained, newer, tmp_path):
+    config, workspace = trained
+    items, ears = tmp_path / "items.csv", Ears()
+    pd.DataFrame({"item_id": [3, 99], "year": [1949, 1968]}).to_csv(items, index=False)
+    recommend = config.recommend.model_copy(update={"where": "title == 'Film 3'"})
+    quality = config.evaluate.embedding_quality.model_copy(update={"attribute": "title"})
+    evaluate = config.evaluate.model_copy(update={"embedding_quality": quality})
+    data = config.data.model_copy(update={"item_schema": {"title": "text"}})
+    for changes, told in (
+        ({"recommend": recommend}, r"items\.csv: where = .*'title'"),
+        ({"evaluate": evaluate}, r"items\.csv: evaluate\.embedding_quality\.attribute: items have no column 'title'"),
+    ):
+        with pytest.raises((ConfigError, DataError), match=told):
+            run(config.model_copy(update=changes), workspace, SilentTracker(), NewerData(newer, items=items))
+    run(config.model_copy(update={"data": data}), workspace, ears, NewerData(newer, items=items))
+    assert any("the schema names title, which the table lacks" in line for line in ears.heard)
+    run(config.model_copy(update={"recommend": recommend}), workspace, SilentTracker(), NewerData(newer))
 
 
 def test_a_child_is_not_replaced_by_one_that_knows_less(trained, newer, tmp_path):

@@ -113,5 +113,14 @@ def test_a_decision_tells_both_numbers():
 
 
 def test_a_candidate_that_is_the_champion_already_stays_champion():
-    assert str(Decision(True, "1", "1", ())) == "1 stays champion"
-    assert str(Decision(True, "2", "1", ())) == "2 replaces 1"
+    assert str(Decision(True, "1", "1", ())) == "version 1 stays champion"
+    assert str(Decision(True, "2", "1", ())) == "version 2 replaces version 1"
+    assert str(Decision(False, "new", "old", ())) == "new does not replace old"
+    assert str(Decision(True, "1", None, ())) == "version 1 is the first champion"
+    assert str(Decision(False, "1", None, ())) == "version 1 does not become the first champion"
+
+
+def test_a_refusal_for_too_few_users_names_its_key():
+    few = decide(measured(), None, CONFIG.model_copy(update={"min_users": 10_000}))
+    assert "at least 10000 are needed, as promote.gate.min_users says" in str(few)
+    assert "promote.gate.min_users" not in str(decide(measured(), None, CONFIG))

@@ -133,7 +133,8 @@ def _notes(part: TypedInteractions) -> Iterator[str]:
         yield f"feedback: {listed}; {kept}{learned}"
         repeated = f"; {len(part.repeated):,} repeated rows are left out" if len(part.repeated) else ""
         yield from part.feedback.counts.sentences()
-        yield f"{int(part.feedback.likes.sum()):,} likes stand{repeated}"
+        if not part.location.issues.errors:  # with errors it is not known what was taken back
+            yield f"{int(part.feedback.likes.sum()):,} likes stand{repeated}"
 
 
 def _ids(column: TypedIds, role: str) -> ColumnSummary:

@@ -51,8 +51,8 @@ def coerce_entities(
     Args:
         table: the raw table.
         ids: its id column.
-        kinds: column -> kind, from the config. A column that the table lacks is an error without ``inherited``, unless
-            it is ignored; tables of newer data may lack columns.
+        kinds: column -> kind, from the config. A column that the table lacks is an error, unless it is ignored; with
+            ``inherited`` a warning, as tables of newer data may lack columns.
         missing: texts that mean a missing cell.
         inherited: the schema of the table that this one will be merged into; empty without one.
         times: how times are written.
@@ -66,9 +66,13 @@ def coerce_entities(
         table.location.at(name).error(f"the stored dataset has a column {name} of its own", "rename the column")
     cells = pd.DataFrame({name: without_missing(cells[name], missing) for name in cells}, index=cells.index)
     unknown = sorted(name for name in set(kinds) - set(cells.columns) if given[name].kind is not Kind.IGNORED)
-    if unknown and not inherited.columns:
+    if unknown:
         found = f"the schema names {', '.join(unknown)}, which the table lacks"
-        table.location.error(found, f"it has {', '.join(map(str, cells.columns)) or 'no column but the id'}")
+        has = f"it has {', '.join(map(str, cells.columns)) or 'no column but the id'}"
+        if inherited.columns:
+            table.location.warn(found, f"{has}; known rows keep their cells, and new ones have none: export it too")
+        else:
+            table.location.error(found, has)
     schema = Schema({name: given.get(name, guess) for name, guess in infer_schema(cells, times.format).columns.items()})
     columns = {
         name: coerce(cells[name], kind, table.location.at(name), given=name in kinds, times=times)

@@ -36,6 +36,15 @@ _COMPARE: dict[type[ast.cmpop], Any] = {
     ast.Gt: operator.gt,
     ast.GtE: operator.ge,
 }
+_ELSEWHERE = (
+    (r"(?<![=<>!])=(?!=)", "=", "=="),
+    (r"<>", "<>", "!="),
+    (r"&&|\bAND\b", "AND or &&", "and"),
+    (r"\|\||\bOR\b", "OR or ||", "or"),
+    (r"\bNOT\b|!(?!=)", "NOT or !", "not"),
+    (r"(?i)\bis\s+(not\s+)?null\b", "NULL", "None"),
+)
+"""Pattern of an operator that is not of the grammar, its name, and what is written here."""
 _MIRRORED: dict[type[ast.cmpop], type[ast.cmpop]] = {ast.Lt: ast.Gt, ast.LtE: ast.GtE, ast.Gt: ast.Lt, ast.GtE: ast.LtE}
 
 
@@ -68,6 +77,15 @@ def matching(items: EntityTable, condition: str) -> NDArray[np.bool_]:
     return _Condition(items, condition).truth(_parsed(condition)).met
 
 
+def check_syntax(condition: str) -> None:
+    """Checks the grammar of a condition without a catalogue, as far as it does not depend on columns.
+
+    Raises:
+        DataError: it is none.
+    """
+    _parsed(condition)
+
+
 def _parsed(condition: str) -> ast.expr:
     if len(condition) > _LONGEST:
         raise DataError(f"where has {len(condition)} characters; the longest condition has {_LONGEST}")
@@ -76,9 +94,15 @@ def _parsed(condition: str) -> ast.expr:
         return ast.parse(text.strip(), mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         reason = error.msg if isinstance(error, SyntaxError) else type(error).__name__
-        raise DataError(
-            f"where = {condition!r} is no condition ({reason}); write one as in_stock and price < 100"
-        ) from error
+        remedy = _written_otherwise(condition) or "write one as in_stock and price < 100"
+        raise DataError(f"where = {condition!r} is no condition ({reason}); {remedy}") from error
+
+
+def _written_otherwise(condition: str) -> str:
+    """A hint at the operators of SQL and other languages in a condition; empty where there is none."""
+    bare = re.sub(r"'[^']*'|\"[^\"]*\"|`[^`]*`", "''", condition)
+    found = [f"{right} for {wrong}" for pattern, wrong, right in _ELSEWHERE if re.search(pattern, bare)]
+    return f"write {', '.join(found)}" if found else ""
 
 
 class _Condition:

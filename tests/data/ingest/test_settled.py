@@ -43,6 +43,25 @@ def test_guesses_and_unknown_ids_are_warnings_until_the_config_says_so(validated
     assert '"warnings": 0' in to_json(after)
 
 
+def test_most_items_without_a_row_are_a_warning_whatever_the_config_says(validated):
+    rows = [*ROWS, "2;10;2024-01-04;1", "2;11;2024-01-04;1"]
+    told = [issue for issue in validated(rows=rows, unknown_ids="add").issues.warnings if "not in" in issue.found]
+    assert [issue.found for issue in told] == ["3 of the 5 items (60%) are not in items.csv, as 9"]
+    assert "check that items.csv is whole: most items are not recommended" in told[0].remedy
+    assert "recommend.unlisted = true" in told[0].remedy
+    told = [issue for issue in validated(rows=rows, unknown_ids="drop").issues.warnings if "not in" in issue.found]
+    assert "most items are not read, as data.unknown_ids says" in told[0].remedy
+    assert not [issue for issue in validated(unknown_ids="add").issues.warnings if "not in" in issue.found]
+
+
+def test_unknown_users_are_not_said_to_be_recommended(validated, tmp_path):
+    (tmp_path / "people.csv").write_text("user_id;age\n1;30\n", encoding="utf-8")
+    told = [issue for issue in validated(users=tmp_path / "people.csv") if "not in people.csv" in issue.found]
+    assert [issue.column for issue in told] == ["user_id"]
+    assert "their features are missing" in told[0].remedy
+    assert "recommended" not in told[0].remedy
+
+
 def test_a_note_of_a_column_that_nothing_reads_is_no_warning(validated):
     rows = [f"{row};1,50" for row in ROWS]
     unread = validated("user_id;item_id;day;Menge;Preis", rows)

@@ -1,5 +1,6 @@
 """Which items may be recommended, and which users get a list."""
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,11 +9,12 @@ import pandas as pd
 import pytest
 
 import recsys as rs
+from recsys.config import parse
 from recsys.data.entities import EntityTable
 from recsys.data.schema import Schema
 from recsys.data.vocabulary import Vocabulary
 from recsys.engines.baselines.popularity import Popularity
-from recsys.errors import DataError
+from recsys.errors import ConfigError, DataError
 from recsys.registry.bundle import Bundle
 from recsys.registry.predictor import Predictor
 from recsys.retrieval.manifest import read_recommendations
@@ -90,6 +92,20 @@ def test_a_condition_lets_through_the_items_that_meet_it(condition, expected):
 def test_a_condition_outside_the_grammar_is_refused_with_the_reason(condition, message):
     with pytest.raises(DataError, match=message):
         assert matching(ITEMS, condition) is None
+
+
+@pytest.mark.parametrize(
+    ("condition", "hint"),
+    [
+        ("brand = 'Acme'", "write == for ="),
+        ("price <> 3 AND in_stock", "write != for <>, and for AND or &&"),
+        ("brand == 'a = b' || in_stock", "write or for OR or ||"),
+        ("brand == 'a = b' and", "write one as in_stock"),
+    ],
+)
+def test_the_syntax_of_a_condition_is_checked_when_the_config_is_read_with_a_hint(condition, hint):
+    with pytest.raises(ConfigError, match=re.escape(hint)):
+        parse(RecommendOptions, {"where": condition}, "shop.toml")
 
 
 def test_ids_of_a_file_are_read_in_the_type_of_the_data(tmp_path):

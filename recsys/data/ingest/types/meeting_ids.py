@@ -44,7 +44,8 @@ def check_ids_meet(tables: TypedTables, policy: UnknownIds, joining: Dataset | N
         tables: the typed tables.
         policy: an id that a table lacks is an ``error``, or a warning that says what becomes of it.
         joining: the dataset that the tables will be merged into; its ids count as described.
-        settled: whether the config names the policy, so that unknown ids without a likely cause are a note.
+        settled: whether the config names the policy, so that unknown ids without a likely cause are a note, unless most
+            items of the interactions are not listed.
     """
     known_users, known_items = (None, None) if joining is None else (joining.users.vocabulary, joining.items.vocabulary)
     for what, seen, table, old in (
@@ -69,7 +70,7 @@ def _check_described(seen: list[TypedIds], known: Ids, name: str, what: str, pol
         if nothing_met or (cause is not None and 2 * cause.count > unmet.distinct):
             _report_mismatch(unmet, cause, known, name, what)
         else:
-            _report_unknown(unmet, cause, name, *policy)
+            _report_unknown(unmet, cause, name, what, *policy)
 
 
 def _check_joined(seen: list[TypedIds], described: Ids | None, old: Vocabulary, what: str) -> None:
@@ -99,18 +100,28 @@ def _report_mismatch(unmet: _Unmet, cause: Mismatch | None, known: Ids, name: st
         unmet.part.location.error(f"{found}; {cause}", cause.remedy, unmet.rows)
 
 
-def _report_unknown(unmet: _Unmet, cause: Mismatch | None, name: str, policy: UnknownIds, settled: bool) -> None:
-    count = len(unmet.ids)
+def _report_unknown(
+    unmet: _Unmet, cause: Mismatch | None, name: str, what: str, policy: UnknownIds, settled: bool
+) -> None:
+    """An issue about ids that a table lacks; most items missing is a warning whatever the config says."""
+    count, most = len(unmet.ids), what == "items" and 2 * len(unmet.ids) > unmet.distinct
     found = f"{count:,} id{'s are' if count > 1 else ' is'} not in {name}, as {shown(unmet.ids[0])}"
+    if most:
+        share = f"{count / unmet.distinct:.0%}"
+        found = f"{count:,} of the {unmet.distinct:,} items ({share}) are not in {name}, as {shown(unmet.ids[0])}"
     found += "" if cause is None else f"; {cause}"
     remedy = "add rows for them" if cause is None else cause.remedy
     if policy == "error":
         unmet.part.location.error(found, f'{remedy}, or set data.unknown_ids to "add" or "drop"', unmet.rows)
         return
-    tell = unmet.part.location.note if settled and cause is None else unmet.part.location.warn
+    tell = unmet.part.location.note if settled and cause is None and not most else unmet.part.location.warn
+    check = f"check that {name} is whole: most items are " * most
     if policy == "drop":
-        tell(found, "they and their interactions are left out, as data.unknown_ids says", unmet.rows)
-    else:
-        told = "until then their features are missing, and such items are not recommended"
-        says = "" if settled else '; if that is known, data.unknown_ids = "add" says so'
-        tell(found, f"{remedy}; {told}{says}", unmet.rows)
+        told = "not read" if most else "they and their interactions are left out"
+        tell(found, f"{check}{told}, as data.unknown_ids says", unmet.rows)
+        return
+    told = "until then their features are missing" + ", and such items are not recommended" * (what == "items")
+    if most:
+        remedy, told = f"{check}not recommended", f"{remedy}, or set recommend.unlisted = true to recommend them"
+    says = "" if settled else '; if that is known, data.unknown_ids = "add" says so'
+    tell(found, f"{remedy}; {told}{says}", unmet.rows)

@@ -1,0 +1,79 @@
+"""The dataset that lists are made from: that of the run, or the newer one that the model was fine-tuned on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pipelines.workspace import Workspace
+from recsys.data.dataset import Dataset
+from recsys.data.merge import known_to
+from recsys.errors import ArtifactError
+from recsys.files.stored_json import read_object
+from recsys.registry.bundle import Bundle
+from recsys.tracking import Tracker
+
+RUN_DATA = "run_data"
+"""Entry of a child's lineage: the fingerprint of the run's dataset when the child was made."""
+
+
+def served_data(bundle: Path, version: str, workspace: Workspace, tracker: Tracker) -> Dataset:
+    """The newest dataset that is known for the model in ``bundle``.
+
+    That of the run for a model of the run. A fine-tuned child has seen newer tables than the run, unless these were
+    prepared anew since: its lists are made from what it was fine-tuned on, with its new users, what users had by then,
+    and the items that are listed since. The line that is logged names the dataset.
+
+    Args:
+        bundle: the folder of the model.
+        version: its name in messages.
+        workspace: the folder of the run, with its dataset.
+        tracker: sees which dataset is taken, and a warning where newer data are known and not used.
+    """
+    data = workspace.load_dataset()
+    lineage = read_object(bundle / "bundle.json", "lineage")["lineage"]
+    if lineage["parent"] is None or lineage["data_fingerprint"] == data.fingerprint:
+        return data
+    child = Bundle.load(bundle)
+    if lineage["config"].get(RUN_DATA) == data.fingerprint:
+        newer = _newer(child, workspace, tracker, version)
+        if newer is not None:
+            return newer
+    _warn_of_older(data, child, version, workspace, tracker)
+    return data
+
+
+def run_fingerprint(workspace: Workspace) -> str:
+    """The fingerprint of the run's dataset; empty where there is none."""
+    try:
+        return str(read_object(workspace.dataset / "dataset.json", "fingerprint")["fingerprint"])
+    except ArtifactError:
+        return ""
+
+
+def _newer(child: Bundle, workspace: Workspace, tracker: Tracker, version: str) -> Dataset | None:
+    """What ``child`` was fine-tuned on; None where it is gone and the bundle keeps no histories."""
+    latest, head = workspace.newer_dataset, f"recommend: {version} was fine-tuned on newer data than the run's:"
+    try:
+        data = Dataset.load(latest)
+    except ArtifactError:
+        data = None
+    if data is not None and data.fingerprint == child.data_fingerprint:
+        tracker.info(f"{head} lists are made from {latest}")
+        return data
+    if not child.keep_histories:
+        return None
+    later = "" if data is None else f"; {latest} is of another fine-tuning, and --dataset {latest} takes that"
+    tracker.info(f"{head} lists are made from the data in its bundle{later}")
+    return child.data
+
+
+def _warn_of_older(data: Dataset, child: Bundle, version: str, workspace: Workspace, tracker: Tracker) -> None:
+    """Warns where the dataset of the run lacks what ``child`` was fine-tuned on."""
+    lost = int((~known_to(data, child.data.interactions, child.data, data.has_timestamps)).sum())
+    if lost or not child.keep_histories:
+        which = f"{lost:,} of the interactions" if lost else "interactions"
+        tracker.info(
+            f"  warning: {version} was fine-tuned on newer data, and lists are made from the dataset of the run, which "
+            f"{'lacks' if lost else 'may lack'} {which} that it has learnt from: users may get what they have, and new "
+            f"users nothing; give --dataset {workspace.newer_dataset}, or the folder of the data it was fine-tuned on"
+        )
