@@ -18,7 +18,7 @@ _SECONDS = (10**8, 10**10)
 """Integers in this range are seconds since 1970 if the name of the column means a time: the years 1973 to 2286."""
 
 
-def infer_schema(frame: pd.DataFrame, time_format: str | None = None) -> Schema:
+def infer_schema(frame: pd.DataFrame, time_formats: tuple[str, ...] = ()) -> Schema:
     """Infers the kind of each column of ``frame``; a schema overrides it.
 
     - lists of numbers, all of one length, are an embedding, other lists tags;
@@ -35,16 +35,16 @@ def infer_schema(frame: pd.DataFrame, time_format: str | None = None) -> Schema:
 
     Args:
         frame: the columns.
-        time_format: of strptime: texts that are written so are times, too.
+        time_formats: of strptime: texts that are written so are times, too.
 
     Example:
         >>> infer_schema(pd.DataFrame({"genres": ["a|b", "c"], "year": ["1995", "1996"]})).to_dict()
         {'genres': 'tags:|', 'year': 'numeric'}
     """
-    return Schema({str(name): Column(_kind(str(name), frame[name].dropna(), time_format)) for name in frame.columns})
+    return Schema({str(name): Column(_kind(str(name), frame[name].dropna(), time_formats)) for name in frame.columns})
 
 
-def _kind(name: str, cells: Cells, time_format: str | None) -> Kind:
+def _kind(name: str, cells: Cells, time_formats: tuple[str, ...]) -> Kind:
     if not len(cells):
         return Kind.IGNORED
     if cells.map(is_list).any():
@@ -57,7 +57,7 @@ def _kind(name: str, cells: Cells, time_format: str | None) -> Kind:
     if pd.api.types.is_numeric_dtype(cells) or bool((np.abs(values) <= LARGEST).all()):
         return _number_kind(name, values)
     text = filled_texts(cells)
-    if time_format is not None and fits(text, time_format) >= 1 - TOLERATED:
+    if time_formats and fits(text, time_formats) >= 1 - TOLERATED:
         return Kind.TIME
     found = as_number_column(text, finite(cells))
     if found is not None:
