@@ -29,7 +29,7 @@ def infer_schema(frame: pd.DataFrame, time_formats: tuple[str, ...] = ()) -> Sch
     - texts that are numbers but for a few cells, or once a currency sign, a unit or groups of thousands are taken off,
       are as numbers are;
     - paths with the file extension of an image are images; dates are times, if at most a tenth of the
-      cells are none; texts with ``|`` are tags;
+      cells are none, and so is a column of both, milliseconds and dates; texts with ``|`` are tags;
     - other texts are text if they have over 30 characters on average or are almost all distinct, else categorical;
     - an empty column is ignored.
 
@@ -59,6 +59,8 @@ def _kind(name: str, cells: Cells, time_formats: tuple[str, ...]) -> Kind:
     text = filled_texts(cells)
     if time_formats and fits(text, time_formats) >= 1 - TOLERATED:
         return Kind.TIME
+    if _are_numbers_and_dates(text):
+        return Kind.TIME
     found = as_number_column(text, finite(cells))
     if found is not None:
         return _number_kind(name, pd.Series(found.values).dropna())
@@ -81,6 +83,17 @@ def _number_kind(name: str, values: Cells) -> Kind:
     distinct = values.nunique()
     whole = bool((values == values.round()).all())
     return Kind.CATEGORICAL if whole and distinct <= 12 and distinct * 10 < len(values) else Kind.NUMERIC
+
+
+def _are_numbers_and_dates(texts: pd.Series[str]) -> bool:
+    """Whether some cells are times since 1970 or dates of digits, and the others dates, as where a log changed."""
+    values = numbers(texts).to_numpy(np.float64)
+    is_number = np.isfinite(values)
+    if not is_number.any() or is_number.all():
+        return False
+    known = values[is_number]
+    are_seconds = bool((known >= _SECONDS[0]).all() and (known < _SECONDS[1]).all())
+    return (are_seconds or bool(digit_times(known).form)) and are_dates(texts[~is_number])
 
 
 def _text_kind(cells: Cells) -> Kind:

@@ -43,8 +43,8 @@ class TableFormat(Config):
             value becomes ``N123``, and a column ``label`` holds ``1``, to be named in ``data.columns.weight`` or
             ``data.columns.event``.
         time_format: of dates, as strptime takes it, such as ``%d/%m/%Y %H:%M``, or a list of formats, of which the
-            first that fits a cell reads it; by default it is guessed. Columns of users and items of which no cell fits are
-            guessed. ISO dates with an offset are read beside it.
+            first that fits a cell reads it; by default it is guessed. Columns of users and items of which no cell fits
+            are guessed. ISO dates with an offset are read beside it.
         time_unit: of times that are numbers, since 1970 UTC: ``s``, ``ms``, ``us`` or ``ns``; by default it is guessed.
             ISO dates with an offset are read beside it.
         time_zone: of dates without an offset, by its IANA name, as ``Europe/Berlin``; by default UTC. Times that a

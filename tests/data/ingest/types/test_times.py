@@ -6,6 +6,7 @@ import pytest
 
 from recsys.config import parse
 from recsys.data.ingest.config import DataConfig
+from recsys.data.ingest.infer import infer_schema
 from recsys.data.ingest.readers import ingest
 from recsys.data.ingest.validate import validate
 from recsys.data.interactions import Interactions
@@ -393,3 +394,10 @@ def test_a_list_of_formats_names_the_one_that_cannot_be_used_and_stays_with_the_
     cells = ["14/09/2020", "2020-09-13"] * 10
     kind, values, issues = entity_times(tmp_path, cells, items_format={"time_format": ["%d/%m/%Y", "%Y-%m-%d"]})
     assert (kind, values[:2], issues) == ("time", [1600041600.0, 1599955200.0], [])
+
+
+@pytest.mark.parametrize("number", [1600000000123, 1600000000, 20200913])
+@pytest.mark.parametrize("text", ["2020-09-14T12:26:40.123-04:00", "14.09.2020"])
+def test_a_column_of_numbers_and_dates_is_one_of_times(number, text):
+    columns = infer_schema(pd.DataFrame({"ts": [str(number), text] * 10, "size": ["40", text] * 10})).columns
+    assert [str(column) for column in columns.values()] == ["time", "categorical"]
