@@ -7,6 +7,7 @@ import pandas as pd
 
 from recsys.data.ingest.cells import LARGEST, filled_texts, finite, is_list, numbers
 from recsys.data.ingest.checks import Cells
+from recsys.data.ingest.reading.lists import written_list
 from recsys.data.ingest.types.digit_times import digit_times
 from recsys.data.ingest.types.numeric_column import as_number_column
 from recsys.data.ingest.types.time_column import TOLERATED, are_dates
@@ -16,6 +17,9 @@ from recsys.data.schema import Column, Kind, Schema
 _IMAGE = r"\.(?:jpe?g|png|webp|gif|bmp)$"
 _SECONDS = (10**8, 10**10)
 """Integers in this range are seconds since 1970 if the name of the column means a time: the years 1973 to 2286."""
+
+_NO_LISTS = 0.3
+"""The share of the cells, as ``-``, that may be no lists in a column of lists that are written as texts."""
 
 
 def infer_schema(frame: pd.DataFrame, time_formats: tuple[str, ...] = ()) -> Schema:
@@ -29,7 +33,8 @@ def infer_schema(frame: pd.DataFrame, time_formats: tuple[str, ...] = ()) -> Sch
     - texts that are numbers but for a few cells, or once a currency sign, a unit or groups of thousands are taken off,
       are as numbers are;
     - paths with the file extension of an image are images; dates are times, if at most a tenth of the
-      cells are none, and so is a column of both, milliseconds and dates; texts with ``|`` are tags;
+      cells are none, and so is a column of both, milliseconds and dates; texts with ``|`` are tags,
+      and so are lists of texts that are written as Python or JSON writes them;
     - other texts are text if they have over 30 characters on average or are almost all distinct, else categorical;
     - an empty column is ignored.
 
@@ -103,5 +108,9 @@ def _text_kind(cells: Cells) -> Kind:
         return Kind.TIME
     if cells.str.contains("|", regex=False).mean() > 0.05 and cells.str.contains(" | ", regex=False).mean() < 0.05:
         return Kind.TAGS
+    if cells.str.fullmatch(r"\s*\[.*\]\s*").mean() > 1 - _NO_LISTS:
+        lists = [written_list(text) for text in cells.unique()]
+        if any(lists) and sum(each is not None for each in lists) > (1 - _NO_LISTS) * len(lists):
+            return Kind.TAGS
     long = cells.str.len().mean() > 30
     return Kind.TEXT if long or (cells.nunique() > 0.9 * len(cells) and len(cells) > 20) else Kind.CATEGORICAL
