@@ -20,7 +20,7 @@ from recsys.data.ingest.reading.options import TableFormat
 from recsys.data.ingest.reading.parts import has_no_bytes, lacking_notes, lacking_parts, with_columns
 from recsys.data.ingest.reading.problem import Unreadable
 from recsys.data.ingest.reading.remote import local_copy
-from recsys.data.ingest.reading.text.delimited import read_delimited
+from recsys.data.ingest.reading.text.delimited import NO_LINE_END, read_delimited
 from recsys.data.ingest.reading.text.ending_notes import ending_notes
 from recsys.data.ingest.reading.text.marks import Parts, with_plain_numbers
 
@@ -182,4 +182,5 @@ def _part(file: Path, folder: Path, options: TableFormat) -> FileTable:
         cells: list[object] = [int(value) if number and value is not None else value] * len(found.frame)
         found.frame[key] = pd.Series(cells, index=found.frame.index, dtype="int64" if number else "str")
     errors = [(column, f"{name}: {what}", remedy) for column, what, remedy in found.errors]
-    return replace(table, found=replace(found, errors=errors))
+    warnings = [(c, f"{name}: {what}" if what == NO_LINE_END else what, remedy) for c, what, remedy in found.warnings]
+    return replace(table, found=replace(found, errors=errors, warnings=warnings))

@@ -126,6 +126,18 @@ def test_a_part_without_a_byte_is_passed_over_and_an_added_column_is_missing_in_
     assert read(tmp_path)[1] == ["error: no file of the folder holds a byte"]
 
 
+def test_a_last_line_that_is_cut_off_is_not_to_be_filled_up_and_its_part_is_named(tmp_path):
+    (tmp_path / "a.csv").write_bytes(b"user_id,item_id,time\n1,a,1\n2,b,2\n3,c")
+    (tmp_path / "b.csv").write_bytes(b"user_id,item_id,time\n1,a,3")
+    issues = read(tmp_path)[0].location.issues
+    assert [issue.found for issue in issues] == [
+        "a.csv: line 4: the file seems to be cut off: its last line has 2 of 3 cells and no line end",
+        "a.csv: the last line has no line end",
+        "b.csv: the last line has no line end",
+    ]
+    assert issues.errors[0].remedy == "get the file again, or remove that line"
+
+
 def test_the_errors_of_all_parts_are_told_at_once(tmp_path):
     (tmp_path / "a.csv").write_bytes(b"1,2\n3,4\n")
     (tmp_path / "b.csv").write_bytes(CSV + b"1\n")
