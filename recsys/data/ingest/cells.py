@@ -205,7 +205,8 @@ def _tags(cells: Cells, separator: str, location: Location) -> list[str | None]:
             return plain
         mixed = [text if tags is None else tags for text, tags in zip(plain, lists, strict=True)]
         cells = pd.Series(mixed, dtype=object)
-    joined, torn = [], []
+    joined: list[str | None] = []
+    torn: list[int] = []
     for row, cell in enumerate(cells):
         tags = [str(tag) for tag in cell if tag is not None] if is_list(cell) else []
         if isinstance(cell, str):  # beside lists that are written as texts

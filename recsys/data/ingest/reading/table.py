@@ -122,7 +122,8 @@ def _folder(folder: Path, options: TableFormat) -> FileTable:
     files, tables = [*read], [*read.values()]
     names = [str(file.relative_to(folder)) for file in files]
     founds = [table.found for table in tables]
-    known = {name: list(found.frame) for name, found in zip(names, founds, strict=True) if not found.errors}
+    whole = [(name, found) for name, found in zip(names, founds, strict=True) if not found.errors]
+    known = {name: [str(column) for column in found.frame.columns] for name, found in whole}
     lacking = lacking_parts(known) if known else {}
     filled = [found.frame for found in founds if len(found.frame)] or [founds[0].frame]
     filled = [with_columns(frame, [*lacking], founds[0].separator is not None) for frame in filled]
@@ -150,7 +151,8 @@ def _parts(
 ) -> tuple[dict[Path, FileTable], list[Note], list[Note]]:
     """The parts that can be read, the problems of all others, and warnings of those without a byte."""
     read: dict[Path, FileTable] = {}
-    problems, empty = [], []
+    problems: list[Note] = []
+    empty: list[Note] = []
     for file in files:
         try:
             read[file] = _part(file, folder, options)

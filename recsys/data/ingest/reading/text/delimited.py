@@ -87,7 +87,7 @@ def read_delimited(data: bytes, name: str, options: TableFormat) -> Found:
     totals = [(int(lines[row]), layout.rows.text(row).decode().replace(mark, separator)) for row in last]
     places = [(first_line + whole.count(b"\n", 0, start), line.decode()) for start, line in cut]
     ends = [_endings(found, separator, mark, frame, records.quoting) for found in (totals, places)]
-    return Found(frame, separator, lines, errors, warnings, *ends)
+    return Found(frame, separator, lines, errors, warnings, totals=ends[0], cut=ends[1])
 
 
 def read_names(data: bytes, name: str) -> list[str]:
