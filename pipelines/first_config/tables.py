@@ -191,7 +191,7 @@ def with_guesses(given: GivenTables, first: FirstTables, command: str) -> FirstT
     return first
 
 
-def _is_own(key: str, value: str, found: Mapping[str, str]) -> bool:
+def _is_own(key: str, value: str | list[str], found: Mapping[str, str | list[str]]) -> bool:
     """Whether an option of the users or items table is not that of ``[data]`` anyway."""
     name = key.rsplit(".", 1)[-1]
     return key == f"data.{name}" or name not in SHARED or found.get(f"data.{name}") != value

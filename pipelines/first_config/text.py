@@ -15,6 +15,7 @@ from pipelines.first_config.tables import FirstTables
 from pipelines.reference_cells import toml
 from recsys.data.dataset import Dataset
 from recsys.data.features.features import FeatureOptions
+from recsys.data.feedback.event_words import likely_meaning
 from recsys.data.ingest.config import DataConfig
 from recsys.data.ingest.files import RawTable
 from recsys.data.ingest.reading.options import TableFormat
@@ -122,9 +123,14 @@ def _columns(found: Found) -> list[str]:
         lines.append("# " * ("weight" not in used) + _line("weight", known["weight"], note))
     if "event" in known:
         counts, hidden = roles.interactions.frame[known["event"]].value_counts(), "# " * ("event" not in used)
-        weights = ", ".join(f"{_key(str(name))} = 1" for name in counts.index)
+        meanings = {str(name): meaning for name in counts.index if (meaning := likely_meaning(str(name))) is not None}
+        likes = [str(name) for name in counts.index if "event" in used or str(name) not in meanings]
+        weights = ", ".join(f"{_key(name)} = 1" for name in likes)
         lines.append(hidden + _line("event", known["event"], ", ".join(f"{n:,} {name}" for name, n in counts.items())))
         lines.append(f"{hidden}event_weights = {{{weights}}}")
+        if meanings:
+            listed = ", ".join(f"{_key(name)} = {_quoted(meaning)}" for name, meaning in meanings.items())
+            lines.append(f"# event_meaning = {{{listed}}}")
     others = [str(name) for name in roles.interactions.frame.columns if name not in known.values()]
     return [*lines, *([f"# not read: {', '.join(others)}"] if others else [])]
 

@@ -278,3 +278,23 @@ def test_a_return_of_weights_that_decay_takes_one_older_purchase_back_whole(read
     old = read([f"1,10,{n * DAY},1" for n in range(1, 4)], SOLD, **decay)
     data, _ = merged(old, read([f"1,10,{9 * DAY},-1", f"2,10,{9 * DAY},1"], SOLD, **decay))
     assert data.interactions.time.tolist() == [DAY, 2 * DAY, 9 * DAY]
+
+
+def test_event_types_that_are_no_likes_by_their_names_are_told_until_the_config_says_what_they_mean(tmp_path):
+    kinds = ["play", "skip", "unfollow", "play", "NOT_INTERESTED"]
+    rows = "".join(f"{n},{n},{kind}\n" for n, kind in enumerate(kinds))
+    (tmp_path / "x.csv").write_text("user_id,item_id,event\n" + rows, encoding="utf-8")
+
+    def told(**columns):
+        given = {"interactions": tmp_path / "x.csv", "columns": columns}
+        issues = validate(DataConfig.model_validate(given))
+        return [((i.rows + 1).tolist(), i.remedy) for i in issues if i.column == "event" and "as likes" in i.found]
+
+    [(rows, remedy)] = told()
+    assert rows == [2, 3, 5]
+    meaning = '{"skip" = "dislike", "unfollow" = "removal", "NOT_INTERESTED" = "dislike"}'
+    assert f'data.columns.event = "event" and data.columns.event_meaning = {meaning}' in remedy
+    [(rows, _)] = told(event="event", event_weights=dict.fromkeys(kinds, 1), event_meaning={"skip": "like"})
+    assert rows == [3, 5]
+    says = {"play": "like", "skip": "like", "unfollow": "removal", "NOT_INTERESTED": "dislike"}
+    assert told(event="event", event_meaning=says) == []

@@ -225,6 +225,17 @@ def test_a_weight_that_was_found_is_said_not_to_be_used_and_one_that_was_named_i
     assert _parsed(tmp_path / "b.toml")["data"]["columns"]["weight"] == "stars"
 
 
+def test_event_types_that_are_no_likes_get_a_meaning_and_no_weight(tmp_path):
+    sales = pd.read_csv(_shop(tmp_path)[2]).assign(
+        action=lambda frame: (["play", "skip", "return"] * len(frame))[: len(frame)]
+    )
+    sales.to_csv(tmp_path / "log.csv", index=False)
+    init([tmp_path / "log.csv"], {}, output=tmp_path / "a.toml")
+    text = (tmp_path / "a.toml").read_text()
+    assert "# event_weights = {play = 1}" in text
+    assert '# event_meaning = {skip = "dislike", return = "removal"}' in text
+
+
 def test_the_plain_names_of_columns_are_taken_before_others_that_sound_alike(tmp_path):
     x = BlockTaste(users=40).dataset().interactions
     frame = {"session_id": x.user * 7, "user_id": x.user, "item_id": x.item, "timestamp": x.time % 1000}

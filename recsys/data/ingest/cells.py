@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from recsys.data.ingest.checks import Cells, Rule, check
 from recsys.data.ingest.issues import Location, shown
+from recsys.data.ingest.reading.lists import written_list
 from recsys.data.ingest.types.numeric_column import coerce_numbers, unified_truths
 from recsys.data.ingest.types.odd_times import warn_odd_times
 from recsys.data.ingest.types.time_column import ORDER, TOLERATED, time_column, time_remedy
@@ -198,10 +199,19 @@ def _optional_times(cells: Cells, location: Location, given: bool, options: Time
 
 def _tags(cells: Cells, separator: str, location: Location) -> list[str | None]:
     if not any(is_list(cell) for cell in cells):
-        return texts(cells)
-    joined, torn = [], []
+        plain = texts(cells)
+        lists = [None if text is None else written_list(text) for text in plain]
+        if not any(lists):
+            return plain
+        mixed = [text if tags is None else tags for text, tags in zip(plain, lists, strict=True)]
+        cells = pd.Series(mixed, dtype=object)
+    joined: list[str | None] = []
+    torn: list[int] = []
     for row, cell in enumerate(cells):
         tags = [str(tag) for tag in cell if tag is not None] if is_list(cell) else []
+        if isinstance(cell, str):  # beside lists that are written as texts
+            joined.append(cell)
+            continue
         torn += [row] if any(separator in tag for tag in tags) else []
         joined.append(separator.join(tags) or None)
     if torn:

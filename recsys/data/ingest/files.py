@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pandas as pd
@@ -34,23 +34,29 @@ class RawTable:
         location: the file, with the place in the file of each row of ``frame``.
         frame: n rows, index 0..n-1, in the order of the file; cells of a CSV are text, or missing if empty.
         separator: of a text file, whose cells are all text; None for other formats and DataFrames.
+        lacking: column -> the parts of a folder that lack it, as a text.
     """
 
     location: Location
     frame: pd.DataFrame
     separator: str | None
+    lacking: Mapping[str, str] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.frame)
 
     def column(self, name: str, role: str, remedy: str = _MAP) -> Cells | None:
-        """Cells [n] of the column ``name``; None if the table lacks it, which adds an error.
+        """Cells [n] of the column ``name``; None if the table, or a part of it, lacks it, which adds an error.
 
         Args:
             name: of the column.
             role: the use of the column, for the message: ``the weight``.
             remedy: what to do where it lacks it.
         """
+        if name in self.lacking:
+            found = f"there is no column {name!r} for {role} in {self.lacking[name]}"
+            self.location.error(found, f"write these parts again with it, or {remedy}")
+            return None
         if name in self.frame.columns:
             return self.frame[name]
         found = f"there is no column {name!r} for {role}; it has {', '.join(map(str, self.frame.columns[:12]))}"
@@ -95,7 +101,8 @@ def read_table(
         (location if column is None else location.at(column)).warn(found, remedy)
     if not len(table.found.frame.columns):
         return None
-    return _plain_table(replace(location, place=table.place), table.found.frame, table.found.separator)
+    raw = _plain_table(replace(location, place=table.place), table.found.frame, table.found.separator)
+    return None if raw is None else replace(raw, lacking=table.found.lacking)
 
 
 def _once(notes: list[Note]) -> Iterator[Note]:

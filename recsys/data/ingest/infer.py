@@ -7,6 +7,7 @@ import pandas as pd
 
 from recsys.data.ingest.cells import LARGEST, filled_texts, finite, is_list, numbers
 from recsys.data.ingest.checks import Cells
+from recsys.data.ingest.reading.lists import written_list
 from recsys.data.ingest.types.digit_times import digit_times
 from recsys.data.ingest.types.numeric_column import as_number_column
 from recsys.data.ingest.types.time_column import TOLERATED, are_dates
@@ -17,8 +18,11 @@ _IMAGE = r"\.(?:jpe?g|png|webp|gif|bmp)$"
 _SECONDS = (10**8, 10**10)
 """Integers in this range are seconds since 1970 if the name of the column means a time: the years 1973 to 2286."""
 
+_NO_LISTS = 0.3
+"""The share of the cells, as ``-``, that may be no lists in a column of lists that are written as texts."""
 
-def infer_schema(frame: pd.DataFrame, time_format: str | None = None) -> Schema:
+
+def infer_schema(frame: pd.DataFrame, time_formats: tuple[str, ...] = ()) -> Schema:
     """Infers the kind of each column of ``frame``; a schema overrides it.
 
     - lists of numbers, all of one length, are an embedding, other lists tags;
@@ -29,22 +33,23 @@ def infer_schema(frame: pd.DataFrame, time_format: str | None = None) -> Schema:
     - texts that are numbers but for a few cells, or once a currency sign, a unit or groups of thousands are taken off,
       are as numbers are;
     - paths with the file extension of an image are images; dates are times, if at most a tenth of the
-      cells are none; texts with ``|`` are tags;
+      cells are none, and so is a column of both, milliseconds and dates; texts with ``|`` are tags,
+      and so are lists of texts that are written as Python or JSON writes them;
     - other texts are text if they have over 30 characters on average or are almost all distinct, else categorical;
     - an empty column is ignored.
 
     Args:
         frame: the columns.
-        time_format: of strptime: texts that are written so are times, too.
+        time_formats: of strptime: texts that are written so are times, too.
 
     Example:
         >>> infer_schema(pd.DataFrame({"genres": ["a|b", "c"], "year": ["1995", "1996"]})).to_dict()
         {'genres': 'tags:|', 'year': 'numeric'}
     """
-    return Schema({str(name): Column(_kind(str(name), frame[name].dropna(), time_format)) for name in frame.columns})
+    return Schema({str(name): Column(_kind(str(name), frame[name].dropna(), time_formats)) for name in frame.columns})
 
 
-def _kind(name: str, cells: Cells, time_format: str | None) -> Kind:
+def _kind(name: str, cells: Cells, time_formats: tuple[str, ...]) -> Kind:
     if not len(cells):
         return Kind.IGNORED
     if cells.map(is_list).any():
@@ -57,7 +62,9 @@ def _kind(name: str, cells: Cells, time_format: str | None) -> Kind:
     if pd.api.types.is_numeric_dtype(cells) or bool((np.abs(values) <= LARGEST).all()):
         return _number_kind(name, values)
     text = filled_texts(cells)
-    if time_format is not None and fits(text, time_format) >= 1 - TOLERATED:
+    if time_formats and fits(text, time_formats) >= 1 - TOLERATED:
+        return Kind.TIME
+    if _are_numbers_and_dates(text):
         return Kind.TIME
     found = as_number_column(text, finite(cells))
     if found is not None:
@@ -83,6 +90,17 @@ def _number_kind(name: str, values: Cells) -> Kind:
     return Kind.CATEGORICAL if whole and distinct <= 12 and distinct * 10 < len(values) else Kind.NUMERIC
 
 
+def _are_numbers_and_dates(texts: pd.Series[str]) -> bool:
+    """Whether some cells are times since 1970 or dates of digits, and the others dates, as where a log changed."""
+    values = numbers(texts).to_numpy(np.float64)
+    is_number = np.isfinite(values)
+    if not is_number.any() or is_number.all():
+        return False
+    known = values[is_number]
+    are_seconds = bool((known >= _SECONDS[0]).all() and (known < _SECONDS[1]).all())
+    return (are_seconds or bool(digit_times(known).form)) and are_dates(texts[~is_number])
+
+
 def _text_kind(cells: Cells) -> Kind:
     if cells.str.contains(_IMAGE, case=False).mean() > 0.9:
         return Kind.IMAGE
@@ -90,5 +108,9 @@ def _text_kind(cells: Cells) -> Kind:
         return Kind.TIME
     if cells.str.contains("|", regex=False).mean() > 0.05 and cells.str.contains(" | ", regex=False).mean() < 0.05:
         return Kind.TAGS
+    if cells.str.fullmatch(r"\s*\[.*\]\s*").mean() > 1 - _NO_LISTS:
+        lists = [written_list(text) for text in cells.unique()]
+        if any(lists) and sum(each is not None for each in lists) > (1 - _NO_LISTS) * len(lists):
+            return Kind.TAGS
     long = cells.str.len().mean() > 30
     return Kind.TEXT if long or (cells.nunique() > 0.9 * len(cells) and len(cells) > 20) else Kind.CATEGORICAL

@@ -68,11 +68,12 @@ class ValidationIssue:
         return rows_text(self.rows) + (f" ({', '.join(self.places[:_SHOWN])})" if self.places else "")
 
     @property
-    def options(self) -> dict[str, str]:
+    def options(self) -> dict[str, str | list[str]]:
         """Options of the config that say what was guessed, as ``{"data.separator": ";"}``; empty for other issues."""
         if not re.search(r" says? so\b", self.remedy):
             return {}
-        found = re.findall(r'(data(?:\.\w+)+) = ("(?:[^"\\]|\\.)*")', self.remedy)
+        text = r'"(?:[^"\\]|\\.)*"'
+        found = re.findall(rf"(data(?:\.\w+)+) = ({text}|\[{text}(?:, {text})*\])", self.remedy)
         return {key: json.loads(value) for key, value in found}
 
     def to_dict(self) -> dict[str, object]:

@@ -19,6 +19,7 @@ from recsys.data.ingest.id_column import TypedIds
 from recsys.data.ingest.issues import Location, shown
 from recsys.data.ingest.types.interaction_times import times
 from recsys.data.ingest.types.negative_amounts import warn_negative_amounts
+from recsys.data.ingest.types.negative_events import warn_negative_events
 from recsys.data.ingest.types.time_column import TimeColumn
 from recsys.data.ingest.types.time_options import TimeOptions
 
@@ -169,6 +170,10 @@ def coerce_interactions(table: RawTable, user: TypedIds, item: TypedIds, config:
     if columns.weight is None:
         for name in unread:
             warn_negative_amounts(table.frame[name], table.location.at(name))
+    if config.positive_from is None:
+        for name in unread if columns.event is None else [columns.event]:
+            if name in table.frame.columns:
+                warn_negative_events(table.frame[name], table.location.at(name), columns)
     weight_columns = tuple(name for name in (columns.weight, columns.event) if name is not None)
     return TypedInteractions(
         table.location,

@@ -29,6 +29,7 @@ class Found:
         warnings: what may be wrong, and what was guessed.
         totals: rows at the end that look like totals.
         cut: lines that were left out at the end.
+        lacking: column -> the parts of a folder that lack it, as a text.
     """
 
     frame: pd.DataFrame
@@ -38,6 +39,7 @@ class Found:
     warnings: list[Note] = field(default_factory=list)
     totals: tuple[Ending, ...] = ()
     cut: tuple[Ending, ...] = ()
+    lacking: dict[str, str] = field(default_factory=dict)
 
 
 def check_width(width: int) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import json
 from collections.abc import Mapping
 
 import numpy as np
@@ -11,6 +13,28 @@ from numpy.typing import NDArray
 from recsys.data.ingest.reading.problem import Unreadable
 
 _POSITION, _LABEL = "position", "label"
+_LONGEST_LIST = 1 << 16
+"""Characters; longer texts are not taken for lists."""
+
+
+def written_list(text: str) -> list[str] | None:
+    """The texts of a list that is written as Python or JSON writes it; None for other texts.
+
+    Example:
+        >>> written_list("['Comedy', 'Solo']"), written_list('["a"]'), written_list("[1, 2]"), written_list("Comedy")
+        (['Comedy', 'Solo'], ['a'], None, None)
+    """
+    text = text.strip()
+    if not (text.startswith("[") and text.endswith("]") and len(text) <= _LONGEST_LIST):
+        return None
+    for parse in (json.loads, ast.literal_eval):
+        try:
+            values = parse(text)
+        except (ValueError, SyntaxError, RecursionError, MemoryError):
+            continue
+        if isinstance(values, list) and all(isinstance(value, str) for value in values):
+            return values
+    return None
 
 
 def explode(

@@ -42,9 +42,11 @@ class TableFormat(Config):
         explode_labels: exploded column -> the mark before the label that ends each value, as ``-`` in ``N123-1``: the
             value becomes ``N123``, and a column ``label`` holds ``1``, to be named in ``data.columns.weight`` or
             ``data.columns.event``.
-        time_format: of dates, as strptime takes it, such as ``%d/%m/%Y %H:%M``; by default it is guessed. Columns of
-            users and items of which no cell fits are guessed.
+        time_format: of dates, as strptime takes it, such as ``%d/%m/%Y %H:%M``, or a list of formats, of which the
+            first that fits a cell reads it; by default it is guessed. Columns of users and items of which no cell fits
+            are guessed. ISO dates with an offset are read beside it.
         time_unit: of times that are numbers, since 1970 UTC: ``s``, ``ms``, ``us`` or ``ns``; by default it is guessed.
+            ISO dates with an offset are read beside it.
         time_zone: of dates without an offset, by its IANA name, as ``Europe/Berlin``; by default UTC. Times that a
             change of the clocks skips or repeats are told; columns of days without a time of day stay as they are.
 
@@ -64,7 +66,7 @@ class TableFormat(Config):
     footer: tuple[Annotated[str, Field(min_length=1)], ...] = ()
     explode: dict[str, str] = Field(default_factory=dict)
     explode_labels: dict[str, str] = Field(default_factory=dict)
-    time_format: str | None = None
+    time_format: str | tuple[str, ...] | None = None
     time_unit: TimeUnit | None = None
     time_zone: str | None = None
 
@@ -100,15 +102,15 @@ class TableFormat(Config):
 
     @field_validator("time_format")
     @classmethod
-    def _whole_date(cls, form: str | None) -> str | None:
-        if form is not None:
+    def _whole_dates(cls, forms: str | tuple[str, ...] | None) -> str | tuple[str, ...] | None:
+        for form in (forms,) if isinstance(forms, str) else forms or ():
             try:
                 same = pd.to_datetime([_MOMENT.strftime(form)], format=form, utc=True)[0].date() == _MOMENT.date()
             except ValueError as error:
                 raise ValueError(f"{form!r} is no format of strptime; for example %d/%m/%Y %H:%M:%S") from error
             if not same:
                 raise ValueError(f"{form!r} holds no day, month and year; for example %d/%m/%Y %H:%M:%S")
-        return form
+        return forms
 
     @field_validator("time_zone")
     @classmethod

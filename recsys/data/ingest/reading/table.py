@@ -13,13 +13,14 @@ from numpy.typing import NDArray
 from recsys.data.ingest.reading.columnar import FEATHER, OLD_FEATHER, PARQUET, read_columnar
 from recsys.data.ingest.reading.content import head, is_packed, unpacked
 from recsys.data.ingest.reading.folders import part_files, partition_values
-from recsys.data.ingest.reading.found import Found
+from recsys.data.ingest.reading.found import Found, Note
 from recsys.data.ingest.reading.json_lines import is_json, read_json
 from recsys.data.ingest.reading.lists import explode
 from recsys.data.ingest.reading.options import TableFormat
+from recsys.data.ingest.reading.parts import has_no_bytes, lacking_notes, lacking_parts, with_columns
 from recsys.data.ingest.reading.problem import Unreadable
 from recsys.data.ingest.reading.remote import local_copy
-from recsys.data.ingest.reading.text.delimited import read_delimited
+from recsys.data.ingest.reading.text.delimited import NO_LINE_END, read_delimited
 from recsys.data.ingest.reading.text.ending_notes import ending_notes
 from recsys.data.ingest.reading.text.marks import Parts, with_plain_numbers
 
@@ -114,10 +115,18 @@ def _folder(folder: Path, options: TableFormat) -> FileTable:
     files = part_files(folder)
     if not files:
         raise Unreadable("the folder has no files", "give the path of a file, or of a folder of parts")
-    tables = [_part(file, folder, options) for file in files]
-    _check_columns(files, tables, folder)
+    read, problems, empty = _parts(files, folder, options)
+    if problems or not read:
+        nothing: Note = (None, "no file of the folder holds a byte", "give a folder of parts with rows")
+        return FileTable(Found(pd.DataFrame(), errors=problems or [nothing]))
+    files, tables = [*read], [*read.values()]
+    names = [str(file.relative_to(folder)) for file in files]
     founds = [table.found for table in tables]
+    whole = [(name, found) for name, found in zip(names, founds, strict=True) if not found.errors]
+    known = {name: [str(column) for column in found.frame.columns] for name, found in whole}
+    lacking = lacking_parts(known) if known else {}
     filled = [found.frame for found in founds if len(found.frame)] or [founds[0].frame]
+    filled = [with_columns(frame, [*lacking], founds[0].separator is not None) for frame in filled]
     starts = np.cumsum([0, *(len(found.frame) for found in founds)])
     frame = pd.concat(filled, ignore_index=True) if len(filled) > 1 else filled[0]
     separators = {found.separator for found in founds}
@@ -132,9 +141,33 @@ def _folder(folder: Path, options: TableFormat) -> FileTable:
 
     errors = [error for found in founds for error in found.errors]
     warnings = list(dict.fromkeys(warning for found in founds for warning in found.warnings))
-    table = Found(frame, founds[0].separator, None, errors, warnings)
-    names = [str(file.relative_to(folder)) for file in files]
+    warnings += [*empty, *lacking_notes(lacking)]
+    table = Found(frame, founds[0].separator, None, errors, warnings, lacking=lacking)
     return FileTable(_finished(table, founds, names, options), place)
+
+
+def _parts(
+    files: list[Path], folder: Path, options: TableFormat
+) -> tuple[dict[Path, FileTable], list[Note], list[Note]]:
+    """The parts that can be read, the problems of all others, and warnings of those without a byte."""
+    read: dict[Path, FileTable] = {}
+    problems: list[Note] = []
+    empty: list[Note] = []
+    for file in files:
+        try:
+            read[file] = _part(file, folder, options)
+        except Unreadable as error:
+            if has_no_bytes(file):
+                name, remedy = (
+                    file.relative_to(folder),
+                    "get it again if it should have rows; else nothing is to be done",
+                )
+                empty.append((None, f"{name} holds not a byte and is passed over", remedy))
+            else:
+                problems.append((None, error.found, error.remedy))
+    if problems:  # those of the others too, so that all are told at once
+        problems += [error for table in read.values() for error in table.found.errors]
+    return read, problems, empty
 
 
 def _part(file: Path, folder: Path, options: TableFormat) -> FileTable:
@@ -151,17 +184,5 @@ def _part(file: Path, folder: Path, options: TableFormat) -> FileTable:
         cells: list[object] = [int(value) if number and value is not None else value] * len(found.frame)
         found.frame[key] = pd.Series(cells, index=found.frame.index, dtype="int64" if number else "str")
     errors = [(column, f"{name}: {what}", remedy) for column, what, remedy in found.errors]
-    return replace(table, found=replace(found, errors=errors))
-
-
-def _check_columns(files: list[Path], tables: list[FileTable], folder: Path) -> None:
-    first = list(tables[0].found.frame.columns)
-    for file, table in zip(files, tables, strict=True):
-        other = list(table.found.frame.columns)
-        if not table.found.errors and set(other) != set(first):
-            name = file.relative_to(folder)
-            raise Unreadable(
-                f"the parts have different columns: {name} has {', '.join(map(str, other[:12]))}, and "
-                f"{files[0].relative_to(folder)} has {', '.join(map(str, first[:12]))}",
-                "give parts of one table; name files that are none with a leading _",
-            )
+    warnings = [(c, f"{name}: {what}" if what == NO_LINE_END else what, remedy) for c, what, remedy in found.warnings]
+    return replace(table, found=replace(found, errors=errors, warnings=warnings))

@@ -28,6 +28,17 @@ def has_offset(texts: pd.Series[str]) -> NDArray[np.bool_]:
     return texts.str.strip().str.contains(_OFFSET).to_numpy(bool)
 
 
+def is_iso_with_offset(texts: pd.Series[str]) -> NDArray[np.bool_]:
+    """Bool [n]: whether each text is an ISO date with its offset, which can be read in one way alone.
+
+    Example:
+        >>> is_iso_with_offset(pd.Series(["2020-09-13T12:26+02:00", "2020-09-13 12:26", "13.09.2020"])).tolist()
+        [True, False, False]
+    """
+    iso = pd.to_datetime(texts.str.strip(), errors="coerce", utc=True, format="ISO8601").notna().to_numpy(bool)
+    return np.asarray(iso & has_offset(texts), bool)
+
+
 def utc_of_local(
     wall: NDArray[np.float64], zone: str
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import numpy as np
@@ -134,3 +135,26 @@ def warn_odd_categories(texts: pd.Series[str], location: Location) -> None:
         text = texts.iloc[wrong[0]]
         found = f"all cells are numbers but for some, as {shown(text)}, which count as values of their own"
         location.warn(found, remedy(text), wrong)
+
+
+def warn_missing_words(texts: pd.Series[str], location: Location, given: bool) -> None:
+    """Tells of cells as ``-`` and ``?``, which stand for a missing value and count as a value of their own.
+
+    Args:
+        texts: [n] cells, missing where empty.
+        location: the column.
+        given: whether the config gives the kind of the column: then it is a note.
+    """
+    distinct = texts.dropna().unique()
+    words = [text for text in distinct if text.strip().lower() in NO_VALUE]
+    if not words or len(words) == len(distinct):
+        return
+    rows = np.flatnonzero(texts.isin(words).to_numpy(bool))
+    listed = json.dumps(words, ensure_ascii=False)
+    counted = "1 cell counts as a value of its own" if len(rows) == 1 else f"{len(rows):,} cells count as values"
+    tell = location.note if given else location.warn
+    tell(
+        f"{counted}, as {shown(words[0])}, and may stand for a missing one",
+        f"data.missing = {listed} takes them as missing in all tables; if they are values, nothing is to be done",
+        rows,
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass, replace
 
@@ -11,10 +12,11 @@ from numpy.typing import NDArray
 
 from recsys.data.ingest.checks import Cells
 from recsys.data.ingest.issues import Location, shown
-from recsys.data.ingest.types.date_texts import ISO, MAY_BE_DATE, UNCLEAR, date_texts, split_moments
+from recsys.data.ingest.types.dates.date_formats import strptime_formats
+from recsys.data.ingest.types.dates.date_texts import ISO, MAY_BE_DATE, UNCLEAR, DateTexts, date_texts, split_moments
 from recsys.data.ingest.types.digit_times import DigitTimes, digit_times, time_of_number, times_in_unit
-from recsys.data.ingest.types.local_times import has_offset, localized
-from recsys.data.ingest.types.time_options import NAMES, TimeOptions, fits, formatted
+from recsys.data.ingest.types.local_times import has_offset, is_iso_with_offset, localized
+from recsys.data.ingest.types.time_options import NAMES, TimeOptions, formatted
 
 END = 1e11
 """Seconds since 1970 of the year 5138; larger numbers must be of a finer unit."""
@@ -60,25 +62,39 @@ def time_column(
     missing = np.asarray(cells.isna(), bool)
     if pd.api.types.is_datetime64_any_dtype(cells):
         return _datetimes(cells, missing, location, options)
-    nothing = np.full(len(cells), np.nan)
-    if options.format is not None:
-        texts = pd.Series(
-            [None if gone else _text(cell) for cell, gone in zip(cells, missing, strict=True)], dtype="str"
-        )
-        seconds, fraction = formatted(texts, options.format)
-        naive = np.isfinite(seconds) & ("%z" not in options.format and "%Z" not in options.format)
-        column = TimeColumn(seconds, fraction, nothing, f"as {options.format}")
-        return _in_utc(column, naive, cells, location, options)
-    if options.unit is not None:
-        digits = times_in_unit(numbers, _exact(cells, numbers), options.unit)
-        return TimeColumn(digits.seconds, digits.fraction, nothing, f"{NAMES[options.unit]} since 1970")
+    if options.format or options.unit is not None:
+        return _as_given(cells, missing, numbers, location, options)
     return _guessed(cells, missing, numbers, location, options)
+
+
+def _as_given(
+    cells: Cells, missing: NDArray[np.bool_], numbers: NDArray[np.float64], location: Location, options: TimeOptions
+) -> TimeColumn:
+    """Texts in the formats or numbers of the unit that are given; ISO dates with an offset leave nothing to guess."""
+    nothing = np.full(len(cells), np.nan)
+    if options.format:
+        texts = pd.Series(["" if gone else _text(cell) for cell, gone in zip(cells, missing, strict=True)], dtype="str")
+        read = formatted(texts, options.format)
+        column = TimeColumn(
+            read.seconds, read.fraction, np.full(len(cells), np.nan), f"as {' or '.join(options.format)}"
+        )
+        column = _in_utc(column, read.naive, cells, location, options)
+    else:
+        unit = options.unit or "s"
+        digits = times_in_unit(numbers, _exact(cells, numbers), unit)
+        column = TimeColumn(digits.seconds, digits.fraction, nothing, f"{NAMES[unit]} since 1970")
+    rest = np.flatnonzero(np.isnan(column.seconds) & ~missing)
+    texts = pd.Series([_text(cells.iloc[row]) for row in rest], dtype="str")
+    clear = is_iso_with_offset(texts)
+    dates = date_texts(texts[clear])
+    column.seconds[rest[clear]], column.fraction[rest[clear]] = dates.seconds, dates.fraction
+    return column
 
 
 def _datetimes(cells: Cells, missing: NDArray[np.bool_], location: Location, options: TimeOptions) -> TimeColumn:
     naive = not isinstance(cells.dtype, pd.DatetimeTZDtype)
-    if options.format is not None or options.unit is not None:
-        key = "time_format" if options.format is not None else "time_unit"
+    if options.format or options.unit is not None:
+        key = "time_format" if options.format else "time_unit"
         location.warn(f"the column holds datetimes, so {options.section}.{key} is not used", "leave it out")
     seconds, fraction = split_moments(cells.dt.tz_localize("UTC") if naive else cells)
     column = TimeColumn(
@@ -91,20 +107,21 @@ def _guessed(
     cells: Cells, missing: NDArray[np.bool_], numbers: NDArray[np.float64], location: Location, options: TimeOptions
 ) -> TimeColumn:
     digits = digit_times(numbers, _exact(cells, numbers))
-    _tell_digits(digits, cells, location, options)
+    rest = np.flatnonzero(np.isnan(numbers) & ~missing)
+    texts = pd.Series([_text(cells.iloc[row]) for row in rest], dtype="str")
+    _tell_digits(digits, texts, cells, location, options)
     seconds = np.where(np.isfinite(digits.seconds), np.floor(digits.seconds), np.nan)
     fraction = np.where(np.isfinite(seconds), digits.fraction, 0)
     are_digits = digits.form.startswith("dates")
     naive = np.isfinite(seconds) & are_digits
     readings = [digits.form if are_digits else f"{digits.form} since 1970"] if digits.form else []
-    rest = np.flatnonzero(np.isnan(numbers) & ~missing)
     if len(rest):
-        texts = pd.Series([_text(cells.iloc[row]) for row in rest], dtype="str")
         dates = date_texts(texts)
         seconds[rest], fraction[rest] = dates.seconds, dates.fraction
         naive[rest] = np.isfinite(dates.seconds) & ~has_offset(texts)
         readings += [f"dates as {form}" for form in dates.forms if form != _PLAIN]
-        _tell_formats(dates.form, dates.forms, rest, cells, location, options.section)
+        only = not np.isfinite(numbers).any()
+        _tell_formats(dates, strptime_formats(texts, dates) if only else (), rest, cells, location, options.section)
     return _in_utc(TimeColumn(seconds, fraction, numbers, ", ".join(readings)), naive, cells, location, options)
 
 
@@ -182,7 +199,10 @@ def _exact(cells: Cells, numbers: NDArray[np.float64]) -> NDArray[np.int64] | No
     return exact
 
 
-def _tell_digits(digits: DigitTimes, cells: Cells, location: Location, options: TimeOptions) -> None:
+def _tell_digits(
+    digits: DigitTimes, others: pd.Series[str], cells: Cells, location: Location, options: TimeOptions
+) -> None:
+    """Warns of numbers that are no seconds; an option is named where it reads the other cells, too."""
     if not digits.form:
         return
     rows = np.flatnonzero(np.isfinite(digits.seconds))
@@ -191,32 +211,28 @@ def _tell_digits(digits: DigitTimes, cells: Cells, location: Location, options: 
     found += f"{shown(cells.iloc[rows[0]])}, and read so: {str(moment).removesuffix('T00:00:00')}"
     unit = next((unit for unit, name in NAMES.items() if name == digits.form), None)
     given = f'time_unit = "{unit}"' if unit else 'time_format, as "%Y%m%d",'
-    location.warn(found, f"check that this is right; {options.section}.{given} says so without a guess", rows)
+    says = f"; {options.section}.{given} says so without a guess"
+    if not is_iso_with_offset(others).all():
+        says = ", or write all cells of the column in one way"
+    location.warn(found, f"check that this is right{says}", rows)
 
 
 def _tell_formats(
-    form: NDArray[np.object_],
-    forms: list[str],
+    dates: DateTexts,
+    formats: tuple[str, ...],
     rows: NDArray[np.int64],
     cells: Cells,
     location: Location,
     section: str = "data",
 ) -> None:
     """Warns of dates in several formats, or in another one than ISO."""
+    form, forms = dates.form, dates.forms
     if not forms or forms == [_PLAIN]:
         return
     first = {name: rows[int(np.argmax(form == name))] for name in forms}
     listed = ", ".join(f"{shown(cells.iloc[row])} ({name})" for name, row in first.items())
     odd = rows[[name is not None and name != (forms[0] if len(forms) > 1 else None) for name in form]]
     what = "dates are written in several formats" if len(forms) > 1 else "dates are not written as ISO dates are"
-    pattern = _strptime(forms[0], str(cells.iloc[first[forms[0]]])) if len(forms) == 1 else ""
-    says = f'{section}.time_format = "{pattern}" says so' if pattern else f"{section}.time_format says it"
-    location.warn(f"{what} and read as {listed}", f"check that day and month are right; {says} without a guess", odd)
-
-
-def _strptime(form: str, example: str) -> str:
-    """The format of strptime for a form as ``day.month.year`` of digits; empty where there is none for the example."""
-    pattern = form.replace("day", "%d").replace("month", "%m").replace("year", "%Y")
-    clock = re.search(r"([ T])\d{2}:\d{2}(:\d{2})?$", example)
-    pattern += "" if clock is None else f"{clock.group(1)}%H:%M" + (":%S" if clock.group(2) else "")
-    return pattern if fits(pd.Series([example], dtype="str"), pattern) else ""
+    given = json.dumps(formats[0] if len(formats) == 1 else list(formats))
+    says = f"; {section}.time_format = {given} says so without a guess" if formats else ""
+    location.warn(f"{what} and read as {listed}", f"check that day and month are right{says}", odd)

@@ -107,6 +107,45 @@ def test_parts_that_are_broken_or_of_another_table_are_named(tmp_path):
     assert found[0].startswith("error: b.csv: line 4:")
 
 
+def test_a_part_without_a_byte_is_passed_over_and_an_added_column_is_missing_in_older_parts(tmp_path):
+    (tmp_path / "a.csv").write_bytes(CSV)
+    (tmp_path / "b.csv.gz").write_bytes(gzip.compress(b""))
+    (tmp_path / "c.csv").write_bytes(b"device,item_id,user_id\nweb,c,3\n")
+    table, found = read(tmp_path)
+    assert table.frame["device"].isna().tolist() == [True, True, False]
+    assert table.frame["user_id"].tolist() == ["1", "2", "3"]
+    assert found == [
+        "warning: b.csv.gz holds not a byte and is passed over",
+        "warning: the column is not in a.csv; its cells are missing there",
+    ]
+    assert table.location.place(2) == "c.csv line 2"
+    assert table.column("device", "the event") is None
+    assert str(table.location.issues.errors[0]).count("there is no column 'device' for the event in a.csv") == 1
+    (tmp_path / "a.csv").write_bytes(b"")
+    (tmp_path / "c.csv").write_bytes(b"")
+    assert read(tmp_path)[1] == ["error: no file of the folder holds a byte"]
+
+
+def test_a_last_line_that_is_cut_off_is_not_to_be_filled_up_and_its_part_is_named(tmp_path):
+    (tmp_path / "a.csv").write_bytes(b"user_id,item_id,time\n1,a,1\n2,b,2\n3,c")
+    (tmp_path / "b.csv").write_bytes(b"user_id,item_id,time\n1,a,3")
+    issues = read(tmp_path)[0].location.issues
+    assert [issue.found for issue in issues] == [
+        "a.csv: line 4: the file seems to be cut off: its last line has 2 of 3 cells and no line end",
+        "a.csv: the last line has no line end",
+        "b.csv: the last line has no line end",
+    ]
+    assert issues.errors[0].remedy == "get the file again, or remove that line"
+
+
+def test_the_errors_of_all_parts_are_told_at_once(tmp_path):
+    (tmp_path / "a.csv").write_bytes(b"1,2\n3,4\n")
+    (tmp_path / "b.csv").write_bytes(CSV + b"1\n")
+    (tmp_path / "c.parquet").write_bytes(b"PAR1 and no more")
+    _, found = read(tmp_path)
+    assert [text.split(":")[1].strip() for text in found] == ["a.csv", "c.parquet", "b.csv"]
+
+
 def test_the_fingerprint_covers_every_part_and_what_links_lead_to(tmp_path):
     folder, elsewhere = tmp_path / "parts", tmp_path / "elsewhere.csv"
     folder.mkdir()

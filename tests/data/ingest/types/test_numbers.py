@@ -187,3 +187,22 @@ def test_truth_values_are_the_same_with_and_without_a_missing_cell_and_from_fram
         items = read_dataset(EVENTS, items=frame, schema=schema).items
         assert (str(items.schema.columns["sold"]), items.columns["sold"].tolist()[:2]) == (kind, values)
         assert read(tmp_path, cells, "sold", item_schema=schema) == (kind, items.columns["sold"].tolist()) or hole
+
+
+def test_lists_of_texts_that_are_written_as_python_or_json_are_tags(tmp_path):
+    cells = ["['Comedy', 'Solo']", '["News"]', "-", "[]", '["Comedy", "True Crime"]', "['News']", "['O\\'Hara, M']"]
+    kind, tags = read(tmp_path, cells, "topics")
+    assert kind == "tags(|)"
+    assert [*tags[:3], *tags[4:]] == ["Comedy|Solo", "News", "-", "Comedy|True Crime", "News", "O'Hara, M"]
+    assert pd.isna(tags[3])
+    assert read(tmp_path, ["[draft] a", "[draft] b"] * 9, "note")[0] == "categorical"
+
+
+def test_words_for_a_missing_value_among_categories_are_told_and_taken_out_by_the_option_that_is_named(tmp_path):
+    cells = ["$9.99", "1,299.00", "-", "0", "4.99"] * 5
+    [(rows, text)] = found(tmp_path, cells)
+    assert rows == [3, 8, 13, 18, 23]
+    assert 'data.missing = ["-"] takes them as missing' in text
+    assert read(tmp_path, cells)[0] == "categorical"
+    assert [pd.isna(value) for value in read(tmp_path, cells, missing=["-"])[1][:4]] == [False, False, True, False]
+    assert found(tmp_path, ["none", "yes", "maybe"], item_schema={"price": "categorical"}, missing=["none"]) == []

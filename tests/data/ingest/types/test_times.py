@@ -6,6 +6,7 @@ import pytest
 
 from recsys.config import parse
 from recsys.data.ingest.config import DataConfig
+from recsys.data.ingest.infer import infer_schema
 from recsys.data.ingest.readers import ingest
 from recsys.data.ingest.validate import validate
 from recsys.data.interactions import Interactions
@@ -342,3 +343,61 @@ def test_columns_of_items_have_the_format_of_their_table_and_the_zone_of_all(tmp
     assert entity_times(tmp_path, other, items_format=own)[1][0] == 1546300800.0
     with pytest.raises(DataError, match=r"row 41: 'soon'.*data\.items_format\.time_format"):
         entity_times(tmp_path, [*cells, "soon"], items_format=own, item_schema={"released": "time"})
+
+
+def test_a_unit_reads_the_numbers_and_dates_with_their_offset_beside_them_are_read_too(tmp_path):
+    cells = [1600000000123, 1600000001123, "2020-09-13T14:26:42.5+02:00"]
+    options = [issue.options for issue in validate(config(tmp_path, cells)) if issue.options]
+    assert options == [{"data.time_unit": "ms"}]
+    assert found(tmp_path, cells, time_unit="ms") == []
+    assert ingest(config(tmp_path, cells, time_unit="ms")).data.interactions.time.tolist() == [
+        START,
+        START + 1,
+        START + 2,
+    ]
+    assert found(tmp_path, ["13/09/2020", "2020-09-13T14:26:42+02:00"], time_format="%d/%m/%Y") == []
+
+
+def test_no_option_is_advised_that_would_refuse_some_of_the_cells(tmp_path):
+    for cells in ([1600000000123, ISO], [20200913, "2020-09-14"], [1600000000123, "14/09/2020"]):
+        issues = [issue for issue in validate(config(tmp_path, cells)) if issue.column == "timestamp"]
+        assert issues
+        assert not any("says so" in issue.remedy for issue in issues)
+    mixed = [
+        "14/09/2020",
+        "09/15/2020",
+        "01/02/2020",
+    ]  # of the last one a list would only take the first format that fits
+    assert not any("says so" in text for _, _, text in found(tmp_path, mixed))
+
+
+@pytest.mark.parametrize(
+    ("cells", "formats"),
+    [
+        (["14/09/2020", "2020-09-13", "Sep 15, 2020"], ["%d/%m/%Y", "%Y-%m-%d", "%b %d, %Y"]),
+        (["07 Jan 2024", "January 08, 2024", "2024-01-09"], ["%d %b %Y", "%B %d, %Y", "%Y-%m-%d"]),
+        (["01/14/2020", "01/15/2020 12:26 PM"], ["%m/%d/%Y", "%m/%d/%Y %I:%M %p"]),
+        (["13.09.2020", "14.09.2020"], "%d.%m.%Y"),
+    ],
+)
+def test_dates_of_several_formats_name_the_list_that_reads_them_as_the_guess_does(cells, formats, tmp_path):
+    told = validate(config(tmp_path, cells))
+    assert {key: value for issue in told for key, value in issue.options.items()} == {"data.time_format": formats}
+    guessed = ingest(config(tmp_path, cells)).data.interactions.time.tolist()
+    assert ingest(config(tmp_path, cells, time_format=formats)).data.interactions.time.tolist() == guessed
+    assert found(tmp_path, cells, time_format=formats) == []
+
+
+def test_a_list_of_formats_names_the_one_that_cannot_be_used_and_stays_with_the_column(tmp_path):
+    with pytest.raises(ConfigError, match="holds no day, month and year"):
+        parse(DataConfig, {"interactions": "x.csv", "time_format": ["%d/%m/%Y", "%H:%M"]}, "config")
+    cells = ["14/09/2020", "2020-09-13"] * 10
+    kind, values, issues = entity_times(tmp_path, cells, items_format={"time_format": ["%d/%m/%Y", "%Y-%m-%d"]})
+    assert (kind, values[:2], issues) == ("time", [1600041600.0, 1599955200.0], [])
+
+
+@pytest.mark.parametrize("number", [1600000000123, 1600000000, 20200913])
+@pytest.mark.parametrize("text", ["2020-09-14T12:26:40.123-04:00", "14.09.2020"])
+def test_a_column_of_numbers_and_dates_is_one_of_times(number, text):
+    columns = infer_schema(pd.DataFrame({"ts": [str(number), text] * 10, "size": ["40", text] * 10})).columns
+    assert [str(column) for column in columns.values()] == ["time", "categorical"]

@@ -24,6 +24,8 @@ from recsys.data.ingest.reading.text.separators import by_name, declared_separat
 _UNUSED = ("\x1f", "\x1e", "\x1d", "\x1c")
 """One of them stands for a separator of several characters."""
 
+NO_LINE_END = "the last line has no line end"
+
 
 def read_delimited(data: bytes, name: str, options: TableFormat) -> Found:
     """Reads a text table: every line is a row that is read, or named in the errors.
@@ -85,7 +87,7 @@ def read_delimited(data: bytes, name: str, options: TableFormat) -> Found:
     totals = [(int(lines[row]), layout.rows.text(row).decode().replace(mark, separator)) for row in last]
     places = [(first_line + whole.count(b"\n", 0, start), line.decode()) for start, line in cut]
     ends = [_endings(found, separator, mark, frame, records.quoting) for found in (totals, places)]
-    return Found(frame, separator, lines, errors, warnings, *ends)
+    return Found(frame, separator, lines, errors, warnings, totals=ends[0], cut=ends[1])
 
 
 def read_names(data: bytes, name: str) -> list[str]:
@@ -102,7 +104,7 @@ def read_names(data: bytes, name: str) -> list[str]:
 
 def _check_complete(text: bytes, warnings: list[Note]) -> None:
     if text and not text.endswith((b"\n", b"\r")):
-        warnings.append((None, "the last line has no line end", "check that the file is complete"))
+        warnings.append((None, NO_LINE_END, "check that the file is complete"))
 
 
 def _cut(text: bytes, options: TableFormat) -> tuple[bytes, int, str | None]:

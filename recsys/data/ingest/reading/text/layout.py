@@ -139,6 +139,11 @@ def _report_all(body: Records, width: int, header: bytes | None) -> None:
     raise Unreadable(found, "give every column a name, and quote cells that hold the separator")
 
 
+def _ends_at_end(body: Records) -> bool:
+    """Whether no line end stands behind the last row."""
+    return int(body.ends[-1]) == len(body.data)
+
+
 def _report_some(body: Records, wrong: np.ndarray[tuple[int], np.dtype[np.int64]], width: int) -> None:
     tail = wrong[wrong >= len(body) - min(_FOOTER, len(body) // 2)]
     is_end = len(tail) and tail[-1] == len(body) - 1 and np.array_equal(tail, np.arange(tail[0], len(body)))
@@ -148,6 +153,13 @@ def _report_some(body: Records, wrong: np.ndarray[tuple[int], np.dtype[np.int64]
         labels = [label_of(line, "\x1f") if is_label(line) else None for line in lines]
         body.errors.append((found, f"remove it, or set {left_out_by(labels, len(tail))}"))
         return
+    if wrong[-1] == len(body) - 1 and body.fields[wrong[-1]] < width and _ends_at_end(body):
+        line = int(body.lines[wrong[-1]])
+        found = (
+            f"line {line}: the file seems to be cut off: its last line has {body.fields[wrong[-1]]} of {width} cells"
+        )
+        body.errors.append((f"{found} and no line end", "get the file again, or remove that line"))
+        wrong = wrong[:-1]
     for rows, what in ((wrong[body.fields[wrong] > width], "more"), (wrong[body.fields[wrong] < width], "fewer")):
         if len(rows):
             have = ", ".join(map(str, np.unique(body.fields[rows])[:5]))
