@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from pipelines.benchmarks.scale.stages import Cost
+from recsys.evaluation.report.growth import save_growth
 
 Found = Mapping[int, Mapping[str, Cost]]
 """Number of interactions -> stage -> cost."""
@@ -56,16 +57,10 @@ def growth(rows: int, seconds: float, more_rows: int, more_seconds: float) -> fl
 
 def save_plot(found: Found, path: Path) -> None:
     """Writes CPU seconds and memory against interactions, a line a stage, on logarithmic axes."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(11, 5), layout="constrained")
-    axes, sizes = figure.subplots(1, 2), sorted(found)
-    for name in found[sizes[-1]]:
-        costs = [found[size][name] for size in sizes]
-        axes[0].plot(sizes, [cost.cpu_seconds for cost in costs], marker="o", label=name)
-        axes[1].plot(sizes, [cost.peak_mb for cost in costs], marker="o", label=name)
-    for axis, title in zip(axes, ("CPU seconds", "peak memory, MiB"), strict=True):
-        axis.set(xscale="log", yscale="log", xlabel="interactions", title=title)
-        axis.grid(alpha=0.3)
-    axes[1].legend(fontsize=8, loc="upper left")
-    figure.savefig(path, dpi=120)
+    sizes = sorted(found)
+    costs = {name: [found[size][name] for size in sizes] for name in found[sizes[-1]]}
+    panels = {
+        "CPU seconds": {name: [cost.cpu_seconds for cost in line] for name, line in costs.items()},
+        "peak memory, MiB": {name: [cost.peak_mb for cost in line] for name, line in costs.items()},
+    }
+    save_growth(path, sizes, panels, "interactions")
