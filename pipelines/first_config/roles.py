@@ -107,10 +107,19 @@ def _interactions(tables: Sequence[RawTable], columns: Mapping[str, str]) -> Raw
     if not scores[best][0]:
         files = ", ".join(str(table.location.file) for table in tables)
         raise DataError(
-            f"none of {files} has a column of user ids and one of item ids; name the file with --interactions FILE and "
-            "its columns with --column user_id=NAME --column item_id=NAME"
+            f"none of {files} has a column of user ids and one of item ids that the other tables have{_half(tables)}; "
+            "name the file with --interactions FILE and its columns with --column user_id=NAME --column item_id=NAME"
         )
     return tables[best]
+
+
+def _half(tables: Sequence[RawTable]) -> str:
+    """For a message: which tables have one of the two by its name, and repeat it as interactions do."""
+    sides = [(table, side, words) for table in tables for side, words in (("user", _USERS), ("item", _ITEMS))]
+    named = [(table, side, [n for n in _named(table, words) if n not in _keys(table)]) for table, side, words in sides]
+    found = [f"{table.location.file} has {side} ids in {names[0]!r}" for table, side, names in named if names]
+    told = "the other ids may be written otherwise there, with zeros or in another case"
+    return f" ({', '.join(found)}; {told})" if found else ""
 
 
 def _n_references(table: RawTable, others: Sequence[RawTable]) -> int:

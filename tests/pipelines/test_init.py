@@ -299,3 +299,12 @@ def test_a_first_config_says_what_was_guessed_so_that_runs_do_not_warn_of_it(tmp
     issues = ValidationIssues()
     ingest(resolve(data), issues)
     assert not issues.warnings, list(map(str, issues.warnings))
+
+
+def test_tables_whose_ids_do_not_meet_are_told_by_the_ids_that_were_found(tmp_path):
+    (tmp_path / "plays.csv").write_text("user_id,what\n" + "".join(f"u{n % 7},c{n % 5}\n" for n in range(40)))
+    (tmp_path / "shows.csv").write_text("code,title\n" + "".join(f"X-{n},Show {n}\n" for n in range(5)))
+    with pytest.raises(
+        DataError, match=r"plays\.csv has user ids in 'user_id'; the other ids may be written otherwise"
+    ):
+        run(GivenTables([tmp_path / "plays.csv", tmp_path / "shows.csv"]), tmp_path / "shop.toml")
