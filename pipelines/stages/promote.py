@@ -207,6 +207,7 @@ def _decide_and_register(
     if candidate.of_run and config.promotes_best:
         about["chosen"] = read_choice(config, workspace)
     write_json(workspace.decision, decision_record(store, version, decision, about))
+    store.settle(version)
     return version, decision
 
 
@@ -235,6 +236,7 @@ def _is_current(store: Store, workspace: Workspace) -> bool:
 def _register(config: RunConfig, store: Store, workspace: Workspace, tracker: Tracker, candidate: Candidate) -> str:
     """Registers the candidate, that of a run with the MLflow run of its engine."""
     if not candidate.of_run:
-        return store.register(candidate.ships)
+        return store.register(candidate.ships, resume=True)
     run_id = engine_run(config, workspace, tracker, candidate.bundle.name)
-    return store.register(candidate.ships, run_id, None if candidate.final is None else candidate.bundle)
+    measured = None if candidate.final is None else candidate.bundle
+    return store.register(candidate.ships, run_id, measured, resume=True)

@@ -52,7 +52,9 @@ class Store:
         self._mlflow = mlflow_at(uri)
         self._client: Any = self._mlflow.MlflowClient(uri)
 
-    def register(self, bundle: Path, run_id: str | None = None, measured: Path | None = None) -> str:
+    def register(
+        self, bundle: Path, run_id: str | None = None, measured: Path | None = None, resume: bool = False
+    ) -> str:
         """Registers the bundle in the folder ``bundle`` as a new version of the model, an MLflow pyfunc model.
 
         Args:
@@ -61,6 +63,7 @@ class Store:
                 the model.
             measured: the folder of the bundle that was evaluated, where ``bundle`` is the same recipe fitted on all
                 interactions; it is kept beside ``bundle`` and compared with later candidates.
+            resume: take the newest version where it is of these bundles and not `settle`d: a stop left it.
 
         Returns:
             The number of the new version.
@@ -73,6 +76,8 @@ class Store:
         if measured is not None:
             verify(measured)
             tags["measured"] = version_of(measured)
+        if resume and (left := self._newest()) and left.tags == tags:
+            return str(left.version)
         with self._run(run_id), _artifacts(bundle, measured) as artifacts:
             info = self._mlflow.pyfunc.log_model(
                 name="model",
@@ -93,6 +98,14 @@ class Store:
             tags=tags,
         )
         return str(made.version)
+
+    def settle(self, version: str) -> None:
+        """Marks that what was decided about ``version`` is recorded."""
+        self._client.set_model_version_tag(self.name, version, "settled", "true")
+
+    def _newest(self) -> Any:
+        versions, query = self._client.search_model_versions, f"name='{self.name}'"
+        return next(iter(versions(query, 1, ["version_number DESC"]) if self._registered() else ()), None)
 
     def exists(self) -> bool:
         """Whether a model is registered under this name."""
@@ -118,8 +131,9 @@ class Store:
         if before == version:
             return
         if before != decision.champion:
+            champion = f"no {CHAMPION}" if decision.champion is None else f"version {decision.champion}"
             raise PromotionError(
-                f"version {version} of {self.name} was compared with {_named(decision.champion)}, and meanwhile "
+                f"version {version} of {self.name} was compared with {champion}, and meanwhile "
                 f"version {before} became {CHAMPION}; promote again, so that it is compared with that one"
             )
         self._client.set_model_version_tag(self.name, version, "decision", str(decision)[:5000])
@@ -272,10 +286,6 @@ class Store:
         run = {"run_id": run_id} if run_id else {"experiment_id": experiment_id(self._mlflow, self.uri, self.name)}
         with self._mlflow.start_run(**run):
             yield
-
-
-def _named(version: str | None) -> str:
-    return f"no {CHAMPION}" if version is None else f"version {version}"
 
 
 @contextmanager

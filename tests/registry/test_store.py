@@ -262,6 +262,14 @@ def test_a_registered_model_is_loaded_by_its_alias_and_predicts(store, folder):
     assert Bundle.load(store.download("champion")).version == Bundle.load(folder).version
 
 
+def test_a_version_that_a_stop_left_is_taken_up_until_it_is_settled(store, folder):
+    assert store.register(folder, resume=True) == "1"
+    assert store.register(folder, resume=True) == "1"
+    store.settle("1")
+    assert store.register(folder, resume=True) == "2"
+    assert store.register(folder) == "3"
+
+
 def test_promotion_records_the_previous_champion_and_rollback_restores_it(store, folder):
     first, second, third = (store.register(folder) for _ in range(3))
     for version in (first, second, third):
