@@ -21,6 +21,7 @@ from recsys.atomic import (
     refuse_file,
     refuse_foreign,
     remove_folder,
+    say_where,
     write_json,
 )
 from recsys.data.dataset import Dataset
@@ -93,13 +94,10 @@ class Workspace:
             raise ArtifactError(
                 f"another command is writing to {self.directory}; wait for it, or give this one an --output of its own"
             ) from error
-        except OSError as error:
+        except BaseException as error:
             remove_unused(made, ".lock")
-            if error.errno is not None and error.filename is None:  # a write that failed does not say where
-                error.filename = str(self.directory)
-            raise
-        except BaseException:
-            remove_unused(made, ".lock")
+            if isinstance(error, OSError):
+                say_where(error, self.directory)
             raise
 
     def check(self, tables: Iterable[str], engines: Iterable[str], local_store: bool = True) -> None:

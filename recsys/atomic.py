@@ -33,6 +33,12 @@ _LONGEST = 120
 """Bytes above which a name is replaced by its digest in temporary names: file systems allow 255."""
 
 
+def say_where(error: OSError, path: Path) -> None:
+    """Gives an error of the system that names no file the path, for a write that failed does not say where."""
+    if error.errno is not None and error.filename is None:
+        error.filename = str(path)
+
+
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
     """Context manager: a temporary path to write a file or folder at, which replaces ``path`` when the block ends.
@@ -60,8 +66,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
         _replace(beside, path)
         _sync_one(path.parent)
     except OSError as error:
-        if error.errno is not None and error.filename is None:  # a write that failed does not say where
-            error.filename = str(path)
+        say_where(error, path)
         raise
     except SafetensorError as error:  # its text alone has the number of an error of the disk
         number = re.search(r"\(os error (\d+)\)", str(error))
@@ -108,9 +113,8 @@ def _refuse_constant(name: str) -> None:
 def is_ours(directory: Path) -> bool:
     """Whether a folder may be replaced or removed: it is empty or contains the `MARK`."""
     try:
-        return MARK_TEXT.startswith(
-            read_bytes(directory / MARK, len(MARK_TEXT))
-        )  # the file is cut off if its writer was killed
+        mark = read_bytes(directory / MARK, len(MARK_TEXT))
+        return MARK_TEXT.startswith(mark)  # the file is cut off if its writer was killed
     except FileNotFoundError:
         return directory.is_dir() and not any(directory.iterdir())
     except OSError:

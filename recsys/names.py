@@ -14,6 +14,17 @@ CHILD = re.compile(r"-finetuned(?:-\d+)?$")
 """The ending of the name of a fine-tuned bundle; engines cannot have it."""
 
 
+def name_words(name: str) -> list[str]:
+    """The words of a name, in lower case.
+
+    Example:
+        >>> name_words("customerId"), name_words("Thumbs-Down")
+        (['customer', 'id'], ['thumbs', 'down'])
+    """
+    parts = re.split(r"[\W_]+", re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name))
+    return [part.lower() for part in parts if part]
+
+
 def check_name(key: str, name: str) -> None:
     """Checks that ``name``, the value of the config key ``key``, can be the name of a folder inside the output.
 

@@ -116,8 +116,7 @@ def _roles_of(paths: Sequence[Path]) -> dict[str, Path]:
         return {}
     if roles is None or roles.unused:
         return {}
-    found = {"interactions": roles.interactions, "users": roles.users, "items": roles.items}
-    return {role: table.location.file for role, table in found.items() if table is not None}
+    return {role: table.location.file for role, table in roles.tables.items()}
 
 
 def _is_table(path: Path) -> bool:

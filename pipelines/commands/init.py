@@ -51,8 +51,7 @@ def _name(output: Path, interactions: Path) -> str:
 
 def _summary(found: Found, output: Path) -> str:
     roles = found.first.roles
-    tables = {"interactions": roles.interactions, "users": roles.users, "items": roles.items}
-    lines = [f"{what:<13} {table.location.file}" for what, table in tables.items() if table is not None]
+    lines = [f"{what:<13} {table.location.file}" for what, table in roles.tables.items()]
     used = found.used
     lines.append("columns       " + ", ".join(f"{role} = {name}" for role, name in used.items()))
     lines += [

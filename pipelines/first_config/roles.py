@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -15,6 +14,7 @@ from recsys.data.ingest.infer import infer_schema
 from recsys.data.ingest.types.shared_ids import shared_id
 from recsys.data.schema import Kind
 from recsys.errors import DataError
+from recsys.names import name_words
 
 ROLES = ("user_id", "item_id", "time", "order", "weight", "event")
 _USERS = (
@@ -60,6 +60,12 @@ class Roles:
     items_id: str | None
     unused: tuple[RawTable, ...] = ()
 
+    @property
+    def tables(self) -> dict[str, RawTable]:
+        """``interactions``, ``users`` and ``items`` -> the table, of those that are there."""
+        tables = {"interactions": self.interactions, "users": self.users, "items": self.items}
+        return {role: table for role, table in tables.items() if table is not None}
+
 
 def find_roles(
     tables: Sequence[RawTable], given: Mapping[str, RawTable], columns: Mapping[str, str] | None = None
@@ -77,14 +83,10 @@ def find_roles(
     columns = dict(columns or {})
     interactions = given.get("interactions") or _interactions(tables, columns)
     others = [table for table in tables if table is not interactions]
-    described = [*others, *(given[role] for role in ("users", "items") if role in given)]
-    shared = {
-        f"{role[:-1]}_id": shared_id(interactions.frame, given[role].frame)
-        for role in ("users", "items")
-        if role in given
-    }
+    entities = {role: given[role] for role in ("users", "items") if role in given}
+    shared = {f"{role[:-1]}_id": shared_id(interactions.frame, table.frame) for role, table in entities.items()}
     named = {role: name for role, name in shared.items() if name is not None}
-    found = columns | _id_columns(interactions, described, named | columns)
+    found = columns | _id_columns(interactions, [*others, *entities.values()], named | columns)
     _check_known(interactions, found)
     of_users, of_items = _divided(others, interactions, found)
     users, users_id = _entities(given.get("users"), of_users, interactions, found["user_id"], "user")
@@ -261,10 +263,8 @@ def _named(table: RawTable, words: str) -> list[str]:
 
 def _is_named(name: str, words: str) -> bool:
     """Whether a part of ``name`` is one of ``words``: ``customerId`` and ``Customer-ID`` hold ``customer``."""
-    parts = re.split(r"[\W_]+", re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name))
     wanted = set(words.split())
-    lower = [part.lower() for part in parts]
-    return any(part in wanted or any(part.removesuffix(end) in wanted for end in _ENDINGS) for part in lower)
+    return any(part in wanted or any(part.removesuffix(e) in wanted for e in _ENDINGS) for part in name_words(name))
 
 
 def _id_like(table: RawTable) -> list[str]:

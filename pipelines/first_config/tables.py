@@ -138,22 +138,17 @@ def _raise_errors(issues: ValidationIssues, command: str) -> None:
 
 def _in_sections(roles: Roles, issues: ValidationIssues) -> Roles:
     """The tables and their issues, with the sections of the options of the roles that were found."""
-    tables = {"interactions": roles.interactions, "users": roles.users, "items": roles.items}
-    sections = {table.location.file: _section(role) for role, table in tables.items() if table is not None}
+    sections = {table.location.file: _section(role) for role, table in roles.tables.items()}
     for n, issue in enumerate(issues.found):
         section = sections.get(issue.file, _UNKNOWN)
         found, remedy = (text.replace(_UNKNOWN, section) for text in (issue.found, issue.remedy))
         issues.found[n] = replace(issue, found=found, remedy=remedy)
 
-    def placed(table: RawTable) -> RawTable:
-        return replace(table, location=replace(table.location, section=sections[table.location.file]))
-
-    return replace(
-        roles,
-        interactions=placed(roles.interactions),
-        users=None if roles.users is None else placed(roles.users),
-        items=None if roles.items is None else placed(roles.items),
-    )
+    placed = {
+        role: replace(table, location=replace(table.location, section=_section(role)))
+        for role, table in roles.tables.items()
+    }
+    return replace(roles, interactions=placed["interactions"], users=placed.get("users"), items=placed.get("items"))
 
 
 def with_guesses(given: GivenTables, first: FirstTables, command: str) -> FirstTables:
@@ -173,8 +168,7 @@ def with_guesses(given: GivenTables, first: FirstTables, command: str) -> FirstT
     set_already = {override.split("=")[0].strip() for override in given.overrides}
     found = {key: value for key, value in found.items() if key not in set_already and _is_own(key, value, found)}
     found = {key: value for key, value in found.items() if not key.endswith(".quoting")}  # refuses what is guessed here
-    tables = {"interactions": first.roles.interactions, "users": first.roles.users, "items": first.roles.items}
-    files = {role: table.location.file for role, table in tables.items() if table is not None}
+    files = {role: table.location.file for role, table in first.roles.tables.items()}
     without_marks = [key for key in found if not key.endswith((".decimal", ".thousands"))]
     for keys in (found, without_marks, [key for key in found if key.endswith((".separator", ".unknown_ids"))]):
         says = [f"{key}={toml(found[key])}" for key in keys]
@@ -241,8 +235,7 @@ def _read(path: Path, issues: ValidationIssues, options: TableFormat, section: s
 
 def _config(roles: Roles, known: Mapping[str, str], overrides: Iterable[str], command: str) -> DataConfig:
     used = {role: name for role, name in roles.columns.items() if role in _READ or role in known}
-    tables = {"interactions": roles.interactions, "users": roles.users, "items": roles.items}
-    paths = {role: str(table.location.file) for role, table in tables.items() if table is not None}
+    paths = {role: str(table.location.file) for role, table in roles.tables.items()}
     columns: JsonObject = dict(used)
     for key, role, name in (("users", "user_id", roles.users_id), ("items", "item_id", roles.items_id)):
         if name is not None and name != roles.columns[role]:

@@ -208,12 +208,12 @@ def _check_columns(config: RunConfig, old: Dataset, read: Dataset, newer: NewerD
 
 def _warn_of_short_catalogue(old: Dataset, read: Dataset, items: Path, tracker: Tracker) -> None:
     """Warns of a newer items table that lists a few of the old ids, by which nothing is withdrawn."""
-    still, before = listed_again(old.items, read.items)
-    if 0 < 2 * still < before:
+    again = listed_again(old.items, read.items)
+    if again.still and not again.is_whole:
         tracker.info(
-            f"  warning: {items} lists {still:,} of the {before:,} items that were listed; taken as a list of changes: "
-            "nothing is withdrawn; if it is meant as the whole catalogue, export it again, as it is cut or has lost "
-            "most items, or give a full export of interactions and items with --mode replace"
+            f"  warning: {items} lists {again.still:,} of the {again.before:,} items that were listed; taken as a "
+            "list of changes: nothing is withdrawn; if it is meant as the whole catalogue, export it again, as it is "
+            "cut or has lost most items, or give a full export of interactions and items with --mode replace"
         )
 
 

@@ -21,7 +21,6 @@ from recsys.retrieval.recommend import RecommendOptions, recommend
 from recsys.tracking import Tracker
 
 _CODE = (*ENGINE_CODE, "recsys/retrieval", "pipelines/stages/recommend.py")
-_NO_SECTION = "the config has no [recommend] section"
 
 
 def run(config: RunConfig, workspace: Workspace, tracker: Tracker) -> None:
@@ -102,7 +101,7 @@ def check_source(config: RunConfig, workspace: Workspace, alias: str | None, bun
         PromotionError: there is no registry yet.
     """
     if config.recommend is None:
-        raise ConfigError(_NO_SECTION)
+        raise ConfigError("the config has no [recommend] section")
     if bundle is not None and alias is not None:
         raise ConfigError("give --alias or --bundle, not both")
     engine = config.recommend.engine

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -25,6 +25,9 @@ def merged(
 ) -> tuple[Dataset, NDArray[np.bool_]]:
     """The union of two datasets: new users, items and columns are appended, and cells of ``new`` win.
 
+    Returns, dislikes, removals and lower ratings of ``new`` take back likes of ``old`` as they do within one file
+    (`recsys.data.feedback.likes.resolve`), those that ``old`` has applied already excepted.
+
     Args:
         old: its users and items keep their rows.
         new: newer data.
@@ -34,9 +37,6 @@ def merged(
             are removed. An interaction is old if ``old`` has it (same user, item and time; without timestamps, the
             n-th of the same user and item); without positions either, new interactions come last.
         positive_from: the least weight of a like, of which returns may leave a part.
-
-    Returns, dislikes, removals and lower ratings of ``new`` take back likes of ``old`` as they do within one file
-    (`recsys.data.feedback.likes.resolve`), those that ``old`` has applied already excepted.
 
     Returns:
         The dataset, and which of its interactions [E] are new.
@@ -104,20 +104,31 @@ def _listed(old: EntityTable, new: EntityTable, vocabulary: Vocabulary, mode: Me
         listed[: len(old)] = old.listed
     if new.listed is not None:
         rows = vocabulary.rows(new.vocabulary.ids)
-        still, before = listed_again(old, new)
-        is_whole = mode == "replace" or 2 * still >= before > 0
+        is_whole = mode == "replace" or listed_again(old, new).is_whole
         if is_whole:
             listed[:] = False
         listed[rows] = new.listed if is_whole else new.listed | (listed[rows] & (rows < len(old)))
     return listed
 
 
-def listed_again(old: EntityTable, new: EntityTable) -> tuple[int, int]:
-    """How many of the ids that ``old`` lists ``new`` lists too, and how many ``old`` lists."""
+class ListedAgain(NamedTuple):
+    """How many of the ids that a table listed a newer one lists too, and how many it listed."""
+
+    still: int
+    before: int
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the newer table is taken as a whole one and not as a list of changes."""
+        return 2 * self.still >= self.before > 0
+
+
+def listed_again(old: EntityTable, new: EntityTable) -> ListedAgain:
+    """Of the ids that ``old`` lists, those that ``new`` lists too."""
     before = np.ones(len(old), bool) if old.listed is None else old.listed
     rows = old.vocabulary.rows(new.vocabulary.ids)
     rows = rows[(rows != MISSING) & (new.listed if new.listed is not None else True)]
-    return int(before[rows].sum()), int(before.sum())
+    return ListedAgain(int(before[rows].sum()), int(before.sum()))
 
 
 def _feedback(

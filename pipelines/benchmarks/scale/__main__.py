@@ -28,13 +28,12 @@ from recsys.json_values import JsonObject
 
 def profile(size: Size, folder: Path, engines: Mapping[str, str]) -> tuple[int, dict[str, Cost]]:
     """The number of interactions, about ``size``, and the cost of each stage; from ``folder`` where it holds them."""
-    interactions, done = folder / "interactions", folder / "costs.json"
+    done, code = folder / "costs.json", code_version(*ENGINE_CODE)
     if not done.exists():
-        rows = write(size, interactions)
-        write_json(done, {"rows": rows, "users": size.users, "items": size.items, "code": code_version(*ENGINE_CODE)})
+        write_json(done, {"rows": write(size, folder / "interactions"), "code": code})
     record = read_json(done)
-    if record["code"] != code_version(*ENGINE_CODE):
-        record = {key: record[key] for key in ("rows", "users", "items")} | {"code": code_version(*ENGINE_CODE)}
+    if record["code"] != code:
+        record = {"rows": record["rows"], "code": code}
     (folder / "logs").mkdir(exist_ok=True)
     stages: JsonObject = record.setdefault("stages", {})
     for name, command in commands(folder, engines):

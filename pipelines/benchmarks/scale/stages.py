@@ -83,7 +83,7 @@ def measure(command: list[str], log: Path) -> Cost:
     arguments = [sys.executable, "-m", "pipelines.cli", *command]
     started = time.monotonic()
     with log.open("w", encoding="utf-8") as output:
-        process = subprocess.Popen(arguments, stdout=output, stderr=subprocess.STDOUT, env=os.environ)
+        process = subprocess.Popen(arguments, stdout=output, stderr=subprocess.STDOUT)
         _, status, used = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:

@@ -79,9 +79,9 @@ def _row(values: Mapping[str, NDArray[np.float64]]) -> JsonObject:
     tests: JsonObject = {}
     for name in values:
         if name not in BASELINES:
-            found = paired_test(values[name], values[best])
-            tests[name] = {"difference": found.difference, "low": found.low, "high": found.high, "p": found.p}
             others = {other: paired_test(values[name], values[other]) for other in values if other != name}
+            found = others[best]
+            tests[name] = {"difference": found.difference, "low": found.low, "high": found.high, "p": found.p}
             tests[name]["behind"] = [o for o, test in others.items() if test.difference < 0 and test.p < LEVEL]
     return {"metric": METRIC, "means": means, "best_baseline": best, "models": list(tests), "against_best": tests}
 

@@ -15,7 +15,7 @@ LEVEL = 0.05
 
 def table(rows: Sequence[JsonObject]) -> str:
     """Markdown: a row a set and protocol, then how often each model is significantly ahead and behind."""
-    models = list(dict.fromkeys(name for row in rows for name in row["models"]))
+    models = _models(rows)
     head = ["set", "protocol", "users", "best baseline", *models]
     lines = [f"| {' | '.join(head)} |", f"|{'---|' * len(head)}"]
     for row in rows:
@@ -27,6 +27,10 @@ def table(rows: Sequence[JsonObject]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _models(rows: Sequence[JsonObject]) -> list[str]:
+    return list(dict.fromkeys(name for row in rows for name in row["models"]))
+
+
 def ratio(row: JsonObject, model: str) -> float:
     """The model's metric over that of the best baseline."""
     return float(row["means"][model]) / max(float(row["means"][row["best_baseline"]]), 1e-12)
@@ -34,7 +38,7 @@ def ratio(row: JsonObject, model: str) -> float:
 
 def forest(rows: Sequence[JsonObject]) -> tuple[list[str], dict[str, list[Estimate | None]]]:
     """The rows' names, and of each model the ratios to the best baseline with the intervals of the differences."""
-    models = list(dict.fromkeys(name for row in rows for name in row["models"]))
+    models = _models(rows)
     names = [f"{row['set']}, {row['protocol']}" for row in rows]
     return names, {model: [_estimate(row, model) for row in rows] for model in models}
 
@@ -72,6 +76,6 @@ def _summary(rows: Sequence[JsonObject], model: str) -> str:
     mean = float(np.exp(np.mean([np.log(max(ratio(row, model), 1e-3)) for row in with_it])))
     return (
         f"{model}: significantly ahead of the best baseline on {marks.count('ahead')} of {len(with_it)}, behind on "
-        f"{marks.count('behind')}, behind some engine on {below}; geometric "
-        f"mean of the ratios {mean:.3f}"
+        f"{marks.count('behind')}, behind some engine on {below}; "
+        f"geometric mean of the ratios {mean:.3f}"
     )

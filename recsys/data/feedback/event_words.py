@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from typing import Literal
+
+from recsys.names import name_words
 
 _DISLIKES = (
     "skip skipped dislike disliked downvote downvoted hide hidden hid block blocked mute muted report reported reject "
@@ -26,8 +27,7 @@ def likely_meaning(event: str) -> Literal["dislike", "removal"] | None:
         >>> likely_meaning("Thumbs Down"), likely_meaning("removeFromCart"), likely_meaning("play")
         ('dislike', 'removal', None)
     """
-    parts = re.split(r"[\W_]+", re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", event.strip()))
-    words = [part.lower() for part in parts if part]
+    words = name_words(event)
     if len(words) > _MOST_WORDS:
         return None
     if any(word in _REMOVALS.split() for word in words):

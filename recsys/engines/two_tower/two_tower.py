@@ -77,7 +77,7 @@ class TwoTower(Engine):
     """Whether training masked items of the history among the negatives of later targets."""
     graph_: GraphPart | None = None
     """The graph part of the score, where it has a weight."""
-    _encoded: tuple[EntityTable, Tensor, NDArray[np.float32]] | None = None
+    _encoded: tuple[EntityTable, Tensor, NDArray[np.float32], NDArray[np.int64]] | None = None
 
     def __init__(self, config: EngineConfig | None = None, /, **options: object) -> None:
         tables = options.get("tables")
@@ -130,16 +130,16 @@ class TwoTower(Engine):
         return self
 
     def item_vectors(self, items: EntityTable, at: int | None = None) -> Vectors:
-        rows, popularity = self.inputs.item_rows(items), self.inputs.popularity(items)
-        return AddedParts.of(self.options_, self.graph_).items(self._tower_items(items), rows, popularity)
+        added, towers = AddedParts.of(self.options_, self.graph_), self._tower_items(items)
+        return added.items(towers, self._encode(items)[2], self.inputs.popularity(items)) if added else towers
 
     @torch.no_grad()
     def similarity_vectors(self, items: EntityTable) -> Vectors:
         return Vectors(dense=self._encode(items)[0].cpu().numpy(), valid=self.inputs.valid(items))
 
     def user_vectors(self, request: Request) -> Vectors:
-        histories = request.histories.remap_items(self.inputs.item_rows(request.items))
-        return AddedParts.of(self.options_, self.graph_).users(self._tower_users(request), histories)
+        added, towers = AddedParts.of(self.options_, self.graph_), self._tower_users(request)
+        return added.users(towers, request.histories.remap_items(self._encode(request.items)[2])) if added else towers
 
     @torch.no_grad()
     def _tower_items(self, items: EntityTable) -> Vectors:
@@ -147,7 +147,7 @@ class TwoTower(Engine):
 
     @torch.no_grad()
     def _tower_users(self, request: Request) -> Vectors:
-        vectors, _ = self._encode(request.items)
+        vectors, *_ = self._encode(request.items)
         valid = self.inputs.valid(request.items)
         known = np.where(valid, np.arange(len(valid)), MISSING)
         histories = request.histories.remap_items(known).last(self.options_.max_history)
@@ -289,10 +289,11 @@ class TwoTower(Engine):
     def _clear_cache(self) -> None:
         self._encoded = None
 
-    def _encode(self, items: EntityTable) -> tuple[Tensor, NDArray[np.float32]]:
+    def _encode(self, items: EntityTable) -> tuple[Tensor, NDArray[np.float32], NDArray[np.int64]]:
+        """Vectors of ``items`` and those of the score, and the rows of the items in the id table."""
         if self._encoded is None or self._encoded[0] is not items:
-            device = self.model.project.weight.device
-            features = {name: values.to(device) for name, values in self.inputs.item_values(items).items()}
+            device, values = self.model.project.weight.device, self.inputs.item_values(items)
+            features = {name: part.to(device) for name, part in values.items()}
             vectors = self.model.item_vectors(features)
-            self._encoded = (items, vectors, self.model.with_bias(vectors, features).cpu().numpy())
-        return self._encoded[1], self._encoded[2]
+            self._encoded = items, vectors, self.model.with_bias(vectors, features).cpu().numpy(), values[ID].numpy()
+        return self._encoded[1:]

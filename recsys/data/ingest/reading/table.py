@@ -158,11 +158,8 @@ def _parts(
             read[file] = _part(file, folder, options)
         except Unreadable as error:
             if has_no_bytes(file):
-                name, remedy = (
-                    file.relative_to(folder),
-                    "get it again if it should have rows; else nothing is to be done",
-                )
-                empty.append((None, f"{name} holds not a byte and is passed over", remedy))
+                found = f"{file.relative_to(folder)} holds not a byte and is passed over"
+                empty.append((None, found, "get it again if it should have rows; else nothing is to be done"))
             else:
                 problems.append((None, error.found, error.remedy))
     if problems:  # those of the others too, so that all are told at once

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import pandas as pd
 
 from recsys.data.ingest.checks import Cells
@@ -23,14 +25,16 @@ def shared_id(interactions: pd.DataFrame, table: pd.DataFrame) -> str | None:
         'Kundennr'
     """
     both = [str(name) for name in table.columns if name in interactions.columns]
-    met = {name: _meeting(interactions[name], table[name]) for name in both}
-    best = max(met, key=lambda name: met[name], default=None)
-    return best if best is not None and met[best] >= _MEETS else None
+    return _best({name: _meeting(interactions[name], table[name]) for name in both})
 
 
 def meeting_id(ids: Cells, table: pd.DataFrame) -> str | None:
     """The column of a table of users or items that has the ids of the interactions, whatever it is called."""
-    met = {str(name): _meeting(ids, table[name]) for name in table.columns}
+    return _best({str(name): _meeting(ids, table[name]) for name in table.columns})
+
+
+def _best(met: Mapping[str, float]) -> str | None:
+    """The column that meets most, if it meets enough."""
     best = max(met, key=lambda name: met[name], default=None)
     return best if best is not None and met[best] >= _MEETS else None
 

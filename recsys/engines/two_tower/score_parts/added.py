@@ -51,6 +51,10 @@ class AddedParts:
         """With the weights of ``options``, where None is 0."""
         return cls(graph, options.graph_weight or 0.0, options.popularity_weight or 0.0)
 
+    def __bool__(self) -> bool:
+        """Whether there is a part with a weight."""
+        return bool(self.graph is not None and self.graph_weight) or bool(self.popularity_weight)
+
     def items(self, towers: Vectors, rows: NDArray[np.integer], popularity: NDArray[np.float32]) -> Vectors:
         """The item vectors of the towers with more components.
 
@@ -143,11 +147,8 @@ def with_best_graph(towers: Towers, added: AddedParts, metric: str, ranks: Seque
     """
     assert added.graph is not None
     metric = f"{parse_metric(metric)[0]}@{_DEPTH}"
-    tried = [
-        replace(added, graph=added.graph.of_rank(rank), graph_weight=weight)
-        for rank in dict.fromkeys(min(rank, added.graph.rank) for rank in ranks)
-        for weight in GRAPH_WEIGHTS
-    ]
+    graphs = [added.graph.of_rank(rank) for rank in dict.fromkeys(min(rank, added.graph.rank) for rank in ranks)]
+    tried = [replace(added, graph=graph, graph_weight=weight) for graph in graphs for weight in GRAPH_WEIGHTS]
     plain, found = towers.values(replace(added, graph=None), metric), [towers.values(one, metric) for one in tried]
     best = max(range(len(tried)), key=lambda i: float(found[i].mean()))
     gain = found[best] - plain
