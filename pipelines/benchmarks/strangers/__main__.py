@@ -3,6 +3,7 @@
     python -m pipelines.benchmarks.strangers --quick                 # the smaller sets; under half an hour on two cores
     python -m pipelines.benchmarks.strangers --sets shop tiny        # some sets
     python -m pipelines.benchmarks.strangers --noise 20              # with twenty columns more that tell nothing
+    python -m pipelines.benchmarks.strangers --models two_tower sequence hybrid auto --budget 60s
 
 Each set is split by time and by leave-one-out, every engine is fitted with its defaults, and NDCG@10 of the test users
 is compared with the best of popularity, itemknn, ease and als, and with every engine of the row, by paired tests. A
@@ -47,10 +48,10 @@ PARTS = ("itemknn", "ease", "als", "two_tower")
 """Of the hybrid: memory of exact pairs, factors, and what generalizes."""
 
 
-def compare(tables: Tables, name: str, protocol: str, models: tuple[str, ...]) -> JsonObject | None:
+def compare(tables: Tables, name: str, protocol: str, models: tuple[str, ...], budget: str = "2m") -> JsonObject | None:
     """The row of a set under a protocol: each engine's metric, its ratio to the best baseline and the paired test.
 
-    None where the set has no timestamps to split by.
+    None where the set has no timestamps to split by. ``budget`` is the time of a fit of ``auto``.
     """
     data = read_dataset(tables.interactions, users=tables.users, items=tables.items, name=name)
     if protocol == "temporal" and not data.has_timestamps:
@@ -61,16 +62,16 @@ def compare(tables: Tables, name: str, protocol: str, models: tuple[str, ...]) -
     fitted: dict[str, Engine] = {}
     for kind in (*BASELINES, *models):
         started = time.monotonic()
-        fitted[kind] = _fitted(kind, data, parts, fitted)
+        fitted[kind] = _fitted(kind, data, parts, fitted, budget)
         seconds[kind] = round(time.monotonic() - started, 1)
         values[kind] = evaluate(fitted[kind], data, parts.test, ks=(10,)).values[METRIC]
     return {"set": name, "protocol": protocol, "users": len(parts.test), "seconds": seconds, **_row(values)}
 
 
-def _fitted(kind: str, data: Dataset, parts: Split, fitted: Mapping[str, Engine]) -> Engine:
+def _fitted(kind: str, data: Dataset, parts: Split, fitted: Mapping[str, Engine], budget: str) -> Engine:
     context = FitContext(seed=0, validation=parts.validation, parts=fitted)
-    engine = ENGINES[kind](parts=PARTS) if kind == "hybrid" else ENGINES[kind]()
-    return engine.fit(data, parts.train, context=context)
+    options: dict[str, dict[str, object]] = {"hybrid": {"parts": PARTS}, "auto": {"budget": budget}}
+    return ENGINES[kind](**options.get(kind, {})).fit(data, parts.train, context=context)
 
 
 def _row(values: Mapping[str, NDArray[np.float64]]) -> JsonObject:
@@ -94,6 +95,7 @@ def main() -> None:
     parser.add_argument("--protocols", nargs="+", choices=PROTOCOLS, default=list(PROTOCOLS))
     parser.add_argument("--models", nargs="+", choices=list(ENGINES), default=list(MODELS))
     parser.add_argument("--noise", type=int, default=0, help="columns of noise added to the items, half of it to users")
+    parser.add_argument("--budget", default="2m", help="the time of a fit of auto; default: 2m")
     parser.add_argument("--output", type=Path, default=Path("runs/strangers"))
     arguments = parser.parse_args()
     if "hybrid" in arguments.models and "two_tower" not in arguments.models:
@@ -105,10 +107,10 @@ def main() -> None:
     code = code_version(*ENGINE_CODE, "pipelines/benchmarks/strangers")
     for name in names:
         for protocol in arguments.protocols:
-            key = {"code": code, "noise": arguments.noise, "models": arguments.models}
+            key = {"code": code, "noise": arguments.noise, "models": arguments.models, "budget": arguments.budget}
             if any((r["set"], r["protocol"], r["key"]) == (name, protocol, key) for r in rows):
                 continue
-            row = _run(name, protocol, arguments.noise, tuple(arguments.models))
+            row = _run(name, protocol, arguments)
             if row is None:
                 continue
             rows = [r for r in rows if (r["set"], r["protocol"]) != (name, protocol)] + [{**row, "key": key}]
@@ -122,13 +124,15 @@ def main() -> None:
         print(table(rows))
 
 
-def _run(name: str, protocol: str, noise: int, models: tuple[str, ...]) -> JsonObject | None:
+def _run(name: str, protocol: str, arguments: argparse.Namespace) -> JsonObject | None:
     try:
         tables = SETS[name]()
     except ConfigError as error:
         print(f"{name}: left out, {error}", file=sys.stderr)
         return None
-    return compare(with_noise(tables, noise, seed=0) if noise else tables, name, protocol, models)
+    if arguments.noise:
+        tables = with_noise(tables, arguments.noise, seed=0)
+    return compare(tables, name, protocol, tuple(arguments.models), arguments.budget)
 
 
 if __name__ == "__main__":
