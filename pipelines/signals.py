@@ -35,6 +35,18 @@ class StoppedError(BaseException):
         self.number = number
 
 
+def hold_closed_streams() -> None:
+    """Opens the null device for each of stdin, stdout and stderr that is closed, as ``2>&-`` does.
+
+    The next file to be opened would get its number otherwise, and what is told would be written into that file.
+    """
+    for number in (0, 1, 2):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # gets the lowest free number
+
+
 def install() -> None:
     """Lets SIGINT and SIGTERM raise `StoppedError` in the main thread, and end the process soon after.
 
