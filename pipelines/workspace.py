@@ -234,6 +234,19 @@ class Workspace:
         written = {self._relative(path): tree_digest(path) for path in outputs}
         write_json(self._stamp(step), {"cache_key": _plain(cache_key), "outputs": written})
 
+    def check_unchanged(self, step: str, output: Path) -> None:
+        """Checks that ``output`` is as ``step`` wrote it, where the step has a record.
+
+        Raises:
+            ArtifactError: it is missing or has changed since.
+        """
+        try:
+            written = read_json(self._stamp(step))["outputs"][self._relative(output)]
+        except (ArtifactError, KeyError, TypeError):
+            return
+        if tree_digest(output) != written:
+            raise ArtifactError(f"{output} is missing or has changed since {step} wrote it; `recsys run` makes it again")
+
     def invalidate(self, step: str) -> None:
         """Removes the record of ``step``, so that an interrupted step does not count as finished."""
         self._stamp(step).unlink(missing_ok=True)
