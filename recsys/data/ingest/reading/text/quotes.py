@@ -80,7 +80,7 @@ def _as_characters(plain: Records, broken: Positions) -> tuple[str, str]:
 def _check_spans(rows: Records, plain: Records, quoting: str | None, broken: bool = False) -> None:
     """Reports cells that span lines: an error where each of these lines looks like a row of its own.
 
-    It is a warning where a line inside of a cell looks so, where the cell is long, or beside quotes that are ``broken``;
+    It is a warning where a line inside of a cell looks so, where the cell is long, or beside ``broken`` quotes;
     else a note: such a file is a correct CSV.
     """
     spans = np.flatnonzero(rows.last_lines > rows.lines)
