@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from recsys.data.ingest.reading.options import TableFormat
 from recsys.errors import DataError
+from recsys.files.addresses import without_password
 
 Place = Callable[[int], str | None]
 """Maps a row to where it stands in its file, such as ``line 7`` or ``part-1.csv line 7``; None if its number tells."""
@@ -58,7 +59,7 @@ class ValidationIssue:
         """File, column and rows."""
         column = [] if self.column is None else [f"column {self.column!r}"]
         rows = [self.shown_rows] if len(self.rows) else []
-        return ", ".join([str(self.file), *column, *rows])
+        return ", ".join([without_password(str(self.file)), *column, *rows])
 
     @property
     def shown_rows(self) -> str:
@@ -80,7 +81,7 @@ class ValidationIssue:
         """JSON values; rows are counted from 1."""
         return {
             "severity": self.severity,
-            "file": str(self.file),
+            "file": without_password(str(self.file)),
             "column": self.column,
             "rows": (self.rows[:_LISTED] + 1).tolist(),
             "n_rows": len(self.rows),
