@@ -139,7 +139,7 @@ def test_amounts_of_mixed_spellings_are_told_with_the_cells_and_the_remedy(tmp_p
     assert rows == list(range(1, 61))
     assert "as '1,99', '€2,99', '3.99 EUR', '1.400,00'" in text
     assert "write all as 1.99" in text
-    assert "data.decimal" in text
+    assert "data.items_format.decimal" in text
 
 
 @pytest.mark.parametrize("cells", [["500 g", "1 kg", "250 ml"], ["red", "1,99", "blue"], ["A1", "B2", "C3"]])
