@@ -29,6 +29,7 @@ from recsys.data.splits.partition import Split
 from recsys.digest import file_sha256, short_digest
 from recsys.embedding_table import EmbeddingTable
 from recsys.errors import ArtifactError
+from recsys.files.addresses import without_password
 from recsys.json_values import JsonMapping
 from recsys.tracking import Tracker
 
@@ -288,4 +289,13 @@ def digest(value: Any) -> str:
 
 
 def _plain(value: Any) -> Any:
-    return json.loads(json.dumps(value, default=str))
+    """The value as JSON stores it, without the passwords of addresses."""
+    return _without_passwords(json.loads(json.dumps(value, default=str)))
+
+
+def _without_passwords(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {without_password(key): _without_passwords(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_without_passwords(each) for each in value]
+    return without_password(value) if isinstance(value, str) else value

@@ -14,7 +14,7 @@ from filelock import FileLock, Timeout
 from recsys.atomic import make_parents
 from recsys.digest import short_digest
 from recsys.errors import ArtifactError, PromotionError
-from recsys.registry.server import without_password
+from recsys.files.addresses import without_password
 from recsys.tracking import SilentTracker, Tracker
 
 WAIT_SECONDS = 600.0

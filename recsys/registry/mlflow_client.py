@@ -15,8 +15,9 @@ from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 from recsys.errors import ArtifactError, PromotionError
+from recsys.files.addresses import without_password
 from recsys.registry.database import RESTORE, check_database, check_tables, database_file, make_database
-from recsys.registry.server import check_server, is_server, without_password
+from recsys.registry.server import check_server, is_server
 
 _ADDRESSES = (
     ("experiments", "artifact_location"),

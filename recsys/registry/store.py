@@ -10,11 +10,11 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from recsys.errors import ArtifactError, ConfigError, PromotionError
+from recsys.files.addresses import without_password
 from recsys.names import check_name
 from recsys.registry.bundle import MANIFEST, Bundle, verify, version_of
 from recsys.registry.gate import Decision
 from recsys.registry.mlflow_client import experiment_id, mlflow_at
-from recsys.registry.server import without_password
 from recsys.registry.serving import described
 
 CHAMPION, PREVIOUS = "champion", "previous"
