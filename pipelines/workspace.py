@@ -246,7 +246,7 @@ class Workspace:
         except (ArtifactError, KeyError, TypeError):
             return
         if tree_digest(output) != written:
-            raise ArtifactError(f"{output} is missing or changed since {step} wrote it; `recsys run` makes it again")
+            raise ArtifactError(f"{output} has changed since {step} wrote it, or is gone; `recsys run` makes it again")
 
     def invalidate(self, step: str) -> None:
         """Removes the record of ``step``, so that an interrupted step does not count as finished."""
