@@ -5,6 +5,7 @@ Exit codes: 0 done, 1 error (one message), 2 the candidate was not promoted, 130
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from enum import StrEnum
@@ -263,6 +264,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     debug = "--debug" in words
     words = [word for word in words if word != "--debug"]
     try:
+        _refuse_several_processes()
         sys.exit(app(words or ["--help"], standalone_mode=False, prog_name="recsys") or 0)
     except RecsysError as error:
         fail(str(error), debug)
@@ -270,6 +272,14 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         fail("interrupted; the same command continues where it stopped", debug)
     except Exception as error:
         fail(describe(error), debug)
+
+
+def _refuse_several_processes() -> None:
+    if os.environ.get("WORLD_SIZE", "1") != "1":
+        raise ConfigError(
+            f"recsys is one process, and WORLD_SIZE={os.environ['WORLD_SIZE']} asks for several, which would write the "
+            "same folders; start it without torchrun, or fit in a script of your own, see recsys/README.md"
+        )
 
 
 def _stages(config: Path, output: Path | None, set_: list[str] | None, last: str) -> int:
