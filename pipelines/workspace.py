@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 from glob import escape
@@ -241,11 +241,10 @@ class Workspace:
         Raises:
             ArtifactError: it is missing or has changed since.
         """
-        try:
+        found = written = tree_digest(output)
+        with suppress(ArtifactError, KeyError, TypeError):
             written = read_json(self._stamp(step))["outputs"][self._relative(output)]
-        except (ArtifactError, KeyError, TypeError):
-            return
-        if tree_digest(output) != written:
+        if found != written:
             raise ArtifactError(f"{output} has changed since {step} wrote it, or is gone; `recsys run` makes it again")
 
     def invalidate(self, step: str) -> None:
