@@ -275,11 +275,9 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 
 
 def _refuse_several_processes() -> None:
-    if os.environ.get("WORLD_SIZE", "1") != "1":
-        raise ConfigError(
-            f"recsys is one process, and WORLD_SIZE={os.environ['WORLD_SIZE']} asks for several, which would write the "
-            "same folders; start it without torchrun, or fit in a script of your own, see recsys/README.md"
-        )
+    if (count := os.environ.get("WORLD_SIZE", "1")) != "1":
+        told = "recsys is one process; start it without torchrun, or fit in a script of your own, see recsys/README.md"
+        raise ConfigError(f"WORLD_SIZE={count} asks for several processes, which would write the same folders; {told}")
 
 
 def _stages(config: Path, output: Path | None, set_: list[str] | None, last: str) -> int:
