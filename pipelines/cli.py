@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from pipelines import cli_first, cli_options
+from pipelines import cli_first, cli_options, cli_serve
 from pipelines.cli_arguments import ConfigPath, Name, Output, Set, open_run, run_words, show, tracker, users_override
 from pipelines.cli_errors import describe, fail
 from recsys import __version__
@@ -254,6 +254,7 @@ def attribution(config: ConfigPath, output: Output = None, set_: Set = None) -> 
 
 
 app.add_typer(cli_options.app)
+app.add_typer(cli_serve.app)
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:

@@ -99,7 +99,9 @@ class Vocabulary:
         if isinstance(key, str) == self.holds_integers:
             return MISSING
         try:
-            return int(self._index.get_loc(key))
+            place = self._index.get_loc(key)
+            assert isinstance(place, int), "ids are unique"
+            return place
         except (KeyError, OverflowError):
             return MISSING
 

@@ -96,9 +96,7 @@ class Predictor:
         lists: list[_List] = [([], [], [])] * len(rows)
         asked = self._asked(rows)
         for numbers, request in self._requests(rows, asked):
-            found = self._retriever.top_k(
-                request, longest, excluded=concatenated([asked.excluded[n] for n in numbers])
-            )
+            found = self._retriever.top_k(request, longest, excluded=concatenated([asked.excluded[n] for n in numbers]))
             for number, *columns in zip(numbers, *found, strict=True):
                 lists[number] = self._without_padding(ks[number], *columns)
         named: dict[str, list[Any]] = {
@@ -198,8 +196,15 @@ def without_repeats(rows: Rows) -> list[Rows]:
         >>> [positions.tolist() for positions in without_repeats(np.array([5, MISSING, 5, 7, MISSING, 5]))]
         [[0, 1, 3, 4], [2], [5]]
     """
-    occurrence = np.where(rows == MISSING, 0, pd.Series(rows).groupby(rows).cumcount())
-    return [np.flatnonzero(occurrence == group) for group in range(occurrence.max(initial=-1) + 1)]
+    met: dict[int, int] = {}
+    groups: list[list[int]] = []
+    for position, row in enumerate(rows.tolist()):
+        group = 0 if row == MISSING else met.get(row, 0)
+        met[row] = group + 1
+        if group == len(groups):
+            groups.append([])
+        groups[group].append(position)
+    return [np.array(group) for group in groups]
 
 
 def concatenated(parts: Sequence[Histories]) -> Histories:
