@@ -136,8 +136,22 @@ def train(config: ConfigPath, output: Output = None, set_: Set = None) -> int:
 
 
 @app.command()
-def evaluate(config: ConfigPath, output: Output = None, set_: Set = None) -> int:
-    """Every engine on the test users: report.json and report.html."""
+def evaluate(
+    config: Annotated[Path | None, typer.Argument(metavar="[CONFIG]", help="A TOML file with a [split].")] = None,
+    exposures: Annotated[
+        Path | None, typer.Option(help="The exposures.jsonl of a service instead: clicks by arm, with intervals.")
+    ] = None,
+    output: Output = None,
+    set_: Set = None,
+) -> int:
+    """Every engine on the test users: report.json and report.html; or the arms of an experiment of `serve`."""
+    if (config is None) == (exposures is None):
+        raise ConfigError("evaluate needs exactly one of CONFIG and --exposures")
+    if config is None:
+        from recsys.service.arms import compare_arms
+
+        show(str(compare_arms(exposures or "")))
+        return 0
     return _stages(config, output, set_, "evaluate")
 
 

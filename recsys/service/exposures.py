@@ -37,7 +37,7 @@ def arm_of(user_id: Id | None, share: float, experiment: str) -> str:
 
 
 class ExposureLog:
-    """Lists that were shown in an experiment and the feedback that followed, for `recsys.evaluation.exposures`.
+    """Lists that were shown in an experiment and the feedback that followed, for `recsys.service.arms`.
 
     A thread of its own writes; what a crash loses are the last milliseconds.
 
