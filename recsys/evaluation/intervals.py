@@ -100,8 +100,8 @@ def paired_test(a: NDArray[np.float64], b: NDArray[np.float64], seed: int = 0, n
 def unpaired_test(a: NDArray[np.float64], b: NDArray[np.float64], seed: int = 0, n: int = 2000) -> Difference:
     """Permutation test of the difference of means ``a - b`` of two groups of users.
 
-    The interval is a bootstrap of each group by itself; p is two-sided, from dividing all users at random into groups of
-    the same sizes, and never below ``1 / (n + 1)``.
+    The interval is a bootstrap of each group by itself; p is two-sided, from dividing all users at random into groups
+    of the same sizes, and never below ``1 / (n + 1)``.
 
     Args:
         a: float64 [U], one value per user of the first group.

@@ -89,10 +89,10 @@ def compare_arms(exposures: str | Path) -> ArmComparison:
     both = [user for user in champion if user in challenger]
     alone = [[rate for user, rate in arm.items() if user not in set(both)] for arm in (challenger, champion)]
     first, second = (np.array(rates, np.float64) for rates in alone)
-    pairs = [np.array([arm[user] for user in both], np.float64) for arm in (challenger, champion)]
+    theirs, its = (np.array([arm[user] for user in both], np.float64) for arm in (challenger, champion))
     unpaired = unpaired_test(first, second) if len(first) and len(second) else None
     arms = {name: _arm(users) for name, users in counts.items()}
-    return ArmComparison(arms, unpaired, paired_test(*pairs) if both else None, unplaced)
+    return ArmComparison(arms, unpaired, paired_test(theirs, its) if both else None, unplaced)
 
 
 def _counted(records: Iterable[dict[str, object]]) -> tuple[_Counts, int]:

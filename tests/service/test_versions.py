@@ -22,9 +22,6 @@ class Aliases:
         data = shop()
         bundles = [Bundle(rs.ALS(factors=factors).fit(data), data) for factors in (1, 2, 3)]
         self.models = {name: ServedModel(each, version=name) for name, each in zip("abc", bundles, strict=True)}
-            name: ServedModel(Bundle(rs.ALS(factors=n + 1).fit(data), data), version=name)
-            for n, name in enumerate("abc")
-        }
         self.aliases = aliases
 
     def version(self, alias):
