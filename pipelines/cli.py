@@ -14,7 +14,19 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from pipelines import cli_first, cli_options, cli_serve
-from pipelines.cli_arguments import ConfigPath, Name, Output, Set, open_run, run_words, show, tracker, users_override
+from pipelines.cli_arguments import (
+    ConfigPath,
+    Exposures,
+    Name,
+    OptionalConfig,
+    Output,
+    Set,
+    open_run,
+    run_words,
+    show,
+    tracker,
+    users_override,
+)
 from pipelines.cli_errors import describe, fail
 from recsys import __version__
 from recsys.errors import ConfigError, RecsysError
@@ -82,14 +94,6 @@ def demo(output: Output = None, set_: Set = None) -> int:
 
 
 @app.command()
-def data(name: Annotated[str | None, typer.Argument(help="A named public data set; none lists them.")] = None) -> None:
-    """Lists the named public data sets, or fetches one and shows what it holds."""
-    from pipelines.commands.data import describe_source, list_sources
-
-    show(list_sources() if name is None else describe_source(name))
-
-
-@app.command()
 def validate(
     config: Annotated[
         list[Path] | None,
@@ -137,22 +141,17 @@ def train(config: ConfigPath, output: Output = None, set_: Set = None) -> int:
 
 @app.command()
 def evaluate(
-    config: Annotated[Path | None, typer.Argument(metavar="[CONFIG]", help="A TOML file with a [split].")] = None,
-    exposures: Annotated[
-        Path | None, typer.Option(help="The exposures.jsonl of a service instead: clicks by arm, with intervals.")
-    ] = None,
-    output: Output = None,
-    set_: Set = None,
+    config: OptionalConfig = None, exposures: Exposures = None, output: Output = None, set_: Set = None
 ) -> int:
     """Every engine on the test users: report.json and report.html; or the arms of an experiment of `serve`."""
-    if (config is None) == (exposures is None):
+    if config is not None and exposures is None:
+        return _stages(config, output, set_, "evaluate")
+    if config is not None or exposures is None:
         raise ConfigError("evaluate needs exactly one of CONFIG and --exposures")
-    if config is None:
-        from recsys.service.arms import compare_arms
+    from recsys.service.arms import compare_arms
 
-        show(str(compare_arms(exposures or "")))
-        return 0
-    return _stages(config, output, set_, "evaluate")
+    show(str(compare_arms(exposures)))
+    return 0
 
 
 @app.command()
@@ -257,14 +256,6 @@ def similar(
         show(similar_items(settings, workspace, title, k, engine))
     else:
         show(similar_to_text(settings, workspace, text or "", k, table, images))
-
-
-@app.command()
-def attribution(config: ConfigPath, output: Output = None, set_: Set = None) -> None:
-    """What each modality of a trained engine contributes: Shapley values, left out, alone."""
-    from pipelines.commands.attribution import run as attribute
-
-    show(attribute(*open_run(config, output, set_)))
 
 
 app.add_typer(cli_options.app)

@@ -81,7 +81,6 @@ if TYPE_CHECKING:
     from recsys.retrieval.frames import recommend as recommend
     from recsys.retrieval.frames import score as score
     from recsys.retrieval.frames import similar_items as similar_items
-    from recsys.service.arms import compare_arms as compare_arms
 
 __version__ = "0.1.0"
 
@@ -123,7 +122,6 @@ _HOMES = {
     "recommend": "recsys.retrieval.frames:recommend",
     "score": "recsys.retrieval.frames:score",
     "similar_items": "recsys.retrieval.frames:similar_items",
-    "compare_arms": "recsys.service.arms:compare_arms",
     "embeddings": "recsys.retrieval.frames:embeddings",
     "SentenceEmbedder": "recsys.content:SentenceEmbedder",
     "ImageEmbedder": "recsys.content:ImageEmbedder",
@@ -210,7 +208,6 @@ __all__ = [
     "UniversalSentenceEmbedder",
     "Vectors",
     "Word2VecEmbedder",
-    "compare_arms",
     "embeddings",
     "evaluate",
     "evaluate_lists",
