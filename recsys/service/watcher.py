@@ -125,13 +125,13 @@ class Watcher:
 
     def _gone(self, slot: str, alias: str) -> None:
         """An alias that was taken away leaves the version in place; it may be on its way to another."""
-        self._tell(slot, _Refused("", f"no version has the alias {alias!r}", time.monotonic()))
+        self._note(slot, _Refused("", f"no version has the alias {alias!r}", time.monotonic()))
 
     def _refuse(self, slot: str, version: str, error: Exception) -> None:
         self._count(slot, "refused")
-        self._tell(slot, _Refused(version, str(error), time.monotonic()))
+        self._note(slot, _Refused(version, str(error), time.monotonic()))
 
-    def _tell(self, slot: str, refused: _Refused) -> None:
+    def _note(self, slot: str, refused: _Refused) -> None:
         """Logs a new reason; the same one is logged once."""
         known = self._refused.get(slot)
         if known is None or (known.version, known.reason) != (refused.version, refused.reason):
