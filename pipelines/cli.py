@@ -14,8 +14,20 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from pipelines import cli_first, cli_options
-from pipelines.cli_arguments import ConfigPath, Name, Output, Set, open_run, run_words, show, tracker, users_override
+from pipelines import cli_first, cli_options, cli_serve
+from pipelines.cli_arguments import (
+    ConfigPath,
+    Exposures,
+    Name,
+    OptionalConfig,
+    Output,
+    Set,
+    open_run,
+    run_words,
+    show,
+    tracker,
+    users_override,
+)
 from pipelines.cli_errors import describe, fail
 from recsys import __version__
 from recsys.errors import ConfigError, RecsysError
@@ -83,14 +95,6 @@ def demo(output: Output = None, set_: Set = None) -> int:
 
 
 @app.command()
-def data(name: Annotated[str | None, typer.Argument(help="A named public data set; none lists them.")] = None) -> None:
-    """Lists the named public data sets, or fetches one and shows what it holds."""
-    from pipelines.commands.data import describe_source, list_sources
-
-    show(list_sources() if name is None else describe_source(name))
-
-
-@app.command()
 def validate(
     config: Annotated[
         list[Path] | None,
@@ -138,9 +142,18 @@ def train(config: ConfigPath, output: Output = None, set_: Set = None) -> int:
 
 
 @app.command()
-def evaluate(config: ConfigPath, output: Output = None, set_: Set = None) -> int:
-    """Every engine on the test users: report.json and report.html."""
-    return _stages(config, output, set_, "evaluate")
+def evaluate(
+    config: OptionalConfig = None, exposures: Exposures = None, output: Output = None, set_: Set = None
+) -> int:
+    """Every engine on the test users: report.json and report.html; or the arms of an experiment of `serve`."""
+    if config is not None and exposures is None:
+        return _stages(config, output, set_, "evaluate")
+    if config is not None or exposures is None:
+        raise ConfigError("evaluate needs exactly one of CONFIG and --exposures")
+    from recsys.service.arms import compare_arms
+
+    show(str(compare_arms(exposures)))
+    return 0
 
 
 @app.command()
@@ -247,15 +260,8 @@ def similar(
         show(similar_to_text(settings, workspace, text or "", k, table, images))
 
 
-@app.command()
-def attribution(config: ConfigPath, output: Output = None, set_: Set = None) -> None:
-    """What each modality of a trained engine contributes: Shapley values, left out, alone."""
-    from pipelines.commands.attribution import run as attribute
-
-    show(attribute(*open_run(config, output, set_)))
-
-
 app.add_typer(cli_options.app)
+app.add_typer(cli_serve.app)
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:

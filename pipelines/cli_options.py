@@ -78,3 +78,11 @@ def tune(
     workspace = Workspace(output or Path("runs") / settings.name / "tune")
     options = TuneOptions(tuple(engine or ()), trials, budget, jobs, mlflow, patience, started)
     show(search(settings, workspace, tracker(), options))
+
+
+@app.command()
+def attribution(config: ConfigPath, output: Output = None, set_: Set = None) -> None:
+    """What each modality of a trained engine contributes: Shapley values, left out, alone."""
+    from pipelines.commands.attribution import run as attribute
+
+    show(attribute(*open_run(config, output, set_)))

@@ -84,6 +84,13 @@ def stop_if_received() -> None:
         stop(_received[0])
 
 
+def hand_over() -> None:
+    """Lets a server handle the signals: it finishes the requests that it has begun, and then the command ends."""
+    signal.set_wakeup_fd(-1)
+    for number in _STOPS:
+        signal.signal(number, lambda *_: None)
+
+
 def finish(code: int) -> None:
     """A command has ended with ``code``: a signal while Python shuts down ends the process at once, with that code."""
     _ended.append(code)

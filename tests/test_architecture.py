@@ -13,32 +13,39 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 HOMES: dict[str, str | tuple[str, ...]] = {
     "faiss": "recsys/retrieval/faiss.py",
+    "fastapi": "recsys/service/http",
     "implicit": "recsys/engines",
     "matplotlib": "recsys/evaluation/report",
     "mlflow": "recsys/registry",
     "optuna": "recsys/experiment/study.py",
     "pandera": "recsys/data/ingest/checks.py",
+    "prometheus_client": "recsys/service/metrics.py",
     "pyarrow": ("recsys/retrieval/parts.py", "recsys/data/ingest/reading/columnar.py"),
     "ray": "recsys/distributed",
     "sentence_transformers": "recsys/content/text",
     "sklearn": "recsys/evaluation/embeddings/maps.py",
     "threadpoolctl": "recsys/engines",
     "torch_geometric": "recsys/models/geometric.py",
+    "starlette": "recsys/service/http",
     "transformers": "recsys/content",
+    "uvicorn": "pipelines/commands/serve.py",
 }
 LATE = [
     "faiss",
+    "fastapi",
     "implicit",
     "matplotlib",
     "mlflow",
     "optuna",
     "pandera",
     "PIL",
+    "prometheus_client",
     "ray",
     "sentence_transformers",
     "sklearn",
     "torch_geometric",
     "transformers",
+    "uvicorn",
 ]
 LONGEST_FILE = 300
 MOST_FILES = 14

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from recsys.data.entities import EntityTable
 from recsys.data.histories import Histories
@@ -15,6 +17,19 @@ from recsys.retrieval import INDEXES
 from recsys.retrieval.fallback import Fallback
 from recsys.retrieval.similar import SimilarityModel
 from recsys.retrieval.top_up import Lists, TopUp, unknown_users
+
+
+@dataclass(frozen=True, eq=False)
+class EncodedUsers:
+    """Users as `Retriever.rank` takes them.
+
+    Args:
+        vectors: [U].
+        unknown: bool [U], of whom the engine knows nothing, so that the fallback makes their lists.
+    """
+
+    vectors: Vectors
+    unknown: NDArray[np.bool_]
 
 
 class Retriever:
@@ -74,15 +89,42 @@ class Retriever:
         Raises:
             ArtifactError: the vector of a user, or a score, is NaN or infinite.
         """
-        users, seen = user_vectors(self._engine, request), seen_items(request) if filter_seen else None
+        seen = seen_items(request) if filter_seen else None
         if excluded is not None and len(excluded.items):
             seen = excluded if seen is None else seen.joined(excluded)
-        rows, scores = self._index.top_k(users, k, seen)
+        return self.rank(self.encode(request), k, seen, lambda: request)
+
+    def encode(self, request: Request) -> EncodedUsers:
+        """The vectors of the users of ``request``, and of whom the engine knows nothing.
+
+        Raises:
+            ArtifactError: the vector of a user is NaN or infinite.
+        """
+        users = user_vectors(self._engine, request)
+        if self._top_up is None:
+            return EncodedUsers(users, np.zeros(len(users), bool))
+        unknown = unknown_users(request, users, self.item_vectors, lambda asked: user_vectors(self._engine, asked))
+        return EncodedUsers(users, unknown)
+
+    def rank(self, users: EncodedUsers, k: int, left_out: Histories | None, request: Callable[[], Request]) -> Lists:
+        """The ``k`` items with the highest scores for each of ``users`` [U].
+
+        Args:
+            users: what `encode` returned; vectors of earlier calls may be used again.
+            k: length of a list.
+            left_out: [U] the items that are not in each list; None leaves out none.
+            request: returns the request of the same users; called where a list is short, for the fallback.
+
+        Raises:
+            ArtifactError: a score is NaN or infinite.
+        """
+        rows, scores = self._index.top_k(users.vectors, k, left_out)
         if self._top_up is None:
             return Lists(rows, scores, np.zeros(rows.shape, bool))
-        unknown = unknown_users(request, users, self.item_vectors, lambda asked: user_vectors(self._engine, asked))
-        rows[unknown], scores[unknown] = MISSING, -np.inf
-        return self._top_up.fill(request, (rows, scores), seen)
+        rows[users.unknown], scores[users.unknown] = MISSING, -np.inf
+        if not len(self._top_up.short(rows)):
+            return Lists(rows, scores, np.zeros(rows.shape, bool))
+        return self._top_up.fill(request(), (rows, scores), left_out)
 
 
 def seen_items(request: Request) -> Histories:

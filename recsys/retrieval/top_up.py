@@ -76,8 +76,7 @@ class TopUp:
         """
         rows, scores = ranked
         added = np.zeros(rows.shape, bool)
-        eligible = rows.shape[1] if self._candidates is None else min(rows.shape[1], len(self._candidates))
-        short = np.flatnonzero((rows != MISSING).sum(1) < eligible)
+        short = self.short(rows)
         if len(short):
             filled, below = _merged(
                 (rows[short], scores[short]), self._ranked(request.take(short), rows[short], seen, short)
@@ -85,6 +84,11 @@ class TopUp:
             rows[short], scores[short] = filled
             added[short] = below
         return Lists(rows, scores, added)
+
+    def short(self, rows: Rows) -> Rows:
+        """The users whose lists, item rows [U, K], have fewer than K items and fewer than there are candidates."""
+        eligible = rows.shape[1] if self._candidates is None else min(rows.shape[1], len(self._candidates))
+        return np.flatnonzero((rows != MISSING).sum(1) < eligible)
 
     def _ranked(self, request: Request, listed: Rows, seen: Histories | None, short: Rows) -> Ranked:
         """The fallback's lists without the items ``listed`` [U, K] and those of ``seen`` at the rows ``short``."""
