@@ -5,7 +5,6 @@ Exit codes: 0 done, 1 error (one message), 2 the candidate was not promoted, 130
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Sequence
 from enum import StrEnum
@@ -28,7 +27,7 @@ from pipelines.cli_arguments import (
     tracker,
     users_override,
 )
-from pipelines.cli_errors import describe, fail
+from pipelines.cli_errors import describe, fail, refuse_several_processes
 from recsys import __version__
 from recsys.errors import ConfigError, RecsysError
 
@@ -270,7 +269,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     debug = "--debug" in words
     words = [word for word in words if word != "--debug"]
     try:
-        _refuse_several_processes()
+        refuse_several_processes()
         sys.exit(app(words or ["--help"], standalone_mode=False, prog_name="recsys") or 0)
     except RecsysError as error:
         fail(str(error), debug)
@@ -278,12 +277,6 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         fail("interrupted; the same command continues where it stopped", debug)
     except Exception as error:
         fail(describe(error), debug)
-
-
-def _refuse_several_processes() -> None:
-    if (count := os.environ.get("WORLD_SIZE", "1")) != "1":
-        told = "recsys is one process; start it without torchrun, or fit in a script of your own, see recsys/README.md"
-        raise ConfigError(f"WORLD_SIZE={count} asks for several processes, which would write the same folders; {told}")
 
 
 def _stages(config: Path, output: Path | None, set_: list[str] | None, last: str) -> int:
