@@ -19,6 +19,7 @@ from recsys.digest import file_sha256
 from recsys.errors import ArtifactError
 from recsys.files.input_file import read_bytes
 from recsys.retrieval.manifest import MANIFEST, Manifest, Part, digest
+from recsys.retrieval.rules.reasons import reason_texts
 from recsys.retrieval.top_up import Lists
 
 
@@ -102,7 +103,7 @@ def write(
     Raises:
         ArtifactError: another batch in the same folder deleted the file while it was written.
     """
-    rows, scores, fallback = lists
+    rows, scores, fallback, reasons = lists
     filled = rows != MISSING
     user, column = np.nonzero(filled)
     columns = {
@@ -116,6 +117,8 @@ def write(
         columns["fallback"] = pa.array(fallback[filled])
         whole, some = fallback[:, 0], fallback.any(axis=1)
         metadata |= {"fallback_users": str(int(whole.sum())), "topped_up_users": str(int((some & ~whole).sum()))}
+    if reasons is not None:
+        columns["reason"] = pa.array(reason_texts(reasons[filled]), pa.string())
     with _no_other_batch(directory), atomic_path(directory / name_of(number)) as beside:
         pq.write_table(
             pa.table(columns).replace_schema_metadata(metadata),

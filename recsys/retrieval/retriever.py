@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from recsys.data.entities import EntityTable
 from recsys.data.histories import Histories
@@ -13,8 +15,26 @@ from recsys.engine import Request, VectorModel, Vectors
 from recsys.ranking import check_finite
 from recsys.retrieval import INDEXES
 from recsys.retrieval.fallback import Fallback
+from recsys.retrieval.index import Index
 from recsys.retrieval.similar import SimilarityModel
 from recsys.retrieval.top_up import Lists, TopUp, unknown_users
+
+BuildIndex = Callable[[Vectors, Rows | None], Index]
+"""Makes an index of item vectors, of which some rows are candidates."""
+
+
+class Subset(NamedTuple):
+    """A part of the catalogue that is ranked by itself.
+
+    Args:
+        rows: of the items, ascending.
+        ranking: of their vectors.
+        top_up: fills short lists with them; None without a fallback.
+    """
+
+    rows: Rows
+    ranking: Index
+    top_up: TopUp | None
 
 
 class Retriever:
@@ -23,7 +43,7 @@ class Retriever:
     Args:
         engine: a fitted engine.
         items: [I] the catalogue.
-        index: a name in `recsys.retrieval.INDEXES`.
+        index: a name in `recsys.retrieval.INDEXES`, or what builds an index from item vectors and candidates.
         candidates: rows of ``items`` that may be returned; None is all of them.
         at: the time for which item vectors are computed, in the unit of the dataset's timestamps; None is now.
         fallback: returns the fallback, which ranks for users of whom the engine knows nothing and fills short lists; it
@@ -48,17 +68,26 @@ class Retriever:
         self,
         engine: VectorModel,
         items: EntityTable,
-        index: str = "exact",
+        index: str | BuildIndex = "exact",
         candidates: Rows | None = None,
         at: int | None = None,
         fallback: Callable[[], Fallback] | None = None,
     ) -> None:
-        self._engine = engine
+        self._engine, self._items, self._fallback = engine, items, fallback
         self.item_vectors = item_vectors(engine, items, at)
-        self._index = INDEXES[index](self.item_vectors, candidates)
-        self._top_up = None if fallback is None else TopUp(fallback, items, candidates)
+        build: BuildIndex = INDEXES[index] if isinstance(index, str) else index
+        self._build = build
+        self.index = build(self.item_vectors, candidates)
+        self.top_up = None if fallback is None else TopUp(fallback, items, candidates)
 
-    def top_k(self, request: Request, k: int, filter_seen: bool = True, excluded: Histories | None = None) -> Lists:
+    def top_k(
+        self,
+        request: Request,
+        k: int,
+        filter_seen: bool = True,
+        excluded: Histories | None = None,
+        users: Vectors | None = None,
+    ) -> Lists:
         """The ``k`` items with the highest scores for each user of ``request``.
 
         Args:
@@ -66,6 +95,7 @@ class Retriever:
             k: length of a list; at most the size of the catalogue.
             filter_seen: whether items of a user's history are left out of the user's list.
             excluded: [U] other items that are left out of the list of each user.
+            users: [U] the vectors of the users, where they are known already.
 
         Returns:
             Item rows and scores [U, k], best first, and which items are of the fallback; with a fallback, a list is
@@ -74,15 +104,25 @@ class Retriever:
         Raises:
             ArtifactError: the vector of a user, or a score, is NaN or infinite.
         """
-        users, seen = user_vectors(self._engine, request), seen_items(request) if filter_seen else None
+        users = user_vectors(self._engine, request) if users is None else users
+        seen = seen_items(request) if filter_seen else None
         if excluded is not None and len(excluded.items):
             seen = excluded if seen is None else seen.joined(excluded)
-        rows, scores = self._index.top_k(users, k, seen)
-        if self._top_up is None:
+        rows, scores = self.index.top_k(users, k, seen)
+        if self.top_up is None:
             return Lists(rows, scores, np.zeros(rows.shape, bool))
-        unknown = unknown_users(request, users, self.item_vectors, lambda asked: user_vectors(self._engine, asked))
+        unknown = self.unknown(request, users)
         rows[unknown], scores[unknown] = MISSING, -np.inf
-        return self._top_up.fill(request, (rows, scores), seen)
+        return self.top_up.fill(request, (rows, scores), seen)
+
+    def within(self, rows: Rows) -> Subset:
+        """The items at ``rows`` alone, with the same vectors."""
+        top_up = None if self._fallback is None else TopUp(self._fallback, self._items, rows)
+        return Subset(rows, self._build(self.item_vectors, rows), top_up)
+
+    def unknown(self, request: Request, users: Vectors) -> NDArray[np.bool_]:
+        """Bool [U]: the users of whom the engine knows nothing, see `recsys.retrieval.top_up.unknown_users`."""
+        return unknown_users(request, users, self.item_vectors, lambda asked: user_vectors(self._engine, asked))
 
 
 def seen_items(request: Request) -> Histories:
