@@ -1,7 +1,7 @@
 """Cost of rules relative to the plain batch, as paired ratios in one process.
 
-``python -m pipelines.benchmarks.rules`` recommends the top 100 of 20,000 items (64 dimensions) to 20,000 users, plain and
-with each rule in turn, each pair one after the other, and prints the median ratio of the times: at most 1.3 for each
+``python -m pipelines.benchmarks.rules`` recommends the top 100 of 20,000 items (64 dimensions) to 20,000 users, plain
+and with each rule in turn, each pair one after the other, and prints the median ratio of the times: at most 1.3 for each
 rule, and 1.7 for all together. ``--items 100000`` is the size of a large catalogue, where rules cost a smaller share.
 """
 
@@ -59,7 +59,13 @@ def world(users: int, items: int, events: int = 20) -> Dataset:
             "gone": rng.integers(3600, 9000, items) * float(_DAY),
         }
     )
-    kinds = {"brand": "categorical", "genre": "categorical", "series": "categorical", "released": "time", "gone": "time"}
+    kinds = {
+        "brand": "categorical",
+        "genre": "categorical",
+        "series": "categorical",
+        "released": "time",
+        "gone": "time",
+    }
     table = EntityTable(Vocabulary(np.arange(items)), cells, Schema.of(kinds))
     owner = np.repeat(np.arange(users), events)
     likes = Interactions.of(owner, rng.integers(0, items, len(owner)), np.tile(np.arange(events), users))

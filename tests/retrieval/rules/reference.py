@@ -36,7 +36,11 @@ class Slow:
         scale = 1
         while True:
             found = self._list(depth, scale)
-            if len(found) == self.k or depth >= len(self.ranking):
+            short = len(found) < self.k and depth < len(self.ranking)
+            for good, n in self.quotas:
+                more = n * scale < sum(i in good for i, _ in self.ranking)
+                short |= more and sum(i in good for i in found) < n
+            if not short:
                 return found
             depth, scale = 2 * depth, 2 * scale
 
@@ -50,7 +54,7 @@ class Slow:
             choice = self._drawn(taken, known) if place in self.drawn[1] else None
             if choice is None and sum(lacking) >= self.k - place:
                 needed = {i for (good, _), n in zip(self.quotas, lacking, strict=True) if n for i in good}
-                open_ = [i for i, _ in self.ranking if i in needed and self._allowed(i, taken)]
+                open_ = [i for i, _ in self.ranking if i in needed & known and self._allowed(i, taken)]
                 inside = [i for i in open_ if i in items]
                 choice = max(inside, key=lambda i: self._worth(i, taken)) if inside else next(iter(open_), None)
             if choice is None:

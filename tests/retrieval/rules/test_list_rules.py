@@ -224,7 +224,13 @@ def may_follow(item, listed, user, plan):
     out = set(asked.histories.items.tolist()) | set(asked.also_seen.items.tolist())
     pairs = {(owner, key) for owner, key in plan.rules.exclusions}
     own = {key for owner, key in plan.rules.candidates or () if owner == name}
-    if not plan.mask[item] or item in out or item in listed or (name, IDS[item]) in pairs or (own and IDS[item] not in own):
+    if (
+        not plan.mask[item]
+        or item in out
+        or item in listed
+        or (name, IDS[item]) in pairs
+        or (own and IDS[item] not in own)
+    ):
         return False
     caps = [(values(SERIES), 1)] if plan.rules.group else []
     caps += [(values({"brand": BRAND, "genres": GENRES}[c.column]), c.most) for c in plan.rules.caps]

@@ -72,7 +72,6 @@ class Greedy:
         lacking = np.zeros((len(pool), 0), np.int64) if state.deficits is None else state.deficits.lacking
         return Selection(state.picked, state.reasons, lacking)
 
-
     @property
     def keeps_order(self) -> bool:
         """Whether lists are in the order of the ranking, less what constraints close."""
