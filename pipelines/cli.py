@@ -221,6 +221,7 @@ def finetune(
 def similar(
     config: ConfigPath,
     title: Annotated[str | None, typer.Argument(help="An item's title, a part of it, or its id.")] = None,
+    all_: Annotated[bool, typer.Option("--all", help="Lists of all items, as Parquet parts in similar/.")] = False,
     text: Annotated[str | None, typer.Option(help="Any text instead, in a table made from content.")] = None,
     table: Annotated[
         str | None, typer.Option(help="The table that --text is compared with; default the aligned one.")
@@ -233,8 +234,15 @@ def similar(
 ) -> None:
     """The items whose vectors are nearest to an item's, or to a text's."""
     from pipelines.commands.similar import similar_items, similar_to_text
+    from pipelines.commands.similar_all import similar_all
 
     settings, workspace = open_run(config, output, set_)
+    if all_:
+        if title is not None or text is not None:
+            raise ConfigError("similar --all makes the lists of all items; leave out the title and --text")
+        with workspace.lock():
+            show(similar_all(settings, workspace, k, engine, tracker()))
+        return
     if (title is None) == (text is None):
         raise ConfigError("similar needs exactly one of an item's title and --text")
     if images and text is None:

@@ -1,8 +1,8 @@
 """Cost of rules relative to the plain batch, as paired ratios in one process.
 
 ``python -m pipelines.benchmarks.rules`` recommends the top 100 of 20,000 items (64 dimensions) to 20,000 users, plain
-and with each rule in turn, each pair one after the other, and prints the median ratio of the times: at most 1.3 for each
-rule, and 1.7 for all together. ``--items 100000`` is the size of a large catalogue, where rules cost a smaller share.
+and with each rule in turn, each pair one after the other, and prints the median ratio of the times: at most 1.3 for
+each rule, and 1.7 for all together. ``--items 100000`` is the size of a large catalogue, where rules cost a smaller share.
 """
 
 from __future__ import annotations

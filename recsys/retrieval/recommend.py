@@ -19,12 +19,12 @@ from recsys.data.dataset import Dataset
 from recsys.data.moment import Moment
 from recsys.data.vocabulary import Rows
 from recsys.digest import short_digest
-from recsys.engine import Engine, Request, Vectors
+from recsys.engine import Request, VectorModel, Vectors
 from recsys.errors import DataError
 from recsys.json_values import JsonObject
 from recsys.retrieval import parts
 from recsys.retrieval.fallback import Fallback
-from recsys.retrieval.manifest import Manifest, Rules
+from recsys.retrieval.manifest import ID_COLUMNS, Manifest, Rules
 from recsys.retrieval.rules.eligible import ItemRules
 from recsys.retrieval.rules.id_lists import IdList, known_ids
 from recsys.retrieval.rules.options import RuleOptions
@@ -46,6 +46,7 @@ class RecommendOptions(ItemRules):
         at: the time of the recommendation: a date, a datetime, ISO text or seconds since 1970 UTC, in data without
             timestamps a position. Later interactions are left out of the histories; None is now.
         rules: other rules of lists.
+        id_columns: the names of the columns of users and items in the output.
     """
 
     flat_sections: ClassVar[tuple[str, ...]] = ("rules",)
@@ -57,6 +58,7 @@ class RecommendOptions(ItemRules):
     users: IdList | None = None
     at: Moment | None = None
     rules: RuleOptions = RuleOptions()
+    id_columns: tuple[str, str] = ID_COLUMNS
 
     def identity(self) -> JsonObject:
         """The options as JSON; those that came later than the first batches stand in it where they are not default."""
@@ -69,7 +71,7 @@ class RecommendOptions(ItemRules):
         return json.dumps(self.identity(), separators=(",", ":"), ensure_ascii=False)
 
 
-_LATER = ("rules",)
+_LATER = ("rules", "id_columns")
 """Options that the identity of a batch leaves out where they are not given, so that it stays what it was."""
 
 
@@ -106,7 +108,7 @@ class Shards:
 
 
 def recommend(
-    engine: Engine,
+    engine: VectorModel,
     data: Dataset,
     directory: Path,
     options: RecommendOptions | None = None,
@@ -166,7 +168,8 @@ def recommend(
             request = shards.request(users)
             lists = retriever.top_k(request, k, options.filter_seen)
             ids = request.users.vocabulary, data.items.vocabulary
-            parts.write(directory, number, *ids, lists, stamp, mark_fallback=fallback is not None)
+            form = parts.Columns(options.id_columns, fallback is not None)
+            parts.write(directory, number, *ids, lists, stamp, form)
         done.append(parts.described(directory, number, len(users)))
     rules = Rules(int(plan.mask.sum()), options.k, (*plan.told, *asked.told))
     manifest = Manifest(model_version, data.fingerprint, stamp.fingerprint, options.identity(), tuple(done), rules)
@@ -199,7 +202,7 @@ def asked_users(data: Dataset, options: RecommendOptions) -> AskedUsers:
 
 
 def _fingerprint(
-    engine: Engine,
+    engine: VectorModel,
     data: Dataset,
     items: Vectors,
     options: RecommendOptions,

@@ -76,7 +76,8 @@ class Slow:
                 return False
         return True
 
-    def _worth(self, item, taken):
+    def _worth(self, item, listed):
+        taken = [i for i in listed if i in self.value]  # what a rule took from beyond the pool does not count
         if self.diversity is None and self.calibration is None:
             return -list(self.value).index(item)
         weights = [part[-1] for part in (self.diversity, self.calibration) if part is not None]
