@@ -178,9 +178,13 @@ def recommend(
         Path | None, typer.Option(help="A prepared dataset instead of the newest that the model knows.")
     ] = None,
     users: Annotated[str | None, typer.Option(help="Of these users alone: a file of ids, or ids with commas.")] = None,
+    postgres: Annotated[str | None, typer.Option(help="Load the lists into this database, as dbname=shop.")] = None,
+    table: Annotated[str, typer.Option(help="The table of --postgres, which is swapped whole.")] = "recommendations",
+    redis: Annotated[Path | None, typer.Option(help="Write the lists to this file for redis-cli --pipe.")] = None,
     set_: Set = None,
 ) -> None:
     """The top items of every user, as Parquet parts; resumes after a kill."""
+    from pipelines.commands.outputs import brought
     from pipelines.stages.recommend import check_source, run_from
 
     settings, workspace = open_run(config, output, [*(set_ or ()), *users_override(users)])
@@ -189,6 +193,8 @@ def recommend(
         if dataset is None:
             _prepared(settings, workspace)
         show(run_from(settings, workspace, tracker(), alias=alias, bundle=bundle, dataset=dataset))
+        for line in brought(workspace.recommendations, postgres, table, redis):
+            show(line)
 
 
 @app.command()

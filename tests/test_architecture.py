@@ -18,6 +18,7 @@ HOMES: dict[str, str | tuple[str, ...]] = {
     "mlflow": "recsys/registry",
     "optuna": "recsys/experiment/study.py",
     "pandera": "recsys/data/ingest/checks.py",
+    "psycopg": "recsys/retrieval/outputs/postgres.py",
     "pyarrow": ("recsys/retrieval/parts.py", "recsys/data/ingest/reading/columnar.py"),
     "ray": "recsys/distributed",
     "sentence_transformers": "recsys/content/text",

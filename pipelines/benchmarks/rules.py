@@ -2,7 +2,7 @@
 
 ``python -m pipelines.benchmarks.rules`` recommends the top 100 of 20,000 items (64 dimensions) to 20,000 users, plain
 and with each rule in turn, each pair one after the other, and prints the median ratio of the times: at most 1.3 for
-each rule, and 1.7 for all together. ``--items 100000`` is the size of a large catalogue, where rules cost a smaller share.
+each rule, and 1.7 for all together. ``--items 100000`` is the size of a large catalogue, where rules cost less.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from recsys.retrieval.rules.options import RuleOptions
 
 BAR, BAR_OF_ALL = 1.3, 1.7
 _DAY = 86_400
-_ONE = {
+_ONE: dict[str, dict[str, object]] = {
     "availability": {"available_from": "released", "available_until": "gone"},
     "freshness": {"freshness": {"days": 3000, "column": "released"}},
     "exclusions": {"exclusions": "exclusions.parquet"},

@@ -50,13 +50,13 @@ def of_length_one(vectors: Vectors) -> Vectors:
     """The vectors divided by their lengths, dense and sparse part together; zero vectors stay zero.
 
     Example:
-        >>> of_length_one(Vectors(np.float32([[3, 4], [0, 0]]))).dense.round(1).tolist()
-        [[0.6, 0.8], [0.0, 0.0]]
+        >>> of_length_one(Vectors(np.float32([[0, 4], [0, 0]]))).dense.tolist()
+        [[0.0, 1.0], [0.0, 0.0]]
     """
     squares = np.zeros(len(vectors))
     for part in (vectors.dense, vectors.sparse):
         if part is not None:
-            squares += np.ravel(part.multiply(part).sum(axis=1)) if sp.issparse(part) else np.square(part).sum(axis=1)
+            squares += np.ravel(sp.csr_array(part).power(2).sum(axis=1))
     factor = (1 / np.maximum(np.sqrt(squares), 1e-12)).astype(np.float32)
     factor[squares == 0] = 0
     sparse = vectors.sparse

@@ -47,5 +47,5 @@ def test_rules_hold_for_similar_items_too(tmp_path):
 
 def test_freshness_of_similar_items_needs_a_column(tmp_path):
     options = OPTIONS.model_copy(update={"rules": RuleOptions(freshness={"days": 3})})
-    with pytest.raises(ConfigError, match="give recommend.rules.freshness"):
+    with pytest.raises(ConfigError, match="by an item column"):
         similar_lists(ALS(factors=4).fit(DATA), DATA, tmp_path, options)

@@ -40,8 +40,8 @@ class Greedy:
     A place that is given to exploration takes the user's first open draw. Where the places that are left are all needed
     for quotas, the best open candidate that lessens one is taken. Any other place takes the open candidate of the
     highest value; equal values in the order of the ranking. A place for which there is nothing of its kind is filled as
-    any other. Diversity and calibration count the items of the ranking's pool alone, not what exploration and quotas took
-    from beyond it.
+    any other. Diversity and calibration count the items of the ranking's pool alone, not what exploration and quotas
+    took from beyond it.
 
     Args:
         k: places of a list.
