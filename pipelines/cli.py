@@ -243,17 +243,13 @@ def similar(
     from pipelines.commands.similar_all import similar_all
 
     settings, workspace = open_run(config, output, set_)
-    if all_:
-        if title is not None or text is not None:
-            raise ConfigError("similar --all makes the lists of all items; leave out the title and --text")
-        with workspace.lock():
-            show(similar_all(settings, workspace, k, engine, tracker()))
-        return
-    if (title is None) == (text is None):
-        raise ConfigError("similar needs exactly one of an item's title and --text")
+    if [title is not None, text is not None, all_].count(True) != 1:
+        raise ConfigError("similar needs exactly one of an item's title and --text, or --all alone")
     if images and text is None:
         raise ConfigError("similar --images compares a text with images; give it --text")
-    if title is not None:
+    if all_:
+        show(similar_all(settings, workspace, k, engine, tracker()))
+    elif title is not None:
         show(similar_items(settings, workspace, title, k, engine))
     else:
         show(similar_to_text(settings, workspace, text or "", k, table, images))

@@ -37,12 +37,8 @@ def similar_all(config: RunConfig, workspace: Workspace, k: int, engine: str | N
     folder = served_bundle(config, workspace, name)
     options = RecommendOptions() if config.recommend is None else config.recommend.options
     target, version = workspace.directory / FOLDER, f"{name}@{version_of(folder)}"
-    manifest = similar_lists(
-        Bundle.load(folder).engine,
-        workspace.load_dataset(),
-        target,
-        options.model_copy(update={"k": k}),
-        tracker,
-        version,
-    )
+    own = options.model_copy(update={"k": k})
+    with workspace.lock():
+        data, model = workspace.load_dataset(), Bundle.load(folder).engine
+        manifest = similar_lists(model, data, target, own, tracker, version)
     return f"{target}: lists of {manifest.users - manifest.users_without} of {manifest.users} items by {version}"

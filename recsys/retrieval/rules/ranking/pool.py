@@ -116,8 +116,8 @@ class Valuing(Protocol):
 def _ordered(lists: Lists) -> Lists:
     """The lists in the order of their scores, items of the fallback last."""
     order = np.lexsort((lists.rows, -lists.scores, lists.fallback), axis=1)
-    rows, scores, fallback = (np.take_along_axis(part, order, axis=1) for part in lists[:3] if part is not None)
-    return Lists(rows, scores, fallback)
+    rows, scores = np.take_along_axis(lists.rows, order, axis=1), np.take_along_axis(lists.scores, order, axis=1)
+    return Lists(rows, scores, np.take_along_axis(lists.fallback, order, axis=1))
 
 
 def repeated(rows: Rows) -> NDArray[np.bool_]:
