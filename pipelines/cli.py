@@ -13,11 +13,10 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from pipelines import cli_first, cli_options, cli_serve
+from pipelines import cli_first, cli_options, cli_serve, cli_similar
 from pipelines.cli_arguments import (
     ConfigPath,
     Exposures,
-    Name,
     OptionalConfig,
     Output,
     Set,
@@ -192,9 +191,13 @@ def recommend(
         Path | None, typer.Option(help="A prepared dataset instead of the newest that the model knows.")
     ] = None,
     users: Annotated[str | None, typer.Option(help="Of these users alone: a file of ids, or ids with commas.")] = None,
+    postgres: Annotated[str | None, typer.Option(help="Load the lists into this database, as dbname=shop.")] = None,
+    table: Annotated[str, typer.Option(help="The table of --postgres, which is swapped whole.")] = "recommendations",
+    redis: Annotated[Path | None, typer.Option(help="Write the lists to this file for redis-cli --pipe.")] = None,
     set_: Set = None,
 ) -> None:
     """The top items of every user, as Parquet parts; resumes after a kill."""
+    from pipelines.commands.outputs import brought
     from pipelines.stages.recommend import check_source, run_from
 
     settings, workspace = open_run(config, output, [*(set_ or ()), *users_override(users)])
@@ -203,6 +206,8 @@ def recommend(
         if dataset is None:
             _prepared(settings, workspace)
         show(run_from(settings, workspace, tracker(), alias=alias, bundle=bundle, dataset=dataset))
+        for line in brought(workspace.recommendations, postgres, table, redis):
+            show(line)
 
 
 @app.command()
@@ -231,34 +236,7 @@ def finetune(
         show(finetune_run(settings, workspace, tracker(), newer, bundle, name, words))
 
 
-@app.command()
-def similar(
-    config: ConfigPath,
-    title: Annotated[str | None, typer.Argument(help="An item's title, a part of it, or its id.")] = None,
-    text: Annotated[str | None, typer.Option(help="Any text instead, in a table made from content.")] = None,
-    table: Annotated[
-        str | None, typer.Option(help="The table that --text is compared with; default the aligned one.")
-    ] = None,
-    images: Annotated[bool, typer.Option("--images", help="Compare --text with the items' images alone.")] = False,
-    k: Annotated[int, typer.Option(min=1, help="How many.")] = 10,
-    engine: Name = None,
-    output: Output = None,
-    set_: Set = None,
-) -> None:
-    """The items whose vectors are nearest to an item's, or to a text's."""
-    from pipelines.commands.similar import similar_items, similar_to_text
-
-    settings, workspace = open_run(config, output, set_)
-    if (title is None) == (text is None):
-        raise ConfigError("similar needs exactly one of an item's title and --text")
-    if images and text is None:
-        raise ConfigError("similar --images compares a text with images; give it --text")
-    if title is not None:
-        show(similar_items(settings, workspace, title, k, engine))
-    else:
-        show(similar_to_text(settings, workspace, text or "", k, table, images))
-
-
+app.add_typer(cli_similar.app)
 app.add_typer(cli_options.app)
 app.add_typer(cli_serve.app)
 

@@ -12,12 +12,14 @@ from pipelines.stages.served_data import served_data
 from pipelines.workspace import ENGINE_CODE, Workspace, code_version, digest, file_digest
 from recsys.data.dataset import Dataset
 from recsys.data.merge import check_ids
+from recsys.digest import short_digest
 from recsys.errors import ArtifactError, ConfigError
 from recsys.files.stored_json import read_object
 from recsys.registry.bundle import Bundle, version_of
 from recsys.registry.store import CHAMPION, Store
 from recsys.retrieval.manifest import MANIFEST, Manifest
 from recsys.retrieval.recommend import RecommendOptions, recommend
+from recsys.retrieval.rules.plan import RulePlan
 from recsys.tracking import Tracker
 
 _CODE = (*ENGINE_CODE, "recsys/retrieval", "pipelines/stages/recommend.py")
@@ -68,7 +70,8 @@ def run_from(
     directory, version = _source(config, workspace, tracker, alias, bundle)
     data = served_data(directory, version, workspace, tracker) if dataset is None else Dataset.load(dataset)
     cache_key = {
-        "options": config.recommend.options.model_dump(mode="json"),
+        "options": config.recommend.options.identity(),
+        **_eligible_now(config.recommend.options, data),
         "model": version_of(directory),
         "version": version,
         "data": data.fingerprint,
@@ -115,7 +118,15 @@ def check_source(config: RunConfig, workspace: Workspace, alias: str | None, bun
 
 def _rule_files(options: RecommendOptions) -> list[Path]:
     """The files of ids that the rules name."""
-    return [ids for ids in (options.allow, options.deny, options.users) if isinstance(ids, Path)]
+    given = (options.allow, options.deny, options.users, options.rules.candidates, options.rules.exclusions)
+    return [ids for ids in given if isinstance(ids, Path)]
+
+
+def _eligible_now(options: RecommendOptions, data: Dataset) -> dict[str, str]:
+    """A digest of the items that may be recommended, where it changes with the time; nothing otherwise."""
+    if not options.rules.by_time:
+        return {}
+    return {"eligible": short_digest([RulePlan.of(data, options, options.rules, options.at).mask.data])}
 
 
 def _by_fallback(manifest: Manifest) -> str:

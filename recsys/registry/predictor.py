@@ -97,7 +97,7 @@ class Predictor:
         asked = self._asked(rows)
         for numbers, request in self._requests(rows, asked):
             found = self._retriever.top_k(request, longest, excluded=concatenated([asked.excluded[n] for n in numbers]))
-            for number, *columns in zip(numbers, *found, strict=True):
+            for number, *columns in zip(numbers, *found[:3], strict=True):
                 lists[number] = self._without_padding(ks[number], *columns)
         named: dict[str, list[Any]] = {
             name: [row[part] for row in lists] for part, name in enumerate(("item_ids", "scores", "fallback"))

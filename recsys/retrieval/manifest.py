@@ -15,6 +15,8 @@ from recsys.json_values import JsonObject
 from recsys.names import stored_name
 
 MANIFEST = "_manifest.json"
+ID_COLUMNS = ("user_id", "item_id")
+"""Of users and of items, by default."""
 _VERSION = 2
 TOTALS = ("users", "users_without", "fallback_users", "topped_up_users", "rows", "empty_places")
 """The sums over all parts that the manifest holds."""
@@ -165,7 +167,8 @@ def read_recommendations(directory: Path, users: Iterable[int | str] | None = No
     manifest = Manifest.load(directory)
     manifest.verify(directory)
     wanted = None if users is None else list(users)
-    filters = [("user_id", "in", wanted)] if wanted else None
+    key = manifest.options.get("id_columns", ID_COLUMNS)[0]
+    filters = [(key, "in", wanted)] if wanted else None
     frames = [pd.read_parquet(directory / part.name, filters=filters) for part in manifest.parts]
     table = pd.concat(frames, ignore_index=True)
     return table.iloc[:0] if wanted == [] else table

@@ -18,7 +18,8 @@ from recsys.data.vocabulary import MISSING, Vocabulary
 from recsys.digest import file_sha256
 from recsys.errors import ArtifactError
 from recsys.files.input_file import read_bytes
-from recsys.retrieval.manifest import MANIFEST, Manifest, Part, digest
+from recsys.retrieval.manifest import ID_COLUMNS, MANIFEST, Manifest, Part, digest
+from recsys.retrieval.rules.reasons import reason_texts
 from recsys.retrieval.top_up import Lists
 
 
@@ -35,6 +36,19 @@ class Stamp:
     model_version: str
     data_fingerprint: str
     fingerprint: str
+
+
+@dataclass(frozen=True)
+class Columns:
+    """The columns of a part.
+
+    Args:
+        ids: the names of those of users and items.
+        mark_fallback: whether there is the column ``fallback``.
+    """
+
+    ids: tuple[str, str] = ID_COLUMNS
+    mark_fallback: bool = False
 
 
 JOURNAL = ".parts.sha256"
@@ -86,7 +100,7 @@ def write(
     items: Vocabulary,
     lists: Lists,
     stamp: Stamp,
-    mark_fallback: bool = False,
+    form: Columns | None = None,
 ) -> None:
     """Writes one part: the lists of ``users`` [U], without the padding of short lists.
 
@@ -97,31 +111,34 @@ def write(
         items: ids of the catalogue.
         lists: [U, K].
         stamp: for the metadata.
-        mark_fallback: whether the part has the column ``fallback``.
+        form: which columns the part has; None is those of a batch without a fallback.
 
     Raises:
         ArtifactError: another batch in the same folder deleted the file while it was written.
     """
-    rows, scores, fallback = lists
+    rows, scores, fallback, reasons = lists
     filled = rows != MISSING
     user, column = np.nonzero(filled)
+    form = form or Columns()
     columns = {
-        "user_id": _ids(users, user),
-        "item_id": _ids(items, rows[filled]),
+        form.ids[0]: _ids(users, user),
+        form.ids[1]: _ids(items, rows[filled]),
         "rank": pa.array(column.astype(np.int32) + 1),
         "score": pa.array(scores[filled]),
     }
     metadata = {**asdict(stamp), "users_without": str(int((~filled.any(axis=1)).sum()))}
-    if mark_fallback:
+    if form.mark_fallback:
         columns["fallback"] = pa.array(fallback[filled])
         whole, some = fallback[:, 0], fallback.any(axis=1)
         metadata |= {"fallback_users": str(int(whole.sum())), "topped_up_users": str(int((some & ~whole).sum()))}
+    if reasons is not None:
+        columns["reason"] = pa.array(reason_texts(reasons[filled]), pa.string())
     with _no_other_batch(directory), atomic_path(directory / name_of(number)) as beside:
         pq.write_table(
             pa.table(columns).replace_schema_metadata(metadata),
             beside,
-            use_dictionary=["user_id", "item_id", "rank"],
-            write_statistics=["user_id"],
+            use_dictionary=[*form.ids, "rank"],
+            write_statistics=[form.ids[0]],
         )
         entry = _entry(name_of(number), file_sha256(beside))
     with (directory / JOURNAL).open("a", encoding="utf-8") as journal:

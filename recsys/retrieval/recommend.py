@@ -5,10 +5,11 @@ A batch that was killed is resumed: parts that are complete are kept.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import scipy.sparse as sp
@@ -18,14 +19,17 @@ from recsys.data.dataset import Dataset
 from recsys.data.moment import Moment
 from recsys.data.vocabulary import Rows
 from recsys.digest import short_digest
-from recsys.engine import Engine, Request, Vectors
+from recsys.engine import Request, VectorModel, Vectors
 from recsys.errors import DataError
+from recsys.json_values import JsonObject
 from recsys.retrieval import parts
 from recsys.retrieval.fallback import Fallback
-from recsys.retrieval.manifest import Manifest, Rules
-from recsys.retrieval.retriever import Retriever
-from recsys.retrieval.rules.eligible import ItemRules, eligible_items
+from recsys.retrieval.manifest import ID_COLUMNS, Manifest, Rules
+from recsys.retrieval.rules.eligible import ItemRules
 from recsys.retrieval.rules.id_lists import IdList, known_ids
+from recsys.retrieval.rules.options import RuleOptions
+from recsys.retrieval.rules.plan import RulePlan
+from recsys.retrieval.rules.ruled import RuledRetriever
 from recsys.tracking import SilentTracker, Tracker, tracked
 
 
@@ -41,7 +45,11 @@ class RecommendOptions(ItemRules):
             in the data are passed over and counted.
         at: the time of the recommendation: a date, a datetime, ISO text or seconds since 1970 UTC, in data without
             timestamps a position. Later interactions are left out of the histories; None is now.
+        rules: other rules of lists.
+        id_columns: the names of the columns of users and items in the output.
     """
+
+    flat_sections: ClassVar[tuple[str, ...]] = ("rules",)
 
     k: int = Field(default=100, gt=0)
     filter_seen: bool = True
@@ -49,6 +57,22 @@ class RecommendOptions(ItemRules):
     index: str = "exact"
     users: IdList | None = None
     at: Moment | None = None
+    rules: RuleOptions = RuleOptions()
+    id_columns: tuple[str, str] = ID_COLUMNS
+
+    def identity(self) -> JsonObject:
+        """The options as JSON; those that came later than the first batches stand in it where they are not default."""
+        later = {name: getattr(self, name) for name in _LATER}
+        default = {name for name, value in later.items() if value == type(self).model_fields[name].default}
+        return self.model_dump(mode="json", exclude=default)
+
+    def identity_text(self) -> str:
+        """`identity` as compact text."""
+        return json.dumps(self.identity(), separators=(",", ":"), ensure_ascii=False)
+
+
+_LATER = ("rules", "id_columns")
+"""Options that the identity of a batch leaves out where they are not given, so that it stays what it was."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +108,7 @@ class Shards:
 
 
 def recommend(
-    engine: Engine,
+    engine: VectorModel,
     data: Dataset,
     directory: Path,
     options: RecommendOptions | None = None,
@@ -125,13 +149,15 @@ def recommend(
         raise DataError(
             f"dataset {data.name!r} has {data.n_users} users and {data.n_items} items; nothing to recommend"
         )
-    eligible, asked = eligible_items(data.items, options), asked_users(data, options)
-    for line in (*eligible.told, *asked.told):
+    plan, asked = RulePlan.of(data, options, options.rules, options.at), asked_users(data, options)
+    for line in (*plan.told, *asked.told):
         tracker.info(f"  recommend: {line}")
     given = None if fallback is None else (lambda: fallback)
-    retriever = Retriever(engine, data.items, options.index, eligible.rows, options.at, given)
-    version = "/".join([model_version, made_from, *([] if fallback is None else [fallback.fingerprint])])
-    fingerprint = _fingerprint(engine, data, retriever.item_vectors, options, version, (eligible.rows, asked.rows))
+    retriever = RuledRetriever(engine, plan, options.index, options.at, given)
+    versions = [model_version, made_from, *([] if fallback is None else [fallback.fingerprint])]
+    version = "/".join([*versions, *([plan.fingerprint] if plan.fingerprint else [])])
+    chosen = plan.eligible.rows, asked.rows
+    fingerprint = _fingerprint(engine, data, retriever.item_vectors, options, version, chosen)
     stamp = parts.Stamp(model_version, data.fingerprint, fingerprint)
     finished = parts.clean(directory, stamp, count=-(-len(asked.rows) // options.shard_size))
     k = min(options.k, data.n_items)  # a longer list would only be padding
@@ -142,13 +168,11 @@ def recommend(
             request = shards.request(users)
             lists = retriever.top_k(request, k, options.filter_seen)
             ids = request.users.vocabulary, data.items.vocabulary
-            parts.write(directory, number, *ids, lists, stamp, mark_fallback=fallback is not None)
+            form = parts.Columns(options.id_columns, fallback is not None)
+            parts.write(directory, number, *ids, lists, stamp, form)
         done.append(parts.described(directory, number, len(users)))
-    count = data.n_items if eligible.rows is None else len(eligible.rows)
-    rules = Rules(count, options.k, (*eligible.told, *asked.told))
-    manifest = Manifest(
-        model_version, data.fingerprint, stamp.fingerprint, options.model_dump(mode="json"), tuple(done), rules
-    )
+    rules = Rules(int(plan.mask.sum()), options.k, (*plan.told, *asked.told))
+    manifest = Manifest(model_version, data.fingerprint, stamp.fingerprint, options.identity(), tuple(done), rules)
     manifest.save(directory)
     parts.end(directory)
     return manifest
@@ -178,7 +202,7 @@ def asked_users(data: Dataset, options: RecommendOptions) -> AskedUsers:
 
 
 def _fingerprint(
-    engine: Engine,
+    engine: VectorModel,
     data: Dataset,
     items: Vectors,
     options: RecommendOptions,
@@ -189,7 +213,14 @@ def _fingerprint(
 
     The rows of the items and users that were ``chosen`` are in it, because files of ids may change under their names.
     """
-    text = "/".join((engine.kind, version, data.fingerprint, options.model_dump_json()))
+    text = "/".join(
+        (
+            engine.kind,
+            version,
+            data.fingerprint,
+            json.dumps(options.identity(), separators=(",", ":"), ensure_ascii=False),
+        )
+    )
     sparse: Any = items.sparse
     pieces = [sparse.data, sparse.indices, sparse.indptr] if sp.issparse(sparse) else [sparse]
     arrays = (items.dense, items.valid, *pieces, *chosen)

@@ -115,7 +115,7 @@ class ServedModel:
                 k = min(max(each.question.k for each in group.asked), len(self.data.items))
                 request = partial(self._request, group)
                 lists = self._retriever.rank(self._encoded(group), k, self._left_out(group), request)
-                for number, each, *columns in zip(numbers, group.asked, *lists, strict=True):
+                for number, each, *columns in zip(numbers, group.asked, *lists[:3], strict=True):
                     answers[number] = self._answer(each, *columns)
         return [answers[number] for number in range(len(questions))]
 
