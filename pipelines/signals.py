@@ -11,6 +11,7 @@ import signal
 import socket
 import sys
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 from types import FrameType
 from typing import NoReturn
@@ -84,11 +85,15 @@ def stop_if_received() -> None:
         stop(_received[0])
 
 
-def hand_over() -> None:
-    """Lets a server handle the signals: it finishes the requests that it has begun, and then the command ends."""
+def hand_over(end: Callable[[], None]) -> None:
+    """Lets a server handle the signals: it finishes the requests that it has begun, and then the command ends.
+
+    Args:
+        end: asks the server to end; called by a signal that comes before the server has handlers of its own.
+    """
     signal.set_wakeup_fd(-1)
     for number in _STOPS:
-        signal.signal(number, lambda *_: None)
+        signal.signal(number, lambda *_: end())
 
 
 def finish(code: int) -> None:

@@ -7,6 +7,7 @@ import socket
 import sys
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -96,8 +97,9 @@ def run(config: Path | None, output: Path | None, set_: list[str] | None, option
             settings = uvicorn.Config(
                 app, log_config=None, access_log=False, timeout_graceful_shutdown=_DRAIN_SECONDS, server_header=False
             )
-            hand_over()
-            uvicorn.Server(settings).run(sockets=[listener])
+            server = uvicorn.Server(settings)
+            hand_over(partial(setattr, server, "should_exit", True))
+            server.run(sockets=[listener])
         finally:
             if not state.draining:
                 state.close()
