@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pipelines.config import RunConfig
 from pipelines.workspace import Workspace
 from recsys.atomic import write_text
 from recsys.errors import ArtifactError
@@ -9,7 +10,7 @@ from recsys.files.stored_json import as_written, read_object
 from recsys.json_values import JsonMapping, JsonObject
 
 
-def write_page(workspace: Workspace) -> None:
+def write_page(config: RunConfig, workspace: Workspace) -> None:
     """Writes ``report.html`` from ``report.json`` and the latest decision about an engine of the report.
 
     Nothing is written where the page is as it would be, or where there is no report that can be read: the page is made
@@ -21,6 +22,8 @@ def write_page(workspace: Workspace) -> None:
     try:
         report = read_object(workspace.report, "schema", "engines", "settings")
         with as_written(workspace.report):
+            engines = report["engines"]  # JSON sorts its keys; engines have their colours in the order of the config
+            report["engines"] = {name: engines[name] for name in [*config.engines, *engines] if name in engines}
             text = render(report, _decision(workspace, report))
     except ArtifactError:
         return

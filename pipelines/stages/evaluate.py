@@ -47,7 +47,7 @@ def run(config: RunConfig, workspace: Workspace, tracker: Tracker) -> None:
     data, split = workspace.load_dataset(), workspace.load_split()
     cache_key = _cache_key(config, workspace, split)
     if workspace.is_current("evaluate", cache_key, outputs, tracker):
-        write_page(workspace)
+        write_page(config, workspace)
         return
     report = _report(config, workspace, data, split, tracker)
     workspace.invalidate("evaluate")
@@ -57,7 +57,7 @@ def run(config: RunConfig, workspace: Workspace, tracker: Tracker) -> None:
             f"  warning: {lost} targets are items that their users had before, and lists leave them out; where people "
             "buy again, set evaluate.filter_seen = false"
         )
-    write_page(workspace)
+    write_page(config, workspace)
     workspace.record("evaluate", cache_key, outputs)
     for path in pages:
         tracker.log_artifact(path)

@@ -85,7 +85,7 @@ def run(config: RunConfig, workspace: Workspace, tracker: Tracker, bundle: Path 
         decision = decide_and_register(config, config.promote, workspace, tracker, candidate, cache_key)
         tracker.info(f"promote: {decision}")
     keep_decision(workspace.decision, workspace.decisions)
-    write_page(workspace)
+    write_page(config, workspace)
     return 0 if read_object(workspace.decision, "promoted")["promoted"] else REFUSED
 
 
@@ -107,7 +107,7 @@ def rollback(config: RunConfig, workspace: Workspace) -> str:
         record = read_object(workspace.decision)
         store.rollback(record["version"], record["champion"])
         keep_decision(workspace.decision, workspace.decisions)
-        write_page(workspace)
+        write_page(config, workspace)
     return f"{store.name}: version {record['version']} is {CHAMPION} again"
 
 

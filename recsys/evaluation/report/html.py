@@ -7,7 +7,7 @@ from html import escape
 from recsys.evaluation.report.page.html import page
 from recsys.evaluation.report.page.marks import looks
 from recsys.evaluation.report.page.numbers import p_text, signed
-from recsys.evaluation.report.page.tables import interval, table
+from recsys.evaluation.report.page.tables import Cell, interval, table
 from recsys.evaluation.report.sections.attribution import attribution
 from recsys.evaluation.report.sections.catalogue import catalogue
 from recsys.evaluation.report.sections.columns import columns
@@ -53,7 +53,7 @@ def fragment(content: JsonMapping) -> str:
     engines = content["engines"]
     metrics = shown_metrics(engines)
     best = {m: max(engine[m]["value"] for engine in engines.values()) for m in metrics}
-    rows = [
+    rows: list[list[str | Cell]] = [
         [escape(name), *(interval(engine[m], engine[m]["value"] == best[m]) for m in metrics)]
         for name, engine in engines.items()
     ]

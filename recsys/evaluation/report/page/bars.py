@@ -84,7 +84,8 @@ def _short(count: float) -> str:
 
 
 def _figure(title: str, width: int, height: int, drawn: str) -> str:
+    kind = "chart wide" if width > _WIDTH else "chart"
     return (
-        f"<figure><figcaption>{escape(title)}</figcaption><svg class='chart{' wide' if width > _WIDTH else ''}' viewBox='0 0 {width} {height}' data-marks "
-        f"role='img' aria-label='{escape(title, quote=True)}'>{drawn}</svg></figure>"
+        f"<figure><figcaption>{escape(title)}</figcaption><svg class='{kind}' viewBox='0 0 {width} {height}' "
+        f"data-marks role='img' aria-label='{escape(title, quote=True)}'>{drawn}</svg></figure>"
     )

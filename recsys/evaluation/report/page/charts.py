@@ -64,11 +64,12 @@ class _Frame:
     x: tuple[float, float]
     y: tuple[float, float]
     log: bool
+    pad: float
 
     def across(self, value: float) -> float:
         low, high, value = (math.log(v) for v in (*self.x, value)) if self.log else (*self.x, value)
         share = (value - low) / (high - low) if high > low else 0.5
-        return _LEFT + 8 + share * (_WIDTH - _LEFT - _RIGHT - 16)
+        return _LEFT + self.pad + share * (_WIDTH - _LEFT - _RIGHT - 2 * self.pad)
 
     def up(self, value: float) -> float:
         share = (value - self.y[0]) / (self.y[1] - self.y[0]) if self.y[1] > self.y[0] else 0.5
@@ -88,8 +89,8 @@ def line_chart(title: str, lines: Sequence[Line], axis: Axis, band: bool = True,
     points = [point for line in lines for point in line.points]
     if not points:
         return ""
-    frame = _frame(points, axis)
     step = 0.0 if band else min(_STAGGER, _SPREAD / len(lines))
+    frame = _frame(points, axis, 8 + step * (len(lines) - 1) / 2)
     shifts = [step * (n - (len(lines) - 1) / 2) for n in range(len(lines))]
     drawn = "".join(_line(line, frame, shift, band, joined) for line, shift in zip(lines, shifts, strict=True))
     return (
@@ -98,14 +99,14 @@ def line_chart(title: str, lines: Sequence[Line], axis: Axis, band: bool = True,
     )
 
 
-def _frame(points: Sequence[Point], axis: Axis) -> _Frame:
+def _frame(points: Sequence[Point], axis: Axis, inner: float) -> _Frame:
     lows = [p.y if p.low is None else p.low for p in points]
     highs = [p.y if p.high is None else p.high for p in points]
     low, high = min(lows), max(highs)
     pad = 0.05 * (high - low) or 0.05 * abs(high) or 1.0
     bottom = 0.0 if 0 <= low < 0.4 * high else low - pad
     xs = [p.x for p in points] + [place for place, _ in axis.places or ()]
-    return _Frame((min(xs), max(xs)), (bottom, high + pad), axis.log)
+    return _Frame((min(xs), max(xs)), (bottom, high + pad), axis.log, inner)
 
 
 def _line(line: Line, frame: _Frame, shift: float, band: bool, joined: bool) -> str:

@@ -45,7 +45,7 @@ def plain(value: float) -> str:
 
 def signed(value: float) -> str:
     """A difference of metrics with its sign: ``+0.0123``, ``−0.0040``."""
-    return f"{value:+.4f}".replace("-", "−")
+    return f"{round(value, 4) + 0.0:+.4f}".replace("-", "−")
 
 
 def seconds(value: float) -> str:

@@ -38,7 +38,7 @@
     head.setAttribute("aria-sort", ascending ? "ascending" : "descending");
     body.append(...rows);
   };
-  all("table.sortable th").forEach((head) => {
+  all("table.sortable th:not(.bar)").forEach((head) => {
     const button = document.createElement("button");
     button.type = "button";
     button.append(...head.childNodes);

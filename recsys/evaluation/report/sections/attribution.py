@@ -8,7 +8,7 @@ from recsys.evaluation.report.page.html import card, section
 from recsys.evaluation.report.page.intervals import Estimate, ForestRow, forest
 from recsys.evaluation.report.page.marks import Look
 from recsys.evaluation.report.page.numbers import signed
-from recsys.evaluation.report.page.tables import interval, table
+from recsys.evaluation.report.page.tables import Cell, interval, table
 from recsys.json_values import JsonMapping
 
 _KINDS = {"shapley": "Shapley", "left_out": "left out", "alone": "alone"}
@@ -23,7 +23,7 @@ def attribution(found: JsonMapping) -> str:
     full, empty, metric = found["full"], found["empty"], found["metric"]
     by_worth = sorted(found["contributions"].items(), key=lambda pair: -pair[1]["shapley"]["value"])
     slices = found["slices"]
-    rows = [
+    rows: list[list[str | Cell]] = [
         [
             escape(name),
             f"{contribution['share']:.0%}",

@@ -16,7 +16,7 @@ def columns(found: JsonMapping) -> str:
     Args:
         found: ``columns`` of ``report.json``.
     """
-    rows = [
+    rows: list[list[str | Cell]] = [
         [
             escape(row["name"]) + ("" if row["input"] else " <small>no input</small>"),
             escape(row["table"]),

@@ -37,8 +37,8 @@ def comparisons(content: JsonMapping, known: Mapping[str, Look]) -> str:
         *plots,
         note=f"Mean difference to the baseline <b>{escape(baseline)}</b> over the same users, with its 95 % interval "
         "and the p-value of the paired sign-flip test after Holm's correction over all of these tests. A filled mark: "
-        "the test tells the two apart; a hollow one: it does not. Where the leader is shown against the next, that is one "
-        "more test, not corrected.",
+        "the test tells the two apart; a hollow one: it does not. Where the leader is shown against the next, that is "
+        "one more test, not corrected.",
     )
 
 

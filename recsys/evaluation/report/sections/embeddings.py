@@ -18,7 +18,7 @@ def embeddings(tables: JsonMapping) -> str:
     first = next(iter(tables.values()))
     agreed = escape(str(first["attribute"])) if first["attribute"] else "no column"
     against = ("agreement", "recall_at_1", "r_precision")
-    rows = [
+    rows: list[list[str | Cell]] = [
         [
             f"{escape(name)} <small>{row['items']:,} x {row['dim']}</small>",
             *(with_chance(row[key], row[f"{key}_chance"]) for key in against),
@@ -41,7 +41,7 @@ def embeddings(tables: JsonMapping) -> str:
 
 def _words(tables: JsonMapping) -> list[str]:
     tests = ("similarity", "plurals", "tags")
-    rows = [
+    rows: list[list[str | Cell]] = [
         [f"{escape(name)} <small>{row['words']['words']:,} words</small>", *(_test(row["words"][t]) for t in tests)]
         for name, row in tables.items()
         if "words" in row
@@ -57,7 +57,7 @@ def _words(tables: JsonMapping) -> list[str]:
 
 
 def _crossed(tables: JsonMapping) -> list[str]:
-    rows = []
+    rows: list[list[str | Cell]] = []
     for name, row in tables.items():
         for among, found in row.get("text_to_image", {}).items():
             size = f"{found['items']:,} texts, {found['candidates']:,} images ({among.replace('_', ' ')})"

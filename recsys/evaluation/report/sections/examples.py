@@ -58,12 +58,22 @@ def _user(user: JsonMapping, items: JsonMapping, pair: Sequence[Look], words: st
 def _strip(rows: Sequence[int], items: JsonMapping, wanted: set[int]) -> str:
     if not rows:
         return "<p class='note'>nothing</p>"
-    return f"<ol class='strip'>{''.join(_item(items[str(row)], row in wanted) for row in rows)}</ol>"
+    posters = any(_picture(item) for item in items.values())
+    shown = "".join(_item(items[str(row)], row in wanted, posters) for row in rows)
+    return f"<ol class='strip{' posters' if posters else ''}'>{shown}</ol>"
 
 
-def _item(item: JsonMapping, hit: bool) -> str:
-    picture, title = str(item.get("image", "")), escape(item["title"])
-    classes = f"item{' hit' if hit else ''}"
-    if not _IMAGE.fullmatch(picture):
-        return f"<li class='{classes}'>{title}</li>"
-    return f"<li class='{classes} posters'><img class='poster' alt='' loading='lazy' src='{picture}'>{title}</li>"
+def _item(item: JsonMapping, hit: bool, posters: bool) -> str:
+    """An item by its title; where others have posters, one without has an empty one."""
+    picture, title = _picture(item), escape(item["title"])
+    image = f"<img class='poster' alt='' src='{picture}'>" if picture else "<div class='poster'></div>"
+    return (
+        f"<li class='item{' hit' if hit else ''}' title='{escape(item['title'], quote=True)}'>"
+        f"{image if posters else ''}<span>{title}</span></li>"
+    )
+
+
+def _picture(item: JsonMapping) -> str:
+    """The image of an item; empty where it has none, or anything but a small JPEG."""
+    picture = str(item.get("image", ""))
+    return picture if _IMAGE.fullmatch(picture) else ""

@@ -12,7 +12,7 @@ from recsys.evaluation.report.page.html import card, folded, grid, section
 from recsys.evaluation.report.page.intervals import Estimate, Scale, track
 from recsys.evaluation.report.page.marks import Look, legend
 from recsys.evaluation.report.page.numbers import plain, seconds
-from recsys.evaluation.report.page.tables import interval, table
+from recsys.evaluation.report.page.tables import Cell, interval, table
 from recsys.evaluation.report.verdict import Standing
 from recsys.json_values import JsonMapping
 
@@ -53,7 +53,8 @@ def results_table(content: JsonMapping, known: Mapping[str, Look], found: Standi
     scale = Scale(min(bounds), max(bounds))
     head = (
         "<th scope='col' class='text'>engine</th>"
-        f"<th scope='col' class='value' data-shows-metric aria-sort='descending'>{escape(metric)}</th>"
+        "<th scope='col' class='value' aria-sort='descending'>"
+        f"<span data-shows-metric>{escape(metric)}</span></th>"
         "<th scope='col' class='bar' aria-label='interval'></th><th scope='col'>fit</th>"
         "<th scope='col'>memory</th><th scope='col'>users without vector</th>"
     )
@@ -156,7 +157,9 @@ def _options(pairs: list[tuple[str, str]], chosen: str) -> str:
 def _all(engines: JsonMapping, known: Mapping[str, Look]) -> str:
     keys = [f"{metric}@{k}" for metric, lengths in _families(engines).items() for k in lengths]
     best = {key: max(engine[key]["value"] for engine in engines.values()) for key in keys}
-    rows = [[key, *(interval(e[key], e[key]["value"] == best[key]) for e in engines.values())] for key in keys]
+    rows: list[list[str | Cell]] = [
+        [key, *(interval(e[key], e[key]["value"] == best[key]) for e in engines.values())] for key in keys
+    ]
     return table(["metric", *(escape(name) for name in known)], rows)
 
 

@@ -95,7 +95,8 @@ def _tests(found: Standing) -> list[str]:
         word = "tells the two apart" if found.beats_next else "does not tell the two apart"
         lines.append(
             f"The next is <b>{escape(next_best['next'])}</b>: the lead over it is {signed(next_best['difference'])} "
-            f"[{signed(next_best['low'])}, {signed(next_best['high'])}], and the test {word} ({_html_p(next_best['p'])})."
+            f"[{signed(next_best['low'])}, {signed(next_best['high'])}], and the test {word} "
+            f"({_html_p(next_best['p'])})."
         )
     if found.others:
         lines.append(
@@ -118,7 +119,7 @@ def _rules(decision: JsonMapping) -> str:
     )
     instead = decision.get("instead")
     advice = f'<p><code>promote.engine = "{escape(instead)}"</code> would pass.</p>' if instead else ""
-    return f"<ul class='rules'>{lines}</ul>{advice}"
+    return f"<p class='note'>Conditions of the gate:</p><ul class='rules'>{lines}</ul>{advice}"
 
 
 def _notes(content: JsonMapping) -> str:
