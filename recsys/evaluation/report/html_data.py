@@ -45,7 +45,7 @@ def data_page(name: str, validation: Validation, found: Overview | None) -> str:
 def _odd(validation: Validation) -> str:
     lines = []
     for issue in sorted(validation.issues, key=lambda issue: ORDER.index(issue.severity)):
-        place = f"{issue.file.name}" + (f", <b>{escape(issue.column)}</b>" if issue.column else "")
+        place = escape(issue.file.name) + (f", <b>{escape(issue.column)}</b>" if issue.column else "")
         rows = f", {rows_text(issue.rows)}" if len(issue.rows) else ""
         lines.append(f"<li>{issue.severity}: {place}{rows}: {escape(issue.found)}; {escape(issue.remedy)}</li>")
     if validation.demand is not None:
