@@ -87,6 +87,7 @@ class EvaluateSection(Config):
         baseline: the engine that all others are tested against; None takes the first of ``[engines]``.
         track: whether every engine becomes a run of MLflow, to be compared there; `recsys promote` does it in any case.
         embedding_quality: of the tables of ``[pretrain]``.
+        examples: so many test users are shown in the report with their lists, by id; 0 shows none.
     """
 
     ks: tuple[Annotated[int, Field(ge=1)], ...] = Field((1, 5, 10, 20, 50, 100), min_length=1)
@@ -94,6 +95,7 @@ class EvaluateSection(Config):
     baseline: str | None = None
     track: bool = False
     embedding_quality: EmbeddingQualitySection = EmbeddingQualitySection()
+    examples: int = Field(4, ge=0, le=40)
 
 
 class AttributionSection(Config):

@@ -79,6 +79,11 @@ def test_the_wheel_holds_the_demo_and_the_marker_of_types(names):
     assert {"pipelines/configs/demo.toml", "recsys/py.typed"} <= set(names)
 
 
+def test_the_wheel_holds_the_style_and_the_script_of_its_pages(names):
+    folder = "recsys/evaluation/report/page"
+    assert {f"{folder}/style.css", f"{folder}/script.js"} <= set(names)
+
+
 @pytest.fixture(scope="module")
 def installed(wheel, tmp_path_factory):
     """The ``bin`` folder of an environment outside the clone that has the wheel and what it needs."""

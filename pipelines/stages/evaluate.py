@@ -6,7 +6,8 @@ from dataclasses import asdict
 
 from pipelines.column_engine import column_engine
 from pipelines.config import RunConfig
-from pipelines.stages.pretrain import embedder_of, model_folder
+from pipelines.report_page import write_page
+from pipelines.stages.pretrain import embedder_of, image_root, model_folder
 from pipelines.stages.track import track
 from pipelines.workspace import ENGINE_CODE, Workspace, code_version
 from recsys.content import HasWordVectors, Learner
@@ -16,6 +17,7 @@ from recsys.engines.two_tower.two_tower import TwoTower
 from recsys.evaluation.attribution import attribution_table
 from recsys.evaluation.evaluate import Result, evaluate
 from recsys.evaluation.report.build import DataSummary, RunDetails, build_report
+from recsys.evaluation.report.examples import ExampleOptions, lists_of
 from recsys.evaluation.report.report import Report
 from recsys.experiment.attribution import AttributionOptions, attribute
 from recsys.experiment.column_report import column_reports, to_rows
@@ -36,15 +38,16 @@ def run(config: RunConfig, workspace: Workspace, tracker: Tracker) -> None:
         ArtifactError: an engine was trained on another split than is prepared now.
     """
     pages = [workspace.report, workspace.report.with_suffix(".html")]
-    outputs = [*pages, workspace.report.with_name("per_user.parquet")]
+    outputs = [workspace.report, workspace.report.with_name("per_user.parquet")]
     if not config.has_split:
         workspace.invalidate("evaluate")
-        for path in outputs:  # of a run of this folder that had a split
+        for path in (*outputs, pages[1]):  # of a run of this folder that had a split
             path.unlink(missing_ok=True)
         return
     data, split = workspace.load_dataset(), workspace.load_split()
     cache_key = _cache_key(config, workspace, split)
     if workspace.is_current("evaluate", cache_key, outputs, tracker):
+        write_page(config, workspace)
         return
     report = _report(config, workspace, data, split, tracker)
     workspace.invalidate("evaluate")
@@ -54,6 +57,7 @@ def run(config: RunConfig, workspace: Workspace, tracker: Tracker) -> None:
             f"  warning: {lost} targets are items that their users had before, and lists leave them out; where people "
             "buy again, set evaluate.filter_seen = false"
         )
+    write_page(config, workspace)
     workspace.record("evaluate", cache_key, outputs)
     for path in pages:
         tracker.log_artifact(path)
@@ -91,11 +95,23 @@ def _report(config: RunConfig, workspace: Workspace, data: Dataset, split: Split
             "seed": config.seed,
             "engines": config.engines,
             "bundles": _versions(config, workspace),
+            "config": {name: part for name, part in _sections(config).items() if part},
         },
         attribution=_attribution(config, workspace, data, split, tracker),
         columns=_columns(config, workspace, data, split),
+        examples=lists_of(data, split.test, results, config.baseline, _example_options(config)),
     )
     return build_report(DataSummary.of(data), split, results, config.baseline, details)
+
+
+def _sections(config: RunConfig) -> dict[str, object]:
+    """The sections of the config, besides the engines, that the figures depend on, as they were given."""
+    given: dict[str, object] = config.model_dump(mode="json", exclude_unset=True)
+    return {name: given.get(name) for name in ("split", "pretrain", "evaluate", "attribution")}
+
+
+def _example_options(config: RunConfig) -> ExampleOptions:
+    return ExampleOptions(config.evaluate.examples, image_root(config))
 
 
 def _results(

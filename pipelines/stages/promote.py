@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from pipelines.config import PromoteSection, RunConfig
+from pipelines.report_page import write_page
 from pipelines.stages.choose import candidate_name, read_choice
 from pipelines.stages.final import served_bundle
 from pipelines.stages.judge import Judge
@@ -84,6 +85,7 @@ def run(config: RunConfig, workspace: Workspace, tracker: Tracker, bundle: Path 
         decision = decide_and_register(config, config.promote, workspace, tracker, candidate, cache_key)
         tracker.info(f"promote: {decision}")
     keep_decision(workspace.decision, workspace.decisions)
+    write_page(config, workspace)
     return 0 if read_object(workspace.decision, "promoted")["promoted"] else REFUSED
 
 
@@ -105,6 +107,7 @@ def rollback(config: RunConfig, workspace: Workspace) -> str:
         record = read_object(workspace.decision)
         store.rollback(record["version"], record["champion"])
         keep_decision(workspace.decision, workspace.decisions)
+        write_page(config, workspace)
     return f"{store.name}: version {record['version']} is {CHAMPION} again"
 
 

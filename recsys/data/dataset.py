@@ -82,11 +82,16 @@ class Dataset:
         return [f"Dataset {self.name!r}: {sizes}{self._span()}", *tables]
 
     def _span(self) -> str:
+        return "" if self.period is None else f", {self.period[0]} to {self.period[1]}"
+
+    @property
+    def period(self) -> tuple[str, str] | None:
+        """The days of the first and the last interaction, as ISO dates; None without timestamps."""
         time = self.interactions.time
         if not self.has_timestamps or not len(time):
-            return ""
+            return None
         first, last = (np.datetime64(int(moment), "s").astype("datetime64[D]") for moment in (time.min(), time.max()))
-        return f", {first} to {last}"
+        return str(first), str(last)
 
     @property
     def n_users(self) -> int:

@@ -16,7 +16,8 @@ from recsys.engine import VectorModel
 from recsys.errors import DataError
 from recsys.evaluation.evaluate import evaluate, measure
 from recsys.evaluation.metrics import check_lengths
-from recsys.evaluation.report.build import DataSummary, build_report
+from recsys.evaluation.report.build import DataSummary, RunDetails, build_report
+from recsys.evaluation.report.examples import ExampleOptions, lists_of
 from recsys.evaluation.report.report import Report
 
 _USER, _ITEM = "user_id", "item_id"
@@ -56,7 +57,8 @@ def evaluate_engines(
     _check(list(named), baseline, ks)
     test = holdout.test if isinstance(holdout, Split) else holdout
     results = {name: evaluate(engine, data, test, ks=ks) for name, engine in named.items()}
-    return build_report(DataSummary.of(data), holdout, results, baseline)
+    shown = lists_of(data, test, results, next(iter(named)) if baseline is None else baseline, ExampleOptions())
+    return build_report(DataSummary.of(data), holdout, results, baseline, RunDetails(examples=shown))
 
 
 def evaluate_lists(

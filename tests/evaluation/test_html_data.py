@@ -24,7 +24,7 @@ def test_it_shows_activity_columns_missing_cells_and_what_is_odd(page):
     text = page("item_id,price,empty\n0,1.5,\n1,,\n")
     for part in ("Activity over time", "interactions a user", "50.0%", "What is odd", "every cell is missing"):
         assert part in text
-    assert text.count("<svg") == 3
+    assert text.count("<svg class='chart") == 4
 
 
 def test_names_of_every_script_and_markup_are_shown_as_they_are(page):

@@ -224,6 +224,7 @@ def _content(path):
         for costs in raw.get("engines", {}).values():
             costs.pop("fit_seconds"), costs.pop("peak_memory_mb")
         raw.pop("tracking_uri", None)
+        raw.pop("written", None)
         return raw
     if path.name == "trials.csv":  # with several jobs the options depend on which is first
         return [line.split(",")[:3] for line in path.read_text().splitlines()]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
 
 import numpy as np
 import pandas as pd
@@ -18,6 +19,7 @@ from recsys.evaluation.evaluate import Result
 from recsys.evaluation.intervals import bootstrap_interval, holm, paired_test, ratio_interval
 from recsys.evaluation.metrics import compared
 from recsys.evaluation.report.report import SCHEMA, Report
+from recsys.evaluation.report.verdict import leader_test
 
 Row = dict[str, object]
 
@@ -32,6 +34,8 @@ class DataSummary:
         n_users: size of the user vocabulary.
         n_items: size of the catalogue.
         feedback: what returns, dislikes and lower ratings took back, in sentences.
+        n_interactions: number of interactions; None where it is not known.
+        period: the days of the first and the last interaction, as ISO dates; None without times.
     """
 
     name: str
@@ -39,11 +43,21 @@ class DataSummary:
     n_users: int
     n_items: int
     feedback: tuple[str, ...] = ()
+    n_interactions: int | None = None
+    period: tuple[str, str] | None = None
 
     @classmethod
     def of(cls, data: Dataset) -> DataSummary:
         """The summary of ``data``."""
-        return cls(data.name, data.fingerprint, data.n_users, data.n_items, tuple(data.feedback.sentences()))
+        feedback, n = tuple(data.feedback.sentences()), len(data.interactions)
+        return cls(data.name, data.fingerprint, data.n_users, data.n_items, feedback, n, data.period)
+
+    def to_json(self) -> Row:
+        """``data`` of ``report.json``."""
+        found: Row = {"name": self.name, "fingerprint": self.fingerprint, "feedback": list(self.feedback)}
+        found |= {"users": self.n_users, "items": self.n_items}
+        found |= {} if self.n_interactions is None else {"interactions": self.n_interactions}
+        return found | ({} if self.period is None else {"first": self.period[0], "last": self.period[1]})
 
 
 @dataclass(frozen=True)
@@ -59,6 +73,7 @@ class RunDetails:
             `recsys.evaluation.attribution.Attribution` as JSON values.
         columns: what the columns of an ``engine`` tell: ``{"engine", "columns": [...]}``, as
             `recsys.experiment.column_report.to_rows` gives them.
+        examples: lists of a few test users, as `recsys.evaluation.report.examples.examples` gives them.
     """
 
     curves: Mapping[str, Sequence[Mapping[str, float]]] = field(default_factory=dict)
@@ -67,6 +82,7 @@ class RunDetails:
     settings: Mapping[str, object] = field(default_factory=dict)
     attribution: Mapping[str, object] | None = None
     columns: Mapping[str, object] | None = None
+    examples: Mapping[str, object] | None = None
 
 
 def build_report(
@@ -92,7 +108,8 @@ def build_report(
     counts = train.item_counts(data.n_items)
     content = {
         "schema": SCHEMA,
-        "data": {"name": data.name, "fingerprint": data.fingerprint, "feedback": list(data.feedback)},
+        "written": datetime.now(UTC).isoformat(timespec="seconds"),
+        "data": data.to_json(),
         "split": {
             "protocol": split.name,
             "filter_seen": split.filter_seen,
@@ -116,9 +133,10 @@ def build_report(
         "curves": dict(details.curves),
         "embeddings": dict(details.embeddings),
         "settings": dict(details.settings),
-        **({} if details.attribution is None else {"attribution": dict(details.attribution)}),
-        **({} if details.columns is None else {"columns": dict(details.columns)}),
     }
+    further = {"attribution": details.attribution, "columns": details.columns, "examples": details.examples}
+    further["leader"] = leader_test({name: result.values for name, result in results.items()})
+    content |= {name: dict(found) for name, found in further.items() if found is not None}
     first = next(iter(results.values()))
     return Report(content, {name: result.values for name, result in results.items()}, first.users)
 

@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from html import escape
-from typing import TYPE_CHECKING
 
-from recsys.evaluation.report.html import page
-from recsys.evaluation.report.html_table import table
-from recsys.evaluation.report.plots import subplots, svg
+from recsys.evaluation.report.page.bars import shares
+from recsys.evaluation.report.page.charts import Axis, Line, Point, line_chart
+from recsys.evaluation.report.page.html import card, grid, page, section
+from recsys.evaluation.report.page.marks import Look, legend
+from recsys.evaluation.report.page.tables import table
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
-_STATES = {"complete": "#2563a8", "pruned": "#c9d0d6", "failed": "#c0392b"}
+_STATES = ("complete", "pruned", "failed")
+_LOOKS = {name: Look(number, name) for number, name in enumerate(_STATES)}
 
 
 @dataclass(frozen=True)
@@ -57,13 +56,13 @@ def tuning_page(name: str, metric: str, engines: Mapping[str, TunedEngine]) -> s
         metric: what the trials are ordered by.
         engines: by name.
     """
-    parts = [
-        f"<p>{escape(metric)} on the validation users; the test users were not looked at. Every engine had the same "
-        "budget.</p>",
-        table(["engine", "trials", "pruned", "failed", "as given", f"best {metric}", "seconds"], _rows(engines)),
+    head = ["engine", "trials", "pruned", "failed", "as given", f"best {escape(metric)}", "seconds"]
+    said = "on the validation users; the test users were not looked at. Every engine had the same budget."
+    parts = [f"<p>{escape(metric)} {said}</p>", card(table(head, _rows(engines)))]
+    parts += [
+        section(engine, legend(_LOOKS.values()), grid(*_figures(metric, tuned)), card(_best(metric, tuned)))
+        for engine, tuned in engines.items()
     ]
-    for engine, tuned in engines.items():
-        parts += [f"<h2>{escape(engine)}</h2>", _figure(metric, tuned), _best(metric, tuned)]
     return page(f"Tuning of {name}", parts)
 
 
@@ -84,37 +83,29 @@ def _best(metric: str, tuned: TunedEngine) -> str:
     complete = [p for p in tuned.trials if p.state == "complete" and p.value is not None]
     first = sorted(complete, key=lambda p: -(p.value or 0.0))[:5]
     rows = [[str(p.number), _number(p.value), f"{p.seconds:.1f}", escape(p.options)] for p in first]
-    return table(["trial", metric, "seconds", "options"], rows) if rows else "<p>No trial has ended.</p>"
+    return table(["trial", escape(metric), "seconds", "options"], rows) if rows else "<p>No trial has ended.</p>"
 
 
-def _figure(metric: str, tuned: TunedEngine) -> str:
-    figure, axes = subplots(2)
-    _by_trial(axes[0], tuned.trials)
-    axes[0].set_title(f"{metric} by trial", loc="left")
-    axes[0].set_xlabel("trial")
-    axes[1].set_title("share of the metric's variance", loc="left")
-    names = list(tuned.importances)[::-1]
-    if names:
-        axes[1].barh(names, [tuned.importances[name] for name in names], color=_STATES["complete"])
-    else:
-        axes[1].text(0.5, 0.5, "too few trials to tell", ha="center", transform=axes[1].transAxes)
-        axes[1].set_yticks([])
-    return svg(figure)
+def _figures(metric: str, tuned: TunedEngine) -> list[str]:
+    """The metric of each trial, and the share of each option in the metric's variance."""
+    title = "share of the metric's variance"
+    few = f"<figure><figcaption>{title}</figcaption><p class='note'>Too few trials to tell.</p></figure>"
+    return [_by_trial(metric, tuned.trials), shares(title, tuned.importances) if tuned.importances else few]
 
 
-def _by_trial(axis: Axes, trials: Sequence[TrialPoint]) -> None:
-    for state, colour in _STATES.items():
-        points = [(p.number, p.value) for p in trials if p.state == state and p.value is not None]
-        if points:
-            numbers, values = zip(*points, strict=True)
-            axis.scatter(numbers, values, color=colour, s=18, label=state)
-    best, line = float("-inf"), []
-    for p in trials:
-        best = max(best, p.value if p.state == "complete" and p.value is not None else best)
-        line.append(best)
-    if line and max(line) > float("-inf"):
-        axis.step([p.number for p in trials], line, where="post", color="#1d2433", linewidth=0.8, label="best so far")
-        axis.legend(frameon=False, fontsize=8)
+def _by_trial(metric: str, trials: Sequence[TrialPoint]) -> str:
+    lines = [
+        Line(
+            look,
+            [
+                Point(p.number, p.value, tip=f"trial {p.number}, {state}: {p.value:.4f}\n{p.options}")
+                for p in trials
+                if p.state == state and p.value is not None
+            ],
+        )
+        for state, look in _LOOKS.items()
+    ]
+    return line_chart(f"{metric} by trial", lines, Axis("trial"), joined=False)
 
 
 def _number(value: float | None) -> str:
