@@ -174,7 +174,7 @@ class _Read:
 
 def _interactions(part: TypedInteractions, users: Vocabulary, items: Vocabulary) -> _Read:
     rows = part.kept
-    user, item = users.rows(part.user.ids)[rows], items.rows(part.item.ids)[rows]
+    user, item = _rows(part.user, users)[rows], _rows(part.item, items)[rows]
     time, tie, meaning = part.time[rows].astype(np.int64), part.tie[rows], part.meaning[rows]
 
     def events(where: NDArray[np.bool_], weight: NDArray[np.float64]) -> Interactions:
@@ -200,9 +200,14 @@ def _interactions(part: TypedInteractions, users: Vocabulary, items: Vocabulary)
     )
 
 
+def _rows(column: TypedIds, vocabulary: Vocabulary) -> NDArray[np.int32]:
+    """int32 [n]: the row of each id."""
+    return vocabulary.rows(column.distinct).astype(np.int32)[column.codes]
+
+
 def _entities(seen: list[TypedIds], table: TypedEntities | None) -> EntityTable:
-    ids = [column.ids for column in seen]
+    ids = [column.distinct for column in seen]
     if table is None:
         return EntityTable.bare(Vocabulary.of(np.concatenate(ids)))
-    vocabulary = Vocabulary.of(np.concatenate([*ids, table.ids.ids]))
+    vocabulary = Vocabulary.of(np.concatenate([*ids, table.ids.distinct]))
     return EntityTable.aligned(vocabulary, table.ids.ids, table.columns, table.schema)

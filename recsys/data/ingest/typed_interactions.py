@@ -104,7 +104,7 @@ class TypedInteractions:
             return np.empty(0, np.int64)
         whole = np.flatnonzero(self.user.good & self.item.good & ~np.isnan(self.time))
         frame = pd.DataFrame(
-            {"user": self.user.ids[whole], "item": self.item.ids[whole], "time": self.time[whole]}, copy=False
+            {"user": self.user.codes[whole], "item": self.item.codes[whole], "time": self.time[whole]}, copy=False
         ).assign(fraction=self.fraction[whole], meaning=self.meaning[whole])
         repeated: NDArray[np.int64] = whole[
             frame.duplicated(keep="last" if self.duplicates == "last" else "first").to_numpy()
@@ -121,7 +121,7 @@ class TypedInteractions:
             return self.tie_breaker
         if not self.tie_breaker.any():
             return self.fraction
-        keys = [self.user.ids, self.time, self.fraction]
+        keys = [self.user.codes, self.time, self.fraction]
         frame = pd.DataFrame({str(n): key for n, key in enumerate(keys)}).assign(tie=self.tie_breaker)
         rank = frame.groupby(["0", "1", "2"], dropna=False)["tie"].rank("dense")
         return self.fraction + np.asarray(rank, np.int64) - 1
@@ -136,7 +136,7 @@ class TypedInteractions:
     def feedback(self) -> Feedback:
         """What the `kept` rows say of their users and items, and which of them take earlier ones back."""
         rows = self.kept
-        user, item = (pd.factorize(column.ids[rows])[0] for column in (self.user, self.item))
+        user, item = (pd.factorize(column.codes[rows])[0] for column in (self.user, self.item))
         times = (self.time[rows].astype(np.int64), self.tie[rows])
         return resolve(user, item, times, self.meaning[rows], self.weight[rows], self.ratings, self.positive_from)
 
