@@ -18,7 +18,11 @@ HOMES: dict[str, str | tuple[str, ...]] = {
     "mlflow": "recsys/registry",
     "optuna": "recsys/experiment/study.py",
     "pandera": "recsys/data/ingest/checks.py",
-    "pyarrow": ("recsys/retrieval/parts.py", "recsys/data/ingest/reading/columnar.py"),
+    "pyarrow": (
+        "recsys/retrieval/parts.py",
+        "recsys/data/ingest/reading/columnar.py",
+        "recsys/data/ingest/chunks/plain_parquet.py",
+    ),
     "ray": "recsys/distributed",
     "sentence_transformers": "recsys/content/text",
     "sklearn": "recsys/evaluation/embeddings/maps.py",

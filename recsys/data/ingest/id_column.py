@@ -34,13 +34,13 @@ class IdColumn:
 
     Args:
         distinct: [m] integers or text, the valid ids in the order in which they first occur.
-        codes: int32 [n], the position in ``distinct`` of each cell; MISSING where the cell is not a valid id.
+        codes: int [n], the position in ``distinct`` of each cell; MISSING where the cell is not a valid id.
         kind: ``integer`` or ``text``; None for a CSV column, whose ids may become either.
         location: its file and column.
     """
 
     distinct: Cells
-    codes: NDArray[np.int32]
+    codes: NDArray[np.signedinteger]
     kind: str | None
     location: Location
 
@@ -59,7 +59,7 @@ class IdColumn:
         if isinstance(cells.dtype, pd.CategoricalDtype):  # the reader has coded them
             distinct = pd.Series(cells.cat.categories)
             kind = "integer" if pd.api.types.is_integer_dtype(distinct) else "text"
-            return cls(distinct, np.asarray(cells.cat.codes, np.int32), kind, location)
+            return cls(distinct, cells.cat.codes.to_numpy(), kind, location)
         kind, fits = ("text", ~missing) if written or not len(cells) else _typed(cells, missing, location)
         good = ~missing & fits
         distinct, codes = _factorized(cells, good, np.int64 if kind == "integer" else "str")
@@ -120,13 +120,13 @@ class TypedIds:
 
     Args:
         distinct: [m] int64 or str objects, in the order in which they first occur.
-        codes: int32 [n], the position in ``distinct`` of each cell; MISSING where the cell is not a valid id.
+        codes: int [n], the position in ``distinct`` of each cell; MISSING where the cell is not a valid id.
         integers: whether ids are integers; None if no type fits all tables, and ``distinct`` are text.
         location: its file and column.
     """
 
     distinct: Ids
-    codes: NDArray[np.int32]
+    codes: NDArray[np.signedinteger]
     integers: bool | None
     location: Location
 

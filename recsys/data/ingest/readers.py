@@ -177,19 +177,18 @@ def _interactions(part: TypedInteractions, users: Vocabulary, items: Vocabulary)
     user, item = _rows(part.user, users)[rows], _rows(part.item, items)[rows]
     time, tie, meaning = part.time[rows].astype(np.int64), part.tie[rows], part.meaning[rows]
 
-    def events(where: NDArray[np.bool_], weight: NDArray[np.float64]) -> Interactions:
-        kept = weight[where].astype(np.float32)
-        return Interactions.of(user[where], item[where], time[where], kept, tie[where])
+    def events(where: NDArray[np.bool_] | slice, weight: NDArray[np.float64]) -> Interactions:
+        return Interactions.of(user[where], item[where], time[where], weight[where], tie[where])
 
-    decay = part.decay[rows]
     if (meaning == LIKE).all():
-        likes = events(np.ones(len(rows), bool), part.weight[rows] * decay)
-        return _Read(likes)
+        weight = part.weight if part.half_life_days is None else part.weight * part.decay
+        return _Read(events(slice(None), weight[rows]))
+    decay = part.decay[rows]
     found = part.feedback
     returns, takes = meaning == RETURN, found.takes
     settled, weight = found.taken_back | returns, np.where(found.taken_back, part.weight[rows], -takes)
     if part.half_life_days is not None:  # weights are no amounts any more
-        settled, weight = returns & (takes == -part.weight[rows]), np.full(len(rows), -WHOLE_RETURN)
+        settled, weight = returns & (takes == -part.weight[rows]), np.full(len(user), -WHOLE_RETURN)
     learned = (meaning != REMOVAL) & (part.non_likes == "negatives")
     return _Read(
         events(found.likes, found.left * decay),

@@ -22,6 +22,7 @@ from recsys.data.ingest.types.negative_amounts import warn_negative_amounts
 from recsys.data.ingest.types.negative_events import warn_negative_events
 from recsys.data.ingest.types.time_column import TimeColumn
 from recsys.data.ingest.types.time_options import TimeOptions
+from recsys.data.interactions import user_blocks
 
 Duplicates = Literal["error", "first", "last", "keep"]
 NonLikes = Literal["seen", "negatives", "drop"]
@@ -102,14 +103,24 @@ class TypedInteractions:
         """Rows with the same user, item and time as another row that ``duplicates`` does not keep."""
         if self.duplicates == "keep":
             return np.empty(0, np.int64)
-        whole = np.flatnonzero(self.user.good & self.item.good & ~np.isnan(self.time))
-        frame = pd.DataFrame(
-            {"user": self.user.codes[whole], "item": self.item.codes[whole], "time": self.time[whole]}, copy=False
-        ).assign(fraction=self.fraction[whole], meaning=self.meaning[whole])
-        repeated: NDArray[np.int64] = whole[
-            frame.duplicated(keep="last" if self.duplicates == "last" else "first").to_numpy()
+        usable = self.user.good & self.item.good & ~np.isnan(self.time)
+        found = [
+            self._repeated(np.flatnonzero(usable) if isinstance(block, slice) else block[usable[block]])
+            for block in user_blocks(self.user.codes)
         ]
-        return repeated
+        return np.sort(np.concatenate([np.empty(0, np.int64), *found]))
+
+    def _repeated(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Those of ``rows``, which are all of some users, that are `repeated`."""
+        pair = self.user.codes[rows].astype(np.int64) * len(self.item.distinct) + self.item.codes[rows]
+        ordered = np.sort(pair)
+        if not (ordered[1:] == ordered[:-1]).any():
+            return rows[:0]
+        often = pd.Index(pair).duplicated(keep=False)
+        rows = rows[often]
+        columns = {"time": self.time, "fraction": self.fraction, "meaning": self.meaning}
+        frame = pd.DataFrame({"pair": pair[often], **{name: column[rows] for name, column in columns.items()}})
+        return rows[frame.duplicated(keep="last" if self.duplicates == "last" else "first").to_numpy()]
 
     @property
     def tie(self) -> NDArray[np.int64]:
@@ -127,10 +138,10 @@ class TypedInteractions:
         return self.fraction + np.asarray(rank, np.int64) - 1
 
     @cached_property
-    def kept(self) -> NDArray[np.int64]:
-        """The rows that are read: those without an error that are not `repeated`."""
-        good = self.user.good & self.item.good & ~np.isnan(self.time) & ~np.isnan(self.weight)
-        return np.flatnonzero(good & self.keep)
+    def kept(self) -> NDArray[np.int64] | slice:
+        """The rows that are read: those without an error that are not `repeated`; a slice where that is all."""
+        good = self.user.good & self.item.good & ~np.isnan(self.time) & ~np.isnan(self.weight) & self.keep
+        return slice(None) if good.all() else np.flatnonzero(good)
 
     @cached_property
     def feedback(self) -> Feedback:
@@ -235,7 +246,8 @@ def _tie_breaker(table: RawTable, name: str | None) -> NDArray[np.int64]:
 
 
 def _weights(table: RawTable, config: DataConfig) -> NDArray[np.float64]:
-    weight, columns, any_sign = np.ones(len(table)), config.columns, config.positive_from is not None
+    columns, any_sign = config.columns, config.positive_from is not None
+    weight: NDArray[np.float64] = np.broadcast_to(1.0, len(table))
     cells = None if columns.weight is None else table.column(columns.weight, "the weight")
     if cells is not None and columns.weight is not None:
         weight = weights(without_missing(cells), table.location.at(columns.weight), any_sign)
