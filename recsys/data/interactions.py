@@ -221,8 +221,8 @@ def _order(
     if same.any():
         tied = np.append(same, False) | np.append(False, same)
         rows = order[tied]
-        parts = (part[rows] for part in (user, time, item, weight))
-        order[tied] = rows[_full_order(*parts, None if tie is None else tie[rows])]
+        rest = None if tie is None else tie[rows]
+        order[tied] = rows[_full_order(user[rows], time[rows], item[rows], weight[rows], rest)]
     return order
 
 

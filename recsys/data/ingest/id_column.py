@@ -40,7 +40,7 @@ class IdColumn:
     """
 
     distinct: Cells
-    codes: NDArray[np.signedinteger]
+    codes: NDArray[np.integer]
     kind: str | None
     location: Location
 
@@ -126,7 +126,7 @@ class TypedIds:
     """
 
     distinct: Ids
-    codes: NDArray[np.signedinteger]
+    codes: NDArray[np.integer]
     integers: bool | None
     location: Location
 
@@ -136,7 +136,8 @@ class TypedIds:
     @property
     def good(self) -> NDArray[np.bool_]:
         """Bool [n], False where the cell is not a valid id."""
-        return self.codes != MISSING
+        good: NDArray[np.bool_] = self.codes != MISSING
+        return good
 
     @property
     def ids(self) -> Ids:

@@ -201,7 +201,8 @@ def _interactions(part: TypedInteractions, users: Vocabulary, items: Vocabulary)
 
 def _rows(column: TypedIds, vocabulary: Vocabulary) -> NDArray[np.int32]:
     """int32 [n]: the row of each id."""
-    return vocabulary.rows(column.distinct).astype(np.int32)[column.codes]
+    rows: NDArray[np.int32] = vocabulary.rows(column.distinct).astype(np.int32)[column.codes]
+    return rows
 
 
 def _entities(seen: list[TypedIds], table: TypedEntities | None) -> EntityTable:

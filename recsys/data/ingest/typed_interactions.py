@@ -118,9 +118,10 @@ class TypedInteractions:
             return rows[:0]
         often = pd.Index(pair).duplicated(keep=False)
         rows = rows[often]
-        columns = {"time": self.time, "fraction": self.fraction, "meaning": self.meaning}
-        frame = pd.DataFrame({"pair": pair[often], **{name: column[rows] for name, column in columns.items()}})
-        return rows[frame.duplicated(keep="last" if self.duplicates == "last" else "first").to_numpy()]
+        frame = pd.DataFrame({"pair": pair[often], "time": self.time[rows]})
+        frame = frame.assign(fraction=self.fraction[rows], meaning=self.meaning[rows])
+        again = frame.duplicated(keep="last" if self.duplicates == "last" else "first")
+        return np.compress(again.to_numpy(bool), rows)
 
     @property
     def tie(self) -> NDArray[np.int64]:

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from recsys.data.ingest.chunks.coded_ids import CodedIds
-from recsys.data.ingest.reading.columnar import PARQUET, check_parquet
+from recsys.data.ingest.reading.columnar import PARQUET, check_parquet, parquet_rows
 from recsys.data.ingest.reading.content import head
 
 if TYPE_CHECKING:
@@ -33,6 +33,8 @@ def read_plain_parquet(files: Sequence[Path], ids: Collection[str]) -> pd.DataFr
     """
     try:
         return _read(files, ids)
+    except MemoryError:  # a frame takes more
+        raise
     except Exception:  # whatever is wrong with a file is told where it is read as a frame
         return None
 
@@ -54,12 +56,11 @@ def _read(files: Sequence[Path], ids: Collection[str]) -> pd.DataFrame | None:
     for file in files:
         check_parquet(file)
     texts = [field.name for field in schema if field.name in ids and str(field.type).endswith("string")]
-    opened = [parquet.ParquetFile(file, read_dictionary=texts) for file in files]
-    n_rows = sum(file.metadata.num_rows for file in opened)
+    n_rows = sum(map(parquet_rows, files))
     columns = {field.name: _column(field, n_rows, field.name in ids) for field in schema}
-    for file in opened:
-        with file:
-            for batch in file.iter_batches(_BATCH):
+    for file in files:
+        with parquet.ParquetFile(file, read_dictionary=texts) as opened:
+            for batch in opened.iter_batches(_BATCH):
                 for column, cells in zip(columns.values(), batch.columns, strict=True):
                     column.add(cells)
     return pd.DataFrame({name: columns.pop(name).cells() for name in schema.names}, copy=False)
@@ -78,9 +79,9 @@ def _is_plain(schema: pyarrow.Schema, ids: Collection[str]) -> bool:
     def fits(field: pyarrow.Field) -> bool:
         text = types.is_string(field.type) or types.is_large_string(field.type)
         if field.name in ids:
-            return text or (types.is_integer(field.type) and not types.is_uint64(field.type))
+            return bool(text or (types.is_integer(field.type) and not types.is_uint64(field.type)))
         number = types.is_integer(field.type) or types.is_float32(field.type) or types.is_float64(field.type)
-        return text or number or types.is_timestamp(field.type)
+        return bool(text or number or types.is_timestamp(field.type))
 
     return all(fits(field) for field in schema)
 
@@ -139,7 +140,8 @@ class _Others:
     def cells(self) -> pd.Series[Any]:
         import pyarrow
 
-        return pyarrow.table({"": pyarrow.chunked_array(self._chunks, self._kind)}).to_pandas()[""]
+        cells: pd.Series[Any] = pyarrow.table({"": pyarrow.chunked_array(self._chunks, self._kind)}).to_pandas()[""]
+        return cells
 
 
 def _refuse_missing(cells: pyarrow.Array) -> None:
