@@ -21,7 +21,11 @@ HOMES: dict[str, str | tuple[str, ...]] = {
     "pandera": "recsys/data/ingest/checks.py",
     "prometheus_client": "recsys/service/metrics.py",
     "psycopg": "recsys/retrieval/outputs/postgres.py",
-    "pyarrow": ("recsys/retrieval/parts.py", "recsys/data/ingest/reading/columnar.py"),
+    "pyarrow": (
+        "recsys/retrieval/parts.py",
+        "recsys/data/ingest/reading/columnar.py",
+        "recsys/data/ingest/chunks/plain_parquet.py",
+    ),
     "ray": "recsys/distributed",
     "sentence_transformers": "recsys/content/text",
     "sklearn": "recsys/evaluation/embeddings/maps.py",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -14,6 +15,7 @@ from recsys.atomic import atomic_path
 from recsys.digest import short_digest
 from recsys.errors import ArtifactError
 
+_BLOCK = 1 << 21
 _COLUMNS = {"user": np.int32, "item": np.int32, "time": np.int64, "weight": np.float32}
 
 
@@ -53,10 +55,17 @@ class Interactions:
         time = np.zeros(len(user), np.int64) if time is None else time
         weight = np.ones(len(user), np.float32) if weight is None else weight
         tie = None if tie is None or not tie.any() else tie
-        order = np.lexsort((weight, item, _hash(user, item), *(() if tie is None else (tie,)), time, user))
-        parts = zip((user, item, time, weight), _COLUMNS.values(), strict=True)
-        rows, items, times, weights = (np.ascontiguousarray(part[order], kind) for part, kind in parts)
-        return cls(rows, items, times, weights, None if tie is None else np.ascontiguousarray(tie[order], np.int64))
+        given = (user, item, time, weight, *(() if tie is None else (tie,)))
+        kinds = (*_COLUMNS.values(), *(() if tie is None else (np.int64,)))
+        made = [np.empty(len(user), kind) for kind in kinds]
+        start = 0
+        for block in user_blocks(user):  # so that the memory of a sort is that of a block
+            parts = [column[block] for column in given]
+            order, end = _order(*parts), start + len(parts[0])
+            for column, part in zip(made, parts, strict=True):
+                column[start:end] = part[order]
+            start = end
+        return cls(*made)
 
     @classmethod
     def empty(cls) -> Interactions:
@@ -167,6 +176,64 @@ class Interactions:
         if len({len(column) for column in columns}) != 1:
             raise ArtifactError(f"the columns in {directory} differ in length; prepare the data again")
         return cls(*columns)
+
+
+def user_blocks(user: NDArray[np.integer], size: int = _BLOCK) -> Iterator[slice | NDArray[np.int64]]:
+    """Ascending positions in ``user`` [E] of consecutive users with about ``size`` interactions together, user by user.
+
+    Positions of MISSING are in no block.
+
+    Example:
+        >>> [block.tolist() for block in user_blocks(np.array([2, 0, 1, 0, 2]), size=3)]
+        [[1, 2, 3], [0, 4]]
+    """
+    if len(user) <= size:
+        yield np.flatnonzero(user >= 0) if len(user) and user.min() < 0 else slice(None)
+        return
+    counts = np.zeros(int(user.max()) + 1, np.int64)
+    for start in range(0, len(user), size):
+        part = user[start : start + size]
+        counts += np.bincount(part[part >= 0], minlength=len(counts))
+    block_of = np.maximum(np.cumsum(counts) - 1, 0) // size
+    firsts = np.flatnonzero(np.diff(block_of, prepend=-1))
+    for first, last in zip(firsts, [*firsts[1:], len(counts)], strict=True):
+        yield np.flatnonzero((user >= first) & (user < last))
+
+
+def _order(
+    user: NDArray[np.integer],
+    item: NDArray[np.integer],
+    time: NDArray[np.integer],
+    weight: NDArray[np.floating],
+    tie: NDArray[np.integer] | None = None,
+) -> NDArray[np.int64]:
+    """The order of interactions, int64 [n]: one sort by user and time, then of those alone that have both in common."""
+    if not len(user):
+        return np.empty(0, np.int64)
+    first = int(time.min())
+    span = int(time.max()) - first + 1
+    if (int(user.max()) + 1) * span >= 2**63:
+        return _full_order(user, time, item, weight, tie)
+    key = user.astype(np.int64) * span + (time - first)
+    order = np.arange(len(key)) if (key[1:] >= key[:-1]).all() else np.argsort(key)
+    key = key[order]
+    same = key[1:] == key[:-1]
+    if same.any():
+        tied = np.append(same, False) | np.append(False, same)
+        rows = order[tied]
+        rest = None if tie is None else tie[rows]
+        order[tied] = rows[_full_order(user[rows], time[rows], item[rows], weight[rows], rest)]
+    return order
+
+
+def _full_order(
+    user: NDArray[np.integer],
+    time: NDArray[np.integer],
+    item: NDArray[np.integer],
+    weight: NDArray[np.floating],
+    tie: NDArray[np.integer] | None,
+) -> NDArray[np.int64]:
+    return np.lexsort((weight, item, _hash(user, item), *(() if tie is None else (tie,)), time, user))
 
 
 def _hash(user: NDArray[np.integer], item: NDArray[np.integer]) -> NDArray[np.uint64]:

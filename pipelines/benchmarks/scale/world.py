@@ -75,7 +75,8 @@ def _part(size: Size, users: NDArray[np.int64], ids: NDArray[np.int64], rng: np.
     follows = follows[(follows > 0) & (owner[follows] == owner[follows - 1])]
     item[follows] = (item[follows - 1] + _CLUSTERS) % size.items  # the next rank of the same cluster
     start = _START + rng.integers(0, _YEARS * 365 * 86_400, len(users))
-    time = start[owner] + np.arange(len(owner)) * 600 + rng.integers(0, 600, len(owner))
+    place = np.arange(len(owner)) - (np.cumsum(counts) - counts)[owner]
+    time = start[owner] + place * 600 + rng.integers(0, 600, len(owner))
     frame = pd.DataFrame({"user_id": users[owner], "item_id": ids[item], "timestamp": time})
     return frame.drop_duplicates(["user_id", "item_id"])
 

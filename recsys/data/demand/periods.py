@@ -12,6 +12,7 @@ DAY = 86_400
 CYCLES = {"day": DAY, "week": 7 * DAY, "year": 31_556_952}
 """Lengths of the cycles that may be seasonal, in seconds."""
 
+_BLOCK = 1 << 22
 _MONDAY = 4 * DAY
 """Seconds from 1970-01-01, a Thursday, to the next Monday."""
 
@@ -60,6 +61,13 @@ class Periods:
 
     def counts(self, rows: NDArray[np.integer], times: NDArray[np.integer], n_rows: int) -> sp.csr_array:
         """float32 [n_rows, T]: the number of events of each row in each period; events outside are not counted."""
+        counts = sp.csr_array((n_rows, self.n), dtype=np.float32)
+        for start in range(0, len(rows), _BLOCK):  # so that the memory is that of a block
+            block = slice(start, start + _BLOCK)
+            counts = counts + self._counts(rows[block], times[block], n_rows)
+        return counts
+
+    def _counts(self, rows: NDArray[np.integer], times: NDArray[np.integer], n_rows: int) -> sp.csr_array:
         period = self.of(times)
         inside = (period >= 0) & (period < self.n)
         places = np.asarray(rows, np.int64)[inside], period[inside]

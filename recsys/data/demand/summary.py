@@ -9,6 +9,7 @@ import pandas as pd
 
 from recsys.data.demand.anomalies import RATE, Anomaly, anomalies, report_periods
 from recsys.data.demand.periods import DAY, Periods
+from recsys.data.ingest.id_column import joint_codes
 from recsys.data.ingest.issues import shown
 from recsys.data.ingest.tables import TypedTables
 from recsys.data.vocabulary import Ids
@@ -95,8 +96,7 @@ def demand_summary(tables: TypedTables) -> DemandSummary | None:
         return None
     sides = []
     for what, columns in (("items", [part.item for part in parts]), ("users", [part.user for part in parts])):
-        ids = np.concatenate([column.ids[where] for column, where in zip(columns, usable, strict=True)])
-        rows, distinct = pd.factorize(ids)
+        rows, distinct = joint_codes(columns, usable)
         flagged, looked_at = anomalies(periods.counts(rows, time, len(distinct)))
         sides.append(SideSummary(what, distinct, tuple(flagged), looked_at))
     return DemandSummary(periods, tuple(sides))

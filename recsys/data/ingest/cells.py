@@ -66,6 +66,8 @@ def numbers(cells: Cells) -> Cells:
 def finite(cells: Cells) -> NDArray[np.float64]:
     """As `numbers`; NaN for those that are infinite or larger than `LARGEST` too."""
     found = numbers(cells).to_numpy(np.float64)
+    if pd.api.types.is_integer_dtype(cells):  # none of 64 bits is that large
+        return found
     return np.where(np.abs(found) <= LARGEST, found, np.nan)
 
 

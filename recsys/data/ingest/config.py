@@ -56,6 +56,12 @@ class InteractionColumns(Config):
     event_weights: dict[str, float] = Field(default_factory=dict)
     event_meaning: dict[str, Literal["like", "dislike", "removal"]] = Field(default_factory=dict)
 
+    @property
+    def only_ids(self) -> tuple[str, ...]:
+        """The columns of user and item ids that nothing else is read from."""
+        others = (self.time, self.order, self.tie_breaker, self.weight, self.event)
+        return tuple(name for name in (self.user_id, self.item_id) if name not in others)
+
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         if self.time is not None and self.order is not None:

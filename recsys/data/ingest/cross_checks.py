@@ -11,7 +11,7 @@ import pandas as pd
 
 from recsys.data.dataset import Dataset
 from recsys.data.ingest.config import UnknownIds
-from recsys.data.ingest.id_column import TypedIds
+from recsys.data.ingest.id_column import TypedIds, joint_codes
 from recsys.data.ingest.issues import Location, shown
 from recsys.data.ingest.reading.image_files import IMAGE_FORMATS, read_image_file
 from recsys.data.ingest.tables import TypedTables
@@ -69,17 +69,19 @@ def _check_repeated_rows(part: TypedInteractions) -> None:
 
 def _check_repeated_ids(ids: TypedIds) -> None:
     good = np.flatnonzero(ids.good)
-    twice = good[pd.Index(ids.ids[good]).duplicated()]
+    twice = good[pd.Index(ids.codes[good]).duplicated()]
     if len(twice):
-        found = f"the id {shown(ids.ids[twice[0]])} is repeated"
+        found = f"the id {shown(ids.distinct[ids.codes[twice[0]]])} is repeated"
         ids.location.error(found, "keep one row an id", twice)
 
 
 def _check_test_in_train(train: TypedInteractions, test: TypedInteractions) -> None:
     """Warns of pairs of user and item that are in both files."""
-    pairs = [pd.MultiIndex.from_arrays([part.user.ids, part.item.ids]) for part in (train, test)]
     good = [part.user.good & part.item.good & part.keep for part in (train, test)]
-    repeated = np.flatnonzero(good[1] & pairs[1].isin(pairs[0][good[0]]))
+    users, _ = joint_codes([train.user, test.user], good)
+    items, distinct = joint_codes([train.item, test.item], good)
+    pairs, n = users * max(len(distinct), 1) + items, int(good[0].sum())
+    repeated = np.flatnonzero(good[1])[pd.Index(pairs[n:]).isin(pairs[:n])]
     if len(repeated):
         test.user.location.warn(
             f"user and item are in {train.location.file.name} too; with filter_seen, such items are never recommended",

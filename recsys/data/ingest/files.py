@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -65,7 +65,11 @@ class RawTable:
 
 
 def read_table(
-    location: Location, frame: pd.DataFrame | None = None, options: TableFormat | None = None, section: str = "data"
+    location: Location,
+    frame: pd.DataFrame | None = None,
+    options: TableFormat | None = None,
+    section: str = "data",
+    ids: Collection[str] = (),
 ) -> RawTable | None:
     """Reads a file or a folder of parts; None if it cannot be read, which adds an error.
 
@@ -79,13 +83,14 @@ def read_table(
         frame: the table itself, if it is not a file.
         options: of reading; what they leave open is guessed where that is safe.
         section: of the config that has these options, for remedies.
+        ids: names of columns of ids, which stay categorical where they are read as numbers.
     """
     options = TableFormat() if options is None else options
     location = replace(location, section=section)
     try:
         if frame is not None:
             return _of_frame(location, frame, options)
-        table = read_path(location.file, options)
+        table = read_path(location.file, options, ids)
     except Unreadable as error:
         location.error(error.found, error.remedy)
         return None
@@ -103,7 +108,9 @@ def read_table(
         (location if column is None else location.at(column)).note(found, remedy)
     if not len(table.found.frame.columns):
         return None
-    raw = _plain_table(replace(location, place=table.place), table.found.frame, table.found.separator)
+    raw = _plain_table(
+        replace(location, place=table.place), table.found.frame, table.found.separator, table.found.coded
+    )
     return None if raw is None else replace(raw, lacking=table.found.lacking)
 
 
@@ -150,7 +157,9 @@ def without_missing(cells: Cells, more: tuple[str, ...] = ()) -> Cells:
     return cells.mask(cells.isin([*_MISSING, *more]))
 
 
-def _plain_table(location: Location, frame: pd.DataFrame, separator: str | None) -> RawTable | None:
+def _plain_table(
+    location: Location, frame: pd.DataFrame, separator: str | None, coded: Collection[str] = ()
+) -> RawTable | None:
     """The table with usable names of columns and plain cells; None, and an error, without them."""
     if not all(isinstance(name, str) for name in frame.columns):
         location.error(f"column names must be text, found {list(frame.columns)[:5]}", "name the columns")
@@ -158,7 +167,7 @@ def _plain_table(location: Location, frame: pd.DataFrame, separator: str | None)
     twice = [name for name, times in Counter(frame.columns).items() if times > 1]
     for name in twice:
         location.at(name).error("the header names the column twice", "rename one, or leave it out")
-    return None if twice else RawTable(location, _plain(_with_index(frame)), separator)
+    return None if twice else RawTable(location, _plain(_with_index(frame), coded), separator)
 
 
 def _with_index(frame: pd.DataFrame) -> pd.DataFrame:
@@ -167,9 +176,11 @@ def _with_index(frame: pd.DataFrame) -> pd.DataFrame:
     return (frame.reset_index(named) if named else frame).reset_index(drop=True)
 
 
-def _plain(frame: pd.DataFrame) -> pd.DataFrame:
-    """A copy in which the cells of pandas categories and Arrow columns are plain values."""
+def _plain(frame: pd.DataFrame, coded: Collection[str]) -> pd.DataFrame:
+    """A copy in which the cells of categories, but for those of ``coded``, and of Arrow columns are plain values."""
     for name, cells in frame.items():
+        if name in coded:
+            continue
         if isinstance(cells.dtype, pd.CategoricalDtype):
             codes = cells.cat.codes  # -1 for missing cells, which reindex turns into NaN
             frame[name] = pd.Series(cells.cat.categories).reindex(codes).array

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -18,10 +19,11 @@ from recsys.data.ingest.checks import Cells
 from recsys.data.ingest.files import RawTable
 from recsys.data.ingest.issues import Location, shown
 from recsys.data.ingest.types.id_mismatch import SCIENTIFIC
-from recsys.data.vocabulary import Ids
+from recsys.data.vocabulary import MISSING, Ids
 
 _INTEGER = r"(?:0|-?[1-9][0-9]{0,18})"
 _DECIMAL = r"-?[0-9]+\.0+"
+_DIGITS = r"[0-9.,eE+-]+"
 _EXACT = {"float16": 2**11, "float32": 2**24}
 """The first whole number after which floats of a type leave some out; 2^53 for other types."""
 
@@ -31,14 +33,14 @@ class IdColumn:
     """An id column before the common type of the ids of all tables is decided.
 
     Args:
-        cells: [n] integers or text.
-        good: bool [n], False where the cell is not a valid id.
+        distinct: [m] integers or text, the valid ids in the order in which they first occur.
+        codes: int [n], the position in ``distinct`` of each cell; MISSING where the cell is not a valid id.
         kind: ``integer`` or ``text``; None for a CSV column, whose ids may become either.
         location: its file and column.
     """
 
-    cells: Cells
-    good: NDArray[np.bool_]
+    distinct: Cells
+    codes: NDArray[np.integer]
     kind: str | None
     location: Location
 
@@ -54,17 +56,37 @@ class IdColumn:
         missing = np.asarray(cells.isna(), bool)
         if missing.any():
             location.error("the id is missing", "fill it or drop the rows", np.flatnonzero(missing))
+        if isinstance(cells.dtype, pd.CategoricalDtype):  # the reader has coded them
+            distinct = pd.Series(cells.cat.categories)
+            kind = "integer" if pd.api.types.is_integer_dtype(distinct) else "text"
+            return cls(distinct, cells.cat.codes.to_numpy(), kind, location)
         kind, fits = ("text", ~missing) if written or not len(cells) else _typed(cells, missing, location)
         good = ~missing & fits
+        distinct, codes = _factorized(cells, good, np.int64 if kind == "integer" else "str")
         if kind == "integer":
-            return cls(cells.where(good, 0).astype(np.int64), good, kind, location)
-        text = pd.Series(cells.astype(object).where(good, "").to_numpy(), dtype="str")
+            return cls(distinct, codes, kind, location)
+        column = cls(distinct, codes, None if written or not good.any() else "text", location)
         if written:
-            _check_text(text, good, location)
-        return cls(text, good, None if written or not good.any() else "text", location)
+            _check_text(column)
+        return column
 
     def __len__(self) -> int:
-        return len(self.cells)
+        return len(self.codes)
+
+    @property
+    def n_good(self) -> int:
+        """The number of valid ids."""
+        return int((self.codes != MISSING).sum())
+
+    def rows_of(self, which: NDArray[np.bool_]) -> NDArray[np.int64]:
+        """The rows of those of the distinct ids that ``which`` [m] says."""
+        if not which.any():
+            return np.empty(0, np.int64)
+        return np.flatnonzero(np.append(which, False)[self.codes])
+
+    def cell(self, row: int) -> object:
+        """The id in a row."""
+        return self.distinct.iloc[self.codes[row]]
 
     @property
     def may_be_integers(self) -> bool:
@@ -76,26 +98,20 @@ class IdColumn:
         """Rows of valid ids that are not the decimal form of an int64, such as ``a7``, ``007`` or ``1.0``."""
         if self.kind == "integer":
             return np.empty(0, np.int64)
-        codes, distinct = pd.factorize(self.cells)
-        integral = pd.Series(distinct, dtype="str").str.fullmatch(_INTEGER).to_numpy(bool, copy=True)
-        integral[integral] = [-(2**63) <= int(text) < 2**63 for text in distinct[integral]]
-        return np.flatnonzero(self.good & ~integral[codes])
+        integral = self.distinct.str.fullmatch(_INTEGER).to_numpy(bool, copy=True)
+        integral[integral] = [-(2**63) <= int(text) < 2**63 for text in self.distinct[integral]]
+        return self.rows_of(~integral)
 
     def unlike(self, integers: bool) -> NDArray[np.int64]:
         """Rows of valid ids that cannot become integers (``integers``) or text (not ``integers``)."""
         if integers and self.kind != "text":
             return self.not_integers
-        return np.flatnonzero(self.good & (self.kind == ("text" if integers else "integer")))
+        return np.flatnonzero((self.codes != MISSING) & (self.kind == ("text" if integers else "integer")))
 
     def converted(self, integers: bool | None) -> TypedIds:
         """The ids in the common type of all tables; as text if ``integers`` is None, because no type fits all."""
-        if not integers:
-            ids = self.cells.to_numpy(object)
-        elif self.kind == "integer":
-            ids = self.cells.to_numpy()
-        else:
-            ids = self.cells.where(self.good, "0").to_numpy(object).astype(np.int64)
-        return TypedIds(ids, self.good, integers, self.location)
+        distinct = self.distinct.to_numpy() if integers and self.kind == "integer" else self.distinct.to_numpy(object)
+        return TypedIds(distinct.astype(np.int64) if integers else distinct, self.codes, integers, self.location)
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,19 +119,43 @@ class TypedIds:
     """An id column in its final type.
 
     Args:
-        ids: [n] int64 or str objects; undefined where not ``good``.
-        good: bool [n], False where the cell is not a valid id.
-        integers: whether ids are integers; None if no type fits all tables, and ``ids`` are text.
+        distinct: [m] int64 or str objects, in the order in which they first occur.
+        codes: int [n], the position in ``distinct`` of each cell; MISSING where the cell is not a valid id.
+        integers: whether ids are integers; None if no type fits all tables, and ``distinct`` are text.
         location: its file and column.
     """
 
-    ids: Ids
-    good: NDArray[np.bool_]
+    distinct: Ids
+    codes: NDArray[np.integer]
     integers: bool | None
     location: Location
 
     def __len__(self) -> int:
-        return len(self.ids)
+        return len(self.codes)
+
+    @property
+    def good(self) -> NDArray[np.bool_]:
+        """Bool [n], False where the cell is not a valid id."""
+        good: NDArray[np.bool_] = self.codes != MISSING
+        return good
+
+    @property
+    def ids(self) -> Ids:
+        """[n] the id of each row; undefined where not `good`."""
+        return self.distinct[self.codes] if len(self.distinct) else np.full(len(self), "", object)
+
+    def rows_of(self, which: NDArray[np.bool_]) -> NDArray[np.int64]:
+        """The rows of those of the distinct ids that ``which`` [m] says."""
+        return np.flatnonzero(np.append(which, False)[self.codes])
+
+
+def joint_codes(columns: Sequence[TypedIds], where: Sequence[NDArray[np.bool_]]) -> tuple[NDArray[np.int64], Ids]:
+    """Codes of the rows ``where`` of several columns, one after the other, and the ids that they are positions of."""
+    ids = pd.Index(pd.unique(np.concatenate([column.distinct for column in columns])))
+    places = [ids.get_indexer(pd.Index(column.distinct)).astype(np.int32) for column in columns]
+    rows = [place[column.codes[kept]] for place, column, kept in zip(places, columns, where, strict=True)]
+    codes, first = pd.factorize(np.concatenate(rows))
+    return codes, ids.to_numpy()[first]
 
 
 def read_ids(table: RawTable, name: str, role: str, remedy: str | None = None) -> IdColumn | None:
@@ -131,7 +171,7 @@ def as_integers(parts: Sequence[IdColumn], joining: bool | None = None) -> bool 
         parts: the user id columns, or the item id columns, of all tables.
         joining: whether the ids of the dataset that they are merged into are integers; None without one.
     """
-    filled = [part for part in parts if part.good.any()]
+    filled = [part for part in parts if len(part.distinct)]
     if joining is not None:
         return joining if _fit(filled, joining) else None
     kinds = {part.kind for part in filled}
@@ -144,8 +184,8 @@ def as_integers(parts: Sequence[IdColumn], joining: bool | None = None) -> bool 
         rows = part.unlike(True)
         if len(rows):
             number = next(other.location.file for other in filled if other.kind == "integer")
-            found = f"ids are text, as {shown(part.cells.iloc[rows[0]])}, and integers in {number}"
-            zeros = bool(part.cells.iloc[rows].str.fullmatch("0[0-9]+").any())
+            found = f"ids are text, as {shown(part.cell(rows[0]))}, and integers in {number}"
+            zeros = bool(part.distinct.iloc[np.unique(part.codes[rows])].str.fullmatch("0[0-9]+").any())
             remedy = "; integers lose zeros at the front: read them as text (dtype=str) in all tables" if zeros else ""
             part.location.error(found, f"write them the same way in all tables{remedy}", rows)
     return None if any(len(part.unlike(True)) for part in filled) else True
@@ -156,9 +196,21 @@ def _fit(parts: list[IdColumn], integers: bool) -> bool:
     own, other = ("text", "integers") if integers else ("integers", "text")
     misfits = [(part, part.unlike(integers)) for part in parts if len(part.unlike(integers))]
     for part, rows in misfits:
-        found = f"ids are {own}, as {shown(part.cells.iloc[rows[0]])}, and {other} in the existing dataset"
+        found = f"ids are {own}, as {shown(part.cell(rows[0]))}, and {other} in the existing dataset"
         part.location.error(found, f"write them as {other}", rows)
     return not misfits
+
+
+def _factorized(
+    cells: Cells, good: NDArray[np.bool_], kind: type[np.int64] | Literal["str"]
+) -> tuple[Cells, NDArray[np.int32]]:
+    """The distinct cells that are ``good`` [n] as they first occur, of the type ``kind``, and int32 codes [n]."""
+    kept = cells if good.all() else cells[good]
+    plain = kept if kept.dtype == kind else pd.Series(kept.astype(object).to_numpy(), dtype="object").astype(kind)
+    found, distinct = pd.factorize(plain)
+    codes = np.full(len(cells), MISSING, np.int32)
+    codes[good] = found
+    return pd.Series(distinct, dtype=kind), codes
 
 
 def _typed(cells: Cells, missing: NDArray[np.bool_], location: Location) -> tuple[str, NDArray[np.bool_]]:
@@ -221,25 +273,25 @@ def _fits(cell: object) -> bool:
     return isinstance(cell, (int, float, np.integer, np.floating)) and -(2**63) <= int(cell) < 2**63
 
 
-def _check_text(text: Cells, good: NDArray[np.bool_], location: Location) -> None:
-    decimal = np.flatnonzero(text.str.fullmatch(_DECIMAL).to_numpy(bool) & good)
+def _check_text(column: IdColumn) -> None:
+    text, location = column.distinct, column.location
+    decimal = column.rows_of(text.str.fullmatch(_DECIMAL).to_numpy(bool))
     if len(decimal):
-        found = f"the id {shown(text.iloc[decimal[0]])} is written with decimals, so it is text"
+        found = f"the id {shown(column.cell(decimal[0]))} is written with decimals, so it is text"
         location.warn(found, "write whole numbers if ids are numbers", decimal)
-    scientific = np.flatnonzero(text.str.fullmatch(SCIENTIFIC).to_numpy(bool) & good)
-    numbers = text.str.fullmatch(r"[0-9.,eE+-]+").to_numpy(bool) & good
-    if len(scientific) and 2 * numbers.sum() > good.sum():
-        found = f"the id {shown(text.iloc[scientific[0]])} is in scientific notation, so digits of it may be lost"
+    scientific = column.rows_of(text.str.fullmatch(SCIENTIFIC).to_numpy(bool))
+    if len(scientific) and 2 * len(column.rows_of(text.str.fullmatch(_DIGITS).to_numpy(bool))) > column.n_good:
+        found = f"the id {shown(column.cell(scientific[0]))} is in scientific notation, so digits of it may be lost"
         location.warn(found, "export the ids again, as text or whole numbers", scientific)
-    blank = np.flatnonzero((text.str.strip() != text).to_numpy(bool) & good)
+    blank = column.rows_of((text.str.strip() != text).to_numpy(bool))
     if len(blank):
-        location.warn(f"the id {shown(text.iloc[blank[0]])} has blanks around it, which count", "remove them", blank)
+        location.warn(f"the id {shown(column.cell(blank[0]))} has blanks around it, which count", "remove them", blank)
 
 
 def _check_mixture(parts: Sequence[IdColumn]) -> None:
     """Warns if at most a tenth of a CSV's ids are not integers: they make all ids text, which is rarely intended."""
     for part in parts:
         rows = part.not_integers
-        if 0 < len(rows) * 10 <= part.good.sum():
-            found = f"ids are integers except for some, as {shown(part.cells.iloc[rows[0]])}, so all are read as text"
+        if 0 < len(rows) * 10 <= part.n_good:
+            found = f"ids are integers except for some, as {shown(part.cell(rows[0]))}, so all are read as text"
             part.location.warn(found, "correct those cells if they should be integers", rows)

@@ -174,22 +174,21 @@ class _Read:
 
 def _interactions(part: TypedInteractions, users: Vocabulary, items: Vocabulary) -> _Read:
     rows = part.kept
-    user, item = users.rows(part.user.ids)[rows], items.rows(part.item.ids)[rows]
+    user, item = _rows(part.user, users)[rows], _rows(part.item, items)[rows]
     time, tie, meaning = part.time[rows].astype(np.int64), part.tie[rows], part.meaning[rows]
 
-    def events(where: NDArray[np.bool_], weight: NDArray[np.float64]) -> Interactions:
-        kept = weight[where].astype(np.float32)
-        return Interactions.of(user[where], item[where], time[where], kept, tie[where])
+    def events(where: NDArray[np.bool_] | slice, weight: NDArray[np.float64]) -> Interactions:
+        return Interactions.of(user[where], item[where], time[where], weight[where], tie[where])
 
-    decay = part.decay[rows]
     if (meaning == LIKE).all():
-        likes = events(np.ones(len(rows), bool), part.weight[rows] * decay)
-        return _Read(likes)
+        weight = part.weight if part.half_life_days is None else part.weight * part.decay
+        return _Read(events(slice(None), weight[rows]))
+    decay = part.decay[rows]
     found = part.feedback
     returns, takes = meaning == RETURN, found.takes
     settled, weight = found.taken_back | returns, np.where(found.taken_back, part.weight[rows], -takes)
     if part.half_life_days is not None:  # weights are no amounts any more
-        settled, weight = returns & (takes == -part.weight[rows]), np.full(len(rows), -WHOLE_RETURN)
+        settled, weight = returns & (takes == -part.weight[rows]), np.full(len(user), -WHOLE_RETURN)
     learned = (meaning != REMOVAL) & (part.non_likes == "negatives")
     return _Read(
         events(found.likes, found.left * decay),
@@ -200,9 +199,15 @@ def _interactions(part: TypedInteractions, users: Vocabulary, items: Vocabulary)
     )
 
 
+def _rows(column: TypedIds, vocabulary: Vocabulary) -> NDArray[np.int32]:
+    """int32 [n]: the row of each id."""
+    rows: NDArray[np.int32] = vocabulary.rows(column.distinct).astype(np.int32)[column.codes]
+    return rows
+
+
 def _entities(seen: list[TypedIds], table: TypedEntities | None) -> EntityTable:
-    ids = [column.ids for column in seen]
+    ids = [column.distinct for column in seen]
     if table is None:
         return EntityTable.bare(Vocabulary.of(np.concatenate(ids)))
-    vocabulary = Vocabulary.of(np.concatenate([*ids, table.ids.ids]))
+    vocabulary = Vocabulary.of(np.concatenate([*ids, table.ids.distinct]))
     return EntityTable.aligned(vocabulary, table.ids.ids, table.columns, table.schema)

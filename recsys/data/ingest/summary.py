@@ -8,7 +8,6 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from recsys.data.feedback.likes import BELOW, DISLIKE, LIKE, REMOVAL, RETURN
@@ -143,8 +142,7 @@ def _notes(part: TypedInteractions) -> Iterator[str]:
 
 def _ids(column: TypedIds, role: str) -> ColumnSummary:
     kind = "unclear" if column.integers is None else "integer" if column.integers else "text"
-    good = column.ids[column.good]
-    count = f"{len(pd.unique(good)):,} distinct, as {shown(good[0])}" if len(good) else "no id"
+    count = f"{len(column.distinct):,} distinct, as {shown(column.distinct[0])}" if len(column.distinct) else "no id"
     return ColumnSummary(column.location.column or "", f"{role}, {kind}", int(column.good.sum()), count)
 
 

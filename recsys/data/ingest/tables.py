@@ -138,7 +138,8 @@ def _read(source: Source | None, role: str, issues: ValidationIssues, config: Da
     section = f"data.{role}_format" if role in ("users", "items") else "data"
     if isinstance(source, pd.DataFrame):
         return read_table(Location(issues, Path(role)), source, options, section)
-    return read_table(Location(issues, Path(source)), options=options, section=section)
+    ids = () if config is None or role in ("users", "items") else config.columns.only_ids
+    return read_table(Location(issues, Path(source)), options=options, section=section, ids=ids)
 
 
 def _seen_remedy(table: RawTable, name: str, what: str, described: RawTable | None) -> str | None:

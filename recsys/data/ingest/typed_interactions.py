@@ -22,6 +22,7 @@ from recsys.data.ingest.types.negative_amounts import warn_negative_amounts
 from recsys.data.ingest.types.negative_events import warn_negative_events
 from recsys.data.ingest.types.time_column import TimeColumn
 from recsys.data.ingest.types.time_options import TimeOptions
+from recsys.data.interactions import user_blocks
 
 Duplicates = Literal["error", "first", "last", "keep"]
 NonLikes = Literal["seen", "negatives", "drop"]
@@ -102,14 +103,25 @@ class TypedInteractions:
         """Rows with the same user, item and time as another row that ``duplicates`` does not keep."""
         if self.duplicates == "keep":
             return np.empty(0, np.int64)
-        whole = np.flatnonzero(self.user.good & self.item.good & ~np.isnan(self.time))
-        frame = pd.DataFrame(
-            {"user": self.user.ids[whole], "item": self.item.ids[whole], "time": self.time[whole]}, copy=False
-        ).assign(fraction=self.fraction[whole], meaning=self.meaning[whole])
-        repeated: NDArray[np.int64] = whole[
-            frame.duplicated(keep="last" if self.duplicates == "last" else "first").to_numpy()
+        usable = self.user.good & self.item.good & ~np.isnan(self.time)
+        found = [
+            self._repeated(np.flatnonzero(usable) if isinstance(block, slice) else block[usable[block]])
+            for block in user_blocks(self.user.codes)
         ]
-        return repeated
+        return np.sort(np.concatenate([np.empty(0, np.int64), *found]))
+
+    def _repeated(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Those of ``rows``, which are all of some users, that are `repeated`."""
+        pair = self.user.codes[rows].astype(np.int64) * len(self.item.distinct) + self.item.codes[rows]
+        ordered = np.sort(pair)
+        if not (ordered[1:] == ordered[:-1]).any():
+            return rows[:0]
+        often = pd.Index(pair).duplicated(keep=False)
+        rows = rows[often]
+        frame = pd.DataFrame({"pair": pair[often], "time": self.time[rows]})
+        frame = frame.assign(fraction=self.fraction[rows], meaning=self.meaning[rows])
+        again = frame.duplicated(keep="last" if self.duplicates == "last" else "first")
+        return np.compress(again.to_numpy(bool), rows)
 
     @property
     def tie(self) -> NDArray[np.int64]:
@@ -121,22 +133,22 @@ class TypedInteractions:
             return self.tie_breaker
         if not self.tie_breaker.any():
             return self.fraction
-        keys = [self.user.ids, self.time, self.fraction]
+        keys = [self.user.codes, self.time, self.fraction]
         frame = pd.DataFrame({str(n): key for n, key in enumerate(keys)}).assign(tie=self.tie_breaker)
         rank = frame.groupby(["0", "1", "2"], dropna=False)["tie"].rank("dense")
         return self.fraction + np.asarray(rank, np.int64) - 1
 
     @cached_property
-    def kept(self) -> NDArray[np.int64]:
-        """The rows that are read: those without an error that are not `repeated`."""
-        good = self.user.good & self.item.good & ~np.isnan(self.time) & ~np.isnan(self.weight)
-        return np.flatnonzero(good & self.keep)
+    def kept(self) -> NDArray[np.int64] | slice:
+        """The rows that are read: those without an error that are not `repeated`; a slice where that is all."""
+        good = self.user.good & self.item.good & ~np.isnan(self.time) & ~np.isnan(self.weight) & self.keep
+        return slice(None) if good.all() else np.flatnonzero(good)
 
     @cached_property
     def feedback(self) -> Feedback:
         """What the `kept` rows say of their users and items, and which of them take earlier ones back."""
         rows = self.kept
-        user, item = (pd.factorize(column.ids[rows])[0] for column in (self.user, self.item))
+        user, item = (pd.factorize(column.codes[rows])[0] for column in (self.user, self.item))
         times = (self.time[rows].astype(np.int64), self.tie[rows])
         return resolve(user, item, times, self.meaning[rows], self.weight[rows], self.ratings, self.positive_from)
 
@@ -235,7 +247,8 @@ def _tie_breaker(table: RawTable, name: str | None) -> NDArray[np.int64]:
 
 
 def _weights(table: RawTable, config: DataConfig) -> NDArray[np.float64]:
-    weight, columns, any_sign = np.ones(len(table)), config.columns, config.positive_from is not None
+    columns, any_sign = config.columns, config.positive_from is not None
+    weight: NDArray[np.float64] = np.broadcast_to(1.0, len(table))
     cells = None if columns.weight is None else table.column(columns.weight, "the weight")
     if cells is not None and columns.weight is not None:
         weight = weights(without_missing(cells), table.location.at(columns.weight), any_sign)

@@ -10,6 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from recsys.data.ingest.checks import Cells
+from recsys.data.ingest.id_column import joint_codes
 from recsys.data.ingest.tables import TypedTables
 from recsys.data.ingest.typed_entities import TypedEntities
 from recsys.data.ingest.typed_interactions import TypedInteractions
@@ -78,10 +79,9 @@ def overview(tables: TypedTables) -> Overview:
         ("interactions a user", [part.user for part in tables.interactions]),
         ("interactions an item", [part.item for part in tables.interactions]),
     ):
-        ids = [column.ids[column.good] for column in columns]
-        if sum(map(len, ids)):
-            counts = pd.Series(np.concatenate([np.asarray(part, object) for part in ids])).value_counts()
-            distributions[title] = _powers(np.asarray(counts, np.int64))
+        if any(len(column.distinct) for column in columns):
+            codes, _ = joint_codes(columns, [column.good for column in columns])
+            distributions[title] = _powers(np.bincount(codes))
     weights = [part.weight[~np.isnan(part.weight)] for part in tables.interactions if part.weight_columns]
     if weights and len(np.concatenate(weights)):
         distributions["weights"] = numbers_histogram(np.concatenate(weights))

@@ -31,11 +31,10 @@ def leave_last_n(interactions: Interactions, n_users: int, n: int = 1) -> Split:
     """
     counts = interactions.user_counts(n_users)
     evaluated = counts > 2 * n
-    n_later = counts[interactions.user] - 1 - interactions.positions(n_users)
-    of_evaluated = evaluated[interactions.user]
-    is_test = of_evaluated & (n_later < n)
-    is_validation = of_evaluated & (n_later >= n) & (n_later < 2 * n)
-    train = interactions.select(~is_test & ~is_validation)
+    later = np.cumsum(counts)[evaluated, None] - 1 - np.arange(2 * n)  # positions of each user's last, newest first
+    is_test, is_validation = np.zeros((2, len(interactions)), bool)
+    is_test[later[:, :n]], is_validation[later[:, n:]] = True, True
+    train = interactions.select(~(is_test | is_validation))
     train_and_validation = interactions.select(~is_test)
     users = np.flatnonzero(evaluated).astype(np.int32)
     return Split(

@@ -44,6 +44,13 @@ def read_columnar(path: Path, start: bytes) -> Found:
         raise damaged(reason) from error
 
 
+def parquet_rows(path: Path) -> int:
+    """The number of rows of a Parquet file."""
+    import pyarrow.parquet as parquet
+
+    return int(parquet.read_metadata(path).num_rows)
+
+
 def check_parquet(path: Path) -> None:
     """Refuses a Parquet file with too many columns, or whose cells are over 200 times as large as the file.
 

@@ -31,6 +31,7 @@ class Found:
         totals: rows at the end that look like totals.
         cut: lines that were left out at the end.
         lacking: column -> the parts of a folder that lack it, as a text.
+        coded: columns of ids that are categorical because they were numbered while they were read.
     """
 
     frame: pd.DataFrame
@@ -42,6 +43,7 @@ class Found:
     totals: tuple[Ending, ...] = ()
     cut: tuple[Ending, ...] = ()
     lacking: dict[str, str] = field(default_factory=dict)
+    coded: tuple[str, ...] = ()
 
 
 def check_width(width: int) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from recsys.data.ingest.reading.columnar import FEATHER, OLD_FEATHER, PARQUET, read_columnar
+from recsys.data.ingest.chunks.plain_parquet import read_plain_parquet
+from recsys.data.ingest.reading.columnar import FEATHER, OLD_FEATHER, PARQUET, parquet_rows, read_columnar
 from recsys.data.ingest.reading.content import head, is_packed, unpacked
 from recsys.data.ingest.reading.folders import part_files, partition_values
 from recsys.data.ingest.reading.found import Found, Note
@@ -44,13 +45,21 @@ class FileTable:
     place: Place | None = None
 
 
-def read_path(path: Path, options: TableFormat) -> FileTable:
+def read_path(path: Path, options: TableFormat, ids: Collection[str] = ()) -> FileTable:
     """Reads the file, or the folder of parts, at a path or address.
+
+    Args:
+        path: the file or folder.
+        options: of reading.
+        ids: names of columns of ids, which are categorical where the files are plain Parquet.
 
     Raises:
         Unreadable: names the problem and the remedy.
     """
     copy = local_copy(path)
+    coded = None if options.explode or not ids else _coded(copy, ids)
+    if coded is not None:
+        return coded
     table = _folder(copy, options) if copy.is_dir() else _whole(copy, path.name, options)
     if not options.explode or not len(table.found.frame.columns):
         return table
@@ -58,6 +67,24 @@ def read_path(path: Path, options: TableFormat) -> FileTable:
     place = table.place
     exploded = None if place is None else (lambda row: place(int(source[row])))
     return FileTable(replace(table.found, frame=frame), exploded or (lambda row: f"row {source[row] + 1} of the file"))
+
+
+def _coded(path: Path, ids: Collection[str]) -> FileTable | None:
+    """The table of plain Parquet files, which never is in the memory as written; None for others."""
+    files = part_files(path) if path.is_dir() else [path]
+    frame = read_plain_parquet(files, ids) if files else None
+    if frame is None:
+        return None
+    found = Found(frame, coded=tuple(name for name in frame.columns if name in ids))
+    if not path.is_dir():
+        return FileTable(found)
+    starts = np.cumsum([0, *(parquet_rows(file) for file in files)])
+
+    def place(row: int) -> str:
+        number = int(np.searchsorted(starts, row, side="right")) - 1
+        return f"{files[number].relative_to(path)} row {row - int(starts[number]) + 1}"
+
+    return FileTable(found, place)
 
 
 def _whole(path: Path, name: str, options: TableFormat) -> FileTable:

@@ -47,9 +47,10 @@ def digit_times(numbers: NDArray[np.float64], exact: NDArray[np.int64] | None = 
         [1580428800.0, 1580515200.0]
     """
     filled = np.isfinite(numbers)
-    dates = as_dates(numbers)
-    if filled.any() and np.isfinite(dates.seconds).sum() >= _MOST * filled.sum():
-        return dates
+    if filled.any() and _in_range_of_dates(numbers) >= _MOST * filled.sum():
+        dates = as_dates(numbers)
+        if np.isfinite(dates.seconds).sum() >= _MOST * filled.sum():
+            return dates
     for unit, factor in _UNITS.items():
         fits = filled & (numbers >= _FIRST * factor) & (numbers < _LAST * factor)
         if fits.any() and fits.sum() >= _MOST * filled.sum():
@@ -72,8 +73,16 @@ def times_in_unit(
     return DigitTimes(np.floor(found.seconds), found.fraction, unit)
 
 
+def _in_range_of_dates(numbers: NDArray[np.float64]) -> int:
+    """How many numbers have as many digits as a date and begin with 19 or 20: no more of them can be dates."""
+    starts = [10.0 ** (length - 2) for length in _FORMATS]
+    return sum(int(((numbers >= 19 * start) & (numbers < 21 * start)).sum()) for start in starts)
+
+
 def _in_seconds(numbers: NDArray[np.float64]) -> DigitTimes:
     filled = np.isfinite(numbers)
+    if np.array_equal(numbers, np.floor(numbers)):  # whole, and none is missing
+        return DigitTimes(numbers, np.zeros(len(numbers), np.int64), "")
     known = np.where(np.abs(numbers) < 2.0**53, numbers, np.floor(np.where(filled, numbers, 0)))
     micros = np.rint((np.where(filled, known, 0) % 1) * 1e6).astype(np.int64)
     return DigitTimes(numbers, np.minimum(micros, 999_999) * 1000, "")

@@ -37,18 +37,25 @@ def times(cells: Cells, location: Location, options: TimeOptions) -> TimeColumn:
     for found, remedy, rows in _wrong(column, cells, missing, options):
         location.error(found, remedy, rows)
         good[rows] = False
-    seconds, fraction = np.where(good, column.seconds, np.nan), np.where(good, column.fraction, 0)
-    kept = replace(column, seconds=seconds, fraction=fraction)
+    kept = column if good.all() else _only(column, good)
     warn_future(kept, cells, location, warn_odd_times(kept, cells, location, _LEAST_YEARS))
     return kept
+
+
+def _only(column: TimeColumn, good: NDArray[np.bool_]) -> TimeColumn:
+    """The column in which times that are not good are missing."""
+    seconds, fraction = np.where(good, column.seconds, np.nan), np.where(good, column.fraction, 0)
+    return replace(column, seconds=seconds, fraction=fraction)
 
 
 def _wrong(
     column: TimeColumn, cells: Cells, missing: NDArray[np.bool_], options: TimeOptions
 ) -> Iterator[tuple[str, str, NDArray[np.int64]]]:
     """What is wrong, the remedy and the rows of filled cells that are no time, too early or too late, by remedy."""
-    seconds, number = np.nan_to_num(column.seconds), np.isfinite(column.numbers)
     none = np.isnan(column.seconds) & ~missing
+    if not none.any() and not ((column.seconds < 0) | (column.seconds >= END)).any():
+        return
+    seconds, number = np.nan_to_num(column.seconds), np.isfinite(column.numbers)
     for rows, found in (
         (none, "{} is no time"),
         ((seconds < 0) & number, "the time {} is negative"),

@@ -54,7 +54,7 @@ def check_ids_meet(tables: TypedTables, policy: UnknownIds, joining: Dataset | N
     ):
         if any(part.integers is None for part in seen):
             continue
-        ids = None if table is None else table.ids.ids[table.ids.good]
+        ids = None if table is None else table.ids.distinct
         if old is not None:
             _check_joined(seen, ids, old, what)
         if table is not None and ids is not None and table.ids.integers is not None:
@@ -83,8 +83,8 @@ def _check_joined(seen: list[TypedIds], described: Ids | None, old: Vocabulary, 
 
 
 def _unmet(part: TypedIds, known: Ids) -> _Unmet:
-    rows = np.flatnonzero(part.good & ~pd.Index(part.ids).isin(pd.Index(known)))
-    return _Unmet(part, rows, pd.unique(part.ids[rows]), len(pd.unique(part.ids[part.good])))
+    unknown = ~pd.Index(part.distinct).isin(pd.Index(known))
+    return _Unmet(part, part.rows_of(unknown), part.distinct[unknown], len(part.distinct))
 
 
 def _report_mismatch(unmet: _Unmet, cause: Mismatch | None, known: Ids, name: str, what: str) -> None:

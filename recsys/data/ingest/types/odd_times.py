@@ -17,6 +17,7 @@ from recsys.data.ingest.types.time_column import TimeColumn, day
 _YEAR = 365.25 * 86400
 _LEAST = 4
 """Times from which some can be far from the others."""
+_MOST_THIRDS, _BLOCK = 10_000, 1 << 20
 
 
 def warn_odd_times(column: TimeColumn, cells: Cells, location: Location, least_years: float) -> NDArray[np.bool_]:
@@ -29,8 +30,10 @@ def warn_odd_times(column: TimeColumn, cells: Cells, location: Location, least_y
         least_years: the shortest gap between them and the others.
     """
     seconds = column.seconds
-    filled = np.flatnonzero(np.isfinite(seconds))
     far = np.zeros(len(seconds), bool)
+    if has_no_gap(seconds, least_years * _YEAR):
+        return far
+    filled = np.flatnonzero(np.isfinite(seconds))
     low, high = usual_span(seconds[filled], least_years * _YEAR)
     for rows, side, edge in (
         (filled[seconds[filled] < low], "before", low),
@@ -55,15 +58,42 @@ def warn_future(column: TimeColumn, cells: Cells, location: Location, told: NDAr
         told: bool [n], times of which the user has been warned.
     """
     seconds, filled = column.seconds, np.isfinite(column.seconds)
-    late = np.flatnonzero(filled & ~told & (np.nan_to_num(seconds) > time.time() + 2 * 86400))
+    late = np.flatnonzero(filled & ~told & (seconds > time.time() + 2 * 86400))
     if len(late):
         counted = "all times lie" if len(late) == filled.sum() else f"{len(late):,} times lie"
         counted = "1 time lies" if len(late) == 1 else counted
         found = f"{counted} in the future, as {shown(cells.iloc[late[0]])} ({day(seconds[late[0]])})"
         location.warn(found, _remedy(float(column.numbers[late[0]]), float(seconds[late[0]])), late)
+    if (filled & ~told & (seconds >= 1e8)).any():
+        return
     known = seconds[filled & ~told]
-    if len(known) and known.max() < 1e8:
+    if len(known):
         location.warn("all times are before 1973", _early_remedy(known), ())
+
+
+def has_no_gap(seconds: NDArray[np.float64], least: float) -> bool:
+    """Whether a look at the thirds of ``least`` that hold a time shows that no two neighbours are that far apart.
+
+    False decides nothing: `usual_span` compares the times themselves, which takes a sort of all.
+
+    Args:
+        seconds: float64 [n], NaN where missing.
+        least: in seconds.
+
+    Example:
+        >>> has_no_gap(np.array([10.0, np.nan, 12.0, 11.0]), 3.0), has_no_gap(np.array([10.0, 100.0]), 3.0)
+        (True, False)
+    """
+    if not len(seconds) or not np.isfinite(low := float(np.fmin.reduce(seconds))):
+        return False
+    high, width = float(np.fmax.reduce(seconds)), least / 3
+    if (high - low) / width > _MOST_THIRDS or (low <= 0 and high > 20 * _YEAR):
+        return False
+    filled = np.zeros(int((high - low) / width) + 1, bool)
+    for start in range(0, len(seconds), _BLOCK):
+        block = seconds[start : start + _BLOCK]
+        filled[((block[np.isfinite(block)] - low) / width).astype(np.int64)] = True
+    return bool(filled.all())
 
 
 def usual_span(seconds: NDArray[np.float64], least: float) -> tuple[float, float]:

@@ -85,6 +85,8 @@ def _as_given(
         column = TimeColumn(digits.seconds, digits.fraction, nothing, f"{NAMES[unit]} since 1970")
     rest = np.flatnonzero(np.isnan(column.seconds) & ~missing)
     texts = pd.Series([_text(cells.iloc[row]) for row in rest], dtype="str")
+    if not len(rest):
+        return column
     clear = is_iso_with_offset(texts)
     dates = date_texts(texts[clear])
     column.seconds[rest[clear]], column.fraction[rest[clear]] = dates.seconds, dates.fraction
@@ -110,8 +112,7 @@ def _guessed(
     rest = np.flatnonzero(np.isnan(numbers) & ~missing)
     texts = pd.Series([_text(cells.iloc[row]) for row in rest], dtype="str")
     _tell_digits(digits, texts, cells, location, options)
-    seconds = np.where(np.isfinite(digits.seconds), np.floor(digits.seconds), np.nan)
-    fraction = np.where(np.isfinite(seconds), digits.fraction, 0)
+    seconds, fraction = _whole_seconds(digits)
     are_digits = digits.form.startswith("dates")
     naive = np.isfinite(seconds) & are_digits
     readings = [digits.form if are_digits else f"{digits.form} since 1970"] if digits.form else []
@@ -123,6 +124,16 @@ def _guessed(
         only = not np.isfinite(numbers).any()
         _tell_formats(dates, strptime_formats(texts, dates) if only else (), rest, cells, location, options.section)
     return _in_utc(TimeColumn(seconds, fraction, numbers, ", ".join(readings)), naive, cells, location, options)
+
+
+def _whole_seconds(digits: DigitTimes) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Seconds without their fraction, float64 [n], NaN where there are none, and nanoseconds within them, int64 [n]."""
+    known = np.isfinite(digits.seconds)
+    seconds = np.floor(digits.seconds)
+    if known.all():
+        return seconds, digits.fraction
+    seconds[~known] = np.nan
+    return seconds, np.where(known, digits.fraction, 0)
 
 
 def _in_utc(
@@ -189,7 +200,8 @@ def _text(cell: object) -> str:
 
 def _exact(cells: Cells, numbers: NDArray[np.float64]) -> NDArray[np.int64] | None:
     """The numbers as integers, where a float does not hold all digits of some; None where it holds all."""
-    large = np.flatnonzero((np.abs(np.nan_to_num(numbers)) >= 2**53) & (np.abs(np.nan_to_num(numbers)) < 9e18))
+    size = np.abs(numbers)
+    large = np.flatnonzero((size >= 2**53) & (size < 9e18))
     if not len(large):
         return None
     exact = np.nan_to_num(np.clip(numbers, -9e18, 9e18)).astype(np.int64)
