@@ -82,8 +82,10 @@ def _best(metric: str, tuned: TunedEngine) -> str:
     """The five best trials."""
     complete = [p for p in tuned.trials if p.state == "complete" and p.value is not None]
     first = sorted(complete, key=lambda p: -(p.value or 0.0))[:5]
-    rows = [[str(p.number), _number(p.value), f"{p.seconds:.1f}", escape(p.options)] for p in first]
-    return table(["trial", escape(metric), "seconds", "options"], rows) if rows else "<p>No trial has ended.</p>"
+    rows = [[str(p.number), escape(p.options), _number(p.value), f"{p.seconds:.1f}"] for p in first]
+    return (
+        table(["trial", "options", escape(metric), "seconds"], rows, text=2) if rows else "<p>No trial has ended.</p>"
+    )
 
 
 def _figures(metric: str, tuned: TunedEngine) -> list[str]:
