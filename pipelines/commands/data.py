@@ -30,7 +30,7 @@ from recsys.json_values import JsonObject
 
 _ROLES = ("user_id", "item_id", "users_table_id", "items_table_id", "time", "order", "weight", "event")
 _TABLES = ("interactions", "users", "items")
-_MARK = "<title>Data of "
+_MARK, _HEAD = "<title>Data of ", 2000
 
 
 def list_sources() -> str:
@@ -208,7 +208,7 @@ def _check_picture(path: Path) -> None:
     """A file of another kind is not written over."""
     if path.suffix.lower() not in (".html", ".htm"):
         raise ConfigError(f"--html {path}: the page is HTML; give a name that ends with .html")
-    if path.exists() and not (path.is_file() and _MARK in path.read_text(encoding="utf-8", errors="replace")[:200]):
+    if path.exists() and not (path.is_file() and _MARK in path.read_text(encoding="utf-8", errors="replace")[:_HEAD]):
         raise ConfigError(f"--html {path} exists and is no page of recsys validate; give another name")
 
 

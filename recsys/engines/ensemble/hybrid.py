@@ -176,7 +176,7 @@ class Hybrid(Engine):
         return engine
 
     def _part(self, name: str, data: Dataset, train: Interactions, context: FitContext) -> Engine:
-        fitted = {**self.fitted_parts, **context.parts}
+        fitted = {**context.parts, **self.fitted_parts}
         if name in fitted:
             return fitted[name]
         directory = None if context.directory is None else context.directory / name

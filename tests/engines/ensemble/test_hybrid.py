@@ -206,6 +206,13 @@ def test_without_validation_the_parts_weigh_the_same(parts):
     assert hybrid(parts, ["ease", "als"]).weights_ == (0.5, 0.5)
 
 
+def test_engines_given_to_it_come_before_those_of_the_context(parts):
+    train, _ = cut()
+    mine = ALS(factors=3).fit(DATA, train, seed=1)
+    engine = Hybrid(parts={"ease": parts["ease"], "als": mine}).fit(DATA, train, context=FitContext(1, parts=parts))
+    assert engine.parts["als"] is mine
+
+
 def test_parts_that_nobody_gave_are_fitted_as_they_come():
     engine = hybrid({}, ["ease", "itemknn"])
     np.testing.assert_array_equal(scores(engine.parts["ease"]), scores(_fitted(EASE())))
