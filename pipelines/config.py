@@ -22,7 +22,7 @@ from recsys.names import check_name
 from recsys.registry.gate import GateConfig
 from recsys.registry.store import check_model_name
 from recsys.retrieval import INDEXES
-from recsys.retrieval.recommend import RecommendOptions
+from recsys.retrieval.batch import RecommendOptions
 
 BEST = "best"
 """The value of ``promote.engine`` for the best engine on validation."""

@@ -16,8 +16,9 @@ from recsys.errors import ArtifactError, ConfigError
 from recsys.files.stored_json import read_object
 from recsys.registry.bundle import Bundle, version_of
 from recsys.registry.store import CHAMPION, Store
+from recsys.retrieval.batch import RecommendOptions
 from recsys.retrieval.manifest import MANIFEST, Manifest
-from recsys.retrieval.recommend import RecommendOptions, recommend
+from recsys.retrieval.recommend import recommend
 from recsys.tracking import Tracker
 
 _CODE = (*ENGINE_CODE, "recsys/retrieval", "pipelines/stages/recommend.py")

@@ -66,7 +66,7 @@ class Manifest:
         model_version: of the model, as the caller named it.
         data_fingerprint: of the dataset of the users and items.
         fingerprint: of options, data and model together; outputs with the same fingerprint are byte-identical.
-        options: the options of the batch, `recsys.retrieval.recommend.RecommendOptions` as JSON.
+        options: the options of the batch, `recsys.retrieval.batch.RecommendOptions` as JSON.
         parts: the files, in the order of the users.
         rules: what the rules of the batch left.
     """

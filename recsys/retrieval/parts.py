@@ -15,7 +15,6 @@ import pyarrow.parquet as pq
 
 from recsys.atomic import atomic_path, claim, write_text
 from recsys.data.vocabulary import MISSING, Vocabulary
-from recsys.digest import file_sha256
 from recsys.errors import ArtifactError
 from recsys.files.input_file import read_bytes
 from recsys.retrieval.manifest import MANIFEST, Manifest, Part, digest
@@ -123,9 +122,22 @@ def write(
             use_dictionary=["user_id", "item_id", "rank"],
             write_statistics=["user_id"],
         )
-        entry = _entry(name_of(number), file_sha256(beside))
+
+
+def record(directory: Path, part: Part) -> None:
+    """Adds the digest of a complete part to the journal."""
     with (directory / JOURNAL).open("a", encoding="utf-8") as journal:
-        journal.write(entry)
+        journal.write(_entry(part.name, part.sha256))
+
+
+def check(directory: Path, stamp: Stamp, count: int) -> None:
+    """Checks that the parts of a batch that several processes wrote all have its stamp.
+
+    Raises:
+        ArtifactError: a process of another batch has replaced one.
+    """
+    if any(_stamp_of(directory / name_of(number)) != stamp for number in range(count)):
+        raise ArtifactError(f"another batch writes to {directory}; recommend again when it has ended")
 
 
 def end(directory: Path) -> None:
