@@ -14,7 +14,19 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from pipelines import cli_first, cli_options
-from pipelines.cli_arguments import ConfigPath, Name, Output, Set, open_run, run_words, show, tracker, users_override
+from pipelines.cli_arguments import (
+    Compute,
+    ConfigPath,
+    Name,
+    Output,
+    Set,
+    open_run,
+    run_words,
+    show,
+    tracker,
+    users_override,
+    with_engine,
+)
 from pipelines.cli_errors import describe, fail
 from recsys import __version__
 from recsys.errors import ConfigError, RecsysError
@@ -57,11 +69,11 @@ def _options(
 
 
 @app.command()
-def run(config: ConfigPath, output: Output = None, set_: Set = None) -> int:
+def run(config: ConfigPath, output: Output = None, engine: Compute = None, set_: Set = None) -> int:
     """Every stage of CONFIG in order; what has not changed is reused."""
     from recsys.evaluation.report.report import Report, reader_note
 
-    code = _stages(config, output, set_, "recommend")
+    code = _stages(config, output, with_engine(set_, engine), "recommend")
     settings, workspace = open_run(config, output, set_)
     if settings.has_split:
         report = Report.load(workspace.directory)
@@ -124,9 +136,9 @@ def prepare(config: ConfigPath, output: Output = None, set_: Set = None) -> int:
 
 
 @app.command()
-def pretrain(config: ConfigPath, output: Output = None, set_: Set = None) -> int:
+def pretrain(config: ConfigPath, output: Output = None, engine: Compute = None, set_: Set = None) -> int:
     """The embedding tables that engines build on."""
-    return _stages(config, output, set_, "pretrain")
+    return _stages(config, output, with_engine(set_, engine), "pretrain")
 
 
 @app.command()
@@ -136,9 +148,9 @@ def train(config: ConfigPath, output: Output = None, set_: Set = None) -> int:
 
 
 @app.command()
-def evaluate(config: ConfigPath, output: Output = None, set_: Set = None) -> int:
+def evaluate(config: ConfigPath, output: Output = None, engine: Compute = None, set_: Set = None) -> int:
     """Every engine on the test users: report.json and report.html."""
-    return _stages(config, output, set_, "evaluate")
+    return _stages(config, output, with_engine(set_, engine), "evaluate")
 
 
 @app.command()
@@ -178,12 +190,13 @@ def recommend(
         Path | None, typer.Option(help="A prepared dataset instead of the newest that the model knows.")
     ] = None,
     users: Annotated[str | None, typer.Option(help="Of these users alone: a file of ids, or ids with commas.")] = None,
+    engine: Compute = None,
     set_: Set = None,
 ) -> None:
     """The top items of every user, as Parquet parts; resumes after a kill."""
     from pipelines.stages.recommend import check_source, run_from
 
-    settings, workspace = open_run(config, output, [*(set_ or ()), *users_override(users)])
+    settings, workspace = open_run(config, output, [*with_engine(set_, engine), *users_override(users)])
     with workspace.lock():
         check_source(settings, workspace, alias, bundle)
         if dataset is None:
@@ -243,14 +256,6 @@ def similar(
         show(similar_items(settings, workspace, title, k, engine))
     else:
         show(similar_to_text(settings, workspace, text or "", k, table, images))
-
-
-@app.command()
-def attribution(config: ConfigPath, output: Output = None, set_: Set = None) -> None:
-    """What each modality of a trained engine contributes: Shapley values, left out, alone."""
-    from pipelines.commands.attribution import run as attribute
-
-    show(attribute(*open_run(config, output, set_)))
 
 
 app.add_typer(cli_options.app)

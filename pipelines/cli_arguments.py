@@ -23,6 +23,13 @@ Set = Annotated[
 ]
 Name = Annotated[str | None, typer.Option("--engine", help="An engine of the run; default the one that is promoted.")]
 
+Compute = Annotated[
+    str | None,
+    typer.Option(
+        "--engine", metavar="local|ray", help="Computes here, or over a Ray cluster; default as [compute] says."
+    ),
+]
+
 Tables = Annotated[list[Path] | None, typer.Argument(help="Files or folders of parts; which is which is found.")]
 Interactions = Annotated[Path | None, typer.Option(help="The file of the interactions, where it is known.")]
 Users = Annotated[Path | None, typer.Option(help="The users' table.")]
@@ -78,6 +85,16 @@ def users_override(users: str | None) -> list[str]:
     ids = [part.strip() for part in users.split(",") if part.strip()]
     whole = all(re.fullmatch(r"-?(0|[1-9][0-9]*)", part) for part in ids)
     return [f"recommend.users={json.dumps([int(part) if whole else part for part in ids])}"]
+
+
+def with_engine(set_: list[str] | None, engine: str | None) -> list[str]:
+    """The overrides with ``--engine`` as one of ``compute.engine``.
+
+    Example:
+        >>> with_engine(["seed=3"], "ray"), with_engine(None, None)
+        (['seed=3', 'compute.engine="ray"'], [])
+    """
+    return [*(set_ or ()), *([] if engine is None else [f"compute.engine={json.dumps(engine)}"])]
 
 
 def _is_path(text: str) -> bool:

@@ -1,4 +1,4 @@
-"""Commands about the options of engines and the columns that they read. Nothing heavy is imported before one runs."""
+"""Commands about the options of engines and what they read. Nothing heavy is imported before one runs."""
 
 from __future__ import annotations
 
@@ -11,6 +11,14 @@ import typer
 from pipelines.cli_arguments import ConfigPath, Output, Set, open_run, show, tracker
 
 app = typer.Typer()
+
+
+@app.command()
+def attribution(config: ConfigPath, output: Output = None, set_: Set = None) -> None:
+    """What each modality of a trained engine contributes: Shapley values, left out, alone."""
+    from pipelines.commands.attribution import run as attribute
+
+    show(attribute(*open_run(config, output, set_)))
 
 
 @app.command()

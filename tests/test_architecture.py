@@ -22,7 +22,7 @@ HOMES: dict[str, str | tuple[str, ...]] = {
     "ray": "recsys/distributed",
     "sentence_transformers": "recsys/content/text",
     "sklearn": "recsys/evaluation/embeddings/maps.py",
-    "threadpoolctl": "recsys/engines",
+    "threadpoolctl": ("recsys/engines", "recsys/distributed"),
     "torch_geometric": "recsys/models/geometric.py",
     "transformers": "recsys/content",
 }

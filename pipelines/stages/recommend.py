@@ -8,17 +8,17 @@ from pipelines.config import RunConfig
 from pipelines.seen_items import refuse_unranked
 from pipelines.stages.final import make_served
 from pipelines.stages.promote import open_store, require_registry
-from pipelines.stages.served_data import served_data
+from pipelines.stages.served_data import Served, served_data
 from pipelines.workspace import ENGINE_CODE, Workspace, code_version, digest, file_digest
-from recsys.data.dataset import Dataset
 from recsys.data.merge import check_ids
+from recsys.distributed.recommend import BatchFiles, recommend_over_ray
 from recsys.errors import ArtifactError, ConfigError
 from recsys.files.stored_json import read_object
 from recsys.registry.bundle import Bundle, version_of
 from recsys.registry.store import CHAMPION, Store
-from recsys.retrieval.batch import RecommendOptions
+from recsys.retrieval.batch import Batch, RecommendOptions
 from recsys.retrieval.manifest import MANIFEST, Manifest
-from recsys.retrieval.recommend import recommend
+from recsys.retrieval.recommend import write_batch
 from recsys.tracking import Tracker
 
 _CODE = (*ENGINE_CODE, "recsys/retrieval", "pipelines/stages/recommend.py")
@@ -67,7 +67,8 @@ def run_from(
     check_source(config, workspace, alias, bundle)
     assert config.recommend is not None
     directory, version = _source(config, workspace, tracker, alias, bundle)
-    data = served_data(directory, version, workspace, tracker) if dataset is None else Dataset.load(dataset)
+    served = served_data(directory, version, workspace, tracker) if dataset is None else Served.load(dataset)
+    data = served.data
     cache_key = {
         "options": config.recommend.options.model_dump(mode="json"),
         "model": version_of(directory),
@@ -85,12 +86,19 @@ def run_from(
         if not config.recommend.filter_seen:
             refuse_unranked(engine.ranks_seen_items(), str(directory))
         workspace.invalidate("recommend")
-        made_from = digest(cache_key)
-        recommend(engine, data, target, config.recommend.options, tracker, version, made_from, loaded.fallback)
+        batch = Batch(engine, data, config.recommend.options, version, digest(cache_key), loaded.fallback)
+        _write(batch, BatchFiles(directory, served.folder), target, config, tracker)
         workspace.record("recommend", cache_key, [manifest_file])
     manifest = Manifest.load(target)
-    served = f"{manifest.users - manifest.users_without} of {manifest.users} users by {version}"
-    return f"{target}: {served}{_by_fallback(manifest)}{_empty(manifest, data.n_items)}"
+    lists = f"{manifest.users - manifest.users_without} of {manifest.users} users by {version}"
+    return f"{target}: {lists}{_by_fallback(manifest)}{_empty(manifest, data.n_items)}"
+
+
+def _write(batch: Batch, files: BatchFiles, target: Path, config: RunConfig, tracker: Tracker) -> None:
+    if config.compute.over_ray:
+        recommend_over_ray(batch, files, target, config.compute, tracker)
+    else:
+        write_batch(batch, target, tracker)
 
 
 def check_source(config: RunConfig, workspace: Workspace, alias: str | None, bundle: Path | None) -> None:
