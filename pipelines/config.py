@@ -136,14 +136,17 @@ class RecommendSection(RecommendOptions):
         engine: recommends with this engine of the run; None takes the champion of ``[promote]``, or where there is none
             because the first candidate was refused, an engine of the run that would pass, or the baseline.
         filter_seen: as ``evaluate.filter_seen`` unless given.
+        output: another folder for the lists, or an address that fsspec writes to, as ``s3://bucket/lists``; None is
+            ``recommendations/`` in the output folder.
     """
 
     engine: str | None = None
+    output: str | None = Field(None, min_length=1)
 
     @property
     def options(self) -> RecommendOptions:
         """The options of the batch itself."""
-        return RecommendOptions(**self.model_dump(exclude={"engine"}))
+        return RecommendOptions(**self.model_dump(exclude={"engine", "output"}))
 
 
 class RunConfig(Config):

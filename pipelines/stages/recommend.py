@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pipelines.config import RunConfig
+from pipelines.config import RecommendSection, RunConfig
 from pipelines.seen_items import refuse_unranked
 from pipelines.stages.final import make_served
 from pipelines.stages.promote import open_store, require_registry
@@ -18,6 +18,7 @@ from recsys.registry.bundle import Bundle, version_of
 from recsys.registry.store import CHAMPION, Store
 from recsys.retrieval.batch import Batch, RecommendOptions
 from recsys.retrieval.manifest import MANIFEST, Manifest
+from recsys.retrieval.output import Place
 from recsys.retrieval.recommend import write_batch
 from recsys.tracking import Tracker
 
@@ -77,9 +78,9 @@ def run_from(
         "files": {str(path): file_digest(path) for path in _rule_files(config.recommend) if path.is_file()},
         "code": code_version(*_CODE),
     }
-    target = workspace.recommendations
-    manifest_file = target / MANIFEST
-    if not (_is_complete(target) and workspace.is_current("recommend", cache_key, [manifest_file], tracker)):
+    target = _target(config.recommend, workspace)
+    files = [target / MANIFEST] if isinstance(target, Path) else []  # of objects elsewhere, each stamp is compared
+    if not (files and _is_complete(target) and workspace.is_current("recommend", cache_key, files, tracker)):
         loaded = Bundle.load(directory)
         check_ids(loaded.data, data, version, "recommend with a model that was made from such ids")
         engine = loaded.engine
@@ -88,13 +89,20 @@ def run_from(
         workspace.invalidate("recommend")
         batch = Batch(engine, data, config.recommend.options, version, digest(cache_key), loaded.fallback)
         _write(batch, BatchFiles(directory, served.folder), target, config, tracker)
-        workspace.record("recommend", cache_key, [manifest_file])
+        workspace.record("recommend", cache_key, files)
     manifest = Manifest.load(target)
     lists = f"{manifest.users - manifest.users_without} of {manifest.users} users by {version}"
     return f"{target}: {lists}{_by_fallback(manifest)}{_empty(manifest, data.n_items)}"
 
 
-def _write(batch: Batch, files: BatchFiles, target: Path, config: RunConfig, tracker: Tracker) -> None:
+def _target(section: RecommendSection, workspace: Workspace) -> Place:
+    """Where the lists go: a folder, or an address."""
+    if section.output is None:
+        return workspace.recommendations
+    return section.output if "://" in section.output else Path(section.output)
+
+
+def _write(batch: Batch, files: BatchFiles, target: Place, config: RunConfig, tracker: Tracker) -> None:
     if config.compute.over_ray:
         recommend_over_ray(batch, files, target, config.compute, tracker)
     else:
@@ -145,7 +153,7 @@ def _empty(manifest: Manifest, n_items: int) -> str:
     )
 
 
-def _is_complete(directory: Path) -> bool:
+def _is_complete(directory: Place) -> bool:
     """Whether ``directory`` has a complete batch whose parts match their digests."""
     try:
         Manifest.load(directory).verify(directory)

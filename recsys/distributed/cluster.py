@@ -14,6 +14,7 @@ import torch
 
 from recsys.distributed.compute import ComputeOptions
 from recsys.errors import ConfigError
+from recsys.retrieval.output import Place
 from recsys.tracking import Tracker
 
 _OWN_STORE = 2**29
@@ -106,3 +107,8 @@ def _same_handlers() -> Iterator[None]:
 def shared(path: Path) -> Path:
     """``path`` as every node sees it: absolute, on storage that all nodes mount at the same place."""
     return path.absolute()
+
+
+def shared_place(place: Place) -> Place:
+    """`shared` for a folder; an address stays as it is."""
+    return place if isinstance(place, str) and "://" in place else shared(Path(place))

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from recsys.data.dataset import Dataset
-from recsys.distributed.cluster import connected, shared
+from recsys.distributed.cluster import connected, shared, shared_place
 from recsys.distributed.compute import ComputeOptions
 from recsys.distributed.pool import run_partitions
 from recsys.errors import ArtifactError
 from recsys.registry.bundle import Bundle
 from recsys.retrieval.batch import Batch, RecommendOptions
 from recsys.retrieval.manifest import Manifest, Part
+from recsys.retrieval.output import Place
 from recsys.retrieval.parts import Stamp
 from recsys.retrieval.recommend import write_batch
 from recsys.tracking import Tracker
@@ -45,7 +46,7 @@ class PartWriter:
     """
 
     files: BatchFiles
-    directory: Path
+    directory: Place
     options: RecommendOptions
     made_from: str
     stamp: Stamp
@@ -64,7 +65,7 @@ class PartWriter:
 
 
 def recommend_over_ray(
-    batch: Batch, files: BatchFiles, directory: Path, compute: ComputeOptions, tracker: Tracker
+    batch: Batch, files: BatchFiles, directory: Place, compute: ComputeOptions, tracker: Tracker
 ) -> Manifest:
     """Writes the batch as `recsys.retrieval.recommend.write_batch` does, its parts made by the workers of a cluster.
 
@@ -83,7 +84,7 @@ def recommend_over_ray(
     """
     dataset = None if files.dataset is None else shared(files.dataset)
     seen = BatchFiles(shared(files.bundle), dataset)
-    writer = PartWriter(seen, shared(directory), batch.options, batch.made_from, batch.stamp)
+    writer = PartWriter(seen, shared_place(directory), batch.options, batch.made_from, batch.stamp)
 
     def make(numbers: Sequence[int]) -> Iterator[tuple[int, Part]]:
         if numbers:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,6 +19,7 @@ from recsys.errors import DataError
 from recsys.retrieval import parts
 from recsys.retrieval.fallback import Fallback
 from recsys.retrieval.manifest import Manifest, Part, Rules
+from recsys.retrieval.output import Place
 from recsys.retrieval.retriever import Retriever
 from recsys.retrieval.rules.eligible import Eligible, ItemRules, eligible_items
 from recsys.retrieval.rules.id_lists import IdList, known_ids
@@ -150,7 +150,7 @@ class Batch:
         start = number * self.options.shard_size
         return self._asked.rows[start : start + self.options.shard_size]
 
-    def make_part(self, directory: Path, number: int) -> Part:
+    def make_part(self, directory: Place, number: int) -> Part:
         """Writes part ``number`` atomically and returns its entry in the manifest.
 
         Raises:
@@ -163,7 +163,7 @@ class Batch:
         parts.write(directory, number, *ids, lists, self.stamp, mark_fallback=self.fallback is not None)
         return self.described(directory, number)
 
-    def described(self, directory: Path, number: int) -> Part:
+    def described(self, directory: Place, number: int) -> Part:
         """The manifest's entry of part ``number``, which is complete.
 
         Raises:

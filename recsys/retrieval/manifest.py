@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from recsys.atomic import read_json, write_json
-from recsys.digest import file_sha256
 from recsys.errors import ArtifactError
 from recsys.json_values import JsonObject
 from recsys.names import stored_name
+from recsys.retrieval.output import Place, output_folder
+from recsys.retrieval.output.folder import inside
 
 MANIFEST = "_manifest.json"
 _VERSION = 2
@@ -103,60 +103,59 @@ class Manifest:
         """How many places of all lists stay empty, because a user has too few items left."""
         return self.users * self.rules.places - self.rows
 
-    def save(self, directory: Path) -> None:
+    def save(self, directory: Place) -> None:
         totals = {name: getattr(self, name) for name in TOTALS}
-        write_json(directory / MANIFEST, {"version": _VERSION, **totals, **asdict(self)})
+        output_folder(directory).write_json(MANIFEST, {"version": _VERSION, **totals, **asdict(self)})
 
     @classmethod
-    def load(cls, directory: Path) -> Manifest:
+    def load(cls, directory: Place) -> Manifest:
         """The manifest in ``directory``.
 
         Raises:
             ArtifactError: it is missing (the batch is not complete), damaged or of an unknown version.
         """
-        raw = read_json(directory / MANIFEST)
+        name, raw = inside(directory, MANIFEST), output_folder(directory).read_json(MANIFEST)
+        if not isinstance(raw, dict):
+            raise ArtifactError(f"{name} is not a manifest (it holds {type(raw).__name__}); recommend again")
         try:
             if raw["version"] != _VERSION:
-                raise ArtifactError(f"{directory / MANIFEST} has version {raw['version']!r}; recommend again")
+                raise ArtifactError(f"{name} has version {raw['version']!r}; recommend again")
             parts = tuple(Part(**part) for part in raw["parts"])
             rules = Rules(raw["rules"]["eligible_items"], raw["rules"]["places"], tuple(raw["rules"]["told"]))
             found = cls(raw["model_version"], raw["data_fingerprint"], raw["fingerprint"], raw["options"], parts, rules)
             for part in parts:
-                stored_name(directory / MANIFEST, part.name)
-            if any(raw[name] != getattr(found, name) for name in TOTALS) or len({p.name for p in parts}) < len(parts):
-                raise ArtifactError(
-                    f"{directory / MANIFEST} lists other parts than were written: its totals differ; recommend again"
-                )
+                stored_name(Path(name), part.name)
+            if any(raw[total] != getattr(found, total) for total in TOTALS) or len({p.name for p in parts}) < len(
+                parts
+            ):
+                raise ArtifactError(f"{name} lists other parts than were written: its totals differ; recommend again")
             return found
         except (KeyError, TypeError) as error:
-            raise ArtifactError(f"{directory / MANIFEST} is not a manifest ({error!r}); recommend again") from error
+            raise ArtifactError(f"{name} is not a manifest ({error!r}); recommend again") from error
 
-    def verify(self, directory: Path) -> None:
+    def verify(self, directory: Place) -> None:
         """Compares the digest of every part with the manifest.
 
         Raises:
             ArtifactError: names the parts that are missing or changed, or not in the manifest.
         """
-        bad = [part.name for part in self.parts if digest(directory / part.name) != part.sha256]
+        folder = output_folder(directory)
+        bad = [part.name for part in self.parts if folder.digest(part.name) != part.sha256]
         if bad:
             raise ArtifactError(
                 f"{directory}: {', '.join(bad)} missing or changed since the batch was written; run recommend again"
             )
-        unlisted = sorted({path.name for path in directory.glob("part-*.parquet")} - {part.name for part in self.parts})
+        found = {name for name in folder.names() if name.startswith("part-") and name.endswith(".parquet")}
+        unlisted = sorted(found - {part.name for part in self.parts})
         if unlisted:
             raise ArtifactError(f"{directory}: {', '.join(unlisted)} not in the manifest; run recommend again")
 
 
-def digest(path: Path) -> str | None:
-    """sha256 of a file in hexadecimal; None where there is no such file, or a folder or a pipe of its name."""
-    return file_sha256(path) if path.is_file() else None
-
-
-def read_recommendations(directory: Path, users: Iterable[int | str] | None = None) -> pd.DataFrame:
+def read_recommendations(directory: Place, users: Iterable[int | str] | None = None) -> pd.DataFrame:
     """The recommendations of a complete batch, verified: ``user_id, item_id, rank, score`` and ``fallback``.
 
     Args:
-        directory: the folder of the batch.
+        directory: the folder of the batch, or its address, as ``s3://bucket/lists``.
         users: ids of the users whose recommendations are read; None is all users.
 
     Raises:
@@ -166,6 +165,9 @@ def read_recommendations(directory: Path, users: Iterable[int | str] | None = No
     manifest.verify(directory)
     wanted = None if users is None else list(users)
     filters = [("user_id", "in", wanted)] if wanted else None
-    frames = [pd.read_parquet(directory / part.name, filters=filters) for part in manifest.parts]
+    folder, frames = output_folder(directory), []
+    for part in manifest.parts:
+        with folder.open(part.name) as file:
+            frames.append(pd.read_parquet(file, filters=filters))
     table = pd.concat(frames, ignore_index=True)
     return table.iloc[:0] if wanted == [] else table

@@ -6,7 +6,6 @@ A batch that was killed is resumed: parts that are complete are kept.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 
 from recsys.data.dataset import Dataset
 from recsys.engine import Engine
@@ -14,6 +13,7 @@ from recsys.retrieval import parts
 from recsys.retrieval.batch import Batch, RecommendOptions
 from recsys.retrieval.fallback import Fallback
 from recsys.retrieval.manifest import Manifest, Part
+from recsys.retrieval.output import Place
 from recsys.tracking import SilentTracker, Tracker, tracked
 
 PartMaker = Callable[[Sequence[int]], Iterator[tuple[int, Part]]]
@@ -23,7 +23,7 @@ PartMaker = Callable[[Sequence[int]], Iterator[tuple[int, Part]]]
 def recommend(
     engine: Engine,
     data: Dataset,
-    directory: Path,
+    directory: Place,
     options: RecommendOptions | None = None,
     tracker: Tracker | None = None,
     model_version: str = "",
@@ -42,7 +42,8 @@ def recommend(
     Args:
         engine: a fitted engine.
         data: the users who get recommendations, their histories, and the items.
-        directory: the output folder; new, empty, or written by an earlier batch.
+        directory: the output folder, or an address as ``s3://bucket/lists``; new, empty, or written by an earlier
+            batch.
         options: see `RecommendOptions`.
         tracker: reports progress.
         model_version: recorded in every part and in the manifest.
@@ -62,7 +63,7 @@ def recommend(
 
 
 def write_batch(
-    batch: Batch, directory: Path, tracker: Tracker | None = None, make: PartMaker | None = None
+    batch: Batch, directory: Place, tracker: Tracker | None = None, make: PartMaker | None = None
 ) -> Manifest:
     """Writes the parts of a batch that are not complete yet, and then the manifest.
 
@@ -87,8 +88,7 @@ def write_batch(
     for number, part in tracked(here if make is None else make(missing), len(missing), "recommend", tracker):
         parts.record(directory, part)
         made[number] = part
-    if make is not None:
-        parts.check(directory, batch.stamp, len(batch))
+    parts.check(directory, batch.stamp, len(batch))
     manifest = batch.manifest(tuple(made[number] for number in range(len(batch))))
     manifest.save(directory)
     parts.end(directory)

@@ -264,4 +264,4 @@ def test_polars_reads_the_parts(tmp_path, data, engine):
 def test_duckdb_reads_the_parts(tmp_path, data, engine):
     duckdb = pytest.importorskip("duckdb")
     manifest = recommend(engine, data, tmp_path, OPTIONS)
-    assert duckdb.sql(f"SELECT count(*) FROM '{tmp_path}/*.parquet'").fetchone() == (manifest.rows,)
+    assert duckdb.sql(f"SELECT count(*) FROM '{tmp_path}/*.parquet'").fetchall() == [(manifest.rows,)]
