@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -29,6 +30,9 @@ Compute = Annotated[
         "--engine", metavar="local|ray", help="Computes here, or over a Ray cluster; default as [compute] says."
     ),
 ]
+
+RAY = "ray"
+"""The word of `--engine` for a Ray cluster."""
 
 Tables = Annotated[list[Path] | None, typer.Argument(help="Files or folders of parts; which is which is found.")]
 Interactions = Annotated[Path | None, typer.Option(help="The file of the interactions, where it is known.")]
@@ -95,6 +99,16 @@ def with_engine(set_: list[str] | None, engine: str | None) -> list[str]:
         (['seed=3', 'compute.engine="ray"'], [])
     """
     return [*(set_ or ()), *([] if engine is None else [f"compute.engine={json.dumps(engine)}"])]
+
+
+def split_engines(words: Sequence[str]) -> tuple[tuple[str, ...], str | None]:
+    """The ``--engine`` words of `recsys tune`: the engines that are tuned, and where; no engine is called ``ray``.
+
+    Example:
+        >>> split_engines(["ease", "ray"]), split_engines([])
+        ((('ease',), 'ray'), ((), None))
+    """
+    return tuple(word for word in words if word != RAY), RAY if RAY in words else None
 
 
 def _is_path(text: str) -> bool:

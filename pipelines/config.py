@@ -235,6 +235,8 @@ def read_run_config(path: Path, overrides: Iterable[str] = ()) -> RunConfig:
     for key, names in (("name", [config.name]), ("[pretrain]", config.pretrain), ("[engines]", config.engines)):
         for name in names:
             check_name(key, name)
+    if "ray" in config.engines:
+        raise ConfigError(f"{path}: an engine cannot be called 'ray', for --engine ray is a cluster; use another name")
     _check_parts(config)
     for what, given in (("promote", config.promote), ("attribution", config.attribution)):
         if given is not None:

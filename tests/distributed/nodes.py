@@ -1,0 +1,115 @@
+"""A Ray cluster of several nodes on this machine, each with its own processes, which a test may kill."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import suppress
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+STORE = str(100 * 2**20)
+SECONDS = 240
+
+
+def environment(**more):
+    """Of a process that has the code of this folder, and no Ray but that of the test."""
+    kept = {name: value for name, value in os.environ.items() if name != "RAY_ADDRESS"}
+    return kept | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "RAY_USAGE_STATS_ENABLED": "0", **more}
+
+
+class Nodes:
+    """A cluster for the ``with`` block: the head has no CPU for workers, every other node has one."""
+
+    def __enter__(self):
+        self._folder = tempfile.mkdtemp(prefix="ray-")  # names of sockets must be short
+        self._processes, port = [], _free_ports(1)[0]
+        self.address = f"127.0.0.1:{port}"
+        self._start("--head", "--num-cpus=0", f"--port={port}", "--include-dashboard=false", "--temp-dir", self._folder)
+        _until(lambda: _answers(port), "the head does not answer")
+        return self
+
+    def __exit__(self, *_):
+        for process in reversed(self._processes):
+            _kill(process)
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def add(self):
+        """Starts a node with one CPU; its number."""
+        self._start(f"--address={self.address}", "--num-cpus=1")
+        return len(self._processes) - 1
+
+    def kill(self, number):
+        """SIGKILL for all processes of a node."""
+        _kill(self._processes[number])
+
+    def _start(self, *words):
+        names = ("dashboard-agent-listen-port", "dashboard-agent-grpc-port", "runtime-env-agent-port")
+        names += ("metrics-export-port", "node-manager-port", "object-manager-port")
+        ports = [f"--{name}={port}" for name, port in zip(names, _free_ports(len(names)), strict=True)]
+        command = [sys.executable, "-m", "ray.scripts.scripts", "start", *words, *ports]
+        command += ["--block", "--disable-usage-stats", "--object-store-memory", STORE]
+        log = Path(self._folder, f"node-{len(self._processes)}.log").open("w")
+        self._processes.append(
+            subprocess.Popen(command, env=environment(), stdout=log, stderr=log, start_new_session=True)
+        )
+
+
+def parts_in(folder):
+    """How many parts a batch has written."""
+    return len(list(Path(folder).glob("part-*.parquet")))
+
+
+def wait_for_parts(folder, count, process=None):
+    """Waits until there are so many parts, or ``process`` has ended."""
+    _until(
+        lambda: parts_in(folder) >= count or (process is not None and process.poll() is not None),
+        f"{folder} has {parts_in(folder)} parts",
+    )
+
+
+def _kill(process):
+    """Ends a process and what it started, which has its session."""
+    for pid in _session(process.pid):
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    process.kill()
+    process.wait()
+
+
+def _session(leader):
+    """The processes of a session; a worker of Ray begins none of its own."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            if int(path.read_text().rpartition(")")[2].split()[3]) == leader:
+                found.append(int(path.parent.name))
+    return found
+
+
+def _free_ports(count):
+    sockets = [socket.socket() for _ in range(count)]
+    for each in sockets:
+        each.bind(("127.0.0.1", 0))
+    ports = [each.getsockname()[1] for each in sockets]
+    for each in sockets:
+        each.close()
+    return ports
+
+
+def _answers(port):
+    with suppress(OSError), socket.create_connection(("127.0.0.1", port)):
+        return True
+    return False
+
+
+def _until(condition, message):
+    for _ in range(SECONDS * 20):
+        if condition():
+            return
+        time.sleep(0.05)
+    raise AssertionError(message)
