@@ -85,8 +85,8 @@ def _connect(options: ComputeOptions, threads: int) -> None:
         except (ConnectionError, TimeoutError, RuntimeError, ValueError) as error:
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise ConfigError(
-                f"there is no Ray cluster at {address} ({reason}); start one by `ray start --head`, or give its "
-                "address: compute.address, or the environment's RAY_ADDRESS"
+                f"there is no Ray cluster at {address} ({reason}); start one by `ray start --head`, give its "
+                "address (compute.address, or RAY_ADDRESS), and set RAY_AUTH_MODE=token for a cluster that wants a token"
             ) from error
 
 

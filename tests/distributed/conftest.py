@@ -12,7 +12,6 @@ from tests.distributed.nodes import ROOT, Nodes, environment
 from tests.pipelines.world import write_world
 
 _RECOMMEND = '[recommend]\nengine = "ease"\n'
-_TABLES = '[pretrain.text]\nembedder = "sentence"\ncolumns = ["title"]\n\n'
 
 
 @pytest.fixture(scope="package")
@@ -46,7 +45,8 @@ def begin(shop, tmp_path):
                 _remove(folder / name)
         line = [sys.executable, "-m", "pipelines.entry", command, str(shop), "--output", str(folder), *words]
         line += [] if ray is None else ["--engine", "ray", "--set", f'compute.address="{ray.address}"']
-        return subprocess.Popen(line, cwd=ROOT, env=environment(), text=True, stdout=-1, stderr=-2)
+        variables = environment(**({} if ray is None else ray.variables))
+        return subprocess.Popen(line, cwd=ROOT, env=variables, text=True, stdout=-1, stderr=-2)
 
     return start
 

@@ -1,6 +1,7 @@
 """A Ray cluster of several nodes on this machine, each with its own processes, which a test may kill."""
 
 import os
+import secrets
 import shutil
 import signal
 import socket
@@ -23,11 +24,18 @@ def environment(**more):
 
 
 class Nodes:
-    """A cluster for the ``with`` block: the head has no CPU for workers, every other node has one."""
+    """A cluster for the ``with`` block: the head has no CPU for workers, every other node has one.
+
+    It listens on this machine alone, and answers to a token of its own, which processes get by ``variables``.
+    """
 
     def __enter__(self):
         self._folder = tempfile.mkdtemp(prefix="ray-")  # names of sockets must be short
         self._processes, port = [], _free_ports(1)[0]
+        token = Path(self._folder, "token")
+        token.touch(mode=0o600)
+        token.write_text(secrets.token_hex(32))
+        self.variables = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": str(token)}
         self.address = f"127.0.0.1:{port}"
         self._start("--head", "--num-cpus=0", f"--port={port}", "--include-dashboard=false", "--temp-dir", self._folder)
         _until(lambda: _answers(port), "the head does not answer")
@@ -52,11 +60,12 @@ class Nodes:
         names += ("metrics-export-port", "node-manager-port", "object-manager-port")
         ports = [f"--{name}={port}" for name, port in zip(names, _free_ports(len(names)), strict=True)]
         command = [sys.executable, "-m", "ray.scripts.scripts", "start", *words, *ports]
-        command += ["--block", "--disable-usage-stats", "--object-store-memory", STORE]
-        log = Path(self._folder, f"node-{len(self._processes)}.log").open("w")
-        self._processes.append(
-            subprocess.Popen(command, env=environment(), stdout=log, stderr=log, start_new_session=True)
-        )
+        command += ["--block", "--node-ip-address=127.0.0.1", "--disable-usage-stats", "--object-store-memory", STORE]
+        with Path(self._folder, f"node-{len(self._processes)}.log").open("w") as log:
+            process = subprocess.Popen(
+                command, env=environment(**self.variables), stdout=log, stderr=log, start_new_session=True
+            )
+        self._processes.append(process)
 
 
 def parts_in(folder):

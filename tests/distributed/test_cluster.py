@@ -61,9 +61,7 @@ def test_trials_run_over_a_cluster(nodes, begin, tmp_path):
     assert len(json.dumps(trials)) > 100
 
 
-def test_a_node_and_then_the_command_are_killed_and_the_rerun_finishes_with_the_same_bytes(
-    nodes, begin, shop, tmp_path
-):
+def test_a_node_and_then_the_command_are_killed_and_the_rerun_ends_with_the_same_bytes(nodes, begin, shop, tmp_path):
     lists = tmp_path / "run" / "recommendations"
     command = begin("recommend", without=LISTS, ray=nodes)
     wait_for_parts(lists, 20, command)
