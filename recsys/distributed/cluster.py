@@ -86,7 +86,7 @@ def _connect(options: ComputeOptions, threads: int) -> None:
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise ConfigError(
                 f"there is no Ray cluster at {address} ({reason}); start one by `ray start --head`, give its "
-                "address (compute.address, or RAY_ADDRESS), and set RAY_AUTH_MODE=token for a cluster that wants a token"
+                "address (compute.address, or RAY_ADDRESS); for one that wants a token set RAY_AUTH_MODE=token"
             ) from error
 
 
