@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 
 from recsys.distributed.compute import ComputeOptions
-from recsys.errors import ConfigError
+from recsys.errors import ConfigError, RecsysError
 from recsys.retrieval.output import Place
 from recsys.tracking import Tracker
 
@@ -42,6 +42,7 @@ def connected(options: ComputeOptions, tracker: Tracker) -> Iterator[Cluster]:
 
     Raises:
         ConfigError: Ray is not installed, there is no cluster at the address, or no node of it has enough CPUs.
+        RecsysError: Ray does not start on this machine.
     """
     try:
         import ray
@@ -82,8 +83,12 @@ def _connect(options: ComputeOptions, threads: int) -> None:
                 logging_level="ERROR",
                 **({**own, "object_store_memory": _OWN_STORE} if address == "local" else {}),
             )
-        except (ConnectionError, TimeoutError, RuntimeError, ValueError) as error:
+        except Exception as error:  # Ray raises the bare class where its processes do not start in time
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            if address == "local":
+                raise RecsysError(
+                    f"Ray did not start on this machine ({reason}); run the command again when the machine has less to do"
+                ) from error
             raise ConfigError(
                 f"there is no Ray cluster at {address} ({reason}); start one by `ray start --head`, give its "
                 "address (compute.address, or RAY_ADDRESS); for one that wants a token set RAY_AUTH_MODE=token"

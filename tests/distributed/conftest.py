@@ -28,7 +28,8 @@ def shop(tmp_path_factory):
     """A config, and beside it the folder of a run without Ray: ``local``."""
     directory = tmp_path_factory.mktemp("shop")
     path = write_world(directory, n_users=1500)
-    path.write_text(path.read_text().replace("[recommend]\n", _RECOMMEND))
+    head, _, rest = path.read_text().partition("[promote]")
+    path.write_text(head + _RECOMMEND + rest.partition("[recommend]\n")[2])
     run_stages(read_run_config(path), Workspace(directory / "local"), SilentTracker())
     return path
 

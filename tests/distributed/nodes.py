@@ -15,6 +15,9 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 STORE = str(100 * 2**20)
 SECONDS = 240
+STARTED = "Ray runtime started"
+STARTS = 3
+"""Tries to start a node."""
 
 
 def environment(**more):
@@ -38,7 +41,6 @@ class Nodes:
         self.variables = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": str(token)}
         self.address = f"127.0.0.1:{port}"
         self._start("--head", "--num-cpus=0", f"--port={port}", "--include-dashboard=false", "--temp-dir", self._folder)
-        _until(lambda: _answers(port), "the head does not answer")
         return self
 
     def __exit__(self, *_):
@@ -56,16 +58,26 @@ class Nodes:
         _kill(self._processes[number])
 
     def _start(self, *words):
+        """Starts a node and waits for it; a loaded machine may be too slow for Ray, which then gives up."""
+        for _ in range(STARTS):
+            log = Path(self._folder, f"node-{len(self._processes)}.log")
+            process = self._begin(words, log)
+            _until(lambda: STARTED in log.read_text() or process.poll() is not None, "a node does not start")  # noqa: B023
+            if process.poll() is None:
+                self._processes.append(process)
+                return
+            _kill(process)
+        raise AssertionError(log.read_text())
+
+    def _begin(self, words, log):
         names = ("dashboard-agent-listen-port", "dashboard-agent-grpc-port", "runtime-env-agent-port")
         names += ("metrics-export-port", "node-manager-port", "object-manager-port")
         ports = [f"--{name}={port}" for name, port in zip(names, _free_ports(len(names)), strict=True)]
         command = [sys.executable, "-m", "ray.scripts.scripts", "start", *words, *ports]
         command += ["--block", "--node-ip-address=127.0.0.1", "--disable-usage-stats", "--object-store-memory", STORE]
-        with Path(self._folder, f"node-{len(self._processes)}.log").open("w") as log:
-            process = subprocess.Popen(
-                command, env=environment(**self.variables), stdout=log, stderr=log, start_new_session=True
-            )
-        self._processes.append(process)
+        variables = environment(**self.variables, RAY_agent_register_timeout_ms="120000")
+        with log.open("w") as file:
+            return subprocess.Popen(command, env=variables, stdout=file, stderr=file, start_new_session=True)
 
 
 def parts_in(folder):
@@ -108,12 +120,6 @@ def _free_ports(count):
     for each in sockets:
         each.close()
     return ports
-
-
-def _answers(port):
-    with suppress(OSError), socket.create_connection(("127.0.0.1", port)):
-        return True
-    return False
 
 
 def _until(condition, message):
