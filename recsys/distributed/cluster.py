@@ -87,7 +87,7 @@ def _connect(options: ComputeOptions, threads: int) -> None:
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
             if address == "local":
                 raise RecsysError(
-                    f"Ray did not start on this machine ({reason}); run the command again when the machine has less to do"
+                    f"Ray did not start on this machine ({reason}); run the command again when it has less to do"
                 ) from error
             raise ConfigError(
                 f"there is no Ray cluster at {address} ({reason}); start one by `ray start --head`, give its "
