@@ -54,7 +54,8 @@ def connected(options: ComputeOptions, tracker: Tracker) -> Iterator[Cluster]:
     if ours:
         _connect(options, threads)
     try:
-        room = [int(node["Resources"].get("CPU", 0)) // threads for node in ray.nodes() if node["Alive"]]
+        nodes = [{name.lower(): value for name, value in node.items()} for node in ray.nodes()]
+        room = [int(node["resources"].get("CPU", 0)) // threads for node in nodes if node["alive"]]
         if not sum(room):
             raise ConfigError(
                 f"no node of the Ray cluster has {threads} CPUs, which a worker takes; set compute.threads, as in "
