@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from pipelines import cli_first, cli_options
+from pipelines import cli_first, cli_options, cli_serve, cli_similar
 from pipelines.cli_arguments import (
     Compute,
     ConfigPath,
-    Name,
+    Exposures,
+    OptionalConfig,
     Output,
     Set,
     open_run,
@@ -27,7 +28,7 @@ from pipelines.cli_arguments import (
     users_override,
     with_engine,
 )
-from pipelines.cli_errors import describe, fail
+from pipelines.cli_errors import describe, fail, refuse_several_processes
 from recsys import __version__
 from recsys.errors import ConfigError, RecsysError
 
@@ -94,14 +95,6 @@ def demo(output: Output = None, set_: Set = None) -> int:
 
 
 @app.command()
-def data(name: Annotated[str | None, typer.Argument(help="A named public data set; none lists them.")] = None) -> None:
-    """Lists the named public data sets, or fetches one and shows what it holds."""
-    from pipelines.commands.data import describe_source, list_sources
-
-    show(list_sources() if name is None else describe_source(name))
-
-
-@app.command()
 def validate(
     config: Annotated[
         list[Path] | None,
@@ -119,12 +112,13 @@ def validate(
     set_: Set = None,
 ) -> int:
     """Every column and whether it is used, and everything that is wrong with the tables; 1 when there is an error."""
-    from pipelines.commands.data import column_overrides, column_readers, data_config, issues, placed_paths
+    from pipelines.commands.data import column_overrides, column_readers, data_config, issues, placed_paths, run_check
 
     changes = [*column_overrides(column or ()), *(set_ or ())]
     path, events = placed_paths(config or (), interactions, {"users": users, "items": items})
     tables = data_config(path, events, users, items, changes)
-    text, failed = issues(tables, as_json=json, readers=column_readers(path, set_ or ()), picture=html)
+    readers, check = column_readers(path, set_ or ()), run_check(path, changes)
+    text, failed = issues(tables, as_json=json, readers=readers, picture=html, check=check)
     show(text)
     return 1 if failed else 0
 
@@ -148,9 +142,22 @@ def train(config: ConfigPath, output: Output = None, set_: Set = None) -> int:
 
 
 @app.command()
-def evaluate(config: ConfigPath, output: Output = None, engine: Compute = None, set_: Set = None) -> int:
-    """Every engine on the test users: report.json and report.html."""
-    return _stages(config, output, with_engine(set_, engine), "evaluate")
+def evaluate(
+    config: OptionalConfig = None,
+    exposures: Exposures = None,
+    output: Output = None,
+    engine: Compute = None,
+    set_: Set = None,
+) -> int:
+    """Every engine on the test users: report.json and report.html; or the arms of an experiment of `serve`."""
+    if config is not None and exposures is None:
+        return _stages(config, output, with_engine(set_, engine), "evaluate")
+    if config is not None or exposures is None:
+        raise ConfigError("evaluate needs exactly one of CONFIG and --exposures")
+    from recsys.service.arms import compare_arms
+
+    show(str(compare_arms(exposures)))
+    return 0
 
 
 @app.command()
@@ -191,10 +198,14 @@ def recommend(
     ] = None,
     users: Annotated[str | None, typer.Option(help="Of these users alone: a file of ids, or ids with commas.")] = None,
     engine: Compute = None,
+    postgres: Annotated[str | None, typer.Option(help="Load the lists into this database, as dbname=shop.")] = None,
+    table: Annotated[str, typer.Option(help="The table of --postgres, which is swapped whole.")] = "recommendations",
+    redis: Annotated[Path | None, typer.Option(help="Write the lists to this file for redis-cli --pipe.")] = None,
     set_: Set = None,
 ) -> None:
     """The top items of every user, as Parquet parts; resumes after a kill."""
-    from pipelines.stages.recommend import check_source, run_from
+    from pipelines.commands.outputs import brought
+    from pipelines.stages.recommend import check_source, run_from, target_of
 
     settings, workspace = open_run(config, output, [*with_engine(set_, engine), *users_override(users)])
     with workspace.lock():
@@ -202,6 +213,8 @@ def recommend(
         if dataset is None:
             _prepared(settings, workspace)
         show(run_from(settings, workspace, tracker(), alias=alias, bundle=bundle, dataset=dataset))
+        for line in brought(target_of(settings, workspace), postgres, table, redis):
+            show(line)
 
 
 @app.command()
@@ -230,35 +243,9 @@ def finetune(
         show(finetune_run(settings, workspace, tracker(), newer, bundle, name, words))
 
 
-@app.command()
-def similar(
-    config: ConfigPath,
-    title: Annotated[str | None, typer.Argument(help="An item's title, a part of it, or its id.")] = None,
-    text: Annotated[str | None, typer.Option(help="Any text instead, in a table made from content.")] = None,
-    table: Annotated[
-        str | None, typer.Option(help="The table that --text is compared with; default the aligned one.")
-    ] = None,
-    images: Annotated[bool, typer.Option("--images", help="Compare --text with the items' images alone.")] = False,
-    k: Annotated[int, typer.Option(min=1, help="How many.")] = 10,
-    engine: Name = None,
-    output: Output = None,
-    set_: Set = None,
-) -> None:
-    """The items whose vectors are nearest to an item's, or to a text's."""
-    from pipelines.commands.similar import similar_items, similar_to_text
-
-    settings, workspace = open_run(config, output, set_)
-    if (title is None) == (text is None):
-        raise ConfigError("similar needs exactly one of an item's title and --text")
-    if images and text is None:
-        raise ConfigError("similar --images compares a text with images; give it --text")
-    if title is not None:
-        show(similar_items(settings, workspace, title, k, engine))
-    else:
-        show(similar_to_text(settings, workspace, text or "", k, table, images))
-
-
+app.add_typer(cli_similar.app)
 app.add_typer(cli_options.app)
+app.add_typer(cli_serve.app)
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
@@ -267,6 +254,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     debug = "--debug" in words
     words = [word for word in words if word != "--debug"]
     try:
+        refuse_several_processes()
         sys.exit(app(words or ["--help"], standalone_mode=False, prog_name="recsys") or 0)
     except RecsysError as error:
         fail(str(error), debug)

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from recsys.tracking import ConsoleTracker
 
 ConfigPath = Annotated[Path, typer.Argument(metavar="CONFIG", help="A TOML file, as in pipelines/configs/.")]
+OptionalConfig = Annotated[Path | None, typer.Argument(metavar="[CONFIG]", help="A TOML file with a [split].")]
+Exposures = Annotated[
+    Path | None, typer.Option(help="The exposures.jsonl of a service instead: clicks by arm, with intervals.")
+]
 Output = Annotated[Path | None, typer.Option("--output", help="Where everything goes; default runs/NAME.")]
 Set = Annotated[
     list[str] | None, typer.Option("--set", metavar="SECTION.KEY=VALUE", help="Changes one key; repeatable.")

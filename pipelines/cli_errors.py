@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import errno
+import os
 import sys
 import traceback
 from pathlib import Path
 from typing import NoReturn
 
 from pipelines.signals import stop_if_received
+from recsys.errors import ConfigError
 from recsys.tracking import printable
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -32,6 +34,17 @@ def describe(error: Exception) -> str:
     if isinstance(error, OSError) and error.errno is not None and error.filename is not None:
         return f"{error.strerror}{_where(error)}; choose another path"
     return f"unexpected {type(error).__name__}: {error} (--debug shows where)"
+
+
+def refuse_several_processes() -> None:
+    """Refuses a launcher of several processes.
+
+    Raises:
+        ConfigError: ``WORLD_SIZE`` is not 1.
+    """
+    if (count := os.environ.get("WORLD_SIZE", "1")) != "1":
+        told = "recsys is one process; start it without torchrun, or fit in a script of your own, see recsys/README.md"
+        raise ConfigError(f"WORLD_SIZE={count} asks for several processes, which would write the same folders; {told}")
 
 
 def fail(message: str, debug: bool) -> NoReturn:

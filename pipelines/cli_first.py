@@ -64,3 +64,11 @@ def init(
 
     roles = {"interactions": interactions, "users": users, "items": items}
     show(run(GivenTables(tables or (), roles, column or (), set_ or ()), output))
+
+
+@app.command()
+def data(name: Annotated[str | None, typer.Argument(help="A named public data set; none lists them.")] = None) -> None:
+    """Lists the named public data sets, or fetches one and shows what it holds."""
+    from pipelines.commands.data import describe_source, list_sources
+
+    show(list_sources() if name is None else describe_source(name))

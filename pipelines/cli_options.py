@@ -23,14 +23,6 @@ app = typer.Typer()
 
 
 @app.command()
-def attribution(config: ConfigPath, output: Output = None, set_: Set = None) -> None:
-    """What each modality of a trained engine contributes: Shapley values, left out, alone."""
-    from pipelines.commands.attribution import run as attribute
-
-    show(attribute(*open_run(config, output, set_)))
-
-
-@app.command()
 def options(
     name: Annotated[
         str | None, typer.Argument(metavar="[ENGINE]", help="A kind of engine or embedder; none lists them.")
@@ -100,3 +92,11 @@ def tune(
     workspace = Workspace(output or Path("runs") / settings.name / "tune")
     options = TuneOptions(names, trials, budget, jobs or 0, mlflow, patience, started)
     show(search(settings, workspace, tracker(), options))
+
+
+@app.command()
+def attribution(config: ConfigPath, output: Output = None, set_: Set = None) -> None:
+    """What each modality of a trained engine contributes: Shapley values, left out, alone."""
+    from pipelines.commands.attribution import run as attribute
+
+    show(attribute(*open_run(config, output, set_)))

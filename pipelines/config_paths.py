@@ -16,6 +16,8 @@ _KEYS = {
 _OPTIONS = ("path", "model")
 """Options of embedders that are paths where such a file or folder exists, else names."""
 _SQLITE = "sqlite:///"
+_RULE_FILES = ("candidates", "exclusions")
+"""Keys of ``recommend.rules`` whose text is a path."""
 
 
 def read_raw(path: Path, overrides: Iterable[str] = ()) -> JsonObject:
@@ -39,10 +41,20 @@ def anchored(raw: JsonObject, folder: Path) -> JsonObject:
     for section, keys in _KEYS.items():
         if isinstance(values := raw.get(section), Mapping):
             made[section] = {key: _absolute(value, root) if key in keys else value for key, value in values.items()}
+    if isinstance(recommend := made.get("recommend"), Mapping):
+        made["recommend"] = _with_rule_files(recommend, root)
     if isinstance(promote := raw.get("promote"), Mapping):
         made["promote"] = {key: _database(value, root) for key, value in promote.items()}
     if isinstance(tables := raw.get("pretrain"), Mapping):
         made["pretrain"] = {name: _existing(section, root) for name, section in tables.items()}
+    return made
+
+
+def _with_rule_files(section: Mapping[str, object], root: Path) -> JsonObject:
+    """The files of ``[recommend]`` with absolute paths, whether they are given in its section of rules or beside it."""
+    made = {key: _absolute(value, root) if key in _RULE_FILES else value for key, value in section.items()}
+    if isinstance(rules := section.get("rules"), Mapping):
+        made["rules"] = {key: _absolute(value, root) if key in _RULE_FILES else value for key, value in rules.items()}
     return made
 
 

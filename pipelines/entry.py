@@ -9,6 +9,7 @@ from pipelines import signals
 
 def main() -> NoReturn:
     """Runs the command line; see `pipelines.cli.main`."""
+    signals.hold_closed_streams()
     try:
         signals.install()
         from pipelines.cli import main as command_line

@@ -35,6 +35,18 @@ class StoppedError(BaseException):
         self.number = number
 
 
+def hold_closed_streams() -> None:
+    """Opens the null device for each of stdin, stdout and stderr that is closed, as ``2>&-`` does.
+
+    The next file to be opened would get its number otherwise, and what is told would be written into that file.
+    """
+    for number in (0, 1, 2):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # gets the lowest free number
+
+
 def install() -> None:
     """Lets SIGINT and SIGTERM raise `StoppedError` in the main thread, and end the process soon after.
 
@@ -70,6 +82,13 @@ def stop_if_received() -> None:
     """Ends the process if a signal was received: C code may have turned `StoppedError` into another error."""
     if _received:
         stop(_received[0])
+
+
+def hand_over() -> None:
+    """Lets a server handle the signals: it finishes the requests that it has begun, and then the command ends."""
+    signal.set_wakeup_fd(-1)
+    for number in _STOPS:
+        signal.signal(number, lambda *_: None)
 
 
 def finish(code: int) -> None:

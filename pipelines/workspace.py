@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 from glob import escape
@@ -29,6 +29,7 @@ from recsys.data.splits.partition import Split
 from recsys.digest import file_sha256, short_digest
 from recsys.embedding_table import EmbeddingTable
 from recsys.errors import ArtifactError
+from recsys.files.addresses import without_password
 from recsys.json_values import JsonMapping
 from recsys.tracking import Tracker
 
@@ -234,6 +235,18 @@ class Workspace:
         written = {self._relative(path): tree_digest(path) for path in outputs}
         write_json(self._stamp(step), {"cache_key": _plain(cache_key), "outputs": written})
 
+    def check_unchanged(self, step: str, output: Path) -> None:
+        """Checks that ``output`` is as ``step`` wrote it, where the step has a record.
+
+        Raises:
+            ArtifactError: it is missing or has changed since.
+        """
+        found = written = tree_digest(output)
+        with suppress(ArtifactError, KeyError, TypeError):
+            written = read_json(self._stamp(step))["outputs"][self._relative(output)]
+        if found != written:
+            raise ArtifactError(f"{output} has changed since {step} wrote it, or is gone; `recsys run` makes it again")
+
     def invalidate(self, step: str) -> None:
         """Removes the record of ``step``, so that an interrupted step does not count as finished."""
         self._stamp(step).unlink(missing_ok=True)
@@ -275,4 +288,13 @@ def digest(value: Any) -> str:
 
 
 def _plain(value: Any) -> Any:
-    return json.loads(json.dumps(value, default=str))
+    """The value as JSON stores it, without the passwords of addresses."""
+    return _without_passwords(json.loads(json.dumps(value, default=str)))
+
+
+def _without_passwords(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {without_password(key): _without_passwords(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_without_passwords(each) for each in value]
+    return without_password(value) if isinstance(value, str) else value

@@ -27,8 +27,9 @@ def run(config: RunConfig, workspace: Workspace) -> str:
     """
     if config.attribution is None:
         raise ConfigError("the config has no [attribution] section; name the engine and its modalities there")
-    split = workspace.load_split()
-    engine = trained_on(workspace.bundle(config.attribution.engine), split.fingerprint).engine
+    split, bundle = workspace.load_split(), workspace.bundle(config.attribution.engine)
+    workspace.check_unchanged(f"train/{config.attribution.engine}", bundle)
+    engine = trained_on(bundle, split.fingerprint).engine
     attribution = attribute(engine, workspace.load_dataset(), split, attribution_options(config))
     with workspace.lock():
         write_json(workspace.directory / "attribution.json", asdict(attribution))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -19,7 +20,7 @@ from recsys.content import Embedder, EmbedderConfig, EmbedderContext, Learner
 from recsys.content.transforms.contrastive_alignment import ContrastiveAlignment
 from recsys.data.entities import EntityTable
 from recsys.data.schema import Kind
-from recsys.data.vocabulary import Vocabulary
+from recsys.data.vocabulary import Rows, Vocabulary
 from recsys.embedding_table import EmbeddingTable
 from recsys.engine import Vectors
 from recsys.errors import ConfigError, DataError
@@ -88,28 +89,65 @@ def similar_to_text(
         DataError: the embedder has no vector for the text, such as one without any word of its vocabulary.
         ArtifactError: a vector of the table is NaN or infinite.
     """
-    name = table or _text_table(config)
-    if name not in config.pretrain or config.pretrain[name].embedder is None:
-        made = [key for key, section in config.pretrain.items() if section.embedder is not None]
-        raise ConfigError(
-            f"{name!r} is not a table made from content{did_you_mean(name, made) or ';'} [pretrain] has {made}"
-        )
-    items = workspace.load_dataset().items
-    found = EmbeddingTable.load(workspace.table(name))
-    embedder, context = embedder_of(config, name), embedder_context(config, None, SilentTracker())
-    if isinstance(embedder, Learner):
-        embedder.restore(model_folder(workspace, name))
-    embedded = (embedder.embed(row, context).vectors for row in _rows_with(items, embedder.config.columns, text))
-    query = next((vectors[0] for vectors in embedded if len(vectors)), None)
-    if query is None:
-        raise DataError(f"the embedder of {name!r} has no vector for the text {text!r}: it contains none of its words")
-    if images:
-        found = _image_side(embedder, context, name, items)
-    check_finite(Vectors(found.vectors), found.vocabulary.ids, f"table {name}")
-    best, similarity = most_similar_to(query, found.vectors, k)
-    titles, rows = items.titles(), items.vocabulary.rows(found.vocabulary.ids)
-    heading = f"nearest to the text by {'the images of ' * images}{name}:"
+    search = TextTable.load(config, workspace, table, images)
+    best, similarity = search.nearest(text, k)
+    items = search.items
+    titles, rows = items.titles(), items.vocabulary.rows(search.table.vocabulary.ids)
+    heading = f"nearest to the text by {'the images of ' * images}{search.name}:"
     return _listing(heading, similarity, [titles[rows[row]] for row in best])
+
+
+@dataclass(frozen=True, eq=False)
+class TextTable:
+    """A table of content embeddings with its embedder, which items are compared with a text in.
+
+    Args:
+        name: in ``[pretrain]``.
+        items: the catalogue.
+        table: the vectors of items.
+        embedder: the embedder that made it.
+        context: what it uses beside the text.
+    """
+
+    name: str
+    items: EntityTable
+    table: EmbeddingTable
+    embedder: Embedder[EmbedderConfig]
+    context: EmbedderContext
+
+    @classmethod
+    def load(cls, config: RunConfig, workspace: Workspace, table: str | None = None, images: bool = False) -> TextTable:
+        """The table ``table`` of a run; errors are those of `similar_to_text`."""
+        name = table or _text_table(config)
+        if name not in config.pretrain or config.pretrain[name].embedder is None:
+            made = [key for key, section in config.pretrain.items() if section.embedder is not None]
+            raise ConfigError(
+                f"{name!r} is not a table made from content{did_you_mean(name, made) or ';'} [pretrain] has {made}"
+            )
+        items = workspace.load_dataset().items
+        found = EmbeddingTable.load(workspace.table(name))
+        embedder, context = embedder_of(config, name), embedder_context(config, None, SilentTracker())
+        if isinstance(embedder, Learner):
+            embedder.restore(model_folder(workspace, name))
+        if images:
+            found = _image_side(embedder, context, name, items)
+        check_finite(Vectors(found.vectors), found.vocabulary.ids, f"table {name}")
+        return cls(name, items, found, embedder, context)
+
+    def nearest(self, text: str, k: int) -> tuple[Rows, NDArray[np.float32]]:
+        """The rows of the table that are nearest to ``text``, and their cosine similarities.
+
+        Raises:
+            DataError: the embedder has no vector for the text.
+        """
+        rows = _rows_with(self.items, self.embedder.config.columns, text)
+        embedded = (self.embedder.embed(row, self.context).vectors for row in rows)
+        query = next((vectors[0] for vectors in embedded if len(vectors)), None)
+        if query is None:
+            raise DataError(
+                f"the embedder of {self.name!r} has no vector for the text {text!r}: it contains none of its words"
+            )
+        return most_similar_to(query, self.table.vectors, k)
 
 
 def _image_side(

@@ -60,8 +60,15 @@ def served_bundle(config: RunConfig, workspace: Workspace, name: str) -> Path:
     """The folder of the bundle of engine ``name`` that recommends: fitted on all interactions, else the measured one.
 
     The measured one where ``train.final`` is off, or where its fit on all interactions is not there.
+
+    Raises:
+        ArtifactError: a bundle has changed since it was written.
     """
-    return (_current(workspace, name) if config.fits_final else None) or workspace.bundle(name)
+    workspace.check_unchanged(f"train/{name}", workspace.bundle(name))
+    if not config.fits_final:
+        return workspace.bundle(name)
+    workspace.final.check_unchanged(f"final/{name}", workspace.final.bundle(name))
+    return _current(workspace, name) or workspace.bundle(name)
 
 
 def make_served(config: RunConfig, workspace: Workspace, name: str, tracker: Tracker) -> Path:

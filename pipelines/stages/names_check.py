@@ -18,7 +18,7 @@ from recsys.engines.two_tower.tower_inputs import HISTORY, IDS
 from recsys.errors import ConfigError, DataError
 from recsys.retrieval.batch import RecommendOptions, asked_users
 from recsys.retrieval.rules.conditions import matching
-from recsys.retrieval.rules.eligible import eligible_items
+from recsys.retrieval.rules.plan import RulePlan
 
 _ITEM_KEYS = ("item_columns", "columns")
 
@@ -85,7 +85,7 @@ def check_rules(options: RecommendOptions, data: Dataset) -> None:
     Raises:
         DataError: one is wrong, or they leave no item or user.
     """
-    eligible_items(data.items, options)
+    RulePlan.of(data, options, options.rules, options.at)
     asked_users(data, options)
 
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pipelines.config import RecommendSection, RunConfig
+from pipelines.config import RunConfig
 from pipelines.seen_items import refuse_unranked
 from pipelines.stages.final import make_served
 from pipelines.stages.promote import open_store, require_registry
 from pipelines.stages.served_data import Served, served_data
 from pipelines.workspace import ENGINE_CODE, Workspace, code_version, digest, file_digest
+from recsys.data.dataset import Dataset
 from recsys.data.merge import check_ids
+from recsys.digest import short_digest
 from recsys.distributed.recommend import BatchFiles, recommend_over_ray
 from recsys.errors import ArtifactError, ConfigError
 from recsys.files.stored_json import read_object
@@ -20,6 +22,7 @@ from recsys.retrieval.batch import Batch, RecommendOptions
 from recsys.retrieval.manifest import MANIFEST, Manifest
 from recsys.retrieval.output import Place
 from recsys.retrieval.recommend import write_batch
+from recsys.retrieval.rules.plan import RulePlan
 from recsys.tracking import Tracker
 
 _CODE = (*ENGINE_CODE, "recsys/retrieval", "pipelines/stages/recommend.py")
@@ -71,14 +74,15 @@ def run_from(
     served = served_data(directory, version, workspace, tracker) if dataset is None else Served.load(dataset)
     data = served.data
     cache_key = {
-        "options": config.recommend.options.model_dump(mode="json"),
+        "options": config.recommend.options.identity(),
+        **_eligible_now(config.recommend.options, data),
         "model": version_of(directory),
         "version": version,
         "data": data.fingerprint,
         "files": {str(path): file_digest(path) for path in _rule_files(config.recommend) if path.is_file()},
         "code": code_version(*_CODE),
     }
-    target = _target(config.recommend, workspace)
+    target = target_of(config, workspace)
     files = [target / MANIFEST] if isinstance(target, Path) else []  # of objects elsewhere, each stamp is compared
     if not (files and _is_complete(target) and workspace.is_current("recommend", cache_key, files, tracker)):
         loaded = Bundle.load(directory)
@@ -95,11 +99,12 @@ def run_from(
     return f"{target}: {lists}{_by_fallback(manifest)}{_empty(manifest, data.n_items)}"
 
 
-def _target(section: RecommendSection, workspace: Workspace) -> Place:
-    """Where the lists go: a folder, or an address."""
-    if section.output is None:
+def target_of(config: RunConfig, workspace: Workspace) -> Place:
+    """Where the lists of a run go: a folder, or an address."""
+    output = None if config.recommend is None else config.recommend.output
+    if output is None:
         return workspace.recommendations
-    return section.output if "://" in section.output else Path(section.output)
+    return output if "://" in output else Path(output)
 
 
 def _write(batch: Batch, files: BatchFiles, target: Place, config: RunConfig, tracker: Tracker) -> None:
@@ -132,7 +137,15 @@ def check_source(config: RunConfig, workspace: Workspace, alias: str | None, bun
 
 def _rule_files(options: RecommendOptions) -> list[Path]:
     """The files of ids that the rules name."""
-    return [ids for ids in (options.allow, options.deny, options.users) if isinstance(ids, Path)]
+    given = (options.allow, options.deny, options.users, options.rules.candidates, options.rules.exclusions)
+    return [ids for ids in given if isinstance(ids, Path)]
+
+
+def _eligible_now(options: RecommendOptions, data: Dataset) -> dict[str, str]:
+    """A digest of the items that may be recommended, where it changes with the time; nothing otherwise."""
+    if not options.rules.by_time:
+        return {}
+    return {"eligible": short_digest([RulePlan.of(data, options, options.rules, options.at).mask.data])}
 
 
 def _by_fallback(manifest: Manifest) -> str:

@@ -89,6 +89,22 @@ class Vocabulary:
             return np.full(len(array), MISSING, dtype=np.int64)
         return self._index.get_indexer(pd.Index(array, dtype=array.dtype)).astype(np.int64)
 
+    def row(self, key: int | str) -> int:
+        """The row of one id, MISSING where unknown; faster than `rows` of one.
+
+        Example:
+            >>> Vocabulary.of(["pear", "fig"]).row("pear"), Vocabulary.of([3, 8]).row("3")
+            (1, -1)
+        """
+        if isinstance(key, str) == self.holds_integers:
+            return MISSING
+        try:
+            place = self._index.get_loc(key)
+            assert isinstance(place, int), "ids are unique"
+            return place
+        except (KeyError, OverflowError):
+            return MISSING
+
     def extended(self, ids: Iterable[object]) -> Vocabulary:
         """This vocabulary with the ids that it lacks appended in ascending order; existing rows do not change."""
         new = as_ids(ids)

@@ -15,7 +15,7 @@ from recsys.registry.bundle import Bundle
 from recsys.retrieval.batch import Batch, RecommendOptions
 from recsys.retrieval.manifest import Manifest, Part
 from recsys.retrieval.output import Place
-from recsys.retrieval.parts import Stamp
+from recsys.retrieval.output.parts import Stamp
 from recsys.retrieval.recommend import write_batch
 from recsys.tracking import Tracker
 
@@ -43,6 +43,7 @@ class PartWriter:
         options: of the batch.
         made_from: of the batch.
         stamp: of the batch as the driver computed it; it covers the vectors of the items.
+        now: of the batch, so that rules by time choose the same items everywhere.
     """
 
     files: BatchFiles
@@ -50,12 +51,13 @@ class PartWriter:
     options: RecommendOptions
     made_from: str
     stamp: Stamp
+    now: float
 
     def __call__(self) -> Callable[[int], Part]:
         bundle = Bundle.load(self.files.bundle)
         data = bundle.data if self.files.dataset is None else Dataset.load(self.files.dataset)
         version = self.stamp.model_version
-        batch = Batch(bundle.engine, data, self.options, version, self.made_from, bundle.fallback)
+        batch = Batch(bundle.engine, data, self.options, version, self.made_from, bundle.fallback, self.now)
         if batch.stamp != self.stamp:
             raise ArtifactError(
                 f"the model in {self.files.bundle} or its data give other vectors here than where the command runs; "
@@ -84,7 +86,7 @@ def recommend_over_ray(
     """
     dataset = None if files.dataset is None else shared(files.dataset)
     seen = BatchFiles(shared(files.bundle), dataset)
-    writer = PartWriter(seen, shared_place(directory), batch.options, batch.made_from, batch.stamp)
+    writer = PartWriter(seen, shared_place(directory), batch.options, batch.made_from, batch.stamp, batch.now)
 
     def make(numbers: Sequence[int]) -> Iterator[tuple[int, Part]]:
         if numbers:

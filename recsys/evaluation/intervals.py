@@ -97,6 +97,36 @@ def paired_test(a: NDArray[np.float64], b: NDArray[np.float64], seed: int = 0, n
     return Difference(interval.value, interval.low, interval.high, (extreme + 1) / (n + 1))
 
 
+def unpaired_test(a: NDArray[np.float64], b: NDArray[np.float64], seed: int = 0, n: int = 2000) -> Difference:
+    """Permutation test of the difference of means ``a - b`` of two groups of users.
+
+    The interval is a bootstrap of each group by itself; p is two-sided, from dividing all users at random into groups
+    of the same sizes, and never below ``1 / (n + 1)``.
+
+    Args:
+        a: float64 [U], one value per user of the first group.
+        b: float64 [V], of the second.
+        seed: of the resampling.
+        n: number of resamples, and of random divisions.
+
+    Example:
+        >>> found = unpaired_test(np.array([1.0, 2, 3]), np.array([1.0, 2, 3]))
+        >>> found.difference, found.p
+        (0.0, 1.0)
+    """
+    assert len(a), "a group has users"
+    assert len(b), "a group has users"
+    difference = float(a.mean() - b.mean())
+    spread = _resampled(a, stream(seed, "bootstrap"), n) - _resampled(b, stream(seed, "other bootstrap"), n)
+    low, high = np.quantile(spread, [0.025, 0.975])
+    distinct, counts = _binned(np.concatenate([a, b]))
+    drawn = stream(seed, "permutations").multivariate_hypergeometric(counts, len(a), n, method="marginals")
+    firsts = drawn @ distinct
+    shuffled = firsts / len(a) - (counts @ distinct - firsts) / len(b)
+    extreme = int((np.abs(shuffled) >= abs(difference) - 1e-12).sum())
+    return Difference(difference, float(low), float(high), (extreme + 1) / (n + 1))
+
+
 def holm(p_values: Sequence[float]) -> list[float]:
     """Holm's step-down correction (1979): adjusted p-values, each compared with the same significance level.
 

@@ -13,6 +13,8 @@ from recsys.data.dataset import Dataset
 from recsys.data.merge import check_ids, known_to, remap_items
 from recsys.data.splits.holdout import Holdout
 from recsys.errors import ArtifactError, ConfigError, PromotionError, RecsysError
+from recsys.files.addresses import without_password
+from recsys.files.input_file import read_bytes, regular_size
 from recsys.registry.bundle import Bundle, version_of
 from recsys.registry.gate import Decision
 from recsys.registry.store import CHAMPION, Store
@@ -188,7 +190,7 @@ def decision_record(
         "bundle": version_of(ships),
         "measured": version_of(measured or ships),
         "alias": CHAMPION if decision.promoted else None,
-        "tracking_uri": store.uri,
+        "tracking_uri": without_password(store.uri),
         **asdict(decision),
         **(about or {}),
     }
@@ -207,8 +209,11 @@ def is_current(store: Store, record: Mapping[str, object]) -> bool:
 
 def is_kept(latest: Path, history: Path) -> bool:
     """Whether the decision in ``latest`` is the last one of the folder ``history``."""
-    numbered = _numbered(history)
-    return bool(numbered) and numbered[max(numbered)].read_bytes() == latest.read_bytes()
+    regular = {number: path for number, path in _numbered(history).items() if path.is_file()}
+    if not regular:
+        return False
+    last, size = regular[max(regular)], regular_size(latest)
+    return regular_size(last) == size and read_bytes(last, size) == read_bytes(latest, size)
 
 
 def keep_decision(latest: Path, history: Path) -> None:
@@ -216,8 +221,9 @@ def keep_decision(latest: Path, history: Path) -> None:
     if is_kept(latest, history):
         return
     with atomic_path(history / f"{max(_numbered(history), default=0) + 1:04d}.json") as beside:
-        beside.write_bytes(latest.read_bytes())
+        beside.write_bytes(read_bytes(latest, regular_size(latest)))
 
 
 def _numbered(history: Path) -> dict[int, Path]:
+    """The number of each decision, and its path, which may be no file: a pipe or folder there is never opened."""
     return {int(path.stem): path for path in history.glob("*.json") if path.stem.isdecimal()}

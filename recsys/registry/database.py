@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from tempfile import gettempdir
 
@@ -14,15 +14,21 @@ from filelock import FileLock, Timeout
 from recsys.atomic import make_parents
 from recsys.digest import short_digest
 from recsys.errors import ArtifactError, PromotionError
-from recsys.registry.server import without_password
+from recsys.files.addresses import without_password
 from recsys.tracking import SilentTracker, Tracker
 
 WAIT_SECONDS = 600.0
 """How long a promotion waits for another one of the same registry."""
 
 BUSY_SECONDS = 10.0
+RESTORE = "restore it, or move it away to start a new registry"
 _RESERVED = "?#%"
 """Signs that have a meaning in the address of a database."""
+_TABLES = (
+    *("experiments", "runs", "params", "metrics", "tags", "logged_models", "registered_models"),
+    *("model_versions", "model_version_tags", "registered_model_aliases"),
+)
+"""Those of a database of MLflow that a registry is read from and written to."""
 
 
 def database_file(uri: str) -> Path | None:
@@ -54,7 +60,7 @@ def check_database(path: Path) -> None:
             connection.close()
     except sqlite3.Error as error:
         locked = "locked" in str(error)
-        remedy = "end the program that holds it" if locked else "restore it, or move it away to start a new registry"
+        remedy = "end the program that holds it" if locked else RESTORE
         raise ArtifactError(f"the registry's database {path} cannot be used ({error}); {remedy}") from error
     if tables and "alembic_version" not in tables:
         raise ArtifactError(
@@ -83,15 +89,17 @@ def require_database(uri: str, name: str) -> None:
 def make_database(path: Path, fill: Callable[[str], object]) -> None:
     """Makes the database ``path`` where there is none: beside it first, so that a kill leaves none or a complete one.
 
+    An empty file, which SQLite takes for a database without tables, is replaced.
+
     Args:
         path: of the database.
         fill: makes the tables of the database at an address.
     """
-    if path.exists():
+    if _has_content(path):
         return
     make_parents(path)
     with _lock(path.with_name(f".{path.name}.lock"), str(path), SilentTracker()):
-        if path.exists():
+        if _has_content(path):
             return
         beside = path.with_name(f".{path.name}.partial")
         for left in path.parent.glob(f".{path.name}.partial*"):
@@ -102,6 +110,23 @@ def make_database(path: Path, fill: Callable[[str], object]) -> None:
             beside.unlink(missing_ok=True)
             raise
         beside.replace(path)
+
+
+def check_tables(path: Path) -> None:
+    """Checks that a database that MLflow has opened holds the tables of a registry.
+
+    Raises:
+        ArtifactError: names a table that it lacks and the remedy.
+    """
+    with closing(sqlite3.connect(path, timeout=BUSY_SECONDS)) as connection:
+        tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    lacking = [name for name in _TABLES if name not in tables]
+    if lacking:
+        raise ArtifactError(f"the registry's database {path} lacks the table {lacking[0]!r}; {RESTORE}")
+
+
+def _has_content(path: Path) -> bool:
+    return path.exists() and path.stat().st_size > 0
 
 
 @contextmanager

@@ -15,8 +15,9 @@ from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 from recsys.errors import ArtifactError, PromotionError
-from recsys.registry.database import check_database, database_file, make_database
-from recsys.registry.server import check_server, is_server, without_password
+from recsys.files.addresses import without_password
+from recsys.registry.database import RESTORE, check_database, check_tables, database_file, make_database
+from recsys.registry.server import check_server, is_server
 
 _ADDRESSES = (
     ("experiments", "artifact_location"),
@@ -57,7 +58,7 @@ def mlflow_at(uri: str) -> Any:
     if local is not None:
         _configure_mappers()
         make_database(local, fill_database)
-        _check_version(mlflow, uri)
+        _check_schema(mlflow, uri, local)
     mlflow.set_tracking_uri(uri)
     mlflow.set_registry_uri(uri)
     return mlflow
@@ -95,16 +96,19 @@ def _check_client(uri: str) -> None:
         ) from error
 
 
-def _check_version(mlflow: Any, uri: str) -> None:
+def _check_schema(mlflow: Any, uri: str, path: Path) -> None:
+    """Checks that the database is one of this version of MLflow, and whole: MLflow itself makes them in place."""
     try:
         mlflow.MlflowClient(uri)
-    except Exception as error:  # of alembic
-        if type(error).__name__ != "CommandError":
-            raise
-        raise ArtifactError(
-            f"the registry {uri} was made by another version of MLflow ({error}); install that version, or set "
-            "promote.tracking_uri to another file"
-        ) from error
+    except Exception as error:  # of alembic, of MLflow or of SQLAlchemy
+        reason = str(error).split("\n")[0].split(". ")[0]
+        if type(error).__name__ == "CommandError" or "out-of-date database schema" in reason:
+            raise ArtifactError(
+                f"the registry {uri} was made by another version of MLflow ({reason}); install that version, or set "
+                "promote.tracking_uri to another file"
+            ) from error
+        raise ArtifactError(f"the registry's database {path} is damaged or half-made ({reason}); {RESTORE}") from error
+    check_tables(path)
 
 
 def fill_database(uri: str) -> None:

@@ -7,11 +7,12 @@ from typing import Any
 
 import pandas as pd
 
-from recsys.errors import DataError
+from recsys.errors import ArtifactError, DataError
 from recsys.json_values import JsonObject
 from recsys.registry.bundle import Bundle
 from recsys.registry.mlflow_client import imported
 from recsys.registry.predictor import Predictor
+from recsys.registry.serving import VERSION
 
 mlflow = imported()
 PythonModel: Any = mlflow.pyfunc.PythonModel
@@ -21,7 +22,13 @@ class Recommender(PythonModel):  # type: ignore[misc]
     """Top-k recommendation as a pyfunc model; input and output are those of `Predictor.predict`."""
 
     def load_context(self, context: Any) -> None:
-        self._predictor = Predictor(Bundle.load(Path(context.artifacts["bundle"])))
+        bundle = Bundle.load(Path(context.artifacts["bundle"]))
+        if bundle.version != context.model_config[VERSION]:
+            raise ArtifactError(
+                f"{context.artifacts['bundle']} is another bundle than the one that this model was registered with; "
+                "restore it, or register another version"
+            )
+        self._predictor = Predictor(bundle)
 
     def predict(self, context: Any, model_input: pd.DataFrame, params: JsonObject | None = None) -> pd.DataFrame:
         try:

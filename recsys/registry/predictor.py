@@ -96,10 +96,8 @@ class Predictor:
         lists: list[_List] = [([], [], [])] * len(rows)
         asked = self._asked(rows)
         for numbers, request in self._requests(rows, asked):
-            found = self._retriever.top_k(
-                request, longest, excluded=_concatenated([asked.excluded[n] for n in numbers])
-            )
-            for number, *columns in zip(numbers, *found, strict=True):
+            found = self._retriever.top_k(request, longest, excluded=concatenated([asked.excluded[n] for n in numbers]))
+            for number, *columns in zip(numbers, *found[:3], strict=True):
                 lists[number] = self._without_padding(ks[number], *columns)
         named: dict[str, list[Any]] = {
             name: [row[part] for row in lists] for part, name in enumerate(("item_ids", "scores", "fallback"))
@@ -140,8 +138,8 @@ class Predictor:
             known.take(np.array([number])) if history is None else history
             for number, history in enumerate(asked.histories)
         ]
-        histories = _concatenated(each) if each else known
-        for numbers in _without_repeats(asked.users):
+        histories = concatenated(each) if each else known
+        for numbers in without_repeats(asked.users):
             known_users = with_anonymous(self._data.users, asked.users[numbers])
             table = with_attributes(known_users, attributes.iloc[numbers].reset_index(drop=True))
             also_seen = self._data.also_seen(asked.users[numbers])
@@ -189,20 +187,27 @@ class Predictor:
         return int(known.rows([asked])[0])
 
 
-def _without_repeats(rows: Rows) -> list[Rows]:
+def without_repeats(rows: Rows) -> list[Rows]:
     """Positions of ``rows`` in groups: a row occurs at most once in a group, MISSING any number of times.
 
     A `Request` must not hold a user twice, so the n-th occurrence of a user goes into the n-th group.
 
     Example:
-        >>> [positions.tolist() for positions in _without_repeats(np.array([5, MISSING, 5, 7, MISSING, 5]))]
+        >>> [positions.tolist() for positions in without_repeats(np.array([5, MISSING, 5, 7, MISSING, 5]))]
         [[0, 1, 3, 4], [2], [5]]
     """
-    occurrence = np.where(rows == MISSING, 0, pd.Series(rows).groupby(rows).cumcount())
-    return [np.flatnonzero(occurrence == group) for group in range(occurrence.max(initial=-1) + 1)]
+    met: dict[int, int] = {}
+    groups: list[list[int]] = []
+    for position, row in enumerate(rows.tolist()):
+        group = 0 if row == MISSING else met.get(row, 0)
+        met[row] = group + 1
+        if group == len(groups):
+            groups.append([])
+        groups[group].append(position)
+    return [np.array(group) for group in groups]
 
 
-def _concatenated(parts: Sequence[Histories]) -> Histories:
+def concatenated(parts: Sequence[Histories]) -> Histories:
     """The histories of all users of ``parts``, in order."""
     lengths = np.concatenate([part.lengths for part in parts])
     return Histories(

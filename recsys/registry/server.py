@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from functools import cache
 from http.client import HTTPException
 from threading import Thread
@@ -10,6 +9,7 @@ from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 from recsys.errors import PromotionError
+from recsys.files.addresses import without_password
 
 SECONDS = 10.0
 _ANSWERS = "answers"
@@ -18,16 +18,6 @@ _ANSWERS = "answers"
 def is_server(uri: str) -> bool:
     """Whether it is the address of a tracking server."""
     return uri.startswith(("http://", "https://"))
-
-
-def without_password(uri: str) -> str:
-    """The address of a server or database as it may be shown.
-
-    Example:
-        >>> without_password("https://ann:secret@shop.example/mlflow")
-        'https://ann:...@shop.example/mlflow'
-    """
-    return re.sub(r"(?<=://)([^/@:]*):[^/]*@", r"\1:...@", uri)
 
 
 @cache

@@ -17,10 +17,27 @@ PACKAGE = Path(recsys.__file__).parent
 INPUTS = ("user_id", "history", "k", "exclude", "candidates")
 """The input columns of a model besides the columns of users."""
 
+VERSION = "bundle"
+"""The key of a model's configuration with the version of the bundle that it was registered with."""
+
 _NEEDED = (
     *("mlflow", "torch", "numpy", "pandas", "scipy", "pyarrow", "pydantic", "safetensors", "threadpoolctl"),
     *("filelock", "implicit", "scikit-learn"),
 )
+
+
+def described(bundle: Bundle) -> dict[str, object]:
+    """The arguments of ``mlflow.pyfunc.log_model`` that describe the model of ``bundle``.
+
+    Its version is the ``model_config``, with which the model compares the bundle that it loads.
+    """
+    return {
+        "signature": signature(bundle),
+        "input_example": input_example(bundle),
+        "pip_requirements": requirements(),
+        "code_paths": [str(PACKAGE)],
+        "model_config": {VERSION: bundle.version},
+    }
 
 
 def requirements() -> list[str]:

@@ -10,12 +10,12 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from recsys.errors import ArtifactError, ConfigError, PromotionError
+from recsys.files.addresses import without_password
 from recsys.names import check_name
 from recsys.registry.bundle import MANIFEST, Bundle, verify, version_of
 from recsys.registry.gate import Decision
 from recsys.registry.mlflow_client import experiment_id, mlflow_at
-from recsys.registry.server import without_password
-from recsys.registry.serving import PACKAGE, input_example, requirements, signature
+from recsys.registry.serving import described
 
 CHAMPION, PREVIOUS = "champion", "previous"
 _BEFORE = "champion_before"
@@ -83,10 +83,7 @@ class Store:
                 name="model",
                 python_model=str(Path(__file__).with_name("model.py")),
                 artifacts=artifacts,
-                signature=signature(loaded),
-                input_example=input_example(loaded),
-                pip_requirements=requirements(),
-                code_paths=[str(PACKAGE)],
+                **described(loaded),
             )
         if self._registered() is None:
             self._client.create_registered_model(self.name)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+import time
+from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import scipy.sparse as sp
@@ -14,15 +16,17 @@ from recsys.data.dataset import Dataset
 from recsys.data.moment import Moment
 from recsys.data.vocabulary import Rows
 from recsys.digest import short_digest
-from recsys.engine import Engine, Request, Vectors
+from recsys.engine import Request, VectorModel, Vectors
 from recsys.errors import DataError
-from recsys.retrieval import parts
+from recsys.json_values import JsonObject
 from recsys.retrieval.fallback import Fallback
-from recsys.retrieval.manifest import Manifest, Part, Rules
-from recsys.retrieval.output import Place
-from recsys.retrieval.retriever import Retriever
-from recsys.retrieval.rules.eligible import Eligible, ItemRules, eligible_items
+from recsys.retrieval.manifest import ID_COLUMNS, Manifest, Part, Rules
+from recsys.retrieval.output import Place, parts
+from recsys.retrieval.rules.eligible import ItemRules
 from recsys.retrieval.rules.id_lists import IdList, known_ids
+from recsys.retrieval.rules.options import RuleOptions
+from recsys.retrieval.rules.plan import RulePlan
+from recsys.retrieval.rules.ruled import RuledRetriever
 
 
 class RecommendOptions(ItemRules):
@@ -37,7 +41,11 @@ class RecommendOptions(ItemRules):
             in the data are passed over and counted.
         at: the time of the recommendation: a date, a datetime, ISO text or seconds since 1970 UTC, in data without
             timestamps a position. Later interactions are left out of the histories; None is now.
+        rules: other rules of lists.
+        id_columns: the names of the columns of users and items in the output.
     """
+
+    flat_sections: ClassVar[tuple[str, ...]] = ("rules",)
 
     k: int = Field(default=100, gt=0)
     filter_seen: bool = True
@@ -45,6 +53,22 @@ class RecommendOptions(ItemRules):
     index: str = "exact"
     users: IdList | None = None
     at: Moment | None = None
+    rules: RuleOptions = RuleOptions()
+    id_columns: tuple[str, str] = ID_COLUMNS
+
+    def identity(self) -> JsonObject:
+        """The options as JSON; those that came later than the first batches stand in it where they are not default."""
+        later = {name: getattr(self, name) for name in _LATER}
+        default = {name for name, value in later.items() if value == type(self).model_fields[name].default}
+        return self.model_dump(mode="json", exclude=default)
+
+    def identity_text(self) -> str:
+        """`identity` as compact text."""
+        return json.dumps(self.identity(), separators=(",", ":"), ensure_ascii=False)
+
+
+_LATER = ("rules", "id_columns")
+"""Options that the identity of a batch leaves out where they are not given, so that it stays what it was."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,17 +109,19 @@ class Batch:
         made_from: a digest of the inputs that cannot be hashed here, such as the code and the files of the model.
         fallback: ranks for users of whom the engine knows nothing, and fills lists with fewer than ``k`` items; None
             leaves them empty or short.
+        now: seconds since 1970 UTC, for rules by time where ``options.at`` is None.
 
     Raises:
         DataError: the dataset has no users or no items.
     """
 
-    engine: Engine
+    engine: VectorModel
     data: Dataset
     options: RecommendOptions
     model_version: str = ""
     made_from: str = ""
     fallback: Fallback | None = None
+    now: float = field(default_factory=time.time)
 
     def __post_init__(self) -> None:
         if not self.data.n_users or not self.data.n_items:
@@ -109,8 +135,8 @@ class Batch:
         return -(-len(self._asked.rows) // self.options.shard_size)
 
     @cached_property
-    def _eligible(self) -> Eligible:
-        return eligible_items(self.data.items, self.options)
+    def _plan(self) -> RulePlan:
+        return RulePlan.of(self.data, self.options, self.options.rules, self.options.at, self.now)
 
     @cached_property
     def _asked(self) -> AskedUsers:
@@ -123,13 +149,13 @@ class Batch:
         Raises:
             DataError: the rules leave no item or user, or a rule is wrong.
         """
-        return (*self._eligible.told, *self._asked.told)
+        return (*self._plan.told, *self._asked.told)
 
     @cached_property
-    def _retriever(self) -> Retriever:
-        fallback, options = self.fallback, self.options
+    def _retriever(self) -> RuledRetriever:
+        fallback = self.fallback
         given = None if fallback is None else (lambda: fallback)
-        return Retriever(self.engine, self.data.items, options.index, self._eligible.rows, options.at, given)
+        return RuledRetriever(self.engine, self._plan, self.options.index, self.options.at, given)
 
     @cached_property
     def stamp(self) -> parts.Stamp:
@@ -137,11 +163,12 @@ class Batch:
 
         Raises:
             ArtifactError: the vector of an item is NaN or infinite.
-            ConfigError: the index is unknown or does not support the engine's vectors.
+            ConfigError: the index is unknown or does not support the engine's vectors, or a rule does not.
         """
-        fallback = [] if self.fallback is None else [self.fallback.fingerprint]
-        version = "/".join([self.model_version, self.made_from, *fallback])
-        chosen, items = (self._eligible.rows, self._asked.rows), self._retriever.item_vectors
+        versions = [self.model_version, self.made_from]
+        versions += [] if self.fallback is None else [self.fallback.fingerprint]
+        version = "/".join([*versions, *([self._plan.fingerprint] if self._plan.fingerprint else [])])
+        chosen, items = (self._plan.eligible.rows, self._asked.rows), self._retriever.item_vectors
         fingerprint = _fingerprint(self.engine, self.data, items, self.options, version, chosen)
         return parts.Stamp(self.model_version, self.data.fingerprint, fingerprint)
 
@@ -160,7 +187,8 @@ class Batch:
         k = min(self.options.k, self.data.n_items)  # a longer list would only be padding
         lists = self._retriever.top_k(request, k, self.options.filter_seen)
         ids = request.users.vocabulary, self.data.items.vocabulary
-        parts.write(directory, number, *ids, lists, self.stamp, mark_fallback=self.fallback is not None)
+        form = parts.Columns(self.options.id_columns, self.fallback is not None)
+        parts.write(directory, number, *ids, lists, self.stamp, form)
         return self.described(directory, number)
 
     def described(self, directory: Place, number: int) -> Part:
@@ -173,9 +201,7 @@ class Batch:
 
     def manifest(self, made: tuple[Part, ...]) -> Manifest:
         """The manifest of the whole batch, with the entries of its parts in their order."""
-        eligible, options = self._eligible.rows, self.options
-        rules = Rules(self.data.n_items if eligible is None else len(eligible), options.k, self.told)
-        about = options.model_dump(mode="json")
+        rules, about = Rules(int(self._plan.mask.sum()), self.options.k, self.told), self.options.identity()
         return Manifest(self.model_version, self.data.fingerprint, self.stamp.fingerprint, about, made, rules)
 
     def _request(self, users: Rows) -> Request:
@@ -194,7 +220,7 @@ class Batch:
 
 
 def _fingerprint(
-    engine: Engine,
+    engine: VectorModel,
     data: Dataset,
     items: Vectors,
     options: RecommendOptions,
@@ -205,7 +231,7 @@ def _fingerprint(
 
     The rows of the items and users that were ``chosen`` are in it, because files of ids may change under their names.
     """
-    text = "/".join((engine.kind, version, data.fingerprint, options.model_dump_json()))
+    text = "/".join((engine.kind, version, data.fingerprint, options.identity_text()))
     sparse: Any = items.sparse
     pieces = [sparse.data, sparse.indices, sparse.indptr] if sp.issparse(sparse) else [sparse]
     arrays = (items.dense, items.valid, *pieces, *chosen)

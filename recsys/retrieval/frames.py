@@ -8,19 +8,25 @@ from typing import Literal
 
 import numpy as np
 import pandas as pd
-import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from recsys.config import parse
 from recsys.data.dataset import Dataset
 from recsys.data.vocabulary import MISSING, Vocabulary
 from recsys.data.vocabulary import Ids as IdArray
 from recsys.engine import Request, VectorModel, Vectors
 from recsys.errors import ArtifactError, DataError
+from recsys.json_values import JsonMapping
 from recsys.ranking import check_fitted, check_k, dataset_of
 from recsys.retrieval.fallback import Fallback
 from recsys.retrieval.requested_users import BLOCK, Ids, RequestedUsers, known_rows
-from recsys.retrieval.retriever import Retriever, item_vectors, similarity_vectors, user_vectors
-from recsys.retrieval.rules.eligible import ItemRules, eligible_items
+from recsys.retrieval.retriever import item_vectors, similarity_vectors, user_vectors
+from recsys.retrieval.rules.eligible import ItemRules
+from recsys.retrieval.rules.options import RuleOptions
+from recsys.retrieval.rules.pairs.paired import paired_scores
+from recsys.retrieval.rules.plan import RulePlan
+from recsys.retrieval.rules.reasons import reason_texts
+from recsys.retrieval.rules.ruled import RuledRetriever
 from recsys.retrieval.similar import SimilarityModel, find_item, most_similar
 from recsys.retrieval.top_up import HasFallback, Lists
 
@@ -35,6 +41,7 @@ def recommend(
     items: Ids | None = None,
     exclude: Ids = (),
     filter_seen: bool = True,
+    rules: RuleOptions | JsonMapping | None = None,
 ) -> pd.DataFrame:
     """Top-k recommendation: the ``k`` items with the highest scores of each user, by exact search.
 
@@ -54,11 +61,14 @@ def recommend(
         items: ids of items that may be recommended; None is all that the items table of ``data`` lists.
         exclude: ids of items that are not recommended to any user.
         filter_seen: whether items of a user's history are left out of the user's list.
+        rules: other rules of lists, as `recsys.retrieval.rules.options.RuleOptions` or a dict of its keys:
+            ``{"caps": [{"column": "brand", "most": 2}], "reasons": True}``.
 
     Returns:
-        ``user_id, item_id, rank`` (from 1) and ``score``. The frame's ``attrs["fallback_from"]`` says whose lists hold
-        items of the fallback: user id -> the rank of the first one, 1 where all are. The score of such an item is its
-        probability, or, below items of the engine, goes on from the last of them.
+        ``user_id, item_id, rank`` (from 1) and ``score``, and ``reason`` where the rules ask for reasons. The frame's
+        ``attrs["fallback_from"]`` says whose lists hold items of the fallback: user id -> the rank of the first one, 1
+        where all are. The score of such an item is its probability, or, below items of the engine, goes on from the
+        last of them.
 
     Raises:
         DataError: the engine is not fitted, ``k`` is no whole number, an id or a column is unknown, ids and
@@ -79,20 +89,21 @@ def recommend(
     denied = _listed_ids(data, exclude)
     allowed = None if items is None else _listed_ids(data, items)
     chosen = RequestedUsers.of(data, users, histories)
-    rules = ItemRules(allow=allowed, deny=denied, unlisted=items is not None)
-    candidates = eligible_items(data.items, rules).rows
-    retriever = Retriever(engine, data.items, candidates=candidates, fallback=fallback_of(engine, data))
+    options = rules if isinstance(rules, RuleOptions) else parse(RuleOptions, dict(rules or {}), "rules")
+    plan = RulePlan.of(data, ItemRules(allow=allowed, deny=denied, unlisted=items is not None), options)
+    retriever = RuledRetriever(engine, plan, fallback=fallback_of(engine, data))
     blocks: list[pd.DataFrame] = []
     fallback_from: dict[int | str, int] = {}
     for block, request in chosen.requests():
         lists = retriever.top_k(request, k, filter_seen)
         user, column = np.nonzero(lists.rows != MISSING)
         places = {"user": block[user], "item": lists.rows[user, column], "rank": column + 1}
-        blocks.append(pd.DataFrame({**places, "score": lists.scores[user, column]}))
+        told = {} if lists.reasons is None else {"reason": reason_texts(lists.reasons[user, column])}
+        blocks.append(pd.DataFrame({**places, "score": lists.scores[user, column], **told}))
         fallback_from |= _fallback_from(chosen.ids[block], lists)
     found = pd.concat(blocks, ignore_index=True) if blocks else _no_rows()
     ids = {"user_id": chosen.ids[found["user"]], "item_id": data.items.vocabulary.ids[found["item"]]}
-    result = pd.DataFrame({**ids, "rank": found["rank"], "score": found["score"]})
+    result = pd.DataFrame({**ids, **found.drop(columns=["user", "item"])})
     result.attrs["fallback_from"] = fallback_from
     return result
 
@@ -143,7 +154,7 @@ def score(engine: VectorModel, data: Dataset | None, pairs: pd.DataFrame) -> pd.
         vectors = user_vectors(engine, Request.from_dataset(data, distinct[start : start + BLOCK]))
         inside = np.flatnonzero((position >= start) & (position < start + BLOCK))
         for part in np.array_split(inside, max(1, -(-len(inside) // BLOCK))):
-            found[part] = _paired(vectors.take(position[part] - start), items.take(item[part]))
+            found[part] = paired_scores(vectors.take(position[part] - start), items.take(item[part]))
     return pairs.assign(score=found)
 
 
@@ -195,22 +206,6 @@ def embeddings(engine: VectorModel, data: Dataset | None, of: Literal["items", "
     requests = RequestedUsers.of(data).requests()
     blocks = ((request.users.vocabulary, user_vectors(engine, request)) for _, request in requests)
     return _vector_frame(engine, "user_id", blocks)
-
-
-def _paired(users: Vectors, items: Vectors) -> NDArray[np.float32]:
-    """float32 [n]: the score of ``users[i]`` and ``items[i]``; NaN where either has no vector."""
-    total = np.zeros(len(users), np.float32)
-    for left, right in ((users.dense, items.dense), (users.sparse, items.sparse)):
-        if left is None or right is None:
-            continue
-        if sp.issparse(left) or sp.issparse(right):
-            total += np.ravel(sp.csr_array(left).multiply(sp.csr_array(right)).sum(axis=1)).astype(np.float32)
-        else:
-            total += np.einsum("nd,nd->n", left, right)
-    for part in (users, items):
-        if part.valid is not None:
-            total[~part.valid] = np.nan
-    return total
 
 
 def _vector_frame(engine: VectorModel, column: str, blocks: Iterable[tuple[Vocabulary, Vectors]]) -> pd.DataFrame:

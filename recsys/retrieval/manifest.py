@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 import pandas as pd
 
@@ -15,9 +16,13 @@ from recsys.retrieval.output import Place, output_folder
 from recsys.retrieval.output.folder import inside
 
 MANIFEST = "_manifest.json"
+ID_COLUMNS = ("user_id", "item_id")
+"""Of users and of items, by default."""
 _VERSION = 2
 TOTALS = ("users", "users_without", "fallback_users", "topped_up_users", "rows", "empty_places")
 """The sums over all parts that the manifest holds."""
+
+Filters: TypeAlias = list[tuple[str, str, list[int | str]]]
 
 
 @dataclass(frozen=True)
@@ -164,10 +169,14 @@ def read_recommendations(directory: Place, users: Iterable[int | str] | None = N
     manifest = Manifest.load(directory)
     manifest.verify(directory)
     wanted = None if users is None else list(users)
-    filters = [("user_id", "in", wanted)] if wanted else None
-    folder, frames = output_folder(directory), []
-    for part in manifest.parts:
-        with folder.open(part.name) as file:
-            frames.append(pd.read_parquet(file, filters=filters))
+    key = manifest.options.get("id_columns", ID_COLUMNS)[0]
+    filters = [(key, "in", wanted)] if wanted else None
+    frames = [read_part(directory, part, filters) for part in manifest.parts]
     table = pd.concat(frames, ignore_index=True)
     return table.iloc[:0] if wanted == [] else table
+
+
+def read_part(directory: Place, part: Part, filters: Filters | None = None) -> pd.DataFrame:
+    """The rows of one part; ``filters`` are those of `pandas.read_parquet`."""
+    with output_folder(directory).open(part.name) as file:
+        return pd.read_parquet(file, filters=filters)

@@ -8,12 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 
 from recsys.data.dataset import Dataset
-from recsys.engine import Engine
-from recsys.retrieval import parts
+from recsys.engine import VectorModel
 from recsys.retrieval.batch import Batch, RecommendOptions
 from recsys.retrieval.fallback import Fallback
 from recsys.retrieval.manifest import Manifest, Part
-from recsys.retrieval.output import Place
+from recsys.retrieval.output import Place, parts
 from recsys.tracking import SilentTracker, Tracker, tracked
 
 PartMaker = Callable[[Sequence[int]], Iterator[tuple[int, Part]]]
@@ -21,7 +20,7 @@ PartMaker = Callable[[Sequence[int]], Iterator[tuple[int, Part]]]
 
 
 def recommend(
-    engine: Engine,
+    engine: VectorModel,
     data: Dataset,
     directory: Place,
     options: RecommendOptions | None = None,

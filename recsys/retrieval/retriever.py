@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from recsys.data.entities import EntityTable
 from recsys.data.histories import Histories
@@ -13,8 +16,39 @@ from recsys.engine import Request, VectorModel, Vectors
 from recsys.ranking import check_finite
 from recsys.retrieval import INDEXES
 from recsys.retrieval.fallback import Fallback
+from recsys.retrieval.index import Index
 from recsys.retrieval.similar import SimilarityModel
 from recsys.retrieval.top_up import Lists, TopUp, unknown_users
+
+BuildIndex = Callable[[Vectors, Rows | None], Index]
+"""Makes an index of item vectors, of which some rows are candidates."""
+
+
+class Subset(NamedTuple):
+    """A part of the catalogue that is ranked by itself.
+
+    Args:
+        rows: of the items, ascending.
+        ranking: of their vectors.
+        top_up: fills short lists with them; None without a fallback.
+    """
+
+    rows: Rows
+    ranking: Index
+    top_up: TopUp | None
+
+
+@dataclass(frozen=True, eq=False)
+class EncodedUsers:
+    """Users as `Retriever.rank` takes them.
+
+    Args:
+        vectors: [U].
+        unknown: bool [U], of whom the engine knows nothing, so that the fallback makes their lists.
+    """
+
+    vectors: Vectors
+    unknown: NDArray[np.bool_]
 
 
 class Retriever:
@@ -23,7 +57,7 @@ class Retriever:
     Args:
         engine: a fitted engine.
         items: [I] the catalogue.
-        index: a name in `recsys.retrieval.INDEXES`.
+        index: a name in `recsys.retrieval.INDEXES`, or what builds an index from item vectors and candidates.
         candidates: rows of ``items`` that may be returned; None is all of them.
         at: the time for which item vectors are computed, in the unit of the dataset's timestamps; None is now.
         fallback: returns the fallback, which ranks for users of whom the engine knows nothing and fills short lists; it
@@ -48,17 +82,26 @@ class Retriever:
         self,
         engine: VectorModel,
         items: EntityTable,
-        index: str = "exact",
+        index: str | BuildIndex = "exact",
         candidates: Rows | None = None,
         at: int | None = None,
         fallback: Callable[[], Fallback] | None = None,
     ) -> None:
-        self._engine = engine
+        self._engine, self._items, self._fallback = engine, items, fallback
         self.item_vectors = item_vectors(engine, items, at)
-        self._index = INDEXES[index](self.item_vectors, candidates)
-        self._top_up = None if fallback is None else TopUp(fallback, items, candidates)
+        build: BuildIndex = INDEXES[index] if isinstance(index, str) else index
+        self._build = build
+        self.index = build(self.item_vectors, candidates)
+        self.top_up = None if fallback is None else TopUp(fallback, items, candidates)
 
-    def top_k(self, request: Request, k: int, filter_seen: bool = True, excluded: Histories | None = None) -> Lists:
+    def top_k(
+        self,
+        request: Request,
+        k: int,
+        filter_seen: bool = True,
+        excluded: Histories | None = None,
+        users: Vectors | None = None,
+    ) -> Lists:
         """The ``k`` items with the highest scores for each user of ``request``.
 
         Args:
@@ -66,6 +109,7 @@ class Retriever:
             k: length of a list; at most the size of the catalogue.
             filter_seen: whether items of a user's history are left out of the user's list.
             excluded: [U] other items that are left out of the list of each user.
+            users: [U] the vectors of the users, where they are known already.
 
         Returns:
             Item rows and scores [U, k], best first, and which items are of the fallback; with a fallback, a list is
@@ -74,15 +118,51 @@ class Retriever:
         Raises:
             ArtifactError: the vector of a user, or a score, is NaN or infinite.
         """
-        users, seen = user_vectors(self._engine, request), seen_items(request) if filter_seen else None
+        seen = seen_items(request) if filter_seen else None
         if excluded is not None and len(excluded.items):
             seen = excluded if seen is None else seen.joined(excluded)
-        rows, scores = self._index.top_k(users, k, seen)
-        if self._top_up is None:
+        encoded = self.encode(request) if users is None else self._encoded(request, users)
+        return self.rank(encoded, k, seen, lambda: request)
+
+    def encode(self, request: Request) -> EncodedUsers:
+        """The vectors of the users of ``request``, and of whom the engine knows nothing.
+
+        Raises:
+            ArtifactError: the vector of a user is NaN or infinite.
+        """
+        return self._encoded(request, user_vectors(self._engine, request))
+
+    def _encoded(self, request: Request, users: Vectors) -> EncodedUsers:
+        return EncodedUsers(users, np.zeros(len(users), bool) if self.top_up is None else self.unknown(request, users))
+
+    def rank(self, users: EncodedUsers, k: int, left_out: Histories | None, request: Callable[[], Request]) -> Lists:
+        """The ``k`` items with the highest scores for each of ``users`` [U].
+
+        Args:
+            users: what `encode` returned; vectors of earlier calls may be used again.
+            k: length of a list.
+            left_out: [U] the items that are not in each list; None leaves out none.
+            request: returns the request of the same users; called where a list is short, for the fallback.
+
+        Raises:
+            ArtifactError: a score is NaN or infinite.
+        """
+        rows, scores = self.index.top_k(users.vectors, k, left_out)
+        if self.top_up is None:
             return Lists(rows, scores, np.zeros(rows.shape, bool))
-        unknown = unknown_users(request, users, self.item_vectors, lambda asked: user_vectors(self._engine, asked))
-        rows[unknown], scores[unknown] = MISSING, -np.inf
-        return self._top_up.fill(request, (rows, scores), seen)
+        rows[users.unknown], scores[users.unknown] = MISSING, -np.inf
+        if not len(self.top_up.short(rows)):
+            return Lists(rows, scores, np.zeros(rows.shape, bool))
+        return self.top_up.fill(request(), (rows, scores), left_out)
+
+    def within(self, rows: Rows) -> Subset:
+        """The items at ``rows`` alone, with the same vectors."""
+        top_up = None if self._fallback is None else TopUp(self._fallback, self._items, rows)
+        return Subset(rows, self._build(self.item_vectors, rows), top_up)
+
+    def unknown(self, request: Request, users: Vectors) -> NDArray[np.bool_]:
+        """Bool [U]: the users of whom the engine knows nothing, see `recsys.retrieval.top_up.unknown_users`."""
+        return unknown_users(request, users, self.item_vectors, lambda asked: user_vectors(self._engine, asked))
 
 
 def seen_items(request: Request) -> Histories:

@@ -28,11 +28,14 @@ class Lists(NamedTuple):
         rows: int64 [U, K], item rows, best first; padded with MISSING.
         scores: float32 [U, K], never rising; padded with -inf.
         fallback: bool [U, K], whether the item is of the fallback. Such items follow those of the engine.
+        reasons: int32 [U, K], the rules that gave each item its place (`recsys.retrieval.rules.reasons`); None where
+            they were not asked for. With rules that order items, ``rows`` has their order and scores may rise.
     """
 
     rows: Rows
     scores: NDArray[np.float32]
     fallback: NDArray[np.bool_]
+    reasons: NDArray[np.int32] | None = None
 
 
 @runtime_checkable
@@ -56,12 +59,13 @@ class TopUp:
         self._make, self._items, self._candidates = fallback, items, candidates
 
     @cached_property
-    def _fallback(self) -> Fallback:
+    def fallback(self) -> Fallback:
+        """The fallback, made when it is first asked for."""
         return self._make()
 
     @cached_property
     def _ranker(self) -> Ranker:
-        return Ranker(self._fallback.item_vectors(self._items), self._candidates)
+        return Ranker(self.fallback.item_vectors(self._items), self._candidates)
 
     def fill(self, request: Request, ranked: Ranked, seen: Histories | None) -> Lists:
         """The lists with k items each, or as many as are eligible.
@@ -76,23 +80,27 @@ class TopUp:
         """
         rows, scores = ranked
         added = np.zeros(rows.shape, bool)
-        eligible = rows.shape[1] if self._candidates is None else min(rows.shape[1], len(self._candidates))
-        short = np.flatnonzero((rows != MISSING).sum(1) < eligible)
+        short = self.short(rows)
         if len(short):
-            filled, below = _merged(
+            filled, below = merged_lists(
                 (rows[short], scores[short]), self._ranked(request.take(short), rows[short], seen, short)
             )
             rows[short], scores[short] = filled
             added[short] = below
         return Lists(rows, scores, added)
 
+    def short(self, rows: Rows) -> Rows:
+        """The users whose lists, item rows [U, K], have fewer than K items and fewer than there are candidates."""
+        eligible = rows.shape[1] if self._candidates is None else min(rows.shape[1], len(self._candidates))
+        return np.flatnonzero((rows != MISSING).sum(1) < eligible)
+
     def _ranked(self, request: Request, listed: Rows, seen: Histories | None, short: Rows) -> Ranked:
         """The fallback's lists without the items ``listed`` [U, K] and those of ``seen`` at the rows ``short``."""
-        users = self._fallback.user_vectors(request)
+        users = self.fallback.user_vectors(request)
         return self._ranker.top_k(users, listed.shape[1], _excluded(listed, None if seen is None else seen.take(short)))
 
 
-def _merged(own: Ranked, other: Ranked) -> tuple[Ranked, NDArray[np.bool_]]:
+def merged_lists(own: Ranked, other: Ranked) -> tuple[Ranked, NDArray[np.bool_]]:
     """The lists of ``own`` followed by those of ``other``, as long as before, and which items are of ``other``."""
     rows, scores = own
     count = (rows != MISSING).sum(1)[:, None]

@@ -18,11 +18,12 @@ from torch import Tensor, nn
 from recsys.config import Config
 from recsys.errors import ConfigError
 from recsys.seeding import stream, stream_seed
-from recsys.tracking import Tracker
+from recsys.tracking import SilentTracker, Tracker
 from recsys.training.checkpoint import Checkpoint, Progress
 from recsys.training.diagnosis import diagnose
 from recsys.training.optimizers import clip_grad_norm, make_optimizers, set_learning_rates
 from recsys.training.row_adam import RowAdam
+from recsys.training.workers import Workers
 
 Batch_contra = TypeVar("Batch_contra", contravariant=True)
 BatchT = TypeVar("BatchT")
@@ -76,6 +77,10 @@ class Task(Protocol[BatchT]):
         """The scalar to minimize."""
         ...
 
+    def examples(self, batch: BatchT) -> float:
+        """Number of examples whose mean is the loss of a batch; the processes of a training weigh theirs by it."""
+        ...
+
     def validate(self) -> float | None:
         """The validation metric, higher is better; None without validation."""
         ...
@@ -97,6 +102,8 @@ def train(
     Every step draws its random numbers from a stream named by epoch and step, so that the weights of a run that was
     killed and resumed from ``directory`` are identical, bit for bit, to those of an uninterrupted one.
 
+    Under ``torchrun`` the processes share the batches of a step, see `recsys.training.workers`.
+
     Args:
         task: module, batches, loss and validation.
         options: of the loop.
@@ -115,7 +122,10 @@ def train(
             of a step, or a weight at the end of an epoch, is NaN or infinite.
     """
     device = _device(options)
-    module = task.module.to(device)
+    module, workers = task.module.to(device), Workers.of_environment(device)
+    workers.begin_equal(module)
+    if not workers.is_first:
+        tracker = SilentTracker()
     optimizers = make_optimizers(module, options.learning_rate, options.weight_decay, options.lr_multipliers)
     ema = copy.deepcopy(module) if options.ema else None
     best: dict[str, Tensor] = {}
@@ -126,35 +136,39 @@ def train(
         for point in state.curve:
             _log_epoch(tracker, point)
         tracker.info(f"training resumes at epoch {state.epoch + 1}, step {state.step}")
+    workers.check_equal(state.epoch, state.step, str(directory))
+    if not workers.is_first:
+        checkpoint = None
     last = epochs or options.epochs
     batches: Sequence[BatchT] = ()
     saved = time.monotonic()
     while state.epoch < last and not state.finished:
         batches = task.batches(state.epoch, stream(seed, "batches", state.epoch))
-        started, first = time.monotonic(), state.step
+        started, first, steps = time.monotonic(), state.step, workers.steps(batches)
         module.train()
-        while state.step < len(batches):
-            torch.manual_seed(stream_seed(seed, "torch", state.epoch, state.step))
-            rng = stream(seed, "step", state.epoch, state.step)
-            total = len(batches) * options.epochs
-            set_learning_rates(optimizers, *_learning_rate(options, state.epoch * len(batches) + state.step, total))
-            loss = _step(task, batches[state.step], rng, optimizers, options, device)
+        while state.step < steps:
+            of_step = (state.epoch, state.step, *workers.stream())
+            torch.manual_seed(stream_seed(seed, "torch", *of_step))
+            rng = stream(seed, "step", *of_step)
+            at, total = state.epoch * steps + state.step, steps * options.epochs
+            set_learning_rates(optimizers, *_learning_rate(options, at, total))
+            loss = _step(task, workers.batch(batches, state.step), rng, optimizers, options, workers)
             _check_loss(loss, name, options, state)
             state.loss_sum += loss
             state.step += 1
             if ema is not None:
                 _average(ema, module, options.ema)
-            tracker.progress(_line(state, len(batches), last, (time.monotonic() - started) / (state.step - first)))
+            tracker.progress(_line(state, steps, last, (time.monotonic() - started) / (state.step - first)))
             if checkpoint and time.monotonic() - saved > options.checkpoint_seconds:
                 checkpoint.save(state, module, optimizers, ema, best)
                 saved = time.monotonic()
         _check_weights(module, name, options, state)
-        _log_epoch(tracker, _end_epoch(task, ema, options, state, best, len(batches), choose=epochs is None))
+        _log_epoch(tracker, _end_epoch(task, ema, options, state, best, workers, steps, choose=epochs is None))
         if checkpoint:
             checkpoint.save(state, module, optimizers, ema, best)
             saved = time.monotonic()
     if epochs is None:
-        for doubt in diagnose(state.curve, state.epoch * len(batches), options.warmup):
+        for doubt in diagnose(state.curve, state.epoch * workers.steps(batches), options.warmup):
             tracker.info(f"  warning: training of {name}: {doubt}")
     final = best or (ema if ema is not None else module).state_dict()
     module.load_state_dict(final)
@@ -166,22 +180,28 @@ def train(
 
 def _step(
     task: Task[BatchT],
-    batch: BatchT,
+    batch: BatchT | None,
     rng: np.random.Generator,
     optimizers: Sequence[torch.optim.Optimizer],
     options: LoopOptions,
-    device: torch.device,
+    workers: Workers,
 ) -> float:
+    """One step of all optimizers; the loss, over all processes."""
     for optimizer in optimizers:
         optimizer.zero_grad(set_to_none=isinstance(optimizer, RowAdam))
-    with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
-        loss = task.loss(batch, rng)
-    torch.autograd.backward(loss)
+    found, size = 0.0, 0.0
+    if batch is not None:
+        device = _device(options).type
+        with torch.autocast(device, torch.bfloat16, enabled=device == "cuda"):
+            loss = task.loss(batch, rng)
+        torch.autograd.backward(loss)
+        found, size = float(loss.detach()), task.examples(batch)
+    found = workers.reduce(task.module, found, size)
     if options.max_grad_norm:
         clip_grad_norm(task.module, options.max_grad_norm)
     for optimizer in optimizers:
         optimizer.step()
-    return float(loss.detach())
+    return found
 
 
 def _end_epoch(
@@ -190,6 +210,7 @@ def _end_epoch(
     options: LoopOptions,
     state: Progress,
     best: dict[str, Tensor],
+    workers: Workers,
     steps: int,
     choose: bool,
 ) -> dict[str, float]:
@@ -198,7 +219,7 @@ def _end_epoch(
     state.epoch, state.step, state.loss_sum = state.epoch + 1, 0, 0.0
     if choose and (state.epoch % options.validate_every == 0 or state.epoch == options.epochs):
         with averaged(task.module, ema):
-            metric = task.validate()
+            metric = workers.from_first(task.validate)
             if metric is not None:
                 point["metric"] = metric
                 if state.best_metric is None or metric > state.best_metric:

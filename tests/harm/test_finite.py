@@ -66,6 +66,24 @@ def test_bpr_that_diverges_names_the_learning_rate():
         ENGINES["bpr"](learning_rate=1e29, iterations=2).fit(DATA)
 
 
+def test_bpr_that_diverges_names_the_regularization_too():
+    with pytest.raises(ConfigError, match=r"bpr diverged.*regularization \(1e\+10\)"):
+        ENGINES["bpr"](factors=2, regularization=1e10, iterations=2).fit(DATA)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"low_pass": {"users": 10, "items": 10}},
+        {"low_pass": {"users": -10, "items": -10}},
+        {"low_pass": {"popularity_exponent": 1e6}},
+    ],
+)
+def test_spectral_with_exponents_that_no_number_holds_names_them(options):
+    with pytest.raises(ConfigError, match=r"exponents low_pass\.users|popularity_exponent"):
+        ENGINES["spectral"](**options).fit(DATA)
+
+
 def test_json_with_nan_is_refused_when_it_is_read(tmp_path):
     (tmp_path / "a.json").write_text('{"std": NaN}')
     with pytest.raises(ArtifactError, match="NaN"):

@@ -15,8 +15,8 @@ import pytest
 
 from recsys.errors import ArtifactError, PromotionError
 from recsys.registry import database, server
-from recsys.registry.database import check_database, make_database, registry_lock
-from recsys.registry.mlflow_client import check_registry, mlflow_at
+from recsys.registry.database import check_database, check_tables, make_database, registry_lock
+from recsys.registry.mlflow_client import check_registry, imported, mlflow_at
 from recsys.registry.server import check_server
 from recsys.tracking import SilentTracker
 
@@ -115,6 +115,36 @@ def test_a_server_that_drips_is_not_waited_for(monkeypatch):
         threading.Thread(target=drip, args=(listening,), daemon=True).start()
         with pytest.raises(PromotionError, match="timed out"):
             check_server(f"http://127.0.0.1:{listening.getsockname()[1]}")
+
+
+def test_an_empty_file_is_replaced_by_a_whole_database_and_a_half_made_one_is_refused(tmp_path):
+    path = tmp_path / "mlflow.db"
+    path.touch()
+    make_database(path, lambda uri: sqlite3.connect(uri.removeprefix("sqlite:///")).execute("CREATE TABLE whole (x)"))
+    assert sqlite3.connect(path).execute("SELECT name FROM sqlite_master").fetchall() == [("whole",)]
+    with pytest.raises(ArtifactError, match=r"lacks the table 'experiments'; restore it, or move it away"):
+        check_tables(path)
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (
+            "duplicate column name: x\n[SQL: ALTER TABLE]",
+            r"damaged or half-made \(duplicate column name: x\); restore it",
+        ),
+        ("Detected out-of-date database schema (found a). Take", r"another version of MLflow .*found a\)\); install"),
+    ],
+)
+def test_a_database_that_mlflow_cannot_open_is_told_with_a_remedy(tmp_path, monkeypatch, error, told):
+    def refuse(uri):
+        raise RuntimeError(error)
+
+    with closing(sqlite3.connect(tmp_path / "mlflow.db")) as made:
+        made.execute("CREATE TABLE alembic_version (version_num)")
+    monkeypatch.setattr(imported(), "MlflowClient", refuse)
+    with pytest.raises(ArtifactError, match=told):
+        mlflow_at(f"sqlite:///{tmp_path}/mlflow.db")
 
 
 @pytest.mark.parametrize("sign", "?#%")

@@ -5,6 +5,7 @@ import shutil
 import pandas as pd
 import pytest
 
+from pipelines.commands.similar import similar_items
 from pipelines.config import read_run_config
 from pipelines.stages import run_stages
 from pipelines.workspace import Workspace
@@ -60,6 +61,17 @@ def test_an_output_with_a_flipped_bit_is_made_again_and_ends_the_same(finished, 
     assert step not in ears.reused()
     if name != "report.json":  # it holds how long the fits took
         assert (copy / name).read_bytes() == before
+
+
+@pytest.mark.parametrize("folder_of", ["bundles", "final/bundles"])
+def test_a_command_does_not_read_another_bundle_that_was_put_in_place(finished, tmp_path, folder_of):
+    path, folder = finished
+    copy = tmp_path / "out"
+    shutil.copytree(folder, copy)
+    shutil.rmtree(copy / folder_of / "ease")
+    shutil.copytree(folder / "bundles" / "popularity", copy / folder_of / "ease")
+    with pytest.raises(ArtifactError, match="changed since"):
+        similar_items(read_run_config(path), Workspace(copy), "1", 3, "ease")
 
 
 def test_a_batch_manifest_without_parts_is_made_again(finished, tmp_path):

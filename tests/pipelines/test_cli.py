@@ -286,3 +286,11 @@ def test_raw_tables_in_a_folder_that_no_run_uses_are_no_hindrance(tmp_path, monk
     assert _exit_code("prepare", config, "--output", ".") == 0
     assert _exit_code("prepare", config, "--output", ".", "--set", "split.protocol=temporal") == 0
     assert (tmp_path / "tables" / "raw" / "interactions.csv").is_file()
+
+
+def test_the_command_line_is_one_process(monkeypatch, capsys):
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(SystemExit) as ended:
+        main(["options", "ease"])
+    assert ended.value.code == 1
+    assert "start it without torchrun" in capsys.readouterr().err

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from pipelines.cli import main
 from pipelines.commands.data import column_overrides, column_readers, data_config, describe_source, issues, list_sources
 from recsys.data.synthetic.seasonal import SeasonalDemand
 from recsys.data.synthetic.worlds import SequenceRule, write_tables
@@ -107,3 +108,22 @@ def test_the_readers_of_columns_are_those_of_the_run(folder):
     config.write_text('[data]\nsource = "amazon-beauty"\n', encoding="utf-8")
     assert column_readers(config, ()) is None
     assert column_readers(config, ["engines.two_tower.epochs=3"]).engines[0].name == "two_tower"
+
+
+def exit_code(*arguments):
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
+    return ended.value.code
+
+
+@pytest.mark.parametrize(("protocol", "refused"), [("leave_one_out", True), ("user_holdout", False), ("none", False)])
+def test_validate_fails_where_prepare_refuses_the_split(tmp_path, capsys, protocol, refused):
+    rows = [f"{user},{user % 7},{1_600_000_000 + user}" for user in range(60)]  # one interaction a user
+    rows += [f"{user},{user % 7 + 7},{1_600_100_000 + user}" for user in range(60)] if not refused else []
+    (tmp_path / "x.csv").write_text("\n".join(["user_id,item_id,timestamp", *rows]) + "\n", encoding="utf-8")
+    path = tmp_path / "x.toml"
+    split = f'[split]\nprotocol = "{protocol}"\n'
+    path.write_text(f'name = "x"\n[data]\ninteractions = "x.csv"\n{split}[engines.popularity]\n', encoding="utf-8")
+    assert exit_code("validate", str(path)) == refused
+    assert ("leaves nothing to validate with" in capsys.readouterr().out) == refused
+    assert exit_code("prepare", str(path), "--output", str(tmp_path / "out")) == refused

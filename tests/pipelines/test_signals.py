@@ -73,6 +73,18 @@ def test_a_command_ends_with_one_line_and_its_exit_code_where(end):
     assert process.returncode == code
 
 
+def test_what_is_told_is_not_written_into_a_file_that_took_the_place_of_a_closed_stream(tmp_path):
+    body = (
+        "import os; open('kept', 'x').close(); file = open('kept', 'w')\n"
+        "    os.kill(os.getpid(), 15); import time; time.sleep(9)"
+    )
+    code = f"from pipelines import cli, entry\ndef app(*_, **__):\n    {body}\ncli.app = app; entry.main()"
+    command = f'cd "{tmp_path}" && exec "$@" <&- >&- 2>&-'
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    ended = subprocess.run(["sh", "-c", command, "sh", sys.executable, "-c", code], env=environment, timeout=60)
+    assert (ended.returncode, (tmp_path / "kept").read_bytes()) == (143, b"")
+
+
 def test_a_signal_during_the_imports_is_told_too():
     with _started("-m", "pipelines.entry", "--help") as process:
         time.sleep(0.05)

@@ -26,6 +26,19 @@ def test_a_step_is_reused_from_the_same_facts_alone(workspace, tmp_path):
     assert not workspace.is_current("train/als", {"ks": (1, 2), "seed": 1}, [output], tracker)
 
 
+def test_no_password_of_an_address_is_written_into_a_stamp(workspace, tmp_path):
+    facts = {
+        "section": {"tracking_uri": "https://ann:secret@shop.example/mlflow"},
+        "files": {"s3:/key:secret@bucket/x.csv": "0"},
+        "data": ["postgresql://ann:secret@shop.example:5432/x", tmp_path],
+    }
+    workspace.record("promote", facts)
+    (stamp,) = (tmp_path / "stages").iterdir()
+    assert "secret" not in stamp.read_text(encoding="utf-8")
+    assert "ann:...@shop.example/mlflow" in stamp.read_text(encoding="utf-8")
+    assert workspace.is_current("promote", facts, [], SilentTracker())
+
+
 def test_a_step_whose_output_is_gone_or_half_made_runs_again(workspace, tmp_path):
     facts, tracker = {"seed": 1}, SilentTracker()
     workspace.record("prepare", facts)

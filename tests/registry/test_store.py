@@ -320,6 +320,8 @@ def test_another_undamaged_bundle_in_the_place_of_the_registered_one_is_refused(
     Bundle(engine, other, Lineage(other.fingerprint)).save(store.download(version))
     with pytest.raises(ArtifactError, match=r"another bundle in .* than was registered"):
         store.download(version)
+    with pytest.raises(ArtifactError, match="is another bundle than the one that this model was registered with"):
+        mlflow.pyfunc.load_model(f"models:/{store.name}/{version}")
 
 
 def test_a_stored_bundle_that_was_damaged_is_refused(store, folder):

@@ -45,7 +45,7 @@ MODELS = ("two_tower", "hybrid")
 PROTOCOLS = ("leave_one_out", "temporal")
 METRIC = "ndcg@10"
 PARTS = ("itemknn", "ease", "als", "two_tower")
-"""Of the hybrid: memory of exact pairs, factors, and what generalizes."""
+"""Of the hybrid: memory of exact pairs, factors, and what generalizes; with ``sequence``, the order of ids too."""
 
 
 def compare(tables: Tables, name: str, protocol: str, models: tuple[str, ...], budget: str = "2m") -> JsonObject | None:
@@ -70,7 +70,8 @@ def compare(tables: Tables, name: str, protocol: str, models: tuple[str, ...], b
 
 def _fitted(kind: str, data: Dataset, parts: Split, fitted: Mapping[str, Engine], budget: str) -> Engine:
     context = FitContext(seed=0, validation=parts.validation, parts=fitted)
-    options: dict[str, dict[str, object]] = {"hybrid": {"parts": PARTS}, "auto": {"budget": budget}}
+    mixed = tuple(name for name in (*PARTS, "sequence") if name in fitted)
+    options: dict[str, dict[str, object]] = {"hybrid": {"parts": mixed}, "auto": {"budget": budget}}
     return ENGINES[kind](**options.get(kind, {})).fit(data, parts.train, context=context)
 
 

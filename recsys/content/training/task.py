@@ -34,6 +34,9 @@ class RowTask:
     def loss(self, batch: Rows, rng: np.random.Generator) -> Tensor:
         return self._loss(batch, rng)
 
+    def examples(self, batch: Rows) -> float:
+        return len(batch)
+
     def validate(self) -> float | None:
         return None
 

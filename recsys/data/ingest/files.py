@@ -99,6 +99,8 @@ def read_table(
         (location if column is None else location.at(column)).error(found, remedy)
     for column, found, remedy in _once(table.found.warnings):
         (location if column is None else location.at(column)).warn(found, remedy)
+    for column, found, remedy in table.found.notes:
+        (location if column is None else location.at(column)).note(found, remedy)
     if not len(table.found.frame.columns):
         return None
     raw = _plain_table(replace(location, place=table.place), table.found.frame, table.found.separator)

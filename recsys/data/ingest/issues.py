@@ -14,11 +14,14 @@ from numpy.typing import ArrayLike, NDArray
 
 from recsys.data.ingest.reading.options import TableFormat
 from recsys.errors import DataError
+from recsys.files.addresses import without_password
 
 Place = Callable[[int], str | None]
 """Maps a row to where it stands in its file, such as ``line 7`` or ``part-1.csv line 7``; None if its number tells."""
 
 _OPTION = re.compile(rf"\bdata\.({'|'.join(TableFormat.model_fields)})\b")
+_LEAVES_OUT = re.compile(r"\bdata(?:\.\w+)*\.(?:footer|skip_footer|skip_lines)\b")
+"""Options that leave lines out of a table."""
 Severity = Literal["error", "warning", "note"]
 _LISTED = 1000
 """The most rows that the JSON form lists; it has their number in any case."""
@@ -58,7 +61,7 @@ class ValidationIssue:
         """File, column and rows."""
         column = [] if self.column is None else [f"column {self.column!r}"]
         rows = [self.shown_rows] if len(self.rows) else []
-        return ", ".join([str(self.file), *column, *rows])
+        return ", ".join([without_password(str(self.file)), *column, *rows])
 
     @property
     def shown_rows(self) -> str:
@@ -80,7 +83,7 @@ class ValidationIssue:
         """JSON values; rows are counted from 1."""
         return {
             "severity": self.severity,
-            "file": str(self.file),
+            "file": without_password(str(self.file)),
             "column": self.column,
             "rows": (self.rows[:_LISTED] + 1).tolist(),
             "n_rows": len(self.rows),
@@ -118,13 +121,16 @@ class ValidationIssues:
         """Raises an exception if there are errors.
 
         Raises:
-            DataError: its message lists all errors.
+            DataError: its message lists all errors, and the warnings that may tell their cause: of lines that are no
+                rows, in the same files, which an option leaves out.
         """
-        errors = [str(finding) for finding in self.errors]
+        errors, files = [str(finding) for finding in self.errors], {finding.file for finding in self.errors}
+        causes = [str(found) for found in self.warnings if found.file in files and _LEAVES_OUT.search(found.remedy)]
+        hints = ["what may be the cause:", *causes] if causes else []
         if len(errors) == 1:
-            raise DataError(errors[0])
+            raise DataError("\n  ".join([*errors, *hints]))
         if errors:
-            raise DataError("\n  ".join([f"{len(errors)} errors in the tables:", *errors]))
+            raise DataError("\n  ".join([f"{len(errors)} errors in the tables:", *errors, *hints]))
 
 
 @dataclass(frozen=True, eq=False)

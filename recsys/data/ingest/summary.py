@@ -19,6 +19,7 @@ from recsys.data.ingest.typed_entities import TypedEntities
 from recsys.data.ingest.typed_interactions import TypedInteractions
 from recsys.data.overview.column_use import NEGATIVE_ENGINES, WEIGHTED_ENGINES, ColumnReaders
 from recsys.data.schema import Column, Kind
+from recsys.files.addresses import without_password
 
 
 @dataclass(frozen=True)
@@ -60,13 +61,16 @@ class TableSummary:
 
     def to_dict(self) -> dict[str, object]:
         """JSON values."""
-        return asdict(self) | {"file": str(self.file), "columns": [asdict(column) for column in self.columns]}
+        return asdict(self) | {
+            "file": without_password(str(self.file)),
+            "columns": [asdict(column) for column in self.columns],
+        }
 
     def to_text(self) -> str:
         """A line for the file and one for each column, aligned."""
         names = max((len(column.name) for column in self.columns), default=0)
         roles = max((len(column.role) for column in self.columns), default=0)
-        lines = [f"{self.what}: {self.file}, {self.rows:,} rows"]
+        lines = [f"{self.what}: {without_password(str(self.file))}, {self.rows:,} rows"]
         for column in self.columns:
             filled = "" if column.filled == self.rows else f"{column.filled:,} filled"
             use = "" if column.use == "used" else column.use

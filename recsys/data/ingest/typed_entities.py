@@ -15,7 +15,7 @@ from recsys.data.ingest.files import RawTable, without_missing
 from recsys.data.ingest.id_column import TypedIds
 from recsys.data.ingest.infer import infer_schema
 from recsys.data.ingest.issues import Location
-from recsys.data.ingest.types.numeric_column import warn_missing_words, warn_odd_categories
+from recsys.data.ingest.types.numeric_column import warn_missing_words, warn_mixed_amounts, warn_odd_categories
 from recsys.data.ingest.types.odd_numbers import warn_odd_numbers
 from recsys.data.ingest.types.time_options import TimeOptions
 from recsys.data.schema import Column, Kind, Schema
@@ -84,6 +84,9 @@ def coerce_entities(
     for name in schema.names(Kind.CATEGORICAL):
         if name not in kinds:
             warn_odd_categories(columns[name], table.location.at(name))
+    for name in schema.names(Kind.CATEGORICAL, Kind.TEXT):
+        if name not in kinds:
+            warn_mixed_amounts(columns[name], table.location.at(name))
     for name in schema.names(Kind.CATEGORICAL, Kind.TAGS):
         warn_missing_words(columns[name], table.location.at(name), given=name in kinds)
     return TypedEntities(table.location, ids, pd.DataFrame(columns, index=range(len(table))), schema)

@@ -18,6 +18,7 @@ from recsys.data.ingest.summary import TableSummary, summaries
 from recsys.data.ingest.tables import TypedTables
 from recsys.data.overview.column_use import ColumnReaders
 from recsys.data.schema import Kind
+from recsys.files.addresses import without_password
 
 _WIDTH = 120
 
@@ -115,7 +116,7 @@ def to_text(validation: Validation) -> str:
 
 def _file(file: Path, issues: list[ValidationIssue]) -> str:
     """The issues of one file, errors first."""
-    lines = [f"{file}: {_counted(issues)}"]
+    lines = [f"{without_password(str(file))}: {_counted(issues)}"]
     width = max(len(finding.column or "") for finding in issues)
     for finding in sorted(issues, key=lambda finding: ORDER.index(finding.severity)):
         head = f"  {finding.severity:<8} {finding.column or '':<{width}} "

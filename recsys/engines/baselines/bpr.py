@@ -84,7 +84,8 @@ class BPR(Engine):
                 model.fit(as_matrix(train.to_csr(data.n_users, data.n_items)), show_progress=False)
             except ModelFitError as error:
                 raise ConfigError(
-                    f"training of bpr diverged ({error}); lower learning_rate ({self.config.learning_rate:g})"
+                    f"training of bpr diverged ({error}); lower learning_rate ({self.config.learning_rate:g}) or "
+                    f"regularization ({self.config.regularization:g})"
                 ) from error
         self.item_factors = np.asarray(model.item_factors, np.float32)
         self.user_factors = np.asarray(model.user_factors, np.float32)

@@ -173,6 +173,9 @@ class _Task:
         correction = self.module(self.inputs[rows, :-1].to(device))[1].float()
         return (self.module.loss(correction, counts, mean, size) * known).sum() / known.sum().clamp(min=1)
 
+    def examples(self, batch: Rows) -> float:
+        return len(batch)
+
     def validate(self) -> float | None:
         return None
 

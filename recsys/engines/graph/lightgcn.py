@@ -259,6 +259,9 @@ class _Task:
             sums = sums * lengths[:, None] ** -0.5 + self.module.users[rows] / (self.config.layers + 1)
         return normalize(sums, dim=1) / self.config.temperature
 
+    def examples(self, batch: Users) -> float:
+        return len(batch)
+
     def validate(self) -> float | None:
         """The validation metric of the current embeddings."""
         return None if self.metric is None else self.metric()

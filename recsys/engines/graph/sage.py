@@ -258,6 +258,9 @@ class _Task:
         vectors = (users_scored, scored[drawn_columns], scored[positives])
         return self.compute_loss(LossBatch(*vectors, candidates, targets, log_q))
 
+    def examples(self, batch: NDArray[np.int64]) -> float:
+        return len(batch)
+
     def validate(self) -> float | None:
         return None if self.metric is None else self.metric()
 

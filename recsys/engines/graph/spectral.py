@@ -27,9 +27,12 @@ from recsys.engines.storage import (
     save_arrays,
     seen_table,
 )
+from recsys.errors import ConfigError
 from recsys.seeding import stream
 
 Floats = NDArray[np.float32]
+_LARGEST = 1e9
+"""Of the weights of a normalised matrix; the fourth powers of larger ones, and of their inverses, are no float32."""
 
 
 class LowPassOptions(Config):
@@ -43,9 +46,9 @@ class LowPassOptions(Config):
     """
 
     rank: int = Field(512, ge=1)
-    users: float = 0.4
-    items: float = 0.4
-    popularity_exponent: float = 0.35
+    users: float = Field(0.4, ge=-10, le=10)
+    items: float = Field(0.4, ge=-10, le=10)
+    popularity_exponent: float = Field(0.35, ge=-10, le=10)
 
 
 class TwoHopOptions(Config):
@@ -58,9 +61,9 @@ class TwoHopOptions(Config):
         neighbours: items kept for each scored item; 0 keeps all.
     """
 
-    users: float = 0.5
-    history: float = 0.6
-    output: float = 0.4
+    users: float = Field(0.5, ge=-10, le=10)
+    history: float = Field(0.6, ge=-10, le=10)
+    output: float = Field(0.4, ge=-10, le=10)
     neighbours: int = Field(500, ge=0)
 
 
@@ -126,7 +129,10 @@ class Spectral(Engine):
         if mix > 0:
             context.tracker.progress(f"spectral: two hops of {len(train):,} interactions")
             self.hops = two_hops(matrix, self.config.two_hop)
-            self.hops.data *= np.float32(mix / (np.linalg.norm(self.hops.data) or 1))
+            with np.errstate(invalid="ignore"):  # told below
+                self.hops.data *= np.float32(mix / (np.linalg.norm(self.hops.data) or 1))
+        if not all(np.isfinite(part).all() for part in (self.into, self.out, self.hops.data)):
+            raise ConfigError(_refusal("of low_pass and two_hop"))
 
     def user_vectors(self, request: Request) -> Vectors:
         history = decayed_history(request, self.items, self.counts, self.config.decay)
@@ -162,12 +168,23 @@ def low_pass(matrix: sp.csr_array, options: LowPassOptions, rng: np.random.Gener
         matrix: R [U, I].
         options: rank, at most the shorter side of ``matrix``, and exponents.
         rng: of the randomised decomposition.
+
+    Raises:
+        ConfigError: with these exponents the weights of interactions are too small or too large for float32.
     """
     normalised = sp.csr_array(degrees(matrix, 1, -options.users) @ matrix @ degrees(matrix, 0, -options.items))
+    largest = np.abs(normalised.data).max(initial=0)
+    if normalised.nnz and not 1 / _LARGEST < largest < _LARGEST:
+        raise ConfigError(_refusal(f"low_pass.users = {options.users:g} and low_pass.items = {options.items:g}"))
     vectors, _ = truncated_svd(normalised, min(options.rank, *matrix.shape), rng)
     powers = (-options.popularity_exponent, options.popularity_exponent)
     into, out = (degrees(matrix, 0, power) @ vectors for power in powers)
     return into, out
+
+
+def _refusal(options: str) -> str:
+    told = f"spectral cannot be computed with the exponents {options}: weights overflow or vanish"
+    return f"{told}; set them between 0 and 1"
 
 
 def two_hops(matrix: sp.csr_array, options: TwoHopOptions, block: int = 2048) -> sp.csr_array:

@@ -67,6 +67,9 @@ class SkipGram:
         negative = nn.functional.softplus(scores).mean(1) * self.k
         return (positive + negative).mean()
 
+    def examples(self, batch: Pairs) -> float:
+        return len(batch)
+
     def validate(self) -> float | None:
         return None
 

@@ -127,6 +127,9 @@ class NextItemTask:
             )
         )
 
+    def examples(self, batch: Windows) -> float:
+        return float((batch.stop - batch.first).sum())
+
     def validate(self) -> float | None:
         return None if self.validation is None else self.validation()
 

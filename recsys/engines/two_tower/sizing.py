@@ -41,6 +41,9 @@ _FULL_SOFTMAX_ITEMS = 4096
 """Up to so many items the whole catalogue costs as much as the sampled negatives, and has no sampling error."""
 _SMALL, _SMALL_DIM = 5_000, 32
 """Of fewer interactions vectors of 64 components are learnt by heart in a few epochs."""
+_LARGE, _LARGE_DIM = 8_192, 128
+"""So many items have more directions than 64 components tell apart: on validation of Amazon Beauty (12,101 items)
+NDCG@10 is .0737 with 128 and .0694 with 64; with about 5,000 items (cuts of Beauty and Gowalla) it is the same."""
 _SAMPLING = {"negatives", "n_negatives", "sampling_exponent"}
 """Options that ask for sampled negatives."""
 
@@ -95,7 +98,9 @@ def sized(config: T, facts: Facts) -> T:
 
 
 def _model(model: ModelOptions, facts: Facts) -> ModelOptions:
-    return _fill(model, dim=_SMALL_DIM) if facts.events < _SMALL else model
+    if facts.events < _SMALL:
+        return _fill(model, dim=_SMALL_DIM)
+    return _fill(model, dim=_LARGE_DIM) if facts.items > _LARGE else model
 
 
 def _fill(section: C, **values: object) -> C:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import field_validator
 
 from recsys.config import Config
@@ -51,18 +53,23 @@ class Eligible:
     Args:
         rows: ascending; None is every item.
         told: what the rules left out or passed over, one line each.
+        removed: the rows that each rule left out, by its name, each under the first rule that did.
     """
 
     rows: Rows | None
     told: tuple[str, ...]
+    removed: Mapping[str, Rows] = field(default_factory=dict)
 
 
-def eligible_items(items: EntityTable, rules: ItemRules) -> Eligible:
+def eligible_items(
+    items: EntityTable, rules: ItemRules, more: Mapping[str, NDArray[np.bool_]] | None = None
+) -> Eligible:
     """The rows of ``items`` that may be recommended.
 
     Args:
         items: the catalogue.
         rules: what they must meet.
+        more: bool [I] of other rules by their names, which items they let through.
 
     Raises:
         DataError: no item is left, or a list of ids or a condition is wrong.
@@ -73,9 +80,9 @@ def eligible_items(items: EntityTable, rules: ItemRules) -> Eligible:
         >>> eligible_items(table, ItemRules(allow=("c", "a", "z"), deny=("a",))).told
         ("1 id is not in the data and passed over, of recommend.allow: 'z'",)
     """
-    left, told = np.ones(len(items), bool), []
+    told, kept = [], dict[str, NDArray[np.bool_]]()
     if len(items.unlisted) and not rules.unlisted:
-        left[items.unlisted] = False
+        kept["unlisted"] = ~np.isin(np.arange(len(items)), items.unlisted)
         told.append(
             f"{_items(len(items.unlisted))} not in the items table and not recommended "
             "(recommend.unlisted = true recommends them)"
@@ -83,18 +90,26 @@ def eligible_items(items: EntityTable, rules: ItemRules) -> Eligible:
     if rules.where is not None:
         met = matching(items, rules.where)
         told.append(f"{met.sum()} of {len(items)} items meet where = {rules.where!r}")
-        left &= met
+        kept["where"] = met
     for name, ids in (("allow", rules.allow), ("deny", rules.deny)):
         if ids is None or ids == ():
-            left &= name == "deny" or ids is None
+            kept[name] = np.full(len(items), name == "deny" or ids is None)
             continue
         known = known_ids(items.vocabulary, ids, f"recommend.{name}", "item_id")
         listed = np.isin(np.arange(len(items)), known.rows)
-        left &= listed if name == "allow" else ~listed
+        kept[name] = listed if name == "allow" else ~listed
         told += [line for line in [known.told(f"recommend.{name}")] if line is not None]
+    for name, met in (more or {}).items():
+        told.append(f"{met.sum()} of {len(items)} items pass the rule {name}")
+        kept[name] = met
+    left, removed = np.ones(len(items), bool), dict[str, Rows]()
+    for name, met in kept.items():
+        removed[name] = np.flatnonzero(left & ~met)
+        left &= met
     if not left.any():
         raise DataError("\n  ".join(["the rules leave no item to recommend; widen allow, deny or where", *told]))
-    return Eligible(None if left.all() else np.flatnonzero(left), tuple(told))
+    found = {name: rows for name, rows in removed.items() if len(rows)}
+    return Eligible(None if left.all() else np.flatnonzero(left), tuple(told), found)
 
 
 def _items(count: int) -> str:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -75,13 +77,74 @@ def known_ids(vocabulary: Vocabulary, ids: IdList, name: str, column: str) -> Kn
         _check_type(vocabulary, name, ids)
         given = ids
     distinct = list(dict.fromkeys(given))
-    rows = np.full(len(distinct), MISSING)
-    fitting = [n for n, key in enumerate(distinct) if isinstance(key, int) == vocabulary.holds_integers]
-    if fitting:
-        rows[fitting] = vocabulary.rows([distinct[n] for n in fitting])
+    rows = _rows(vocabulary, distinct)
     unknown = np.flatnonzero(rows == MISSING)
     first = distinct[unknown[0]] if len(unknown) else None
     return KnownIds(np.unique(rows[rows != MISSING]).astype(np.int64), len(unknown), first)
+
+
+class TypedIds(NamedTuple):
+    """A column of ids, in the type of the vocabulary.
+
+    Args:
+        rows: int64 [n], MISSING where the vocabulary does not have the id.
+        told: a line about those, if any.
+    """
+
+    rows: Rows
+    told: tuple[str, ...]
+
+
+def ids_in_type(vocabulary: Vocabulary, ids: Sequence[int | str], from_file: bool, name: str) -> list[int | str]:
+    """The ids in the type of the vocabulary; those of a file are texts and are read as numbers where it holds integers.
+
+    Raises:
+        DataError: an id of a config is of another type (text or integer) than those of the vocabulary.
+    """
+    if from_file:
+        return [_typed(str(cell), vocabulary.holds_integers) for cell in ids]
+    _check_type(vocabulary, name, ids)
+    return list(ids)
+
+
+def typed_rows(vocabulary: Vocabulary, ids: Sequence[int | str], name: str) -> TypedIds:
+    """The row of each of ``ids`` [n] in ``vocabulary``, and a line about those that it does not have."""
+    rows = _rows(vocabulary, ids)
+    unknown = list(dict.fromkeys(key for key, row in zip(ids, rows, strict=True) if row == MISSING))
+    line = KnownIds(rows[:0], len(unknown), unknown[0] if unknown else None).told(name)
+    return TypedIds(rows, () if line is None else (line,))
+
+
+def read_pair_file(path: Path, name: str) -> tuple[list[str], list[str]]:
+    """The columns ``user_id`` and ``item_id`` of a CSV, text or Parquet file, as texts, without rows of missing cells.
+
+    Raises:
+        DataError: the file cannot be read, or lacks a column.
+    """
+    frame = read_table(path, name)
+    if missing := [column for column in ("user_id", "item_id") if column not in frame]:
+        raise DataError(
+            f"{name}: {path.absolute()} has the columns {', '.join(map(str, frame.columns)) or 'none'} and not "
+            f"{missing[0]!r}; name its columns user_id and item_id"
+        )
+    kept = frame[["user_id", "item_id"]].dropna()
+    users, items = ([str(cell).strip() for cell in kept[column].tolist()] for column in ("user_id", "item_id"))
+    return users, items
+
+
+def read_table(path: Path, name: str) -> pd.DataFrame:
+    """The cells of a CSV, text or Parquet file; those of a text file are texts, under the names of its first line.
+
+    Raises:
+        DataError: the file is no regular file, is a text of over 256 MiB or cannot be read.
+    """
+    with _readable(path, name):
+        size = regular_size(path)
+        if path.suffix in (".parquet", ".pq"):
+            check_parquet(path)
+            return pd.read_parquet(path)
+        rows = _text_rows(path, size)
+        return pd.DataFrame(rows[1:], columns=[cell.strip() for cell in rows[0]] if rows else None)
 
 
 def read_id_file(path: Path, column: str, name: str) -> list[str]:
@@ -93,25 +156,45 @@ def read_id_file(path: Path, column: str, name: str) -> list[str]:
         DataError: the file is no regular file, is a text of over 256 MiB or cannot be read, or has several columns
             and none of that name.
     """
-    try:
+    with _readable(path, name):
         size = regular_size(path)
         if path.suffix in (".parquet", ".pq"):
             check_parquet(path)
             return _frame_ids(pd.read_parquet(path), path, column, name)
-        mark = "\t" if ".tsv" in path.suffixes else ","
-        lines = io.StringIO(_text(path, size), newline="")
-        rows = [row for row in csv.reader(lines, delimiter=mark) if any(cell.strip() for cell in row)]
-    except Unreadable as error:
-        raise DataError(f"{name}: {path.absolute()}: {error.found}; {error.remedy}") from error
-    except (OSError, ValueError, csv.Error) as error:
-        reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
-        raise DataError(f"{name}: the file {path.absolute()} cannot be read ({reason})") from error
+        rows = _text_rows(path, size)
     if not rows:
         return []
     if max(map(len, rows)) == 1:
         header = rows[0][0].strip() in (column, "id")
         return [row[0].strip() for row in rows[header:]]
     return _frame_ids(pd.DataFrame(rows[1:], columns=rows[0] if len(rows[0]) else None), path, column, name)
+
+
+@contextmanager
+def _readable(path: Path, name: str) -> Iterator[None]:
+    """Turns what can go wrong in reading ``path`` into a DataError that names it."""
+    try:
+        yield
+    except Unreadable as error:
+        raise DataError(f"{name}: {path.absolute()}: {error.found}; {error.remedy}") from error
+    except (OSError, ValueError, csv.Error) as error:
+        reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
+        raise DataError(f"{name}: the file {path.absolute()} cannot be read ({reason})") from error
+
+
+def _text_rows(path: Path, size: int) -> list[list[str]]:
+    mark = "\t" if ".tsv" in path.suffixes else ","
+    lines = io.StringIO(_text(path, size), newline="")
+    return [row for row in csv.reader(lines, delimiter=mark) if any(cell.strip() for cell in row)]
+
+
+def _rows(vocabulary: Vocabulary, ids: Sequence[int | str]) -> Rows:
+    """int64 [n]: the rows of ids of any type; MISSING where the vocabulary does not have one."""
+    rows = np.full(len(ids), MISSING)
+    fitting = [n for n, key in enumerate(ids) if isinstance(key, int) == vocabulary.holds_integers]
+    if fitting:
+        rows[fitting] = vocabulary.rows([ids[n] for n in fitting])
+    return rows.astype(np.int64)
 
 
 def _text(path: Path, size: int) -> str:

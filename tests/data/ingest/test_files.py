@@ -1,10 +1,13 @@
 import gzip
+from pathlib import Path
 
 import pandas as pd
 import pytest
 
+from recsys.data.ingest.config import DataConfig
 from recsys.data.ingest.files import read_header, read_table, without_missing
 from recsys.data.ingest.issues import Location, ValidationIssues
+from recsys.data.ingest.validate import to_json, to_text, validate
 
 
 def read(path):
@@ -102,3 +105,10 @@ def test_the_header_of_a_file_that_cannot_be_read_is_empty(tmp_path):
     (tmp_path / "latin.csv").write_bytes(b"\xe9,b\n")
     assert read_header(tmp_path / "x.csv") == ["a", "b"]
     assert [read_header(tmp_path / f"{name}.csv") for name in ("empty", "latin", "none")] == [[], [], []]
+
+
+def test_the_password_of_an_address_is_in_no_message():
+    validation = validate(DataConfig(interactions=Path("gopher://ann:secret@shop.example/x.csv")))
+    told = to_text(validation) + to_json(validation) + str(validation.issues.errors[0])
+    assert "ann:...@shop.example" in told
+    assert "secret" not in told

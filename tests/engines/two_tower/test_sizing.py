@@ -47,6 +47,11 @@ def test_the_whole_catalogue_is_scored_where_it_is_small_and_nothing_asks_for_sa
     assert sized(TwoTowerConfig(n_negatives=64), Facts(10_000, 500)).loss == "sampled_softmax"
 
 
+@pytest.mark.parametrize(("events", "items", "dim"), [(4_000, 500, 32), (30_000, 5_000, 64), (150_000, 12_000, 128)])
+def test_vectors_grow_with_the_interactions_and_the_catalogue(events, items, dim):
+    assert sized(TwoTowerConfig(), Facts(events, items)).model.dim == dim
+
+
 def test_a_named_encoder_stays_what_its_name_says():
     assert sized(SASRecConfig(), Facts(10_000, 500)).model.pooling == "transformer"
 

@@ -27,6 +27,7 @@ class Found:
         lines: int64 [n], the line of each row in the file; None for formats without lines.
         errors: what is wrong with it.
         warnings: what may be wrong, and what was guessed.
+        notes: what is right and may surprise, as cells of several lines.
         totals: rows at the end that look like totals.
         cut: lines that were left out at the end.
         lacking: column -> the parts of a folder that lack it, as a text.
@@ -37,6 +38,7 @@ class Found:
     lines: NDArray[np.int64] | None = None
     errors: list[Note] = field(default_factory=list)
     warnings: list[Note] = field(default_factory=list)
+    notes: list[Note] = field(default_factory=list)
     totals: tuple[Ending, ...] = ()
     cut: tuple[Ending, ...] = ()
     lacking: dict[str, str] = field(default_factory=dict)

@@ -10,6 +10,7 @@ from functools import cache
 from pathlib import Path
 
 from recsys.data.ingest.reading.problem import Unreadable
+from recsys.files.addresses import without_password
 
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]+:")
 
@@ -53,12 +54,12 @@ def _fetched(place: str) -> Path:
     try:
         system, inside = fsspec.core.url_to_fs(place)
         if not system.exists(inside):
-            raise Unreadable(f"there is nothing at {place}", "check the address in [data]")
+            raise Unreadable(f"there is nothing at {without_password(place)}", "check the address in [data]")
         system.get(inside, str(copy), recursive=system.isdir(inside))
     except Unreadable:
         raise
     except Exception as error:  # each file system raises exceptions of its own
         reason = str(error).splitlines()[0][:300] if str(error) else type(error).__name__
         remedy = "check address, network and credentials; the file system may need a package, as s3fs for s3://"
-        raise Unreadable(f"{place} cannot be read ({reason})", remedy) from error
+        raise Unreadable(f"{without_password(place)} cannot be read ({without_password(reason)})", remedy) from error
     return copy

@@ -24,6 +24,9 @@ from recsys.data.ingest.reading.text.delimited import NO_LINE_END, read_delimite
 from recsys.data.ingest.reading.text.ending_notes import ending_notes
 from recsys.data.ingest.reading.text.marks import Parts, with_plain_numbers
 
+_NOTED = 3
+"""Notes on parts that are told one by one."""
+
 Place = Callable[[int], str | None]
 """Maps a row to where it stands in the file, such as ``line 7``; None where the number of the row tells it."""
 
@@ -142,7 +145,11 @@ def _folder(folder: Path, options: TableFormat) -> FileTable:
     errors = [error for found in founds for error in found.errors]
     warnings = list(dict.fromkeys(warning for found in founds for warning in found.warnings))
     warnings += [*empty, *lacking_notes(lacking)]
-    table = Found(frame, founds[0].separator, None, errors, warnings, lacking=lacking)
+    notes = [note for found in founds for note in found.notes]
+    if len(notes) > _NOTED:
+        more = f"{len(notes) - _NOTED:,} more parts have notes as these"
+        notes = [*notes[:_NOTED], (None, more, "nothing is to be done")]
+    table = Found(frame, founds[0].separator, None, errors, warnings, notes, lacking=lacking)
     return FileTable(_finished(table, founds, names, options), place)
 
 
@@ -182,4 +189,5 @@ def _part(file: Path, folder: Path, options: TableFormat) -> FileTable:
         found.frame[key] = pd.Series(cells, index=found.frame.index, dtype="int64" if number else "str")
     errors = [(column, f"{name}: {what}", remedy) for column, what, remedy in found.errors]
     warnings = [(c, f"{name}: {what}" if what == NO_LINE_END else what, remedy) for c, what, remedy in found.warnings]
-    return replace(table, found=replace(found, errors=errors, warnings=warnings))
+    notes = [(column, f"{name}: {what}", remedy) for column, what, remedy in found.notes]
+    return replace(table, found=replace(found, errors=errors, warnings=warnings, notes=notes))

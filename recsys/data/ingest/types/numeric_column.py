@@ -10,9 +10,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from recsys.data.ingest.issues import Location, shown
-from recsys.data.ingest.types.written_numbers import NO_VALUE, NumberColumn, number_column, plain_number
+from recsys.data.ingest.types.written_numbers import NO_VALUE, NumberColumn, amounts, number_column, plain_number
 
 _SAMPLE = 2000
+_FEWEST, _AMOUNTS = 5, 0.9
+"""Filled cells, and the share of them that are amounts, of a column that is told to be one of mixed spellings."""
 _YES, _NO = ("true", "yes", "y", "t"), ("false", "no", "n", "f")
 
 
@@ -135,6 +137,33 @@ def warn_odd_categories(texts: pd.Series[str], location: Location) -> None:
         text = texts.iloc[wrong[0]]
         found = f"all cells are numbers but for some, as {shown(text)}, which count as values of their own"
         location.warn(found, remedy(text), wrong)
+
+
+def warn_mixed_amounts(texts: pd.Series[str], location: Location) -> None:
+    """Warns of a column that is no number because its amounts are written in several ways, as ``1,9`` and ``1.9 EUR``.
+
+    Args:
+        texts: [n] cells, missing where empty.
+        location: the column.
+    """
+    filled = np.flatnonzero(texts.notna().to_numpy(bool))
+    some = filled[np.unique(np.linspace(0, len(filled) - 1, min(len(filled), _SAMPLE)).astype(np.int64))]
+    if len(filled) < _FEWEST or amounts(texts.iloc[some]).mean() < _AMOUNTS:
+        return
+    plain = np.asarray(pd.to_numeric(texts, errors="coerce"), np.float64)
+    rows = filled[amounts(texts.iloc[filled]) & np.isnan(plain[filled])]
+    cells = texts.iloc[rows]
+    if not len(rows) or as_number_column(texts, plain) is not None or cells.str.fullmatch("0[0-9]+").any():
+        return
+    spellings = cells.str.replace("[0-9]+", "0", regex=True).drop_duplicates().index[:4]
+    listed = ", ".join(shown(texts.loc[row]) for row in spellings)
+    number = plain_number(texts.loc[spellings[0]])
+    location.warn(
+        f"amounts are written in several ways, as {listed}, so that the column is no number",
+        f"write all as {number}, in one currency; data.decimal and data.thousands tell how those without a sign are "
+        "written; if they are names, give the column its kind in the schema",
+        rows,
+    )
 
 
 def warn_missing_words(texts: pd.Series[str], location: Location, given: bool) -> None:

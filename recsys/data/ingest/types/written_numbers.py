@@ -121,6 +121,18 @@ def plain_number(text: str) -> str | None:
     return None if value is None else f"{value:.10g}"
 
 
+def amounts(texts: pd.Series[str]) -> NDArray[np.bool_]:
+    """Bool [n]: whether each cell is a number in some spelling, with a currency sign or without any sign.
+
+    Example:
+        >>> amounts(pd.Series(["12,99", "\u20ac12.99", "7 kg", "red"], dtype="str")).tolist()
+        [True, True, False, False]
+    """
+    parts = _parts(texts)
+    is_unit = parts["sign"].fillna("").str.fullmatch(f"(?i:{_UNITS})").to_numpy(bool)
+    return np.asarray(parts[[".", ","]].notna().any(axis=1).to_numpy(bool) & ~is_unit, bool)
+
+
 def _parts(texts: pd.Series[str]) -> pd.DataFrame:
     """The sign of each cell, and its number with a decimal point (column ``.``) and with a decimal comma."""
     found = texts.str.strip(" \t\u00a0").str.extract(f"^{_WRITTEN}$")

@@ -2,9 +2,12 @@
 
 import pytest
 
+from recsys.data.ingest.config import DataConfig
 from recsys.data.ingest.files import read_table
 from recsys.data.ingest.issues import Location, ValidationIssues
+from recsys.data.ingest.readers import ingest
 from recsys.data.ingest.reading.options import TableFormat
+from recsys.errors import DataError
 
 ROWS = "".join(f"{n};a{n};{n},50\n" for n in range(12))
 
@@ -115,3 +118,10 @@ def test_parts_that_are_written_differently_are_read_each_by_its_own_marks(tmp_p
     frame, found = read(tmp_path)
     assert frame["price"].tolist() == ["3.50", "4.25", "5.00", "12.75", "1.00"]
     assert "numbers as '3,50' are read with the decimal mark ',', in 2 parts, the first 1.csv" in " ".join(found)
+
+
+def test_the_totals_that_cause_an_error_are_named_beside_it_with_the_option(tmp_path):
+    rows = "".join(f"{n},{n % 3},2024-01-0{n}\n" for n in range(1, 9))
+    (tmp_path / "x.csv").write_text(f"user_id,item_id,timestamp\n{rows}Total,,3\n")
+    with pytest.raises(DataError, match=r'the id is missing(?s:.*)what may be the cause(?s:.*)data.footer = "Total"'):
+        ingest(DataConfig(interactions=tmp_path / "x.csv"))

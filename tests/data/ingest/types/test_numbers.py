@@ -128,6 +128,25 @@ def test_few_numbers_with_a_word_among_them_are_categories_and_the_word_is_named
     assert "all cells are numbers but for some, as 'five'" in text
 
 
+MIXED = ["{},99", "€{},99", "{}.99 EUR", "1.{}00,00", "${}.50"]
+
+
+def test_amounts_of_mixed_spellings_are_told_with_the_cells_and_the_remedy(tmp_path):
+    cells = [MIXED[n % len(MIXED)].format(n % 9 + 1) for n in range(60)]
+    assert read(tmp_path, cells)[0] != "numeric"
+    told = [(rows, text) for rows, text in found(tmp_path, cells) if "amounts are written" in text]
+    [(rows, text)] = told
+    assert rows == list(range(1, 61))
+    assert "as '1,99', '€2,99', '3.99 EUR', '1.400,00'" in text
+    assert "write all as 1.99" in text
+    assert "data.items_format.decimal" in text
+
+
+@pytest.mark.parametrize("cells", [["500 g", "1 kg", "250 ml"], ["red", "1,99", "blue"], ["A1", "B2", "C3"]])
+def test_units_words_and_codes_are_no_amounts_of_mixed_spellings(cells, tmp_path):
+    assert not [text for _, text in found(tmp_path, cells * 20, name="size") if "amounts are written" in text]
+
+
 ODD = {
     ("price", "-5"): "below zero, as -5",
     ("price", "1000000000000"): "far from all others",

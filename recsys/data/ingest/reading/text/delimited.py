@@ -56,11 +56,14 @@ def read_delimited(data: bytes, name: str, options: TableFormat) -> Found:
     text, mark = _single(text, separator)
     records = split_rows(text, mark.encode(), options.quoting, first_line)
     given = options.header if isinstance(options.header, tuple) else None
+    if given is None and records.errors and int(next(iter(records.lines), 0)) != first_line:  # the header is an error
+        return Found(pd.DataFrame(), separator, None, [(None, *error) for error in records.errors], warnings)
     layout = find_layout(records, None if given is None else len(given), mark.encode())
     names = list(given) if given else _names(layout, mark, records.quoting)
     twice = [name for name, times in Counter(names).items() if times > 1]
     errors: list[Note] = [(None, *error) for error in records.errors]
     warnings += [(None, *warning) for warning in records.warnings]
+    notes: list[Note] = [(None, *note) for note in records.notes]
     frame = _frame(layout, mark, records.quoting)
     if mark != separator:  # it also stood inside of quotes
         names = [name.replace(mark, separator) for name in names]
@@ -87,7 +90,7 @@ def read_delimited(data: bytes, name: str, options: TableFormat) -> Found:
     totals = [(int(lines[row]), layout.rows.text(row).decode().replace(mark, separator)) for row in last]
     places = [(first_line + whole.count(b"\n", 0, start), line.decode()) for start, line in cut]
     ends = [_endings(found, separator, mark, frame, records.quoting) for found in (totals, places)]
-    return Found(frame, separator, lines, errors, warnings, totals=ends[0], cut=ends[1])
+    return Found(frame, separator, lines, errors, warnings, notes, totals=ends[0], cut=ends[1])
 
 
 def read_names(data: bytes, name: str) -> list[str]:

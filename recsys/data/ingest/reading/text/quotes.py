@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import re
-
 import numpy as np
-from numpy.typing import NDArray
 
 from recsys.data.ingest.reading.problem import Unreadable, lines_text
+from recsys.data.ingest.reading.text.quoted_lines import QuotedLines, closed_line, quoted_cell, quoted_lines
 from recsys.data.ingest.reading.text.records import Positions, Records, plain_records, quoted_records
 
 _LONGEST_CELL, _LONGEST_BYTES, _MOST_BROKEN = 50, 1 << 16, 1000
@@ -49,48 +47,26 @@ def split_rows(data: bytes, separator: bytes, quoting: str | None, first_line: i
             return rows
         if quoting:
             raise Unreadable("quotes open or close inside cells", 'write it again, or set data.quoting = "none"')
-    broken = _broken_lines(plain, separator)
-    if quoting is None and separator not in _CSV and _are_characters(plain, broken):
-        plain.warnings.append(_as_characters(plain, broken))
+    quoted = quoted_lines(plain, separator)
+    if quoting is None and separator not in _CSV and _are_characters(plain, quoted):
+        plain.warnings.append(_as_characters(plain, quoted.broken))
         return plain
-    return _without_broken(plain, separator, broken, quoting)
+    return _without_broken(plain, separator, quoted, quoting)
 
 
-def _pattern(separator: bytes) -> re.Pattern[bytes]:
-    """Matches a line, or several, whose cells in quotes are all closed."""
-    mark = re.escape(separator)
-    cell = rb'(?:"(?:[^"]|"")*"|[^"\n' + mark + rb"][^\n" + mark + rb"]*|)"
-    return re.compile(cell + rb"(?:" + mark + cell + rb")*\r?")
-
-
-def _quoted_lines(plain: Records) -> Positions:
-    """The lines that have a quote."""
-    places = np.flatnonzero(np.frombuffer(plain.data, np.uint8) == ord('"'))
-    found: Positions = np.unique(np.searchsorted(plain.starts, places, side="right") - 1)
-    return found
-
-
-def _broken_lines(plain: Records, separator: bytes) -> Positions:
-    """The lines in which a cell that starts with a quote is not closed at its end."""
-    pattern = _pattern(separator)
-    return np.array([n for n in _quoted_lines(plain) if not pattern.fullmatch(plain.text(n))], np.int64)
-
-
-def _are_characters(plain: Records, broken: Positions) -> bool:
+def _are_characters(plain: Records, quoted: QuotedLines) -> bool:
     """Whether quotes must be ordinary characters: all lines have one number of cells, and few are in quotes."""
     if len(plain) and plain.text(0).startswith(b'"'):
         return False
     blank = plain.ends == plain.starts
     if len(np.unique(plain.fields[~blank])) > 1 or plain.fields[~blank][0] < 2:
         return False
-    quoted = len(_quoted_lines(plain))
-    return (quoted - len(broken)) * 2 <= len(plain) and not _has_escaped(plain, broken)
+    return len(quoted.whole) * 2 <= len(plain) and not _has_escaped(plain, quoted.whole)
 
 
-def _has_escaped(plain: Records, broken: Positions) -> bool:
+def _has_escaped(plain: Records, whole: Positions) -> bool:
     """Whether a line that is not broken has a doubled quote, which only cells in quotes need."""
-    others = np.setdiff1d(_quoted_lines(plain), broken)
-    return any(b'""' in plain.text(n).replace(b'"""', b'""') for n in others[:1000])
+    return any(b'""' in plain.text(n).replace(b'"""', b'""') for n in whole[:1000])
 
 
 def _as_characters(plain: Records, broken: Positions) -> tuple[str, str]:
@@ -101,8 +77,12 @@ def _as_characters(plain: Records, broken: Positions) -> tuple[str, str]:
     )
 
 
-def _check_spans(rows: Records, plain: Records, quoting: str | None) -> None:
-    """Reports cells that span lines: an error where each of these lines looks like a row of its own."""
+def _check_spans(rows: Records, plain: Records, quoting: str | None, broken: bool = False) -> None:
+    """Reports cells that span lines: an error where each of these lines looks like a row of its own.
+
+    It is a warning where a line inside of a cell looks so, where the cell is long, or beside ``broken`` quotes;
+    else a note: such a file is a correct CSV.
+    """
     spans = np.flatnonzero(rows.last_lines > rows.lines)
     if not len(spans):
         return
@@ -111,19 +91,29 @@ def _check_spans(rows: Records, plain: Records, quoting: str | None) -> None:
     width = int(np.bincount(rows.fields).argmax())
     fits = np.concatenate([[0], np.cumsum(plain.fields == width)])
     like_rows = (fits[last + 1] - fits[first] == last - first + 1) & (width > 1)
+    doubtful = (fits[last] > fits[first + 1]) | (rows.fields[spans] != width) | (last - first >= _LONGEST_CELL)
+    doubtful |= broken or width == 1
     if quoting is None and like_rows.any():
         others = np.setdiff1d(_needing_quotes(rows, plain), rows.lines[spans[like_rows]])
         rows.errors.append(_inside_one_cell(rows, spans[like_rows], others))
-        spans = spans[~like_rows]
-    if len(spans) and (quoting is None or like_rows.any()):
-        inside = int((rows.last_lines[spans] - rows.lines[spans]).sum()) + len(spans)
-        rows.warnings.append(
-            (
-                f"{inside:,} lines hold {len(spans):,} row{'s' * (len(spans) > 1)}, with line ends inside quotes, from "
-                f"{lines_text(rows.lines[spans])} on",
-                'data.quoting = "csv" says so if that is meant; else close the quotes on these lines',
-            )
-        )
+        spans, doubtful = spans[~like_rows], doubtful[~like_rows] | True
+    elif quoting is not None:
+        spans, doubtful = spans[like_rows], like_rows[like_rows]
+    if doubtful.any():
+        meant = 'data.quoting = "csv" says so if that is meant; else close the quotes on these lines'
+        rows.warnings.append((_spanning(rows, spans[doubtful]), meant))
+    if not doubtful.all():
+        right = 'all quotes are closed, so nothing is to be done; data.quoting = "csv" takes them so without a note'
+        rows.notes.append((_spanning(rows, spans[~doubtful]), right))
+
+
+def _spanning(rows: Records, spans: Positions) -> str:
+    lines = int((rows.last_lines[spans] - rows.lines[spans]).sum()) + len(spans)
+    many = len(spans) > 1
+    return (
+        f"{lines:,} lines hold {len(spans):,} row{'s' * many}, with line ends inside quotes, from "
+        f"{lines_text(rows.lines[spans])} on"
+    )
 
 
 def _inside_one_cell(rows: Records, spans: Positions, needing: Positions) -> tuple[str, str]:
@@ -142,18 +132,19 @@ def _inside_one_cell(rows: Records, spans: Positions, needing: Positions) -> tup
     )
 
 
-def _without_broken(plain: Records, separator: bytes, broken: Positions, quoting: str | None) -> Records:
+def _without_broken(plain: Records, separator: bytes, quoted: QuotedLines, quoting: str | None) -> Records:
     """The rows of a CSV without those whose quotes are broken, which become an error; cells may span lines."""
-    pattern = _pattern(separator)
+    broken = quoted.broken
     taken, keep = plain.last_lines.copy(), np.ones(len(plain), bool)
-    fields, bad = _quote_aware(plain, separator), []
+    fields, bad = plain.fields.copy(), []
+    fields[quoted.lines] = quoted.fields
     usual = int(np.bincount(np.delete(fields, broken)).argmax()) if len(broken) < len(plain) else 0
     inside = -1
     ends = plain.ends.copy()
     for line in broken.tolist():
         if line <= inside:
             continue
-        last = _closing(plain, line, usual, pattern, separator) if len(broken) <= _MOST_BROKEN else None
+        last = _closing(plain, line, usual, separator) if len(broken) <= _MOST_BROKEN else None
         if last is None:
             keep[line] = False
             bad.append(line)
@@ -165,7 +156,7 @@ def _without_broken(plain: Records, separator: bytes, broken: Positions, quoting
     if bad:
         found = f"{lines_text(plain.lines[np.array(bad)])}: a quote opens that is not closed at the end of its cell"
         rows.errors.append((found, _remedy(_needing_quotes(rows, plain), len(bad))))
-    _check_spans(rows, plain, quoting)
+    _check_spans(rows, plain, quoting, broken=bool(bad))
     return rows
 
 
@@ -189,20 +180,9 @@ def _remedy(needing: Positions, count: int) -> str:
     )
 
 
-def _quote_aware(plain: Records, separator: bytes) -> NDArray[np.int64]:
-    """The number of cells of each line, without counting separators inside quotes."""
-    mark = re.escape(separator)
-    quoted = re.compile(rb"(?:^|(?<=" + mark + rb'))"(?:[^"]|"")*"')
-    fields = plain.fields.copy()
-    for line in _quoted_lines(plain):
-        fields[line] = quoted.sub(b"", plain.text(line)).count(separator) + 1
-    return fields
-
-
-def _closing(plain: Records, line: int, usual: int, pattern: re.Pattern[bytes], separator: bytes) -> int | None:
+def _closing(plain: Records, line: int, usual: int, separator: bytes) -> int | None:
     """The last line of the row that starts on ``line`` if a cell spans lines; None if the quote is just not closed."""
-    mark = re.escape(separator)
-    quoted = re.compile(rb"(?:^|(?<=" + mark + rb'))"(?:[^"]|"")*"')
+    pattern, cell = closed_line(separator), quoted_cell(separator)
     for last in range(line + 1, min(line + _LONGEST_CELL, len(plain))):
         if b'"' not in plain.text(last):
             continue
@@ -211,5 +191,5 @@ def _closing(plain: Records, line: int, usual: int, pattern: re.Pattern[bytes], 
             return None
         if pattern.fullmatch(text):
             same = bool((plain.fields[line : last + 1] == usual).all())
-            return last if quoted.sub(b"", text).count(separator) + 1 == usual and not same else None
+            return last if cell.sub(b"", text).count(separator) + 1 == usual and not same else None
     return None

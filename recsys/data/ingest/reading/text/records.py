@@ -25,6 +25,7 @@ class Records:
         quoting: how quotes are read: ``csv``, ``backslash`` or ``none``.
         errors: found and remedy.
         warnings: found and remedy.
+        notes: found and remedy.
     """
 
     data: bytes
@@ -36,6 +37,7 @@ class Records:
     quoting: str
     errors: list[tuple[str, str]] = field(default_factory=list)
     warnings: list[tuple[str, str]] = field(default_factory=list)
+    notes: list[tuple[str, str]] = field(default_factory=list)
 
     def __len__(self) -> int:
         return len(self.starts)
@@ -45,7 +47,7 @@ class Records:
         return self.data[int(self.starts[row]) : int(self.ends[row])]
 
     def select(self, rows: NDArray[np.bool_] | Positions | slice) -> Records:
-        """Some of the rows; errors and warnings are shared."""
+        """Some of the rows; errors, warnings and notes are shared."""
         return Records(
             self.data,
             self.starts[rows],
@@ -56,15 +58,16 @@ class Records:
             self.quoting,
             self.errors,
             self.warnings,
+            self.notes,
         )
 
     def joined(self) -> bytes:
         """The bytes of all rows, each with a line feed."""
         if not len(self):
             return b""
-        if np.array_equal(self.starts[1:], self.ends[:-1] + 1):  # nothing was left out between them
-            return self.data[int(self.starts[0]) : int(self.ends[-1])] + b"\n"
-        spans = zip(self.starts.tolist(), self.ends.tolist(), strict=True)
+        gaps = np.flatnonzero(self.starts[1:] != self.ends[:-1] + 1)
+        starts, ends = self.starts[np.append(0, gaps + 1)], self.ends[np.append(gaps, -1)]
+        spans = zip(starts.tolist(), ends.tolist(), strict=True)
         return b"\n".join(self.data[start:end] for start, end in spans) + b"\n"
 
 

@@ -14,8 +14,9 @@ import pyarrow.parquet as pq
 
 from recsys.data.vocabulary import MISSING, Vocabulary
 from recsys.errors import ArtifactError
-from recsys.retrieval.manifest import MANIFEST, Manifest, Part
+from recsys.retrieval.manifest import ID_COLUMNS, MANIFEST, Manifest, Part
 from recsys.retrieval.output import OutputFolder, Place, output_folder
+from recsys.retrieval.rules.reasons import reason_texts
 from recsys.retrieval.top_up import Lists
 
 
@@ -32,6 +33,19 @@ class Stamp:
     model_version: str
     data_fingerprint: str
     fingerprint: str
+
+
+@dataclass(frozen=True)
+class Columns:
+    """The columns of a part.
+
+    Args:
+        ids: the names of those of users and items.
+        mark_fallback: whether there is the column ``fallback``.
+    """
+
+    ids: tuple[str, str] = ID_COLUMNS
+    mark_fallback: bool = False
 
 
 JOURNAL = ".parts.sha256"
@@ -79,7 +93,7 @@ def write(
     items: Vocabulary,
     lists: Lists,
     stamp: Stamp,
-    mark_fallback: bool = False,
+    form: Columns | None = None,
 ) -> None:
     """Writes one part: the lists of ``users`` [U], without the padding of short lists.
 
@@ -90,31 +104,34 @@ def write(
         items: ids of the catalogue.
         lists: [U, K].
         stamp: for the metadata.
-        mark_fallback: whether the part has the column ``fallback``.
+        form: which columns the part has; None is those of a batch without a fallback.
 
     Raises:
         ArtifactError: another batch in the same folder deleted the file while it was written.
     """
-    rows, scores, fallback = lists
+    rows, scores, fallback, reasons = lists
     filled = rows != MISSING
     user, column = np.nonzero(filled)
+    form = form or Columns()
     columns = {
-        "user_id": _ids(users, user),
-        "item_id": _ids(items, rows[filled]),
+        form.ids[0]: _ids(users, user),
+        form.ids[1]: _ids(items, rows[filled]),
         "rank": pa.array(column.astype(np.int32) + 1),
         "score": pa.array(scores[filled]),
     }
     metadata = {**asdict(stamp), "users_without": str(int((~filled.any(axis=1)).sum()))}
-    if mark_fallback:
+    if form.mark_fallback:
         columns["fallback"] = pa.array(fallback[filled])
         whole, some = fallback[:, 0], fallback.any(axis=1)
         metadata |= {"fallback_users": str(int(whole.sum())), "topped_up_users": str(int((some & ~whole).sum()))}
+    if reasons is not None:
+        columns["reason"] = pa.array(reason_texts(reasons[filled]), pa.string())
     with _no_other_batch(directory), output_folder(directory).writing(name_of(number)) as beside:
         pq.write_table(
             pa.table(columns).replace_schema_metadata(metadata),
             beside,
-            use_dictionary=["user_id", "item_id", "rank"],
-            write_statistics=["user_id"],
+            use_dictionary=[*form.ids, "rank"],
+            write_statistics=[form.ids[0]],
         )
 
 

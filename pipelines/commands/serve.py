@@ -1,0 +1,207 @@
+"""serve: the promoted model of a run, or a bundle, as a service over HTTP."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+from contextlib import suppress
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pipelines.cli_arguments import open_run
+from pipelines.signals import hand_over
+from recsys.errors import ArtifactError, ConfigError, DataError
+from recsys.service.limits import Limits
+from recsys.service.logs.messages import Messages
+from recsys.service.source import FolderSource, RegistrySource, Serving, Source
+from recsys.service.state import Experiment, ServiceState, Surroundings, TextSearch
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+    from pipelines.commands.similar import TextTable
+    from pipelines.config import RunConfig
+    from pipelines.workspace import Workspace
+    from recsys.data.dataset import Dataset
+    from recsys.registry.bundle import Bundle
+    from recsys.service.questions import Id
+
+_DRAIN_SECONDS = 10
+_TITLES = 20
+"""So many titles are tried to find out whether an embedder reads texts."""
+
+
+@dataclass(frozen=True)
+class Listen:
+    """Where the service listens.
+
+    Args:
+        host: an address.
+        port: 0 takes a free one.
+        key_file: of API keys; None asks for none.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 8000
+    key_file: Path | None = None
+
+
+@dataclass(frozen=True)
+class ServeOptions:
+    """The options of the command.
+
+    Args:
+        experiment: which versions answer.
+        limits: what a request may ask for.
+        listen: where the service listens.
+        state: the folder of the feedback; None is ``serve/`` in the output folder, or beside the bundle.
+        bundle: the folder of a bundle, instead of the registered model.
+    """
+
+    experiment: Experiment
+    limits: Limits
+    listen: Listen
+    state: Path | None = None
+    bundle: Path | None = None
+
+
+def run(config: Path | None, output: Path | None, set_: list[str] | None, options: ServeOptions) -> None:
+    """Serves until SIGTERM or Ctrl-C.
+
+    Raises:
+        ConfigError: neither or both of a config and a bundle are given, or fastapi or uvicorn is not installed.
+        RecsysError: there is no such model, or it cannot be loaded.
+    """
+    uvicorn = _imported()
+    from recsys.service.http.app import create_app
+    from recsys.service.http.guard import read_keys
+
+    if (config is None) == (options.bundle is None):
+        raise ConfigError("serve needs exactly one of CONFIG, whose registered model is served, and --bundle")
+    keys = () if options.listen.key_file is None else read_keys(options.listen.key_file)
+    if not keys and options.listen.host not in ("127.0.0.1", "localhost", "::1"):
+        print("warning: everybody who reaches this address may ask; give --api-key-file", file=sys.stderr)
+    with _bound(options.listen) as listener:
+        _one_thread()
+        source, folder, text = _of_bundle(options) if config is None else _of_run(config, output, set_, options)
+        state = ServiceState(source, folder, options.experiment, Surroundings(text, Messages()))
+        try:
+            app = create_app(state, options.limits, keys)
+            host, port = listener.getsockname()[:2]
+            state.messages.info("serving", host=host, port=port, models=state.versions)
+            print(f"serving {state.versions['champion']} at http://{host}:{port} (Ctrl-C ends it)", flush=True)
+            settings = uvicorn.Config(
+                app, log_config=None, access_log=False, timeout_graceful_shutdown=_DRAIN_SECONDS, server_header=False
+            )
+            hand_over()
+            uvicorn.Server(settings).run(sockets=[listener])
+        finally:
+            if not state.draining:
+                state.close()
+
+
+def _imported() -> ModuleType:
+    """The module ``uvicorn``, after a check that all that the service needs is installed."""
+    for name in ("fastapi", "prometheus_client", "uvicorn"):
+        try:
+            module = import_module(name)
+        except ImportError as error:
+            raise ConfigError(f"recsys serve needs {name}; pip install 'recsys-towers[serve]'") from error
+    return module
+
+
+def _one_thread() -> None:
+    """One thread of torch: the product for a few users is too small to share, and sharing it costs milliseconds."""
+    import torch
+
+    torch.set_num_threads(1)
+
+
+def _bound(listen: Listen) -> socket.socket:
+    """The socket, before anything is loaded, so that a port that is taken is told at once."""
+    family = socket.AF_INET6 if ":" in listen.host else socket.AF_INET
+    found = socket.socket(family, socket.SOCK_STREAM)
+    found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        found.bind((listen.host, listen.port))
+    except OSError as error:
+        found.close()
+        reason = error.strerror or error
+        raise ConfigError(f"cannot listen on {listen.host}:{listen.port} ({reason}); choose another --port") from error
+    return found
+
+
+def _of_bundle(options: ServeOptions) -> tuple[Source, Path, TextSearch | None]:
+    assert options.bundle is not None
+    if options.experiment.challenger or options.experiment.shadow:
+        raise ConfigError("--challenger and --shadow are aliases of a registered model; serve its CONFIG")
+    if not options.bundle.is_dir():
+        raise ArtifactError(f"{options.bundle.absolute()} does not exist; give a folder that holds a bundle")
+    folder = options.bundle.resolve()
+    return FolderSource(folder), options.state or folder.with_name(f"{folder.name}.serve"), None
+
+
+def _of_run(
+    config: Path, output: Path | None, set_: list[str] | None, options: ServeOptions
+) -> tuple[Source, Path, TextSearch | None]:
+    from pipelines.stages.promote import open_store, require_registry
+
+    settings, workspace = open_run(config, output, set_)
+    require_registry(settings, workspace)
+    data_of = _RunData(workspace)
+    rules = settings.recommend.options if settings.recommend is not None else None
+    serving = Serving(data_of=data_of) if rules is None else Serving(rules, rules.index, data_of)
+    source = RegistrySource(open_store(settings, workspace), serving)
+    return source, options.state or workspace.directory / "serve", _text_search(settings, workspace)
+
+
+@dataclass(frozen=True)
+class _RunData:
+    """The dataset that the nightly batch would make lists from; that of the bundle where the run has none."""
+
+    workspace: Workspace
+
+    def __call__(self, folder: Path, version: str, bundle: Bundle) -> Dataset | None:
+        from pipelines.stages.served_data import served_data
+        from recsys.data.merge import check_ids
+        from recsys.tracking import SilentTracker
+
+        if not (self.workspace.dataset / "dataset.json").is_file():
+            return None
+        data = served_data(folder, version, self.workspace, SilentTracker()).data
+        check_ids(bundle.data, data, version, "serve a model that was made from such ids")
+        return data
+
+
+def _text_search(settings: RunConfig, workspace: Workspace) -> TextSearch | None:
+    """Search by the run's table of texts; None where it has none."""
+    from pipelines.commands.similar import TextTable
+
+    try:
+        table = TextTable.load(settings, workspace)
+    except (ConfigError, ArtifactError):
+        return None
+    if not _reads_text(table):
+        return None
+
+    def search(text: str, k: int) -> list[tuple[Id, float]]:
+        rows, similarity = table.nearest(text, k)
+        return list(zip(table.table.vocabulary.ids[rows].tolist(), similarity.tolist(), strict=True))
+
+    return search
+
+
+def _reads_text(table: TextTable) -> bool:
+    """Whether the embedder has a vector for one of the first titles; an embedder of images has for none."""
+    for title in table.items.titles()[:_TITLES]:
+        with suppress(DataError):
+            table.nearest(title, 1)
+            return True
+    return False
+
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+"""Before numpy and torch are loaded, which the command does after this module."""

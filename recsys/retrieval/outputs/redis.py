@@ -1,0 +1,63 @@
+"""A finished batch as Redis commands: one key a user, for ``redis-cli --pipe``."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from recsys.atomic import atomic_path
+from recsys.errors import ConfigError
+from recsys.retrieval.manifest import Manifest, read_part
+from recsys.retrieval.output import Place
+
+
+def write_redis(directory: Place, path: Path, prefix: str = "rec:", ttl: int | None = None) -> int:
+    """Writes a file that ``redis-cli --pipe < FILE`` loads: ``SET PREFIX<id> <JSON>`` for each user who has a list.
+
+    The value is ``{"items": [...], "scores": [...]}``, best first, with ``fallback`` and ``reason`` where the batch has
+    them. The file is in the protocol of Redis (RESP), so that ids and texts of any characters arrive as they are.
+
+    Args:
+        directory: the folder, or the address, of a complete batch.
+        path: of the file; replaced whole.
+        prefix: of the keys.
+        ttl: seconds after which a key expires; None keeps it.
+
+    Returns:
+        The number of keys.
+
+    Raises:
+        ArtifactError: the batch is not complete, or a part has changed.
+        ConfigError: ``ttl`` is below one second.
+    """
+    if ttl is not None and ttl < 1:
+        raise ConfigError(f"ttl = {ttl}: a key lives at least one second")
+    manifest = Manifest.load(directory)
+    manifest.verify(directory)
+    keys = 0
+    with atomic_path(path) as beside, beside.open("wb") as stream:
+        for part in manifest.parts:
+            frame = read_part(directory, part)
+            owner, item, *_ = frame.columns
+            names = {item: "items", "score": "scores"}
+            for user, rows in frame.groupby(owner, sort=False):
+                value = {
+                    names.get(str(name), str(name)): cells.tolist()
+                    for name, cells in rows.items()
+                    if name not in (owner, "rank")
+                }
+                expiry = [] if ttl is None else ["EX", str(ttl)]
+                stream.write(command("SET", f"{prefix}{user}", json.dumps(value, ensure_ascii=False), *expiry))
+                keys += 1
+    return keys
+
+
+def command(*words: str) -> bytes:
+    r"""One command in the Redis serialization protocol.
+
+    Example:
+        >>> command("SET", "a", "1")
+        b'*3\r\n$3\r\nSET\r\n$1\r\na\r\n$1\r\n1\r\n'
+    """
+    parts = [word.encode() for word in words]
+    return b"*%d\r\n" % len(parts) + b"".join(b"$%d\r\n%s\r\n" % (len(part), part) for part in parts)

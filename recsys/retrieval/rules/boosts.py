@@ -1,0 +1,112 @@
+"""Boosts: scores of items that meet a condition are multiplied or raised before items are ranked."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pydantic import Field, field_validator
+
+from recsys.config import Config
+from recsys.data.entities import EntityTable
+from recsys.data.vocabulary import Rows
+from recsys.engine import Vectors
+from recsys.errors import DataError
+from recsys.ranking import Ranker
+from recsys.retrieval.rules.conditions import check_syntax, matching
+
+
+class Boost(Config):
+    """Another score for the items that meet a condition.
+
+    Args:
+        where: the condition, such as ``margin > 0.3``.
+        factor: a score above zero is multiplied by it and one below zero divided, so that a factor above 1 lifts.
+        addend: is added afterwards, in the unit of the engine's scores.
+    """
+
+    where: str
+    factor: float = Field(default=1.0, gt=0)
+    addend: float = 0.0
+
+    @field_validator("where")
+    @classmethod
+    def _is_a_condition(cls, where: str) -> str:
+        try:
+            check_syntax(where)
+        except DataError as error:
+            raise ValueError(str(error)) from error
+        return where
+
+
+@dataclass(frozen=True, eq=False)
+class Boosts:
+    """What the boosts make of the score of each item.
+
+    Args:
+        factors: float32 [I], the product of the factors of the boosts that hold for the item.
+        addends: float32 [I], their sum.
+    """
+
+    factors: NDArray[np.float32]
+    addends: NDArray[np.float32]
+
+    @classmethod
+    def of(cls, items: EntityTable, boosts: Sequence[Boost]) -> Boosts:
+        """The boosts of ``items`` [I].
+
+        Raises:
+            DataError: a condition is wrong.
+        """
+        factors, addends = np.ones(len(items)), np.zeros(len(items))
+        for boost in boosts:
+            met = matching(items, boost.where)
+            factors[met] *= boost.factor
+            addends[met] += boost.addend
+        return cls(factors.astype(np.float32), addends.astype(np.float32))
+
+    @property
+    def boosted(self) -> NDArray[np.bool_]:
+        """Bool [I]: the items whose scores change."""
+        found: NDArray[np.bool_] = (self.factors != 1) | (self.addends != 0)
+        return found
+
+    def apply(self, scores: NDArray[np.float32], items: Rows) -> NDArray[np.float32]:
+        """The scores [n] of ``items`` [n] after the boosts."""
+        factor = self.factors[items]
+        found: NDArray[np.float32] = np.where(scores > 0, scores * factor, scores / factor) + self.addends[items]
+        return found
+
+    def ranker(self, items: Vectors, candidates: NDArray[np.integer] | None = None) -> BoostedRanker:
+        """An index of ``items`` by boosted scores."""
+        return BoostedRanker(items, candidates, self)
+
+
+class BoostedRanker(Ranker):
+    """Exact ranking by boosted scores.
+
+    Args:
+        items: [I] vectors.
+        candidates: rows that may be returned; None is all.
+        boosts: of the items.
+    """
+
+    def __init__(self, items: Vectors, candidates: NDArray[np.integer] | None, boosts: Boosts) -> None:
+        super().__init__(items, candidates)
+        rows = np.arange(len(items)) if candidates is None else np.unique(candidates)
+        columns = np.flatnonzero(boosts.boosted[rows])
+        self._columns = torch.from_numpy(columns)
+        self._factor = torch.from_numpy(boosts.factors[rows][columns])
+        self._addend = torch.from_numpy(boosts.addends[rows][columns])
+
+    def scores(self, users: Vectors) -> torch.Tensor:
+        """[B, C]: the boosted score of every candidate for a block of users; the next call overwrites it."""
+        table = super().scores(users)
+        if len(self._columns):
+            plain = table[:, self._columns]
+            lifted = torch.where(plain > 0, plain * self._factor, plain / self._factor)
+            table.index_copy_(1, self._columns, lifted.add_(self._addend))
+        return table

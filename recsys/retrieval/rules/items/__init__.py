@@ -1,0 +1,1 @@
+"""Rules of items: which of the catalogue may be recommended to anybody now."""

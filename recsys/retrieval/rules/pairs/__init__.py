@@ -1,0 +1,1 @@
+"""Rules of pairs: which items single users may get, and which they must not."""

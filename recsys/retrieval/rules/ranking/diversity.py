@@ -1,0 +1,167 @@
+r"""Diversity: lists whose items are unlike each other, by maximal marginal relevance or a determinantal point process.
+
+MMR (Carbonell and Goldstein, 1998) fills each place with the candidate of the highest
+
+.. math:: (1 - w) \, r_i - w \max_{j \in L} \mathrm{sim}(i, j),
+
+r the relevance (`recsys.retrieval.rules.ranking.pool.Pool.relevance`) and L the list so far. The DPP takes, greedily
+(Chen, Zhang and Zhou, 2018), the candidate of the highest :math:`(1 - w) \, r_i + w \log d_i^2`, where :math:`d_i^2` is
+what is left of the variance of i given L under the kernel :math:`0.99 \, \mathrm{sim} + 0.01 \, I`.
+
+The similarity is the cosine of the engine's item vectors, or of a column: the share of common values (Jaccard).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pydantic import Field
+
+from recsys.config import Config
+from recsys.data.vocabulary import MISSING, Rows
+from recsys.retrieval.rules.items.column_values import ColumnValues
+from recsys.retrieval.rules.ranking.pool import Pool
+
+_JITTER = 0.01
+_LEAST = 1e-6
+
+
+class Diversity(Config):
+    """How much the items of a list are kept unlike each other.
+
+    Args:
+        method: ``mmr`` (maximal marginal relevance) or ``dpp`` (a determinantal point process).
+        weight: of unlikeness against relevance, from 0 (none) to 1.
+        column: of the items, whose common values make two items alike; None compares the engine's item vectors.
+        pool: candidates from which a list is chosen; None is half as many again as the list has places.
+    """
+
+    method: Literal["mmr", "dpp"] = "mmr"
+    weight: float = Field(default=0.3, ge=0, le=1)
+    column: str | None = None
+    pool: int | None = Field(default=None, ge=1)
+
+
+@dataclass(frozen=True, eq=False)
+class DiversityRule:
+    """Values candidates by how unlike they are to the list so far.
+
+    Args:
+        weight: of the term.
+        method: ``mmr`` or ``dpp``.
+        vectors: float32 [I, D], of length one or zero; None where a column is compared.
+        values: of the column.
+    """
+
+    name: ClassVar[str] = "diversity"
+    weight: float
+    method: str
+    vectors: NDArray[np.float32] | None = None
+    values: ColumnValues | None = None
+
+    def start(self, pool: Pool, k: int) -> _Redundancy | _Variance:
+        """See `recsys.retrieval.rules.ranking.pool.Term`."""
+        similarity = self._similarity(pool.rows[:, : pool.main])
+        return _Redundancy.of(similarity) if self.method == "mmr" else _Variance.of(similarity, k)
+
+    def _similarity(self, rows: Rows) -> NDArray[np.float32]:
+        """float32 [B, D, D], within the candidates of each user."""
+        if self.vectors is not None:
+            padded = torch.from_numpy(np.vstack([self.vectors, np.zeros((1, self.vectors.shape[1]), np.float32)]))
+            each = padded[torch.from_numpy(np.where(rows == MISSING, len(self.vectors), rows))]
+            product: NDArray[np.float32] = torch.bmm(each, each.transpose(1, 2)).numpy()
+            return product
+        assert self.values is not None, "either vectors or a column is compared"
+        return jaccard(self.values.take(rows))
+
+
+def jaccard(codes: NDArray[np.int32]) -> NDArray[np.float32]:
+    """float32 [B, D, D]: the values that two candidates share, as a share of those that either has.
+
+    Args:
+        codes: int32 [B, D, T], padded with MISSING.
+    """
+    shared = np.zeros((len(codes), codes.shape[1], codes.shape[1]), np.float32)
+    for tag in range(codes.shape[2]):
+        mine = codes[:, :, None, tag]
+        known = mine != MISSING
+        for other in range(codes.shape[2]):
+            shared += (mine == codes[:, None, :, other]) & known
+    count = (codes != MISSING).sum(2, dtype=np.float32)
+    either = count[:, :, None] + count[:, None, :] - shared
+    found: NDArray[np.float32] = np.divide(shared, either, out=np.zeros_like(shared), where=either > 0)
+    return found
+
+
+@dataclass(eq=False)
+class _Redundancy:
+    """MMR: the highest similarity of each candidate with the list so far, negated."""
+
+    similarity: NDArray[np.float32]
+    value: NDArray[np.float32]
+    empty: NDArray[np.bool_]
+
+    @classmethod
+    def of(cls, similarity: NDArray[np.float32]) -> _Redundancy:
+        return cls(similarity, np.zeros(similarity.shape[:2], np.float32), np.ones(len(similarity), bool))
+
+    def values(self) -> NDArray[np.float32]:
+        return self.value
+
+    def took(self, picked: Rows) -> None:
+        users = np.flatnonzero(picked != MISSING)
+        if len(users) == len(picked):
+            likeness = -self.similarity[users, picked]
+        else:
+            likeness = np.full(self.value.shape, np.inf, np.float32)
+            likeness[users] = -self.similarity[users, picked[users]]
+        if self.empty.any():
+            first = self.empty & (picked != MISSING)
+            self.value[first] = likeness[first]
+            self.empty &= ~first
+        np.minimum(self.value, likeness, out=self.value)
+
+
+@dataclass(eq=False)
+class _Variance:
+    """DPP: what is left of the variance of each candidate, by an incremental Cholesky factorisation.
+
+    Args:
+        kernel: float32 [B, D, D].
+        factors: float32 [B, k, D], the rows of the factor.
+        left: float32 [B, D], the variances.
+        steps: rows that are filled.
+    """
+
+    kernel: NDArray[np.float32]
+    factors: NDArray[np.float32]
+    left: NDArray[np.float32]
+    steps: int = 0
+
+    @classmethod
+    def of(cls, similarity: NDArray[np.float32], k: int) -> _Variance:
+        kernel = similarity * np.float32(1 - _JITTER)
+        diagonal = np.arange(kernel.shape[1])
+        kernel[:, diagonal, diagonal] = 1.0
+        left = np.ones(kernel.shape[:2], np.float32)
+        return cls(kernel, np.zeros((len(kernel), k, kernel.shape[1]), np.float32), left)
+
+    def values(self) -> NDArray[np.float32]:
+        found: NDArray[np.float32] = np.log(np.maximum(self.left, _LEAST))
+        return found
+
+    def took(self, picked: Rows) -> None:
+        users = np.flatnonzero(picked != MISSING)
+        column = picked[users]
+        before = self.factors[:, : self.steps]
+        mine = before[users, :, column]  # [n, steps]
+        explained = np.matmul(mine[:, None], before if len(users) == len(before) else before[users])[:, 0]
+        row = self.kernel[users, column] - explained
+        row /= np.sqrt(np.maximum(self.left[users, column], _LEAST))[:, None]
+        self.factors[users, self.steps] = row
+        self.left[users] -= row * row
+        self.steps += 1

@@ -1,0 +1,83 @@
+"""Exploration: a share of the places is given to random eligible items, so that items without clicks are seen too.
+
+Draws depend on the seed, the user's id and the number of the draw alone, so that a list does not depend on the other
+users of a batch.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from pydantic import Field
+
+from recsys.config import Config
+from recsys.data.vocabulary import Ids as IdArray
+from recsys.data.vocabulary import Rows
+from recsys.seeding import stream_seed
+
+_MORE = 4
+"""Draws above twice the places, for those that are listed or excluded."""
+
+
+class Exploration(Config):
+    """Places that are given to random items.
+
+    Args:
+        share: of the places of a list, from 0 to 1.
+        seed: of the draws; the same seed gives the same lists. Change it, as by the date, to explore other items.
+    """
+
+    share: float = Field(ge=0, le=1)
+    seed: int = 0
+
+
+def explored_places(rule: Exploration, ids: IdArray, k: int) -> NDArray[np.bool_]:
+    """Bool [U, k]: the places of each user's list that are given to random items.
+
+    Of ``share * k`` places the whole number is given, and one more with the probability of the rest.
+
+    Example:
+        >>> explored_places(Exploration(share=0.2), np.array(["ann", "bob"], object), k=10).sum(1).tolist()
+        [2, 2]
+    """
+    keys = _keys(rule, ids, "places")
+    uniform = _uniform(_mixed(keys[:, None], np.arange(k + 1)))
+    count = np.floor(rule.share * k + uniform[:, k])
+    rank = np.argsort(np.argsort(uniform[:, :k], axis=1, kind="stable"), axis=1, kind="stable")
+    found: NDArray[np.bool_] = rank < count[:, None]
+    return found
+
+
+def draws(rule: Exploration, ids: IdArray, k: int, eligible: Rows) -> Rows:
+    """int64 [U, E]: random items of ``eligible`` for each user, with repeats.
+
+    Args:
+        rule: the share and the seed.
+        ids: [U].
+        k: places of a list.
+        eligible: rows of the items that may be recommended.
+    """
+    number = 2 * (int(rule.share * k) + 1) + _MORE
+    keys = _keys(rule, ids, "items")
+    return eligible[(_mixed(keys[:, None], np.arange(number)) % np.uint64(len(eligible))).astype(np.int64)]
+
+
+def _keys(rule: Exploration, ids: IdArray, name: str) -> NDArray[np.uint64]:
+    """uint64 [U], of the seed, the stream's name and each id."""
+    hashed = pd.util.hash_array(ids, categorize=False).astype(np.uint64)
+    keys: NDArray[np.uint64] = hashed ^ np.uint64(stream_seed(rule.seed, "exploration", name))
+    return keys
+
+
+def _mixed(keys: NDArray[np.uint64], numbers: NDArray[np.int64]) -> NDArray[np.uint64]:
+    """The hash of each key and number (SplitMix64, Steele, Lea and Flood, 2014)."""
+    with np.errstate(over="ignore"):
+        state = keys + (numbers.astype(np.uint64) + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15)
+        state = (state ^ (state >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        state = (state ^ (state >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+        return np.asarray(state ^ (state >> np.uint64(31)), np.uint64)
+
+
+def _uniform(bits: NDArray[np.uint64]) -> NDArray[np.float64]:
+    return (bits >> np.uint64(11)).astype(np.float64) / 2.0**53

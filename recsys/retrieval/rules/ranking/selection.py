@@ -1,0 +1,210 @@
+"""Greedy selection: fills the places of many lists at once, best candidate first, under all rules of a ranking."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recsys.data.vocabulary import MISSING, Rows
+from recsys.retrieval.rules.ranking.at_least import AtLeastRule, Deficits
+from recsys.retrieval.rules.ranking.caps import CapRule
+from recsys.retrieval.rules.ranking.pool import Constraint, Filling, Pool, Term
+from recsys.retrieval.rules.reasons import bit
+
+CHUNK = 256
+"""Users whose lists are filled together: their candidates fit into the cache of the processor."""
+
+
+@dataclass(frozen=True, eq=False)
+class Selection:
+    """The lists that were chosen.
+
+    Args:
+        picked: int64 [B, k], columns of the pool; MISSING after the end of a short list.
+        reasons: int32 [B, k], see `recsys.retrieval.rules.reasons`.
+        lacking: int64 [B, Q], items that each quota still lacks.
+    """
+
+    picked: Rows
+    reasons: NDArray[np.int32]
+    lacking: NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Greedy:
+    """Fills places one after the other.
+
+    A place that is given to exploration takes the user's first open draw. Where the places that are left are all needed
+    for quotas, the best open candidate that lessens one is taken. Any other place takes the open candidate of the
+    highest value; equal values in the order of the ranking. A place for which there is nothing of its kind is filled as
+    any other. Diversity and calibration count the items of the ranking's pool alone, not what exploration and quotas
+    took from beyond it.
+
+    Args:
+        k: places of a list.
+        constraints: close candidates as places are filled.
+        quotas: at least so many items of a kind; None without any.
+        terms: change the values of candidates; without any the order of the ranking is kept.
+    """
+
+    k: int
+    constraints: Sequence[Constraint] = ()
+    quotas: AtLeastRule | None = None
+    terms: Sequence[Term] = ()
+
+    def select(self, pool: Pool, explored: NDArray[np.bool_] | None = None) -> Selection:
+        """The lists of the users of ``pool``.
+
+        Args:
+            pool: [B] users.
+            explored: bool [B, k], the places that are given to the draws of the pool; None gives none.
+        """
+        if self.keeps_order and explored is None and len(self.constraints) == 1:
+            found = self._without_repeats(pool, self.constraints[0])
+            if found is not None:
+                return found
+        state = _State(self, pool)
+        for place in range(self.k):
+            if not state.fill(place, None if explored is None else explored[:, place]):
+                break
+        lacking = np.zeros((len(pool), 0), np.int64) if state.deficits is None else state.deficits.lacking
+        return Selection(state.picked, state.reasons, lacking)
+
+    @property
+    def keeps_order(self) -> bool:
+        """Whether lists are in the order of the ranking, less what constraints close."""
+        return not self.terms and self.quotas is None
+
+    def _without_repeats(self, pool: Pool, constraint: Constraint) -> Selection | None:
+        """One constraint on a column of one value an item, for all places at once; None if it is of another kind.
+
+        An item is taken if fewer than the most of its value stand before it in the ranking.
+        """
+        if not isinstance(constraint, CapRule) or constraint.values.codes.shape[1] > 1:
+            return None
+        codes = constraint.values.take(pool.rows)[:, :, 0].astype(np.int64)
+        width = codes.shape[1]
+        codes = np.where(codes == MISSING, len(constraint.values.names) + np.arange(width), codes)
+        order = np.argsort(codes, axis=1, kind="stable")
+        ordered = np.take_along_axis(codes, order, axis=1)
+        full = np.zeros(codes.shape, bool)
+        full[:, constraint.most :] = ordered[:, constraint.most :] == ordered[:, : width - constraint.most]
+        closed = np.zeros(codes.shape, bool)
+        np.put_along_axis(closed, order, full, axis=1)
+        taken = ~closed & (pool.rows != MISSING)
+        place = np.cumsum(taken, axis=1) - 1
+        user, column = np.nonzero(taken & (place < self.k))
+        picked, reasons = np.full((len(pool), self.k), MISSING), np.zeros((len(pool), self.k), np.int32)
+        picked[user, place[user, column]] = column
+        before = np.cumsum(closed, axis=1)[user, column] > 0
+        reasons[user, place[user, column]] = np.where(before & (column >= self.k), bit(constraint.name), 0)
+        return Selection(picked, reasons, np.zeros((len(pool), 0), np.int64))
+
+
+class _State:
+    """Lists that are being filled, of the users of one pool."""
+
+    def __init__(self, rules: Greedy, pool: Pool) -> None:
+        self.rules, self.pool = rules, pool
+        self.open = pool.rows != MISSING
+        self.closed_by = np.zeros(pool.rows.shape, np.int32)
+        self.filling: list[tuple[int, Filling]] = [(bit(c.name), c.start(pool, rules.k)) for c in rules.constraints]
+        self.terms = [(term, term.start(pool, rules.k)) for term in rules.terms]
+        self.deficits: Deficits | None = None if rules.quotas is None else rules.quotas.start(pool)
+        rest = 1 - sum(term.weight for term in rules.terms)
+        main = self.open[:, : pool.main]
+        self.base = pool.relevance(rules.k) * np.float32(rest) if self.terms else np.zeros(main.shape, np.float32)
+        self.base[~main] = -np.inf
+        self.picked = np.full((len(pool), rules.k), MISSING)
+        self.reasons = np.zeros((len(pool), rules.k), np.int32)
+
+    def fill(self, place: int, explored: NDArray[np.bool_] | None) -> bool:
+        """Fills one place of every list that can be; whether any was."""
+        column, reason = self._best(place)
+        if self.deficits is not None:
+            due = self.deficits.due(self.rules.k - place)
+            self._forced(due, column, reason)
+        if explored is not None and explored.any():
+            self._explored(np.flatnonzero(explored), column, reason)
+        users = np.flatnonzero(column != MISSING)
+        if not len(users):
+            return False
+        self.picked[users, place], self.reasons[users, place] = column[users], reason[users]
+        self._take(users, column)
+        return True
+
+    def _best(self, place: int) -> tuple[Rows, NDArray[np.int32]]:
+        """The open candidate of the ranking with the highest value, MISSING without any, and the reasons."""
+        value, parts = self.base, []
+        for term, state in self.terms:
+            part = state.values()
+            parts.append((term, part))
+            value = value + np.float32(term.weight) * part
+        column = value.argmax(1)
+        users = np.arange(len(value))
+        reason = np.zeros(len(value), np.int32)
+        for term, part in parts:
+            first = self.open[:, : self.pool.main].argmax(1)
+            moved = (column != first) & (part[users, column] > part[users, first])
+            reason[moved] |= bit(term.name)
+        outside = column >= self.rules.k
+        if self.filling and outside.any():
+            rows = np.flatnonzero(outside)
+            before = np.arange(self.pool.main)[None] < column[rows, None]
+            reason[rows] |= np.bitwise_or.reduce(self.closed_by[rows, : self.pool.main] * before, axis=1)
+        return np.where(np.isneginf(value[users, column]), MISSING, column), reason
+
+    def _forced(self, users: Rows, column: Rows, reason: NDArray[np.int32]) -> None:
+        """Replaces the choice of ``users`` by the best open candidate that lessens what their lists lack."""
+        assert self.deficits is not None
+        if not len(users):
+            return
+        end = self.pool.main + self.pool.extra
+        needed = (self.deficits.needed(users) & self.open[users])[:, :end]
+        value = np.full(needed.shape, -np.inf, np.float32)
+        main = self.base[users]
+        for term, state in self.terms:
+            main = main + np.float32(term.weight) * state.values()[users]
+        value[:, : self.pool.main] = main
+        extra = np.arange(self.pool.extra, dtype=np.float32)
+        value[:, self.pool.main :] = -1e30 * (1 + extra / (1 + len(extra)))  # below the ranking, in their own order
+        value[~needed] = -np.inf
+        best, found = value.argmax(1), needed.any(1)
+        already = best == column[users]
+        column[users[found]] = best[found]
+        changed = users[found & ~already]
+        reason[changed] = bit("at_least")
+
+    def _explored(self, users: Rows, column: Rows, reason: NDArray[np.int32]) -> None:
+        """Replaces the choice of ``users`` by their first open draw."""
+        start = self.pool.main + self.pool.extra
+        drawn = self.open[users, start:]
+        if not drawn.shape[1]:
+            return
+        found = drawn.any(1)
+        column[users[found]] = start + drawn.argmax(1)[found]
+        reason[users[found]] = bit("exploration")
+
+    def _take(self, users: Rows, column: Rows) -> None:
+        picked = column[users]
+        self._close(users, picked)
+        for name, state in self.filling:
+            rows, columns = state.closed_by(users, picked)
+            still = self.open[rows, columns]
+            rows, columns = rows[still], columns[still]
+            self._close(rows, columns)
+            self.closed_by[rows, columns] = name
+        if self.deficits is not None:
+            self.deficits.took(users, picked)
+        if self.terms:
+            of_ranking = np.where((column != MISSING) & (column < self.pool.main), column, MISSING)
+            for _, term in self.terms:
+                term.took(of_ranking)
+
+    def _close(self, users: Rows, columns: Rows) -> None:
+        self.open[users, columns] = False
+        main = columns < self.pool.main
+        self.base[users[main], columns[main]] = -np.inf

@@ -1,0 +1,244 @@
+"""Top-k lists under all rules of a plan, for blocks of users at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import reduce
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recsys.data.histories import Histories
+from recsys.data.vocabulary import MISSING, Rows
+from recsys.engine import Request, VectorModel, Vectors
+from recsys.errors import ConfigError
+from recsys.retrieval import INDEXES
+from recsys.retrieval.fallback import Fallback
+from recsys.retrieval.retriever import BuildIndex, Retriever, Subset, user_vectors
+from recsys.retrieval.rules.block import Block, beside, empty_lists, put
+from recsys.retrieval.rules.block import positions as placed
+from recsys.retrieval.rules.explain import Explained
+from recsys.retrieval.rules.pairs.own_candidates import OwnCandidates, contained
+from recsys.retrieval.rules.pairs.paired import gathered_scores
+from recsys.retrieval.rules.plan import RulePlan
+from recsys.retrieval.rules.ranking.calibration import CalibrationRule, history_shares
+from recsys.retrieval.rules.ranking.diversity import DiversityRule
+from recsys.retrieval.rules.ranking.exploration import draws, explored_places
+from recsys.retrieval.rules.ranking.pool import Pool
+from recsys.retrieval.rules.ranking.selection import CHUNK, Greedy
+from recsys.retrieval.top_up import Lists
+
+_CELLS = 2**22
+"""Candidates of all users of a block at the most, where a few users need very many."""
+
+
+class RuledRetriever:
+    """An engine with an index, which returns the top-k items of each user under the rules of a plan.
+
+    Without rules the lists are those of `recsys.retrieval.retriever.Retriever`. With rules that choose among candidates
+    a list is chosen from the best ones, and from twice as many again for users whose list is not full, until it is or
+    all eligible items were candidates: no list is shorter than ``k`` while an eligible item is left that no rule
+    forbids. The list of a user does not depend on the other users of a request.
+
+    Args:
+        engine: a fitted engine.
+        plan: the rules.
+        index: a name in `recsys.retrieval.INDEXES`.
+        at: the time for which item vectors are computed; None is now.
+        fallback: see `recsys.retrieval.retriever.Retriever`.
+
+    Raises:
+        ConfigError: the index is not exact and scores are boosted, or vectors are compared that an engine has not.
+        ArtifactError: the vector of an item holds NaN or an infinite value.
+    """
+
+    def __init__(
+        self,
+        engine: VectorModel,
+        plan: RulePlan,
+        index: str = "exact",
+        at: int | None = None,
+        fallback: Callable[[], Fallback] | None = None,
+    ) -> None:
+        if plan.boosts is not None and index != "exact":
+            raise ConfigError(f"recommend.rules.boosts needs exact search, and index = {index!r}; set index = 'exact'")
+        build: BuildIndex = INDEXES[index] if plan.boosts is None else plan.boosts.ranker
+        self._engine, self._plan, self._items = engine, plan, plan.data.items
+        self.retriever = Retriever(engine, self._items, build, plan.eligible.rows, at, fallback)
+        self.item_vectors = self.retriever.item_vectors
+        self._eligible = np.flatnonzero(plan.mask)
+        self._quotas = [
+            self.retriever.within(np.flatnonzero(met & plan.mask))
+            for met in ([] if plan.quotas is None else plan.quotas.matches)
+        ]
+        self._own: OwnCandidates | None = None
+        if plan.candidates is not None:
+            self._own = OwnCandidates(plan.candidates, plan.mask, self._items, self.item_vectors, plan.boosts)
+        self._explained = Explained(plan, self.item_vectors, build) if plan.rules.reasons else None
+        self._diversity = self._diversity_rule()
+
+    def top_k(self, request: Request, k: int, filter_seen: bool = True) -> Lists:
+        """The lists of the users of ``request``.
+
+        Args:
+            request: [U] users and their histories.
+            k: length of a list; at most the size of the catalogue.
+            filter_seen: whether items of a user's history are left out.
+
+        Returns:
+            Item rows [U, k] in the order of the list, scores, marks of the fallback, and reasons if the plan asks.
+            With rules that order items the scores, those of the engine after boosts, may rise along a list.
+
+        Raises:
+            ArtifactError: the vector of a user, or a score, is NaN or infinite.
+        """
+        by_rule, users = self._plan.excluded(request, filter_seen), user_vectors(self._engine, request)
+        excluded = reduce(Histories.joined, by_rule.values()) if by_rule else None
+        block = Block(request, users, excluded, self._unknown(request, users), self._plan.named(request))
+        if not self._plan.rules.reranks:
+            lists = self._candidates(block, k)
+            positions = np.broadcast_to(np.arange(lists.rows.shape[1]), lists.rows.shape)
+            found = lists._replace(reasons=np.zeros(lists.rows.shape, np.int32))
+        else:
+            found, positions = self._chosen(block, k)
+        if self._explained is None:
+            return found._replace(reasons=None)
+        return self._explained.explained(block, found, positions, by_rule)
+
+    def _chosen(self, block: Block, k: int) -> tuple[Lists, Rows]:
+        """The lists of a block, and where each item stands in the ranking without rules; MISSING where it does not."""
+        shape = (len(block.request), k)
+        found = empty_lists(shape)
+        positions = np.full(shape, MISSING)
+        waiting, depth, scale = np.arange(shape[0]), min(self._plan.depth(k), len(self._eligible)), 1
+        while len(waiting):
+            unfinished = []
+            size = max(1, _CELLS // max(depth, 1))
+            for start in range(0, len(waiting), size):
+                rows = waiting[start : start + size]
+                part = block if len(rows) == shape[0] else block.take(rows)
+                lists, places, short = self._selected(part, k, depth, scale)
+                found = put(found, rows, lists)
+                positions[rows] = places
+                unfinished.append(rows[short])
+            waiting = np.concatenate(unfinished)
+            depth, scale = min(2 * depth, max(len(self._eligible), 1)), 2 * scale
+        return found, positions
+
+    def _selected(self, block: Block, k: int, depth: int, scale: int) -> tuple[Lists, Rows, NDArray[np.bool_]]:
+        """The lists of a block chosen from ``depth`` candidates, positions, and whether more candidates may help."""
+        lists = self._candidates(block, depth)
+        needs = zip(self._quotas, self._least, strict=True)
+        extras = [self._extra(block, subset, need * scale) for subset, need in needs]
+        drawn, places = self._drawn(block, k)
+        extra = beside([part for part in extras if part is not None])
+        pool = Pool.of(lists, extra, drawn)
+        picked, reasons, lacking = self._greedy(block, pool, k, places)
+        short = ((picked != MISSING).sum(1) < k) & (lists.rows[:, -1] != MISSING) & (depth < len(self._eligible))
+        for place, part in enumerate(extras):
+            more = lists if part is None else part
+            whole = len(self._eligible if part is None else self._quotas[place].rows)
+            short |= (lacking[:, place] > 0) & (more.rows[:, -1] != MISSING) & (more.rows.shape[1] < whole)
+        return self._picked(block, pool, picked, reasons), placed(pool, picked), short
+
+    @property
+    def _least(self) -> list[int]:
+        return [] if self._plan.quotas is None else self._plan.quotas.least.tolist()
+
+    def _greedy(
+        self, block: Block, pool: Pool, k: int, explored: NDArray[np.bool_] | None
+    ) -> tuple[Rows, NDArray[np.int32], NDArray[np.int64]]:
+        """See `recsys.retrieval.rules.ranking.selection.Selection`, of all users of the block."""
+        shares = self._shares(block)
+        found = []
+        for start in range(0, len(pool), CHUNK):
+            part = slice(start, start + CHUNK)
+            of_users = None if shares is None else shares.take(part)
+            terms = [term for term in (self._diversity, of_users) if term is not None]
+            greedy = Greedy(k, self._plan.constraints, self._plan.quotas, terms)
+            found.append(greedy.select(pool.take(part), None if explored is None else explored[part]))
+        picked, reasons, lacking = (
+            np.concatenate([getattr(each, name) for each in found]) for name in ("picked", "reasons", "lacking")
+        )
+        return picked, reasons, lacking
+
+    def _candidates(self, block: Block, depth: int) -> Lists:
+        """[U, depth]: the ranking of the eligible items, and of the own candidates for users who have some."""
+        lists = block.filled(self.retriever.index.top_k(block.users, depth, block.excluded), self.retriever.top_up)
+        if self._own is None or not len(block.named):
+            return lists
+        part = block.take(block.named)
+        known = ~part.unknown if part.users.valid is None else part.users.valid & ~part.unknown
+        top_up, width = self.retriever.top_up, lists.rows.shape[1]
+        users = replace(part.users, valid=known)
+        own = self._own.top_k(part.request, users, width, part.excluded, None if top_up is None else top_up.fallback)
+        return put(lists, block.named, own)
+
+    def _extra(self, block: Block, subset: Subset, depth: int) -> Lists | None:
+        """The best items of a quota; None where no item meets it. Users with candidates of their own have none."""
+        if not len(subset.rows):
+            return None
+        depth = min(depth, len(subset.rows))
+        found = block.filled(subset.ranking.top_k(block.users, depth, block.excluded), subset.top_up)
+        rows, scores, fallback, _ = found
+        rows[block.named], scores[block.named], fallback[block.named] = MISSING, -np.inf, False
+        return found
+
+    def _drawn(self, block: Block, k: int) -> tuple[Rows | None, NDArray[np.bool_] | None]:
+        """Random items that may be listed, and the places that they are given; None without exploration."""
+        rule = self._plan.rules.exploration
+        if rule is None:
+            return None, None
+        ids = block.request.users.vocabulary.ids
+        items = draws(rule, ids, k, self._eligible)
+        owner, flat = np.repeat(np.arange(len(items)), items.shape[1]), items.ravel()
+        gone = np.zeros(len(flat), bool)
+        if block.excluded is not None:
+            gone |= contained(owner, flat, block.excluded, len(self._items))
+        if self._own is not None and len(block.named):
+            own = self._own.lists.rows_of(ids)
+            gone |= np.isin(owner, block.named) & ~contained(owner, flat, own, len(self._items))
+        items[gone.reshape(items.shape)] = MISSING
+        return items, explored_places(rule, ids, k)
+
+    def _picked(self, block: Block, pool: Pool, picked: Rows, reasons: NDArray[np.int32]) -> Lists:
+        filled, column = picked != MISSING, np.maximum(picked, 0)
+        user = np.arange(len(picked))[:, None]
+        rows = np.where(filled, pool.rows[user, column], MISSING)
+        scores = np.where(filled, pool.scores[user, column], -np.inf).astype(np.float32)
+        owner, place = np.nonzero(picked >= pool.main + pool.extra)
+        if len(owner):
+            item = rows[owner, place]
+            found = gathered_scores(block.users, self.item_vectors, owner, item)
+            found = found if self._plan.boosts is None else self._plan.boosts.apply(found, item)
+            scores[owner, place] = np.nan_to_num(found)  # an item without a vector has no score
+        return Lists(rows, scores, filled & pool.fallback[user, column], reasons)
+
+    def _unknown(self, request: Request, users: Vectors) -> NDArray[np.bool_]:
+        if self.retriever.top_up is None:
+            return np.zeros(len(request), bool)
+        return self.retriever.unknown(request, users)
+
+    def _shares(self, block: Block) -> CalibrationRule | None:
+        rule, values = self._plan.rules.calibration, self._plan.calibration
+        if rule is None or values is None:
+            return None
+        return CalibrationRule(rule.weight, values, history_shares(block.request.histories, values))
+
+    def _diversity_rule(self) -> DiversityRule | None:
+        rule = self._plan.rules.diversity
+        if rule is None:
+            return None
+        if self._plan.diversity is not None:
+            return DiversityRule(rule.weight, rule.method, values=self._plan.diversity)
+        dense = self.item_vectors.dense
+        if dense is None:
+            raise ConfigError(
+                f"recommend.rules.diversity compares item vectors, and those of {type(self._engine).__name__} are "
+                "sparse; give diversity.column, an item column whose values make items alike"
+            )
+        valid = self.item_vectors.valid
+        vectors = dense if valid is None else np.where(valid[:, None], dense, 0)
+        length = np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+        return DiversityRule(rule.weight, rule.method, vectors=(vectors / length).astype(np.float32))

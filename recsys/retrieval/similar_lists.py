@@ -1,0 +1,121 @@
+"""Item-to-item lists: the most similar items of every item, as a batch with its rules, parts and manifest."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+
+from recsys.data.dataset import Dataset
+from recsys.data.entities import EntityTable
+from recsys.data.interactions import Interactions
+from recsys.engine import Request, Vectors
+from recsys.errors import ConfigError
+from recsys.retrieval.batch import RecommendOptions
+from recsys.retrieval.manifest import Manifest
+from recsys.retrieval.recommend import recommend
+from recsys.retrieval.retriever import similarity_vectors
+from recsys.retrieval.similar import SimilarityModel
+from recsys.tracking import Tracker
+
+ID_COLUMNS = ("item_id", "similar_id")
+
+
+class ItemToItem:
+    """An engine's similarity as an engine whose users are items: the score of two items is the cosine of their vectors.
+
+    Args:
+        engine: a fitted engine.
+        items: [I] the catalogue.
+
+    Raises:
+        ArtifactError: the vector of an item holds NaN or an infinite value.
+    """
+
+    def __init__(self, engine: SimilarityModel, items: EntityTable) -> None:
+        self.kind = engine.kind
+        self._items, self._vectors = items, of_length_one(similarity_vectors(engine, items))
+
+    def user_vectors(self, request: Request) -> Vectors:
+        """[U] the vectors of the items that ask."""
+        return self._vectors.take(self._items.vocabulary.rows(request.users.vocabulary.ids))
+
+    def item_vectors(self, items: EntityTable, at: int | None = None) -> Vectors:
+        """[I] the vectors of the catalogue."""
+        return self._vectors
+
+
+def of_length_one(vectors: Vectors) -> Vectors:
+    """The vectors divided by their lengths, dense and sparse part together; zero vectors stay zero.
+
+    Example:
+        >>> of_length_one(Vectors(np.float32([[0, 4], [0, 0]]))).dense.tolist()
+        [[0.0, 1.0], [0.0, 0.0]]
+    """
+    squares = np.zeros(len(vectors))
+    for part in (vectors.dense, vectors.sparse):
+        if part is not None:
+            squares += np.ravel(sp.csr_array(part).power(2).sum(axis=1))
+    factor = (1 / np.maximum(np.sqrt(squares), 1e-12)).astype(np.float32)
+    factor[squares == 0] = 0
+    sparse = vectors.sparse
+    scaled = sp.csr_array(sp.diags_array(factor) @ sparse) if sp.issparse(sparse) else _scaled(sparse, factor)
+    return Vectors(_scaled(vectors.dense, factor), scaled, vectors.valid)
+
+
+def _scaled(part: NDArray[np.float32] | None, factor: NDArray[np.float32]) -> NDArray[np.float32] | None:
+    return None if part is None else part * factor[:, None]
+
+
+def similar_lists(
+    engine: SimilarityModel,
+    data: Dataset,
+    directory: Path,
+    options: RecommendOptions | None = None,
+    tracker: Tracker | None = None,
+    model_version: str = "",
+    made_from: str = "",
+) -> Manifest:
+    """The most similar items of all items: parts with ``item_id, similar_id, rank, score``, and a manifest.
+
+    The rules of ``options`` hold as in a batch for users: an item never stands in its own list, and items that may not
+    be recommended stand in none. ``score`` is the cosine. Items without a vector have no list.
+
+    Args:
+        engine: a fitted engine.
+        data: the items.
+        directory: the output folder; new, empty, or written by an earlier batch.
+        options: those of a batch; ``users`` and ``filter_seen`` do not apply.
+        tracker: reports progress.
+        model_version: recorded in every part and in the manifest.
+        made_from: see `recsys.retrieval.recommend.recommend`.
+
+    Raises:
+        ConfigError: items are kept fresh by their first interaction, which pairs of items do not have.
+        DataError: a rule is wrong, or leaves no item.
+
+    Example:
+        >>> import tempfile
+        >>> from recsys.data.synthetic.worlds import BlockTaste
+        >>> from recsys.engines.baselines.ease import EASE
+        >>> data = BlockTaste(users=30).dataset()
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     similar_lists(EASE().fit(data), data, Path(folder) / "similar", RecommendOptions(k=3)).rows
+        72
+    """
+    options = options or RecommendOptions()
+    freshness = options.rules.freshness
+    if freshness is not None and freshness.column is None:
+        raise ConfigError("similar items are kept fresh by an item column; give recommend.rules.freshness.column")
+    rows = np.arange(data.n_items)
+    itself = Interactions.of(rows, rows, np.full(len(rows), np.iinfo(np.int64).min // 2))
+    pairs = Dataset(data.name, data.items, data.items, itself, data.has_timestamps, data.has_order)
+    own = replace_options(options)
+    return recommend(ItemToItem(engine, data.items), pairs, directory, own, tracker, model_version, made_from)
+
+
+def replace_options(options: RecommendOptions) -> RecommendOptions:
+    """The options of a batch for users as those of one for items."""
+    return options.model_copy(update={"users": None, "filter_seen": True, "id_columns": ID_COLUMNS})

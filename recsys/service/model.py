@@ -1,0 +1,292 @@
+"""A served model: one version of a model with its data, which answers questions and keeps the vectors of its users."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
+from threading import Lock
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from recsys.data.dataset import Dataset
+from recsys.data.histories import Histories
+from recsys.data.vocabulary import MISSING, Rows
+from recsys.engine import Request, Vectors
+from recsys.errors import DataError, RecsysError
+from recsys.registry.bundle import Bundle
+from recsys.registry.predictor import concatenated, without_repeats
+from recsys.retrieval.anonymous import with_anonymous, with_attributes
+from recsys.retrieval.frames import fallback_of
+from recsys.retrieval.retriever import EncodedUsers, Retriever, similarity_vectors
+from recsys.retrieval.rules.eligible import ItemRules, eligible_items
+from recsys.service.live_histories import LiveHistories, extended
+from recsys.service.neighbours import Neighbours
+from recsys.service.questions import Id, Lookup, Question, id_row, look_up, ragged
+from recsys.service.vector_cache import VectorCache
+
+
+@dataclass(frozen=True)
+class Listed:
+    """The list of one user.
+
+    Args:
+        item_ids: best first.
+        scores: never rising.
+        fallback: of each item, whether it is of the fallback.
+        unknown_user: whether a user was named whom the model's data does not have.
+        unknown_items: ids of the question that the data does not have.
+    """
+
+    item_ids: tuple[Id, ...]
+    scores: tuple[float, ...]
+    fallback: tuple[bool, ...]
+    unknown_user: bool
+    unknown_items: tuple[Id, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class _Group:
+    """Questions of different users, all with a time or all without: what one `Request` holds."""
+
+    asked: list[Lookup]
+    keys: list[tuple[Id, int] | None]
+    histories: Histories
+    also_seen: Histories | None
+    at: NDArray[np.int64] | None
+
+    @property
+    def rows(self) -> Rows:
+        return np.array([each.user for each in self.asked], np.int64)
+
+
+class ServedModel:
+    """One version of a model, ready to answer.
+
+    Args:
+        bundle: the fitted engine and its fallback.
+        data: the users, their histories and the items; None is that of the bundle.
+        version: what answers call it.
+        rules: which items may be listed.
+        index: a name in `recsys.retrieval.INDEXES`.
+
+    Raises:
+        ArtifactError: the vector of an item holds NaN or an infinite value.
+        DataError: the rules leave no item.
+    """
+
+    def __init__(
+        self,
+        bundle: Bundle,
+        data: Dataset | None = None,
+        version: str = "",
+        rules: ItemRules | None = None,
+        index: str = "exact",
+    ) -> None:
+        self.bundle, self.data = bundle, bundle.data if data is None else data
+        self.version = version or bundle.version
+        self._listed = eligible_items(self.data.items, rules or ItemRules()).rows
+        fallback = fallback_of(bundle, self.data)
+        self._retriever = Retriever(bundle.engine, self.data.items, index, self._listed, fallback=fallback)
+        self._newest = int(self.data.interactions.time.max(initial=0))
+        self._cache = VectorCache()
+        self._lock = Lock()  # the scores of a block of users share a buffer
+
+    def warm(self) -> None:
+        """Computes what a first request would wait for: the fallback, and an anonymous user's list."""
+        some = self.data.items.vocabulary.ids[:1].tolist()
+        for question in (Question(), Question(history=some)):
+            self.recommend([question], LiveHistories())
+
+    def recommend(self, questions: Sequence[Question], live: LiveHistories) -> list[Listed | RecsysError]:
+        """The list of each question, or the error of a question that cannot be answered.
+
+        The list of one question does not depend on the others.
+
+        Args:
+            questions: of any users, each any number of times.
+            live: events that extend the histories.
+        """
+        answers, asked = self._looked_up(questions)
+        with self._lock:
+            for numbers, group in self._groups(asked, live):
+                k = min(max(each.question.k for each in group.asked), len(self.data.items))
+                request = partial(self._request, group)
+                lists = self._retriever.rank(self._encoded(group), k, self._left_out(group), request)
+                for number, each, *columns in zip(numbers, group.asked, *lists[:3], strict=True):
+                    answers[number] = self._answer(each, *columns)
+        return [answers[number] for number in range(len(questions))]
+
+    def user_vectors(self, questions: Sequence[Question], live: LiveHistories) -> list[list[float] | RecsysError]:
+        """The dense vector of each question's user; the order and the errors are those of `recommend`.
+
+        Raises:
+            DataError: the vectors of the engine are sparse.
+        """
+        answers, asked = self._looked_up(questions)
+        found: dict[int, list[float] | RecsysError] = {n: e for n, e in answers.items() if isinstance(e, RecsysError)}
+        for numbers, group in self._groups(asked, live):
+            with self._lock:
+                vectors = self._dense(self._encoded(group).vectors)
+            valid = np.ones(len(vectors), bool) if vectors.valid is None else vectors.valid
+            assert vectors.dense is not None
+            for number, has_one, vector in zip(numbers, valid.tolist(), vectors.dense.tolist(), strict=True):
+                found[number] = vector if has_one else DataError("the engine has no vector for this user")
+        return [found[number] for number in range(len(questions))]
+
+    def item_vectors(self, ids: Sequence[Id]) -> list[list[float] | None]:
+        """The dense vector of each item, as in scores; None where the engine has none.
+
+        Raises:
+            DataError: an item is unknown, or the vectors of the engine are sparse.
+        """
+        vectors = self._dense(self._retriever.item_vectors).take(np.array([self._item(key) for key in ids], np.int64))
+        assert vectors.dense is not None
+        valid = np.ones(len(ids), bool) if vectors.valid is None else vectors.valid
+        return [row if known else None for row, known in zip(vectors.dense.tolist(), valid.tolist(), strict=True)]
+
+    def similar(self, item_id: Id, k: int) -> tuple[list[Id], list[float]]:
+        """The ``k`` items with the highest cosine similarity with an item, as `recsys.retrieval.frames.similar_items`.
+
+        Raises:
+            DataError: the item is unknown, or the engine has no vector for it.
+        """
+        row = self._item(item_id)
+        if not self._neighbours.has(row):
+            raise DataError(f"{self.bundle.kind} has no vector for this item; it was not in its training data")
+        rows, similarity = self._neighbours.of(row, k)
+        return self.data.items.vocabulary.ids[rows].tolist(), similarity.tolist()
+
+    def check_dense(self) -> None:
+        """Checks that users and items have dense vectors.
+
+        Raises:
+            DataError: the vectors of the engine are sparse, as those of a linear item-item model.
+        """
+        self._dense(self._retriever.item_vectors)
+
+    def is_listed(self, item_id: Id) -> bool:
+        """Whether the item is one of the catalogue that the rules let through."""
+        row = self.data.items.vocabulary.row(item_id)
+        return row != MISSING and (self._listed is None or bool(np.isin(row, self._listed)))
+
+    @cached_property
+    def _neighbours(self) -> Neighbours:
+        return Neighbours(similarity_vectors(self.bundle.engine, self.data.items))
+
+    def _item(self, key: Id) -> int:
+        row = id_row(self.data.items.vocabulary, key, "item_id")
+        if row == MISSING:
+            raise DataError(f"the model has no item {ascii(key)[:80]}; ask for an id of the items that it lists")
+        return row
+
+    def _dense(self, vectors: Vectors) -> Vectors:
+        if vectors.dense is None or vectors.sparse is not None:
+            raise DataError(f"the vectors of {self.bundle.kind} are sparse; it has no embeddings")
+        return vectors
+
+    def _looked_up(self, questions: Sequence[Question]) -> tuple[dict[int, Listed | RecsysError], dict[int, Lookup]]:
+        errors: dict[int, Listed | RecsysError] = {}
+        asked: dict[int, Lookup] = {}
+        for number, question in enumerate(questions):
+            try:
+                self._check(question)
+                asked[number] = look_up(self.data, question)
+            except RecsysError as error:
+                errors[number] = error
+        return errors, asked
+
+    def _check(self, question: Question) -> None:
+        if not question.filter_seen and not self.bundle.engine.ranks_seen_items():
+            raise DataError(
+                "filter_seen is false, and the model was trained to rank unseen items alone; leave filter_seen out, or "
+                "train with evaluate.filter_seen = false"
+            )
+
+    def _groups(self, asked: dict[int, Lookup], live: LiveHistories) -> Iterator[tuple[list[int], _Group]]:
+        """The questions in groups that one request can hold, each with its numbers."""
+        for timed in (False, True):
+            numbers = [number for number, each in asked.items() if (each.question.at is not None) == timed]
+            rows = np.array([asked[number].user for number in numbers], np.int64)
+            for positions in without_repeats(rows) if numbers else ():
+                chosen = [numbers[position] for position in positions]
+                yield chosen, self._group([asked[number] for number in chosen], live)
+
+    def _group(self, asked: list[Lookup], live: LiveHistories) -> _Group:
+        keys = [_cache_key(each, live) for each in asked]  # before the events: a vector is never older than its key
+        rows = np.array([each.user for each in asked], np.int64)
+        histories = Histories.from_interactions(self.data.interactions, rows)
+        also_seen = self.data.also_seen(rows)
+        changed = {n: live.events(e.question.user_id) for n, e in enumerate(asked)}
+        if any(changed.values()) or any(each.history is not None for each in asked):
+            parts, disliked = [], []
+            for number, each in enumerate(asked):
+                own = histories.take(slice(number, number + 1)) if each.history is None else self._given(each.history)
+                events = changed[number] if each.history is None else ()
+                whole, left_out = extended(own, events, self.data) if events else (own, ragged([np.zeros(0, int)]))
+                parts.append(whole)
+                disliked.append(left_out)
+            histories, others = concatenated(parts), concatenated(disliked)
+            if len(others.items):
+                also_seen = others if also_seen is None else also_seen.joined(others)
+        if asked[0].question.at is None:
+            return _Group(asked, keys, histories, also_seen, None)
+        at = np.array([each.question.at for each in asked], np.int64)
+        histories = histories.where(histories.times < at[histories.users()])
+        return _Group(asked, keys, histories, also_seen, at)
+
+    def _given(self, items: Rows) -> Histories:
+        """A given history has no times: its items are a second apart, the last at the newest time of the data."""
+        history = ragged([items])
+        if not self.data.has_timestamps:
+            return history
+        return replace(history, times=history.times + self._newest - max(len(items) - 1, 0))
+
+    def _request(self, group: _Group) -> Request:
+        users = with_anonymous(self.data.users, group.rows)
+        cells = [pd.DataFrame(index=[0]) if each.attributes is None else each.attributes for each in group.asked]
+        if any(len(frame.columns) for frame in cells):
+            users = with_attributes(users, pd.concat(cells, ignore_index=True))
+        return Request(users, self.data.items, group.histories, group.at, group.also_seen)
+
+    def _encoded(self, group: _Group) -> EncodedUsers:
+        """The vectors of the users; those of users of the data are kept until their history changes."""
+        return self._cache.get(group.keys, lambda new: self._retriever.encode(self._request(_part(group, new))))
+
+    def _left_out(self, group: _Group) -> Histories | None:
+        """The items that are not in each list."""
+        filtered = np.array([each.question.filter_seen for each in group.asked])
+        left_out = ragged([each.left_out for each in group.asked])
+        for part in (group.histories, group.also_seen):
+            if part is not None and filtered.any():
+                seen = part if filtered.all() else part.where(filtered[part.users()])
+                left_out = seen if not len(left_out.items) else left_out.joined(seen)
+        return left_out if len(left_out.items) else None
+
+    def _answer(self, each: Lookup, items: Rows, scores: NDArray[np.float32], fallback: NDArray[np.bool_]) -> Listed:
+        found = items[: each.question.k]
+        n = int((found != MISSING).sum())
+        ids = tuple(self.data.items.vocabulary.ids[found[:n]].tolist())
+        return Listed(
+            ids, tuple(scores[:n].tolist()), tuple(fallback[:n].tolist()), each.unknown_user, each.unknown_items
+        )
+
+
+def _cache_key(each: Lookup, live: LiveHistories) -> tuple[Id, int] | None:
+    """What the vector of a user depends on besides the model; None where the question says more than an id."""
+    question = each.question
+    if question.user_id is None or each.history is not None or each.attributes is not None or question.at is not None:
+        return None
+    return question.user_id, live.changes(question.user_id)
+
+
+def _part(group: _Group, rows: Rows) -> _Group:
+    return _Group(
+        [group.asked[row] for row in rows],
+        [group.keys[row] for row in rows],
+        group.histories.take(rows),
+        group.also_seen and group.also_seen.take(rows),
+        None if group.at is None else group.at[rows],
+    )

@@ -1,0 +1,134 @@
+"""Every route, with integer and with text ids."""
+
+import pandas as pd
+import pytest
+
+import recsys as rs
+from recsys.retrieval.batch import RecommendOptions
+from recsys.retrieval.recommend import recommend
+
+
+def test_lists_are_those_of_recommend_and_of_the_batch(served, tmp_path):
+    ids = served.bundle.data.users.vocabulary.ids.tolist()
+    frame = rs.recommend(served.bundle, None, ids, 4)
+    recommend(served.bundle.engine, served.bundle.data, tmp_path / "out", RecommendOptions(k=4))
+    batch = pd.read_parquet(tmp_path / "out")
+    for user in ids:
+        found = served.post("/recommend", {"user_id": user, "k": 4}).json()
+        expected = frame[frame["user_id"] == user]
+        listed = [item["item_id"] for item in found["items"]]
+        assert listed == expected["item_id"].tolist() == batch[batch["user_id"] == user]["item_id"].tolist()
+        assert [item["score"] for item in found["items"]] == pytest.approx(expected["score"].tolist(), rel=1e-4)
+
+
+def test_a_history_is_answered_as_by_recommend(served):
+    history = [served.id(3), served.id(7)]
+    expected = rs.recommend(served.bundle, histories=[history], k=5)["item_id"].tolist()
+    assert served.items(history=history, k=5) == expected
+    assert not set(history) & set(expected)
+
+
+def test_candidates_and_excluded_items_and_the_seen_filter(served):
+    user, candidates = served.id(4), [served.id(n) for n in range(8)]
+    everything = served.items(user_id=user, k=12, filter_seen=False)
+    assert len(everything) == 12
+    found = served.items(user_id=user, k=12, filter_seen=False, candidates=candidates, exclude=candidates[:1])
+    assert set(found) == set(candidates[1:])
+    assert len(served.items(user_id=user, k=12)) == 7
+
+
+def test_a_user_whom_nobody_knows_gets_the_fallback_and_is_marked(served):
+    found = served.post("/recommend", {"user_id": served.id(999), "k": 3}).json()
+    assert found["unknown_user"]
+    assert [item["fallback"] for item in found["items"]] == [True] * 3
+    assert not any(
+        item["fallback"] for item in served.post("/recommend", {"user_id": served.id(1)}).json()["items"][:3]
+    )
+
+
+def test_ids_that_the_model_does_not_have_are_passed_over_and_told(served):
+    found = served.post("/recommend", {"history": [served.id(1), served.id(999)], "k": 2}).json()
+    assert found["unknown_items"] == [served.id(999)]
+    assert len(found["items"]) == 2
+
+
+def test_columns_describe_a_user(served):
+    assert len(served.items(columns={"age": 25}, k=3)) == 3
+
+
+def test_a_time_leaves_out_what_came_later(served):
+    user, first = served.id(2), 1_600_000_000
+    seen = served.bundle.data.interactions
+    row = served.bundle.data.users.vocabulary.row(user)
+    later = {served.bundle.data.items.vocabulary.ids[i] for i in seen.item[(seen.user == row) & (seen.time > first)]}
+    assert later <= set(served.items(user_id=user, k=12, at=first + 1))
+    assert not later & set(served.items(user_id=user, k=12))
+
+
+def test_a_batch_has_a_list_or_an_error_for_each(served):
+    other = "x" if served.kind == "integers" else 7
+    requests = [{"user_id": served.id(1), "k": 2}, {"user_id": other}, {"user_id": served.id(1), "k": 3}]
+    results = served.post("/recommend/batch", {"requests": requests}).json()["results"]
+    assert len(results[0]["items"]) == 2
+    assert results[1]["error"]["code"] == "invalid_request"
+    assert [item["item_id"] for item in results[2]["items"]] == served.items(user_id=served.id(1), k=3)
+
+
+def test_similar_items_are_those_of_the_library(served):
+    expected = rs.similar_items(served.bundle, None, served.id(3), 4)
+    found = served.post("/similar", {"item_id": served.id(3), "k": 4}).json()["items"]
+    assert [item["item_id"] for item in found] == expected["item_id"].tolist()
+    assert [item["similarity"] for item in found] == pytest.approx(expected["similarity"].tolist(), abs=1e-5)
+
+
+def test_vectors_are_those_of_the_library(served):
+    for of, route, body in (
+        ("items", "/vectors/items", {"item_ids": [served.id(2), served.id(0)]}),
+        ("users", "/vectors/users", {"users": [{"user_id": served.id(2)}, {"user_id": served.id(0)}]}),
+    ):
+        expected = rs.embeddings(served.bundle, None, of).set_index(f"{of[:-1]}_id")["vector"]
+        found = served.post(route, body).json()["vectors"]
+        for number, vector in zip((2, 0), found, strict=True):
+            assert vector == pytest.approx(expected[served.id(number)].tolist(), rel=1e-4)
+
+
+def test_a_text_query_says_why_there_is_none(served):
+    found = served.post("/search", {"text": "robots"})
+    assert found.status_code == 409
+    assert "[pretrain.NAME]" in found.json()["error"]["message"]
+
+
+def test_health_readiness_version_and_metrics(served):
+    assert served.client.get("/health").json() == {"status": "ok"}
+    assert served.client.get("/ready").status_code == 200
+    version = served.client.get("/version").json()
+    assert version["models"] == {"champion": f"bundle@{served.bundle.version}"}
+    assert version["engine"] == "als"
+    served.items(user_id=served.id(1))
+    page = served.client.get("/metrics").text
+    assert 'recsys_requests_total{route="/recommend",status="200"}' in page
+    assert f'version="bundle@{served.bundle.version}"' in page
+
+
+def test_every_route_has_an_example_and_its_errors_in_openapi(served):
+    schema = served.client.get("/openapi.json").json()
+    for path, methods in schema["paths"].items():
+        for method, route in methods.items():
+            assert route["description"], path
+            content = next(iter(route["responses"]["200"]["content"].values()))
+            name = content.get("schema", {}).get("$ref", "").rpartition("/")[2]
+            made_of_lists = name == "BatchAnswer"
+            assert "example" in content or made_of_lists or schema["components"]["schemas"][name]["examples"], path
+            if method == "post":
+                body = route["requestBody"]["content"]["application/json"]["schema"]["$ref"].rpartition("/")[2]
+                assert schema["components"]["schemas"][body]["examples"], path
+                assert "422" in route["responses"]
+
+
+def test_logs_hold_neither_ids_nor_histories(served):
+    served.post("/recommend", {"user_id": "secret-person", "history": [served.id(1)]})
+    served.client.get("/users/secret-person")
+    lines = [line for line in served.messages() if line["event"] == "request"]
+    assert "secret-person" not in served.log.getvalue()
+    assert lines[-1]["route"] == "other"
+    assert {"request_id", "status", "milliseconds", "method", "route"} <= lines[-1].keys()

@@ -1,0 +1,151 @@
+"""Versions: a moved alias, a damaged version, a challenger and a shadow, over a source in memory."""
+
+import json
+
+import pytest
+
+import recsys as rs
+from recsys.errors import ArtifactError, PromotionError
+from recsys.registry.bundle import Bundle
+from recsys.service.exposures import arm_of
+from recsys.service.model import ServedModel
+from recsys.service.questions import Question
+from recsys.service.source import FolderSource
+from recsys.service.state import Experiment, ServiceState
+from tests.service.conftest import shop
+
+
+class Aliases:
+    """A source whose versions are engines of different sizes, and whose aliases the test moves."""
+
+    def __init__(self, **aliases):
+        data = shop()
+        bundles = [Bundle(rs.ALS(factors=factors).fit(data), data) for factors in (1, 2, 3)]
+        self.models = {name: ServedModel(each, version=name) for name, each in zip("abc", bundles, strict=True)}
+        self.aliases = aliases
+
+    def version(self, alias):
+        return self.aliases.get(alias)
+
+    def load(self, version):
+        if version not in self.models:
+            raise ArtifactError(f"{version} is damaged")
+        return self.models[version]
+
+
+@pytest.fixture
+def state(tmp_path):
+    states = []
+
+    def open_(source, **experiment):
+        states.append(ServiceState(source, tmp_path / "state", Experiment(**{"poll": 60.0} | experiment)))
+        return states[-1]
+
+    yield open_
+    for each in states:
+        if not each.draining:
+            each.close()
+
+
+def ask(state, *users):
+    import asyncio
+
+    return asyncio.run(state.recommend([Question(user_id=user, k=3) for user in users]))
+
+
+def records(folder, name):
+    return [json.loads(line) for line in (folder / "state" / name).read_text().splitlines()]
+
+
+def test_a_moved_alias_is_served_after_the_next_look(state):
+    source = Aliases(champion="a")
+    service = state(source)
+    assert ask(service, 1)[0].version == "a"
+    source.aliases["champion"] = "b"
+    service.watcher.look()
+    assert ask(service, 1)[0].version == "b"
+
+
+def test_a_request_ends_with_the_version_that_it_began_with(state):
+    source = Aliases(champion="a")
+    service = state(source)
+    before = service.models
+    source.aliases["champion"] = "b"
+    service.watcher.look()
+    assert before.champion.version == "a"
+    assert service.models.champion.version == "b"
+
+
+def test_a_damaged_version_is_told_and_the_old_one_serves_on(state):
+    source = Aliases(champion="a")
+    service = state(source)
+    source.aliases["champion"] = "z"
+    service.watcher.look()
+    assert ask(service, 1)[0].version == "a"
+    assert service.watcher.refused == {"champion": "z: z is damaged"}
+    source.aliases["champion"] = "b"
+    service.watcher.look()
+    assert (service.versions, service.watcher.refused) == ({"champion": "b"}, {})
+
+
+def test_an_alias_that_is_taken_away_changes_nothing(state):
+    source = Aliases(champion="a")
+    service = state(source)
+    del source.aliases["champion"]
+    service.watcher.look()
+    assert service.versions == {"champion": "a"}
+    assert "no version has the alias" in service.watcher.refused["champion"]
+
+
+def test_a_service_does_not_start_without_its_version(state):
+    with pytest.raises(PromotionError, match="no version of the model has the alias 'champion'"):
+        state(Aliases())
+    with pytest.raises(ArtifactError):
+        state(Aliases(champion="z"))
+
+
+def test_the_challenger_answers_its_share_and_exposures_and_feedback_are_logged(state, tmp_path):
+    from recsys.service.live_histories import FeedbackEvent
+
+    service = state(Aliases(champion="a", next="b"), challenger="next", share=0.5)
+    shown = ask(service, *range(30))
+    for user, each in enumerate(shown):
+        arm = arm_of(user, 0.5, "experiment")
+        assert (each.arm, each.version) == (arm, {"champion": "a", "challenger": "b"}[arm])
+    assert {each.arm for each in shown} == {"champion", "challenger"}
+    service.feedback.record([FeedbackEvent("e", 4, 2, "click", 7, 1.0, shown[4].exposure_id)]).result()
+    service.close()
+    logged = records(tmp_path, "exposures.jsonl")
+    assert [each["kind"] for each in logged] == ["exposure"] * 30 + ["feedback"]
+    assert logged[4]["exposure_id"] == logged[30]["exposure_id"] == shown[4].exposure_id
+    assert tuple(logged[4]["item_ids"]) == shown[4].listed.item_ids
+
+
+def test_an_anonymous_user_is_no_part_of_an_experiment(state):
+    service = state(Aliases(champion="a", next="b"), challenger="next", share=0.99)
+    (shown,) = ask(service, None)
+    assert (shown.arm, shown.exposure_id) == ("champion", None)
+
+
+def test_a_shadow_is_asked_and_logged_and_not_shown(state, tmp_path):
+    service = state(Aliases(champion="a", next="c"), shadow="next")
+    assert {each.version for each in ask(service, *range(20))} == {"a"}
+    service.close()
+    logged = records(tmp_path, "shadow.jsonl")
+    assert len(logged) == 20
+    assert {(each["shown"], each["shadow"], each["k"]) for each in logged} == {("a", "c", 3)}
+    assert 0 < sum(each["overlap"] for each in logged) / 20 < 1
+    assert not any("user" in key for each in logged for key in each)
+
+
+def test_a_bundle_that_is_saved_anew_is_a_new_version(tmp_path, state):
+    data = shop()
+    Bundle(rs.ALS(factors=2).fit(data), data).save(tmp_path / "bundle")
+    service = state(FolderSource(tmp_path / "bundle"))
+    before = service.versions
+    made = Bundle(rs.ALS(factors=3).fit(data), data).save(tmp_path / "bundle")
+    service.watcher.look()
+    assert service.versions == {"champion": f"bundle@{made.version}"} != before
+    (tmp_path / "bundle" / "bundle.json").write_text("{}")
+    service.watcher.look()
+    assert service.versions == {"champion": f"bundle@{made.version}"}
