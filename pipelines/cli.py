@@ -15,6 +15,7 @@ import typer
 
 from pipelines import cli_first, cli_options, cli_serve, cli_similar
 from pipelines.cli_arguments import (
+    Compute,
     ConfigPath,
     Exposures,
     OptionalConfig,
@@ -25,6 +26,7 @@ from pipelines.cli_arguments import (
     show,
     tracker,
     users_override,
+    with_engine,
 )
 from pipelines.cli_errors import describe, fail, refuse_several_processes
 from recsys import __version__
@@ -68,11 +70,11 @@ def _options(
 
 
 @app.command()
-def run(config: ConfigPath, output: Output = None, set_: Set = None) -> int:
+def run(config: ConfigPath, output: Output = None, engine: Compute = None, set_: Set = None) -> int:
     """Every stage of CONFIG in order; what has not changed is reused."""
     from recsys.evaluation.report.report import Report, reader_note
 
-    code = _stages(config, output, set_, "recommend")
+    code = _stages(config, output, with_engine(set_, engine), "recommend")
     settings, workspace = open_run(config, output, set_)
     if settings.has_split:
         report = Report.load(workspace.directory)
@@ -128,9 +130,9 @@ def prepare(config: ConfigPath, output: Output = None, set_: Set = None) -> int:
 
 
 @app.command()
-def pretrain(config: ConfigPath, output: Output = None, set_: Set = None) -> int:
+def pretrain(config: ConfigPath, output: Output = None, engine: Compute = None, set_: Set = None) -> int:
     """The embedding tables that engines build on."""
-    return _stages(config, output, set_, "pretrain")
+    return _stages(config, output, with_engine(set_, engine), "pretrain")
 
 
 @app.command()
@@ -141,11 +143,15 @@ def train(config: ConfigPath, output: Output = None, set_: Set = None) -> int:
 
 @app.command()
 def evaluate(
-    config: OptionalConfig = None, exposures: Exposures = None, output: Output = None, set_: Set = None
+    config: OptionalConfig = None,
+    exposures: Exposures = None,
+    output: Output = None,
+    engine: Compute = None,
+    set_: Set = None,
 ) -> int:
     """Every engine on the test users: report.json and report.html; or the arms of an experiment of `serve`."""
     if config is not None and exposures is None:
-        return _stages(config, output, set_, "evaluate")
+        return _stages(config, output, with_engine(set_, engine), "evaluate")
     if config is not None or exposures is None:
         raise ConfigError("evaluate needs exactly one of CONFIG and --exposures")
     from recsys.service.arms import compare_arms
@@ -191,6 +197,7 @@ def recommend(
         Path | None, typer.Option(help="A prepared dataset instead of the newest that the model knows.")
     ] = None,
     users: Annotated[str | None, typer.Option(help="Of these users alone: a file of ids, or ids with commas.")] = None,
+    engine: Compute = None,
     postgres: Annotated[str | None, typer.Option(help="Load the lists into this database, as dbname=shop.")] = None,
     table: Annotated[str, typer.Option(help="The table of --postgres, which is swapped whole.")] = "recommendations",
     redis: Annotated[Path | None, typer.Option(help="Write the lists to this file for redis-cli --pipe.")] = None,
@@ -198,15 +205,15 @@ def recommend(
 ) -> None:
     """The top items of every user, as Parquet parts; resumes after a kill."""
     from pipelines.commands.outputs import brought
-    from pipelines.stages.recommend import check_source, run_from
+    from pipelines.stages.recommend import check_source, run_from, target_of
 
-    settings, workspace = open_run(config, output, [*(set_ or ()), *users_override(users)])
+    settings, workspace = open_run(config, output, [*with_engine(set_, engine), *users_override(users)])
     with workspace.lock():
         check_source(settings, workspace, alias, bundle)
         if dataset is None:
             _prepared(settings, workspace)
         show(run_from(settings, workspace, tracker(), alias=alias, bundle=bundle, dataset=dataset))
-        for line in brought(workspace.recommendations, postgres, table, redis):
+        for line in brought(target_of(settings, workspace), postgres, table, redis):
             show(line)
 
 

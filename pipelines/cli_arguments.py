@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -26,6 +27,16 @@ Set = Annotated[
     list[str] | None, typer.Option("--set", metavar="SECTION.KEY=VALUE", help="Changes one key; repeatable.")
 ]
 Name = Annotated[str | None, typer.Option("--engine", help="An engine of the run; default the one that is promoted.")]
+
+Compute = Annotated[
+    str | None,
+    typer.Option(
+        "--engine", metavar="local|ray", help="Computes here, or over a Ray cluster; default as [compute] says."
+    ),
+]
+
+RAY = "ray"
+"""The word of `--engine` for a Ray cluster."""
 
 Tables = Annotated[list[Path] | None, typer.Argument(help="Files or folders of parts; which is which is found.")]
 Interactions = Annotated[Path | None, typer.Option(help="The file of the interactions, where it is known.")]
@@ -82,6 +93,26 @@ def users_override(users: str | None) -> list[str]:
     ids = [part.strip() for part in users.split(",") if part.strip()]
     whole = all(re.fullmatch(r"-?(0|[1-9][0-9]*)", part) for part in ids)
     return [f"recommend.users={json.dumps([int(part) if whole else part for part in ids])}"]
+
+
+def with_engine(set_: list[str] | None, engine: str | None) -> list[str]:
+    """The overrides with ``--engine`` as one of ``compute.engine``.
+
+    Example:
+        >>> with_engine(["seed=3"], "ray"), with_engine(None, None)
+        (['seed=3', 'compute.engine="ray"'], [])
+    """
+    return [*(set_ or ()), *([] if engine is None else [f"compute.engine={json.dumps(engine)}"])]
+
+
+def split_engines(words: Sequence[str]) -> tuple[tuple[str, ...], str | None]:
+    """The ``--engine`` words of `recsys tune`: the engines that are tuned, and where; no engine is called ``ray``.
+
+    Example:
+        >>> split_engines(["ease", "ray"]), split_engines([])
+        ((('ease',), 'ray'), ((), None))
+    """
+    return tuple(word for word in words if word != RAY), RAY if RAY in words else None
 
 
 def _is_path(text: str) -> bool:

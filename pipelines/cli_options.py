@@ -1,4 +1,4 @@
-"""Commands about the options of engines and the columns that they read. Nothing heavy is imported before one runs."""
+"""Commands about the options of engines and what they read. Nothing heavy is imported before one runs."""
 
 from __future__ import annotations
 
@@ -8,7 +8,16 @@ from typing import Annotated
 
 import typer
 
-from pipelines.cli_arguments import ConfigPath, Output, Set, open_run, show, tracker
+from pipelines.cli_arguments import (
+    ConfigPath,
+    Output,
+    Set,
+    open_run,
+    show,
+    split_engines,
+    tracker,
+    with_engine,
+)
 
 app = typer.Typer()
 
@@ -49,7 +58,8 @@ def columns(
 def tune(
     config: ConfigPath,
     engine: Annotated[
-        list[str] | None, typer.Option("--engine", metavar="NAME", help="Tunes this engine alone; repeatable.")
+        list[str] | None,
+        typer.Option("--engine", metavar="NAME|ray", help="Tunes this engine alone; repeatable. ray: over a cluster."),
     ] = None,
     trials: Annotated[
         int | None, typer.Option(min=1, help="Of each engine; default 20, or what the time allows.")
@@ -60,7 +70,10 @@ def tune(
     patience: Annotated[
         int | None, typer.Option(min=1, help="Ends the search of an engine after so many trials without a better one.")
     ] = None,
-    jobs: Annotated[int, typer.Option(min=1, help="Processes; with several, each has one thread.")] = 1,
+    jobs: Annotated[
+        int | None,
+        typer.Option(min=1, help="Processes of one thread each; default 1, or over Ray all there is room for."),
+    ] = None,
     mlflow: Annotated[bool, typer.Option("--mlflow", help="Every trial becomes a run of MLflow.")] = False,
     output: Annotated[
         Path | None, typer.Option("--output", help="Where everything goes; default runs/NAME/tune.")
@@ -74,9 +87,10 @@ def tune(
     from pipelines.config import read_run_config
     from pipelines.workspace import Workspace
 
-    settings = read_run_config(config, set_ or ())
+    names, compute = split_engines(engine or ())
+    settings = read_run_config(config, with_engine(set_, compute))
     workspace = Workspace(output or Path("runs") / settings.name / "tune")
-    options = TuneOptions(tuple(engine or ()), trials, budget, jobs, mlflow, patience, started)
+    options = TuneOptions(names, trials, budget, jobs or 0, mlflow, patience, started)
     show(search(settings, workspace, tracker(), options))
 
 

@@ -8,13 +8,14 @@ from typing import Annotated
 
 from pydantic import Field
 
-from pipelines.config_checks import check_engine, check_split
+from pipelines.config_checks import check_engine, check_gate, check_split
 from pipelines.config_paths import read_raw
 from pipelines.specs import EngineSpec, engine_spec, pretrain_spec
 from pipelines.tune_section import TuneSection, check_tune
 from recsys.config import Config, parse
 from recsys.data.ingest.config import DataConfig
 from recsys.data.splits.split import SplitConfig
+from recsys.distributed.compute import ComputeOptions
 from recsys.errors import ConfigError
 from recsys.evaluation.metrics import check_lengths, parse_metric
 from recsys.json_values import JsonObject
@@ -22,7 +23,7 @@ from recsys.names import check_name
 from recsys.registry.gate import GateConfig
 from recsys.registry.store import check_model_name
 from recsys.retrieval import INDEXES
-from recsys.retrieval.recommend import RecommendOptions
+from recsys.retrieval.batch import RecommendOptions
 
 BEST = "best"
 """The value of ``promote.engine`` for the best engine on validation."""
@@ -137,14 +138,17 @@ class RecommendSection(RecommendOptions):
         engine: recommends with this engine of the run; None takes the champion of ``[promote]``, or where there is none
             because the first candidate was refused, an engine of the run that would pass, or the baseline.
         filter_seen: as ``evaluate.filter_seen`` unless given.
+        output: another folder for the lists, or an address that fsspec writes to, as ``s3://bucket/lists``; None is
+            ``recommendations/`` in the output folder.
     """
 
     engine: str | None = None
+    output: str | None = Field(None, min_length=1)
 
     @property
     def options(self) -> RecommendOptions:
         """The options of the batch itself."""
-        return RecommendOptions(**self.model_dump(exclude={"engine"}))
+        return RecommendOptions(**self.model_dump(exclude={"engine", "output"}))
 
 
 class RunConfig(Config):
@@ -165,6 +169,7 @@ class RunConfig(Config):
         attribution: the engine and modalities of `recsys attribution` and the report; None leaves the attribution out.
         promote: the engine and the gate; None skips promotion.
         recommend: the nightly batch; None skips it.
+        compute: this process, or a Ray cluster.
     """
 
     name: str
@@ -180,6 +185,7 @@ class RunConfig(Config):
     attribution: AttributionSection | None = None
     promote: PromoteSection | None = None
     recommend: RecommendSection | None = None
+    compute: ComputeOptions = ComputeOptions()
 
     @property
     def baseline(self) -> str:
@@ -231,6 +237,8 @@ def read_run_config(path: Path, overrides: Iterable[str] = ()) -> RunConfig:
     for key, names in (("name", [config.name]), ("[pretrain]", config.pretrain), ("[engines]", config.engines)):
         for name in names:
             check_name(key, name)
+    if "ray" in config.engines:
+        raise ConfigError(f"{path}: an engine cannot be called 'ray', for --engine ray is a cluster; use another name")
     _check_parts(config)
     for what, given in (("promote", config.promote), ("attribution", config.attribution)):
         if given is not None:
@@ -247,7 +255,7 @@ def read_run_config(path: Path, overrides: Iterable[str] = ()) -> RunConfig:
     if config.promote is not None:
         if not config.promotes_best:
             check_engine(config, "promote.engine", config.promote.engine)
-        _check_gate(config, config.promote.gate)
+        check_gate(config, config.promote.gate)
         check_model_name("promote.model" if config.promote.model else "name", config.promote.model or config.name)
     if config.recommend is not None:
         INDEXES[config.recommend.index]
@@ -281,16 +289,3 @@ def _check_parts(config: RunConfig) -> None:
                     f"engines.{spec.name}.parts names {part!r}, which must be defined before it in the file"
                 )
         earlier.add(spec.name)
-
-
-def _check_gate(config: RunConfig, gate: GateConfig) -> None:
-    """Checks that the report has every metric of the gate.
-
-    Raises:
-        ConfigError: its k is not in ``evaluate.ks``.
-    """
-    for name in (gate.metric, *gate.must_not_lose):
-        if parse_metric(name)[1] not in config.evaluate.ks:
-            raise ConfigError(
-                f"promote.gate names {name!r}, but its k is not in evaluate.ks = {list(config.evaluate.ks)}; add it"
-            )

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 from recsys.choices import did_you_mean
 from recsys.errors import ConfigError
+from recsys.evaluation.metrics import parse_metric
+from recsys.registry.gate import GateConfig
 
 if TYPE_CHECKING:
     from pipelines.config import RunConfig
@@ -35,3 +37,16 @@ def check_engine(config: RunConfig, key: str, name: str) -> None:
             f"{key} = {name!r} is no engine of this run{did_you_mean(name, config.engines) or '.'} "
             f"[engines] has: {', '.join(config.engines)}"
         )
+
+
+def check_gate(config: RunConfig, gate: GateConfig) -> None:
+    """Checks that the report has every metric of the gate.
+
+    Raises:
+        ConfigError: its k is not in ``evaluate.ks``.
+    """
+    for name in (gate.metric, *gate.must_not_lose):
+        if parse_metric(name)[1] not in config.evaluate.ks:
+            raise ConfigError(
+                f"promote.gate names {name!r}, but its k is not in evaluate.ks = {list(config.evaluate.ks)}; add it"
+            )

@@ -10,7 +10,7 @@ from recsys.json_values import JsonObject
 
 _KEYS = {
     "data": ("interactions", "users", "items", "test_interactions"),
-    "recommend": ("allow", "deny", "users"),
+    "recommend": ("allow", "deny", "users", "output"),
 }
 """Section -> its keys whose text is a path."""
 _OPTIONS = ("path", "model")

@@ -29,6 +29,7 @@ MARK = ".recsys"
 MARK_TEXT = b"This folder was made by recsys, which replaces or removes it as it needs; keep nothing of yours in it.\n"
 _LARGEST_JSON = 2**28
 """Bytes of the largest JSON file that is read."""
+_NO_JSON = "{} cannot be read as JSON ({}); remove it and make it again"
 _LONGEST = 120
 """Bytes above which a name is replaced by its digest in temporary names: file systems allow 255."""
 
@@ -89,7 +90,16 @@ def write_json(path: Path, value: Any) -> None:
     Raises:
         ValueError: it contains NaN or infinity, which JSON does not have.
     """
-    write_text(path, json.dumps(value, indent=2, sort_keys=True, allow_nan=False, ensure_ascii=False) + "\n")
+    write_text(path, json_text(value))
+
+
+def json_text(value: Any) -> str:
+    """Indented JSON with sorted keys.
+
+    Raises:
+        ValueError: it contains NaN or infinity, which JSON does not have.
+    """
+    return json.dumps(value, indent=2, sort_keys=True, allow_nan=False, ensure_ascii=False) + "\n"
 
 
 def read_json(path: Path) -> Any:
@@ -99,11 +109,23 @@ def read_json(path: Path) -> Any:
         ArtifactError: the file is missing or is not JSON; NaN and infinity are not.
     """
     try:
-        return json.loads(read_bytes(path, _LARGEST_JSON).decode("utf-8"), parse_constant=_refuse_constant)
+        return parse_json(read_bytes(path, _LARGEST_JSON), str(path))
     except FileNotFoundError as error:
         raise ArtifactError(f"{path} does not exist; did the run that writes it finish?") from error
-    except (ValueError, OSError, RecursionError) as error:
-        raise ArtifactError(f"{path} cannot be read as JSON ({error}); remove it and make it again") from error
+    except OSError as error:
+        raise ArtifactError(_NO_JSON.format(path, error)) from error
+
+
+def parse_json(content: bytes, name: str) -> Any:
+    """The JSON value of the file ``name`` with this content.
+
+    Raises:
+        ArtifactError: it is not JSON; NaN and infinity are not.
+    """
+    try:
+        return json.loads(content.decode("utf-8"), parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as error:
+        raise ArtifactError(_NO_JSON.format(name, error)) from error
 
 
 def _refuse_constant(name: str) -> None:

@@ -87,7 +87,8 @@ def bare(users: int, items: int, dim: int, k: int) -> float:
 
 def whole(data: Any, dim: int, k: int) -> float:
     """Seconds of a batch recommendation into a new folder."""
-    from recsys.retrieval.recommend import RecommendOptions, recommend
+    from recsys.retrieval.batch import RecommendOptions
+    from recsys.retrieval.recommend import recommend
 
     engine: Any = FixedVectors(data.n_items, dim)
     with tempfile.TemporaryDirectory() as directory:

@@ -26,7 +26,8 @@ from recsys.data.interactions import Interactions
 from recsys.data.schema import Schema
 from recsys.data.vocabulary import Vocabulary
 from recsys.engine import Engine
-from recsys.retrieval.recommend import RecommendOptions, recommend
+from recsys.retrieval.batch import RecommendOptions
+from recsys.retrieval.recommend import recommend
 from recsys.retrieval.rules.options import RuleOptions
 
 BAR, BAR_OF_ALL = 1.3, 1.7

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from recsys.retrieval.output import Place
 
-def brought(directory: Path, postgres: str | None, table: str, redis: Path | None) -> Iterator[str]:
+
+def brought(directory: Place, postgres: str | None, table: str, redis: Path | None) -> Iterator[str]:
     """Loads and writes what is asked for, and yields a line for each.
 
     Args:
-        directory: the folder of a finished batch.
+        directory: the folder, or the address, of a finished batch.
         postgres: a database; None loads nothing.
         table: its table, which is swapped whole.
         redis: a file for ``redis-cli --pipe``; None writes none.

@@ -173,7 +173,7 @@ class _RunData:
 
         if not (self.workspace.dataset / "dataset.json").is_file():
             return None
-        data = served_data(folder, version, self.workspace, SilentTracker())
+        data = served_data(folder, version, self.workspace, SilentTracker()).data
         check_ids(bundle.data, data, version, "serve a model that was made from such ids")
         return data
 

@@ -8,7 +8,7 @@ from pipelines.stages.choose import candidate_name
 from pipelines.stages.final import served_bundle
 from pipelines.workspace import Workspace
 from recsys.registry.bundle import Bundle, version_of
-from recsys.retrieval.recommend import RecommendOptions
+from recsys.retrieval.batch import RecommendOptions
 from recsys.retrieval.similar_lists import similar_lists
 from recsys.tracking import Tracker
 

@@ -43,7 +43,7 @@ class TuneOptions:
         engines: names of ``[engines]``; none takes those of ``[tune]``, or all.
         trials: of each engine.
         budget: time of the whole command, such as ``10m``.
-        jobs: processes; with several, each has one thread.
+        jobs: processes; with several, each has one thread; 0 takes one, or over Ray all that the cluster has room for.
         mlflow: whether every trial becomes a run of MLflow.
         patience: trials of an engine without a better one, after which its search ends.
         started: when the command started, of ``time.monotonic``; None is now.
@@ -52,7 +52,7 @@ class TuneOptions:
     engines: tuple[str, ...] = ()
     trials: int | None = None
     budget: str | None = None
-    jobs: int = 1
+    jobs: int = 0
     mlflow: bool = False
     patience: int | None = None
     started: float | None = None

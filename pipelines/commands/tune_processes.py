@@ -1,4 +1,4 @@
-"""Runs the workers of a search: in this process, or in several of one thread each."""
+"""Runs the workers of a search: in this process, in several of one thread each, or over a Ray cluster."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from pipelines.commands.tune_ray import run_workers_over_ray
 from pipelines.commands.tune_worker import Job, Worker, work_alone
 from recsys.errors import RecsysError
 from recsys.experiment.study import Study
@@ -24,7 +25,10 @@ def run_workers(job: Job, study: Study, tracker: Tracker) -> None:
     Raises:
         RecsysError: the workers are killed again and again, or one ended with an error.
     """
-    if job.jobs == 1:
+    if job.config.compute.over_ray:
+        run_workers_over_ray(job, tracker)
+        return
+    if job.jobs <= 1:
         Worker(job, 0, tracker).run()
         return
     context = multiprocessing.get_context("spawn")

@@ -21,7 +21,8 @@ from pipelines.workspace import Workspace, digest
 from recsys.engine import Engine, FitContext
 from recsys.engines import ENGINES
 from recsys.errors import RecsysError
-from recsys.experiment.study import RunningTrial, Search, Study, Trial, best_of, trials_since_best
+from recsys.experiment.remote_study import AskedTrial, Trials
+from recsys.experiment.study import Search, Study, Trial, best_of, trials_since_best
 from recsys.experiment.trial_tracker import OutOfTime, TrialPruned, TrialTracker
 from recsys.experiment.tune import TuningData, fit_and_score
 from recsys.json_values import JsonObject
@@ -44,7 +45,7 @@ class Job:
         search: its study.
         trials: most trials; None has no limit.
         deadline: of `time.time`; None has no limit.
-        jobs: number of processes.
+        jobs: number of processes; 0 takes one, or over Ray as many as the cluster has room for.
         patience: trials without a better one after which the search ends; None has no limit.
     """
 
@@ -66,15 +67,21 @@ class Worker:
         number: of the process.
         tracker: gets a line for each trial.
         running: False ends the trial and the worker.
+        study: where the trials are kept; None opens the database in the output folder.
     """
 
     def __init__(
-        self, job: Job, number: int = 0, tracker: Tracker | None = None, running: Callable[[], bool] = lambda: True
+        self,
+        job: Job,
+        number: int = 0,
+        tracker: Tracker | None = None,
+        running: Callable[[], bool] = lambda: True,
+        study: Trials | None = None,
     ) -> None:
         self.job, self.number = job, number
         self.tracker, self.running = tracker or ConsoleTracker(), running
         self.workspace = Workspace(job.directory)
-        self.study = Study(job.directory / DATABASE, job.search)
+        self.study: Trials = study or Study(job.directory / DATABASE, job.search)
         self.data = TuningData.of(self.workspace.load_dataset(), self.workspace.load_split())
         self.raw: JsonObject = job.config.engines[job.name]
         self.spec = engine_spec(job.name, self.raw, "engines")
@@ -88,7 +95,7 @@ class Worker:
             if trial is None or not self._run_one(trial):
                 return
 
-    def _run_one(self, trial: RunningTrial) -> bool:
+    def _run_one(self, trial: AskedTrial) -> bool:
         """Runs a trial and records its end; False where the time was out before its end."""
         options = self.study.suggest(trial)
         result: JsonObject = {"options": options}
@@ -171,7 +178,7 @@ def _time_left(job: Job, trials: list[Trial]) -> str:
     seconds = [float(trial.result["seconds"]) for trial in trials if "seconds" in trial.result]
     left = [] if job.deadline is None else [max(job.deadline - time.time(), 0.0)]
     if job.trials is not None and seconds:
-        left.append(sum(seconds) / len(seconds) * max(job.trials - len(trials), 0) / job.jobs)
+        left.append(sum(seconds) / len(seconds) * max(job.trials - len(trials), 0) / max(job.jobs, 1))
     return f"  {min(left):.0f} s left" if left else ""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from dataclasses import asdict
 
 from pipelines.column_engine import column_engine
@@ -13,6 +14,8 @@ from pipelines.workspace import ENGINE_CODE, Workspace, code_version
 from recsys.content import HasWordVectors, Learner
 from recsys.data.dataset import Dataset
 from recsys.data.splits.split import Split
+from recsys.distributed.cluster import connected
+from recsys.distributed.evaluate import EvaluationFiles, evaluate_over_ray
 from recsys.engines.two_tower.two_tower import TwoTower
 from recsys.evaluation.attribution import attribution_table
 from recsys.evaluation.evaluate import Result, evaluate
@@ -117,11 +120,17 @@ def _example_options(config: RunConfig) -> ExampleOptions:
 def _results(
     config: RunConfig, workspace: Workspace, data: Dataset, split: Split, tracker: Tracker
 ) -> dict[str, Result]:
-    results = {}
-    for name in config.engines:
-        engine = trained_on(workspace.bundle(name), split.fingerprint).engine
-        results[name] = evaluate(engine, data, split.test, ks=config.evaluate.ks)
-        tracker.info(f"evaluate/{name}: {len(split.test)} users")
+    results, ks = {}, config.evaluate.ks
+    with ExitStack() as stack:
+        cluster = stack.enter_context(connected(config.compute, tracker)) if config.compute.over_ray else None
+        for name in config.engines:
+            if cluster is not None:
+                files = EvaluationFiles(workspace.bundle(name), workspace.dataset, workspace.split)
+                results[name] = evaluate_over_ray(files, ks, cluster)
+            else:
+                engine = trained_on(workspace.bundle(name), split.fingerprint).engine
+                results[name] = evaluate(engine, data, split.test, ks=ks)
+            tracker.info(f"evaluate/{name}: {len(split.test)} users")
     return results
 
 

@@ -16,7 +16,7 @@ from recsys.data.entities import EntityTable
 from recsys.data.schema import Schema
 from recsys.engines.two_tower.tower_inputs import HISTORY, IDS
 from recsys.errors import ConfigError, DataError
-from recsys.retrieval.recommend import RecommendOptions, asked_users
+from recsys.retrieval.batch import RecommendOptions, asked_users
 from recsys.retrieval.rules.conditions import matching
 from recsys.retrieval.rules.plan import RulePlan
 

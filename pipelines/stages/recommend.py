@@ -8,17 +8,20 @@ from pipelines.config import RunConfig
 from pipelines.seen_items import refuse_unranked
 from pipelines.stages.final import make_served
 from pipelines.stages.promote import open_store, require_registry
-from pipelines.stages.served_data import served_data
+from pipelines.stages.served_data import Served, served_data
 from pipelines.workspace import ENGINE_CODE, Workspace, code_version, digest, file_digest
 from recsys.data.dataset import Dataset
 from recsys.data.merge import check_ids
 from recsys.digest import short_digest
+from recsys.distributed.recommend import BatchFiles, recommend_over_ray
 from recsys.errors import ArtifactError, ConfigError
 from recsys.files.stored_json import read_object
 from recsys.registry.bundle import Bundle, version_of
 from recsys.registry.store import CHAMPION, Store
+from recsys.retrieval.batch import Batch, RecommendOptions
 from recsys.retrieval.manifest import MANIFEST, Manifest
-from recsys.retrieval.recommend import RecommendOptions, recommend
+from recsys.retrieval.output import Place
+from recsys.retrieval.recommend import write_batch
 from recsys.retrieval.rules.plan import RulePlan
 from recsys.tracking import Tracker
 
@@ -68,7 +71,8 @@ def run_from(
     check_source(config, workspace, alias, bundle)
     assert config.recommend is not None
     directory, version = _source(config, workspace, tracker, alias, bundle)
-    data = served_data(directory, version, workspace, tracker) if dataset is None else Dataset.load(dataset)
+    served = served_data(directory, version, workspace, tracker) if dataset is None else Served.load(dataset)
+    data = served.data
     cache_key = {
         "options": config.recommend.options.identity(),
         **_eligible_now(config.recommend.options, data),
@@ -78,21 +82,36 @@ def run_from(
         "files": {str(path): file_digest(path) for path in _rule_files(config.recommend) if path.is_file()},
         "code": code_version(*_CODE),
     }
-    target = workspace.recommendations
-    manifest_file = target / MANIFEST
-    if not (_is_complete(target) and workspace.is_current("recommend", cache_key, [manifest_file], tracker)):
+    target = target_of(config, workspace)
+    files = [target / MANIFEST] if isinstance(target, Path) else []  # of objects elsewhere, each stamp is compared
+    if not (files and _is_complete(target) and workspace.is_current("recommend", cache_key, files, tracker)):
         loaded = Bundle.load(directory)
         check_ids(loaded.data, data, version, "recommend with a model that was made from such ids")
         engine = loaded.engine
         if not config.recommend.filter_seen:
             refuse_unranked(engine.ranks_seen_items(), str(directory))
         workspace.invalidate("recommend")
-        made_from = digest(cache_key)
-        recommend(engine, data, target, config.recommend.options, tracker, version, made_from, loaded.fallback)
-        workspace.record("recommend", cache_key, [manifest_file])
+        batch = Batch(engine, data, config.recommend.options, version, digest(cache_key), loaded.fallback)
+        _write(batch, BatchFiles(directory, served.folder), target, config, tracker)
+        workspace.record("recommend", cache_key, files)
     manifest = Manifest.load(target)
-    served = f"{manifest.users - manifest.users_without} of {manifest.users} users by {version}"
-    return f"{target}: {served}{_by_fallback(manifest)}{_empty(manifest, data.n_items)}"
+    lists = f"{manifest.users - manifest.users_without} of {manifest.users} users by {version}"
+    return f"{target}: {lists}{_by_fallback(manifest)}{_empty(manifest, data.n_items)}"
+
+
+def target_of(config: RunConfig, workspace: Workspace) -> Place:
+    """Where the lists of a run go: a folder, or an address."""
+    output = None if config.recommend is None else config.recommend.output
+    if output is None:
+        return workspace.recommendations
+    return output if "://" in output else Path(output)
+
+
+def _write(batch: Batch, files: BatchFiles, target: Place, config: RunConfig, tracker: Tracker) -> None:
+    if config.compute.over_ray:
+        recommend_over_ray(batch, files, target, config.compute, tracker)
+    else:
+        write_batch(batch, target, tracker)
 
 
 def check_source(config: RunConfig, workspace: Workspace, alias: str | None, bundle: Path | None) -> None:
@@ -147,7 +166,7 @@ def _empty(manifest: Manifest, n_items: int) -> str:
     )
 
 
-def _is_complete(directory: Path) -> bool:
+def _is_complete(directory: Place) -> bool:
     """Whether ``directory`` has a complete batch whose parts match their digests."""
     try:
         Manifest.load(directory).verify(directory)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 from pipelines.workspace import Workspace
 from recsys.data.dataset import Dataset
@@ -16,7 +18,29 @@ RUN_DATA = "run_data"
 """Entry of a child's lineage: the fingerprint of the run's dataset when the child was made."""
 
 
-def served_data(bundle: Path, version: str, workspace: Workspace, tracker: Tracker) -> Dataset:
+@dataclass(frozen=True, eq=False)
+class Served:
+    """A dataset that lists are made from.
+
+    Args:
+        data: users with their histories, and items.
+        folder: where it was loaded from; None is the bundle of the model.
+    """
+
+    data: Dataset
+    folder: Path | None
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """The prepared dataset in ``folder``.
+
+        Raises:
+            ArtifactError: there is none.
+        """
+        return cls(Dataset.load(folder), folder)
+
+
+def served_data(bundle: Path, version: str, workspace: Workspace, tracker: Tracker) -> Served:
     """The newest dataset that is known for the model in ``bundle``.
 
     That of the run for a model of the run. A fine-tuned child has seen newer tables than the run, unless these were
@@ -32,14 +56,14 @@ def served_data(bundle: Path, version: str, workspace: Workspace, tracker: Track
     data = workspace.load_dataset()
     lineage = read_object(bundle / "bundle.json", "lineage")["lineage"]
     if lineage["parent"] is None or lineage["data_fingerprint"] == data.fingerprint:
-        return data
+        return Served(data, workspace.dataset)
     child = Bundle.load(bundle)
     if lineage["config"].get(RUN_DATA) == data.fingerprint:
         newer = _newer(child, workspace, tracker, version)
         if newer is not None:
             return newer
     _warn_of_older(data, child, version, workspace, tracker)
-    return data
+    return Served(data, workspace.dataset)
 
 
 def run_fingerprint(workspace: Workspace) -> str:
@@ -50,7 +74,7 @@ def run_fingerprint(workspace: Workspace) -> str:
         return ""
 
 
-def _newer(child: Bundle, workspace: Workspace, tracker: Tracker, version: str) -> Dataset | None:
+def _newer(child: Bundle, workspace: Workspace, tracker: Tracker, version: str) -> Served | None:
     """What ``child`` was fine-tuned on; None where it is gone and the bundle keeps no histories."""
     latest, head = workspace.newer_dataset, f"recommend: {version} was fine-tuned on newer data than the run's:"
     try:
@@ -59,12 +83,12 @@ def _newer(child: Bundle, workspace: Workspace, tracker: Tracker, version: str) 
         data = None
     if data is not None and data.fingerprint == child.data_fingerprint:
         tracker.info(f"{head} lists are made from {latest}")
-        return data
+        return Served(data, latest)
     if not child.keep_histories:
         return None
     later = "" if data is None else f"; {latest} is of another fine-tuning, and --dataset {latest} takes that"
     tracker.info(f"{head} lists are made from the data in its bundle{later}")
-    return child.data
+    return Served(child.data, None)
 
 
 def _warn_of_older(data: Dataset, child: Bundle, version: str, workspace: Workspace, tracker: Tracker) -> None:

@@ -36,6 +36,17 @@ def content_key(content: str | bytes) -> bytes:
     return hashlib.blake2b(raw, digest_size=_KEY).digest()
 
 
+Make = Callable[[Rows], NDArray[np.generic]]
+"""Computes the records at positions in a sequence of keys."""
+BlockMap = Callable[[Make, Sequence[Rows]], Iterator[tuple[int, NDArray[np.generic]]]]
+"""Applies a `Make` to blocks of positions: the number of each block and its records, in any order."""
+
+
+def in_turn(make: Make, blocks: Sequence[Rows]) -> Iterator[tuple[int, NDArray[np.generic]]]:
+    """The `BlockMap` of this process: one block after the other."""
+    return enumerate(map(make, blocks))
+
+
 class ContentCache:
     """An append-only map from keys to arrays of one shape, read through a memory map.
 
@@ -124,7 +135,7 @@ class ContentCache:
             self._refresh()
 
     def through(
-        self, keys: Sequence[bytes], make: Callable[[Rows], NDArray[np.generic]], order: Rows | None = None
+        self, keys: Sequence[bytes], make: Make, order: Rows | None = None, blocks: BlockMap = in_turn
     ) -> NDArray[np.generic]:
         """[n, *shape]: the record of each key; missing ones are computed, once for each distinct key, and stored.
 
@@ -133,6 +144,7 @@ class ContentCache:
             make: computes the records at positions in ``keys``; called with at most 1024 positions, whose records are
                 stored before the next call.
             order: the positions [n] in the order in which missing records are computed.
+            blocks: where blocks of positions are computed; they are the same wherever that is.
         """
         self.check(keys)
         absent, seen = self.rows(keys) == MISSING, set[bytes]()
@@ -141,9 +153,9 @@ class ContentCache:
             if absent[place] and keys[place] not in seen:
                 seen.add(keys[place])
                 todo.append(place)
-        for start in range(0, len(todo), 1024):
-            block = np.array(todo[start : start + 1024])
-            self.add([keys[place] for place in block], make(block))
+        cut = [np.array(todo[start : start + 1024]) for start in range(0, len(todo), 1024)]
+        for number, made in blocks(make, cut):
+            self.add([keys[place] for place in cut[number]], made)
         return self.records()[self.rows(keys)]
 
     @property

@@ -8,7 +8,7 @@ from typing import ClassVar, Generic, Protocol, Self, TypeVar, runtime_checkable
 
 from recsys.config import Config
 from recsys.configurable import Configurable
-from recsys.content.cache import cache_folder
+from recsys.content.cache import BlockMap, cache_folder, in_turn
 from recsys.data.entities import EntityTable
 from recsys.data.interactions import Interactions
 from recsys.embedding_table import EmbeddingTable
@@ -41,6 +41,7 @@ class EmbedderContext:
         seed: of every random stream.
         train: training interactions, by rows of the table given to ``fit``; for embedders trained on interactions.
         tracker: logs missing and broken content, and the progress.
+        blocks: where pretrained networks encode blocks of rows: in this process, or over a cluster.
     """
 
     cache: Path = field(default_factory=cache_folder)
@@ -48,6 +49,7 @@ class EmbedderContext:
     seed: int = 0
     train: Interactions | None = None
     tracker: Tracker = field(default_factory=SilentTracker)
+    blocks: BlockMap = in_turn
 
 
 class Embedder(Configurable, Generic[C]):

@@ -69,25 +69,80 @@ def evaluate(
         ConfigError: there are too many list lengths, or one is too large; see `check_lengths`.
         ArtifactError: a vector of the engine holds NaN or an infinite value.
     """
-    check_fitted(engine)
-    check_lengths(ks)
-    for k in ks:
-        check_k(k)
-    vectors = engine.item_vectors(data.items)
-    check_finite(vectors, data.items.vocabulary.ids, f"items of {type(engine).__name__}")
-    ranker, depth = Ranker(vectors, holdout.candidates), min(max(ks), data.n_items)
-    lists, users_without_vector, lengths = [], 0, []
-    for start in range(0, len(holdout), block):
-        request = Request.from_dataset(data, holdout.users[start : start + block], holdout.history)
-        users = engine.user_vectors(request)
-        check_finite(users, request.users.vocabulary.ids, f"users of {type(engine).__name__}")
-        users_without_vector += 0 if users.valid is None else int((~users.valid).sum())
-        lists.append(ranker.top_k(users, depth, request.histories if holdout.filter_seen else None)[0])
-        lengths.append(request.histories.lengths)
-    candidates = slice(None) if holdout.candidates is None else holdout.candidates
-    without = 0 if vectors.valid is None else int((~vectors.valid[candidates]).sum())
-    without_vector = (users_without_vector, without)
-    return measure(np.concatenate(lists), np.concatenate(lengths), holdout, ks, data.n_items, without_vector)
+    ranker = BlockRanker(engine, data, holdout, ks, block)
+    return ranker.measure([ranker.lists(number) for number in range(len(ranker))])
+
+
+@dataclass(frozen=True, eq=False)
+class BlockLists:
+    """The lists of one block of evaluation users.
+
+    Args:
+        items: int64 [U, K], item rows, best first, MISSING after the end of a short list.
+        lengths: int64 [U], number of items in each history.
+        without_vector: users that the engine has no vector for.
+    """
+
+    items: Rows
+    lengths: NDArray[np.int64]
+    without_vector: int
+
+
+class BlockRanker:
+    """Ranks the catalogue for the users of a holdout, a block at a time; a block is the same whoever ranks it.
+
+    Args:
+        engine: a fitted engine.
+        data: the dataset that the holdout's rows refer to.
+        holdout: the evaluation users.
+        ks: list lengths of the metrics; lists are as long as the largest.
+        block: number of users of a block.
+
+    Raises:
+        DataError: as `evaluate`.
+        ConfigError: as `evaluate`.
+        ArtifactError: a vector of an item holds NaN or an infinite value.
+    """
+
+    def __init__(
+        self, engine: VectorModel, data: Dataset, holdout: Holdout, ks: Sequence[int], block: int = 1024
+    ) -> None:
+        check_fitted(engine)
+        check_lengths(ks)
+        for k in ks:
+            check_k(k)
+        self._engine, self._data, self._holdout, self._ks, self._block = engine, data, holdout, ks, block
+        vectors = engine.item_vectors(data.items)
+        check_finite(vectors, data.items.vocabulary.ids, f"items of {type(engine).__name__}")
+        self._ranker, self._depth = Ranker(vectors, holdout.candidates), min(max(ks), data.n_items)
+        candidates = slice(None) if holdout.candidates is None else holdout.candidates
+        self.items_without_vector = 0 if vectors.valid is None else int((~vectors.valid[candidates]).sum())
+
+    def __len__(self) -> int:
+        """The number of blocks."""
+        return -(-len(self._holdout) // self._block)
+
+    def lists(self, number: int) -> BlockLists:
+        """The lists of block ``number``.
+
+        Raises:
+            ArtifactError: a vector of a user holds NaN or an infinite value.
+        """
+        rows = self._holdout.users[number * self._block : (number + 1) * self._block]
+        request = Request.from_dataset(self._data, rows, self._holdout.history)
+        users = self._engine.user_vectors(request)
+        check_finite(users, request.users.vocabulary.ids, f"users of {type(self._engine).__name__}")
+        without = 0 if users.valid is None else int((~users.valid).sum())
+        seen = request.histories if self._holdout.filter_seen else None
+        items = self._ranker.top_k(users, self._depth, seen)[0]
+        return BlockLists(items, request.histories.lengths, without)
+
+    def measure(self, blocks: Sequence[BlockLists]) -> Result:
+        """The metrics of all users, from the lists of all blocks in their order."""
+        items = np.concatenate([block.items for block in blocks])
+        lengths = np.concatenate([block.lengths for block in blocks])
+        without = sum(block.without_vector for block in blocks), self.items_without_vector
+        return measure(items, lengths, self._holdout, self._ks, self._data.n_items, without)
 
 
 def measure(

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 import pandas as pd
 
-from recsys.atomic import read_json, write_json
-from recsys.digest import file_sha256
 from recsys.errors import ArtifactError
 from recsys.json_values import JsonObject
 from recsys.names import stored_name
+from recsys.retrieval.output import Place, output_folder
+from recsys.retrieval.output.folder import inside
 
 MANIFEST = "_manifest.json"
 ID_COLUMNS = ("user_id", "item_id")
@@ -20,6 +21,8 @@ ID_COLUMNS = ("user_id", "item_id")
 _VERSION = 2
 TOTALS = ("users", "users_without", "fallback_users", "topped_up_users", "rows", "empty_places")
 """The sums over all parts that the manifest holds."""
+
+Filters: TypeAlias = list[tuple[str, str, list[int | str]]]
 
 
 @dataclass(frozen=True)
@@ -68,7 +71,7 @@ class Manifest:
         model_version: of the model, as the caller named it.
         data_fingerprint: of the dataset of the users and items.
         fingerprint: of options, data and model together; outputs with the same fingerprint are byte-identical.
-        options: the options of the batch, `recsys.retrieval.recommend.RecommendOptions` as JSON.
+        options: the options of the batch, `recsys.retrieval.batch.RecommendOptions` as JSON.
         parts: the files, in the order of the users.
         rules: what the rules of the batch left.
     """
@@ -105,60 +108,59 @@ class Manifest:
         """How many places of all lists stay empty, because a user has too few items left."""
         return self.users * self.rules.places - self.rows
 
-    def save(self, directory: Path) -> None:
+    def save(self, directory: Place) -> None:
         totals = {name: getattr(self, name) for name in TOTALS}
-        write_json(directory / MANIFEST, {"version": _VERSION, **totals, **asdict(self)})
+        output_folder(directory).write_json(MANIFEST, {"version": _VERSION, **totals, **asdict(self)})
 
     @classmethod
-    def load(cls, directory: Path) -> Manifest:
+    def load(cls, directory: Place) -> Manifest:
         """The manifest in ``directory``.
 
         Raises:
             ArtifactError: it is missing (the batch is not complete), damaged or of an unknown version.
         """
-        raw = read_json(directory / MANIFEST)
+        name, raw = inside(directory, MANIFEST), output_folder(directory).read_json(MANIFEST)
+        if not isinstance(raw, dict):
+            raise ArtifactError(f"{name} is not a manifest (it holds {type(raw).__name__}); recommend again")
         try:
             if raw["version"] != _VERSION:
-                raise ArtifactError(f"{directory / MANIFEST} has version {raw['version']!r}; recommend again")
+                raise ArtifactError(f"{name} has version {raw['version']!r}; recommend again")
             parts = tuple(Part(**part) for part in raw["parts"])
             rules = Rules(raw["rules"]["eligible_items"], raw["rules"]["places"], tuple(raw["rules"]["told"]))
             found = cls(raw["model_version"], raw["data_fingerprint"], raw["fingerprint"], raw["options"], parts, rules)
             for part in parts:
-                stored_name(directory / MANIFEST, part.name)
-            if any(raw[name] != getattr(found, name) for name in TOTALS) or len({p.name for p in parts}) < len(parts):
-                raise ArtifactError(
-                    f"{directory / MANIFEST} lists other parts than were written: its totals differ; recommend again"
-                )
+                stored_name(Path(name), part.name)
+            if any(raw[total] != getattr(found, total) for total in TOTALS) or len({p.name for p in parts}) < len(
+                parts
+            ):
+                raise ArtifactError(f"{name} lists other parts than were written: its totals differ; recommend again")
             return found
         except (KeyError, TypeError) as error:
-            raise ArtifactError(f"{directory / MANIFEST} is not a manifest ({error!r}); recommend again") from error
+            raise ArtifactError(f"{name} is not a manifest ({error!r}); recommend again") from error
 
-    def verify(self, directory: Path) -> None:
+    def verify(self, directory: Place) -> None:
         """Compares the digest of every part with the manifest.
 
         Raises:
             ArtifactError: names the parts that are missing or changed, or not in the manifest.
         """
-        bad = [part.name for part in self.parts if digest(directory / part.name) != part.sha256]
+        folder = output_folder(directory)
+        bad = [part.name for part in self.parts if folder.digest(part.name) != part.sha256]
         if bad:
             raise ArtifactError(
                 f"{directory}: {', '.join(bad)} missing or changed since the batch was written; run recommend again"
             )
-        unlisted = sorted({path.name for path in directory.glob("part-*.parquet")} - {part.name for part in self.parts})
+        found = {name for name in folder.names() if name.startswith("part-") and name.endswith(".parquet")}
+        unlisted = sorted(found - {part.name for part in self.parts})
         if unlisted:
             raise ArtifactError(f"{directory}: {', '.join(unlisted)} not in the manifest; run recommend again")
 
 
-def digest(path: Path) -> str | None:
-    """sha256 of a file in hexadecimal; None where there is no such file, or a folder or a pipe of its name."""
-    return file_sha256(path) if path.is_file() else None
-
-
-def read_recommendations(directory: Path, users: Iterable[int | str] | None = None) -> pd.DataFrame:
+def read_recommendations(directory: Place, users: Iterable[int | str] | None = None) -> pd.DataFrame:
     """The recommendations of a complete batch, verified: ``user_id, item_id, rank, score`` and ``fallback``.
 
     Args:
-        directory: the folder of the batch.
+        directory: the folder of the batch, or its address, as ``s3://bucket/lists``.
         users: ids of the users whose recommendations are read; None is all users.
 
     Raises:
@@ -169,6 +171,12 @@ def read_recommendations(directory: Path, users: Iterable[int | str] | None = No
     wanted = None if users is None else list(users)
     key = manifest.options.get("id_columns", ID_COLUMNS)[0]
     filters = [(key, "in", wanted)] if wanted else None
-    frames = [pd.read_parquet(directory / part.name, filters=filters) for part in manifest.parts]
+    frames = [read_part(directory, part, filters) for part in manifest.parts]
     table = pd.concat(frames, ignore_index=True)
     return table.iloc[:0] if wanted == [] else table
+
+
+def read_part(directory: Place, part: Part, filters: Filters | None = None) -> pd.DataFrame:
+    """The rows of one part; ``filters`` are those of `pandas.read_parquet`."""
+    with output_folder(directory).open(part.name) as file:
+        return pd.read_parquet(file, filters=filters)

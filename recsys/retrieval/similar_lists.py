@@ -13,8 +13,9 @@ from recsys.data.entities import EntityTable
 from recsys.data.interactions import Interactions
 from recsys.engine import Request, Vectors
 from recsys.errors import ConfigError
+from recsys.retrieval.batch import RecommendOptions
 from recsys.retrieval.manifest import Manifest
-from recsys.retrieval.recommend import RecommendOptions, recommend
+from recsys.retrieval.recommend import recommend
 from recsys.retrieval.retriever import similarity_vectors
 from recsys.retrieval.similar import SimilarityModel
 from recsys.tracking import Tracker

@@ -12,7 +12,7 @@ from recsys.config import apply_overrides, parse
 from recsys.data.moment import seconds_since_1970
 from recsys.data.splits.split import SplitConfig
 from recsys.errors import ConfigError, DataError
-from recsys.retrieval.recommend import RecommendOptions
+from recsys.retrieval.batch import RecommendOptions
 
 DAY = 1580428800  # 2020-01-31
 MOMENTS = {

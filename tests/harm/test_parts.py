@@ -7,9 +7,10 @@ import shutil
 import pytest
 
 from recsys.errors import ArtifactError
-from recsys.retrieval import parts
+from recsys.retrieval.batch import RecommendOptions
 from recsys.retrieval.manifest import MANIFEST, Manifest, read_recommendations
-from recsys.retrieval.recommend import RecommendOptions, recommend
+from recsys.retrieval.output import parts
+from recsys.retrieval.recommend import recommend
 from tests.retrieval.conftest import FixedVectors, digests, world
 
 OPTIONS = RecommendOptions(k=5, shard_size=10)

@@ -20,10 +20,10 @@ from recsys.engines.baselines.popularity import Popularity
 from recsys.errors import ArtifactError, DataError
 from recsys.ranking import top_k
 from recsys.registry.bundle import Bundle
+from recsys.retrieval.batch import RecommendOptions
 from recsys.retrieval.fallback import Fallback
 from recsys.retrieval.frames import recommend
 from recsys.retrieval.manifest import Manifest, read_recommendations
-from recsys.retrieval.recommend import RecommendOptions
 from recsys.retrieval.recommend import recommend as recommend_all
 from recsys.retrieval.retriever import Retriever
 from recsys.retrieval.segments import Segmentation, SegmentColumn

@@ -12,9 +12,10 @@ from recsys.data.vocabulary import MISSING
 from recsys.engine import Request
 from recsys.errors import ArtifactError, ConfigError, DataError
 from recsys.ranking import top_k
-from recsys.retrieval import parts
+from recsys.retrieval.batch import RecommendOptions
 from recsys.retrieval.manifest import Manifest, read_recommendations
-from recsys.retrieval.recommend import RecommendOptions, recommend
+from recsys.retrieval.output import parts
+from recsys.retrieval.recommend import recommend
 from tests.retrieval.conftest import FixedVectors, digests, world
 
 OPTIONS = RecommendOptions(k=5, shard_size=16)

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from recsys.retrieval.batch import RecommendOptions
 from recsys.retrieval.manifest import read_recommendations
-from recsys.retrieval.recommend import RecommendOptions, recommend
+from recsys.retrieval.recommend import recommend
 from tests.retrieval.conftest import FixedVectors, digests, world
 
 OPTIONS = RecommendOptions(k=20, shard_size=50)

@@ -5,8 +5,8 @@ import pytest
 from recsys.engines.baselines.als import ALS
 from recsys.engines.baselines.ease import EASE
 from recsys.errors import ConfigError
+from recsys.retrieval.batch import RecommendOptions
 from recsys.retrieval.manifest import read_recommendations
-from recsys.retrieval.recommend import RecommendOptions
 from recsys.retrieval.rules.options import RuleOptions
 from recsys.retrieval.similar import cosine_to
 from recsys.retrieval.similar_lists import similar_lists

@@ -4,7 +4,8 @@ import pandas as pd
 import pytest
 
 import recsys as rs
-from recsys.retrieval.recommend import RecommendOptions, recommend
+from recsys.retrieval.batch import RecommendOptions
+from recsys.retrieval.recommend import recommend
 
 
 def test_lists_are_those_of_recommend_and_of_the_batch(served, tmp_path):

@@ -19,7 +19,7 @@ from recsys.data.entities import EntityTable
 from recsys.data.ingest.reading.image_files import IMAGE_FORMATS, read_image_file
 from recsys.data.schema import Kind
 from recsys.data.vocabulary import MISSING, Rows
-from recsys.errors import ConfigError
+from recsys.errors import ArtifactError, ConfigError
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,6 +32,7 @@ class Images:
         places: int64 [m], the row of each among ``records``.
         keys: [m], the content key of each.
         provenance: how many rows have no path, no file or a broken file, and the first paths that are broken.
+        folder: of the cache; a pickle of this object holds it in place of the records.
     """
 
     present: NDArray[np.bool_]
@@ -39,6 +40,21 @@ class Images:
     places: Rows
     keys: list[bytes]
     provenance: dict[str, object]
+    folder: Path
+
+    def __getstate__(self) -> dict[str, object]:
+        return {name: value for name, value in vars(self).items() if name != "records"}
+
+    def __setstate__(self, state: dict[str, object]) -> None:
+        for name, value in state.items():
+            object.__setattr__(self, name, value)
+        records = np.asarray(ContentCache(self.folder, dtype=np.uint8).records(), np.uint8)
+        if len(records) <= self.places.max(initial=MISSING):
+            raise ArtifactError(
+                f"{self.folder} lacks decoded images here; put the cache (RECSYS_CACHE_DIR) on storage that all nodes "
+                "of the cluster mount at the same place"
+            )
+        object.__setattr__(self, "records", records)
 
     @property
     def pixels(self) -> NDArray[np.uint8]:
@@ -98,7 +114,7 @@ class PixelStore:
                 f"{broken_paths[:3]}; these rows have no image"
             )
         records = np.asarray(cache.records(), np.uint8)
-        return Images(present, records, cache.rows(readable), readable, provenance)
+        return Images(present, records, cache.rows(readable), readable, provenance, cache.directory.absolute())
 
     def _key(self, path: str) -> bytes | None:
         """The content key of the file; None where there is no file."""

@@ -74,7 +74,10 @@ class ImageEmbedder(Embedder[ImageConfig]):
         images = PixelStore(self.context, self.config.columns, self.config.side).read(table)
         cache = ContentCache(self.context.cache / "image" / self.fingerprint)
         vectors = (
-            np.asarray(cache.through(images.keys, lambda rows: self._make(images, rows)), np.float32)
+            np.asarray(
+                cache.through(images.keys, lambda rows: self._make(images, rows), blocks=self.context.blocks),
+                np.float32,
+            )
             if images.keys
             else np.zeros((0, *(cache.shape or (1,))), np.float32)
         )

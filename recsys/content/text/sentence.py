@@ -95,7 +95,8 @@ class SentenceEmbedder(Embedder[SentenceConfig]):
         if not texts:
             return np.zeros((0, *(cache.shape or (1,))), np.float32)[:, : self.config.dims]
         order = np.argsort([-len(text) for text in texts], kind="stable")
-        vectors = cache.through([content_key(text) for text in texts], lambda rows: self._make(texts, rows), order)
+        keys, blocks = [content_key(text) for text in texts], self.context.blocks
+        vectors = cache.through(keys, lambda rows: self._make(texts, rows), order, blocks)
         cut = np.asarray(vectors, np.float32)[:, : self.config.dims]
         if self.config.dims is not None:
             cut = unit_rows(cut)

@@ -111,8 +111,9 @@ class LanguageModelEmbedder(Embedder[LanguageModelConfig]):
         valid = [text for text in texts if text is not None]
         cache = ContentCache(self.context.cache / self.kind / self._state())
         order = np.argsort([-len(text) for text in valid], kind="stable")
+        keys = [content_key(text) for text in valid]
         vectors = (
-            np.asarray(cache.through([content_key(t) for t in valid], lambda rows: self._make(valid, rows), order))
+            np.asarray(cache.through(keys, lambda rows: self._make(valid, rows), order, self.context.blocks))
             if valid
             else np.zeros((0, *(cache.shape or (1,))), np.float32)
         )

@@ -63,8 +63,9 @@ class UniversalSentenceEmbedder(Embedder[UniversalSentenceConfig]):
         texts = row_texts(table, self.config.columns)
         valid = [text for text in texts if text is not None]
         cache = ContentCache(self.context.cache / "universal" / self.fingerprint)
+        keys = [content_key(text) for text in valid]
         vectors = (
-            np.asarray(cache.through([content_key(text) for text in valid], lambda rows: self._make(valid, rows)))
+            np.asarray(cache.through(keys, lambda rows: self._make(valid, rows), blocks=self.context.blocks))
             if valid
             else np.zeros((0, *(cache.shape or (1,))), np.float32)
         )

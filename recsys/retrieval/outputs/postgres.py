@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import chain
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from recsys.errors import ArtifactError, ConfigError, DataError
-from recsys.retrieval.manifest import Manifest
+from recsys.retrieval.manifest import Manifest, read_part
+from recsys.retrieval.output import Place
 
 if TYPE_CHECKING:
     from psycopg import Cursor
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 _TYPES = {"i": "bigint", "f": "real", "b": "boolean"}
 
 
-def load_postgres(directory: Path, dsn: str, table: str = "recommendations") -> int:
+def load_postgres(directory: Place, dsn: str, table: str = "recommendations") -> int:
     """Loads the parts of a batch into a new table, which then takes the place of ``table``.
 
     Everything is one transaction: until it is committed readers see the old table, and if the server or this process is
     killed the old table stands; a rerun completes. A table that already has this batch is left alone.
 
     Args:
-        directory: the folder of a complete batch.
+        directory: the folder, or the address, of a complete batch.
         dsn: of the database, such as ``postgresql://shop@db/lists`` or ``dbname=lists``. Leave the password to
             ``~/.pgpass`` or ``PGPASSWORD``, which libpq reads.
         table: the name, or ``schema.name``.
@@ -74,10 +74,10 @@ def _comment(cursor: Cursor, target: Composable) -> str | None:
     return None if found is None else found[0]
 
 
-def _frames(directory: Path, manifest: Manifest) -> Iterator[pd.DataFrame]:
+def _frames(directory: Place, manifest: Manifest) -> Iterator[pd.DataFrame]:
     if not manifest.parts:
         raise ArtifactError(f"{directory} has no parts; run recommend again")
-    return (pd.read_parquet(directory / part.name) for part in manifest.parts)
+    return (read_part(directory, part) for part in manifest.parts)
 
 
 def _fill(cursor: Cursor, table: Composable, frames: Iterator[pd.DataFrame]) -> int:

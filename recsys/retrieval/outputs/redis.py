@@ -5,21 +5,20 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import pandas as pd
-
 from recsys.atomic import atomic_path
 from recsys.errors import ConfigError
-from recsys.retrieval.manifest import Manifest
+from recsys.retrieval.manifest import Manifest, read_part
+from recsys.retrieval.output import Place
 
 
-def write_redis(directory: Path, path: Path, prefix: str = "rec:", ttl: int | None = None) -> int:
+def write_redis(directory: Place, path: Path, prefix: str = "rec:", ttl: int | None = None) -> int:
     """Writes a file that ``redis-cli --pipe < FILE`` loads: ``SET PREFIX<id> <JSON>`` for each user who has a list.
 
     The value is ``{"items": [...], "scores": [...]}``, best first, with ``fallback`` and ``reason`` where the batch has
     them. The file is in the protocol of Redis (RESP), so that ids and texts of any characters arrive as they are.
 
     Args:
-        directory: the folder of a complete batch.
+        directory: the folder, or the address, of a complete batch.
         path: of the file; replaced whole.
         prefix: of the keys.
         ttl: seconds after which a key expires; None keeps it.
@@ -38,7 +37,7 @@ def write_redis(directory: Path, path: Path, prefix: str = "rec:", ttl: int | No
     keys = 0
     with atomic_path(path) as beside, beside.open("wb") as stream:
         for part in manifest.parts:
-            frame = pd.read_parquet(directory / part.name)
+            frame = read_part(directory, part)
             owner, item, *_ = frame.columns
             names = {item: "items", "score": "scores"}
             for user, rows in frame.groupby(owner, sort=False):

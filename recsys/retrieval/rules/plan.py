@@ -60,7 +60,9 @@ class RulePlan:
     calibration: ColumnValues | None
 
     @classmethod
-    def of(cls, data: Dataset, items: ItemRules, rules: RuleOptions, at: int | None = None) -> RulePlan:
+    def of(
+        cls, data: Dataset, items: ItemRules, rules: RuleOptions, at: int | None = None, now: float | None = None
+    ) -> RulePlan:
         """The plan of ``rules`` on ``data``.
 
         Args:
@@ -68,6 +70,7 @@ class RulePlan:
             items: the rules of the whole catalogue.
             rules: the others.
             at: the time of the recommendation; None is now.
+            now: seconds since 1970 UTC; None reads the clock.
 
         Raises:
             DataError: a rule is wrong, or they leave no item.
@@ -75,7 +78,7 @@ class RulePlan:
         plan = cls(
             data,
             rules,
-            eligible_items(data.items, items, _item_masks(data, rules, at)),
+            eligible_items(data.items, items, _item_masks(data, rules, at, now)),
             None if rules.candidates is None else UserLists.of(data, rules.candidates, f"{_KEY}.candidates"),
             None if rules.exclusions == () else UserLists.of(data, rules.exclusions, f"{_KEY}.exclusions"),
             Boosts.of(data.items, rules.boosts) if rules.boosts else None,
@@ -135,8 +138,9 @@ class RulePlan:
         return max([k, *depths])
 
 
-def _item_masks(data: Dataset, rules: RuleOptions, at: int | None) -> dict[str, NDArray[np.bool_]]:
-    moment = float(at) if at is not None and data.has_timestamps else time.time()
+def _item_masks(data: Dataset, rules: RuleOptions, at: int | None, now: float | None) -> dict[str, NDArray[np.bool_]]:
+    clock = time.time() if now is None else now
+    moment = float(at) if at is not None and data.has_timestamps else clock
     masks = {}
     if rules.available_from is not None or rules.available_until is not None:
         masks["availability"] = available(data.items, rules.available_from, rules.available_until, moment)

@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 
 from recsys.errors import ConfigError, DataError
+from recsys.retrieval.batch import RecommendOptions
 from recsys.retrieval.manifest import read_recommendations
 from recsys.retrieval.outputs import postgres
 from recsys.retrieval.outputs.postgres import load_postgres
-from recsys.retrieval.recommend import RecommendOptions, recommend
+from recsys.retrieval.recommend import recommend
 from tests.retrieval.conftest import FixedVectors, world
 
 OPTIONS = RecommendOptions(k=5, shard_size=16)

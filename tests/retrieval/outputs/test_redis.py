@@ -3,9 +3,10 @@ import json
 import pytest
 
 from recsys.errors import ConfigError
+from recsys.retrieval.batch import RecommendOptions
 from recsys.retrieval.manifest import read_recommendations
 from recsys.retrieval.outputs.redis import write_redis
-from recsys.retrieval.recommend import RecommendOptions, recommend
+from recsys.retrieval.recommend import recommend
 
 
 def commands(data):

@@ -17,8 +17,9 @@ from recsys.engines.baselines.popularity import Popularity
 from recsys.errors import ConfigError, DataError
 from recsys.registry.bundle import Bundle
 from recsys.registry.predictor import Predictor
+from recsys.retrieval.batch import RecommendOptions
 from recsys.retrieval.manifest import read_recommendations
-from recsys.retrieval.recommend import RecommendOptions, recommend
+from recsys.retrieval.recommend import recommend
 from recsys.retrieval.rules.conditions import matching
 from recsys.retrieval.rules.eligible import ItemRules, eligible_items
 from recsys.retrieval.rules.id_lists import known_ids

@@ -6,19 +6,16 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from recsys.atomic import atomic_path, claim, write_text
 from recsys.data.vocabulary import MISSING, Vocabulary
-from recsys.digest import file_sha256
 from recsys.errors import ArtifactError
-from recsys.files.input_file import read_bytes
-from recsys.retrieval.manifest import ID_COLUMNS, MANIFEST, Manifest, Part, digest
+from recsys.retrieval.manifest import ID_COLUMNS, MANIFEST, Manifest, Part
+from recsys.retrieval.output import OutputFolder, Place, output_folder
 from recsys.retrieval.rules.reasons import reason_texts
 from recsys.retrieval.top_up import Lists
 
@@ -53,8 +50,6 @@ class Columns:
 
 JOURNAL = ".parts.sha256"
 """The digests of the parts of an unfinished batch, in the format of ``sha256sum``; the manifest replaces it."""
-_LARGEST_JOURNAL = 2**28
-"""Bytes of the largest journal that is read."""
 _WRITTEN = re.compile(
     rf"part-[0-9]{{5,}}\.parquet|\.(part-[0-9]{{5,}}\.parquet|{re.escape(MANIFEST)}|{re.escape(JOURNAL)})\..*\.partial"
 )
@@ -66,7 +61,7 @@ def name_of(number: int) -> str:
     return f"part-{number:05d}.parquet"
 
 
-def clean(directory: Path, stamp: Stamp, count: int) -> set[int]:
+def clean(directory: Place, stamp: Stamp, count: int) -> set[int]:
     """Removes the manifest and all parts but the complete ones with ``stamp``; returns the numbers of those.
 
     Args:
@@ -77,24 +72,22 @@ def clean(directory: Path, stamp: Stamp, count: int) -> set[int]:
     Raises:
         ArtifactError: the folder has files that no batch wrote, or a folder with the name of a part.
     """
-    claim(directory)
-    written = _written(directory)
-    finished = {
-        n for n in range(count) if _stamp_of(directory / name_of(n)) == stamp and _as_written(directory, n, written)
-    }
+    folder = output_folder(directory)
+    folder.claim()
+    written, names = _written(directory), folder.names()
+    there = [number for number in range(count) if name_of(number) in names]
+    finished = {n for n in there if _stamp_of(folder, n) == stamp and _as_written(folder, n, written)}
     keep = {name_of(number) for number in finished}
-    write_text(directory / JOURNAL, "".join(_entry(name, written[name]) for name in sorted(keep)))
-    (directory / MANIFEST).unlink(missing_ok=True)
-    for path in directory.iterdir():
-        if _WRITTEN.fullmatch(path.name) and path.name not in keep:
-            if path.is_dir() and not path.is_symlink():
-                raise ArtifactError(f"{path.absolute()} is a folder where a batch writes a file; move it away")
-            path.unlink()
+    folder.begin_log(JOURNAL, "".join(_entry(name, written[name]) for name in sorted(keep)))
+    folder.remove(MANIFEST)
+    for name in folder.names():
+        if _WRITTEN.fullmatch(name) and name not in keep:
+            folder.remove(name)
     return finished
 
 
 def write(
-    directory: Path,
+    directory: Place,
     number: int,
     users: Vocabulary,
     items: Vocabulary,
@@ -133,24 +126,37 @@ def write(
         metadata |= {"fallback_users": str(int(whole.sum())), "topped_up_users": str(int((some & ~whole).sum()))}
     if reasons is not None:
         columns["reason"] = pa.array(reason_texts(reasons[filled]), pa.string())
-    with _no_other_batch(directory), atomic_path(directory / name_of(number)) as beside:
+    with _no_other_batch(directory), output_folder(directory).writing(name_of(number)) as beside:
         pq.write_table(
             pa.table(columns).replace_schema_metadata(metadata),
             beside,
             use_dictionary=[*form.ids, "rank"],
             write_statistics=[form.ids[0]],
         )
-        entry = _entry(name_of(number), file_sha256(beside))
-    with (directory / JOURNAL).open("a", encoding="utf-8") as journal:
-        journal.write(entry)
 
 
-def end(directory: Path) -> None:
+def record(directory: Place, part: Part) -> None:
+    """Adds the digest of a complete part to the journal."""
+    output_folder(directory).append_log(JOURNAL, _entry(part.name, part.sha256))
+
+
+def check(directory: Place, stamp: Stamp, count: int) -> None:
+    """Checks that the parts of a batch that several processes wrote all have its stamp.
+
+    Raises:
+        ArtifactError: a process of another batch has replaced one.
+    """
+    folder = output_folder(directory)
+    if any(_stamp_of(folder, number) != stamp for number in range(count)):
+        raise ArtifactError(f"another batch writes to {directory}; recommend again when it has ended")
+
+
+def end(directory: Place) -> None:
     """Removes the journal, whose digests are in the manifest now."""
-    (directory / JOURNAL).unlink(missing_ok=True)
+    output_folder(directory).remove_log(JOURNAL)
 
 
-def described(directory: Path, number: int, users: int) -> Part:
+def described(directory: Place, number: int, users: int) -> Part:
     """The manifest's entry of a complete part: its number of rows and digest, read from the file.
 
     Args:
@@ -161,19 +167,21 @@ def described(directory: Path, number: int, users: int) -> Part:
     Raises:
         ArtifactError: another batch that started in the same folder deleted the file.
     """
-    path = directory / name_of(number)
+    folder, name = output_folder(directory), name_of(number)
     with _no_other_batch(directory):
-        footer, sha256 = pq.read_metadata(path), digest(path)
+        with folder.open(name) as file:
+            footer = pq.read_metadata(file)
+        sha256 = folder.digest(name)
         if sha256 is None:
-            raise FileNotFoundError(path)
+            raise FileNotFoundError(name)
     without, fallback, topped_up = (
         int(footer.metadata.get(name, b"0")) for name in (b"users_without", b"fallback_users", b"topped_up_users")
     )
-    return Part(path.name, users, without, fallback, topped_up, footer.num_rows, sha256)
+    return Part(name, users, without, fallback, topped_up, footer.num_rows, sha256)
 
 
 @contextmanager
-def _no_other_batch(directory: Path) -> Iterator[None]:
+def _no_other_batch(directory: Place) -> Iterator[None]:
     """Raises ArtifactError for a FileNotFoundError in the block: only another batch in the folder deletes parts."""
     try:
         yield
@@ -187,12 +195,11 @@ def _ids(vocabulary: Vocabulary, rows: Any) -> pa.Array:
     return pa.array(vocabulary.ids, pa.string()).take(pa.array(rows))
 
 
-def _stamp_of(path: Path) -> Stamp | None:
-    """The stamp of the part at ``path``; None if it is missing, incomplete or no file."""
-    if not path.is_file():
-        return None
+def _stamp_of(folder: OutputFolder, number: int) -> Stamp | None:
+    """The stamp of a part; None if it is missing, incomplete or no file."""
     try:
-        found = pq.read_metadata(path).metadata
+        with folder.open(name_of(number)) as file:
+            found = pq.read_metadata(file).metadata
         return Stamp(*(found[name.encode()].decode() for name in Stamp.__dataclass_fields__))
     except (OSError, pa.ArrowInvalid, KeyError, TypeError):
         return None
@@ -202,20 +209,17 @@ def _entry(name: str, sha256: str) -> str:
     return f"{sha256}  {name}\n"
 
 
-def _written(directory: Path) -> dict[str, str]:
+def _written(directory: Place) -> dict[str, str]:
     """The digest of each part as it was written, by name: from the manifest, or the journal of an unfinished batch."""
     try:
         return {part.name: part.sha256 for part in Manifest.load(directory).parts}
     except ArtifactError:
         pass
-    try:
-        lines = read_bytes(directory / JOURNAL, _LARGEST_JOURNAL).decode("utf-8").splitlines()
-    except (OSError, ValueError):
-        return {}
+    lines = output_folder(directory).log(JOURNAL).splitlines()
     return {name: sha256 for sha256, name in (line.split("  ") for line in lines if line.count("  ") == 1)}
 
 
-def _as_written(directory: Path, number: int, written: Mapping[str, str]) -> bool:
+def _as_written(folder: OutputFolder, number: int, written: Mapping[str, str]) -> bool:
     """Whether the part has the bytes that were written for this number, and not those of another part."""
     name = name_of(number)
-    return name in written and digest(directory / name) == written[name]
+    return name in written and folder.digest(name) == written[name]

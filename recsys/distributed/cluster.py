@@ -1,0 +1,120 @@
+"""The connection to a Ray cluster, or to one that is started on this machine for the time of a command."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from recsys.distributed.compute import ComputeOptions
+from recsys.errors import ConfigError, RecsysError
+from recsys.retrieval.output import Place
+from recsys.tracking import Tracker
+
+_OWN_STORE = 2**29
+"""Bytes of the object store of a Ray that is started here: partitions and their results are small."""
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """A connected cluster.
+
+    Args:
+        workers: worker processes at a time.
+        threads: CPUs and threads of each.
+        tracker: gets a line when a worker was lost.
+    """
+
+    workers: int
+    threads: int
+    tracker: Tracker
+
+
+@contextmanager
+def connected(options: ComputeOptions, tracker: Tracker) -> Iterator[Cluster]:
+    """Context manager: the cluster of ``options``; a connection that the process has already is used and kept.
+
+    Raises:
+        ConfigError: Ray is not installed, there is no cluster at the address, or no node of it has enough CPUs.
+        RecsysError: Ray does not start on this machine.
+    """
+    try:
+        import ray
+    except ImportError as error:
+        raise ConfigError(
+            "compute.engine = 'ray' needs Ray: pip install 'recsys-towers[ray]', or use --engine local"
+        ) from error
+    threads, ours = options.threads or torch.get_num_threads(), not ray.is_initialized()
+    if ours:
+        _connect(options, threads)
+    try:
+        nodes = [{name.lower(): value for name, value in node.items()} for node in ray.nodes()]
+        room = [int(node["resources"].get("CPU", 0)) // threads for node in nodes if node["alive"]]
+        if not sum(room):
+            raise ConfigError(
+                f"no node of the Ray cluster has {threads} CPUs, which a worker takes; set compute.threads, as in "
+                "--set compute.threads=1"
+            )
+        workers = min(sum(room), options.workers or sum(room))
+        tracker.info(f"  ray: nodes {len(room)}, workers {workers}, threads of each {threads}")
+        yield Cluster(workers, threads, tracker)
+    finally:
+        if ours:
+            ray.shutdown()
+
+
+def _connect(options: ComputeOptions, threads: int) -> None:
+    import ray
+
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # what the next version of Ray does by default
+    address = options.address or os.environ.get("RAY_ADDRESS") or "local"
+    own = {"num_cpus": max(threads, (options.workers or 0) * threads, os.cpu_count() or 1), "include_dashboard": False}
+    with _same_handlers():
+        try:
+            ray.init(
+                address=address,
+                log_to_driver=False,
+                logging_level="ERROR",
+                **({**own, "object_store_memory": _OWN_STORE} if address == "local" else {}),
+            )
+        except Exception as error:  # Ray raises the bare class where its processes do not start in time
+            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            if address == "local":
+                raise RecsysError(
+                    f"Ray did not start on this machine ({reason}); run the command again when it has less to do"
+                ) from error
+            raise ConfigError(
+                f"there is no Ray cluster at {address} ({reason}); start one by `ray start --head`, give its "
+                "address (compute.address, or RAY_ADDRESS); for one that wants a token set RAY_AUTH_MODE=token"
+            ) from error
+
+
+@contextmanager
+def _same_handlers() -> Iterator[None]:
+    """Ray sets a handler of SIGTERM of its own: that of the command is set again."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def shared(path: Path) -> Path:
+    """``path`` as every node sees it: absolute, on storage that all nodes mount at the same place."""
+    return path.absolute()
+
+
+def shared_place(place: Place) -> Place:
+    """`shared` for a folder; an address stays as it is."""
+    return place if isinstance(place, str) and "://" in place else shared(Path(place))

@@ -1,0 +1,238 @@
+"""One batch recommendation as a value: its model, data, rules and parts, each of which can be made by itself."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, ClassVar
+
+import numpy as np
+import scipy.sparse as sp
+from pydantic import Field
+
+from recsys.data.dataset import Dataset
+from recsys.data.moment import Moment
+from recsys.data.vocabulary import Rows
+from recsys.digest import short_digest
+from recsys.engine import Request, VectorModel, Vectors
+from recsys.errors import DataError
+from recsys.json_values import JsonObject
+from recsys.retrieval.fallback import Fallback
+from recsys.retrieval.manifest import ID_COLUMNS, Manifest, Part, Rules
+from recsys.retrieval.output import Place, parts
+from recsys.retrieval.rules.eligible import ItemRules
+from recsys.retrieval.rules.id_lists import IdList, known_ids
+from recsys.retrieval.rules.options import RuleOptions
+from recsys.retrieval.rules.plan import RulePlan
+from recsys.retrieval.rules.ruled import RuledRetriever
+
+
+class RecommendOptions(ItemRules):
+    """Options of a batch recommendation, and the `recsys.retrieval.rules.eligible.ItemRules` of its items.
+
+    Args:
+        k: items a user gets at most.
+        filter_seen: whether items of a user's history are left out of the user's list.
+        shard_size: users in one Parquet part.
+        index: a name in `recsys.retrieval.INDEXES`.
+        users: ids of the users who get a list, or a file of them (CSV, text or Parquet); None is all. Ids that are not
+            in the data are passed over and counted.
+        at: the time of the recommendation: a date, a datetime, ISO text or seconds since 1970 UTC, in data without
+            timestamps a position. Later interactions are left out of the histories; None is now.
+        rules: other rules of lists.
+        id_columns: the names of the columns of users and items in the output.
+    """
+
+    flat_sections: ClassVar[tuple[str, ...]] = ("rules",)
+
+    k: int = Field(default=100, gt=0)
+    filter_seen: bool = True
+    shard_size: int = Field(default=4096, gt=0)
+    index: str = "exact"
+    users: IdList | None = None
+    at: Moment | None = None
+    rules: RuleOptions = RuleOptions()
+    id_columns: tuple[str, str] = ID_COLUMNS
+
+    def identity(self) -> JsonObject:
+        """The options as JSON; those that came later than the first batches stand in it where they are not default."""
+        later = {name: getattr(self, name) for name in _LATER}
+        default = {name for name, value in later.items() if value == type(self).model_fields[name].default}
+        return self.model_dump(mode="json", exclude=default)
+
+    def identity_text(self) -> str:
+        """`identity` as compact text."""
+        return json.dumps(self.identity(), separators=(",", ":"), ensure_ascii=False)
+
+
+_LATER = ("rules", "id_columns")
+"""Options that the identity of a batch leaves out where they are not given, so that it stays what it was."""
+
+
+@dataclass(frozen=True, eq=False)
+class AskedUsers:
+    """The rows of the users who get a list, and a line about ids that are passed over."""
+
+    rows: Rows
+    told: tuple[str, ...]
+
+
+def asked_users(data: Dataset, options: RecommendOptions) -> AskedUsers:
+    """The users whom ``options.users`` names, or all.
+
+    Raises:
+        DataError: the file of ids cannot be read, or none of the ids is in the data.
+    """
+    if options.users is None:
+        return AskedUsers(np.arange(data.n_users), ())
+    known = known_ids(data.users.vocabulary, options.users, "recommend.users", "user_id")
+    told = known.told("recommend.users")
+    if not len(known.rows):
+        raise DataError("\n  ".join(["recommend.users names no user of the data", *([told] if told else [])]))
+    return AskedUsers(known.rows, () if told is None else (told,))
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """Everything that the parts of one batch are made of; equal batches make byte-identical parts anywhere.
+
+    The users are partitioned into blocks of ``options.shard_size``, in the order of the dataset: part ``n`` has the
+    users of block ``n``, whoever makes it and whenever.
+
+    Args:
+        engine: a fitted engine.
+        data: the users who get recommendations, their histories, and the items.
+        options: see `RecommendOptions`.
+        model_version: recorded in every part and in the manifest.
+        made_from: a digest of the inputs that cannot be hashed here, such as the code and the files of the model.
+        fallback: ranks for users of whom the engine knows nothing, and fills lists with fewer than ``k`` items; None
+            leaves them empty or short.
+        now: seconds since 1970 UTC, for rules by time where ``options.at`` is None.
+
+    Raises:
+        DataError: the dataset has no users or no items.
+    """
+
+    engine: VectorModel
+    data: Dataset
+    options: RecommendOptions
+    model_version: str = ""
+    made_from: str = ""
+    fallback: Fallback | None = None
+    now: float = field(default_factory=time.time)
+
+    def __post_init__(self) -> None:
+        if not self.data.n_users or not self.data.n_items:
+            raise DataError(
+                f"dataset {self.data.name!r} has {self.data.n_users} users and {self.data.n_items} items; nothing to "
+                "recommend"
+            )
+
+    def __len__(self) -> int:
+        """The number of parts."""
+        return -(-len(self._asked.rows) // self.options.shard_size)
+
+    @cached_property
+    def _plan(self) -> RulePlan:
+        return RulePlan.of(self.data, self.options, self.options.rules, self.options.at, self.now)
+
+    @cached_property
+    def _asked(self) -> AskedUsers:
+        return asked_users(self.data, self.options)
+
+    @property
+    def told(self) -> tuple[str, ...]:
+        """What the rules leave out or pass over, one line each.
+
+        Raises:
+            DataError: the rules leave no item or user, or a rule is wrong.
+        """
+        return (*self._plan.told, *self._asked.told)
+
+    @cached_property
+    def _retriever(self) -> RuledRetriever:
+        fallback = self.fallback
+        given = None if fallback is None else (lambda: fallback)
+        return RuledRetriever(self.engine, self._plan, self.options.index, self.options.at, given)
+
+    @cached_property
+    def stamp(self) -> parts.Stamp:
+        """What the parts are made from, the vectors of the items included.
+
+        Raises:
+            ArtifactError: the vector of an item is NaN or infinite.
+            ConfigError: the index is unknown or does not support the engine's vectors, or a rule does not.
+        """
+        versions = [self.model_version, self.made_from]
+        versions += [] if self.fallback is None else [self.fallback.fingerprint]
+        version = "/".join([*versions, *([self._plan.fingerprint] if self._plan.fingerprint else [])])
+        chosen, items = (self._plan.eligible.rows, self._asked.rows), self._retriever.item_vectors
+        fingerprint = _fingerprint(self.engine, self.data, items, self.options, version, chosen)
+        return parts.Stamp(self.model_version, self.data.fingerprint, fingerprint)
+
+    def users_of(self, number: int) -> Rows:
+        """int64 [U], the rows of the users of part ``number``."""
+        start = number * self.options.shard_size
+        return self._asked.rows[start : start + self.options.shard_size]
+
+    def make_part(self, directory: Place, number: int) -> Part:
+        """Writes part ``number`` atomically and returns its entry in the manifest.
+
+        Raises:
+            ArtifactError: the vector of a user, or a score, is NaN or infinite; or another batch started in the folder.
+        """
+        request = self._request(self.users_of(number))
+        k = min(self.options.k, self.data.n_items)  # a longer list would only be padding
+        lists = self._retriever.top_k(request, k, self.options.filter_seen)
+        ids = request.users.vocabulary, self.data.items.vocabulary
+        form = parts.Columns(self.options.id_columns, self.fallback is not None)
+        parts.write(directory, number, *ids, lists, self.stamp, form)
+        return self.described(directory, number)
+
+    def described(self, directory: Place, number: int) -> Part:
+        """The manifest's entry of part ``number``, which is complete.
+
+        Raises:
+            ArtifactError: another batch that started in the same folder deleted the file.
+        """
+        return parts.described(directory, number, len(self.users_of(number)))
+
+    def manifest(self, made: tuple[Part, ...]) -> Manifest:
+        """The manifest of the whole batch, with the entries of its parts in their order."""
+        rules, about = Rules(int(self._plan.mask.sum()), self.options.k, self.told), self.options.identity()
+        return Manifest(self.model_version, self.data.fingerprint, self.stamp.fingerprint, about, made, rules)
+
+    def _request(self, users: Rows) -> Request:
+        """The users at rows ``users`` int64 [U], with their features and their histories before ``options.at``.
+
+        Only the histories of this block are read from the memory-mapped interactions.
+        """
+        request, at = Request.from_dataset(self.data, users), self.options.at
+        if at is None:
+            return request
+        earlier = [
+            None if part is None else part.where(part.times < at) for part in (request.histories, request.also_seen)
+        ]
+        assert earlier[0] is not None
+        return Request(request.users, request.items, earlier[0], np.full(len(users), at), earlier[1])
+
+
+def _fingerprint(
+    engine: VectorModel,
+    data: Dataset,
+    items: Vectors,
+    options: RecommendOptions,
+    version: str,
+    chosen: tuple[Rows | None, Rows],
+) -> str:
+    """A digest of the options, the data and the model; it covers the item vectors, in case ``version`` is empty.
+
+    The rows of the items and users that were ``chosen`` are in it, because files of ids may change under their names.
+    """
+    text = "/".join((engine.kind, version, data.fingerprint, options.identity_text()))
+    sparse: Any = items.sparse
+    pieces = [sparse.data, sparse.indices, sparse.indptr] if sp.issparse(sparse) else [sparse]
+    arrays = (items.dense, items.valid, *pieces, *chosen)
+    return short_digest([text, *(b"-" if array is None else np.ascontiguousarray(array).data for array in arrays)])

@@ -1,0 +1,67 @@
+"""What --engine ray means without a cluster: the config, the messages, and that nothing is loaded."""
+
+import subprocess
+import sys
+
+import pytest
+
+from pipelines.config import read_run_config
+from recsys.content.cache import ContentCache, content_key
+from recsys.distributed.cluster import connected
+from recsys.distributed.compute import ComputeOptions
+from recsys.errors import ConfigError
+from recsys.tracking import SilentTracker
+from tests.pipelines.world import write_world
+
+
+def test_a_run_computes_in_its_own_process_unless_told(tmp_path):
+    path = write_world(tmp_path)
+    assert not read_run_config(path).compute.over_ray
+    assert read_run_config(path, ['compute.engine="ray"']).compute.over_ray
+
+
+def test_an_engine_of_another_name_is_refused(tmp_path):
+    with pytest.raises(ConfigError, match="compute"):
+        read_run_config(write_world(tmp_path), ['compute.engine="spark"'])
+
+
+def test_no_engine_of_a_run_is_called_ray(tmp_path):
+    with pytest.raises(ConfigError, match="an engine cannot be called 'ray'"):
+        read_run_config(write_world(tmp_path), ['engines.ray={kind="ease"}'])
+
+
+def test_without_ray_the_remedy_is_told(monkeypatch):
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with (
+        pytest.raises(ConfigError, match=r"pip install 'recsys-towers\[ray\]'"),
+        connected(ComputeOptions(engine="ray"), SilentTracker()),
+    ):
+        pass
+
+
+def test_ray_is_not_imported_by_commands_that_do_not_use_it():
+    code = (
+        "import sys, pipelines.stages.recommend, pipelines.stages.evaluate, pipelines.stages.pretrain\n"
+        "import pipelines.commands.tune\nprint('ray' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
+
+
+def test_blocks_may_be_ready_in_any_order(tmp_path):
+    """As those of a cluster are."""
+    import numpy as np
+
+    texts = [f"text {n}" for n in range(3000)]
+    keys = [content_key(text) for text in texts]
+
+    def make(rows):
+        return np.float32(rows)[:, None]
+
+    def backwards(make, blocks):
+        assert [len(block) for block in blocks] == [1024, 1024, 952]
+        return iter([(number, make(blocks[number])) for number in (2, 0, 1)])
+
+    here = ContentCache(tmp_path / "here").through(keys, make)
+    there = ContentCache(tmp_path / "there").through(keys, make, blocks=backwards)
+    assert here.tobytes() == there.tobytes()
