@@ -22,7 +22,7 @@ def explore(
     ] = None,
     compare: Annotated[
         str | None,
-        typer.Option(metavar="DIR|ALIAS", help="The model beside it: a bundle folder, or an alias; default popularity."),
+        typer.Option(metavar="DIR|ALIAS", help="The other model: a bundle folder or an alias; default popularity."),
     ] = None,
     export: Annotated[
         Path | None, typer.Option(help="Write one page with a sample of users and items here, and serve nothing.")

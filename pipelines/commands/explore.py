@@ -35,9 +35,7 @@ class ExploreOptions:
     users: int = 24
 
 
-def serve_pages(
-    config: Path | None, output: Path | None, set_: list[str] | None, options: ExploreOptions
-) -> None:
+def serve_pages(config: Path | None, output: Path | None, set_: list[str] | None, options: ExploreOptions) -> None:
     """Serves the page and all routes of the service until SIGTERM or Ctrl-C.
 
     Raises:
@@ -48,7 +46,9 @@ def serve_pages(
 
     def pages(source: Source, state: ServiceState) -> Explorer:
         other = _compared(source, options)
-        return Explorer(lambda: state.models.champion, state.feedback.live, other, around)
+        explorer = Explorer(lambda: state.models.champion, state.feedback.live, other, around)
+        explorer.warm()
+        return explorer
 
     run(config, output, set_, options.serving, pages)
 

@@ -141,7 +141,7 @@ class Hybrid(Engine):
         return joined(vectors, [1.0] * len(vectors))
 
     def contributions(self, request: Request, rows: NDArray[np.integer]) -> dict[str, NDArray[np.float32]]:
-        """What each part adds to the scores [U, n] of the items at ``rows``: the weighted standardized score of the part.
+        """Part -> its weighted standardized scores [U, n] of the items at ``rows``.
 
         The contributions sum to the score. A part without a vector for the user or the item adds 0.
         """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
@@ -52,13 +53,14 @@ class Catalogue:
         """The first column of images; None without any."""
         return next(iter(self.data.items.schema.names(Kind.IMAGE)), None)
 
+    @cached_property
     def columns(self) -> list[str]:
         """The item columns that a card shows, besides the title."""
         return _shown(self.data.items, self.titles)
 
     def card(self, row: int) -> Json:
         """What is shown of the item at ``row``."""
-        cells = {name: text for name in self.columns() if (text := _text(self.data.items, name, row))}
+        cells = {name: text for name in self.columns if (text := _text(self.data.items, name, row))}
         column = self.image_column
         image = column is not None and isinstance(self.data.items.columns[column].iat[row], str)
         about: Json = {"id": self._item_ids[row], "title": self.titles[row], "columns": cells}
@@ -119,9 +121,7 @@ class Catalogue:
         items, times = histories.items[::-1][:most].tolist(), histories.times[::-1][:most]
         dated = self.data.has_timestamps and len(times) and int(times.max()) > 0
         days = times.astype("datetime64[s]").astype("datetime64[D]").astype(str) if dated else [""] * len(items)
-        return [
-            {**self.card(row), "when": str(day)} for row, day in zip(items, days, strict=True) if row != MISSING
-        ]
+        return [{**self.card(row), "when": str(day)} for row, day in zip(items, days, strict=True) if row != MISSING]
 
     def _reads(self, text: str) -> bool:
         try:

@@ -149,11 +149,18 @@ class Explorer:
             self._pair = (Shown(model), self._fixed or _popularity(model))
         return self._pair
 
+    def warm(self) -> None:
+        """Computes what a first question would wait for: the neighbours of both models, and the map."""
+        for each in self.pair():
+            if each is not None:
+                _ = each.vectors
+        self.map(None)
+
     def about(self) -> Json:
         """Models, data and columns."""
         served, other = self.pair()
         data, catalogue = served.model.data, served.catalogue
-        columns = {"columns": catalogue.columns(), "colours": colour_columns(catalogue)}
+        columns = {"columns": catalogue.columns, "colours": colour_columns(catalogue)}
         models = [each.about() for each in (served, other) if each is not None]
         sizes = {"users": data.n_users, "items": data.n_items, "interactions": len(data.interactions)}
         images = self.around.images is not None and catalogue.image_column is not None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import cast
 
@@ -26,7 +26,7 @@ class Sample:
     """
 
     users: int = 24
-    items: int = 400
+    items: int = 500
     k: int = 20
     near: int = 8
 
@@ -46,13 +46,22 @@ def sampled(explorer: Explorer, sample: Sample) -> Json:
     lists: dict[str, Json] = {}
     for card in users:
         lists[str(card["id"])] = _folded(explorer.lists(Asked(str(card["id"]), k=sample.k)), cards)
-    chosen = list(cards)[: sample.items]
+    chosen = [*dict.fromkeys([*_listed(lists), *cards])][: sample.items]
     similar = {key: _folded(explorer.similar(key, sample.near), cards) for key in chosen}
     colours = cast("list[str]", about["colours"])
     first = explorer.map(None)
     maps = {name: _groups(explorer.map(name)) for name in colours}
     answers: Json = {"about": about, "users": users, "lists": lists, "similar": similar, "items": cards}
     return answers | {"map": first, "maps": maps, "posters": _posters(explorer, chosen) if about["images"] else {}}
+
+
+def _listed(lists: Mapping[str, Json]) -> list[str]:
+    """Ids of the items of all lists, those of the first places first."""
+    answers = [cast("list[Json]", answer["lists"]) for answer in lists.values()]
+    items = [list(enumerate(cast("list[Json]", each["items"]))) for answer in answers for each in answer]
+    return [
+        str(item["id"]) for _, item in sorted((pair for pairs in items for pair in pairs), key=lambda pair: pair[0])
+    ]
 
 
 def _folded(answer: Json, cards: dict[str, Json]) -> Json:

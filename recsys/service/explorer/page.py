@@ -52,7 +52,7 @@ def single_page(sample: object) -> str:
     )
     page = re.sub(r'\s*<script defer src="explore/[\w.]+"></script>', "", page)
     icon = "data:image/svg+xml," + quote(_text("icon.svg"))
-    page = page.replace('href="explore/icon.svg"', f'href="{icon}"')
+    page = page.replace('"explore/icon.svg"', f'"{icon}"')
     policy = (
         f"default-src 'none'; script-src {' '.join(hashes['script'])}; style-src {' '.join(hashes['style'])}; "
         "img-src data: blob:; base-uri 'none'; form-action 'none'"

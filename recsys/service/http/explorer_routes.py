@@ -47,7 +47,7 @@ class ListsBody(Body):
     """A user, or a history of item ids, oldest first; all ids are texts."""
 
     user: _ID | None = None
-    history: Annotated[list[_ID], Field(max_length=500)] = []
+    history: Annotated[list[_ID], Field(max_length=500)] = Field(default_factory=list)
     k: Annotated[StrictInt, Field(ge=1, le=1000)] = 10
     diversity: Annotated[StrictFloat | StrictInt, Field(ge=0, le=1)] = 0.0
 
@@ -149,9 +149,9 @@ def _add_questions(app: FastAPI, explorer: Explorer, beside: Beside, linked: boo
         return await told(lambda: explorer.map(body.column))
 
     @app.post(f"{ADDRESS}/poster", include_in_schema=False)
-    async def poster(body: ItemBody) -> Response:
-        image = await beside(lambda: explorer.poster(body.item))
-        if not isinstance(image, bytes):
+    def poster(body: ItemBody) -> Response:  # in a thread of its own: a page asks for dozens at once
+        image = explorer.poster(body.item)
+        if image is None:
             return Response(status_code=204, headers=_HEADERS)
         return Response(image, headers={**_HEADERS, "cache-control": "private, max-age=3600"}, media_type="image/jpeg")
 
@@ -165,6 +165,8 @@ def _add_documents(app: FastAPI, explorer: Explorer) -> None:
         try:
             content = read_bytes(path, _LARGEST)
         except OSError as error:
-            raise ProblemError(404, "no_such_document", "the document is gone; run evaluate or promote again") from error
+            raise ProblemError(
+                404, "no_such_document", "the document is gone; run evaluate or promote again"
+            ) from error
         headers = {**_PLAIN, "content-security-policy": _REPORT_POLICY}
         return Response(content, headers=headers, media_type=_KINDS.get(path.suffix, "text/plain"))
