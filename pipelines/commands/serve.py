@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING
 from pipelines.cli_arguments import open_run
 from pipelines.signals import hand_over
 from recsys.errors import ArtifactError, ConfigError, DataError
+from recsys.service.explorer.explorer import Explorer
 from recsys.service.limits import Limits
 from recsys.service.logs.messages import Messages
 from recsys.service.source import FolderSource, RegistrySource, Serving, Source
@@ -69,8 +71,36 @@ class ServeOptions:
     bundle: Path | None = None
 
 
-def run(config: Path | None, output: Path | None, set_: list[str] | None, options: ServeOptions) -> None:
+Pages = Callable[[Source, ServiceState], Explorer]
+"""Makes the explorer of a service, whose pages are mounted on it."""
+
+
+@dataclass(frozen=True, eq=False)
+class Opened:
+    """What a service is made from.
+
+    Args:
+        source: of the models.
+        folder: of the feedback.
+        text: finds items by a text; None where there is no embedder of texts.
+    """
+
+    source: Source
+    folder: Path
+    text: TextSearch | None
+
+
+def run(
+    config: Path | None, output: Path | None, set_: list[str] | None, options: ServeOptions, pages: Pages | None = None
+) -> None:
     """Serves until SIGTERM or Ctrl-C.
+
+    Args:
+        config: of the run whose registered model is served; None serves a bundle.
+        output: the output folder of the run.
+        set_: overrides of the config.
+        options: of the service.
+        pages: makes the explorer; None mounts no pages.
 
     Raises:
         ConfigError: neither or both of a config and a bundle are given, or fastapi or uvicorn is not installed.
@@ -80,20 +110,18 @@ def run(config: Path | None, output: Path | None, set_: list[str] | None, option
     from recsys.service.http.app import create_app
     from recsys.service.http.guard import read_keys
 
-    if (config is None) == (options.bundle is None):
-        raise ConfigError("serve needs exactly one of CONFIG, whose registered model is served, and --bundle")
     keys = () if options.listen.key_file is None else read_keys(options.listen.key_file)
     if not keys and options.listen.host not in ("127.0.0.1", "localhost", "::1"):
         print("warning: everybody who reaches this address may ask; give --api-key-file", file=sys.stderr)
     with _bound(options.listen) as listener:
-        _one_thread()
-        source, folder, text = _of_bundle(options) if config is None else _of_run(config, output, set_, options)
-        state = ServiceState(source, folder, options.experiment, Surroundings(text, Messages()))
+        found = open_source(config, output, set_, options)
+        state = ServiceState(found.source, found.folder, options.experiment, Surroundings(found.text, Messages()))
         try:
-            app = create_app(state, options.limits, keys)
+            app = create_app(state, options.limits, keys, pages and pages(found.source, state))
             host, port = listener.getsockname()[:2]
             state.messages.info("serving", host=host, port=port, models=state.versions)
-            print(f"serving {state.versions['champion']} at http://{host}:{port} (Ctrl-C ends it)", flush=True)
+            address = f"http://{host}:{port}{'/explore' if pages else ''}"
+            print(f"serving {state.versions['champion']} at {address} (Ctrl-C ends it)", flush=True)
             settings = uvicorn.Config(
                 app, log_config=None, access_log=False, timeout_graceful_shutdown=_DRAIN_SECONDS, server_header=False
             )
@@ -103,6 +131,18 @@ def run(config: Path | None, output: Path | None, set_: list[str] | None, option
         finally:
             if not state.draining:
                 state.close()
+
+
+def open_source(config: Path | None, output: Path | None, set_: list[str] | None, options: ServeOptions) -> Opened:
+    """The source of the models of a run, or of a bundle; torch works in one thread from now on.
+
+    Raises:
+        ConfigError: neither or both of a config and a bundle are given.
+    """
+    if (config is None) == (options.bundle is None):
+        raise ConfigError("give exactly one of CONFIG, whose registered model is served, and --bundle")
+    _one_thread()
+    return _of_bundle(options) if config is None else _of_run(config, output, set_, options)
 
 
 def _imported() -> ModuleType:
@@ -136,19 +176,17 @@ def _bound(listen: Listen) -> socket.socket:
     return found
 
 
-def _of_bundle(options: ServeOptions) -> tuple[Source, Path, TextSearch | None]:
+def _of_bundle(options: ServeOptions) -> Opened:
     assert options.bundle is not None
     if options.experiment.challenger or options.experiment.shadow:
         raise ConfigError("--challenger and --shadow are aliases of a registered model; serve its CONFIG")
     if not options.bundle.is_dir():
         raise ArtifactError(f"{options.bundle.absolute()} does not exist; give a folder that holds a bundle")
     folder = options.bundle.resolve()
-    return FolderSource(folder), options.state or folder.with_name(f"{folder.name}.serve"), None
+    return Opened(FolderSource(folder), options.state or folder.with_name(f"{folder.name}.serve"), None)
 
 
-def _of_run(
-    config: Path, output: Path | None, set_: list[str] | None, options: ServeOptions
-) -> tuple[Source, Path, TextSearch | None]:
+def _of_run(config: Path, output: Path | None, set_: list[str] | None, options: ServeOptions) -> Opened:
     from pipelines.stages.promote import open_store, require_registry
 
     settings, workspace = open_run(config, output, set_)
@@ -157,7 +195,7 @@ def _of_run(
     rules = settings.recommend.options if settings.recommend is not None else None
     serving = Serving(data_of=data_of) if rules is None else Serving(rules, rules.index, data_of)
     source = RegistrySource(open_store(settings, workspace), serving)
-    return source, options.state or workspace.directory / "serve", _text_search(settings, workspace)
+    return Opened(source, options.state or workspace.directory / "serve", _text_search(settings, workspace))
 
 
 @dataclass(frozen=True)

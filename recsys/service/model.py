@@ -87,7 +87,8 @@ class ServedModel:
     ) -> None:
         self.bundle, self.data = bundle, bundle.data if data is None else data
         self.version = version or bundle.version
-        self._listed = eligible_items(self.data.items, rules or ItemRules()).rows
+        self.rules = rules or ItemRules()
+        self._listed = eligible_items(self.data.items, self.rules).rows
         fallback = fallback_of(bundle, self.data)
         self._retriever = Retriever(bundle.engine, self.data.items, index, self._listed, fallback=fallback)
         self._newest = int(self.data.interactions.time.max(initial=0))
@@ -154,9 +155,9 @@ class ServedModel:
             DataError: the item is unknown, or the engine has no vector for it.
         """
         row = self._item(item_id)
-        if not self._neighbours.has(row):
+        if not self.neighbours.has(row):
             raise DataError(f"{self.bundle.kind} has no vector for this item; it was not in its training data")
-        rows, similarity = self._neighbours.of(row, k)
+        rows, similarity = self.neighbours.of(row, k)
         return self.data.items.vocabulary.ids[rows].tolist(), similarity.tolist()
 
     def check_dense(self) -> None:
@@ -172,8 +173,12 @@ class ServedModel:
         row = self.data.items.vocabulary.row(item_id)
         return row != MISSING and (self._listed is None or bool(np.isin(row, self._listed)))
 
+    def request(self, question: Question, live: LiveHistories) -> Request:
+        """The user of ``question`` as the engine is asked, with the history that feedback has extended."""
+        return self._request(self._group([look_up(self.data, question)], live))
+
     @cached_property
-    def _neighbours(self) -> Neighbours:
+    def neighbours(self) -> Neighbours:
         return Neighbours(similarity_vectors(self.bundle.engine, self.data.items))
 
     def _item(self, key: Id) -> int:

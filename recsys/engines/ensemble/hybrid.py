@@ -140,6 +140,20 @@ class Hybrid(Engine):
         vectors = [self.parts[name].similarity_vectors(items) for name in self._factors()]
         return joined(vectors, [1.0] * len(vectors))
 
+    def contributions(self, request: Request, rows: NDArray[np.integer]) -> dict[str, NDArray[np.float32]]:
+        """Part -> its weighted standardized scores [U, n] of the items at ``rows``.
+
+        The contributions sum to the score. A part without a vector for the user or the item adds 0.
+        """
+        means, items = dict(zip(self.parts, self.score_means, strict=True)), request.items.take(rows)
+        found = {}
+        for name, factor in self._factors().items():
+            users, listed = self.parts[name].user_vectors(request), self.parts[name].item_vectors(items)
+            scores = users.scores(listed) - means[name].means(users)[:, None]
+            known = np.logical_and.outer(valid_mask(users), valid_mask(listed))
+            found[name] = np.where(known, np.float32(factor) * scores, np.float32(0))
+        return found
+
     def ranks_seen_items(self) -> bool:
         return all(part.ranks_seen_items() for part in self.parts.values())
 

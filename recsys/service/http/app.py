@@ -12,7 +12,9 @@ from fastapi import FastAPI, Response
 from recsys import __version__
 from recsys.data.vocabulary import MISSING
 from recsys.errors import DataError, RecsysError
+from recsys.service.explorer.explorer import Explorer
 from recsys.service.http import answers, bodies
+from recsys.service.http.explorer_routes import Pages, add_explorer
 from recsys.service.http.guard import Guard
 from recsys.service.http.problems import ProblemError, add_handlers, answer, problem, refused
 from recsys.service.limits import Limits
@@ -29,13 +31,16 @@ _PROBLEMS: dict[int | str, dict[str, object]] = {
 }
 
 
-def create_app(state: ServiceState, limits: Limits | None = None, keys: tuple[bytes, ...] = ()) -> FastAPI:
+def create_app(
+    state: ServiceState, limits: Limits | None = None, keys: tuple[bytes, ...] = (), explorer: Explorer | None = None
+) -> FastAPI:
     """The service as an ASGI application.
 
     Args:
         state: the models and logs; it is closed when the application ends.
         limits: what a request may ask for.
         keys: digests of API keys, see `recsys.service.http.guard.read_keys`; empty asks for none.
+        explorer: what the pages at ``/explore`` show; None mounts none.
     """
     limits = limits or Limits()
 
@@ -55,8 +60,10 @@ def create_app(state: ServiceState, limits: Limits | None = None, keys: tuple[by
     _add_vectors(app, state, limits)
     _add_feedback(app, state, limits)
     _add_status(app, state)
-    known = frozenset(app.openapi()["paths"]) | {"/openapi.json"}
-    app.add_middleware(Guard, limits=limits, keys=keys, known=known, told=(state.metrics, state.messages))
+    pages = Pages() if explorer is None else add_explorer(app, explorer, state.beside, linked=not keys)
+    known = frozenset(app.openapi()["paths"]) | {"/openapi.json"} | pages.paths
+    told = (state.metrics, state.messages)
+    app.add_middleware(Guard, limits=limits, keys=keys, known=known, told=told, open_=pages.open)
     return app
 
 

@@ -20,7 +20,7 @@ from recsys.service.logs.messages import Messages
 from recsys.service.metrics import Metrics
 
 Told = tuple[Metrics, Messages]
-_OPEN = ("/health", "/ready")
+_OPEN = frozenset(("/health", "/ready"))
 _SHORTEST = 16
 
 
@@ -53,6 +53,7 @@ class Guard:
         known: the routes, which logs and metrics name; other paths are counted as ``other``, because they may hold
             anything.
         told: metrics and messages.
+        open_: paths that need no key, besides those of health; they hold nothing of the data.
     """
 
     def __init__(
@@ -62,9 +63,11 @@ class Guard:
         keys: tuple[bytes, ...],
         known: Collection[str],
         told: tuple[Metrics, Messages],
+        open_: Collection[str] = (),
     ) -> None:
         self._app, self._limits, self._keys, self._known = app, limits, keys, known
         self._metrics, self._messages = told
+        self._open = _OPEN | frozenset(open_)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -98,7 +101,7 @@ class Guard:
             await send(message)
 
         try:
-            if self._keys and scope["path"] not in _OPEN:
+            if self._keys and scope["path"] not in self._open:
                 self._check_key(scope)
             body = await self._body(scope, receive)
             async with asyncio.timeout(self._limits.seconds):

@@ -1,0 +1,104 @@
+"""explore: the service with its pages, or one page with a sample that needs no service."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipelines.cli_arguments import open_run
+from pipelines.commands.serve import ServeOptions, open_source, run
+from recsys.atomic import atomic_path
+from recsys.errors import ConfigError, DataError
+from recsys.service.explorer.explorer import Around, Explorer
+from recsys.service.explorer.export import Sample, sampled
+from recsys.service.explorer.page import single_page
+from recsys.service.live_histories import LiveHistories
+from recsys.service.model import ServedModel
+from recsys.service.source import FolderSource, Source, require_version
+from recsys.service.state import ServiceState
+
+
+@dataclass(frozen=True)
+class ExploreOptions:
+    """The options of the command.
+
+    Args:
+        serving: as for `pipelines.commands.serve.run`.
+        compare: the folder of a bundle, or an alias of the registered model; None is popularity.
+        images: the folder of the items' images; None is that of the run's items table.
+        users: of the sample of an export.
+    """
+
+    serving: ServeOptions
+    compare: str | None = None
+    images: Path | None = None
+    users: int = 24
+
+
+def serve_pages(config: Path | None, output: Path | None, set_: list[str] | None, options: ExploreOptions) -> None:
+    """Serves the page and all routes of the service until SIGTERM or Ctrl-C.
+
+    Raises:
+        ConfigError: neither or both of a config and a bundle are given, or fastapi or uvicorn is not installed.
+        RecsysError: a model is missing or damaged.
+    """
+    around = _around(config, output, set_, options)
+
+    def pages(source: Source, state: ServiceState) -> Explorer:
+        other = _compared(source, options)
+        explorer = Explorer(lambda: state.models.champion, state.feedback.live, other, around)
+        explorer.warm()
+        return explorer
+
+    run(config, output, set_, options.serving, pages)
+
+
+def export_page(
+    config: Path | None, output: Path | None, set_: list[str] | None, options: ExploreOptions, page: Path
+) -> str:
+    """Writes the page with a sample of users and items, and says so.
+
+    Raises:
+        ConfigError: neither or both of a config and a bundle are given, or the page cannot be written.
+        RecsysError: a model is missing or damaged.
+    """
+    if page.is_dir():
+        raise ConfigError(f"--export {page} is a folder; give the name of a file, such as {page / 'page.html'}")
+    source = open_source(config, output, set_, options.serving).source
+    model = source.load(require_version(source, options.serving.experiment.alias))
+    around = _around(config, output, set_, options)
+    explorer = Explorer(lambda: model, LiveHistories(), _compared(source, options), Around(around.images))
+    text = single_page(sampled(explorer, Sample(users=options.users)))
+    try:
+        with atomic_path(page) as beside:
+            beside.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"--export {page} cannot be written ({error.strerror or error})") from error
+    return f"{page}: {len(text.encode()) / 2**20:.1f} MB, needs no service"
+
+
+def _compared(source: Source, options: ExploreOptions) -> ServedModel | None:
+    """The other model: that of a folder, or else of an alias."""
+    name = options.compare
+    if name is None:
+        return None
+    if Path(name).is_dir():
+        folder = FolderSource(Path(name).resolve())
+        return folder.load(require_version(folder, "champion"))
+    if isinstance(source, FolderSource):
+        raise DataError(f"--compare {name} is no folder of a bundle; an alias needs the CONFIG of a registered model")
+    return source.load(require_version(source, name))
+
+
+def _around(config: Path | None, output: Path | None, set_: list[str] | None, options: ExploreOptions) -> Around:
+    """The images, and the report and decision of the run that exist."""
+    if options.images is not None and not options.images.is_dir():
+        raise ConfigError(f"--images {options.images} is no folder; give the one that image columns are relative to")
+    if config is None:
+        return Around(options.images)
+    from pipelines.stages.pretrain import image_root
+
+    settings, workspace = open_run(config, output, set_)
+    files = {"report": workspace.report.with_suffix(".html"), "decision": workspace.decision}
+    found = {name: path for name, path in files.items() if path.is_file()}
+    return Around(options.images or image_root(settings), found)

@@ -1,0 +1,1 @@
+"""The explorer: a page on which a person looks at histories, lists, their reasons and neighbours of two models."""

@@ -1,0 +1,267 @@
+"use strict";
+/* The page: state, what is asked for, and how the answers are shown. */
+
+const byId = (id) => document.getElementById(id);
+const source = openSource();
+const state = { about: null, user: null, custom: [], answer: null, whole: false, number: 0 };
+let map = null, selectTab = null;
+
+function say(text) { byId("said").textContent = text; }
+
+function fail(error) {
+  const problem = byId("problem");
+  problem.textContent = error.message || String(error);
+  problem.hidden = false;
+}
+
+const guarded = (act) => async (...given) => { try { await act(...given); } catch (error) { fail(error); } };
+
+/* ---- what is asked ---- */
+
+function asked() {
+  const k = Number(byId("k").value), diversity = Number(byId("diversity").value);
+  if (state.user !== null) return { user: state.user, k, diversity };
+  return { history: state.custom.map((card) => card.id), k, diversity };
+}
+
+const refresh = guarded(async () => {
+  const number = ++state.number;
+  byId("lists").setAttribute("aria-busy", "true");
+  const answer = await source.lists(asked());
+  if (number !== state.number) return;
+  byId("problem").hidden = true;
+  state.answer = answer;
+  showUser();
+  showHistory();
+  showLists();
+  markMap();
+  byId("lists").setAttribute("aria-busy", "false");
+  const who = state.user !== null ? "user " + state.user : "a history of " + state.custom.length;
+  say("Recommendations for " + who + " are shown.");
+});
+
+function pickUser(id) { state.user = id; state.whole = false; refresh(); }
+
+/* The history as it is shown, oldest first, becomes one that can be changed. */
+function startEditing() {
+  if (state.user === null) return;
+  state.custom = state.answer ? [...state.answer.history].reverse() : [];
+  state.user = null;
+  selectTab(byId("tab-history"));
+}
+
+function addItem(card) {
+  startEditing();
+  state.custom = [...state.custom.filter((each) => each.id !== card.id), card];
+  say(card.title + " is added to the history.");
+  refresh();
+}
+
+function dropItem(card) {
+  state.custom = state.custom.filter((each) => each.id !== card.id);
+  say(card.title + " is taken out of the history.");
+  refresh();
+}
+
+/* ---- what is shown ---- */
+
+function showAbout() {
+  const about = state.about;
+  document.title = about.data + " · recsys explorer";
+  const sizes = amount(about.users) + " users, " + amount(about.items) + " items, " + amount(about.interactions) + " interactions";
+  byId("about").replaceChildren(make("strong", {}, about.data), make("span", {}, sizes));
+  const names = { report: "Report", decision: "Decision" };
+  byId("documents").replaceChildren(...about.documents.map((name) =>
+    make("a", { href: "explore/documents/" + encodeURIComponent(name), target: "_blank", rel: "noopener" }, names[name] || name)));
+  const k = byId("k");
+  k.max = Math.min(about.most_k, 30);
+  if (source.exported) {
+    byId("diversity-row").hidden = true;
+    byId("tab-history").hidden = true;
+    byId("tab-user").parentElement.hidden = true;
+    byId("find-user").placeholder = "Pick one of the sample";
+  }
+}
+
+function showUser() {
+  const user = state.answer.user, box = byId("user");
+  if (state.user === null) { box.replaceChildren(); return; }
+  if (!user) { box.replaceChildren(make("p", { class: "hint" }, "The model does not know user " + state.user + ".")); return; }
+  const cells = Object.entries(user.columns).map(([name, text]) =>
+    make("span", { class: "chip" }, make("span", { class: "dim" }, name.replaceAll("_", " ") + " "), text));
+  const events = amount(user.count) + (user.count === 1 ? " interaction" : " interactions");
+  box.replaceChildren(make("p", { class: "who" }, make("strong", {}, "User " + user.id), make("span", { class: "dim" }, events)),
+    make("div", { class: "chips" }, cells));
+}
+
+function showHistory() {
+  const { history, history_size: size } = state.answer, editing = state.user === null, few = state.whole ? history : history.slice(0, 8);
+  byId("history-title").textContent = "History (" + amount(size) + ")";
+  byId("clear").hidden = !editing || !size;
+  byId("edit").hidden = editing || source.exported || !size;
+  const rows = few.map((card) => make("li", { class: "past" },
+    make("button", { type: "button", class: "line", on: { click: () => openItem(card.id) } },
+      tile(card, source, state.about.images),
+      make("span", { class: "words" }, make("span", { class: "title" }, card.title),
+        make("span", { class: "dim" }, editing ? subtitle(card, state.about.columns) : card.when || subtitle(card, state.about.columns)))),
+    editing ? make("button", { type: "button", class: "quiet drop", "aria-label": "Take out " + card.title, on: { click: () => dropItem(card) } }, "×") : null));
+  if (!rows.length) rows.push(make("li", { class: "hint" }, editing ? "Nothing yet: search an item above, or open one and add it." : "No history: the list is the fallback."));
+  byId("history").replaceChildren(...rows);
+  const more = byId("more");
+  more.hidden = history.length <= 8;
+  more.textContent = state.whole ? "Show fewer" : "Show " + (size > history.length ? "the newest " : "all ") + history.length;
+}
+
+function showLists() {
+  const lists = state.answer.lists, places = lists.map((list) => new Map(list.items.map((card, n) => [card.id, n + 1])));
+  byId("lists").replaceChildren(...lists.map((list, n) => {
+    const other = places.length > 1 ? places[1 - n] : null;
+    const shared = other ? list.items.filter((card) => other.has(card.id)).length : 0;
+    const head = make("header", { class: "listhead" },
+      make("span", { class: "role" }, n === 0 ? "Served" : "Compared"),
+      make("h2", { id: "list-" + n }, engineName(list.engine)),
+      make("span", { class: "version", title: list.version }, list.version),
+      other && list.items.length ? badge("shared", shared + " of " + list.items.length + " in both") : null);
+    const rows = list.error ? make("p", { class: "problem" }, list.error)
+      : list.items.length ? make("ol", { class: "cards", "aria-labelledby": "list-" + n }, list.items.map((card, place) => listed(card, place + 1, other, n)))
+        : make("p", { class: "hint" }, "This list is empty.");
+    return make("article", { class: "panel list", "aria-labelledby": "list-" + n }, head, rows);
+  }));
+}
+
+function listed(card, rank, other, list) {
+  const there = other && other.get(card.id);
+  const badges = [
+    card.fallback ? badge("fallback", "Fallback", "Popular among similar users: the model has nothing better to go by") : null,
+    there ? badge("both", "#" + there + (list === 0 ? " there" : " served"), "The other list has it at place " + there) : null,
+  ];
+  const because = card.because.length ? make("p", { class: "because" }, make("span", { class: "dim" }, "Close to "),
+    card.because.map((near, n) => make("span", {}, n ? ", " : "", near.title, " ", make("span", { class: "number" }, percent(near.similarity))))) : null;
+  return make("li", { class: "card" },
+    make("button", { type: "button", class: "line", "aria-label": rank + ". " + card.title + ", open", on: { click: () => openItem(card.id) } },
+      make("span", { class: "rank", "aria-hidden": "true" }, String(rank)),
+      tile(card, source, state.about.images),
+      make("span", { class: "words" },
+        make("span", { class: "title" }, card.title),
+        make("span", { class: "dim" }, subtitle(card, state.about.columns)))),
+    make("div", { class: "badges" }, badges, make("span", { class: "score number", title: "Score: compares within a list" }, card.score.toPrecision(3))),
+    because,
+    card.parts.length ? contributions(card.parts) : null);
+}
+
+/* ---- one item ---- */
+
+const openItem = guarded(async (id) => {
+  const dialog = byId("item"), answer = await source.similar(id, 8), card = answer.item;
+  if (!card) { say("The sample has nothing about this item."); return; }
+  const close = make("button", { type: "button", class: "quiet close", "aria-label": "Close", on: { click: () => dialog.close() } }, "×");
+  const cells = state.about.columns.filter((name) => card.columns[name]).map((name) =>
+    make("div", {}, make("dt", {}, name.replaceAll("_", " ")), make("dd", {}, card.columns[name])));
+  cells.push(make("div", {}, make("dt", {}, "interactions"), make("dd", {}, amount(card.count))), make("div", {}, make("dt", {}, "id"), make("dd", {}, card.id)));
+  const add = source.exported ? null : make("button", { type: "button", class: "main", on: { click: () => { dialog.close(); addItem(card); } } }, "Add to history");
+  dialog.replaceChildren(
+    make("div", { class: "itemhead" }, tile(card, source, state.about.images),
+      make("div", { class: "words" }, make("h2", { id: "item-title", tabindex: "-1" }, card.title), make("dl", {}, cells), add), close),
+    make("h3", {}, "Neighbours"),
+    answer.lists.length ? make("div", { class: "neighbours" }, answer.lists.map(neighbours)) : make("p", { class: "hint" }, "The sample has no neighbours of this item."));
+  if (!dialog.open) dialog.showModal();
+  dialog.scrollTop = 0;
+  byId("item-title").focus();
+});
+
+function neighbours(list, n) {
+  const rows = list.items.map((card) => {
+    const bar = make("span", { class: "bar c0" });
+    bar.style.setProperty("--size", Math.max(card.similarity, 0));
+    return make("li", {}, make("button", { type: "button", class: "line", on: { click: () => openItem(card.id) } },
+      tile(card, source, state.about.images),
+      make("span", { class: "words" }, make("span", { class: "title" }, card.title), make("span", { class: "near" }, make("span", { class: "track" }, bar), make("span", { class: "number" }, percent(card.similarity))))));
+  });
+  return make("section", { "aria-labelledby": "near-" + n }, make("h4", { id: "near-" + n }, "by " + engineName(list.engine)),
+    list.error ? make("p", { class: "hint" }, list.error) : make("ol", { class: "near-list" }, rows));
+}
+
+/* ---- the map ---- */
+
+function markMap() {
+  const marks = new Map();
+  for (const card of state.answer.history) marks.set(card.id, "history");
+  for (const card of state.answer.lists[0].items) marks.set(card.id, "list");
+  if (map) map.mark(marks);
+}
+
+const showMap = guarded(async (column) => {
+  const data = await source.map(column);
+  map.set(data);
+  byId("map").setAttribute("aria-label", "Map of " + data.ids.length + " items; arrow keys move, Enter opens");
+  const shown = data.ids.length < data.items ? "the " + amount(data.ids.length) + " items with most interactions" : "all " + amount(data.items) + " items";
+  byId("map-hint").textContent = "The two main directions (PCA) of the item vectors of " + engineName(state.about.models[0].engine) + ", " + shown + ". Items close together are alike to the model.";
+  const rows = data.names.map((name, n) => {
+    const dot = make("span", { class: "dot", "aria-hidden": "true" });
+    dot.style.setProperty("--dot", n === data.names.length - 1 ? "var(--faint)" : "var(--g" + n + ")");
+    const box = make("input", { type: "checkbox", checked: true, on: { change: () => map.toggle(n, box.checked) } });
+    return data.groups.includes(n) ? make("li", {}, make("label", {}, box, dot, name)) : null;
+  }).filter(Boolean);
+  const marks = [["mark", "recommended"], ["mark old", "history"]].map(([kind, text]) => make("li", {}, make("span", { class: kind, "aria-hidden": "true" }), text));
+  byId("legend").replaceChildren(...marks, ...rows);
+});
+
+/* ---- the start ---- */
+
+function setTheme(name) {
+  if (name === "system") document.documentElement.removeAttribute("data-theme");
+  else document.documentElement.dataset.theme = name;
+  byId("theme").textContent = { system: "◐", light: "☀", dark: "☾" }[name];
+  byId("theme").setAttribute("aria-label", "Colours: " + { system: "as the system", light: "light", dark: "dark" }[name]);
+  if (map) map.draw();
+}
+
+function remembered(name, value) {
+  try {
+    if (value === undefined) return localStorage.getItem(name);
+    localStorage.setItem(name, value);
+  } catch { /* an exported page from a disk may keep nothing */ }
+  return null;
+}
+
+function addControls() {
+  let theme = remembered("recsys-theme") || "system";
+  setTheme(theme);
+  byId("theme").addEventListener("click", () => {
+    theme = { system: "light", light: "dark", dark: "system" }[theme];
+    remembered("recsys-theme", theme);
+    setTheme(theme);
+  });
+  let timer = 0;
+  for (const name of ["k", "diversity"]) byId(name).addEventListener("input", () => {
+    byId(name + "-value").textContent = byId(name).value;
+    clearTimeout(timer);
+    timer = setTimeout(refresh, 150);
+  });
+  selectTab = tabs([byId("tab-user"), byId("tab-history")], (id) => {
+    if (id === "tab-user" && state.user === null) byId("find-user").focus();
+    if (id === "tab-history" && state.user !== null) { state.user = null; state.custom = []; refresh(); }
+  });
+  byId("clear").addEventListener("click", () => { state.custom = []; refresh(); });
+  byId("edit").addEventListener("click", () => { startEditing(); refresh(); });
+  byId("more").addEventListener("click", () => { state.whole = !state.whole; showHistory(); });
+  byId("item").addEventListener("click", (event) => { if (event.target === byId("item")) byId("item").close(); });
+  const userRow = (user) => [make("strong", {}, user.id), make("span", { class: "dim" }, Object.values(user.columns).slice(0, 3).join(", ")), make("span", { class: "number" }, amount(user.count))];
+  const itemRow = (card) => [make("span", { class: "title" }, card.title), make("span", { class: "dim" }, subtitle(card, state.about.columns))];
+  combobox(byId("find-user"), byId("found-users"), async (text) => (await source.users(text)).users, userRow, (user) => pickUser(user.id));
+  combobox(byId("find-item"), byId("found-items"), async (text) => (await source.items(text)).items, itemRow, addItem);
+  map = new CatalogueMap(byId("map"), byId("tip"), byId("map-said"), openItem);
+  byId("colour").addEventListener("change", () => showMap(byId("colour").value));
+}
+
+guarded(async () => {
+  addControls();
+  state.about = await source.about();
+  showAbout();
+  byId("colour").replaceChildren(...state.about.colours.map((name) => make("option", { value: name }, name.replaceAll("_", " "))));
+  byId("colour").parentElement.hidden = !state.about.colours.length;
+  const { users } = await source.users("");
+  if (users.length) pickUser(users[Math.floor(users.length / 2)].id);
+  else { selectTab(byId("tab-history")); refresh(); }
+  await showMap(state.about.colours[0] || null);
+})();

@@ -1,0 +1,172 @@
+"""The routes of the explorer: its files, and the JSON that they ask for."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import FastAPI, Response
+from fastapi.responses import RedirectResponse
+from pydantic import Field, StrictFloat, StrictInt, StrictStr
+
+from recsys.files.input_file import read_bytes
+from recsys.service.explorer.explorer import Asked, Explorer
+from recsys.service.explorer.page import INDEX, assets
+from recsys.service.http.bodies import Body
+from recsys.service.http.problems import ProblemError, answer
+
+Beside = Callable[[Callable[[], object]], Awaitable[object]]
+"""Calls a function in another thread."""
+
+ADDRESS = "/explore"
+_ID = Annotated[StrictStr, Field(min_length=1, max_length=512)]
+_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; connect-src 'self'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+_REPORT_POLICY = (
+    "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data:; font-src data:; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; sandbox allow-scripts allow-popups"
+)
+"""A report is one file with its style and scripts in it; it may not ask this service for anything."""
+_PLAIN = {"x-content-type-options": "nosniff", "referrer-policy": "no-referrer", "cache-control": "no-store"}
+_HEADERS = {**_PLAIN, "content-security-policy": _POLICY}
+_LARGEST = 64 * 2**20
+_KINDS = {".html": "text/html; charset=utf-8", ".json": "application/json"}
+
+
+class FindBody(Body):
+    """A text to look for."""
+
+    text: Annotated[StrictStr, Field(max_length=200)] = ""
+    most: Annotated[StrictInt, Field(ge=1, le=50)] = 12
+
+
+class ListsBody(Body):
+    """A user, or a history of item ids, oldest first; all ids are texts."""
+
+    user: _ID | None = None
+    history: Annotated[list[_ID], Field(max_length=500)] = Field(default_factory=list)
+    k: Annotated[StrictInt, Field(ge=1, le=1000)] = 10
+    diversity: Annotated[StrictFloat | StrictInt, Field(ge=0, le=1)] = 0.0
+
+
+class ItemBody(Body):
+    """An item."""
+
+    item: _ID
+    k: Annotated[StrictInt, Field(ge=1, le=50)] = 8
+
+
+class MapBody(Body):
+    """The column by which the map is coloured."""
+
+    column: Annotated[StrictStr, Field(max_length=512)] | None = None
+
+
+@dataclass(frozen=True)
+class Pages:
+    """The paths of the explorer.
+
+    Args:
+        paths: all of them.
+        open: those of the page itself, which hold nothing of the data.
+    """
+
+    paths: frozenset[str] = frozenset()
+    open: frozenset[str] = frozenset()
+
+
+def add_explorer(app: FastAPI, explorer: Explorer, beside: Beside, linked: bool) -> Pages:
+    """Puts the page at `ADDRESS` and its questions below it.
+
+    Args:
+        app: gets the routes.
+        explorer: answers the questions.
+        beside: calls a function in another thread.
+        linked: whether documents of the run are given to whoever asks; a link cannot bring a key.
+    """
+    before = {getattr(route, "path", "") for route in app.routes}
+    open_ = _add_files(app)
+    _add_questions(app, explorer, beside, linked)
+    if linked:
+        _add_documents(app, explorer)
+    paths = {getattr(route, "path", "") for route in app.routes} - before
+    return Pages(frozenset(paths), open_)
+
+
+def _add_files(app: FastAPI) -> frozenset[str]:
+    files = {f"{ADDRESS}/{name}": asset for name, asset in assets().items() if name != INDEX}
+    files[ADDRESS] = assets()[INDEX]
+
+    def route(content: bytes, kind: str) -> Callable[[], Awaitable[Response]]:
+        async def file() -> Response:
+            return Response(content, headers=_HEADERS, media_type=kind)
+
+        return file
+
+    for path, (content, kind) in files.items():
+        app.add_api_route(path, route(content, kind), methods=["GET"], include_in_schema=False)
+
+    @app.get("/", include_in_schema=False)
+    async def start() -> Response:
+        return RedirectResponse(ADDRESS, headers=_HEADERS)
+
+    return frozenset(files) | {"/"}
+
+
+def _add_questions(app: FastAPI, explorer: Explorer, beside: Beside, linked: bool) -> None:
+    async def told(work: Callable[[], object]) -> Response:
+        return answer(200, await beside(work), _HEADERS)
+
+    @app.post(f"{ADDRESS}/about", include_in_schema=False)
+    async def about() -> Response:
+        hidden: dict[str, object] = {} if linked else {"documents": []}
+        return await told(lambda: explorer.about() | hidden)
+
+    @app.post(f"{ADDRESS}/users", include_in_schema=False)
+    async def users(body: FindBody) -> Response:
+        return await told(lambda: explorer.find_users(body.text, body.most))
+
+    @app.post(f"{ADDRESS}/items", include_in_schema=False)
+    async def items(body: FindBody) -> Response:
+        return await told(lambda: explorer.find_items(body.text, body.most))
+
+    @app.post(f"{ADDRESS}/lists", include_in_schema=False)
+    async def lists(body: ListsBody) -> Response:
+        if body.k > explorer.around.most_k:
+            raise ProblemError(422, "too_many", f"k is {body.k}; at most {explorer.around.most_k} are shown", "k")
+        asked = Asked(body.user, tuple(body.history), body.k, float(body.diversity))
+        return await told(lambda: explorer.lists(asked))
+
+    @app.post(f"{ADDRESS}/similar", include_in_schema=False)
+    async def similar(body: ItemBody) -> Response:
+        return await told(lambda: explorer.similar(body.item, body.k))
+
+    @app.post(f"{ADDRESS}/map", include_in_schema=False)
+    async def flat_map(body: MapBody) -> Response:
+        return await told(lambda: explorer.map(body.column))
+
+    @app.post(f"{ADDRESS}/poster", include_in_schema=False)
+    def poster(body: ItemBody) -> Response:  # in a thread of its own: a page asks for dozens at once
+        image = explorer.poster(body.item)
+        if image is None:
+            return Response(status_code=204, headers=_HEADERS)
+        return Response(image, headers={**_HEADERS, "cache-control": "private, max-age=3600"}, media_type="image/jpeg")
+
+
+def _add_documents(app: FastAPI, explorer: Explorer) -> None:
+    @app.get(f"{ADDRESS}/documents/{{name}}", include_in_schema=False)
+    async def document(name: str) -> Response:
+        path = explorer.around.documents.get(name)
+        if path is None:
+            raise ProblemError(404, "no_such_document", "the run has no such document")
+        try:
+            content = read_bytes(path, _LARGEST)
+        except OSError as error:
+            raise ProblemError(
+                404, "no_such_document", "the document is gone; run evaluate or promote again"
+            ) from error
+        headers = {**_PLAIN, "content-security-policy": _REPORT_POLICY}
+        return Response(content, headers=headers, media_type=_KINDS.get(path.suffix, "text/plain"))

@@ -1,0 +1,197 @@
+"""The explorer: what its page asks for, its files, and the exported page."""
+
+import json
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+from fastapi.testclient import TestClient
+from PIL import Image
+
+import recsys as rs
+from recsys.engine import Request
+from recsys.engines.ensemble.hybrid import Hybrid
+from recsys.registry.bundle import Bundle
+from recsys.service.explorer.explorer import Around, Asked, Explorer
+from recsys.service.explorer.export import Sample, sampled
+from recsys.service.explorer.page import single_page
+from recsys.service.http.app import create_app
+from recsys.service.live_histories import LiveHistories
+from recsys.service.model import ServedModel
+from recsys.service.source import FolderSource
+from recsys.service.state import ServiceState
+
+ODD = '</script><img src=x onerror="alert(1)">'
+
+
+def films(folder) -> rs.Dataset:
+    """40 users of 6 of 20 films with titles, genres, years and one poster."""
+    rng = np.random.default_rng(5)
+    rows = [(user, item, 1_600_000_000 + n) for user in range(40) for n, item in enumerate(rng.permutation(20)[:6])]
+    frame = pd.DataFrame(rows, columns=["user_id", "item_id", "timestamp"])
+    items = pd.DataFrame({"item_id": range(20), "title": [f"Film {n}" for n in range(20)]})
+    items["genres"], items["year"] = [("Drama|War", "Comedy")[n % 2] for n in range(20)], range(1980, 2000)
+    items["poster"] = "none.jpg"
+    items.loc[3, ["title", "poster"]] = [f"Odd {ODD}", "3.png"]
+    Image.new("RGB", (60, 90), "red").save(folder / "3.png")
+    return rs.read_dataset(frame, items=items, name="films", item_columns={"genres": "tags", "poster": "image"})
+
+
+@pytest.fixture(scope="module")
+def opened(tmp_path_factory):
+    """The application, its explorer and the data."""
+    folder = tmp_path_factory.mktemp("explored")
+    data = films(folder)
+    parts = {"ease": rs.EASE().fit(data), "als": rs.ALS(factors=4).fit(data)}
+    Bundle(Hybrid(parts=parts, weights=(0.7, 0.3)).fit(data), data).save(folder / "bundle")
+    state = ServiceState(FolderSource(folder / "bundle"), folder / "state")
+    (folder / "report.html").write_text("<p>the report</p>")
+    around = Around(folder, {"report": folder / "report.html"})
+    explorer = Explorer(lambda: state.models.champion, state.feedback.live, None, around)
+    with TestClient(create_app(state, explorer=explorer)) as client:
+        yield client, explorer, data
+
+
+@pytest.fixture
+def ask(opened):
+    def ask(name, status=200, **body):
+        answer = opened[0].post(f"/explore/{name}", json=body)
+        assert answer.status_code == status, answer.text
+        return answer.json()
+
+    return ask
+
+
+def test_the_page_and_its_files_come_with_a_strict_policy(opened):
+    client = opened[0]
+    page = client.get("/")
+    files = re.findall(r'(?:src|href)="(explore/[^"]+)"', page.text)
+    assert len(set(files)) == 6
+    for address in ("explore", *files):
+        found = client.get(f"/{address}")
+        assert found.status_code == 200
+        policy = found.headers["content-security-policy"]
+        assert "script-src 'self'" in policy
+        assert "unsafe" not in policy
+        assert "innerHTML" not in found.text
+        assert not re.search(r"https?://(?!www\.w3\.org)", found.text)
+
+
+def test_the_page_is_told_models_columns_and_documents(ask):
+    about = ask("about")
+    assert [model["engine"] for model in about["models"]] == ["hybrid", "popularity"]
+    assert about["columns"] == ["genres", "year"]
+    assert about["colours"] == ["genres", "year"]
+    assert about["documents"] == ["report"]
+    assert about["images"]
+
+
+def test_users_and_items_are_found_by_parts_of_ids_and_titles(ask):
+    assert [user["id"] for user in ask("users", text="3")["users"]][:2] == ["3", "30"]
+    assert len(ask("users")["users"]) == 12
+    assert ask("items", text="film 12")["items"][0]["title"] == "Film 12"
+    assert ask("items", text="5")["items"][0]["id"] == "5"
+    assert ask("items", text="nothing like it")["items"] == []
+
+
+def test_lists_have_the_history_reasons_and_parts_that_sum_to_the_score(opened, ask):
+    found = ask("lists", user="7", k=5)
+    expected = [item["item_id"] for item in opened[0].post("/recommend", json={"user_id": 7, "k": 5}).json()["items"]]
+    served, popular = found["lists"]
+    history = {card["id"] for card in found["history"]}
+    assert [int(card["id"]) for card in served["items"]] == expected
+    assert found["history_size"] == len(history) == 6
+    assert found["history"][0]["when"] == "2020-09-13"
+    for card in served["items"]:
+        assert {near["id"] for near in card["because"]} <= history
+        assert sum(part["value"] for part in card["parts"]) == pytest.approx(card["score"], abs=1e-3)
+    assert all(card["because"] == [] for card in popular["items"])
+
+
+def test_a_history_gets_lists_and_nobody_gets_the_fallback(ask):
+    clicked = ask("lists", history=["3", "4"], k=4)
+    assert not {"3", "4"} & {card["id"] for card in clicked["lists"][0]["items"]}
+    assert [card["id"] for card in clicked["history"]] == ["4", "3"]
+    assert all(card["fallback"] for card in ask("lists", history=[], k=3)["lists"][0]["items"])
+    assert ask("lists", user="999", k=3)["user"] is None
+
+
+def test_diversity_lowers_how_alike_the_items_of_a_list_are(opened):
+    explorer = opened[1]
+    served = explorer.pair()[0]
+
+    def likeness(diversity):
+        cards = explorer.lists(Asked("7", k=4, diversity=diversity))["lists"][0]["items"]
+        rows = np.array([served.catalogue.item_row(card["id"]) for card in cards])
+        return served.vectors.cosines(rows, rows).sum() - len(rows)
+
+    assert likeness(0.9) < likeness(0.0)
+
+
+def test_neighbours_are_those_of_the_service(opened, ask):
+    expected = opened[0].post("/similar", json={"item_id": 3, "k": 4}).json()["items"]
+    found = ask("similar", item="3", k=4)
+    assert found["item"]["title"].startswith("Odd")
+    assert [int(card["id"]) for card in found["lists"][0]["items"]] == [item["item_id"] for item in expected]
+    assert found["lists"][1]["error"]
+
+
+def test_the_map_has_a_point_and_a_group_for_each_item(ask):
+    for column, names in (("genres", {"Drama", "Comedy", "other or none"}), ("year", None)):
+        found = ask("map", column=column)
+        assert len(found["points"]) == len(found["ids"]) == len(found["groups"]) == 20
+        assert np.all((0 <= np.array(found["points"])) & (np.array(found["points"]) <= 1))
+        assert max(found["groups"]) < len(found["names"])
+        assert names is None or set(found["names"]) == names
+
+
+def test_posters_are_sent_as_small_jpegs_and_a_missing_one_is_no_error(opened):
+    found = opened[0].post("/explore/poster", json={"item": "3"})
+    assert found.headers["content-type"] == "image/jpeg"
+    assert found.content[:2] == b"\xff\xd8"
+    assert opened[0].post("/explore/poster", json={"item": "4"}).status_code == 204
+
+
+def test_wrong_questions_are_told(ask):
+    assert "integers" in ask("lists", 422, user="x")["error"]["message"]
+    assert "no item" in ask("similar", 422, item="777")["error"]["message"]
+    assert ask("lists", 422, user="1", k=51)["error"]["code"] == "too_many"
+    assert ask("lists", 422, user="1", more=1)["error"]["code"] == "unknown_field"
+
+
+def test_documents_of_the_run_are_given_and_no_other_file(opened):
+    found = opened[0].get("/explore/documents/report")
+    assert found.text == "<p>the report</p>"
+    assert "sandbox" in found.headers["content-security-policy"]
+    assert opened[0].get("/explore/documents/..%2Freport.html").status_code == 404
+
+
+def test_the_exported_page_holds_the_sample_and_no_markup_of_the_data(opened):
+    page = single_page(sampled(opened[1], Sample(users=4, items=10, k=5, near=3)))
+    sample = json.loads(re.search(r'<script type="application/json" id="sample">(.*?)</script>', page)[1])
+    assert len(sample["users"]) == len(sample["lists"]) == 4
+    assert len(sample["similar"]) == 10
+    shown = {card["id"] for answer in sample["lists"].values() for each in answer["lists"] for card in each["items"]}
+    assert shown <= sample["items"].keys()
+    assert ODD not in page
+    assert "explore/" not in re.sub(r"<script>.*?</script>", "", page, flags=re.S)
+    assert "script-src 'sha256-" in page
+
+
+def test_the_contributions_of_the_parts_sum_to_the_scores_of_the_hybrid(opened):
+    data = opened[2]
+    engine = opened[1].pair()[0].model.bundle.engine
+    request, rows = Request.from_dataset(data, np.array([1, 4])), np.array([2, 9, 5])
+    scores = engine.user_vectors(request).scores(engine.item_vectors(data.items.take(rows)))
+    assert np.allclose(sum(engine.contributions(request, rows).values()), scores, atol=1e-4)
+
+
+def test_two_models_of_other_ids_are_shown_with_the_error_of_one(opened, tmp_path):
+    frame = pd.DataFrame({"user_id": list("aabb"), "item_id": ["x", "y", "y", "z"]})
+    other = rs.read_dataset(frame, name="texts")
+    served = opened[1].pair()[0].model
+    beside = ServedModel(Bundle(rs.EASE().fit(other), other), version="other")
+    found = Explorer(lambda: served, LiveHistories(), beside).lists(Asked("7", k=3))
+    assert found["lists"][0]["error"] is None
+    assert len(found["lists"][0]["items"]) == 3
