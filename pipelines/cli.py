@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from pipelines import cli_explore, cli_first, cli_options, cli_serve, cli_similar
+from pipelines import cli_explore, cli_export, cli_first, cli_options, cli_serve, cli_similar
 from pipelines.cli_arguments import (
     Compute,
     ConfigPath,
@@ -247,6 +247,7 @@ app.add_typer(cli_similar.app)
 app.add_typer(cli_options.app)
 app.add_typer(cli_serve.app)
 app.add_typer(cli_explore.app)
+app.add_typer(cli_export.app)
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:

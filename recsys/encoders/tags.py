@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 from torch.nn.functional import embedding_bag
 
@@ -24,6 +25,10 @@ class TagsEncoder(CategoricalEncoder):
         """int64 [n, T], padded with MISSING -> [n, dim]."""
         is_tag = values >= 0
         count = is_tag.sum(1)
+        if torch.jit.is_tracing():  # an exported network has no bags
+            shown = self.table(values.clamp(min=0)) * is_tag[..., None]
+            of_padded: Tensor = self.project(shown.sum(1) / count.clamp(min=1)[:, None])
+            return of_padded
         # Bags are summed without padding: a [n, T, width] tensor of tag vectors would be mostly padding.
         mean = embedding_bag(values[is_tag], self.table.weight, count.cumsum(0) - count, mode="mean")
         projected: Tensor = self.project(mean)

@@ -47,7 +47,7 @@ class IdEncoder(nn.Module):
             hidden = hidden | (torch.rand(len(rows), device=rows.device) < self.drop)
         shown = ~hidden
         vectors: Tensor = self.table(rows[shown])
-        return self.absent.to(vectors.dtype).expand(len(rows), -1).index_put((shown,), vectors)
+        return self.absent.to(vectors.dtype).expand(rows.shape[0], -1).index_put((shown,), vectors)
 
 
 class TableEncoder(nn.Module):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -104,6 +105,19 @@ def _built(vectors: NDArray[np.float32], probes: int) -> Any:
         index.train(vectors)
     index.add(vectors)
     return index
+
+
+def write_index(vectors: NDArray[np.float32], path: Path) -> str:
+    """Writes an index of ``vectors`` [n, D] by inner product, whose ids are the rows; returns its kind in Faiss.
+
+    Raises:
+        ConfigError: Faiss is not installed.
+    """
+    index = _built(np.ascontiguousarray(vectors, np.float32), 32)
+    import faiss
+
+    faiss.write_index(index, str(path))
+    return type(index).__name__
 
 
 def _excluded(found: Rows, exclude: Histories) -> NDArray[np.bool_]:

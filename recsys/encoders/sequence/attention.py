@@ -8,6 +8,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import scaled_dot_product_attention
 
+_MOST_DOUBLINGS = 16
+"""Of a distance of 16 steps, in an exported network: histories are shorter than a million events."""
+
 
 class SelfAttention(nn.Module):
     r"""Multi-head self-attention, :math:`\mathrm{softmax}(Q K^\top / \sqrt{d} + \text{bias}) V`.
@@ -75,7 +78,7 @@ class RelativeBias(nn.Module):
         if self.gaps is None or times is None:
             return bias
         gap = (times[:, :, None] - times[:, None, :]).abs()
-        doubling = torch.log2(gap.float() + 1).long().clamp(max=33)
+        doubling = _doublings(gap.float() + 1, 33)
         return bias + self.gaps[:, doubling].transpose(0, 1)
 
 
@@ -96,5 +99,19 @@ def rotated(vectors: Tensor) -> Tensor:
 
 
 def _bucket(distance: Tensor) -> Tensor:
-    far = 16 + (4 * torch.log2(distance.clamp(min=16) / 16)).long()
+    if torch.jit.is_tracing():
+        edges = 16 * 2 ** (torch.arange(1, 4 * _MOST_DOUBLINGS + 1).double() / 4)
+        far = 16 + (distance[..., None] >= edges.ceil().long()).long().sum(-1)
+    else:
+        far = 16 + (4 * torch.log2(distance.clamp(min=16) / 16)).long()
     return torch.where(distance < 16, distance, far)
+
+
+def _doublings(values: Tensor, most: int) -> Tensor:
+    """int64, floor(log2(x)) of ``values`` of at least 1, at most ``most``.
+
+    An exported network compares with the powers of two: its runtime's logarithm of a power need not be whole.
+    """
+    if torch.jit.is_tracing():
+        return (values[..., None] >= 2.0 ** torch.arange(1, most + 1)).long().sum(-1)
+    return torch.log2(values).long().clamp(max=most)

@@ -56,7 +56,7 @@ class CausalEncoder(nn.Module):
         self, vectors: Tensor, padding_mask: Tensor, times: Tensor | None = None, masked: Tensor | None = None
     ) -> Tensor:
         """See `SequenceEncoder.forward`."""
-        first = self.empty.expand(len(vectors), 1, -1)
+        first = self.empty.expand(vectors.shape[0], 1, -1)
         if vectors.shape[1] < 2:
             return first
         recency = (~padding_mask).sum(1, keepdim=True) - 2 - torch.arange(vectors.shape[1] - 1, device=vectors.device)

@@ -35,7 +35,7 @@ class TimeEncoding(nn.Module):
 
     def forward(self, times: Tensor) -> Tensor:
         """int64 [B, L] seconds -> [B, L, D]; position l depends on positions up to l."""
-        gap = torch.diff(times, dim=1, prepend=times[:, :1]).clamp(min=0)
+        gap = (times - torch.cat([times[:, :1], times[:, :-1]], 1)).clamp(min=0)
         # In double precision: seconds since 1970 do not fit a float.
         angle = 2 * math.pi * times[..., None].double() / times.new_tensor([1, 7, 365.25], dtype=torch.double) / _DAY
         parts = [torch.log1p(gap.float())[..., None] / 10, angle.sin().float(), angle.cos().float()]

@@ -82,7 +82,7 @@ class GraphPart:
     def user_vectors(self, histories: Histories) -> Floats:
         """float32 [U, K]: zero for users without a history."""
         sums = np.asarray(histories.to_csr(len(self.into)) @ self.into, np.float32)
-        variances = ((sums @ self._covariance) * sums).sum(1, keepdims=True)
+        variances = ((sums @ self.covariance) * sums).sum(1, keepdims=True)
         deviations = np.sqrt(np.maximum(variances, 0))
         vectors: Floats = np.divide(sums, deviations, out=np.zeros_like(sums), where=deviations > 1e-12)
         return vectors
@@ -118,7 +118,7 @@ class GraphPart:
         return cls(into, out, items)
 
     @cached_property
-    def _covariance(self) -> Floats:
+    def covariance(self) -> Floats:
         """float32 [K, K], of the item vectors over the items of train."""
         covariance: Floats = self.out.T @ self.out / np.float32(max(self.items, 1))
         return covariance
