@@ -141,7 +141,7 @@ def test_the_map_has_a_point_and_a_group_for_each_item(ask):
     for column, names in (("genres", {"Drama", "Comedy", "other or none"}), ("year", None)):
         found = ask("map", column=column)
         assert len(found["points"]) == len(found["ids"]) == len(found["groups"]) == 20
-        assert np.all((0 <= np.array(found["points"])) & (np.array(found["points"]) <= 1))
+        assert np.all((np.array(found["points"]) >= 0) & (np.array(found["points"]) <= 1))
         assert max(found["groups"]) < len(found["names"])
         assert names is None or set(found["names"]) == names
 
