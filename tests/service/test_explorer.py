@@ -35,7 +35,7 @@ def films(folder) -> rs.Dataset:
     items["poster"] = "none.jpg"
     items.loc[3, ["title", "poster"]] = [f"Odd {ODD}", "3.png"]
     Image.new("RGB", (60, 90), "red").save(folder / "3.png")
-    return rs.read_dataset(frame, items=items, name="films", item_columns={"genres": "tags", "poster": "image"})
+    return rs.read_dataset(frame, items=items, name="films", schema={"genres": "tags", "poster": "image"})
 
 
 @pytest.fixture(scope="module")
@@ -141,7 +141,7 @@ def test_the_map_has_a_point_and_a_group_for_each_item(ask):
     for column, names in (("genres", {"Drama", "Comedy", "other or none"}), ("year", None)):
         found = ask("map", column=column)
         assert len(found["points"]) == len(found["ids"]) == len(found["groups"]) == 20
-        assert np.all((0 <= np.array(found["points"])) & (np.array(found["points"]) <= 1))
+        assert np.all((np.array(found["points"]) >= 0) & (np.array(found["points"]) <= 1))
         assert max(found["groups"]) < len(found["names"])
         assert names is None or set(found["names"]) == names
 
