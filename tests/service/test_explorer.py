@@ -35,7 +35,7 @@ def films(folder) -> rs.Dataset:
     items["poster"] = "none.jpg"
     items.loc[3, ["title", "poster"]] = [f"Odd {ODD}", "3.png"]
     Image.new("RGB", (60, 90), "red").save(folder / "3.png")
-    return rs.read_dataset(frame, items=items, name="films", item_columns={"genres": "tags", "poster": "image"})
+    return rs.read_dataset(frame, items=items, name="films", schema={"genres": "tags", "poster": "image"})
 
 
 @pytest.fixture(scope="module")

@@ -96,7 +96,7 @@ def colour_columns(catalogue: Catalogue) -> list[str]:
     few = [
         name
         for name in items.schema.names(Kind.CATEGORICAL, Kind.TAGS)
-        if len(set(leading_values(items, name))) <= max(40, len(items) // 10)
+        if name in catalogue.columns and len(set(leading_values(items, name))) <= max(40, len(items) // 10)
     ]
     return [*few, *items.schema.names(Kind.NUMERIC, Kind.TIME)]
 
