@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -12,17 +13,19 @@ from recsys.data.histories import Histories
 from recsys.data.vocabulary import MISSING, Rows
 from recsys.engine import Vectors
 from recsys.errors import ArtifactError, ConfigError
-from recsys.ranking import Ranked, check_finite, check_finite_scores
+from recsys.ranking import Ranked, Ranker, check_finite, check_finite_scores
 
 _EXACT_UP_TO = 20_000
+_TUNED_AT = 10
 
 
 class Faiss:
     """Maximum inner product search: a flat (exact) index for up to 20,000 items, an inverted file (IVF) above.
 
     The inverted file clusters the items into about ``2 sqrt(I)`` lists and searches ``probes`` of them, so it can miss
-    an item that `recsys.ranking.Ranker` finds. Excluded items are removed after the search, so the search retrieves
-    ``k`` items plus as many as the longest exclusion list of the batch.
+    an item that `recsys.ranking.Ranker` finds. Excluded items are removed after the search, so the search retrieves for
+    each user ``k`` items plus as many as are excluded for that user, rounded up to a power of two above ``k``. A list
+    that is short although more items may be returned is made by an exact scan.
 
     Args:
         items: [I] vectors with a dense part only.
@@ -40,7 +43,7 @@ class Faiss:
         rows = np.arange(len(items)) if candidates is None else np.unique(candidates)
         self._rows: Rows = (rows if items.valid is None else rows[items.valid[rows]]).astype(np.int64)
         check_finite(items.take(self._rows), self._rows, "item rows")
-        self._n_items = len(items)
+        self._n_items, self._items = len(items), items
         self._index = _built(np.ascontiguousarray(items.dense[self._rows], np.float32), probes)
 
     def top_k(self, users: Vectors, k: int, exclude: Histories | None = None) -> Ranked:
@@ -50,12 +53,26 @@ class Faiss:
             ArtifactError: the vector of a user, or a score, is NaN or infinite.
         """
         k = min(k, self._n_items)
-        longest = 0 if exclude is None or not len(exclude) else int(exclude.lengths.max())
-        depth = min(k + longest, len(self._rows))
         rows = np.full((len(users), k), MISSING, np.int64)
         scores = np.full((len(users), k), -np.inf, np.float32)
-        if not depth or not len(users):
+        if not len(self._rows) or not len(users):
             return rows, scores
+        left_out = np.zeros(len(users), np.int64) if exclude is None else exclude.lengths
+        depths = np.minimum(_rounded(k + left_out), len(self._rows))
+        for depth in np.unique(depths):
+            some = np.flatnonzero(depths == depth)
+            part = None if exclude is None else exclude.take(some)
+            found = self._best(users.take(some), k, int(depth), part)
+            width = found[0].shape[1]
+            rows[some, :width], scores[some, :width] = found
+        short = self._short(rows, users)
+        if len(short):
+            part = None if exclude is None else exclude.take(short)
+            rows[short], scores[short] = self._exact.top_k(users.take(short), k, part)
+        return rows, scores
+
+    def _best(self, users: Vectors, k: int, depth: int, exclude: Histories | None) -> Ranked:
+        """The best ``k`` of ``depth`` items that are found for each user, without those that are left out."""
         found, values = self._search(users, depth)
         dropped = found == MISSING
         if exclude is not None:
@@ -64,11 +81,20 @@ class Faiss:
             dropped |= ~users.valid[:, None]
         values = np.where(dropped, -np.inf, values)
         order = np.lexsort((found, -values), axis=1)[:, :k]
-        kept = order.shape[1]
-        rows[:, :kept] = np.take_along_axis(found, order, axis=1)
-        scores[:, :kept] = np.take_along_axis(values, order, axis=1)
+        rows, scores = np.take_along_axis(found, order, axis=1), np.take_along_axis(values, order, axis=1)
         rows[np.isneginf(scores)] = MISSING
         return rows, scores
+
+    def _short(self, rows: Rows, users: Vectors) -> Rows:
+        """The users whose lists have an empty place: the lists that were searched held too few items."""
+        if len(self._rows) <= _EXACT_UP_TO:
+            return np.zeros(0, np.int64)
+        short = (rows != MISSING).sum(1) < min(rows.shape[1], len(self._rows))
+        return np.flatnonzero(short if users.valid is None else short & users.valid)
+
+    @cached_property
+    def _exact(self) -> Ranker:
+        return Ranker(self._items, self._rows)
 
     def _search(self, users: Vectors, depth: int) -> tuple[Rows, NDArray[np.float32]]:
         """Item rows and scores [U, depth] of the nearest candidates; MISSING where fewer were found."""
@@ -87,7 +113,7 @@ class Faiss:
         return rows, scores
 
 
-def _built(vectors: NDArray[np.float32], probes: int) -> Any:
+def _built(vectors: NDArray[np.float32], probes: int, half: bool = False) -> Any:
     try:
         import faiss
     except ImportError as error:
@@ -100,24 +126,75 @@ def _built(vectors: NDArray[np.float32], probes: int) -> Any:
         index = faiss.IndexFlatIP(dim)
     else:
         cells = round(2 * count**0.5)
-        index = faiss.IndexIVFFlat(faiss.IndexFlatIP(dim), dim, cells, faiss.METRIC_INNER_PRODUCT)
+        lists, metric = faiss.IndexFlatIP(dim), faiss.METRIC_INNER_PRODUCT
+        if half and float(np.abs(vectors).max(initial=0)) < np.finfo(np.float16).max:
+            index = faiss.IndexIVFScalarQuantizer(lists, dim, cells, faiss.ScalarQuantizer.QT_fp16, metric)
+        else:
+            index = faiss.IndexIVFFlat(lists, dim, cells, metric)
         index.nprobe = probes
         index.train(vectors)
     index.add(vectors)
     return index
 
 
-def write_index(vectors: NDArray[np.float32], path: Path) -> str:
-    """Writes an index of ``vectors`` [n, D] by inner product, whose ids are the rows; returns its kind in Faiss.
+def write_index(
+    vectors: NDArray[np.float32], queries: NDArray[np.float32], path: Path, target: float = 0.99
+) -> dict[str, object]:
+    """Writes an index of ``vectors`` by inner product, whose ids are the rows.
+
+    Up to 20,000 items it is flat. Above, it is an inverted file of half-precision vectors (scalar quantization), of
+    which so many lists are searched that the recall of the exact top 10 of the queries reaches ``target``.
+
+    Args:
+        vectors: [n, D] of items.
+        queries: [Q, D] vectors of users, which nothing else of the index depends on; without any, all lists are
+            searched.
+        path: of the file.
+        target: recall@10 against the exact ranking.
+
+    Returns:
+        ``kind`` in Faiss, and for an inverted file ``nprobe`` and ``recall``, None without queries.
 
     Raises:
         ConfigError: Faiss is not installed.
     """
-    index = _built(np.ascontiguousarray(vectors, np.float32), 32)
+    vectors = np.ascontiguousarray(vectors, np.float32)
+    if len(vectors) <= _EXACT_UP_TO:
+        index, found = _built(vectors, 1), dict[str, object]()
+    else:
+        index = _built(vectors, 1, half=True)
+        found = _tuned(index, vectors, np.ascontiguousarray(queries, np.float32), target)
     import faiss
 
     faiss.write_index(index, str(path))
-    return type(index).__name__
+    return {"kind": type(index).__name__} | found
+
+
+def _tuned(index: Any, vectors: NDArray[np.float32], queries: NDArray[np.float32], target: float) -> dict[str, object]:
+    """Doubles ``nprobe`` until the recall of the queries reaches ``target``, or all lists are searched."""
+    if not len(queries):
+        index.nprobe = index.nlist
+        return {"nprobe": index.nlist, "recall": None}
+    exact, _ = Ranker(Vectors(vectors)).top_k(Vectors(queries), _TUNED_AT)
+    while True:
+        rows = index.search(queries, exact.shape[1])[1]
+        hits = (exact[:, :, None] == rows[:, None, :]).any(2)
+        recall = float(hits.mean())
+        if recall >= target or index.nprobe >= index.nlist:
+            return {"nprobe": int(index.nprobe), "recall": round(recall, 4)}
+        index.nprobe = min(2 * index.nprobe, index.nlist)
+
+
+def _rounded(depths: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The shortest depth plus a power of two, at least each of ``depths``: a batch is searched in a few groups.
+
+    Example:
+        >>> _rounded(np.array([10, 11, 13, 30])).tolist()
+        [10, 11, 14, 42]
+    """
+    least = depths.min()
+    more = depths - least
+    return np.where(more > 0, least + 2 ** np.ceil(np.log2(np.maximum(more, 1))).astype(np.int64), least)
 
 
 def _excluded(found: Rows, exclude: Histories) -> NDArray[np.bool_]:

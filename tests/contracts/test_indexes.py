@@ -85,3 +85,42 @@ def test_on_a_large_catalogue_faiss_finds_nearly_all_and_never_what_was_seen():
     assert not any(set(row) & set(best[:5]) for row, best in zip(rows, exact, strict=True))
     found = np.mean([len(set(row) & set(best[5:])) / 15 for row, best in zip(rows, exact, strict=True)])
     assert found > 0.9
+
+
+@pytest.mark.parametrize("share", [1, 0.01, 0.001])
+def test_a_list_is_never_shorter_than_k_while_items_are_left(share):
+    pytest.importorskip("faiss")
+    users, items = vectors(0, 8, 4), vectors(1, 30_000, 4)
+    allowed = None if share == 1 else np.random.default_rng(2).choice(30_000, int(30_000 * share), replace=False)
+    pool = np.arange(30_000) if allowed is None else np.sort(allowed)
+    k = min(2_000, len(pool)) if share == 1 else len(pool) - 5
+    seen = Histories.of([pool[user::7][:5].tolist() for user in range(8)])
+    rows, scores = INDEXES["faiss"](items, allowed, probes=1).top_k(users, k, seen)
+    assert (rows != MISSING).all()
+    assert np.isin(rows, pool).all()
+    assert all(len(set(row)) == k and not set(row) & set(seen.take([user]).items) for user, row in enumerate(rows))
+    assert (np.diff(scores, axis=1) <= 0).all()
+
+
+def test_the_list_of_a_user_does_not_depend_on_the_histories_of_others():
+    pytest.importorskip("faiss")
+    users, items = vectors(0, 3, 4), vectors(1, 24_000, 4)
+    index = INDEXES["faiss"](items)
+    alone, _ = index.top_k(users.take(np.array([0])), 10, Histories.of([[5, 6]]))
+    beside, _ = index.top_k(users, 10, Histories.of([[5, 6], list(range(4_000)), []]))
+    np.testing.assert_array_equal(alone[0], beside[0])
+
+
+def test_a_stored_index_of_a_large_catalogue_reaches_the_target_recall(tmp_path):
+    faiss = pytest.importorskip("faiss")
+    from recsys.retrieval.faiss import write_index
+
+    users, items = vectors(0, 60, 8), vectors(1, 21_000, 8)
+    told = write_index(items.dense, users.dense[:30], tmp_path / "items.faiss", target=0.95)
+    index = faiss.read_index(str(tmp_path / "items.faiss"))
+    assert told["kind"] == "IndexIVFScalarQuantizer"
+    assert told["recall"] >= 0.95
+    assert index.nprobe == told["nprobe"] < index.nlist
+    held_out, _ = top_k(Vectors(users.dense[30:]), items, 10)
+    found = index.search(users.dense[30:], 10)[1]
+    assert np.mean([len(set(row) & set(best)) / 10 for row, best in zip(found, held_out, strict=True)]) > 0.9
