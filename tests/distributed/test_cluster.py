@@ -14,7 +14,7 @@ from tests.retrieval.conftest import digests
 
 pytestmark = [pytest.mark.slow, pytest.mark.alone, pytest.mark.xdist_group("ray")]
 LISTS = ("recommendations", "stages/recommend.json")
-KILLS = int(os.environ.get("RECSYS_KILLS", "4"))
+KILLS = int(os.environ.get("RECSYS_KILLS", "2"))
 """SIGKILLs at random moments, half of them of local batches, half over Ray; set RECSYS_KILLS for more."""
 
 
