@@ -1,0 +1,45 @@
+"""What a worker of a cluster makes, made in this process: it loads the batch from files, and has its rules."""
+
+import dataclasses
+
+import pytest
+
+from recsys.data.synthetic.worlds import BlockTaste
+from recsys.distributed.recommend import BatchFiles, PartWriter
+from recsys.engines.baselines.ease import EASE
+from recsys.errors import ArtifactError
+from recsys.registry.bundle import Bundle, Lineage
+from recsys.retrieval.batch import Batch, RecommendOptions
+from recsys.retrieval.fallback import Fallback
+from recsys.retrieval.recommend import write_batch
+
+RULES = {"reasons": True, "exploration": {"share": 0.4}, "freshness": {"days": 1}}
+
+
+@pytest.fixture
+def batch(tmp_path):
+    """A batch with rules, one of them by time and in the past, whose model is saved in ``bundle``."""
+    data = BlockTaste(users=30).dataset()
+    engine = EASE().fit(data)
+    Bundle(engine, data, Lineage(data.fingerprint)).save(tmp_path / "bundle")
+    options, newest = RecommendOptions(k=4, shard_size=8, rules=RULES), float(data.interactions.time.max())
+    return Batch(engine, data, options, "v1", "made", Fallback.fit(data), now=newest)
+
+
+def writer(batch, folder):
+    files = BatchFiles(folder / "bundle")
+    return PartWriter(files, folder / "there", batch.options, batch.made_from, batch.stamp, batch.now)
+
+
+def test_a_worker_makes_the_parts_of_a_local_batch_with_its_rules(batch, tmp_path):
+    write_batch(batch, tmp_path / "here")
+    (tmp_path / "there").mkdir()
+    make = writer(batch, tmp_path)()
+    for number in reversed(range(len(batch))):
+        assert make(number) == batch.described(tmp_path / "here", number)
+
+
+def test_a_worker_whose_model_gives_other_vectors_refuses_to_work(batch, tmp_path):
+    other = dataclasses.replace(batch.stamp, fingerprint="0" * 16)
+    with pytest.raises(ArtifactError, match="give other vectors here"):
+        dataclasses.replace(writer(batch, tmp_path), stamp=other)()
