@@ -73,6 +73,8 @@ def titles(page, number):
 
 
 def test_a_person_finds_a_user_compares_lists_opens_an_item_and_builds_a_history(served, page):
+    from playwright.sync_api import expect
+
     page.goto(served[0])
     page.wait_for_selector(".card")
     page.fill("#find-user", "17")
@@ -87,7 +89,7 @@ def test_a_person_finds_a_user_compares_lists_opens_an_item_and_builds_a_history
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     first = page.locator("#item-title").inner_text()
     page.locator(".near-list .line").first.click()
-    page.wait_for_function("first => document.querySelector('#item-title').textContent !== first", arg=first)
+    expect(page.locator("#item-title")).not_to_have_text(first)
     page.keyboard.press("Escape")
     page.click("#tab-history")
     page.wait_for_selector("#history-title:has-text('(0)')")
@@ -101,7 +103,7 @@ def test_a_person_finds_a_user_compares_lists_opens_an_item_and_builds_a_history
     page.locator(".drop").first.click()
     page.wait_for_selector("#history-title:has-text('(1)')")
     page.locator("#k").fill("3")
-    page.wait_for_function("document.querySelectorAll('.list .card').length === 6")
+    expect(page.locator(".list .card")).to_have_count(6)
     page.locator("#map").focus()
     page.keyboard.press("ArrowRight")
     page.wait_for_selector("#map-said:has-text('Film')")
