@@ -25,7 +25,7 @@ class TagsEncoder(CategoricalEncoder):
         """int64 [n, T], padded with MISSING -> [n, dim]."""
         is_tag = values >= 0
         count = is_tag.sum(1)
-        if torch.jit.is_tracing():  # an exported network has no bags
+        if torch.onnx.is_in_onnx_export():  # an exported network has no bags
             shown = self.table(values.clamp(min=0)) * is_tag[..., None]
             of_padded: Tensor = self.project(shown.sum(1) / count.clamp(min=1)[:, None])
             return of_padded

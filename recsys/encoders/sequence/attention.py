@@ -99,7 +99,7 @@ def rotated(vectors: Tensor) -> Tensor:
 
 
 def _bucket(distance: Tensor) -> Tensor:
-    if torch.jit.is_tracing():
+    if torch.onnx.is_in_onnx_export():
         edges = 16 * 2 ** (torch.arange(1, 4 * _MOST_DOUBLINGS + 1).double() / 4)
         far = 16 + (distance[..., None] >= edges.ceil().long()).long().sum(-1)
     else:
@@ -112,6 +112,6 @@ def _doublings(values: Tensor, most: int) -> Tensor:
 
     An exported network compares with the powers of two: its runtime's logarithm of a power need not be whole.
     """
-    if torch.jit.is_tracing():
+    if torch.onnx.is_in_onnx_export():
         return (values[..., None] >= 2.0 ** torch.arange(1, most + 1)).long().sum(-1)
     return torch.log2(values).long().clamp(max=most)
