@@ -194,7 +194,8 @@ def _rounded(depths: NDArray[np.int64]) -> NDArray[np.int64]:
     """
     least = depths.min()
     more = depths - least
-    return np.where(more > 0, least + 2 ** np.ceil(np.log2(np.maximum(more, 1))).astype(np.int64), least)
+    rounded: NDArray[np.int64] = least + 2 ** np.ceil(np.log2(np.maximum(more, 1))).astype(np.int64)
+    return np.where(more > 0, rounded, least)
 
 
 def _excluded(found: Rows, exclude: Histories) -> NDArray[np.bool_]:

@@ -77,7 +77,7 @@ def test_the_tuned_config_has_the_best_options_and_runs_as_it_is(path, tmp_path)
     with (tmp_path / "tune" / "trials.csv").open() as file:
         assert [row["engine"] for row in csv.DictReader(file)] == [trial["engine"] for trial in trials]
     page = (tmp_path / "tune" / "tuning.html").read_text()
-    assert page.count("<figure>") == 2
+    assert page.count("<figure>") == 4
 
 
 def test_a_search_that_is_stopped_goes_on_with_the_trial_that_was_stopped(path, tmp_path, fits):

@@ -36,7 +36,7 @@ class Catalogue:
         >>> from recsys.data.synthetic.worlds import BlockTaste
         >>> found = Catalogue(BlockTaste(users=30).dataset())
         >>> [found.card(row)["title"] for row in found.find_items("10", 2)]
-        ['100', '101']
+        ['101', '102']
     """
 
     def __init__(self, data: Dataset) -> None:
@@ -157,9 +157,7 @@ def _shown(table: EntityTable, titles: Sequence[str]) -> list[str]:
 
 def _text(table: EntityTable, name: str, row: int) -> str:
     cell = table.columns[name].iat[row]
-    if isinstance(cell, (list, np.ndarray)):
-        return ", ".join(map(str, cell))[:_LONGEST]
-    if pd.isna(cell):
+    if table.columns[name].iloc[[row]].isna().all():
         return ""
     if isinstance(cell, pd.Timestamp):
         return str(cell.date())

@@ -53,7 +53,7 @@ def principal_plane(unit: Matrix) -> NDArray[np.float64]:
     """
     size, dim = unit.shape
     if min(size, dim) < 3:
-        wide = unit.toarray() if sp.issparse(unit) else np.asarray(unit)
+        wide = unit.toarray() if isinstance(unit, sp.csr_array) else np.asarray(unit)
         return _framed(np.pad(wide, ((0, 0), (0, 2)))[:, :2].astype(np.float64))
     mean = np.asarray(unit.mean(0), np.float32).ravel()
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import scipy.sparse as sp
@@ -23,8 +23,8 @@ class UnitVectors:
     Example:
         >>> from recsys.engine import Vectors
         >>> unit = UnitVectors(Neighbours(Vectors(np.float32([[3, 0], [0, 2], [1, 1]]))))
-        >>> unit.cosines(np.array([0]), np.array([0, 1, 2])).round(2).tolist()
-        [[1.0, 0.0, 0.71]]
+        >>> unit.cosines(np.array([0]), np.array([0, 1, 2])).round(2)
+        array([[1.  , 0.  , 0.71]], dtype=float32)
     """
 
     def __init__(self, neighbours: Neighbours) -> None:
@@ -34,7 +34,7 @@ class UnitVectors:
     def compares(self) -> bool:
         """Whether cosines tell items apart, which those of one dimension, as of popularity, do not."""
         dims = [each.shape[1] for each in (self._vectors.dense, self._vectors.sparse) if each is not None]
-        return sum(dims) > 1
+        return bool(sum(dims) > 1)
 
     def take(self, rows: Rows) -> Matrix:
         """[n, D]: the vectors at ``rows``; zero where an item has none."""
@@ -48,10 +48,13 @@ class UnitVectors:
 
     def dense(self, rows: Rows) -> NDArray[np.float32]:
         """[n, D] of a few ``rows``, as an array."""
-        found = self.take(rows)
-        return np.asarray(found.toarray() if sp.issparse(found) else found, np.float32)
+        return _as_array(self.take(rows))
 
     def cosines(self, rows: Rows, others: Rows) -> NDArray[np.float32]:
         """float32 [n, m]: the cosine similarity of each of ``rows`` with each of ``others``."""
-        product = self.take(rows) @ self.take(others).T
-        return np.asarray(product.toarray() if sp.issparse(product) else product, np.float32)
+        return _as_array(self.take(rows) @ self.take(others).T)
+
+
+def _as_array(values: Any) -> NDArray[np.float32]:
+    """Of a sparse matrix or an array."""
+    return np.asarray(values.toarray() if sp.issparse(values) else values, np.float32)
