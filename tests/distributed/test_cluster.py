@@ -37,6 +37,7 @@ def test_evaluation_over_a_cluster_gives_the_figures_of_a_local_one(nodes, begin
     output = finish(begin("evaluate", without=without, ray=nodes))
     assert "ray: nodes 3, workers 2" in output
     reports = [json.loads((folder / "report.json").read_text()) for folder in (tmp_path / "run", shop.parent / "local")]
+    assert all(report.pop("written") for report in reports)  # the moment of each
     assert reports[0] == reports[1]
     ours, theirs = ((folder / "per_user.parquet").read_bytes() for folder in (tmp_path / "run", shop.parent / "local"))
     assert ours == theirs
