@@ -22,6 +22,13 @@ OptionalConfig = Annotated[Path | None, typer.Argument(metavar="[CONFIG]", help=
 Exposures = Annotated[
     Path | None, typer.Option(help="The exposures.jsonl of a service instead: clicks by arm, with intervals.")
 ]
+ServedConfig = Annotated[Path | None, typer.Argument(metavar="[CONFIG]", help="A TOML file with a [promote] section.")]
+ServedBundle = Annotated[Path | None, typer.Option(help="A bundle folder instead of the registered model of CONFIG.")]
+Host = Annotated[str, typer.Option(help="The address to listen on.")]
+Port = Annotated[int, typer.Option(min=0, max=65535, help="The port; 0 takes a free one.")]
+State = Annotated[
+    Path | None, typer.Option(help="Folder of the feedback; default OUTPUT/serve, or BUNDLE.serve beside the bundle.")
+]
 Output = Annotated[Path | None, typer.Option("--output", help="Where everything goes; default runs/NAME.")]
 Set = Annotated[
     list[str] | None, typer.Option("--set", metavar="SECTION.KEY=VALUE", help="Changes one key; repeatable.")

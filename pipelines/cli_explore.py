@@ -7,19 +7,15 @@ from typing import Annotated
 
 import typer
 
-from pipelines.cli_arguments import Output, Set, show
+from pipelines.cli_arguments import Host, Output, Port, ServedBundle, ServedConfig, Set, State, show
 
 app = typer.Typer()
 
 
 @app.command()
 def explore(
-    config: Annotated[
-        Path | None, typer.Argument(metavar="[CONFIG]", help="A TOML file with a [promote] section.")
-    ] = None,
-    bundle: Annotated[
-        Path | None, typer.Option(help="A bundle folder instead of the registered model of CONFIG.")
-    ] = None,
+    config: ServedConfig = None,
+    bundle: ServedBundle = None,
     compare: Annotated[
         str | None,
         typer.Option(metavar="DIR|ALIAS", help="The other model: a bundle folder or an alias; default popularity."),
@@ -32,12 +28,9 @@ def explore(
         Path | None, typer.Option(help="The folder of the items' images; default that of CONFIG's items table.")
     ] = None,
     alias: Annotated[str, typer.Option(help="Which version is shown: an alias, or a version number.")] = "champion",
-    host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="The port; 0 takes a free one.")] = 8000,
-    state: Annotated[
-        Path | None,
-        typer.Option(help="Folder of the feedback; default OUTPUT/serve, or BUNDLE.serve beside the bundle."),
-    ] = None,
+    host: Host = "127.0.0.1",
+    port: Port = 8000,
+    state: State = None,
     api_key_file: Annotated[
         Path | None, typer.Option(help="A file of keys, one a line; the page asks for one.")
     ] = None,

@@ -7,26 +7,19 @@ from typing import Annotated
 
 import typer
 
-from pipelines.cli_arguments import Output, Set
+from pipelines.cli_arguments import Host, Output, Port, ServedBundle, ServedConfig, Set, State
 
 app = typer.Typer()
 
 
 @app.command()
 def serve(
-    config: Annotated[
-        Path | None, typer.Argument(metavar="[CONFIG]", help="A TOML file with a [promote] section.")
-    ] = None,
-    bundle: Annotated[
-        Path | None, typer.Option(help="A bundle folder instead of the registered model of CONFIG.")
-    ] = None,
+    config: ServedConfig = None,
+    bundle: ServedBundle = None,
     alias: Annotated[str, typer.Option(help="Which version answers: an alias, or a version number.")] = "champion",
-    host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="The port; 0 takes a free one.")] = 8000,
-    state: Annotated[
-        Path | None,
-        typer.Option(help="Folder of the feedback; default OUTPUT/serve, or BUNDLE.serve beside the bundle."),
-    ] = None,
+    host: Host = "127.0.0.1",
+    port: Port = 8000,
+    state: State = None,
     api_key_file: Annotated[
         Path | None, typer.Option(help="A file of keys, one a line; requests must bring one.")
     ] = None,

@@ -152,7 +152,7 @@ def train(
             rng = stream(seed, "step", *of_step)
             at, total = state.epoch * steps + state.step, steps * options.epochs
             set_learning_rates(optimizers, *_learning_rate(options, at, total))
-            loss = _step(task, workers.batch(batches, state.step), rng, optimizers, options, workers)
+            loss = _step(task, workers.batch(batches, state.step), rng, optimizers, options, workers, device)
             _check_loss(loss, name, options, state)
             state.loss_sum += loss
             state.step += 1
@@ -185,14 +185,14 @@ def _step(
     optimizers: Sequence[torch.optim.Optimizer],
     options: LoopOptions,
     workers: Workers,
+    device: torch.device,
 ) -> float:
     """One step of all optimizers; the loss, over all processes."""
     for optimizer in optimizers:
         optimizer.zero_grad(set_to_none=isinstance(optimizer, RowAdam))
     found, size = 0.0, 0.0
     if batch is not None:
-        device = _device(options).type
-        with torch.autocast(device, torch.bfloat16, enabled=device == "cuda"):
+        with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
             loss = task.loss(batch, rng)
         torch.autograd.backward(loss)
         found, size = float(loss.detach()), task.examples(batch)

@@ -8,15 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import Field, field_validator
+from pydantic import Field
 
 from recsys.config import Config
 from recsys.data.entities import EntityTable
 from recsys.data.vocabulary import Rows
 from recsys.engine import Vectors
-from recsys.errors import DataError
 from recsys.ranking import Ranker
-from recsys.retrieval.rules.conditions import check_syntax, matching
+from recsys.retrieval.rules.conditions import Condition, matching
 
 
 class Boost(Config):
@@ -28,18 +27,9 @@ class Boost(Config):
         addend: is added afterwards, in the unit of the engine's scores.
     """
 
-    where: str
+    where: Condition
     factor: float = Field(default=1.0, gt=0)
     addend: float = 0.0
-
-    @field_validator("where")
-    @classmethod
-    def _is_a_condition(cls, where: str) -> str:
-        try:
-            check_syntax(where)
-        except DataError as error:
-            raise ValueError(str(error)) from error
-        return where
 
 
 @dataclass(frozen=True, eq=False)

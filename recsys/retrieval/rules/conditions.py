@@ -13,11 +13,12 @@ from __future__ import annotations
 import ast
 import operator
 import re
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from pydantic import AfterValidator
 
 from recsys.choices import did_you_mean
 from recsys.data.entities import EntityTable
@@ -84,6 +85,18 @@ def check_syntax(condition: str) -> None:
         DataError: it is none.
     """
     _parsed(condition)
+
+
+def _is_a_condition(where: str) -> str:
+    try:
+        check_syntax(where)
+    except DataError as error:
+        raise ValueError(str(error)) from error
+    return where
+
+
+Condition = Annotated[str, AfterValidator(_is_a_condition)]
+"""The type of a config's key that holds a condition, whose grammar is checked as the config is read."""
 
 
 def _parsed(condition: str) -> ast.expr:

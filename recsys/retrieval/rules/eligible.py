@@ -7,13 +7,12 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import field_validator
 
 from recsys.config import Config
 from recsys.data.entities import EntityTable
 from recsys.data.vocabulary import Rows
 from recsys.errors import DataError
-from recsys.retrieval.rules.conditions import check_syntax, matching
+from recsys.retrieval.rules.conditions import Condition, matching
 from recsys.retrieval.rules.id_lists import IdList, known_ids
 
 
@@ -32,18 +31,8 @@ class ItemRules(Config):
 
     allow: IdList | None = None
     deny: IdList = ()
-    where: str | None = None
+    where: Condition | None = None
     unlisted: bool = False
-
-    @field_validator("where")
-    @classmethod
-    def _is_a_condition(cls, where: str | None) -> str | None:
-        if where is not None:
-            try:
-                check_syntax(where)
-            except DataError as error:
-                raise ValueError(str(error)) from error
-        return where
 
 
 @dataclass(frozen=True, eq=False)

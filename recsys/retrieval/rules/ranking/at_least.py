@@ -6,12 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, field_validator
+from pydantic import Field
 
 from recsys.config import Config
 from recsys.data.vocabulary import MISSING, Rows
-from recsys.errors import DataError
-from recsys.retrieval.rules.conditions import check_syntax
+from recsys.retrieval.rules.conditions import Condition
 from recsys.retrieval.rules.ranking.pool import Pool
 
 
@@ -23,17 +22,8 @@ class AtLeast(Config):
         least: in one list.
     """
 
-    where: str
+    where: Condition
     least: int = Field(ge=1)
-
-    @field_validator("where")
-    @classmethod
-    def _is_a_condition(cls, where: str) -> str:
-        try:
-            check_syntax(where)
-        except DataError as error:
-            raise ValueError(str(error)) from error
-        return where
 
 
 @dataclass(frozen=True, eq=False)
