@@ -48,7 +48,7 @@ def _lines(run: AutoRun) -> Iterator[str]:
     for line in run.facts.lines():
         yield from _comment(line)
     yield "#"
-    yield from _comment(f"{found.metric} on validation users who chose nothing:")
+    yield from _comment(f"{found.metric} on validation:")
     for name, value in sorted(found.judged.items(), key=lambda pair: -pair[1]):
         yield f"#   {name:<16} {value:.4f}"
     for note in found.notes:

@@ -79,9 +79,9 @@ class AutoRecommender(Engine):
 
     Engines in closed form come first (popularity with recent windows, item-kNN, EASE, iALS, spectral filter, content
     neighbours), with a search of a few options each; then sequence and two-tower models are trained by successive
-    halving (Jamieson & Talwalkar, AISTATS 2016): all get a slice of the time, the better half goes on. One half of the
-    validation users chooses options, epochs and the weights of a hybrid; the other half decides whether the hybrid or
-    which engine is taken.
+    halving (Jamieson & Talwalkar, AISTATS 2016): all get a slice of the time, the better half goes on. The validation
+    users choose options and epochs; the weights of a hybrid are chosen on one half of them and measured on the other,
+    both ways, and the hybrid is taken unless one engine is clearly better.
 
     Without validation data the newest interactions of train are validated on, and the choice is then fitted once more
     on all of train. Whether people come back to the same items then decides, as in `recsys auto`, whether lists are
@@ -103,7 +103,7 @@ class AutoRecommender(Engine):
     recipe_: Recipe | None = None
     """The chosen engines, options, epochs and weights."""
     judged_: Mapping[str, float] = {}
-    """Name -> the metric on the validation users that chose nothing, of every engine that was tried."""
+    """Name -> the metric on the validation users, of every engine that was tried and of the hybrid."""
     notes_: Sequence[str] = ()
     """What was left out or dropped, and why."""
     filter_seen_: bool = True

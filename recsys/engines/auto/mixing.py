@@ -8,16 +8,18 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from recsys.data.splits.holdout import Holdout
 from recsys.engine import Engine
 from recsys.engines.auto.trial import Bench, Trial
 from recsys.engines.ensemble.hybrid import Hybrid
 from recsys.engines.ensemble.weights import CandidatePool, ScoredParts, search, zero_invalid
+from recsys.evaluation.metrics import parse_metric
 
 HYBRID = "hybrid"
 _STEPS = 10
 _SECONDS = 2e-3
 """Of the search of the weights, for a user and a part."""
+_DEPTH = 100
+"""Items of the lists on which weights are searched: the targets of many more users are among the first 100."""
 _LEAST_WEIGHT = 0.04
 """A part with less is left out of the hybrid: it costs a fit and changes hardly a list."""
 
@@ -28,7 +30,8 @@ class Decision:
 
     Args:
         weights: name -> weight of the engines that were chosen; they sum to one.
-        judged: name -> the metric on users who chose nothing of it, of each engine and of the hybrid.
+        judged: name -> the metric on the validation users, of each engine and of the hybrid, the weights of which were
+            searched on others of them.
     """
 
     weights: Mapping[str, float]
@@ -43,42 +46,34 @@ class Decision:
 def decide(trials: Sequence[Trial], bench: Bench) -> Decision:
     """Whether a hybrid of ``trials`` is taken, with which weights, or else which engine.
 
-    The weights are searched on each half of the validation users and judged on the other; the weights that are kept are
-    the mean of both. The best engine is that of the half which chose no options or epochs, and it is taken alone if it
-    is ahead of the hybrid by more than one standard error of the paired differences of all users: the more engines
-    agree, the less a list depends on the accidents of one fit.
+    The weights are searched on each half of the validation users, in lists of 100 items, as those of `Hybrid`, and
+    measured on the other half; the weights that are kept are the mean of both. The best engine is taken alone if it is
+    ahead of the hybrid by more than one standard error of the paired differences: the more engines agree, the less a
+    list depends on the accidents of one fit.
     """
     engines = {trial.name: trial.engine for trial in trials}
-    if len(engines) == 1:
-        name = trials[0].name
-        return Decision({name: 1.0}, {name: bench.score(trials[0].engine, bench.judging)})
-    pools = _pools(engines, bench)
-    alone = [pool.values(np.eye(len(engines))) for pool in pools]
-    found = [list(search(pool.values, len(engines), _STEPS))[-1][0] for pool in pools]
-    crossed = [float(pool.values(weights[None])[0]) for pool, weights in zip(pools, reversed(found), strict=True)]
+    judged = {trial.name: trial.value for trial in trials}
     names = list(engines)
-    judged = dict(zip(names, map(float, alone[1]), strict=True))
     best = max(names, key=lambda name: judged[name])
+    if len(engines) == 1:
+        return Decision({best: 1.0}, judged)
+    found = [list(search(pool.values, len(engines), _STEPS))[-1][0] for pool in _pools(engines, bench)]
     weights = _kept(dict(zip(names, np.mean(found, 0), strict=True)))
     if len(weights) == 1:
         return Decision({best: 1.0}, judged)
-    judged[HYBRID] = crossed[1]
-    halves = (bench.choosing, bench.judging)
-    hybrids = [_kept(dict(zip(names, each, strict=True))) for each in reversed(found)]
-    gains = np.concatenate(
-        [
-            bench.values(mixed(each, engines, bench), half) - bench.values(engines[best], half)
-            for each, half in zip(hybrids, halves, strict=True)
-        ]
+    crossed = [_kept(dict(zip(names, each, strict=True))) for each in reversed(found)]
+    hybrid, alone = (
+        np.concatenate([bench.values(engine, half) for engine, half in zip(each, bench.halves, strict=True)])
+        for each in ([mixed(each, engines, bench) for each in crossed], [engines[best]] * 2)
     )
-    error = float(gains.std()) / np.sqrt(len(gains))
-    return Decision(weights if gains.mean() > -error else {best: 1.0}, judged)
+    judged[HYBRID] = float(hybrid.mean())
+    error = float((hybrid - alone).std()) / np.sqrt(len(hybrid))
+    return Decision(weights if hybrid.mean() - alone.mean() > -error else {best: 1.0}, judged)
 
 
 def seconds(trials: Sequence[Trial], bench: Bench) -> float:
     """How long `decide` takes, roughly."""
-    users = len(bench.choosing) + len(bench.judging)
-    return 2.5 * sum(trial.scoring for trial in trials) + _SECONDS * users * len(trials)
+    return 2.5 * sum(trial.scoring for trial in trials) + _SECONDS * len(bench.validation) * len(trials)
 
 
 def mixed(weights: Mapping[str, float], engines: Mapping[str, Engine], bench: Bench) -> Engine:
@@ -107,10 +102,10 @@ def _pools(engines: Mapping[str, Engine], bench: Bench) -> tuple[CandidatePool, 
     items = [zero_invalid(engine.item_vectors(bench.data.items)) for engine in engines.values()]
     parts = ScoredParts(list(engines.values()), hybrid.score_stds, hybrid.score_means, items)
 
-    def pool(holdout: Holdout) -> CandidatePool:
-        return CandidatePool(parts, bench.data, holdout, holdout.users, bench.metric)
-
-    return pool(bench.choosing), pool(bench.judging)
+    name, k = parse_metric(bench.metric)
+    metric = f"{name}@{max(k, _DEPTH)}"
+    first, second = (CandidatePool(parts, bench.data, half, half.users, metric) for half in bench.halves)
+    return first, second
 
 
 def _kept(weights: Mapping[str, NDArray[np.float64]]) -> dict[str, float]:

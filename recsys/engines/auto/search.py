@@ -1,4 +1,4 @@
-"""The search: closed forms, trained engines, and a hybrid of them, on two halves of the validation users."""
+"""The search: closed forms, trained engines, and a hybrid of them, on the validation users."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class Outcome:
         recipe: the chosen engines, options, epochs and weights.
         engine: them, fitted on train.
         trials: the best trial of each engine, best first.
-        judged: name -> the metric on the judging half, of every trial and of the hybrid.
+        judged: name -> the metric on validation, of every trial and of the hybrid.
         tables: the embedding tables of the ladder.
         notes: what was left out or dropped, and why.
         metric: such as ``ndcg@10``.
@@ -105,8 +105,8 @@ def search(
 ) -> Outcome:
     """Tries the ladder of engines within ``budget`` and chooses a hybrid of them, or one.
 
-    Half of the validation users choose options, epochs and weights; the other half decide whether the hybrid or which
-    engine is taken, see `recsys.engines.auto.mixing.decide`.
+    The validation users choose options and epochs; the weights of a hybrid are chosen on one half of them and measured
+    on the other, both ways, see `recsys.engines.auto.mixing.decide`.
 
     Raises:
         DataError: no engine could be fitted in the time.
@@ -163,7 +163,7 @@ def _tried(steps: Ladder, bench: Bench, budget: Budget, later: Later, notes: lis
     for found in search_families(list(steps.families), bench, budget.reserved(later.seconds)):
         _take(found, trials, notes, bench.context)
     _drop_hopeless(trials, notes, bench)
-    reserve = later.cost(trials, len(bench.choosing)) + mixing.seconds(trials, bench)
+    reserve = later.cost(trials, len(bench.validation)) + mixing.seconds(trials, bench)
     if steps.trained and budget.reserved(reserve).left() > _SHORTEST_RACE:
         preload()
         for found in race(steps.trained, bench, budget.reserved(reserve), later.fits):
@@ -198,7 +198,7 @@ def _decided(trials: list[Trial], bench: Bench, steps: Ladder, notes: list[str])
     decision = decide(trials, bench)
     tracker, judged = bench.context.tracker, decision.judged
     for name in sorted(judged, key=lambda name: -judged[name]):
-        tracker.info(f"{name:<16} {bench.metric} {judged[name]:.4f} on the users who chose nothing")
+        tracker.info(f"{name:<16} {bench.metric} {judged[name]:.4f} on validation")
     tracker.info(f"chosen: {weights_text(decision.weights)}")
     engine = mixed(decision.weights, {trial.name: trial.engine for trial in trials}, bench)
     recipe = _recipe(decision, trials, steps)

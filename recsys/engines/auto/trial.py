@@ -1,4 +1,4 @@
-"""Trials: fits of one choice of options, scored on one half of the validation users."""
+"""Trials: fits of one choice of options, scored on the validation users."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from recsys.evaluation.evaluate import evaluate
 from recsys.evaluation.metrics import parse_metric
 from recsys.seeding import stream
 
-MOST_USERS = 5000
-"""Of each half of the validation users; more change no choice."""
+MOST_USERS = 10_000
+"""Of the validation users; more change no choice."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,35 +30,37 @@ class Bench:
     Args:
         data: the dataset.
         train: the training interactions.
-        choosing: the half of the validation users on which epochs, options and weights are chosen.
-        judging: the other half, on which it is decided what is kept.
+        validation: the users on whom epochs and options are chosen.
+        halves: of these users, at random: the weights of a hybrid that are searched on one are measured on the other.
         context: of every fit, with the tables.
         metric: such as ``ndcg@10``.
     """
 
     data: Dataset
     train: Interactions
-    choosing: Holdout
-    judging: Holdout
+    validation: Holdout
+    halves: tuple[Holdout, Holdout]
     context: FitContext
     metric: str
 
     @classmethod
     def of(cls, data: Dataset, train: Interactions, validation: Holdout, context: FitContext, metric: str) -> Bench:
-        """Deals the validation users at random into two halves; with a single user both halves are this user."""
-        order = stream(context.seed, "auto", "halves").permutation(validation.users)
+        """At most `MOST_USERS` validation users, and two halves of them; of a single user both halves are this user."""
+        order = stream(context.seed, "auto", "halves").permutation(validation.users)[:MOST_USERS]
         half = max(len(order) // 2, 1)
-        halves = (np.sort(users[:MOST_USERS]) for users in (order[:half], order[half:]))
-        choosing, judging = (validation.of_users(users) if len(users) else validation for users in halves)
-        return cls(data, train, choosing, judging, replace(context, validation=choosing), metric)
+        first, second = (
+            validation.of_users(np.sort(users)) if len(users) else validation for users in (order[:half], order[half:])
+        )
+        users = validation.of_users(np.sort(order))
+        return cls(data, train, users, (first, second), replace(context, validation=users), metric)
 
     def fit(self, part: PartRecipe, context: FitContext | None = None) -> Engine:
         """The engine of ``part``, fitted on train."""
         return part.engine().fit(self.data, self.train, context=context or self.context)
 
-    def score(self, engine: VectorModel, holdout: Holdout | None = None) -> float:
-        """The mean of the metric, by default over the choosing half."""
-        return float(self.values(engine, holdout or self.choosing).mean())
+    def score(self, engine: VectorModel) -> float:
+        """The mean of the metric over the validation users."""
+        return float(self.values(engine, self.validation).mean())
 
     def values(self, engine: VectorModel, holdout: Holdout) -> NDArray[np.float64]:
         """float64 [U]: the metric of each user of ``holdout``."""
@@ -73,7 +75,7 @@ class Trial:
     Args:
         name: of the engine in a config.
         part: its kind and options.
-        value: of the metric, on the choosing half.
+        value: of the metric, on the validation users.
         seconds: of the fit.
         scoring: seconds of the computation of ``value``.
         engine: the fitted engine.
