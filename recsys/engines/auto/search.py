@@ -166,7 +166,12 @@ def _tried(steps: Ladder, bench: Bench, budget: Budget, later: Later, notes: lis
     reserve = later.cost(trials, len(bench.validation)) + mixing.seconds(trials, bench)
     if steps.trained and budget.reserved(reserve).left() > _SHORTEST_RACE:
         preload()
-        for found in race(steps.trained, bench, budget.reserved(reserve), later.fits):
+        after = Later(users=later.users)
+
+        def cost(trial: Trial) -> float:
+            return after.cost([trial], len(bench.validation)) + mixing.seconds([trial], bench)
+
+        for found in race(steps.trained, bench, budget.reserved(reserve), later.fits, cost):
             _take(found, trials, notes, bench.context)
     elif steps.trained:
         _take(f"{', '.join(steps.trained)}: left out, the time is too short", trials, notes, bench.context)

@@ -28,7 +28,11 @@ _STEPS = 1000
 _STEPS_AN_EPOCH = 64
 """Batches an epoch is cut into, within `_TOKENS`: two steps an epoch, as a batch of 4096 positions makes of a shop's
 orders, are too few to tell one epoch from the next."""
-_TOKENS = (256, 4096)
+_TOKENS = (256, 1024)
+"""An epoch in batches of 1,024 positions costs what one in batches of 4,096 does, and takes four times the steps: on
+validation of MovieLens 1M NDCG@10 is .1802 and .1728."""
+_MANY_STEPS, _MOST_TOKENS = 2000, 4096
+"""Batches an epoch is cut into at most, up to batches of 4,096: of ten million interactions every step tells more."""
 _EPOCHS = (8, 60)
 _VALIDATIONS = 15
 """Validations of a whole training, so that patience counts steps that mean something."""
@@ -84,8 +88,7 @@ def sized(config: T, facts: Facts) -> T:
         >>> options.max_tokens, options.loss, options.training.epochs, options.training.warmup, options.training.ema
         (512, 'full_softmax', 18, 50, 0.98)
     """
-    tokens = 2 ** round(math.log2(max(facts.events / _STEPS_AN_EPOCH, 1)))
-    config = _fill(config, max_tokens=int(np.clip(tokens, *_TOKENS)))
+    config = _fill(config, max_tokens=_tokens(facts.events))
     if facts.items <= _FULL_SOFTMAX_ITEMS and not config.model_fields_set & _SAMPLING:
         config = _fill(config, loss="full_softmax")
     steps = max(facts.events / config.max_tokens, 1.0)
@@ -95,6 +98,12 @@ def sized(config: T, facts: Facts) -> T:
     ema = 1 - 1 / float(np.clip(round(steps), 1, _AVERAGED)) if facts.items <= _AVERAGED_ITEMS else 0.0
     training = _fill(training, validate_every=every, patience=3, warmup=warmup, ema=ema)
     return config.model_copy(update={"model": _model(config.model, facts), "training": training})
+
+
+def _tokens(events: int) -> int:
+    """Positions of a batch, a power of two."""
+    few, many = (2 ** round(math.log2(max(events / steps, 1))) for steps in (_STEPS_AN_EPOCH, _MANY_STEPS))
+    return max(int(np.clip(few, *_TOKENS)), min(many, _MOST_TOKENS))
 
 
 def _model(model: ModelOptions, facts: Facts) -> ModelOptions:

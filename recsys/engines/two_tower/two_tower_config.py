@@ -45,7 +45,8 @@ class TwoTowerConfig(TrainedConfig):
             interactions are no targets. Lists leave seen items out, yet they would be the hardest negatives, for they
             are the most similar to the target. Not masked where lists keep seen items
             (``evaluate.filter_seen = false``), nor with ``pooling = "masked"``, whose targets are inside the history.
-        max_tokens: positions per batch; where it is not set, about a 64th of the interactions, 256 to 4,096.
+        max_tokens: positions per batch; where it is not set, about a 64th of the interactions, 256 to 1,024,
+            and up to 4,096 for millions of them.
         popularity_weight: of the logarithm of an item's training interactions, added to its logit after training; None
             chooses it on validation, see
             `recsys.engines.two_tower.score_parts.popularity_prior`, and is 0 without validation.
