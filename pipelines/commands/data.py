@@ -26,6 +26,7 @@ from recsys.data.overview.overview import overview
 from recsys.data.sources import SOURCES, located, resolve
 from recsys.data.splits.split import make_split
 from recsys.errors import ConfigError, DataError, RecsysError
+from recsys.files.addresses import nameable
 from recsys.json_values import JsonObject
 
 _ROLES = ("user_id", "item_id", "users_table_id", "items_table_id", "time", "order", "weight", "event")
@@ -68,7 +69,7 @@ def data_config(
         raise ConfigError("give either a CONFIG with [data] or --interactions FILE [--users FILE] [--items FILE]")
     if config is None:
         assert interactions is not None
-        raw: JsonObject = {"name": interactions.stem, "interactions": interactions, "users": users, "items": items}
+        raw: JsonObject = {"name": nameable(interactions).stem, "interactions": interactions, "users": users, "items": items}
         prefixed = apply_overrides({"data": raw}, overrides)
         other = [key for key in prefixed if key != "data"]
         if other:
@@ -159,7 +160,7 @@ def issues(
     if picture is not None:
         from recsys.evaluation.report.html_data import data_page
 
-        name = config.name or (config.interactions.stem if config.interactions is not None else "tables")
+        name = config.name or (nameable(config.interactions).stem if config.interactions is not None else "tables")
         make_parents(picture)
         write_text(picture, data_page(name, found, overview(found.typed) if found.typed.interactions else None))
         text += "" if as_json else f"\n\npicture of the data: {picture}"

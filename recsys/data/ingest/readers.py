@@ -28,6 +28,7 @@ from recsys.data.interactions import Interactions
 from recsys.data.schema import Kind
 from recsys.data.vocabulary import MISSING, Vocabulary
 from recsys.errors import DataError
+from recsys.files.addresses import nameable
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,7 +109,7 @@ def encode(tables: TypedTables, name: str, only_listed: bool = False) -> Ingeste
     decay = latest(first.decay, read[-1].decay)
     joined = redecayed(files[0], first.decay, decay)
     joined = joined if len(files) == 1 else joined.joined(redecayed(files[1], read[1].decay, decay))
-    name = name or parts[0].location.file.parent.name
+    name = name or nameable(parts[0].location.file).parent.name
     given_files = (files[0], files[1]) if len(files) == 2 else None
     data = Dataset(
         name,

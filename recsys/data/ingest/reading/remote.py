@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 
 from recsys.data.ingest.reading.problem import Unreadable
-from recsys.files.addresses import without_password
+from recsys.files.addresses import lacks_password, without_password
 
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]+:")
 
@@ -48,6 +48,9 @@ def _fetched(place: str) -> Path:
         import fsspec
     except ImportError as error:
         raise Unreadable("addresses are read by fsspec, which is not installed", "pip install fsspec") from error
+    if lacks_password(place):
+        remedy = "write it into the config, or give the whole address with --set, as --set data.interactions=ADDRESS"
+        raise Unreadable(f"the password of {without_password(place)} is left out, as recsys writes configs", remedy)
     folder = Path(tempfile.mkdtemp(prefix="recsys-table-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     copy = folder / (place.rstrip("/").rpartition("/")[2] or "table")
