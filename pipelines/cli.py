@@ -257,7 +257,10 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     words = [word for word in words if word != "--debug"]
     try:
         refuse_several_processes()
-        sys.exit(app(words or ["--help"], standalone_mode=False, prog_name="recsys") or 0)
+        code = app(words or ["--help"], standalone_mode=False, prog_name="recsys") or 0
+        if sys.stdout is not None:
+            sys.stdout.flush()  # a full disk behind it is told here, and not while Python ends
+        sys.exit(code)
     except RecsysError as error:
         fail(str(error), debug)
     except (KeyboardInterrupt, typer.Abort):
