@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Protocol, TypeVar
 
+from recsys.errors import without_objects
 from recsys.files.addresses import without_passwords
 
 T = TypeVar("T")
@@ -57,7 +58,7 @@ class ConsoleTracker(SilentTracker):
         self._last = 0.0 if self._terminal else time.monotonic()
 
     def info(self, message: str) -> None:
-        message = printable(without_passwords(message))
+        message = printable(without_passwords(without_objects(message)))
         _print(f"\r\x1b[K{message}\n" if self._terminal else f"{message}\n")
 
     def progress(self, message: str) -> None:

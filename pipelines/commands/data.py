@@ -3,29 +3,27 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from pipelines.column_roles import named_columns
-from pipelines.config import read_run_config
 from pipelines.config_paths import read_raw
 from pipelines.first_config.roles import find_roles
 from pipelines.reference_cells import toml
+from pipelines.run_check import RunCheck
 from recsys.atomic import make_parents, write_text
 from recsys.config import apply_overrides, parse
 from recsys.data.demand.summary import demand_summary
 from recsys.data.ingest.config import DataConfig
 from recsys.data.ingest.files import read_table
 from recsys.data.ingest.issues import Location, ValidationIssues
-from recsys.data.ingest.readers import encode, typed_tables
+from recsys.data.ingest.readers import typed_tables
 from recsys.data.ingest.summary import summaries
-from recsys.data.ingest.tables import TypedTables
 from recsys.data.ingest.validate import to_json, to_text, validate
 from recsys.data.overview.column_use import ColumnReaders
 from recsys.data.overview.overview import overview
 from recsys.data.sources import SOURCES, located, resolve
-from recsys.data.splits.split import make_split
-from recsys.errors import ConfigError, DataError, RecsysError
+from recsys.errors import ConfigError, DataError
 from recsys.files.addresses import nameable
 from recsys.json_values import JsonObject
 
@@ -133,7 +131,7 @@ def issues(
     as_json: bool,
     readers: ColumnReaders | None = None,
     picture: Path | None = None,
-    check: Callable[[TypedTables], None] | None = None,
+    check: RunCheck | None = None,
 ) -> tuple[str, bool]:
     """Everything that is wrong with the tables, as text or JSON, and whether an error is among it.
 
@@ -142,7 +140,7 @@ def issues(
         as_json: whether the text is JSON.
         readers: what reads the columns of users and items; None names the kinds of engines that can.
         picture: where a page with pictures of the data is written; None writes none.
-        check: raises what `recsys prepare` refuses tables without errors for, see `run_check`; None checks no more.
+        check: adds what else `recsys prepare` refuses; None checks no more.
 
     Raises:
         ConfigError: ``picture`` is no name of an HTML file, or there is a file that was not written here.
@@ -150,12 +148,8 @@ def issues(
     if picture is not None:
         _check_picture(picture)
     found = validate(config, readers)
-    if check is not None and not found.failed:
-        try:
-            check(found.typed)
-        except RecsysError as error:
-            what, _, remedy = str(error).partition("; ")
-            found.typed.interactions[0].location.error(what, remedy or "correct the config")
+    if check is not None:
+        check(found)
     text = to_json(found) if as_json else to_text(found)
     if picture is not None:
         from recsys.evaluation.report.html_data import data_page
@@ -173,23 +167,6 @@ def column_readers(config: Path | None, overrides: Iterable[str]) -> ColumnReade
     if "engines" not in whole:
         return None
     return ColumnReaders.of_run(whole["engines"], whole.get("pretrain", {}))
-
-
-def run_check(config: Path | None, overrides: Iterable[str]) -> Callable[[TypedTables], None] | None:
-    """The rest of what `recsys prepare` refuses: the other sections of ``config``, and a split with an empty part.
-
-    None for bare files, and for a config with [data] alone.
-    """
-    overrides = tuple(overrides)
-    if config is None or "engines" not in read_raw(config, overrides):
-        return None
-
-    def check(tables: TypedTables) -> None:
-        run = read_run_config(config, overrides)
-        read = encode(tables, run.data.name, only_listed=run.data.unknown_ids == "drop")
-        make_split(read.data, run.split, read.given, run.evaluate.filter_seen)
-
-    return check
 
 
 def column_overrides(columns: Iterable[str]) -> list[str]:

@@ -20,7 +20,7 @@ from pipelines.tune_section import with_options
 from pipelines.workspace import Workspace, digest
 from recsys.engine import Engine, FitContext
 from recsys.engines import ENGINES
-from recsys.errors import RecsysError
+from recsys.errors import RecsysError, without_objects
 from recsys.experiment.remote_study import AskedTrial, Trials
 from recsys.experiment.study import Search, Study, Trial, best_of, trials_since_best
 from recsys.experiment.trial_tracker import OutOfTime, TrialPruned, TrialTracker
@@ -191,7 +191,7 @@ def work_alone(job: Job, number: int) -> None:
     try:
         Worker(job, number, running=lambda: parent is None or parent.is_alive()).run()
     except RecsysError as error:
-        print(f"error: {without_passwords(str(error))}", file=sys.stderr, flush=True)
+        print(f"error: {without_passwords(without_objects(str(error)))}", file=sys.stderr, flush=True)
         sys.exit(FAILED)
     except Exception:
         traceback.print_exc()

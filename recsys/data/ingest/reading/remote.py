@@ -10,6 +10,7 @@ from functools import cache
 from pathlib import Path
 
 from recsys.data.ingest.reading.problem import Unreadable
+from recsys.errors import reason_of
 from recsys.files.addresses import lacks_password, without_password
 
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]+:")
@@ -62,7 +63,7 @@ def _fetched(place: str) -> Path:
     except Unreadable:
         raise
     except Exception as error:  # each file system raises exceptions of its own
-        reason = str(error).splitlines()[0][:300] if str(error) else type(error).__name__
+        reason = reason_of(error)
         remedy = "check address, network and credentials; the file system may need a package, as s3fs for s3://"
         raise Unreadable(f"{without_password(place)} cannot be read ({without_password(reason)})", remedy) from error
     return copy
