@@ -67,7 +67,12 @@ def data_config(
         raise ConfigError("give either a CONFIG with [data] or --interactions FILE [--users FILE] [--items FILE]")
     if config is None:
         assert interactions is not None
-        raw: JsonObject = {"name": nameable(interactions).stem, "interactions": interactions, "users": users, "items": items}
+        raw: JsonObject = {
+            "name": nameable(interactions).stem,
+            "interactions": interactions,
+            "users": users,
+            "items": items,
+        }
         prefixed = apply_overrides({"data": raw}, overrides)
         other = [key for key in prefixed if key != "data"]
         if other:

@@ -299,7 +299,9 @@ def weights(data: Dataset) -> dict[tuple[object, ...], float]:
 @settings(max_examples=8, deadline=None)
 @given(bought=st.lists(BOUGHT, max_size=12), cut=st.integers(0, 12), gap=st.integers(1, 5 * DAY))
 def test_merging_old_and_newer_data_equals_preparing_all_of_it_at_once(half_life_days, bought, cut, gap):
-    rows = [(*row, 100_000_000 + n * gap) for n, row in enumerate([*bought[:cut], (8, 10, 1), *bought[cut:], (9, 10, 1)])]
+    rows = [
+        (*row, 100_000_000 + n * gap) for n, row in enumerate([*bought[:cut], (8, 10, 1), *bought[cut:], (9, 10, 1)])
+    ]
     at = min(cut, len(bought)) + 1
 
     def made(part):
@@ -332,7 +334,7 @@ def test_a_test_file_and_the_train_file_count_ages_from_one_moment(read, tmp_pat
 def test_a_decay_that_is_damaged_on_disk_is_refused(read, tmp_path, text):
     read(RATINGS, **RATED, half_life_days=3).save(tmp_path / "data")
     (tmp_path / "data" / "decay.json").write_text(text, encoding="utf-8")
-    with pytest.raises(ArtifactError, match="decay.json"):
+    with pytest.raises(ArtifactError, match=r"decay\.json"):
         Dataset.load(tmp_path / "data")
 
 

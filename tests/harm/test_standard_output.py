@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+FULL = Path("/dev/full")
 ROOT = Path(__file__).parents[2]
 COMMAND = "from pipelines import cli, entry\ndef app(*_, **__):\n    {}\ncli.app = app; entry.main()"
 ENDS = {
@@ -22,10 +23,10 @@ def ended(body: str, **streams) -> subprocess.CompletedProcess:
     return subprocess.run(command, env=environment, stderr=subprocess.PIPE, text=True, timeout=60, **streams)
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device of Linux")
+@pytest.mark.skipif(not FULL.exists(), reason="a device of Linux")
 @pytest.mark.parametrize("end", ENDS)
 def test_a_full_disk_behind_standard_output_is_told_as_such(end):
-    with open("/dev/full", "w") as full:
+    with FULL.open("w") as full:
         done = ended(ENDS[end], stdout=full)
     [line] = done.stderr.splitlines()
     assert line.startswith("error: standard output cannot be written (No space left on device); send it to")
@@ -33,7 +34,7 @@ def test_a_full_disk_behind_standard_output_is_told_as_such(end):
 
 
 def test_another_error_is_told_alone_where_standard_output_is_full_too():
-    with open("/dev/full", "w") as full:
+    with FULL.open("w") as full:
         done = ended("print('x'); raise OSError(28, 'No space left on device', '/shop/lists')", stdout=full)
     [line] = done.stderr.splitlines()
     assert line.startswith("error: the disk is full at /shop/lists")
