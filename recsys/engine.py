@@ -213,7 +213,7 @@ class Engine(Configurable, ABC):
         seed: int | None = None,
         verbose: bool = False,
     ) -> Self:
-        """Fits the engine to ``train``; the other interactions of ``data`` are not used.
+        """Fits the engine to ``train`` and returns it; the other interactions of ``data`` are not used.
 
         Args:
             data: users, items and their columns.
@@ -223,11 +223,8 @@ class Engine(Configurable, ABC):
             seed: of all random streams; by default that of ``context``, 0.
             verbose: prints progress.
 
-        Returns:
-            The engine itself.
-
         Raises:
-            ConfigError: the options do not fit the data.
+            ConfigError: the options do not fit the data, or give scores that are not finite.
             DataError: the interactions are too few for the engine.
         """
         context = context or FitContext()
@@ -239,8 +236,10 @@ class Engine(Configurable, ABC):
             self._fit(data, train, context)
         if any(far_options(self.config)) and len(train):
             request = Request.from_dataset(data, np.unique(train.user)[:TRIED], train)
-            users, items = self.user_vectors(request), self.item_vectors(data.items.take(np.unique(train.item)[:TRIED]))
-            check_scores(users.known().scores(items.known()), self.kind, self.config, tracker)
+            with np.errstate(all="ignore"):  # what overflows is told
+                users = self.user_vectors(request).known()
+                scores = users.scores(self.item_vectors(data.items.take(np.unique(train.item)[:TRIED])).known())
+            check_scores(scores, self.kind, self.config, tracker)
         return self
 
     @abstractmethod

@@ -50,8 +50,8 @@ class Decay:
         Raises:
             ArtifactError: it does not hold a half-life and a moment.
         """
-        value = read_object(path)
-        half_life, newest = value.get("half_life_days"), value.get("newest")
+        value = read_object(path, "half_life_days", "newest")
+        half_life, newest = value["half_life_days"], value["newest"]
         good = isinstance(half_life, (int, float)) and type(newest) is int and abs(newest) < 2**62
         if not good or not isfinite(half_life) or half_life <= 0:
             raise ArtifactError(f"{path} does not hold a half-life and a moment; prepare the data again")
