@@ -112,12 +112,13 @@ def validate(
     set_: Set = None,
 ) -> int:
     """Every column and whether it is used, and everything that is wrong with the tables; 1 when there is an error."""
-    from pipelines.commands.data import column_overrides, column_readers, data_config, issues, placed_paths, run_check
+    from pipelines.commands.data import column_overrides, column_readers, data_config, issues, placed_paths
+    from pipelines.run_check import RunCheck
 
     changes = [*column_overrides(column or ()), *(set_ or ())]
     path, events = placed_paths(config or (), interactions, {"users": users, "items": items})
     tables = data_config(path, events, users, items, changes)
-    readers, check = column_readers(path, set_ or ()), run_check(path, changes)
+    readers, check = column_readers(path, set_ or ()), RunCheck.of(path, changes)
     text, failed = issues(tables, as_json=json, readers=readers, picture=html, check=check)
     show(text)
     return 1 if failed else 0
@@ -257,7 +258,10 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     words = [word for word in words if word != "--debug"]
     try:
         refuse_several_processes()
-        sys.exit(app(words or ["--help"], standalone_mode=False, prog_name="recsys") or 0)
+        code = app(words or ["--help"], standalone_mode=False, prog_name="recsys") or 0
+        if sys.stdout is not None:
+            sys.stdout.flush()  # a full disk behind it is told here, and not while Python ends
+        sys.exit(code)
     except RecsysError as error:
         fail(str(error), debug)
     except (KeyboardInterrupt, typer.Abort):

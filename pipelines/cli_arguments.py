@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from recsys.files.addresses import without_passwords
 from recsys.tracking import printable
 
 if TYPE_CHECKING:
@@ -132,7 +133,7 @@ def _is_path(text: str) -> bool:
 
 def show(text: str) -> None:
     """Prints ``text`` to stdout; control characters of titles and ids in it are shown and not obeyed."""
-    print(printable(text))
+    print(printable(without_passwords(text)))
 
 
 def tracker() -> ConsoleTracker:

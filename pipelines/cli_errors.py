@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import NoReturn
 
 from pipelines.signals import stop_if_received
-from recsys.errors import ConfigError
+from recsys.errors import ConfigError, without_objects
+from recsys.files.addresses import without_passwords
 from recsys.tracking import printable
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -54,7 +55,7 @@ def fail(message: str, debug: bool) -> NoReturn:
         if debug:
             traceback.print_exc()
         if sys.stderr is not None:  # print would take stdout
-            print(f"error: {printable(message)}", file=sys.stderr, flush=True)
+            print(f"error: {printable(without_passwords(without_objects(message)))}", file=sys.stderr, flush=True)
     except (OSError, ValueError):  # stderr is closed; the exit code is all that can be told
         sys.stderr = None
     sys.exit(1)

@@ -8,7 +8,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from pipelines.config_checks import check_engine, check_gate, check_split
+from pipelines.config_checks import check_engine, check_gate, check_split, named
 from pipelines.config_paths import read_raw
 from pipelines.specs import EngineSpec, engine_spec, pretrain_spec
 from pipelines.tune_section import TuneSection, check_tune
@@ -245,20 +245,24 @@ def read_run_config(path: Path, overrides: Iterable[str] = ()) -> RunConfig:
             check_split(config, f"[{what}]")
     for name, section in config.pretrain.items():
         pretrain_spec(name, section)
-    check_lengths(config.evaluate.ks)
-    parse_metric(config.tune.metric)
+    with named("evaluate.ks"):
+        check_lengths(config.evaluate.ks)
+    with named("tune.metric"):
+        parse_metric(config.tune.metric)
     check_tune(config.tune, config.engines)
     check_engine(config, "evaluate.baseline", config.baseline)
     if config.attribution is not None:
         check_engine(config, "attribution.engine", config.attribution.engine)
-        parse_metric(config.attribution.metric)
+        with named("attribution.metric"):
+            parse_metric(config.attribution.metric)
     if config.promote is not None:
         if not config.promotes_best:
             check_engine(config, "promote.engine", config.promote.engine)
         check_gate(config, config.promote.gate)
         check_model_name("promote.model" if config.promote.model else "name", config.promote.model or config.name)
     if config.recommend is not None:
-        INDEXES[config.recommend.index]
+        with named("recommend.index"):
+            INDEXES[config.recommend.index]
         if config.recommend.engine is not None:
             check_engine(config, "recommend.engine", config.recommend.engine)
         elif config.promote is None:

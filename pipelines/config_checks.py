@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from recsys.choices import did_you_mean
@@ -11,6 +13,15 @@ from recsys.registry.gate import GateConfig
 
 if TYPE_CHECKING:
     from pipelines.config import RunConfig
+
+
+@contextmanager
+def named(key: str) -> Iterator[None]:
+    """Puts ``key`` of the config before the message of a `ConfigError`."""
+    try:
+        yield
+    except ConfigError as error:
+        raise ConfigError(f"{key}: {error}") from error
 
 
 def check_split(config: RunConfig, what: str) -> None:

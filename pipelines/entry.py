@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import NoReturn
 
-from pipelines import signals
+from pipelines import signals, standard_output
 
 
 def main() -> NoReturn:
     """Runs the command line; see `pipelines.cli.main`."""
     signals.hold_closed_streams()
+    standard_output.name_errors()
     try:
         signals.install()
         from pipelines.cli import main as command_line

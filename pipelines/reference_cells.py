@@ -13,6 +13,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from recsys.data.moment import Moment
+from recsys.files.addresses import without_password
 
 _PLAIN = {
     int: ("integer", "integers"),
@@ -89,7 +90,7 @@ def _differs(section: BaseModel, key: str, own: FieldInfo) -> bool:
 
 
 def toml(value: object) -> str:
-    """``value`` as written in a TOML file.
+    """``value`` as written in a TOML file, without the passwords of addresses, which are in no file that recsys writes.
 
     Example:
         >>> toml({"recall@10": 0.002}), toml((1, 5)), toml(True)
@@ -101,12 +102,12 @@ def toml(value: object) -> str:
         )
     if isinstance(value, Mapping):
         pairs = (
-            f"{key if re.fullmatch('[A-Za-z0-9_-]+', str(key)) else json.dumps(key)} = {toml(item)}"
+            f"{key if re.fullmatch('[A-Za-z0-9_-]+', str(key)) else toml(str(key))} = {toml(item)}"
             for key, item in value.items()
         )
         return "{" + ", ".join(pairs) + "}"
     if isinstance(value, str | Path):
-        return json.dumps(str(value), ensure_ascii=False)
+        return json.dumps(without_password(str(value)), ensure_ascii=False)
     if isinstance(value, Sequence):
         return "[" + ", ".join(toml(item) for item in value) + "]"
     return json.dumps(value)

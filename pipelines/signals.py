@@ -112,6 +112,8 @@ def _leave() -> None:
                     stream.flush()
             except (OSError, ValueError):
                 return  # Python tells it
+            except Exception:  # stdout cannot be written either, after another error, which was told
+                continue
         os._exit(_ended[0])
 
 

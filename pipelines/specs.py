@@ -66,7 +66,11 @@ def engine_spec(name: str, raw: JsonMapping, where: str = "config") -> EngineSpe
     """
     kind = str(raw.get("kind", name))
     options = {key: value for key, value in raw.items() if key != "kind"}
-    config = parse(ENGINES[kind].Config, options, f"{where} [{name}]")
+    try:
+        made = ENGINES[kind].Config
+    except ConfigError as error:
+        raise ConfigError(f"{where} [{name}]: {error}") from error
+    config = parse(made, options, f"{where} [{name}]")
     try:
         _check_names(config)
         _check_together(config)

@@ -19,6 +19,14 @@ M = TypeVar("M", bound=BaseModel)
 _UNITS = {"s": 1, "m": 60, "h": 3600}
 
 _LARGEST = 1e30
+_SIZES = {"dim": 65_536, "factors": 65_536, "layers": 100, "heads": 1000, "expansion": 1000, "max_history": 100_000} | {
+    "n_negatives": 1_000_000,
+    "negatives": 1_000_000,
+    "window": 10_000,
+    "walks": 10_000,
+    "length": 10_000,
+}
+"""Sizes of models -> the largest that is taken: others end in no memory, or never."""
 _DEEPEST = 50
 _LARGEST_FILE = 16 * 2**20
 """Bytes of the largest config."""
@@ -35,12 +43,14 @@ class Config(BaseModel):
     """Key of several flat sections -> the section that it sets when given flat; without an owner that is an error."""
 
     @model_validator(mode="after")
-    def _in_single_precision(self) -> Self:
-        """Refuses numbers that the arithmetic of models, in single precision, would turn into infinity."""
+    def _of_ordinary_size(self) -> Self:
+        """Refuses numbers that are infinity in single precision, in which models count, and sizes beyond any model."""
         for name in type(self).model_fields:
             value = getattr(self, name)
             if isinstance(value, float) and abs(value) > _LARGEST:
                 raise ValueError(f"{name} = {value:g} is beyond {_LARGEST:g}, the largest number that is taken")
+            if type(value) is int and value > _SIZES.get(name, value):
+                raise ValueError(f"{name} = {value:,} is beyond {_SIZES[name]:,}, the largest that is taken")
         return self
 
     @classmethod

@@ -21,6 +21,7 @@ from recsys.data.interactions import Interactions
 from recsys.data.splits.split import Holdout
 from recsys.embedding_table import EmbeddingTable
 from recsys.errors import ConfigError
+from recsys.fitted.options import TRIED, check_scores, explained, far_options
 from recsys.tracking import ConsoleTracker, SilentTracker, Tracker
 
 
@@ -34,11 +35,6 @@ class Request:
         histories: of the U users, their interactions before ``at``.
         at: int64 [U], the time of the recommendation, as the histories' times; None: after the last of each history.
         also_seen: of the U users, items outside the histories that the seen filter masks too (`Dataset.non_likes`).
-
-    Example:
-        >>> from recsys.data.synthetic.worlds import BlockTaste
-        >>> len(Request.from_dataset(BlockTaste(items=14).dataset(), np.array([0, 3])))
-        2
     """
 
     users: EntityTable
@@ -98,6 +94,10 @@ class Vectors:
             None if self.valid is None else self.valid[rows],
         )
 
+    def known(self) -> Vectors:
+        """The valid ones."""
+        return self if self.valid is None else self.take(np.flatnonzero(self.valid))
+
     def with_columns(self, columns: NDArray[np.float32]) -> Vectors:
         """The vectors with more dense components: ``columns`` [n, C], or one [n]."""
         dense = np.column_stack([columns] if self.dense is None else [self.dense, columns])
@@ -129,10 +129,6 @@ class FitContext:
         parts: fitted engines by name, for an ensemble.
         filter_seen: whether lists leave out seen items, which engines need not rank then; ``validation`` overrides it.
         tracker: logs metrics and progress.
-
-    Example:
-        >>> FitContext(seed=7).filter_seen
-        True
     """
 
     seed: int = 0
@@ -217,7 +213,7 @@ class Engine(Configurable, ABC):
         seed: int | None = None,
         verbose: bool = False,
     ) -> Self:
-        """Fits the engine to ``train``; the other interactions of ``data`` are not used.
+        """Fits the engine to ``train`` and returns it; the other interactions of ``data`` are not used.
 
         Args:
             data: users, items and their columns.
@@ -227,18 +223,23 @@ class Engine(Configurable, ABC):
             seed: of all random streams; by default that of ``context``, 0.
             verbose: prints progress.
 
-        Returns:
-            The engine itself.
-
         Raises:
-            ConfigError: the options do not fit the data.
+            ConfigError: the options do not fit the data, or give scores that are not finite.
             DataError: the interactions are too few for the engine.
         """
         context = context or FitContext()
         context = context if validation is None else replace(context, validation=validation)
         tracker = ConsoleTracker() if verbose else context.tracker
         context = replace(context, seed=context.seed if seed is None else seed, tracker=tracker)
-        self._fit(data, data.interactions if train is None else train, context)
+        train = data.interactions if train is None else train
+        with explained(self.kind, self.config):
+            self._fit(data, train, context)
+        if any(far_options(self.config)) and len(train):
+            request = Request.from_dataset(data, np.unique(train.user)[:TRIED], train)
+            with np.errstate(all="ignore"):  # what overflows is told
+                users = self.user_vectors(request).known()
+                scores = users.scores(self.item_vectors(data.items.take(np.unique(train.item)[:TRIED])).known())
+            check_scores(scores, self.kind, self.config, tracker)
         return self
 
     @abstractmethod

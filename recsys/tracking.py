@@ -9,6 +9,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Protocol, TypeVar
 
+from recsys.errors import without_objects
+from recsys.files.addresses import without_passwords
+
 T = TypeVar("T")
 _LOG_SECONDS = 60.0
 """Between two lines of progress in a log."""
@@ -55,14 +58,14 @@ class ConsoleTracker(SilentTracker):
         self._last = 0.0 if self._terminal else time.monotonic()
 
     def info(self, message: str) -> None:
-        message = printable(message)
+        message = printable(without_passwords(without_objects(message)))
         _print(f"\r\x1b[K{message}\n" if self._terminal else f"{message}\n")
 
     def progress(self, message: str) -> None:
         now = time.monotonic()
         if now - self._last <= (0.1 if self._terminal else _LOG_SECONDS):
             return
-        self._last, message = now, printable(message)
+        self._last, message = now, printable(without_passwords(message))
         _print(f"\r\x1b[K{message}" if self._terminal else f"{message}\n")
 
 

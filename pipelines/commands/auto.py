@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,6 +16,7 @@ from pipelines.workspace import Workspace, tree_digest
 from recsys.atomic import write_text
 from recsys.config import parse, seconds_of
 from recsys.data.ingest.config import DataConfig
+from recsys.data.ingest.reading.remote import address
 from recsys.data.splits.split import SplitConfig
 from recsys.engine import FitContext
 from recsys.engines.auto.auto import AutoConfig
@@ -23,6 +25,7 @@ from recsys.engines.auto.facts import Facts
 from recsys.engines.auto.search import Later, SearchOptions, search
 from recsys.errors import ArtifactError, ConfigError
 from recsys.evaluation.report.report import Report
+from recsys.files.addresses import nameable, without_password
 from recsys.json_values import JsonObject
 from recsys.tracking import SilentTracker, Tracker
 
@@ -93,11 +96,18 @@ def run(request: AutoRequest, tracker: Tracker) -> int:
         timed.info(f"auto: wrote {path}")
     else:
         timed.info(f"auto: {path} is of the same command, which was stopped; it goes on")
-    code = run_stages(read_run_config(path), workspace, timed)
+    code = run_stages(read_run_config(path, _with_passwords(data)), workspace, timed)
     workspace.invalidate(_SEARCHED)
     workspace.invalidate(_REQUESTED)
     print(_summary(workspace, path, budget))
     return code
+
+
+def _with_passwords(data: DataConfig) -> list[str]:
+    """Overrides with the addresses of tables whose passwords the config leaves out."""
+    given = {key: getattr(data, key) for key in ("interactions", "users", "items")}
+    places = {key: address(path) or "" for key, path in given.items() if path is not None}
+    return [f"data.{key}={json.dumps(place)}" for key, place in places.items() if without_password(place) != place]
 
 
 def _seen_from(folder: Path, config: RunConfig) -> RunConfig:
@@ -179,7 +189,7 @@ def _searched(
 
 def _name(first: FirstTables) -> str:
     """The name of the interactions' file; of its folder where the file is just called interactions."""
-    file = first.roles.interactions.location.file
+    file = nameable(first.roles.interactions.location.file)
     stem = file.name.partition(".")[0]
     return stem if stem != "interactions" else file.absolute().parent.name or stem
 

@@ -3,29 +3,28 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from pipelines.column_roles import named_columns
-from pipelines.config import read_run_config
 from pipelines.config_paths import read_raw
 from pipelines.first_config.roles import find_roles
 from pipelines.reference_cells import toml
+from pipelines.run_check import RunCheck
 from recsys.atomic import make_parents, write_text
 from recsys.config import apply_overrides, parse
 from recsys.data.demand.summary import demand_summary
 from recsys.data.ingest.config import DataConfig
 from recsys.data.ingest.files import read_table
 from recsys.data.ingest.issues import Location, ValidationIssues
-from recsys.data.ingest.readers import encode, typed_tables
+from recsys.data.ingest.readers import typed_tables
 from recsys.data.ingest.summary import summaries
-from recsys.data.ingest.tables import TypedTables
 from recsys.data.ingest.validate import to_json, to_text, validate
 from recsys.data.overview.column_use import ColumnReaders
 from recsys.data.overview.overview import overview
 from recsys.data.sources import SOURCES, located, resolve
-from recsys.data.splits.split import make_split
-from recsys.errors import ConfigError, DataError, RecsysError
+from recsys.errors import ConfigError, DataError
+from recsys.files.addresses import nameable
 from recsys.json_values import JsonObject
 
 _ROLES = ("user_id", "item_id", "users_table_id", "items_table_id", "time", "order", "weight", "event")
@@ -68,7 +67,12 @@ def data_config(
         raise ConfigError("give either a CONFIG with [data] or --interactions FILE [--users FILE] [--items FILE]")
     if config is None:
         assert interactions is not None
-        raw: JsonObject = {"name": interactions.stem, "interactions": interactions, "users": users, "items": items}
+        raw: JsonObject = {
+            "name": nameable(interactions).stem,
+            "interactions": interactions,
+            "users": users,
+            "items": items,
+        }
         prefixed = apply_overrides({"data": raw}, overrides)
         other = [key for key in prefixed if key != "data"]
         if other:
@@ -132,7 +136,7 @@ def issues(
     as_json: bool,
     readers: ColumnReaders | None = None,
     picture: Path | None = None,
-    check: Callable[[TypedTables], None] | None = None,
+    check: RunCheck | None = None,
 ) -> tuple[str, bool]:
     """Everything that is wrong with the tables, as text or JSON, and whether an error is among it.
 
@@ -141,7 +145,7 @@ def issues(
         as_json: whether the text is JSON.
         readers: what reads the columns of users and items; None names the kinds of engines that can.
         picture: where a page with pictures of the data is written; None writes none.
-        check: raises what `recsys prepare` refuses tables without errors for, see `run_check`; None checks no more.
+        check: adds what else `recsys prepare` refuses; None checks no more.
 
     Raises:
         ConfigError: ``picture`` is no name of an HTML file, or there is a file that was not written here.
@@ -149,17 +153,13 @@ def issues(
     if picture is not None:
         _check_picture(picture)
     found = validate(config, readers)
-    if check is not None and not found.failed:
-        try:
-            check(found.typed)
-        except RecsysError as error:
-            what, _, remedy = str(error).partition("; ")
-            found.typed.interactions[0].location.error(what, remedy or "correct the config")
+    if check is not None:
+        check(found)
     text = to_json(found) if as_json else to_text(found)
     if picture is not None:
         from recsys.evaluation.report.html_data import data_page
 
-        name = config.name or (config.interactions.stem if config.interactions is not None else "tables")
+        name = config.name or (nameable(config.interactions).stem if config.interactions is not None else "tables")
         make_parents(picture)
         write_text(picture, data_page(name, found, overview(found.typed) if found.typed.interactions else None))
         text += "" if as_json else f"\n\npicture of the data: {picture}"
@@ -172,23 +172,6 @@ def column_readers(config: Path | None, overrides: Iterable[str]) -> ColumnReade
     if "engines" not in whole:
         return None
     return ColumnReaders.of_run(whole["engines"], whole.get("pretrain", {}))
-
-
-def run_check(config: Path | None, overrides: Iterable[str]) -> Callable[[TypedTables], None] | None:
-    """The rest of what `recsys prepare` refuses: the other sections of ``config``, and a split with an empty part.
-
-    None for bare files, and for a config with [data] alone.
-    """
-    overrides = tuple(overrides)
-    if config is None or "engines" not in read_raw(config, overrides):
-        return None
-
-    def check(tables: TypedTables) -> None:
-        run = read_run_config(config, overrides)
-        read = encode(tables, run.data.name, only_listed=run.data.unknown_ids == "drop")
-        make_split(read.data, run.split, read.given, run.evaluate.filter_seen)
-
-    return check
 
 
 def column_overrides(columns: Iterable[str]) -> list[str]:

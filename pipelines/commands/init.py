@@ -12,6 +12,7 @@ from pipelines.first_config.tables import FirstTables, GivenTables, read_first_t
 from pipelines.first_config.text import Found, config_text
 from recsys.atomic import make_parents, write_text
 from recsys.errors import ConfigError
+from recsys.files.addresses import nameable
 
 
 def run(given: GivenTables, output: Path = Path("config.toml")) -> str:
@@ -44,7 +45,7 @@ def _found(first: FirstTables, output: Path) -> Found:
 
 def _name(output: Path, interactions: Path) -> str:
     """A name for the run: of the config, or of the folder of the tables where the config is just called config."""
-    folder = interactions.absolute().parent.name
+    folder = nameable(interactions).absolute().parent.name
     name = output.stem if output.stem != "config" else folder
     return re.sub(r"[^A-Za-z0-9_-]+", "-", name).strip("-") or "first"
 

@@ -21,6 +21,7 @@ from recsys.data.ingest.files import RawTable
 from recsys.data.ingest.reading.options import TableFormat
 from recsys.data.ingest.summary import ColumnSummary, summaries
 from recsys.experiment.column_report import ColumnReport, column_reports
+from recsys.files.addresses import without_password
 from recsys.registry.gate import GateConfig
 
 _WIDTH = 110
@@ -88,7 +89,10 @@ def _data(found: Found) -> list[str]:
             others = size - len(table)
             note = f"; {others:,} more are in the interactions alone" if others else ""
             lines.append(_line(what, _path(table, found.folder), f"{len(table):,} rows{note}"))
-    lines += [f"# not used, for it meets neither users nor items: {table.location.file}" for table in roles.unused]
+    lines += [
+        f"# not used, for it meets neither users nor items: {without_password(str(table.location.file))}"
+        for table in roles.unused
+    ]
     if found.first.config.duplicates != "error":
         repeated = f"{found.first.repeated:,} rows have the user, item and time of another row"
         note = repeated if found.first.tables.has_order else "there is no time: repeated rows count as several events"
@@ -225,7 +229,7 @@ def _key(name: str) -> str:
 
 
 def _quoted(text: str) -> str:
-    return json.dumps(text, ensure_ascii=False)
+    return toml(text)
 
 
 def _comment(text: str) -> Iterable[str]:

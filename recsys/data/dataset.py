@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from recsys.atomic import atomic_path, write_json
 from recsys.data.entities import EntityTable
+from recsys.data.feedback.decay import Decay
 from recsys.data.feedback.withdrawals import FeedbackCounts
 from recsys.data.histories import Histories
 from recsys.data.interactions import Interactions
@@ -46,6 +47,7 @@ class Dataset:
             `recsys.data.feedback.withdrawals.WITHDRAWAL` or ``LOWER_RATING``. `recsys.data.merge.merged` applies those
             of newer data to the older; `save` does not write them.
         feedback: what was taken back, counted.
+        decay: how the weights of ``interactions`` decay by age; those of ``settled`` do not. None where they do not.
 
     Example:
         >>> from recsys.data.synthetic.worlds import BlockTaste
@@ -65,6 +67,7 @@ class Dataset:
     settled: Interactions = field(default_factory=Interactions.empty)
     withdrawals: Interactions = field(default_factory=Interactions.empty)
     feedback: FeedbackCounts = field(default_factory=FeedbackCounts)
+    decay: Decay | None = None
 
     def __repr__(self) -> str:
         return "\n".join(self._summary())
@@ -111,6 +114,7 @@ class Dataset:
             str(self.has_timestamps),
             *([self.non_likes.fingerprint] if len(self.non_likes) else []),
             *([f"settled {self.settled.fingerprint}"] if len(self.settled) else []),
+            *([f"decay {self.decay}"] if self.decay is not None else []),
         )
         return short_digest(["/".join(parts)])
 
@@ -190,12 +194,14 @@ class Dataset:
         return found
 
     def save_feedback(self, directory: Path) -> None:
-        """Writes `non_likes`, `settled` and `feedback` where there are any."""
+        """Writes `non_likes`, `settled`, `feedback` and `decay` where there are any."""
         for name in _FEEDBACK:
             if len(part := getattr(self, name)):
                 part.save(directory / name)
         if self.feedback != FeedbackCounts():
             write_json(directory / "feedback.json", self.feedback.to_dict())
+        if self.decay is not None:
+            write_json(directory / "decay.json", self.decay.to_dict())
 
     def with_feedback(self, directory: Path) -> Dataset:
         """This dataset with what `save_feedback` wrote.
@@ -210,4 +216,5 @@ class Dataset:
         file, none = directory / "feedback.json", Interactions.empty()
         counts = FeedbackCounts.read(file) if file.is_file() else FeedbackCounts()
         non_likes, settled = (parts.get(name, none) for name in _FEEDBACK)
-        return replace(self, non_likes=non_likes, settled=settled, feedback=counts)
+        decay = Decay.read(directory / "decay.json") if (directory / "decay.json").is_file() else None
+        return replace(self, non_likes=non_likes, settled=settled, feedback=counts, decay=decay)

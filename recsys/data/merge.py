@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 
 from recsys.data.dataset import Dataset
 from recsys.data.entities import EntityTable
+from recsys.data.feedback.decay import latest, redecayed
 from recsys.data.feedback.later import all_rows, lessened, moments, returns_of, without_taken_back
 from recsys.data.interactions import Interactions
 from recsys.data.schema import Schema
@@ -26,7 +28,8 @@ def merged(
     """The union of two datasets: new users, items and columns are appended, and cells of ``new`` win.
 
     Returns, dislikes, removals and lower ratings of ``new`` take back likes of ``old`` as they do within one file
-    (`recsys.data.feedback.likes.resolve`), those that ``old`` has applied already excepted.
+    (`recsys.data.feedback.likes.resolve`), those that ``old`` has applied already excepted. Weights that decay by age
+    do so by the half-life of ``new``, with ages counted from the newest interaction of both.
 
     Args:
         old: its users and items keep their rows.
@@ -54,20 +57,24 @@ def merged(
     if mode == "replace":
         moved = _renumbered(new.interactions, *rows)
         interactions, fresh = _replaced(old, moved, len(users), old.has_order and new.has_order)
-        settled, counts = _renumbered(new.settled, *rows), new.feedback
+        settled, counts, decay = _renumbered(new.settled, *rows), new.feedback, new.decay
     else:
-        moved = _renumbered(all_rows(new), *rows)
-        moved = moved if old.has_timestamps else _moved_after(old.interactions, moved, len(users))
+        decay, before = latest(old.decay, new.decay), redecayed(old.interactions, old.decay)  # amounts, for returns
+        amounts = replace(new, interactions=redecayed(new.interactions, new.decay))
+        moved = _renumbered(all_rows(amounts), *rows)
+        moved = moved if old.has_timestamps else _moved_after(before, moved, len(users))
         likes, withdrawals = moved.select(moved.weight > 0), moved.select(moved.weight <= 0)
         if old.has_timestamps:
             likes = likes.select(~moments(likes).isin(moments(old.settled.select(old.settled.weight > 0))))
             withdrawals = withdrawals.select(~moments(withdrawals).isin(moments(returns_of(old.settled))))
-        both = _joined(lessened(old.interactions, likes) if len(new.settled) else old.interactions, likes)
+        both = _joined(lessened(before, likes) if len(new.settled) else before, likes)
         interactions, fresh, settled, counts = without_taken_back(*both, withdrawals, max(positive_from, 0.0))
+        interactions = redecayed(interactions, None, decay)
         settled, counts = old.settled.joined(settled) if len(settled) else old.settled, old.feedback + counts
     non_likes = _feedback(old, new, users, items, interactions, mode)
     about = (old.has_timestamps, old.has_order)
-    data = Dataset(old.name, users, items, interactions, *about, non_likes=non_likes, settled=settled, feedback=counts)
+    found = Dataset(old.name, users, items, interactions, *about, non_likes=non_likes, settled=settled)
+    data = replace(found, feedback=counts, decay=decay)
     return data, fresh
 
 

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 from recsys.errors import ArtifactError, PromotionError
-from recsys.files.addresses import without_password
+from recsys.files.addresses import lacks_password, without_password
 from recsys.registry.database import RESTORE, check_database, check_tables, database_file, make_database
 from recsys.registry.server import check_server, is_server
 
@@ -78,6 +78,11 @@ def check_registry(uri: str) -> None:
     local = database_file(uri)
     if local is not None:
         check_database(local)
+    elif lacks_password(uri):
+        raise PromotionError(
+            f"the password of promote.tracking_uri = {without_password(uri)!r} is left out, as recsys writes configs; "
+            "write it into the config, or give the whole address with --set promote.tracking_uri=ADDRESS"
+        )
     elif is_server(uri):
         check_server(uri)
     else:

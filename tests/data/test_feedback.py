@@ -3,6 +3,8 @@
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import recsys as rs
 from recsys.data.dataset import Dataset
@@ -15,7 +17,7 @@ from recsys.data.merge import merged
 from recsys.data.splits.split import Split
 from recsys.engine import Request
 from recsys.engines.baselines.ease import EASE
-from recsys.errors import ConfigError, DataError
+from recsys.errors import ArtifactError, ConfigError, DataError
 from recsys.registry.bundle import Bundle, Lineage
 from recsys.retrieval.retriever import seen_items
 
@@ -273,11 +275,67 @@ def test_a_lower_rating_in_newer_data_takes_an_older_like_back(read):
     assert data.feedback.withdrawn == 1
 
 
-def test_a_return_of_weights_that_decay_takes_one_older_purchase_back_whole(read):
-    decay = {**SHOP, "half_life_days": 1}
-    old = read([f"1,10,{n * DAY},1" for n in range(1, 4)], SOLD, **decay)
-    data, _ = merged(old, read([f"1,10,{9 * DAY},-1", f"2,10,{9 * DAY},1"], SOLD, **decay))
-    assert data.interactions.time.tolist() == [DAY, 2 * DAY, 9 * DAY]
+def test_a_return_in_newer_data_takes_back_a_part_of_a_purchase_that_has_decayed(read, tmp_path):
+    decay = {**SHOP, "half_life_days": 2}
+    read([f"1,10,{n * DAY},4" for n in range(1, 4)], SOLD, **decay).save(tmp_path / "old")
+    new = read([f"1,10,{5 * DAY},-3", f"2,10,{7 * DAY},1"], SOLD, **decay)
+    data, _ = merged(Dataset.load(tmp_path / "old"), new)
+    assert data.interactions.time.tolist() == [DAY, 2 * DAY, 3 * DAY, 7 * DAY]
+    assert data.interactions.weight.tolist() == pytest.approx([4 / 8, 4 / 8 * 0.5**-0.5, 1 / 4, 1])
+    again, _ = merged(data, new)
+    assert again.interactions.weight.tolist() == pytest.approx(data.interactions.weight.tolist())
+
+
+BOUGHT = st.tuples(st.integers(1, 3), st.integers(10, 12), st.sampled_from([-3, -2, -1, -0.5, 0.5, 1, 2, 3]))
+
+
+def weights(data: Dataset) -> dict[tuple[object, ...], float]:
+    x = data.interactions
+    keys = zip(pairs(x, data), x.time.tolist(), strict=True)
+    return {(*pair, time): weight for (pair, time), weight in zip(keys, x.weight.tolist(), strict=True)}
+
+
+@pytest.mark.parametrize("half_life_days", [None, 0.3])
+@settings(max_examples=8, deadline=None)
+@given(bought=st.lists(BOUGHT, max_size=12), cut=st.integers(0, 12), gap=st.integers(1, 5 * DAY))
+def test_merging_old_and_newer_data_equals_preparing_all_of_it_at_once(half_life_days, bought, cut, gap):
+    rows = [
+        (*row, 100_000_000 + n * gap) for n, row in enumerate([*bought[:cut], (8, 10, 1), *bought[cut:], (9, 10, 1)])
+    ]
+    at = min(cut, len(bought)) + 1
+
+    def made(part):
+        frame = pd.DataFrame(part, columns=["user_id", "item_id", "qty", "timestamp"])
+        return rs.read_dataset(frame, half_life_days=half_life_days, name="n", **SHOP)
+
+    whole, (data, _) = made(rows), merged(made(rows[:at]), made(rows[at:]), positive_from=0.5)
+    assert weights(data) == pytest.approx(weights(whole), rel=1e-5)
+    assert set(pairs(data.non_likes, data)) == set(pairs(whole.non_likes, whole))
+    assert data.decay == whole.decay
+
+
+def test_fine_tuning_goes_by_the_half_life_that_the_newer_data_is_read_with(read):
+    old, new = ["1,10,100000000,4", f"1,11,{100_000_000 + DAY},1"], [f"2,10,{100_000_000 + 2 * DAY},1"]
+    data, _ = merged(read(old, SOLD, **SHOP, half_life_days=1), read(new, SOLD, **SHOP, half_life_days=2))
+    assert data.interactions.weight.tolist() == pytest.approx([2, 0.5**0.5, 1])
+    data, _ = merged(read(old, SOLD, **SHOP, half_life_days=1), read(new, SOLD, **SHOP))
+    assert data.interactions.weight.tolist() == pytest.approx([4, 1, 1])
+
+
+def test_a_test_file_and_the_train_file_count_ages_from_one_moment(read, tmp_path):
+    (tmp_path / "later.csv").write_text(f"{SOLD}\n1,11,{100_000_000 + DAY},1\n", encoding="utf-8")
+    files = {"test_interactions": tmp_path / "later.csv", "half_life_days": 1}
+    data = read(["1,10,100000000,1"], SOLD, **SHOP, **files)
+    assert data.interactions.weight.tolist() == [0.5, 1]
+    assert data.given_files[0].weight.tolist() == [1]
+
+
+@pytest.mark.parametrize("text", ['{"half_life_days": 0, "newest": 3}', '{"half_life_days": 1e999, "newest": 3}', "{}"])
+def test_a_decay_that_is_damaged_on_disk_is_refused(read, tmp_path, text):
+    read(RATINGS, **RATED, half_life_days=3).save(tmp_path / "data")
+    (tmp_path / "data" / "decay.json").write_text(text, encoding="utf-8")
+    with pytest.raises(ArtifactError, match=r"decay\.json"):
+        Dataset.load(tmp_path / "data")
 
 
 def test_event_types_that_are_no_likes_by_their_names_are_told_until_the_config_says_what_they_mean(tmp_path):

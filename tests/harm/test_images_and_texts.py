@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from pipelines.cli_errors import describe, fail
 from recsys.content.image.pixels import decode
-from recsys.data.ingest.cross_checks import image_error
+from recsys.data.ingest.cross_checks import check_images, image_error
+from recsys.data.ingest.issues import Location, ValidationIssues
 from recsys.data.ingest.reading import image_files
 from recsys.data.ingest.reading.image_files import read_image_file
 from recsys.evaluation.report.forest import Estimate, save_forest
@@ -41,6 +43,28 @@ def test_a_file_above_the_limit_is_refused_unread(tmp_path, monkeypatch):
 
 def test_a_path_with_nul_is_a_missing_file(tmp_path):
     assert image_error(tmp_path / "a\0b.png") == ""
+
+
+def test_a_refused_image_is_told_by_file_row_reason_and_remedy(tmp_path):
+    whole = io.BytesIO()
+    Image.fromarray(np.random.default_rng(0).integers(0, 255, (20, 20, 3), np.uint8)).save(whole, "PNG")
+    for name, content in {"no.png": b"text", "eps.png": EPS, "cut.png": whole.getvalue()[:500]}.items():
+        (tmp_path / name).write_bytes(content)
+    issues = ValidationIssues()
+    check_images(["no.png", "eps.png", "cut.png"], Location(issues, tmp_path / "items.csv").at("poster"))
+    told = [str(issue) for issue in issues.warnings]
+    assert "items.csv" in told[0]
+    assert "rows 1, 2:" in told[0]
+    assert "the image 'no.png' cannot be decoded (its content is no image of these formats)" in told[0]
+    assert all("replace it with a whole JPEG, PNG, WEBP, GIF, BMP or TIFF file" in text for text in told)
+    assert len(told) == 2
+    assert "object at 0x" not in "".join(told)
+
+
+def test_a_message_of_the_command_line_holds_no_object_of_the_memory(capsys):
+    with pytest.raises(SystemExit):
+        fail(describe(RuntimeError(f"no image in {io.BytesIO()}, {np.zeros} or {print}")), debug=False)
+    assert "0x" not in capsys.readouterr().err
 
 
 def test_checking_and_decoding_agree_on_an_image_of_too_many_pixels(tmp_path, monkeypatch):

@@ -9,6 +9,7 @@ from pipelines.commands.data import column_overrides, column_readers, data_confi
 from recsys.data.synthetic.seasonal import SeasonalDemand
 from recsys.data.synthetic.worlds import SequenceRule, write_tables
 from recsys.errors import ConfigError, DataError
+from tests.pipelines.world import write_world
 
 
 @pytest.fixture
@@ -114,6 +115,36 @@ def exit_code(*arguments):
     with pytest.raises(SystemExit) as ended:
         main(arguments)
     return ended.value.code
+
+
+@pytest.mark.parametrize(
+    ("change", "key", "told"),
+    [
+        ("engines.ease.regularisation=3", "engines.ease.regularisation", "did you mean 'regularization'?"),
+        ("engines.foo.x=1", "engines.foo", "the choices are: als, auto,"),
+        ("promote.engin=ease", "promote.engin", "did you mean 'engine'?"),
+        ("promote.engine=eas", "promote.engine", "did you mean 'ease'?"),
+        ("evaluate.ks=[10000000000]", "evaluate.ks", "the largest list length is"),
+        ("tune.metric=recal@3", "tune.metric", "unknown metric 'recal'"),
+        ("recommend.k=-1", "recommend.k", "greater than 0"),
+        ("engine.ease.decay=1", "engine", "unknown key 'engine'"),
+    ],
+)
+def test_a_wrong_section_is_an_error_of_the_config_that_names_the_key(tmp_path, capsys, change, key, told):
+    path = write_world(tmp_path)
+    assert exit_code("validate", str(path), "--json", "--set", change) == 1
+    findings = json.loads(capsys.readouterr().out)["findings"]
+    [found] = [finding for finding in findings if finding["severity"] == "error"]
+    assert (found["file"], found["column"]) == (str(path), key)
+    assert told in f"{found['found']}; {found['remedy']}"
+
+
+def test_errors_of_the_config_and_of_the_tables_are_told_together(tmp_path, capsys):
+    changes = ["--set", "engines.ease.regularisation=3", "--set", "data.columns.user_id=nobody"]
+    assert exit_code("validate", str(write_world(tmp_path)), *changes) == 1
+    told = capsys.readouterr().out
+    assert "2 errors: the data cannot be read, and the config cannot be run" in told
+    assert "there is no column 'nobody'" in told
 
 
 @pytest.mark.parametrize(("protocol", "refused"), [("leave_one_out", True), ("user_holdout", False), ("none", False)])

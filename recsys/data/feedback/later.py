@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from recsys.data.dataset import Dataset
-from recsys.data.feedback.withdrawals import LOWER_RATING, WHOLE_RETURN, FeedbackCounts, take_back
+from recsys.data.feedback.withdrawals import LOWER_RATING, FeedbackCounts, take_back
 from recsys.data.interactions import Interactions
 
 
@@ -58,11 +58,10 @@ def without_taken_back(
     rank = np.where(is_like, 1, np.where(np.isclose(takes, LOWER_RATING), 0, 2))
     pair = pd.DataFrame({"user": user, "item": item}).groupby(["user", "item"], sort=False).ngroup().to_numpy(np.int64)
     order = np.lexsort((rank, tie, time, item, user))
-    takes = np.where(np.isclose(takes, WHOLE_RETURN), WHOLE_RETURN, takes)
     found = take_back(order, pair, is_like, weight, takes, least)
     stands = found.by[:n] < 0
     standing = replace(likes, weight=found.left[:n].astype(np.float32)).select(stands)
-    is_return = ~is_like & (takes < 2 * WHOLE_RETURN)
+    is_return = ~is_like & (takes < LOWER_RATING / 2)
     amounts = replace(withdrawals, weight=(found.of_standing[n:] - takes[n:]).astype(np.float32))
     settled = likes.select(~stands).joined(amounts.select(is_return[n:]))
     counts = found.counts(weight, is_return)

@@ -1,4 +1,4 @@
-"""Likes and other feedback: ratings below a threshold, dislikes, removals, returns, and weights that decay by age."""
+"""Likes and other feedback: ratings below a threshold, dislikes, removals, returns."""
 
 from __future__ import annotations
 
@@ -14,9 +14,6 @@ BELOW, LIKE, DISLIKE, REMOVAL, RETURN = 0, 1, 2, 3, 4
 """The meaning of a row: a weight below ``positive_from``, a like, a dislike, the removal of an earlier like, or a
 weight below zero, which returns as much. Rows of one moment are in this order, and the last one decides."""
 MEANINGS = {"like": LIKE, "dislike": DISLIKE, "removal": REMOVAL}
-_DAY = 86_400
-_LEAST = 1e-6
-"""The least factor of a decay, so that no weight becomes zero."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,24 +88,6 @@ def resolve(
         non_likes[order[last]] = True
     counts = found.counts(np.where(is_like, weight, 0.0), meaning == RETURN)
     return Feedback(likes, found.left, non_likes, is_like & ~likes, takes - found.of_standing, counts)
-
-
-def decayed(weight: NDArray[np.float64], time: NDArray[np.float64], half_life_days: float) -> NDArray[np.float64]:
-    r"""``weight`` times :math:`2^{-a / h}` with the age a, counted from the newest of the times, and the half-life h.
-
-    Args:
-        weight: [n].
-        time: [n], seconds; NaN keeps the weight.
-        half_life_days: h.
-
-    Example:
-        >>> decayed(np.ones(2), np.array([0.0, 86_400.0]), half_life_days=1).tolist()
-        [0.5, 1.0]
-    """
-    if not (~np.isnan(time)).any():
-        return weight
-    factor = np.maximum(np.exp2((time - np.nanmax(time)) / (_DAY * half_life_days)), _LEAST)
-    return weight * np.where(np.isnan(factor), 1.0, factor)
 
 
 def known_by_then(feedback: Interactions, history: Interactions, n_users: int) -> Interactions:

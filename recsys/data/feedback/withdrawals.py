@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from recsys.errors import ArtifactError
 from recsys.files.stored_json import read_object
 
-LOWER_RATING, WITHDRAWAL, WHOLE_RETURN = 1e35, 1e36, 1e34
-"""Amounts above every weight: all earlier likes, before or after those of the same moment; the latest like, whole."""
+LOWER_RATING, WITHDRAWAL = 1e35, 1e36
+"""Amounts above every weight: all earlier likes, before or after those of the same moment."""
 _ROUNDING = 1e-6
 """What is left of a like counts as nothing below this share of its weight."""
 
@@ -152,10 +152,10 @@ def take_back(
         amount = float(takes[row])
         while amount > 0 and earlier:
             like = earlier[-1]
-            taken = left[like] if amount == WHOLE_RETURN else min(amount, left[like])
+            taken = min(amount, left[like])
             rest = left[like] - taken
             used[row] += taken
-            amount = 0.0 if amount == WHOLE_RETURN else amount - taken
+            amount -= taken
             if rest < max(least * (1 - _ROUNDING), _ROUNDING * weight[like]):
                 left[like], by[like] = 0.0, row
                 earlier.pop()

@@ -109,7 +109,8 @@ class DataConfig(TableFormat):
             ``itemknn``); ``drop`` does neither, and they only take earlier likes back. Removed items are never
             negatives.
         half_life_days: a weight counts half as much at this age in days, a quarter at twice the age, and so on; the
-            age is counted from the newest row of the file. None does not decay.
+            age is counted from the newest row of the file, or of all files that are merged. Returns take back what was
+            bought before it decayed. None does not decay.
         users_format: options of reading the users table, where they differ from those of ``[data]``.
         items_format: the same for the items table.
 

@@ -19,6 +19,10 @@ from recsys.data.ingest.typed_entities import TypedEntities
 from recsys.data.ingest.typed_interactions import TypedInteractions
 from recsys.data.ingest.types.meeting_ids import check_ids_meet
 from recsys.data.schema import Kind
+from recsys.errors import reason_of
+
+_REASONS = 3
+"""Reasons why images cannot be decoded that are told one by one."""
 
 
 def check_tables(
@@ -111,7 +115,8 @@ def check_images(paths: list[object], location: Location) -> None:
         paths: [n] absolute, or relative to the table's folder; None or NaN for rows without an image.
         location: the column.
     """
-    absent, broken, reason = [], [], ""
+    absent: list[int] = []
+    broken: dict[str, list[int]] = {}
     for row, path in enumerate(paths):
         if not isinstance(path, str):
             continue
@@ -119,8 +124,7 @@ def check_images(paths: list[object], location: Location) -> None:
         if wrong is None:
             continue
         if wrong:
-            broken.append(row)
-            reason = reason or wrong
+            broken.setdefault(wrong, []).append(row)
         else:
             absent.append(row)
     none = [row for row, path in enumerate(paths) if not isinstance(path, str)]
@@ -129,13 +133,18 @@ def check_images(paths: list[object], location: Location) -> None:
     if absent:
         first = shown(paths[absent[0]])
         location.warn(f"the file {first} does not exist", "paths start at the table's folder; add the files", absent)
-    if broken:
-        location.warn(f"the image {shown(paths[broken[0]])} cannot be decoded ({reason})", "replace it", broken)
+    formats = f"{', '.join(IMAGE_FORMATS[:-1])} or {IMAGE_FORMATS[-1]}"
+    remedy = f"replace it with a whole {formats} file; until then it counts as missing"
+    for reason, rows in list(broken.items())[:_REASONS]:
+        location.warn(f"the image {shown(paths[rows[0]])} cannot be decoded ({reason})", remedy, rows)
+    if rest := [row for rows in list(broken.values())[_REASONS:] for row in rows]:
+        found = f"the image {shown(paths[rest[0]])} and others cannot be decoded, for other reasons"
+        location.warn(found, remedy, sorted(rest))
 
 
 def image_error(path: Path) -> str | None:
     """Why an image cannot be decoded; empty if the file does not exist, None if it can be decoded."""
-    from PIL import Image
+    from PIL import Image, UnidentifiedImageError
 
     try:
         file = read_image_file(path)
@@ -148,6 +157,8 @@ def image_error(path: Path) -> str | None:
                 image.load()
     except FileNotFoundError:
         return ""
+    except UnidentifiedImageError:  # its message names the buffer
+        return "its content is no image of these formats"
     except Exception as error:  # decoders raise many kinds of exceptions on damaged files
-        return str(error).replace(str(path), path.name) or type(error).__name__
+        return reason_of(error).replace(str(path), path.name)
     return None

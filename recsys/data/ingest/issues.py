@@ -36,8 +36,8 @@ class ValidationIssue:
     Args:
         severity: with an ``error`` the data cannot be read; with a ``warning`` it can; a ``note`` is about what the
             config has settled, and only `recsys validate` tells it.
-        file: the table.
-        column: the column; None for the whole table.
+        file: the table, or the config.
+        column: the column, or the key of the config; None for the whole file.
         rows: int64 [n], rows of the table, counted from 0 after the header; empty for the whole column.
         found: the problem.
         remedy: how to correct it.
@@ -57,9 +57,14 @@ class ValidationIssue:
         return f"{self.location}: {self.found}; {self.remedy}"
 
     @property
+    def of_config(self) -> bool:
+        """Whether it is about the config, and ``column`` a key of it."""
+        return self.file.suffix.lower() == ".toml"
+
+    @property
     def location(self) -> str:
         """File, column and rows."""
-        column = [] if self.column is None else [f"column {self.column!r}"]
+        column = [] if self.column is None else [f"{'key' if self.of_config else 'column'} {self.column!r}"]
         rows = [self.shown_rows] if len(self.rows) else []
         return ", ".join([without_password(str(self.file)), *column, *rows])
 

@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 
 from recsys.data.dataset import Dataset
 from recsys.data.entities import EntityTable
+from recsys.data.feedback.decay import Decay, latest, redecayed
 from recsys.data.feedback.likes import LIKE, REMOVAL, RETURN
-from recsys.data.feedback.withdrawals import WHOLE_RETURN, FeedbackCounts
+from recsys.data.feedback.withdrawals import FeedbackCounts
 from recsys.data.ingest.config import DataConfig
 from recsys.data.ingest.cross_checks import check_tables
 from recsys.data.ingest.id_column import TypedIds
@@ -27,6 +28,7 @@ from recsys.data.interactions import Interactions
 from recsys.data.schema import Kind
 from recsys.data.vocabulary import MISSING, Vocabulary
 from recsys.errors import DataError
+from recsys.files.addresses import nameable
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,8 +106,10 @@ def encode(tables: TypedTables, name: str, only_listed: bool = False) -> Ingeste
     items = _entities([part.item for part in parts], tables.items)
     read = tuple(_interactions(part, users.vocabulary, items.vocabulary) for part in parts)
     files, first = tuple(part.likes for part in read), read[0]  # the feedback of a test file is not known before it
-    joined = files[0] if len(files) == 1 else files[0].joined(files[1])
-    name = name or parts[0].location.file.parent.name
+    decay = latest(first.decay, read[-1].decay)
+    joined = redecayed(files[0], first.decay, decay)
+    joined = joined if len(files) == 1 else joined.joined(redecayed(files[1], read[1].decay, decay))
+    name = name or nameable(parts[0].location.file).parent.name
     given_files = (files[0], files[1]) if len(files) == 2 else None
     data = Dataset(
         name,
@@ -119,6 +123,7 @@ def encode(tables: TypedTables, name: str, only_listed: bool = False) -> Ingeste
         first.settled,
         first.withdrawals,
         sum((part.counts for part in read), FeedbackCounts()),
+        decay,
     )
     ingested = Ingested(data, files)
     return listed_only(ingested) if only_listed else ingested
@@ -170,32 +175,32 @@ class _Read:
     settled: Interactions = field(default_factory=Interactions.empty)
     withdrawals: Interactions = field(default_factory=Interactions.empty)
     counts: FeedbackCounts = field(default_factory=FeedbackCounts)
+    decay: Decay | None = None
 
 
 def _interactions(part: TypedInteractions, users: Vocabulary, items: Vocabulary) -> _Read:
     rows = part.kept
     user, item = _rows(part.user, users)[rows], _rows(part.item, items)[rows]
     time, tie, meaning = part.time[rows].astype(np.int64), part.tie[rows], part.meaning[rows]
+    decay = part.decay
 
     def events(where: NDArray[np.bool_] | slice, weight: NDArray[np.float64]) -> Interactions:
         return Interactions.of(user[where], item[where], time[where], weight[where], tie[where])
 
     if (meaning == LIKE).all():
-        weight = part.weight if part.half_life_days is None else part.weight * part.decay
-        return _Read(events(slice(None), weight[rows]))
-    decay = part.decay[rows]
+        weight = part.weight if decay is None else part.weight * decay.factor(part.time)
+        return _Read(events(slice(None), weight[rows]), decay=decay)
     found = part.feedback
     returns, takes = meaning == RETURN, found.takes
     settled, weight = found.taken_back | returns, np.where(found.taken_back, part.weight[rows], -takes)
-    if part.half_life_days is not None:  # weights are no amounts any more
-        settled, weight = returns & (takes == -part.weight[rows]), np.full(len(user), -WHOLE_RETURN)
     learned = (meaning != REMOVAL) & (part.non_likes == "negatives")
     return _Read(
-        events(found.likes, found.left * decay),
+        events(found.likes, found.left if decay is None else found.left * decay.factor(time)),
         Interactions.empty() if part.non_likes == "drop" else events(found.non_likes, learned.astype(np.float64)),
         events(settled, weight),
         events((takes > 0) & ~returns, -takes),
         found.counts,
+        decay,
     )
 
 

@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from recsys.data.feedback.likes import BELOW, LIKE, MEANINGS, RETURN, Feedback, decayed, resolve
+from recsys.data.feedback.decay import Decay
+from recsys.data.feedback.likes import BELOW, LIKE, MEANINGS, RETURN, Feedback, resolve
 from recsys.data.ingest.cells import LARGEST, event_weights, is_missing, numbers, positions, texts, weights
 from recsys.data.ingest.checks import Cells
 from recsys.data.ingest.config import DataConfig, InteractionColumns
@@ -153,10 +154,11 @@ class TypedInteractions:
         return resolve(user, item, times, self.meaning[rows], self.weight[rows], self.ratings, self.positive_from)
 
     @property
-    def decay(self) -> NDArray[np.float64]:
-        """float64 [n], the factor of each weight by its age; 1 without a half-life."""
-        ones = np.ones(len(self))
-        return ones if self.half_life_days is None else decayed(ones, self.time, self.half_life_days)
+    def decay(self) -> Decay | None:
+        """How weights decay, by ages counted from the newest row; None without a half-life."""
+        if self.half_life_days is None or np.isnan(self.time).all():
+            return None
+        return Decay(self.half_life_days, int(np.nanmax(self.time)))
 
     @cached_property
     def keep(self) -> NDArray[np.bool_]:

@@ -138,5 +138,8 @@ def _counted(issues: Iterable[ValidationIssue]) -> str:
 
 
 def verdict(issues: ValidationIssues) -> str:
-    """How many errors and warnings there are, and whether the data can be read."""
-    return f"{_counted(issues)}: the data {'cannot be read' if issues.errors else 'can be read'}"
+    """How many errors and warnings there are, and whether the data can be read and the config be run."""
+    unread = not all(finding.of_config for finding in issues.errors)
+    unrun = any(finding.of_config for finding in issues.errors)
+    run = f", {'and' if unread else 'but'} the config cannot be run" if unrun else ""
+    return f"{_counted(issues)}: the data {'cannot' if unread else 'can'} be read{run}"

@@ -33,6 +33,8 @@ MAX_DENSE_ITEMS = 40_000
 `EASEConfig.neighbours`."""
 
 
+_LARGE = 1e12
+"""Weights of 0 are looked for above this penalty, long before single precision loses them."""
 _GRAM_BYTES = 3_200_000_000
 """The largest Gram matrix of all items that sparse weights are computed from: that of 28,000 items."""
 
@@ -146,10 +148,11 @@ def item_weights(gram: NDArray[np.float32], penalty: NDArray[np.float32]) -> NDA
         penalty: float32 [I], the L2 penalty of each item.
 
     Raises:
-        ConfigError: the penalty is too small to bound the condition number.
+        ConfigError: the penalty is too small to bound the condition number, or so large that all weights are 0.
     """
     from scipy.linalg import lapack
 
+    joint = penalty.min() > _LARGE and np.count_nonzero(gram) > np.count_nonzero(gram.diagonal())
     np.fill_diagonal(gram, gram.diagonal() + penalty)
     factor, failed = lapack.spotrf(gram.T, lower=1, overwrite_a=1, clean=0)
     if failed:
@@ -160,6 +163,8 @@ def item_weights(gram: NDArray[np.float32], penalty: NDArray[np.float32]) -> NDA
     _mirror(weights)
     weights /= -weights.diagonal().copy()[:, None]
     np.fill_diagonal(weights, 0)
+    if joint and not weights.any():
+        raise _underflown(penalty)
     return weights
 
 
@@ -212,6 +217,13 @@ def _singular(penalty: NDArray[np.float32]) -> ConfigError:
     return ConfigError(
         f"ease cannot solve its regressions with a penalty of {penalty.min():g}: items with the same users make the "
         "matrix singular; raise `regularization`"
+    )
+
+
+def _underflown(penalty: NDArray[np.float32]) -> ConfigError:
+    return ConfigError(
+        f"all weights of ease are 0 with a penalty of {penalty.min():g}, so that no item tells of another; lower "
+        "`regularization` (default 100) or `dropout` (default 0)"
     )
 
 

@@ -11,6 +11,7 @@ import pandas as pd
 from recsys.data.ingest.reading.content import SUSPICIOUS_RATIO
 from recsys.data.ingest.reading.found import Found, check_width
 from recsys.data.ingest.reading.problem import Unreadable, damaged
+from recsys.errors import reason_of
 
 if TYPE_CHECKING:
     import pyarrow
@@ -40,8 +41,7 @@ def read_columnar(path: Path, start: bytes) -> Found:
     except Unreadable:
         raise
     except Exception as error:  # Arrow raises many kinds of exceptions on damaged files
-        reason = str(error).splitlines()[0][:300] if str(error) else type(error).__name__
-        raise damaged(reason) from error
+        raise damaged(reason_of(error)) from error
 
 
 def parquet_rows(path: Path) -> int:

@@ -10,7 +10,8 @@ from functools import cache
 from pathlib import Path
 
 from recsys.data.ingest.reading.problem import Unreadable
-from recsys.files.addresses import without_password
+from recsys.errors import reason_of
+from recsys.files.addresses import lacks_password, without_password
 
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]+:")
 
@@ -48,6 +49,9 @@ def _fetched(place: str) -> Path:
         import fsspec
     except ImportError as error:
         raise Unreadable("addresses are read by fsspec, which is not installed", "pip install fsspec") from error
+    if lacks_password(place):
+        remedy = "write it into the config, or give the whole address with --set, as --set data.interactions=ADDRESS"
+        raise Unreadable(f"the password of {without_password(place)} is left out, as recsys writes configs", remedy)
     folder = Path(tempfile.mkdtemp(prefix="recsys-table-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     copy = folder / (place.rstrip("/").rpartition("/")[2] or "table")
@@ -59,7 +63,7 @@ def _fetched(place: str) -> Path:
     except Unreadable:
         raise
     except Exception as error:  # each file system raises exceptions of its own
-        reason = str(error).splitlines()[0][:300] if str(error) else type(error).__name__
+        reason = reason_of(error)
         remedy = "check address, network and credentials; the file system may need a package, as s3fs for s3://"
         raise Unreadable(f"{without_password(place)} cannot be read ({without_password(reason)})", remedy) from error
     return copy
