@@ -5,11 +5,16 @@ from __future__ import annotations
 import inspect
 import textwrap
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import ClassVar
 
 from recsys.config import Config as Options
 from recsys.config import parse
 from recsys.docstrings import field_descriptions
+from recsys.errors import ConfigError
+
+_TOO_LARGE = ("not enough memory", "array is too big", "Maximum allowed dimension", "calculation overflowed")
+"""Of errors of NumPy and PyTorch about arrays that no memory holds."""
 
 
 class Configurable:
@@ -99,3 +104,22 @@ def _documented(config: type[Options]) -> str:
 
 def _wrapped(entry: str) -> str:
     return textwrap.fill(entry, 112, subsequent_indent="    ", break_on_hyphens=False, break_long_words=False)
+
+
+@contextmanager
+def memory_told(model: Configurable) -> Iterator[None]:
+    """Context manager: arrays that do not fit into memory are an error that names the options of ``model``.
+
+    Raises:
+        ConfigError: the block asked for more memory than there is.
+    """
+    try:
+        yield
+    except (MemoryError, RuntimeError, ValueError) as error:
+        if not isinstance(error, MemoryError) and not any(text in str(error) for text in _TOO_LARGE):
+            raise
+        reason = " ".join(str(error).split())[:200]
+        raise ConfigError(
+            f"{model!r} needs more memory than there is ({reason}); make its sizes (dim, factors, layers, batch, "
+            "n_negatives) smaller"
+        ) from error

@@ -13,7 +13,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from recsys.config import Config
-from recsys.configurable import Configurable
+from recsys.configurable import Configurable, memory_told
 from recsys.data.dataset import Dataset
 from recsys.data.entities import EntityTable
 from recsys.data.histories import Histories
@@ -231,14 +231,15 @@ class Engine(Configurable, ABC):
             The engine itself.
 
         Raises:
-            ConfigError: the options do not fit the data.
+            ConfigError: the options do not fit the data, or what they ask for does not fit into memory.
             DataError: the interactions are too few for the engine.
         """
         context = context or FitContext()
         context = context if validation is None else replace(context, validation=validation)
         tracker = ConsoleTracker() if verbose else context.tracker
         context = replace(context, seed=context.seed if seed is None else seed, tracker=tracker)
-        self._fit(data, data.interactions if train is None else train, context)
+        with memory_told(self):
+            self._fit(data, data.interactions if train is None else train, context)
         return self
 
     @abstractmethod
