@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import recsys as rs
+from pipelines.commands.tune_processes import check_jobs
 from recsys.data.splits.split import split
 from recsys.data.synthetic.worlds import BlockTaste
 from recsys.engines import ENGINES
@@ -95,3 +96,10 @@ def test_a_fit_that_no_memory_holds_names_the_engine_and_the_remedy(monkeypatch,
     monkeypatch.setattr(Popularity, "_fit", refuse)
     with pytest.raises(ConfigError, match=r"Popularity\(\) needs more memory than there is .*make its sizes"):
         Popularity().fit(DATA)
+
+
+@pytest.mark.parametrize("jobs", [10**4, 10**30])
+def test_more_processes_than_a_machine_has_use_for_are_refused(jobs):
+    with pytest.raises(ConfigError, match=rf"--jobs {jobs}: this machine has \d+ processors; give at most \d+"):
+        check_jobs(jobs)
+    check_jobs(8)
