@@ -9,7 +9,6 @@ from typing import TypeAlias
 
 import numpy as np
 import pandas as pd
-import pyarrow.parquet as pq
 
 from recsys.errors import ArtifactError
 from recsys.json_values import JsonObject
@@ -176,15 +175,15 @@ class Manifest:
         Raises:
             ArtifactError: it is none of this batch, has another number of rows or columns, or a score is not finite.
         """
+        from recsys.retrieval.output.parts import footer_of  # which writes what is described here
+
         name = inside(directory, part.name)
         try:
+            made_from, rows = footer_of(directory, part.name)
             with output_folder(directory).open(part.name) as file:
-                footer = pq.read_metadata(file)
-                file.seek(0)
                 frame = pd.read_parquet(file, filters=filters)
-            made_from = (footer.metadata or {}).get(b"fingerprint", b"").decode()
             columns = [*self.id_columns, "rank", "score"]
-            if made_from != self.fingerprint or footer.num_rows != part.rows:
+            if made_from != self.fingerprint or rows != part.rows:
                 raise ValueError("it is of another batch")
             if list(frame.columns[: len(columns)]) != columns or not np.isfinite(frame["score"].to_numpy()).all():
                 raise ValueError("its columns or scores are not those of lists")
