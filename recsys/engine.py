@@ -224,7 +224,8 @@ class Engine(Configurable, ABC):
             verbose: prints progress.
 
         Raises:
-            ConfigError: the options do not fit the data, or give scores that are not finite.
+            ConfigError: the options do not fit the data, take more memory than there is, or give scores that are not
+                finite.
             DataError: the interactions are too few for the engine.
         """
         context = context or FitContext()

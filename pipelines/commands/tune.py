@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from pipelines.commands.tune_outputs import PAGE, TABLE, TRIALS, TUNED, best_options, write_outputs
-from pipelines.commands.tune_processes import run_workers
+from pipelines.commands.tune_processes import check_jobs, run_workers
 from pipelines.commands.tune_worker import DATABASE, Job, load_parts
 from pipelines.config import RunConfig
 from pipelines.config_checks import check_engine, check_split
@@ -75,6 +75,8 @@ def tune(config: RunConfig, workspace: Workspace, tracker: Tracker, options: Tun
         ArtifactError: a file of the user would be overwritten.
     """
     check_split(config, "recsys tune")
+    if not config.compute.over_ray:
+        check_jobs(options.jobs)
     started = time.monotonic() if options.started is None else options.started
     for name in options.engines:
         check_engine(config, "--engine", name)

@@ -10,13 +10,26 @@ from contextlib import contextmanager
 
 from pipelines.commands.tune_ray import run_workers_over_ray
 from pipelines.commands.tune_worker import Job, Worker, work_alone
-from recsys.errors import RecsysError
+from recsys.errors import ConfigError, RecsysError
 from recsys.experiment.study import Study
 from recsys.tracking import Tracker
 
 _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 _LONGEST_WAIT = 5.0
 """Seconds that a worker may take to end by itself."""
+_FEW_JOBS = 16
+"""So many processes are allowed on any machine."""
+
+
+def check_jobs(jobs: int) -> None:
+    """Checks the number of processes of a search on this machine.
+
+    Raises:
+        ConfigError: they are many more than there are processors, of which each would take memory and no time off.
+    """
+    processors = os.cpu_count() or 1
+    if jobs > (most := max(_FEW_JOBS, 4 * processors)):
+        raise ConfigError(f"--jobs {jobs}: this machine has {processors} processors; give at most {most}")
 
 
 def run_workers(job: Job, study: Study, tracker: Tracker) -> None:
@@ -40,7 +53,7 @@ def run_workers(job: Job, study: Study, tracker: Tracker) -> None:
 
     killed = 0
     with _one_thread():
-        workers = {number: start(number) for number in range(job.jobs)}
+        workers = {number: start(number) for number in range(min(job.jobs, job.trials or job.jobs))}
         try:
             while workers:
                 for number, process in list(workers.items()):

@@ -21,6 +21,7 @@ from recsys.data.vocabulary import MISSING, Vocabulary
 from recsys.embedding_table import EmbeddingTable
 from recsys.engine import Request, Vectors
 from recsys.errors import ArtifactError
+from recsys.files.stored_csr import checked_csr
 
 M = TypeVar("M", bound=BaseModel)
 Arrays = Mapping[str, NDArray[Any]]
@@ -78,25 +79,6 @@ def csr_from(arrays: Arrays, size: int) -> sp.csr_array:
         ArtifactError: the indices are not those of such a matrix; products would read outside of its memory.
     """
     return checked_csr(arrays, (size, size))
-
-
-def checked_csr(arrays: Arrays, shape: tuple[int, int]) -> sp.csr_array:
-    """The CSR matrix of ``data``, ``indices`` and ``indptr``, every index of which is checked.
-
-    Raises:
-        ArtifactError: they are not a matrix of this ``shape``.
-    """
-    try:
-        given = tuple(arrays["shape"].tolist()) if "shape" in arrays else shape
-        if given != shape:
-            raise ValueError(f"it has the shape {given}")
-        matrix = sp.csr_array((arrays["data"], arrays["indices"], arrays["indptr"]), shape=shape)
-        matrix.check_format(full_check=True)
-        if matrix.data.dtype.kind != "f":
-            raise ValueError(f"its values are {matrix.data.dtype}")
-    except (ValueError, TypeError, KeyError, IndexError) as error:
-        raise ArtifactError(f"a stored matrix is not one of shape {shape} ({error}); train again") from error
-    return matrix
 
 
 def decayed_history(

@@ -14,7 +14,10 @@ from typing import TypeAlias
 import optuna
 from filelock import FileLock
 from optuna.trial import FrozenTrial, TrialState
+from sqlalchemy.exc import SQLAlchemyError
 
+from recsys.digest import short_digest
+from recsys.errors import ArtifactError
 from recsys.experiment.search_spaces import Range, Space, combinations, n_combinations, rounded
 from recsys.json_values import JsonObject
 from recsys.seeding import stream, stream_seed
@@ -24,6 +27,9 @@ RunningTrial: TypeAlias = optuna.Trial
 AS_GIVEN, ERROR, REPEATS, RESULT, CONFIG, WORKER = "as_given", "error", "repeats", "result", "config", "worker"
 """Attributes of a trial: it has the options of the config; why it failed; which earlier trial has the same options; its
 metrics, options and curve; the digest of its options; the number of the process that runs it."""
+DIGEST = "result_digest"
+"""Attribute of a trial: the digest of its result, against which what is read is held."""
+_RESTORE = "restore it, or move it away to search anew"
 _UNCOUNTED = ("waiting", "interrupted")
 _STARTUP = 4
 """Finished trials before one is pruned: a median of fewer says little."""
@@ -86,9 +92,9 @@ class Study:
     """
 
     def __init__(self, path: Path, search: Search) -> None:
-        self.search = search
+        self.search, self._path = search, path
         self._lock = FileLock(path.with_suffix(".lock"))
-        with self._lock, _quiet():
+        with self._lock, self._store():
             optuna.logging.set_verbosity(optuna.logging.ERROR)
             options = {"connect_args": {"timeout": 120}}
             storage = optuna.storages.RDBStorage(f"sqlite:///{path.resolve()}", engine_kwargs=options)
@@ -100,12 +106,27 @@ class Study:
                 pruner=optuna.pruners.MedianPruner(_STARTUP, search.prune_after),
             )
 
+    @contextmanager
+    def _store(self) -> Iterator[None]:
+        """Context manager for calls of Optuna, without its warnings of experimental parts and those of SQLAlchemy.
+
+        Raises:
+            ArtifactError: the file is no store of trials, or is damaged.
+        """
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                yield
+        except (SQLAlchemyError, optuna.exceptions.StorageInternalError, ValueError) as error:
+            reason = " ".join(str(error.__cause__ or error).split())[:200]
+            raise ArtifactError(f"the store of trials {self._path} cannot be used ({reason}); {_RESTORE}") from error
+
     def prepare(self, trials: int | None) -> None:
         """Queues the options as given, all combinations where ``trials`` suffice, and what was interrupted before.
 
         Called once before the first process asks: then no trial can be running.
         """
-        with self._lock, _quiet():
+        with self._lock, self._store():
             known = self._study.get_trials(deepcopy=False)
             if not known:
                 self._study.enqueue_trial({}, user_attrs={AS_GIVEN: True})
@@ -118,13 +139,13 @@ class Study:
 
     def release(self, worker: int) -> None:
         """Queues the trial that a worker process was killed in."""
-        with self._lock, _quiet():
+        with self._lock, self._store():
             known = self._study.get_trials(deepcopy=False)
             self._requeue_running([trial for trial in known if trial.user_attrs.get(WORKER) == worker])
 
     def ask(self, trials: int | None, worker: int = 0) -> RunningTrial | None:
         """The next trial; None when ``trials`` are finished or running, or all combinations are."""
-        with self._lock, _quiet():
+        with self._lock, self._store():
             known = self._study.get_trials(deepcopy=False)
             if self._is_exhausted(known, trials):
                 return None
@@ -139,12 +160,12 @@ class Study:
         """Option -> value of the trial; empty where it has the options of the config."""
         if trial.user_attrs.get(AS_GIVEN):
             return {}
-        with _quiet():
+        with self._store():
             return {option: _suggested(trial, option, values) for option, values in self.search.space.items()}
 
     def repeats(self, trial: RunningTrial, config: str) -> bool:
         """Whether an earlier trial has the options whose digest is ``config``; then this one gets its result."""
-        with self._lock, _quiet():
+        with self._lock, self._store():
             trial.set_user_attr(CONFIG, config)
             for earlier in self._study.get_trials(deepcopy=False):
                 same = earlier.number < trial.number and earlier.user_attrs.get(CONFIG) == config
@@ -156,8 +177,9 @@ class Study:
 
     def tell(self, trial: RunningTrial, result: Mapping[str, object], value: float | None, error: str = "") -> None:
         """Records the end of a trial: its ``value``, or None where it was pruned or has an ``error``."""
-        with self._lock, _quiet():
+        with self._lock, self._store():
             trial.set_user_attr(RESULT, dict(result))
+            trial.set_user_attr(DIGEST, _digest(dict(result)))
             if error:
                 trial.set_user_attr(ERROR, error[:2000])
             state = TrialState.FAIL if error else TrialState.PRUNED if value is None else TrialState.COMPLETE
@@ -165,23 +187,29 @@ class Study:
 
     def trials(self) -> list[Trial]:
         """All trials but those that repeat an earlier one, in order."""
-        with _quiet():
+        with self._store():
             known = self._study.get_trials(deepcopy=False)
         return [
             Trial(
                 found.number,
                 _state(found),
                 bool(found.user_attrs.get(AS_GIVEN)),
-                found.user_attrs.get(RESULT, {}),
+                self._result(found),
                 found.user_attrs.get(ERROR),
             )
             for found in known
             if REPEATS not in found.user_attrs and _state(found) != "waiting"
         ]
 
+    def _result(self, trial: FrozenTrial) -> JsonObject:
+        result: JsonObject = trial.user_attrs.get(RESULT, {})
+        if DIGEST in trial.user_attrs and trial.user_attrs[DIGEST] != _digest(result):
+            raise ArtifactError(f"trial {trial.number} in {self._path} has changed since it was written; {_RESTORE}")
+        return result
+
     def add_seconds(self, seconds: float) -> None:
         """Adds to the time that the search has taken."""
-        with self._lock, _quiet():
+        with self._lock, self._store():
             self._study.set_user_attr("seconds", self.seconds + seconds)
 
     @property
@@ -194,7 +222,7 @@ class Study:
 
         Empty where fewer than six trials have ended, or all alike.
         """
-        with _quiet():
+        with self._store():
             known = self._study.get_trials(deepcopy=True, states=(TrialState.COMPLETE,))
             done = [trial for trial in known if trial.params]
             if len(done) < _FEW or len({trial.value for trial in done}) < 2:
@@ -266,9 +294,5 @@ def _counts(trial: FrozenTrial) -> bool:
     return REPEATS not in trial.user_attrs and _state(trial) not in _UNCOUNTED
 
 
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Without the warnings of Optuna's experimental parts and of SQLAlchemy."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield
+def _digest(result: Mapping[str, object]) -> str:
+    return short_digest([json.dumps(result, sort_keys=True, default=str)])

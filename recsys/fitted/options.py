@@ -16,7 +16,17 @@ TRIED = 64
 """Users and items whose scores are looked at after a fit with options that are far from their defaults."""
 _FAR, _NEAR_ONE = 1000.0, 0.99
 """An option is far from its default at this factor, or as a share that is next to 1."""
-_NO_MEMORY = ("can't allocate memory", "out of memory", "not enough memory", "invalid buffer size", "overflow")
+_NO_MEMORY = (
+    "can't allocate memory",
+    "out of memory",
+    "not enough memory",
+    "invalid buffer size",
+    "multiplication overflow",
+    "calculation overflowed",
+    "array is too big",
+    "Maximum allowed dimension",
+)
+"""Of errors of NumPy and PyTorch about arrays that no memory holds."""
 
 
 def far_options(config: Config, path: str = "") -> Iterator[str]:
@@ -53,7 +63,7 @@ def explained(kind: str, config: Config) -> Iterator[None]:
     """
     try:
         yield
-    except (MemoryError, RuntimeError) as error:
+    except (MemoryError, RuntimeError, ValueError) as error:
         if not isinstance(error, MemoryError) and not any(text in str(error) for text in _NO_MEMORY):
             raise
         options = ", ".join(far_options(config)) or "its sizes and batches"

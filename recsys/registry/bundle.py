@@ -20,7 +20,7 @@ from recsys.engines import ENGINES
 from recsys.errors import ArtifactError
 from recsys.json_values import JsonMapping
 from recsys.registry.finite import check_finite_files
-from recsys.registry.trial import try_engine
+from recsys.registry.trial import try_engine, try_fallback
 from recsys.retrieval.fallback import Fallback
 
 MANIFEST = "manifest.json"
@@ -209,6 +209,7 @@ class Bundle:
         if not (directory / "fallback").is_dir():
             raise ArtifactError(f"{directory} holds no fallback, as bundles of an earlier version do; train again")
         fallback = Fallback.load(directory / "fallback")
+        try_fallback(fallback, data.users, data.items)
         return cls(engine, data, lineage, histories.is_dir(), version_of(directory), held_out, fallback)
 
 

@@ -137,8 +137,8 @@ class Store:
         if before is not None:
             self._client.set_model_version_tag(self.name, version, _BEFORE, before)
             self._client.set_registered_model_alias(self.name, PREVIOUS, before)
-        self._client.set_registered_model_alias(self.name, CHAMPION, version)
         self._tag_run(version, before)
+        self._client.set_registered_model_alias(self.name, CHAMPION, version)  # last: a rerun then has nothing to do
 
     def rollback_target(self) -> str:
         """The version that `rollback` makes the champion: the one before the champion, with its checksums verified.

@@ -10,7 +10,8 @@ from recsys.data.interactions import Interactions
 from recsys.data.vocabulary import Rows
 from recsys.engine import Engine, Request
 from recsys.errors import ArtifactError
-from recsys.ranking import top_k
+from recsys.ranking import check_finite, top_k
+from recsys.retrieval.fallback import Fallback
 
 _ITEMS = 16
 
@@ -41,6 +42,28 @@ def try_engine(engine: Engine, users: EntityTable, items: EntityTable, interacti
             f"the engine {kind} cannot rank the items of its own bundle ({error!r}); copy the bundle again, or train "
             "again"
         ) from error
+
+
+def try_fallback(fallback: Fallback, users: EntityTable, items: EntityTable) -> None:
+    """Ranks the first and last items for the first and last user by the fallback of a bundle.
+
+    Args:
+        fallback: that was loaded.
+        users: of the bundle.
+        items: of the bundle.
+
+    Raises:
+        ArtifactError: its parts do not fit together or hold values that cannot be ranked.
+    """
+    if not len(items) or not len(users):
+        return
+    few, ends = items.take(_ends(len(items), _ITEMS)), users.take(_ends(len(users), 1))
+    try:
+        vectors = fallback.user_vectors(Request(ends, few, Histories.of([[]] * len(ends))))
+        check_finite(vectors, ends.vocabulary.ids, "users of the fallback")
+        top_k(vectors, fallback.item_vectors(few), k=2)
+    except Exception as error:
+        raise ArtifactError(f"the fallback of the bundle cannot rank its items ({error!r}); train again") from error
 
 
 def _ends(length: int, n: int) -> Rows:

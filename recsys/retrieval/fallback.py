@@ -19,6 +19,7 @@ from recsys.data.vocabulary import MISSING, Vocabulary
 from recsys.digest import short_digest
 from recsys.engine import Request, Vectors
 from recsys.errors import ArtifactError
+from recsys.files.stored_csr import checked_csr
 from recsys.retrieval.segments import Segmentation, SegmentColumn
 
 
@@ -132,15 +133,13 @@ class Fallback:
             columns = tuple(_column(**column) for column in raw["columns"])
             segmentation = Segmentation(columns, tuple(raw["strengths"]), tuple(raw["weights"]))
             arrays = load_file(directory / "counts.safetensors")
-            counts = sp.csr_array(
-                (arrays["data"], arrays["indices"], arrays["indptr"]),
-                shape=(sum(column.size for column in columns), len(items)),
-            )
-            counts.check_format(full_check=True)
-            if arrays["popularity"].shape != (len(items),) or not np.isfinite(counts.data).all():
+            counts = checked_csr(arrays, (sum(column.size for column in columns), len(items)))
+            if arrays["popularity"].shape != (len(items),):
                 raise ValueError("its counts do not fit its items")
+            if not (np.isfinite(counts.data).all() and np.isfinite(arrays["popularity"]).all()):
+                raise ValueError("its counts are not finite")
             return cls(items, arrays["popularity"], counts, segmentation)
-        except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
+        except (OSError, ValueError, KeyError, TypeError, SafetensorError, ArtifactError) as error:
             raise ArtifactError(f"{directory} does not hold a fallback ({error!r}); train again") from error
 
 

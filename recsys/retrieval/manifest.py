@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TypeAlias
 
+import numpy as np
 import pandas as pd
 
 from recsys.errors import ArtifactError
@@ -84,6 +85,12 @@ class Manifest:
     rules: Rules
 
     @property
+    def id_columns(self) -> tuple[str, str]:
+        """The names of the columns of users and items."""
+        owner, item = self.options.get("id_columns", ID_COLUMNS)
+        return owner, item
+
+    @property
     def users(self) -> int:
         return sum(part.users for part in self.parts)
 
@@ -130,19 +137,21 @@ class Manifest:
             found = cls(raw["model_version"], raw["data_fingerprint"], raw["fingerprint"], raw["options"], parts, rules)
             for part in parts:
                 stored_name(Path(name), part.name)
+            if not all(map(_is_counted, parts)) or not all(isinstance(each, str) for each in found.id_columns):
+                raise TypeError("it has counts or columns of another type")
             if any(raw[total] != getattr(found, total) for total in TOTALS) or len({p.name for p in parts}) < len(
                 parts
             ):
                 raise ArtifactError(f"{name} lists other parts than were written: its totals differ; recommend again")
             return found
-        except (KeyError, TypeError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise ArtifactError(f"{name} is not a manifest ({error!r}); recommend again") from error
 
     def verify(self, directory: Place) -> None:
         """Compares the digest of every part with the manifest.
 
         Raises:
-            ArtifactError: names the parts that are missing or changed, or not in the manifest.
+            ArtifactError: names the parts that are missing or changed, not in the manifest, or the same as another.
         """
         folder = output_folder(directory)
         bad = [part.name for part in self.parts if folder.digest(part.name) != part.sha256]
@@ -150,10 +159,37 @@ class Manifest:
             raise ArtifactError(
                 f"{directory}: {', '.join(bad)} missing or changed since the batch was written; run recommend again"
             )
+        filled = [part.sha256 for part in self.parts if part.rows]
+        if twice := sorted(part.name for part in self.parts if filled.count(part.sha256) > 1):
+            raise ArtifactError(f"{directory}: {', '.join(twice)} are one and the same; run recommend again")
         found = {name for name in folder.names() if name.startswith("part-") and name.endswith(".parquet")}
         unlisted = sorted(found - {part.name for part in self.parts})
         if unlisted:
             raise ArtifactError(f"{directory}: {', '.join(unlisted)} not in the manifest; run recommend again")
+        if not self.parts:
+            raise ArtifactError(f"{directory} has no parts; run recommend again")
+
+    def read_part(self, directory: Place, part: Part, filters: Filters | None = None) -> pd.DataFrame:
+        """The rows of one part; ``filters`` are those of `pandas.read_parquet`.
+
+        Raises:
+            ArtifactError: it is none of this batch, has another number of rows or columns, or a score is not finite.
+        """
+        from recsys.retrieval.output.parts import footer_of  # which writes what is described here
+
+        name = inside(directory, part.name)
+        try:
+            made_from, rows = footer_of(directory, part.name)
+            with output_folder(directory).open(part.name) as file:
+                frame = pd.read_parquet(file, filters=filters)
+            columns = [*self.id_columns, "rank", "score"]
+            if made_from != self.fingerprint or rows != part.rows:
+                raise ValueError("it is of another batch")
+            if list(frame.columns[: len(columns)]) != columns or not np.isfinite(frame["score"].to_numpy()).all():
+                raise ValueError("its columns or scores are not those of lists")
+            return frame
+        except (OSError, ValueError, TypeError) as error:
+            raise ArtifactError(f"{name} is no part of this batch ({error}); run recommend again") from error
 
 
 def read_recommendations(directory: Place, users: Iterable[int | str] | None = None) -> pd.DataFrame:
@@ -169,14 +205,12 @@ def read_recommendations(directory: Place, users: Iterable[int | str] | None = N
     manifest = Manifest.load(directory)
     manifest.verify(directory)
     wanted = None if users is None else list(users)
-    key = manifest.options.get("id_columns", ID_COLUMNS)[0]
-    filters = [(key, "in", wanted)] if wanted else None
-    frames = [read_part(directory, part, filters) for part in manifest.parts]
+    filters = [(manifest.id_columns[0], "in", wanted)] if wanted else None
+    frames = [manifest.read_part(directory, part, filters) for part in manifest.parts]
     table = pd.concat(frames, ignore_index=True)
     return table.iloc[:0] if wanted == [] else table
 
 
-def read_part(directory: Place, part: Part, filters: Filters | None = None) -> pd.DataFrame:
-    """The rows of one part; ``filters`` are those of `pandas.read_parquet`."""
-    with output_folder(directory).open(part.name) as file:
-        return pd.read_parquet(file, filters=filters)
+def _is_counted(part: Part) -> bool:
+    counts = (part.users, part.users_without, part.fallback_users, part.topped_up_users, part.rows)
+    return isinstance(part.sha256, str) and all(type(count) is int and count >= 0 for count in counts)

@@ -17,7 +17,7 @@ from recsys.ranking import check_finite
 from recsys.retrieval import INDEXES
 from recsys.retrieval.fallback import Fallback
 from recsys.retrieval.index import Index
-from recsys.retrieval.similar import SimilarityModel
+from recsys.retrieval.similar import SimilarityModel, squarable
 from recsys.retrieval.top_up import Lists, TopUp, unknown_users
 
 BuildIndex = Callable[[Vectors, Rows | None], Index]
@@ -180,12 +180,12 @@ def item_vectors(engine: VectorModel, items: EntityTable, at: int | None = None)
 
 
 def similarity_vectors(engine: SimilarityModel, items: EntityTable) -> Vectors:
-    """[I] the engine's vectors of ``items`` whose cosines are similarities, checked.
+    """[I] the engine's vectors of ``items`` whose cosines are similarities, checked, with squares that are finite.
 
     Raises:
         ArtifactError: one holds NaN or an infinite value.
     """
-    return _checked(engine.similarity_vectors(items), items, f"items of {type(engine).__name__}")
+    return squarable(_checked(engine.similarity_vectors(items), items, f"items of {type(engine).__name__}"))
 
 
 def user_vectors(engine: VectorModel, request: Request) -> Vectors:

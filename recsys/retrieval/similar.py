@@ -19,6 +19,8 @@ from recsys.tracking import one_line
 
 _CLOSE = 3
 """So many close titles are named."""
+_SQUARABLE = 1e15
+"""Entries up to here have squares whose sum is finite in single precision."""
 
 
 def find_item(items: EntityTable, text: str) -> int:
@@ -58,6 +60,21 @@ def _close(items: EntityTable, shown: list[str], wanted: str) -> str:
 
 def _alike(wanted: str, title: str, words: set[str]) -> bool:
     return bool(words & set(title.split())) or bool(get_close_matches(wanted, [title], cutoff=0.5))
+
+
+def squarable(vectors: Vectors) -> Vectors:
+    """The vectors, all divided by their largest entry where squares of entries would be infinite; cosines are the same.
+
+    Example:
+        >>> squarable(Vectors(np.float32([[1e30, 0], [0, 2e30]]))).dense.tolist()
+        [[0.5, 0.0], [0.0, 1.0]]
+    """
+    parts = [part for part in (vectors.dense, vectors.sparse) if part is not None and 0 not in part.shape]
+    largest = max((float(abs(part).max()) for part in parts), default=0.0)
+    if not largest > _SQUARABLE:
+        return vectors
+    dense, sparse = (None if part is None else part / np.float32(largest) for part in (vectors.dense, vectors.sparse))
+    return Vectors(dense, sparse, vectors.valid)
 
 
 def cosine_to(vectors: Vectors, row: int) -> NDArray[np.float64]:
@@ -113,7 +130,10 @@ def most_similar_to(
         >>> most_similar_to(np.float32([1, 0]), np.float32([[0, 1], [2, 0]]), k=1)[0].tolist()
         [1]
     """
-    length = np.linalg.norm(vectors, axis=1) * np.linalg.norm(query)
-    similarity = vectors @ query / np.maximum(length, 1e-12)
+    table, own = squarable(Vectors(vectors)).dense, squarable(Vectors(query[None])).dense
+    assert table is not None, "the vectors are dense"
+    assert own is not None, "the vectors are dense"
+    length = np.linalg.norm(table, axis=1) * np.linalg.norm(own)
+    similarity = table @ own[0] / np.maximum(length, 1e-12)
     best = np.argsort(-similarity, kind="stable")[:k]
     return best, similarity[best]

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from recsys.data.feedback.event_words import likely_meaning
 from recsys.errors import DataError
 from recsys.evaluation.intervals import Difference, Interval, paired_test, ratio_interval, unpaired_test
+from recsys.files.stored_json import as_written
 from recsys.service.exposures import CHALLENGER, CHAMPION
 from recsys.service.logs.json_log import read_log
 
@@ -81,7 +82,8 @@ def compare_arms(exposures: str | Path) -> ArmComparison:
         ArtifactError: the file is missing or damaged.
         DataError: it holds no list of one of the arms.
     """
-    counts, unplaced = _counted(read_log(Path(exposures)))
+    with as_written(Path(exposures)):
+        counts, unplaced = _counted(read_log(Path(exposures)))
     missing = [name for name, users in counts.items() if not users]
     if missing:
         raise DataError(f"{exposures} holds no list of the {missing[0]}; was --challenger given, and its alias set?")
@@ -104,7 +106,8 @@ def _counted(records: Iterable[dict[str, object]]) -> tuple[_Counts, int]:
         user = record["user_id"]
         if record["kind"] == "exposure":
             items = record["item_ids"]
-            assert isinstance(items, list)
+            if not isinstance(items, list):
+                raise TypeError(f"the items of a list are {items!r}")
             lists[record["exposure_id"]] = str(record["arm"]), user, frozenset(items)
             by_user.setdefault(user, []).append(record["exposure_id"])
         elif likely_meaning(str(record["event"])) is None:

@@ -1,9 +1,11 @@
 """The study of one engine's trials: what is asked, what is stopped, and what is tried again."""
 
+import json
 from dataclasses import replace
 
 import pytest
 
+from recsys.errors import ArtifactError
 from recsys.experiment.search_spaces import Range
 from recsys.experiment.study import Search, Study, best_of
 from recsys.experiment.trial_tracker import OutOfTime, TrialPruned, TrialTracker
@@ -98,3 +100,28 @@ def test_importances_tell_the_option_that_matters(tmp_path):
     shares = found.importances()
     assert set(shares) == {"x", "kind"}
     assert shares["x"] > shares["kind"]
+
+
+@pytest.mark.parametrize("content", [b"hello" * 100, b"SQLite format 3\0" + bytes(4080)])
+def test_a_store_that_is_none_is_told_with_a_remedy(tmp_path, content):
+    (tmp_path / "study.db").write_bytes(content)
+    with pytest.raises(ArtifactError, match=r"the store of trials .*study\.db cannot be used .*move it away"):
+        study(tmp_path)
+
+
+def test_a_result_with_a_flipped_bit_is_not_used(tmp_path):
+    run(study(tmp_path), 3)
+    path = tmp_path / "study.db"
+    raw = path.read_bytes()
+    number = json.dumps(study(tmp_path).trials()[1].result["m"]).encode()
+    path.write_bytes(raw.replace(number, bytes([number[0] ^ 1]) + number[1:]))
+    with pytest.raises(ArtifactError, match=r"trial \d in .*study\.db has changed since it was written"):
+        study(tmp_path).trials()
+
+
+def test_a_store_that_is_cut_off_is_told(tmp_path):
+    run(study(tmp_path), 3)
+    path = tmp_path / "study.db"
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 3])
+    with pytest.raises(ArtifactError, match="cannot be used"):
+        run(study(tmp_path), 5)

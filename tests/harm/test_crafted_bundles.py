@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
+import recsys as rs
 from recsys.data.synthetic.worlds import BlockTaste
 from recsys.engines import ENGINES
 from recsys.errors import ArtifactError
@@ -19,6 +20,7 @@ OPTIONS = {
     "ease": {},
     "itemknn": {},
     "spectral": {},
+    "content_knn": {"columns": ["genre"]},
 }
 
 
@@ -70,6 +72,8 @@ def _put(key, place, value):
         _put("indices", 0, -5),
         _put("indptr", 3, 10**9),
         _put("indptr", 0, 7),
+        _put("indptr", -1, 0),
+        _put("indptr", -1, -1),
         _put("shape", 1, 10**12),
         lambda arrays: {**arrays, "data": arrays["data"].astype(np.int8)},
         lambda arrays: {**arrays, "counts": arrays["counts"][:3]},
@@ -87,6 +91,36 @@ def test_a_fallback_with_wrong_indices_is_refused(crafted, key):
         Bundle.load(crafted("ease", "fallback/counts.safetensors", _put(key, 0, 10**6)))
 
 
+@pytest.mark.parametrize(
+    ("key", "place", "value"), [("indptr", -1, 0), ("indptr", -1, -(2**63)), ("popularity", 3, np.nan)]
+)
+def test_a_fallback_that_cannot_rank_is_refused_when_it_is_loaded(crafted, key, place, value):
+    with pytest.raises(ArtifactError, match="fallback"):
+        Bundle.load(crafted("ease", "fallback/counts.safetensors", _put(key, place, value)))
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [("strengths", []), ("weights", ["x"]), ("weights", [1e308] * 2), ("weights", [1e200])]
+)
+def test_a_fallback_with_parameters_of_another_shape_is_refused_when_it_is_loaded(crafted, key, value):
+    with pytest.raises(ArtifactError, match="fallback"):
+        Bundle.load(crafted("ease", "fallback/segments.json", lambda raw: raw.update({key: value})))
+
+
+@pytest.mark.parametrize("separators", [3, ["genre"], {"genre": 3}])
+def test_separators_of_another_shape_are_refused(crafted, separators):
+    with pytest.raises(ArtifactError, match="separators"):
+        Bundle.load(crafted("content_knn", "engine/separators.json", lambda raw: separators))
+
+
+def test_vectors_whose_squares_are_infinite_have_finite_similarities():
+    engine = ENGINES["als"](factors=2, iterations=1).fit(DATA)
+    engine.factors[:] = np.linspace(1e19, 3e19, 28, dtype=np.float32).reshape(14, 2)
+    for found in (rs.similar_items(engine, DATA, 100, k=3), rs.similar_items(engine, DATA, 113, k=3)):
+        assert np.isfinite(found["similarity"]).all()
+        assert found["similarity"].between(-1.001, 1.001).all()
+
+
 @pytest.mark.parametrize("option", [{"dim": 10**9}, {"layers": 10**6}, {"heads": 10**7}, {"expansion": 10**8}])
 def test_a_config_that_asks_for_a_huge_network_is_refused_before_it_is_built(crafted, option):
     folder = crafted("sasrec", "engine/config.json", lambda raw: raw["model"].update(option))
@@ -94,9 +128,10 @@ def test_a_config_that_asks_for_a_huge_network_is_refused_before_it_is_built(cra
         Bundle.load(folder)
 
 
-def test_a_graph_network_of_another_size_is_refused(crafted):
-    with pytest.raises(ArtifactError, match="do not fit its config"):
-        Bundle.load(crafted("sage", "engine/config.json", lambda raw: raw.update(dim=10**9)))
+@pytest.mark.parametrize(("dim", "told"), [(4096, "do not fit its config"), (10**9, "less than or equal to 65536")])
+def test_a_graph_network_of_another_size_is_refused(crafted, dim, told):
+    with pytest.raises(ArtifactError, match=told):
+        Bundle.load(crafted("sage", "engine/config.json", lambda raw: raw.update(dim=dim)))
 
 
 def test_a_history_length_without_an_end_takes_no_memory(crafted):

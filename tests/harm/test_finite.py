@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
+import recsys as rs
 from recsys.atomic import read_json
 from recsys.data.synthetic.worlds import BlockTaste
 from recsys.digest import file_sha256
@@ -96,6 +97,17 @@ def test_a_vector_with_nan_takes_no_place_in_any_list(row):
     items[row] = np.nan
     with pytest.raises(ArtifactError, match="score"):
         top_k(Vectors(np.ones((2, 4), np.float32)), Vectors(items), k=2)
+
+
+@pytest.mark.parametrize(
+    ("boosts", "told"),
+    [([{"factor": 1e15}] * 2, r"factor 1e\+30"), ([{"factor": 1e-15}] * 2, "factor 1e-30"), ([{"addend": 9e29}], "9e")],
+)
+def test_boosts_that_no_score_survives_are_refused_with_their_size(boosts, told):
+    engine = ALS(factors=2, iterations=1).fit(DATA)
+    rules = {"boosts": [{"where": "size > -9", **boost} for boost in boosts]}
+    with pytest.raises(ConfigError, match=rf"recommend\.rules\.boosts: .*{told}"):
+        rs.recommend(engine, DATA, k=3, rules=rules)
 
 
 def _request():

@@ -5,8 +5,11 @@ import tracemalloc
 import numpy as np
 import pytest
 
+import recsys as rs
+from pipelines.commands.tune_processes import check_jobs
 from recsys.data.splits.split import split
 from recsys.data.synthetic.worlds import BlockTaste
+from recsys.engines import ENGINES
 from recsys.engines.baselines.popularity import Popularity
 from recsys.errors import ConfigError
 from recsys.evaluation.compare import evaluate_engines
@@ -48,3 +51,55 @@ def test_list_lengths_beyond_reason_are_refused(ks):
 def test_a_metric_at_no_list_length_is_refused(k):
     with pytest.raises(ConfigError, match="list length"):
         parse_metric(f"ndcg@{k}")
+
+
+RULES = [
+    {"exploration": {"share": 1, "seed": 10**18}},
+    {"diversity": {"method": "dpp", "pool": 10**18}},
+    {"calibration": {"column": "genre", "pool": 10**18}},
+    {"caps": [{"column": "genre", "most": 10**18}]},
+    {"at_least": [{"where": "size > 0", "least": 10**12}]},
+    {"group": "genre", "reasons": True},
+]
+
+
+@pytest.mark.parametrize("k", [10**9, 10**30])
+@pytest.mark.parametrize("rules", RULES, ids=lambda rules: next(iter(rules)))
+def test_lists_with_rules_are_cut_at_the_catalogue(rules, k):
+    engine = rs.ALS(factors=2, iterations=1).fit(DATA)
+    tracemalloc.start()
+    found = rs.recommend(engine, DATA, k=k, rules=rules)
+    assert tracemalloc.get_traced_memory()[1] < 2**24
+    tracemalloc.stop()
+    at_the_catalogue = rs.recommend(engine, DATA, k=DATA.n_items, rules=rules)
+    assert found.equals(at_the_catalogue)
+
+
+@pytest.mark.parametrize(
+    ("kind", "option"),
+    [("als", "factors"), ("bpr", "factors"), ("lightgcn", "dim"), ("sage", "dim"), ("item2vec", "dim")],
+)
+@pytest.mark.parametrize("value", [10**6, 10**18])
+def test_vectors_beyond_reason_are_refused_before_they_are_made(kind, option, value):
+    with pytest.raises(ConfigError, match=f"'{option}': Input should be less than or equal to 65536"):
+        ENGINES[kind](**{option: value})
+
+
+@pytest.mark.parametrize(
+    "error",
+    [MemoryError(), RuntimeError("[enforce fail] not enough memory: you tried"), ValueError("array is too big")],
+)
+def test_a_fit_that_no_memory_holds_names_the_engine_and_the_remedy(monkeypatch, error):
+    def refuse(*_):
+        raise error
+
+    monkeypatch.setattr(Popularity, "_fit", refuse)
+    with pytest.raises(ConfigError, match=r"popularity takes more memory than there is .*; lower its sizes"):
+        Popularity().fit(DATA)
+
+
+@pytest.mark.parametrize("jobs", [10**4, 10**30])
+def test_more_processes_than_a_machine_has_use_for_are_refused(jobs):
+    with pytest.raises(ConfigError, match=rf"--jobs {jobs}: this machine has \d+ processors; give at most \d+"):
+        check_jobs(jobs)
+    check_jobs(8)

@@ -4,12 +4,16 @@ import json
 import os
 import shutil
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
+from recsys.digest import file_sha256
 from recsys.errors import ArtifactError
 from recsys.retrieval.batch import RecommendOptions
 from recsys.retrieval.manifest import MANIFEST, Manifest, read_recommendations
 from recsys.retrieval.output import parts
+from recsys.retrieval.outputs.redis import write_redis
 from recsys.retrieval.recommend import recommend
 from tests.retrieval.conftest import FixedVectors, digests, world
 
@@ -103,3 +107,76 @@ def test_a_folder_with_the_name_of_a_part_is_told(stopped):
         read_recommendations(whole)
     with pytest.raises(ArtifactError, match="is a folder where a batch writes a file; move it away"):
         recommend(engine, data, whole, OPTIONS)
+
+
+def _certify(folder):
+    """Makes the digests of the manifest in ``folder`` those of whatever parts there are."""
+    raw = json.loads((folder / MANIFEST).read_text())
+    for part in raw["parts"]:
+        part["sha256"] = file_sha256(folder / part["name"])
+    (folder / MANIFEST).write_text(json.dumps(raw))
+
+
+def test_a_part_twice_is_refused_though_the_manifest_certifies_it(stopped):
+    _, _, folder, _ = stopped
+    shutil.copy(folder / parts.name_of(0), folder / parts.name_of(1))
+    _certify(folder)
+    with pytest.raises(ArtifactError, match=r"part-00000.parquet, part-00001.parquet are one and the same"):
+        read_recommendations(folder)
+
+
+def test_a_part_of_another_batch_is_refused_though_the_manifest_certifies_it(stopped, tmp_path):
+    data, engine, folder, _ = stopped
+    recommend(engine, data, tmp_path / "other", RecommendOptions(k=5, shard_size=10), model_version="other")
+    shutil.copy(tmp_path / "other" / parts.name_of(2), folder / parts.name_of(2))
+    _certify(folder)
+    with pytest.raises(ArtifactError, match=r"part-00002.parquet is no part of this batch"):
+        read_recommendations(folder)
+    with pytest.raises(ArtifactError, match="no part of this batch"):
+        write_redis(folder, tmp_path / "lists.resp")
+    assert not (tmp_path / "lists.resp").exists()
+
+
+@pytest.mark.parametrize("content", [b"", b"PAR1", b"x" * 1000])
+def test_a_part_that_is_no_parquet_is_refused_though_the_manifest_certifies_it(stopped, content):
+    _, _, folder, _ = stopped
+    (folder / parts.name_of(3)).write_bytes(content)
+    _certify(folder)
+    with pytest.raises(ArtifactError, match=r"part-00003.parquet is no part of this batch"):
+        read_recommendations(folder)
+
+
+@pytest.mark.parametrize("score", [float("nan"), float("inf")])
+def test_a_score_that_is_not_finite_is_refused_though_the_manifest_certifies_it(stopped, score):
+    _, _, folder, _ = stopped
+    path = folder / parts.name_of(1)
+    table = pq.read_table(path)
+    scores = table["score"].to_numpy().copy()
+    scores[4] = score
+    changed = table.set_column(table.column_names.index("score"), "score", pa.array(scores))
+    pq.write_table(changed.replace_schema_metadata(table.schema.metadata), path)
+    _certify(folder)
+    with pytest.raises(ArtifactError, match="scores are not those of lists"):
+        read_recommendations(folder)
+
+
+def test_a_manifest_of_another_shape_is_refused(stopped):
+    _, _, folder, _ = stopped
+    whole = json.loads((folder / MANIFEST).read_text())
+    for key in sorted(whole.keys() - {"model_version", "data_fingerprint"}):
+        for value in (None, -1, "x", [], [1], [[]], [{}], [{"name": 3}], {"id_columns": 3}, {"id_columns": ["a"]}):
+            (folder / MANIFEST).write_text(json.dumps(whole | {key: value}))
+            with pytest.raises(ArtifactError):
+                read_recommendations(folder)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [("users", "5"), ("rows", -3), ("rows", 1e9), ("sha256", 3), ("users", True)]
+)
+def test_counts_of_another_type_are_refused(stopped, key, value):
+    _, _, folder, _ = stopped
+    raw = json.loads((folder / MANIFEST).read_text())
+    raw["parts"][0][key] = value
+    (folder / MANIFEST).write_text(json.dumps(raw))
+    with pytest.raises(ArtifactError):
+        read_recommendations(folder)

@@ -1,4 +1,7 @@
-"""Ctrl-C and SIGTERM at random moments of every command: one line, nothing half-written, the rerun ends the same."""
+"""Ctrl-C and SIGTERM at random moments of every command: one line, nothing half-written, the rerun ends the same.
+
+A command that changes the registry is also killed with SIGKILL: the registry can be read, and a rerun ends the same.
+"""
 
 import hashlib
 import json
@@ -27,8 +30,10 @@ pytestmark = [
     pytest.mark.alone,
     pytest.mark.skipif(not hasattr(os, "fork"), reason="commands are forked"),
 ]
-STOPS = int(os.environ.get("RECSYS_STOPS", "13"))
+STOPS = int(os.environ.get("RECSYS_STOPS", "16"))
 """Stops of all commands together; set RECSYS_STOPS for more."""
+KILLS = int(os.environ.get("RECSYS_KILLS", "4"))
+"""Kills of the commands that change the registry together; set RECSYS_KILLS for more."""
 LONGEST_SECONDS = float(os.environ.get("RECSYS_STOP_SECONDS", "3"))
 """Two seconds, and the load of the machine."""
 LINE = "; the same command continues where it stopped"
@@ -77,6 +82,9 @@ RUN = {  # command: the state of the folder before it, further words, the output
     "attribution": ("train", "--output o", ["o/attribution.json"]),
     "tune": ("prepare", "--trials 2 --output o", ["o/tuned.toml"]),
     "columns": ("train", "--output o", ["o/columns.json"]),
+    "similar --all": ("train", "--engine ease --output o", ["o/similar"]),
+    "export": ("train", "--engine two_tower --what vectors --run o --output e", ["e"]),
+    "explore": ("promote", "--export page.html --users 3 --output o", ["page.html"]),
     "auto": ("tables", "interactions.csv items.csv --engine ease --budget 6s --output o", ["o/dataset"]),
     "tune --jobs 2": ("prepare", "--engine ease --trials 2 --output o", ["o/trials.csv"]),
     "validate": ("tables", "--html page.html", ["page.html"]),
@@ -85,6 +93,7 @@ RUN = {  # command: the state of the folder before it, further words, the output
     _SHORT: ("tables", "--output o", ["o/bundles", "o/report.json", "o/per_user.parquet", "o/recommendations"]),
 }
 """By default the first `STOPS` of them are stopped once each."""
+REGISTERING = ("promote", _OTHER, "rollback")
 _WITHOUT_CONFIG = ("init", "auto", _SHORT)
 
 
@@ -166,6 +175,63 @@ def test_a_command_that_is_stopped_says_how_to_go_on_and_its_rerun_ends_the_same
     assert world.forks.wait() == 0, (folder / "log").read_text()
     assert result(folder, command) == world.results[command]
     assert not [path for path in folder.rglob(".*") if path.suffix in (".partial", ".old")]
+
+
+@pytest.mark.parametrize("turn", range(KILLS))
+def test_a_registry_whose_change_is_killed_can_be_read_and_a_rerun_ends_the_same(world, turn):
+    rng, command = stream(31, f"kill/{turn}"), REGISTERING[turn % len(REGISTERING)]
+    world.finish(command)
+    moment, code = float(rng.uniform(0.2, 1)) * world.seconds[command], 0
+    while code == 0:  # it had ended before
+        folder = world.copy_before(command, "killed")
+        process = world.begin(command, folder)
+        time.sleep(moment)
+        _, code = _stop(world.forks, process, signal.SIGKILL)
+        sys.stdout.write(f"{command} killed at {moment:.2f} of {world.seconds[command]:.2f} s: {code}\n")
+        moment *= 0.8
+    assert code == -signal.SIGKILL
+    check_whole(folder)
+    check_registry(folder / "o" / "mlflow.db")
+    world.begin(command, folder)
+    assert world.forks.wait() == 0, (folder / "log").read_text()
+    assert result(folder, command) == world.results[command]
+    check_registry(folder / "o" / "mlflow.db", json.loads((folder / "o" / "decision.json").read_text()))
+
+
+def check_registry(path, decision=None):
+    """The database is sound; aliases name versions that are there; the champion is the one that was decided for."""
+    if not path.exists():  # the promotion was killed before its making
+        return
+    with closing(sqlite3.connect(path)) as database:
+        assert database.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+        versions = {str(version) for (version,) in database.execute("SELECT version FROM model_versions")}
+        aliases = dict(database.execute("SELECT alias, version FROM registered_model_aliases"))
+        marked = database.execute("SELECT run_uuid FROM tags WHERE key = 'champion' AND value = 'true'").fetchall()
+        runs = dict(database.execute("SELECT version, run_id FROM model_versions"))
+    assert {str(version) for version in aliases.values()} <= versions
+    if decision is not None:
+        assert str(aliases["champion"]) == decision["version"]
+        assert marked == [(runs[aliases["champion"]],)]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["ctrl-c", "sigterm"])
+def test_a_service_that_is_stopped_ends_at_once_and_starts_again(world, number):
+    folder = world.copy_before("recommend", "served")
+    words, log = ["serve", "run.toml", "--port", "0", "--output", "o"], folder / "log"
+    process, started = world.forks.start(words, folder, log), time.monotonic()
+    while "serving" not in log.read_text():
+        assert time.monotonic() - started < 60, log.read_text()
+        time.sleep(0.02)
+    ready = time.monotonic() - started
+    taken, code = _stop(world.forks, process, number)
+    assert (code, taken < LONGEST_SECONDS, "Traceback" in log.read_text()) == (0, True, False), log.read_text()
+    moment = float(stream(37, f"serve/{number}").uniform(0, 0.9)) * ready
+    process = world.forks.start(words, folder, log)
+    time.sleep(moment)
+    taken, code = _stop(world.forks, process, number)
+    assert (code in (0, 128 + number), taken < LONGEST_SECONDS) == (True, True), log.read_text()
+    assert (LINE in log.read_text(), "Traceback" in log.read_text()) == (code != 0, False)
+    check_whole(folder)
 
 
 def _stop(forks, process, number):

@@ -71,3 +71,15 @@ def test_the_unpaired_test_holds_its_level():
     rng = np.random.default_rng(1)
     p = [unpaired_test(rng.random(30), rng.random(40), seed, 200).p for seed in range(200)]
     assert 0.01 < np.mean(np.array(p) < 0.05) < 0.1
+
+
+@pytest.mark.parametrize("change", [{"item_ids": 3}, {"item_ids": [[1]]}, {"user_id": [1]}, {"arm": "third"}])
+def test_a_record_of_another_shape_is_an_error(log, change):
+    path = log(shown(1, 1, "champion"), shown(2, 2, "challenger") | change)
+    with pytest.raises(ArtifactError, match="is not as it was written"):
+        compare_arms(path)
+
+
+def test_a_record_without_a_user_is_an_error(log):
+    with pytest.raises(ArtifactError, match="is not as it was written"):
+        compare_arms(log({"kind": "exposure"}))

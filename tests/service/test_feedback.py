@@ -132,3 +132,25 @@ def test_two_services_do_not_share_a_folder(opened):
 def test_the_file_is_for_its_owner_alone(opened):
     service = opened()
     assert (service.folder / "state" / "feedback.jsonl").stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"time": "now"}, "time: Input should be a valid integer"),
+        ({"weight": -1.0}, "its weight is -1"),
+        ({"user_id": None}, "user_id"),
+        ({"item_id": [1]}, "item_id"),
+        ({"other": 1}, "it has 'other'"),
+    ],
+)
+def test_a_line_of_another_shape_is_told_with_its_number(tmp_path, change, told):
+    path = tmp_path / "feedback.jsonl"
+    path.write_bytes(line(event(1).to_json()) + line(event(2).to_json() | change))
+    with pytest.raises(ArtifactError, match=rf"line 2 of .*feedback\.jsonl is no feedback event \({told}"):
+        FeedbackLog(path)
+
+
+def test_a_line_with_nan_is_no_record():
+    assert parsed(b'{"weight": NaN, "crc": 1}\n') is None
+    assert parsed(b'{"weight": 1e999, "crc": 1}\n') is None

@@ -40,7 +40,7 @@ class ALSConfig(EngineConfig):
         iterations: alternations between user and item factors.
     """
 
-    factors: int = Field(64, ge=1)
+    factors: int = Field(64, ge=1, le=65_536)
     regularization: float = Field(1.0, gt=0)
     alpha: float = Field(10.0, ge=1)
     iterations: int = Field(15, ge=1)

@@ -32,7 +32,7 @@ class BPRConfig(EngineConfig):
         iterations: passes over the interactions.
     """
 
-    factors: int = Field(64, ge=1)
+    factors: int = Field(64, ge=1, le=65_536)
     learning_rate: float = Field(0.01, gt=0)
     regularization: float = Field(0.01, ge=0)
     iterations: int = Field(100, ge=1)

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from recsys.atomic import read_json, write_json
+from recsys.atomic import write_json
 from recsys.data.dataset import Dataset
 from recsys.data.entities import EntityTable
 from recsys.data.interactions import Interactions
@@ -20,7 +20,8 @@ from recsys.data.vocabulary import MISSING, Vocabulary
 from recsys.embedding_table import EmbeddingTable, unit_rows
 from recsys.engine import Engine, EngineConfig, FitContext, Request, Vectors
 from recsys.engines.storage import load_arrays, save_arrays
-from recsys.errors import ConfigError
+from recsys.errors import ArtifactError, ConfigError
+from recsys.files.stored_json import read_object
 
 
 class ContentKNNConfig(EngineConfig):
@@ -123,7 +124,7 @@ class ContentKNN(Engine):
         config, source, arrays = load_arrays(directory, ContentKNNConfig)
         engine = cls(config)
         engine.source, engine.weights, engine.mean = source, arrays["weights"], arrays["mean"]
-        engine.separators = read_json(directory / "separators.json")
+        engine.separators = _read_separators(directory / "separators.json")
         return engine
 
     @property
@@ -176,3 +177,15 @@ class ContentKNN(Engine):
                 tags = split_tags(str(cells.iloc[row]), separator)
                 found[row] += [f"{name}={tag}" for tag in dict.fromkeys(tags)]
         return found
+
+
+def _read_separators(path: Path) -> dict[str, str]:
+    """Column -> separator, as `ContentKNN.save` wrote them.
+
+    Raises:
+        ArtifactError: the file holds something else.
+    """
+    found = read_object(path)
+    if not all(isinstance(separator, str) for separator in found.values()):
+        raise ArtifactError(f"{path} holds separators that are no texts; train again")
+    return found

@@ -180,6 +180,18 @@ def described(directory: Place, number: int, users: int) -> Part:
     return Part(name, users, without, fallback, topped_up, footer.num_rows, sha256)
 
 
+def footer_of(directory: Place, name: str) -> tuple[str, int]:
+    """The fingerprint of the batch that a part was made for, empty where it has none, and its number of rows.
+
+    Raises:
+        OSError: there is no such file.
+        ValueError: it is no Parquet.
+    """
+    with output_folder(directory).open(name) as file:
+        footer = pq.read_metadata(file)
+    return (footer.metadata or {}).get(b"fingerprint", b"").decode(), footer.num_rows
+
+
 @contextmanager
 def _no_other_batch(directory: Place) -> Iterator[None]:
     """Raises ArtifactError for a FileNotFoundError in the block: only another batch in the folder deletes parts."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from recsys.errors import ArtifactError, ConfigError, DataError
-from recsys.retrieval.manifest import Manifest, read_part
+from recsys.retrieval.manifest import Manifest
 from recsys.retrieval.output import Place
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def _comment(cursor: Cursor, target: Composable) -> str | None:
 def _frames(directory: Place, manifest: Manifest) -> Iterator[pd.DataFrame]:
     if not manifest.parts:
         raise ArtifactError(f"{directory} has no parts; run recommend again")
-    return (read_part(directory, part) for part in manifest.parts)
+    return (manifest.read_part(directory, part) for part in manifest.parts)
 
 
 def _fill(cursor: Cursor, table: Composable, frames: Iterator[pd.DataFrame]) -> int:

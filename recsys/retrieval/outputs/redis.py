@@ -7,7 +7,7 @@ from pathlib import Path
 
 from recsys.atomic import atomic_path
 from recsys.errors import ConfigError
-from recsys.retrieval.manifest import Manifest, read_part
+from recsys.retrieval.manifest import Manifest
 from recsys.retrieval.output import Place
 
 
@@ -37,7 +37,7 @@ def write_redis(directory: Place, path: Path, prefix: str = "rec:", ttl: int | N
     keys = 0
     with atomic_path(path) as beside, beside.open("wb") as stream:
         for part in manifest.parts:
-            frame = read_part(directory, part)
+            frame = manifest.read_part(directory, part)
             owner, item, *_ = frame.columns
             names = {item: "items", "score": "scores"}
             for user, rows in frame.groupby(owner, sort=False):

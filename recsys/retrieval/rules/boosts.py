@@ -14,8 +14,12 @@ from recsys.config import Config
 from recsys.data.entities import EntityTable
 from recsys.data.vocabulary import Rows
 from recsys.engine import Vectors
+from recsys.errors import ConfigError
 from recsys.ranking import Ranker
 from recsys.retrieval.rules.conditions import Condition, matching
+
+_LARGEST = 1e20
+"""Products of scores and factors below it are finite in single precision."""
 
 
 class Boost(Config):
@@ -49,6 +53,7 @@ class Boosts:
         """The boosts of ``items`` [I].
 
         Raises:
+            ConfigError: factors multiply, or addends sum, to what single precision cannot hold.
             DataError: a condition is wrong.
         """
         factors, addends = np.ones(len(items)), np.zeros(len(items))
@@ -56,6 +61,14 @@ class Boosts:
             met = matching(items, boost.where)
             factors[met] *= boost.factor
             addends[met] += boost.addend
+        beyond = ~((factors > 1 / _LARGEST) & (factors < _LARGEST) & (np.abs(addends) < _LARGEST))
+        if beyond.any():
+            row = int(np.flatnonzero(beyond)[0])
+            raise ConfigError(
+                f"recommend.rules.boosts: together they give the item {items.vocabulary.ids[row]} the factor "
+                f"{factors[row]:.3g} and the addend {addends[row]:.3g}, too large or too small to rank by; give boosts "
+                "of an ordinary size"
+            )
         return cls(factors.astype(np.float32), addends.astype(np.float32))
 
     @property

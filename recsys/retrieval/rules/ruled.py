@@ -83,7 +83,7 @@ class RuledRetriever:
 
         Args:
             request: [U] users and their histories.
-            k: length of a list; at most the size of the catalogue.
+            k: length of a list; cut at the size of the catalogue.
             filter_seen: whether items of a user's history are left out.
 
         Returns:
@@ -93,6 +93,7 @@ class RuledRetriever:
         Raises:
             ArtifactError: the vector of a user, or a score, is NaN or infinite.
         """
+        k = min(k, len(self._items))
         by_rule, users = self._plan.excluded(request, filter_seen), user_vectors(self._engine, request)
         excluded = reduce(Histories.joined, by_rule.values()) if by_rule else None
         block = Block(request, users, excluded, self._unknown(request, users), self._plan.named(request))

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from dataclasses import fields
 from pathlib import Path
+
+from pydantic import TypeAdapter, ValidationError
 
 from recsys.errors import ArtifactError
 from recsys.service.batcher import Batcher
@@ -100,9 +104,17 @@ class FeedbackLog:
         self._messages.info("feedback_compacted", lines_before=before, lines=self._lines)
 
 
+_RECORD = TypeAdapter(FeedbackEvent)
+
+
 def _event(record: dict[str, object], path: Path, number: int) -> FeedbackEvent:
+    unknown = sorted(record.keys() - {field.name for field in fields(FeedbackEvent)})
     try:
-        event = FeedbackEvent(**record)  # type: ignore[arg-type]
-    except TypeError as error:
-        raise ArtifactError(f"line {number} of {path} is no feedback event; take the line out") from error
+        event = _RECORD.validate_json(json.dumps(record), strict=True)
+        reason = f"it has {unknown[0]!r}" if unknown else "" if event.weight > 0 else f"its weight is {event.weight:g}"
+    except ValidationError as error:
+        first = error.errors()[0]
+        reason = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+    if reason:
+        raise ArtifactError(f"line {number} of {path} is no feedback event ({reason}); take the line out")
     return event

@@ -108,9 +108,9 @@ def parsed(raw: bytes) -> dict[str, object] | None:
     try:
         record = json.loads(raw)
         crc = record.pop("crc")
+        good = raw.endswith(b"\n") and zlib.crc32(_body(record).encode()) == crc
     except (ValueError, KeyError, AttributeError, TypeError, RecursionError):
         return None
-    good = raw.endswith(b"\n") and zlib.crc32(_body(record).encode()) == crc
     return record if good else None
 
 
