@@ -102,8 +102,12 @@ def sized(config: T, facts: Facts) -> T:
 
 def _tokens(events: int) -> int:
     """Positions of a batch, a power of two."""
-    few, many = (2 ** round(math.log2(max(events / steps, 1))) for steps in (_STEPS_AN_EPOCH, _MANY_STEPS))
-    return max(int(np.clip(few, *_TOKENS)), min(many, _MOST_TOKENS))
+
+    def batch(steps: int) -> int:
+        return 1 << max(round(math.log2(max(events / steps, 1))), 0)
+
+    least, most = _TOKENS
+    return max(min(max(batch(_STEPS_AN_EPOCH), least), most), min(batch(_MANY_STEPS), _MOST_TOKENS))
 
 
 def _model(model: ModelOptions, facts: Facts) -> ModelOptions:
