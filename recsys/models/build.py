@@ -23,7 +23,8 @@ class ModelOptions(Config):
     """The shape of a two-tower model.
 
     Args:
-        dim: D of both towers; where it is not set, 32 for fewer than 5,000 interactions, 128 for more than 8,192 items.
+        dim: D of both towers; where it is not set, 32 for fewer than 5,000 interactions, 128 for more than 100,000 or
+            for more than 8,192 items, and else 64.
         item_id: whether an item has an id embedding beside its features.
         user_id: whether a user has an id embedding; off by default, for histories and features describe new users too.
         id_dropout: share of ids hidden in a training step.

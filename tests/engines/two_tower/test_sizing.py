@@ -47,7 +47,14 @@ def test_the_whole_catalogue_is_scored_where_it_is_small_and_nothing_asks_for_sa
     assert sized(TwoTowerConfig(n_negatives=64), Facts(10_000, 500)).loss == "sampled_softmax"
 
 
-@pytest.mark.parametrize(("events", "items", "dim"), [(4_000, 500, 32), (30_000, 5_000, 64), (150_000, 12_000, 128)])
+def test_batches_grow_with_the_interactions_up_to_a_size_and_further_with_millions():
+    tokens = [sized(TwoTowerConfig(), Facts(events, 2_000)).max_tokens for events in (500, 30_000, 10**6, 10**7, 10**9)]
+    assert tokens == [256, 512, 1024, 4096, 4096]
+
+
+@pytest.mark.parametrize(
+    ("events", "items", "dim"), [(4_000, 500, 32), (30_000, 5_000, 64), (50_000, 12_000, 128), (990_000, 3_500, 128)]
+)
 def test_vectors_grow_with_the_interactions_and_the_catalogue(events, items, dim):
     assert sized(TwoTowerConfig(), Facts(events, items)).model.dim == dim
 
