@@ -25,7 +25,7 @@ HOMES: dict[str, str | tuple[str, ...]] = {
     "pyarrow": (
         "recsys/retrieval/output/parts.py",
         "recsys/data/ingest/reading/columnar.py",
-        "recsys/data/ingest/chunks/plain_parquet.py",
+        "recsys/data/ingest/chunks",
         "recsys/export/vectors.py",
     ),
     "ray": "recsys/distributed",
