@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parent.parent
 HOMES: dict[str, str | tuple[str, ...]] = {
     "faiss": "recsys/retrieval/faiss.py",
     "fastapi": "recsys/service/http",
-    "implicit": "recsys/engines",
+    "implicit": ("recsys/engines", "pipelines/benchmarks/scale/peers"),
     "matplotlib": "recsys/evaluation/report",
     "mlflow": "recsys/registry",
     "onnxruntime": "recsys/export/serve_example.py",
@@ -25,7 +25,7 @@ HOMES: dict[str, str | tuple[str, ...]] = {
     "pyarrow": (
         "recsys/retrieval/output/parts.py",
         "recsys/data/ingest/reading/columnar.py",
-        "recsys/data/ingest/chunks/plain_parquet.py",
+        "recsys/data/ingest/chunks",
         "recsys/export/vectors.py",
     ),
     "ray": "recsys/distributed",

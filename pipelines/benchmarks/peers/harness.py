@@ -26,7 +26,16 @@ FOLDER = Path("runs/peers")
 
 ENVIRONMENTS = {
     "rectools": ["torch==2.13.0", "RecTools[torch]==0.19.0"],
-    "recbole": ["torch==2.13.0", "recbole==1.2.1", "numpy<2", "scipy<1.12", "pandas<2.3", "setuptools<80"],
+    "rectools-base": ["RecTools==0.19.0", "pyarrow<22"],
+    "recbole": [
+        "torch==2.13.0",
+        "recbole==1.2.1",
+        "numpy<2",
+        "scipy<1.12",
+        "pandas<2.3",
+        "setuptools<80",
+        "pyarrow<22",
+    ],
 }
 """Peer -> the packages of its environment."""
 

@@ -3,6 +3,7 @@
     python -m pipelines.benchmarks.scale --quick                    # 10^6 interactions
     python -m pipelines.benchmarks.scale                            # 10^6 and 10^7
     python -m pipelines.benchmarks.scale --events 100000000 --engines popularity itemknn two_tower
+    python -m pipelines.benchmarks.scale --quick --peers            # beside implicit, RecTools and RecBole
 
 Each stage is a command in a process of its own: seconds, CPU seconds, peak memory and bytes an interaction. Leaves
 ``results.md`` and ``results.png``; a stage that the output folder holds is not run again, unless code has changed.
@@ -13,11 +14,12 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 
 from pipelines.benchmarks.scale.page import line, save_plot, table
+from pipelines.benchmarks.scale.peers.measured import PEERS, PeerError, peer_costs
 from pipelines.benchmarks.scale.stages import ENGINES, Cost, commands, measure
 from pipelines.benchmarks.scale.world import Size, write
 from pipelines.workspace import ENGINE_CODE, code_version
@@ -26,14 +28,17 @@ from recsys.errors import RecsysError
 from recsys.json_values import JsonObject
 
 
-def profile(size: Size, folder: Path, engines: Mapping[str, str]) -> tuple[int, dict[str, Cost]]:
-    """The number of interactions, about ``size``, and the cost of each stage; from ``folder`` where it holds them."""
+def profile(size: Size, folder: Path, engines: Mapping[str, str], peers: Iterable[str]) -> tuple[int, dict[str, Cost]]:
+    """The number of interactions, about ``size``, and the cost of each stage; from ``folder`` where it holds them.
+
+    With ``peers`` the phases of other libraries on the same interactions follow; one that fails is told and left out.
+    """
     done, code = folder / "costs.json", code_version(*ENGINE_CODE)
     if not done.exists():
         write_json(done, {"rows": write(size, folder / "interactions"), "code": code})
     record = read_json(done)
     if record["code"] != code:
-        record = {"rows": record["rows"], "code": code}
+        record = {"rows": record["rows"], "code": code, "peers": record.get("peers", {})}
     (folder / "logs").mkdir(exist_ok=True)
     stages: JsonObject = record.setdefault("stages", {})
     for name, command in commands(folder, engines):
@@ -42,7 +47,24 @@ def profile(size: Size, folder: Path, engines: Mapping[str, str]) -> tuple[int, 
             stages[name] = asdict(cost)
             write_json(done, record)
             print(line(name, cost, record["rows"]), flush=True)
-    return record["rows"], {name: Cost(**stages[name]) for name, _ in commands(folder, engines)}
+    costs = {name: Cost(**stages[name]) for name, _ in commands(folder, engines)}
+    return record["rows"], costs | _beside(folder, record, done, peers)
+
+
+def _beside(folder: Path, record: JsonObject, done: Path, peers: Iterable[str]) -> dict[str, Cost]:
+    """The costs of the peers; those that are measured are added to the record."""
+    measured: JsonObject = record.setdefault("peers", {})
+    for peer in [peer for peer in peers if peer not in measured]:
+        try:
+            phases = dict(peer_costs(peer, folder / "interactions", folder / "logs" / f"{peer}.txt"))
+        except PeerError as error:
+            print(f"left out: {error}", file=sys.stderr)
+            continue
+        measured[peer] = {name: asdict(cost) for name, cost in phases.items()}
+        write_json(done, record)
+        print("\n".join(line(name, cost, record["rows"]) for name, cost in phases.items()), flush=True)
+    found = [measured[peer] for peer in peers if peer in measured]
+    return {name: Cost(**cost) for phases in found for name, cost in phases.items()}
 
 
 def main() -> int:
@@ -51,13 +73,20 @@ def main() -> int:
     parser.add_argument("--events", type=int, nargs="+", default=[10**6, 10**7], help="numbers of interactions")
     parser.add_argument("--quick", action="store_true", help="10^6 interactions alone")
     parser.add_argument("--engines", nargs="+", choices=list(ENGINES), default=list(ENGINES))
+    parser.add_argument(
+        "--peers",
+        nargs="*",
+        choices=list(PEERS),
+        help="other libraries too, all or these, in environments of their own",
+    )
     parser.add_argument("--output", type=Path, default=Path("runs/scale"))
     arguments = parser.parse_args()
     sizes = [10**6] if arguments.quick else sorted(arguments.events)
     engines = {name: ENGINES[name] for name in arguments.engines}
+    peers = () if arguments.peers is None else arguments.peers or PEERS
     try:
         folders = {events: arguments.output / f"{events:.0e}".replace("e+0", "e") for events in sizes}
-        found = dict(profile(Size(events), folders[events], engines) for events in sizes)
+        found = dict(profile(Size(events), folders[events], engines, peers) for events in sizes)
     except RecsysError as error:
         print(error, file=sys.stderr)
         return 1

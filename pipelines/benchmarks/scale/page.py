@@ -19,7 +19,8 @@ def table(found: Found) -> str:
     lines = [f"| {' | '.join(head)} |", f"|---|{'--:|' * (len(head) - 1)}"]
     sizes = sorted(found)
     for name in found[sizes[-1]]:
-        for smaller, size in zip([None, *sizes], sizes, strict=False):
+        measured = [size for size in sizes if name in found[size]]
+        for smaller, size in zip([None, *measured], measured, strict=False):
             before = None if smaller is None else (smaller, found[smaller][name])
             lines.append(line(name, found[size][name], size, before))
     return "\n".join(lines) + "\n"
@@ -58,7 +59,8 @@ def growth(rows: int, seconds: float, more_rows: int, more_seconds: float) -> fl
 def save_plot(found: Found, path: Path) -> None:
     """Writes CPU seconds and memory against interactions, a line a stage, on logarithmic axes."""
     sizes = sorted(found)
-    costs = {name: [found[size][name] for size in sizes] for name in found[sizes[-1]]}
+    names = [name for name in found[sizes[-1]] if all(name in found[size] for size in sizes)]
+    costs = {name: [found[size][name] for size in sizes] for name in names}
     panels = {
         "CPU seconds": {name: [cost.cpu_seconds for cost in line] for name, line in costs.items()},
         "peak memory, MiB": {name: [cost.peak_mb for cost in line] for name, line in costs.items()},

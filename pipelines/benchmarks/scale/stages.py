@@ -44,7 +44,7 @@ name = "scale"
 
 [data]
 name = "scale"
-interactions = {str(folder / "interactions")!r}
+interactions = {str((folder / "interactions").absolute())!r}
 
 [split]
 protocol = "leave_one_out"

@@ -56,6 +56,9 @@ def is_missing(cells: Cells) -> NDArray[np.bool_]:
 
 def numbers(cells: Cells) -> Cells:
     """Numbers float64 [n]; NaN for cells that are missing or not a number."""
+    if isinstance(cells.dtype, pd.CategoricalDtype):
+        distinct = numbers(pd.Series([*cells.cat.categories, None], dtype="str")).to_numpy()
+        return pd.Series(distinct[cells.cat.codes.to_numpy()])
     if cells.dtype == object:
         cells = cells.map(lambda cell: cell if np.isscalar(cell) and not isinstance(cell, bytes) else None)
     elif pd.api.types.is_datetime64_any_dtype(cells) or pd.api.types.is_timedelta64_dtype(cells):
@@ -109,7 +112,9 @@ def event_weights(
         location: the column, for errors.
         any_sign: whether zero and negative weights are weights too.
     """
-    found, missing = pd.Series(texts(cells), dtype="str").map(known).astype(np.float64), is_missing(cells)
+    codes, distinct = distinct_texts(cells)
+    found = pd.Series(np.append(distinct.map(known).astype(np.float64), np.nan)[codes])
+    missing = is_missing(cells)
     remedy = "name the event in data.columns.event_weights, with a positive weight, or in data.columns.event_meaning"
     least = -LARGEST if any_sign else np.nextafter(0, 1)
     weighed = Rule(lambda c: missing | ((c >= least) & (c <= LARGEST)), "the event {} has no weight", remedy)
@@ -154,6 +159,15 @@ def texts(cells: Cells) -> list[str | None]:
     """
     missing = is_missing(cells)
     return [None if gone else _text(cell) for cell, gone in zip(cells, missing, strict=True)]
+
+
+def distinct_texts(cells: Cells) -> tuple[NDArray[np.integer], pd.Series[str]]:
+    """The distinct cells as text, and for each cell the number of its text, -1 where it is missing; see `texts`."""
+    if isinstance(cells.dtype, pd.CategoricalDtype):
+        return cells.cat.codes.to_numpy(), pd.Series(cells.cat.categories)
+    plain = isinstance(cells.dtype, pd.StringDtype) or pd.api.types.is_integer_dtype(cells)
+    codes, found = pd.factorize(cells if plain else filled_texts(cells))
+    return codes, pd.Series(found).astype("str")
 
 
 def filled_texts(cells: Cells) -> pd.Series[str]:

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from recsys.data.ingest.issues import Location, shown
+from recsys.data.ingest.issues import Location
 
 Cells: TypeAlias = "pd.Series[Any]"
 """A column of a table."""
@@ -42,7 +42,7 @@ def check(cells: Cells, rules: Sequence[Rule], location: Location, shown_as: Cel
     """
     good = np.ones(len(cells), bool)
     for number, rows in _broken(cells, rules).items():
-        example = shown((cells if shown_as is None else shown_as).iloc[rows[0]])
+        example = location.shown((cells if shown_as is None else shown_as).iloc[rows[0]])
         location.error(rules[number].found.replace("{}", example), rules[number].remedy, rows)
         good[rows] = False
     return good

@@ -32,7 +32,8 @@ class RawTable:
 
     Args:
         location: the file, with the place in the file of each row of ``frame``.
-        frame: n rows, index 0..n-1, in the order of the file; cells of a CSV are text, or missing if empty.
+        frame: n rows, index 0..n-1, in the order of the file; cells of a CSV are text, or missing if empty, in a large
+            one of interactions in a form of `recsys.data.ingest.chunks.text_columns.TextCells`.
         separator: of a text file, whose cells are all text; None for other formats and DataFrames.
         lacking: column -> the parts of a folder that lack it, as a text.
     """
@@ -83,7 +84,7 @@ def read_table(
         frame: the table itself, if it is not a file.
         options: of reading; what they leave open is guessed where that is safe.
         section: of the config that has these options, for remedies.
-        ids: names of columns of ids, which stay categorical where they are read as numbers.
+        ids: names of columns of ids; plain files of a table that has one are read in chunks.
     """
     options = TableFormat() if options is None else options
     location = replace(location, section=section)
@@ -152,6 +153,8 @@ def file_fingerprint(path: Path) -> str | None:
 
 def without_missing(cells: Cells, more: tuple[str, ...] = ()) -> Cells:
     """``cells`` in which texts that mean a missing value, as ``NA`` and those of ``more``, are missing."""
+    if isinstance(cells.dtype, pd.CategoricalDtype):  # texts that the reader has numbered
+        return cells.cat.remove_categories(cells.cat.categories[cells.cat.categories.isin([*_MISSING, *more])])
     if not isinstance(cells.dtype, pd.StringDtype):
         return cells.mask(cells.isin(list(more))) if more and cells.dtype == object and _flat(cells) else cells
     return cells.mask(cells.isin([*_MISSING, *more]))
@@ -167,6 +170,7 @@ def _plain_table(
     twice = [name for name, times in Counter(frame.columns).items() if times > 1]
     for name in twice:
         location.at(name).error("the header names the column twice", "rename one, or leave it out")
+    location = replace(location, written=separator is not None)
     return None if twice else RawTable(location, _plain(_with_index(frame), coded), separator)
 
 

@@ -58,8 +58,11 @@ class IdColumn:
             location.error("the id is missing", "fill it or drop the rows", np.flatnonzero(missing))
         if isinstance(cells.dtype, pd.CategoricalDtype):  # the reader has coded them
             distinct = pd.Series(cells.cat.categories)
-            kind = "integer" if pd.api.types.is_integer_dtype(distinct) else "text"
-            return cls(distinct, cells.cat.codes.to_numpy(), kind, location)
+            kind = "integer" if pd.api.types.is_integer_dtype(distinct) else None if written else "text"
+            column = cls(distinct, cells.cat.codes.to_numpy(), kind, location)
+            if written:
+                _check_text(column)
+            return column
         kind, fits = ("text", ~missing) if written or not len(cells) else _typed(cells, missing, location)
         good = ~missing & fits
         distinct, codes = _factorized(cells, good, np.int64 if kind == "integer" else "str")

@@ -149,6 +149,7 @@ class Location:
         place: maps a row to where it stands in the file; None if the number of the row tells it.
         section: of the config that has the options of reading this table: messages name them as ``data.encoding``, and
             are told with this section.
+        written: whether cells are texts in the file, also where they are numbers by now.
     """
 
     issues: ValidationIssues
@@ -156,6 +157,11 @@ class Location:
     column: str | None = None
     place: Place | None = None
     section: str = "data"
+    written: bool = False
+
+    def shown(self, cell: object) -> str:
+        """The repr of a cell as it is in the file, cut to 42 characters."""
+        return shown(str(cell) if self.written and isinstance(cell, (int, np.integer)) else cell)
 
     def at(self, column: str) -> Location:
         """A column of the same table."""

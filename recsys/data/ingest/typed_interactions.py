@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 
 from recsys.data.feedback.decay import Decay
 from recsys.data.feedback.likes import BELOW, LIKE, MEANINGS, RETURN, Feedback, resolve
-from recsys.data.ingest.cells import LARGEST, event_weights, is_missing, numbers, positions, texts, weights
+from recsys.data.ingest.cells import LARGEST, distinct_texts, event_weights, is_missing, numbers, positions, weights
 from recsys.data.ingest.checks import Cells
 from recsys.data.ingest.config import DataConfig, InteractionColumns
 from recsys.data.ingest.files import RawTable, without_missing
 from recsys.data.ingest.id_column import TypedIds
-from recsys.data.ingest.issues import Location, shown
+from recsys.data.ingest.issues import Location
 from recsys.data.ingest.types.interaction_times import times
 from recsys.data.ingest.types.negative_amounts import warn_negative_amounts
 from recsys.data.ingest.types.negative_events import warn_negative_events
@@ -46,9 +46,9 @@ class UnusedColumn:
     numeric: bool
 
     @classmethod
-    def of(cls, name: str, cells: Cells) -> UnusedColumn:
+    def of(cls, name: str, cells: Cells, location: Location) -> UnusedColumn:
         filled = cells[~is_missing(cells)]
-        example = shown(filled.iloc[0]) if len(filled) else ""
+        example = location.shown(filled.iloc[0]) if len(filled) else ""
         return cls(name, len(filled), example, bool(len(filled) and numbers(filled).notna().all()))
 
 
@@ -206,7 +206,7 @@ def coerce_interactions(table: RawTable, user: TypedIds, item: TypedIds, config:
         config.positive_from or 0.0,
         config.non_likes,
         config.half_life_days if has_timestamps else None,
-        tuple(UnusedColumn.of(name, table.frame[name]) for name in unread),
+        tuple(UnusedColumn.of(name, table.frame[name], table.location) for name in unread),
         time.reading,
     )
 
@@ -270,8 +270,9 @@ def _meaning(table: RawTable, config: DataConfig, weight: NDArray[np.float64]) -
     meaning: NDArray[np.int8] = np.full(len(table), LIKE, np.int8)
     cells = table.frame[columns.event] if columns.event in table.frame.columns else None
     if cells is not None and columns.event_meaning:
-        named = pd.Series(texts(cells), dtype="str").map({k: MEANINGS[v] for k, v in columns.event_meaning.items()})
-        meaning = np.asarray(named.fillna(LIKE), np.int8)
+        codes, distinct = distinct_texts(cells)
+        named = distinct.map({k: MEANINGS[v] for k, v in columns.event_meaning.items()})
+        meaning = np.append(np.asarray(named.fillna(LIKE), np.int8), np.int8(LIKE))[codes]
     if config.positive_from is not None:
         meaning[(meaning == LIKE) & (weight < 0)] = RETURN
         meaning[(meaning == LIKE) & (weight < config.positive_from)] = BELOW

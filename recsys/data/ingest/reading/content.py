@@ -7,7 +7,8 @@ import gzip
 import io
 import lzma
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, cast
 
@@ -73,13 +74,33 @@ def unpacked(path: Path) -> bytes:
         opener = _opener(start)
         if opener is None:
             stream.seek(0)
-            return _known(stream.read())
+            data = stream.read()
+            check_known(data)
+            return data
         size = path.stat().st_size
         stream.seek(0)
         data = _limited(opener, stream, size)
     while (opener := _opener(data[:8])) is not None:
         data = _limited(opener, io.BytesIO(data), size)
-    return _known(data)
+    check_known(data)
+    return data
+
+
+@contextmanager
+def open_unpacked(path: Path) -> Iterator[BinaryIO]:
+    """The bytes of a regular file as a stream, unpacked once if it is compressed; see `check_ratio` and `check_known`.
+
+    Raises:
+        Unreadable: no regular file.
+    """
+    start = head(path, 8)
+    opener = _opener(start)
+    with path.open("rb") as stream:
+        if opener is None:
+            yield stream
+            return
+        with opener(stream) as source:
+            yield source
 
 
 def is_packed(start: bytes) -> bool:
@@ -117,11 +138,7 @@ def _limited(opener: Callable[[BinaryIO], BinaryIO], stream: BinaryIO, size: int
         with opener(stream) as source:
             while chunk := source.read(_CHUNK):
                 found += chunk
-                if len(found) > max(SUSPICIOUS_BYTES, SUSPICIOUS_RATIO * size):
-                    raise Unreadable(
-                        f"{size:,} bytes unpack to over {len(found) >> 20:,} MiB, which no table of interactions does",
-                        "if it is meant, unpack the file and give its path",
-                    )
+                check_ratio(len(found), size)
     except Unreadable:
         raise
     except Exception as error:  # unpackers raise many kinds of exceptions on damaged files
@@ -129,10 +146,31 @@ def _limited(opener: Callable[[BinaryIO], BinaryIO], stream: BinaryIO, size: int
     return bytes(found)
 
 
-def _known(data: bytes) -> bytes:
+def check_ratio(found: int, size: int) -> None:
+    """Refuses a file that unpacks to a suspicious number of bytes.
+
+    Args:
+        found: the bytes so far.
+        size: those of the file on disk.
+
+    Raises:
+        Unreadable: says so.
+    """
+    if found > max(SUSPICIOUS_BYTES, SUSPICIOUS_RATIO * size):
+        raise Unreadable(
+            f"{size:,} bytes unpack to over {found >> 20:,} MiB, which no table of interactions does",
+            "if it is meant, unpack the file and give its path",
+        )
+
+
+def check_known(data: bytes) -> None:
+    """Refuses formats that are not read, by the first bytes.
+
+    Raises:
+        Unreadable: names the format.
+    """
     for magic, what, remedy in _FOREIGN:
         if data.startswith(magic):
             raise Unreadable(f"the file is {what}", remedy)
     if data[:64].lstrip().lower().startswith(_MARKUP):
         raise Unreadable("the file is a page of HTML or XML, as a failed download leaves it", "get the table itself")
-    return data

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from recsys.data.ingest.reading.problem import Unreadable
 from recsys.data.ingest.reading.text.footer import Ending
+from recsys.data.ingest.reading.text.line_numbers import LineNumbers
 
 MOST_COLUMNS = 2000
 """Of a table; each is profiled and checked, which takes milliseconds."""
@@ -24,19 +25,19 @@ class Found:
     Args:
         frame: n rows, index 0..n-1.
         separator: of a text file, whose cells are all text; None for other formats.
-        lines: int64 [n], the line of each row in the file; None for formats without lines.
+        lines: [n], the line of each row in the file; None for formats without lines.
         errors: what is wrong with it.
         warnings: what may be wrong, and what was guessed.
         notes: what is right and may surprise, as cells of several lines.
         totals: rows at the end that look like totals.
         cut: lines that were left out at the end.
         lacking: column -> the parts of a folder that lack it, as a text.
-        coded: columns of ids that are categorical because they were numbered while they were read.
+        coded: columns that are categorical because their cells were numbered while they were read.
     """
 
     frame: pd.DataFrame
     separator: str | None = None
-    lines: NDArray[np.int64] | None = None
+    lines: NDArray[np.int64] | LineNumbers | None = None
     errors: list[Note] = field(default_factory=list)
     warnings: list[Note] = field(default_factory=list)
     notes: list[Note] = field(default_factory=list)

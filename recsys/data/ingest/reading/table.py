@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -11,6 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from recsys.data.ingest.chunks.plain_parquet import read_plain_parquet
+from recsys.data.ingest.chunks.plain_text import read_plain_text
 from recsys.data.ingest.reading.columnar import FEATHER, OLD_FEATHER, PARQUET, parquet_rows, read_columnar
 from recsys.data.ingest.reading.content import head, is_packed, unpacked
 from recsys.data.ingest.reading.folders import part_files, partition_values
@@ -23,6 +24,7 @@ from recsys.data.ingest.reading.problem import Unreadable
 from recsys.data.ingest.reading.remote import local_copy
 from recsys.data.ingest.reading.text.delimited import NO_LINE_END, read_delimited
 from recsys.data.ingest.reading.text.ending_notes import ending_notes
+from recsys.data.ingest.reading.text.line_numbers import LineNumbers
 from recsys.data.ingest.reading.text.marks import Parts, with_plain_numbers
 
 _NOTED = 3
@@ -51,13 +53,13 @@ def read_path(path: Path, options: TableFormat, ids: Collection[str] = ()) -> Fi
     Args:
         path: the file or folder.
         options: of reading.
-        ids: names of columns of ids, which are categorical where the files are plain Parquet.
+        ids: names of columns of ids; where they are given, plain Parquet and plain text is read in chunks.
 
     Raises:
         Unreadable: names the problem and the remedy.
     """
     copy = local_copy(path)
-    coded = None if options.explode or not ids else _coded(copy, ids)
+    coded = None if options.explode or not ids else _coded(copy, path.name, options, ids)
     if coded is not None:
         return coded
     table = _folder(copy, options) if copy.is_dir() else _whole(copy, path.name, options)
@@ -69,22 +71,44 @@ def read_path(path: Path, options: TableFormat, ids: Collection[str] = ()) -> Fi
     return FileTable(replace(table.found, frame=frame), exploded or (lambda row: f"row {source[row] + 1} of the file"))
 
 
-def _coded(path: Path, ids: Collection[str]) -> FileTable | None:
-    """The table of plain Parquet files, which never is in the memory as written; None for others."""
+def _coded(path: Path, name: str, options: TableFormat, ids: Collection[str]) -> FileTable | None:
+    """The table of plain Parquet or text files, which never is in the memory as written; None for others."""
     files = part_files(path) if path.is_dir() else [path]
-    frame = read_plain_parquet(files, ids) if files else None
-    if frame is None:
+    names = [str(file.relative_to(path)) for file in files] if path.is_dir() else [""]
+    if not files or any("=" in part for inner in names for part in Path(inner).parts[:-1]):
         return None
-    found = Found(frame, coded=tuple(name for name in frame.columns if name in ids))
+    frame = read_plain_parquet(files, ids)
+    if frame is not None:
+        parts = [Found(frame.iloc[:0])] * len(files)
+        sizes = [parquet_rows(file) for file in files]
+        return FileTable(_with_coded(Found(frame)), _place(names, sizes, parts) if path.is_dir() else None)
+    read = read_plain_text(files, options, ids, [name] if not path.is_dir() else [file.name for file in files])
+    if read is None:
+        return None
     if not path.is_dir():
-        return FileTable(found)
-    starts = np.cumsum([0, *(parquet_rows(file) for file in files)])
+        (found,) = read.parts
+        table = _finished(replace(found, frame=read.frame), [found], names, options)
+        return FileTable(_with_coded(table), _line_of(found.lines))
+    told = dict.fromkeys(note for inner, found in zip(names, read.parts, strict=True) for note in _named(found, inner))
+    table = _finished(Found(read.frame, read.parts[0].separator, warnings=list(told)), read.parts, names, options)
+    return FileTable(_with_coded(table), _place(names, [len(found.frame) for found in read.parts], read.parts))
+
+
+def _with_coded(found: Found) -> Found:
+    coded = [name for name, cells in found.frame.items() if isinstance(cells.dtype, pd.CategoricalDtype)]
+    return replace(found, coded=tuple(map(str, coded)))
+
+
+def _place(names: Sequence[str], sizes: Sequence[int], parts: Sequence[Found]) -> Place:
+    """Where the rows of a folder stand: in which part, and on which line or in which row of it."""
+    starts = np.cumsum([0, *sizes])
 
     def place(row: int) -> str:
         number = int(np.searchsorted(starts, row, side="right")) - 1
-        return f"{files[number].relative_to(path)} row {row - int(starts[number]) + 1}"
+        inner, lines = row - int(starts[number]), parts[number].lines
+        return f"{names[number]} row {inner + 1}" if lines is None else f"{names[number]} line {lines[inner]}"
 
-    return FileTable(found, place)
+    return place
 
 
 def _whole(path: Path, name: str, options: TableFormat) -> FileTable:
@@ -96,7 +120,7 @@ def _whole(path: Path, name: str, options: TableFormat) -> FileTable:
 def _file(path: Path, name: str, options: TableFormat) -> FileTable:
     """The cells of one file as written."""
     found = _found(path, name, options)
-    return FileTable(found, None if found.lines is None else _line_of(found.lines))
+    return FileTable(found, _line_of(found.lines))
 
 
 def _finished(table: Found, parts: list[Found], names: list[str], options: TableFormat) -> Found:
@@ -134,9 +158,12 @@ def _found(path: Path, name: str, options: TableFormat) -> Found:
     return read_delimited(data, name, options)
 
 
-def _line_of(lines: NDArray[np.int64]) -> Place | None:
-    """Where rows stand; None if row n stands on line n + 1 throughout, below a header of one line."""
-    if np.array_equal(lines, np.arange(2, len(lines) + 2)):
+def _line_of(lines: NDArray[np.int64] | LineNumbers | None) -> Place | None:
+    """Where rows stand; None if row n stands on line n + 2 throughout, below a header of one line, or is on none."""
+    if lines is None:
+        return None
+    is_usual = isinstance(lines, LineNumbers) and lines.follow_the_header
+    if is_usual or (isinstance(lines, np.ndarray) and np.array_equal(lines, np.arange(2, len(lines) + 2))):
         return None
     return lambda row: f"line {lines[row]}"
 
@@ -157,18 +184,11 @@ def _folder(folder: Path, options: TableFormat) -> FileTable:
     lacking = lacking_parts(known) if known else {}
     filled = [found.frame for found in founds if len(found.frame)] or [founds[0].frame]
     filled = [with_columns(frame, [*lacking], founds[0].separator is not None) for frame in filled]
-    starts = np.cumsum([0, *(len(found.frame) for found in founds)])
+    sizes = [len(found.frame) for found in founds]
     frame = pd.concat(filled, ignore_index=True) if len(filled) > 1 else filled[0]
     separators = {found.separator for found in founds}
     if None in separators and len(separators) > 1:
         raise Unreadable("the folder holds both text files and others", "give parts of one format")
-
-    def place(row: int) -> str:
-        number = int(np.searchsorted(starts, row, side="right")) - 1
-        inner, name = row - int(starts[number]), files[number].relative_to(folder)
-        lines = founds[number].lines
-        return f"{name} row {inner + 1}" if lines is None else f"{name} line {lines[inner]}"
-
     errors = [error for found in founds for error in found.errors]
     warnings = list(dict.fromkeys(warning for found in founds for warning in found.warnings))
     warnings += [*empty, *lacking_notes(lacking)]
@@ -177,7 +197,7 @@ def _folder(folder: Path, options: TableFormat) -> FileTable:
         more = f"{len(notes) - _NOTED:,} more parts have notes as these"
         notes = [*notes[:_NOTED], (None, more, "nothing is to be done")]
     table = Found(frame, founds[0].separator, None, errors, warnings, notes, lacking=lacking)
-    return FileTable(_finished(table, founds, names, options), place)
+    return FileTable(_finished(table, founds, names, options), _place(names, sizes, founds))
 
 
 def _parts(
@@ -201,6 +221,11 @@ def _parts(
     return read, problems, empty
 
 
+def _named(found: Found, name: Path | str) -> list[Note]:
+    """The warnings of a part, of which those that its neighbours may share do not name it."""
+    return [(c, f"{name}: {what}" if what == NO_LINE_END else what, remedy) for c, what, remedy in found.warnings]
+
+
 def _part(file: Path, folder: Path, options: TableFormat) -> FileTable:
     """A part with the columns of its folders; its problems name it."""
     name = file.relative_to(folder)
@@ -215,6 +240,6 @@ def _part(file: Path, folder: Path, options: TableFormat) -> FileTable:
         cells: list[object] = [int(value) if number and value is not None else value] * len(found.frame)
         found.frame[key] = pd.Series(cells, index=found.frame.index, dtype="int64" if number else "str")
     errors = [(column, f"{name}: {what}", remedy) for column, what, remedy in found.errors]
-    warnings = [(c, f"{name}: {what}" if what == NO_LINE_END else what, remedy) for c, what, remedy in found.warnings]
+    warnings = _named(found, name)
     notes = [(column, f"{name}: {what}", remedy) for column, what, remedy in found.notes]
     return replace(table, found=replace(found, errors=errors, warnings=warnings, notes=notes))

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from recsys.data.ingest.cells import finite, is_missing
 from recsys.data.ingest.checks import Cells
-from recsys.data.ingest.issues import Location, shown
+from recsys.data.ingest.issues import Location
 from recsys.data.ingest.types.odd_times import warn_future, warn_odd_times
 from recsys.data.ingest.types.time_column import DEFAULT_REMEDY, END, TimeColumn, time_column, time_remedy
 from recsys.data.ingest.types.time_options import TimeOptions
@@ -34,7 +34,7 @@ def times(cells: Cells, location: Location, options: TimeOptions) -> TimeColumn:
     if missing.any():
         location.error("the time is missing", "fill the cells or drop the rows", np.flatnonzero(missing))
     good = ~missing
-    for found, remedy, rows in _wrong(column, cells, missing, options):
+    for found, remedy, rows in _wrong(column, cells, missing, location, options):
         location.error(found, remedy, rows)
         good[rows] = False
     kept = column if good.all() else _only(column, good)
@@ -49,7 +49,7 @@ def _only(column: TimeColumn, good: NDArray[np.bool_]) -> TimeColumn:
 
 
 def _wrong(
-    column: TimeColumn, cells: Cells, missing: NDArray[np.bool_], options: TimeOptions
+    column: TimeColumn, cells: Cells, missing: NDArray[np.bool_], location: Location, options: TimeOptions
 ) -> Iterator[tuple[str, str, NDArray[np.int64]]]:
     """What is wrong, the remedy and the rows of filled cells that are no time, too early or too late, by remedy."""
     none = np.isnan(column.seconds) & ~missing
@@ -70,7 +70,7 @@ def _wrong(
         for same in groups.values():
             cell = cells.iloc[same[0]]
             remedy = _remedy(found, cell, column.numbers[same[0]], options)
-            yield found.replace("{}", shown(cell)), remedy, np.array(same)
+            yield found.replace("{}", location.shown(cell)), remedy, np.array(same)
 
 
 def _remedy(found: str, cell: object, number: float, options: TimeOptions) -> str:

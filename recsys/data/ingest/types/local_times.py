@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from recsys.data.ingest.checks import Cells
-from recsys.data.ingest.issues import Location, shown
+from recsys.data.ingest.issues import Location
 
 _EPOCH = datetime(1970, 1, 1)
 _LAST = 2.5e11
@@ -89,6 +89,6 @@ def localized(
         (np.flatnonzero(twice), "is shown twice by the clocks of", "read as the first of the two"),
     ):
         if len(rows):
-            example = f"{shown(cells.iloc[rows[0]])} {what} {zone}, and {remedy}"
+            example = f"{location.shown(cells.iloc[rows[0]])} {what} {zone}, and {remedy}"
             location.warn(example, "write times with their offset, as 2020-10-25T02:30:00+02:00", rows)
     return np.where(naive, found, seconds)

@@ -29,13 +29,14 @@ def warn_negative_events(cells: Cells, location: Location, columns: InteractionC
     words = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()
     if name != columns.event and not re.search(rf"(?:^|[\W_])(?:{_NAMES})(?:s?$|[\W_])", words):
         return
-    texts = pd.Series(cells, dtype="str")
-    types = texts.dropna().unique().tolist()
+    codes, distinct = pd.factorize(cells if cells.dtype != object else pd.Series(cells, dtype="str"))
+    texts = pd.Series(distinct, dtype="str")
+    types = texts.tolist()
     named = columns.event_meaning if name == columns.event else {}
     found = {kind: meaning for kind in types if kind not in named and (meaning := likely_meaning(kind)) is not None}
     if not found or len(types) > _MOST_TYPES:
         return
-    rows = np.flatnonzero(texts.isin(list(found)).to_numpy(bool))
+    rows = np.flatnonzero(np.append(texts.isin(list(found)), False)[codes])
     listed = ", ".join(
         f"{json.dumps(kind, ensure_ascii=False)} = {json.dumps(meaning)}" for kind, meaning in found.items()
     )

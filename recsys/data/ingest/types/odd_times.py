@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from recsys.data.ingest.checks import Cells
-from recsys.data.ingest.issues import Location, shown
+from recsys.data.ingest.issues import Location
 from recsys.data.ingest.types.digit_times import time_of_number
 from recsys.data.ingest.types.time_column import TimeColumn, day
 
@@ -44,7 +44,7 @@ def warn_odd_times(column: TimeColumn, cells: Cells, location: Location, least_y
             years = float(np.abs(seconds[same] - edge).min()) / _YEAR
             counted = "1 time lies" if len(same) == 1 else f"{len(same):,} times lie"
             found = f"{counted} {years:,.0f} years {side} all others ({day(low)} to {day(high)}), as "
-            location.warn(found + shown(cells.iloc[same[0]]), remedy, same)
+            location.warn(found + location.shown(cells.iloc[same[0]]), remedy, same)
     return far
 
 
@@ -62,7 +62,7 @@ def warn_future(column: TimeColumn, cells: Cells, location: Location, told: NDAr
     if len(late):
         counted = "all times lie" if len(late) == filled.sum() else f"{len(late):,} times lie"
         counted = "1 time lies" if len(late) == 1 else counted
-        found = f"{counted} in the future, as {shown(cells.iloc[late[0]])} ({day(seconds[late[0]])})"
+        found = f"{counted} in the future, as {location.shown(cells.iloc[late[0]])} ({day(seconds[late[0]])})"
         location.warn(found, _remedy(float(column.numbers[late[0]]), float(seconds[late[0]])), late)
     if (filled & ~told & (seconds >= 1e8)).any():
         return

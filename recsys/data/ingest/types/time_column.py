@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from recsys.data.ingest.checks import Cells
-from recsys.data.ingest.issues import Location, shown
+from recsys.data.ingest.issues import Location
 from recsys.data.ingest.types.dates.date_formats import strptime_formats
 from recsys.data.ingest.types.dates.date_texts import ISO, MAY_BE_DATE, UNCLEAR, DateTexts, date_texts, split_moments
 from recsys.data.ingest.types.digit_times import DigitTimes, digit_times, time_of_number, times_in_unit
@@ -73,7 +73,7 @@ def _as_given(
     """Texts in the formats or numbers of the unit that are given; ISO dates with an offset leave nothing to guess."""
     nothing = np.full(len(cells), np.nan)
     if options.format:
-        texts = pd.Series(["" if gone else _text(cell) for cell, gone in zip(cells, missing, strict=True)], dtype="str")
+        texts = _texts(cells).where(~missing, "")
         read = formatted(texts, options.format)
         column = TimeColumn(
             read.seconds, read.fraction, np.full(len(cells), np.nan), f"as {' or '.join(options.format)}"
@@ -84,7 +84,7 @@ def _as_given(
         digits = times_in_unit(numbers, _exact(cells, numbers), unit)
         column = TimeColumn(digits.seconds, digits.fraction, nothing, f"{NAMES[unit]} since 1970")
     rest = np.flatnonzero(np.isnan(column.seconds) & ~missing)
-    texts = pd.Series([_text(cells.iloc[row]) for row in rest], dtype="str")
+    texts = _texts(cells.iloc[rest])
     if not len(rest):
         return column
     clear = is_iso_with_offset(texts)
@@ -110,7 +110,7 @@ def _guessed(
 ) -> TimeColumn:
     digits = digit_times(numbers, _exact(cells, numbers))
     rest = np.flatnonzero(np.isnan(numbers) & ~missing)
-    texts = pd.Series([_text(cells.iloc[row]) for row in rest], dtype="str")
+    texts = _texts(cells.iloc[rest])
     _tell_digits(digits, texts, cells, location, options)
     seconds, fraction = _whole_seconds(digits)
     are_digits = digits.form.startswith("dates")
@@ -194,6 +194,13 @@ def day(seconds: float) -> str:
     return str(np.datetime64(int(seconds), "s").astype("datetime64[D]"))
 
 
+def _texts(cells: Cells) -> pd.Series[str]:
+    """The cells as they are written, index 0..n-1."""
+    if isinstance(cells.dtype, (pd.CategoricalDtype, pd.StringDtype)):
+        return cells.astype("str").reset_index(drop=True)
+    return pd.Series([_text(cell) for cell in cells], dtype="str")
+
+
 def _text(cell: object) -> str:
     return "" if isinstance(cell, (list, tuple, np.ndarray)) else str(cell)
 
@@ -220,7 +227,7 @@ def _tell_digits(
     rows = np.flatnonzero(np.isfinite(digits.seconds))
     moment = np.datetime64(int(digits.seconds[rows[0]]), "s")
     found = f"times are {digits.form if digits.form.startswith('dates') else 'in ' + digits.form}, as "
-    found += f"{shown(cells.iloc[rows[0]])}, and read so: {str(moment).removesuffix('T00:00:00')}"
+    found += f"{location.shown(cells.iloc[rows[0]])}, and read so: {str(moment).removesuffix('T00:00:00')}"
     unit = next((unit for unit, name in NAMES.items() if name == digits.form), None)
     given = f'time_unit = "{unit}"' if unit else 'time_format, as "%Y%m%d",'
     says = f"; {options.section}.{given} says so without a guess"
@@ -242,7 +249,7 @@ def _tell_formats(
     if not forms or forms == [_PLAIN]:
         return
     first = {name: rows[int(np.argmax(form == name))] for name in forms}
-    listed = ", ".join(f"{shown(cells.iloc[row])} ({name})" for name, row in first.items())
+    listed = ", ".join(f"{location.shown(cells.iloc[row])} ({name})" for name, row in first.items())
     odd = rows[[name is not None and name != (forms[0] if len(forms) > 1 else None) for name in form]]
     what = "dates are written in several formats" if len(forms) > 1 else "dates are not written as ISO dates are"
     given = json.dumps(formats[0] if len(formats) == 1 else list(formats))

@@ -25,6 +25,7 @@ _UNUSED = ("\x1f", "\x1e", "\x1d", "\x1c")
 """One of them stands for a separator of several characters."""
 
 NO_LINE_END = "the last line has no line end"
+INCOMPLETE: Note = (None, NO_LINE_END, "check that the file is complete")
 
 
 def read_delimited(data: bytes, name: str, options: TableFormat) -> Found:
@@ -45,21 +46,19 @@ def read_delimited(data: bytes, name: str, options: TableFormat) -> Found:
     elif options.encoding is not None:
         warnings += [(None, *note) for note in misread(data, options.encoding)]
     _check_complete(text, warnings)
-    text, first_line, declared = _cut(text, options)
+    text, first_line, declared = cut_head(text, options)
     whole = text
     text, cut = cut_footer(text, options)
     separator = options.separator or declared or guess_separator(text, by_name(name))
     if options.separator is None and separator != by_name(name) and separator.encode() in text:
-        warnings.append(
-            (None, f"the columns are separated by {separator!r}", f"data.separator = {json.dumps(separator)} says so")
-        )
-    text, mark = _single(text, separator)
+        warnings.append(separator_note(separator))
+    text, mark = single_mark(text, separator)
     records = split_rows(text, mark.encode(), options.quoting, first_line)
     given = options.header if isinstance(options.header, tuple) else None
     if given is None and records.errors and int(next(iter(records.lines), 0)) != first_line:  # the header is an error
         return Found(pd.DataFrame(), separator, None, [(None, *error) for error in records.errors], warnings)
     layout = find_layout(records, None if given is None else len(given), mark.encode())
-    names = list(given) if given else _names(layout, mark, records.quoting)
+    names = list(given) if given else names_of(layout, mark, records.quoting)
     twice = [name for name, times in Counter(names).items() if times > 1]
     errors: list[Note] = [(None, *error) for error in records.errors]
     warnings += [(None, *warning) for warning in records.warnings]
@@ -80,16 +79,12 @@ def read_delimited(data: bytes, name: str, options: TableFormat) -> Found:
     if len(names) > 1 and names[-1] == f"Unnamed: {len(names) - 1}" and not frame.iloc[:, -1].fillna("").ne("").any():
         names, frame = names[:-1], frame.iloc[:, :-1]  # every line ends with a separator: that is no column
     frame.columns = pd.Index(names)
-    warnings += [
-        (name, f"column {n + 1} has no name in the header", "name it, or leave it out: it may be numbers of rows")
-        for n, name in enumerate(names)
-        if name == f"Unnamed: {n}"
-    ]
+    warnings += unnamed_notes(names)
     lines = layout.rows.lines
     last = range(len(frame) - n_totals(frame), len(frame))
     totals = [(int(lines[row]), layout.rows.text(row).decode().replace(mark, separator)) for row in last]
     places = [(first_line + whole.count(b"\n", 0, start), line.decode()) for start, line in cut]
-    ends = [_endings(found, separator, mark, frame, records.quoting) for found in (totals, places)]
+    ends = [endings(found, separator, mark, frame, records.quoting) for found in (totals, places)]
     return Found(frame, separator, lines, errors, warnings, notes, totals=ends[0], cut=ends[1])
 
 
@@ -100,17 +95,31 @@ def read_names(data: bytes, name: str) -> list[str]:
         Unreadable: the text cannot be divided into rows and columns.
     """
     text, _ = as_utf8(data, None)
-    text, mark = _single(text, guess_separator(text, by_name(name)))
+    text, mark = single_mark(text, guess_separator(text, by_name(name)))
     records = split_rows(text, mark.encode(), None)
-    return _names(find_layout(records, None, mark.encode()), mark, records.quoting)
+    return names_of(find_layout(records, None, mark.encode()), mark, records.quoting)
+
+
+def separator_note(separator: str) -> Note:
+    """A warning of a separator that was guessed, and is not the one that the file's name promises."""
+    return None, f"the columns are separated by {separator!r}", f"data.separator = {json.dumps(separator)} says so"
+
+
+def unnamed_notes(names: list[str]) -> list[Note]:
+    """Warnings of columns without a name."""
+    return [
+        (name, f"column {n + 1} has no name in the header", "name it, or leave it out: it may be numbers of rows")
+        for n, name in enumerate(names)
+        if name == f"Unnamed: {n}"
+    ]
 
 
 def _check_complete(text: bytes, warnings: list[Note]) -> None:
     if text and not text.endswith((b"\n", b"\r")):
-        warnings.append((None, NO_LINE_END, "check that the file is complete"))
+        warnings.append(INCOMPLETE)
 
 
-def _cut(text: bytes, options: TableFormat) -> tuple[bytes, int, str | None]:
+def cut_head(text: bytes, options: TableFormat) -> tuple[bytes, int, str | None]:
     """The text without the lines that are to be left out, the number of its first line, and a declared separator."""
     first = 1
     for _ in range(options.skip_lines):
@@ -124,7 +133,7 @@ def _cut(text: bytes, options: TableFormat) -> tuple[bytes, int, str | None]:
     return text, first, declared
 
 
-def _endings(
+def endings(
     lines: list[tuple[int, str]], separator: str, mark: str, frame: pd.DataFrame, quoting: str
 ) -> tuple[Ending, ...]:
     """Lines at the end, with what they look like."""
@@ -139,7 +148,7 @@ def _endings(
     return tuple(found)
 
 
-def _single(text: bytes, separator: str) -> tuple[bytes, str]:
+def single_mark(text: bytes, separator: str) -> tuple[bytes, str]:
     """The text with a separator of one character, and that."""
     if len(separator) == 1:
         return text, separator
@@ -149,7 +158,7 @@ def _single(text: bytes, separator: str) -> tuple[bytes, str]:
     return text.replace(separator.encode(), unused.encode()), unused
 
 
-def _names(layout: Layout, mark: str, quoting: str) -> list[str]:
+def names_of(layout: Layout, mark: str, quoting: str) -> list[str]:
     """The names of the columns; one without a name is called as pandas would, by its number from 0."""
     header = (layout.header or b"").decode().removesuffix("\r")
     try:

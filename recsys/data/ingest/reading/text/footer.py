@@ -76,7 +76,7 @@ def n_totals(frame: pd.DataFrame) -> int:
     empty in most of the columns that are filled everywhere else.
 
     Args:
-        frame: cells as text.
+        frame: cells as text, or in a form of `recsys.data.ingest.chunks.text_columns.TextCells`.
     """
     above = frame.iloc[: -min(_LAST, max(len(frame) - 1, 1))]
     found = 0
@@ -148,7 +148,7 @@ def _is_total(cells: Sequence[str | None], above: pd.DataFrame) -> bool:
     full = above.columns[above.notna().mean().to_numpy() >= _FULL]
     empty = [n for n, name in enumerate(above.columns) if name in full and cells[n] is None]
     if labelled:
-        column = above.iloc[:, first].dropna().str.strip()
+        column = pd.Series(above.iloc[:, first].dropna().unique(), dtype="str").str.strip()
         is_id = bool(column.str.fullmatch(r"[^\s:=]*[0-9][^\s:=]*").all())
         return (is_id or bool(empty)) and not column.str.fullmatch(_LABEL).any()
     if len(above) < _LEAST_ROWS or len(empty) < 2 or 2 * len(empty) < len(full):

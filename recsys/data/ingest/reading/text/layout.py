@@ -45,7 +45,7 @@ def find_layout(records: Records, n_given: int | None, mark: bytes) -> Layout:
     Raises:
         Unreadable: no rows, too many columns, or a layout that is not read.
     """
-    rows = records.select(~_blank(records))
+    rows = records.select(~blank_rows(records))
     if not len(rows):
         raise Unreadable("the file is empty", "it needs a header and rows")
     check_width(int(rows.fields.max()) if n_given else int(rows.fields[0]))
@@ -64,7 +64,8 @@ def find_layout(records: Records, n_given: int | None, mark: bytes) -> Layout:
     return _fitting(_without_repeated_header(body, header), header, int(rows.fields[start]), mark)
 
 
-def _blank(rows: Records) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+def blank_rows(rows: Records) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+    """Bool [n]: rows without a cell, of blanks at most."""
     blank = rows.ends <= rows.starts
     if not len(rows.data):
         return blank

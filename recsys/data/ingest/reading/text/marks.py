@@ -54,7 +54,7 @@ def with_plain_numbers(
     are looked at together, and one by one where they are written differently.
 
     Args:
-        frame: cells as text.
+        frame: cells as text, or in a form of `recsys.data.ingest.chunks.text_columns.TextCells`.
         options: ``decimal`` and ``thousands``.
         separator: of the columns.
         parts: the files of the table; None for one file.
@@ -64,6 +64,10 @@ def with_plain_numbers(
     changed = {}
     for name in frame.columns:
         cells = frame[name]
+        if not isinstance(cells.dtype, pd.StringDtype):
+            if not _may_be_marked(cells, options):
+                continue
+            cells = cells.astype("str")
         if options.decimal is not None or options.thousands is not None:
             plain = _plain(cells, options.decimal or ".", options.thousands)
         else:
@@ -72,6 +76,15 @@ def with_plain_numbers(
         if plain is not None:
             changed[name] = plain
     return frame.assign(**changed) if changed else frame, warnings
+
+
+def _may_be_marked(cells: Cells, options: TableFormat) -> bool:
+    """Whether numbered cells can hold a decimal comma or marks between thousands; integers hold none."""
+    marks = "".join(mark for mark in (options.decimal or ",", options.thousands or "") if mark != ".")
+    marks += "." if options.thousands == "." else ""
+    if not marks or not isinstance(cells.dtype, pd.CategoricalDtype):
+        return False
+    return bool(pd.Series(cells.cat.categories).str.contains(f"[{re.escape(marks)}]").any())
 
 
 def _guessed(cells: Cells, separator: str, parts: Parts) -> tuple[Cells | None, list[tuple[str, str]]]:

@@ -1,0 +1,26 @@
+"""The scale benchmark: its table, and the costs of other libraries beside it."""
+
+import pytest
+
+from pipelines.benchmarks.scale.page import table
+from pipelines.benchmarks.scale.peers.measured import PeerError, peer_costs
+from pipelines.benchmarks.scale.stages import Cost
+from pipelines.benchmarks.scale.world import Size, write
+
+
+def test_growth_is_told_against_the_next_smaller_size_that_was_measured():
+    cost = Cost(1.0, 1.0, 100.0)
+    found = {10: {"prepare": cost}, 100: {"prepare": cost, "peer": cost}, 1000: {"prepare": cost, "peer": cost}}
+    rows = table(found).splitlines()[2:]
+    assert [line.split(" | ")[1] for line in rows if line.startswith("| peer")] == ["100", "1,000"]
+    assert [line.endswith("0.00 |") for line in rows if line.startswith("| peer")] == [False, True]
+
+
+@pytest.mark.slow
+def test_implicit_is_measured_phase_by_phase_and_a_script_that_fails_is_told(tmp_path):
+    write(Size(3000), tmp_path / "interactions")
+    costs = dict(peer_costs("implicit", tmp_path / "interactions", tmp_path / "log.txt"))
+    assert len(costs) == 4
+    assert all(cost.peak_mb > 0 for cost in costs.values())
+    with pytest.raises(PeerError, match=r"log\.txt"):
+        dict(peer_costs("implicit", tmp_path / "nothing", tmp_path / "log.txt"))
