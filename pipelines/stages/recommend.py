@@ -19,7 +19,7 @@ from recsys.files.stored_json import read_object
 from recsys.registry.bundle import Bundle, version_of
 from recsys.registry.store import CHAMPION, Store
 from recsys.retrieval.batch import Batch, RecommendOptions
-from recsys.retrieval.manifest import MANIFEST, Manifest
+from recsys.retrieval.manifest import MANIFEST, SUCCESS, Manifest
 from recsys.retrieval.output import Place
 from recsys.retrieval.recommend import write_batch
 from recsys.retrieval.rules.plan import RulePlan
@@ -83,7 +83,9 @@ def run_from(
         "code": code_version(*_CODE),
     }
     target = target_of(config, workspace)
-    files = [target / MANIFEST] if isinstance(target, Path) else []  # of objects elsewhere, each stamp is compared
+    files = (
+        [target / MANIFEST, target / SUCCESS] if isinstance(target, Path) else []
+    )  # of objects elsewhere, each stamp is compared
     if not (files and _is_complete(target) and workspace.is_current("recommend", cache_key, files, tracker)):
         loaded = Bundle.load(directory)
         check_ids(loaded.data, data, version, "recommend with a model that was made from such ids")

@@ -13,9 +13,9 @@ from recsys.distributed.pool import run_partitions
 from recsys.errors import ArtifactError
 from recsys.registry.bundle import Bundle
 from recsys.retrieval.batch import Batch, RecommendOptions
-from recsys.retrieval.manifest import Manifest, Part
+from recsys.retrieval.manifest import Manifest
 from recsys.retrieval.output import Place
-from recsys.retrieval.output.parts import Stamp
+from recsys.retrieval.output.parts import Stamp, Written
 from recsys.retrieval.recommend import write_batch
 from recsys.tracking import Tracker
 
@@ -53,7 +53,7 @@ class PartWriter:
     stamp: Stamp
     now: float
 
-    def __call__(self) -> Callable[[int], Part]:
+    def __call__(self) -> Callable[[int], Written]:
         bundle = Bundle.load(self.files.bundle)
         data = bundle.data if self.files.dataset is None else Dataset.load(self.files.dataset)
         version = self.stamp.model_version
@@ -88,7 +88,7 @@ def recommend_over_ray(
     seen = BatchFiles(shared(files.bundle), dataset)
     writer = PartWriter(seen, shared_place(directory), batch.options, batch.made_from, batch.stamp, batch.now)
 
-    def make(numbers: Sequence[int]) -> Iterator[tuple[int, Part]]:
+    def make(numbers: Sequence[int]) -> Iterator[tuple[int, Written]]:
         if numbers:
             with connected(compute, tracker) as cluster:
                 yield from run_partitions(writer, numbers, cluster)

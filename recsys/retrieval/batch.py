@@ -22,6 +22,7 @@ from recsys.json_values import JsonObject
 from recsys.retrieval.fallback import Fallback
 from recsys.retrieval.manifest import ID_COLUMNS, Manifest, Part, Rules
 from recsys.retrieval.output import Place, parts
+from recsys.retrieval.output.formats import Form, Format, Layout
 from recsys.retrieval.rules.eligible import ItemRules
 from recsys.retrieval.rules.id_lists import IdList, known_ids
 from recsys.retrieval.rules.options import RuleOptions
@@ -35,7 +36,10 @@ class RecommendOptions(ItemRules):
     Args:
         k: items a user gets at most.
         filter_seen: whether items of a user's history are left out of the user's list.
-        shard_size: users in one Parquet part.
+        shard_size: users in one part.
+        format: of the parts: Parquet, CSV, or JSON lines.
+        layout: ``long`` has a row for each item; ``lists`` one for each user who has a list, with the ids of the items,
+            best first, and their scores as lists, which in CSV are JSON in a cell.
         index: a name in `recsys.retrieval.INDEXES`.
         users: ids of the users who get a list, or a file of them (CSV, text or Parquet); None is all. Ids that are not
             in the data are passed over and counted.
@@ -50,6 +54,8 @@ class RecommendOptions(ItemRules):
     k: int = Field(default=100, gt=0)
     filter_seen: bool = True
     shard_size: int = Field(default=4096, gt=0)
+    format: Format = "parquet"
+    layout: Layout = "long"
     index: str = "exact"
     users: IdList | None = None
     at: Moment | None = None
@@ -67,7 +73,7 @@ class RecommendOptions(ItemRules):
         return json.dumps(self.identity(), separators=(",", ":"), ensure_ascii=False)
 
 
-_LATER = ("rules", "id_columns")
+_LATER = ("rules", "id_columns", "format", "layout")
 """Options that the identity of a batch leaves out where they are not given, so that it stays what it was."""
 
 
@@ -177,8 +183,23 @@ class Batch:
         start = number * self.options.shard_size
         return self._asked.rows[start : start + self.options.shard_size]
 
-    def make_part(self, directory: Place, number: int) -> Part:
-        """Writes part ``number`` atomically and returns its entry in the manifest.
+    @property
+    def names(self) -> list[str]:
+        """Of the files of the parts."""
+        return [parts.name_of(number, self.options.format) for number in range(len(self))]
+
+    @cached_property
+    def form(self) -> Form:
+        """Of the parts."""
+        tables = zip(self.options.id_columns, (self.data.users, self.data.items), strict=True)
+        columns = [(name, "int64" if table.vocabulary.holds_integers else "string") for name, table in tables]
+        columns += [("rank", "int32"), ("score", "float")]
+        columns += [("fallback", "bool")] if self.fallback is not None else []
+        columns += [("reason", "string")] if self.options.rules.reasons else []
+        return Form(self.options.format, self.options.layout, tuple(columns))
+
+    def make_part(self, directory: Place, number: int) -> parts.Written:
+        """Writes part ``number`` atomically and returns its entry.
 
         Raises:
             ArtifactError: the vector of a user, or a score, is NaN or infinite; or another batch started in the folder.
@@ -187,22 +208,14 @@ class Batch:
         k = min(self.options.k, self.data.n_items)  # a longer list would only be padding
         lists = self._retriever.top_k(request, k, self.options.filter_seen)
         ids = request.users.vocabulary, self.data.items.vocabulary
-        form = parts.Columns(self.options.id_columns, self.fallback is not None)
-        parts.write(directory, number, *ids, lists, self.stamp, form)
-        return self.described(directory, number)
-
-    def described(self, directory: Place, number: int) -> Part:
-        """The manifest's entry of part ``number``, which is complete.
-
-        Raises:
-            ArtifactError: another batch that started in the same folder deleted the file.
-        """
-        return parts.described(directory, number, len(self.users_of(number)))
+        return parts.Written(parts.write(directory, number, *ids, lists, self.stamp, self.form))
 
     def manifest(self, made: tuple[Part, ...]) -> Manifest:
         """The manifest of the whole batch, with the entries of its parts in their order."""
         rules, about = Rules(int(self._plan.mask.sum()), self.options.k, self.told), self.options.identity()
-        return Manifest(self.model_version, self.data.fingerprint, self.stamp.fingerprint, about, made, rules)
+        return Manifest(
+            self.model_version, self.data.fingerprint, self.stamp.fingerprint, about, made, rules, self.form
+        )
 
     def _request(self, users: Rows) -> Request:
         """The users at rows ``users`` int64 [U], with their features and their histories before ``options.at``.

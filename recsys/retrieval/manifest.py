@@ -2,32 +2,36 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TypeAlias
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from recsys.errors import ArtifactError
 from recsys.json_values import JsonObject
 from recsys.names import stored_name
 from recsys.retrieval.output import Place, output_folder
 from recsys.retrieval.output.folder import inside
+from recsys.retrieval.output.formats import Form
 
 MANIFEST = "_manifest.json"
+SUCCESS = "_SUCCESS"
+"""An empty file that is written last, after the manifest, for schedulers that wait for it."""
+PART = r"part-[0-9]{5,}\.(?:parquet|csv|jsonl)"
 ID_COLUMNS = ("user_id", "item_id")
 """Of users and of items, by default."""
-_VERSION = 2
+_VERSION = 3
 TOTALS = ("users", "users_without", "fallback_users", "topped_up_users", "rows", "empty_places")
 """The sums over all parts that the manifest holds."""
-
-Filters: TypeAlias = list[tuple[str, str, list[int | str]]]
 
 
 @dataclass(frozen=True)
 class Part:
-    """One Parquet file of a batch.
+    """One file of a batch.
 
     Args:
         name: of the file.
@@ -35,7 +39,7 @@ class Part:
         users_without: how many of them have no recommendations.
         fallback_users: how many have a list of the fallback alone.
         topped_up_users: how many have a list of the engine that the fallback has filled up.
-        rows: the number of its rows, one for each recommended item.
+        rows: the number of recommended items.
         sha256: digest of the file, hexadecimal.
     """
 
@@ -74,6 +78,7 @@ class Manifest:
         options: the options of the batch, `recsys.retrieval.batch.RecommendOptions` as JSON.
         parts: the files, in the order of the users.
         rules: what the rules of the batch left.
+        form: of the files.
     """
 
     model_version: str
@@ -82,6 +87,7 @@ class Manifest:
     options: JsonObject
     parts: tuple[Part, ...]
     rules: Rules
+    form: Form
 
     @property
     def users(self) -> int:
@@ -127,7 +133,8 @@ class Manifest:
                 raise ArtifactError(f"{name} has version {raw['version']!r}; recommend again")
             parts = tuple(Part(**part) for part in raw["parts"])
             rules = Rules(raw["rules"]["eligible_items"], raw["rules"]["places"], tuple(raw["rules"]["told"]))
-            found = cls(raw["model_version"], raw["data_fingerprint"], raw["fingerprint"], raw["options"], parts, rules)
+            form, versions = Form.from_json(raw["form"]), (raw["model_version"], raw["data_fingerprint"])
+            found = cls(*versions, raw["fingerprint"], raw["options"], parts, rules, form)
             for part in parts:
                 stored_name(Path(name), part.name)
             if any(raw[total] != getattr(found, total) for total in TOTALS) or len({p.name for p in parts}) < len(
@@ -135,7 +142,7 @@ class Manifest:
             ):
                 raise ArtifactError(f"{name} lists other parts than were written: its totals differ; recommend again")
             return found
-        except (KeyError, TypeError) as error:
+        except (KeyError, TypeError, ValueError) as error:
             raise ArtifactError(f"{name} is not a manifest ({error!r}); recommend again") from error
 
     def verify(self, directory: Place) -> None:
@@ -150,14 +157,20 @@ class Manifest:
             raise ArtifactError(
                 f"{directory}: {', '.join(bad)} missing or changed since the batch was written; run recommend again"
             )
-        found = {name for name in folder.names() if name.startswith("part-") and name.endswith(".parquet")}
-        unlisted = sorted(found - {part.name for part in self.parts})
+        unlisted = sorted({name for name in folder.names() if is_part(name)} - {part.name for part in self.parts})
         if unlisted:
             raise ArtifactError(f"{directory}: {', '.join(unlisted)} not in the manifest; run recommend again")
 
 
+def is_part(name: str) -> bool:
+    """Whether a file has the name of a part, of any format."""
+    return re.fullmatch(PART, name) is not None
+
+
 def read_recommendations(directory: Place, users: Iterable[int | str] | None = None) -> pd.DataFrame:
     """The recommendations of a complete batch, verified: ``user_id, item_id, rank, score`` and ``fallback``.
+
+    Batches of any format and layout are read, and give the same frame.
 
     Args:
         directory: the folder of the batch, or its address, as ``s3://bucket/lists``.
@@ -168,15 +181,27 @@ def read_recommendations(directory: Place, users: Iterable[int | str] | None = N
     """
     manifest = Manifest.load(directory)
     manifest.verify(directory)
-    wanted = None if users is None else list(users)
-    key = manifest.options.get("id_columns", ID_COLUMNS)[0]
-    filters = [(key, "in", wanted)] if wanted else None
-    frames = [read_part(directory, part, filters) for part in manifest.parts]
-    table = pd.concat(frames, ignore_index=True)
-    return table.iloc[:0] if wanted == [] else table
+    wanted = None if users is None else pa.array(list(users), manifest.form.schema.field(0).type)
+    tables = []
+    for part in manifest.parts:
+        table = part_table(directory, part, manifest.form)
+        tables.append(table if wanted is None else table.filter(pc.is_in(table.column(0), wanted)).combine_chunks())
+    return pd.concat([table.to_pandas() for table in tables], ignore_index=True)
 
 
-def read_part(directory: Place, part: Part, filters: Filters | None = None) -> pd.DataFrame:
-    """The rows of one part; ``filters`` are those of `pandas.read_parquet`."""
-    with output_folder(directory).open(part.name) as file:
-        return pd.read_parquet(file, filters=filters)
+def read_part(directory: Place, part: Part, form: Form) -> pd.DataFrame:
+    """The rows of one part, one for each item."""
+    return part_table(directory, part, form).to_pandas()
+
+
+def part_table(directory: Place, part: Part, form: Form) -> pa.Table:
+    """The rows of one part, one for each item.
+
+    Raises:
+        ArtifactError: the file is not of its form.
+    """
+    try:
+        with output_folder(directory).open(part.name) as file:
+            return form.read(file)
+    except (pa.ArrowException, ValueError, KeyError) as error:
+        raise ArtifactError(f"{inside(directory, part.name)} cannot be read ({error}); recommend again") from error

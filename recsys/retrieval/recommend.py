@@ -11,12 +11,13 @@ from recsys.data.dataset import Dataset
 from recsys.engine import VectorModel
 from recsys.retrieval.batch import Batch, RecommendOptions
 from recsys.retrieval.fallback import Fallback
-from recsys.retrieval.manifest import Manifest, Part
+from recsys.retrieval.manifest import Manifest
 from recsys.retrieval.output import Place, parts
+from recsys.retrieval.output.parts import Written
 from recsys.tracking import SilentTracker, Tracker, tracked
 
-PartMaker = Callable[[Sequence[int]], Iterator[tuple[int, Part]]]
-"""Makes the parts of these numbers, in any order: the number and the manifest's entry of each as it is complete."""
+PartMaker = Callable[[Sequence[int]], Iterator[tuple[int, Written]]]
+"""Makes the parts of these numbers, in any order: the number and the entry of each as it is complete."""
 
 
 def recommend(
@@ -29,9 +30,10 @@ def recommend(
     made_from: str = "",
     fallback: Fallback | None = None,
 ) -> Manifest:
-    """Top-k recommendations for all users: writes ``part-00000.parquet`` ... and, last, ``_manifest.json``.
+    """Top-k recommendations for all users: writes ``part-00000.parquet`` ..., ``_manifest.json`` and ``_SUCCESS``.
 
-    `pandas.read_parquet` and others read the folder as one table, for they pass over files that begin with ``_``.
+    `pandas.read_parquet` and others read the folder as one table, for they pass over files that begin with ``_``. An
+    empty ``_SUCCESS`` is written last. ``options.format`` and ``options.layout`` give other files.
 
     A part has the columns ``user_id, item_id, rank, score``, with the ids of the data and ``rank`` from 1, best first.
     With a fallback it also has ``fallback``, whether the item is one of the fallback and not of the engine; such items
@@ -80,15 +82,15 @@ def write_batch(
     tracker = tracker or SilentTracker()
     for line in batch.told:
         tracker.info(f"  recommend: {line}")
-    finished = parts.clean(directory, batch.stamp, len(batch))
-    missing = [number for number in range(len(batch)) if number not in finished]
-    made = {number: batch.described(directory, number) for number in sorted(finished)}
+    made = parts.clean(directory, batch.stamp, batch.names)
+    missing = [number for number in range(len(batch)) if number not in made]
     here = ((number, batch.make_part(directory, number)) for number in missing)
-    for number, part in tracked(here if make is None else make(missing), len(missing), "recommend", tracker):
-        parts.record(directory, part)
-        made[number] = part
-    parts.check(directory, batch.stamp, len(batch))
-    manifest = batch.manifest(tuple(made[number] for number in range(len(batch))))
+    for number, written in tracked(here if make is None else make(missing), len(missing), "recommend", tracker):
+        parts.record(directory, batch.stamp, written)
+        made[number] = written
+    entries = tuple(made[number].part for number in range(len(batch)))
+    parts.check(directory, batch.stamp, entries)
+    manifest = batch.manifest(entries)
     manifest.save(directory)
     parts.end(directory)
     return manifest

@@ -16,13 +16,16 @@ from recsys.retrieval.recommend import write_batch
 RULES = {"reasons": True, "exploration": {"share": 0.4}, "freshness": {"days": 1}}
 
 
-@pytest.fixture
-def batch(tmp_path):
+@pytest.fixture(params=["parquet", "csv", "jsonl"])
+def batch(tmp_path, request):
     """A batch with rules, one of them by time and in the past, whose model is saved in ``bundle``."""
     data = BlockTaste(users=30).dataset()
     engine = EASE().fit(data)
     Bundle(engine, data, Lineage(data.fingerprint)).save(tmp_path / "bundle")
-    options, newest = RecommendOptions(k=4, shard_size=8, rules=RULES), float(data.interactions.time.max())
+    options, newest = (
+        RecommendOptions(k=4, shard_size=8, rules=RULES, format=request.param, layout="lists"),
+        float(data.interactions.time.max()),
+    )
     return Batch(engine, data, options, "v1", "made", Fallback.fit(data), now=newest)
 
 
@@ -32,11 +35,11 @@ def writer(batch, folder):
 
 
 def test_a_worker_makes_the_parts_of_a_local_batch_with_its_rules(batch, tmp_path):
-    write_batch(batch, tmp_path / "here")
+    manifest = write_batch(batch, tmp_path / "here")
     (tmp_path / "there").mkdir()
     make = writer(batch, tmp_path)()
     for number in reversed(range(len(batch))):
-        assert make(number) == batch.described(tmp_path / "here", number)
+        assert make(number).part == manifest.parts[number]
 
 
 def test_a_worker_whose_model_gives_other_vectors_refuses_to_work(batch, tmp_path):

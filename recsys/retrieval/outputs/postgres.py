@@ -77,7 +77,7 @@ def _comment(cursor: Cursor, target: Composable) -> str | None:
 def _frames(directory: Place, manifest: Manifest) -> Iterator[pd.DataFrame]:
     if not manifest.parts:
         raise ArtifactError(f"{directory} has no parts; run recommend again")
-    return (read_part(directory, part) for part in manifest.parts)
+    return (read_part(directory, part, manifest.form) for part in manifest.parts)
 
 
 def _fill(cursor: Cursor, table: Composable, frames: Iterator[pd.DataFrame]) -> int:

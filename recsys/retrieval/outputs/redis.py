@@ -37,7 +37,7 @@ def write_redis(directory: Place, path: Path, prefix: str = "rec:", ttl: int | N
     keys = 0
     with atomic_path(path) as beside, beside.open("wb") as stream:
         for part in manifest.parts:
-            frame = read_part(directory, part)
+            frame = read_part(directory, part, manifest.form)
             owner, item, *_ = frame.columns
             names = {item: "items", "score": "scores"}
             for user, rows in frame.groupby(owner, sort=False):
