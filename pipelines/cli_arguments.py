@@ -99,6 +99,8 @@ def users_override(users: str | None) -> list[str]:
     """
     if users is None:
         return []
+    if users == "new":
+        return ['recommend.users="new"']
     if _is_path(users):
         return [f"recommend.users={json.dumps(users)}"]
     ids = [part.strip() for part in users.split(",") if part.strip()]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Annotated
 
@@ -34,7 +35,10 @@ def recommend(
     dataset: Annotated[
         Path | None, typer.Option(help="A prepared dataset instead of the newest that the model knows.")
     ] = None,
-    users: Annotated[str | None, typer.Option(help="Of these users alone: a file of ids, or ids with commas.")] = None,
+    users: Annotated[str | None, typer.Option(help="Of these users alone: a file of ids, ids with commas, or new.")] = None,
+    histories: Annotated[
+        Path | None, typer.Option(help="A file of sessions instead of users, with the columns of the interactions.")
+    ] = None,
     form: Format = None,
     layout: Layout = None,
     engine: Compute = None,
@@ -50,6 +54,7 @@ def recommend(
 
     settings, workspace = open_run(
         config, output, [*with_engine(set_, engine), *users_override(users), *form_override(form, layout)]
+    overrides += [] if histories is None else [f"recommend.histories={json.dumps(str(histories))}"]
     )
     with workspace.lock():
         check_source(settings, workspace, alias, bundle)

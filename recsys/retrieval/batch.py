@@ -6,7 +6,7 @@ import json
 import time
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import scipy.sparse as sp
@@ -19,12 +19,13 @@ from recsys.digest import short_digest
 from recsys.engine import Request, VectorModel, Vectors
 from recsys.errors import DataError
 from recsys.json_values import JsonObject
+from recsys.retrieval.asked.users import AskedUsers, asked_users
 from recsys.retrieval.fallback import Fallback
 from recsys.retrieval.manifest import ID_COLUMNS, Manifest, Part, Rules
 from recsys.retrieval.output import Place, parts
 from recsys.retrieval.output.formats import Form, Format, Layout
 from recsys.retrieval.rules.eligible import ItemRules
-from recsys.retrieval.rules.id_lists import IdList, known_ids
+from recsys.retrieval.rules.id_lists import IdList
 from recsys.retrieval.rules.options import RuleOptions
 from recsys.retrieval.rules.plan import RulePlan
 from recsys.retrieval.rules.ruled import RuledRetriever
@@ -42,7 +43,9 @@ class RecommendOptions(ItemRules):
             best first, and their scores as lists, which in CSV are JSON in a cell.
         index: a name in `recsys.retrieval.INDEXES`.
         users: ids of the users who get a list, or a file of them (CSV, text or Parquet); None is all. Ids that are not
-            in the data are passed over and counted.
+            in the data are passed over and counted. ``"new"`` is those who are new since the last run: whom no finished
+            run into the output folder was asked for; all where there was none.
+        since: with ``users = "new"``, another folder or address whose last run counts.
         at: the time of the recommendation: a date, a datetime, ISO text or seconds since 1970 UTC, in data without
             timestamps a position. Later interactions are left out of the histories; None is now.
         rules: other rules of lists.
@@ -57,7 +60,8 @@ class RecommendOptions(ItemRules):
     format: Format = "parquet"
     layout: Layout = "long"
     index: str = "exact"
-    users: IdList | None = None
+    users: Literal["new"] | IdList | None = None
+    since: str | None = Field(default=None, min_length=1)
     at: Moment | None = None
     rules: RuleOptions = RuleOptions()
     id_columns: tuple[str, str] = ID_COLUMNS
@@ -73,31 +77,8 @@ class RecommendOptions(ItemRules):
         return json.dumps(self.identity(), separators=(",", ":"), ensure_ascii=False)
 
 
-_LATER = ("rules", "id_columns", "format", "layout")
+_LATER = ("rules", "id_columns", "format", "layout", "since")
 """Options that the identity of a batch leaves out where they are not given, so that it stays what it was."""
-
-
-@dataclass(frozen=True, eq=False)
-class AskedUsers:
-    """The rows of the users who get a list, and a line about ids that are passed over."""
-
-    rows: Rows
-    told: tuple[str, ...]
-
-
-def asked_users(data: Dataset, options: RecommendOptions) -> AskedUsers:
-    """The users whom ``options.users`` names, or all.
-
-    Raises:
-        DataError: the file of ids cannot be read, or none of the ids is in the data.
-    """
-    if options.users is None:
-        return AskedUsers(np.arange(data.n_users), ())
-    known = known_ids(data.users.vocabulary, options.users, "recommend.users", "user_id")
-    told = known.told("recommend.users")
-    if not len(known.rows):
-        raise DataError("\n  ".join(["recommend.users names no user of the data", *([told] if told else [])]))
-    return AskedUsers(known.rows, () if told is None else (told,))
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,6 +97,8 @@ class Batch:
         fallback: ranks for users of whom the engine knows nothing, and fills lists with fewer than ``k`` items; None
             leaves them empty or short.
         now: seconds since 1970 UTC, for rules by time where ``options.at`` is None.
+        asked: the users who get a list, where ``options.users`` depends on an output folder; None finds them.
+        of_users: whether they are users of the data, whom the folder remembers; sessions and items are not.
 
     Raises:
         DataError: the dataset has no users or no items.
@@ -128,6 +111,8 @@ class Batch:
     made_from: str = ""
     fallback: Fallback | None = None
     now: float = field(default_factory=time.time)
+    asked: AskedUsers | None = None
+    of_users: bool = True
 
     def __post_init__(self) -> None:
         if not self.data.n_users or not self.data.n_items:
@@ -146,7 +131,7 @@ class Batch:
 
     @cached_property
     def _asked(self) -> AskedUsers:
-        return asked_users(self.data, self.options)
+        return asked_users(self.data, self.options.users) if self.asked is None else self.asked
 
     @property
     def told(self) -> tuple[str, ...]:
@@ -177,6 +162,11 @@ class Batch:
         chosen, items = (self._plan.eligible.rows, self._asked.rows), self._retriever.item_vectors
         fingerprint = _fingerprint(self.engine, self.data, items, self.options, version, chosen)
         return parts.Stamp(self.model_version, self.data.fingerprint, fingerprint)
+
+    @property
+    def rows(self) -> Rows:
+        """Of the users who get a list."""
+        return self._asked.rows
 
     def users_of(self, number: int) -> Rows:
         """int64 [U], the rows of the users of part ``number``."""

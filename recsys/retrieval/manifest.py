@@ -186,12 +186,14 @@ def read_recommendations(directory: Place, users: Iterable[int | str] | None = N
     for part in manifest.parts:
         table = part_table(directory, part, manifest.form)
         tables.append(table if wanted is None else table.filter(pc.is_in(table.column(0), wanted)).combine_chunks())
-    return pd.concat([table.to_pandas() for table in tables], ignore_index=True)
+    frames: list[pd.DataFrame] = [table.to_pandas() for table in tables]
+    return pd.concat(frames, ignore_index=True)
 
 
 def read_part(directory: Place, part: Part, form: Form) -> pd.DataFrame:
     """The rows of one part, one for each item."""
-    return part_table(directory, part, form).to_pandas()
+    frame: pd.DataFrame = part_table(directory, part, form).to_pandas()
+    return frame
 
 
 def part_table(directory: Place, part: Part, form: Form) -> pa.Table:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from recsys.data.dataset import Dataset
 from recsys.engine import VectorModel
+from recsys.retrieval.asked.users import NEW, AskedUsers, new_users, remember
 from recsys.retrieval.batch import Batch, RecommendOptions
 from recsys.retrieval.fallback import Fallback
 from recsys.retrieval.manifest import Manifest
@@ -59,8 +60,25 @@ def recommend(
         ArtifactError: a vector or a score is NaN or infinite, ``directory`` holds other files, or another batch started
             in it.
     """
-    batch = Batch(engine, data, options or RecommendOptions(), model_version, made_from, fallback)
+    options = options or RecommendOptions()
+    asked = new_users(data, options.since or directory) if options.users == NEW else None
+    if asked is not None and not len(asked.rows):
+        return left_as_it_is(directory, asked, tracker)
+    batch = Batch(engine, data, options, model_version, made_from, fallback, asked=asked)
     return write_batch(batch, directory, tracker)
+
+
+def left_as_it_is(directory: Place, asked: AskedUsers, tracker: Tracker | None = None) -> Manifest:
+    """The manifest of the last run into ``directory``, whose lists stay because no user is new.
+
+    Raises:
+        ArtifactError: there is none.
+    """
+    for line in asked.told:
+        (tracker or SilentTracker()).info(f"  recommend: {line}; the lists in {directory} stay as they are")
+    manifest = Manifest.load(directory)
+    parts.end(directory)  # which a run that was killed last may not have come to
+    return manifest
 
 
 def write_batch(
@@ -92,5 +110,7 @@ def write_batch(
     parts.check(directory, batch.stamp, entries)
     manifest = batch.manifest(entries)
     manifest.save(directory)
+    if batch.of_users:
+        remember(directory, batch.data.users.vocabulary, batch.rows, batch.options.users is None)
     parts.end(directory)
     return manifest

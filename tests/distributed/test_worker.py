@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 
 from recsys.data.synthetic.worlds import BlockTaste
-from recsys.distributed.recommend import BatchFiles, PartWriter
+from recsys.distributed.recommend import BatchFiles, BatchInputs, PartWriter
 from recsys.engines.baselines.ease import EASE
 from recsys.errors import ArtifactError
 from recsys.registry.bundle import Bundle, Lineage
@@ -31,7 +31,8 @@ def batch(tmp_path, request):
 
 def writer(batch, folder):
     files = BatchFiles(folder / "bundle")
-    return PartWriter(files, folder / "there", batch.options, batch.made_from, batch.stamp, batch.now)
+    inputs = BatchInputs(batch.model_version, batch.made_from, batch.now)
+    return PartWriter(files, folder / "there", batch.options, inputs, batch.stamp)
 
 
 def test_a_worker_makes_the_parts_of_a_local_batch_with_its_rules(batch, tmp_path):

@@ -96,7 +96,7 @@ def test_ids_of_any_characters_come_back_from_every_form(tmp_path):
 
 def test_users_without_a_list_have_no_row_of_lists(tmp_path, data, engine):
     manifest = recommend(engine, data, tmp_path, options("jsonl", "lists"))
-    lines = [json.loads(line) for path in sorted(tmp_path.glob("part-*")) for line in path.open()]
+    lines = [json.loads(line) for path in sorted(tmp_path.glob("part-*")) for line in path.read_text().splitlines()]
     assert len(lines) == manifest.users - manifest.users_without == 47
     assert list(lines[0]) == ["user_id", "item_id", "score"]
     assert len(lines[0]["item_id"]) == len(lines[0]["score"]) == 5
