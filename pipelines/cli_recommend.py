@@ -35,7 +35,7 @@ def recommend(
     dataset: Annotated[
         Path | None, typer.Option(help="A prepared dataset instead of the newest that the model knows.")
     ] = None,
-    users: Annotated[str | None, typer.Option(help="Of these users alone: a file of ids, ids with commas, or new.")] = None,
+    users: Annotated[str | None, typer.Option(help="Of these alone: a file of ids, ids with commas, or new.")] = None,
     histories: Annotated[
         Path | None, typer.Option(help="A file of sessions instead of users, with the columns of the interactions.")
     ] = None,
@@ -52,10 +52,9 @@ def recommend(
     from pipelines.stages.prepare import run as prepare
     from pipelines.stages.recommend import check_source, run_from, target_of
 
-    settings, workspace = open_run(
-        config, output, [*with_engine(set_, engine), *users_override(users), *form_override(form, layout)]
+    overrides = [*with_engine(set_, engine), *users_override(users), *form_override(form, layout)]
     overrides += [] if histories is None else [f"recommend.histories={json.dumps(str(histories))}"]
-    )
+    settings, workspace = open_run(config, output, overrides)
     with workspace.lock():
         check_source(settings, workspace, alias, bundle)
         if dataset is None:

@@ -32,7 +32,8 @@ def test_sessions_get_the_lists_of_their_histories_under_their_ids_and_unknown_i
     data = BlockTaste(users=30).dataset()
     engine = EASE().fit(data)
     found = read_sessions(path, CONFIG, data)
-    assert "2 of 5 rows" in found.told[1] and "2 items that are not in the data, first 998" in found.told[1]
+    assert "2 of 5 rows" in found.told[1]
+    assert "2 items that are not in the data, first 998" in found.told[1]
     options = RecommendOptions(k=4, rules={"exclusions": [["s1", 104]]})
     write_batch(Batch(AnonymousUsers(engine, data.users), found.data, options, of_users=False), tmp_path / "out")
     table = read_recommendations(tmp_path / "out")
