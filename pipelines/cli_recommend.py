@@ -39,6 +39,9 @@ def recommend(
     histories: Annotated[
         Path | None, typer.Option(help="A file of sessions instead of users, with the columns of the interactions.")
     ] = None,
+    incremental: Annotated[
+        bool, typer.Option("--incremental", help="Ranks users of whom something changed; others keep their lists.")
+    ] = False,
     form: Format = None,
     layout: Layout = None,
     engine: Compute = None,
@@ -54,6 +57,7 @@ def recommend(
 
     overrides = [*with_engine(set_, engine), *users_override(users), *form_override(form, layout)]
     overrides += [] if histories is None else [f"recommend.histories={json.dumps(str(histories))}"]
+    overrides += ["recommend.incremental=true"] if incremental else []
     settings, workspace = open_run(config, output, overrides)
     with workspace.lock():
         check_source(settings, workspace, alias, bundle)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, ClassVar, Literal
 
 import numpy as np
 import scipy.sparse as sp
-from pydantic import Field
+from numpy.typing import NDArray
+from pydantic import Field, model_validator
 
 from recsys.data.dataset import Dataset
 from recsys.data.moment import Moment
@@ -19,8 +21,9 @@ from recsys.digest import short_digest
 from recsys.engine import Request, VectorModel, Vectors
 from recsys.errors import DataError
 from recsys.json_values import JsonObject
-from recsys.retrieval.asked.users import AskedUsers, asked_users
+from recsys.retrieval.asked.users import NEW, AskedUsers, asked_users
 from recsys.retrieval.fallback import Fallback
+from recsys.retrieval.incremental.reuse import Reuse
 from recsys.retrieval.manifest import ID_COLUMNS, Manifest, Part, Rules
 from recsys.retrieval.output import Place, parts
 from recsys.retrieval.output.formats import Form, Format, Layout
@@ -46,6 +49,9 @@ class RecommendOptions(ItemRules):
             in the data are passed over and counted. ``"new"`` is those who are new since the last run: whom no finished
             run into the output folder was asked for; all where there was none.
         since: with ``users = "new"``, another folder or address whose last run counts.
+        incremental: ranks again only for users whose history, columns, own lists or vector changed since the previous
+            output, and takes the lists of the others from it, with the bytes of a full run. With another model, other
+            items or other rules all are ranked again.
         at: the time of the recommendation: a date, a datetime, ISO text or seconds since 1970 UTC, in data without
             timestamps a position. Later interactions are left out of the histories; None is now.
         rules: other rules of lists.
@@ -62,6 +68,7 @@ class RecommendOptions(ItemRules):
     index: str = "exact"
     users: Literal["new"] | IdList | None = None
     since: str | None = Field(default=None, min_length=1)
+    incremental: bool = False
     at: Moment | None = None
     rules: RuleOptions = RuleOptions()
     id_columns: tuple[str, str] = ID_COLUMNS
@@ -70,13 +77,23 @@ class RecommendOptions(ItemRules):
         """The options as JSON; those that came later than the first batches stand in it where they are not default."""
         later = {name: getattr(self, name) for name in _LATER}
         default = {name for name, value in later.items() if value == type(self).model_fields[name].default}
-        return self.model_dump(mode="json", exclude=default)
+        return self.model_dump(mode="json", exclude={*default, "incremental"})
+
+    @model_validator(mode="after")
+    def _increments_are_possible(self) -> RecommendOptions:
+        if self.incremental and self.index != "exact":
+            raise ValueError(f"incremental needs exact search, and index = {self.index!r}; set index = 'exact'")
+        if self.incremental and self.users == NEW:
+            raise ValueError("incremental with users = 'new': new users have no previous lists; leave one of them out")
+        return self
 
     def identity_text(self) -> str:
         """`identity` as compact text."""
         return json.dumps(self.identity(), separators=(",", ":"), ensure_ascii=False)
 
 
+ROWS = 32
+"""Scores are computed for a multiple of so many users, so that those of a user do not depend on the others."""
 _LATER = ("rules", "id_columns", "format", "layout", "since")
 """Options that the identity of a batch leaves out where they are not given, so that it stays what it was."""
 
@@ -146,7 +163,7 @@ class Batch:
     def _retriever(self) -> RuledRetriever:
         fallback = self.fallback
         given = None if fallback is None else (lambda: fallback)
-        return RuledRetriever(self.engine, self._plan, self.options.index, self.options.at, given)
+        return RuledRetriever(self.engine, self._plan, self.options.index, self.options.at, given, ROWS)
 
     @cached_property
     def stamp(self) -> parts.Stamp:
@@ -195,10 +212,39 @@ class Batch:
             ArtifactError: the vector of a user, or a score, is NaN or infinite; or another batch started in the folder.
         """
         request = self._request(self.users_of(number))
-        k = min(self.options.k, self.data.n_items)  # a longer list would only be padding
-        lists = self._retriever.top_k(request, k, self.options.filter_seen)
         ids = request.users.vocabulary, self.data.items.vocabulary
-        return parts.Written(parts.write(directory, number, *ids, lists, self.stamp, self.form))
+        if self.options.incremental:
+            lists, reused = self.reuse.lists((directory, number), request)
+        else:
+            lists, reused = self._retriever.top_k(request, self._k, self.options.filter_seen), 0
+        return parts.Written(parts.write(directory, number, *ids, lists, self.stamp, self.form), reused)
+
+    @property
+    def _k(self) -> int:
+        """A longer list would only be padding."""
+        return min(self.options.k, self.data.n_items)
+
+    @cached_property
+    def reuse(self) -> Reuse:
+        """Takes lists from the previous output."""
+        common = self._common()
+        return Reuse(self._retriever, self._plan, self._k, self.options.filter_seen, common, self.stamp.fingerprint)
+
+    def _common(self) -> dict[str, str]:
+        """Digests of what the lists of all users are made from, by name."""
+        data, options, plan = self.data, self.options, self._plan
+        fallback = "" if self.fallback is None else self.fallback.fingerprint
+        model = [self.engine.kind, self.model_version, self.made_from, fallback]
+        removed = {name: rows.tolist() for name, rows in plan.eligible.removed.items()} if options.rules.reasons else {}
+        rules = options.rules.model_dump(mode="json", exclude={"candidates", "exclusions"})
+        has = [plan.candidates is not None, plan.exclusions is not None, len(data.non_likes) > 0]
+        given = [rules, options.at, options.filter_seen, self._k, data.has_timestamps, data.has_order, has]
+        return {
+            "model": short_digest(["/".join(model), *_pieces(self._retriever.item_vectors)]),
+            "items": short_digest([data.items.fingerprint, json.dumps(removed), plan.mask.data]),
+            "rules": short_digest([json.dumps(given)]),
+            "users": short_digest([repr(data.users.schema)]),
+        }
 
     def manifest(self, made: tuple[Part, ...]) -> Manifest:
         """The manifest of the whole batch, with the entries of its parts in their order."""
@@ -235,7 +281,15 @@ def _fingerprint(
     The rows of the items and users that were ``chosen`` are in it, because files of ids may change under their names.
     """
     text = "/".join((engine.kind, version, data.fingerprint, options.identity_text()))
-    sparse: Any = items.sparse
+    return short_digest([text, *_pieces(items), *_bytes(chosen)])
+
+
+def _pieces(vectors: Vectors) -> list[bytes | memoryview]:
+    """What a digest of ``vectors`` is made of."""
+    sparse: Any = vectors.sparse
     pieces = [sparse.data, sparse.indices, sparse.indptr] if sp.issparse(sparse) else [sparse]
-    arrays = (items.dense, items.valid, *pieces, *chosen)
-    return short_digest([text, *(b"-" if array is None else np.ascontiguousarray(array).data for array in arrays)])
+    return _bytes((vectors.dense, vectors.valid, *pieces))
+
+
+def _bytes(arrays: Iterable[NDArray[np.generic] | None]) -> list[bytes | memoryview]:
+    return [b"-" if array is None else np.ascontiguousarray(array).data for array in arrays]

@@ -119,13 +119,13 @@ class Manifest:
         output_folder(directory).write_json(MANIFEST, {"version": _VERSION, **totals, **asdict(self)})
 
     @classmethod
-    def load(cls, directory: Place) -> Manifest:
-        """The manifest in ``directory``.
+    def load(cls, directory: Place, file: str = MANIFEST) -> Manifest:
+        """The manifest in ``directory``, with the name ``file``.
 
         Raises:
             ArtifactError: it is missing (the batch is not complete), damaged or of an unknown version.
         """
-        name, raw = inside(directory, MANIFEST), output_folder(directory).read_json(MANIFEST)
+        name, raw = inside(directory, file), output_folder(directory).read_json(file)
         if not isinstance(raw, dict):
             raise ArtifactError(f"{name} is not a manifest (it holds {type(raw).__name__}); recommend again")
         try:

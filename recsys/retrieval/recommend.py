@@ -12,8 +12,9 @@ from recsys.engine import VectorModel
 from recsys.retrieval.asked.users import NEW, AskedUsers, new_users, remember
 from recsys.retrieval.batch import Batch, RecommendOptions
 from recsys.retrieval.fallback import Fallback
+from recsys.retrieval.incremental.previous import discard, set_aside
 from recsys.retrieval.manifest import Manifest
-from recsys.retrieval.output import Place, parts
+from recsys.retrieval.output import Place, output_folder, parts
 from recsys.retrieval.output.parts import Written
 from recsys.tracking import SilentTracker, Tracker, tracked
 
@@ -100,6 +101,10 @@ def write_batch(
     tracker = tracker or SilentTracker()
     for line in batch.told:
         tracker.info(f"  recommend: {line}")
+    if batch.options.incremental:
+        output_folder(directory).claim()
+        set_aside(directory, batch.stamp.fingerprint)
+        tracker.info(f"  recommend: {batch.reuse.told(directory)}")
     made = parts.clean(directory, batch.stamp, batch.names)
     missing = [number for number in range(len(batch)) if number not in made]
     here = ((number, batch.make_part(directory, number)) for number in missing)
@@ -112,5 +117,9 @@ def write_batch(
     manifest.save(directory)
     if batch.of_users:
         remember(directory, batch.data.users.vocabulary, batch.rows, batch.options.users is None)
+    discard(directory, len(batch) if batch.options.incremental else 0)
     parts.end(directory)
+    if batch.options.incremental:
+        reused = sum(each.reused for each in made.values())
+        tracker.info(f"  recommend: {len(batch.rows) - reused:,} users ranked, {reused:,} lists of the previous output")
     return manifest

@@ -119,4 +119,6 @@ def similar_lists(
 
 def replace_options(options: RecommendOptions) -> RecommendOptions:
     """The options of a batch for users as those of one for items."""
-    return options.model_copy(update={"users": None, "since": None, "filter_seen": True, "id_columns": ID_COLUMNS})
+    return options.model_copy(
+        update={"users": None, "since": None, "incremental": False, "filter_seen": True, "id_columns": ID_COLUMNS}
+    )

@@ -47,3 +47,22 @@ def test_a_worker_whose_model_gives_other_vectors_refuses_to_work(batch, tmp_pat
     other = dataclasses.replace(batch.stamp, fingerprint="0" * 16)
     with pytest.raises(ArtifactError, match="give other vectors here"):
         dataclasses.replace(writer(batch, tmp_path), stamp=other)()
+
+
+def test_a_worker_takes_lists_of_the_previous_output(batch, tmp_path):
+    def changed(**update):
+        options = batch.options.model_copy(update={"incremental": True, **update})
+        return dataclasses.replace(batch, options=options)
+
+    write_batch(changed(), tmp_path / "there")
+    later = changed(shard_size=10)
+
+    def over_a_cluster(numbers):
+        make = writer(later, tmp_path)()
+        for number in numbers:
+            written = make(number)
+            assert written.reused == written.part.users
+            yield number, written
+
+    found = write_batch(later, tmp_path / "there", make=over_a_cluster)
+    assert found == write_batch(dataclasses.replace(batch, options=later.options), tmp_path / "alone")

@@ -198,7 +198,7 @@ def _recorded(directory: Place, stamp: Stamp) -> dict[str, Written]:
     try:
         manifest = Manifest.load(directory)
         found = Stamp(manifest.model_version, manifest.data_fingerprint, manifest.fingerprint)
-        return {part.name: Written(part) for part in manifest.parts} if found == stamp else {}
+        return {part.name: Written(part, part.users) for part in manifest.parts} if found == stamp else {}
     except ArtifactError:
         pass
     entries = {}

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from functools import reduce
+from functools import partial, reduce
 
 import numpy as np
 from numpy.typing import NDArray
 
 from recsys.data.histories import Histories
 from recsys.data.vocabulary import MISSING, Rows
-from recsys.engine import Request, VectorModel, Vectors
+from recsys.engine import Request, VectorModel
 from recsys.errors import ConfigError
 from recsys.retrieval import INDEXES
 from recsys.retrieval.fallback import Fallback
-from recsys.retrieval.retriever import BuildIndex, Retriever, Subset, user_vectors
+from recsys.retrieval.retriever import BuildIndex, EncodedUsers, Retriever, Subset
 from recsys.retrieval.rules.block import Block, beside, empty_lists, put
 from recsys.retrieval.rules.block import positions as placed
 from recsys.retrieval.rules.explain import Explained
@@ -47,6 +47,7 @@ class RuledRetriever:
         index: a name in `recsys.retrieval.INDEXES`.
         at: the time for which item vectors are computed; None is now.
         fallback: see `recsys.retrieval.retriever.Retriever`.
+        multiple: see `recsys.ranking.Ranker`, of exact search.
 
     Raises:
         ConfigError: the index is not exact and scores are boosted, or vectors are compared that an engine has not.
@@ -60,10 +61,12 @@ class RuledRetriever:
         index: str = "exact",
         at: int | None = None,
         fallback: Callable[[], Fallback] | None = None,
+        multiple: int = 1,
     ) -> None:
         if plan.boosts is not None and index != "exact":
             raise ConfigError(f"recommend.rules.boosts needs exact search, and index = {index!r}; set index = 'exact'")
         build: BuildIndex = INDEXES[index] if plan.boosts is None else plan.boosts.ranker
+        build = partial(build, multiple=multiple) if index == "exact" else build
         self._engine, self._plan, self._items = engine, plan, plan.data.items
         self.retriever = Retriever(engine, self._items, build, plan.eligible.rows, at, fallback)
         self.item_vectors = self.retriever.item_vectors
@@ -78,13 +81,18 @@ class RuledRetriever:
         self._explained = Explained(plan, self.item_vectors, build) if plan.rules.reasons else None
         self._diversity = self._diversity_rule()
 
-    def top_k(self, request: Request, k: int, filter_seen: bool = True) -> Lists:
+    def encode(self, request: Request) -> EncodedUsers:
+        """See `recsys.retrieval.retriever.Retriever.encode`."""
+        return self.retriever.encode(request)
+
+    def top_k(self, request: Request, k: int, filter_seen: bool = True, encoded: EncodedUsers | None = None) -> Lists:
         """The lists of the users of ``request``.
 
         Args:
             request: [U] users and their histories.
             k: length of a list; at most the size of the catalogue.
             filter_seen: whether items of a user's history are left out.
+            encoded: [U] what `encode` returned for the users, where it is known already.
 
         Returns:
             Item rows [U, k] in the order of the list, scores, marks of the fallback, and reasons if the plan asks.
@@ -93,9 +101,9 @@ class RuledRetriever:
         Raises:
             ArtifactError: the vector of a user, or a score, is NaN or infinite.
         """
-        by_rule, users = self._plan.excluded(request, filter_seen), user_vectors(self._engine, request)
+        by_rule, users = self._plan.excluded(request, filter_seen), encoded or self.encode(request)
         excluded = reduce(Histories.joined, by_rule.values()) if by_rule else None
-        block = Block(request, users, excluded, self._unknown(request, users), self._plan.named(request))
+        block = Block(request, users.vectors, excluded, users.unknown, self._plan.named(request))
         if not self._plan.rules.reranks:
             lists = self._candidates(block, k)
             positions = np.broadcast_to(np.arange(lists.rows.shape[1]), lists.rows.shape)
@@ -214,11 +222,6 @@ class RuledRetriever:
             found = found if self._plan.boosts is None else self._plan.boosts.apply(found, item)
             scores[owner, place] = np.nan_to_num(found)  # an item without a vector has no score
         return Lists(rows, scores, filled & pool.fallback[user, column], reasons)
-
-    def _unknown(self, request: Request, users: Vectors) -> NDArray[np.bool_]:
-        if self.retriever.top_up is None:
-            return np.zeros(len(request), bool)
-        return self.retriever.unknown(request, users)
 
     def _shares(self, block: Block) -> CalibrationRule | None:
         rule, values = self._plan.rules.calibration, self._plan.calibration
