@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 import numpy as np
-import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from recsys.data.histories import Histories
@@ -58,14 +57,14 @@ def _vectors(users: EncodedUsers) -> list[bytes]:
     flags += [] if vectors.valid is None else [vectors.valid]
     found = _rows_of(np.stack(flags, axis=1).astype(np.uint8))
     for part in (vectors.dense, vectors.sparse):
-        if sp.issparse(part):
+        if part is None:
+            continue
+        if not isinstance(part, np.ndarray):
             bounds = part.indptr.astype(np.int64)
             entries = (np.ascontiguousarray(part.indices, np.int64), np.ascontiguousarray(part.data, np.float32))
             more = [b"".join(each) for each in zip(*(_slices(array, bounds) for array in entries), strict=True)]
-        elif part is not None:
-            more = _rows_of(np.ascontiguousarray(part, np.float32))
         else:
-            continue
+            more = _rows_of(np.ascontiguousarray(part, np.float32))
         found = [one + other for one, other in zip(found, more, strict=True)]
     return found
 

@@ -13,6 +13,7 @@ from recsys.data.histories import Histories
 from recsys.data.vocabulary import MISSING, Rows
 from recsys.engine import Request, VectorModel
 from recsys.errors import ConfigError
+from recsys.ranking import Ranker
 from recsys.retrieval import INDEXES
 from recsys.retrieval.fallback import Fallback
 from recsys.retrieval.retriever import BuildIndex, EncodedUsers, Retriever, Subset
@@ -65,8 +66,10 @@ class RuledRetriever:
     ) -> None:
         if plan.boosts is not None and index != "exact":
             raise ConfigError(f"recommend.rules.boosts needs exact search, and index = {index!r}; set index = 'exact'")
-        build: BuildIndex = INDEXES[index] if plan.boosts is None else plan.boosts.ranker
-        build = partial(build, multiple=multiple) if index == "exact" else build
+        build: BuildIndex = INDEXES[index]
+        if index == "exact":
+            exact = Ranker if plan.boosts is None else plan.boosts.ranker
+            build = partial(exact, multiple=multiple)
         self._engine, self._plan, self._items = engine, plan, plan.data.items
         self.retriever = Retriever(engine, self._items, build, plan.eligible.rows, at, fallback)
         self.item_vectors = self.retriever.item_vectors
