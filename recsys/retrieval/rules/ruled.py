@@ -32,6 +32,8 @@ from recsys.retrieval.top_up import Lists
 
 _CELLS = 2**22
 """Candidates of all users of a block at the most, where a few users need very many."""
+_PAIRS = 2**24
+"""Pairs of candidates that are compared at a time, so that memory stays low where users need very many candidates."""
 
 
 class RuledRetriever:
@@ -163,8 +165,9 @@ class RuledRetriever:
         """See `recsys.retrieval.rules.ranking.selection.Selection`, of all users of the block."""
         shares = self._shares(block)
         found = []
-        for start in range(0, len(pool), CHUNK):
-            part = slice(start, start + CHUNK)
+        size = CHUNK if self._diversity is None else max(1, min(CHUNK, _PAIRS // max(pool.main, 1) ** 2))
+        for start in range(0, len(pool), size):
+            part = slice(start, start + size)
             of_users = None if shares is None else shares.take(part)
             terms = [term for term in (self._diversity, of_users) if term is not None]
             greedy = Greedy(k, self._plan.constraints, self._plan.quotas, terms)
