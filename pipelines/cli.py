@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from pipelines import cli_explore, cli_export, cli_first, cli_options, cli_serve, cli_similar
+from pipelines import cli_explore, cli_export, cli_first, cli_options, cli_recommend, cli_serve, cli_similar
 from pipelines.cli_arguments import (
     Compute,
     ConfigPath,
@@ -25,7 +25,6 @@ from pipelines.cli_arguments import (
     run_words,
     show,
     tracker,
-    users_override,
     with_engine,
 )
 from pipelines.cli_errors import describe, fail, refuse_several_processes
@@ -33,8 +32,7 @@ from recsys import __version__
 from recsys.errors import ConfigError, RecsysError
 
 if TYPE_CHECKING:
-    from pipelines.config import RunConfig
-    from pipelines.workspace import Workspace
+    pass
 
 app = typer.Typer(
     pretty_exceptions_enable=False,
@@ -189,36 +187,6 @@ def rollback(config: ConfigPath, output: Output = None, set_: Set = None) -> Non
 
 
 @app.command()
-def recommend(
-    config: ConfigPath,
-    output: Output = None,
-    alias: Annotated[str | None, typer.Option(help="A registered model: alias or version number.")] = None,
-    bundle: Annotated[Path | None, typer.Option(help="A bundle folder instead of the registered model.")] = None,
-    dataset: Annotated[
-        Path | None, typer.Option(help="A prepared dataset instead of the newest that the model knows.")
-    ] = None,
-    users: Annotated[str | None, typer.Option(help="Of these users alone: a file of ids, or ids with commas.")] = None,
-    engine: Compute = None,
-    postgres: Annotated[str | None, typer.Option(help="Load the lists into this database, as dbname=shop.")] = None,
-    table: Annotated[str, typer.Option(help="The table of --postgres, which is swapped whole.")] = "recommendations",
-    redis: Annotated[Path | None, typer.Option(help="Write the lists to this file for redis-cli --pipe.")] = None,
-    set_: Set = None,
-) -> None:
-    """The top items of every user, as Parquet parts; resumes after a kill."""
-    from pipelines.commands.outputs import brought
-    from pipelines.stages.recommend import check_source, run_from, target_of
-
-    settings, workspace = open_run(config, output, [*with_engine(set_, engine), *users_override(users)])
-    with workspace.lock():
-        check_source(settings, workspace, alias, bundle)
-        if dataset is None:
-            _prepared(settings, workspace)
-        show(run_from(settings, workspace, tracker(), alias=alias, bundle=bundle, dataset=dataset))
-        for line in brought(target_of(settings, workspace), postgres, table, redis):
-            show(line)
-
-
-@app.command()
 def finetune(
     config: ConfigPath,
     interactions: Annotated[Path, typer.Option(help="The newer interactions, columns as in CONFIG.")],
@@ -244,6 +212,7 @@ def finetune(
         show(finetune_run(settings, workspace, tracker(), newer, bundle, name, words))
 
 
+app.add_typer(cli_recommend.app)
 app.add_typer(cli_similar.app)
 app.add_typer(cli_options.app)
 app.add_typer(cli_serve.app)
@@ -275,12 +244,6 @@ def _stages(config: Path, output: Path | None, set_: list[str] | None, last: str
 
     settings, workspace = open_run(config, output, set_)
     return run_stages(settings, workspace, tracker(), last)
-
-
-def _prepared(settings: RunConfig, workspace: Workspace) -> None:
-    from pipelines.stages.prepare import run as prepare_run
-
-    prepare_run(settings, workspace, tracker())
 
 
 if __name__ == "__main__":

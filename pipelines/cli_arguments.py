@@ -34,6 +34,10 @@ Output = Annotated[Path | None, typer.Option("--output", help="Where everything 
 Set = Annotated[
     list[str] | None, typer.Option("--set", metavar="SECTION.KEY=VALUE", help="Changes one key; repeatable.")
 ]
+Format = Annotated[str | None, typer.Option("--format", metavar="parquet|csv|jsonl", help="Of the files of lists.")]
+Layout = Annotated[
+    str | None, typer.Option("--layout", metavar="long|lists", help="A row for each item, or for each list.")
+]
 Name = Annotated[str | None, typer.Option("--engine", help="An engine of the run; default the one that is promoted.")]
 
 Compute = Annotated[
@@ -96,11 +100,24 @@ def users_override(users: str | None) -> list[str]:
     """
     if users is None:
         return []
+    if users == "new":
+        return ['recommend.users="new"']
     if _is_path(users):
         return [f"recommend.users={json.dumps(users)}"]
     ids = [part.strip() for part in users.split(",") if part.strip()]
     whole = all(re.fullmatch(r"-?(0|[1-9][0-9]*)", part) for part in ids)
     return [f"recommend.users={json.dumps([int(part) if whole else part for part in ids])}"]
+
+
+def form_override(form: str | None, layout: str | None) -> list[str]:
+    """``--format`` and ``--layout`` as overrides of ``[recommend]``.
+
+    Example:
+        >>> form_override("csv", None)
+        ['recommend.format="csv"']
+    """
+    given = {"format": form, "layout": layout}
+    return [f"recommend.{key}={json.dumps(value)}" for key, value in given.items() if value is not None]
 
 
 def with_engine(set_: list[str] | None, engine: str | None) -> list[str]:

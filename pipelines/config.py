@@ -140,15 +140,18 @@ class RecommendSection(RecommendOptions):
         filter_seen: as ``evaluate.filter_seen`` unless given.
         output: another folder for the lists, or an address that fsspec writes to, as ``s3://bucket/lists``; None is
             ``recommendations/`` in the output folder.
+        histories: a file of raw histories, with the columns of the interactions and the id of a session in that of the
+            user; its sessions get the lists in place of the users. Unknown items are passed over and counted.
     """
 
     engine: str | None = None
     output: str | None = Field(None, min_length=1)
+    histories: Path | None = None
 
     @property
     def options(self) -> RecommendOptions:
         """The options of the batch itself."""
-        return RecommendOptions(**self.model_dump(exclude={"engine", "output"}))
+        return RecommendOptions(**self.model_dump(exclude={"engine", "output", "histories"}))
 
 
 class RunConfig(Config):

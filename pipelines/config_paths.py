@@ -10,9 +10,11 @@ from recsys.json_values import JsonObject
 
 _KEYS = {
     "data": ("interactions", "users", "items", "test_interactions"),
-    "recommend": ("allow", "deny", "users", "output"),
+    "recommend": ("allow", "deny", "users", "output", "since", "histories"),
 }
 """Section -> its keys whose text is a path."""
+_WORDS = {"users": "new"}
+"""Texts of such keys that are no paths; a file of that name is ``./new``."""
 _OPTIONS = ("path", "model")
 """Options of embedders that are paths where such a file or folder exists, else names."""
 _SQLITE = "sqlite:///"
@@ -40,7 +42,8 @@ def anchored(raw: JsonObject, folder: Path) -> JsonObject:
     root, made = folder.absolute(), dict(raw)
     for section, keys in _KEYS.items():
         if isinstance(values := raw.get(section), Mapping):
-            made[section] = {key: _absolute(value, root) if key in keys else value for key, value in values.items()}
+            paths = {key for key in keys if values.get(key) != _WORDS.get(key, "")}
+            made[section] = {key: _absolute(value, root) if key in paths else value for key, value in values.items()}
     if isinstance(recommend := made.get("recommend"), Mapping):
         made["recommend"] = _with_rule_files(recommend, root)
     if isinstance(promote := raw.get("promote"), Mapping):

@@ -80,9 +80,18 @@ class Ranker:
         items: [I] vectors; rows that are not valid are never returned.
         candidates: the item rows that may be returned, in any order; None: all.
         block: users a block; None: as many as have about 32 MiB of scores.
+        multiple: scores are computed for a multiple of so many users, the last of them zero where there are fewer. A
+            matrix product of few rows has other last bits than one of many; with 32 a user's scores are the same beside
+            any other users.
     """
 
-    def __init__(self, items: Vectors, candidates: NDArray[np.integer] | None = None, block: int | None = None) -> None:
+    def __init__(
+        self,
+        items: Vectors,
+        candidates: NDArray[np.integer] | None = None,
+        block: int | None = None,
+        multiple: int = 1,
+    ) -> None:
         self.n_items = len(items)
         self._rows = None if candidates is None else np.unique(candidates).astype(np.int64)
         chosen = items if self._rows is None else items.take(self._rows)
@@ -90,7 +99,8 @@ class Ranker:
         self._dense = None if chosen.dense is None else torch.from_numpy(np.ascontiguousarray(chosen.dense)).T
         self._sparse = None if chosen.sparse is None else _transposed(chosen.sparse)
         self._excluded = np.empty(0, np.int64) if chosen.valid is None else np.flatnonzero(~chosen.valid)
-        self._block = block or block_rows(self._width)
+        block = block or block_rows(self._width)
+        self._multiple, self._block = multiple, max(block // multiple, 1) * multiple
         self._buffer = torch.empty(0)
 
     def top_k(self, users: Vectors, k: int, exclude: Histories | None = None) -> Ranked:
@@ -137,12 +147,16 @@ class Ranker:
 
     def scores(self, users: Vectors) -> torch.Tensor:
         """[B, C]: the score of every candidate for a block of users; the next call overwrites it."""
-        if len(self._buffer) < len(users):
-            self._buffer = torch.empty((min(self._block, max(len(users), 1)), self._width))
+        size = -(-max(len(users), 1) // self._multiple) * self._multiple
+        if len(self._buffer) < size:
+            self._buffer = torch.empty((min(self._block, size), self._width))
         table = self._buffer[: len(users)]
         filled = False
         if self._dense is not None and users.dense is not None:
-            torch.matmul(torch.from_numpy(np.ascontiguousarray(users.dense)), self._dense, out=table)
+            rows = np.ascontiguousarray(users.dense)
+            if size > len(rows) > 0:
+                rows = np.pad(rows, ((0, size - len(rows)), (0, 0)))
+            torch.matmul(torch.from_numpy(rows), self._dense, out=self._buffer[: len(rows)])
             filled = True
         if self._sparse is not None and users.sparse is not None:
             product: Any = users.sparse @ self._sparse

@@ -23,7 +23,10 @@ HOMES: dict[str, str | tuple[str, ...]] = {
     "prometheus_client": "recsys/service/metrics.py",
     "psycopg": "recsys/retrieval/outputs/postgres.py",
     "pyarrow": (
-        "recsys/retrieval/output/parts.py",
+        "recsys/retrieval/output/",
+        "recsys/retrieval/asked/users.py",
+        "recsys/retrieval/incremental/previous.py",
+        "recsys/retrieval/manifest.py",
         "recsys/data/ingest/reading/columnar.py",
         "recsys/data/ingest/chunks",
         "recsys/export/vectors.py",

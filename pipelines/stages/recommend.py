@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 from pipelines.config import RunConfig
@@ -13,15 +14,17 @@ from pipelines.workspace import ENGINE_CODE, Workspace, code_version, digest, fi
 from recsys.data.dataset import Dataset
 from recsys.data.merge import check_ids
 from recsys.digest import short_digest
-from recsys.distributed.recommend import BatchFiles, recommend_over_ray
+from recsys.distributed.recommend import BatchFiles, BatchInputs, batch_of, recommend_over_ray
 from recsys.errors import ArtifactError, ConfigError
 from recsys.files.stored_json import read_object
 from recsys.registry.bundle import Bundle, version_of
 from recsys.registry.store import CHAMPION, Store
+from recsys.retrieval.asked.sessions import Sessions, read_sessions
+from recsys.retrieval.asked.users import NEW, new_users
 from recsys.retrieval.batch import Batch, RecommendOptions
-from recsys.retrieval.manifest import MANIFEST, Manifest
+from recsys.retrieval.manifest import MANIFEST, SUCCESS, Manifest
 from recsys.retrieval.output import Place
-from recsys.retrieval.recommend import write_batch
+from recsys.retrieval.recommend import left_as_it_is, write_batch
 from recsys.retrieval.rules.plan import RulePlan
 from recsys.tracking import Tracker
 
@@ -72,30 +75,40 @@ def run_from(
     assert config.recommend is not None
     directory, version = _source(config, workspace, tracker, alias, bundle)
     served = served_data(directory, version, workspace, tracker) if dataset is None else Served.load(dataset)
-    data = served.data
+    data, target, options = served.data, target_of(config, workspace), config.recommend.options
+    sessions = _sessions(config, data, tracker)
+    asked = new_users(data, options.since or target) if options.users == NEW else None
+    if asked is not None and not len(asked.rows):
+        left_as_it_is(target, asked, tracker)
+        return f"{target}: no user is new since the last run; its lists stay as they are"
     cache_key = {
-        "options": config.recommend.options.identity(),
-        **_eligible_now(config.recommend.options, data),
+        "options": options.identity(),
+        **_eligible_now(options, data),
         "model": version_of(directory),
         "version": version,
         "data": data.fingerprint,
+        "asked": [] if asked is None else [len(asked.rows), short_digest([asked.rows.data])],
+        "sessions": "" if sessions is None else sessions.data.fingerprint,
         "files": {str(path): file_digest(path) for path in _rule_files(config.recommend) if path.is_file()},
         "code": code_version(*_CODE),
     }
-    target = target_of(config, workspace)
-    files = [target / MANIFEST] if isinstance(target, Path) else []  # of objects elsewhere, each stamp is compared
+    # of objects elsewhere, each stamp is compared
+    files = [target / MANIFEST, target / SUCCESS] if isinstance(target, Path) else []
     if not (files and _is_complete(target) and workspace.is_current("recommend", cache_key, files, tracker)):
         loaded = Bundle.load(directory)
         check_ids(loaded.data, data, version, "recommend with a model that was made from such ids")
-        engine = loaded.engine
-        if not config.recommend.filter_seen:
-            refuse_unranked(engine.ranks_seen_items(), str(directory))
+        if not options.filter_seen:
+            refuse_unranked(loaded.engine.ranks_seen_items(), str(directory))
         workspace.invalidate("recommend")
-        batch = Batch(engine, data, config.recommend.options, version, digest(cache_key), loaded.fallback)
-        _write(batch, BatchFiles(directory, served.folder), target, config, tracker)
+        made_from = digest({key: cache_key[key] for key in ("model", "code")})
+        inputs = BatchInputs(version, made_from, time.time(), asked)
+        batch = batch_of(loaded, data, None if sessions is None else sessions.data, options, inputs)
+        files_of_batch = BatchFiles(directory, served.folder, _saved(sessions, config, workspace))
+        _write(batch, files_of_batch, target, config, tracker)
         workspace.record("recommend", cache_key, files)
     manifest = Manifest.load(target)
-    lists = f"{manifest.users - manifest.users_without} of {manifest.users} users by {version}"
+    who = "users" if sessions is None else "histories"
+    lists = f"{manifest.users - manifest.users_without} of {manifest.users} {who} by {version}"
     return f"{target}: {lists}{_by_fallback(manifest)}{_empty(manifest, data.n_items)}"
 
 
@@ -105,6 +118,25 @@ def target_of(config: RunConfig, workspace: Workspace) -> Place:
     if output is None:
         return workspace.recommendations
     return output if "://" in output else Path(output)
+
+
+def _sessions(config: RunConfig, data: Dataset, tracker: Tracker) -> Sessions | None:
+    """The sessions of ``recommend.histories``, with a line about unknown items; None where lists are for users."""
+    if config.recommend is None or config.recommend.histories is None:
+        return None
+    found = read_sessions(config.recommend.histories, config.data, data)
+    for line in found.told:
+        tracker.info(f"  recommend: {line}")
+    return found
+
+
+def _saved(sessions: Sessions | None, config: RunConfig, workspace: Workspace) -> Path | None:
+    """The folder with the sessions for the workers of a cluster; None where there are none."""
+    if sessions is None or not config.compute.over_ray:
+        return None
+    folder = workspace.directory / "sessions"
+    sessions.data.save(folder)
+    return folder
 
 
 def _write(batch: Batch, files: BatchFiles, target: Place, config: RunConfig, tracker: Tracker) -> None:
@@ -124,6 +156,8 @@ def check_source(config: RunConfig, workspace: Workspace, alias: str | None, bun
     """
     if config.recommend is None:
         raise ConfigError("the config has no [recommend] section")
+    if config.recommend.histories is not None and config.recommend.users is not None:
+        raise ConfigError("recommend.users and recommend.histories are both given: lists are for users or for sessions")
     if bundle is not None and alias is not None:
         raise ConfigError("give --alias or --bundle, not both")
     engine = config.recommend.engine

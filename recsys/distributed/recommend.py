@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from recsys.data.dataset import Dataset
 from recsys.distributed.cluster import connected, shared, shared_place
@@ -12,10 +13,12 @@ from recsys.distributed.compute import ComputeOptions
 from recsys.distributed.pool import run_partitions
 from recsys.errors import ArtifactError
 from recsys.registry.bundle import Bundle
+from recsys.retrieval.asked.sessions import AnonymousUsers
+from recsys.retrieval.asked.users import AskedUsers
 from recsys.retrieval.batch import Batch, RecommendOptions
-from recsys.retrieval.manifest import Manifest, Part
+from recsys.retrieval.manifest import Manifest
 from recsys.retrieval.output import Place
-from recsys.retrieval.output.parts import Stamp
+from recsys.retrieval.output.parts import Stamp, Written
 from recsys.retrieval.recommend import write_batch
 from recsys.tracking import Tracker
 
@@ -27,10 +30,38 @@ class BatchFiles:
     Args:
         bundle: of the model.
         dataset: the users, their histories and the items; None takes those in the bundle.
+        sessions: those who get lists in place of the users; None for users.
     """
 
     bundle: Path
     dataset: Path | None = None
+    sessions: Path | None = None
+
+    def batch(self, options: RecommendOptions, more: BatchInputs) -> Batch:
+        """The batch of these files; see `batch_of`."""
+        bundle = Bundle.load(self.bundle)
+        data = bundle.data if self.dataset is None else Dataset.load(self.dataset)
+        return batch_of(bundle, data, None if self.sessions is None else Dataset.load(self.sessions), options, more)
+
+
+class BatchInputs(NamedTuple):
+    """What a batch has beside its model, its data and its options; see `recsys.retrieval.batch.Batch`."""
+
+    model_version: str
+    made_from: str
+    now: float
+    asked: AskedUsers | None = None
+
+
+def batch_of(
+    bundle: Bundle, data: Dataset, sessions: Dataset | None, options: RecommendOptions, more: BatchInputs
+) -> Batch:
+    """The batch for the users of ``data``, or for ``sessions``, whom the engine does not know."""
+    version, made_from, now, asked = more
+    if sessions is None:
+        return Batch(bundle.engine, data, options, version, made_from, bundle.fallback, now, asked)
+    engine = AnonymousUsers(bundle.engine, data.users)
+    return Batch(engine, sessions, options, version, made_from, bundle.fallback, now, asked, of_users=False)
 
 
 @dataclass(frozen=True)
@@ -41,23 +72,18 @@ class PartWriter:
         files: where from.
         directory: the output folder.
         options: of the batch.
-        made_from: of the batch.
+        inputs: of the batch, with its moment, so that rules by time choose the same items everywhere.
         stamp: of the batch as the driver computed it; it covers the vectors of the items.
-        now: of the batch, so that rules by time choose the same items everywhere.
     """
 
     files: BatchFiles
     directory: Place
     options: RecommendOptions
-    made_from: str
+    inputs: BatchInputs
     stamp: Stamp
-    now: float
 
-    def __call__(self) -> Callable[[int], Part]:
-        bundle = Bundle.load(self.files.bundle)
-        data = bundle.data if self.files.dataset is None else Dataset.load(self.files.dataset)
-        version = self.stamp.model_version
-        batch = Batch(bundle.engine, data, self.options, version, self.made_from, bundle.fallback, self.now)
+    def __call__(self) -> Callable[[int], Written]:
+        batch = self.files.batch(self.options, self.inputs)
         if batch.stamp != self.stamp:
             raise ArtifactError(
                 f"the model in {self.files.bundle} or its data give other vectors here than where the command runs; "
@@ -84,11 +110,12 @@ def recommend_over_ray(
         ArtifactError: as `write_batch`; or a node has other files.
         RecsysError: the workers die again and again.
     """
-    dataset = None if files.dataset is None else shared(files.dataset)
-    seen = BatchFiles(shared(files.bundle), dataset)
-    writer = PartWriter(seen, shared_place(directory), batch.options, batch.made_from, batch.stamp, batch.now)
+    folders = (None if folder is None else shared(folder) for folder in (files.dataset, files.sessions))
+    seen = BatchFiles(shared(files.bundle), *folders)
+    inputs = BatchInputs(batch.model_version, batch.made_from, batch.now, batch.asked)
+    writer = PartWriter(seen, shared_place(directory), batch.options, inputs, batch.stamp)
 
-    def make(numbers: Sequence[int]) -> Iterator[tuple[int, Part]]:
+    def make(numbers: Sequence[int]) -> Iterator[tuple[int, Written]]:
         if numbers:
             with connected(compute, tracker) as cluster:
                 yield from run_partitions(writer, numbers, cluster)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import scipy.sparse as sp
-from pydantic import Field
+from numpy.typing import NDArray
+from pydantic import Field, model_validator
 
 from recsys.data.dataset import Dataset
 from recsys.data.moment import Moment
@@ -19,11 +21,14 @@ from recsys.digest import short_digest
 from recsys.engine import Request, VectorModel, Vectors
 from recsys.errors import DataError
 from recsys.json_values import JsonObject
+from recsys.retrieval.asked.users import NEW, AskedUsers, asked_users
 from recsys.retrieval.fallback import Fallback
+from recsys.retrieval.incremental.reuse import Reuse
 from recsys.retrieval.manifest import ID_COLUMNS, Manifest, Part, Rules
 from recsys.retrieval.output import Place, parts
+from recsys.retrieval.output.formats import Form, Format, Layout
 from recsys.retrieval.rules.eligible import ItemRules
-from recsys.retrieval.rules.id_lists import IdList, known_ids
+from recsys.retrieval.rules.id_lists import IdList
 from recsys.retrieval.rules.options import RuleOptions
 from recsys.retrieval.rules.plan import RulePlan
 from recsys.retrieval.rules.ruled import RuledRetriever
@@ -35,10 +40,18 @@ class RecommendOptions(ItemRules):
     Args:
         k: items a user gets at most.
         filter_seen: whether items of a user's history are left out of the user's list.
-        shard_size: users in one Parquet part.
+        shard_size: users in one part.
+        format: of the parts: Parquet, CSV, or JSON lines.
+        layout: ``long`` has a row for each item; ``lists`` one for each user who has a list, with the ids of the items,
+            best first, and their scores as lists, which in CSV are JSON in a cell.
         index: a name in `recsys.retrieval.INDEXES`.
         users: ids of the users who get a list, or a file of them (CSV, text or Parquet); None is all. Ids that are not
-            in the data are passed over and counted.
+            in the data are passed over and counted. ``"new"`` is those who are new since the last run: whom no finished
+            run into the output folder was asked for; all where there was none.
+        since: with ``users = "new"``, another folder or address whose last run counts.
+        incremental: ranks again only for users whose history, columns, own lists or vector changed since the previous
+            output, and takes the lists of the others from it, with the bytes of a full run. With another model, other
+            items or other rules all are ranked again.
         at: the time of the recommendation: a date, a datetime, ISO text or seconds since 1970 UTC, in data without
             timestamps a position. Later interactions are left out of the histories; None is now.
         rules: other rules of lists.
@@ -50,8 +63,12 @@ class RecommendOptions(ItemRules):
     k: int = Field(default=100, gt=0)
     filter_seen: bool = True
     shard_size: int = Field(default=4096, gt=0)
+    format: Format = "parquet"
+    layout: Layout = "long"
     index: str = "exact"
-    users: IdList | None = None
+    users: Literal["new"] | IdList | None = None
+    since: str | None = Field(default=None, min_length=1)
+    incremental: bool = False
     at: Moment | None = None
     rules: RuleOptions = RuleOptions()
     id_columns: tuple[str, str] = ID_COLUMNS
@@ -60,38 +77,25 @@ class RecommendOptions(ItemRules):
         """The options as JSON; those that came later than the first batches stand in it where they are not default."""
         later = {name: getattr(self, name) for name in _LATER}
         default = {name for name, value in later.items() if value == type(self).model_fields[name].default}
-        return self.model_dump(mode="json", exclude=default)
+        return self.model_dump(mode="json", exclude={*default, "incremental"})
+
+    @model_validator(mode="after")
+    def _increments_are_possible(self) -> RecommendOptions:
+        if self.incremental and self.index != "exact":
+            raise ValueError(f"incremental needs exact search, and index = {self.index!r}; set index = 'exact'")
+        if self.incremental and self.users == NEW:
+            raise ValueError("incremental with users = 'new': new users have no previous lists; leave one of them out")
+        return self
 
     def identity_text(self) -> str:
         """`identity` as compact text."""
         return json.dumps(self.identity(), separators=(",", ":"), ensure_ascii=False)
 
 
-_LATER = ("rules", "id_columns")
+ROWS = 32
+"""Scores are computed for a multiple of so many users, so that those of a user do not depend on the others."""
+_LATER = ("rules", "id_columns", "format", "layout", "since")
 """Options that the identity of a batch leaves out where they are not given, so that it stays what it was."""
-
-
-@dataclass(frozen=True, eq=False)
-class AskedUsers:
-    """The rows of the users who get a list, and a line about ids that are passed over."""
-
-    rows: Rows
-    told: tuple[str, ...]
-
-
-def asked_users(data: Dataset, options: RecommendOptions) -> AskedUsers:
-    """The users whom ``options.users`` names, or all.
-
-    Raises:
-        DataError: the file of ids cannot be read, or none of the ids is in the data.
-    """
-    if options.users is None:
-        return AskedUsers(np.arange(data.n_users), ())
-    known = known_ids(data.users.vocabulary, options.users, "recommend.users", "user_id")
-    told = known.told("recommend.users")
-    if not len(known.rows):
-        raise DataError("\n  ".join(["recommend.users names no user of the data", *([told] if told else [])]))
-    return AskedUsers(known.rows, () if told is None else (told,))
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,6 +114,8 @@ class Batch:
         fallback: ranks for users of whom the engine knows nothing, and fills lists with fewer than ``k`` items; None
             leaves them empty or short.
         now: seconds since 1970 UTC, for rules by time where ``options.at`` is None.
+        asked: the users who get a list, where ``options.users`` depends on an output folder; None finds them.
+        of_users: whether they are users of the data, whom the folder remembers; sessions and items are not.
 
     Raises:
         DataError: the dataset has no users or no items.
@@ -122,6 +128,8 @@ class Batch:
     made_from: str = ""
     fallback: Fallback | None = None
     now: float = field(default_factory=time.time)
+    asked: AskedUsers | None = None
+    of_users: bool = True
 
     def __post_init__(self) -> None:
         if not self.data.n_users or not self.data.n_items:
@@ -140,7 +148,7 @@ class Batch:
 
     @cached_property
     def _asked(self) -> AskedUsers:
-        return asked_users(self.data, self.options)
+        return asked_users(self.data, self.options.users) if self.asked is None else self.asked
 
     @property
     def told(self) -> tuple[str, ...]:
@@ -155,7 +163,7 @@ class Batch:
     def _retriever(self) -> RuledRetriever:
         fallback = self.fallback
         given = None if fallback is None else (lambda: fallback)
-        return RuledRetriever(self.engine, self._plan, self.options.index, self.options.at, given)
+        return RuledRetriever(self.engine, self._plan, self.options.index, self.options.at, given, ROWS)
 
     @cached_property
     def stamp(self) -> parts.Stamp:
@@ -172,37 +180,78 @@ class Batch:
         fingerprint = _fingerprint(self.engine, self.data, items, self.options, version, chosen)
         return parts.Stamp(self.model_version, self.data.fingerprint, fingerprint)
 
+    @property
+    def rows(self) -> Rows:
+        """Of the users who get a list."""
+        return self._asked.rows
+
     def users_of(self, number: int) -> Rows:
         """int64 [U], the rows of the users of part ``number``."""
         start = number * self.options.shard_size
         return self._asked.rows[start : start + self.options.shard_size]
 
-    def make_part(self, directory: Place, number: int) -> Part:
-        """Writes part ``number`` atomically and returns its entry in the manifest.
+    @property
+    def names(self) -> list[str]:
+        """Of the files of the parts."""
+        return [parts.name_of(number, self.options.format) for number in range(len(self))]
+
+    @cached_property
+    def form(self) -> Form:
+        """Of the parts."""
+        tables = zip(self.options.id_columns, (self.data.users, self.data.items), strict=True)
+        columns = [(name, "int64" if table.vocabulary.holds_integers else "string") for name, table in tables]
+        columns += [("rank", "int32"), ("score", "float")]
+        columns += [("fallback", "bool")] if self.fallback is not None else []
+        columns += [("reason", "string")] if self.options.rules.reasons else []
+        return Form(self.options.format, self.options.layout, tuple(columns))
+
+    def make_part(self, directory: Place, number: int) -> parts.Written:
+        """Writes part ``number`` atomically and returns its entry.
 
         Raises:
             ArtifactError: the vector of a user, or a score, is NaN or infinite; or another batch started in the folder.
         """
         request = self._request(self.users_of(number))
-        k = min(self.options.k, self.data.n_items)  # a longer list would only be padding
-        lists = self._retriever.top_k(request, k, self.options.filter_seen)
         ids = request.users.vocabulary, self.data.items.vocabulary
-        form = parts.Columns(self.options.id_columns, self.fallback is not None)
-        parts.write(directory, number, *ids, lists, self.stamp, form)
-        return self.described(directory, number)
+        if self.options.incremental:
+            lists, reused = self.reuse.lists((directory, number), request)
+        else:
+            lists, reused = self._retriever.top_k(request, self._k, self.options.filter_seen), 0
+        return parts.Written(parts.write(directory, number, *ids, lists, self.stamp, self.form), reused)
 
-    def described(self, directory: Place, number: int) -> Part:
-        """The manifest's entry of part ``number``, which is complete.
+    @property
+    def _k(self) -> int:
+        """A longer list would only be padding."""
+        return min(self.options.k, self.data.n_items)
 
-        Raises:
-            ArtifactError: another batch that started in the same folder deleted the file.
-        """
-        return parts.described(directory, number, len(self.users_of(number)))
+    @cached_property
+    def reuse(self) -> Reuse:
+        """Takes lists from the previous output."""
+        common = self._common()
+        return Reuse(self._retriever, self._plan, self._k, self.options.filter_seen, common, self.stamp.fingerprint)
+
+    def _common(self) -> dict[str, str]:
+        """Digests of what the lists of all users are made from, by name."""
+        data, options, plan = self.data, self.options, self._plan
+        fallback = "" if self.fallback is None else self.fallback.fingerprint
+        model = [self.engine.kind, self.model_version, self.made_from, fallback]
+        removed = {name: rows.tolist() for name, rows in plan.eligible.removed.items()} if options.rules.reasons else {}
+        rules = options.rules.model_dump(mode="json", exclude={"candidates", "exclusions"})
+        has = [plan.candidates is not None, plan.exclusions is not None, len(data.non_likes) > 0]
+        given = [rules, options.at, options.filter_seen, self._k, data.has_timestamps, data.has_order, has]
+        return {
+            "model": short_digest(["/".join(model), *_pieces(self._retriever.item_vectors)]),
+            "items": short_digest([data.items.fingerprint, json.dumps(removed), plan.mask.data]),
+            "rules": short_digest([json.dumps(given)]),
+            "users": short_digest([repr(data.users.schema)]),
+        }
 
     def manifest(self, made: tuple[Part, ...]) -> Manifest:
         """The manifest of the whole batch, with the entries of its parts in their order."""
         rules, about = Rules(int(self._plan.mask.sum()), self.options.k, self.told), self.options.identity()
-        return Manifest(self.model_version, self.data.fingerprint, self.stamp.fingerprint, about, made, rules)
+        return Manifest(
+            self.model_version, self.data.fingerprint, self.stamp.fingerprint, about, made, rules, self.form
+        )
 
     def _request(self, users: Rows) -> Request:
         """The users at rows ``users`` int64 [U], with their features and their histories before ``options.at``.
@@ -232,7 +281,15 @@ def _fingerprint(
     The rows of the items and users that were ``chosen`` are in it, because files of ids may change under their names.
     """
     text = "/".join((engine.kind, version, data.fingerprint, options.identity_text()))
-    sparse: Any = items.sparse
+    return short_digest([text, *_pieces(items), *_bytes(chosen)])
+
+
+def _pieces(vectors: Vectors) -> list[bytes | memoryview]:
+    """What a digest of ``vectors`` is made of."""
+    sparse: Any = vectors.sparse
     pieces = [sparse.data, sparse.indices, sparse.indptr] if sp.issparse(sparse) else [sparse]
-    arrays = (items.dense, items.valid, *pieces, *chosen)
-    return short_digest([text, *(b"-" if array is None else np.ascontiguousarray(array).data for array in arrays)])
+    return _bytes((vectors.dense, vectors.valid, *pieces))
+
+
+def _bytes(arrays: Iterable[NDArray[np.generic] | None]) -> list[bytes | memoryview]:
+    return [b"-" if array is None else np.ascontiguousarray(array).data for array in arrays]

@@ -2,33 +2,37 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TypeAlias
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from recsys.errors import ArtifactError
 from recsys.json_values import JsonObject
 from recsys.names import stored_name
 from recsys.retrieval.output import Place, output_folder
 from recsys.retrieval.output.folder import inside
+from recsys.retrieval.output.formats import Form
 
 MANIFEST = "_manifest.json"
+SUCCESS = "_SUCCESS"
+"""An empty file that is written last, after the manifest, for schedulers that wait for it."""
+PART = r"part-[0-9]{5,}\.(?:parquet|csv|jsonl)"
 ID_COLUMNS = ("user_id", "item_id")
 """Of users and of items, by default."""
-_VERSION = 2
+_VERSION = 3
 TOTALS = ("users", "users_without", "fallback_users", "topped_up_users", "rows", "empty_places")
 """The sums over all parts that the manifest holds."""
-
-Filters: TypeAlias = list[tuple[str, str, list[int | str]]]
 
 
 @dataclass(frozen=True)
 class Part:
-    """One Parquet file of a batch.
+    """One file of a batch.
 
     Args:
         name: of the file.
@@ -36,7 +40,7 @@ class Part:
         users_without: how many of them have no recommendations.
         fallback_users: how many have a list of the fallback alone.
         topped_up_users: how many have a list of the engine that the fallback has filled up.
-        rows: the number of its rows, one for each recommended item.
+        rows: the number of recommended items.
         sha256: digest of the file, hexadecimal.
     """
 
@@ -75,6 +79,7 @@ class Manifest:
         options: the options of the batch, `recsys.retrieval.batch.RecommendOptions` as JSON.
         parts: the files, in the order of the users.
         rules: what the rules of the batch left.
+        form: of the files.
     """
 
     model_version: str
@@ -83,6 +88,7 @@ class Manifest:
     options: JsonObject
     parts: tuple[Part, ...]
     rules: Rules
+    form: Form
 
     @property
     def id_columns(self) -> tuple[str, str]:
@@ -120,13 +126,13 @@ class Manifest:
         output_folder(directory).write_json(MANIFEST, {"version": _VERSION, **totals, **asdict(self)})
 
     @classmethod
-    def load(cls, directory: Place) -> Manifest:
-        """The manifest in ``directory``.
+    def load(cls, directory: Place, file: str = MANIFEST) -> Manifest:
+        """The manifest in ``directory``, with the name ``file``.
 
         Raises:
             ArtifactError: it is missing (the batch is not complete), damaged or of an unknown version.
         """
-        name, raw = inside(directory, MANIFEST), output_folder(directory).read_json(MANIFEST)
+        name, raw = inside(directory, file), output_folder(directory).read_json(file)
         if not isinstance(raw, dict):
             raise ArtifactError(f"{name} is not a manifest (it holds {type(raw).__name__}); recommend again")
         try:
@@ -134,7 +140,8 @@ class Manifest:
                 raise ArtifactError(f"{name} has version {raw['version']!r}; recommend again")
             parts = tuple(Part(**part) for part in raw["parts"])
             rules = Rules(raw["rules"]["eligible_items"], raw["rules"]["places"], tuple(raw["rules"]["told"]))
-            found = cls(raw["model_version"], raw["data_fingerprint"], raw["fingerprint"], raw["options"], parts, rules)
+            form, versions = Form.from_json(raw["form"]), (raw["model_version"], raw["data_fingerprint"])
+            found = cls(*versions, raw["fingerprint"], raw["options"], parts, rules, form)
             for part in parts:
                 stored_name(Path(name), part.name)
             if not all(map(_is_counted, parts)) or not all(isinstance(each, str) for each in found.id_columns):
@@ -162,38 +169,54 @@ class Manifest:
         filled = [part.sha256 for part in self.parts if part.rows]
         if twice := sorted(part.name for part in self.parts if filled.count(part.sha256) > 1):
             raise ArtifactError(f"{directory}: {', '.join(twice)} are one and the same; run recommend again")
-        found = {name for name in folder.names() if name.startswith("part-") and name.endswith(".parquet")}
-        unlisted = sorted(found - {part.name for part in self.parts})
+        unlisted = sorted({name for name in folder.names() if is_part(name)} - {part.name for part in self.parts})
         if unlisted:
             raise ArtifactError(f"{directory}: {', '.join(unlisted)} not in the manifest; run recommend again")
         if not self.parts:
             raise ArtifactError(f"{directory} has no parts; run recommend again")
 
-    def read_part(self, directory: Place, part: Part, filters: Filters | None = None) -> pd.DataFrame:
-        """The rows of one part; ``filters`` are those of `pandas.read_parquet`.
+    def read_part(self, directory: Place, part: Part, users: pa.Array | None = None) -> pd.DataFrame:
+        """The rows of one part, one for each item; with ``users`` those of these users.
+
+        Raises:
+            ArtifactError: see `part_table`.
+        """
+        table = self.part_table(directory, part)
+        if users is not None:
+            table = table.filter(pc.is_in(table.column(0), users)).combine_chunks()
+        frame: pd.DataFrame = table.to_pandas()
+        return frame
+
+    def part_table(self, directory: Place, part: Part) -> pa.Table:
+        """The rows of one part, one for each item.
 
         Raises:
             ArtifactError: it is none of this batch, has another number of rows or columns, or a score is not finite.
         """
-        from recsys.retrieval.output.parts import footer_of  # which writes what is described here
+        from recsys.retrieval.output.parts import batch_of  # which writes what is described here
 
-        name = inside(directory, part.name)
         try:
-            made_from, rows = footer_of(directory, part.name)
-            with output_folder(directory).open(part.name) as file:
-                frame = pd.read_parquet(file, filters=filters)
-            columns = [*self.id_columns, "rank", "score"]
-            if made_from != self.fingerprint or rows != part.rows:
+            if self.form.format == "parquet" and batch_of(directory, part.name) != self.fingerprint:
                 raise ValueError("it is of another batch")
-            if list(frame.columns[: len(columns)]) != columns or not np.isfinite(frame["score"].to_numpy()).all():
-                raise ValueError("its columns or scores are not those of lists")
-            return frame
-        except (OSError, ValueError, TypeError) as error:
-            raise ArtifactError(f"{name} is no part of this batch ({error}); run recommend again") from error
+            with output_folder(directory).open(part.name) as file:
+                table = self.form.read(file)
+            if len(table) != part.rows or not np.isfinite(table["score"].to_numpy()).all():
+                raise ValueError("its rows or scores are not those of lists")
+        except (OSError, pa.ArrowException, ValueError, TypeError, KeyError) as error:
+            text = f"{inside(directory, part.name)} is no part of this batch ({error}); recommend again"
+            raise ArtifactError(text) from error
+        return table
+
+
+def is_part(name: str) -> bool:
+    """Whether a file has the name of a part, of any format."""
+    return re.fullmatch(PART, name) is not None
 
 
 def read_recommendations(directory: Place, users: Iterable[int | str] | None = None) -> pd.DataFrame:
     """The recommendations of a complete batch, verified: ``user_id, item_id, rank, score`` and ``fallback``.
+
+    Batches of any format and layout are read, and give the same frame.
 
     Args:
         directory: the folder of the batch, or its address, as ``s3://bucket/lists``.
@@ -204,11 +227,8 @@ def read_recommendations(directory: Place, users: Iterable[int | str] | None = N
     """
     manifest = Manifest.load(directory)
     manifest.verify(directory)
-    wanted = None if users is None else list(users)
-    filters = [(manifest.id_columns[0], "in", wanted)] if wanted else None
-    frames = [manifest.read_part(directory, part, filters) for part in manifest.parts]
-    table = pd.concat(frames, ignore_index=True)
-    return table.iloc[:0] if wanted == [] else table
+    wanted = None if users is None else pa.array(list(users), manifest.form.schema.field(0).type)
+    return pd.concat([manifest.read_part(directory, part, wanted) for part in manifest.parts], ignore_index=True)
 
 
 def _is_counted(part: Part) -> bool:

@@ -9,14 +9,17 @@ from collections.abc import Callable, Iterator, Sequence
 
 from recsys.data.dataset import Dataset
 from recsys.engine import VectorModel
+from recsys.retrieval.asked.users import NEW, AskedUsers, new_users, remember
 from recsys.retrieval.batch import Batch, RecommendOptions
 from recsys.retrieval.fallback import Fallback
-from recsys.retrieval.manifest import Manifest, Part
-from recsys.retrieval.output import Place, parts
+from recsys.retrieval.incremental.previous import discard, set_aside
+from recsys.retrieval.manifest import Manifest
+from recsys.retrieval.output import Place, output_folder, parts
+from recsys.retrieval.output.parts import Written
 from recsys.tracking import SilentTracker, Tracker, tracked
 
-PartMaker = Callable[[Sequence[int]], Iterator[tuple[int, Part]]]
-"""Makes the parts of these numbers, in any order: the number and the manifest's entry of each as it is complete."""
+PartMaker = Callable[[Sequence[int]], Iterator[tuple[int, Written]]]
+"""Makes the parts of these numbers, in any order: the number and the entry of each as it is complete."""
 
 
 def recommend(
@@ -29,9 +32,10 @@ def recommend(
     made_from: str = "",
     fallback: Fallback | None = None,
 ) -> Manifest:
-    """Top-k recommendations for all users: writes ``part-00000.parquet`` ... and, last, ``_manifest.json``.
+    """Top-k recommendations for all users: writes ``part-00000.parquet`` ..., ``_manifest.json`` and ``_SUCCESS``.
 
-    `pandas.read_parquet` and others read the folder as one table, for they pass over files that begin with ``_``.
+    `pandas.read_parquet` and others read the folder as one table, for they pass over files that begin with ``_``. An
+    empty ``_SUCCESS`` is written last. ``options.format`` and ``options.layout`` give other files.
 
     A part has the columns ``user_id, item_id, rank, score``, with the ids of the data and ``rank`` from 1, best first.
     With a fallback it also has ``fallback``, whether the item is one of the fallback and not of the engine; such items
@@ -57,8 +61,25 @@ def recommend(
         ArtifactError: a vector or a score is NaN or infinite, ``directory`` holds other files, or another batch started
             in it.
     """
-    batch = Batch(engine, data, options or RecommendOptions(), model_version, made_from, fallback)
+    options = options or RecommendOptions()
+    asked = new_users(data, options.since or directory) if options.users == NEW else None
+    if asked is not None and not len(asked.rows):
+        return left_as_it_is(directory, asked, tracker)
+    batch = Batch(engine, data, options, model_version, made_from, fallback, asked=asked)
     return write_batch(batch, directory, tracker)
+
+
+def left_as_it_is(directory: Place, asked: AskedUsers, tracker: Tracker | None = None) -> Manifest:
+    """The manifest of the last run into ``directory``, whose lists stay because no user is new.
+
+    Raises:
+        ArtifactError: there is none.
+    """
+    for line in asked.told:
+        (tracker or SilentTracker()).info(f"  recommend: {line}; the lists in {directory} stay as they are")
+    manifest = Manifest.load(directory)
+    parts.end(directory)  # which a run that was killed last may not have come to
+    return manifest
 
 
 def write_batch(
@@ -80,15 +101,25 @@ def write_batch(
     tracker = tracker or SilentTracker()
     for line in batch.told:
         tracker.info(f"  recommend: {line}")
-    finished = parts.clean(directory, batch.stamp, len(batch))
-    missing = [number for number in range(len(batch)) if number not in finished]
-    made = {number: batch.described(directory, number) for number in sorted(finished)}
+    if batch.options.incremental:
+        output_folder(directory).claim()
+        set_aside(directory, batch.stamp.fingerprint)
+        tracker.info(f"  recommend: {batch.reuse.told(directory)}")
+    made = parts.clean(directory, batch.stamp, batch.names)
+    missing = [number for number in range(len(batch)) if number not in made]
     here = ((number, batch.make_part(directory, number)) for number in missing)
-    for number, part in tracked(here if make is None else make(missing), len(missing), "recommend", tracker):
-        parts.record(directory, part)
-        made[number] = part
-    parts.check(directory, batch.stamp, len(batch))
-    manifest = batch.manifest(tuple(made[number] for number in range(len(batch))))
+    for number, written in tracked(here if make is None else make(missing), len(missing), "recommend", tracker):
+        parts.record(directory, batch.stamp, written)
+        made[number] = written
+    entries = tuple(made[number].part for number in range(len(batch)))
+    parts.check(directory, batch.stamp, entries)
+    manifest = batch.manifest(entries)
     manifest.save(directory)
+    if batch.of_users:
+        remember(directory, batch.data.users.vocabulary, batch.rows, batch.options.users is None)
+    discard(directory, len(batch) if batch.options.incremental else 0)
     parts.end(directory)
+    if batch.options.incremental:
+        reused = sum(each.reused for each in made.values())
+        tracker.info(f"  recommend: {len(batch.rows) - reused:,} users ranked, {reused:,} lists of the previous output")
     return manifest

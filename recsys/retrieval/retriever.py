@@ -50,6 +50,10 @@ class EncodedUsers:
     vectors: Vectors
     unknown: NDArray[np.bool_]
 
+    def take(self, rows: Rows) -> EncodedUsers:
+        """The users at ``rows``."""
+        return EncodedUsers(self.vectors.take(rows), self.unknown[rows])
+
 
 class Retriever:
     """An engine with an index over its item vectors, which returns the top-k items of each user of a request.

@@ -13,9 +13,9 @@ from recsys.data.entities import EntityTable
 from recsys.data.interactions import Interactions
 from recsys.engine import Request, Vectors
 from recsys.errors import ConfigError
-from recsys.retrieval.batch import RecommendOptions
+from recsys.retrieval.batch import Batch, RecommendOptions
 from recsys.retrieval.manifest import Manifest
-from recsys.retrieval.recommend import recommend
+from recsys.retrieval.recommend import write_batch
 from recsys.retrieval.retriever import similarity_vectors
 from recsys.retrieval.similar import SimilarityModel
 from recsys.tracking import Tracker
@@ -113,9 +113,12 @@ def similar_lists(
     itself = Interactions.of(rows, rows, np.full(len(rows), np.iinfo(np.int64).min // 2))
     pairs = Dataset(data.name, data.items, data.items, itself, data.has_timestamps, data.has_order)
     own = replace_options(options)
-    return recommend(ItemToItem(engine, data.items), pairs, directory, own, tracker, model_version, made_from)
+    model = ItemToItem(engine, data.items)
+    return write_batch(Batch(model, pairs, own, model_version, made_from, of_users=False), directory, tracker)
 
 
 def replace_options(options: RecommendOptions) -> RecommendOptions:
     """The options of a batch for users as those of one for items."""
-    return options.model_copy(update={"users": None, "filter_seen": True, "id_columns": ID_COLUMNS})
+    return options.model_copy(
+        update={"users": None, "since": None, "incremental": False, "filter_seen": True, "id_columns": ID_COLUMNS}
+    )

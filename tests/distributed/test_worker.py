@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 
 from recsys.data.synthetic.worlds import BlockTaste
-from recsys.distributed.recommend import BatchFiles, PartWriter
+from recsys.distributed.recommend import BatchFiles, BatchInputs, PartWriter
 from recsys.engines.baselines.ease import EASE
 from recsys.errors import ArtifactError
 from recsys.registry.bundle import Bundle, Lineage
@@ -16,30 +16,53 @@ from recsys.retrieval.recommend import write_batch
 RULES = {"reasons": True, "exploration": {"share": 0.4}, "freshness": {"days": 1}}
 
 
-@pytest.fixture
-def batch(tmp_path):
+@pytest.fixture(params=["parquet", "csv", "jsonl"])
+def batch(tmp_path, request):
     """A batch with rules, one of them by time and in the past, whose model is saved in ``bundle``."""
     data = BlockTaste(users=30).dataset()
     engine = EASE().fit(data)
     Bundle(engine, data, Lineage(data.fingerprint)).save(tmp_path / "bundle")
-    options, newest = RecommendOptions(k=4, shard_size=8, rules=RULES), float(data.interactions.time.max())
+    options, newest = (
+        RecommendOptions(k=4, shard_size=8, rules=RULES, format=request.param, layout="lists"),
+        float(data.interactions.time.max()),
+    )
     return Batch(engine, data, options, "v1", "made", Fallback.fit(data), now=newest)
 
 
 def writer(batch, folder):
     files = BatchFiles(folder / "bundle")
-    return PartWriter(files, folder / "there", batch.options, batch.made_from, batch.stamp, batch.now)
+    inputs = BatchInputs(batch.model_version, batch.made_from, batch.now)
+    return PartWriter(files, folder / "there", batch.options, inputs, batch.stamp)
 
 
 def test_a_worker_makes_the_parts_of_a_local_batch_with_its_rules(batch, tmp_path):
-    write_batch(batch, tmp_path / "here")
+    manifest = write_batch(batch, tmp_path / "here")
     (tmp_path / "there").mkdir()
     make = writer(batch, tmp_path)()
     for number in reversed(range(len(batch))):
-        assert make(number) == batch.described(tmp_path / "here", number)
+        assert make(number).part == manifest.parts[number]
 
 
 def test_a_worker_whose_model_gives_other_vectors_refuses_to_work(batch, tmp_path):
     other = dataclasses.replace(batch.stamp, fingerprint="0" * 16)
     with pytest.raises(ArtifactError, match="give other vectors here"):
         dataclasses.replace(writer(batch, tmp_path), stamp=other)()
+
+
+def test_a_worker_takes_lists_of_the_previous_output(batch, tmp_path):
+    def changed(**update):
+        options = batch.options.model_copy(update={"incremental": True, **update})
+        return dataclasses.replace(batch, options=options)
+
+    write_batch(changed(), tmp_path / "there")
+    later = changed(shard_size=10)
+
+    def over_a_cluster(numbers):
+        make = writer(later, tmp_path)()
+        for number in numbers:
+            written = make(number)
+            assert written.reused == written.part.users
+            yield number, written
+
+    found = write_batch(later, tmp_path / "there", make=over_a_cluster)
+    assert found == write_batch(dataclasses.replace(batch, options=later.options), tmp_path / "alone")

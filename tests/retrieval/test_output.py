@@ -10,8 +10,9 @@ import fsspec
 import pytest
 
 from recsys.errors import ArtifactError, ConfigError
+from recsys.retrieval.asked.users import USERS
 from recsys.retrieval.batch import RecommendOptions
-from recsys.retrieval.manifest import MANIFEST, Manifest, read_recommendations
+from recsys.retrieval.manifest import MANIFEST, SUCCESS, Manifest, read_recommendations
 from recsys.retrieval.output import parts
 from recsys.retrieval.recommend import recommend
 from tests.retrieval.conftest import digests
@@ -125,7 +126,14 @@ def test_a_damaged_object_is_written_again(address, data, engine):
 def test_another_batch_replaces_the_objects_of_the_one_before(address, data, engine):
     recommend(engine, data, address, OPTIONS)
     recommend(engine, data, address, OPTIONS.model_copy(update={"shard_size": 40}))
-    assert sorted(contents(address)) == [".recsys", MANIFEST, "part-00000.parquet", "part-00001.parquet"]
+    assert sorted(contents(address)) == [
+        ".recsys",
+        SUCCESS,
+        MANIFEST,
+        USERS,
+        "part-00000.parquet",
+        "part-00001.parquet",
+    ]
 
 
 def test_an_address_of_no_file_system_is_told(data, engine):

@@ -195,8 +195,9 @@ def test_a_batch_whose_parts_another_one_takes_away_says_so(tmp_path, data, engi
     write = getattr(inner, name)
 
     def disturbed(*args, **options):
-        write(*args, **options)
-        parts.clean(tmp_path, other, 4)
+        written = write(*args, **options)
+        parts.clean(tmp_path, other, [parts.name_of(number) for number in range(4)])
+        return written
 
     monkeypatch.setattr(inner, name, disturbed)
     with pytest.raises(ArtifactError, match=f"another batch writes to {re.escape(str(tmp_path))}"):

@@ -45,6 +45,10 @@ class OutputFolder(Protocol):
         """Context manager: a local path to write at; that file replaces ``name`` when the block ends well."""
         ...
 
+    def rename(self, name: str, other: str) -> None:
+        """Gives a file another name."""
+        ...
+
     def remove(self, name: str) -> None:
         """Removes a file, if it is there.
 

@@ -46,6 +46,9 @@ class LocalFolder:
     def writing(self, name: str) -> AbstractContextManager[Path]:
         return atomic_path(self.directory / name)
 
+    def rename(self, name: str, other: str) -> None:
+        (self.directory / name).replace(self.directory / other)
+
     def remove(self, name: str) -> None:
         path = self.directory / name
         if path.is_dir() and not path.is_symlink():

@@ -1,28 +1,33 @@
-"""The Parquet parts of a batch recommendation: written atomically, and recognised by a later run."""
+"""The parts of a batch recommendation: written atomically, and recognised by a later run."""
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from recsys.data.vocabulary import MISSING, Vocabulary
+from recsys.digest import file_sha256
 from recsys.errors import ArtifactError
-from recsys.retrieval.manifest import ID_COLUMNS, MANIFEST, Manifest, Part
+from recsys.retrieval.manifest import MANIFEST, PART, SUCCESS, Manifest, Part, is_part
 from recsys.retrieval.output import OutputFolder, Place, output_folder
+from recsys.retrieval.output.formats import RANK, Form, Format
 from recsys.retrieval.rules.reasons import reason_texts
 from recsys.retrieval.top_up import Lists
 
 
 @dataclass(frozen=True)
 class Stamp:
-    """What a part was made from, in the metadata of its Parquet schema; a rerun keeps the parts with its own stamp.
+    """What a part was made from; a rerun keeps the parts with its own stamp.
+
+    It stands in the journal, in the manifest, and in the metadata of a Parquet part.
 
     Args:
         model_version: of the model, as the caller named it.
@@ -35,67 +40,67 @@ class Stamp:
     fingerprint: str
 
 
-@dataclass(frozen=True)
-class Columns:
-    """The columns of a part.
+JOURNAL = ".parts.jsonl"
+"""The complete parts of an unfinished batch with their stamps, one a line; the manifest replaces it."""
+_PARTIAL = re.compile(rf"\.({PART}|{re.escape(MANIFEST)}|{re.escape(JOURNAL)}|{SUCCESS})\..*\.partial")
+"""Names of the incomplete temporary files of killed batches."""
+
+
+class Written(NamedTuple):
+    """A part that was written.
 
     Args:
-        ids: the names of those of users and items.
-        mark_fallback: whether there is the column ``fallback``.
+        part: its entry in the manifest.
+        reused: how many of its users have the list of an earlier batch.
     """
 
-    ids: tuple[str, str] = ID_COLUMNS
-    mark_fallback: bool = False
+    part: Part
+    reused: int = 0
 
 
-JOURNAL = ".parts.sha256"
-"""The digests of the parts of an unfinished batch, in the format of ``sha256sum``; the manifest replaces it."""
-_WRITTEN = re.compile(
-    rf"part-[0-9]{{5,}}\.parquet|\.(part-[0-9]{{5,}}\.parquet|{re.escape(MANIFEST)}|{re.escape(JOURNAL)})\..*\.partial"
-)
-"""Names of parts, and of the incomplete temporary files of killed batches."""
+def name_of(number: int, kind: Format = "parquet") -> str:
+    """The file name of part ``number``.
+
+    Example:
+        >>> name_of(3), name_of(100_000, "csv")
+        ('part-00003.parquet', 'part-100000.csv')
+    """
+    return f"part-{number:05d}.{kind}"
 
 
-def name_of(number: int) -> str:
-    """The file name of part ``number``."""
-    return f"part-{number:05d}.parquet"
-
-
-def clean(directory: Place, stamp: Stamp, count: int) -> set[int]:
-    """Removes the manifest and all parts but the complete ones with ``stamp``; returns the numbers of those.
+def clean(directory: Place, stamp: Stamp, names: Sequence[str]) -> dict[int, Written]:
+    """Removes the manifest and all parts but the complete ones with ``stamp``; returns those by their numbers.
 
     Args:
         directory: the output folder; created if missing.
         stamp: of the batch that starts.
-        count: the number of its parts.
+        names: of its parts.
 
     Raises:
         ArtifactError: the folder has files that no batch wrote, or a folder with the name of a part.
     """
     folder = output_folder(directory)
     folder.claim()
-    written, names = _written(directory), folder.names()
-    there = [number for number in range(count) if name_of(number) in names]
-    finished = {n for n in there if _stamp_of(folder, n) == stamp and _as_written(folder, n, written)}
-    keep = {name_of(number) for number in finished}
-    folder.begin_log(JOURNAL, "".join(_entry(name, written[name]) for name in sorted(keep)))
-    folder.remove(MANIFEST)
+    recorded, there = _recorded(directory, stamp), folder.names()
+    finished = {
+        number: recorded[name]
+        for number, name in enumerate(names)
+        if name in there and name in recorded and folder.digest(name) == recorded[name].part.sha256
+    }
+    kept = {each.part.name for each in finished.values()}
+    folder.begin_log(JOURNAL, "".join(_entry(stamp, each) for each in finished.values()))
+    for name in (SUCCESS, MANIFEST):
+        folder.remove(name)
     for name in folder.names():
-        if _WRITTEN.fullmatch(name) and name not in keep:
+        if (is_part(name) or _PARTIAL.fullmatch(name)) and name not in kept:
             folder.remove(name)
     return finished
 
 
 def write(
-    directory: Place,
-    number: int,
-    users: Vocabulary,
-    items: Vocabulary,
-    lists: Lists,
-    stamp: Stamp,
-    form: Columns | None = None,
-) -> None:
-    """Writes one part: the lists of ``users`` [U], without the padding of short lists.
+    directory: Place, number: int, users: Vocabulary, items: Vocabulary, lists: Lists, stamp: Stamp, form: Form
+) -> Part:
+    """Writes one part: the lists of ``users`` [U], without the padding of short lists; returns its entry.
 
     Args:
         directory: the output folder.
@@ -103,8 +108,8 @@ def write(
         users: [U] ids.
         items: ids of the catalogue.
         lists: [U, K].
-        stamp: for the metadata.
-        form: which columns the part has; None is those of a batch without a fallback.
+        stamp: of the batch.
+        form: of the part.
 
     Raises:
         ArtifactError: another batch in the same folder deleted the file while it was written.
@@ -112,76 +117,53 @@ def write(
     rows, scores, fallback, reasons = lists
     filled = rows != MISSING
     user, column = np.nonzero(filled)
-    form = form or Columns()
+    owner, item = form.names[:2]
     columns = {
-        form.ids[0]: _ids(users, user),
-        form.ids[1]: _ids(items, rows[filled]),
-        "rank": pa.array(column.astype(np.int32) + 1),
+        owner: _ids(users, user),
+        item: _ids(items, rows[filled]),
+        RANK: pa.array(column.astype(np.int32) + 1),
         "score": pa.array(scores[filled]),
     }
-    metadata = {**asdict(stamp), "users_without": str(int((~filled.any(axis=1)).sum()))}
-    if form.mark_fallback:
+    if "fallback" in form.names:
         columns["fallback"] = pa.array(fallback[filled])
-        whole, some = fallback[:, 0], fallback.any(axis=1)
-        metadata |= {"fallback_users": str(int(whole.sum())), "topped_up_users": str(int((some & ~whole).sum()))}
     if reasons is not None:
         columns["reason"] = pa.array(reason_texts(reasons[filled]), pa.string())
-    with _no_other_batch(directory), output_folder(directory).writing(name_of(number)) as beside:
-        pq.write_table(
-            pa.table(columns).replace_schema_metadata(metadata),
-            beside,
-            use_dictionary=[*form.ids, "rank"],
-            write_statistics=[form.ids[0]],
-        )
+    table, name = pa.table(columns).replace_schema_metadata(asdict(stamp)), name_of(number, form.format)
+    with _no_other_batch(directory), output_folder(directory).writing(name) as beside:
+        form.write(table, beside)
+        sha256 = file_sha256(beside)
+    whole, some = fallback[:, :1].any(axis=1), fallback.any(axis=1)
+    counts = (~filled.any(axis=1), whole, some & ~whole)
+    without, alone, topped_up = (int(each.sum()) for each in counts)
+    return Part(name, len(users), without, alone, topped_up, len(table), sha256)
 
 
-def record(directory: Place, part: Part) -> None:
-    """Adds the digest of a complete part to the journal."""
-    output_folder(directory).append_log(JOURNAL, _entry(part.name, part.sha256))
+def record(directory: Place, stamp: Stamp, written: Written) -> None:
+    """Adds a complete part to the journal."""
+    output_folder(directory).append_log(JOURNAL, _entry(stamp, written))
 
 
-def check(directory: Place, stamp: Stamp, count: int) -> None:
-    """Checks that the parts of a batch that several processes wrote all have its stamp.
+def check(directory: Place, stamp: Stamp, written: Sequence[Part]) -> None:
+    """Checks that the parts of a batch that several processes wrote are all of it.
 
     Raises:
         ArtifactError: a process of another batch has replaced one.
     """
     folder = output_folder(directory)
-    if any(_stamp_of(folder, number) != stamp for number in range(count)):
+    if not all(_is_of(folder, part, stamp) for part in written):
         raise ArtifactError(f"another batch writes to {directory}; recommend again when it has ended")
 
 
 def end(directory: Place) -> None:
-    """Removes the journal, whose digests are in the manifest now."""
-    output_folder(directory).remove_log(JOURNAL)
+    """Removes the journal, whose entries are in the manifest now, and writes `SUCCESS`."""
+    folder = output_folder(directory)
+    folder.remove_log(JOURNAL)
+    with folder.writing(SUCCESS) as beside:
+        beside.touch()
 
 
-def described(directory: Place, number: int, users: int) -> Part:
-    """The manifest's entry of a complete part: its number of rows and digest, read from the file.
-
-    Args:
-        directory: the output folder.
-        number: of the part.
-        users: the number of users of the part, with or without a list.
-
-    Raises:
-        ArtifactError: another batch that started in the same folder deleted the file.
-    """
-    folder, name = output_folder(directory), name_of(number)
-    with _no_other_batch(directory):
-        with folder.open(name) as file:
-            footer = pq.read_metadata(file)
-        sha256 = folder.digest(name)
-        if sha256 is None:
-            raise FileNotFoundError(name)
-    without, fallback, topped_up = (
-        int(footer.metadata.get(name, b"0")) for name in (b"users_without", b"fallback_users", b"topped_up_users")
-    )
-    return Part(name, users, without, fallback, topped_up, footer.num_rows, sha256)
-
-
-def footer_of(directory: Place, name: str) -> tuple[str, int]:
-    """The fingerprint of the batch that a part was made for, empty where it has none, and its number of rows.
+def batch_of(directory: Place, name: str) -> str:
+    """The fingerprint of the batch that a Parquet part was made for, empty where it has none.
 
     Raises:
         OSError: there is no such file.
@@ -189,7 +171,8 @@ def footer_of(directory: Place, name: str) -> tuple[str, int]:
     """
     with output_folder(directory).open(name) as file:
         footer = pq.read_metadata(file)
-    return (footer.metadata or {}).get(b"fingerprint", b"").decode(), footer.num_rows
+    found: bytes = (footer.metadata or {}).get(b"fingerprint", b"")
+    return found.decode()
 
 
 @contextmanager
@@ -207,31 +190,36 @@ def _ids(vocabulary: Vocabulary, rows: Any) -> pa.Array:
     return pa.array(vocabulary.ids, pa.string()).take(pa.array(rows))
 
 
-def _stamp_of(folder: OutputFolder, number: int) -> Stamp | None:
-    """The stamp of a part; None if it is missing, incomplete or no file."""
+def _is_of(folder: OutputFolder, part: Part, stamp: Stamp) -> bool:
+    """Whether the file of a part is that of the batch: by the metadata of a Parquet file, by its bytes of another."""
+    if not part.name.endswith(".parquet"):
+        return folder.digest(part.name) == part.sha256
     try:
-        with folder.open(name_of(number)) as file:
+        with folder.open(part.name) as file:
             found = pq.read_metadata(file).metadata
-        return Stamp(*(found[name.encode()].decode() for name in Stamp.__dataclass_fields__))
+        return stamp == Stamp(*(found[name.encode()].decode() for name in Stamp.__dataclass_fields__))
     except (OSError, pa.ArrowInvalid, KeyError, TypeError):
-        return None
+        return False
 
 
-def _entry(name: str, sha256: str) -> str:
-    return f"{sha256}  {name}\n"
+def _entry(stamp: Stamp, written: Written) -> str:
+    return json.dumps({"stamp": asdict(stamp), "part": asdict(written.part), "reused": written.reused}) + "\n"
 
 
-def _written(directory: Place) -> dict[str, str]:
-    """The digest of each part as it was written, by name: from the manifest, or the journal of an unfinished batch."""
+def _recorded(directory: Place, stamp: Stamp) -> dict[str, Written]:
+    """The parts with ``stamp`` as they were written, by name: of the manifest, or of the journal."""
     try:
-        return {part.name: part.sha256 for part in Manifest.load(directory).parts}
+        manifest = Manifest.load(directory)
+        found = Stamp(manifest.model_version, manifest.data_fingerprint, manifest.fingerprint)
+        return {part.name: Written(part, part.users) for part in manifest.parts} if found == stamp else {}
     except ArtifactError:
         pass
-    lines = output_folder(directory).log(JOURNAL).splitlines()
-    return {name: sha256 for sha256, name in (line.split("  ") for line in lines if line.count("  ") == 1)}
-
-
-def _as_written(folder: OutputFolder, number: int, written: Mapping[str, str]) -> bool:
-    """Whether the part has the bytes that were written for this number, and not those of another part."""
-    name = name_of(number)
-    return name in written and folder.digest(name) == written[name]
+    entries = {}
+    for line in output_folder(directory).log(JOURNAL).splitlines():
+        try:
+            raw = json.loads(line)
+            if raw["stamp"] == asdict(stamp):
+                entries[raw["part"]["name"]] = Written(Part(**raw["part"]), int(raw["reused"]))
+        except (ValueError, KeyError, TypeError):
+            continue  # the last line of a killed batch
+    return entries

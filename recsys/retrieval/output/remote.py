@@ -91,6 +91,10 @@ class RemoteFolder:
             yield path
             self._system.put_file(str(path), self._path(name))
 
+    def rename(self, name: str, other: str) -> None:
+        self._system.copy(self._path(name), self._path(other))
+        self.remove(name)
+
     def remove(self, name: str) -> None:
         try:
             self._system.rm_file(self._path(name))

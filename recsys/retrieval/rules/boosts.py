@@ -83,9 +83,9 @@ class Boosts:
         found: NDArray[np.float32] = np.where(scores > 0, scores * factor, scores / factor) + self.addends[items]
         return found
 
-    def ranker(self, items: Vectors, candidates: NDArray[np.integer] | None = None) -> BoostedRanker:
-        """An index of ``items`` by boosted scores."""
-        return BoostedRanker(items, candidates, self)
+    def ranker(self, items: Vectors, candidates: NDArray[np.integer] | None = None, multiple: int = 1) -> BoostedRanker:
+        """An index of ``items`` by boosted scores; ``multiple`` is that of `recsys.ranking.Ranker`."""
+        return BoostedRanker(items, candidates, self, multiple)
 
 
 class BoostedRanker(Ranker):
@@ -95,10 +95,13 @@ class BoostedRanker(Ranker):
         items: [I] vectors.
         candidates: rows that may be returned; None is all.
         boosts: of the items.
+        multiple: see `recsys.ranking.Ranker`.
     """
 
-    def __init__(self, items: Vectors, candidates: NDArray[np.integer] | None, boosts: Boosts) -> None:
-        super().__init__(items, candidates)
+    def __init__(
+        self, items: Vectors, candidates: NDArray[np.integer] | None, boosts: Boosts, multiple: int = 1
+    ) -> None:
+        super().__init__(items, candidates, multiple=multiple)
         rows = np.arange(len(items)) if candidates is None else np.unique(candidates)
         columns = np.flatnonzero(boosts.boosted[rows])
         self._columns = torch.from_numpy(columns)

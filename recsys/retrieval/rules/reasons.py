@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -33,3 +35,14 @@ def reason_texts(reasons: NDArray[np.int32]) -> list[str]:
     distinct, position = np.unique(reasons, return_inverse=True)
     texts = [reason_text(int(bits)) for bits in distinct]
     return [texts[place] for place in position.tolist()]
+
+
+def reason_bits(texts: Sequence[str]) -> NDArray[np.int32]:
+    """`reason_texts` undone.
+
+    Example:
+        >>> reason_texts(reason_bits(["boosts,caps", "score"]))
+        ['boosts,caps', 'score']
+    """
+    bits = {text: sum(bit(name) for name in text.split(",") if name != NO_RULE) for text in set(texts)}
+    return np.array([bits[text] for text in texts], np.int32)

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from functools import reduce
+from functools import partial, reduce
 
 import numpy as np
 from numpy.typing import NDArray
 
 from recsys.data.histories import Histories
 from recsys.data.vocabulary import MISSING, Rows
-from recsys.engine import Request, VectorModel, Vectors
+from recsys.engine import Request, VectorModel
 from recsys.errors import ConfigError
+from recsys.ranking import Ranker
 from recsys.retrieval import INDEXES
 from recsys.retrieval.fallback import Fallback
-from recsys.retrieval.retriever import BuildIndex, Retriever, Subset, user_vectors
+from recsys.retrieval.retriever import BuildIndex, EncodedUsers, Retriever, Subset
 from recsys.retrieval.rules.block import Block, beside, empty_lists, put
 from recsys.retrieval.rules.block import positions as placed
 from recsys.retrieval.rules.explain import Explained
@@ -31,6 +32,8 @@ from recsys.retrieval.top_up import Lists
 
 _CELLS = 2**22
 """Candidates of all users of a block at the most, where a few users need very many."""
+_PAIRS = 2**24
+"""Pairs of candidates that are compared at a time, so that memory stays low where users need very many candidates."""
 
 
 class RuledRetriever:
@@ -47,6 +50,7 @@ class RuledRetriever:
         index: a name in `recsys.retrieval.INDEXES`.
         at: the time for which item vectors are computed; None is now.
         fallback: see `recsys.retrieval.retriever.Retriever`.
+        multiple: see `recsys.ranking.Ranker`, of exact search.
 
     Raises:
         ConfigError: the index is not exact and scores are boosted, or vectors are compared that an engine has not.
@@ -60,10 +64,14 @@ class RuledRetriever:
         index: str = "exact",
         at: int | None = None,
         fallback: Callable[[], Fallback] | None = None,
+        multiple: int = 1,
     ) -> None:
         if plan.boosts is not None and index != "exact":
             raise ConfigError(f"recommend.rules.boosts needs exact search, and index = {index!r}; set index = 'exact'")
-        build: BuildIndex = INDEXES[index] if plan.boosts is None else plan.boosts.ranker
+        build: BuildIndex = INDEXES[index]
+        if index == "exact":
+            exact = Ranker if plan.boosts is None else plan.boosts.ranker
+            build = partial(exact, multiple=multiple)
         self._engine, self._plan, self._items = engine, plan, plan.data.items
         self.retriever = Retriever(engine, self._items, build, plan.eligible.rows, at, fallback)
         self.item_vectors = self.retriever.item_vectors
@@ -78,13 +86,18 @@ class RuledRetriever:
         self._explained = Explained(plan, self.item_vectors, build) if plan.rules.reasons else None
         self._diversity = self._diversity_rule()
 
-    def top_k(self, request: Request, k: int, filter_seen: bool = True) -> Lists:
+    def encode(self, request: Request) -> EncodedUsers:
+        """See `recsys.retrieval.retriever.Retriever.encode`."""
+        return self.retriever.encode(request)
+
+    def top_k(self, request: Request, k: int, filter_seen: bool = True, encoded: EncodedUsers | None = None) -> Lists:
         """The lists of the users of ``request``.
 
         Args:
             request: [U] users and their histories.
             k: length of a list; cut at the size of the catalogue.
             filter_seen: whether items of a user's history are left out.
+            encoded: [U] what `encode` returned for the users, where it is known already.
 
         Returns:
             Item rows [U, k] in the order of the list, scores, marks of the fallback, and reasons if the plan asks.
@@ -94,9 +107,9 @@ class RuledRetriever:
             ArtifactError: the vector of a user, or a score, is NaN or infinite.
         """
         k = min(k, len(self._items))
-        by_rule, users = self._plan.excluded(request, filter_seen), user_vectors(self._engine, request)
+        by_rule, users = self._plan.excluded(request, filter_seen), encoded or self.encode(request)
         excluded = reduce(Histories.joined, by_rule.values()) if by_rule else None
-        block = Block(request, users, excluded, self._unknown(request, users), self._plan.named(request))
+        block = Block(request, users.vectors, excluded, users.unknown, self._plan.named(request))
         if not self._plan.rules.reranks:
             lists = self._candidates(block, k)
             positions = np.broadcast_to(np.arange(lists.rows.shape[1]), lists.rows.shape)
@@ -153,8 +166,9 @@ class RuledRetriever:
         """See `recsys.retrieval.rules.ranking.selection.Selection`, of all users of the block."""
         shares = self._shares(block)
         found = []
-        for start in range(0, len(pool), CHUNK):
-            part = slice(start, start + CHUNK)
+        size = CHUNK if self._diversity is None else max(1, min(CHUNK, _PAIRS // max(pool.main, 1) ** 2))
+        for start in range(0, len(pool), size):
+            part = slice(start, start + size)
             of_users = None if shares is None else shares.take(part)
             terms = [term for term in (self._diversity, of_users) if term is not None]
             greedy = Greedy(k, self._plan.constraints, self._plan.quotas, terms)
@@ -215,11 +229,6 @@ class RuledRetriever:
             found = found if self._plan.boosts is None else self._plan.boosts.apply(found, item)
             scores[owner, place] = np.nan_to_num(found)  # an item without a vector has no score
         return Lists(rows, scores, filled & pool.fallback[user, column], reasons)
-
-    def _unknown(self, request: Request, users: Vectors) -> NDArray[np.bool_]:
-        if self.retriever.top_up is None:
-            return np.zeros(len(request), bool)
-        return self.retriever.unknown(request, users)
 
     def _shares(self, block: Block) -> CalibrationRule | None:
         rule, values = self._plan.rules.calibration, self._plan.calibration

@@ -14,12 +14,17 @@ from recsys.engine import Request
 from recsys.errors import ConfigError, DataError
 from recsys.retrieval.fallback import Fallback
 from recsys.retrieval.rules.eligible import ItemRules
+from recsys.retrieval.rules.items.column_values import ColumnValues
 from recsys.retrieval.rules.options import RuleOptions
 from recsys.retrieval.rules.plan import RulePlan
+from recsys.retrieval.rules.ranking.diversity import DiversityRule
 from recsys.retrieval.rules.ranking.exploration import draws, explored_places
+from recsys.retrieval.rules.ranking.pool import Pool
+from recsys.retrieval.rules.ranking.selection import Greedy
 from recsys.retrieval.rules.reasons import reason_texts
 from recsys.retrieval.rules.registry import RULES
 from recsys.retrieval.rules.ruled import RuledRetriever
+from recsys.retrieval.top_up import Lists
 from tests.retrieval.conftest import FixedVectors, world
 from tests.retrieval.rules.reference import Slow
 
@@ -321,3 +326,19 @@ def test_boosts_need_exact_search():
     plan = RulePlan.of(DATA, ItemRules(), RuleOptions(boosts=[{"where": "brand is None", "factor": 2}]))
     with pytest.raises(ConfigError, match="exact search"):
         RuledRetriever(ENGINE, plan, index="faiss")
+
+
+@pytest.mark.parametrize("missing", [False, True])
+def test_diversity_by_a_column_of_one_value_is_that_of_a_column_of_tags(missing):
+    rng = np.random.default_rng(3)
+    codes = rng.integers(-1 if missing else 0, 5, (ITEMS, 1)).astype(np.int32)
+    wider = np.pad(codes, ((0, 0), (0, 1)), constant_values=-1)
+    rows = np.argsort(rng.random((20, ITEMS)), axis=1)[:, :24]
+    scores = -np.sort(-rng.normal(size=rows.shape).astype(np.float32), axis=1)
+    pool = Pool.of(Lists(rows, scores, np.zeros(rows.shape, bool)))
+    names = tuple("abcde")
+    picked = [
+        Greedy(12, terms=[DiversityRule(0.4, "mmr", values=ColumnValues(each, names))]).select(pool).picked
+        for each in (codes, wider)
+    ]
+    np.testing.assert_array_equal(*picked)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from recsys.choices import did_you_mean
@@ -51,20 +53,25 @@ class ColumnValues:
         check_column(items, column, rule)
         kind = items.schema.columns[column]
         separator = kind.separator if kind.kind is Kind.TAGS else ""
+        place, distinct = pd.factorize(items.columns[column])
         cells = [
             [] if text is None else list(dict.fromkeys(split_tags(text, separator)))
-            for text in texts(items.columns[column])
+            for text in texts(pd.Series(distinct, dtype=items.columns[column].dtype))
         ]
         names = sorted({value for values in cells for value in values})
         number = {name: code for code, name in enumerate(names)}
-        codes = np.full((len(items), max(map(len, cells), default=1) or 1), MISSING, np.int32)
+        codes = np.full((len(cells) + 1, max(map(len, cells), default=1) or 1), MISSING, np.int32)
         for row, values in enumerate(cells):
             codes[row, : len(values)] = [number[value] for value in values]
-        return cls(codes, tuple(names))
+        return cls(codes[place], tuple(names))  # the last row is that of missing cells
 
     def take(self, rows: NDArray[np.int64]) -> NDArray[np.int32]:
         """int32 [..., T]: the values of the items at ``rows``; MISSING rows have none."""
-        return np.vstack([self.codes, np.full((1, self.codes.shape[1]), MISSING, np.int32)])[rows]
+        return self._padded[rows]
+
+    @cached_property
+    def _padded(self) -> NDArray[np.int32]:
+        return np.vstack([self.codes, np.full((1, self.codes.shape[1]), MISSING, np.int32)])
 
 
 def times_of(items: EntityTable, column: str, rule: str) -> NDArray[np.float64]:

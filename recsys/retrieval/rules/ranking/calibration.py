@@ -91,6 +91,8 @@ class _Divergence:
         parts: float32 [N], what one of the values of an item counts: 1, 1/2, ... 1/N.
         counts: float32 [B, V].
         size: items with a value so far, float32 [B].
+        without: bool [B, D], the candidates without a value; None where there is none.
+        entropy: float32 [B], the sum of p log p of the shares.
     """
 
     places: NDArray[np.int64]
@@ -99,6 +101,8 @@ class _Divergence:
     parts: NDArray[np.float32]
     counts: NDArray[np.float32]
     size: NDArray[np.float32]
+    without: NDArray[np.bool_] | None
+    entropy: NDArray[np.float32]
 
     @classmethod
     def of(cls, codes: NDArray[np.int32], shares: NDArray[np.float32]) -> _Divergence:
@@ -107,7 +111,10 @@ class _Divergence:
         user = np.arange(n_users)[:, None, None]
         places = (user * most + number) * (size + 1) + np.where(codes == MISSING, size, codes)
         parts = (1 / np.arange(1, most + 1)).astype(np.float32)
-        return cls(places, codes, shares, parts, np.zeros_like(shares), np.zeros(n_users, np.float32))
+        none = codes[:, :, 0] == MISSING
+        entropy = (shares * np.log(shares + _LEAST)).sum(1)
+        counts, filled = np.zeros_like(shares), np.zeros(n_users, np.float32)
+        return cls(places, codes, shares, parts, counts, filled, none if none.any() else None, entropy)
 
     def values(self) -> NDArray[np.float32]:
         """Minus the divergence of the list with the candidate; an item without a value leaves it as it is."""
@@ -118,15 +125,14 @@ class _Divergence:
         more = (1 - _ALPHA) * (self.counts[:, None] + self.parts[None, :, None]) / after[:, None] + smooth[:, None]
         gains = self.shares[:, None] * (np.log(more + _LEAST) - without[:, None])
         table = np.concatenate([gains, np.zeros((*gains.shape[:2], 1), np.float32)], axis=2).astype(np.float32).ravel()
-        found = table[self.places[:, :, 0]] if self.places.shape[2] == 1 else table[self.places].sum(2)
-        before = np.log((1 - _ALPHA) * self.counts / np.maximum(self.size, 1)[:, None] + smooth + _LEAST)
-        own = (self.shares * np.log(self.shares + _LEAST)).sum(1)
-        value = found + ((self.shares * without).sum(1) - own)[:, None]
-        none = self.codes[:, :, 0] == MISSING
-        if none.any():
-            value = np.where(none, ((self.shares * before).sum(1) - own)[:, None], value)
-        found = value.astype(np.float32)
-        return np.asarray(found, np.float32)
+        single = self.places.shape[2] == 1
+        value = table.take(self.places[:, :, 0]) if single else table.take(self.places).sum(2)
+        value += ((self.shares * without).sum(1) - self.entropy)[:, None]
+        if self.without is not None:
+            before = np.log((1 - _ALPHA) * self.counts / np.maximum(self.size, 1)[:, None] + smooth + _LEAST)
+            np.copyto(value, ((self.shares * before).sum(1) - self.entropy)[:, None], where=self.without)
+        found: NDArray[np.float32] = value
+        return found
 
     def took(self, picked: Rows) -> None:
         users = np.flatnonzero(picked != MISSING)

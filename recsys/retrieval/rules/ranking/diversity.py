@@ -63,9 +63,12 @@ class DiversityRule:
     vectors: NDArray[np.float32] | None = None
     values: ColumnValues | None = None
 
-    def start(self, pool: Pool, k: int) -> _Redundancy | _Variance:
+    def start(self, pool: Pool, k: int) -> _Redundancy | _Repeats | _Variance:
         """See `recsys.retrieval.rules.ranking.pool.Term`."""
-        similarity = self._similarity(pool.rows[:, : pool.main])
+        rows = pool.rows[:, : pool.main]
+        if self.method == "mmr" and self.values is not None and self.values.codes.shape[1] == 1:
+            return _Repeats.of(self.values.take(rows)[:, :, 0])
+        similarity = self._similarity(rows)
         return _Redundancy.of(similarity) if self.method == "mmr" else _Variance.of(similarity, k)
 
     def _similarity(self, rows: Rows) -> NDArray[np.float32]:
@@ -98,16 +101,43 @@ def jaccard(codes: NDArray[np.int32]) -> NDArray[np.float32]:
 
 
 @dataclass(eq=False)
-class _Redundancy:
-    """MMR: the highest similarity of each candidate with the list so far, negated."""
+class _Repeats:
+    """MMR by a column of one value an item: -1 for the candidates whose value is in the list, else 0."""
 
-    similarity: NDArray[np.float32]
+    codes: NDArray[np.int32]
+    value: NDArray[np.float32]
+
+    @classmethod
+    def of(cls, codes: NDArray[np.int32]) -> _Repeats:
+        return cls(codes, np.zeros(codes.shape, np.float32))
+
+    def values(self) -> NDArray[np.float32]:
+        return self.value
+
+    def took(self, picked: Rows) -> None:
+        taken = np.where(picked == MISSING, MISSING, self.codes[np.arange(len(picked)), picked])
+        taken[taken == MISSING] = MISSING - 1  # equal to no code
+        self.value[self.codes == taken[:, None]] = -1
+
+
+@dataclass(eq=False)
+class _Redundancy:
+    """MMR: the highest similarity of each candidate with the list so far, negated.
+
+    Args:
+        unlikeness: float32 [B, D, D], the similarities, negated.
+        value: float32 [B, D].
+        empty: bool [B], lists without an item of the pool.
+    """
+
+    unlikeness: NDArray[np.float32]
     value: NDArray[np.float32]
     empty: NDArray[np.bool_]
 
     @classmethod
     def of(cls, similarity: NDArray[np.float32]) -> _Redundancy:
-        return cls(similarity, np.zeros(similarity.shape[:2], np.float32), np.ones(len(similarity), bool))
+        value, empty = np.zeros(similarity.shape[:2], np.float32), np.ones(len(similarity), bool)
+        return cls(np.negative(similarity, out=similarity), value, empty)
 
     def values(self) -> NDArray[np.float32]:
         return self.value
@@ -115,10 +145,10 @@ class _Redundancy:
     def took(self, picked: Rows) -> None:
         users = np.flatnonzero(picked != MISSING)
         if len(users) == len(picked):
-            likeness = -self.similarity[users, picked]
+            likeness = self.unlikeness[users, picked]
         else:
             likeness = np.full(self.value.shape, np.inf, np.float32)
-            likeness[users] = -self.similarity[users, picked[users]]
+            likeness[users] = self.unlikeness[users, picked[users]]
         if self.empty.any():
             first = self.empty & (picked != MISSING)
             self.value[first] = likeness[first]

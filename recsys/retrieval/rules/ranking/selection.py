@@ -85,9 +85,10 @@ class Greedy:
         """
         if not isinstance(constraint, CapRule) or constraint.values.codes.shape[1] > 1:
             return None
-        codes = constraint.values.take(pool.rows)[:, :, 0].astype(np.int64)
-        width = codes.shape[1]
-        codes = np.where(codes == MISSING, len(constraint.values.names) + np.arange(width), codes)
+        width, values = pool.rows.shape[1], len(constraint.values.names)
+        kind = np.int16 if values + width < 2**15 else np.int64  # 16 bits are sorted by radix
+        codes = constraint.values.take(pool.rows)[:, :, 0]
+        codes = np.where(codes == MISSING, values + np.arange(width), codes).astype(kind)
         order = np.argsort(codes, axis=1, kind="stable")
         ordered = np.take_along_axis(codes, order, axis=1)
         full = np.zeros(codes.shape, bool)
@@ -118,6 +119,7 @@ class _State:
         main = self.open[:, : pool.main]
         self.base = pool.relevance(rules.k) * np.float32(rest) if self.terms else np.zeros(main.shape, np.float32)
         self.base[~main] = -np.inf
+        self.value = np.empty_like(self.base)
         self.picked = np.full((len(pool), rules.k), MISSING)
         self.reasons = np.zeros((len(pool), rules.k), np.int32)
 
@@ -142,12 +144,13 @@ class _State:
         for term, state in self.terms:
             part = state.values()
             parts.append((term, part))
-            value = value + np.float32(term.weight) * part
+            weighted = np.multiply(part, np.float32(term.weight), out=None if len(parts) > 1 else self.value)
+            value = np.add(value, weighted, out=self.value)
         column = value.argmax(1)
         users = np.arange(len(value))
         reason = np.zeros(len(value), np.int32)
+        first = self.open[:, : self.pool.main].argmax(1) if parts else column
         for term, part in parts:
-            first = self.open[:, : self.pool.main].argmax(1)
             moved = (column != first) & (part[users, column] > part[users, first])
             reason[moved] |= bit(term.name)
         outside = column >= self.rules.k

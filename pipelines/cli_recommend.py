@@ -1,0 +1,68 @@
+"""The command that writes lists. Nothing heavy is imported before it runs."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pipelines.cli_arguments import (
+    Compute,
+    ConfigPath,
+    Format,
+    Layout,
+    Output,
+    Set,
+    form_override,
+    open_run,
+    show,
+    tracker,
+    users_override,
+    with_engine,
+)
+
+app = typer.Typer()
+
+
+@app.command()
+def recommend(
+    config: ConfigPath,
+    output: Output = None,
+    alias: Annotated[str | None, typer.Option(help="A registered model: alias or version number.")] = None,
+    bundle: Annotated[Path | None, typer.Option(help="A bundle folder instead of the registered model.")] = None,
+    dataset: Annotated[
+        Path | None, typer.Option(help="A prepared dataset instead of the newest that the model knows.")
+    ] = None,
+    users: Annotated[str | None, typer.Option(help="Of these alone: a file of ids, ids with commas, or new.")] = None,
+    histories: Annotated[
+        Path | None, typer.Option(help="A file of sessions instead of users, with the columns of the interactions.")
+    ] = None,
+    incremental: Annotated[
+        bool, typer.Option("--incremental", help="Ranks users of whom something changed; others keep their lists.")
+    ] = False,
+    form: Format = None,
+    layout: Layout = None,
+    engine: Compute = None,
+    postgres: Annotated[str | None, typer.Option(help="Load the lists into this database, as dbname=shop.")] = None,
+    table: Annotated[str, typer.Option(help="The table of --postgres, which is swapped whole.")] = "recommendations",
+    redis: Annotated[Path | None, typer.Option(help="Write the lists to this file for redis-cli --pipe.")] = None,
+    set_: Set = None,
+) -> None:
+    """The top items of every user, as Parquet parts or others; resumes after a kill."""
+    from pipelines.commands.outputs import brought
+    from pipelines.stages.prepare import run as prepare
+    from pipelines.stages.recommend import check_source, run_from, target_of
+
+    overrides = [*with_engine(set_, engine), *users_override(users), *form_override(form, layout)]
+    overrides += [] if histories is None else [f"recommend.histories={json.dumps(str(histories))}"]
+    overrides += ["recommend.incremental=true"] if incremental else []
+    settings, workspace = open_run(config, output, overrides)
+    with workspace.lock():
+        check_source(settings, workspace, alias, bundle)
+        if dataset is None:
+            prepare(settings, workspace, tracker())
+        show(run_from(settings, workspace, tracker(), alias=alias, bundle=bundle, dataset=dataset))
+        for line in brought(target_of(settings, workspace), postgres, table, redis):
+            show(line)
