@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+N = TypeVar("N", bound=np.generic)
 
-class GrowingArray:
+
+class GrowingArray(Generic[N]):
     """An array that is filled chunk by chunk; where it has to grow, its memory is moved and not copied.
 
     Args:
@@ -23,13 +25,13 @@ class GrowingArray:
         [3, 1, 2]
     """
 
-    def __init__(self, kind: np.dtype[Any], n_rows: int = 0) -> None:
+    def __init__(self, kind: np.dtype[N], n_rows: int = 0) -> None:
         self._values, self._filled = np.empty(n_rows, kind), 0
 
     def __len__(self) -> int:
         return self._filled
 
-    def add(self, values: NDArray[Any]) -> None:
+    def add(self, values: NDArray[N]) -> None:
         """The next values."""
         end = self._filled + len(values)
         if end > len(self._values):
@@ -37,7 +39,7 @@ class GrowingArray:
         self._values[self._filled : end] = values
         self._filled = end
 
-    def array(self) -> NDArray[Any]:
+    def array(self) -> NDArray[N]:
         """All values; none may be added any more."""
         self._values.resize(self._filled, refcheck=False)
         return self._values

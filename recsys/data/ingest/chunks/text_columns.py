@@ -53,7 +53,7 @@ class TextCells:
     """
 
     def __init__(self) -> None:
-        self._numbers: GrowingArray | None = GrowingArray(np.dtype(np.int64))
+        self._numbers: GrowingArray[np.int64] | None = GrowingArray(np.dtype(np.int64))
         self._coded: CodedIds | None = None
         self._texts: list[pyarrow.Array] = []
 
