@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from recsys.choices import Choices
 from recsys.config import Config, parse
+from recsys.configurable import EngineConfig
 from recsys.content import EMBEDDERS
 from recsys.encoders.sequence import SEQUENCES
-from recsys.engine import EngineConfig
 from recsys.engines import ENGINES
 from recsys.engines.two_tower.two_tower_config import TwoTowerConfig, check_smoothing
 from recsys.errors import ConfigError

@@ -7,7 +7,7 @@ from pydantic import Field
 from pipelines.specs import engine_spec
 from recsys.choices import did_you_mean
 from recsys.config import Config, seconds_of
-from recsys.engine import EngineConfig
+from recsys.configurable import EngineConfig
 from recsys.engines import ENGINES
 from recsys.errors import ConfigError
 from recsys.experiment.search_spaces import Range, Space, Values, default_space

@@ -99,3 +99,23 @@ def _documented(config: type[Options]) -> str:
 
 def _wrapped(entry: str) -> str:
     return textwrap.fill(entry, 112, subsequent_indent="    ", break_on_hyphens=False, break_long_words=False)
+
+
+class EngineConfig(Options):
+    """The options of an engine."""
+
+    def uses_parts(self) -> tuple[str, ...]:
+        """Names of the fitted engines that an ensemble combines."""
+        return ()
+
+    def uses_tables(self) -> tuple[str, ...]:
+        """Names of the pretrained item tables that the engine reads."""
+        return ()
+
+    def chooses_on_validation(self) -> bool:
+        """Whether a fit chooses something on validation that a refit takes over, such as epochs or weights."""
+        return False
+
+    def ranks_seen_items(self) -> bool:
+        """Whether scores of items of the history compare with those of unseen items; the parts of an ensemble aside."""
+        return True

@@ -12,8 +12,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from recsys.config import Config
-from recsys.configurable import Configurable
+from recsys.configurable import Configurable, EngineConfig
 from recsys.data.dataset import Dataset
 from recsys.data.entities import EntityTable
 from recsys.data.histories import Histories
@@ -35,6 +34,11 @@ class Request:
         histories: of the U users, their interactions before ``at``.
         at: int64 [U], the time of the recommendation, as the histories' times; None: after the last of each history.
         also_seen: of the U users, items outside the histories that the seen filter masks too (`Dataset.non_likes`).
+
+    Example:
+        >>> from recsys.data.synthetic.worlds import BlockTaste
+        >>> len(Request.from_dataset(BlockTaste(items=14).dataset(), np.array([0, 3])))
+        2
     """
 
     users: EntityTable
@@ -129,6 +133,10 @@ class FitContext:
         parts: fitted engines by name, for an ensemble.
         filter_seen: whether lists leave out seen items, which engines need not rank then; ``validation`` overrides it.
         tracker: logs metrics and progress.
+
+    Example:
+        >>> FitContext(seed=7).filter_seen
+        True
     """
 
     seed: int = 0
@@ -154,26 +162,6 @@ class FitContext:
     def __post_init__(self) -> None:
         if self.validation is not None:
             object.__setattr__(self, "filter_seen", self.validation.filter_seen)
-
-
-class EngineConfig(Config):
-    """The options of an engine."""
-
-    def uses_parts(self) -> tuple[str, ...]:
-        """Names of the fitted engines that an ensemble combines."""
-        return ()
-
-    def uses_tables(self) -> tuple[str, ...]:
-        """Names of the pretrained item tables that the engine reads."""
-        return ()
-
-    def chooses_on_validation(self) -> bool:
-        """Whether a fit chooses something on validation that a refit takes over, such as epochs or weights."""
-        return False
-
-    def ranks_seen_items(self) -> bool:
-        """Whether scores of items of the history compare with those of unseen items; the parts of an ensemble aside."""
-        return True
 
 
 class Engine(Configurable, ABC):
@@ -213,7 +201,7 @@ class Engine(Configurable, ABC):
         seed: int | None = None,
         verbose: bool = False,
     ) -> Self:
-        """Fits the engine to ``train`` and returns it; the other interactions of ``data`` are not used.
+        """Fits the engine to ``train``; the other interactions of ``data`` are not used.
 
         Args:
             data: users, items and their columns.
@@ -222,6 +210,9 @@ class Engine(Configurable, ABC):
             context: the other inputs; ``validation``, ``seed`` and ``verbose`` override those in it.
             seed: of all random streams; by default that of ``context``, 0.
             verbose: prints progress.
+
+        Returns:
+            The engine itself.
 
         Raises:
             ConfigError: the options do not fit the data, take more memory than there is, or give scores that are not

@@ -26,7 +26,7 @@ class PromotionError(RecsysError):
 
 
 def without_objects(text: str) -> str:
-    """A message without the addresses of objects in memory, which tell a user nothing.
+    """A message without the addresses of objects in memory, which help no user.
 
     Example:
         >>> without_objects("cannot read <_io.BytesIO object at 0x7f1d2c>")

@@ -7,9 +7,10 @@ from typing import TypeVar
 
 from pydantic import Field
 
+from recsys.configurable import EngineConfig
 from recsys.data.dataset import Dataset
 from recsys.data.interactions import Interactions
-from recsys.engine import Engine, EngineConfig, FitContext, Request
+from recsys.engine import Engine, FitContext, Request
 from recsys.evaluation.evaluate import score_metric
 from recsys.seeding import stream
 from recsys.training.checkpoint import Progress

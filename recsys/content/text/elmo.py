@@ -46,7 +46,7 @@ class ELMoConfig(EmbedderConfig):
 
     flat_sections: ClassVar[tuple[str, ...]] = ("training",)
 
-    dim: int = Field(64, ge=4, le=65_536)
+    dim: int = Field(64, ge=4)
     characters: int = Field(64, ge=4)
     depth: int = Field(2, ge=1)
     max_words: int = Field(48, ge=4)

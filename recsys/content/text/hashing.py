@@ -25,7 +25,7 @@ class HashingConfig(EmbedderConfig):
         dim: D.
     """
 
-    dim: int = Field(64, ge=1, le=65_536)
+    dim: int = Field(64, ge=1)
 
 
 class HashingEmbedder(Embedder[HashingConfig]):

@@ -40,7 +40,7 @@ class WordConfig(EmbedderConfig):
         sif_a: the a of SIF.
     """
 
-    dim: int = Field(100, ge=2, le=65_536)
+    dim: int = Field(100, ge=2)
     path: Path | None = None
     min_count: int = Field(2, ge=1)
     window: int = Field(8, ge=1)

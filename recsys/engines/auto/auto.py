@@ -12,6 +12,7 @@ from pydantic import field_validator
 from recsys.atomic import read_json, write_json
 from recsys.choices import did_you_mean
 from recsys.config import parse, seconds_of
+from recsys.configurable import EngineConfig
 from recsys.data.dataset import Dataset
 from recsys.data.entities import EntityTable
 from recsys.data.interactions import Interactions
@@ -19,7 +20,7 @@ from recsys.data.splits.holdout import Holdout
 from recsys.data.splits.last_n import leave_last_n
 from recsys.data.splits.random_holdout import random_holdout
 from recsys.data.splits.temporal import moments
-from recsys.engine import Engine, EngineConfig, FitContext, Request, Vectors
+from recsys.engine import Engine, FitContext, Request, Vectors
 from recsys.engines import ENGINES
 from recsys.engines.auto.budget import Budget, BudgetTracker
 from recsys.engines.auto.facts import Facts

@@ -13,13 +13,14 @@ from numpy.typing import NDArray
 from pydantic import Field
 from threadpoolctl import threadpool_limits
 
+from recsys.configurable import EngineConfig
 from recsys.data.dataset import Dataset
 from recsys.data.entities import EntityTable
 from recsys.data.histories import Histories
 from recsys.data.interactions import Interactions
 from recsys.data.vocabulary import Vocabulary
 from recsys.embedding_table import EmbeddingTable
-from recsys.engine import Engine, EngineConfig, FitContext, Request, Vectors
+from recsys.engine import Engine, FitContext, Request, Vectors
 from recsys.engines.sparse import as_matrix
 from recsys.engines.storage import dense_vectors, known_rows, load_arrays, save_arrays, seen_table
 from recsys.errors import ConfigError, DataError, RecsysError
@@ -40,7 +41,7 @@ class ALSConfig(EngineConfig):
         iterations: alternations between user and item factors.
     """
 
-    factors: int = Field(64, ge=1, le=65_536)
+    factors: int = Field(64, ge=1)
     regularization: float = Field(1.0, gt=0)
     alpha: float = Field(10.0, ge=1)
     iterations: int = Field(15, ge=1)

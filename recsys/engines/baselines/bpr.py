@@ -10,12 +10,13 @@ from numpy.typing import NDArray
 from pydantic import Field
 from threadpoolctl import threadpool_limits
 
+from recsys.configurable import EngineConfig
 from recsys.data.dataset import Dataset
 from recsys.data.entities import EntityTable
 from recsys.data.interactions import Interactions
 from recsys.data.vocabulary import Vocabulary
 from recsys.embedding_table import EmbeddingTable
-from recsys.engine import Engine, EngineConfig, FitContext, Request, Vectors
+from recsys.engine import Engine, FitContext, Request, Vectors
 from recsys.engines.sparse import as_matrix
 from recsys.engines.storage import dense_vectors, known_rows, load_arrays, save_arrays, seen_table
 from recsys.errors import ConfigError
@@ -32,7 +33,7 @@ class BPRConfig(EngineConfig):
         iterations: passes over the interactions.
     """
 
-    factors: int = Field(64, ge=1, le=65_536)
+    factors: int = Field(64, ge=1)
     learning_rate: float = Field(0.01, gt=0)
     regularization: float = Field(0.01, ge=0)
     iterations: int = Field(100, ge=1)

@@ -12,13 +12,14 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from recsys.atomic import write_json
+from recsys.configurable import EngineConfig
 from recsys.data.dataset import Dataset
 from recsys.data.entities import EntityTable
 from recsys.data.interactions import Interactions
 from recsys.data.schema import Kind, split_tags
 from recsys.data.vocabulary import MISSING, Vocabulary
 from recsys.embedding_table import EmbeddingTable, unit_rows
-from recsys.engine import Engine, EngineConfig, FitContext, Request, Vectors
+from recsys.engine import Engine, FitContext, Request, Vectors
 from recsys.engines.storage import load_arrays, save_arrays
 from recsys.errors import ArtifactError, ConfigError
 from recsys.files.stored_json import read_object

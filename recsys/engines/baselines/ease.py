@@ -12,11 +12,12 @@ import torch
 from numpy.typing import NDArray
 from pydantic import Field
 
+from recsys.configurable import EngineConfig
 from recsys.data.dataset import Dataset
 from recsys.data.entities import EntityTable
 from recsys.data.interactions import Interactions
 from recsys.data.vocabulary import Vocabulary
-from recsys.engine import Engine, EngineConfig, FitContext, Request, Vectors
+from recsys.engine import Engine, FitContext, Request, Vectors
 from recsys.engines.sparse import nearest_items, preferences, rows_of
 from recsys.engines.storage import (
     csr_from,

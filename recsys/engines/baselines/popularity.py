@@ -9,11 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from recsys.configurable import EngineConfig
 from recsys.data.dataset import Dataset
 from recsys.data.entities import EntityTable
 from recsys.data.interactions import Interactions
 from recsys.data.vocabulary import Vocabulary
-from recsys.engine import Engine, EngineConfig, FitContext, Request, Vectors
+from recsys.engine import Engine, FitContext, Request, Vectors
 from recsys.engines.storage import dense_vectors, load_arrays, save_arrays
 
 

@@ -49,7 +49,7 @@ class TrendConfig(TrainedConfig):
     period: float = Field(7.0, gt=0)
     length: int = Field(208, ge=2)
     network: Literal["gru", "transformer"] = "gru"
-    dim: int = Field(32, ge=2, le=65_536, multiple_of=2)
+    dim: int = Field(32, ge=2, multiple_of=2)
     layers: int = Field(1, ge=1, le=100)
     dropout: float = Field(0.1, ge=0, lt=1)
     batch: int = Field(128, ge=1)

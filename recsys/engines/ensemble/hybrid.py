@@ -16,10 +16,11 @@ from safetensors.numpy import load_file, save_file
 
 from recsys.atomic import atomic_path, read_json, write_json
 from recsys.config import parse
+from recsys.configurable import EngineConfig
 from recsys.data.dataset import Dataset
 from recsys.data.entities import EntityTable
 from recsys.data.interactions import Interactions
-from recsys.engine import Engine, EngineConfig, FitContext, Request, Vectors
+from recsys.engine import Engine, FitContext, Request, Vectors
 from recsys.engines import ENGINES
 from recsys.engines.ensemble.weights import CandidatePool, ScoredParts, ScoreMean, search, valid_mask, zero_invalid
 from recsys.evaluation.metrics import parse_metric

@@ -59,7 +59,7 @@ class GraphSAGEConfig(TrainedConfig):
 
     flat_sections: ClassVar[tuple[str, ...]] = ("training",)
 
-    dim: int = Field(64, ge=2, le=65_536)
+    dim: int = Field(64, ge=2)
     fan_out: tuple[int, int] = (10, 5)
     id_dropout: float = Field(0.1, ge=0, lt=1)
     neighbour_dropout: float = Field(0.1, ge=0, lt=1)

@@ -11,12 +11,13 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from recsys.config import Config
+from recsys.configurable import EngineConfig
 from recsys.data.dataset import Dataset
 from recsys.data.entities import EntityTable
 from recsys.data.interactions import Interactions
 from recsys.data.vocabulary import Vocabulary
 from recsys.embedding_table import EmbeddingTable
-from recsys.engine import Engine, EngineConfig, FitContext, Request, Vectors
+from recsys.engine import Engine, FitContext, Request, Vectors
 from recsys.engines.sparse import degrees, rows_of, truncated_svd
 from recsys.engines.storage import (
     csr_from,

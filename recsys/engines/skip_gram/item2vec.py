@@ -37,7 +37,7 @@ class Item2VecConfig(TrainedConfig):
 
     flat_sections: ClassVar[tuple[str, ...]] = ("training",)
 
-    dim: int = Field(64, ge=2, le=65_536)
+    dim: int = Field(64, ge=2)
     window: int = Field(5, ge=1)
     negatives: int = Field(512, ge=1)
     k: float = Field(5.0, gt=0)

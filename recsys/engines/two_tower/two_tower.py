@@ -16,12 +16,13 @@ from torch import Tensor
 
 from recsys.atomic import atomic_path, read_json, write_json
 from recsys.config import deep_merge, parse
+from recsys.configurable import EngineConfig
 from recsys.data.dataset import Dataset
 from recsys.data.entities import EntityTable
 from recsys.data.interactions import Interactions
 from recsys.data.vocabulary import MISSING
 from recsys.embedding_table import EmbeddingTable
-from recsys.engine import Engine, EngineConfig, FitContext, Request, Vectors
+from recsys.engine import Engine, FitContext, Request, Vectors
 from recsys.engines.learning import run_training, validation_metric
 from recsys.engines.modules import load_module
 from recsys.engines.storage import seen_table

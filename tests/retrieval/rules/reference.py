@@ -52,7 +52,8 @@ class Slow:
         for place in range(self.k):
             lacking = [max(n - sum(i in good for i in taken), 0) for good, n in self.quotas]
             choice = self._drawn(taken, known) if place in self.drawn[1] else None
-            if choice is None and sum(lacking) >= self.k - place:
+            left = sum(p not in self.drawn[1] for p in range(place, self.k))
+            if choice is None and lacking and sum(lacking) >= max(left, 1):
                 needed = {i for (good, _), n in zip(self.quotas, lacking, strict=True) if n for i in good}
                 open_ = [i for i, _ in self.ranking if i in needed & known and self._allowed(i, taken)]
                 inside = [i for i in open_ if i in items]

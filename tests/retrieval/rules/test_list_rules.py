@@ -71,6 +71,7 @@ RULE_SETS = {
     "calibration": {"calibration": {"column": "genres", "weight": 0.6}},
     "exploration": {"exploration": {"share": 0.3, "seed": 3}},
 }
+RULE_SETS["quotas beside draws"] = RULE_SETS["at_least"] | {"exploration": {"share": 0.4, "seed": 1}}
 RULE_SETS["all"] = {
     **RULE_SETS["exclusions"],
     **RULE_SETS["boosts"],
@@ -185,6 +186,15 @@ def test_lists_equal_those_made_for_one_user_in_plain_loops(rules, filter_seen):
     for user in range(USERS - 3):  # the last three have no history, and so no vector
         got = found.rows[user][found.rows[user] >= 0].tolist()
         assert got == slow_list(user, plan, filter_seen), user
+
+
+def test_quotas_are_met_without_more_candidates_where_the_last_places_are_given_to_draws():
+    made, plan = retriever(RULE_SETS["quotas beside draws"])
+    explored = explored_places(plan.rules.exploration, DATA.users.vocabulary.ids, K)
+    assert explored[:, -2:].all(1).any()
+    found = made.top_k(request(np.arange(USERS - 3)), K)
+    for met, least in zip(plan.quotas.matches, plan.quotas.least, strict=True):
+        assert (met[found.rows].sum(1) >= least).all()
 
 
 def test_no_list_holds_a_denied_or_seen_item_or_one_item_twice(rules):

@@ -56,8 +56,8 @@ class Deficits:
     matches: NDArray[np.bool_]
     lacking: NDArray[np.int64]
 
-    def due(self, left: int) -> Rows:
-        """The users whose remaining ``left`` places are all needed for what their lists lack."""
+    def due(self, left: int | NDArray[np.integer]) -> Rows:
+        """The users whose remaining ``left`` places, of all or of each, are all needed for what lists lack."""
         total = self.lacking.sum(1)
         return np.flatnonzero((total >= left) & (total > 0))
 

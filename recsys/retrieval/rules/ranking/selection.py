@@ -66,9 +66,11 @@ class Greedy:
             found = self._without_repeats(pool, self.constraints[0])
             if found is not None:
                 return found
-        state = _State(self, pool)
+        state, left = _State(self, pool), np.arange(self.k, 0, -1)[None]
+        if explored is not None and pool.rows.shape[1] > pool.main + pool.extra:
+            left = (~explored)[:, ::-1].cumsum(1)[:, ::-1]  # a draw lessens nothing that a list lacks
         for place in range(self.k):
-            if not state.fill(place, None if explored is None else explored[:, place]):
+            if not state.fill(place, left[:, place], None if explored is None else explored[:, place]):
                 break
         lacking = np.zeros((len(pool), 0), np.int64) if state.deficits is None else state.deficits.lacking
         return Selection(state.picked, state.reasons, lacking)
@@ -123,12 +125,17 @@ class _State:
         self.picked = np.full((len(pool), rules.k), MISSING)
         self.reasons = np.zeros((len(pool), rules.k), np.int32)
 
-    def fill(self, place: int, explored: NDArray[np.bool_] | None) -> bool:
-        """Fills one place of every list that can be; whether any was."""
+    def fill(self, place: int, left: NDArray[np.integer], explored: NDArray[np.bool_] | None) -> bool:
+        """Fills one place of every list that can be; whether any was.
+
+        Args:
+            place: of the list.
+            left: places from this on that exploration does not take, of all users or of each.
+            explored: bool [B], the users whose place is given to a draw.
+        """
         column, reason = self._best(place)
         if self.deficits is not None:
-            due = self.deficits.due(self.rules.k - place)
-            self._forced(due, column, reason)
+            self._forced(self.deficits.due(left), column, reason)
         if explored is not None and explored.any():
             self._explored(np.flatnonzero(explored), column, reason)
         users = np.flatnonzero(column != MISSING)
