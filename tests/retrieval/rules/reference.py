@@ -39,7 +39,8 @@ class Slow:
             short = len(found) < self.k and depth < len(self.ranking)
             for good, n in self.quotas:
                 more = n * scale < sum(i in good for i, _ in self.ranking)
-                short |= more and sum(i in good for i in found) < n
+                left = any(i in good and self._allowed(i, found) for i in self.known)
+                short |= more and not left and sum(i in good for i in found) < n
             if not short:
                 return found
             depth, scale = 2 * depth, 2 * scale
@@ -48,10 +49,12 @@ class Slow:
         items, scores = zip(*self.ranking[:depth], strict=True)
         self.value = dict(zip(items, relevance(scores, self.k), strict=True))
         best = [[i for i, _ in self.ranking if i in good][: n * scale] for good, n in self.quotas]
-        known, taken = {*items, *(i for part in best for i in part)}, []
+        self.known = known = {*items, *(i for part in best for i in part)}
+        taken = []
         for place in range(self.k):
             lacking = [max(n - sum(i in good for i in taken), 0) for good, n in self.quotas]
-            choice = self._drawn(taken, known) if place in self.drawn[1] else None
+            needed = sum(lacking) and sum(lacking) >= self.k - place
+            choice = self._drawn(taken, known) if place in self.drawn[1] and not needed else None
             left = sum(p not in self.drawn[1] for p in range(place, self.k))
             if choice is None and lacking and sum(lacking) >= max(left, 1):
                 needed = {i for (good, _), n in zip(self.quotas, lacking, strict=True) if n for i in good}

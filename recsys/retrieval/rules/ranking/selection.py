@@ -25,7 +25,7 @@ class Selection:
     Args:
         picked: int64 [B, k], columns of the pool; MISSING after the end of a short list.
         reasons: int32 [B, k], see `recsys.retrieval.rules.reasons`.
-        lacking: int64 [B, Q], items that each quota still lacks.
+        lacking: int64 [B, Q], items that each quota lacks for want of candidates; 0 where some are left, but no place.
     """
 
     picked: Rows
@@ -37,11 +37,11 @@ class Selection:
 class Greedy:
     """Fills places one after the other.
 
-    A place that is given to exploration takes the user's first open draw. Where the places that are left are all needed
-    for quotas, the best open candidate that lessens one is taken. Any other place takes the open candidate of the
-    highest value; equal values in the order of the ranking. A place for which there is nothing of its kind is filled as
-    any other. Diversity and calibration count the items of the ranking's pool alone, not what exploration and quotas
-    took from beyond it.
+    A place that is given to exploration takes the user's first open draw. Where the other places that are left are all
+    needed for quotas, the best open candidate that lessens one is taken; where all places are, draws give way to it.
+    Any other place takes the open candidate of the highest value; equal values in the order of the ranking. A place for
+    which there is nothing of its kind is filled as any other. Diversity and calibration count the items of the
+    ranking's pool alone, not what exploration and quotas took from beyond it.
 
     Args:
         k: places of a list.
@@ -72,8 +72,7 @@ class Greedy:
         for place in range(self.k):
             if not state.fill(place, left[:, place], None if explored is None else explored[:, place]):
                 break
-        lacking = np.zeros((len(pool), 0), np.int64) if state.deficits is None else state.deficits.lacking
-        return Selection(state.picked, state.reasons, lacking)
+        return Selection(state.picked, state.reasons, state.lacking())
 
     @property
     def keeps_order(self) -> bool:
@@ -136,6 +135,9 @@ class _State:
         column, reason = self._best(place)
         if self.deficits is not None:
             self._forced(self.deficits.due(left), column, reason)
+        if explored is not None and self.deficits is not None:
+            explored = explored.copy()
+            explored[self.deficits.due(self.rules.k - place)] = False
         if explored is not None and explored.any():
             self._explored(np.flatnonzero(explored), column, reason)
         users = np.flatnonzero(column != MISSING)
@@ -144,6 +146,14 @@ class _State:
         self.picked[users, place], self.reasons[users, place] = column[users], reason[users]
         self._take(users, column)
         return True
+
+    def lacking(self) -> NDArray[np.int64]:
+        """Int64 [B, Q]: what each quota lacks; 0 where open candidates that count are left."""
+        if self.deficits is None:
+            return np.zeros((len(self.pool), 0), np.int64)
+        end = self.pool.main + self.pool.extra
+        left = (self.deficits.matches[:, :, :end] & self.open[:, :end]).any(2).T
+        return np.where(left, 0, self.deficits.lacking)
 
     def _best(self, place: int) -> tuple[Rows, NDArray[np.int32]]:
         """The open candidate of the ranking with the highest value, MISSING without any, and the reasons."""
