@@ -21,10 +21,10 @@ HOMES: dict[str, str | tuple[str, ...]] = {
     "optuna": "recsys/experiment/study.py",
     "pandera": "recsys/data/ingest/checks.py",
     "prometheus_client": "recsys/service/metrics.py",
-    "psycopg": "recsys/retrieval/outputs/postgres.py",
+    "psycopg": "recsys/retrieval/databases/postgres.py",
     "pyarrow": (
         "recsys/retrieval/output/",
-        "recsys/retrieval/asked/users.py",
+        "recsys/retrieval/recipients/users.py",
         "recsys/retrieval/incremental/previous.py",
         "recsys/retrieval/manifest.py",
         "recsys/data/ingest/reading/columnar.py",

@@ -18,11 +18,11 @@ def brought(directory: Place, postgres: str | None, table: str, redis: Path | No
         redis: a file for ``redis-cli --pipe``; None writes none.
     """
     if postgres is not None:
-        from recsys.retrieval.outputs.postgres import load_postgres
+        from recsys.retrieval.databases.postgres import load_postgres
 
         rows = load_postgres(directory, postgres, table)
         yield (f"PostgreSQL: {rows:,} rows loaded into {table}" if rows else f"PostgreSQL: {table} has these lists")
     if redis is not None:
-        from recsys.retrieval.outputs.redis import write_redis
+        from recsys.retrieval.databases.redis import write_redis
 
         yield f"{redis}: {write_redis(directory, redis):,} keys for redis-cli --pipe"

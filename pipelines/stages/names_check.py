@@ -16,8 +16,8 @@ from recsys.data.entities import EntityTable
 from recsys.data.schema import Schema
 from recsys.engines.two_tower.tower_inputs import HISTORY, IDS
 from recsys.errors import ConfigError, DataError
-from recsys.retrieval.asked.users import NEW, asked_users
 from recsys.retrieval.batch import RecommendOptions
+from recsys.retrieval.recipients.users import NEW, named_users
 from recsys.retrieval.rules.conditions import matching
 from recsys.retrieval.rules.plan import RulePlan
 
@@ -87,7 +87,7 @@ def check_rules(options: RecommendOptions, data: Dataset) -> None:
         DataError: one is wrong, or they leave no item or user.
     """
     RulePlan.of(data, options, options.rules, options.at)
-    asked_users(data, None if options.users == NEW else options.users)
+    named_users(data, None if options.users == NEW else options.users)
 
 
 def _leaves(value: object, where: str) -> Iterator[tuple[str, object]]:

@@ -19,11 +19,11 @@ from recsys.errors import ArtifactError, ConfigError
 from recsys.files.stored_json import read_object
 from recsys.registry.bundle import Bundle, version_of
 from recsys.registry.store import CHAMPION, Store
-from recsys.retrieval.asked.sessions import Sessions, read_sessions
-from recsys.retrieval.asked.users import NEW, new_users
 from recsys.retrieval.batch import Batch, RecommendOptions
 from recsys.retrieval.manifest import MANIFEST, SUCCESS, Manifest
 from recsys.retrieval.output import Place
+from recsys.retrieval.recipients.sessions import Sessions, read_sessions
+from recsys.retrieval.recipients.users import NEW, new_users
 from recsys.retrieval.recommend import left_as_it_is, write_batch
 from recsys.retrieval.rules.plan import RulePlan
 from recsys.tracking import Tracker
@@ -77,9 +77,9 @@ def run_from(
     served = served_data(directory, version, workspace, tracker) if dataset is None else Served.load(dataset)
     data, target, options = served.data, target_of(config, workspace), config.recommend.options
     sessions = _sessions(config, data, tracker)
-    asked = new_users(data, options.since or target) if options.users == NEW else None
-    if asked is not None and not len(asked.rows):
-        left_as_it_is(target, asked, tracker)
+    recipients = new_users(data, options.since or target) if options.users == NEW else None
+    if recipients is not None and not len(recipients.rows):
+        left_as_it_is(target, recipients, tracker)
         return f"{target}: no user is new since the last run; its lists stay as they are"
     cache_key = {
         "options": options.identity(),
@@ -87,7 +87,7 @@ def run_from(
         "model": version_of(directory),
         "version": version,
         "data": data.fingerprint,
-        "asked": [] if asked is None else [len(asked.rows), short_digest([asked.rows.data])],
+        "recipients": [] if recipients is None else [len(recipients.rows), short_digest([recipients.rows.data])],
         "sessions": "" if sessions is None else sessions.data.fingerprint,
         "files": {str(path): file_digest(path) for path in _rule_files(config.recommend) if path.is_file()},
         "code": code_version(*_CODE),
@@ -101,7 +101,7 @@ def run_from(
             refuse_unranked(loaded.engine.ranks_seen_items(), str(directory))
         workspace.invalidate("recommend")
         made_from = digest({key: cache_key[key] for key in ("model", "code")})
-        inputs = BatchInputs(version, made_from, time.time(), asked)
+        inputs = BatchInputs(version, made_from, time.time(), recipients)
         batch = batch_of(loaded, data, None if sessions is None else sessions.data, options, inputs)
         files_of_batch = BatchFiles(directory, served.folder, _saved(sessions, config, workspace))
         _write(batch, files_of_batch, target, config, tracker)

@@ -13,12 +13,12 @@ from recsys.distributed.compute import ComputeOptions
 from recsys.distributed.pool import run_partitions
 from recsys.errors import ArtifactError
 from recsys.registry.bundle import Bundle
-from recsys.retrieval.asked.sessions import AnonymousUsers
-from recsys.retrieval.asked.users import AskedUsers
 from recsys.retrieval.batch import Batch, RecommendOptions
 from recsys.retrieval.manifest import Manifest
 from recsys.retrieval.output import Place
 from recsys.retrieval.output.parts import Stamp, Written
+from recsys.retrieval.recipients.sessions import AnonymousUsers
+from recsys.retrieval.recipients.users import Recipients
 from recsys.retrieval.recommend import write_batch
 from recsys.tracking import Tracker
 
@@ -50,18 +50,18 @@ class BatchInputs(NamedTuple):
     model_version: str
     made_from: str
     now: float
-    asked: AskedUsers | None = None
+    recipients: Recipients | None = None
 
 
 def batch_of(
     bundle: Bundle, data: Dataset, sessions: Dataset | None, options: RecommendOptions, more: BatchInputs
 ) -> Batch:
     """The batch for the users of ``data``, or for ``sessions``, whom the engine does not know."""
-    version, made_from, now, asked = more
+    version, made_from, now, recipients = more
     if sessions is None:
-        return Batch(bundle.engine, data, options, version, made_from, bundle.fallback, now, asked)
+        return Batch(bundle.engine, data, options, version, made_from, bundle.fallback, now, recipients)
     engine = AnonymousUsers(bundle.engine, data.users)
-    return Batch(engine, sessions, options, version, made_from, bundle.fallback, now, asked, of_users=False)
+    return Batch(engine, sessions, options, version, made_from, bundle.fallback, now, recipients, of_users=False)
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,7 @@ def recommend_over_ray(
     """
     folders = (None if folder is None else shared(folder) for folder in (files.dataset, files.sessions))
     seen = BatchFiles(shared(files.bundle), *folders)
-    inputs = BatchInputs(batch.model_version, batch.made_from, batch.now, batch.asked)
+    inputs = BatchInputs(batch.model_version, batch.made_from, batch.now, batch.recipients)
     writer = PartWriter(seen, shared_place(directory), batch.options, inputs, batch.stamp)
 
     def make(numbers: Sequence[int]) -> Iterator[tuple[int, Written]]:

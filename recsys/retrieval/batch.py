@@ -21,12 +21,12 @@ from recsys.digest import short_digest
 from recsys.engine import Request, VectorModel, Vectors
 from recsys.errors import DataError
 from recsys.json_values import JsonObject
-from recsys.retrieval.asked.users import NEW, AskedUsers, asked_users
 from recsys.retrieval.fallback import Fallback
 from recsys.retrieval.incremental.reuse import Reuse
 from recsys.retrieval.manifest import ID_COLUMNS, Manifest, Part, Rules
 from recsys.retrieval.output import Place, parts
 from recsys.retrieval.output.formats import Form, Format, Layout
+from recsys.retrieval.recipients.users import NEW, Recipients, named_users
 from recsys.retrieval.rules.eligible import ItemRules
 from recsys.retrieval.rules.id_lists import IdList
 from recsys.retrieval.rules.options import RuleOptions
@@ -47,7 +47,7 @@ class RecommendOptions(ItemRules):
         index: a name in `recsys.retrieval.INDEXES`.
         users: ids of the users who get a list, or a file of them (CSV, text or Parquet); None is all. Ids that are not
             in the data are passed over and counted. ``"new"`` is those who are new since the last run: whom no finished
-            run into the output folder was asked for; all where there was none.
+            run into the output folder had; all where there was none.
         since: with ``users = "new"``, another folder or address whose last run counts.
         incremental: ranks again only for users whose history, columns, own lists or vector changed since the previous
             output, and takes the lists of the others from it, with the bytes of a full run. With another model, other
@@ -114,7 +114,7 @@ class Batch:
         fallback: ranks for users of whom the engine knows nothing, and fills lists with fewer than ``k`` items; None
             leaves them empty or short.
         now: seconds since 1970 UTC, for rules by time where ``options.at`` is None.
-        asked: the users who get a list, where ``options.users`` depends on an output folder; None finds them.
+        recipients: the users who get a list, where ``options.users`` depends on an output folder; None finds them.
         of_users: whether they are users of the data, whom the folder remembers; sessions and items are not.
 
     Raises:
@@ -128,7 +128,7 @@ class Batch:
     made_from: str = ""
     fallback: Fallback | None = None
     now: float = field(default_factory=time.time)
-    asked: AskedUsers | None = None
+    recipients: Recipients | None = None
     of_users: bool = True
 
     def __post_init__(self) -> None:
@@ -140,15 +140,15 @@ class Batch:
 
     def __len__(self) -> int:
         """The number of parts."""
-        return -(-len(self._asked.rows) // self.options.shard_size)
+        return -(-len(self._recipients.rows) // self.options.shard_size)
 
     @cached_property
     def _plan(self) -> RulePlan:
         return RulePlan.of(self.data, self.options, self.options.rules, self.options.at, self.now)
 
     @cached_property
-    def _asked(self) -> AskedUsers:
-        return asked_users(self.data, self.options.users) if self.asked is None else self.asked
+    def _recipients(self) -> Recipients:
+        return named_users(self.data, self.options.users) if self.recipients is None else self.recipients
 
     @property
     def told(self) -> tuple[str, ...]:
@@ -157,7 +157,7 @@ class Batch:
         Raises:
             DataError: the rules leave no item or user, or a rule is wrong.
         """
-        return (*self._plan.told, *self._asked.told)
+        return (*self._plan.told, *self._recipients.told)
 
     @cached_property
     def _retriever(self) -> RuledRetriever:
@@ -176,19 +176,19 @@ class Batch:
         versions = [self.model_version, self.made_from]
         versions += [] if self.fallback is None else [self.fallback.fingerprint]
         version = "/".join([*versions, *([self._plan.fingerprint] if self._plan.fingerprint else [])])
-        chosen, items = (self._plan.eligible.rows, self._asked.rows), self._retriever.item_vectors
+        chosen, items = (self._plan.eligible.rows, self._recipients.rows), self._retriever.item_vectors
         fingerprint = _fingerprint(self.engine, self.data, items, self.options, version, chosen)
         return parts.Stamp(self.model_version, self.data.fingerprint, fingerprint)
 
     @property
     def rows(self) -> Rows:
         """Of the users who get a list."""
-        return self._asked.rows
+        return self._recipients.rows
 
     def users_of(self, number: int) -> Rows:
         """int64 [U], the rows of the users of part ``number``."""
         start = number * self.options.shard_size
-        return self._asked.rows[start : start + self.options.shard_size]
+        return self._recipients.rows[start : start + self.options.shard_size]
 
     @property
     def names(self) -> list[str]:

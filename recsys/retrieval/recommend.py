@@ -9,13 +9,13 @@ from collections.abc import Callable, Iterator, Sequence
 
 from recsys.data.dataset import Dataset
 from recsys.engine import VectorModel
-from recsys.retrieval.asked.users import NEW, AskedUsers, new_users, remember
 from recsys.retrieval.batch import Batch, RecommendOptions
 from recsys.retrieval.fallback import Fallback
 from recsys.retrieval.incremental.previous import discard, set_aside
 from recsys.retrieval.manifest import Manifest
 from recsys.retrieval.output import Place, output_folder, parts
 from recsys.retrieval.output.parts import Written
+from recsys.retrieval.recipients.users import NEW, Recipients, new_users, remember
 from recsys.tracking import SilentTracker, Tracker, tracked
 
 PartMaker = Callable[[Sequence[int]], Iterator[tuple[int, Written]]]
@@ -62,20 +62,20 @@ def recommend(
             in it.
     """
     options = options or RecommendOptions()
-    asked = new_users(data, options.since or directory) if options.users == NEW else None
-    if asked is not None and not len(asked.rows):
-        return left_as_it_is(directory, asked, tracker)
-    batch = Batch(engine, data, options, model_version, made_from, fallback, asked=asked)
+    recipients = new_users(data, options.since or directory) if options.users == NEW else None
+    if recipients is not None and not len(recipients.rows):
+        return left_as_it_is(directory, recipients, tracker)
+    batch = Batch(engine, data, options, model_version, made_from, fallback, recipients=recipients)
     return write_batch(batch, directory, tracker)
 
 
-def left_as_it_is(directory: Place, asked: AskedUsers, tracker: Tracker | None = None) -> Manifest:
+def left_as_it_is(directory: Place, recipients: Recipients, tracker: Tracker | None = None) -> Manifest:
     """The manifest of the last run into ``directory``, whose lists stay because no user is new.
 
     Raises:
         ArtifactError: there is none.
     """
-    for line in asked.told:
+    for line in recipients.told:
         (tracker or SilentTracker()).info(f"  recommend: {line}; the lists in {directory} stay as they are")
     manifest = Manifest.load(directory)
     parts.end(directory)  # which a run that was killed last may not have come to

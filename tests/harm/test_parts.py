@@ -11,9 +11,9 @@ import pytest
 from recsys.digest import file_sha256
 from recsys.errors import ArtifactError
 from recsys.retrieval.batch import RecommendOptions
+from recsys.retrieval.databases.redis import write_redis
 from recsys.retrieval.manifest import MANIFEST, Manifest, read_recommendations
 from recsys.retrieval.output import parts
-from recsys.retrieval.outputs.redis import write_redis
 from recsys.retrieval.recommend import recommend
 from tests.retrieval.conftest import FixedVectors, digests, world
 

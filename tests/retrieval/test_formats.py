@@ -9,10 +9,10 @@ import pytest
 
 from recsys.errors import ArtifactError
 from recsys.retrieval.batch import RecommendOptions
+from recsys.retrieval.databases.redis import write_redis
 from recsys.retrieval.fallback import Fallback
 from recsys.retrieval.manifest import SUCCESS, Manifest, read_recommendations
 from recsys.retrieval.output.formats import Form
-from recsys.retrieval.outputs.redis import write_redis
 from recsys.retrieval.recommend import recommend
 from tests.retrieval.conftest import FixedVectors, digests, world
 from tests.retrieval.test_recommend import DiesAfter, Killed

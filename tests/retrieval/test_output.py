@@ -10,10 +10,10 @@ import fsspec
 import pytest
 
 from recsys.errors import ArtifactError, ConfigError
-from recsys.retrieval.asked.users import USERS
 from recsys.retrieval.batch import RecommendOptions
 from recsys.retrieval.manifest import MANIFEST, SUCCESS, Manifest, read_recommendations
 from recsys.retrieval.output import parts
+from recsys.retrieval.recipients.users import USERS
 from recsys.retrieval.recommend import recommend
 from tests.retrieval.conftest import digests
 from tests.retrieval.test_recommend import DiesAfter, Killed

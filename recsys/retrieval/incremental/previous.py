@@ -1,4 +1,4 @@
-"""The previous output of a folder: set aside while a batch is made, and asked for the lists of unchanged users."""
+"""The previous output of a folder: set aside while a batch is made, for the lists of unchanged users."""
 
 from __future__ import annotations
 
@@ -131,7 +131,7 @@ class Previous:
         for owner, place in enumerate(places.tolist()):
             number, start, stop = self._places[place].tolist()
             table = self._table(number)
-            assert table is not None, "it was whole when it was asked for"
+            assert table is not None, "the users of a part are read before its lists"
             at, width = slice(start, stop), slice(0, stop - start)
             lists.rows[owner, width] = items.rows(table["ids"][at])
             lists.scores[owner, width] = table["score"][at]

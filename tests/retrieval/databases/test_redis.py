@@ -4,8 +4,8 @@ import pytest
 
 from recsys.errors import ConfigError
 from recsys.retrieval.batch import RecommendOptions
+from recsys.retrieval.databases.redis import write_redis
 from recsys.retrieval.manifest import read_recommendations
-from recsys.retrieval.outputs.redis import write_redis
 from recsys.retrieval.recommend import recommend
 
 

@@ -16,13 +16,13 @@ from recsys.retrieval.output.folder import inside
 from recsys.retrieval.rules.id_lists import IdList, known_ids
 
 USERS = "_users.pq"
-"""A Parquet file beside the parts: the ids of the users who were asked for until the last finished run."""
+"""A Parquet file beside the parts: the ids of the users of all finished runs so far."""
 NEW = "new"
 """Of ``users``: those who are new since the last run."""
 
 
 @dataclass(frozen=True, eq=False)
-class AskedUsers:
+class Recipients:
     """The rows of the users who get a list, and lines about them.
 
     Args:
@@ -34,7 +34,7 @@ class AskedUsers:
     told: tuple[str, ...] = ()
 
 
-def asked_users(data: Dataset, users: IdList | str | None) -> AskedUsers:
+def named_users(data: Dataset, users: IdList | str | None) -> Recipients:
     """The users whom ``users`` names; None is all.
 
     Raises:
@@ -42,20 +42,20 @@ def asked_users(data: Dataset, users: IdList | str | None) -> AskedUsers:
             on an output folder (`new_users`).
     """
     if users is None:
-        return AskedUsers(np.arange(data.n_users))
+        return Recipients(np.arange(data.n_users))
     if isinstance(users, str):
         raise DataError("recommend.users = 'new' depends on the last run: `new_users` finds them")
     known = known_ids(data.users.vocabulary, users, "recommend.users", "user_id")
     told = known.told("recommend.users")
     if not len(known.rows):
         raise DataError("\n  ".join(["recommend.users names no user of the data", *([told] if told else [])]))
-    return AskedUsers(known.rows, () if told is None else (told,))
+    return Recipients(known.rows, () if told is None else (told,))
 
 
-def new_users(data: Dataset, last: Place) -> AskedUsers:
-    """The users of ``data`` whom no finished run into the folder ``last`` was asked for; all where there was none.
+def new_users(data: Dataset, last: Place) -> Recipients:
+    """The users of ``data`` whom no finished run into the folder ``last`` had; all where there was none.
 
-    A run for all users counts as one that was asked for the users of its data, and for nobody else; one for some users
+    A run for all users counts as one that had the users of its data, and for nobody else; one for some users
     adds these.
 
     Raises:
@@ -64,10 +64,10 @@ def new_users(data: Dataset, last: Place) -> AskedUsers:
     ids = remembered(last)
     if ids is None:
         told = f"users = 'new': there was no run into {last} yet, so all {data.n_users:,} users get a list"
-        return AskedUsers(np.arange(data.n_users), (told,))
+        return Recipients(np.arange(data.n_users), (told,))
     known = data.users.vocabulary.rows(ids)
     rows = np.setdiff1d(np.arange(data.n_users), known[known != MISSING])
-    return AskedUsers(
+    return Recipients(
         rows, (f"users = 'new': {len(rows):,} of {data.n_users:,} are new since the last run into {last}",)
     )
 

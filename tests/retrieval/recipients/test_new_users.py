@@ -7,9 +7,9 @@ import pytest
 from recsys.data.entities import EntityTable
 from recsys.data.vocabulary import Vocabulary
 from recsys.errors import ArtifactError
-from recsys.retrieval.asked.users import USERS
 from recsys.retrieval.batch import RecommendOptions
 from recsys.retrieval.manifest import SUCCESS, Manifest, read_recommendations
+from recsys.retrieval.recipients.users import USERS
 from recsys.retrieval.recommend import recommend
 from tests.retrieval.conftest import FixedVectors, digests, world
 from tests.retrieval.test_recommend import DiesAfter, Killed

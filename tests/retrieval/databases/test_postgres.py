@@ -11,9 +11,9 @@ import pytest
 
 from recsys.errors import ConfigError, DataError
 from recsys.retrieval.batch import RecommendOptions
+from recsys.retrieval.databases import postgres
+from recsys.retrieval.databases.postgres import load_postgres
 from recsys.retrieval.manifest import read_recommendations
-from recsys.retrieval.outputs import postgres
-from recsys.retrieval.outputs.postgres import load_postgres
 from recsys.retrieval.recommend import recommend
 from tests.retrieval.conftest import FixedVectors, world
 

@@ -9,9 +9,9 @@ from recsys.data.ingest.config import DataConfig
 from recsys.data.synthetic.worlds import BlockTaste
 from recsys.engines.baselines.ease import EASE
 from recsys.errors import DataError
-from recsys.retrieval.asked.sessions import AnonymousUsers, read_sessions
 from recsys.retrieval.batch import Batch, RecommendOptions
 from recsys.retrieval.manifest import read_recommendations
+from recsys.retrieval.recipients.sessions import AnonymousUsers, read_sessions
 from recsys.retrieval.recommend import write_batch
 
 ROWS = [("s1", 100, 5), ("s1", 102, 6), ("s2", 103, 1), ("s2", 999, 2), ("s3", 998, 1)]
