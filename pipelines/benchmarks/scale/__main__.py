@@ -15,7 +15,9 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Iterable, Mapping
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict
+from multiprocessing import get_context
 from pathlib import Path
 
 from pipelines.benchmarks.scale.page import line, save_plot, table
@@ -35,7 +37,10 @@ def profile(size: Size, folder: Path, engines: Mapping[str, str], peers: Iterabl
     """
     done, code = folder / "costs.json", code_version(*ENGINE_CODE)
     if not done.exists():
-        write_json(done, {"rows": write(size, folder / "interactions"), "code": code})
+        # in another process, for a stage's peak of memory is at least what this one holds when it starts it
+        with ProcessPoolExecutor(1, get_context("spawn")) as apart:
+            rows = apart.submit(write, size, folder / "interactions").result()
+        write_json(done, {"rows": rows, "code": code})
     record = read_json(done)
     if record["code"] != code:
         record = {"rows": record["rows"], "code": code, "peers": record.get("peers", {})}
