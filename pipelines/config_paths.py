@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -64,7 +65,9 @@ def _with_rule_files(section: Mapping[str, object], root: Path) -> JsonObject:
 def _absolute(value: object, root: Path) -> object:
     if not isinstance(value, str | Path) or not str(value) or "://" in str(value):
         return value
-    return str(root / Path(value).expanduser())
+    path = root / Path(value).expanduser()
+    plain = Path(os.path.normpath(path))  # without "..", unless a link makes that another place
+    return str(plain if not path.exists() or (plain.exists() and path.samefile(plain)) else path)
 
 
 def _database(value: object, root: Path) -> object:

@@ -42,6 +42,10 @@ _LONGEST_SHARE = 0.3
 """Of the budget, that is kept for these seconds at most."""
 
 
+_MOST_READING = 0.25
+"""The share of the budget above which the time of reading is told."""
+
+
 @dataclass(frozen=True)
 class AutoRequest:
     """What the command line gives.
@@ -173,6 +177,10 @@ def _searched(
         engines={"popularity": {}},
         evaluate=EvaluateSection(filter_seen=facts.filter_seen),
     )
+    if read_after > _MOST_READING * budget.seconds:
+        tracker.info(
+            f"auto: reading the tables took {read_after:.0f} of {budget.seconds:.0f} s; give a longer --budget"
+        )
     workspace.check((), config.engines, local_store=False)
     with workspace.lock():
         prepare.run(config, workspace, tracker, (read, first.issues))

@@ -17,6 +17,8 @@ _ONE_FIT = 0.15
 """The largest share of the budget that one fit may be expected to take."""
 _NOT_SEARCHED = 0.2
 """The share of the best metric below which the options of a family are not searched."""
+_AT_ONCE = 0.01
+"""A fit that takes less of the budget is always tried: reading large tables may have used up a short budget."""
 _MEASURABLE = 0.2
 """Seconds of an expectation from which on a fit tells how fast the machine is; shorter ones are mostly imports."""
 _FIRST = 0.6
@@ -28,15 +30,16 @@ def search_families(families: list[Family], bench: Bench, budget: Budget) -> Ite
 
     All families are fitted with their first options, the cheap ones first. Then the options of each are searched by
     coordinate ascent, families in the order of their first value. A fit is started only if it is expected to end in
-    time: the seconds of the first fit of the family predict those of the next. The cheapest one is always fitted, so
-    that there is something where the time is over before it began.
+    time: the seconds of the first fit of the family predict those of the next. The cheapest one is always fitted, and
+    those that take next to no time, so that there is something where the time is over before it began.
     """
     share = max(min(budget.left(), SHARE * budget.seconds), 0.0)
     phase = Budget(budget.spent() + share, budget.started)
     first: list[tuple[Family, Trial]] = []
     for family in sorted(families, key=lambda family: family.seconds):
         expected = _calibrated(family, first)
-        if first and expected > min(_ONE_FIT * budget.seconds, _FIRST * phase.left()):
+        latest = max(_FIRST * phase.left(), _AT_ONCE * budget.seconds)
+        if first and expected > min(_ONE_FIT * budget.seconds, latest):
             yield f"{family.name}: left out, a fit would take about {expected:.1f} s"
             continue
         try:

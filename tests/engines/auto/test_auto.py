@@ -225,6 +225,15 @@ def test_where_the_time_is_over_before_it_began_the_cheapest_engine_is_taken():
     assert any(note.startswith("ease: left out") for note in auto.notes_)
 
 
+def test_where_reading_used_up_the_budget_fits_that_take_no_time_are_tried_all_the_same():
+    data = BlockTaste(users=60).dataset()
+    parts = split(data, "leave_one_out")
+    spent = Budget(60, started=time.monotonic() - 60)
+    options = SearchOptions(engines=("popularity", "itemknn", "ease"))
+    found = search(data, parts.train, parts.validation, spent, FitContext(), options)
+    assert {trial.name for trial in found.trials} == {"popularity", "itemknn", "ease"}
+
+
 def test_the_candidates_are_engines_with_default_options_and_such_as_read_tables():
     data = BlockTaste(users=10).dataset()
     tables = table_recipes(data, 600.0)
