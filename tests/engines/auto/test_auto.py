@@ -220,9 +220,9 @@ def test_interactions_without_an_order_are_held_out_at_random():
 
 
 def test_where_the_time_is_over_before_it_began_the_cheapest_engine_is_taken():
-    auto = AutoRecommender(budget="0.01s", engines=["popularity", "ease"]).fit(BlockTaste(users=40).dataset())
+    auto = AutoRecommender(budget="0.01s", engines=["popularity", "als"]).fit(BlockTaste(users=40).dataset())
     assert auto.chosen_ == "popularity"
-    assert any(note.startswith("ease: left out") for note in auto.notes_)
+    assert any(note.startswith("als: left out") for note in auto.notes_)
 
 
 def test_where_reading_used_up_the_budget_fits_that_take_no_time_are_tried_all_the_same():

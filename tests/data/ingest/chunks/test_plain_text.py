@@ -119,7 +119,7 @@ def test_logs_with_numbers_of_any_spelling_are_the_same_however_they_are_cut(mad
 
 @pytest.mark.slow
 @given(made=logs(), packed=st.booleans())
-@settings(max_examples=150, deadline=None, report_multiple_bugs=False, suppress_health_check=QUIET)
+@settings(max_examples=40, deadline=None, report_multiple_bugs=False, suppress_health_check=QUIET)
 def test_many_logs_are_the_same_however_they_are_cut(made, packed, tmp_path):
     check_log(made, packed, tmp_path, (1, 7, 1000, 1 << 24))
 
