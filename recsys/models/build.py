@@ -25,7 +25,8 @@ class ModelOptions(Config):
     Args:
         dim: D of both towers; where it is not set, 32 for fewer than 5,000 interactions, 128 for more than 100,000 or
             for more than 8,192 items, and else 64.
-        item_id: whether an item has an id embedding beside its features.
+        item_id: whether an item has an id embedding beside its features; where it is not set, not if most validation
+            targets are items that training never saw. Without features and tables it always has one.
         user_id: whether a user has an id embedding; off by default, for histories and features describe new users too.
         id_dropout: share of ids hidden in a training step.
         table_dropout: share of each table's rows hidden in a training step.

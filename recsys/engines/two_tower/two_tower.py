@@ -89,7 +89,7 @@ class TwoTower(Engine):
 
     def _fit(self, data: Dataset, train: Interactions, context: FitContext) -> None:
         context = replace(context, tables={**context.tables, **self.tables_given})
-        self.options_ = options_for(self.config, data, train, context.tracker)
+        self.options_ = options_for(self.config, data, train, context)
         tables = {name: context.table(name, self.kind) for name in self.options_.tables}
         self.inputs = TowerInputs.fit(data, train, self.options_, tables)
         torch.manual_seed(context.seed)

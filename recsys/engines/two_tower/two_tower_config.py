@@ -18,8 +18,8 @@ from recsys.training.loop import LoopOptions
 class TwoTowerConfig(TrainedConfig):
     """Options of the two-tower engine.
 
-    ``leave_out``, ``max_tokens``, ``loss``, ``dim`` and of ``training`` ``epochs``, ``validate_every``, ``patience``,
-    ``warmup`` and ``ema`` follow from the data where they are not set, by the rules of
+    ``leave_out``, ``max_tokens``, ``loss``, ``dim``, ``item_id`` and of ``training`` ``epochs``, ``validate_every``,
+    ``patience``, ``warmup`` and ``ema`` follow from the data where they are not set, by the rules of
     `recsys.engines.two_tower.sizing`, and ``popularity_weight``, ``graph_weight`` and ``graph_rank`` from validation;
     the engine's attribute ``options_`` has what came of them.
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from recsys.data.splits.split import split
 from recsys.data.synthetic.worlds import BlockTaste
 from recsys.engine import FitContext
 from recsys.engines.two_tower.id_start import spectral_start
@@ -57,6 +58,22 @@ def test_batches_grow_with_the_interactions_up_to_a_size_and_further_with_millio
 )
 def test_vectors_grow_with_the_interactions_and_the_catalogue(events, items, dim):
     assert sized(TwoTowerConfig(), Facts(events, items)).model.dim == dim
+
+
+def test_ids_stay_out_where_most_validation_targets_are_items_that_training_never_saw():
+    facts = Facts(10_000, 500, new_items=0.9)
+    assert not sized(TwoTowerConfig(), facts).model.item_id
+    assert sized(TwoTowerConfig(item_id=True), facts).model.item_id
+    assert sized(TwoTowerConfig(), Facts(10_000, 500, new_items=0.2)).model.item_id
+
+
+def test_the_share_of_new_items_is_that_of_the_validation_targets():
+    data = WORLD.dataset()
+    parts = split(data, "cold_items", share=0.2)
+    assert Facts.of(parts.train, data.n_items, parts.validation).new_items == 1
+    parts = split(data, "leave_one_out")
+    trained = np.isin(parts.validation.targets.item, parts.train.item)
+    assert Facts.of(parts.train, data.n_items, parts.validation).new_items == pytest.approx(1 - trained.mean())
 
 
 def test_a_named_encoder_stays_what_its_name_says():
