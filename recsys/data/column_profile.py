@@ -34,11 +34,13 @@ class ColumnWarning:
             which is no fault.
         found: the reason, with numbers.
         remedy: what to do.
+        kind: that the schema may give the column; empty where the remedy is none.
     """
 
     what: str
     found: str
     remedy: str
+    kind: str = ""
 
 
 @dataclass(frozen=True)
@@ -146,9 +148,10 @@ def _tags_note(name: str, filled: Cells, column: Column) -> Iterator[ColumnWarni
     if mark is None:
         return
     cell = next(cell for cell in filled if mark in cell)
-    entry = f'{json.dumps(name, ensure_ascii=False) if re.search("[^A-Za-z0-9_-]", name) else name} = "tags:{mark}"'
-    found = f"cells hold several values between {mark!r}, as {shown(cell)}; {entry} in the schema reads each of them"
-    yield ColumnWarning("several values", found, "nothing is to be done if a cell is to be taken as a whole")
+    key, kind = json.dumps(name, ensure_ascii=False) if re.search("[^A-Za-z0-9_-]", name) else name, f"tags:{mark}"
+    found = f"cells hold several values between {mark!r}, as {shown(cell)}"
+    remedy = f'{key} = "{kind}" in the schema reads each of them; if a cell is one value, nothing is to be done'
+    yield ColumnWarning("several values", found, remedy, kind)
 
 
 def tag_mark(filled: Cells) -> str | None:

@@ -113,7 +113,7 @@ def test_a_text_of_few_values_between_marks_is_noted_with_the_entry_of_the_schem
         for note in validate(DataConfig.model_validate(paths)).issues
         if note.column == "subjects" and mark in note.found
     ]
-    assert (told.severity, f'subjects = "tags:{mark}" in the schema' in told.found) == ("note", True)
+    assert (told.severity, f'subjects = "tags:{mark}" in the schema' in told.remedy) == ("note", True)
     read = validate(DataConfig.model_validate({**paths, "item_schema": {"subjects": f"tags:{mark}"}}))
     assert not any("several values" in note.found for note in read.issues)
     assert (

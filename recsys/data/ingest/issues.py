@@ -221,8 +221,9 @@ def shown(cell: object) -> str:
     if cell is None or str(cell) in ("nan", "NaT", "<NA>"):
         return "an empty cell"
     plain = cell.item() if isinstance(cell, np.generic) else cell
-    whole = isinstance(plain, float) and plain.is_integer() and abs(plain) < 2**53
-    text = str(int(plain)) if whole else repr(plain)
+    text = repr(plain)
+    if isinstance(plain, float) and plain.is_integer() and abs(plain) < 2**53:
+        text = str(int(plain))
     return text if len(text) <= 42 else text[:39] + "..."
 
 

@@ -44,9 +44,9 @@ def one_format(parts: Mapping[str, Found], options: TableFormat) -> tuple[dict[s
         kinds.setdefault(found.form or "text", []).append(name)
     listed = "; ".join(f"{kind}: {_listed(names)}" for kind, names in kinds.items())
     why = "" if any(found.form != "JSON" for found in others.values()) else _why(plain)
-    found = f"the folder holds parts of several formats ({listed}){why}"
+    told = f"the folder holds parts of several formats ({listed}){why}"
     remedy = "give parts of one format, or name files that are no part of the table with a leading _; until then "
-    return dict(kept), [(None, found, f"{remedy}only the {'text' if kept is texts else 'other'} parts are checked")]
+    return dict(kept), [(None, told, f"{remedy}only the {'text' if kept is texts else 'other'} parts are checked")]
 
 
 def _lost_zeros(name: str, found: Found, texts: Mapping[str, Found]) -> list[Note]:
