@@ -158,6 +158,8 @@ def _kind(report: ColumnReport, inferred: bool) -> Iterator[str]:
     profile = report.profile
     for warning in profile.warnings:
         yield from _comment(f"{warning.what}: {warning.found}")
+        if warning.kind:
+            yield f"# {_line(profile.name, warning.kind, 'each value of a cell by itself')}"
     useless = any(warning.what in _USELESS for warning in profile.warnings)
     unread = profile.kind in ("text", "image") and not useless
     notes = [profile.facts(), *(["an embedder of [pretrain] reads it"] if unread else [])]

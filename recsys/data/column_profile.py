@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 
@@ -9,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from recsys.data.ingest.checks import Cells
-from recsys.data.ingest.issues import shown
+from recsys.data.ingest.issues import number_text, shown
 from recsys.data.schema import Column, Kind, Schema, split_tags
 
 _NEARLY_EMPTY = 0.95
@@ -17,6 +19,9 @@ _UNIQUE = 0.95
 _LEAST_ROWS, _LEAST_NUMBERS = 20, 100
 """Filled rows from which texts, and whole numbers, can be called unique-valued."""
 _FEW, _MANY_RARE = 5, 1000
+_MARKS = (" -- ", " / ", "; ", " > ")
+_MARKED, _SAMPLE = 0.1, 2000
+"""The share of the cells with a mark, and the cells that are looked at, where values may stand beside each other."""
 _TITLES = ("title", "name", "item_name", "product_title")
 
 
@@ -25,14 +30,17 @@ class ColumnWarning:
     """A reason why a column may be of no use, or harmful.
 
     Args:
-        what: ``constant``, ``nearly empty``, ``unique values``, ``rare values`` or ``leaking``.
+        what: ``constant``, ``nearly empty``, ``unique values``, ``rare values``, ``leaking``, or ``several values``,
+            which is no fault.
         found: the reason, with numbers.
         remedy: what to do.
+        kind: that the schema may give the column; empty where the remedy is none.
     """
 
     what: str
     found: str
     remedy: str
+    kind: str = ""
 
 
 @dataclass(frozen=True)
@@ -92,7 +100,9 @@ def column_profile(name: str, cells: Cells, column: Column) -> ColumnProfile:
     filled = filled[filled.str.strip() != ""] if text and len(filled) else filled
     counts = _counts(filled, column)
     missing = 1 - len(filled) / max(len(cells), 1)
-    warnings = tuple(_warnings(name, filled, column, counts, missing))
+    several = tuple(_tags_note(name, filled, column))
+    faults = _warnings(name, filled, column, counts, missing)
+    warnings = (*(each for each in faults if not several or each.what != "unique values"), *several)
     kind = f"tags:{column.separator}" if column.kind is Kind.TAGS else str(column.kind)
     return ColumnProfile(name, kind, len(cells), len(counts), missing, _example(filled, column), warnings)
 
@@ -132,6 +142,37 @@ def _warnings(
         yield ColumnWarning("rare values", found, "join rare values to coarser ones, or raise features.min_count")
 
 
+def _tags_note(name: str, filled: Cells, column: Column) -> Iterator[ColumnWarning]:
+    """A note where cells of texts or categories hold several values, which tags would read one by one."""
+    mark = tag_mark(filled) if column.kind in (Kind.TEXT, Kind.CATEGORICAL) else None
+    if mark is None:
+        return
+    cell = next(cell for cell in filled if mark in cell)
+    key, kind = json.dumps(name, ensure_ascii=False) if re.search("[^A-Za-z0-9_-]", name) else name, f"tags:{mark}"
+    found = f"cells hold several values between {mark!r}, as {shown(cell)}"
+    remedy = f'{key} = "{kind}" in the schema reads each of them; if a cell is one value, nothing is to be done'
+    yield ColumnWarning("several values", found, remedy, kind)
+
+
+def tag_mark(filled: Cells) -> str | None:
+    """The mark between the values of cells that hold several, if these are few and each is in many cells; else None.
+
+    Example:
+        >>> tag_mark(pd.Series(["sea -- travel", "travel", "sea -- art", "art -- travel", "sea", "art"] * 9))
+        ' -- '
+    """
+    some = filled.iloc[np.unique(np.linspace(0, len(filled) - 1, min(len(filled), _SAMPLE)).astype(np.int64))]
+    if len(some) < _LEAST_ROWS:
+        return None
+    for mark in _MARKS:
+        if some.str.contains(mark, regex=False).mean() < _MARKED:
+            continue
+        values = pd.Series([value for cell in some for value in split_tags(cell, mark)], dtype="str")
+        if 2 * values.nunique() <= some.nunique() and values.nunique() * _FEW <= len(values):
+            return mark
+    return None
+
+
 def _unique(name: str, filled: Cells, column: Column, counts: pd.Series[int]) -> bool:
     if column.kind is Kind.NUMERIC:
         whole = bool((filled == filled.round()).all())
@@ -158,7 +199,7 @@ def _example(filled: Cells, column: Column) -> str:
     if not len(filled):
         return ""
     if column.kind is Kind.NUMERIC:
-        return f"{filled.min():g} to {filled.max():g}"
+        return f"{number_text(filled.min())} to {number_text(filled.max())}"
     if column.kind is Kind.TIME:
         return " to ".join(_day(float(value)) for value in (filled.min(), filled.max()))
     if column.kind is Kind.EMBEDDING:

@@ -99,3 +99,37 @@ def test_a_kind_that_is_inferred_for_an_article_code_is_still_warned_of():
     frame = pd.DataFrame({"sku": [f"A{n:05d}" for n in range(60)]})
     schema = infer_schema(frame)
     assert [warning.what for p in column_profiles(frame, schema) for warning in p.warnings] == ["unique values"]
+
+
+@pytest.mark.parametrize("mark", [" -- ", " / ", "; ", " > "])
+def test_a_text_of_few_values_between_marks_is_noted_with_the_entry_of_the_schema(mark, tmp_path):
+    subjects = [f"Subject {a}{mark}Subject {b}" for a in range(8) for b in range(8)]
+    items = pd.DataFrame({"item_id": range(64), "subjects": subjects})
+    items.to_csv(tmp_path / "items.csv", index=False)
+    pd.DataFrame({"user_id": ["a"] * 64, "item_id": range(64)}).to_csv(tmp_path / "x.csv", index=False)
+    paths = {"interactions": tmp_path / "x.csv", "items": tmp_path / "items.csv"}
+    [told] = [
+        note
+        for note in validate(DataConfig.model_validate(paths)).issues
+        if note.column == "subjects" and mark in note.found
+    ]
+    assert (told.severity, f'subjects = "tags:{mark}" in the schema' in told.remedy) == ("note", True)
+    read = validate(DataConfig.model_validate({**paths, "item_schema": {"subjects": f"tags:{mark}"}}))
+    assert not any("several values" in note.found for note in read.issues)
+    assert (
+        column_profile(
+            "subjects", pd.Series(subjects, dtype="str"), Schema.of({"s": f"tags:{mark}"}).columns["s"]
+        ).values
+        == 8
+    )
+
+
+def test_titles_with_marks_hold_one_value_each():
+    assert _warned([f"Film {n} / Part {n * 7}" for n in range(N)], "text", "title") == []
+
+
+def test_whole_numbers_are_shown_with_all_digits_and_without_decimals():
+    column = pd.Series(np.arange(N) * 1.0 + 9780000000000)
+    profile = column_profile("isbn13", column, Column(Kind.NUMERIC))
+    assert profile.example == "9780000000000 to 9780000000199"
+    assert "as 9780000000000, so" in profile.warnings[0].found

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from recsys.data.ingest.checks import Cells, Rule, check
 from recsys.data.ingest.issues import Location, shown
 from recsys.data.ingest.reading.lists import written_list
+from recsys.data.ingest.types.dates.first_days import with_first_days
 from recsys.data.ingest.types.numeric_column import coerce_numbers, unified_truths
 from recsys.data.ingest.types.odd_times import warn_odd_times
 from recsys.data.ingest.types.time_column import ORDER, TOLERATED, time_column, time_remedy
@@ -198,8 +199,9 @@ def _optional_times(cells: Cells, location: Location, given: bool, options: Time
     is_truth = pd.api.types.is_bool_dtype(cells)
     known = np.full(len(cells), np.nan) if is_truth else finite(cells)
     options = options.fitting(filled_texts(cells), known) if options.remedy else options
-    column = time_column(cells, known, location, options)
     missing = is_missing(cells)
+    cells, known = with_first_days(cells, known, location, options)
+    column = time_column(cells, known, location, options)
     wrong = np.flatnonzero(np.isnan(column.seconds) & ~missing)
     if len(wrong):
         cell = cells.iloc[wrong[0]]

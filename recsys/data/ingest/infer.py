@@ -8,6 +8,7 @@ import pandas as pd
 from recsys.data.ingest.cells import LARGEST, filled_texts, finite, is_list, numbers
 from recsys.data.ingest.checks import Cells
 from recsys.data.ingest.reading.lists import written_list
+from recsys.data.ingest.types.dates.years import NEAR
 from recsys.data.ingest.types.digit_times import digit_times
 from recsys.data.ingest.types.numeric_column import as_number_column
 from recsys.data.ingest.types.time_column import TOLERATED, are_dates
@@ -33,7 +34,7 @@ def infer_schema(frame: pd.DataFrame, time_formats: tuple[str, ...] = ()) -> Sch
     - texts that are numbers but for a few cells, or once a currency sign, a unit or groups of thousands are taken off,
       are as numbers are;
     - paths with the file extension of an image are images; dates are times, if at most a tenth of the
-      cells are none, and so is a column of both, milliseconds and dates; texts with ``|`` are tags,
+      cells are none, and so is a column of both, milliseconds and dates, but none of years; texts with ``|`` are tags,
       and so are lists of texts that are written as Python or JSON writes them;
     - other texts are text if they have over 30 characters on average or are almost all distinct, else categorical;
     - an empty column is ignored.
@@ -101,10 +102,17 @@ def _are_numbers_and_dates(texts: pd.Series[str]) -> bool:
     return (are_seconds or bool(digit_times(known).form)) and are_dates(texts[~is_number])
 
 
+def _are_not_only_numbers(dates: pd.Series[str]) -> bool:
+    """Whether more than a few of the dates are written as such, and are not years or other small numbers."""
+    values = numbers(dates).to_numpy(np.float64)
+    small = np.abs(values) < NEAR
+    return bool(small.mean() < 1 - TOLERATED) and (not small.any() or are_dates(dates[~small]))
+
+
 def _text_kind(cells: Cells) -> Kind:
     if cells.str.contains(_IMAGE, case=False).mean() > 0.9:
         return Kind.IMAGE
-    if are_dates(cells):
+    if are_dates(cells) and _are_not_only_numbers(cells):
         return Kind.TIME
     if cells.str.contains("|", regex=False).mean() > 0.05 and cells.str.contains(" | ", regex=False).mean() < 0.05:
         return Kind.TAGS

@@ -199,6 +199,18 @@ def rows_text(rows: NDArray[np.integer]) -> str:
     return f"row{'s' if len(rows) > 1 else ''} {shown}{more}"
 
 
+def number_text(value: float) -> str:
+    """A number for a message: whole ones with all digits and without decimals, others with six to ten digits.
+
+    Example:
+        >>> number_text(9783202466331.0), number_text(0.1 + 0.2), number_text(12345678.5)
+        ('9783202466331', '0.3', '12345678.5')
+    """
+    if abs(value) < 2**53 and value == int(value):
+        return str(int(value))
+    return f"{value:.10g}" if 1e5 <= abs(value) < 2**53 else f"{value:g}"
+
+
 def shown(cell: object) -> str:
     """The repr of a cell for a message, cut to 42 characters.
 
@@ -208,7 +220,10 @@ def shown(cell: object) -> str:
     """
     if cell is None or str(cell) in ("nan", "NaT", "<NA>"):
         return "an empty cell"
-    text = repr(cell.item() if isinstance(cell, np.generic) else cell)
+    plain = cell.item() if isinstance(cell, np.generic) else cell
+    text = repr(plain)
+    if isinstance(plain, float) and plain.is_integer() and abs(plain) < 2**53:
+        text = str(int(plain))
     return text if len(text) <= 42 else text[:39] + "..."
 
 

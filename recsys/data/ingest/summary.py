@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from recsys.data.feedback.likes import BELOW, DISLIKE, LIKE, REMOVAL, RETURN
 from recsys.data.ingest.id_column import TypedIds
-from recsys.data.ingest.issues import shown
+from recsys.data.ingest.issues import number_text, shown
 from recsys.data.ingest.tables import TypedTables
 from recsys.data.ingest.typed_entities import TypedEntities
 from recsys.data.ingest.typed_interactions import TypedInteractions
@@ -107,7 +107,7 @@ def _of_interactions(part: TypedInteractions) -> Iterator[ColumnSummary]:
         yield ColumnSummary(part.order, "time" if part.has_timestamps else "order", len(known), example)
     if part.weight_columns:
         known = part.weight[~np.isnan(part.weight)]
-        example = f"{known.min():g} to {known.max():g}" if len(known) else ""
+        example = f"{number_text(known.min())} to {number_text(known.max())}" if len(known) else ""
         yield ColumnSummary(" x ".join(part.weight_columns), "weight", len(known), example)
     for column in part.unused:
         use = "not used: no option names it"
@@ -154,7 +154,7 @@ def _column(name: str, column: Column, table: TypedEntities) -> ColumnSummary:
     if column.kind is Kind.TIME:
         return ColumnSummary(name, role, len(cells), _span(cells.to_numpy(np.float64), has_timestamps=True))
     if column.kind is Kind.NUMERIC:
-        return ColumnSummary(name, role, len(cells), f"{cells.min():g} to {cells.max():g}")
+        return ColumnSummary(name, role, len(cells), f"{number_text(cells.min())} to {number_text(cells.max())}")
     if column.kind is Kind.CATEGORICAL:
         return ColumnSummary(name, role, len(cells), f"{cells.nunique():,} distinct, as {shown(cells.iloc[0])}")
     if column.kind is Kind.EMBEDDING:

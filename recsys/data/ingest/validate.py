@@ -77,7 +77,8 @@ def validate(config: DataConfig, readers: ColumnReaders | None = None) -> Valida
                 given = config.user_schema if table is tables.users else config.item_schema
                 location = table.location.at(profile.name)
                 for warning in profile.warnings:
-                    tell = location.note if given.get(profile.name) == Kind.IGNORED else location.warn
+                    is_note = given.get(profile.name) == Kind.IGNORED or warning.what == "several values"
+                    tell = location.note if is_note else location.warn
                     tell(warning.found, warning.remedy)
     demand = None if issues.errors else demand_summary(tables)
     return Validation(issues, tuple(summaries(tables, readers)), demand, tables)

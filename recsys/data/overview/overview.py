@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from recsys.data.ingest.checks import Cells
 from recsys.data.ingest.id_column import joint_codes
+from recsys.data.ingest.issues import number_text
 from recsys.data.ingest.tables import TypedTables
 from recsys.data.ingest.typed_entities import TypedEntities
 from recsys.data.ingest.typed_interactions import TypedInteractions
@@ -101,7 +102,7 @@ def numbers_histogram(values: NDArray[np.float64]) -> Histogram:
     """
     distinct, counts = np.unique(values, return_counts=True)
     if len(distinct) <= _BINS:
-        return Histogram(tuple(f"{value:g}" for value in distinct), tuple(counts.tolist()))
+        return Histogram(tuple(number_text(float(value)) for value in distinct), tuple(counts.tolist()))
     low, high = float(values.min()), float(values.max())
     top = float(np.quantile(values, 0.99, method="lower"))
     cut = top > low and high > 100 * max(abs(float(np.median(values))), 1e-12)

@@ -32,6 +32,8 @@ class Found:
         totals: rows at the end that look like totals.
         cut: lines that were left out at the end.
         lacking: column -> the parts of a folder that lack it, as a text.
+        form: JSON, Parquet or Feather; empty for separated text.
+        garbled: how a text that is UTF-8 would be misread in the encoding that was given; empty for others.
         coded: columns that are categorical because their cells were numbered while they were read.
     """
 
@@ -44,6 +46,8 @@ class Found:
     totals: tuple[Ending, ...] = ()
     cut: tuple[Ending, ...] = ()
     lacking: dict[str, str] = field(default_factory=dict)
+    form: str = ""
+    garbled: str = ""
     coded: tuple[str, ...] = ()
 
 

@@ -18,11 +18,13 @@ from recsys.data.ingest.reading.folders import part_files, partition_values
 from recsys.data.ingest.reading.found import Found, Note
 from recsys.data.ingest.reading.json_lines import is_json, read_json
 from recsys.data.ingest.reading.lists import explode
+from recsys.data.ingest.reading.mixed_parts import one_format
 from recsys.data.ingest.reading.options import TableFormat
 from recsys.data.ingest.reading.parts import has_no_bytes, lacking_notes, lacking_parts, with_columns
 from recsys.data.ingest.reading.problem import Unreadable
 from recsys.data.ingest.reading.remote import local_copy
 from recsys.data.ingest.reading.text.delimited import NO_LINE_END, read_delimited
+from recsys.data.ingest.reading.text.encoding import encoding_notes, garbled
 from recsys.data.ingest.reading.text.ending_notes import ending_notes
 from recsys.data.ingest.reading.text.line_numbers import LineNumbers
 from recsys.data.ingest.reading.text.marks import Parts, with_plain_numbers
@@ -132,6 +134,8 @@ def _finished(table: Found, parts: list[Found], names: list[str], options: Table
         names: of the parts; one that is empty for a table of a single file.
         options: of reading.
     """
+    told = encoding_notes([(name, part.garbled) for name, part in zip(names, parts, strict=True)], options.encoding)
+    table = replace(table, warnings=[*((None, *note) for note in told), *table.warnings])
     if table.separator is None:
         return table
     separator = table.separator if len({part.separator for part in parts}) == 1 else ","  # no decimal mark there
@@ -144,7 +148,7 @@ def _finished(table: Found, parts: list[Found], names: list[str], options: Table
 def _found(path: Path, name: str, options: TableFormat) -> Found:
     start = head(path)
     if start.startswith((PARQUET, FEATHER, OLD_FEATHER)):
-        return read_columnar(path, start)
+        return replace(read_columnar(path, start), form="Parquet" if start.startswith(PARQUET) else "Feather")
     data = unpacked(path)
     if is_packed(start) and data.startswith((PARQUET, FEATHER, OLD_FEATHER)):
         raise Unreadable(
@@ -153,9 +157,10 @@ def _found(path: Path, name: str, options: TableFormat) -> Found:
     if name.endswith((".parquet", ".pq", ".feather", ".arrow")):
         kind = "Feather" if name.endswith((".feather", ".arrow")) else "Parquet"
         raise Unreadable(f"the file cannot be read (it is no {kind} file)", "it may be damaged: write it again")
+    wrong = garbled(data, options.encoding)
     if is_json(data[:1024]):
-        return read_json(data, options.encoding)
-    return read_delimited(data, name, options)
+        return replace(read_json(data, options.encoding), form="JSON", garbled=wrong)
+    return replace(read_delimited(data, name, options), garbled=wrong)
 
 
 def _line_of(lines: NDArray[np.int64] | LineNumbers | None) -> Place | None:
@@ -176,9 +181,8 @@ def _folder(folder: Path, options: TableFormat) -> FileTable:
     if problems or not read:
         nothing: Note = (None, "no file of the folder holds a byte", "give a folder of parts with rows")
         return FileTable(Found(pd.DataFrame(), errors=problems or [nothing]))
-    files, tables = [*read], [*read.values()]
-    names = [str(file.relative_to(folder)) for file in files]
-    founds = [table.found for table in tables]
+    together, mixed = one_format({str(file.relative_to(folder)): table.found for file, table in read.items()}, options)
+    names, founds = [*together], [*together.values()]
     whole = [(name, found) for name, found in zip(names, founds, strict=True) if not found.errors]
     known = {name: [str(column) for column in found.frame.columns] for name, found in whole}
     lacking = lacking_parts(known) if known else {}
@@ -186,10 +190,7 @@ def _folder(folder: Path, options: TableFormat) -> FileTable:
     filled = [with_columns(frame, [*lacking], founds[0].separator is not None) for frame in filled]
     sizes = [len(found.frame) for found in founds]
     frame = pd.concat(filled, ignore_index=True) if len(filled) > 1 else filled[0]
-    separators = {found.separator for found in founds}
-    if None in separators and len(separators) > 1:
-        raise Unreadable("the folder holds both text files and others", "give parts of one format")
-    errors = [error for found in founds for error in found.errors]
+    errors = [*mixed, *(error for found in founds for error in found.errors)]
     warnings = list(dict.fromkeys(warning for found in founds for warning in found.warnings))
     warnings += [*empty, *lacking_notes(lacking)]
     notes = [note for found in founds for note in found.notes]

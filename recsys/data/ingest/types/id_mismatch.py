@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from recsys.data.vocabulary import Ids
 
@@ -59,45 +60,89 @@ class _Spelling:
     one_is_normal: bool = False
 
 
-def likely_mismatch(ids: Ids, known: Ids) -> Mismatch | None:
-    """The spelling in which most of ``ids`` are found among ``known``; None if no usual one explains any.
+@dataclass(frozen=True)
+class Mismatches:
+    """Why ids of one table are not found in another.
+
+    Args:
+        causes: those of the most ids first; each id counts once.
+        others: the number of ids that no cause explains.
+        other: the first of them; empty without any.
+        are_all: whether every id was looked at, and not the first `_COMPARED`.
+    """
+
+    causes: tuple[Mismatch, ...]
+    others: int
+    other: str = ""
+    are_all: bool = True
+
+    @property
+    def explained(self) -> int:
+        """The number of distinct ids that have a cause."""
+        return sum(cause.count for cause in self.causes)
+
+    @property
+    def certain(self) -> int:
+        """The number of distinct ids whose cause is certain."""
+        return sum(cause.count for cause in self.causes if cause.is_certain)
+
+    @property
+    def remedy(self) -> str:
+        """What to do about all causes."""
+        return "; ".join(dict.fromkeys(cause.remedy for cause in self.causes))
+
+    def __str__(self) -> str:
+        if len(self.causes) == 1 and not self.others:
+            return str(self.causes[0])
+        told = [f"{cause.count:,} as {cause}" for cause in self.causes]
+        first = "" if self.are_all else f"of the first {_COMPARED:,} "
+        return first + "; ".join(
+            [*told, *([f"{self.others:,} for no known reason, as {self.other!r}"] if self.others else [])]
+        )
+
+
+def mismatches(ids: Ids, known: Ids) -> Mismatches | None:
+    """The spellings in which ``ids`` are found among ``known``, counted; None if no usual one explains any.
 
     Args:
         ids: [n] ids that are not among ``known``, integers or text.
         known: [m] ids of the other table, of the same type.
 
     Example:
-        >>> str(likely_mismatch(np.array(["7", "12"], object), np.array(["007", "012"], object)))
-        "'7' would be '007' there: zeros at the front were lost"
+        >>> print(mismatches(np.array(["7", "12", "a"], object), np.array(["007", "012"], object)))
+        2 as '7' would be '007' there: zeros at the front were lost; 1 for no known reason, as 'a'
     """
     ours, theirs = (pd.Series(pd.unique(np.asarray(part, object)), dtype="str") for part in (ids, known))
-    ours = ours.iloc[:_COMPARED]
+    are_all, ours = len(ours) <= _COMPARED, ours.iloc[:_COMPARED]
     if not len(ours) or not len(theirs):
         return None
-    found = [mismatch for spelling in _SPELLINGS if (mismatch := _compared(spelling, ours, theirs)) is not None]
-    if found:
-        return max(found, key=lambda mismatch: mismatch.count)
-    return _lost_digits(ours) or _lost_digits(theirs)
+    causes: list[Mismatch] = []
+    rest = ours
+    for spelling in _SPELLINGS:
+        rows = _met(spelling, rest, theirs)
+        met = rows >= 0
+        if met.any():
+            row = int(np.argmax(met))
+            would_be, is_certain = theirs.iloc[rows[row]], not spelling.one_is_normal
+            found = Mismatch(rest.iloc[row], would_be, spelling.cause, spelling.remedy, int(met.sum()), is_certain)
+            causes.append(found)
+            rest = rest[~met]
+    if not causes:
+        lost = _lost_digits(ours) or _lost_digits(theirs)
+        return None if lost is None else Mismatches((lost,), 0)
+    causes.sort(key=lambda cause: -cause.count)
+    return Mismatches(tuple(causes), len(rest), rest.iloc[0] if len(rest) else "", are_all)
 
 
-def _compared(spelling: _Spelling, ours: pd.Series[str], theirs: pd.Series[str]) -> Mismatch | None:
+def _met(spelling: _Spelling, ours: pd.Series[str], theirs: pd.Series[str]) -> NDArray[np.int64]:
+    """Int64 [n]: the position in ``theirs`` of each of ``ours``, -1 where it is not found in this spelling."""
     here, there = spelling.normal(ours), spelling.normal(theirs)
     first = pd.Series(np.arange(len(there)), index=pd.Index(there)).groupby(level=0).first()
     rows = first.reindex(here).fillna(-1).to_numpy(np.int64)
-    met = rows >= 0
     if spelling.one_is_normal:
-        met &= (here == ours).to_numpy(bool) | (there == theirs).to_numpy(bool)[rows]
-    if not met.any():
-        return None
-    row = int(np.argmax(met))
-    return Mismatch(
-        ours.iloc[row],
-        theirs.iloc[rows[row]],
-        spelling.cause,
-        spelling.remedy,
-        int(met.sum()),
-        not spelling.one_is_normal,
-    )
+        normal = (here == ours).to_numpy(bool) | (there == theirs).to_numpy(bool)[rows]
+        rows = np.where(normal, rows, -1)
+    return rows
 
 
 def _lost_digits(ids: pd.Series[str]) -> Mismatch | None:
@@ -123,6 +168,10 @@ def without_zeros(ids: pd.Series[str]) -> pd.Series[str]:
 
 def _grown_small(ids: pd.Series[str]) -> pd.Series[str]:
     return _without_marks(ids).str.lower()
+
+
+def _plainest(ids: pd.Series[str]) -> pd.Series[str]:
+    return without_zeros(_grown_small(ids))
 
 
 def _without_grouping(ids: pd.Series[str]) -> pd.Series[str]:
@@ -160,6 +209,11 @@ _SPELLINGS = (
         _whole,
         "ids in scientific notation have lost digits",
         "export the ids again, as text; digits that were lost cannot be restored",
+    ),
+    _Spelling(
+        _plainest,
+        "zeros at the front were lost, and they differ in capital letters or marks",
+        "write the ids with their zeros and in the same letters in both",
     ),
     _Spelling(_digits, "one of them has a prefix before its ids", "write the ids with or without it in both", True),
 )

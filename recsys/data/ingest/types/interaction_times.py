@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from recsys.data.ingest.cells import finite, is_missing
 from recsys.data.ingest.checks import Cells
 from recsys.data.ingest.issues import Location
+from recsys.data.ingest.types.dates.first_days import with_first_days
 from recsys.data.ingest.types.odd_times import warn_future, warn_odd_times
 from recsys.data.ingest.types.time_column import DEFAULT_REMEDY, END, TimeColumn, time_column, time_remedy
 from recsys.data.ingest.types.time_options import TimeOptions
@@ -29,8 +30,10 @@ def times(cells: Cells, location: Location, options: TimeOptions) -> TimeColumn:
     """
     is_truth = cells.dtype == bool
     numbers = np.full(len(cells), np.nan) if is_truth else finite(cells)
-    column = time_column(cells.astype("str") if is_truth else cells, numbers, location, options)
     missing = is_missing(cells)
+    if (~np.isfinite(numbers) & ~missing).any():  # beside dates
+        cells, numbers = with_first_days(cells, numbers, location, options)
+    column = time_column(cells.astype("str") if is_truth else cells, numbers, location, options)
     if missing.any():
         location.error("the time is missing", "fill the cells or drop the rows", np.flatnonzero(missing))
     good = ~missing

@@ -13,7 +13,7 @@ from recsys.data.ingest.config import UnknownIds
 from recsys.data.ingest.id_column import TypedIds
 from recsys.data.ingest.issues import shown
 from recsys.data.ingest.tables import TypedTables
-from recsys.data.ingest.types.id_mismatch import Mismatch, likely_mismatch
+from recsys.data.ingest.types.id_mismatch import Mismatches, mismatches
 from recsys.data.vocabulary import Ids, Vocabulary
 
 
@@ -66,8 +66,8 @@ def _check_described(seen: list[TypedIds], known: Ids, name: str, what: str, pol
     found = [unmet for part in seen if len((unmet := _unmet(part, known)).rows)]
     nothing_met = len(known) > 0 and len(found) == len(seen) and all(len(u.ids) == u.distinct for u in found)
     for unmet in found:
-        cause = likely_mismatch(unmet.ids, known)
-        if nothing_met or (cause is not None and 2 * cause.count > unmet.distinct):
+        cause = mismatches(unmet.ids, known)
+        if nothing_met or (cause is not None and 2 * cause.explained > unmet.distinct):
             _report_mismatch(unmet, cause, known, name, what)
         else:
             _report_unknown(unmet, cause, name, what, *policy)
@@ -77,8 +77,8 @@ def _check_joined(seen: list[TypedIds], described: Ids | None, old: Vocabulary, 
     """Refuses ids, most of which the dataset has under another spelling: each would become a new user or item."""
     for part in [part for part in seen if len(old) and part.integers == old.holds_integers]:
         unmet = _unmet(part, old.ids)
-        cause = likely_mismatch(unmet.ids, old.ids) if len(unmet.ids) else None
-        if cause is not None and cause.is_certain and 2 * cause.count > unmet.distinct:
+        cause = mismatches(unmet.ids, old.ids) if len(unmet.ids) else None
+        if cause is not None and 2 * cause.certain > unmet.distinct:
             _report_mismatch(unmet, cause, old.ids, "the existing dataset", what)
 
 
@@ -87,7 +87,7 @@ def _unmet(part: TypedIds, known: Ids) -> _Unmet:
     return _Unmet(part, part.rows_of(unknown), part.distinct[unknown], len(part.distinct))
 
 
-def _report_mismatch(unmet: _Unmet, cause: Mismatch | None, known: Ids, name: str, what: str) -> None:
+def _report_mismatch(unmet: _Unmet, cause: Mismatches | None, known: Ids, name: str, what: str) -> None:
     if len(unmet.ids) == unmet.distinct:
         found = f"none of the {unmet.distinct:,} {what} is in {name}"
     else:
@@ -101,7 +101,7 @@ def _report_mismatch(unmet: _Unmet, cause: Mismatch | None, known: Ids, name: st
 
 
 def _report_unknown(
-    unmet: _Unmet, cause: Mismatch | None, name: str, what: str, policy: UnknownIds, settled: bool
+    unmet: _Unmet, cause: Mismatches | None, name: str, what: str, policy: UnknownIds, settled: bool
 ) -> None:
     """An issue about ids that a table lacks; most items missing is a warning whatever the config says."""
     count, most = len(unmet.ids), what == "items" and 2 * len(unmet.ids) > unmet.distinct

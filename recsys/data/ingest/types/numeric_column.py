@@ -10,9 +10,13 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from recsys.data.ingest.issues import Location, shown
+from recsys.data.ingest.types.dates.date_texts import date_texts
+from recsys.data.ingest.types.dates.years import are_years
 from recsys.data.ingest.types.written_numbers import NO_VALUE, NumberColumn, amounts, number_column, plain_number
 
 _SAMPLE = 2000
+_REST, _DATE = 2, 3
+"""Groups of cells that are no numbers: those without a better name, and dates among years."""
 _FEWEST, _AMOUNTS = 5, 0.9
 """Filled cells, and the share of them that are amounts, of a column that is told to be one of mixed spellings."""
 _YES, _NO = ("true", "yes", "y", "t"), ("false", "no", "n", "f")
@@ -63,12 +67,18 @@ def coerce_numbers(
 
 
 def _report_wrong(column: NumberColumn, location: Location, are_errors: bool) -> None:
-    """One issue each for numbers of another format, for words that say that there is no value, and for the rest."""
+    """One issue each for numbers of another format, words that say that there is no value, dates, and the rest."""
     rows = np.flatnonzero(column.wrong)
     groups = pd.Series([_group(text) for text in column.texts.iloc[rows]], index=rows, dtype="int64")
+    if (groups == _REST).any() and are_years(column.texts):
+        rest = groups.index[groups == _REST]
+        groups[rest[np.isfinite(date_texts(column.texts.loc[rest]).seconds)]] = _DATE
     for group in sorted(groups.unique()):
         wrong = groups.index[groups == group].to_numpy(np.int64)
         text = column.texts.iloc[wrong[0]]
+        if group == _DATE:
+            _report_dates(column.texts, wrong, location, are_errors)
+            continue
         if are_errors:
             location.error(f"{shown(text)} is no number", remedy(text), wrong)
         elif len(wrong) == 1:
@@ -79,7 +89,19 @@ def _report_wrong(column: NumberColumn, location: Location, are_errors: bool) ->
 
 
 def _group(text: str) -> int:
-    return 0 if plain_number(text) is not None else 1 if text.strip().lower() in NO_VALUE else 2
+    return 0 if plain_number(text) is not None else 1 if text.strip().lower() in NO_VALUE else _REST
+
+
+def _report_dates(texts: pd.Series[str], rows: NDArray[np.int64], location: Location, are_errors: bool) -> None:
+    """One issue for whole dates among years."""
+    text = texts.iloc[rows[0]]
+    year = np.datetime64(int(date_texts(texts.iloc[rows[:1]]).seconds[0]), "s").astype("datetime64[Y]")
+    counted = "1 cell is a date" if len(rows) == 1 else f"{len(rows):,} cells are dates"
+    found = f"{counted} in a column of years, as {shown(text)}, and {'no number' if len(rows) == 1 else 'no numbers'}"
+    tell = location.error if are_errors else location.warn
+    counts = "" if are_errors else ": not read as a year, " + ("it counts" if len(rows) == 1 else "they count")
+    remedy = f"write the year, {year}; or write all cells as dates and give the column the kind time"
+    tell(f"{found}{counts and counts + ' as missing'}", remedy, rows)
 
 
 def remedy(text: str) -> str:

@@ -10,6 +10,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from recsys.data.ingest.types.dates.years import are_years
+
 _CURRENCIES = (
     "EUR|USD|GBP|CHF|JPY|CNY|RMB|SEK|NOK|DKK|PLN|CZK|HUF|INR|AUD|CAD|NZD|SGD|HKD|BRL|MXN|RUB|TRY|ZAR|KRW|"
     "US\\$|A\\$|C\\$|R\\$|kr\\.?|z\u0142|K\u010d|Ft|Rs\\.?|Fr\\.|[$\u20ac\u00a3\u00a5\u20b9\u20bd\u20a9\u20ba\u0e3f\u20aa\u20ab\u20a6\u20b1\u20b4\u00a2]"
@@ -65,13 +67,16 @@ class NumberColumn:
     def mostly_numbers(self) -> bool:
         """Whether at least nine of ten filled cells are numbers, or the others say that there is no value.
 
-        Codes with leading zeros, as postal codes, are no numbers, unless all of the column are.
+        Codes with leading zeros, as postal codes, are no numbers, unless all of the column are; ``0000`` among years is
+        no code.
         """
         filled = int(self.texts.notna().sum())
         wrong = self.texts[self.wrong]
         if not len(wrong):
             return filled > 0
-        if filled == len(wrong) or bool(self.texts.str.fullmatch("0[0-9]+", na=False).any()):
+        if filled == len(wrong):
+            return False
+        if bool(self.texts.str.fullmatch("0[0-9]+", na=False).any()) and not are_years(self.texts):
             return False
         words = int(wrong.str.strip().str.lower().isin(list(NO_VALUE)).sum())
         return len(wrong) - words <= 0.1 * filled and len(wrong) <= 0.5 * filled

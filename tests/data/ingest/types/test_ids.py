@@ -6,7 +6,7 @@ import pytest
 
 from recsys.data.ingest.config import DataConfig
 from recsys.data.ingest.readers import ingest
-from recsys.data.ingest.types.id_mismatch import likely_mismatch
+from recsys.data.ingest.types.id_mismatch import mismatches
 from recsys.data.ingest.validate import validate
 from recsys.data.read import read_dataset
 from recsys.errors import DataError
@@ -127,9 +127,29 @@ def test_text_with_zeros_beside_integers_says_that_zeros_are_lost():
 
 
 def test_a_part_of_an_id_is_no_cause():
-    assert likely_mismatch(np.array(["a1"], object), np.array(["b1"], object)) is None
+    assert mismatches(np.array(["a1"], object), np.array(["b1"], object)) is None
 
 
 def test_newer_ids_without_the_prefix_of_the_old_ones_are_new(tmp_path):
     old = ingest(written(tmp_path, interactions=events(["u7", "u12"]))).data
     assert ingest(written(tmp_path, interactions=events([7, 13])), joining=old).data.n_items == 2
+
+
+def test_each_cause_of_unknown_ids_is_counted_with_an_example(tmp_path):
+    known = [f"0{n}X" for n in range(10)] + ["B1", "77", "Q9"] + [f"ok{n}" for n in range(30)]
+    seen = [f"{n}X" for n in range(6)] + ["06x", "b1", "77.0", " Q9 ", "zzz", "yyy"] + [f"ok{n}" for n in range(30)]
+    config = written(tmp_path, interactions=events(seen), items=table(known))
+    [told] = [issue for issue in validate(config) if "not in items.csv" in issue.found]
+    assert "12 ids are not in items.csv" in told.found
+    for cause in (
+        "6 as '0X' would be '00X' there: zeros at the front were lost",
+        "2 as '06x' would be '06X' there: they differ in capital letters",
+        "1 as '77.0' would be '77' there: one of them writes whole numbers with decimals",
+        "1 as ' Q9 ' would be 'Q9' there: one of them has blanks",
+        "2 for no known reason, as 'zzz'",
+    ):
+        assert cause in told.found
+
+
+def test_an_id_that_lost_zeros_and_is_in_small_letters_has_a_cause():
+    assert "zeros at the front were lost, and" in str(mismatches(np.array(["7x"], object), np.array(["007X"], object)))

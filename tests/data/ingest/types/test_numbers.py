@@ -225,3 +225,49 @@ def test_words_for_a_missing_value_among_categories_are_told_and_taken_out_by_th
     assert read(tmp_path, cells)[0] == "categorical"
     assert [pd.isna(value) for value in read(tmp_path, cells, missing=["-"])[1][:4]] == [False, False, True, False]
     assert found(tmp_path, ["none", "yes", "maybe"], item_schema={"price": "categorical"}, missing=["none"]) == []
+
+
+YEARS = [str(1950 + n % 55) for n in range(100)]
+NO_YEARS = {
+    "words and zeros": ["0000"] * 5 + ["unknown"] * 8,
+    "words": ["unknown"] * 8,
+    "zeros": ["0000"] * 5,
+    "words, zeros and dates": ["0000"] * 5 + ["unknown"] * 8 + ["01.01.1901"],
+    "mostly words": ["unknown"] * 45,
+}
+
+
+@pytest.mark.parametrize("odd", list(NO_YEARS))
+def test_a_column_of_years_is_numeric_whatever_stands_for_unknown_ones(odd, tmp_path):
+    kind, values = read(tmp_path, among(YEARS, *NO_YEARS[odd]), "born")
+    assert kind == "numeric"
+    assert values[len(NO_YEARS[odd]) :] == [float(year) for year in YEARS[len(NO_YEARS[odd]) :]]
+
+
+def test_a_date_among_years_is_named_with_the_year_to_write(tmp_path):
+    cells = among(YEARS, "0000", "unknown", "01.01.1901")
+    told = [text for rows, text in found(tmp_path, cells, "born") if rows == [3]]
+    assert "1 cell is a date in a column of years, as '01.01.1901'" in told[0]
+    assert "counts as missing; write the year, 1901" in told[0]
+
+
+@pytest.mark.parametrize("dates", [20, 60])
+def test_years_beside_dates_are_read_as_their_first_day_and_never_as_seconds(dates, tmp_path):
+    cells = among(YEARS, *["1980-05-01"] * dates)
+    kind, values = read(tmp_path, cells, "born")
+    assert (kind, values[-1]) == ("time", pd.Timestamp(f"{YEARS[-1]}-01-01").timestamp())
+    assert any("are read as their first day" in text for _, text in found(tmp_path, cells, "born"))
+
+
+def test_years_that_the_schema_says_are_times_are_their_first_days(tmp_path):
+    _, values = read(tmp_path, YEARS, "born", item_schema={"born": "time"})
+    assert values[0] == pd.Timestamp("1950-01-01").timestamp()
+
+
+def test_numbers_that_would_be_times_of_the_first_days_of_1970_are_warned_of(tmp_path):
+    told = found(tmp_path, [str(17 + n) for n in range(30)], "born", item_schema={"born": "time"})
+    assert any("all lie within days of 1970-01-01, as '46'" in text for _, text in told)
+
+
+def test_postal_codes_stay_texts_beside_words_and_zeros(tmp_path):
+    assert read(tmp_path, ["01067", "00000", "unknown", *["10115", "80331"] * 20], "plz")[0] == "categorical"

@@ -14,7 +14,7 @@ import pandas as pd
 from recsys.data.ingest.reading.found import Found, Note
 from recsys.data.ingest.reading.options import TableFormat
 from recsys.data.ingest.reading.problem import Unreadable
-from recsys.data.ingest.reading.text.encoding import as_utf8, misread
+from recsys.data.ingest.reading.text.encoding import as_utf8
 from recsys.data.ingest.reading.text.footer import Ending, cut_footer, label_of, looks_like_row, n_totals
 from recsys.data.ingest.reading.text.header import looks_like_data
 from recsys.data.ingest.reading.text.layout import Layout, find_layout
@@ -43,8 +43,6 @@ def read_delimited(data: bytes, name: str, options: TableFormat) -> Found:
     warnings: list[Note] = []
     if encoding is not None:
         warnings.append((None, f"the file is {encoding}", f'data.encoding = "{encoding}" says so'))
-    elif options.encoding is not None:
-        warnings += [(None, *note) for note in misread(data, options.encoding)]
     _check_complete(text, warnings)
     text, first_line, declared = cut_head(text, options)
     whole = text

@@ -3,27 +3,31 @@
 from __future__ import annotations
 
 import codecs
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from recsys.data.ingest.reading.problem import Unreadable
 
 _UTF32 = ((codecs.BOM_UTF32_LE, "utf-32"), (codecs.BOM_UTF32_BE, "utf-32"))
 _MARKS = (*_UTF32, (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
+_SHOWN = 3
 
 
 def as_utf8(data: bytes, encoding: str | None) -> tuple[bytes, str | None]:
     r"""``data`` as UTF-8 without a byte order mark, and the encoding that was found by a mark; None for UTF-8.
 
-    A byte order mark of UTF-8 takes precedence over ``encoding``.
+    A byte order mark takes precedence over ``encoding``, and so does a text that is UTF-8, see `garbled`.
 
     Lines end in ``\n``: ``\r\n`` is replaced where all lines end so, and ``\r`` where no line ends otherwise.
 
     Raises:
         Unreadable: the bytes are not of the encoding, with the line.
     """
-    if data.startswith(codecs.BOM_UTF8):
-        encoding = None  # such a mark is no text of another encoding
-    found = encoding or next((name for mark, name in _MARKS if data.startswith(mark)), None)
+    marked = next((name for mark, name in _MARKS if data.startswith(mark)), None)
+    if data.startswith(codecs.BOM_UTF8) or garbled(data, encoding):
+        encoding = None  # these are no texts of another encoding
+    elif marked is not None and encoding is not None and not codecs.lookup(encoding).name.startswith(marked):
+        encoding = None
+    found = encoding or marked
     if found is None or codecs.lookup(found).name in ("utf-8", "utf-8-sig"):
         data = data.removeprefix(codecs.BOM_UTF8)
         _check_utf8(data)
@@ -36,28 +40,50 @@ def as_utf8(data: bytes, encoding: str | None) -> tuple[bytes, str | None]:
     return _line_feeds(data), None if encoding else found
 
 
-def misread(data: bytes, encoding: str) -> Iterator[tuple[str, str]]:
-    """Found and remedy where text that is valid UTF-8 is read in a given encoding of one byte a character.
+def garbled(data: bytes, encoding: str | None) -> str:
+    """How a text that is UTF-8 would be misread in another encoding of one byte a character; empty for other texts.
+
+    Bytes beyond ASCII that are valid UTF-8 throughout are hardly ever a text of such an encoding.
 
     Args:
         data: the file.
         encoding: that was given.
     """
-    if data.isascii() or codecs.lookup(encoding).name in ("utf-8", "utf-8-sig") or data.startswith(codecs.BOM_UTF8):
-        return
+    if encoding is None or data.isascii() or any(data.startswith(mark) for mark, _ in _MARKS):
+        return ""
+    if data.startswith(codecs.BOM_UTF8) or codecs.lookup(encoding).name in ("utf-8", "utf-8-sig"):
+        return ""
     try:
         line = next(line for line in data.decode("utf-8").splitlines() if not line.isascii())
-        wrong = line.encode().decode(encoding)
     except (UnicodeError, StopIteration):
+        return ""
+    if len(line.encode().decode(encoding, "replace")) < len(line.encode()):  # of several bytes a character
+        return ""
+    place = next(n for n, letter in enumerate(line) if not letter.isascii())
+    shown = line[max(place - 10, 0) : place + 5]
+    return f"{shown!r} would become {shown.encode().decode(encoding, 'replace')!r}"
+
+
+def encoding_notes(parts: Sequence[tuple[str, str]], encoding: str | None) -> Iterator[tuple[str, str]]:
+    """Found and remedy where parts of a table are UTF-8 although another encoding is given.
+
+    Args:
+        parts: the name of each part (empty for a single file), and how it would be misread; empty where it would not.
+        encoding: that was given.
+    """
+    utf8 = [(name, wrong) for name, wrong in parts if wrong]
+    if not utf8:
         return
-    if len(wrong) > len(line):
-        place = next(n for n, letter in enumerate(line) if not letter.isascii())
-        shown = line[max(place - 10, 0) : place + 5]
-        garbled = shown.encode().decode(encoding, "replace")
-        yield (
-            f"the file is UTF-8, but read as {encoding}: {shown!r} becomes {garbled!r}",
-            'data.encoding = "utf-8" reads it right',
-        )
+    wrong = utf8[0][1]
+    if len(parts) == 1:
+        yield f"the file is UTF-8, not {encoding}, and read so: {wrong}", 'data.encoding = "utf-8" says so'
+        return
+    names = ", ".join(name for name, _ in utf8[:_SHOWN])
+    more = f" and {len(utf8) - _SHOWN:,} more" if len(utf8) > _SHOWN else ""
+    all_are = "all parts are" if len(utf8) == len(parts) else f"{len(utf8):,} of {len(parts):,} parts are"
+    counted = "1 part is" if len(utf8) == 1 else all_are
+    remedy = 'data.encoding = "utf-8" says so' if len(utf8) == len(parts) else "nothing is to be done"
+    yield f"{counted} UTF-8, not {encoding}, and read so ({names}{more}): {wrong}", remedy
 
 
 def _check_utf8(data: bytes) -> None:
