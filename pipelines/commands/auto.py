@@ -159,7 +159,8 @@ def _searched(
     request: AutoRequest, first: FirstTables, workspace: Workspace, budget: Budget, tracker: BudgetTracker
 ) -> AutoRun:
     data, read = first.config, first.ingested
-    facts, read_after = Facts.of(read.data), budget.spent()
+    facts = replace(Facts.of(read.data), doubtful_likes=first.doubtful_likes)
+    read_after = budget.spent()
     protocol, reason = facts.protocol()
     if not facts.has_order:
         tracker.info(

@@ -40,7 +40,7 @@ def run(given: GivenTables, output: Path = Path("config.toml")) -> str:
 def _found(first: FirstTables, output: Path) -> Found:
     """The tables, and the protocol that fits them."""
     file = first.roles.interactions.location.file
-    return Found(_name(output, file), first, choose_protocol(first.data, file), output.parent)
+    return Found(_name(output, file), first, choose_protocol(first.data, file, first.doubtful_likes), output.parent)
 
 
 def _name(output: Path, interactions: Path) -> str:

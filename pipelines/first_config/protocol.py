@@ -86,7 +86,7 @@ class Protocol:
     why_filter: str
 
 
-def choose_protocol(data: Dataset, file: object) -> Protocol:
+def choose_protocol(data: Dataset, file: object, doubtful_likes: str = "") -> Protocol:
     """The protocol and the seen filter that fit ``data``.
 
     Temporal where times can be compared and at least half of the users of the last tenth have a history; else
@@ -96,13 +96,16 @@ def choose_protocol(data: Dataset, file: object) -> Protocol:
     Args:
         data: the dataset.
         file: its interactions, for messages.
+        doubtful_likes: what is known of interactions that may be no choices, which are repeats by nature.
 
     Raises:
         DataError: no protocol is possible.
     """
     facts = Facts.of(data)
-    keeps = facts.repeats >= _REPEATS
+    keeps = facts.repeats >= _REPEATS and not doubtful_likes
     remedy = "people come back to items, so lists may hold them" if keeps else "lists hold what a user has not had"
+    if doubtful_likes and facts.repeats >= _REPEATS:
+        remedy = f"{doubtful_likes}, so this tells little until event_meaning says what they are; {remedy}"
     why_filter = f"{facts.repeats:.1%} of the interactions repeat an earlier one of the same user and item: {remedy}"
     failed = ""
     for name, why in _ranked(facts, data, file):

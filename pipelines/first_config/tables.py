@@ -17,6 +17,7 @@ from recsys.data.ingest.issues import Location, ValidationIssues
 from recsys.data.ingest.readers import Ingested, checked, encode
 from recsys.data.ingest.reading.options import TableFormat
 from recsys.data.ingest.tables import RawTables, TypedTables
+from recsys.data.ingest.types.negative_events import LIKES
 from recsys.data.sources import resolve
 from recsys.errors import ConfigError, DataError, RecsysError
 from recsys.json_values import JsonObject
@@ -73,6 +74,11 @@ class FirstTables:
     @property
     def data(self) -> Dataset:
         return self.ingested.data
+
+    @property
+    def doubtful_likes(self) -> str:
+        """The warning about event types that may be no likes, such as returns; empty without one."""
+        return next((issue.found for issue in self.issues if issue.found.endswith(LIKES)), "")
 
     @property
     def issues(self) -> ValidationIssues:

@@ -236,6 +236,18 @@ def test_event_types_that_are_no_likes_get_a_meaning_and_no_weight(tmp_path):
     assert '# event_meaning = {skip = "dislike", return = "removal"}' in text
 
 
+def test_returns_are_no_sign_that_people_come_back_to_items(tmp_path):
+    days = range(0, 16, 2)
+    loans = [(f"u{n}", f"i{(n + day) % 40}", 86_400 * (day + later), what) for n in range(60) for day in days
+             for later, what in enumerate(("loan", "return"))]  # fmt: skip
+    log = pd.DataFrame(loans, columns=["user_id", "item_id", "timestamp", "event"])
+    log.to_csv(tmp_path / "log.csv", index=False)
+    init([tmp_path / "log.csv"], {}, output=tmp_path / "a.toml")
+    text = (tmp_path / "a.toml").read_text()
+    assert "filter_seen = true" in text
+    assert "count as likes" in " ".join(text.replace("#", " ").split())
+
+
 def test_the_plain_names_of_columns_are_taken_before_others_that_sound_alike(tmp_path):
     x = BlockTaste(users=40).dataset().interactions
     frame = {"session_id": x.user * 7, "user_id": x.user, "item_id": x.item, "timestamp": x.time % 1000}

@@ -34,8 +34,8 @@ class InteractionColumns(Config):
         weight: the column of weights, such as ratings or counts; positive, unless ``data.positive_from`` is given. The
             engines that use weights are listed by `recsys validate`.
         event: the column of the type of interaction, such as ``view`` or ``buy``.
-        event_weights: event type -> weight, multiplied with ``weight`` if both are given. A type without a weight is an
-            error.
+        event_weights: event type -> weight, multiplied with ``weight`` if both are given. Where some types have one, a
+            type without is an error; without any all weigh 1.
         event_meaning: event type -> ``like`` (as all types without a meaning), ``dislike``, or ``removal``: it takes
             back the earlier likes of the same user and item. A type with a meaning needs no weight.
 

@@ -257,6 +257,8 @@ def _weights(table: RawTable, config: DataConfig) -> NDArray[np.float64]:
     cells = None if columns.event is None else table.column(columns.event, "the event")
     if cells is not None and columns.event is not None:
         known = dict.fromkeys(columns.event_meaning, 1.0) | columns.event_weights
+        if not columns.event_weights:
+            known |= dict.fromkeys(distinct_texts(cells)[1], 1.0)
         weight = weight * event_weights(cells, known, table.location.at(columns.event), any_sign)
         large = np.flatnonzero(weight > LARGEST)
         if len(large):

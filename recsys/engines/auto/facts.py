@@ -38,6 +38,8 @@ class Facts:
         repeats: the share of the interactions of these users in the newest part whose items they had before.
         cold_items: the share of the newest interactions whose items have no earlier interactions.
         columns: kind -> columns of the items.
+        doubtful_likes: what is known of interactions that may be no choices, such as returns: they are repeats by
+            nature, so the share of repeats then says nothing. Empty if there are none.
     """
 
     users: int
@@ -51,6 +53,7 @@ class Facts:
     repeats: float
     cold_items: float
     columns: dict[str, list[str]]
+    doubtful_likes: str = ""
 
     @classmethod
     def of(cls, data: Dataset, train: Interactions | None = None) -> Facts:
@@ -87,7 +90,7 @@ class Facts:
     @property
     def filter_seen(self) -> bool:
         """Whether lists leave out the items of a user's history: people hardly come back to the same items."""
-        return self.repeats < BUYS_AGAIN
+        return self.repeats < BUYS_AGAIN or bool(self.doubtful_likes)
 
     def protocol(self) -> tuple[str, str]:
         """``temporal``, ``leave_one_out`` or ``random``, and the reason."""
@@ -122,6 +125,11 @@ class Facts:
         """Why the seen filter is as it is."""
         part = "newest interactions" if self.has_order else "interactions"
         share = f"{self.repeats:.1%} of the {part} are items that their users had before"
+        if self.repeats >= BUYS_AGAIN and self.doubtful_likes:
+            return (
+                f"{share}, but {self.doubtful_likes}: until data.columns.event_meaning says what they are, lists "
+                "leave out what a user had (evaluate.filter_seen)"
+            )
         if self.filter_seen:
             return f"{share}: people hardly come back to the same items, and lists leave these out"
         return f"{share}: people come back to the same items, and lists keep these"

@@ -219,6 +219,15 @@ def test_interactions_without_an_order_are_held_out_at_random():
     assert "itemknn" in auto.recipe_.parts
 
 
+def test_repeats_that_may_be_returns_do_not_keep_seen_items_in_lists():
+    data = BlockTaste(users=30).dataset()
+    facts = replace(Facts.of(data), repeats=0.6)
+    assert not facts.filter_seen
+    doubtful = replace(facts, doubtful_likes="9 rows of 'RETURN' count as likes")
+    assert doubtful.filter_seen
+    assert "9 rows of 'RETURN' count as likes: until data.columns.event_meaning" in doubtful.seen_reason()
+
+
 def test_where_the_time_is_over_before_it_began_the_cheapest_engine_is_taken():
     auto = AutoRecommender(budget="0.01s", engines=["popularity", "als"]).fit(BlockTaste(users=40).dataset())
     assert auto.chosen_ == "popularity"

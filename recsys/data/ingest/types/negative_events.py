@@ -15,6 +15,8 @@ from recsys.data.ingest.issues import Location
 
 _NAMES = "event|action|activity|behaviou?r|interaction|feedback|reaction|type|status|verb"
 _MOST_TYPES = 30
+LIKES = "count as likes"
+"""The end of the warning."""
 
 
 def warn_negative_events(cells: Cells, location: Location, columns: InteractionColumns) -> None:
@@ -42,7 +44,7 @@ def warn_negative_events(cells: Cells, location: Location, columns: InteractionC
     )
     says = "" if name == columns.event else f"data.columns.event = {json.dumps(name, ensure_ascii=False)} and "
     location.warn(
-        f"{len(rows):,} rows of {', '.join(map(repr, found))} count as likes",
+        f"{len(rows):,} rows of {', '.join(map(repr, found))} {LIKES}",
         f'if they are none, {says}data.columns.event_meaning = {{{listed}}} takes them so; "like" instead settles it',
         rows,
     )
