@@ -80,9 +80,10 @@ def test_the_same_command_goes_on_wherever_it_was_stopped(moment, tables, tmp_pa
         raise KeyboardInterrupt
 
     given = request(tables, tmp_path, engines=("popularity",))
-    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+    with monkeypatch.context() as patched:
         patched.setattr(f"pipelines.commands.auto.{moment}", stop)
-        run(given, SilentTracker())
+        with pytest.raises(KeyboardInterrupt):
+            run(given, SilentTracker())
     ears = Ears()
     assert run(given, ears) == 0
     told = "\n".join(ears.heard)
@@ -94,9 +95,10 @@ def test_a_config_that_replaces_an_unfinished_one_is_written_where_it_was_stoppe
         raise KeyboardInterrupt
 
     for moment, engine in (("run_stages", "popularity"), ("write_text", "ease")):
-        with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        with monkeypatch.context() as patched:
             patched.setattr(f"pipelines.commands.auto.{moment}", stop)
-            run(request(tables, tmp_path, engines=(engine,)), SilentTracker())
+            with pytest.raises(KeyboardInterrupt):
+                run(request(tables, tmp_path, engines=(engine,)), SilentTracker())
     assert run(request(tables, tmp_path, engines=("ease",)), SilentTracker()) == 0
     assert "[engines.ease]" in (tmp_path / "auto.toml").read_text(encoding="utf-8")
 
