@@ -30,6 +30,7 @@ def export(
 
     if (config is None) == (bundle is None):
         raise ConfigError("export needs exactly one of CONFIG and --bundle")
-    source = bundle_of_run(config, run, set_, engine) if config is not None else bundle
+    words = ["--output", str(output), *(() if what is None else ("--what", what))]
+    source = bundle_of_run(config, run, set_, engine, words) if config is not None else bundle
     assert source is not None
     show(export_folder(source, output, what))

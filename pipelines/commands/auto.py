@@ -30,9 +30,10 @@ from recsys.json_values import JsonObject
 from recsys.tracking import SilentTracker, Tracker
 
 CONFIG = "auto.toml"
-_SEARCHED, _REQUESTED = "auto", "auto.request"
-"""Steps that are recorded while the run of a config that auto wrote has not ended: of the config, and of the tables,
-the budget and the options that it is the answer to."""
+_WRITTEN, _NEXT, _REQUESTED, _FINISHED = "auto", "auto.next", "auto.request", "auto.finished"
+"""Records of the config that auto wrote, of the one that it is about to write, of the tables, the budget and the
+options that the config is the answer to, and of the config whose run has ended. They stay, so that a command that is
+stopped at any moment goes on, and that only a config with other bytes counts as changed by the user."""
 _FITS_AFTER = 2.0
 """After the search the chosen engines are fitted on train and validation, for the report, and then on everything."""
 _FIXED_SECONDS, _SECONDS_A_USER, _PER_START = 2.0, 2e-3, 0.5
@@ -70,13 +71,14 @@ class AutoRequest:
 def run(request: AutoRequest, tracker: Tracker) -> int:
     """Searches within the budget, writes ``auto.toml`` and runs it; the exit code of the run.
 
-    Where the same command was stopped after its search, its config is run on, and what was trained is kept.
+    Where the same command was stopped after its search, or has ended, its config is run on, and what was trained is
+    kept.
 
     Raises:
         ConfigError: the budget or the protocol is none.
         DataError: the tables hold errors, or their roles cannot be told.
-        ArtifactError: the output folder has an ``auto.toml`` that is finished or was changed, or the report of another
-            run.
+        ArtifactError: the output folder has an ``auto.toml`` that was changed, the finished run of another command, or
+            the report of another run.
     """
     budget = Budget(seconds_of(request.budget, "--budget"), request.started)
     if request.protocol not in (None, "temporal", "leave_one_out", "random"):
@@ -90,21 +92,36 @@ def run(request: AutoRequest, tracker: Tracker) -> int:
     workspace = Workspace(request.output or Path("runs") / data.name)
     _check_free(workspace)
     path, key = workspace.directory / CONFIG, _key(request, data)
-    if not (path.exists() and workspace.is_current(_REQUESTED, key, [], SilentTracker())):
-        workspace.invalidate(_REQUESTED)
-        draft = _searched(request, replace(first, config=data), workspace, budget, timed)
-        text = config_text(replace(draft, config=_seen_from(path.parent, draft.config)))
-        workspace.record(_SEARCHED, {"config": text})
-        workspace.record(_REQUESTED, key)
-        write_text(path, text)
-        timed.info(f"auto: wrote {path}")
+    if _is_recorded(workspace, _REQUESTED, key):
+        timed.info(f"auto: {path} is of the same command; it goes on with what is there")
     else:
-        timed.info(f"auto: {path} is of the same command, which was stopped; it goes on")
+        _refuse_finished(workspace)
+        draft = _searched(request, replace(first, config=data), workspace, budget, timed)
+        _write_config(workspace, key, config_text(replace(draft, config=_seen_from(path.parent, draft.config))))
+        timed.info(f"auto: wrote {path}")
     code = run_stages(read_run_config(path, _with_passwords(data)), workspace, timed)
-    workspace.invalidate(_SEARCHED)
-    workspace.invalidate(_REQUESTED)
+    workspace.record(_FINISHED, _with_config(workspace, {}))
     print(_summary(workspace, path, budget))
     return code
+
+
+def _write_config(workspace: Workspace, key: JsonObject, text: str) -> None:
+    """Writes ``auto.toml``; stopped at any moment, the file is one of those recorded."""
+    workspace.record(_NEXT, {"config": text})
+    workspace.record(_REQUESTED, {**key, "config": text})
+    write_text(workspace.directory / CONFIG, text)
+    workspace.record(_WRITTEN, {"config": text})
+
+
+def _with_config(workspace: Workspace, key: JsonObject) -> JsonObject:
+    """``key`` and the text of ``auto.toml``, which is None where there is none."""
+    path = workspace.directory / CONFIG
+    return {**key, "config": path.read_text(encoding="utf-8") if path.exists() else None}
+
+
+def _is_recorded(workspace: Workspace, step: str, key: JsonObject) -> bool:
+    """Whether ``step`` is recorded with ``key`` and the ``auto.toml`` that is there."""
+    return workspace.is_current(step, _with_config(workspace, key), [], SilentTracker())
 
 
 def _with_passwords(data: DataConfig) -> list[str]:
@@ -126,7 +143,7 @@ def _seen_from(folder: Path, config: RunConfig) -> RunConfig:
 
 
 def _check_free(workspace: Workspace) -> None:
-    """Refuses a folder with a config that may be the user's, or with another run; an unfinished run of auto is none.
+    """Refuses a folder with a config that is not byte for byte one that auto wrote, or with another run.
 
     Raises:
         ArtifactError: names the file and the remedy.
@@ -138,10 +155,24 @@ def _check_free(workspace: Workspace) -> None:
                 f"{workspace.directory} holds the run of another config ({workspace.report.name}); choose another "
                 "--output"
             )
-    elif not workspace.is_current(_SEARCHED, {"config": path.read_text(encoding="utf-8")}, [], SilentTracker()):
+    elif not any(_is_recorded(workspace, step, {}) for step in (_WRITTEN, _NEXT)):
         raise ArtifactError(
             f"{path} is there already and may hold changes of yours: `recsys run {path}` runs it; to search again, "
             "choose another --output or move it away"
+        )
+
+
+def _refuse_finished(workspace: Workspace) -> None:
+    """Refuses to search again where the run of another command has ended.
+
+    Raises:
+        ArtifactError: names the config and the remedy.
+    """
+    path = workspace.directory / CONFIG
+    if path.exists() and _is_recorded(workspace, _FINISHED, {}):
+        raise ArtifactError(
+            f"{path} is there already, of a run of `recsys auto` with other tables, options or budget that has ended: "
+            f"`recsys run {path}` runs it again; to search again, choose another --output or move it away"
         )
 
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from pipelines.config import RunConfig
 from pipelines.stages.choose import candidate_name
 from pipelines.stages.final import served_bundle
+from pipelines.stages.fine_tunable import check_kind, fine_tunable
 from pipelines.stages.names_check import check_newer_columns
 from pipelines.stages.prepare import log_findings
 from pipelines.stages.served_data import RUN_DATA, run_fingerprint
@@ -60,6 +61,12 @@ class NewerData:
     items: Path | None = None
     mode: MergeMode = "append"
 
+    def words(self) -> list[str]:
+        """The options of `recsys finetune` that name them."""
+        files = {"--interactions": self.interactions, "--users": self.users, "--items": self.items}
+        mode = [] if self.mode == "append" else ["--mode", self.mode]
+        return [word for option, file in files.items() if file is not None for word in (option, str(file))] + mode
+
 
 def run(
     config: RunConfig,
@@ -93,9 +100,11 @@ def run(
         ConfigError: the parent is of a kind that cannot be fine-tuned, or keeps no histories; or the name is taken.
         DataError: the tables hold nothing new, or less than an earlier child of the same parent was trained on.
     """
-    source = parent or served_bundle(config, workspace, candidate_name(config, workspace))
+    promoted = candidate_name(config, workspace)
+    check_kind(config, workspace, parent or workspace.bundle(promoted), [*command, *newer.words()])
+    source = parent or served_bundle(config, workspace, promoted)
     bundle = Bundle.load(source)
-    engine = _fine_tunable(bundle, source)
+    engine = fine_tunable(bundle, source)
     target = _target(config, workspace, source, name)
     data, new = _joined(config, bundle.data, newer, tracker)
     options = finetune_config(engine, config.finetune)
@@ -154,17 +163,6 @@ def child_name(parent: str) -> str:
         return f"{parent}-finetuned-1"
     before = int(found.group(1)) if found.group(1) else found.group().count("-finetuned")
     return f"{parent[: found.start()]}-finetuned-{before + 1}"
-
-
-def _fine_tunable(bundle: Bundle, source: Path) -> TwoTower:
-    if not isinstance(bundle.engine, TwoTower):
-        raise ConfigError(
-            f"{source} holds an engine of kind {bundle.engine.kind!r}; only two_tower can be fine-tuned; give the "
-            "bundle of one with --bundle, as runs/NAME/bundles/two_tower"
-        )
-    if bundle.histories is None:
-        raise ConfigError(f"{source} has no training histories, which fine-tuning needs; train it again")
-    return bundle.engine
 
 
 def _joined(config: RunConfig, old: Dataset, newer: NewerData, tracker: Tracker) -> tuple[Dataset, NDArray[np.bool_]]:

@@ -86,7 +86,8 @@ def export_bundle(bundle: Bundle, folder: Path, kinds: Sequence[str] | None = No
                 refused[kind] = str(error)
                 _remove(beside / kind)
         if not written:
-            raise ConfigError("nothing of this engine can be exported:\n  " + "\n  ".join(refused.values()))
+            reasons = dict.fromkeys(refused.values())
+            raise ConfigError("nothing of this engine can be exported:\n  " + "\n  ".join(reasons))
         write_json(beside / MANIFEST, _manifest(bundle, beside, refused))
     return Exported(folder, written, refused)
 

@@ -23,7 +23,7 @@ from recsys.registry.finite import check_finite_files
 from recsys.registry.trial import try_engine, try_fallback
 from recsys.retrieval.fallback import Fallback
 
-MANIFEST = "manifest.json"
+MANIFEST, HEADER = "manifest.json", "bundle.json"  # the second names the kind of the engine
 _VERSION = 1
 _PACKAGES = ("torch", "numpy", "pandas", "scipy", "pyarrow", "implicit", "safetensors")
 
@@ -165,7 +165,7 @@ class Bundle:
                 self.data.save_feedback(beside)
             if self.evaluation is not None:
                 self.evaluation.save(beside / "evaluation")
-            write_json(beside / "bundle.json", header)
+            write_json(beside / HEADER, header)
             write_json(beside / MANIFEST, {"version": _VERSION, "files": _digests(beside)})
         return replace(self, version=version_of(directory))
 
@@ -190,7 +190,7 @@ class Bundle:
 
     @classmethod
     def _load(cls, directory: Path) -> Bundle:
-        header = read_json(directory / "bundle.json")
+        header = read_json(directory / HEADER)
         kind, name, has_timestamps = (header[key] for key in ("engine", "name", "has_timestamps"))
         lineage = Lineage(**header["lineage"])
         histories, evaluation = (directory / part for part in ("histories", "evaluation"))

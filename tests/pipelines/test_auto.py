@@ -69,9 +69,38 @@ def test_it_says_what_it_saw_what_it_chose_and_how_much_time_is_left(made):
     assert "# ndcg@10 on validation:" in (output / "auto.toml").read_text()
 
 
-def test_a_config_that_is_there_is_not_written_over(made, tables):
-    with pytest.raises(ArtifactError, match=r"recsys run .*auto\.toml"):
-        run(request(tables, made[0]), SilentTracker())
+def test_the_finished_run_of_another_command_is_not_written_over(made, tables):
+    with pytest.raises(ArtifactError, match=r"has ended: `recsys run .*auto\.toml` runs it again"):
+        run(request(tables, made[0], engines=("popularity",)), SilentTracker())
+
+
+@pytest.mark.parametrize("moment", ["write_text", "_summary"])
+def test_the_same_command_goes_on_wherever_it_was_stopped(moment, tables, tmp_path, monkeypatch):
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    given = request(tables, tmp_path, engines=("popularity",))
+    with monkeypatch.context() as patched:
+        patched.setattr(f"pipelines.commands.auto.{moment}", stop)
+        with pytest.raises(KeyboardInterrupt):
+            run(given, SilentTracker())
+    ears = Ears()
+    assert run(given, ears) == 0
+    told = "\n".join(ears.heard)
+    assert moment != "_summary" or all(f"{step}: reused" in told for step in ("train/popularity", "recommend"))
+
+
+def test_a_config_that_replaces_an_unfinished_one_is_written_where_it_was_stopped_before(tables, tmp_path, monkeypatch):
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    for moment, engine in (("run_stages", "popularity"), ("write_text", "ease")):
+        with monkeypatch.context() as patched:
+            patched.setattr(f"pipelines.commands.auto.{moment}", stop)
+            with pytest.raises(KeyboardInterrupt):
+                run(request(tables, tmp_path, engines=(engine,)), SilentTracker())
+    assert run(request(tables, tmp_path, engines=("ease",)), SilentTracker()) == 0
+    assert "[engines.ease]" in (tmp_path / "auto.toml").read_text(encoding="utf-8")
 
 
 def test_a_config_that_the_user_changed_after_a_stop_is_not_written_over(tables, tmp_path, monkeypatch):

@@ -186,6 +186,17 @@ def test_a_linear_engine_cannot_be_fine_tuned(trained, newer):
         run(config, workspace, SilentTracker(), NewerData(newer), parent=workspace.bundle("ease"))
 
 
+def test_a_hybrid_that_is_promoted_names_the_command_that_fine_tunes_the_two_towers(trained, tmp_path):
+    config, workspace = trained
+    ease = config.model_copy(update={"promote": config.promote.model_copy(update={"engine": "ease"})})
+    given = NewerData(tmp_path / "not there.csv", mode="replace")  # told before the newer tables are read
+    command = (
+        rf"\n  recsys finetune shop.toml --interactions '.*csv' --mode replace --bundle {workspace.bundle('two_tower')}"
+    )
+    with pytest.raises(ConfigError, match=command):
+        run(ease, workspace, SilentTracker(), given, command=["shop.toml"])
+
+
 class Killed(BaseException):
     """Stands for a kill after the last epoch, before the child is written."""
 

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from pipelines.commands.export import bundle_of_run
 from pipelines.config import read_run_config
 from pipelines.stages import run_stages
 from pipelines.workspace import Workspace
@@ -90,3 +91,13 @@ def test_the_bundle_of_a_hybrid_stands_alone(tmp_path):
 def test_parts_must_be_engines_that_stand_before(tmp_path, override, message):
     with pytest.raises(ConfigError, match=message):
         read_run_config(write_world(tmp_path), [override])
+
+
+def test_the_export_of_a_hybrid_with_sparse_parts_names_the_engines_that_can_be_exported(tmp_path):
+    path, overrides = write_world(tmp_path), [*PARTS, "promote.engine=hybrid", "engines.two_tower.n_negatives=4"]
+    with pytest.raises(ConfigError) as told:
+        bundle_of_run(path, tmp_path / "out", overrides, None, ["--output", "towers"])
+    first, command = str(told.value).splitlines()
+    assert "nothing of 'hybrid' can be exported: those of its parts ease are sparse" in first
+    assert "of this run popularity, als, two_tower can be:" in first
+    assert command.endswith("--output towers --engine two_tower")

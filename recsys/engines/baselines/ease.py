@@ -81,6 +81,7 @@ class EASE(Engine):
     """
 
     kind = "ease"
+    sparse_vectors = True
     Config = EASEConfig
     config: EASEConfig
 

@@ -60,6 +60,7 @@ class ItemKNN(Engine):
     """
 
     kind = "itemknn"
+    sparse_vectors = True
     Config = ItemKNNConfig
     config: ItemKNNConfig
 

@@ -103,6 +103,7 @@ class Spectral(Engine):
     """
 
     kind = "spectral"
+    sparse_vectors = True
     Config = SpectralConfig
     config: SpectralConfig
 
