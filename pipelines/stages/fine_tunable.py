@@ -30,7 +30,7 @@ def check_kind(config: RunConfig, workspace: Workspace, source: Path, command: S
     """
     header = read_json(source / HEADER) if (source / HEADER).is_file() else {}
     kind = header.get("engine") if isinstance(header, dict) else None
-    if kind not in ENGINES or issubclass(ENGINES[kind], TwoTower):
+    if not isinstance(kind, str) or kind not in ENGINES or issubclass(ENGINES[kind], TwoTower):
         return
     places = {name: served_bundle(config, workspace, name) for name in _two_towers(config)}
     trained = {name: place for name, place in places.items() if (place / HEADER).is_file()}
