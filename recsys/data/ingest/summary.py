@@ -71,7 +71,7 @@ class TableSummary:
         roles = max((len(column.role) for column in self.columns), default=0)
         lines = [f"{self.what}: {without_password(str(self.file))}, {self.rows:,} rows"]
         for column in self.columns:
-            filled = "" if column.filled == self.rows else f"{column.filled:,} filled"
+            filled = "" if column.filled == self.rows else f"{column.filled:,} of {self.rows:,} rows"
             use = "" if column.use == "used" else column.use
             facts = "; ".join(fact for fact in (filled, column.example, use) if fact)
             lines += _wrapped(f"  {column.name:<{names}}  {column.role:<{roles}}  ", facts)
@@ -107,7 +107,8 @@ def _of_interactions(part: TypedInteractions) -> Iterator[ColumnSummary]:
         yield ColumnSummary(part.order, "time" if part.has_timestamps else "order", len(known), example)
     if part.weight_columns:
         known = part.weight[~np.isnan(part.weight)]
-        example = f"{known.min():g} to {known.max():g}" if len(known) else ""
+        low, high = (known.min(), known.max()) if len(known) else (np.nan, np.nan)
+        example = "" if not len(known) else f"{low:g} to {high:g}" if low < high else f"all are {low:g}"
         yield ColumnSummary(" x ".join(part.weight_columns), "weight", len(known), example)
     for column in part.unused:
         use = "not used: no option names it"
