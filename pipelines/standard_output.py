@@ -13,7 +13,9 @@ if TYPE_CHECKING:
 def name_errors() -> None:
     """Lets `sys.stdout` raise a `RecsysError` that names standard output; nothing where it is closed.
 
-    The first error is raised, and what is written after it is dropped: Python would tell it again at its end.
+    A reader that has closed the pipe, as ``head`` does, is no error: the command ends without a word, with the status
+    of a program that SIGPIPE ends, 141. Of other errors the first is raised, and what is written after it is dropped:
+    Python would tell it again at its end.
     """
     given = sys.stdout
     if given is None:
@@ -28,6 +30,10 @@ def name_errors() -> None:
     )
 
 
+_READER_GONE = 141
+"""What a shell says of a program that SIGPIPE (13) ended."""
+
+
 class _StandardOutput(io.FileIO):
     _failed = False
 
@@ -36,6 +42,9 @@ class _StandardOutput(io.FileIO):
             return memoryview(data).nbytes
         try:
             return super().write(data)
+        except BrokenPipeError:
+            self._failed = True
+            sys.exit(_READER_GONE)
         except OSError as error:
             from recsys.errors import RecsysError  # signals are handled before it is imported
 

@@ -13,13 +13,13 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from recsys.configurable import Configurable, EngineConfig
-from recsys.data.dataset import Dataset
+from recsys.data.dataset import Dataset, check_dataset
 from recsys.data.entities import EntityTable
 from recsys.data.histories import Histories
 from recsys.data.interactions import Interactions
 from recsys.data.splits.split import Holdout
 from recsys.embedding_table import EmbeddingTable
-from recsys.errors import ConfigError
+from recsys.errors import ConfigError, check_kind
 from recsys.fitted.options import TRIED, check_scores, explained, far_options
 from recsys.tracking import ConsoleTracker, SilentTracker, Tracker
 
@@ -221,11 +221,13 @@ class Engine(Configurable, ABC):
                 finite.
             DataError: the interactions are too few for the engine.
         """
+        check_dataset(data)
         context = context or FitContext()
         context = context if validation is None else replace(context, validation=validation)
         tracker = ConsoleTracker() if verbose else context.tracker
         context = replace(context, seed=context.seed if seed is None else seed, tracker=tracker)
         train = data.interactions if train is None else train
+        check_kind("train", train, Interactions, "give split.train, or nothing for all interactions of data")
         with explained(self.kind, self.config):
             self._fit(data, train, context)
         if any(far_options(self.config)) and len(train):

@@ -25,6 +25,40 @@ class PromotionError(RecsysError):
     """The model registry lacks the champion, earlier version or alias that an operation needs."""
 
 
+def described(value: object) -> str:
+    """What an argument of another kind is, for messages.
+
+    Example:
+        >>> described([1, 2]), described(int), described(None), described("u1")
+        ('a list', 'the class int', 'None', "the text 'u1'")
+    """
+    if isinstance(value, str):
+        return f"the text {str(value)[:60]!r}"
+    if isinstance(value, type):
+        return f"the class {value.__name__}"
+    return "None" if value is None else _one(type(value))
+
+
+def _one(kind: type) -> str:
+    return f"{'an' if kind.__name__[0] in 'AEIOUaeiou' else 'a'} {kind.__name__}"
+
+
+def check_kind(what: str, value: object, kind: type, remedy: str) -> None:
+    """Checks the kind of an argument.
+
+    Args:
+        what: the argument's name, for the message.
+        value: of the argument.
+        kind: that it has to be of.
+        remedy: what to give.
+
+    Raises:
+        DataError: it is of another kind.
+    """
+    if not isinstance(value, kind):
+        raise DataError(f"{what} is {described(value)}, not {_one(kind)}; {remedy}")
+
+
 def without_objects(text: str) -> str:
     """A message without the addresses of objects in memory, which help no user.
 

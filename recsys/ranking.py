@@ -9,11 +9,11 @@ import scipy.sparse as sp
 import torch
 from numpy.typing import NDArray
 
-from recsys.data.dataset import Dataset
+from recsys.data.dataset import Dataset, check_dataset
 from recsys.data.histories import Histories
 from recsys.data.vocabulary import MISSING, Ids, Rows
 from recsys.engine import Engine, VectorModel, Vectors
-from recsys.errors import ArtifactError, DataError
+from recsys.errors import ArtifactError, DataError, described
 
 Ranked = tuple[Rows, NDArray[np.float32]]
 """Item rows int64 [U, K] and scores float32 [U, K], best first; a shorter list is padded with MISSING and -inf.
@@ -47,12 +47,14 @@ def check_k(k: object) -> None:
         raise DataError(f"k = {k}; k must be at least 1")
 
 
-def check_fitted(model: VectorModel) -> None:
+def check_fitted(model: object) -> None:
     """Checks that an engine was fitted or loaded.
 
     Raises:
-        DataError: it has its options alone.
+        DataError: it has its options alone, or is no engine.
     """
+    if isinstance(model, type) or not hasattr(model, "item_vectors"):
+        raise DataError(f"{described(model)} is no engine; give a fitted one, as EASE().fit(data), or a bundle")
     if isinstance(model, Engine) and not vars(model).keys() - _FROM_CONSTRUCTION:
         raise DataError(f"{model!r} is not fitted; call fit(data) first, or load one that was saved")
 
@@ -64,6 +66,7 @@ def dataset_of(model: VectorModel, data: Dataset | None) -> Dataset:
         DataError: there is neither.
     """
     if data is not None:
+        check_dataset(data)
         return data
     if isinstance(model, HasData):
         return model.data

@@ -18,7 +18,7 @@ from recsys.data.histories import Histories
 from recsys.data.interactions import Interactions
 from recsys.data.vocabulary import MISSING
 from recsys.digest import short_digest
-from recsys.errors import ArtifactError
+from recsys.errors import ArtifactError, check_kind
 from recsys.files.stored_json import read_object
 
 _VERSION = 1
@@ -82,7 +82,7 @@ class Dataset:
         sizes = f"{self.n_users:,} users, {self.n_items:,} items, {n:,} interactions{density}"
         sizes += f", {len(self.non_likes):,} non-likes" if len(self.non_likes) else ""
         tables = [f"  {name}: {table!r}" for name, table in (("users", self.users), ("items", self.items))]
-        return [f"Dataset {self.name!r}: {sizes}{self._span()}", *tables]
+        return [f"Dataset{self.name and f' {self.name!r}'}: {sizes}{self._span()}", *tables]
 
     def _span(self) -> str:
         return "" if self.period is None else f", {self.period[0]} to {self.period[1]}"
@@ -218,3 +218,14 @@ class Dataset:
         non_likes, settled = (parts.get(name, none) for name in _FEEDBACK)
         decay = Decay.read(directory / "decay.json") if (directory / "decay.json").is_file() else None
         return replace(self, non_likes=non_likes, settled=settled, feedback=counts, decay=decay)
+
+
+def check_dataset(data: object) -> None:
+    """Checks that an argument is a dataset.
+
+    Raises:
+        DataError: it is a table or something else; names the remedy.
+    """
+    check_kind(
+        "data", data, Dataset, "make one of files or frames with read_dataset(interactions, users=..., items=...)"
+    )

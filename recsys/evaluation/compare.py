@@ -7,18 +7,19 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from recsys.data.dataset import Dataset
+from recsys.data.dataset import Dataset, check_dataset
 from recsys.data.interactions import Interactions
 from recsys.data.splits.holdout import Holdout
 from recsys.data.splits.partition import Split
 from recsys.data.vocabulary import MISSING, Rows
 from recsys.engine import VectorModel
-from recsys.errors import DataError
+from recsys.errors import DataError, check_kind, described
 from recsys.evaluation.evaluate import evaluate, measure
 from recsys.evaluation.metrics import check_lengths
 from recsys.evaluation.report.build import DataSummary, RunDetails, build_report
 from recsys.evaluation.report.examples import ExampleOptions, lists_of
 from recsys.evaluation.report.report import Report
+from recsys.ranking import check_fitted
 
 _USER, _ITEM = "user_id", "item_id"
 
@@ -40,7 +41,8 @@ def evaluate_engines(
         ks: list lengths of the metrics.
 
     Raises:
-        DataError: ``baseline`` is none of the engines, there is none, or a list length is below 1.
+        DataError: ``baseline`` is none of the engines, there is none, a list length is below 1, or an argument is of
+            another kind.
         ArtifactError: a vector holds NaN or an infinite value.
 
     Example:
@@ -53,9 +55,13 @@ def evaluate_engines(
         >>> report.to_frame()["metric"].tolist()[:3]
         ['hit_rate@10', 'map@10', 'mrr@10']
     """
-    named = engines if isinstance(engines, Mapping) else {engines.kind: engines}
+    named = engines if isinstance(engines, Mapping) else _by_kind(engines)
     _check(list(named), baseline, ks)
+    for engine in named.values():
+        check_fitted(engine)
+    check_dataset(data)
     test = holdout.test if isinstance(holdout, Split) else holdout
+    check_kind("holdout", test, Holdout, "give a split, or its part split.test")
     results = {name: evaluate(engine, data, test, ks=ks) for name, engine in named.items()}
     shown = lists_of(data, test, results, next(iter(named)) if baseline is None else baseline, ExampleOptions())
     return build_report(DataSummary.of(data), holdout, results, baseline, RunDetails(examples=shown))
@@ -91,6 +97,9 @@ def evaluate_lists(
         [0.5, 0.25]
     """
     named = lists if isinstance(lists, Mapping) else {"lists": lists}
+    remedy = "give a frame of user_id and item_id; several lists are a mapping, as {'mine': frame, 'theirs': other}"
+    for name, frame in {**named, "truth": truth}.items():
+        check_kind(name, frame, pd.DataFrame, remedy)
     _check(list(named), baseline, ks)
     _check_frame("truth", truth, truth)
     if truth.empty:
@@ -111,11 +120,26 @@ def evaluate_lists(
     return build_report(DataSummary("lists", targets.fingerprint, len(users), len(items)), holdout, results, baseline)
 
 
+def _by_kind(engine: VectorModel) -> dict[str, VectorModel]:
+    """A single engine, under the name of its kind."""
+    if isinstance(engine, list | tuple):
+        raise DataError(
+            f"engines are {described(engine)}, which gives them no names in the report; write a mapping, as "
+            "{'ease': ease, 'knn': knn}"
+        )
+    check_fitted(engine)
+    return {engine.kind: engine}
+
+
 def _check(names: Sequence[str], baseline: str | None, ks: Sequence[int]) -> None:
+    if unnamed := [name for name in names if not isinstance(name, str)]:
+        raise DataError(f"the name {unnamed[0]!r} is {described(unnamed[0])}; names in a report are texts")
     if not names:
         raise DataError("nothing to evaluate: give at least one engine or list")
     if baseline is not None and baseline not in names:
         raise DataError(f"baseline = {baseline!r} is none of those evaluated: {', '.join(names)}")
+    if not isinstance(ks, Sequence):
+        raise DataError(f"ks is {described(ks)}; give list lengths, as ks=({ks},)")
     if not ks or min(ks) < 1:
         raise DataError(f"ks = {list(ks)}: give one or more list lengths of at least 1")
     check_lengths(ks)

@@ -97,7 +97,7 @@ class Bundle:
 
     def __repr__(self) -> str:
         version = f", version={self.version!r}" if self.version else ""
-        return f"Bundle({self.engine!r}, {self.data.name!r}{version})"
+        return f"Bundle({self.engine!r}{self.name and f', {self.name!r}'}{version})"
 
     @property
     def name(self) -> str:

@@ -15,7 +15,7 @@ from recsys.data.dataset import Dataset
 from recsys.data.vocabulary import MISSING, Vocabulary
 from recsys.data.vocabulary import Ids as IdArray
 from recsys.engine import Request, VectorModel, Vectors
-from recsys.errors import ArtifactError, DataError
+from recsys.errors import ArtifactError, DataError, check_kind, described
 from recsys.json_values import JsonMapping
 from recsys.ranking import check_fitted, check_k, dataset_of
 from recsys.retrieval.fallback import Fallback
@@ -144,6 +144,7 @@ def score(engine: VectorModel, data: Dataset | None, pairs: pd.DataFrame) -> pd.
         ['user_id', 'item_id', 'score']
     """
     data = _checked(engine, data)
+    check_kind("pairs", pairs, pd.DataFrame, "give a frame with the columns user_id and item_id")
     if missing := [name for name in ("user_id", "item_id") if name not in pairs]:
         raise DataError(f"pairs lack the column {missing[0]!r}; they have: {', '.join(map(str, pairs.columns))}")
     user = known_rows(data.users.vocabulary, pairs["user_id"].tolist(), "user")
@@ -179,6 +180,8 @@ def similar_items(engine: SimilarityModel, data: Dataset | None, item: int | str
         [1, 2, 3]
     """
     data = _checked(engine, data, k)
+    if not isinstance(item, int | str | np.integer):
+        raise DataError(f"item is {described(item)}; give one id or title, and ask for each of several items")
     vectors, row = similarity_vectors(engine, data.items), find_item(data.items, str(item))
     if vectors.valid is not None and not vectors.valid[row]:
         raise DataError(f"{type(engine).__name__} has no vector for the item {item!r}; it was not in its training data")
@@ -201,6 +204,8 @@ def embeddings(engine: VectorModel, data: Dataset | None, of: Literal["items", "
         ['item_id', 'vector']
     """
     data = _checked(engine, data)
+    if of not in ("items", "users"):
+        raise DataError(f"of = {of!r}: give 'items' or 'users'")
     if of == "items":
         return _vector_frame(engine, "item_id", [(data.items.vocabulary, item_vectors(engine, data.items))])
     requests = RequestedUsers.of(data).requests()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +14,7 @@ from recsys.data.interactions import Interactions
 from recsys.data.vocabulary import MISSING, Rows, Vocabulary, as_ids
 from recsys.data.vocabulary import Ids as IdArray
 from recsys.engine import Request
-from recsys.errors import DataError
+from recsys.errors import DataError, described
 from recsys.retrieval.anonymous import check_columns, typed_attributes, with_anonymous, with_attributes
 
 BLOCK = 4096
@@ -54,6 +54,8 @@ class RequestedUsers:
                 or users by id and histories are both given.
         """
         attributes = None
+        if histories is not None:
+            _check_histories(histories)
         if isinstance(users, pd.DataFrame):
             ids, attributes = _described(data, users)
             rows = data.users.vocabulary.rows(ids)
@@ -97,10 +99,10 @@ def known_rows(vocabulary: Vocabulary, ids: Ids, what: str) -> Rows:
         what: ``"user"`` or ``"item"``, for the message.
 
     Raises:
-        DataError: some ids are not in the data; names the first five. Or they are one text.
+        DataError: some ids are not in the data; names the first five. Or they are one id.
     """
-    if isinstance(ids, str):
-        raise DataError(f"{what} ids are a list, not the text {ids!r}; write [{ids!r}]")
+    if isinstance(ids, str) or not isinstance(ids, Iterable):
+        raise DataError(f"{what} ids are a list, not {_shown(ids)}; write [{ids!r}]")
     if not len(ids):
         return np.zeros(0, np.int64)
     rows = vocabulary.rows(list(ids))
@@ -111,6 +113,21 @@ def known_rows(vocabulary: Vocabulary, ids: Ids, what: str) -> Rows:
             f"{vocabulary.ids[:2].tolist()!r}: {_REMEDIES[what]}"
         )
     return rows
+
+
+def _check_histories(histories: Sequence[Ids]) -> None:
+    """Refuses histories that are not a list of lists, whose texts would be read letter by letter."""
+    expected = "histories are a list of lists of item ids, one list for each user"
+    if isinstance(histories, str | pd.DataFrame) or not isinstance(histories, Iterable):
+        raise DataError(f"{expected}, not {_shown(histories)}")
+    for place, history in enumerate(histories):
+        if isinstance(history, str) or not isinstance(history, Iterable):
+            one = f"[[{history!r}{', ...' if len(histories) > 1 else ''}]]"
+            raise DataError(f"{expected}; place {place} has {_shown(history)}; for one user write {one}")
+
+
+def _shown(value: object) -> str:
+    return repr(value) if isinstance(value, int) else described(value)
 
 
 def _described(data: Dataset, users: pd.DataFrame) -> tuple[IdArray, pd.DataFrame]:

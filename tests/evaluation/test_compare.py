@@ -1,5 +1,7 @@
 """Reports of engines and of foreign lists, made from Python."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -13,6 +15,7 @@ from recsys.errors import DataError
 from recsys.evaluation.compare import evaluate_engines, evaluate_lists
 from recsys.evaluation.report.report import Report
 from recsys.ranking import top_k
+from recsys.registry.bundle import Bundle
 
 DATA = BlockTaste(users=40, noise=0.3).dataset()
 SPLIT = split(DATA)
@@ -53,6 +56,15 @@ def test_a_report_of_engines_needs_no_run(engines, tmp_path):
     pd.testing.assert_frame_equal(back.to_frame(), report.to_frame())
     assert (tmp_path / "report.html").read_text().startswith("<!doctype html>")
     assert len(report.plot().axes) == 2
+
+
+def test_what_has_no_name_is_shown_without_one():
+    data = replace(DATA, name="")
+    parts = split(data)
+    engine = Popularity().fit(data, parts.train)
+    assert repr(data).startswith("Dataset: 40 users")
+    assert repr(evaluate_engines(engine, data, parts.test)).startswith("holdout: 40 users")
+    assert repr(Bundle(engine, data)) == "Bundle(Popularity())"
 
 
 def test_one_engine_and_a_holdout_alone_will_do(engines):

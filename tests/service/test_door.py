@@ -15,6 +15,7 @@ KEY = "a-long-enough-key-1"
     ("body", "status", "says"),
     [
         ({"user_id": 1, "kk": 3}, 422, "no field 'kk'"),
+        ({"user": 1}, 422, "no field 'user'; did you mean 'user_id'?"),
         ({"user_id": 1, "k": 0}, 422, "k is 0"),
         ({"user_id": 1, "k": 1001}, 422, "at most 1,000"),
         ({"user_id": 1, "k": 2.5}, 422, "k is 2.5"),

@@ -71,7 +71,7 @@ class TableSummary:
         roles = max((len(column.role) for column in self.columns), default=0)
         lines = [f"{self.what}: {without_password(str(self.file))}, {self.rows:,} rows"]
         for column in self.columns:
-            filled = "" if column.filled == self.rows else f"{column.filled:,} filled"
+            filled = "" if column.filled == self.rows else f"{column.filled:,} of {self.rows:,} rows"
             use = "" if column.use == "used" else column.use
             facts = "; ".join(fact for fact in (filled, column.example, use) if fact)
             lines += _wrapped(f"  {column.name:<{names}}  {column.role:<{roles}}  ", facts)
@@ -107,7 +107,11 @@ def _of_interactions(part: TypedInteractions) -> Iterator[ColumnSummary]:
         yield ColumnSummary(part.order, "time" if part.has_timestamps else "order", len(known), example)
     if part.weight_columns:
         known = part.weight[~np.isnan(part.weight)]
-        example = f"{number_text(known.min())} to {number_text(known.max())}" if len(known) else ""
+        low, high = (known.min(), known.max()) if len(known) else (np.nan, np.nan)
+        example = ""
+        if len(known):
+            texts = number_text(low), number_text(high)
+            example = f"{texts[0]} to {texts[1]}" if low < high else f"all are {texts[0]}"
         yield ColumnSummary(" x ".join(part.weight_columns), "weight", len(known), example)
     for column in part.unused:
         use = "not used: no option names it"

@@ -9,7 +9,7 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from recsys.config import Config, parse
-from recsys.data.dataset import Dataset
+from recsys.data.dataset import Dataset, check_dataset
 from recsys.data.interactions import Interactions
 from recsys.data.moment import Moment
 from recsys.data.splits.cold_items import cold_items
@@ -117,6 +117,7 @@ def split(
         >>> split(BlockTaste(users=30).dataset(), "leave_last_n", n=2).name
         'leave_last_2'
     """
+    check_dataset(data)
     config = parse(SplitConfig, {"protocol": protocol, **options}, "split")
     if unread := sorted(set(options) - _OPTIONS[config.protocol] - {"refit"}):
         known = ", ".join(sorted(_OPTIONS[config.protocol] | {"refit"}))

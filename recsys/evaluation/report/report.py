@@ -75,7 +75,9 @@ class Report:
 
     def __repr__(self) -> str:
         split = self.content["split"]
-        lines = [f"{self.content['data']['name']}, {split['protocol']}: {split['users']:,} users", self.table()]
+        name = self.content["data"]["name"]
+        about = f"{name}, {split['protocol']}" if name else split["protocol"]
+        lines = [f"{about}: {split['users']:,} users", self.table()]
         lines += [reader_note(self.content)] if reader_note(self.content) else []
         lines += [
             f"{row['engine']} - {row['baseline']}, {row['metric']}: {row['difference']:+.4f} "

@@ -110,6 +110,10 @@ _FIELDS = (
 )
 
 
+_MEANT = {"user": "user_id", "item": "item_id"}
+"""Fields of other interfaces, whose nearest name here is another field."""
+
+
 def _places(error: Mapping[str, object]) -> Sequence[object]:
     places = error["loc"]
     assert isinstance(places, tuple)
@@ -124,4 +128,6 @@ def _said(error: Mapping[str, object]) -> str:
 
 
 def _hint(name: str) -> str:
+    if meant := _MEANT.get(name.lower()):
+        return f"; did you mean {meant!r}?"
     return did_you_mean(name, _FIELDS) or "; take it out, see /openapi.json for the fields of the route"
