@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -30,9 +30,6 @@ from pipelines.cli_arguments import (
 from pipelines.cli_errors import describe, fail, refuse_several_processes
 from recsys import __version__
 from recsys.errors import ConfigError, RecsysError
-
-if TYPE_CHECKING:
-    pass
 
 app = typer.Typer(
     pretty_exceptions_enable=False,

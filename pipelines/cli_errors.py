@@ -10,9 +10,8 @@ from pathlib import Path
 from typing import NoReturn
 
 from pipelines.signals import stop_if_received
-from recsys.errors import ConfigError, without_objects
-from recsys.files.addresses import without_passwords
-from recsys.tracking import printable
+from recsys.errors import ConfigError
+from recsys.tracking import for_people
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _FULL_TEXTS = ("No space left on device", "database or disk is full", "Disk quota exceeded")
@@ -55,7 +54,7 @@ def fail(message: str, debug: bool) -> NoReturn:
         if debug:
             traceback.print_exc()
         if sys.stderr is not None:  # print would take stdout
-            print(f"error: {printable(without_passwords(without_objects(message)))}", file=sys.stderr, flush=True)
+            print(f"error: {for_people(message)}", file=sys.stderr, flush=True)
     except (OSError, ValueError):  # stderr is closed; the exit code is all that can be told
         sys.stderr = None
     sys.exit(1)

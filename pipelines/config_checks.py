@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def named(key: str) -> Iterator[None]:
-    """Puts ``key`` of the config before the message of a `ConfigError`."""
+    """Puts a key or section of the config before the message of a `ConfigError`."""
     try:
         yield
     except ConfigError as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from pipelines.config_checks import named
 from recsys.choices import Choices
 from recsys.config import Config, parse
 from recsys.configurable import EngineConfig
@@ -66,16 +67,12 @@ def engine_spec(name: str, raw: JsonMapping, where: str = "config") -> EngineSpe
     """
     kind = str(raw.get("kind", name))
     options = {key: value for key, value in raw.items() if key != "kind"}
-    try:
+    with named(f"{where} [{name}]"):
         made = ENGINES[kind].Config
-    except ConfigError as error:
-        raise ConfigError(f"{where} [{name}]: {error}") from error
     config = parse(made, options, f"{where} [{name}]")
-    try:
+    with named(f"{where} [{name}]"):
         _check_names(config)
         _check_together(config)
-    except ConfigError as error:
-        raise ConfigError(f"{where} [{name}]: {error}") from error
     return EngineSpec(name, kind, config)
 
 

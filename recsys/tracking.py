@@ -58,14 +58,14 @@ class ConsoleTracker(SilentTracker):
         self._last = 0.0 if self._terminal else time.monotonic()
 
     def info(self, message: str) -> None:
-        message = printable(without_passwords(without_objects(message)))
+        message = for_people(message)
         _print(f"\r\x1b[K{message}\n" if self._terminal else f"{message}\n")
 
     def progress(self, message: str) -> None:
         now = time.monotonic()
         if now - self._last <= (0.1 if self._terminal else _LOG_SECONDS):
             return
-        self._last, message = now, printable(without_passwords(message))
+        self._last, message = now, for_people(message)
         _print(f"\r\x1b[K{message}" if self._terminal else f"{message}\n")
 
 
@@ -141,6 +141,11 @@ def printable(text: str) -> str:
         ('a\\u001b[2Jb', 'two\nlines')
     """
     return _CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
+def for_people(message: str) -> str:
+    """A message as it is shown: `printable`, without passwords of addresses and addresses of objects in memory."""
+    return printable(without_passwords(without_objects(message)))
 
 
 def one_line(text: str) -> str:

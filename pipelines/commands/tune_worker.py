@@ -20,14 +20,13 @@ from pipelines.tune_section import with_options
 from pipelines.workspace import Workspace, digest
 from recsys.engine import Engine, FitContext
 from recsys.engines import ENGINES
-from recsys.errors import RecsysError, without_objects
+from recsys.errors import RecsysError
 from recsys.experiment.remote_study import AskedTrial, Trials
 from recsys.experiment.study import Search, Study, Trial, best_of, trials_since_best
 from recsys.experiment.trial_tracker import OutOfTime, TrialPruned, TrialTracker
 from recsys.experiment.tune import TuningData, fit_and_score
-from recsys.files.addresses import without_passwords
 from recsys.json_values import JsonObject
-from recsys.tracking import ConsoleTracker, CurveTracker, Tracker
+from recsys.tracking import ConsoleTracker, CurveTracker, Tracker, for_people
 from recsys.training.deterministic import preload
 
 DATABASE = "study.db"
@@ -191,7 +190,7 @@ def work_alone(job: Job, number: int) -> None:
     try:
         Worker(job, number, running=lambda: parent is None or parent.is_alive()).run()
     except RecsysError as error:
-        print(f"error: {without_passwords(without_objects(str(error)))}", file=sys.stderr, flush=True)
+        print(f"error: {for_people(str(error))}", file=sys.stderr, flush=True)
         sys.exit(FAILED)
     except Exception:
         traceback.print_exc()

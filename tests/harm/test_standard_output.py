@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.pipelines.own_command import environment, own_command
+
 FULL = Path("/dev/full")
-ROOT = Path(__file__).parents[2]
-COMMAND = "from pipelines import cli, entry\ndef app(*_, **__):\n    {}\ncli.app = app; entry.main()"
 ENDS = {
     "of little, told at the end": "print('x')",
     "of much": "print('x' * 10**6); raise SystemExit(5)",
@@ -18,9 +18,8 @@ ENDS = {
 
 
 def ended(body: str, **streams) -> subprocess.CompletedProcess:
-    environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-c", COMMAND.format(body)]
-    return subprocess.run(command, env=environment, stderr=subprocess.PIPE, text=True, timeout=60, **streams)
+    command = [sys.executable, *own_command(body)]
+    return subprocess.run(command, env=environment(), stderr=subprocess.PIPE, text=True, timeout=60, **streams)
 
 
 @pytest.mark.skipif(not FULL.exists(), reason="a device of Linux")

@@ -1,7 +1,6 @@
 """Ctrl-C and SIGTERM end a command within two seconds, with one line, and a rerun ends with the same result."""
 
 import hashlib
-import os
 import signal
 import subprocess
 import sys
@@ -13,9 +12,9 @@ import pytest
 
 from recsys.retrieval.manifest import Manifest, read_recommendations
 from recsys.tracking import ConsoleTracker
+from tests.pipelines.own_command import environment, own_command
 from tests.pipelines.world import write_world
 
-ROOT = Path(__file__).parents[2]
 LINE = "the same command continues where it stopped"
 BUSY = {
     "python": "while True: sum(range(1000))",
@@ -34,8 +33,7 @@ ENDS = {  # the body of a command, and what is told and the exit code after SIGT
 
 
 def _started(*command: object) -> subprocess.Popen:
-    environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    return subprocess.Popen([sys.executable, *map(str, command)], env=environment, stdout=-1, stderr=-1, text=True)
+    return subprocess.Popen([sys.executable, *map(str, command)], env=environment(), stdout=-1, stderr=-1, text=True)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["ctrl-c", "sigterm"])
@@ -62,10 +60,7 @@ def test_a_signal_ends_the_process_with_one_line_whatever_it_does(busy, number):
 @pytest.mark.parametrize("end", ENDS)
 def test_a_command_ends_with_one_line_and_its_exit_code_where(end):
     body, told, code = ENDS[end]
-    command = f"def app(*_, **__):\n    {body}\n"
-    with _started(
-        "-c", f"import atexit, time\nfrom pipelines import cli, entry\n{command}cli.app = app; entry.main()"
-    ) as process:
+    with _started(*own_command(body)) as process:
         assert process.stdout.readline() == "ready\n"
         process.send_signal(signal.SIGTERM)
         errors = process.communicate(timeout=30)[1]
@@ -78,10 +73,9 @@ def test_what_is_told_is_not_written_into_a_file_that_took_the_place_of_a_closed
         "import os; open('kept', 'x').close(); file = open('kept', 'w')\n"
         "    os.kill(os.getpid(), 15); import time; time.sleep(9)"
     )
-    code = f"from pipelines import cli, entry\ndef app(*_, **__):\n    {body}\ncli.app = app; entry.main()"
     command = f'cd "{tmp_path}" && exec "$@" <&- >&- 2>&-'
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    ended = subprocess.run(["sh", "-c", command, "sh", sys.executable, "-c", code], env=environment, timeout=60)
+    words = ["sh", "-c", command, "sh", sys.executable, *own_command(body)]
+    ended = subprocess.run(words, env=environment(), timeout=60)
     assert (ended.returncode, (tmp_path / "kept").read_bytes()) == (143, b"")
 
 

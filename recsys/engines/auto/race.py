@@ -34,7 +34,7 @@ def race(
     bench: Bench,
     budget: Budget,
     later_fits: float,
-    cost: Callable[[Trial], float] = lambda _: 0.0,
+    cost: Callable[[Trial], float],
 ) -> Iterator[Trial | str]:
     """The trials of the trainings that were kept to the end; a text says why another was dropped.
 

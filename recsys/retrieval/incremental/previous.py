@@ -17,6 +17,7 @@ from recsys.errors import ArtifactError
 from recsys.retrieval.incremental.fingerprints import SIZE
 from recsys.retrieval.manifest import MANIFEST, Manifest, is_part
 from recsys.retrieval.output import Place, output_folder
+from recsys.retrieval.output.id_arrays import arrow_ids, ids_of
 from recsys.retrieval.rules.block import empty_lists
 from recsys.retrieval.rules.reasons import reason_bits
 from recsys.retrieval.top_up import Lists
@@ -77,8 +78,7 @@ def save_users(
         fingerprints: [U].
         made: what the part was made from, for the metadata.
     """
-    kind = pa.int64() if users.holds_integers else pa.string()
-    columns = {"user_id": pa.array(users.ids, kind), "rows": pa.array(rows.astype(np.int32))}
+    columns = {"user_id": arrow_ids(users.ids, users.holds_integers), "rows": pa.array(rows.astype(np.int32))}
     columns["fingerprint"] = pa.array(fingerprints, pa.binary(SIZE))
     with output_folder(place[0]).writing(users_of_part(place[1])) as beside:
         pq.write_table(pa.table(columns).replace_schema_metadata(made), beside, use_dictionary=False)
@@ -105,7 +105,7 @@ class Previous:
             if table is not None:
                 stop = np.cumsum(table["rows"].to_numpy(), dtype=np.int64)
                 start = stop - table["rows"].to_numpy()
-                ids.append(_ids(table["user_id"]))
+                ids.append(ids_of(table["user_id"]))
                 places.append(np.stack([np.full(len(table), number), start, stop], axis=1))
                 self._fingerprints += table["fingerprint"].to_pylist()
         self._users_known = Vocabulary(np.concatenate(ids)) if ids else None
@@ -171,8 +171,5 @@ class Previous:
         marks = table["fallback"].to_numpy() if "fallback" in table.column_names else np.zeros(n, bool)
         texts = table["reason"].to_pylist() if "reason" in table.column_names else []
         reasons = reason_bits(texts) if texts else np.zeros(n, np.int32)
-        return {"ids": _ids(table.column(1)), "score": table["score"].to_numpy(), "fallback": marks, "reason": reasons}
-
-
-def _ids(column: pa.ChunkedArray) -> Ids:
-    return column.to_numpy() if pa.types.is_integer(column.type) else np.array(column.to_pylist(), object)
+        ids, scores = ids_of(table.column(1)), table["score"].to_numpy()
+        return {"ids": ids, "score": scores, "fallback": marks, "reason": reasons}

@@ -13,6 +13,7 @@ from recsys.data.vocabulary import MISSING, Ids, Rows, Vocabulary
 from recsys.errors import ArtifactError, DataError
 from recsys.retrieval.output import Place, output_folder
 from recsys.retrieval.output.folder import inside
+from recsys.retrieval.output.id_arrays import arrow_ids, ids_of
 from recsys.retrieval.rules.id_lists import IdList, known_ids
 
 USERS = "_users.pq"
@@ -87,7 +88,7 @@ def remembered(directory: Place) -> Ids | None:
         raise ArtifactError(
             f"{inside(directory, USERS)} cannot be read ({error}); remove it, and recommend for all users once"
         ) from error
-    return column.to_numpy() if pa.types.is_integer(column.type) else np.array(column.to_pylist(), object)
+    return ids_of(column)
 
 
 def remember(directory: Place, users: Vocabulary, rows: Rows, all_users: bool) -> None:
@@ -96,6 +97,6 @@ def remember(directory: Place, users: Vocabulary, rows: Rows, all_users: bool) -
     earlier = None if all_users else remembered(directory)
     if earlier is not None and len(earlier) and (earlier.dtype.kind == "i") == users.holds_integers:
         ids = np.concatenate([earlier, ids[Vocabulary(earlier).rows(ids) == MISSING]])
-    column = pa.array(ids, pa.int64() if users.holds_integers else pa.string())
+    column = arrow_ids(ids, users.holds_integers)
     with output_folder(directory).writing(USERS) as beside:
         pq.write_table(pa.table({"user_id": column}), beside, use_dictionary=False)

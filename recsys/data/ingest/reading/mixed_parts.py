@@ -12,8 +12,7 @@ from recsys.data.ingest.checks import Cells
 from recsys.data.ingest.issues import shown
 from recsys.data.ingest.reading.found import Found, Note
 from recsys.data.ingest.reading.options import TableFormat
-
-_SHOWN = 3
+from recsys.data.ingest.reading.problem import names_text
 
 
 def one_format(parts: Mapping[str, Found], options: TableFormat) -> tuple[dict[str, Found], list[Note]]:
@@ -42,7 +41,7 @@ def one_format(parts: Mapping[str, Found], options: TableFormat) -> tuple[dict[s
     kinds: dict[str, list[str]] = {}
     for name, found in parts.items():
         kinds.setdefault(found.form or "text", []).append(name)
-    listed = "; ".join(f"{kind}: {_listed(names)}" for kind, names in kinds.items())
+    listed = "; ".join(f"{kind}: {names_text(names)}" for kind, names in kinds.items())
     why = "" if any(found.form != "JSON" for found in others.values()) else _why(plain)
     told = f"the folder holds parts of several formats ({listed}){why}"
     remedy = "give parts of one format, or name files that are no part of the table with a leading _; until then "
@@ -88,8 +87,3 @@ def _text(cell: object) -> str:
     if isinstance(cell, (bool, np.bool_)):
         return "true" if cell else "false"
     return str(int(cell)) if isinstance(cell, (float, np.floating)) and cell.is_integer() else str(cell)
-
-
-def _listed(names: list[str]) -> str:
-    more = f" and {len(names) - _SHOWN:,} more" if len(names) > _SHOWN else ""
-    return ", ".join(names[:_SHOWN]) + more

@@ -10,9 +10,7 @@ import pandas as pd
 
 from recsys.data.ingest.reading.content import unpacked
 from recsys.data.ingest.reading.found import Note
-from recsys.data.ingest.reading.problem import Unreadable
-
-_SHOWN = 3
+from recsys.data.ingest.reading.problem import Unreadable, names_text
 
 
 def has_no_bytes(part: Path) -> bool:
@@ -43,7 +41,7 @@ def lacking_parts(columns: Mapping[str, Sequence[str]]) -> dict[str, str]:
             )
     widest = columns[by_size[-1]]
     lacking = {name: [part for part, names in columns.items() if name not in names] for name in widest}
-    return {name: _parts(parts) for name, parts in lacking.items() if parts}
+    return {name: names_text(parts) for name, parts in lacking.items() if parts}
 
 
 def lacking_notes(lacking: Mapping[str, str]) -> list[Note]:
@@ -63,8 +61,3 @@ def with_columns(frame: pd.DataFrame, names: Sequence[str], are_texts: bool) -> 
 
 def _listed(names: Sequence[str]) -> str:
     return ", ".join(map(str, names[:12]))
-
-
-def _parts(names: Sequence[str]) -> str:
-    more = f" and {len(names) - _SHOWN:,} more" if len(names) > _SHOWN else ""
-    return ", ".join(names[:_SHOWN]) + more

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
+
+_NAMES = 3
 
 
 class Unreadable(Exception):  # noqa: N818
@@ -17,6 +21,17 @@ class Unreadable(Exception):  # noqa: N818
     def __init__(self, found: str, remedy: str) -> None:
         super().__init__(found)
         self.found, self.remedy = found, remedy
+
+
+def names_text(names: Sequence[str]) -> str:
+    """Names of files or parts for a message, at most three.
+
+    Example:
+        >>> names_text(["a.csv", "b.csv", "c.csv", "d.csv"])
+        'a.csv, b.csv, c.csv and 1 more'
+    """
+    more = f" and {len(names) - _NAMES:,} more" if len(names) > _NAMES else ""
+    return ", ".join(names[:_NAMES]) + more
 
 
 def damaged(reason: object) -> Unreadable:

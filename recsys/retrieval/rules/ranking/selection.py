@@ -135,9 +135,9 @@ class _State:
         column, reason = self._best(place)
         if self.deficits is not None:
             self._forced(self.deficits.due(left), column, reason)
-        if explored is not None and self.deficits is not None:
-            explored = explored.copy()
-            explored[self.deficits.due(self.rules.k - place)] = False
+            if explored is not None:
+                explored = explored.copy()
+                explored[self.deficits.due(self.rules.k - place)] = False
         if explored is not None and explored.any():
             self._explored(np.flatnonzero(explored), column, reason)
         users = np.flatnonzero(column != MISSING)

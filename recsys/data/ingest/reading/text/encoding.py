@@ -5,11 +5,10 @@ from __future__ import annotations
 import codecs
 from collections.abc import Iterator, Sequence
 
-from recsys.data.ingest.reading.problem import Unreadable
+from recsys.data.ingest.reading.problem import Unreadable, names_text
 
 _UTF32 = ((codecs.BOM_UTF32_LE, "utf-32"), (codecs.BOM_UTF32_BE, "utf-32"))
 _MARKS = (*_UTF32, (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
-_SHOWN = 3
 
 
 def as_utf8(data: bytes, encoding: str | None) -> tuple[bytes, str | None]:
@@ -78,12 +77,10 @@ def encoding_notes(parts: Sequence[tuple[str, str]], encoding: str | None) -> It
     if len(parts) == 1:
         yield f"the file is UTF-8, not {encoding}, and read so: {wrong}", 'data.encoding = "utf-8" says so'
         return
-    names = ", ".join(name for name, _ in utf8[:_SHOWN])
-    more = f" and {len(utf8) - _SHOWN:,} more" if len(utf8) > _SHOWN else ""
     all_are = "all parts are" if len(utf8) == len(parts) else f"{len(utf8):,} of {len(parts):,} parts are"
     counted = "1 part is" if len(utf8) == 1 else all_are
     remedy = 'data.encoding = "utf-8" says so' if len(utf8) == len(parts) else "nothing is to be done"
-    yield f"{counted} UTF-8, not {encoding}, and read so ({names}{more}): {wrong}", remedy
+    yield f"{counted} UTF-8, not {encoding}, and read so ({names_text([name for name, _ in utf8])}): {wrong}", remedy
 
 
 def _check_utf8(data: bytes) -> None:
