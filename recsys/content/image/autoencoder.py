@@ -38,7 +38,7 @@ class AutoencoderConfig(EmbedderConfig):
 
     flat_sections: ClassVar[tuple[str, ...]] = ("training",)
 
-    dim: int = Field(64, ge=2, le=65_536)
+    dim: int = Field(64, ge=2)
     side: int = Field(48, ge=8)
     width: int = Field(16, ge=4, multiple_of=4)
     blocks: int = Field(3, ge=1, le=5)

@@ -45,7 +45,7 @@ class DANConfig(EmbedderConfig):
 
     flat_sections: ClassVar[tuple[str, ...]] = ("training",)
 
-    dim: int = Field(128, ge=2, le=65_536)
+    dim: int = Field(128, ge=2)
     min_count: int = Field(2, ge=1)
     word_dropout: float = Field(0.3, ge=0, lt=1)
     objective: Literal["views", "behaviour"] = "views"

@@ -47,7 +47,7 @@ class LanguageModelConfig(EmbedderConfig):
     model: str = "all-MiniLM-L6-v2"
     scratch: bool = False
     depth: int = Field(2, ge=1)
-    dim: int = Field(128, ge=8, le=65_536, multiple_of=4)
+    dim: int = Field(128, ge=8, multiple_of=4)
     layers: tuple[int, ...] = Field((-1,), min_length=1)
     pooling: Literal["mean", "max", "first", "last"] = "mean"
     max_tokens: int = Field(128, ge=8)

@@ -49,7 +49,7 @@ class ContrastiveAlignmentConfig(EmbedderConfig):
 
     text: EmbedderSpec = EmbedderSpec(embedder="sentence")
     image: EmbedderSpec = EmbedderSpec(embedder="image")
-    dim: int = Field(128, ge=2, le=65_536)
+    dim: int = Field(128, ge=2)
     hidden: int = Field(256, ge=0)
     dropout: float = Field(0.3, ge=0, lt=1)
     temperature: float = Field(0.1, gt=0)

@@ -56,7 +56,7 @@ class MetricLearningConfig(EmbedderConfig):
     label: str | None = None
     loss: Literal["triplet", "contrastive", "multi_similarity"] = "multi_similarity"
     margin: float = Field(0.2, gt=0)
-    dim: int = Field(64, ge=2, le=65_536)
+    dim: int = Field(64, ge=2)
     hidden: int = Field(0, ge=0)
     side: int = Field(48, ge=8)
     window: int = Field(5, ge=1)

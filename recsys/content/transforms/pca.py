@@ -29,7 +29,7 @@ class PCAConfig(EmbedderConfig):
     """
 
     base: EmbedderSpec = EmbedderSpec(embedder="sentence")
-    dim: int = Field(64, ge=1, le=65_536)
+    dim: int = Field(64, ge=1)
     whiten: float = Field(0.5, ge=0, le=1)
 
 

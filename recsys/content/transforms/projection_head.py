@@ -44,7 +44,7 @@ class ProjectionHeadConfig(EmbedderConfig):
     flat_sections: ClassVar[tuple[str, ...]] = ("training",)
 
     base: EmbedderSpec = EmbedderSpec(embedder="sentence")
-    dim: int = Field(128, ge=2, le=65_536)
+    dim: int = Field(128, ge=2)
     hidden: int = Field(0, ge=0)
     dropout: float = Field(0.5, ge=0, lt=1)
     window: int = Field(20, ge=1)

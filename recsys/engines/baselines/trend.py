@@ -50,7 +50,7 @@ class TrendConfig(TrainedConfig):
     length: int = Field(208, ge=2)
     network: Literal["gru", "transformer"] = "gru"
     dim: int = Field(32, ge=2, multiple_of=2)
-    layers: int = Field(1, ge=1, le=100)
+    layers: int = Field(1, ge=1)
     dropout: float = Field(0.1, ge=0, lt=1)
     batch: int = Field(128, ge=1)
     training: LoopOptions = LoopOptions(epochs=30, learning_rate=3e-3, warmup=20, max_grad_norm=1.0)

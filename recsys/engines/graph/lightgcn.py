@@ -60,7 +60,7 @@ class LightGCNConfig(TrainedConfig):
     flat_sections: ClassVar[tuple[str, ...]] = ("training",)
 
     dim: int = Field(64, ge=2)
-    layers: int = Field(3, ge=1, le=100)
+    layers: int = Field(3, ge=1)
     user_vectors: bool = True
     temperature: float = Field(0.1, gt=0)
     popularity_exponent: float = Field(0.1, ge=0)
