@@ -12,7 +12,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 HOMES: dict[str, str | tuple[str, ...]] = {
-    "faiss": "recsys/retrieval/faiss.py",
+    "faiss": "recsys/retrieval/approximate/kinds.py",
     "fastapi": "recsys/service/http",
     "implicit": ("recsys/engines", "pipelines/benchmarks/scale/peers"),
     "matplotlib": "recsys/evaluation/report",

@@ -58,10 +58,19 @@ def batch_of(
 ) -> Batch:
     """The batch for the users of ``data``, or for ``sessions``, whom the engine does not know."""
     version, made_from, now, recipients = more
-    if sessions is None:
-        return Batch(bundle.engine, data, options, version, made_from, bundle.fallback, now, recipients)
-    engine = AnonymousUsers(bundle.engine, data.users)
-    return Batch(engine, sessions, options, version, made_from, bundle.fallback, now, recipients, of_users=False)
+    engine = bundle.engine if sessions is None else AnonymousUsers(bundle.engine, data.users)
+    return Batch(
+        engine,
+        data if sessions is None else sessions,
+        options,
+        version,
+        made_from,
+        bundle.fallback,
+        now,
+        recipients,
+        of_users=sessions is None,
+        beside=bundle.folder,
+    )
 
 
 @dataclass(frozen=True)

@@ -120,17 +120,18 @@ def _vectors(bundle: Bundle, beside: Path) -> str:
 
 
 def _faiss(bundle: Bundle, beside: Path) -> str:
-    from recsys.export.onnx import plain_ids
-    from recsys.export.vectors import dense_items, sampled_users
-    from recsys.retrieval.faiss import write_index
+    from recsys.export.search_index import write_index
+    from recsys.export.vectors import dense_items
+    from recsys.retrieval.approximate.choice import sampled_users
+    from recsys.retrieval.approximate.store import plain_ids
 
     ids, vectors = dense_items(bundle.engine, bundle.data)
     folder = beside / "faiss"
     folder.mkdir()
-    index = write_index(vectors, sampled_users(bundle.engine, bundle.data, vectors.shape[1]), folder / "items.faiss")
+    index = write_index(vectors, sampled_users(bundle.engine, bundle.data).known(), folder / "items.faiss")
     np.save(folder / "item_ids.npy", plain_ids(ids))
     write_json(folder / "index.json", index)
-    measured = f", recall@10 {index['recall']} with nprobe {index['nprobe']}" if index.get("recall") else ""
+    measured = f", recall@100 {index['recall']} with nprobe {index['nprobe']}" if index.get("recall") else ""
     return f"faiss: {index['kind']} of {len(ids)} items, by inner product{measured}"
 
 

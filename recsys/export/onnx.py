@@ -21,6 +21,7 @@ from recsys.engines.two_tower.two_tower import TwoTower
 from recsys.errors import ArtifactError, ConfigError
 from recsys.export.towers import HISTORY, INTERACTIONS, LENGTHS, TIMES, ItemTower, UserTower
 from recsys.retrieval.anonymous import with_anonymous
+from recsys.retrieval.approximate.store import plain_ids
 from recsys.retrieval.rules.eligible import ItemRules, eligible_items
 
 TOLERANCE = 1e-5
@@ -90,11 +91,6 @@ def write_towers(engine: TwoTower, data: Dataset, folder: Path) -> float:
     example = Path(__file__).with_name("serve_example.py")
     (folder / "serve_example.py").write_text(example.read_text(encoding="utf-8"), encoding="utf-8")
     return _check(engine, data, folder)
-
-
-def plain_ids(ids: NDArray[np.generic]) -> NDArray[np.generic]:
-    """Ids as integers, or as text of a fixed width, which `numpy.load` reads without pickle."""
-    return ids if ids.dtype.kind == "i" else ids.astype(np.str_)
 
 
 def _named(values: Mapping[str, Tensor]) -> dict[str, Tensor]:

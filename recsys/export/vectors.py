@@ -12,12 +12,10 @@ from numpy.typing import NDArray
 
 from recsys.data.dataset import Dataset
 from recsys.data.vocabulary import Ids
-from recsys.engine import Engine, Request, Vectors
+from recsys.engine import Engine, Vectors
 from recsys.errors import ConfigError
 from recsys.retrieval.requested_users import RequestedUsers
 from recsys.retrieval.retriever import item_vectors, user_vectors
-
-_QUERIES = 1000
 
 Block = tuple[Ids, NDArray[np.float32]]
 """Ids [n] and their vectors [n, D]."""
@@ -56,15 +54,6 @@ def write_vectors(engine: Engine, data: Dataset, folder: Path) -> dict[str, int]
         )
         counts["users"] = _write(folder, "user", blocks)
     return counts
-
-
-def sampled_users(engine: Engine, data: Dataset, dim: int) -> NDArray[np.float32]:
-    """float32 [Q, dim]: the vectors of a thousand random users who have one; none without histories."""
-    if not len(data.interactions):
-        return np.zeros((0, dim), np.float32)
-    rows = np.random.default_rng(0).permutation(data.n_users)[:_QUERIES]
-    request = Request.from_dataset(data, np.sort(rows))
-    return _dense(engine, request.users.vocabulary.ids, user_vectors(engine, request))[1]
 
 
 def _dense(engine: Engine, ids: Ids, vectors: Vectors) -> Block:

@@ -66,6 +66,7 @@ class Bundle:
             engine of a run, which is evaluated on the test part of the split. `version` covers it.
         fallback: ranks for users of whom the engine knows nothing, and is never evaluated. By default it is counted
             from ``data``, before the interactions are left out.
+        folder: where it was saved or loaded from; None before.
 
     Example:
         >>> import tempfile
@@ -85,6 +86,7 @@ class Bundle:
     version: str = ""
     evaluation: Holdout | None = None
     fallback: Fallback | None = None
+    folder: Path | None = None
 
     def __post_init__(self) -> None:
         if self.fallback is None:
@@ -167,7 +169,7 @@ class Bundle:
                 self.evaluation.save(beside / "evaluation")
             write_json(beside / HEADER, header)
             write_json(beside / MANIFEST, {"version": _VERSION, "files": _digests(beside)})
-        return replace(self, version=version_of(directory))
+        return replace(self, version=version_of(directory), folder=directory)
 
     @classmethod
     def load(cls, directory: str | Path) -> Bundle:
@@ -184,9 +186,7 @@ class Bundle:
         except ArtifactError:
             raise
         except Exception as error:  # whatever a crafted file leads to, the answer is the same
-            raise ArtifactError(
-                f"{directory} does not hold a bundle ({error!r}); copy it again, or train again"
-            ) from error
+            raise ArtifactError(f"{directory} holds no bundle ({error!r}); copy it again, or train again") from error
 
     @classmethod
     def _load(cls, directory: Path) -> Bundle:
@@ -210,7 +210,7 @@ class Bundle:
             raise ArtifactError(f"{directory} holds no fallback, as bundles of an earlier version do; train again")
         fallback = Fallback.load(directory / "fallback")
         try_fallback(fallback, data.users, data.items)
-        return cls(engine, data, lineage, histories.is_dir(), version_of(directory), held_out, fallback)
+        return cls(engine, data, lineage, histories.is_dir(), version_of(directory), held_out, fallback, directory)
 
 
 def verify(directory: Path) -> None:

@@ -7,6 +7,7 @@ INDEXES: Choices[type[Index]] = Choices(
     "index",
     {
         "exact": "recsys.ranking:Ranker",
-        "faiss": "recsys.retrieval.faiss:Faiss",
+        "faiss": "recsys.retrieval.approximate.search:Faiss",
+        "hnsw": "recsys.retrieval.approximate.search:HNSW",
     },
 )

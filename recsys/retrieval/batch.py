@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -44,7 +45,8 @@ class RecommendOptions(ItemRules):
         format: of the parts: Parquet, CSV, or JSON lines.
         layout: ``long`` has a row for each item; ``lists`` one for each user who has a list, with the ids of the items,
             best first, and their scores as lists, which in CSV are JSON in a cell.
-        index: a name in `recsys.retrieval.INDEXES`.
+        index: `exact`, or approximate search: `faiss` by inverted lists, `hnsw` by a graph of neighbours; see
+            `recsys.retrieval.approximate.search.Approximate`.
         users: ids of the users who get a list, or a file of them (CSV, text or Parquet); None is all. Ids that are not
             in the data are passed over and counted. ``"new"`` is those who are new since the last run: whom no finished
             run into the output folder had; all where there was none.
@@ -116,6 +118,7 @@ class Batch:
         now: seconds since 1970 UTC, for rules by time where ``options.at`` is None.
         recipients: the users who get a list, where ``options.users`` depends on an output folder; None finds them.
         of_users: whether they are users of the data, whom the folder remembers; sessions and items are not.
+        beside: the folder of the bundle, beside which an approximate index is kept; None keeps it in memory.
 
     Raises:
         DataError: the dataset has no users or no items.
@@ -130,6 +133,7 @@ class Batch:
     now: float = field(default_factory=time.time)
     recipients: Recipients | None = None
     of_users: bool = True
+    beside: Path | None = None
 
     def __post_init__(self) -> None:
         if not self.data.n_users or not self.data.n_items:
@@ -152,18 +156,19 @@ class Batch:
 
     @property
     def told(self) -> tuple[str, ...]:
-        """What the rules leave out or pass over, one line each.
+        """What the rules leave out or pass over, and how widely an approximate index searches, one line each.
 
         Raises:
             DataError: the rules leave no item or user, or a rule is wrong.
         """
-        return (*self._plan.told, *self._recipients.told)
+        of_index = () if self.options.index == "exact" else self._retriever.told
+        return (*self._plan.told, *self._recipients.told, *of_index)
 
     @cached_property
     def _retriever(self) -> RuledRetriever:
         fallback = self.fallback
         given = None if fallback is None else (lambda: fallback)
-        return RuledRetriever(self.engine, self._plan, self.options.index, self.options.at, given, ROWS)
+        return RuledRetriever(self.engine, self._plan, self.options.index, self.options.at, given, ROWS, self.beside)
 
     @cached_property
     def stamp(self) -> parts.Stamp:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 from recsys.data.histories import Histories
@@ -32,3 +33,7 @@ class Index(Protocol):
             ArtifactError: a score is NaN or infinite.
         """
         ...
+
+
+BuildIndex = Callable[[Vectors, Rows | None], Index]
+"""Makes an index of item vectors, of which some rows are candidates."""

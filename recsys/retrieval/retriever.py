@@ -16,12 +16,9 @@ from recsys.engine import Request, VectorModel, Vectors
 from recsys.ranking import check_finite
 from recsys.retrieval import INDEXES
 from recsys.retrieval.fallback import Fallback
-from recsys.retrieval.index import Index
+from recsys.retrieval.index import BuildIndex, Index
 from recsys.retrieval.similar import SimilarityModel, squarable
 from recsys.retrieval.top_up import Lists, TopUp, unknown_users
-
-BuildIndex = Callable[[Vectors, Rows | None], Index]
-"""Makes an index of item vectors, of which some rows are candidates."""
 
 
 class Subset(NamedTuple):

@@ -19,6 +19,7 @@ from recsys.errors import DataError, RecsysError
 from recsys.registry.bundle import Bundle
 from recsys.registry.predictor import concatenated, without_repeats
 from recsys.retrieval.anonymous import with_anonymous, with_attributes
+from recsys.retrieval.approximate.choice import index_builder
 from recsys.retrieval.frames import fallback_of
 from recsys.retrieval.retriever import EncodedUsers, Retriever, similarity_vectors
 from recsys.retrieval.rules.eligible import ItemRules, eligible_items
@@ -90,7 +91,8 @@ class ServedModel:
         self.rules = rules or ItemRules()
         self._listed = eligible_items(self.data.items, self.rules).rows
         fallback = fallback_of(bundle, self.data)
-        self._retriever = Retriever(bundle.engine, self.data.items, index, self._listed, fallback=fallback)
+        build = index_builder(index, bundle.engine, self.data, bundle.folder)
+        self._retriever = Retriever(bundle.engine, self.data.items, build, self._listed, fallback=fallback)
         self._newest = int(self.data.interactions.time.max(initial=0))
         self._cache = VectorCache()
         self._lock = Lock()  # the scores of a block of users share a buffer

@@ -2,22 +2,30 @@
 
 import numpy as np
 import pytest
+import scipy.sparse as sp
 
+from recsys.atomic import read_json
 from recsys.data.histories import Histories
 from recsys.data.vocabulary import MISSING
 from recsys.engine import Vectors
 from recsys.errors import ArtifactError
 from recsys.ranking import top_k
 from recsys.retrieval import INDEXES
+from recsys.retrieval.approximate.built import IndexSetting
 
+APPROXIMATE = sorted(set(INDEXES) - {"exact"})
 pytestmark = pytest.mark.filterwarnings("ignore:.*[Ss]wig.*:DeprecationWarning")
 
 
 @pytest.fixture(params=sorted(INDEXES))
 def index(request):
-    if request.param == "faiss":
+    if request.param != "exact":
         pytest.importorskip("faiss")
     return INDEXES[request.param]
+
+
+def share_found(found, exact):
+    return np.mean([len(set(row) & set(best)) / len(best) for row, best in zip(found, exact, strict=True)])
 
 
 def vectors(seed, n, dim=8, **rest):
@@ -76,36 +84,39 @@ def test_a_user_or_an_item_without_a_vector_may_hold_anything(index):
     assert (rows[1] == MISSING).all()
 
 
-def test_on_a_large_catalogue_faiss_finds_nearly_all_and_never_what_was_seen():
+@pytest.mark.parametrize("name", APPROXIMATE)
+def test_on_a_large_catalogue_an_index_finds_nearly_all_and_never_what_was_seen(name):
     pytest.importorskip("faiss")
     users, items = vectors(0, 50, 4), vectors(1, 24_000, 4)
     exact, _ = top_k(users, items, 20)
     seen = Histories.of([row[:5].tolist() for row in exact])
-    rows, _ = INDEXES["faiss"](items).top_k(users, 15, seen)
+    rows, _ = INDEXES[name](items).top_k(users, 15, seen)
     assert not any(set(row) & set(best[:5]) for row, best in zip(rows, exact, strict=True))
     found = np.mean([len(set(row) & set(best[5:])) / 15 for row, best in zip(rows, exact, strict=True)])
     assert found > 0.9
 
 
 @pytest.mark.parametrize("share", [1, 0.01, 0.001])
-def test_a_list_is_never_shorter_than_k_while_items_are_left(share):
+@pytest.mark.parametrize("name", APPROXIMATE)
+def test_a_list_is_never_shorter_than_k_while_items_are_left(share, name):
     pytest.importorskip("faiss")
     users, items = vectors(0, 8, 4), vectors(1, 30_000, 4)
     allowed = None if share == 1 else np.random.default_rng(2).choice(30_000, int(30_000 * share), replace=False)
     pool = np.arange(30_000) if allowed is None else np.sort(allowed)
     k = min(2_000, len(pool)) if share == 1 else len(pool) - 5
     seen = Histories.of([pool[user::7][:5].tolist() for user in range(8)])
-    rows, scores = INDEXES["faiss"](items, allowed, probes=1).top_k(users, k, seen)
+    rows, scores = INDEXES[name](items, allowed, IndexSetting(target=0)).top_k(users, k, seen)
     assert (rows != MISSING).all()
     assert np.isin(rows, pool).all()
     assert all(len(set(row)) == k and not set(row) & set(seen.take([user]).items) for user, row in enumerate(rows))
     assert (np.diff(scores, axis=1) <= 0).all()
 
 
-def test_the_list_of_a_user_does_not_depend_on_the_histories_of_others():
+@pytest.mark.parametrize("name", APPROXIMATE)
+def test_the_list_of_a_user_does_not_depend_on_the_histories_of_others(name):
     pytest.importorskip("faiss")
     users, items = vectors(0, 3, 4), vectors(1, 24_000, 4)
-    index = INDEXES["faiss"](items)
+    index = INDEXES[name](items)
     alone, _ = index.top_k(users.take(np.array([0])), 10, Histories.of([[5, 6]]))
     beside, _ = index.top_k(users, 10, Histories.of([[5, 6], list(range(4_000)), []]))
     np.testing.assert_array_equal(alone[0], beside[0])
@@ -113,10 +124,10 @@ def test_the_list_of_a_user_does_not_depend_on_the_histories_of_others():
 
 def test_a_stored_index_of_a_large_catalogue_reaches_the_target_recall(tmp_path):
     faiss = pytest.importorskip("faiss")
-    from recsys.retrieval.faiss import write_index
+    from recsys.export.search_index import write_index
 
     users, items = vectors(0, 60, 8), vectors(1, 21_000, 8)
-    told = write_index(items.dense, users.dense[:30], tmp_path / "items.faiss", target=0.95)
+    told = write_index(items.dense, Vectors(users.dense[:30]), tmp_path / "items.faiss", target=0.95)
     index = faiss.read_index(str(tmp_path / "items.faiss"))
     assert told["kind"] == "IndexIVFScalarQuantizer"
     assert told["recall"] >= 0.95
@@ -124,3 +135,93 @@ def test_a_stored_index_of_a_large_catalogue_reaches_the_target_recall(tmp_path)
     held_out, _ = top_k(Vectors(users.dense[30:]), items, 10)
     found = index.search(users.dense[30:], 10)[1]
     assert np.mean([len(set(row) & set(best)) / 10 for row, best in zip(found, held_out, strict=True)]) > 0.9
+
+
+@pytest.mark.parametrize("share", [1, 0.9, 0.7])
+@pytest.mark.parametrize("name", APPROXIMATE)
+def test_recall_reaches_the_target_whatever_part_of_the_items_is_allowed(name, share):
+    pytest.importorskip("faiss")
+    users, items = vectors(0, 400, 8), vectors(1, 30_000, 8)
+    allowed = np.flatnonzero(np.random.default_rng(5).random(30_000) < share)
+    index = INDEXES[name](items, allowed, IndexSetting(lambda: vectors(7, 200, 8)))
+    exact, scores = top_k(users, items, 100, candidates=allowed)
+    rows, found = index.top_k(users, 100)
+    assert share_found(rows, exact) > 0.985
+    assert np.isin(rows, allowed).all()
+    same = rows == exact
+    np.testing.assert_allclose(found[same], scores[same], rtol=1e-5)
+
+
+def test_candidates_share_one_index_and_few_of_them_need_none(monkeypatch):
+    pytest.importorskip("faiss")
+    from recsys.retrieval.approximate import kinds
+
+    built, original = [], kinds.InvertedLists.build
+    monkeypatch.setattr(kinds.InvertedLists, "build", lambda *given: built.append(1) or original(*given))
+    make, items = INDEXES["faiss"].sharing(IndexSetting()), vectors(1, 24_000, 4)
+    make(items, np.arange(20_000)).top_k(vectors(0, 3, 4), 5)
+    assert built == []
+    for candidates in (None, np.arange(23_000)):
+        make(items, candidates).top_k(vectors(0, 3, 4), 5)
+    assert built == [1]
+
+
+@pytest.mark.parametrize("name", APPROXIMATE)
+def test_vectors_with_a_sparse_part_are_ranked_by_both(name):
+    pytest.importorskip("faiss")
+    rng = np.random.default_rng(4)
+
+    def part(rows, per_row):
+        columns = rng.integers(0, 500, rows * per_row)
+        weights = rng.normal(size=rows * per_row).astype(np.float32) * 3
+        return sp.csr_array((weights, (np.repeat(np.arange(rows), per_row), columns)), shape=(rows, 500))
+
+    items, users = vectors(1, 24_000, sparse=part(24_000, 3)), vectors(0, 60, sparse=part(60, 8))
+    setting = IndexSetting(lambda: vectors(2, 100, sparse=part(100, 8)), target=0.95)
+    exact, scores = top_k(users, items, 20)
+    rows, found = INDEXES[name](items, None, setting).top_k(users, 20)
+    assert share_found(rows, exact) > 0.9
+    same = rows == exact
+    np.testing.assert_allclose(found[same], scores[same], rtol=1e-4)
+
+
+@pytest.mark.parametrize("name", APPROXIMATE)
+def test_an_index_is_built_once_and_kept_with_its_ids(name, tmp_path, monkeypatch):
+    pytest.importorskip("faiss")
+    items, folder = vectors(1, 21_000, 4, valid=np.arange(21_000) != 3), tmp_path / f"bundle.{name}"
+    setting = IndexSetting(lambda: vectors(0, 40, 4), folder, np.arange(21_000).astype(str))
+    first = INDEXES[name](items, None, setting).top_k(vectors(5, 6, 4), 10)
+    assert read_json(folder / "index.json")["recall"] >= 0.95
+    ids = np.load(folder / "item_ids.npy", allow_pickle=False)
+    assert len(ids) == 20_999
+    assert ids[3] == "4"
+
+    def build(self, items):
+        raise AssertionError("built again")
+
+    monkeypatch.setattr(type(INDEXES[name].kind), "build", build)
+    again = INDEXES[name](items, None, setting).top_k(vectors(5, 6, 4), 10)
+    np.testing.assert_array_equal(first[0], again[0])
+    with pytest.raises(AssertionError, match="built again"):
+        INDEXES[name](vectors(2, 21_000, 4), None, setting)
+
+
+@pytest.mark.parametrize("damage", ["cut", "other bytes", "about", "missing"])
+def test_a_damaged_index_is_built_anew(damage, tmp_path):
+    pytest.importorskip("faiss")
+    items, folder = vectors(1, 21_000, 4), tmp_path / "bundle.faiss"
+    setting = IndexSetting(lambda: vectors(0, 40, 4), folder)
+    first = INDEXES["faiss"](items, None, setting).top_k(vectors(5, 6, 4), 10)
+    stored = folder / "items.faiss"
+    content = stored.read_bytes()
+    if damage == "cut":
+        stored.write_bytes(content[:1000])
+    elif damage == "other bytes":
+        stored.write_bytes(content[:5000] + bytes([content[5000] ^ 255]) + content[5001:])
+    elif damage == "about":
+        (folder / "index.json").write_text('{"version": 1, "vectors": []}')
+    else:
+        stored.unlink()
+    again = INDEXES["faiss"](items, None, setting).top_k(vectors(5, 6, 4), 10)
+    np.testing.assert_array_equal(first[0], again[0])
+    assert stored.read_bytes() == content

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from recsys.data.histories import Histories
 from recsys.data.vocabulary import MISSING, Rows
 from recsys.engine import Vectors
-from recsys.retrieval.retriever import BuildIndex
+from recsys.retrieval.index import BuildIndex
 from recsys.retrieval.rules.block import Block
 from recsys.retrieval.rules.pairs.own_candidates import best_pairs
 from recsys.retrieval.rules.pairs.paired import gathered_scores

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial, reduce
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,10 +14,11 @@ from recsys.data.histories import Histories
 from recsys.data.vocabulary import MISSING, Rows
 from recsys.engine import Request, VectorModel
 from recsys.errors import ConfigError
-from recsys.ranking import Ranker
-from recsys.retrieval import INDEXES
+from recsys.retrieval.approximate.choice import index_builder
+from recsys.retrieval.approximate.search import Approximate
 from recsys.retrieval.fallback import Fallback
-from recsys.retrieval.retriever import BuildIndex, EncodedUsers, Retriever, Subset
+from recsys.retrieval.index import BuildIndex
+from recsys.retrieval.retriever import EncodedUsers, Retriever, Subset
 from recsys.retrieval.rules.block import Block, beside, empty_lists, put
 from recsys.retrieval.rules.block import positions as placed
 from recsys.retrieval.rules.explain import Explained
@@ -51,6 +53,7 @@ class RuledRetriever:
         at: the time for which item vectors are computed; None is now.
         fallback: see `recsys.retrieval.retriever.Retriever`.
         multiple: see `recsys.ranking.Ranker`, of exact search.
+        beside: the folder of the bundle, beside which an approximate index is kept; None keeps it in memory.
 
     Raises:
         ConfigError: the index is not exact and scores are boosted, or vectors are compared that an engine has not.
@@ -65,13 +68,15 @@ class RuledRetriever:
         at: int | None = None,
         fallback: Callable[[], Fallback] | None = None,
         multiple: int = 1,
+        beside: Path | None = None,
     ) -> None:
         if plan.boosts is not None and index != "exact":
             raise ConfigError(f"recommend.rules.boosts needs exact search, and index = {index!r}; set index = 'exact'")
-        build: BuildIndex = INDEXES[index]
-        if index == "exact":
-            exact = Ranker if plan.boosts is None else plan.boosts.ranker
-            build = partial(exact, multiple=multiple)
+        build: BuildIndex
+        if plan.boosts is None:
+            build = index_builder(index, engine, plan.data, beside, multiple)
+        else:
+            build = partial(plan.boosts.ranker, multiple=multiple)
         self._engine, self._plan, self._items = engine, plan, plan.data.items
         self.retriever = Retriever(engine, self._items, build, plan.eligible.rows, at, fallback)
         self.item_vectors = self.retriever.item_vectors
@@ -85,6 +90,12 @@ class RuledRetriever:
             self._own = OwnCandidates(plan.candidates, plan.mask, self._items, self.item_vectors, plan.boosts)
         self._explained = Explained(plan, self.item_vectors, build) if plan.rules.reasons else None
         self._diversity = self._diversity_rule()
+
+    @property
+    def told(self) -> tuple[str, ...]:
+        """How widely an approximate index searches."""
+        index = self.retriever.index
+        return (index.told,) if isinstance(index, Approximate) and index.told else ()
 
     def encode(self, request: Request) -> EncodedUsers:
         """See `recsys.retrieval.retriever.Retriever.encode`."""

@@ -1,0 +1,1 @@
+"""Approximate search for large catalogues: what Faiss builds, how widely it is searched, and where it is kept."""

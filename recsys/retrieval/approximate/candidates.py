@@ -1,0 +1,115 @@
+"""What an index finds for users, with exact scores."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+
+from recsys.data.histories import Histories
+from recsys.data.vocabulary import MISSING, Rows
+from recsys.engine import Vectors
+from recsys.ranking import Ranked, check_finite_scores
+from recsys.retrieval.approximate.kinds import FaissIndex, Kind
+from recsys.retrieval.rules.pairs.paired import gathered_scores
+
+
+@dataclass(frozen=True, eq=False)
+class Searched:
+    """An index over item vectors, of which some may be returned.
+
+    Args:
+        kind: of the index.
+        index: of Faiss, over the dense parts.
+        rows: int64, the item row of each id of the index.
+        items: [I] vectors.
+        allowed: bool [I], the items that may be returned; None is all in the index.
+    """
+
+    kind: Kind
+    index: FaissIndex
+    rows: Rows
+    items: Vectors
+    allowed: NDArray[np.bool_] | None = None
+
+    @cached_property
+    def _by_id(self) -> NDArray[np.bool_] | None:
+        return None if self.allowed is None else self.allowed[self.rows]
+
+    def best(self, users: Vectors, k: int, depth: int, breadth: int, exclude: Histories | None = None) -> Ranked:
+        """The best ``k`` by exact scores of the ``depth`` items that are found for each user by the dense part.
+
+        Where vectors have a sparse part, the ``depth`` items that are best by that join them.
+
+        Args:
+            users: [U] vectors with a dense part; a user whose vector is not valid gets none.
+            k: length of a list.
+            depth: items that are retrieved, at least ``k``.
+            breadth: how widely the index is searched.
+            exclude: [U] items that are left out of those that are found.
+
+        Raises:
+            ArtifactError: a score is NaN or infinite.
+        """
+        assert users.dense is not None, "the index is over the dense part"
+        dense = users.dense if users.valid is None else np.where(users.valid[:, None], users.dense, 0)
+        ids = self.kind.search(self.index, np.ascontiguousarray(dense, np.float32), depth, breadth, self._by_id)[1]
+        rows = np.append(self.rows, MISSING)[ids]
+        if users.sparse is not None and self.items.sparse is not None:
+            rows = _distinct(np.column_stack([rows, self._by_sparse(users, depth)]))
+        if users.valid is not None:
+            rows[~users.valid] = MISSING
+        if exclude is not None:
+            rows[_excluded(rows, exclude)] = MISSING
+        scores = np.full(rows.shape, -np.inf, np.float32)
+        owner, place = np.nonzero(rows != MISSING)
+        scores[owner, place] = gathered_scores(users, self.items, owner, rows[owner, place])
+        check_finite_scores(rows, scores)
+        order = np.lexsort((rows, -scores), axis=1)[:, :k]
+        return np.take_along_axis(rows, order, axis=1), np.take_along_axis(scores, order, axis=1)
+
+    def _by_sparse(self, users: Vectors, depth: int) -> Rows:
+        """int64 [U, depth]: the items with the highest positive products of the sparse parts; MISSING after them."""
+        product = sp.csr_array(sp.csr_array(users.sparse) @ sp.csr_array(self.items.sparse).T)
+        owner, column, value = np.repeat(np.arange(len(users)), np.diff(product.indptr)), product.indices, product.data
+        kept = value > 0
+        if self.allowed is not None:
+            kept &= self.allowed[column]
+        if self.items.valid is not None:
+            kept &= self.items.valid[column]
+        owner, column, value = owner[kept], column[kept], value[kept]
+        order = np.lexsort((column, -value, owner))
+        owner, column = owner[order], column[order]
+        counts = np.bincount(owner, minlength=len(users))
+        place = np.arange(len(owner)) - np.repeat(np.cumsum(counts) - counts, counts)
+        found = np.full((len(users), depth), MISSING, np.int64)
+        near = place < depth
+        found[owner[near], place[near]] = column[near]
+        return found
+
+
+def _distinct(rows: Rows) -> Rows:
+    """The rows with each item once in a user's line, MISSING in place of its repeats.
+
+    Example:
+        >>> _distinct(np.array([[3, 1, 3, 2]])).tolist()
+        [[1, 2, 3, -1]]
+    """
+    ordered = np.sort(rows, axis=1)
+    ordered[:, 1:][ordered[:, 1:] == ordered[:, :-1]] = MISSING
+    return np.take_along_axis(ordered, np.argsort(ordered == MISSING, axis=1, kind="stable"), axis=1)
+
+
+def _excluded(found: Rows, exclude: Histories) -> NDArray[np.bool_]:
+    """Bool [U, F]: whether each found item is in its user's exclusion list.
+
+    A pair is compared as the integer ``user * width + item + 1``, where ``width`` is above every item row plus 1.
+    """
+    width = int(max(found.max(initial=0), exclude.items.max(initial=0))) + 2
+    excluded = np.unique(exclude.users() * width + exclude.items + 1)
+    pairs = np.arange(len(found))[:, None] * width + found + 1
+    position = np.minimum(np.searchsorted(excluded, pairs), max(len(excluded) - 1, 0))
+    return excluded[position] == pairs if len(excluded) else np.zeros(found.shape, bool)
