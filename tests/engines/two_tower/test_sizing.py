@@ -12,6 +12,7 @@ from recsys.engines.two_tower.sequence import SASRec, SASRecConfig
 from recsys.engines.two_tower.sizing import Facts, sized
 from recsys.engines.two_tower.two_tower import TwoTower
 from recsys.engines.two_tower.two_tower_config import TwoTowerConfig
+from recsys.models.build import ModelOptions
 from recsys.tracking import SilentTracker
 
 WORLD = BlockTaste(users=120, items=60, events=8)
@@ -65,6 +66,26 @@ def test_ids_stay_out_where_most_validation_targets_are_items_that_training_neve
     assert not sized(TwoTowerConfig(), facts).model.item_id
     assert sized(TwoTowerConfig(item_id=True), facts).model.item_id
     assert sized(TwoTowerConfig(), Facts(10_000, 500, new_items=0.2)).model.item_id
+
+
+def test_a_model_of_new_items_sums_histories_and_cuts_numbers_where_the_user_does_not_say_otherwise():
+    facts = Facts(10_000, 500, new_items=0.9)
+    model = sized(TwoTowerConfig(), facts).model
+    assert (model.pooling, model.rate, model.similarity, model.temperature) == ("decayed", 0.99, "dot", 1.0)
+    assert model.numeric == "piecewise"
+    given = sized(TwoTowerConfig(model={"pooling": "gru", "similarity": "cosine", "numeric": "periodic"}), facts).model
+    assert (given.pooling, given.similarity, given.numeric) == ("gru", "cosine", "periodic")
+    assert given.rate == ModelOptions().rate
+    assert sized(SASRecConfig(), facts).model.pooling == "transformer"
+
+
+def test_no_column_is_left_out_for_items_that_training_never_saw():
+    data, heard = WORLD.dataset(), Heard()
+    parts = split(data, "cold_items", share=0.2)
+    context = FitContext(tracker=heard, validation=parts.validation)
+    engine = TwoTower(dim=8, epochs=1).fit(data, parts.train, context=context)
+    assert engine.options_.leave_out == ()
+    assert not any("left out" in line for line in heard.messages)
 
 
 def test_the_share_of_new_items_is_that_of_the_validation_targets():
