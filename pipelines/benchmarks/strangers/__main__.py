@@ -115,6 +115,7 @@ def main() -> None:
             if row is None:
                 continue
             rows = [r for r in rows if (r["set"], r["protocol"]) != (name, protocol)] + [{**row, "key": key}]
+            rows.sort(key=lambda r: (list(SETS).index(r["set"]), PROTOCOLS.index(r["protocol"])))
             arguments.output.mkdir(parents=True, exist_ok=True)
             write_json(path, {"rows": rows})
             write_text(arguments.output / "results.md", table(rows))
