@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parent.parent
 HOMES: dict[str, str | tuple[str, ...]] = {
     "faiss": "recsys/retrieval/approximate/kinds.py",
     "fastapi": "recsys/service/http",
-    "implicit": ("recsys/engines", "pipelines/benchmarks/scale/peers"),
+    "implicit": ("recsys/engines", "pipelines/benchmarks/scale/peers", "pipelines/benchmarks/peers"),
     "matplotlib": "recsys/evaluation/report",
     "mlflow": "recsys/registry",
     "onnxruntime": "recsys/export/serve_example.py",

@@ -3,6 +3,9 @@
 ``python -m pipelines.benchmarks.recommend`` recommends the top 100 to every Gowalla user, with the seen filter and the
 Parquet parts, and in turn runs the bare ``torch.matmul`` and ``torch.topk`` over the same blocks. It prints the ratio
 of the times (at most 2.0) and the peak of private memory with the users once and four times.
+
+``--users 1000000 --items 100000`` does it for users and items drawn at random, twenty interactions each; ``--sample``
+users of them are also answered by ``implicit``'s ``recommend`` from the same vectors.
 """
 
 from __future__ import annotations
@@ -68,6 +71,36 @@ def gowalla(copies: int) -> Any:
     )
 
 
+def drawn(users: int, items: int, events: int = 20) -> Any:
+    """Users with ``events`` interactions with random items."""
+    from recsys.data.dataset import Dataset
+    from recsys.data.entities import EntityTable
+    from recsys.data.interactions import Interactions
+    from recsys.data.vocabulary import Vocabulary
+
+    rows = np.repeat(np.arange(users), events)
+    return Dataset(
+        "drawn",
+        EntityTable.bare(Vocabulary(np.arange(users))),
+        EntityTable.bare(Vocabulary(np.arange(items))),
+        Interactions.of(rows, np.random.default_rng(0).integers(0, items, len(rows))),
+        has_timestamps=False,
+    )
+
+
+def by_implicit(data: Any, dim: int, k: int, sample: int) -> float:
+    """Users a second of `implicit` with the seen filter, in batches as large as ours."""
+    from pipelines.benchmarks.peers.implicit_lists import lists
+
+    rng = np.random.default_rng(0)
+    factors = [rng.standard_normal((count, dim), np.float32) for count in (sample, data.n_items)]
+    first = data.interactions.user < sample
+    seen = data.interactions.user[first], data.interactions.item[first]
+    start = time.perf_counter()
+    lists(factors, seen, k)
+    return sample / (time.perf_counter() - start)
+
+
 def bare(users: int, items: int, dim: int, k: int) -> float:
     """Seconds of the matrix product and the top-k alone, in blocks like those of the ranking."""
     import torch
@@ -103,15 +136,15 @@ def private_mb() -> float:
     return int(fields["RssAnon"].split()[0]) / 1024
 
 
-def peak_mb(copies: int, dim: int, k: int) -> tuple[float, float]:
+def peak_mb(copies: int, dim: int, k: int, size: tuple[int, int]) -> tuple[float, float]:
     """Private memory before, and at its peak during, a recommendation from a prepared dataset."""
     from recsys.data.dataset import Dataset
 
     with tempfile.TemporaryDirectory() as directory:
         folder = Path(directory) / "data"
-        subprocess.run(
-            [sys.executable, "-m", __spec__.name, "--prepare", str(folder), "--copies", str(copies)], check=True
-        )
+        drawn_too = ["--users", str(size[0]), "--items", str(size[1])]
+        made = ["--prepare", str(folder), "--copies", str(copies), *drawn_too]
+        subprocess.run([sys.executable, "-m", __spec__.name, *made], check=True)
         data, done, seen = Dataset.load(folder), threading.Event(), [private_mb()]
         before = seen[0]
 
@@ -132,27 +165,34 @@ def main(
     k: int = 100,
     repeats: int = 5,
     memory: bool = True,
+    users: Annotated[int, typer.Option(help="Drawn at random; 0 takes those of Gowalla.")] = 0,
+    items: int = 100_000,
+    sample: int = 20_000,
     prepare: Annotated[Path | None, typer.Option(hidden=True)] = None,
     copies: Annotated[int, typer.Option(hidden=True)] = 0,
 ) -> None:
     """Prints the ratio and the memory; exit code 1 if the ratio is above 2.0."""
     if prepare is not None:
-        gowalla(copies).save(prepare)
+        (gowalla(copies) if not users else drawn(users, items)).save(prepare)
         return
     if copies:
-        before, peak = peak_mb(copies, dim, k)
+        before, peak = peak_mb(copies, dim, k, (users, items))
         print(f"users x{copies}: private memory {before:.0f} MiB before, {peak:.0f} MiB at the peak", flush=True)
         return
-    data, pairs = gowalla(1), []
-    for repeat in range(repeats + 1):
+    data, pairs = drawn(users, items) if users else gowalla(1), []
+    for repeat in range(repeats if users else repeats + 1):
         pair = whole(data, dim, k), bare(data.n_users, data.n_items, dim, k)
-        if repeat:  # the first pair warms the caches
+        if repeat or users:  # the first pair of a short run warms the caches
             pairs.append(pair)
             print(f"recommend {pair[0]:.2f} s   bare {pair[1]:.2f} s   ratio {pair[0] / pair[1]:.2f}", flush=True)
     ratio = statistics.median(a / b for a, b in pairs)
     print(f"median ratio {ratio:.2f} (bar {BAR})", flush=True)
-    for times in (1, 4) if memory else ():
-        subprocess.run([sys.executable, "-m", __spec__.name, "--copies", str(times), "--dim", str(dim)], check=True)
+    if users:
+        ours, theirs = data.n_users / statistics.median(a for a, _ in pairs), by_implicit(data, dim, k, sample)
+        print(f"{ours:,.0f} users/s, implicit {theirs:,.0f} users/s: {ours / theirs:.2f} times", flush=True)
+    size = ["--users", str(users), "--items", str(items), "--dim", str(dim)]
+    for times in ((1,) if users else (1, 4)) if memory else ():
+        subprocess.run([sys.executable, "-m", __spec__.name, "--copies", str(times), *size], check=True)
     raise typer.Exit(0 if ratio <= BAR else 1)
 
 
