@@ -34,7 +34,7 @@ HOMES: dict[str, str | tuple[str, ...]] = {
     "ray": "recsys/distributed",
     "sentence_transformers": "recsys/content/text",
     "sklearn": "recsys/evaluation/embeddings/maps.py",
-    "threadpoolctl": ("recsys/engines", "recsys/distributed"),
+    "threadpoolctl": ("recsys/engines", "recsys/distributed", "pipelines/benchmarks/peers"),
     "torch_geometric": "recsys/models/geometric.py",
     "starlette": "recsys/service/http",
     "transformers": "recsys/content",

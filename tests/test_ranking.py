@@ -1,12 +1,13 @@
 import numpy as np
 import pytest
 import scipy.sparse as sp
+import torch
 
 from recsys.data.histories import Histories
 from recsys.data.vocabulary import MISSING
 from recsys.engine import Vectors
 from recsys.errors import ArtifactError
-from recsys.ranking import Ranker, check_finite, top_k
+from recsys.ranking import Ranker, best_columns, check_finite, top_k
 
 
 def slow(scores, k, exclude=None, allowed=None):
@@ -129,3 +130,23 @@ def test_an_item_without_a_vector_may_hold_anything():
 def test_a_list_is_never_longer_than_the_catalogue():
     users, items = Vectors(np.ones((4, 1), np.float32)), Vectors(np.ones((12, 1), np.float32))
     assert top_k(users, items, k=10**12)[0].shape == (4, 12)
+
+
+@pytest.mark.parametrize("values", [3, 50, 10**6], ids=["hardly any values", "some ties", "no ties"])
+@pytest.mark.parametrize(("width", "k"), [(17, 1), (340, 20), (1_031, 5), (5_003, 30), (100_000, 100)])
+def test_the_highest_columns_of_long_rows_are_those_of_a_full_sort(width, k, values):
+    rng = np.random.default_rng(width + values)
+    table = rng.integers(0, values, (6, width)).astype(np.float32)
+    table[rng.random(table.shape) < 0.3] = -np.inf
+    table[5, 7:] = -np.inf
+    rows, scores = best_columns(torch.from_numpy(table.copy()), k)
+    expected = np.argsort(-table, axis=1, kind="stable")[:, :k]
+    np.testing.assert_array_equal(scores, np.take_along_axis(table, expected, axis=1))
+    finite = np.isfinite(scores)
+    np.testing.assert_array_equal(rows[finite], expected[finite])
+
+
+def test_a_score_that_is_not_a_number_is_met_in_a_long_row():
+    table = torch.zeros(1, 4_000)
+    table[0, 3_001] = torch.nan
+    assert np.isnan(best_columns(table, 10)[1]).any()

@@ -9,6 +9,7 @@ import scipy.sparse as sp
 import torch
 from implicit.cpu.als import AlternatingLeastSquares
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 _BATCH = 4096
 
@@ -27,6 +28,7 @@ def lists(
     model.user_factors, model.item_factors = factors
     shape = len(factors[0]), len(factors[1])
     matrix = sp.csr_matrix((np.ones(len(seen[0]), np.float32), tuple(seen)), shape)
-    for start in range(0, shape[0], _BATCH):
-        rows = np.arange(start, min(start + _BATCH, shape[0]))
-        model.recommend(rows, matrix[rows], N=k)
+    with threadpool_limits(1, "blas"):  # as it asks for: its own threads take the batches
+        for start in range(0, shape[0], _BATCH):
+            rows = np.arange(start, min(start + _BATCH, shape[0]))
+            model.recommend(rows, matrix[rows], N=k)
