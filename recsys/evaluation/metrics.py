@@ -99,6 +99,22 @@ def parse_metric(text: str) -> tuple[str, int]:
     return name, int(k)
 
 
+_LONG = 100
+
+
+def on_long_lists(metric: str) -> str:
+    """The metric on lists of at least 100 items, among which are the targets of many more users.
+
+    It tells weights apart that the metric on short lists, a matter of one or two targets, does not.
+
+    Example:
+        >>> on_long_lists("ndcg@10"), on_long_lists("recall@200")
+        ('ndcg@100', 'recall@200')
+    """
+    name, k = parse_metric(metric)
+    return f"{name}@{max(k, _LONG)}"
+
+
 def check_lengths(ks: Sequence[int]) -> None:
     """Checks the list lengths of a report; those above the catalogue are allowed, and their lists end with it.
 

@@ -12,14 +12,12 @@ from recsys.engine import Engine
 from recsys.engines.auto.trial import Bench, Trial
 from recsys.engines.ensemble.hybrid import Hybrid
 from recsys.engines.ensemble.weights import CandidatePool, ScoredParts, search, zero_invalid
-from recsys.evaluation.metrics import parse_metric
+from recsys.evaluation.metrics import on_long_lists
 
 HYBRID = "hybrid"
 _STEPS = 10
 _SECONDS = 2e-3
 """Of the search of the weights, for a user and a part."""
-_DEPTH = 100
-"""Items of the lists on which weights are searched: the targets of many more users are among the first 100."""
 _LEAST_WEIGHT = 0.04
 """A part with less is left out of the hybrid: it costs a fit and changes hardly a list."""
 
@@ -102,8 +100,7 @@ def _pools(engines: Mapping[str, Engine], bench: Bench) -> tuple[CandidatePool, 
     items = [zero_invalid(engine.item_vectors(bench.data.items)) for engine in engines.values()]
     parts = ScoredParts(list(engines.values()), hybrid.score_stds, hybrid.score_means, items)
 
-    name, k = parse_metric(bench.metric)
-    metric = f"{name}@{max(k, _DEPTH)}"
+    metric = on_long_lists(bench.metric)
     first, second = (CandidatePool(parts, bench.data, half, half.users, metric) for half in bench.halves)
     return first, second
 

@@ -20,14 +20,12 @@ from recsys.engines.two_tower.score_parts.popularity_prior import (
 )
 from recsys.engines.two_tower.two_tower_config import TwoTowerConfig
 from recsys.evaluation.evaluate import score_values
-from recsys.evaluation.metrics import parse_metric
+from recsys.evaluation.metrics import on_long_lists
 from recsys.json_values import JsonObject
 
 RANKS = (RANK // 2, RANK)
 GRAPH_WEIGHTS = (0.1, 0.2, 0.35, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0)
 """The ranks and weights of the graph part that are tried beside weight 0."""
-_DEPTH = 100
-"""Lists of so many items choose the graph part: a user's metric at 10 is a matter of one or two targets."""
 _SCORES, _FEWEST, MAX_USERS = 10**9, 1000, 10_000
 """Scores of a pass over validation at most, users at least, and users at most."""
 
@@ -142,11 +140,11 @@ def fitted_parts(
 def with_best_graph(towers: Towers, added: AddedParts, metric: str, ranks: Sequence[int]) -> AddedParts:
     """``added`` with the rank and the weight of its graph part that are best on validation.
 
-    A weight must be better than 0 by one standard error of the paired differences, as that of popularity must; lists
-    of 100 items are compared.
+    A weight must be better than 0 by one standard error of the paired differences, as that of popularity must; long
+    lists are compared.
     """
     assert added.graph is not None
-    metric = f"{parse_metric(metric)[0]}@{_DEPTH}"
+    metric = on_long_lists(metric)
     graphs = [added.graph.of_rank(rank) for rank in dict.fromkeys(min(rank, added.graph.rank) for rank in ranks)]
     tried = [replace(added, graph=graph, graph_weight=weight) for graph in graphs for weight in GRAPH_WEIGHTS]
     plain, found = towers.values(replace(added, graph=None), metric), [towers.values(one, metric) for one in tried]
