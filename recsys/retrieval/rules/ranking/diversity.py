@@ -74,8 +74,8 @@ class DiversityRule:
     def _similarity(self, rows: Rows) -> NDArray[np.float32]:
         """float32 [B, D, D], within the candidates of each user."""
         if self.vectors is not None:
-            padded = torch.from_numpy(np.vstack([self.vectors, np.zeros((1, self.vectors.shape[1]), np.float32)]))
-            each = padded[torch.from_numpy(np.where(rows == MISSING, len(self.vectors), rows))]
+            each = torch.from_numpy(self.vectors[rows])
+            each[torch.from_numpy(rows == MISSING)] = 0
             product: NDArray[np.float32] = torch.bmm(each, each.transpose(1, 2)).numpy()
             return product
         assert self.values is not None, "either vectors or a column is compared"
