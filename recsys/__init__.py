@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from recsys.engines.baselines.bpr import BPR as BPR
     from recsys.engines.baselines.content_knn import ContentKNN as ContentKNN
     from recsys.engines.baselines.ease import EASE as EASE
+    from recsys.engines.baselines.frequency import Frequency as Frequency
     from recsys.engines.baselines.itemknn import ItemKNN as ItemKNN
     from recsys.engines.baselines.popularity import Popularity as Popularity
     from recsys.engines.baselines.trend import Trend as Trend
@@ -92,6 +93,7 @@ _HOMES = {
     "Holdout": "recsys.data.splits.holdout:Holdout",
     "Split": "recsys.data.splits.partition:Split",
     "Popularity": "recsys.engines.baselines.popularity:Popularity",
+    "Frequency": "recsys.engines.baselines.frequency:Frequency",
     "ItemKNN": "recsys.engines.baselines.itemknn:ItemKNN",
     "EASE": "recsys.engines.baselines.ease:EASE",
     "ALS": "recsys.engines.baselines.als:ALS",
@@ -178,6 +180,7 @@ __all__ = [
     "FastTextEmbedder",
     "FinetunedTransformer",
     "FitContext",
+    "Frequency",
     "GRU4Rec",
     "GloVeEmbedder",
     "GraphSAGE",

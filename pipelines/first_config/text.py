@@ -179,6 +179,12 @@ def _split(found: Found) -> list[str]:
 
 def _engines(found: Found) -> Iterator[list[str]]:
     yield ["[engines.popularity]"]
+    own = [] if found.protocol.filter_seen else ["frequency"]
+    if own:
+        yield [
+            "[engines.frequency]",
+            "# what the user chose most often, then what is popular; item-item models rank no repeats",
+        ]
     yield ["[engines.itemknn]"]
     n = found.data.n_items
     nearest = [_line("neighbours", 200, f"each item by its nearest others alone, for there are {n:,}")]
@@ -188,13 +194,14 @@ def _engines(found: Found) -> Iterator[list[str]]:
     yield [
         "[engines.hybrid]",
         "# a weighted sum of these, with weights chosen on validation",
-        'parts = ["itemknn", "ease", "als", "two_tower"]',
+        f"parts = {json.dumps([*own, 'itemknn', 'ease', 'als', 'two_tower'])}",
     ]
 
 
 def _last(found: Found) -> Iterator[list[str]]:
     protocol = found.protocol
-    baseline = "popularity" if protocol.name == "cold_items" else "ease"
+    usual = "ease" if protocol.filter_seen else "frequency"
+    baseline = "popularity" if protocol.name == "cold_items" else usual
     yield [
         "[evaluate]",
         *_comment(protocol.why_filter),

@@ -7,6 +7,7 @@ ENGINES: Choices[type[Engine]] = Choices(
     "engine",
     {
         "popularity": "recsys.engines.baselines.popularity:Popularity",
+        "frequency": "recsys.engines.baselines.frequency:Frequency",
         "trend": "recsys.engines.baselines.trend:Trend",
         "itemknn": "recsys.engines.baselines.itemknn:ItemKNN",
         "ease": "recsys.engines.baselines.ease:EASE",

@@ -40,8 +40,8 @@ class AutoConfig(EngineConfig):
     Args:
         budget: wall time of a fit, such as ``90s``, ``10m`` or ``1h``; a refit by the run comes on top of it.
         metric: what options, epochs and weights maximize on validation.
-        engines: kinds of engines that are tried; none tries the whole ladder: popularity, itemknn, ease, als, spectral,
-            content_knn, gru4rec, sequence and two_tower.
+        engines: kinds of engines that are tried; none tries the whole ladder: popularity, frequency (where lists keep
+            what a user had), itemknn, ease, als, spectral, content_knn, gru4rec, sequence and two_tower.
         recipe: the engines, options, epochs and weights; None chooses them.
     """
 
@@ -78,11 +78,11 @@ class AutoConfig(EngineConfig):
 class AutoRecommender(Engine):
     """The best engine, or the best hybrid of engines, that is found within a time budget.
 
-    Engines in closed form come first (popularity with recent windows, item-kNN, EASE, iALS, spectral filter, content
-    neighbours), with a search of a few options each; then sequence and two-tower models are trained by successive
-    halving (Jamieson & Talwalkar, AISTATS 2016): all get a slice of the time, the better half goes on. The validation
-    users choose options and epochs; the weights of a hybrid are chosen on one half of them and measured on the other,
-    both ways, and the hybrid is taken unless one engine is clearly better.
+    Engines in closed form come first (popularity with recent windows, frequency where people come back, item-kNN, EASE,
+    iALS, spectral filter, content neighbours), with a search of a few options each; then sequence and two-tower models
+    are trained by successive halving (Jamieson & Talwalkar, AISTATS 2016): all get a slice of the time, the better half
+    goes on. The validation users choose options and epochs; the weights of a hybrid are chosen on one half of them and
+    measured on the other, both ways, and the hybrid is taken unless one engine is clearly better.
 
     Without validation data the newest interactions of train are validated on, and the choice is then fitted once more
     on all of train. Whether people come back to the same items then decides, as in `recsys auto`, whether lists are

@@ -13,7 +13,7 @@ from recsys.data.schema import Kind, split_tags
 from recsys.engines.auto.tables import CONTENT, FACTORS, TableRecipe
 from recsys.json_values import JsonObject
 
-CLOSED_FORM = ("popularity", "itemknn", "ease", "als", "spectral", "content_knn")
+CLOSED_FORM = ("popularity", "frequency", "itemknn", "ease", "als", "spectral", "content_knn")
 TRAINED = ("gru4rec", "sequence", "two_tower")
 READS_CONTENT = ("content_knn", "two_tower")
 
@@ -103,6 +103,7 @@ def ladder(
     engines: Sequence[str],
     sizes: Sizes,
     tables: Mapping[str, TableRecipe] | None = None,
+    filter_seen: bool = True,
 ) -> Ladder:
     """What is tried on ``train``.
 
@@ -112,10 +113,13 @@ def ladder(
         engines: kinds that may be tried; empty for all.
         sizes: of ``train``.
         tables: the embedding tables that there are.
+        filter_seen: whether lists leave out what a user had, so that frequency is popularity and not tried.
     """
     wanted, tables = wanted_kinds(engines), tables or {}
     families = {kind: made for kind in wanted if kind in CLOSED_FORM for made in _families(kind, data, train, sizes)}
     skipped = {}
+    if filter_seen:
+        families.pop("frequency", None)
     if "ease" in wanted and "ease" not in families:
         skipped["ease"] = f"its matrix of {data.n_items:,} x {data.n_items:,} items is too large"
     if "content_knn" in wanted:
@@ -138,6 +142,9 @@ def _families(kind: str, data: Dataset, train: Interactions, sizes: Sizes) -> li
     seconds = sizes.seconds(kind)
     if kind == "popularity":
         return [Family(kind, kind, {}, [_windows(data, train)], seconds)]
+    if kind == "frequency":
+        fading: list[JsonObject] = [{"decay": 0.99}, {"decay": 0.95}, {"decay": 0.9}]
+        return [Family(kind, kind, {}, [_windows(data, train), fading, [{"mix": 0.2}, {"mix": 0.8}]], seconds)]
     if kind == "itemknn":
         steps: list[list[JsonObject]] = [
             decays,

@@ -116,7 +116,7 @@ def search(
     tables = _tables(data, train, budget, context, options, notes)
     made = {name: table for name, (_, table) in tables.items()}
     recipes = {name: recipe for name, (recipe, _) in tables.items()}
-    steps = ladder(data, train, options.engines, Sizes.of(data, train, machine_flops()), recipes)
+    steps = ladder(data, train, options.engines, Sizes.of(data, train, machine_flops()), recipes, context.filter_seen)
     context = replace(context, tables={**context.tables, **made}, directory=None)
     bench = Bench.of(data, train, validation, context, options.metric)
     notes += [f"{name}: left out, {reason}" for name, reason in steps.skipped.items()]

@@ -73,7 +73,7 @@ class Popularity(Engine):
 
     @classmethod
     def load(cls, directory: Path) -> Self:
-        config, items, arrays = load_arrays(directory, PopularityConfig, ("counts",))
+        config, items, arrays = load_arrays(directory, cls.Config, ("counts",))
         engine = cls(config)
         engine.items, engine.counts = items, arrays["counts"]
         return engine
