@@ -180,7 +180,7 @@ class Dataset:
         users = EntityTable.load(directory / "users.parquet")
         items = EntityTable.load(directory / "items.parquet")
         interactions = Interactions.load(directory / "interactions")
-        interactions.check_rows(len(users), len(items), directory)
+        interactions.check(len(users), len(items), directory / "interactions")
         found = cls(
             header["name"],
             users,
@@ -211,8 +211,8 @@ class Dataset:
         """
         folders = [name for name in _FEEDBACK if (directory / name).is_dir()]
         parts = {name: Interactions.load(directory / name) for name in folders}
-        for part in parts.values():
-            part.check_rows(self.n_users, self.n_items, directory)
+        for name, part in parts.items():
+            part.check(self.n_users, self.n_items, directory / name, any_sign=True)
         file, none = directory / "feedback.json", Interactions.empty()
         counts = FeedbackCounts.read(file) if file.is_file() else FeedbackCounts()
         non_likes, settled = (parts.get(name, none) for name in _FEEDBACK)

@@ -13,9 +13,11 @@ from numpy.typing import NDArray
 
 from recsys.atomic import atomic_path
 from recsys.digest import short_digest
-from recsys.errors import ArtifactError
+from recsys.files.stored_array import check_column, load_column
 
 _BLOCK = 1 << 21
+_LARGEST_WEIGHT, _LARGEST_TIME = 1e36, 2**62
+"""Far above what `recsys.data.ingest` takes, and below what overflows in sums and differences."""
 _COLUMNS = {"user": np.int32, "item": np.int32, "time": np.int64, "weight": np.float32}
 
 
@@ -131,17 +133,30 @@ class Interactions:
             matrix.data[:] = 1
         return matrix
 
-    def check_rows(self, n_users: int, n_items: int, where: Path) -> None:
-        """Checks that the rows exist in tables of ``n_users`` users and ``n_items`` items.
+    def check(self, n_users: int, n_items: int, where: Path, any_sign: bool = False) -> None:
+        """Checks what was read from ``where`` against tables of ``n_users`` users and ``n_items`` items.
+
+        Args:
+            n_users: of the table that ``user`` has rows of.
+            n_items: of the table that ``item`` has rows of.
+            where: the folder, for the message.
+            any_sign: whether weights of zero and below are weights too.
 
         Raises:
-            ArtifactError: one does not, so that what was read from ``where`` is damaged.
+            ArtifactError: a row does not exist, a weight is none, or users or times are not in their order.
         """
         for name, rows, n in (("user", self.user, n_users), ("item", self.item, n_items)):
-            if len(rows) and (int(rows.min()) < 0 or int(rows.max()) >= n):
-                raise ArtifactError(f"the interactions in {where} name {name} rows that do not exist; make it again")
-        if not bool(np.isfinite(self.weight).all()):
-            raise ArtifactError(f"the interactions in {where} have weights that are not finite; make it again")
+            outside = len(rows) > 0 and (int(rows.min()) < 0 or int(rows.max()) >= n)
+            check_column(where / f"{name}.npy", outside, f"names {name} rows that do not exist, of {n:,}")
+        path, size = where / "weight.npy", np.abs(self.weight)
+        check_column(path, not bool((size <= _LARGEST_WEIGHT).all()), "holds weights that are not finite or too large")
+        check_column(path, not any_sign and not bool((self.weight > 0).all()), "holds weights that are not positive")
+        far = len(self) > 0 and max(abs(int(self.time.min())), abs(int(self.time.max()))) > _LARGEST_TIME
+        check_column(where / "time.npy", far, "holds times that are none")
+        step = np.diff(self.user)
+        check_column(where / "user.npy", (step < 0).any(), "is not sorted, so histories would be those of others")
+        back = (step == 0) & (self.time[1:] < self.time[:-1])
+        check_column(where / "time.npy", back.any(), "does not ascend within a user")
 
     @cached_property
     def fingerprint(self) -> str:
@@ -165,16 +180,11 @@ class Interactions:
         Raises:
             ArtifactError: a column is missing, damaged or of another length.
         """
-        try:
-            kinds = _COLUMNS | ({"tie": np.int64} if (directory / "tie.npy").exists() else {})
-            columns = [np.load(directory / f"{name}.npy", mmap_mode="r") for name in kinds]
-        except (OSError, ValueError, EOFError) as error:
-            raise ArtifactError(f"{directory} does not hold interactions ({error}); prepare the data again") from error
-        wrong = [column for column, kind in zip(columns, kinds.values(), strict=True) if column.dtype != kind]
-        if wrong or any(column.ndim != 1 for column in columns):
-            raise ArtifactError(f"the columns in {directory} are not of the types of interactions; prepare again")
-        if len({len(column) for column in columns}) != 1:
-            raise ArtifactError(f"the columns in {directory} differ in length; prepare the data again")
+        kinds = _COLUMNS | ({"tie": np.int64} if (directory / "tie.npy").exists() else {})
+        columns = [load_column(directory / f"{name}.npy", kind) for name, kind in kinds.items()]
+        for name, column in zip(kinds, columns, strict=True):
+            other = f"has {len(column):,} rows, and user.npy {len(columns[0]):,}: they differ in length"
+            check_column(directory / f"{name}.npy", len(column) != len(columns[0]), other)
         return cls(*columns)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -25,6 +25,17 @@ def read_object(path: Path, *keys: str) -> JsonObject:
     if missing := [key for key in keys if key not in found]:
         raise ArtifactError(f"{path} lacks {', '.join(missing)}: {_REMEDY}")
     return found
+
+
+def check_kinds(path: Path, found: JsonObject, kinds: Mapping[str, type]) -> None:
+    """Checks that the value of each key of ``kinds`` is of exactly that type: a text is no truth value.
+
+    Raises:
+        ArtifactError: names the file, the key and what stands there.
+    """
+    for key, kind in kinds.items():
+        if type(found[key]) is not kind:
+            raise ArtifactError(f"{path} has {key} = {found[key]!r}, which is no {kind.__name__}: {_REMEDY}")
 
 
 @contextmanager

@@ -18,6 +18,7 @@ from recsys.digest import file_sha256, short_digest
 from recsys.engine import Engine, Request, Vectors
 from recsys.engines import ENGINES
 from recsys.errors import ArtifactError
+from recsys.files.stored_json import as_written, check_kinds, read_object
 from recsys.json_values import JsonMapping
 from recsys.registry.finite import check_finite_files
 from recsys.registry.trial import try_engine, try_fallback
@@ -25,6 +26,7 @@ from recsys.retrieval.fallback import Fallback
 
 MANIFEST, HEADER = "manifest.json", "bundle.json"  # the second names the kind of the engine
 _VERSION = 1
+_KINDS: dict[str, type] = {"engine": str, "name": str, "has_timestamps": bool, "has_order": bool}
 _PACKAGES = ("torch", "numpy", "pandas", "scipy", "pyarrow", "implicit", "safetensors")
 
 
@@ -190,9 +192,11 @@ class Bundle:
 
     @classmethod
     def _load(cls, directory: Path) -> Bundle:
-        header = read_json(directory / HEADER)
-        kind, name, has_timestamps = (header[key] for key in ("engine", "name", "has_timestamps"))
-        lineage = Lineage(**header["lineage"])
+        header = read_object(directory / HEADER, *_KINDS, "lineage")
+        check_kinds(directory / HEADER, header, _KINDS)
+        kind, name, has_timestamps, has_order = (header[key] for key in _KINDS)
+        with as_written(directory / HEADER):
+            lineage = Lineage(**header["lineage"])
         histories, evaluation = (directory / part for part in ("histories", "evaluation"))
         data = Dataset(
             name,
@@ -200,12 +204,14 @@ class Bundle:
             EntityTable.load(directory / "items.parquet"),
             Interactions.load(histories) if histories.is_dir() else Interactions.empty(),
             has_timestamps,
-            bool(header["has_order"]),
+            has_order,
         ).with_feedback(directory)
-        data.interactions.check_rows(data.n_users, data.n_items, directory)
+        data.interactions.check(data.n_users, data.n_items, histories)
         engine = _engine(kind, directory / "engine")
         try_engine(engine, data.users, data.items, data.interactions, kind)
         held_out = Holdout.load(evaluation) if evaluation.is_dir() else None
+        if held_out is not None:
+            held_out.check(data.n_users, data.n_items, evaluation)
         if not (directory / "fallback").is_dir():
             raise ArtifactError(f"{directory} holds no fallback, as bundles of an earlier version do; train again")
         fallback = Fallback.load(directory / "fallback")
@@ -266,6 +272,8 @@ def _digests(directory: Path) -> dict[str, str]:
         name = path.relative_to(directory).as_posix()
         if path.is_symlink() or path.suffix in {".pkl", ".pickle", ".pt", ".joblib"}:
             raise ArtifactError(f"{path} may not be part of a bundle: links and pickles are refused")
+        if not path.is_file() and not path.is_dir():
+            raise ArtifactError(f"{path} may not be part of a bundle: it is a pipe or device, and no file")
         if path.name == MARK and path.is_file() and path.read_bytes() == MARK_TEXT:
             continue
         if path.is_file() and name != MANIFEST:

@@ -140,17 +140,6 @@ def test_a_history_length_without_an_end_takes_no_memory(crafted):
         Bundle.load(folder)
 
 
-@pytest.mark.parametrize(("name", "value"), [("item", 10**6), ("item", -3), ("user", 999), ("weight", np.nan)])
-def test_interactions_of_rows_that_do_not_exist_are_refused(crafted, name, value):
-    def change(column):
-        column = column.copy()
-        column[0] = value
-        return column
-
-    with pytest.raises(ArtifactError, match=r"do not exist|not finite"):
-        Bundle.load(crafted("ease", f"histories/{name}.npy", change))
-
-
 @pytest.mark.parametrize(
     "change",
     [

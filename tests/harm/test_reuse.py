@@ -91,5 +91,5 @@ def test_a_batch_manifest_without_parts_is_made_again(finished, tmp_path):
 def test_a_dataset_with_a_flipped_bit_is_not_loaded(tmp_path, name):
     BlockTaste(users=30).dataset().save(tmp_path / "data")
     flip(tmp_path / "data" / "interactions" / name, 0.9)
-    with pytest.raises(ArtifactError, match=r"changed since it was written|rows that do not exist|not finite"):
+    with pytest.raises(ArtifactError, match=rf"changed since it was written|{name}"):
         Dataset.load(tmp_path / "data")

@@ -117,7 +117,7 @@ def event_weights(
     found = pd.Series(np.append(distinct.map(known).astype(np.float64), np.nan)[codes])
     missing = is_missing(cells)
     remedy = "name the event in data.columns.event_weights, with a positive weight, or in data.columns.event_meaning"
-    least = -LARGEST if any_sign else np.nextafter(0, 1)
+    least = -LARGEST if any_sign else 1 / LARGEST
     weighed = Rule(lambda c: missing | ((c >= least) & (c <= LARGEST)), "the event {} has no weight", remedy)
     return np.where(check(found, [_present(missing, "the event"), weighed], location, cells), found, np.nan)
 

@@ -260,10 +260,16 @@ def _weights(table: RawTable, config: DataConfig) -> NDArray[np.float64]:
         if not columns.event_weights:
             known |= dict.fromkeys(distinct_texts(cells)[1], 1.0)
         weight = weight * event_weights(cells, known, table.location.at(columns.event), any_sign)
-        large = np.flatnonzero(weight > LARGEST)
-        if len(large):
-            table.location.error("weight times the event's weight is too large", "use smaller weights", large)
+        for wrong, size, other in ((weight > LARGEST, "large", "smaller"), (_vanishes(weight), "small", "larger")):
+            if wrong.any():
+                told = f"weight times the event's weight is too {size}"
+                table.location.error(told, f"use {other} weights", np.flatnonzero(wrong))
     return weight
+
+
+def _vanishes(weight: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Bool [n]: positive numbers that may be zero once they are float32 and have decayed."""
+    return (weight > 0) & (weight < 1 / LARGEST)
 
 
 def _meaning(table: RawTable, config: DataConfig, weight: NDArray[np.float64]) -> NDArray[np.int8]:

@@ -15,6 +15,9 @@ from recsys.data.histories import Histories
 from recsys.data.interactions import Interactions
 from recsys.digest import short_digest
 from recsys.errors import ArtifactError
+from recsys.files.stored_array import check_column, load_column
+from recsys.files.stored_json import check_kinds
+from recsys.json_values import JsonObject
 
 HEADER = "holdout.json"
 _VERSION = 1
@@ -111,13 +114,13 @@ class Holdout:
         """Writes a folder: ``holdout.json``, arrays, and interactions that `load` maps into memory."""
         with atomic_path(directory) as beside:
             beside.mkdir()
-            np.save(beside / "users.npy", self.users)
+            np.save(beside / "users.npy", np.asarray(self.users, np.int32))
             self.history.save(beside / "history")
             self.targets.save(beside / "targets")
             if len(self.also_seen):
                 self.also_seen.save(beside / "also_seen")
             if self.candidates is not None:
-                np.save(beside / "candidates.npy", self.candidates)
+                np.save(beside / "candidates.npy", np.asarray(self.candidates, np.int64))
             header = {"version": _VERSION, "filter_seen": self.filter_seen, "fingerprint": self.fingerprint}
             write_json(beside / HEADER, header)
 
@@ -129,24 +132,35 @@ class Holdout:
             ArtifactError: a part is missing, damaged, changed since written or of an unknown version.
         """
         header = read_header(directory / HEADER, _VERSION, ("filter_seen", "fingerprint"))
+        check_kinds(directory / HEADER, header, {"filter_seen": bool})
         candidates = directory / "candidates.npy"
-        try:
-            users = np.load(directory / "users.npy")
-            rows = np.load(candidates) if candidates.exists() else None
-        except (OSError, ValueError, EOFError) as error:
-            raise ArtifactError(
-                f"{directory} does not hold a part of a split ({error}); prepare the data again"
-            ) from error
+        users = load_column(directory / "users.npy", np.int32)
+        rows = load_column(candidates, np.int64) if candidates.exists() else None
         history, targets = (Interactions.load(directory / name) for name in ("history", "targets"))
         also_seen = directory / "also_seen"
         masked = Interactions.load(also_seen) if also_seen.is_dir() else Interactions.empty()
-        found = cls(users, history, targets, rows, bool(header["filter_seen"]), masked)
+        found = cls(users, history, targets, rows, header["filter_seen"], masked)
         if found.fingerprint != header["fingerprint"] or not np.array_equal(users, np.unique(targets.user)):
             raise ArtifactError(f"{directory} has changed since it was written; prepare the data again")
         return found
 
+    def check(self, n_users: int, n_items: int, where: Path) -> None:
+        """Checks what was read from ``where`` against tables of ``n_users`` users and ``n_items`` items.
 
-def read_header(path: Path, version: int, keys: tuple[str, ...]) -> dict[str, object]:
+        Raises:
+            ArtifactError: as `Interactions.check`; or the candidates are none, or named twice, or no items.
+        """
+        self.history.check(n_users, n_items, where / "history")
+        self.targets.check(n_users, n_items, where / "targets")
+        self.also_seen.check(n_users, n_items, where / "also_seen", any_sign=True)
+        if self.candidates is not None:
+            rows, path = self.candidates, where / "candidates.npy"
+            outside = not len(rows) or int(rows.min()) < 0 or int(rows.max()) >= n_items
+            check_column(path, outside, f"names no items, or rows that do not exist, of {n_items:,}")
+            check_column(path, len(np.unique(rows)) != len(rows), "names an item twice")
+
+
+def read_header(path: Path, version: int, keys: tuple[str, ...]) -> JsonObject:
     """The JSON object at ``path`` with all of ``keys``.
 
     Raises:

@@ -277,9 +277,10 @@ def test_rows_that_lack_a_part_of_the_key_repeat_nothing(tmp_path):
 
 
 def test_weights_that_float32_cannot_hold_are_refused(tmp_path):
-    path = write(tmp_path, "x.csv", "user_id,item_id,e,w\n1,7,buy,1e25\n1,8,view,1e-40\n")
-    columns = {"weight": "w", "event": "e", "event_weights": {"buy": 1e20, "view": 1}}
+    path = write(tmp_path, "x.csv", "user_id,item_id,e,w\n1,7,buy,1e25\n1,8,view,1e-40\n1,9,tap,1e-20\n")
+    columns = {"weight": "w", "event": "e", "event_weights": {"buy": 1e20, "view": 1, "tap": 1e-20}}
     with pytest.raises(DataError) as refused:
         read(path, columns=columns)
     assert "row 1: weight times the event's weight is too large" in str(refused.value)
     assert "row 2: the weight '1e-40' is not positive" in str(refused.value)
+    assert "row 3: weight times the event's weight is too small" in str(refused.value)
