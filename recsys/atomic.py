@@ -48,9 +48,13 @@ def atomic_path(path: Path) -> Iterator[Path]:
     first. A folder gets the `MARK`.
 
     Raises:
-        ArtifactError: ``path`` is a folder that this library did not write (raised before the block), or a file would
-            replace a folder or a folder a file. Nothing is changed.
+        ArtifactError: ``path`` is a folder that this library did not write, or has no name (``.`` or ``..``; both are
+            raised before the block), or a file would replace a folder or a folder a file. Nothing is changed.
     """
+    if path.name in ("", ".."):
+        raise ArtifactError(
+            f"{path.absolute()} is the folder you are in, or one above it; name a folder in it (--output)"
+        )
     refuse_foreign(path)
     make_parents(path)
     _sweep(path)

@@ -45,7 +45,8 @@ def served_data(bundle: Path, version: str, workspace: Workspace, tracker: Track
 
     That of the run for a model of the run. A fine-tuned child has seen newer tables than the run, unless these were
     prepared anew since: its lists are made from what it was fine-tuned on, with its new users, what users had by then,
-    and the items that are listed since. The line that is logged names the dataset.
+    and the items that are listed since. The line that is logged names the dataset. So does one about interactions that
+    the model has not learnt from, as where a newer model was refused by the gate.
 
     Args:
         bundle: the folder of the model.
@@ -55,14 +56,17 @@ def served_data(bundle: Path, version: str, workspace: Workspace, tracker: Track
     """
     data = workspace.load_dataset()
     lineage = read_object(bundle / "bundle.json", "lineage")["lineage"]
-    if lineage["parent"] is None or lineage["data_fingerprint"] == data.fingerprint:
+    if lineage["data_fingerprint"] == data.fingerprint:
+        _tell_of_unused(data, version, workspace, tracker)
         return Served(data, workspace.dataset)
-    child = Bundle.load(bundle)
-    if lineage["config"].get(RUN_DATA) == data.fingerprint:
-        newer = _newer(child, workspace, tracker, version)
-        if newer is not None:
-            return newer
-    _warn_of_older(data, child, version, workspace, tracker)
+    model = Bundle.load(bundle)
+    if lineage["parent"] is not None:
+        if lineage["config"].get(RUN_DATA) == data.fingerprint:
+            newer = _newer(model, workspace, tracker, version)
+            if newer is not None:
+                return newer
+        _warn_of_older(data, model, version, workspace, tracker)
+    _tell_of_newer(data, model, version, tracker)
     return Served(data, workspace.dataset)
 
 
@@ -89,6 +93,35 @@ def _newer(child: Bundle, workspace: Workspace, tracker: Tracker, version: str) 
     later = "" if data is None else f"; {latest} is of another fine-tuning, and --dataset {latest} takes that"
     tracker.info(f"{head} lists are made from the data in its bundle{later}")
     return Served(child.data, None)
+
+
+def _tell_of_newer(data: Dataset, model: Bundle, version: str, tracker: Tracker) -> None:
+    """Says what of the run's dataset ``model`` has not learnt from, and how it would."""
+    if model.keep_histories and (told := _unknown_to(model.data, data)):
+        tracker.info(
+            f"recommend: the run's tables are newer than what {version} has learnt from, by {told}; `recsys run` or "
+            "`recsys finetune` learns from them, and `recsys promote` says why the last candidate was refused"
+        )
+
+
+def _tell_of_unused(data: Dataset, version: str, workspace: Workspace, tracker: Tracker) -> None:
+    """Says where a fine-tuning read newer data than the run has, which lists of its parent are made without."""
+    latest = workspace.newer_dataset
+    try:
+        told = _unknown_to(data, Dataset.load(latest))
+    except ArtifactError:
+        return
+    if told:
+        tracker.info(
+            f"recommend: {latest}, which a fine-tuning made, is newer than what {version} has learnt from, by {told}; "
+            f"lists are made without it: promote the fine-tuned bundle, or give --dataset {latest}"
+        )
+
+
+def _unknown_to(known: Dataset, data: Dataset) -> str:
+    """How many interactions of ``data`` are not in ``known``, in words; empty where there is none."""
+    count = int((~known_to(known, data.interactions, data, known.has_timestamps)).sum())
+    return f"{count:,} interaction{'s' * (count > 1)}" if count else ""
 
 
 def _warn_of_older(data: Dataset, child: Bundle, version: str, workspace: Workspace, tracker: Tracker) -> None:

@@ -79,7 +79,11 @@ def test_lists_of_a_child_are_made_from_the_newest_data_that_it_knows(trained, n
     assert f"was fine-tuned on newer data than the run's: lists are made from {latest}" in told
     assert "new" in users
     told, users = recommended(config, workspace, workspace.bundle("two_tower"))
-    assert "fine-tuned" not in told
+    assert f"{latest}, which a fine-tuning made, is newer than what two_tower@" in told
+    assert (
+        f"by 4 interactions; lists are made without it: promote the fine-tuned bundle, or give --dataset {latest}"
+        in told
+    )
     assert "new" not in users
     shutil.copytree(latest, tmp_path / "kept")
     Dataset.load(workspace.dataset).save(latest)  # stands for a later fine-tuning
