@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from itertools import chain
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from recsys.digest import short_digest
 from recsys.errors import ArtifactError, ConfigError, DataError
 from recsys.retrieval.manifest import Manifest
 from recsys.retrieval.output import Place
@@ -16,6 +18,9 @@ if TYPE_CHECKING:
     from psycopg import Cursor
     from psycopg.sql import Composable
 
+_LONGEST, _CONNECT_SECONDS = 63, 10
+_FINGERPRINT = re.compile(r"[0-9a-f]{16}")
+"""The comment of a table that was made here."""
 _TYPES = {"i": "bigint", "f": "real", "b": "boolean"}
 
 
@@ -23,7 +28,8 @@ def load_postgres(directory: Place, dsn: str, table: str = "recommendations") ->
     """Loads the parts of a batch into a new table, which then takes the place of ``table``.
 
     Everything is one transaction: until it is committed readers see the old table, and if the server or this process is
-    killed the old table stands; a rerun completes. A table that already has this batch is left alone.
+    killed the old table stands; a rerun completes. A table that already has this batch is left alone. Only a table
+    that this function made, which its comment says, is replaced.
 
     Args:
         directory: the folder, or the address, of a complete batch.
@@ -35,7 +41,8 @@ def load_postgres(directory: Place, dsn: str, table: str = "recommendations") ->
         The number of rows that were loaded, 0 where the table has them already.
 
     Raises:
-        ArtifactError: the batch is not complete, or a part has changed.
+        ArtifactError: the batch is not complete, or a part has changed; or ``table`` is a view, or a table that this
+            function did not make.
         ConfigError: psycopg is not installed, or ``table`` is no name.
         DataError: the server cannot be reached, refused a statement or went away.
     """
@@ -47,16 +54,17 @@ def load_postgres(directory: Place, dsn: str, table: str = "recommendations") ->
     except ImportError as error:
         raise ConfigError("PostgreSQL needs psycopg: pip install 'recsys-towers[postgres]'") from error
     names = table.split(".")
-    if len(names) > 2 or not all(names):
-        raise ConfigError(f"{table!r} is no table; write a name, or schema.name")
-    target, beside = sql.Identifier(*names), sql.Identifier(*names[:-1], f"{names[-1][:50]}__new")
+    if len(names) > 2 or not all(0 < len(name.encode()) <= _LONGEST and "\0" not in name for name in names):
+        raise ConfigError(f"{table!r} is no table; write a name, or schema.name, of at most {_LONGEST} bytes each")
+    beside_name = f"recsys_{short_digest([table])}"
+    target, beside = sql.Identifier(*names), sql.Identifier(*names[:-1], beside_name)
     try:
-        with psycopg.connect(dsn) as connection, connection.cursor() as cursor:
-            if _comment(cursor, target) == manifest.fingerprint:
+        with psycopg.connect(_with_timeout(dsn)) as connection, connection.cursor() as cursor:
+            if _comment(cursor, target, table) == manifest.fingerprint:
                 return 0
-            frames = _frames(directory, manifest)
-            rows = _fill(cursor, beside, frames)
+            rows = _fill(cursor, beside, _frames(directory, manifest))
             cursor.execute(sql.SQL("COMMENT ON TABLE {} IS {}").format(beside, sql.Literal(manifest.fingerprint)))
+            _comment(cursor, target, table)  # another program may have made it in the meantime
             cursor.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(target))
             cursor.execute(sql.SQL("ALTER TABLE {} RENAME TO {}").format(beside, sql.Identifier(names[-1])))
         return rows
@@ -67,11 +75,32 @@ def load_postgres(directory: Place, dsn: str, table: str = "recommendations") ->
         ) from error
 
 
-def _comment(cursor: Cursor, target: Composable) -> str | None:
-    """The comment of a table, which holds the fingerprint of its batch; None where there is no table or comment."""
-    cursor.execute("SELECT obj_description(to_regclass(%s), 'pg_class')", [target.as_string(cursor)])
-    found = cursor.fetchone()
-    return None if found is None else found[0]
+def _with_timeout(dsn: str) -> str:
+    """The address with a limit for the time until a server answers, where it has none."""
+    from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
+    return make_conninfo(**{"connect_timeout": _CONNECT_SECONDS, **conninfo_to_dict(dsn)})
+
+
+def _comment(cursor: Cursor, target: Composable, table: str) -> str | None:
+    """The comment of a table, which holds the fingerprint of its batch; None where there is no table.
+
+    Raises:
+        ArtifactError: it is no table, or has no such comment, so that `load_postgres` did not make it.
+    """
+    found = cursor.execute(
+        "SELECT relkind, obj_description(oid, 'pg_class') FROM pg_class WHERE oid = to_regclass(%s)",
+        [target.as_string(cursor)],
+    ).fetchone()
+    if found is None:
+        return None
+    kind, comment = found
+    if kind not in ("r", b"r") or not isinstance(comment, str) or not _FINGERPRINT.fullmatch(comment):
+        raise ArtifactError(
+            f"{table} in PostgreSQL is no table that recsys made, and is not replaced; name another (--table), "
+            "or rename or drop this one"
+        )
+    return comment
 
 
 def _frames(directory: Place, manifest: Manifest) -> Iterator[pd.DataFrame]:
@@ -89,7 +118,6 @@ def _fill(cursor: Cursor, table: Composable, frames: Iterator[pd.DataFrame]) -> 
         sql.SQL("{} {} NOT NULL").format(sql.Identifier(str(name)), sql.SQL(_TYPES.get(cells.dtype.kind, "text")))
         for name, cells in first.items()
     ]
-    cursor.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(table))
     cursor.execute(sql.SQL("CREATE TABLE {} ({})").format(table, sql.SQL(", ").join(columns)))
     with cursor.copy(sql.SQL("COPY {} FROM STDIN").format(table)) as copied:
         for frame in chain([first], frames):

@@ -4,12 +4,15 @@ import os
 import pwd
 import shutil
 import signal
+import socket
 import subprocess
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from recsys.errors import ConfigError, DataError
+from recsys.errors import ArtifactError, ConfigError, DataError
 from recsys.retrieval.batch import RecommendOptions
 from recsys.retrieval.databases import postgres
 from recsys.retrieval.databases.postgres import load_postgres
@@ -102,6 +105,82 @@ def test_a_kill_in_the_middle_of_a_load_leaves_the_old_table_and_a_rerun_complet
     assert rows(server, "lists") == [pytest.approx(row) for row in expected["old"]]
     assert load_postgres(tmp_path / "new", server.dsn, "lists") == len(expected["new"])
     assert rows(server, "lists") == [pytest.approx(row) for row in expected["new"]]
+
+
+@pytest.mark.slow
+def test_only_a_table_that_was_made_here_is_replaced(server, tmp_path, data, engine):
+    import psycopg
+
+    recommend(engine, data, tmp_path / "lists", OPTIONS)
+    names = ["customers", "seen", 'a"; DROP TABLE customers; --', "ä" * 31]
+    with psycopg.connect(server.dsn, autocommit=True) as connection:
+        connection.execute("CREATE TABLE customers (name text)")
+        connection.execute("INSERT INTO customers VALUES ('Ann')")
+        connection.execute("COMMENT ON TABLE customers IS 'those who buy'")
+        connection.execute("CREATE VIEW seen AS SELECT name FROM customers")
+        connection.execute("CREATE TABLE lists__new (name text)")
+        for name in names[:2]:
+            with pytest.raises(ArtifactError, match=f"{name} in PostgreSQL is no table that recsys made"):
+                load_postgres(tmp_path / "lists", server.dsn, name)
+        for name in [*names[2:], "lists"]:
+            assert load_postgres(tmp_path / "lists", server.dsn, name) > 0
+            assert load_postgres(tmp_path / "lists", server.dsn, name) == 0
+        assert connection.execute("SELECT name FROM seen").fetchall() == [("Ann",)]
+        assert connection.execute("SELECT count(*) FROM lists__new").fetchall() == [(0,)]
+
+
+@pytest.mark.slow
+def test_two_loads_at_once_leave_one_whole_table(server, tmp_path, monkeypatch):
+    data = world()
+    for name, seed in (("one", 0), ("two", 1)):
+        recommend(FixedVectors(data.n_users, data.n_items, seed), data, tmp_path / name, OPTIONS)
+    load_postgres(tmp_path / "one", server.dsn, "lists")
+    recommend(FixedVectors(data.n_users, data.n_items, 2), data, tmp_path / "three", OPTIONS)
+    meet, frames = threading.Barrier(2), postgres._frames
+
+    def together(directory, manifest):
+        meet.wait()
+        return frames(directory, manifest)
+
+    monkeypatch.setattr(postgres, "_frames", together)
+    with ThreadPoolExecutor(2) as pool:
+        loads = [pool.submit(load_postgres, tmp_path / name, server.dsn, "lists") for name in ("two", "three")]
+        assert all(load.result(timeout=60) for load in loads)
+    whole = [
+        list(read_recommendations(tmp_path / name).itertuples(index=False, name=None)) for name in ("two", "three")
+    ]
+    assert rows(server, "lists") in [[pytest.approx(row) for row in table] for table in whole]
+
+
+@pytest.mark.slow
+def test_a_role_without_rights_is_told_and_changes_nothing(server, tmp_path, data, engine):
+    import psycopg
+
+    recommend(engine, data, tmp_path, OPTIONS)
+    load_postgres(tmp_path, server.dsn, "lists")
+    with psycopg.connect(server.dsn, autocommit=True) as connection:
+        connection.execute("CREATE ROLE guest LOGIN")
+        connection.execute("CREATE SCHEMA closed")
+    guest = server.dsn.replace("user=shop", "user=guest")
+    for table in ("closed.lists", "public.mine", "missing.lists"):
+        with pytest.raises(DataError, match=rf"PostgreSQL: .*the table {table} is as it was"):
+            load_postgres(tmp_path, guest, table)
+
+
+@pytest.mark.parametrize("table", ["", ".", "a.", "ä" * 32, "a\0b"])
+def test_a_name_that_the_server_would_cut_or_refuse_is_no_table(tmp_path, data, engine, table):
+    pytest.importorskip("psycopg")
+    recommend(engine, data, tmp_path, OPTIONS)
+    with pytest.raises(ConfigError, match="is no table; write a name"):
+        load_postgres(tmp_path, "dbname=x", table)
+
+
+def test_a_server_that_does_not_answer_is_given_up(tmp_path, data, engine, monkeypatch):
+    pytest.importorskip("psycopg")
+    recommend(engine, data, tmp_path, OPTIONS)
+    monkeypatch.setattr(postgres, "_CONNECT_SECONDS", 2)
+    with socket.create_server(("127.0.0.1", 0)) as silent, pytest.raises(DataError, match="timeout"):
+        load_postgres(tmp_path, f"host=127.0.0.1 port={silent.getsockname()[1]} dbname=x")
 
 
 def test_a_table_has_a_name(tmp_path, data, engine):
