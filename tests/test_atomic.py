@@ -6,6 +6,7 @@ import platform
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -214,3 +215,12 @@ def test_folders_are_made_however_deep(tmp_path):
     finally:
         sys.setrecursionlimit(limit)
     assert deep.is_file()
+
+
+@pytest.mark.parametrize("path", [".", "..", ""])
+def test_a_folder_without_a_name_is_refused_where_it_would_be_replaced(tmp_path, monkeypatch, path):
+    (tmp_path / "in").mkdir()
+    monkeypatch.chdir(tmp_path / "in")
+    with pytest.raises(ArtifactError, match="is the folder you are in, or one above it"), atomic_path(Path(path)):
+        raise AssertionError("it was not refused")
+    assert [found.name for found in tmp_path.rglob("*")] == ["in"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from reprlib import repr as short
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from recsys.data.vocabulary import MISSING, Rows
 from recsys.engine import Request
 from recsys.errors import DataError
 from recsys.registry.bundle import Bundle
-from recsys.retrieval.anonymous import typed_attributes, with_anonymous, with_attributes
+from recsys.retrieval.anonymous import check_once, typed_attributes, with_anonymous, with_attributes
 from recsys.retrieval.frames import fallback_of
 from recsys.retrieval.retriever import Retriever
 from recsys.retrieval.rules.eligible import ItemRules, eligible_items
@@ -23,6 +24,8 @@ from recsys.retrieval.rules.eligible import ItemRules, eligible_items
 _DEFAULT_K = 10
 _RESERVED = ("user_id", "history", "k", "exclude", "candidates")
 _EXACT = 2**53
+_BLOCK, _LEFT_OUT = 2**14, 2**21
+"""Rows, and item rows that those with candidates leave out, which are answered together."""
 """Floats from here on do not hold every integer."""
 _List = tuple[list[object], list[float], list[bool]]
 """Item ids, their scores, and whether each is of the fallback."""
@@ -87,15 +90,35 @@ class Predictor:
             ``unknown_user`` says that it does not have the ``user_id``; both are passed over.
 
         Raises:
-            DataError: a row has neither ``user_id`` nor ``history`` nor a column of users, a history is not a list, a
-                cell is not of the kind of its column, or ``k`` is below 1.
+            DataError: ``rows`` is no frame or has a column twice, a row has neither ``user_id`` nor ``history`` nor a
+                column of users, a history is not a list, a cell is not of the kind of its column, or ``k`` is below 1.
             ArtifactError: the vector of a user, or a score, is NaN or infinite.
         """
-        ks = [_length(number, k) for number, k in enumerate(_column(rows, "k"))]
+        if not isinstance(rows, pd.DataFrame):
+            raise DataError(
+                f"rows are {type(rows).__name__}; give a DataFrame with user_id, history or columns of users"
+            )
+        check_once(rows)
+        attributes = self._attributes(rows)
+        size = self._block(rows)
+        starts = range(0, max(len(rows), 1), size)
+        parts = (slice(start, start + size) for start in starts)
+        found = [self._predict(rows.iloc[part], attributes.iloc[part], part.start) for part in parts]
+        return found[0] if len(found) == 1 else pd.concat(found)
+
+    def _block(self, rows: pd.DataFrame) -> int:
+        """Rows that are answered together: those with ``candidates`` leave out nearly the catalogue, each."""
+        narrow = not all(_is_missing(cell) for cell in _column(rows, "candidates"))
+        return max(1, _LEFT_OUT // max(len(self._data.items), 1)) if narrow else _BLOCK
+
+    def _predict(self, rows: pd.DataFrame, attributes: pd.DataFrame, first: int) -> pd.DataFrame:
+        """The answer to some rows, the first of which has the number ``first`` in messages."""
+        attributes = attributes.reset_index(drop=True)
+        ks = [_length(number, k) for number, k in enumerate(_column(rows, "k"), first)]
         longest = min(max(ks, default=1), len(self._data.items))  # a longer list would only be padding
         lists: list[_List] = [([], [], [])] * len(rows)
-        asked = self._asked(rows)
-        for numbers, request in self._requests(rows, asked):
+        asked = self._asked(rows, attributes, first)
+        for numbers, request in self._requests(attributes, asked):
             found = self._retriever.top_k(request, longest, excluded=concatenated([asked.excluded[n] for n in numbers]))
             for number, *columns in zip(numbers, *found[:3], strict=True):
                 lists[number] = self._without_padding(ks[number], *columns)
@@ -110,15 +133,15 @@ class Predictor:
         ids, found = self._data.items.vocabulary.ids, items[:k][items[:k] != MISSING]
         return [_plain(ids[item]) for item in found], scores[: len(found)].tolist(), fallback[: len(found)].tolist()
 
-    def _asked(self, rows: pd.DataFrame) -> _Asked:
+    def _asked(self, rows: pd.DataFrame, attributes: pd.DataFrame, first: int) -> _Asked:
         """The cells of ``rows`` as rows of the bundle's users and items."""
         users, given = _column(rows, "user_id"), _column(rows, "history")
-        described = self._attributes(rows).notna().any(axis=1).tolist()
-        found = [self._row(n, *cells) for n, cells in enumerate(zip(users, given, described, strict=True))]
+        described = attributes.notna().any(axis=1).tolist()
+        found = [self._row(n, *cells) for n, cells in enumerate(zip(users, given, described, strict=True), first)]
         histories: list[Histories | None] = []
         excluded, unknown = [], []
         sides = zip(given, _column(rows, "exclude"), _column(rows, "candidates"), strict=True)
-        for number, (history, exclude, candidates) in enumerate(sides):
+        for number, (history, exclude, candidates) in enumerate(sides, first):
             cells = {"history": history, "exclude": exclude, "candidates": candidates}
             items = {n: None if _is_missing(c) else self._items(number, n, c) for n, c in cells.items()}
             histories.append(None if items["history"] is None else self._history(items["history"][0]))
@@ -130,9 +153,8 @@ class Predictor:
         nobody = [row == MISSING and not _is_missing(user) for row, user in zip(found, users, strict=True)]
         return _Asked(np.array(found, int), histories, excluded, unknown, nobody)
 
-    def _requests(self, rows: pd.DataFrame, asked: _Asked) -> Iterator[tuple[Rows, Request]]:
+    def _requests(self, attributes: pd.DataFrame, asked: _Asked) -> Iterator[tuple[Rows, Request]]:
         """Requests that cover all rows, each with the numbers of its rows; a request holds a user at most once."""
-        attributes = self._attributes(rows)
         known = Histories.from_interactions(self._data.interactions, asked.users)
         each = [
             known.take(np.array([number])) if history is None else history
@@ -152,8 +174,8 @@ class Predictor:
 
     def _items(self, number: int, name: str, cell: object) -> tuple[Rows, list[object]]:
         """The rows of the items that a cell lists, in its order, and the ids that the bundle does not have."""
-        if not isinstance(cell, list | tuple | np.ndarray):
-            raise DataError(f"row {number}: {name} is {cell!r}; give a list of item ids")
+        if not isinstance(cell, list | tuple | np.ndarray) or (isinstance(cell, np.ndarray) and not cell.ndim):
+            raise DataError(f"row {number}: {name} is {short(cell)}; give a list of item ids")
         ids = [_id(number, name, item) for item in cell]
         vocabulary = self._data.items.vocabulary
         fitting = [isinstance(item, int) == vocabulary.holds_integers for item in ids]
@@ -183,7 +205,7 @@ class Predictor:
             return MISSING
         known, asked = self._data.users.vocabulary, _id(number, "user_id", user)
         if len(known) and isinstance(asked, str) == known.holds_integers:
-            raise DataError(f"row {number}: user_id is {asked!r}, and ids look like {known.ids[:1].tolist()[0]!r}")
+            raise DataError(f"row {number}: user_id is {short(asked)}, and ids look like {known.ids[:1].tolist()[0]!r}")
         return int(known.rows([asked])[0])
 
 
@@ -223,7 +245,7 @@ def _column(rows: pd.DataFrame, name: str) -> list[Any]:
 
 
 def _is_missing(value: Any) -> bool:
-    return value is None or (np.ndim(value) == 0 and bool(pd.isna(value)))
+    return value is None or (pd.api.types.is_scalar(value) and bool(pd.isna(value)))
 
 
 def _plain(value: object) -> object:
@@ -241,7 +263,7 @@ def _id(number: int, name: str, value: object) -> int | str:
             )
         return int(plain)
     if isinstance(plain, bool) or not isinstance(plain, int | str):
-        raise DataError(f"row {number}: {name} holds {plain!r}, which is no id")
+        raise DataError(f"row {number}: {name} holds {short(plain)}, which is no id")
     return plain
 
 
@@ -251,7 +273,7 @@ def _length(number: int, k: object) -> int:
         return _DEFAULT_K
     plain = _plain(k)
     if isinstance(plain, bool) or not isinstance(plain, int | float) or plain != plain // 1:
-        raise DataError(f"row {number}: k is {plain!r}; give a whole number")
+        raise DataError(f"row {number}: k is {short(plain)}; give a whole number")
     if plain < 1:
         raise DataError(f"row {number}: k must be at least 1")
     return int(plain)

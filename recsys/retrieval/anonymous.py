@@ -11,7 +11,7 @@ import pandas as pd
 
 from recsys.choices import did_you_mean
 from recsys.data.entities import EntityTable
-from recsys.data.ingest.cells import coerce
+from recsys.data.ingest.cells import coerce, encodable
 from recsys.data.ingest.issues import Location, ValidationIssues
 from recsys.data.schema import Kind, Schema
 from recsys.data.vocabulary import MISSING, Rows, Vocabulary
@@ -55,7 +55,7 @@ def typed_attributes(schema: Schema, rows: pd.DataFrame, name: str) -> pd.DataFr
         and the fallback handle it as rare.
 
     Raises:
-        DataError: a cell is not of the column's kind; names column, rows and cell.
+        DataError: a cell is not of the column's kind; names column, rows and cell. Or a column occurs twice.
 
     Example:
         >>> frame = pd.DataFrame({"user_id": [7], "age": ["31"]})
@@ -65,6 +65,11 @@ def typed_attributes(schema: Schema, rows: pd.DataFrame, name: str) -> pd.DataFr
     issues = ValidationIssues()
     where = Location(issues, Path(name))
     cells = rows.reset_index(drop=True)
+    check_once(cells)
+    for column in schema.columns:
+        if column in cells:
+            encodable(cells[column], where.at(column))
+    issues.raise_errors()
     columns = {
         column: cells[column] if kind.kind is Kind.IGNORED else coerce(cells[column], kind, where.at(column))
         for column, kind in schema.columns.items()
@@ -72,6 +77,16 @@ def typed_attributes(schema: Schema, rows: pd.DataFrame, name: str) -> pd.DataFr
     }
     issues.raise_errors()
     return pd.DataFrame(columns, index=range(len(cells)))
+
+
+def check_once(rows: pd.DataFrame) -> None:
+    """Checks that no two columns have the same name.
+
+    Raises:
+        DataError: names the first that occurs twice.
+    """
+    if len(twice := rows.columns[rows.columns.duplicated()]):
+        raise DataError(f"the column {twice[0]!r} occurs twice; rename one, or leave it out")
 
 
 def check_columns(schema: Schema, rows: pd.DataFrame, allowed: tuple[str, ...]) -> None:

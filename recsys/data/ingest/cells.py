@@ -6,6 +6,8 @@ raised, so that the errors of all columns are found.
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -47,12 +49,30 @@ _WEIGHT = Rule(
     "set data.positive_from, from which weights are likes; or drop the rows, or map another column as the weight",
 )
 
+_SURROGATE = re.compile(r"[\ud800-\udfff]")
 _KIND_REMEDY = "mend the cells, or give the column another kind in the schema"
 
 
 def is_missing(cells: Cells) -> NDArray[np.bool_]:
     """Bool [n]: whether each cell is missing; lists are not."""
     return np.asarray(cells.isna(), bool)
+
+
+def encodable(cells: Cells, location: Location) -> Cells:
+    """``cells``; texts with half a character (a lone surrogate), which no file can hold, are escaped, with an error.
+
+    Columns of the type ``str`` have none; Python's own texts may, as of JSON or of file names.
+    """
+    if cells.dtype != object:
+        return cells
+    half = [isinstance(cell, str) and not cell.isascii() and bool(_SURROGATE.search(cell)) for cell in cells]
+    if not any(half):
+        return cells
+    rows = np.flatnonzero(half)
+    found = f"{cells.iloc[rows[0]]!a} holds half a character (a lone surrogate), which no file can hold"
+    location.error(found, "decode the text with its own encoding", rows)
+    escaped = [ascii(cell) if wrong else cell for cell, wrong in zip(cells, half, strict=True)]
+    return pd.Series(escaped, cells.index, dtype=object)
 
 
 def numbers(cells: Cells) -> Cells:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from recsys.data.ingest.cells import encodable
 from recsys.data.ingest.checks import Cells
 from recsys.data.ingest.issues import Location
 from recsys.data.ingest.reading.content import unpacked
@@ -171,7 +172,13 @@ def _plain_table(
     for name in twice:
         location.at(name).error("the header names the column twice", "rename one, or leave it out")
     location = replace(location, written=separator is not None)
-    return None if twice else RawTable(location, _plain(_with_index(frame), coded), separator)
+    if twice:
+        return None
+    plain = _plain(_with_index(frame), coded)
+    for name, cells in plain.items():
+        if (checked := encodable(cells, location.at(str(name)))) is not cells:
+            plain[name] = checked
+    return RawTable(location, plain, separator)
 
 
 def _with_index(frame: pd.DataFrame) -> pd.DataFrame:
