@@ -180,12 +180,19 @@ class Interactions:
         Raises:
             ArtifactError: a column is missing, damaged or of another length.
         """
-        kinds = _COLUMNS | ({"tie": np.int64} if (directory / "tie.npy").exists() else {})
-        columns = [load_column(directory / f"{name}.npy", kind) for name, kind in kinds.items()]
-        for name, column in zip(kinds, columns, strict=True):
-            other = f"has {len(column):,} rows, and user.npy {len(columns[0]):,}: they differ in length"
-            check_column(directory / f"{name}.npy", len(column) != len(columns[0]), other)
-        return cls(*columns)
+        user, item = (load_column(directory / f"{name}.npy", np.int32) for name in ("user", "item"))
+        time, weight = load_column(directory / "time.npy", np.int64), load_column(directory / "weight.npy", np.float32)
+        tie = load_column(directory / "tie.npy", np.int64) if (directory / "tie.npy").exists() else None
+        lengths = {
+            "item": len(item),
+            "time": len(time),
+            "weight": len(weight),
+            "tie": len(user if tie is None else tie),
+        }
+        for name, length in lengths.items():
+            other = f"has {length:,} rows, and user.npy {len(user):,}: they differ in length"
+            check_column(directory / f"{name}.npy", length != len(user), other)
+        return cls(user, item, time, weight, tie)
 
 
 def user_blocks(user: NDArray[np.integer], size: int = _BLOCK) -> Iterator[slice | NDArray[np.int64]]:

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 import numpy as np
 from numpy.lib.format import open_memmap
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import NDArray
 
 from recsys.errors import ArtifactError
 from recsys.files.input_file import regular_size
 
+S = TypeVar("S", bound=np.generic)
 DAMAGED = "copy it again, or prepare the data again and train again"
 
 
-def load_column(path: Path, kind: DTypeLike) -> NDArray[Any]:
+def load_column(path: Path, kind: type[S]) -> NDArray[S]:
     """The one-dimensional array of dtype ``kind`` in a file, memory-mapped read-only.
 
     Raises:
@@ -23,7 +24,7 @@ def load_column(path: Path, kind: DTypeLike) -> NDArray[Any]:
     """
     try:
         regular_size(path)
-        found = open_memmap(path, mode="r")
+        found: NDArray[S] = open_memmap(path, mode="r")
     except FileNotFoundError as error:
         raise ArtifactError(f"{path} is missing; {DAMAGED}") from error
     except (OSError, ValueError, EOFError, OverflowError) as error:

@@ -198,20 +198,13 @@ class Bundle:
         with as_written(directory / HEADER):
             lineage = Lineage(**header["lineage"])
         histories, evaluation = (directory / part for part in ("histories", "evaluation"))
-        data = Dataset(
-            name,
-            EntityTable.load(directory / "users.parquet"),
-            EntityTable.load(directory / "items.parquet"),
-            Interactions.load(histories) if histories.is_dir() else Interactions.empty(),
-            has_timestamps,
-            has_order,
-        ).with_feedback(directory)
+        users, items = (EntityTable.load(directory / f"{side}.parquet") for side in ("users", "items"))
+        events = Interactions.load(histories) if histories.is_dir() else Interactions.empty()
+        data = Dataset(name, users, items, events, has_timestamps, has_order).with_feedback(directory)
         data.interactions.check(data.n_users, data.n_items, histories)
         engine = _engine(kind, directory / "engine")
         try_engine(engine, data.users, data.items, data.interactions, kind)
-        held_out = Holdout.load(evaluation) if evaluation.is_dir() else None
-        if held_out is not None:
-            held_out.check(data.n_users, data.n_items, evaluation)
+        held_out = Holdout.load(evaluation, (data.n_users, data.n_items)) if evaluation.is_dir() else None
         if not (directory / "fallback").is_dir():
             raise ArtifactError(f"{directory} holds no fallback, as bundles of an earlier version do; train again")
         fallback = Fallback.load(directory / "fallback")
@@ -270,10 +263,9 @@ def _digests(directory: Path) -> dict[str, str]:
     result = {}
     for path in sorted(directory.rglob("*")):
         name = path.relative_to(directory).as_posix()
-        if path.is_symlink() or path.suffix in {".pkl", ".pickle", ".pt", ".joblib"}:
-            raise ArtifactError(f"{path} may not be part of a bundle: links and pickles are refused")
-        if not path.is_file() and not path.is_dir():
-            raise ArtifactError(f"{path} may not be part of a bundle: it is a pipe or device, and no file")
+        stored = path.is_file() or path.is_dir()  # a pipe would be waited for
+        if not stored or path.is_symlink() or path.suffix in {".pkl", ".pickle", ".pt", ".joblib"}:
+            raise ArtifactError(f"{path} may not be part of a bundle: links, pipes, devices and pickles are refused")
         if path.name == MARK and path.is_file() and path.read_bytes() == MARK_TEXT:
             continue
         if path.is_file() and name != MANIFEST:

@@ -175,9 +175,9 @@ def _plain_table(
     if twice:
         return None
     plain = _plain(_with_index(frame), coded)
-    for name, cells in plain.items():
-        if (checked := encodable(cells, location.at(str(name)))) is not cells:
-            plain[name] = checked
+    for column, cells in plain.items():
+        if (checked := encodable(cells, location.at(str(column)))) is not cells:
+            plain[column] = checked
     return RawTable(location, plain, separator)
 
 

@@ -125,11 +125,15 @@ class Holdout:
             write_json(beside / HEADER, header)
 
     @classmethod
-    def load(cls, directory: Path) -> Holdout:
+    def load(cls, directory: Path, sizes: tuple[int, int] | None = None) -> Holdout:
         """Reads the folder that `save` wrote.
 
+        Args:
+            directory: the folder.
+            sizes: the numbers of users and items of the tables whose rows it has to name; None checks none.
+
         Raises:
-            ArtifactError: a part is missing, damaged, changed since written or of an unknown version.
+            ArtifactError: a part is missing, damaged, changed since written or of an unknown version; or `check` fails.
         """
         header = read_header(directory / HEADER, _VERSION, ("filter_seen", "fingerprint"))
         check_kinds(directory / HEADER, header, {"filter_seen": bool})
@@ -142,6 +146,8 @@ class Holdout:
         found = cls(users, history, targets, rows, header["filter_seen"], masked)
         if found.fingerprint != header["fingerprint"] or not np.array_equal(users, np.unique(targets.user)):
             raise ArtifactError(f"{directory} has changed since it was written; prepare the data again")
+        if sizes is not None:
+            found.check(*sizes, directory)
         return found
 
     def check(self, n_users: int, n_items: int, where: Path) -> None:

@@ -79,7 +79,8 @@ def _with_timeout(dsn: str) -> str:
     """The address with a limit for the time until a server answers, where it has none."""
     from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-    return make_conninfo(**{"connect_timeout": _CONNECT_SECONDS, **conninfo_to_dict(dsn)})
+    limit = {} if "connect_timeout" in conninfo_to_dict(dsn) else {"connect_timeout": _CONNECT_SECONDS}
+    return make_conninfo(dsn, **limit)
 
 
 def _comment(cursor: Cursor, target: Composable, table: str) -> str | None:
