@@ -34,10 +34,10 @@ from recsys.json_values import JsonMapping
 from recsys.tracking import Tracker
 
 _ROOT = Path(__file__).resolve().parent.parent
-_FOLDERS = "content data encoders engines experiment files fitted losses models negatives training"
+_FOLDERS = "content data encoders engines experiment files fitted losses models negatives ranking training"
 _FILES = (
     "atomic choices config configurable digest docstrings embedding_table engine errors json_values "
-    "names ranking seeding tracking "
+    "names seeding tracking "
     "evaluation/evaluate evaluation/metrics registry/bundle registry/finite registry/trial "
     "retrieval/fallback retrieval/segments"
 )
