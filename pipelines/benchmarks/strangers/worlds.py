@@ -143,7 +143,7 @@ def with_noise(tables: Tables, columns: int, seed: int) -> Tables:
 
 def _noisy(table: pd.DataFrame, columns: int, rng: np.random.Generator) -> pd.DataFrame:
     makers = (_category, _number, _tags, _wide_category, _unique)
-    there = sum(name.startswith("added_") for name in table)
+    there = sum(str(name).startswith("added_") for name in table)
     drawn = {f"added_{there + n}": makers[n % len(makers)](len(table), rng) for n in range(columns)}
     return pd.concat([table.reset_index(drop=True), pd.DataFrame(drawn)], axis=1)
 
