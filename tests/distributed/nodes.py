@@ -53,6 +53,16 @@ class Nodes:
         self._start(f"--address={self.address}", "--num-cpus=1")
         return len(self._processes) - 1
 
+    def kill_worker(self, words):
+        """SIGKILL for one worker process whose title has ``words``; whether there was one."""
+        for process in self._processes[1:]:
+            for pid in _session(process.pid):
+                with suppress(OSError):
+                    if words in Path(f"/proc/{pid}/cmdline").read_text():
+                        os.kill(pid, signal.SIGKILL)
+                        return True
+        return False
+
     def kill(self, number):
         """SIGKILL for all processes of a node."""
         _kill(self._processes[number])
