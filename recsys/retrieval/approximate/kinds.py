@@ -18,6 +18,8 @@ _TRAINED, _ROUNDS = 64, 10
 as long, and recall is the same."""
 _SCANNED = 4
 """One vector of an inverted list costs what so many do in the matrix product of an exact scan."""
+_MET = 20
+"""And one node that a search of the graph meets; it meets about 32 for each that it keeps."""
 _LINKS, _BUILT_WITH = 32, 64
 """Neighbours of a node of the graph, and candidates when it is built."""
 
@@ -122,7 +124,7 @@ class Graph(Kind):
         return min(4096, int(index.ntotal))
 
     def scans(self, index: FaissIndex, breadth: int, share: float) -> bool:
-        return breadth >= share * self.most(index)
+        return breadth * _LINKS * _MET >= share * index.ntotal
 
     def search(
         self, index: FaissIndex, users: NDArray[np.float32], depth: int, breadth: int, allowed: NDArray[np.bool_] | None
