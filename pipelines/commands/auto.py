@@ -190,7 +190,7 @@ def _searched(
     request: AutoRequest, first: FirstTables, workspace: Workspace, budget: Budget, tracker: BudgetTracker
 ) -> AutoRun:
     data, read = first.config, first.ingested
-    facts = replace(Facts.of(read.data), doubtful_likes=first.doubtful_likes)
+    facts = Facts.of(read.data)
     read_after = budget.spent()
     protocol, reason = facts.protocol()
     if not facts.has_order:

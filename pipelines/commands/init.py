@@ -14,6 +14,9 @@ from recsys.atomic import make_parents, write_text
 from recsys.errors import ConfigError
 from recsys.files.addresses import nameable
 
+_SHOWN = 10
+"""The most warnings that are shown."""
+
 
 def run(given: GivenTables, output: Path = Path("config.toml")) -> str:
     """Writes a config for the tables; returns what was found and what to do next.
@@ -28,7 +31,7 @@ def run(given: GivenTables, output: Path = Path("config.toml")) -> str:
     """
     if output.exists():
         raise ConfigError(f"{output} exists, and recsys init replaces no file; give another --output, or move it away")
-    given = replace(given, overrides=tuple(given.overrides))
+    given = replace(given, overrides=tuple(given.overrides), says_events=True)
     first = with_guesses(given, read_first_tables(given, "recsys init"), "recsys init")
     found = _found(first, output)
     make_parents(output)
@@ -40,7 +43,7 @@ def run(given: GivenTables, output: Path = Path("config.toml")) -> str:
 def _found(first: FirstTables, output: Path) -> Found:
     """The tables, and the protocol that fits them."""
     file = first.roles.interactions.location.file
-    return Found(_name(output, file), first, choose_protocol(first.data, file, first.doubtful_likes), output.parent)
+    return Found(_name(output, file), first, choose_protocol(first.data, file), output.parent)
 
 
 def _name(output: Path, interactions: Path) -> str:
@@ -51,7 +54,7 @@ def _name(output: Path, interactions: Path) -> str:
 
 
 def _summary(found: Found, output: Path) -> str:
-    roles = found.first.roles
+    first, roles = found.first, found.first.roles
     lines = [f"{what:<13} {table.location.file}" for what, table in roles.tables.items()]
     used = found.used
     lines.append("columns       " + ", ".join(f"{role} = {name}" for role, name in used.items()))
@@ -60,8 +63,17 @@ def _summary(found: Found, output: Path) -> str:
         for role, name in roles.columns.items()
         if role not in used
     ]
+    types = first.tables.interactions[0].event_types
+    lines += [
+        f"left out      {kind.rows:,} rows of {kind.name!r}: a comment in {output} says why"
+        for kind in (() if types is None else types.types)
+        if kind.meaning == "ignore"
+    ]
     lines += [f"not used      {table.location.file}: it meets neither users nor items" for table in roles.unused]
     lines.append(f"split         {found.protocol.name}: {'; '.join(found.protocol.why)}")
     lines.append(f"filter_seen   {str(found.protocol.filter_seen).lower()}: {found.protocol.why_filter}")
-    lines += [f"warning       {warning}" for warning in found.first.issues.warnings[:10]]
+    warnings = first.issues.warnings
+    lines += [f"warning       {warning}" for warning in warnings[:_SHOWN]]
+    if len(warnings) > _SHOWN:
+        lines.append(f"warning       and {len(warnings) - _SHOWN} more: recsys validate {output}")
     return "\n".join([*lines, "", f"wrote {output}; next: recsys run {output}"])

@@ -8,6 +8,7 @@ import numpy as np
 
 from recsys.config import parse
 from recsys.data.dataset import Dataset
+from recsys.data.feedback.repeats import Repeats
 from recsys.data.splits.split import Split, SplitConfig, make_split
 from recsys.data.splits.temporal import moments
 from recsys.errors import DataError
@@ -27,7 +28,7 @@ class Facts:
         interactions: their number.
         has_timestamps: whether they have times that can be compared between users.
         has_order: whether those of a user have an order.
-        repeats: share of the interactions whose user has had the item before.
+        repeats: of all interactions.
         long_users: users of at least three interactions, who can be evaluated by leave-one-out.
         window_users: users of the last tenth of the interactions in time; 0 without times.
         returning: those of them who have a history before it.
@@ -37,7 +38,7 @@ class Facts:
     interactions: int
     has_timestamps: bool
     has_order: bool
-    repeats: float
+    repeats: Repeats
     long_users: int
     window_users: int
     returning: int
@@ -47,12 +48,11 @@ class Facts:
     def of(cls, data: Dataset) -> Facts:
         """The facts of ``data``."""
         x = data.interactions
-        n_pairs = len(np.unique(x.user.astype(np.int64) * data.n_items + x.item))
         found = cls(
             len(x),
             data.has_timestamps,
             data.has_order,
-            1 - n_pairs / max(len(x), 1),
+            Repeats.of(x, data),
             int((x.user_counts(data.n_users) >= 3).sum()),
             0,
             0,
@@ -86,7 +86,7 @@ class Protocol:
     why_filter: str
 
 
-def choose_protocol(data: Dataset, file: object, doubtful_likes: str = "") -> Protocol:
+def choose_protocol(data: Dataset, file: object) -> Protocol:
     """The protocol and the seen filter that fit ``data``.
 
     Temporal where times can be compared and at least half of the users of the last tenth have a history; else
@@ -96,17 +96,16 @@ def choose_protocol(data: Dataset, file: object, doubtful_likes: str = "") -> Pr
     Args:
         data: the dataset.
         file: its interactions, for messages.
-        doubtful_likes: what is known of interactions that may be no choices, which are repeats by nature.
 
     Raises:
         DataError: no protocol is possible.
     """
     facts = Facts.of(data)
-    keeps = facts.repeats >= _REPEATS and not doubtful_likes
+    keeps = facts.repeats.same_type >= _REPEATS
     remedy = "people come back to items, so lists may hold them" if keeps else "lists hold what a user has not had"
-    if doubtful_likes and facts.repeats >= _REPEATS:
-        remedy = f"{doubtful_likes}, so this tells little until event_meaning says what they are; {remedy}"
-    why_filter = f"{facts.repeats:.1%} of the interactions repeat an earlier one of the same user and item: {remedy}"
+    note = "" if data.event_types is None else data.event_types.repeats_note
+    share = f"{facts.repeats.same_type:.1%} of the interactions repeat an earlier one of the same user and item"
+    why_filter = f"{share}{note}: {remedy}{facts.repeats.advice(_REPEATS)}"
     failed = ""
     for name, why in _ranked(facts, data, file):
         try:

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from recsys.data.feedback.event_words import is_event_column
 from recsys.data.ingest.cells import numbers
 from recsys.data.ingest.checks import Cells
 from recsys.data.ingest.files import RawTable, without_missing
 from recsys.data.ingest.infer import infer_schema
+from recsys.data.ingest.types.event_types import MOST_TYPES
 from recsys.data.ingest.types.shared_ids import shared_id
 from recsys.data.schema import Kind
 from recsys.errors import DataError
@@ -29,11 +31,10 @@ _ITEMS = (
 _TIMES = "time timestamp date datetime ts when at day"
 _ORDERS = "position order_in_user step seq sequence rank idx"
 _WEIGHTS = "weight rating stars score count quantity qty plays amount clicks menge bewertung sterne"
-_EVENTS = "event event_type action activity behavior behaviour"
 _ENDINGS = ("s", "id", "nr", "no", "nummer")
 _TIMESTAMP = "timestamp"
 """The column that is the time without being named, whatever its numbers count; see `InteractionColumns`."""
-_SECONDS, _EVENT_TYPES = 1e8, 20
+_SECONDS = 1e8
 _MEETS = 0.3
 """Share of the distinct ids of one column that must be in the other."""
 
@@ -237,12 +238,12 @@ def _other_columns(table: RawTable, known: Mapping[str, str]) -> dict[str, str]:
         times = [_TIMESTAMP] if _TIMESTAMP in free else times
         found |= {"time": times[0]} if times else {"order": orders[0]} if orders else {}
     numeric = [name for name in free if kinds[name].kind in (Kind.NUMERIC, Kind.CATEGORICAL)]
-    weights = [name for name in numeric if bool((numbers(table.frame[name]) > 0).all())]
-    events = [name for name in free if table.frame[name].map(str).nunique() <= _EVENT_TYPES]
-    for role, words, having in (("weight", _WEIGHTS, weights), ("event", _EVENTS, events)):
-        named = [name for name in having if _is_named(name, words) and name not in found.values()]
-        if role not in known and named:
-            found[role] = named[0]
+    weights = [name for name in numeric if _is_named(name, _WEIGHTS) and bool((numbers(table.frame[name]) > 0).all())]
+    events = [name for name in free if is_event_column(name) and table.frame[name].map(str).nunique() <= MOST_TYPES]
+    for role, having in (("weight", weights), ("event", events)):
+        left = [name for name in having if name not in found.values()]
+        if role not in known and left:
+            found[role] = left[0]
     return found
 
 

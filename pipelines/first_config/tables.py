@@ -11,13 +11,15 @@ from pipelines.first_config.roles import ROLES, Roles, find_roles
 from pipelines.reference_cells import toml
 from recsys.config import apply_overrides, parse
 from recsys.data.dataset import Dataset
+from recsys.data.feedback.event_words import likely_meaning
+from recsys.data.ingest.cells import distinct_texts
+from recsys.data.ingest.checks import Cells
 from recsys.data.ingest.config import SHARED, DataConfig
 from recsys.data.ingest.files import RawTable, read_table
 from recsys.data.ingest.issues import Location, ValidationIssues
 from recsys.data.ingest.readers import Ingested, checked, encode
 from recsys.data.ingest.reading.options import TableFormat
 from recsys.data.ingest.tables import RawTables, TypedTables
-from recsys.data.ingest.types.negative_events import LIKES
 from recsys.data.sources import resolve
 from recsys.errors import ConfigError, DataError, RecsysError
 from recsys.json_values import JsonObject
@@ -38,12 +40,15 @@ class GivenTables:
         roles: ``interactions``, ``users`` or ``items`` -> the file of that role.
         columns: ``ROLE=NAME``: columns of the interactions that are known.
         overrides: ``data.KEY=VALUE``, which take precedence over everything that is found.
+        says_events: whether the config says of each event type of a column that is named what it weighs or means:
+            those that may be no likes are ignored until the user says otherwise.
     """
 
     files: Sequence[Path] = ()
     roles: Mapping[str, Path | None] | None = None
     columns: Sequence[str] = ()
     overrides: Iterable[str] = ()
+    says_events: bool = False
 
     @property
     def of_role(self) -> dict[str, Path]:
@@ -74,11 +79,6 @@ class FirstTables:
     @property
     def data(self) -> Dataset:
         return self.ingested.data
-
-    @property
-    def doubtful_likes(self) -> str:
-        """The warning about event types that may be no likes, such as returns; empty without one."""
-        return next((issue.found for issue in self.issues if issue.found.endswith(LIKES)), "")
 
     @property
     def issues(self) -> ValidationIssues:
@@ -115,7 +115,7 @@ def read_first_tables(given: GivenTables, command: str) -> FirstTables:
     filled = {role: table for role, table in of_role.items() if table is not None}
     roles = find_roles([table for table in tables if table is not None], filled, {**named, **known})
     roles = _in_sections(roles, issues)
-    config = _config(roles, known, given.overrides, command)
+    config = _config(roles, known, given, overrides, command)
     typed = checked(RawTables((roles.interactions,), roles.users, roles.items), config)
     issues.raise_errors()
     repeated = len(typed.interactions[0].repeated)
@@ -239,16 +239,29 @@ def _read(path: Path, issues: ValidationIssues, options: TableFormat, section: s
     return table
 
 
-def _config(roles: Roles, known: Mapping[str, str], overrides: Iterable[str], command: str) -> DataConfig:
+def _config(
+    roles: Roles, known: Mapping[str, str], given: GivenTables, overrides: JsonObject, command: str
+) -> DataConfig:
     used = {role: name for role, name in roles.columns.items() if role in _READ or role in known}
     paths = {role: str(table.location.file) for role, table in roles.tables.items()}
     columns: JsonObject = dict(used)
     for key, role, name in (("users", "user_id", roles.users_id), ("items", "item_id", roles.items_id)):
         if name is not None and name != roles.columns[role]:
             columns[f"{key}_table_id"] = name
-    if "event" in known:
-        kinds = roles.interactions.frame[known["event"]].dropna().map(str).unique()
-        columns["event_weights"] = dict.fromkeys(map(str, kinds), 1.0)
+    said: JsonObject = overrides.get("columns", {})
+    event = said.get("event", known.get("event"))
+    if given.says_events and isinstance(event, str) and event in roles.interactions.frame.columns:
+        columns |= _said_events(roles.interactions.frame[event], said)
     duplicates = "first" if {"time", "order"} & set(used) else "keep"
-    raw = apply_overrides({"data": {**paths, "columns": columns, "duplicates": duplicates}}, overrides)
+    raw = apply_overrides({"data": {**paths, "columns": columns, "duplicates": duplicates}}, given.overrides)
     return resolve(parse(DataConfig, raw["data"], command))
+
+
+def _said_events(cells: Cells, said: JsonObject) -> JsonObject:
+    """Weights of 1 for event types, and ``ignore`` for those that may be no likes; without what the user said."""
+    known = [value for key in ("event_weights", "event_meaning") if isinstance(value := said.get(key), Mapping)]
+    kinds = [kind for kind in distinct_texts(cells)[1].astype("str") if not any(kind in value for value in known)]
+    doubtful = {kind: "ignore" for kind in kinds if likely_meaning(kind) is not None}
+    if len(doubtful) == len(kinds) and not known:  # something must be a like
+        doubtful = {}
+    return {"event_weights": {kind: 1.0 for kind in kinds if kind not in doubtful}, "event_meaning": doubtful}

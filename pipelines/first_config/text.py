@@ -6,7 +6,7 @@ import json
 import os
 import re
 import textwrap
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from pipelines.reference_cells import toml
 from recsys.data.dataset import Dataset
 from recsys.data.features.features import FeatureOptions
 from recsys.data.feedback.event_words import likely_meaning
+from recsys.data.ingest.cells import filled_texts
 from recsys.data.ingest.config import DataConfig
 from recsys.data.ingest.files import RawTable
 from recsys.data.ingest.reading.options import TableFormat
@@ -126,17 +127,32 @@ def _columns(found: Found) -> list[str]:
         note = "popularity, itemknn, ease, als and the two-tower family use it"
         lines.append("# " * ("weight" not in used) + _line("weight", known["weight"], note))
     if "event" in known:
-        counts, hidden = roles.interactions.frame[known["event"]].value_counts(), "# " * ("event" not in used)
-        meanings = {str(name): meaning for name in counts.index if (meaning := likely_meaning(str(name))) is not None}
-        likes = [str(name) for name in counts.index if "event" in used or str(name) not in meanings]
-        weights = ", ".join(f"{_key(name)} = 1" for name in likes)
-        lines.append(hidden + _line("event", known["event"], ", ".join(f"{n:,} {name}" for name, n in counts.items())))
-        lines.append(f"{hidden}event_weights = {{{weights}}}")
-        if meanings:
-            listed = ", ".join(f"{_key(name)} = {_quoted(meaning)}" for name, meaning in meanings.items())
-            lines.append(f"# event_meaning = {{{listed}}}")
+        lines += _event(found, known["event"])
     others = [str(name) for name in roles.interactions.frame.columns if name not in known.values()]
     return [*lines, *([f"# not read: {', '.join(others)}"] if others else [])]
+
+
+def _event(found: Found, name: str) -> Iterator[str]:
+    """The column of event types with what each weighs and means; comments where the user did not name the column."""
+    columns = found.first.config.columns
+    cells = filled_texts(found.first.roles.interactions.frame[name])
+    counts = {str(kind): int(n) for kind, n in cells.value_counts().items()}
+    hidden = "" if "event" in found.used else "# "
+    likely = {kind: meaning for kind in counts if (meaning := likely_meaning(kind)) is not None}
+    weights = {kind: 1.0 for kind in counts if kind not in likely} if hidden else columns.event_weights
+    yield hidden + _line("event", name, ", ".join(f"{n:,} {kind}" for kind, n in counts.items()))
+    yield f"{hidden}event_weights = {_table(dict(sorted(weights.items(), key=lambda pair: -counts.get(pair[0], 0))))}"
+    guessed = {kind: m for kind, m in likely.items() if hidden or columns.event_meaning.get(kind) == "ignore"}
+    if guessed:
+        yield from _comment(
+            "guessed from the names, which may be wrong: a dislike or a removal takes back the earlier likes of the "
+            'same user and item, so a return after use is "ignore", which leaves its rows out; a "like" is one more'
+        )
+        yield f"# event_meaning = {_table(guessed)}"
+    if not hidden and columns.event_meaning:
+        if guessed:
+            yield "# until you say what they are, the safest: their rows are left out"
+        yield f"event_meaning = {_table(columns.event_meaning)}"
 
 
 def _schemas(found: Found) -> Iterator[list[str]]:
@@ -229,8 +245,14 @@ def _line(key: str, value: str | int | dict[str, int], note: str) -> str:
 
 def _value(value: str | int | dict[str, int]) -> str:
     if isinstance(value, dict):
-        return "{" + ", ".join(f"{_key(key)} = {number}" for key, number in value.items()) + "}"
+        return _table(value)
     return _quoted(value) if isinstance(value, str) else str(value)
+
+
+def _table(values: Mapping[str, str | float]) -> str:
+    """An inline table; whole numbers are written without decimals."""
+    texts = {key: _quoted(value) if isinstance(value, str) else f"{value:.15g}" for key, value in values.items()}
+    return "{" + ", ".join(f"{_key(key)} = {text}" for key, text in texts.items()) + "}"
 
 
 def _key(name: str) -> str:

@@ -13,6 +13,7 @@ from pipelines.stages.track import track
 from pipelines.workspace import ENGINE_CODE, Workspace, code_version
 from recsys.content import HasWordVectors, Learner
 from recsys.data.dataset import Dataset
+from recsys.data.feedback.repeats import ONE_TYPE
 from recsys.data.splits.split import Split
 from recsys.distributed.cluster import connected
 from recsys.distributed.evaluate import EvaluationFiles, evaluate_over_ray
@@ -56,9 +57,10 @@ def run(config: RunConfig, workspace: Workspace, tracker: Tracker) -> None:
     workspace.invalidate("evaluate")
     report.save(workspace.directory)
     if lost := report.content["split"]["unreachable_targets"]:
+        has_types = data.event_types is not None and len(data.event_types.types) > 1
         tracker.info(
             f"  warning: {lost} targets are items that their users had before, and lists leave them out; where people "
-            "buy again, set evaluate.filter_seen = false"
+            "buy again, set evaluate.filter_seen = false" + f"; {ONE_TYPE}" * has_types
         )
     write_page(config, workspace)
     workspace.record("evaluate", cache_key, outputs)

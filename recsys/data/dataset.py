@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from recsys.atomic import atomic_path, write_json
 from recsys.data.entities import EntityTable
 from recsys.data.feedback.decay import Decay
+from recsys.data.feedback.event_types import EventTypes
 from recsys.data.feedback.withdrawals import FeedbackCounts
 from recsys.data.histories import Histories
 from recsys.data.interactions import Interactions
@@ -48,6 +49,7 @@ class Dataset:
             of newer data to the older; `save` does not write them.
         feedback: what was taken back, counted.
         decay: how the weights of ``interactions`` decay by age; those of ``settled`` do not. None where they do not.
+        event_types: of ``interactions``, which name them by position; None where they are not known, as after a merge.
 
     Example:
         >>> from recsys.data.synthetic.worlds import BlockTaste
@@ -68,6 +70,7 @@ class Dataset:
     withdrawals: Interactions = field(default_factory=Interactions.empty)
     feedback: FeedbackCounts = field(default_factory=FeedbackCounts)
     decay: Decay | None = None
+    event_types: EventTypes | None = None
 
     def __repr__(self) -> str:
         return "\n".join(self._summary())
@@ -115,6 +118,7 @@ class Dataset:
             *([self.non_likes.fingerprint] if len(self.non_likes) else []),
             *([f"settled {self.settled.fingerprint}"] if len(self.settled) else []),
             *([f"decay {self.decay}"] if self.decay is not None else []),
+            *([f"events {self.event_types}"] if self.event_types is not None else []),
         )
         return short_digest(["/".join(parts)])
 
@@ -161,6 +165,7 @@ class Dataset:
                     "has_timestamps": self.has_timestamps,
                     "has_order": self.has_order,
                     "fingerprint": self.fingerprint,
+                    "event_types": None if self.event_types is None else self.event_types.to_dict(),
                 },
             )
 
@@ -188,6 +193,7 @@ class Dataset:
             interactions,
             header["has_timestamps"],
             header.get("has_order", True),
+            event_types=EventTypes.of_dict(header.get("event_types"), directory / "dataset.json"),
         ).with_feedback(directory)
         if found.fingerprint != header.get("fingerprint"):
             raise ArtifactError(f"{directory} has changed since it was written; prepare the data again")

@@ -19,6 +19,8 @@ _BLOCK = 1 << 21
 _LARGEST_WEIGHT, _LARGEST_TIME = 1e36, 2**62
 """Far above what `recsys.data.ingest` takes, and below what overflows in sums and differences."""
 _COLUMNS = {"user": np.int32, "item": np.int32, "time": np.int64, "weight": np.float32}
+_Columns = dict[str, NDArray[np.integer | np.floating]]
+_OPTIONAL: dict[str, type] = {"tie": np.int64, "event": np.int16}
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,6 +38,8 @@ class Interactions:
             as a negative, else 0.
         tie: int64 [E], the order of a user's interactions at the same time, such as nanoseconds within the second;
             None where the data gives none.
+        event: int16 [E], the position of the type in `recsys.data.dataset.Dataset.event_types`, -1 for none; None where
+            types are not known. Nothing is learnt from it.
     """
 
     user: NDArray[np.int32]
@@ -43,6 +47,7 @@ class Interactions:
     time: NDArray[np.int64]
     weight: NDArray[np.float32]
     tie: NDArray[np.int64] | None = None
+    event: NDArray[np.int16] | None = None
 
     @classmethod
     def of(
@@ -52,22 +57,32 @@ class Interactions:
         time: NDArray[np.integer] | None = None,
         weight: NDArray[np.floating] | None = None,
         tie: NDArray[np.integer] | None = None,
+        event: NDArray[np.int16] | None = None,
     ) -> Interactions:
         """Interactions in any order, sorted; without ``time`` the order within a user is that of a hash."""
         time = np.zeros(len(user), np.int64) if time is None else time
         weight = np.ones(len(user), np.float32) if weight is None else weight
         tie = None if tie is None or not tie.any() else tie
-        given = (user, item, time, weight, *(() if tie is None else (tie,)))
-        kinds = (*_COLUMNS.values(), *(() if tie is None else (np.int64,)))
-        made = [np.empty(len(user), kind) for kind in kinds]
+        n = len(user)
+        given: _Columns = {"user": user, "item": item, "time": time, "weight": weight}
+        given |= {name: column for name, column in (("tie", tie), ("event", event)) if column is not None}
+        made = cls(
+            np.empty(n, np.int32),
+            np.empty(n, np.int32),
+            np.empty(n, np.int64),
+            np.empty(n, np.float32),
+            None if tie is None else np.empty(n, np.int64),
+            None if event is None else np.empty(n, np.int16),
+        )
         start = 0
         for block in user_blocks(user):  # so that the memory of a sort is that of a block
-            parts = [column[block] for column in given]
-            order, end = _order(*parts), start + len(parts[0])
-            for column, part in zip(made, parts, strict=True):
-                column[start:end] = part[order]
+            parts = {name: column[block] for name, column in given.items()}
+            order = _order(parts)
+            end = start + len(order)
+            for name, part in parts.items():
+                getattr(made, name)[start:end] = part[order]
             start = end
-        return cls(*made)
+        return made
 
     @classmethod
     def empty(cls) -> Interactions:
@@ -87,20 +102,22 @@ class Interactions:
     def select(self, where: NDArray[np.bool_] | NDArray[np.integer] | slice) -> Interactions:
         """The interactions at a mask, ascending positions or a slice."""
         tie = None if self.tie is None else self.tie[where]
-        return Interactions(self.user[where], self.item[where], self.time[where], self.weight[where], tie)
+        event = None if self.event is None else self.event[where]
+        return Interactions(self.user[where], self.item[where], self.time[where], self.weight[where], tie, event)
 
     def before(self, moment: int) -> Interactions:
         """The interactions strictly before ``moment``."""
         return self.select(self.time < moment)
 
     def joined(self, other: Interactions) -> Interactions:
-        """Both, sorted again."""
+        """Both, sorted again; event types are known where they are of both."""
         return Interactions.of(
             np.concatenate([self.user, other.user]),
             np.concatenate([self.item, other.item]),
             np.concatenate([self.time, other.time]),
             np.concatenate([self.weight, other.weight]),
             None if self.tie is other.tie is None else np.concatenate([self.ties(), other.ties()]),
+            None if self.event is None or other.event is None else np.concatenate([self.event, other.event]),
         )
 
     def ties(self) -> NDArray[np.int64]:
@@ -161,17 +178,21 @@ class Interactions:
     @cached_property
     def fingerprint(self) -> str:
         """A digest of every interaction."""
-        columns = [np.ascontiguousarray(getattr(self, name), kind).data for name, kind in _COLUMNS.items()]
-        return short_digest([*columns, *([] if self.tie is None else [np.ascontiguousarray(self.tie).data])])
+        return short_digest(
+            [np.ascontiguousarray(getattr(self, name), kind).data for name, kind in self._kinds.items()]
+        )
+
+    @property
+    def _kinds(self) -> dict[str, type]:
+        """The columns that there are, and their types."""
+        return _kinds(self.tie is not None, self.event is not None)
 
     def save(self, directory: Path) -> None:
         """One ``.npy`` a column."""
         with atomic_path(directory) as beside:
             beside.mkdir()
-            for name in _COLUMNS:
+            for name in self._kinds:
                 np.save(beside / f"{name}.npy", getattr(self, name))
-            if self.tie is not None:
-                np.save(beside / "tie.npy", self.tie)
 
     @classmethod
     def load(cls, directory: Path) -> Interactions:
@@ -183,16 +204,12 @@ class Interactions:
         user, item = (load_column(directory / f"{name}.npy", np.int32) for name in ("user", "item"))
         time, weight = load_column(directory / "time.npy", np.int64), load_column(directory / "weight.npy", np.float32)
         tie = load_column(directory / "tie.npy", np.int64) if (directory / "tie.npy").exists() else None
-        lengths = {
-            "item": len(item),
-            "time": len(time),
-            "weight": len(weight),
-            "tie": len(user if tie is None else tie),
-        }
-        for name, length in lengths.items():
+        event = load_column(directory / "event.npy", np.int16) if (directory / "event.npy").exists() else None
+        for name, column in (("item", item), ("time", time), ("weight", weight), ("tie", tie), ("event", event)):
+            length = len(user if column is None else column)
             other = f"has {length:,} rows, and user.npy {len(user):,}: they differ in length"
             check_column(directory / f"{name}.npy", length != len(user), other)
-        return cls(user, item, time, weight, tie)
+        return cls(user, item, time, weight, tie, event)
 
 
 def user_blocks(user: NDArray[np.integer], size: int = _BLOCK) -> Iterator[slice | NDArray[np.int64]]:
@@ -217,20 +234,21 @@ def user_blocks(user: NDArray[np.integer], size: int = _BLOCK) -> Iterator[slice
         yield np.flatnonzero((user >= first) & (user < last))
 
 
-def _order(
-    user: NDArray[np.integer],
-    item: NDArray[np.integer],
-    time: NDArray[np.integer],
-    weight: NDArray[np.floating],
-    tie: NDArray[np.integer] | None = None,
-) -> NDArray[np.int64]:
+def _kinds(*optional: bool) -> dict[str, type]:
+    """The types of the columns, given which of the optional ones there are."""
+    more = {name: kind for (name, kind), there in zip(_OPTIONAL.items(), optional, strict=True) if there}
+    return {**_COLUMNS, **more}
+
+
+def _order(columns: _Columns) -> NDArray[np.int64]:
     """The order of interactions, int64 [n]: one sort by user and time, then of those alone that have both in common."""
+    user, time = columns["user"], columns["time"]
     if not len(user):
         return np.empty(0, np.int64)
     first = int(time.min())
     span = int(time.max()) - first + 1
     if (int(user.max()) + 1) * span >= 2**63:
-        return _full_order(user, time, item, weight, tie)
+        return _full_order(columns)
     key = user.astype(np.int64) * span + (time - first)
     order = np.arange(len(key)) if (key[1:] >= key[:-1]).all() else np.argsort(key)
     key = key[order]
@@ -238,25 +256,21 @@ def _order(
     if same.any():
         tied = np.append(same, False) | np.append(False, same)
         rows = order[tied]
-        rest = None if tie is None else tie[rows]
-        order[tied] = rows[_full_order(user[rows], time[rows], item[rows], weight[rows], rest)]
+        order[tied] = rows[_full_order({name: column[rows] for name, column in columns.items()})]
     return order
 
 
-def _full_order(
-    user: NDArray[np.integer],
-    time: NDArray[np.integer],
-    item: NDArray[np.integer],
-    weight: NDArray[np.floating],
-    tie: NDArray[np.integer] | None,
-) -> NDArray[np.int64]:
-    return np.lexsort((weight, item, _hash(user, item), *(() if tie is None else (tie,)), time, user))
+def _full_order(columns: _Columns) -> NDArray[np.int64]:
+    user, item = columns["user"], columns["item"]
+    last_to_first = [columns.get(name) for name in ("event", "weight", "item")]
+    keys = [*last_to_first, _hash(user, item), columns.get("tie"), columns["time"], user]
+    return np.lexsort([key for key in keys if key is not None])
 
 
-def _hash(user: NDArray[np.integer], item: NDArray[np.integer]) -> NDArray[np.uint64]:
+def _hash(*columns: NDArray[np.integer | np.floating]) -> NDArray[np.uint64]:
     """uint64 [E]: two rounds of splitmix64 (Steele et al., OOPSLA 2014) over user and item rows."""
-    state = np.zeros(len(user), np.uint64)
-    for rows in (user, item):
+    state = np.zeros(len(columns[0]), np.uint64)
+    for rows in columns:
         state = (state ^ rows.astype(np.uint64)) + np.uint64(0x9E3779B97F4A7C15)
         for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
             state = (state ^ (state >> np.uint64(shift))) * np.uint64(factor)

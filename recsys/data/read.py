@@ -62,7 +62,7 @@ def read_dataset(
             they are named here. For ``event``, the type of an interaction, ``event_weights`` gives the weight of each
             type, multiplied with ``weight`` if both are named:
             ``{"event": "action", "event_weights": {"view": 1, "buy": 5}}``; ``event_meaning`` names the types that are
-            no likes: ``{"hide": "dislike", "unsave": "removal"}``.
+            no likes: ``{"hide": "dislike", "unsave": "removal"}``, or are left out: ``{"page_view": "ignore"}``.
         schema: column of ``users`` or ``items`` -> kind (``categorical``, ``tags``, ``numeric``, ``time``, ``text``,
             ``image``, ``embedding`` or ``ignored``), where the inferred one is wrong; ``tags:;`` gives the separator.
         duplicates: rows with the same user, item and time as another row: ``"error"`` reports them, ``"first"`` and

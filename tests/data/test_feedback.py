@@ -350,12 +350,13 @@ def test_event_types_that_are_no_likes_by_their_names_are_told_until_the_config_
 
     [(rows, remedy)] = told()
     assert rows == [2, 3, 5]
-    meaning = '{"skip" = "dislike", "unfollow" = "removal", "NOT_INTERESTED" = "dislike"}'
+    meaning = '{"NOT_INTERESTED" = "dislike", "skip" = "dislike", "unfollow" = "removal"}'
     assert f'data.columns.event = "event" and data.columns.event_meaning = {meaning}' in remedy
     followed = {"skip": "dislike", "unfollow": "removal", "NOT_INTERESTED": "dislike"}
     found = validate(DataConfig(interactions=tmp_path / "x.csv", columns={"event": "event", "event_meaning": followed}))
     assert not found.failed
     [(rows, _)] = told(event="event", event_weights=dict.fromkeys(kinds, 1), event_meaning={"skip": "like"})
     assert rows == [3, 5]
+    assert told(event="event", event_weights={"play": 1}) == []  # which is an error that names them all
     says = {"play": "like", "skip": "like", "unfollow": "removal", "NOT_INTERESTED": "dislike"}
     assert told(event="event", event_meaning=says) == []

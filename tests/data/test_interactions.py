@@ -90,3 +90,15 @@ def test_damaged_columns_are_refused(tmp_path):
     (tmp_path / "x" / "item.npy").write_bytes(b"\x93NUMPY")
     with pytest.raises(ArtifactError, match="prepare the data again"):
         Interactions.load(tmp_path / "x")
+
+
+def test_event_types_stay_with_their_rows_and_do_not_depend_on_the_order_of_the_file(tmp_path):
+    rows = np.array([(0, 1, 5, 2), (0, 1, 5, 0), (1, 3, 2, 1), (0, 2, 4, 1)])
+    x, y = (Interactions.of(*part[:, :3].T, event=part[:, 3].astype(np.int16)) for part in (rows, rows[::-1]))
+    assert x.event.tolist() == [1, 0, 2, 1]
+    assert x.fingerprint == y.fingerprint
+    assert x.select(x.user == 1).event.tolist() == [1]
+    assert x.before(5).joined(x.select(x.time >= 5)).fingerprint == x.fingerprint
+    assert x.joined(Interactions.of(*rows[:, :3].T)).event is None
+    x.save(tmp_path / "x")
+    assert Interactions.load(tmp_path / "x").event.tolist() == x.event.tolist()

@@ -84,7 +84,7 @@ def test_events_are_weighted_by_their_type(columns, weights):
 def test_event_weights_are_checked_as_in_a_config():
     with pytest.raises(ConfigError, match="event_weights needs event"):
         read_dataset(ACTIONS, columns={"event_weights": {"view": 1}})
-    with pytest.raises(DataError, match=r"column 'action', row 2: the event 'buy' has no weight"):
+    with pytest.raises(DataError, match=r"column 'action', row 2: the event 'buy' has no weight and no meaning"):
         read_dataset(ACTIONS, columns={"event": "action", "event_weights": {"view": 1}})
 
 

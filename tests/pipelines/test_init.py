@@ -225,15 +225,67 @@ def test_a_weight_that_was_found_is_said_not_to_be_used_and_one_that_was_named_i
     assert _parsed(tmp_path / "b.toml")["data"]["columns"]["weight"] == "stars"
 
 
+def _log(folder):
+    """Plays, skips, views and returns: 120 of each."""
+    sales = pd.read_csv(_shop(folder)[2])
+    kinds = ["play", "skip", "page view", "return"]
+    sales.assign(action=(kinds * len(sales))[: len(sales)]).to_csv(folder / "log.csv", index=False)
+    return folder / "log.csv"
+
+
 def test_event_types_that_are_no_likes_get_a_meaning_and_no_weight(tmp_path):
-    sales = pd.read_csv(_shop(tmp_path)[2]).assign(
-        action=lambda frame: (["play", "skip", "return"] * len(frame))[: len(frame)]
-    )
-    sales.to_csv(tmp_path / "log.csv", index=False)
-    init([tmp_path / "log.csv"], {}, output=tmp_path / "a.toml")
+    init([_log(tmp_path)], {}, output=tmp_path / "a.toml")
+    lines = (tmp_path / "a.toml").read_text().splitlines()
+    at = next(n for n, line in enumerate(lines) if line.startswith('# event = "action"'))
+    assert lines[at + 1] == '# event_weights = {play = 1, "page view" = 1}'
+    assert '# event_meaning = {skip = "dislike", return = "removal"}' in lines
+    text = "\n".join(line.removeprefix("# ") if line.startswith("# event") else line for line in lines)
+    (tmp_path / "b.toml").write_text(text)
+    columns = read_run_config(tmp_path / "b.toml").data.columns
+    assert (columns.event, columns.event_meaning) == ("action", {"skip": "dislike", "return": "removal"})
+
+
+def test_event_types_that_may_be_no_likes_are_left_out_until_the_user_says_what_they_are(tmp_path, capsys):
+    told = init([_log(tmp_path)], {}, ["event=action"], tmp_path / "a.toml")
+    assert "left out      120 rows of 'return': a comment in" in told
+    columns = _parsed(tmp_path / "a.toml")["data"]["columns"]
+    assert columns["event_weights"] == {"play": 1, "page view": 1}
+    assert columns["event_meaning"] == {"skip": "ignore", "return": "ignore"}
     text = (tmp_path / "a.toml").read_text()
-    assert "# event_weights = {play = 1}" in text
     assert '# event_meaning = {skip = "dislike", return = "removal"}' in text
+    assert "240 interactions" in text
+    with pytest.raises(SystemExit, match="0"):
+        main(["validate", str(tmp_path / "a.toml")])
+    assert "1 note: the data can be read" in capsys.readouterr().out
+
+
+def test_what_the_user_says_of_event_types_is_written_and_not_guessed(tmp_path):
+    says = ['event="action"', "event_meaning.skip=dislike", "event_meaning.play=ignore", "event_weights.return=2.5"]
+    overrides = [f"data.columns.{text}" for text in says]
+    run(GivenTables([_log(tmp_path)], overrides=overrides), tmp_path / "a.toml")
+    columns = read_run_config(tmp_path / "a.toml").data.columns
+    assert columns.event_weights == {"page view": 1, "return": 2.5}
+    assert columns.event_meaning == {"skip": "dislike", "play": "ignore"}
+
+
+def test_where_all_event_types_may_be_no_likes_they_are_likes_and_told(tmp_path):
+    sales = pd.read_csv(_shop(tmp_path)[2]).assign(action="returned")
+    sales.to_csv(tmp_path / "log.csv", index=False)
+    told = init([tmp_path / "log.csv"], {}, ["event=action"], tmp_path / "a.toml")
+    assert "480 rows of 'returned' count as likes" in told
+    assert _parsed(tmp_path / "a.toml")["data"]["columns"]["event_weights"] == {"returned": 1}
+
+
+def test_a_view_a_cart_and_a_purchase_of_one_item_are_no_repeat(tmp_path):
+    kinds = ("view", "cart", "purchase")
+    days = [(f"u{user}", f"i{(user + day) % 40}", 432_000 * day) for user in range(60) for day in range(9)]
+    rows = [(user, item, time + n, kind) for user, item, time in days for n, kind in enumerate(kinds)]
+    log = pd.DataFrame(rows, columns=["user_id", "item_id", "timestamp", "event"])
+    log.to_csv(tmp_path / "log.csv", index=False)
+    told = init([tmp_path / "log.csv"], {}, output=tmp_path / "a.toml")
+    assert "filter_seen   true: 0.0% of the interactions repeat an earlier one" in told
+    assert "(within one event type of the column 'event')" in told
+    assert "with events of any type it is 66.7%: where event types follow each other on one item" in told
 
 
 def test_returns_are_no_sign_that_people_come_back_to_items(tmp_path):
@@ -245,7 +297,7 @@ def test_returns_are_no_sign_that_people_come_back_to_items(tmp_path):
     init([tmp_path / "log.csv"], {}, output=tmp_path / "a.toml")
     text = (tmp_path / "a.toml").read_text()
     assert "filter_seen = true" in text
-    assert "count as likes" in " ".join(text.replace("#", " ").split())
+    assert "without the rows of 'return', which may be no likes" in " ".join(text.replace("#", " ").split())
 
 
 def test_the_plain_names_of_columns_are_taken_before_others_that_sound_alike(tmp_path):

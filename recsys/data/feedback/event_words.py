@@ -1,7 +1,8 @@
-"""What the name of an event type says of a like: ``skip`` is a dislike, ``unfollow`` takes a like back."""
+"""What names say of event types: ``skip`` is a dislike, ``unfollow`` takes a like back, and which columns hold them."""
 
 from __future__ import annotations
 
+import re
 from typing import Literal
 
 from recsys.names import name_words
@@ -18,6 +19,11 @@ _REMOVALS = (
 _PHRASES = ("not_interested", "thumbs_down", "down_vote")
 _MOST_WORDS = 3
 """Longer texts are no names of event types."""
+_COLUMNS = "event action activity behavior behaviour interaction"
+_BESIDE = "type name kind code user customer item product"
+_MAY_HOLD = (
+    r"(?:^|[\W_])(?:event|action|activity|behaviou?r|interaction|feedback|reaction|type|status|verb)(?:s?$|[\W_])"
+)
 
 
 def likely_meaning(event: str) -> Literal["dislike", "removal"] | None:
@@ -34,3 +40,26 @@ def likely_meaning(event: str) -> Literal["dislike", "removal"] | None:
         return "removal"
     phrased = any(phrase in "_".join(words) for phrase in _PHRASES)
     return "dislike" if phrased or any(word in _DISLIKES.split() for word in words) else None
+
+
+def is_event_column(name: str) -> bool:
+    """Whether a column of this name holds event types, where it has few values.
+
+    Example:
+        >>> is_event_column("eventType"), is_event_column("User-Action"), is_event_column("event_date")
+        (True, True, False)
+    """
+    words = [word.removesuffix("s") for word in name_words(name)]
+    known = {*_COLUMNS.split(), *_BESIDE.split()}
+    return any(word in _COLUMNS.split() for word in words) and known.issuperset(words)
+
+
+def may_hold_events(name: str) -> bool:
+    """Whether a column of this name may hold event types, which then are known by their own names: ``status``.
+
+    Example:
+        >>> may_hold_events("orderStatus"), may_hold_events("colour")
+        (True, False)
+    """
+    words = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()
+    return re.search(_MAY_HOLD, words) is not None

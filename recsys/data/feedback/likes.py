@@ -14,6 +14,7 @@ BELOW, LIKE, DISLIKE, REMOVAL, RETURN = 0, 1, 2, 3, 4
 """The meaning of a row: a weight below ``positive_from``, a like, a dislike, the removal of an earlier like, or a
 weight below zero, which returns as much. Rows of one moment are in this order, and the last one decides."""
 MEANINGS = {"like": LIKE, "dislike": DISLIKE, "removal": REMOVAL}
+"""Of `recsys.data.feedback.event_types.Meaning`; rows of types that are ignored are left out before."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,7 +25,7 @@ class Feedback:
         likes: bool [n], the interactions.
         left: float64 [n], what returns leave of the weight of a like; 0 where nothing is left, and for other rows.
         non_likes: bool [n], for each pair of user and item without a like, the last row that says so.
-        taken_back: bool [n], the likes that a later row took back.
+        taken_by: int64 [n], for each like that a later row took back, this row; -1 for other rows.
         takes: float64 [n], what each row would take back of likes of older data, see
             `recsys.data.feedback.withdrawals`; 0 for likes and for returns of which nothing is left.
         counts: what was taken back.
@@ -33,9 +34,14 @@ class Feedback:
     likes: NDArray[np.bool_]
     left: NDArray[np.float64]
     non_likes: NDArray[np.bool_]
-    taken_back: NDArray[np.bool_]
+    taken_by: NDArray[np.int64]
     takes: NDArray[np.float64]
     counts: FeedbackCounts
+
+    @property
+    def taken_back(self) -> NDArray[np.bool_]:
+        """Bool [n]: the likes that a later row took back."""
+        return self.taken_by >= 0
 
 
 def resolve(
@@ -87,7 +93,7 @@ def resolve(
         last = last[(last >= 0) & ~np.maximum.reduceat(likes[order], starts)]
         non_likes[order[last]] = True
     counts = found.counts(np.where(is_like, weight, 0.0), meaning == RETURN)
-    return Feedback(likes, found.left, non_likes, is_like & ~likes, takes - found.of_standing, counts)
+    return Feedback(likes, found.left, non_likes, found.by, takes - found.of_standing, counts)
 
 
 def known_by_then(feedback: Interactions, history: Interactions, n_users: int) -> Interactions:

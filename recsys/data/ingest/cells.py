@@ -122,26 +122,6 @@ def weights(cells: Cells, location: Location, any_sign: bool = False) -> NDArray
     return np.where(check(found, rules, location, cells), found, np.nan)
 
 
-def event_weights(
-    cells: Cells, known: dict[str, float], location: Location, any_sign: bool = False
-) -> NDArray[np.float64]:
-    """The weight of each event, float64 [n]; NaN and an error for cells that are missing or not in ``known``.
-
-    Args:
-        cells: [n] types of events.
-        known: type -> weight.
-        location: the column, for errors.
-        any_sign: whether zero and negative weights are weights too.
-    """
-    codes, distinct = distinct_texts(cells)
-    found = pd.Series(np.append(distinct.map(known).astype(np.float64), np.nan)[codes])
-    missing = is_missing(cells)
-    remedy = "name the event in data.columns.event_weights, with a positive weight, or in data.columns.event_meaning"
-    least = -LARGEST if any_sign else 1 / LARGEST
-    weighed = Rule(lambda c: missing | ((c >= least) & (c <= LARGEST)), "the event {} has no weight", remedy)
-    return np.where(check(found, [_present(missing, "the event"), weighed], location, cells), found, np.nan)
-
-
 def coerce(
     cells: Cells, column: Column, location: Location, given: bool = True, times: TimeOptions | None = None
 ) -> Cells:

@@ -8,6 +8,7 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from recsys.config import Config
+from recsys.data.feedback.event_types import Meaning
 from recsys.data.ingest.reading.options import TableFormat
 
 SHARED = ("separator", "quoting", "encoding", "decimal", "thousands", "time_zone")
@@ -36,12 +37,13 @@ class InteractionColumns(Config):
         event: the column of the type of interaction, such as ``view`` or ``buy``.
         event_weights: event type -> weight, multiplied with ``weight`` if both are given. Where some types have one, a
             type without is an error; without any all weigh 1.
-        event_meaning: event type -> ``like`` (as all types without a meaning), ``dislike``, or ``removal``: it takes
-            back the earlier likes of the same user and item. A type with a meaning needs no weight.
+        event_meaning: event type -> ``like`` (as all types without a meaning), ``dislike``, ``removal``: it takes
+            back the earlier likes of the same user and item, or ``ignore``: its rows are left out everywhere, as if the
+            file did not have them. A type with a meaning needs no weight, and one that is ignored has none.
 
     Raises:
-        ValueError: both a time and an order are given, a tie breaker and an order, or event weights or meanings
-            without an event column.
+        ValueError: both a time and an order are given, a tie breaker and an order, event weights or meanings
+            without an event column, or a weight of a type that is ignored.
     """
 
     user_id: str = "user_id"
@@ -54,7 +56,7 @@ class InteractionColumns(Config):
     weight: str | None = None
     event: str | None = None
     event_weights: dict[str, float] = Field(default_factory=dict)
-    event_meaning: dict[str, Literal["like", "dislike", "removal"]] = Field(default_factory=dict)
+    event_meaning: dict[str, Meaning] = Field(default_factory=dict)
 
     @property
     def only_ids(self) -> tuple[str, ...]:
@@ -72,6 +74,12 @@ class InteractionColumns(Config):
             raise ValueError("event_weights needs event, the column of the types of events")
         if self.event_meaning and self.event is None:
             raise ValueError("event_meaning needs event, the column of the types of events")
+        ignored = [kind for kind, meaning in self.event_meaning.items() if meaning == "ignore"]
+        if both := [kind for kind in ignored if kind in self.event_weights]:
+            named = ", ".join(map(repr, both))
+            raise ValueError(
+                f'event_meaning is "ignore" for {named}, and event_weights weighs it; leave one of both out'
+            )
         return self
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import warnings
 from io import BytesIO
 from pathlib import Path
@@ -10,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from recsys.data.dataset import Dataset
+from recsys.data.feedback.likes import DISLIKE, LIKE, REMOVAL
 from recsys.data.ingest.config import UnknownIds
 from recsys.data.ingest.id_column import TypedIds, joint_codes
 from recsys.data.ingest.issues import Location, shown
@@ -21,6 +23,8 @@ from recsys.data.ingest.types.meeting_ids import check_ids_meet
 from recsys.data.schema import Kind
 from recsys.errors import reason_of
 
+_WITHDRAWN = 1 / 3
+"""The share of the likes from which on it is told that they are taken back."""
 _REASONS = 3
 """Reasons why images cannot be decoded that are told one by one."""
 
@@ -39,6 +43,7 @@ def check_tables(
     """
     for part in tables.interactions:
         _check_repeated_rows(part)
+        _check_withdrawals(part)
     for table in (tables.users, tables.items):
         if table is not None:
             _check_repeated_ids(table.ids)
@@ -69,6 +74,29 @@ def _check_repeated_rows(part: TypedInteractions) -> None:
         part.location.error(found, remedy, part.repeated)
     else:
         part.location.note(f"{found}; the {part.duplicates} is kept", "data.duplicates says so", part.repeated)
+
+
+def _check_withdrawals(part: TypedInteractions) -> None:
+    """Warns of removals and dislikes that take back over a third of the likes: perhaps they are the end of a use."""
+    withdraws = np.isin(part.meaning, (DISLIKE, REMOVAL))
+    if part.event_types is None or part.event is None or not withdraws.any() or part.location.issues.errors:
+        return
+    rows = np.arange(len(part))[part.kept]
+    taken_by = rows[part.feedback.taken_by[part.feedback.taken_back]]
+    takers = taken_by[withdraws[taken_by]]
+    likes = int((part.meaning[rows] == LIKE).sum())
+    if len(takers) <= _WITHDRAWN * likes:
+        return
+    counts = np.bincount(part.event[takers], minlength=len(part.event_types.types))
+    kinds = [part.event_types.types[n] for n in np.flatnonzero(counts)]
+    listed = ", ".join(repr(kind.name) for kind in kinds)
+    says = ", ".join(f'{json.dumps(kind.name, ensure_ascii=False)} = "ignore"' for kind in kinds)
+    part.location.at(part.event_types.column).warn(
+        f"{likes:,} likes, of which rows of {listed} take back {len(takers):,} ({len(takers) / likes:.0%})",
+        "if such a row is no change of mind but the end of a use, as when a book is brought back, "
+        f"data.columns.event_meaning = {{{says}}} leaves it out and the likes stand",
+        np.unique(takers),
+    )
 
 
 def _check_repeated_ids(ids: TypedIds) -> None:

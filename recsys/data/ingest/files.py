@@ -7,8 +7,11 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
+from recsys.data.feedback.event_types import EventTypes
 from recsys.data.ingest.cells import encodable
 from recsys.data.ingest.checks import Cells
 from recsys.data.ingest.issues import Location
@@ -37,15 +40,25 @@ class RawTable:
             one of interactions in a form of `recsys.data.ingest.chunks.text_columns.TextCells`.
         separator: of a text file, whose cells are all text; None for other formats and DataFrames.
         lacking: column -> the parts of a folder that lack it, as a text.
+        event_types: of interactions, see `recsys.data.ingest.types.event_types`; None where they are not known.
     """
 
     location: Location
     frame: pd.DataFrame
     separator: str | None
     lacking: Mapping[str, str] = field(default_factory=dict)
+    event_types: EventTypes | None = None
 
     def __len__(self) -> int:
         return len(self.frame)
+
+    def of_rows(self, rows: NDArray[np.int64]) -> RawTable:
+        """Some of the rows; messages name them by their places in the whole table."""
+        frame = self.frame.take(rows).reset_index(drop=True)
+        for name, cells in frame.items():
+            if isinstance(cells.dtype, pd.CategoricalDtype):
+                frame[name] = cells.cat.remove_unused_categories()
+        return replace(self, frame=frame, location=replace(self.location, rows=rows))
 
     def column(self, name: str, role: str, remedy: str = _MAP) -> Cells | None:
         """Cells [n] of the column ``name``; None if the table, or a part of it, lacks it, which adds an error.

@@ -150,6 +150,7 @@ class Location:
         section: of the config that has the options of reading this table: messages name them as ``data.encoding``, and
             are told with this section.
         written: whether cells are texts in the file, also where they are numbers by now.
+        rows: int64 [n], where the rows at hand stand in the whole table; None where they are all of it.
     """
 
     issues: ValidationIssues
@@ -158,6 +159,7 @@ class Location:
     place: Place | None = None
     section: str = "data"
     written: bool = False
+    rows: NDArray[np.int64] | None = None
 
     def shown(self, cell: object) -> str:
         """The repr of a cell as it is in the file, cut to 42 characters."""
@@ -181,6 +183,7 @@ class Location:
 
     def _add(self, severity: Severity, found: str, remedy: str, rows: ArrayLike) -> None:
         positions = np.asarray(rows, np.int64)
+        positions = positions if self.rows is None else self.rows[positions]
         place = self.place if self.place is not None else lambda row: None
         places = tuple(text for row in positions[:_LISTED] if (text := place(int(row))) is not None)
         found, remedy = (_OPTION.sub(rf"{self.section}.\1", text) for text in (found, remedy))

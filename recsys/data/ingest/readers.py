@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from recsys.data.dataset import Dataset
 from recsys.data.entities import EntityTable
 from recsys.data.feedback.decay import Decay, latest, redecayed
+from recsys.data.feedback.event_types import EventTypes
 from recsys.data.feedback.likes import LIKE, REMOVAL, RETURN
 from recsys.data.feedback.withdrawals import FeedbackCounts
 from recsys.data.ingest.config import DataConfig
@@ -24,6 +25,7 @@ from recsys.data.ingest.reading.settled import settle_unread
 from recsys.data.ingest.tables import RawTables, TypedTables, coerce_tables, read_tables
 from recsys.data.ingest.typed_entities import TypedEntities
 from recsys.data.ingest.typed_interactions import TypedInteractions, unread_columns
+from recsys.data.ingest.types.event_types import with_event_types
 from recsys.data.interactions import Interactions
 from recsys.data.schema import Kind
 from recsys.data.vocabulary import MISSING, Vocabulary
@@ -88,6 +90,8 @@ def checked(raw: RawTables, config: DataConfig, joining: Dataset | None = None) 
     for part in (*raw.interactions, raw.users, raw.items):
         if part is not None:
             settle_unread(part.location.issues, unread)
+    read = [with_event_types(part, config, unread[part.location.file]) for part in raw.interactions]
+    raw = replace(raw, interactions=tuple(part for part in read if part is not None))
     tables = coerce_tables(raw, config, joining)
     check_tables(tables, config.unknown_ids, joining, "unknown_ids" in config.model_fields_set)
     return tables
@@ -104,7 +108,8 @@ def encode(tables: TypedTables, name: str, only_listed: bool = False) -> Ingeste
     parts = tables.interactions
     users = _entities([part.user for part in parts], tables.users)
     items = _entities([part.item for part in parts], tables.items)
-    read = tuple(_interactions(part, users.vocabulary, items.vocabulary) for part in parts)
+    types = _event_types(parts)
+    read = tuple(_interactions(part, users.vocabulary, items.vocabulary, types) for part in parts)
     files, first = tuple(part.likes for part in read), read[0]  # the feedback of a test file is not known before it
     decay = latest(first.decay, read[-1].decay)
     joined = redecayed(files[0], first.decay, decay)
@@ -124,6 +129,7 @@ def encode(tables: TypedTables, name: str, only_listed: bool = False) -> Ingeste
         first.withdrawals,
         sum((part.counts for part in read), FeedbackCounts()),
         decay,
+        types,
     )
     ingested = Ingested(data, files)
     return listed_only(ingested) if only_listed else ingested
@@ -144,8 +150,8 @@ def listed_only(read: Ingested) -> Ingested:
     def moved(events: Interactions) -> Interactions:
         user, item = places[0][events.user], places[1][events.item]
         left = (user != MISSING) & (item != MISSING)
-        tie = None if events.tie is None else events.tie[left]
-        return Interactions.of(user[left], item[left], events.time[left], events.weight[left], tie)
+        found = replace(events, user=user.astype(np.int32), item=item.astype(np.int32)).select(left)
+        return Interactions.of(found.user, found.item, found.time, found.weight, found.tie, found.event)
 
     files = tuple(moved(part) for part in read.files)
     if not all(len(part) for part in files):
@@ -178,14 +184,26 @@ class _Read:
     decay: Decay | None = None
 
 
-def _interactions(part: TypedInteractions, users: Vocabulary, items: Vocabulary) -> _Read:
+def _event_types(parts: tuple[TypedInteractions, ...]) -> EventTypes | None:
+    """The event types of all files; None where they are not known of one."""
+    first, *others = (None if part.event_types is None else part.event_types.without_ignored for part in parts)
+    for types in others:
+        first = None if first is None else first.joined(types)
+    return first
+
+
+def _interactions(part: TypedInteractions, users: Vocabulary, items: Vocabulary, types: EventTypes | None) -> _Read:
     rows = part.kept
+    event = None
+    if types is not None and part.event_types is not None and part.event is not None:
+        event = part.event_types.codes_in(types)[part.event][rows]
     user, item = _rows(part.user, users)[rows], _rows(part.item, items)[rows]
     time, tie, meaning = part.time[rows].astype(np.int64), part.tie[rows], part.meaning[rows]
     decay = part.decay
 
     def events(where: NDArray[np.bool_] | slice, weight: NDArray[np.float64]) -> Interactions:
-        return Interactions.of(user[where], item[where], time[where], weight[where], tie[where])
+        kind = None if event is None else event[where]
+        return Interactions.of(user[where], item[where], time[where], weight[where], tie[where], kind)
 
     if (meaning == LIKE).all():
         weight = part.weight if decay is None else part.weight * decay.factor(part.time)

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from recsys.data.feedback.event_types import EventType
 from recsys.data.feedback.likes import BELOW, DISLIKE, LIKE, REMOVAL, RETURN
 from recsys.data.ingest.id_column import TypedIds
 from recsys.data.ingest.issues import number_text, shown
@@ -19,6 +20,9 @@ from recsys.data.ingest.typed_interactions import TypedInteractions
 from recsys.data.overview.column_use import NEGATIVE_ENGINES, WEIGHTED_ENGINES, ColumnReaders
 from recsys.data.schema import Column, Kind
 from recsys.files.addresses import without_password
+
+_MOST_TYPES = 20
+"""Event types that are listed."""
 
 
 @dataclass(frozen=True)
@@ -47,9 +51,10 @@ class TableSummary:
     Args:
         what: ``interactions``, ``test_interactions``, ``users`` or ``items``.
         file: the table.
-        rows: the number of rows.
+        rows: the number of rows, without those of event types that are ignored.
         columns: the id first, then the others in the order of the file, those that are not used last.
         notes: sentences about weights and about feedback that is no like.
+        event_types: of the column of event types that the config names: rows, meaning and weight of each.
     """
 
     what: str
@@ -57,6 +62,7 @@ class TableSummary:
     rows: int
     columns: tuple[ColumnSummary, ...]
     notes: tuple[str, ...] = ()
+    event_types: tuple[EventType, ...] = ()
 
     def to_dict(self) -> dict[str, object]:
         """JSON values."""
@@ -69,12 +75,15 @@ class TableSummary:
         """A line for the file and one for each column, aligned."""
         names = max((len(column.name) for column in self.columns), default=0)
         roles = max((len(column.role) for column in self.columns), default=0)
-        lines = [f"{self.what}: {without_password(str(self.file))}, {self.rows:,} rows"]
+        ignored = sum(kind.rows for kind in self.event_types if kind.meaning == "ignore")
+        left_out = f" besides {ignored:,} that are left out" if ignored else ""
+        lines = [f"{self.what}: {without_password(str(self.file))}, {self.rows:,} rows{left_out}"]
         for column in self.columns:
             filled = "" if column.filled == self.rows else f"{column.filled:,} of {self.rows:,} rows"
             use = "" if column.use == "used" else column.use
             facts = "; ".join(fact for fact in (filled, column.example, use) if fact)
             lines += _wrapped(f"  {column.name:<{names}}  {column.role:<{roles}}  ", facts)
+        lines += _event_lines(self.event_types)
         return "\n".join([*lines, *(line for note in self.notes for line in _wrapped("  ", note))])
 
 
@@ -88,7 +97,8 @@ def summaries(tables: TypedTables, readers: ColumnReaders | None = None) -> Iter
     readers = readers or ColumnReaders()
     for what, part in zip(("interactions", "test_interactions"), tables.interactions, strict=False):
         columns = tuple(_of_interactions(part))
-        yield TableSummary(what, part.location.file, len(part), columns, tuple(_notes(part)))
+        types = part.event_types.types if part.event_types is not None and part.event_types.named else ()
+        yield TableSummary(what, part.location.file, len(part), columns, tuple(_notes(part)), types)
     for what, table in (("users", tables.users), ("items", tables.items)):
         if table is not None:
             columns = tuple(
@@ -117,6 +127,22 @@ def _of_interactions(part: TypedInteractions) -> Iterator[ColumnSummary]:
         use = "not used: no option names it"
         use += " (data.columns.weight = NAME takes it as weights)" if column.numeric and not part.weight_columns else ""
         yield ColumnSummary(column.name, "unused", column.filled, column.example, use)
+
+
+def _event_lines(types: tuple[EventType, ...]) -> Iterator[str]:
+    """A line for each event type, the most frequent first."""
+    if not types:
+        return
+    shown_types = sorted(types, key=lambda kind: -kind.rows)[:_MOST_TYPES]
+    names, width = max(len(kind.name) for kind in shown_types), len(f"{shown_types[0].rows:,}")
+    yield "  event types, rows and meaning:"
+    for kind in shown_types:
+        meaning = kind.meaning or "like"
+        like = "no weight and no meaning" if kind.weight is None else f"like, weight {number_text(kind.weight)}"
+        told = {"like": like, "ignore": "ignore: left out"}.get(meaning, meaning)
+        yield f"    {kind.name:<{names}}  {kind.rows:>{width},}  {told}"
+    if len(types) > len(shown_types):
+        yield f"    and {len(types) - len(shown_types):,} more"
 
 
 def _wrapped(head: str, text: str) -> list[str]:

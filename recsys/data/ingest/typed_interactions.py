@@ -11,16 +11,17 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from recsys.data.feedback.decay import Decay
-from recsys.data.feedback.likes import BELOW, LIKE, MEANINGS, RETURN, Feedback, resolve
-from recsys.data.ingest.cells import LARGEST, distinct_texts, event_weights, is_missing, numbers, positions, weights
+from recsys.data.feedback.event_types import EventTypes
+from recsys.data.feedback.likes import BELOW, LIKE, RETURN, Feedback, resolve
+from recsys.data.ingest.cells import LARGEST, is_missing, numbers, positions, weights
 from recsys.data.ingest.checks import Cells
 from recsys.data.ingest.config import DataConfig, InteractionColumns
 from recsys.data.ingest.files import RawTable, without_missing
 from recsys.data.ingest.id_column import TypedIds
 from recsys.data.ingest.issues import Location
+from recsys.data.ingest.types.event_types import event_codes, event_meanings, event_weights
 from recsys.data.ingest.types.interaction_times import times
 from recsys.data.ingest.types.negative_amounts import warn_negative_amounts
-from recsys.data.ingest.types.negative_events import warn_negative_events
 from recsys.data.ingest.types.time_column import TimeColumn
 from recsys.data.ingest.types.time_options import TimeOptions
 from recsys.data.interactions import user_blocks
@@ -75,6 +76,8 @@ class TypedInteractions:
         half_life_days: of the weights; None does not decay.
         unused: the columns that nothing reads.
         time_reading: how the times are read, such as ``milliseconds since 1970``; empty for seconds and dates in UTC.
+        event_types: those of the file, the ignored ones included; None where they are not known.
+        event: int16 [n], the position of each row's type in ``event_types``, -1 for none; None without them.
     """
 
     location: Location
@@ -95,6 +98,8 @@ class TypedInteractions:
     half_life_days: float | None = None
     unused: tuple[UnusedColumn, ...] = ()
     time_reading: str = ""
+    event_types: EventTypes | None = None
+    event: NDArray[np.int16] | None = None
 
     def __len__(self) -> int:
         return len(self.time)
@@ -184,10 +189,6 @@ def coerce_interactions(table: RawTable, user: TypedIds, item: TypedIds, config:
     if columns.weight is None:
         for name in unread:
             warn_negative_amounts(table.frame[name], table.location.at(name))
-    if config.positive_from is None:
-        for name in unread if columns.event is None else [columns.event]:
-            if name in table.frame.columns:
-                warn_negative_events(table.frame[name], table.location.at(name), columns)
     weight_columns = tuple(name for name in (columns.weight, columns.event) if name is not None)
     return TypedInteractions(
         table.location,
@@ -208,6 +209,8 @@ def coerce_interactions(table: RawTable, user: TypedIds, item: TypedIds, config:
         config.half_life_days if has_timestamps else None,
         tuple(UnusedColumn.of(name, table.frame[name], table.location) for name in unread),
         time.reading,
+        table.event_types,
+        event_codes(table),
     )
 
 
@@ -256,10 +259,7 @@ def _weights(table: RawTable, config: DataConfig) -> NDArray[np.float64]:
         weight = weights(without_missing(cells), table.location.at(columns.weight), any_sign)
     cells = None if columns.event is None else table.column(columns.event, "the event")
     if cells is not None and columns.event is not None:
-        known = dict.fromkeys(columns.event_meaning, 1.0) | columns.event_weights
-        if not columns.event_weights:
-            known |= dict.fromkeys(distinct_texts(cells)[1], 1.0)
-        weight = weight * event_weights(cells, known, table.location.at(columns.event), any_sign)
+        weight = weight * event_weights(cells, columns, table.location.at(columns.event), any_sign)
         for wrong, size, other in ((weight > LARGEST, "large", "smaller"), (_vanishes(weight), "small", "larger")):
             if wrong.any():
                 told = f"weight times the event's weight is too {size}"
@@ -276,11 +276,8 @@ def _meaning(table: RawTable, config: DataConfig, weight: NDArray[np.float64]) -
     """What each row says of its user and item; an error where none of them is a like."""
     columns = config.columns
     meaning: NDArray[np.int8] = np.full(len(table), LIKE, np.int8)
-    cells = table.frame[columns.event] if columns.event in table.frame.columns else None
-    if cells is not None and columns.event_meaning:
-        codes, distinct = distinct_texts(cells)
-        named = distinct.map({k: MEANINGS[v] for k, v in columns.event_meaning.items()})
-        meaning = np.append(np.asarray(named.fillna(LIKE), np.int8), np.int8(LIKE))[codes]
+    if columns.event in table.frame.columns and columns.event_meaning:
+        meaning = event_meanings(table.frame[columns.event], columns)
     if config.positive_from is not None:
         meaning[(meaning == LIKE) & (weight < 0)] = RETURN
         meaning[(meaning == LIKE) & (weight < config.positive_from)] = BELOW

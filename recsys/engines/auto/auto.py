@@ -85,8 +85,8 @@ class AutoRecommender(Engine):
     measured on the other, both ways, and the hybrid is taken unless one engine is clearly better.
 
     Without validation data the newest interactions of train are validated on, and the choice is then fitted once more
-    on all of train. Whether people come back to the same items then decides, as in `recsys auto`, whether lists are
-    measured with them; `filter_seen_` says it.
+    on all of train. Whether people come back to the same items, by events of the same type, then decides, as in
+    `recsys auto`, whether lists are measured with them; `filter_seen_` says it.
 
     Example:
         >>> from recsys.data.synthetic.worlds import BlockTaste

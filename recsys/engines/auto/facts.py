@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsys.data.dataset import Dataset
+from recsys.data.feedback.event_types import EventTypes
+from recsys.data.feedback.repeats import Repeats
 from recsys.data.interactions import Interactions
 from recsys.data.schema import Kind
 
@@ -35,11 +37,10 @@ class Facts:
         long_enough: the share of users with at least three interactions, whom leave-one-out can evaluate.
         returning_users: users of the newest part who have earlier interactions.
         returning: their share of the users of the newest part.
-        repeats: the share of the interactions of these users in the newest part whose items they had before.
+        repeats: of the interactions of these users in the newest part.
         cold_items: the share of the newest interactions whose items have no earlier interactions.
         columns: kind -> columns of the items.
-        doubtful_likes: what is known of interactions that may be no choices, such as returns: they are repeats by
-            nature, so the share of repeats then says nothing. Empty if there are none.
+        event_types: of the interactions, where they are known.
     """
 
     users: int
@@ -50,10 +51,10 @@ class Facts:
     long_enough: float
     returning_users: int
     returning: float
-    repeats: float
+    repeats: Repeats
     cold_items: float
     columns: dict[str, list[str]]
-    doubtful_likes: str = ""
+    event_types: EventTypes | None = None
 
     @classmethod
     def of(cls, data: Dataset, train: Interactions | None = None) -> Facts:
@@ -62,7 +63,7 @@ class Facts:
         Example:
             >>> from recsys.data.synthetic.worlds import BlockTaste
             >>> facts = Facts.of(BlockTaste(users=30).dataset())
-            >>> facts.returning, facts.repeats, facts.columns["text"]
+            >>> facts.returning, facts.repeats.same_type, facts.columns["text"]
             (1.0, 0.0, ['blurb'])
         """
         x = data.interactions if train is None else train
@@ -82,15 +83,16 @@ class Facts:
             long_enough=_share(counts[counts > 0] >= 3),
             returning_users=int(old_users[asked].sum()),
             returning=_share(old_users[asked]),
-            repeats=_share(_seen_before(x, data)[of_known]),
+            repeats=Repeats.of(x, data, of_known),
             cold_items=_share(~old_items[x.item[newest]]),
             columns={kind: names for kind, names in kinds.items() if names},
+            event_types=data.event_types,
         )
 
     @property
     def filter_seen(self) -> bool:
         """Whether lists leave out the items of a user's history: people hardly come back to the same items."""
-        return self.repeats < BUYS_AGAIN or bool(self.doubtful_likes)
+        return self.repeats.same_type < BUYS_AGAIN
 
     def protocol(self) -> tuple[str, str]:
         """``temporal``, ``leave_one_out`` or ``random``, and the reason."""
@@ -111,27 +113,28 @@ class Facts:
         """What the tables show, in sentences."""
         order = "timestamps" if self.has_timestamps else "an order within the user" if self.has_order else "no order"
         columns = "; ".join(f"{kind}: {', '.join(names)}" for kind, names in self.columns.items())
-        sizes = f"{self.users:,} users, {self.items:,} items, {self.interactions:,} interactions with {order}"
-        if not self.has_order:
-            return [sizes, f"item columns: {columns or 'none'}"]
-        return [
-            sizes,
+        found = [
+            f"{self.users:,} users, {self.items:,} items, {self.interactions:,} interactions with {order}",
             f"item columns: {columns or 'none'}",
-            f"in the newest part {1 - self.returning:.0%} of the users are new, and {self.cold_items:.1%} of the "
-            "interactions are with items that had none",
         ]
+        if self.event_types is not None:
+            read = "" if self.event_types.named else ", which no option names, so that all count alike"
+            found.append(f"event types in the column {self.event_types.column!r}{read}: {self.event_types.text}")
+        if self.has_order:
+            found.append(
+                f"in the newest part {1 - self.returning:.0%} of the users are new, and {self.cold_items:.1%} of the "
+                "interactions are with items that had none"
+            )
+        return found
 
     def seen_reason(self) -> str:
         """Why the seen filter is as it is."""
         part = "newest interactions" if self.has_order else "interactions"
-        share = f"{self.repeats:.1%} of the {part} are items that their users had before"
-        if self.repeats >= BUYS_AGAIN and self.doubtful_likes:
-            return (
-                f"{share}, but {self.doubtful_likes}: until data.columns.event_meaning says what they are, lists "
-                "leave out what a user had (evaluate.filter_seen)"
-            )
+        note = "" if self.event_types is None else self.event_types.repeats_note
+        share = f"{self.repeats.same_type:.1%} of the {part} are items that their users had before{note}"
         if self.filter_seen:
-            return f"{share}: people hardly come back to the same items, and lists leave these out"
+            advice = self.repeats.advice(BUYS_AGAIN)
+            return f"{share}: people hardly come back to the same items, and lists leave these out{advice}"
         return f"{share}: people come back to the same items, and lists keep these"
 
 
@@ -143,14 +146,6 @@ def _newest(x: Interactions, data: Dataset) -> NDArray[np.bool_]:
     last = np.zeros(len(x), bool)
     last[x.offsets(data.n_users)[1:][x.user_counts(data.n_users) > 0] - 1] = True
     return last
-
-
-def _seen_before(x: Interactions, data: Dataset) -> NDArray[np.bool_]:
-    """Bool [E]: whether the user had the item in an earlier interaction; sorted by user and time, as ``x`` is."""
-    pairs = x.user.astype(np.int64) * max(data.n_items, 1) + x.item
-    again = np.ones(len(x), bool)
-    again[np.unique(pairs, return_index=True)[1]] = False
-    return again
 
 
 def _share(mask: NDArray[np.bool_]) -> float:

@@ -178,7 +178,7 @@ def test_events_have_weights_of_their_own(tmp_path):
     columns = {"event": "what", "event_weights": {"view": 0.5, "buy": 4}, "weight": "n"}
     x = read(path, columns=columns).interactions
     assert sorted(zip(x.item.tolist(), x.weight.tolist(), strict=True)) == [(0, 1), (1, 12)]
-    with pytest.raises(DataError, match=r"column 'what', row 2: the event 'buy' has no weight"):
+    with pytest.raises(DataError, match=r"column 'what', row 2: the event 'buy' has no weight and no meaning"):
         read(path, columns={"event": "what", "event_weights": {"view": 1}})
 
 

@@ -8,9 +8,11 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+import recsys as rs
 from recsys.config import seconds_of
 from recsys.data.dataset import Dataset
 from recsys.data.entities import EntityTable
+from recsys.data.feedback.repeats import Repeats
 from recsys.data.interactions import Interactions
 from recsys.data.schema import Schema
 from recsys.data.splits.split import split
@@ -161,14 +163,14 @@ def shop(again):
 
 def test_people_who_buy_again_turn_the_seen_filter_off():
     facts = Facts.of(shop(again=True))
-    assert facts.repeats == 1
+    assert facts.repeats.same_type == 1
     assert not facts.filter_seen
     assert "lists keep these" in facts.seen_reason()
 
 
 def test_people_who_buy_something_new_each_time_leave_the_seen_filter_on():
     facts = Facts.of(shop(again=False))
-    assert facts.repeats == 0
+    assert facts.repeats.same_type == 0
     assert facts.filter_seen
 
 
@@ -219,13 +221,47 @@ def test_interactions_without_an_order_are_held_out_at_random():
     assert "itemknn" in auto.recipe_.parts
 
 
-def test_repeats_that_may_be_returns_do_not_keep_seen_items_in_lists():
-    data = BlockTaste(users=30).dataset()
-    facts = replace(Facts.of(data), repeats=0.6)
-    assert not facts.filter_seen
-    doubtful = replace(facts, doubtful_likes="9 rows of 'RETURN' count as likes")
-    assert doubtful.filter_seen
-    assert "9 rows of 'RETURN' count as likes: until data.columns.event_meaning" in doubtful.seen_reason()
+LIBRARY = [
+    # user, item, day, event: of eight loans one is of a book that its user had before
+    *((user, item, day, what) for user in range(4) for item, day in ((user, 1), (9, 5 + user))
+      for day, what in ((day, "page_view"), (day + 0.2, "borrow"), (day + 0.6, "return"))),
+    (0, 0, 9, "borrow"),
+]  # fmt: skip
+
+
+def library(**columns):
+    log = pd.DataFrame(LIBRARY, columns=["user_id", "item_id", "day", "event"])
+    log = log.assign(timestamp=(1_000_000_000 + 86_400 * log.pop("day")).astype(int))
+    return rs.read_dataset(log, columns=columns, name="library")
+
+
+@pytest.mark.parametrize("columns", [{}, {"event": "event"}])
+def test_people_come_back_where_they_repeat_an_event_and_not_where_another_follows_it(columns):
+    data = library(**columns)
+    names = [kind.name for kind in data.event_types.types]
+    assert names == ["borrow", "page_view", "return"]
+    whole = Repeats.of(data.interactions, data)
+    assert whole.same_type == pytest.approx(1 / 17)  # of 9 loans and 8 views one loan
+    assert whole.any_type == pytest.approx(9 / 17)  # each loan follows a view
+    facts = Facts.of(data)
+    assert facts.repeats == Repeats(1 / 2, 1)  # of two loans in the newest tenth one is again, both after a view
+    assert "(within one event type of the column 'event', without the rows of 'return'" in facts.seen_reason()
+
+
+def test_types_that_follow_each_other_on_one_item_are_told_to_be_left_out():
+    facts = replace(Facts.of(library()), repeats=Repeats(0.02, 0.6))
+    assert facts.filter_seen
+    assert "with events of any type it is 60.0%" in facts.seen_reason()
+    assert 'data.columns.event_meaning = {TYPE = "ignore"}' in facts.seen_reason()
+    assert "event_meaning" not in replace(facts, repeats=Repeats(0.02, 0.02)).seen_reason()
+
+
+def test_ignored_types_play_no_part_in_what_is_found():
+    without = [row for row in LIBRARY if row[3] == "borrow"]
+    data = library(event="event", event_meaning={"page_view": "ignore", "return": "ignore"})
+    assert len(data.interactions) == len(without)
+    assert [kind.name for kind in data.event_types.types] == ["borrow"]
+    assert Repeats.of(data.interactions, data) == Repeats(1 / 9, 1 / 9)
 
 
 def test_where_the_time_is_over_before_it_began_the_cheapest_engine_is_taken():
