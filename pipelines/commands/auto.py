@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pipelines.commands.auto_config import AutoRun, config_text
 from pipelines.config import EvaluateSection, RunConfig, read_run_config
+from pipelines.config_paths import anchored
 from pipelines.first_config.tables import FirstTables, GivenTables, read_first_tables
 from pipelines.stages import prepare, run_stages
 from pipelines.stages.pretrain import image_root
@@ -43,6 +45,7 @@ _LONGEST_SHARE = 0.3
 """Of the budget, that is kept for these seconds at most."""
 
 
+_TABLES = ("interactions", "users", "items")
 _MOST_READING = 0.25
 """The share of the budget above which the time of reading is told."""
 
@@ -99,7 +102,8 @@ def run(request: AutoRequest, tracker: Tracker) -> int:
         draft = _searched(request, replace(first, config=data), workspace, budget, timed)
         _write_config(workspace, key, config_text(replace(draft, config=_seen_from(path.parent, draft.config))))
         timed.info(f"auto: wrote {path}")
-    code = run_stages(read_run_config(path, _with_passwords(data)), workspace, timed)
+    secret = [f"data.{key}={json.dumps(place)}" for key, place in _secret_places(data).items()]
+    code = run_stages(read_run_config(path, secret), workspace, timed)
     workspace.record(_FINISHED, _with_config(workspace, {}))
     print(_summary(workspace, path, budget))
     return code
@@ -124,22 +128,31 @@ def _is_recorded(workspace: Workspace, step: str, key: JsonObject) -> bool:
     return workspace.is_current(step, _with_config(workspace, key), [], SilentTracker())
 
 
-def _with_passwords(data: DataConfig) -> list[str]:
-    """Overrides with the addresses of tables whose passwords the config leaves out."""
-    given = {key: getattr(data, key) for key in ("interactions", "users", "items")}
-    places = {key: address(path) or "" for key, path in given.items() if path is not None}
-    return [f"data.{key}={json.dumps(place)}" for key, place in places.items() if without_password(place) != place]
+def _secret_places(data: DataConfig) -> dict[str, str]:
+    """Key -> address, of the tables whose addresses have a password, which the config leaves out."""
+    places = {key: address(path) or "" for key, path in _paths(data).items()}
+    return {key: place for key, place in places.items() if without_password(place) != place}
+
+
+def _paths(data: DataConfig) -> dict[str, Path]:
+    return {key: path for key in _TABLES if isinstance(path := getattr(data, key), Path)}
 
 
 def _seen_from(folder: Path, config: RunConfig) -> RunConfig:
     """The config with the paths of its tables as a file in ``folder`` names them; absolute ones stay."""
-    tables = {name: getattr(config.data, name) for name in ("interactions", "users", "items")}
-    moved = {
-        name: Path(os.path.relpath(path, folder))
-        for name, path in tables.items()
-        if isinstance(path, Path) and not path.is_absolute()
-    }
-    return config.model_copy(update={"data": config.data.model_copy(update=moved)})
+    paths = {key: path for key, path in _paths(config.data).items() if not path.is_absolute()}
+    return _with_paths(config, {key: os.path.relpath(path, folder) for key, path in paths.items()})
+
+
+def _as_read(config: RunConfig) -> RunConfig:
+    """The config with the paths of its tables as a run of ``auto.toml`` has them, so that it is not prepared twice."""
+    given = {key: str(path) for key, path in _paths(config.data).items()} | _secret_places(config.data)
+    return _with_paths(config, anchored({"data": given}, Path())["data"])
+
+
+def _with_paths(config: RunConfig, paths: Mapping[str, str]) -> RunConfig:
+    data = config.data.model_copy(update={key: Path(path) for key, path in paths.items()})
+    return config.model_copy(update={"data": data})
 
 
 def _check_free(workspace: Workspace) -> None:
@@ -215,7 +228,7 @@ def _searched(
         )
     workspace.check((), config.engines, local_store=False)
     with workspace.lock():
-        prepare.run(config, workspace, tracker, (read, first.issues))
+        prepare.run(_as_read(config), workspace, tracker, (read, first.issues))
         dataset, split = workspace.load_dataset(), workspace.load_split()
     users = len(split.test)
     seconds = _FIXED_SECONDS + _SECONDS_A_USER * users + _PER_START * read_after

@@ -6,6 +6,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+import recsys as rs
 from pipelines.commands.auto import AutoRequest, run
 from pipelines.config import read_run_config
 from pipelines.first_config.tables import GivenTables
@@ -234,3 +235,37 @@ def test_interactions_without_an_order_are_measured_on_a_random_part_of_each_use
     assert report.content["split"]["protocol"] == "random/refit"
     assert report.content["split"]["at_random"]
     assert "do not compare" in (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+
+
+def loans(folder):
+    """Views, loans and returns of books by 60 readers, who take no book twice."""
+    days = [(user, (user + day) % 40, 1_000_000_000 + 864_000 * day + user) for user in range(60) for day in range(15)]
+    kinds = ("page_view", "borrow", "return")
+    rows = [(user, book, time + 86_400 * n, kind) for user, book, time in days for n, kind in enumerate(kinds)]
+    path = folder / "loans.csv"
+    pd.DataFrame(rows, columns=["user_id", "item_id", "timestamp", "event"]).to_csv(path, index=False)
+    return path
+
+
+@pytest.mark.parametrize(("columns", "named"), [([], {}), (["event=event"], {"event": "event"})])
+def test_event_types_are_the_same_at_both_doors_and_each_finding_is_told_once(
+    columns, named, tmp_path, monkeypatch, caplog, capsys
+):
+    monkeypatch.chdir(tmp_path)
+    path, ears = loans(tmp_path).relative_to(tmp_path), Ears()
+    given = request({"interactions": path}, tmp_path / "out", columns, engines=("popularity",), budget="30s")
+    assert run(given, ears) == 0
+    told = [line.partition("] ")[2].strip() for line in ears.heard]
+    warnings = [line.replace(f"{tmp_path}/", "") for line in told if line.startswith("warning: ")]
+    assert len(warnings) == len(set(warnings)) == 2
+    assert sum("900 rows of 'return' count as likes" in line for line in told) == 1
+    assert "where event types follow each other on one item" in warnings[1]  # lists leave out what was viewed before
+    assert "prepare" in {line.split("] ")[1].split(":")[0] for line in ears.heard if "reused" in line}
+    data = rs.read_dataset(path, columns=named)
+    auto = rs.AutoRecommender(budget="20s", engines=["popularity"]).fit(data, verbose=True)
+    assert auto.filter_seen_
+    assert read_run_config(tmp_path / "out" / "auto.toml").evaluate.filter_seen
+    [warning] = [record.getMessage() for record in caplog.records if record.name == "recsys.data"]
+    assert warnings[0] == f"warning: {warning}"
+    reasons = [line for line in told if "had before (within one event type" in line]
+    assert [reason for reason in reasons if reason.removeprefix("auto: ") in capsys.readouterr().err] == reasons

@@ -15,8 +15,8 @@ from recsys.data.synthetic.worlds import BlockTaste, write_tables
 from recsys.errors import DataError, PromotionError
 from recsys.files.addresses import without_password, without_passwords
 from recsys.registry.mlflow_client import check_registry
-from recsys.tracking import SilentTracker
 from tests.pipelines.test_auto import request
+from tests.pipelines.test_run import Ears
 from tests.pipelines.world import write_world
 
 ADDRESS = "memory://ann:secret@shop/interactions.csv"
@@ -36,8 +36,9 @@ def texts(folder: Path) -> str:
 
 def test_the_config_that_auto_leaves_holds_no_password_and_is_run_with_it(interactions, tmp_path):
     output = tmp_path / "out"
-    given = request({"interactions": interactions}, output, engines=("popularity",), protocol="random")
-    assert auto(given, SilentTracker()) == 0
+    given, ears = request({"interactions": interactions}, output, engines=("popularity",), protocol="random"), Ears()
+    assert auto(given, ears) == 0
+    assert any("prepare: reused, nothing changed" in line for line in ears.heard)
     assert "ann:...@shop" in (output / "auto.toml").read_text()
     assert "secret" not in texts(output)
 
