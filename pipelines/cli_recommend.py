@@ -52,6 +52,7 @@ def recommend(
 ) -> None:
     """The top items of every user, as Parquet parts or others; resumes after a kill."""
     from pipelines.commands.outputs import brought, check_replaced
+    from pipelines.made_bundle import check_output, require_promotion
     from pipelines.stages.prepare import run as prepare
     from pipelines.stages.recommend import check_source, run_from, target_of
 
@@ -61,6 +62,10 @@ def recommend(
     settings, workspace = open_run(config, output, overrides)
     given = {change.partition("=")[0].strip() for change in overrides}
     some = given & {"recommend.users", "recommend.histories"} and "recommend.output" not in given
+    if alias is not None and bundle is None:
+        require_promotion(config, settings, workspace)
+    elif bundle is None and settings.recommend is not None and settings.recommend.engine is not None:
+        check_output(config, settings, workspace, output)
     with workspace.lock():
         check_source(settings, workspace, alias, bundle)
         if settings.recommend is not None and some:

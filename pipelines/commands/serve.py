@@ -197,10 +197,12 @@ def _of_bundle(options: ServeOptions) -> Opened:
 
 
 def _of_run(config: Path, output: Path | None, set_: list[str] | None, options: ServeOptions) -> Opened:
+    from pipelines.made_bundle import require_promotion
     from pipelines.stages.promote import open_store, require_registry
     from recsys.retrieval.batch import RecommendOptions
 
     settings, workspace = open_run(config, output, set_)
+    require_promotion(config, settings, workspace)
     require_registry(settings, workspace)
     data_of = _RunData(workspace)
     recommend = settings.recommend

@@ -10,8 +10,10 @@ from fastapi.testclient import TestClient
 from pipelines.commands.explore import ExploreOptions, export_page
 from pipelines.commands.serve import Listen, ServeOptions, open_source, state_of
 from pipelines.config import read_run_config
+from pipelines.made_bundle import check_output
 from pipelines.stages import run_stages
 from pipelines.workspace import Workspace
+from recsys.errors import ConfigError
 from recsys.retrieval.manifest import Manifest
 from recsys.service.explorer.explorer import Explorer
 from recsys.service.http.app import create_app
@@ -158,3 +160,22 @@ def test_a_type_that_the_config_does_not_know_is_told_with_those_that_it_knows(s
     error = _send(shop, 0, "complain", status=422)["error"]
     assert error["where"] == "events.0.event"
     assert "'complain'; did you mean 'complaint'? the config knows view, order, complaint, refund" in error["message"]
+
+
+def test_a_config_without_a_promotion_names_the_bundle_that_can_be_served(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    config = write_world(tmp_path / "auto1")
+    text = re.sub(r"\[promote\][^\[]*", "", config.read_text()).replace("[recommend]", '[recommend]\nengine = "ease"')
+    config.write_text(text)
+    with pytest.raises(ConfigError, match=r"run.toml has no \[promote\] section.*run it, and give --bundle"):
+        open_source(config, None, None, _options())
+    run_stages(read_run_config(config), Workspace(tmp_path / "auto1"), SilentTracker(), "recommend")
+    for output in (None, tmp_path / "auto1"):
+        with pytest.raises(ConfigError, match=r"\[promote\].*give --bundle .*auto1/final/bundles/ease in its place"):
+            open_source(config, output, None, _options())
+        with pytest.raises(ConfigError, match="auto1/final/bundles/ease in its place"):
+            export_page(config, output, None, ExploreOptions(_options()), tmp_path / "page.html")
+    run, workspace = read_run_config(config), Workspace(tmp_path / "runs" / "tiny")
+    with pytest.raises(ConfigError, match=r"has no bundle of 'ease', and .*auto1 has; give --output .*auto1"):
+        check_output(config, run, workspace, None)
+    check_output(config, run, Workspace(tmp_path / "auto1"), tmp_path / "auto1")
