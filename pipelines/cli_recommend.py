@@ -51,7 +51,8 @@ def recommend(
     set_: Set = None,
 ) -> None:
     """The top items of every user, as Parquet parts or others; resumes after a kill."""
-    from pipelines.commands.outputs import brought
+    from pipelines.commands.outputs import brought, check_replaced
+    from pipelines.made_bundle import check_output, require_promotion
     from pipelines.stages.prepare import run as prepare
     from pipelines.stages.recommend import check_source, run_from, target_of
 
@@ -59,8 +60,16 @@ def recommend(
     overrides += [] if histories is None else [f"recommend.histories={json.dumps(str(histories))}"]
     overrides += ["recommend.incremental=true"] if incremental else []
     settings, workspace = open_run(config, output, overrides)
+    given = {change.partition("=")[0].strip() for change in overrides}
+    some = given & {"recommend.users", "recommend.histories"} and "recommend.output" not in given
+    if alias is not None and bundle is None:
+        require_promotion(config, settings, workspace)
+    elif bundle is None and settings.recommend is not None and settings.recommend.engine is not None:
+        check_output(config, settings, workspace, output)
     with workspace.lock():
         check_source(settings, workspace, alias, bundle)
+        if settings.recommend is not None and some:
+            check_replaced(target_of(settings, workspace), settings.recommend)
         if dataset is None:
             prepare(settings, workspace, tracker())
         show(run_from(settings, workspace, tracker(), alias=alias, bundle=bundle, dataset=dataset))

@@ -32,6 +32,7 @@ def similar(
     """The items whose vectors are nearest to an item's, or to a text's."""
     from pipelines.commands.similar import similar_items, similar_to_text
     from pipelines.commands.similar_all import similar_all
+    from pipelines.made_bundle import check_output
 
     settings, workspace = open_run(config, output, set_)
     if [title is not None, text is not None, all_].count(True) != 1:
@@ -40,6 +41,7 @@ def similar(
         raise ConfigError("similar --images compares a text with images; give it --text")
     if not all_ and (form, layout) != (None, None):
         raise ConfigError("--format and --layout are of the files of similar --all")
+    check_output(config, settings, workspace, output)
     if all_:
         show(similar_all(settings, workspace, {"k": k, "format": form, "layout": layout}, engine, tracker()))
     elif title is not None:

@@ -7,7 +7,7 @@ import socket
 import sys
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from importlib import import_module
 from pathlib import Path
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from pipelines.cli_arguments import open_run
 from pipelines.signals import hand_over
+from recsys.data.feedback.event_meanings import EventMeanings
 from recsys.errors import ArtifactError, ConfigError, DataError
 from recsys.service.explorer.explorer import Explorer
 from recsys.service.limits import Limits
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from pipelines.config import RunConfig
     from pipelines.workspace import Workspace
     from recsys.data.dataset import Dataset
+    from recsys.data.ingest.config import DataConfig
     from recsys.registry.bundle import Bundle
     from recsys.service.questions import Id
 
@@ -83,11 +85,13 @@ class Opened:
         source: of the models.
         folder: of the feedback.
         text: finds items by a text; None where there is no embedder of texts.
+        types: what feedback events mean and weigh.
     """
 
     source: Source
     folder: Path
-    text: TextSearch | None
+    text: TextSearch | None = None
+    types: EventMeanings = field(default_factory=EventMeanings)
 
 
 def run(
@@ -115,7 +119,7 @@ def run(
         print("warning: everybody who reaches this address may ask; give --api-key-file", file=sys.stderr)
     with _bound(options.listen) as listener:
         found = open_source(config, output, set_, options)
-        state = ServiceState(found.source, found.folder, options.experiment, Surroundings(found.text, Messages()))
+        state = state_of(found, options)
         try:
             app = create_app(state, options.limits, keys, pages and pages(found.source, state))
             host, port = listener.getsockname()[:2]
@@ -143,6 +147,12 @@ def open_source(config: Path | None, output: Path | None, set_: list[str] | None
         raise ConfigError("give exactly one of CONFIG, whose registered model is served, and --bundle")
     _one_thread()
     return _of_bundle(options) if config is None else _of_run(config, output, set_, options)
+
+
+def state_of(found: Opened, options: ServeOptions) -> ServiceState:
+    """The service of what was opened."""
+    around = Surroundings(found.text, Messages(), types=found.types)
+    return ServiceState(found.source, found.folder, options.experiment, around)
 
 
 def _imported() -> ModuleType:
@@ -183,19 +193,29 @@ def _of_bundle(options: ServeOptions) -> Opened:
     if not options.bundle.is_dir():
         raise ArtifactError(f"{options.bundle.absolute()} does not exist; give a folder that holds a bundle")
     folder = options.bundle.resolve()
-    return Opened(FolderSource(folder), options.state or folder.with_name(f"{folder.name}.serve"), None)
+    return Opened(FolderSource(folder), options.state or folder.with_name(f"{folder.name}.serve"))
 
 
 def _of_run(config: Path, output: Path | None, set_: list[str] | None, options: ServeOptions) -> Opened:
+    from pipelines.made_bundle import require_promotion
     from pipelines.stages.promote import open_store, require_registry
+    from recsys.retrieval.batch import RecommendOptions
 
     settings, workspace = open_run(config, output, set_)
+    require_promotion(config, settings, workspace)
     require_registry(settings, workspace)
     data_of = _RunData(workspace)
-    rules = settings.recommend.options if settings.recommend is not None else None
-    serving = Serving(data_of=data_of) if rules is None else Serving(rules, rules.index, data_of)
-    source = RegistrySource(open_store(settings, workspace), serving)
-    return Opened(source, options.state or workspace.directory / "serve", _text_search(settings, workspace))
+    recommend = settings.recommend
+    rules = recommend.options if recommend else RecommendOptions(filter_seen=settings.evaluate.filter_seen)
+    source = RegistrySource(open_store(settings, workspace), Serving(rules, rules.index, data_of, rules.filter_seen))
+    folder, text = options.state or workspace.directory / "serve", _text_search(settings, workspace)
+    return Opened(source, folder, text, _event_types(settings.data))
+
+
+def _event_types(data: DataConfig) -> EventMeanings:
+    """What events mean as the tables are read; a threshold of ratings is no threshold of events."""
+    columns = data.columns
+    return EventMeanings(columns.event_weights, columns.event_meaning, data.positive_from if columns.event else None)
 
 
 @dataclass(frozen=True)

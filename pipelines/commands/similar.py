@@ -27,8 +27,11 @@ from recsys.errors import ConfigError, DataError
 from recsys.ranking import check_finite
 from recsys.registry.bundle import Bundle
 from recsys.retrieval.retriever import similarity_vectors
-from recsys.retrieval.similar import find_item, most_similar, most_similar_to
+from recsys.retrieval.similar import find_items, most_similar, most_similar_to
 from recsys.tracking import SilentTracker, one_line
+
+_NAMED = 3
+"""So many other items that match are named."""
 
 
 def similar_items(config: RunConfig, workspace: Workspace, title: str, k: int, engine: str | None) -> str:
@@ -50,7 +53,8 @@ def similar_items(config: RunConfig, workspace: Workspace, title: str, k: int, e
     check_engine(config, "--engine", name)
     bundle = Bundle.load(served_bundle(config, workspace, name))
     items = workspace.load_dataset().items
-    row, titles = find_item(items, title), items.titles()
+    found, titles = find_items(items, title), items.titles()
+    row = found[0]
     vectors = similarity_vectors(bundle.engine, items)
     if vectors.valid is not None and not vectors.valid[row]:
         raise DataError(
@@ -58,12 +62,30 @@ def similar_items(config: RunConfig, workspace: Workspace, title: str, k: int, e
             "engine that reads content with --engine"
         )
     rows, similarity = most_similar(vectors, row, k)
-    return _listing(f"nearest to {one_line(titles[row])} by {name}:", similarity, [titles[other] for other in rows])
+    key = one_line(str(items.vocabulary.ids[row]))
+    heading = f"nearest to {one_line(titles[row])} (id {key}) by {name}:"
+    return "\n".join([*_others(items, found[1:]), _listing(heading, similarity, items, rows)])
 
 
-def _listing(heading: str, similarity: NDArray[np.floating], titles: Sequence[str]) -> str:
-    lines = (f"{value:8.3f}  {one_line(title)}" for value, title in zip(similarity, titles, strict=True))
-    return "\n".join([heading, *lines])
+def _others(items: EntityTable, rows: Sequence[int]) -> Iterator[str]:
+    """A line about the other items that match, of which the first few are named; nothing where there are none."""
+    if rows:
+        keys, titles = items.vocabulary.ids, items.titles()
+        named = ", ".join(f"{one_line(titles[row])} (id {one_line(str(keys[row]))})" for row in rows[:_NAMED])
+        more = f", {len(rows) - _NAMED:,} more" if len(rows) > _NAMED else ""
+        which = "1 other matches" if len(rows) == 1 else f"{len(rows):,} others match"
+        yield f"the first of {len(rows) + 1:,} items that match is taken; {which}: {named}{more}; ask by the id"
+
+
+def _listing(heading: str, similarity: NDArray[np.floating], items: EntityTable, rows: Rows) -> str:
+    """The heading, and a line of similarity, id and title for each of ``rows``."""
+    titles, keys = items.titles(), [one_line(str(key)) for key in items.vocabulary.ids[rows]]
+    width = max(map(len, keys), default=0)
+    lines = (
+        f"{value:8.3f}  {key:{width}}" + (f"  {one_line(titles[row])}" if titles[row] != key else "")
+        for value, key, row in zip(similarity, keys, rows, strict=True)
+    )
+    return "\n".join([heading, *(line.rstrip() for line in lines)])
 
 
 def similar_to_text(
@@ -92,9 +114,9 @@ def similar_to_text(
     search = TextTable.load(config, workspace, table, images)
     best, similarity = search.nearest(text, k)
     items = search.items
-    titles, rows = items.titles(), items.vocabulary.rows(search.table.vocabulary.ids)
+    rows = items.vocabulary.rows(search.table.vocabulary.ids)
     heading = f"nearest to the text by {'the images of ' * images}{search.name}:"
-    return _listing(heading, similarity, [titles[rows[row]] for row in best])
+    return _listing(heading, similarity, items, rows[best])
 
 
 @dataclass(frozen=True, eq=False)

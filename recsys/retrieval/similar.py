@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from difflib import get_close_matches
-from itertools import chain
 from typing import Protocol
 
 import numpy as np
@@ -24,7 +23,12 @@ _SQUARABLE = 1e15
 
 
 def find_item(items: EntityTable, text: str) -> int:
-    """The row of the item whose id is ``text``, else whose title is, else of the first whose title contains it.
+    """The first of `find_items`."""
+    return find_items(items, text)[0]
+
+
+def find_items(items: EntityTable, text: str) -> list[int]:
+    """The rows of the items whose id is ``text``, else whose title is, else whose titles contain it.
 
     Titles are compared without regard to case. A blank text is a part of no title.
 
@@ -37,8 +41,9 @@ def find_item(items: EntityTable, text: str) -> int:
         (row for row, title in enumerate(shown) if title.casefold() == wanted),
         (row for row, title in enumerate(shown) if wanted.strip() and wanted in title.casefold()),
     )
-    for row in chain.from_iterable(matches):
-        return row
+    for found in matches:
+        if rows := list(found):
+            return rows
     raise DataError(f"no item has the id or title {text!r}; {_close(items, shown, wanted)}")
 
 

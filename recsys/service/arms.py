@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from recsys.data.feedback.event_words import likely_meaning
+from recsys.data.feedback.event_meanings import LIKE
 from recsys.errors import DataError
 from recsys.evaluation.intervals import Difference, Interval, paired_test, ratio_interval, unpaired_test
 from recsys.files.stored_json import as_written
@@ -110,7 +110,7 @@ def _counted(records: Iterable[dict[str, object]]) -> tuple[_Counts, int]:
                 raise TypeError(f"the items of a list are {items!r}")
             lists[record["exposure_id"]] = str(record["arm"]), user, frozenset(items)
             by_user.setdefault(user, []).append(record["exposure_id"])
-        elif likely_meaning(str(record["event"])) is None:
+        elif record["meaning"] == LIKE:
             named, item = record["exposure_id"], record["item_id"]
             holding = (each for each in reversed(by_user.get(user, [])) if item in lists[each][2])
             found = named if named in lists and lists[named][1] == user else next(holding, None)

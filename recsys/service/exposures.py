@@ -7,12 +7,12 @@ from hashlib import sha256
 from pathlib import Path
 from secrets import token_hex
 
+from recsys.data.feedback.event_meanings import EventMeanings
 from recsys.service.batcher import Batcher, OverloadError
 from recsys.service.live_histories import FeedbackEvent
 from recsys.service.logs.json_log import JsonLog, Record
 from recsys.service.logs.messages import Messages
-from recsys.service.model import Listed
-from recsys.service.questions import Id
+from recsys.service.questions import Id, Listed
 
 CHAMPION, CHALLENGER = "champion", "challenger"
 
@@ -58,10 +58,10 @@ class ExposureLog:
         self._put({"kind": "exposure", "time": int(time.time()), **about, "item_ids": listed.item_ids})
         return exposure_id
 
-    def feedback(self, events: list[FeedbackEvent]) -> None:
-        """Logs feedback events."""
+    def feedback(self, events: list[FeedbackEvent], types: EventMeanings) -> None:
+        """Logs feedback events with what they mean."""
         for event in events:
-            self._put({"kind": "feedback", **event.to_json()})
+            self._put({"kind": "feedback", **event.to_json(), "meaning": types.meaning(event.event, event.weight)})
 
     def close(self) -> None:
         self._writer.close()

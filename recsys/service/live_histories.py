@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from threading import Lock
 
 import numpy as np
 
 from recsys.data.dataset import Dataset
-from recsys.data.feedback.event_words import likely_meaning
+from recsys.data.feedback.event_meanings import BELOW, DISLIKE, LIKE, REMOVAL, EventMeanings
 from recsys.data.histories import Histories
 from recsys.data.vocabulary import MISSING
 from recsys.service.questions import Id
@@ -24,8 +24,8 @@ class FeedbackEvent:
         event_id: one event is counted once, however often it is sent.
         user_id: of a user whom the model may not know.
         item_id: of an item which the model may not know.
-        event: the type of the event; one that reads as a dislike or a removal (``skip``, ``unlike``) takes the item out
-            of the user's lists and does not extend the history.
+        event: the type of the event; a dislike or a removal takes the item out of the user's lists, see
+            `recsys.data.feedback.event_types.EventMeanings`.
         time: in seconds since 1970.
         weight: positive; see `recsys.data.interactions.Interactions`.
         exposure_id: of the list that the item stood in.
@@ -39,11 +39,6 @@ class FeedbackEvent:
     weight: float = 1.0
     exposure_id: str | None = None
 
-    @property
-    def liked(self) -> bool:
-        """Whether it extends the history."""
-        return likely_meaning(self.event) is None
-
     def to_json(self) -> dict[str, object]:
         return asdict(self)
 
@@ -53,10 +48,11 @@ class LiveHistories:
 
     Args:
         most: events that are kept of a user; older ones are dropped.
+        types: what the events mean and weigh.
     """
 
-    def __init__(self, most: int = 1000) -> None:
-        self._most = most
+    def __init__(self, most: int = 1000, types: EventMeanings | None = None) -> None:
+        self._most, self.types = most, types or EventMeanings()
         self._events: dict[Id, deque[FeedbackEvent]] = {}
         self._ids: dict[Id, set[str]] = {}
         self._changes: dict[Id, int] = {}
@@ -106,28 +102,74 @@ class LiveHistories:
             yield from events
 
 
-def extended(base: Histories, events: tuple[FeedbackEvent, ...], data: Dataset) -> tuple[Histories, Histories]:
-    """The history of one user with the events that extend it, and the items that events took out of the lists.
+@dataclass(frozen=True, eq=False)
+class Extended:
+    """The history of one user after events.
+
+    Args:
+        history: with the likes, and without what a dislike or a removal took back.
+        also_seen: items of events that are neither; they are left out where items of the history are.
+        blocked: items that were disliked or removed last, which are never listed.
+    """
+
+    history: Histories
+    also_seen: Histories
+    blocked: Histories
+
+
+def extended(base: Histories, events: tuple[FeedbackEvent, ...], data: Dataset, types: EventMeanings) -> Extended:
+    """The history of one user with the events that extend it, as they would count in a table of interactions.
 
     An event that the data has already is left out, so that nothing counts twice once a model was trained on data with
-    the feedback: the same item at the same time, or in data without times the same item.
+    the feedback: the same item at the same time, or in data without times the same item. A dislike or a removal takes
+    back the likes of the item before it, and a like after it stands again.
 
     Args:
         base: of one user.
         events: of the same user.
         data: the items, and whether times are seconds.
+        types: what the events mean and weigh.
     """
-    rows = [data.items.vocabulary.row(event.item_id) for event in events]
-    known = [(row, event) for row, event in zip(rows, events, strict=True) if row != MISSING]
-    times = base.times.tolist() if data.has_timestamps else [0] * len(base.items)
-    had = set(zip(base.items.tolist(), times, strict=True))
-    new = [(row, event) for row, event in known if event.liked and (row, event.time * data.has_timestamps) not in had]
-    disliked = [row for row, event in known if not event.liked]
+    timed = data.has_timestamps
+    times = base.times if timed else np.zeros(len(base.items), np.int64)
+    had = set(zip(base.items.tolist(), times.tolist(), strict=True))
+    stands = np.ones(len(base.items), bool)
+    likes: list[tuple[int, FeedbackEvent]] = []
+    seen: dict[int, None] = {}
+    blocked: dict[int, None] = {}
+    for event in sorted(events, key=lambda each: each.time) if timed else events:
+        row, meaning = data.items.vocabulary.row(event.item_id), types.meaning(event.event, event.weight)
+        if row == MISSING:
+            continue
+        if meaning == LIKE:
+            blocked.pop(row, None)
+            if (row, event.time * timed) not in had:
+                likes.append((row, event))
+        elif meaning == BELOW:
+            seen[row] = None
+        elif meaning in (DISLIKE, REMOVAL):
+            later = (base.items == row) & (times > event.time * timed)
+            stands &= (base.items != row) | later
+            likes = [each for each in likes if each[0] != row]
+            if not later.any():
+                blocked[row] = None
     last = int(base.times.max(initial=-1))
-    added = [event.time if data.has_timestamps else last + 1 + step for step, (_, event) in enumerate(new)]
-    moments = np.concatenate([base.times, np.array(added, np.int64)])
+    added = [event.time if timed else last + 1 + step for step, (_, event) in enumerate(likes)]
+    moments = np.concatenate([base.times[stands], np.array(added, np.int64)])
     order = np.argsort(moments, kind="stable")
-    items = np.concatenate([base.items, np.array([row for row, _ in new], np.int32)])[order]
-    weights = np.concatenate([base.weights, np.array([event.weight for _, event in new], np.float32)])[order]
+    items = np.concatenate([base.items[stands], np.array([row for row, _ in likes], np.int32)])[order]
+    new = [types.weight(event.event, event.weight) for _, event in likes]
+    weights = np.concatenate([base.weights[stands], np.array(new, np.float32)])[order]
     whole = Histories(np.array([0, len(items)]), items.astype(np.int32), moments[order], weights)
-    return whole, Histories.of([disliked])
+    return Extended(whole, _unweighted(seen), _unweighted(blocked))
+
+
+def unchanged(base: Histories) -> Extended:
+    """The history of one user without events."""
+    return Extended(base, _unweighted(()), _unweighted(()))
+
+
+def _unweighted(rows: Iterable[int]) -> Histories:
+    """Items of one user at weight 0, so that no engine learns from them."""
+    found = Histories.of([list(rows)])
+    return replace(found, weights=np.zeros(len(found.items), np.float32))

@@ -23,29 +23,10 @@ from recsys.retrieval.approximate.choice import index_builder
 from recsys.retrieval.frames import fallback_of
 from recsys.retrieval.retriever import EncodedUsers, Retriever, similarity_vectors
 from recsys.retrieval.rules.eligible import ItemRules, eligible_items
-from recsys.service.live_histories import LiveHistories, extended
+from recsys.service.live_histories import LiveHistories, extended, unchanged
 from recsys.service.neighbours import Neighbours
-from recsys.service.questions import Id, Lookup, Question, id_row, look_up, ragged
+from recsys.service.questions import Id, Listed, Lookup, Question, id_row, look_up, ragged
 from recsys.service.vector_cache import VectorCache
-
-
-@dataclass(frozen=True)
-class Listed:
-    """The list of one user.
-
-    Args:
-        item_ids: best first.
-        scores: never rising.
-        fallback: of each item, whether it is of the fallback.
-        unknown_user: whether a user was named whom the model's data does not have.
-        unknown_items: ids of the question that the data does not have.
-    """
-
-    item_ids: tuple[Id, ...]
-    scores: tuple[float, ...]
-    fallback: tuple[bool, ...]
-    unknown_user: bool
-    unknown_items: tuple[Id, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,6 +37,7 @@ class _Group:
     keys: list[tuple[Id, int] | None]
     histories: Histories
     also_seen: Histories | None
+    blocked: Histories | None
     at: NDArray[np.int64] | None
 
     @property
@@ -72,10 +54,11 @@ class ServedModel:
         version: what answers call it.
         rules: which items may be listed.
         index: a name in `recsys.retrieval.INDEXES`.
+        filter_seen: whether items of the history are left out where a question does not say it.
 
     Raises:
         ArtifactError: the vector of an item holds NaN or an infinite value.
-        DataError: the rules leave no item.
+        DataError: the rules leave no item, or ``filter_seen`` is off and the engine was not trained to rank seen items.
     """
 
     def __init__(
@@ -85,10 +68,12 @@ class ServedModel:
         version: str = "",
         rules: ItemRules | None = None,
         index: str = "exact",
+        filter_seen: bool = True,
     ) -> None:
         self.bundle, self.data = bundle, bundle.data if data is None else data
         self.version = version or bundle.version
-        self.rules = rules or ItemRules()
+        self.rules, self.filter_seen = rules or ItemRules(), filter_seen
+        self._check(Question())
         self._listed = eligible_items(self.data.items, self.rules).rows
         fallback = fallback_of(bundle, self.data)
         build = index_builder(index, bundle.engine, self.data, bundle.folder)
@@ -205,8 +190,11 @@ class ServedModel:
                 errors[number] = error
         return errors, asked
 
+    def _filters(self, question: Question) -> bool:
+        return self.filter_seen if question.filter_seen is None else question.filter_seen
+
     def _check(self, question: Question) -> None:
-        if not question.filter_seen and not self.bundle.engine.ranks_seen_items():
+        if not self._filters(question) and not self.bundle.engine.ranks_seen_items():
             raise DataError(
                 "filter_seen is false, and the model was trained to rank unseen items alone; leave filter_seen out, or "
                 "train with evaluate.filter_seen = false"
@@ -227,22 +215,23 @@ class ServedModel:
         histories = Histories.from_interactions(self.data.interactions, rows)
         also_seen = self.data.also_seen(rows)
         changed = {n: live.events(e.question.user_id) for n, e in enumerate(asked)}
+        blocked = None
         if any(changed.values()) or any(each.history is not None for each in asked):
-            parts, disliked = [], []
+            parts = []
             for number, each in enumerate(asked):
                 own = histories.take(slice(number, number + 1)) if each.history is None else self._given(each.history)
                 events = changed[number] if each.history is None else ()
-                whole, left_out = extended(own, events, self.data) if events else (own, ragged([np.zeros(0, int)]))
-                parts.append(whole)
-                disliked.append(left_out)
-            histories, others = concatenated(parts), concatenated(disliked)
+                parts.append(extended(own, events, self.data, live.types) if events else unchanged(own))
+            histories = concatenated([each.history for each in parts])
+            blocked = concatenated([each.blocked for each in parts])
+            others = concatenated([each.also_seen for each in parts]).joined(blocked)
             if len(others.items):
                 also_seen = others if also_seen is None else also_seen.joined(others)
         if asked[0].question.at is None:
-            return _Group(asked, keys, histories, also_seen, None)
+            return _Group(asked, keys, histories, also_seen, blocked, None)
         at = np.array([each.question.at for each in asked], np.int64)
         histories = histories.where(histories.times < at[histories.users()])
-        return _Group(asked, keys, histories, also_seen, at)
+        return _Group(asked, keys, histories, also_seen, blocked, at)
 
     def _given(self, items: Rows) -> Histories:
         """A given history has no times: its items are a second apart, the last at the newest time of the data."""
@@ -264,11 +253,12 @@ class ServedModel:
 
     def _left_out(self, group: _Group) -> Histories | None:
         """The items that are not in each list."""
-        filtered = np.array([each.question.filter_seen for each in group.asked])
+        filtered = np.array([self._filters(each.question) for each in group.asked])
         left_out = ragged([each.left_out for each in group.asked])
-        for part in (group.histories, group.also_seen):
-            if part is not None and filtered.any():
-                seen = part if filtered.all() else part.where(filtered[part.users()])
+        always = np.ones(len(filtered), bool)
+        for part, of in ((group.histories, filtered), (group.also_seen, filtered), (group.blocked, always)):
+            if part is not None and of.any():
+                seen = part if of.all() else part.where(of[part.users()])
                 left_out = seen if not len(left_out.items) else left_out.joined(seen)
         return left_out if len(left_out.items) else None
 
@@ -295,5 +285,6 @@ def _part(group: _Group, rows: Rows) -> _Group:
         [group.keys[row] for row in rows],
         group.histories.take(rows),
         group.also_seen and group.also_seen.take(rows),
+        group.blocked and group.blocked.take(rows),
         None if group.at is None else group.at[rows],
     )

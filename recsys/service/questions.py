@@ -1,4 +1,4 @@
-"""Questions: what one request asks of a model, with its ids looked up in the model's data."""
+"""Questions: what one request asks of a model, with its ids looked up in the model's data, and the list it gets."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Question:
         history: ids of items, oldest first; None is the history of ``user_id``.
         columns: cells of user columns, which replace those of the data.
         k: the length of the list.
-        filter_seen: whether items of the history are left out.
+        filter_seen: whether items of the history are left out; None is as the model is served.
         candidates: the only items that may be listed; None is all that the rules of the service allow.
         exclude: items that are not listed.
         at: the time of the recommendation, in seconds since 1970, or a position in data without times; None is now.
@@ -36,10 +36,29 @@ class Question:
     history: Sequence[Id] | None = None
     columns: Mapping[str, object] = field(default_factory=dict)
     k: int = 10
-    filter_seen: bool = True
+    filter_seen: bool | None = None
     candidates: Sequence[Id] | None = None
     exclude: Sequence[Id] = ()
     at: int | None = None
+
+
+@dataclass(frozen=True)
+class Listed:
+    """The list of one user.
+
+    Args:
+        item_ids: best first.
+        scores: never rising.
+        fallback: of each item, whether it is of the fallback.
+        unknown_user: whether a user was named whom the model's data does not have.
+        unknown_items: ids of the question that the data does not have.
+    """
+
+    item_ids: tuple[Id, ...]
+    scores: tuple[float, ...]
+    fallback: tuple[bool, ...]
+    unknown_user: bool
+    unknown_items: tuple[Id, ...]
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,8 +11,8 @@ from recsys.service.live_histories import LiveHistories
 from recsys.service.logs.json_log import JsonLog
 from recsys.service.logs.messages import Messages
 from recsys.service.metrics import Metrics
-from recsys.service.model import Listed, ServedModel
-from recsys.service.questions import Question
+from recsys.service.model import ServedModel
+from recsys.service.questions import Listed, Question
 
 
 @dataclass(frozen=True, eq=False)

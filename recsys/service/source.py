@@ -42,16 +42,19 @@ class Serving:
         index: a name in `recsys.retrieval.INDEXES`.
         data_of: the dataset that lists are made from, by the folder, the version and the bundle; that of the bundle
             where it returns None.
+        filter_seen: whether lists leave out items of the history where a request does not say it.
     """
 
     rules: ItemRules = field(default_factory=ItemRules)
     index: str = "exact"
     data_of: Callable[[Path, str, Bundle], Dataset | None] = lambda folder, version, bundle: None
+    filter_seen: bool = True
 
     def model(self, folder: Path, version: str) -> ServedModel:
         """The bundle in ``folder``, ready to answer."""
         bundle = Bundle.load(folder)
-        model = ServedModel(bundle, self.data_of(folder, version, bundle), version, self.rules, self.index)
+        data = self.data_of(folder, version, bundle)
+        model = ServedModel(bundle, data, version, self.rules, self.index, self.filter_seen)
         model.warm()
         return model
 

@@ -11,6 +11,7 @@ from typing import Protocol, TypeVar
 from filelock import FileLock, Timeout
 
 from recsys.atomic import claim
+from recsys.data.feedback.event_meanings import EventMeanings
 from recsys.errors import ArtifactError, ConfigError, DataError, RecsysError
 from recsys.service.batcher import Batcher
 from recsys.service.exposures import CHALLENGER, CHAMPION, ExposureLog, arm_of
@@ -18,8 +19,8 @@ from recsys.service.live_histories import FeedbackEvent
 from recsys.service.logs.feedback_log import FeedbackLog
 from recsys.service.logs.messages import Messages
 from recsys.service.metrics import Metrics
-from recsys.service.model import Listed, ServedModel
-from recsys.service.questions import Id, Question
+from recsys.service.model import ServedModel
+from recsys.service.questions import Id, Listed, Question
 from recsys.service.shadow import Comparison, Shadow
 from recsys.service.source import Source
 from recsys.service.watcher import SHADOW, Models, Watcher
@@ -105,12 +106,14 @@ class Surroundings:
         messages: structured logs.
         kept: events that are kept of a user.
         waiting: users that may wait for an answer.
+        types: what feedback events mean and weigh.
     """
 
     text: TextSearch | None = None
     messages: Messages = field(default_factory=Messages)
     kept: int = 1000
     waiting: int = 1024
+    types: EventMeanings = field(default_factory=EventMeanings)
 
 
 class ServiceState:
@@ -135,7 +138,9 @@ class ServiceState:
         aliases = self.experiment.aliases()
         self.watcher = Watcher(source, aliases, self.experiment.poll, self.messages, self._count_change)
         self._exposures = ExposureLog(folder / EXPOSURES, self.messages) if CHALLENGER in aliases else None
-        self.feedback = FeedbackLog(folder / FEEDBACK, self.around.kept, self.messages, self._see_feedback)
+        self.feedback = FeedbackLog(
+            folder / FEEDBACK, self.around.kept, self.messages, self._see_feedback, self.around.types
+        )
         self._shadow = (
             Shadow(folder / SHADOWS, self.feedback.live, self.metrics, self.messages) if SHADOW in aliases else None
         )
@@ -214,7 +219,7 @@ class ServiceState:
 
     def _see_feedback(self, events: list[FeedbackEvent]) -> None:
         if self._exposures is not None:
-            self._exposures.feedback(events)
+            self._exposures.feedback(events, self.around.types)
 
     def _count_change(self, slot: str, outcome: str) -> None:
         self.metrics.changes.labels(slot, outcome).inc()

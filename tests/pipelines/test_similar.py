@@ -77,3 +77,16 @@ def test_an_item_that_the_engine_does_not_place_has_no_neighbours(tmp_path):
     with pytest.raises(DataError, match="ease has no vector for 'Unseen'"):
         similar_items(config, workspace, "Unseen", 3, "ease")
     assert "Unseen" not in similar_items(config, workspace, "Film 3", 20, "ease")
+
+
+def test_lists_have_ids_and_say_how_many_other_items_match(tmp_path):
+    config, workspace = read_run_config(write_world(tmp_path)), Workspace(tmp_path / "out")
+    run_stages(config, workspace, SilentTracker(), "train")
+    first, heading, *lines = similar_items(config, workspace, "film", 3, "ease").splitlines()
+    assert first.startswith("the first of 12 items that match is taken; 11 others match: Film 1 (id 1), Film 2 (id 2)")
+    assert first.endswith("8 more; ask by the id")
+    assert heading == "nearest to Film 0 (id 0) by ease:"
+    assert all(title == f"Film {key}" for _, key, title in (line.split(maxsplit=2) for line in lines))
+    heading, *lines = similar_items(config, workspace, "Film 11", 12, "ease").splitlines()
+    assert heading == "nearest to Film 11 (id 11) by ease:", "the title itself is no part of others"
+    assert {line.index("Film") for line in lines} == {14}

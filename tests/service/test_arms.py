@@ -14,8 +14,8 @@ def shown(number, user, arm, items=(1, 2)):
     return {"kind": "exposure", "time": number, **about}
 
 
-def click(user, item, exposure=None, event="click"):
-    return {"kind": "feedback", "user_id": user, "item_id": item, "event": event, "exposure_id": exposure}
+def click(user, item, exposure=None, meaning="like"):
+    return {"kind": "feedback", "user_id": user, "item_id": item, "meaning": meaning, "exposure_id": exposure}
 
 
 @pytest.fixture
@@ -44,7 +44,7 @@ def test_clicks_are_counted_by_arm_and_the_better_arm_is_found(log):
 
 def test_a_click_belongs_to_the_named_list_or_to_the_last_that_holds_the_item(log):
     records = [shown(1, "a", "champion", [1]), shown(2, "a", "champion", [1, 2]), shown(3, "b", "challenger", [5])]
-    clicks = [click("a", 1), click("b", 5, event="dislike"), click("b", 9), click("a", 1, "x2")]
+    clicks = [click("a", 1), click("b", 5, meaning="dislike"), click("b", 9), click("a", 1, "x2")]
     found = compare_arms(log(*records, *clicks))
     assert (found.arms["champion"].clicked, found.arms["challenger"].clicked, found.unplaced) == (1, 0, 1)
 

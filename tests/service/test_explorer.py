@@ -13,8 +13,10 @@ import recsys as rs
 from recsys.engine import Request
 from recsys.engines.ensemble.hybrid import Hybrid
 from recsys.registry.bundle import Bundle
+from recsys.service.explorer.catalogue import Catalogue
 from recsys.service.explorer.explorer import Around, Asked, Explorer
 from recsys.service.explorer.export import Sample, sampled
+from recsys.service.explorer.flat_map import groups
 from recsys.service.explorer.page import single_page
 from recsys.service.http.app import create_app
 from recsys.service.live_histories import LiveHistories
@@ -144,6 +146,20 @@ def test_the_map_has_a_point_and_a_group_for_each_item(ask):
         assert np.all((np.array(found["points"]) >= 0) & (np.array(found["points"]) <= 1))
         assert max(found["groups"]) < len(found["names"])
         assert names is None or set(found["names"]) == names
+
+
+def test_times_are_shown_as_dates_in_cards_and_on_the_map():
+    frame = pd.DataFrame({"user_id": [1, 1, 2], "item_id": [7, 8, 9], "timestamp": [1_600_000_000] * 3})
+    users = pd.DataFrame({"user_id": [1, 2], "signup": ["2023-09-20", "1965-01-31"]})
+    released = ["1969-12-31", "2023-09-20 12:30:00", None]
+    items = pd.DataFrame({"item_id": [7, 8, 9], "title": ["Red", "Green", "Blue"], "released": released})
+    schema = {"signup": "time", "released": "time"}
+    catalogue = Catalogue(rs.read_dataset(frame, users=users, items=items, schema=schema))
+    assert [catalogue.user_card(row)["columns"]["signup"] for row in range(2)] == ["2023-09-20", "1965-01-31"]
+    assert [catalogue.card(row)["columns"].get("released") for row in range(3)] == ["1969-12-31", "2023-09-20", None]
+    names, group = groups(catalogue, np.arange(3), "released")
+    assert (names[0].split(" to ")[0], names[-2].split(" to ")[1], names[-1]) == ("1969-12-31", "2023-09-20", "none")
+    assert group[2] == len(names) - 1
 
 
 def test_posters_are_sent_as_small_jpegs_and_a_missing_one_is_no_error(opened):

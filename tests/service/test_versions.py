@@ -119,6 +119,7 @@ def test_the_challenger_answers_its_share_and_exposures_and_feedback_are_logged(
     assert [each["kind"] for each in logged] == ["exposure"] * 30 + ["feedback"]
     assert logged[4]["exposure_id"] == logged[30]["exposure_id"] == shown[4].exposure_id
     assert tuple(logged[4]["item_ids"]) == shown[4].listed.item_ids
+    assert logged[30]["meaning"] == "like"
 
 
 def test_an_anonymous_user_is_no_part_of_an_experiment(state):

@@ -54,7 +54,8 @@ class KnownIds:
 def known_ids(vocabulary: Vocabulary, ids: IdList, name: str, column: str) -> KnownIds:
     """The rows of ``ids`` in ``vocabulary``.
 
-    Ids of a file are read in the type of the vocabulary: ``7`` and ``7.0`` are the integer 7, or the text as written.
+    Ids are read in the type of the vocabulary: ``7``, ``"7"`` and in a file ``7.0`` are the integer 7, or the text as
+    written.
 
     Args:
         vocabulary: of the users or the items.
@@ -63,20 +64,15 @@ def known_ids(vocabulary: Vocabulary, ids: IdList, name: str, column: str) -> Kn
         column: the name of the id column of a file that has several.
 
     Raises:
-        DataError: the file cannot be read or has no such column, or an id of a config is of another type (text or
-            integer) than those of the vocabulary.
+        DataError: the file cannot be read or has no such column, or an id of a config cannot be read in the type of
+            the vocabulary, see `ids_in_type`.
 
     Example:
         >>> known_ids(Vocabulary.of(["a", "b"]), ("b", "b", "c"), "recommend.allow", "item_id")
         KnownIds(rows=array([1]), unknown=1, first_unknown='c')
     """
-    given: Sequence[int | str]
-    if isinstance(ids, Path):
-        given = [_typed(cell, vocabulary.holds_integers) for cell in read_id_file(ids, column, name)]
-    else:
-        _check_type(vocabulary, name, ids)
-        given = ids
-    distinct = list(dict.fromkeys(given))
+    given = read_id_file(ids, column, name) if isinstance(ids, Path) else ids
+    distinct = list(dict.fromkeys(ids_in_type(vocabulary, given, isinstance(ids, Path), name)))
     rows = _rows(vocabulary, distinct)
     unknown = np.flatnonzero(rows == MISSING)
     first = distinct[unknown[0]] if len(unknown) else None
@@ -96,15 +92,34 @@ class TypedIds(NamedTuple):
 
 
 def ids_in_type(vocabulary: Vocabulary, ids: Sequence[int | str], from_file: bool, name: str) -> list[int | str]:
-    """The ids in the type of the vocabulary; those of a file are texts and are read as numbers where it holds integers.
+    """The ids in the type of the vocabulary: integers of digits, or texts.
 
     Raises:
-        DataError: an id of a config is of another type (text or integer) than those of the vocabulary.
+        DataError: an id of a config is a text that is no integer, and those of the vocabulary are integers; or it is an
+            integer, and those are texts of which none is one. In a file such ids are ones that the data lack.
+
+    Example:
+        >>> ids_in_type(Vocabulary.of(["7", "x"]), [7, "x"], False, "recommend.allow")
+        ['7', 'x']
     """
-    if from_file:
-        return [_typed(str(cell), vocabulary.holds_integers) for cell in ids]
-    _check_type(vocabulary, name, ids)
-    return list(ids)
+    integers = vocabulary.holds_integers
+    found = [key if isinstance(key, int) == integers else _typed(str(key), integers) for key in ids]
+    if not from_file and len(vocabulary):
+        _check_type(vocabulary, ids, found, name)
+    return found
+
+
+def _check_type(vocabulary: Vocabulary, ids: Sequence[int | str], found: Sequence[int | str], name: str) -> None:
+    """Refuses texts that are no integers where ids are integers, and integers where no id is the text of one."""
+    integers = vocabulary.holds_integers
+    given, expected = ("text", "integers") if integers else ("an integer", "text")
+    pairs = zip(ids, found, strict=True)
+    wrong = [key for key, as_read in pairs if isinstance(key, str) == integers and isinstance(as_read, str)]
+    if wrong and (integers or not any(_WHOLE.fullmatch(key) for key in vocabulary.ids)):
+        raise DataError(
+            f"{name} names {wrong[0]!r}, {given}, and the ids of the data are {expected}, "
+            f"such as {vocabulary.ids[:1].tolist()[0]!r}; write ids of that type"
+        )
 
 
 def typed_rows(vocabulary: Vocabulary, ids: Sequence[int | str], name: str) -> TypedIds:
@@ -219,13 +234,3 @@ def _frame_ids(frame: pd.DataFrame, path: Path, column: str, name: str) -> list[
 def _typed(cell: str, integers: bool) -> int | str:
     whole = _WHOLE.fullmatch(cell) if integers else None
     return int(whole.group(1)) if whole and abs(int(whole.group(1))) < 2**63 else cell
-
-
-def _check_type(vocabulary: Vocabulary, name: str, ids: Sequence[int | str]) -> None:
-    of_other_type = [key for key in ids if isinstance(key, str) == vocabulary.holds_integers]
-    if of_other_type and len(vocabulary):
-        given, expected = ("text", "integers") if vocabulary.holds_integers else ("an integer", "text")
-        raise DataError(
-            f"{name} names {of_other_type[0]!r}, {given}, and the ids of the data are {expected}, "
-            f"such as {vocabulary.ids[:1].tolist()[0]!r}; write ids of that type"
-        )

@@ -19,6 +19,8 @@ from recsys.errors import DataError
 from recsys.service.questions import Id
 
 Json = dict[str, object]
+_LATEST = 2.5e11
+"""Seconds from 1970 to the year 9892; moments further away are no dates."""
 _LONGEST = 400
 """Characters of a cell that a card shows."""
 _SHOWN = (Kind.CATEGORICAL, Kind.TAGS, Kind.NUMERIC, Kind.TIME, Kind.TEXT, Kind.IGNORED)
@@ -140,11 +142,20 @@ def leading_values(table: EntityTable, name: str) -> list[str]:
     return [next(iter(split_tags(text, column.separator)), "") for text in texts]
 
 
+def day(seconds: float) -> str:
+    """The date of a moment in seconds since 1970 UTC; moments beyond all calendars as they are.
+
+    Example:
+        >>> day(1695168000.0), day(-86400.0)
+        ('2023-09-20', '1969-12-31')
+    """
+    within = abs(seconds) < _LATEST
+    return str(np.datetime64(math.floor(seconds), "s").astype("datetime64[D]")) if within else f"{seconds:.4g}"
+
+
 def numbers(table: EntityTable, name: str) -> NDArray[np.float64]:
-    """The cells of a column of numbers or times."""
+    """The cells of a column of numbers, or of times in seconds since 1970 UTC."""
     cells = table.columns[name]
-    if table.schema.columns[name].kind is Kind.TIME and cells.dtype.kind == "M":
-        return np.asarray(cells.dt.year.to_numpy(np.float64, na_value=np.nan))
     return np.asarray(pd.to_numeric(cells, errors="coerce").to_numpy(np.float64, na_value=np.nan))
 
 
@@ -159,8 +170,8 @@ def _text(table: EntityTable, name: str, row: int) -> str:
     cell = table.columns[name].iat[row]
     if table.columns[name].iloc[[row]].isna().all():
         return ""
-    if isinstance(cell, pd.Timestamp):
-        return str(cell.date())
+    if table.schema.columns[name].kind is Kind.TIME:
+        return day(float(cell))
     if isinstance(cell, (float, np.floating)):
         return f"{int(cell)}" if math.isfinite(cell) and float(cell).is_integer() else f"{cell:.4g}"
     column = table.schema.columns[name]

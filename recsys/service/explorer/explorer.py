@@ -233,4 +233,4 @@ def _popularity(model: ServedModel) -> Shown | None:
     if not len(model.data.interactions):
         return None
     bundle = Bundle(Popularity().fit(model.data), model.data)
-    return Shown(ServedModel(bundle, version="popularity", rules=model.rules))
+    return Shown(ServedModel(bundle, version="popularity", rules=model.rules, filter_seen=model.filter_seen))

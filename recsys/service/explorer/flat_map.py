@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 
 from recsys.data.schema import Kind
 from recsys.data.vocabulary import Rows
-from recsys.service.explorer.catalogue import Catalogue, leading_values, numbers
+from recsys.service.explorer.catalogue import Catalogue, day, leading_values, numbers
 from recsys.service.explorer.item_vectors import Matrix, UnitVectors
 
 POINTS = 3000
@@ -80,8 +81,9 @@ def groups(catalogue: Catalogue, rows: Rows, column: str) -> tuple[list[str], li
     Numbers and times are in five bands of equally many items.
     """
     items = catalogue.data.items
-    if items.schema.columns[column].kind in (Kind.NUMERIC, Kind.TIME):
-        return _bands(numbers(items, column)[rows])
+    kind = items.schema.columns[column].kind
+    if kind in (Kind.NUMERIC, Kind.TIME):
+        return _bands(numbers(items, column)[rows], day if kind is Kind.TIME else "{:.6g}".format)
     every = leading_values(items, column)
     values = [every[row] for row in rows]
     texts, counts = np.unique([value for value in values if value] or [""], return_counts=True)
@@ -101,7 +103,7 @@ def colour_columns(catalogue: Catalogue) -> list[str]:
     return [*few, *items.schema.names(Kind.NUMERIC, Kind.TIME)]
 
 
-def _bands(values: NDArray[np.float64]) -> tuple[list[str], list[int]]:
+def _bands(values: NDArray[np.float64], written: Callable[[float], str]) -> tuple[list[str], list[int]]:
     known = values[np.isfinite(values)]
     if not len(known):
         return ["none"], [0] * len(values)
@@ -109,7 +111,7 @@ def _bands(values: NDArray[np.float64]) -> tuple[list[str], list[int]]:
     inner = edges[1:-1]
     band = np.where(np.isfinite(values), np.searchsorted(inner, values, side="right"), len(inner) + 1)
     ends = [*pairwise(edges)] or [(edges[0], edges[0])]
-    return [*(f"{low:.6g} to {high:.6g}" for low, high in ends), "none"], band.tolist()
+    return [*(f"{written(float(low))} to {written(float(high))}" for low, high in ends), "none"], band.tolist()
 
 
 def _framed(points: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -16,8 +16,8 @@ from recsys.retrieval.rules.ranking.selection import Greedy
 from recsys.service.explorer.catalogue import Catalogue, Json
 from recsys.service.explorer.item_vectors import UnitVectors
 from recsys.service.live_histories import LiveHistories
-from recsys.service.model import Listed, ServedModel
-from recsys.service.questions import Question
+from recsys.service.model import ServedModel
+from recsys.service.questions import Listed, Question
 
 _REASONS = 3
 """Items of the history that are named for a listed item."""

@@ -145,6 +145,7 @@ def _add_feedback(app: FastAPI, state: ServiceState, limits: Limits) -> None:
         data, now = state.models.champion.data, int(time.time())
         unknown: list[Id] = []
         for number, each in enumerate(body.events):
+            _known_type(state, each.event, f"events.{number}.event")
             id_row(data.users.vocabulary, each.user_id, f"events.{number}.user_id")
             if id_row(data.items.vocabulary, each.item_id, f"events.{number}.item_id") == MISSING:
                 unknown.append(each.item_id)
@@ -222,6 +223,13 @@ def _refuse_sparse(state: ServiceState) -> None:
         state.models.champion.check_dense()
     except DataError as error:
         raise ProblemError(409, "no_vectors", str(error)) from error
+
+
+def _known_type(state: ServiceState, event: str, where: str) -> None:
+    try:
+        state.around.types.check(event)
+    except DataError as error:
+        raise ProblemError(422, "unknown_event", str(error), where) from error
 
 
 def _event(body: bodies.EventBody, now: int) -> FeedbackEvent:

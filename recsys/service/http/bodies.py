@@ -51,13 +51,13 @@ class RecommendBody(UserBody):
 
     Args:
         k: the length of the list.
-        filter_seen: whether items of the history are left out.
+        filter_seen: whether items of the history are left out; by default as the config that is served says.
         candidates: the only items that may be listed.
         exclude: items that are not listed.
     """
 
     k: _Length = 10
-    filter_seen: StrictBool = True
+    filter_seen: StrictBool | None = None
     candidates: _Ids | None = None
     exclude: _Ids = []
 
@@ -150,7 +150,8 @@ class EventBody(Body):
     Args:
         user_id: of the user, who may be new.
         item_id: of the item, which may be new.
-        event: its type; one that reads as a dislike or a removal takes the item out of the user's lists.
+        event: its type, as the config that is served names it; a dislike or a removal takes the item out of the user's
+            lists. Where the config names none, the name of the type says whether it is one.
         event_id: an id of your own: an event that is sent twice counts once. Without it each is a new event.
         time: seconds since 1970 or ISO text; now where it is left out.
         weight: above 0.

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
+from recsys.data.feedback.event_meanings import EventMeanings
 from recsys.errors import ArtifactError
 from recsys.service.batcher import Batcher
 from recsys.service.live_histories import FeedbackEvent, LiveHistories
@@ -28,6 +29,7 @@ class FeedbackLog:
         most: events that are kept of a user.
         messages: are told of torn lines, of a compaction and of a disk that refuses.
         seen: is called with the new events once they are on the disk.
+        types: what the events mean and weigh.
 
     Raises:
         ArtifactError: a line of the file is damaged, other than by a crash.
@@ -39,8 +41,9 @@ class FeedbackLog:
         most: int = 1000,
         messages: Messages | None = None,
         seen: Callable[[list[FeedbackEvent]], None] = lambda events: None,
+        types: EventMeanings | None = None,
     ) -> None:
-        self.live, self.writable = LiveHistories(most), True
+        self.live, self.writable = LiveHistories(most, types), True
         self._messages, self._seen = messages or Messages(), seen
         self._log, self._lines = JsonLog(path), 0
         size = path.stat().st_size

@@ -10,7 +10,9 @@ import pytest
 
 import recsys as rs
 from recsys.config import parse
+from recsys.data.dataset import Dataset
 from recsys.data.entities import EntityTable
+from recsys.data.interactions import Interactions
 from recsys.data.schema import Schema
 from recsys.data.vocabulary import Vocabulary
 from recsys.engines.baselines.popularity import Popularity
@@ -23,6 +25,7 @@ from recsys.retrieval.recommend import recommend
 from recsys.retrieval.rules.conditions import matching
 from recsys.retrieval.rules.eligible import ItemRules, eligible_items
 from recsys.retrieval.rules.id_lists import known_ids
+from recsys.retrieval.rules.pairs.user_lists import UserLists
 
 CELLS = pd.DataFrame(
     {
@@ -133,11 +136,22 @@ def test_a_file_of_ids_that_is_missing_or_has_no_such_column_is_named_in_full(tm
         eligible_items(ITEMS, ItemRules(allow=tmp_path / "two.csv"))
 
 
+@pytest.mark.parametrize("ids", [[101, 102], ["101", "102"]])
+def test_ids_of_a_config_are_read_in_the_type_of_the_data(ids):
+    vocabulary = Vocabulary.of(ids)
+    for given in (102, "102"):
+        assert known_ids(vocabulary, (given,), "recommend.users", "user_id").rows.tolist() == [1]
+        table = EntityTable.bare(vocabulary)
+        pairs = Dataset("", table, table, Interactions.empty(), has_timestamps=True)
+        assert UserLists.of(pairs, ((given, given),), "exclusions").rows_of(ids).lengths.tolist() == [0, 1]
+    assert known_ids(vocabulary, (102, 999, "7"), "recommend.users", "user_id").unknown == 2
+
+
 @pytest.mark.parametrize("ids", [[101, 102], ["a", "b"]])
 @pytest.mark.parametrize("name", ["allow", "deny"])
 def test_ids_of_the_other_type_are_an_error_and_not_passed_over(ids, name):
     items = EntityTable.bare(Vocabulary.of(ids))
-    wrong = str(ids[0]) if items.vocabulary.holds_integers else 7
+    wrong = "a101" if items.vocabulary.holds_integers else 7
     with pytest.raises(DataError, match=rf"recommend.{name} names {wrong!r}.*such as {ids[0]!r}"):
         eligible_items(items, ItemRules.model_validate({name: [wrong]}))
 

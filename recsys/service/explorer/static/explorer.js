@@ -144,7 +144,7 @@ function listed(card, rank, other, list) {
       make("span", { class: "words" },
         make("span", { class: "title" }, card.title),
         make("span", { class: "dim" }, subtitle(card, state.about.columns)))),
-    make("div", { class: "badges" }, badges, make("span", { class: "score number", title: "Score: compares within a list" }, card.score.toPrecision(3))),
+    make("div", { class: "badges" }, badges, make("span", { class: "score number", title: "Score: compares within a list" }, digits(card.score))),
     because,
     card.parts.length ? contributions(card.parts) : null);
 }

@@ -15,6 +15,7 @@ function make(tag, options, ...children) {
 
 const percent = (value) => Math.round(100 * value) + " %";
 const amount = (value) => value.toLocaleString("en");
+const digits = (value) => Math.abs(value) < 100 ? value.toLocaleString("en", { minimumSignificantDigits: 3, maximumSignificantDigits: 3 }) : amount(Math.round(value));
 const NAMES = {
   ease: "EASE", itemknn: "Item kNN", popularity: "Popularity", als: "ALS", two_tower: "Two-tower", hybrid: "Hybrid",
   lightgcn: "LightGCN", sasrec: "SASRec", bpr: "BPR",

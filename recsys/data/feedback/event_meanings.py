@@ -1,0 +1,66 @@
+"""Types of events as a config names them: what each weighs and whether it is a like, a dislike or a removal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from recsys.choices import did_you_mean
+from recsys.data.feedback.event_words import likely_meaning
+from recsys.errors import DataError
+
+LIKE, DISLIKE, REMOVAL, BELOW = "like", "dislike", "removal", "below"
+
+
+@dataclass(frozen=True)
+class EventMeanings:
+    """What the rows of a table of interactions mean, for one event at a time.
+
+    Args:
+        weights: event type -> weight, as ``data.columns.event_weights``; where there are any, a type that has neither
+            a weight nor a meaning is unknown.
+        meanings: event type -> meaning, as ``data.columns.event_meaning``. Where neither is given, the name of a type
+            says whether it is a dislike or a removal (`likely_meaning`).
+        positive_from: as ``data.positive_from``: a like of a smaller weight is none.
+
+    Example:
+        >>> types = EventMeanings({"view": 1, "order": 3}, {"complaint": "dislike"})
+        >>> types.meaning("order"), types.meaning("complaint"), types.weight("order", 2)
+        ('like', 'dislike', 6)
+        >>> EventMeanings().meaning("unlike")
+        'removal'
+    """
+
+    weights: Mapping[str, float] = field(default_factory=dict)
+    meanings: Mapping[str, str] = field(default_factory=dict)
+    positive_from: float | None = None
+
+    def meaning(self, event: str, weight: float = 1.0) -> str:
+        """``like``, ``dislike``, ``removal``, ``below`` (a like of too small a weight), or another word of the config.
+
+        Args:
+            event: its type.
+            weight: of the event itself, without that of its type.
+        """
+        if not self.weights and not self.meanings:
+            return likely_meaning(event) or LIKE
+        found = self.meanings.get(event, LIKE)
+        least = self.positive_from
+        return BELOW if found == LIKE and least is not None and self.weight(event, weight) < least else found
+
+    def weight(self, event: str, weight: float = 1.0) -> float:
+        """The weight of an event: its own times that of its type."""
+        return weight * self.weights.get(event, 1.0)
+
+    def check(self, event: str) -> None:
+        """Checks that the config knows the type.
+
+        Raises:
+            DataError: it names types with weights, and this is none of them.
+        """
+        known = [*dict.fromkeys([*self.weights, *self.meanings])]
+        if self.weights and event not in known:
+            raise DataError(
+                f"event is {ascii(event)[:80]}{did_you_mean(event, known) or ';'} the config knows {', '.join(known)}; "
+                "send one of these, or name the type in data.columns.event_weights or data.columns.event_meaning"
+            )

@@ -1,0 +1,181 @@
+"""`serve` and `explore` of a config: what it says of seen items and of types of events holds for requests too."""
+
+import json
+import re
+
+import pandas as pd
+import pytest
+from fastapi.testclient import TestClient
+
+from pipelines.commands.explore import ExploreOptions, export_page
+from pipelines.commands.serve import Listen, ServeOptions, open_source, state_of
+from pipelines.config import read_run_config
+from pipelines.made_bundle import check_output
+from pipelines.stages import run_stages
+from pipelines.workspace import Workspace
+from recsys.errors import ConfigError
+from recsys.retrieval.manifest import Manifest
+from recsys.service.explorer.explorer import Explorer
+from recsys.service.http.app import create_app
+from recsys.service.limits import Limits
+from recsys.service.questions import Question
+from recsys.service.state import Experiment
+from recsys.tracking import SilentTracker
+from tests.pipelines.world import write_world
+
+pytestmark = [  # of MLflow
+    pytest.mark.filterwarnings("ignore::" + kind)
+    for kind in ("DeprecationWarning", "FutureWarning", "UserWarning", "ResourceWarning")
+]
+
+
+def _options(**given):
+    return ServeOptions(Experiment(), Limits(), Listen(), **given)
+
+
+def _run(tmp_path, changes=()):
+    """The config of a run that has promoted and recommended."""
+    config = write_world(tmp_path)
+    run_stages(read_run_config(config, changes), Workspace(tmp_path / "out"), SilentTracker(), "recommend")
+    return config
+
+
+def _batch(tmp_path):
+    folder = tmp_path / "out" / "recommendations"
+    parts = [pd.read_parquet(folder / part.name) for part in Manifest.load(folder).parts]
+    return pd.concat(parts).groupby("user_id")["item_id"].agg(list).to_dict()
+
+
+@pytest.fixture
+def served(tmp_path):
+    """Opens the service of a config, or of a bundle, in process."""
+    states = []
+
+    def open_(config=None, changes=(), **given):
+        options = _options(**{"state": tmp_path / "state"} | given)
+        found = open_source(config, tmp_path / "out" if config else None, list(changes), options)
+        states.append(state_of(found, options))
+        state = states[-1]
+        explorer = Explorer(lambda: state.models.champion, state.feedback.live)
+        client = TestClient(create_app(state, explorer=explorer))
+        client.service = state
+        return client
+
+    yield open_
+    for state in states:
+        state.close()
+
+
+def _items(client, user="u0000", **body):
+    answer = client.post("/recommend", json={"user_id": user, "k": 12} | body)
+    assert answer.status_code == 200, answer.text
+    return [item["item_id"] for item in answer.json()["items"]]
+
+
+@pytest.mark.parametrize("section", ["evaluate", "recommend"])
+@pytest.mark.parametrize("filtered", [True, False])
+def test_a_request_leaves_out_seen_items_as_the_batch_does(tmp_path, served, section, filtered):
+    changes = [f"{section}.filter_seen={str(filtered).lower()}", "recommend.k=12"]
+    client = served(_run(tmp_path, changes), changes)
+    batch = _batch(tmp_path)["u0000"]
+    assert (len(batch) == 12) is not filtered
+    assert _items(client) == batch
+    assert len(_items(client, filter_seen=True)) == 6
+    shown = client.post("/explore/lists", json={"user": "u0000", "k": 12}).json()["lists"]
+    assert [int(item["id"]) for item in shown[0]["items"]] == batch
+    assert [len(each["items"]) for each in shown] == [len(batch)] * 2
+    page = tmp_path / "page.html"
+    export_page(tmp_path / "run.toml", tmp_path / "out", changes, ExploreOptions(_options()), page)
+    sample = json.loads(
+        re.search(r'<script[^>]*type="application/json"[^>]*>(.*?)</script>', page.read_text(), re.S)[1]
+    )
+    assert [int(item["id"]) for item in sample["lists"]["u0000"]["lists"][0]["items"]] == batch
+
+
+def test_a_bundle_of_which_nothing_is_known_leaves_out_seen_items(tmp_path, served):
+    _run(tmp_path, ["evaluate.filter_seen=false"])
+    client = served(bundle=tmp_path / "out" / "final" / "bundles" / "ease")
+    assert len(_items(client)) == 6
+    assert len(_items(client, filter_seen=False)) == 12
+
+
+EVENTS = [
+    'data.columns.event="what"',
+    "data.columns.event_weights={view=1, order=3}",
+    'data.columns.event_meaning={complaint="dislike", refund="removal"}',
+]
+
+
+@pytest.fixture
+def shop(tmp_path, served):
+    """The service of a run whose config names types of events, and keeps seen items."""
+    changes = [*EVENTS, "evaluate.filter_seen=false", "data.positive_from=1"]
+    config = write_world(tmp_path)
+    table = pd.read_csv(tmp_path / "interactions.csv").assign(what="order")
+    table.to_csv(tmp_path / "interactions.csv", index=False)
+    run_stages(read_run_config(config, changes), Workspace(tmp_path / "out"), SilentTracker(), "promote")
+    return served(config, changes)
+
+
+def _send(client, item, event, time=3_000_000_000, status=200, **body):
+    one = {"user_id": "u0000", "item_id": item, "event": event, "time": time} | body
+    answer = client.post("/feedback", json={"events": [one]})
+    assert answer.status_code == status, answer.text
+    return answer.json()
+
+
+@pytest.mark.parametrize("event", ["complaint", "refund"])
+def test_events_that_the_config_calls_dislikes_and_removals_take_the_item_out(shop, event):
+    item, *others = _items(shop)
+    _send(shop, item, event)
+    found = shop.post("/recommend", json={"user_id": "u0000", "k": 12}).json()["items"]
+    assert item not in [each["item_id"] for each in found]
+    assert {each["item_id"] for each in found} == set(others)
+    _send(shop, item, "order", 3_000_000_001)
+    assert item in _items(shop)
+
+
+def test_a_removal_takes_back_what_was_liked_before_it(shop):
+    unknown = {"user_id": "new", "k": 12}
+    _send(shop, 0, "order", 5, user_id="new")
+    alone = shop.post("/recommend", json=unknown).json()["items"]
+    _send(shop, 1, "order", 6, user_id="new")
+    _send(shop, 1, "refund", 7, user_id="new")
+    after = shop.post("/recommend", json=unknown).json()["items"]
+    assert {each["item_id"]: each["score"] for each in after} == {
+        each["item_id"]: each["score"] for each in alone if each["item_id"] != 1
+    }
+
+
+def test_an_event_weighs_what_its_type_weighs(shop):
+    model, live = shop.service.models.champion, shop.service.feedback.live
+    _send(shop, 0, "view", 3_000_000_000, weight=2)
+    _send(shop, 2, "order", 3_000_000_001, weight=2)
+    assert model.request(Question("u0000"), live).histories.weights[-2:].tolist() == [2.0, 6.0]
+    _send(shop, 4, "view", 3_000_000_002, weight=0.5)
+    assert model.request(Question("u0000"), live).histories.weights[-2:].tolist() == [2.0, 6.0]
+
+
+def test_a_type_that_the_config_does_not_know_is_told_with_those_that_it_knows(shop):
+    error = _send(shop, 0, "complain", status=422)["error"]
+    assert error["where"] == "events.0.event"
+    assert "'complain'; did you mean 'complaint'? the config knows view, order, complaint, refund" in error["message"]
+
+
+def test_a_config_without_a_promotion_names_the_bundle_that_can_be_served(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    config = write_world(tmp_path / "auto1")
+    text = re.sub(r"\[promote\][^\[]*", "", config.read_text()).replace("[recommend]", '[recommend]\nengine = "ease"')
+    config.write_text(text)
+    with pytest.raises(ConfigError, match=r"run.toml has no \[promote\] section.*run it, and give --bundle"):
+        open_source(config, None, None, _options())
+    run_stages(read_run_config(config), Workspace(tmp_path / "auto1"), SilentTracker(), "recommend")
+    for output in (None, tmp_path / "auto1"):
+        with pytest.raises(ConfigError, match=r"\[promote\].*give --bundle .*auto1/final/bundles/ease in its place"):
+            open_source(config, output, None, _options())
+        with pytest.raises(ConfigError, match="auto1/final/bundles/ease in its place"):
+            export_page(config, output, None, ExploreOptions(_options()), tmp_path / "page.html")
+    run, workspace = read_run_config(config), Workspace(tmp_path / "runs" / "tiny")
+    with pytest.raises(ConfigError, match=r"has no bundle of 'ease', and .*auto1 has; give --output .*auto1"):
+        check_output(config, run, workspace, None)
+    check_output(config, run, Workspace(tmp_path / "auto1"), tmp_path / "auto1")
