@@ -16,6 +16,9 @@ from recsys.data.interactions import Interactions
 from recsys.digest import short_digest
 from recsys.errors import ArtifactError
 
+BUYS_AGAIN = 0.1
+"""From this share of repeats on, lists keep the items of a user's history: leaving them out loses all repeats, while
+keeping them costs places of lists alone."""
 HEADER = "holdout.json"
 _VERSION = 1
 
@@ -73,6 +76,12 @@ class Holdout:
         if not len(self.also_seen):
             return histories
         return histories.joined(Histories.from_interactions(self.also_seen, self.users))
+
+    @cached_property
+    def repeats(self) -> float:
+        """The share of the targets whose items are in the history of their users."""
+        pairs = [part.user.astype(np.int64) << 32 | part.item for part in (self.targets, self.history)]
+        return float(np.isin(*pairs).mean()) if len(self.targets) else 0.0
 
     @property
     def digests(self) -> tuple[str, ...]:
