@@ -20,7 +20,7 @@ _LONGEST_LIST = 1 << 16
 _MARKS = (" -- ", " / ", "; ", " | ", " > ", ", ", "|", ";", "/", ",")
 """Longer ones first: ``Smith, John; Doe, Ann`` are names between semicolons."""
 _MARKED, _SAMPLE, _LEAST_CELLS, _RECUR = 0.1, 2000, 20, 5
-"""The share of the cells with a mark, the cells that are looked at, the fewest of them, and how often a value recurs."""
+"""Share of the cells with a mark, the cells that are looked at, the fewest of them, and how often a value recurs."""
 _UNEVEN, _ANYWHERE, _LONGEST_TAG = 0.1, 0.5, 30
 
 
@@ -52,7 +52,7 @@ def tag_mark(filled: pd.Series[str], surely: bool = False) -> str | None:
 
 
 def _are_lists(cells: list[list[str]]) -> bool:
-    """Whether cells are lists of short values of letters, of uneven lengths, whose values have no place of their own."""
+    """Whether cells are lists of short values with letters, of uneven lengths, whose values stand at any place."""
     lengths = np.array([len(cell) for cell in cells])
     uneven = float((lengths != np.bincount(lengths).argmax()).mean())
     first, later = {cell[0] for cell in cells if cell}, [value for cell in cells for value in cell[1:]]
