@@ -1,4 +1,4 @@
-"""Columns of raw tables that may be ids: keys with a value a row, columns that repeat values, and which of them meet."""
+"""Columns of raw tables that may be ids: those with a value a row, those that repeat values, and which meet."""
 
 from __future__ import annotations
 
@@ -32,6 +32,7 @@ def keys_of(table: RawTable) -> list[str]:
 
 
 def key_met(table: RawTable, name: str, other: RawTable) -> bool:
+    """Whether many values of a column are in a key of another table."""
     ids = set(distinct_texts(table.frame[name]))
     return any(overlap(ids, set(distinct_texts(other.frame[key]))) >= MEETS for key in keys_of(other))
 
@@ -42,4 +43,5 @@ def overlap(ids: set[str], keys: set[str]) -> float:
 
 
 def distinct_texts(cells: Cells) -> Iterable[str]:
+    """The distinct cells as texts, without missing ones."""
     return cells.dropna().map(str).unique().tolist()

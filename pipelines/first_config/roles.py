@@ -78,7 +78,8 @@ def find_roles(
             table, where it is known.
 
     Raises:
-        DataError: no table can be the interactions, a known column is not there, or its columns of users and items cannot be told apart.
+        DataError: no table can be the interactions, a known column is not there, or the columns of users and items
+            cannot be told apart.
     """
     columns = dict(columns or {})
     own = {role: columns.pop(key) for role, key in zip(("users", "items"), TABLE_IDS, strict=True) if key in columns}
