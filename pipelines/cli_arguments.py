@@ -58,7 +58,8 @@ Column = Annotated[
     list[str] | None,
     typer.Option(
         metavar="ROLE=NAME",
-        help="A column of the interactions; ROLE is user_id, item_id, time, order, weight or event; repeatable.",
+        help="A column of the interactions; ROLE is user_id, item_id, time, order, weight or event; or of a table, "
+        "ROLE is users_table_id or items_table_id; repeatable.",
     ),
 ]
 

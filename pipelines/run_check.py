@@ -65,7 +65,7 @@ class RunCheck:
         if found.failed:
             return
         try:
-            read = encode(found.typed, run.data.name, only_listed=run.data.unknown_ids == "drop")
+            read = encode(found.typed, run.data.name)
             make_split(read.data, run.split, read.given, run.evaluate.filter_seen)
         except RecsysError as error:
             place = location.at("split") if isinstance(error, ConfigError) else found.typed.interactions[0].location

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
 
+from pipelines.first_config.keys import MEETS, distinct_texts, id_like, key_met, keys_of, overlap
 from recsys.data.feedback.event_words import is_event_column
 from recsys.data.ingest.cells import numbers
-from recsys.data.ingest.checks import Cells
 from recsys.data.ingest.files import RawTable, without_missing
 from recsys.data.ingest.infer import infer_schema
 from recsys.data.ingest.types.event_types import MOST_TYPES
-from recsys.data.ingest.types.shared_ids import shared_id
+from recsys.data.ingest.types.shared_ids import nearest_id, shared_id
 from recsys.data.schema import Kind
 from recsys.errors import DataError
 from recsys.names import name_words
 
 ROLES = ("user_id", "item_id", "time", "order", "weight", "event")
+TABLE_IDS = ("users_table_id", "items_table_id")
 _USERS = (
     "user customer cust client member visitor account shopper buyer reader listener viewer patron person uid session "
     "kunde kunden kundin nutzer benutzer mitglied k\u00e4ufer utilisateur acheteur membre cliente usuario utente"
@@ -35,8 +36,6 @@ _ENDINGS = ("s", "id", "nr", "no", "nummer")
 _TIMESTAMP = "timestamp"
 """The column that is the time without being named, whatever its numbers count; see `InteractionColumns`."""
 _SECONDS = 1e8
-_MEETS = 0.3
-"""Share of the distinct ids of one column that must be in the other."""
 
 
 @dataclass(frozen=True)
@@ -76,22 +75,30 @@ def find_roles(
     Args:
         tables: tables of unknown roles.
         given: ``interactions``, ``users`` or ``items`` -> the table of that role.
-        columns: role of `ROLES` -> column of the interactions, where it is known.
+        columns: role of `ROLES` -> column of the interactions, and of `TABLE_IDS` -> id column of the users or items
+            table, where it is known.
 
     Raises:
-        DataError: no table can be the interactions, or its columns of users and items cannot be told apart.
+        DataError: no table can be the interactions, a known column is not there, or the columns of users and items
+            cannot be told apart.
     """
     columns = dict(columns or {})
+    own = {role: columns.pop(key) for role, key in zip(("users", "items"), TABLE_IDS, strict=True) if key in columns}
     interactions = given.get("interactions") or _interactions(tables, columns)
     others = [table for table in tables if table is not interactions]
+    given = {**{role: t for role, name in own.items() for t in others if name in t.frame.columns}, **given}
     entities = {role: given[role] for role in ("users", "items") if role in given}
+    others = [table for table in others if all(table is not taken for taken in entities.values())]
     shared = {f"{role[:-1]}_id": shared_id(interactions.frame, table.frame) for role, table in entities.items()}
     named = {role: name for role, name in shared.items() if name is not None}
     found = columns | _id_columns(interactions, [*others, *entities.values()], named | columns)
     _check_known(interactions, found)
     of_users, of_items = _divided(others, interactions, found)
-    users, users_id = _entities(given.get("users"), of_users, interactions, found["user_id"], "user")
-    items, items_id = _entities(given.get("items"), of_items, interactions, found["item_id"], "item")
+    for role, table in entities.items():
+        _check_known(table, {f"{role}_table_id": own[role]} if role in own else {})
+    user, item = ((found[f"{role[:-1]}_id"], own.get(role)) for role in ("users", "items"))
+    users, users_id = _entities(given.get("users"), of_users, interactions, user, "user")
+    items, items_id = _entities(given.get("items"), of_items, interactions, item, "item")
     found |= _other_columns(interactions, found)
     unused = tuple(table for table in others if table is not users and table is not items)
     return Roles(interactions, users, items, found, users_id, items_id, unused)
@@ -119,7 +126,9 @@ def _interactions(tables: Sequence[RawTable], columns: Mapping[str, str]) -> Raw
 def _half(tables: Sequence[RawTable]) -> str:
     """For a message: which tables have one of the two by its name, and repeat it as interactions do."""
     sides = [(table, side, words) for table in tables for side, words in (("user", _USERS), ("item", _ITEMS))]
-    named = [(table, side, [n for n in _named(table, words) if n not in _keys(table)]) for table, side, words in sides]
+    named = [
+        (table, side, [n for n in _named(table, words) if n not in keys_of(table)]) for table, side, words in sides
+    ]
     found = [f"{table.location.file} has {side} ids in {names[0]!r}" for table, side, names in named if names]
     told = "the other ids may be written otherwise there, with zeros or in another case"
     return f" ({', '.join(found)}; {told})" if found else ""
@@ -128,11 +137,11 @@ def _half(tables: Sequence[RawTable]) -> str:
 def _n_references(table: RawTable, others: Sequence[RawTable]) -> int:
     """2 with a user and an item column that repeat their ids, 1 with two columns that meet keys of other tables."""
     by_name = {role: _named(table, words) for role, words in (("user", _USERS), ("item", _ITEMS))}
-    keys = set(_keys(table))  # a user has a row of its own in the users' table, and several interactions
+    keys = set(keys_of(table))  # a user has a row of its own in the users' table, and several interactions
     users, items = ([name for name in by_name[role] if name not in keys] for role in ("user", "item"))
     if users and items and users[:1] != items[:1]:
         return 2
-    meeting = {name for name in map(str, table.frame.columns) if any(_key_met(table, name, other) for other in others)}
+    meeting = {name for name in map(str, table.frame.columns) if any(key_met(table, name, other) for other in others)}
     meeting |= set(_shared(table, others))
     return int(len(meeting) >= 2)
 
@@ -155,8 +164,8 @@ def _id_columns(table: RawTable, others: Sequence[RawTable], known: Mapping[str,
     if len(missing) == 1 and len(shared) == 1:
         found[missing[0]] = next(iter(shared))
         return {role: found[role] for role in ("user_id", "item_id")}
-    candidates = [name for name in _id_like(table) if name not in found.values()]
-    met = [name for name in candidates if any(_key_met(table, name, other) for other in others)]
+    candidates = [name for name in id_like(table) if name not in found.values()]
+    met = [name for name in candidates if any(key_met(table, name, other) for other in others)]
     if len(missing) == 1 and len(met or candidates) == 1:
         found[missing[0]] = (met or candidates)[0]
     if any(role not in found for role in ("user_id", "item_id")):
@@ -177,9 +186,19 @@ def _which(shared: Mapping[str, RawTable]) -> str:
 
 
 def _entities(
-    given: RawTable | None, tables: Sequence[RawTable], interactions: RawTable, column: str, what: str
+    given: RawTable | None,
+    tables: Sequence[RawTable],
+    interactions: RawTable,
+    ids: tuple[str, str | None],
+    what: str,
 ) -> tuple[RawTable | None, str | None]:
-    """The table that describes the ids in ``column`` of the interactions, and its id column."""
+    """The table that describes the ``ids`` of the interactions, and its id column.
+
+    Of the table of a role, the column that is named, else called alike, else the nearest, whose faults checks report.
+    """
+    column, own = ids
+    if given is not None and own is not None:
+        return given, own
     if given is not None and column in given.frame.columns:
         return given, column
     best: tuple[float, RawTable | None, str | None] = (0.0, None, None)
@@ -188,9 +207,13 @@ def _entities(
         if match > best[0]:
             best = (match, table, name)
     if given is not None and best[1] is None:
+        nearest = nearest_id(interactions.frame[column], given.frame)
+        if nearest is not None:
+            return given, nearest
         raise DataError(
             f"{given.location.file}: no column has a row an id that {interactions.location.file} has in {column!r}; "
-            f"its columns are {', '.join(map(str, given.frame.columns[:12]))}"
+            f"its columns are {', '.join(map(str, given.frame.columns[:12]))}; name the one with the ids, "
+            f"--column {what}s_table_id=NAME"
         )
     return best[1], best[2]
 
@@ -210,17 +233,17 @@ def _divided(
 
 def _match(table: RawTable, interactions: RawTable, column: str, what: str) -> tuple[float, str | None]:
     """How well ``table`` describes the ids in ``column`` of the interactions, and its id column; 0 where not at all."""
-    ids = set(_distinct(interactions.frame[column]))
+    ids = set(distinct_texts(interactions.frame[column]))
     words, best = _USERS if what == "user" else _ITEMS, (0.0, "")
     shared = shared_id(interactions.frame, table.frame)
-    for name in dict.fromkeys([*_keys(table), *([column] if shared == column else [])]):
-        keys = set(_distinct(table.frame[name]))
-        met = _overlap(ids, keys)
+    for name in dict.fromkeys([*keys_of(table), *([column] if shared == column else [])]):
+        keys = set(distinct_texts(table.frame[name]))
+        met = overlap(ids, keys)
         alike = len(ids & keys) / max(len(ids | keys), 1)
         names = (name == column) + _is_named(name, words) + _is_named(table.location.file.stem, words)
         if name == column and name == shared:
             met = 1.0
-        if met >= _MEETS:
+        if met >= MEETS:
             best = max(best, (met + alike + names, name), key=lambda found: found[0])
     return best[0], best[1] or None
 
@@ -266,35 +289,3 @@ def _is_named(name: str, words: str) -> bool:
     """Whether a part of ``name`` is one of ``words``: ``customerId`` and ``Customer-ID`` hold ``customer``."""
     wanted = set(words.split())
     return any(part in wanted or any(part.removesuffix(e) in wanted for e in _ENDINGS) for part in name_words(name))
-
-
-def _id_like(table: RawTable) -> list[str]:
-    """Columns that repeat values, with many of them, and are no fractions and no times."""
-    kinds = infer_schema(table.frame).columns
-    found = []
-    for name in map(str, table.frame.columns):
-        distinct = table.frame[name].map(str).nunique()
-        if kinds[name].kind not in (Kind.TIME, Kind.IGNORED, Kind.EMBEDDING, Kind.IMAGE, Kind.TAGS):
-            whole = not table.frame[name].map(str).str.fullmatch(r"-?\d+\.\d*[1-9]\d*").any()
-            found += [name] if whole and 12 < distinct < len(table) else []
-    return found
-
-
-def _keys(table: RawTable) -> list[str]:
-    """Columns with a value of its own in every row."""
-    names = map(str, table.frame.columns)
-    return [name for name in names if table.frame[name].notna().all() and table.frame[name].map(str).is_unique]
-
-
-def _key_met(table: RawTable, name: str, other: RawTable) -> bool:
-    ids = set(_distinct(table.frame[name]))
-    return any(_overlap(ids, set(_distinct(other.frame[key]))) >= _MEETS for key in _keys(other))
-
-
-def _overlap(ids: set[str], keys: set[str]) -> float:
-    """Share of ``ids`` that are among ``keys``."""
-    return len(ids & keys) / max(len(ids), 1)
-
-
-def _distinct(cells: Cells) -> Iterable[str]:
-    return cells.dropna().map(str).unique().tolist()

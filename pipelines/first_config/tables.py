@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pipelines.column_roles import named_columns
-from pipelines.first_config.roles import ROLES, Roles, find_roles
+from pipelines.first_config.roles import ROLES, TABLE_IDS, Roles, find_roles
 from pipelines.reference_cells import toml
 from recsys.config import apply_overrides, parse
 from recsys.data.dataset import Dataset
@@ -101,8 +101,8 @@ def read_first_tables(given: GivenTables, command: str) -> FirstTables:
     """
     if not given.files and "interactions" not in given.of_role:
         raise ConfigError(f"give the tables: {command} TABLES..., or --interactions FILE")
-    known, overrides = named_columns(given.columns, ROLES), _overrides(given.overrides)
-    named = {role: str(name) for role, name in overrides.get("columns", {}).items() if role in ROLES}
+    known, overrides = named_columns(given.columns, (*ROLES, *TABLE_IDS)), _overrides(given.overrides)
+    named = {role: str(name) for role, name in overrides.get("columns", {}).items() if role in (*ROLES, *TABLE_IDS)}
     issues = ValidationIssues()
     reading = _reading(overrides, given, command)
     one = reading.format_of("interactions")

@@ -54,6 +54,9 @@ def run(
     split.save(workspace.split)
     workspace.record("prepare", cache_key, [workspace.dataset, workspace.split])
     tracker.info(f"prepare: {describe(split)}; {data.n_users} users, {data.n_items} items, dataset {data.fingerprint}")
+    if read.repeated:
+        how = f"{data_config.duplicates} of each counts, as data.duplicates says"
+        tracker.info(f"  {read.repeated:,} rows that repeat user, item and time of another are left out: the {how}")
     log_findings(data, issues, tracker)
     tracker.log_params({"data": data.name, "data_fingerprint": data.fingerprint, "split": split.name})
 

@@ -12,6 +12,7 @@ import pandas as pd
 
 from recsys.data.ingest.checks import Cells
 from recsys.data.ingest.issues import number_text, shown
+from recsys.data.ingest.reading.lists import tag_mark
 from recsys.data.schema import Column, Kind, Schema, split_tags
 
 _NEARLY_EMPTY = 0.95
@@ -19,9 +20,6 @@ _UNIQUE = 0.95
 _LEAST_ROWS, _LEAST_NUMBERS = 20, 100
 """Filled rows from which texts, and whole numbers, can be called unique-valued."""
 _FEW, _MANY_RARE = 5, 1000
-_MARKS = (" -- ", " / ", "; ", " > ")
-_MARKED, _SAMPLE = 0.1, 2000
-"""The share of the cells with a mark, and the cells that are looked at, where values may stand beside each other."""
 _TITLES = ("title", "name", "item_name", "product_title")
 
 
@@ -73,8 +71,10 @@ class ColumnProfile:
             'numeric, 3 values, 25 % missing, 1 to 4'
         """
         share = f"{100 * self.missing:.{0 if self.missing in (0, 1) or 0.01 <= self.missing <= 0.99 else 1}f} % missing"
+        mark = self.kind.removeprefix("tags:")
+        kind = self.kind if mark in (self.kind, "|") else f"tags between {mark!r}"
         count = f"{self.values:,} value{'' if self.values == 1 else 's'}"
-        return ", ".join(part for part in (self.kind, count, share, self.example) if part)
+        return ", ".join(part for part in (kind, count, share, self.example) if part)
 
     def to_dict(self) -> dict[str, object]:
         """JSON values."""
@@ -152,25 +152,6 @@ def _tags_note(name: str, filled: Cells, column: Column) -> Iterator[ColumnWarni
     found = f"cells hold several values between {mark!r}, as {shown(cell)}"
     remedy = f'{key} = "{kind}" in the schema reads each of them; if a cell is one value, nothing is to be done'
     yield ColumnWarning("several values", found, remedy, kind)
-
-
-def tag_mark(filled: Cells) -> str | None:
-    """The mark between the values of cells that hold several, if these are few and each is in many cells; else None.
-
-    Example:
-        >>> tag_mark(pd.Series(["sea -- travel", "travel", "sea -- art", "art -- travel", "sea", "art"] * 9))
-        ' -- '
-    """
-    some = filled.iloc[np.unique(np.linspace(0, len(filled) - 1, min(len(filled), _SAMPLE)).astype(np.int64))]
-    if len(some) < _LEAST_ROWS:
-        return None
-    for mark in _MARKS:
-        if some.str.contains(mark, regex=False).mean() < _MARKED:
-            continue
-        values = pd.Series([value for cell in some for value in split_tags(cell, mark)], dtype="str")
-        if 2 * values.nunique() <= some.nunique() and values.nunique() * _FEW <= len(values):
-            return mark
-    return None
 
 
 def _unique(name: str, filled: Cells, column: Column, counts: pd.Series[int]) -> bool:

@@ -102,7 +102,7 @@ def read_dataset(
     issues.raise_errors()
     for warning in issues.warnings:
         _LOG.warning("%s", warning)
-    return encode(tables, config.name, only_listed=config.unknown_ids == "drop").data
+    return encode(tables, config.name).data
 
 
 def load_dataset(name: str) -> Dataset:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 
+from recsys.choices import did_you_mean
 from recsys.data.dataset import Dataset, check_dataset
 from recsys.data.interactions import Interactions
 from recsys.data.splits.holdout import Holdout
 from recsys.data.splits.partition import Split
 from recsys.data.vocabulary import MISSING, Rows
 from recsys.engine import VectorModel
-from recsys.errors import DataError, check_kind, described
+from recsys.errors import ConfigError, DataError, check_kind, described
 from recsys.evaluation.evaluate import evaluate, measure
 from recsys.evaluation.metrics import check_lengths
 from recsys.evaluation.report.build import DataSummary, RunDetails, build_report
@@ -21,6 +23,7 @@ from recsys.evaluation.report.examples import ExampleOptions, lists_of
 from recsys.evaluation.report.report import Report
 from recsys.ranking import check_fitted
 
+_LOG = logging.getLogger("recsys.evaluation")
 _USER, _ITEM = "user_id", "item_id"
 
 
@@ -30,6 +33,7 @@ def evaluate_engines(
     holdout: Split | Holdout,
     baseline: str | None = None,
     ks: Sequence[int] = (1, 5, 10, 20, 50, 100),
+    **unknown: object,
 ) -> Report:
     """Ranking metrics of fitted engines with bootstrap intervals, and paired tests against a baseline.
 
@@ -39,8 +43,10 @@ def evaluate_engines(
         holdout: the evaluation users and their targets; of a split, ``test`` is taken.
         baseline: the engine that the others are tested against, with Holm's correction; None takes the first.
         ks: list lengths of the metrics.
+        **unknown: refused; whether lists leave out seen items belongs to the split, ``rs.split(..., filter_seen=...)``.
 
     Raises:
+        ConfigError: an option is unknown.
         DataError: ``baseline`` is none of the engines, there is none, a list length is below 1, or an argument is of
             another kind.
         ArtifactError: a vector holds NaN or an infinite value.
@@ -55,6 +61,7 @@ def evaluate_engines(
         >>> report.to_frame()["metric"].tolist()[:3]
         ['hit_rate@10', 'map@10', 'mrr@10']
     """
+    _refuse(unknown)
     named = engines if isinstance(engines, Mapping) else _by_kind(engines)
     _check(list(named), baseline, ks)
     for engine in named.values():
@@ -77,7 +84,8 @@ def evaluate_lists(
 
     A list is ordered by ``rank`` (ascending) where the frame has such a column, else by ``score`` (descending, equal
     ones in the order of the rows), else by the order of the rows. The users of ``truth`` are the evaluation users; one
-    without a list has 0 in every metric, and lists of other users do not count.
+    without a list has 0 in every metric, and lists of other users do not count. Where nothing of the truth is in any
+    list, the logger ``recsys.evaluation`` warns: lists that were made from data with the truth leave it out as seen.
 
     Args:
         lists: name -> a frame of ``user_id``, ``item_id`` and optionally ``rank`` or ``score``; or one such frame.
@@ -113,11 +121,38 @@ def evaluate_lists(
     holdout = Holdout(everyone, Interactions.empty(), targets, filter_seen=False)
     nothing = np.zeros(len(users), np.int64)
     depth = min(max(ks), len(items))
+    for name, frame in named.items():
+        _warn_without_hits(name, frame, truth)
     results = {
         name: measure(_ranked(frame, users, items, depth), nothing, holdout, ks, len(items))
         for name, frame in named.items()
     }
     return build_report(DataSummary("lists", targets.fingerprint, len(users), len(items)), holdout, results, baseline)
+
+
+def _refuse(unknown: Mapping[str, object]) -> None:
+    for name, value in unknown.items():
+        if name == "filter_seen":
+            raise ConfigError(
+                f"evaluate has no option filter_seen: it belongs to the split, as rs.split(..., filter_seen={value!r})"
+            )
+        known = ("engines", "data", "holdout", "baseline", "ks")
+        raise ConfigError(f"evaluate has no option {name!r}{did_you_mean(name, known)}; it has {', '.join(known)}")
+
+
+def _warn_without_hits(name: str, frame: pd.DataFrame, truth: pd.DataFrame) -> None:
+    """Warns where there are lists and none has a pair of the truth, which is hardly ever by chance."""
+    if frame.empty or len(frame[[_USER, _ITEM]].merge(truth[[_USER, _ITEM]].drop_duplicates())):
+        return
+    if not frame[_USER].isin(truth[_USER].unique()).any():
+        cause = "no user of truth has a list; check that both have the same ids of users"
+    else:
+        cause = (
+            "where data has the truth, rs.recommend(engine, data) leaves it out as seen: give the histories before it, "
+            "as rs.recommend(engine, data, histories=split.train) or at=MOMENT, or else check that both have the same "
+            "ids of items"
+        )
+    _LOG.warning("every metric of %s is 0: none of the %s rows of truth is in a list; %s", name, len(truth), cause)
 
 
 def _by_kind(engine: VectorModel) -> dict[str, VectorModel]:

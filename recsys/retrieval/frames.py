@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Literal
@@ -12,6 +13,8 @@ from numpy.typing import NDArray
 
 from recsys.config import parse
 from recsys.data.dataset import Dataset
+from recsys.data.interactions import Interactions
+from recsys.data.moment import Moment
 from recsys.data.vocabulary import MISSING, Vocabulary
 from recsys.data.vocabulary import Ids as IdArray
 from recsys.engine import Request, VectorModel, Vectors
@@ -19,7 +22,7 @@ from recsys.errors import ArtifactError, DataError, check_kind, described
 from recsys.json_values import JsonMapping
 from recsys.ranking import check_fitted, check_k, dataset_of
 from recsys.retrieval.fallback import Fallback
-from recsys.retrieval.requested_users import BLOCK, Ids, RequestedUsers, known_rows
+from recsys.retrieval.requested_users import BLOCK, Ids, RequestedUsers, check_column, known_rows
 from recsys.retrieval.retriever import item_vectors, similarity_vectors, user_vectors
 from recsys.retrieval.rules.eligible import ItemRules
 from recsys.retrieval.rules.options import RuleOptions
@@ -30,6 +33,19 @@ from recsys.retrieval.rules.ruled import RuledRetriever
 from recsys.retrieval.similar import SimilarityModel, find_item, most_similar
 from recsys.retrieval.top_up import HasFallback, Lists
 
+_LOG = logging.getLogger("recsys.retrieval")
+
+
+class RecommendKeys(ItemRules):
+    """Options of `recommend` that ``[recommend]`` has, too: those of `recsys.retrieval.rules.eligible.ItemRules`.
+
+    Args:
+        at: the time of the recommendation: a date, a datetime, ISO text or seconds since 1970 UTC, in data without
+            timestamps a position. Interactions from then on are left out of histories; None is now.
+    """
+
+    at: Moment | None = None
+
 
 def recommend(
     engine: VectorModel,
@@ -37,17 +53,22 @@ def recommend(
     users: Ids | pd.DataFrame | None = None,
     k: int = 10,
     *,
-    histories: Sequence[Ids] | None = None,
+    histories: Sequence[Ids] | Interactions | None = None,
     items: Ids | None = None,
     exclude: Ids = (),
     filter_seen: bool = True,
     rules: RuleOptions | JsonMapping | None = None,
+    **options: object,
 ) -> pd.DataFrame:
     """Top-k recommendation: the ``k`` items with the highest scores of each user, by exact search.
 
     Equal scores are ordered as the items are in ``data``. Users of whom the engine knows nothing, and lists with fewer
     than ``k`` items, are served by the fallback (`recsys.retrieval.fallback.Fallback`): the most popular items among
-    users of the same columns. It is that of a bundle, or else it is counted from ``data``.
+    users of the same columns. It is that of a bundle, or else it is counted from the interactions of ``data`` that the
+    histories are taken from.
+
+    Lists that are to be measured (`recsys.evaluation.compare.evaluate_lists`) must not know the truth: give the train
+    part as ``histories``, or the moment from which on the truth is as ``at``.
 
     Args:
         engine: a fitted engine or a bundle.
@@ -57,12 +78,16 @@ def recommend(
             ``data`` does not have; given cells replace those of ``data``, and a value that no user has is rare.
         k: items a user gets; fewer only where fewer may be recommended.
         histories: instead of ``users``, the histories of anonymous users: item ids, oldest first. Their user ids are
-            0 to n - 1. Beside a frame of users, their histories, one for each row.
+            0 to n - 1. Beside a frame of users, their histories, one for each row. Items that ``data`` does not have
+            are passed over, with a warning by the logger ``recsys.retrieval``. Or interactions, as ``split.train``,
+            which are the histories of the users of ``data``.
         items: ids of items that may be recommended; None is all that the items table of ``data`` lists.
         exclude: ids of items that are not recommended to any user.
         filter_seen: whether items of a user's history are left out of the user's list.
         rules: other rules of lists, as `recsys.retrieval.rules.options.RuleOptions` or a dict of its keys:
             ``{"caps": [{"column": "brand", "most": 2}], "reasons": True}``.
+        **options: ``at``, ``where``, ``allow``, ``deny`` and ``unlisted`` as in ``[recommend]``, see `RecommendKeys`:
+            ``at="2024-06-01"``, ``where="in_stock and price < 100"``.
 
     Returns:
         ``user_id, item_id, rank`` (from 1) and ``score``, and ``reason`` where the rules ask for reasons. The frame's
@@ -73,6 +98,7 @@ def recommend(
     Raises:
         DataError: the engine is not fitted, ``k`` is no whole number, an id or a column is unknown, ids and
             ``histories`` are both given, or no item may be recommended.
+        ConfigError: an option is unknown or wrong.
         ArtifactError: a vector or a score is NaN or infinite.
 
     Example:
@@ -84,14 +110,26 @@ def recommend(
         [['u003', 1], ['u003', 2]]
         >>> recommend(engine, data, histories=[[100, 102]], k=3)["user_id"].tolist()
         [0, 0, 0]
+
+        Lists that are measured, of histories without the truth:
+
+        >>> from recsys.data.splits.split import split
+        >>> from recsys.evaluation.compare import evaluate_lists
+        >>> parts = split(data, "temporal")
+        >>> lists = recommend(EASE().fit(data, parts.train), data, k=10, histories=parts.train)
+        >>> test = parts.test.targets
+        >>> ids = {"user_id": data.users.vocabulary.ids[test.user], "item_id": data.items.vocabulary.ids[test.item]}
+        >>> bool(evaluate_lists(lists, pd.DataFrame(ids)).to_frame()["value"].max() > 0.1)
+        True
     """
     data = _checked(engine, data, k)
-    denied = _listed_ids(data, exclude)
-    allowed = None if items is None else _listed_ids(data, items)
-    chosen = RequestedUsers.of(data, users, histories)
-    options = rules if isinstance(rules, RuleOptions) else parse(RuleOptions, dict(rules or {}), "rules")
-    plan = RulePlan.of(data, ItemRules(allow=allowed, deny=denied, unlisted=items is not None), options)
-    retriever = RuledRetriever(engine, plan, fallback=fallback_of(engine, data))
+    keys = parse(RecommendKeys, options, "recommend")
+    chosen = RequestedUsers.of(data, users, histories, keys.at)
+    for line in chosen.told:
+        _LOG.warning("%s", line)
+    parsed = rules if isinstance(rules, RuleOptions) else parse(RuleOptions, dict(rules or {}), "rules")
+    plan = RulePlan.of(data, _item_rules(data, items, exclude, keys), parsed, keys.at)
+    retriever = RuledRetriever(engine, plan, at=keys.at, fallback=fallback_of(engine, chosen.counted))
     blocks: list[pd.DataFrame] = []
     fallback_from: dict[int | str, int] = {}
     for block, request in chosen.requests():
@@ -106,6 +144,21 @@ def recommend(
     result = pd.DataFrame({**ids, **found.drop(columns=["user", "item"])})
     result.attrs["fallback_from"] = fallback_from
     return result
+
+
+def _item_rules(data: Dataset, items: Ids | None, exclude: Ids, keys: RecommendKeys) -> ItemRules:
+    """The rules of the catalogue: ``items`` and ``exclude`` beside those of ``keys``."""
+    given = keys.model_fields_set
+    if items is not None and "allow" in given:
+        raise DataError("items and allow are both given; give one of them")
+    found: dict[str, object] = {name: getattr(keys, name) for name in ItemRules.model_fields}
+    if items is not None:
+        found |= {"allow": _listed_ids(data, items), "unlisted": True}
+    if "deny" not in given:
+        found["deny"] = _listed_ids(data, exclude)
+    elif len(exclude):
+        raise DataError("exclude and deny are both given; give one of them")
+    return ItemRules.model_validate(found)
 
 
 def _listed_ids(data: Dataset, items: Ids) -> tuple[int | str, ...]:
@@ -145,8 +198,8 @@ def score(engine: VectorModel, data: Dataset | None, pairs: pd.DataFrame) -> pd.
     """
     data = _checked(engine, data)
     check_kind("pairs", pairs, pd.DataFrame, "give a frame with the columns user_id and item_id")
-    if missing := [name for name in ("user_id", "item_id") if name not in pairs]:
-        raise DataError(f"pairs lack the column {missing[0]!r}; they have: {', '.join(map(str, pairs.columns))}")
+    for name, table in (("user_id", data.users), ("item_id", data.items)):
+        check_column(pairs, name, table.vocabulary, "pairs")
     user = known_rows(data.users.vocabulary, pairs["user_id"].tolist(), "user")
     item = known_rows(data.items.vocabulary, pairs["item_id"].tolist(), "item")
     items, found = item_vectors(engine, data.items), np.full(len(pairs), np.nan, np.float32)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -34,6 +34,9 @@ class RequestedUsers:
         events: the interactions that hold their histories.
         owners: [U] the user of ``events`` who has the history of each.
         attributes: [U] given columns of users.
+        at: the time of the recommendation; None is after the last interaction of each.
+        is_part: whether ``events`` are a given part of those of the users, whose later feedback is not known.
+        told: a line about items of histories that the data does not have, if any.
     """
 
     data: Dataset
@@ -42,20 +45,34 @@ class RequestedUsers:
     events: Interactions
     owners: Rows
     attributes: pd.DataFrame
+    at: int | None = None
+    is_part: bool = False
+    told: tuple[str, ...] = ()
 
     @classmethod
     def of(
-        cls, data: Dataset, users: Ids | pd.DataFrame | None = None, histories: Sequence[Ids] | None = None
+        cls,
+        data: Dataset,
+        users: Ids | pd.DataFrame | None = None,
+        histories: Sequence[Ids] | Interactions | None = None,
+        at: int | None = None,
     ) -> RequestedUsers:
         """Users by id (None: all of ``data``), rows of ``user_id`` and columns, or anonymous users by their histories.
+
+        Interactions as ``histories`` stand for those of ``data``; from ``at`` on they are left out.
 
         Raises:
             DataError: an id or a column is unknown, a cell is not of its column's kind, a user occurs twice in a frame,
                 or users by id and histories are both given.
         """
         attributes = None
+        events, is_part = data.interactions, isinstance(histories, Interactions)
+        if isinstance(histories, Interactions):
+            events, histories = histories, None
         if histories is not None:
             _check_histories(histories)
+            if at is not None:
+                raise DataError("histories are lists without times, and at is given; leave one of them out")
         if isinstance(users, pd.DataFrame):
             ids, attributes = _described(data, users)
             rows = data.users.vocabulary.rows(ids)
@@ -68,10 +85,17 @@ class RequestedUsers:
             ids = Vocabulary(data.users.vocabulary.ids[rows]).ids
         attributes = pd.DataFrame(index=range(len(ids))) if attributes is None else attributes
         if histories is None:
-            return cls(data, ids, rows, data.interactions, rows, attributes)
+            events = events if at is None else events.select(np.asarray(events.time) < at)
+            return cls(data, ids, rows, events, rows, attributes, at, is_part)
         if len(histories) != len(ids):
             raise DataError(f"{len(ids)} users and {len(histories)} histories are given; give one history to each user")
-        return cls(data, ids, rows, _events(data, histories), np.arange(len(ids)), attributes)
+        found, told = _events(data, histories)
+        return cls(data, ids, rows, found, np.arange(len(ids)), attributes, told=told)
+
+    @property
+    def counted(self) -> Dataset:
+        """The dataset with the interactions of its users that the histories are taken from."""
+        return replace(self.data, interactions=self.events) if self.owners is self.rows else self.data
 
     def requests(self) -> Iterator[tuple[Rows, Request]]:
         """Blocks of at most `BLOCK` users: their positions in ``ids``, and their `Request`."""
@@ -80,8 +104,11 @@ class RequestedUsers:
             users = with_anonymous(self.data.users, self.rows[block])
             given = with_attributes(users, self.attributes.iloc[block].reset_index(drop=True))
             histories = Histories.from_interactions(self.events, self.owners[block])
-            also_seen = self.data.also_seen(self.rows[block])
-            yield block, Request(given, self.data.items, histories, also_seen=also_seen)
+            also_seen = self.data.also_seen(self.rows[block], histories if self.is_part else None)
+            if also_seen is not None and self.at is not None:
+                also_seen = also_seen.where(also_seen.times < self.at)
+            at = None if self.at is None else np.full(len(block), self.at)
+            yield block, Request(given, self.data.items, histories, at, also_seen)
 
 
 _REMEDIES = {
@@ -132,8 +159,7 @@ def _shown(value: object) -> str:
 
 def _described(data: Dataset, users: pd.DataFrame) -> tuple[IdArray, pd.DataFrame]:
     """The ids and the attributes of a frame of users."""
-    if "user_id" not in users:
-        raise DataError(f"users lack the column 'user_id'; they have: {', '.join(map(str, users.columns))}")
+    check_column(users, "user_id", data.users.vocabulary, "users")
     check_columns(data.users.schema, users, ("user_id",))
     ids = as_ids(users["user_id"].tolist())
     twice = users["user_id"].duplicated().to_numpy()
@@ -147,9 +173,37 @@ def _described(data: Dataset, users: pd.DataFrame) -> tuple[IdArray, pd.DataFram
     return ids, typed_attributes(data.users.schema, users, "users")
 
 
-def _events(data: Dataset, histories: Sequence[Ids]) -> Interactions:
-    """The interactions of users 0 to n - 1, with positions as times."""
+def check_column(frame: pd.DataFrame, name: str, vocabulary: Vocabulary, what: str) -> None:
+    """Checks that ``frame`` has the column ``name`` of ids.
+
+    Raises:
+        DataError: it has not; names the column with most ids of ``vocabulary``, which is to be renamed.
+    """
+    if name in frame:
+        return
+    ids = pd.Index(vocabulary.ids)
+    met = {column: float(frame[column].isin(ids).mean()) for column in frame.columns} if len(frame) else {}
+    best = max(met, key=lambda column: met[column], default=None)
+    other = f"{best!r}" if best is not None and met[best] > 0 else "NAME"
+    raise DataError(
+        f"{what} lack the column {name!r}; they have: {', '.join(map(str, frame.columns))}; the names that "
+        f"read_dataset(columns=...) took are those of its tables alone, so rename the column of the ids: "
+        f'{what}.rename(columns={{{other}: "{name}"}})'
+    )
+
+
+def _events(data: Dataset, histories: Sequence[Ids]) -> tuple[Interactions, tuple[str, ...]]:
+    """The interactions of users 0 to n - 1, with positions as times; and a line about unknown items, if any."""
     lengths = np.array([len(history) for history in histories], np.int64)
-    items = known_rows(data.items.vocabulary, [item for history in histories for item in history], "item")
+    flat = [item for history in histories for item in history]
+    items = data.items.vocabulary.rows(flat) if flat else np.zeros(0, np.int64)
     position = np.arange(len(items)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
-    return Interactions.of(np.repeat(np.arange(len(histories)), lengths), items, position)
+    known, user = items != MISSING, np.repeat(np.arange(len(histories)), lengths)
+    told = []
+    if not known.all():
+        unknown = list(dict.fromkeys(flat[place] for place in np.flatnonzero(~known)))
+        told.append(
+            f"{(~known).sum():,} of {len(flat):,} items of histories are passed over: {len(unknown):,} item ids are "
+            f"not in the data, first {unknown[:5]!r}; its item ids look like {data.items.vocabulary.ids[:2].tolist()!r}"
+        )
+    return Interactions.of(user[known], items[known], position[known]), tuple(told)

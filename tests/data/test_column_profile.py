@@ -133,3 +133,16 @@ def test_whole_numbers_are_shown_with_all_digits_and_without_decimals():
     profile = column_profile("isbn13", column, Column(Kind.NUMERIC))
     assert profile.example == "9780000000000 to 9780000000199"
     assert "as 9780000000000, so" in profile.warnings[0].found
+
+
+def test_a_column_that_is_taken_for_lists_is_noted_with_its_separator(tmp_path):
+    cells = ["hot", "hot, vegan", "vegan, soup", "soup, hot, vegan", "soup, vegan", "vegan, hot", "soup"] * 9
+    pd.DataFrame({"item_id": range(63), "taste": cells}).to_csv(tmp_path / "items.csv", index=False)
+    pd.DataFrame({"user_id": ["a"] * 63, "item_id": range(63)}).to_csv(tmp_path / "x.csv", index=False)
+    paths = {"interactions": tmp_path / "x.csv", "items": tmp_path / "items.csv"}
+    [told] = [note for note in validate(DataConfig.model_validate(paths)).issues if note.column == "taste"]
+    assert (told.severity, told.found) == ("note", "cells are read as tags between ', ', as 'hot, vegan'")
+    given = validate(DataConfig.model_validate({**paths, "item_schema": {"taste": "tags:, "}}))
+    assert not [note for note in given.issues if note.column == "taste"]
+    profile = column_profile("taste", pd.Series(cells, dtype="str"), Column(Kind.TAGS, ", "))
+    assert profile.facts().startswith("tags between ', ', 3 values")

@@ -360,3 +360,15 @@ def test_event_types_that_are_no_likes_by_their_names_are_told_until_the_config_
     assert told(event="event", event_weights={"play": 1}) == []  # which is an error that names them all
     says = {"play": "like", "skip": "like", "unfollow": "removal", "NOT_INTERESTED": "dislike"}
     assert told(event="event", event_meaning=says) == []
+
+
+def test_likes_that_stand_are_those_that_are_trained_on_where_unknown_ids_are_dropped(tmp_path):
+    rows = [(1, 10, 5), (1, 11, 1), (2, 10, 4), (3, 10, 5), (1, 12, 5)]
+    lines = "".join(f"{u},{i},{100_000_000 + n},{r}\n" for n, (u, i, r) in enumerate(rows))
+    (tmp_path / "x.csv").write_text(f"user_id,item_id,timestamp,rating\n{lines}", "utf-8")
+    (tmp_path / "users.csv").write_text("user_id,city\n1,A\n2,B\n", "utf-8")
+    (tmp_path / "items.csv").write_text("item_id,kind\n10,a\n11,b\n", "utf-8")
+    paths = {"interactions": tmp_path / "x.csv", "users": tmp_path / "users.csv", "items": tmp_path / "items.csv"}
+    config = DataConfig.model_validate({**paths, **RATED, "unknown_ids": "drop"})
+    told = to_text(validate(config))
+    assert f"{len(ingest(config).data.interactions)} likes stand; 2 rows of unknown ids are left out" in told

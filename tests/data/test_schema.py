@@ -1,3 +1,4 @@
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -64,3 +65,38 @@ def test_a_schema_keeps_its_order_on_disk(tmp_path):
     schema.save(tmp_path / "s.json")
     assert Schema.load(tmp_path / "s.json") == schema
     assert list(schema) == ["b", "a", "c"]
+
+
+RNG = np.random.default_rng(0)
+FOODS, SURNAMES, NAMES = (
+    ["vegan", "scharf", "Suppe", "Salat", "Burger", "Kinder"],
+    ["Smith", "Jones", "Moore", "Garcia", "James", "Lee", "Brown", "Clark", "Hall", "Young"],
+    ["Ann", "Bob", "Cleo", "Dan", "Eve", "Finn", "James", "Gil", "Hugo", "Ida"],
+)
+
+
+def lists(mark, most=3, of=FOODS):
+    return [mark.join(RNG.choice(of, RNG.integers(1, most + 1), replace=False)) for _ in range(200)]
+
+
+@pytest.mark.parametrize("mark", [" / ", ", ", "; ", "|", " | ", "/", ";", ","])
+def test_lists_of_few_values_are_tags_with_their_separator(mark):
+    assert infer_schema(pd.DataFrame({"x": lists(mark)})).columns["x"].text.replace(" ", "") == f"tags:{mark.strip()}"
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [
+        [f"{a}, {b}" for a in SURNAMES for b in NAMES] * 2,
+        [f"{a}, {b}" for a in SURNAMES for b in NAMES] * 2 + ["Madonna"] * 3,
+        [f"{size}, {colour}" for size in "SML" for colour in ("red", "blue", "green", "grey")] * 9 + ["S", "M"] * 9,
+        [f"A dish with {a}, {b} and more, cooked fresh every day" for a in FOODS for b in FOODS] * 9,
+        [f"{a},{b}" for a in range(20) for b in range(10)],
+        [f"{day:02d}/{month:02d}/2024" for day in range(1, 29) for month in range(1, 13)],
+        ["Home / Garden", "Sport / Leisure", "Books"] * 20,
+        [f"Matrix {n}, The" for n in range(99)],
+        ["Berlin, Germany", "Bonn, Germany", "Paris, France", "Nice, France", "Rome, Italy"] * 20,
+    ],
+)
+def test_names_sentences_numbers_dates_and_places_with_marks_are_no_tags(cells):
+    assert kind(cells) is not Kind.TAGS

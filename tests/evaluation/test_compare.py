@@ -11,7 +11,7 @@ from recsys.data.synthetic.worlds import BlockTaste
 from recsys.engine import Request
 from recsys.engines.baselines.ease import EASE
 from recsys.engines.baselines.popularity import Popularity
-from recsys.errors import DataError
+from recsys.errors import ConfigError, DataError
 from recsys.evaluation.compare import evaluate_engines, evaluate_lists
 from recsys.evaluation.report.report import Report
 from recsys.ranking import top_k
@@ -128,3 +128,24 @@ def test_a_missing_column_an_unknown_baseline_and_a_bad_length_are_refused():
         evaluate_lists(frame, TRUTH, baseline="x")
     with pytest.raises(DataError, match="at least 1"):
         evaluate_lists(frame, TRUTH, ks=(0,))
+
+
+def test_an_option_of_the_split_is_told_to_be_one(engines):
+    with pytest.raises(ConfigError, match=r"rs.split\(..., filter_seen=False\)"):
+        evaluate_engines(engines, DATA, SPLIT, filter_seen=False)
+    with pytest.raises(ConfigError, match="no option 'basline'; did you mean 'baseline'"):
+        evaluate_engines(engines, DATA, SPLIT, basline="ease")
+
+
+@pytest.mark.parametrize(
+    ("lists", "told"),
+    [
+        ({"user_id": ["a"], "item_id": [3]}, "none of the 4 rows of truth is in a list; where data has the truth"),
+        ({"user_id": ["z"], "item_id": [1]}, "no user of truth has a list"),
+        ({"user_id": ["a"], "item_id": [1]}, None),
+        ({"user_id": ["a"][:0], "item_id": [1][:0]}, None),
+    ],
+)
+def test_lists_without_anything_of_the_truth_are_a_warning_with_the_likely_cause(lists, told, caplog):
+    evaluate_lists(pd.DataFrame(lists), TRUTH)
+    assert caplog.messages == [] if told is None else told in caplog.text

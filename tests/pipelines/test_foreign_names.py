@@ -113,3 +113,39 @@ def test_a_first_config_holds_the_options_of_the_table_that_needs_them(tmp_path)
     lines = (tmp_path / "config.toml").read_text().splitlines()
     assert 'users_format = {encoding = "cp1252", footer = ["Zahl"]}' in lines
     assert not any(line.startswith(("encoding", "footer")) for line in lines)
+
+
+def two(folder, customers):
+    (folder / "orders.csv").write_text(
+        "kunde,item_id,timestamp\n" + "".join(f"{n % 9},a{n % 5},{n}\n" for n in range(60))
+    )
+    (folder / "people.csv").write_text("kundennr,stadt\n" + "".join(f"{row},A\n" for row in customers))
+    return {"interactions": folder / "orders.csv", "users": folder / "people.csv"}
+
+
+@pytest.mark.parametrize("columns", [(), ("users_table_id=kundennr",)])
+@pytest.mark.parametrize(
+    ("customers", "told"),
+    [
+        ([*range(9), 3], r"people.csv, column 'kundennr', row.* the id 3 is repeated"),
+        ([f"00{n}" for n in range(9)], "zeros at the front were lost"),
+        ([f"00{n}" for n in (*range(9), 3)], r"people.csv, column 'kundennr', row.* is repeated"),
+    ],
+)
+def test_the_nearest_column_of_a_table_is_taken_and_what_differs_is_told(customers, told, columns, tmp_path):
+    with pytest.raises(DataError, match=told):
+        read_first_tables(GivenTables((), two(tmp_path, customers), columns), "recsys init")
+
+
+def test_the_role_that_names_the_ids_of_a_table_is_taken_by_init(tmp_path):
+    paths = two(tmp_path, [*range(100, 109)])
+    with pytest.raises(DataError, match=r"--column users_table_id=NAME"):
+        read_first_tables(GivenTables((), paths), "recsys init")
+    paths = two(tmp_path, range(9))
+    for given in (
+        GivenTables((), paths, ("users_table_id=kundennr",)),
+        GivenTables(list(paths.values()), None, ("users_table_id=kundennr", "user_id=kunde")),
+    ):
+        assert read_first_tables(given, "recsys init").roles.users_id == "kundennr"
+    with pytest.raises(DataError, match="no column 'nr' for users_table_id"):
+        read_first_tables(GivenTables((), paths, ("users_table_id=nr",)), "recsys init")

@@ -9,7 +9,7 @@ import pytest
 from pipelines.cli import main
 from pipelines.commands.init import run
 from pipelines.config import read_run_config
-from pipelines.first_config.tables import GivenTables
+from pipelines.first_config.tables import GivenTables, read_first_tables
 from recsys.data.ingest.issues import ValidationIssues
 from recsys.data.ingest.readers import ingest
 from recsys.data.sources import resolve
@@ -372,3 +372,11 @@ def test_tables_whose_ids_do_not_meet_are_told_by_the_ids_that_were_found(tmp_pa
         DataError, match=r"plays\.csv has user ids in 'user_id'; the other ids may be written otherwise"
     ):
         run(GivenTables([tmp_path / "plays.csv", tmp_path / "shows.csv"]), tmp_path / "shop.toml")
+
+
+def test_ids_that_are_dropped_are_not_in_the_data_of_a_first_config(tmp_path):
+    paths = dict(zip(("users", "items", "interactions"), _shop(tmp_path), strict=True))
+    people = pd.read_csv(paths["users"])
+    people.iloc[:50].to_csv(paths["users"], index=False)
+    given = GivenTables((), paths, (), ("data.unknown_ids=drop",))
+    assert read_first_tables(given, "recsys auto").data.n_users == 50

@@ -7,7 +7,7 @@ from pipelines.config import RunConfig
 from pipelines.stages import prepare
 from pipelines.workspace import Workspace
 from recsys.errors import DataError
-from recsys.tracking import SilentTracker
+from recsys.tracking import ConsoleTracker, SilentTracker
 
 EVENTS = pd.DataFrame(
     {"user_id": [1, 1, 1, 2, 2, 2], "item_id": [5, 6, 7, 5, 6, 7], "timestamp": range(10**9, 10**9 + 6)}
@@ -57,3 +57,15 @@ def test_a_file_that_changes_while_it_is_read_is_refused(run, monkeypatch):
         prepared()
     monkeypatch.setattr(prepare, "ingest", read)
     assert prepared() == 3
+
+
+@pytest.mark.parametrize(("policy", "told"), [("first", 1), ("last", 1), ("keep", 0)])
+def test_repeated_rows_that_are_left_out_are_counted(policy, told, tmp_path, capsys):
+    pd.concat([EVENTS, EVENTS.iloc[:4]]).to_parquet(tmp_path / "events.parquet")
+    data = {"interactions": tmp_path / "events.parquet", "duplicates": policy}
+    raw = {"name": "x", "data": data, "engines": {"popularity": {}}, "recommend": {"engine": "popularity"}}
+    workspace = Workspace(tmp_path / "out")
+    with workspace.lock():
+        prepare.run(RunConfig.model_validate(raw), workspace, ConsoleTracker())
+    out = "".join(capsys.readouterr())
+    assert out.count(f"4 rows that repeat user, item and time of another are left out: the {policy} of each") == told

@@ -1,16 +1,20 @@
 """Recommendations, scores and neighbours of a fitted engine as DataFrames."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from recsys.data.entities import EntityTable
+from recsys.data.splits.split import split
 from recsys.data.synthetic.worlds import BlockTaste
 from recsys.data.vocabulary import MISSING, Vocabulary, as_ids
 from recsys.engine import Request, Vectors
 from recsys.engines.baselines.als import ALS
 from recsys.engines.baselines.ease import EASE
-from recsys.errors import ArtifactError, DataError
+from recsys.errors import ArtifactError, ConfigError, DataError
+from recsys.evaluation.compare import evaluate_lists
 from recsys.ranking import top_k
 from recsys.registry.bundle import Bundle
 from recsys.retrieval.anonymous import with_anonymous
@@ -71,7 +75,6 @@ def test_embeddings_are_the_vectors_of_an_engine_that_has_some(ease):
 def test_unknown_ids_are_named(ease):
     for call in (
         lambda: recommend(ease, DATA, ["nobody"]),
-        lambda: recommend(ease, DATA, histories=[[7]]),
         lambda: recommend(ease, DATA, exclude=[7]),
         lambda: score(ease, DATA, pd.DataFrame({"user_id": ["nobody"], "item_id": [100]})),
     ):
@@ -152,3 +155,58 @@ def test_a_bundle_brings_its_dataset_and_an_engine_needs_one(ease):
 def test_an_id_that_is_unknown_names_the_remedy(ease):
     with pytest.raises(DataError, match=r"user ids are not in the data.*: leave them out, or give new users as"):
         recommend(ease, DATA, ["nobody"])
+
+
+def test_items_of_histories_that_the_data_lacks_are_passed_over_and_told(ease, caplog):
+    known = recommend(ease, DATA, histories=[[100, 102], []], k=3)
+    pd.testing.assert_frame_equal(recommend(ease, DATA, histories=[[100, 7, 102, 7], [8]], k=3), known)
+    assert "3 of 5 items of histories are passed over: 2 item ids are not in the data, first [7, 8]" in caplog.text
+
+
+TIMES = split(DATA, "temporal")
+
+
+@pytest.mark.parametrize("asked", [{"histories": TIMES.train}, {"at": int(TIMES.train.time.max()) + 1}])
+def test_lists_of_earlier_histories_hold_what_came_later_as_those_of_evaluate_do(asked, caplog):
+    engine = EASE().fit(DATA, TIMES.train)
+    lists = recommend(engine, DATA, k=20, **asked)
+    later = DATA.interactions.select(DATA.interactions.time > TIMES.train.time.max())
+    truth = pd.DataFrame(
+        {"user_id": DATA.users.vocabulary.ids[later.user], "item_id": DATA.items.vocabulary.ids[later.item]}
+    )
+    assert evaluate_lists(lists, truth).to_frame().set_index("metric")["value"]["recall@10"] > 0.3
+    assert not caplog.messages
+    evaluate_lists(recommend(engine, DATA, k=20), truth)
+    assert "histories=split.train" in caplog.text
+    assert len(caplog.messages) == 1
+
+
+def test_the_fallback_of_earlier_histories_does_not_count_what_came_later():
+    data = BlockTaste(users=30).dataset()
+    first = int(np.quantile(data.interactions.time, 0.5))
+    early = data.interactions.select(data.interactions.time < first)
+    engine = EASE().fit(data, early)
+    nobody = data.users.vocabulary.ids[[0]].tolist()
+    by_moment = recommend(engine, data, nobody, at=first, k=24)
+    pd.testing.assert_frame_equal(by_moment, recommend(engine, replace(data, interactions=early), nobody, k=24))
+
+
+def test_the_rules_of_the_config_are_taken_by_their_names(ease):
+    allowed = recommend(ease, DATA, allow=[100, 101, 7], deny=[101], filter_seen=False)
+    assert set(allowed["item_id"]) == {100}
+    where = recommend(ease, DATA, where="genre == 'north'")["item_id"].unique()
+    assert set(DATA.items.columns["genre"][DATA.items.vocabulary.rows(where)]) == {"north"}
+    with pytest.raises(ConfigError, match="did you mean 'where'"):
+        recommend(ease, DATA, wher="price < 3")
+    with pytest.raises(DataError, match="items and allow are both given"):
+        recommend(ease, DATA, items=[100], allow=[100])
+    with pytest.raises(DataError, match="without times"):
+        recommend(ease, DATA, histories=[[100]], at=5)
+
+
+def test_a_frame_with_the_names_of_other_tables_is_told_which_column_to_rename(ease):
+    users = pd.DataFrame({"city": ["x", "y"], "customer": DATA.users.vocabulary.ids[:2]})
+    with pytest.raises(DataError, match=r"users.rename\(columns=\{'customer': \"user_id\"\}\)"):
+        recommend(ease, DATA, users)
+    with pytest.raises(DataError, match=r"pairs.rename\(columns=\{'dish': \"item_id\"\}\)"):
+        score(ease, DATA, pd.DataFrame({"user_id": users["customer"], "dish": DATA.items.vocabulary.ids[:2]}))

@@ -10,7 +10,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 from scipy.special import betainc
 
-from recsys.data.demand.forecast import Drift, fit, forecast
+from recsys.data.demand.forecast import Drift, fit, forecast, log_likelihood
 from recsys.data.demand.periods import DAY, Periods
 
 RATE = 0.01
@@ -22,6 +22,10 @@ HISTORY = 4
 LEAST = 10
 """Rows with fewer events in total are not tested."""
 
+_LEAST_ROWS, _USUAL, _TIMES = 20, 0.95, 10.0
+"""Newcomers are compared with at least so many rows, whose largest sums, which may be the bursts, are cut at this
+quantile; and only sums this many times the mean are far more than it."""
+_SIZES = tuple(np.geomspace(0.05, 50, 25).tolist())
 _CELLS = 2**20
 _PERIODS = (12, 520)
 
@@ -57,7 +61,7 @@ def report_periods(times: NDArray[np.integer]) -> Periods | None:
     return None
 
 
-def anomalies(counts: sp.csr_array, rate: float = RATE) -> tuple[list[Anomaly], int]:
+def anomalies(counts: sp.csr_array, rate: float = RATE, newcomers: bool = False) -> tuple[list[Anomaly], int]:
     """Counts significantly above their forecast, at a controlled false discovery rate.
 
     The p-value of a count is the upper tail of the negative binomial of `recsys.data.demand.forecast`, whose parameters
@@ -67,6 +71,8 @@ def anomalies(counts: sp.csr_array, rate: float = RATE) -> tuple[list[Anomaly], 
     Args:
         counts: [n, T], events of each row in each period.
         rate: false discovery rate.
+        newcomers: whether the first `HISTORY` periods of a row, which has no past yet, are in sum compared with those of
+            all rows: of users, not of items, whose launch is a burst by nature.
 
     Returns:
         The anomalies by ascending p-value, and the number of counts that were tested.
@@ -82,6 +88,10 @@ def anomalies(counts: sp.csr_array, rate: float = RATE) -> tuple[list[Anomaly], 
         block = rows[start : start + size]
         unlikely, n = _unlikely(counts[block].toarray(), volume, drift, rate)
         found += [(p, int(block[row]), period, mean) for p, row, period, mean in unlikely]
+        n_tested += n
+    if newcomers:
+        unlikely, n = _of_newcomers(counts, rows, rate)
+        found += unlikely
         n_tested += n
     found.sort()
     passed = [p <= rate * (place + 1) / n_tested for place, (p, *_) in enumerate(found)]
@@ -106,6 +116,31 @@ def _unlikely(
     parts = (p, rows, periods, mean[above])
     kept = (part[p <= rate].tolist() for part in parts)
     return zip(*kept, strict=True), int(known.sum())
+
+
+def _of_newcomers(
+    counts: sp.csr_array, rows: NDArray[np.integer], rate: float
+) -> tuple[list[tuple[float, int, int, float]], int]:
+    """As `_unlikely`, of the sum of the first periods of ``rows``, by the sums of all rows; names the largest period."""
+    entries = sp.coo_array(counts)
+    first = np.full(counts.shape[0], counts.shape[1])
+    np.minimum.at(first, entries.row, entries.col)
+    early = entries.col < first[entries.row] + HISTORY
+    sums = np.bincount(entries.row[early], entries.data[early].astype(np.float64), counts.shape[0])
+    own = sums[sums > 0] - 1  # one is there by nature
+    if len(own) < _LEAST_ROWS:
+        return [], 0
+    usual = np.minimum(own, np.quantile(own, _USUAL, method="higher"))
+    mean = max(float(usual.mean()), 1 / len(own))
+    likely = [log_likelihood(usual, np.full(len(own), mean), np.full(len(own), size)).sum() for size in _SIZES]
+    size = _SIZES[int(np.argmax(likely))]
+    many = rows[sums[rows] - 1 > _TIMES * mean]
+    p = betainc(sums[many] - 1, size, mean / (size + mean))
+    found = []
+    for row, unlikely in zip(many[p <= rate].tolist(), p[p <= rate].tolist(), strict=True):
+        periods = slice(int(first[row]), int(first[row]) + HISTORY)
+        found.append((unlikely, row, periods.start + int(counts[[row]].toarray()[0, periods].argmax()), mean + 1))
+    return found, len(rows)
 
 
 def _anomaly(counts: sp.csr_array, p: float, row: int, period: int, mean: float) -> Anomaly:

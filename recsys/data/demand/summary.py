@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from recsys.data.demand.anomalies import RATE, Anomaly, anomalies, report_periods
+from recsys.data.demand.anomalies import HISTORY, RATE, Anomaly, anomalies, report_periods
 from recsys.data.demand.periods import DAY, Periods
 from recsys.data.ingest.id_column import joint_codes
 from recsys.data.ingest.issues import shown
@@ -56,7 +56,7 @@ class DemandSummary:
         unit = "week" if self.periods.seconds > DAY else "day"
         lines = [
             f"demand: {self.periods.n:,} {unit}s from {self._day(0)}; counts far above the forecast from the {unit}s "
-            f"before, at a false discovery rate of {RATE:.0%}"
+            f"before, and of new users above others in their first {HISTORY}, at a false discovery rate of {RATE:.0%}"
         ]
         for side in self.sides:
             count = f"{len(side.flagged):,}" if side.flagged else "none"
@@ -97,7 +97,7 @@ def demand_summary(tables: TypedTables) -> DemandSummary | None:
     sides = []
     for what, columns in (("items", [part.item for part in parts]), ("users", [part.user for part in parts])):
         rows, distinct = joint_codes(columns, usable)
-        flagged, looked_at = anomalies(periods.counts(rows, time, len(distinct)))
+        flagged, looked_at = anomalies(periods.counts(rows, time, len(distinct)), newcomers=what == "users")
         sides.append(SideSummary(what, distinct, tuple(flagged), looked_at))
     return DemandSummary(periods, tuple(sides))
 

@@ -7,7 +7,7 @@ import pandas as pd
 
 from recsys.data.ingest.cells import LARGEST, filled_texts, finite, is_list, numbers
 from recsys.data.ingest.checks import Cells
-from recsys.data.ingest.reading.lists import written_list
+from recsys.data.ingest.reading.lists import tag_mark, written_list
 from recsys.data.ingest.types.dates.years import NEAR
 from recsys.data.ingest.types.digit_times import digit_times
 from recsys.data.ingest.types.numeric_column import as_number_column
@@ -36,6 +36,7 @@ def infer_schema(frame: pd.DataFrame, time_formats: tuple[str, ...] = ()) -> Sch
     - paths with the file extension of an image are images; dates are times, if at most a tenth of the
       cells are none, and so is a column of both, milliseconds and dates, but none of years; texts with ``|`` are tags,
       and so are lists of texts that are written as Python or JSON writes them;
+    - texts that are lists of few values between one mark, as ``vegan / hot`` or ``milk, soya``, are tags;
     - other texts are text if they have over 30 characters on average or are almost all distinct, else categorical;
     - an empty column is ignored.
 
@@ -47,7 +48,13 @@ def infer_schema(frame: pd.DataFrame, time_formats: tuple[str, ...] = ()) -> Sch
         >>> infer_schema(pd.DataFrame({"genres": ["a|b", "c"], "year": ["1995", "1996"]})).to_dict()
         {'genres': 'tags:|', 'year': 'numeric'}
     """
-    return Schema({str(name): Column(_kind(str(name), frame[name].dropna(), time_formats)) for name in frame.columns})
+    return Schema({str(name): _column(str(name), frame[name].dropna(), time_formats) for name in frame.columns})
+
+
+def _column(name: str, cells: Cells, time_formats: tuple[str, ...]) -> Column:
+    kind = _kind(name, cells, time_formats)
+    mark = tag_mark(filled_texts(cells), surely=True) if kind in (Kind.CATEGORICAL, Kind.TEXT) else None
+    return Column(kind) if mark is None else Column(Kind.TAGS, mark)
 
 
 def _kind(name: str, cells: Cells, time_formats: tuple[str, ...]) -> Kind:

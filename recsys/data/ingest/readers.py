@@ -40,10 +40,12 @@ class Ingested:
     Args:
         data: the interactions of all files together.
         files: the interactions of the interactions file, and of the test file if there is one, by rows of ``data``.
+        repeated: rows that repeat the user, item and time of another row and are left out.
     """
 
     data: Dataset
     files: tuple[Interactions, ...]
+    repeated: int = 0
 
     @property
     def given(self) -> tuple[Interactions, Interactions] | None:
@@ -66,7 +68,7 @@ def ingest(config: DataConfig, issues: ValidationIssues | None = None, joining: 
     issues = ValidationIssues() if issues is None else issues
     tables = typed_tables(config, issues, joining)
     issues.raise_errors()
-    return encode(tables, config.name or config.source or "", only_listed=config.unknown_ids == "drop")
+    return encode(tables, config.name or config.source or "")
 
 
 def typed_tables(config: DataConfig, issues: ValidationIssues, joining: Dataset | None = None) -> TypedTables:
@@ -97,13 +99,12 @@ def checked(raw: RawTables, config: DataConfig, joining: Dataset | None = None) 
     return tables
 
 
-def encode(tables: TypedTables, name: str, only_listed: bool = False) -> Ingested:
+def encode(tables: TypedTables, name: str) -> Ingested:
     """Maps the ids of all files to rows of one sorted vocabulary.
 
     Args:
         tables: typed tables without errors.
         name: of the dataset; if empty, the name of the folder of the interactions.
-        only_listed: see `listed_only`.
     """
     parts = tables.interactions
     users = _entities([part.user for part in parts], tables.users)
@@ -131,8 +132,8 @@ def encode(tables: TypedTables, name: str, only_listed: bool = False) -> Ingeste
         decay,
         types,
     )
-    ingested = Ingested(data, files)
-    return listed_only(ingested) if only_listed else ingested
+    ingested = Ingested(data, files, sum(len(part.repeated) for part in parts))
+    return listed_only(ingested) if tables.only_listed else ingested
 
 
 def listed_only(read: Ingested) -> Ingested:
@@ -169,7 +170,7 @@ def listed_only(read: Ingested) -> Ingested:
         settled=moved(data.settled),
         withdrawals=moved(data.withdrawals),
     )
-    return Ingested(kept_data, files)
+    return Ingested(kept_data, files, read.repeated)
 
 
 @dataclass(frozen=True, eq=False)

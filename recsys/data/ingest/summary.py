@@ -98,7 +98,9 @@ def summaries(tables: TypedTables, readers: ColumnReaders | None = None) -> Iter
     for what, part in zip(("interactions", "test_interactions"), tables.interactions, strict=False):
         columns = tuple(_of_interactions(part))
         types = part.event_types.types if part.event_types is not None and part.event_types.named else ()
-        yield TableSummary(what, part.location.file, len(part), columns, tuple(_notes(part)), types)
+        yield TableSummary(
+            what, part.location.file, len(part), columns, tuple(_notes(part, tables.listed(part))), types
+        )
     for what, table in (("users", tables.users), ("items", tables.items)):
         if table is not None:
             columns = tuple(
@@ -152,7 +154,7 @@ def _wrapped(head: str, text: str) -> list[str]:
     return found or [head.rstrip()]
 
 
-def _notes(part: TypedInteractions) -> Iterator[str]:
+def _notes(part: TypedInteractions, listed: NDArray[np.bool_]) -> Iterator[str]:
     """What weights and feedback come to."""
     known = part.weight[~np.isnan(part.weight)]
     if len(known) and (known != known[0]).any():
@@ -160,14 +162,16 @@ def _notes(part: TypedInteractions) -> Iterator[str]:
     names = {LIKE: "likes", BELOW: "below positive_from", DISLIKE: "dislikes", REMOVAL: "removals", RETURN: "returns"}
     counts = {name: int((part.meaning == meaning).sum()) for meaning, name in names.items()}
     if counts["likes"] < len(part):
-        listed = ", ".join(f"{count:,} {name}" for name, count in counts.items() if count)
+        counted = ", ".join(f"{count:,} {name}" for name, count in counts.items() if count)
         learned = f", and {', '.join(NEGATIVE_ENGINES)} learn them as negatives" * (part.non_likes == "negatives")
         kept = "non-likes are dropped" if part.non_likes == "drop" else "non-likes stay in the seen filter"
-        yield f"feedback: {listed}; {kept}{learned}"
+        yield f"feedback: {counted}; {kept}{learned}"
         repeated = f"; {len(part.repeated):,} repeated rows are left out" if len(part.repeated) else ""
         yield from part.feedback.counts.sentences()
         if not part.location.issues.errors:  # with errors it is not known what was taken back
-            yield f"{int(part.feedback.likes.sum()):,} likes stand{repeated}"
+            stand, unlisted = part.feedback.likes & listed[part.kept], int((~listed[part.kept]).sum())
+            left_out = f"; {unlisted:,} rows of unknown ids are left out" if unlisted else ""
+            yield f"{int(stand.sum()):,} likes stand{repeated}{left_out}"
 
 
 def _ids(column: TypedIds, role: str) -> ColumnSummary:

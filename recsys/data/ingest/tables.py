@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from recsys.data.dataset import Dataset
 from recsys.data.ingest.config import DataConfig
@@ -49,17 +51,27 @@ class TypedTables:
         users: the users table; None if there is none.
         items: the items table; None if there is none.
         integers: whether user ids and item ids are integers; None if no type fits all tables.
+        only_listed: whether users and items that their tables do not list are left out with their interactions.
     """
 
     interactions: tuple[TypedInteractions, ...]
     users: TypedEntities | None
     items: TypedEntities | None
     integers: tuple[bool | None, bool | None]
+    only_listed: bool = False
 
     @property
     def has_order(self) -> bool:
         """Whether every file of interactions has a time or a position."""
         return all(part.order is not None for part in self.interactions)
+
+    def listed(self, part: TypedInteractions) -> NDArray[np.bool_]:
+        """Bool [n]: the rows of a file of interactions whose user and item are not left out."""
+        found = np.ones(len(part), bool)
+        for column, table in ((part.user, self.users), (part.item, self.items)):
+            if self.only_listed and table is not None:
+                found &= pd.Index(column.distinct).isin(pd.Index(table.ids.distinct))[column.codes]
+        return found
 
 
 def read_tables(config: DataConfig, issues: ValidationIssues) -> RawTables:
@@ -128,6 +140,7 @@ def coerce_tables(raw: RawTables, config: DataConfig, joining: Dataset | None = 
         _entities("users", raw.users, users, user, config, joining.users.schema if joining else Schema({})),
         _entities("items", raw.items, items, item, config, joining.items.schema if joining else Schema({})),
         (user, item),
+        config.unknown_ids == "drop",
     )
 
 

@@ -14,7 +14,7 @@ from recsys.data.ingest.checks import Cells
 from recsys.data.ingest.files import RawTable, without_missing
 from recsys.data.ingest.id_column import TypedIds
 from recsys.data.ingest.infer import infer_schema
-from recsys.data.ingest.issues import Location
+from recsys.data.ingest.issues import Location, shown
 from recsys.data.ingest.types.numeric_column import warn_missing_words, warn_mixed_amounts, warn_odd_categories
 from recsys.data.ingest.types.odd_numbers import warn_odd_numbers
 from recsys.data.ingest.types.time_options import TimeOptions
@@ -87,9 +87,19 @@ def coerce_entities(
     for name in schema.names(Kind.CATEGORICAL, Kind.TEXT):
         if name not in kinds:
             warn_mixed_amounts(columns[name], table.location.at(name))
+    for name in schema.names(Kind.TAGS):
+        if name not in given and schema.columns[name].separator != Column(Kind.TAGS).separator:
+            _note_tags(columns[name], schema.columns[name].separator, table.location.at(name))
     for name in schema.names(Kind.CATEGORICAL, Kind.TAGS):
         warn_missing_words(columns[name], table.location.at(name), given=name in kinds)
     return TypedEntities(table.location, ids, pd.DataFrame(columns, index=range(len(table))), schema)
+
+
+def _note_tags(cells: Cells, mark: str, location: Location) -> None:
+    """Says where the cells of a column were taken for lists."""
+    first = next(cell for cell in cells.dropna() if mark in cell)
+    found = f"cells are read as tags between {mark!r}, as {shown(first)}"
+    location.note(found, 'if a cell is one value, give the column the kind "categorical" in the schema')
 
 
 def _with_times(column: Column, cells: Cells, times: TimeOptions) -> Column:

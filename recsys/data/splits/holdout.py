@@ -19,6 +19,9 @@ from recsys.files.stored_array import check_column, load_column
 from recsys.files.stored_json import check_kinds
 from recsys.json_values import JsonObject
 
+BUYS_AGAIN = 0.1
+"""From this share of repeats on, lists keep the items of a user's history: leaving them out loses all repeats, while
+keeping them costs places of lists alone."""
 HEADER = "holdout.json"
 _VERSION = 1
 
@@ -76,6 +79,12 @@ class Holdout:
         if not len(self.also_seen):
             return histories
         return histories.joined(Histories.from_interactions(self.also_seen, self.users))
+
+    @cached_property
+    def repeats(self) -> float:
+        """The share of the targets whose items are in the history of their users."""
+        pairs = [part.user.astype(np.int64) << 32 | part.item for part in (self.targets, self.history)]
+        return float(np.isin(*pairs).mean()) if len(self.targets) else 0.0
 
     @property
     def digests(self) -> tuple[str, ...]:

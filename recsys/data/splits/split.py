@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Literal, Self
@@ -14,13 +15,15 @@ from recsys.data.interactions import Interactions
 from recsys.data.moment import Moment
 from recsys.data.splits.cold_items import cold_items
 from recsys.data.splits.given import Cut, given
-from recsys.data.splits.holdout import Holdout
+from recsys.data.splits.holdout import BUYS_AGAIN, Holdout
 from recsys.data.splits.last_n import leave_last_n
 from recsys.data.splits.partition import Split
 from recsys.data.splits.random_holdout import random_holdout
 from recsys.data.splits.temporal import moments, temporal
 from recsys.data.splits.user_holdout import user_holdout
 from recsys.errors import ConfigError, DataError
+
+_LOG = logging.getLogger("recsys.data")
 
 
 class SplitConfig(Config):
@@ -94,7 +97,7 @@ def split(
     protocol: str = "leave_one_out",
     *,
     given_files: tuple[Interactions, Interactions] | None = None,
-    filter_seen: bool = True,
+    filter_seen: bool | None = None,
     **options: object,
 ) -> Split:
     """Split ``data`` into train, validation and test by a protocol.
@@ -104,7 +107,8 @@ def split(
         protocol: ``leave_one_out``, ``leave_last_n``, ``temporal``, ``user_holdout``, ``cold_items``, ``given``,
             ``random`` or ``none``.
         given_files: train and test interactions of the protocol ``given``; None takes the files ``data`` was read from.
-        filter_seen: whether the items of a user's history are masked in validation and test.
+        filter_seen: whether the items of a user's history are masked in validation and test, so that what a user comes
+            back to counts as missed. None is True, with a warning by the logger ``recsys.data`` where people do.
         **options: of the protocol, see `SplitConfig`: ``n``, ``share``, ``seed``, ``refit`` ...
 
     Raises:
@@ -122,7 +126,14 @@ def split(
     if unread := sorted(set(options) - _OPTIONS[config.protocol] - {"refit"}):
         known = ", ".join(sorted(_OPTIONS[config.protocol] | {"refit"}))
         raise ConfigError(f"the split {protocol!r} has no option {unread[0]!r}; its options are: {known}")
-    return make_split(data, config, given_files, filter_seen)
+    made = make_split(data, config, given_files, filter_seen is not False)
+    if filter_seen is None and made.test.repeats >= BUYS_AGAIN:
+        _LOG.warning(
+            "%.0f%% of the test targets are items that their users had before, and lists leave these out: they count "
+            "as missed; rs.split(..., filter_seen=False) keeps them in lists, True says that they are to be left out",
+            100 * made.test.repeats,
+        )
+    return made
 
 
 def make_split(

@@ -12,12 +12,10 @@ from recsys.data.feedback.event_types import EventTypes
 from recsys.data.feedback.repeats import Repeats
 from recsys.data.interactions import Interactions
 from recsys.data.schema import Kind
+from recsys.data.splits.holdout import BUYS_AGAIN
 
 NEWEST = 0.1
 """The share of the interactions that are the newest part."""
-BUYS_AGAIN = 0.1
-"""From this share of repeats on, lists keep the items of a user's history: leaving them out loses all repeats, while
-keeping them costs places of lists alone."""
 _RETURNING, _MIN_USERS, _LONG_ENOUGH = 0.5, 100, 0.2
 
 

@@ -98,3 +98,35 @@ def _csr(counts: np.ndarray):
     rows, periods = np.indices(counts.shape).reshape(2, -1)
     each = counts.astype(int).ravel()
     return Periods(0, 1, counts.shape[1]).counts(np.repeat(rows, each), np.repeat(periods, each), len(counts))
+
+
+def test_a_newcomer_is_found_where_asked_for_beside_others_when_they_were_new(tmp_path):
+    rng = np.random.default_rng(0)
+    counts = rng.poisson(0.6, (200, 30))
+    counts[np.arange(200), rng.integers(0, 20, 200)] += 1
+    counts[9] = 0
+    counts[9, 12:14] = 700, 800
+    plain, _ = anomalies(_csr(counts))
+    found, _ = anomalies(_csr(counts), newcomers=True)
+    assert 9 not in {flag.row for flag in plain}
+    assert {(flag.row, flag.period) for flag in found} - {(flag.row, flag.period) for flag in plain} == {(9, 13)}
+    assert all(flag.expected < 9 for flag in found)
+
+
+def test_newcomers_who_all_begin_with_a_burst_of_any_size_are_no_anomalies():
+    rng = np.random.default_rng(1)
+    counts = rng.poisson(0.2, (400, 30))
+    counts[np.arange(400), rng.integers(0, 5, 400)] += 20 + np.exp(rng.normal(4, 0.7, 400)).astype(int)
+    assert len(anomalies(_csr(counts), newcomers=True)[0]) == len(anomalies(_csr(counts))[0])
+
+
+def test_validate_finds_a_bot_that_comes_and_goes_within_days(tmp_path):
+    rng = np.random.default_rng(0)
+    user, day = rng.integers(0, 300, 3600), rng.integers(0, 200, 3600)
+    bot, bot_day = np.full(1500, 999), rng.integers(100, 105, 1500)
+    times = 1_700_000_000 + DAY * np.concatenate([day, bot_day]) + rng.integers(0, DAY, 5100)
+    lines = zip(np.concatenate([user, bot]), rng.integers(0, 200, 5100), times, strict=True)
+    text = "".join(f"{u},{i},{t}\n" for u, i, t in lines)
+    (tmp_path / "x.csv").write_text(f"user_id,item_id,timestamp\n{text}")
+    found = json.loads(to_json(validate(DataConfig(interactions=tmp_path / "x.csv", duplicates="keep"))))
+    assert {flag["id"] for flag in found["demand"]["users"]["flagged"]} == {999}

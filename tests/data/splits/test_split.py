@@ -343,3 +343,15 @@ def test_without_a_split_everything_is_trained_on_and_nothing_is_held_out(tmp_pa
     assert Split.load(tmp_path / "split").fingerprint == made.fingerprint
     with pytest.raises(ConfigError, match="refit = true"):
         split(data, "none", refit=True)
+
+
+def test_a_split_of_repeats_says_once_that_lists_leave_them_out(caplog):
+    again = dataset([(user, step % 3, step) for user in range(N_USERS) for step in range(8)])
+    split(again, "leave_one_out", filter_seen=True)
+    split(again, "leave_one_out", filter_seen=False)
+    split(BlockTaste().dataset())
+    assert not caplog.messages
+    assert split(again, "leave_one_out").filter_seen
+    (message,) = caplog.messages
+    assert "100% of the test targets are items that their users had before" in message
+    assert "filter_seen=False" in message

@@ -11,10 +11,56 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from recsys.data.ingest.reading.problem import Unreadable
+from recsys.data.schema import split_tags
 
 _POSITION, _LABEL = "position", "label"
 _LONGEST_LIST = 1 << 16
 """Characters; longer texts are not taken for lists."""
+
+_MARKS = (" -- ", " / ", "; ", " | ", " > ", ", ", "|", ";", "/", ",")
+"""Longer ones first: ``Smith, John; Doe, Ann`` are names between semicolons."""
+_MARKED, _SAMPLE, _LEAST_CELLS, _RECUR = 0.1, 2000, 20, 5
+"""Share of the cells with a mark, the cells that are looked at, the fewest of them, and how often a value recurs."""
+_UNEVEN, _ANYWHERE, _LONGEST_TAG = 0.1, 0.5, 30
+
+
+def tag_mark(filled: pd.Series[str], surely: bool = False) -> str | None:
+    """The mark between the values of cells that hold several, if these are few and each is in many cells; else None.
+
+    Args:
+        filled: [n] texts.
+        surely: only where each cell is a list: cells hold different numbers of values, which have letters, are short,
+            and stand at any place. Names (``Smith, John``), places (``Portland, Oregon``) and sentences do not.
+
+    Example:
+        >>> tag_mark(pd.Series(["sea -- travel", "travel", "sea -- art", "art -- travel", "sea", "art"] * 9))
+        ' -- '
+        >>> tag_mark(pd.Series(["Smith, John", "Smith, Ann", "Doe, John", "Doe, Ann"] * 9), surely=True)
+    """
+    some = filled.iloc[np.unique(np.linspace(0, len(filled) - 1, min(len(filled), _SAMPLE)).astype(np.int64))]
+    if len(some) < _LEAST_CELLS:
+        return None
+    for mark in _MARKS:
+        if some.str.contains(mark, regex=False).mean() < _MARKED:
+            continue
+        cells = [split_tags(cell, mark) for cell in some]
+        values = pd.Series([value for cell in cells for value in cell], dtype="str")
+        few = 2 * values.nunique() <= some.nunique() and values.nunique() * _RECUR <= len(values)
+        if few and (not surely or _are_lists(cells)):
+            return mark
+    return None
+
+
+def _are_lists(cells: list[list[str]]) -> bool:
+    """Whether cells are lists of short values with letters, of uneven lengths, whose values stand at any place."""
+    lengths = np.array([len(cell) for cell in cells])
+    uneven = float((lengths != np.bincount(lengths).argmax()).mean())
+    first, later = {cell[0] for cell in cells if cell}, [value for cell in cells for value in cell[1:]]
+    anywhere = float(np.mean([value in first for value in later])) if later else 0.0
+    distinct = {value for cell in cells for value in cell}
+    short = float(np.mean([len(value) <= _LONGEST_TAG for value in distinct]))
+    lettered = float(np.mean([any(map(str.isalpha, value)) for value in distinct]))
+    return uneven >= _UNEVEN and anywhere >= _ANYWHERE and min(short, lettered) >= 1 - _MARKED
 
 
 def written_list(text: str) -> list[str] | None:

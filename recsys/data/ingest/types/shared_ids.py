@@ -9,8 +9,9 @@ import pandas as pd
 from recsys.data.ingest.checks import Cells
 from recsys.data.ingest.types.id_mismatch import without_zeros
 
-_OWN, _MEETS = 0.9, 0.3
-"""Share of the rows of a table with an id of their own, and share of the smaller set of ids that is in the other."""
+_OWN, _MOSTLY, _MEETS = 0.9, 0.5, 0.3
+"""Share of the rows of a table with an id of their own, in clean tables and in others, and share of the smaller set of
+ids that is in the other."""
 
 
 def shared_id(interactions: pd.DataFrame, table: pd.DataFrame) -> str | None:
@@ -33,16 +34,21 @@ def meeting_id(ids: Cells, table: pd.DataFrame) -> str | None:
     return _best({str(name): _meeting(ids, table[name]) for name in table.columns})
 
 
+def nearest_id(ids: Cells, table: pd.DataFrame) -> str | None:
+    """As `meeting_id`, also where up to half of the rows repeat an id, which the checks of ids then report."""
+    return meeting_id(ids, table) or _best({str(name): _meeting(ids, table[name], _MOSTLY) for name in table.columns})
+
+
 def _best(met: Mapping[str, float]) -> str | None:
     """The column that meets most, if it meets enough."""
     best = max(met, key=lambda name: met[name], default=None)
     return best if best is not None and met[best] >= _MEETS else None
 
 
-def _meeting(ids: Cells, keys: Cells) -> float:
-    """Share of the smaller set that is in the other; 0 where rows of the table share their values."""
+def _meeting(ids: Cells, keys: Cells, least: float = _OWN) -> float:
+    """Share of the smaller set that is in the other; 0 where less than ``least`` of the rows have their own value."""
     own, seen = keys.dropna().map(str), ids.dropna().map(str)
-    if not len(own) or not len(seen) or own.nunique() < _OWN * len(keys) or seen.nunique() == len(seen) > 1:
+    if not len(own) or not len(seen) or own.nunique() < least * len(keys) or seen.nunique() == len(seen) > 1:
         return 0.0
     ours, theirs = (set(without_zeros(pd.Series(part.unique(), dtype="str"))) for part in (seen, own))
     return len(ours & theirs) / min(len(ours), len(theirs))
