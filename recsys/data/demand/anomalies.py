@@ -71,8 +71,8 @@ def anomalies(counts: sp.csr_array, rate: float = RATE, newcomers: bool = False)
     Args:
         counts: [n, T], events of each row in each period.
         rate: false discovery rate.
-        newcomers: whether the first `HISTORY` periods of a row, which has no past yet, are in sum compared with those of
-            all rows: of users, not of items, whose launch is a burst by nature.
+        newcomers: whether the first `HISTORY` periods of a row, which has no past yet, are in sum compared with those
+            of all rows: of users, not of items, whose launch is a burst by nature.
 
     Returns:
         The anomalies by ascending p-value, and the number of counts that were tested.
@@ -90,8 +90,8 @@ def anomalies(counts: sp.csr_array, rate: float = RATE, newcomers: bool = False)
         found += [(p, int(block[row]), period, mean) for p, row, period, mean in unlikely]
         n_tested += n
     if newcomers:
-        unlikely, n = _of_newcomers(counts, rows, rate)
-        found += unlikely
+        new, n = _of_newcomers(counts, rows, rate)
+        found += new
         n_tested += n
     found.sort()
     passed = [p <= rate * (place + 1) / n_tested for place, (p, *_) in enumerate(found)]
@@ -121,7 +121,7 @@ def _unlikely(
 def _of_newcomers(
     counts: sp.csr_array, rows: NDArray[np.integer], rate: float
 ) -> tuple[list[tuple[float, int, int, float]], int]:
-    """As `_unlikely`, of the sum of the first periods of ``rows``, by the sums of all rows; names the largest period."""
+    """As `_unlikely`, of the sum of the first periods of ``rows``, by the sums of all; names the largest period."""
     entries = sp.coo_array(counts)
     first = np.full(counts.shape[0], counts.shape[1])
     np.minimum.at(first, entries.row, entries.col)

@@ -124,7 +124,7 @@ class Graph(Kind):
         return min(4096, int(index.ntotal))
 
     def scans(self, index: FaissIndex, breadth: int, share: float) -> bool:
-        return breadth * _LINKS * _MET >= share * index.ntotal
+        return breadth * _LINKS * _MET >= share * int(index.ntotal)
 
     def search(
         self, index: FaissIndex, users: NDArray[np.float32], depth: int, breadth: int, allowed: NDArray[np.bool_] | None

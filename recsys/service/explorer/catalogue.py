@@ -171,7 +171,7 @@ def _text(table: EntityTable, name: str, row: int) -> str:
     if table.columns[name].iloc[[row]].isna().all():
         return ""
     if table.schema.columns[name].kind is Kind.TIME:
-        return day(float(cell))
+        return day(float(str(cell)))
     if isinstance(cell, (float, np.floating)):
         return f"{int(cell)}" if math.isfinite(cell) and float(cell).is_integer() else f"{cell:.4g}"
     column = table.schema.columns[name]
