@@ -83,8 +83,8 @@ class EvaluateSection(Config):
     Args:
         ks: list lengths; engines are compared at the largest up to 10, or else at the smallest.
         filter_seen: leave the items of a user's history out of the lists, here and, unless ``recommend.filter_seen`` is
-            given, in batch and service. Engines may then be trained to rank unseen items; set it to false where
-            people buy again.
+            given, in batch and service. Engines may then be trained to rank unseen items; set it to false where people
+            buy again.
         baseline: the engine that all others are tested against; None takes the first of ``[engines]``.
         track: whether every engine becomes a run of MLflow, to be compared there; `recsys promote` does it in any case.
         embedding_quality: of the tables of ``[pretrain]``.

@@ -124,9 +124,11 @@ _TOWERS: Space = {
     **_TRAINING,
 }
 _SEQUENCE: Space = {**_TOWERS, "model.layers": [1, 2, 3], "max_history": [20, 50, 100, 200]}
+_POPULARITY: Space = {"window": [0, 1, 3, 7, 14, 30, 60, 90, 180], "recent": [0, 1, 3, 10, 30]}
 
 SEARCH_SPACES: Mapping[str, Space] = {
-    "popularity": {"window": [0, 1, 3, 7, 14, 30, 60, 90, 180], "recent": [0, 1, 3, 10, 30]},
+    "popularity": _POPULARITY,
+    "frequency": {**_POPULARITY, "decay": _range(0.5, 1.0), "mix": _range(0.05, 0.95)},
     "trend": {
         "network": ["gru", "transformer"],
         "period": [1, 7, 14, 30],

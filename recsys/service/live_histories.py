@@ -25,7 +25,7 @@ class FeedbackEvent:
         user_id: of a user whom the model may not know.
         item_id: of an item which the model may not know.
         event: the type of the event; a dislike or a removal takes the item out of the user's lists, see
-            `recsys.data.feedback.event_types.EventMeanings`.
+            `recsys.data.feedback.event_meanings.EventMeanings`.
         time: in seconds since 1970.
         weight: positive; see `recsys.data.interactions.Interactions`.
         exposure_id: of the list that the item stood in.

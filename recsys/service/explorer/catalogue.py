@@ -170,9 +170,9 @@ def _text(table: EntityTable, name: str, row: int) -> str:
     cell = table.columns[name].iat[row]
     if table.columns[name].iloc[[row]].isna().all():
         return ""
-    if table.schema.columns[name].kind is Kind.TIME:
-        return day(float(str(cell)))
     if isinstance(cell, (float, np.floating)):
+        if table.schema.columns[name].kind is Kind.TIME:
+            return day(float(cell))
         return f"{int(cell)}" if math.isfinite(cell) and float(cell).is_integer() else f"{cell:.4g}"
     column = table.schema.columns[name]
     text = ", ".join(split_tags(str(cell), column.separator)) if column.kind is Kind.TAGS else str(cell)
