@@ -43,7 +43,8 @@ def run(
         return
     if read_already is None:
         issues = ValidationIssues()
-        read = ingest(data_config, issues)
+        name = data_config.name or data_config.source or config.name  # and not that of the folder of the tables
+        read = ingest(data_config.model_copy(update={"name": name}), issues)
     else:
         read, issues = read_already
     _check_unchanged(cache_key, _facts(config, data_config))

@@ -69,3 +69,14 @@ def test_repeated_rows_that_are_left_out_are_counted(policy, told, tmp_path, cap
         prepare.run(RunConfig.model_validate(raw), workspace, ConsoleTracker())
     out = "".join(capsys.readouterr())
     assert out.count(f"4 rows that repeat user, item and time of another are left out: the {policy} of each") == told
+
+
+@pytest.mark.parametrize(("named", "name"), [({}, "shop"), ({"name": "sales"}, "sales")])
+def test_data_without_a_name_has_that_of_the_run_and_not_of_the_folder(named, name, tmp_path):
+    EVENTS.to_parquet(tmp_path / "events.parquet")
+    raw = {"name": "shop", "data": {"interactions": tmp_path / "events.parquet", **named}}
+    more = {"engines": {"popularity": {}}, "recommend": {"engine": "popularity"}}
+    workspace = Workspace(tmp_path / "out")
+    with workspace.lock():
+        prepare.run(RunConfig.model_validate(raw | more), workspace, SilentTracker())
+    assert workspace.load_dataset().name == name

@@ -12,7 +12,14 @@ from numpy.typing import NDArray
 from recsys.data.ingest.issues import Location, shown
 from recsys.data.ingest.types.dates.date_texts import date_texts
 from recsys.data.ingest.types.dates.years import are_years
-from recsys.data.ingest.types.written_numbers import NO_VALUE, NumberColumn, amounts, number_column, plain_number
+from recsys.data.ingest.types.written_numbers import (
+    NO_VALUE,
+    NumberColumn,
+    amounts,
+    number_column,
+    plain_number,
+    sign_of,
+)
 
 _SAMPLE = 2000
 _REST, _DATE = 2, 3
@@ -76,16 +83,17 @@ def _report_wrong(column: NumberColumn, location: Location, are_errors: bool) ->
     for group in sorted(groups.unique()):
         wrong = groups.index[groups == group].to_numpy(np.int64)
         text = column.texts.iloc[wrong[0]]
+        told = remedy(text, column.sign)
         if group == _DATE:
             _report_dates(column.texts, wrong, location, are_errors)
             continue
         if are_errors:
-            location.error(f"{shown(text)} is no number", remedy(text), wrong)
+            location.error(f"{shown(text)} is no number", told, wrong)
         elif len(wrong) == 1:
-            location.warn(f"{shown(text)} is no number and counts as missing", remedy(text), wrong)
+            location.warn(f"{shown(text)} is no number and counts as missing", told, wrong)
         else:
             found = f"{len(wrong):,} cells, as {shown(text)}, are no numbers and count as missing"
-            location.warn(found, remedy(text), wrong)
+            location.warn(found, told, wrong)
 
 
 def _group(text: str) -> int:
@@ -104,9 +112,13 @@ def _report_dates(texts: pd.Series[str], rows: NDArray[np.int64], location: Loca
     tell(f"{found}{counts and counts + ' as missing'}", remedy, rows)
 
 
-def remedy(text: str) -> str:
-    """What to do about a cell that is no number."""
-    number = plain_number(text)
+def remedy(text: str, sign: str = "") -> str:
+    """What to do about a cell that is no number, in a column of numbers with a currency sign or unit, or without."""
+    number, own = plain_number(text), sign_of(text)
+    if number is not None and sign and own != sign:
+        if not own:
+            return f"write it with its unit, {sign}, as the other cells are, or leave it empty"
+        return f"the column is in {sign}: convert the amount from {own}, or leave the cell empty, which is missing"
     if number is not None:
         return f"write {number}; or give the column another kind in the schema"
     if text.strip().lower() in NO_VALUE:

@@ -126,6 +126,17 @@ def plain_number(text: str) -> str | None:
     return None if value is None else f"{value:.10g}"
 
 
+def sign_of(text: str) -> str:
+    """The currency sign or unit of a written number, as `number_column` calls it; empty without one.
+
+    Example:
+        >>> sign_of("13.88 CHF"), sign_of("12 eur"), sign_of("7")
+        ('CHF', '\u20ac', '')
+    """
+    sign = _parts(pd.Series([text], dtype="str"))["sign"].iloc[0]
+    return sign if isinstance(sign, str) else ""
+
+
 def amounts(texts: pd.Series[str]) -> NDArray[np.bool_]:
     """Bool [n]: whether each cell is a number in some spelling, with a currency sign or without any sign.
 

@@ -271,3 +271,16 @@ def test_numbers_that_would_be_times_of_the_first_days_of_1970_are_warned_of(tmp
 
 def test_postal_codes_stay_texts_beside_words_and_zeros(tmp_path):
     assert read(tmp_path, ["01067", "00000", "unknown", *["10115", "80331"] * 20], "plz")[0] == "categorical"
+
+
+@pytest.mark.parametrize(
+    ("cell", "told"),
+    [
+        ("13.88 CHF", "the column is in €: convert the amount from CHF, or leave the cell empty"),
+        ("13.88", "write it with its unit, €, as the other cells are"),
+    ],
+)
+def test_an_amount_that_may_be_of_another_currency_is_to_be_converted_and_not_rewritten(cell, told, tmp_path):
+    (_, text), *_ = found(tmp_path, among([f"{n},83 €" for n in range(40)], cell))
+    assert told in text
+    assert "write 13.88" not in text
