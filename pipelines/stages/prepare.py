@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from pipelines.config import RunConfig
 from pipelines.workspace import Workspace, code_version
 from recsys.data.dataset import Dataset
@@ -10,6 +12,7 @@ from recsys.data.ingest.config import DataConfig
 from recsys.data.ingest.files import file_fingerprint
 from recsys.data.ingest.issues import ValidationIssues
 from recsys.data.ingest.readers import Ingested, ingest
+from recsys.data.ingest.reading.remote import address
 from recsys.data.schema import Schema
 from recsys.data.sources import resolve
 from recsys.data.splits.split import Split, make_split
@@ -17,6 +20,7 @@ from recsys.errors import DataError
 from recsys.json_values import JsonObject
 from recsys.tracking import Tracker
 
+_TABLES = ("interactions", "users", "items", "test_interactions")
 _CODE = ("recsys/data", "pipelines/stages/prepare.py")
 
 
@@ -38,7 +42,7 @@ def run(
         DataError: the tables hold errors; all of them are in the message.
     """
     data_config = resolve(config.data)
-    cache_key = _facts(config, data_config)
+    cache_key = _facts(config, data_config, workspace)
     if workspace.is_current("prepare", cache_key, [workspace.dataset, workspace.split], tracker):
         return
     if read_already is None:
@@ -47,7 +51,7 @@ def run(
         read = ingest(data_config.model_copy(update={"name": name}), issues)
     else:
         read, issues = read_already
-    _check_unchanged(cache_key, _facts(config, data_config))
+    _check_unchanged(cache_key, _facts(config, data_config, workspace))
     data = read.data
     split = make_split(data, config.split, read.given, config.evaluate.filter_seen)
     workspace.invalidate("prepare")
@@ -114,13 +118,18 @@ def _check_unchanged(before: JsonObject, after: JsonObject) -> None:
         raise DataError(f"{', '.join(changed)}: changed while it was read; prepare again when it is complete")
 
 
-def _facts(config: RunConfig, data: DataConfig) -> JsonObject:
-    files = [data.interactions, data.users, data.items, data.test_interactions]
+def _facts(config: RunConfig, data: DataConfig, workspace: Workspace) -> JsonObject:
+    """What the dataset and the split depend on; files are named as seen from the folder of the run."""
+    files = {name: path for name in _TABLES if (path := getattr(data, name)) is not None}
+    places = {
+        name: str(path) if address(path) else os.path.relpath(path, workspace.directory) for name, path in files.items()
+    }
+    digests = {places[name]: digest for name, path in files.items() if (digest := file_fingerprint(path))}
     return {
-        "data": data.model_dump(mode="json"),
+        "data": {**data.model_dump(mode="json"), **places},
         "split": config.split.model_dump(mode="json"),
         "filter_seen": config.evaluate.filter_seen,
-        "files": {str(path): digest for path in files if path is not None and (digest := file_fingerprint(path))},
+        "files": digests,
         "seed": config.seed,
         "code": code_version(*_CODE),
     }

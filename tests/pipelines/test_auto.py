@@ -269,3 +269,14 @@ def test_event_types_are_the_same_at_both_doors_and_each_finding_is_told_once(
     assert warnings[0] == f"warning: {warning}"
     reasons = [line for line in told if "had before (within one event type" in line]
     assert [reason for reason in reasons if reason.removeprefix("auto: ") in capsys.readouterr().err] == reasons
+
+
+def test_tables_that_are_named_from_here_are_read_once(tables, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "raw").mkdir()
+    for path in tables.values():
+        (tmp_path / "raw" / path.name).write_bytes(path.read_bytes())
+    ears = Ears()
+    near = {role: Path("raw") / path.name for role, path in tables.items()}
+    assert run(request(near, Path("out/shop"), engines=("popularity",)), ears) == 0
+    assert any(line.endswith("] prepare") for line in ears.reused())
