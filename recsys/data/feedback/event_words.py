@@ -9,7 +9,8 @@ from recsys.names import name_words
 
 _DISLIKES = (
     "skip skipped dislike disliked downvote downvoted hide hidden hid block blocked mute muted report reported reject "
-    "rejected dismiss dismissed nope thumbsdown uninterested hate hated snooze"
+    "rejected dismiss dismissed nope thumbsdown uninterested hate hated snooze complaint complained complain "
+    "reklamation beschwerde"
 )
 _REMOVALS = (
     "unfollow unfollowed remove removed removal return returned refund refunded delete deleted unlike unliked unsave "
@@ -19,10 +20,11 @@ _REMOVALS = (
 _PHRASES = ("not_interested", "thumbs_down", "down_vote")
 _MOST_WORDS = 3
 """Longer texts are no names of event types."""
-_COLUMNS = "event action activity behavior behaviour interaction"
-_BESIDE = "type name kind code user customer item product"
+_COLUMNS = "event action activity behavior behaviour interaction ereignis aktion vorgang evento evenement accion azione"
+_BESIDE = "type name kind code typ art tipo user customer item product"
 _MAY_HOLD = (
-    r"(?:^|[\W_])(?:event|action|activity|behaviou?r|interaction|feedback|reaction|type|status|verb)(?:s?$|[\W_])"
+    r"(?:^|[\W_])(?:event|action|activity|behaviou?r|interaction|feedback|reaction|type|status|verb"
+    r"|ereignis|aktion|vorgang|evento|evenement|accion|azione)(?:s?$|[\W_])"
 )
 
 
@@ -30,8 +32,8 @@ def likely_meaning(event: str) -> Literal["dislike", "removal"] | None:
     """The meaning of an event type as ``event_meaning`` takes it; None where its name says nothing of the kind.
 
     Example:
-        >>> likely_meaning("Thumbs Down"), likely_meaning("removeFromCart"), likely_meaning("play")
-        ('dislike', 'removal', None)
+        >>> [likely_meaning(event) for event in ("Thumbs Down", "complaint", "removeFromCart", "play")]
+        ['dislike', 'dislike', 'removal', None]
     """
     words = name_words(event)
     if len(words) > _MOST_WORDS:
@@ -46,12 +48,12 @@ def is_event_column(name: str) -> bool:
     """Whether a column of this name holds event types, where it has few values.
 
     Example:
-        >>> is_event_column("eventType"), is_event_column("User-Action"), is_event_column("event_date")
-        (True, True, False)
+        >>> [is_event_column(name) for name in ("eventType", "User-Action", "Ereignis", "event_date")]
+        [True, True, True, False]
     """
-    words = [word.removesuffix("s") for word in name_words(name)]
-    known = {*_COLUMNS.split(), *_BESIDE.split()}
-    return any(word in _COLUMNS.split() for word in words) and known.issuperset(words)
+    words = [{word, word.removesuffix("s")} for word in name_words(name)]
+    columns, known = {*_COLUMNS.split()}, {*_COLUMNS.split(), *_BESIDE.split()}
+    return any(word & columns for word in words) and all(word & known for word in words)
 
 
 def may_hold_events(name: str) -> bool:
