@@ -38,7 +38,7 @@ def write_index(
     if len(vectors) <= EXACT_UP_TO:
         index = kinds.flat(np.ascontiguousarray(vectors, np.float32))
     else:
-        built = build(InvertedLists(), Vectors(vectors), IndexSetting(lambda: queries, target=target))
+        built = build(InvertedLists(rescaled=False), Vectors(vectors), IndexSetting(lambda: queries, target=target))
         index = built.index
         index.nprobe = index.nlist if built.recall is None else built.breadth
         told = {"nprobe": int(index.nprobe), "recall": built.recall and round(built.recall, 4)}

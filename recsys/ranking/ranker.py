@@ -95,6 +95,7 @@ class Ranker:
 
     def scores(self, users: Vectors) -> torch.Tensor:
         """[B, C]: the score of every candidate for a block of users; the next call overwrites it."""
+        assert len(users) <= self._block, "the scores of a block share a buffer"
         size = -(-max(len(users), 1) // self._multiple) * self._multiple
         if len(self._buffer) < size:
             self._buffer = torch.empty((min(self._block, size), self._width))

@@ -225,3 +225,36 @@ def test_a_damaged_index_is_built_anew(damage, tmp_path):
     again = INDEXES["faiss"](items, None, setting).top_k(vectors(5, 6, 4), 10)
     np.testing.assert_array_equal(first[0], again[0])
     assert stored.read_bytes() == content
+
+
+@pytest.mark.parametrize(("user_scale", "item_scale"), [(1e-6, 1), (1e6, 1), (1, 1e-6), (1, 1e6), (1, 1e30)])
+@pytest.mark.parametrize("name", APPROXIMATE)
+def test_recall_does_not_depend_on_how_long_vectors_are(name, user_scale, item_scale):
+    pytest.importorskip("faiss")
+    users, items, queries = (vectors(seed, n, 8) for seed, n in ((0, 100), (1, 21_000), (7, 100)))
+    for each, scale in ((users, user_scale), (queries, user_scale), (items, item_scale)):
+        each.dense[:] *= np.float32(scale)
+    index = INDEXES[name](items, None, IndexSetting(lambda: queries))
+    assert not index._built.missed
+    assert share_found(index.top_k(users, 50)[0], top_k(users, items, 50)[0]) > 0.97
+
+
+def test_an_index_that_misses_its_recall_gives_way_to_a_scan(monkeypatch):
+    pytest.importorskip("faiss")
+    from recsys.retrieval.approximate.kinds import InvertedLists
+
+    monkeypatch.setattr(InvertedLists, "most", lambda self, index: 1)
+    users, items = vectors(0, 20, 8), vectors(1, 21_000, 8)
+    index = INDEXES["faiss"](items, None, IndexSetting(lambda: vectors(7, 100, 8)))
+    assert "exact scan" in index.told
+    np.testing.assert_array_equal(index.top_k(users, 50)[0], top_k(users, items, 50)[0])
+
+
+def test_a_folder_with_an_index_of_another_kind_or_of_other_ids_is_built_anew(tmp_path):
+    pytest.importorskip("faiss")
+    items, users, folder = vectors(1, 21_000, 4), vectors(5, 6, 4), tmp_path / "kept"
+    INDEXES["faiss"](items, None, IndexSetting(None, folder, np.arange(21_000)))
+    INDEXES["hnsw"](items, None, IndexSetting(None, folder, np.arange(21_000))).top_k(users, 10)
+    assert read_json(folder / "index.json")["kind"] == "neighbour graph"
+    INDEXES["hnsw"](items, None, IndexSetting(None, folder, np.arange(100, 21_100)))
+    assert np.load(folder / "item_ids.npy", allow_pickle=False)[0] == 100

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 import recsys as rs
 from recsys.data.dataset import Dataset
+from recsys.data.feedback.event_meanings import EventMeanings
 from recsys.data.feedback.likes import known_by_then, learned_negatives
 from recsys.data.ingest.config import DataConfig
 from recsys.data.ingest.readers import ingest
@@ -372,3 +373,12 @@ def test_likes_that_stand_are_those_that_are_trained_on_where_unknown_ids_are_dr
     config = DataConfig.model_validate({**paths, **RATED, "unknown_ids": "drop"})
     told = to_text(validate(config))
     assert f"{len(ingest(config).data.interactions)} likes stand; 2 rows of unknown ids are left out" in told
+
+
+def test_a_like_of_too_small_a_weight_is_none_where_no_type_is_named():
+    types = EventMeanings(positive_from=4)
+    assert (types.meaning("rate", 1.0), types.meaning("rate", 5.0), types.meaning("unlike", 5.0)) == (
+        "below",
+        "like",
+        "removal",
+    )

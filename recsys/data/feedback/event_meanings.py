@@ -42,9 +42,8 @@ class EventMeanings:
             event: its type.
             weight: of the event itself, without that of its type.
         """
-        if not self.weights and not self.meanings:
-            return likely_meaning(event) or LIKE
-        found = self.meanings.get(event, LIKE)
+        named = bool(self.weights or self.meanings)
+        found = self.meanings.get(event, LIKE) if named else likely_meaning(event) or LIKE
         least = self.positive_from
         return BELOW if found == LIKE and least is not None and self.weight(event, weight) < least else found
 

@@ -31,9 +31,10 @@ class Frequency(Popularity):
     .. math:: s_{ui} = (1 - m) \, \frac{\sum_{t: i_t = i} w_t d^{n_u - t}}{\sum_t w_t d^{n_u - t}}
                        + m \, \frac{c_i}{\sum_j c_j}
 
-    The baseline that a model must beat where people choose again what they chose before and lists keep it (GP-TopFreq;
-    Li et al., "A next basket recommendation reality check", 2023). Item-item models cannot rank repeats: they hold no
-    weight of an item for itself. Where lists leave out what a user had, this is `Popularity`.
+    over the interactions with items that training knows. The baseline that a model must beat where people choose again
+    what they chose before and lists keep it (GP-TopFreq; Li et al., "A next basket recommendation reality check",
+    2023). Item-item models cannot rank repeats: they hold no weight of an item for itself. Where lists leave out what a
+    user had, this is `Popularity`.
 
     Example:
         >>> from recsys.data.synthetic.worlds import BlockTaste
@@ -51,14 +52,16 @@ class Frequency(Popularity):
     config: FrequencyConfig
 
     def user_vectors(self, request: Request) -> Vectors:
-        histories, size = request.histories, len(self.items)
-        weights = np.maximum(histories.weights, 0) * self.config.decay ** histories.steps_ago().astype(np.float32)
+        histories, shape = request.histories, (len(request), len(self.items))
         rows = np.append(known_rows(request.items, self.items, self.counts), MISSING)[histories.items]
         known = rows >= 0
-        owners = histories.users()[known]
-        sums = np.bincount(owners, weights[known], len(histories))
-        share = (1 - self.config.mix) * weights[known] / np.maximum(sums, 1e-12)[owners]
-        own = sp.coo_array((share.astype(np.float32), (owners, rows[known])), (len(histories), size)).tocsr()
+        owners, steps = histories.users()[known], histories.steps_ago()[known].astype(np.float64)
+        newest = np.full(len(histories), np.inf)
+        np.minimum.at(newest, owners, steps)
+        weights = np.maximum(histories.weights[known], 0) * self.config.decay ** (steps - newest[owners])
+        sums = np.bincount(owners, weights, len(histories))
+        share = (1 - self.config.mix) * weights / np.where(sums > 0, sums, 1)[owners]
+        own = sp.coo_array((share.astype(np.float32), (owners, rows[known])), shape).tocsr()
         return Vectors(np.full((len(histories), 1), self.config.mix, np.float32), own)
 
     def item_vectors(self, items: EntityTable, at: int | None = None) -> Vectors:

@@ -83,7 +83,11 @@ class Facts:
     def of(cls, train: Interactions, n_items: int, validation: Holdout | None = None) -> Facts:
         """The facts of the training interactions, and of the validation targets where there are some."""
         trained = train.item_counts(n_items) > 0
-        new = 0.0 if validation is None else 1 - float(trained[validation.targets.item].mean())
+        new = (
+            0.0
+            if validation is None or not len(validation.targets)
+            else 1 - float(trained[validation.targets.item].mean())
+        )
         return cls(len(train), int(np.count_nonzero(trained)), new)
 
 

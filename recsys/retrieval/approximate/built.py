@@ -20,6 +20,7 @@ LENGTH = 100
 """Length of the lists whose recall is measured."""
 _QUERIES = 512
 _HALVINGS = 3
+_LACKING = 0.02
 
 
 @dataclass(frozen=True)
@@ -50,12 +51,19 @@ class Built:
         breadth: how widely it is searched for lists of 100 among all items.
         recall: share of the exact lists that it finds, for users whom the breadth was not chosen on; None where nobody
             could be asked.
+        target: the recall that was wanted.
     """
 
     index: FaissIndex
     rows: Rows
     breadth: int
     recall: float | None = None
+    target: float = TARGET
+
+    @property
+    def missed(self) -> bool:
+        """Whether the index finds clearly less than was wanted, however widely it is searched."""
+        return self.recall is not None and self.recall < self.target - _LACKING
 
     def told(self, kind: Kind) -> str:
         """A line for people."""
@@ -91,7 +99,8 @@ def build(kind: Kind, items: Vectors, setting: IndexSetting) -> Built:
         if middle in (least, breadth):
             break
         least, breadth = (least, middle) if recall(middle, chosen_on) >= setting.target else (middle, breadth)
-    return Built(index, rows, breadth, recall(breadth, measured_on if len(measured_on) else chosen_on))
+    held_out = measured_on if len(measured_on) else chosen_on
+    return Built(index, rows, breadth, recall(breadth, held_out), setting.target)
 
 
 MORE = 16

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from recsys.data.histories import Histories
 from recsys.data.vocabulary import MISSING, Rows
 from recsys.engine import Vectors
-from recsys.ranking import Ranked, check_finite_scores
+from recsys.ranking import Ranked, block_rows, check_finite_scores
 from recsys.retrieval.approximate.kinds import FaissIndex, Kind
 from recsys.retrieval.rules.pairs.paired import gathered_scores
 
@@ -73,13 +73,16 @@ class Searched:
 
     def _by_sparse(self, users: Vectors, depth: int) -> Rows:
         """int64 [U, depth]: the items with the highest positive products of the sparse parts; MISSING after them."""
-        product = sp.csr_array(sp.csr_array(users.sparse) @ sp.csr_array(self.items.sparse).T)
+        step = block_rows(len(self.items))
+        parts = [self._of_block(users.take(slice(n, n + step)), depth) for n in range(0, len(users), step)]
+        return np.concatenate([np.zeros((0, depth), np.int64), *parts])
+
+    def _of_block(self, users: Vectors, depth: int) -> Rows:
+        product = sp.csr_array(sp.csr_array(users.sparse) @ self._turned)
         owner, column, value = np.repeat(np.arange(len(users)), np.diff(product.indptr)), product.indices, product.data
         kept = value > 0
-        if self.allowed is not None:
-            kept &= self.allowed[column]
-        if self.items.valid is not None:
-            kept &= self.items.valid[column]
+        for mask in (self.allowed, self.items.valid):
+            kept &= True if mask is None else mask[column]
         owner, column, value = owner[kept], column[kept], value[kept]
         order = np.lexsort((column, -value, owner))
         owner, column = owner[order], column[order]
@@ -89,6 +92,10 @@ class Searched:
         near = place < depth
         found[owner[near], place[near]] = column[near]
         return found
+
+    @cached_property
+    def _turned(self) -> sp.csr_array:
+        return sp.csr_array(sp.csr_array(self.items.sparse).T)
 
 
 def _distinct(rows: Rows) -> Rows:

@@ -16,10 +16,14 @@ FaissIndex = Any
 _TRAINED, _ROUNDS = 64, 10
 """Vectors a list that k-means sees, and its rounds: with the defaults of Faiss (256 and 25) building takes four times
 as long, and recall is the same."""
+_HALF = 1e-2, 6e4
+"""The largest component of vectors that 16 bits tell apart."""
 _SCANNED = 4
 """One vector of an inverted list costs what so many do in the matrix product of an exact scan."""
 _MET = 20
 """And one node that a search of the graph meets; it meets about 32 for each that it keeps."""
+_USER_LENGTH = 32.0
+"""Of users in the graph: beside it, errors of the squared lengths of items are small, and so are those of its own."""
 _LINKS, _BUILT_WITH = 32, 64
 """Neighbours of a node of the graph, and candidates when it is built."""
 
@@ -58,17 +62,26 @@ class Kind:
 class InvertedLists(Kind):
     """About ``2 sqrt(n)`` clusters of half-precision vectors, of which ``nprobe`` are searched.
 
-    IVF (Jégou, Douze, Schmid, 2011) with scalar quantization to 16 bits; where a component is beyond their range the
-    vectors are kept whole.
+    IVF (Jégou, Douze, Schmid, 2011) with scalar quantization to 16 bits.
+
+    Args:
+        rescaled: whether vectors are divided by their largest component, as 16 bits tell small numbers badly apart.
+            Where scores are to be those of the vectors they are not, and are kept whole where the range is wrong.
     """
 
     name, unit = "inverted lists", "nprobe"
+
+    def __init__(self, rescaled: bool = True) -> None:
+        self._rescaled = rescaled
 
     def build(self, vectors: NDArray[np.float32]) -> FaissIndex:
         faiss = require_faiss()
         count, dim = vectors.shape
         lists, cells, metric = faiss.IndexFlatIP(dim), round(2 * count**0.5), faiss.METRIC_INNER_PRODUCT
-        if float(np.abs(vectors).max(initial=0)) < np.finfo(np.float16).max:
+        largest = float(np.abs(vectors).max(initial=0))
+        if self._rescaled and largest:
+            vectors, largest = vectors / np.float32(largest), 1.0
+        if _HALF[0] < largest < _HALF[1]:
             index = faiss.IndexIVFScalarQuantizer(lists, dim, cells, faiss.ScalarQuantizer.QT_fp16, metric)
         else:
             index = faiss.IndexIVFFlat(lists, dim, cells, metric)
@@ -132,7 +145,9 @@ class Graph(Kind):
         faiss = require_faiss()
         given = {} if allowed is None else {"sel": _bitmap(faiss, allowed)}
         parameters = faiss.SearchParametersHNSW(efSearch=max(breadth, depth), **given)
-        longer = np.column_stack([users, np.zeros(len(users), np.float32)])
+        lengths = np.linalg.norm(users.astype(np.float64), axis=1, keepdims=True)
+        scaled = users / np.where(lengths > 0, lengths / _USER_LENGTH, 1)  # the order of items is the same
+        longer = np.column_stack([scaled, np.zeros(len(users))]).astype(np.float32)
         distances, ids = index.search(longer, depth, params=parameters)
         return -distances, ids
 

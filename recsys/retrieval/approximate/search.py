@@ -30,7 +30,8 @@ class Approximate:
     it is given as a bitmap, the items of a list, 16 more, and as many as are excluded for that very user; these are
     ranked by their exact scores. Vectors with a sparse part are searched by their dense part, the best by the sparse
     part join them, and both are in the score. Where so few candidates are left that the index would be searched as long
-    as a scan takes, and where a list is short although items are left, the scan is made.
+    as a scan takes, where a list is short although items are left, and where the index misses the recall, the scan is
+    made.
 
     Args:
         items: [I] vectors with a dense part.
@@ -85,7 +86,11 @@ class Approximate:
     @property
     def told(self) -> str:
         """How widely it searches and what it finds of the exact lists; empty where it ranks exactly."""
-        return "" if self._built is None or self._scans else self._built.told(self.kind)
+        if self._built is None or (self._scans and not self._built.missed):
+            return ""
+        return self._built.told(self.kind) + (
+            ", too few: lists are made by an exact scan" if self._built.missed else ""
+        )
 
     def top_k(self, users: Vectors, k: int, exclude: Histories | None = None) -> Ranked:
         """See `recsys.retrieval.index.Index`; equal scores are ordered by row among those that the search found.
@@ -129,9 +134,11 @@ class Approximate:
 
     @cached_property
     def _scans(self) -> bool:
-        """Whether a scan of the candidates costs less than a search for them."""
+        """Whether a scan of the candidates costs less than a search for them, or finds what the index does not."""
         assert self._built is not None
-        return self._share < 1 and self.kind.scans(self._built.index, self._breadth(LENGTH), self._share)
+        return self._built.missed or (
+            self._share < 1 and self.kind.scans(self._built.index, self._breadth(LENGTH), self._share)
+        )
 
     @cached_property
     def _exact(self) -> Ranker:

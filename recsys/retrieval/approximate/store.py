@@ -6,6 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
+import scipy.sparse as sp
 
 from recsys.atomic import atomic_path, read_json, write_json
 from recsys.data.vocabulary import Ids
@@ -17,7 +18,7 @@ from recsys.retrieval.approximate.built import Built, IndexSetting, build
 from recsys.retrieval.approximate.kinds import Kind
 
 _FILE, _ABOUT, _ROWS, _IDS = "items.faiss", "index.json", "item_rows.npy", "item_ids.npy"
-_VERSION = 1
+_VERSION = 2
 
 
 def kept(kind: Kind, items: Vectors, setting: IndexSetting) -> Built:
@@ -27,31 +28,37 @@ def kept(kind: Kind, items: Vectors, setting: IndexSetting) -> Built:
     """
     if setting.folder is None:
         return build(kind, items, setting)
-    made_of = _digest(items)
-    found = _load(setting.folder, made_of, setting.target)
+    made_of = _digest(items, setting)
+    found = _load(setting.folder, kind, made_of, setting.target)
     if found is None:
         found = build(kind, items, setting)
-        with suppress(OSError, RecsysError):  # it is only made again the next time
+        with suppress(OSError, RecsysError, RuntimeError):  # it is only made again the next time
             _save(found, kind, setting, made_of)
     return found
 
 
-def _digest(items: Vectors) -> str:
+def _digest(items: Vectors, setting: IndexSetting) -> str:
     assert items.dense is not None
+    ids = [] if setting.ids is None else ["\0".join(map(str, setting.ids.tolist()))]
+    sparse = [] if items.sparse is None else [_csr_bytes(sp.csr_array(items.sparse))]
     valid = b"-" if items.valid is None else np.ascontiguousarray(items.valid).data
-    return short_digest([np.ascontiguousarray(items.dense).data, valid, repr(items.dense.shape)])
+    return short_digest([np.ascontiguousarray(items.dense).data, valid, repr(items.dense.shape), *ids, *sparse])
 
 
-def _load(folder: Path, made_of: str, target: float) -> Built | None:
+def _csr_bytes(part: sp.csr_array) -> bytes:
+    return b"".join(np.ascontiguousarray(each).tobytes() for each in (part.data, part.indices, part.indptr))
+
+
+def _load(folder: Path, kind: Kind, made_of: str, target: float) -> Built | None:
     """None where there is none, or it is damaged, or of other vectors or for another recall."""
     try:
         about = read_json(folder / _ABOUT)
-        if (about["version"], about["vectors"], about["target"]) != (_VERSION, made_of, target):
+        if [about[key] for key in ("version", "kind", "vectors", "target")] != [_VERSION, kind.name, made_of, target]:
             return None
         if any(file_sha256(folder / name) != digest for name, digest in about["files"].items()):
             return None
         rows = np.load(folder / _ROWS, allow_pickle=False)
-        return Built(kinds.read(folder / _FILE), rows, int(about["breadth"]), about["recall"])
+        return Built(kinds.read(folder / _FILE), rows, int(about["breadth"]), about["recall"], target)
     except (OSError, RecsysError, ValueError, KeyError, TypeError, AttributeError, RuntimeError):
         return None
 

@@ -40,6 +40,17 @@ def test_newer_interactions_count_more_with_a_decay():
     assert found[0, y] == pytest.approx(0.8 * 1 / whole + 0.2 * 2 / 5)
 
 
+def test_many_newer_items_that_training_never_saw_leave_the_own_share_whole():
+    data = read_dataset(EVENTS)
+    engine = Frequency(decay=0.5, mix=0.5).fit(data)
+    newer = pd.DataFrame([("a", f"new{n}", 10 + n) for n in range(200)], columns=["user_id", "item_id", "timestamp"])
+    grown = read_dataset(pd.concat([EVENTS, newer]))
+    request = Request.from_dataset(grown, grown.users.vocabulary.rows(np.array(["a"])))
+    found = engine.user_vectors(request).scores(engine.item_vectors(data.items))
+    x, y = data.items.vocabulary.rows(np.array(["x", "y"]))
+    assert found[0, y] - found[0, x] == pytest.approx(0.5 * (1 - 0.75) / 1.75)
+
+
 def test_a_user_without_a_history_gets_what_is_popular():
     data = read_dataset(EVENTS, users=pd.DataFrame({"user_id": ["a", "b", "c"]}))
     found = scores(Frequency().fit(data), data)
@@ -65,6 +76,6 @@ def test_auto_takes_it_where_people_come_back():
             rows.append((user, item, step * 86_400 + user))
     data = read_dataset(pd.DataFrame(rows, columns=["user_id", "item_id", "timestamp"]))
     parts = split(data, "leave_one_out", filter_seen=False)
-    auto = AutoRecommender(budget="20s", engines=["popularity", "frequency", "itemknn", "ease"])
+    auto = AutoRecommender(budget="2m", engines=["popularity", "frequency", "itemknn", "ease"])
     auto.fit(data, parts.train, context=FitContext(validation=parts.validation))
     assert auto.recipe_.weights[list(auto.recipe_.parts).index("frequency")] == max(auto.recipe_.weights)
