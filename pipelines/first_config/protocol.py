@@ -9,6 +9,7 @@ import numpy as np
 from recsys.config import parse
 from recsys.data.dataset import Dataset
 from recsys.data.feedback.repeats import Repeats
+from recsys.data.splits.holdout import BUYS_AGAIN
 from recsys.data.splits.split import Split, SplitConfig, make_split
 from recsys.data.splits.temporal import moments
 from recsys.errors import DataError
@@ -16,8 +17,6 @@ from recsys.errors import DataError
 _LEAST_RETURNING, _RETURNING_SHARE = 50, 0.5
 """Users, and share of the users, of the test window who have a history before it, for a temporal split."""
 _WANTED = f"a temporal test wants {_LEAST_RETURNING} such users, and half of them all"
-_REPEATS = 0.1
-"""Share of repeats among the interactions from which lists keep seen items."""
 
 
 @dataclass(frozen=True)
@@ -101,11 +100,11 @@ def choose_protocol(data: Dataset, file: object) -> Protocol:
         DataError: no protocol is possible.
     """
     facts = Facts.of(data)
-    keeps = facts.repeats.same_type >= _REPEATS
+    keeps = facts.repeats.same_type >= BUYS_AGAIN
     remedy = "people come back to items, so lists may hold them" if keeps else "lists hold what a user has not had"
     note = "" if data.event_types is None else data.event_types.repeats_note
     share = f"{facts.repeats.same_type:.1%} of the interactions repeat an earlier one of the same user and item"
-    why_filter = f"{share}{note}: {remedy}{facts.repeats.advice(_REPEATS)}"
+    why_filter = f"{share}{note}: {remedy}{facts.repeats.advice(BUYS_AGAIN)}"
     failed = ""
     for name, why in _ranked(facts, data, file):
         try:

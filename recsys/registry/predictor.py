@@ -24,9 +24,9 @@ from recsys.retrieval.rules.eligible import ItemRules, eligible_items
 _DEFAULT_K = 10
 _RESERVED = ("user_id", "history", "k", "exclude", "candidates")
 _EXACT = 2**53
+"""Floats from here on do not hold every integer."""
 _BLOCK, _LEFT_OUT = 2**14, 2**21
 """Rows, and item rows that those with candidates leave out, which are answered together."""
-"""Floats from here on do not hold every integer."""
 _List = tuple[list[object], list[float], list[bool]]
 """Item ids, their scores, and whether each is of the fallback."""
 

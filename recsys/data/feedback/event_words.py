@@ -22,10 +22,8 @@ _MOST_WORDS = 3
 """Longer texts are no names of event types."""
 _COLUMNS = "event action activity behavior behaviour interaction ereignis aktion vorgang evento evenement accion azione"
 _BESIDE = "type name kind code typ art tipo user customer item product"
-_MAY_HOLD = (
-    r"(?:^|[\W_])(?:event|action|activity|behaviou?r|interaction|feedback|reaction|type|status|verb"
-    r"|ereignis|aktion|vorgang|evento|evenement|accion|azione)(?:s?$|[\W_])"
-)
+_ALSO = "feedback reaction type status verb"
+_MAY_HOLD = rf"(?:^|[\W_])(?:{'|'.join((_COLUMNS + ' ' + _ALSO).split())})(?:s?$|[\W_])"
 
 
 def likely_meaning(event: str) -> Literal["dislike", "removal"] | None:

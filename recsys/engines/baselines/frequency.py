@@ -10,6 +10,7 @@ from recsys.data.entities import EntityTable
 from recsys.data.vocabulary import MISSING
 from recsys.engine import Request, Vectors
 from recsys.engines.baselines.popularity import Popularity, PopularityConfig
+from recsys.engines.sparse import rows_of
 from recsys.engines.storage import dense_vectors, known_rows
 
 
@@ -68,7 +69,5 @@ class Frequency(Popularity):
         share = self.counts / max(float(self.counts.sum(dtype=np.float64)), 1e-12)
         found = dense_vectors(items, self.items, self.counts, share[:, None].astype(np.float32))
         rows = known_rows(items, self.items, self.counts)
-        place = np.flatnonzero(rows >= 0)
-        shape = (len(rows), len(self.items))
-        same = sp.csr_array((np.ones(len(place), np.float32), (place, rows[place])), shape)
-        return Vectors(found.dense, same, found.valid)
+        same = sp.eye_array(len(self.items), dtype=np.float32, format="csr")
+        return Vectors(found.dense, rows_of(same, rows), found.valid)

@@ -83,11 +83,8 @@ class Facts:
     def of(cls, train: Interactions, n_items: int, validation: Holdout | None = None) -> Facts:
         """The facts of the training interactions, and of the validation targets where there are some."""
         trained = train.item_counts(n_items) > 0
-        new = (
-            0.0
-            if validation is None or not len(validation.targets)
-            else 1 - float(trained[validation.targets.item].mean())
-        )
+        targets = np.zeros(0, np.int64) if validation is None else validation.targets.item
+        new = 1 - float(trained[targets].mean()) if len(targets) else 0.0
         return cls(len(train), int(np.count_nonzero(trained)), new)
 
 

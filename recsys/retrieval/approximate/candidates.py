@@ -14,6 +14,7 @@ from recsys.data.vocabulary import MISSING, Rows
 from recsys.engine import Vectors
 from recsys.ranking import Ranked, block_rows, check_finite_scores
 from recsys.retrieval.approximate.kinds import FaissIndex, Kind
+from recsys.retrieval.rules.pairs.own_candidates import best_pairs, contained
 from recsys.retrieval.rules.pairs.paired import gathered_scores
 
 
@@ -60,16 +61,14 @@ class Searched:
         rows = np.append(self.rows, MISSING)[ids]
         if users.sparse is not None and self.items.sparse is not None:
             rows = _distinct(np.column_stack([rows, self._by_sparse(users, depth)]))
-        if users.valid is not None:
-            rows[~users.valid] = MISSING
+        owner, place = np.nonzero(rows != MISSING if users.valid is None else (rows != MISSING) & users.valid[:, None])
+        item = rows[owner, place]
         if exclude is not None:
-            rows[_excluded(rows, exclude)] = MISSING
-        scores = np.full(rows.shape, -np.inf, np.float32)
-        owner, place = np.nonzero(rows != MISSING)
-        scores[owner, place] = gathered_scores(users, self.items, owner, rows[owner, place])
-        check_finite_scores(rows, scores)
-        order = np.lexsort((rows, -scores), axis=1)[:, :k]
-        return np.take_along_axis(rows, order, axis=1), np.take_along_axis(scores, order, axis=1)
+            left = ~contained(owner, item, exclude, len(self.items))
+            owner, item = owner[left], item[left]
+        scores = gathered_scores(users, self.items, owner, item)
+        check_finite_scores(item, scores)
+        return best_pairs(owner, item, scores, (len(users), k))
 
     def _by_sparse(self, users: Vectors, depth: int) -> Rows:
         """int64 [U, depth]: the items with the highest positive products of the sparse parts; MISSING after them."""
@@ -83,15 +82,7 @@ class Searched:
         kept = value > 0
         for mask in (self.allowed, self.items.valid):
             kept &= True if mask is None else mask[column]
-        owner, column, value = owner[kept], column[kept], value[kept]
-        order = np.lexsort((column, -value, owner))
-        owner, column = owner[order], column[order]
-        counts = np.bincount(owner, minlength=len(users))
-        place = np.arange(len(owner)) - np.repeat(np.cumsum(counts) - counts, counts)
-        found = np.full((len(users), depth), MISSING, np.int64)
-        near = place < depth
-        found[owner[near], place[near]] = column[near]
-        return found
+        return best_pairs(owner[kept], column[kept], value[kept], (len(users), depth))[0]
 
     @cached_property
     def _turned(self) -> sp.csr_array:
@@ -108,15 +99,3 @@ def _distinct(rows: Rows) -> Rows:
     ordered = np.sort(rows, axis=1)
     ordered[:, 1:][ordered[:, 1:] == ordered[:, :-1]] = MISSING
     return np.take_along_axis(ordered, np.argsort(ordered == MISSING, axis=1, kind="stable"), axis=1)
-
-
-def _excluded(found: Rows, exclude: Histories) -> NDArray[np.bool_]:
-    """Bool [U, F]: whether each found item is in its user's exclusion list.
-
-    A pair is compared as the integer ``user * width + item + 1``, where ``width`` is above every item row plus 1.
-    """
-    width = int(max(found.max(initial=0), exclude.items.max(initial=0))) + 2
-    excluded = np.unique(exclude.users() * width + exclude.items + 1)
-    pairs = np.arange(len(found))[:, None] * width + found + 1
-    position = np.minimum(np.searchsorted(excluded, pairs), max(len(excluded) - 1, 0))
-    return excluded[position] == pairs if len(excluded) else np.zeros(found.shape, bool)

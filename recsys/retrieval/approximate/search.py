@@ -110,8 +110,7 @@ class Approximate:
             some = np.flatnonzero(depths == depth)
             part = None if exclude is None else exclude.take(some)
             found = self._searched.best(users.take(some), k, depth, self._breadth(depth), part)
-            width = found[0].shape[1]
-            rows[some, :width], scores[some, :width] = found
+            rows[some], scores[some] = found
         short = (rows != MISSING).sum(1) < min(k, len(self._rows))
         again = np.flatnonzero(short if users.valid is None else short & users.valid)
         if len(again):
