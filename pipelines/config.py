@@ -19,9 +19,8 @@ from recsys.distributed.compute import ComputeOptions
 from recsys.errors import ConfigError
 from recsys.evaluation.metrics import check_lengths, parse_metric
 from recsys.json_values import JsonObject
-from recsys.names import check_name
+from recsys.names import check_model_name, check_name
 from recsys.registry.gate import GateConfig
-from recsys.registry.store import check_model_name
 from recsys.retrieval import INDEXES
 from recsys.retrieval.batch import RecommendOptions
 

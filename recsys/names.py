@@ -83,3 +83,19 @@ def _wrong(name: str) -> str:
     if len(name) > LONGEST or len(name.encode()) > LONGEST_BYTES:
         return f"has over {LONGEST} characters or {LONGEST_BYTES} bytes"
     return ""
+
+
+def check_model_name(key: str, name: str) -> None:
+    """Checks that a model can be registered and loaded under ``name``, which the config gives as ``key``.
+
+    Raises:
+        ConfigError: ``name`` contains ``/``, ``:``, ``@`` or ``?``, which have a meaning in the address of a model; is
+            blank or starts like a path; or is refused by `check_name`.
+    """
+    found = [sign for sign in name if sign in "/:@?" or not sign.isprintable()]
+    if found or not name.strip() or name == "." or name.startswith(".."):
+        problem = f"contains {found[0]!r}" if found else "is blank or starts like a path"
+        raise ConfigError(
+            f"{key} = {name!r} {problem}, so no model can be registered under it; set promote.model to another name"
+        )
+    check_name(key, name)

@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from pipelines.config import RunConfig
     from pipelines.workspace import Workspace
     from recsys.data.dataset import Dataset
-    from recsys.data.ingest.config import DataConfig
     from recsys.registry.bundle import Bundle
     from recsys.service.questions import Id
 
@@ -198,24 +197,17 @@ def _of_bundle(options: ServeOptions) -> Opened:
 
 def _of_run(config: Path, output: Path | None, set_: list[str] | None, options: ServeOptions) -> Opened:
     from pipelines.made_bundle import require_promotion
+    from pipelines.served_as import recommend_options, served_as
     from pipelines.stages.promote import open_store, require_registry
-    from recsys.retrieval.batch import RecommendOptions
 
     settings, workspace = open_run(config, output, set_)
     require_promotion(config, settings, workspace)
     require_registry(settings, workspace)
     data_of = _RunData(workspace)
-    recommend = settings.recommend
-    rules = recommend.options if recommend else RecommendOptions(filter_seen=settings.evaluate.filter_seen)
-    source = RegistrySource(open_store(settings, workspace), Serving(rules, rules.index, data_of, rules.filter_seen))
+    rules, lists = recommend_options(settings), served_as(settings)
+    source = RegistrySource(open_store(settings, workspace), Serving(rules, rules.index, data_of, lists.filter_seen))
     folder, text = options.state or workspace.directory / "serve", _text_search(settings, workspace)
-    return Opened(source, folder, text, _event_types(settings.data))
-
-
-def _event_types(data: DataConfig) -> EventMeanings:
-    """What events mean as the tables are read; a threshold of ratings is no threshold of events."""
-    columns = data.columns
-    return EventMeanings(columns.event_weights, columns.event_meaning, data.positive_from if columns.event else None)
+    return Opened(source, folder, text, lists.events)
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from pipelines.config import PromoteSection, RunConfig
 from pipelines.report_page import write_page
+from pipelines.served_as import served_as
 from pipelines.stages.choose import candidate_name, read_choice
 from pipelines.stages.final import served_bundle
 from pipelines.stages.judge import Judge
@@ -38,6 +39,7 @@ REFUSED = 2
 _ROLLBACK = "rollback"
 _NO_SECTION = "the config has no [promote] section, which names the registered model"
 _SAME_RECIPE = "the candidate is what was measured as the champion; what ships of it was fitted anew"
+_SAME_BUT_LISTS = "the candidate is the champion already; a new version has what the config says of lists now"
 _CODE = (
     *ENGINE_CODE,
     "recsys/evaluation",
@@ -45,6 +47,7 @@ _CODE = (
     "pipelines/stages/promote.py",
     "pipelines/stages/judge.py",
     "pipelines/stages/track.py",
+    "pipelines/served_as.py",
 )
 
 
@@ -67,6 +70,7 @@ def run(config: RunConfig, workspace: Workspace, tracker: Tracker, bundle: Path 
     candidate = _run_candidate(config, workspace) if bundle is None else child_candidate(bundle)
     cache_key = {
         "section": config.promote.model_dump(mode="json"),
+        "served_as": served_as(config).to_dict(),
         "bundle": version_of(candidate.bundle),
         "ships": version_of(candidate.ships),
         "others": _others(config, workspace),
@@ -192,12 +196,14 @@ def _decide_and_register(
     """The same but for the alias, while the registry is locked: the champion that is compared is the one replaced."""
     judge, before = Judge(config, workspace), store.version_at(CHAMPION)
     champion = None if before is None else load_champion(store, before)
-    if before is not None and champion is not None and champion.version == version_of(candidate.ships):
+    same_bytes = champion is not None and champion.version == version_of(candidate.ships)
+    if before is not None and same_bytes and store.serves_as(before, served_as(config)):
         same = Rule("same", True, before, before, "the candidate is the champion already, byte for byte")
         version, decision = before, Decision(True, before, before, (same,))
     elif before is not None and champion is not None and measured_version(champion) == version_of(candidate.bundle):
         version = _register(config, store, workspace, tracker, candidate)
-        decision = Decision(True, version, before, (Rule("same", True, version, before, _SAME_RECIPE),))
+        reason = _SAME_BUT_LISTS if same_bytes else _SAME_RECIPE
+        decision = Decision(True, version, before, (Rule("same", True, version, before, reason),))
     else:
         result = None
         if before is not None and champion is not None:
@@ -239,7 +245,7 @@ def _is_current(store: Store, workspace: Workspace) -> bool:
 def _register(config: RunConfig, store: Store, workspace: Workspace, tracker: Tracker, candidate: Candidate) -> str:
     """Registers the candidate, that of a run with the MLflow run of its engine."""
     if not candidate.of_run:
-        return store.register(candidate.ships, resume=True)
+        return store.register(candidate.ships, resume=True, served_as=served_as(config))
     run_id = engine_run(config, workspace, tracker, candidate.bundle.name)
     measured = None if candidate.final is None else candidate.bundle
-    return store.register(candidate.ships, run_id, measured, resume=True)
+    return store.register(candidate.ships, run_id, measured, resume=True, served_as=served_as(config))

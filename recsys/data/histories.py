@@ -133,3 +133,14 @@ class Histories:
         return sp.csr_array(
             (values[order][first], (user[first], item[first])), shape=(len(self), n_items), dtype=np.float32
         )
+
+
+def concatenated(parts: Sequence[Histories]) -> Histories:
+    """The histories of all users of ``parts``, in order."""
+    lengths = np.concatenate([part.lengths for part in parts])
+    return Histories(
+        np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
+        np.concatenate([part.items for part in parts]),
+        np.concatenate([part.times for part in parts]),
+        np.concatenate([part.weights for part in parts]),
+    )

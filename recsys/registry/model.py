@@ -12,7 +12,7 @@ from recsys.json_values import JsonObject
 from recsys.registry.bundle import Bundle
 from recsys.registry.mlflow_client import imported
 from recsys.registry.predictor import Predictor
-from recsys.registry.serving import VERSION
+from recsys.registry.serving import SERVED_AS, VERSION, ServedAs
 
 mlflow = imported()
 PythonModel: Any = mlflow.pyfunc.PythonModel
@@ -28,7 +28,7 @@ class Recommender(PythonModel):  # type: ignore[misc]
                 f"{context.artifacts['bundle']} is another bundle than the one that this model was registered with; "
                 "restore it, or register another version"
             )
-        self._predictor = Predictor(bundle)
+        self._predictor = Predictor(bundle, ServedAs.of_dict(context.model_config.get(SERVED_AS)))
 
     def predict(self, context: Any, model_input: pd.DataFrame, params: JsonObject | None = None) -> pd.DataFrame:
         try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from reprlib import repr as short
 from typing import Any
@@ -11,18 +11,24 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from recsys.data.histories import Histories
+from recsys.data.histories import Histories, concatenated
 from recsys.data.vocabulary import MISSING, Rows
 from recsys.engine import Request
 from recsys.errors import DataError
 from recsys.registry.bundle import Bundle
-from recsys.retrieval.anonymous import check_once, typed_attributes, with_anonymous, with_attributes
+from recsys.registry.serving import INPUTS, ServedAs
+from recsys.retrieval.anonymous import (
+    check_once,
+    typed_attributes,
+    with_anonymous,
+    with_attributes,
+    without_repeats,
+)
 from recsys.retrieval.frames import fallback_of
-from recsys.retrieval.retriever import Retriever
+from recsys.retrieval.retriever import Retriever, check_ranks_seen
 from recsys.retrieval.rules.eligible import ItemRules, eligible_items
 
 _DEFAULT_K = 10
-_RESERVED = ("user_id", "history", "k", "exclude", "candidates")
 _EXACT = 2**53
 """Floats from here on do not hold every integer."""
 _BLOCK, _LEFT_OUT = 2**14, 2**21
@@ -38,6 +44,7 @@ class _Asked:
     Args:
         users: rows of the bundle's users; MISSING where absent or unknown.
         histories: the given history; None takes that of the user.
+        non_likes: of one user each, the items of the given history that are seen and no likes.
         excluded: of one user each, the items that are left out besides the history.
         unknown_items: ids that the bundle does not have.
         unknown_user: whether a user was named whom the bundle does not have.
@@ -45,6 +52,7 @@ class _Asked:
 
     users: Rows
     histories: list[Histories | None]
+    non_likes: list[Histories]
     excluded: list[Histories]
     unknown_items: list[list[str]]
     unknown_user: list[bool]
@@ -59,29 +67,34 @@ class Predictor:
     Args:
         bundle: a fitted engine and its data. A row with a ``user_id`` and no ``history`` needs a bundle that keeps
             the interactions.
+        served_as: what the config says of lists; None leaves out seen items, and events mean what their names say.
 
     Raises:
         ArtifactError: the vector of an item holds NaN or an infinite value.
+        DataError: lists keep seen items, and the engine was not trained to rank them.
     """
 
-    def __init__(self, bundle: Bundle) -> None:
-        self._data = bundle.data
+    def __init__(self, bundle: Bundle, served_as: ServedAs | None = None) -> None:
+        self._data, self._served_as = bundle.data, served_as or ServedAs()
+        check_ranks_seen(bundle.engine, self._served_as.filter_seen)
         self._newest = int(self._data.interactions.time.max(initial=0))
         listed = eligible_items(bundle.items, ItemRules()).rows
         fallback = fallback_of(bundle, bundle.data)
         self._retriever = Retriever(bundle.engine, bundle.items, candidates=listed, fallback=fallback)
 
     def predict(self, rows: pd.DataFrame) -> pd.DataFrame:
-        """``item_ids``, ``scores`` and ``fallback`` for each row, best first, without the items of the row's history.
+        """``item_ids``, ``scores`` and ``fallback`` for each row, best first.
 
-        The result of a row does not depend on the other rows; a user may occur in several rows.
+        Items of the row's history are left out unless the config keeps them (`recsys.registry.serving.ServedAs`). The
+        result of a row does not depend on the other rows; a user may occur in several rows.
 
         Args:
             rows: columns ``user_id``, ``history`` or both, and optionally ``k`` (default 10), ``exclude`` (ids of items
                 that are not returned) and ``candidates`` (ids of the only items that are). Any cell may be missing.
-                ``history`` lists item ids, oldest first; where it is missing, the history is that of ``user_id`` in
-                the bundle's interactions. Columns of users, such as ``age``, describe users whom the bundle does not
-                have, or replace the cells of those that it has; a value that no user has is rare.
+                ``history`` lists item ids, oldest first, and ``history_events`` the types of these events, which mean
+                and weigh what the config says; without them all are likes. Where ``history`` is missing, it is that of
+                ``user_id`` in the bundle's interactions. Columns of users, such as ``age``, describe users whom the
+                bundle does not have, or replace the cells of those that it has; a value that no user has is rare.
 
         Returns:
             One row for each of ``rows``, with their index; lists have ``k`` items, or as many as are eligible.
@@ -119,7 +132,8 @@ class Predictor:
         lists: list[_List] = [([], [], [])] * len(rows)
         asked = self._asked(rows, attributes, first)
         for numbers, request in self._requests(attributes, asked):
-            found = self._retriever.top_k(request, longest, excluded=concatenated([asked.excluded[n] for n in numbers]))
+            excluded, filter_seen = concatenated([asked.excluded[n] for n in numbers]), self._served_as.filter_seen
+            found = self._retriever.top_k(request, longest, filter_seen, excluded)
             for number, *columns in zip(numbers, *found[:3], strict=True):
                 lists[number] = self._without_padding(ks[number], *columns)
         named: dict[str, list[Any]] = {
@@ -139,19 +153,21 @@ class Predictor:
         described = attributes.notna().any(axis=1).tolist()
         found = [self._row(n, *cells) for n, cells in enumerate(zip(users, given, described, strict=True), first)]
         histories: list[Histories | None] = []
-        excluded, unknown = [], []
-        sides = zip(given, _column(rows, "exclude"), _column(rows, "candidates"), strict=True)
-        for number, (history, exclude, candidates) in enumerate(sides, first):
+        non_likes, excluded, unknown = [], [], []
+        sides = zip(given, *(_column(rows, name) for name in ("history_events", "exclude", "candidates")), strict=True)
+        for number, (history, events, exclude, candidates) in enumerate(sides, first):
             cells = {"history": history, "exclude": exclude, "candidates": candidates}
             items = {n: None if _is_missing(c) else self._items(number, n, c) for n, c in cells.items()}
-            histories.append(None if items["history"] is None else self._history(items["history"][0]))
-            left_out = [] if items["exclude"] is None else items["exclude"][0].tolist()
+            own, others = self._history(number, items["history"] and items["history"][0], events)
+            histories.append(own)
+            non_likes.append(others)
+            left_out = [] if items["exclude"] is None else _known(items["exclude"][0]).tolist()
             if items["candidates"] is not None:
                 left_out += np.setdiff1d(np.arange(len(self._data.items)), items["candidates"][0]).tolist()
             excluded.append(Histories.of([left_out]))
             unknown.append([str(key) for pair in items.values() if pair is not None for key in pair[1]])
         nobody = [row == MISSING and not _is_missing(user) for row, user in zip(found, users, strict=True)]
-        return _Asked(np.array(found, int), histories, excluded, unknown, nobody)
+        return _Asked(np.array(found, int), histories, non_likes, excluded, unknown, nobody)
 
     def _requests(self, attributes: pd.DataFrame, asked: _Asked) -> Iterator[tuple[Rows, Request]]:
         """Requests that cover all rows, each with the numbers of its rows; a request holds a user at most once."""
@@ -165,15 +181,18 @@ class Predictor:
             known_users = with_anonymous(self._data.users, asked.users[numbers])
             table = with_attributes(known_users, attributes.iloc[numbers].reset_index(drop=True))
             also_seen = self._data.also_seen(asked.users[numbers])
+            others = concatenated([asked.non_likes[number] for number in numbers])
+            if len(others.items):
+                also_seen = others if also_seen is None else also_seen.joined(others)
             yield numbers, Request(table, self._data.items, histories.take(numbers), also_seen=also_seen)
 
     def _attributes(self, asked: pd.DataFrame) -> pd.DataFrame:
         """The columns of users that the rows give."""
-        cells = asked.drop(columns=[name for name in _RESERVED if name in asked])
+        cells = asked.drop(columns=[name for name in INPUTS if name in asked])
         return typed_attributes(self._data.users.schema, cells, "rows")
 
     def _items(self, number: int, name: str, cell: object) -> tuple[Rows, list[object]]:
-        """The rows of the items that a cell lists, in its order, and the ids that the bundle does not have."""
+        """The rows of the items that a cell lists, MISSING for ids that the bundle does not have, and these ids."""
         if not isinstance(cell, list | tuple | np.ndarray) or (isinstance(cell, np.ndarray) and not cell.ndim):
             raise DataError(f"row {number}: {name} is {short(cell)}; give a list of item ids")
         ids = [_id(number, name, item) for item in cell]
@@ -181,18 +200,33 @@ class Predictor:
         fitting = [isinstance(item, int) == vocabulary.holds_integers for item in ids]
         rows = np.full(len(ids), MISSING)
         rows[fitting] = vocabulary.rows([item for item, fits in zip(ids, fitting, strict=True) if fits])
-        return rows[rows != MISSING], [item for item, row in zip(ids, rows, strict=True) if row == MISSING]
+        return rows, [item for item, row in zip(ids, rows, strict=True) if row == MISSING]
 
-    def _history(self, items: Rows) -> Histories:
-        """A given history, oldest first.
+    def _history(self, number: int, items: Rows | None, events: object) -> tuple[Histories | None, Histories]:
+        """A given history, oldest first, and the items of its events that are no likes.
 
         It has no times. With a dataset that has timestamps, its items are set one second apart and the last at the
         newest time of the bundle's interactions.
         """
-        history = Histories.of([items.tolist()])
-        if not self._data.has_timestamps:
+        nothing = Histories.of([[]])
+        if items is None or _is_missing(events):
+            if items is None and not _is_missing(events):
+                raise DataError(f"row {number} has history_events and no history; give the items beside them")
+            return (None if items is None else self._timed(Histories.of([_known(items).tolist()]))), nothing
+        types = list(events) if isinstance(events, list | tuple | np.ndarray) else []
+        if len(types) != len(items) or not all(isinstance(each, str) for each in types):
+            raise DataError(
+                f"row {number}: history_events is {short(events)}; give the type of each of the {len(items)} events of "
+                "history as a text"
+            )
+        known = [type_ for type_, item in zip(types, items, strict=True) if item != MISSING]
+        own, others = self._served_as.events.history(_known(items), known)
+        return self._timed(own), others
+
+    def _timed(self, history: Histories) -> Histories:
+        if not self._data.has_timestamps or not len(history.items):
             return history
-        return replace(history, times=history.times + self._newest - max(len(history.items) - 1, 0))
+        return replace(history, times=history.times + self._newest - history.times[-1])
 
     def _row(self, number: int, user: object, history: object, described: bool) -> int:
         """The row of ``user`` in the bundle's users; MISSING where it is absent or unknown."""
@@ -209,39 +243,12 @@ class Predictor:
         return int(known.rows([asked])[0])
 
 
-def without_repeats(rows: Rows) -> list[Rows]:
-    """Positions of ``rows`` in groups: a row occurs at most once in a group, MISSING any number of times.
-
-    A `Request` must not hold a user twice, so the n-th occurrence of a user goes into the n-th group.
-
-    Example:
-        >>> [positions.tolist() for positions in without_repeats(np.array([5, MISSING, 5, 7, MISSING, 5]))]
-        [[0, 1, 3, 4], [2], [5]]
-    """
-    met: dict[int, int] = {}
-    groups: list[list[int]] = []
-    for position, row in enumerate(rows.tolist()):
-        group = 0 if row == MISSING else met.get(row, 0)
-        met[row] = group + 1
-        if group == len(groups):
-            groups.append([])
-        groups[group].append(position)
-    return [np.array(group) for group in groups]
-
-
-def concatenated(parts: Sequence[Histories]) -> Histories:
-    """The histories of all users of ``parts``, in order."""
-    lengths = np.concatenate([part.lengths for part in parts])
-    return Histories(
-        np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
-        np.concatenate([part.items for part in parts]),
-        np.concatenate([part.times for part in parts]),
-        np.concatenate([part.weights for part in parts]),
-    )
-
-
 def _column(rows: pd.DataFrame, name: str) -> list[Any]:
     return list(rows[name]) if name in rows else [None] * len(rows)
+
+
+def _known(items: Rows) -> Rows:
+    return items[items != MISSING]
 
 
 def _is_missing(value: Any) -> bool:

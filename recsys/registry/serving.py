@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict, dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -9,16 +10,21 @@ from typing import Any
 import pandas as pd
 
 import recsys
+from recsys.data.feedback.event_meanings import EventMeanings
+from recsys.json_values import JsonMapping, JsonObject
 from recsys.registry.bundle import Bundle
 
 PACKAGE = Path(recsys.__file__).parent
 """The code of this library, which is stored with a model, so that its environment is built from a registry alone."""
 
-INPUTS = ("user_id", "history", "k", "exclude", "candidates")
+INPUTS = ("user_id", "history", "history_events", "k", "exclude", "candidates")
 """The input columns of a model besides the columns of users."""
 
 VERSION = "bundle"
 """The key of a model's configuration with the version of the bundle that it was registered with."""
+
+SERVED_AS = "served_as"
+"""The key of a model's configuration with `ServedAs`; models that were registered before do not have it."""
 
 _NEEDED = (
     *("mlflow", "torch", "numpy", "pandas", "scipy", "pyarrow", "pydantic", "safetensors", "threadpoolctl"),
@@ -26,17 +32,39 @@ _NEEDED = (
 )
 
 
-def described(bundle: Bundle) -> dict[str, object]:
+@dataclass(frozen=True)
+class ServedAs:
+    """What a config says of the lists of its model, wherever they are made.
+
+    Args:
+        filter_seen: whether lists leave out items of the history.
+        events: what events mean and weigh.
+    """
+
+    filter_seen: bool = True
+    events: EventMeanings = field(default_factory=EventMeanings)
+
+    def to_dict(self) -> JsonObject:
+        """JSON values."""
+        return asdict(self)
+
+    @classmethod
+    def of_dict(cls, value: JsonMapping | None) -> ServedAs:
+        """What `to_dict` gave; the defaults for None."""
+        return cls() if value is None else cls(value["filter_seen"], EventMeanings(**value["events"]))
+
+
+def described(bundle: Bundle, served_as: ServedAs) -> dict[str, object]:
     """The arguments of ``mlflow.pyfunc.log_model`` that describe the model of ``bundle``.
 
-    Its version is the ``model_config``, with which the model compares the bundle that it loads.
+    The ``model_config`` has its version, with which the model compares the bundle that it loads, and ``served_as``.
     """
     return {
         "signature": signature(bundle),
         "input_example": input_example(bundle),
         "pip_requirements": requirements(),
         "code_paths": [str(PACKAGE)],
-        "model_config": {VERSION: bundle.version},
+        "model_config": {VERSION: bundle.version, SERVED_AS: served_as.to_dict()},
     }
 
 

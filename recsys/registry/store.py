@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,34 +10,18 @@ from shutil import copytree
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from recsys.errors import ArtifactError, ConfigError, PromotionError
+from recsys.digest import short_digest
+from recsys.errors import ArtifactError, PromotionError
 from recsys.files.addresses import without_password
-from recsys.names import check_name
 from recsys.registry.bundle import MANIFEST, Bundle, verify, version_of
 from recsys.registry.gate import Decision
 from recsys.registry.mlflow_client import experiment_id, mlflow_at
-from recsys.registry.serving import described
+from recsys.registry.serving import SERVED_AS, ServedAs, described
 
 CHAMPION, PREVIOUS = "champion", "previous"
 _BEFORE = "champion_before"
 _MEASURED = ".measured"
 """Ending of the folder of the bundle that was evaluated, beside the one that ships."""
-
-
-def check_model_name(key: str, name: str) -> None:
-    """Checks that a model can be registered and loaded under ``name``, which the config gives as ``key``.
-
-    Raises:
-        ConfigError: ``name`` contains ``/``, ``:``, ``@`` or ``?``, which have a meaning in the address of a model; is
-            blank or starts like a path; or is refused by `recsys.names.check_name`.
-    """
-    found = [sign for sign in name if sign in "/:@?" or not sign.isprintable()]
-    if found or not name.strip() or name == "." or name.startswith(".."):
-        problem = f"contains {found[0]!r}" if found else "is blank or starts like a path"
-        raise ConfigError(
-            f"{key} = {name!r} {problem}, so no model can be registered under it; set promote.model to another name"
-        )
-    check_name(key, name)
 
 
 class Store:
@@ -53,7 +38,12 @@ class Store:
         self._client: Any = self._mlflow.MlflowClient(uri)
 
     def register(
-        self, bundle: Path, run_id: str | None = None, measured: Path | None = None, resume: bool = False
+        self,
+        bundle: Path,
+        run_id: str | None = None,
+        measured: Path | None = None,
+        resume: bool = False,
+        served_as: ServedAs | None = None,
     ) -> str:
         """Registers the bundle in the folder ``bundle`` as a new version of the model, an MLflow pyfunc model.
 
@@ -64,6 +54,7 @@ class Store:
             measured: the folder of the bundle that was evaluated, where ``bundle`` is the same recipe fitted on all
                 interactions; it is kept beside ``bundle`` and compared with later candidates.
             resume: take the newest version where it is of these bundles and not `settle`d: a stop left it.
+            served_as: what the config says of lists.
 
         Returns:
             The number of the new version.
@@ -76,6 +67,9 @@ class Store:
         if measured is not None:
             verify(measured)
             tags["measured"] = version_of(measured)
+        served_as = served_as or ServedAs()
+        if served_as != ServedAs():
+            tags[SERVED_AS] = _digest(served_as)
         if resume and (left := self._newest()) and left.tags == tags:
             return str(left.version)
         with self._run(run_id), _artifacts(bundle, measured) as artifacts:
@@ -83,7 +77,7 @@ class Store:
                 name="model",
                 python_model=str(Path(__file__).with_name("model.py")),
                 artifacts=artifacts,
-                **described(loaded),
+                **described(loaded, served_as),
             )
         if self._registered() is None:
             self._client.create_registered_model(self.name)
@@ -95,6 +89,11 @@ class Store:
             tags=tags,
         )
         return str(made.version)
+
+    def serves_as(self, version: str, served_as: ServedAs) -> bool:
+        """Whether ``version`` was registered with ``served_as``; one that was registered before has the defaults."""
+        registered = self._client.get_model_version(self.name, version).tags.get(SERVED_AS)
+        return bool(registered == (None if served_as == ServedAs() else _digest(served_as)))
 
     def settle(self, version: str) -> None:
         """Marks that what was decided about ``version`` is recorded."""
@@ -283,6 +282,10 @@ class Store:
         run = {"run_id": run_id} if run_id else {"experiment_id": experiment_id(self._mlflow, self.uri, self.name)}
         with self._mlflow.start_run(**run):
             yield
+
+
+def _digest(served_as: ServedAs) -> str:
+    return short_digest([json.dumps(served_as.to_dict(), sort_keys=True)])
 
 
 @contextmanager

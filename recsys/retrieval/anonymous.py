@@ -42,6 +42,26 @@ def with_anonymous(users: EntityTable, rows: Rows) -> EntityTable:
     return EntityTable(Vocabulary(ids), columns, users.schema)
 
 
+def without_repeats(rows: Rows) -> list[Rows]:
+    """Positions of ``rows`` in groups: a row occurs at most once in a group, MISSING any number of times.
+
+    A `Request` must not hold a user twice, so the n-th occurrence of a user goes into the n-th group.
+
+    Example:
+        >>> [positions.tolist() for positions in without_repeats(np.array([5, MISSING, 5, 7, MISSING, 5]))]
+        [[0, 1, 3, 4], [2], [5]]
+    """
+    met: dict[int, int] = {}
+    groups: list[list[int]] = []
+    for position, row in enumerate(rows.tolist()):
+        group = 0 if row == MISSING else met.get(row, 0)
+        met[row] = group + 1
+        if group == len(groups):
+            groups.append([])
+        groups[group].append(position)
+    return [np.array(group) for group in groups]
+
+
 def typed_attributes(schema: Schema, rows: pd.DataFrame, name: str) -> pd.DataFrame:
     """The columns of ``rows`` that are columns of users, coerced to the kinds of ``schema``.
 

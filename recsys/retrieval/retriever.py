@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from recsys.data.entities import EntityTable
 from recsys.data.histories import Histories
 from recsys.data.vocabulary import MISSING, Rows
-from recsys.engine import Request, VectorModel, Vectors
+from recsys.engine import Engine, Request, VectorModel, Vectors
+from recsys.errors import DataError
 from recsys.ranking import check_finite
 from recsys.retrieval import INDEXES
 from recsys.retrieval.fallback import Fallback
@@ -169,6 +170,19 @@ class Retriever:
 def seen_items(request: Request) -> Histories:
     """What the seen filter masks: the histories of ``request``, and what is also seen."""
     return request.histories if request.also_seen is None else request.histories.joined(request.also_seen)
+
+
+def check_ranks_seen(engine: Engine, filter_seen: bool) -> None:
+    """Checks that an engine whose lists keep seen items was trained to rank them.
+
+    Raises:
+        DataError: it was not.
+    """
+    if not filter_seen and not engine.ranks_seen_items():
+        raise DataError(
+            "filter_seen is false, and the model was trained to rank unseen items alone; leave filter_seen out, or "
+            "train with evaluate.filter_seen = false"
+        )
 
 
 def item_vectors(engine: VectorModel, items: EntityTable, at: int | None = None) -> Vectors:

@@ -12,16 +12,15 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from recsys.data.dataset import Dataset
-from recsys.data.histories import Histories
+from recsys.data.histories import Histories, concatenated
 from recsys.data.vocabulary import MISSING, Rows
 from recsys.engine import Request, Vectors
 from recsys.errors import DataError, RecsysError
 from recsys.registry.bundle import Bundle
-from recsys.registry.predictor import concatenated, without_repeats
-from recsys.retrieval.anonymous import with_anonymous, with_attributes
+from recsys.retrieval.anonymous import with_anonymous, with_attributes, without_repeats
 from recsys.retrieval.approximate.choice import index_builder
 from recsys.retrieval.frames import fallback_of
-from recsys.retrieval.retriever import EncodedUsers, Retriever, similarity_vectors
+from recsys.retrieval.retriever import EncodedUsers, Retriever, check_ranks_seen, similarity_vectors
 from recsys.retrieval.rules.eligible import ItemRules, eligible_items
 from recsys.service.live_histories import LiveHistories, extended, unchanged
 from recsys.service.neighbours import Neighbours
@@ -194,11 +193,7 @@ class ServedModel:
         return self.filter_seen if question.filter_seen is None else question.filter_seen
 
     def _check(self, question: Question) -> None:
-        if not self._filters(question) and not self.bundle.engine.ranks_seen_items():
-            raise DataError(
-                "filter_seen is false, and the model was trained to rank unseen items alone; leave filter_seen out, or "
-                "train with evaluate.filter_seen = false"
-            )
+        check_ranks_seen(self.bundle.engine, self._filters(question))
 
     def _groups(self, asked: dict[int, Lookup], live: LiveHistories) -> Iterator[tuple[list[int], _Group]]:
         """The questions in groups that one request can hold, each with its numbers."""

@@ -14,6 +14,7 @@ from pipelines.made_bundle import check_output
 from pipelines.stages import run_stages
 from pipelines.workspace import Workspace
 from recsys.errors import ConfigError
+from recsys.registry.mlflow_client import imported, local_uri, mlflow_at
 from recsys.retrieval.manifest import Manifest
 from recsys.service.explorer.explorer import Explorer
 from recsys.service.http.app import create_app
@@ -99,6 +100,51 @@ def test_a_bundle_of_which_nothing_is_known_leaves_out_seen_items(tmp_path, serv
     assert len(_items(client, filter_seen=False)) == 12
 
 
+def _registered(tmp_path):
+    """The champion as MLflow loads it."""
+    mlflow_at(local_uri(tmp_path / "out"))
+    return imported().pyfunc.load_model("models:/tiny@champion")
+
+
+def _lists(model, *rows):
+    return [list(items) for items in model.predict(pd.DataFrame(list(rows)))["item_ids"]]
+
+
+@pytest.mark.parametrize("filtered", [True, False])
+def test_the_registered_model_gives_the_lists_of_the_batch_and_the_service(tmp_path, served, filtered):
+    changes = [f"recommend.filter_seen={str(filtered).lower()}", "evaluate.filter_seen=false", "recommend.k=12"]
+    client, model = served(_run(tmp_path, changes), changes), _registered(tmp_path)
+    users, batch = ["u0000", "u0007"], _batch(tmp_path)
+    found = _lists(model, *({"user_id": user, "k": 12} for user in users))
+    assert found == [batch[user] for user in users] == [_items(client, user) for user in users]
+    history = {"history": [0, 4, 6], "k": 12}
+    assert _lists(model, history) == [_items(client, None, history=[0, 4, 6])]
+    assert len(_lists(model, history)[0]) == (9 if filtered else 12)
+
+
+def test_what_a_config_says_of_lists_later_makes_a_new_version_of_the_model(tmp_path):
+    shown = ["evaluate.filter_seen=false", "recommend.k=12"]
+    config = _run(tmp_path, [*shown, "recommend.filter_seen=true"])
+    assert len(_lists(_registered(tmp_path), {"user_id": "u0000", "k": 12})[0]) == 6
+    workspace = Workspace(tmp_path / "out")
+    for _ in range(2):
+        run_stages(read_run_config(config, shown), workspace, SilentTracker(), "promote")
+        decision = json.loads(workspace.decision.read_text())
+        assert (decision["version"], decision["champion"]) == ("2", "1")
+        assert "a new version has what the config says of lists now" in decision["rules"][0]["reason"]
+        assert len(_lists(_registered(tmp_path), {"user_id": "u0000", "k": 12})[0]) == 12
+
+
+def test_a_model_that_was_registered_without_what_the_config_says_leaves_out_seen_items(tmp_path):
+    _run(tmp_path, ["evaluate.filter_seen=false"])
+    for about in (tmp_path / "out").rglob("MLmodel"):
+        text = about.read_text()
+        assert "served_as" in text
+        about.write_text(re.sub(r"( +)served_as:\n(\1 +.*\n)+", "", text))
+        assert "served_as" not in about.read_text()
+    assert len(_lists(_registered(tmp_path), {"user_id": "u0000", "k": 12})[0]) == 6
+
+
 EVENTS = [
     'data.columns.event="what"',
     "data.columns.event_weights={view=1, order=3}",
@@ -160,6 +206,33 @@ def test_a_type_that_the_config_does_not_know_is_told_with_those_that_it_knows(s
     error = _send(shop, 0, "complain", status=422)["error"]
     assert error["where"] == "events.0.event"
     assert "'complain'; did you mean 'complaint'? the config knows view, order, complaint, refund" in error["message"]
+
+
+@pytest.mark.parametrize("filtered", [True, False])
+def test_events_of_a_history_mean_to_the_registered_model_what_they_mean_to_the_batch(tmp_path, filtered):
+    meanings = 'data.columns.event_meaning={complaint="dislike", refund="removal", ping="ignore"}'
+    changes = [*EVENTS[:2], meanings, "evaluate.filter_seen=false", f"recommend.filter_seen={str(filtered).lower()}"]
+    config = write_world(tmp_path)
+    pd.read_csv(tmp_path / "interactions.csv").assign(what="order").to_csv(tmp_path / "interactions.csv", index=False)
+    items, events = [0, 4, 6, 4, 8, 10, 2], ["order", "view", "order", "refund", "complaint", "ping", "view"]
+    rows = pd.DataFrame({"user_id": "s", "item_id": items, "timestamp": range(1_000_000, 1_000_007), "what": events})
+    rows.to_csv(tmp_path / "sessions.csv", index=False)
+    changes += ["recommend.k=12", f'recommend.histories="{tmp_path / "sessions.csv"}"']
+    run_stages(read_run_config(config, changes), Workspace(tmp_path / "out"), SilentTracker(), "recommend")
+    model = _registered(tmp_path)
+    history = {"history": items, "history_events": events, "k": 12}
+    assert _lists(model, history) == [_batch(tmp_path)["s"]]
+    assert len(_lists(model, history)[0]) == (7 if filtered else 12), "0, 6 and 2 are liked, 4 and 8 taken back"
+    assert _lists(model, history | {"history": [0, 999, 6], "history_events": ["order", "refund", "order"]}) == _lists(
+        model, {"history": [0, 6], "k": 12}
+    )
+    for wrong, message in (
+        ({"history": [0], "history_events": ["orders"]}, "did you mean 'order'.*the config knows order, view, "),
+        ({"history": [0], "history_events": ["order", "view"]}, "give the type of each of the 1 events"),
+        ({"user_id": "u0000", "history_events": ["order"]}, "row 0 has history_events and no history"),
+    ):
+        with pytest.raises(imported().MlflowException, match=message):
+            _lists(model, wrong)
 
 
 def test_a_config_without_a_promotion_names_the_bundle_that_can_be_served(tmp_path, monkeypatch):

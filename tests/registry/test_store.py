@@ -11,11 +11,12 @@ from recsys.data.schema import Schema
 from recsys.data.vocabulary import Vocabulary, as_ids
 from recsys.engine import Vectors
 from recsys.errors import ArtifactError, ConfigError, DataError, PromotionError
+from recsys.names import check_model_name
 from recsys.registry.bundle import Bundle, Lineage
 from recsys.registry.gate import Decision
 from recsys.registry.mlflow_client import imported, local_uri
 from recsys.registry.predictor import Predictor
-from recsys.registry.store import Store, check_model_name
+from recsys.registry.store import Store
 from recsys.registry.tracker import MlflowTracker
 from tests.registry.conftest import Together
 
