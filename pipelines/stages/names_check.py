@@ -18,7 +18,7 @@ from recsys.engines.two_tower.tower_inputs import HISTORY, IDS
 from recsys.errors import ConfigError, DataError
 from recsys.retrieval.batch import RecommendOptions
 from recsys.retrieval.recipients.users import NEW, named_users
-from recsys.retrieval.rules.conditions import matching
+from recsys.retrieval.rules.by_user import check_condition
 from recsys.retrieval.rules.plan import RulePlan
 
 _ITEM_KEYS = ("item_columns", "columns")
@@ -51,8 +51,8 @@ def check_newer_columns(config: RunConfig, tables: tuple[EntityTable, EntityTabl
     """
     try:
         _check_named(config, _Tables(*tables))
-        if config.recommend is not None and config.recommend.where is not None:
-            matching(tables[1], config.recommend.where)
+        if config.recommend is not None:
+            check_condition(config.recommend.where, *tables)
     except (ConfigError, DataError) as error:
         raise type(error)(f"{files}: {error}") from error
 

@@ -248,7 +248,8 @@ def _column(rows: pd.DataFrame, name: str) -> list[Any]:
 
 
 def _known(items: Rows) -> Rows:
-    return items[items != MISSING]
+    found: Rows = items[items != MISSING]
+    return found
 
 
 def _is_missing(value: Any) -> bool:

@@ -242,7 +242,7 @@ class Batch:
         model = [self.engine.kind, self.model_version, self.made_from, fallback]
         removed = {name: rows.tolist() for name, rows in plan.eligible.removed.items()} if options.rules.reasons else {}
         rules = options.rules.model_dump(mode="json", exclude={"candidates", "exclusions"})
-        has = [plan.candidates is not None, plan.exclusions is not None, len(data.non_likes) > 0]
+        has = [plan.candidates is not None, plan.exclusions is not None, len(data.non_likes) > 0, plan.by_user_text]
         given = [rules, options.at, options.filter_seen, self._k, data.has_timestamps, data.has_order, has]
         return {
             "model": short_digest(["/".join(model), *_pieces(self._retriever.item_vectors)]),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import copy
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -89,7 +90,7 @@ class Retriever:
         at: int | None = None,
         fallback: Callable[[], Fallback] | None = None,
     ) -> None:
-        self._engine, self._items, self._fallback = engine, items, fallback
+        self._engine, self._items = engine, items
         self.item_vectors = item_vectors(engine, items, at)
         build: BuildIndex = INDEXES[index] if isinstance(index, str) else index
         self._build = build
@@ -159,8 +160,13 @@ class Retriever:
 
     def within(self, rows: Rows) -> Subset:
         """The items at ``rows`` alone, with the same vectors."""
-        top_up = None if self._fallback is None else TopUp(self._fallback, self._items, rows)
-        return Subset(rows, self._build(self.item_vectors, rows), top_up)
+        return Subset(rows, self._build(self.item_vectors, rows), self.top_up and self.top_up.within(rows))
+
+    def narrowed(self, rows: Rows) -> Retriever:
+        """The same engine with the items at ``rows`` alone."""
+        made = copy(self)
+        _, made.index, made.top_up = self.within(rows)
+        return made
 
     def unknown(self, request: Request, users: Vectors) -> NDArray[np.bool_]:
         """Bool [U]: the users of whom the engine knows nothing, see `recsys.retrieval.top_up.unknown_users`."""

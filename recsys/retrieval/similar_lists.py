@@ -17,6 +17,7 @@ from recsys.retrieval.batch import Batch, RecommendOptions
 from recsys.retrieval.manifest import Manifest
 from recsys.retrieval.recommend import write_batch
 from recsys.retrieval.retriever import similarity_vectors
+from recsys.retrieval.rules.conditions import names_users
 from recsys.retrieval.similar import SimilarityModel
 from recsys.tracking import Tracker
 
@@ -93,7 +94,8 @@ def similar_lists(
         made_from: see `recsys.retrieval.recommend.recommend`.
 
     Raises:
-        ConfigError: items are kept fresh by their first interaction, which pairs of items do not have.
+        ConfigError: ``where`` names columns of users, or items are kept fresh by their first interaction, which pairs
+            of items do not have.
         DataError: a rule is wrong, or leaves no item.
 
     Example:
@@ -106,6 +108,11 @@ def similar_lists(
         72
     """
     options = options or RecommendOptions()
+    if options.where is not None and names_users(options.where):
+        raise ConfigError(
+            f"where = {options.where!r} names columns of users, and similar items have no user; give "
+            "--set recommend.where=CONDITION, a condition on items alone"
+        )
     freshness = options.rules.freshness
     if freshness is not None and freshness.column is None:
         raise ConfigError("similar items are kept fresh by an item column; give recommend.rules.freshness.column")

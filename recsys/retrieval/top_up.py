@@ -64,8 +64,16 @@ class TopUp:
         return self._make()
 
     @cached_property
+    def _vectors(self) -> Vectors:
+        return self.fallback.item_vectors(self._items)
+
+    @cached_property
     def _ranker(self) -> Ranker:
-        return Ranker(self.fallback.item_vectors(self._items), self._candidates)
+        return Ranker(self._vectors, self._candidates)
+
+    def within(self, rows: Rows) -> TopUp:
+        """The same with the items at ``rows`` alone."""
+        return _Within(self, rows)
 
     def fill(self, request: Request, ranked: Ranked, seen: Histories | None) -> Lists:
         """The lists with k items each, or as many as are eligible.
@@ -98,6 +106,18 @@ class TopUp:
         """The fallback's lists without the items ``listed`` [U, K] and those of ``seen`` at the rows ``short``."""
         users = self.fallback.user_vectors(request)
         return self._ranker.top_k(users, listed.shape[1], _excluded(listed, None if seen is None else seen.take(short)))
+
+
+class _Within(TopUp):
+    """A part of the candidates of ``whole``, whose fallback and vectors are computed once."""
+
+    def __init__(self, whole: TopUp, rows: Rows) -> None:
+        super().__init__(lambda: whole.fallback, whole._items, rows)
+        self._whole = whole
+
+    @cached_property
+    def _vectors(self) -> Vectors:
+        return self._whole._vectors
 
 
 def merged_lists(own: Ranked, other: Ranked) -> tuple[Ranked, NDArray[np.bool_]]:

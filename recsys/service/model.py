@@ -12,6 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from recsys.data.dataset import Dataset
+from recsys.data.entities import EntityTable
 from recsys.data.histories import Histories, concatenated
 from recsys.data.vocabulary import MISSING, Rows
 from recsys.engine import Request, Vectors
@@ -21,6 +22,7 @@ from recsys.retrieval.anonymous import with_anonymous, with_attributes, without_
 from recsys.retrieval.approximate.choice import index_builder
 from recsys.retrieval.frames import fallback_of
 from recsys.retrieval.retriever import EncodedUsers, Retriever, check_ranks_seen, similarity_vectors
+from recsys.retrieval.rules.by_user import UserCondition
 from recsys.retrieval.rules.eligible import ItemRules, eligible_items
 from recsys.service.live_histories import LiveHistories, extended, unchanged
 from recsys.service.neighbours import Neighbours
@@ -74,6 +76,7 @@ class ServedModel:
         self.rules, self.filter_seen = rules or ItemRules(), filter_seen
         self._check(Question())
         self._listed = eligible_items(self.data.items, self.rules).rows
+        self._by_user = UserCondition.of(self.data.items, self.data.users, self.rules.where)
         fallback = fallback_of(bundle, self.data)
         build = index_builder(index, bundle.engine, self.data, bundle.folder)
         self._retriever = Retriever(bundle.engine, self.data.items, build, self._listed, fallback=fallback)
@@ -236,11 +239,15 @@ class ServedModel:
         return replace(history, times=history.times + self._newest - max(len(items) - 1, 0))
 
     def _request(self, group: _Group) -> Request:
+        return Request(self._users(group), self.data.items, group.histories, group.at, group.also_seen)
+
+    def _users(self, group: _Group) -> EntityTable:
+        """The users with the columns that questions give."""
         users = with_anonymous(self.data.users, group.rows)
         cells = [pd.DataFrame(index=[0]) if each.attributes is None else each.attributes for each in group.asked]
         if any(len(frame.columns) for frame in cells):
             users = with_attributes(users, pd.concat(cells, ignore_index=True))
-        return Request(users, self.data.items, group.histories, group.at, group.also_seen)
+        return users
 
     def _encoded(self, group: _Group) -> EncodedUsers:
         """The vectors of the users; those of users of the data are kept until their history changes."""
@@ -250,6 +257,10 @@ class ServedModel:
         """The items that are not in each list."""
         filtered = np.array([self._filters(each.question) for each in group.asked])
         left_out = ragged([each.left_out for each in group.asked])
+        if self._by_user is not None:
+            groups = self._by_user.groups(self._users(group))
+            unmet = {row: np.flatnonzero(~mask) for rows, mask in groups for row in rows.tolist()}
+            left_out = left_out.joined(ragged([unmet[row] for row in range(len(group.asked))]))
         always = np.ones(len(filtered), bool)
         for part, of in ((group.histories, filtered), (group.also_seen, filtered), (group.blocked, always)):
             if part is not None and of.any():

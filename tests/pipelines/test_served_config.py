@@ -13,7 +13,7 @@ from pipelines.config import read_run_config
 from pipelines.made_bundle import check_output
 from pipelines.stages import run_stages
 from pipelines.workspace import Workspace
-from recsys.errors import ConfigError
+from recsys.errors import ConfigError, DataError
 from recsys.registry.mlflow_client import imported, local_uri, mlflow_at
 from recsys.retrieval.manifest import Manifest
 from recsys.service.explorer.explorer import Explorer
@@ -98,6 +98,36 @@ def test_a_bundle_of_which_nothing_is_known_leaves_out_seen_items(tmp_path, serv
     client = served(bundle=tmp_path / "out" / "final" / "bundles" / "ease")
     assert len(_items(client)) == 6
     assert len(_items(client, filter_seen=False)) == 12
+
+
+def test_each_user_gets_items_of_the_own_city_from_the_batch_the_service_and_the_explorer(tmp_path, served):
+    config, cities = write_world(tmp_path), ["Bern", "Rome", None]
+    people = pd.DataFrame({"user_id": [f"u{n:04d}" for n in range(24)], "city": [cities[n % 3] for n in range(24)]})
+    people.to_csv(tmp_path / "users.csv", index=False)
+    items = pd.read_csv(tmp_path / "items.csv").assign(city=["Bern", "Bern", "Rome"] * 4)
+    items.to_csv(tmp_path / "items.csv", index=False)
+    where = ['recommend.where="city == user.city"', f'data.users="{tmp_path / "users.csv"}"']
+    changes = [*where, "recommend.k=12", "recommend.filter_seen=false", "evaluate.filter_seen=false"]
+    wrong = read_run_config(config, [*changes, 'recommend.where="city == user.citty"'])
+    with pytest.raises(DataError, match=r"where = 'city == user.citty': users have no column 'citty'.*mean 'city'"):
+        run_stages(wrong, Workspace(tmp_path / "wrong"), SilentTracker(), "recommend")
+    assert not (tmp_path / "wrong" / "bundles").exists(), "it is told before anything is learnt"
+    run_stages(read_run_config(config, changes), Workspace(tmp_path / "out"), SilentTracker(), "recommend")
+    batch, client = _batch(tmp_path), served(config, changes)
+    city = items.set_index("item_id")["city"]
+    assert {user: {*city[batch[user]]} for user in ("u0000", "u0001", "u0002")} == {
+        "u0000": {"Bern"},
+        "u0001": {"Rome"},
+        "u0002": {"Bern", "Rome"},
+    }
+    assert [len(batch[user]) for user in ("u0000", "u0001", "u0002")] == [8, 4, 12]
+    for user in ("u0000", "u0001", "u0002"):
+        assert _items(client, user) == batch[user]
+        shown = client.post("/explore/lists", json={"user": user, "k": 12}).json()["lists"]
+        assert [int(item["id"]) for item in shown[0]["items"]] == batch[user]
+        assert {*city[[int(item["id"]) for item in shown[1]["items"]]]} == {*city[batch[user]]}
+    assert {*city[_items(client, None, history=[0], columns={"city": "Rome"})]} == {"Rome"}
+    assert len(_items(client, None, history=[0])) == 12
 
 
 def _registered(tmp_path):

@@ -93,8 +93,8 @@ class EventMeanings:
             self.check(event)
         named = [self.meaning(event) for event in events]
         read = np.flatnonzero([each != IGNORE for each in named])
-        kinds = np.array([_CODES[named[row]] for row in read], np.int8)
-        weights = np.array([self.weight(events[row]) for row in read], np.float64)
+        kinds = np.array([_CODES[named[row]] for row in read.tolist()], np.int8)
+        weights = np.array([self.weight(events[row]) for row in read.tolist()], np.float64)
         rows, user = items[read], np.zeros(len(read), np.int64)
         found = likes.resolve(user, rows, read, kinds, weights, ratings=False, least=self.positive_from or 0.0)
         learned = (kinds != likes.REMOVAL) & (self.non_likes == "negatives")

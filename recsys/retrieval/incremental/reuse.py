@@ -13,6 +13,7 @@ from recsys.engine import Request, Vectors
 from recsys.ranking import Ranker
 from recsys.retrieval.incremental.fingerprints import user_fingerprints
 from recsys.retrieval.incremental.previous import Previous, save_users
+from recsys.retrieval.index import Index
 from recsys.retrieval.output import Place
 from recsys.retrieval.rules.block import empty_lists, put
 from recsys.retrieval.rules.plan import RulePlan
@@ -64,7 +65,7 @@ class Reuse:
         fingerprints = user_fingerprints(request, users, named)
         previous = self.previous(place[0])
         places = previous.unchanged(ids, fingerprints)
-        if (places != MISSING).any() and not self._independent(users.vectors):
+        if (places != MISSING).any() and not self._independent(request, users.vectors):
             places[:] = MISSING
         kept, ranked = np.flatnonzero(places != MISSING), np.flatnonzero(places == MISSING)
         found = empty_lists((len(ids), self.k))
@@ -98,15 +99,18 @@ class Reuse:
     def _items(self) -> Vocabulary:
         return self.plan.data.items.vocabulary
 
-    def _independent(self, users: Vectors) -> bool:
+    def _independent(self, request: Request, users: Vectors) -> bool:
         """Whether scores are bit for bit the same beside other users, as the matrix product of this machine has it."""
-        index = self.retriever.retriever.index
-        if not isinstance(index, Ranker):
-            return False
-        part = users.take(slice(0, _PROBED))
-        whole = index.scores(part).clone()
-        half = len(part) // 2
-        return all(
-            torch.equal(index.scores(part.take(rows)), whole[rows])
-            for rows in (slice(0, 1), slice(half, half + 33), slice(half, len(part)))
-        )
+        return all(_probed(part.retriever.index, users.take(rows)) for rows, part in self.retriever.parts(request))
+
+
+def _probed(index: Index, users: Vectors) -> bool:
+    if not isinstance(index, Ranker):
+        return False
+    part = users.take(slice(0, _PROBED))
+    whole = index.scores(part).clone()
+    half = len(part) // 2
+    return all(
+        torch.equal(index.scores(part.take(rows)), whole[rows])
+        for rows in (slice(0, 1), slice(half, half + 33), slice(half, len(part)))
+    )

@@ -16,7 +16,7 @@ from recsys.data.vocabulary import Rows
 from recsys.engine import Vectors
 from recsys.errors import ConfigError
 from recsys.ranking import Ranker
-from recsys.retrieval.rules.conditions import Condition, matching
+from recsys.retrieval.rules.conditions import ItemCondition, matching
 
 _LARGEST = 1e20
 """Products of scores and factors below it are finite in single precision."""
@@ -31,7 +31,7 @@ class Boost(Config):
         addend: is added afterwards, in the unit of the engine's scores.
     """
 
-    where: Condition
+    where: ItemCondition
     factor: float = Field(default=1.0, gt=0)
     addend: float = 0.0
 

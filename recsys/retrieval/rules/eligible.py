@@ -12,7 +12,7 @@ from recsys.config import Config
 from recsys.data.entities import EntityTable
 from recsys.data.vocabulary import Rows
 from recsys.errors import DataError
-from recsys.retrieval.rules.conditions import Condition, matching
+from recsys.retrieval.rules.conditions import Condition, matching, names_users
 from recsys.retrieval.rules.id_lists import IdList, known_ids
 
 
@@ -24,7 +24,9 @@ class ItemRules(Config):
             not in the data are passed over and counted.
         deny: ids of items that are not recommended, or a file of them.
         where: a condition on item columns, such as ``in_stock and price < 100`` or ``"Drama" in genres``; see
-            `recsys.retrieval.rules.conditions`. A missing cell does not meet a comparison.
+            `recsys.retrieval.rules.conditions`. A missing cell does not meet a comparison. ``user.NAME`` is a column of
+            users, as in ``city == user.city``: each user gets the items that meet it, and a comparison with a value
+            that the user does not have is left out; see `recsys.retrieval.rules.by_user`.
         unlisted: whether items that the items table does not list are recommended too; they are known from interactions
             alone, because they left the catalogue or were never described.
     """
@@ -53,7 +55,7 @@ class Eligible:
 def eligible_items(
     items: EntityTable, rules: ItemRules, more: Mapping[str, NDArray[np.bool_]] | None = None
 ) -> Eligible:
-    """The rows of ``items`` that may be recommended.
+    """The rows of ``items`` that may be recommended to anybody; a ``where`` that names users is asked elsewhere.
 
     Args:
         items: the catalogue.
@@ -76,7 +78,7 @@ def eligible_items(
             f"{_items(len(items.unlisted))} not in the items table and not recommended "
             "(recommend.unlisted = true recommends them)"
         )
-    if rules.where is not None:
+    if rules.where is not None and not names_users(rules.where):
         met = matching(items, rules.where)
         told.append(f"{met.sum()} of {len(items)} items meet where = {rules.where!r}")
         kept["where"] = met

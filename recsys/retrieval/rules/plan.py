@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,7 @@ from recsys.engine import Request
 from recsys.errors import DataError
 from recsys.retrieval.retriever import seen_items
 from recsys.retrieval.rules.boosts import Boosts
+from recsys.retrieval.rules.by_user import UserCondition
 from recsys.retrieval.rules.conditions import matching
 from recsys.retrieval.rules.eligible import Eligible, ItemRules, eligible_items
 from recsys.retrieval.rules.items.availability import available
@@ -39,6 +40,7 @@ class RulePlan:
         data: the users and items.
         rules: the options.
         eligible: the items that may be recommended to anybody.
+        by_user: the condition by which each user gets a part of them; None without one.
         candidates: items of single users; None where nobody has such a list.
         exclusions: items that single users must not get; None without any.
         boosts: None without any.
@@ -51,6 +53,7 @@ class RulePlan:
     data: Dataset
     rules: RuleOptions
     eligible: Eligible
+    by_user: UserCondition | None
     candidates: UserLists | None
     exclusions: UserLists | None
     boosts: Boosts | None
@@ -79,6 +82,7 @@ class RulePlan:
             data,
             rules,
             eligible_items(data.items, items, _item_masks(data, rules, at, now)),
+            UserCondition.of(data.items, data.users, items.where),
             None if rules.candidates is None else UserLists.of(data, rules.candidates, f"{_KEY}.candidates"),
             None if rules.exclusions == () else UserLists.of(data, rules.exclusions, f"{_KEY}.exclusions"),
             Boosts.of(data.items, rules.boosts) if rules.boosts else None,
@@ -98,7 +102,13 @@ class RulePlan:
     def told(self) -> tuple[str, ...]:
         """What the rules left out or passed over, one line each."""
         lists = (self.candidates, self.exclusions)
-        return (*self.eligible.told, *(line for part in lists if part is not None for line in part.told))
+        by_user = () if self.by_user is None else (self.by_user.told(self.data.users, self.mask),)
+        return (*self.eligible.told, *by_user, *(line for part in lists if part is not None for line in part.told))
+
+    @property
+    def by_user_text(self) -> str:
+        """The condition by which each user gets a part of the items; empty without one."""
+        return "" if self.by_user is None else self.by_user.text
 
     @property
     def fingerprint(self) -> str:
@@ -113,6 +123,17 @@ class RulePlan:
         found = np.zeros(self.data.n_items, bool)
         found[slice(None) if self.eligible.rows is None else self.eligible.rows] = True
         return found
+
+    def narrowed(self, met: NDArray[np.bool_]) -> RulePlan:
+        """The plan of users who may get the items ``met`` [I] of those that may be recommended."""
+        removed = {name: rows[met[rows]] for name, rows in self.eligible.removed.items()}
+        if "unlisted" in removed:
+            removed["unlisted"] = self.eligible.removed["unlisted"]
+        of_where = ~met
+        of_where[removed.get("unlisted", [])] = False
+        removed["where"] = np.flatnonzero(of_where)
+        kept = {name: rows for name, rows in removed.items() if len(rows)}
+        return replace(self, eligible=Eligible(np.flatnonzero(self.mask & met), (), kept), by_user=None)
 
     def excluded(self, request: Request, filter_seen: bool) -> dict[str, Histories]:
         """The items that each rule of pairs leaves out of the lists of the users of ``request``, by its name."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from copy import copy
 from dataclasses import replace
 from functools import partial, reduce
 from pathlib import Path
@@ -77,9 +78,16 @@ class RuledRetriever:
             build = index_builder(index, engine, plan.data, beside, multiple)
         else:
             build = partial(plan.boosts.ranker, multiple=multiple)
-        self._engine, self._plan, self._items = engine, plan, plan.data.items
+        self._engine, self._items, self._build = engine, plan.data.items, build
         self.retriever = Retriever(engine, self._items, build, plan.eligible.rows, at, fallback)
         self.item_vectors = self.retriever.item_vectors
+        self._follow(plan)
+        self._diversity = self._diversity_rule()
+        self._parts: dict[bytes, RuledRetriever] = {}
+
+    def _follow(self, plan: RulePlan) -> None:
+        """Takes up the items, quotas, own candidates and reasons of ``plan``."""
+        self._plan = plan
         self._eligible = np.flatnonzero(plan.mask)
         self._quotas = [
             self.retriever.within(np.flatnonzero(met & plan.mask))
@@ -88,8 +96,7 @@ class RuledRetriever:
         self._own: OwnCandidates | None = None
         if plan.candidates is not None:
             self._own = OwnCandidates(plan.candidates, plan.mask, self._items, self.item_vectors, plan.boosts)
-        self._explained = Explained(plan, self.item_vectors, build) if plan.rules.reasons else None
-        self._diversity = self._diversity_rule()
+        self._explained = Explained(plan, self.item_vectors, self._build) if plan.rules.reasons else None
 
     @property
     def told(self) -> tuple[str, ...]:
@@ -117,8 +124,13 @@ class RuledRetriever:
         Raises:
             ArtifactError: the vector of a user, or a score, is NaN or infinite.
         """
-        k = min(k, len(self._items))
-        by_rule, users = self._plan.excluded(request, filter_seen), encoded or self.encode(request)
+        k, users = min(k, len(self._items)), encoded or self.encode(request)
+        if self._plan.by_user is not None:
+            lists = empty_lists((len(request), k))
+            for rows, part in self.parts(request):
+                lists = put(lists, rows, part.top_k(request.take(rows), k, filter_seen, users.take(rows)))
+            return lists if self._plan.rules.reasons else lists._replace(reasons=None)
+        by_rule = self._plan.excluded(request, filter_seen)
         excluded = reduce(Histories.joined, by_rule.values()) if by_rule else None
         block = Block(request, users.vectors, excluded, users.unknown, self._plan.named(request))
         if not self._plan.rules.reranks:
@@ -130,6 +142,28 @@ class RuledRetriever:
         if self._explained is None:
             return found._replace(reasons=None)
         return self._explained.explained(block, found, positions, by_rule)
+
+    def parts(self, request: Request) -> Iterator[tuple[Rows, RuledRetriever]]:
+        """The users of ``request`` who may get the same items, if any, and what ranks these."""
+        if self._plan.by_user is None:
+            yield np.arange(len(request)), self
+            return
+        for rows, met in self._plan.by_user.groups(request.users):
+            if (met & self._plan.mask).any():
+                yield rows, self._part(met)
+
+    def _part(self, met: NDArray[np.bool_]) -> RuledRetriever:
+        """What ranks the items ``met`` [I]; of the last ones, vectors are kept up to twice the catalogue."""
+        key = met.tobytes()
+        if key not in self._parts:
+            made, plan = copy(self), self._plan.narrowed(met)
+            made.retriever = self.retriever.narrowed(np.flatnonzero(plan.mask))
+            made._follow(plan)
+            self._parts[key] = made
+            while len(self._parts) > 1 and sum(len(part._eligible) for part in self._parts.values()) > 2 * len(met):
+                del self._parts[next(iter(self._parts))]
+        self._parts[key] = found = self._parts.pop(key)
+        return found
 
     def _chosen(self, block: Block, k: int) -> tuple[Lists, Rows]:
         """The lists of a block, and where each item stands in the ranking without rules; MISSING where it does not."""

@@ -51,10 +51,13 @@ class Means:
         return Vectors(means.astype(np.float32), valid=histories.lengths > 0)
 
 
+KINDS = {"brand": "categorical", "least_age": "numeric"}
+
+
 def shop(rng, users=90, items=40):
     names = [f"u{n:03d}" for n in range(0, 2 * users, 2)]
-    frame = pd.DataFrame({"brand": [f"b{n % 5}" for n in range(items)]})
-    table = EntityTable(Vocabulary.of([f"i{n:02d}" for n in range(items)]), frame, Schema.of({"brand": "categorical"}))
+    frame = pd.DataFrame({"brand": [f"b{n % 5}" for n in range(items)], "least_age": 1.5 * np.arange(items)})
+    table = EntityTable(Vocabulary.of([f"i{n:02d}" for n in range(items)]), frame, Schema.of(KINDS))
     ages = pd.DataFrame({"age": rng.integers(18, 80, users).astype(float)})
     who = EntityTable(Vocabulary.of(names), ages, Schema.of({"age": "numeric"}))
     n = 5 * users
@@ -65,10 +68,10 @@ def shop(rng, users=90, items=40):
 class World:
     """A shop, its model and its rules, which change."""
 
-    def __init__(self, seed):
+    def __init__(self, seed, where=None):
         self.rng = np.random.default_rng(seed)
         self.data, self.engine = shop(self.rng), Means()
-        self.options = RecommendOptions(k=6, shard_size=40, rules=RULES, filter_seen=True)
+        self.options = RecommendOptions(k=6, shard_size=40, rules=RULES, filter_seen=True, where=where)
         self.fallback = Fallback.fit(self.data)
 
     def batch(self, incremental):
@@ -143,8 +146,9 @@ def lists(folder):
 
 
 @pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(1, 6))])
-def test_an_incremental_run_has_the_bytes_of_a_full_one_after_random_changes(tmp_path, seed):
-    world = World(seed)
+@pytest.mark.parametrize("where", [None, "least_age <= user.age"])
+def test_an_incremental_run_has_the_bytes_of_a_full_one_after_random_changes(tmp_path, seed, where):
+    world = World(seed, where)
     for night in range(4):
         write_batch(world.batch(True), tmp_path / "lists")
         write_batch(world.batch(False), tmp_path / f"full-{night}")

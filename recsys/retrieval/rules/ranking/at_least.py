@@ -10,7 +10,7 @@ from pydantic import Field
 
 from recsys.config import Config
 from recsys.data.vocabulary import MISSING, Rows
-from recsys.retrieval.rules.conditions import Condition
+from recsys.retrieval.rules.conditions import ItemCondition
 from recsys.retrieval.rules.ranking.pool import Pool
 
 
@@ -22,7 +22,7 @@ class AtLeast(Config):
         least: in one list.
     """
 
-    where: Condition
+    where: ItemCondition
     least: int = Field(ge=1)
 
 
