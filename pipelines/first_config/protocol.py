@@ -8,8 +8,7 @@ import numpy as np
 
 from recsys.config import parse
 from recsys.data.dataset import Dataset
-from recsys.data.feedback.repeats import Repeats
-from recsys.data.splits.holdout import BUYS_AGAIN
+from recsys.data.feedback.repeats import BUYS_AGAIN, Repeats
 from recsys.data.splits.split import Split, SplitConfig, make_split
 from recsys.data.splits.temporal import moments
 from recsys.errors import DataError

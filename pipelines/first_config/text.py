@@ -140,15 +140,27 @@ def _event(found: Found, name: str) -> Iterator[str]:
     hidden = "" if "event" in found.used else "# "
     likely = {kind: meaning for kind in counts if (meaning := likely_meaning(kind)) is not None}
     weights = {kind: 1.0 for kind in counts if kind not in likely} if hidden else columns.event_weights
-    yield hidden + _line("event", name, ", ".join(f"{n:,} {kind}" for kind, n in counts.items()))
-    yield f"{hidden}event_weights = {_table(dict(sorted(weights.items(), key=lambda pair: -counts.get(pair[0], 0))))}"
     guessed = {kind: m for kind, m in likely.items() if hidden or columns.event_meaning.get(kind) == "ignore"}
+    again = [] if found.protocol.filter_seen else [kind for kind, meaning in guessed.items() if meaning == "removal"]
+    one_each = {**weights, **dict.fromkeys(again, -max(weights.values(), default=1.0))}
+    yield hidden + _line("event", name, ", ".join(f"{n:,} {kind}" for kind, n in counts.items()))
+    if again:
+        least = f"{min(weights.values(), default=1.0):.15g}"
+        yield from _comment(
+            "people come back to items, and a removal takes back all earlier likes of the same user and item; a weight "
+            f"below zero takes back one each, with positive_from = {least} in [data] and no meaning of the type"
+        )
+        if not hidden:
+            yield f"# event_weights = {_table(one_each)}"
+    weights = one_each if hidden else weights
+    yield f"{hidden}event_weights = {_table(dict(sorted(weights.items(), key=lambda pair: -counts.get(pair[0], 0))))}"
     if guessed:
         yield from _comment(
             "guessed from the names, which may be wrong: a dislike or a removal takes back the earlier likes of the "
             'same user and item, so a return after use is "ignore", which leaves its rows out; a "like" is one more'
         )
-        yield f"# event_meaning = {_table(guessed)}"
+        if rest := {kind: meaning for kind, meaning in guessed.items() if kind not in again}:
+            yield f"# event_meaning = {_table(rest)}"
     if not hidden and columns.event_meaning:
         if guessed:
             yield "# until you say what they are, the safest: their rows are left out"

@@ -10,7 +10,7 @@ from threading import Lock
 import numpy as np
 
 from recsys.data.dataset import Dataset
-from recsys.data.feedback.event_meanings import BELOW, DISLIKE, LIKE, REMOVAL, EventMeanings
+from recsys.data.feedback.event_meanings import BELOW, DISLIKE, LIKE, REMOVAL, RETURN, EventMeanings
 from recsys.data.histories import Histories
 from recsys.data.vocabulary import MISSING
 from recsys.service.questions import Id
@@ -122,7 +122,7 @@ def extended(base: Histories, events: tuple[FeedbackEvent, ...], data: Dataset, 
 
     An event that the data has already is left out, so that nothing counts twice once a model was trained on data with
     the feedback: the same item at the same time, or in data without times the same item. A dislike or a removal takes
-    back the likes of the item before it, and a like after it stands again.
+    back the likes of the item before it, a return as much as it weighs of the latest, and a like after it stands again.
 
     Args:
         base: of one user.
@@ -132,21 +132,30 @@ def extended(base: Histories, events: tuple[FeedbackEvent, ...], data: Dataset, 
     """
     timed = data.has_timestamps
     times = base.times if timed else np.zeros(len(base.items), np.int64)
-    had = set(zip(base.items.tolist(), times.tolist(), strict=True))
-    stands = np.ones(len(base.items), bool)
-    likes: list[tuple[int, FeedbackEvent]] = []
+    taken_back, returned = _settled(events, data)
+    had = set(zip(base.items.tolist(), times.tolist(), strict=True)) | taken_back
+    stands, left = np.ones(len(base.items), bool), base.weights.astype(np.float64)
+    likes: list[tuple[int, FeedbackEvent, float]] = []
     seen: dict[int, None] = {}
     blocked: dict[int, None] = {}
     for event in sorted(events, key=lambda each: each.time) if timed else events:
         row, meaning = data.items.vocabulary.row(event.item_id), types.meaning(event.event, event.weight)
+        weight = types.weight(event.event, event.weight)
         if row == MISSING:
             continue
         if meaning == LIKE:
             blocked.pop(row, None)
             if (row, event.time * timed) not in had:
-                likes.append((row, event))
+                likes.append((row, event, weight))
         elif meaning == BELOW:
             seen[row] = None
+        elif meaning == RETURN and (row, event.time * timed) not in returned:
+            seen[row] = None
+            likes, weight = _less(likes, row, -weight, types)
+            for place in np.flatnonzero(stands & (base.items == row) & (times <= event.time * timed))[::-1].tolist():
+                taken = min(weight, left[place])
+                left[place], weight = left[place] - taken, weight - taken
+                stands[place] = left[place] > 0 and left[place] >= (types.positive_from or 0.0)
         elif meaning in (DISLIKE, REMOVAL):
             later = (base.items == row) & (times > event.time * timed)
             stands &= (base.items != row) | later
@@ -154,14 +163,38 @@ def extended(base: Histories, events: tuple[FeedbackEvent, ...], data: Dataset, 
             if not later.any():
                 blocked[row] = None
     last = int(base.times.max(initial=-1))
-    added = [event.time if timed else last + 1 + step for step, (_, event) in enumerate(likes)]
+    added = [event.time if timed else last + 1 + step for step, (_, event, _) in enumerate(likes)]
     moments = np.concatenate([base.times[stands], np.array(added, np.int64)])
     order = np.argsort(moments, kind="stable")
-    items = np.concatenate([base.items[stands], np.array([row for row, _ in likes], np.int32)])[order]
-    new = [types.weight(event.event, event.weight) for _, event in likes]
-    weights = np.concatenate([base.weights[stands], np.array(new, np.float32)])[order]
+    items = np.concatenate([base.items[stands], np.array([row for row, _, _ in likes], np.int32)])[order]
+    new = [weight for _, _, weight in likes]
+    weights = np.concatenate([left[stands], new]).astype(np.float32)[order]
     whole = Histories(np.array([0, len(items)]), items.astype(np.int32), moments[order], weights)
     return Extended(whole, _unweighted(seen), _unweighted(blocked))
+
+
+def _less(
+    likes: list[tuple[int, FeedbackEvent, float]], row: int, amount: float, types: EventMeanings
+) -> tuple[list[tuple[int, FeedbackEvent, float]], float]:
+    """``likes`` without ``amount`` of the latest of the item ``row``, and what is left of the amount."""
+    found = []
+    for item, event, weight in reversed(likes):
+        taken = min(amount, weight) if item == row else 0.0
+        amount, rest = amount - taken, weight - taken
+        if not taken or (rest > 0 and rest >= (types.positive_from or 0.0)):
+            found.append((item, event, rest))
+    return found[::-1], amount
+
+
+def _settled(events: tuple[FeedbackEvent, ...], data: Dataset) -> tuple[set[tuple[int, int]], set[tuple[int, int]]]:
+    """Item and time of the likes of the user that the data has taken back, and of the returns that it has applied."""
+    if not len(data.settled) or not events:
+        return set(), set()
+    theirs = Histories.from_interactions(data.settled, np.array([data.users.vocabulary.row(events[0].user_id)]))
+    times = theirs.times if data.has_timestamps else np.zeros(len(theirs.items), np.int64)
+    pairs, likes = np.stack([theirs.items, times], axis=1), (theirs.weights > 0) & data.has_timestamps
+    found = ({(int(item), int(time)) for item, time in pairs[which]} for which in (likes, theirs.weights <= 0))
+    return next(found), next(found)
 
 
 def unchanged(base: Histories) -> Extended:

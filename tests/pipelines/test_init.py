@@ -259,6 +259,26 @@ def test_event_types_that_may_be_no_likes_are_left_out_until_the_user_says_what_
     assert "1 note: the data can be read" in capsys.readouterr().out
 
 
+def test_where_people_buy_again_a_refund_is_written_as_taking_back_one_order(tmp_path):
+    orders = [(f"u{n % 60}", f"i{n % 7}", 86_400 * n, "order") for n in range(600)]
+    refunds = [(user, item, time + 60, "refund") for user, item, time, _ in orders[::20]]
+    log = pd.DataFrame([*orders, *refunds], columns=["user_id", "item_id", "timestamp", "action"])
+    log.to_csv(tmp_path / "log.csv", index=False)
+    for number, given in enumerate(([], ["event=action"])):
+        told = init([tmp_path / "log.csv"], {}, given, output=tmp_path / f"{number}.toml")
+        assert "filter_seen   false" in told
+        text = (tmp_path / f"{number}.toml").read_text()
+        assert "with positive_from = 1 in [data] and no meaning of the type" in " ".join(text.replace("#", " ").split())
+        assert 'removal"' not in text
+        lines = [line for line in text.splitlines() if not line.startswith(("event_weights", "event_meaning"))]
+        mended = "\n".join(line.removeprefix("# ") if line.startswith("# event") else line for line in lines)
+        path = tmp_path / f"mended{number}.toml"
+        path.write_text(mended.replace("[data]\n", "[data]\npositive_from = 1\n", 1))
+        config = read_run_config(path).data
+        assert config.columns.event_weights == {"order": 1, "refund": -1}
+        assert ingest(config).data.feedback.returned == 30
+
+
 def test_what_the_user_says_of_event_types_is_written_and_not_guessed(tmp_path):
     says = ['event="action"', "event_meaning.skip=dislike", "event_meaning.play=ignore", "event_weights.return=2.5"]
     overrides = [f"data.columns.{text}" for text in says]

@@ -3,10 +3,15 @@
 import json
 import os
 
+import numpy as np
+import pandas as pd
 import pytest
 
+import recsys as rs
+from recsys.data.feedback.event_meanings import EventMeanings
+from recsys.data.histories import Histories
 from recsys.errors import ArtifactError
-from recsys.service.live_histories import FeedbackEvent
+from recsys.service.live_histories import FeedbackEvent, extended
 from recsys.service.logs.feedback_log import FeedbackLog
 from recsys.service.logs.json_log import line, parsed
 
@@ -46,6 +51,28 @@ def test_a_dislike_takes_the_item_out_and_does_not_extend_the_history(opened):
     service.post("/feedback", events(first, event="dislike"))
     assert service.items(user_id=3, k=7) == others
     assert service.post("/vectors/users", {"users": [{"user_id": 3}]}).json()["vectors"] == vector
+
+
+@pytest.mark.parametrize("known", [3, 5, 7])
+def test_a_return_takes_back_what_it_does_in_a_table(known):
+    kinds = ["order", "order", "order", "refund", "refund", "order", "refund", "order"]
+    rows = [(11 if n in (2, 4) else 10, 1_600_000_000 + n, kind) for n, kind in enumerate(kinds)]
+    table = pd.DataFrame(rows, columns=["item_id", "timestamp", "event"]).assign(user_id=1)
+    weights = {"order": 2, "refund": -2}
+    options = {"columns": {"event": "event", "event_weights": weights}, "positive_from": 2}
+    others = pd.DataFrame({"user_id": [2, 2], "item_id": [10, 11], "timestamp": 1_600_000_000, "event": "order"})
+    whole = rs.read_dataset(pd.concat([table, others]), **options)
+    data = rs.read_dataset(pd.concat([table[:known], others]), **options)
+    live = [event(n, 1, i, event=kind, time=time) for n, (i, time, kind) in enumerate(rows)]
+    types, row = EventMeanings(weights, positive_from=2), np.array([0])
+    for events_ in (live[known:], live):  # a model may know some of them already
+        if known < 7 or events_ is live:
+            found = extended(Histories.from_interactions(data.interactions, row), tuple(events_), data, types)
+            expected = Histories.from_interactions(whole.interactions, row)
+            assert found.history.items.tolist() == expected.items.tolist()
+            assert found.history.times.tolist() == expected.times.tolist() == [1_600_000_000, 1_600_000_007]
+            assert found.history.weights.tolist() == expected.weights.tolist() == [2, 2]
+            assert not len(found.blocked.items)
 
 
 def test_an_event_that_is_sent_twice_counts_once(opened):

@@ -15,8 +15,8 @@ from recsys.data.histories import Histories
 from recsys.data.vocabulary import Rows
 from recsys.errors import DataError
 
-LIKE, DISLIKE, REMOVAL, BELOW, IGNORE = "like", "dislike", "removal", "below", "ignore"
-_CODES = likes.MEANINGS | {BELOW: likes.BELOW}
+LIKE, DISLIKE, REMOVAL, BELOW, RETURN, IGNORE = "like", "dislike", "removal", "below", "return", "ignore"
+_CODES = likes.MEANINGS | {BELOW: likes.BELOW, RETURN: likes.RETURN}
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,10 @@ class EventMeanings:
     non_likes: str = "seen"
 
     def meaning(self, event: str, weight: float = 1.0) -> str:
-        """``like``, ``dislike``, ``removal``, ``below`` (a like of too small a weight), or another word of the config.
+        """``like``, ``dislike``, ``removal``, ``below`` (a like of too small a weight), ``return`` or ``ignore``.
+
+        A return has a weight below zero and takes back as much of the latest likes, see
+        `recsys.data.feedback.likes.resolve`.
 
         Args:
             event: its type.
@@ -53,8 +56,10 @@ class EventMeanings:
         """
         named = bool(self.weights or self.meanings)
         found = self.meanings.get(event, LIKE) if named else likely_meaning(event) or LIKE
-        least = self.positive_from
-        return BELOW if found == LIKE and least is not None and self.weight(event, weight) < least else found
+        if found != LIKE or self.positive_from is None:
+            return found
+        amount = self.weight(event, weight)
+        return RETURN if amount < 0 else BELOW if amount < self.positive_from or amount == 0 else found
 
     def weight(self, event: str, weight: float = 1.0) -> float:
         """The weight of an event: its own times that of its type."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -65,6 +65,11 @@ class EventTypes:
             codes: [E], positions in ``types``.
         """
         return ~np.isin(codes, [n for n, kind in enumerate(self.types) if kind.likely is not None])
+
+    def likes(self, without: Collection[str] = ()) -> dict[str, float]:
+        """The weight of each type that is a like, but for doubtful ones and those ``without``."""
+        are = (kind for kind in self.types if kind.meaning in (None, "like") and kind.likely is None)
+        return {kind.name: 1.0 if kind.weight is None else kind.weight for kind in are if kind.name not in without}
 
     @property
     def repeats_note(self) -> str:

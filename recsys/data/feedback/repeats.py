@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from recsys.data.dataset import Dataset
+from recsys.data.feedback.event_types import EventTypes
 from recsys.data.interactions import Interactions
 
+BUYS_AGAIN = 0.1
+"""From this share of repeats on, lists keep the items of a user's history: leaving them out loses all repeats, while
+keeping them costs places of lists alone."""
 ONE_TYPE = (
     "where event types follow each other on one item, let the one that counts stand and leave the others out by "
     'data.columns.event_meaning = {TYPE = "ignore"}'
@@ -59,6 +64,21 @@ class Repeats:
         if self.same_type >= least or self.any_type < least:
             return ""
         return f"; with events of any type it is {self.any_type:.1%}: {ONE_TYPE}"
+
+
+def one_each(types: EventTypes, removals: Collection[str]) -> dict[str, float]:
+    """Event weights by which each row of ``removals`` takes back one like, beside a ``positive_from``.
+
+    A removal takes back all earlier likes of its user and item. Where people come back to items, a refund is of one
+    purchase: a weight below zero takes back as much of the latest.
+
+    Example:
+        >>> order, refund = EventType("order", 9, weight=2.0), EventType("refund", 1)
+        >>> one_each(EventTypes("what", True, (order, refund)), ["refund"])
+        {'order': 2.0, 'refund': -2.0}
+    """
+    likes = types.likes(removals)
+    return {**likes, **dict.fromkeys(removals, -max(likes.values(), default=1.0))}
 
 
 def _again(keys: NDArray[np.int64]) -> NDArray[np.bool_]:

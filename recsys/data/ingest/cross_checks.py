@@ -9,9 +9,11 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from recsys.data.dataset import Dataset
 from recsys.data.feedback.likes import DISLIKE, LIKE, REMOVAL
+from recsys.data.feedback.repeats import BUYS_AGAIN
 from recsys.data.ingest.config import UnknownIds
 from recsys.data.ingest.id_column import TypedIds, joint_codes
 from recsys.data.ingest.issues import Location, shown
@@ -19,6 +21,7 @@ from recsys.data.ingest.reading.image_files import IMAGE_FORMATS, read_image_fil
 from recsys.data.ingest.tables import TypedTables
 from recsys.data.ingest.typed_entities import TypedEntities
 from recsys.data.ingest.typed_interactions import TypedInteractions
+from recsys.data.ingest.types.event_types import one_each_text
 from recsys.data.ingest.types.meeting_ids import check_ids_meet
 from recsys.data.schema import Kind
 from recsys.errors import reason_of
@@ -77,26 +80,54 @@ def _check_repeated_rows(part: TypedInteractions) -> None:
 
 
 def _check_withdrawals(part: TypedInteractions) -> None:
-    """Warns of removals and dislikes that take back over a third of the likes: perhaps they are the end of a use."""
+    """Warns of removals that take back several likes each, and of all that take back over a third of the likes.
+
+    The first may be refunds of one purchase where people buy again, the second the end of a use.
+    """
     withdraws = np.isin(part.meaning, (DISLIKE, REMOVAL))
     if part.event_types is None or part.event is None or not withdraws.any() or part.location.issues.errors:
         return
     rows = np.arange(len(part))[part.kept]
     taken_by = rows[part.feedback.taken_by[part.feedback.taken_back]]
     takers = taken_by[withdraws[taken_by]]
-    likes = int((part.meaning[rows] == LIKE).sum())
-    if len(takers) <= _WITHDRAWN * likes:
-        return
-    counts = np.bincount(part.event[takers], minlength=len(part.event_types.types))
-    kinds = [part.event_types.types[n] for n in np.flatnonzero(counts)]
-    listed = ", ".join(repr(kind.name) for kind in kinds)
-    says = ", ".join(f'{json.dumps(kind.name, ensure_ascii=False)} = "ignore"' for kind in kinds)
-    part.location.at(part.event_types.column).warn(
-        f"{likes:,} likes, of which rows of {listed} take back {len(takers):,} ({len(takers) / likes:.0%})",
-        "if such a row is no change of mind but the end of a use, as when a book is brought back, "
-        f"data.columns.event_meaning = {{{says}}} leaves it out and the likes stand",
-        np.unique(takers),
-    )
+    likes = rows[part.meaning[rows] == LIKE]
+    removals = takers[part.meaning[takers] == REMOVAL]
+    location = part.location.at(part.event_types.column)
+    if len(removals) > len(np.unique(removals)) and _share_again(part, likes) >= BUYS_AGAIN:
+        names = _types_of(part, removals)
+        count = f"{len(np.unique(removals)):,} row{'s' * (len(np.unique(removals)) != 1)}"
+        location.warn(
+            f"{count} of {', '.join(map(repr, names))} take back {len(removals):,} likes, all earlier ones of the same "
+            "user and item each",
+            f"people come back to items here; if such a row is of one purchase, as a refund is, "
+            f"{one_each_text(part.event_types, names)}, and no meaning of it, let each take back one; the meaning "
+            '"ignore" leaves it out and the likes stand',
+            np.unique(removals),
+        )
+    elif len(takers) > _WITHDRAWN * len(likes):
+        names = _types_of(part, takers)
+        says = ", ".join(f'{json.dumps(name, ensure_ascii=False)} = "ignore"' for name in names)
+        location.warn(
+            f"{len(likes):,} likes, of which rows of {', '.join(map(repr, names))} take back {len(takers):,} "
+            f"({len(takers) / len(likes):.0%})",
+            "if such a row is no change of mind but the end of a use, as when a book is brought back, "
+            f"data.columns.event_meaning = {{{says}}} leaves it out and the likes stand",
+            np.unique(takers),
+        )
+
+
+def _types_of(part: TypedInteractions, rows: NDArray[np.int64]) -> list[str]:
+    assert part.event_types is not None, "events are known"
+    assert part.event is not None, "events are known"
+    counts = np.bincount(part.event[rows], minlength=len(part.event_types.types))
+    return [part.event_types.types[n].name for n in np.flatnonzero(counts)]
+
+
+def _share_again(part: TypedInteractions, likes: NDArray[np.int64]) -> float:
+    """The share of the rows ``likes`` that have the user, item and type of an earlier one."""
+    assert part.event is not None, "events are known"
+    keys = {"user": part.user.codes[likes], "item": part.item.codes[likes], "type": part.event[likes]}
+    return float(pd.DataFrame(keys).duplicated().mean())
 
 
 def _check_repeated_ids(ids: TypedIds) -> None:

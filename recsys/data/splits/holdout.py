@@ -19,9 +19,6 @@ from recsys.files.stored_array import check_column, load_column
 from recsys.files.stored_json import check_kinds
 from recsys.json_values import JsonObject
 
-BUYS_AGAIN = 0.1
-"""From this share of repeats on, lists keep the items of a user's history: leaving them out loses all repeats, while
-keeping them costs places of lists alone."""
 HEADER = "holdout.json"
 _VERSION = 1
 

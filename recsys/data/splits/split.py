@@ -11,11 +11,12 @@ from pydantic import Field, model_validator
 
 from recsys.config import Config, parse
 from recsys.data.dataset import Dataset, check_dataset
+from recsys.data.feedback.repeats import BUYS_AGAIN
 from recsys.data.interactions import Interactions
 from recsys.data.moment import Moment
 from recsys.data.splits.cold_items import cold_items
 from recsys.data.splits.given import Cut, given
-from recsys.data.splits.holdout import BUYS_AGAIN, Holdout
+from recsys.data.splits.holdout import Holdout
 from recsys.data.splits.last_n import leave_last_n
 from recsys.data.splits.partition import Split
 from recsys.data.splits.random_holdout import random_holdout

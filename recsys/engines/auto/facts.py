@@ -9,10 +9,9 @@ from numpy.typing import NDArray
 
 from recsys.data.dataset import Dataset
 from recsys.data.feedback.event_types import EventTypes
-from recsys.data.feedback.repeats import Repeats
+from recsys.data.feedback.repeats import BUYS_AGAIN, Repeats
 from recsys.data.interactions import Interactions
 from recsys.data.schema import Kind
-from recsys.data.splits.holdout import BUYS_AGAIN
 
 NEWEST = 0.1
 """The share of the interactions that are the newest part."""

@@ -7,12 +7,14 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from recsys.choices import did_you_mean
 from recsys.data.feedback.event_types import EventType, EventTypes
 from recsys.data.feedback.event_words import is_event_column, likely_meaning, may_hold_events
 from recsys.data.feedback.likes import LIKE, MEANINGS
+from recsys.data.feedback.repeats import BUYS_AGAIN, one_each
 from recsys.data.ingest.cells import LARGEST, distinct_texts, is_missing
 from recsys.data.ingest.checks import Cells
 from recsys.data.ingest.config import DataConfig, InteractionColumns
@@ -64,7 +66,8 @@ def with_event_types(table: RawTable, config: DataConfig, unread: Collection[str
     event = config.columns.event
     names = [name for name in unread if may_hold_events(name)] if event is None else [event]
     cells = {name: _Coded.of(table.frame[name]) for name in names if name in table.frame.columns}
-    found = [types for name in cells if (types := _types(cells[name], table.location.at(name), config)) is not None]
+    each = (_types(coded, table.frame, table.location.at(name), config) for name, coded in cells.items())
+    found = [types for types in each if types is not None]
     best = [types for types in found if types.named or is_event_column(types.column)]
     best += [types for types in found if types.doubtful]
     table = replace(table, event_types=best[0] if best else None)
@@ -73,7 +76,7 @@ def with_event_types(table: RawTable, config: DataConfig, unread: Collection[str
     )
 
 
-def _types(cells: _Coded, location: Location, config: DataConfig) -> EventTypes | None:
+def _types(cells: _Coded, frame: pd.DataFrame, location: Location, config: DataConfig) -> EventTypes | None:
     """The types in a column, with a warning of doubtful ones; None where it holds too many values."""
     columns, name, rows = config.columns, location.column or "", cells.rows
     named = name == columns.event
@@ -89,20 +92,51 @@ def _types(cells: _Coded, location: Location, config: DataConfig) -> EventTypes 
         if meant := did_you_mean(kind, [known for known in rows if known not in meanings]):
             location.note(f"data.columns.event_meaning names {kind!r}, and no row is of it{meant}", "correct the name")
     if types.doubtful:
-        _warn_doubtful(types, np.flatnonzero(cells.are([kind.name for kind in types.doubtful])), location)
+        doubtful = cells.are([kind.name for kind in types.doubtful])
+        repeats = _repeats(frame, cells, ~doubtful, columns)
+        _warn_doubtful(types, np.flatnonzero(doubtful), location, repeats)
     return types
 
 
-def _warn_doubtful(types: EventTypes, rows: NDArray[np.int64], location: Location) -> None:
-    listed = ", ".join(f"{_quoted(kind.name)} = {_quoted(kind.likely or '')}" for kind in types.doubtful)
+def _repeats(frame: pd.DataFrame, cells: _Coded, counted: NDArray[np.bool_], columns: InteractionColumns) -> float:
+    """The share of the rows ``counted`` that have the user, item and type of an earlier one."""
+    if not {columns.user_id, columns.item_id} <= {*frame.columns} or not counted.any():
+        return 0.0
+    keys = pd.DataFrame({"user": frame[columns.user_id], "item": frame[columns.item_id]}).assign(type=cells.codes)
+    return float(keys[counted].duplicated().mean())
+
+
+def _warn_doubtful(types: EventTypes, rows: NDArray[np.int64], location: Location, repeats: float) -> None:
     counts = "counts as a like" if len(rows) == 1 else "count as likes"
-    says = "" if types.named else f"data.columns.event = {_quoted(types.column)} and "
     location.warn(
         f"{_rows(len(rows))} of {_names([kind.name for kind in types.doubtful])} {counts}",
-        f'if they are none, {says}data.columns.event_meaning = {{{listed}}} takes them so, and "ignore" instead leaves '
-        'them out, as a return after use; "like" settles it',
+        f'if they are none, {_remedy(types, repeats)}; "like" settles it',
         rows,
     )
+
+
+def _remedy(types: EventTypes, repeats: float) -> str:
+    """The keys by which doubtful types are no likes; one takes back one like where people come back to items."""
+    says = "" if types.named else f"data.columns.event = {_quoted(types.column)} and "
+    again = [kind.name for kind in types.doubtful if kind.likely == "removal" and repeats >= BUYS_AGAIN]
+    named = {kind.name: kind.likely or "" for kind in types.doubtful if kind.name not in again}
+    listed = ", ".join(f"{_quoted(name)} = {_quoted(likely)}" for name, likely in named.items())
+    meaning = f"{says}data.columns.event_meaning = {{{listed}}} takes {'them' if not again else _names([*named])} so"
+    if not again:
+        return f'{meaning}, and "ignore" instead leaves them out, as a return after use'
+    return (
+        f"{says}{one_each_text(types, again)} lets a row of {_names(again)} take back one like, where a removal takes "
+        f"back all of the user and item ({repeats:.0%} of the likes repeat an earlier one)"
+        + f"; {meaning}" * bool(named)
+        + '; the meaning "ignore" leaves rows out, as those of a return after use'
+    )
+
+
+def one_each_text(types: EventTypes, removals: Sequence[str]) -> str:
+    """The keys by which a row of ``removals`` takes back one like, see `recsys.data.feedback.repeats.one_each`."""
+    given = ", ".join(f"{_quoted(kind)} = {number_text(w)}" for kind, w in one_each(types, removals).items())
+    least = "1" if not (likes := types.likes(removals)) else number_text(min(likes.values()))
+    return f"data.positive_from = {least} (or the least amount of a like) and data.columns.event_weights = {{{given}}}"
 
 
 def _without_ignored(

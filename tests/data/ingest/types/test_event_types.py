@@ -2,6 +2,8 @@
 
 import json
 import logging
+import re
+import tomllib
 
 import numpy as np
 import pandas as pd
@@ -149,6 +151,52 @@ def test_removals_that_take_back_over_a_third_of_the_likes_are_told_with_the_rem
         assert found[0].found == "3 likes, of which rows of 'return' take back 2 (67%)"
         assert (found[0].rows + 1).tolist() == [4, 5]
         assert 'data.columns.event_meaning = {"return" = "ignore"} leaves it out' in found[0].remedy
+
+
+AGAIN = [
+    *((1, 10, day, "order") for day in (0, 1, 2)),
+    (1, 10, 3, "refund"),  # of the order of day 2
+    (1, 11, 0, "order"),
+    (1, 11, 2, "refund"),
+    (1, 11, 4, "order"),
+    *((2, 10, day, "order") for day in (0, 1)),
+    *((2, 10, day, "refund") for day in (2, 3)),
+    (2, 12, 5, "order"),
+]
+"""Eight orders, half of which repeat an earlier one, and four refunds."""
+
+
+def standing(**given):
+    """User, item and day of the likes that stand, and what was taken back."""
+    data = rs.read_dataset(frame(AGAIN), **given)
+    x, ids = data.interactions, (data.users.vocabulary.ids, data.items.vocabulary.ids)
+    days = (np.asarray(x.time) - 1_000_000_000) // DAY
+    return sorted(zip(ids[0][x.user].tolist(), ids[1][x.item].tolist(), days.tolist(), strict=True)), data.feedback
+
+
+def test_where_people_buy_again_a_refund_is_told_to_take_back_one_order(checked):
+    [told] = checked(AGAIN).issues.warnings
+    assert told.found == "4 rows of 'refund' count as likes"
+    keys = 'data.positive_from = 1 .*data.columns.event_weights = ({"order" = 1, "refund" = -1})'
+    found = re.search(keys, told.remedy)
+    assert "a removal takes back all of the user and item (50% of the likes repeat an earlier one)" in told.remedy
+    weights = tomllib.loads(f"weights = {found[1]}")["weights"]
+    one_each, counts = standing(columns={"event": "event", "event_weights": weights}, positive_from=1)
+    assert one_each == [(1, 10, 0), (1, 10, 1), (1, 11, 4), (2, 12, 5)]
+    assert (counts.returns, counts.returned, counts.unmatched) == (4, 4, 0)
+    every, counts = standing(columns={"event": "event", "event_meaning": {"refund": "removal"}})
+    assert every == [(1, 11, 4), (2, 12, 5)]
+    assert (counts.withdrawals, counts.withdrawn) == (3, 6)
+
+
+def test_removals_that_take_back_several_orders_each_are_told_where_people_buy_again(checked):
+    [told] = checked(AGAIN, event_meaning={"refund": "removal"}).issues.warnings
+    assert told.found == "3 rows of 'refund' take back 6 likes, all earlier ones of the same user and item each"
+    assert (told.rows + 1).tolist() == [4, 6, 10]
+    assert "data.positive_from = 1 (or the least amount of a like)" in told.remedy
+    assert 'data.columns.event_weights = {"order" = 1, "refund" = -1}' in told.remedy
+    once = [row for row in AGAIN if row[2] in (0, 5)] + [(1, 10, 3, "refund")]
+    assert not checked(once, event_meaning={"refund": "removal"}).issues.warnings
 
 
 def test_all_event_types_of_which_nothing_is_said_are_named_at_once(checked):
