@@ -78,6 +78,10 @@ class Judge:
         kinds = {name: str(raw.get("kind", name)) for name, raw in self.config.engines.items()}
         return next((name for name, kind in kinds.items() if kind == POPULARITY), POPULARITY)
 
+    def earlier(self, candidate: Candidate) -> Interactions:
+        """The interactions that no target is among, those of validation included."""
+        return self.workspace.load_split().train_and_validation if candidate.of_run else self._train(candidate)
+
     def _train(self, candidate: Candidate) -> Interactions:
         """The interactions that the candidate could learn from."""
         if candidate.of_run:

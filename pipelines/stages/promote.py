@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from pipelines.config import PromoteSection, RunConfig
@@ -21,6 +22,7 @@ from recsys.registry.candidate import (
     Candidate,
     child_candidate,
     compared_bundle,
+    compared_users,
     decision_record,
     exclude_leaked_users,
     is_current,
@@ -205,13 +207,14 @@ def _decide_and_register(
         reason = _SAME_BUT_LISTS if same_bytes else _SAME_RECIPE
         decision = Decision(True, version, before, (Rule("same", True, version, before, reason),))
     else:
-        result = None
+        result, asked = None, candidate
         if before is not None and champion is not None:
-            compared = compared_bundle(candidate, champion, store, before)
-            candidate = exclude_leaked_users(candidate, compared, before)
-            result = judge.result(candidate, compared, before)
+            bundle = compared_bundle(candidate, champion, store, before)
+            candidate = exclude_leaked_users(candidate, bundle, before)
+            result = judge.result(candidate, bundle, before)
         version = _register(config, store, workspace, tracker, candidate)
-        decision = judge.decide(candidate, version, result, section.gate)
+        compared = compared_users(asked, candidate, judge.earlier(asked))
+        decision = replace(judge.decide(candidate, version, result, section.gate), compared=compared)
     about: dict[str, object] = {"engine": candidate.bundle.name}
     if candidate.of_run and config.promotes_best:
         about["chosen"] = read_choice(config, workspace)

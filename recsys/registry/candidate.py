@@ -10,13 +10,14 @@ import numpy as np
 
 from recsys.atomic import atomic_path
 from recsys.data.dataset import Dataset
+from recsys.data.interactions import Interactions
 from recsys.data.merge import check_ids, known_to, remap_items
 from recsys.data.splits.holdout import Holdout
 from recsys.errors import ArtifactError, ConfigError, PromotionError, RecsysError
 from recsys.files.addresses import without_password
 from recsys.files.input_file import read_bytes, regular_size
 from recsys.registry.bundle import Bundle, version_of
-from recsys.registry.gate import Decision
+from recsys.registry.gate import ComparedUsers, Decision
 from recsys.registry.store import CHAMPION, Store
 
 
@@ -107,6 +108,28 @@ def exclude_leaked_users(candidate: Candidate, champion: Bundle, version: str) -
         )
     reduced = holdout.of_users(users)
     return replace(candidate, holdout=reduced, fingerprint=reduced.fingerprint)
+
+
+def compared_users(asked: Candidate, compared: Candidate, earlier: Interactions) -> ComparedUsers:
+    """How many users are compared, and why the others are not.
+
+    Args:
+        asked: the candidate with all its evaluation users.
+        compared: the same without those whose targets the champion may have learnt.
+        earlier: the interactions that no target is among.
+    """
+    data, rows = asked.data, np.arange(asked.data.n_users)
+    has, had = (part.user_counts(data.n_users) for part in (data.interactions, earlier))
+    evaluated, kept = np.isin(rows, asked.holdout.users), np.isin(rows, compared.holdout.users)
+    histories = compared.holdout.history.user_counts(data.n_users)
+    reasons = {
+        "without_interactions": ~evaluated & (has == 0),
+        "nothing_held_out": ~evaluated & (has > 0) & (had >= has),
+        "no_target": ~evaluated & (had < has),
+        "champion_learnt": evaluated & ~kept,
+    }
+    counts = {reason: int(who.sum()) for reason, who in reasons.items() if who.any()}
+    return ComparedUsers(int(kept.sum()), len(rows), int((kept & (histories == 0)).sum()), counts)
 
 
 def _same_holdout(champion: Bundle, candidate: Candidate) -> bool:

@@ -66,6 +66,37 @@ class Rule:
     reason: str
 
 
+_LEFT_OUT = {
+    "without_interactions": "without any interaction",
+    "nothing_held_out": "of whom nothing is held out (no new interactions, or too few to hold some out)",
+    "no_target": "whose held-out interactions are no targets (validated alone, or of items that they had)",
+    "champion_learnt": "whose targets the champion may have learnt (not held out of both)",
+}
+"""Why users are not compared, in words."""
+
+
+@dataclass(frozen=True)
+class ComparedUsers:
+    """How many users two models are compared on, and why the others are left out.
+
+    Args:
+        users: who are compared.
+        of: all users of the data.
+        without_history: of those who are compared, they have no earlier interaction (cold).
+        left_out: reason -> how many users; together with ``users`` they are all.
+    """
+
+    users: int
+    of: int
+    without_history: int
+    left_out: Mapping[str, int]
+
+    def __str__(self) -> str:
+        cold = f" ({self.without_history:,} of them without a history)" if self.without_history else ""
+        others = ", ".join(f"{count:,} {_LEFT_OUT[reason]}" for reason, count in self.left_out.items() if count)
+        return f"compared on {self.users:,} of {self.of:,} users{cold}" + f"; left out: {others}" * bool(others)
+
+
 @dataclass(frozen=True)
 class Decision:
     """The verdict on one candidate.
@@ -77,6 +108,7 @@ class Decision:
         rules: each rule, in the order of the checks.
         baseline: the engine that a candidate without a champion was compared with.
         instead: an engine of the run that would have passed where there is no champion and the candidate was refused.
+        compared: the users; None where nothing was compared.
     """
 
     promoted: bool
@@ -85,6 +117,7 @@ class Decision:
     rules: tuple[Rule, ...]
     baseline: str | None = None
     instead: str | None = None
+    compared: ComparedUsers | None = None
 
     def __str__(self) -> str:
         ours, theirs = _named(self.candidate), None if self.champion is None else _named(self.champion)
@@ -94,9 +127,10 @@ class Decision:
             head = f"{ours} stays champion"
         else:
             head = f"{ours} {'replaces' if self.promoted else 'does not replace'} {theirs}"
+        users = [] if self.compared is None else [f"  {self.compared}"]
         lines = [f"  {'yes' if rule.passed else 'NO '} {rule.reason}" for rule in self.rules]
         advice = [] if self.instead is None else [f'  promote.engine = "{self.instead}" would pass']
-        return "\n".join([head, *lines, *advice])
+        return "\n".join([head, *users, *lines, *advice])
 
 
 def _named(model: str) -> str:

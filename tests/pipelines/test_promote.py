@@ -268,6 +268,7 @@ def test_a_child_and_the_champion_are_asked_what_fine_tuning_held_out(tmp_path):
     run(config, workspace, SilentTracker(), child)
     decision = read_json(workspace.decision)
     assert (decision["version"], decision["champion"], decision["rules"][0]["candidate"]) == ("2", "1", 3.0)
+    assert (decision["compared"]["users"], decision["compared"]["left_out"]) == (3, {"nothing_held_out": N_USERS - 3})
     if not decision["promoted"]:
         open_store(config, workspace).promote("2", Decision(True, "2", "1", ()))
     changed = config.model_copy(update={"seed": 6})
@@ -293,7 +294,14 @@ def test_a_champion_is_not_asked_what_it_may_have_learnt(tmp_path):
     fresh = [f"u{user:04d},{user % 2},3000000" for user in range(20, 24)]
     all_of_it.write_text(all_of_it.read_text(encoding="utf-8") + "\n".join(fresh) + "\n", encoding="utf-8")
     run_stages(config, workspace, SilentTracker(), "promote")
-    assert read_json(workspace.decision)["rules"][0]["candidate"] == 4
+    decision = read_json(workspace.decision)
+    assert decision["rules"][0]["candidate"] == 4
+    assert decision["compared"] == {
+        "users": 4,
+        "of": N_USERS,
+        "without_history": 0,
+        "left_out": {"champion_learnt": N_USERS - 4},
+    }
 
 
 def test_a_champion_of_another_draw_of_the_split_is_not_asked_what_it_was_trained_on(tmp_path):

@@ -1,7 +1,12 @@
+from dataclasses import replace
+
 import numpy as np
+import pandas as pd
 import pytest
 
+import recsys as rs
 from recsys.errors import PromotionError
+from recsys.registry.candidate import Candidate, compared_users
 from recsys.registry.gate import Decision, EvaluationResult, GateConfig, decide, significantly_behind
 
 CONFIG = GateConfig(must_not_lose={"recall@10": 0.01}, min_users=50)
@@ -51,6 +56,32 @@ def test_the_upper_bound_is_the_one_worked_out_by_hand():
 def test_a_refusal_names_what_would_pass():
     refused = Decision(False, "1", None, (), baseline="popularity", instead="ease")
     assert 'promote.engine = "ease" would pass' in str(refused)
+
+
+def test_why_users_are_not_compared_is_counted_and_told(tmp_path):
+    rows = [
+        *(("both", item, time) for item, time in ((1, 10), (2, 20), (3, 90))),
+        *(("old", item, time) for item, time in ((1, 10), (2, 20))),
+        ("cold", 3, 95),
+        *(("learnt", item, time) for item, time in ((1, 15), (2, 92))),
+        *(("validated", item, time) for item, time in ((1, 20), (2, 60))),
+    ]
+    frame = pd.DataFrame(rows, columns=["user_id", "item_id", "timestamp"])
+    users = pd.DataFrame({"user_id": ["both", "old", "cold", "learnt", "validated", "nobody"]})
+    data = rs.read_dataset(frame, users=users)
+    parts = rs.split(data, "temporal", validation_from=50, test_from=80)
+    asked = Candidate(tmp_path, data, parts.test, "s", of_run=True)
+    kept = parts.test.users[data.users.vocabulary.ids[parts.test.users] != "learnt"]
+    compared = replace(asked, holdout=parts.test.of_users(kept))
+    found = compared_users(asked, compared, parts.train_and_validation)
+    assert (found.users, found.of, found.without_history) == (2, 6, 1)
+    assert found.left_out == {"without_interactions": 1, "nothing_held_out": 2, "champion_learnt": 1}
+    told = str(Decision(False, "2", "1", (), compared=found)).splitlines()
+    assert told[1] == (
+        "  compared on 2 of 6 users (1 of them without a history); left out: 1 without any interaction, 2 of whom "
+        "nothing is held out (no new interactions, or too few to hold some out), 1 whose targets the champion may have learnt "
+        "(not held out of both)"
+    )
 
 
 def test_a_clearly_better_candidate_is_promoted():

@@ -73,6 +73,7 @@ def one_each(types: EventTypes, removals: Collection[str]) -> dict[str, float]:
     purchase: a weight below zero takes back as much of the latest.
 
     Example:
+        >>> from recsys.data.feedback.event_types import EventType
         >>> order, refund = EventType("order", 9, weight=2.0), EventType("refund", 1)
         >>> one_each(EventTypes("what", True, (order, refund)), ["refund"])
         {'order': 2.0, 'refund': -2.0}
