@@ -17,7 +17,7 @@ from safetensors.numpy import load_file, save_file
 from recsys.atomic import atomic_path, read_json, write_json
 from recsys.config import parse
 from recsys.data.entities import EntityTable
-from recsys.data.vocabulary import MISSING, Vocabulary
+from recsys.data.vocabulary import Vocabulary
 from recsys.embedding_table import EmbeddingTable
 from recsys.engine import Request, Vectors
 from recsys.errors import ArtifactError
@@ -102,11 +102,8 @@ def decayed_history(
         sums = np.bincount(histories.users(), histories.weights, len(histories))
         means = sums / np.maximum(histories.lengths, 1)
         weights = weights * (histories.weights / means[histories.users()]).astype(np.float32)
-    rows = np.append(known_rows(request.items, items, counts), MISSING)[request.histories.items]
-    known = request.histories.where(rows >= 0)
-    kept = rows >= 0
-    moved = type(known)(known.offsets, rows[kept].astype(np.int32), known.times, known.weights)
-    return moved.to_csr(len(items), weights[kept])
+    known = replace(request.histories, weights=weights).remap_items(known_rows(request.items, items, counts))
+    return known.to_csr(len(items), known.weights)
 
 
 def history_vectors(request: Request, items: Vocabulary, counts: NDArray[Any], decay: float, weighted: bool) -> Vectors:
@@ -121,10 +118,8 @@ def with_negatives(history: sp.csr_array, request: Request, items: Vocabulary, c
     if negatives is None or not (negatives.weights > 0).any():
         return history
     has_history = np.diff(history.indptr) > 0
-    rows = np.append(known_rows(request.items, items, counts), MISSING)[negatives.items]
-    kept = (negatives.weights > 0) & (rows >= 0) & has_history[negatives.users()]
-    found = replace(negatives.where(kept), items=rows[kept].astype(np.int32))
-    return sp.csr_array(history - found.to_csr(len(items)))
+    kept = negatives.where((negatives.weights > 0) & has_history[negatives.users()])
+    return sp.csr_array(history - kept.remap_items(known_rows(request.items, items, counts)).to_csr(len(items)))
 
 
 def known_rows(items: EntityTable, vocabulary: Vocabulary, counts: NDArray[Any]) -> NDArray[np.int64]:

@@ -79,8 +79,8 @@ def test_why_users_are_not_compared_is_counted_and_told(tmp_path):
     told = str(Decision(False, "2", "1", (), compared=found)).splitlines()
     assert told[1] == (
         "  compared on 2 of 6 users (1 of them without a history); left out: 1 without any interaction, 2 of whom "
-        "nothing is held out (no new interactions, or too few to hold some out), 1 whose targets the champion may have learnt "
-        "(not held out of both)"
+        "nothing is held out (no new interactions, or too few to hold some out), 1 whose targets the champion may have "
+        "learnt (not held out of both)"
     )
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import scipy.sparse as sp
 from pydantic import Field
 
 from recsys.data.entities import EntityTable
-from recsys.data.vocabulary import MISSING
 from recsys.engine import Request, Vectors
 from recsys.engines.baselines.popularity import Popularity, PopularityConfig
 from recsys.engines.sparse import rows_of
@@ -54,15 +55,15 @@ class Frequency(Popularity):
 
     def user_vectors(self, request: Request) -> Vectors:
         histories, shape = request.histories, (len(request), len(self.items))
-        rows = np.append(known_rows(request.items, self.items, self.counts), MISSING)[histories.items]
-        known = rows >= 0
-        owners, steps = histories.users()[known], histories.steps_ago()[known].astype(np.float64)
+        dated = replace(histories, times=histories.steps_ago())
+        known = dated.remap_items(known_rows(request.items, self.items, self.counts))
+        owners, steps = known.users(), known.times.astype(np.float64)
         newest = np.full(len(histories), np.inf)
         np.minimum.at(newest, owners, steps)
-        weights = np.maximum(histories.weights[known], 0) * self.config.decay ** (steps - newest[owners])
+        weights = np.maximum(known.weights, 0) * self.config.decay ** (steps - newest[owners])
         sums = np.bincount(owners, weights, len(histories))
         share = (1 - self.config.mix) * weights / np.where(sums > 0, sums, 1)[owners]
-        own = sp.coo_array((share.astype(np.float32), (owners, rows[known])), shape).tocsr()
+        own = sp.coo_array((share.astype(np.float32), (owners, known.items)), shape).tocsr()
         return Vectors(np.full((len(histories), 1), self.config.mix, np.float32), own)
 
     def item_vectors(self, items: EntityTable, at: int | None = None) -> Vectors:
