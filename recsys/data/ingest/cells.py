@@ -7,6 +7,8 @@ raised, so that the errors of all columns are found.
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -169,6 +171,34 @@ def distinct_texts(cells: Cells) -> tuple[NDArray[np.integer], pd.Series[str]]:
     plain = isinstance(cells.dtype, pd.StringDtype) or pd.api.types.is_integer_dtype(cells)
     codes, found = pd.factorize(cells if plain else filled_texts(cells))
     return codes, pd.Series(found).astype("str")
+
+
+@dataclass(frozen=True, eq=False)
+class CodedTexts:
+    """A column as numbers of its distinct texts; -1 where a cell is missing."""
+
+    codes: NDArray[np.integer]
+    names: list[str]
+
+    @classmethod
+    def of(cls, cells: Cells) -> CodedTexts:
+        codes, distinct = distinct_texts(cells)
+        size = np.int16 if len(distinct) < 2**15 else np.int32
+        return cls(codes.astype(size), distinct.astype("str").tolist())
+
+    def of_rows(self, rows: NDArray[np.int64]) -> CodedTexts:
+        """Some of the cells."""
+        return replace(self, codes=self.codes[rows])
+
+    @property
+    def rows(self) -> dict[str, int]:
+        """The number of rows of each text that has any."""
+        counts = np.bincount(self.codes[self.codes >= 0], minlength=len(self.names)).tolist()
+        return {name: n for name, n in zip(self.names, counts, strict=True) if n}
+
+    def are(self, kinds: Collection[str]) -> NDArray[np.bool_]:
+        """Bool [n]: whether each cell is one of ``kinds``."""
+        return np.asarray(np.array([*(name in kinds for name in self.names), False])[self.codes], bool)
 
 
 def filled_texts(cells: Cells) -> pd.Series[str]:

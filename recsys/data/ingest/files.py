@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from recsys.data.feedback.event_types import EventTypes
-from recsys.data.ingest.cells import encodable
+from recsys.data.ingest.cells import CodedTexts, encodable
 from recsys.data.ingest.checks import Cells
 from recsys.data.ingest.issues import Location
 from recsys.data.ingest.reading.content import unpacked
@@ -41,6 +41,7 @@ class RawTable:
         separator: of a text file, whose cells are all text; None for other formats and DataFrames.
         lacking: column -> the parts of a folder that lack it, as a text.
         event_types: of interactions, see `recsys.data.ingest.types.event_types`; None where they are not known.
+        codes: columns of event types as numbers, see `coded`.
     """
 
     location: Location
@@ -48,6 +49,7 @@ class RawTable:
     separator: str | None
     lacking: Mapping[str, str] = field(default_factory=dict)
     event_types: EventTypes | None = None
+    codes: Mapping[str, CodedTexts] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.frame)
@@ -58,7 +60,12 @@ class RawTable:
         for name, cells in frame.items():
             if isinstance(cells.dtype, pd.CategoricalDtype):
                 frame[name] = cells.cat.remove_unused_categories()
-        return replace(self, frame=frame, location=replace(self.location, rows=rows))
+        codes = {name: coded.of_rows(rows) for name, coded in self.codes.items()}
+        return replace(self, frame=frame, location=replace(self.location, rows=rows), codes=codes)
+
+    def coded(self, name: str) -> CodedTexts:
+        """The column ``name`` as numbers of its distinct texts."""
+        return self.codes[name] if name in self.codes else CodedTexts.of(self.frame[name])
 
     def column(self, name: str, role: str, remedy: str = _MAP) -> Cells | None:
         """Cells [n] of the column ``name``; None if the table, or a part of it, lacks it, which adds an error.

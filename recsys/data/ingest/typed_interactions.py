@@ -259,7 +259,7 @@ def _weights(table: RawTable, config: DataConfig) -> NDArray[np.float64]:
         weight = weights(without_missing(cells), table.location.at(columns.weight), any_sign)
     cells = None if columns.event is None else table.column(columns.event, "the event")
     if cells is not None and columns.event is not None:
-        weight = weight * event_weights(cells, columns, table.location.at(columns.event), any_sign)
+        weight = weight * event_weights(table.coded(columns.event), columns, table.location.at(columns.event), any_sign)
         for wrong, size, other in ((weight > LARGEST, "large", "smaller"), (_vanishes(weight), "small", "larger")):
             if wrong.any():
                 told = f"weight times the event's weight is too {size}"
@@ -277,7 +277,7 @@ def _meaning(table: RawTable, config: DataConfig, weight: NDArray[np.float64]) -
     columns = config.columns
     meaning: NDArray[np.int8] = np.full(len(table), LIKE, np.int8)
     if columns.event in table.frame.columns and columns.event_meaning:
-        meaning = event_meanings(table.frame[columns.event], columns)
+        meaning = event_meanings(table.coded(columns.event), columns)
     if config.positive_from is not None:
         meaning[(meaning == LIKE) & (weight < 0)] = RETURN
         meaning[(meaning == LIKE) & (weight < config.positive_from)] = BELOW

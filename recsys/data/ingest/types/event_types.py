@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -15,8 +15,7 @@ from recsys.data.feedback.event_types import EventType, EventTypes
 from recsys.data.feedback.event_words import is_event_column, likely_meaning, may_hold_events
 from recsys.data.feedback.likes import LIKE, MEANINGS
 from recsys.data.feedback.repeats import BUYS_AGAIN, one_each
-from recsys.data.ingest.cells import LARGEST, distinct_texts, is_missing
-from recsys.data.ingest.checks import Cells
+from recsys.data.ingest.cells import LARGEST, CodedTexts
 from recsys.data.ingest.config import DataConfig, InteractionColumns
 from recsys.data.ingest.files import RawTable
 from recsys.data.ingest.issues import Location, number_text
@@ -24,29 +23,6 @@ from recsys.data.ingest.issues import Location, number_text
 MOST_TYPES = 30
 """A column with more values holds no event types, unless the config names it."""
 _MOST_NAMED, _LISTED = 1000, 20
-
-
-@dataclass(frozen=True, eq=False)
-class _Coded:
-    """A column as numbers of its distinct texts; -1 where a cell is missing."""
-
-    codes: NDArray[np.integer]
-    names: list[str]
-
-    @classmethod
-    def of(cls, cells: Cells) -> _Coded:
-        codes, distinct = distinct_texts(cells)
-        return cls(codes, distinct.astype("str").tolist())
-
-    @property
-    def rows(self) -> dict[str, int]:
-        """The number of rows of each text that has any."""
-        counts = np.bincount(self.codes[self.codes >= 0], minlength=len(self.names)).tolist()
-        return {name: n for name, n in zip(self.names, counts, strict=True) if n}
-
-    def are(self, kinds: Collection[str]) -> NDArray[np.bool_]:
-        """Bool [n]: whether each cell is one of ``kinds``."""
-        return np.asarray(np.array([*(name in kinds for name in self.names), False])[self.codes], bool)
 
 
 def with_event_types(table: RawTable, config: DataConfig, unread: Collection[str]) -> RawTable | None:
@@ -65,18 +41,20 @@ def with_event_types(table: RawTable, config: DataConfig, unread: Collection[str
     """
     event = config.columns.event
     names = [name for name in unread if may_hold_events(name)] if event is None else [event]
-    cells = {name: _Coded.of(table.frame[name]) for name in names if name in table.frame.columns}
+    cells = {name: table.coded(name) for name in names if name in table.frame.columns}
     each = (_types(coded, table.frame, table.location.at(name), config) for name, coded in cells.items())
     found = [types for types in each if types is not None]
     best = [types for types in found if types.named or is_event_column(types.column)]
     best += [types for types in found if types.doubtful]
-    table = replace(table, event_types=best[0] if best else None)
+    types = best[0] if best else None
+    kept = {name: coded for name, coded in cells.items() if name == event or (types and name == types.column)}
+    table = replace(table, event_types=types, codes=kept)
     return (
         table if event not in cells else _without_ignored(table, cells[event], table.location.at(event), config.columns)
     )
 
 
-def _types(cells: _Coded, frame: pd.DataFrame, location: Location, config: DataConfig) -> EventTypes | None:
+def _types(cells: CodedTexts, frame: pd.DataFrame, location: Location, config: DataConfig) -> EventTypes | None:
     """The types in a column, with a warning of doubtful ones; None where it holds too many values."""
     columns, name, rows = config.columns, location.column or "", cells.rows
     named = name == columns.event
@@ -98,7 +76,7 @@ def _types(cells: _Coded, frame: pd.DataFrame, location: Location, config: DataC
     return types
 
 
-def _repeats(frame: pd.DataFrame, cells: _Coded, counted: NDArray[np.bool_], columns: InteractionColumns) -> float:
+def _repeats(frame: pd.DataFrame, cells: CodedTexts, counted: NDArray[np.bool_], columns: InteractionColumns) -> float:
     """The share of the rows ``counted`` that have the user, item and type of an earlier one."""
     if not {columns.user_id, columns.item_id} <= {*frame.columns} or not counted.any():
         return 0.0
@@ -140,7 +118,7 @@ def one_each_text(types: EventTypes, removals: Sequence[str]) -> str:
 
 
 def _without_ignored(
-    table: RawTable, cells: _Coded, location: Location, columns: InteractionColumns
+    table: RawTable, cells: CodedTexts, location: Location, columns: InteractionColumns
 ) -> RawTable | None:
     """The table without the rows of the types that mean nothing, and a note of them."""
     ignored = [kind for kind in cells.rows if columns.event_meaning.get(kind) == "ignore"]
@@ -162,35 +140,33 @@ def event_codes(table: RawTable) -> NDArray[np.int16] | None:
     """int16 [n]: the position of each row's type among the event types of ``table``, -1 where it is missing."""
     if table.event_types is None:
         return None
-    cells = _Coded.of(table.frame[table.event_types.column])
+    cells = table.coded(table.event_types.column)
     places = {kind.name: n for n, kind in enumerate(table.event_types.types)}
     return np.asarray(np.array([*(places.get(name, -1) for name in cells.names), -1])[cells.codes], np.int16)
 
 
-def event_meanings(cells: Cells, columns: InteractionColumns) -> NDArray[np.int8]:
+def event_meanings(found: CodedTexts, columns: InteractionColumns) -> NDArray[np.int8]:
     """int8 [n]: the meaning of each row by its type, see `recsys.data.feedback.likes`; without one it is a like."""
-    found, meant = _Coded.of(cells), columns.event_meaning
-    named = [MEANINGS.get(meant.get(name, "like"), LIKE) for name in found.names]
+    named = [MEANINGS.get(columns.event_meaning.get(name, "like"), LIKE) for name in found.names]
     return np.asarray(np.array([*named, LIKE], np.int8)[found.codes], np.int8)
 
 
 def event_weights(
-    cells: Cells, columns: InteractionColumns, location: Location, any_sign: bool = False
+    found: CodedTexts, columns: InteractionColumns, location: Location, any_sign: bool = False
 ) -> NDArray[np.float64]:
     """The weight of each row by its type, float64 [n]; NaN and an error for types without one, all of them at once.
 
     Args:
-        cells: [n] types of events.
+        found: [n] types of events.
         columns: say what they weigh and mean.
         location: the column, for errors.
         any_sign: whether zero and negative weights are weights too.
     """
-    found = _Coded.of(cells)
     known = _weights(columns, found.rows)
     unknown = [kind for kind, weight in known.items() if weight is None]
     least = -LARGEST if any_sign else 1 / LARGEST
     wrong = {kind: w for kind, w in known.items() if w is not None and not least <= w <= LARGEST}
-    if len(missing := np.flatnonzero(is_missing(cells))):
+    if len(missing := np.flatnonzero(found.codes < 0)):
         location.error("the event is missing", "fill the cells or drop the rows", missing)
     if unknown:
         what = f"event {unknown[0]!r} has" if len(unknown) == 1 else f"events {_names(unknown)} have"
