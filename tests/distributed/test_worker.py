@@ -2,8 +2,11 @@
 
 import dataclasses
 
+import pandas as pd
 import pytest
 
+from recsys.data.entities import EntityTable
+from recsys.data.schema import Schema
 from recsys.data.synthetic.worlds import BlockTaste
 from recsys.distributed.recommend import BatchFiles, BatchInputs, PartWriter
 from recsys.engines.baselines.ease import EASE
@@ -13,6 +16,7 @@ from recsys.retrieval.batch import Batch, RecommendOptions
 from recsys.retrieval.fallback import Fallback
 from recsys.retrieval.recommend import write_batch
 
+CITY = Schema.of({"city": "categorical"})
 RULES = {"reasons": True, "exploration": {"share": 0.4}, "freshness": {"days": 1}}
 
 
@@ -41,6 +45,23 @@ def test_a_worker_makes_the_parts_of_a_local_batch_with_its_rules(batch, tmp_pat
     make = writer(batch, tmp_path)()
     for number in reversed(range(len(batch))):
         assert make(number).part == manifest.parts[number]
+
+
+def test_a_worker_asks_conditions_between_items_and_users_as_a_local_batch_does(tmp_path):
+    data = BlockTaste(users=30).dataset()
+    cities = [
+        EntityTable(table.vocabulary, pd.DataFrame({"city": (["Bern", "Rome", None] * len(table))[: len(table)]}), CITY)
+        for table in (data.users, data.items)
+    ]
+    data = dataclasses.replace(data, users=cities[0], items=cities[1])
+    engine = EASE().fit(data)
+    Bundle(engine, data, Lineage(data.fingerprint)).save(tmp_path / "bundle")
+    options = RecommendOptions(k=4, shard_size=8, where="city == user.city")
+    batch = Batch(engine, data, options, "v1", "made", Fallback.fit(data))
+    manifest = write_batch(batch, tmp_path / "here")
+    (tmp_path / "there").mkdir()
+    make = writer(batch, tmp_path)()
+    assert [make(number).part for number in range(len(batch))] == list(manifest.parts)
 
 
 def test_a_worker_whose_model_gives_other_vectors_refuses_to_work(batch, tmp_path):
