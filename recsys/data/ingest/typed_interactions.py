@@ -276,7 +276,7 @@ def _meaning(table: RawTable, config: DataConfig, weight: NDArray[np.float64]) -
     """What each row says of its user and item; an error where none of them is a like."""
     columns = config.columns
     meaning: NDArray[np.int8] = np.full(len(table), LIKE, np.int8)
-    if columns.event in table.frame.columns and columns.event_meaning:
+    if columns.event is not None and columns.event in table.frame.columns and columns.event_meaning:
         meaning = event_meanings(table.coded(columns.event), columns)
     if config.positive_from is not None:
         meaning[(meaning == LIKE) & (weight < 0)] = RETURN
