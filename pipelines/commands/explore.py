@@ -45,7 +45,7 @@ def serve_pages(config: Path | None, output: Path | None, set_: list[str] | None
     around = _around(config, output, set_, options)
 
     def pages(source: Source, state: ServiceState) -> Explorer:
-        other = _compared(source, options, state.models.champion.filter_seen)
+        other = _compared(source, options, state.models.champion)
         explorer = Explorer(lambda: state.models.champion, state.feedback.live, other, around)
         explorer.warm()
         return explorer
@@ -67,7 +67,7 @@ def export_page(
     source = open_source(config, output, set_, options.serving).source
     model = source.load(require_version(source, options.serving.experiment.alias))
     around = _around(config, output, set_, options)
-    other = _compared(source, options, model.filter_seen)
+    other = _compared(source, options, model)
     explorer = Explorer(lambda: model, LiveHistories(), other, Around(around.images))
     text = single_page(sampled(explorer, Sample(users=options.users)))
     try:
@@ -78,13 +78,13 @@ def export_page(
     return f"{page}: {len(text.encode()) / 2**20:.1f} MB, needs no service"
 
 
-def _compared(source: Source, options: ExploreOptions, filter_seen: bool) -> ServedModel | None:
-    """The other model: that of a folder, or else of an alias."""
+def _compared(source: Source, options: ExploreOptions, model: ServedModel) -> ServedModel | None:
+    """The other model: that of a folder, or else of an alias, with the rules of ``model``."""
     name = options.compare
     if name is None:
         return None
     if Path(name).is_dir():
-        folder = FolderSource(Path(name).resolve(), Serving(filter_seen=filter_seen))
+        folder = FolderSource(Path(name).resolve(), Serving(model.rules, filter_seen=model.filter_seen))
         return folder.load(require_version(folder, "champion"))
     if isinstance(source, FolderSource):
         raise DataError(f"--compare {name} is no folder of a bundle; an alias needs the CONFIG of a registered model")

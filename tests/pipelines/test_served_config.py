@@ -73,6 +73,12 @@ def _items(client, user="u0000", **body):
     return [item["item_id"] for item in answer.json()["items"]]
 
 
+def _sample(page):
+    """What an exported page of the explorer holds."""
+    script = re.search(r'<script[^>]*type="application/json"[^>]*>(.*?)</script>', page.read_text(), re.S)
+    return json.loads(script[1])
+
+
 @pytest.mark.parametrize("section", ["evaluate", "recommend"])
 @pytest.mark.parametrize("filtered", [True, False])
 def test_a_request_leaves_out_seen_items_as_the_batch_does(tmp_path, served, section, filtered):
@@ -87,10 +93,7 @@ def test_a_request_leaves_out_seen_items_as_the_batch_does(tmp_path, served, sec
     assert [len(each["items"]) for each in shown] == [len(batch)] * 2
     page = tmp_path / "page.html"
     export_page(tmp_path / "run.toml", tmp_path / "out", changes, ExploreOptions(_options()), page)
-    sample = json.loads(
-        re.search(r'<script[^>]*type="application/json"[^>]*>(.*?)</script>', page.read_text(), re.S)[1]
-    )
-    assert [int(item["id"]) for item in sample["lists"]["u0000"]["lists"][0]["items"]] == batch
+    assert [int(item["id"]) for item in _sample(page)["lists"]["u0000"]["lists"][0]["items"]] == batch
 
 
 def test_a_bundle_of_which_nothing_is_known_leaves_out_seen_items(tmp_path, served):
@@ -126,6 +129,12 @@ def test_each_user_gets_items_of_the_own_city_from_the_batch_the_service_and_the
         shown = client.post("/explore/lists", json={"user": user, "k": 12}).json()["lists"]
         assert [int(item["id"]) for item in shown[0]["items"]] == batch[user]
         assert {*city[[int(item["id"]) for item in shown[1]["items"]]]} == {*city[batch[user]]}
+    page, other = tmp_path / "page.html", str(tmp_path / "out" / "bundles" / "popularity")
+    export_page(config, tmp_path / "out", changes, ExploreOptions(_options(), compare=other), page)
+    for user, lists in _sample(page)["lists"].items():
+        assert [{*city[[int(item["id"]) for item in each["items"]]]} for each in lists["lists"]] == [
+            {*city[batch[user]]}
+        ] * 2
     assert {*city[_items(client, None, history=[0], columns={"city": "Rome"})]} == {"Rome"}
     assert len(_items(client, None, history=[0])) == 12
 
