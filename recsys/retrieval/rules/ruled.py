@@ -175,14 +175,14 @@ class RuledRetriever:
         self, block: Block, pool: Pool, k: int, explored: NDArray[np.bool_] | None
     ) -> tuple[Rows, NDArray[np.int32], NDArray[np.int64]]:
         """See `recsys.retrieval.rules.ranking.selection.Selection`, of all users of the block."""
-        shares = self._shares(block)
-        found = []
+        shares, found = self._shares(block), []
+        diversity = None if self._diversity is None else self._diversity.afresh()
         size = CHUNK if self._diversity is None else max(1, min(CHUNK, _PAIRS // max(pool.main, 1) ** 2))
         for start in range(0, len(pool), size):
             part = slice(start, start + size)
             of_users = None if shares is None else shares.take(part)
-            terms = [term for term in (self._diversity, of_users) if term is not None]
-            greedy = Greedy(k, self._plan.constraints, self._plan.quotas, terms)
+            terms = [term for term in (diversity, of_users) if term is not None]
+            greedy = Greedy(k, self._plan.constraints, self._plan.quotas, terms, self._explained is not None)
             found.append(greedy.select(pool.take(part), None if explored is None else explored[part]))
         picked, reasons, lacking = (
             np.concatenate([getattr(each, name) for each in found]) for name in ("picked", "reasons", "lacking")

@@ -13,7 +13,7 @@ The similarity is the cosine of the engine's item vectors, or of a column: the s
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import ClassVar, Literal
 
 import numpy as np
@@ -55,6 +55,7 @@ class DiversityRule:
         method: ``mmr`` or ``dpp``.
         vectors: float32 [I, D], of length one or zero; None where a column is compared.
         values: of the column.
+        scratch: memory that `start` writes to; what it returned before is lost.
     """
 
     name: ClassVar[str] = "diversity"
@@ -62,6 +63,11 @@ class DiversityRule:
     method: str
     vectors: NDArray[np.float32] | None = None
     values: ColumnValues | None = None
+    scratch: Scratch = field(default_factory=lambda: Scratch())
+
+    def afresh(self) -> DiversityRule:
+        """The rule with memory of its own."""
+        return replace(self, scratch=Scratch())
 
     def start(self, pool: Pool, k: int) -> _Redundancy | _Repeats | _Variance:
         """See `recsys.retrieval.rules.ranking.pool.Term`."""
@@ -74,12 +80,29 @@ class DiversityRule:
     def _similarity(self, rows: Rows) -> NDArray[np.float32]:
         """float32 [B, D, D], within the candidates of each user."""
         if self.vectors is not None:
-            each = torch.from_numpy(self.vectors[rows])
-            each[torch.from_numpy(rows == MISSING)] = 0
-            product: NDArray[np.float32] = torch.bmm(each, each.transpose(1, 2)).numpy()
+            (users, size), dim = rows.shape, self.vectors.shape[1]
+            each = self.scratch.array("vectors", users * size * dim).reshape(-1, dim)
+            np.take(self.vectors, rows.ravel(), axis=0, out=each, mode="clip")
+            each[rows.ravel() == MISSING] = 0
+            product = self.scratch.array("similarity", users * size * size).reshape(users, size, size)
+            lists = torch.from_numpy(each).view(users, size, dim)
+            torch.bmm(lists, lists.transpose(1, 2), out=torch.from_numpy(product))
             return product
         assert self.values is not None, "either vectors or a column is compared"
         return jaccard(self.values.take(rows))
+
+
+class Scratch:
+    """Arrays that are made once and filled many times: the pages of new ones take longer than what is computed."""
+
+    def __init__(self) -> None:
+        self._arrays: dict[str, NDArray[np.float32]] = {}
+
+    def array(self, name: str, size: int) -> NDArray[np.float32]:
+        """float32 [size], not filled; the memory of the array of this name that was given before."""
+        if len(self._arrays.get(name, ())) < size:
+            self._arrays[name] = np.empty(size, np.float32)
+        return self._arrays[name][:size]
 
 
 def jaccard(codes: NDArray[np.int32]) -> NDArray[np.float32]:
@@ -125,35 +148,38 @@ class _Redundancy:
     """MMR: the highest similarity of each candidate with the list so far, negated.
 
     Args:
-        unlikeness: float32 [B, D, D], the similarities, negated.
-        value: float32 [B, D].
-        empty: bool [B], lists without an item of the pool.
+        similarity: float32 [B, D, D].
+        highest: float32 [B, D]; nought of lists without an item of the pool.
+        empty: bool [B], those lists.
     """
 
-    unlikeness: NDArray[np.float32]
-    value: NDArray[np.float32]
+    similarity: NDArray[np.float32]
+    highest: NDArray[np.float32]
     empty: NDArray[np.bool_]
 
     @classmethod
     def of(cls, similarity: NDArray[np.float32]) -> _Redundancy:
-        value, empty = np.zeros(similarity.shape[:2], np.float32), np.ones(len(similarity), bool)
-        return cls(np.negative(similarity, out=similarity), value, empty)
+        return cls(similarity, np.zeros(similarity.shape[:2], np.float32), np.ones(len(similarity), bool))
+
+    def __post_init__(self) -> None:
+        self._likeness, self._negated = np.empty_like(self.highest), np.zeros_like(self.highest)
+        self._first = np.arange(len(self.highest)) * self.highest.shape[1]
 
     def values(self) -> NDArray[np.float32]:
-        return self.value
+        return self._negated
 
     def took(self, picked: Rows) -> None:
-        users = np.flatnonzero(picked != MISSING)
-        if len(users) == len(picked):
-            likeness = self.unlikeness[users, picked]
-        else:
-            likeness = np.full(self.value.shape, np.inf, np.float32)
-            likeness[users] = self.unlikeness[users, picked[users]]
+        rows = self.similarity.reshape(-1, self.similarity.shape[2])
+        np.take(rows, self._first + picked, axis=0, out=self._likeness, mode="clip")
+        none = picked == MISSING
+        if none.any():
+            self._likeness[none] = -np.inf
         if self.empty.any():
-            first = self.empty & (picked != MISSING)
-            self.value[first] = likeness[first]
+            first = self.empty & ~none
+            self.highest[first] = self._likeness[first]
             self.empty &= ~first
-        np.minimum(self.value, likeness, out=self.value)
+        np.maximum(self.highest, self._likeness, out=self.highest)
+        np.negative(self.highest, out=self._negated)
 
 
 @dataclass(eq=False)
