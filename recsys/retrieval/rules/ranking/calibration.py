@@ -84,61 +84,70 @@ class _Divergence:
     """The list so far by value.
 
     Args:
-        places: int64 [B, D, T], where the gain of each candidate's values stands in a table [B, N + 1, V] by the number
-            of values that the item has; candidates without a value stand at a place of no gain.
-        codes: int32 [B, D, T].
+        codes: int32 [B, D, T], padded with MISSING.
         shares: float32 [B, V].
-        parts: float32 [N], what one of the values of an item counts: 1, 1/2, ... 1/N.
-        counts: float32 [B, V].
-        size: items with a value so far, float32 [B].
-        without: bool [B, D], the candidates without a value; None where there is none.
-        entropy: float32 [B], the sum of p log p of the shares.
+        counts: float32 [B, V], what the items of the list count for each value.
+        size: float32 [B], the items of the list that have a value.
     """
 
-    places: NDArray[np.int64]
     codes: NDArray[np.int32]
     shares: NDArray[np.float32]
-    parts: NDArray[np.float32]
     counts: NDArray[np.float32]
     size: NDArray[np.float32]
-    without: NDArray[np.bool_] | None
-    entropy: NDArray[np.float32]
 
     @classmethod
     def of(cls, codes: NDArray[np.int32], shares: NDArray[np.float32]) -> _Divergence:
-        n_users, size, most = len(codes), shares.shape[1], codes.shape[2]
-        number = np.maximum((codes != MISSING).sum(2, keepdims=True) - 1, 0)
-        user = np.arange(n_users)[:, None, None]
-        places = (user * most + number) * (size + 1) + np.where(codes == MISSING, size, codes)
-        parts = (1 / np.arange(1, most + 1)).astype(np.float32)
-        none = codes[:, :, 0] == MISSING
-        entropy = (shares * np.log(shares + _LEAST)).sum(1)
-        counts, filled = np.zeros_like(shares), np.zeros(n_users, np.float32)
-        return cls(places, codes, shares, parts, counts, filled, none if none.any() else None, entropy)
+        return cls(codes, shares, np.zeros_like(shares), np.zeros(len(shares), np.float32))
+
+    def __post_init__(self) -> None:
+        (n_users, depth, tags), n_values = self.codes.shape, self.shares.shape[1]
+        self._number = (self.codes != MISSING).sum(2)
+        self._parts = (1 / np.arange(1, tags + 1)).astype(np.float32)  # what each value of an item of N values counts
+        self._smooth = np.float32(_ALPHA) * self.shares + np.float32(_LEAST)
+        self._entropy = (self.shares * np.log(self.shares + np.float32(_LEAST))).sum(1)
+        # gains of each value by N; then nought, of the padding, and what an item without a value is better by
+        self._gains = np.zeros((n_users, tags, n_values + 2), np.float32)
+        place = np.where(self.codes == MISSING, n_values, self.codes).transpose(2, 0, 1)
+        place[0][self._number == 0] += 1
+        row = np.arange(n_users)[:, None] * tags + np.maximum(self._number - 1, 0)
+        self._places = row * (n_values + 2) + place  # [T, B, D]
+        self._bare = np.flatnonzero((self._number == 0).any(1))
+        self._value, self._more = np.empty((2, n_users, depth), np.float32)
 
     def values(self) -> NDArray[np.float32]:
         """Minus the divergence of the list with the candidate; an item without a value leaves it as it is."""
-        after = (self.size + 1)[:, None]
-        smooth = _ALPHA * self.shares
-        without = np.log((1 - _ALPHA) * self.counts / after + smooth + _LEAST)
-        # of each value: what the divergence falls by if an item adds 1, 1/2, ... to the count
-        more = (1 - _ALPHA) * (self.counts[:, None] + self.parts[None, :, None]) / after[:, None] + smooth[:, None]
-        gains = self.shares[:, None] * (np.log(more + _LEAST) - without[:, None])
-        table = np.concatenate([gains, np.zeros((*gains.shape[:2], 1), np.float32)], axis=2).astype(np.float32).ravel()
-        single = self.places.shape[2] == 1
-        value = table.take(self.places[:, :, 0]) if single else table.take(self.places).sum(2)
-        value += ((self.shares * without).sum(1) - self.entropy)[:, None]
-        if self.without is not None:
-            before = np.log((1 - _ALPHA) * self.counts / np.maximum(self.size, 1)[:, None] + smooth + _LEAST)
-            np.copyto(value, ((self.shares * before).sum(1) - self.entropy)[:, None], where=self.without)
-        found: NDArray[np.float32] = value
+        scale = np.float32(1 - _ALPHA) / (self.size + 1)[:, None]
+        now = self.counts * scale
+        now += self._smooth
+        logs = np.log(now)
+        gains = self._gains[:, :, :-2]
+        np.add(now[:, None], self._parts[:, None] * scale[:, None], out=gains)
+        np.log(gains, out=gains)
+        gains -= logs[:, None]
+        gains *= self.shares[:, None]
+        fit = np.einsum("bv,bv->b", self.shares, logs)
+        if len(self._bare):
+            self._gains[self._bare, 0, -1] = self._fit_of_bare() - fit[self._bare]
+        flat = self._gains.reshape(-1)
+        np.take(flat, self._places[0], out=self._value, mode="clip")
+        for places in self._places[1:]:
+            self._value += np.take(flat, places, out=self._more, mode="clip")
+        self._value += (fit - self._entropy)[:, None]
+        return self._value
+
+    def _fit_of_bare(self) -> NDArray[np.float32]:
+        """The sum of p log q of the lists as they are, of users who have candidates without a value."""
+        users = self._bare
+        scale = np.float32(1 - _ALPHA) / np.maximum(self.size[users], 1)[:, None]
+        found: NDArray[np.float32] = (self.shares[users] * np.log(self.counts[users] * scale + self._smooth[users])).sum(1)
         return found
 
     def took(self, picked: Rows) -> None:
         users = np.flatnonzero(picked != MISSING)
-        codes = self.codes[users, picked[users]]
-        known = codes != MISSING
-        user, tag = np.nonzero(known)
-        part = self.parts[np.maximum(known.sum(1) - 1, 0)][user]
-        self.counts[users[user], codes[user, tag]] += part
-        self.size[users] += known[:, 0]
+        picked = picked[users]
+        number = self._number[users, picked]
+        part = self._parts[number - 1]
+        for tag in range(self.codes.shape[2]):
+            has = number > tag
+            self.counts[users[has], self.codes[users[has], picked[has], tag]] += part[has]
+        self.size[users] += number > 0

@@ -161,23 +161,22 @@ class _State:
 
     def _best(self) -> tuple[Rows, NDArray[np.int32]]:
         """The open candidate of the ranking with the highest value, MISSING without any, and the reasons."""
-        value = self.base
-        for term, state in self.terms:
-            np.multiply(state.values(), np.float32(term.weight), out=self.weighted)
+        value, parts = self.base, [state.values() for _, state in self.terms]
+        for (term, _), part in zip(self.terms, parts, strict=True):
+            np.multiply(part, np.float32(term.weight), out=self.weighted)
             value = np.add(value, self.weighted, out=self.value)
         column = value.argmax(1)
         none = np.isneginf(value[self.users, column])
-        reason = self._reasons(column) if self.rules.reasons else np.zeros(len(value), np.int32)
+        reason = self._reasons(column, parts) if self.rules.reasons else np.zeros(len(value), np.int32)
         if none.any():
             column[none] = MISSING
         return column, reason
 
-    def _reasons(self, column: Rows) -> NDArray[np.int32]:
-        """int32 [B]: why ``column`` is the best candidate of each user."""
+    def _reasons(self, column: Rows, parts: Sequence[NDArray[np.float32]]) -> NDArray[np.int32]:
+        """int32 [B]: why ``column`` is the best candidate of each user, by the values of the terms."""
         users, reason = self.users, np.zeros(len(column), np.int32)
         first = self.open[:, : self.pool.main].argmax(1)
-        for term, state in self.terms:
-            part = state.values()
+        for (term, _), part in zip(self.terms, parts, strict=True):
             moved = (column != first) & (part[users, column] > part[users, first])
             reason[moved] |= bit(term.name)
         outside = column >= self.rules.k
