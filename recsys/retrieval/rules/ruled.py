@@ -261,5 +261,6 @@ class RuledRetriever:
             )
         valid = self.item_vectors.valid
         vectors = dense if valid is None else np.where(valid[:, None], dense, 0)
-        length = np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
-        return DiversityRule(rule.weight, rule.method, vectors=(vectors / length).astype(np.float32))
+        length = np.sqrt(np.einsum("id,id->i", vectors, vectors))[:, None]
+        unit = np.divide(vectors, np.maximum(length, 1e-12), dtype=np.float32)
+        return DiversityRule(rule.weight, rule.method, vectors=unit)

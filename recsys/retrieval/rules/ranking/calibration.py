@@ -58,7 +58,7 @@ class CalibrationRule:
     def start(self, pool: Pool, k: int) -> _Divergence:
         """See `recsys.retrieval.rules.ranking.pool.Term`."""
         codes = self.values.take(pool.rows[:, : pool.main])
-        return _Divergence.of(codes, self.shares)
+        return _Divergence.of(codes, self.shares, self.weight)
 
     def take(self, users: Rows | slice) -> CalibrationRule:
         """The rule for the users at rows ``users``."""
@@ -88,19 +88,22 @@ class _Divergence:
         shares: float32 [B, V].
         counts: float32 [B, V], what the items of the list count for each value.
         size: float32 [B], the items of the list that have a value.
+        weight: of the divergence.
     """
 
     codes: NDArray[np.int32]
     shares: NDArray[np.float32]
     counts: NDArray[np.float32]
     size: NDArray[np.float32]
+    weight: float
 
     @classmethod
-    def of(cls, codes: NDArray[np.int32], shares: NDArray[np.float32]) -> _Divergence:
-        return cls(codes, shares, np.zeros_like(shares), np.zeros(len(shares), np.float32))
+    def of(cls, codes: NDArray[np.int32], shares: NDArray[np.float32], weight: float) -> _Divergence:
+        return cls(codes, shares, np.zeros_like(shares), np.zeros(len(shares), np.float32), weight)
 
     def __post_init__(self) -> None:
         (n_users, depth, tags), n_values = self.codes.shape, self.shares.shape[1]
+        self._users = np.arange(n_users)
         self._number = (self.codes != MISSING).sum(2)
         self._parts = (1 / np.arange(1, tags + 1)).astype(np.float32)  # what each value of an item of N values counts
         self._smooth = np.float32(_ALPHA) * self.shares + np.float32(_LEAST)
@@ -109,7 +112,7 @@ class _Divergence:
         self._gains = np.zeros((n_users, tags, n_values + 2), np.float32)
         place = np.where(self.codes == MISSING, n_values, self.codes).transpose(2, 0, 1)
         place[0][self._number == 0] += 1
-        row = np.arange(n_users)[:, None] * tags + np.maximum(self._number - 1, 0)
+        row = self._users[:, None] * tags + np.maximum(self._number - 1, 0)
         self._places = row * (n_values + 2) + place  # [T, B, D]
         self._bare = np.flatnonzero((self._number == 0).any(1))
         self._value, self._more = np.empty((2, n_users, depth), np.float32)
@@ -133,6 +136,7 @@ class _Divergence:
         for places in self._places[1:]:
             self._value += np.take(flat, places, out=self._more, mode="clip")
         self._value += (fit - self._entropy)[:, None]
+        self._value *= np.float32(self.weight)
         return self._value
 
     def _fit_of_bare(self) -> NDArray[np.float32]:
@@ -143,11 +147,18 @@ class _Divergence:
         return found
 
     def took(self, picked: Rows) -> None:
-        users = np.flatnonzero(picked != MISSING)
-        picked = picked[users]
+        none = picked == MISSING
+        users = self._users
+        if np.count_nonzero(none):
+            users = np.flatnonzero(~none)
+            picked = picked[users]
         number = self._number[users, picked]
+        self.size[users] += number > 0
+        if self.codes.shape[2] == 1:
+            # an item without a value adds nought
+            self.counts[users, self.codes[users, picked, 0]] += number
+            return
         part = self._parts[number - 1]
         for tag in range(self.codes.shape[2]):
             has = number > tag
             self.counts[users[has], self.codes[users[has], picked[has], tag]] += part[has]
-        self.size[users] += number > 0

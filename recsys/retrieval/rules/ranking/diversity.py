@@ -73,9 +73,11 @@ class DiversityRule:
         """See `recsys.retrieval.rules.ranking.pool.Term`."""
         rows = pool.rows[:, : pool.main]
         if self.method == "mmr" and self.values is not None and self.values.codes.shape[1] == 1:
-            return _Repeats.of(self.values.take(rows)[:, :, 0])
+            return _Repeats.of(self.values.take(rows)[:, :, 0], self.weight)
         similarity = self._similarity(rows)
-        return _Redundancy.of(similarity) if self.method == "mmr" else _Variance.of(similarity, k)
+        if self.method == "mmr":
+            return _Redundancy.of(similarity, self.weight)
+        return _Variance.of(similarity, k, self.weight)
 
     def _similarity(self, rows: Rows) -> NDArray[np.float32]:
         """float32 [B, D, D], within the candidates of each user."""
@@ -125,14 +127,15 @@ def jaccard(codes: NDArray[np.int32]) -> NDArray[np.float32]:
 
 @dataclass(eq=False)
 class _Repeats:
-    """MMR by a column of one value an item: -1 for the candidates whose value is in the list, else 0."""
+    """MMR by a column of one value an item: minus the weight for the candidates whose value is in the list, else 0."""
 
     codes: NDArray[np.int32]
     value: NDArray[np.float32]
+    weight: float
 
     @classmethod
-    def of(cls, codes: NDArray[np.int32]) -> _Repeats:
-        return cls(codes, np.zeros(codes.shape, np.float32))
+    def of(cls, codes: NDArray[np.int32], weight: float) -> _Repeats:
+        return cls(codes, np.zeros(codes.shape, np.float32), weight)
 
     def values(self) -> NDArray[np.float32]:
         return self.value
@@ -140,46 +143,48 @@ class _Repeats:
     def took(self, picked: Rows) -> None:
         taken = np.where(picked == MISSING, MISSING, self.codes[np.arange(len(picked)), picked])
         taken[taken == MISSING] = MISSING - 1  # equal to no code
-        self.value[self.codes == taken[:, None]] = -1
+        np.copyto(self.value, np.float32(-self.weight), where=self.codes == taken[:, None])
 
 
 @dataclass(eq=False)
 class _Redundancy:
-    """MMR: the highest similarity of each candidate with the list so far, negated.
+    """MMR: the highest similarity of each candidate with the list so far, negated and weighted.
 
     Args:
         similarity: float32 [B, D, D].
         highest: float32 [B, D]; nought of lists without an item of the pool.
         empty: bool [B], those lists.
+        weight: of the similarity.
     """
 
     similarity: NDArray[np.float32]
     highest: NDArray[np.float32]
     empty: NDArray[np.bool_]
+    weight: float
 
     @classmethod
-    def of(cls, similarity: NDArray[np.float32]) -> _Redundancy:
-        return cls(similarity, np.zeros(similarity.shape[:2], np.float32), np.ones(len(similarity), bool))
+    def of(cls, similarity: NDArray[np.float32], weight: float) -> _Redundancy:
+        highest, empty = np.zeros(similarity.shape[:2], np.float32), np.ones(len(similarity), bool)
+        return cls(similarity, highest, empty, weight)
 
     def __post_init__(self) -> None:
-        self._likeness, self._negated = np.empty_like(self.highest), np.zeros_like(self.highest)
+        self._likeness, self._value = np.empty((2, *self.highest.shape), np.float32)
+        self._rows = self.similarity.reshape(-1, self.similarity.shape[2])
         self._first = np.arange(len(self.highest)) * self.highest.shape[1]
 
     def values(self) -> NDArray[np.float32]:
-        return self._negated
+        return np.multiply(self.highest, np.float32(-self.weight), out=self._value)
 
     def took(self, picked: Rows) -> None:
-        rows = self.similarity.reshape(-1, self.similarity.shape[2])
-        np.take(rows, self._first + picked, axis=0, out=self._likeness, mode="clip")
+        self._rows.take(self._first + picked, axis=0, out=self._likeness, mode="clip")
         none = picked == MISSING
-        if none.any():
+        if np.count_nonzero(none):
             self._likeness[none] = -np.inf
-        if self.empty.any():
+        if np.count_nonzero(self.empty):
             first = self.empty & ~none
             self.highest[first] = self._likeness[first]
             self.empty &= ~first
         np.maximum(self.highest, self._likeness, out=self.highest)
-        np.negative(self.highest, out=self._negated)
 
 
 @dataclass(eq=False)
@@ -190,24 +195,26 @@ class _Variance:
         kernel: float32 [B, D, D].
         factors: float32 [B, k, D], the rows of the factor.
         left: float32 [B, D], the variances.
+        weight: of the logarithm of the variances.
         steps: rows that are filled.
     """
 
     kernel: NDArray[np.float32]
     factors: NDArray[np.float32]
     left: NDArray[np.float32]
+    weight: float
     steps: int = 0
 
     @classmethod
-    def of(cls, similarity: NDArray[np.float32], k: int) -> _Variance:
-        kernel = similarity * np.float32(1 - _JITTER)
+    def of(cls, similarity: NDArray[np.float32], k: int, weight: float) -> _Variance:
+        kernel = np.multiply(similarity, np.float32(1 - _JITTER), out=similarity)
         diagonal = np.arange(kernel.shape[1])
         kernel[:, diagonal, diagonal] = 1.0
         left = np.ones(kernel.shape[:2], np.float32)
-        return cls(kernel, np.zeros((len(kernel), k, kernel.shape[1]), np.float32), left)
+        return cls(kernel, np.zeros((len(kernel), k, kernel.shape[1]), np.float32), left, weight)
 
     def values(self) -> NDArray[np.float32]:
-        found: NDArray[np.float32] = np.log(np.maximum(self.left, _LEAST))
+        found: NDArray[np.float32] = np.log(np.maximum(self.left, _LEAST)) * np.float32(self.weight)
         return found
 
     def took(self, picked: Rows) -> None:

@@ -93,7 +93,7 @@ class Term(Protocol):
 
     @property
     def weight(self) -> float:
-        """What the values are multiplied with."""
+        """Of the values; relevance has what those of all terms leave of 1."""
         ...
 
     def start(self, pool: Pool, k: int) -> Valuing:
@@ -105,7 +105,7 @@ class Valuing(Protocol):
     """The state of a term while lists are filled."""
 
     def values(self) -> NDArray[np.float32]:
-        """float32 [B, D]: what each candidate of the ranking is worth as the next item, to be weighted."""
+        """float32 [B, D]: what each candidate of the ranking is worth as the next item, weighted."""
         ...
 
     def took(self, picked: Rows) -> None:

@@ -124,7 +124,6 @@ class _State:
         self.base = pool.relevance(rules.k) * np.float32(rest) if self.terms else np.zeros(main.shape, np.float32)
         self.base[~main] = -np.inf
         self.value = np.empty_like(self.base) if self.terms else self.base
-        self.weighted = np.empty_like(self.base)
         self.picked = np.full((len(pool), rules.k), MISSING)
         self.reasons = np.zeros((len(pool), rules.k), np.int32)
 
@@ -144,7 +143,7 @@ class _State:
                 explored[self.deficits.due(self.rules.k - place)] = False
         if explored is not None and explored.any():
             self._explored(np.flatnonzero(explored), column, reason)
-        users = self.users if column.min(initial=0) != MISSING else np.flatnonzero(column != MISSING)
+        users = np.flatnonzero(column != MISSING) if np.count_nonzero(column == MISSING) else self.users
         if not len(users):
             return False
         self.picked[users, place], self.reasons[users, place] = column[users], reason[users]
@@ -162,13 +161,12 @@ class _State:
     def _best(self) -> tuple[Rows, NDArray[np.int32]]:
         """The open candidate of the ranking with the highest value, MISSING without any, and the reasons."""
         value, parts = self.base, [state.values() for _, state in self.terms]
-        for (term, _), part in zip(self.terms, parts, strict=True):
-            np.multiply(part, np.float32(term.weight), out=self.weighted)
-            value = np.add(value, self.weighted, out=self.value)
+        for part in parts:
+            value = np.add(value, part, out=self.value)
         column = value.argmax(1)
         none = np.isneginf(value[self.users, column])
         reason = self._reasons(column, parts) if self.rules.reasons else np.zeros(len(value), np.int32)
-        if none.any():
+        if np.count_nonzero(none):
             column[none] = MISSING
         return column, reason
 
@@ -228,7 +226,8 @@ class _State:
         if self.deficits is not None:
             self.deficits.took(users, picked)
         if self.terms:
-            of_ranking = np.where(column < self.pool.main, column, MISSING)
+            beyond = self.pool.rows.shape[1] > self.pool.main
+            of_ranking = np.where(column < self.pool.main, column, MISSING) if beyond else column
             for _, term in self.terms:
                 term.took(of_ranking)
 
