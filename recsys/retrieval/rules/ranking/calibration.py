@@ -131,12 +131,17 @@ class _Divergence:
         fit = np.einsum("bv,bv->b", self.shares, logs)
         if len(self._bare):
             self._gains[self._bare, 0, -1] = self._fit_of_bare() - fit[self._bare]
-        flat = self._gains.reshape(-1)
-        np.take(flat, self._places[0], out=self._value, mode="clip")
+        fit -= self._entropy
+        flat, weight = self._gains.reshape(-1), np.float32(self.weight)
+        if len(self._places) == 1:  # each candidate takes one gain, and there are fewer gains than candidates
+            self._gains += fit[:, None, None]
+            self._gains *= weight
+            return flat.take(self._places[0], out=self._value, mode="clip")
+        flat.take(self._places[0], out=self._value, mode="clip")
         for places in self._places[1:]:
-            self._value += np.take(flat, places, out=self._more, mode="clip")
-        self._value += (fit - self._entropy)[:, None]
-        self._value *= np.float32(self.weight)
+            self._value += flat.take(places, out=self._more, mode="clip")
+        self._value += fit[:, None]
+        self._value *= weight
         return self._value
 
     def _fit_of_bare(self) -> NDArray[np.float32]:
@@ -147,18 +152,19 @@ class _Divergence:
         return found
 
     def took(self, picked: Rows) -> None:
-        none = picked == MISSING
-        users = self._users
+        none, users = picked == MISSING, self._users
         if np.count_nonzero(none):
             users = np.flatnonzero(~none)
             picked = picked[users]
-        number = self._number[users, picked]
-        self.size[users] += number > 0
         if self.codes.shape[2] == 1:
-            # an item without a value adds nought
-            self.counts[users, self.codes[users, picked, 0]] += number
+            code = self.codes[users, picked, 0]
+            known = code != MISSING
+            self.counts[users, code] += known
+            self.size[users] += known
             return
+        number = self._number[users, picked]
         part = self._parts[number - 1]
         for tag in range(self.codes.shape[2]):
             has = number > tag
             self.counts[users[has], self.codes[users[has], picked[has], tag]] += part[has]
+        self.size[users] += number > 0
