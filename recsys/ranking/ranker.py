@@ -36,6 +36,8 @@ class Ranker:
         multiple: scores are computed for a multiple of so many users, the last of them zero where there are fewer. A
             matrix product of few rows has other last bits than one of many; with 32 a user's scores are the same beside
             any other users.
+        last: bool [I], items whose scores follow those of the others in the table of a block, so that they lie side by
+            side; None is all by their rows.
     """
 
     def __init__(
@@ -44,9 +46,15 @@ class Ranker:
         candidates: NDArray[np.integer] | None = None,
         block: int | None = None,
         multiple: int = 1,
+        last: NDArray[np.bool_] | None = None,
     ) -> None:
         self.n_items = len(items)
         self._rows = None if candidates is None else np.unique(candidates).astype(np.int64)
+        self._column: Rows | None = None
+        if last is not None:
+            rows = np.arange(len(items)) if self._rows is None else self._rows
+            by_column = np.argsort(last[rows], kind="stable")
+            self._rows, self._column = rows[by_column], np.argsort(by_column)
         chosen = items if self._rows is None else items.take(self._rows)
         self._width = len(chosen)
         self._dense = None if chosen.dense is None else torch.from_numpy(np.ascontiguousarray(chosen.dense)).T
@@ -92,7 +100,7 @@ class Ranker:
             exclude: see `top_k`.
         """
         self._mask(table, users, exclude)
-        rows, scores = best_columns(table, k)
+        rows, scores = best_columns(table, k, None if self._column is None else self._rows)
         ended = np.isneginf(scores)
         if not np.isfinite(scores).all():
             check_finite_scores(rows if self._rows is None else self._rows[rows], scores)
@@ -138,9 +146,9 @@ class Ranker:
         """The column of each item row among the candidates; MISSING for the others."""
         if self._rows is None:
             return items
-        place = np.searchsorted(self._rows, items)
-        found = self._rows[np.minimum(place, self._width - 1)] == items
-        return np.where(found, place, MISSING)
+        rows = self._rows if self._column is None else self._rows[self._column]
+        place = np.minimum(np.searchsorted(rows, items), self._width - 1)
+        return np.where(rows[place] == items, place if self._column is None else self._column[place], MISSING)
 
 
 def top_k(
