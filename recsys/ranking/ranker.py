@@ -50,11 +50,13 @@ class Ranker:
     ) -> None:
         self.n_items = len(items)
         self._rows = None if candidates is None else np.unique(candidates).astype(np.int64)
-        self._column: Rows | None = None
+        self._by_row = last is None
         if last is not None:
             rows = np.arange(len(items)) if self._rows is None else self._rows
-            by_column = np.argsort(last[rows], kind="stable")
-            self._rows, self._column = rows[by_column], np.argsort(by_column)
+            self._rows = rows[np.argsort(last[rows], kind="stable")]
+        self._columns = None if self._rows is None else np.full(len(items) + 1, MISSING)
+        if self._columns is not None:
+            self._columns[self._rows] = np.arange(len(self._rows))
         chosen = items if self._rows is None else items.take(self._rows)
         self._width = len(chosen)
         self._dense = None if chosen.dense is None else torch.from_numpy(np.ascontiguousarray(chosen.dense)).T
@@ -100,7 +102,7 @@ class Ranker:
             exclude: see `top_k`.
         """
         self._mask(table, users, exclude)
-        rows, scores = best_columns(table, k, None if self._column is None else self._rows)
+        rows, scores = best_columns(table, k, None if self._by_row else self._rows)
         ended = np.isneginf(scores)
         if not np.isfinite(scores).all():
             check_finite_scores(rows if self._rows is None else self._rows[rows], scores)
@@ -144,11 +146,7 @@ class Ranker:
 
     def columns(self, items: Rows) -> Rows:
         """The column of each item row among the candidates; MISSING for the others."""
-        if self._rows is None:
-            return items
-        rows = self._rows if self._column is None else self._rows[self._column]
-        place = np.minimum(np.searchsorted(rows, items), self._width - 1)
-        return np.where(rows[place] == items, place if self._column is None else self._column[place], MISSING)
+        return items if self._columns is None else self._columns[np.minimum(items, self.n_items)]
 
 
 def top_k(

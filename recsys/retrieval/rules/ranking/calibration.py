@@ -148,7 +148,9 @@ class _Divergence:
         """The sum of p log q of the lists as they are, of users who have candidates without a value."""
         users = self._bare
         scale = np.float32(1 - _ALPHA) / np.maximum(self.size[users], 1)[:, None]
-        found: NDArray[np.float32] = (self.shares[users] * np.log(self.counts[users] * scale + self._smooth[users])).sum(1)
+        found: NDArray[np.float32] = (
+            self.shares[users] * np.log(self.counts[users] * scale + self._smooth[users])
+        ).sum(1)
         return found
 
     def took(self, picked: Rows) -> None:

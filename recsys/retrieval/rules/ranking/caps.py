@@ -93,13 +93,14 @@ class _Counts:
     steps: int = 0
 
     def closed_by(self, users: Rows, picked: Rows) -> tuple[Rows, Rows]:
-        counted = np.flatnonzero(self.crowded[users, picked])
+        counted = self.crowded[users, picked]
+        if not np.count_nonzero(counted):
+            self.steps += 1
+            return users[:0], picked[:0]
         users, picked = users[counted], picked[counted]
         values = self.codes[users, picked]
         self.taken[users, self.steps] = values
         self.steps += 1
-        if not len(users):
-            return users, picked
         found = [self._closed(users, values[:, tag]) for tag in range(values.shape[1])]
         return np.concatenate([rows for rows, _ in found]), np.concatenate([columns for _, columns in found])
 
