@@ -81,12 +81,12 @@ def history_shares(histories: Histories, values: ColumnValues) -> NDArray[np.flo
 
 @dataclass(eq=False)
 class _Divergence:
-    """The list so far by value.
+    """The lists so far by value. Users are the last axis, as what is computed by value is the same for all.
 
     Args:
         codes: int32 [B, D, T], padded with MISSING.
-        shares: float32 [B, V].
-        counts: float32 [B, V], what the items of the list count for each value.
+        shares: float32 [V, B].
+        counts: float32 [V, B], what the items of each list count for a value.
         size: float32 [B], the items of the list that have a value.
         weight: of the divergence.
     """
@@ -99,42 +99,44 @@ class _Divergence:
 
     @classmethod
     def of(cls, codes: NDArray[np.int32], shares: NDArray[np.float32], weight: float) -> _Divergence:
-        return cls(codes, shares, np.zeros_like(shares), np.zeros(len(shares), np.float32), weight)
+        """Of users with ``shares`` [B, V], whose lists are empty."""
+        by_value = np.ascontiguousarray(shares.T)
+        return cls(codes, by_value, np.zeros_like(by_value), np.zeros(len(shares), np.float32), weight)
 
     def __post_init__(self) -> None:
-        (n_users, depth, tags), n_values = self.codes.shape, self.shares.shape[1]
-        self._users = np.arange(n_users)
-        self._number = (self.codes != MISSING).sum(2)
-        self._parts = (1 / np.arange(1, tags + 1)).astype(np.float32)  # what each value of an item of N values counts
+        (n_users, depth, tags), n_values = self.codes.shape, len(self.shares)
+        self._users, self._number = np.arange(n_users), (self.codes != MISSING).sum(2)
+        parts = (1 / np.arange(1, tags + 1)).astype(np.float32)  # what each value of an item of N values counts
+        self._parts = parts[:, None, None]
         self._smooth = np.float32(_ALPHA) * self.shares + np.float32(_LEAST)
-        self._entropy = (self.shares * np.log(self.shares + np.float32(_LEAST))).sum(1)
-        # gains of each value by N; then nought, of the padding, and what an item without a value is better by
-        self._gains = np.zeros((n_users, tags, n_values + 2), np.float32)
-        place = np.where(self.codes == MISSING, n_values, self.codes).transpose(2, 0, 1)
-        place[0][self._number == 0] += 1
-        row = self._users[:, None] * tags + np.maximum(self._number - 1, 0)
-        self._places = row * (n_values + 2) + place  # [T, B, D]
-        self._bare = np.flatnonzero((self._number == 0).any(1))
+        self._entropy = (self.shares * np.log(self.shares + np.float32(_LEAST))).sum(0)
+        # by N the gain of each value; then nought, of the padding, and what an item without a value is better by
+        self._gains = np.zeros((tags, n_values + 2, n_users), np.float32)
+        code = np.where(self.codes == MISSING, n_values, self.codes).transpose(2, 0, 1)
+        code[0][self._number == 0] += 1
+        row = np.maximum(self._number - 1, 0) * (n_values + 2)
+        self._places = (row + code) * n_users + self._users[:, None]  # [T, B, D]
+        self._bare = bool((self._number == 0).any())
         self._value, self._more = np.empty((2, n_users, depth), np.float32)
 
     def values(self) -> NDArray[np.float32]:
         """Minus the divergence of the list with the candidate; an item without a value leaves it as it is."""
-        scale = np.float32(1 - _ALPHA) / (self.size + 1)[:, None]
+        scale = np.float32(1 - _ALPHA) / (self.size + 1)
         now = self.counts * scale
         now += self._smooth
-        logs = np.log(now)
-        gains = self._gains[:, :, :-2]
-        np.add(now[:, None], self._parts[:, None] * scale[:, None], out=gains)
+        logs, gains = np.log(now), self._gains[:, :-2]
+        np.add(now, self._parts * scale, out=gains)
         np.log(gains, out=gains)
-        gains -= logs[:, None]
-        gains *= self.shares[:, None]
-        fit = np.einsum("bv,bv->b", self.shares, logs)
-        if len(self._bare):
-            self._gains[self._bare, 0, -1] = self._fit_of_bare() - fit[self._bare]
+        gains -= logs
+        gains *= self.shares
+        fit = np.multiply(self.shares, logs, out=logs).sum(0)
+        if self._bare:
+            scale = np.float32(1 - _ALPHA) / np.maximum(self.size, 1)
+            self._gains[0, -1] = (self.shares * np.log(self.counts * scale + self._smooth)).sum(0) - fit
         fit -= self._entropy
         flat, weight = self._gains.reshape(-1), np.float32(self.weight)
         if len(self._places) == 1:  # each candidate takes one gain, and there are fewer gains than candidates
-            self._gains += fit[:, None, None]
+            self._gains += fit
             self._gains *= weight
             return flat.take(self._places[0], out=self._value, mode="clip")
         flat.take(self._places[0], out=self._value, mode="clip")
@@ -144,29 +146,17 @@ class _Divergence:
         self._value *= weight
         return self._value
 
-    def _fit_of_bare(self) -> NDArray[np.float32]:
-        """The sum of p log q of the lists as they are, of users who have candidates without a value."""
-        users = self._bare
-        scale = np.float32(1 - _ALPHA) / np.maximum(self.size[users], 1)[:, None]
-        found: NDArray[np.float32] = (
-            self.shares[users] * np.log(self.counts[users] * scale + self._smooth[users])
-        ).sum(1)
-        return found
-
     def took(self, picked: Rows) -> None:
         none, users = picked == MISSING, self._users
         if np.count_nonzero(none):
             users = np.flatnonzero(~none)
             picked = picked[users]
-        if self.codes.shape[2] == 1:
-            code = self.codes[users, picked, 0]
-            known = code != MISSING
-            self.counts[users, code] += known
-            self.size[users] += known
-            return
         number = self._number[users, picked]
-        part = self._parts[number - 1]
+        self.size[users] += number > 0
+        if self.codes.shape[2] == 1:
+            self.counts[self.codes[users, picked, 0], users] += number  # nought without a value
+            return
+        part = self._parts.ravel()[number - 1]
         for tag in range(self.codes.shape[2]):
             has = number > tag
-            self.counts[users[has], self.codes[users[has], picked[has], tag]] += part[has]
-        self.size[users] += number > 0
+            self.counts[self.codes[users[has], picked[has], tag], users[has]] += part[has]
