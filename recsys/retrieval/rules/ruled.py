@@ -229,17 +229,18 @@ class RuledRetriever:
         return items, explored_places(rule, ids, k)
 
     def _picked(self, block: Block, pool: Pool, picked: Rows, reasons: NDArray[np.int32]) -> Lists:
-        filled, column = picked != MISSING, np.maximum(picked, 0)
-        user = np.arange(len(picked))[:, None]
-        rows = np.where(filled, pool.rows[user, column], MISSING)
-        scores = np.where(filled, pool.scores[user, column], -np.inf).astype(np.float32)
-        owner, place = np.nonzero(picked >= pool.main + pool.extra)
+        filled, width = picked != MISSING, pool.rows.shape[1]
+        place = np.maximum(picked, 0) + np.arange(len(picked))[:, None] * width
+        rows = np.where(filled, pool.rows.take(place), MISSING)
+        scores = np.where(filled, pool.scores.take(place), np.float32(-np.inf))
+        fallback = filled & pool.fallback.take(place)
+        owner, drawn = np.nonzero(picked >= pool.main + pool.extra)
         if len(owner):
-            item = rows[owner, place]
+            item = rows[owner, drawn]
             found = gathered_scores(block.users, self.item_vectors, owner, item)
             found = found if self._plan.boosts is None else self._plan.boosts.apply(found, item)
-            scores[owner, place] = np.nan_to_num(found)  # an item without a vector has no score
-        return Lists(rows, scores, filled & pool.fallback[user, column], reasons)
+            scores[owner, drawn] = np.nan_to_num(found)  # an item without a vector has no score
+        return Lists(rows, scores, fallback, reasons)
 
     def _shares(self, block: Block) -> CalibrationRule | None:
         rule, values = self._plan.rules.calibration, self._plan.calibration

@@ -124,6 +124,8 @@ class _State:
         self.base = pool.relevance(rules.k) * np.float32(rest) if self.terms else np.zeros(main.shape, np.float32)
         self.base[~main] = -np.inf
         self.value = np.empty_like(self.base) if self.terms else self.base
+        # places for which every user has a candidate left, whatever is taken
+        self.certain = 0 if self.filling else int(main.sum(1).min(initial=main.shape[1]))
         self.picked = np.full((len(pool), rules.k), MISSING)
         self.reasons = np.zeros((len(pool), rules.k), np.int32)
 
@@ -135,7 +137,7 @@ class _State:
             left: places from this on that exploration does not take, of all users or of each.
             explored: bool [B], the users whose place is given to a draw.
         """
-        column, reason = self._best()
+        column, reason = self._best(place)
         if self.deficits is not None:
             self._forced(self.deficits.due(left), column, reason)
             if explored is not None:
@@ -143,12 +145,12 @@ class _State:
                 explored[self.deficits.due(self.rules.k - place)] = False
         if explored is not None and explored.any():
             self._explored(np.flatnonzero(explored), column, reason)
-        users = np.flatnonzero(column != MISSING) if np.count_nonzero(column == MISSING) else self.users
-        if not len(users):
-            return False
-        self.picked[users, place], self.reasons[users, place] = column[users], reason[users]
-        self._take(users, column)
-        return True
+        users = self.users if place < self.certain else np.flatnonzero(column != MISSING)
+        self.picked[:, place] = column
+        if len(users):
+            self.reasons[users, place] = reason[users]
+            self._take(users, column)
+        return len(users) > 0
 
     def lacking(self) -> NDArray[np.int64]:
         """Int64 [B, Q]: what each quota lacks; 0 where open candidates that count are left."""
@@ -158,16 +160,15 @@ class _State:
         left = (self.deficits.matches[:, :, :end] & self.open[:, :end]).any(2).T
         return np.where(left, 0, self.deficits.lacking)
 
-    def _best(self) -> tuple[Rows, NDArray[np.int32]]:
+    def _best(self, place: int) -> tuple[Rows, NDArray[np.int32]]:
         """The open candidate of the ranking with the highest value, MISSING without any, and the reasons."""
         value, parts = self.base, [state.values() for _, state in self.terms]
         for part in parts:
             value = np.add(value, part, out=self.value)
         column = value.argmax(1)
-        none = np.isneginf(value[self.users, column])
         reason = self._reasons(column, parts) if self.rules.reasons else np.zeros(len(value), np.int32)
-        if np.count_nonzero(none):
-            column[none] = MISSING
+        if place >= self.certain:
+            column[np.isneginf(value[self.users, column])] = MISSING
         return column, reason
 
     def _reasons(self, column: Rows, parts: Sequence[NDArray[np.float32]]) -> NDArray[np.int32]:
