@@ -54,8 +54,9 @@ class Ranker:
         if last is not None:
             rows = np.arange(len(items)) if self._rows is None else self._rows
             self._rows = rows[np.argsort(last[rows], kind="stable")]
-        self._columns = None if self._rows is None else np.full(len(items) + 1, MISSING)
-        if self._columns is not None:
+        self._columns: Rows | None = None
+        if self._rows is not None:
+            self._columns = np.full(len(items) + 1, MISSING)
             self._columns[self._rows] = np.arange(len(self._rows))
         chosen = items if self._rows is None else items.take(self._rows)
         self._width = len(chosen)

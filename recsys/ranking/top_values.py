@@ -61,9 +61,9 @@ def _highest(table: torch.Tensor, k: int) -> tuple[torch.Tensor, torch.Tensor]:
     inside = table[:, : depth * strips].reshape(len(table), depth, strips)
     chosen = torch.topk(inside.amax(1), k, dim=1, sorted=False).indices
     values = inside.gather(2, chosen.unsqueeze(1).expand(-1, depth, -1)).flatten(1)
-    top, place = _highest(torch.cat([values, table[:, depth * strips :]], 1), k)
+    found, place = _highest(torch.cat([values, table[:, depth * strips :]], 1), k)
     column = chosen.gather(1, place % k) + strips * (place // k)
-    return top, torch.where(place < depth * k, column, place + depth * (strips - k))
+    return found, torch.where(place < depth * k, column, place + depth * (strips - k))
 
 
 def _fill_lowest(

@@ -262,6 +262,6 @@ class RuledRetriever:
             )
         valid = self.item_vectors.valid
         vectors = dense if valid is None else np.where(valid[:, None], dense, 0)
-        length = np.sqrt(np.einsum("id,id->i", vectors, vectors))[:, None]
+        length = np.linalg.norm(vectors, axis=1, keepdims=True)
         unit = np.divide(vectors, np.maximum(length, 1e-12), dtype=np.float32)
         return DiversityRule(rule.weight, rule.method, vectors=unit)

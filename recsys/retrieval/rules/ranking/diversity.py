@@ -173,7 +173,8 @@ class _Redundancy:
         self._first = np.arange(len(self.highest)) * self.highest.shape[1]
 
     def values(self) -> NDArray[np.float32]:
-        return np.multiply(self.highest, np.float32(-self.weight), out=self._value)
+        np.multiply(self.highest, np.float32(-self.weight), out=self._value)
+        return self._value
 
     def took(self, picked: Rows) -> None:
         self._rows.take(self._first + picked, axis=0, out=self._likeness, mode="clip")
