@@ -168,7 +168,7 @@ class _Redundancy:
         return cls(similarity, highest, empty, weight)
 
     def __post_init__(self) -> None:
-        self._likeness, self._value = np.empty((2, *self.highest.shape), np.float32)
+        self._likeness, self._value = np.empty_like(self.highest), np.empty_like(self.highest)
         self._rows = self.similarity.reshape(-1, self.similarity.shape[2])
         self._first = np.arange(len(self.highest)) * self.highest.shape[1]
 
