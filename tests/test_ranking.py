@@ -150,3 +150,24 @@ def test_a_score_that_is_not_a_number_is_met_in_a_long_row():
     table = torch.zeros(1, 4_000)
     table[0, 3_001] = torch.nan
     assert np.isnan(best_columns(table, 10)[1]).any()
+
+
+@pytest.mark.parametrize("k", [1, 10, 60])
+def test_items_that_lie_last_in_the_table_keep_their_order_among_ties(k):
+    users, items = integers(7, 9, 4), integers(8, 61, 4)
+    rng = np.random.default_rng(9)
+    last, candidates = rng.random(61) < 0.4, np.flatnonzero(rng.random(61) < 0.8)
+    exclude = [rng.integers(0, 61, 5).tolist() for _ in range(9)]
+    for some in (None, candidates):
+        allowed = np.isin(np.arange(61), candidates) if some is not None else None
+        found = Ranker(Vectors(items), some, last=last).top_k(Vectors(users), k, Histories.of(exclude))
+        check(found, slow(users @ items.T, k, exclude, allowed))
+
+
+def test_a_block_of_a_part_of_the_catalogue_has_whole_cache_lines_and_the_same_scores():
+    users, items = integers(1, 200, 4), integers(2, 99, 4)
+    ranker = Ranker(Vectors(items), block=130, multiple=32)
+    table = ranker.scores(Vectors(users[:128]))
+    assert table.stride(0) % 16 == 0
+    np.testing.assert_array_equal(table.numpy(), users[:128] @ items.T)
+    check(ranker.top_k(Vectors(users), 20), slow(users @ items.T, 20))

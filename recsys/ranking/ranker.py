@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,10 @@ from recsys.ranking.checks import check_finite_scores
 from recsys.ranking.top_values import Ranked, best_columns
 
 _BLOCK_BYTES = 32 * 2**20
+_ALIGNED = 16
+"""Scores of a user begin a multiple of so many places (64 bytes, a cache line) after those of the user before."""
+_USERS = 64
+"""Blocks are a multiple of so many users where they may be so large: products of 96 take longer for each than of 64."""
 
 
 class Ranker:
@@ -31,6 +36,8 @@ class Ranker:
         multiple: scores are computed for a multiple of so many users, the last of them zero where there are fewer. A
             matrix product of few rows has other last bits than one of many; with 32 a user's scores are the same beside
             any other users.
+        last: bool [I], items whose scores follow those of the others in the table of a block, so that they lie side by
+            side; None is all by their rows.
     """
 
     def __init__(
@@ -39,16 +46,26 @@ class Ranker:
         candidates: NDArray[np.integer] | None = None,
         block: int | None = None,
         multiple: int = 1,
+        last: NDArray[np.bool_] | None = None,
     ) -> None:
         self.n_items = len(items)
         self._rows = None if candidates is None else np.unique(candidates).astype(np.int64)
+        self._by_row = last is None
+        if last is not None:
+            rows = np.arange(len(items)) if self._rows is None else self._rows
+            self._rows = rows[np.argsort(last[rows], kind="stable")]
+        self._columns: Rows | None = None
+        if self._rows is not None:
+            self._columns = np.full(len(items) + 1, MISSING)
+            self._columns[self._rows] = np.arange(len(self._rows))
         chosen = items if self._rows is None else items.take(self._rows)
         self._width = len(chosen)
         self._dense = None if chosen.dense is None else torch.from_numpy(np.ascontiguousarray(chosen.dense)).T
         self._sparse = None if chosen.sparse is None else _transposed(chosen.sparse)
         self._excluded = np.empty(0, np.int64) if chosen.valid is None else np.flatnonzero(~chosen.valid)
         block = block or block_rows(self._width)
-        self._multiple, self._block = multiple, max(block // multiple, 1) * multiple
+        step = multiple if multiple == 1 or block < _USERS else math.lcm(multiple, _USERS)
+        self._multiple, self._block = multiple, max(block // step, 1) * step
         self._buffer = torch.empty(0)
 
     def top_k(self, users: Vectors, k: int, exclude: Histories | None = None) -> Ranked:
@@ -86,7 +103,7 @@ class Ranker:
             exclude: see `top_k`.
         """
         self._mask(table, users, exclude)
-        rows, scores = best_columns(table, k)
+        rows, scores = best_columns(table, k, None if self._by_row else self._rows)
         ended = np.isneginf(scores)
         if not np.isfinite(scores).all():
             check_finite_scores(rows if self._rows is None else self._rows[rows], scores)
@@ -98,7 +115,8 @@ class Ranker:
         assert len(users) <= self._block, "the scores of a block share a buffer"
         size = -(-max(len(users), 1) // self._multiple) * self._multiple
         if len(self._buffer) < size:
-            self._buffer = torch.empty((min(self._block, size), self._width))
+            aligned = -(-self._width // _ALIGNED) * _ALIGNED
+            self._buffer = torch.empty((min(self._block, size), aligned))[:, : self._width]
         table = self._buffer[: len(users)]
         filled = False
         if self._dense is not None and users.dense is not None:
@@ -125,15 +143,11 @@ class Ranker:
             columns, owners = exclude.items.astype(np.int64), exclude.users()
             columns = self.columns(columns)
             known = (columns >= 0) & (columns < self._width)
-            values.reshape(-1)[(owners * self._width + columns)[known]] = -np.inf
+            values[owners[known], columns[known]] = -np.inf
 
     def columns(self, items: Rows) -> Rows:
         """The column of each item row among the candidates; MISSING for the others."""
-        if self._rows is None:
-            return items
-        place = np.searchsorted(self._rows, items)
-        found = self._rows[np.minimum(place, self._width - 1)] == items
-        return np.where(found, place, MISSING)
+        return items if self._columns is None else self._columns[np.minimum(items, self.n_items)]
 
 
 def top_k(

@@ -21,20 +21,27 @@ _DEEPEST = 32
 """Columns of a strip at most."""
 
 
-def best_columns(table: torch.Tensor, k: int) -> Ranked:
-    """The ``k`` highest columns of each row of ``table`` and their values, ties by the lower column."""
+def best_columns(table: torch.Tensor, k: int, order: Rows | None = None) -> Ranked:
+    """The ``k`` highest columns of each row of ``table`` and their values.
+
+    Args:
+        table: [B, C].
+        k: columns of a row.
+        order: int64 [C], columns with equal values by the lower of these; None is by the lower column.
+    """
     deeper = min(k + 1, table.shape[1])
     top, where = _highest(table, deeper)
     scores, rows = top.numpy(), where.numpy()
     if deeper > k:
         cut = np.flatnonzero((scores[:, k] == scores[:, k - 1]) & (scores[:, k] > -np.inf))
         for user in cut:
-            _fill_lowest(table[user].numpy(), scores[user, :k], rows[user, :k])
+            _fill_lowest(table[user].numpy(), scores[user, :k], rows[user, :k], order)
         scores, rows = scores[:, :k], rows[:, :k]
     tied = np.flatnonzero((scores[:, 1:] == scores[:, :-1]).any(axis=1))
     if len(tied):
-        order = np.lexsort((rows[tied], -scores[tied]), axis=1)
-        rows[tied] = np.take_along_axis(rows[tied], order, axis=1)
+        keys = rows[tied] if order is None else order[rows[tied]]
+        by_key = np.lexsort((keys, -scores[tied]), axis=1)
+        rows[tied] = np.take_along_axis(rows[tied], by_key, axis=1)
     return rows, scores
 
 
@@ -54,13 +61,16 @@ def _highest(table: torch.Tensor, k: int) -> tuple[torch.Tensor, torch.Tensor]:
     inside = table[:, : depth * strips].reshape(len(table), depth, strips)
     chosen = torch.topk(inside.amax(1), k, dim=1, sorted=False).indices
     values = inside.gather(2, chosen.unsqueeze(1).expand(-1, depth, -1)).flatten(1)
-    top = torch.topk(torch.cat([values, table[:, depth * strips :]], 1), k, dim=1)
-    place = top.indices
+    found, place = _highest(torch.cat([values, table[:, depth * strips :]], 1), k)
     column = chosen.gather(1, place % k) + strips * (place // k)
-    return top.values, torch.where(place < depth * k, column, place + depth * (strips - k))
+    return found, torch.where(place < depth * k, column, place + depth * (strips - k))
 
 
-def _fill_lowest(values: NDArray[np.float32], scores: NDArray[np.float32], rows: NDArray[np.int64]) -> None:
-    """Overwrites the places in ``rows`` that tie with the last score by the lowest columns with that score."""
-    tied_places = scores == scores[-1]
-    rows[tied_places] = np.flatnonzero(values == scores[-1])[: tied_places.sum()]
+def _fill_lowest(
+    values: NDArray[np.float32], scores: NDArray[np.float32], rows: NDArray[np.int64], order: Rows | None
+) -> None:
+    """Overwrites the places in ``rows`` that tie with the last score by the first columns with that score."""
+    tied_places, tied = scores == scores[-1], np.flatnonzero(values == scores[-1])
+    if order is not None:
+        tied = tied[np.argsort(order[tied])]
+    rows[tied_places] = tied[: tied_places.sum()]

@@ -203,6 +203,8 @@ class CodedTexts:
 
 def filled_texts(cells: Cells) -> pd.Series[str]:
     """As `texts`, as a column with index 0..n-1."""
+    if isinstance(cells.dtype, pd.StringDtype):
+        return cells.reset_index(drop=True).astype("str")
     return pd.Series(texts(cells), dtype="str")
 
 

@@ -101,18 +101,16 @@ class BoostedRanker(Ranker):
     def __init__(
         self, items: Vectors, candidates: NDArray[np.integer] | None, boosts: Boosts, multiple: int = 1
     ) -> None:
-        super().__init__(items, candidates, multiple=multiple)
-        rows = np.arange(len(items)) if candidates is None else np.unique(candidates)
-        columns = np.flatnonzero(boosts.boosted[rows])
-        self._columns = torch.from_numpy(columns)
-        self._factor = torch.from_numpy(boosts.factors[rows][columns])
-        self._addend = torch.from_numpy(boosts.addends[rows][columns])
+        super().__init__(items, candidates, multiple=multiple, last=boosts.boosted)
+        rows = np.arange(len(items)) if self._rows is None else self._rows
+        self._boosted = rows[boosts.boosted[rows]]
+        self._factor = torch.from_numpy(boosts.factors[self._boosted])
+        self._addend = torch.from_numpy(boosts.addends[self._boosted])
 
     def scores(self, users: Vectors) -> torch.Tensor:
         """[B, C]: the boosted score of every candidate for a block of users; the next call overwrites it."""
         table = super().scores(users)
-        if len(self._columns):
-            plain = table[:, self._columns]
-            lifted = torch.where(plain > 0, plain * self._factor, plain / self._factor)
-            table.index_copy_(1, self._columns, lifted.add_(self._addend))
+        plain = table[:, table.shape[1] - len(self._boosted) :]
+        lifted = torch.where(plain > 0, plain * self._factor, plain / self._factor)
+        torch.add(lifted, self._addend, out=plain)
         return table

@@ -209,14 +209,14 @@ class RuledRetriever:
         self, block: Block, pool: Pool, k: int, explored: NDArray[np.bool_] | None
     ) -> tuple[Rows, NDArray[np.int32], NDArray[np.int64]]:
         """See `recsys.retrieval.rules.ranking.selection.Selection`, of all users of the block."""
-        shares = self._shares(block)
-        found = []
+        shares, found = self._shares(block), []
+        diversity = None if self._diversity is None else self._diversity.afresh()
         size = CHUNK if self._diversity is None else max(1, min(CHUNK, _PAIRS // max(pool.main, 1) ** 2))
         for start in range(0, len(pool), size):
             part = slice(start, start + size)
             of_users = None if shares is None else shares.take(part)
-            terms = [term for term in (self._diversity, of_users) if term is not None]
-            greedy = Greedy(k, self._plan.constraints, self._plan.quotas, terms)
+            terms = [term for term in (diversity, of_users) if term is not None]
+            greedy = Greedy(k, self._plan.constraints, self._plan.quotas, terms, self._explained is not None)
             found.append(greedy.select(pool.take(part), None if explored is None else explored[part]))
         picked, reasons, lacking = (
             np.concatenate([getattr(each, name) for each in found]) for name in ("picked", "reasons", "lacking")
@@ -263,17 +263,18 @@ class RuledRetriever:
         return items, explored_places(rule, ids, k)
 
     def _picked(self, block: Block, pool: Pool, picked: Rows, reasons: NDArray[np.int32]) -> Lists:
-        filled, column = picked != MISSING, np.maximum(picked, 0)
-        user = np.arange(len(picked))[:, None]
-        rows = np.where(filled, pool.rows[user, column], MISSING)
-        scores = np.where(filled, pool.scores[user, column], -np.inf).astype(np.float32)
-        owner, place = np.nonzero(picked >= pool.main + pool.extra)
+        filled, width = picked != MISSING, pool.rows.shape[1]
+        place = np.maximum(picked, 0) + np.arange(len(picked))[:, None] * width
+        rows = np.where(filled, pool.rows.take(place), MISSING)
+        scores = np.where(filled, pool.scores.take(place), np.float32(-np.inf))
+        fallback = filled & pool.fallback.take(place)
+        owner, drawn = np.nonzero(picked >= pool.main + pool.extra)
         if len(owner):
-            item = rows[owner, place]
+            item = rows[owner, drawn]
             found = gathered_scores(block.users, self.item_vectors, owner, item)
             found = found if self._plan.boosts is None else self._plan.boosts.apply(found, item)
-            scores[owner, place] = np.nan_to_num(found)  # an item without a vector has no score
-        return Lists(rows, scores, filled & pool.fallback[user, column], reasons)
+            scores[owner, drawn] = np.nan_to_num(found)  # an item without a vector has no score
+        return Lists(rows, scores, fallback, reasons)
 
     def _shares(self, block: Block) -> CalibrationRule | None:
         rule, values = self._plan.rules.calibration, self._plan.calibration
@@ -295,5 +296,6 @@ class RuledRetriever:
             )
         valid = self.item_vectors.valid
         vectors = dense if valid is None else np.where(valid[:, None], dense, 0)
-        length = np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
-        return DiversityRule(rule.weight, rule.method, vectors=(vectors / length).astype(np.float32))
+        length = np.linalg.norm(vectors, axis=1, keepdims=True)
+        unit = np.divide(vectors, np.maximum(length, 1e-12), dtype=np.float32)
+        return DiversityRule(rule.weight, rule.method, vectors=unit)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from recsys.choices import did_you_mean
 from recsys.data.entities import EntityTable
-from recsys.data.ingest.cells import is_missing, seconds, texts
+from recsys.data.ingest.cells import filled_texts, is_missing, seconds
 from recsys.data.schema import Kind, split_tags
 from recsys.data.vocabulary import MISSING
 from recsys.errors import DataError
@@ -51,19 +51,11 @@ class ColumnValues:
             [[0, 1], [-1, -1], [1, -1]]
         """
         check_column(items, column, rule)
-        kind = items.schema.columns[column]
-        separator = kind.separator if kind.kind is Kind.TAGS else ""
-        place, distinct = pd.factorize(items.columns[column])
-        cells = [
-            [] if text is None else list(dict.fromkeys(split_tags(text, separator)))
-            for text in texts(pd.Series(distinct, dtype=items.columns[column].dtype))
-        ]
-        names = sorted({value for values in cells for value in values})
-        number = {name: code for code, name in enumerate(names)}
-        codes = np.full((len(cells) + 1, max(map(len, cells), default=1) or 1), MISSING, np.int32)
-        for row, values in enumerate(cells):
-            codes[row, : len(values)] = [number[value] for value in values]
-        return cls(codes[place], tuple(names))  # the last row is that of missing cells
+        kind, cells = items.schema.columns[column], items.columns[column]
+        place, distinct = pd.factorize(cells)
+        texts = filled_texts(pd.Series(distinct, dtype=cells.dtype))
+        codes, names = _tags(texts, kind.separator) if kind.kind is Kind.TAGS else _single(texts)
+        return cls(codes[place], names)
 
     def take(self, rows: NDArray[np.int64]) -> NDArray[np.int32]:
         """int32 [..., T]: the values of the items at ``rows``; MISSING rows have none."""
@@ -72,6 +64,24 @@ class ColumnValues:
     @cached_property
     def _padded(self) -> NDArray[np.int32]:
         return np.vstack([self.codes, np.full((1, self.codes.shape[1]), MISSING, np.int32)])
+
+
+def _single(texts: pd.Series[str]) -> tuple[NDArray[np.int32], tuple[str, ...]]:
+    """int32 [n + 1, 1], the number of each text without blanks around it, and the texts; the last row is MISSING."""
+    found = texts.str.strip()
+    codes, names = pd.factorize(found.where(found != ""), sort=True)
+    return np.append(codes, MISSING).astype(np.int32)[:, None], tuple(names)
+
+
+def _tags(texts: pd.Series[str], separator: str) -> tuple[NDArray[np.int32], tuple[str, ...]]:
+    """int32 [n + 1, T], the numbers of the tags of each text, and the tags; the last row is MISSING."""
+    cells = [list(dict.fromkeys(split_tags(text, separator))) for text in texts.fillna("")]
+    names = sorted({value for values in cells for value in values})
+    number = {name: code for code, name in enumerate(names)}
+    codes = np.full((len(cells) + 1, max(map(len, cells), default=1) or 1), MISSING, np.int32)
+    for row, values in enumerate(cells):
+        codes[row, : len(values)] = [number[value] for value in values]
+    return codes, tuple(names)
 
 
 def times_of(items: EntityTable, column: str, rule: str) -> NDArray[np.float64]:

@@ -91,7 +91,7 @@ def best_pairs(owner: Rows, item: Rows, scores: NDArray[np.float32], shape: tupl
 def contained(owner: Rows, item: Rows, lists: Histories, n_items: int) -> NDArray[np.bool_]:
     """Bool [n]: whether the list of the user ``owner[i]`` holds the item ``item[i]``."""
     known = lists.items >= 0
-    pairs = np.unique(lists.users()[known] * n_items + lists.items[known])
+    pairs = np.sort(lists.users()[known] * n_items + lists.items[known])
     wanted = owner * n_items + item
     if not len(pairs):
         return np.zeros(len(wanted), bool)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from recsys.config import Config
-from recsys.data.vocabulary import MISSING, Rows
+from recsys.data.vocabulary import Rows
 from recsys.retrieval.rules.conditions import ItemCondition
 from recsys.retrieval.rules.ranking.pool import Pool
 
@@ -56,10 +56,12 @@ class Deficits:
     matches: NDArray[np.bool_]
     lacking: NDArray[np.int64]
 
+    def __post_init__(self) -> None:
+        self._total = self.lacking.sum(1)
+
     def due(self, left: int | NDArray[np.integer]) -> Rows:
         """The users whose remaining ``left`` places, of all or of each, are all needed for what lists lack."""
-        total = self.lacking.sum(1)
-        return np.flatnonzero((total >= left) & (total > 0))
+        return np.flatnonzero((self._total >= left) & (self._total > 0))
 
     def needed(self, users: Rows) -> NDArray[np.bool_]:
         """Bool [n, C]: the candidates of ``users`` that lessen what their lists lack."""
@@ -69,6 +71,8 @@ class Deficits:
 
     def took(self, users: Rows, picked: Rows) -> None:
         """Counts the items at the columns ``picked`` of ``users``."""
-        kept = picked != MISSING
-        met = self.matches[:, users[kept], picked[kept]].T
-        self.lacking[users[kept]] = np.maximum(self.lacking[users[kept]] - met, 0)
+        met = self.matches[:, users, picked].any(0)
+        users, picked = users[met], picked[met]
+        if len(users):
+            self.lacking[users] -= self.matches[:, users, picked].T & (self.lacking[users] > 0)
+            self._total = self.lacking.sum(1)

@@ -58,7 +58,7 @@ class CalibrationRule:
     def start(self, pool: Pool, k: int) -> _Divergence:
         """See `recsys.retrieval.rules.ranking.pool.Term`."""
         codes = self.values.take(pool.rows[:, : pool.main])
-        return _Divergence.of(codes, self.shares)
+        return _Divergence.of(codes, self.shares, self.weight)
 
     def take(self, users: Rows | slice) -> CalibrationRule:
         """The rule for the users at rows ``users``."""
@@ -81,64 +81,82 @@ def history_shares(histories: Histories, values: ColumnValues) -> NDArray[np.flo
 
 @dataclass(eq=False)
 class _Divergence:
-    """The list so far by value.
+    """The lists so far by value. Users are the last axis, as what is computed by value is the same for all.
 
     Args:
-        places: int64 [B, D, T], where the gain of each candidate's values stands in a table [B, N + 1, V] by the number
-            of values that the item has; candidates without a value stand at a place of no gain.
-        codes: int32 [B, D, T].
-        shares: float32 [B, V].
-        parts: float32 [N], what one of the values of an item counts: 1, 1/2, ... 1/N.
-        counts: float32 [B, V].
-        size: items with a value so far, float32 [B].
-        without: bool [B, D], the candidates without a value; None where there is none.
-        entropy: float32 [B], the sum of p log p of the shares.
+        codes: int32 [B, D, T], padded with MISSING.
+        shares: float32 [V, B].
+        counts: float32 [V, B], what the items of each list count for a value.
+        size: float32 [B], the items of the list that have a value.
+        weight: of the divergence.
     """
 
-    places: NDArray[np.int64]
     codes: NDArray[np.int32]
     shares: NDArray[np.float32]
-    parts: NDArray[np.float32]
     counts: NDArray[np.float32]
     size: NDArray[np.float32]
-    without: NDArray[np.bool_] | None
-    entropy: NDArray[np.float32]
+    weight: float
 
     @classmethod
-    def of(cls, codes: NDArray[np.int32], shares: NDArray[np.float32]) -> _Divergence:
-        n_users, size, most = len(codes), shares.shape[1], codes.shape[2]
-        number = np.maximum((codes != MISSING).sum(2, keepdims=True) - 1, 0)
-        user = np.arange(n_users)[:, None, None]
-        places = (user * most + number) * (size + 1) + np.where(codes == MISSING, size, codes)
-        parts = (1 / np.arange(1, most + 1)).astype(np.float32)
-        none = codes[:, :, 0] == MISSING
-        entropy = (shares * np.log(shares + _LEAST)).sum(1)
-        counts, filled = np.zeros_like(shares), np.zeros(n_users, np.float32)
-        return cls(places, codes, shares, parts, counts, filled, none if none.any() else None, entropy)
+    def of(cls, codes: NDArray[np.int32], shares: NDArray[np.float32], weight: float) -> _Divergence:
+        """Of users with ``shares`` [B, V], whose lists are empty."""
+        by_value = np.ascontiguousarray(shares.T)
+        return cls(codes, by_value, np.zeros_like(by_value), np.zeros(len(shares), np.float32), weight)
+
+    def __post_init__(self) -> None:
+        (n_users, depth, tags), n_values = self.codes.shape, len(self.shares)
+        self._users, self._number = np.arange(n_users), (self.codes != MISSING).sum(2)
+        parts = (1 / np.arange(1, tags + 1)).astype(np.float32)  # what each value of an item of N values counts
+        self._parts = parts[:, None, None]
+        self._smooth = np.float32(_ALPHA) * self.shares + np.float32(_LEAST)
+        self._entropy = (self.shares * np.log(self.shares + np.float32(_LEAST))).sum(0)
+        # by N the gain of each value; then nought, of the padding, and what an item without a value is better by
+        self._gains = np.zeros((tags, n_values + 2, n_users), np.float32)
+        code = np.where(self.codes == MISSING, n_values, self.codes).transpose(2, 0, 1)
+        code[0][self._number == 0] += 1
+        row = np.maximum(self._number - 1, 0) * (n_values + 2)
+        self._places = (row + code) * n_users + self._users[:, None]  # [T, B, D]
+        self._bare = bool((self._number == 0).any())
+        self._value, self._more = np.empty((2, n_users, depth), np.float32)
 
     def values(self) -> NDArray[np.float32]:
         """Minus the divergence of the list with the candidate; an item without a value leaves it as it is."""
-        after = (self.size + 1)[:, None]
-        smooth = _ALPHA * self.shares
-        without = np.log((1 - _ALPHA) * self.counts / after + smooth + _LEAST)
-        # of each value: what the divergence falls by if an item adds 1, 1/2, ... to the count
-        more = (1 - _ALPHA) * (self.counts[:, None] + self.parts[None, :, None]) / after[:, None] + smooth[:, None]
-        gains = self.shares[:, None] * (np.log(more + _LEAST) - without[:, None])
-        table = np.concatenate([gains, np.zeros((*gains.shape[:2], 1), np.float32)], axis=2).astype(np.float32).ravel()
-        single = self.places.shape[2] == 1
-        value = table.take(self.places[:, :, 0]) if single else table.take(self.places).sum(2)
-        value += ((self.shares * without).sum(1) - self.entropy)[:, None]
-        if self.without is not None:
-            before = np.log((1 - _ALPHA) * self.counts / np.maximum(self.size, 1)[:, None] + smooth + _LEAST)
-            np.copyto(value, ((self.shares * before).sum(1) - self.entropy)[:, None], where=self.without)
-        found: NDArray[np.float32] = value
-        return found
+        scale = np.float32(1 - _ALPHA) / (self.size + 1)
+        now = self.counts * scale
+        now += self._smooth
+        logs, gains = np.log(now), self._gains[:, :-2]
+        np.add(now, self._parts * scale, out=gains)
+        np.log(gains, out=gains)
+        gains -= logs
+        gains *= self.shares
+        fit = np.multiply(self.shares, logs, out=logs).sum(0)
+        if self._bare:
+            scale = np.float32(1 - _ALPHA) / np.maximum(self.size, 1)
+            self._gains[0, -1] = (self.shares * np.log(self.counts * scale + self._smooth)).sum(0) - fit
+        fit -= self._entropy
+        flat, weight = self._gains.reshape(-1), np.float32(self.weight)
+        if len(self._places) == 1:  # each candidate takes one gain, and there are fewer gains than candidates
+            self._gains += fit
+            self._gains *= weight
+            return flat.take(self._places[0], out=self._value, mode="clip")
+        flat.take(self._places[0], out=self._value, mode="clip")
+        for places in self._places[1:]:
+            self._value += flat.take(places, out=self._more, mode="clip")
+        self._value += fit[:, None]
+        self._value *= weight
+        return self._value
 
     def took(self, picked: Rows) -> None:
-        users = np.flatnonzero(picked != MISSING)
-        codes = self.codes[users, picked[users]]
-        known = codes != MISSING
-        user, tag = np.nonzero(known)
-        part = self.parts[np.maximum(known.sum(1) - 1, 0)][user]
-        self.counts[users[user], codes[user, tag]] += part
-        self.size[users] += known[:, 0]
+        none, users = picked == MISSING, self._users
+        if np.count_nonzero(none):
+            users = np.flatnonzero(~none)
+            picked = picked[users]
+        number = self._number[users, picked]
+        self.size[users] += number > 0
+        if self.codes.shape[2] == 1:
+            self.counts[self.codes[users, picked, 0], users] += number  # nought without a value
+            return
+        part = self._parts.ravel()[number - 1]
+        for tag in range(self.codes.shape[2]):
+            has = number > tag
+            self.counts[self.codes[users[has], picked[has], tag], users[has]] += part[has]

@@ -47,7 +47,31 @@ class CapRule:
     def start(self, pool: Pool, k: int) -> _Counts:
         """See `recsys.retrieval.rules.ranking.pool.Constraint`."""
         codes = self.values.take(pool.rows)
-        return _Counts(codes, self.most, np.full((len(pool), k, codes.shape[2]), MISSING, np.int32))
+        return _Counts(codes, crowded(codes, self.most), self.most, np.full((len(pool), k, codes.shape[2]), MISSING))
+
+
+def crowded(codes: NDArray[np.int32], most: int) -> NDArray[np.bool_]:
+    """Bool [B, C]: the candidates with a value that more than ``most`` candidates of the user have.
+
+    Args:
+        codes: int32 [B, C, T], padded with MISSING.
+        most: of a list.
+
+    Example:
+        >>> crowded(np.array([[[0], [1], [0], [-1]]], np.int32), most=1).tolist()
+        [[True, False, True, False]]
+    """
+    ordered = np.sort(codes.reshape(len(codes), -1), axis=1)
+    last = ordered[:, most:]
+    many = (last == ordered[:, : last.shape[1]]) & (last != MISSING)
+    many[:, :-1] &= last[:, :-1] != last[:, 1:]  # each value once
+    user, place = np.nonzero(many)
+    found = np.zeros(codes.shape[:2], bool)
+    if len(user):
+        has = (codes[user] == last[user, place][:, None, None]).any(2)
+        first = np.flatnonzero(np.diff(user, prepend=-1))
+        found[user[first]] = np.logical_or.reduceat(has, first, axis=0)
+    return found
 
 
 @dataclass(eq=False)
@@ -56,17 +80,24 @@ class _Counts:
 
     Args:
         codes: int32 [B, C, T].
+        crowded: bool [B, C], see `crowded`; what the others have cannot be too much.
         most: items of a value.
-        taken: int32 [B, k, T], the values of the items that were taken.
+        taken: int [B, k, T], the values of the crowded items that were taken.
         steps: places that were filled.
     """
 
     codes: NDArray[np.int32]
+    crowded: NDArray[np.bool_]
     most: int
-    taken: NDArray[np.int32]
+    taken: Rows
     steps: int = 0
 
     def closed_by(self, users: Rows, picked: Rows) -> tuple[Rows, Rows]:
+        counted = self.crowded[users, picked]
+        if not np.count_nonzero(counted):
+            self.steps += 1
+            return users[:0], picked[:0]
+        users, picked = users[counted], picked[counted]
         values = self.codes[users, picked]
         self.taken[users, self.steps] = values
         self.steps += 1

@@ -13,7 +13,7 @@ The similarity is the cosine of the engine's item vectors, or of a column: the s
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import ClassVar, Literal
 
 import numpy as np
@@ -55,6 +55,7 @@ class DiversityRule:
         method: ``mmr`` or ``dpp``.
         vectors: float32 [I, D], of length one or zero; None where a column is compared.
         values: of the column.
+        scratch: memory that `start` writes to; what it returned before is lost.
     """
 
     name: ClassVar[str] = "diversity"
@@ -62,24 +63,48 @@ class DiversityRule:
     method: str
     vectors: NDArray[np.float32] | None = None
     values: ColumnValues | None = None
+    scratch: Scratch = field(default_factory=lambda: Scratch())
+
+    def afresh(self) -> DiversityRule:
+        """The rule with memory of its own."""
+        return replace(self, scratch=Scratch())
 
     def start(self, pool: Pool, k: int) -> _Redundancy | _Repeats | _Variance:
         """See `recsys.retrieval.rules.ranking.pool.Term`."""
         rows = pool.rows[:, : pool.main]
         if self.method == "mmr" and self.values is not None and self.values.codes.shape[1] == 1:
-            return _Repeats.of(self.values.take(rows)[:, :, 0])
+            return _Repeats.of(self.values.take(rows)[:, :, 0], self.weight)
         similarity = self._similarity(rows)
-        return _Redundancy.of(similarity) if self.method == "mmr" else _Variance.of(similarity, k)
+        if self.method == "mmr":
+            return _Redundancy.of(similarity, self.weight)
+        return _Variance.of(similarity, k, self.weight)
 
     def _similarity(self, rows: Rows) -> NDArray[np.float32]:
         """float32 [B, D, D], within the candidates of each user."""
         if self.vectors is not None:
-            each = torch.from_numpy(self.vectors[rows])
-            each[torch.from_numpy(rows == MISSING)] = 0
-            product: NDArray[np.float32] = torch.bmm(each, each.transpose(1, 2)).numpy()
+            (users, size), dim = rows.shape, self.vectors.shape[1]
+            each = self.scratch.array("vectors", users * size * dim).reshape(-1, dim)
+            np.take(self.vectors, rows.ravel(), axis=0, out=each, mode="clip")
+            each[rows.ravel() == MISSING] = 0
+            product = self.scratch.array("similarity", users * size * size).reshape(users, size, size)
+            lists = torch.from_numpy(each).view(users, size, dim)
+            torch.bmm(lists, lists.transpose(1, 2), out=torch.from_numpy(product))
             return product
         assert self.values is not None, "either vectors or a column is compared"
         return jaccard(self.values.take(rows))
+
+
+class Scratch:
+    """Arrays that are made once and filled many times: the pages of new ones take longer than what is computed."""
+
+    def __init__(self) -> None:
+        self._arrays: dict[str, NDArray[np.float32]] = {}
+
+    def array(self, name: str, size: int) -> NDArray[np.float32]:
+        """float32 [size], not filled; the memory of the array of this name that was given before."""
+        if len(self._arrays.get(name, ())) < size:
+            self._arrays[name] = np.empty(size, np.float32)
+        return self._arrays[name][:size]
 
 
 def jaccard(codes: NDArray[np.int32]) -> NDArray[np.float32]:
@@ -102,14 +127,15 @@ def jaccard(codes: NDArray[np.int32]) -> NDArray[np.float32]:
 
 @dataclass(eq=False)
 class _Repeats:
-    """MMR by a column of one value an item: -1 for the candidates whose value is in the list, else 0."""
+    """MMR by a column of one value an item: minus the weight for the candidates whose value is in the list, else 0."""
 
     codes: NDArray[np.int32]
     value: NDArray[np.float32]
+    weight: float
 
     @classmethod
-    def of(cls, codes: NDArray[np.int32]) -> _Repeats:
-        return cls(codes, np.zeros(codes.shape, np.float32))
+    def of(cls, codes: NDArray[np.int32], weight: float) -> _Repeats:
+        return cls(codes, np.zeros(codes.shape, np.float32), weight)
 
     def values(self) -> NDArray[np.float32]:
         return self.value
@@ -117,43 +143,49 @@ class _Repeats:
     def took(self, picked: Rows) -> None:
         taken = np.where(picked == MISSING, MISSING, self.codes[np.arange(len(picked)), picked])
         taken[taken == MISSING] = MISSING - 1  # equal to no code
-        self.value[self.codes == taken[:, None]] = -1
+        np.copyto(self.value, np.float32(-self.weight), where=self.codes == taken[:, None])
 
 
 @dataclass(eq=False)
 class _Redundancy:
-    """MMR: the highest similarity of each candidate with the list so far, negated.
+    """MMR: the highest similarity of each candidate with the list so far, negated and weighted.
 
     Args:
-        unlikeness: float32 [B, D, D], the similarities, negated.
-        value: float32 [B, D].
-        empty: bool [B], lists without an item of the pool.
+        similarity: float32 [B, D, D].
+        highest: float32 [B, D]; nought of lists without an item of the pool.
+        empty: bool [B], those lists.
+        weight: of the similarity.
     """
 
-    unlikeness: NDArray[np.float32]
-    value: NDArray[np.float32]
+    similarity: NDArray[np.float32]
+    highest: NDArray[np.float32]
     empty: NDArray[np.bool_]
+    weight: float
 
     @classmethod
-    def of(cls, similarity: NDArray[np.float32]) -> _Redundancy:
-        value, empty = np.zeros(similarity.shape[:2], np.float32), np.ones(len(similarity), bool)
-        return cls(np.negative(similarity, out=similarity), value, empty)
+    def of(cls, similarity: NDArray[np.float32], weight: float) -> _Redundancy:
+        highest, empty = np.zeros(similarity.shape[:2], np.float32), np.ones(len(similarity), bool)
+        return cls(similarity, highest, empty, weight)
+
+    def __post_init__(self) -> None:
+        self._likeness, self._value = np.empty_like(self.highest), np.empty_like(self.highest)
+        self._rows = self.similarity.reshape(-1, self.similarity.shape[2])
+        self._first = np.arange(len(self.highest)) * self.highest.shape[1]
 
     def values(self) -> NDArray[np.float32]:
-        return self.value
+        np.multiply(self.highest, np.float32(-self.weight), out=self._value)
+        return self._value
 
     def took(self, picked: Rows) -> None:
-        users = np.flatnonzero(picked != MISSING)
-        if len(users) == len(picked):
-            likeness = self.unlikeness[users, picked]
-        else:
-            likeness = np.full(self.value.shape, np.inf, np.float32)
-            likeness[users] = self.unlikeness[users, picked[users]]
-        if self.empty.any():
-            first = self.empty & (picked != MISSING)
-            self.value[first] = likeness[first]
+        self._rows.take(self._first + picked, axis=0, out=self._likeness, mode="clip")
+        none = picked == MISSING
+        if np.count_nonzero(none):
+            self._likeness[none] = -np.inf
+        if np.count_nonzero(self.empty):
+            first = self.empty & ~none
+            self.highest[first] = self._likeness[first]
             self.empty &= ~first
-        np.minimum(self.value, likeness, out=self.value)
+        np.maximum(self.highest, self._likeness, out=self.highest)
 
 
 @dataclass(eq=False)
@@ -164,24 +196,26 @@ class _Variance:
         kernel: float32 [B, D, D].
         factors: float32 [B, k, D], the rows of the factor.
         left: float32 [B, D], the variances.
+        weight: of the logarithm of the variances.
         steps: rows that are filled.
     """
 
     kernel: NDArray[np.float32]
     factors: NDArray[np.float32]
     left: NDArray[np.float32]
+    weight: float
     steps: int = 0
 
     @classmethod
-    def of(cls, similarity: NDArray[np.float32], k: int) -> _Variance:
-        kernel = similarity * np.float32(1 - _JITTER)
+    def of(cls, similarity: NDArray[np.float32], k: int, weight: float) -> _Variance:
+        kernel = np.multiply(similarity, np.float32(1 - _JITTER), out=similarity)
         diagonal = np.arange(kernel.shape[1])
         kernel[:, diagonal, diagonal] = 1.0
         left = np.ones(kernel.shape[:2], np.float32)
-        return cls(kernel, np.zeros((len(kernel), k, kernel.shape[1]), np.float32), left)
+        return cls(kernel, np.zeros((len(kernel), k, kernel.shape[1]), np.float32), left, weight)
 
     def values(self) -> NDArray[np.float32]:
-        found: NDArray[np.float32] = np.log(np.maximum(self.left, _LEAST))
+        found: NDArray[np.float32] = np.log(np.maximum(self.left, _LEAST)) * np.float32(self.weight)
         return found
 
     def took(self, picked: Rows) -> None:

@@ -44,8 +44,9 @@ def explored_places(rule: Exploration, ids: IdArray, k: int) -> NDArray[np.bool_
     keys = _keys(rule, ids, "places")
     uniform = _uniform(_mixed(keys[:, None], np.arange(k + 1)))
     count = np.floor(rule.share * k + uniform[:, k])
-    rank = np.argsort(np.argsort(uniform[:, :k], axis=1, kind="stable"), axis=1, kind="stable")
-    found: NDArray[np.bool_] = rank < count[:, None]
+    order = np.argsort(uniform[:, :k], axis=1, kind="stable")
+    found = np.zeros(order.shape, bool)
+    np.put_along_axis(found, order, np.arange(k) < count[:, None], axis=1)
     return found
 
 

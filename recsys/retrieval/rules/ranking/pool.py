@@ -33,14 +33,15 @@ class Pool:
     @classmethod
     def of(cls, lists: Lists, extras: Lists | None = None, draws: Rows | None = None) -> Pool:
         """From the ranking, and optionally the items of `at_least` and of exploration, without repeated items."""
+        if extras is None and draws is None:
+            return cls(*lists[:3], lists.rows.shape[1])
         parts = [lists] + ([] if extras is None else [_ordered(extras)])
         if draws is not None:
             parts.append(Lists(draws, np.zeros(draws.shape, np.float32), np.zeros(draws.shape, bool)))
         rows = np.concatenate([part.rows for part in parts], axis=1)
         scores = np.concatenate([part.scores for part in parts], axis=1)
-        if len(parts) > 1:
-            rows[repeated(rows)] = MISSING
-            scores[rows == MISSING] = -np.inf
+        rows[repeated(rows)] = MISSING
+        scores[rows == MISSING] = -np.inf
         fallback = np.concatenate([part.fallback for part in parts], axis=1)
         return cls(rows, scores, fallback, lists.rows.shape[1], 0 if extras is None else extras.rows.shape[1])
 
@@ -93,7 +94,7 @@ class Term(Protocol):
 
     @property
     def weight(self) -> float:
-        """What the values are multiplied with."""
+        """Of the values; relevance has what those of all terms leave of 1."""
         ...
 
     def start(self, pool: Pool, k: int) -> Valuing:
@@ -105,7 +106,7 @@ class Valuing(Protocol):
     """The state of a term while lists are filled."""
 
     def values(self) -> NDArray[np.float32]:
-        """float32 [B, D]: what each candidate of the ranking is worth as the next item, to be weighted."""
+        """float32 [B, D]: what each candidate of the ranking is worth as the next item, weighted."""
         ...
 
     def took(self, picked: Rows) -> None:

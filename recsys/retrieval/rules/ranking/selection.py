@@ -24,7 +24,7 @@ class Selection:
 
     Args:
         picked: int64 [B, k], columns of the pool; MISSING after the end of a short list.
-        reasons: int32 [B, k], see `recsys.retrieval.rules.reasons`.
+        reasons: int32 [B, k], see `recsys.retrieval.rules.reasons`; incomplete where they are not asked for.
         lacking: int64 [B, Q], items that each quota lacks for want of candidates; 0 where some are left, but no place.
     """
 
@@ -48,12 +48,14 @@ class Greedy:
         constraints: close candidates as places are filled.
         quotas: at least so many items of a kind; None without any.
         terms: change the values of candidates; without any the order of the ranking is kept.
+        reasons: whether it is told why items were taken.
     """
 
     k: int
     constraints: Sequence[Constraint] = ()
     quotas: AtLeastRule | None = None
     terms: Sequence[Term] = ()
+    reasons: bool = True
 
     def select(self, pool: Pool, explored: NDArray[np.bool_] | None = None) -> Selection:
         """The lists of the users of ``pool``.
@@ -111,6 +113,7 @@ class _State:
 
     def __init__(self, rules: Greedy, pool: Pool) -> None:
         self.rules, self.pool = rules, pool
+        self.users = np.arange(len(pool))
         self.open = pool.rows != MISSING
         self.closed_by = np.zeros(pool.rows.shape, np.int32)
         self.filling: list[tuple[int, Filling]] = [(bit(c.name), c.start(pool, rules.k)) for c in rules.constraints]
@@ -120,7 +123,9 @@ class _State:
         main = self.open[:, : pool.main]
         self.base = pool.relevance(rules.k) * np.float32(rest) if self.terms else np.zeros(main.shape, np.float32)
         self.base[~main] = -np.inf
-        self.value = np.empty_like(self.base)
+        self.value = np.empty_like(self.base) if self.terms else self.base
+        # places for which every user has a candidate left, whatever is taken
+        self.certain = 0 if self.filling else int(main.sum(1).min(initial=main.shape[1]))
         self.picked = np.full((len(pool), rules.k), MISSING)
         self.reasons = np.zeros((len(pool), rules.k), np.int32)
 
@@ -140,12 +145,12 @@ class _State:
                 explored[self.deficits.due(self.rules.k - place)] = False
         if explored is not None and explored.any():
             self._explored(np.flatnonzero(explored), column, reason)
-        users = np.flatnonzero(column != MISSING)
-        if not len(users):
-            return False
-        self.picked[users, place], self.reasons[users, place] = column[users], reason[users]
-        self._take(users, column)
-        return True
+        users = self.users if place < self.certain else np.flatnonzero(column != MISSING)
+        self.picked[:, place] = column
+        if len(users):
+            self.reasons[users, place] = reason[users]
+            self._take(users, column)
+        return len(users) > 0
 
     def lacking(self) -> NDArray[np.int64]:
         """Int64 [B, Q]: what each quota lacks; 0 where open candidates that count are left."""
@@ -157,17 +162,20 @@ class _State:
 
     def _best(self, place: int) -> tuple[Rows, NDArray[np.int32]]:
         """The open candidate of the ranking with the highest value, MISSING without any, and the reasons."""
-        value, parts = self.base, []
-        for term, state in self.terms:
-            part = state.values()
-            parts.append((term, part))
-            weighted = np.multiply(part, np.float32(term.weight), out=None if len(parts) > 1 else self.value)
-            value = np.add(value, weighted, out=self.value)
+        value, parts = self.base, [state.values() for _, state in self.terms]
+        for part in parts:
+            value = np.add(value, part, out=self.value)
         column = value.argmax(1)
-        users = np.arange(len(value))
-        reason = np.zeros(len(value), np.int32)
-        first = self.open[:, : self.pool.main].argmax(1) if parts else column
-        for term, part in parts:
+        reason = self._reasons(column, parts) if self.rules.reasons else np.zeros(len(value), np.int32)
+        if place >= self.certain:
+            column[np.isneginf(value[self.users, column])] = MISSING
+        return column, reason
+
+    def _reasons(self, column: Rows, parts: Sequence[NDArray[np.float32]]) -> NDArray[np.int32]:
+        """int32 [B]: why ``column`` is the best candidate of each user, by the values of the terms."""
+        users, reason = self.users, np.zeros(len(column), np.int32)
+        first = self.open[:, : self.pool.main].argmax(1)
+        for (term, _), part in zip(self.terms, parts, strict=True):
             moved = (column != first) & (part[users, column] > part[users, first])
             reason[moved] |= bit(term.name)
         outside = column >= self.rules.k
@@ -175,7 +183,7 @@ class _State:
             rows = np.flatnonzero(outside)
             before = np.arange(self.pool.main)[None] < column[rows, None]
             reason[rows] |= np.bitwise_or.reduce(self.closed_by[rows, : self.pool.main] * before, axis=1)
-        return np.where(np.isneginf(value[users, column]), MISSING, column), reason
+        return reason
 
     def _forced(self, users: Rows, column: Rows, reason: NDArray[np.int32]) -> None:
         """Replaces the choice of ``users`` by the best open candidate that lessens what their lists lack."""
@@ -185,10 +193,7 @@ class _State:
         end = self.pool.main + self.pool.extra
         needed = (self.deficits.needed(users) & self.open[users])[:, :end]
         value = np.full(needed.shape, -np.inf, np.float32)
-        main = self.base[users]
-        for term, state in self.terms:
-            main = main + np.float32(term.weight) * state.values()[users]
-        value[:, : self.pool.main] = main
+        value[:, : self.pool.main] = self.value[users]
         extra = np.arange(self.pool.extra, dtype=np.float32)
         value[:, self.pool.main :] = -1e30 * (1 + extra / (1 + len(extra)))  # below the ranking, in their own order
         value[~needed] = -np.inf
@@ -213,6 +218,8 @@ class _State:
         self._close(users, picked)
         for name, state in self.filling:
             rows, columns = state.closed_by(users, picked)
+            if not len(rows):
+                continue
             still = self.open[rows, columns]
             rows, columns = rows[still], columns[still]
             self._close(rows, columns)
@@ -220,11 +227,14 @@ class _State:
         if self.deficits is not None:
             self.deficits.took(users, picked)
         if self.terms:
-            of_ranking = np.where((column != MISSING) & (column < self.pool.main), column, MISSING)
+            beyond = self.pool.rows.shape[1] > self.pool.main
+            of_ranking = np.where(column < self.pool.main, column, MISSING) if beyond else column
             for _, term in self.terms:
                 term.took(of_ranking)
 
     def _close(self, users: Rows, columns: Rows) -> None:
         self.open[users, columns] = False
-        main = columns < self.pool.main
-        self.base[users[main], columns[main]] = -np.inf
+        if self.pool.rows.shape[1] > self.pool.main:
+            main = columns < self.pool.main
+            users, columns = users[main], columns[main]
+        self.base[users, columns] = -np.inf
