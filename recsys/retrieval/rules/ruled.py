@@ -26,7 +26,7 @@ from recsys.retrieval.rules.pairs.own_candidates import OwnCandidates, contained
 from recsys.retrieval.rules.pairs.paired import gathered_scores
 from recsys.retrieval.rules.plan import RulePlan
 from recsys.retrieval.rules.ranking.calibration import CalibrationRule, history_shares
-from recsys.retrieval.rules.ranking.diversity import DiversityRule
+from recsys.retrieval.rules.ranking.diversity import DiversityRule, SparseCosines
 from recsys.retrieval.rules.ranking.exploration import draws, explored_places
 from recsys.retrieval.rules.ranking.pool import Pool
 from recsys.retrieval.rules.ranking.selection import CHUNK, Greedy
@@ -101,7 +101,14 @@ class RuledRetriever:
         """See `recsys.retrieval.retriever.Retriever.encode`."""
         return self.retriever.encode(request)
 
-    def top_k(self, request: Request, k: int, filter_seen: bool = True, encoded: EncodedUsers | None = None) -> Lists:
+    def top_k(
+        self,
+        request: Request,
+        k: int,
+        filter_seen: bool = True,
+        encoded: EncodedUsers | None = None,
+        left_out: Histories | None = None,
+    ) -> Lists:
         """The lists of the users of ``request``.
 
         Args:
@@ -109,6 +116,7 @@ class RuledRetriever:
             k: length of a list; cut at the size of the catalogue.
             filter_seen: whether items of a user's history are left out.
             encoded: [U] what `encode` returned for the users, where it is known already.
+            left_out: [U] other items that are left out; the reason is that of seen items.
 
         Returns:
             Item rows [U, k] in the order of the list, scores, marks of the fallback, and reasons if the plan asks.
@@ -119,6 +127,8 @@ class RuledRetriever:
         """
         k = min(k, len(self._items))
         by_rule, users = self._plan.excluded(request, filter_seen), encoded or self.encode(request)
+        if left_out is not None:
+            by_rule["seen"] = by_rule["seen"].joined(left_out) if "seen" in by_rule else left_out
         excluded = reduce(Histories.joined, by_rule.values()) if by_rule else None
         block = Block(request, users.vectors, excluded, users.unknown, self._plan.named(request))
         if not self._plan.rules.reranks:
@@ -253,12 +263,10 @@ class RuledRetriever:
             return None
         if self._plan.diversity is not None:
             return DiversityRule(rule.weight, rule.method, values=self._plan.diversity)
-        dense = self.item_vectors.dense
+        dense, sparse = self.item_vectors.dense, self.item_vectors.sparse
         if dense is None:
-            raise ConfigError(
-                f"recommend.rules.diversity compares item vectors, and those of {type(self._engine).__name__} are "
-                "sparse; give diversity.column, an item column whose values make items alike"
-            )
+            assert sparse is not None, "a vector has a dense part or a sparse part"
+            return DiversityRule(rule.weight, rule.method, alike=SparseCosines(sparse))
         valid = self.item_vectors.valid
         vectors = dense if valid is None else np.where(valid[:, None], dense, 0)
         length = np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)

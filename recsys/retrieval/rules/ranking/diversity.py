@@ -13,10 +13,12 @@ The similarity is the cosine of the engine's item vectors, or of a column: the s
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, TypeAlias
 
 import numpy as np
+import scipy.sparse as sp
 import torch
 from numpy.typing import NDArray
 from pydantic import Field
@@ -26,6 +28,8 @@ from recsys.data.vocabulary import MISSING, Rows
 from recsys.retrieval.rules.items.column_values import ColumnValues
 from recsys.retrieval.rules.ranking.pool import Pool
 
+Alike: TypeAlias = Callable[[Rows], NDArray[np.float32]]
+"""From item rows [B, D], padded with MISSING, to their similarities float32 [B, D, D]."""
 _JITTER = 0.01
 _LEAST = 1e-6
 
@@ -53,8 +57,9 @@ class DiversityRule:
     Args:
         weight: of the term.
         method: ``mmr`` or ``dpp``.
-        vectors: float32 [I, D], of length one or zero; None where a column is compared.
+        vectors: float32 [I, D], of length one or zero; None where something else is compared.
         values: of the column.
+        alike: the similarities of items by their rows.
     """
 
     name: ClassVar[str] = "diversity"
@@ -62,6 +67,7 @@ class DiversityRule:
     method: str
     vectors: NDArray[np.float32] | None = None
     values: ColumnValues | None = None
+    alike: Alike | None = None
 
     def start(self, pool: Pool, k: int) -> _Redundancy | _Repeats | _Variance:
         """See `recsys.retrieval.rules.ranking.pool.Term`."""
@@ -73,13 +79,43 @@ class DiversityRule:
 
     def _similarity(self, rows: Rows) -> NDArray[np.float32]:
         """float32 [B, D, D], within the candidates of each user."""
+        if self.alike is not None:
+            return self.alike(rows)
         if self.vectors is not None:
             each = torch.from_numpy(self.vectors[rows])
             each[torch.from_numpy(rows == MISSING)] = 0
             product: NDArray[np.float32] = torch.bmm(each, each.transpose(1, 2)).numpy()
             return product
-        assert self.values is not None, "either vectors or a column is compared"
+        assert self.values is not None, "vectors, a column or similarities are compared"
         return jaccard(self.values.take(rows))
+
+
+class SparseCosines:
+    """Cosines of item vectors that are as long as the catalogue, as those of a linear item-item model.
+
+    Args:
+        vectors: [I, S], a CSR matrix or an array.
+
+    Example:
+        >>> SparseCosines(np.float32([[3, 0], [0, 2], [5, 0]]))(np.array([[0, 1, 2, MISSING]]))[0, 0].tolist()
+        [1.0, 0.0, 1.0, 0.0]
+    """
+
+    def __init__(self, vectors: sp.csr_array | NDArray[np.float32]) -> None:
+        self._vectors = vectors
+        squares = vectors.multiply(vectors) if isinstance(vectors, sp.csr_array) else vectors * vectors
+        self._scale = 1 / np.maximum(np.sqrt(np.ravel(squares.sum(axis=1))), 1e-12)
+
+    def __call__(self, rows: Rows) -> NDArray[np.float32]:
+        """float32 [B, D, D]: those of the items at ``rows`` [B, D]; 0 where a row is MISSING."""
+        found = np.zeros((*rows.shape, rows.shape[1]), np.float32)
+        for each, row in zip(found, rows, strict=True):
+            known = np.flatnonzero(row != MISSING)
+            part, scale = self._vectors[row[known]], self._scale[row[known]]
+            product = part @ part.T
+            wide = product.toarray() if sp.issparse(product) else np.asarray(product)
+            each[np.ix_(known, known)] = wide * scale[:, None] * scale
+        return found
 
 
 def jaccard(codes: NDArray[np.int32]) -> NDArray[np.float32]:
