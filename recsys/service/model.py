@@ -164,6 +164,15 @@ class ServedModel:
         """The user of ``question`` as the engine is asked, with the history that feedback has extended."""
         return self._request(self._group([look_up(self.data, question)], live))
 
+    def left_out(self, question: Question, live: LiveHistories) -> Histories | None:
+        """[1] the items that the list of ``question`` leaves out; None for none.
+
+        Raises:
+            RecsysError: the model cannot answer the question.
+        """
+        self._check(question)
+        return self._left_out(self._group([look_up(self.data, question)], live))
+
     @cached_property
     def neighbours(self) -> Neighbours:
         return Neighbours(similarity_vectors(self.bundle.engine, self.data.items))
