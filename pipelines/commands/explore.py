@@ -7,8 +7,13 @@ from pathlib import Path
 
 from pipelines.cli_arguments import open_run
 from pipelines.commands.serve import ServeOptions, open_source, run
+from pipelines.config import PretrainSection
 from recsys.atomic import atomic_path
+from recsys.content import EMBEDDERS
+from recsys.engines import ENGINES
 from recsys.errors import ConfigError, DataError
+from recsys.retrieval.rules.options import RuleOptions
+from recsys.service.explorer.documents import Documents
 from recsys.service.explorer.explorer import Around, Explorer
 from recsys.service.explorer.export import Sample, sampled
 from recsys.service.explorer.page import single_page
@@ -42,7 +47,7 @@ def serve_pages(config: Path | None, output: Path | None, set_: list[str] | None
         ConfigError: neither or both of a config and a bundle are given, or fastapi or uvicorn is not installed.
         RecsysError: a model is missing or damaged.
     """
-    around = _around(config, output, set_, options)
+    around = around_of(config, output, set_, options)
 
     def pages(source: Source, state: ServiceState) -> Explorer:
         other = _compared(source, options, state.models.champion)
@@ -66,9 +71,9 @@ def export_page(
         raise ConfigError(f"--export {page} is a folder; give the name of a file, such as {page / 'page.html'}")
     source = open_source(config, output, set_, options.serving).source
     model = source.load(require_version(source, options.serving.experiment.alias))
-    around = _around(config, output, set_, options)
+    around = around_of(config, output, set_, options)
     other = _compared(source, options, model)
-    explorer = Explorer(lambda: model, LiveHistories(), other, Around(around.images))
+    explorer = Explorer(lambda: model, LiveHistories(), other, around)
     text = single_page(sampled(explorer, Sample(users=options.users)))
     try:
         with atomic_path(page) as beside:
@@ -91,8 +96,8 @@ def _compared(source: Source, options: ExploreOptions, model: ServedModel) -> Se
     return source.load(require_version(source, name))
 
 
-def _around(config: Path | None, output: Path | None, set_: list[str] | None, options: ExploreOptions) -> Around:
-    """The images, and the report and decision of the run that exist."""
+def around_of(config: Path | None, output: Path | None, set_: list[str] | None, options: ExploreOptions) -> Around:
+    """The images, the documents of the run, the rules of its lists and what made its tables."""
     if options.images is not None and not options.images.is_dir():
         raise ConfigError(f"--images {options.images} is no folder; give the one that image columns are relative to")
     if config is None:
@@ -100,6 +105,18 @@ def _around(config: Path | None, output: Path | None, set_: list[str] | None, op
     from pipelines.stages.pretrain import image_root
 
     settings, workspace = open_run(config, output, set_)
-    files = {"report": workspace.report.with_suffix(".html"), "decision": workspace.decision}
-    found = {name: path for name, path in files.items() if path.is_file()}
-    return Around(options.images or image_root(settings), found)
+    files = {"report": workspace.report.with_suffix(".html")}
+    files |= {name: workspace.directory / f"{name}.json" for name in ("columns", "attribution")}
+    documents = Documents(workspace.directory, files, workspace.decisions)
+    rules = settings.recommend.options.rules if settings.recommend else RuleOptions()
+    tables = {name: _made(section) for name, section in settings.pretrain.items()}
+    return Around(options.images or image_root(settings), documents, rules=rules, tables=tables)
+
+
+def _made(section: PretrainSection) -> str:
+    """What made a table, such as ``text by sentence`` or ``graph by node2vec``."""
+    if section.embedder is not None:
+        room = EMBEDDERS[section.embedder].__module__.removeprefix("recsys.content.").partition(".")[0]
+        return f"{room if room in ('text', 'image') else 'content'} by {section.embedder}"
+    kind = str(section.engine)
+    return f"{'graph' if ENGINES[kind].__module__.startswith('recsys.engines.graph.') else 'interactions'} by {kind}"

@@ -27,7 +27,7 @@ from recsys.retrieval.rules.eligible import ItemRules, eligible_items
 from recsys.service.live_histories import LiveHistories, extended, unchanged
 from recsys.service.neighbours import Neighbours
 from recsys.service.questions import Id, Listed, Lookup, Question, id_row, look_up, ragged
-from recsys.service.vector_cache import VectorCache
+from recsys.service.vector_cache import VectorCache, cache_key
 
 
 @dataclass(frozen=True, eq=False)
@@ -166,6 +166,15 @@ class ServedModel:
         """The user of ``question`` as the engine is asked, with the history that feedback has extended."""
         return self._request(self._group([look_up(self.data, question)], live))
 
+    def left_out(self, question: Question, live: LiveHistories) -> Histories | None:
+        """[1] the items that the list of ``question`` leaves out; None for none.
+
+        Raises:
+            RecsysError: the model cannot answer the question.
+        """
+        self._check(question)
+        return self._left_out(self._group([look_up(self.data, question)], live))
+
     @cached_property
     def neighbours(self) -> Neighbours:
         return Neighbours(similarity_vectors(self.bundle.engine, self.data.items))
@@ -208,7 +217,7 @@ class ServedModel:
                 yield chosen, self._group([asked[number] for number in chosen], live)
 
     def _group(self, asked: list[Lookup], live: LiveHistories) -> _Group:
-        keys = [_cache_key(each, live) for each in asked]  # before the events: a vector is never older than its key
+        keys = [cache_key(each, live) for each in asked]  # before the events: a vector is never older than its key
         rows = np.array([each.user for each in asked], np.int64)
         histories = Histories.from_interactions(self.data.interactions, rows)
         also_seen = self.data.also_seen(rows)
@@ -275,14 +284,6 @@ class ServedModel:
         return Listed(
             ids, tuple(scores[:n].tolist()), tuple(fallback[:n].tolist()), each.unknown_user, each.unknown_items
         )
-
-
-def _cache_key(each: Lookup, live: LiveHistories) -> tuple[Id, int] | None:
-    """What the vector of a user depends on besides the model; None where the question says more than an id."""
-    question = each.question
-    if question.user_id is None or each.history is not None or each.attributes is not None or question.at is not None:
-        return None
-    return question.user_id, live.changes(question.user_id)
 
 
 def _part(group: _Group, rows: Rows) -> _Group:

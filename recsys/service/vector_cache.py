@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 from recsys.data.vocabulary import Rows
 from recsys.engine import Vectors
 from recsys.retrieval.retriever import EncodedUsers
+from recsys.service.live_histories import LiveHistories
+from recsys.service.questions import Id, Lookup
 
 _BYTES = 64 * 2**20
 
@@ -57,6 +59,14 @@ class VectorCache:
                 self._kept[key] = row
         while len(self._kept) * size > self._most:
             del self._kept[next(iter(self._kept))]
+
+
+def cache_key(each: Lookup, live: LiveHistories) -> tuple[Id, int] | None:
+    """What the vector of a user depends on besides the model; None where the question says more than an id."""
+    question = each.question
+    if question.user_id is None or each.history is not None or each.attributes is not None or question.at is not None:
+        return None
+    return question.user_id, live.changes(question.user_id)
 
 
 def _rows(encoded: EncodedUsers) -> list[_Row]:

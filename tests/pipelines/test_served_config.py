@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from fastapi.testclient import TestClient
 
-from pipelines.commands.explore import ExploreOptions, export_page
+from pipelines.commands.explore import ExploreOptions, around_of, export_page
 from pipelines.commands.serve import Listen, ServeOptions, open_source, state_of
 from pipelines.config import read_run_config
 from pipelines.made_bundle import check_output
@@ -94,6 +94,22 @@ def test_a_request_leaves_out_seen_items_as_the_batch_does(tmp_path, served, sec
     page = tmp_path / "page.html"
     export_page(tmp_path / "run.toml", tmp_path / "out", changes, ExploreOptions(_options()), page)
     assert [int(item["id"]) for item in _sample(page)["lists"]["u0000"]["lists"][0]["items"]] == batch
+
+
+def test_the_explorer_keeps_the_rules_of_the_config_and_has_the_documents_of_the_run(tmp_path):
+    changes = ["recommend.k=4", "recommend.rules.boosts=[{where=\"title == 'Film 11'\", addend=100}]"]
+    changes += ['pretrain.walks={engine="node2vec"}', 'pretrain.words={embedder="hashing", columns=["title"]}']
+    config, page = _run(tmp_path, changes), tmp_path / "page.html"
+    export_page(config, tmp_path / "out", changes, ExploreOptions(_options()), page)
+    batch, sample = _batch(tmp_path), _sample(page)
+    shown = {user: [int(card["id"]) for card in found["lists"][0]["items"]] for user, found in sample["lists"].items()}
+    assert len(shown) == 24
+    assert {user: found[:4] for user, found in shown.items()} == batch
+    assert sum(found[0] == 11 for found in batch.values()) == 12
+    assert sample["about"]["documents"] == sample["about"]["controls"] == []
+    around = around_of(config, tmp_path / "out", changes, ExploreOptions(_options()))
+    assert list(around.documents.found()) == ["report", "decision-0001"]
+    assert around.tables == {"walks": "graph by node2vec", "words": "text by hashing"}
 
 
 def test_a_bundle_of_which_nothing_is_known_leaves_out_seen_items(tmp_path, served):

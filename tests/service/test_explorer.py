@@ -14,10 +14,12 @@ from recsys.engine import Request
 from recsys.engines.ensemble.hybrid import Hybrid
 from recsys.registry.bundle import Bundle
 from recsys.service.explorer.catalogue import Catalogue
-from recsys.service.explorer.explorer import Around, Asked, Explorer
+from recsys.service.explorer.documents import Documents
+from recsys.service.explorer.explorer import Around, Explorer
 from recsys.service.explorer.export import Sample, sampled
 from recsys.service.explorer.flat_map import groups
 from recsys.service.explorer.page import single_page
+from recsys.service.explorer.pair import Asked
 from recsys.service.http.app import create_app
 from recsys.service.live_histories import LiveHistories
 from recsys.service.model import ServedModel
@@ -49,7 +51,7 @@ def opened(tmp_path_factory):
     Bundle(Hybrid(parts=parts, weights=(0.7, 0.3)).fit(data), data).save(folder / "bundle")
     state = ServiceState(FolderSource(folder / "bundle"), folder / "state")
     (folder / "report.html").write_text("<p>the report</p>")
-    around = Around(folder, {"report": folder / "report.html"})
+    around = Around(folder, Documents(folder, {"report": folder / "report.html"}, folder / "decisions"))
     explorer = Explorer(lambda: state.models.champion, state.feedback.live, None, around)
     with TestClient(create_app(state, explorer=explorer)) as client:
         yield client, explorer, data
@@ -69,7 +71,7 @@ def test_the_page_and_its_files_come_with_a_strict_policy(opened):
     client = opened[0]
     page = client.get("/")
     files = re.findall(r'(?:src|href)="(explore/[^"]+)"', page.text)
-    assert len(set(files)) == 6
+    assert len(set(files)) == 7
     for address in ("explore", *files):
         found = client.get(f"/{address}")
         assert found.status_code == 200
@@ -121,10 +123,10 @@ def test_a_history_gets_lists_and_nobody_gets_the_fallback(ask):
 
 def test_diversity_lowers_how_alike_the_items_of_a_list_are(opened):
     explorer = opened[1]
-    served = explorer.pair()[0]
+    served = explorer.pair().served
 
     def likeness(diversity):
-        cards = explorer.lists(Asked("7", k=4, diversity=diversity))["lists"][0]["items"]
+        cards = explorer.lists(Asked("7", k=4, rules={"diversity": diversity}))["lists"][0]["items"]
         rows = np.array([served.catalogue.item_row(card["id"]) for card in cards])
         return served.vectors.cosines(rows, rows).sum() - len(rows)
 
@@ -136,7 +138,7 @@ def test_neighbours_are_those_of_the_service(opened, ask):
     found = ask("similar", item="3", k=4)
     assert found["item"]["title"].startswith("Odd")
     assert [int(card["id"]) for card in found["lists"][0]["items"]] == [item["item_id"] for item in expected]
-    assert found["lists"][1]["error"]
+    assert [each["by"] for each in found["lists"]] == ["0:whole", "0:part/ease"]  # popularity compares no items
 
 
 def test_the_map_has_a_point_and_a_group_for_each_item(ask):
@@ -174,20 +176,41 @@ def test_wrong_questions_are_told(ask):
     assert "no item" in ask("similar", 422, item="777")["error"]["message"]
     assert ask("lists", 422, user="1", k=51)["error"]["code"] == "too_many"
     assert ask("lists", 422, user="1", more=1)["error"]["code"] == "unknown_field"
+    assert "embedding" in ask("similar", 422, item="1", by=["0:smell"])["error"]["message"]
 
 
 def test_documents_of_the_run_are_given_and_no_other_file(opened):
     found = opened[0].get("/explore/documents/report")
     assert found.text == "<p>the report</p>"
     assert "sandbox" in found.headers["content-security-policy"]
-    assert opened[0].get("/explore/documents/..%2Freport.html").status_code == 404
+    paths = ("..%2Freport.html", "%2e%2e%2fstate%2ffeedback.jsonl", "..%5Creport.html", "%2Fetc%2Fpasswd", "x%00")
+    for name in (*paths, "report.html", "decision-1", "bundle", "state/feedback.jsonl"):
+        assert opened[0].get(f"/explore/documents/{name}").status_code == 404, name
+    assert opened[0].post("/explore/documents/report").status_code == 405
+
+
+def test_decisions_are_documents_as_they_come_and_links_out_of_the_run_are_none(tmp_path):
+    root = tmp_path / "run"
+    (root / "decisions").mkdir(parents=True)
+    (tmp_path / "secret.json").write_text("{}")
+    (root / "report.html").symlink_to(tmp_path / "secret.json")
+    (root / "decisions" / "0009.json").symlink_to(tmp_path / "secret.json")
+    (root / "decisions" / "0008.json").mkdir()
+    (root / "decisions" / "notes.json").write_text("{}")
+    documents = Documents(root, {"report": root / "report.html"}, root / "decisions")
+    assert documents.found() == {}
+    for number in (2, 10):
+        (root / "decisions" / f"{number:04d}.json").write_text("{}")
+    assert list(documents.found()) == ["decision-0010", "decision-0002"]
 
 
 def test_the_exported_page_holds_the_sample_and_no_markup_of_the_data(opened):
     page = single_page(sampled(opened[1], Sample(users=4, items=10, k=5, near=3)))
     sample = json.loads(re.search(r'<script type="application/json" id="sample">(.*?)</script>', page)[1])
     assert len(sample["users"]) == len(sample["lists"]) == 4
-    assert len(sample["similar"]) == 10
+    assert sample["about"]["controls"] == sample["about"]["documents"] == []
+    assert list(sample["near"]) == ["0:whole", "0:part/ease", "0:part/als"]
+    assert all(len(near) == 10 and len(near["3"][0]) == 3 for near in sample["near"].values() if "3" in near)
     shown = {card["id"] for answer in sample["lists"].values() for each in answer["lists"] for card in each["items"]}
     assert shown <= sample["items"].keys()
     assert ODD not in page
@@ -197,7 +220,7 @@ def test_the_exported_page_holds_the_sample_and_no_markup_of_the_data(opened):
 
 def test_the_contributions_of_the_parts_sum_to_the_scores_of_the_hybrid(opened):
     data = opened[2]
-    engine = opened[1].pair()[0].model.bundle.engine
+    engine = opened[1].pair().served.model.bundle.engine
     request, rows = Request.from_dataset(data, np.array([1, 4])), np.array([2, 9, 5])
     scores = engine.user_vectors(request).scores(engine.item_vectors(data.items.take(rows)))
     assert np.allclose(sum(engine.contributions(request, rows).values()), scores, atol=1e-4)
@@ -206,7 +229,7 @@ def test_the_contributions_of_the_parts_sum_to_the_scores_of_the_hybrid(opened):
 def test_two_models_of_other_ids_are_shown_with_the_error_of_one(opened, tmp_path):
     frame = pd.DataFrame({"user_id": list("aabb"), "item_id": ["x", "y", "y", "z"]})
     other = rs.read_dataset(frame, name="texts")
-    served = opened[1].pair()[0].model
+    served = opened[1].pair().served.model
     beside = ServedModel(Bundle(rs.EASE().fit(other), other), version="other")
     found = Explorer(lambda: served, LiveHistories(), beside).lists(Asked("7", k=3))
     assert found["lists"][0]["error"] is None

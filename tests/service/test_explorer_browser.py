@@ -1,5 +1,6 @@
 """The explorer in a real browser: its story, without an error of the console and without scrolling sideways."""
 
+import json
 import socket
 import threading
 import time
@@ -8,13 +9,16 @@ from pathlib import Path
 import pytest
 
 from recsys.registry.bundle import Bundle
+from recsys.retrieval.rules.options import RuleOptions
+from recsys.service.explorer.documents import Documents
 from recsys.service.explorer.explorer import Around, Explorer
 from recsys.service.explorer.export import Sample, sampled
 from recsys.service.explorer.page import single_page
 from recsys.service.http.app import create_app
 from recsys.service.source import FolderSource
 from recsys.service.state import ServiceState
-from tests.service.test_explorer import films
+from tests.service.test_explorer import ODD, films
+from tests.service.test_explorer_rules import towers
 
 CHROMIUM = Path("/usr/bin/chromium")
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(not CHROMIUM.exists(), reason="no Chromium")]
@@ -25,13 +29,22 @@ def served(tmp_path_factory):
     """The address of a service with pages, and the same as one file."""
     import uvicorn
 
-    import recsys as rs
-
     folder = tmp_path_factory.mktemp("browser")
     data = films(folder)
-    Bundle(rs.EASE().fit(data), data).save(folder / "bundle")
+    Bundle(towers(data), data).save(folder / "bundle")
     state = ServiceState(FolderSource(folder / "bundle"), folder / "state")
-    explorer = Explorer(lambda: state.models.champion, state.feedback.live, None, Around(folder))
+    run = folder / "run"
+    (run / "decisions").mkdir(parents=True)
+    (run / "report.html").write_text("<h1>The report</h1>")
+    for number, promoted in ((1, True), (2, False)):
+        rule = {"name": "gain", "passed": promoted, "reason": f"as {ODD} says"}
+        decision = {"engine": "hybrid", "promoted": promoted, "version": str(number), "champion": "1", "rules": [rule]}
+        (run / "decisions" / f"{number:04d}.json").write_text(json.dumps(decision))
+    documents = Documents(run, {"report": run / "report.html"}, run / "decisions")
+    config = {"exploration": {"share": 0.1}, "boosts": [{"where": f"title != {json.dumps(ODD)}"}]}
+    rules = RuleOptions.model_validate(config)
+    around = Around(folder, documents, rules=rules, tables={"text": f"text by {ODD}"})
+    explorer = Explorer(lambda: state.models.champion, state.feedback.live, None, around)
     exported = folder / "page.html"
     exported.write_text(single_page(sampled(explorer, Sample(users=5, items=20, k=5))), encoding="utf-8")
     listener = socket.create_server(("127.0.0.1", 0))
@@ -82,8 +95,12 @@ def test_a_person_finds_a_user_compares_lists_opens_an_item_and_builds_a_history
     page.keyboard.press("ArrowDown")
     page.keyboard.press("Enter")
     page.wait_for_selector("text=User 17")
-    assert page.locator(".list h2").all_inner_texts() == ["EASE", "Popularity"]
+    assert page.locator(".list h2").all_inner_texts() == ["Hybrid", "Popularity"]
     assert len(titles(page, 0)) == len(titles(page, 1)) == 10
+    shares = page.locator(".list").first.locator(".inputs").first
+    expect(shares.locator("li").first).to_be_hidden()
+    shares.locator("summary").click()
+    expect(shares.locator(".part")).to_have_count(4)
     page.locator(".card .line").first.click()
     page.wait_for_selector("dialog[open] .near-list")
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
@@ -111,12 +128,97 @@ def test_a_person_finds_a_user_compares_lists_opens_an_item_and_builds_a_history
     page.wait_for_selector("dialog[open]")
 
 
+def test_rules_are_moved_act_on_both_lists_and_go_back_to_the_config(served, page):
+    from playwright.sync_api import expect
+
+    page.goto(served[0])
+    page.wait_for_selector(".card")
+    if page.viewport_size["width"] < 720:
+        expect(page.locator("#controls")).to_be_hidden()
+        page.click("#rules summary")
+    before, randoms = [titles(page, 0), titles(page, 1)], page.locator(".badge.rule:has-text('Random')").count()
+    expect(page.locator("#back")).to_be_disabled()
+    expect(page.locator("#rule-exploration")).to_have_value("0.1")
+    expect(page.locator("#rule-favour_factor")).to_be_hidden()
+    page.locator("#rule-exploration").focus()
+    for _ in range(8):
+        page.keyboard.press("ArrowRight")
+    for number in (0, 1):
+        expect(page.locator(".list").nth(number).locator(".badge.rule:has-text('Random')").nth(1)).to_be_visible()
+    expect(page.locator("#moved")).to_have_text("1 moved")
+    page.click("#back")
+    expect(page.locator(".badge.rule:has-text('Random')")).to_have_count(randoms)
+    assert [titles(page, 0), titles(page, 1)] == before
+    page.locator("#rule-calibration").fill("0.8")
+    expect(page.locator("#rule-calibration_column")).to_be_visible()
+    page.locator("#rule-diversity").fill("0.5")
+    expect(page.locator("#rule-calibration")).to_have_value("0.5")
+    page.locator("#rule-cap").fill("2")
+    page.select_option("#rule-favour", label="genres: Comedy")
+    page.locator("#rule-favour_factor").fill("3")
+    page.locator("#rule-boost_0").fill("0")
+    expect(page.locator("#moved")).to_have_text("6 moved")
+    expect(page.locator(".badge.rule:has-text('Boosted')").first).to_be_visible()
+    expect(page.locator("#lists[aria-busy=false]")).to_be_visible()
+    assert len(titles(page, 0)) == 4  # two comedies and two others
+    assert page.locator(".list .problem").count() == 0
+
+
+def test_neighbours_are_chosen_by_each_kind_of_embedding(served, page):
+    from playwright.sync_api import expect
+
+    page.goto(served[0])
+    page.locator(".card .line").first.click()
+    page.wait_for_selector("dialog[open] .near-list")
+    names = page.locator("#by-0 option").all_inner_texts()
+    assert names == [
+        "Hybrid, the whole model",
+        "part EASE",
+        "part tower",
+        "tower · item ids (who chose what)",
+        f"tower · text (text by {ODD})",
+        "tower · column genres",
+        "tower · column year",
+    ]
+    for number in range(len(names)):
+        page.select_option("#by-1", index=number)
+        expect(page.locator("#said")).to_contain_text(names[number])
+        assert page.evaluate(
+            "document.querySelector('#item').scrollWidth <= document.querySelector('#item').clientWidth"
+        )
+    page.locator(".near-list").nth(1).locator(".line").first.click()
+    expect(page.locator("#by-1 option:checked")).to_have_text("tower · column year")
+
+
+def test_the_report_and_the_decisions_of_the_run_are_opened(served, page):
+    from playwright.sync_api import expect
+
+    page.goto(served[0])
+    page.wait_for_selector(".card")
+    page.click("text=Decisions")
+    headings = page.locator("#decisions h3")
+    expect(headings).to_have_text(
+        ["2. Not promoted: version 1 is the champion", "1. Promoted: version 1 is the champion"]
+    )
+    expect(page.locator("#decisions .no")).to_contain_text(ODD)
+    page.locator("#decisions .close").click()
+    expect(page.locator("#decisions")).to_be_hidden()
+    with page.expect_popup() as opened:
+        page.click("text=Report")
+    expect(opened.value.locator("h1")).to_have_text("The report")
+    opened.value.close()
+
+
 def test_the_exported_page_works_without_a_service(served, page):
     page.goto(served[1])
     page.wait_for_selector(".card")
     page.locator(".card .line").first.click()
     page.wait_for_selector("dialog[open] .near-list")
+    page.select_option("#by-1", label="tower · column genres")
+    page.locator(".near-list").nth(1).locator(".line").first.wait_for()
     page.keyboard.press("Escape")
+    assert page.locator("#rules-panel").is_hidden()
+    assert page.locator("#documents *").count() == 0
     page.focus("#find-user")
     page.locator("#found-users li").last.click()
     page.wait_for_selector("#lists[aria-busy=false]")

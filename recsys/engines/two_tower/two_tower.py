@@ -139,7 +139,7 @@ class TwoTower(Engine):
         return Vectors(dense=self._encode(items)[0].cpu().numpy(), valid=self.inputs.valid(items))
 
     def user_vectors(self, request: Request) -> Vectors:
-        added, towers = AddedParts.of(self.options_, self.graph_), self._tower_users(request)
+        added, towers = AddedParts.of(self.options_, self.graph_), self.tower_users(request)
         return added.users(towers, request.histories.remap_items(self._encode(request.items)[2])) if added else towers
 
     @torch.no_grad()
@@ -147,7 +147,7 @@ class TwoTower(Engine):
         return Vectors(dense=self._encode(items)[1], valid=self.inputs.valid(items))
 
     @torch.no_grad()
-    def _tower_users(self, request: Request) -> Vectors:
+    def tower_users(self, request: Request) -> Vectors:
         vectors, *_ = self._encode(request.items)
         valid = self.inputs.valid(request.items)
         known = np.where(valid, np.arange(len(valid)), MISSING)
@@ -248,7 +248,7 @@ class TwoTower(Engine):
         users = n_users(data.n_items, options.validation_users)
         holdout = holdout.sampled(users, stream(context.seed, self.kind, "popularity weight"))
         request, rows = Request.from_dataset(data, holdout.users, holdout.history), self.inputs.item_rows(data.items)
-        vectors = self._tower_users(request), self._tower_items(data.items)
+        vectors = self.tower_users(request), self._tower_items(data.items)
         return Towers(*vectors, rows, self.inputs.popularity(data.items), request.histories.remap_items(rows), holdout)
 
     def _lr_multipliers(self) -> dict[str, float]:
@@ -275,16 +275,15 @@ class TwoTower(Engine):
             if targets is not None and config.negatives in ("in_batch", "mixed"):
                 options["targets"] = train_on.select(targets).item_counts(data.n_items)
             sampler = NEGATIVES[config.negatives](counts, config.n_negatives, **options)
-        inputs = self.inputs
-        values = inputs.item_values(data.items), inputs.user_values(data.users)
+        values = self.inputs.item_values(data.items), self.inputs.user_values(data.users)
         return NextItemTask(
             self.model,
-            TrainingData(train_on, data.n_users, *values, inputs.has_timestamps, targets, firsts),
+            TrainingData(train_on, data.n_users, *values, self.inputs.has_timestamps, targets, firsts),
             WindowConfig(config.max_history, config.window_overlap, config.max_tokens),
             loss_of(config),
             sampler,
             validation_metric(self, data, context, config.metric, config.validation_users, self._clear_cache),
-            ModalityDropout.of(config.modality_dropout, config.modalities, inputs, self.model),
+            ModalityDropout.of(config.modality_dropout, config.modalities, self.inputs, self.model),
         )
 
     def _clear_cache(self) -> None:
@@ -292,9 +291,10 @@ class TwoTower(Engine):
 
     def _encode(self, items: EntityTable) -> tuple[Tensor, NDArray[np.float32], NDArray[np.int64]]:
         """Vectors of ``items`` and those of the score, and the rows of the items in the id table."""
-        if self._encoded is None or self._encoded[0] is not items:
-            device, values = self.model.project.weight.device, self.inputs.item_values(items)
-            features = {name: part.to(device) for name, part in values.items()}
-            vectors = self.model.item_vectors(features)
-            self._encoded = items, vectors, self.model.with_bias(vectors, features).cpu().numpy(), values[ID].numpy()
-        return self._encoded[1:]
+        found = self._encoded  # another thread may replace it meanwhile
+        if found is None or found[0] is not items:
+            model, values = self.model, self.inputs.item_values(items)
+            features = {name: part.to(model.project.weight.device) for name, part in values.items()}
+            vectors = model.item_vectors(features)
+            found = self._encoded = items, vectors, model.with_bias(vectors, features).cpu().numpy(), values[ID].numpy()
+        return found[1:]

@@ -108,7 +108,14 @@ class RuledRetriever:
         """See `recsys.retrieval.retriever.Retriever.encode`."""
         return self.retriever.encode(request)
 
-    def top_k(self, request: Request, k: int, filter_seen: bool = True, encoded: EncodedUsers | None = None) -> Lists:
+    def top_k(
+        self,
+        request: Request,
+        k: int,
+        filter_seen: bool = True,
+        encoded: EncodedUsers | None = None,
+        left_out: Histories | None = None,
+    ) -> Lists:
         """The lists of the users of ``request``.
 
         Args:
@@ -116,6 +123,7 @@ class RuledRetriever:
             k: length of a list; cut at the size of the catalogue.
             filter_seen: whether items of a user's history are left out.
             encoded: [U] what `encode` returned for the users, where it is known already.
+            left_out: [U] other items that are left out; the reason is that of seen items.
 
         Returns:
             Item rows [U, k] in the order of the list, scores, marks of the fallback, and reasons if the plan asks.
@@ -128,9 +136,12 @@ class RuledRetriever:
         if self._plan.by_user is not None:
             lists = empty_lists((len(request), k))
             for rows, part in self.parts(request):
-                lists = put(lists, rows, part.top_k(request.take(rows), k, filter_seen, users.take(rows)))
+                left = None if left_out is None else left_out.take(rows)
+                lists = put(lists, rows, part.top_k(request.take(rows), k, filter_seen, users.take(rows), left))
             return lists if self._plan.rules.reasons else lists._replace(reasons=None)
         by_rule = self._plan.excluded(request, filter_seen)
+        if left_out is not None:
+            by_rule["seen"] = by_rule["seen"].joined(left_out) if "seen" in by_rule else left_out
         excluded = reduce(Histories.joined, by_rule.values()) if by_rule else None
         block = Block(request, users.vectors, excluded, users.unknown, self._plan.named(request))
         if not self._plan.rules.reranks:
@@ -269,11 +280,10 @@ class RuledRetriever:
         scores = np.where(filled, pool.scores.take(place), np.float32(-np.inf))
         fallback = filled & pool.fallback.take(place)
         owner, drawn = np.nonzero(picked >= pool.main + pool.extra)
-        if len(owner):
-            item = rows[owner, drawn]
-            found = gathered_scores(block.users, self.item_vectors, owner, item)
-            found = found if self._plan.boosts is None else self._plan.boosts.apply(found, item)
-            scores[owner, drawn] = np.nan_to_num(found)  # an item without a vector has no score
+        item = rows[owner, drawn]
+        found = gathered_scores(block.users, self.item_vectors, owner, item)
+        found = found if self._plan.boosts is None else self._plan.boosts.apply(found, item)
+        scores[owner, drawn] = np.nan_to_num(found)  # an item without a vector has no score
         return Lists(rows, scores, fallback, reasons)
 
     def _shares(self, block: Block) -> CalibrationRule | None:
@@ -283,19 +293,7 @@ class RuledRetriever:
         return CalibrationRule(rule.weight, values, history_shares(block.request.histories, values))
 
     def _diversity_rule(self) -> DiversityRule | None:
-        rule = self._plan.rules.diversity
-        if rule is None:
-            return None
-        if self._plan.diversity is not None:
-            return DiversityRule(rule.weight, rule.method, values=self._plan.diversity)
-        dense = self.item_vectors.dense
-        if dense is None:
-            raise ConfigError(
-                f"recommend.rules.diversity compares item vectors, and those of {type(self._engine).__name__} are "
-                "sparse; give diversity.column, an item column whose values make items alike"
-            )
-        valid = self.item_vectors.valid
-        vectors = dense if valid is None else np.where(valid[:, None], dense, 0)
-        length = np.linalg.norm(vectors, axis=1, keepdims=True)
-        unit = np.divide(vectors, np.maximum(length, 1e-12), dtype=np.float32)
-        return DiversityRule(rule.weight, rule.method, vectors=unit)
+        rule, values = self._plan.rules.diversity, self._plan.diversity
+        if rule is None or values is not None:
+            return rule and DiversityRule(rule.weight, rule.method, values=values)
+        return DiversityRule.of_vectors(rule.weight, rule.method, self.item_vectors)

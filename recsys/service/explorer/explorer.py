@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
 from recsys import __version__
-from recsys.engines.baselines.popularity import Popularity
-from recsys.errors import RecsysError
-from recsys.registry.bundle import Bundle
-from recsys.service.explorer.catalogue import Catalogue, Json
-from recsys.service.explorer.flat_map import FlatMap, colour_columns, groups
-from recsys.service.explorer.item_vectors import UnitVectors
-from recsys.service.explorer.lists import Explained
+from recsys.errors import DataError
+from recsys.retrieval.rules.options import RuleOptions
+from recsys.service.explorer.catalogue import Json
+from recsys.service.explorer.documents import Documents
+from recsys.service.explorer.flat_map import colour_columns, groups
+from recsys.service.explorer.pair import Asked, Pair, Shown, popularity
 from recsys.service.explorer.posters import poster
 from recsys.service.live_histories import LiveHistories
 from recsys.service.model import ServedModel
-from recsys.service.questions import Question
 
 _HISTORY = 60
 """Items of a history that the page shows."""
@@ -32,83 +29,17 @@ class Around:
 
     Args:
         images: the folder that image columns are relative to; None shows no images.
-        documents: name -> file of the run that the page links, such as its report.
+        documents: of the run that the page links, such as its report.
         most_k: the longest list.
+        rules: of the config, which lists keep until a person moves a control; None has no config.
+        tables: pretrained table -> what made it, such as ``texts by sentence``.
     """
 
     images: Path | None = None
-    documents: Mapping[str, Path] = field(default_factory=dict)
+    documents: Documents = field(default_factory=Documents)
     most_k: int = 50
-
-
-@dataclass(frozen=True)
-class Asked:
-    """What the page asks for: the lists of a user, or of a history that was clicked together.
-
-    Args:
-        user: an id as text; None for a history.
-        history: ids as texts, oldest first.
-        k: the length of a list.
-        diversity: see `recsys.service.explorer.lists.Explained.listed`.
-    """
-
-    user: str | None = None
-    history: tuple[str, ...] = ()
-    k: int = 10
-    diversity: float = 0.0
-
-
-class Shown:
-    """One of the models that are shown, with all that does not depend on a question computed once."""
-
-    def __init__(self, model: ServedModel) -> None:
-        self.model, self.catalogue = model, Catalogue(model.data)
-
-    @cached_property
-    def vectors(self) -> UnitVectors:
-        return UnitVectors(self.model.neighbours)
-
-    @cached_property
-    def flat_map(self) -> FlatMap:
-        return FlatMap.of(self.vectors, self.catalogue)
-
-    def about(self) -> Json:
-        """Engine and version."""
-        return {"engine": self.model.bundle.kind, "version": self.model.version}
-
-    def question(self, asked: Asked) -> Question:
-        """``asked`` with ids as the data has them.
-
-        Raises:
-            DataError: an id is no integer, and those of the data are.
-        """
-        if asked.user is not None:
-            return Question(self.catalogue.user_id(asked.user), k=asked.k)
-        return Question(history=[self.catalogue.item_id(key) for key in asked.history], k=asked.k)
-
-    def listed(self, asked: Asked, live: LiveHistories) -> Json:
-        """The list with its reasons, or the error."""
-        try:
-            items = Explained(self.model, self.catalogue, self.vectors).listed(
-                self.question(asked), asked.diversity, live
-            )
-        except RecsysError as error:
-            return {**self.about(), "items": [], "error": str(error)}
-        return {**self.about(), "items": items, "error": None, "diversity": self.vectors.compares}
-
-    def similar(self, item: str, k: int) -> Json:
-        """The neighbours of an item, or the error."""
-        try:
-            if not self.vectors.compares:
-                return {**self.about(), "items": [], "error": f"{self.model.bundle.kind} does not compare items"}
-            row = self.catalogue.item_row(item)
-            ids, similarity = self.model.similar(self.catalogue.item_id(item), k)
-            self.catalogue.card(row)
-        except RecsysError as error:
-            return {**self.about(), "items": [], "error": str(error)}
-        rows = [self.model.data.items.vocabulary.row(key) for key in ids]
-        near = zip(rows, similarity, strict=True)
-        return {**self.about(), "items": [{**self.catalogue.card(r), "similarity": s} for r, s in near], "error": None}
+    rules: RuleOptions | None = None
+    tables: Mapping[str, str] = field(default_factory=dict)
 
 
 class Explorer:
@@ -123,6 +54,7 @@ class Explorer:
     Example:
         >>> from recsys.data.synthetic.worlds import BlockTaste
         >>> from recsys.engines.baselines.ease import EASE
+        >>> from recsys.registry.bundle import Bundle
         >>> data = BlockTaste(users=30).dataset()
         >>> model = ServedModel(Bundle(EASE().fit(data), data), version="ease/1")
         >>> found = Explorer(lambda: model, LiveHistories()).lists(Asked("u003", k=3))
@@ -139,72 +71,90 @@ class Explorer:
     ) -> None:
         self.around = around or Around()
         self._served, self._live = served, live
-        self._fixed = None if compared is None else Shown(compared)
-        self._pair: tuple[Shown, Shown | None] | None = None
+        self._fixed = None if compared is None else Shown(compared, self.around.tables)
+        self._pair: Pair | None = None
 
-    def pair(self) -> tuple[Shown, Shown | None]:
+    def pair(self) -> Pair:
         """The served model and the one beside it; made anew where another version is served."""
-        model = self._served()
-        if self._pair is None or self._pair[0].model is not model:
-            self._pair = (Shown(model), self._fixed or _popularity(model))
-        return self._pair
+        model, pair = self._served(), self._pair
+        if pair is None or pair.served.model is not model:
+            served = Shown(model, self.around.tables)
+            pair = self._pair = Pair(served, self._fixed or popularity(model), self.around.rules or RuleOptions())
+        return pair
 
     def warm(self) -> None:
         """Computes what a first question would wait for: the neighbours of both models, and the map."""
-        for each in self.pair():
-            if each is not None:
-                _ = each.vectors
+        pair = self.pair()
+        for each in pair.shown:
+            _ = each.vectors, each.rule_lists
+        _ = pair.controls, pair.embeddings
         self.map(None)
 
     def about(self) -> Json:
         """Models, data and columns."""
-        served, other = self.pair()
-        data, catalogue = served.model.data, served.catalogue
+        pair = self.pair()
+        data, catalogue = pair.served.model.data, pair.served.catalogue
         columns = {"columns": catalogue.columns, "colours": colour_columns(catalogue)}
-        models = [each.about() for each in (served, other) if each is not None]
+        models = [{**each.about(), "embeddings": each.embeddings.about()} for each in pair.shown]
         sizes = {"users": data.n_users, "items": data.n_items, "interactions": len(data.interactions)}
         images = self.around.images is not None and catalogue.image_column is not None
         about: Json = {"data": data.name, "models": models, "recsys": __version__, "images": images}
-        return about | columns | sizes | {"documents": sorted(self.around.documents), "most_k": self.around.most_k}
+        start: Json = {"controls": pair.controls.about(), "configured": self.around.rules is not None}
+        run: Json = {"documents": list(self.around.documents.found()), "most_k": self.around.most_k}
+        return about | columns | sizes | start | run | {"side_by_side": pair.side_by_side}
 
     def find_users(self, text: str, most: int) -> Json:
         """Users by a part of the id."""
-        catalogue = self.pair()[0].catalogue
+        catalogue = self.pair().served.catalogue
         return {"users": [catalogue.user_card(row) for row in catalogue.find_users(text, most)]}
 
     def find_items(self, text: str, most: int) -> Json:
         """Items by words of the title, or the id."""
-        catalogue = self.pair()[0].catalogue
+        catalogue = self.pair().served.catalogue
         return {"items": [catalogue.card(row) for row in catalogue.find_items(text, most)]}
 
     def lists(self, asked: Asked) -> Json:
         """The history, and the list of each model.
 
         Raises:
-            DataError: an id of a user is no integer, and those of the data are.
+            DataError: an id of a user is no integer, and those of the data are; or a control cannot have the value.
         """
-        served, other = self.pair()
+        pair = self.pair()
+        served, chosen = pair.served, pair.controls.chosen(asked.rules)
         question, catalogue = served.question(asked), served.catalogue
         request = served.model.request(question, self._live)
         row = -1 if asked.user is None else catalogue.data.users.vocabulary.row(catalogue.user_id(asked.user))
         history = catalogue.history(request.histories, _HISTORY)
-        lists = [each.listed(asked, self._live) for each in (served, other) if each is not None]
+        lists = [each.listed(asked, chosen, self._live) for each in pair.shown]
         user = None if row < 0 else catalogue.user_card(row)
         return {"user": user, "history": history, "history_size": len(request.histories.items), "lists": lists}
 
-    def similar(self, item: str, k: int) -> Json:
-        """An item and its neighbours by each model.
+    def similar(self, item: str, k: int, by: Sequence[str] = ()) -> Json:
+        """An item and its neighbours by some embeddings of the models.
+
+        Args:
+            item: an id as text.
+            k: neighbours by each.
+            by: of `Pair.embeddings`; none takes `Pair.side_by_side`.
 
         Raises:
-            DataError: there is no such item.
+            DataError: there is no such item, or no such embedding.
         """
-        served, other = self.pair()
-        card = served.catalogue.card(served.catalogue.item_row(item))
-        return {"item": card, "lists": [each.similar(item, k) for each in (served, other) if each is not None]}
+        pair = self.pair()
+        card = pair.served.catalogue.card(pair.served.catalogue.item_row(item))
+        for key in by:
+            if key not in pair.embeddings:
+                known = ", ".join(pair.embeddings) or "none"
+                raise DataError(f"the models have no embedding {ascii(key)[:80]}; they have: {known}")
+        lists = []
+        for key in by or pair.side_by_side:
+            shown, embedding = pair.embeddings[key]
+            lists.append({"by": key, **shown.similar(item, embedding, k)})
+        return {"item": card, "lists": lists}
 
     def map(self, column: str | None) -> Json:
         """The map of the served model, and the groups of a column; None is the first that can colour it."""
-        served, _ = self.pair()
+        served = self.pair().served
         catalogue, found = served.catalogue, served.flat_map
         colours = colour_columns(catalogue)
         chosen = column if column in colours else next(iter(colours), None)
@@ -221,16 +171,9 @@ class Explorer:
         Raises:
             DataError: there is no such item.
         """
-        catalogue = self.pair()[0].catalogue
+        catalogue = self.pair().served.catalogue
         column, row = catalogue.image_column, catalogue.item_row(item)
         if self.around.images is None or column is None:
             return None
         cell = catalogue.data.items.columns[column].iat[row]
         return poster(self.around.images / cell, width) if isinstance(cell, str) and cell else None
-
-
-def _popularity(model: ServedModel) -> Shown | None:
-    if not len(model.data.interactions):
-        return None
-    bundle = Bundle(Popularity().fit(model.data), model.data)
-    return Shown(ServedModel(bundle, version="popularity", rules=model.rules, filter_seen=model.filter_seen))

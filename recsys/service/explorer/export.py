@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import cast
 
 from recsys.service.explorer.catalogue import Json
-from recsys.service.explorer.explorer import Asked, Explorer
+from recsys.service.explorer.explorer import Explorer
+from recsys.service.explorer.pair import Asked
 
 _POSTER_WIDTH = 120
 _CARD = ("title", "columns", "image", "count")
@@ -37,7 +38,7 @@ def sampled(explorer: Explorer, sample: Sample) -> Json:
     Cards are given once, in ``items``; elsewhere an item has its id and what is particular to the place.
     """
     cards: dict[str, Json] = {}
-    about = explorer.about() | {"most_k": sample.k}
+    about = explorer.about() | {"most_k": sample.k, "controls": [], "documents": []}
     users = [
         card
         for card in cast("list[Json]", explorer.find_users("", sample.users)["users"])
@@ -47,11 +48,11 @@ def sampled(explorer: Explorer, sample: Sample) -> Json:
     for card in users:
         lists[str(card["id"])] = _folded(explorer.lists(Asked(str(card["id"]), k=sample.k)), cards)
     chosen = [*dict.fromkeys([*_listed(lists), *cards])][: sample.items]
-    similar = {key: _folded(explorer.similar(key, sample.near), cards) for key in chosen}
+    near = _near(explorer, chosen, sample.near, cards)
     colours = cast("list[str]", about["colours"])
     first = explorer.map(None)
     maps = {name: _groups(explorer.map(name)) for name in colours}
-    answers: Json = {"about": about, "users": users, "lists": lists, "similar": similar, "items": cards}
+    answers: Json = {"about": about, "users": users, "lists": lists, "sampled": chosen, "near": near, "items": cards}
     return answers | {"map": first, "maps": maps, "posters": _posters(explorer, chosen) if about["images"] else {}}
 
 
@@ -67,14 +68,27 @@ def _listed(lists: Mapping[str, Json]) -> list[str]:
 def _folded(answer: Json, cards: dict[str, Json]) -> Json:
     """``answer`` without cards, which are added to ``cards``."""
     found = dict(answer)
-    if "item" in found:
-        found["item"] = _short(cast("Json", found["item"]), cards)
-    if "history" in found:
-        found["history"] = [_short(each, cards) for each in cast("list[Json]", found["history"])]
+    found["history"] = [_short(each, cards) for each in cast("list[Json]", found["history"])]
     found["lists"] = [
         {**each, "items": [_short(item, cards) for item in cast("list[Json]", each["items"])]}
         for each in cast("list[Json]", found["lists"])
     ]
+    return found
+
+
+def _near(
+    explorer: Explorer, keys: Iterable[str], k: int, cards: dict[str, Json]
+) -> dict[str, dict[str, list[list[object]]]]:
+    """Embedding -> item -> the ids of its nearest items, and their similarities."""
+    every = list(explorer.pair().embeddings)
+    found: dict[str, dict[str, list[list[object]]]] = {by: {} for by in every}
+    for key in keys:
+        for answer in cast("list[Json]", explorer.similar(key, k, every)["lists"]) if every else ():
+            items = cast("list[Json]", answer["items"])
+            short = [_short(item, cards) for item in items]
+            if short:
+                similarity = [round(cast(float, item["similarity"]), 3) for item in short]
+                found[str(answer["by"])][key] = [[item["id"] for item in short], [*similarity]]
     return found
 
 

@@ -9,6 +9,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from recsys.data.vocabulary import Rows
+from recsys.engine import Vectors
 from recsys.service.neighbours import Neighbours
 
 Matrix: TypeAlias = "NDArray[np.float32] | sp.csr_array"
@@ -32,9 +33,8 @@ class UnitVectors:
 
     @property
     def compares(self) -> bool:
-        """Whether cosines tell items apart, which those of one dimension, as of popularity, do not."""
-        dims = [each.shape[1] for each in (self._vectors.dense, self._vectors.sparse) if each is not None]
-        return bool(sum(dims) > 1)
+        """See `compares`."""
+        return compares(self._vectors)
 
     def take(self, rows: Rows) -> Matrix:
         """[n, D]: the vectors at ``rows``; zero where an item has none."""
@@ -53,6 +53,12 @@ class UnitVectors:
     def cosines(self, rows: Rows, others: Rows) -> NDArray[np.float32]:
         """float32 [n, m]: the cosine similarity of each of ``rows`` with each of ``others``."""
         return _as_array(self.take(rows) @ self.take(others).T)
+
+
+def compares(vectors: Vectors) -> bool:
+    """Whether cosines of ``vectors`` tell items apart, which those of one dimension, as of popularity, do not."""
+    dims = [each.shape[1] for each in (vectors.dense, vectors.sparse) if each is not None]
+    return bool(sum(dims) > 1)
 
 
 def _as_array(values: Any) -> NDArray[np.float32]:

@@ -1,30 +1,30 @@
-"""Lists with their reasons: the nearest items of the history, the parts of a hybrid, the fallback; and diversity."""
+"""Lists with their reasons: the nearest items of the history, the parts of a hybrid, the fallback, and the rules."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 
 from recsys.data.vocabulary import MISSING, Rows
-from recsys.engine import Request
+from recsys.engine import Engine, Request
+from recsys.engines.auto.auto import AutoRecommender
 from recsys.engines.ensemble.hybrid import Hybrid
-from recsys.errors import RecsysError
-from recsys.retrieval.rules.ranking.diversity import DiversityRule
-from recsys.retrieval.rules.ranking.pool import Pool
-from recsys.retrieval.rules.ranking.selection import Greedy
+from recsys.engines.two_tower.input_vectors import input_effects, item_inputs
+from recsys.engines.two_tower.two_tower import TwoTower
+from recsys.retrieval.rules.options import RuleOptions
 from recsys.service.explorer.catalogue import Catalogue, Json
 from recsys.service.explorer.item_vectors import UnitVectors
+from recsys.service.explorer.rules.rule_lists import RuleLists
 from recsys.service.live_histories import LiveHistories
 from recsys.service.model import ServedModel
-from recsys.service.questions import Listed, Question
+from recsys.service.questions import Question
 
 _REASONS = 3
 """Items of the history that are named for a listed item."""
 _COMPARED = 500
 """Newest items of the history among which they are looked for."""
-_POOL = 3
-"""Lists are chosen among so many times their length of candidates, where diversity is asked for."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,40 +35,46 @@ class Explained:
         model: that is asked.
         catalogue: its items.
         vectors: of its items.
+        lists: of it, under rules.
     """
 
     model: ServedModel
     catalogue: Catalogue
     vectors: UnitVectors
+    lists: RuleLists
 
-    def listed(self, question: Question, diversity: float, live: LiveHistories) -> list[Json]:
-        """The cards of the list of ``question``, best first, each with score and reasons.
+    def listed(self, question: Question, rules: RuleOptions, live: LiveHistories) -> list[Json]:
+        """The cards of the list of ``question``, in its order, each with score and reasons.
 
         Args:
             question: of one user.
-            diversity: the weight of unlikeness in maximal marginal relevance, from 0 (the order of the scores) to 1.
+            rules: of the list.
             live: events that extend histories.
 
         Raises:
-            RecsysError: the model cannot answer the question.
+            RecsysError: the model cannot answer the question, or the rules are wrong or leave no item.
         """
-        found = self._ranked(question, diversity, live)
+        found, by_rules = self.lists.listed(question, rules, live)
         request = self.model.request(question, live)
         rows = np.array([self.catalogue.data.items.vocabulary.row(key) for key in found.item_ids], np.int64)
-        because, parts = self._because(request, rows), self._parts(request, rows)
+        because, parts, inputs = self._because(request, rows), self._parts(request, rows), self._inputs(request, rows)
+        for part, score, names in zip(parts, found.scores, by_rules, strict=True):
+            if part and "boosts" in names.split(","):
+                part.append({"name": "boost", "value": round(score - sum(cast(float, e["value"]) for e in part), 4)})
         return [
-            {**self.catalogue.card(int(row)), "score": score, "fallback": fallback}
+            {**self.catalogue.card(int(row)), "score": score, "fallback": fallback, "rules": names.split(",")}
             | {"because": [] if fallback else because[n], "parts": [] if fallback else parts[n]}
-            for n, (row, score, fallback) in enumerate(zip(rows, found.scores, found.fallback, strict=True))
+            | {"inputs": None if fallback else inputs[n]}
+            for n, (row, score, fallback, names) in enumerate(
+                zip(rows, found.scores, found.fallback, by_rules, strict=True)
+            )
         ]
 
-    def _ranked(self, question: Question, diversity: float, live: LiveHistories) -> Listed:
-        wide = diversity > 0 and self.vectors.compares
-        asked = replace(question, k=_POOL * question.k) if wide else question
-        answer = self.model.recommend([asked], live)[0]
-        if isinstance(answer, RecsysError):
-            raise answer
-        return diversified(answer, question.k, diversity, self.vectors, self.catalogue) if wide else answer
+    @property
+    def _engine(self) -> Engine:
+        """The engine, or that which an automatic search chose."""
+        engine = self.model.bundle.engine
+        return engine.engine if isinstance(engine, AutoRecommender) else engine
 
     def _because(self, request: Request, listed: Rows) -> list[list[Json]]:
         """Of each listed item, the nearest items of the history by the cosine of the model's vectors."""
@@ -91,7 +97,7 @@ class Explained:
 
     def _parts(self, request: Request, listed: Rows) -> list[list[Json]]:
         """Of each listed item, what each part of a hybrid adds to its score."""
-        engine = self.model.bundle.engine
+        engine = self._engine
         if not isinstance(engine, Hybrid) or not len(listed):
             return [[] for _ in listed]
         found = {name: values[0].tolist() for name, values in engine.contributions(request, listed).items()}
@@ -99,19 +105,18 @@ class Explained:
             [{"name": name, "value": round(values[n], 4)} for name, values in found.items()] for n in range(len(listed))
         ]
 
-
-def diversified(found: Listed, k: int, weight: float, vectors: UnitVectors, catalogue: Catalogue) -> Listed:
-    """The ``k`` of the candidates ``found`` that maximal marginal relevance chooses, as `DiversityRule` of a batch."""
-    rows = np.array([catalogue.data.items.vocabulary.row(key) for key in found.item_ids], np.int64)
-    if not len(rows):
-        return found
-    rule = DiversityRule(weight, "mmr", vectors=vectors.dense(rows))
-    scores, fallback = np.array([found.scores], np.float32), np.array([found.fallback], bool)
-    pool = Pool(np.arange(len(rows))[None], scores, fallback, len(rows))
-    picked = [place for place in Greedy(min(k, len(rows)), terms=(rule,)).select(pool).picked[0] if place != MISSING]
-    return replace(
-        found,
-        item_ids=tuple(found.item_ids[place] for place in picked),
-        scores=tuple(found.scores[place] for place in picked),
-        fallback=tuple(found.fallback[place] for place in picked),
-    )
+    def _inputs(self, request: Request, listed: Rows) -> list[Json | None]:
+        """Of each listed item, what each input of the two-tower model adds to its score; None without such a model."""
+        engine, factor = self._engine, 1.0
+        if isinstance(engine, Hybrid):
+            factors = zip(engine.parts.values(), engine.weights_, engine.score_stds, strict=True)
+            towers = [(part, w / scale) for part, w, scale in factors if isinstance(part, TwoTower) and w > 0]
+            engine, factor = towers[0] if towers else (engine, factor)
+        if not isinstance(engine, TwoTower) or len(item_inputs(engine)) < 2 or not len(listed):
+            return [None for _ in listed]
+        effects = input_effects(engine, request, listed)
+        found = {name: (factor * values[0]).tolist() for name, values in effects.items()}
+        return [
+            {"of": engine.kind, "values": [{"name": name, "value": round(v[n], 4)} for name, v in found.items()]}
+            for n in range(len(listed))
+        ]

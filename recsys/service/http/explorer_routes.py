@@ -8,11 +8,12 @@ from typing import Annotated
 
 from fastapi import FastAPI, Response
 from fastapi.responses import RedirectResponse
-from pydantic import Field, StrictFloat, StrictInt, StrictStr
+from pydantic import Field, StrictBool, StrictFloat, StrictInt, StrictStr
 
 from recsys.files.input_file import read_bytes
-from recsys.service.explorer.explorer import Asked, Explorer
+from recsys.service.explorer.explorer import Explorer
 from recsys.service.explorer.page import INDEX, assets
+from recsys.service.explorer.pair import Asked
 from recsys.service.http.bodies import Body
 from recsys.service.http.problems import ProblemError, answer
 
@@ -21,6 +22,8 @@ Beside = Callable[[Callable[[], object]], Awaitable[object]]
 
 ADDRESS = "/explore"
 _ID = Annotated[StrictStr, Field(min_length=1, max_length=512)]
+_NUMBER = Annotated[StrictFloat, Field(allow_inf_nan=False)]
+_VALUE = StrictBool | StrictInt | _NUMBER | Annotated[StrictStr, Field(max_length=512)]
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; connect-src 'self'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -44,19 +47,25 @@ class FindBody(Body):
 
 
 class ListsBody(Body):
-    """A user, or a history of item ids, oldest first; all ids are texts."""
+    """A user, or a history of item ids, oldest first, and controls that were moved; all ids are texts."""
 
     user: _ID | None = None
     history: Annotated[list[_ID], Field(max_length=500)] = Field(default_factory=list)
     k: Annotated[StrictInt, Field(ge=1, le=1000)] = 10
-    diversity: Annotated[StrictFloat | StrictInt, Field(ge=0, le=1)] = 0.0
+    rules: Annotated[dict[_ID, _VALUE], Field(max_length=100)] = Field(default_factory=dict)
 
 
 class ItemBody(Body):
     """An item."""
 
     item: _ID
+
+
+class SimilarBody(ItemBody):
+    """An item, and the embeddings by which its neighbours are shown side by side."""
+
     k: Annotated[StrictInt, Field(ge=1, le=50)] = 8
+    by: Annotated[list[_ID], Field(max_length=4)] = Field(default_factory=list)
 
 
 class MapBody(Body):
@@ -137,12 +146,12 @@ def _add_questions(app: FastAPI, explorer: Explorer, beside: Beside, linked: boo
     async def lists(body: ListsBody) -> Response:
         if body.k > explorer.around.most_k:
             raise ProblemError(422, "too_many", f"k is {body.k}; at most {explorer.around.most_k} are shown", "k")
-        asked = Asked(body.user, tuple(body.history), body.k, float(body.diversity))
+        asked = Asked(body.user, tuple(body.history), body.k, body.rules)
         return await told(lambda: explorer.lists(asked))
 
     @app.post(f"{ADDRESS}/similar", include_in_schema=False)
-    async def similar(body: ItemBody) -> Response:
-        return await told(lambda: explorer.similar(body.item, body.k))
+    async def similar(body: SimilarBody) -> Response:
+        return await told(lambda: explorer.similar(body.item, body.k, body.by))
 
     @app.post(f"{ADDRESS}/map", include_in_schema=False)
     async def flat_map(body: MapBody) -> Response:
@@ -159,7 +168,7 @@ def _add_questions(app: FastAPI, explorer: Explorer, beside: Beside, linked: boo
 def _add_documents(app: FastAPI, explorer: Explorer) -> None:
     @app.get(f"{ADDRESS}/documents/{{name}}", include_in_schema=False)
     async def document(name: str) -> Response:
-        path = explorer.around.documents.get(name)
+        path = explorer.around.documents.found().get(name)
         if path is None:
             raise ProblemError(404, "no_such_document", "the run has no such document")
         try:

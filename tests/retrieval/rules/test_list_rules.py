@@ -5,12 +5,13 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+import scipy.sparse as sp
 
 import recsys as rs
 from recsys.data.entities import EntityTable
 from recsys.data.interactions import Interactions
 from recsys.data.schema import Schema
-from recsys.engine import Request
+from recsys.engine import Request, Vectors
 from recsys.errors import ConfigError, DataError
 from recsys.retrieval.fallback import Fallback
 from recsys.retrieval.rules.eligible import ItemRules
@@ -81,6 +82,11 @@ RULE_SETS["all"] = {
     **RULE_SETS["mmr"],
     "calibration": {"column": "genres", "weight": 0.3},
     "exploration": {"share": 0.2},
+}
+RULE_SETS["no relevance"] = {
+    "candidates": [["u0001", f"item {n}"] for n in range(0, 60, 8)],
+    "diversity": {"weight": 0.5},
+    "calibration": {"column": "genres", "weight": 0.5},
 }
 AT = 40 * 86_400
 
@@ -352,3 +358,19 @@ def test_diversity_by_a_column_of_one_value_is_that_of_a_column_of_tags(missing)
         for each in (codes, wider)
     ]
     np.testing.assert_array_equal(*picked)
+
+
+@pytest.mark.parametrize("method", ["mmr", "dpp"])
+@pytest.mark.parametrize("form", [sp.csr_array, np.asarray], ids=["csr", "array"])
+def test_diversity_compares_vectors_as_long_as_the_catalogue_as_others(method, form):
+    class Sparse(FixedVectors):
+        def user_vectors(self, request):
+            users = super().user_vectors(request)
+            return Vectors(sparse=sp.csr_array(users.dense), valid=users.valid)
+
+        def item_vectors(self, items, at=None):
+            return Vectors(sparse=form(super().item_vectors(items, at).dense))
+
+    plan = RulePlan.of(DATA, ItemRules(), RuleOptions(diversity={"method": method, "weight": 0.5}))
+    found = [RuledRetriever(engine, plan).top_k(request(), K) for engine in (ENGINE, Sparse(USERS, ITEMS))]
+    np.testing.assert_array_equal(found[0].rows, found[1].rows)

@@ -13,19 +13,24 @@ The similarity is the cosine of the engine's item vectors, or of a column: the s
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, TypeAlias
 
 import numpy as np
+import scipy.sparse as sp
 import torch
 from numpy.typing import NDArray
 from pydantic import Field
 
 from recsys.config import Config
 from recsys.data.vocabulary import MISSING, Rows
+from recsys.engine import Vectors
 from recsys.retrieval.rules.items.column_values import ColumnValues
 from recsys.retrieval.rules.ranking.pool import Pool
 
+Alike: TypeAlias = Callable[[Rows], NDArray[np.float32]]
+"""From item rows [B, D], padded with MISSING, to their similarities float32 [B, D, D]."""
 _JITTER = 0.01
 _LEAST = 1e-6
 
@@ -53,9 +58,10 @@ class DiversityRule:
     Args:
         weight: of the term.
         method: ``mmr`` or ``dpp``.
-        vectors: float32 [I, D], of length one or zero; None where a column is compared.
+        vectors: float32 [I, D], of length one or zero; None where something else is compared.
         values: of the column.
         scratch: memory that `start` writes to; what it returned before is lost.
+        alike: the similarities of items by their rows.
     """
 
     name: ClassVar[str] = "diversity"
@@ -63,7 +69,18 @@ class DiversityRule:
     method: str
     vectors: NDArray[np.float32] | None = None
     values: ColumnValues | None = None
+    alike: Alike | None = None
     scratch: Scratch = field(default_factory=lambda: Scratch())
+
+    @classmethod
+    def of_vectors(cls, weight: float, method: str, items: Vectors) -> DiversityRule:
+        """The rule that compares item vectors: their dense part, or the sparse part where they have no other."""
+        if items.dense is None:
+            assert items.sparse is not None, "a vector has a dense part or a sparse part"
+            return cls(weight, method, alike=SparseCosines(items.sparse))
+        dense = items.dense if items.valid is None else np.where(items.valid[:, None], items.dense, 0)
+        length = np.linalg.norm(dense, axis=1, keepdims=True)
+        return cls(weight, method, vectors=np.divide(dense, np.maximum(length, 1e-12), dtype=np.float32))
 
     def afresh(self) -> DiversityRule:
         """The rule with memory of its own."""
@@ -81,6 +98,8 @@ class DiversityRule:
 
     def _similarity(self, rows: Rows) -> NDArray[np.float32]:
         """float32 [B, D, D], within the candidates of each user."""
+        if self.alike is not None:
+            return self.alike(rows)
         if self.vectors is not None:
             (users, size), dim = rows.shape, self.vectors.shape[1]
             each = self.scratch.array("vectors", users * size * dim).reshape(-1, dim)
@@ -90,7 +109,7 @@ class DiversityRule:
             lists = torch.from_numpy(each).view(users, size, dim)
             torch.bmm(lists, lists.transpose(1, 2), out=torch.from_numpy(product))
             return product
-        assert self.values is not None, "either vectors or a column is compared"
+        assert self.values is not None, "vectors, a column or similarities are compared"
         return jaccard(self.values.take(rows))
 
 
@@ -105,6 +124,34 @@ class Scratch:
         if len(self._arrays.get(name, ())) < size:
             self._arrays[name] = np.empty(size, np.float32)
         return self._arrays[name][:size]
+
+
+class SparseCosines:
+    """Cosines of item vectors that are as long as the catalogue, as those of a linear item-item model.
+
+    Args:
+        vectors: [I, S], a CSR matrix or an array.
+
+    Example:
+        >>> SparseCosines(np.float32([[3, 0], [0, 2], [5, 0]]))(np.array([[0, 1, 2, MISSING]]))[0, 0].tolist()
+        [1.0, 0.0, 1.0, 0.0]
+    """
+
+    def __init__(self, vectors: sp.csr_array | NDArray[np.float32]) -> None:
+        self._vectors = vectors
+        squares = vectors.multiply(vectors) if isinstance(vectors, sp.csr_array) else vectors * vectors
+        self._scale = 1 / np.maximum(np.sqrt(np.ravel(squares.sum(axis=1))), 1e-12)
+
+    def __call__(self, rows: Rows) -> NDArray[np.float32]:
+        """float32 [B, D, D]: those of the items at ``rows`` [B, D]; 0 where a row is MISSING."""
+        found = np.zeros((*rows.shape, rows.shape[1]), np.float32)
+        for each, row in zip(found, rows, strict=True):
+            known = np.flatnonzero(row != MISSING)
+            part, scale = self._vectors[row[known]], self._scale[row[known]]
+            product = part @ part.T
+            wide = product.toarray() if sp.issparse(product) else np.asarray(product)
+            each[np.ix_(known, known)] = wide * scale[:, None] * scale
+        return found
 
 
 def jaccard(codes: NDArray[np.int32]) -> NDArray[np.float32]:

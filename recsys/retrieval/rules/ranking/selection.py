@@ -121,7 +121,9 @@ class _State:
         self.deficits: Deficits | None = None if rules.quotas is None else rules.quotas.start(pool)
         rest = 1 - sum(term.weight for term in rules.terms)
         main = self.open[:, : pool.main]
-        self.base = pool.relevance(rules.k) * np.float32(rest) if self.terms else np.zeros(main.shape, np.float32)
+        self.base = np.zeros(main.shape, np.float32)
+        if self.terms and rest:  # 0 times the -inf of an empty place is no number
+            self.base = pool.relevance(rules.k) * np.float32(rest)
         self.base[~main] = -np.inf
         self.value = np.empty_like(self.base) if self.terms else self.base
         # places for which every user has a candidate left, whatever is taken

@@ -3,8 +3,8 @@
 
 const byId = (id) => document.getElementById(id);
 const source = openSource();
-const state = { about: null, user: null, custom: [], answer: null, whole: false, number: 0 };
-let map = null, selectTab = null;
+const state = { about: null, user: null, custom: [], answer: null, whole: false, number: 0, by: [] };
+let map = null, selectTab = null, rules = null;
 
 function say(text) { byId("said").textContent = text; }
 
@@ -19,9 +19,8 @@ const guarded = (act) => async (...given) => { try { await act(...given); } catc
 /* ---- what is asked ---- */
 
 function asked() {
-  const k = Number(byId("k").value), diversity = Number(byId("diversity").value);
-  if (state.user !== null) return { user: state.user, k, diversity };
-  return { history: state.custom.map((card) => card.id), k, diversity };
+  const how = { k: Number(byId("k").value), rules: rules.values };
+  return state.user !== null ? { user: state.user, ...how } : { history: state.custom.map((card) => card.id), ...how };
 }
 
 const refresh = guarded(async () => {
@@ -39,6 +38,9 @@ const refresh = guarded(async () => {
   const who = state.user !== null ? "user " + state.user : "a history of " + state.custom.length;
   say("Recommendations for " + who + " are shown.");
 });
+
+let timer = 0;
+function soon() { clearTimeout(timer); timer = setTimeout(refresh, 150); }
 
 function pickUser(id) { state.user = id; state.whole = false; refresh(); }
 
@@ -70,17 +72,33 @@ function showAbout() {
   document.title = about.data + " · recsys explorer";
   const sizes = amount(about.users) + " users, " + amount(about.items) + " items, " + amount(about.interactions) + " interactions";
   byId("about").replaceChildren(make("strong", {}, about.data), make("span", {}, sizes));
-  const names = { report: "Report", decision: "Decision" };
-  byId("documents").replaceChildren(...about.documents.map((name) =>
-    make("a", { href: "explore/documents/" + encodeURIComponent(name), target: "_blank", rel: "noopener" }, names[name] || name)));
+  showDocuments(about.documents);
+  state.by = about.side_by_side;
+  byId("rules-panel").hidden = !about.controls.length;
+  byId("rules").open = matchMedia("(min-width: 1041px)").matches;
+  if (!about.configured) byId("back").textContent = "Back to lists without rules";
+  rules = new RuleControls(byId("controls"), about.controls, () => { showMoved(); soon(); });
   const k = byId("k");
   k.max = Math.min(about.most_k, 30);
   if (source.exported) {
-    byId("diversity-row").hidden = true;
     byId("tab-history").hidden = true;
     byId("tab-user").parentElement.hidden = true;
     byId("find-user").placeholder = "Pick one of the sample";
   }
+}
+
+function showMoved() {
+  const count = Object.keys(rules.values).length;
+  byId("moved").hidden = !count;
+  byId("moved").textContent = count + " moved";
+  byId("back").disabled = !count;
+}
+
+function showDocuments(names) {
+  const words = { report: "Report", columns: "Columns", attribution: "Attribution" }, decisions = names.filter((name) => name.startsWith("decision-"));
+  const links = names.filter((name) => words[name]).map((name) => make("a", { href: documentAddress(name), target: "_blank", rel: "noopener" }, words[name]));
+  if (decisions.length) links.push(make("button", { type: "button", class: "linked", on: { click: () => openDecisions(decisions) } }, "Decisions"));
+  byId("documents").replaceChildren(...links);
 }
 
 function showUser() {
@@ -137,6 +155,7 @@ function listed(card, rank, other, list) {
   ];
   const because = card.because.length ? make("p", { class: "because" }, make("span", { class: "dim" }, "Close to "),
     card.because.map((near, n) => make("span", {}, n ? ", " : "", near.title, " ", make("span", { class: "number" }, percent(near.similarity))))) : null;
+  const why = ruleBadges(card.rules);
   return make("li", { class: "card" },
     make("button", { type: "button", class: "line", "aria-label": rank + ". " + card.title + ", open", on: { click: () => openItem(card.id) } },
       make("span", { class: "rank", "aria-hidden": "true" }, String(rank)),
@@ -145,40 +164,82 @@ function listed(card, rank, other, list) {
         make("span", { class: "title" }, card.title),
         make("span", { class: "dim" }, subtitle(card, state.about.columns)))),
     make("div", { class: "badges" }, badges, make("span", { class: "score number", title: "Score: compares within a list" }, digits(card.score))),
+    why.length ? make("p", { class: "why" }, why) : null,
     because,
-    card.parts.length ? contributions(card.parts) : null);
+    card.parts.length ? contributions(card.parts) : null,
+    card.inputs ? inputShares(card.inputs) : null);
 }
 
 /* ---- one item ---- */
 
 const openItem = guarded(async (id) => {
-  const dialog = byId("item"), answer = await source.similar(id, 8), card = answer.item;
+  const dialog = byId("item"), answer = await source.similar(id, 8, state.by), card = answer.item;
   if (!card) { say("The sample has nothing about this item."); return; }
-  const close = make("button", { type: "button", class: "quiet close", "aria-label": "Close", on: { click: () => dialog.close() } }, "×");
   const cells = state.about.columns.filter((name) => card.columns[name]).map((name) =>
     make("div", {}, make("dt", {}, name.replaceAll("_", " ")), make("dd", {}, card.columns[name])));
   cells.push(make("div", {}, make("dt", {}, "interactions"), make("dd", {}, amount(card.count))), make("div", {}, make("dt", {}, "id"), make("dd", {}, card.id)));
   const add = source.exported ? null : make("button", { type: "button", class: "main", on: { click: () => { dialog.close(); addItem(card); } } }, "Add to history");
   dialog.replaceChildren(
     make("div", { class: "itemhead" }, tile(card, source, state.about.images),
-      make("div", { class: "words" }, make("h2", { id: "item-title", tabindex: "-1" }, card.title), make("dl", {}, cells), add), close),
+      make("div", { class: "words" }, make("h2", { id: "item-title", tabindex: "-1" }, card.title), make("dl", {}, cells), add), closing(dialog)),
     make("h3", {}, "Neighbours"),
-    answer.lists.length ? make("div", { class: "neighbours" }, answer.lists.map(neighbours)) : make("p", { class: "hint" }, "The sample has no neighbours of this item."));
-  if (!dialog.open) dialog.showModal();
-  dialog.scrollTop = 0;
+    answer.lists.length ? make("div", { class: "neighbours" }, answer.lists.map((list, n) => neighbours(list, n, id)))
+      : make("p", { class: "hint" }, source.exported ? "The sample has no neighbours of this item." : "These models do not compare items."));
+  show(dialog);
   byId("item-title").focus();
 });
 
-function neighbours(list, n) {
-  const rows = list.items.map((card) => {
+function closing(dialog) {
+  return make("button", { type: "button", class: "quiet close", "aria-label": "Close", on: { click: () => dialog.close() } }, "×");
+}
+
+function show(dialog) {
+  if (!dialog.open) dialog.showModal();
+  dialog.scrollTop = 0;
+}
+
+/* The nearest items by one of the embeddings, which can be changed. */
+function neighbours(list, n, id) {
+  const chosen = make("select", { id: "by-" + n, "aria-label": "Neighbours " + (n + 1) + " by", on: { change: guarded(async () => {
+    state.by = state.by.map((key, place) => place === n ? chosen.value : key);
+    const found = (await source.similar(id, 8, [chosen.value])).lists[0];
+    rows.replaceChildren(...nearest(found));
+    say("Neighbours by " + chosen.selectedOptions[0].textContent + " are shown.");
+  }) } }, state.about.models.map((model, place) => !model.embeddings.length ? null : make("optgroup", { label: engineName(model.engine) + (place ? ", compared" : ", served") },
+    model.embeddings.map((each) => make("option", { value: place + ":" + each.key, selected: place + ":" + each.key === list.by }, embeddingName(each, model.engine))))));
+  const rows = make("ol", { class: "near-list", "aria-labelledby": "by-" + n }, nearest(list));
+  return make("section", {}, make("div", { class: "by" }, chosen), rows);
+}
+
+function nearest(list) {
+  if (list.error) return [make("li", { class: "hint" }, list.error)];
+  return list.items.map((card) => {
     const bar = make("span", { class: "bar c0" });
     bar.style.setProperty("--size", Math.max(card.similarity, 0));
     return make("li", {}, make("button", { type: "button", class: "line", on: { click: () => openItem(card.id) } },
       tile(card, source, state.about.images),
       make("span", { class: "words" }, make("span", { class: "title" }, card.title), make("span", { class: "near" }, make("span", { class: "track" }, bar), make("span", { class: "number" }, percent(card.similarity))))));
   });
-  return make("section", { "aria-labelledby": "near-" + n }, make("h4", { id: "near-" + n }, "by " + engineName(list.engine)),
-    list.error ? make("p", { class: "hint" }, list.error) : make("ol", { class: "near-list" }, rows));
+}
+
+/* ---- decisions of the run ---- */
+
+const openDecisions = guarded(async (names) => {
+  const dialog = byId("decisions"), found = await Promise.all(names.map((name) => source.document(name)));
+  dialog.replaceChildren(make("div", { class: "row" }, make("h2", { id: "decisions-title", tabindex: "-1" }, "Decisions"), closing(dialog)),
+    make("ol", { class: "decisions" }, found.map((decision, n) => decided(decision, names[n]))));
+  show(dialog);
+  byId("decisions-title").focus();
+});
+
+function decided(decision, name) {
+  const version = decision.promoted ? decision.version : decision.champion;
+  const words = (decision.promoted ? "Promoted: " : "Not promoted: ") + (version ? "version " + version + " is the champion" : "there is no champion");
+  const reasons = (decision.rules || []).map((rule) => make("li", { class: rule.passed ? "yes" : "no" },
+    make("span", { class: "verdict" }, rule.passed ? "passed" : "failed"), make("span", {}, make("strong", {}, rule.name), " ", rule.reason)));
+  return make("li", {}, make("h3", {}, Number(name.split("-")[1]) + ". " + words),
+    make("p", { class: "hint" }, decision.engine ? "Candidate: " + engineName(decision.engine) + ". " : "", make("a", { href: documentAddress(name), target: "_blank", rel: "noopener" }, "As JSON")),
+    make("ul", { class: "reasons" }, reasons));
 }
 
 /* ---- the map ---- */
@@ -232,12 +293,8 @@ function addControls() {
     remembered("recsys-theme", theme);
     setTheme(theme);
   });
-  let timer = 0;
-  for (const name of ["k", "diversity"]) byId(name).addEventListener("input", () => {
-    byId(name + "-value").textContent = byId(name).value;
-    clearTimeout(timer);
-    timer = setTimeout(refresh, 150);
-  });
+  byId("k").addEventListener("input", () => { byId("k-value").textContent = byId("k").value; soon(); });
+  byId("back").addEventListener("click", () => { rules.back(); say("The rules are those at the start."); });
   selectTab = tabs([byId("tab-user"), byId("tab-history")], (id) => {
     if (id === "tab-user" && state.user === null) byId("find-user").focus();
     if (id === "tab-history" && state.user !== null) { state.user = null; state.custom = []; refresh(); }
@@ -245,7 +302,7 @@ function addControls() {
   byId("clear").addEventListener("click", () => { state.custom = []; refresh(); });
   byId("edit").addEventListener("click", () => { startEditing(); refresh(); });
   byId("more").addEventListener("click", () => { state.whole = !state.whole; showHistory(); });
-  byId("item").addEventListener("click", (event) => { if (event.target === byId("item")) byId("item").close(); });
+  for (const name of ["item", "decisions"]) byId(name).addEventListener("click", (event) => { if (event.target === byId(name)) byId(name).close(); });
   const userRow = (user) => [make("strong", {}, user.id), make("span", { class: "dim" }, Object.values(user.columns).slice(0, 3).join(", ")), make("span", { class: "number" }, amount(user.count))];
   const itemRow = (card) => [make("span", { class: "title" }, card.title), make("span", { class: "dim" }, subtitle(card, state.about.columns))];
   combobox(byId("find-user"), byId("found-users"), async (text) => (await source.users(text)).users, userRow, (user) => pickUser(user.id));

@@ -58,16 +58,44 @@ function subtitle(card, columns) {
 
 function badge(kind, text, title) { return make("span", { class: "badge " + kind, title: title || null }, text); }
 
+/* The rules without which an item would not have its place, in plain words. */
+const RULES = {
+  exploration: ["Random", "One of the places that exploration gives to random items"],
+  diversity: ["For variety", "It is less like the items above it than others of its score"],
+  calibration: ["Like the history", "It brings the list nearer to what the history is made of"],
+  caps: ["By the cap", "It moved up because the cap left out better ones"],
+  group: ["One of each", "It moved up because others of one group were left out"],
+  at_least: ["At least", "It is one of those of which the list needs some"],
+  boosts: ["Boosted", "Its score is multiplied"],
+  freshness: ["As newer", "It moved up because older items were left out"],
+  availability: ["As available", "It moved up because others are not available"],
+  candidates: ["Own list", "This user gets items of an own list alone"],
+};
+function ruleBadges(names) { return names.filter((name) => RULES[name]).map((name) => badge("rule", ...RULES[name])); }
+
+/* What an embedding is called where it is chosen. */
+function embeddingName({ kind, name, of, made }, engine) {
+  const what = { whole: engineName(engine) + ", the whole model", part: "part " + engineName(name), ids: "item ids (who chose what)", table: name + (made ? " (" + made + ")" : ", a table"), column: "column " + name.replaceAll("_", " ") }[kind];
+  return of ? engineName(of) + " · " + what : what;
+}
+
 /* What each part of a hybrid adds, as bars from a middle line. */
-function contributions(parts) {
+function contributions(parts, label) {
   const most = Math.max(...parts.map((part) => Math.abs(part.value)), 1e-9);
-  return make("ul", { class: "parts", "aria-label": "Contribution of each part of the hybrid" }, parts.map((part, n) => {
+  return make("ul", { class: "parts", "aria-label": label || "Contribution of each part of the hybrid" }, parts.map((part, n) => {
     const bar = make("span", { class: "bar c" + (n % 4) });
     bar.style.setProperty("--size", Math.abs(part.value) / most);
     const side = make("span", { class: "track" + (part.value < 0 ? " minus" : "") }, bar);
     const value = (part.value < 0 ? "−" : "+") + Math.abs(part.value).toFixed(2);
     return make("li", {}, make("span", { class: "part" }, engineName(part.name)), side, make("span", { class: "number" }, value));
   }));
+}
+
+/* What each input of the two-tower model adds, folded. */
+function inputShares({ of, values }) {
+  const named = values.map(({ name, value }) => ({ name: name === "ids" ? "item ids" : name, value })).sort((a, b) => b.value - a.value);
+  return make("details", { class: "inputs" }, make("summary", { title: "The score less that of the item without the input" }, "Inputs of " + engineName(of)),
+    contributions(named, "What the score would lose without each input of " + engineName(of)));
 }
 
 /* A search field with a list of what is found, by mouse, keyboard and screen reader (the ARIA combobox pattern). */

@@ -24,8 +24,14 @@ class ServiceSource {
   users(text) { return this.json("users", { text, most: 12 }); }
   items(text) { return this.json("items", { text, most: 12 }); }
   lists(asked) { return this.json("lists", asked); }
-  similar(item, k) { return this.json("similar", { item, k }); }
+  similar(item, k, by) { return this.json("similar", { item, k, by }); }
   map(column) { return this.json("map", { column }); }
+
+  async document(name) {
+    const answer = await fetch(documentAddress(name));
+    if (!answer.ok) throw new Error("the document " + name + " is gone; load the page again");
+    return answer.json();
+  }
 
   poster(item) {
     if (!this.posters.has(item)) this.posters.set(item, this.fetched(item));
@@ -45,10 +51,8 @@ class SampleSource {
 
   filled(answer) {
     const whole = (entry) => ({ ...this.sample.items[entry.id], ...entry });
-    const found = { ...answer, lists: answer.lists.map((list) => ({ ...list, items: list.items.map(whole) })) };
-    if (answer.history) found.history = answer.history.map(whole);
-    if (answer.item) found.item = whole(answer.item);
-    return found;
+    const lists = answer.lists.map((list) => ({ ...list, items: list.items.map(whole) }));
+    return { ...answer, lists, history: answer.history.map(whole) };
   }
 
   async about() { return this.sample.about; }
@@ -66,17 +70,22 @@ class SampleSource {
     return found;
   }
 
-  async similar(item, k) {
-    const known = this.sample.similar[item];
-    if (!known) return { item: this.sample.items[item] || null, lists: [] };
-    const found = this.filled(known);
-    for (const list of found.lists) list.items = list.items.slice(0, k);
-    return found;
+  async similar(item, k, by) {
+    const card = this.sample.items[item] || null, known = this.sample.sampled.includes(item);
+    return { item: card, lists: known ? by.map((key) => this.near(item, key, k)) : [] };
+  }
+
+  near(item, key, k) {
+    const [ids, similarity] = (this.sample.near[key] || {})[item] || [[], []], model = this.sample.about.models[key.split(":")[0]];
+    const items = ids.slice(0, k).map((id, n) => ({ ...this.sample.items[id], similarity: similarity[n] }));
+    return { by: key, engine: model.engine, version: model.version, items, error: ids.length ? null : "This item has no such vector." };
   }
 
   async map(column) { return { ...this.sample.map, ...(this.sample.maps[column] || {}) }; }
   async poster(item) { return this.sample.posters[item] || null; }
 }
+
+const documentAddress = (name) => "explore/documents/" + encodeURIComponent(name);
 
 function askForKey() {
   const dialog = document.getElementById("key"), text = document.getElementById("key-text");
