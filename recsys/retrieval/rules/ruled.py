@@ -198,8 +198,7 @@ class RuledRetriever:
 
     def _selected(self, block: Block, k: int, depth: int, scale: int) -> tuple[Lists, Rows, NDArray[np.bool_]]:
         """The lists of a block chosen from ``depth`` candidates, positions, and whether more candidates may help."""
-        lists = self._candidates(block, depth)
-        needs = zip(self._quotas, self._least, strict=True)
+        lists, needs = self._candidates(block, depth), zip(self._quotas, self._least, strict=True)
         extras = [self._extra(block, subset, need * scale) for subset, need in needs]
         drawn, places = self._drawn(block, k)
         extra = beside([part for part in extras if part is not None])
@@ -294,6 +293,8 @@ class RuledRetriever:
 
     def _diversity_rule(self) -> DiversityRule | None:
         rule, values = self._plan.rules.diversity, self._plan.diversity
-        if rule is None or values is not None:
-            return rule and DiversityRule(rule.weight, rule.method, values=values)
+        if rule is None:
+            return None
+        if values is not None:
+            return DiversityRule(rule.weight, rule.method, values=values)
         return DiversityRule.of_vectors(rule.weight, rule.method, self.item_vectors)
