@@ -29,6 +29,7 @@ HOMES: dict[str, str | tuple[str, ...]] = {
         "recsys/retrieval/manifest.py",
         "recsys/data/ingest/reading/columnar.py",
         "recsys/data/ingest/chunks",
+        "recsys/evaluation/report/per_user.py",
         "recsys/export/vectors.py",
     ),
     "ray": "recsys/distributed",

@@ -130,7 +130,7 @@ class Interactions:
 
     def user_counts(self, n_users: int) -> NDArray[np.int64]:
         """int64 [n_users]: interactions of each user."""
-        return np.bincount(self.user, minlength=n_users).astype(np.int64)
+        return _counts(self.user, n_users)
 
     def positions(self, n_users: int) -> NDArray[np.int64]:
         """int64 [E]: the position of each interaction within its user, the oldest has 0."""
@@ -138,13 +138,22 @@ class Interactions:
 
     def item_counts(self, n_items: int) -> NDArray[np.int64]:
         """int64 [n_items]: interactions of each item."""
-        return np.bincount(self.item, minlength=n_items).astype(np.int64)
+        return _counts(self.item, n_items)
+
+    def holds(self, pairs: Interactions) -> NDArray[np.bool_]:
+        """Bool [P]: whether the user and item of each of ``pairs`` occur here; without a copy of all rows."""
+        keys = _pairs(pairs.user, pairs.item)
+        wanted = np.unique(keys)
+        met = np.zeros(len(wanted), bool)
+        for start in range(0, len(self) if len(wanted) else 0, _BLOCK):
+            own = _pairs(self.user[start : start + _BLOCK], self.item[start : start + _BLOCK])
+            place = np.minimum(np.searchsorted(wanted, own), len(wanted) - 1)
+            met[place[wanted[place] == own]] = True
+        return met[np.searchsorted(wanted, keys)]
 
     def to_csr(self, n_users: int, n_items: int, weighted: bool = False) -> sp.csr_array:
         """float32 [n_users, n_items]; repeated pairs count once, or add their weights when ``weighted``."""
-        matrix = sp.csr_array(
-            (self.weight.astype(np.float32), (self.user, self.item)), shape=(n_users, n_items), dtype=np.float32
-        )
+        matrix = sp.csr_array((np.array(self.weight), np.array(self.item), self.offsets(n_users)), (n_users, n_items))
         matrix.sum_duplicates()
         if not weighted:
             matrix.data[:] = 1
@@ -232,6 +241,19 @@ def user_blocks(user: NDArray[np.integer], size: int = _BLOCK) -> Iterator[slice
     firsts = np.flatnonzero(np.diff(block_of, prepend=-1))
     for first, last in zip(firsts, [*firsts[1:], len(counts)], strict=True):
         yield np.flatnonzero((user >= first) & (user < last))
+
+
+def _counts(rows: NDArray[np.int32], n: int) -> NDArray[np.int64]:
+    """int64 [n]: how often each row occurs; in blocks, as NumPy counts a copy of 8 bytes each."""
+    found = np.zeros(n, np.int64)
+    for start in range(0, len(rows), _BLOCK):
+        found += np.bincount(rows[start : start + _BLOCK], minlength=n)
+    return found
+
+
+def _pairs(users: NDArray[np.int32], items: NDArray[np.int32]) -> NDArray[np.int64]:
+    """int64 [E]: a number for each pair of user and item, ascending by user."""
+    return users.astype(np.int64) << 32 | items
 
 
 def _kinds(*optional: bool) -> dict[str, type]:

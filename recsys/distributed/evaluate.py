@@ -10,7 +10,7 @@ from recsys.data.dataset import Dataset
 from recsys.data.splits.partition import Split
 from recsys.distributed.cluster import Cluster, shared
 from recsys.distributed.pool import run_partitions
-from recsys.evaluation.evaluate import BlockLists, BlockRanker, Result
+from recsys.evaluation.evaluate import BlockRanker, Result, joined
 from recsys.registry.bundle import trained_on
 
 
@@ -46,14 +46,14 @@ class ListRanker:
     files: EvaluationFiles
     ks: tuple[int, ...]
 
-    def __call__(self) -> Callable[[int], BlockLists]:
-        return self.files.ranker(self.ks).lists
+    def __call__(self) -> Callable[[int], Result]:
+        return self.files.ranker(self.ks).measured
 
 
 def evaluate_over_ray(files: EvaluationFiles, ks: Sequence[int], cluster: Cluster) -> Result:
     """The metrics of an engine on the test users, as `recsys.evaluation.evaluate.evaluate` computes them.
 
-    The workers rank the blocks; the lists are put together in the order of the users, and measured here.
+    The workers rank and measure the blocks, which are put together in the order of the users.
 
     Args:
         files: on storage that all nodes mount at the same place.
@@ -67,4 +67,4 @@ def evaluate_over_ray(files: EvaluationFiles, ks: Sequence[int], cluster: Cluste
     seen = EvaluationFiles(shared(files.bundle), shared(files.dataset), shared(files.split))
     ranker = seen.ranker(ks)
     made = dict(run_partitions(ListRanker(seen, tuple(ks)), range(len(ranker)), cluster))
-    return ranker.measure([made[number] for number in range(len(ranker))])
+    return joined([made[number] for number in range(len(ranker))])

@@ -7,13 +7,15 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from recsys.data.interactions import Interactions
-from recsys.data.vocabulary import MISSING, Rows
+from recsys.data.vocabulary import MISSING
 from recsys.seeding import stream
 
 _FEWEST_LISTS = 1000
+_ENTRIES = 2**24
+"""Interactions of listed items that are summed at a time, those of one list at least."""
 
 
-def catalogue_metrics(items: Rows, train: Interactions, n_users: int, n_items: int, k: int = 10) -> dict[str, float]:
+class CatalogueMetrics:
     """Coverage, novelty, diversity and concentration of all recommended lists together.
 
     - ``coverage``: share of the catalogue that is in any list.
@@ -25,27 +27,38 @@ def catalogue_metrics(items: Rows, train: Interactions, n_users: int, n_items: i
     - ``popularity_share``: share of list places held by the fifth of the items with the most training interactions.
 
     Args:
-        items: int64 [U, K], MISSING where lists end.
         train: the interactions that popularity is counted on.
         n_users: size of the user vocabulary.
         n_items: size of the catalogue.
         k: the metrics are of the first k places of each list.
+
+    Example:
+        >>> train = Interactions.of(np.array([0, 1, 2, 2]), np.array([0, 0, 0, 1]))
+        >>> CatalogueMetrics(train, n_users=3, n_items=5)(np.array([[0], [0], [0]]))["coverage"]
+        0.2
     """
-    top = items[:, :k]
-    listed = top[top != MISSING]
-    counts = train.item_counts(n_items)
-    shown = np.bincount(listed, minlength=n_items)
-    head = np.zeros(n_items, bool)
-    head[np.argsort(-counts, kind="stable")[: max(1, n_items // 5)]] = True
-    had = sp.csr_array(train.to_csr(n_users, n_items).T)
-    share = (np.diff(had.indptr)[listed] + 1) / (max(len(np.unique(train.user)), 1) + 1)
-    return {
-        "coverage": float((shown > 0).mean()),
-        "novelty": float(-np.log2(share).mean()) if len(listed) else 0.0,
-        "diversity": diversity(top, had),
-        "gini": gini(shown),
-        "popularity_share": float(head[listed].mean()) if len(listed) else 0.0,
-    }
+
+    def __init__(self, train: Interactions, n_users: int, n_items: int, k: int = 10) -> None:
+        self.counts = train.item_counts(n_items)
+        self._k, self._n_items = k, n_items
+        self._head = np.zeros(n_items, bool)
+        self._head[np.argsort(-self.counts, kind="stable")[: max(1, n_items // 5)]] = True
+        self._had = sp.csr_array(train.to_csr(n_users, n_items).T)
+        users = int((train.user_counts(n_users) > 0).sum())
+        self._shares = (np.diff(self._had.indptr) + 1) / (max(users, 1) + 1)
+
+    def __call__(self, items: NDArray[np.integer]) -> dict[str, float]:
+        """The metrics of ``items`` [U, K], int, MISSING where lists end."""
+        top = items[:, : self._k]
+        listed = top[top != MISSING]
+        shown = np.bincount(listed, minlength=self._n_items)
+        return {
+            "coverage": float((shown > 0).mean()),
+            "novelty": float(-np.log2(self._shares[listed]).mean()) if len(listed) else 0.0,
+            "diversity": diversity(top, self._had),
+            "gini": gini(shown),
+            "popularity_share": float(self._head[listed].mean()) if len(listed) else 0.0,
+        }
 
 
 def gini(counts: NDArray[np.int64]) -> float:
@@ -62,7 +75,7 @@ def gini(counts: NDArray[np.int64]) -> float:
     return float((weights * ordered).sum() / (n * ordered.sum()))
 
 
-def diversity(top: Rows, had: sp.csr_array, entries: int = 2 * 10**8) -> float:
+def diversity(top: NDArray[np.integer], had: sp.csr_array, entries: int = 2 * 10**8) -> float:
     r"""Mean over lists of :math:`1 - \cos(i, j)` over pairs i < j, from unit rows of ``had`` [I, U], which is binary.
 
     For unit vectors the sum over pairs is :math:`(|\sum_i v_i|^2 - n) / 2`, so the pairs need not be enumerated. The
@@ -70,34 +83,31 @@ def diversity(top: Rows, had: sp.csr_array, entries: int = 2 * 10**8) -> float:
     mean is that of a random sample which costs as much, of at least 1,000 lists.
     """
     top = _affordable(top, np.diff(had.indptr), entries)
-    norms = np.sqrt(np.maximum(np.diff(had.indptr), 1))
-    unit = sp.diags_array(1 / norms) @ had
-    valid = top != MISSING
-    sizes = valid.sum(1)
-    users = np.repeat(np.arange(len(top)), sizes)
-    known = np.diff(had.indptr) > 0
-    total, comparable = 0.0, sizes >= 2
-    for start in range(0, len(top), 1024):
-        inside = (users >= start) & (users < start + 1024)
-        rows = top[start : start + 1024][valid[start : start + 1024]]
-        picks = sp.csr_array((np.ones(len(rows)), (users[inside] - start, rows)), shape=(1024, len(known)))
+    rows, place = np.unique(top[top != MISSING], return_inverse=True)
+    degrees, places = np.diff(had.indptr)[rows].astype(np.float64), np.full(top.shape, MISSING)
+    places[top != MISSING] = place
+    unit = sp.csr_array(had[rows], dtype=np.float64)
+    unit.data = np.repeat(1 / np.sqrt(np.maximum(degrees, 1)), np.diff(unit.indptr))
+    known, total, lists = (degrees > 0).astype(np.float64), 0.0, 0
+    costs = np.append(degrees, 0)[places].sum(1).cumsum()
+    for part in np.split(places, np.flatnonzero(np.diff(costs // _ENTRIES)) + 1):
+        n = (part != MISSING).sum(1)
+        offsets = np.concatenate([[0], np.cumsum(n)])
+        picks = sp.csr_array((np.ones(offsets[-1]), part[part != MISSING], offsets), shape=(len(part), len(rows)))
         summed = picks @ unit
         summed.data **= 2
-        squares = np.asarray(summed.sum(1)).ravel()
-        own = picks @ known.astype(np.float64)
-        n = np.zeros(1024)
-        n[: len(sizes[start : start + 1024])] = sizes[start : start + 1024]
-        pairs = n * (n - 1) / 2
-        total += float((1 - (squares - own)[pairs > 0] / 2 / pairs[pairs > 0]).sum())
-    return total / max(int(comparable.sum()), 1)
+        squares, own, pairs = np.asarray(summed.sum(1)).ravel(), picks @ known, n * (n - 1) / 2
+        several = pairs > 0
+        total += float((1 - (squares - own)[several] / 2 / pairs[several]).sum())
+        lists += int(several.sum())
+    return total / max(lists, 1)
 
 
-def _affordable(top: Rows, degrees: NDArray[np.integer], entries: int) -> Rows:
+def _affordable(top: NDArray[np.integer], degrees: NDArray[np.integer], entries: int) -> NDArray[np.integer]:
     """All lists, or a random sample whose items have about ``entries`` interactions together."""
     costs = np.append(degrees, 0)[top].sum(1)
     if costs.sum() <= entries or len(top) <= _FEWEST_LISTS:
         return top
     order = stream(0, "diversity").permutation(len(top))
     n = int(np.searchsorted(np.cumsum(costs[order]), entries))
-    sample: Rows = top[np.sort(order[: max(n, _FEWEST_LISTS)])]
-    return sample
+    return top[np.sort(order[: max(n, _FEWEST_LISTS)])]

@@ -16,7 +16,7 @@ from recsys.data.splits.partition import Split
 from recsys.data.vocabulary import MISSING, Rows
 from recsys.engine import VectorModel
 from recsys.errors import ConfigError, DataError, check_kind, described
-from recsys.evaluation.evaluate import evaluate, measure
+from recsys.evaluation.evaluate import evaluate, measure, relevant
 from recsys.evaluation.metrics import check_lengths
 from recsys.evaluation.report.build import DataSummary, RunDetails, build_report
 from recsys.evaluation.report.examples import ExampleOptions, lists_of
@@ -119,12 +119,12 @@ def evaluate_lists(
     targets = Interactions.of(users.get_indexer(pd.Index(truth[_USER])), items.get_indexer(pd.Index(truth[_ITEM])))
     everyone = np.arange(len(users), dtype=np.int32)
     holdout = Holdout(everyone, Interactions.empty(), targets, filter_seen=False)
-    nothing = np.zeros(len(users), np.int64)
+    wanted, nothing = relevant(holdout, everyone), np.zeros(len(users), np.int64)
     depth = min(max(ks), len(items))
     for name, frame in named.items():
         _warn_without_hits(name, frame, truth)
     results = {
-        name: measure(_ranked(frame, users, items, depth), nothing, holdout, ks, len(items))
+        name: measure(everyone, _ranked(frame, users, items, depth), nothing, wanted, ks, len(items))
         for name, frame in named.items()
     }
     return build_report(DataSummary("lists", targets.fingerprint, len(users), len(items)), holdout, results, baseline)

@@ -24,9 +24,9 @@ class Result:
     Args:
         users: int32 [U], rows of the evaluation users.
         values: ``"recall@10"`` -> float64 [U].
-        items: int64 [U, K], the recommended item rows, best first, MISSING after the end of a short list.
+        items: int32 [U, K], the recommended item rows, best first, MISSING after the end of a short list.
         history_lengths: int64 [U], number of items in each history.
-        targets: int64 [T], relevant items of all users, user by user.
+        targets: int32 [T], relevant items of all users, user by user.
         target_counts: int64 [U], number of targets of each user.
         found: bool [T], whether each of ``targets`` is in the first ten of its user's list.
         users_without_vector: users that the engine has no vector for; their metrics are 0.
@@ -35,7 +35,7 @@ class Result:
 
     users: NDArray[np.int32]
     values: dict[str, NDArray[np.float64]]
-    items: Rows
+    items: NDArray[np.int32]
     history_lengths: NDArray[np.int64]
     targets: NDArray[np.int32]
     target_counts: NDArray[np.int64]
@@ -70,22 +70,7 @@ def evaluate(
         ArtifactError: a vector of the engine holds NaN or an infinite value.
     """
     ranker = BlockRanker(engine, data, holdout, ks, block)
-    return ranker.measure([ranker.lists(number) for number in range(len(ranker))])
-
-
-@dataclass(frozen=True, eq=False)
-class BlockLists:
-    """The lists of one block of evaluation users.
-
-    Args:
-        items: int64 [U, K], item rows, best first, MISSING after the end of a short list.
-        lengths: int64 [U], number of items in each history.
-        without_vector: users that the engine has no vector for.
-    """
-
-    items: Rows
-    lengths: NDArray[np.int64]
-    without_vector: int
+    return joined([ranker.measured(number) for number in range(len(ranker))])
 
 
 class BlockRanker:
@@ -122,8 +107,8 @@ class BlockRanker:
         """The number of blocks."""
         return -(-len(self._holdout) // self._block)
 
-    def lists(self, number: int) -> BlockLists:
-        """The lists of block ``number``.
+    def measured(self, number: int) -> Result:
+        """The metrics of the users of block ``number``.
 
         Raises:
             ArtifactError: a vector of a user holds NaN or an infinite value.
@@ -135,20 +120,16 @@ class BlockRanker:
         without = 0 if users.valid is None else int((~users.valid).sum())
         seen = request.histories if self._holdout.filter_seen else None
         items = self._ranker.top_k(users, self._depth, seen)[0]
-        return BlockLists(items, request.histories.lengths, without)
-
-    def measure(self, blocks: Sequence[BlockLists]) -> Result:
-        """The metrics of all users, from the lists of all blocks in their order."""
-        items = np.concatenate([block.items for block in blocks])
-        lengths = np.concatenate([block.lengths for block in blocks])
-        without = sum(block.without_vector for block in blocks), self.items_without_vector
-        return measure(items, lengths, self._holdout, self._ks, self._data.n_items, without)
+        without_vector = without, self.items_without_vector
+        wanted = relevant(self._holdout, rows)
+        return measure(rows, items, request.histories.lengths, wanted, self._ks, self._data.n_items, without_vector)
 
 
 def measure(
+    users: NDArray[np.int32],
     items: Rows,
     history_lengths: NDArray[np.int64],
-    holdout: Holdout,
+    wanted: Histories,
     ks: Sequence[int],
     n_items: int,
     without_vector: tuple[int, int] = (0, 0),
@@ -156,27 +137,43 @@ def measure(
     """Ranking metrics of top-k lists.
 
     Args:
+        users: int32 [U], rows of the users.
         items: int64 [U, K], item rows, best first, MISSING after the end of a short list.
         history_lengths: int64 [U], number of items in each history.
-        holdout: the evaluation users, whose lists these are, and their targets.
+        wanted: [U] their targets, see `relevant`.
         ks: list lengths of the metrics.
         n_items: size of the catalogue.
         without_vector: number of users and of candidates without a vector.
     """
-    wanted = relevant(holdout, holdout.users)
     hits = is_relevant(items, wanted, n_items)
     places = min(10, items.shape[1])
     shown = np.sort((items[:, :places] + np.arange(len(items))[:, None] * (n_items + 1)).ravel())
     keys = wanted.items + wanted.users() * (n_items + 1)
     return Result(
-        holdout.users,
+        users,
         {f"{name}@{k}": METRICS[name](hits, wanted.lengths, k) for k in ks for name in METRICS},
-        items,
+        items.astype(np.int32),
         history_lengths,
         wanted.items,
         wanted.lengths,
         np.isin(keys, shown),
         *without_vector,
+    )
+
+
+def joined(parts: Sequence[Result]) -> Result:
+    """The result of all users from those of blocks of them, in their order."""
+    values = {name: np.concatenate([part.values[name] for part in parts]) for name in parts[0].values}
+    return Result(
+        np.concatenate([part.users for part in parts]),
+        values,
+        np.concatenate([part.items for part in parts]),
+        np.concatenate([part.history_lengths for part in parts]),
+        np.concatenate([part.targets for part in parts]),
+        np.concatenate([part.target_counts for part in parts]),
+        np.concatenate([part.found for part in parts]),
+        sum(part.users_without_vector for part in parts),
+        parts[0].items_without_vector,
     )
 
 
@@ -206,10 +203,10 @@ def score_values(users: Vectors, items: Vectors, holdout: Holdout, metric: str) 
 
 def relevant(holdout: Holdout, users: NDArray[np.int32]) -> Histories:
     """The targets of each of ``users`` [U], each item once even if the user interacted with it several times."""
-    targets = holdout.targets
-    pairs = np.stack([targets.user, targets.item])
-    once = targets.select(np.sort(np.unique(pairs, axis=1, return_index=True)[1]))
-    return Histories.from_interactions(once, users)
+    targets = Histories.from_interactions(holdout.targets, users)
+    first = np.zeros(len(targets.items), bool)
+    first[np.unique(targets.users() << 32 | targets.items, return_index=True)[1]] = True
+    return targets.where(first)
 
 
 def is_relevant(items: Rows, targets: Histories, n_items: int) -> NDArray[np.bool_]:

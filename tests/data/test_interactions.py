@@ -102,3 +102,22 @@ def test_event_types_stay_with_their_rows_and_do_not_depend_on_the_order_of_the_
     assert x.joined(Interactions.of(*rows[:, :3].T)).event is None
     x.save(tmp_path / "x")
     assert Interactions.load(tmp_path / "x").event.tolist() == x.event.tolist()
+
+
+def test_pairs_are_found_whatever_their_order_and_however_often_they_occur():
+    train = Interactions.of(np.array([0, 0, 0, 2, 2]), np.array([4, 1, 4, 0, 3]))
+    asked = Interactions.of(np.array([2, 0, 0, 1, 2, 2]), np.array([3, 1, 2, 4, 3, 4]))
+    found = train.holds(asked)
+    pairs = set(zip(train.user.tolist(), train.item.tolist(), strict=True))
+    assert found.tolist() == [pair in pairs for pair in zip(asked.user.tolist(), asked.item.tolist(), strict=True)]
+    assert found.sum() == 3
+    assert not Interactions.empty().holds(asked).any()
+    assert train.holds(Interactions.empty()).tolist() == []
+
+
+def test_a_matrix_has_a_pair_once_or_its_weights_together():
+    weights = np.array([1, 2, 4], np.float32)
+    train = Interactions.of(np.array([1, 1, 1]), np.array([2, 0, 2]), weight=weights)
+    assert train.to_csr(3, 3).toarray().tolist() == [[0, 0, 0], [1, 0, 1], [0, 0, 0]]
+    assert train.to_csr(3, 3, weighted=True).toarray()[1].tolist() == [2, 0, 5]
+    assert train.weight.tolist().count(4) == 1  # the matrix is no view of the weights

@@ -13,8 +13,11 @@ from recsys.data.entities import EntityTable
 from recsys.data.interactions import Interactions
 from recsys.data.splits.holdout import Holdout
 from recsys.data.splits.partition import Split
+from recsys.data.splits.split import split
+from recsys.data.synthetic.worlds import BlockTaste
 from recsys.data.vocabulary import Vocabulary
 from recsys.engine import Vectors
+from recsys.engines.baselines.popularity import Popularity
 from recsys.errors import ConfigError
 from recsys.evaluation.evaluate import evaluate, score_metric
 from recsys.evaluation.report.build import DataSummary, build_report, unreachable
@@ -38,6 +41,18 @@ def test_a_target_touched_twice_is_one_relevant_item():
     assert result.values["ndcg@2"].tolist() == [1, 1]
     assert result.target_counts.tolist() == [2, 1]
     assert result.targets.tolist() == [1, 2, 1]
+
+
+def test_figures_do_not_depend_on_the_size_of_a_block():
+    parts = split(BlockTaste(users=50, items=14).dataset(), "leave_last_n")
+    data = BlockTaste(users=50, items=14).dataset()
+    engine = Popularity().fit(data, parts.train)
+    whole, small = (evaluate(engine, data, parts.test, ks=(1, 5), block=size) for size in (1000, 7))
+    for name, values in vars(whole).items():
+        if name != "values":
+            np.testing.assert_array_equal(getattr(small, name), values)
+    for metric, each in whole.values.items():
+        np.testing.assert_array_equal(small.values[metric], each)
 
 
 @pytest.mark.parametrize("metric", ["recall@2", "ndcg@2"])

@@ -3,7 +3,7 @@ import pytest
 import scipy.sparse as sp
 
 from recsys.data.interactions import Interactions
-from recsys.evaluation.catalogue import catalogue_metrics, diversity
+from recsys.evaluation.catalogue import CatalogueMetrics, diversity
 from recsys.evaluation.intervals import bootstrap_interval, holm, paired_test, ratio_interval
 
 
@@ -87,7 +87,7 @@ def test_diversity_of_costly_lists_is_that_of_a_sample():
 
 def test_catalogue_metrics_of_one_item_for_everybody():
     train = Interactions.of(np.array([0, 1, 2, 2]), np.array([0, 0, 0, 1]))
-    found = catalogue_metrics(np.zeros((3, 1), np.int64), train, 3, 5, k=1)
+    found = CatalogueMetrics(train, 3, 5, k=1)(np.zeros((3, 1), np.int64))
     assert found["coverage"] == 0.2
     assert found["popularity_share"] == 1
     assert found["gini"] == pytest.approx(0.8)
@@ -98,9 +98,10 @@ def test_an_item_is_as_novel_as_users_who_had_it_are_few_however_often_they_did(
     often = Interactions.of(
         np.append(np.zeros(99, int), np.arange(100)), np.append(np.zeros(99, int), np.ones(100, int))
     )
-    found = catalogue_metrics(np.array([[0]]), often, 100, 2, k=1)
+    metrics = CatalogueMetrics(often, 100, 2, k=1)
+    found = metrics(np.array([[0]]))
     assert found["novelty"] == pytest.approx(-np.log2(2 / 101))
-    assert catalogue_metrics(np.array([[1]]), often, 100, 2, k=1)["novelty"] == 0
+    assert metrics(np.array([[1]]))["novelty"] == 0
 
 
 def test_many_users_in_bins_are_what_they_are_one_by_one(monkeypatch):

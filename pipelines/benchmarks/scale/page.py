@@ -15,7 +15,7 @@ Found = Mapping[int, Mapping[str, Cost]]
 
 def table(found: Found) -> str:
     """Markdown: a row a stage and size; growth is against the next smaller size, see `growth`."""
-    head = ["stage", "interactions", "s", "CPU s", "MiB", "bytes an interaction", "growth"]
+    head = ["stage", "interactions", "s", "CPU s", "MiB", "private MiB", "bytes an interaction", "growth"]
     lines = [f"| {' | '.join(head)} |", f"|---|{'--:|' * (len(head) - 1)}"]
     sizes = sorted(found)
     for name in found[sizes[-1]]:
@@ -30,8 +30,8 @@ def line(name: str, cost: Cost, rows: int, before: tuple[int, Cost] | None = Non
     """A row of the table.
 
     Example:
-        >>> line("prepare", Cost(3.0, 40.0, 1024.0), 1_000_000, (100_000, Cost(1.0, 4.0, 300.0)))
-        '| prepare | 1,000,000 | 3.0 | 40.0 | 1,024 | 1,074 | 1.00 |'
+        >>> line("prepare", Cost(3.0, 40.0, 1024.0, 900.0), 1_000_000, (100_000, Cost(1.0, 4.0, 300.0)))
+        '| prepare | 1,000,000 | 3.0 | 40.0 | 1,024 | 900 | 1,074 | 1.00 |'
     """
     size = 2**20 * cost.peak_mb / rows
     grown = "" if before is None else f"{growth(before[0], before[1].cpu_seconds, rows, cost.cpu_seconds):.2f}"
@@ -41,6 +41,7 @@ def line(name: str, cost: Cost, rows: int, before: tuple[int, Cost] | None = Non
         f"{cost.seconds:.1f}",
         f"{cost.cpu_seconds:.1f}",
         f"{cost.peak_mb:,.0f}",
+        f"{cost.private_mb:,.0f}",
         f"{size:,.0f}",
     ]
     return f"| {' | '.join([*cells, grown])} |"

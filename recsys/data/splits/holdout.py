@@ -80,8 +80,7 @@ class Holdout:
     @cached_property
     def repeats(self) -> float:
         """The share of the targets whose items are in the history of their users."""
-        chosen, had = (part.user.astype(np.int64) << 32 | part.item for part in (self.targets, self.history))
-        return float(np.isin(chosen, had).mean()) if len(chosen) else 0.0
+        return float(self.history.holds(self.targets).mean()) if len(self.targets) else 0.0
 
     @property
     def digests(self) -> tuple[str, ...]:

@@ -7,14 +7,12 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from recsys.data.dataset import Dataset
-from recsys.data.interactions import Interactions
 from recsys.data.splits.holdout import Holdout
 from recsys.data.splits.partition import Split
-from recsys.evaluation.catalogue import catalogue_metrics
+from recsys.evaluation.catalogue import CatalogueMetrics
 from recsys.evaluation.evaluate import Result
 from recsys.evaluation.intervals import bootstrap_interval, holm, paired_test, ratio_interval
 from recsys.evaluation.metrics import compared
@@ -105,7 +103,8 @@ def build_report(
     """
     details, split = details or RunDetails(), holdout if isinstance(holdout, Split) else _lone(holdout)
     train = split.final_train
-    counts = train.item_counts(data.n_items)
+    of_lists = CatalogueMetrics(train, data.n_users, data.n_items)
+    known = results if isinstance(holdout, Split) or len(train) else {}  # else nothing to count popularity on
     content = {
         "schema": SCHEMA,
         "written": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -125,11 +124,8 @@ def build_report(
         },
         "engines": {name: _engine(result, details.costs.get(name, {})) for name, result in results.items()},
         "comparisons": _comparisons(results, next(iter(results)) if baseline is None else baseline),
-        "catalogue": {
-            name: catalogue_metrics(result.items, train, data.n_users, data.n_items)
-            for name, result in _with_popularity(results, holdout, train)
-        },
-        "slices": {name: _slices(result, counts) for name, result in _with_popularity(results, holdout, train)},
+        "catalogue": {name: of_lists(result.items) for name, result in known.items()},
+        "slices": {name: _slices(result, of_lists.counts) for name, result in known.items()},
         "curves": dict(details.curves),
         "embeddings": dict(details.embeddings),
         "settings": dict(details.settings),
@@ -145,13 +141,6 @@ def _lone(holdout: Holdout) -> Split:
     return Split("holdout", holdout.history, holdout, holdout.history, holdout)
 
 
-def _with_popularity(
-    results: Mapping[str, Result], holdout: Split | Holdout, train: Interactions
-) -> list[tuple[str, Result]]:
-    """The results, or none where there are no interactions to count the popularity of items on."""
-    return list(results.items()) if isinstance(holdout, Split) or len(train) else []
-
-
 def _engine(result: Result, costs: Mapping[str, float]) -> Row:
     return {
         **{metric: asdict(bootstrap_interval(values)) for metric, values in result.values.items()},
@@ -163,8 +152,8 @@ def _engine(result: Result, costs: Mapping[str, float]) -> Row:
 
 def unreachable(holdout: Holdout) -> int:
     """The number of targets in their user's history, which `filter_seen` masks."""
-    seen, wanted = (pd.MultiIndex.from_arrays([x.user, x.item]) for x in (holdout.history, holdout.targets))
-    return int(wanted.unique().isin(seen).sum())
+    met = holdout.targets.select(holdout.history.holds(holdout.targets))
+    return len(np.unique(np.stack([met.user, met.item]), axis=1).T)
 
 
 def _comparisons(results: Mapping[str, Result], baseline: str) -> list[Row]:

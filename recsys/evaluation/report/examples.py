@@ -64,11 +64,10 @@ def examples(
     """
     first, second = (_hits(results[name]) for name in pair)
     masks = dict(zip(_CASES, (first & second, first & ~second, ~first & second, ~first & ~second), strict=True))
-    histories = Histories.from_interactions(holdout.history, holdout.users)
     ends = np.concatenate([[0], np.cumsum(results[pair[0]].target_counts)])
     users, shown = [], set[int]()
     for case, place in _chosen(masks, options.users):
-        history = histories.take(np.array([place]))
+        history = Histories.from_interactions(holdout.history, holdout.users[place : place + 1])
         row: JsonObject = {
             "user": str(data.users.vocabulary.ids[holdout.users[place]])[:_LONGEST],
             "case": case,

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from recsys.atomic import atomic_path, make_parents, write_json, write_text
 from recsys.errors import ArtifactError
 from recsys.evaluation.metrics import parse_metric, shown
+from recsys.evaluation.report.per_user import read_values, write_values
 from recsys.files.stored_json import as_written, read_object
 from recsys.json_values import JsonMapping, JsonObject
 
@@ -133,11 +134,8 @@ class Report:
         directory = Path(directory)
         make_parents(directory / "report.json")
         write_json(directory / "report.json", self.content)
-        frames = [
-            pd.DataFrame({"engine": name, "user": self.users} | dict(values)) for name, values in self.values.items()
-        ]
         with atomic_path(directory / "per_user.parquet") as beside:
-            pd.concat(frames, ignore_index=True).to_parquet(beside, index=False)
+            write_values(beside, self.users, self.values)
         write_text(directory / "report.html", render(self.content))
         return directory
 
@@ -152,15 +150,7 @@ class Report:
         content = read_object(directory / "report.json", "schema", "engines")
         if content["schema"] != SCHEMA:
             raise ArtifactError(f"{directory}/report.json has schema {content.get('schema')!r}, expected {SCHEMA}")
-        try:
-            frame = pd.read_parquet(directory / "per_user.parquet")
-        except (OSError, ValueError) as error:
-            raise ArtifactError(f"{directory}/per_user.parquet cannot be read ({error}); evaluate again") from error
-        values, users = {}, np.empty(0, np.int32)
-        for name, part in frame.groupby("engine", sort=False):
-            users = part["user"].to_numpy(np.int32)
-            metrics = part.drop(columns=["engine", "user"])
-            values[str(name)] = {str(m): metrics[m].to_numpy(np.float64) for m in metrics.columns}
+        users, values = read_values(directory / "per_user.parquet")
         engines = content["engines"]  # JSON sorts its keys; the table has the order of the report
         with as_written(directory / "report.json"):
             content["engines"] = {name: engines[name] for name in [*values, *engines] if name in engines}
