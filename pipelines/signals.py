@@ -6,6 +6,7 @@ Everything that recsys writes is written beside and renamed, so that a process m
 from __future__ import annotations
 
 import atexit
+import logging
 import os
 import signal
 import socket
@@ -126,6 +127,7 @@ def _stop_if_swallowed(unraisable: sys.UnraisableHookArgs) -> None:
 
 def _raise(number: int, frame: FrameType | None) -> NoReturn:
     _received.append(number)
+    logging.disable(logging.CRITICAL)  # libraries log a traceback of what they close on the way out
     raise StoppedError(number)
 
 

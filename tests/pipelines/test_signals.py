@@ -20,6 +20,10 @@ BUSY = {
     "python": "while True: sum(range(1000))",
     "native code": "import hashlib; hashlib.pbkdf2_hmac('sha256', b'', b'', 10**9)",
     "a library that catches it": "import time\nwhile True:\n    try: time.sleep(0.1)\n    except BaseException: pass",
+    "a library that logs it": (
+        "import logging, time\ntry: time.sleep(60)\n"
+        "except BaseException: logging.getLogger('pool').exception('while a cursor was closed'); raise"
+    ),
     "a destructor": "import time\nclass A:\n    def __del__(self): time.sleep(60)\nA()",
 }
 ENDS = {  # the body of a command, and what is told and the exit code after SIGTERM
