@@ -91,6 +91,20 @@ def test_the_size_of_a_block_of_items_does_not_change_their_neighbours(block_pai
     assert np.array_equal(blocks.toarray(), whole.toarray())
 
 
+@pytest.mark.parametrize("share", [0.004, 0.3])
+@pytest.mark.parametrize("values", [[1], [0.5, 3], [1, -1]])
+def test_neighbours_are_the_highest_shrunk_cosines_however_full_the_matrix_is(share, values):
+    rng = np.random.default_rng(3)
+    matrix = np.where(rng.random((300, 200)) < share, rng.choice(values, (300, 200)), 0).astype(np.float32)
+    found = nearest_items(sp.csr_array(matrix), 7, shrinkage=2).toarray()
+    norms = np.linalg.norm(matrix, axis=0)
+    wanted = (matrix.T @ matrix) / (norms[:, None] * norms + 2)
+    np.fill_diagonal(wanted, 0)
+    for row, near in zip(found, wanted, strict=True):
+        order = np.argsort(np.where(near == 0, np.inf, -near.round(5)), kind="stable")[: min(7, np.count_nonzero(near))]
+        np.testing.assert_allclose(np.sort(row[row != 0]), np.sort(near[order]), rtol=1e-4, atol=1e-5)
+
+
 def test_a_small_penalty_on_equal_columns_is_still_solved():
     equal = np.ones((20_000, 3))
     found = weights(fitted(equal, regularization=1e-3, neighbours=2))
