@@ -97,6 +97,17 @@ def hand_over(end: Callable[[], None]) -> None:
         signal.signal(number, lambda *_: end())
 
 
+def complete() -> None:
+    """All is done but a last step of a moment, after which a rerun would do more: from now on no signal stops it.
+
+    Nothing happens in a process of another program, which has handlers of its own.
+    """
+    for number in _STOPS:
+        if signal.getsignal(number) is _raise:
+            signal.set_wakeup_fd(-1)
+            signal.signal(number, signal.SIG_IGN)
+
+
 def finish(code: int) -> None:
     """A command has ended with ``code``: a signal while Python shuts down ends the process at once, with that code."""
     _ended.append(code)

@@ -8,6 +8,7 @@ from pathlib import Path
 from pipelines.config import PromoteSection, RunConfig
 from pipelines.report_page import write_page
 from pipelines.served_as import served_as
+from pipelines.signals import complete
 from pipelines.stages.choose import candidate_name, read_choice
 from pipelines.stages.final import served_bundle
 from pipelines.stages.judge import Judge
@@ -112,6 +113,7 @@ def rollback(config: RunConfig, workspace: Workspace) -> str:
             _decide_rollback(store, workspace)
         record = read_object(workspace.decision)
         store.rollback(record["version"], record["champion"])
+        complete()
         keep_decision(workspace.decision, workspace.decisions)
         write_page(config, workspace)
     return f"{store.name}: version {record['version']} is {CHAMPION} again"

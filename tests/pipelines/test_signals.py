@@ -32,6 +32,11 @@ ENDS = {  # the body of a command, and what is told and the exit code after SIGT
         [f"terminated; {LINE}"],
         143,
     ),
+    "the last step has begun": (
+        "from pipelines import signals; signals.complete(); print('ready', flush=True); time.sleep(0.5); return 2",
+        [],
+        2,
+    ),
     "the command has ended": ("atexit.register(lambda: (print('ready', flush=True), time.sleep(60))); return 2", [], 2),
 }
 
