@@ -43,7 +43,13 @@ def rows_of(matrix: sp.csr_array, rows: NDArray[np.int64]) -> sp.csr_array:
     return sp.csr_array(sp.diags_array((rows >= 0).astype(np.float32)) @ taken)
 
 
-def nearest_items(matrix: sp.csr_array, neighbours: int, shrinkage: float, block_pairs: int = 1 << 24) -> sp.csr_array:
+def nearest_items(
+    matrix: sp.csr_array,
+    neighbours: int,
+    shrinkage: float,
+    block_pairs: int = 1 << 24,
+    gram: PackedGram | None = None,
+) -> sp.csr_array:
     """float32 [I, I]: the shrunk cosine of each item to its best neighbours, itself left out; ties by lower row.
 
     Memory is that of the result and of the co-occurrences of a block of items. Those of a block are counted in a table
@@ -55,6 +61,7 @@ def nearest_items(matrix: sp.csr_array, neighbours: int, shrinkage: float, block
         shrinkage: see `ItemKNN`.
         block_pairs: pairs of interactions of one user that are counted at a time, and cells of a table; at least those
             of one item are.
+        gram: is filled with the inner products of all columns, which are computed here anyway.
     """
     n_items, lengths = matrix.shape[1], np.diff(matrix.indptr)
     norms, damping = np.sqrt((matrix**2).sum(0)).astype(np.float32), shrinkage + 1e-12
@@ -63,11 +70,55 @@ def nearest_items(matrix: sp.csr_array, neighbours: int, shrinkage: float, block
     parts = []
     for rows in np.split(np.arange(n_items), np.flatnonzero(np.diff(np.cumsum(pairs) // block_pairs)) + 1):
         if not table.pays or pairs[rows].sum() < _FILLED * len(rows) * n_items:
-            parts.append(_nearest_of_pairs(transposed[rows] @ matrix, rows, norms, damping, neighbours))
+            found = sp.csr_array(transposed[rows] @ matrix)
+            if gram is not None:
+                gram.put(rows, found.toarray())
+            parts.append(_nearest_of_pairs(found, rows, norms, damping, neighbours))
             continue
         for some in np.array_split(rows, -(-len(rows) * n_items // block_pairs)):
-            parts.append(_nearest_in_table(table.of(transposed[some]), some, norms, damping, neighbours))
+            counted = table.of(transposed[some])
+            if gram is not None:
+                gram.put(some, counted.numpy())
+            if table.signed:  # else 0 is the lowest
+                counted.masked_fill_(counted == 0, -math.inf)
+            parts.append(_nearest_in_table(counted, some, norms, damping, neighbours))
     return sp.csr_array(sp.vstack(parts, format="csr"))
+
+
+class PackedGram:
+    """The inner products of the columns of a matrix, each pair once: float32 [I (I + 1) / 2].
+
+    That of columns i >= j is at i (i + 1) / 2 + j.
+
+    Args:
+        n_items: I.
+
+    Example:
+        >>> gram = PackedGram(2)
+        >>> gram.put(np.array([0, 1]), np.float32([[4, 1], [1, 9]]))
+        >>> gram.of(np.array([1, 0])).tolist()
+        [[9.0, 1.0], [1.0, 4.0]]
+    """
+
+    def __init__(self, n_items: int) -> None:
+        self._values = np.empty(self.size(n_items), np.float32)
+
+    @staticmethod
+    def size(n_items: int) -> int:
+        """The number of values."""
+        return n_items * (n_items + 1) // 2
+
+    def put(self, rows: NDArray[np.int64], products: Floats) -> None:
+        """Fills in the products [B, I] of the columns ``rows`` [B] with all."""
+        for row, values in zip(rows.tolist(), products, strict=True):
+            self._values[self.size(row) : self.size(row + 1)] = values[: row + 1]
+
+    def of(self, items: NDArray[np.integer]) -> Floats:
+        """float32 [n, n]: those of the columns ``items`` [n] with one another."""
+        wide = items.astype(np.int64)
+        higher, lower = np.maximum.outer(wide, wide), np.minimum.outer(wide, wide)
+        found: Floats = self._values[higher * (higher + 1) // 2 + lower]
+        return found
 
 
 class Cooccurrences:
@@ -79,19 +130,16 @@ class Cooccurrences:
 
     def __init__(self, matrix: sp.csr_array) -> None:
         self.pays = torch.backends.mkl.is_available()  # type: ignore[no-untyped-call]
-        self._matrix, self._signed = _as_tensor(matrix), bool((matrix.data < 0).any())
+        self._matrix, self.signed = _as_tensor(matrix), bool((matrix.data < 0).any())
         self._memory = torch.empty(0)
 
     def of(self, left: sp.csr_array) -> torch.Tensor:
-        """float32 [B, I]: ``left`` [B, U] times the matrix, in the memory of the table before; -inf where a matrix with
-        negative entries has 0, which is no neighbour.
-        """
+        """float32 [B, I]: ``left`` [B, U] times the matrix, in the memory of the table before."""
         shape = left.shape[0], self._matrix.shape[1]
         if self._memory.numel() < math.prod(shape):
             self._memory = torch.empty(math.prod(shape))
         table = self._memory[: math.prod(shape)].view(shape)
-        torch.addmm(table, _as_tensor(left), self._matrix, beta=0, out=table)
-        return table.masked_fill_(table == 0, -math.inf) if self._signed else table
+        return torch.addmm(table, _as_tensor(left), self._matrix, beta=0, out=table)
 
 
 def _as_tensor(matrix: sp.csr_array) -> torch.Tensor:

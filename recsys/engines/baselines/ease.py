@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Self
 
@@ -18,7 +17,7 @@ from recsys.data.entities import EntityTable
 from recsys.data.interactions import Interactions
 from recsys.data.vocabulary import Vocabulary
 from recsys.engine import Engine, FitContext, Request, Vectors
-from recsys.engines.sparse import nearest_items, preferences, rows_of
+from recsys.engines.sparse import PackedGram, nearest_items, preferences, rows_of
 from recsys.engines.storage import (
     csr_from,
     csr_parts,
@@ -36,8 +35,8 @@ MAX_DENSE_ITEMS = 40_000
 
 _LARGE = 1e12
 """Weights of 0 are looked for above this penalty, long before single precision loses them."""
-_GRAM_BYTES = 3_200_000_000
-"""The largest Gram matrix of all items that sparse weights are computed from: that of 28,000 items."""
+_GRAM_BYTES = 1_600_000_000
+"""The largest Gram matrix of all items that sparse weights are computed from: that of 28,000 items, each pair once."""
 
 
 class EASEConfig(EngineConfig):
@@ -193,8 +192,8 @@ def local_weights(
     Raises:
         ConfigError: the penalty is too small.
     """
-    near = nearest_items(matrix, neighbours, shrinkage=0)
-    gram_of = _grams(matrix, gram_bytes)
+    gram = PackedGram(matrix.shape[1]) if 4 * PackedGram.size(matrix.shape[1]) <= gram_bytes else None
+    near, events = nearest_items(matrix, neighbours, shrinkage=0, gram=gram), sp.csr_array(matrix.T)
     weights = np.empty(near.nnz, np.float32)
     block = max(1, min(64, block_floats // max(int(np.diff(near.indptr).max(initial=1)), 1) ** 2))
     for start in range(0, len(penalty), block):
@@ -204,8 +203,9 @@ def local_weights(
         systems, products = np.tile(np.eye(width), (len(rows), 1, 1)), np.zeros((len(rows), width))
         for index, (row, n) in enumerate(zip(rows, lengths, strict=True)):
             others = near.indices[near.indptr[row] : near.indptr[row + 1]]
-            gram = gram_of(np.append(others, row))
-            systems[index, :n, :n], products[index, :n] = gram[:n, :n], gram[:n, n]
+            items = np.append(others, row)
+            among = _gram(events[items]) if gram is None else gram.of(items)
+            systems[index, :n, :n], products[index, :n] = among[:n, :n], among[:n, n]
             systems[index, range(n), range(n)] += penalty[others]
         factors, failed = torch.linalg.cholesky_ex(torch.from_numpy(systems))
         if failed.any():
@@ -227,17 +227,6 @@ def _underflown(penalty: NDArray[np.float32]) -> ConfigError:
         f"all weights of ease are 0 with a penalty of {penalty.min():g}, so that no item tells of another; lower "
         "`regularization` (default 100) or `dropout` (default 0)"
     )
-
-
-def _grams(matrix: sp.csr_array, most_bytes: int) -> Callable[[NDArray[np.integer]], NDArray[np.float32]]:
-    """A function from items [n] to the inner products [n, n] of their columns of ``matrix`` [U, I]."""
-    events, n = sp.csr_array(matrix.T), matrix.shape[1]
-    if 4 * n**2 > most_bytes:
-        return lambda items: _gram(events[items])
-    gram = np.empty((n, n), np.float32)
-    for start in range(0, n, 256):
-        gram[start : start + 256] = (events[start : start + 256] @ matrix).toarray()
-    return lambda items: gram[np.ix_(items, items)]
 
 
 def _gram(events: sp.csr_array) -> NDArray[np.float32]:
