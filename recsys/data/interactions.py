@@ -54,7 +54,7 @@ class Interactions:
         cls,
         user: NDArray[np.integer],
         item: NDArray[np.integer],
-        time: NDArray[np.integer] | None = None,
+        time: NDArray[np.integer | np.floating] | None = None,
         weight: NDArray[np.floating] | None = None,
         tie: NDArray[np.integer] | None = None,
         event: NDArray[np.int16] | None = None,
@@ -77,8 +77,8 @@ class Interactions:
         start = 0
         for block in user_blocks(user):  # so that the memory of a sort is that of a block
             parts = {name: column[block] for name, column in given.items()}
-            order = _order(parts)
-            end = start + len(order)
+            parts["time"] = parts["time"].astype(np.int64, copy=False)
+            end = start + len(order := _order(parts))
             for name, part in parts.items():
                 getattr(made, name)[start:end] = part[order]
             start = end

@@ -199,7 +199,7 @@ def _interactions(part: TypedInteractions, users: Vocabulary, items: Vocabulary,
     if types is not None and part.event_types is not None and part.event is not None:
         event = part.event_types.codes_in(types)[part.event][rows]
     user, item = _rows(part.user, users)[rows], _rows(part.item, items)[rows]
-    time, tie, meaning = part.time[rows].astype(np.int64), part.tie[rows], part.meaning[rows]
+    time, tie, meaning = part.time[rows], part.tie[rows], part.meaning[rows]
     decay = part.decay
 
     def events(where: NDArray[np.bool_] | slice, weight: NDArray[np.float64]) -> Interactions:
