@@ -61,9 +61,8 @@ class Interactions:
     ) -> Interactions:
         """Interactions in any order, sorted; without ``time`` the order within a user is that of a hash."""
         time = np.zeros(len(user), np.int64) if time is None else time
-        weight = np.ones(len(user), np.float32) if weight is None else weight
+        weight, n = np.ones(len(user), np.float32) if weight is None else weight, len(user)
         tie = None if tie is None or not tie.any() else tie
-        n = len(user)
         given: _Columns = {"user": user, "item": item, "time": time, "weight": weight}
         given |= {name: column for name, column in (("tie", tie), ("event", event)) if column is not None}
         made = cls(
@@ -153,7 +152,8 @@ class Interactions:
 
     def to_csr(self, n_users: int, n_items: int, weighted: bool = False) -> sp.csr_array:
         """float32 [n_users, n_items]; repeated pairs count once, or add their weights when ``weighted``."""
-        matrix = sp.csr_array((np.array(self.weight), np.array(self.item), self.offsets(n_users)), (n_users, n_items))
+        offsets = self.offsets(n_users).astype(np.int32 if len(self) < 2**31 else np.int64)  # of the type of the rows
+        matrix = sp.csr_array((np.array(self.weight), np.array(self.item), offsets), (n_users, n_items))
         matrix.sum_duplicates()
         if not weighted:
             matrix.data[:] = 1

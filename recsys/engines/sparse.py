@@ -143,9 +143,10 @@ class Cooccurrences:
 
 
 def _as_tensor(matrix: sp.csr_array) -> torch.Tensor:
-    offsets, columns, values = (torch.from_numpy(part) for part in (matrix.indptr, matrix.indices, matrix.data))
+    kind = np.int32 if matrix.nnz < 2**31 else np.int64  # other indices are converted anew for each product
+    offsets, columns = (torch.from_numpy(part.astype(kind, copy=False)) for part in (matrix.indptr, matrix.indices))
     with warnings.catch_warnings(action="ignore"):  # sparse CSR tensors are said to be in beta
-        return torch.sparse_csr_tensor(offsets, columns, values, list(matrix.shape))
+        return torch.sparse_csr_tensor(offsets, columns, torch.from_numpy(matrix.data), list(matrix.shape))
 
 
 def _nearest_in_table(
