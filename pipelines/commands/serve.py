@@ -205,7 +205,8 @@ def _of_run(config: Path, output: Path | None, set_: list[str] | None, options: 
     require_registry(settings, workspace)
     data_of = _RunData(workspace)
     rules, lists = recommend_options(settings), served_as(settings)
-    source = RegistrySource(open_store(settings, workspace), Serving(rules, rules.index, data_of, lists.filter_seen))
+    serving = Serving(rules, rules.index, data_of, lists.filter_seen, rules.rules)
+    source = RegistrySource(open_store(settings, workspace), serving)
     folder, text = options.state or workspace.directory / "serve", _text_search(settings, workspace)
     return Opened(source, folder, text, lists.events)
 

@@ -48,10 +48,11 @@ class Listed:
 
     Args:
         item_ids: best first.
-        scores: never rising.
+        scores: never rising, but under rules that order items.
         fallback: of each item, whether it is of the fallback.
         unknown_user: whether a user was named whom the model's data does not have.
         unknown_items: ids of the question that the data does not have.
+        reasons: the rules that each item owes its place to, where they are asked for, see `RuleOptions.reasons`.
     """
 
     item_ids: tuple[Id, ...]
@@ -59,6 +60,7 @@ class Listed:
     fallback: tuple[bool, ...]
     unknown_user: bool
     unknown_items: tuple[Id, ...]
+    reasons: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, eq=False)

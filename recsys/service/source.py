@@ -12,7 +12,9 @@ from recsys.errors import ArtifactError, PromotionError
 from recsys.registry.bundle import Bundle, version_of
 from recsys.registry.store import Store
 from recsys.retrieval.rules.eligible import ItemRules
+from recsys.retrieval.rules.options import RuleOptions
 from recsys.service.model import ServedModel
+from recsys.service.rules.ruled_model import RuledModel
 
 
 class Source(Protocol):
@@ -43,18 +45,21 @@ class Serving:
         data_of: the dataset that lists are made from, by the folder, the version and the bundle; that of the bundle
             where it returns None.
         filter_seen: whether lists leave out items of the history where a request does not say it.
+        lists: other rules of the lists.
     """
 
     rules: ItemRules = field(default_factory=ItemRules)
     index: str = "exact"
     data_of: Callable[[Path, str, Bundle], Dataset | None] = lambda folder, version, bundle: None
     filter_seen: bool = True
+    lists: RuleOptions = field(default_factory=RuleOptions)
 
     def model(self, folder: Path, version: str) -> ServedModel:
         """The bundle in ``folder``, ready to answer."""
         bundle = Bundle.load(folder)
         data = self.data_of(folder, version, bundle)
         model = ServedModel(bundle, data, version, self.rules, self.index, self.filter_seen)
+        model = model if self.lists == RuleOptions() else RuledModel(model, self.lists)
         model.warm()
         return model
 

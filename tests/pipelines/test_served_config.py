@@ -41,10 +41,10 @@ def _run(tmp_path, changes=()):
     return config
 
 
-def _batch(tmp_path):
+def _batch(tmp_path, column="item_id"):
     folder = tmp_path / "out" / "recommendations"
     parts = [pd.read_parquet(folder / part.name) for part in Manifest.load(folder).parts]
-    return pd.concat(parts).groupby("user_id")["item_id"].agg(list).to_dict()
+    return pd.concat(parts).groupby("user_id")[column].agg(list).to_dict()
 
 
 @pytest.fixture
@@ -94,6 +94,32 @@ def test_a_request_leaves_out_seen_items_as_the_batch_does(tmp_path, served, sec
     page = tmp_path / "page.html"
     export_page(tmp_path / "run.toml", tmp_path / "out", changes, ExploreOptions(_options()), page)
     assert [int(item["id"]) for item in _sample(page)["lists"]["u0000"]["lists"][0]["items"]] == batch
+
+
+def test_a_request_gets_the_lists_of_the_batch_under_all_of_its_rules(tmp_path, served):
+    changes = ["recommend.k=4", "recommend.rules.boosts=[{where=\"title == 'Film 11'\", addend=100}]"]
+    changes += ['recommend.rules.caps=[{column="title", most=1}]', "recommend.rules.exploration={share=0.25}"]
+    changes += ["recommend.rules.diversity={weight=0.3}", "recommend.rules.reasons=true"]
+    config = _run(tmp_path, changes)
+    client, batch = served(config, changes), _batch(tmp_path)
+    assert {user: _items(client, user, k=4) for user in batch} == batch
+    several = client.post("/recommend/batch", json={"requests": [{"user_id": user, "k": 4} for user in batch]}).json()
+    answers = [answer["items"] for answer in several["results"]]
+    assert [[item["item_id"] for item in items] for items in answers] == list(batch.values())
+    reasons = [[item["reason"] for item in items] for items in answers]
+    assert reasons == list(_batch(tmp_path, "reason").values())
+    assert "boosts" in str(reasons)
+    first = next(iter(batch))
+    left = _items(client, first, k=4, exclude=[batch[first][0]])
+    assert len(left) == 4
+    assert batch[first][0] not in left
+    assert set(_items(client, first, k=2, candidates=batch[first][:2])) == set(batch[first][:2])
+
+
+def test_a_rule_on_a_column_that_there_is_not_is_told_before_the_first_request(tmp_path, served):
+    config = _run(tmp_path)
+    with pytest.raises((ConfigError, DataError), match="no column 'genres'"):
+        served(config, ['recommend.rules.caps=[{column="genres", most=2}]'])
 
 
 def test_the_explorer_keeps_the_rules_of_the_config_and_has_the_documents_of_the_run(tmp_path):

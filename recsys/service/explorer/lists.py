@@ -16,10 +16,10 @@ from recsys.engines.two_tower.two_tower import TwoTower
 from recsys.retrieval.rules.options import RuleOptions
 from recsys.service.explorer.catalogue import Catalogue, Json
 from recsys.service.explorer.item_vectors import UnitVectors
-from recsys.service.explorer.rules.rule_lists import RuleLists
 from recsys.service.live_histories import LiveHistories
 from recsys.service.model import ServedModel
 from recsys.service.questions import Question
+from recsys.service.rules.rule_lists import RuleLists
 
 _REASONS = 3
 """Items of the history that are named for a listed item."""

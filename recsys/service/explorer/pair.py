@@ -16,10 +16,10 @@ from recsys.service.explorer.flat_map import FlatMap
 from recsys.service.explorer.item_vectors import UnitVectors
 from recsys.service.explorer.lists import Explained
 from recsys.service.explorer.rules.controls import Chosen, Controls, Value
-from recsys.service.explorer.rules.rule_lists import RuleLists
 from recsys.service.live_histories import LiveHistories
 from recsys.service.model import ServedModel
 from recsys.service.questions import Question
+from recsys.service.rules.rule_lists import RuleLists
 
 
 @dataclass(frozen=True)

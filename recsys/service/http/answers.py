@@ -15,12 +15,14 @@ class ListedItem(BaseModel):
         rank: from 1, best first.
         score: comparable within a list.
         fallback: whether it is of the fallback, the most popular items among users of the same columns.
+        reason: the rules that it owes its place to, or ``score``; null without ``recommend.rules.reasons``.
     """
 
     item_id: Id
     rank: int
     score: float
     fallback: bool
+    reason: str | None = None
 
 
 class ListAnswer(BaseModel):
@@ -49,7 +51,7 @@ class ListAnswer(BaseModel):
             "examples": [
                 {
                     "user_id": 42,
-                    "items": [{"item_id": 318, "rank": 1, "score": 6.88, "fallback": False}],
+                    "items": [{"item_id": 318, "rank": 1, "score": 6.88, "fallback": False, "reason": None}],
                     "version": "movies/3",
                     "arm": "champion",
                     "exposure_id": None,

@@ -239,10 +239,11 @@ def _event(body: bodies.EventBody, now: int) -> FeedbackEvent:
 
 def _list(question: Question, shown: Shown) -> dict[str, object]:
     listed = shown.listed
-    columns = zip(listed.item_ids, listed.scores, listed.fallback, strict=True)
+    reasons = listed.reasons or [None] * len(listed.item_ids)
+    columns = zip(listed.item_ids, listed.scores, listed.fallback, reasons, strict=True)
     items = [
-        {"item_id": key, "rank": rank, "score": score, "fallback": fallback}
-        for rank, (key, score, fallback) in enumerate(columns, 1)
+        {"item_id": key, "rank": rank, "score": score, "fallback": fallback, "reason": reason}
+        for rank, (key, score, fallback, reason) in enumerate(columns, 1)
     ]
     about = {"version": shown.version, "arm": shown.arm, "exposure_id": shown.exposure_id}
     unknown = {"unknown_user": listed.unknown_user, "unknown_items": listed.unknown_items}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections import OrderedDict
 from threading import Lock
 
@@ -20,6 +21,8 @@ from recsys.service.questions import Listed, Question
 
 _KEPT = 4
 """So many sets of rules are kept ready, those that were asked for last."""
+_FRESH_SECONDS = 60.0
+"""How long rules by time, such as availability, are taken to hold."""
 
 
 class RuleLists:
@@ -43,19 +46,28 @@ class RuleLists:
     def __init__(self, model: ServedModel) -> None:
         self._model = model
         self._engine = _Held(model)
-        self._kept: OrderedDict[str, RuledRetriever] = OrderedDict()
+        self._kept: OrderedDict[str, tuple[float, RuledRetriever]] = OrderedDict()
         self._lock = Lock()  # the scores of a block of users share a buffer
+
+    def check(self, rules: RuleOptions) -> None:
+        """Makes ready what lists under ``rules`` need.
+
+        Raises:
+            RecsysError: the rules are wrong or leave no item.
+        """
+        with self._lock:
+            self._retriever(rules)
 
     def listed(self, question: Question, rules: RuleOptions, live: LiveHistories) -> tuple[Listed, list[str]]:
         """The list of ``question``, and the rules that gave each item its place, see `recsys.retrieval.rules.reasons`.
 
-        Without rules it is that of the service.
+        Without rules it is that of a service without rules.
 
         Raises:
             RecsysError: the model cannot answer the question, or the rules are wrong or leave no item.
         """
         if rules == RuleOptions(reasons=rules.reasons):
-            answer = self._model.recommend([question], live)[0]
+            answer = ServedModel.recommend(self._model, [question], live)[0]  # not under rules of its own
             if isinstance(answer, RecsysError):
                 raise answer
             return answer, ["score"] * len(answer.item_ids)
@@ -69,16 +81,17 @@ class RuleLists:
         return Listed(ids, tuple(scores), tuple(fallback), False, ()), reasons
 
     def _retriever(self, rules: RuleOptions) -> RuledRetriever:
-        """The retriever of ``rules``; those by time are made anew for each list."""
+        """The retriever of ``rules``; those by time are made anew each minute."""
         key = json.dumps(rules.model_dump(mode="json"), sort_keys=True)
-        if key in self._kept and not rules.by_time:
+        since, found = self._kept.get(key, (0.0, None))
+        if found is not None and (not rules.by_time or time.monotonic() - since < _FRESH_SECONDS):
             self._kept.move_to_end(key)
-            return self._kept[key]
+            return found
         model = self._model
         plan = RulePlan.of(model.data, model.rules, rules)
         fallback = fallback_of(model.bundle, model.data)
         made = RuledRetriever(self._engine, plan, fallback=fallback)
-        self._kept[key] = made
+        self._kept[key] = time.monotonic(), made
         while len(self._kept) > _KEPT:
             self._kept.popitem(last=False)
         return made

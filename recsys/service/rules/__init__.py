@@ -1,0 +1,1 @@
+"""Lists of the service under the rules of a batch."""
