@@ -111,12 +111,11 @@ class World:
 
     def in_table(self, version: str, events: Iterable[FeedbackEvent]) -> dict[Id, Items]:
         """The list of every user, by the library, from a table to which the events were added."""
-        old, new = self.data.interactions, list(events)
+        new = list(events)
         users = self.data.users.vocabulary.rows([event.user_id for event in new])
         items = self.data.items.vocabulary.rows([event.item_id for event in new])
         times = np.array([event.time for event in new], np.int64)
-        columns = ((old.user, users), (old.item, items), (old.time, times), (old.weight, np.ones(len(new))))
-        table = Interactions.of(*(np.concatenate(pair) for pair in columns))
+        table = self.data.interactions.joined(Interactions.of(users, items, times))
         return _lists(rs.recommend(self.bundles[version].engine, replace(self.data, interactions=table), k=K))
 
 
