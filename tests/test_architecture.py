@@ -15,7 +15,7 @@ HOMES: dict[str, str | tuple[str, ...]] = {
     "faiss": "recsys/retrieval/approximate/kinds.py",
     "fastapi": "recsys/service/http",
     "implicit": ("recsys/engines", "pipelines/benchmarks/scale/peers", "pipelines/benchmarks/peers"),
-    "matplotlib": "recsys/evaluation/report",
+    "matplotlib": ("recsys/evaluation/report", "pipelines/benchmarks/soak/page.py"),
     "mlflow": "recsys/registry",
     "onnxruntime": "recsys/export/serve_example.py",
     "optuna": "recsys/experiment/study.py",

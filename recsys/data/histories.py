@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import scipy.sparse as sp
@@ -80,6 +80,16 @@ class Histories:
     def steps_ago(self) -> NDArray[np.int64]:
         """int64 [N]: the distance of each position from the user's newest, which has 0."""
         return np.repeat(self.offsets[1:], self.lengths) - 1 - np.arange(len(self.items))
+
+    def ending_at(self, time: int) -> Histories:
+        """The same events, each user's times shifted so that the newest is at ``time``.
+
+        Example:
+            >>> Histories.of([[4, 7], [], [5]]).ending_at(100).times.tolist()
+            [99, 100, 100]
+        """
+        newest = self.times[self.offsets[1:] - 1] if len(self.times) else np.zeros(len(self), np.int64)
+        return replace(self, times=self.times + time - np.repeat(newest, self.lengths))
 
     def take(self, users: NDArray[np.integer] | slice) -> Histories:
         """The histories of the rows ``users``, in that order."""

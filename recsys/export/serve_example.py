@@ -40,7 +40,8 @@ class ExportedModel:
             inputs = {name: arrays[name] for name in arrays.files}
         with np.load(onnx / "anonymous_user.npz") as arrays:
             self.anonymous = {name: arrays[name] for name in arrays.files}
-        self.max_history = int(json.loads((onnx / "towers.json").read_text(encoding="utf-8"))["max_history"])
+        about = json.loads((onnx / "towers.json").read_text(encoding="utf-8"))
+        self.max_history, self.newest = int(about["max_history"]), int(about["newest"])
         self.table_rows: Rows = inputs["input.__id__"]
         self._users = onnxruntime.InferenceSession(str(onnx / "user_tower.onnx"))
         items = onnxruntime.InferenceSession(str(onnx / "item_tower.onnx"))
@@ -65,7 +66,8 @@ class ExportedModel:
         """The vectors [U, S] of the score.
 
         Args:
-            histories: [U], item rows of each user, oldest first; the positions are their times.
+            histories: [U], item rows of each user, oldest first. They are a second apart, the last at the newest
+                time of the data.
             users: the inputs of the users, as in ``anonymous_user.npz``; None is nobody who is known.
         """
         kept = [np.flatnonzero(self.known[rows]) for rows in histories]
@@ -73,13 +75,14 @@ class ExportedModel:
         last = [rows[-self.max_history :] for rows in whole]
         given = {name: np.repeat(value, len(histories), 0) for name, value in self.anonymous.items()}
         history = _padded(last, -1)
+        times = [self.newest + 1 - len(rows) + places for rows, places in zip(histories, kept, strict=True)]
         values = (
             given
             | dict(users or {})
             | {
                 "history": self.vectors[np.maximum(history, 0)],
                 "lengths": np.array([len(rows) for rows in last], np.int64),
-                "times": _padded([places[-self.max_history :] for places in kept], 0),
+                "times": _padded([part[-self.max_history :] for part in times], 0),
                 "interactions": _padded([self.table_rows[rows] for rows in whole], -1),
             }
         )

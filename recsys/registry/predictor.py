@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from reprlib import repr as short
 from typing import Any
 
@@ -224,9 +224,7 @@ class Predictor:
         return self._timed(own), others
 
     def _timed(self, history: Histories) -> Histories:
-        if not self._data.has_timestamps or not len(history.items):
-            return history
-        return replace(history, times=history.times + self._newest - history.times[-1])
+        return history.ending_at(self._newest) if self._data.has_timestamps else history
 
     def _row(self, number: int, user: object, history: object, described: bool) -> int:
         """The row of ``user`` in the bundle's users; MISSING where it is absent or unknown."""

@@ -193,12 +193,17 @@ def check_column(frame: pd.DataFrame, name: str, vocabulary: Vocabulary, what: s
 
 
 def _events(data: Dataset, histories: Sequence[Ids]) -> tuple[Interactions, tuple[str, ...]]:
-    """The interactions of users 0 to n - 1, with positions as times; and a line about unknown items, if any."""
+    """The interactions of users 0 to n - 1; and a line about items that ``data`` does not have, if any.
+
+    Times are positions. Where those of ``data`` are seconds, items are a second apart, the last at the newest time of
+    ``data``, as the service and a registered model take them.
+    """
     lengths = np.array([len(history) for history in histories], np.int64)
     flat = [item for history in histories for item in history]
     items = data.items.vocabulary.rows(flat) if flat else np.zeros(0, np.int64)
-    position = np.arange(len(items)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
     known, user = items != MISSING, np.repeat(np.arange(len(histories)), lengths)
+    left = np.bincount(user[known], minlength=len(histories))
+    position = np.arange(known.sum()) - np.repeat(np.cumsum(left) - left, left)
     told = []
     if not known.all():
         unknown = list(dict.fromkeys(flat[place] for place in np.flatnonzero(~known)))
@@ -206,4 +211,5 @@ def _events(data: Dataset, histories: Sequence[Ids]) -> tuple[Interactions, tupl
             f"{(~known).sum():,} of {len(flat):,} items of histories are passed over: {len(unknown):,} item ids are "
             f"not in the data, first {unknown[:5]!r}; its item ids look like {data.items.vocabulary.ids[:2].tolist()!r}"
         )
-    return Interactions.of(user[known], items[known], position[known]), tuple(told)
+    found = Interactions.of(user[known], items[known], position)
+    return found.ending_at(int(data.interactions.time.max(initial=0))) if data.has_timestamps else found, tuple(told)

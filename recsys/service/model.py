@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property, partial
 from threading import Lock
 
@@ -243,9 +243,7 @@ class ServedModel:
     def _given(self, items: Rows) -> Histories:
         """A given history has no times: its items are a second apart, the last at the newest time of the data."""
         history = ragged([items])
-        if not self.data.has_timestamps:
-            return history
-        return replace(history, times=history.times + self._newest - max(len(items) - 1, 0))
+        return history.ending_at(self._newest) if self.data.has_timestamps else history
 
     def _request(self, group: _Group) -> Request:
         return Request(self._users(group), self.data.items, group.histories, group.at, group.also_seen)

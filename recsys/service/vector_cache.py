@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,28 +15,33 @@ from recsys.service.questions import Id, Lookup
 
 _BYTES = 64 * 2**20
 
+_Key = tuple[Id, int]
+"""A user, and how often the history was extended."""
 _Row = tuple[NDArray[np.float32], bool, bool]
 """A dense vector, whether it is valid, and whether the engine knows nothing of the user."""
 
 
 class VectorCache:
-    """Keeps the vectors of users by key, the oldest leave first; vectors with a sparse part are not kept.
+    """Keeps the newest vector of each user, the oldest leave first; vectors with a sparse part are not kept.
 
     Args:
         most: bytes of the vectors.
     """
 
     def __init__(self, most: int = _BYTES) -> None:
-        self._most, self._kept = most, dict[Hashable, _Row]()
+        self._most, self._kept = most, dict[Id, tuple[int, _Row]]()
 
-    def get(self, keys: Sequence[Hashable | None], encode: Callable[[Rows], EncodedUsers]) -> EncodedUsers:
+    def __len__(self) -> int:
+        return len(self._kept)
+
+    def get(self, keys: Sequence[_Key | None], encode: Callable[[Rows], EncodedUsers]) -> EncodedUsers:
         """The vectors of users by their keys.
 
         Args:
             keys: [U]; None is computed and not kept.
             encode: the vectors of the users at the given positions.
         """
-        found = [None if key is None else self._kept.get(key) for key in keys]
+        found = [self._row(key) for key in keys]
         new = np.array([position for position, row in enumerate(found) if row is None], np.int64)
         if len(new) == len(keys):
             encoded = encode(new)
@@ -50,18 +55,26 @@ class VectorCache:
         vectors, valid, unknown = zip(*(rows[position] for position in range(len(keys))), strict=True)
         return EncodedUsers(Vectors(np.stack(vectors), valid=np.array(valid)), np.array(unknown))
 
-    def _keep(self, keys: Sequence[Hashable | None], encoded: EncodedUsers) -> None:
+    def _row(self, key: _Key | None) -> _Row | None:
+        """The vector of a user whose history is still what it was made from."""
+        if key is None:
+            return None
+        changes, row = self._kept.get(key[0], (-1, None))
+        return row if changes == key[1] else None
+
+    def _keep(self, keys: Sequence[_Key | None], encoded: EncodedUsers) -> None:
         if encoded.vectors.dense is None or encoded.vectors.sparse is not None:
             return
         size = encoded.vectors.dense[:1].nbytes + 300
         for key, row in zip(keys, _rows(encoded), strict=True):
             if key is not None:
-                self._kept[key] = row
+                self._kept.pop(key[0], None)  # so that it is the newest
+                self._kept[key[0]] = key[1], row
         while len(self._kept) * size > self._most:
             del self._kept[next(iter(self._kept))]
 
 
-def cache_key(each: Lookup, live: LiveHistories) -> tuple[Id, int] | None:
+def cache_key(each: Lookup, live: LiveHistories) -> _Key | None:
     """What the vector of a user depends on besides the model; None where the question says more than an id."""
     question = each.question
     if question.user_id is None or each.history is not None or each.attributes is not None or question.at is not None:

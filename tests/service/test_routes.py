@@ -1,11 +1,19 @@
 """Every route, with integer and with text ids."""
 
+from dataclasses import replace
+
+import numpy as np
 import pandas as pd
 import pytest
 
 import recsys as rs
+from recsys.data.synthetic.worlds import BlockTaste
+from recsys.registry.predictor import Predictor
 from recsys.retrieval.batch import RecommendOptions
 from recsys.retrieval.recommend import recommend
+from recsys.service.live_histories import LiveHistories
+from recsys.service.model import ServedModel
+from recsys.service.questions import Question
 
 
 def test_lists_are_those_of_recommend_and_of_the_batch(served, tmp_path):
@@ -132,3 +140,19 @@ def test_logs_hold_neither_ids_nor_histories(served):
     assert "secret-person" not in served.log.getvalue()
     assert lines[-1]["route"] == "other"
     assert {"request_id", "status", "milliseconds", "method", "route"} <= lines[-1].keys()
+
+
+def test_a_history_is_answered_alike_by_every_door_to_a_model_that_reads_the_clock():
+    data = BlockTaste(users=60).dataset()
+    engine = rs.TwoTower(dim=8, layers=1, epochs=3, pooling="transformer").fit(data)
+    bundle = rs.Bundle(engine, data)
+    histories = [data.items.vocabulary.ids[rows].tolist() for rows in ([3, 5, 7], [2], [8, 1, 20, 4, 11])]
+    found = rs.recommend(bundle, histories=[[*history, 99_999] for history in histories], k=8)
+    expected = [group["score"].tolist() for _, group in found.groupby("user_id")]
+    questions = [Question(history=[*history, 99_999], k=8) for history in histories]
+    served = ServedModel(bundle).recommend(questions, LiveHistories())
+    registered = Predictor(bundle).predict(pd.DataFrame({"history": histories, "k": 8}))
+    np.testing.assert_allclose([listed.scores for listed in served], expected, rtol=1e-5)
+    np.testing.assert_allclose(registered["scores"].tolist(), expected, rtol=1e-5)
+    now = rs.recommend(engine, replace(data, interactions=data.interactions.ending_at(0)), histories=histories, k=8)
+    assert now["score"].tolist() != pytest.approx(found["score"].tolist()), "the clock says nothing in this test"

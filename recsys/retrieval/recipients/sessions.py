@@ -35,7 +35,8 @@ def read_sessions(path: Path, config: DataConfig, data: Dataset) -> Sessions:
     """Reads a file of the columns that the interactions have, with the id of a session in that of the user.
 
     Rows of items that ``data`` does not have are passed over and counted; a session of such items alone has an empty
-    history, and gets the list of the fallback.
+    history, and gets the list of the fallback. Where the file has no times and ``data`` has, a session ends at the
+    newest time of ``data``.
 
     Args:
         path: CSV or other separated text, JSON lines, Parquet.
@@ -52,6 +53,8 @@ def read_sessions(path: Path, config: DataConfig, data: Dataset) -> Sessions:
     blank = with_anonymous(data.users, np.full(read.n_users, MISSING)).columns
     users = EntityTable(read.users.vocabulary, blank, data.users.schema)
     events, non_likes = (_of_items(part, rows) for part in (read.interactions, read.non_likes))
+    if data.has_timestamps and not read.has_timestamps:
+        events = events.ending_at(int(data.interactions.time.max(initial=0)))
     found = Dataset(data.name, users, data.items, events, read.has_timestamps, read.has_order)
     told = [f"{read.n_users:,} histories of {path}"]
     if lost := len(read.interactions) - len(events):

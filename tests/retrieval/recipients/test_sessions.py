@@ -63,3 +63,12 @@ def test_a_file_without_the_columns_is_told(tmp_path):
     (tmp_path / "sessions.csv").write_text("a,b\n1,2\n")
     with pytest.raises(DataError, match="session"):
         read_sessions(tmp_path / "sessions.csv", CONFIG, BlockTaste(users=30).dataset())
+
+
+def test_sessions_without_times_end_at_the_newest_time_of_the_data(tmp_path):
+    data = BlockTaste(users=30).dataset()
+    frame = pd.DataFrame(ROWS, columns=["session", "product", "position"])
+    frame.to_csv(tmp_path / "sessions.csv", index=False)
+    found = read_sessions(tmp_path / "sessions.csv", CONFIG, data).data.interactions
+    newest = int(data.interactions.time.max())
+    assert found.time.tolist() == [newest - 1, newest, newest]
