@@ -51,7 +51,7 @@ class ListAnswer(BaseModel):
             "examples": [
                 {
                     "user_id": 42,
-                    "items": [{"item_id": 318, "rank": 1, "score": 6.88, "fallback": False, "reason": None}],
+                    "items": [{"item_id": 318, "rank": 1, "score": 6.88, "fallback": False, "reason": "boosts,caps"}],
                     "version": "movies/3",
                     "arm": "champion",
                     "exposure_id": None,
