@@ -1,10 +1,13 @@
-"""SHA-256 digests: fingerprints of data, options and files."""
+"""SHA-256 digests: fingerprints of data, options and files; and hashes of rows."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
 from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
 
 
 def short_digest(parts: Iterable[str | bytes | memoryview]) -> str:
@@ -26,3 +29,14 @@ def file_sha256(path: Path) -> str:
     """The SHA-256 of a file's bytes, 64 hexadecimal digits."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def hashed(*columns: NDArray[np.integer | np.floating]) -> NDArray[np.uint64]:
+    """uint64 [E]: two rounds of splitmix64 (Steele et al., OOPSLA 2014) over the columns [E]."""
+    state = np.zeros(len(columns[0]), np.uint64)
+    for rows in columns:
+        state = (state ^ rows.astype(np.uint64)) + np.uint64(0x9E3779B97F4A7C15)
+        for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
+            state = (state ^ (state >> np.uint64(shift))) * np.uint64(factor)
+        state ^= state >> np.uint64(31)
+    return state

@@ -12,7 +12,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from recsys.atomic import atomic_path
-from recsys.digest import short_digest
+from recsys.digest import hashed, short_digest
 from recsys.files.stored_array import check_column, load_column
 
 _BLOCK = 1 << 21
@@ -291,16 +291,5 @@ def _order(columns: _Columns) -> NDArray[np.int64]:
 def _full_order(columns: _Columns) -> NDArray[np.int64]:
     user, item = columns["user"], columns["item"]
     last_to_first = [columns.get(name) for name in ("event", "weight", "item")]
-    keys = [*last_to_first, _hash(user, item), columns.get("tie"), columns["time"], user]
+    keys = [*last_to_first, hashed(user, item), columns.get("tie"), columns["time"], user]
     return np.lexsort([key for key in keys if key is not None])
-
-
-def _hash(*columns: NDArray[np.integer | np.floating]) -> NDArray[np.uint64]:
-    """uint64 [E]: two rounds of splitmix64 (Steele et al., OOPSLA 2014) over user and item rows."""
-    state = np.zeros(len(columns[0]), np.uint64)
-    for rows in columns:
-        state = (state ^ rows.astype(np.uint64)) + np.uint64(0x9E3779B97F4A7C15)
-        for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
-            state = (state ^ (state >> np.uint64(shift))) * np.uint64(factor)
-        state ^= state >> np.uint64(31)
-    return state

@@ -9,9 +9,9 @@ import re
 import time
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import Any
 
 from pipelines.benchmarks.soak.world import POOL, Expected, Items, K, World
+from recsys.json_values import JsonObject
 from recsys.service.live_histories import FeedbackEvent
 from recsys.service.questions import Id
 
@@ -169,14 +169,14 @@ class Client:
             if found and (found["recorded"], found["repeated"]) != (0, 1):
                 self.faults.append(f"event {event.event_id} was forgotten or doubled: {found}")
 
-    def _expected(self, found: Any) -> Expected:
+    def _expected(self, found: JsonObject) -> Expected:
         return self.world.expected[found["version"]]
 
-    def _check(self, what: str, found: Any, expected: Items) -> None:
+    def _check(self, what: str, found: JsonObject, expected: Items) -> None:
         if _items(found) != expected:
             self.faults.append(f"{what} by {found['version']}: {_items(found)}, and it gives {expected}")
 
-    async def _post(self, route: str, body: Body) -> Any:
+    async def _post(self, route: str, body: Body) -> JsonObject | None:
         """The answer; None where there was none, which is noted."""
         sent = time.monotonic()
         try:
@@ -190,7 +190,7 @@ class Client:
         if status != 200:
             self.failed.append(Failed(sent, came, f"{status} {answer[:200]!r}"))
             return None
-        found = json.loads(answer)
+        found: JsonObject = json.loads(answer)
         self.seconds.append((came, came - sent))
         versions = {each["version"] for each in found.get("results", [found]) if "version" in each}
         self.answered += [Answered(version, sent, came) for version in versions]
@@ -223,5 +223,5 @@ class Client:
 _HEAD = b"POST %s HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
 
 
-def _items(found: Any) -> Items:
+def _items(found: JsonObject) -> Items:
     return tuple(each["item_id"] for each in found["items"])
