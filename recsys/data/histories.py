@@ -88,8 +88,7 @@ class Histories:
             >>> Histories.of([[4, 7], [], [5]]).ending_at(100).times.tolist()
             [99, 100, 100]
         """
-        newest = self.times[self.offsets[1:] - 1] if len(self.times) else np.zeros(len(self), np.int64)
-        return replace(self, times=self.times + time - np.repeat(newest, self.lengths))
+        return replace(self, times=_ending_at(self.times, self.lengths, time))
 
     def take(self, users: NDArray[np.integer] | slice) -> Histories:
         """The histories of the rows ``users``, in that order."""
@@ -154,3 +153,14 @@ def concatenated(parts: Sequence[Histories]) -> Histories:
         np.concatenate([part.times for part in parts]),
         np.concatenate([part.weights for part in parts]),
     )
+
+
+def ending_at(events: Interactions, time: int) -> Interactions:
+    """The same events, each user's times shifted so that the newest is at ``time``."""
+    return replace(events, time=_ending_at(events.time, np.bincount(events.user), time))
+
+
+def _ending_at(times: NDArray[np.int64], lengths: NDArray[np.int64], time: int) -> NDArray[np.int64]:
+    """The times of users one after the other, shifted user by user."""
+    newest = times[np.cumsum(lengths) - 1] if len(times) else np.zeros(len(lengths), np.int64)
+    return times + time - np.repeat(newest, lengths)

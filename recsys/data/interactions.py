@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
@@ -107,12 +107,6 @@ class Interactions:
     def before(self, moment: int) -> Interactions:
         """The interactions strictly before ``moment``."""
         return self.select(self.time < moment)
-
-    def ending_at(self, moment: int) -> Interactions:
-        """The same events, each user's times shifted so that the newest is at ``moment``."""
-        counts = np.bincount(self.user)
-        newest = self.time[np.cumsum(counts) - 1] if len(self) else self.time
-        return replace(self, time=self.time + moment - np.repeat(newest, counts))
 
     def joined(self, other: Interactions) -> Interactions:
         """Both, sorted again; event types are known where they are of both."""

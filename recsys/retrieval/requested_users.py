@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from recsys.data.dataset import Dataset
-from recsys.data.histories import Histories
+from recsys.data.histories import Histories, ending_at
 from recsys.data.interactions import Interactions
 from recsys.data.vocabulary import MISSING, Rows, Vocabulary, as_ids
 from recsys.data.vocabulary import Ids as IdArray
@@ -212,4 +212,4 @@ def _events(data: Dataset, histories: Sequence[Ids]) -> tuple[Interactions, tupl
             f"not in the data, first {unknown[:5]!r}; its item ids look like {data.items.vocabulary.ids[:2].tolist()!r}"
         )
     found = Interactions.of(user[known], items[known], position)
-    return found.ending_at(int(data.interactions.time.max(initial=0))) if data.has_timestamps else found, tuple(told)
+    return ending_at(found, int(data.interactions.time.max(initial=0))) if data.has_timestamps else found, tuple(told)

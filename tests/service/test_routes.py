@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 import recsys as rs
+from recsys.data.histories import ending_at
 from recsys.data.synthetic.worlds import BlockTaste
 from recsys.registry.predictor import Predictor
 from recsys.retrieval.batch import RecommendOptions
@@ -154,5 +155,5 @@ def test_a_history_is_answered_alike_by_every_door_to_a_model_that_reads_the_clo
     registered = Predictor(bundle).predict(pd.DataFrame({"history": histories, "k": 8}))
     np.testing.assert_allclose([listed.scores for listed in served], expected, rtol=1e-5)
     np.testing.assert_allclose(registered["scores"].tolist(), expected, rtol=1e-5)
-    now = rs.recommend(engine, replace(data, interactions=data.interactions.ending_at(0)), histories=histories, k=8)
+    now = rs.recommend(engine, replace(data, interactions=ending_at(data.interactions, 0)), histories=histories, k=8)
     assert now["score"].tolist() != pytest.approx(found["score"].tolist()), "the clock says nothing in this test"

@@ -9,13 +9,31 @@ import re
 import time
 from collections import Counter
 from dataclasses import dataclass, field
+from typing import TypedDict
 
 from pipelines.benchmarks.soak.world import POOL, Expected, Items, K, World
-from recsys.json_values import JsonObject
 from recsys.service.live_histories import FeedbackEvent
 from recsys.service.questions import Id
 
 Body = dict[str, object]
+
+
+class Listed(TypedDict):
+    """An item of a list."""
+
+    item_id: Id
+
+
+class Found(TypedDict, total=False):
+    """What is read of the answers of all routes."""
+
+    version: str
+    items: list[Listed]
+    results: list[Found]
+    recorded: int
+    repeated: int
+
+
 _IDLE_SECONDS, _PATIENCE = 3.0, 30.0
 _KINDS = {"known": 45, "history": 15, "batch": 5, "similar": 15, "own": 10, "feedback": 10}
 """What is asked, in per cent; *own* is the list of a user who sends feedback."""
@@ -169,14 +187,14 @@ class Client:
             if found and (found["recorded"], found["repeated"]) != (0, 1):
                 self.faults.append(f"event {event.event_id} was forgotten or doubled: {found}")
 
-    def _expected(self, found: JsonObject) -> Expected:
+    def _expected(self, found: Found) -> Expected:
         return self.world.expected[found["version"]]
 
-    def _check(self, what: str, found: JsonObject, expected: Items) -> None:
+    def _check(self, what: str, found: Found, expected: Items) -> None:
         if _items(found) != expected:
             self.faults.append(f"{what} by {found['version']}: {_items(found)}, and it gives {expected}")
 
-    async def _post(self, route: str, body: Body) -> JsonObject | None:
+    async def _post(self, route: str, body: Body) -> Found | None:
         """The answer; None where there was none, which is noted."""
         sent = time.monotonic()
         try:
@@ -190,7 +208,7 @@ class Client:
         if status != 200:
             self.failed.append(Failed(sent, came, f"{status} {answer[:200]!r}"))
             return None
-        found: JsonObject = json.loads(answer)
+        found: Found = json.loads(answer)
         self.seconds.append((came, came - sent))
         versions = {each["version"] for each in found.get("results", [found]) if "version" in each}
         self.answered += [Answered(version, sent, came) for version in versions]
@@ -223,5 +241,5 @@ class Client:
 _HEAD = b"POST %s HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
 
 
-def _items(found: JsonObject) -> Items:
+def _items(found: Found) -> Items:
     return tuple(each["item_id"] for each in found["items"])

@@ -9,6 +9,7 @@ import numpy as np
 
 from recsys.data.dataset import Dataset
 from recsys.data.entities import EntityTable
+from recsys.data.histories import ending_at
 from recsys.data.ingest.config import DataConfig
 from recsys.data.ingest.readers import ingest
 from recsys.data.interactions import Interactions
@@ -54,7 +55,7 @@ def read_sessions(path: Path, config: DataConfig, data: Dataset) -> Sessions:
     users = EntityTable(read.users.vocabulary, blank, data.users.schema)
     events, non_likes = (_of_items(part, rows) for part in (read.interactions, read.non_likes))
     if data.has_timestamps and not read.has_timestamps:
-        events = events.ending_at(int(data.interactions.time.max(initial=0)))
+        events = ending_at(events, int(data.interactions.time.max(initial=0)))
     found = Dataset(data.name, users, data.items, events, read.has_timestamps, read.has_order)
     told = [f"{read.n_users:,} histories of {path}"]
     if lost := len(read.interactions) - len(events):
