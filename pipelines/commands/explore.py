@@ -12,7 +12,6 @@ from recsys.atomic import atomic_path
 from recsys.content import EMBEDDERS
 from recsys.engines import ENGINES
 from recsys.errors import ConfigError, DataError
-from recsys.retrieval.rules.options import RuleOptions
 from recsys.service.explorer.documents import Documents
 from recsys.service.explorer.explorer import Around, Explorer
 from recsys.service.explorer.export import Sample, sampled
@@ -102,14 +101,15 @@ def around_of(config: Path | None, output: Path | None, set_: list[str] | None, 
         raise ConfigError(f"--images {options.images} is no folder; give the one that image columns are relative to")
     if config is None:
         return Around(options.images)
+    from pipelines.served_as import recommend_options
     from pipelines.stages.pretrain import image_root
 
     settings, workspace = open_run(config, output, set_)
     files = {"report": workspace.report.with_suffix(".html")}
     files |= {name: workspace.directory / f"{name}.json" for name in ("columns", "attribution")}
     documents = Documents(workspace.directory, files, workspace.decisions)
-    rules = settings.recommend.options.rules if settings.recommend else RuleOptions()
     tables = {name: _made(section) for name, section in settings.pretrain.items()}
+    rules = recommend_options(settings).rules
     return Around(options.images or image_root(settings), documents, rules=rules, tables=tables)
 
 
