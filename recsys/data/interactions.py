@@ -141,11 +141,11 @@ class Interactions:
 
     def holds(self, pairs: Interactions) -> NDArray[np.bool_]:
         """Bool [P]: whether the user and item of each of ``pairs`` occur here; without a copy of all rows."""
-        keys = _pairs(pairs.user, pairs.item)
+        keys = pair_keys(pairs.user, pairs.item)
         wanted = np.unique(keys)
         met = np.zeros(len(wanted), bool)
         for start in range(0, len(self) if len(wanted) else 0, _BLOCK):
-            own = _pairs(self.user[start : start + _BLOCK], self.item[start : start + _BLOCK])
+            own = pair_keys(self.user[start : start + _BLOCK], self.item[start : start + _BLOCK])
             place = np.minimum(np.searchsorted(wanted, own), len(wanted) - 1)
             met[place[wanted[place] == own]] = True
         return met[np.searchsorted(wanted, keys)]
@@ -251,7 +251,7 @@ def _counts(rows: NDArray[np.int32], n: int) -> NDArray[np.int64]:
     return found
 
 
-def _pairs(users: NDArray[np.int32], items: NDArray[np.int32]) -> NDArray[np.int64]:
+def pair_keys(users: NDArray[np.integer], items: NDArray[np.integer]) -> NDArray[np.int64]:
     """int64 [E]: a number for each pair of user and item, ascending by user."""
     return users.astype(np.int64) << 32 | items
 

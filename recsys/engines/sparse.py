@@ -165,10 +165,9 @@ def _nearest_in_table(
 
 
 def _nearest_of_pairs(
-    found: sp.csr_array, rows: NDArray[np.int64], norms: Floats, damping: float, neighbours: int
+    part: sp.csr_array, rows: NDArray[np.int64], norms: Floats, damping: float, neighbours: int
 ) -> sp.csr_array:
     """The best neighbours of the items ``rows`` [B] from their co-occurrences [B, I], which are overwritten."""
-    part = sp.csr_array(found)
     owner = np.repeat(rows, np.diff(part.indptr))
     part.data /= norms[owner] * norms[part.indices] + np.float32(damping)
     part.data[(part.indices == owner) | (part.data == 0)] = -np.inf  # no neighbours, though after negative cosines

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from recsys.data.dataset import Dataset
 from recsys.data.histories import Histories
+from recsys.data.interactions import pair_keys
 from recsys.data.splits.split import Holdout
 from recsys.data.vocabulary import MISSING, Rows
 from recsys.engine import Request, VectorModel, Vectors
@@ -205,7 +206,7 @@ def relevant(holdout: Holdout, users: NDArray[np.int32]) -> Histories:
     """The targets of each of ``users`` [U], each item once even if the user interacted with it several times."""
     targets = Histories.from_interactions(holdout.targets, users)
     first = np.zeros(len(targets.items), bool)
-    first[np.unique(targets.users() << 32 | targets.items, return_index=True)[1]] = True
+    first[np.unique(pair_keys(targets.users(), targets.items), return_index=True)[1]] = True
     return targets.where(first)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Self
 
@@ -193,7 +194,8 @@ def local_weights(
         ConfigError: the penalty is too small.
     """
     gram = PackedGram(matrix.shape[1]) if 4 * PackedGram.size(matrix.shape[1]) <= gram_bytes else None
-    near, events = nearest_items(matrix, neighbours, shrinkage=0, gram=gram), sp.csr_array(matrix.T)
+    near = nearest_items(matrix, neighbours, shrinkage=0, gram=gram)
+    gram_of = _gram_of(matrix) if gram is None else gram.of
     weights = np.empty(near.nnz, np.float32)
     block = max(1, min(64, block_floats // max(int(np.diff(near.indptr).max(initial=1)), 1) ** 2))
     for start in range(0, len(penalty), block):
@@ -203,8 +205,7 @@ def local_weights(
         systems, products = np.tile(np.eye(width), (len(rows), 1, 1)), np.zeros((len(rows), width))
         for index, (row, n) in enumerate(zip(rows, lengths, strict=True)):
             others = near.indices[near.indptr[row] : near.indptr[row + 1]]
-            items = np.append(others, row)
-            among = _gram(events[items]) if gram is None else gram.of(items)
+            among = gram_of(np.append(others, row))
             systems[index, :n, :n], products[index, :n] = among[:n, :n], among[:n, n]
             systems[index, range(n), range(n)] += penalty[others]
         factors, failed = torch.linalg.cholesky_ex(torch.from_numpy(systems))
@@ -227,6 +228,12 @@ def _underflown(penalty: NDArray[np.float32]) -> ConfigError:
         f"all weights of ease are 0 with a penalty of {penalty.min():g}, so that no item tells of another; lower "
         "`regularization` (default 100) or `dropout` (default 0)"
     )
+
+
+def _gram_of(matrix: sp.csr_array) -> Callable[[NDArray[np.integer]], NDArray[np.float32]]:
+    """A function from items [n] to the inner products [n, n] of their columns of ``matrix`` [U, I]."""
+    events = sp.csr_array(matrix.T)
+    return lambda items: _gram(events[items])
 
 
 def _gram(events: sp.csr_array) -> NDArray[np.float32]:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsys.data.dataset import Dataset
+from recsys.data.interactions import pair_keys
 from recsys.data.splits.holdout import Holdout
 from recsys.data.splits.partition import Split
 from recsys.evaluation.catalogue import CatalogueMetrics
@@ -153,7 +154,7 @@ def _engine(result: Result, costs: Mapping[str, float]) -> Row:
 def unreachable(holdout: Holdout) -> int:
     """The number of targets in their user's history, which `filter_seen` masks."""
     met = holdout.targets.select(holdout.history.holds(holdout.targets))
-    return len(np.unique(np.stack([met.user, met.item]), axis=1).T)
+    return len(np.unique(pair_keys(met.user, met.item)))
 
 
 def _comparisons(results: Mapping[str, Result], baseline: str) -> list[Row]:
