@@ -8,6 +8,13 @@ from recsys.data.vocabulary import MISSING
 from recsys.engine import Vectors
 from recsys.errors import ArtifactError
 from recsys.ranking import Ranker, best_columns, check_finite, top_k
+from recsys.ranking.half_precision import HalfPrecision
+
+
+@pytest.fixture(params=["single precision", "half precision"], autouse=True)
+def precision(request, monkeypatch):
+    """The product that lists are found by, whatever this machine and the size of the catalogue would choose."""
+    monkeypatch.setattr(HalfPrecision, "pays", staticmethod(lambda items, k: request.param == "half precision"))
 
 
 def slow(scores, k, exclude=None, allowed=None):

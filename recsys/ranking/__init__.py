@@ -8,10 +8,12 @@ from recsys.ranking.checks import (
     check_k,
     dataset_of,
 )
+from recsys.ranking.half_precision import HalfPrecision
 from recsys.ranking.ranker import Ranker, block_rows, top_k
-from recsys.ranking.top_values import Ranked, best_columns
+from recsys.ranking.top_values import Ranked, best_columns, merged
 
 __all__ = [
+    "HalfPrecision",
     "HasData",
     "Ranked",
     "Ranker",
@@ -22,5 +24,6 @@ __all__ = [
     "check_fitted",
     "check_k",
     "dataset_of",
+    "merged",
     "top_k",
 ]

@@ -14,6 +14,7 @@ from recsys.data.histories import Histories
 from recsys.data.vocabulary import MISSING, Rows
 from recsys.engine import Vectors
 from recsys.ranking.checks import check_finite_scores
+from recsys.ranking.half_precision import HalfPrecision
 from recsys.ranking.top_values import Ranked, best_columns
 
 _BLOCK_BYTES = 32 * 2**20
@@ -67,6 +68,7 @@ class Ranker:
         step = multiple if multiple == 1 or block < _USERS else math.lcm(multiple, _USERS)
         self._multiple, self._block = multiple, max(block // step, 1) * step
         self._buffer = torch.empty(0)
+        self._made: HalfPrecision | None = None
 
     def top_k(self, users: Vectors, k: int, exclude: Histories | None = None) -> Ranked:
         """The ``k`` items with the highest scores for each of ``users`` [U].
@@ -86,12 +88,46 @@ class Ranker:
         rows = np.full((len(users), k), MISSING, np.int64)
         scores = np.full((len(users), k), -np.inf, np.float32)
         depth = min(k, self._width)
-        for start in range(0, len(users) if depth else 0, self._block):
-            block = slice(start, min(start + self._block, len(users)))
-            part = users.take(block)
-            best = self.ranked(self.scores(part), part, depth, None if exclude is None else exclude.take(block))
+        half = self._half(depth) if depth else None
+        step = self._block if half is None else 2 * self._block
+        for start in range(0, len(users) if depth else 0, step):
+            block = slice(start, min(start + step, len(users)))
+            part, seen = users.take(block), None if exclude is None else exclude.take(block)
+            best = (
+                self.ranked(self.scores(part), part, depth, seen)
+                if half is None
+                else self._looked(half, part, depth, seen)
+            )
             rows[block, :depth], scores[block, :depth] = best
         return rows, scores
+
+    def _looked(self, half: HalfPrecision, users: Vectors, k: int, exclude: Histories | None) -> Ranked:
+        """`ranked` by `HalfPrecision`, and by single precision where that finds no list."""
+        assert users.dense is not None
+        dense = np.ascontiguousarray(users.dense)
+        if users.valid is not None:
+            dense = np.where(users.valid[:, None], dense, np.float32(0))
+        (rows, scores), lost = half.top_k(dense, k, self._pairs(exclude))
+        if users.valid is not None:
+            scores[~users.valid] = -np.inf
+        found = self._listed(rows, scores)
+        for start in range(0, len(lost), self._block):
+            some = lost[start : start + self._block]
+            part = users.take(some)
+            alone = self.ranked(self.scores(part), part, k, None if exclude is None else exclude.take(some))
+            found[0][some], found[1][some] = alone
+        return found
+
+    def _half(self, k: int) -> HalfPrecision | None:
+        """The way by half precision, where it pays for lists of ``k``."""
+        if self._dense is None or self._sparse is not None or not self._by_row:
+            return None
+        items = self._dense.T.numpy()
+        if not HalfPrecision.pays(items, k):
+            return None
+        if self._made is None:
+            self._made = HalfPrecision(items, self._excluded)
+        return self._made
 
     def ranked(self, table: torch.Tensor, users: Vectors, k: int, exclude: Histories | None = None) -> Ranked:
         """The ``k`` candidates with the highest scores for each user of one block.
@@ -102,8 +138,16 @@ class Ranker:
             k: length of a list, at most C.
             exclude: see `top_k`.
         """
-        self._mask(table, users, exclude)
-        rows, scores = best_columns(table, k, None if self._by_row else self._rows)
+        values = table.numpy()
+        if len(self._excluded):
+            values[:, self._excluded] = -np.inf
+        if users.valid is not None:
+            values[~users.valid] = -np.inf
+        values[self._pairs(exclude)] = -np.inf
+        return self._listed(*best_columns(table, k, None if self._by_row else self._rows))
+
+    def _listed(self, rows: Rows, scores: NDArray[np.float32]) -> Ranked:
+        """Item rows and scores from columns and scores, of which -inf ends a list."""
         ended = np.isneginf(scores)
         if not np.isfinite(scores).all():
             check_finite_scores(rows if self._rows is None else self._rows[rows], scores)
@@ -132,18 +176,13 @@ class Ranker:
         assert filled, "users and items must share a part"
         return table
 
-    def _mask(self, table: torch.Tensor, users: Vectors, exclude: Histories | None) -> None:
-        """Overwrites the scores of invalid users, invalid items and excluded items with -inf."""
-        values = table.numpy()
-        if len(self._excluded):
-            values[:, self._excluded] = -np.inf
-        if users.valid is not None:
-            values[~users.valid] = -np.inf
-        if exclude is not None:
-            columns, owners = exclude.items.astype(np.int64), exclude.users()
-            columns = self.columns(columns)
-            known = (columns >= 0) & (columns < self._width)
-            values[owners[known], columns[known]] = -np.inf
+    def _pairs(self, exclude: Histories | None) -> tuple[Rows, Rows]:
+        """Rows and columns of the candidates that ``exclude`` has of each user."""
+        if exclude is None:
+            return np.empty(0, np.int64), np.empty(0, np.int64)
+        columns, owners = self.columns(exclude.items.astype(np.int64)), exclude.users()
+        known = (columns >= 0) & (columns < self._width)
+        return owners[known], columns[known]
 
     def columns(self, items: Rows) -> Rows:
         """The column of each item row among the candidates; MISSING for the others."""

@@ -37,12 +37,27 @@ def best_columns(table: torch.Tensor, k: int, order: Rows | None = None) -> Rank
         for user in cut:
             _fill_lowest(table[user].numpy(), scores[user, :k], rows[user, :k], order)
         scores, rows = scores[:, :k], rows[:, :k]
+    _settle(rows, scores, order)
+    return rows, scores
+
+
+def merged(first: Ranked, second: Ranked) -> Ranked:
+    """The best of two lists [U, K] of each user that share no item, ties by the lower item row."""
+    rows, scores = np.hstack([first[0], second[0]]), np.hstack([first[1], second[1]])
+    order = np.argsort(-scores, axis=1, kind="stable")
+    rows, scores = np.take_along_axis(rows, order, axis=1), np.take_along_axis(scores, order, axis=1)
+    _settle(rows, scores, None)
+    depth = first[0].shape[1]
+    return rows[:, :depth], scores[:, :depth]
+
+
+def _settle(rows: Rows, scores: NDArray[np.float32], order: Rows | None) -> None:
+    """Puts items with equal scores in order, that of ``rows`` or that which ``order`` has of them."""
     tied = np.flatnonzero((scores[:, 1:] == scores[:, :-1]).any(axis=1))
     if len(tied):
         keys = rows[tied] if order is None else order[rows[tied]]
         by_key = np.lexsort((keys, -scores[tied]), axis=1)
         rows[tied] = np.take_along_axis(rows[tied], by_key, axis=1)
-    return rows, scores
 
 
 def _highest(table: torch.Tensor, k: int) -> tuple[torch.Tensor, torch.Tensor]:

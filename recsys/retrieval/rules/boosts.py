@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -12,14 +13,17 @@ from pydantic import Field
 
 from recsys.config import Config
 from recsys.data.entities import EntityTable
+from recsys.data.histories import Histories
 from recsys.data.vocabulary import Rows
 from recsys.engine import Vectors
 from recsys.errors import ConfigError
-from recsys.ranking import Ranker
+from recsys.ranking import HalfPrecision, Ranked, Ranker, merged
 from recsys.retrieval.rules.conditions import ItemCondition, matching
 
 _LARGEST = 1e20
 """Products of scores and factors below it are finite in single precision."""
+_FEW = 0.25
+"""Items with a boost for each without one, up to which they are ranked apart."""
 
 
 class Boost(Config):
@@ -104,8 +108,32 @@ class BoostedRanker(Ranker):
         super().__init__(items, candidates, multiple=multiple, last=boosts.boosted)
         rows = np.arange(len(items)) if self._rows is None else self._rows
         self._boosted = rows[boosts.boosted[rows]]
+        self._items, self._boosts = items, boosts
         self._factor = torch.from_numpy(boosts.factors[self._boosted])
         self._addend = torch.from_numpy(boosts.addends[self._boosted])
+
+    def top_k(self, users: Vectors, k: int, exclude: Histories | None = None) -> Ranked:
+        """The ``k`` items with the highest boosted scores for each of ``users`` [U]; see `recsys.ranking.Ranker`.
+
+        Where few items have a boost and the others are ranked sooner by themselves, the lists of both are merged.
+        """
+        if not self._apart(min(k, self.n_items)):
+            return super().top_k(users, k, exclude)
+        plain, lifted = (ranker.top_k(users, k, exclude) for ranker in self._parts)
+        return merged(plain, lifted)
+
+    def _apart(self, k: int) -> bool:
+        plain = self._width - len(self._boosted)
+        if not 0 < len(self._boosted) <= plain * _FEW or self._sparse is not None or self._dense is None:
+            return False
+        return HalfPrecision.pays(self._dense.T[:plain].numpy(), k)
+
+    @cached_property
+    def _parts(self) -> tuple[Ranker, Ranker]:
+        """Of the items without a boost, and of those with one."""
+        assert self._rows is not None
+        plain = self._rows[: self._width - len(self._boosted)]
+        return Ranker(self._items, plain), BoostedRanker(self._items, self._boosted, self._boosts, self._multiple)
 
     def scores(self, users: Vectors) -> torch.Tensor:
         """[B, C]: the boosted score of every candidate for a block of users; the next call overwrites it."""
