@@ -22,7 +22,7 @@ from pathlib import Path
 
 from pipelines.benchmarks.scale.page import line, save_plot, table
 from pipelines.benchmarks.scale.peers.measured import PEERS, PeerError, peer_costs
-from pipelines.benchmarks.scale.stages import ENGINES, Cost, commands, measure
+from pipelines.benchmarks.scale.stages import ANY_SIZE, ENGINES, Cost, commands, measure
 from pipelines.benchmarks.scale.world import Size, write
 from pipelines.workspace import ENGINE_CODE, code_version
 from recsys.atomic import read_json, write_json, write_text
@@ -77,7 +77,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--events", type=int, nargs="+", default=[10**6, 10**7], help="numbers of interactions")
     parser.add_argument("--quick", action="store_true", help="10^6 interactions alone")
-    parser.add_argument("--engines", nargs="+", choices=list(ENGINES), default=list(ENGINES))
+    parser.add_argument("--engines", nargs="+", choices=list(ENGINES), default=ANY_SIZE)
     parser.add_argument(
         "--peers",
         nargs="*",

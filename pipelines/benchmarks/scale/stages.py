@@ -17,9 +17,12 @@ ENGINES: Mapping[str, str] = {
     "itemknn": "",
     "als": "",
     "ease": "neighbours = 100",
+    "ease_whole": 'kind = "ease"',
     "two_tower": "graph_weight = 0\npopularity_weight = 0\ntraining = {epochs = 1}",
 }
 """Engine -> its options: defaults, one epoch of the towers, and EASE by neighbourhoods, which fits any catalogue."""
+ANY_SIZE = [name for name in ENGINES if name != "ease_whole"]
+"""Engines that a catalogue of any size has room for."""
 
 
 @dataclass(frozen=True)

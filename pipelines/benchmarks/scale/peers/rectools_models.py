@@ -1,4 +1,4 @@
-"""RecTools: its dataset, neighbours by implicit's cosine, and lists for all users."""
+"""RecTools: its dataset, neighbours by implicit's cosine, lists for all users, and EASE where its matrix is small."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ from implicit.nearest_neighbours import CosineRecommender
 from phases import phase, read
 from rectools import Columns
 from rectools.dataset import Dataset
-from rectools.models import ImplicitItemKNNWrapperModel
+from rectools.models import EASEModel, ImplicitItemKNNWrapperModel
 
 warnings.filterwarnings("ignore")
+_LARGEST = 15_000
+"""Items of a catalogue for which a dense matrix of them is inverted: hardly 2 GB, and a minute or two."""
 
 
 def main() -> None:
@@ -28,6 +30,9 @@ def main() -> None:
         model.fit(dataset)
     with phase("RecTools: recommend by cosine, 100 items"):
         model.recommend(users, dataset, k=100, filter_viewed=True)
+    if dataset.item_id_map.size <= _LARGEST:
+        with phase("RecTools: fit EASE"):
+            EASEModel(regularization=500.0, num_threads=1).fit(dataset)
 
 
 if __name__ == "__main__":
