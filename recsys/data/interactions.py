@@ -171,18 +171,25 @@ class Interactions:
         Raises:
             ArtifactError: a row does not exist, a weight is none, or users or times are not in their order.
         """
-        for name, rows, n in (("user", self.user, n_users), ("item", self.item, n_items)):
-            outside = len(rows) > 0 and (int(rows.min()) < 0 or int(rows.max()) >= n)
+        for start in range(0, len(self), _BLOCK):
+            # a block begins with the last row of the one before, so that no step between two rows is left out
+            self._check_rows(slice(max(start - 1, 0), start + _BLOCK), n_users, n_items, where, any_sign)
+
+    def _check_rows(self, part: slice, n_users: int, n_items: int, where: Path, any_sign: bool) -> None:
+        user, item, time, weight = self.user[part], self.item[part], self.time[part], self.weight[part]
+        for name, rows, n in (("user", user, n_users), ("item", item, n_items)):
+            outside = int(rows.min()) < 0 or int(rows.max()) >= n
             check_column(where / f"{name}.npy", outside, f"names {name} rows that do not exist, of {n:,}")
-        path, size = where / "weight.npy", np.abs(self.weight)
-        check_column(path, not bool((size <= _LARGEST_WEIGHT).all()), "holds weights that are not finite or too large")
-        check_column(path, not any_sign and not bool((self.weight > 0).all()), "holds weights that are not positive")
-        far = len(self) > 0 and max(abs(int(self.time.min())), abs(int(self.time.max()))) > _LARGEST_TIME
+        least, most, path = float(weight.min()), float(weight.max()), where / "weight.npy"
+        usual = least >= -_LARGEST_WEIGHT and most <= _LARGEST_WEIGHT  # NaN is neither
+        check_column(path, not usual, "holds weights that are not finite or too large")
+        check_column(path, not any_sign and least <= 0, "holds weights that are not positive")
+        far = max(abs(int(time.min())), abs(int(time.max()))) > _LARGEST_TIME
         check_column(where / "time.npy", far, "holds times that are none")
-        step = np.diff(self.user)
-        check_column(where / "user.npy", (step < 0).any(), "is not sorted, so histories would be those of others")
-        back = (step == 0) & (self.time[1:] < self.time[:-1])
-        check_column(where / "time.npy", back.any(), "does not ascend within a user")
+        same = user[1:] == user[:-1]
+        back = (user[1:] < user[:-1]).any()
+        check_column(where / "user.npy", back, "is not sorted, so histories would be those of others")
+        check_column(where / "time.npy", (same & (time[1:] < time[:-1])).any(), "does not ascend within a user")
 
     @cached_property
     def fingerprint(self) -> str:

@@ -121,3 +121,29 @@ def test_a_matrix_has_a_pair_once_or_its_weights_together():
     assert train.to_csr(3, 3).toarray().tolist() == [[0, 0, 0], [1, 0, 1], [0, 0, 0]]
     assert train.to_csr(3, 3, weighted=True).toarray()[1].tolist() == [2, 0, 5]
     assert train.weight.tolist().count(4) == 1  # the matrix is no view of the weights
+
+
+@pytest.mark.parametrize("row", range(1, 8))
+@pytest.mark.parametrize(
+    ("column", "value", "told"),
+    [
+        ("user", 0, "not sorted"),
+        ("user", 9, "user rows that do not exist"),
+        ("item", -1, "item rows that do not exist"),
+        ("time", 0, "does not ascend"),
+        ("time", 2**63 - 1, "times that are none"),
+        ("weight", np.nan, "not finite"),
+        ("weight", -1.0, "not positive"),
+    ],
+)
+def test_a_row_that_cannot_be_is_found_wherever_blocks_begin(column, value, told, row, monkeypatch, tmp_path):
+    monkeypatch.setattr("recsys.data.interactions._BLOCK", 3)
+    user, time = np.int32([1, 1, 1, 1, 1, 1, 2, 2]), np.arange(10, 18)
+    columns = {"user": user, "item": np.zeros(8, np.int32), "time": time, "weight": np.ones(8, np.float32)}
+    Interactions(**columns).check(3, 1, tmp_path)
+    if column == "time" and value == 0 and row == 6:
+        value = 16  # the first row of a user comes after none
+        columns[column][7] = 15
+    columns[column][row] = value
+    with pytest.raises(ArtifactError, match=told):
+        Interactions(**columns).check(3, 1, tmp_path)
