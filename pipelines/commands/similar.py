@@ -27,7 +27,7 @@ from recsys.errors import ConfigError, DataError
 from recsys.ranking import check_finite
 from recsys.registry.bundle import Bundle
 from recsys.retrieval.retriever import similarity_vectors
-from recsys.retrieval.similar import find_items, most_similar, most_similar_to
+from recsys.retrieval.similar import Neighbours, find_items, most_similar_to
 from recsys.tracking import SilentTracker, one_line
 
 _NAMED = 3
@@ -55,13 +55,13 @@ def similar_items(config: RunConfig, workspace: Workspace, title: str, k: int, e
     items = workspace.load_dataset().items
     found, titles = find_items(items, title), items.titles()
     row = found[0]
-    vectors = similarity_vectors(bundle.engine, items)
-    if vectors.valid is not None and not vectors.valid[row]:
+    neighbours = Neighbours(similarity_vectors(bundle.engine, items))
+    if not neighbours.has(row):
         raise DataError(
             f"{name} has no vector for {titles[row]!r}, which has no interaction in its training data; choose an "
             "engine that reads content with --engine"
         )
-    rows, similarity = most_similar(vectors, row, k)
+    rows, similarity = neighbours.of(row, k)
     key = one_line(str(items.vocabulary.ids[row]))
     heading = f"nearest to {one_line(titles[row])} (id {key}) by {name}:"
     return "\n".join([*_others(items, found[1:]), _listing(heading, similarity, items, rows)])

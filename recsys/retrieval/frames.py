@@ -30,7 +30,7 @@ from recsys.retrieval.rules.pairs.paired import paired_scores
 from recsys.retrieval.rules.plan import RulePlan
 from recsys.retrieval.rules.reasons import reason_texts
 from recsys.retrieval.rules.ruled import RuledRetriever
-from recsys.retrieval.similar import SimilarityModel, find_item, most_similar
+from recsys.retrieval.similar import Neighbours, SimilarityModel, find_item
 from recsys.retrieval.top_up import HasFallback, Lists
 
 _LOG = logging.getLogger("recsys.retrieval")
@@ -236,10 +236,10 @@ def similar_items(engine: SimilarityModel, data: Dataset | None, item: int | str
     data = _checked(engine, data, k)
     if not isinstance(item, int | str | np.integer):
         raise DataError(f"item is {described(item)}; give one id or title, and ask for each of several items")
-    vectors, row = similarity_vectors(engine, data.items), find_item(data.items, str(item))
-    if vectors.valid is not None and not vectors.valid[row]:
+    neighbours, row = Neighbours(similarity_vectors(engine, data.items)), find_item(data.items, str(item))
+    if not neighbours.has(row):
         raise DataError(f"{type(engine).__name__} has no vector for the item {item!r}; it was not in its training data")
-    rows, similarity = most_similar(vectors, row, k)
+    rows, similarity = neighbours.of(row, k)
     ids = data.items.vocabulary.ids[rows]
     return pd.DataFrame({"item_id": ids, "rank": np.arange(len(rows)) + 1, "similarity": similarity})
 

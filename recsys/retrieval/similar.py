@@ -82,17 +82,65 @@ def squarable(vectors: Vectors) -> Vectors:
     return Vectors(dense, sparse, vectors.valid)
 
 
-def cosine_to(vectors: Vectors, row: int) -> NDArray[np.float64]:
-    """float64 [n]: the cosine similarity of each vector and the one at ``row``; 0 where a vector is zero."""
-    product, squares = np.zeros(len(vectors)), np.zeros(len(vectors))
-    for part in (vectors.dense, vectors.sparse):
-        if part is not None:
-            matrix = sp.csr_array(part)
-            product += np.ravel((matrix @ matrix[[row]].T).toarray())
-            squares += np.ravel(matrix.multiply(matrix).sum(axis=1))
-    length = np.sqrt(squares)
-    cosine: NDArray[np.float64] = product / np.maximum(length * length[row], 1e-12)
-    return cosine
+class Neighbours:
+    """Cosine neighbours of the rows of a table, with all that does not depend on the row computed once.
+
+    Products of dense parts are summed in double precision and alike for every row, so that equal vectors are equally
+    similar and near ties have one order wherever they are asked for.
+
+    Args:
+        vectors: [n]; rows that are not valid are no neighbours.
+
+    Attributes:
+        vectors: as given.
+        valid: bool [n], which rows have one.
+        length: float64 [n], of the vectors.
+
+    Example:
+        >>> rows, similarity = Neighbours(Vectors(np.float32([[1, 0], [0, 1], [2, 0]]))).of(0, k=2)
+        >>> rows.tolist(), similarity.tolist()
+        ([2, 1], [1.0, 0.0])
+    """
+
+    def __init__(self, vectors: Vectors) -> None:
+        self.valid = np.ones(len(vectors), bool) if vectors.valid is None else vectors.valid
+        self.vectors, self._dense = vectors, vectors.dense
+        self._sparse = None if vectors.sparse is None else sp.csr_array(vectors.sparse)
+        squares = np.zeros(len(vectors))
+        if self._dense is not None:
+            squares += np.einsum("nd,nd->n", self._dense, self._dense, dtype=np.float64)
+        if self._sparse is not None:
+            squares += np.ravel(self._sparse.multiply(self._sparse).sum(axis=1))
+        self.length = np.sqrt(squares)
+
+    def has(self, row: int) -> bool:
+        """Whether the item at ``row`` has a vector."""
+        return bool(self.valid[row])
+
+    def cosines(self, row: int) -> NDArray[np.float64]:
+        """float64 [n]: the cosine similarity of each vector and the one at ``row``; 0 where a vector is zero."""
+        product = np.zeros(len(self.length))
+        if self._dense is not None:
+            product += np.einsum("nd,d->n", self._dense, self._dense[row], dtype=np.float64)
+        if self._sparse is not None:
+            product += np.ravel((self._sparse @ self._sparse[[row]].T).toarray())
+        cosines: NDArray[np.float64] = product / np.maximum(self.length * self.length[row], 1e-12)
+        return cosines
+
+    def of(self, row: int, k: int) -> tuple[Rows, NDArray[np.float64]]:
+        """The ``k`` rows whose vectors have the highest cosine similarity with the vector at ``row``.
+
+        Args:
+            row: a valid row; never returned itself.
+            k: the number of rows; fewer where fewer are valid.
+
+        Returns:
+            Rows int64 [k], highest similarity first and equal ones by row, and their similarities float64 [k].
+        """
+        similarity = self.cosines(row)
+        similarity[~self.valid] = -np.inf
+        best = rank_neighbours(similarity[None], np.array([row]), min(k, int(self.valid.sum()) - 1))[0]
+        return best, similarity[best]
 
 
 class SimilarityModel(VectorModel, Protocol):
@@ -102,34 +150,10 @@ class SimilarityModel(VectorModel, Protocol):
         """[I] vectors whose cosines are the similarities."""
 
 
-def most_similar(vectors: Vectors, row: int, k: int) -> tuple[Rows, NDArray[np.float64]]:
-    """The ``k`` rows whose vectors have the highest cosine similarity with the vector at ``row``.
-
-    Args:
-        vectors: [n]; rows that are not valid are never returned.
-        row: the valid row that the others are compared with; never returned itself.
-        k: the number of rows; fewer where fewer are valid.
-
-    Returns:
-        Rows int64 [k], highest similarity first and equal ones by row, and their similarities float64 [k].
-
-    Example:
-        >>> rows, similarity = most_similar(Vectors(np.float32([[1, 0], [0, 1], [2, 0]])), row=0, k=2)
-        >>> rows.tolist(), similarity.tolist()
-        ([2, 1], [1.0, 0.0])
-    """
-    similarity, others = cosine_to(vectors, row), len(vectors) - 1
-    if vectors.valid is not None:
-        similarity[~vectors.valid] = -np.inf
-        others = int(vectors.valid.sum()) - 1
-    best = rank_neighbours(similarity[None], np.array([row]), min(k, others))[0]
-    return best, similarity[best]
-
-
 def most_similar_to(
     query: NDArray[np.float32], vectors: NDArray[np.float32], k: int
 ) -> tuple[Rows, NDArray[np.float32]]:
-    """The ``k`` rows of ``vectors`` [n, D] with the highest cosine similarity with ``query`` [D]; see `most_similar`.
+    """The ``k`` rows of ``vectors`` [n, D] with the highest cosine similarity with ``query`` [D]; see `Neighbours`.
 
     Example:
         >>> most_similar_to(np.float32([1, 0]), np.float32([[0, 1], [2, 0]]), k=1)[0].tolist()

@@ -24,8 +24,8 @@ from recsys.retrieval.frames import fallback_of
 from recsys.retrieval.retriever import EncodedUsers, Retriever, check_ranks_seen, similarity_vectors
 from recsys.retrieval.rules.by_user import UserCondition
 from recsys.retrieval.rules.eligible import ItemRules, eligible_items
+from recsys.retrieval.similar import Neighbours
 from recsys.service.live_histories import LiveHistories, extended, unchanged
-from recsys.service.neighbours import Neighbours
 from recsys.service.questions import Id, Listed, Lookup, Question, id_row, look_up, ragged
 from recsys.service.vector_cache import VectorCache, cache_key
 

@@ -14,7 +14,7 @@ from recsys.data.schema import Schema
 from recsys.data.vocabulary import Vocabulary
 from recsys.engine import Vectors
 from recsys.errors import DataError
-from recsys.retrieval.similar import cosine_to, find_item
+from recsys.retrieval.similar import Neighbours, find_item
 from recsys.tracking import SilentTracker
 from tests.pipelines.world import write_world
 
@@ -64,8 +64,8 @@ def test_cosine_joins_the_dense_and_the_sparse_part():
     sparse = sp.csr_array(np.array([[0, 1], [0, 0], [0, 0]], np.float32))
     both = np.hstack([dense, sparse.toarray()]).astype(np.float64)
     expected = both @ both[0] / np.maximum(np.linalg.norm(both, axis=1) * np.linalg.norm(both[0]), 1e-12)
-    np.testing.assert_allclose(cosine_to(Vectors(dense, sparse), 0), expected)
-    np.testing.assert_allclose(cosine_to(Vectors(dense, sparse.toarray()), 0), expected)
+    np.testing.assert_allclose(Neighbours(Vectors(dense, sparse)).cosines(0), expected)
+    np.testing.assert_allclose(Neighbours(Vectors(dense, sparse.toarray())).cosines(0), expected)
 
 
 def test_an_item_that_the_engine_does_not_place_has_no_neighbours(tmp_path):

@@ -8,7 +8,7 @@ from recsys.errors import ConfigError
 from recsys.retrieval.batch import RecommendOptions
 from recsys.retrieval.manifest import read_recommendations
 from recsys.retrieval.rules.options import RuleOptions
-from recsys.retrieval.similar import cosine_to
+from recsys.retrieval.similar import Neighbours
 from recsys.retrieval.similar_lists import similar_lists
 from tests.retrieval.conftest import world
 
@@ -26,7 +26,7 @@ def test_every_item_has_the_items_of_the_highest_cosine_and_not_itself(tmp_path,
     assert (table["item_id"] != table["similar_id"]).all()
     ids = DATA.items.vocabulary.ids
     for row in range(DATA.n_items):
-        cosine = cosine_to(fitted.similarity_vectors(DATA.items), row)
+        cosine = Neighbours(fitted.similarity_vectors(DATA.items)).cosines(row)
         cosine[row] = -np.inf
         part = table[table["item_id"] == ids[row]]
         np.testing.assert_allclose(part["score"], np.sort(cosine)[::-1][:5], atol=1e-5)

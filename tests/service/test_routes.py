@@ -9,6 +9,8 @@ import pytest
 import recsys as rs
 from recsys.data.histories import ending_at
 from recsys.data.synthetic.worlds import BlockTaste
+from recsys.engine import Vectors
+from recsys.registry.bundle import Bundle
 from recsys.registry.predictor import Predictor
 from recsys.retrieval.batch import RecommendOptions
 from recsys.retrieval.recommend import recommend
@@ -87,7 +89,31 @@ def test_similar_items_are_those_of_the_library(served):
     expected = rs.similar_items(served.bundle, None, served.id(3), 4)
     found = served.post("/similar", {"item_id": served.id(3), "k": 4}).json()["items"]
     assert [item["item_id"] for item in found] == expected["item_id"].tolist()
-    assert [item["similarity"] for item in found] == pytest.approx(expected["similarity"].tolist(), abs=1e-5)
+    assert [item["similarity"] for item in found] == expected["similarity"].tolist()
+
+
+class NearlyParallel(rs.ALS):
+    """Items whose cosines with each other differ by less than single precision tells apart; some are equal."""
+
+    def similarity_vectors(self, items):
+        rng = np.random.default_rng(0)
+        dense = 1 + rng.standard_normal((len(items), 37)).astype(np.float32) * np.float32(3e-4)
+        dense[7::5] = dense[2]
+        return Vectors(dense)
+
+
+def test_near_ties_of_similar_items_have_the_order_of_the_library():
+    frame = pd.DataFrame({"user_id": np.arange(203) % 7, "item_id": range(203)})
+    data = rs.read_dataset(frame)
+    bundle = Bundle(NearlyParallel(factors=4).fit(data), data)
+    model = ServedModel(bundle)
+    for item in (0, 2, 112, 202):
+        expected = rs.similar_items(bundle, None, item, 202)
+        found, similarity = model.similar(item, 202)
+        assert found == expected["item_id"].tolist()
+        assert similarity == expected["similarity"].tolist()
+        equal = [key for key in found if key % 5 == 2 and key > 2]
+        assert equal == sorted(equal)
 
 
 def test_vectors_are_those_of_the_library(served):

@@ -16,11 +16,10 @@ from recsys.engines.two_tower.tower_inputs import IDS
 from recsys.engines.two_tower.two_tower import TwoTower
 from recsys.errors import DataError
 from recsys.retrieval.retriever import similarity_vectors
-from recsys.retrieval.similar import squarable
+from recsys.retrieval.similar import Neighbours, squarable
 from recsys.service.explorer.catalogue import Json
 from recsys.service.explorer.item_vectors import compares
 from recsys.service.model import ServedModel
-from recsys.service.neighbours import Neighbours
 
 WHOLE = "whole"
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from recsys.data.vocabulary import Rows
 from recsys.engine import Vectors
-from recsys.service.neighbours import Neighbours
+from recsys.retrieval.similar import Neighbours
 
 Matrix: TypeAlias = "NDArray[np.float32] | sp.csr_array"
 

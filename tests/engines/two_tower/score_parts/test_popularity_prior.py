@@ -23,7 +23,7 @@ from recsys.engines.two_tower.tower_inputs import TowerInputs
 from recsys.engines.two_tower.two_tower import TwoTower
 from recsys.engines.two_tower.two_tower_config import TwoTowerConfig
 from recsys.retrieval.frames import similar_items
-from recsys.retrieval.similar import cosine_to
+from recsys.retrieval.similar import Neighbours
 
 
 def test_the_logarithms_have_the_mean_nought_over_the_items_that_were_seen():
@@ -108,7 +108,7 @@ def test_similar_items_do_not_see_popularity(skewed):
     assert vectors.dense.shape[1] == 8
     item = skewed.items.vocabulary.ids[0]
     found = similar_items(engine, skewed, item, k=3)
-    expected = np.sort(cosine_to(vectors, 0)[1:])[::-1][:3]
+    expected = np.sort(Neighbours(vectors).cosines(0)[1:])[::-1][:3]
     np.testing.assert_allclose(found["similarity"], expected, rtol=1e-5)
 
 
