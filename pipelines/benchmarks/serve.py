@@ -3,8 +3,8 @@
 ``python -m pipelines.benchmarks.serve`` fits a two-tower of one epoch on MovieLens 100K (``--data movielens-1m`` for
 the larger one, ``--bundle`` for one that is there), starts ``recsys serve`` as a process of its own and asks it for the
 top 10 over connections that stay open. *known*: a user of the data at random, whose vector the service keeps after the
-first time; *history*: 20 items at random, which are encoded anew each time. Exit code 1 where p99 at 100 requests a
-second and known users is above 50 ms.
+first time; *history*: 20 items at random, which are encoded anew each time. ``--rules`` asks for lists under a usual
+set of rules. Exit code 1 where p99 at 100 requests a second and known users is above 50 ms.
 """
 
 from __future__ import annotations
@@ -146,13 +146,17 @@ def main(
     data: str = "movielens-100k",
     bundle: Annotated[Path | None, typer.Option(help="A bundle that is there.")] = None,
     seconds: float = 10.0,
+    rules: Annotated[
+        bool, typer.Option("--rules", help="Under those of `pipelines.benchmarks.ruled_service`.")
+    ] = False,
 ) -> None:
     """Prints p50, p99, requests a second and processor time of a request."""
     with tempfile.TemporaryDirectory() as folder:
-        served = bundle or fitted(data, Path(folder))
-        words = ["serve", "--bundle", str(served), "--port", "0", "--state", f"{folder}/state", "--timeout", "60"]
+        served, state = bundle or fitted(data, Path(folder)), f"{folder}/state"
+        plain = ["pipelines.cli", "serve", "--bundle", str(served), "--port", "0", "--state", state, "--timeout", "60"]
+        words = ["pipelines.benchmarks.ruled_service", str(served), state] if rules else plain
         process = subprocess.Popen(
-            [sys.executable, "-m", "pipelines.cli", *words],
+            [sys.executable, "-m", *words],
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             text=True,

@@ -109,6 +109,20 @@ def run(
         ConfigError: neither or both of a config and a bundle are given, or fastapi or uvicorn is not installed.
         RecsysError: there is no such model, or it cannot be loaded.
     """
+    serve(partial(open_source, config, output, set_, options), options, pages)
+
+
+def serve(open_: Callable[[], Opened], options: ServeOptions, pages: Pages | None = None) -> None:
+    """Serves what ``open_`` returns until SIGTERM or Ctrl-C.
+
+    Args:
+        open_: is called when the address is taken.
+        options: of the service; what it is made from is not read from them.
+        pages: see `run`.
+
+    Raises:
+        ConfigError: fastapi or uvicorn is not installed, or the address is taken.
+    """
     uvicorn = _imported()
     from recsys.service.http.app import create_app
     from recsys.service.http.guard import read_keys
@@ -117,7 +131,7 @@ def run(
     if not keys and options.listen.host not in ("127.0.0.1", "localhost", "::1"):
         print("warning: everybody who reaches this address may ask; give --api-key-file", file=sys.stderr)
     with _bound(options.listen) as listener:
-        found = open_source(config, output, set_, options)
+        found = open_()
         state = state_of(found, options)
         try:
             app = create_app(state, options.limits, keys, pages and pages(found.source, state))
