@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import count, islice
 from pathlib import Path
 
@@ -40,6 +41,20 @@ def with_anonymous(users: EntityTable, rows: Rows) -> EntityTable:
     ids[known] = users.vocabulary.ids[rows[known]]
     ids[~known] = _unused_ids(users.vocabulary, int((~known).sum()))
     return EntityTable(Vocabulary(ids), columns, users.schema)
+
+
+def anonymous_name(history: Sequence[object], columns: Mapping[str, object]) -> str:
+    """What tells an anonymous user from others: a text of the history and the given columns; no id of data is like it.
+
+    Args:
+        history: ids of items, oldest first.
+        columns: cells of user columns.
+
+    Example:
+        >>> anonymous_name([50, 181], {"age": 31})[1:]
+        'anonymous [[50, 181], {"age": 31}]'
+    """
+    return f"\x00anonymous {json.dumps([history, columns], sort_keys=True, default=str)}"
 
 
 def without_repeats(rows: Rows) -> list[Rows]:

@@ -168,7 +168,7 @@ class Batch:
     def _retriever(self) -> RuledRetriever:
         fallback = self.fallback
         given = None if fallback is None else (lambda: fallback)
-        return RuledRetriever(self.engine, self._plan, self.options.index, self.options.at, given, ROWS, self.beside)
+        return RuledRetriever.of(self.engine, self._plan, self.options.index, self.options.at, given, ROWS, self.beside)
 
     @cached_property
     def stamp(self) -> parts.Stamp:

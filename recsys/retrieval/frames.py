@@ -24,6 +24,7 @@ from recsys.ranking import check_fitted, check_k, dataset_of
 from recsys.retrieval.fallback import Fallback
 from recsys.retrieval.requested_users import BLOCK, Ids, RequestedUsers, check_column, known_rows
 from recsys.retrieval.retriever import item_vectors, similarity_vectors, user_vectors
+from recsys.retrieval.rules.block import Given
 from recsys.retrieval.rules.eligible import ItemRules
 from recsys.retrieval.rules.options import RuleOptions
 from recsys.retrieval.rules.pairs.paired import paired_scores
@@ -130,11 +131,12 @@ def recommend(
         _LOG.warning("%s", line)
     parsed = rules if isinstance(rules, RuleOptions) else parse(RuleOptions, dict(rules or {}), "rules")
     plan = RulePlan.of(data, _item_rules(data, items, exclude, keys), parsed, keys.at)
-    retriever = RuledRetriever(engine, plan, at=keys.at, fallback=fallback_of(engine, chosen.counted))
+    retriever = RuledRetriever.of(engine, plan, at=keys.at, fallback=fallback_of(engine, chosen.counted))
     blocks: list[pd.DataFrame] = []
     fallback_from: dict[int | str, int] = {}
     for block, request in chosen.requests():
-        lists = retriever.top_k(request, k, filter_seen)
+        given = Given.of(request, filter_seen, chosen.names(block, request))
+        lists = retriever.rank(retriever.encode(request), k, given)
         user, column = np.nonzero(lists.rows != MISSING)
         places = {"user": block[user], "item": lists.rows[user, column], "rank": column + 1}
         told = {} if lists.reasons is None else {"reason": reason_texts(lists.reasons[user, column])}

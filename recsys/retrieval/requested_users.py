@@ -15,7 +15,7 @@ from recsys.data.vocabulary import MISSING, Rows, Vocabulary, as_ids
 from recsys.data.vocabulary import Ids as IdArray
 from recsys.engine import Request
 from recsys.errors import DataError, described
-from recsys.retrieval.anonymous import check_columns, typed_attributes, with_anonymous, with_attributes
+from recsys.retrieval.anonymous import anonymous_name, check_columns, typed_attributes, with_anonymous, with_attributes
 
 BLOCK = 4096
 """Users or items at a time; memory beside the result does not grow with their number."""
@@ -37,6 +37,7 @@ class RequestedUsers:
         at: the time of the recommendation; None is after the last interaction of each.
         is_part: whether ``events`` are a given part of those of the users, whose later feedback is not known.
         told: a line about items of histories that the data does not have, if any.
+        anonymous: whether they are known by their histories alone, and ``ids`` are their places.
     """
 
     data: Dataset
@@ -48,6 +49,7 @@ class RequestedUsers:
     at: int | None = None
     is_part: bool = False
     told: tuple[str, ...] = ()
+    anonymous: bool = False
 
     @classmethod
     def of(
@@ -90,12 +92,20 @@ class RequestedUsers:
         if len(histories) != len(ids):
             raise DataError(f"{len(ids)} users and {len(histories)} histories are given; give one history to each user")
         found, told = _events(data, histories)
-        return cls(data, ids, rows, found, np.arange(len(ids)), attributes, told=told)
+        return cls(data, ids, rows, found, np.arange(len(ids)), attributes, told=told, anonymous=users is None)
 
     @property
     def counted(self) -> Dataset:
         """The dataset with the interactions of its users that the histories are taken from."""
         return replace(self.data, interactions=self.events) if self.owners is self.rows else self.data
+
+    def names(self, block: Rows, request: Request) -> IdArray:
+        """By which lists of single users and random draws of a block are found, see `recsys.retrieval.rules.block`."""
+        if not self.anonymous:
+            return self.ids[block]
+        ids, histories = self.data.items.vocabulary.ids, request.histories
+        found = [ids[histories.take(slice(n, n + 1)).items].tolist() for n in range(len(histories))]
+        return np.array([anonymous_name(history, {}) for history in found], object)
 
     def requests(self) -> Iterator[tuple[Rows, Request]]:
         """Blocks of at most `BLOCK` users: their positions in ``ids``, and their `Request`."""

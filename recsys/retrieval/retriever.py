@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from copy import copy
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -90,10 +90,10 @@ class Retriever:
         at: int | None = None,
         fallback: Callable[[], Fallback] | None = None,
     ) -> None:
-        self._engine, self._items = engine, items
+        self._engine, self._items, self._candidates = engine, items, candidates
         self.item_vectors = item_vectors(engine, items, at)
         build: BuildIndex = INDEXES[index] if isinstance(index, str) else index
-        self._build = build
+        self.build = build
         self.index = build(self.item_vectors, candidates)
         self.top_up = None if fallback is None else TopUp(fallback, items, candidates)
 
@@ -160,12 +160,17 @@ class Retriever:
 
     def within(self, rows: Rows) -> Subset:
         """The items at ``rows`` alone, with the same vectors."""
-        return Subset(rows, self._build(self.item_vectors, rows), self.top_up and self.top_up.within(rows))
+        return Subset(rows, self.build(self.item_vectors, rows), self.top_up and self.top_up.within(rows))
 
-    def narrowed(self, rows: Rows) -> Retriever:
-        """The same engine with the items at ``rows`` alone."""
+    def narrowed(self, rows: Rows | None, build: BuildIndex | None = None) -> Retriever:
+        """The same engine with the items at ``rows`` alone, None is all; ``build`` makes another index of them."""
+        both = rows is not None and self._candidates is not None
+        if build is None and (np.array_equal(rows, self._candidates) if both else rows is self._candidates):
+            return self
         made = copy(self)
-        _, made.index, made.top_up = self.within(rows)
+        made.build, made._candidates = build or self.build, rows
+        made.index = made.build(self.item_vectors, rows)
+        made.top_up = self.top_up and self.top_up.within(rows)
         return made
 
     def unknown(self, request: Request, users: Vectors) -> NDArray[np.bool_]:
@@ -173,9 +178,19 @@ class Retriever:
         return unknown_users(request, users, self.item_vectors, lambda asked: user_vectors(self._engine, asked))
 
 
-def seen_items(request: Request) -> Histories:
-    """What the seen filter masks: the histories of ``request``, and what is also seen."""
-    return request.histories if request.also_seen is None else request.histories.joined(request.also_seen)
+class HasSeen(Protocol):
+    """Users with what they have seen, such as a `Request`."""
+
+    @property
+    def histories(self) -> Histories: ...
+
+    @property
+    def also_seen(self) -> Histories | None: ...
+
+
+def seen_items(users: HasSeen) -> Histories:
+    """[U] what the seen filter masks: the histories of ``users``, and what is also seen."""
+    return users.histories if users.also_seen is None else users.histories.joined(users.also_seen)
 
 
 def check_ranks_seen(engine: Engine, filter_seen: bool) -> None:

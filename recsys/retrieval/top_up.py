@@ -71,7 +71,7 @@ class TopUp:
     def _ranker(self) -> Ranker:
         return Ranker(self._vectors, self._candidates)
 
-    def within(self, rows: Rows) -> TopUp:
+    def within(self, rows: Rows | None) -> TopUp:
         """The same with the items at ``rows`` alone."""
         return _Within(self, rows)
 
@@ -111,7 +111,7 @@ class TopUp:
 class _Within(TopUp):
     """A part of the candidates of ``whole``, whose fallback and vectors are computed once."""
 
-    def __init__(self, whole: TopUp, rows: Rows) -> None:
+    def __init__(self, whole: TopUp, rows: Rows | None) -> None:
         super().__init__(lambda: whole.fallback, whole._items, rows)
         self._whole = whole
 

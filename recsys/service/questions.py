@@ -71,7 +71,8 @@ class Lookup:
         question: as it was asked.
         user: the row of the user; MISSING for one whom the data does not have.
         history: item rows of the given history; None is the history of the user.
-        left_out: item rows that are not listed, besides the history.
+        excluded: item rows that are not listed, besides the history.
+        candidates: the only item rows that may be listed, ascending; None is all.
         attributes: one row of typed user columns; None where none is given.
         unknown_items: ids that the data does not have; they are passed over.
     """
@@ -79,9 +80,19 @@ class Lookup:
     question: Question
     user: int
     history: Rows | None
-    left_out: Rows
+    excluded: Rows
+    candidates: Rows | None
     attributes: pd.DataFrame | None
     unknown_items: tuple[Id, ...]
+
+    def left_out(self, n_items: int) -> Rows:
+        """The rows of ``n_items`` items that are not listed, besides the history."""
+        if self.candidates is None:
+            return self.excluded
+        allowed = np.zeros(n_items, bool)
+        allowed[self.candidates] = True
+        allowed[self.excluded] = False
+        return np.flatnonzero(~allowed)
 
     @property
     def unknown_user(self) -> bool:
@@ -101,14 +112,11 @@ def look_up(data: Dataset, question: Question) -> Lookup:
     for name in ("history", "candidates", "exclude"):
         ids = getattr(question, name)
         parts[name] = None if ids is None else known_items(items, ids, name, unknown)
-    left_out, candidates = parts["exclude"], parts["candidates"]
-    assert left_out is not None
-    if candidates is not None:
-        allowed = np.zeros(len(items), bool)
-        allowed[candidates] = True
-        left_out = np.union1d(left_out, np.flatnonzero(~allowed))
+    excluded, candidates = parts["exclude"], parts["candidates"]
+    assert excluded is not None
     row = MISSING if question.user_id is None else id_row(data.users.vocabulary, question.user_id, "user_id")
-    return Lookup(question, row, parts["history"], left_out, _attributes(data, question), tuple(unknown))
+    found = parts["history"], excluded, None if candidates is None else np.unique(candidates)
+    return Lookup(question, row, *found, _attributes(data, question), tuple(unknown))
 
 
 def known_items(items: Vocabulary, ids: Sequence[Id], name: str, unknown: list[Id]) -> Rows:

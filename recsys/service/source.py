@@ -58,8 +58,8 @@ class Serving:
         """The bundle in ``folder``, ready to answer."""
         bundle = Bundle.load(folder)
         data = self.data_of(folder, version, bundle)
-        model = ServedModel(bundle, data, version, self.rules, self.index, self.filter_seen)
-        model = model if self.lists == RuleOptions() else RuledModel(model, self.lists)
+        given = bundle, data, version, self.rules, self.index, self.filter_seen
+        model = ServedModel(*given) if self.lists == RuleOptions() else RuledModel(*given, self.lists)
         model.warm()
         return model
 

@@ -13,6 +13,8 @@ from recsys.service.model import ServedModel
 from recsys.service.source import Source, require_version
 
 SHADOW = "shadow"
+_RENEW_SECONDS = 1.0
+"""Between two looks whether rules by time have changed what may be listed."""
 _AGAIN_SECONDS = 30.0
 """A version that could not be loaded is tried again after so long."""
 
@@ -145,5 +147,11 @@ class Watcher:
         return known is not None and known.version == version and time.monotonic() - known.since < _AGAIN_SECONDS
 
     def _watch(self) -> None:
-        while not self._stop.wait(self._poll):
-            self.look()
+        look = time.monotonic() + self._poll
+        while not self._stop.wait(min(self._poll, _RENEW_SECONDS)):
+            if time.monotonic() >= look:
+                self.look()
+                look = time.monotonic() + self._poll
+            for model in self.models.by_slot().values():
+                if model is not None:
+                    model.renew()

@@ -52,15 +52,69 @@ class Eligible:
     removed: Mapping[str, Rows] = field(default_factory=dict)
 
 
-def eligible_items(
-    items: EntityTable, rules: ItemRules, more: Mapping[str, NDArray[np.bool_]] | None = None
-) -> Eligible:
-    """The rows of ``items`` that may be recommended to anybody; a ``where`` that names users is asked elsewhere.
+@dataclass(frozen=True, eq=False)
+class ItemMasks:
+    """What each rule of the catalogue lets through, whatever the time.
 
     Args:
-        items: the catalogue.
-        rules: what they must meet.
-        more: bool [I] of other rules by their names, which items they let through.
+        met: bool [I] by the name of the rule.
+        told: what the rules left out or passed over, one line each.
+    """
+
+    met: Mapping[str, NDArray[np.bool_]]
+    told: tuple[str, ...]
+
+    @classmethod
+    def of(cls, items: EntityTable, rules: ItemRules) -> ItemMasks:
+        """The masks of ``rules``; a ``where`` that names users is asked elsewhere.
+
+        Raises:
+            DataError: a list of ids or a condition is wrong.
+        """
+        told, kept = [], dict[str, NDArray[np.bool_]]()
+        if len(items.unlisted) and not rules.unlisted:
+            kept["unlisted"] = ~np.isin(np.arange(len(items)), items.unlisted)
+            told.append(
+                f"{_items(len(items.unlisted))} not in the items table and not recommended "
+                "(recommend.unlisted = true recommends them)"
+            )
+        if rules.where is not None and not names_users(rules.where):
+            met = matching(items, rules.where)
+            told.append(f"{met.sum()} of {len(items)} items meet where = {rules.where!r}")
+            kept["where"] = met
+        for name, ids in (("allow", rules.allow), ("deny", rules.deny)):
+            if ids is None or ids == ():
+                kept[name] = np.full(len(items), name == "deny" or ids is None)
+                continue
+            known = known_ids(items.vocabulary, ids, f"recommend.{name}", "item_id")
+            listed = np.isin(np.arange(len(items)), known.rows)
+            kept[name] = listed if name == "allow" else ~listed
+            told += [line for line in [known.told(f"recommend.{name}")] if line is not None]
+        return cls(kept, tuple(told))
+
+    def eligible(self, more: Mapping[str, NDArray[np.bool_]]) -> Eligible:
+        """The items that these rules and others let through.
+
+        Args:
+            more: bool [I] of the others by their names.
+
+        Raises:
+            DataError: no item is left.
+        """
+        total = len(next(iter(self.met.values())))
+        told = [*self.told, *(f"{met.sum()} of {total} items pass the rule {name}" for name, met in more.items())]
+        left, removed = np.ones(total, bool), dict[str, Rows]()
+        for name, met in (*self.met.items(), *more.items()):
+            removed[name] = np.flatnonzero(left & ~met)
+            left &= met
+        if not left.any():
+            raise DataError("\n  ".join(["the rules leave no item to recommend; widen allow, deny or where", *told]))
+        found = {name: rows for name, rows in removed.items() if len(rows)}
+        return Eligible(None if left.all() else np.flatnonzero(left), tuple(told), found)
+
+
+def eligible_items(items: EntityTable, rules: ItemRules) -> Eligible:
+    """The rows of ``items`` that may be recommended to anybody; a ``where`` that names users is asked elsewhere.
 
     Raises:
         DataError: no item is left, or a list of ids or a condition is wrong.
@@ -71,36 +125,7 @@ def eligible_items(
         >>> eligible_items(table, ItemRules(allow=("c", "a", "z"), deny=("a",))).told
         ("1 id is not in the data and passed over, of recommend.allow: 'z'",)
     """
-    told, kept = [], dict[str, NDArray[np.bool_]]()
-    if len(items.unlisted) and not rules.unlisted:
-        kept["unlisted"] = ~np.isin(np.arange(len(items)), items.unlisted)
-        told.append(
-            f"{_items(len(items.unlisted))} not in the items table and not recommended "
-            "(recommend.unlisted = true recommends them)"
-        )
-    if rules.where is not None and not names_users(rules.where):
-        met = matching(items, rules.where)
-        told.append(f"{met.sum()} of {len(items)} items meet where = {rules.where!r}")
-        kept["where"] = met
-    for name, ids in (("allow", rules.allow), ("deny", rules.deny)):
-        if ids is None or ids == ():
-            kept[name] = np.full(len(items), name == "deny" or ids is None)
-            continue
-        known = known_ids(items.vocabulary, ids, f"recommend.{name}", "item_id")
-        listed = np.isin(np.arange(len(items)), known.rows)
-        kept[name] = listed if name == "allow" else ~listed
-        told += [line for line in [known.told(f"recommend.{name}")] if line is not None]
-    for name, met in (more or {}).items():
-        told.append(f"{met.sum()} of {len(items)} items pass the rule {name}")
-        kept[name] = met
-    left, removed = np.ones(len(items), bool), dict[str, Rows]()
-    for name, met in kept.items():
-        removed[name] = np.flatnonzero(left & ~met)
-        left &= met
-    if not left.any():
-        raise DataError("\n  ".join(["the rules leave no item to recommend; widen allow, deny or where", *told]))
-    found = {name: rows for name, rows in removed.items() if len(rows)}
-    return Eligible(None if left.all() else np.flatnonzero(left), tuple(told), found)
+    return ItemMasks.of(items, rules).eligible({})
 
 
 def _items(count: int) -> str:

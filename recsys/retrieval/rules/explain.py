@@ -51,8 +51,8 @@ class Explained:
         assert lists.reasons is not None, "the reasons of the selection are there"
         reasons, k = lists.reasons.copy(), lists.rows.shape[1]
         ranked = (positions != MISSING) & (lists.rows != MISSING) & ~lists.fallback
-        better = {name: index.top_k(block.users, k)[1] for name, index in self._removed.items()} | {
-            name: self._best_of(block, items, k) for name, items in by_rule.items()
+        better = {name: self._best_removed(block, name, k) for name in self._removed} | {
+            name: self._best_of(block, items, self._plan.mask, k) for name, items in by_rule.items()
         }
         for name, scores in better.items():
             let_in = ranked & (positions + _above(scores, lists.scores) >= k)
@@ -65,15 +65,25 @@ class Explained:
         reasons[lists.fallback] |= bit("fallback")
         return lists._replace(reasons=reasons)
 
-    def _best_of(self, block: Block, items: Histories, k: int) -> NDArray[np.float32]:
-        """float32 [U, k]: the highest scores of eligible items that a rule left out, once each; -inf after them."""
+    def _best_removed(self, block: Block, name: str, k: int) -> NDArray[np.float32]:
+        """float32 [U, k]: the highest scores of items that a rule of the catalogue left out, or of own candidates."""
+        scores = self._removed[name].top_k(block.users, k)[1]
+        if block.own is not None and len(block.named):
+            part, removed = block.take(block.named), np.zeros(len(self._vectors), bool)
+            assert part.own is not None, "a part has the lists of the block"
+            removed[self._plan.eligible.removed[name]] = True
+            scores[block.named] = self._best_of(part, part.own, removed, k)
+        return scores
+
+    def _best_of(self, block: Block, items: Histories, among: NDArray[np.bool_], k: int) -> NDArray[np.float32]:
+        """float32 [U, k]: the highest scores of the items ``among`` [I] of ``items``, once each; -inf after them."""
         pairs = np.unique(np.stack([items.users(), items.items.astype(np.int64)], axis=1), axis=0)
         pairs = pairs[pairs[:, 1] >= 0]
-        owner, item = pairs[self._plan.mask[pairs[:, 1]]].T
+        owner, item = pairs[among[pairs[:, 1]]].T
         scores = gathered_scores(block.users, self._vectors, owner, item)
         scores = scores if self._plan.boosts is None else self._plan.boosts.apply(scores, item)
         known = ~np.isnan(scores)
-        return best_pairs(owner[known], item[known], scores[known], (len(block.request), k))[1]
+        return best_pairs(owner[known], item[known], scores[known], (len(block), k))[1]
 
 
 def _above(better: NDArray[np.float32], scores: NDArray[np.float32]) -> Rows:

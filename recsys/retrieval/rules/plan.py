@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -13,18 +13,20 @@ from recsys.data.dataset import Dataset
 from recsys.data.histories import Histories
 from recsys.data.vocabulary import Rows
 from recsys.digest import short_digest
-from recsys.engine import Request
 from recsys.errors import DataError
 from recsys.retrieval.retriever import seen_items
+from recsys.retrieval.rules.block import Given, of_users
 from recsys.retrieval.rules.boosts import Boosts
 from recsys.retrieval.rules.by_user import UserCondition
 from recsys.retrieval.rules.conditions import matching
-from recsys.retrieval.rules.eligible import Eligible, ItemRules, eligible_items
+from recsys.retrieval.rules.eligible import Eligible, ItemMasks, ItemRules
 from recsys.retrieval.rules.items.availability import available
 from recsys.retrieval.rules.items.column_values import ColumnValues
 from recsys.retrieval.rules.items.freshness import fresh
+from recsys.retrieval.rules.items.windows import Windows
 from recsys.retrieval.rules.options import RuleOptions
 from recsys.retrieval.rules.pairs.blocked import blocked_items
+from recsys.retrieval.rules.pairs.own_candidates import contained
 from recsys.retrieval.rules.pairs.user_lists import UserLists
 from recsys.retrieval.rules.ranking.at_least import AtLeastRule
 from recsys.retrieval.rules.ranking.caps import CapRule
@@ -39,7 +41,9 @@ class RulePlan:
     Args:
         data: the users and items.
         rules: the options.
-        eligible: the items that may be recommended to anybody.
+        masks: the items that rules of the catalogue let through.
+        windows: of the items, by the name of the rule by time.
+        eligible: the items that may be recommended to anybody at the moment.
         by_user: the condition by which each user gets a part of them; None without one.
         candidates: items of single users; None where nobody has such a list.
         exclusions: items that single users must not get; None without any.
@@ -52,6 +56,8 @@ class RulePlan:
 
     data: Dataset
     rules: RuleOptions
+    masks: ItemMasks
+    windows: Mapping[str, Windows]
     eligible: Eligible
     by_user: UserCondition | None
     candidates: UserLists | None
@@ -78,10 +84,14 @@ class RulePlan:
         Raises:
             DataError: a rule is wrong, or they leave no item.
         """
+        masks, windows = ItemMasks.of(data.items, items), _windows(data, rules)
+        moment = float(at) if at is not None and data.has_timestamps else time.time() if now is None else now
         plan = cls(
             data,
             rules,
-            eligible_items(data.items, items, _item_masks(data, rules, at, now)),
+            masks,
+            windows,
+            masks.eligible({name: each.open_at(moment) for name, each in windows.items()}),
             UserCondition.of(data.items, data.users, items.where),
             None if rules.candidates is None else UserLists.of(data, rules.candidates, f"{_KEY}.candidates"),
             None if rules.exclusions == () else UserLists.of(data, rules.exclusions, f"{_KEY}.exclusions"),
@@ -97,6 +107,15 @@ class RulePlan:
                 "data.positive_from or data.columns.event_meaning, or leave the rule out"
             )
         return plan
+
+    def at(self, moment: float) -> RulePlan:
+        """The same rules at another moment, in seconds since 1970 UTC.
+
+        Raises:
+            DataError: they leave no item then.
+        """
+        met = {name: each.open_at(moment) for name, each in self.windows.items()}
+        return replace(self, eligible=self.masks.eligible(met))
 
     @property
     def told(self) -> tuple[str, ...]:
@@ -135,20 +154,32 @@ class RulePlan:
         kept = {name: rows for name, rows in removed.items() if len(rows)}
         return replace(self, eligible=Eligible(np.flatnonzero(self.mask & met), (), kept), by_user=None)
 
-    def excluded(self, request: Request, filter_seen: bool) -> dict[str, Histories]:
-        """The items that each rule of pairs leaves out of the lists of the users of ``request``, by its name."""
-        found = {"seen": seen_items(request)} if filter_seen else {}
+    def excluded(self, given: Given) -> dict[str, Histories]:
+        """The items that each rule of pairs leaves out of the lists of users, by its name."""
+        found = {"seen": of_users(seen_items(given), given.filtered)} if given.filtered.any() else {}
         if self.exclusions is not None:
-            found["exclusions"] = self.exclusions.rows_of(request.users.vocabulary.ids)
-        if self.rules.blocked and not filter_seen:
-            found["blocked"] = blocked_items(request)
+            found["exclusions"] = self.exclusions.rows_of(given.ids)
+        if self.rules.blocked and not given.filtered.all():
+            found["blocked"] = of_users(blocked_items(given), ~given.filtered)
+        for name, items in given.excluded.items():
+            found[name] = found[name].joined(items) if name in found else items
         return found
 
-    def named(self, request: Request) -> Rows:
-        """The users of ``request`` who get items of their own list alone."""
-        if self.candidates is None:
-            return np.zeros(0, np.int64)
-        return np.flatnonzero(self.candidates.named(request.users.vocabulary.ids) >= 0)
+    def own(self, given: Given) -> tuple[Rows, Histories | None]:
+        """The users who get items of their own list alone, and [U] these items, also of those who have no list.
+
+        Where the rules and the question both name items, they are those that both name.
+        """
+        named = np.zeros(len(given), bool) if self.candidates is None else self.candidates.named(given.ids) >= 0
+        found = None if self.candidates is None else self.candidates.rows_of(given.ids)
+        if given.candidates is not None:
+            asked, both = given.candidates, named & given.limited
+            if found is not None:
+                owner = asked.users()
+                kept = ~both[owner] | contained(owner, asked.items.astype(np.int64), found, self.data.n_items)
+                asked = of_users(found, ~given.limited).joined(asked.where(kept))
+            named, found = named | given.limited, asked
+        return np.flatnonzero(named), found
 
     def depth(self, k: int) -> int:
         """The candidates of a user from which a list of ``k`` is chosen at first."""
@@ -159,15 +190,13 @@ class RulePlan:
         return max([k, *depths])
 
 
-def _item_masks(data: Dataset, rules: RuleOptions, at: int | None, now: float | None) -> dict[str, NDArray[np.bool_]]:
-    clock = time.time() if now is None else now
-    moment = float(at) if at is not None and data.has_timestamps else clock
-    masks = {}
+def _windows(data: Dataset, rules: RuleOptions) -> dict[str, Windows]:
+    found = {}
     if rules.available_from is not None or rules.available_until is not None:
-        masks["availability"] = available(data.items, rules.available_from, rules.available_until, moment)
+        found["availability"] = available(data.items, rules.available_from, rules.available_until)
     if rules.freshness is not None:
-        masks["freshness"] = fresh(data, rules.freshness, moment)
-    return masks
+        found["freshness"] = fresh(data, rules.freshness)
+    return found
 
 
 def _constraints(data: Dataset, rules: RuleOptions) -> Iterator[CapRule]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from copy import copy
-from dataclasses import replace
 from functools import partial, reduce
 from pathlib import Path
 
@@ -19,16 +18,17 @@ from recsys.retrieval.approximate.choice import index_builder
 from recsys.retrieval.approximate.search import Approximate
 from recsys.retrieval.fallback import Fallback
 from recsys.retrieval.index import BuildIndex
-from recsys.retrieval.retriever import EncodedUsers, Retriever, Subset
-from recsys.retrieval.rules.block import Block, beside, empty_lists, put
+from recsys.retrieval.retriever import EncodedUsers, Retriever
+from recsys.retrieval.rules.block import Block, Given, beside, empty_lists, put
 from recsys.retrieval.rules.block import positions as placed
+from recsys.retrieval.rules.candidates import Candidates
 from recsys.retrieval.rules.explain import Explained
-from recsys.retrieval.rules.pairs.own_candidates import OwnCandidates, contained
+from recsys.retrieval.rules.options import RuleOptions
+from recsys.retrieval.rules.pairs.own_candidates import contained
 from recsys.retrieval.rules.pairs.paired import gathered_scores
 from recsys.retrieval.rules.plan import RulePlan
 from recsys.retrieval.rules.ranking.calibration import CalibrationRule, history_shares
 from recsys.retrieval.rules.ranking.diversity import DiversityRule
-from recsys.retrieval.rules.ranking.exploration import draws, explored_places
 from recsys.retrieval.rules.ranking.pool import Pool
 from recsys.retrieval.rules.ranking.selection import CHUNK, Greedy
 from recsys.retrieval.top_up import Lists
@@ -48,21 +48,19 @@ class RuledRetriever:
     forbids. The list of a user does not depend on the other users of a request.
 
     Args:
-        engine: a fitted engine.
+        retriever: of the items that ``plan`` lets through, with their scores after its boosts.
         plan: the rules.
-        index: a name in `recsys.retrieval.INDEXES`.
-        at: the time for which item vectors are computed; None is now.
-        fallback: see `recsys.retrieval.retriever.Retriever`.
-        multiple: see `recsys.ranking.Ranker`, of exact search.
-        beside: the folder of the bundle, beside which an approximate index is kept; None keeps it in memory.
-
-    Raises:
-        ConfigError: the index is not exact and scores are boosted, or vectors are compared that an engine has not.
-        ArtifactError: the vector of an item holds NaN or an infinite value.
     """
 
-    def __init__(
-        self,
+    def __init__(self, retriever: Retriever, plan: RulePlan) -> None:
+        self.retriever, self._items, self.item_vectors = retriever, plan.data.items, retriever.item_vectors
+        self._follow(plan)
+        self._diversity = self._diversity_rule()
+        self._parts: dict[bytes, RuledRetriever] = {}
+
+    @classmethod
+    def of(
+        cls,
         engine: VectorModel,
         plan: RulePlan,
         index: str = "exact",
@@ -70,33 +68,49 @@ class RuledRetriever:
         fallback: Callable[[], Fallback] | None = None,
         multiple: int = 1,
         beside: Path | None = None,
-    ) -> None:
-        if plan.boosts is not None and index != "exact":
-            raise ConfigError(f"recommend.rules.boosts needs exact search, and index = {index!r}; set index = 'exact'")
+    ) -> RuledRetriever:
+        """The retriever of an engine.
+
+        Args:
+            engine: a fitted engine.
+            plan: the rules.
+            index: a name in `recsys.retrieval.INDEXES`.
+            at: the time for which item vectors are computed; None is now.
+            fallback: see `recsys.retrieval.retriever.Retriever`.
+            multiple: see `recsys.ranking.Ranker`, of exact search.
+            beside: the folder of the bundle, beside which an approximate index is kept; None keeps it in memory.
+
+        Raises:
+            ConfigError: the index is not exact and scores are boosted, or vectors are compared that an engine has not.
+            ArtifactError: the vector of an item holds NaN or an infinite value.
+        """
+        check_index(plan.rules, index)
         build: BuildIndex
         if plan.boosts is None:
             build = index_builder(index, engine, plan.data, beside, multiple)
         else:
             build = partial(plan.boosts.ranker, multiple=multiple)
-        self._engine, self._items, self._build = engine, plan.data.items, build
-        self.retriever = Retriever(engine, self._items, build, plan.eligible.rows, at, fallback)
-        self.item_vectors = self.retriever.item_vectors
-        self._follow(plan)
-        self._diversity = self._diversity_rule()
-        self._parts: dict[bytes, RuledRetriever] = {}
+        return cls(Retriever(engine, plan.data.items, build, plan.eligible.rows, at, fallback), plan)
+
+    @classmethod
+    def over(cls, retriever: Retriever, plan: RulePlan) -> RuledRetriever:
+        """By the vectors of ``retriever``, which may have other candidates; exact where scores are boosted."""
+        build = None if plan.boosts is None else plan.boosts.ranker
+        return cls(retriever.narrowed(plan.eligible.rows, build), plan)
+
+    def at(self, moment: float) -> RuledRetriever:
+        """The same rules at another moment, see `RulePlan.at`; what does not depend on time is shared."""
+        made, plan = copy(self), self._plan.at(moment)
+        made.retriever, made._parts = self.retriever.narrowed(plan.eligible.rows), {}
+        made._follow(plan)
+        return made
 
     def _follow(self, plan: RulePlan) -> None:
         """Takes up the items, quotas, own candidates and reasons of ``plan``."""
         self._plan = plan
-        self._eligible = np.flatnonzero(plan.mask)
-        self._quotas = [
-            self.retriever.within(np.flatnonzero(met & plan.mask))
-            for met in ([] if plan.quotas is None else plan.quotas.matches)
-        ]
-        self._own: OwnCandidates | None = None
-        if plan.candidates is not None:
-            self._own = OwnCandidates(plan.candidates, plan.mask, self._items, self.item_vectors, plan.boosts)
-        self._explained = Explained(plan, self.item_vectors, self._build) if plan.rules.reasons else None
+        self._candidates = Candidates(self.retriever, plan)
+        self._eligible = self._candidates.eligible
+        self._explained = Explained(plan, self.item_vectors, self.retriever.build) if plan.rules.reasons else None
 
     @property
     def told(self) -> tuple[str, ...]:
@@ -108,14 +122,7 @@ class RuledRetriever:
         """See `recsys.retrieval.retriever.Retriever.encode`."""
         return self.retriever.encode(request)
 
-    def top_k(
-        self,
-        request: Request,
-        k: int,
-        filter_seen: bool = True,
-        encoded: EncodedUsers | None = None,
-        left_out: Histories | None = None,
-    ) -> Lists:
+    def top_k(self, request: Request, k: int, filter_seen: bool = True, encoded: EncodedUsers | None = None) -> Lists:
         """The lists of the users of ``request``.
 
         Args:
@@ -123,7 +130,6 @@ class RuledRetriever:
             k: length of a list; cut at the size of the catalogue.
             filter_seen: whether items of a user's history are left out.
             encoded: [U] what `encode` returned for the users, where it is known already.
-            left_out: [U] other items that are left out; the reason is that of seen items.
 
         Returns:
             Item rows [U, k] in the order of the list, scores, marks of the fallback, and reasons if the plan asks.
@@ -132,20 +138,23 @@ class RuledRetriever:
         Raises:
             ArtifactError: the vector of a user, or a score, is NaN or infinite.
         """
-        k, users = min(k, len(self._items)), encoded or self.encode(request)
+        return self.rank(encoded or self.encode(request), k, Given.of(request, filter_seen))
+
+    def rank(self, users: EncodedUsers, k: int, given: Given) -> Lists:
+        """See `top_k`, of users [U] whose vectors are known."""
+        k = min(k, len(self._items))
         if self._plan.by_user is not None:
-            lists = empty_lists((len(request), k))
-            for rows, part in self.parts(request):
-                left = None if left_out is None else left_out.take(rows)
-                lists = put(lists, rows, part.top_k(request.take(rows), k, filter_seen, users.take(rows), left))
+            lists = empty_lists((len(given), k))
+            for rows, part in self.parts(given.request()):
+                lists = put(lists, rows, part.rank(users.take(rows), k, given.take(rows)))
             return lists if self._plan.rules.reasons else lists._replace(reasons=None)
-        by_rule = self._plan.excluded(request, filter_seen)
-        if left_out is not None:
-            by_rule["seen"] = by_rule["seen"].joined(left_out) if "seen" in by_rule else left_out
+        by_rule, (named, own) = self._plan.excluded(given), self._plan.own(given)
+        if own is not None and len(named):
+            by_rule = {name: _of_own(items, named, own, len(self._items)) for name, items in by_rule.items()}
         excluded = reduce(Histories.joined, by_rule.values()) if by_rule else None
-        block = Block(request, users.vectors, excluded, users.unknown, self._plan.named(request))
+        block = Block(given, users.vectors, excluded, users.unknown, named, own)
         if not self._plan.rules.reranks:
-            lists = self._candidates(block, k)
+            lists = self._candidates.ranking(block, k)
             positions = np.broadcast_to(np.arange(lists.rows.shape[1]), lists.rows.shape)
             found = lists._replace(reasons=np.zeros(lists.rows.shape, np.int32))
         else:
@@ -178,7 +187,7 @@ class RuledRetriever:
 
     def _chosen(self, block: Block, k: int) -> tuple[Lists, Rows]:
         """The lists of a block, and where each item stands in the ranking without rules; MISSING where it does not."""
-        shape = (len(block.request), k)
+        shape = (len(block), k)
         found = empty_lists(shape)
         positions = np.full(shape, MISSING)
         waiting, depth, scale = np.arange(shape[0]), min(self._plan.depth(k), len(self._eligible)), 1
@@ -198,16 +207,16 @@ class RuledRetriever:
 
     def _selected(self, block: Block, k: int, depth: int, scale: int) -> tuple[Lists, Rows, NDArray[np.bool_]]:
         """The lists of a block chosen from ``depth`` candidates, positions, and whether more candidates may help."""
-        lists, needs = self._candidates(block, depth), zip(self._quotas, self._least, strict=True)
-        extras = [self._extra(block, subset, need * scale) for subset, need in needs]
-        drawn, places = self._drawn(block, k)
+        lists = self._candidates.ranking(block, depth)
+        extras = [self._candidates.of_quota(block, n, need * scale) for n, need in enumerate(self._least)]
+        drawn, places = self._candidates.drawn(block, k)
         extra = beside([part for part in extras if part is not None])
         pool = Pool.of(lists, extra, drawn)
         picked, reasons, lacking = self._greedy(block, pool, k, places)
         short = ((picked != MISSING).sum(1) < k) & (lists.rows[:, -1] != MISSING) & (depth < len(self._eligible))
         for place, part in enumerate(extras):
             more = lists if part is None else part
-            whole = len(self._eligible if part is None else self._quotas[place].rows)
+            whole = len(self._eligible if part is None else self._candidates.quotas[place].rows)
             short |= (lacking[:, place] > 0) & (more.rows[:, -1] != MISSING) & (more.rows.shape[1] < whole)
         return self._picked(block, pool, picked, reasons), placed(pool, picked), short
 
@@ -233,45 +242,6 @@ class RuledRetriever:
         )
         return picked, reasons, lacking
 
-    def _candidates(self, block: Block, depth: int) -> Lists:
-        """[U, depth]: the ranking of the eligible items, and of the own candidates for users who have some."""
-        lists = block.filled(self.retriever.index.top_k(block.users, depth, block.excluded), self.retriever.top_up)
-        if self._own is None or not len(block.named):
-            return lists
-        part = block.take(block.named)
-        known = ~part.unknown if part.users.valid is None else part.users.valid & ~part.unknown
-        top_up, width = self.retriever.top_up, lists.rows.shape[1]
-        users = replace(part.users, valid=known)
-        own = self._own.top_k(part.request, users, width, part.excluded, None if top_up is None else top_up.fallback)
-        return put(lists, block.named, own)
-
-    def _extra(self, block: Block, subset: Subset, depth: int) -> Lists | None:
-        """The best items of a quota; None where no item meets it. Users with candidates of their own have none."""
-        if not len(subset.rows):
-            return None
-        depth = min(depth, len(subset.rows))
-        found = block.filled(subset.ranking.top_k(block.users, depth, block.excluded), subset.top_up)
-        rows, scores, fallback, _ = found
-        rows[block.named], scores[block.named], fallback[block.named] = MISSING, -np.inf, False
-        return found
-
-    def _drawn(self, block: Block, k: int) -> tuple[Rows | None, NDArray[np.bool_] | None]:
-        """Random items that may be listed, and the places that they are given; None without exploration."""
-        rule = self._plan.rules.exploration
-        if rule is None:
-            return None, None
-        ids = block.request.users.vocabulary.ids
-        items = draws(rule, ids, k, self._eligible)
-        owner, flat = np.repeat(np.arange(len(items)), items.shape[1]), items.ravel()
-        gone = np.zeros(len(flat), bool)
-        if block.excluded is not None:
-            gone |= contained(owner, flat, block.excluded, len(self._items))
-        if self._own is not None and len(block.named):
-            own = self._own.lists.rows_of(ids)
-            gone |= np.isin(owner, block.named) & ~contained(owner, flat, own, len(self._items))
-        items[gone.reshape(items.shape)] = MISSING
-        return items, explored_places(rule, ids, k)
-
     def _picked(self, block: Block, pool: Pool, picked: Rows, reasons: NDArray[np.int32]) -> Lists:
         filled, width = picked != MISSING, pool.rows.shape[1]
         place = np.maximum(picked, 0) + np.arange(len(picked))[:, None] * width
@@ -289,7 +259,7 @@ class RuledRetriever:
         rule, values = self._plan.rules.calibration, self._plan.calibration
         if rule is None or values is None:
             return None
-        return CalibrationRule(rule.weight, values, history_shares(block.request.histories, values))
+        return CalibrationRule(rule.weight, values, history_shares(block.given.histories, values))
 
     def _diversity_rule(self) -> DiversityRule | None:
         rule, values = self._plan.rules.diversity, self._plan.diversity
@@ -298,3 +268,19 @@ class RuledRetriever:
         if values is not None:
             return DiversityRule(rule.weight, rule.method, values=values)
         return DiversityRule.of_vectors(rule.weight, rule.method, self.item_vectors)
+
+
+def check_index(rules: RuleOptions, index: str) -> None:
+    """Checks that an index can rank under the rules.
+
+    Raises:
+        ConfigError: it is not exact, and scores are boosted.
+    """
+    if rules.boosts and index != "exact":
+        raise ConfigError(f"recommend.rules.boosts needs exact search, and index = {index!r}; set index = 'exact'")
+
+
+def _of_own(items: Histories, named: Rows, own: Histories, n_items: int) -> Histories:
+    """``items`` [U] that are left out, of users who are ``named`` those of their own list alone."""
+    owner = items.users()
+    return items.where(~np.isin(owner, named) | contained(owner, items.items.astype(np.int64), own, n_items))

@@ -1,28 +1,30 @@
-"""Lists under the rules that a page asks for, as a batch with these rules makes them."""
+"""Lists under the rules of a config or those that a page asks for, as a batch with these rules makes them."""
 
 from __future__ import annotations
 
 import json
 import time
 from collections import OrderedDict
+from functools import partial
 from threading import Lock
 
-from recsys.data.vocabulary import MISSING
-from recsys.engine import Request, VectorModel, Vectors
+import numpy as np
+
+from recsys.data.histories import Histories
 from recsys.errors import RecsysError
-from recsys.retrieval.frames import fallback_of
+from recsys.retrieval.rules.block import Given, empty_lists, of_users, put
 from recsys.retrieval.rules.options import RuleOptions
 from recsys.retrieval.rules.plan import RulePlan
-from recsys.retrieval.rules.reasons import reason_texts
 from recsys.retrieval.rules.ruled import RuledRetriever
+from recsys.retrieval.top_up import Lists
+from recsys.service.groups import Group
 from recsys.service.live_histories import LiveHistories
 from recsys.service.model import ServedModel
-from recsys.service.questions import Listed, Question
+from recsys.service.questions import Listed, Question, ragged
+from recsys.service.rules.moments import Moments
 
 _KEPT = 4
 """So many sets of rules are kept ready, those that were asked for last."""
-_FRESH_SECONDS = 60.0
-"""How long rules by time, such as availability, are taken to hold."""
 
 
 class RuleLists:
@@ -45,18 +47,8 @@ class RuleLists:
 
     def __init__(self, model: ServedModel) -> None:
         self._model = model
-        self._engine = _Held(model)
-        self._kept: OrderedDict[str, tuple[float, RuledRetriever]] = OrderedDict()
-        self._lock = Lock()  # the scores of a block of users share a buffer
-
-    def check(self, rules: RuleOptions) -> None:
-        """Makes ready what lists under ``rules`` need.
-
-        Raises:
-            RecsysError: the rules are wrong or leave no item.
-        """
-        with self._lock:
-            self._retriever(rules)
+        self._kept: OrderedDict[str, Moments] = OrderedDict()
+        self._lock = Lock()
 
     def listed(self, question: Question, rules: RuleOptions, live: LiveHistories) -> tuple[Listed, list[str]]:
         """The list of ``question``, and the rules that gave each item its place, see `recsys.retrieval.rules.reasons`.
@@ -68,48 +60,63 @@ class RuleLists:
         """
         if rules == RuleOptions(reasons=rules.reasons):
             answer = ServedModel.recommend(self._model, [question], live)[0]  # not under rules of its own
-            if isinstance(answer, RecsysError):
-                raise answer
-            return answer, ["score"] * len(answer.item_ids)
-        request, left_out = self._model.request(question, live), self._model.left_out(question, live)
-        with self._lock:
-            lists = self._retriever(rules).top_k(request, question.k, filter_seen=False, left_out=left_out)
-        n = int((lists.rows[0] != MISSING).sum())
-        ids = tuple(self._model.data.items.vocabulary.ids[lists.rows[0, :n]].tolist())
-        scores, fallback = lists.scores[0, :n].tolist(), lists.fallback[0, :n].tolist()
-        reasons = ["score"] * n if lists.reasons is None else reason_texts(lists.reasons[0, :n])
-        return Listed(ids, tuple(scores), tuple(fallback), False, ()), reasons
+        else:
+            moments = self.moments(rules)
+            moments.renew()
+            answer = self._model.listed([question], live, partial(self.rank, moments))[0]
+        if isinstance(answer, RecsysError):
+            raise answer
+        return answer, ["score"] * len(answer.item_ids) if answer.reasons is None else list(answer.reasons)
 
-    def _retriever(self, rules: RuleOptions) -> RuledRetriever:
-        """The retriever of ``rules``; those by time are made anew each minute."""
+    def moments(self, rules: RuleOptions) -> Moments:
+        """What ranks under ``rules``.
+
+        Raises:
+            RecsysError: the rules are wrong or leave no item.
+        """
         key = json.dumps(rules.model_dump(mode="json"), sort_keys=True)
-        since, found = self._kept.get(key, (0.0, None))
-        if found is not None and (not rules.by_time or time.monotonic() - since < _FRESH_SECONDS):
+        with self._lock:
+            if key not in self._kept:
+                self._kept[key] = self._made(rules)
             self._kept.move_to_end(key)
-            return found
-        model = self._model
-        plan = RulePlan.of(model.data, model.rules, rules)
-        fallback = fallback_of(model.bundle, model.data)
-        made = RuledRetriever(self._engine, plan, fallback=fallback)
-        self._kept[key] = time.monotonic(), made
-        while len(self._kept) > _KEPT:
-            self._kept.popitem(last=False)
-        return made
+            while len(self._kept) > _KEPT:
+                self._kept.popitem(last=False)
+            return self._kept[key]
 
+    def rank(self, moments: Moments, group: Group, k: int) -> Lists:
+        """The lists of a group at the times of its questions."""
+        if group.at is None or not self._model.data.has_timestamps:
+            return self._ranked(moments.now(), group, k)
+        by_retriever: dict[RuledRetriever, list[int]] = {}
+        for row, at in enumerate(group.at.tolist()):
+            by_retriever.setdefault(moments.at(at), []).append(row)
+        lists = empty_lists((len(group.asked), k))
+        for retriever, some in by_retriever.items():
+            rows = np.array(some, np.int64)
+            found = self._ranked(retriever, group.take(rows), k)
+            lists = put(lists if found.reasons is not None else lists._replace(reasons=None), rows, found)
+        return lists
 
-class _Held(VectorModel):
-    """The engine of a model, whose item vectors are computed once."""
+    def _ranked(self, retriever: RuledRetriever, group: Group, k: int) -> Lists:
+        return retriever.rank(self._model.encoded(group), k, self._given(group))
 
-    def __init__(self, model: ServedModel) -> None:
-        self._engine, self._items = model.bundle.engine, model.data.items
-        self.vectors = self._engine.item_vectors(self._items)
+    def _given(self, group: Group) -> Given:
+        """What the questions leave out and limit, by the names of the rules that they count as."""
+        filtered = self._model.filters(group)
+        excluded: dict[str, Histories] = {}
+        if any(len(each.excluded) for each in group.asked):
+            excluded["exclusions"] = ragged([each.excluded for each in group.asked])
+        if group.blocked is not None and not filtered.all():
+            excluded["blocked"] = of_users(group.blocked, ~filtered)
+        known = group.names, group.histories, group.also_seen, filtered, lambda: group.request, excluded
+        limited = np.array([each.candidates is not None for each in group.asked], bool)
+        if not limited.any():
+            return Given(*known)
+        nothing = np.zeros(0, np.int64)
+        lists = ragged([nothing if each.candidates is None else each.candidates for each in group.asked])
+        return Given(*known, lists, limited)
 
-    @property
-    def kind(self) -> str:
-        return self._engine.kind
-
-    def user_vectors(self, request: Request) -> Vectors:
-        return self._engine.user_vectors(request)
-
-    def item_vectors(self, items: object, at: int | None = None) -> Vectors:
-        return self.vectors
+    def _made(self, rules: RuleOptions) -> Moments:
+        model, now = self._model, time.time()
+        plan = RulePlan.of(model.data, model.rules, rules, now=now)
+        return Moments(RuledRetriever.over(model.retriever, plan), plan, now)

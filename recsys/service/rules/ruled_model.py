@@ -3,53 +3,72 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from functools import partial
 
+from recsys.data.dataset import Dataset
 from recsys.errors import RecsysError
+from recsys.registry.bundle import Bundle
+from recsys.retrieval.rules.eligible import ItemRules
 from recsys.retrieval.rules.options import RuleOptions
+from recsys.retrieval.rules.ruled import check_index
 from recsys.service.live_histories import LiveHistories
 from recsys.service.model import ServedModel
-from recsys.service.questions import Listed, Question, look_up
+from recsys.service.questions import Listed, Question
 from recsys.service.rules.rule_lists import RuleLists
 
 
 class RuledModel(ServedModel):
     """A served model whose lists are those of a batch with the same rules.
 
-    Candidates and exclusions of a question, and what feedback adds to a history, are left out beside what the rules
-    leave out.
+    Candidates and exclusions of a question, and what feedback disliked, count as the rules ``candidates``,
+    ``exclusions`` and ``blocked``; a user whom the data does not have may be named in the lists of the rules.
 
     Args:
-        model: that is asked; it is not used any more.
-        options: the rules.
+        bundle: see `recsys.service.model.ServedModel`, as the others.
+        data: see there.
+        version: see there.
+        rules: see there.
+        index: see there.
+        filter_seen: see there.
+        lists: the rules of the lists.
 
     Raises:
         DataError: a rule names a column that the data does not have, or they leave no item.
+        ConfigError: scores are boosted, and the index is not exact.
 
     Example:
         >>> from recsys.data.synthetic.worlds import BlockTaste
         >>> from recsys.engines.baselines.ease import EASE
-        >>> from recsys.registry.bundle import Bundle
         >>> data = BlockTaste(users=30).dataset()
         >>> rules = RuleOptions.model_validate({"exploration": {"share": 1}, "reasons": True})
-        >>> model = RuledModel(ServedModel(Bundle(EASE().fit(data), data)), rules)
+        >>> model = RuledModel(Bundle(EASE().fit(data), data), lists=rules)
         >>> model.recommend([Question("u003", k=2)], LiveHistories())[0].reasons
         ('exploration', 'exploration')
     """
 
-    def __init__(self, model: ServedModel, options: RuleOptions) -> None:
-        self.__dict__.update(vars(model))
-        self._options, self._ruled = options, RuleLists(model)
-        self._ruled.check(options)
+    def __init__(
+        self,
+        bundle: Bundle,
+        data: Dataset | None = None,
+        version: str = "",
+        rules: ItemRules | None = None,
+        index: str = "exact",
+        filter_seen: bool = True,
+        lists: RuleOptions | None = None,
+    ) -> None:
+        super().__init__(bundle, data, version, rules, index, filter_seen)
+        options, self._ruled = lists or RuleOptions(), RuleLists(self)
+        self._moments = self._ruled.moments(options)
+        check_index(options, index)
 
     def recommend(self, questions: Sequence[Question], live: LiveHistories) -> list[Listed | RecsysError]:
-        return [self._listed_by_rules(question, live) for question in questions]
+        return self.listed(questions, live, partial(self._ruled.rank, self._moments))
 
-    def _listed_by_rules(self, question: Question, live: LiveHistories) -> Listed | RecsysError:
-        try:
-            found, reasons = self._ruled.listed(question, self._options, live)
-            asked = look_up(self.data, question)
-        except RecsysError as error:
-            return error
-        found = replace(found, unknown_user=asked.unknown_user, unknown_items=asked.unknown_items)
-        return replace(found, reasons=tuple(reasons)) if self._options.reasons else found
+    def renew(self) -> None:
+        """Makes ready what ranks now, where a rule by time has changed it."""
+        self._moments.renew()
+
+    def _check(self, question: Question) -> None:
+        super()._check(question)
+        if question.at is not None and self.data.has_timestamps:
+            self._moments.at(question.at)

@@ -130,7 +130,7 @@ def test_lists_are_those_of_a_condition_with_the_value_of_each_user(shop, rules,
     def lists(where, users):
         plan = RulePlan.of(shop, ItemRules(where=where, **given), options, AT)
         fallback = Fallback.fit(shop)
-        retriever = RuledRetriever(ENGINE, plan, fallback=lambda: fallback, multiple=32)
+        retriever = RuledRetriever.of(ENGINE, plan, fallback=lambda: fallback, multiple=32)
         return retriever.top_k(everybody.take(users), 8, filter_seen)
 
     found = lists("brand == user.brand", np.arange(USERS))
@@ -147,7 +147,7 @@ def test_lists_are_those_of_a_condition_with_the_value_of_each_user(shop, rules,
 
 def test_lists_of_few_users_are_those_of_all(shop):
     plan = RulePlan.of(shop, ItemRules(where="brand == user.brand"), RuleOptions())
-    retriever, everybody = RuledRetriever(ENGINE, plan, multiple=32), Request.from_dataset(shop, np.arange(USERS))
+    retriever, everybody = RuledRetriever.of(ENGINE, plan, multiple=32), Request.from_dataset(shop, np.arange(USERS))
     whole = retriever.top_k(everybody, 8)
     for users in ([3], [4, 0, 29], [7, 2, 12]):
         some = retriever.top_k(everybody.take(np.array(users)), 8)

@@ -98,7 +98,7 @@ def request(users=None):
 def retriever(rules, fallback=None, deny=("item 7",)):
     options = RuleOptions(**{**rules, "reasons": True})
     plan = RulePlan.of(DATA, ItemRules(deny=deny), options, AT)
-    return RuledRetriever(ENGINE, plan, fallback=fallback), plan
+    return RuledRetriever.of(ENGINE, plan, fallback=fallback), plan
 
 
 def values(column, separator="|"):
@@ -288,7 +288,7 @@ def test_a_rule_is_named_where_an_item_would_not_have_its_place_without_it(name,
 
 def test_without_a_rule_the_score_is_the_reason():
     plan = RulePlan.of(DATA, ItemRules(), RuleOptions(reasons=True))
-    found = RuledRetriever(ENGINE, plan).top_k(request(), K, filter_seen=False)
+    found = RuledRetriever.of(ENGINE, plan).top_k(request(), K, filter_seen=False)
     assert set(reason_texts(found.reasons[found.rows >= 0])) == {"score"}
 
 
@@ -341,7 +341,7 @@ def test_an_unknown_key_of_a_rule_is_told():
 def test_boosts_need_exact_search():
     plan = RulePlan.of(DATA, ItemRules(), RuleOptions(boosts=[{"where": "brand is None", "factor": 2}]))
     with pytest.raises(ConfigError, match="exact search"):
-        RuledRetriever(ENGINE, plan, index="faiss")
+        RuledRetriever.of(ENGINE, plan, index="faiss")
 
 
 @pytest.mark.parametrize("missing", [False, True])
@@ -372,5 +372,5 @@ def test_diversity_compares_vectors_as_long_as_the_catalogue_as_others(method, f
             return Vectors(sparse=form(super().item_vectors(items, at).dense))
 
     plan = RulePlan.of(DATA, ItemRules(), RuleOptions(diversity={"method": method, "weight": 0.5}))
-    found = [RuledRetriever(engine, plan).top_k(request(), K) for engine in (ENGINE, Sparse(USERS, ITEMS))]
+    found = [RuledRetriever.of(engine, plan).top_k(request(), K) for engine in (ENGINE, Sparse(USERS, ITEMS))]
     np.testing.assert_array_equal(found[0].rows, found[1].rows)

@@ -10,6 +10,7 @@ from recsys.config import Config
 from recsys.data.dataset import Dataset
 from recsys.errors import DataError
 from recsys.retrieval.rules.items.column_values import times_of
+from recsys.retrieval.rules.items.windows import Windows
 
 _DAY = 86_400
 
@@ -27,8 +28,8 @@ class Freshness(Config):
     column: str | None = None
 
 
-def fresh(data: Dataset, rule: Freshness, at: float) -> NDArray[np.bool_]:
-    """Bool [I]: the items whose time is after ``at`` less the days, and not after ``at``.
+def fresh(data: Dataset, rule: Freshness) -> Windows:
+    """The windows of the items: from the time of the item on, for the days; always where it has no interaction.
 
     Raises:
         DataError: there is no such column, or none is given and the data has no timestamps.
@@ -37,7 +38,7 @@ def fresh(data: Dataset, rule: Freshness, at: float) -> NDArray[np.bool_]:
         >>> from recsys.data.synthetic.worlds import BlockTaste
         >>> data = BlockTaste(users=30).dataset()
         >>> newest = float(data.interactions.time.max())
-        >>> bool(fresh(data, Freshness(days=36_500), newest).all())
+        >>> bool(fresh(data, Freshness(days=36_500)).open_at(newest).all())
         True
     """
     if rule.column is not None:
@@ -49,9 +50,7 @@ def fresh(data: Dataset, rule: Freshness, at: float) -> NDArray[np.bool_]:
         )
     else:
         times = first_interactions(data)
-    with np.errstate(invalid="ignore"):
-        kept: NDArray[np.bool_] = (times > at - rule.days * _DAY) & ((times <= at) | np.isposinf(times))
-    return kept
+    return Windows(np.where(np.isposinf(times), -np.inf, times), times + rule.days * _DAY)
 
 
 def first_interactions(data: Dataset) -> NDArray[np.float64]:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from recsys.data.histories import Histories
-from recsys.engine import Request
+from recsys.retrieval.retriever import HasSeen
 
 
-def blocked_items(request: Request) -> Histories:
+def blocked_items(users: HasSeen) -> Histories:
     """[U] the items that each user's negative feedback names (`recsys.data.dataset.Dataset.non_likes`).
 
     The seen filter masks them too; as a rule of its own it holds where seen items may be recommended again.
     """
-    return Histories.of([[]] * len(request)) if request.also_seen is None else request.also_seen
+    return Histories.of([[]] * len(users.histories)) if users.also_seen is None else users.also_seen

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,7 +16,6 @@ from recsys.ranking import Ranked, check_finite_scores
 from recsys.retrieval.fallback import Fallback
 from recsys.retrieval.rules.boosts import Boosts
 from recsys.retrieval.rules.pairs.paired import gathered_scores
-from recsys.retrieval.rules.pairs.user_lists import UserLists
 from recsys.retrieval.top_up import Lists, merged_lists
 
 
@@ -24,32 +24,36 @@ class OwnCandidates:
     """Ranks for each user the items of the user's own list.
 
     Args:
-        lists: the candidates of each user who is named.
         eligible: bool [I], items that may be recommended at all.
         items: [I] the catalogue.
         vectors: [I] of the engine.
         boosts: of the scores; None without any.
     """
 
-    lists: UserLists
     eligible: NDArray[np.bool_]
     items: EntityTable
     vectors: Vectors
     boosts: Boosts | None = None
 
     def top_k(
-        self, request: Request, users: Vectors, k: int, excluded: Histories | None, fallback: Fallback | None
+        self,
+        request: Callable[[], Request],
+        users: Vectors,
+        k: int,
+        own: Histories,
+        excluded: Histories | None,
+        fallback: Fallback | None,
     ) -> Lists:
         """The ``k`` best of the own candidates of each user, and below them those that the fallback ranks.
 
         Args:
-            request: [U] users, who are all named.
+            request: returns the request of the users, for the fallback.
             users: [U] their vectors; not valid where the fallback ranks for the user alone.
             k: length of a list.
+            own: [U] the candidates, each once.
             excluded: [U] items that are left out.
             fallback: ranks candidates without a vector; None leaves them out.
         """
-        own = self.lists.rows_of(request.users.vocabulary.ids.tolist())
         owner, item = own.users(), own.items.astype(np.int64)
         kept = self.eligible[item]
         if excluded is not None:
@@ -59,13 +63,15 @@ class OwnCandidates:
         if self.boosts is not None:
             scores = self.boosts.apply(scores, item)
         ranked = np.isfinite(scores) | np.isinf(scores)
-        rows, best = best_pairs(owner[ranked], item[ranked], scores[ranked], (len(request), k))
+        rows, best = best_pairs(owner[ranked], item[ranked], scores[ranked], (len(users), k))
         check_finite_scores(rows, best)
         if fallback is None:
             return Lists(rows, best, np.zeros(rows.shape, bool))
         owner, item = owner[~ranked], item[~ranked]
-        theirs = gathered_scores(fallback.user_vectors(request), fallback.item_vectors(self.items), owner, item)
-        (rows, best), added = merged_lists((rows, best), best_pairs(owner, item, theirs, (len(request), k)))
+        if not len(owner):
+            return Lists(rows, best, np.zeros(rows.shape, bool))
+        theirs = gathered_scores(fallback.user_vectors(request()), fallback.item_vectors(self.items), owner, item)
+        (rows, best), added = merged_lists((rows, best), best_pairs(owner, item, theirs, (len(users), k)))
         return Lists(rows, best, added)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -13,7 +13,7 @@ from pydantic import BeforeValidator
 
 from recsys.data.dataset import Dataset
 from recsys.data.histories import Histories
-from recsys.data.vocabulary import MISSING, Rows, Vocabulary
+from recsys.data.vocabulary import MISSING, Ids, Rows, Vocabulary
 from recsys.retrieval.rules.id_lists import ids_in_type, read_pair_file, typed_rows
 
 _Pairs = tuple[tuple[int | str, int | str], ...]
@@ -82,11 +82,13 @@ class UserLists:
         lengths = np.bincount(unique[:, 0], minlength=len(vocabulary))
         return cls(vocabulary, _ragged(lengths, unique[:, 1]), items.told)
 
-    def named(self, ids: Iterable[object]) -> Rows:
+    def named(self, ids: Ids | Sequence[int | str]) -> Rows:
         """int64 [U]: the row of each user among those who have a list; MISSING of the others."""
+        if len({isinstance(key, str) for key in ids}) > 1:  # ids beside names of anonymous users
+            return np.array([self.users.row(key) for key in ids], np.int64)
         return self.users.rows(ids)
 
-    def rows_of(self, ids: Iterable[object]) -> Histories:
+    def rows_of(self, ids: Ids | Sequence[int | str]) -> Histories:
         """[U] the item rows of each of the users ``ids``; empty for those who have no list."""
         return taken(self.lists, self.named(ids))
 

@@ -1,7 +1,7 @@
 """Exploration: a share of the places is given to random eligible items, so that items without clicks are seen too.
 
 Draws depend on the seed, the user's id and the number of the draw alone, so that a list does not depend on the other
-users of a batch.
+users of a batch. An anonymous user goes by the history, see `recsys.retrieval.anonymous.anonymous_name`.
 """
 
 from __future__ import annotations
@@ -66,9 +66,17 @@ def draws(rule: Exploration, ids: IdArray, k: int, eligible: Rows) -> Rows:
 
 def _keys(rule: Exploration, ids: IdArray, name: str) -> NDArray[np.uint64]:
     """uint64 [U], of the seed, the stream's name and each id."""
-    hashed = pd.util.hash_array(ids, categorize=False).astype(np.uint64)
-    keys: NDArray[np.uint64] = hashed ^ np.uint64(stream_seed(rule.seed, "exploration", name))
+    keys: NDArray[np.uint64] = _hashed(ids) ^ np.uint64(stream_seed(rule.seed, "exploration", name))
     return keys
+
+
+def _hashed(ids: IdArray) -> NDArray[np.uint64]:
+    """uint64 [U]: the hash of each id, whatever the other ids are."""
+    integers = np.array([not isinstance(key, str) for key in ids.tolist()], bool)
+    found = np.empty(len(ids), np.uint64)
+    found[integers] = pd.util.hash_array(ids[integers].astype(np.int64), categorize=False)
+    found[~integers] = pd.util.hash_array(ids[~integers].astype(object), categorize=False)
+    return found
 
 
 def _mixed(keys: NDArray[np.uint64], numbers: NDArray[np.int64]) -> NDArray[np.uint64]:

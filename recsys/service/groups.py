@@ -1,0 +1,138 @@
+"""Groups of questions: what one `Request` to an engine holds, with the histories that feedback has extended."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from recsys.data.dataset import Dataset
+from recsys.data.entities import EntityTable
+from recsys.data.histories import Histories, concatenated
+from recsys.data.vocabulary import Rows
+from recsys.engine import Request
+from recsys.retrieval.anonymous import anonymous_name, with_anonymous, with_attributes, without_repeats
+from recsys.service.live_histories import LiveHistories, extended, unchanged
+from recsys.service.questions import Id, Lookup, ragged
+from recsys.service.vector_cache import cache_key
+
+
+@dataclass(frozen=True, eq=False)
+class Group:
+    """Questions of different users, all with a time or all without: what one `Request` holds.
+
+    Args:
+        data: the users and items.
+        asked: [U] the questions.
+        keys: [U] of the cache of vectors.
+        histories: of the U users.
+        also_seen: of the U users, items outside the histories that the seen filter masks too; None without any.
+        blocked: of the U users, items that feedback disliked or removed last; None without any.
+        at: int64 [U], the times of the recommendations; None is now.
+    """
+
+    data: Dataset
+    asked: list[Lookup]
+    keys: list[tuple[Id, int] | None]
+    histories: Histories
+    also_seen: Histories | None
+    blocked: Histories | None
+    at: NDArray[np.int64] | None
+
+    @cached_property
+    def request(self) -> Request:
+        """The users as an engine is asked."""
+        return Request(self.users, self.data.items, self.histories, self.at, self.also_seen)
+
+    @cached_property
+    def users(self) -> EntityTable:
+        """The users with the columns that questions give."""
+        users = with_anonymous(self.data.users, np.array([each.user for each in self.asked], np.int64))
+        cells = [pd.DataFrame(index=[0]) if each.attributes is None else each.attributes for each in self.asked]
+        if any(len(frame.columns) for frame in cells):
+            users = with_attributes(users, pd.concat(cells, ignore_index=True))
+        return users
+
+    @property
+    def names(self) -> NDArray[np.object_]:
+        """[U] by which lists of single users and random draws are found: the id, or what is known without one."""
+        found = np.empty(len(self.asked), object)
+        for number, each in enumerate(self.asked):
+            found[number] = each.question.user_id
+            if each.question.user_id is None:
+                history = self.histories.items[self.histories.offsets[number] : self.histories.offsets[number + 1]]
+                ids = self.data.items.vocabulary.ids[history].tolist()
+                found[number] = anonymous_name(ids, each.question.columns)
+        return found
+
+    def take(self, rows: Rows) -> Group:
+        """The questions at ``rows``."""
+        return Group(
+            self.data,
+            [self.asked[row] for row in rows],
+            [self.keys[row] for row in rows],
+            self.histories.take(rows),
+            self.also_seen and self.also_seen.take(rows),
+            self.blocked and self.blocked.take(rows),
+            None if self.at is None else self.at[rows],
+        )
+
+
+class Groups:
+    """Makes the groups of questions about the users of a dataset.
+
+    Args:
+        data: the users, their histories and the items.
+    """
+
+    def __init__(self, data: Dataset) -> None:
+        self._data, self._newest = data, int(data.interactions.time.max(initial=0))
+
+    def all(self, asked: Mapping[int, Lookup], live: LiveHistories) -> Iterator[tuple[list[int], Group]]:
+        """The questions by their numbers, in groups that one request can hold, each with its numbers."""
+        for timed in (False, True):
+            numbers = [number for number, each in asked.items() if (each.question.at is not None) == timed]
+            rows = np.array([asked[number].user for number in numbers], np.int64)
+            for positions in without_repeats(rows) if numbers else ():
+                chosen = [numbers[position] for position in positions]
+                yield chosen, self.of([asked[number] for number in chosen], live)
+
+    def of(self, asked: list[Lookup], live: LiveHistories) -> Group:
+        """The group of questions of different users, all with a time or all without.
+
+        Args:
+            asked: [U].
+            live: events that extend the histories.
+        """
+        data = self._data
+        keys = [cache_key(each, live) for each in asked]  # before the events: a vector is never older than its key
+        rows = np.array([each.user for each in asked], np.int64)
+        histories, also_seen = Histories.from_interactions(data.interactions, rows), data.also_seen(rows)
+        at = None if asked[0].question.at is None else np.array([each.question.at for each in asked], np.int64)
+        if also_seen is not None and at is not None:
+            also_seen = also_seen.where(also_seen.times < at[also_seen.users()])
+        changed = {n: live.events(e.question.user_id) for n, e in enumerate(asked)}
+        blocked = None
+        if any(changed.values()) or any(each.history is not None for each in asked):
+            parts = []
+            for number, each in enumerate(asked):
+                own = histories.take(slice(number, number + 1)) if each.history is None else self._given(each.history)
+                events = changed[number] if each.history is None else ()
+                parts.append(extended(own, events, data, live.types) if events else unchanged(own))
+            histories = concatenated([each.history for each in parts])
+            blocked = concatenated([each.blocked for each in parts])
+            others = concatenated([each.also_seen for each in parts]).joined(blocked)
+            if len(others.items):
+                also_seen = others if also_seen is None else also_seen.joined(others)
+        if at is not None:
+            histories = histories.where(histories.times < at[histories.users()])
+        return Group(data, asked, keys, histories, also_seen, blocked, at)
+
+    def _given(self, items: Rows) -> Histories:
+        """A given history has no times: its items are a second apart, the last at the newest time of the data."""
+        history = ragged([items])
+        return history.ending_at(self._newest) if self._data.has_timestamps else history
