@@ -55,8 +55,8 @@ class Explained:
             name: self._best_of(block, items, self._plan.mask, k) for name, items in by_rule.items()
         }
         for name, scores in better.items():
-            let_in = ranked & (positions + _above(scores, lists.scores) >= k)
-            reasons[let_in] |= bit(name)
+            above = _above(scores, lists.scores)
+            reasons[ranked & (above > 0) & (positions + above >= k)] |= bit(name)
         if self._plan.boosts is not None:
             reasons[ranked & self._plan.boosts.boosted[lists.rows]] |= bit("boosts")
         own = np.zeros(len(reasons), bool)

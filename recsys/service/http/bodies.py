@@ -52,8 +52,8 @@ class RecommendBody(UserBody):
     Args:
         k: the length of the list.
         filter_seen: whether items of the history are left out; by default as the config that is served says.
-        candidates: the only items that may be listed.
-        exclude: items that are not listed.
+        candidates: the only items that may be listed; under rules the reason ``candidates``.
+        exclude: items that are not listed; under rules the reason ``exclusions`` of those that take their places.
     """
 
     k: _Length = 10

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict
-from collections.abc import Callable
 from threading import Lock
 
 import numpy as np
@@ -27,13 +26,10 @@ class Moments:
         retriever: of the rules, at ``moment``.
         plan: its plan.
         moment: seconds since 1970 UTC.
-        clock: returns the time of the day.
     """
 
-    def __init__(
-        self, retriever: RuledRetriever, plan: RulePlan, moment: float, clock: Callable[[], float] = time.time
-    ) -> None:
-        self._first, self._clock, self._changes = retriever, clock, changes(plan.windows.values())
+    def __init__(self, retriever: RuledRetriever, plan: RulePlan, moment: float) -> None:
+        self._first, self._changes = retriever, changes(plan.windows.values())
         self._now: tuple[int, RuledRetriever | RecsysError] = self._stretch(moment), retriever
         self._renewed = moment
         self._made: OrderedDict[int, RuledRetriever] = OrderedDict()
@@ -41,7 +37,7 @@ class Moments:
 
     def renew(self) -> None:
         """Makes what ranks now, where that has changed; questions are answered as before until it is made."""
-        now = self._renewed = self._clock()
+        now = self._renewed = time.time()
         stretch = self._stretch(now)
         if stretch != self._now[0]:
             found: RuledRetriever | RecsysError
@@ -57,7 +53,7 @@ class Moments:
         Raises:
             DataError: the rules leave no item.
         """
-        if len(self._changes) and abs(self._clock() - self._renewed) > _LATEST:
+        if len(self._changes) and abs(time.time() - self._renewed) > _LATEST:
             self.renew()
         found = self._now[1]
         if isinstance(found, RecsysError):

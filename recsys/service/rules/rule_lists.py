@@ -11,8 +11,9 @@ from threading import Lock
 import numpy as np
 
 from recsys.data.histories import Histories
+from recsys.data.vocabulary import Rows
 from recsys.errors import RecsysError
-from recsys.retrieval.rules.block import Given, empty_lists, of_users, put
+from recsys.retrieval.rules.block import Given, empty_lists, of_users
 from recsys.retrieval.rules.options import RuleOptions
 from recsys.retrieval.rules.plan import RulePlan
 from recsys.retrieval.rules.ruled import RuledRetriever
@@ -84,21 +85,30 @@ class RuleLists:
             return self._kept[key]
 
     def rank(self, moments: Moments, group: Group, k: int) -> Lists:
-        """The lists of a group at the times of its questions."""
-        if group.at is None or not self._model.data.has_timestamps:
-            return self._ranked(moments.now(), group, k)
-        by_retriever: dict[RuledRetriever, list[int]] = {}
-        for row, at in enumerate(group.at.tolist()):
-            by_retriever.setdefault(moments.at(at), []).append(row)
-        lists = empty_lists((len(group.asked), k))
-        for retriever, some in by_retriever.items():
-            rows = np.array(some, np.int64)
-            found = self._ranked(retriever, group.take(rows), k)
-            lists = put(lists if found.reasons is not None else lists._replace(reasons=None), rows, found)
-        return lists
+        """The lists of a group, each at the time and of the length of its question, up to ``k``."""
+        parts = self._alike(moments, group, k)
+        users, given = self._model.encoded(group), self._given(group)
+        if len(parts) == 1:
+            ((retriever, _),) = parts
+            return retriever.rank(users, k, given)
+        lists, explained = empty_lists((len(group.asked), k)), True
+        for (retriever, length), rows in parts.items():
+            found = retriever.rank(users.take(rows), length, given.take(rows))
+            explained &= found.reasons is not None
+            for whole, part in zip(lists, found, strict=True):
+                if whole is not None and part is not None:
+                    whole[rows, :length] = part
+        return lists if explained else lists._replace(reasons=None)
 
-    def _ranked(self, retriever: RuledRetriever, group: Group, k: int) -> Lists:
-        return retriever.rank(self._model.encoded(group), k, self._given(group))
+    def _alike(self, moments: Moments, group: Group, k: int) -> dict[tuple[RuledRetriever, int], Rows]:
+        """The questions of a group by what ranks at their time, and by the length of their list."""
+        times = group.at if self._model.data.has_timestamps else None
+        asked = [None] * len(group.asked) if times is None else times.tolist()
+        made = {at: moments.now() if at is None else moments.at(at) for at in dict.fromkeys(asked)}
+        found: dict[tuple[RuledRetriever, int], list[int]] = {}
+        for row, (each, at) in enumerate(zip(group.asked, asked, strict=True)):
+            found.setdefault((made[at], min(each.question.k, k)), []).append(row)
+        return {key: np.array(rows, np.int64) for key, rows in found.items()}
 
     def _given(self, group: Group) -> Given:
         """What the questions leave out and limit, by the names of the rules that they count as."""
