@@ -164,8 +164,9 @@ class Retriever:
 
     def narrowed(self, rows: Rows | None, build: BuildIndex | None = None) -> Retriever:
         """The same engine with the items at ``rows`` alone, None is all; ``build`` makes another index of them."""
-        both = rows is not None and self._candidates is not None
-        if build is None and (np.array_equal(rows, self._candidates) if both else rows is self._candidates):
+        own = self._candidates
+        same = rows is own if rows is None or own is None else np.array_equal(rows, own)
+        if same and build is None:
             return self
         made = copy(self)
         made.build, made._candidates = build or self.build, rows

@@ -73,6 +73,11 @@ RULE_SETS = {
     "exploration": {"exploration": {"share": 0.3, "seed": 3}},
 }
 RULE_SETS["quotas beside draws"] = RULE_SETS["at_least"] | {"exploration": {"share": 0.4, "seed": 1}}
+RULE_SETS["quotas of own candidates"] = {
+    "candidates": [["u0001", f"item {n}"] for n in range(60)],
+    "at_least": [{"where": "brand == 'Cord'", "least": 5}],
+    "group": "series",
+}
 RULE_SETS["all"] = {
     **RULE_SETS["exclusions"],
     **RULE_SETS["boosts"],
@@ -374,3 +379,12 @@ def test_diversity_compares_vectors_as_long_as_the_catalogue_as_others(method, f
     plan = RulePlan.of(DATA, ItemRules(), RuleOptions(diversity={"method": method, "weight": 0.5}))
     found = [RuledRetriever.of(engine, plan).top_k(request(), K) for engine in (ENGINE, Sparse(USERS, ITEMS))]
     np.testing.assert_array_equal(found[0].rows, found[1].rows)
+
+
+def test_the_reasons_of_a_user_do_not_depend_on_what_is_left_out_of_the_lists_of_others():
+    rules = {"group": "series", "at_least": [{"where": "brand == 'Cord'", "least": 4}]}
+    pairs = [["u0001", f"item {n}"] for n in range(0, 60, 3)]
+    found = retriever(rules | {"exclusions": pairs})[0].top_k(request([0, 1, 2]), K)
+    alone = retriever(rules)[0].top_k(request([0, 2]), K)
+    assert found.reasons[[0, 2]].tolist() == alone.reasons.tolist()
+    assert "exclusions" in ",".join(reason_texts(found.reasons[1]))

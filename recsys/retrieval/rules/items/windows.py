@@ -34,5 +34,6 @@ class Windows:
 def changes(windows: Iterable[Windows]) -> NDArray[np.float64]:
     """The moments at which a window opens or closes, ascending; between two of them nothing changes."""
     bounds = [bound for each in windows for bound in (each.start, each.stop)]
-    found = np.unique(np.concatenate([np.zeros(0), *bounds]))
-    return found[np.isfinite(found)]
+    every = np.unique(np.concatenate([np.zeros(0), *bounds]))
+    found: NDArray[np.float64] = every[np.isfinite(every)]
+    return found
