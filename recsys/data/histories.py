@@ -10,6 +10,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from recsys.data.interactions import Interactions
+from recsys.data.vocabulary import places
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,7 +63,7 @@ class Histories:
     def gathered(cls, source: Interactions, start: NDArray[np.int64], stop: NDArray[np.int64]) -> Histories:
         """Histories from slices: user u has the positions ``start[u]:stop[u]`` of ``source``."""
         offsets = np.concatenate([[0], np.cumsum(stop - start)]).astype(np.int64)
-        positions = np.arange(offsets[-1]) + np.repeat(start - offsets[:-1], stop - start)
+        positions = np.repeat(start, stop - start) + places(stop - start)
         return cls(offsets, source.item[positions], source.time[positions], source.weight[positions])
 
     def __len__(self) -> int:

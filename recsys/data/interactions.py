@@ -12,10 +12,10 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from recsys.atomic import atomic_path
+from recsys.data.vocabulary import BLOCK, places, row_counts, user_blocks
 from recsys.digest import hashed, short_digest
 from recsys.files.stored_array import check_column, load_column
 
-_BLOCK = 1 << 21
 _LARGEST_WEIGHT, _LARGEST_TIME = 1e36, 2**62
 """Far above what `recsys.data.ingest` takes, and below what overflows in sums and differences."""
 _COLUMNS = {"user": np.int32, "item": np.int32, "time": np.int64, "weight": np.float32}
@@ -104,6 +104,20 @@ class Interactions:
         event = None if self.event is None else self.event[where]
         return Interactions(self.user[where], self.item[where], self.time[where], self.weight[where], tie, event)
 
+    def of_users(self, users: NDArray[np.integer]) -> Interactions:
+        """The interactions of ``users``, ascending rows; found by search, without a look at those of others."""
+        first, last = (np.searchsorted(self.user, np.asarray(users, np.int32), side) for side in ("left", "right"))
+        return self.select(np.repeat(first, last - first) + places(last - first))
+
+    def blocks(self, size: int = BLOCK) -> Iterator[slice]:
+        """Slices of consecutive users with about ``size`` interactions together."""
+        start = 0
+        while start < len(self):
+            last = self.user[min(start + size, len(self)) - 1]
+            stop = int(np.searchsorted(self.user, last, "right"))
+            yield slice(start, stop)
+            start = stop
+
     def before(self, moment: int) -> Interactions:
         """The interactions strictly before ``moment``."""
         return self.select(self.time < moment)
@@ -129,7 +143,7 @@ class Interactions:
 
     def user_counts(self, n_users: int) -> NDArray[np.int64]:
         """int64 [n_users]: interactions of each user."""
-        return _counts(self.user, n_users)
+        return row_counts(self.user, n_users)
 
     def positions(self, n_users: int) -> NDArray[np.int64]:
         """int64 [E]: the position of each interaction within its user, the oldest has 0."""
@@ -137,15 +151,15 @@ class Interactions:
 
     def item_counts(self, n_items: int) -> NDArray[np.int64]:
         """int64 [n_items]: interactions of each item."""
-        return _counts(self.item, n_items)
+        return row_counts(self.item, n_items)
 
     def holds(self, pairs: Interactions) -> NDArray[np.bool_]:
         """Bool [P]: whether the user and item of each of ``pairs`` occur here; without a copy of all rows."""
         keys = pair_keys(pairs.user, pairs.item)
         wanted = np.unique(keys)
         met = np.zeros(len(wanted), bool)
-        for start in range(0, len(self) if len(wanted) else 0, _BLOCK):
-            own = pair_keys(self.user[start : start + _BLOCK], self.item[start : start + _BLOCK])
+        for start in range(0, len(self) if len(wanted) else 0, BLOCK):
+            own = pair_keys(self.user[start : start + BLOCK], self.item[start : start + BLOCK])
             place = np.minimum(np.searchsorted(wanted, own), len(wanted) - 1)
             met[place[wanted[place] == own]] = True
         return met[np.searchsorted(wanted, keys)]
@@ -171,9 +185,9 @@ class Interactions:
         Raises:
             ArtifactError: a row does not exist, a weight is none, or users or times are not in their order.
         """
-        for start in range(0, len(self), _BLOCK):
+        for start in range(0, len(self), BLOCK):
             # a block begins with the last row of the one before, so that no step between two rows is left out
-            self._check_rows(slice(max(start - 1, 0), start + _BLOCK), n_users, n_items, where, any_sign)
+            self._check_rows(slice(max(start - 1, 0), start + BLOCK), n_users, n_items, where, any_sign)
 
     def _check_rows(self, part: slice, n_users: int, n_items: int, where: Path, any_sign: bool) -> None:
         user, item, time, weight = self.user[part], self.item[part], self.time[part], self.weight[part]
@@ -226,36 +240,6 @@ class Interactions:
             other = f"has {length:,} rows, and user.npy {len(user):,}: they differ in length"
             check_column(directory / f"{name}.npy", length != len(user), other)
         return cls(user, item, time, weight, tie, event)
-
-
-def user_blocks(user: NDArray[np.integer], size: int = _BLOCK) -> Iterator[slice | NDArray[np.int64]]:
-    """Ascending positions in ``user`` [E] of consecutive users with about ``size`` interactions together, user by user.
-
-    Positions of MISSING are in no block.
-
-    Example:
-        >>> [block.tolist() for block in user_blocks(np.array([2, 0, 1, 0, 2]), size=3)]
-        [[1, 2, 3], [0, 4]]
-    """
-    if len(user) <= size:
-        yield np.flatnonzero(user >= 0) if len(user) and user.min() < 0 else slice(None)
-        return
-    counts = np.zeros(int(user.max()) + 1, np.int64)
-    for start in range(0, len(user), size):
-        part = user[start : start + size]
-        counts += np.bincount(part[part >= 0], minlength=len(counts))
-    block_of = np.maximum(np.cumsum(counts) - 1, 0) // size
-    firsts = np.flatnonzero(np.diff(block_of, prepend=-1))
-    for first, last in zip(firsts, [*firsts[1:], len(counts)], strict=True):
-        yield np.flatnonzero((user >= first) & (user < last))
-
-
-def _counts(rows: NDArray[np.int32], n: int) -> NDArray[np.int64]:
-    """int64 [n]: how often each row occurs; in blocks, as NumPy counts a copy of 8 bytes each."""
-    found = np.zeros(n, np.int64)
-    for start in range(0, len(rows), _BLOCK):
-        found += np.bincount(rows[start : start + _BLOCK], minlength=n)
-    return found
 
 
 def pair_keys(users: NDArray[np.integer], items: NDArray[np.integer]) -> NDArray[np.int64]:

@@ -1,8 +1,8 @@
-"""Vocabularies: the bijection between external ids and row numbers."""
+"""Vocabularies: the bijection between external ids and row numbers; and what is counted over rows."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -19,10 +19,55 @@ from recsys.errors import ArtifactError, DataError
 MISSING = -1
 """The row of an id that a vocabulary does not hold."""
 
+BLOCK = 1 << 21
+"""Interactions that are looked at together, where a copy of all of them would be too large."""
+
 Ids = NDArray[Any]
 """External ids: int64, or an object array of str."""
 
 Rows = NDArray[np.int64]
+
+
+def places(counts: NDArray[np.integer]) -> Rows:
+    """int64: the places 0, 1, ... within each of several runs that have ``counts`` [n] entries, run after run.
+
+    Example:
+        >>> places(np.array([3, 0, 2])).tolist()
+        [0, 1, 2, 0, 1]
+    """
+    ends = np.cumsum(counts)
+    found: Rows = np.arange(int(ends[-1]) if len(ends) else 0) - np.repeat(ends - counts, counts)
+    return found
+
+
+def user_blocks(user: NDArray[np.integer], size: int = BLOCK) -> Iterator[slice | NDArray[np.int64]]:
+    """Ascending positions in ``user`` [E] of consecutive users with about ``size`` interactions together, user by user.
+
+    Positions of MISSING are in no block.
+
+    Example:
+        >>> [block.tolist() for block in user_blocks(np.array([2, 0, 1, 0, 2]), size=3)]
+        [[1, 2, 3], [0, 4]]
+    """
+    if len(user) <= size:
+        yield np.flatnonzero(user >= 0) if len(user) and user.min() < 0 else slice(None)
+        return
+    counts = np.zeros(int(user.max()) + 1, np.int64)
+    for start in range(0, len(user), size):
+        part = user[start : start + size]
+        counts += np.bincount(part[part >= 0], minlength=len(counts))
+    block_of = np.maximum(np.cumsum(counts) - 1, 0) // size
+    firsts = np.flatnonzero(np.diff(block_of, prepend=-1))
+    for first, last in zip(firsts, [*firsts[1:], len(counts)], strict=True):
+        yield np.flatnonzero((user >= first) & (user < last))
+
+
+def row_counts(rows: NDArray[np.int32], n: int) -> NDArray[np.int64]:
+    """int64 [n]: how often each row occurs; in blocks, as NumPy counts a copy of 8 bytes each."""
+    found = np.zeros(n, np.int64)
+    for start in range(0, len(rows), BLOCK):
+        found += np.bincount(rows[start : start + BLOCK], minlength=n)
+    return found
 
 
 def as_ids(values: Iterable[object]) -> Ids:

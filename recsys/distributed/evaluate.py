@@ -67,4 +67,4 @@ def evaluate_over_ray(files: EvaluationFiles, ks: Sequence[int], cluster: Cluste
     seen = EvaluationFiles(shared(files.bundle), shared(files.dataset), shared(files.split))
     ranker = seen.ranker(ks)
     made = dict(run_partitions(ListRanker(seen, tuple(ks)), range(len(ranker)), cluster))
-    return joined([made[number] for number in range(len(ranker))])
+    return joined((made.pop(number) for number in range(len(ranker))), ranker.n_users)

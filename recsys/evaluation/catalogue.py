@@ -7,7 +7,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from recsys.data.interactions import Interactions
-from recsys.data.vocabulary import MISSING
+from recsys.data.vocabulary import MISSING, places
 from recsys.seeding import stream
 
 _FEWEST_LISTS = 1000
@@ -43,7 +43,7 @@ class CatalogueMetrics:
         self._k, self._n_items = k, n_items
         self._head = np.zeros(n_items, bool)
         self._head[np.argsort(-self.counts, kind="stable")[: max(1, n_items // 5)]] = True
-        self._had = sp.csr_array(train.to_csr(n_users, n_items).T)
+        self._had = holders(train, n_users, n_items)
         users = int((train.user_counts(n_users) > 0).sum())
         self._shares = (np.diff(self._had.indptr) + 1) / (max(users, 1) + 1)
 
@@ -59,6 +59,29 @@ class CatalogueMetrics:
             "gini": gini(shown),
             "popularity_share": float(self._head[listed].mean()) if len(listed) else 0.0,
         }
+
+
+def holders(train: Interactions, n_users: int, n_items: int) -> sp.csr_array:
+    """Bool [I, U]: which users have each item, made of blocks of users without another copy of the interactions."""
+    parts = [train.select(part) for part in train.blocks()]
+    ends = np.zeros(n_items + 1, np.int64)
+    for part in parts:
+        ends[1:] += np.bincount(_pairs(part) >> 32, minlength=n_items)
+    ends = np.cumsum(ends)
+    users, filled = np.empty(ends[-1], np.int32), ends[:-1].copy()
+    for part in parts:
+        pairs = _pairs(part)
+        counts = np.bincount(pairs >> 32, minlength=n_items)
+        users[np.repeat(filled, counts) + places(counts)] = pairs & 0xFFFFFFFF
+        filled += counts
+    ends = ends.astype(np.int32 if len(users) < 2**31 else np.int64)  # of the type of the users
+    return sp.csr_array((np.ones(len(users), bool), users, ends), shape=(n_items, n_users))
+
+
+def _pairs(part: Interactions) -> NDArray[np.int64]:
+    """A number for each pair of item and user of ``part``, once, ascending by item and then by user."""
+    pairs = np.sort(part.item.astype(np.int64) << 32 | part.user)
+    return pairs[np.diff(pairs, prepend=-1) > 0]
 
 
 def gini(counts: NDArray[np.int64]) -> float:
@@ -82,23 +105,21 @@ def diversity(top: NDArray[np.integer], had: sp.csr_array, entries: int = 2 * 10
     cost of a list is the number of interactions of its items: of lists that cost more than ``entries`` together, the
     mean is that of a random sample which costs as much, of at least 1,000 lists.
     """
-    top = _affordable(top, np.diff(had.indptr), entries)
-    rows, place = np.unique(top[top != MISSING], return_inverse=True)
-    degrees, places = np.diff(had.indptr)[rows].astype(np.float64), np.full(top.shape, MISSING)
-    places[top != MISSING] = place
-    unit = sp.csr_array(had[rows], dtype=np.float64)
-    unit.data = np.repeat(1 / np.sqrt(np.maximum(degrees, 1)), np.diff(unit.indptr))
-    known, total, lists = (degrees > 0).astype(np.float64), 0.0, 0
-    costs = np.append(degrees, 0)[places].sum(1).cumsum()
-    for part in np.split(places, np.flatnonzero(np.diff(costs // _ENTRIES)) + 1):
-        n = (part != MISSING).sum(1)
-        offsets = np.concatenate([[0], np.cumsum(n)])
-        picks = sp.csr_array((np.ones(offsets[-1]), part[part != MISSING], offsets), shape=(len(part), len(rows)))
-        summed = picks @ unit
+    degrees = np.diff(had.indptr)
+    top = _affordable(top, degrees, entries)
+    costs = np.append(degrees, 0)[top].sum(1).cumsum()
+    total, lists = 0.0, 0
+    for part in np.split(top, np.flatnonzero(np.diff(costs // _ENTRIES)) + 1):
+        n, listed = (part != MISSING).sum(1), part[part != MISSING]
+        rows, place = np.unique(listed, return_inverse=True)
+        weights = 1 / np.sqrt(np.maximum(degrees[listed], 1).astype(np.float64))
+        picks = sp.csr_array((weights, place, np.concatenate([[0], np.cumsum(n)])), shape=(len(part), len(rows)))
+        summed = picks @ had[rows].astype(np.float64)
         summed.data **= 2
-        squares, own, pairs = np.asarray(summed.sum(1)).ravel(), picks @ known, n * (n - 1) / 2
+        known = np.add.reduceat(np.append(degrees[listed] > 0, False).astype(int), picks.indptr[:-1]) * (n > 0)
+        squares, pairs = np.asarray(summed.sum(1)).ravel(), n * (n - 1) / 2
         several = pairs > 0
-        total += float((1 - (squares - own)[several] / 2 / pairs[several]).sum())
+        total += float((1 - (squares - known)[several] / 2 / pairs[several]).sum())
         lists += int(several.sum())
     return total / max(lists, 1)
 

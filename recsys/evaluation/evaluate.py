@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -71,7 +71,7 @@ def evaluate(
         ArtifactError: a vector of the engine holds NaN or an infinite value.
     """
     ranker = BlockRanker(engine, data, holdout, ks, block)
-    return joined([ranker.measured(number) for number in range(len(ranker))])
+    return joined((ranker.measured(number) for number in range(len(ranker))), len(holdout))
 
 
 class BlockRanker:
@@ -103,6 +103,11 @@ class BlockRanker:
         self._ranker, self._depth = Ranker(vectors, holdout.candidates), min(max(ks), data.n_items)
         candidates = slice(None) if holdout.candidates is None else holdout.candidates
         self.items_without_vector = 0 if vectors.valid is None else int((~vectors.valid[candidates]).sum())
+
+    @property
+    def n_users(self) -> int:
+        """The number of users of all blocks."""
+        return len(self._holdout)
 
     def __len__(self) -> int:
         """The number of blocks."""
@@ -162,20 +167,28 @@ def measure(
     )
 
 
-def joined(parts: Sequence[Result]) -> Result:
-    """The result of all users from those of blocks of them, in their order."""
-    values = {name: np.concatenate([part.values[name] for part in parts]) for name in parts[0].values}
-    return Result(
-        np.concatenate([part.users for part in parts]),
-        values,
-        np.concatenate([part.items for part in parts]),
-        np.concatenate([part.history_lengths for part in parts]),
-        np.concatenate([part.targets for part in parts]),
-        np.concatenate([part.target_counts for part in parts]),
-        np.concatenate([part.found for part in parts]),
-        sum(part.users_without_vector for part in parts),
-        parts[0].items_without_vector,
-    )
+def joined(parts: Iterable[Result], n_users: int) -> Result:
+    """The result of ``n_users`` users from those of blocks of them, in their order; one block is held at a time."""
+    users, lengths, counts = np.empty(n_users, np.int32), np.empty(n_users, np.int64), np.empty(n_users, np.int64)
+    items, values = np.empty((n_users, 0), np.int32), dict[str, NDArray[np.float64]]()
+    targets, found = list[NDArray[np.int32]](), list[NDArray[np.bool_]]()
+    start = users_without_vector = items_without_vector = 0
+    for part in parts:
+        if not values:
+            items = np.empty((n_users, part.items.shape[1]), np.int32)
+            values = {name: np.empty(n_users) for name in part.values}
+        block = slice(start, start + len(part.users))
+        users[block], items[block], start = part.users, part.items, block.stop
+        lengths[block], counts[block] = part.history_lengths, part.target_counts
+        for name, column in values.items():
+            column[block] = part.values[name]
+        targets.append(part.targets)
+        found.append(part.found)
+        users_without_vector += part.users_without_vector
+        items_without_vector = part.items_without_vector
+    assert start == n_users, "a block is missing"
+    wanted = np.concatenate(targets), counts, np.concatenate(found)
+    return Result(users, values, items, lengths, *wanted, users_without_vector, items_without_vector)
 
 
 def score_metric(users: Vectors, items: Vectors, holdout: Holdout, metric: str) -> float:

@@ -83,14 +83,15 @@ def table_quality(
     Returns:
         Name -> metrics.
     """
+    tables = {name: table for name, table in tables.items() if len(table.vocabulary)}
+    if not tables:  # none, or such as were made from an image column whose files are all missing
+        return {}
     column = options.attribute or shared_attribute(data.items)
     tags = row_tags(data.items, column) if column is not None else [[] for _ in range(data.n_items)]
     holdout = sampled(split.validation, options.users, options.seed)
     metric, next_items = f"recall@{options.k}", continuations(split.validation)
     found: dict[str, Quality] = {}
     for name, table in tables.items():
-        if not len(table.vocabulary):  # for instance made from an image column whose files are all missing
-            continue
         engine = ContentKNN(table=table, centred=True).fit(data, split.train, seed=options.seed)
         result = evaluate(engine, data, holdout, ks=(options.k,))
         quality = embedding_quality(table, data.items.vocabulary, tags, next_items, options.seed, sample=options.items)
@@ -120,8 +121,9 @@ def _in_common(tags: Tags) -> bool:
 def continuations(holdout: Holdout) -> Interactions:
     """For each user of ``holdout``, a sequence of the last item of the history and then the targets, in order."""
     history, targets = holdout.history, holdout.targets
-    last = history.select(np.flatnonzero(np.diff(history.user, append=-1)))
-    last = last.select(np.isin(last.user, holdout.users))
+    ends = np.searchsorted(history.user, np.asarray(holdout.users, np.int32), "right")
+    begun = ends > np.searchsorted(history.user, np.asarray(holdout.users, np.int32))
+    last = history.select(ends[begun] - 1)
     order = np.concatenate([np.zeros(len(last), np.int64), 1 + np.arange(len(targets))])
     users, items = (np.concatenate(parts) for parts in ((last.user, targets.user), (last.item, targets.item)))
     return Interactions.of(users, items, order)

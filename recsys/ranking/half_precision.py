@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from recsys.data.vocabulary import Rows
+from recsys.data.vocabulary import Rows, places
 from recsys.ranking.top_values import Ranked, best_columns
 
 _FEWEST = 8192
@@ -117,7 +117,7 @@ class HalfPrecision:
         key = np.sort(owners * len(self._items) + columns)
         owners, columns = np.divmod(key, len(self._items))
         vectors = self._items.index_select(0, torch.from_numpy(columns)).numpy()
-        place = np.arange(len(owners)) - np.repeat(np.cumsum(counts) - counts, counts)
+        place = places(counts)
         scores = torch.full((len(users), max(int(counts.max(initial=0)), k)), -np.inf)
         listed = np.zeros(scores.shape, np.int64)
         scores.numpy()[owners, place] = np.einsum("nd,nd->n", vectors, users[owners])

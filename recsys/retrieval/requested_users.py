@@ -11,7 +11,7 @@ import pandas as pd
 from recsys.data.dataset import Dataset
 from recsys.data.histories import Histories, ending_at
 from recsys.data.interactions import Interactions
-from recsys.data.vocabulary import MISSING, Rows, Vocabulary, as_ids
+from recsys.data.vocabulary import MISSING, Rows, Vocabulary, as_ids, places
 from recsys.data.vocabulary import Ids as IdArray
 from recsys.engine import Request
 from recsys.errors import DataError, described
@@ -213,7 +213,7 @@ def _events(data: Dataset, histories: Sequence[Ids]) -> tuple[Interactions, tupl
     items = data.items.vocabulary.rows(flat) if flat else np.zeros(0, np.int64)
     known, user = items != MISSING, np.repeat(np.arange(len(histories)), lengths)
     left = np.bincount(user[known], minlength=len(histories))
-    position = np.arange(known.sum()) - np.repeat(np.cumsum(left) - left, left)
+    position = places(left)
     told = []
     if not known.all():
         unknown = list(dict.fromkeys(flat[place] for place in np.flatnonzero(~known)))

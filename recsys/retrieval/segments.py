@@ -27,6 +27,7 @@ from recsys.data.features.categories import RARE, Categories
 from recsys.data.ingest.cells import numbers
 from recsys.data.ingest.checks import Cells
 from recsys.data.schema import Column, Kind
+from recsys.data.vocabulary import places
 from recsys.seeding import stream
 
 KINDS = (Kind.CATEGORICAL, Kind.TAGS, Kind.NUMERIC)
@@ -196,8 +197,7 @@ def _spread(shares: sp.csr_array, users: NDArray[np.int64]) -> tuple[NDArray[np.
     """Every (position, segment, share) of ``users`` [P]."""
     lengths = np.diff(shares.indptr)[users].astype(np.int64)
     place = np.repeat(np.arange(len(users)), lengths)
-    within = np.arange(len(place)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
-    entry = shares.indptr[users].astype(np.int64)[place] + within
+    entry = shares.indptr[users].astype(np.int64)[place] + places(lengths)
     return place, shares.indices[entry].astype(np.int64), shares.data[entry]
 
 

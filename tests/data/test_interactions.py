@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -137,7 +139,7 @@ def test_a_matrix_has_a_pair_once_or_its_weights_together():
     ],
 )
 def test_a_row_that_cannot_be_is_found_wherever_blocks_begin(column, value, told, row, monkeypatch, tmp_path):
-    monkeypatch.setattr("recsys.data.interactions._BLOCK", 3)
+    monkeypatch.setattr("recsys.data.interactions.BLOCK", 3)
     user, time = np.int32([1, 1, 1, 1, 1, 1, 2, 2]), np.arange(10, 18)
     columns = {"user": user, "item": np.zeros(8, np.int32), "time": time, "weight": np.ones(8, np.float32)}
     Interactions(**columns).check(3, 1, tmp_path)
@@ -147,3 +149,13 @@ def test_a_row_that_cannot_be_is_found_wherever_blocks_begin(column, value, told
     columns[column][row] = value
     with pytest.raises(ArtifactError, match=told):
         Interactions(**columns).check(3, 1, tmp_path)
+
+
+@given(events=EVENTS, users=st.sets(st.integers(0, 4)), size=st.integers(1, 9))
+def test_the_interactions_of_some_users_and_blocks_of_users_are_those_of_a_mask(events, users, size):
+    x = of(events)
+    rows = np.array(sorted(users), np.int64)
+    assert x.of_users(rows).fingerprint == x.select(np.isin(x.user, rows)).fingerprint
+    blocks = [x.user[part] for part in x.blocks(size)]
+    np.testing.assert_array_equal(np.concatenate([np.empty(0, np.int32), *blocks]), x.user)
+    assert all(a[-1] != b[0] for a, b in pairwise(blocks))

@@ -3,7 +3,7 @@ import pytest
 import scipy.sparse as sp
 
 from recsys.data.interactions import Interactions
-from recsys.evaluation.catalogue import CatalogueMetrics, diversity
+from recsys.evaluation.catalogue import CatalogueMetrics, diversity, holders
 from recsys.evaluation.intervals import bootstrap_interval, holm, paired_test, ratio_interval
 
 
@@ -115,3 +115,15 @@ def test_many_users_in_bins_are_what_they_are_one_by_one(monkeypatch):
     assert binned.low == pytest.approx(one_by_one.low, abs=1e-4)
     assert binned.high == pytest.approx(one_by_one.high, abs=1e-4)
     assert binned.p == pytest.approx(one_by_one.p, abs=0.05)
+
+
+def test_the_users_who_have_each_item_are_found_block_by_block(monkeypatch):
+    rng = np.random.default_rng(4)
+    train = Interactions.of(rng.integers(0, 30, 400), rng.integers(0, 12, 400))
+    for size in (1, 50, 10_000):
+        whole = Interactions.blocks
+        monkeypatch.setattr(Interactions, "blocks", lambda self, size=size, whole=whole: whole(self, size))
+        found = holders(train, 30, 12)
+        monkeypatch.undo()
+        np.testing.assert_array_equal(found.toarray(), train.to_csr(30, 12).T.toarray() > 0)
+        assert found.nnz == train.to_csr(30, 12).nnz

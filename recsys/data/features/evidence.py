@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from recsys.data.features.categories import Categories
 from recsys.data.features.scalers import Numeric, Time
 from recsys.data.interactions import Interactions
+from recsys.data.vocabulary import places
 from recsys.seeding import stream
 
 _BINS = 10
@@ -174,7 +175,7 @@ def _entries(choices: sp.csr_array, shares: sp.csr_array, rows: NDArray[np.integ
     sizes = np.diff(shares.indptr)[described]
     interaction = np.repeat(np.arange(len(described)), sizes)
     start = shares.indptr[described].astype(np.int64)
-    place = np.arange(len(interaction)) - np.repeat(np.cumsum(sizes) - sizes, sizes) + start[interaction]
+    place = places(sizes) + start[interaction]
     return _Pairs(
         owner[interaction], shares.indices[place].astype(np.int64), shares.data[place].astype(np.float64), interaction
     )

@@ -24,7 +24,7 @@ from recsys.data.ingest.types.interaction_times import times
 from recsys.data.ingest.types.negative_amounts import warn_negative_amounts
 from recsys.data.ingest.types.time_column import TimeColumn
 from recsys.data.ingest.types.time_options import TimeOptions
-from recsys.data.interactions import user_blocks
+from recsys.data.vocabulary import user_blocks
 
 Duplicates = Literal["error", "first", "last", "keep"]
 NonLikes = Literal["seen", "negatives", "drop"]

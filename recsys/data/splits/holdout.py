@@ -108,7 +108,7 @@ class Holdout:
     def of_users(self, users: NDArray[np.int32]) -> Holdout:
         """The holdout restricted to ``users``, which are ascending rows among the evaluation users."""
         parts = (self.history, self.targets, self.also_seen)
-        history, targets, also_seen = (part.select(np.isin(part.user, users)) for part in parts)
+        history, targets, also_seen = (part.of_users(users) for part in parts)
         return replace(self, users=users, history=history, targets=targets, also_seen=also_seen)
 
     def sampled(self, size: int, rng: np.random.Generator) -> Holdout:

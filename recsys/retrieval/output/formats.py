@@ -15,6 +15,7 @@ import pyarrow.csv
 import pyarrow.json
 import pyarrow.parquet as pq
 
+from recsys.data.vocabulary import places
 from recsys.json_values import JsonObject
 
 Format: TypeAlias = Literal["parquet", "csv", "jsonl"]
@@ -105,10 +106,9 @@ def _as_rows(table: pa.Table, names: list[str]) -> pa.Table:
     owner, item = names[:2]
     lists = table[item].combine_chunks()
     lengths = pc.list_value_length(lists).to_numpy().astype(np.int64)
-    starts = np.repeat(np.cumsum(lengths) - lengths, lengths)
     columns = {name: pc.list_flatten(table[name]) for name in names if name not in (owner, RANK)}
     columns[owner] = table[owner].take(pa.array(np.repeat(np.arange(len(lengths)), lengths)))
-    columns[RANK] = pa.array((np.arange(len(starts)) - starts + 1).astype(np.int32))
+    columns[RANK] = pa.array((places(lengths) + 1).astype(np.int32))
     return pa.table({name: columns[name] for name in names})
 
 

@@ -11,7 +11,8 @@ from recsys import read_dataset
 from recsys.data.ingest.chunks.plain_parquet import read_plain_parquet
 from recsys.data.ingest.config import DataConfig
 from recsys.data.ingest.validate import to_json, validate
-from recsys.data.interactions import Interactions, user_blocks
+from recsys.data.interactions import Interactions
+from recsys.data.vocabulary import user_blocks
 from recsys.errors import DataError
 
 IDS = ("user_id", "item_id")
