@@ -35,11 +35,6 @@ class Block:
     to_users: tuple[Links, Links]
     to_items: tuple[Links, Links]
 
-    def to(self, device: torch.device) -> Block:
-        """The block with its links on ``device``."""
-        into_users, into_items = ((a.to(device), b.to(device)) for a, b in (self.to_users, self.to_items))
-        return Block(self.users, self.items, into_users, into_items)
-
 
 class SageModel(nn.Module):
     r"""Two layers of mean aggregation, each with weights of its own for users and for items.

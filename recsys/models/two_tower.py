@@ -15,6 +15,9 @@ from recsys.encoders.sequence import SequenceEncoder
 Features = Mapping[str, Tensor]
 """Feature name -> values, one row per entity; the only string-keyed value in the model."""
 
+_BLOCK = 2**16
+"""Items encoded at a time."""
+
 
 class IdEncoder(nn.Module):
     """Embedding of ids; MISSING, and ids dropped at random in training, share one learned vector.
@@ -174,6 +177,22 @@ class TwoTowerModel(nn.Module):
         if self.bias is None:
             return vectors
         return torch.cat([vectors, self.bias(features["__id__"])], 1)
+
+    @torch.no_grad()
+    def encode_items(self, features: Features) -> tuple[Tensor, Tensor]:
+        """The vectors of `item_vectors` and of `with_bias`, on the CPU.
+
+        A block of items is encoded at a time, so that the device holds neither features nor vectors of a catalogue.
+        """
+        blocks: list[tuple[Tensor, Tensor]] = []
+        for start in range(0, max(len(features["__id__"]), 1), _BLOCK):
+            part = {
+                name: values[start : start + _BLOCK].to(self.project.weight.device) for name, values in features.items()
+            }
+            vectors = self.item_vectors(part)
+            blocks.append((vectors.cpu(), self.with_bias(vectors, part).cpu()))
+        vectors, scored = blocks[0] if len(blocks) == 1 else (torch.cat(parts) for parts in zip(*blocks, strict=True))
+        return vectors, vectors if self.bias is None else scored
 
     @property
     def history(self) -> SequenceEncoder:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -40,6 +42,17 @@ class Progress:
     curve: list[dict[str, float]] = field(default_factory=list)
 
 
+DAMAGED = (OSError, SafetensorError, ValueError)
+"""What reading a damaged file raises."""
+
+
+class Stored(NamedTuple):
+    """What a checkpoint file holds."""
+
+    tensors: dict[str, Tensor]
+    progress: Progress
+
+
 class Checkpoint:
     """One safetensors file: weights, optimizer state, averaged and best weights; the progress is its metadata.
 
@@ -53,6 +66,11 @@ class Checkpoint:
     def __init__(self, path: Path, identity: str) -> None:
         self.path = path
         self.identity = identity
+        self._saved = time.monotonic()
+
+    def is_due(self, seconds: float) -> bool:
+        """Whether the last one, or the start, is longer ago than ``seconds``."""
+        return time.monotonic() - self._saved > seconds
 
     def save(
         self,
@@ -70,6 +88,7 @@ class Checkpoint:
         metadata = {"progress": json.dumps(vars(progress)), "identity": self.identity}
         with atomic_path(self.path) as beside:
             save_file(tensors, beside, {**metadata, "digest": _digest(tensors, metadata)})
+        self._saved = time.monotonic()
 
     def restore(
         self,
@@ -84,29 +103,43 @@ class Checkpoint:
             The progress and the best weights; None where there is no checkpoint of this identity. A damaged file is
             reported to ``tracker`` and ignored.
         """
-        if not self.path.exists():
-            return None
         try:
-            tensors, metadata = self._read()
-        except (OSError, SafetensorError, ValueError):
+            stored = self.read()
+        except DAMAGED:
             tracker.info(f"the checkpoint {self.path} is damaged; training begins anew")
             return None
-        if metadata["identity"] != self.identity:
-            return None
-        module.load_state_dict(_part(tensors, "module"))
-        if ema is not None:
-            ema.load_state_dict(_part(tensors, "ema"))
-        for number, optimizer in enumerate(optimizers):
-            _load_optimizer_state(optimizer, _part(tensors, f"optimizer/{number}"))
-        return Progress(**json.loads(metadata["progress"])), _part(tensors, "best")
+        return None if stored is None else load(stored, module, optimizers, ema)
 
-    def _read(self) -> tuple[dict[str, Tensor], dict[str, str]]:
+    def read(self) -> Stored | None:
+        """The content of the file; None where there is none of this identity.
+
+        Raises:
+            OSError | SafetensorError | ValueError: the file is damaged.
+        """
+        if not self.path.exists():
+            return None
         with safe_open(self.path, framework="pt") as file:
             metadata = dict(file.metadata() or {})
             tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
         if metadata.pop("digest", "") != _digest(tensors, metadata):
             raise ValueError("content and digest differ")
-        return tensors, metadata
+        return (
+            Stored(tensors, Progress(**json.loads(metadata["progress"])))
+            if metadata["identity"] == self.identity
+            else None
+        )
+
+
+def load(
+    stored: Stored, module: nn.Module, optimizers: Sequence[torch.optim.Optimizer], ema: nn.Module | None
+) -> tuple[Progress, dict[str, Tensor]]:
+    """Puts a stored state into the arguments; the progress and the best weights."""
+    module.load_state_dict(_part(stored.tensors, "module"))
+    if ema is not None:
+        ema.load_state_dict(_part(stored.tensors, "ema"))
+    for number, optimizer in enumerate(optimizers):
+        _load_optimizer_state(optimizer, _part(stored.tensors, f"optimizer/{number}"))
+    return stored.progress, _part(stored.tensors, "best")
 
 
 def _digest(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> str:

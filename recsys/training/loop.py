@@ -5,8 +5,8 @@ from __future__ import annotations
 import copy
 import math
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Literal, Protocol, TypeVar
 
@@ -16,17 +16,24 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from recsys.config import Config
-from recsys.errors import ConfigError
 from recsys.seeding import stream, stream_seed
 from recsys.tracking import SilentTracker, Tracker
+from recsys.training.ahead import losses
+from recsys.training.averaging import averaged, update_average
 from recsys.training.checkpoint import Checkpoint, Progress
 from recsys.training.diagnosis import diagnose
+from recsys.training.divergence import DivergenceCheck
 from recsys.training.optimizers import clip_grad_norm, make_optimizers, set_learning_rates
 from recsys.training.row_adam import RowAdam
+from recsys.training.sharded_checkpoint import ShardedCheckpoint
+from recsys.training.sharded_tables import join_tables
 from recsys.training.workers import Workers
 
 Batch_contra = TypeVar("Batch_contra", contravariant=True)
 BatchT = TypeVar("BatchT")
+
+_SHARDED = {"auto": 2**30, True: 0, False: math.inf}
+"""Bytes of the weights of a table that is sharded: 4 million rows of 64."""
 
 
 class LoopOptions(Config):
@@ -45,6 +52,10 @@ class LoopOptions(Config):
         checkpoint_seconds: least time between two checkpoints inside an epoch.
         lr_multipliers: name prefix of parameters -> factor of their learning rate; 0 freezes them.
         device: ``auto`` takes CUDA (with bf16) when there is one.
+        shard_tables: whether several processes split the rows of the id tables among them, with their optimizer state,
+            instead of each holding all; ``auto`` splits tables of at least 1 GiB.
+        batches_ahead: batches that a thread prepares while the model trains, where the engine prepares batches apart;
+            0 prepares each when it is due. The weights are the same.
     """
 
     epochs: int = Field(30, ge=1)
@@ -59,6 +70,8 @@ class LoopOptions(Config):
     checkpoint_seconds: float = Field(20.0, ge=0)
     lr_multipliers: dict[str, float] = Field(default_factory=dict)
     device: Literal["auto", "cpu", "cuda"] = "auto"
+    shard_tables: Literal["auto"] | bool = "auto"
+    batches_ahead: int = Field(2, ge=0)
 
 
 class Task(Protocol[BatchT]):
@@ -122,14 +135,16 @@ def train(
             of a step, or a weight at the end of an epoch, is NaN or infinite.
     """
     device = _device(options)
-    module, workers = task.module.to(device), Workers.of_environment(device)
+    workers, check = Workers.of_environment(device), DivergenceCheck(name, options.learning_rate, options.max_grad_norm)
+    sharded = workers.shard(task.module, device, _SHARDED[options.shard_tables])
+    module = task.module.to(device)
     workers.begin_equal(module)
     if not workers.is_first:
         tracker = SilentTracker()
     optimizers = make_optimizers(module, options.learning_rate, options.weight_decay, options.lr_multipliers)
     ema = copy.deepcopy(module) if options.ema else None
     best: dict[str, Tensor] = {}
-    checkpoint = Checkpoint(directory / "training.safetensors", identity) if directory else None
+    checkpoint = _checkpoint(directory, identity, workers, sharded)
     state = Progress()
     if checkpoint and (restored := checkpoint.restore(module, optimizers, ema, tracker)):
         state, best = restored
@@ -137,68 +152,79 @@ def train(
             _log_epoch(tracker, point)
         tracker.info(f"training resumes at epoch {state.epoch + 1}, step {state.step}")
     workers.check_equal(state.epoch, state.step, str(directory))
-    if not workers.is_first:
+    if not (workers.is_first or sharded):
         checkpoint = None
     last = epochs or options.epochs
     batches: Sequence[BatchT] = ()
-    saved = time.monotonic()
     while state.epoch < last and not state.finished:
-        batches = task.batches(state.epoch, stream(seed, "batches", state.epoch))
+        epoch, batches = state.epoch, task.batches(state.epoch, stream(seed, "batches", state.epoch))
         started, first, steps = time.monotonic(), state.step, workers.steps(batches)
         module.train()
-        while state.step < steps:
-            of_step = (state.epoch, state.step, *workers.stream())
-            torch.manual_seed(stream_seed(seed, "torch", *of_step))
-            rng = stream(seed, "step", *of_step)
-            at, total = state.epoch * steps + state.step, steps * options.epochs
-            set_learning_rates(optimizers, *_learning_rate(options, at, total))
-            loss = _step(task, workers.batch(batches, state.step), rng, optimizers, options, workers, device)
-            _check_loss(loss, name, options, state)
-            state.loss_sum += loss
-            state.step += 1
-            if ema is not None:
-                _average(ema, module, options.ema)
-            tracker.progress(_line(state, steps, last, (time.monotonic() - started) / (state.step - first)))
-            if checkpoint and time.monotonic() - saved > options.checkpoint_seconds:
-                checkpoint.save(state, module, optimizers, ema, best)
-                saved = time.monotonic()
-        _check_weights(module, name, options, state)
+        todo = (
+            (workers.batch(batches, step)[0], stream(seed, "step", epoch, step, *workers.stream()))
+            for step in range(first, steps)
+        )
+        with closing(losses(task, todo, options.batches_ahead, device)) as computed:
+            for compute in computed:
+                torch.manual_seed(stream_seed(seed, "torch", epoch, state.step, *workers.stream()))
+                batch, counts = workers.batch(batches, state.step)
+                set_learning_rates(optimizers, *_learning_rate(options, epoch * steps + state.step, steps))
+                loss = _step(compute, task.examples(batch) * counts, module, optimizers, options, workers)
+                check.loss(loss, state)
+                state.loss_sum += loss
+                state.step += 1
+                if ema is not None:
+                    update_average(ema, module, options.ema)
+                tracker.progress(_line(state, steps, last, (time.monotonic() - started) / (state.step - first)))
+                if checkpoint and checkpoint.is_due(options.checkpoint_seconds):
+                    checkpoint.save(state, module, optimizers, ema, best)
+        check.weights(module, state)
         _log_epoch(tracker, _end_epoch(task, ema, options, state, best, workers, steps, choose=epochs is None))
         if checkpoint:
             checkpoint.save(state, module, optimizers, ema, best)
-            saved = time.monotonic()
     if epochs is None:
         for doubt in diagnose(state.curve, state.epoch * workers.steps(batches), options.warmup):
             tracker.info(f"  warning: training of {name}: {doubt}")
-    final = best or (ema if ema is not None else module).state_dict()
-    module.load_state_dict(final)
-    module.eval()
     if not best:
         state.best_epoch = state.epoch
+    module.load_state_dict(best or (ema if ema is not None else module).state_dict())
+    del optimizers, ema, best  # before the tables are made whole, which takes memory
+    join_tables(module)
+    module.eval()
     return state
 
 
+def _checkpoint(
+    directory: Path | None, identity: str, workers: Workers, sharded: bool
+) -> Checkpoint | ShardedCheckpoint | None:
+    if directory is None:
+        return None
+    if workers.count > 1:  # whose batches and random streams follow from their number
+        identity = f"{identity}/{workers.count} processes"
+    if sharded:
+        return ShardedCheckpoint(directory, identity, workers)
+    return Checkpoint(directory / "training.safetensors", identity)
+
+
 def _step(
-    task: Task[BatchT],
-    batch: BatchT | None,
-    rng: np.random.Generator,
+    compute: Callable[[], Tensor],
+    size: float,
+    module: nn.Module,
     optimizers: Sequence[torch.optim.Optimizer],
     options: LoopOptions,
     workers: Workers,
-    device: torch.device,
 ) -> float:
-    """One step of all optimizers; the loss, over all processes."""
+    """One step of all optimizers; the loss, over all processes. A batch of no ``size`` has no gradient."""
     for optimizer in optimizers:
         optimizer.zero_grad(set_to_none=isinstance(optimizer, RowAdam))
-    found, size = 0.0, 0.0
-    if batch is not None:
-        with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
-            loss = task.loss(batch, rng)
+    kind = _device(options).type
+    with torch.set_grad_enabled(size > 0), torch.autocast(kind, torch.bfloat16, enabled=kind == "cuda"):
+        loss = compute()
+    if size:
         torch.autograd.backward(loss)
-        found, size = float(loss.detach()), task.examples(batch)
-    found = workers.reduce(task.module, found, size)
+    found = workers.reduce(module, float(loss.detach()) if size else 0.0, size)
     if options.max_grad_norm:
-        clip_grad_norm(task.module, options.max_grad_norm)
+        clip_grad_norm(module, options.max_grad_norm, workers)
     for optimizer in optimizers:
         optimizer.step()
     return found
@@ -219,7 +245,7 @@ def _end_epoch(
     state.epoch, state.step, state.loss_sum = state.epoch + 1, 0, 0.0
     if choose and (state.epoch % options.validate_every == 0 or state.epoch == options.epochs):
         with averaged(task.module, ema):
-            metric = workers.from_first(task.validate)
+            metric = workers.from_first(task.validate, task.module)
             if metric is not None:
                 point["metric"] = metric
                 if state.best_metric is None or metric > state.best_metric:
@@ -235,56 +261,13 @@ def _log_epoch(tracker: Tracker, point: Mapping[str, float]) -> None:
     tracker.log_metrics({key: value for key, value in point.items() if key != "epoch"}, step=int(point["epoch"]))
 
 
-def _check_loss(loss: float, name: str, options: LoopOptions, state: Progress) -> None:
-    if not math.isfinite(loss):
-        raise _diverged(f"the loss is {loss}", name, options, state)
-
-
-def _check_weights(module: nn.Module, name: str, options: LoopOptions, state: Progress) -> None:
-    """A last step may diverge after a finite loss."""
-    for key, value in module.named_parameters():
-        if not bool(value.detach().isfinite().all()):
-            raise _diverged(f"the weights {key} hold NaN or infinity", name, options, state)
-
-
-def _diverged(what: str, name: str, options: LoopOptions, state: Progress) -> ConfigError:
-    clipping = f"lower training.max_grad_norm ({options.max_grad_norm})"
-    return ConfigError(
-        f"training of {name} diverged: {what} at epoch {state.epoch + 1}, step {state.step + 1}; "
-        f"lower training.learning_rate ({options.learning_rate}) or "
-        f"{clipping if options.max_grad_norm else 'set training.max_grad_norm = 1.0'}"
-    )
-
-
-@contextmanager
-def averaged(module: nn.Module, ema: nn.Module | None) -> Iterator[None]:
-    """Evaluation mode with the averaged weights of ``ema`` (None: the module's own) inside the block."""
-    training = module.training
-    saved = {name: value.clone() for name, value in module.state_dict().items()} if ema is not None else {}
-    if ema is not None:
-        module.load_state_dict(ema.state_dict())
-    module.eval()
-    try:
-        with torch.no_grad():
-            yield
-    finally:
-        if ema is not None:
-            module.load_state_dict(saved)
-        module.train(training)
-
-
-def _learning_rate(options: LoopOptions, step: int, total: int) -> tuple[float, float, float]:
-    """The peak learning rate, and the factors of warm-up and schedule."""
+def _learning_rate(options: LoopOptions, step: int, steps: int) -> tuple[float, float, float]:
+    """The peak learning rate, and the factors of warm-up and schedule over epochs of ``steps``."""
+    total = steps * options.epochs
     warmup = min(1.0, (step + 1) / (options.warmup + 1))
     done = min(1.0, step / max(total, 1))
     decay = {"cosine": 0.5 * (1 + math.cos(math.pi * done)), "linear": 1 - done, "constant": 1.0}[options.schedule]
     return options.learning_rate, warmup, decay
-
-
-def _average(ema: nn.Module, module: nn.Module, decay: float) -> None:
-    with torch.no_grad():
-        for mean, value in zip(ema.parameters(), module.parameters(), strict=True):
-            mean.lerp_(value, 1 - decay)
 
 
 def _line(state: Progress, steps: int, epochs: int, seconds: float) -> str:

@@ -10,6 +10,8 @@ from torch import nn
 from recsys.choices import did_you_mean
 from recsys.errors import ConfigError
 from recsys.training.row_adam import RowAdam, row_tables
+from recsys.training.sharded_tables import sharded_tables
+from recsys.training.workers import Workers
 
 
 def make_optimizers(
@@ -59,12 +61,15 @@ def set_learning_rates(optimizers: Sequence[torch.optim.Optimizer], peak: float,
             group["lr"] = peak * group["factor"] * warmup * decay
 
 
-def clip_grad_norm(module: nn.Module, max_norm: float) -> None:
-    """Scales all gradients, dense and sparse, so that their common norm is at most ``max_norm``."""
-    grads = [parameter.grad for parameter in module.parameters() if parameter.grad is not None]
-    norms = [(grad.coalesce().values() if grad.is_sparse else grad).norm() for grad in grads]
+def clip_grad_norm(module: nn.Module, max_norm: float, workers: Workers) -> None:
+    """Scales all gradients, dense and sparse, of all processes, so that their common norm is at most ``max_norm``."""
+    held = {table.weight for table in sharded_tables(module)}
+    grads = [(one.grad, one in held) for one in module.parameters() if one.grad is not None]
+    norms = [(grad.coalesce().values() if grad.is_sparse else grad).norm() for grad, is_part in grads if not is_part]
+    if held and (squared := workers.squared_norm(module)) is not None:
+        norms.append(squared.sqrt())
     factor = (max_norm / (torch.stack(norms).norm() + 1e-6)).clamp(max=1.0)
-    for grad in grads:
+    for grad, _ in grads:
         grad.mul_(factor)
 
 

@@ -41,11 +41,11 @@ class RowAdam(torch.optim.Optimizer):
     def _update(self, table: Tensor, grad: Tensor, rate: float, decay: float) -> None:
         state = self.state[table]
         if not state:
-            state["steps"] = torch.zeros((), dtype=torch.double)
+            state["step"] = torch.zeros((), dtype=torch.double)  # on the CPU: the name by which PyTorch leaves it there
             state["last"] = torch.zeros(len(table), device=table.device)
             state["second"] = torch.zeros_like(table)
-        state["steps"] += 1
-        now = float(state["steps"])
+        state["step"] += 1
+        now = float(state["step"])
         rows, values = grad.indices()[0], grad.values()
         decayed = self.BETA ** (now - state["last"][rows])
         second = state["second"][rows].mul_(decayed[:, None]).addcmul_(values, values, value=1 - self.BETA)

@@ -3,7 +3,8 @@
 Started by ``torchrun`` (or any launcher that sets ``RANK``, ``WORLD_SIZE``, ``MASTER_ADDR`` and ``MASTER_PORT``), every
 process runs the same program on the same data. A step of W processes takes W batches, and the gradient is that of one
 batch W times as large: dense gradients are summed by an all-reduce, those of embedding tables, of which a batch touches
-few rows, are gathered row by row. All processes hold equal weights and optimizer states throughout.
+few rows, are gathered row by row. All processes hold equal weights and optimizer states throughout, but for the rows of
+tables that are split among them, see `recsys.training.sharded_tables`.
 """
 
 from __future__ import annotations
@@ -20,6 +21,13 @@ from torch import Tensor, nn
 
 from recsys.errors import ConfigError
 from recsys.training.row_adam import row_tables
+from recsys.training.sharded_tables import (
+    ShardedEmbedding,
+    answer,
+    end_answers,
+    shard_tables,
+    sharded_tables,
+)
 
 BatchT = TypeVar("BatchT")
 
@@ -51,6 +59,8 @@ class Workers:
         names = ("WORLD_SIZE", "RANK", "MASTER_ADDR", "MASTER_PORT")
         if any(name not in os.environ for name in names) or os.environ["WORLD_SIZE"] == "1":
             return cls()
+        if device.type == "cuda" and "LOCAL_RANK" in os.environ:
+            torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
         try:
             dist.init_process_group("nccl" if device.type == "cuda" else "gloo", timeout=_WAIT)
         except (RuntimeError, ValueError) as error:
@@ -73,10 +83,14 @@ class Workers:
         """Steps of an epoch with ``batches``."""
         return -(-len(batches) // self.count)
 
-    def batch(self, batches: Sequence[BatchT], step: int) -> BatchT | None:
-        """The batch of this process in a step; None where the last step has fewer batches than there are processes."""
+    def batch(self, batches: Sequence[BatchT], step: int) -> tuple[BatchT, bool]:
+        """The batch of this process in a step, and whether it counts.
+
+        Where the last step has fewer batches than there are processes, the others take the first one, which does not
+        count: they look up rows of sharded tables together, and need no case of their own.
+        """
         place = step * self.count + self.rank
-        return batches[place] if place < len(batches) else None
+        return (batches[place], True) if place < len(batches) else (batches[0], False)
 
     def reduce(self, module: nn.Module, loss: float, size: float) -> float:
         """Makes the gradients those of the mean over the examples of all processes, in place; the mean loss.
@@ -91,7 +105,9 @@ class Workers:
         totals = self._on_device(torch.tensor([size, loss * size], dtype=torch.double))
         dist.all_reduce(totals)
         share = size / float(totals[0])
-        trained, tables = [one for one in module.parameters() if one.requires_grad], row_tables(module)
+        held = {sharded.weight for sharded in sharded_tables(module)}
+        trained = [one for one in module.parameters() if one.requires_grad and one not in held]
+        tables = row_tables(module)
         dense = [parameter.grad for parameter in trained if parameter not in tables and parameter.grad is not None]
         if dense:
             flat = torch.cat([grad.reshape(-1) for grad in dense]).mul_(share)
@@ -101,16 +117,41 @@ class Workers:
         for table in trained:
             if table in tables:
                 table.grad = self._gathered(table, share)
+        for sharded in sharded_tables(module):
+            if sharded.weight.requires_grad:
+                sharded.return_gradients(share)
         return float(totals[1] / totals[0])
 
-    def from_first(self, compute: Callable[[], float | None]) -> float | None:
-        """What ``compute`` gives in the first process, in all of them."""
+    def shard(self, module: nn.Module, device: torch.device, at_least: float) -> bool:
+        """Splits the tables of ``at_least`` bytes over several processes, in place; whether there is any."""
+        if self.count > 1:
+            shard_tables(module, self.rank, self.count, device, at_least)
+        return bool(sharded_tables(module))
+
+    def from_first(self, compute: Callable[[], float | None], module: nn.Module) -> float | None:
+        """What ``compute`` gives in the first process, in all of them; they look up the rows of ``module`` for it."""
         if self.count == 1:
             return compute()
-        value = compute() if self.is_first else None
+        value, tables = compute() if self.is_first else None, sharded_tables(module)
+        if tables:
+            end_answers(tables) if self.is_first else answer(tables)
         found = self._on_device(torch.tensor([float("nan") if value is None else value], dtype=torch.double))
         dist.broadcast(found, 0)
         return None if bool(found.isnan()) else float(found)
+
+    def first_says(self, value: bool) -> bool:
+        """The ``value`` of the first process, in all of them."""
+        said = self._on_device(torch.tensor([int(value)]))
+        dist.broadcast(said, 0)
+        return bool(said)
+
+    def extremes(self, value: int) -> tuple[int, int]:
+        """The least and the largest ``value`` of the processes."""
+        if self.count == 1:
+            return value, value
+        found = self._on_device(torch.tensor([value, -value]))
+        dist.all_reduce(found, dist.ReduceOp.MIN)
+        return int(found[0]), -int(found[1])
 
     def check_equal(self, epoch: int, step: int, where: str) -> None:
         """Checks that all processes begin at the same step, from the same checkpoint.
@@ -131,12 +172,23 @@ class Workers:
             )
 
     def begin_equal(self, module: nn.Module) -> None:
-        """Gives all processes the weights of the first."""
+        """Gives all processes the weights of the first; those of sharded tables began so."""
         if self.count == 1:
             return
+        held = {f"{name}.weight" for name, part in module.named_modules() if isinstance(part, ShardedEmbedding)}
         with torch.no_grad():
-            for value in module.state_dict().values():
-                dist.broadcast(value, 0)
+            for name, value in module.state_dict().items():
+                if name not in held:
+                    dist.broadcast(value, 0)
+
+    def squared_norm(self, module: nn.Module) -> Tensor | None:
+        """Of the gradients of the sharded tables, over all processes; None where there are no such tables."""
+        grads = [table.weight.grad for table in sharded_tables(module) if table.weight.grad is not None]
+        if not grads:
+            return None
+        total = torch.stack([grad.coalesce().values().square().sum() for grad in grads]).sum()
+        dist.all_reduce(total)
+        return total
 
     def _gathered(self, table: nn.Parameter, share: float) -> Tensor:
         """The sum of the processes' sparse gradients of an embedding table, each by its share of the examples."""

@@ -52,6 +52,17 @@ def test_a_row_without_a_gradient_stays():
     assert torch.equal(table.weight[1:], before[1:])
 
 
+def test_a_loaded_state_counts_its_steps_as_the_saved_one_does():
+    table = nn.Embedding(4, 3, sparse=True)
+    saved, loaded = RowAdam([table.weight], 0.1), RowAdam([table.weight], 0.1)
+    step(table, saved, torch.tensor([0, 2]))
+    saved.state[table.weight]["step"].fill_(2**24 + 1)  # more than a single-precision number counts
+    loaded.load_state_dict(saved.state_dict())
+    step(table, loaded, torch.tensor([1]))
+    found = loaded.state[table.weight]["step"]
+    assert (found.item(), found.dtype, found.device.type) == (2**24 + 2, torch.double, "cpu")
+
+
 class Tables:
     """Pulls embeddings of a few random rows a step together; some rows come late or never."""
 

@@ -1,9 +1,6 @@
 """Two processes train as one with batches twice as large."""
 
 import os
-import socket
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +10,7 @@ from torch import nn
 
 from recsys.tracking import SilentTracker
 from recsys.training.loop import LoopOptions, train
+from tests.training.processes import exit_codes, start
 
 OPTIONS = LoopOptions(
     epochs=3, warmup=2, patience=0, learning_rate=0.01, max_grad_norm=1.0, ema=0.5, checkpoint_seconds=0
@@ -64,26 +62,8 @@ def run_worker(folder, die_after=None):
     torch.save((task.module.state_dict(), progress.curve), Path(folder) / f"{rank}.pt")
 
 
-def start(folder, port, die_after=None):
-    """Two processes, as a launcher starts them."""
-    code = f"from tests.training.test_workers import run_worker; run_worker({str(folder)!r}, {die_after})"
-    variables = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "OMP_NUM_THREADS": "1"}
-    root = Path(__file__).parents[2]
-    return [
-        subprocess.Popen([sys.executable, "-c", code], env=os.environ | variables | {"RANK": str(rank)}, cwd=root)
-        for rank in range(2)
-    ]
-
-
-@pytest.fixture
-def unused_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
 def test_two_processes_have_the_curve_and_the_weights_of_one_with_twice_the_batch(tmp_path, unused_port):
-    assert [process.wait(120) for process in start(tmp_path, unused_port)] == [0, 0]
+    assert exit_codes(start(run_worker, tmp_path, port=unused_port)) == [0, 0]
     one = Rows(merge=2)
     expected = train(one, OPTIONS, 1, SilentTracker())
     found = [torch.load(tmp_path / f"{rank}.pt", weights_only=False) for rank in range(2)]
@@ -95,15 +75,14 @@ def test_two_processes_have_the_curve_and_the_weights_of_one_with_twice_the_batc
     assert all(torch.equal(found[0][0][name], found[1][0][name]) for name in found[0][0])
 
 
-@pytest.mark.slow
 def test_a_training_whose_worker_was_killed_resumes_to_the_same_weights(tmp_path, unused_port):
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     for folder in (whole, killed):
         folder.mkdir()
-    assert [process.wait(120) for process in start(whole, unused_port)] == [0, 0]
-    first, second = start(killed, unused_port, die_after=3)
-    assert (second.wait(120), first.wait(120) != 0) == (9, True)
-    assert [process.wait(120) for process in start(killed, unused_port)] == [0, 0]
+    assert exit_codes(start(run_worker, whole, port=unused_port)) == [0, 0]
+    first, second = exit_codes(start(run_worker, killed, 3, port=unused_port))
+    assert (second, first in (0, None)) == (9, False)
+    assert exit_codes(start(run_worker, killed, port=unused_port)) == [0, 0]
     expected, found = (torch.load(folder / "0.pt", weights_only=False) for folder in (whole, killed))
     assert found[1] == expected[1]
     assert all(torch.equal(found[0][name], value) for name, value in expected[0].items())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import ClassVar, Literal, Self
@@ -32,8 +33,9 @@ from recsys.engines.storage import known_rows, seen_table
 from recsys.engines.two_tower.tower_inputs import TowerInputs
 from recsys.losses import LOSSES, LossBatch
 from recsys.models.build import ModelOptions, build_tower
-from recsys.models.sage import SageModel, mean_matrix, sample_block
+from recsys.models.sage import Block, SageModel, mean_matrix, sample_block
 from recsys.negatives import NEGATIVES
+from recsys.training.ahead import moved
 from recsys.training.batches import shuffled_batches
 from recsys.training.loop import LoopOptions
 
@@ -212,6 +214,21 @@ class GraphSAGE(Engine):
         return x, h, z
 
 
+@dataclass(frozen=True, eq=False)
+class _PreparedBatch:
+    """What the loss of a batch is computed from: its neighbourhood, features of it, and the arrays of `LossBatch`."""
+
+    block: Block
+    items: dict[str, Tensor]
+    users: dict[str, Tensor]
+    owners: Tensor
+    drawn: Tensor
+    positives: Tensor
+    candidates: Tensor
+    targets: Tensor
+    log_q: Tensor
+
+
 class _Task:
     """Batches of interactions in random order, with sampled neighbourhoods that leave out the edges of the batch."""
 
@@ -233,6 +250,10 @@ class _Task:
         return shuffled_batches(len(self.train), self.config.batch, rng)
 
     def loss(self, batch: NDArray[np.int64], rng: np.random.Generator) -> Tensor:
+        device = self.module.anyone.device
+        return self.prepared_loss(moved(self.prepare(batch, rng), lambda part: part.to(device)))
+
+    def prepare(self, batch: NDArray[np.int64], rng: np.random.Generator) -> _PreparedBatch:
         user, item = (column[batch].astype(np.int64) for column in (self.train.user, self.train.item))
         drawn = self.sampler.sample(item, rng)
         users, items = np.unique(user), np.union1d(item, drawn.rows)
@@ -240,11 +261,6 @@ class _Task:
         block = sample_block(
             self.graph, self.data.n_users, users, items, self.config.fan_out, hidden, self.config.neighbour_dropout, rng
         )
-        device = self.module.anyone.device
-        x_items = {name: values[block.items[2]].to(device) for name, values in self.item_values.items()}
-        x_users = {name: values[block.users[2]].to(device) for name, values in self.user_values.items()}
-        z_users, z_items = self.module(block.to(device), x_items, x_users)
-        scored = normalize(z_items, dim=1)
         arrays = (
             np.searchsorted(users, user),
             np.searchsorted(items, drawn.rows),
@@ -253,10 +269,19 @@ class _Task:
             item,
             drawn.log_q,
         )
-        owners, drawn_columns, positives, candidates, targets, log_q = (torch.from_numpy(a).to(device) for a in arrays)
-        users_scored = normalize(z_users, dim=1)[owners] / self.config.temperature
-        vectors = (users_scored, scored[drawn_columns], scored[positives])
-        return self.compute_loss(LossBatch(*vectors, candidates, targets, log_q))
+        return _PreparedBatch(
+            block,
+            {name: values[block.items[2]] for name, values in self.item_values.items()},
+            {name: values[block.users[2]] for name, values in self.user_values.items()},
+            *(torch.from_numpy(array) for array in arrays),
+        )
+
+    def prepared_loss(self, prepared: _PreparedBatch) -> Tensor:
+        z_users, z_items = self.module(prepared.block, prepared.items, prepared.users)
+        scored = normalize(z_items, dim=1)
+        users_scored = normalize(z_users, dim=1)[prepared.owners] / self.config.temperature
+        vectors = (users_scored, scored[prepared.drawn], scored[prepared.positives])
+        return self.compute_loss(LossBatch(*vectors, prepared.candidates, prepared.targets, prepared.log_q))
 
     def examples(self, batch: NDArray[np.int64]) -> float:
         return len(batch)

@@ -19,6 +19,7 @@ from recsys.engines.two_tower.two_tower_config import TwoTowerConfig, check_smoo
 from recsys.losses import LOSSES, Loss, LossBatch, SeenRanges
 from recsys.models.two_tower import TwoTowerModel
 from recsys.negatives import Sampler
+from recsys.training.ahead import moved
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,6 +44,43 @@ class TrainingData:
     has_timestamps: bool
     targets: NDArray[np.bool_] | None = None
     firsts: FirstInteractions | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class PreparedBatch:
+    """What the loss of a batch is computed from: B windows of length L, N targets, C candidates, R distinct items.
+
+    Args:
+        items: input name -> values [R, ...] of the distinct items.
+        users: input name -> values [B, ...] of the users.
+        hidden: the parts that modality dropout hides.
+        columns: int64 [B, L], the places of the histories' items among the R; 0 at padding.
+        padding_mask: bool [B, L].
+        times: int64 [B, L]; None without timestamps.
+        positions: int64 [N], as in `SequenceBatch`.
+        candidates: int64 [C], item rows.
+        candidate_columns: int64 [C], their places among the R.
+        targets: int64 [N], item rows.
+        target_columns: int64 [N], their places among the R.
+        log_q: float32 [C], see `recsys.losses.LossBatch`.
+        seen: see `recsys.losses.LossBatch`.
+        weights: float32 [N]; None where all targets weigh alike.
+    """
+
+    items: dict[str, Tensor]
+    users: dict[str, Tensor]
+    hidden: frozenset[str]
+    columns: Tensor
+    padding_mask: Tensor
+    times: Tensor | None
+    positions: Tensor
+    candidates: Tensor
+    candidate_columns: Tensor
+    targets: Tensor
+    target_columns: Tensor
+    log_q: Tensor | None
+    seen: SeenRanges | None
+    weights: Tensor | None
 
 
 @dataclass(frozen=True)
@@ -101,29 +139,48 @@ class NextItemTask:
         return group_by_length(windows, config.max_tokens, rng)
 
     def loss(self, batch: Windows, rng: np.random.Generator) -> Tensor:
+        device = self.module.project.weight.device
+        return self.prepared_loss(moved(self.prepare(batch, rng), lambda part: part.to(device)))
+
+    def prepare(self, batch: Windows, rng: np.random.Generator) -> PreparedBatch:
         sequence = self._masked_targets(to_batch(self.data.train, batch, self.data.targets), rng)
-        weights = None if self.weights is None else self.weights[_sources(batch, sequence)]
         candidates, log_q = self._candidates(sequence, rng)
         in_histories = sequence.items.reshape(-1)
         rows = _distinct(np.concatenate([in_histories[in_histories >= 0], candidates]))
-        device = self.module.project.weight.device
-        hidden_parts = frozenset[str]() if self.dropout is None else self.dropout.draw(rng)
-        features = {name: values[rows].to(device) for name, values in self.data.items.items()}
+        padding_mask = sequence.items < 0
+        return PreparedBatch(
+            items={name: values[rows] for name, values in self.data.items.items()},
+            users={name: values[sequence.users] for name, values in self.data.users.items()},
+            hidden=frozenset[str]() if self.dropout is None else self.dropout.draw(rng),
+            columns=torch.from_numpy(np.where(padding_mask, 0, np.searchsorted(rows, sequence.items))),
+            padding_mask=torch.from_numpy(padding_mask),
+            times=torch.from_numpy(sequence.times) if self.data.has_timestamps else None,
+            positions=torch.from_numpy(sequence.positions),
+            candidates=torch.from_numpy(candidates),
+            candidate_columns=torch.from_numpy(np.searchsorted(rows, candidates)),
+            targets=torch.from_numpy(sequence.targets),
+            target_columns=torch.from_numpy(np.searchsorted(rows, sequence.targets)),
+            log_q=None if log_q is None else torch.from_numpy(log_q),
+            seen=self._seen(batch, sequence, candidates),
+            weights=None if self.weights is None else torch.from_numpy(self.weights[_sources(batch, sequence)]),
+        )
+
+    def prepared_loss(self, prepared: PreparedBatch) -> Tensor:
         if self.dropout is not None:
-            self.dropout.hide(features, hidden_parts, self.dropout.items)
-        vectors = self.module.item_vectors(features)
-        scored = self.module.with_bias(vectors, features)
-        users = self._users(sequence, rows, vectors, hidden_parts, device)
+            self.dropout.hide(prepared.items, prepared.hidden, self.dropout.items)
+            self.dropout.hide(prepared.users, prepared.hidden, self.dropout.users)
+        vectors = self.module.item_vectors(prepared.items)
+        scored = self.module.with_bias(vectors, prepared.items)
         return self.compute_loss(
             LossBatch(
-                users,
-                scored[_to(np.searchsorted(rows, candidates), device)],
-                scored[_to(np.searchsorted(rows, sequence.targets), device)],
-                _to(candidates, device),
-                _to(sequence.targets, device),
-                None if log_q is None else _to(log_q, device),
-                seen=self._seen(batch, sequence, candidates, device),
-                weights=None if weights is None else _to(weights, device),
+                self._users(prepared, vectors),
+                scored[prepared.candidate_columns],
+                scored[prepared.target_columns],
+                prepared.candidates,
+                prepared.targets,
+                prepared.log_q,
+                seen=prepared.seen,
+                weights=prepared.weights,
             )
         )
 
@@ -141,53 +198,29 @@ class NextItemTask:
         drawn = self.sampler.sample(sequence.targets, rng)
         return drawn.rows, drawn.log_q
 
-    def _seen(
-        self, windows: Windows, sequence: SequenceBatch, candidates: NDArray[np.int64], device: torch.device
-    ) -> SeenRanges | None:
+    def _seen(self, windows: Windows, sequence: SequenceBatch, candidates: NDArray[np.int64]) -> SeenRanges | None:
         """The candidates that each target's whole history holds."""
         if self.data.firsts is None:
             return None
-        return SeenRanges(
-            *(_to(part, device) for part in self.data.firsts.seen_candidates(windows, sequence, candidates))
-        )
+        found = self.data.firsts.seen_candidates(windows, sequence, candidates)
+        return SeenRanges(*(torch.from_numpy(part) for part in found))
 
-    def _users(
-        self,
-        sequence: SequenceBatch,
-        rows: NDArray[np.int64],
-        vectors: Tensor,
-        hidden_parts: frozenset[str],
-        device: torch.device,
-    ) -> Tensor:
-        features = {name: values[sequence.users].to(device) for name, values in self.data.users.items()}
-        if self.dropout is not None:
-            self.dropout.hide(features, hidden_parts, self.dropout.users)
-        static = self.module.encode_users(features)
-        owner = sequence.positions // sequence.items.shape[1] if static.shape[1] else np.zeros_like(sequence.positions)
-        history = (
-            self.empty_history(len(owner))
-            if HISTORY in hidden_parts
-            else self.encode_histories(sequence, rows, vectors, device)
-        )
-        return self.module.user_vectors(history, static[_to(owner, device)])
+    def _users(self, prepared: PreparedBatch, vectors: Tensor) -> Tensor:
+        """The user vector of each target, from the ``vectors`` of the distinct items."""
+        static = self.module.encode_users(prepared.users)
+        length = prepared.columns.shape[1]
+        owner = prepared.positions // length if static.shape[1] else torch.zeros_like(prepared.positions)
+        history = self.empty_history(len(owner)) if HISTORY in prepared.hidden else self._histories(prepared, vectors)
+        return self.module.user_vectors(history, static[owner])
 
-    def encode_histories(
-        self, sequence: SequenceBatch, rows: NDArray[np.int64], vectors: Tensor, device: torch.device
-    ) -> Tensor:
+    def _histories(self, prepared: PreparedBatch, vectors: Tensor) -> Tensor:
         """[N, H * D]: the encoded history before each target."""
-        padding_mask = sequence.items < 0
-        columns = np.where(padding_mask, 0, np.searchsorted(rows, sequence.items))
         masked = None
         if self.module.history.mask_probability:
-            masked = np.zeros(padding_mask.shape, bool)
-            masked.reshape(-1)[sequence.positions] = True
-        encoded: Tensor = self.module.pooling(
-            vectors[_to(columns, device)],
-            _to(padding_mask, device),
-            _to(sequence.times, device) if self.data.has_timestamps else None,
-            None if masked is None else _to(masked, device),
-        )
-        return encoded.flatten(0, 1)[_to(sequence.positions, device)]
+            masked = torch.zeros_like(prepared.padding_mask)
+            masked.view(-1)[prepared.positions] = True
+        encoded: Tensor = self.module.pooling(vectors[prepared.columns], prepared.padding_mask, prepared.times, masked)
+        return encoded.flatten(0, 1)[prepared.positions]
 
     def empty_history(self, n: int) -> Tensor:
         """[n, H * D]: the encoding of an empty history."""
@@ -228,10 +261,6 @@ def _distinct(rows: NDArray[np.int64]) -> NDArray[np.int64]:
     first = np.append(True, ordered[1:] != ordered[:-1])
     distinct: NDArray[np.int64] = ordered[first]
     return distinct
-
-
-def _to(array: NDArray[np.generic], device: torch.device) -> Tensor:
-    return torch.from_numpy(array).to(device)
 
 
 def loss_of(config: TwoTowerConfig) -> Loss:

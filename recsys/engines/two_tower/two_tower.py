@@ -136,7 +136,7 @@ class TwoTower(Engine):
 
     @torch.no_grad()
     def similarity_vectors(self, items: EntityTable) -> Vectors:
-        return Vectors(dense=self._encode(items)[0].cpu().numpy(), valid=self.inputs.valid(items))
+        return Vectors(dense=self._encode(items)[0].numpy(), valid=self.inputs.valid(items))
 
     def user_vectors(self, request: Request) -> Vectors:
         added, towers = AddedParts.of(self.options_, self.graph_), self.tower_users(request)
@@ -152,11 +152,12 @@ class TwoTower(Engine):
         valid = self.inputs.valid(request.items)
         known = np.where(valid, np.arange(len(valid)), MISSING)
         histories = request.histories.remap_items(known).last(self.options_.max_history)
-        parts = (histories.items.astype(np.int64), histories.steps_ago(), histories.users(), histories.times)
-        rows, steps_ago, owner, times = (torch.from_numpy(part).to(vectors.device) for part in parts)
+        device, events = self.model.project.weight.device, vectors[histories.items.astype(np.int64)]
+        parts = (histories.steps_ago(), histories.users(), histories.times)
+        steps_ago, owner, times = (torch.from_numpy(part).to(device) for part in parts)
         moments = times if self.inputs.has_timestamps else None
-        pooled = self.model.history.encode_last(vectors[rows], steps_ago, owner, len(histories), moments)
-        values = {name: v.to(vectors.device) for name, v in self.inputs.user_values(request.users).items()}
+        pooled = self.model.history.encode_last(events.to(device), steps_ago, owner, len(histories), moments)
+        values = {name: v.to(device) for name, v in self.inputs.user_values(request.users).items()}
         own = self.model.encode_users(values).expand(len(request), -1, -1)
         return Vectors(dense=self.model.user_vectors(pooled, own).cpu().numpy())
 
@@ -293,8 +294,7 @@ class TwoTower(Engine):
         """Vectors of ``items`` and those of the score, and the rows of the items in the id table."""
         found = self._encoded  # another thread may replace it meanwhile
         if found is None or found[0] is not items:
-            model, values = self.model, self.inputs.item_values(items)
-            features = {name: part.to(model.project.weight.device) for name, part in values.items()}
-            vectors = model.item_vectors(features)
-            found = self._encoded = items, vectors, model.with_bias(vectors, features).cpu().numpy(), values[ID].numpy()
+            values = self.inputs.item_values(items)
+            vectors, scored = self.model.encode_items(values)
+            found = self._encoded = items, vectors, scored.numpy(), values[ID].numpy()
         return found[1:]
