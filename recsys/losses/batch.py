@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import wraps
+from typing import Protocol, TypeVar
 
+import torch
 from torch import Tensor
 
 from recsys.losses.seen_ranges import SeenRanges
+
+L = TypeVar("L")
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,3 +69,19 @@ class Loss(Protocol):
     def __call__(self, batch: LossBatch) -> Tensor:
         """The mean over the positions of their terms, times their weights where there are some."""
         ...
+
+
+def in_single_precision(compute: Callable[[L, LossBatch], Tensor]) -> Callable[[L, LossBatch], Tensor]:
+    """A loss whose logits are single precision where autocast gives vectors in half: a half has three digits."""
+
+    @wraps(compute)
+    def computed(loss: L, batch: LossBatch) -> Tensor:
+        users, candidates, positives = (_single(part) for part in (batch.users, batch.candidates, batch.positives))
+        with torch.autocast(users.device.type, enabled=False):
+            return compute(loss, replace(batch, users=users, candidates=candidates, positives=positives))
+
+    return computed
+
+
+def _single(vectors: Tensor) -> Tensor:
+    return vectors.float() if vectors.itemsize < 4 else vectors

@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 from torch.nn.functional import softplus
 
-from recsys.losses.batch import LossBatch
+from recsys.losses.batch import LossBatch, in_single_precision
 from recsys.losses.seen_ranges import negative_mask
 
 
@@ -27,6 +27,7 @@ class Bpr:
         0.3133
     """
 
+    @in_single_precision
     def __call__(self, batch: LossBatch) -> Tensor:
         """The mean over the pairs of a position and one of its negatives."""
         users = batch.position_users()

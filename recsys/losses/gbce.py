@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 from torch.nn.functional import logsigmoid, softplus
 
-from recsys.losses.batch import LossBatch
+from recsys.losses.batch import LossBatch, in_single_precision
 from recsys.losses.seen_ranges import negative_mask
 
 
@@ -37,6 +37,7 @@ class Gbce:
     def __init__(self, t: float = 0.75) -> None:
         self.t = t
 
+    @in_single_precision
     def __call__(self, batch: LossBatch) -> Tensor:
         """The mean over the positions."""
         users, log_q = batch.position_users(), batch.log_q

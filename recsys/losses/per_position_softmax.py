@@ -45,7 +45,6 @@ def _sum_and_gradients(
     batch: LossBatch, offset: Tensor, smoothing: float
 ) -> tuple[Tensor, tuple[Tensor, Tensor, Tensor]]:
     n, seen, weights = len(batch.users), batch.seen, None if batch.weights is None else batch.weights.float()
-    # With autocast on an accelerator the vectors may come in half precision; logits are summed in single.
     u, c, p = batch.users.float(), batch.candidates.float(), batch.positives.float()
     share = torch.softmax(offset.float(), 0)  # of each candidate in the label smoothing
     mean_candidate = share @ c

@@ -43,7 +43,6 @@ def per_user_softmax(batch: LossBatch, offset: Tensor) -> Tensor:
 def _sum_and_gradients(
     batch: LossBatch, owners: Tensor, offset: Tensor, drawn: Tensor
 ) -> tuple[Tensor, tuple[Tensor, Tensor, Tensor]]:
-    # With autocast on an accelerator the vectors may come in half precision; logits are summed in single.
     u, c, p = batch.users.float(), batch.candidates.float(), batch.positives.float()
     target = (u[owners] * p).sum(1)
     d_users, d_candidates, d_target = torch.empty_like(u), torch.zeros_like(c), torch.empty_like(target)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from recsys.losses.batch import LossBatch
+from recsys.losses.batch import LossBatch, in_single_precision
 from recsys.losses.per_position_softmax import per_position_softmax
 from recsys.losses.per_user_softmax import per_user_softmax
 
@@ -39,6 +39,7 @@ class SampledSoftmax:
     def __init__(self, label_smoothing: float = 0.0) -> None:
         self.label_smoothing = label_smoothing
 
+    @in_single_precision
     def __call__(self, batch: LossBatch) -> Tensor:
         """The mean over the positions."""
         offset = torch.zeros_like(batch.candidates[:, 0]) if batch.log_q is None else -batch.log_q

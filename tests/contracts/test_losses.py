@@ -1,5 +1,7 @@
 """Every loss, through the same tests."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -7,6 +9,7 @@ import torch
 from recsys.losses import LOSSES, LossBatch, SeenRanges
 from recsys.negatives import NEGATIVES
 from recsys.seeding import stream
+from recsys.training.ahead import moved
 
 
 def case(seed=0, n=7, items=20, dim=5, m=12, dtype=torch.float32):
@@ -289,3 +292,49 @@ def test_a_position_of_weight_two_counts_like_two_positions(name, size, smoothin
         grads.append((value.detach(), u.grad, t.grad))
     for fast, slow in zip(*grads, strict=True):
         torch.testing.assert_close(fast, slow, rtol=2e-4, atol=1e-4 * size)
+
+
+def on(device, batch):
+    return moved(batch, lambda part: part.to(device))
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("size", [1.0, 40.0])
+@pytest.mark.parametrize("name", list(LOSSES))
+def test_the_loss_and_its_gradients_on_a_device_are_those_of_double_precision_to_four_digits(
+    name, size, weighted, device
+):
+    users, table, targets, rows = case(n=50, m=30)
+    seen = SeenRanges(*(torch.tensor(part) for part in ([1, 2, 5, 6], [3, 3, 17, 27], [1, 4, 0, 11])))
+    weights = torch.linspace(0.5, 2, 50) if weighted else None
+    log_q = torch.linspace(-1, 1, 30) * (name in ("full_softmax", "sampled_softmax"))
+    found = []
+    for where, kind in ((device, torch.float32), ("cpu", torch.float64)):
+        u, c, p = (part.to(where, kind).requires_grad_() for part in (users * size, table[rows], table[targets]))
+        given = on(where, LossBatch(u, c, p, rows, targets, log_q, seen=seen, weights=weights))
+        loss = LOSSES[name]()(replace(given, users=u, candidates=c, positives=p))
+        loss.backward()
+        found.append([part.detach().cpu().double() for part in (loss, u.grad, c.grad, p.grad)])
+    for single, double in zip(*found, strict=True):
+        torch.testing.assert_close(single, double, rtol=1e-4, atol=1e-5 * size)
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.2])
+@pytest.mark.parametrize("name", list(LOSSES))
+def test_under_autocast_the_loss_of_halves_is_computed_in_single_precision(name, smoothing, device):
+    if smoothing and name in ("bpr", "gbce"):
+        pytest.skip("a loss without a probability to spread")
+    users, table, targets, rows = case(n=50, m=30)
+    seen = SeenRanges(*(torch.tensor(part) for part in ([1, 2, 5, 6], [3, 3, 17, 27], [1, 4, 0, 11])))
+    loss = LOSSES[name](label_smoothing=smoothing) if smoothing else LOSSES[name]()
+    batch = on(device, LossBatch(users, table[rows], table[targets], rows, targets, torch.zeros(30), seen=seen))
+    halves = [part.bfloat16().requires_grad_() for part in (batch.users, batch.candidates, batch.positives)]
+    found = []
+    for under_autocast in (True, False):
+        u, c, p = halves if under_autocast else (part.detach().float() for part in halves)
+        with torch.autocast(device, torch.bfloat16, enabled=under_autocast):
+            found.append(loss(replace(batch, users=u, candidates=c, positives=p)))
+    assert found[0].dtype == torch.float32
+    torch.testing.assert_close(found[0], found[1], rtol=1e-6, atol=1e-6)
+    found[0].backward()
+    assert all(part.grad.isfinite().all() for part in halves)

@@ -130,3 +130,18 @@ def test_timestamps_matter_where_they_are_an_input(name):
     masked = torch.zeros_like(held)
     assert not torch.allclose(timed(vectors, ~held, times, masked), timed(vectors, ~held, later, masked))
     assert torch.equal(untimed(vectors, ~held, times, masked), untimed(vectors, ~held, later, masked))
+
+
+@pytest.mark.parametrize(("name", "positions"), CASES)
+def test_a_device_gives_the_encoded_histories_of_the_cpu_to_four_digits(name, positions, device):
+    vectors, times, held, counts, owner, steps_ago = histories()
+    module, found = encoder(name, positions), []
+    for where in (device, "cpu"):
+        module.to(where)
+        packed = module.encode_last(
+            *(part.to(where) for part in (vectors[held], steps_ago, owner)), len(counts), times[held].to(where)
+        )
+        padded = module(*(part.to(where) for part in (vectors, ~held, times, torch.zeros_like(held))))
+        found.append([packed.detach().cpu(), padded.detach().cpu()[held]])
+    for there, here in zip(*found, strict=True):
+        torch.testing.assert_close(there, here, rtol=1e-4, atol=1e-4)

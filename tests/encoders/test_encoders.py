@@ -53,6 +53,14 @@ def test_an_encoder_gives_one_finite_vector_a_row(kind, style, numeric):
 
 
 @pytest.mark.parametrize(("kind", "style"), STYLES)
+def test_a_device_gives_the_vectors_of_double_precision_to_four_digits(kind, style, device):
+    encoder, values = built(kind, style)
+    single = encoder.to(device)(values.to(device)).detach().cpu().double()
+    double = encoder.to("cpu").double()(values.double() if values.is_floating_point() else values)
+    torch.testing.assert_close(single, double.detach(), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(("kind", "style"), STYLES)
 def test_every_parameter_learns_from_a_column_with_a_missing_cell(kind, style):
     encoder, values = built(kind, style)
     encoder(values).square().sum().add(encoder(values).sum()).backward()

@@ -9,19 +9,19 @@ from recsys.training.row_adam import RowAdam, row_tables
 
 def step(module, optimizer, rows):
     optimizer.zero_grad(set_to_none=True)
-    (module(rows) * torch.linspace(1, 2, 3)).square().sum().backward()
+    (module(rows) * torch.linspace(1, 2, 3, device=rows.device)).square().sum().backward()
     optimizer.step()
 
 
 @pytest.mark.parametrize("decay", [0.0, 0.1])
-def test_it_is_adamw_without_a_first_moment_when_every_step_touches_every_row(decay):
+def test_it_is_adamw_without_a_first_moment_when_every_step_touches_every_row(decay, device):
     torch.manual_seed(0)
-    sparse = nn.Embedding(4, 3, sparse=True)
-    dense = nn.Embedding(4, 3)
+    sparse = nn.Embedding(4, 3, sparse=True, device=device)
+    dense = nn.Embedding(4, 3, device=device)
     dense.load_state_dict(sparse.state_dict())
     ours = RowAdam([sparse.weight], 0.1, decay)
     theirs = torch.optim.AdamW([dense.weight], 0.1, betas=(0.0, 0.999), weight_decay=decay)
-    rows = torch.tensor([0, 1, 2, 3, 1])
+    rows = torch.tensor([0, 1, 2, 3, 1], device=device)
     for _ in range(5):
         step(sparse, ours, rows)
         step(dense, theirs, rows)
