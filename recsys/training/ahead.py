@@ -26,10 +26,10 @@ class Losses(Protocol[Batch_contra]):
 
 
 @runtime_checkable
-class PreparesBatches(Protocol[BatchT, PreparedT]):
+class PreparesBatches(Protocol[Batch_contra, PreparedT]):
     """A task whose ``loss`` is `prepare`, which needs neither the model nor its device, and then `prepared_loss`."""
 
-    def prepare(self, batch: BatchT, rng: np.random.Generator) -> PreparedT:
+    def prepare(self, batch: Batch_contra, rng: np.random.Generator) -> PreparedT:
         """What the loss of a batch is computed from, numbers drawn: CPU tensors in dataclasses, tuples and dicts."""
         ...
 

@@ -32,6 +32,8 @@ from recsys.training.workers import Workers
 Batch_contra = TypeVar("Batch_contra", contravariant=True)
 BatchT = TypeVar("BatchT")
 
+_AHEAD = {"cpu": 0, "cuda": 2}
+"""Batches made ahead: on CPU a thread takes from the model as much as it gives."""
 _SHARDED = {"auto": 2**30, True: 0, False: math.inf}
 """Bytes of the weights of a table that is sharded: 4 million rows of 64."""
 
@@ -54,8 +56,8 @@ class LoopOptions(Config):
         device: ``auto`` takes CUDA (with bf16) when there is one.
         shard_tables: whether several processes split the rows of the id tables among them, with their optimizer state,
             instead of each holding all; ``auto`` splits tables of at least 1 GiB.
-        batches_ahead: batches that a thread prepares while the model trains, where the engine prepares batches apart;
-            0 prepares each when it is due. The weights are the same.
+        batches_ahead: batches that a thread prepares while the model trains, in two-tower, sequence and GraphSAGE engines;
+            0 prepares each when it is due, None takes 2 on CUDA and 0 on CPU. The weights are the same.
     """
 
     epochs: int = Field(30, ge=1)
@@ -71,7 +73,7 @@ class LoopOptions(Config):
     lr_multipliers: dict[str, float] = Field(default_factory=dict)
     device: Literal["auto", "cpu", "cuda"] = "auto"
     shard_tables: Literal["auto"] | bool = "auto"
-    batches_ahead: int = Field(2, ge=0)
+    batches_ahead: int | None = Field(None, ge=0)
 
 
 class Task(Protocol[BatchT]):
@@ -136,6 +138,7 @@ def train(
     """
     device = _device(options)
     workers, check = Workers.of_environment(device), DivergenceCheck(name, options.learning_rate, options.max_grad_norm)
+    ahead = options.batches_ahead if options.batches_ahead is not None else _AHEAD[device.type]
     sharded = workers.shard(task.module, device, _SHARDED[options.shard_tables])
     module = task.module.to(device)
     workers.begin_equal(module)
@@ -164,7 +167,7 @@ def train(
             (workers.batch(batches, step)[0], stream(seed, "step", epoch, step, *workers.stream()))
             for step in range(first, steps)
         )
-        with closing(losses(task, todo, options.batches_ahead, device)) as computed:
+        with closing(losses(task, todo, ahead, device)) as computed:
             for compute in computed:
                 torch.manual_seed(stream_seed(seed, "torch", epoch, state.step, *workers.stream()))
                 batch, counts = workers.batch(batches, state.step)

@@ -129,7 +129,7 @@ class ShardedEmbedding(nn.Embedding):
             dist.send(self.weight.detach()[own], 0)
 
 
-def shard_tables(module: nn.Module, rank: int, count: int, device: torch.device, at_least: int) -> None:
+def shard_tables(module: nn.Module, rank: int, count: int, device: torch.device, at_least: float) -> None:
     """Replaces the embeddings with sparse gradients in ``module`` by `ShardedEmbedding`, in place.
 
     Args:
