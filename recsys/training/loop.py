@@ -56,8 +56,8 @@ class LoopOptions(Config):
         device: ``auto`` takes CUDA (with bf16) when there is one.
         shard_tables: whether several processes split the rows of the id tables among them, with their optimizer state,
             instead of each holding all; ``auto`` splits tables of at least 1 GiB.
-        batches_ahead: batches that a thread prepares while the model trains, in two-tower, sequence and GraphSAGE engines;
-            0 prepares each when it is due, None takes 2 on CUDA and 0 on CPU. The weights are the same.
+        batches_ahead: batches that a thread prepares while the model trains, in two-tower, sequence and GraphSAGE
+            engines; 0 prepares each when it is due, None takes 2 on CUDA and 0 on CPU. The weights are the same.
     """
 
     epochs: int = Field(30, ge=1)

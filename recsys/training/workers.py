@@ -60,7 +60,7 @@ class Workers:
         if any(name not in os.environ for name in names) or os.environ["WORLD_SIZE"] == "1":
             return cls()
         if device.type == "cuda" and "LOCAL_RANK" in os.environ:
-            torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
+            torch.cuda.set_device(int(os.environ["LOCAL_RANK"]) % torch.cuda.device_count())
         try:
             dist.init_process_group("nccl" if device.type == "cuda" else "gloo", timeout=_WAIT)
         except (RuntimeError, ValueError) as error:
