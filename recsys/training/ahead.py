@@ -57,12 +57,17 @@ def losses(
             yield partial(task.loss, batch, rng)
         return
     pinned = device.type == "cuda"
+    current = torch.cuda.current_device() if pinned else 0
+
+    def begin() -> None:
+        if pinned:  # a new thread would open a context on the first device, that of another process
+            torch.cuda.set_device(current)
 
     def prepare(batch: BatchT, rng: np.random.Generator) -> object:
         prepared = task.prepare(batch, rng)
         return moved(prepared, Tensor.pin_memory) if pinned else prepared
 
-    thread = ThreadPoolExecutor(1, thread_name_prefix="batches")
+    thread = ThreadPoolExecutor(1, "batches", begin)
     try:
         queue: deque[Future[object]] = deque()
         for batch, rng in batches:
