@@ -30,6 +30,15 @@ def test_histories_of_unknown_users_are_empty():
     assert h.take(np.array([2, 0])).items.tolist() == [1, 0, 2]
 
 
+def test_histories_of_users_who_lie_side_by_side_are_no_copy():
+    a = Interactions.of(np.array([0, 0, 2, 3]), np.array([5, 6, 7, 8]), np.arange(4))
+    h = Histories.from_interactions(a, np.array([0, 1, 2]))
+    assert (h.lengths.tolist(), h.items.tolist()) == ([2, 0, 1], [5, 6, 7])
+    assert np.shares_memory(h.items, a.item)
+    apart = Histories.from_interactions(a, np.array([3, 0]))
+    assert (apart.lengths.tolist(), apart.items.tolist()) == ([1, 2], [8, 5, 6])
+
+
 def test_renaming_drops_items_without_a_new_row():
     h = Histories.of([[0, 1], [1]]).remap_items(np.array([5, MISSING]))
     assert h.items.tolist() == [5]

@@ -73,7 +73,7 @@ def main(
     parent = fit_on(before.train_and_validation, epochs=chosen.epochs_)
 
     fresh = after.train_and_validation.time >= cut
-    train, learnt, validation = leave_last_out(after.train_and_validation, fresh, data.n_users, data.n_items, filtered)
+    train, learnt, validation = leave_last_out(after.train_and_validation, fresh, data.n_users, filtered)
     options = finetune_config(parent, run.finetune)
     context = FitContext(run.seed, validation, tracker=tracker)
     with deterministic():

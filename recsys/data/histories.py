@@ -61,8 +61,15 @@ class Histories:
 
     @classmethod
     def gathered(cls, source: Interactions, start: NDArray[np.int64], stop: NDArray[np.int64]) -> Histories:
-        """Histories from slices: user u has the positions ``start[u]:stop[u]`` of ``source``."""
+        """Histories from slices: user u has the positions ``start[u]:stop[u]`` of ``source``.
+
+        Slices end to end, as of all users, are views of ``source``; others are copied.
+        """
         offsets = np.concatenate([[0], np.cumsum(stop - start)]).astype(np.int64)
+        if len(start) and (start[1:] == stop[:-1]).all():
+            whole = slice(int(start[0]), int(stop[-1]))
+            item, time, weight = source.item[whole], source.time[whole], source.weight[whole]
+            return cls(offsets, np.asarray(item), np.asarray(time), np.asarray(weight))
         positions = np.repeat(start, stop - start) + places(stop - start)
         return cls(offsets, source.item[positions], source.time[positions], source.weight[positions])
 
@@ -103,7 +110,8 @@ class Histories:
 
     def last(self, n: int) -> Histories:
         """At most the ``n`` newest positions of each user."""
-        return self.where(self.steps_ago() < n)
+        start, stop = np.maximum(self.offsets[1:] - n, self.offsets[:-1]), self.offsets[1:]
+        return Histories.gathered(Interactions(self.items, self.items, self.times, self.weights), start, stop)
 
     def joined(self, other: Histories) -> Histories:
         """The positions of both for each user, first those of ``self``; of the same number of users.
@@ -129,7 +137,7 @@ class Histories:
         Args:
             rows: [n_items] new rows. Positions that are MISSING, or whose new row is, are left out.
         """
-        items = np.append(rows, -1)[self.items].astype(np.int32)
+        items = np.append(rows, -1).astype(np.int32)[self.items]
         moved = Histories(self.offsets, items, self.times, self.weights)
         return moved if (items >= 0).all() else moved.where(items >= 0)
 

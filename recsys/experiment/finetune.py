@@ -55,7 +55,7 @@ def finetune_engine(
         config: of the new engine; see `finetune_config`.
         context: of the fit; its validation part is replaced.
     """
-    train, is_new, holdout = leave_last_out(data.interactions, new, data.n_users, data.n_items, context.filter_seen)
+    train, is_new, holdout = leave_last_out(data.interactions, new, data.n_users, context.filter_seen)
     validation, evaluation = validation_and_evaluation(holdout)
     with deterministic():
         child = TwoTower(config).finetune(parent, data, train, is_new, replace(context, validation=validation))
@@ -63,7 +63,7 @@ def finetune_engine(
 
 
 def leave_last_out(
-    interactions: Interactions, new: NDArray[np.bool_], n_users: int, n_items: int, filter_seen: bool
+    interactions: Interactions, new: NDArray[np.bool_], n_users: int, filter_seen: bool
 ) -> tuple[Interactions, NDArray[np.bool_], Holdout | None]:
     """Leave-last-out split of the new interactions: (train, is_new, holdout).
 
@@ -74,7 +74,6 @@ def leave_last_out(
         interactions: [E] old and new.
         new: bool [E].
         n_users: number of users.
-        n_items: number of items.
         filter_seen: whether lists leave out the items of the history.
 
     Returns:
@@ -84,14 +83,14 @@ def leave_last_out(
     Example:
         >>> import numpy as np
         >>> i = Interactions.of(np.array([0, 0, 0, 1]), np.array([4, 5, 6, 4]), np.array([1, 2, 3, 1]))
-        >>> train, is_new, holdout = leave_last_out(i, np.array([False, True, True, True]), 2, 7, filter_seen=True)
+        >>> train, is_new, holdout = leave_last_out(i, np.array([False, True, True, True]), 2, filter_seen=True)
         >>> train.item.tolist(), is_new.tolist(), holdout.users.tolist(), holdout.targets.item.tolist()
         ([4, 5, 4], [False, True, True], [0], [6])
     """
     several = np.bincount(interactions.user[new], minlength=n_users) > 1
     last = interactions.offsets(n_users)[1:] - 1
     users = np.flatnonzero(several)
-    eligible = new & FirstInteractions.of(interactions, n_users, n_items).mask() if filter_seen else new
+    eligible = new & FirstInteractions.of(interactions, n_users).mask() if filter_seen else new
     users = users[eligible[last[users]]]  # a new interaction may be older than the user's last one
     is_train = np.ones(len(interactions), bool)
     is_train[last[users]] = False

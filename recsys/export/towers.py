@@ -73,9 +73,9 @@ class UserTower(nn.Module):
         graph = graph_of(engine)
         self.graph = None if graph is None else GraphTower(graph, engine.options_.graph_weight or 0.0)
         self.constant = bool(engine.options_.popularity_weight)
-        nothing = torch.zeros(0, dtype=torch.long)
-        vectors = torch.zeros(0, engine.options_.model.dim)
-        empty = self.model.history.encode_last(vectors, nothing, nothing, 1, nothing if self.timed else None)
+        nothing, vectors = torch.zeros(0, dtype=torch.long), torch.zeros(0, engine.options_.model.dim)
+        no_events = torch.zeros(1, dtype=torch.long)
+        empty = self.model.history.encode_last(vectors, nothing, no_events, nothing if self.timed else None)
         self.register_buffer("empty", empty.detach())
         self.empty: Tensor
 

@@ -3,6 +3,7 @@
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from recsys.encoders.sequence import SEQUENCES, SequenceShape
 
@@ -39,15 +40,13 @@ def histories(lengths=(4, 0, 2, 9)):
     vectors = torch.randn(len(lengths), width, DIM)
     times = 1_700_000_000 + torch.randint(1, 90_000, (len(lengths), width)).cumsum(1)
     held = torch.arange(width) < counts[:, None]
-    owner = torch.repeat_interleave(torch.arange(len(lengths)), counts)
-    steps_ago = torch.cat([torch.arange(n - 1, -1, -1) for n in lengths])
-    return vectors, times, held, counts, owner, steps_ago
+    return vectors, times, held, counts
 
 
 @pytest.mark.parametrize(("name", "positions"), CASES)
 def test_packed_equals_padded(name, positions):
     module = encoder(name, positions)
-    vectors, times, held, counts, owner, steps_ago = histories()
+    vectors, times, held, counts = histories()
     users = torch.arange(len(counts))
     predicted = torch.zeros_like(held)
     predicted[users, counts] = True
@@ -55,10 +54,38 @@ def test_packed_equals_padded(name, positions):
     if module.mask_probability:  # the moment of a hidden event is not known: serving repeats the newest one's
         times = torch.where(predicted, times[users, (counts - 1).clamp(min=0)][:, None], times)
         padded = module(vectors, ~(held | predicted), times, predicted)[users, counts]
-        padded[1] = module.encode_last(vectors[:0, 0], steps_ago[:0], owner[:0], 1)[0]
-    packed = module.encode_last(vectors[held], steps_ago, owner, len(counts), times[held])
+        padded[1] = module.encode_last(vectors[:0, 0], counts[:0], counts[1:2])[0]
+    rows = torch.randperm(int(counts.sum()))
+    table = torch.empty(len(rows), DIM)
+    table[rows] = vectors[held]
+    packed = module.encode_last(table, rows, counts, times[held])
+    short = module.encode_last(table, rows.int(), counts, times[held])
+    assert torch.equal(short, packed)
     assert packed.shape == (len(counts), module.heads * DIM)
     torch.testing.assert_close(packed, padded)
+
+
+class Largest(TorchDispatchMode):
+    """The most elements of any tensor that is computed in the block."""
+
+    elements = 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        found = func(*args, **(kwargs or {}))
+        sizes = [
+            part.numel() for part in (found if isinstance(found, list | tuple) else [found]) if torch.is_tensor(part)
+        ]
+        self.elements = max(self.elements, *sizes, 0)
+        return found
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_packed_histories_are_encoded_without_the_vectors_of_all_events(name):
+    module, lengths = encoder(name), torch.full((20_000,), 10)
+    rows = torch.arange(int(lengths.sum())) % 100
+    with torch.no_grad(), Largest() as largest:
+        module.encode_last(torch.randn(100, DIM), rows, lengths, rows)
+    assert largest.elements < len(rows) * DIM / 2
 
 
 @pytest.mark.parametrize(("name", "positions"), CASES)
@@ -80,7 +107,7 @@ def test_a_future_item_changes_none_earlier(name, positions):
 def test_an_empty_history_gets_one_learned_vector(name):
     module = encoder(name)
     none = torch.zeros(0, dtype=torch.long)
-    empty = module.encode_last(torch.zeros(0, DIM), none, none, 2)
+    empty = module.encode_last(torch.zeros(0, DIM), none, torch.zeros(2, dtype=torch.long))
     assert torch.equal(empty[0], empty[1])
     empty.sum().backward()
     assert any(p.grad is not None and p.grad.abs().sum() > 0 for p in module.parameters())
@@ -134,13 +161,12 @@ def test_timestamps_matter_where_they_are_an_input(name):
 
 @pytest.mark.parametrize(("name", "positions"), CASES)
 def test_a_device_gives_the_encoded_histories_of_the_cpu_to_four_digits(name, positions, device):
-    vectors, times, held, counts, owner, steps_ago = histories()
+    vectors, times, held, counts = histories()
+    rows, table = torch.arange(int(counts.sum())), vectors[held]
     module, found = encoder(name, positions), []
     for where in (device, "cpu"):
         module.to(where)
-        packed = module.encode_last(
-            *(part.to(where) for part in (vectors[held], steps_ago, owner)), len(counts), times[held].to(where)
-        )
+        packed = module.encode_last(table, rows, counts.to(where), times[held].to(where))  # the table stays on the CPU
         padded = module(*(part.to(where) for part in (vectors, ~held, times, torch.zeros_like(held))))
         found.append([packed.detach().cpu(), padded.detach().cpu()[held]])
     for there, here in zip(*found, strict=True):

@@ -177,10 +177,10 @@ def test_news_of_what_users_had_before_is_nothing_to_learn_where_lists_leave_it_
 def test_what_a_user_had_before_is_held_out_only_where_lists_can_show_it():
     user, item = np.array([0, 0, 0, 1, 1, 1]), np.array([2, 3, 2, 4, 5, 6])
     data, fresh = Interactions.of(user, item, np.arange(6)), np.array([False, True, True] * 2)
-    train, new, asked = leave_last_out(data, fresh, 2, 7, filter_seen=True)
+    train, new, asked = leave_last_out(data, fresh, 2, filter_seen=True)
     assert (train.item.tolist(), asked.targets.item.tolist()) == ([2, 3, 2, 4, 5], [6])
     assert new.tolist() == [False, True, True, False, True]
-    train, new, asked = leave_last_out(data, fresh, 2, 7, filter_seen=False)
+    train, new, asked = leave_last_out(data, fresh, 2, filter_seen=False)
     assert (train.item.tolist(), asked.targets.item.tolist()) == ([2, 3, 4, 5], [2, 6])
 
 

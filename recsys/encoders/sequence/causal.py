@@ -33,7 +33,7 @@ class CausalEncoder(nn.Module):
 
     Shapes:
         - **forward**: ``[B, L, D]`` -> ``[B, L, D]``
-        - **encode_last**: packed ``[N, D]`` of U histories -> ``[U, D]``
+        - **encode_last**: ``[I, D]`` and the packed rows ``[N]`` of U histories -> ``[U, D]``
 
     Args:
         network: an `EventNetwork`.
@@ -63,16 +63,15 @@ class CausalEncoder(nn.Module):
         states = self._states(vectors[:, :-1], recency.clamp(min=0), None if times is None else times[:, :-1])
         return torch.cat([first.to(states.dtype), states], 1)
 
-    def encode_last(
-        self, vectors: Tensor, steps_ago: Tensor, owner: Tensor, users: int, times: Tensor | None = None
-    ) -> Tensor:
+    def encode_last(self, table: Tensor, rows: Tensor, lengths: Tensor, times: Tensor | None = None) -> Tensor:
         """See `SequenceEncoder.encode_last`."""
-        result = self.empty.to(vectors.dtype).repeat(users, 1)
-        for some_users, positions in rectangles(owner, users):
-            recency = steps_ago[positions]
-            states = self._states(vectors[positions], recency, None if times is None else times[positions])
-            last = recency.argmin(1)
-            result[some_users] = states[torch.arange(len(some_users), device=states.device), last].to(result.dtype)
+        result = self.empty.to(table.dtype).repeat(len(lengths), 1)
+        for users, positions in rectangles(lengths):
+            recency = torch.arange(positions.shape[1] - 1, -1, -1, device=lengths.device)[None]
+            states = self._states(
+                vectors_at(table, rows, positions), recency, None if times is None else times[positions]
+            )
+            result[users] = states[:, -1].to(result.dtype)
         return result
 
     def _states(self, vectors: Tensor, recency: Tensor, times: Tensor | None) -> Tensor:
@@ -85,22 +84,25 @@ class CausalEncoder(nn.Module):
         return states
 
 
-def rectangles(owner: Tensor, users: int, max_tokens: int = 8192) -> Iterator[tuple[Tensor, Tensor]]:
+def vectors_at(table: Tensor, rows: Tensor, positions: Tensor) -> Tensor:
+    """The vectors of the events at ``positions``, on the device of these, of a table that may lie on another."""
+    return table[rows[positions.to(rows.device)]].to(positions.device)
+
+
+def rectangles(lengths: Tensor, max_tokens: int = 8192) -> Iterator[tuple[Tensor, Tensor]]:
     """Batches of packed histories of equal length, as index arrays [B, L] without padding.
 
     Args:
-        owner: int64 [N], the user of each position, ascending.
-        users: U.
+        lengths: int64 [U], the number of positions of each user.
         max_tokens: most positions per batch, B * L.
 
     Yields:
         int64 [B] users and int64 [B, L] their positions; users without a history do not occur.
     """
-    lengths = torch.bincount(owner, minlength=users)
     start = lengths.cumsum(0) - lengths
     order = torch.argsort(lengths, stable=True)
     for length, same in zip(*torch.unique_consecutive(lengths[order], return_counts=True), strict=True):
         equally_long, order = order[: int(same)], order[int(same) :]
         if length > 0:
             for part in torch.split(equally_long, max(max_tokens // int(length), 1)):
-                yield part, start[part][:, None] + torch.arange(int(length), device=owner.device)
+                yield part, start[part][:, None] + torch.arange(int(length), device=lengths.device)

@@ -69,16 +69,13 @@ class SequenceEncoder(Protocol):
         """
         ...
 
-    def encode_last(
-        self, vectors: Tensor, steps_ago: Tensor, owner: Tensor, users: int, times: Tensor | None = None
-    ) -> Tensor:
+    def encode_last(self, table: Tensor, rows: Tensor, lengths: Tensor, times: Tensor | None = None) -> Tensor:
         """The vector that predicts the next item of each packed history.
 
         Args:
-            vectors: [N, D], the histories end to end, oldest first.
-            steps_ago: int64 [N], 0 for the newest position of a user.
-            owner: int64 [N], the user of each position, ascending.
-            users: U.
+            table: [I, D], the vectors of the items, on any device.
+            rows: int32 or int64 [N], rows of ``table`` beside it: the histories end to end, oldest first.
+            lengths: int64 [U], the number of events of each history.
             times: int64 [N], seconds; None without timestamps.
 
         Returns:

@@ -16,7 +16,7 @@ class GruEncoder(CausalEncoder):
 
     Shapes:
         - **forward**: ``[B, L, D]`` -> ``[B, L, D]``
-        - **encode_last**: packed ``[N, D]`` of U histories -> ``[U, D]``
+        - **encode_last**: ``[I, D]`` and the packed rows ``[N]`` of U histories -> ``[U, D]``
 
     Example:
         >>> import torch

@@ -7,7 +7,7 @@ from typing import Self
 import torch
 from torch import Tensor, nn
 
-from recsys.encoders.sequence.causal import rectangles
+from recsys.encoders.sequence.causal import rectangles, vectors_at
 from recsys.encoders.sequence.encoder import SequenceShape
 from recsys.encoders.sequence.time_encoding import TimeEncoding
 from recsys.encoders.sequence.transformer import Transformer
@@ -23,7 +23,7 @@ class MaskedEncoder(nn.Module):
 
     Shapes:
         - **forward**: ``[B, L, D]`` -> ``[B, L, D]``
-        - **encode_last**: packed ``[N, D]`` of U histories -> ``[U, D]``
+        - **encode_last**: ``[I, D]`` and the packed rows ``[N]`` of U histories -> ``[U, D]``
 
     Args:
         shape: as of `TransformerEncoder`; ``mask_probability`` is the share of masked positions in training.
@@ -58,26 +58,24 @@ class MaskedEncoder(nn.Module):
         masked = torch.zeros_like(padding_mask) if masked is None else masked
         return self._states(vectors, recency, masked, times, padding_mask if bool(padding_mask.any()) else None)
 
-    def encode_last(
-        self, vectors: Tensor, steps_ago: Tensor, owner: Tensor, users: int, times: Tensor | None = None
-    ) -> Tensor:
+    def encode_last(self, table: Tensor, rows: Tensor, lengths: Tensor, times: Tensor | None = None) -> Tensor:
         """See `SequenceEncoder.encode_last`."""
         without_history = self._states(
-            vectors.new_zeros(1, 1, vectors.shape[1]),
-            torch.zeros(1, 1, dtype=torch.long, device=vectors.device),
-            torch.ones(1, 1, dtype=torch.bool, device=vectors.device),
+            lengths.new_zeros(1, 1, table.shape[1], dtype=table.dtype),
+            torch.zeros(1, 1, dtype=torch.long, device=lengths.device),
+            torch.ones(1, 1, dtype=torch.bool, device=lengths.device),
             None,
             None,
         )
-        result = without_history[0].repeat(users, 1)
-        for some_users, positions in rectangles(owner, users):
+        result = without_history[0].repeat(len(lengths), 1)
+        for users, positions in rectangles(lengths):
             extended = torch.cat([positions, positions[:, -1:]], 1)  # the appended event, which is masked
-            recency = torch.cat([steps_ago[positions] + 1, steps_ago[positions[:, -1:]]], 1)
+            recency = torch.arange(positions.shape[1], -1, -1, device=lengths.device)[None]
             masked = torch.zeros_like(extended, dtype=torch.bool)
             masked[:, -1] = True
             extended_times = None if times is None else times[extended]
-            states = self._states(vectors[extended], recency, masked, extended_times, None)
-            result[some_users] = states[:, -1].to(result.dtype)
+            states = self._states(vectors_at(table, rows, extended), recency, masked, extended_times, None)
+            result[users] = states[:, -1].to(result.dtype)
         return result
 
     def _states(

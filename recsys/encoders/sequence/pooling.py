@@ -7,7 +7,11 @@ from typing import Self
 import torch
 from torch import Tensor, nn
 
+from recsys.encoders.sequence.causal import vectors_at
 from recsys.encoders.sequence.encoder import SequenceShape
+
+_BLOCK = 1 << 16
+"""Positions of packed histories whose vectors are gathered at a time."""
 
 
 class DecayedPooling(nn.Module):
@@ -19,7 +23,7 @@ class DecayedPooling(nn.Module):
 
     Shapes:
         - **forward**: ``[B, L, D]`` -> ``[B, L, H * D]`` (H = 1)
-        - **encode_last**: packed ``[N, D]`` of U histories -> ``[U, H * D]``
+        - **encode_last**: ``[I, D]`` and the packed rows ``[N]`` of U histories -> ``[U, H * D]``
 
     Args:
         dim: D of the item vectors.
@@ -60,19 +64,20 @@ class DecayedPooling(nn.Module):
         """See `SequenceEncoder.forward`."""
         return _causal_pool(vectors, self.salience(vectors) * ~padding_mask[..., None], self.rates(), self.empty)
 
-    def encode_last(
-        self, vectors: Tensor, steps_ago: Tensor, owner: Tensor, users: int, times: Tensor | None = None
-    ) -> Tensor:
+    def encode_last(self, table: Tensor, rows: Tensor, lengths: Tensor, times: Tensor | None = None) -> Tensor:
         """See `SequenceEncoder.encode_last`."""
-        weight = self.salience(vectors) * self.rates() ** steps_ago[:, None]  # [N, H]
-        total = vectors.new_zeros(users, self.heads).index_add_(0, owner, weight)
-        pooled = torch.stack(
-            [
-                vectors.new_zeros(users, self.dim).index_add_(0, owner, vectors * weight[:, head, None])
-                for head in range(self.heads)
-            ],
-            1,
-        )
+        rates, total = self.rates(), lengths.new_zeros(len(lengths), self.heads, dtype=table.dtype)
+        pooled = lengths.new_zeros(self.heads, len(lengths), self.dim, dtype=table.dtype)
+        owner, newest = torch.repeat_interleave(lengths), lengths.cumsum(0) - 1
+        for start in range(0, len(rows), _BLOCK):
+            positions = torch.arange(start, min(start + _BLOCK, len(rows)), device=lengths.device)
+            users, vectors = owner[positions], vectors_at(table, rows, positions)
+            steps_ago = newest[users] - positions
+            weight = self.salience(vectors) * rates ** steps_ago[:, None]  # [N, H]
+            total.index_add_(0, users, weight)
+            for head in range(self.heads):
+                pooled[head].index_add_(0, users, vectors * weight[:, head, None])
+        pooled = pooled.transpose(0, 1)
         return _normalised(pooled, total, self.empty).flatten(1)
 
 
@@ -84,7 +89,7 @@ class LearnedPooling(DecayedPooling):
 
     Shapes:
         - **forward**: ``[B, L, D]`` -> ``[B, L, H * D]``
-        - **encode_last**: packed ``[N, D]`` of U histories -> ``[U, H * D]``
+        - **encode_last**: ``[I, D]`` and the packed rows ``[N]`` of U histories -> ``[U, H * D]``
 
     Args:
         dim: D of the item vectors.

@@ -19,7 +19,7 @@ class TransformerEncoder(CausalEncoder):
 
     Shapes:
         - **forward**: ``[B, L, D]`` -> ``[B, L, D]``
-        - **encode_last**: packed ``[N, D]`` of U histories -> ``[U, D]``
+        - **encode_last**: ``[I, D]`` and the packed rows ``[N]`` of U histories -> ``[U, D]``
 
     Example:
         >>> encoder = TransformerEncoder.build(SequenceShape(dim=8, layers=1))

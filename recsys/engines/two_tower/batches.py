@@ -84,8 +84,16 @@ def cut_windows(
     target = np.maximum(lead, first[user])
     stop = np.minimum(lead + length, end[user])
     start = np.maximum(target - overlap, begin[user])
-    counted = np.arange(len(train) + 1) if targets is None else np.concatenate([[0], np.cumsum(targets)])
-    return Windows(user, start, stop, target).select(counted[np.maximum(stop, target)] > counted[target])
+    windows = Windows(user, start, stop, target)
+    if targets is None:
+        return windows.select(stop > target)
+    counted = np.append(0, np.cumsum(targets, dtype=position_type(len(train))))
+    return windows.select(counted[np.maximum(stop, target)] > counted[target])
+
+
+def position_type(n: int) -> type[np.int32 | np.int64]:
+    """The smallest type of positions among ``n``, one past the last included."""
+    return np.int32 if n < 2**31 else np.int64
 
 
 def _first_true(mask: NDArray[np.bool_], begin: NDArray[np.int64], end: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from recsys.data.interactions import Interactions
-from recsys.engines.two_tower.batches import SequenceBatch, Windows
+from recsys.data.interactions import Interactions, pair_keys
+from recsys.engines.two_tower.batches import SequenceBatch, Windows, position_type
 
 Rows = NDArray[np.int64]
+_BLOCK = 1 << 21
+"""Interactions that are sorted at a time."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -19,33 +22,38 @@ class FirstInteractions:
     """The first interaction of each user-item pair, by user and in order of time.
 
     Args:
-        position: int64 [M], ascending, their positions among the E interactions.
-        item: int64 [M], item rows.
-        offsets: int64 [U + 1], user ``u`` owns ``offsets[u]`` to ``offsets[u + 1]``.
-        n_interactions: E.
+        item: int32 [E], the item rows of all interactions.
+        position: int32 or int64 [M], ascending, the positions of the first interactions; None where all are.
+        offsets: int64 [U + 1], user ``u`` owns ``offsets[u]`` to ``offsets[u + 1]`` of the M first interactions.
     """
 
-    position: Rows
-    item: Rows
+    item: NDArray[np.int32]
+    position: NDArray[np.integer] | None
     offsets: Rows
-    n_interactions: int
 
     @classmethod
-    def of(cls, interactions: Interactions, n_users: int, n_items: int) -> Self:
-        pairs = interactions.user.astype(np.int64) * n_items + interactions.item
-        position = np.sort(np.unique(pairs, return_index=True)[1])
-        item = interactions.item[position].astype(np.int64)
-        return cls(position, item, np.searchsorted(position, interactions.offsets(n_users)), len(interactions))
+    def of(cls, interactions: Interactions, n_users: int, block_size: int = _BLOCK) -> Self:
+        """Those of all users; about ``block_size`` interactions are sorted at a time."""
+        offsets, mask = interactions.offsets(n_users), np.ones(len(interactions), bool)
+        for block in _blocks_of_users(offsets, block_size):
+            mask[block] = _is_first(pair_keys(interactions.user[block], interactions.item[block]))
+        item = np.asarray(interactions.item)
+        if mask.all():
+            return cls(item, None, offsets)
+        position = np.flatnonzero(mask).astype(position_type(len(mask)))
+        return cls(item, position, np.searchsorted(position, offsets.astype(position.dtype)))
 
     def mask(self) -> NDArray[np.bool_]:
         """Bool [E]: which interactions are first ones."""
-        mask = np.zeros(self.n_interactions, bool)
+        if self.position is None:
+            return np.ones(len(self.item), bool)
+        mask = np.zeros(len(self.item), bool)
         mask[self.position] = True
         return mask
 
     def targets(self, among: NDArray[np.bool_] | None = None) -> NDArray[np.bool_] | None:
         """Bool [E]: the first interactions ``among`` these (None: all); None where that is every interaction."""
-        if len(self.position) == self.n_interactions:
+        if self.position is None:
             return among
         return self.mask() if among is None else self.mask() & among
 
@@ -64,18 +72,48 @@ class FirstInteractions:
         users = np.unique(windows.user)  # a user with many windows is searched once
         event = _ranges(self.offsets[users], self.offsets[users + 1])[1]
         order = np.argsort(candidates, kind="stable")
-        ordered, items = candidates[order], self.item[event]
+        ordered, items = candidates[order], self.item[self._position(event)]
         found, column = _ranges(np.searchsorted(ordered, items), np.searchsorted(ordered, items, side="right"))
         event = event[found]
-        begin, end = self.offsets[windows.user], np.searchsorted(self.position, windows.stop)
+        begin, end = self.offsets[windows.user], self._count_before(windows.stop)
         window, match = _ranges(np.searchsorted(event, begin), np.searchsorted(event, end))
-        step = self.position[event[match]] - windows.start[window]
+        step = self._position(event[match]) - windows.start[window]
         row = window * batch.items.shape[1]
         bounds = row + np.maximum(step + 1, 0), row + batch.items.shape[1]
         start, stop = (np.searchsorted(batch.positions, bound) for bound in bounds)
         filled = np.flatnonzero(start < stop)
         filled = filled[np.argsort(start[filled], kind="stable")]
         return start[filled], stop[filled], order[column[match[filled]]]
+
+    def _position(self, firsts: Rows) -> NDArray[np.integer]:
+        """The positions, among all interactions, of these of the first ones."""
+        return firsts if self.position is None else self.position[firsts]
+
+    def _count_before(self, positions: Rows) -> Rows:
+        """How many first interactions stand before each position."""
+        if self.position is None:
+            return positions
+        # of the same type, for else searchsorted copies the whole column
+        return np.searchsorted(self.position, positions.astype(self.position.dtype))
+
+
+def _blocks_of_users(offsets: Rows, size: int) -> Iterator[slice]:
+    """The interactions of consecutive users, all of a user's in one block."""
+    start, end = 0, int(offsets[-1])
+    while start < end:
+        stop = int(offsets[np.searchsorted(offsets, min(start + size, end))])
+        yield slice(start, stop)
+        start = stop
+
+
+def _is_first(pairs: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Bool [n]: whether a pair stands for the first time."""
+    ordered = np.sort(pairs)
+    if (ordered[1:] != ordered[:-1]).all():
+        return np.ones(len(pairs), bool)
+    first = np.zeros(len(pairs), bool)
+    first[np.unique(pairs, return_index=True)[1]] = True
+    return first
 
 
 def _ranges(start: NDArray[np.integer], stop: NDArray[np.integer]) -> tuple[Rows, Rows]:

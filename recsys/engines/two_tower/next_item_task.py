@@ -225,9 +225,9 @@ class NextItemTask:
     def empty_history(self, n: int) -> Tensor:
         """[n, H * D]: the encoding of an empty history."""
         weight = self.module.project.weight
-        none = torch.zeros(0, dtype=torch.long, device=weight.device)
+        none, length = (torch.zeros(size, dtype=torch.long, device=weight.device) for size in (0, 1))
         times = none if self.data.has_timestamps else None
-        return self.module.history.encode_last(weight.new_zeros(0, len(weight)), none, none, 1, times).expand(n, -1)
+        return self.module.history.encode_last(weight.new_zeros(0, len(weight)), none, length, times).expand(n, -1)
 
     def _masked_targets(self, sequence: SequenceBatch, rng: np.random.Generator) -> SequenceBatch:
         """For a masked encoder: the batch with a random share of its targets, at least one; else the batch itself."""

@@ -72,13 +72,14 @@ class TowerInputs:
             tables: pretrained item tables by name.
         """
         features = options.features
+        item_counts, trained_users = train.item_counts(data.n_items), train.user_counts(data.n_users) > 0
         return cls(
             data.items.vocabulary,
             data.users.vocabulary,
-            FeatureSet.fit(chosen(data.items, "item", options), np.unique(train.item), features),
-            FeatureSet.fit(chosen(data.users, "user", options), np.unique(train.user), features),
-            train.item_counts(data.n_items),
-            np.bincount(train.user, minlength=data.n_users) > 0,
+            FeatureSet.fit(chosen(data.items, "item", options), np.flatnonzero(item_counts), features),
+            FeatureSet.fit(chosen(data.users, "user", options), np.flatnonzero(trained_users), features),
+            item_counts,
+            trained_users,
             {_TABLE + name: table.vocabulary for name, table in tables.items()},
             data.has_timestamps,
         )

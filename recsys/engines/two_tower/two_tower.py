@@ -152,11 +152,10 @@ class TwoTower(Engine):
         valid = self.inputs.valid(request.items)
         known = np.where(valid, np.arange(len(valid)), MISSING)
         histories = request.histories.remap_items(known).last(self.options_.max_history)
-        device, events = self.model.project.weight.device, vectors[histories.items.astype(np.int64)]
-        parts = (histories.steps_ago(), histories.users(), histories.times)
-        steps_ago, owner, times = (torch.from_numpy(part).to(device) for part in parts)
-        moments = times if self.inputs.has_timestamps else None
-        pooled = self.model.history.encode_last(events.to(device), steps_ago, owner, len(histories), moments)
+        device, times = self.model.project.weight.device, np.require(histories.times, requirements="W")
+        lengths, moments = (torch.from_numpy(part).to(device) for part in (histories.lengths, times))
+        rows, timed = torch.from_numpy(histories.items), self.inputs.has_timestamps
+        pooled = self.model.history.encode_last(vectors, rows, lengths, moments if timed else None)
         values = {name: v.to(device) for name, v in self.inputs.user_values(request.users).items()}
         own = self.model.encode_users(values).expand(len(request), -1, -1)
         return Vectors(dense=self.model.user_vectors(pooled, own).cpu().numpy())
@@ -261,7 +260,7 @@ class TwoTower(Engine):
         self, data: Dataset, train_on: Interactions, context: FitContext, new: NDArray[np.bool_] | None
     ) -> NextItemTask:
         config, counts = self.options_, train_on.item_counts(data.n_items)
-        firsts = FirstInteractions.of(train_on, data.n_users, data.n_items) if self.mask_seen_ else None
+        firsts = FirstInteractions.of(train_on, data.n_users) if self.mask_seen_ else None
         targets = new if firsts is None else firsts.targets(new)
         if firsts is not None and targets is not None and not targets.any():
             raise DataError(

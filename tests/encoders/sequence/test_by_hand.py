@@ -28,7 +28,7 @@ def test_rectangles_hold_every_position_of_users_with_a_history_once():
     lengths = torch.tensor([3, 0, 1, 3, 2, 3])
     owner = torch.repeat_interleave(torch.arange(6), lengths)
     seen = []
-    for users, places in rectangles(owner, 6, max_tokens=6):
+    for users, places in rectangles(lengths, max_tokens=6):
         assert places.numel() <= 6
         assert (owner[places] == users[:, None]).all()
         seen += places.flatten().tolist()

@@ -32,7 +32,7 @@ def histories_before(train, windows, batch):
 def test_what_a_whole_history_holds_is_found_among_the_candidates(some, repeats):
     train, rng = some_interactions(repeats), stream(3)
     targets = rng.random(len(train)) < 0.5 if some else None
-    firsts, candidates = FirstInteractions.of(train, USERS, ITEMS), rng.integers(0, ITEMS + 5, 25)
+    firsts, candidates = FirstInteractions.of(train, USERS), rng.integers(0, ITEMS + 5, 25)
     for windows in group_by_length(cut_windows(train, USERS, 7, 3, phase=2, targets=targets), 60, rng):
         batch = to_batch(train, windows, targets)
         starts, stops, candidate = firsts.seen_candidates(windows, batch, candidates)
@@ -48,9 +48,10 @@ def test_what_a_whole_history_holds_is_found_among_the_candidates(some, repeats)
 
 def test_targets_are_what_a_user_meets_for_the_first_time():
     train = Interactions.of(np.array([0, 0, 0, 1, 1]), np.array([2, 1, 2, 2, 2]), np.arange(5))
-    firsts = FirstInteractions.of(train, 2, 3)
+    firsts = FirstInteractions.of(train, 2)
     assert firsts.mask().tolist() == [True, True, False, True, False]
     assert firsts.targets().tolist() == [True, True, False, True, False]
     assert firsts.targets(np.array([False, True, True, True, True])).tolist() == [False, True, False, True, False]
-    once = FirstInteractions.of(train.select(np.array([0, 1, 3])), 2, 3)
+    assert FirstInteractions.of(train, 2, block_size=1).mask().tolist() == firsts.mask().tolist()
+    once = FirstInteractions.of(train.select(np.array([0, 1, 3])), 2)
     assert once.targets() is None
