@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Self
 
@@ -10,11 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsys.data.interactions import Interactions, pair_keys
+from recsys.data.vocabulary import BLOCK
 from recsys.engines.two_tower.batches import SequenceBatch, Windows, position_type
 
 Rows = NDArray[np.int64]
-_BLOCK = 1 << 21
-"""Interactions that are sorted at a time."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,15 +30,15 @@ class FirstInteractions:
     offsets: Rows
 
     @classmethod
-    def of(cls, interactions: Interactions, n_users: int, block_size: int = _BLOCK) -> Self:
+    def of(cls, interactions: Interactions, n_users: int, block_size: int = BLOCK) -> Self:
         """Those of all users; about ``block_size`` interactions are sorted at a time."""
         offsets, mask = interactions.offsets(n_users), np.ones(len(interactions), bool)
-        for block in _blocks_of_users(offsets, block_size):
+        for block in interactions.blocks(block_size):
             mask[block] = _is_first(pair_keys(interactions.user[block], interactions.item[block]))
         item = np.asarray(interactions.item)
         if mask.all():
             return cls(item, None, offsets)
-        position = np.flatnonzero(mask).astype(position_type(len(mask)))
+        position: NDArray[np.integer] = np.flatnonzero(mask).astype(position_type(len(mask)))
         return cls(item, position, np.searchsorted(position, offsets.astype(position.dtype)))
 
     def mask(self) -> NDArray[np.bool_]:
@@ -95,15 +93,6 @@ class FirstInteractions:
             return positions
         # of the same type, for else searchsorted copies the whole column
         return np.searchsorted(self.position, positions.astype(self.position.dtype))
-
-
-def _blocks_of_users(offsets: Rows, size: int) -> Iterator[slice]:
-    """The interactions of consecutive users, all of a user's in one block."""
-    start, end = 0, int(offsets[-1])
-    while start < end:
-        stop = int(offsets[np.searchsorted(offsets, min(start + size, end))])
-        yield slice(start, stop)
-        start = stop
 
 
 def _is_first(pairs: NDArray[np.int64]) -> NDArray[np.bool_]:
