@@ -46,6 +46,7 @@ CASES = {
     "vectors of one": (lambda: rs.embeddings(EASE, DATA, "item"), "of = 'item': give 'items' or 'users'"),
     "frame to fit": (lambda: rs.EASE().fit(FRAME), NO_DATA),
     "split to fit": (lambda: rs.EASE().fit(DATA, SPLIT), "train is a Split, not an Interactions; give split.train"),
+    "frame as a name": (lambda: rs.load_dataset(FRAME), "name is a DataFrame, not a str; .* recsys.read_dataset"),
     "frame to split": (lambda: rs.split(FRAME), NO_DATA),
 }
 

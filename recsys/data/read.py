@@ -14,7 +14,7 @@ from recsys.data.ingest.readers import checked, encode, ingest
 from recsys.data.ingest.tables import RawTables, Source, read_sources
 from recsys.data.ingest.typed_interactions import Duplicates
 from recsys.data.sources import resolve
-from recsys.errors import ConfigError
+from recsys.errors import ConfigError, check_kind
 
 _LOG = logging.getLogger("recsys.data")
 
@@ -113,12 +113,13 @@ def load_dataset(name: str) -> Dataset:
 
     Raises:
         ConfigError: no data set has this name.
-        DataError: the folder lacks it, and it cannot be downloaded.
+        DataError: it is no name, or the folder lacks the data set and it cannot be downloaded.
 
     Example:
         >>> load_dataset("movielens-100k")  # doctest: +SKIP
         Dataset 'movielens-100k': 943 users, 1,682 items, 100,000 interactions (density 6.3 %), 1997-09-20 to 1998-04-22
     """
+    check_kind("name", name, str, "give a name, or your own tables to recsys.read_dataset")
     return ingest(resolve(DataConfig(source=name))).data
 
 

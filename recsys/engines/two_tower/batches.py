@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsys.data.interactions import Interactions
-from recsys.data.vocabulary import MISSING
+from recsys.data.vocabulary import MISSING, places
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,7 +79,7 @@ def cut_windows(
     shift = np.where(size > length, phase % length, 0)
     count = -(-(size + shift) // length)
     user = np.repeat(np.arange(n_users), count)
-    number = np.arange(len(user)) - np.repeat(np.cumsum(count) - count, count)
+    number = places(count)
     lead = first[user] - shift[user] + number * length
     target = np.maximum(lead, first[user])
     stop = np.minimum(lead + length, end[user])

@@ -9,10 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsys.data.interactions import Interactions, pair_keys
-from recsys.data.vocabulary import BLOCK
+from recsys.data.vocabulary import BLOCK, Rows, places
 from recsys.engines.two_tower.batches import SequenceBatch, Windows, position_type
-
-Rows = NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,4 +107,4 @@ def _ranges(start: NDArray[np.integer], stop: NDArray[np.integer]) -> tuple[Rows
     """The integers of the ranges ``start[i]`` to ``stop[i]`` end to end: the i of each, and the integers."""
     size = stop - start
     owner = np.repeat(np.arange(len(size)), size)
-    return owner, np.arange(len(owner)) + np.repeat(start - (np.cumsum(size) - size), size)
+    return owner, start[owner] + places(size)
