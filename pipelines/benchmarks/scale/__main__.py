@@ -23,7 +23,7 @@ from pathlib import Path
 from pipelines.benchmarks.scale.page import line, save_plot, table
 from pipelines.benchmarks.scale.peers.measured import PEERS, PeerError, peer_costs
 from pipelines.benchmarks.scale.stages import ANY_SIZE, ENGINES, Cost, commands, measure
-from pipelines.benchmarks.scale.world import Size, write
+from pipelines.benchmarks.scale.world import Size, write, write_items
 from pipelines.workspace import ENGINE_CODE, code_version
 from recsys.atomic import read_json, write_json, write_text
 from recsys.errors import RecsysError
@@ -40,6 +40,7 @@ def profile(size: Size, folder: Path, engines: Mapping[str, str], peers: Iterabl
         # in another process, for a stage's peak of memory is at least what this one holds when it starts it
         with ProcessPoolExecutor(1, get_context("spawn")) as apart:
             rows = apart.submit(write, size, folder / "interactions").result()
+            apart.submit(write_items, size, folder / "items.parquet").result()
         write_json(done, {"rows": rows, "code": code})
     record = read_json(done)
     if record["code"] != code:

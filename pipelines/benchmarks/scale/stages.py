@@ -42,14 +42,23 @@ class Cost:
     private_mb: float = 0.0
 
 
-def config(folder: Path, engines: Mapping[str, str]) -> Path:
-    """Writes the config of a run with ``engines`` into ``folder`` and returns its path."""
+PRETRAIN = """
+[pretrain.title]
+embedder = "word2vec"
+columns = ["title"]
+"""
+
+
+def config(folder: Path, engines: Mapping[str, str], further: str = "") -> Path:
+    """Writes the config of a run with ``engines`` and ``further`` sections into ``folder`` and returns its path."""
     text = f"""
 name = "scale"
 
 [data]
 name = "scale"
 interactions = {str((folder / "interactions").absolute())!r}
+items = {str((folder / "items.parquet").absolute())!r}
+item_schema = {{title = "text"}}
 
 [split]
 protocol = "leave_one_out"
@@ -63,8 +72,8 @@ k = 100
 """
     for name, options in engines.items():
         text += f"\n[engines.{name}]\n{options}\n"
-    path = folder / f"{'-'.join(engines)}.toml"
-    path.write_text(text, encoding="utf-8")
+    path = folder / f"{'-'.join(engines)}{'-pretrain' * bool(further)}.toml"
+    path.write_text(text + further, encoding="utf-8")
     return path
 
 
@@ -73,6 +82,7 @@ def commands(folder: Path, engines: Mapping[str, str]) -> Iterator[tuple[str, li
     whole, output = str(config(folder, engines)), ["--output", str(folder / "run")]
     yield "validate", ["validate", whole]
     yield "prepare", ["prepare", whole, *output]
+    yield "pretrain word2vec", ["pretrain", str(config(folder, engines, PRETRAIN)), *output]
     for name, options in engines.items():
         yield f"train {name}", ["train", str(config(folder, {name: options})), *output]
     yield "evaluate and report", ["evaluate", whole, *output]

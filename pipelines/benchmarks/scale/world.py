@@ -1,4 +1,4 @@
-"""Synthetic interactions of any number, with realistic popularity, activity, taste and order, as Parquet parts."""
+"""Synthetic interactions of any number with realistic popularity, activity, taste and order, and titles of items."""
 
 from __future__ import annotations
 
@@ -59,6 +59,18 @@ def write(size: Size, folder: Path, seed: int = 0) -> int:
         frame.to_parquet(folder / f"part-{part:05d}.parquet", index=False)
         rows += len(frame)
     return rows
+
+
+def write_items(size: Size, path: Path, seed: int = 0) -> None:
+    """Writes a Parquet file with item_id and title: three to eight words, half of them of the item's cluster."""
+    rng, shuffled = stream(seed, "scale", "titles"), stream(seed, "scale", "ids").permutation(size.items)
+    lengths = rng.integers(3, 9, size.items)
+    owner = np.repeat(np.arange(size.items), lengths)
+    own = rng.random(len(owner)) < 0.5
+    word = np.where(own, (owner % _CLUSTERS) * 40 + rng.integers(0, 40, len(owner)), rng.integers(0, 5000, len(owner)))
+    words = np.char.add(np.where(own, "c", "w"), word.astype(str))
+    titles = [" ".join(each) for each in np.split(words, np.cumsum(lengths)[:-1])]
+    pd.DataFrame({"item_id": shuffled, "title": titles}).to_parquet(path, index=False)
 
 
 def _part(size: Size, users: NDArray[np.int64], ids: NDArray[np.int64], rng: np.random.Generator) -> pd.DataFrame:
