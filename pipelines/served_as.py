@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from pipelines.config import RunConfig
 from recsys.data.feedback.event_meanings import EventMeanings
-from recsys.registry.serving import ServedAs
+from recsys.registry.pyfunc.served_as import ServedAs
 from recsys.retrieval.batch import RecommendOptions
+from recsys.retrieval.rules.eligible import ItemRules
+from recsys.retrieval.rules.id_lists import read_id_file
+from recsys.retrieval.rules.options import RuleOptions
+
+_ID_LISTS, _PAIR_LISTS = ("allow", "deny"), ("candidates", "exclusions")
 
 
 def recommend_options(config: RunConfig) -> RecommendOptions:
@@ -14,12 +21,32 @@ def recommend_options(config: RunConfig) -> RecommendOptions:
     return given.options if given else RecommendOptions(filter_seen=config.evaluate.filter_seen)
 
 
-def served_as(config: RunConfig) -> ServedAs:
-    """Whether lists keep seen items, and what events mean as the tables are read.
-
-    A threshold of ratings is no threshold of events.
-    """
+def event_meanings(config: RunConfig) -> EventMeanings:
+    """What events mean as the tables are read; a threshold of ratings is no threshold of events."""
     data, columns = config.data, config.data.columns
     least = data.positive_from if columns.event else None
-    events = EventMeanings(columns.event_weights, columns.event_meaning, least, data.non_likes)
-    return ServedAs(recommend_options(config).filter_seen, events)
+    return EventMeanings(columns.event_weights, columns.event_meaning, least, data.non_likes)
+
+
+def served_as(config: RunConfig) -> ServedAs:
+    """What the registered model keeps: the options of lists, with the ids of their files.
+
+    Files of pairs of users and items change from night to night and are as long as there are users; the model does not
+    follow them, nor a fixed time or an approximate index.
+
+    Raises:
+        DataError: a file of ids cannot be read.
+    """
+    options = recommend_options(config)
+    of_items = {name: getattr(options, name) for name in ItemRules.model_fields}
+    files = {name: of_items[name] for name in _ID_LISTS if isinstance(of_items[name], Path)}
+    pairs = [name for name in _PAIR_LISTS if isinstance(getattr(options.rules, name), Path)]
+    others = {"at": options.at is not None, "index": options.index != "exact"}
+    return ServedAs(
+        options.filter_seen,
+        event_meanings(config),
+        ItemRules.model_validate({name: ids for name, ids in of_items.items() if name not in files}),
+        {name: tuple(read_id_file(ids, "item_id", f"recommend.{name}")) for name, ids in files.items()},
+        options.rules.model_copy(update={name: RuleOptions.model_fields[name].default for name in pairs}),
+        (*(name for name, given in others.items() if given), *(f"rules.{name}" for name in pairs)),
+    )

@@ -211,18 +211,18 @@ def _of_bundle(options: ServeOptions) -> Opened:
 
 def _of_run(config: Path, output: Path | None, set_: list[str] | None, options: ServeOptions) -> Opened:
     from pipelines.made_bundle import require_promotion
-    from pipelines.served_as import recommend_options, served_as
+    from pipelines.served_as import event_meanings, recommend_options
     from pipelines.stages.promote import open_store, require_registry
 
     settings, workspace = open_run(config, output, set_)
     require_promotion(config, settings, workspace)
     require_registry(settings, workspace)
     data_of = _RunData(workspace)
-    rules, lists = recommend_options(settings), served_as(settings)
-    serving = Serving(rules, rules.index, data_of, lists.filter_seen, rules.rules)
+    rules = recommend_options(settings)
+    serving = Serving(rules, rules.index, data_of, rules.filter_seen, rules.rules)
     source = RegistrySource(open_store(settings, workspace), serving)
     folder, text = options.state or workspace.directory / "serve", _text_search(settings, workspace)
-    return Opened(source, folder, text, lists.events)
+    return Opened(source, folder, text, event_meanings(settings))
 
 
 @dataclass(frozen=True)

@@ -73,7 +73,7 @@ def run(config: RunConfig, workspace: Workspace, tracker: Tracker, bundle: Path 
     candidate = _run_candidate(config, workspace) if bundle is None else child_candidate(bundle)
     cache_key = {
         "section": config.promote.model_dump(mode="json"),
-        "served_as": served_as(config).to_dict(),
+        "served_as": served_as(config).digest,
         "bundle": version_of(candidate.bundle),
         "ships": version_of(candidate.ships),
         "others": _others(config, workspace),
@@ -249,8 +249,12 @@ def _is_current(store: Store, workspace: Workspace) -> bool:
 
 def _register(config: RunConfig, store: Store, workspace: Workspace, tracker: Tracker, candidate: Candidate) -> str:
     """Registers the candidate, that of a run with the MLflow run of its engine."""
+    lists = served_as(config)
+    if lists.not_followed:
+        keys = ", ".join(f"recommend.{key}" for key in lists.not_followed)
+        tracker.info(f"  promote: lists of the registered model do not follow {keys}, which those of recommend do")
     if not candidate.of_run:
-        return store.register(candidate.ships, resume=True, served_as=served_as(config))
+        return store.register(candidate.ships, resume=True, served_as=lists)
     run_id = engine_run(config, workspace, tracker, candidate.bundle.name)
     measured = None if candidate.final is None else candidate.bundle
-    return store.register(candidate.ships, run_id, measured, resume=True, served_as=served_as(config))
+    return store.register(candidate.ships, run_id, measured, resume=True, served_as=lists)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,13 +9,13 @@ from shutil import copytree
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from recsys.digest import short_digest
 from recsys.errors import ArtifactError, PromotionError
 from recsys.files.addresses import without_password
 from recsys.registry.bundle import MANIFEST, Bundle, verify, version_of
 from recsys.registry.gate import Decision
 from recsys.registry.mlflow_client import experiment_id, mlflow_at
-from recsys.registry.serving import SERVED_AS, ServedAs, described
+from recsys.registry.pyfunc.served_as import SERVED_AS, ServedAs
+from recsys.registry.pyfunc.serving import described
 
 CHAMPION, PREVIOUS = "champion", "previous"
 _BEFORE = "champion_before"
@@ -61,6 +60,7 @@ class Store:
 
         Raises:
             ArtifactError: the bundle is damaged or incomplete.
+            DataError: it cannot follow ``served_as``.
         """
         loaded = Bundle.load(bundle)
         tags = {"bundle": loaded.version, "data_fingerprint": loaded.data_fingerprint}
@@ -68,14 +68,15 @@ class Store:
             verify(measured)
             tags["measured"] = version_of(measured)
         served_as = served_as or ServedAs()
+        served_as.plan(loaded.data)
         if served_as != ServedAs():
-            tags[SERVED_AS] = _digest(served_as)
+            tags[SERVED_AS] = served_as.digest
         if resume and (left := self._newest()) and left.tags == tags:
             return str(left.version)
-        with self._run(run_id), _artifacts(bundle, measured) as artifacts:
+        with self._run(run_id), _artifacts(bundle, measured, served_as) as artifacts:
             info = self._mlflow.pyfunc.log_model(
                 name="model",
-                python_model=str(Path(__file__).with_name("model.py")),
+                python_model=str(Path(__file__).parent / "pyfunc" / "model.py"),
                 artifacts=artifacts,
                 **described(loaded, served_as),
             )
@@ -93,7 +94,7 @@ class Store:
     def serves_as(self, version: str, served_as: ServedAs) -> bool:
         """Whether ``version`` was registered with ``served_as``; one that was registered before has the defaults."""
         registered = self._client.get_model_version(self.name, version).tags.get(SERVED_AS)
-        return bool(registered == (None if served_as == ServedAs() else _digest(served_as)))
+        return bool(registered == (None if served_as == ServedAs() else served_as.digest))
 
     def settle(self, version: str) -> None:
         """Marks that what was decided about ``version`` is recorded."""
@@ -284,15 +285,13 @@ class Store:
             yield
 
 
-def _digest(served_as: ServedAs) -> str:
-    return short_digest([json.dumps(served_as.to_dict(), sort_keys=True)])
-
-
 @contextmanager
-def _artifacts(bundle: Path, measured: Path | None) -> Iterator[dict[str, str]]:
-    """The folders that are stored with a model; MLflow stores each under its own name, so these must differ."""
+def _artifacts(bundle: Path, measured: Path | None, served_as: ServedAs) -> Iterator[dict[str, str]]:
+    """What is stored with a model; MLflow stores each folder and file under its own name, so these must differ."""
     with TemporaryDirectory() as folder:
-        artifacts = {"bundle": str(bundle.resolve())}
+        record = Path(folder) / f"{SERVED_AS}.json"
+        served_as.save(record)
+        artifacts = {"bundle": str(bundle.resolve()), SERVED_AS: str(record)}
         if measured is not None:
             renamed = Path(folder) / f"{bundle.resolve().name}{_MEASURED}"
             copytree(measured, renamed)

@@ -12,7 +12,7 @@ from recsys.data.synthetic.worlds import BlockTaste
 from recsys.engines.baselines.ease import EASE
 from recsys.errors import DataError
 from recsys.registry.bundle import Bundle
-from recsys.registry.predictor import Predictor
+from recsys.registry.pyfunc.predictor import Predictor
 
 HALF = json.loads(r'"team \udcff"')
 DATA = BlockTaste(users=30, items=14).dataset()
@@ -70,7 +70,7 @@ def test_rows_that_are_answered_in_blocks_have_the_answers_they_have_alone(predi
     )
     rows["history"] = [None, None, None, [100]]
     whole = predictor.predict(rows)
-    monkeypatch.setattr("recsys.registry.predictor._LEFT_OUT", 14)
+    monkeypatch.setattr("recsys.registry.pyfunc.predictor._CANDIDATES", 3)
     pd.testing.assert_frame_equal(predictor.predict(rows), whole)
 
 

@@ -20,7 +20,7 @@ from recsys.errors import DataError
 from recsys.registry.bundle import Bundle
 from recsys.registry.gate import Decision
 from recsys.registry.mlflow_client import imported, local_uri
-from recsys.registry.predictor import Predictor
+from recsys.registry.pyfunc.predictor import Predictor
 from recsys.registry.store import Store
 
 pytestmark = [
@@ -104,7 +104,7 @@ def test_the_requirements_are_of_a_registry_and_the_code_is_with_the_model(serve
     listed = next(folder.rglob("requirements.txt")).read_text().split()
     assert not any(line.startswith("recsys") or "+" in line for line in listed)
     assert any(line.startswith("torch==") for line in listed)
-    assert next(folder.rglob("code/recsys/registry/predictor.py")).is_file()
+    assert next(folder.rglob("code/recsys/registry/pyfunc/predictor.py")).is_file()
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from recsys.names import check_model_name
 from recsys.registry.bundle import Bundle, Lineage
 from recsys.registry.gate import Decision
 from recsys.registry.mlflow_client import imported, local_uri
-from recsys.registry.predictor import Predictor
+from recsys.registry.pyfunc.predictor import Predictor
 from recsys.registry.store import Store
 from recsys.registry.tracker import MlflowTracker
 from tests.registry.conftest import Together

@@ -11,7 +11,7 @@ from recsys.data.histories import ending_at
 from recsys.data.synthetic.worlds import BlockTaste
 from recsys.engine import Vectors
 from recsys.registry.bundle import Bundle
-from recsys.registry.predictor import Predictor
+from recsys.registry.pyfunc.predictor import Predictor
 from recsys.retrieval.batch import RecommendOptions
 from recsys.retrieval.recommend import recommend
 from recsys.service.live_histories import LiveHistories

@@ -18,7 +18,7 @@ from recsys.data.vocabulary import Vocabulary
 from recsys.engines.baselines.popularity import Popularity
 from recsys.errors import ConfigError, DataError
 from recsys.registry.bundle import Bundle
-from recsys.registry.predictor import Predictor
+from recsys.registry.pyfunc.predictor import Predictor
 from recsys.retrieval.batch import RecommendOptions
 from recsys.retrieval.manifest import read_recommendations
 from recsys.retrieval.recommend import recommend

@@ -11,8 +11,9 @@ from recsys.errors import ArtifactError, DataError
 from recsys.json_values import JsonObject
 from recsys.registry.bundle import Bundle
 from recsys.registry.mlflow_client import imported
-from recsys.registry.predictor import Predictor
-from recsys.registry.serving import SERVED_AS, VERSION, ServedAs
+from recsys.registry.pyfunc.predictor import Predictor
+from recsys.registry.pyfunc.served_as import SERVED_AS, ServedAs
+from recsys.registry.pyfunc.serving import VERSION
 
 mlflow = imported()
 PythonModel: Any = mlflow.pyfunc.PythonModel
@@ -28,7 +29,8 @@ class Recommender(PythonModel):  # type: ignore[misc]
                 f"{context.artifacts['bundle']} is another bundle than the one that this model was registered with; "
                 "restore it, or register another version"
             )
-        self._predictor = Predictor(bundle, ServedAs.of_dict(context.model_config.get(SERVED_AS)))
+        served_as = context.artifacts.get(SERVED_AS)
+        self._predictor = Predictor(bundle, None if served_as is None else ServedAs.load(Path(served_as)))
 
     def predict(self, context: Any, model_input: pd.DataFrame, params: JsonObject | None = None) -> pd.DataFrame:
         try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -10,21 +9,17 @@ from typing import Any
 import pandas as pd
 
 import recsys
-from recsys.data.feedback.event_meanings import EventMeanings
-from recsys.json_values import JsonMapping, JsonObject
 from recsys.registry.bundle import Bundle
+from recsys.registry.pyfunc.served_as import ServedAs
 
 PACKAGE = Path(recsys.__file__).parent
 """The code of this library, which is stored with a model, so that its environment is built from a registry alone."""
 
-INPUTS = ("user_id", "history", "history_events", "k", "exclude", "candidates")
+INPUTS = ("user_id", "history", "history_events", "k", "exclude", "candidates", "at")
 """The input columns of a model besides the columns of users."""
 
 VERSION = "bundle"
 """The key of a model's configuration with the version of the bundle that it was registered with."""
-
-SERVED_AS = "served_as"
-"""The key of a model's configuration with `ServedAs`; models that were registered before do not have it."""
 
 _NEEDED = (
     *("mlflow", "torch", "numpy", "pandas", "scipy", "pyarrow", "pydantic", "safetensors", "threadpoolctl"),
@@ -32,39 +27,17 @@ _NEEDED = (
 )
 
 
-@dataclass(frozen=True)
-class ServedAs:
-    """What a config says of the lists of its model, wherever they are made.
-
-    Args:
-        filter_seen: whether lists leave out items of the history.
-        events: what events mean and weigh.
-    """
-
-    filter_seen: bool = True
-    events: EventMeanings = field(default_factory=EventMeanings)
-
-    def to_dict(self) -> JsonObject:
-        """JSON values."""
-        return asdict(self)
-
-    @classmethod
-    def of_dict(cls, value: JsonMapping | None) -> ServedAs:
-        """What `to_dict` gave; the defaults for None."""
-        return cls() if value is None else cls(value["filter_seen"], EventMeanings(**value["events"]))
-
-
 def described(bundle: Bundle, served_as: ServedAs) -> dict[str, object]:
     """The arguments of ``mlflow.pyfunc.log_model`` that describe the model of ``bundle``.
 
-    The ``model_config`` has its version, with which the model compares the bundle that it loads, and ``served_as``.
+    The ``model_config`` has its version, with which the model compares the bundle that it loads.
     """
     return {
-        "signature": signature(bundle),
+        "signature": signature(bundle, served_as.rules.reasons),
         "input_example": input_example(bundle),
         "pip_requirements": requirements(),
         "code_paths": [str(PACKAGE)],
-        "model_config": {VERSION: bundle.version, SERVED_AS: served_as.to_dict()},
+        "model_config": {VERSION: bundle.version},
     }
 
 
@@ -82,8 +55,8 @@ def requirements() -> list[str]:
     return found
 
 
-def signature(bundle: Bundle) -> Any:
-    """The MLflow signature of `recsys.registry.predictor.Predictor.predict`: its optional input columns, its output.
+def signature(bundle: Bundle, reasons: bool = False) -> Any:
+    """The MLflow signature of `recsys.registry.pyfunc.predictor.Predictor.predict`: optional input columns, output.
 
     Inputs are of any type: rows with holes turn integers into floats and lists into NaN, which a typed signature would
     refuse before the model sees them. The model checks them itself.
@@ -99,7 +72,7 @@ def signature(bundle: Bundle) -> Any:
         "scores": DataType.double,
         "fallback": DataType.boolean,
         "unknown_items": DataType.string,
-    }
+    } | ({"reasons": DataType.string} if reasons else {})
     outputs = [*(ColSpec(Array(kind), name) for name, kind in lists.items()), ColSpec(DataType.boolean, "unknown_user")]
     return ModelSignature(Schema(inputs), Schema(outputs))
 

@@ -1,0 +1,1 @@
+"""The registered model: rows in, lists out, as MLflow serves it."""
