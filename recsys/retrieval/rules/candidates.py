@@ -7,12 +7,12 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from recsys.data.vocabulary import MISSING, Rows
 from recsys.retrieval.retriever import Retriever
 from recsys.retrieval.rules.block import Block, empty_lists, put
-from recsys.retrieval.rules.pairs.own_candidates import OwnCandidates, contained
+from recsys.retrieval.rules.pairs.own_candidates import OwnCandidates
 from recsys.retrieval.rules.plan import RulePlan
-from recsys.retrieval.rules.ranking.exploration import draws, explored_places
+from recsys.retrieval.rules.ranking.drawn import Drawn
+from recsys.retrieval.rules.ranking.exploration import first_number
 from recsys.retrieval.top_up import Lists
 
 
@@ -71,18 +71,9 @@ class Candidates:
         met[subset.rows] = True
         return self._with_own(block, found, met)
 
-    def drawn(self, block: Block, k: int) -> tuple[Rows | None, NDArray[np.bool_] | None]:
-        """Random items that may be listed, and the places that they are given; None without exploration."""
+    def drawn(self, block: Block, k: int, number: int) -> Drawn | None:
+        """What exploration draws for lists of ``k``, ``number`` items or as many as usual; None without exploration."""
         rule = self._plan.rules.exploration
-        if rule is None:
-            return None, None
-        ids = block.given.ids
-        items = draws(rule, ids, k, self.eligible)
-        owner, flat = np.repeat(np.arange(len(items)), items.shape[1]), items.ravel()
-        gone = np.zeros(len(flat), bool)
-        if block.excluded is not None:
-            gone |= contained(owner, flat, block.excluded, len(self._items))
-        if block.own is not None and len(block.named):
-            gone |= np.isin(owner, block.named) & ~contained(owner, flat, block.own, len(self._items))
-        items[gone.reshape(items.shape)] = MISSING
-        return items, explored_places(rule, ids, k)
+        if rule is None or not len(self.eligible):
+            return None
+        return Drawn.of(rule, block, (number or first_number(rule, k), k), self.eligible, self._plan.mask)

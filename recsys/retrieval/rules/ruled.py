@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from copy import copy
+from dataclasses import fields
 from functools import partial, reduce
 from pathlib import Path
 
@@ -24,13 +25,14 @@ from recsys.retrieval.rules.block import positions as placed
 from recsys.retrieval.rules.candidates import Candidates
 from recsys.retrieval.rules.explain import Explained
 from recsys.retrieval.rules.options import RuleOptions
-from recsys.retrieval.rules.pairs.own_candidates import contained
+from recsys.retrieval.rules.pairs.own_candidates import of_own
 from recsys.retrieval.rules.pairs.paired import gathered_scores
 from recsys.retrieval.rules.plan import RulePlan
 from recsys.retrieval.rules.ranking.calibration import CalibrationRule, history_shares
 from recsys.retrieval.rules.ranking.diversity import DiversityRule
 from recsys.retrieval.rules.ranking.pool import Pool
-from recsys.retrieval.rules.ranking.selection import CHUNK, Greedy
+from recsys.retrieval.rules.ranking.selection import CHUNK, Greedy, Selection
+from recsys.retrieval.rules.reasons import bit
 from recsys.retrieval.top_up import Lists
 
 _CELLS = 2**22
@@ -150,7 +152,7 @@ class RuledRetriever:
             return lists if self._plan.rules.reasons else lists._replace(reasons=None)
         by_rule, (named, own) = self._plan.excluded(given), self._plan.own(given)
         if own is not None and len(named):
-            by_rule = {name: _of_own(items, named, own, len(self._items)) for name, items in by_rule.items()}
+            by_rule = {name: of_own(items, named, own, len(self._items)) for name, items in by_rule.items()}
         excluded = reduce(Histories.joined, by_rule.values()) if by_rule else None
         block = Block(given, users.vectors, excluded, users.unknown, named, own)
         if not self._plan.rules.reranks:
@@ -205,28 +207,41 @@ class RuledRetriever:
             depth, scale = min(2 * depth, max(len(self._eligible), 1)), 2 * scale
         return found, positions
 
-    def _selected(self, block: Block, k: int, depth: int, scale: int) -> tuple[Lists, Rows, NDArray[np.bool_]]:
-        """The lists of a block chosen from ``depth`` candidates, positions, and whether more candidates may help."""
+    def _selected(
+        self, block: Block, k: int, depth: int, scale: int, number: int = 0
+    ) -> tuple[Lists, Rows, NDArray[np.bool_]]:
+        """The lists of a block chosen from ``depth`` candidates, positions, and whether more candidates may help.
+
+        Users for whom ``number`` draws of exploration, 0 is as many as usual, are not enough get more.
+        """
         lists = self._candidates.ranking(block, depth)
         extras = [self._candidates.of_quota(block, n, need * scale) for n, need in enumerate(self._least)]
-        drawn, places = self._candidates.drawn(block, k)
+        drawn = self._candidates.drawn(block, k, number)
         extra = beside([part for part in extras if part is not None])
-        pool = Pool.of(lists, extra, drawn)
-        picked, reasons, lacking = self._greedy(block, pool, k, places)
-        short = ((picked != MISSING).sum(1) < k) & (lists.rows[:, -1] != MISSING) & (depth < len(self._eligible))
+        pool = Pool.of(lists, extra, None if drawn is None else drawn.items, k)
+        chosen = self._greedy(block, pool, k, None if drawn is None else drawn.places)
+        short = ((chosen.picked != MISSING).sum(1) < k) & (lists.rows[:, -1] != MISSING) & (depth < len(self._eligible))
         for place, part in enumerate(extras):
             more = lists if part is None else part
             whole = len(self._eligible if part is None else self._candidates.quotas[place].rows)
-            short |= (lacking[:, place] > 0) & (more.rows[:, -1] != MISSING) & (more.rows.shape[1] < whole)
-        return self._picked(block, pool, picked, reasons), placed(pool, picked), short
+            short |= (chosen.lacking[:, place] > 0) & (more.rows[:, -1] != MISSING) & (more.rows.shape[1] < whole)
+        positions = np.where(chosen.reasons & bit("exploration"), MISSING, placed(pool, chosen.picked))
+        found = self._picked(block, pool, chosen.picked, chosen.reasons)
+        if drawn is None:
+            return found, positions, short
+        waiting, number = np.flatnonzero(chosen.undrawn & ~drawn.complete), 4 * drawn.number
+        size = max(1, _CELLS // (depth + number))
+        for start in range(0, len(waiting), size):
+            rows = waiting[start : start + size]
+            again, positions[rows], short[rows] = self._selected(block.take(rows), k, depth, scale, number)
+            found = put(found, rows, again)
+        return found, positions, short
 
     @property
     def _least(self) -> list[int]:
         return [] if self._plan.quotas is None else self._plan.quotas.least.tolist()
 
-    def _greedy(
-        self, block: Block, pool: Pool, k: int, explored: NDArray[np.bool_] | None
-    ) -> tuple[Rows, NDArray[np.int32], NDArray[np.int64]]:
+    def _greedy(self, block: Block, pool: Pool, k: int, explored: NDArray[np.bool_] | None) -> Selection:
         """See `recsys.retrieval.rules.ranking.selection.Selection`, of all users of the block."""
         shares, found = self._shares(block), []
         diversity = None if self._diversity is None else self._diversity.afresh()
@@ -237,10 +252,8 @@ class RuledRetriever:
             terms = [term for term in (diversity, of_users) if term is not None]
             greedy = Greedy(k, self._plan.constraints, self._plan.quotas, terms, self._explained is not None)
             found.append(greedy.select(pool.take(part), None if explored is None else explored[part]))
-        picked, reasons, lacking = (
-            np.concatenate([getattr(each, name) for each in found]) for name in ("picked", "reasons", "lacking")
-        )
-        return picked, reasons, lacking
+        names = [each.name for each in fields(Selection)]
+        return Selection(*(np.concatenate([getattr(each, name) for each in found]) for name in names))
 
     def _picked(self, block: Block, pool: Pool, picked: Rows, reasons: NDArray[np.int32]) -> Lists:
         filled, width = picked != MISSING, pool.rows.shape[1]
@@ -278,9 +291,3 @@ def check_index(rules: RuleOptions, index: str) -> None:
     """
     if rules.boosts and index != "exact":
         raise ConfigError(f"recommend.rules.boosts needs exact search, and index = {index!r}; set index = 'exact'")
-
-
-def _of_own(items: Histories, named: Rows, own: Histories, n_items: int) -> Histories:
-    """``items`` [U] that are left out, of users who are ``named`` those of their own list alone."""
-    owner = items.users()
-    return items.where(~np.isin(owner, named) | contained(owner, items.items.astype(np.int64), own, n_items))

@@ -25,10 +25,10 @@ class Slow:
         quotas: pairs of the items that count and the least number of them.
         vectors: of items, for diversity, and its weight.
         history: shares of values, values of items and weight, for calibration.
-        drawn: random items and the places that are given to them.
+        drawn: what gives so many random items, how many are eligible and how many are drawn at first, and their places.
     """
 
-    def __init__(self, ranking, k, caps=(), quotas=(), diversity=None, calibration=None, drawn=((), ())):
+    def __init__(self, ranking, k, caps=(), quotas=(), diversity=None, calibration=None, drawn=(None, 0, 0, ())):
         self.ranking, self.k, self.caps, self.quotas = ranking, k, caps, quotas
         self.diversity, self.calibration, self.drawn = diversity, calibration, drawn
 
@@ -46,6 +46,15 @@ class Slow:
             depth, scale = 2 * depth, 2 * scale
 
     def _list(self, depth, scale):
+        draw, n_eligible, number, places = self.drawn
+        while True:
+            self.draws, self.wanting = draw(number) if places else [], False
+            found = self._filled(depth, scale)
+            if not self.wanting or number >= n_eligible:
+                return found
+            number *= 4
+
+    def _filled(self, depth, scale):
         items, scores = zip(*self.ranking[:depth], strict=True)
         self.value = dict(zip(items, relevance(scores, self.k), strict=True))
         best = [[i for i, _ in self.ranking if i in good][: n * scale] for good, n in self.quotas]
@@ -54,8 +63,8 @@ class Slow:
         for place in range(self.k):
             lacking = [max(n - sum(i in good for i in taken), 0) for good, n in self.quotas]
             needed = sum(lacking) and sum(lacking) >= self.k - place
-            choice = self._drawn(taken, known) if place in self.drawn[1] and not needed else None
-            left = sum(p not in self.drawn[1] for p in range(place, self.k))
+            choice = self._drawn(taken, items) if place in self.drawn[3] and not needed else None
+            left = sum(p not in self.drawn[3] for p in range(place, self.k))
             if choice is None and lacking and sum(lacking) >= max(left, 1):
                 needed = {i for (good, _), n in zip(self.quotas, lacking, strict=True) if n for i in good}
                 open_ = [i for i, _ in self.ranking if i in needed & known and self._allowed(i, taken)]
@@ -69,8 +78,11 @@ class Slow:
             taken.append(choice)
         return taken
 
-    def _drawn(self, taken, known):
-        return next((i for i in self.drawn[0] if i not in known and self._allowed(i, taken)), None)
+    def _drawn(self, taken, items):
+        open_ = [i for i in self.draws if self._allowed(i, taken)]
+        beyond = [i for i in open_ if i not in items[: self.k]]
+        self.wanting |= not beyond
+        return next(iter(beyond or open_), None)
 
     def _allowed(self, item, taken):
         if item in taken:

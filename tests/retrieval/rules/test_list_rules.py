@@ -19,7 +19,7 @@ from recsys.retrieval.rules.items.column_values import ColumnValues
 from recsys.retrieval.rules.options import RuleOptions
 from recsys.retrieval.rules.plan import RulePlan
 from recsys.retrieval.rules.ranking.diversity import DiversityRule
-from recsys.retrieval.rules.ranking.exploration import draws, explored_places
+from recsys.retrieval.rules.ranking.exploration import draws, explored_places, first_number
 from recsys.retrieval.rules.ranking.pool import Pool
 from recsys.retrieval.rules.ranking.selection import Greedy
 from recsys.retrieval.rules.reasons import reason_texts
@@ -177,12 +177,15 @@ def _calibration(rules, columns, history):
 
 
 def _drawn(rules, name, eligible, out):
-    if rules.exploration is None:
-        return (), ()
-    ids = np.array([name], object)
-    items = draws(rules.exploration, ids, K, np.array(eligible))[0].tolist()
-    places = np.flatnonzero(explored_places(rules.exploration, ids, K)[0]).tolist()
-    return [i for i in items if i not in out], places
+    rule, ids = rules.exploration, np.array([name], object)
+    if rule is None:
+        return None, 0, 0, ()
+    places = np.flatnonzero(explored_places(rule, ids, K)[0]).tolist()
+
+    def draw(number):
+        return [i for i in draws(rule, ids, number, np.array(eligible))[0].tolist() if i not in out]
+
+    return draw, len(eligible), first_number(rule, K), places
 
 
 @pytest.fixture(params=sorted(RULE_SETS))
@@ -206,6 +209,58 @@ def test_quotas_are_met_without_more_candidates_where_the_last_places_are_given_
     found = made.top_k(request(np.arange(USERS - 3)), K)
     for met, least in zip(plan.quotas.matches, plan.quotas.least, strict=True):
         assert (met[found.rows].sum(1) >= least).all()
+
+
+def _explored(found):
+    return np.array([[("exploration" in text) for text in reason_texts(row)] for row in found.reasons])
+
+
+SMALL = {
+    "few beyond the list": ({}, [f"item {n}" for n in range(14, ITEMS)]),
+    "no more than the list": ({}, [f"item {n}" for n in range(K, ITEMS)]),
+    "caps": ({"caps": [{"column": "brand", "most": 4}]}, [f"item {n}" for n in range(20, ITEMS)]),
+    "a large catalogue and few of a value": ({"caps": [{"column": "series", "most": 1}]}, ["item 7"]),
+    "own candidates": (
+        {"candidates": [[f"u{n:04d}", f"item {3 * n % 40 + m}"] for n in range(USERS) for m in range(12)]},
+        (),
+    ),
+}
+
+
+@pytest.mark.parametrize("share", [0.3, 1.0])
+@pytest.mark.parametrize("which", SMALL)
+def test_the_share_of_exploration_is_reached_and_lists_are_full_while_items_are_left(which, share):
+    more, deny = SMALL[which]
+    plain, _ = retriever({**more, "exploration": {"share": 0.0}}, deny=tuple(deny))
+    made, plan = retriever({**more, "exploration": {"share": share, "seed": 5}}, deny=tuple(deny))
+    users = np.arange(USERS - 3)
+    found, without = (each.top_k(request(users), K, filter_seen=False) for each in (made, plain))
+    wanted = explored_places(plan.rules.exploration, DATA.users.vocabulary.ids[users], K)
+    assert ((found.rows >= 0).sum(1) == (without.rows >= 0).sum(1)).all()
+    assert (_explored(found) == (wanted & (found.rows >= 0))).all()
+    assert not _explored(without).any()
+    for user, row in zip(users, found.rows, strict=True):
+        assert len(set(row[row >= 0])) == (row >= 0).sum()
+        assert found.rows[user].tolist() == made.top_k(request([user]), K, filter_seen=False).rows[0].tolist()
+    beyond = ~(found.rows[:, :, None] == without.rows[:, None]).any(2) & _explored(found)
+    if which == "few beyond the list":
+        assert (beyond.sum(1) == np.minimum(wanted.sum(1), 6)).all(), "those that have no place without are drawn first"
+
+
+def test_a_drawn_item_that_nobody_can_rank_leaves_no_gap_in_a_list():
+    class Some(FixedVectors):
+        def item_vectors(self, items, at=None):
+            return replace(super().item_vectors(items, at), valid=np.arange(ITEMS) < 6)
+
+    options = RuleOptions(exploration={"share": 0.5}, reasons=True)
+    plan = RulePlan.of(DATA, ItemRules(), options, AT)
+    found = RuledRetriever.of(Some(USERS, ITEMS), plan).top_k(request([0, 1, 2, 4]), K, filter_seen=False)
+    explored = explored_places(options.exploration, DATA.users.vocabulary.ids[[0, 1, 2, 4]], K)
+    for row, places in zip(found.rows, explored, strict=True):
+        n = (row >= 0).sum()
+        assert n >= places.sum()
+        assert (row[:n] >= 0).all()
+        assert len(set(row[:n])) == n
 
 
 def test_no_list_holds_a_denied_or_seen_item_or_one_item_twice(rules):

@@ -103,3 +103,9 @@ def contained(owner: Rows, item: Rows, lists: Histories, n_items: int) -> NDArra
         return np.zeros(len(wanted), bool)
     found: NDArray[np.bool_] = pairs[np.minimum(np.searchsorted(pairs, wanted), len(pairs) - 1)] == wanted
     return found
+
+
+def of_own(items: Histories, named: Rows, own: Histories, n_items: int) -> Histories:
+    """``items`` [U] that are left out, of users who are ``named`` those of their own list alone."""
+    owner = items.users()
+    return items.where(~np.isin(owner, named) | contained(owner, items.items.astype(np.int64), own, n_items))

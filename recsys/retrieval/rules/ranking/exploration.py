@@ -1,7 +1,9 @@
 """Exploration: a share of the places is given to random eligible items, so that items without clicks are seen too.
 
 Draws depend on the seed, the user's id and the number of the draw alone, so that a list does not depend on the other
-users of a batch. An anonymous user goes by the history, see `recsys.retrieval.anonymous.anonymous_name`.
+users of a batch. An anonymous user goes by the history, see `recsys.retrieval.anonymous.anonymous_name`. Items among
+the first k of the ranking are drawn only where no other eligible item is left, and users with candidates of their own
+are given these; so the share is reached while a list can take an eligible item.
 """
 
 from __future__ import annotations
@@ -12,12 +14,13 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from recsys.config import Config
+from recsys.data.histories import Histories
+from recsys.data.vocabulary import MISSING, Rows
 from recsys.data.vocabulary import Ids as IdArray
-from recsys.data.vocabulary import Rows
 from recsys.seeding import stream_seed
 
 _MORE = 4
-"""Draws above twice the places, for those that are listed or excluded."""
+"""Draws above twice the places, for those that are listed or excluded; more are drawn for users who lack some."""
 
 
 class Exploration(Config):
@@ -50,18 +53,42 @@ def explored_places(rule: Exploration, ids: IdArray, k: int) -> NDArray[np.bool_
     return found
 
 
-def draws(rule: Exploration, ids: IdArray, k: int, eligible: Rows) -> Rows:
-    """int64 [U, E]: random items of ``eligible`` for each user, with repeats.
+def first_number(rule: Exploration, k: int) -> int:
+    """How many items are drawn at first for a list of ``k``."""
+    return 2 * (int(rule.share * k) + 1) + _MORE
+
+
+def draws(rule: Exploration, ids: IdArray, number: int, eligible: Rows) -> Rows:
+    """int64 [U, E]: random items of ``eligible`` for each user: ``number`` with repeats, or all in a random order.
 
     Args:
-        rule: the share and the seed.
+        rule: the seed.
         ids: [U].
-        k: places of a list.
+        number: of draws; all items are in the order where there are no more.
         eligible: rows of the items that may be recommended.
     """
-    number = 2 * (int(rule.share * k) + 1) + _MORE
-    keys = _keys(rule, ids, "items")
-    return eligible[(_mixed(keys[:, None], np.arange(number)) % np.uint64(len(eligible))).astype(np.int64)]
+    complete = number >= len(eligible)
+    mixed = _mixed(_keys(rule, ids, "items")[:, None], np.arange(len(eligible) if complete else number))
+    if complete:
+        return eligible[np.argsort(mixed, axis=1, kind="stable")]
+    return eligible[(mixed % np.uint64(len(eligible))).astype(np.int64)]
+
+
+def own_draws(rule: Exploration, ids: IdArray, own: Histories, width: int) -> Rows:
+    """int64 [U, ``width``]: the items of each user's own list in a random order, padded with MISSING.
+
+    Args:
+        rule: the seed.
+        ids: [U].
+        own: [U] lists without repeats.
+        width: of the result.
+    """
+    owner = own.users()
+    items = own.items[np.lexsort((_mixed(_keys(rule, ids, "items")[owner], own.items), owner))]
+    place = np.arange(len(items)) - own.offsets[owner]
+    found = np.full((len(ids), width), MISSING)
+    found[owner[place < width], place[place < width]] = items[place < width]
+    return found
 
 
 def _keys(rule: Exploration, ids: IdArray, name: str) -> NDArray[np.uint64]:
@@ -79,7 +106,7 @@ def _hashed(ids: IdArray) -> NDArray[np.uint64]:
     return found
 
 
-def _mixed(keys: NDArray[np.uint64], numbers: NDArray[np.int64]) -> NDArray[np.uint64]:
+def _mixed(keys: NDArray[np.uint64], numbers: NDArray[np.integer]) -> NDArray[np.uint64]:
     """The hash of each key and number (SplitMix64, Steele, Lea and Flood, 2014)."""
     with np.errstate(over="ignore"):
         state = keys + (numbers.astype(np.uint64) + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15)

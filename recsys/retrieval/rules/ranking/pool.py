@@ -22,6 +22,8 @@ class Pool:
         fallback: bool [B, C], whether the item is of the fallback.
         main: D, the number of columns of the ranking itself, best first.
         extra: Q, the number of columns after those that `at_least` alone may take; the rest are draws of exploration.
+        drawn: int64 [B, E], the columns of the draws in their order, that of the ranking for an item that it has too;
+            MISSING pads. None without exploration.
     """
 
     rows: Rows
@@ -29,10 +31,14 @@ class Pool:
     fallback: NDArray[np.bool_]
     main: int
     extra: int = 0
+    drawn: Rows | None = None
 
     @classmethod
-    def of(cls, lists: Lists, extras: Lists | None = None, draws: Rows | None = None) -> Pool:
-        """From the ranking, and optionally the items of `at_least` and of exploration, without repeated items."""
+    def of(cls, lists: Lists, extras: Lists | None = None, draws: Rows | None = None, k: int = 0) -> Pool:
+        """From the ranking, and optionally the items of `at_least` and of exploration, without repeated items.
+
+        Draws that are among the first ``k`` of the ranking are the last to be taken.
+        """
         if extras is None and draws is None:
             return cls(*lists[:3], lists.rows.shape[1])
         parts = [lists] + ([] if extras is None else [_ordered(extras)])
@@ -40,16 +46,23 @@ class Pool:
             parts.append(Lists(draws, np.zeros(draws.shape, np.float32), np.zeros(draws.shape, bool)))
         rows = np.concatenate([part.rows for part in parts], axis=1)
         scores = np.concatenate([part.scores for part in parts], axis=1)
-        rows[repeated(rows)] = MISSING
+        first = first_columns(rows)
+        drawn = (
+            None
+            if draws is None
+            else _first_k_last(np.where(draws == MISSING, MISSING, first[:, -draws.shape[1] :]), k)
+        )
+        rows[first < np.arange(rows.shape[1])] = MISSING
         scores[rows == MISSING] = -np.inf
         fallback = np.concatenate([part.fallback for part in parts], axis=1)
-        return cls(rows, scores, fallback, lists.rows.shape[1], 0 if extras is None else extras.rows.shape[1])
+        return cls(rows, scores, fallback, lists.rows.shape[1], 0 if extras is None else extras.rows.shape[1], drawn)
 
     def __len__(self) -> int:
         return len(self.rows)
 
     def take(self, users: slice) -> Pool:
-        return Pool(self.rows[users], self.scores[users], self.fallback[users], self.main, self.extra)
+        drawn = None if self.drawn is None else self.drawn[users]
+        return Pool(self.rows[users], self.scores[users], self.fallback[users], self.main, self.extra, drawn)
 
     def relevance(self, k: int) -> NDArray[np.float32]:
         r"""float32 [B, D]: :math:`(s - s_k) / (s_1 - s_k)`: 1 at the best score and 0 at the k-th, below 0 after it."""
@@ -121,12 +134,24 @@ def _ordered(lists: Lists) -> Lists:
     return Lists(rows, scores, np.take_along_axis(lists.fallback, order, axis=1))
 
 
-def repeated(rows: Rows) -> NDArray[np.bool_]:
-    """Bool [B, C]: whether the same item stands further left in the row; MISSING is never repeated."""
+def _first_k_last(columns: Rows, k: int) -> Rows:
+    """The columns [B, E] with those of the first ``k`` of the ranking after the others."""
+    order = np.argsort((columns != MISSING) & (columns < k), axis=1, kind="stable")
+    return np.take_along_axis(columns, order, axis=1)
+
+
+def first_columns(rows: Rows) -> Rows:
+    """int64 [B, C]: the leftmost column with the same item; MISSING has its own.
+
+    Example:
+        >>> first_columns(np.array([[7, 3, 7, -1, -1, 3]])).tolist()
+        [[0, 1, 0, 3, 4, 1]]
+    """
     order = np.argsort(rows, axis=1, kind="stable")
     ordered = np.take_along_axis(rows, order, axis=1)
-    same = np.zeros(rows.shape, bool)
-    same[:, 1:] = (ordered[:, 1:] == ordered[:, :-1]) & (ordered[:, 1:] != MISSING)
-    found = np.zeros(rows.shape, bool)
-    np.put_along_axis(found, order, same, axis=1)
+    new = np.ones(rows.shape, bool)
+    new[:, 1:] = (ordered[:, 1:] != ordered[:, :-1]) | (ordered[:, 1:] == MISSING)
+    start = np.maximum.accumulate(np.where(new, np.arange(rows.shape[1]), 0), axis=1)
+    found = np.empty(rows.shape, np.int64)
+    np.put_along_axis(found, order, np.take_along_axis(order, start, axis=1), axis=1)
     return found

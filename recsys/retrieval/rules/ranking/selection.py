@@ -26,11 +26,13 @@ class Selection:
         picked: int64 [B, k], columns of the pool; MISSING after the end of a short list.
         reasons: int32 [B, k], see `recsys.retrieval.rules.reasons`; incomplete where they are not asked for.
         lacking: int64 [B, Q], items that each quota lacks for want of candidates; 0 where some are left, but no place.
+        undrawn: bool [B], whether a place that is given to exploration had no draw from beyond the first k.
     """
 
     picked: Rows
     reasons: NDArray[np.int32]
     lacking: NDArray[np.int64]
+    undrawn: NDArray[np.bool_]
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,12 +71,14 @@ class Greedy:
             if found is not None:
                 return found
         state, left = _State(self, pool), np.arange(self.k, 0, -1)[None]
-        if explored is not None and pool.rows.shape[1] > pool.main + pool.extra:
+        if explored is not None:
             left = (~explored)[:, ::-1].cumsum(1)[:, ::-1]  # a draw lessens nothing that a list lacks
         for place in range(self.k):
-            if not state.fill(place, left[:, place], None if explored is None else explored[:, place]):
+            filled = state.fill(place, left[:, place], None if explored is None else explored[:, place])
+            if not filled and explored is None:
                 break
-        return Selection(state.picked, state.reasons, state.lacking())
+        state.close_gaps()
+        return Selection(state.picked, state.reasons, state.lacking(), state.undrawn)
 
     @property
     def keeps_order(self) -> bool:
@@ -105,7 +109,7 @@ class Greedy:
         picked[user, place[user, column]] = column
         before = np.cumsum(closed, axis=1)[user, column] > 0
         reasons[user, place[user, column]] = np.where(before & (column >= self.k), bit(constraint.name), 0)
-        return Selection(picked, reasons, np.zeros((len(pool), 0), np.int64))
+        return Selection(picked, reasons, np.zeros((len(pool), 0), np.int64), np.zeros(len(pool), bool))
 
 
 class _State:
@@ -130,6 +134,7 @@ class _State:
         self.certain = 0 if self.filling else int(main.sum(1).min(initial=main.shape[1]))
         self.picked = np.full((len(pool), rules.k), MISSING)
         self.reasons = np.zeros((len(pool), rules.k), np.int32)
+        self.undrawn = np.zeros(len(pool), bool)
 
     def fill(self, place: int, left: NDArray[np.integer], explored: NDArray[np.bool_] | None) -> bool:
         """Fills one place of every list that can be; whether any was.
@@ -153,6 +158,15 @@ class _State:
             self.reasons[users, place] = reason[users]
             self._take(users, column)
         return len(users) > 0
+
+    def close_gaps(self) -> None:
+        """Moves draws up behind the end of the ranking: places between may have found no candidate."""
+        empty = self.picked == MISSING
+        if (empty[:, :-1] & ~empty[:, 1:]).any():
+            order = np.argsort(empty, axis=1, kind="stable")
+            self.picked, self.reasons = (
+                np.take_along_axis(each, order, axis=1) for each in (self.picked, self.reasons)
+            )
 
     def lacking(self) -> NDArray[np.int64]:
         """Int64 [B, Q]: what each quota lacks; 0 where open candidates that count are left."""
@@ -207,13 +221,14 @@ class _State:
 
     def _explored(self, users: Rows, column: Rows, reason: NDArray[np.int32]) -> None:
         """Replaces the choice of ``users`` by their first open draw."""
-        start = self.pool.main + self.pool.extra
-        drawn = self.open[users, start:]
-        if not drawn.shape[1]:
-            return
-        found = drawn.any(1)
-        column[users[found]] = start + drawn.argmax(1)[found]
+        assert self.pool.drawn is not None, "places are given to draws"
+        drawn = self.pool.drawn[users]
+        left = (drawn != MISSING) & self.open[users[:, None], drawn]
+        found, rows = left.any(1), np.arange(len(users))
+        chosen = drawn[rows, left.argmax(1)]
+        column[users[found]] = chosen[found]
         reason[users[found]] = bit("exploration")
+        self.undrawn[users[~found | (chosen < self.rules.k)]] = True
 
     def _take(self, users: Rows, column: Rows) -> None:
         picked = column[users]
