@@ -226,6 +226,21 @@ def test_the_contributions_of_the_parts_sum_to_the_scores_of_the_hybrid(opened):
     assert np.allclose(sum(engine.contributions(request, rows).values()), scores, atol=1e-4)
 
 
+def test_the_items_are_encoded_once_for_the_contributions_of_many_lists(opened, monkeypatch):
+    data, engine, encoded = opened[2], opened[1].pair().served.model.bundle.engine, []
+    for name, part in engine.parts.items():
+        items_of = part.item_vectors
+        monkeypatch.setattr(
+            part, "item_vectors", lambda i, at=None, n=name, of=items_of: encoded.append(n) or of(i, at)
+        )
+    fresh = data.items.take(np.arange(len(data.items)))
+    for user, rows in ((1, [2, 9]), (4, [5, 0, 7])):
+        request = Request.from_dataset(data, np.array([user]))
+        found = engine.contributions(Request(request.users, fresh, request.histories), np.array(rows))
+        assert all(values.shape == (1, len(rows)) for values in found.values())
+    assert sorted(encoded) == sorted(found)
+
+
 def test_two_models_of_other_ids_are_shown_with_the_error_of_one(opened, tmp_path):
     frame = pd.DataFrame({"user_id": list("aabb"), "item_id": ["x", "y", "y", "z"]})
     other = rs.read_dataset(frame, name="texts")

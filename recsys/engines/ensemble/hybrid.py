@@ -109,6 +109,7 @@ class Hybrid(Engine):
     """The weight of each part: those of the config, or what validation chose."""
     fitted_parts: Mapping[str, Engine] = MappingProxyType({})
     """Parts that were given as fitted engines, by name."""
+    _kept_items: tuple[EntityTable, dict[str, Vectors]] | None = None
 
     def __init__(self, config: EngineConfig | None = None, /, **options: object) -> None:
         parts = options.get("parts")
@@ -118,6 +119,7 @@ class Hybrid(Engine):
 
     def _fit(self, data: Dataset, train: Interactions, context: FitContext) -> None:
         self.parts = {name: self._part(name, data, train, context) for name in self.config.parts}
+        self._kept_items = None
         items = [zero_invalid(part.item_vectors(data.items)) for part in self.parts.values()]
         sample = stream(context.seed, "hybrid", "spread").permutation(np.unique(train.user))[:_SAMPLE]
         request = Request.from_dataset(data, np.sort(sample), train)
@@ -146,14 +148,21 @@ class Hybrid(Engine):
 
         The contributions sum to the score. A part without a vector for the user or the item adds 0.
         """
-        means, items = dict(zip(self.parts, self.score_means, strict=True)), request.items.take(rows)
+        means, items = dict(zip(self.parts, self.score_means, strict=True)), self._items_of_parts(request.items)
         found = {}
         for name, factor in self._factors().items():
-            users, listed = self.parts[name].user_vectors(request), self.parts[name].item_vectors(items)
+            users, listed = self.parts[name].user_vectors(request), items[name].take(rows)
             scores = users.scores(listed) - means[name].means(users)[:, None]
             known = np.logical_and.outer(valid_mask(users), valid_mask(listed))
             found[name] = np.where(known, np.float32(factor) * scores, np.float32(0))
         return found
+
+    def _items_of_parts(self, items: EntityTable) -> dict[str, Vectors]:
+        """The item vectors of each part with a weight; those of the last table are kept."""
+        found = self._kept_items  # another thread may replace it meanwhile
+        if found is None or found[0] is not items:
+            found = self._kept_items = items, {name: self.parts[name].item_vectors(items) for name in self._factors()}
+        return found[1]
 
     def ranks_seen_items(self) -> bool:
         return all(part.ranks_seen_items() for part in self.parts.values())
