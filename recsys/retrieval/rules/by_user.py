@@ -12,7 +12,7 @@ user.city`` what is national. ``user.city is not None and city == user.city`` le
 from __future__ import annotations
 
 import ast
-from collections.abc import Hashable, Set
+from collections.abc import Hashable, Iterator, Set
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -42,7 +42,7 @@ class UserCondition:
     items: EntityTable
     text: str
     names: tuple[str, ...]
-    _masks: dict[Hashable, NDArray[np.bool_]] = field(default_factory=dict)
+    _masks: dict[Hashable, bytes] = field(default_factory=dict)
 
     @classmethod
     def of(cls, items: EntityTable, users: EntityTable, text: str | None) -> UserCondition | None:
@@ -74,15 +74,23 @@ class UserCondition:
         found._met(EntityTable(Vocabulary.of([0]), one, users.schema))
         return found
 
-    def groups(self, users: EntityTable) -> list[tuple[Rows, NDArray[np.bool_]]]:
-        """The rows of ``users`` who may get the same items, and bool [I], these items."""
+    def groups(self, users: EntityTable) -> Iterator[tuple[Rows, NDArray[np.bool_]]]:
+        """The rows of ``users`` who may get the same items, ascending, and bool [I], these items."""
         named = users.with_columns(list(self.names))
         codes = named.columns.groupby(list(self.names), dropna=False, sort=False, observed=True).ngroup().to_numpy()
-        masks: dict[bytes, tuple[list[int], NDArray[np.bool_]]] = {}
-        for code, row in enumerate(np.unique(codes, return_index=True)[1].tolist()):
-            mask = self._mask(named.take(np.array([row])))
-            masks.setdefault(mask.tobytes(), ([], mask))[0].append(code)
-        return [(np.flatnonzero(np.isin(codes, some)), mask) for some, mask in masks.values()]
+        order = np.argsort(codes, kind="stable")
+        alike = np.split(order, np.flatnonzero(np.diff(codes[order])) + 1) if len(order) else []
+        first = named.columns.iloc[[rows[0] for rows in alike]]
+        cells = [
+            [None if missing else cell for cell, missing in zip(first[name], is_missing(first[name]), strict=True)]
+            for name in self.names
+        ]
+        masks: dict[bytes, list[Rows]] = {}
+        for rows, key in zip(alike, zip(*cells, strict=True), strict=True):
+            masks.setdefault(self._mask(key, named, rows[0]), []).append(rows)
+        for mask, parts in masks.items():
+            met = np.unpackbits(np.frombuffer(mask, np.uint8), count=len(self.items)).view(bool)
+            yield np.sort(np.concatenate(parts)), met
 
     def told(self, users: EntityTable, eligible: NDArray[np.bool_]) -> str:
         """How many of ``users`` lack a value, and how many get none of the items ``eligible`` [I]."""
@@ -95,14 +103,12 @@ class UserCondition:
         without = sum(len(rows) for rows, mask in self.groups(users) if not (mask & eligible).any())
         return told + f"; no item meets it for {without:,}, who get no list" * (without > 0)
 
-    def _mask(self, user: EntityTable) -> NDArray[np.bool_]:
-        """Bool [I]: the items that the one ``user`` may get."""
-        lacks = is_missing(user.columns.iloc[0]).tolist()
-        key = tuple(None if missing else cell for cell, missing in zip(user.columns.iloc[0], lacks, strict=True))
+    def _mask(self, key: Hashable, users: EntityTable, row: int) -> bytes:
+        """The items that the user at ``row``, with the cells ``key``, may get: I packed bits."""
         if key not in self._masks:
-            if len(self._masks) * len(self.items) > _KEPT:
+            if len(self._masks) * len(self.items) > 8 * _KEPT:
                 self._masks.clear()
-            self._masks[key] = self._met(user)
+            self._masks[key] = np.packbits(self._met(users.take(np.array([row])))).tobytes()
         return self._masks[key]
 
     def _met(self, user: EntityTable) -> NDArray[np.bool_]:

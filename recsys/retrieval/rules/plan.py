@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -117,7 +118,7 @@ class RulePlan:
         met = {name: each.open_at(moment) for name, each in self.windows.items()}
         return replace(self, eligible=self.masks.eligible(met))
 
-    @property
+    @cached_property
     def told(self) -> tuple[str, ...]:
         """What the rules left out or passed over, one line each."""
         lists = (self.candidates, self.exclusions)
@@ -136,7 +137,7 @@ class RulePlan:
         arrays = [(part.users.fingerprint, part.lists.offsets.data, part.lists.items.data) for part in lists]
         return short_digest([piece for pieces in arrays for piece in pieces]) if lists else ""
 
-    @property
+    @cached_property
     def mask(self) -> NDArray[np.bool_]:
         """Bool [I]: the items that may be recommended to anybody."""
         found = np.zeros(self.data.n_items, bool)

@@ -59,6 +59,7 @@ class RuledRetriever:
         self._follow(plan)
         self._diversity = self._diversity_rule()
         self._parts: dict[bytes, RuledRetriever] = {}
+        self._held = 0
 
     @classmethod
     def of(
@@ -103,7 +104,7 @@ class RuledRetriever:
     def at(self, moment: float) -> RuledRetriever:
         """The same rules at another moment, see `RulePlan.at`; what does not depend on time is shared."""
         made, plan = copy(self), self._plan.at(moment)
-        made.retriever, made._parts = self.retriever.narrowed(plan.eligible.rows), {}
+        made.retriever, made._parts, made._held = self.retriever.narrowed(plan.eligible.rows), {}, 0
         made._follow(plan)
         return made
 
@@ -182,8 +183,9 @@ class RuledRetriever:
             made.retriever = self.retriever.narrowed(np.flatnonzero(plan.mask))
             made._follow(plan)
             self._parts[key] = made
-            while len(self._parts) > 1 and sum(len(part._eligible) for part in self._parts.values()) > 2 * len(met):
-                del self._parts[next(iter(self._parts))]
+            self._held += len(made._eligible)
+            while len(self._parts) > 1 and self._held > 2 * len(met):
+                self._held -= len(self._parts.pop(next(iter(self._parts)))._eligible)
         self._parts[key] = found = self._parts.pop(key)
         return found
 

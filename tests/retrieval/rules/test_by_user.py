@@ -19,6 +19,7 @@ from recsys.retrieval.manifest import Manifest, read_recommendations
 from recsys.retrieval.recommend import write_batch
 from recsys.retrieval.rules.by_user import UserCondition
 from recsys.retrieval.rules.eligible import ItemRules
+from recsys.retrieval.rules.evaluator import Evaluator
 from recsys.retrieval.rules.options import RuleOptions
 from recsys.retrieval.rules.plan import RulePlan
 from recsys.retrieval.rules.ruled import RuledRetriever
@@ -81,6 +82,23 @@ def test_each_user_may_get_the_items_that_meet_the_condition_with_the_own_cells(
     for rows, mask in UserCondition.of(CATALOGUE, PEOPLE, condition).groups(PEOPLE):
         found |= dict.fromkeys(rows.tolist(), CATALOGUE.vocabulary.ids[mask].tolist())
     assert [found[row] for row in range(3)] == [first, second, unknown]
+
+
+def test_each_of_many_values_is_evaluated_once_for_all_users_who_have_it(monkeypatch):
+    rng, asked = np.random.default_rng(0), []
+    kinds = Schema.of({"city": "categorical"})
+    homes, places = ([f"city {n}" for n in rng.integers(0, 300, size)] for size in (2000, 500))
+    users = EntityTable(Vocabulary.of(range(2000)), pd.DataFrame({"city": [None, *homes[1:]]}), kinds)
+    items = EntityTable(Vocabulary.of(range(500)), pd.DataFrame({"city": places}), kinds)
+    truth = Evaluator.truth
+    monkeypatch.setattr(Evaluator, "truth", lambda self, node: asked.append(node) or truth(self, node))
+    condition = UserCondition.of(items, users, "city == user.city")
+    for _ in range(2):
+        found = {row: mask for rows, mask in condition.groups(users) for row in rows.tolist()}
+    assert sorted(found) == list(range(2000))
+    assert found[0].all()
+    assert all((mask == (np.array(places) == homes[row])).all() for row, mask in found.items() if row)
+    assert len(asked) <= len(set(homes)) + 1
 
 
 @pytest.mark.parametrize(
