@@ -14,10 +14,11 @@ from recsys.data.interactions import Interactions
 from recsys.data.merge import check_ids, known_to, remap_items
 from recsys.data.splits.holdout import Holdout
 from recsys.errors import ArtifactError, ConfigError, PromotionError, RecsysError
+from recsys.evaluation.compared_users import ComparedUsers
 from recsys.files.addresses import without_password
 from recsys.files.input_file import read_bytes, regular_size
 from recsys.registry.bundle import Bundle, version_of
-from recsys.registry.gate import ComparedUsers, Decision
+from recsys.registry.gate import Decision
 from recsys.registry.store import CHAMPION, Store
 
 

@@ -42,6 +42,16 @@ def test_a_decision_is_the_verdict_with_its_reasons(promoted, said):
     assert (f'promote.engine = "{BASELINE}" would pass' in words) is not promoted
 
 
+def test_a_decision_says_how_many_users_were_compared_and_why_the_others_were_not():
+    left_out = {"without_interactions": 0, "nothing_held_out": 30, "no_target": 0, "champion_learnt": 1200}
+    compared = {"users": 2770, "of": 4000, "without_history": 12, "left_out": left_out}
+    words = Reader(render(bare_content(), decision(True) | {"compared": compared})).words
+    assert "compared on 2,770 of 4,000 users (12 of them without a history)" in words
+    assert "left out: 30 of whom nothing is held out" in words
+    assert "1,200 whose targets the champion may have learnt" in words
+    assert "compared on" not in Reader(render(bare_content(), decision(True) | {"compared": None})).words
+
+
 def test_names_of_engines_data_and_items_are_text_and_never_markup(page):
     assert {tag for tag, _ in page.elements} & {"i", "u"} == set()
     assert len(page.scripts) == 2

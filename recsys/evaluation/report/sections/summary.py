@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from html import escape
 
+from recsys.evaluation.compared_users import ComparedUsers
 from recsys.evaluation.report.page.numbers import p_text, signed
 from recsys.evaluation.report.report import reader_note
 from recsys.evaluation.report.verdict import Standing, standing
@@ -119,7 +120,9 @@ def _rules(decision: JsonMapping) -> str:
     )
     instead = decision.get("instead")
     advice = f'<p><code>promote.engine = "{escape(instead)}"</code> would pass.</p>' if instead else ""
-    return f"<p class='note'>Conditions of the gate:</p><ul class='rules'>{lines}</ul>{advice}"
+    told = decision.get("compared")
+    users = "" if told is None else f"<p>The two models are {escape(str(ComparedUsers(**told)))}.</p>"
+    return f"<p class='note'>Conditions of the gate:</p><ul class='rules'>{lines}</ul>{users}{advice}"
 
 
 def _notes(content: JsonMapping) -> str:
