@@ -8,7 +8,9 @@ r the relevance (`recsys.retrieval.rules.ranking.pool.Pool.relevance`) and L the
 (Chen, Zhang and Zhou, 2018), the candidate of the highest :math:`(1 - w) \, r_i + w \log d_i^2`, where :math:`d_i^2` is
 what is left of the variance of i given L under the kernel :math:`0.99 \, \mathrm{sim} + 0.01 \, I`.
 
-The similarity is the cosine of the engine's item vectors, or of a column: the share of common values (Jaccard).
+The similarity is the cosine of the engine's item vectors, or of a column: the share of common values (Jaccard). Vectors
+with a dense and a sparse part, as of a hybrid of towers and EASE, are compared by the dense part: the two are in units
+of their own, which the factors of the user's vector level.
 """
 
 from __future__ import annotations
@@ -41,7 +43,9 @@ class Diversity(Config):
     Args:
         method: ``mmr`` (maximal marginal relevance) or ``dpp`` (a determinantal point process).
         weight: of unlikeness against relevance, from 0 (none) to 1.
-        column: of the items, whose common values make two items alike; None compares the engine's item vectors.
+        column: of the items, whose common values make two items alike; None compares the engine's item vectors: the
+            sparse ones of a linear item-item model, and of a hybrid with dense parts these alone, each as long as it
+            is, whatever its weight. Give a column where linear parts decide a hybrid's lists.
         pool: candidates from which a list is chosen; None is half as many again as the list has places.
     """
 
