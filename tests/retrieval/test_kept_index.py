@@ -7,9 +7,12 @@ from recsys.data.synthetic.worlds import BlockTaste
 from recsys.distributed.recommend import BatchInputs, batch_of
 from recsys.engines.baselines.als import ALS
 from recsys.registry.bundle import Bundle
+from recsys.retrieval.approximate.kinds import Graph, InvertedLists
 from recsys.retrieval.batch import RecommendOptions
 from recsys.retrieval.recommend import write_batch
+from recsys.service.live_histories import LiveHistories
 from recsys.service.model import ServedModel
+from recsys.service.questions import Question
 
 pytest.importorskip("faiss")
 pytestmark = pytest.mark.filterwarnings("ignore:.*[Ss]wig.*:DeprecationWarning")
@@ -22,8 +25,18 @@ def bundle(tmp_path, monkeypatch):
     return Bundle(ALS(factors=8).fit(data), data).save(tmp_path / "bundles" / "als")
 
 
+def _build_none(monkeypatch):
+    """From now on an index that is not taken from the disk fails."""
+
+    def build(self, vectors):
+        raise AssertionError("an index is built")
+
+    for kind in (InvertedLists, Graph):
+        monkeypatch.setattr(kind, "build", build)
+
+
 @pytest.mark.parametrize("index", ["faiss", "hnsw"])
-def test_a_batch_keeps_its_index_and_the_next_one_takes_it(bundle, index, tmp_path):
+def test_a_batch_keeps_its_index_and_the_next_one_takes_it(bundle, index, tmp_path, monkeypatch):
     folder = tmp_path / "bundles" / f"als.{index}"
     options = RecommendOptions(k=5, index=index)
 
@@ -34,13 +47,16 @@ def test_a_batch_keeps_its_index_and_the_next_one_takes_it(bundle, index, tmp_pa
     manifest = write_batch(first, tmp_path / "lists")
     assert any(line.startswith("index: ") and "80 items" in line for line in manifest.rules.told)
     assert np.load(folder / "item_ids.npy", allow_pickle=False).tolist() == bundle.data.items.vocabulary.ids.tolist()
-    made = (folder / "items.faiss").stat().st_mtime_ns
+    _build_none(monkeypatch)
     assert batch().told == first.told
-    assert (folder / "items.faiss").stat().st_mtime_ns == made
+    (folder / "items.faiss").unlink()
+    with pytest.raises(AssertionError, match="an index is built"):
+        assert batch().told
 
 
-def test_a_service_takes_the_index_that_a_batch_left(bundle, tmp_path):
-    ServedModel(bundle, index="faiss")
-    made = (tmp_path / "bundles" / "als.faiss" / "items.faiss").stat().st_mtime_ns
-    ServedModel(Bundle.load(bundle.folder), index="faiss")
-    assert (tmp_path / "bundles" / "als.faiss" / "items.faiss").stat().st_mtime_ns == made
+def test_a_service_takes_the_index_that_a_batch_left(bundle, monkeypatch):
+    asked = [Question(user, k=5) for user in bundle.users.vocabulary.ids[:20].tolist()]
+    first = ServedModel(bundle, index="faiss").recommend(asked, LiveHistories())
+    _build_none(monkeypatch)
+    again = ServedModel(Bundle.load(bundle.folder), index="faiss").recommend(asked, LiveHistories())
+    assert [each.item_ids for each in again] == [each.item_ids for each in first]

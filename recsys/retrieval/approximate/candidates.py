@@ -57,7 +57,7 @@ class Searched:
         """
         assert users.dense is not None, "the index is over the dense part"
         dense = users.dense if users.valid is None else np.where(users.valid[:, None], users.dense, 0)
-        ids = self.kind.search(self.index, np.ascontiguousarray(dense, np.float32), depth, breadth, self._by_id)[1]
+        ids = self.kind.search(self.index, np.ascontiguousarray(dense, np.float32), depth, breadth, self._by_id)
         rows = np.append(self.rows, MISSING)[ids]
         if users.sparse is not None and self.items.sparse is not None:
             rows = _distinct(np.column_stack([rows, self._by_sparse(users, depth)]))

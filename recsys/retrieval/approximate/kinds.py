@@ -54,8 +54,8 @@ class Kind:
 
     def search(
         self, index: FaissIndex, users: NDArray[np.float32], depth: int, breadth: int, allowed: NDArray[np.bool_] | None
-    ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-        """Scores and ids [U, depth] of what is found among ``allowed``; id -1 where it is less."""
+    ) -> NDArray[np.int64]:
+        """int64 [U, depth]: the ids of what is found among ``allowed``, best first; -1 where it is less."""
         raise NotImplementedError
 
 
@@ -98,11 +98,11 @@ class InvertedLists(Kind):
 
     def search(
         self, index: FaissIndex, users: NDArray[np.float32], depth: int, breadth: int, allowed: NDArray[np.bool_] | None
-    ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    ) -> NDArray[np.int64]:
         faiss = require_faiss()
         given = {} if allowed is None else {"sel": _bitmap(faiss, allowed)}
         parameters = faiss.SearchParametersIVF(nprobe=min(breadth, index.nlist), **given)
-        found: tuple[NDArray[np.float32], NDArray[np.int64]] = index.search(users, depth, params=parameters)
+        found: NDArray[np.int64] = index.search(users, depth, params=parameters)[1]
         return found
 
 
@@ -141,15 +141,15 @@ class Graph(Kind):
 
     def search(
         self, index: FaissIndex, users: NDArray[np.float32], depth: int, breadth: int, allowed: NDArray[np.bool_] | None
-    ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    ) -> NDArray[np.int64]:
         faiss = require_faiss()
         given = {} if allowed is None else {"sel": _bitmap(faiss, allowed)}
         parameters = faiss.SearchParametersHNSW(efSearch=max(breadth, depth), **given)
         lengths = np.linalg.norm(users.astype(np.float64), axis=1, keepdims=True)
         scaled = users / np.where(lengths > 0, lengths / _USER_LENGTH, 1)  # the order of items is the same
         longer = np.column_stack([scaled, np.zeros(len(users))]).astype(np.float32)
-        distances, ids = index.search(longer, depth, params=parameters)
-        return -distances, ids
+        found: NDArray[np.int64] = index.search(longer, depth, params=parameters)[1]
+        return found
 
 
 def require_faiss() -> ModuleType:
