@@ -46,8 +46,9 @@ class RuledLists:
         if moment is None:
             self._renew()
             return self._now
-        plan = self._served_as.plan
-        self._kept[moment] = self._kept.pop(moment, None) or self._made(plan(self._bundle.data, moment), moment)
+        if moment not in self._kept:
+            self._kept[moment] = self._made(self._served_as.plan(self._bundle.data, moment), moment)
+        self._kept.move_to_end(moment)
         while len(self._kept) > _KEPT:
             self._kept.popitem(last=False)
         return self._kept[moment]
