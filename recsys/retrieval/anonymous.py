@@ -48,13 +48,25 @@ def anonymous_name(history: Sequence[object], columns: Mapping[str, object]) -> 
 
     Args:
         history: ids of items, oldest first.
-        columns: cells of user columns.
+        columns: cells of user columns, see `given_cells`.
 
     Example:
         >>> anonymous_name([50, 181], {"age": 31})[1:]
         'anonymous [[50, 181], {"age": 31}]'
     """
     return f"\x00anonymous {json.dumps([history, columns], sort_keys=True, default=str)}"
+
+
+def given_cells(attributes: pd.DataFrame) -> list[dict[str, object]]:
+    """The cells that each of the rows has, by their columns.
+
+    Example:
+        >>> given_cells(pd.DataFrame({"age": [31.0, None], "team": ["a", "b"]}))
+        [{'age': 31.0, 'team': 'a'}, {'team': 'b'}]
+    """
+    there = attributes.notna().to_dict("records")
+    rows = zip(attributes.to_dict("records"), there, strict=True)
+    return [{str(name): cell for name, cell in row.items() if known[name]} for row, known in rows]
 
 
 def without_repeats(rows: Rows) -> list[Rows]:

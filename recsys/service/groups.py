@@ -15,7 +15,7 @@ from recsys.data.entities import EntityTable
 from recsys.data.histories import Histories, concatenated
 from recsys.data.vocabulary import Rows
 from recsys.engine import Request
-from recsys.retrieval.anonymous import anonymous_name, with_anonymous, with_attributes, without_repeats
+from recsys.retrieval.anonymous import anonymous_name, given_cells, with_anonymous, with_attributes, without_repeats
 from recsys.service.live_histories import LiveHistories, extended, unchanged
 from recsys.service.questions import Id, Lookup, ragged
 from recsys.service.vector_cache import cache_key
@@ -66,7 +66,8 @@ class Group:
             if each.question.user_id is None:
                 history = self.histories.items[self.histories.offsets[number] : self.histories.offsets[number + 1]]
                 ids = self.data.items.vocabulary.ids[history].tolist()
-                found[number] = anonymous_name(ids, each.question.columns)
+                cells = {} if each.attributes is None else given_cells(each.attributes)[0]
+                found[number] = anonymous_name(ids, cells)
         return found
 
     def take(self, rows: Rows) -> Group:

@@ -1,14 +1,19 @@
 """Lists of a service under `[recommend.rules]`: questions together, at a time, of new users, and their reasons."""
 
 import time
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
 
 import recsys as rs
+from recsys.data.entities import EntityTable
+from recsys.data.schema import Schema
 from recsys.errors import ConfigError, DataError
 from recsys.registry.bundle import Bundle
+from recsys.registry.pyfunc.predictor import Predictor
+from recsys.registry.pyfunc.served_as import ServedAs
 from recsys.retrieval.approximate import search
 from recsys.retrieval.rules.eligible import ItemRules
 from recsys.retrieval.rules.options import RuleOptions
@@ -223,6 +228,36 @@ def test_draws_of_an_anonymous_user_follow_from_the_history():
     assert by_user.tolist() == [turned.item_ids, same.item_ids, other.item_ids, one.item_ids]
     blank = [model.recommend([Question(k=8, history=history)], LIVE)[0] for history in ([], None)]
     assert blank[0] == blank[1]
+
+
+def test_the_registered_model_draws_for_an_anonymous_user_as_the_service_does():
+    bare = store()
+    ages = pd.DataFrame({"age": np.arange(20.0, 50.0)})
+    data = replace(bare, users=EntityTable(bare.users.vocabulary, ages, Schema.of({"age": "numeric"})))
+    rules = {"exploration": {"share": 0.6, "seed": 3}, "reasons": True}
+    model = ruled(data, rules)
+    predictor = Predictor(model.bundle, ServedAs(rules=RuleOptions.model_validate(rules)))
+    asked = [Question(5, k=8), Question(history=[1, 2], k=8), Question(history=[1, 2], k=8, columns={"age": 31})]
+    asked += [Question(history=[3, 4], k=8), Question(777, history=[1, 2], k=8), Question(k=8, columns={"age": 44})]
+    rows = [{"user_id": each.user_id, "history": each.history, "k": 8} | dict(each.columns) for each in asked]
+    found = predictor.predict(pd.DataFrame(rows))
+    for row, listed in enumerate(model.recommend(asked, LIVE)):
+        assert tuple(found["item_ids"][row]) == listed.item_ids
+        assert tuple(found["reasons"][row]) == listed.reasons
+    assert len({tuple(items) for items in found["item_ids"]}) == len(asked)
+
+
+@pytest.mark.parametrize("share", [0.5, 1.0])
+def test_draws_for_a_question_with_few_candidates_are_of_these(share):
+    model, candidates = ruled(store(), {"exploration": {"share": share}}), (3, 9, 14, 22, 27, 31)
+    asked = [Question(history=[n], k=k, candidates=candidates) for n in range(8) for k in (4, 6)]
+    for question, listed in zip(asked, model.recommend(asked, LIVE), strict=True):
+        left = set(candidates) - set(question.history)
+        assert set(listed.item_ids) <= left
+        assert len(listed.item_ids) == min(question.k, len(left))
+        drawn = sum("exploration" in why for why in listed.reasons)
+        assert drawn >= min(share * question.k, len(left)) - (len(left) < question.k)
+    assert len({each.item_ids for each in model.recommend(asked[1::2], LIVE)}) > 1
 
 
 def test_a_quota_is_met_from_the_candidates_of_a_question():

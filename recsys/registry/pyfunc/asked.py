@@ -12,8 +12,8 @@ from recsys.data.dataset import Dataset
 from recsys.data.histories import Histories
 from recsys.data.vocabulary import MISSING, Rows
 from recsys.engine import Request
-from recsys.registry.pyfunc.cells import is_missing, plain
-from recsys.retrieval.anonymous import anonymous_name
+from recsys.registry.pyfunc.cells import plain
+from recsys.retrieval.anonymous import anonymous_name, given_cells
 from recsys.retrieval.rules.block import Given
 
 
@@ -68,12 +68,11 @@ class Asked:
     ) -> NDArray[np.object_]:
         """By which rules know the users of some rows: the id, or what is known of a user without one."""
         users, items = data.users.vocabulary.ids, data.items.vocabulary.ids
-        found = np.empty(len(numbers), object)
+        found, cells = np.empty(len(numbers), object), given_cells(attributes.iloc[numbers])
         for place, number in enumerate(numbers.tolist()):
             row, name = self.users[number], self.unknown_user[number]
             if row == MISSING and name is None:
                 history = items[histories.take(slice(place, place + 1)).items].tolist()
-                cells = {str(key): cell[number] for key, cell in attributes.items() if not is_missing(cell[number])}
-                name = anonymous_name(history, cells)
+                name = anonymous_name(history, cells[place])
             found[place] = plain(users[row]) if row != MISSING else name
         return found

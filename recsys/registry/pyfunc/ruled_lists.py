@@ -30,11 +30,11 @@ class RuledLists:
     """
 
     def __init__(self, bundle: Bundle, served_as: ServedAs) -> None:
-        self._bundle, self._served_as = bundle, served_as
+        self._bundle, self._by_time = bundle, served_as.rules.by_time
         self._fallback = fallback_of(bundle, bundle.data)
         self._kept: OrderedDict[int, RuledRetriever] = OrderedDict()
-        plan = served_as.plan(bundle.data)
-        self._now, self._mask = self._made(plan), plan.mask
+        self._plan = served_as.plan(bundle.data)
+        self._now = self._made(self._plan)
         self._fresh_until = time.monotonic() + _FRESH_SECONDS
 
     def at(self, moment: int | None) -> RuledRetriever:
@@ -47,7 +47,8 @@ class RuledLists:
             self._renew()
             return self._now
         if moment not in self._kept:
-            self._kept[moment] = self._made(self._served_as.plan(self._bundle.data, moment), moment)
+            at = moment if self._bundle.data.has_timestamps else time.time()
+            self._kept[moment] = self._made(self._plan.at(at), moment)
         self._kept.move_to_end(moment)
         while len(self._kept) > _KEPT:
             self._kept.popitem(last=False)
@@ -55,11 +56,12 @@ class RuledLists:
 
     def _renew(self) -> None:
         """Makes that of now anew where rules by time let other items through than before."""
-        if not self._served_as.rules.by_time or time.monotonic() < self._fresh_until:
+        if not self._by_time or time.monotonic() < self._fresh_until:
             return
-        plan = self._served_as.plan(self._bundle.data)
-        if (plan.mask != self._mask).any():
-            self._now, self._mask = self._made(plan), plan.mask
+        now = time.time()
+        plan = self._plan.at(now)
+        if (plan.mask != self._plan.mask).any():
+            self._plan, self._now = plan, self._now.at(now)
         self._fresh_until = time.monotonic() + _FRESH_SECONDS
 
     def _made(self, plan: RulePlan, moment: int | None = None) -> RuledRetriever:

@@ -90,14 +90,10 @@ class ServedAs:
             found[name] = tuple(key for key in typed if isinstance(key, int) == items.holds_integers)
         return self.items.model_copy(update=found)
 
-    def plan(self, data: Dataset, at: int | None = None) -> RulePlan:
-        """The rules on ``data``.
-
-        Args:
-            data: the users and items of the bundle.
-            at: the time of the recommendation; None is now.
+    def plan(self, data: Dataset) -> RulePlan:
+        """The rules on ``data``, the users and items of the bundle, now.
 
         Raises:
             DataError: a rule is wrong, or they leave no item.
         """
-        return RulePlan.of(data, self.item_rules(data.items.vocabulary), self.rules, at)
+        return RulePlan.of(data, self.item_rules(data.items.vocabulary), self.rules)
