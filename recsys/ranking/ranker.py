@@ -66,7 +66,7 @@ class Ranker:
         self._excluded = np.empty(0, np.int64) if chosen.valid is None else np.flatnonzero(~chosen.valid)
         block = block or block_rows(self._width)
         step = multiple if multiple == 1 or block < _USERS else math.lcm(multiple, _USERS)
-        self._multiple, self._block = multiple, max(block // step, 1) * step
+        self._multiple, self.block = multiple, max(block // step, 1) * step
         self._buffer = torch.empty(0)
         self._made: HalfPrecision | None = None
 
@@ -89,7 +89,7 @@ class Ranker:
         scores = np.full((len(users), k), -np.inf, np.float32)
         depth = min(k, self._width)
         half = self._half(depth) if depth else None
-        step = self._block if half is None else 2 * self._block
+        step = self.block if half is None else 2 * self.block
         for start in range(0, len(users) if depth else 0, step):
             block = slice(start, min(start + step, len(users)))
             part, seen = users.take(block), None if exclude is None else exclude.take(block)
@@ -111,8 +111,8 @@ class Ranker:
         if users.valid is not None:
             scores[~users.valid] = -np.inf
         found = self._listed(rows, scores)
-        for start in range(0, len(lost), self._block):
-            some = lost[start : start + self._block]
+        for start in range(0, len(lost), self.block):
+            some = lost[start : start + self.block]
             part = users.take(some)
             alone = self.ranked(self.scores(part), part, k, None if exclude is None else exclude.take(some))
             found[0][some], found[1][some] = alone
@@ -156,11 +156,11 @@ class Ranker:
 
     def scores(self, users: Vectors) -> torch.Tensor:
         """[B, C]: the score of every candidate for a block of users; the next call overwrites it."""
-        assert len(users) <= self._block, "the scores of a block share a buffer"
+        assert len(users) <= self.block, "the scores of a block share a buffer"
         size = -(-max(len(users), 1) // self._multiple) * self._multiple
         if len(self._buffer) < size:
             aligned = -(-self._width // _ALIGNED) * _ALIGNED
-            self._buffer = torch.empty((min(self._block, size), aligned))[:, : self._width]
+            self._buffer = torch.empty((min(self.block, size), aligned))[:, : self._width]
         table = self._buffer[: len(users)]
         filled = False
         if self._dense is not None and users.dense is not None:

@@ -21,7 +21,7 @@ from recsys.retrieval.rules.ruled import RuledRetriever
 from recsys.retrieval.top_up import Lists
 
 _PROBED = 256
-"""Users with whom it is tried whether scores depend on the other users of a block."""
+"""Users, at most those of a block, with whom it is tried whether scores depend on the other users of a block."""
 _WHAT = {
     "model": "the model",
     "items": "the items that may be recommended, or their columns,",
@@ -107,7 +107,7 @@ class Reuse:
 def _probed(index: Index, users: Vectors) -> bool:
     if not isinstance(index, Ranker):
         return False
-    part = users.take(slice(0, _PROBED))
+    part = users.take(slice(0, min(_PROBED, index.block)))
     whole = index.scores(part).clone()
     half = len(part) // 2
     return all(

@@ -182,6 +182,16 @@ def test_only_users_of_whom_something_changed_are_ranked_again(tmp_path):
     assert counts(world, tmp_path)[:2] == (0, world.data.n_users)
 
 
+def test_blocks_of_few_users_as_those_of_a_large_catalogue_keep_lists_too(tmp_path, monkeypatch):
+    monkeypatch.setattr("recsys.ranking.ranker._BLOCK_BYTES", 1)
+    world = World(0)
+    assert counts(world, tmp_path)[:2] == (90, 0)
+    assert counts(world, tmp_path)[:2] == (0, 90)
+    more = Interactions.of(np.array([3]), np.array([1]), np.array([1000]))
+    world.data = replace(world.data, interactions=world.data.interactions.joined(more))
+    assert counts(world, tmp_path)[:2] == (1, 89)
+
+
 @pytest.mark.parametrize(
     ("change", "what"),
     [("other_model", "the model changed"), ("removed_items", "items that may be"), ("length", "k, a rule or another")],
