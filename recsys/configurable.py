@@ -116,6 +116,10 @@ class EngineConfig(Options):
         """Whether a fit chooses something on validation that a refit takes over, such as epochs or weights."""
         return False
 
+    def ranking_device(self) -> str:
+        """Where dense vectors are ranked: ``auto``, ``cpu`` or ``cuda``, see `recsys.ranking.device_of`."""
+        return "cpu"
+
     def ranks_seen_items(self) -> bool:
         """Whether scores of items of the history compare with those of unseen items; the parts of an ensemble aside."""
         return True

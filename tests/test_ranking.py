@@ -9,12 +9,15 @@ from recsys.engine import Vectors
 from recsys.errors import ArtifactError
 from recsys.ranking import Ranker, best_columns, check_finite, top_k
 from recsys.ranking.half_precision import HalfPrecision
+from tests.test_on_device import rank_on
 
 
-@pytest.fixture(params=["single precision", "half precision"], autouse=True)
-def precision(request, monkeypatch):
-    """The product that lists are found by, whatever this machine and the size of the catalogue would choose."""
+@pytest.fixture(params=["single precision", "half precision", "device"], autouse=True)
+def way(request, monkeypatch, device):
+    """How lists are found, whatever this machine, the size of the catalogue and the engine would choose."""
     monkeypatch.setattr(HalfPrecision, "pays", staticmethod(lambda items, k: request.param == "half precision"))
+    if request.param == "device":
+        rank_on(device, monkeypatch)
 
 
 def slow(scores, k, exclude=None, allowed=None):
@@ -141,20 +144,20 @@ def test_a_list_is_never_longer_than_the_catalogue():
 
 @pytest.mark.parametrize("values", [3, 50, 10**6], ids=["hardly any values", "some ties", "no ties"])
 @pytest.mark.parametrize(("width", "k"), [(17, 1), (340, 20), (1_031, 5), (5_003, 30), (100_000, 100)])
-def test_the_highest_columns_of_long_rows_are_those_of_a_full_sort(width, k, values):
+def test_the_highest_columns_of_long_rows_are_those_of_a_full_sort(width, k, values, device):
     rng = np.random.default_rng(width + values)
     table = rng.integers(0, values, (6, width)).astype(np.float32)
     table[rng.random(table.shape) < 0.3] = -np.inf
     table[5, 7:] = -np.inf
-    rows, scores = best_columns(torch.from_numpy(table.copy()), k)
+    rows, scores = best_columns(torch.from_numpy(table.copy()).to(device), k)
     expected = np.argsort(-table, axis=1, kind="stable")[:, :k]
     np.testing.assert_array_equal(scores, np.take_along_axis(table, expected, axis=1))
     finite = np.isfinite(scores)
     np.testing.assert_array_equal(rows[finite], expected[finite])
 
 
-def test_a_score_that_is_not_a_number_is_met_in_a_long_row():
-    table = torch.zeros(1, 4_000)
+def test_a_score_that_is_not_a_number_is_met_in_a_long_row(device):
+    table = torch.zeros(1, 4_000, device=device)
     table[0, 3_001] = torch.nan
     assert np.isnan(best_columns(table, 10)[1]).any()
 
@@ -176,5 +179,5 @@ def test_a_block_of_a_part_of_the_catalogue_has_whole_cache_lines_and_the_same_s
     ranker = Ranker(Vectors(items), block=130, multiple=32)
     table = ranker.scores(Vectors(users[:128]))
     assert table.stride(0) % 16 == 0
-    np.testing.assert_array_equal(table.numpy(), users[:128] @ items.T)
+    np.testing.assert_array_equal(table.cpu().numpy(), users[:128] @ items.T)
     check(ranker.top_k(Vectors(users), 20), slow(users @ items.T, 20))

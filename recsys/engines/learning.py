@@ -12,6 +12,7 @@ from recsys.data.dataset import Dataset
 from recsys.data.interactions import Interactions
 from recsys.engine import Engine, FitContext, Request
 from recsys.evaluation.evaluate import score_metric
+from recsys.ranking import device_of
 from recsys.seeding import stream
 from recsys.training.checkpoint import Progress
 from recsys.training.loop import LoopOptions, Task
@@ -34,6 +35,9 @@ class TrainedConfig(EngineConfig):
 
     def chooses_on_validation(self) -> bool:
         return self.stop_epoch is None
+
+    def ranking_device(self) -> str:
+        return self.training.device
 
 
 def run_training(
@@ -98,6 +102,7 @@ def validation_metric(
 
     def measure() -> float:
         update()
-        return score_metric(engine.user_vectors(request), engine.item_vectors(data.items), holdout, metric)
+        users, items = engine.user_vectors(request), engine.item_vectors(data.items)
+        return score_metric(users, items, holdout, metric, device_of(engine))
 
     return measure

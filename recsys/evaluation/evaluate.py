@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from recsys.data.dataset import Dataset
@@ -15,7 +16,7 @@ from recsys.data.splits.split import Holdout
 from recsys.data.vocabulary import MISSING, Rows
 from recsys.engine import Request, VectorModel, Vectors
 from recsys.evaluation.metrics import METRICS, check_lengths, parse_metric
-from recsys.ranking import Ranker, check_finite, check_fitted, check_k
+from recsys.ranking import Ranker, check_finite, check_fitted, check_k, device_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,7 +101,8 @@ class BlockRanker:
         self._engine, self._data, self._holdout, self._ks, self._block = engine, data, holdout, ks, block
         vectors = engine.item_vectors(data.items)
         check_finite(vectors, data.items.vocabulary.ids, f"items of {type(engine).__name__}")
-        self._ranker, self._depth = Ranker(vectors, holdout.candidates), min(max(ks), data.n_items)
+        self._ranker = Ranker(vectors, holdout.candidates, device=device_of(engine))
+        self._depth = min(max(ks), data.n_items)
         candidates = slice(None) if holdout.candidates is None else holdout.candidates
         self.items_without_vector = 0 if vectors.valid is None else int((~vectors.valid[candidates]).sum())
 
@@ -191,15 +193,19 @@ def joined(parts: Iterable[Result], n_users: int) -> Result:
     return Result(users, values, items, lengths, *wanted, users_without_vector, items_without_vector)
 
 
-def score_metric(users: Vectors, items: Vectors, holdout: Holdout, metric: str) -> float:
+def score_metric(
+    users: Vectors, items: Vectors, holdout: Holdout, metric: str, device: torch.device | None = None
+) -> float:
     """The mean of one metric over the evaluation users, from vectors; the validation metric during training.
 
     Arguments as of `score_values`.
     """
-    return float(score_values(users, items, holdout, metric).mean())
+    return float(score_values(users, items, holdout, metric, device).mean())
 
 
-def score_values(users: Vectors, items: Vectors, holdout: Holdout, metric: str) -> NDArray[np.float64]:
+def score_values(
+    users: Vectors, items: Vectors, holdout: Holdout, metric: str, device: torch.device | None = None
+) -> NDArray[np.float64]:
     """float64 [U]: one metric of each evaluation user, from vectors.
 
     Args:
@@ -207,9 +213,10 @@ def score_values(users: Vectors, items: Vectors, holdout: Holdout, metric: str) 
         items: vectors of the whole catalogue.
         holdout: the evaluation users and their targets.
         metric: such as ``"ndcg@10"``.
+        device: see `recsys.ranking.Ranker`.
     """
     name, k = parse_metric(metric)
-    lists = Ranker(items, holdout.candidates).top_k(users, k, holdout.seen)[0]
+    lists = Ranker(items, holdout.candidates, device=device).top_k(users, k, holdout.seen)[0]
     targets = relevant(holdout, holdout.users)
     hits = is_relevant(lists, targets, len(items))
     return METRICS[name](hits, targets.lengths, k)

@@ -9,6 +9,7 @@ from recsys.ranking.checks import (
     dataset_of,
 )
 from recsys.ranking.half_precision import HalfPrecision
+from recsys.ranking.on_device import device_of
 from recsys.ranking.ranker import Ranker, block_rows, top_k
 from recsys.ranking.top_values import Ranked, best_columns, merged
 
@@ -24,6 +25,7 @@ __all__ = [
     "check_fitted",
     "check_k",
     "dataset_of",
+    "device_of",
     "merged",
     "top_k",
 ]

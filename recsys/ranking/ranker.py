@@ -15,6 +15,7 @@ from recsys.data.vocabulary import MISSING, Rows
 from recsys.engine import Vectors
 from recsys.ranking.checks import check_finite_scores
 from recsys.ranking.half_precision import HalfPrecision
+from recsys.ranking.on_device import OnDevice
 from recsys.ranking.top_values import Ranked, best_columns
 
 _BLOCK_BYTES = 32 * 2**20
@@ -33,12 +34,14 @@ class Ranker:
     Args:
         items: [I] vectors; rows that are not valid are never returned.
         candidates: the item rows that may be returned, in any order; None: all.
-        block: users a block; None: as many as have about 32 MiB of scores.
+        block: users a block; None: as many as have about 32 MiB of scores, or as `OnDevice` has it.
         multiple: scores are computed for a multiple of so many users, the last of them zero where there are fewer. A
             matrix product of few rows has other last bits than one of many; with 32 a user's scores are the same beside
             any other users.
         last: bool [I], items whose scores follow those of the others in the table of a block, so that they lie side by
             side; None is all by their rows.
+        device: where scores are computed and searched, see `OnDevice`; None, and vectors with a sparse part, are the
+            CPU by its own ways. The lists are the same but for the last bits of scores.
     """
 
     def __init__(
@@ -48,6 +51,7 @@ class Ranker:
         block: int | None = None,
         multiple: int = 1,
         last: NDArray[np.bool_] | None = None,
+        device: torch.device | None = None,
     ) -> None:
         self.n_items = len(items)
         self._rows = None if candidates is None else np.unique(candidates).astype(np.int64)
@@ -61,14 +65,22 @@ class Ranker:
             self._columns[self._rows] = np.arange(len(self._rows))
         chosen = items if self._rows is None else items.take(self._rows)
         self._width = len(chosen)
-        self._dense = None if chosen.dense is None else torch.from_numpy(np.ascontiguousarray(chosen.dense)).T
-        self._sparse = None if chosen.sparse is None else _transposed(chosen.sparse)
         self._excluded = np.empty(0, np.int64) if chosen.valid is None else np.flatnonzero(~chosen.valid)
-        block = block or block_rows(self._width)
+        self._there = OnDevice.of(chosen, self._excluded, device)
+        self._dense = None
+        if chosen.dense is not None and self._there is None:
+            self._dense = torch.from_numpy(np.ascontiguousarray(chosen.dense)).T
+        self._sparse = None if chosen.sparse is None else _transposed(chosen.sparse)
+        block = block or (block_rows(self._width) if self._there is None else self._there.block_rows())
         step = multiple if multiple == 1 or block < _USERS else math.lcm(multiple, _USERS)
         self._multiple, self.block = multiple, max(block // step, 1) * step
-        self._buffer = torch.empty(0)
+        self._buffer = torch.empty(0, device=self.device)
         self._made: HalfPrecision | None = None
+
+    @property
+    def device(self) -> torch.device:
+        """Where `scores` are."""
+        return torch.device("cpu") if self._there is None else self._there.device
 
     def top_k(self, users: Vectors, k: int, exclude: Histories | None = None) -> Ranked:
         """The ``k`` items with the highest scores for each of ``users`` [U].
@@ -138,12 +150,16 @@ class Ranker:
             k: length of a list, at most C.
             exclude: see `top_k`.
         """
-        values = table.numpy()
-        if len(self._excluded):
-            values[:, self._excluded] = -np.inf
-        if users.valid is not None:
-            values[~users.valid] = -np.inf
-        values[self._pairs(exclude)] = -np.inf
+        pairs = self._pairs(exclude)
+        if self._there is not None:
+            self._there.mask(table, pairs, users.valid)
+        else:
+            values = table.numpy()
+            if len(self._excluded):
+                values[:, self._excluded] = -np.inf
+            if users.valid is not None:
+                values[~users.valid] = -np.inf
+            values[pairs] = -np.inf
         return self._listed(*best_columns(table, k, None if self._by_row else self._rows))
 
     def _listed(self, rows: Rows, scores: NDArray[np.float32]) -> Ranked:
@@ -158,16 +174,21 @@ class Ranker:
         """[B, C]: the score of every candidate for a block of users; the next call overwrites it."""
         assert len(users) <= self.block, "the scores of a block share a buffer"
         size = -(-max(len(users), 1) // self._multiple) * self._multiple
+        if self._there is not None and self._multiple > 1:  # of another size a product has other last bits there
+            size = self.block
         if len(self._buffer) < size:
             aligned = -(-self._width // _ALIGNED) * _ALIGNED
-            self._buffer = torch.empty((min(self.block, size), aligned))[:, : self._width]
+            self._buffer = torch.empty((min(self.block, size), aligned), device=self.device)[:, : self._width]
         table = self._buffer[: len(users)]
         filled = False
-        if self._dense is not None and users.dense is not None:
+        if users.dense is not None and (self._dense is not None or self._there is not None):
             rows = np.ascontiguousarray(users.dense)
             if size > len(rows) > 0:
                 rows = np.pad(rows, ((0, size - len(rows)), (0, 0)))
-            torch.matmul(torch.from_numpy(rows), self._dense, out=self._buffer[: len(rows)])
+            if self._there is not None:
+                self._there.product(rows, self._buffer[: len(rows)])
+            elif self._dense is not None:
+                torch.matmul(torch.from_numpy(rows), self._dense, out=self._buffer[: len(rows)])
             filled = True
         if self._sparse is not None and users.sparse is not None:
             product: Any = users.sparse @ self._sparse

@@ -25,17 +25,17 @@ def best_columns(table: torch.Tensor, k: int, order: Rows | None = None) -> Rank
     """The ``k`` highest columns of each row of ``table`` and their values.
 
     Args:
-        table: [B, C].
+        table: [B, C], on any device; of it the highest columns come to the CPU, and rows with a tie at the end.
         k: columns of a row.
         order: int64 [C], columns with equal values by the lower of these; None is by the lower column.
     """
     deeper = min(k + 1, table.shape[1])
     top, where = _highest(table, deeper)
-    scores, rows = top.numpy(), where.numpy()
+    scores, rows = top.cpu().numpy(), where.cpu().numpy()
     if deeper > k:
         cut = np.flatnonzero((scores[:, k] == scores[:, k - 1]) & (scores[:, k] > -np.inf))
         for user in cut:
-            _fill_lowest(table[user].numpy(), scores[user, :k], rows[user, :k], order)
+            _fill_lowest(table[user].cpu().numpy(), scores[user, :k], rows[user, :k], order)
         scores, rows = scores[:, :k], rows[:, :k]
     _settle(rows, scores, order)
     return rows, scores

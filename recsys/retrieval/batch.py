@@ -239,7 +239,7 @@ class Batch:
         """Digests of what the lists of all users are made from, by name."""
         data, options, plan = self.data, self.options, self._plan
         fallback = "" if self.fallback is None else self.fallback.fingerprint
-        model = [self.engine.kind, self.model_version, self.made_from, fallback]
+        model = [self.engine.kind, self.model_version, self.made_from, fallback, str(self._retriever.retriever.device)]
         removed = {name: rows.tolist() for name, rows in plan.eligible.removed.items()} if options.rules.reasons else {}
         rules = options.rules.model_dump(mode="json", exclude={"candidates", "exclusions"})
         has = [plan.candidates is not None, plan.exclusions is not None, len(data.non_likes) > 0, plan.by_user_text]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from copy import copy
 from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -15,7 +16,7 @@ from recsys.data.histories import Histories
 from recsys.data.vocabulary import MISSING, Rows
 from recsys.engine import Engine, Request, VectorModel, Vectors
 from recsys.errors import DataError
-from recsys.ranking import check_finite
+from recsys.ranking import Ranker, check_finite, device_of
 from recsys.retrieval import INDEXES
 from recsys.retrieval.fallback import Fallback
 from recsys.retrieval.index import BuildIndex, Index
@@ -92,7 +93,10 @@ class Retriever:
     ) -> None:
         self._engine, self._items, self._candidates = engine, items, candidates
         self.item_vectors = item_vectors(engine, items, at)
+        self.device = device_of(engine)
         build: BuildIndex = INDEXES[index] if isinstance(index, str) else index
+        if build is Ranker:
+            build = partial(Ranker, device=self.device)
         self.build = build
         self.index = build(self.item_vectors, candidates)
         self.top_up = None if fallback is None else TopUp(fallback, items, candidates)

@@ -53,7 +53,8 @@ class LoopOptions(Config):
         validate_every: epochs between validations.
         checkpoint_seconds: least time between two checkpoints inside an epoch.
         lr_multipliers: name prefix of parameters -> factor of their learning rate; 0 freezes them.
-        device: ``auto`` takes CUDA (with bf16) when there is one.
+        device: ``auto`` takes CUDA (with bf16) when there is one. Evaluation, recommendation and the service rank
+            dense vectors there too, in single precision; ``cuda`` without one ranks on the CPU.
         shard_tables: whether several processes split the rows of the id tables among them, with their optimizer state,
             instead of each holding all; ``auto`` splits tables of at least 1 GiB.
         batches_ahead: batches that a thread prepares while the model trains, in two-tower, sequence and GraphSAGE

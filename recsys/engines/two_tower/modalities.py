@@ -33,11 +33,11 @@ class MaskedTwoTower:
     def __init__(self, engine: TwoTower, hidden: Collection[str]) -> None:
         _check(hidden, _inputs(engine))
         self._hidden = set(hidden)
-        self._engine = copy.copy(engine)
-        self._engine._encoded = None
+        self.engine = copy.copy(engine)
+        self.engine._encoded = None
         before = engine.inputs
         empty = {name: Vocabulary(vocabulary.ids[:0]) for name, vocabulary in before.tables.items()}
-        self._engine.inputs = replace(
+        self.engine.inputs = replace(
             before,
             tables={name: empty[name] if before.part(name) in hidden else v for name, v in before.tables.items()},
             item_counts=before.item_counts * (IDS not in hidden),
@@ -48,10 +48,10 @@ class MaskedTwoTower:
     @property
     def kind(self) -> str:
         """Of the engine."""
-        return self._engine.kind
+        return self.engine.kind
 
     def item_vectors(self, items: EntityTable, at: int | None = None) -> Vectors:
-        vectors = self._engine.item_vectors(self._seen_items(items), at)
+        vectors = self.engine.item_vectors(self._seen_items(items), at)
         return replace(vectors, valid=None)  # an item whose inputs are all hidden still has the missing vector
 
     def user_vectors(self, request: Request) -> Vectors:
@@ -59,7 +59,7 @@ class MaskedTwoTower:
         if HISTORY in self._hidden:
             histories = histories.remap_items(np.full(len(request.items), MISSING))
         users = _without(request.users, self._hidden)
-        return self._engine.user_vectors(Request(users, self._seen_items(request.items), histories, request.at))
+        return self.engine.user_vectors(Request(users, self._seen_items(request.items), histories, request.at))
 
     def _seen_items(self, items: EntityTable) -> EntityTable:
         if self._items is None or self._items[0] is not items:  # the same object, so that the engine encodes it once

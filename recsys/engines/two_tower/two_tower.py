@@ -41,6 +41,7 @@ from recsys.models.build import build_two_tower
 from recsys.models.grow import transfer_weights
 from recsys.models.two_tower import IdEncoder, TableEncoder, TwoTowerModel
 from recsys.negatives import NEGATIVES
+from recsys.ranking import device_of
 from recsys.seeding import stream
 from recsys.training.optimizers import lr_multiplier
 
@@ -193,8 +194,7 @@ class TwoTower(Engine):
         options = read_json(directory / "config.json")
         engine = cls(parse(cls.Config, options, str(directory / "config.json")))
         training = read_json(directory / "training.json")
-        engine.epochs_, engine.curve_ = training["epochs"], training["curve"]
-        engine.mask_seen_ = training["mask_seen"]
+        engine.epochs_, engine.curve_, engine.mask_seen_ = (training[key] for key in ("epochs", "curve", "mask_seen"))
         engine.inputs = TowerInputs.load(directory)
         engine.graph_ = GraphPart.load(directory, len(engine.inputs.items)) if engine.options_.graph_weight else None
         weights = load_file(directory / "model.safetensors")
@@ -248,8 +248,8 @@ class TwoTower(Engine):
         users = n_users(data.n_items, options.validation_users)
         holdout = holdout.sampled(users, stream(context.seed, self.kind, "popularity weight"))
         request, rows = Request.from_dataset(data, holdout.users, holdout.history), self.inputs.item_rows(data.items)
-        vectors = self.tower_users(request), self._tower_items(data.items)
-        return Towers(*vectors, rows, self.inputs.popularity(data.items), request.histories.remap_items(rows), holdout)
+        parts = self.tower_users(request), self._tower_items(data.items), rows, self.inputs.popularity(data.items)
+        return Towers(*parts, request.histories.remap_items(rows), holdout, device_of(self))
 
     def _lr_multipliers(self) -> dict[str, float]:
         given = self.options_.training.lr_multipliers

@@ -9,7 +9,7 @@ import numpy as np
 
 from recsys.data.dataset import Dataset
 from recsys.engine import Request, VectorModel, Vectors
-from recsys.ranking import Ranker
+from recsys.ranking import Ranker, device_of
 from recsys.retrieval import INDEXES
 from recsys.retrieval.approximate.built import IndexSetting
 from recsys.retrieval.approximate.search import Approximate
@@ -35,7 +35,7 @@ def index_builder(
         ConfigError: the index is unknown.
     """
     if name == "exact":
-        return partial(Ranker, multiple=multiple)
+        return partial(Ranker, multiple=multiple, device=device_of(engine))
     folder = None if beside is None else beside.with_name(f"{beside.name}.{name}")
     asked = partial(sampled_users, engine, data)
     index = INDEXES[name]

@@ -84,13 +84,13 @@ class AnonymousUsers:
 
     def __init__(self, engine: VectorModel, users: EntityTable) -> None:
         self.kind = engine.kind
-        self._engine, self._users = engine, users
+        self.engine, self._users = engine, users
 
     def user_vectors(self, request: Request) -> Vectors:
         """[U] the vectors of histories."""
         users = with_anonymous(self._users, np.full(len(request), MISSING))
-        return self._engine.user_vectors(replace(request, users=users))
+        return self.engine.user_vectors(replace(request, users=users))
 
     def item_vectors(self, items: EntityTable, at: int | None = None) -> Vectors:
         """[I] those of the engine."""
-        return self._engine.item_vectors(items, at)
+        return self.engine.item_vectors(items, at)

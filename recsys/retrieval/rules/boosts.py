@@ -87,9 +87,15 @@ class Boosts:
         found: NDArray[np.float32] = np.where(scores > 0, scores * factor, scores / factor) + self.addends[items]
         return found
 
-    def ranker(self, items: Vectors, candidates: NDArray[np.integer] | None = None, multiple: int = 1) -> BoostedRanker:
-        """An index of ``items`` by boosted scores; ``multiple`` is that of `recsys.ranking.Ranker`."""
-        return BoostedRanker(items, candidates, self, multiple)
+    def ranker(
+        self,
+        items: Vectors,
+        candidates: NDArray[np.integer] | None = None,
+        multiple: int = 1,
+        device: torch.device | None = None,
+    ) -> BoostedRanker:
+        """An index of ``items`` by boosted scores; ``multiple`` and ``device`` are of `recsys.ranking.Ranker`."""
+        return BoostedRanker(items, candidates, self, multiple, device)
 
 
 class BoostedRanker(Ranker):
@@ -100,17 +106,23 @@ class BoostedRanker(Ranker):
         candidates: rows that may be returned; None is all.
         boosts: of the items.
         multiple: see `recsys.ranking.Ranker`.
+        device: see `recsys.ranking.Ranker`.
     """
 
     def __init__(
-        self, items: Vectors, candidates: NDArray[np.integer] | None, boosts: Boosts, multiple: int = 1
+        self,
+        items: Vectors,
+        candidates: NDArray[np.integer] | None,
+        boosts: Boosts,
+        multiple: int = 1,
+        device: torch.device | None = None,
     ) -> None:
-        super().__init__(items, candidates, multiple=multiple, last=boosts.boosted)
+        super().__init__(items, candidates, multiple=multiple, last=boosts.boosted, device=device)
         rows = np.arange(len(items)) if self._rows is None else self._rows
         self._boosted = rows[boosts.boosted[rows]]
         self._items, self._boosts = items, boosts
-        self._factor = torch.from_numpy(boosts.factors[self._boosted])
-        self._addend = torch.from_numpy(boosts.addends[self._boosted])
+        self._factor = torch.from_numpy(boosts.factors[self._boosted]).to(self.device)
+        self._addend = torch.from_numpy(boosts.addends[self._boosted]).to(self.device)
 
     def top_k(self, users: Vectors, k: int, exclude: Histories | None = None) -> Ranked:
         """The ``k`` items with the highest boosted scores for each of ``users`` [U]; see `recsys.ranking.Ranker`.

@@ -15,6 +15,7 @@ from recsys.data.histories import Histories
 from recsys.data.vocabulary import MISSING, Rows
 from recsys.engine import Request, VectorModel
 from recsys.errors import ConfigError
+from recsys.ranking import device_of
 from recsys.retrieval.approximate.choice import index_builder
 from recsys.retrieval.approximate.search import Approximate
 from recsys.retrieval.fallback import Fallback
@@ -92,13 +93,13 @@ class RuledRetriever:
         if plan.boosts is None:
             build = index_builder(index, engine, plan.data, beside, multiple)
         else:
-            build = partial(plan.boosts.ranker, multiple=multiple)
+            build = partial(plan.boosts.ranker, multiple=multiple, device=device_of(engine))
         return cls(Retriever(engine, plan.data.items, build, plan.eligible.rows, at, fallback), plan)
 
     @classmethod
     def over(cls, retriever: Retriever, plan: RulePlan) -> RuledRetriever:
         """By the vectors of ``retriever``, which may have other candidates; exact where scores are boosted."""
-        build = None if plan.boosts is None else plan.boosts.ranker
+        build = None if plan.boosts is None else partial(plan.boosts.ranker, device=retriever.device)
         return cls(retriever.narrowed(plan.eligible.rows, build), plan)
 
     def at(self, moment: float) -> RuledRetriever:

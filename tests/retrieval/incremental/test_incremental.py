@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from recsys.config import parse
 from recsys.data.dataset import Dataset
@@ -18,6 +19,7 @@ from recsys.retrieval.batch import Batch, RecommendOptions
 from recsys.retrieval.fallback import Fallback
 from recsys.retrieval.recommend import write_batch
 from tests.retrieval.conftest import digests
+from tests.test_on_device import rank_on
 
 RULES = {
     "reasons": True,
@@ -194,7 +196,11 @@ def test_blocks_of_few_users_as_those_of_a_large_catalogue_keep_lists_too(tmp_pa
 
 @pytest.mark.parametrize(
     ("change", "what"),
-    [("other_model", "the model changed"), ("removed_items", "items that may be"), ("length", "k, a rule or another")],
+    [
+        ("other_model", "the model, or the device that ranks, changed"),
+        ("removed_items", "items that may be"),
+        ("length", "k, a rule or another"),
+    ],
 )
 def test_what_all_lists_are_made_from_ranks_everybody_again_and_is_told(tmp_path, change, what):
     world = World(1)
@@ -203,6 +209,23 @@ def test_what_all_lists_are_made_from_ranks_everybody_again_and_is_told(tmp_path
     ranked, kept, told = counts(world, tmp_path)
     assert (ranked, kept) == (90, 0)
     assert what in told
+
+
+def test_lists_of_another_device_are_ranked_again_and_those_of_the_same_are_kept(tmp_path, monkeypatch, device):
+    world = World(1)
+    counts(world, tmp_path / "lists")
+    world.histories()
+    rank_on(device, monkeypatch)
+    monkeypatch.setattr("recsys.retrieval.retriever.device_of", lambda model: torch.device(device))
+    ranked, kept, told = counts(world, tmp_path / "lists")
+    assert (ranked, kept) == (90, 0)
+    assert "the device that ranks, changed" in told
+    world.histories()
+    ranked, kept, _ = counts(world, tmp_path / "lists")
+    assert ranked + kept == 90
+    assert kept > 80
+    write_batch(world.batch(False), tmp_path / "full")
+    assert lists(tmp_path / "lists") == lists(tmp_path / "full")
 
 
 class Stops(BaseException):

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from recsys.data.histories import Histories
@@ -88,6 +89,7 @@ class Towers:
         popularity: float32 [I], log popularity.
         histories: of the validation users, of rows in train.
         holdout: the validation users.
+        device: see `recsys.ranking.Ranker`.
     """
 
     users: Vectors
@@ -96,11 +98,12 @@ class Towers:
     popularity: NDArray[np.float32]
     histories: Histories
     holdout: Holdout
+    device: torch.device | None = None
 
     def values(self, added: AddedParts, metric: str) -> NDArray[np.float64]:
         """float64 [U]: the metric of each validation user with ``added``."""
         users, items = added.users(self.users, self.histories), added.items(self.items, self.rows, self.popularity)
-        return score_values(users, items, self.holdout, metric)
+        return score_values(users, items, self.holdout, metric, self.device)
 
 
 def n_users(n_items: int, limit: int) -> int:
