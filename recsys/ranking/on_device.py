@@ -111,12 +111,12 @@ def _free_bytes(device: torch.device) -> int | None:
 
 @contextmanager
 def _single_precision(device: torch.device) -> Iterator[None]:
-    """Products in single precision, even where TF32, half precision or autocast are allowed."""
+    """Products in single precision, even where TF32 or half precision are allowed; autocast leaves ``out`` alone."""
     backend = torch.backends.cuda.matmul
     if device.type != "cuda":  # before PyTorch 2.9 it has no precision of its own
         backend = getattr(torch.backends.mkldnn, "matmul", backend)
     name, full = ("fp32_precision", "ieee") if hasattr(backend, "fp32_precision") else ("allow_tf32", False)
-    with _PRECISION, torch.autocast(device.type, enabled=False):
+    with _PRECISION:
         before = getattr(backend, name)
         setattr(backend, name, full)
         try:
