@@ -1,5 +1,7 @@
 """Lists by way of half precision are those of a full sort by scores in single precision, for whatever vectors."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -91,6 +93,41 @@ def test_lists_are_those_of_a_full_sort(world, k, seen):
         np.testing.assert_allclose(found[1], expected[1], rtol=1e-4, atol=1e-6 * float(expected[1].max()))
 
 
+def test_of_negative_scores_the_bounds_reach_as_far_as_rounding():
+    """The best item's product is rounded down twice, and that of the next one up twice, past a power of two."""
+    items = np.full((ITEMS, 3), 200, np.float32)
+    items[:2] = [[129.5, 129.5, -1], [128.5, 128.5, 1]]
+    rows, scores = top_k(Vectors(-np.ones((1, 3), np.float32)), Vectors(items / 256), 1)
+    assert (rows.tolist(), scores.tolist()) == ([[0]], [[-258 / 256]])
+
+
+@pytest.mark.parametrize(("dims", "longest"), [(8, 1e4), (1024, 1)], ids=["no list found", "many dimensions"])
+def test_the_second_look_takes_little_memory(dims, longest):
+    users, items = Vectors(normal(1, 100, dims)), normal(2, ITEMS, dims)
+    items[7] *= np.float32(longest)
+    ranker = Ranker(Vectors(items))
+    ranker.top_k(users, K)
+    tracemalloc.start()
+    ranker.top_k(users, K)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 4 * 2**20
+
+
+def test_users_without_a_vector_are_not_ranked_again_in_single_precision():
+    class Counted(Ranker):
+        blocks = 0
+
+        def scores(self, users):
+            self.blocks += 1
+            return super().scores(users)
+
+    ranker = Counted(Vectors(normal(2, ITEMS, 24)))
+    rows, _ = ranker.top_k(Vectors(normal(1, 40, 24), valid=np.arange(40) % 2 == 0), K)
+    assert ((rows == -1).all(axis=1) == np.arange(40) % 2).all()
+    assert ranker.blocks == 0
+
+
 def test_a_list_is_the_same_beside_any_other_users():
     users, items = Vectors(normal(1, 700, 32)), Vectors(normal(2, ITEMS, 32))
     ranker = Ranker(items)
@@ -154,3 +191,13 @@ def test_boosted_items_are_ranked_apart_from_the_others_with_the_same_lists(size
         monkeypatch.setattr(HalfPrecision, "pays", staticmethod(lambda items, k: True))
         np.testing.assert_allclose(apart[1], together[1], rtol=1e-5)
         np.testing.assert_array_equal(apart[0], together[0])
+
+
+def test_beside_any_other_users_boosted_lists_are_the_same_where_the_bounds_leave_too_many_items():
+    users, items, factors = Vectors(normal(1, 70, 16)), normal(2, 9_000, 16), np.ones(9_000, np.float32)
+    items[5_000] *= 3_000
+    factors[:100] = 2
+    ranker = Boosts(factors, np.zeros(9_000, np.float32)).ranker(Vectors(items), multiple=32)
+    whole = ranker.top_k(users, K)
+    for user in range(70):
+        same(ranker.top_k(users.take(np.array([user])), K), (whole[0][[user]], whole[1][[user]]))

@@ -23,6 +23,8 @@ _WIDEST = 1024
 """Entries of a vector at most, so that errors of sums are small beside those of rounded entries."""
 _MOST = 16
 """Candidates for each item of a list at most; for a user who has more they would cost more than single precision."""
+_ENTRIES = 2**18
+"""Entries of vectors that are multiplied at a time in the second look, so that they stay in the cache."""
 _LARGEST = 1e37
 """Products of lengths of vectors above which sums may overflow."""
 _INFINITELY_LOW = np.int16(-128)
@@ -78,13 +80,15 @@ class HalfPrecision:
         highest = _highest(table, strips)
         kth = _kth(highest, k)
         cut = _cut(kth, margin)
-        negative = np.flatnonzero((kth <= 0) | (cut <= 0))
+        # users with too many candidates are told by the highest of strips, before negative scores are put in order
+        lost = ~np.isfinite(margin) | _exceeds(highest, np.maximum(cut, 0), _MOST * k)
+        negative = np.flatnonzero(((kth <= 0) | (cut <= 0)) & ~lost)
         if len(negative):
             rows = torch.from_numpy(negative)
             table[rows] = torch.from_numpy(_ordered(table[rows].numpy()))
             highest[negative] = _highest(table[rows], strips)
             cut[negative] = _cut(_kth(highest[negative], k), margin[negative])
-        lost = ~np.isfinite(margin)
+            lost[negative] = _exceeds(highest[negative], cut[negative], _MOST * k)
         cut[lost] = np.iinfo(np.int16).max
         owners, columns = _at_least(table.numpy(), highest, cut)
         counts = np.bincount(owners, minlength=len(users))
@@ -116,11 +120,13 @@ class HalfPrecision:
         """The lists from the candidates [n]: pairs of user and column."""
         key = np.sort(owners * len(self._items) + columns)
         owners, columns = np.divmod(key, len(self._items))
-        vectors = self._items.index_select(0, torch.from_numpy(columns)).numpy()
         place = places(counts)
         scores = torch.full((len(users), max(int(counts.max(initial=0)), k)), -np.inf)
         listed = np.zeros(scores.shape, np.int64)
-        scores.numpy()[owners, place] = np.einsum("nd,nd->n", vectors, users[owners])
+        size = max(_ENTRIES // max(users.shape[1], 1), 1)
+        for part in (slice(start, start + size) for start in range(0, len(owners), size)):
+            vectors = self._items.index_select(0, torch.from_numpy(columns[part])).numpy()
+            scores.numpy()[owners[part], place[part]] = np.einsum("nd,nd->n", vectors, users[owners[part]])
         listed[owners, place] = columns
         best, found = best_columns(scores, k)
         return np.take_along_axis(listed, best, axis=1), found
@@ -143,13 +149,22 @@ def _kth(highest: NDArray[np.int16], k: int) -> NDArray[np.int16]:
     return found
 
 
+def _exceeds(highest: NDArray[np.int16], cut: NDArray[np.int16], most: int) -> NDArray[np.bool_]:
+    """Bool [B]: whether more than ``most`` strips have an entry that is at least the ``cut`` of their row."""
+    found: NDArray[np.bool_] = (highest >= cut[:, None]).sum(1) > most
+    return found
+
+
 def _cut(kth: NDArray[np.int16], margin: NDArray[np.float64]) -> NDArray[np.int16]:
-    """The least ordered bits of an item of the list, where the k-th highest has ``kth``; of -inf there is none."""
+    """The least ordered bits of an item of the list, where the k-th highest has ``kth``; of -inf there is none.
+
+    Products are rounded to the nearest bfloat16, and so is what none of these items is below.
+    """
     value = (_ordered(kth).astype(np.int32) << 16).view(np.float32).astype(np.float64)
     with np.errstate(over="ignore", invalid="ignore"):  # users without a bound are lost
         value -= 2 * margin + np.where(np.isfinite(value), np.abs(value), 0) * 2.0**-8
-        single = np.nextafter(value.astype(np.float32), np.float32(-np.inf)).view(np.int32)
-    return np.maximum(((single ^ ((single >> 31) & 0x7FFFFFFF)) >> 16).astype(np.int16), _LOWEST)
+        single = np.nextafter(value.astype(np.float32), np.float32(-np.inf))
+    return np.maximum(_ordered(torch.from_numpy(single).bfloat16().view(torch.int16).numpy()), _LOWEST)
 
 
 def _at_least(table: NDArray[np.int16], highest: NDArray[np.int16], cut: NDArray[np.int16]) -> tuple[Rows, Rows]:

@@ -121,7 +121,7 @@ class Ranker:
             dense = np.where(users.valid[:, None], dense, np.float32(0))
         (rows, scores), lost = half.top_k(dense, k, self._pairs(exclude))
         if users.valid is not None:
-            scores[~users.valid] = -np.inf
+            scores[~users.valid], lost = -np.inf, lost[users.valid[lost]]
         found = self._listed(rows, scores)
         for start in range(0, len(lost), self.block):
             some = lost[start : start + self.block]

@@ -145,7 +145,8 @@ class BoostedRanker(Ranker):
         """Of the items without a boost, and of those with one."""
         assert self._rows is not None
         plain = self._rows[: self._width - len(self._boosted)]
-        return Ranker(self._items, plain), BoostedRanker(self._items, self._boosted, self._boosts, self._multiple)
+        boosted = BoostedRanker(self._items, self._boosted, self._boosts, self._multiple)
+        return Ranker(self._items, plain, multiple=self._multiple), boosted
 
     def scores(self, users: Vectors) -> torch.Tensor:
         """[B, C]: the boosted score of every candidate for a block of users; the next call overwrites it."""
