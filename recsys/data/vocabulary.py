@@ -43,7 +43,7 @@ def places(counts: NDArray[np.integer]) -> Rows:
 def user_blocks(user: NDArray[np.integer], size: int = BLOCK) -> Iterator[slice | NDArray[np.int64]]:
     """Ascending positions in ``user`` [E] of consecutive users with about ``size`` interactions together, user by user.
 
-    Positions of MISSING are in no block.
+    Positions of MISSING are in no block. Rows are looked at twice, whatever their number, and 4 bytes a row are held.
 
     Example:
         >>> [block.tolist() for block in user_blocks(np.array([2, 0, 1, 0, 2]), size=3)]
@@ -52,14 +52,30 @@ def user_blocks(user: NDArray[np.integer], size: int = BLOCK) -> Iterator[slice 
     if len(user) <= size:
         yield np.flatnonzero(user >= 0) if len(user) and user.min() < 0 else slice(None)
         return
+    if user.max() < 0:
+        return
     counts = np.zeros(int(user.max()) + 1, np.int64)
     for start in range(0, len(user), size):
         part = user[start : start + size]
         counts += np.bincount(part[part >= 0], minlength=len(counts))
-    block_of = np.maximum(np.cumsum(counts) - 1, 0) // size
-    firsts = np.flatnonzero(np.diff(block_of, prepend=-1))
-    for first, last in zip(firsts, [*firsts[1:], len(counts)], strict=True):
-        yield np.flatnonzero((user >= first) & (user < last))
+    block = np.maximum(np.cumsum(counts) - 1, 0) // size
+    number = np.cumsum(np.diff(block, prepend=block[0]) > 0)
+    n_blocks = int(number[-1]) + 1
+    number = np.append(number, n_blocks).astype(np.min_scalar_type(n_blocks))  # the last is that of MISSING
+    ends = np.cumsum(np.bincount(number[:-1], counts, n_blocks + 1)).astype(np.int64)
+    filled, positions = np.append(0, ends[:-1]), np.empty(len(user), position_type(len(user)))
+    for start in range(0, len(user), size):
+        numbers = number[user[start : start + size]]
+        sizes = np.bincount(numbers, minlength=n_blocks + 1)
+        positions[np.repeat(filled, sizes) + places(sizes)] = start + np.argsort(numbers, kind="stable")
+        filled += sizes
+    for part in np.split(positions, ends[:-1])[:-1]:
+        yield part.astype(np.int64)
+
+
+def position_type(n: int) -> type[np.int32 | np.int64]:
+    """The smallest type of positions among ``n``, one past the last included."""
+    return np.int32 if n < 2**31 else np.int64
 
 
 def row_counts(rows: NDArray[np.int32], n: int) -> NDArray[np.int64]:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsys.data.interactions import Interactions
-from recsys.data.vocabulary import MISSING, places
+from recsys.data.vocabulary import MISSING, places, position_type
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,11 +89,6 @@ def cut_windows(
         return windows.select(stop > target)
     counted = np.append(0, np.cumsum(targets, dtype=position_type(len(train))))
     return windows.select(counted[np.maximum(stop, target)] > counted[target])
-
-
-def position_type(n: int) -> type[np.int32 | np.int64]:
-    """The smallest type of positions among ``n``, one past the last included."""
-    return np.int32 if n < 2**31 else np.int64
 
 
 def _first_true(mask: NDArray[np.bool_], begin: NDArray[np.int64], end: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsys.data.interactions import Interactions, pair_keys
-from recsys.data.vocabulary import BLOCK, Rows, places
-from recsys.engines.two_tower.batches import SequenceBatch, Windows, position_type
+from recsys.data.vocabulary import BLOCK, Rows, places, position_type
+from recsys.engines.two_tower.batches import SequenceBatch, Windows
 
 
 @dataclass(frozen=True, eq=False)

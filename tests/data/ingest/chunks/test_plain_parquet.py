@@ -1,5 +1,6 @@
 """A table of interactions is the same dataset, with the same findings, however its Parquet files cut it."""
 
+import time
 from itertools import pairwise
 from pathlib import Path
 
@@ -123,10 +124,30 @@ def test_the_order_of_interactions_is_that_of_their_keys():
         )
 
 
-def test_blocks_of_users_hold_every_interaction_once_and_no_user_twice():
-    user = np.random.default_rng(2).integers(-1, 20, 300)
+@pytest.mark.parametrize("often", [0.05, 0.7], ids=["users alike", "one user with most"])
+def test_blocks_of_users_hold_every_interaction_once_and_no_user_twice(often):
+    rng = np.random.default_rng(2)
+    user = np.where(rng.random(300) < often, 7, rng.integers(-1, 20, 300)).astype(np.int32)
     blocks = list(user_blocks(user, size=40))
-    assert len(blocks) > 4
+    assert len(blocks) > 2
+    assert all((np.diff(block) > 0).all() for block in blocks)
     assert np.array_equal(np.sort(np.concatenate(blocks)), np.flatnonzero(user >= 0))
     for before, after in pairwise(blocks):
         assert user[before].max() < user[after].min()
+
+
+def test_where_no_user_is_known_there_is_no_block():
+    assert list(user_blocks(np.full(9, -1), size=3)) == []
+
+
+def test_the_time_of_blocks_of_users_grows_as_the_interactions():
+    """Twelve passes over as many rows for each would take six times as long with sixteen times the blocks."""
+    user = np.random.default_rng(2).integers(0, 40_000, 800_000).astype(np.int32)
+
+    def seconds(size):
+        started = time.process_time()
+        assert sum(len(block) for block in user_blocks(user, size)) == len(user)
+        return time.process_time() - started
+
+    few, many = (min(seconds(size) for _ in range(5)) for size in (200_000, 2_500))
+    assert many < 6 * few
