@@ -187,6 +187,8 @@ def train(
         if checkpoint:
             checkpoint.save(state, module, optimizers, ema, best)
     if epochs is None:
+        if not batches:  # a finished training was resumed
+            batches = task.batches(state.epoch - 1, stream(seed, "batches", state.epoch - 1))
         for doubt in diagnose(state.curve, state.epoch * workers.steps(batches), options.warmup):
             tracker.info(f"  warning: training of {name}: {doubt}")
     if not best:

@@ -3,7 +3,8 @@
 Process r of W holds the rows r, r + W, r + 2 W, ... of a table, and of its optimizer state, averages and best weights.
 A step sends what its batch touches: each process asks the others for its distinct rows and gets their vectors (two
 all-to-alls), and returns the gradients of these rows to where they live (one more). Sums are in the order of the
-processes, as where tables are replicated, so both trainings have the same weights to the last bit.
+processes, as where tables are replicated, so both trainings have the same weights to the last bit, unless gradients
+are clipped: their norm is then summed in another order.
 """
 
 from __future__ import annotations

@@ -76,6 +76,22 @@ def test_a_finished_training_is_not_repeated(tmp_path):
     assert torch.equal(first.module[0].weight, again.module[0].weight)
 
 
+def test_resuming_a_finished_training_says_of_its_end_what_the_training_said(tmp_path):
+    class Told(SilentTracker):
+        def __init__(self):
+            self.warnings = []
+
+        def info(self, message):
+            self.warnings += [message] if "warning: training of" in message else []
+
+    for options in (OPTIONS, OPTIONS.model_copy(update={"warmup": 1_000})):
+        first, again = Told(), Told()
+        for tracker in (first, again):
+            train(Noisy(), options, 1, tracker, directory=tmp_path, identity=str(options.warmup))
+        assert again.warnings == first.warnings
+    assert "inside its warm-up" in again.warnings[0]
+
+
 def test_the_weights_of_the_best_epoch_are_kept():
     class Rising(Noisy):
         metrics = iter([0.1, 0.5, 0.3, 0.2, 0.1, 0.0])
