@@ -141,7 +141,7 @@ def test_where_no_user_is_known_there_is_no_block():
 
 
 def test_the_time_of_blocks_of_users_grows_as_the_interactions():
-    """Twelve passes over as many rows for each would take six times as long with sixteen times the blocks."""
+    """A pass over all rows for each of eighty times as many blocks would take about thirty times as long."""
     user = np.random.default_rng(2).integers(0, 40_000, 800_000).astype(np.int32)
 
     def seconds(size):
