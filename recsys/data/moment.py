@@ -20,18 +20,20 @@ def seconds_since_1970(value: object) -> object:
     dates, as 20200131, are taken as such.
 
     Raises:
-        ValueError: a text is no ISO date, or a number lies after the year 5000.
+        ValueError: a text is no ISO date, a number lies after the year 5000, or it is true or false.
 
     Example:
         >>> seconds_since_1970("2020-01-31"), seconds_since_1970(date(2020, 1, 31)), seconds_since_1970(20200131)
         (1580428800, 1580428800, 1580428800)
     """
+    if isinstance(value, (bool, np.bool_)):
+        raise ValueError(f"{value} is no moment: {_EXPECTED}")
     if isinstance(value, (str, np.datetime64)):
         return _of_text(str(value).strip())
     if isinstance(value, date):
         moment = value if isinstance(value, datetime) else datetime(value.year, value.month, value.day)
         return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() // 1)
-    if isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool):
+    if isinstance(value, (int, float, np.integer, np.floating)):
         return _of_number(float(value)) if isinstance(value, (float, np.floating)) else _of_number(int(value))
     return value
 

@@ -92,3 +92,9 @@ def test_half_a_character_in_a_table_is_refused_with_column_and_row(column):
     with pytest.raises(DataError, match=rf"{column}.*half a character") as refused:
         rs.read_dataset(frame)
     assert "row 2" in str(refused.value)
+
+
+def test_rows_without_any_candidate_have_empty_lists(predictor):
+    found = predictor.predict(pd.DataFrame({"user_id": ["u000", "u001"], "candidates": [[], []]}))
+    assert found["item_ids"].tolist() == [[], []]
+    assert predictor.predict(pd.DataFrame({"user_id": ["u000"], "candidates": [[1]]}))["item_ids"].tolist() == [[]]

@@ -73,6 +73,6 @@ def moment(number: int, at: object) -> int | None:
         found = seconds_since_1970(at)
     except ValueError as error:
         raise DataError(f"row {number}: at: {error}") from error
-    if isinstance(found, bool) or not isinstance(found, int):
+    if not isinstance(found, int):
         raise DataError(f"row {number}: at is {short(at)}; give a date, ISO text or seconds since 1970 UTC")
     return found
