@@ -124,7 +124,7 @@ def _sessions(config: RunConfig, data: Dataset, tracker: Tracker) -> Sessions | 
     """The sessions of ``recommend.histories``, with a line about unknown items; None where lists are for users."""
     if config.recommend is None or config.recommend.histories is None:
         return None
-    found = read_sessions(config.recommend.histories, config.data, data)
+    found = read_sessions(config.recommend.histories, config.data, data, config.recommend.options.at)
     for line in found.told:
         tracker.info(f"  recommend: {line}")
     return found

@@ -122,6 +122,21 @@ class Dataset:
         )
         return short_digest(["/".join(parts)])
 
+    @cached_property
+    def newest_time(self) -> int:
+        """The time of the last interaction; 0 without any."""
+        return int(self.interactions.time.max(initial=0))
+
+    def history_end(self, at: int | None = None) -> int | None:
+        """The time at which a history that is given without times ends, for a recommendation ``at`` a time or now.
+
+        That of the last interaction, or a second before ``at``; None in data without timestamps, whose histories keep
+        their positions.
+        """
+        if not self.has_timestamps:
+            return None
+        return self.newest_time if at is None else at - 1
+
     def busiest(self, items: int) -> Dataset:
         """The dataset restricted to the ``items`` items with the most interactions; users stay."""
         x = self.interactions

@@ -89,14 +89,14 @@ class Histories:
         """int64 [N]: the distance of each position from the user's newest, which has 0."""
         return np.repeat(self.offsets[1:], self.lengths) - 1 - np.arange(len(self.items))
 
-    def ending_at(self, time: int) -> Histories:
-        """The same events, each user's times shifted so that the newest is at ``time``.
+    def ending_at(self, time: int | None) -> Histories:
+        """The same events, each user's times shifted so that the newest is at ``time``; None leaves them as they are.
 
         Example:
             >>> Histories.of([[4, 7], [], [5]]).ending_at(100).times.tolist()
             [99, 100, 100]
         """
-        return replace(self, times=_ending_at(self.times, self.lengths, time))
+        return self if time is None else replace(self, times=_ending_at(self.times, self.lengths, time))
 
     def take(self, users: NDArray[np.integer] | slice) -> Histories:
         """The histories of the rows ``users``, in that order."""
@@ -164,9 +164,9 @@ def concatenated(parts: Sequence[Histories]) -> Histories:
     )
 
 
-def ending_at(events: Interactions, time: int) -> Interactions:
-    """The same events, each user's times shifted so that the newest is at ``time``."""
-    return replace(events, time=_ending_at(events.time, np.bincount(events.user), time))
+def ending_at(events: Interactions, time: int | None) -> Interactions:
+    """The same events, each user's times shifted so that the newest is at ``time``; None leaves them as they are."""
+    return events if time is None else replace(events, time=_ending_at(events.time, np.bincount(events.user), time))
 
 
 def _ending_at(times: NDArray[np.int64], lengths: NDArray[np.int64], time: int) -> NDArray[np.int64]:

@@ -84,7 +84,7 @@ def write_towers(engine: TwoTower, data: Dataset, folder: Path) -> float:
     )
     _save(onnx / "item_inputs.npz", items)
     _save(onnx / "anonymous_user.npz", nobody)
-    about = {"max_history": engine.options_.max_history, "newest": _newest(data), "opset": _OPSET}
+    about = {"max_history": engine.options_.max_history, "newest": data.newest_time, "opset": _OPSET}
     write_json(onnx / "towers.json", about)
     _write(ItemTower(engine, _names(items)), items, ("vectors", "scored"), onnx / "item_tower.onnx", engine)
     users = UserTower(engine, _names(nobody))
@@ -156,17 +156,12 @@ def _check(engine: TwoTower, data: Dataset, folder: Path) -> float:
     worst = max(worst, _difference(model.scored[known], engine.item_vectors(data.items).dense, known, "item"))
     rows = np.append(np.arange(min(data.n_users, _CHECKED_USERS)), np.full(_CHECKED_USERS, MISSING))
     histories = _histories(data.n_items, engine.options_.max_history, len(rows))
-    timed = Histories.of([part.tolist() for part in histories]).ending_at(_newest(data))
+    timed = Histories.of([part.tolist() for part in histories]).ending_at(data.newest_time)
     request = Request(with_anonymous(data.users, rows), data.items, timed)
     values = {name: value.numpy() for name, value in _named(engine.inputs.user_values(request.users)).items()}
     everyone = np.ones(len(rows), bool)
     want = engine.user_vectors(request).dense
     return max(worst, _difference(model.user_vectors(histories, values), want, everyone, "user"))
-
-
-def _newest(data: Dataset) -> int:
-    """The newest time of the interactions, at which the last item of a given history stands."""
-    return int(data.interactions.time.max(initial=0))
 
 
 def _histories(n_items: int, longest: int, users: int) -> list[Rows]:

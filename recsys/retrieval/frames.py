@@ -81,8 +81,8 @@ def recommend(
         histories: instead of ``users``, the histories of anonymous users: item ids, oldest first. Their user ids are
             0 to n - 1. Beside a frame of users, their histories, one for each row. Items that ``data`` does not have
             are passed over, with a warning by the logger ``recsys.retrieval``. They end at the newest time of
-            ``data``, a second apart. Or interactions, as ``split.train``, which are the histories of the users of
-            ``data``.
+            ``data``, or a second before ``at``, a second apart. Or interactions, as ``split.train``, which are the
+            histories of the users of ``data``.
         items: ids of items that may be recommended; None is all that the items table of ``data`` lists.
         exclude: ids of items that are not recommended to any user.
         filter_seen: whether items of a user's history are left out of the user's list.

@@ -73,8 +73,6 @@ class RequestedUsers:
             events, histories = histories, None
         if histories is not None:
             _check_histories(histories)
-            if at is not None:
-                raise DataError("histories are lists without times, and at is given; leave one of them out")
         if isinstance(users, pd.DataFrame):
             ids, attributes = _described(data, users)
             rows = data.users.vocabulary.rows(ids)
@@ -87,17 +85,17 @@ class RequestedUsers:
             ids = Vocabulary(data.users.vocabulary.ids[rows]).ids
         attributes = pd.DataFrame(index=range(len(ids))) if attributes is None else attributes
         if histories is None:
-            events = events if at is None else events.select(np.asarray(events.time) < at)
-            return cls(data, ids, rows, events, rows, attributes, at, is_part)
+            return cls(data, ids, rows, _before(events, at), rows, attributes, at, is_part)
         if len(histories) != len(ids):
             raise DataError(f"{len(ids)} users and {len(histories)} histories are given; give one history to each user")
-        found, told = _events(data, histories)
-        return cls(data, ids, rows, found, np.arange(len(ids)), attributes, told=told, anonymous=users is None)
+        found, told = _events(data, histories, at)
+        return cls(data, ids, rows, found, np.arange(len(ids)), attributes, at, told=told, anonymous=users is None)
 
     @property
     def counted(self) -> Dataset:
         """The dataset with the interactions of its users that the histories are taken from."""
-        return replace(self.data, interactions=self.events) if self.owners is self.rows else self.data
+        events = self.events if self.owners is self.rows else _before(self.data.interactions, self.at)
+        return replace(self.data, interactions=events)
 
     def names(self, block: Rows, request: Request) -> IdArray:
         """By which lists of single users and random draws of a block are found, see `recsys.retrieval.rules.block`."""
@@ -119,6 +117,11 @@ class RequestedUsers:
                 also_seen = also_seen.where(also_seen.times < self.at)
             at = None if self.at is None else np.full(len(block), self.at)
             yield block, Request(given, self.data.items, histories, at, also_seen)
+
+
+def _before(events: Interactions, at: int | None) -> Interactions:
+    """What came before ``at``; all of it for None."""
+    return events if at is None else events.select(np.asarray(events.time) < at)
 
 
 _REMEDIES = {
@@ -202,11 +205,11 @@ def check_column(frame: pd.DataFrame, name: str, vocabulary: Vocabulary, what: s
     )
 
 
-def _events(data: Dataset, histories: Sequence[Ids]) -> tuple[Interactions, tuple[str, ...]]:
+def _events(data: Dataset, histories: Sequence[Ids], at: int | None) -> tuple[Interactions, tuple[str, ...]]:
     """The interactions of users 0 to n - 1; and a line about items that ``data`` does not have, if any.
 
-    Times are positions. Where those of ``data`` are seconds, items are a second apart, the last at the newest time of
-    ``data``, as the service and a registered model take them.
+    Times are positions. Where those of ``data`` are seconds, items are a second apart, the last at
+    `recsys.data.dataset.Dataset.history_end`, as the service and a registered model take them.
     """
     lengths = np.array([len(history) for history in histories], np.int64)
     flat = [item for history in histories for item in history]
@@ -222,4 +225,4 @@ def _events(data: Dataset, histories: Sequence[Ids]) -> tuple[Interactions, tupl
             f"not in the data, first {unknown[:5]!r}; its item ids look like {data.items.vocabulary.ids[:2].tolist()!r}"
         )
     found = Interactions.of(user[known], items[known], position)
-    return ending_at(found, int(data.interactions.time.max(initial=0))) if data.has_timestamps else found, tuple(told)
+    return ending_at(found, data.history_end(at)), tuple(told)

@@ -91,7 +91,7 @@ class Groups:
     """
 
     def __init__(self, data: Dataset) -> None:
-        self._data, self._newest = data, int(data.interactions.time.max(initial=0))
+        self._data = data
 
     def all(self, asked: Mapping[int, Lookup], live: LiveHistories) -> Iterator[tuple[list[int], Group]]:
         """The questions by their numbers, in groups that one request can hold, each with its numbers."""
@@ -121,7 +121,7 @@ class Groups:
         if any(changed.values()) or any(each.history is not None for each in asked):
             parts = []
             for number, each in enumerate(asked):
-                own = histories.take(slice(number, number + 1)) if each.history is None else self._given(each.history)
+                own = histories.take(slice(number, number + 1)) if each.history is None else self._given(each)
                 events = changed[number] if each.history is None else ()
                 parts.append(extended(own, events, data, live.types) if events else unchanged(own))
             histories = concatenated([each.history for each in parts])
@@ -130,10 +130,12 @@ class Groups:
             if len(others.items):
                 also_seen = others if also_seen is None else also_seen.joined(others)
         if at is not None:
-            histories = histories.where(histories.times < at[histories.users()])
+            given = np.array([each.history is not None for each in asked], bool)
+            owner = histories.users()
+            histories = histories.where(given[owner] | (histories.times < at[owner]))
         return Group(data, asked, keys, histories, also_seen, blocked, at)
 
-    def _given(self, items: Rows) -> Histories:
-        """A given history has no times: its items are a second apart, the last at the newest time of the data."""
-        history = ragged([items])
-        return history.ending_at(self._newest) if self._data.has_timestamps else history
+    def _given(self, each: Lookup) -> Histories:
+        """A given history has no times: its items are a second apart, and all of them count."""
+        assert each.history is not None
+        return ragged([each.history]).ending_at(self._data.history_end(each.question.at))

@@ -200,8 +200,6 @@ def test_the_rules_of_the_config_are_taken_by_their_names(ease):
         recommend(ease, DATA, wher="price < 3")
     with pytest.raises(DataError, match="items and allow are both given"):
         recommend(ease, DATA, items=[100], allow=[100])
-    with pytest.raises(DataError, match="without times"):
-        recommend(ease, DATA, histories=[[100]], at=5)
 
 
 def test_a_frame_with_the_names_of_other_tables_is_told_which_column_to_rename(ease):

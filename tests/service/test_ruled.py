@@ -19,6 +19,7 @@ from recsys.retrieval.rules.eligible import ItemRules
 from recsys.retrieval.rules.options import RuleOptions
 from recsys.retrieval.rules.ruled import RuledRetriever
 from recsys.service.live_histories import FeedbackEvent, LiveHistories
+from recsys.service.model import ServedModel
 from recsys.service.questions import Question
 from recsys.service.rules.ruled_model import RuledModel
 from recsys.service.source import FolderSource, Serving
@@ -245,6 +246,34 @@ def test_the_registered_model_draws_for_an_anonymous_user_as_the_service_does():
         assert tuple(found["item_ids"][row]) == listed.item_ids
         assert tuple(found["reasons"][row]) == listed.reasons
     assert len({tuple(items) for items in found["item_ids"]}) == len(asked)
+
+
+@pytest.mark.parametrize("at", [FIRST - DAY, FIRST + 3, FIRST + 20 * DAY, FIRST + 90 * DAY])
+def test_a_given_history_counts_whole_at_any_time_and_at_every_door(at):
+    data = store()
+    rules = RuleOptions.model_validate(WINDOWS | {"exploration": {"share": 0.3}, "reasons": True})
+    model = RuledModel(Bundle(rs.HSTU(dim=8, epochs=1).fit(data), data), lists=rules)
+    question = Question(history=[3, 14, 9], k=5, at=at)
+    listed = model.recommend([question, Question(5, k=5, at=at)], LIVE)[0]
+    assert not any(listed.fallback)
+    predictor = Predictor(model.bundle, ServedAs(rules=rules))
+    row = predictor.predict(pd.DataFrame({"history": [[3, 14, 9]], "k": 5, "at": at})).iloc[0]
+    lists = rs.recommend(model.bundle, histories=[[3, 14, 9]], k=5, at=at, rules=rules)
+    assert tuple(row["item_ids"]) == tuple(lists["item_id"]) == listed.item_ids
+    np.testing.assert_allclose(row["scores"], listed.scores, rtol=1e-4)
+    np.testing.assert_allclose(lists["score"], listed.scores, rtol=1e-4)
+
+
+def test_a_given_history_counts_whole_in_data_without_times():
+    frame = store().interactions
+    table = pd.DataFrame({"user_id": frame.user, "item_id": frame.item, "position": frame.time - FIRST})
+    data = rs.read_dataset(table, name="store")
+    model = ruled(data, {"exploration": {"share": 0.3}})
+    early, now = (model.recommend([Question(history=[3, 14, 9], k=5, at=at)], LIVE)[0] for at in (1, None))
+    assert early == now
+    row = Predictor(model.bundle).predict(pd.DataFrame({"history": [[3, 14, 9]], "k": 5, "at": 1})).iloc[0]
+    plain = ServedModel(model.bundle).recommend([Question(history=[3, 14, 9], k=5, at=1)], LIVE)[0]
+    assert tuple(row["item_ids"]) == plain.item_ids
 
 
 @pytest.mark.parametrize("share", [0.5, 1.0])

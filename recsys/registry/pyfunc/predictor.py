@@ -59,7 +59,6 @@ class Predictor:
     def __init__(self, bundle: Bundle, served_as: ServedAs | None = None) -> None:
         self._data, self._served_as = bundle.data, served_as or ServedAs()
         check_ranks_seen(bundle.engine, self._served_as.filter_seen)
-        self._newest = int(self._data.interactions.time.max(initial=0))
         self._lists = RuledLists(bundle, self._served_as)
         self._lock = Lock()  # the scores of a block of users share a buffer
 
@@ -107,7 +106,7 @@ class Predictor:
     def _block(self, rows: pd.DataFrame) -> int:
         """Rows that are answered together."""
         lengths = [len(cell) for cell in column(rows, "candidates") if isinstance(cell, Sized)]
-        return min(_BLOCK, max(1, _CANDIDATES // max(lengths, default=1)))
+        return min(_BLOCK, max(1, _CANDIDATES // max([*lengths, 1])))
 
     def _predict(self, rows: pd.DataFrame, attributes: pd.DataFrame, first: int) -> pd.DataFrame:
         """The answer to some rows, the first of which has the number ``first`` in messages."""
@@ -210,14 +209,13 @@ class Predictor:
     ) -> tuple[Histories | None, Histories]:
         """A given history, oldest first, and the items of its events that are no likes.
 
-        It has no times. With a dataset that has timestamps, its items are set one second apart and the last at the
-        newest time of the bundle's interactions, or a second before ``at``.
+        It has no times: its items are a second apart, the last at `recsys.data.dataset.Dataset.history_end`.
         """
-        nothing = Histories.of([[]])
+        nothing, end = Histories.of([[]]), self._data.history_end(at)
         if items is None or is_missing(events):
             if items is None and not is_missing(events):
                 raise DataError(f"row {number} has history_events and no history; give the items beside them")
-            return (None if items is None else self._timed(Histories.of([known_rows(items).tolist()]), at)), nothing
+            return (None if items is None else Histories.of([known_rows(items).tolist()]).ending_at(end)), nothing
         types = list(events) if isinstance(events, list | tuple | np.ndarray) else []
         if len(types) != len(items) or not all(isinstance(each, str) for each in types):
             raise DataError(
@@ -226,10 +224,7 @@ class Predictor:
             )
         known = [type_ for type_, item in zip(types, items, strict=True) if item != MISSING]
         own, others = self._served_as.events.history(known_rows(items), known)
-        return self._timed(own, at), others
-
-    def _timed(self, history: Histories, at: int | None) -> Histories:
-        return history.ending_at(self._newest if at is None else at - 1) if self._data.has_timestamps else history
+        return own.ending_at(end), others
 
     def _row(self, number: int, user: object, history: object, described: bool) -> int:
         """The row of ``user`` in the bundle's users; MISSING where it is absent or unknown."""

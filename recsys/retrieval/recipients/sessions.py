@@ -32,17 +32,18 @@ class Sessions:
     told: tuple[str, ...]
 
 
-def read_sessions(path: Path, config: DataConfig, data: Dataset) -> Sessions:
+def read_sessions(path: Path, config: DataConfig, data: Dataset, at: int | None = None) -> Sessions:
     """Reads a file of the columns that the interactions have, with the id of a session in that of the user.
 
     Rows of items that ``data`` does not have are passed over and counted; a session of such items alone has an empty
     history, and gets the list of the fallback. Where the file has no times and ``data`` has, a session ends at the
-    newest time of ``data``.
+    newest time of ``data``, or a second before ``at``.
 
     Args:
         path: CSV or other separated text, JSON lines, Parquet.
         config: the names of the columns and the options of reading.
         data: the items, and the columns that users have.
+        at: the time of the recommendation; None is now.
 
     Raises:
         DataError: the file cannot be read, or lists all its errors.
@@ -55,7 +56,7 @@ def read_sessions(path: Path, config: DataConfig, data: Dataset) -> Sessions:
     users = EntityTable(read.users.vocabulary, blank, data.users.schema)
     events, non_likes = (_of_items(part, rows) for part in (read.interactions, read.non_likes))
     if data.has_timestamps and not read.has_timestamps:
-        events = ending_at(events, int(data.interactions.time.max(initial=0)))
+        events = ending_at(events, data.history_end(at))
     found = Dataset(data.name, users, data.items, events, read.has_timestamps, read.has_order)
     told = [f"{read.n_users:,} histories of {path}"]
     if lost := len(read.interactions) - len(events):

@@ -35,7 +35,8 @@ class UserBody(Body):
         user_id: of a user; one whom the data does not have is answered by the fallback, or by history and columns.
         history: ids of items, oldest first, in place of the history that is known.
         columns: cells of user columns, in place of those that are known.
-        at: the time of the recommendation: seconds since 1970 or ISO text; later parts of a known history do not count.
+        at: the time of the recommendation: seconds since 1970 or ISO text; later parts of a known history do not count,
+            and a given one ends before it.
     """
 
     user_id: BodyId | None = None

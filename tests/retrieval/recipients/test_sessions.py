@@ -72,3 +72,9 @@ def test_sessions_without_times_end_at_the_newest_time_of_the_data(tmp_path):
     found = read_sessions(tmp_path / "sessions.csv", CONFIG, data).data.interactions
     newest = int(data.interactions.time.max())
     assert found.time.tolist() == [newest - 1, newest, newest]
+
+
+def test_sessions_without_times_end_before_the_time_of_the_recommendation(tmp_path):
+    data = BlockTaste(users=30).dataset()
+    pd.DataFrame(ROWS, columns=["session", "product", "position"]).to_csv(tmp_path / "sessions.csv", index=False)
+    assert read_sessions(tmp_path / "sessions.csv", CONFIG, data, 7).data.interactions.time.tolist() == [5, 6, 6]
