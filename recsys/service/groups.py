@@ -16,7 +16,7 @@ from recsys.data.histories import Histories, concatenated
 from recsys.data.vocabulary import Rows
 from recsys.engine import Request
 from recsys.retrieval.anonymous import anonymous_name, given_cells, with_anonymous, with_attributes, without_repeats
-from recsys.service.live_histories import LiveHistories, extended, unchanged
+from recsys.service.live_histories import FeedbackEvent, LiveHistories, extended, unchanged
 from recsys.service.questions import Id, Lookup, ragged
 from recsys.service.vector_cache import cache_key
 
@@ -116,7 +116,7 @@ class Groups:
         at = None if asked[0].question.at is None else np.array([each.question.at for each in asked], np.int64)
         if also_seen is not None and at is not None:
             also_seen = also_seen.where(also_seen.times < at[also_seen.users()])
-        changed = {n: live.events(e.question.user_id) for n, e in enumerate(asked)}
+        changed = {n: self._events(e, live) for n, e in enumerate(asked)}
         blocked = None
         if any(changed.values()) or any(each.history is not None for each in asked):
             parts = []
@@ -134,6 +134,13 @@ class Groups:
             owner = histories.users()
             histories = histories.where(given[owner] | (histories.times < at[owner]))
         return Group(data, asked, keys, histories, also_seen, blocked, at)
+
+    def _events(self, each: Lookup, live: LiveHistories) -> tuple[FeedbackEvent, ...]:
+        """What feedback tells of the user before the time of the question."""
+        events, at = live.events(each.question.user_id), each.question.at
+        if at is None or not self._data.has_timestamps:
+            return events
+        return tuple(event for event in events if event.time < at)
 
     def _given(self, each: Lookup) -> Histories:
         """A given history has no times: its items are a second apart, and all of them count."""

@@ -264,6 +264,19 @@ def test_a_given_history_counts_whole_at_any_time_and_at_every_door(at):
     np.testing.assert_allclose(lists["score"], listed.scores, rtol=1e-4)
 
 
+@pytest.mark.parametrize("event", ["dislike", "click"])
+def test_feedback_from_the_time_of_a_question_on_does_not_count(event):
+    model, at = ruled(store(), WINDOWS), FIRST + 90 * DAY
+    asked = [Question(5, k=5, filter_seen=filters, at=at) for filters in (True, False)]
+    before = model.recommend(asked, LIVE)
+    live = LiveHistories()
+    live.add([FeedbackEvent("1", 5, listed.item_ids[0], event, at) for listed in before[:1]])
+    assert shown(model.recommend(asked, live)) == shown(before)
+    later = model.recommend([replace(each, at=at + 1) for each in asked], live)
+    assert before[0].item_ids[0] not in later[0].item_ids
+    assert shown(later) != shown(before)
+
+
 def test_a_given_history_counts_whole_in_data_without_times():
     frame = store().interactions
     table = pd.DataFrame({"user_id": frame.user, "item_id": frame.item, "position": frame.time - FIRST})
