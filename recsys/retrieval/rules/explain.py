@@ -18,8 +18,6 @@ from recsys.retrieval.rules.plan import RulePlan
 from recsys.retrieval.rules.reasons import bit
 from recsys.retrieval.top_up import Lists
 
-_BLOCK = 256
-
 
 class Explained:
     """Finds the rules that let an item into a list.
@@ -87,9 +85,8 @@ class Explained:
 
 
 def _above(better: NDArray[np.float32], scores: NDArray[np.float32]) -> Rows:
-    """int64 [U, k]: how many of ``better`` [U, n] lie above each of ``scores`` [U, k]."""
-    parts = [
-        (better[start : start + _BLOCK, :, None] > scores[start : start + _BLOCK, None]).sum(1)
-        for start in range(0, len(scores), _BLOCK)
-    ]
-    return np.concatenate(parts) if parts else np.zeros(scores.shape, np.int64)
+    """int64 [U, k]: how many of ``better`` [U, n], highest first, lie above each of ``scores`` [U, k]."""
+    found = np.empty(scores.shape, np.int64)
+    for row, (highest, each) in enumerate(zip(-better, -scores, strict=True)):
+        found[row] = np.searchsorted(highest, each)
+    return found

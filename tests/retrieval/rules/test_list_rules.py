@@ -1,5 +1,6 @@
 """Rules of lists: each alone and together, against a list that is made for one user in plain loops."""
 
+import tracemalloc
 from dataclasses import replace
 
 import numpy as np
@@ -443,3 +444,18 @@ def test_the_reasons_of_a_user_do_not_depend_on_what_is_left_out_of_the_lists_of
     alone = retriever(rules)[0].top_k(request([0, 2]), K)
     assert found.reasons[[0, 2]].tolist() == alone.reasons.tolist()
     assert "exclusions" in ",".join(reason_texts(found.reasons[1]))
+
+
+def test_the_reasons_of_long_lists_take_memory_that_grows_with_their_length():
+    users, items, peaks = 256, 1600, []
+    data, engine = world(users, items), FixedVectors(users, items)
+    deny = data.items.vocabulary.ids[::2].tolist()
+    retriever = RuledRetriever.of(engine, RulePlan.of(data, ItemRules(deny=deny), RuleOptions(reasons=True)))
+    request = Request.from_dataset(data, np.arange(users))
+    for k in (200, 800):
+        tracemalloc.start()
+        lists = retriever.top_k(request, k, filter_seen=False)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+        assert (lists.rows >= 0).any()
+    assert peaks[1] < 6 * peaks[0]
