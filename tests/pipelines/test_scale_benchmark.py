@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipelines.benchmarks.scale.page import table
+from pipelines.benchmarks.scale.page import save_plot, table
 from pipelines.benchmarks.scale.peers.measured import PeerError, peer_costs
 from pipelines.benchmarks.scale.stages import Cost
 from pipelines.benchmarks.scale.world import Size, write
@@ -14,6 +14,14 @@ def test_growth_is_told_against_the_next_smaller_size_that_was_measured():
     rows = table(found).splitlines()[2:]
     assert [line.split(" | ")[1] for line in rows if line.startswith("| peer")] == ["100", "1,000"]
     assert [line.endswith("0.00 |") for line in rows if line.startswith("| peer")] == [False, True]
+
+
+def test_the_plot_has_plain_numbers_on_its_axes(tmp_path):
+    found = {size: {"prepare": Cost(1.0, size / 10**5, 300.0, size / 10**4)} for size in (10**6, 10**8)}
+    save_plot(found, tmp_path / "plot.svg")
+    drawn = (tmp_path / "plot.svg").read_text()
+    assert "mathdefault" not in drawn
+    assert all(f"<!-- {text} -->" in drawn for text in ("1,000,000", "100,000,000", "1,000", "prepare"))
 
 
 @pytest.mark.slow

@@ -64,6 +64,6 @@ def save_plot(found: Found, path: Path) -> None:
     costs = {name: [found[size][name] for size in sizes] for name in names}
     panels = {
         "CPU seconds": {name: [cost.cpu_seconds for cost in line] for name, line in costs.items()},
-        "peak memory, MiB": {name: [cost.peak_mb for cost in line] for name, line in costs.items()},
+        "private memory, MiB": {name: [cost.private_mb for cost in line] for name, line in costs.items()},
     }
     save_growth(path, sizes, panels, "interactions")

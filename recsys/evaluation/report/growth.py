@@ -21,12 +21,17 @@ def save_growth(path: Path, sizes: Sequence[int], panels: Mapping[str, Lines], l
         label: of the axis of sizes.
     """
     from matplotlib.figure import Figure
+    from matplotlib.ticker import NullFormatter, StrMethodFormatter
 
     figure = Figure(figsize=(5.5 * len(panels), 5), layout="constrained")
     for axes, (title, lines) in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels.items(), strict=True):
         for name, values in lines.items():
             axes.plot(sizes, values, marker="o", label=name)
         axes.set(xscale="log", yscale="log", xlabel=label, title=title)
+        for axis in (axes.xaxis, axes.yaxis):
+            axis.set_major_formatter(StrMethodFormatter("{x:,.10g}"))
+            axis.set_minor_formatter(NullFormatter())
+        axes.spines[["top", "right"]].set_visible(False)
         axes.grid(alpha=0.3)
-    axes.legend(fontsize=8, loc="upper left")
+    figure.legend(*axes.get_legend_handles_labels(), loc="outside right center", frameon=False, fontsize=8)
     save_figure(figure, path, dpi=120)
