@@ -181,3 +181,10 @@ def test_a_block_of_a_part_of_the_catalogue_has_whole_cache_lines_and_the_same_s
     assert table.stride(0) % 16 == 0
     np.testing.assert_array_equal(table.cpu().numpy(), users[:128] @ items.T)
     check(ranker.top_k(Vectors(users), 20), slow(users @ items.T, 20))
+
+
+@pytest.mark.filterwarnings("error")
+def test_vectors_that_are_read_only_are_ranked_without_a_warning():
+    users, items = integers(1, 9, 4), integers(2, 40, 4)
+    users.flags.writeable = False
+    check(top_k(Vectors(users), Vectors(items), 5), slow(users @ items.T, 5))

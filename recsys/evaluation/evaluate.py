@@ -15,6 +15,7 @@ from recsys.data.interactions import pair_keys
 from recsys.data.splits.split import Holdout
 from recsys.data.vocabulary import MISSING, Rows
 from recsys.engine import Request, VectorModel, Vectors
+from recsys.errors import DataError
 from recsys.evaluation.metrics import METRICS, check_lengths, parse_metric
 from recsys.ranking import Ranker, check_finite, check_fitted, check_k, device_of
 
@@ -67,7 +68,7 @@ def evaluate(
         block: number of users per batch; only lists and metrics are kept in memory.
 
     Raises:
-        DataError: the engine is not fitted, or a list length is no whole number of at least 1.
+        DataError: the engine is not fitted, the holdout has no users, or a list length is no whole number above 0.
         ConfigError: there are too many list lengths, or one is too large; see `check_lengths`.
         ArtifactError: a vector of the engine holds NaN or an infinite value.
     """
@@ -98,6 +99,8 @@ class BlockRanker:
         check_lengths(ks)
         for k in ks:
             check_k(k)
+        if not len(holdout):
+            raise DataError("the holdout has no users, so nothing can be measured; hold out interactions of some users")
         self._engine, self._data, self._holdout, self._ks, self._block = engine, data, holdout, ks, block
         vectors = engine.item_vectors(data.items)
         check_finite(vectors, data.items.vocabulary.ids, f"items of {type(engine).__name__}")

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from recsys.data.vocabulary import Rows, places
-from recsys.ranking.top_values import Ranked, best_columns
+from recsys.ranking.top_values import Ranked, best_columns, tensor
 
 _FEWEST = 8192
 """Items below which a product in single precision is soon done."""
@@ -101,7 +101,7 @@ class HalfPrecision:
         self, users: NDArray[np.float32], excluded: tuple[Rows, Rows]
     ) -> tuple[torch.Tensor, NDArray[np.float64]]:
         """The bits of u'·v' [B, C'], of excluded pairs those of -inf, and by how much u·v may differ from them [B]."""
-        half = torch.from_numpy(users).bfloat16()
+        half = tensor(users).bfloat16()
         if len(self._table) < len(users):
             self._table = torch.empty((len(users), self._half.shape[1]), dtype=torch.bfloat16)
         found = torch.mm(half, self._half, out=self._table[: len(users)]).view(torch.int16)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from recsys.data.vocabulary import Rows
 from recsys.engine import Engine, VectorModel, Vectors
+from recsys.ranking.top_values import tensor
 
 _SCORES = 256 * 2**20
 """Bytes of a table of scores, at most."""
@@ -95,7 +96,7 @@ class OnDevice:
         table[self._sent(pairs[0]), self._sent(pairs[1])] = -torch.inf
 
     def _sent(self, array: NDArray[np.generic]) -> torch.Tensor:
-        here = torch.from_numpy(array)
+        here = tensor(array)
         if self.device.type == "cuda" and array.size:
             return here.pin_memory().to(self.device, non_blocking=True)
         return here.to(self.device)

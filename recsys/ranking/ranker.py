@@ -16,7 +16,7 @@ from recsys.engine import Vectors
 from recsys.ranking.checks import check_finite_scores
 from recsys.ranking.half_precision import HalfPrecision
 from recsys.ranking.on_device import OnDevice
-from recsys.ranking.top_values import Ranked, best_columns
+from recsys.ranking.top_values import Ranked, best_columns, tensor
 
 _BLOCK_BYTES = 32 * 2**20
 _ALIGNED = 16
@@ -188,7 +188,7 @@ class Ranker:
             if self._there is not None:
                 self._there.product(rows, self._buffer[: len(rows)])
             elif self._dense is not None:
-                torch.matmul(torch.from_numpy(rows), self._dense, out=self._buffer[: len(rows)])
+                torch.matmul(tensor(rows), self._dense, out=self._buffer[: len(rows)])
             filled = True
         if self._sparse is not None and users.sparse is not None:
             product: Any = users.sparse @ self._sparse

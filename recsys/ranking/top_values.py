@@ -21,6 +21,11 @@ _DEEPEST = 32
 """Columns of a strip at most."""
 
 
+def tensor(array: NDArray[np.generic]) -> torch.Tensor:
+    """The array as a tensor; a copy of one that is read-only, of which torch warns."""
+    return torch.from_numpy(np.require(array, requirements="W"))
+
+
 def best_columns(table: torch.Tensor, k: int, order: Rows | None = None) -> Ranked:
     """The ``k`` highest columns of each row of ``table`` and their values.
 

@@ -18,7 +18,7 @@ from recsys.data.synthetic.worlds import BlockTaste
 from recsys.data.vocabulary import Vocabulary
 from recsys.engine import Vectors
 from recsys.engines.baselines.popularity import Popularity
-from recsys.errors import ConfigError
+from recsys.errors import ConfigError, DataError
 from recsys.evaluation.evaluate import evaluate, score_metric
 from recsys.evaluation.report.build import DataSummary, build_report, unreachable
 from recsys.evaluation.report.html import render
@@ -113,3 +113,10 @@ def test_a_target_that_the_history_holds_cannot_be_reached_by_a_list_without_see
     history = Interactions.of(np.array([0, 1]), np.array([2, 2]))
     assert unreachable(replace(repeated(), history=history)) == 1
     assert unreachable(repeated()) == 0
+
+
+def test_a_holdout_without_users_is_refused():
+    world = BlockTaste(users=30, items=14).dataset()
+    nobody = replace(repeated(), users=np.empty(0, np.int32), targets=Interactions.empty())
+    with pytest.raises(DataError, match="the holdout has no users"):
+        evaluate(Popularity().fit(world), world, nobody)
