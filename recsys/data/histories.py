@@ -10,7 +10,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from recsys.data.interactions import Interactions
-from recsys.data.vocabulary import places
+from recsys.data.vocabulary import ranges
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,7 +70,7 @@ class Histories:
             whole = slice(int(start[0]), int(stop[-1]))
             item, time, weight = source.item[whole], source.time[whole], source.weight[whole]
             return cls(offsets, np.asarray(item), np.asarray(time), np.asarray(weight))
-        positions = np.repeat(start, stop - start) + places(stop - start)
+        positions = ranges(start, stop - start)
         return cls(offsets, source.item[positions], source.time[positions], source.weight[positions])
 
     def __len__(self) -> int:

@@ -12,7 +12,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from recsys.atomic import atomic_path
-from recsys.data.vocabulary import BLOCK, places, row_counts, user_blocks
+from recsys.data.vocabulary import BLOCK, ranges, row_counts, user_blocks
 from recsys.digest import hashed, short_digest
 from recsys.files.stored_array import check_column, load_column
 
@@ -107,7 +107,7 @@ class Interactions:
     def of_users(self, users: NDArray[np.integer]) -> Interactions:
         """The interactions of ``users``, ascending rows; found by search, without a look at those of others."""
         first, last = (np.searchsorted(self.user, np.asarray(users, np.int32), side) for side in ("left", "right"))
-        return self.select(np.repeat(first, last - first) + places(last - first))
+        return self.select(ranges(first, last - first))
 
     def blocks(self, size: int = BLOCK) -> Iterator[slice]:
         """Slices of consecutive users with about ``size`` interactions together."""

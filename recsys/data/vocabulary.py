@@ -67,7 +67,7 @@ def user_blocks(user: NDArray[np.integer], size: int = BLOCK) -> Iterator[slice 
     for start in range(0, len(user), size):
         numbers = number[user[start : start + size]]
         sizes = np.bincount(numbers, minlength=n_blocks + 1)
-        positions[np.repeat(filled, sizes) + places(sizes)] = start + np.argsort(numbers, kind="stable")
+        positions[ranges(filled, sizes)] = start + np.argsort(numbers, kind="stable")
         filled += sizes
     for part in np.split(positions, ends[:-1])[:-1]:
         yield part.astype(np.int64)
@@ -84,6 +84,16 @@ def row_counts(rows: NDArray[np.int32], n: int) -> NDArray[np.int64]:
     for start in range(0, len(rows), BLOCK):
         found += np.bincount(rows[start : start + BLOCK], minlength=n)
     return found
+
+
+def ranges(start: NDArray[np.integer], counts: NDArray[np.integer]) -> Rows:
+    """int64: ``counts[i]`` integers from ``start[i]`` on, for each i, end to end.
+
+    Example:
+        >>> ranges(np.array([7, 0]), np.array([2, 3])).tolist()
+        [7, 8, 0, 1, 2]
+    """
+    return np.repeat(start, counts) + places(counts)
 
 
 def as_ids(values: Iterable[object]) -> Ids:

@@ -7,7 +7,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from recsys.data.interactions import Interactions
-from recsys.data.vocabulary import MISSING, places
+from recsys.data.vocabulary import MISSING, ranges
 from recsys.seeding import stream
 
 _FEWEST_LISTS = 1000
@@ -72,7 +72,7 @@ def holders(train: Interactions, n_users: int, n_items: int) -> sp.csr_array:
     for part in parts:
         pairs = _pairs(part)
         counts = np.bincount(pairs >> 32, minlength=n_items)
-        users[np.repeat(filled, counts) + places(counts)] = pairs & 0xFFFFFFFF
+        users[ranges(filled, counts)] = pairs & 0xFFFFFFFF
         filled += counts
     ends = ends.astype(np.int32 if len(users) < 2**31 else np.int64)  # of the type of the users
     return sp.csr_array((np.ones(len(users), bool), users, ends), shape=(n_items, n_users))

@@ -8,13 +8,11 @@ from recsys.ranking.checks import (
     check_k,
     dataset_of,
 )
-from recsys.ranking.half_precision import HalfPrecision
 from recsys.ranking.on_device import device_of
 from recsys.ranking.ranker import Ranker, block_rows, top_k
 from recsys.ranking.top_values import Ranked, best_columns, merged
 
 __all__ = [
-    "HalfPrecision",
     "HasData",
     "Ranked",
     "Ranker",

@@ -132,14 +132,19 @@ class Ranker:
 
     def _half(self, k: int) -> HalfPrecision | None:
         """The way by half precision, where it pays for lists of ``k``."""
-        if self._dense is None or self._sparse is not None or not self._by_row:
-            return None
-        items = self._dense.T.numpy()
-        if not HalfPrecision.pays(items, k):
+        items = self._alone(self._width, k) if self._by_row else None
+        if items is None:
             return None
         if self._made is None:
             self._made = HalfPrecision(items, self._excluded)
         return self._made
+
+    def _alone(self, width: int, k: int) -> NDArray[np.float32] | None:
+        """The vectors of the first ``width`` candidates, where half precision pays for lists of ``k`` of them."""
+        if self._dense is None or self._sparse is not None:
+            return None
+        items: NDArray[np.float32] = self._dense.T[:width].numpy()
+        return items if HalfPrecision.pays(items, k) else None
 
     def ranked(self, table: torch.Tensor, users: Vectors, k: int, exclude: Histories | None = None) -> Ranked:
         """The ``k`` candidates with the highest scores for each user of one block.

@@ -46,6 +46,20 @@ DAMAGED = (OSError, SafetensorError, ValueError)
 """What reading a damaged file raises."""
 
 
+class Trained(NamedTuple):
+    """What a training changes.
+
+    Args:
+        module: the model.
+        optimizers: of its parameters.
+        ema: the model with averaged weights; None keeps none.
+    """
+
+    module: nn.Module
+    optimizers: Sequence[torch.optim.Optimizer]
+    ema: nn.Module | None
+
+
 class Stored(NamedTuple):
     """What a checkpoint file holds."""
 
@@ -72,32 +86,20 @@ class Checkpoint:
         """Whether the last one, or the start, is longer ago than ``seconds``."""
         return time.monotonic() - self._saved > seconds
 
-    def save(
-        self,
-        progress: Progress,
-        module: nn.Module,
-        optimizers: Sequence[torch.optim.Optimizer],
-        ema: nn.Module | None,
-        best: Mapping[str, Tensor],
-    ) -> None:
+    def save(self, progress: Progress, trained: Trained, best: Mapping[str, Tensor]) -> None:
         """Replaces the file atomically."""
-        parts = {"module": module.state_dict(), "best": best, "optimizer": _optimizer_state(optimizers)}
-        if ema is not None:
-            parts["ema"] = ema.state_dict()
+        optimizers = _optimizer_state(trained.optimizers)
+        parts = {"module": trained.module.state_dict(), "best": best, "optimizer": optimizers}
+        if trained.ema is not None:
+            parts["ema"] = trained.ema.state_dict()
         tensors = {f"{part}/{k}": v.detach().cpu().clone() for part, values in parts.items() for k, v in values.items()}
         metadata = {"progress": json.dumps(vars(progress)), "identity": self.identity}
         with atomic_path(self.path) as beside:
             save_file(tensors, beside, {**metadata, "digest": _digest(tensors, metadata)})
         self._saved = time.monotonic()
 
-    def restore(
-        self,
-        module: nn.Module,
-        optimizers: Sequence[torch.optim.Optimizer],
-        ema: nn.Module | None,
-        tracker: Tracker,
-    ) -> tuple[Progress, dict[str, Tensor]] | None:
-        """Loads what `save` wrote into the arguments.
+    def restore(self, trained: Trained, tracker: Tracker) -> tuple[Progress, dict[str, Tensor]] | None:
+        """Loads what `save` wrote into ``trained``.
 
         Returns:
             The progress and the best weights; None where there is no checkpoint of this identity. A damaged file is
@@ -108,7 +110,7 @@ class Checkpoint:
         except DAMAGED:
             tracker.info(f"the checkpoint {self.path} is damaged; training begins anew")
             return None
-        return None if stored is None else load(stored, module, optimizers, ema)
+        return None if stored is None else load(stored, trained)
 
     def read(self) -> Stored | None:
         """The content of the file; None where there is none of this identity.
@@ -130,14 +132,12 @@ class Checkpoint:
         )
 
 
-def load(
-    stored: Stored, module: nn.Module, optimizers: Sequence[torch.optim.Optimizer], ema: nn.Module | None
-) -> tuple[Progress, dict[str, Tensor]]:
-    """Puts a stored state into the arguments; the progress and the best weights."""
-    module.load_state_dict(_part(stored.tensors, "module"))
-    if ema is not None:
-        ema.load_state_dict(_part(stored.tensors, "ema"))
-    for number, optimizer in enumerate(optimizers):
+def load(stored: Stored, trained: Trained) -> tuple[Progress, dict[str, Tensor]]:
+    """Puts a stored state into ``trained``; the progress and the best weights."""
+    trained.module.load_state_dict(_part(stored.tensors, "module"))
+    if trained.ema is not None:
+        trained.ema.load_state_dict(_part(stored.tensors, "ema"))
+    for number, optimizer in enumerate(trained.optimizers):
         _load_optimizer_state(optimizer, _part(stored.tensors, f"optimizer/{number}"))
     return stored.progress, _part(stored.tensors, "best")
 

@@ -20,7 +20,7 @@ from recsys.seeding import stream, stream_seed
 from recsys.tracking import SilentTracker, Tracker
 from recsys.training.ahead import losses
 from recsys.training.averaging import averaged, update_average
-from recsys.training.checkpoint import Checkpoint, Progress
+from recsys.training.checkpoint import Checkpoint, Progress, Trained
 from recsys.training.diagnosis import diagnose
 from recsys.training.divergence import DivergenceCheck
 from recsys.training.optimizers import clip_grad_norm, make_optimizers, set_learning_rates
@@ -147,10 +147,11 @@ def train(
         tracker = SilentTracker()
     optimizers = make_optimizers(module, options.learning_rate, options.weight_decay, options.lr_multipliers)
     ema = copy.deepcopy(module) if options.ema else None
+    trained = Trained(module, optimizers, ema)
     best: dict[str, Tensor] = {}
     checkpoint = _checkpoint(directory, identity, workers, sharded)
     state = Progress()
-    if checkpoint and (restored := checkpoint.restore(module, optimizers, ema, tracker)):
+    if checkpoint and (restored := checkpoint.restore(trained, tracker)):
         state, best = restored
         for point in state.curve:
             _log_epoch(tracker, point)
@@ -173,7 +174,7 @@ def train(
                 torch.manual_seed(stream_seed(seed, "torch", epoch, state.step, *workers.stream()))
                 batch, counts = workers.batch(batches, state.step)
                 set_learning_rates(optimizers, *_learning_rate(options, epoch * steps + state.step, steps))
-                loss = _step(compute, task.examples(batch) * counts, module, optimizers, options, workers)
+                loss = _step(compute, task.examples(batch) * counts, trained, options, workers, device)
                 check.loss(loss, state)
                 state.loss_sum += loss
                 state.step += 1
@@ -181,11 +182,11 @@ def train(
                     update_average(ema, module, options.ema)
                 tracker.progress(_line(state, steps, last, (time.monotonic() - started) / (state.step - first)))
                 if checkpoint and checkpoint.is_due(options.checkpoint_seconds):
-                    checkpoint.save(state, module, optimizers, ema, best)
+                    checkpoint.save(state, trained, best)
         check.weights(module, state)
         _log_epoch(tracker, _end_epoch(task, ema, options, state, best, workers, steps, choose=epochs is None))
         if checkpoint:
-            checkpoint.save(state, module, optimizers, ema, best)
+            checkpoint.save(state, trained, best)
     if epochs is None:
         if not batches:  # a finished training was resumed
             batches = task.batches(state.epoch - 1, stream(seed, "batches", state.epoch - 1))
@@ -194,7 +195,7 @@ def train(
     if not best:
         state.best_epoch = state.epoch
     module.load_state_dict(best or (ema if ema is not None else module).state_dict())
-    del optimizers, ema, best  # before the tables are made whole, which takes memory
+    del trained, optimizers, ema, best  # before the tables are made whole, which takes memory
     join_tables(module)
     module.eval()
     return state
@@ -215,23 +216,23 @@ def _checkpoint(
 def _step(
     compute: Callable[[], Tensor],
     size: float,
-    module: nn.Module,
-    optimizers: Sequence[torch.optim.Optimizer],
+    trained: Trained,
     options: LoopOptions,
     workers: Workers,
+    device: torch.device,
 ) -> float:
     """One step of all optimizers; the loss, over all processes. A batch of no ``size`` has no gradient."""
-    for optimizer in optimizers:
+    for optimizer in trained.optimizers:
         optimizer.zero_grad(set_to_none=isinstance(optimizer, RowAdam))
-    kind = _device(options).type
-    with torch.set_grad_enabled(size > 0), torch.autocast(kind, torch.bfloat16, enabled=kind == "cuda"):
+    half = torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda")
+    with torch.set_grad_enabled(size > 0), half:
         loss = compute()
     if size:
         torch.autograd.backward(loss)
-    found = workers.reduce(module, float(loss.detach()) if size else 0.0, size)
+    found = workers.reduce(trained.module, float(loss.detach()) if size else 0.0, size)
     if options.max_grad_norm:
-        clip_grad_norm(module, options.max_grad_norm, workers)
-    for optimizer in optimizers:
+        clip_grad_norm(trained.module, options.max_grad_norm, workers)
+    for optimizer in trained.optimizers:
         optimizer.step()
     return found
 

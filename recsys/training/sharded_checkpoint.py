@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
-import torch
 import torch.distributed as dist
-from torch import Tensor, nn
+from torch import Tensor
 
 from recsys.tracking import Tracker
-from recsys.training.checkpoint import DAMAGED, Checkpoint, Progress, Stored, load
+from recsys.training.checkpoint import DAMAGED, Checkpoint, Progress, Stored, Trained, load
 from recsys.training.workers import Workers
 
 _EPOCH = 2**32
@@ -40,30 +39,17 @@ class ShardedCheckpoint:
         """Whether the last one is longer ago than ``seconds`` in the first process."""
         return self._workers.first_says(self._last.is_due(seconds))
 
-    def save(
-        self,
-        progress: Progress,
-        module: nn.Module,
-        optimizers: Sequence[torch.optim.Optimizer],
-        ema: nn.Module | None,
-        best: Mapping[str, Tensor],
-    ) -> None:
+    def save(self, progress: Progress, trained: Trained, best: Mapping[str, Tensor]) -> None:
         """Writes the file of this process; the earlier ones are removed when all have done so."""
         self._last = self._file(progress.epoch * _EPOCH + progress.step)
-        self._last.save(progress, module, optimizers, ema, best)
+        self._last.save(progress, trained, best)
         dist.barrier()
         for path in self._written().values():
             if path != self._last.path:
                 path.unlink()
 
-    def restore(
-        self,
-        module: nn.Module,
-        optimizers: Sequence[torch.optim.Optimizer],
-        ema: nn.Module | None,
-        tracker: Tracker,
-    ) -> tuple[Progress, dict[str, Tensor]] | None:
-        """Loads the newest step that all processes have into the arguments.
+    def restore(self, trained: Trained, tracker: Tracker) -> tuple[Progress, dict[str, Tensor]] | None:
+        """Loads the newest step that all processes have into ``trained``.
 
         Returns:
             The progress and the best weights; None where there is no such step. Damaged files are reported to
@@ -77,7 +63,7 @@ class ShardedCheckpoint:
                 break
         if wanted == _BROKEN:
             tracker.info(f"a checkpoint in {self._directory} is damaged; training begins anew")
-        return load(stored, module, optimizers, ema) if stored is not None and wanted >= 0 else None
+        return load(stored, trained) if stored is not None and wanted >= 0 else None
 
     def _read(self, step: int) -> tuple[Stored | None, int]:
         try:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsys.data.interactions import Interactions, pair_keys
-from recsys.data.vocabulary import BLOCK, Rows, places, position_type
+from recsys.data.vocabulary import BLOCK, Rows, position_type, ranges
 from recsys.engines.two_tower.batches import SequenceBatch, Windows
 
 
@@ -106,5 +106,4 @@ def _is_first(pairs: NDArray[np.int64]) -> NDArray[np.bool_]:
 def _ranges(start: NDArray[np.integer], stop: NDArray[np.integer]) -> tuple[Rows, Rows]:
     """The integers of the ranges ``start[i]`` to ``stop[i]`` end to end: the i of each, and the integers."""
     size = stop - start
-    owner = np.repeat(np.arange(len(size)), size)
-    return owner, start[owner] + places(size)
+    return np.repeat(np.arange(len(size)), size), ranges(start, size)

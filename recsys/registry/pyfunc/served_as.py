@@ -90,10 +90,10 @@ class ServedAs:
             found[name] = tuple(key for key in typed if isinstance(key, int) == items.holds_integers)
         return self.items.model_copy(update=found)
 
-    def plan(self, data: Dataset) -> RulePlan:
-        """The rules on ``data``, the users and items of the bundle, now.
+    def plan(self, data: Dataset, now: float | None = None) -> RulePlan:
+        """The rules on ``data``, the users and items of the bundle, at ``now``, see `RulePlan.of`.
 
         Raises:
             DataError: a rule is wrong, or they leave no item.
         """
-        return RulePlan.of(data, self.item_rules(data.items.vocabulary), self.rules)
+        return RulePlan.of(data, self.item_rules(data.items.vocabulary), self.rules, now=now)

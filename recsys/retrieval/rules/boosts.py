@@ -17,7 +17,7 @@ from recsys.data.histories import Histories
 from recsys.data.vocabulary import Rows
 from recsys.engine import Vectors
 from recsys.errors import ConfigError
-from recsys.ranking import HalfPrecision, Ranked, Ranker, merged
+from recsys.ranking import Ranked, Ranker, merged
 from recsys.retrieval.rules.conditions import ItemCondition, matching
 
 _LARGEST = 1e20
@@ -136,9 +136,7 @@ class BoostedRanker(Ranker):
 
     def _apart(self, k: int) -> bool:
         plain = self._width - len(self._boosted)
-        if not 0 < len(self._boosted) <= plain * _FEW or self._sparse is not None or self._dense is None:
-            return False
-        return HalfPrecision.pays(self._dense.T[:plain].numpy(), k)
+        return 0 < len(self._boosted) <= plain * _FEW and self._alone(plain, k) is not None
 
     @cached_property
     def _parts(self) -> tuple[Ranker, Ranker]:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections import OrderedDict
 from functools import partial
-from threading import Lock
 
 import numpy as np
 
@@ -14,6 +12,7 @@ from recsys.data.histories import Histories
 from recsys.data.vocabulary import Rows
 from recsys.errors import RecsysError
 from recsys.retrieval.rules.block import Given, empty_lists, of_users
+from recsys.retrieval.rules.items.moments import Kept, Moments
 from recsys.retrieval.rules.options import RuleOptions
 from recsys.retrieval.rules.plan import RulePlan
 from recsys.retrieval.rules.ruled import RuledRetriever
@@ -22,10 +21,6 @@ from recsys.service.groups import Group
 from recsys.service.live_histories import LiveHistories
 from recsys.service.model import ServedModel
 from recsys.service.questions import Listed, Question, ragged
-from recsys.service.rules.moments import Moments
-
-_KEPT = 4
-"""So many sets of rules are kept ready, those that were asked for last."""
 
 
 class RuleLists:
@@ -48,8 +43,7 @@ class RuleLists:
 
     def __init__(self, model: ServedModel) -> None:
         self._model = model
-        self._kept: OrderedDict[str, Moments] = OrderedDict()
-        self._lock = Lock()
+        self._kept = Kept[str, Moments]()
 
     def listed(self, question: Question, rules: RuleOptions, live: LiveHistories) -> tuple[Listed, list[str]]:
         """The list of ``question``, and the rules that gave each item its place, see `recsys.retrieval.rules.reasons`.
@@ -76,13 +70,7 @@ class RuleLists:
             RecsysError: the rules are wrong or leave no item.
         """
         key = json.dumps(rules.model_dump(mode="json"), sort_keys=True)
-        with self._lock:
-            if key not in self._kept:
-                self._kept[key] = self._made(rules)
-            self._kept.move_to_end(key)
-            while len(self._kept) > _KEPT:
-                self._kept.popitem(last=False)
-            return self._kept[key]
+        return self._kept.get(key, lambda: self._made(rules))
 
     def rank(self, moments: Moments, group: Group, k: int) -> Lists:
         """The lists of a group, each at the time and of the length of its question, up to ``k``."""

@@ -9,11 +9,12 @@ from typing import Annotated
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from pydantic import BeforeValidator
 
 from recsys.data.dataset import Dataset
 from recsys.data.histories import Histories
-from recsys.data.vocabulary import MISSING, Ids, Rows, Vocabulary
+from recsys.data.vocabulary import MISSING, Ids, Rows, Vocabulary, ranges
 from recsys.retrieval.rules.id_lists import ids_in_type, read_pair_file, typed_rows
 
 _Pairs = tuple[tuple[int | str, int | str], ...]
@@ -98,12 +99,10 @@ def taken(lists: Histories, rows: Rows) -> Histories:
     start = np.append(lists.offsets[:-1], 0)[rows]
     stop = np.append(lists.offsets[1:], 0)[rows]
     lengths = stop - start
-    offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
-    places = np.arange(offsets[-1]) + np.repeat(start - offsets[:-1], lengths)
-    return _ragged(lengths, lists.items[places])
+    return _ragged(lengths, lists.items[ranges(start, lengths)])
 
 
-def _ragged(lengths: Rows, items: Rows) -> Histories:
+def _ragged(lengths: Rows, items: NDArray[np.integer]) -> Histories:
     offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
     n = len(items)
     return Histories(offsets, items.astype(np.int32), np.zeros(n, np.int64), np.ones(n, np.float32))

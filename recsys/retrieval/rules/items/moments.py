@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict
+from collections.abc import Callable, Hashable
 from threading import Lock
+from typing import Generic, TypeVar
 
 import numpy as np
 
@@ -14,9 +16,36 @@ from recsys.retrieval.rules.plan import RulePlan
 from recsys.retrieval.rules.ruled import RuledRetriever
 
 _KEPT = 4
-"""So many stretches of time between two changes are kept ready for questions with a time, those asked for last."""
+"""So many things that take long to make are kept ready, those asked for last."""
 _LATEST = 60.0
 """After so many seconds in which nobody called `Moments.renew`, a question does it."""
+
+KeyT = TypeVar("KeyT", bound=Hashable)
+ValueT = TypeVar("ValueT")
+
+
+class Kept(Generic[KeyT, ValueT]):
+    """What was asked for last, by its key; each is made once, while others wait.
+
+    Example:
+        >>> kept = Kept[int, str]()
+        >>> [kept.get(key, lambda: "made") for key in (1, 2)], kept.get(1, lambda: "anew")
+        (['made', 'made'], 'made')
+    """
+
+    def __init__(self) -> None:
+        self._made: OrderedDict[KeyT, ValueT] = OrderedDict()
+        self._lock = Lock()
+
+    def get(self, key: KeyT, make: Callable[[], ValueT]) -> ValueT:
+        """That of ``key``, by ``make`` where it is not kept; what ``make`` raises goes through."""
+        with self._lock:
+            if key not in self._made:
+                self._made[key] = make()
+            self._made.move_to_end(key)
+            while len(self._made) > _KEPT:
+                self._made.popitem(last=False)
+            return self._made[key]
 
 
 class Moments:
@@ -32,8 +61,7 @@ class Moments:
         self._first, self._changes = retriever, changes(plan.windows.values())
         self._now: tuple[int, RuledRetriever | RecsysError] = self._stretch(moment), retriever
         self._renewed = moment
-        self._made: OrderedDict[int, RuledRetriever] = OrderedDict()
-        self._lock = Lock()
+        self._kept = Kept[int, RuledRetriever]()
 
     def renew(self) -> None:
         """Makes what ranks now, where that has changed; questions are answered as before until it is made."""
@@ -69,13 +97,7 @@ class Moments:
         stretch, (current, found) = self._stretch(moment), self._now
         if stretch == current and isinstance(found, RuledRetriever):
             return found
-        with self._lock:
-            if stretch not in self._made:
-                self._made[stretch] = self._first.at(moment)
-            self._made.move_to_end(stretch)
-            while len(self._made) > _KEPT:
-                self._made.popitem(last=False)
-            return self._made[stretch]
+        return self._kept.get(stretch, lambda: self._first.at(moment))
 
     def _stretch(self, moment: float) -> int:
         """The number of changes until ``moment``."""
