@@ -176,12 +176,13 @@ def test_it_is_chosen_for_large_catalogues_where_the_machine_multiplies_half_pre
         assert not HalfPrecision.pays(np.empty((1_000, 8), np.float32), 1)
 
 
+@pytest.mark.parametrize("factor", [0.5, 1.5, 100], ids=["few rise", "some rise", "all rise"])
 @pytest.mark.parametrize("sizes", [4, 10**6], ids=["many ties", "no ties"])
-def test_boosted_items_are_ranked_apart_from_the_others_with_the_same_lists(sizes, monkeypatch):
+def test_boosted_items_are_ranked_apart_from_the_others_with_the_same_lists(sizes, factor, monkeypatch):
     rng = np.random.default_rng(8)
     users, items = (rng.integers(0, sizes, (n, 12)).astype(np.float32) for n in (60, ITEMS))
     factors = np.ones(ITEMS, np.float32)
-    factors[rng.choice(ITEMS, 200, replace=False)] = 1.5
+    factors[rng.choice(ITEMS, 200, replace=False)] = factor
     seen = Histories.of([rng.integers(0, ITEMS, 40).tolist() for _ in range(60)])
     boosts, candidates = Boosts(factors, (factors - 1) / np.float32(8)), rng.choice(ITEMS, 2_000, replace=False)
     for some in (None, candidates):

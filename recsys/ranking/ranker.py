@@ -155,17 +155,21 @@ class Ranker:
             k: length of a list, at most C.
             exclude: see `top_k`.
         """
+        self._mask(table, users, exclude)
+        return self._listed(*best_columns(table, k, None if self._by_row else self._rows))
+
+    def _mask(self, table: torch.Tensor, users: Vectors, exclude: Histories | None) -> None:
+        """Overwrites what may not be listed of the scores [B, C] of one block with -inf."""
         pairs = self._pairs(exclude)
         if self._there is not None:
             self._there.mask(table, pairs, users.valid)
-        else:
-            values = table.numpy()
-            if len(self._excluded):
-                values[:, self._excluded] = -np.inf
-            if users.valid is not None:
-                values[~users.valid] = -np.inf
-            values[pairs] = -np.inf
-        return self._listed(*best_columns(table, k, None if self._by_row else self._rows))
+            return
+        values = table.numpy()
+        if len(self._excluded):
+            values[:, self._excluded] = -np.inf
+        if users.valid is not None:
+            values[~users.valid] = -np.inf
+        values[pairs] = -np.inf
 
     def _listed(self, rows: Rows, scores: NDArray[np.float32]) -> Ranked:
         """Item rows and scores from columns and scores, of which -inf ends a list."""

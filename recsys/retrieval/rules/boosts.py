@@ -14,16 +14,18 @@ from pydantic import Field
 from recsys.config import Config
 from recsys.data.entities import EntityTable
 from recsys.data.histories import Histories
-from recsys.data.vocabulary import Rows
+from recsys.data.vocabulary import Rows, places
 from recsys.engine import Vectors
 from recsys.errors import ConfigError
-from recsys.ranking import Ranked, Ranker, merged
+from recsys.ranking import Ranked, Ranker, best_columns, merged
 from recsys.retrieval.rules.conditions import ItemCondition, matching
 
 _LARGEST = 1e20
 """Products of scores and factors below it are finite in single precision."""
 _FEW = 0.25
 """Items with a boost for each without one, up to which they are ranked apart."""
+_USERS, _ENTRIES = 256, 2**18
+"""Users whose boosted items are ranked, and scores that are boosted, at a time, so that they stay in the cache."""
 
 
 class Boost(Config):
@@ -131,8 +133,35 @@ class BoostedRanker(Ranker):
         """
         if not self._apart(min(k, self.n_items)):
             return super().top_k(users, k, exclude)
-        plain, lifted = (ranker.top_k(users, k, exclude) for ranker in self._parts)
-        return merged(plain, lifted)
+        plain, boosted = self._parts
+        rows, scores = plain.top_k(users, k, exclude)
+        step = min(boosted.block, _USERS)
+        for start in range(0, len(users), step):
+            some = slice(start, start + step)
+            seen = None if exclude is None else exclude.take(some)
+            lifted = boosted.not_below(users.take(some), scores[some, -1], k, seen)
+            rows[some], scores[some] = merged((rows[some], scores[some]), lifted)
+        return rows, scores
+
+    def not_below(self, users: Vectors, least: NDArray[np.float32], k: int, exclude: Histories | None = None) -> Ranked:
+        """The candidates with boosted scores of at least ``least`` [B] for each user of one block, in no order.
+
+        Of more than ``k`` the best ``k`` are taken. See `recsys.ranking.Ranker.ranked`.
+        """
+        table = self.scores(users)
+        self._mask(table, users, exclude)
+        found = ~(table.numpy() < least[:, None])  # with what is no number, which is refused below
+        counts = found.sum(1)
+        width = min(int(counts.max(initial=0)), k, self._width)
+        listed, scores = np.zeros((len(users), width), np.int64), np.full((len(users), width), -np.inf, np.float32)
+        many = np.flatnonzero(counts > width)
+        found[many] = False
+        owners, columns = np.nonzero(found)
+        place = places(found.sum(1))
+        listed[owners, place], scores[owners, place] = columns, table.numpy()[owners, columns]
+        if len(many):
+            listed[many], scores[many] = best_columns(table[torch.from_numpy(many)], width, self._rows)
+        return self._listed(listed, scores)
 
     def _apart(self, k: int) -> bool:
         plain = self._width - len(self._boosted)
@@ -149,7 +178,8 @@ class BoostedRanker(Ranker):
     def scores(self, users: Vectors) -> torch.Tensor:
         """[B, C]: the boosted score of every candidate for a block of users; the next call overwrites it."""
         table = super().scores(users)
-        plain = table[:, table.shape[1] - len(self._boosted) :]
-        lifted = torch.where(plain > 0, plain * self._factor, plain / self._factor)
-        torch.add(lifted, self._addend, out=plain)
+        size = len(table) if self.device.type != "cpu" else max(1, _ENTRIES // max(len(self._boosted), 1))
+        for part in table[:, table.shape[1] - len(self._boosted) :].split(max(size, 1)):
+            lifted = torch.where(part > 0, part * self._factor, part / self._factor)
+            torch.add(lifted, self._addend, out=part)
         return table
