@@ -168,7 +168,7 @@ class BoostedRanker(Ranker):
         return 0 < len(self._boosted) <= plain * _FEW and self._alone(plain, k) is not None
 
     @cached_property
-    def _parts(self) -> tuple[Ranker, Ranker]:
+    def _parts(self) -> tuple[Ranker, BoostedRanker]:
         """Of the items without a boost, and of those with one."""
         assert self._rows is not None
         plain = self._rows[: self._width - len(self._boosted)]
@@ -179,7 +179,9 @@ class BoostedRanker(Ranker):
         """[B, C]: the boosted score of every candidate for a block of users; the next call overwrites it."""
         table = super().scores(users)
         size = len(table) if self.device.type != "cpu" else max(1, _ENTRIES // max(len(self._boosted), 1))
-        for part in table[:, table.shape[1] - len(self._boosted) :].split(max(size, 1)):
+        boosted = table[:, table.shape[1] - len(self._boosted) :]
+        for start in range(0, len(boosted), max(size, 1)):
+            part = boosted[start : start + size]
             lifted = torch.where(part > 0, part * self._factor, part / self._factor)
             torch.add(lifted, self._addend, out=part)
         return table
