@@ -7,15 +7,16 @@ from functools import cached_property
 
 import numpy as np
 import scipy.sparse as sp
+import torch
 from numpy.typing import NDArray
 
 from recsys.data.histories import Histories
 from recsys.data.vocabulary import MISSING, Rows
 from recsys.engine import Vectors
-from recsys.ranking import Ranked, block_rows, check_finite_scores
+from recsys.ranking import Ranked, best_columns, block_rows, check_finite_scores
 from recsys.retrieval.approximate.kinds import FaissIndex, Kind
 from recsys.retrieval.rules.pairs.own_candidates import best_pairs, contained
-from recsys.retrieval.rules.pairs.paired import gathered_scores
+from recsys.retrieval.rules.pairs.paired import listed_scores
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,6 +36,11 @@ class Searched:
     rows: Rows
     items: Vectors
     allowed: NDArray[np.bool_] | None = None
+
+    @cached_property
+    def _row_of_id(self) -> Rows:
+        """The item row of each id, and MISSING for -1."""
+        return np.append(self.rows, MISSING)
 
     @cached_property
     def _by_id(self) -> NDArray[np.bool_] | None:
@@ -58,17 +64,18 @@ class Searched:
         assert users.dense is not None, "the index is over the dense part"
         dense = users.dense if users.valid is None else np.where(users.valid[:, None], users.dense, 0)
         ids = self.kind.search(self.index, np.ascontiguousarray(dense, np.float32), depth, breadth, self._by_id)
-        rows = np.append(self.rows, MISSING)[ids]
+        rows = self._row_of_id[ids]
         if users.sparse is not None and self.items.sparse is not None:
-            rows = _distinct(np.column_stack([rows, self._by_sparse(users, depth)]))
-        owner, place = np.nonzero(rows != MISSING if users.valid is None else (rows != MISSING) & users.valid[:, None])
-        item = rows[owner, place]
+            rows = np.column_stack([rows, self._by_sparse(users, depth)])
+        rows = _ascending(rows)
         if exclude is not None:
-            left = ~contained(owner, item, exclude, len(self.items))
-            owner, item = owner[left], item[left]
-        scores = gathered_scores(users, self.items, owner, item)
-        check_finite_scores(item, scores)
-        return best_pairs(owner, item, scores, (len(users), k))
+            owner, place = np.nonzero(rows != MISSING)
+            left_out = contained(owner, rows[owner, place], exclude, len(self.items))
+            rows[owner[left_out], place[left_out]] = MISSING
+        scores = listed_scores(users, self.items, rows)
+        check_finite_scores(rows, scores)
+        best, found = best_columns(torch.from_numpy(scores), k)
+        return np.where(np.isneginf(found), MISSING, np.take_along_axis(rows, best, axis=1)), found
 
     def _by_sparse(self, users: Vectors, depth: int) -> Rows:
         """int64 [U, depth]: the items with the highest positive products of the sparse parts; MISSING after them."""
@@ -89,13 +96,13 @@ class Searched:
         return sp.csr_array(sp.csr_array(self.items.sparse).T)
 
 
-def _distinct(rows: Rows) -> Rows:
-    """The rows with each item once in a user's line, MISSING in place of its repeats.
+def _ascending(rows: Rows) -> Rows:
+    """The rows of each user in order, with each item once and MISSING in place of its repeats.
 
     Example:
-        >>> _distinct(np.array([[3, 1, 3, 2]])).tolist()
+        >>> _ascending(np.array([[3, 1, 3, 2]])).tolist()
         [[1, 2, 3, -1]]
     """
     ordered = np.sort(rows, axis=1)
     ordered[:, 1:][ordered[:, 1:] == ordered[:, :-1]] = MISSING
-    return np.take_along_axis(ordered, np.argsort(ordered == MISSING, axis=1, kind="stable"), axis=1)
+    return ordered

@@ -99,10 +99,17 @@ class InvertedLists(Kind):
     def search(
         self, index: FaissIndex, users: NDArray[np.float32], depth: int, breadth: int, allowed: NDArray[np.bool_] | None
     ) -> NDArray[np.int64]:
-        faiss = require_faiss()
+        faiss, nearest = require_faiss(), min(breadth, int(index.nlist))
         given = {} if allowed is None else {"sel": _bitmap(faiss, allowed)}
-        parameters = faiss.SearchParametersIVF(nprobe=min(breadth, index.nlist), **given)
-        found: NDArray[np.int64] = index.search(users, depth, params=parameters)[1]
+        parameters = faiss.SearchParametersIVF(nprobe=nearest, **given)
+        close, cells = index.quantizer.search(users, nearest)
+        order = np.argsort(cells[:, 0], kind="stable")  # one after the other, as they read the same lists
+        asked = [np.ascontiguousarray(each[order]) for each in (users, cells, close)]
+        scores, ids = np.empty((len(users), depth), np.float32), np.empty((len(users), depth), np.int64)
+        rows, *others = [faiss.swig_ptr(each) for each in (*asked, scores, ids)]
+        index.search_preassigned_c(len(users), rows, depth, *others, False, parameters)
+        found = np.empty_like(ids)
+        found[order] = ids
         return found
 
 
