@@ -1,11 +1,15 @@
 """The scale benchmark: its table, and the costs of other libraries beside it."""
 
+import sys
+
+import pandas as pd
 import pytest
 
+from pipelines.benchmarks.scale.__main__ import main
 from pipelines.benchmarks.scale.page import save_plot, table
 from pipelines.benchmarks.scale.peers.measured import PeerError, peer_costs
 from pipelines.benchmarks.scale.stages import Cost
-from pipelines.benchmarks.scale.world import Size, write
+from pipelines.benchmarks.scale.world import FORMATS, Size, write
 
 
 def test_growth_is_told_against_the_next_smaller_size_that_was_measured():
@@ -32,3 +36,37 @@ def test_implicit_is_measured_phase_by_phase_and_a_script_that_fails_is_told(tmp
     assert all(cost.peak_mb > 0 for cost in costs.values())
     with pytest.raises(PeerError, match=r"log\.txt"):
         dict(peer_costs("implicit", tmp_path / "nothing", tmp_path / "log.txt"))
+
+
+@pytest.mark.parametrize("form", FORMATS)
+@pytest.mark.parametrize("text_ids", [False, True])
+def test_interactions_are_the_same_in_each_format(form, text_ids, tmp_path):
+    rows = write(Size(3000), tmp_path, form=form, text_ids=text_ids)
+    (path,) = tmp_path.iterdir()
+    found = pd.read_parquet(path) if "parquet" in form else pd.read_csv(path)
+    write(Size(3000), tmp_path / "wanted")
+    wanted = pd.read_parquet(tmp_path / "wanted")
+    assert len(found) == len(wanted) == rows
+    if text_ids:
+        wanted = wanted.assign(
+            user_id="user-" + wanted["user_id"].astype(str), item_id="item-" + wanted["item_id"].astype(str)
+        )
+    pd.testing.assert_frame_equal(found.astype(str), wanted.astype(str), check_dtype=False)
+
+
+@pytest.mark.slow
+def test_a_stage_is_measured_again_where_other_engines_are_asked_for(tmp_path, monkeypatch, capsys):
+    def printed(*engines):
+        asked = ["scale", "--events", "3000", "--output", str(tmp_path), "--engines", *engines]
+        monkeypatch.setattr(sys, "argv", asked)
+        assert main() == 0
+        table = capsys.readouterr().out
+        return [line.split(" | ")[0][2:] for line in table[: table.index("| stage")].splitlines()]
+
+    of_data = ["validate", "prepare", "pretrain word2vec"]
+    of_engine = ["train popularity", "evaluate and report popularity", "recommend popularity"]
+    assert printed("popularity") == [*of_data, *of_engine]
+    assert printed("popularity") == []
+    again = printed("popularity", "itemknn")
+    assert again == ["train itemknn", "evaluate and report popularity, itemknn", "recommend itemknn"]
+    assert "recommend itemknn" in (tmp_path / "results.md").read_text()

@@ -4,10 +4,11 @@
     python -m pipelines.benchmarks.scale                            # 10^6 and 10^7
     python -m pipelines.benchmarks.scale --events 100000000 --engines popularity itemknn two_tower
     python -m pipelines.benchmarks.scale --quick --peers            # beside implicit, RecTools and RecBole
+    python -m pipelines.benchmarks.scale --events 100000000 --form csv.gz --stages validate prepare
 
 Each stage is a command in a process of its own: seconds, CPU seconds, peak memory and bytes an interaction. Leaves
-``results.md`` and ``results.png``; a stage that the output folder holds is not run again, unless code has changed.
-Nothing may grow faster than its input: see *growth* in the table.
+``results.md`` and ``results.png``; a stage that the output folder holds is not run again, unless code or what it was
+asked has changed. Nothing may grow faster than its input: see *growth* in the table.
 """
 
 from __future__ import annotations
@@ -16,44 +17,71 @@ import argparse
 import sys
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from multiprocessing import get_context
 from pathlib import Path
 
 from pipelines.benchmarks.scale.page import line, save_plot, table
 from pipelines.benchmarks.scale.peers.measured import PEERS, PeerError, peer_costs
-from pipelines.benchmarks.scale.stages import ANY_SIZE, ENGINES, Cost, commands, measure
-from pipelines.benchmarks.scale.world import Size, write, write_items
+from pipelines.benchmarks.scale.stages import ENGINES, USUAL, Cost, commands, measure
+from pipelines.benchmarks.scale.world import FORMATS, Size, write, write_items
 from pipelines.workspace import ENGINE_CODE, code_version
 from recsys.atomic import read_json, write_json, write_text
+from recsys.digest import short_digest
 from recsys.errors import RecsysError
 from recsys.json_values import JsonObject
 
 
-def profile(size: Size, folder: Path, engines: Mapping[str, str], peers: Iterable[str]) -> tuple[int, dict[str, Cost]]:
-    """The number of interactions, about ``size``, and the cost of each stage; from ``folder`` where it holds them.
+@dataclass(frozen=True)
+class World:
+    """The interactions of a profile, see `pipelines.benchmarks.scale.world.write`."""
+
+    size: Size
+    form: str = "parquet"
+    text_ids: bool = False
+
+    def folder(self, output: Path) -> Path:
+        """Its own among those of other worlds."""
+        form = "" if self.form == "parquet" else f"-{self.form}"
+        return output / f"{self.size.events}{form}{'-texts' * self.text_ids}"
+
+    def write(self, folder: Path) -> int:
+        """Writes interactions and items into ``folder``; returns the number of interactions."""
+        write_items(self.size, folder / "items.parquet", text_ids=self.text_ids)
+        return write(self.size, folder / "interactions", form=self.form, text_ids=self.text_ids)
+
+
+def profile(
+    world: World, folder: Path, engines: Mapping[str, str], peers: Iterable[str], stages: Iterable[str] = ()
+) -> tuple[int, dict[str, Cost]]:
+    """The number of interactions and the cost of each stage; from ``folder`` where it holds them.
 
     With ``peers`` the phases of other libraries on the same interactions follow; one that fails is told and left out.
+    With ``stages`` only those whose first word is among them are run.
     """
     done, code = folder / "costs.json", code_version(*ENGINE_CODE)
     if not done.exists():
         # in another process, for a stage's peak of memory is at least what this one holds when it starts it
         with ProcessPoolExecutor(1, get_context("spawn")) as apart:
-            rows = apart.submit(write, size, folder / "interactions").result()
-            apart.submit(write_items, size, folder / "items.parquet").result()
+            folder.mkdir(parents=True, exist_ok=True)
+            rows = apart.submit(world.write, folder).result()
         write_json(done, {"rows": rows, "code": code})
     record = read_json(done)
     if record["code"] != code:
         record = {"rows": record["rows"], "code": code, "peers": record.get("peers", {})}
     (folder / "logs").mkdir(exist_ok=True)
-    stages: JsonObject = record.setdefault("stages", {})
+    kept: JsonObject = record.setdefault("stages", {})
+    wanted, costs = set(stages), dict[str, Cost]()
     for name, command in commands(folder, engines):
-        if name not in stages:
-            cost = measure(command, folder / "logs" / f"{name.replace(' ', '-')}.txt")
-            stages[name] = asdict(cost)
+        if wanted and name.partition(" ")[0] not in wanted:
+            continue
+        asked = short_digest([*command, Path(command[1]).read_text("utf-8")])
+        if kept.get(name, {}).get("asked") != asked:
+            cost = measure(command, folder / "logs" / f"{name.replace(' ', '-').replace(',', '')}.txt")
+            kept[name] = {"asked": asked, "cost": asdict(cost)}
             write_json(done, record)
             print(line(name, cost, record["rows"]), flush=True)
-    costs = {name: Cost(**stages[name]) for name, _ in commands(folder, engines)}
+        costs[name] = Cost(**kept[name]["cost"])
     return record["rows"], costs | _beside(folder, record, done, peers)
 
 
@@ -78,7 +106,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--events", type=int, nargs="+", default=[10**6, 10**7], help="numbers of interactions")
     parser.add_argument("--quick", action="store_true", help="10^6 interactions alone")
-    parser.add_argument("--engines", nargs="+", choices=list(ENGINES), default=ANY_SIZE)
+    parser.add_argument("--engines", nargs="+", choices=list(ENGINES), default=USUAL)
+    parser.add_argument("--form", choices=FORMATS, default=FORMATS[0], help="of the interactions")
+    parser.add_argument("--text-ids", action="store_true", help="ids as texts instead of integers")
+    parser.add_argument("--stages", nargs="+", default=[], help="only these, such as validate prepare")
     parser.add_argument(
         "--peers",
         nargs="*",
@@ -91,8 +122,10 @@ def main() -> int:
     engines = {name: ENGINES[name] for name in arguments.engines}
     peers = () if arguments.peers is None else arguments.peers or PEERS
     try:
-        folders = {events: arguments.output / f"{events:.0e}".replace("e+0", "e") for events in sizes}
-        found = dict(profile(Size(events), folders[events], engines, peers) for events in sizes)
+        worlds = [World(Size(events), arguments.form, arguments.text_ids) for events in sizes]
+        found = dict(
+            profile(world, world.folder(arguments.output), engines, peers, arguments.stages) for world in worlds
+        )
     except RecsysError as error:
         print(error, file=sys.stderr)
         return 1

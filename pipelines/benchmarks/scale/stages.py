@@ -18,11 +18,16 @@ ENGINES: Mapping[str, str] = {
     "als": "",
     "ease": "neighbours = 100",
     "ease_whole": 'kind = "ease"',
-    "two_tower": "graph_weight = 0\npopularity_weight = 0\ntraining = {epochs = 1}",
+    "spectral": "",
+    "bpr": "",
+    "two_tower": "training = {epochs = 1}",
+    "sasrec": "training = {epochs = 1}",
+    "lightgcn": "training = {epochs = 1}",
 }
-"""Engine -> its options: defaults, one epoch of the towers, and EASE by neighbourhoods, which fits any catalogue."""
-ANY_SIZE = [name for name in ENGINES if name != "ease_whole"]
-"""Engines that a catalogue of any size has room for."""
+"""Engine -> its options: defaults, one epoch of what trains by epochs, and EASE by neighbourhoods, which fits any
+catalogue."""
+USUAL = ["popularity", "itemknn", "als", "ease", "two_tower"]
+"""Engines that are measured where none is named."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +61,7 @@ name = "scale"
 
 [data]
 name = "scale"
-interactions = {str((folder / "interactions").absolute())!r}
+interactions = {str(_interactions(folder).absolute())!r}
 items = {str((folder / "items.parquet").absolute())!r}
 item_schema = {{title = "text"}}
 
@@ -77,16 +82,25 @@ k = 100
     return path
 
 
+def _interactions(folder: Path) -> Path:
+    """The folder of parts, or the one file in it."""
+    found = folder / "interactions"
+    return next(found.glob("interactions.*"), found)
+
+
 def commands(folder: Path, engines: Mapping[str, str]) -> Iterator[tuple[str, list[str]]]:
     """Name of each stage and its command, in the order in which they build on one another."""
     whole, output = str(config(folder, engines)), ["--output", str(folder / "run")]
-    yield "validate", ["validate", whole]
-    yield "prepare", ["prepare", whole, *output]
-    yield "pretrain word2vec", ["pretrain", str(config(folder, engines, PRETRAIN)), *output]
-    for name, options in engines.items():
-        yield f"train {name}", ["train", str(config(folder, {name: options})), *output]
-    yield "evaluate and report", ["evaluate", whole, *output]
-    yield "recommend", ["recommend", whole, *output]
+    alone = {name: str(config(folder, {name: options})) for name, options in engines.items()}
+    data = {"popularity": ""}  # what does not depend on engines is asked with the same one
+    yield "validate", ["validate", str(config(folder, data))]
+    yield "prepare", ["prepare", str(config(folder, data)), *output]
+    yield "pretrain word2vec", ["pretrain", str(config(folder, data, PRETRAIN)), *output]
+    for name in engines:
+        yield f"train {name}", ["train", alone[name], *output]
+    yield f"evaluate and report {', '.join(engines)}", ["evaluate", whole, *output]
+    for name in engines:
+        yield f"recommend {name}", ["recommend", alone[name], *output]
 
 
 def measure(command: list[str], log: Path) -> Cost:

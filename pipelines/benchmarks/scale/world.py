@@ -7,9 +7,16 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv
+import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from recsys.seeding import stream
+
+FORMATS = ("parquet", "one-parquet", "csv", "csv.gz")
+"""A folder of Parquet files, or one Parquet, CSV or gzipped CSV file."""
 
 EVENTS_A_USER, ITEMS_OF_20M = 92, 27_000
 """Of MovieLens 20M, whose 138,000 users have 12.7 million ratings of 4 and above."""
@@ -44,24 +51,48 @@ class Size:
         return max(int(ITEMS_OF_20M * (self.events / 12_700_000) ** 0.5), 200)
 
 
-def write(size: Size, folder: Path, seed: int = 0) -> int:
-    """Writes ``part-00000.parquet`` and so on with user_id, item_id and timestamp; returns the number of rows.
+def write(size: Size, folder: Path, seed: int = 0, form: str = "parquet", text_ids: bool = False) -> int:
+    """Writes interactions with user_id, item_id and timestamp into ``folder``; returns the number of rows.
 
     A user has two of 60 clusters of items; popularity within a cluster and over all items is log-uniform by rank, as
     Zipf's law has it; a quarter of the choices follow on the one before. Activity is log-normal.
+
+    Args:
+        size: of the set.
+        folder: gets ``part-00000.parquet`` and so on, or ``interactions.parquet``, ``.csv`` or ``.csv.gz``.
+        seed: of all draws.
+        form: one of `FORMATS`.
+        text_ids: whether ids are texts, such as ``user-17``.
     """
     folder.mkdir(parents=True, exist_ok=True)
     shuffled = stream(seed, "scale", "ids").permutation(size.items)
-    rows = 0
+    rows, writer = 0, None
     for part, first in enumerate(range(0, size.users, _USERS_A_PART)):
         users = np.arange(first, min(first + _USERS_A_PART, size.users))
-        frame = _part(size, users, shuffled, stream(seed, "scale", part))
-        frame.to_parquet(folder / f"part-{part:05d}.parquet", index=False)
-        rows += len(frame)
+        table = pa.Table.from_pandas(_part(size, users, shuffled, stream(seed, "scale", part)), preserve_index=False)
+        if text_ids:
+            for place, name in enumerate(("user", "item")):
+                texts = pc.binary_join_element_wise(name, table.column(place).cast(pa.string()), "-")
+                table = table.set_column(place, f"{name}_id", texts)
+        if form == "parquet":
+            pq.write_table(table, folder / f"part-{part:05d}.parquet")
+        else:
+            writer = writer or _writer(folder, form, table.schema)
+            writer.write_table(table)
+        rows += len(table)
+    if writer is not None:
+        writer.close()
     return rows
 
 
-def write_items(size: Size, path: Path, seed: int = 0) -> None:
+def _writer(folder: Path, form: str, schema: pa.Schema) -> pq.ParquetWriter | pa.csv.CSVWriter:
+    if form == "one-parquet":
+        return pq.ParquetWriter(folder / "interactions.parquet", schema)
+    path = folder / f"interactions.{form}"
+    return pa.csv.CSVWriter(pa.CompressedOutputStream(path, "gzip") if form == "csv.gz" else path, schema)
+
+
+def write_items(size: Size, path: Path, seed: int = 0, text_ids: bool = False) -> None:
     """Writes a Parquet file with item_id and title: three to eight words, half of them of the item's cluster."""
     rng, shuffled = stream(seed, "scale", "titles"), stream(seed, "scale", "ids").permutation(size.items)
     lengths = rng.integers(3, 9, size.items)
@@ -70,7 +101,8 @@ def write_items(size: Size, path: Path, seed: int = 0) -> None:
     word = np.where(own, (owner % _CLUSTERS) * 40 + rng.integers(0, 40, len(owner)), rng.integers(0, 5000, len(owner)))
     words = np.char.add(np.where(own, "c", "w"), word.astype(str))
     titles = [" ".join(each) for each in np.split(words, np.cumsum(lengths)[:-1])]
-    pd.DataFrame({"item_id": shuffled, "title": titles}).to_parquet(path, index=False)
+    ids = np.char.add("item-", shuffled.astype(str)) if text_ids else shuffled
+    pd.DataFrame({"item_id": ids, "title": titles}).to_parquet(path, index=False)
 
 
 def _part(size: Size, users: NDArray[np.int64], ids: NDArray[np.int64], rng: np.random.Generator) -> pd.DataFrame:
