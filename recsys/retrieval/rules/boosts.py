@@ -24,7 +24,7 @@ _LARGEST = 1e20
 """Products of scores and factors below it are finite in single precision."""
 _FEW = 0.25
 """Items with a boost for each without one, up to which they are ranked apart."""
-_USERS, _ENTRIES = 256, 2**18
+_USERS, _ENTRIES = 256, 2**16
 """Users whose boosted items are ranked, and scores that are boosted, at a time, so that they stay in the cache."""
 
 
@@ -156,7 +156,7 @@ class BoostedRanker(Ranker):
         listed, scores = np.zeros((len(users), width), np.int64), np.full((len(users), width), -np.inf, np.float32)
         many = np.flatnonzero(counts > width)
         found[many] = False
-        owners, columns = np.nonzero(found)
+        owners, columns = np.divmod(np.flatnonzero(found), self._width)
         place = places(found.sum(1))
         listed[owners, place], scores[owners, place] = columns, table.numpy()[owners, columns]
         if len(many):
