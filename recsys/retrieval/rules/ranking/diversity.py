@@ -188,13 +188,20 @@ class _Repeats:
     def of(cls, codes: NDArray[np.int32], weight: float) -> _Repeats:
         return cls(codes, np.zeros(codes.shape, np.float32), weight)
 
+    def __post_init__(self) -> None:
+        self._users = np.arange(len(self.codes))
+        self._taken = np.zeros((len(self.codes), int(self.codes.max(initial=0)) + 2), bool)
+        self._taken[:, MISSING] = True  # of no value there is no repeat
+
     def values(self) -> NDArray[np.float32]:
         return self.value
 
     def took(self, picked: Rows) -> None:
-        taken = np.where(picked == MISSING, MISSING, self.codes[np.arange(len(picked)), picked])
-        taken[taken == MISSING] = MISSING - 1  # equal to no code
-        np.copyto(self.value, np.float32(-self.weight), where=self.codes == taken[:, None])
+        codes = np.where(picked == MISSING, MISSING, self.codes[self._users, picked])
+        users = np.flatnonzero(~self._taken[self._users, codes])
+        if len(users):
+            self._taken[users, codes[users]] = True
+            self.value[users] -= (self.codes[users] == codes[users, None]) * np.float32(self.weight)
 
 
 @dataclass(eq=False)
