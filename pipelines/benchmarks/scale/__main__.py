@@ -17,38 +17,19 @@ import argparse
 import sys
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from multiprocessing import get_context
 from pathlib import Path
 
 from pipelines.benchmarks.scale.page import line, save_plot, table
 from pipelines.benchmarks.scale.peers.measured import PEERS, PeerError, peer_costs
 from pipelines.benchmarks.scale.stages import ENGINES, USUAL, Cost, commands, measure
-from pipelines.benchmarks.scale.world import FORMATS, Size, write, write_items
+from pipelines.benchmarks.scale.world import FORMATS, Size, World
 from pipelines.workspace import ENGINE_CODE, code_version
 from recsys.atomic import read_json, write_json, write_text
 from recsys.digest import short_digest
 from recsys.errors import RecsysError
 from recsys.json_values import JsonObject
-
-
-@dataclass(frozen=True)
-class World:
-    """The interactions of a profile, see `pipelines.benchmarks.scale.world.write`."""
-
-    size: Size
-    form: str = "parquet"
-    text_ids: bool = False
-
-    def folder(self, output: Path) -> Path:
-        """Its own among those of other worlds."""
-        form = "" if self.form == "parquet" else f"-{self.form}"
-        return output / f"{self.size.events}{form}{'-texts' * self.text_ids}"
-
-    def write(self, folder: Path) -> int:
-        """Writes interactions and items into ``folder``; returns the number of interactions."""
-        write_items(self.size, folder / "items.parquet", text_ids=self.text_ids)
-        return write(self.size, folder / "interactions", form=self.form, text_ids=self.text_ids)
 
 
 def profile(

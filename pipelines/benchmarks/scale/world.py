@@ -51,6 +51,25 @@ class Size:
         return max(int(ITEMS_OF_20M * (self.events / 12_700_000) ** 0.5), 200)
 
 
+@dataclass(frozen=True)
+class World:
+    """The interactions and items of a profile, see `write`."""
+
+    size: Size
+    form: str = "parquet"
+    text_ids: bool = False
+
+    def folder(self, output: Path) -> Path:
+        """Its own among those of other worlds."""
+        form = "" if self.form == "parquet" else f"-{self.form}"
+        return output / f"{self.size.events}{form}{'-texts' * self.text_ids}"
+
+    def write(self, folder: Path) -> int:
+        """Writes interactions and items into ``folder``; returns the number of interactions."""
+        write_items(self.size, folder / "items.parquet", text_ids=self.text_ids)
+        return write(self.size, folder / "interactions", form=self.form, text_ids=self.text_ids)
+
+
 def write(size: Size, folder: Path, seed: int = 0, form: str = "parquet", text_ids: bool = False) -> int:
     """Writes interactions with user_id, item_id and timestamp into ``folder``; returns the number of rows.
 
