@@ -74,8 +74,8 @@ class Built:
 def build(kind: Kind, items: Vectors, setting: IndexSetting) -> Built:
     """The index over all valid ``items``, with the least breadth that reaches the recall.
 
-    Breadth doubles until the recall of the lists of one half of the queries is reached or nothing more can be searched,
-    and the last step is halved three times.
+    Breadth doubles until the recall of the lists of one half of the queries is reached, by more than its standard
+    error, or nothing more can be searched, and the last step is halved three times.
     """
     assert items.dense is not None, "the index is over the dense part"
     rows = np.arange(len(items)) if items.valid is None else np.flatnonzero(items.valid)
@@ -87,20 +87,24 @@ def build(kind: Kind, items: Vectors, setting: IndexSetting) -> Built:
     exact = Ranker(items).top_k(queries, LENGTH)[0]
     chosen_on, measured_on = np.arange(0, len(queries), 2), np.arange(1, len(queries), 2)
 
-    def recall(breadth: int, some: Rows) -> float:
-        found = searched.best(queries.take(some), LENGTH, min(LENGTH + MORE, len(rows)), breadth)[0]
-        return recall_of(exact[some], found)
+    def found(breadth: int, some: Rows) -> Rows:
+        return searched.best(queries.take(some), LENGTH, min(LENGTH + MORE, len(rows)), breadth)[0]
+
+    def reaches(breadth: int) -> bool:
+        lists = zip(exact[chosen_on, None], found(breadth, chosen_on)[:, None], strict=True)
+        recalls = np.array([recall_of(best, others) for best, others in lists])
+        return bool(recalls.mean() - recalls.std() / len(recalls) ** 0.5 >= setting.target)
 
     least, breadth = kind.least, kind.least
-    while recall(breadth, chosen_on) < setting.target and breadth < kind.most(index):
+    while not reaches(breadth) and breadth < kind.most(index):
         least, breadth = breadth, min(2 * breadth, kind.most(index))
     for _ in range(_HALVINGS):
         middle = (least + breadth) // 2
         if middle in (least, breadth):
             break
-        least, breadth = (least, middle) if recall(middle, chosen_on) >= setting.target else (middle, breadth)
+        least, breadth = (least, middle) if reaches(middle) else (middle, breadth)
     held_out = measured_on if len(measured_on) else chosen_on
-    return Built(index, rows, breadth, recall(breadth, held_out), setting.target)
+    return Built(index, rows, breadth, recall_of(exact[held_out], found(breadth, held_out)), setting.target)
 
 
 MORE = 16
