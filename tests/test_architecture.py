@@ -30,6 +30,7 @@ HOMES: dict[str, str | tuple[str, ...]] = {
         "recsys/data/ingest/reading/columnar.py",
         "recsys/data/ingest/chunks",
         "recsys/evaluation/report/per_user.py",
+        "pipelines/benchmarks/scale/world.py",
         "recsys/export/vectors.py",
     ),
     "ray": "recsys/distributed",
