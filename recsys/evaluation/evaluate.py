@@ -16,18 +16,23 @@ from recsys.data.splits.split import Holdout
 from recsys.data.vocabulary import MISSING, Rows
 from recsys.engine import Request, VectorModel, Vectors
 from recsys.errors import DataError
-from recsys.evaluation.metrics import METRICS, check_lengths, parse_metric
+from recsys.evaluation.metrics import BLOCK, METRICS, ListMetrics, check_lengths, parse_metric
 from recsys.ranking import Ranker, check_finite, check_fitted, check_k, device_of
+
+SHOWN = 10
+"""Places of a list that are kept beside its metrics: those that coverage, popularity and examples look at."""
 
 
 @dataclass(frozen=True, eq=False)
 class Result:
-    """The lists that an engine recommends to the evaluation users, and their metrics.
+    """The metrics of what an engine recommends to the evaluation users, and the first places of its lists.
+
+    A user takes some 80 bytes with lists of 100 items, so that the results of several engines are held together.
 
     Args:
         users: int32 [U], rows of the evaluation users.
         values: ``"recall@10"`` -> float64 [U].
-        items: int32 [U, K], the recommended item rows, best first, MISSING after the end of a short list.
+        items: int32 [U, 10], the first recommended item rows, best first, MISSING after the end of a short list.
         history_lengths: int64 [U], number of items in each history.
         targets: int32 [T], relevant items of all users, user by user.
         target_counts: int64 [U], number of targets of each user.
@@ -37,7 +42,7 @@ class Result:
     """
 
     users: NDArray[np.int32]
-    values: dict[str, NDArray[np.float64]]
+    values: ListMetrics
     items: NDArray[np.int32]
     history_lengths: NDArray[np.int64]
     targets: NDArray[np.int32]
@@ -56,7 +61,7 @@ def evaluate(
     holdout: Holdout,
     *,
     ks: Sequence[int] = (1, 5, 10, 20, 50, 100),
-    block: int = 1024,
+    block: int = BLOCK,
 ) -> Result:
     """Ranking metrics of ``engine`` on ``holdout``, over the whole catalogue or its candidates.
 
@@ -65,7 +70,7 @@ def evaluate(
         data: the dataset that the holdout's rows refer to.
         holdout: the evaluation users and their targets.
         ks: list lengths of the metrics.
-        block: number of users per batch; only lists and metrics are kept in memory.
+        block: number of users per batch; of each no more than `Result` has is kept in memory.
 
     Raises:
         DataError: the engine is not fitted, the holdout has no users, or a list length is no whole number above 0.
@@ -93,7 +98,7 @@ class BlockRanker:
     """
 
     def __init__(
-        self, engine: VectorModel, data: Dataset, holdout: Holdout, ks: Sequence[int], block: int = 1024
+        self, engine: VectorModel, data: Dataset, holdout: Holdout, ks: Sequence[int], block: int = BLOCK
     ) -> None:
         check_fitted(engine)
         check_lengths(ks)
@@ -157,13 +162,13 @@ def measure(
         without_vector: number of users and of candidates without a vector.
     """
     hits = is_relevant(items, wanted, n_items)
-    places = min(10, items.shape[1])
-    shown = np.sort((items[:, :places] + np.arange(len(items))[:, None] * (n_items + 1)).ravel())
+    top = items[:, :SHOWN]
+    shown = np.sort((top + np.arange(len(items))[:, None] * (n_items + 1)).ravel())
     keys = wanted.items + wanted.users() * (n_items + 1)
     return Result(
         users,
-        {f"{name}@{k}": METRICS[name](hits, wanted.lengths, k) for k in ks for name in METRICS},
-        items.astype(np.int32),
+        ListMetrics.of(hits, wanted.lengths, ks),
+        top.astype(np.int32),
         history_lengths,
         wanted.items,
         wanted.lengths,
@@ -174,26 +179,25 @@ def measure(
 
 def joined(parts: Iterable[Result], n_users: int) -> Result:
     """The result of ``n_users`` users from those of blocks of them, in their order; one block is held at a time."""
-    users, lengths, counts = np.empty(n_users, np.int32), np.empty(n_users, np.int64), np.empty(n_users, np.int64)
-    items, values = np.empty((n_users, 0), np.int32), dict[str, NDArray[np.float64]]()
+    users, lengths = np.empty(n_users, np.int32), np.empty(n_users, np.int64)
+    items, values = np.empty((n_users, 0), np.int32), list[ListMetrics]()
     targets, found = list[NDArray[np.int32]](), list[NDArray[np.bool_]]()
     start = users_without_vector = items_without_vector = 0
     for part in parts:
         if not values:
             items = np.empty((n_users, part.items.shape[1]), np.int32)
-            values = {name: np.empty(n_users) for name in part.values}
         block = slice(start, start + len(part.users))
-        users[block], items[block], start = part.users, part.items, block.stop
-        lengths[block], counts[block] = part.history_lengths, part.target_counts
-        for name, column in values.items():
-            column[block] = part.values[name]
+        users[block], items[block], lengths[block] = part.users, part.items, part.history_lengths
+        start = block.stop
+        values.append(part.values)
         targets.append(part.targets)
         found.append(part.found)
         users_without_vector += part.users_without_vector
         items_without_vector = part.items_without_vector
     assert start == n_users, "a block is missing"
-    wanted = np.concatenate(targets), counts, np.concatenate(found)
-    return Result(users, values, items, lengths, *wanted, users_without_vector, items_without_vector)
+    metrics = ListMetrics.joined(values)
+    wanted = np.concatenate(targets), metrics.relevant, np.concatenate(found)
+    return Result(users, metrics, items, lengths, *wanted, users_without_vector, items_without_vector)
 
 
 def score_metric(

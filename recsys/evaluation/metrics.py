@@ -7,7 +7,8 @@ missing places count as misses.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +23,9 @@ Hits = NDArray[np.bool_]
 Counts = NDArray[np.int64]
 Values = NDArray[np.float64]
 Metric = Callable[[Hits, Counts, int], Values]
+
+BLOCK = 1024
+"""Users that are ranked and measured together."""
 
 
 def recall(hits: Hits, relevant: Counts, k: int) -> Values:
@@ -81,6 +85,59 @@ METRICS: Choices[Metric] = Choices(
         "precision": "recsys.evaluation.metrics:precision",
     },
 )
+
+
+@dataclass(frozen=True, eq=False)
+class ListMetrics(Mapping[str, Values]):
+    """``"recall@10"`` -> float64 [U] of top-k lists, computed when it is asked for: a place is held as one bit.
+
+    Args:
+        hits: uint8 [U, B], whether the item at each place is relevant, eight places a byte.
+        relevant: int64 [U], the number of relevant items.
+        ks: list lengths.
+        depth: the number of places of a list.
+
+    Example:
+        >>> found = ListMetrics.of(np.array([[False, True], [True, False]]), np.array([1, 2]), ks=(1, 2))
+        >>> found["recall@2"].tolist(), len(found)
+        ([1.0, 0.5], 14)
+    """
+
+    hits: NDArray[np.uint8]
+    relevant: Counts
+    ks: tuple[int, ...]
+    depth: int
+
+    @classmethod
+    def of(cls, hits: Hits, relevant: Counts, ks: Sequence[int]) -> ListMetrics:
+        """The metrics of lists from ``hits`` bool [U, K]."""
+        return cls(np.packbits(hits, axis=1), relevant, tuple(dict.fromkeys(ks)), hits.shape[1])
+
+    @classmethod
+    def joined(cls, parts: Sequence[ListMetrics]) -> ListMetrics:
+        """Those of the users of one or more ``parts``, one after the other."""
+        hits, relevant = (np.concatenate([getattr(part, name) for part in parts]) for name in ("hits", "relevant"))
+        return cls(hits, relevant, parts[0].ks, parts[0].depth)
+
+    def __getitem__(self, metric: str) -> Values:
+        if metric not in self:
+            raise KeyError(metric)
+        name, k = parse_metric(metric)
+        found, places = np.empty(len(self.relevant)), min(k, self.depth)
+        for start in range(0, len(found), BLOCK):
+            users = slice(start, start + BLOCK)
+            hits = np.unpackbits(self.hits[users], axis=1, count=places).view(np.bool_)
+            found[users] = METRICS[name](hits, self.relevant[users], k)
+        return found
+
+    def __contains__(self, metric: object) -> bool:
+        return metric in set(self)
+
+    def __iter__(self) -> Iterator[str]:
+        return (f"{name}@{k}" for k in self.ks for name in METRICS)
+
+    def __len__(self) -> int:
+        return len(self.ks) * len(METRICS)
 
 
 def parse_metric(text: str) -> tuple[str, int]:

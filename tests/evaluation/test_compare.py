@@ -11,7 +11,7 @@ from recsys.data.synthetic.worlds import BlockTaste
 from recsys.engine import Request
 from recsys.engines.baselines.ease import EASE
 from recsys.engines.baselines.popularity import Popularity
-from recsys.errors import ConfigError, DataError
+from recsys.errors import ArtifactError, ConfigError, DataError
 from recsys.evaluation.compare import evaluate_engines, evaluate_lists
 from recsys.evaluation.report.report import Report
 from recsys.ranking import top_k
@@ -54,8 +54,23 @@ def test_a_report_of_engines_needs_no_run(engines, tmp_path):
     report.save(tmp_path)
     back = Report.load(tmp_path)
     pd.testing.assert_frame_equal(back.to_frame(), report.to_frame())
+    np.testing.assert_array_equal(back.users, report.users)
+    (tmp_path / "per_user.parquet").rename(tmp_path / "elsewhere.parquet")  # what was loaded stays what it is
+    for name, metrics in report.values.items():
+        assert list(back.values[name]) == list(metrics)
+        for metric, of_users in metrics.items():
+            np.testing.assert_array_equal(back.values[name][metric], of_users)
     assert (tmp_path / "report.html").read_text().startswith("<!doctype html>")
     assert len(report.plot().axes) == 2
+
+
+@pytest.mark.parametrize("damage", [lambda file: file[:-20], lambda file: b"PAR1" + bytes(200) + file[204:]])
+def test_a_damaged_table_of_users_is_told_when_the_report_is_loaded(engines, tmp_path, damage):
+    evaluate_engines(engines, DATA, SPLIT, ks=(5,)).save(tmp_path)
+    table = tmp_path / "per_user.parquet"
+    table.write_bytes(damage(table.read_bytes()))
+    with pytest.raises(ArtifactError, match=r"(?s)per_user\.parquet cannot be read .*; evaluate again"):
+        Report.load(tmp_path)
 
 
 def test_what_has_no_name_is_shown_without_one():

@@ -19,7 +19,8 @@ from recsys.data.vocabulary import Vocabulary
 from recsys.engine import Vectors
 from recsys.engines.baselines.popularity import Popularity
 from recsys.errors import ConfigError, DataError
-from recsys.evaluation.evaluate import evaluate, score_metric
+from recsys.evaluation.evaluate import evaluate, measure, relevant, score_metric
+from recsys.evaluation.metrics import METRICS, ListMetrics
 from recsys.evaluation.report.build import DataSummary, build_report, unreachable
 from recsys.evaluation.report.html import render
 
@@ -53,6 +54,32 @@ def test_figures_do_not_depend_on_the_size_of_a_block():
             np.testing.assert_array_equal(getattr(small, name), values)
     for metric, each in whole.values.items():
         np.testing.assert_array_equal(small.values[metric], each)
+
+
+def test_metrics_that_are_asked_for_are_those_of_the_hits_of_all_users():
+    rng, ks = np.random.default_rng(0), (1, 5, 20, 50)
+    hits, relevant = rng.random((3000, 23)) < 0.1, rng.integers(0, 30, 3000)
+    found = ListMetrics.of(hits, relevant, ks)
+    assert list(found) == [f"{name}@{k}" for k in ks for name in METRICS]
+    for k in ks:
+        for name, metric in METRICS.items():
+            np.testing.assert_array_equal(found[f"{name}@{k}"], metric(hits, relevant, k))
+    assert "recall@7" not in found
+    with pytest.raises(KeyError, match="recall@7"):
+        found["recall@7"]
+
+
+def test_results_of_lists_of_a_hundred_take_a_hundred_bytes_a_user():
+    rng, n = np.random.default_rng(0), 5000
+    users = np.arange(n, dtype=np.int32)
+    targets = Interactions.of(users, rng.integers(0, 400, n))
+    wanted = relevant(Holdout(users, Interactions.empty(), targets), users)
+    lists = np.argsort(rng.random((n, 400)), axis=1)[:, :100]
+    result = measure(users, lists, np.zeros(n, np.int64), wanted, (1, 5, 10, 20, 50, 100), 400)
+    kept = [*vars(result).values(), *vars(result.values).values()]
+    assert sum(part.nbytes for part in kept if isinstance(part, np.ndarray)) <= 100 * n
+    assert result.mean("recall@100") == pytest.approx(0.25, abs=0.03)
+    np.testing.assert_array_equal(result.items, lists[:, :10])
 
 
 @pytest.mark.parametrize("metric", ["recall@2", "ndcg@2"])

@@ -27,7 +27,7 @@ def test_a_list_length_beyond_the_catalogue_takes_no_more_memory():
     result = evaluate(ENGINE, DATA, PARTS.test, ks=(1_000_000_000,))
     assert tracemalloc.get_traced_memory()[1] < 2**20
     tracemalloc.stop()
-    assert result.items.shape == (len(PARTS.test), 14)
+    assert (result.values.depth, result.items.shape) == (14, (len(PARTS.test), 10))
     at_the_catalogue = evaluate(ENGINE, DATA, PARTS.test, ks=(14,))
     for name in ("recall", "recall_capped", "ndcg", "map", "mrr", "hit_rate"):
         np.testing.assert_array_equal(result.values[f"{name}@1000000000"], at_the_catalogue.values[f"{name}@14"])
