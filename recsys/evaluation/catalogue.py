@@ -7,7 +7,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from recsys.data.interactions import Interactions
-from recsys.data.vocabulary import MISSING, ranges
+from recsys.data.vocabulary import BLOCK, MISSING, ranges
 from recsys.seeding import stream
 
 _FEWEST_LISTS = 1000
@@ -63,17 +63,21 @@ class CatalogueMetrics:
 
 def holders(train: Interactions, n_users: int, n_items: int) -> sp.csr_array:
     """Bool [I, U]: which users have each item, made of blocks of users without another copy of the interactions."""
-    parts = [train.select(part) for part in train.blocks()]
-    ends = np.zeros(n_items + 1, np.int64)
-    for part in parts:
-        ends[1:] += np.bincount(_pairs(part) >> 32, minlength=n_items)
-    ends = np.cumsum(ends)
-    users, filled = np.empty(ends[-1], np.int32), ends[:-1].copy()
-    for part in parts:
-        pairs = _pairs(part)
+    room = train.item_counts(n_items)  # repeated pairs leave some of it empty
+    starts = np.cumsum(room) - room
+    users, filled = np.empty(len(train), np.int32), starts.copy()
+    for block in train.blocks():
+        pairs = _pairs(train.select(block))
         counts = np.bincount(pairs >> 32, minlength=n_items)
         users[ranges(filled, counts)] = pairs & 0xFFFFFFFF
         filled += counts
+    degrees = filled - starts
+    ends = np.append(0, np.cumsum(degrees))
+    if ends[-1] < len(users):
+        for items in np.array_split(np.arange(n_items), min(len(users) // BLOCK + 1, n_items)):
+            moved = users[ranges(starts[items], degrees[items])]
+            users[ends[items[0]] : ends[items[0]] + len(moved)] = moved
+        users.resize(int(ends[-1]), refcheck=False)
     ends = ends.astype(np.int32 if len(users) < 2**31 else np.int64)  # of the type of the users
     return sp.csr_array((np.ones(len(users), bool), users, ends), shape=(n_items, n_users))
 

@@ -121,9 +121,14 @@ def test_the_users_who_have_each_item_are_found_block_by_block(monkeypatch):
     rng = np.random.default_rng(4)
     train = Interactions.of(rng.integers(0, 30, 400), rng.integers(0, 12, 400))
     for size in (1, 50, 10_000):
-        whole = Interactions.blocks
+        whole, sorts = Interactions.blocks, []
         monkeypatch.setattr(Interactions, "blocks", lambda self, size=size, whole=whole: whole(self, size))
+        monkeypatch.setattr("recsys.evaluation.catalogue.BLOCK", size)
+        monkeypatch.setattr(
+            np, "sort", lambda rows, sort=np.sort, sorts=sorts: (sorts.append(len(rows)), sort(rows))[1]
+        )
         found = holders(train, 30, 12)
         monkeypatch.undo()
+        assert sum(sorts) == len(train)
         np.testing.assert_array_equal(found.toarray(), train.to_csr(30, 12).T.toarray() > 0)
         assert found.nnz == train.to_csr(30, 12).nnz
