@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
+import os
+import re
 import time
+import weakref
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -65,6 +69,47 @@ class Stored(NamedTuple):
 
     tensors: dict[str, Tensor]
     progress: Progress
+
+
+_NAME = re.compile(r"training(?:\.\d+-of-(\d+)\.\d+-\d+)?\.safetensors")
+
+
+class CheckpointFolder:
+    """The folder of a training's checkpoints, locked from the first of them until the training, or its process, ends.
+
+    The folder itself is locked, so that no file is left. Where another training has the lock, or the file system knows
+    none, there is no lock, and nothing is removed.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self._directory, self._locked = directory, False
+        self._lock()
+
+    def remove_others(self, processes: int) -> None:
+        """Removes checkpoints of other numbers of ``processes``, which no training resumes from any more.
+
+        Args:
+            processes: whose files are kept; 1 for the file of tables that are not split.
+        """
+        if not self._lock():
+            return
+        for path in self._directory.glob("training.*safetensors"):
+            named = _NAME.fullmatch(path.name)
+            if named and int(named[1] or 1) != processes:
+                path.unlink(missing_ok=True)
+
+    def _lock(self) -> bool:
+        if self._locked or not self._directory.is_dir():
+            return self._locked
+        descriptor = os.open(self._directory, os.O_RDONLY)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            os.close(descriptor)
+            return False
+        weakref.finalize(self, os.close, descriptor)
+        self._locked = True
+        return True
 
 
 class Checkpoint:

@@ -20,7 +20,7 @@ from recsys.seeding import stream, stream_seed
 from recsys.tracking import SilentTracker, Tracker
 from recsys.training.ahead import losses
 from recsys.training.averaging import averaged, update_average
-from recsys.training.checkpoint import Checkpoint, Progress, Trained
+from recsys.training.checkpoint import Checkpoint, CheckpointFolder, Progress, Trained
 from recsys.training.diagnosis import diagnose
 from recsys.training.divergence import DivergenceCheck
 from recsys.training.optimizers import clip_grad_norm, make_optimizers, set_learning_rates
@@ -149,6 +149,7 @@ def train(
     ema = copy.deepcopy(module) if options.ema else None
     trained = Trained(module, optimizers, ema)
     best: dict[str, Tensor] = {}
+    folder = CheckpointFolder(directory) if directory is not None and workers.is_first else None
     checkpoint = _checkpoint(directory, identity, workers, sharded)
     state = Progress()
     if checkpoint and (restored := checkpoint.restore(trained, tracker)):
@@ -187,6 +188,8 @@ def train(
         _log_epoch(tracker, _end_epoch(task, ema, options, state, best, workers, steps, choose=epochs is None))
         if checkpoint:
             checkpoint.save(state, trained, best)
+        if folder is not None:
+            folder.remove_others(workers.count if sharded else 1)
     if epochs is None:
         if not batches:  # a finished training was resumed
             batches = task.batches(state.epoch - 1, stream(seed, "batches", state.epoch - 1))

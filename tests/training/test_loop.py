@@ -4,6 +4,7 @@ from torch import nn
 
 from recsys.errors import ConfigError
 from recsys.tracking import SilentTracker
+from recsys.training.checkpoint import CheckpointFolder
 from recsys.training.loop import LoopOptions, train
 
 
@@ -200,3 +201,31 @@ def test_weights_that_diverge_in_the_last_step_stop_training_before_they_are_val
 
     with pytest.raises(ConfigError, match=r"the weights 0.weight hold NaN or infinity at epoch 1.*learning_rate"):
         train(Poisoned(), OPTIONS.model_copy(update={"max_grad_norm": 0.0}), 1, SilentTracker(), directory=tmp_path)
+
+
+def with_others(directory):
+    """A folder with checkpoints of two and of three processes, and a file of somebody else."""
+    directory.mkdir(exist_ok=True)
+    names = [f"training.{rank}-of-{count}.3-7.safetensors" for count in (2, 3) for rank in range(count)]
+    for name in [*names, "training.notes.txt"]:
+        (directory / name).write_bytes(b"of another training")
+    return names
+
+
+def test_checkpoints_of_other_numbers_of_processes_go_when_the_training_has_its_own(tmp_path):
+    names = with_others(tmp_path)
+    with pytest.raises(KeyboardInterrupt):
+        train(Noisy(3), OPTIONS, 1, SilentTracker(), directory=tmp_path, identity="x")
+    assert all((tmp_path / name).exists() for name in names)  # within the first epoch, from which they can go on
+    train(Noisy(), OPTIONS, 1, SilentTracker(), directory=tmp_path, identity="x")
+    assert {path.name for path in tmp_path.iterdir()} == {"training.safetensors", "training.notes.txt"}
+
+
+def test_checkpoints_of_a_training_that_runs_are_left_alone(tmp_path):
+    names = with_others(tmp_path)
+    running = CheckpointFolder(tmp_path)
+    train(Noisy(), OPTIONS, 1, SilentTracker(), directory=tmp_path, identity="x")
+    assert all((tmp_path / name).exists() for name in names)
+    running.remove_others(3)
+    assert [name for name in names if (tmp_path / name).exists()] == names[2:]
+    assert not (tmp_path / "training.safetensors").exists()

@@ -142,6 +142,8 @@ def test_a_killed_process_of_sharded_tables_changes_nothing(tmp_path, unused_por
     assert (second, first in (0, None)) == (9, False)
     if change is not None:
         change(killed / "0" / "checkpoints")
+    for name in ("training", "training.2-of-3.9-0"):  # of one process, and of three
+        (killed / "0" / "checkpoints" / f"{name}.safetensors").write_bytes(b"")
     assert exit_codes(start(run_rows, killed, [(True, 0.0)], port=unused_port)) == [0, 0]
     expected, found = results(whole / "0"), results(killed / "0")
     assert found[0]["curve"] == expected[0]["curve"]
