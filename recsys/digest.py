@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+import threading
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+
+_SETTLED_NS = 2 * 10**9
+"""Age from which on a change of a file is sure to have another time, as those of file systems are coarse."""
+_MOST_KNOWN = 4096
 
 
 def short_digest(parts: Iterable[str | bytes | memoryview]) -> str:
@@ -26,9 +33,54 @@ def short_digest(parts: Iterable[str | bytes | memoryview]) -> str:
 
 
 def file_sha256(path: Path) -> str:
-    """The SHA-256 of a file's bytes, 64 hexadecimal digits."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+    """The SHA-256 of a file's bytes, 64 hexadecimal digits; read once a process while the file is unchanged."""
+
+    def read() -> str:
+        with path.open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+
+    return FileState.of(path).once("sha256", read)
+
+
+@dataclass(frozen=True)
+class FileState:
+    """Files as they are before they are read: what is computed from them holds for all that find them the same.
+
+    Args:
+        stats: device, inode, size and the times of the last write and change of each; empty where one is not there.
+    """
+
+    stats: tuple[tuple[int, ...], ...]
+
+    @classmethod
+    def of(cls, *paths: Path) -> FileState:
+        """The state of ``paths``; those that do not exist are told by whoever reads them."""
+        try:
+            found = [path.stat() for path in paths]
+        except OSError:
+            return cls(())
+        return cls(tuple((s.st_dev, s.st_ino, s.st_size, s.st_mtime_ns, s.st_ctime_ns) for s in found))
+
+    def once(self, what: str, compute: Callable[[], str]) -> str:
+        """The result of ``compute``, or what it was when this process last computed ``what`` of the same state.
+
+        Files that were written or moved just now are computed anew, as a change could have the same time.
+        """
+        key = (what, self.stats)
+        if (known := _KNOWN.get(key)) is not None:
+            return known
+        settled = self.stats and max(max(stat[3:]) for stat in self.stats) < time.time_ns() - _SETTLED_NS
+        found = compute()
+        if settled:
+            with _LOCK:
+                _KNOWN[key] = found
+                while len(_KNOWN) > _MOST_KNOWN:
+                    del _KNOWN[next(iter(_KNOWN))]
+        return found
+
+
+_KNOWN: dict[tuple[str, tuple[tuple[int, ...], ...]], str] = {}
+_LOCK = threading.Lock()
 
 
 def hashed(*columns: NDArray[np.integer | np.floating]) -> NDArray[np.uint64]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from recsys.atomic import atomic_path
 from recsys.data.schema import Schema
 from recsys.data.vocabulary import Ids, Vocabulary
-from recsys.digest import short_digest
+from recsys.digest import FileState, short_digest
 from recsys.errors import ArtifactError
 
 _TITLES = (
@@ -45,6 +45,8 @@ class EntityTable:
     columns: pd.DataFrame
     schema: Schema
     listed: NDArray[np.bool_] | None = None
+    _files: ClassVar[FileState] = FileState(())
+    """Of a table that was loaded, the files, so that its cells are hashed once a process."""
 
     def __post_init__(self) -> None:
         assert len(self.columns) == len(self.vocabulary), "one row an id"
@@ -117,7 +119,7 @@ class EntityTable:
             for name, column in self.schema.columns.items()
         )
         left = [f"|unlisted:{self.unlisted.tolist()}"] if len(self.unlisted) else []
-        return short_digest(chain([self.vocabulary.fingerprint], cells, left))
+        return self._files.once("table", lambda: short_digest(chain([self.vocabulary.fingerprint], cells, left)))
 
     def save(self, path: Path) -> None:
         """One Parquet file of ``__id__``, ``__listed__`` if known, and the columns; the schema in a JSON file."""
@@ -135,6 +137,7 @@ class EntityTable:
         Raises:
             ArtifactError: the file is missing or damaged.
         """
+        files = FileState.of(path, path.with_suffix(".schema.json"))
         try:
             frame = pd.read_parquet(path)
             ids = frame.pop(_ID)
@@ -145,7 +148,9 @@ class EntityTable:
         schema = Schema.load(path.with_suffix(".schema.json"))
         if list(frame.columns) != list(schema.columns):
             raise ArtifactError(f"{path} has other columns than its schema; prepare the data again")
-        return cls(vocabulary, frame, schema, listed)
+        found = cls(vocabulary, frame, schema, listed)
+        object.__setattr__(found, "_files", files)
+        return found
 
 
 def _plain(cell: Any) -> object:

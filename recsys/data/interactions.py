@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import scipy.sparse as sp
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 
 from recsys.atomic import atomic_path
 from recsys.data.vocabulary import BLOCK, ranges, row_counts, user_blocks
-from recsys.digest import hashed, short_digest
+from recsys.digest import FileState, hashed, short_digest
 from recsys.files.stored_array import check_column, load_column
 
 _LARGEST_WEIGHT, _LARGEST_TIME = 1e36, 2**62
@@ -21,6 +22,7 @@ _LARGEST_WEIGHT, _LARGEST_TIME = 1e36, 2**62
 _COLUMNS = {"user": np.int32, "item": np.int32, "time": np.int64, "weight": np.float32}
 _Columns = dict[str, NDArray[np.integer | np.floating]]
 _OPTIONAL: dict[str, type] = {"tie": np.int64, "event": np.int16}
+_ALL = (*_COLUMNS, *_OPTIONAL)
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,6 +50,8 @@ class Interactions:
     weight: NDArray[np.float32]
     tie: NDArray[np.int64] | None = None
     event: NDArray[np.int16] | None = None
+    _files: ClassVar[FileState] = FileState(())
+    """Of interactions that were loaded, the files, so that these are checked and hashed once a process."""
 
     @classmethod
     def of(
@@ -185,9 +189,14 @@ class Interactions:
         Raises:
             ArtifactError: a row does not exist, a weight is none, or users or times are not in their order.
         """
-        for start in range(0, len(self), BLOCK):
-            # a block begins with the last row of the one before, so that no step between two rows is left out
-            self._check_rows(slice(max(start - 1, 0), start + BLOCK), n_users, n_items, where, any_sign)
+
+        def check() -> str:
+            for start in range(0, len(self), BLOCK):
+                # a block begins with the last row of the one before, so that no step between two rows is left out
+                self._check_rows(slice(max(start - 1, 0), start + BLOCK), n_users, n_items, where, any_sign)
+            return "good"
+
+        self._files.once(f"rows of {n_users} users and {n_items} items, any sign: {any_sign}", check)
 
     def _check_rows(self, part: slice, n_users: int, n_items: int, where: Path, any_sign: bool) -> None:
         user, item, time, weight = self.user[part], self.item[part], self.time[part], self.weight[part]
@@ -208,8 +217,9 @@ class Interactions:
     @cached_property
     def fingerprint(self) -> str:
         """A digest of every interaction."""
-        return short_digest(
-            [np.ascontiguousarray(getattr(self, name), kind).data for name, kind in self._kinds.items()]
+        columns = ((getattr(self, name), kind) for name, kind in self._kinds.items())
+        return self._files.once(
+            "interactions", lambda: short_digest(np.ascontiguousarray(column, kind).data for column, kind in columns)
         )
 
     @property
@@ -231,6 +241,7 @@ class Interactions:
         Raises:
             ArtifactError: a column is missing, damaged or of another length.
         """
+        files = FileState.of(*(path for name in _ALL if (path := directory / f"{name}.npy").exists()))
         user, item = (load_column(directory / f"{name}.npy", np.int32) for name in ("user", "item"))
         time, weight = load_column(directory / "time.npy", np.int64), load_column(directory / "weight.npy", np.float32)
         tie = load_column(directory / "tie.npy", np.int64) if (directory / "tie.npy").exists() else None
@@ -239,7 +250,9 @@ class Interactions:
             length = len(user if column is None else column)
             other = f"has {length:,} rows, and user.npy {len(user):,}: they differ in length"
             check_column(directory / f"{name}.npy", length != len(user), other)
-        return cls(user, item, time, weight, tie, event)
+        found = cls(user, item, time, weight, tie, event)
+        object.__setattr__(found, "_files", files)
+        return found
 
 
 def pair_keys(users: NDArray[np.integer], items: NDArray[np.integer]) -> NDArray[np.int64]:
