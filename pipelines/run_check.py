@@ -49,7 +49,10 @@ class RunCheck:
         return cls(config, overrides)
 
     def __call__(self, found: Validation) -> None:
-        """Adds an error of the config for each key that is wrong; where there is none, what is wrong with the split."""
+        """Adds an error of the config for each key that is wrong; where there is none, what is wrong with the split.
+
+        The typed tables are taken out of ``found``, for the split needs as much memory again.
+        """
         from pipelines.config import read_run_config
         from recsys.data.ingest.issues import Location
         from recsys.data.ingest.readers import encode
@@ -64,11 +67,12 @@ class RunCheck:
             return
         if found.failed:
             return
+        file = found.typed.interactions[0].location
         try:
-            read = encode(found.typed, run.data.name)
+            read = encode(found.take_tables(), run.data.name)
             make_split(read.data, run.split, read.given, run.evaluate.filter_seen)
         except RecsysError as error:
-            place = location.at("split") if isinstance(error, ConfigError) else found.typed.interactions[0].location
+            place = location.at("split") if isinstance(error, ConfigError) else file
             what, _, remedy = str(error).partition("; ")
             place.error(what, remedy or "correct the config")
 

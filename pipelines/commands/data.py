@@ -153,6 +153,7 @@ def issues(
     if picture is not None:
         _check_picture(picture)
     found = validate(config, readers)
+    shown = overview(found.typed) if picture is not None and found.typed.interactions else None
     if check is not None:
         check(found)
     text = to_json(found) if as_json else to_text(found)
@@ -161,7 +162,7 @@ def issues(
 
         name = config.name or (nameable(config.interactions).stem if config.interactions is not None else "tables")
         make_parents(picture)
-        write_text(picture, data_page(name, found, overview(found.typed) if found.typed.interactions else None))
+        write_text(picture, data_page(name, found, shown))
         text += "" if as_json else f"\n\npicture of the data: {picture}"
     return text, found.failed
 

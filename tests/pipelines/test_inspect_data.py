@@ -1,11 +1,14 @@
 """What `recsys data` and `recsys validate` print."""
 
+import gc
 import json
+import weakref
 
 import pytest
 
 from pipelines.cli import main
 from pipelines.commands.data import column_overrides, column_readers, data_config, describe_source, issues, list_sources
+from recsys.data.ingest.typed_interactions import TypedInteractions
 from recsys.data.synthetic.seasonal import SeasonalDemand
 from recsys.data.synthetic.worlds import SequenceRule, write_tables
 from recsys.errors import ConfigError, DataError
@@ -158,3 +161,30 @@ def test_validate_fails_where_prepare_refuses_the_split(tmp_path, capsys, protoc
     assert exit_code("validate", str(path)) == refused
     assert ("leaves nothing to validate with" in capsys.readouterr().out) == refused
     assert exit_code("prepare", str(path), "--output", str(tmp_path / "out")) == refused
+
+
+@pytest.mark.parametrize("picture", [False, True])
+def test_the_tables_that_were_read_are_let_go_before_they_are_split(tmp_path, monkeypatch, capsys, picture):
+    """Typed tables take as much again as the dataset, and prepare holds no more than one of them."""
+    import recsys.data.splits.split as splits
+
+    made, held, split, begin = [], [], splits.make_split, TypedInteractions.__init__
+
+    def looked(*arguments):
+        gc.collect()
+        held.append([table for table in made if table() is not None])
+        return split(*arguments)
+
+    def began(self, *fields):
+        made.append(weakref.ref(self))
+        begin(self, *fields)
+
+    monkeypatch.setattr(TypedInteractions, "__init__", began)
+    monkeypatch.setattr(splits, "make_split", looked)
+    page = ["--html", str(tmp_path / "page.html")] if picture else []
+    with pytest.raises(SystemExit) as ended:
+        main(["validate", str(write_world(tmp_path)), *page])
+    assert ended.value.code == 0
+    assert (len(made) > 0, held) == (True, [[]])
+    assert "interactions.csv, 144 rows" in capsys.readouterr().out
+    assert not picture or "interactions" in (tmp_path / "page.html").read_text(encoding="utf-8")

@@ -47,6 +47,12 @@ class Validation:
         """Whether `recsys.data.ingest.readers.ingest` refuses the tables."""
         return bool(self.issues.errors)
 
+    def take_tables(self) -> TypedTables:
+        """`typed`, which is empty from now on: whoever encodes the tables lets go of them as `ingest` does."""
+        taken = self.typed
+        object.__setattr__(self, "typed", TypedTables((), None, None, (None, None)))
+        return taken
+
 
 def validate(config: DataConfig, readers: ColumnReaders | None = None) -> Validation:
     """Validates the tables of ``config``, in which `recsys.data.sources.resolve` has completed the paths.
