@@ -1,6 +1,7 @@
 """A whole run on a tiny world, and what a second one reuses."""
 
 import json
+from collections import Counter
 
 import pandas as pd
 import pytest
@@ -9,6 +10,8 @@ from pipelines.config import read_run_config
 from pipelines.stages import run_stages
 from pipelines.stages.recommend import run_from
 from pipelines.workspace import Workspace
+from recsys import digest
+from recsys.data.interactions import Interactions
 from recsys.retrieval.manifest import Manifest
 from recsys.tracking import SilentTracker
 from tests.pipelines.world import N_USERS, write_world
@@ -143,3 +146,20 @@ def test_a_refit_is_named_in_the_report(tmp_path):
     path, workspace = write_world(tmp_path), Workspace(tmp_path / "out")
     run_stages(read_run_config(path, ["split.refit=true"]), workspace, SilentTracker(), "evaluate")
     assert json.loads(workspace.report.read_text())["split"]["protocol"] == "leave_one_out/refit"
+
+
+def test_a_run_checks_each_stored_table_of_interactions_once(tmp_path, monkeypatch):
+    monkeypatch.setattr(digest, "_SETTLED_NS", -(10**18))  # files count as written long ago
+    monkeypatch.setattr(digest, "_KNOWN", {})
+    looks, check = Counter(), Interactions._check_rows
+
+    def counted(self, part, n_users, n_items, where, any_sign):
+        looks[where] += 1
+        check(self, part, n_users, n_items, where, any_sign)
+
+    monkeypatch.setattr(Interactions, "_check_rows", counted)
+    workspace = Workspace(tmp_path / "out")
+    assert run_stages(read_run_config(write_world(tmp_path)), workspace, SilentTracker()) == 0
+    assert looks[workspace.dataset / "interactions"] == 1
+    assert looks[workspace.bundle("ease") / "histories"] == 1
+    assert set(looks.values()) == {1}
