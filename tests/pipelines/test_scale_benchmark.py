@@ -1,6 +1,8 @@
 """The scale benchmark: its table, and the costs of other libraries beside it."""
 
+import subprocess
 import sys
+import time
 
 import pandas as pd
 import pytest
@@ -8,6 +10,7 @@ import pytest
 from pipelines.benchmarks.scale.__main__ import main
 from pipelines.benchmarks.scale.page import save_plot, table
 from pipelines.benchmarks.scale.peers.measured import PeerError, peer_costs
+from pipelines.benchmarks.scale.phases import OTHER, PHASES, Profiler
 from pipelines.benchmarks.scale.stages import Cost
 from pipelines.benchmarks.scale.world import FORMATS, Size, write
 
@@ -70,3 +73,41 @@ def test_a_stage_is_measured_again_where_other_engines_are_asked_for(tmp_path, m
     again = printed("popularity", "itemknn")
     assert again == ["train itemknn", "evaluate and report popularity, itemknn", "recommend itemknn"]
     assert "recommend itemknn" in (tmp_path / "results.md").read_text()
+
+
+def burn(seconds):
+    end = time.process_time() + seconds
+    while time.process_time() < end:
+        pass
+
+
+def outer():
+    burn(0.2)
+    inner()
+
+
+def inner():
+    burn(0.1)
+
+
+def test_cpu_time_goes_to_the_innermost_function_that_is_a_phase():
+    profiler = Profiler({"*scale_benchmark:inner": "product", "*scale_benchmark:outer": "read"})
+    with profiler.running():
+        outer()
+        burn(0.1)
+    expected = {"read": 0.2, "product": 0.1, OTHER: 0.1}
+    assert dict(profiler.seconds) == pytest.approx(expected, abs=0.04)
+
+
+@pytest.mark.slow
+def test_the_phases_of_a_stage_are_those_of_its_command(tmp_path):
+    found = subprocess.run(
+        [sys.executable, "-m", "pipelines.benchmarks.scale.phases", "--events", "20000", "--output", tmp_path],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    for stage, phases in PHASES.items():
+        assert f"| {stage}, " in found
+        assert set(phases.values()) & {line.split(" | ")[1] for line in found.splitlines() if " | " in line}
+    assert not list(tmp_path.iterdir())
