@@ -1,4 +1,4 @@
-"""Losses whose gradients are computed together with their value."""
+"""Losses whose gradients are computed together with their value, a block of logits at a time."""
 
 from __future__ import annotations
 
@@ -9,6 +9,14 @@ import torch
 from torch import Tensor
 
 from recsys.losses.batch import LossBatch
+
+LOGITS = {"cpu": 2**20, "cuda": 2**26}
+"""Logits of a block: 4 MiB fit the cache of a CPU, and 256 MiB keep a GPU busy."""
+
+
+def block_rows(candidates: Tensor) -> int:
+    """Rows of a block of logits against ``candidates`` [C, D], at least 32."""
+    return max(LOGITS.get(candidates.device.type, LOGITS["cpu"]) // max(len(candidates), 1), 32)
 
 
 class _Context(Protocol):

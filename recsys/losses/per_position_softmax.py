@@ -9,10 +9,9 @@ import torch
 from torch import Tensor
 
 from recsys.losses.batch import LossBatch
-from recsys.losses.gradients import mean_with_gradients
+from recsys.losses.gradients import block_rows, mean_with_gradients
+from recsys.losses.seen_ranges import SeenRanges
 
-BLOCK = 2**20
-"""Logits computed at a time: 4 MiB, which fit the cache."""
 _LOG2E = 1 / math.log(2)
 _LEAST_SHARE = 1e-3
 """Label smoothing is left out where the unmasked candidates have less than this share, for want of precision."""
@@ -51,17 +50,16 @@ def _sum_and_gradients(
     d_users, d_candidates, d_target = torch.empty_like(u), torch.zeros_like(c), u.new_empty(n)
     target, offset = (u * p).sum(1) * _LOG2E, offset.float() * _LOG2E
     total = u.new_zeros(())
-    block = max(BLOCK // max(len(c), 1), 32)
+    block = block_rows(c)
     buffer = u.new_empty(min(block, n), len(c))
     drawn, column = _drawn_positives(batch.candidate_rows, batch.target_rows)
-    bounded = max(_logit_bound(u, c, offset), _logit_bound(u, p, offset)) < 100
-    for start in range(0, n, block):
+    bounded = _logit_bound(u, c, p, offset) < 100
+    for start, (first, last, low, high) in zip(range(0, n, block), _bounds(n, block, drawn, seen), strict=True):
         rows = slice(start, min(start + block, n))
         logits = buffer[: rows.stop - start]
         torch.addmm(offset, u[rows], c.T, alpha=_LOG2E, out=logits)
-        first, last = torch.searchsorted(drawn, drawn.new_tensor([rows.start, rows.stop])).tolist()
         logits[drawn[first:last] - start, column[first:last]] = -torch.inf
-        excluded = (drawn[:0], drawn[:0]) if seen is None else seen.pairs(rows.start, rows.stop)
+        excluded = (drawn[:0], drawn[:0]) if seen is None else seen.pairs(rows.start, rows.stop, slice(low, high))
         logits[excluded] = -torch.inf
         positive = target[rows]
         if not bounded:
@@ -128,10 +126,21 @@ def _smoothed(
     return moved, mean.mul_(weight)
 
 
-def _logit_bound(users: Tensor, candidates: Tensor, offset: Tensor) -> float:
+def _bounds(n: int, block: int, drawn: Tensor, seen: SeenRanges | None) -> list[list[int]]:
+    """For each block of the n positions: the range of its ``drawn`` positives and that of ``seen``; read at once."""
+    edges = torch.arange(0, n + block, block, device=drawn.device)
+    positives = torch.searchsorted(drawn, edges)
+    met = (edges[:-1], edges[:-1]) if seen is None else seen.meeting(edges[:-1], edges[1:])
+    bounds: list[list[int]] = torch.stack([positives[:-1], positives[1:], *met], 1).tolist()
+    return bounds
+
+
+def _logit_bound(users: Tensor, candidates: Tensor, positives: Tensor, offset: Tensor) -> float:
     """An upper bound of the absolute logits, in powers of two."""
-    longest = users.norm(dim=1).amax() * candidates.norm(dim=1).amax() * _LOG2E
-    return float(longest + offset.abs().amax()) if len(users) and len(candidates) else 0.0
+    if not len(users) or not len(candidates):
+        return 0.0
+    longest = torch.maximum(candidates.norm(dim=1).amax(), positives.norm(dim=1).amax())
+    return float(users.norm(dim=1).amax() * longest * _LOG2E + offset.abs().amax())
 
 
 def _drawn_positives(candidate_rows: Tensor, target_rows: Tensor) -> tuple[Tensor, Tensor]:

@@ -6,10 +6,7 @@ import torch
 from torch import Tensor
 
 from recsys.losses.batch import LossBatch
-from recsys.losses.gradients import mean_with_gradients
-
-BLOCK = 2**20
-"""Logits computed at a time: 4 MiB, which fit the cache."""
+from recsys.losses.gradients import block_rows, mean_with_gradients
 
 
 def per_user_softmax(batch: LossBatch, offset: Tensor) -> Tensor:
@@ -46,7 +43,7 @@ def _sum_and_gradients(
     u, c, p = batch.users.float(), batch.candidates.float(), batch.positives.float()
     target = (u[owners] * p).sum(1)
     d_users, d_candidates, d_target = torch.empty_like(u), torch.zeros_like(c), torch.empty_like(target)
-    block = max(BLOCK // max(len(c), 1), 32)
+    block = block_rows(c)
     buffer = u.new_empty(min(block, len(u)), len(c))
     ends = torch.searchsorted(owners, torch.arange(0, len(u) + block, block, device=u.device)).tolist()
     total = u.new_zeros(())

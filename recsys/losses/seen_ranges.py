@@ -29,23 +29,33 @@ class SeenRanges:
     stop: Tensor
     candidate: Tensor
 
-    def pairs(self, first: int, last: int) -> tuple[Tensor, Tensor]:
+    def meeting(self, first: Tensor, last: Tensor) -> tuple[Tensor, Tensor]:
+        """The ranges that meet the positions ``first`` to ``last``, int64 [B] each: where they begin and end."""
+        return torch.searchsorted(self.stop, first, right=True), torch.searchsorted(self.start, last)
+
+    def pairs(self, first: int, last: int, met: slice | None = None) -> tuple[Tensor, Tensor]:
         """Index pairs of a [last - first, C] mask: positions, counted from ``first``, and their seen candidates.
+
+        Args:
+            first: the first position of the mask.
+            last: the end of its positions.
+            met: the ranges that meet these positions, as `meeting` finds them; None looks for them.
 
         Example:
             >>> seen = SeenRanges(torch.tensor([1, 3]), torch.tensor([3, 4]), torch.tensor([7, 5]))
             >>> [part.tolist() for part in seen.pairs(2, 4)]
             [[0, 1], [7, 5]]
         """
-        low = torch.searchsorted(self.stop, first, right=True)
-        high = torch.searchsorted(self.start, last)
-        start, stop = self.start[low:high].clamp(min=first), self.stop[low:high].clamp(max=last)
+        if met is None:
+            edges = self.stop.new_tensor([first, last])
+            met = slice(*torch.cat(self.meeting(edges[:1], edges[1:])).tolist())
+        start, stop = self.start[met].clamp(min=first), self.stop[met].clamp(max=last)
         size = stop - start
         of_range = torch.repeat_interleave(size)
         position = (
             torch.arange(len(of_range), device=of_range.device) + (start - first - (size.cumsum(0) - size))[of_range]
         )
-        return position, self.candidate[low:high][of_range]
+        return position, self.candidate[met][of_range]
 
 
 def negative_mask(candidate_rows: Tensor, target_rows: Tensor, seen: SeenRanges | None) -> Tensor:

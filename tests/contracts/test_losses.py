@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from recsys.losses import LOSSES, LossBatch, SeenRanges
+from recsys.losses.gradients import LOGITS
 from recsys.negatives import NEGATIVES
 from recsys.seeding import stream
 from recsys.training.ahead import moved
@@ -102,7 +103,7 @@ def test_what_was_seen_is_masked_in_every_block_and_for_owners(name, smoothing, 
     loss = LOSSES[name](label_smoothing=smoothing) if smoothing else LOSSES[name]()
     whole = loss(LossBatch(users, table[rows], table[targets], rows, targets, log_q, seen=seen))
     owned = loss(LossBatch(users, table[rows], table[targets], rows, targets, log_q, torch.arange(100), seen))
-    monkeypatch.setattr("recsys.losses.per_position_softmax.BLOCK", 1)  # blocks of 32
+    monkeypatch.setitem(LOGITS, "cpu", 1)  # blocks of 32
     parts = loss(LossBatch(users, table[rows], table[targets], rows, targets, log_q, seen=seen))
     torch.testing.assert_close(owned, whole)
     torch.testing.assert_close(parts, whole)
@@ -276,7 +277,7 @@ def test_gbce_reads_the_share_of_the_catalogue_however_the_negatives_are_drawn(s
 def test_a_position_of_weight_two_counts_like_two_positions(name, size, smoothing, monkeypatch):
     if smoothing and name in ("bpr", "gbce"):
         pytest.skip("a loss without a probability to spread")
-    monkeypatch.setattr("recsys.losses.per_position_softmax.BLOCK", 1)
+    monkeypatch.setitem(LOGITS, "cpu", 1)
     users, table, targets, rows = case(n=40, dtype=torch.float64)
     rows = torch.arange(20)  # each item once, so that every position has as many negatives
     weights = torch.randint(0, 3, (40,), generator=torch.Generator().manual_seed(2))

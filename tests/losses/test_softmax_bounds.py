@@ -1,8 +1,9 @@
-"""The softmax without a maximum is taken only where nothing can overflow."""
+"""The softmax without a maximum is taken only where nothing can overflow; its blocks, and what each of them masks."""
 
 import torch
 
-from recsys.losses import LossBatch
+from recsys.losses import LossBatch, SeenRanges
+from recsys.losses.gradients import LOGITS, block_rows
 from recsys.losses.softmax import SampledSoftmax
 
 
@@ -15,3 +16,26 @@ def test_a_target_far_longer_than_every_candidate_does_not_overflow():
     loss.backward()
     assert 0 <= loss.item() < 1e-6
     assert positives.grad.isfinite().all()
+
+
+def test_a_block_has_so_many_logits_as_its_device_has_room_for(monkeypatch):
+    assert block_rows(torch.empty(4096, 2)) == 256
+    monkeypatch.setitem(LOGITS, "meta", LOGITS["cuda"])
+    assert block_rows(torch.empty(4096, 2, device="meta")) == 16_384
+    assert block_rows(torch.empty(10**9, 1, device="meta")) == 32
+
+
+def test_ranges_that_meet_some_positions_are_those_that_a_look_at_each_finds():
+    generator = torch.Generator().manual_seed(0)
+    start = torch.sort(torch.randint(90, (60,), generator=generator)).values
+    seen = SeenRanges(start, start + 9, torch.arange(60) % 7)
+    edges = torch.tensor([0, 1, 8, 9, 32, 64, 98, 99, 120])
+    bounds = torch.stack(seen.meeting(edges[:-1], edges[1:]), 1).tolist()
+    for first, last, (low, high) in zip(edges[:-1].tolist(), edges[1:].tolist(), bounds, strict=True):
+        met = [m for m in range(60) if seen.start[m] < last and seen.stop[m] > first]
+        assert list(range(low, high)) == met
+        pairs = [
+            (n - first, int(seen.candidate[m])) for m in met for n in range(first, last) if start[m] <= n < start[m] + 9
+        ]
+        for found in (seen.pairs(first, last), seen.pairs(first, last, slice(low, high))):
+            assert list(zip(*(part.tolist() for part in found), strict=True)) == pairs
