@@ -21,8 +21,9 @@ from recsys.tracking import SilentTracker, Tracker
 from recsys.training.ahead import losses
 from recsys.training.averaging import averaged, update_average
 from recsys.training.checkpoint import Checkpoint, CheckpointFolder, Progress, Trained
+from recsys.training.deterministic import deterministic
 from recsys.training.diagnosis import diagnose
-from recsys.training.divergence import DivergenceCheck
+from recsys.training.divergence import DivergenceCheck, LossSum
 from recsys.training.optimizers import clip_grad_norm, make_optimizers, set_learning_rates
 from recsys.training.row_adam import RowAdam
 from recsys.training.sharded_checkpoint import ShardedCheckpoint
@@ -34,6 +35,8 @@ BatchT = TypeVar("BatchT")
 
 _AHEAD = {"cpu": 0, "cuda": 2}
 """Batches made ahead: on CPU a thread takes from the model as much as it gives."""
+_LOSSES_READ = {"cpu": 1, "cuda": 16}
+"""Losses read at once."""
 _SHARDED = {"auto": 2**30, True: 0, False: math.inf}
 """Bytes of the weights of a table that is sharded: 4 million rows of 64."""
 
@@ -53,8 +56,8 @@ class LoopOptions(Config):
         validate_every: epochs between validations.
         checkpoint_seconds: least time between two checkpoints inside an epoch.
         lr_multipliers: name prefix of parameters -> factor of their learning rate; 0 freezes them.
-        device: ``auto`` takes CUDA (with bf16) when there is one. Evaluation, recommendation and the service rank
-            dense vectors there too, in single precision; ``cuda`` without one ranks on the CPU.
+        device: ``auto`` takes CUDA (with bf16) when there is one. Evaluation, recommendation and the service encode by
+            towers and rank dense vectors there too, in single precision; ``cuda`` without one does so on the CPU.
         shard_tables: whether several processes split the rows of the id tables among them, with their optimizer state,
             instead of each holding all; ``auto`` splits tables of at least 1 GiB.
         batches_ahead: batches that a thread prepares while the model trains, in two-tower, sequence and GraphSAGE
@@ -102,6 +105,7 @@ class Task(Protocol[BatchT]):
         ...
 
 
+@deterministic()
 def train(
     task: Task[BatchT],
     options: LoopOptions,
@@ -115,8 +119,8 @@ def train(
 ) -> Progress:
     """Trains ``task.module`` in place and leaves in it the weights of the best epoch.
 
-    Every step draws its random numbers from a stream named by epoch and step, so that the weights of a run that was
-    killed and resumed from ``directory`` are identical, bit for bit, to those of an uninterrupted one.
+    Every step draws its random numbers from a stream named by epoch and step, and sums are `deterministic`, so that the
+    weights of a run that was killed and resumed from ``directory`` are, bit for bit, those of an uninterrupted one.
 
     Under ``torchrun`` the processes share the batches of a step, see `recsys.training.workers`.
 
@@ -160,7 +164,7 @@ def train(
     workers.check_equal(state.epoch, state.step, str(directory))
     if not (workers.is_first or sharded):
         checkpoint = None
-    last = epochs or options.epochs
+    last, loss_sum = epochs or options.epochs, LossSum(state, check, _LOSSES_READ[device.type])
     batches: Sequence[BatchT] = ()
     while state.epoch < last and not state.finished:
         epoch, batches = state.epoch, task.batches(state.epoch, stream(seed, "batches", state.epoch))
@@ -176,14 +180,16 @@ def train(
                 batch, counts = workers.batch(batches, state.step)
                 set_learning_rates(optimizers, *_learning_rate(options, epoch * steps + state.step, steps))
                 loss = _step(compute, task.examples(batch) * counts, trained, options, workers, device)
-                check.loss(loss, state)
-                state.loss_sum += loss
                 state.step += 1
+                loss_sum.add(loss)
                 if ema is not None:
                     update_average(ema, module, options.ema)
-                tracker.progress(_line(state, steps, last, (time.monotonic() - started) / (state.step - first)))
+                seconds = (time.monotonic() - started) / (state.step - first)
+                tracker.progress(_line(state, loss_sum.mean(), steps, last, seconds))
                 if checkpoint and checkpoint.is_due(options.checkpoint_seconds):
+                    loss_sum.read()
                     checkpoint.save(state, trained, best)
+        loss_sum.read()
         check.weights(module, state)
         _log_epoch(tracker, _end_epoch(task, ema, options, state, best, workers, steps, choose=epochs is None))
         if checkpoint:
@@ -223,7 +229,7 @@ def _step(
     options: LoopOptions,
     workers: Workers,
     device: torch.device,
-) -> float:
+) -> Tensor:
     """One step of all optimizers; the loss, over all processes. A batch of no ``size`` has no gradient."""
     for optimizer in trained.optimizers:
         optimizer.zero_grad(set_to_none=isinstance(optimizer, RowAdam))
@@ -232,7 +238,7 @@ def _step(
         loss = compute()
     if size:
         torch.autograd.backward(loss)
-    found = workers.reduce(trained.module, float(loss.detach()) if size else 0.0, size)
+    found = workers.reduce(trained.module, loss.detach() if size else loss.new_zeros(()), size)
     if options.max_grad_norm:
         clip_grad_norm(trained.module, options.max_grad_norm, workers)
     for optimizer in trained.optimizers:
@@ -280,10 +286,9 @@ def _learning_rate(options: LoopOptions, step: int, steps: int) -> tuple[float, 
     return options.learning_rate, warmup, decay
 
 
-def _line(state: Progress, steps: int, epochs: int, seconds: float) -> str:
+def _line(state: Progress, loss: float, steps: int, epochs: int, seconds: float) -> str:
     left = seconds * (steps - state.step + steps * (epochs - state.epoch - 1))
     metric = "" if state.best_metric is None else f"  best {state.best_metric:.4f} (epoch {state.best_epoch})"
-    loss = state.loss_sum / max(state.step, 1)
     return f"epoch {state.epoch + 1}/{epochs}  {state.step}/{steps}  loss {loss:.4f}{metric}  {left:.0f} s left"
 
 

@@ -92,17 +92,17 @@ class Workers:
         place = step * self.count + self.rank
         return (batches[place], True) if place < len(batches) else (batches[0], False)
 
-    def reduce(self, module: nn.Module, loss: float, size: float) -> float:
+    def reduce(self, module: nn.Module, loss: Tensor, size: float) -> Tensor:
         """Makes the gradients those of the mean over the examples of all processes, in place; the mean loss.
 
         Args:
             module: the model, whose gradients are those of the mean over the examples of this process.
-            loss: of this process, the mean over its examples.
+            loss: scalar of this process, the mean over its examples.
             size: number of its examples, 0 without a batch.
         """
         if self.count == 1:
             return loss
-        totals = self._on_device(torch.tensor([size, loss * size], dtype=torch.double))
+        totals = self._on_device(torch.tensor([size, float(loss) * size], dtype=torch.double))
         dist.all_reduce(totals)
         share = size / float(totals[0])
         held = {sharded.weight for sharded in sharded_tables(module)}
@@ -120,7 +120,7 @@ class Workers:
         for sharded in sharded_tables(module):
             if sharded.weight.requires_grad:
                 sharded.return_gradients(share)
-        return float(totals[1] / totals[0])
+        return totals[1] / totals[0]
 
     def shard(self, module: nn.Module, device: torch.device, at_least: float) -> bool:
         """Splits the tables of ``at_least`` bytes over several processes, in place; whether there is any."""

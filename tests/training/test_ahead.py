@@ -12,6 +12,7 @@ from recsys.engine import FitContext
 from recsys.engines.two_tower.two_tower import TwoTower
 from recsys.errors import DataError
 from recsys.tracking import SilentTracker
+from recsys.training.ahead import moved
 from recsys.training.loop import LoopOptions, train
 
 
@@ -28,7 +29,8 @@ class Noisy:
         return [rng.normal(size=(16, 4)).astype("float32") for _ in range(6)]
 
     def loss(self, batch, rng):
-        return self.prepared_loss(self.prepare(batch, rng))
+        device = self.module[0].weight.device
+        return self.prepared_loss(moved(self.prepare(batch, rng), lambda part: part.to(device)))
 
     def prepare(self, batch, rng):
         self.threads.add(threading.current_thread().name)
@@ -51,8 +53,16 @@ class Noisy:
         return None
 
 
-def options(ahead):
-    return LoopOptions(epochs=3, warmup=2, patience=0, checkpoint_seconds=0, learning_rate=0.01, batches_ahead=ahead)
+def options(ahead, device="cpu"):
+    return LoopOptions(
+        epochs=3,
+        warmup=2,
+        patience=0,
+        checkpoint_seconds=0,
+        learning_rate=0.01,
+        batches_ahead=ahead,
+        device=device,
+    )
 
 
 def equal(one, other):
@@ -60,10 +70,10 @@ def equal(one, other):
 
 
 @pytest.mark.parametrize("ahead", [1, 2, 50])
-def test_the_weights_are_the_same_however_far_ahead_batches_are_prepared(ahead):
+def test_the_weights_are_the_same_however_far_ahead_batches_are_prepared(ahead, device):
     plain, task = Noisy(), Noisy()
-    expected = train(plain, options(0), 1, SilentTracker())
-    assert train(task, options(ahead), 1, SilentTracker()).curve == expected.curve
+    expected = train(plain, options(0, device), 1, SilentTracker())
+    assert train(task, options(ahead, device), 1, SilentTracker()).curve == expected.curve
     assert equal(task.module, plain.module)
     assert task.ahead <= ahead + 1
     assert plain.threads == {threading.current_thread().name}
@@ -71,12 +81,12 @@ def test_the_weights_are_the_same_however_far_ahead_batches_are_prepared(ahead):
 
 
 @pytest.mark.parametrize("steps", [0, 4, 11])
-def test_a_killed_training_resumes_from_the_batches_it_used_and_not_from_those_made_ahead(tmp_path, steps):
+def test_a_killed_training_resumes_from_the_batches_it_used_and_not_from_those_made_ahead(tmp_path, steps, device):
     whole, killed, resumed = Noisy(), Noisy(fail_loss=steps), Noisy()
-    train(whole, options(2), 1, SilentTracker())
+    train(whole, options(2, device), 1, SilentTracker())
     with pytest.raises(KeyboardInterrupt):
-        train(killed, options(2), 1, SilentTracker(), directory=tmp_path, identity="x")
-    train(resumed, options(2), 1, SilentTracker(), directory=tmp_path, identity="x")
+        train(killed, options(2, device), 1, SilentTracker(), directory=tmp_path, identity="x")
+    train(resumed, options(2, device), 1, SilentTracker(), directory=tmp_path, identity="x")
     assert equal(resumed.module, whole.module)
     assert resumed.used == whole.used - steps
 
@@ -95,11 +105,13 @@ def test_an_interrupted_training_leaves_no_thread():
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("batches")]
 
 
-def test_the_two_tower_engine_has_the_same_weights_with_batches_made_ahead():
+def test_the_two_tower_engine_has_the_same_weights_with_batches_made_ahead(device):
     data = BlockTaste(users=60, items=30).dataset()
     parts = split(data, "leave_one_out")
     engines = [
-        TwoTower(dim=8, user_id=True, modality_dropout=0.3, training={"epochs": 2, "batches_ahead": ahead})
+        TwoTower(
+            dim=8, user_id=True, modality_dropout=0.3, training={"epochs": 2, "batches_ahead": ahead, "device": device}
+        )
         for ahead in (0, 2)
     ]
     plain, made_ahead = (one.fit(data, parts.train, context=FitContext(3, parts.validation)) for one in engines)

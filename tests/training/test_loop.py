@@ -4,6 +4,7 @@ from torch import nn
 
 from recsys.errors import ConfigError
 from recsys.tracking import SilentTracker
+from recsys.training import loop
 from recsys.training.checkpoint import CheckpointFolder
 from recsys.training.loop import LoopOptions, train
 
@@ -25,13 +26,14 @@ class Noisy:
             if self.left < 0:
                 raise KeyboardInterrupt
         x = torch.from_numpy(batch) + torch.from_numpy(rng.normal(size=batch.shape).astype("float32")) * 0.1
+        x = x.to(self.module[0].weight.device)
         return (self.module(x).squeeze(1) - x.sum(1)).square().mean()
 
     def examples(self, batch):
         return len(batch)
 
     def validate(self):
-        x = torch.linspace(-1, 1, 40).reshape(10, 4)
+        x = torch.linspace(-1, 1, 40, device=self.module[0].weight.device).reshape(10, 4)
         return -float((self.module(x).squeeze(1) - x.sum(1)).square().mean())
 
 
@@ -50,18 +52,26 @@ class Heard(SilentTracker):
 
 
 OPTIONS = LoopOptions(
-    epochs=6, warmup=3, max_grad_norm=1.0, ema=0.9, patience=0, checkpoint_seconds=0, learning_rate=0.01
+    epochs=6, warmup=3, max_grad_norm=1.0, ema=0.9, patience=0, checkpoint_seconds=0, learning_rate=0.01, device="cpu"
 )
 
 
+def on(device):
+    return OPTIONS.model_copy(update={"device": device})
+
+
+@pytest.mark.parametrize("read", [1, 3, 100])
 @pytest.mark.parametrize("die_after", [0, 1, 7, 15, 29])
-def test_a_killed_training_resumes_to_the_same_weights_and_logs_the_same_curve(tmp_path, die_after):
+def test_a_killed_training_resumes_to_the_same_weights_and_logs_the_same_curve(
+    tmp_path, die_after, read, device, monkeypatch
+):
     whole, killed, resumed = Noisy(), Noisy(die_after), Noisy()
     first, second = Heard(), Heard()
-    expected = train(whole, OPTIONS, 1, first)
+    expected = train(whole, on(device), 1, first)
+    monkeypatch.setitem(loop._LOSSES_READ, device, read)
     with pytest.raises(KeyboardInterrupt):
-        train(killed, OPTIONS, 1, SilentTracker(), directory=tmp_path, identity="x")
-    progress = train(resumed, OPTIONS, 1, second, directory=tmp_path, identity="x")
+        train(killed, on(device), 1, SilentTracker(), directory=tmp_path, identity="x")
+    progress = train(resumed, on(device), 1, second, directory=tmp_path, identity="x")
     assert progress.curve == expected.curve
     assert second.points == first.points
     assert len(first.points) == OPTIONS.epochs
@@ -69,12 +79,44 @@ def test_a_killed_training_resumes_to_the_same_weights_and_logs_the_same_curve(t
         assert torch.equal(a, b)
 
 
-def test_a_finished_training_is_not_repeated(tmp_path):
+def test_a_finished_training_is_not_repeated(tmp_path, device):
     first = Noisy()
-    train(first, OPTIONS, 1, SilentTracker(), directory=tmp_path, identity="x")
+    train(first, on(device), 1, SilentTracker(), directory=tmp_path, identity="x")
     again = Noisy(die_after=0)
-    train(again, OPTIONS, 1, SilentTracker(), directory=tmp_path, identity="x")
+    train(again, on(device), 1, SilentTracker(), directory=tmp_path, identity="x")
     assert torch.equal(first.module[0].weight, again.module[0].weight)
+
+
+def test_the_mean_loss_of_the_progress_is_that_of_the_steps_that_were_read(monkeypatch):
+    class Lines(SilentTracker):
+        def __init__(self):
+            self.losses = []
+
+        def progress(self, message):
+            self.losses.append(message.split("loss ")[1].split()[0])
+
+    each, third = Lines(), Lines()
+    train(Noisy(), OPTIONS, 1, each)
+    monkeypatch.setitem(loop._LOSSES_READ, "cpu", 3)
+    train(Noisy(), OPTIONS, 1, third)
+    assert third.losses[:5] == ["0.0000", "0.0000", each.losses[2], each.losses[2], each.losses[2]]
+
+
+@pytest.mark.parametrize("task", ["ours", "theirs"])
+def test_a_training_is_deterministic_and_leaves_the_process_as_it_was(task):
+    class Asked(Noisy):
+        def loss(self, batch, rng):
+            modes.add(torch.get_deterministic_debug_mode())
+            return super().loss(batch, rng)
+
+    modes, before = set(), torch.get_deterministic_debug_mode()
+    torch.set_deterministic_debug_mode({"ours": "default", "theirs": "warn"}[task])
+    try:
+        train(Asked(), OPTIONS, 1, SilentTracker())
+        assert torch.get_deterministic_debug_mode() == {"ours": 0, "theirs": 1}[task]
+    finally:
+        torch.set_deterministic_debug_mode(before)
+    assert modes == {1 if torch.cuda.is_available() else 2}
 
 
 def test_resuming_a_finished_training_says_of_its_end_what_the_training_said(tmp_path):
@@ -167,11 +209,14 @@ def test_a_checkpoint_of_another_identity_or_none_is_silently_not_resumed(tmp_pa
         assert not heard.messages
 
 
+@pytest.mark.parametrize("read", [1, 4, 100])
 @pytest.mark.parametrize(
     ("clip", "remedy"), [(0.0, "set training.max_grad_norm = 1.0"), (2.0, r"max_grad_norm \(2.0\)")]
 )
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
-def test_a_loss_that_is_not_finite_stops_training_and_names_model_epoch_step_and_remedy(value, clip, remedy):
+def test_a_loss_that_is_not_finite_stops_training_and_names_model_epoch_step_and_remedy(
+    value, clip, remedy, read, monkeypatch
+):
     class Diverging(Noisy):
         steps = 0
 
@@ -179,10 +224,22 @@ def test_a_loss_that_is_not_finite_stops_training_and_names_model_epoch_step_and
             self.steps += 1
             return super().loss(batch, rng) * (value if self.steps == 8 else 1.0)
 
+    monkeypatch.setitem(loop._LOSSES_READ, "cpu", read)
     options = OPTIONS.model_copy(update={"max_grad_norm": clip})
     pattern = rf"mine diverged: the loss is {value} at epoch 2, step 3; lower training.learning_rate \(0.01\).*{remedy}"
     with pytest.raises(ConfigError, match=pattern):
         train(Diverging(), options, 1, SilentTracker(), name="mine")
+
+
+def test_no_checkpoint_holds_a_loss_that_was_not_checked(tmp_path, monkeypatch):
+    class Diverging(Noisy):
+        def loss(self, batch, rng):
+            return super().loss(batch, rng) * (float("nan") if self.left == 0 else 1.0)
+
+    monkeypatch.setitem(loop._LOSSES_READ, "cpu", 100)
+    for left in (8, 1):  # the second resumes from what the first left
+        with pytest.raises(ConfigError, match="the loss is nan at epoch 2, step 3"):
+            train(Diverging(left), OPTIONS, 1, SilentTracker(), directory=tmp_path, identity="x")
 
 
 def test_weights_that_diverge_in_the_last_step_stop_training_before_they_are_validated_or_kept(tmp_path):

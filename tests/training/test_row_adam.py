@@ -42,23 +42,23 @@ def test_a_gradient_moves_a_rare_row_as_far_as_adam_does_over_the_steps_that_fol
     torch.testing.assert_close(weights[0], weights[1], atol=0, rtol=0.02)
 
 
-def test_a_row_without_a_gradient_stays():
+def test_a_row_without_a_gradient_stays(device):
     torch.manual_seed(0)
-    table = nn.Embedding(3, 3, sparse=True)
+    table = nn.Embedding(3, 3, sparse=True, device=device)
     before = table.weight.detach().clone()
     optimizer = RowAdam([table.weight], 0.1)
     for _ in range(10):
-        step(table, optimizer, torch.tensor([0]))
+        step(table, optimizer, torch.tensor([0], device=device))
     assert torch.equal(table.weight[1:], before[1:])
 
 
-def test_a_loaded_state_counts_its_steps_as_the_saved_one_does():
-    table = nn.Embedding(4, 3, sparse=True)
+def test_a_loaded_state_counts_its_steps_as_the_saved_one_does(device):
+    table = nn.Embedding(4, 3, sparse=True, device=device)
     saved, loaded = RowAdam([table.weight], 0.1), RowAdam([table.weight], 0.1)
-    step(table, saved, torch.tensor([0, 2]))
+    step(table, saved, torch.tensor([0, 2], device=device))
     saved.state[table.weight]["step"].fill_(2**24 + 1)  # more than a single-precision number counts
     loaded.load_state_dict(saved.state_dict())
-    step(table, loaded, torch.tensor([1]))
+    step(table, loaded, torch.tensor([1], device=device))
     found = loaded.state[table.weight]["step"]
     assert (found.item(), found.dtype, found.device.type) == (2**24 + 2, torch.double, "cpu")
 
@@ -79,7 +79,8 @@ class Tables:
             self.left -= 1
             if self.left < 0:
                 raise KeyboardInterrupt
-        return (self.module["out"](self.module["table"](torch.from_numpy(batch))) - 1).square().mean()
+        rows = torch.from_numpy(batch).to(self.module["out"].weight.device)
+        return (self.module["out"](self.module["table"](rows)) - 1).square().mean()
 
     def examples(self, batch):
         return len(batch)
@@ -90,8 +91,10 @@ class Tables:
 
 @pytest.mark.parametrize("die_after", [3, 9, 17])
 @pytest.mark.parametrize("ema", [0.0, 0.9])
-def test_a_killed_training_of_tables_resumes_to_the_same_weights(tmp_path, die_after, ema):
-    options = LoopOptions(epochs=5, warmup=2, max_grad_norm=0.5, ema=ema, checkpoint_seconds=0, learning_rate=0.05)
+def test_a_killed_training_of_tables_resumes_to_the_same_weights(tmp_path, die_after, ema, device):
+    options = LoopOptions(
+        epochs=5, warmup=2, max_grad_norm=0.5, ema=ema, checkpoint_seconds=0, learning_rate=0.05, device=device
+    )
     whole, killed, resumed = Tables(), Tables(die_after), Tables()
     assert row_tables(whole.module) == {whole.module["table"].weight}
     expected = train(whole, options, 1, SilentTracker())
@@ -106,7 +109,7 @@ def test_a_killed_training_of_tables_resumes_to_the_same_weights(tmp_path, die_a
 def test_a_large_gradient_is_clipped_over_dense_and_row_parts_together():
     free, clipped = Tables(), Tables()
     for task, largest in ((free, 0.0), (clipped, 1e-9)):
-        options = LoopOptions(epochs=1, warmup=0, max_grad_norm=largest, patience=0)
+        options = LoopOptions(epochs=1, warmup=0, max_grad_norm=largest, patience=0, device="cpu")
         train(task, options, 1, SilentTracker())
     start = Tables()
     moved = [(t.module["out"].weight - start.module["out"].weight).abs().sum() for t in (free, clipped)]
