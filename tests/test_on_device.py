@@ -9,6 +9,7 @@ from recsys.data.histories import Histories
 from recsys.data.splits.split import split
 from recsys.data.synthetic.worlds import BlockTaste
 from recsys.engine import FitContext, Request, Vectors
+from recsys.engines import device_copy
 from recsys.engines.baselines.ease import EASE
 from recsys.engines.ensemble.hybrid import Hybrid
 from recsys.engines.learning import validation_metric
@@ -26,7 +27,7 @@ OF = OnDevice.of
 
 
 def rank_on(device, monkeypatch):
-    """All rankers of dense vectors made from now on rank on ``device``; the devices that they were asked for."""
+    """From now on ``device`` encodes and ranks dense vectors; the devices that rankers were given."""
     asked = []
 
     def of(items, left_out, given):
@@ -34,6 +35,7 @@ def rank_on(device, monkeypatch):
         return OF(items, left_out, torch.device(device))
 
     monkeypatch.setattr(OnDevice, "of", of)
+    monkeypatch.setattr(device_copy, "device_of", lambda model: torch.device(device))
     return asked
 
 
@@ -106,7 +108,7 @@ def test_blocks_take_an_eighth_of_the_free_memory_and_items_that_take_half_are_r
     users, items = Vectors(normal(10, 90, 8)), Vectors(normal(11, 1_000, 8))
     expected = Ranker(items).top_k(users, 5)
     for free, block in ((10**12, 4_096), (512_000, 16), (64_000, 2), (63_999, 2**23 // 1_000)):
-        monkeypatch.setattr(on_device, "_free_bytes", lambda _, free=free: free)
+        monkeypatch.setattr(on_device, "free_bytes", lambda _, free=free: free)
         ranker = Ranker(items, device=torch.device(device))
         assert ranker.block == block
         np.testing.assert_array_equal(ranker.top_k(users, 5)[0], expected[0])

@@ -28,12 +28,16 @@ class Block:
         items: likewise.
         to_users: links into ``users[0]`` from ``items[1]``, and into ``users[1]`` from ``items[2]``.
         to_items: likewise, from users.
+        own_users: the places of ``users[0]`` in ``users[1]``, and of ``users[1]`` in ``users[2]``; int64.
+        own_items: likewise.
     """
 
     users: tuple[Nodes, Nodes, Nodes]
     items: tuple[Nodes, Nodes, Nodes]
     to_users: tuple[Links, Links]
     to_items: tuple[Links, Links]
+    own_users: tuple[Tensor, Tensor]
+    own_items: tuple[Tensor, Tensor]
 
 
 class SageModel(nn.Module):
@@ -79,12 +83,10 @@ class SageModel(nn.Module):
             users: features of ``block.users[2]``.
         """
         x_items, x_users = self.items(items), self.user_inputs(users, len(block.users[2]))
-        own_users, own_items = (x[_indices(of[1], of[2])] for x, of in ((x_users, block.users), (x_items, block.items)))
+        own_users, own_items = x_users[block.own_users[1]], x_items[block.own_items[1]]
         h_users = self.first(self.to_users[0], x_items, own_users, block.to_users[1])
         h_items = self.first(self.to_items[0], x_users, own_items, block.to_items[1])
-        last_users, last_items = (
-            h[_indices(of[0], of[1])] for h, of in ((h_users, block.users), (h_items, block.items))
-        )
+        last_users, last_items = h_users[block.own_users[0]], h_items[block.own_items[0]]
         z_users = self.to_users[1]((h_items, last_users), block.to_users[0])
         z_items = self.to_items[1]((h_users, last_items), block.to_items[0])
         return z_users, z_items
@@ -133,6 +135,8 @@ def sample_block(
         hop_items,
         (_links(near_items, hop_items[1]), _links(far_items, hop_items[2])),
         (_links(near_users, hop_users[1]), _links(far_users, hop_users[2])),
+        (_indices(hop_users[0], hop_users[1]), _indices(hop_users[1], hop_users[2])),
+        (_indices(hop_items[0], hop_items[1]), _indices(hop_items[1], hop_items[2])),
     )
 
 

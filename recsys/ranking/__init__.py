@@ -8,7 +8,7 @@ from recsys.ranking.checks import (
     check_k,
     dataset_of,
 )
-from recsys.ranking.on_device import device_of
+from recsys.ranking.on_device import device_of, fits
 from recsys.ranking.ranker import Ranker, block_rows, top_k
 from recsys.ranking.top_values import Ranked, best_columns, merged
 
@@ -24,6 +24,7 @@ __all__ = [
     "check_k",
     "dataset_of",
     "device_of",
+    "fits",
     "merged",
     "top_k",
 ]

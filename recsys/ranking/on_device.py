@@ -71,14 +71,11 @@ class OnDevice:
         """
         if device is None or items.dense is None or items.sparse is not None:
             return None
-        free = _free_bytes(device)
-        if free is not None and items.dense.nbytes > free / 2:
-            return None
-        return cls(items.dense, left_out, device)
+        return cls(items.dense, left_out, device) if fits(items.dense.nbytes, device, 1 / 2) else None
 
     def block_rows(self) -> int:
         """Users of a block: the same wherever memory allows, as the last bits of a product depend on it."""
-        free = _free_bytes(self.device)
+        free = free_bytes(self.device)
         size = _SCORES if free is None else min(_SCORES, free // _TABLES)
         return max(1, min(_USERS, size // (4 * max(self._items.shape[1], 1))))
 
@@ -102,12 +99,18 @@ class OnDevice:
         return here.to(self.device)
 
 
-def _free_bytes(device: torch.device) -> int | None:
+def free_bytes(device: torch.device) -> int | None:
     """Of the memory of the device, with what PyTorch holds there without using it; None for the CPU."""
     if device.type != "cuda":
         return None
     held = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
     return torch.cuda.mem_get_info(device)[0] + held
+
+
+def fits(n_bytes: int, device: torch.device, share: float) -> bool:
+    """Whether ``n_bytes`` are at most a ``share`` of the memory that is free on the device; the CPU takes any."""
+    free = free_bytes(device)
+    return free is None or n_bytes <= free * share
 
 
 @contextmanager

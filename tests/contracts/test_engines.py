@@ -2,6 +2,7 @@
 
 import ast
 import inspect
+import json
 import re
 import tomllib
 
@@ -68,6 +69,8 @@ QUICK = {
     "hstu": NEXT_ITEM,
 }
 
+TRAINED = [name for name in ENGINES if "training" in ENGINES[name].Config.model_fields]
+
 FOR_ALL = ("popularity", "trend")
 """Engines that give everybody the same order."""
 
@@ -126,6 +129,20 @@ def test_it_survives_the_disk_bit_for_bit(name, tmp_path):
     assert np.array_equal(scores(loaded, data), scores(engine, data))
     if isinstance(engine, Pretrainer):
         assert loaded.item_table().provenance == engine.item_table().provenance
+
+
+@pytest.mark.parametrize("name", TRAINED)
+def test_it_is_trained_on_a_device_and_stored_so_that_the_cpu_reads_it(name, device, tmp_path):
+    data, options = world(name), QUICK[name]
+    engine = ENGINES[name](**options | {"training": {**options["training"], "device": device}}).fit(data, seed=3)
+    losses = [point["loss"] for point in engine.curve_]
+    assert losses == [] or losses[-1] < losses[0]
+    engine.save(tmp_path / "e")
+    config = json.loads((tmp_path / "e" / "config.json").read_text())
+    config["training"]["device"] = "cpu"
+    (tmp_path / "e" / "config.json").write_text(json.dumps(config))
+    loaded = type(engine).load(tmp_path / "e")
+    np.testing.assert_allclose(scores(loaded, data), scores(engine, data), rtol=1e-3, atol=1e-3)
 
 
 @pytest.mark.parametrize("name", list(ENGINES))

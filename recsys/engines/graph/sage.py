@@ -6,74 +6,41 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import ClassVar, Literal, Self
+from typing import Self
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import Field
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 from torch.nn.functional import normalize
 
 from recsys.atomic import atomic_path, read_json, write_json
 from recsys.config import parse
+from recsys.configurable import EngineConfig
 from recsys.data.dataset import Dataset
 from recsys.data.entities import EntityTable
-from recsys.data.features.features import FeatureOptions, FeatureSet
+from recsys.data.features.features import FeatureSet
 from recsys.data.graph import Graph
 from recsys.data.histories import Histories
 from recsys.data.interactions import Interactions
 from recsys.data.vocabulary import MISSING
 from recsys.embedding_table import EmbeddingTable
 from recsys.engine import Engine, FitContext, Request, Vectors
-from recsys.engines.learning import TrainedConfig, run_training, validation_metric
+from recsys.engines.device_copy import DeviceCopy, near
+from recsys.engines.graph.sage_config import GraphSAGEConfig
+from recsys.engines.learning import run_training, validation_metric
 from recsys.engines.modules import load_module
 from recsys.engines.storage import known_rows, seen_table
 from recsys.engines.two_tower.tower_inputs import TowerInputs
 from recsys.losses import LOSSES, LossBatch
 from recsys.models.build import ModelOptions, build_tower
+from recsys.models.feature_table import FeatureTable, Taken
 from recsys.models.sage import Block, SageModel, mean_matrix, sample_block
+from recsys.models.two_tower import Features
 from recsys.negatives import NEGATIVES
 from recsys.training.ahead import moved
 from recsys.training.batches import shuffled_batches
-from recsys.training.loop import LoopOptions
-
-
-class GraphSAGEConfig(TrainedConfig):
-    """Options of GraphSAGE with two layers of sampled neighbours.
-
-    Args:
-        dim: D.
-        fan_out: neighbours sampled of each target node, and of each of those.
-        id_dropout: share of item ids hidden in a training step, so that features and neighbours suffice.
-        neighbour_dropout: share of items whose neighbours are hidden in a training step, for the same reason.
-        features: how columns are turned into numbers.
-        temperature: scores are cosines divided by it.
-        loss: ``sampled_softmax``, ``bpr`` or ``gbce``, against shared negatives.
-        n_negatives: C, negatives a batch.
-        sampling_exponent: negatives are drawn by popularity to this power.
-        batch: interactions a step.
-        metric: what validation maximizes.
-        validation_users: at most so many random users are evaluated in validation.
-        training: the training loop.
-    """
-
-    flat_sections: ClassVar[tuple[str, ...]] = ("training",)
-
-    dim: int = Field(64, ge=2)
-    fan_out: tuple[int, int] = (10, 5)
-    id_dropout: float = Field(0.1, ge=0, lt=1)
-    neighbour_dropout: float = Field(0.1, ge=0, lt=1)
-    features: FeatureOptions = FeatureOptions()
-    temperature: float = Field(0.1, gt=0)
-    loss: Literal["sampled_softmax", "bpr", "gbce"] = "sampled_softmax"
-    n_negatives: int = Field(1024, ge=1)
-    sampling_exponent: float = Field(0.75, ge=0)
-    batch: int = Field(4096, ge=1)
-    metric: str = "ndcg@20"
-    validation_users: int = Field(100_000, ge=1)
-    training: LoopOptions = LoopOptions(epochs=10, learning_rate=0.01)
 
 
 class GraphSAGE(Engine):
@@ -106,6 +73,10 @@ class GraphSAGE(Engine):
 
     _held: tuple[EntityTable, tuple[Tensor, Tensor, Tensor]] | None = None
 
+    def __init__(self, config: EngineConfig | None = None, /, **options: object) -> None:
+        super().__init__(config, **options)
+        self._copy = DeviceCopy[SageModel]()
+
     def _fit(self, data: Dataset, train: Interactions, context: FitContext) -> None:
         self.inputs = TowerInputs(
             data.items.vocabulary,
@@ -119,31 +90,35 @@ class GraphSAGE(Engine):
         )
         torch.manual_seed(context.seed)
         self.model = self._build_model()
-        task = _Task(self, data, train, context)
+        items, users = map(FeatureTable, (self.inputs.item_values(data.items), self.inputs.user_values(data.users)))
+        task = _Task(self, data, train, context, items, users)
         progress = run_training(self, task, data, train, context)
         self.epochs_, self.curve_ = progress.best_epoch, progress.curve
+        self.update_layers(data, train, items, users)
         self.model.to("cpu").eval()
-        self.update_layers(data, train)
+        self._copy.clear()
 
     @torch.no_grad()
-    def update_layers(self, data: Dataset, train: Interactions) -> None:
-        """Computes `layers` of every item, with all of ``train`` as neighbours."""
+    def update_layers(self, data: Dataset, train: Interactions, items: FeatureTable, users: FeatureTable) -> None:
+        """Computes `layers` of every item, with all of ``train`` as neighbours, where the network lies."""
         model, device = self.model, self.model.anyone.device
         matrix = train.to_csr(data.n_users, data.n_items)
         back = matrix.T.tocsr()
         of_users = mean_matrix(matrix.indptr, matrix.indices, data.n_items).to(device)
         of_items = mean_matrix(back.indptr, back.indices, data.n_users).to(device)
-        x = model.items(_on(self.inputs.item_values(data.items), device))
-        own = model.user_inputs(_on(self.inputs.user_values(data.users), device), data.n_users).contiguous()
+        x = model.items(_on(items.nearest(device), device))
+        own = model.user_inputs(_on(users.nearest(device), device), data.n_users).contiguous()
         h = model.first(model.to_items[0], own, x, of_items)
         h_users = model.first(model.to_users[0], x, own, of_users)
         z = normalize(model.to_items[1]((h_users, h), of_items), dim=1)
         self.layers = {name: part.cpu().contiguous() for name, part in (("x", x), ("h", h), ("z", z))}
         self._held = None
+        self._copy.clear()
 
     @torch.no_grad()
     def user_vectors(self, request: Request) -> Vectors:
-        model, device = self.model, self.model.anyone.device
+        model = self._copy.of(self, self.model)
+        device = model.anyone.device
         valid = self.inputs.valid(request.items)
         histories = request.histories.remap_items(np.where(valid, np.arange(len(valid)), MISSING))
         x, h, _ = (part.to(device) for part in self._layers(request.items))
@@ -157,7 +132,7 @@ class GraphSAGE(Engine):
 
     @torch.no_grad()
     def item_vectors(self, items: EntityTable, at: int | None = None) -> Vectors:
-        return Vectors(dense=self._layers(items)[2].numpy(), valid=self.inputs.valid(items))
+        return Vectors(dense=self._layers(items)[2].cpu().numpy(), valid=self.inputs.valid(items))
 
     def item_table(self) -> EmbeddingTable:
         """The vectors of the items that training saw."""
@@ -191,19 +166,21 @@ class GraphSAGE(Engine):
         return SageModel(items, build_tower(columns, options) if columns else None, self.config.dim)
 
     def _layers(self, items: EntityTable) -> tuple[Tensor, Tensor, Tensor]:
-        """Layer outputs x, h and z [n, D] of any items, cached for the next block of users."""
+        """Layer outputs x, h and z [n, D] of any items, cached for the next block of users near the network."""
         if self._held is None or self._held[0] is not items:
-            self._held = (items, self._compute_layers(items))
+            model = self._copy.of(self, self.model)
+            x, h, z = (near(part, model) for part in self._compute_layers(items, model))
+            self._held = items, (x, h, z)
         return self._held[1]
 
-    def _compute_layers(self, items: EntityTable) -> tuple[Tensor, Tensor, Tensor]:
+    def _compute_layers(self, items: EntityTable, model: SageModel) -> tuple[Tensor, Tensor, Tensor]:
         """Cached layer outputs x, h, z of trained items; cold items are computed from their features."""
         rows = known_rows(items, self.inputs.items, self.inputs.trained_items)
         kept = torch.from_numpy(np.maximum(rows, 0))
         x, h, z = (self.layers[name][kept] for name in ("x", "h", "z"))
         new = np.flatnonzero(rows == MISSING)
         if len(new):
-            model, device = self.model, self.model.anyone.device
+            device = model.anyone.device
             no_links = mean_matrix(np.zeros(len(new) + 1, np.int64), np.zeros(0, np.int64), 1).to(device)
             inputs = model.items(_on(self.inputs.item_values(items.take(new)), device))
             no_users = torch.zeros(1, self.config.dim, device=device)
@@ -219,8 +196,8 @@ class _PreparedBatch:
     """What the loss of a batch is computed from: its neighbourhood, features of it, and the arrays of `LossBatch`."""
 
     block: Block
-    items: dict[str, Tensor]
-    users: dict[str, Tensor]
+    items: Taken
+    users: Taken
     owners: Tensor
     drawn: Tensor
     positives: Tensor
@@ -232,18 +209,25 @@ class _PreparedBatch:
 class _Task:
     """Batches of interactions in random order, with sampled neighbourhoods that leave out the edges of the batch."""
 
-    def __init__(self, engine: GraphSAGE, data: Dataset, train: Interactions, context: FitContext) -> None:
+    def __init__(
+        self,
+        engine: GraphSAGE,
+        data: Dataset,
+        train: Interactions,
+        context: FitContext,
+        items: FeatureTable,
+        users: FeatureTable,
+    ) -> None:
         self.engine, self.config, self.data, self.train = engine, engine.config, data, train
         self.module = engine.model
         self.graph = Graph.of_interactions(train, data.n_users, data.n_items)
-        self.item_values = engine.inputs.item_values(data.items)
-        self.user_values = engine.inputs.user_values(data.users)
+        self.items, self.users = items, users
         self.compute_loss = LOSSES[self.config.loss]()
         counts = train.item_counts(data.n_items)
         self.sampler = NEGATIVES["popularity"](
             counts, self.config.n_negatives, sampling_exponent=self.config.sampling_exponent
         )
-        update = partial(engine.update_layers, data, train)
+        update = partial(engine.update_layers, data, train, items, users)
         self.metric = validation_metric(engine, data, context, self.config.metric, self.config.validation_users, update)
 
     def batches(self, epoch: int, rng: np.random.Generator) -> Sequence[NDArray[np.int64]]:
@@ -255,6 +239,7 @@ class _Task:
 
     def prepare(self, batch: NDArray[np.int64], rng: np.random.Generator) -> _PreparedBatch:
         user, item = (column[batch].astype(np.int64) for column in (self.train.user, self.train.item))
+        device = self.module.anyone.device
         drawn = self.sampler.sample(item, rng)
         users, items = np.unique(user), np.union1d(item, drawn.rows)
         hidden = user * self.data.n_items + item
@@ -271,13 +256,14 @@ class _Task:
         )
         return _PreparedBatch(
             block,
-            {name: values[block.items[2]] for name, values in self.item_values.items()},
-            {name: values[block.users[2]] for name, values in self.user_values.items()},
+            self.items.take(block.items[2], device),
+            self.users.take(block.users[2], device),
             *(torch.from_numpy(array) for array in arrays),
         )
 
     def prepared_loss(self, prepared: _PreparedBatch) -> Tensor:
-        z_users, z_items = self.module(prepared.block, prepared.items, prepared.users)
+        items, users = self.items.gather(prepared.items), self.users.gather(prepared.users)
+        z_users, z_items = self.module(prepared.block, items, users)
         scored = normalize(z_items, dim=1)
         users_scored = normalize(z_users, dim=1)[prepared.owners] / self.config.temperature
         vectors = (users_scored, scored[prepared.drawn], scored[prepared.positives])
@@ -295,5 +281,5 @@ def _history_matrix(histories: Histories, n_items: int) -> Tensor:
     return mean_matrix(matrix.indptr, matrix.indices, n_items)
 
 
-def _on(values: dict[str, Tensor], device: torch.device) -> dict[str, Tensor]:
+def _on(values: Features, device: torch.device) -> dict[str, Tensor]:
     return {name: value.to(device) for name, value in values.items()}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -14,9 +14,9 @@ from recsys.data.interactions import Interactions
 from recsys.engines.two_tower.batches import SequenceBatch, Windows, cut_windows, group_by_length, to_batch
 from recsys.engines.two_tower.first_interactions import FirstInteractions
 from recsys.engines.two_tower.modality_dropout import ModalityDropout
-from recsys.engines.two_tower.tower_inputs import HISTORY
-from recsys.engines.two_tower.two_tower_config import TwoTowerConfig, check_smoothing
-from recsys.losses import LOSSES, Loss, LossBatch, SeenRanges
+from recsys.engines.two_tower.tower_inputs import HISTORY, ID
+from recsys.losses import Loss, LossBatch, SeenRanges
+from recsys.models.feature_table import FeatureTable, Taken
 from recsys.models.two_tower import TwoTowerModel
 from recsys.negatives import Sampler
 from recsys.training.ahead import moved
@@ -29,8 +29,8 @@ class TrainingData:
     Args:
         train: the interactions; each user's are a history.
         n_users: size of the user vocabulary.
-        items: input name -> values of all items.
-        users: input name -> values of all users.
+        items: inputs of all items.
+        users: inputs of all users.
         has_timestamps: whether the times of ``train`` are timestamps, and not just an order.
         targets: bool [E], which interactions are targets; None all.
         firsts: first interactions of users with items, by which the items of a history are masked among the negatives
@@ -39,8 +39,8 @@ class TrainingData:
 
     train: Interactions
     n_users: int
-    items: Mapping[str, Tensor]
-    users: Mapping[str, Tensor]
+    items: FeatureTable
+    users: FeatureTable
     has_timestamps: bool
     targets: NDArray[np.bool_] | None = None
     firsts: FirstInteractions | None = None
@@ -51,8 +51,8 @@ class PreparedBatch:
     """What the loss of a batch is computed from: B windows of length L, N targets, C candidates, R distinct items.
 
     Args:
-        items: input name -> values [R, ...] of the distinct items.
-        users: input name -> values [B, ...] of the users.
+        items: the inputs of the R distinct items, see `recsys.models.feature_table`.
+        users: the inputs of the B users.
         hidden: the parts that modality dropout hides.
         columns: int64 [B, L], the places of the histories' items among the R; 0 at padding.
         padding_mask: bool [B, L].
@@ -67,8 +67,8 @@ class PreparedBatch:
         weights: float32 [N]; None where all targets weigh alike.
     """
 
-    items: dict[str, Tensor]
-    users: dict[str, Tensor]
+    items: Taken
+    users: Taken
     hidden: frozenset[str]
     columns: Tensor
     padding_mask: Tensor
@@ -130,7 +130,7 @@ class NextItemTask:
         self.compute_loss, self.sampler = loss, sampler
         self.validation, self.dropout = validation, dropout
         self.weights = _relative_weights(data.train, data.targets)
-        self.catalogue = np.flatnonzero(data.train.item_counts(len(data.items["__id__"])) > 0)
+        self.catalogue = np.flatnonzero(data.train.item_counts(len(data.items.values[ID])) > 0)
 
     def batches(self, epoch: int, rng: np.random.Generator) -> Sequence[Windows]:
         data, config = self.data, self.windows
@@ -147,10 +147,10 @@ class NextItemTask:
         candidates, log_q = self._candidates(sequence, rng)
         in_histories = sequence.items.reshape(-1)
         rows = _distinct(np.concatenate([in_histories[in_histories >= 0], candidates]))
-        padding_mask = sequence.items < 0
+        padding_mask, device = sequence.items < 0, self.module.project.weight.device
         return PreparedBatch(
-            items={name: values[rows] for name, values in self.data.items.items()},
-            users={name: values[sequence.users] for name, values in self.data.users.items()},
+            items=self.data.items.take(rows, device),
+            users=self.data.users.take(sequence.users, device),
             hidden=frozenset[str]() if self.dropout is None else self.dropout.draw(rng),
             columns=torch.from_numpy(np.where(padding_mask, 0, np.searchsorted(rows, sequence.items))),
             padding_mask=torch.from_numpy(padding_mask),
@@ -166,14 +166,15 @@ class NextItemTask:
         )
 
     def prepared_loss(self, prepared: PreparedBatch) -> Tensor:
+        items, users = self.data.items.gather(prepared.items), self.data.users.gather(prepared.users)
         if self.dropout is not None:
-            self.dropout.hide(prepared.items, prepared.hidden, self.dropout.items)
-            self.dropout.hide(prepared.users, prepared.hidden, self.dropout.users)
-        vectors = self.module.item_vectors(prepared.items)
-        scored = self.module.with_bias(vectors, prepared.items)
+            self.dropout.hide(items, prepared.hidden, self.dropout.items)
+            self.dropout.hide(users, prepared.hidden, self.dropout.users)
+        vectors = self.module.item_vectors(items)
+        scored = self.module.with_bias(vectors, items)
         return self.compute_loss(
             LossBatch(
-                self._users(prepared, vectors),
+                self._users(prepared, vectors, self.module.encode_users(users)),
                 scored[prepared.candidate_columns],
                 scored[prepared.target_columns],
                 prepared.candidates,
@@ -205,9 +206,8 @@ class NextItemTask:
         found = self.data.firsts.seen_candidates(windows, sequence, candidates)
         return SeenRanges(*(torch.from_numpy(part) for part in found))
 
-    def _users(self, prepared: PreparedBatch, vectors: Tensor) -> Tensor:
-        """The user vector of each target, from the ``vectors`` of the distinct items."""
-        static = self.module.encode_users(prepared.users)
+    def _users(self, prepared: PreparedBatch, vectors: Tensor, static: Tensor) -> Tensor:
+        """The user vector of each target, from the ``vectors`` of the distinct items and the users' encoded inputs."""
         length = prepared.columns.shape[1]
         owner = prepared.positions // length if static.shape[1] else torch.zeros_like(prepared.positions)
         history = self.empty_history(len(owner)) if HISTORY in prepared.hidden else self._histories(prepared, vectors)
@@ -261,14 +261,3 @@ def _distinct(rows: NDArray[np.int64]) -> NDArray[np.int64]:
     first = np.append(True, ordered[1:] != ordered[:-1])
     distinct: NDArray[np.int64] = ordered[first]
     return distinct
-
-
-def loss_of(config: TwoTowerConfig) -> Loss:
-    """The loss that a config names.
-
-    Raises:
-        ConfigError: ``label_smoothing`` is set, and the loss has no probability to smooth.
-    """
-    check_smoothing(config)
-    smoothing = config.label_smoothing
-    return LOSSES[config.loss](label_smoothing=smoothing) if smoothing else LOSSES[config.loss]()

@@ -23,24 +23,25 @@ from recsys.data.interactions import Interactions
 from recsys.data.vocabulary import MISSING
 from recsys.embedding_table import EmbeddingTable
 from recsys.engine import Engine, FitContext, Request, Vectors
+from recsys.engines.device_copy import DeviceCopy, near
 from recsys.engines.learning import run_training, validation_metric
 from recsys.engines.modules import load_module
 from recsys.engines.storage import seen_table
 from recsys.engines.two_tower.first_interactions import FirstInteractions
 from recsys.engines.two_tower.id_start import spectral_start
 from recsys.engines.two_tower.modality_dropout import ModalityDropout
-from recsys.engines.two_tower.next_item_task import NextItemTask, TrainingData, WindowConfig, loss_of
+from recsys.engines.two_tower.next_item_task import NextItemTask, TrainingData, WindowConfig
+from recsys.engines.two_tower.objective import loss_of, sampler_of
 from recsys.engines.two_tower.score_parts.added import AddedParts, Towers, fitted_parts, n_users
 from recsys.engines.two_tower.score_parts.graph_part import GraphPart
 from recsys.engines.two_tower.sizing import options_for
 from recsys.engines.two_tower.tower_inputs import ID, TowerInputs
 from recsys.engines.two_tower.two_tower_config import TwoTowerConfig
 from recsys.errors import ConfigError, DataError
-from recsys.json_values import JsonObject
 from recsys.models.build import build_two_tower
+from recsys.models.feature_table import FeatureTable
 from recsys.models.grow import transfer_weights
 from recsys.models.two_tower import IdEncoder, TableEncoder, TwoTowerModel
-from recsys.negatives import NEGATIVES
 from recsys.ranking import device_of
 from recsys.seeding import stream
 from recsys.training.optimizers import lr_multiplier
@@ -80,13 +81,15 @@ class TwoTower(Engine):
     graph_: GraphPart | None = None
     """The graph part of the score, where it has a weight."""
     _encoded: tuple[EntityTable, Tensor, NDArray[np.float32], NDArray[np.int64]] | None = None
+    _training: tuple[EntityTable, FeatureTable] | None = None
+    """The items of a training that runs, whose inputs validation need not compute again."""
 
     def __init__(self, config: EngineConfig | None = None, /, **options: object) -> None:
         tables = options.get("tables")
         if isinstance(tables, Mapping):
             self.tables_given, options["tables"] = dict(tables), tuple(tables)
         super().__init__(config, **options)
-        self.options_ = self.config
+        self.options_, self._copy = self.config, DeviceCopy[TwoTowerModel]()
 
     def _fit(self, data: Dataset, train: Interactions, context: FitContext) -> None:
         context = replace(context, tables={**context.tables, **self.tables_given})
@@ -137,7 +140,7 @@ class TwoTower(Engine):
 
     @torch.no_grad()
     def similarity_vectors(self, items: EntityTable) -> Vectors:
-        return Vectors(dense=self._encode(items)[0].numpy(), valid=self.inputs.valid(items))
+        return Vectors(dense=self._encode(items)[0].cpu().numpy(), valid=self.inputs.valid(items))
 
     def user_vectors(self, request: Request) -> Vectors:
         added, towers = AddedParts.of(self.options_, self.graph_), self.tower_users(request)
@@ -153,13 +156,14 @@ class TwoTower(Engine):
         valid = self.inputs.valid(request.items)
         known = np.where(valid, np.arange(len(valid)), MISSING)
         histories = request.histories.remap_items(known).last(self.options_.max_history)
-        device, times = self.model.project.weight.device, np.require(histories.times, requirements="W")
+        model = self._copy.of(self, self.model)
+        device, times = model.project.weight.device, np.require(histories.times, requirements="W")
         lengths, moments = (torch.from_numpy(part).to(device) for part in (histories.lengths, times))
-        rows, timed = torch.from_numpy(histories.items), self.inputs.has_timestamps
-        pooled = self.model.history.encode_last(vectors, rows, lengths, moments if timed else None)
+        rows, timed = torch.from_numpy(histories.items).to(vectors.device), self.inputs.has_timestamps
+        pooled = model.history.encode_last(vectors, rows, lengths, moments if timed else None)
         values = {name: v.to(device) for name, v in self.inputs.user_values(request.users).items()}
-        own = self.model.encode_users(values).expand(len(request), -1, -1)
-        return Vectors(dense=self.model.user_vectors(pooled, own).cpu().numpy())
+        own = model.encode_users(values).expand(len(request), -1, -1)
+        return Vectors(dense=model.user_vectors(pooled, own).cpu().numpy())
 
     def ranks_seen_items(self) -> bool:
         return not self.mask_seen_
@@ -229,9 +233,11 @@ class TwoTower(Engine):
         self.graph_ = None  # early stopping looks at the towers alone
         task = self._task(data, train_on, context, new)
         options = self.options_.training.model_copy(update={"lr_multipliers": self._lr_multipliers()})
+        self._training = data.items, task.data.items
         progress = run_training(self, task, data, train_on, context, options)
         self.model.to("cpu").eval()
-        self.epochs_, self.curve_, self._encoded = progress.best_epoch, progress.curve, None
+        self.epochs_, self.curve_, self._training = progress.best_epoch, progress.curve, None
+        self._clear_cache()
         self.graph_, self.options_ = fitted_parts(
             self.options_, lambda: self._graph(data, train_on, context), self._on_validation(data, context)
         )
@@ -259,7 +265,7 @@ class TwoTower(Engine):
     def _task(
         self, data: Dataset, train_on: Interactions, context: FitContext, new: NDArray[np.bool_] | None
     ) -> NextItemTask:
-        config, counts = self.options_, train_on.item_counts(data.n_items)
+        config = self.options_
         firsts = FirstInteractions.of(train_on, data.n_users) if self.mask_seen_ else None
         targets = new if firsts is None else firsts.targets(new)
         if firsts is not None and targets is not None and not targets.any():
@@ -267,33 +273,28 @@ class TwoTower(Engine):
                 "every training target is an item that its user had before, which lists leave out; add other "
                 "interactions, or set evaluate.filter_seen = false to recommend seen items again"
             )
-        sampler = None
-        if config.loss != "full_softmax":
-            options: JsonObject = (
-                {"sampling_exponent": config.sampling_exponent} if config.negatives in ("popularity", "mixed") else {}
-            )
-            if targets is not None and config.negatives in ("in_batch", "mixed"):
-                options["targets"] = train_on.select(targets).item_counts(data.n_items)
-            sampler = NEGATIVES[config.negatives](counts, config.n_negatives, **options)
-        values = self.inputs.item_values(data.items), self.inputs.user_values(data.users)
+        items, users = map(FeatureTable, (self.inputs.item_values(data.items), self.inputs.user_values(data.users)))
         return NextItemTask(
             self.model,
-            TrainingData(train_on, data.n_users, *values, self.inputs.has_timestamps, targets, firsts),
+            TrainingData(train_on, data.n_users, items, users, self.inputs.has_timestamps, targets, firsts),
             WindowConfig(config.max_history, config.window_overlap, config.max_tokens),
             loss_of(config),
-            sampler,
+            sampler_of(config, train_on, data.n_items, targets),
             validation_metric(self, data, context, config.metric, config.validation_users, self._clear_cache),
             ModalityDropout.of(config.modality_dropout, config.modalities, self.inputs, self.model),
         )
 
     def _clear_cache(self) -> None:
         self._encoded = None
+        self._copy.clear()
 
     def _encode(self, items: EntityTable) -> tuple[Tensor, NDArray[np.float32], NDArray[np.int64]]:
         """Vectors of ``items`` and those of the score, and the rows of the items in the id table."""
         found = self._encoded  # another thread may replace it meanwhile
         if found is None or found[0] is not items:
-            values = self.inputs.item_values(items)
-            vectors, scored = self.model.encode_items(values)
-            found = self._encoded = items, vectors, scored.numpy(), values[ID].numpy()
+            model, training = self._copy.of(self, self.model), self._training
+            at_hand = training[1].nearest(model.project.weight.device) if training and training[0] is items else None
+            values = self.inputs.item_values(items) if at_hand is None else at_hand
+            vectors, scored = model.encode_items(values)
+            found = self._encoded = items, near(vectors, model), scored.numpy(), values[ID].cpu().numpy()
         return found[1:]
