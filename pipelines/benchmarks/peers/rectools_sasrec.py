@@ -1,4 +1,4 @@
-"""RecTools' SASRecModel; its defaults except what ``--options`` changes."""
+"""RecTools' SASRecModel; its defaults except what ``--options`` changes, and ``accelerator``, the CPU or ``gpu``."""
 
 from __future__ import annotations
 
@@ -35,11 +35,12 @@ def main() -> None:
     options = dict(given.options)
     if options.pop("catalogue_logits", False):
         options["similarity_module_type"] = CatalogueLogits
+    accelerator = options.pop("accelerator", "cpu")
     dataset = _dataset(given.folder / "train.csv")
     validation = pd.read_csv(given.folder / "validation.csv")
     model = SASRecModel(
         get_trainer_func=lambda: Trainer(
-            accelerator="cpu",
+            accelerator=accelerator,
             max_epochs=1,
             logger=False,
             enable_checkpointing=False,
