@@ -5,16 +5,14 @@ from __future__ import annotations
 import multiprocessing
 import os
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 from pipelines.commands.tune_ray import run_workers_over_ray
 from pipelines.commands.tune_worker import Job, Worker, work_alone
 from recsys.errors import ConfigError, RecsysError
 from recsys.experiment.study import Study
+from recsys.threads import limited_threads
 from recsys.tracking import Tracker
 
-_THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 _LONGEST_WAIT = 5.0
 """Seconds that a worker may take to end by itself."""
 _FEW_JOBS = 16
@@ -52,7 +50,7 @@ def run_workers(job: Job, study: Study, tracker: Tracker) -> None:
         return process
 
     killed = 0
-    with _one_thread():
+    with limited_threads(1):
         workers = {number: start(number) for number in range(min(job.jobs, job.trials or job.jobs))}
         try:
             while workers:
@@ -83,15 +81,3 @@ def _check(job: Job, code: int, killed: int) -> None:
             f"the workers of {job.name} are killed (signal {-code}), perhaps for want of memory; give fewer --jobs, or "
             f"a smaller [tune.space.{job.name}]; the same command goes on"
         )
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Processes that are started inside have one thread each for linear algebra."""
-    before = {name: os.environ.get(name) for name in _THREADS}
-    os.environ.update(dict.fromkeys(_THREADS, "1"))
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            os.environ.pop(name, None) if value is None else os.environ.update({name: value})

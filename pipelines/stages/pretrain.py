@@ -5,7 +5,6 @@ What is learnt from behaviour comes from an earlier slice than the towers learn 
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 from pipelines.config import RunConfig
@@ -20,7 +19,7 @@ from recsys.data.interactions import Interactions
 from recsys.data.schema import Kind
 from recsys.data.sources import resolve
 from recsys.data.splits.earliest import earliest
-from recsys.distributed.embed import RayBlocks
+from recsys.distributed.embed import embedding_blocks
 from recsys.embedding_table import EmbeddingTable
 from recsys.engine import FitContext
 from recsys.engines import ENGINES
@@ -62,8 +61,8 @@ def embedder_of(config: RunConfig, name: str) -> Embedder[EmbedderConfig]:
 
 def embedder_context(config: RunConfig, train: Interactions | None, tracker: Tracker) -> EmbedderContext:
     """What the embedders of a run use beside the items, with ``train`` to learn from."""
-    context = EmbedderContext(images=image_root(config), seed=config.seed, train=train, tracker=tracker)
-    return replace(context, blocks=RayBlocks(config.compute, tracker)) if config.compute.over_ray else context
+    blocks = embedding_blocks(config.compute, tracker)
+    return EmbedderContext(images=image_root(config), seed=config.seed, train=train, tracker=tracker, blocks=blocks)
 
 
 def image_root(config: RunConfig) -> Path:

@@ -10,6 +10,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -36,13 +37,23 @@ def content_key(content: str | bytes) -> bytes:
     return hashlib.blake2b(raw, digest_size=_KEY).digest()
 
 
+R = TypeVar("R")
 Make = Callable[[Rows], NDArray[np.generic]]
 """Computes the records at positions in a sequence of keys."""
-BlockMap = Callable[[Make, Sequence[Rows]], Iterator[tuple[int, NDArray[np.generic]]]]
-"""Applies a `Make` to blocks of positions: the number of each block and its records, in any order."""
 
 
-def in_turn(make: Make, blocks: Sequence[Rows]) -> Iterator[tuple[int, NDArray[np.generic]]]:
+class BlockMap(Protocol):
+    """Where blocks of positions are computed: `in_turn`, `recsys.content.processes.Processes`, or over a cluster."""
+
+    def __call__(self, make: Callable[[Rows], R], blocks: Sequence[Rows]) -> Iterator[tuple[int, R]]:
+        """Applies ``make`` to ``blocks``: the number of each block and its result, in any order.
+
+        Other processes get ``make`` pickled.
+        """
+        ...
+
+
+def in_turn(make: Callable[[Rows], R], blocks: Sequence[Rows]) -> Iterator[tuple[int, R]]:
     """The `BlockMap` of this process: one block after the other."""
     return enumerate(map(make, blocks))
 

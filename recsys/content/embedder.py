@@ -41,7 +41,10 @@ class EmbedderContext:
         seed: of every random stream.
         train: training interactions, by rows of the table given to ``fit``; for embedders trained on interactions.
         tracker: logs missing and broken content, and the progress.
-        blocks: where pretrained networks encode blocks of rows: in this process, or over a cluster.
+        blocks: where images are decoded and pretrained networks encode, a block of rows at a time: in this process, in
+            several (`recsys.content.processes.Processes`), or over a cluster.
+
+    In another process, which computes blocks, a context reports nothing and works in turn.
     """
 
     cache: Path = field(default_factory=cache_folder)
@@ -50,6 +53,9 @@ class EmbedderContext:
     train: Interactions | None = None
     tracker: Tracker = field(default_factory=SilentTracker)
     blocks: BlockMap = in_turn
+
+    def __getstate__(self) -> dict[str, object]:
+        return {**vars(self), "tracker": SilentTracker(), "blocks": in_turn}
 
 
 class Embedder(Configurable, Generic[C]):

@@ -5,8 +5,10 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from io import BytesIO
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +22,10 @@ from recsys.data.ingest.reading.image_files import IMAGE_FORMATS, read_image_fil
 from recsys.data.schema import Kind
 from recsys.data.vocabulary import MISSING, Rows
 from recsys.errors import ArtifactError, ConfigError
+from recsys.tracking import tracked
+
+_BLOCK = 128
+"""Images that are decoded together: of 1,024 pixels a side they take 400 MB."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,11 +103,12 @@ class PixelStore:
     def _read(self, paths: list[str | None]) -> Images:
         cache = ContentCache(self.context.cache / "pixels" / str(self.side), (self.side, self.side, 3), np.uint8)
         keys = [None if path is None else self._key(path) for path in paths]
-        broken = self._decode(cache, paths, keys)
-        present = np.array([key is not None and row not in broken for row, key in enumerate(keys)], bool)
+        self._decode(cache, paths, keys)
+        present = cache.rows([key or b"" for key in keys]) != MISSING
         readable = [key for key, there in zip(keys, present, strict=True) if key is not None and there]
         missing = [path for path, key in zip(paths, keys, strict=True) if path is not None and key is None]
-        broken_paths = [str(paths[row]) for row in sorted(broken)[:5]]
+        broken = [str(paths[row]) for row, key in enumerate(keys) if key is not None and not present[row]]
+        broken_paths = broken[:5]
         provenance: dict[str, object] = {
             "without_path": sum(path is None for path in paths),
             "file_missing": len(missing),
@@ -121,24 +128,45 @@ class PixelStore:
         file = _bytes(self.context.images / path)
         return None if file is None else content_key(file)
 
-    def _decode(self, cache: ContentCache, paths: list[str | None], keys: list[bytes | None]) -> set[int]:
-        """Decodes what the cache lacks, block by block; the rows that cannot be decoded."""
+    def _decode(self, cache: ContentCache, paths: list[str | None], keys: list[bytes | None]) -> None:
+        """Decodes what the cache lacks and can be decoded, block by block."""
         cache.check([key for key in keys if key is not None])
-        known, broken = cache.rows([key or b"" for key in keys]), set[int]()
-        todo = [row for row, key in enumerate(keys) if key is not None and known[row] == MISSING]
-        for start in range(0, len(todo), 512):
-            made: dict[bytes, NDArray[np.uint8]] = {}
-            for row in todo[start : start + 512]:
-                # read once more: the files of a large catalogue do not fit in memory together
-                pixels = decode(_bytes(self.context.images / str(paths[row])) or b"", self.side)
-                if pixels is None:
-                    broken.add(row)
-                else:
-                    made[keys[row] or b""] = pixels
-            if made:
-                cache.add(list(made), np.stack(list(made.values())))
-            self.context.tracker.progress(f"images: {start + 512} of {len(todo)} decoded")
-        return broken
+        known = cache.rows([key or b"" for key in keys])
+        lacking = {key: row for row, key in enumerate(keys) if key is not None and known[row] == MISSING}
+        files = [_File(self.context.images.absolute() / str(paths[row]), key) for key, row in lacking.items()]
+        blocks = [np.arange(start, min(start + _BLOCK, len(files))) for start in range(0, len(files), _BLOCK)]
+        decoded = self.context.blocks(partial(_decoded, files, self.side), blocks)
+        for _, (rows, pixels) in tracked(decoded, len(blocks), "images", self.context.tracker):
+            if len(rows):
+                cache.add([files[row].key for row in rows], pixels)
+
+
+class _File(NamedTuple):
+    """An image file, and the key of its content."""
+
+    path: Path
+    key: bytes
+
+
+def _decoded(files: list[_File], side: int, rows: Rows) -> tuple[Rows, NDArray[np.uint8]]:
+    """The ``rows`` whose files can be decoded, and their images; a large catalogue's do not fit in memory together.
+
+    Raises:
+        ArtifactError: a file is not what it was when its key was computed.
+    """
+    found, pixels = [], [np.zeros((0, side, side, 3), np.uint8)]
+    for row in rows.tolist():
+        file = _bytes(files[row].path)
+        if file is None or content_key(file) != files[row].key:
+            raise ArtifactError(
+                f"{files[row].path} changed while it was read, or is not on storage that all nodes of the cluster "
+                "mount at the same place; run the same command again"
+            )
+        image = decode(file, side)
+        if image is not None:
+            found.append(row)
+            pixels.append(image[None])
+    return np.array(found, np.int64), np.concatenate(pixels)
 
 
 def decode(file: bytes, side: int) -> NDArray[np.uint8] | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from recsys.content.cache import ContentCache
 from recsys.content.embedder import Embedder, EmbedderConfig
 from recsys.content.image.efficientnet import EfficientNetFeatures
 from recsys.content.image.pixels import Images, PixelStore
+from recsys.content.processes import blocks_of_network
 from recsys.content.tables import content_table
 from recsys.content.weights import weights_fingerprint, weights_path
 from recsys.data.entities import EntityTable
@@ -66,6 +67,10 @@ class ImageEmbedder(Embedder[ImageConfig]):
         """The file or folder of the network."""
         return weights_path(self.config.model, "model")
 
+    def __getstate__(self) -> dict[str, object]:
+        """Without the network, which another process loads from `path`."""
+        return {name: value for name, value in vars(self).items() if name != "network"}
+
     @property
     def fingerprint(self) -> str:
         return short_digest([f"{weights_fingerprint(self.path)}/{self.config.side}"])
@@ -73,11 +78,9 @@ class ImageEmbedder(Embedder[ImageConfig]):
     def _embed(self, table: EntityTable) -> EmbeddingTable:
         images = PixelStore(self.context, self.config.columns, self.config.side).read(table)
         cache = ContentCache(self.context.cache / "image" / self.fingerprint)
+        blocks = blocks_of_network(self.context.blocks, self.config.device)
         vectors = (
-            np.asarray(
-                cache.through(images.keys, lambda rows: self._make(images, rows), blocks=self.context.blocks),
-                np.float32,
-            )
+            np.asarray(cache.through(images.keys, partial(self._make, images), blocks=blocks), np.float32)
             if images.keys
             else np.zeros((0, *(cache.shape or (1,))), np.float32)
         )

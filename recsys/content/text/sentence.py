@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +13,7 @@ from pydantic import Field
 from recsys.config import Config
 from recsys.content.cache import ContentCache, content_key
 from recsys.content.embedder import Embedder, EmbedderConfig
+from recsys.content.processes import blocks_of_network
 from recsys.content.tables import content_table, present_rows
 from recsys.content.text.texts import row_texts
 from recsys.content.weights import weights_fingerprint, weights_path
@@ -95,8 +96,8 @@ class SentenceEmbedder(Embedder[SentenceConfig]):
         if not texts:
             return np.zeros((0, *(cache.shape or (1,))), np.float32)[:, : self.config.dims]
         order = np.argsort([-len(text) for text in texts], kind="stable")
-        keys, blocks = [content_key(text) for text in texts], self.context.blocks
-        vectors = cache.through(keys, lambda rows: self._make(texts, rows), order, blocks)
+        keys, blocks = [content_key(text) for text in texts], blocks_of_network(self.context.blocks, self.config.device)
+        vectors = cache.through(keys, partial(self._make, texts), order, blocks)
         cut = np.asarray(vectors, np.float32)[:, : self.config.dims]
         if self.config.dims is not None:
             cut = unit_rows(cut)

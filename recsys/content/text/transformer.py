@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import chain
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -16,6 +16,7 @@ from torch import Tensor
 
 from recsys.content.cache import ContentCache, content_key
 from recsys.content.embedder import Embedder, EmbedderConfig
+from recsys.content.processes import blocks_of_network, chosen_device
 from recsys.content.tables import content_table, present_rows
 from recsys.content.text.texts import row_texts
 from recsys.content.training.task import RowTask, train_rows
@@ -40,6 +41,7 @@ class LanguageModelConfig(EmbedderConfig):
         pooling: of the tokens: their mean, the maximum, the first token or the last one.
         max_tokens: texts are cut there.
         batch_size: texts at a time.
+        device: that encodes: ``auto`` takes CUDA where there is one. Further training has a ``device`` of its own.
         mask_share: probability that a token is masked and predicted, of a masked model.
         training: passes over the catalogue before anything is embedded; None leaves the model as it is.
     """
@@ -52,6 +54,7 @@ class LanguageModelConfig(EmbedderConfig):
     pooling: Literal["mean", "max", "first", "last"] = "mean"
     max_tokens: int = Field(128, ge=8)
     batch_size: int = Field(32, ge=1)
+    device: Literal["auto", "cpu", "cuda"] = "auto"
     mask_share: float = Field(0.15, gt=0, lt=1)
     training: LoopOptions | None = None
 
@@ -76,7 +79,8 @@ class LanguageModelEmbedder(Embedder[LanguageModelConfig]):
 
     @property
     def fingerprint(self) -> str:
-        return short_digest([f"{self.kind}/{weights_fingerprint(self.path)}/{self.config.model_dump_json()}"])
+        options = self.config.model_dump_json(exclude={"device"})
+        return short_digest([f"{self.kind}/{weights_fingerprint(self.path)}/{options}"])
 
     def _fit(self, table: EntityTable) -> None:
         self._trained, self._loaded = None, None
@@ -112,8 +116,9 @@ class LanguageModelEmbedder(Embedder[LanguageModelConfig]):
         cache = ContentCache(self.context.cache / self.kind / self._state())
         order = np.argsort([-len(text) for text in valid], kind="stable")
         keys = [content_key(text) for text in valid]
+        blocks = blocks_of_network(self.context.blocks, self.config.device)
         vectors = (
-            np.asarray(cache.through(keys, lambda rows: self._make(valid, rows), order, self.context.blocks))
+            np.asarray(cache.through(keys, partial(self._make, valid), order, blocks))
             if valid
             else np.zeros((0, *(cache.shape or (1,))), np.float32)
         )
@@ -170,12 +175,14 @@ class LanguageModelEmbedder(Embedder[LanguageModelConfig]):
 
     @torch.inference_mode()
     def _make(self, texts: list[str], rows: Rows) -> NDArray[np.float32]:
-        made, size = [], self.config.batch_size
+        made, size, device = [], self.config.batch_size, chosen_device(self.config.device)
+        model = self.model.to(device).base_model
         for start in range(0, len(rows), size):
-            tokens = self._tokens([texts[row] for row in rows[start : start + size]])
-            states = self.model.base_model(**tokens, output_hidden_states=True).hidden_states
+            found = self._tokens([texts[row] for row in rows[start : start + size]])
+            tokens = {name: value.to(device) for name, value in found.items()}
+            states = model(**tokens, output_hidden_states=True).hidden_states
             mixed = torch.stack([states[layer] for layer in self.config.layers]).mean(0)
-            made.append(pooled(mixed, tokens["attention_mask"], self.config.pooling).float().numpy())
+            made.append(pooled(mixed, tokens["attention_mask"], self.config.pooling).float().cpu().numpy())
         return np.concatenate(made)
 
     def _state(self) -> str:
@@ -184,7 +191,7 @@ class LanguageModelEmbedder(Embedder[LanguageModelConfig]):
         if self.config.training is None and not self.config.scratch:
             return short_digest([read, weights_fingerprint(self.path)])
         values = self.model.state_dict().items()
-        tensors = (name.encode() + value.detach().contiguous().numpy().tobytes() for name, value in values)
+        tensors = (name.encode() + value.detach().cpu().contiguous().numpy().tobytes() for name, value in values)
         return short_digest(chain([read], tensors))
 
 
@@ -199,7 +206,7 @@ def pooled(states: Tensor, mask: Tensor, how: str) -> Tensor:
     if how == "first":
         return states[:, 0]
     if how == "last":
-        return states[torch.arange(len(states)), mask.sum(1) - 1]
+        return states[torch.arange(len(states), device=states.device), mask.sum(1) - 1]
     token = mask[..., None].bool()
     if how == "max":
         return states.masked_fill(~token, -torch.inf).amax(1)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +51,10 @@ class UniversalSentenceEmbedder(Embedder[UniversalSentenceConfig]):
     def __init__(self, config: UniversalSentenceConfig | None = None, /, **options: object) -> None:
         super().__init__(config, **options)
 
+    def __getstate__(self) -> dict[str, object]:
+        """Without the model, which another process loads from the folder."""
+        return {name: value for name, value in vars(self).items() if name != "_model"}
+
     @property
     def fingerprint(self) -> str:
         if not self.config.path.is_dir():
@@ -65,7 +69,7 @@ class UniversalSentenceEmbedder(Embedder[UniversalSentenceConfig]):
         cache = ContentCache(self.context.cache / "universal" / self.fingerprint)
         keys = [content_key(text) for text in valid]
         vectors = (
-            np.asarray(cache.through(keys, lambda rows: self._make(valid, rows), blocks=self.context.blocks))
+            np.asarray(cache.through(keys, partial(self._make, valid), blocks=self.context.blocks))
             if valid
             else np.zeros((0, *(cache.shape or (1,))), np.float32)
         )
