@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from dataclasses import asdict
+from pathlib import Path
+
+import torch
 
 from pipelines.column_engine import column_engine
 from pipelines.config import RunConfig
@@ -19,7 +22,8 @@ from recsys.distributed.cluster import connected
 from recsys.distributed.evaluate import EvaluationFiles, evaluate_over_ray
 from recsys.engines.two_tower.two_tower import TwoTower
 from recsys.evaluation.attribution import attribution_table
-from recsys.evaluation.evaluate import Result, evaluate
+from recsys.evaluation.evaluate import BlockRanker, Result, count_blocks
+from recsys.evaluation.kept_blocks import KeptBlocks
 from recsys.evaluation.report.build import DataSummary, RunDetails, build_report
 from recsys.evaluation.report.examples import ExampleOptions, lists_of
 from recsys.evaluation.report.report import Report
@@ -28,7 +32,7 @@ from recsys.experiment.column_report import column_reports, to_rows
 from recsys.experiment.table_quality import QualityOptions, WordTable, quality_table, table_quality
 from recsys.files.stored_json import read_object
 from recsys.registry.bundle import trained_on, version_of
-from recsys.tracking import Tracker
+from recsys.tracking import Tracker, tracked
 
 _CODE = (*ENGINE_CODE, "recsys/evaluation", "recsys/registry/bundle.py", "pipelines/stages/evaluate.py")
 
@@ -64,6 +68,8 @@ def run(config: RunConfig, workspace: Workspace, tracker: Tracker) -> None:
         )
     write_page(config, workspace)
     workspace.record("evaluate", cache_key, outputs)
+    for name in config.engines:
+        workspace.clear_checkpoints(_blocks_name(name))
     for path in pages:
         tracker.log_artifact(path)
     if config.evaluate.track:
@@ -122,18 +128,43 @@ def _example_options(config: RunConfig) -> ExampleOptions:
 def _results(
     config: RunConfig, workspace: Workspace, data: Dataset, split: Split, tracker: Tracker
 ) -> dict[str, Result]:
-    results, ks = {}, config.evaluate.ks
+    results, users, ks = {}, len(split.test), config.evaluate.ks
     with ExitStack() as stack:
         cluster = stack.enter_context(connected(config.compute, tracker)) if config.compute.over_ray else None
         for name in config.engines:
-            if cluster is not None:
-                files = EvaluationFiles(workspace.bundle(name), workspace.dataset, workspace.split)
-                results[name] = evaluate_over_ray(files, ks, cluster)
-            else:
-                engine = trained_on(workspace.bundle(name), split.fingerprint).engine
-                results[name] = evaluate(engine, data, split.test, ks=ks)
-            tracker.info(f"evaluate/{name}: {len(split.test)} users")
+            blocks = KeptBlocks(_folder_of_blocks(config, workspace, data, split, name), count_blocks(split.test))
+            if missing := blocks.missing():
+                if len(missing) < blocks.count:
+                    kept = f"{blocks.count - len(missing)} of {blocks.count} blocks"
+                    tracker.info(f"evaluate/{name}: {kept} of users are measured already")
+                if cluster is None:
+                    engine = trained_on(workspace.bundle(name), split.fingerprint).engine
+                    made = BlockRanker(engine, data, split.test, ks).measured_blocks(missing)
+                else:
+                    files = EvaluationFiles(workspace.bundle(name), workspace.dataset, workspace.split)
+                    made = evaluate_over_ray(files, ks, cluster, missing)
+                for number, block in tracked(made, len(missing), f"evaluate/{name}", tracker):
+                    blocks.keep(number, block)
+            results[name] = blocks.result(users)
+            tracker.info(f"evaluate/{name}: {users} users")
     return results
+
+
+def _folder_of_blocks(config: RunConfig, workspace: Workspace, data: Dataset, split: Split, name: str) -> Path:
+    """Where the measured blocks of an engine are until the report is written; another device has others."""
+    cache_key = {
+        "bundle": version_of(workspace.bundle(name)),
+        "data": data.fingerprint,
+        "split": split.fingerprint,
+        "ks": config.evaluate.ks,
+        "cuda": config.compute.gpus > 0 if config.compute.over_ray else torch.cuda.is_available(),
+        "code": code_version(*_CODE),
+    }
+    return workspace.checkpoints(_blocks_name(name), cache_key)
+
+
+def _blocks_name(name: str) -> str:
+    return f".evaluate-{name}"
 
 
 def _embeddings(

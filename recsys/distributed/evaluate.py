@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from recsys.data.dataset import Dataset
 from recsys.data.splits.partition import Split
 from recsys.distributed.cluster import Cluster, shared
 from recsys.distributed.pool import run_partitions
-from recsys.evaluation.evaluate import BlockRanker, Result, joined
+from recsys.evaluation.evaluate import BlockRanker, Result
 from recsys.registry.bundle import trained_on
 
 
@@ -50,21 +50,23 @@ class ListRanker:
         return self.files.ranker(self.ks).measured
 
 
-def evaluate_over_ray(files: EvaluationFiles, ks: Sequence[int], cluster: Cluster) -> Result:
-    """The metrics of an engine on the test users, as `recsys.evaluation.evaluate.evaluate` computes them.
-
-    The workers rank and measure the blocks, which are put together in the order of the users.
+def evaluate_over_ray(
+    files: EvaluationFiles, ks: Sequence[int], cluster: Cluster, numbers: Sequence[int]
+) -> Iterator[tuple[int, Result]]:
+    """The blocks ``numbers`` of `recsys.evaluation.evaluate.BlockRanker`, ranked and measured by the workers.
 
     Args:
         files: on storage that all nodes mount at the same place.
         ks: list lengths of the metrics.
         cluster: where.
+        numbers: of the blocks.
+
+    Returns:
+        The number of each block and its result, as they are ready.
 
     Raises:
         ArtifactError: the engine was trained on another split, a node has other files, or a vector holds NaN.
         RecsysError: the workers die again and again.
     """
     seen = EvaluationFiles(shared(files.bundle), shared(files.dataset), shared(files.split))
-    ranker = seen.ranker(ks)
-    made = dict(run_partitions(ListRanker(seen, tuple(ks)), range(len(ranker)), cluster))
-    return joined((made.pop(number) for number in range(len(ranker))), ranker.n_users)
+    return run_partitions(ListRanker(seen, tuple(ks)), numbers, cluster)

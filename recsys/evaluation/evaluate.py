@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -78,7 +78,18 @@ def evaluate(
         ArtifactError: a vector of the engine holds NaN or an infinite value.
     """
     ranker = BlockRanker(engine, data, holdout, ks, block)
-    return joined((ranker.measured(number) for number in range(len(ranker))), len(holdout))
+    return joined((result for _, result in ranker.measured_blocks(range(len(ranker)))), len(holdout))
+
+
+def count_blocks(holdout: Holdout, block: int = BLOCK) -> int:
+    """The number of blocks that `BlockRanker` measures a holdout in.
+
+    Raises:
+        DataError: the holdout has no users.
+    """
+    if not len(holdout):
+        raise DataError("the holdout has no users, so nothing can be measured; hold out interactions of some users")
+    return -(-len(holdout) // block)
 
 
 class BlockRanker:
@@ -104,8 +115,7 @@ class BlockRanker:
         check_lengths(ks)
         for k in ks:
             check_k(k)
-        if not len(holdout):
-            raise DataError("the holdout has no users, so nothing can be measured; hold out interactions of some users")
+        self._count = count_blocks(holdout, block)
         self._engine, self._data, self._holdout, self._ks, self._block = engine, data, holdout, ks, block
         vectors = engine.item_vectors(data.items)
         check_finite(vectors, data.items.vocabulary.ids, f"items of {type(engine).__name__}")
@@ -121,7 +131,11 @@ class BlockRanker:
 
     def __len__(self) -> int:
         """The number of blocks."""
-        return -(-len(self._holdout) // self._block)
+        return self._count
+
+    def measured_blocks(self, numbers: Iterable[int]) -> Iterator[tuple[int, Result]]:
+        """The number and the metrics of each of some blocks, one after the other."""
+        return ((number, self.measured(number)) for number in numbers)
 
     def measured(self, number: int) -> Result:
         """The metrics of the users of block ``number``.
