@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,12 +28,14 @@ class Cluster:
     Args:
         workers: worker processes at a time.
         threads: CPUs and threads of each.
+        gpus: of each, a number or a share.
         tracker: gets a line when a worker was lost.
     """
 
     workers: int
     threads: int
     tracker: Tracker
+    gpus: float = 0.0
 
 
 @contextmanager
@@ -41,7 +43,7 @@ def connected(options: ComputeOptions, tracker: Tracker) -> Iterator[Cluster]:
     """Context manager: the cluster of ``options``; a connection that the process has already is used and kept.
 
     Raises:
-        ConfigError: Ray is not installed, there is no cluster at the address, or no node of it has enough CPUs.
+        ConfigError: Ray is not installed, there is no cluster at the address, or no node of it has enough CPUs or GPUs.
         RecsysError: Ray does not start on this machine.
     """
     try:
@@ -55,18 +57,33 @@ def connected(options: ComputeOptions, tracker: Tracker) -> Iterator[Cluster]:
         _connect(options, threads)
     try:
         nodes = [{name.lower(): value for name, value in node.items()} for node in ray.nodes()]
-        room = [int(node["resources"].get("CPU", 0)) // threads for node in nodes if node["alive"]]
+        room = [room_for_workers(node["resources"], threads, options.gpus) for node in nodes if node["alive"]]
         if not sum(room):
+            with_gpus = f" and {options.gpus:g} GPUs" if options.gpus else ""
             raise ConfigError(
-                f"no node of the Ray cluster has {threads} CPUs, which a worker takes; set compute.threads, as in "
-                "--set compute.threads=1"
+                f"no node of the Ray cluster has {threads} CPUs{with_gpus}, which a worker takes; set compute.threads, "
+                f"as in --set compute.threads=1{', or fewer compute.gpus' if options.gpus else ''}"
             )
         workers = min(sum(room), options.workers or sum(room))
-        tracker.info(f"  ray: nodes {len(room)}, workers {workers}, threads of each {threads}")
-        yield Cluster(workers, threads, tracker)
+        of_gpus = f", GPUs of each {options.gpus:g}" if options.gpus else ""
+        tracker.info(f"  ray: nodes {len(room)}, workers {workers}, threads of each {threads}{of_gpus}")
+        yield Cluster(workers, threads, tracker, options.gpus)
     finally:
         if ours:
             ray.shutdown()
+
+
+def room_for_workers(resources: Mapping[str, float], threads: int, gpus: float) -> int:
+    """How many workers a node has room for; a GPU is shared by whole workers alone.
+
+    Example:
+        >>> room_for_workers({"CPU": 16.0, "GPU": 2.0}, threads=2, gpus=0.4)
+        4
+    """
+    by_cpus, found = int(resources.get("CPU", 0)) // threads, int(resources.get("GPU", 0))
+    if not gpus:
+        return by_cpus
+    return min(by_cpus, found // int(gpus) if gpus >= 1 else found * int(1 / gpus))
 
 
 def _connect(options: ComputeOptions, threads: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -52,9 +53,12 @@ class Member(Generic[P, R]):
         setup: see `Setup`.
         threads: of its linear algebra.
         libraries: the versions that the driver has.
+        on_gpu: whether it has a GPU, or a share of one; without, it sees none, for those of the node are of others.
     """
 
-    def __init__(self, setup: Setup[P, R], threads: int, libraries: dict[str, str]) -> None:
+    def __init__(self, setup: Setup[P, R], threads: int, libraries: dict[str, str], on_gpu: bool = False) -> None:
+        if not on_gpu:
+            os.environ["CUDA_VISIBLE_DEVICES"] = ""
         self._setup, self._threads, self._libraries = setup, threads, libraries
         self._work: Work[P, R] | None = None
 
@@ -120,10 +124,9 @@ class _Pool(Generic[P, R]):
                 self._ray.kill(actor)
 
     def _start(self) -> None:
-        threads = self._cluster.threads
-        actor = self._actor.options(num_cpus=threads, max_restarts=0, max_task_retries=0).remote(
-            self._setup, threads, installed()
-        )
+        threads, gpus = self._cluster.threads, self._cluster.gpus
+        options = {"num_cpus": threads, "num_gpus": gpus, "max_restarts": 0, "max_task_retries": 0}
+        actor = self._actor.options(**options).remote(self._setup, threads, installed(), gpus > 0)
         self._calls[actor.ready.remote()] = actor, None
 
     def _give(self, actor: Any) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,6 +12,7 @@ from recsys.distributed.cluster import connected, shared, shared_place
 from recsys.distributed.compute import ComputeOptions
 from recsys.distributed.pool import run_partitions
 from recsys.errors import ArtifactError
+from recsys.ranking import may_use_cuda
 from recsys.registry.bundle import Bundle
 from recsys.retrieval.batch import Batch, RecommendOptions
 from recsys.retrieval.manifest import Manifest
@@ -96,7 +97,8 @@ class PartWriter:
         if batch.stamp != self.stamp:
             raise ArtifactError(
                 f"the model in {self.files.bundle} or its data give other vectors here than where the command runs; "
-                "all nodes need the same files, the same libraries and processors of one kind"
+                "all nodes need the same files, the same libraries and processors of one kind, and PyTorch with CUDA "
+                "where compute.gpus is given"
             )
         return lambda number: batch.make_part(self.directory, number)
 
@@ -121,6 +123,7 @@ def recommend_over_ray(
     """
     folders = (None if folder is None else shared(folder) for folder in (files.dataset, files.sessions))
     seen = BatchFiles(shared(files.bundle), *folders)
+    batch = replace(batch, device="cuda" if compute.gpus and may_use_cuda(batch.engine) else "cpu")
     inputs = BatchInputs(batch.model_version, batch.made_from, batch.now, batch.recipients)
     writer = PartWriter(seen, shared_place(directory), batch.options, inputs, batch.stamp)
 

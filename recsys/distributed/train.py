@@ -73,6 +73,7 @@ class Training:
         config: its options.
         seed: of every random stream.
         epochs: see `FitContext.epochs`.
+        filter_seen: see `FitContext.filter_seen`.
         threads: of a worker.
     """
 
@@ -81,6 +82,7 @@ class Training:
     config: TrainedConfig
     seed: int
     epochs: int | None
+    filter_seen: bool
     threads: int
 
     def __call__(self) -> None:
@@ -89,7 +91,7 @@ class Training:
 
         torch.set_num_threads(self.threads)
         first = get_context().get_world_rank() == 0
-        context = replace(self.files.context(self.seed), epochs=self.epochs)
+        context = replace(self.files.context(self.seed), epochs=self.epochs, filter_seen=self.filter_seen)
         if first:
             context = replace(context, tracker=ConsoleTracker())
         data, train = Dataset.load(self.files.folder / "dataset"), Interactions.load(self.files.folder / "train")
@@ -121,8 +123,9 @@ def fit_over_ray(
         train: what is learnt.
         folder: for inputs, checkpoints and the result, on storage that all nodes mount at the same place. A folder of
             an earlier call with the same inputs resumes it.
-        context: seed, epochs, holdout and tables; parts and directory are not used.
-        compute: the cluster, and its ``workers`` and ``threads``.
+        context: seed, epochs, holdout, tables and `FitContext.filter_seen`; parts and directory are not used.
+        compute: the cluster, and its ``workers``, ``threads`` and ``gpus``; without ``gpus`` each worker has a GPU
+            where there are enough, and the engine may use one.
         tracker: reports where it computes.
 
     Raises:
@@ -144,7 +147,8 @@ def fit_over_ray(
     context, place = context or FitContext(), shared(Path(folder))
     files = TrainingFiles.write(place, data, train, context)
     with connected(compute or ComputeOptions(engine="ray"), tracker or context.tracker) as cluster:
-        training = Training(files, engine.kind, engine.config, context.seed, context.epochs, cluster.threads)
+        how = context.seed, context.epochs, context.filter_seen, cluster.threads
+        training = Training(files, engine.kind, engine.config, *how)
         _run(training, cluster, place)
     return ENGINES[engine.kind].load(files.engine)
 
@@ -154,8 +158,9 @@ def _run(training: Training, cluster: Cluster, place: Path) -> None:
     from ray.train import FailureConfig, RunConfig, ScalingConfig
     from ray.train.torch import TorchTrainer
 
-    on_gpu = training.config.training.device != "cpu" and ray.cluster_resources().get("GPU", 0) >= cluster.workers
-    needs = {"CPU": cluster.threads} | ({"GPU": 1} if on_gpu else {})
+    enough = cluster.gpus > 0 or ray.cluster_resources().get("GPU", 0) >= cluster.workers
+    on_gpu = training.config.training.device != "cpu" and enough
+    needs = {"CPU": cluster.threads} | ({"GPU": cluster.gpus or 1} if on_gpu else {})
     scaling = ScalingConfig(num_workers=cluster.workers, use_gpu=on_gpu, resources_per_worker=needs)
     failures = FailureConfig(max_failures=RETRIES)
     kept = RunConfig(name="training", storage_path=str(place / "ray"), failure_config=failures)

@@ -8,7 +8,7 @@ from recsys.ranking.checks import (
     check_k,
     dataset_of,
 )
-from recsys.ranking.on_device import device_of, fits
+from recsys.ranking.on_device import device_of, fits, may_use_cuda
 from recsys.ranking.ranker import Ranker, block_rows, top_k
 from recsys.ranking.top_values import Ranked, best_columns, merged
 
@@ -25,6 +25,7 @@ __all__ = [
     "dataset_of",
     "device_of",
     "fits",
+    "may_use_cuda",
     "merged",
     "top_k",
 ]

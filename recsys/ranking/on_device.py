@@ -39,10 +39,14 @@ def device_of(model: VectorModel) -> torch.device | None:
     An engine that may train on CUDA (`recsys.training.loop.LoopOptions`, ``device``) is ranked there too where there is
     one, be it trained here or loaded; all others, such as linear models and hybrids, are ranked on the CPU.
     """
+    return torch.device("cuda") if may_use_cuda(model) and torch.cuda.is_available() else None
+
+
+def may_use_cuda(model: VectorModel) -> bool:
+    """Whether the items of a model are ranked on CUDA where there is a device."""
     while isinstance(model, HasEngine):
         model = model.engine
-    option = model.config.ranking_device() if isinstance(model, Engine) else "cpu"
-    return torch.device("cuda") if option != "cpu" and torch.cuda.is_available() else None
+    return isinstance(model, Engine) and model.config.ranking_device() != "cpu"
 
 
 class OnDevice:

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import numpy as np
-import scipy.sparse as sp
-from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from recsys.data.dataset import Dataset
@@ -23,6 +20,7 @@ from recsys.engine import Request, VectorModel, Vectors
 from recsys.errors import DataError
 from recsys.json_values import JsonObject
 from recsys.retrieval.fallback import Fallback
+from recsys.retrieval.incremental.fingerprints import array_pieces, vector_pieces
 from recsys.retrieval.incremental.reuse import Reuse
 from recsys.retrieval.manifest import ID_COLUMNS, Manifest, Part, Rules
 from recsys.retrieval.output import Place, parts
@@ -119,6 +117,8 @@ class Batch:
         recipients: the users who get a list, where ``options.users`` depends on an output folder; None finds them.
         of_users: whether they are users of the data, whom the folder remembers; sessions and items are not.
         beside: the folder of the bundle, beside which an approximate index is kept; None keeps it in memory.
+        device: that ranks, ``cpu`` or ``cuda``, where other processes do; empty is that of this one. The stamp names
+            CUDA, whose scores differ in their last bits.
 
     Raises:
         DataError: the dataset has no users or no items.
@@ -134,6 +134,7 @@ class Batch:
     recipients: Recipients | None = None
     of_users: bool = True
     beside: Path | None = None
+    device: str = ""
 
     def __post_init__(self) -> None:
         if not self.data.n_users or not self.data.n_items:
@@ -180,10 +181,18 @@ class Batch:
         """
         versions = [self.model_version, self.made_from]
         versions += [] if self.fallback is None else [self.fallback.fingerprint]
-        version = "/".join([*versions, *([self._plan.fingerprint] if self._plan.fingerprint else [])])
+        versions += [self._plan.fingerprint] if self._plan.fingerprint else []
+        version = "/".join([*versions, *([] if self._device is None else [self._device])])
         chosen, items = (self._plan.eligible.rows, self._recipients.rows), self._retriever.item_vectors
         fingerprint = _fingerprint(self.engine, self.data, items, self.options, version, chosen)
         return parts.Stamp(self.model_version, self.data.fingerprint, fingerprint)
+
+    @property
+    def _device(self) -> str | None:
+        """The type of the device that ranks; None is the CPU."""
+        here = self._retriever.retriever.device
+        name = self.device or ("cpu" if here is None else here.type)
+        return None if name == "cpu" else name
 
     @property
     def rows(self) -> Rows:
@@ -239,13 +248,13 @@ class Batch:
         """Digests of what the lists of all users are made from, by name."""
         data, options, plan = self.data, self.options, self._plan
         fallback = "" if self.fallback is None else self.fallback.fingerprint
-        model = [self.engine.kind, self.model_version, self.made_from, fallback, str(self._retriever.retriever.device)]
+        model = [self.engine.kind, self.model_version, self.made_from, fallback, str(self._device)]
         removed = {name: rows.tolist() for name, rows in plan.eligible.removed.items()} if options.rules.reasons else {}
         rules = options.rules.model_dump(mode="json", exclude={"candidates", "exclusions"})
         has = [plan.candidates is not None, plan.exclusions is not None, len(data.non_likes) > 0, plan.by_user_text]
         given = [rules, options.at, options.filter_seen, self._k, data.has_timestamps, data.has_order, has]
         return {
-            "model": short_digest(["/".join(model), *_pieces(self._retriever.item_vectors)]),
+            "model": short_digest(["/".join(model), *vector_pieces(self._retriever.item_vectors)]),
             "items": short_digest([data.items.fingerprint, json.dumps(removed), plan.mask.data]),
             "rules": short_digest([json.dumps(given)]),
             "users": short_digest([repr(data.users.schema)]),
@@ -286,15 +295,4 @@ def _fingerprint(
     The rows of the items and users that were ``chosen`` are in it, because files of ids may change under their names.
     """
     text = "/".join((engine.kind, version, data.fingerprint, options.identity_text()))
-    return short_digest([text, *_pieces(items), *_bytes(chosen)])
-
-
-def _pieces(vectors: Vectors) -> list[bytes | memoryview]:
-    """What a digest of ``vectors`` is made of."""
-    sparse: Any = vectors.sparse
-    pieces = [sparse.data, sparse.indices, sparse.indptr] if sp.issparse(sparse) else [sparse]
-    return _bytes((vectors.dense, vectors.valid, *pieces))
-
-
-def _bytes(arrays: Iterable[NDArray[np.generic] | None]) -> list[bytes | memoryview]:
-    return [b"-" if array is None else np.ascontiguousarray(array).data for array in arrays]
+    return short_digest([text, *vector_pieces(items), *array_pieces(chosen)])

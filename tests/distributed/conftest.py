@@ -1,33 +1,54 @@
 import shutil
 import subprocess
 import sys
+from importlib.util import find_spec
 
+import numpy as np
+import pandas as pd
 import pytest
+from PIL import Image
 
 from pipelines.config import read_run_config
 from pipelines.stages import run_stages
 from pipelines.workspace import Workspace
+from recsys.seeding import stream
 from recsys.tracking import SilentTracker
 from tests.distributed.nodes import ROOT, Nodes, environment
 from tests.pipelines.world import write_world
+from tests.s3_server import s3_server
 
 _RECOMMEND = '[recommend]\nengine = "ease"\n'
 
 
 @pytest.fixture(scope="package")
-def nodes():
-    """A cluster of a head and two nodes of one CPU."""
+def s3(tmp_path_factory):
+    """The variables of the clients of an S3 server; none where its packages are not installed."""
+    if not all(map(find_spec, ("moto", "s3fs"))):
+        yield {}
+        return
+    with s3_server(tmp_path_factory.mktemp("s3")) as variables:
+        yield variables
+
+
+@pytest.fixture(scope="package")
+def nodes(s3):
+    """A cluster of a head and two nodes of one CPU, whose workers may write to the S3 server."""
     pytest.importorskip("ray")
-    with Nodes() as cluster:
+    with Nodes(s3) as cluster:
         cluster.first, cluster.second = cluster.add(), cluster.add()
         yield cluster
 
 
 @pytest.fixture(scope="package")
 def shop(tmp_path_factory):
-    """A config, and beside it the folder of a run without Ray: ``local``."""
+    """A config, whose items have posters, and beside it the folder of a run without Ray: ``local``."""
     directory = tmp_path_factory.mktemp("shop")
     path = write_world(directory, n_users=1500)
+    items = pd.read_csv(directory / "items.csv")
+    items["poster"] = [f"{item}.png" for item in items["item_id"]]
+    for name, pixels in zip(items["poster"], stream(0, "posters").integers(0, 255, (len(items), 8, 8, 3)), strict=True):
+        Image.fromarray(pixels.astype(np.uint8)).save(directory / name)
+    items.to_csv(directory / "items.csv", index=False)
     head, _, rest = path.read_text().partition("[promote]")
     path.write_text(head + _RECOMMEND + rest.partition("[recommend]\n")[2])
     run_stages(read_run_config(path), Workspace(directory / "local"), SilentTracker())

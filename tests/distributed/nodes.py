@@ -29,8 +29,12 @@ def environment(**more):
 class Nodes:
     """A cluster for the ``with`` block: the head has no CPU for workers, every other node has one.
 
-    It listens on this machine alone, and answers to a token of its own, which processes get by ``variables``.
+    It listens on this machine alone, and answers to a token of its own, which processes get by ``variables``; those
+    that are given are among them.
     """
+
+    def __init__(self, given=None):
+        self._given = given or {}
 
     def __enter__(self):
         self._folder = tempfile.mkdtemp(prefix="ray-")  # names of sockets must be short
@@ -38,7 +42,7 @@ class Nodes:
         token = Path(self._folder, "token")
         token.touch(mode=0o600)
         token.write_text(secrets.token_hex(32))
-        self.variables = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": str(token)}
+        self.variables = {**self._given, "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": str(token)}
         self.address = f"127.0.0.1:{port}"
         self._start("--head", "--num-cpus=0", f"--port={port}", "--include-dashboard=false", "--temp-dir", self._folder)
         return self
@@ -49,8 +53,8 @@ class Nodes:
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def add(self):
-        """Starts a node with one CPU; its number."""
-        self._start(f"--address={self.address}", "--num-cpus=1")
+        """Starts a node with one CPU and, for Ray alone, a GPU; its number."""
+        self._start(f"--address={self.address}", "--num-cpus=1", "--num-gpus=1")
         return len(self._processes) - 1
 
     def kill_worker(self, words):
@@ -72,7 +76,7 @@ class Nodes:
         for _ in range(STARTS):
             log = Path(self._folder, f"node-{len(self._processes)}.log")
             process = self._begin(words, log)
-            _until(lambda: STARTED in log.read_text() or process.poll() is not None, "a node does not start")  # noqa: B023
+            wait_until(lambda: STARTED in log.read_text() or process.poll() is not None, "a node does not start")  # noqa: B023
             if process.poll() is None:
                 self._processes.append(process)
                 return
@@ -97,7 +101,7 @@ def parts_in(folder):
 
 def wait_for_parts(folder, count, process=None):
     """Waits until there are so many parts, or ``process`` has ended."""
-    _until(
+    wait_until(
         lambda: parts_in(folder) >= count or (process is not None and process.poll() is not None),
         f"{folder} has {parts_in(folder)} parts",
     )
@@ -132,7 +136,7 @@ def _free_ports(count):
     return ports
 
 
-def _until(condition, message):
+def wait_until(condition, message):
     for _ in range(SECONDS * 20):
         if condition():
             return

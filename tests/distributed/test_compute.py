@@ -7,7 +7,7 @@ import pytest
 
 from pipelines.config import read_run_config
 from recsys.content.cache import ContentCache, content_key
-from recsys.distributed.cluster import connected
+from recsys.distributed.cluster import connected, room_for_workers
 from recsys.distributed.compute import ComputeOptions
 from recsys.errors import ConfigError
 from recsys.tracking import SilentTracker
@@ -65,3 +65,16 @@ def test_blocks_may_be_ready_in_any_order(tmp_path):
     here = ContentCache(tmp_path / "here").through(keys, make)
     there = ContentCache(tmp_path / "there").through(keys, make, blocks=backwards)
     assert here.tobytes() == there.tobytes()
+
+
+def test_gpus_of_a_worker_are_a_share_or_a_whole_number(tmp_path):
+    path = write_world(tmp_path)
+    assert read_run_config(path, ["compute.gpus=0.25"]).compute.gpus == 0.25
+    with pytest.raises(ConfigError, match=r"1\.5 GPUs: above 1 it is a whole number"):
+        read_run_config(path, ["compute.gpus=1.5"])
+
+
+@pytest.mark.parametrize(("gpus", "workers"), [(0, 8), (0.1, 8), (0.3, 6), (0.5, 4), (1, 2), (2, 1), (3, 0)], ids=str)
+def test_a_node_has_room_for_the_workers_that_its_cpus_and_gpus_allow(gpus, workers):
+    assert room_for_workers({"CPU": 16.0, "GPU": 2.0, "memory": 1e9}, 2, gpus) == workers
+    assert room_for_workers({"CPU": 16.0}, 2, gpus) == (8 if gpus == 0 else 0)

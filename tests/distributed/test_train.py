@@ -24,7 +24,7 @@ from recsys.engines.two_tower.sequence import SASRec
 
 data = BlockTaste(users=400, items=60, events=20).dataset()
 parts = split(data, "leave_one_out")
-engine = SASRec(max_tokens=256, training={"epochs": 12, "checkpoint_seconds": 0, "patience": 0})
+engine = SASRec(max_tokens=256, training={"device": "cpu", "epochs": 12, "checkpoint_seconds": 0, "patience": 0})
 compute = ComputeOptions(engine="ray", address=sys.argv[2], workers=2, threads=1)
 fit_over_ray(engine, data, parts.train, sys.argv[1], FitContext(3, parts.validation), compute)
 """

@@ -87,3 +87,16 @@ def test_a_worker_takes_lists_of_the_previous_output(batch, tmp_path):
 
     found = write_batch(later, tmp_path / "there", make=over_a_cluster)
     assert found == write_batch(dataclasses.replace(batch, options=later.options), tmp_path / "alone")
+
+
+def test_a_batch_that_a_gpu_ranks_has_another_stamp_and_one_of_the_cpu_that_of_before(batch):
+    on_cpu, on_gpu = (dataclasses.replace(batch, device=device).stamp for device in ("cpu", "cuda"))
+    assert on_cpu == batch.stamp
+    assert on_gpu.fingerprint != batch.stamp.fingerprint
+    assert (on_gpu.model_version, on_gpu.data_fingerprint) == (on_cpu.model_version, on_cpu.data_fingerprint)
+
+
+def test_a_worker_without_the_gpu_that_is_to_rank_refuses_to_work(batch, tmp_path):
+    there = dataclasses.replace(batch, device="cuda")
+    with pytest.raises(ArtifactError, match=r"PyTorch with CUDA where compute\.gpus is given"):
+        dataclasses.replace(writer(batch, tmp_path), stamp=there.stamp)()

@@ -1,9 +1,5 @@
 """Lists in an object store: in memory here, on a local S3 server where it says so."""
 
-import socket
-import subprocess
-import sys
-import time
 import uuid
 
 import fsspec
@@ -17,9 +13,9 @@ from recsys.retrieval.recipients.users import USERS
 from recsys.retrieval.recommend import recommend
 from tests.retrieval.conftest import digests
 from tests.retrieval.test_recommend import DiesAfter, Killed
+from tests.s3_server import BUCKET, s3_server
 
 OPTIONS = RecommendOptions(k=5, shard_size=16)
-BUCKET = "lists"
 
 
 @pytest.fixture
@@ -31,35 +27,10 @@ def address():
 @pytest.fixture
 def s3(tmp_path, monkeypatch):
     """A new folder of a bucket on an S3 server of this machine."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    names = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": "us-east-1"}
-    names["AWS_ENDPOINT_URL"] = f"http://127.0.0.1:{port}"
-    for name, value in names.items():
-        monkeypatch.setenv(name, value)
-    command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
-    with (tmp_path / "server.log").open("w") as log, subprocess.Popen(command, stdout=log, stderr=log) as server:
-        try:
-            _wait_for(port)
-            import s3fs
-
-            s3fs.S3FileSystem.clear_instance_cache()
-            s3fs.S3FileSystem().mkdir(BUCKET)
-            yield f"s3://{BUCKET}/nightly"
-        finally:
-            server.kill()
-
-
-def _wait_for(port):
-    for _ in range(1200):
-        try:
-            socket.create_connection(("127.0.0.1", port)).close()
-        except OSError:
-            time.sleep(0.05)
-        else:
-            return
-    raise AssertionError("the S3 server does not start")
+    with s3_server(tmp_path) as variables:
+        for name, value in variables.items():
+            monkeypatch.setenv(name, value)
+        yield f"s3://{BUCKET}/nightly"
 
 
 def contents(address):

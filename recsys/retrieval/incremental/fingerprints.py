@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
+import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from recsys.data.histories import Histories
-from recsys.engine import Request
+from recsys.engine import Request, Vectors
 from recsys.retrieval.retriever import EncodedUsers
 
 SIZE = 16
@@ -30,6 +32,18 @@ def user_fingerprints(request: Request, users: EncodedUsers, lists: Sequence[His
     ragged = [request.histories, *([] if request.also_seen is None else [request.also_seen]), *lists]
     pieces = [_cells(request), _vectors(users), *(_rows(part) for part in ragged)]
     return [_digest(parts) for parts in zip(*pieces, strict=True)]
+
+
+def vector_pieces(vectors: Vectors) -> list[bytes | memoryview]:
+    """What a digest of ``vectors`` is made of."""
+    sparse: Any = vectors.sparse
+    pieces = [sparse.data, sparse.indices, sparse.indptr] if sp.issparse(sparse) else [sparse]
+    return array_pieces((vectors.dense, vectors.valid, *pieces))
+
+
+def array_pieces(arrays: Iterable[NDArray[np.generic] | None]) -> list[bytes | memoryview]:
+    """What a digest of ``arrays`` is made of."""
+    return [b"-" if array is None else np.ascontiguousarray(array).data for array in arrays]
 
 
 def _digest(parts: Sequence[bytes]) -> bytes:
