@@ -76,6 +76,9 @@ class FinetunedTransformer(Embedder[FinetunedTransformerConfig]):
         super().__init__(config, **options)
         self.sentence = SentenceEmbedder(SentenceConfig(**dict(self.config.base)))
 
+    def __getstate__(self) -> dict[str, object]:
+        raise TypeError("a FinetunedTransformer is not pickled, which would leave out its model; use save and restore")
+
     @property
     def fingerprint(self) -> str:
         return short_digest([f"finetuned_transformer/{self.sentence.fingerprint}/{self.config.model_dump_json()}"])

@@ -69,6 +69,10 @@ class SentenceEmbedder(Embedder[SentenceConfig]):
     kind = "sentence"
     Config = SentenceConfig
 
+    def __getstate__(self) -> dict[str, object]:
+        """Without the model, which another process loads from `path`."""
+        return {name: value for name, value in vars(self).items() if name != "model"}
+
     @cached_property
     def path(self) -> Path:
         """The folder of the model."""

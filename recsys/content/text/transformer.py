@@ -71,6 +71,18 @@ class LanguageModelEmbedder(Embedder[LanguageModelConfig]):
         self._trained: Path | None = None
         self._loaded: Any = None
         self._tokenizer: Any = None
+        self._weights: dict[str, Tensor] | None = None
+
+    def __getstate__(self) -> dict[str, object]:
+        """With the weights in place of the model, which cannot be pickled once it was used."""
+        return {**vars(self), "_loaded": None, "_tokenizer": None, "_weights": self._own_weights()}
+
+    def _own_weights(self) -> dict[str, Tensor] | None:
+        """Of a model that no folder holds; None where it is loaded from one, or not loaded yet."""
+        learnt = self.config.training is not None or self.config.scratch
+        if self._loaded is None or not learnt:
+            return self._weights
+        return {name: value.detach().cpu() for name, value in self._loaded.state_dict().items()}
 
     @cached_property
     def path(self) -> Path:
@@ -83,7 +95,7 @@ class LanguageModelEmbedder(Embedder[LanguageModelConfig]):
         return short_digest([f"{self.kind}/{weights_fingerprint(self.path)}/{options}"])
 
     def _fit(self, table: EntityTable) -> None:
-        self._trained, self._loaded = None, None
+        self._trained, self._loaded, self._weights = None, None, None
         texts = [text for text in row_texts(table, self.config.columns) if text is not None]
         if self.config.training is None or not texts:
             return
@@ -131,7 +143,7 @@ class LanguageModelEmbedder(Embedder[LanguageModelConfig]):
             self.model.save_pretrained(directory / "model")
 
     def restore(self, directory: Path) -> None:
-        self._loaded = None
+        self._loaded, self._weights = None, None
         if self.config.training is not None or self.config.scratch:
             self._trained = directory / "model"
 
@@ -150,6 +162,8 @@ class LanguageModelEmbedder(Embedder[LanguageModelConfig]):
                 raise ConfigError(
                     f"model = {self.config.model!r} is no {self.kind} language model ({error})"
                 ) from error
+            if self._weights is not None:
+                self._loaded.load_state_dict(self._weights)
         return self._loaded
 
     @property
