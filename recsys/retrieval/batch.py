@@ -190,9 +190,10 @@ class Batch:
     @property
     def _device(self) -> str | None:
         """The type of the device that ranks; None is the CPU."""
+        if self.device:
+            return None if self.device == "cpu" else self.device
         here = self._retriever.retriever.device
-        name = self.device or ("cpu" if here is None else here.type)
-        return None if name == "cpu" else name
+        return None if here is None else here.type
 
     @property
     def rows(self) -> Rows:
