@@ -132,9 +132,9 @@ def pretrain(config: ConfigPath, output: Output = None, engine: Compute = None, 
 
 
 @app.command()
-def train(config: ConfigPath, output: Output = None, set_: Set = None) -> int:
-    """A bundle for each engine."""
-    return _stages(config, output, set_, "train")
+def train(config: ConfigPath, output: Output = None, engine: Compute = None, set_: Set = None) -> int:
+    """A bundle for each engine; over a Ray cluster by train.workers processes."""
+    return _stages(config, output, with_engine(set_, engine), "train")
 
 
 @app.command()

@@ -54,9 +54,12 @@ class TrainSection(Config):
         final: the engines of ``[promote]`` and ``[recommend]`` are fitted once more, after evaluation, on all
             interactions (train, validation and test), with the epochs and weights chosen on validation; that fit is
             what is registered and recommends. False serves the engines that were evaluated.
+        workers: processes over the Ray cluster of ``[compute]`` that share the batches of each engine that trains by
+            gradient descent: a step takes a batch of each, so that another number learns other weights.
     """
 
     final: bool = True
+    workers: int = Field(1, ge=1)
 
 
 class EmbeddingQualitySection(Config):

@@ -14,13 +14,14 @@ from pipelines.specs import EngineSpec
 from pipelines.stages.choose import candidate_name, choose, read_choice
 from pipelines.stages.foresee import refusal
 from pipelines.stages.pretrain import embedder_of, make_table
+from pipelines.stages.train import fit_of, shared_by
 from pipelines.workspace import ENGINE_CODE, POPULARITY, Workspace, code_version
 from recsys.atomic import claim, write_json
 from recsys.embedding_table import EmbeddingTable
 from recsys.engine import Engine, FitContext
 from recsys.engines.baselines.popularity import Popularity
 from recsys.errors import ArtifactError
-from recsys.experiment.fit import fit_again
+from recsys.experiment.fit import Fit, fit_again
 from recsys.files.stored_json import read_object
 from recsys.json_values import JsonObject
 from recsys.registry.bundle import Bundle, Lineage, version_of
@@ -104,6 +105,7 @@ def fit_final(config: RunConfig, workspace: Workspace, name: str, tracker: Track
         "seed": config.seed,
         "filter_seen": config.evaluate.filter_seen,
         "code": code_version(*_CODE),
+        **shared_by(config, spec.config),
     }
     if not final.is_current(step, cache_key, [final.bundle(name), final.training(name)], tracker):
         checkpoints = final.checkpoints(name, cache_key)
@@ -116,18 +118,18 @@ def fit_final(config: RunConfig, workspace: Workspace, name: str, tracker: Track
             filter_seen=config.evaluate.filter_seen,
             tracker=tracker,
         )
-        _fit(name, source, final, context, {"chosen": cache_key["chosen"]})
+        _fit(name, source, final, context, {"chosen": cache_key["chosen"]}, fit_of(config))
         final.record(step, cache_key, [final.bundle(name), final.training(name)])
         final.clear_checkpoints(name)
     return final.bundle(name)
 
 
-def _fit(name: str, source: Bundle, final: Workspace, context: FitContext, about: JsonObject) -> None:
+def _fit(name: str, source: Bundle, final: Workspace, context: FitContext, about: JsonObject, fit: Fit) -> None:
     """Fits the recipe of the measured bundle ``source`` on all its interactions and saves bundle, curve and cost."""
     everything, curve = source.data.interactions, CurveTracker(context.tracker)
     with deterministic(), measured() as cost:
         context = replace(context, tracker=curve)
-        engine = fit_again(source.engine, source.data, everything, context, source.engine.epochs_)
+        engine = fit_again(source.engine, source.data, everything, context, source.engine.epochs_, fit)
     final.invalidate(f"final/{name}")
     made = Bundle(engine, source.data, _lineage(source, engine, about)).save(final.bundle(name))
     record = {"fit_seconds": cost.seconds, "peak_memory_mb": cost.peak_memory_mb, "curve": curve.points}

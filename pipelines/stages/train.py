@@ -10,10 +10,12 @@ from pipelines.workspace import ENGINE_CODE, Workspace, code_version
 from recsys.atomic import atomic_path, claim, write_json
 from recsys.data.dataset import Dataset
 from recsys.data.splits.split import Split
+from recsys.distributed.train import SharedFit
 from recsys.embedding_table import EmbeddingTable
 from recsys.engine import Engine, FitContext
 from recsys.engines import ENGINES
-from recsys.experiment.fit import Refit, fit_engine
+from recsys.engines.learning import TrainedConfig
+from recsys.experiment.fit import Fit, Refit, fit_engine, fit_here
 from recsys.json_values import JsonObject
 from recsys.registry.bundle import Bundle, Lineage, version_of
 from recsys.tracking import CurveTracker, Tracker
@@ -66,7 +68,7 @@ def train_one(
         keep = None if before_refit is None else partial(_save_pre_refit, workspace, spec.name)
         refit = Refit(partial(_parts, config, spec, workspace, before_refit=False), tracker, keep)
     with deterministic(), measured() as cost:
-        engine = fit_engine(ENGINES[spec.kind](spec.config), data, split, context, refit)
+        engine = fit_engine(ENGINES[spec.kind](spec.config), data, split, context, refit, fit_of(config))
     workspace.invalidate(step)
     Bundle(engine, data, _lineage(config, spec, engine, data, split)).save(bundle)
     record = {"fit_seconds": cost.seconds, "peak_memory_mb": cost.peak_memory_mb, "curve": curve.points}
@@ -74,6 +76,17 @@ def train_one(
     workspace.record(step, cache_key, outputs)
     workspace.clear_checkpoints(spec.name)
     tracker.info(f"{step}: {cost.seconds:.1f} s, {cost.peak_memory_mb:.0f} MiB at the peak")
+
+
+def fit_of(config: RunConfig) -> Fit:
+    """Where the engines of a run are fitted: in this process, or by workers of its cluster."""
+    return fit_here if config.train.workers == 1 else SharedFit(config.compute, config.train.workers)
+
+
+def shared_by(config: RunConfig, trained: object) -> JsonObject:
+    """How many workers share the batches of an engine with the options ``trained``, as a part of its cache key."""
+    shared = config.train.workers > 1 and isinstance(trained, TrainedConfig)
+    return {"workers": config.train.workers} if shared else {}
 
 
 def _save_pre_refit(workspace: Workspace, name: str, engine: Engine) -> None:
@@ -103,6 +116,7 @@ def _cache_key(config: RunConfig, spec: EngineSpec, data: Dataset, split: Split,
         "seed": config.seed,
         "filter_seen": split.filter_seen,
         "code": code_version(*_CODE),
+        **shared_by(config, spec.config),
     }
 
 

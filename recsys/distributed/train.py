@@ -6,7 +6,7 @@ import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from recsys.atomic import atomic_path, claim
+from recsys.atomic import atomic_path, claim, read_json, write_json
 from recsys.data.dataset import Dataset
 from recsys.data.interactions import Interactions
 from recsys.data.splits.holdout import Holdout
@@ -42,6 +42,11 @@ class TrainingFiles:
     def engine(self) -> Path:
         """Where the first worker leaves the fitted engine."""
         return self.folder / "engine"
+
+    @property
+    def training(self) -> Path:
+        """Where it leaves the number of epochs and the curve."""
+        return self.folder / "training.json"
 
     @classmethod
     def write(cls, folder: Path, data: Dataset, train: Interactions, context: FitContext) -> TrainingFiles:
@@ -98,6 +103,7 @@ class Training:
         with deterministic():
             engine = ENGINES[self.kind](self.config).fit(data, train, context=context)
         if first:
+            write_json(self.files.training, {"epochs": engine.epochs_, "curve": list(engine.curve_)})
             with atomic_path(self.files.engine) as beside:
                 beside.mkdir()
                 engine.save(beside)
@@ -129,7 +135,8 @@ def fit_over_ray(
         tracker: reports where it computes.
 
     Raises:
-        ConfigError: Ray is not installed or not reached, or the engine has no training that can be shared.
+        ConfigError: Ray is not installed or not reached, the engine has no training that can be shared, or the cluster
+            has no room for ``compute.workers``, of which another number learns other weights.
         RecsysError: the workers died again and again, or what one of them raised.
 
     Example::
@@ -144,13 +151,54 @@ def fit_over_ray(
         raise ConfigError(
             f"{engine.kind!r} does not train step by step, which workers could share; fit it in one process"
         )
-    context, place = context or FitContext(), shared(Path(folder))
+    context, place, compute = context or FitContext(), shared(Path(folder)), compute or ComputeOptions(engine="ray")
     files = TrainingFiles.write(place, data, train, context)
-    with connected(compute or ComputeOptions(engine="ray"), tracker or context.tracker) as cluster:
+    with connected(compute, tracker or context.tracker) as cluster:
+        if cluster.workers < (compute.workers or 1):
+            raise ConfigError(
+                f"the Ray cluster has room for {cluster.workers} of {compute.workers} workers, and fewer would learn "
+                "other weights; wait for its other nodes, or give fewer workers or threads"
+            )
         how = context.seed, context.epochs, context.filter_seen, cluster.threads
         training = Training(files, engine.kind, engine.config, *how)
         _run(training, cluster, place)
-    return ENGINES[engine.kind].load(files.engine)
+    fitted, about = ENGINES[engine.kind].load(files.engine), read_json(files.training)
+    fitted.epochs_, fitted.curve_ = about["epochs"], about["curve"]
+    return fitted
+
+
+@dataclass(frozen=True)
+class SharedFit:
+    """A `recsys.experiment.fit.Fit` by several workers of a cluster; what does not train step by step is fitted here.
+
+    Args:
+        compute: the cluster.
+        workers: that share the batches.
+    """
+
+    compute: ComputeOptions
+    workers: int
+
+    def __call__(self, engine: Engine, data: Dataset, train: Interactions, context: FitContext) -> Engine:
+        """``engine`` fitted; ``context.directory`` is on storage that all nodes mount at the same place.
+
+        Raises:
+            ConfigError: as `fit_over_ray`; or the run computes on this machine.
+        """
+        if not isinstance(engine.config, TrainedConfig):
+            return engine.fit(data, train, context=context)
+        if not self.compute.over_ray:
+            raise ConfigError(
+                f"train.workers = {self.workers} trains over a Ray cluster; give --engine ray (or "
+                "--set compute.engine=ray), or set train.workers = 1"
+            )
+        assert context.directory is not None, "the stages give one"
+        compute = self.compute.model_copy(update={"workers": self.workers})
+        fitted = fit_over_ray(engine, data, train, context.directory, context, compute)
+        for point in fitted.curve_:
+            metrics = {name: value for name, value in point.items() if name != "epoch"}
+            context.tracker.log_metrics(metrics, step=int(point["epoch"]))
+        return fitted
 
 
 def _run(training: Training, cluster: Cluster, place: Path) -> None:

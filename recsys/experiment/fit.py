@@ -11,6 +11,14 @@ from recsys.data.splits.partition import Split
 from recsys.engine import Engine, FitContext
 from recsys.tracking import SilentTracker, Tracker
 
+Fit = Callable[[Engine, Dataset, Interactions, FitContext], Engine]
+"""Fits an engine that is not fitted on training interactions, and returns it fitted."""
+
+
+def fit_here(engine: Engine, data: Dataset, train: Interactions, context: FitContext) -> Engine:
+    """The `Fit` of this process."""
+    return engine.fit(data, train, context=context)
+
 
 @dataclass(frozen=True)
 class Refit:
@@ -27,7 +35,14 @@ class Refit:
     keep: Callable[[Engine], None] | None = None
 
 
-def fit_engine(engine: Engine, data: Dataset, split: Split, context: FitContext, refit: Refit | None = None) -> Engine:
+def fit_engine(
+    engine: Engine,
+    data: Dataset,
+    split: Split,
+    context: FitContext,
+    refit: Refit | None = None,
+    fit: Fit = fit_here,
+) -> Engine:
     """``engine`` fitted on ``split.train``; with ``refit``, a new one fitted on train and validation together.
 
     The first fit, on ``split.train``, chooses the number of epochs and the weights of a hybrid on the validation users.
@@ -40,25 +55,33 @@ def fit_engine(engine: Engine, data: Dataset, split: Split, context: FitContext,
         split: its split.
         context: the context of the first fit.
         refit: options of the refit; None fits on ``split.train`` alone.
+        fit: where it is fitted.
 
     Returns:
-        ``engine`` itself without ``refit``; a new engine with it.
+        What ``fit`` made without ``refit``; a new engine with it.
     """
     if refit is None:
-        return engine.fit(data, split.train, context=context)
+        return fit(engine, data, split.train, context)
     chooses = engine.config.chooses_on_validation()
     epochs: int | None = None
     if chooses or refit.keep is not None:
-        engine.fit(data, split.train, context=context)
+        engine = fit(engine, data, split.train, context)
         epochs = engine.epochs_
         if refit.keep is not None:
             refit.keep(engine)
     directory = None if context.directory is None else context.directory.parent / "refit"
     refit_context = replace(context, directory=directory, parts=refit.parts(), tracker=refit.tracker)
-    return fit_again(engine, data, split.train_and_validation, refit_context, epochs)
+    return fit_again(engine, data, split.train_and_validation, refit_context, epochs, fit)
 
 
-def fit_again(engine: Engine, data: Dataset, train: Interactions, context: FitContext, epochs: int | None) -> Engine:
+def fit_again(
+    engine: Engine,
+    data: Dataset,
+    train: Interactions,
+    context: FitContext,
+    epochs: int | None,
+    fit: Fit = fit_here,
+) -> Engine:
     """A new engine of the same recipe, fitted on ``train`` with what the first fit chose and without validation.
 
     Args:
@@ -68,6 +91,7 @@ def fit_again(engine: Engine, data: Dataset, train: Interactions, context: FitCo
         context: the context of the fit; its validation part is not used. For a hybrid, ``parts`` are the component
             engines fitted on ``train``.
         epochs: the number of epochs, as the first fit chose it; None is that of the options.
+        fit: where it is fitted.
     """
     again = replace(context, validation=None, epochs=epochs)
-    return type(engine)(engine.chosen_config()).fit(data, train, context=again)
+    return fit(type(engine)(engine.chosen_config()), data, train, again)

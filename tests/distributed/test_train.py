@@ -1,5 +1,7 @@
 """Training over Ray has the weights of an undisturbed training, whatever dies."""
 
+import json
+import shutil
 import subprocess
 import sys
 import time
@@ -10,7 +12,7 @@ from recsys.data.synthetic.worlds import BlockTaste
 from recsys.distributed.train import fit_over_ray
 from recsys.engines.baselines.ease import EASE
 from recsys.errors import ConfigError
-from tests.distributed.nodes import ROOT, environment
+from tests.distributed.nodes import ROOT, environment, wait_until
 
 pytestmark = [pytest.mark.slow, pytest.mark.alone]
 FIT = """
@@ -63,6 +65,37 @@ def test_two_workers_train_and_a_killed_one_changes_nothing(training, nodes, tmp
     out, _ = disturbed.communicate(timeout=400)
     assert disturbed.returncode == 0, out
     assert weights(tmp_path / "disturbed" / "engine") == expected
+
+
+def test_a_killed_train_command_goes_on_over_the_cluster_to_the_same_weights(nodes, begin, tmp_path):
+    options = 'training={device="cpu", epochs=12, checkpoint_seconds=0, patience=0}'
+    words = ["--set", f'engines.sasrec={{kind="sasrec", max_tokens=256, {options}}}', "--set", "train.workers=2"]
+    folder, found = tmp_path / "run", []
+    for killed in (False, True):
+        command = begin("train", *words, ray=nodes)
+        if killed:
+            begun = "checkpoints/sasrec-*/**/*.safetensors"
+            wait_until(lambda: command.poll() is not None or any(folder.glob(begun)), "no checkpoint")  # noqa: B023
+            assert command.poll() is None, command.communicate()[0]
+            command.kill()
+            command.communicate()
+            assert not (folder / "bundles" / "sasrec").exists()
+            command = begin("train", *words, ray=nodes)
+        output = command.communicate()[0]
+        assert command.returncode == 0, output
+        assert "train/ease: reused" in output
+        assert "ray: nodes 3, workers 2" in output
+        record = json.loads((folder / "bundles" / "sasrec.training.json").read_text())
+        assert [point["step"] for point in record["curve"]] == list(range(1, 13))
+        found.append(weights(folder / "bundles" / "sasrec"))
+        shutil.rmtree(folder / "bundles" / "sasrec")
+    assert found[0]
+    assert found[0] == found[1]
+
+
+def test_workers_without_a_cluster_are_told(begin):
+    command = begin("train", "--set", 'engines.sasrec={kind="sasrec"}', "--set", "train.workers=2")
+    assert "train.workers = 2 trains over a Ray cluster; give --engine ray" in command.communicate()[0]
 
 
 def test_an_engine_without_steps_is_refused(tmp_path):
