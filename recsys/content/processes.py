@@ -10,7 +10,8 @@ import traceback
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
@@ -42,9 +43,10 @@ class Processes:
     needs the guard ``if __name__ == "__main__"``, as for `multiprocessing`.
 
     Args:
-        count: of the processes, 1 for this one alone. None takes one for each CPU, at most 8, and stays in this one
-            where, judged by the first block, the others take less than half a minute.
-        threads: of each; None shares the CPUs, and takes at most as many as this process has.
+        count: of the processes, 1 for this one alone. None takes at most 8, as many as there are CPUs for, and stays in
+            this one where, judged by the first block, the others take less than half a minute.
+        threads: of each. None shares the CPUs among the ``count``, and takes at most as many as this process has; where
+            no ``count`` is given either, a network keeps those of this process (`blocks_of_network`).
         tracker: reports the progress.
 
     Example::
@@ -58,35 +60,56 @@ class Processes:
     tracker: Tracker = field(default_factory=SilentTracker)
 
     def __call__(self, make: Callable[[Rows], R], blocks: Sequence[Rows]) -> Iterator[tuple[int, R]]:
-        count = min(self.count or min(_cpus(), _MOST), len(blocks))
+        threads = self._threads_of(self.count) if self.count else self.threads
+        count = min(self.count or min(max(_cpus() // (threads or 1), 1), _MOST), len(blocks))
         if count <= 1:
-            yield from in_turn(make, blocks)
+            yield from in_turn(partial(_made, make, threads), blocks)
             return
         packed, numbers = pickle.dumps(make), range(len(blocks))  # before this process has loaded a network itself
         if self.count is None:
             begun = time.monotonic()
-            first = make(blocks[0])
+            first = _made(make, threads, blocks[0])
             seconds, numbers = time.monotonic() - begun, range(1, len(blocks))
             yield 0, first
             if seconds * len(numbers) < _WORTH_SECONDS:
-                yield from ((number, make(blocks[number])) for number in numbers)
+                yield from ((number, _made(make, threads, blocks[number])) for number in numbers)
                 return
-        threads = self.threads or min(torch.get_num_threads(), max(_cpus() // count, 1))
-        count = min(count, len(numbers))
+        threads, count = threads or self._threads_of(count), min(count, len(numbers))
         self.tracker.info(f"  {count} processes, threads of each {threads}")
         pool = _Pool[R](packed, {number: blocks[number] for number in numbers}, threads, self.tracker)
         yield from tracked(pool.results(count), len(numbers), "blocks", self.tracker)
 
+    def _threads_of(self, count: int) -> int:
+        return self.threads or min(torch.get_num_threads(), max(_cpus() // count, 1))
+
+
+def _made(make: Callable[[Rows], R], threads: int | None, rows: Rows) -> R:
+    """What ``make`` gives in this process with the threads of the others, of which last bits depend."""
+    before = torch.get_num_threads()
+    if threads is None or threads == before:
+        return make(rows)
+    torch.set_num_threads(threads)
+    try:
+        return make(rows)
+    finally:
+        torch.set_num_threads(before)
+
 
 def blocks_of_network(blocks: BlockMap, device: str | None) -> BlockMap:
-    """Where a network encodes: processes that nobody asked for leave a GPU to this one.
+    """Where a network encodes.
+
+    Processes that nobody asked for leave a GPU to this one, and have as many threads as this one has, for the last bits
+    of its vectors depend on them.
 
     Args:
         blocks: of the context.
         device: of the network, as its option says; see `chosen_device`.
     """
-    unasked = isinstance(blocks, Processes) and blocks.count is None
-    return in_turn if unasked and chosen_device(device).type != "cpu" else blocks
+    if not isinstance(blocks, Processes) or blocks.count is not None:
+        return blocks
+    if chosen_device(device).type != "cpu":
+        return in_turn
+    return replace(blocks, threads=blocks.threads or torch.get_num_threads())
 
 
 def chosen_device(device: str | None) -> torch.device:

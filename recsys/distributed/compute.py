@@ -17,11 +17,12 @@ class ComputeOptions(Config):
         address: of the head of the cluster, as ``10.0.0.1:6379``; none takes the environment's ``RAY_ADDRESS``, or else
             starts Ray on this machine for the time of the command.
         workers: most worker processes at a time. None takes as many as the CPUs and GPUs of the cluster allow. On this
-            machine processes decode images and encode rows; none takes one for each CPU, at most 8, for what takes this
-            process longer than half a minute, and 1 is this process alone.
+            machine processes decode images and encode rows; none takes at most 8, as many as there are CPUs for, where
+            this process would take longer than half a minute, and 1 is this process alone.
         threads: CPUs and threads of a worker. None takes over Ray as many threads as this process has: sums of
             floating-point numbers depend on it in their last bits, so that only an equal number gives the bytes of a
-            local run. On this machine none shares the CPUs among the processes.
+            local run. On this machine none shares the CPUs among the ``workers``; without those, networks keep the
+            threads of this process, and 1 (or ``OMP_NUM_THREADS=1``) makes room for a process a CPU.
         gpus: of a worker over Ray, a number or a share: 0.5 puts two workers on a GPU. Those without one compute on the
             CPU, whatever the node has.
     """

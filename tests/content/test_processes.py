@@ -5,12 +5,14 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from PIL import Image
 
 from recsys.content import EmbedderContext, ImageEmbedder, MaskedLMEmbedder, text_table
@@ -71,6 +73,10 @@ def dies_once(folder, rows):
 
 def dies(rows):
     os.kill(os.getpid(), signal.SIGKILL)
+
+
+def threads_here(rows):
+    return torch.get_num_threads()
 
 
 def refuses(rows):
@@ -191,8 +197,23 @@ def test_a_gpu_is_left_to_one_process_unless_several_are_asked_for(monkeypatch):
     unasked, asked = Processes(), Processes(2)
     assert chosen_device("auto").type == chosen_device(None).type == "cuda"
     assert blocks_of_network(unasked, "auto") is in_turn
-    assert blocks_of_network(unasked, "cpu") is unasked
+    assert blocks_of_network(unasked, "cpu") is not in_turn
     assert blocks_of_network(asked, None) is asked
+
+
+def test_networks_keep_the_threads_of_this_process_unless_told(monkeypatch):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: set(range(4)), raising=False)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 4)
+    for threads, expected in ((None, 4), (1, 1)):
+        blocks = Processes(threads=threads)
+        assert blocks_of_network(blocks, "cpu") == replace(blocks, threads=expected)
+
+
+def test_a_block_of_this_process_has_the_threads_of_those_of_others():
+    """So that the last bits do not depend on how many blocks are left."""
+    before = torch.get_num_threads()
+    assert dict(Processes(1, threads=before + 2)(threads_here, BLOCKS[:2])) == {0: before + 2, 1: before + 2}
+    assert torch.get_num_threads() == before
 
 
 @pytest.mark.slow
