@@ -25,7 +25,9 @@ from recsys.retrieval.fallback import Fallback
 from recsys.retrieval.requested_users import BLOCK, Ids, RequestedUsers, check_column, known_rows
 from recsys.retrieval.retriever import item_vectors, similarity_vectors, user_vectors
 from recsys.retrieval.rules.block import Given
-from recsys.retrieval.rules.eligible import ItemRules
+from recsys.retrieval.rules.conditions import names_users
+from recsys.retrieval.rules.eligible import ItemRules, eligible_items
+from recsys.retrieval.rules.items.named_items import named_items
 from recsys.retrieval.rules.options import RuleOptions
 from recsys.retrieval.rules.pairs.paired import paired_scores
 from recsys.retrieval.rules.plan import RulePlan
@@ -130,7 +132,7 @@ def recommend(
     for line in chosen.told:
         _LOG.warning("%s", line)
     parsed = rules if isinstance(rules, RuleOptions) else parse(RuleOptions, dict(rules or {}), "rules")
-    plan = RulePlan.of(data, _item_rules(data, items, exclude, keys), parsed, keys.at)
+    plan = RulePlan.of(data, named_items(data, items, exclude, keys), parsed, keys.at)
     retriever = RuledRetriever.of(engine, plan, at=keys.at, fallback=fallback_of(engine, chosen.counted))
     blocks: list[pd.DataFrame] = []
     fallback_from: dict[int | str, int] = {}
@@ -147,26 +149,6 @@ def recommend(
     result = pd.DataFrame({**ids, **found.drop(columns=["user", "item"])})
     result.attrs["fallback_from"] = fallback_from
     return result
-
-
-def _item_rules(data: Dataset, items: Ids | None, exclude: Ids, keys: RecommendKeys) -> ItemRules:
-    """The rules of the catalogue: ``items`` and ``exclude`` beside those of ``keys``."""
-    given = keys.model_fields_set
-    if items is not None and "allow" in given:
-        raise DataError("items and allow are both given; give one of them")
-    found: dict[str, object] = {name: getattr(keys, name) for name in ItemRules.model_fields}
-    if items is not None:
-        found |= {"allow": _listed_ids(data, items), "unlisted": True}
-    if "deny" not in given:
-        found["deny"] = _listed_ids(data, exclude)
-    elif len(exclude):
-        raise DataError("exclude and deny are both given; give one of them")
-    return ItemRules.model_validate(found)
-
-
-def _listed_ids(data: Dataset, items: Ids) -> tuple[int | str, ...]:
-    """``items`` as plain ids of the catalogue, which has all of them."""
-    return tuple(data.items.vocabulary.ids[known_rows(data.items.vocabulary, items, "item")].tolist())
 
 
 def _checked(engine: VectorModel, data: Dataset | None, k: int = 1) -> Dataset:
@@ -215,17 +197,32 @@ def score(engine: VectorModel, data: Dataset | None, pairs: pd.DataFrame) -> pd.
     return pairs.assign(score=found)
 
 
-def similar_items(engine: SimilarityModel, data: Dataset | None, item: int | str, k: int = 10) -> pd.DataFrame:
+def similar_items(
+    engine: SimilarityModel,
+    data: Dataset | None,
+    item: int | str,
+    k: int = 10,
+    *,
+    items: Ids | None = None,
+    exclude: Ids = (),
+    **options: object,
+) -> pd.DataFrame:
     """The ``k`` items whose vectors have the highest cosine with that of ``item``: ``item_id, rank, similarity``.
 
     Args:
         engine: a fitted engine.
         data: the dataset that the item ids refer to.
-        item: an id, a title or a part of a title.
+        item: an id, a title or a part of a title; of any item, whether it may be listed or not.
         k: the number of items, at most.
+        items: ids of items that may be listed; None is all that the items table of ``data`` lists.
+        exclude: ids of items that are not listed.
+        **options: ``where``, ``allow``, ``deny`` and ``unlisted`` as in ``[recommend]``, see
+            `recsys.retrieval.rules.eligible.ItemRules`.
 
     Raises:
-        DataError: there is no such item, or the engine has no vector for it.
+        DataError: there is no such item, the engine has no vector for it, an id or a column is unknown, ``where`` names
+            columns of users, or no item may be listed.
+        ConfigError: an option is unknown or wrong.
         ArtifactError: a vector holds NaN or an infinite value.
 
     Example:
@@ -238,10 +235,14 @@ def similar_items(engine: SimilarityModel, data: Dataset | None, item: int | str
     data = _checked(engine, data, k)
     if not isinstance(item, int | str | np.integer):
         raise DataError(f"item is {described(item)}; give one id or title, and ask for each of several items")
+    rules = named_items(data, items, exclude, parse(ItemRules, options, "similar_items"))
+    if rules.where is not None and names_users(rules.where):
+        raise DataError(f"where = {rules.where!r} names columns of users, and similar items have no user")
+    met = eligible_items(data.items, rules).mask(data.n_items)
     neighbours, row = Neighbours(similarity_vectors(engine, data.items)), find_item(data.items, str(item))
     if not neighbours.has(row):
         raise DataError(f"{type(engine).__name__} has no vector for the item {item!r}; it was not in its training data")
-    rows, similarity = neighbours.of(row, k)
+    rows, similarity = neighbours.of(row, k, met)
     ids = data.items.vocabulary.ids[rows]
     return pd.DataFrame({"item_id": ids, "rank": np.arange(len(rows)) + 1, "similarity": similarity})
 

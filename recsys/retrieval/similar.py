@@ -127,19 +127,21 @@ class Neighbours:
         cosines: NDArray[np.float64] = product / np.maximum(self.length * self.length[row], 1e-12)
         return cosines
 
-    def of(self, row: int, k: int) -> tuple[Rows, NDArray[np.float64]]:
+    def of(self, row: int, k: int, among: NDArray[np.bool_] | None = None) -> tuple[Rows, NDArray[np.float64]]:
         """The ``k`` rows whose vectors have the highest cosine similarity with the vector at ``row``.
 
         Args:
             row: a valid row; never returned itself.
             k: the number of rows; fewer where fewer are valid.
+            among: bool [n], the rows that may be returned; None is all of them.
 
         Returns:
             Rows int64 [k], highest similarity first and equal ones by row, and their similarities float64 [k].
         """
-        similarity = self.cosines(row)
-        similarity[~self.valid] = -np.inf
-        best = rank_neighbours(similarity[None], np.array([row]), min(k, int(self.valid.sum()) - 1))[0]
+        similarity, met = self.cosines(row), self.valid.copy() if among is None else self.valid & among
+        met[row] = False
+        similarity[~met] = -np.inf
+        best = rank_neighbours(similarity[None], np.array([row]), min(k, int(met.sum())))[0]
         return best, similarity[best]
 
 

@@ -15,13 +15,17 @@ from recsys.engine import Request, Vectors
 from recsys.errors import ConfigError
 from recsys.retrieval.batch import Batch, RecommendOptions
 from recsys.retrieval.manifest import Manifest
+from recsys.retrieval.output import Place
 from recsys.retrieval.recommend import write_batch
 from recsys.retrieval.retriever import similarity_vectors
 from recsys.retrieval.rules.conditions import names_users
+from recsys.retrieval.rules.options import RuleOptions
 from recsys.retrieval.similar import SimilarityModel
-from recsys.tracking import Tracker
+from recsys.tracking import SilentTracker, Tracker
 
 ID_COLUMNS = ("item_id", "similar_id")
+_OF_USERS = ("candidates", "exclusions", "blocked")
+"""Rules of single users."""
 
 
 class ItemToItem:
@@ -73,25 +77,29 @@ def _scaled(part: NDArray[np.float32] | None, factor: NDArray[np.float32]) -> ND
 def similar_lists(
     engine: SimilarityModel,
     data: Dataset,
-    directory: Path,
+    directory: Place,
     options: RecommendOptions | None = None,
     tracker: Tracker | None = None,
     model_version: str = "",
     made_from: str = "",
+    beside: Path | None = None,
 ) -> Manifest:
     """The most similar items of all items: parts with ``item_id, similar_id, rank, score``, and a manifest.
 
     The rules of ``options`` hold as in a batch for users: an item never stands in its own list, and items that may not
-    be recommended stand in none. ``score`` is the cosine. Items without a vector have no list.
+    be recommended stand in none; rules of single users are left out, see `options_for_items`. ``score`` is the cosine.
+    Items without a vector have no list.
 
     Args:
         engine: a fitted engine.
         data: the items.
-        directory: the output folder; new, empty, or written by an earlier batch.
+        directory: the output folder, or an address; new, empty, or written by an earlier batch.
         options: those of a batch; ``users`` and ``filter_seen`` do not apply.
-        tracker: reports progress.
+        tracker: reports progress, and which rules are left out.
         model_version: recorded in every part and in the manifest.
         made_from: see `recsys.retrieval.recommend.recommend`.
+        beside: the folder of the bundle, beside which an approximate index is kept as ``NAME.similar.faiss``; None
+            keeps it in memory.
 
     Raises:
         ConfigError: ``where`` names columns of users, or items are kept fresh by their first interaction, which pairs
@@ -107,25 +115,42 @@ def similar_lists(
         ...     similar_lists(EASE().fit(data), data, Path(folder) / "similar", RecommendOptions(k=3)).rows
         72
     """
-    options = options or RecommendOptions()
-    if options.where is not None and names_users(options.where):
-        raise ConfigError(
-            f"where = {options.where!r} names columns of users, and similar items have no user; give "
-            "--set recommend.where=CONDITION, a condition on items alone"
-        )
-    freshness = options.rules.freshness
+    own, told = options_for_items(options or RecommendOptions())
+    for line in told:
+        (tracker or SilentTracker()).info(f"  similar: {line}")
+    freshness = own.rules.freshness
     if freshness is not None and freshness.column is None:
         raise ConfigError("similar items are kept fresh by an item column; give recommend.rules.freshness.column")
     rows = np.arange(data.n_items)
     itself = Interactions.of(rows, rows, np.full(len(rows), np.iinfo(np.int64).min // 2))
     pairs = Dataset(data.name, data.items, data.items, itself, data.has_timestamps, data.has_order)
-    own = replace_options(options)
+    index = None if beside is None else beside.with_name(f"{beside.name}.similar")
     model = ItemToItem(engine, data.items)
-    return write_batch(Batch(model, pairs, own, model_version, made_from, of_users=False), directory, tracker)
+    batch = Batch(model, pairs, own, model_version, made_from, of_users=False, beside=index)
+    return write_batch(batch, directory, tracker)
 
 
-def replace_options(options: RecommendOptions) -> RecommendOptions:
-    """The options of a batch for users as those of one for items."""
-    return options.model_copy(
-        update={"users": None, "since": None, "incremental": False, "filter_seen": True, "id_columns": ID_COLUMNS}
-    )
+def options_for_items(options: RecommendOptions) -> tuple[RecommendOptions, tuple[str, ...]]:
+    """The options of lists for users as those of similar items, and a line about the rules that are left out.
+
+    Rules of single users (``candidates``, ``exclusions``, ``blocked``) are left out, for similar items have no user.
+
+    Raises:
+        ConfigError: ``where`` names columns of users.
+
+    Example:
+        >>> own, told = options_for_items(RecommendOptions(rules={"blocked": True, "caps": []}))
+        >>> own.rules.blocked, told
+        (False, ('rules of single users do not hold for similar items and are left out: blocked',))
+    """
+    if options.where is not None and names_users(options.where):
+        raise ConfigError(
+            f"where = {options.where!r} names columns of users, and similar items have no user; give "
+            "--set recommend.where=CONDITION, a condition on items alone"
+        )
+    default = {name: RuleOptions.model_fields[name].default for name in _OF_USERS}
+    given = [name for name, value in default.items() if getattr(options.rules, name) != value]
+    told = f"rules of single users do not hold for similar items and are left out: {', '.join(given)}"
+    rules = options.rules.model_copy(update=default)
+    update = {"users": None, "since": None, "incremental": False, "filter_seen": True, "id_columns": ID_COLUMNS}
+    return options.model_copy(update={**update, "rules": rules}), (told,) if given else ()

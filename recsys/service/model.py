@@ -59,7 +59,8 @@ class ServedModel:
         self.version = version or bundle.version
         self.rules, self.filter_seen = rules or ItemRules(), filter_seen
         check_ranks_seen(bundle.engine, self.filter_seen)
-        self._listed = eligible_items(self.data.items, self.rules).rows
+        self._eligible = eligible_items(self.data.items, self.rules)
+        self._listed = self._eligible.rows
         self._by_user = UserCondition.of(self.data.items, self.data.users, self.rules.where)
         fallback = fallback_of(bundle, self.data)
         build = index_builder(index, bundle.engine, self.data, bundle.folder)
@@ -133,17 +134,33 @@ class ServedModel:
         valid = np.ones(len(ids), bool) if vectors.valid is None else vectors.valid
         return [row if known else None for row, known in zip(vectors.dense.tolist(), valid.tolist(), strict=True)]
 
-    def similar(self, item_id: Id, k: int) -> tuple[list[Id], list[float]]:
+    def similar(
+        self, item_id: Id, k: int, candidates: Sequence[Id] | None = None, exclude: Sequence[Id] = ()
+    ) -> tuple[list[Id], list[float]]:
         """The ``k`` items with the highest cosine similarity with an item, as `recsys.retrieval.frames.similar_items`.
 
+        They are of the items that the rules let through for everybody; rules of single users do not count.
+
+        Args:
+            item_id: of the item, which the rules may leave out.
+            k: how many.
+            candidates: the only items that may be listed; None is all that the rules allow.
+            exclude: items that are not listed.
+
         Raises:
-            DataError: the item is unknown, or the engine has no vector for it.
+            DataError: the item is unknown, or the engine has no vector for it; or an id is of the other type.
         """
-        row = self._item(item_id)
+        row, limits = self._item(item_id), Question(candidates=candidates, exclude=exclude)
         if not self.neighbours.has(row):
             raise DataError(f"{self.bundle.kind} has no vector for this item; it was not in its training data")
-        rows, similarity = self.neighbours.of(row, k)
+        among = self.eligible()
+        among[look_up(self.data, limits).left_out(len(among))] = False
+        rows, similarity = self.neighbours.of(row, k, among)
         return self.data.items.vocabulary.ids[rows].tolist(), similarity.tolist()
+
+    def eligible(self) -> NDArray[np.bool_]:
+        """Bool [I]: the items that the rules let through for everybody now."""
+        return self._eligible.mask(len(self.data.items))
 
     def check_dense(self) -> None:
         """Checks that users and items have dense vectors.

@@ -57,6 +57,22 @@ def test_scores_of_pairs_are_those_of_the_lists(ease):
     np.testing.assert_allclose(pairs["score"], found["score"], rtol=1e-5)
 
 
+def test_similar_items_are_those_that_may_be_listed(ease):
+    first, second, third, *_ = similar_items(ease, DATA, 100, k=4)["item_id"].tolist()
+    assert similar_items(ease, DATA, 100, k=2, exclude=[first])["item_id"].tolist() == [second, third]
+    assert similar_items(ease, DATA, 100, k=2, deny=(second,))["item_id"].tolist() == [first, third]
+    assert similar_items(ease, DATA, 100, items=[third, first])["item_id"].tolist() == [first, third]
+    withdrawn = replace(DATA.items, listed=DATA.items.vocabulary.ids != first)
+    data = replace(DATA, items=withdrawn)
+    assert similar_items(ease, data, 100, k=1)["item_id"].tolist() == [second]
+    assert similar_items(ease, data, 100, k=1, unlisted=True)["item_id"].tolist() == [first]
+    assert len(similar_items(ease, data, first, k=1)) == 1, "of one that is not listed any more"
+    with pytest.raises(DataError, match="similar items have no user"):
+        similar_items(ease, DATA, 100, where="city == user.city")
+    with pytest.raises(DataError, match="give one of them"):
+        similar_items(ease, DATA, 100, items=[first], allow=(first,))
+
+
 def test_similar_items_leave_out_the_item_itself(ease):
     found = similar_items(ease, DATA, 100, k=3)
     assert len(found) == 3

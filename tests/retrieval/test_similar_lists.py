@@ -10,6 +10,7 @@ from recsys.retrieval.manifest import read_recommendations
 from recsys.retrieval.rules.options import RuleOptions
 from recsys.retrieval.similar import Neighbours
 from recsys.retrieval.similar_lists import similar_lists
+from recsys.tracking import SilentTracker
 from tests.retrieval.conftest import world
 
 DATA = world()
@@ -33,16 +34,45 @@ def test_every_item_has_the_items_of_the_highest_cosine_and_not_itself(tmp_path,
 
 
 def test_rules_hold_for_similar_items_too(tmp_path):
-    pairs = pd.DataFrame({"user_id": ["item 1"], "item_id": ["item 2"]})
-    rules = RuleOptions(exclusions=pairs, exploration={"share": 0.4}, reasons=True)
+    rules = RuleOptions(exploration={"share": 0.4}, reasons=True)
     similar_lists(
         ALS(factors=4).fit(DATA), DATA, tmp_path, OPTIONS.model_copy(update={"rules": rules, "deny": ("item 7",)})
     )
     table = read_recommendations(tmp_path)
     assert "item 7" not in table["similar_id"].tolist()
-    assert "item 2" not in table.loc[table["item_id"] == "item 1", "similar_id"].tolist()
     assert table["reason"].str.contains("exploration").groupby(table["item_id"]).sum().eq(2).all()
     assert read_recommendations(tmp_path, ["item 1"])["item_id"].unique().tolist() == ["item 1"]
+
+
+class Told(SilentTracker):
+    def __init__(self):
+        self.lines = []
+
+    def info(self, message):
+        self.lines.append(message)
+
+
+def test_rules_of_single_users_are_left_out_and_told(tmp_path):
+    engine, told = EASE().fit(DATA), Told()
+    pairs = pd.DataFrame({"user_id": ["item 1"], "item_id": ["item 2"]})
+    own = RuleOptions(candidates=pairs, exclusions=pairs, blocked=True)
+    similar_lists(engine, DATA, tmp_path / "own", OPTIONS.model_copy(update={"rules": own}), told)
+    similar_lists(engine, DATA, tmp_path / "plain", OPTIONS)
+    pd.testing.assert_frame_equal(read_recommendations(tmp_path / "own"), read_recommendations(tmp_path / "plain"))
+    assert any(
+        "do not hold for similar items and are left out: candidates, exclusions, blocked" in x for x in told.lines
+    )
+
+
+def test_an_approximate_index_is_kept_beside_the_bundle_and_built_once(tmp_path, monkeypatch):
+    pytest.importorskip("faiss")
+    monkeypatch.setattr("recsys.retrieval.approximate.search.EXACT_UP_TO", 1)
+    engine, options = ALS(factors=4).fit(DATA), OPTIONS.model_copy(update={"index": "faiss"})
+    similar_lists(engine, DATA, tmp_path / "one", options, beside=tmp_path / "als")
+    assert (tmp_path / "als.similar.faiss" / "items.faiss").is_file()
+    monkeypatch.setattr("recsys.retrieval.approximate.store.build", None)
+    similar_lists(engine, DATA, tmp_path / "two", options, beside=tmp_path / "als")
+    pd.testing.assert_frame_equal(read_recommendations(tmp_path / "one"), read_recommendations(tmp_path / "two"))
 
 
 def test_freshness_of_similar_items_needs_a_column(tmp_path):

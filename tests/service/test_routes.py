@@ -14,6 +14,7 @@ from recsys.registry.bundle import Bundle
 from recsys.registry.pyfunc.predictor import Predictor
 from recsys.retrieval.batch import RecommendOptions
 from recsys.retrieval.recommend import recommend
+from recsys.retrieval.rules.eligible import ItemRules
 from recsys.service.live_histories import LiveHistories
 from recsys.service.model import ServedModel
 from recsys.service.questions import Question
@@ -90,6 +91,24 @@ def test_similar_items_are_those_of_the_library(served):
     found = served.post("/similar", {"item_id": served.id(3), "k": 4}).json()["items"]
     assert [item["item_id"] for item in found] == expected["item_id"].tolist()
     assert [item["similarity"] for item in found] == expected["similarity"].tolist()
+
+
+def test_similar_items_are_limited_by_the_request_and_by_the_rules(served):
+    def similar(**limits):
+        answer = served.post("/similar", {"item_id": served.id(3), "k": 2, **limits})
+        return [item["item_id"] for item in answer.json()["items"]]
+
+    first, second, *others = similar(k=11)
+    assert similar(exclude=[first, served.id(999)]) == [second, others[0]]
+    assert similar(candidates=[others[0], second, served.id(999)]) == [second, others[0]]
+    assert similar(candidates=[]) == []
+    other = "x" if served.kind == "integers" else 7
+    assert served.post("/similar", {"item_id": served.id(3), "exclude": [other]}).status_code == 422
+    model = ServedModel(served.bundle, rules=ItemRules(deny=(first,)))
+    assert model.similar(served.id(3), 2)[0] == [second, others[0]]
+    assert model.similar(first, 1)[0], "of an item that is not listed itself"
+    too_many = served.post("/similar", {"item_id": served.id(3), "candidates": [first] * 10**5})
+    assert too_many.json()["error"]["code"] == "too_many"
 
 
 class NearlyParallel(rs.ALS):

@@ -90,6 +90,14 @@ def test_questions_together_have_the_lists_that_they_have_alone(kind):
     assert [len(found.item_ids) for found in together[:8]] == [5, 6] * 4
 
 
+def test_similar_items_are_those_of_now_and_own_lists_of_users_do_not_count():
+    data = store()
+    pairs = [[user, item] for user in range(30) for item in range(20, 25)]
+    model = ruled(data, WINDOWS | {"candidates": pairs, "exclusions": [[1, 26]], "blocked": False})
+    found, _ = model.similar(3, 40)
+    assert sorted(found) == [item for item in range(30) if item != 3]
+
+
 def test_the_vector_of_a_user_is_kept_and_those_of_questions_together_are_made_together():
     data = store()
     model = ruled(data, {"group": "series"}, Counted(factors=4).fit(data))

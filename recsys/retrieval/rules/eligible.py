@@ -51,6 +51,12 @@ class Eligible:
     told: tuple[str, ...]
     removed: Mapping[str, Rows] = field(default_factory=dict)
 
+    def mask(self, n_items: int) -> NDArray[np.bool_]:
+        """Bool [I]: which of ``n_items`` items may be recommended."""
+        found = np.zeros(n_items, bool)
+        found[slice(None) if self.rows is None else self.rows] = True
+        return found
+
 
 @dataclass(frozen=True, eq=False)
 class ItemMasks:

@@ -53,6 +53,9 @@ class RuledRetriever:
     Args:
         retriever: of the items that ``plan`` lets through, with their scores after its boosts.
         plan: the rules.
+
+    Attributes:
+        eligible: rows of the items that ``plan`` lets through.
     """
 
     def __init__(self, retriever: Retriever, plan: RulePlan) -> None:
@@ -113,7 +116,7 @@ class RuledRetriever:
         """Takes up the items, quotas, own candidates and reasons of ``plan``."""
         self._plan = plan
         self._candidates = Candidates(self.retriever, plan)
-        self._eligible = self._candidates.eligible
+        self.eligible = self._candidates.eligible
         self._explained = Explained(plan, self.item_vectors, self.retriever.build) if plan.rules.reasons else None
 
     @property
@@ -184,9 +187,9 @@ class RuledRetriever:
             made.retriever = self.retriever.narrowed(np.flatnonzero(plan.mask))
             made._follow(plan)
             self._parts[key] = made
-            self._held += len(made._eligible)
+            self._held += len(made.eligible)
             while len(self._parts) > 1 and self._held > 2 * len(met):
-                self._held -= len(self._parts.pop(next(iter(self._parts)))._eligible)
+                self._held -= len(self._parts.pop(next(iter(self._parts))).eligible)
         self._parts[key] = found = self._parts.pop(key)
         return found
 
@@ -195,7 +198,7 @@ class RuledRetriever:
         shape = (len(block), k)
         found = empty_lists(shape)
         positions = np.full(shape, MISSING)
-        waiting, depth, scale = np.arange(shape[0]), min(self._plan.depth(k), len(self._eligible)), 1
+        waiting, depth, scale = np.arange(shape[0]), min(self._plan.depth(k), len(self.eligible)), 1
         while len(waiting):
             unfinished = []
             size = max(1, _CELLS // max(depth, 1))
@@ -207,7 +210,7 @@ class RuledRetriever:
                 positions[rows] = places
                 unfinished.append(rows[short])
             waiting = np.concatenate(unfinished)
-            depth, scale = min(2 * depth, max(len(self._eligible), 1)), 2 * scale
+            depth, scale = min(2 * depth, max(len(self.eligible), 1)), 2 * scale
         return found, positions
 
     def _selected(
@@ -223,10 +226,10 @@ class RuledRetriever:
         extra = beside([part for part in extras if part is not None])
         pool = Pool.of(lists, extra, None if drawn is None else drawn.items, k)
         chosen = self._greedy(block, pool, k, None if drawn is None else drawn.places)
-        short = ((chosen.picked != MISSING).sum(1) < k) & (lists.rows[:, -1] != MISSING) & (depth < len(self._eligible))
+        short = ((chosen.picked != MISSING).sum(1) < k) & (lists.rows[:, -1] != MISSING) & (depth < len(self.eligible))
         for place, part in enumerate(extras):
             more = lists if part is None else part
-            whole = len(self._eligible if part is None else self._candidates.quotas[place].rows)
+            whole = len(self.eligible if part is None else self._candidates.quotas[place].rows)
             short |= (chosen.lacking[:, place] > 0) & (more.rows[:, -1] != MISSING) & (more.rows.shape[1] < whole)
         positions = np.where(chosen.reasons & bit("exploration"), MISSING, placed(pool, chosen.picked))
         found = self._picked(block, pool, chosen.picked, chosen.reasons)

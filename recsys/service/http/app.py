@@ -91,10 +91,12 @@ def _add_lists(app: FastAPI, state: ServiceState, limits: Limits) -> None:
 
     @app.post("/similar", response_model=answers.SimilarAnswer, responses=_PROBLEMS, tags=["items"])
     async def similar(body: bodies.SimilarBody) -> Response:
-        """The items nearest to an item, by the cosine of the model's vectors."""
+        """The items nearest to an item, by the cosine of the model's vectors, of those that the rules let through."""
         _k(body.k, limits)
-        model = state.models.champion
-        ids, similarity = await state.beside(lambda: model.similar(body.item_id, body.k))
+        _at_most("candidates", body.candidates or (), limits.ids)
+        _at_most("exclude", body.exclude, limits.ids)
+        model, limited = state.models.champion, (body.candidates, body.exclude)
+        ids, similarity = await state.beside(lambda: model.similar(body.item_id, body.k, *limited))
         return answer(200, _neighbours(list(zip(ids, similarity, strict=True)), model.version))
 
     @app.post(

@@ -99,12 +99,18 @@ class SimilarBody(Body):
     Args:
         item_id: of the item.
         k: how many.
+        candidates: the only items that may be listed.
+        exclude: items that are not listed.
     """
 
     item_id: BodyId
     k: _Length = 10
+    candidates: _Ids | None = None
+    exclude: _Ids = []
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"item_id": 50, "k": 5}]})
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"item_id": 50, "k": 5}, {"item_id": 50, "exclude": [172]}]}
+    )
 
 
 class SearchBody(Body):

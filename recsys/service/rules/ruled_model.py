@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 
+import numpy as np
+from numpy.typing import NDArray
+
 from recsys.data.dataset import Dataset
 from recsys.errors import RecsysError
 from recsys.registry.bundle import Bundle
@@ -63,6 +66,11 @@ class RuledModel(ServedModel):
 
     def recommend(self, questions: Sequence[Question], live: LiveHistories) -> list[Listed | RecsysError]:
         return self.listed(questions, live, partial(self._ruled.rank, self._moments))
+
+    def eligible(self) -> NDArray[np.bool_]:
+        met = np.zeros(len(self.data.items), bool)
+        met[self._moments.now().eligible] = True
+        return met
 
     def renew(self) -> None:
         """Makes ready what ranks now, where a rule by time has changed it."""
