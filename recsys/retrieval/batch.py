@@ -51,7 +51,7 @@ class RecommendOptions(ItemRules):
         since: with ``users = "new"``, another folder or address whose last run counts.
         incremental: ranks again only for users whose history, columns, own lists or vector changed since the previous
             output, and takes the lists of the others from it, with the bytes of a full run. With another model, other
-            items or other rules all are ranked again.
+            items, other cells of the columns that rules name, or other rules all are ranked again.
         at: the time of the recommendation: a date, a datetime, ISO text or seconds since 1970 UTC, in data without
             timestamps a position. Later interactions are left out of the histories; None is now.
         rules: other rules of lists.
@@ -250,13 +250,12 @@ class Batch:
         data, options, plan = self.data, self.options, self._plan
         fallback = "" if self.fallback is None else self.fallback.fingerprint
         model = [self.engine.kind, self.model_version, self.made_from, fallback, str(self._device)]
-        removed = {name: rows.tolist() for name, rows in plan.eligible.removed.items()} if options.rules.reasons else {}
         rules = options.rules.model_dump(mode="json", exclude={"candidates", "exclusions"})
         has = [plan.candidates is not None, plan.exclusions is not None, len(data.non_likes) > 0, plan.by_user_text]
         given = [rules, options.at, options.filter_seen, self._k, data.has_timestamps, data.has_order, has]
         return {
             "model": short_digest(["/".join(model), *vector_pieces(self._retriever.item_vectors)]),
-            "items": short_digest([data.items.fingerprint, json.dumps(removed), plan.mask.data]),
+            "items": plan.items_fingerprint,
             "rules": short_digest([json.dumps(given)]),
             "users": short_digest([repr(data.users.schema)]),
         }

@@ -24,7 +24,7 @@ _PROBED = 256
 """Users, at most those of a block, with whom it is tried whether scores depend on the other users of a block."""
 _WHAT = {
     "model": "the model, or the device that ranks,",
-    "items": "the items that may be recommended, or their columns,",
+    "items": "the items that may be recommended, or a column of theirs that a rule names,",
     "rules": "k, a rule or another option",
     "users": "the columns of users",
 }

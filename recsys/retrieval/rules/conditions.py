@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import ast
 import re
+from collections.abc import Iterator
 from typing import Annotated
 
 import numpy as np
@@ -21,7 +22,7 @@ from pydantic import AfterValidator
 
 from recsys.data.entities import EntityTable
 from recsys.errors import DataError
-from recsys.retrieval.rules.evaluator import Evaluator, user_columns
+from recsys.retrieval.rules.evaluator import Evaluator, column_name, user_columns
 
 _LONGEST = 2000
 _ELSEWHERE = (
@@ -61,6 +62,18 @@ def matching(items: EntityTable, condition: str) -> NDArray[np.bool_]:
 def names_users(condition: str) -> bool:
     """Whether a condition names columns of users."""
     return any(user_columns(parsed(condition)))
+
+
+def item_columns(condition: str) -> Iterator[str]:
+    """The columns of items that a condition names; with the word ``user`` where it names columns of users.
+
+    Example:
+        >>> list(item_columns("`in stock` and price < 100"))
+        ['in stock', 'price']
+    """
+    nodes = (part for part in ast.walk(parsed(condition)) if isinstance(part, ast.expr))
+    names = (column_name(part) for part in nodes)
+    return (name for name in names if name is not None and name != "__column__")
 
 
 def check_syntax(condition: str) -> None:

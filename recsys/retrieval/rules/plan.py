@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -19,7 +20,7 @@ from recsys.retrieval.retriever import seen_items
 from recsys.retrieval.rules.block import Given, of_users
 from recsys.retrieval.rules.boosts import Boosts
 from recsys.retrieval.rules.by_user import UserCondition
-from recsys.retrieval.rules.conditions import matching
+from recsys.retrieval.rules.conditions import item_columns, matching
 from recsys.retrieval.rules.eligible import Eligible, ItemMasks, ItemRules
 from recsys.retrieval.rules.items.availability import available
 from recsys.retrieval.rules.items.column_values import ColumnValues
@@ -140,9 +141,20 @@ class RulePlan:
     @cached_property
     def mask(self) -> NDArray[np.bool_]:
         """Bool [I]: the items that may be recommended to anybody."""
-        found = np.zeros(self.data.n_items, bool)
-        found[slice(None) if self.eligible.rows is None else self.eligible.rows] = True
-        return found
+        return self.eligible.mask(self.data.n_items)
+
+    @property
+    def items_fingerprint(self) -> str:
+        """A digest of what lists depend on of the items: ids, which are eligible, and the columns that rules name."""
+        rules = self.rules
+        conditions = [each.where for each in rules.boosts] + [each.where for each in rules.at_least]
+        conditions += [self.by_user_text] if self.by_user is not None else []
+        named = {name for text in conditions for name in item_columns(text)} | {cap.column for cap in rules.caps}
+        named |= {rules.group or ""} | {each.column or "" for each in (rules.diversity, rules.calibration) if each}
+        items = replace(self.data.items, listed=None)
+        used = items.with_columns([name for name in items.columns if name in named])
+        removed = {name: rows.tolist() for name, rows in self.eligible.removed.items()} if rules.reasons else {}
+        return short_digest([used.fingerprint, self.mask.data, json.dumps(removed)])
 
     def narrowed(self, met: NDArray[np.bool_]) -> RulePlan:
         """The plan of users who may get the items ``met`` [I] of those that may be recommended."""

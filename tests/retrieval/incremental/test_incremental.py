@@ -184,6 +184,52 @@ def test_only_users_of_whom_something_changed_are_ranked_again(tmp_path):
     assert counts(world, tmp_path)[:2] == (0, world.data.n_users)
 
 
+def other_cells(world, column):
+    columns = world.data.items.columns.copy()
+    columns[column] = columns[column].to_numpy()[::-1]
+    world.data = replace(world.data, items=replace(world.data.items, columns=columns))
+
+
+@pytest.mark.parametrize("where", [None, "least_age <= user.age"])
+@pytest.mark.parametrize("column", ["brand", "least_age", "stock"])
+def test_cells_of_items_rank_everybody_again_only_where_a_rule_names_their_column(tmp_path, where, column):
+    world = World(0, where)
+    columns = world.data.items.columns.assign(stock=np.arange(world.data.n_items) * 2.0)
+    items = EntityTable(world.data.items.vocabulary, columns, Schema.of(KINDS | {"stock": "numeric"}))
+    world.data = replace(world.data, items=items)
+    counts(world, tmp_path / "lists")
+    other_cells(world, column)
+    ranked, kept, told = counts(world, tmp_path / "lists")
+    used = column == "brand" or (column == "least_age" and where is not None)
+    assert (ranked, kept) == ((90, 0) if used else (0, 90))
+    assert ("a column of theirs that a rule names, changed" in told) == used
+    write_batch(world.batch(False), tmp_path / "full")
+    assert lists(tmp_path / "lists") == lists(tmp_path / "full")
+
+
+@pytest.mark.parametrize(
+    ("rule", "column"),
+    [
+        ({"boosts": [{"where": "stock > 20", "factor": 2}]}, "stock"),
+        ({"group": "brand"}, "brand"),
+        ({"diversity": {"weight": 0.2, "column": "brand"}}, "brand"),
+        ({"calibration": {"column": "brand", "weight": 0.2}}, "brand"),
+        ({"at_least": [{"where": "stock > 20", "least": 1}]}, "stock"),
+    ],
+)
+def test_each_rule_that_names_a_column_has_the_lists_of_its_new_cells(tmp_path, rule, column):
+    world = World(0)
+    world.options = parse(RecommendOptions, {"k": 6, "shard_size": 40, "rules": rule}, "test")
+    columns = world.data.items.columns.assign(stock=np.arange(world.data.n_items) * 2.0)
+    items = EntityTable(world.data.items.vocabulary, columns, Schema.of(KINDS | {"stock": "numeric"}))
+    world.data = replace(world.data, items=items)
+    counts(world, tmp_path / "lists")
+    other_cells(world, column)
+    assert counts(world, tmp_path / "lists")[:2] == (90, 0)
+    write_batch(world.batch(False), tmp_path / "full")
+    assert lists(tmp_path / "lists") == lists(tmp_path / "full")
+
+
 def test_blocks_of_few_users_as_those_of_a_large_catalogue_keep_lists_too(tmp_path, monkeypatch):
     monkeypatch.setattr("recsys.ranking.ranker._BLOCK_BYTES", 1)
     world = World(0)
