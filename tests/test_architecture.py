@@ -21,7 +21,7 @@ HOMES: dict[str, str | tuple[str, ...]] = {
     "optuna": "recsys/experiment/study.py",
     "pandera": "recsys/data/ingest/checks.py",
     "prometheus_client": "recsys/service/metrics.py",
-    "psycopg": "recsys/retrieval/databases/postgres.py",
+    "psycopg": "recsys/retrieval/databases/",
     "pyarrow": (
         "recsys/retrieval/output/",
         "recsys/retrieval/recipients/users.py",

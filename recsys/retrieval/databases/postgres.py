@@ -11,6 +11,7 @@ import pandas as pd
 
 from recsys.digest import short_digest
 from recsys.errors import ArtifactError, ConfigError, DataError
+from recsys.retrieval.databases.postgres_swap import Name, take_place
 from recsys.retrieval.manifest import Manifest
 from recsys.retrieval.output import Place
 
@@ -29,7 +30,8 @@ def load_postgres(directory: Place, dsn: str, table: str = "recommendations") ->
 
     Everything is one transaction: until it is committed readers see the old table, and if the server or this process is
     killed the old table stands; a rerun completes. A table that already has this batch is left alone. Only a table
-    that this function made, which its comment says, is replaced.
+    that this function made, which its comment says, is replaced. Owner, rights and indexes stay; where views or the
+    like depend on the table, its rows are replaced in it, see `recsys.retrieval.databases.postgres_swap.take_place`.
 
     Args:
         directory: the folder, or the address, of a complete batch.
@@ -42,9 +44,15 @@ def load_postgres(directory: Place, dsn: str, table: str = "recommendations") ->
 
     Raises:
         ArtifactError: the batch is not complete, or a part has changed; or ``table`` is a view, or a table that this
-            function did not make.
+            function did not make, or one of other columns that views depend on.
         ConfigError: psycopg is not installed, or ``table`` is no name.
         DataError: the server cannot be reached, refused a statement or went away.
+
+    Example:
+        >>> load_postgres("nowhere", "dbname=shop")  # doctest: +IGNORE_EXCEPTION_DETAIL
+        Traceback (most recent call last):
+        ...
+        recsys.errors.ArtifactError: ...
     """
     manifest = Manifest.load(directory)
     manifest.verify(directory)
@@ -56,17 +64,16 @@ def load_postgres(directory: Place, dsn: str, table: str = "recommendations") ->
     names = table.split(".")
     if len(names) > 2 or not all(0 < len(name.encode()) <= _LONGEST and "\0" not in name for name in names):
         raise ConfigError(f"{table!r} is no table; write a name, or schema.name, of at most {_LONGEST} bytes each")
-    beside_name = f"recsys_{short_digest([table])}"
-    target, beside = sql.Identifier(*names), sql.Identifier(*names[:-1], beside_name)
+    old = Name(tuple(names))
+    new = old.sibling(f"recsys_{short_digest([table])}")
     try:
         with psycopg.connect(_with_timeout(dsn)) as connection, connection.cursor() as cursor:
-            if _comment(cursor, target, table) == manifest.fingerprint:
+            if _comment(cursor, old.sql, table) == manifest.fingerprint:
                 return 0
-            rows = _fill(cursor, beside, _frames(directory, manifest))
-            cursor.execute(sql.SQL("COMMENT ON TABLE {} IS {}").format(beside, sql.Literal(manifest.fingerprint)))
-            _comment(cursor, target, table)  # another program may have made it in the meantime
-            cursor.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(target))
-            cursor.execute(sql.SQL("ALTER TABLE {} RENAME TO {}").format(beside, sql.Identifier(names[-1])))
+            rows = _fill(cursor, new.sql, _frames(directory, manifest))
+            cursor.execute(sql.SQL("COMMENT ON TABLE {} IS {}").format(new.sql, sql.Literal(manifest.fingerprint)))
+            _comment(cursor, old.sql, table)  # another program may have made it in the meantime
+            take_place(cursor, new, old)
         return rows
     except psycopg.Error as error:
         reason = " ".join(str(error).split()) or type(error).__name__

@@ -18,6 +18,7 @@ from recsys.retrieval.databases import postgres
 from recsys.retrieval.databases.postgres import load_postgres
 from recsys.retrieval.manifest import read_recommendations
 from recsys.retrieval.recommend import recommend
+from recsys.retrieval.rules.options import RuleOptions
 from tests.retrieval.conftest import FixedVectors, world
 
 OPTIONS = RecommendOptions(k=5, shard_size=16)
@@ -105,6 +106,87 @@ def test_a_kill_in_the_middle_of_a_load_leaves_the_old_table_and_a_rerun_complet
     assert rows(server, "lists") == [pytest.approx(row) for row in expected["old"]]
     assert load_postgres(tmp_path / "new", server.dsn, "lists") == len(expected["new"])
     assert rows(server, "lists") == [pytest.approx(row) for row in expected["new"]]
+
+
+def two_nights(tmp_path, **changes):
+    """Two batches of other lists, the second with other options."""
+    data, folders = world(), (tmp_path / "one", tmp_path / "two")
+    for seed, folder in enumerate(folders):
+        options = OPTIONS.model_copy(update=changes if seed else {})
+        recommend(FixedVectors(data.n_users, data.n_items, seed), data, folder, options)
+    return folders
+
+
+@pytest.mark.slow
+def test_a_reader_and_indexes_go_on_over_two_loads(server, tmp_path):
+    import psycopg
+
+    one, two = two_nights(tmp_path)
+    with psycopg.connect(server.dsn, autocommit=True) as connection:
+        for role in ("reader", "shelf", "loader"):
+            connection.execute(f"CREATE ROLE {role} LOGIN")
+        connection.execute("GRANT CREATE ON SCHEMA public TO loader")
+        connection.execute("ALTER DEFAULT PRIVILEGES GRANT ALL ON TABLES TO shelf")
+        load_postgres(one, server.dsn, "lists")
+        connection.execute("ALTER TABLE lists OWNER TO loader")
+        connection.execute("REVOKE ALL ON lists FROM shelf")
+        connection.execute("GRANT SELECT ON lists TO reader WITH GRANT OPTION")
+        connection.execute("GRANT SELECT (item_id, rank) ON lists TO shelf")
+        connection.execute('CREATE INDEX "by item" ON lists (item_id) WHERE rank < 3')
+        connection.execute("CREATE UNIQUE INDEX pairs ON lists USING btree (user_id, item_id)")
+        about = (
+            "SELECT relacl::text, pg_get_userbyid(relowner) FROM pg_class WHERE relname = 'lists'",
+            "SELECT attname, attacl::text FROM pg_attribute WHERE attrelid = 'lists'::regclass AND attacl IS NOT NULL"
+            " ORDER BY 1",
+            "SELECT indexname, indexdef FROM pg_indexes WHERE tablename = 'lists' AND indexname NOT LIKE '%pkey%'"
+            " ORDER BY 1",
+        )
+        before = [sorted(map(str, connection.execute(query).fetchall())) for query in about]
+        for folder in (two, one):
+            assert load_postgres(folder, server.dsn.replace("user=shop", "user=loader"), "lists") > 0
+            after = [sorted(map(str, connection.execute(query).fetchall())) for query in about]
+            assert [set(row.replace("{", "").split(",")) for row in after[0]] == [
+                set(row.replace("{", "").split(",")) for row in before[0]
+            ]
+            assert after[1:] == before[1:]
+            with psycopg.connect(server.dsn.replace("user=shop", "user=reader")) as reader:
+                assert reader.execute("SELECT count(*) FROM lists").fetchone()[0] > 0
+            with psycopg.connect(server.dsn.replace("user=shop", "user=shelf")) as shelf:
+                shelf.execute("SELECT item_id FROM lists")
+                with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                    shelf.execute("SELECT score FROM lists")
+
+
+@pytest.mark.slow
+def test_views_and_policies_go_on_and_other_columns_are_told(server, tmp_path):
+    import psycopg
+
+    one, two = two_nights(tmp_path)
+    load_postgres(one, server.dsn, "lists")
+    with psycopg.connect(server.dsn, autocommit=True) as connection:
+        connection.execute("CREATE VIEW best AS SELECT user_id, item_id FROM lists WHERE rank = 1")
+        load_postgres(two, server.dsn, "lists")
+        table = read_recommendations(two)
+        first = table[table["rank"] == 1][["user_id", "item_id"]]
+        assert sorted(connection.execute("SELECT * FROM best").fetchall()) == sorted(first.itertuples(index=False))
+        assert load_postgres(two, server.dsn, "lists") == 0
+        assert connection.execute("SELECT to_regclass(%s)", ["best"]).fetchone() == ("best",)
+        left = connection.execute("SELECT count(*) FROM pg_class WHERE relname LIKE 'recsys%' AND relkind = 'r'")
+        assert left.fetchone() == (0,)
+        (tmp_path / "reasons").mkdir()
+        _, other = two_nights(tmp_path / "reasons", rules=RuleOptions(reasons=True))
+        with pytest.raises(ArtifactError, match=r"has the columns .*; view best depend on it: drop them, load"):
+            load_postgres(other, server.dsn, "lists")
+        assert len(rows(server, "lists")) == len(table)
+        connection.execute("DROP VIEW best")
+        connection.execute("ALTER TABLE lists ENABLE ROW LEVEL SECURITY")
+        connection.execute("CREATE POLICY own ON lists USING (user_id = current_user)")
+        load_postgres(one, server.dsn, "lists")
+        assert connection.execute("SELECT count(*) FROM pg_policy").fetchone() == (1,)
+        connection.execute("DROP POLICY own ON lists")
+        load_postgres(two, server.dsn, "lists")
+        secured = connection.execute("SELECT relrowsecurity FROM pg_class WHERE relname = 'lists'")
+        assert secured.fetchone() == (True,)
 
 
 @pytest.mark.slow

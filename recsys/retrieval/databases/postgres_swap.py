@@ -1,0 +1,149 @@
+"""A new table of PostgreSQL in the place of an old one, with what people gave the old one: rights, indexes, views."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from recsys.digest import short_digest
+from recsys.errors import ArtifactError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from psycopg import Cursor
+    from psycopg.sql import Composable
+
+_GRANTEE = "CASE WHEN grantee = 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(grantee)) END"
+_OPTION = "CASE WHEN is_grantable THEN ' WITH GRANT OPTION' ELSE '' END"
+_GRANTS = f"""
+SELECT privilege_type, '', {_GRANTEE}, {_OPTION} FROM pg_class, aclexplode(relacl) WHERE pg_class.oid = %(table)s
+UNION ALL
+SELECT privilege_type, format('(%%I)', attname), {_GRANTEE}, {_OPTION}
+FROM pg_attribute, aclexplode(attacl) WHERE attrelid = %(table)s AND NOT attisdropped
+"""
+_INDEXES = """
+SELECT relname, CASE WHEN indisunique THEN 'UNIQUE INDEX' ELSE 'INDEX' END, pg_get_indexdef(indexrelid)
+FROM pg_index JOIN pg_class ON pg_class.oid = indexrelid
+WHERE indrelid = %(table)s AND NOT indisprimary AND indisvalid ORDER BY relname
+"""
+_COLUMNS = """
+SELECT attname, format_type(atttypid, atttypmod) FROM pg_attribute
+WHERE attrelid = %(table)s AND attnum > 0 AND NOT attisdropped
+"""
+_DEPENDENTS = """
+SELECT DISTINCT CASE WHEN classid = 'pg_rewrite'::regclass
+    THEN (SELECT 'view ' || ev_class::regclass FROM pg_rewrite WHERE pg_rewrite.oid = objid)
+    ELSE pg_describe_object(classid, objid, objsubid) END
+FROM pg_depend WHERE refclassid = 'pg_class'::regclass AND refobjid = %(table)s AND (deptype = 'n'
+    OR classid IN ('pg_policy'::regclass, 'pg_publication_rel'::regclass, 'pg_trigger'::regclass))
+UNION SELECT 'row level security' FROM pg_class WHERE oid = %(table)s AND relrowsecurity ORDER BY 1
+"""
+
+
+class Name(NamedTuple):
+    """A table by its parts: ``("lists",)``, or ``("shop", "lists")`` with a schema.
+
+    Args:
+        parts: of the name.
+    """
+
+    parts: tuple[str, ...]
+
+    @property
+    def sql(self) -> Composable:
+        """As it stands in a statement."""
+        from psycopg import sql
+
+        return sql.Identifier(*self.parts)
+
+    def sibling(self, name: str) -> Name:
+        """Another one in the same schema."""
+        return Name((*self.parts[:-1], name))
+
+    def oid(self, cursor: Cursor) -> int | None:
+        """Its number in the catalogue of the server; None where there is none."""
+        found = cursor.execute("SELECT to_regclass(%s)::oid", [self.sql.as_string(cursor)]).fetchone()
+        return None if found is None else found[0]
+
+
+def take_place(cursor: Cursor, new: Name, old: Name) -> None:
+    """Brings the rows of ``new`` under the name ``old``, after which ``new`` is gone.
+
+    Where nothing but rights and indexes belongs to ``old``, it is dropped and ``new`` renamed, with the owner, the
+    rights and the indexes of ``old``. Where views, triggers, policies, keys of other tables or publications depend on
+    ``old``, it stays, and its rows are replaced: they go on, and readers see the old rows until all is committed.
+
+    Raises:
+        ArtifactError: something depends on ``old``, and the columns of ``new`` are others.
+    """
+    from psycopg import sql
+
+    table, made = old.oid(cursor), new.oid(cursor)
+    assert made is not None, "it was made in this transaction"
+    dependents = [] if table is None else [row[0] for row in _rows(cursor, _DEPENDENTS, table)]
+    if dependents:
+        cursor.execute(sql.SQL("LOCK TABLE {} IN EXCLUSIVE MODE").format(old.sql))
+        _refill(cursor, new, old, dependents)
+        return
+    indexes: dict[str, str] = {}
+    if table is not None:
+        indexes = _copy_indexes(cursor, table, new)
+        _copy_rights(cursor, table, new)
+        cursor.execute(sql.SQL("DROP TABLE {}").format(old.sql))
+    cursor.execute(sql.SQL("ALTER TABLE {} RENAME TO {}").format(new.sql, sql.Identifier(old.parts[-1])))
+    for beside, name in indexes.items():
+        renamed = sql.SQL("ALTER INDEX {} RENAME TO {}").format(new.sibling(beside).sql, sql.Identifier(name))
+        cursor.execute(renamed)
+
+
+def _refill(cursor: Cursor, new: Name, old: Name, dependents: Sequence[str]) -> None:
+    from psycopg import sql
+
+    kinds = [{row[0]: row[1] for row in _rows(cursor, _COLUMNS, name.oid(cursor))} for name in (new, old)]
+    if kinds[0] != kinds[1]:
+        shown = [", ".join(f"{name} {kind}" for name, kind in columns.items()) for columns in kinds]
+        raise ArtifactError(
+            f"{'.'.join(old.parts)} in PostgreSQL has the columns {shown[1]}, and these lists {shown[0]}; "
+            f"{', '.join(dependents)} depend on it: drop them, load the lists and make them again, or name another "
+            "table (--table)"
+        )
+    columns = sql.SQL(", ").join(map(sql.Identifier, kinds[0]))
+    cursor.execute(sql.SQL("DELETE FROM {}").format(old.sql))
+    cursor.execute(sql.SQL("INSERT INTO {0} ({2}) SELECT {2} FROM {1}").format(old.sql, new.sql, columns))
+    comment = cursor.execute("SELECT obj_description(%s, 'pg_class')", [new.oid(cursor)]).fetchone()
+    assert comment is not None, "the query has one row"
+    cursor.execute(sql.SQL("COMMENT ON TABLE {} IS {}").format(old.sql, sql.Literal(comment[0])))
+    cursor.execute(sql.SQL("DROP TABLE {}").format(new.sql))
+
+
+def _copy_indexes(cursor: Cursor, table: int, new: Name) -> dict[str, str]:
+    """Makes the indexes of ``table`` but the primary key on ``new``; returns the names that they are to have."""
+    from psycopg import sql
+
+    made = {}
+    for name, kind, definition in _rows(cursor, _INDEXES, table):
+        beside = f"recsys_{short_digest([*new.parts, name])}"
+        words = sql.SQL(kind), sql.Identifier(beside), new.sql, sql.SQL(definition.partition(" USING ")[2])
+        cursor.execute(sql.SQL("CREATE {} {} ON {} USING {}").format(*words))
+        made[beside] = name
+    return made
+
+
+def _copy_rights(cursor: Cursor, table: int, new: Name) -> None:
+    """Gives ``new`` the owner and the rights of ``table``, in place of those that new tables have by default."""
+    from psycopg import sql
+
+    ((owner,),) = _rows(cursor, "SELECT pg_get_userbyid(relowner) FROM pg_class WHERE oid = %(table)s", table)
+    cursor.execute(sql.SQL("ALTER TABLE {} OWNER TO {}").format(new.sql, sql.Identifier(owner)))
+    grants = _rows(cursor, _GRANTS, table)
+    if not grants:
+        return
+    for grantee in {row[2] for row in _rows(cursor, _GRANTS, new.oid(cursor))}:
+        cursor.execute(sql.SQL("REVOKE ALL ON {} FROM {}").format(new.sql, sql.SQL(grantee)))
+    for privilege, column, grantee, option in grants:
+        words = sql.SQL(privilege + column), new.sql, sql.SQL(grantee + option)
+        cursor.execute(sql.SQL("GRANT {} ON {} TO {}").format(*words))
+
+
+def _rows(cursor: Cursor, query: str, table: int | None) -> list[tuple[str, ...]]:
+    return cursor.execute(query, {"table": table}).fetchall()
