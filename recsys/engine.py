@@ -186,8 +186,6 @@ class Engine(Configurable, ABC):
     """Whether a user who is not in train gets a vector, from the history or the features."""
     supports_cold_items: ClassVar[bool] = False
     """Whether an item without interactions gets a vector from its features."""
-    sparse_vectors: ClassVar[bool] = False
-    """Whether vectors, or a part of them, are as long as the catalogue, as those of a linear item-item model."""
     epochs_: int | None = None
     """The best number of epochs on validation; None without early stopping."""
     curve_: Sequence[Mapping[str, float]] = ()

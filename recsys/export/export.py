@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from shutil import rmtree
 
 import numpy as np
 
@@ -15,7 +16,7 @@ from recsys.digest import file_sha256
 from recsys.errors import ArtifactError, ConfigError
 from recsys.registry.bundle import Bundle
 
-MANIFEST = "export.json"
+MANIFEST, PARTS = "export.json", "parts"
 KINDS = ("vectors", "faiss", "onnx")
 """What can be exported."""
 _VERSION = 1
@@ -59,8 +60,10 @@ def parse_kinds(text: str) -> tuple[str, ...]:
     return tuple(kind for kind in KINDS if kind in names)
 
 
-def export_bundle(bundle: Bundle, folder: Path, kinds: Sequence[str] | None = None) -> Exported:
+def export_bundle(bundle: Bundle, folder: str | Path, kinds: Sequence[str] | None = None) -> Exported:
     """Writes ``folder`` atomically, replacing an earlier export.
+
+    Of a hybrid, the vectors are those of its score, and ``parts/NAME/`` has the towers of each part that has two.
 
     Args:
         bundle: the model with its data.
@@ -68,9 +71,20 @@ def export_bundle(bundle: Bundle, folder: Path, kinds: Sequence[str] | None = No
         kinds: of `KINDS`; None is all that the engine allows, and the result says why the others are not there.
 
     Raises:
-        ConfigError: the engine does not allow a kind that was asked for, or any; or a package is not installed.
+        ConfigError: the engine does not allow a kind that was asked for, or a package is not installed.
         ArtifactError: a vector is NaN or infinite, or ``folder`` holds something else.
+
+    Example:
+        >>> import tempfile
+        >>> from recsys.data.synthetic.worlds import BlockTaste
+        >>> from recsys.engines.baselines.ease import EASE
+        >>> data = BlockTaste(users=30).dataset()
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     made = export_bundle(Bundle(EASE().fit(data), data), Path(folder) / "out", ["vectors"])
+        >>> made.written["vectors"]
+        'vectors: 24 items and 30 users; 24 sparse columns'
     """
+    folder = Path(folder)
     _check_target(folder)
     asked = KINDS if kinds is None else tuple(kinds)
     written: dict[str, str] = {}
@@ -84,10 +98,8 @@ def export_bundle(bundle: Bundle, folder: Path, kinds: Sequence[str] | None = No
                 if kinds is not None:
                     raise
                 refused[kind] = str(error)
-                _remove(beside / kind)
-        if not written:
-            reasons = dict.fromkeys(refused.values())
-            raise ConfigError("nothing of this engine can be exported:\n  " + "\n  ".join(reasons))
+                for left in (kind, PARTS):
+                    rmtree(beside / left, ignore_errors=True)
         write_json(beside / MANIFEST, _manifest(bundle, beside, refused))
     return Exported(folder, written, refused)
 
@@ -114,9 +126,11 @@ def _vectors(bundle: Bundle, beside: Path) -> str:
     folder = beside / "vectors"
     folder.mkdir()
     counts = write_vectors(bundle.engine, bundle.data, folder)
+    of_parts = [f"{counts[name]:,} {name}" for name in ("dense", "sparse") if name in counts]
+    sizes = f"; {' and '.join(of_parts)} columns" if "sparse" in counts else ""
     if "users" in counts:
-        return f"vectors: {counts['items']} items and {counts['users']} users"
-    return f"vectors: {counts['items']} items; no users, for the bundle keeps no histories"
+        return f"vectors: {counts['items']} items and {counts['users']} users{sizes}"
+    return f"vectors: {counts['items']} items; no users, for the bundle keeps no histories{sizes}"
 
 
 def _faiss(bundle: Bundle, beside: Path) -> str:
@@ -138,10 +152,27 @@ def _faiss(bundle: Bundle, beside: Path) -> str:
 def _onnx(bundle: Bundle, beside: Path) -> str:
     from recsys.export.onnx import require_onnx, towers_of, write_towers
 
-    engine = towers_of(bundle.engine)
+    found = towers_of(bundle.engine)
+    told: list[str] = []
+    refused: list[str] = []
     require_onnx()
-    difference = write_towers(engine, bundle.data, beside)
-    return f"onnx: both towers, the history encoder {engine.options_.model.pooling!r}; {difference:.1g} from torch"
+    for name, engine in found.items():
+        folder = beside.joinpath(PARTS, *name.split("/")) if name else beside
+        folder.mkdir(parents=True, exist_ok=True)
+        of = f" of {name!r}, in {folder.relative_to(beside)}/" if name else ""
+        try:
+            difference = write_towers(engine, bundle.data, folder)
+        except (ConfigError, ArtifactError) as error:
+            if not name:
+                raise
+            rmtree(folder)
+            refused.append(f"of {name!r}: {error}")
+        else:
+            encoder = f"the history encoder {engine.options_.model.pooling!r}"
+            told.append(f"onnx: both towers{of}, {encoder}; {difference:.1g} from torch")
+    if not told:
+        raise ConfigError("; ".join(refused))
+    return "\n  ".join([*told, *(f"no onnx {why}" for why in refused)])
 
 
 _WRITERS: dict[str, Callable[[Bundle, Path], str]] = {"vectors": _vectors, "faiss": _faiss, "onnx": _onnx}
@@ -170,10 +201,3 @@ def _check_target(folder: Path) -> None:
     """An export replaces nothing but an export: bundles and runs have the mark of this library too."""
     if folder.is_dir() and any(folder.iterdir()) and not (folder / MANIFEST).is_file():
         raise ArtifactError(f"{folder.absolute()} holds something else than an export; choose another --output")
-
-
-def _remove(folder: Path) -> None:
-    for path in sorted(folder.rglob("*"), reverse=True):
-        path.unlink()
-    if folder.is_dir():
-        folder.rmdir()

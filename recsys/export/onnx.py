@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from importlib import import_module
 from pathlib import Path
 
@@ -17,6 +17,8 @@ from recsys.data.dataset import Dataset
 from recsys.data.histories import Histories
 from recsys.data.vocabulary import MISSING, Rows
 from recsys.engine import Engine, Request
+from recsys.engines.auto.auto import AutoRecommender
+from recsys.engines.ensemble.hybrid import Hybrid
 from recsys.engines.two_tower.two_tower import TwoTower
 from recsys.errors import ArtifactError, ConfigError
 from recsys.export.towers import HISTORY, INTERACTIONS, LENGTHS, TIMES, ItemTower, UserTower
@@ -30,18 +32,31 @@ _OPSET = 18
 _CHECKED_USERS = 32
 
 
-def towers_of(engine: Engine) -> TwoTower:
-    """``engine``, if it has two towers.
+def towers_of(engine: Engine) -> dict[str, TwoTower]:
+    """The engines with two towers: ``engine`` itself under the empty name, or those of its parts by their names.
+
+    The parts of a hybrid in a hybrid are called ``OUTER/INNER``; an engine that ``auto`` chose counts as itself.
 
     Raises:
-        ConfigError: it has none.
+        ConfigError: there is none.
     """
-    if not isinstance(engine, TwoTower):
+    found = dict(_two_towers(engine, ""))
+    if not found:
         raise ConfigError(
             f"ONNX needs an engine with two towers (two_tower, sequence, sasrec, gru4rec, bert4rec, hstu), and "
-            f"{engine.kind!r} has none; export its vectors or its index"
+            f"{engine.kind!r} has none"
         )
-    return engine
+    return found
+
+
+def _two_towers(engine: Engine, name: str) -> Iterator[tuple[str, TwoTower]]:
+    if isinstance(engine, TwoTower):
+        yield name, engine
+    elif isinstance(engine, AutoRecommender):
+        yield from _two_towers(engine.engine, name)
+    elif isinstance(engine, Hybrid):
+        for part, own in engine.parts.items():
+            yield from _two_towers(own, f"{name}/{part}" if name else part)
 
 
 def require_onnx() -> None:
@@ -73,9 +88,7 @@ def write_towers(engine: TwoTower, data: Dataset, folder: Path) -> float:
     onnx.mkdir()
     items = _named(engine.inputs.item_values(data.items))
     nobody = _named(engine.inputs.missing_user())
-    listed = np.zeros(data.n_items, bool)
-    rows = eligible_items(data.items, ItemRules()).rows
-    listed[slice(None) if rows is None else rows] = True
+    listed = eligible_items(data.items, ItemRules()).mask(data.n_items)
     np.savez(
         onnx / "items.npz",
         ids=plain_ids(data.items.vocabulary.ids),
@@ -143,7 +156,7 @@ def _write(
     except (RuntimeError, torch.onnx.errors.OnnxExporterError) as error:
         raise ConfigError(
             f"the towers of {engine.kind!r} with the history encoder {engine.options_.model.pooling!r} cannot be "
-            f"exported to ONNX ({str(error).splitlines()[0]}); export vectors and the index"
+            f"exported to ONNX ({str(error).splitlines()[0]})"
         ) from error
 
 

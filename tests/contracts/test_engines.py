@@ -158,12 +158,6 @@ def test_an_untouched_item_is_placed_only_by_engines_that_say_so(name):
     assert ENGINES[name].supports_cold_items == (valid is None or bool(valid[20]))
 
 
-@pytest.mark.parametrize("name", [name for name in ENGINES if name not in ("hybrid", "auto")])  # as their parts are
-def test_vectors_are_sparse_only_in_engines_that_say_so(name):
-    data = world(name)
-    assert ENGINES[name].sparse_vectors == (fitted(name, data).item_vectors(data.items).sparse is not None)
-
-
 @pytest.mark.parametrize("name", list(ENGINES))
 def test_a_stranger_with_a_history_is_served_and_an_unknown_item_does_no_harm(name):
     data = world(name)

@@ -5,6 +5,7 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
+import scipy.sparse as sp
 
 import recsys as rs
 from recsys.data.synthetic.worlds import BlockTaste, SequenceRule
@@ -126,12 +127,85 @@ def test_an_engine_without_towers_exports_what_it_has(data, tmp_path):
     assert not (tmp_path / "other").exists()
 
 
-@pytest.mark.parametrize("engine", ["EASE", "ItemKNN"])
-def test_an_engine_with_sparse_vectors_says_that_nothing_can_be_exported(engine, data, tmp_path):
-    fitted = rs.Bundle(getattr(rs, engine)().fit(data), data)
-    with pytest.raises(ConfigError, match=r"nothing of this engine can be exported:\n  the vectors of .* are sparse"):
-        export_bundle(fitted, tmp_path / "out")
-    assert not (tmp_path / "out").exists()
+def exported_scores(folder):
+    """[U, I] the sums of the inner products of the parts of an export, and the same read from Parquet."""
+    scores, read = 0, 0
+    if (folder / "items.npy").exists():
+        scores = np.load(folder / "users.npy") @ np.load(folder / "items.npy").T
+        users, items = (np.stack(pd.read_parquet(folder / f"{side}.parquet")["vector"]) for side in ("users", "items"))
+        read = users @ items.T
+    users, items = (sp.load_npz(folder / f"{side}_sparse.npz") for side in ("users", "items"))
+    frames = [pd.read_parquet(folder / f"{side}_sparse.parquet") for side in ("users", "items")]
+    tables = [np.zeros(part.shape) for part in (users, items)]
+    for frame, table in zip(frames, tables, strict=True):
+        for row, (columns, values) in enumerate(zip(frame["columns"], frame["values"], strict=True)):
+            table[row, columns] = values
+    return scores + (users @ items.T).toarray(), read + tables[0] @ tables[1].T
+
+
+@pytest.mark.parametrize("engine", ["EASE", "ItemKNN", "Spectral", "Frequency", "hybrid"])
+def test_sparse_vectors_are_exported_as_matrices_whose_products_are_the_scores(engine, data, tmp_path):
+    if engine == "hybrid":
+        parts = {"ease": rs.EASE().fit(data), "als": rs.ALS(factors=4).fit(data), "knn": rs.ItemKNN().fit(data)}
+        fitted = rs.Bundle(rs.Hybrid(parts=parts).fit(data), data)
+    else:
+        fitted = rs.Bundle(getattr(rs, engine)().fit(data), data)
+    done = export_bundle(fitted, tmp_path / "out")
+    assert list(done.written) == ["vectors"]
+    assert "are sparse, at least in part" in done.refused["faiss"]
+    folder = tmp_path / "out" / "vectors"
+    users, items = np.load(folder / "user_ids.npy"), np.load(folder / "item_ids.npy")
+    assert pd.read_parquet(folder / "items_sparse.parquet")["item_id"].tolist() == items.tolist()
+    pairs = pd.DataFrame([(user, item) for user in users for item in items], columns=["user_id", "item_id"])
+    expected = rs.score(fitted, data, pairs)["score"].to_numpy().reshape(len(users), len(items))
+    for found in exported_scores(folder):
+        np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
+    verify_export(tmp_path / "out")
+    with pytest.raises(ConfigError, match="are sparse"):
+        export_bundle(fitted, tmp_path / "other", ["faiss"])
+
+
+def test_towers_of_the_parts_of_a_hybrid_are_exported_by_name_and_list_what_they_do(bundle, data, tmp_path):
+    towers = bundle.engine
+    inner = rs.Hybrid(parts={"two_tower": towers, "als": rs.ALS(factors=4).fit(data)}).fit(data)
+    mixed = rs.Hybrid(parts={"ease": rs.EASE().fit(data), "first": towers, "inner": inner}).fit(data)
+    done = export_bundle(rs.Bundle(mixed, data), tmp_path / "out")
+    first, second = done.written["onnx"].splitlines()
+    assert "both towers of 'first', in parts/first/, the history encoder 'transformer'" in first
+    assert "of 'inner/two_tower', in parts/inner/two_tower/" in second
+    history = data.items.vocabulary.ids[[3, 5]].tolist()
+    expected = rs.recommend(towers, data, histories=[history], k=5)["item_id"].tolist()
+    for name in ("first", "inner/two_tower"):
+        assert served(tmp_path / "out" / "parts" / name, history, 5) == [str(item) for item in expected]
+
+
+def test_a_part_whose_towers_cannot_be_exported_is_told_and_the_others_are(bundle, data, tmp_path, monkeypatch):
+    from recsys.export import onnx
+
+    write, other = onnx.write_towers, rs.TwoTower(dim=8, epochs=1).fit(data)
+
+    def refusing(engine, *of):
+        if engine is other:
+            raise ConfigError("no such operator")
+        return write(engine, *of)
+
+    monkeypatch.setattr(onnx, "write_towers", refusing)
+    mixed = rs.Hybrid(parts={"good": bundle.engine, "bad": other}).fit(data)
+    done = export_bundle(rs.Bundle(mixed, data), tmp_path / "out")
+    assert "no onnx of 'bad': no such operator" in str(done)
+    assert [path.name for path in (tmp_path / "out/parts").iterdir()] == ["good"]
+    none = rs.Hybrid(parts={"bad": other, "als": rs.ALS(factors=4).fit(data)}).fit(data)
+    done = export_bundle(rs.Bundle(none, data), tmp_path / "none")
+    assert done.refused["onnx"] == "of 'bad': no such operator"
+    assert not (tmp_path / "none" / "parts").exists()
+
+
+def test_an_engine_that_auto_chose_is_exported_as_itself(bundle, data, tmp_path):
+    auto = rs.AutoRecommender(budget="5s", engines=["popularity", "itemknn"]).fit(data)
+    auto.engine = bundle.engine
+    done = export_bundle(rs.Bundle(auto, data), tmp_path / "out", ["onnx"])
+    assert "both towers, the history encoder" in done.written["onnx"]
+    assert (tmp_path / "out" / "onnx" / "user_tower.onnx").is_file()
 
 
 def test_a_folder_that_is_no_export_is_not_replaced(bundle, tmp_path):

@@ -81,7 +81,6 @@ class EASE(Engine):
     """
 
     kind = "ease"
-    sparse_vectors = True
     Config = EASEConfig
     config: EASEConfig
 

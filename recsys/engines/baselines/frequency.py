@@ -49,7 +49,6 @@ class Frequency(Popularity):
     """
 
     kind = "frequency"
-    sparse_vectors = True
     Config = FrequencyConfig
     config: FrequencyConfig
 

@@ -60,7 +60,6 @@ class ItemKNN(Engine):
     """
 
     kind = "itemknn"
-    sparse_vectors = True
     Config = ItemKNNConfig
     config: ItemKNNConfig
 

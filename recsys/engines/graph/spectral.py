@@ -103,7 +103,6 @@ class Spectral(Engine):
     """
 
     kind = "spectral"
-    sparse_vectors = True
     Config = SpectralConfig
     config: SpectralConfig
 
