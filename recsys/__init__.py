@@ -76,12 +76,18 @@ if TYPE_CHECKING:
     from recsys.evaluation.compare import evaluate_engines as evaluate
     from recsys.evaluation.compare import evaluate_lists as evaluate_lists
     from recsys.evaluation.report.report import Report as Report
+    from recsys.export.export import export_bundle as export_bundle
     from recsys.registry.bundle import Bundle as Bundle
     from recsys.registry.load import load as load
+    from recsys.retrieval.databases.postgres import load_postgres as load_postgres
+    from recsys.retrieval.databases.redis import write_redis as write_redis
     from recsys.retrieval.frames import embeddings as embeddings
     from recsys.retrieval.frames import recommend as recommend
     from recsys.retrieval.frames import score as score
     from recsys.retrieval.frames import similar_items as similar_items
+    from recsys.retrieval.manifest import read_recommendations as read_recommendations
+    from recsys.retrieval.write import write_recommendations as write_recommendations
+    from recsys.retrieval.write import write_similar_items as write_similar_items
 
 __version__ = "0.1.0"
 
@@ -125,6 +131,12 @@ _HOMES = {
     "score": "recsys.retrieval.frames:score",
     "similar_items": "recsys.retrieval.frames:similar_items",
     "embeddings": "recsys.retrieval.frames:embeddings",
+    "write_recommendations": "recsys.retrieval.write:write_recommendations",
+    "write_similar_items": "recsys.retrieval.write:write_similar_items",
+    "read_recommendations": "recsys.retrieval.manifest:read_recommendations",
+    "load_postgres": "recsys.retrieval.databases.postgres:load_postgres",
+    "write_redis": "recsys.retrieval.databases.redis:write_redis",
+    "export_bundle": "recsys.export.export:export_bundle",
     "SentenceEmbedder": "recsys.content:SentenceEmbedder",
     "ImageEmbedder": "recsys.content:ImageEmbedder",
     "Word2VecEmbedder": "recsys.content:Word2VecEmbedder",
@@ -214,14 +226,20 @@ __all__ = [
     "embeddings",
     "evaluate",
     "evaluate_lists",
+    "export_bundle",
     "load",
     "load_dataset",
+    "load_postgres",
     "read_dataset",
+    "read_recommendations",
     "recommend",
     "score",
     "similar_items",
     "split",
     "text_table",
+    "write_recommendations",
+    "write_redis",
+    "write_similar_items",
 ]
 
 

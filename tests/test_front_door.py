@@ -65,6 +65,24 @@ def test_the_lines_of_the_readme_run_as_they_stand(data, split, ease, sasrec, tm
     pd.testing.assert_frame_equal(rs.recommend(loaded, data, users=[1, 2], k=3), lists)
 
 
+def test_the_lines_about_other_programs_run_as_they_stand(data, tmp_path, monkeypatch):
+    text = (ROOT / "recsys" / "README.md").read_text(encoding="utf-8")
+    block = text.split("## Lists and models for other programs", 1)[1].split("```python\n", 1)[1].split("```", 1)[0]
+    monkeypatch.chdir(tmp_path)
+    names = {"data": data}
+    exec(block.replace('rs.load_dataset("movielens-100k")', "data"), names)
+    table = rs.read_recommendations("lists")
+    assert table.groupby("user_id").size().tolist() == [4] * data.n_users
+    pd.testing.assert_frame_equal(
+        rs.recommend(names["bundle"], k=20)[["user_id", "item_id", "rank"]],
+        table[["user_id", "item_id", "rank"]],
+        check_dtype=False,
+    )
+    assert rs.read_recommendations("similar")["item_id"].nunique() == data.n_items
+    assert (tmp_path / "lists.resp").is_file()
+    assert (tmp_path / "exported" / "vectors" / "items_sparse.npz").is_file()
+
+
 def test_users_none_is_everybody_and_seen_items_are_left_out(data, ease):
     lists = rs.recommend(ease, data, k=2)
     assert lists["user_id"].nunique() == data.n_users

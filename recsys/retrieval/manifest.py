@@ -224,6 +224,17 @@ def read_recommendations(directory: Place, users: Iterable[int | str] | None = N
 
     Raises:
         ArtifactError: the batch is not complete, or a part has changed.
+
+    Example:
+        >>> import tempfile
+        >>> from recsys.data.synthetic.worlds import BlockTaste
+        >>> from recsys.engines.baselines.ease import EASE
+        >>> from recsys.retrieval.write import write_recommendations
+        >>> data = BlockTaste(users=30).dataset()
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     made = write_recommendations(EASE().fit(data), data, f"{folder}/lists", k=5)
+        ...     read_recommendations(f"{folder}/lists", ["u003"])["rank"].tolist()
+        [1, 2, 3, 4, 5]
     """
     manifest = Manifest.load(directory)
     manifest.verify(directory)

@@ -11,11 +11,14 @@ from recsys.retrieval.manifest import Manifest
 from recsys.retrieval.output import Place
 
 
-def write_redis(directory: Place, path: Path, prefix: str = "rec:", ttl: int | None = None) -> int:
+def write_redis(directory: Place, path: str | Path, prefix: str = "rec:", ttl: int | None = None) -> int:
     """Writes a file that ``redis-cli --pipe < FILE`` loads: ``SET PREFIX<id> <JSON>`` for each user who has a list.
 
     The value is ``{"items": [...], "scores": [...]}``, best first, with ``fallback`` and ``reason`` where the batch has
     them. The file is in the protocol of Redis (RESP), so that ids and texts of any characters arrive as they are.
+
+    Loading it removes no key. With a ``ttl`` of a few runs each load renews the keys of users who still have a list,
+    and those of users who left expire; without one they stay.
 
     Args:
         directory: the folder, or the address, of a complete batch.
@@ -29,13 +32,24 @@ def write_redis(directory: Place, path: Path, prefix: str = "rec:", ttl: int | N
     Raises:
         ArtifactError: the batch is not complete, or a part has changed.
         ConfigError: ``ttl`` is below one second.
+
+    Example:
+        >>> import tempfile
+        >>> from recsys.data.synthetic.worlds import BlockTaste
+        >>> from recsys.engines.baselines.ease import EASE
+        >>> from recsys.retrieval.write import write_recommendations
+        >>> data = BlockTaste(users=30).dataset()
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     made = write_recommendations(EASE().fit(data), data, f"{folder}/lists", k=5)
+        ...     write_redis(f"{folder}/lists", Path(folder) / "lists.resp", ttl=172_800)
+        30
     """
     if ttl is not None and ttl < 1:
         raise ConfigError(f"ttl = {ttl}: a key lives at least one second")
     manifest = Manifest.load(directory)
     manifest.verify(directory)
     keys = 0
-    with atomic_path(path) as beside, beside.open("wb") as stream:
+    with atomic_path(Path(path)) as beside, beside.open("wb") as stream:
         for part in manifest.parts:
             frame = manifest.read_part(directory, part)
             owner, item, *_ = frame.columns
