@@ -38,7 +38,11 @@ Format = Annotated[str | None, typer.Option("--format", metavar="parquet|csv|jso
 Layout = Annotated[
     str | None, typer.Option("--layout", metavar="long|lists", help="A row for each item, or for each list.")
 ]
-Name = Annotated[str | None, typer.Option("--engine", help="An engine of the run; default the one that is promoted.")]
+Postgres = Annotated[str | None, typer.Option(help="Load the lists into this database, as dbname=shop.")]
+Redis = Annotated[Path | None, typer.Option(help="Write the lists to this file for redis-cli --pipe.")]
+Ttl = Annotated[int | None, typer.Option(min=1, help="Seconds after which a key of --redis expires; default never.")]
+Alias = Annotated[str | None, typer.Option(help="A registered model: alias or version; default what recommends.")]
+Name = Annotated[str | None, typer.Option("--engine", help="An engine of the run instead of what recommends.")]
 
 Compute = Annotated[
     str | None,

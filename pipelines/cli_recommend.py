@@ -14,7 +14,10 @@ from pipelines.cli_arguments import (
     Format,
     Layout,
     Output,
+    Postgres,
+    Redis,
     Set,
+    Ttl,
     form_override,
     open_run,
     show,
@@ -45,17 +48,20 @@ def recommend(
     form: Format = None,
     layout: Layout = None,
     engine: Compute = None,
-    postgres: Annotated[str | None, typer.Option(help="Load the lists into this database, as dbname=shop.")] = None,
-    table: Annotated[str, typer.Option(help="The table of --postgres, which is swapped whole.")] = "recommendations",
-    redis: Annotated[Path | None, typer.Option(help="Write the lists to this file for redis-cli --pipe.")] = None,
+    postgres: Postgres = None,
+    table: Annotated[str, typer.Option(help="The table of --postgres, which is replaced whole.")] = "recommendations",
+    redis: Redis = None,
+    prefix: Annotated[str, typer.Option(help="Of the keys of --redis.")] = "rec:",
+    ttl: Ttl = None,
     set_: Set = None,
 ) -> None:
     """The top items of every user, as Parquet parts or others; resumes after a kill."""
-    from pipelines.commands.outputs import brought, check_replaced
+    from pipelines.commands.outputs import Databases, check_replaced
     from pipelines.made_bundle import check_output, require_promotion
     from pipelines.stages.prepare import run as prepare
     from pipelines.stages.recommend import check_source, run_from, target_of
 
+    databases = Databases(postgres, table, redis, prefix, ttl)
     overrides = [*with_engine(set_, engine), *users_override(users), *form_override(form, layout)]
     overrides += [] if histories is None else [f"recommend.histories={json.dumps(str(histories))}"]
     overrides += ["recommend.incremental=true"] if incremental else []
@@ -73,5 +79,5 @@ def recommend(
         if dataset is None:
             prepare(settings, workspace, tracker())
         show(run_from(settings, workspace, tracker(), alias=alias, bundle=bundle, dataset=dataset))
-        for line in brought(target_of(settings, workspace), postgres, table, redis):
+        for line in databases.bring(target_of(settings, workspace)):
             show(line)

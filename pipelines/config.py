@@ -141,7 +141,8 @@ class RecommendSection(RecommendOptions):
             because the first candidate was refused, an engine of the run that would pass, or the baseline.
         filter_seen: as ``evaluate.filter_seen`` unless given.
         output: another folder for the lists, or an address that fsspec writes to, as ``s3://bucket/lists``; None is
-            ``recommendations/`` in the output folder.
+            ``recommendations/`` in the output folder. Lists of `recsys similar --all` go beside it, to
+            ``OUTPUT-similar``.
         histories: a file of raw histories, with the columns of the interactions and the id of a session in that of the
             user; its sessions get the lists in place of the users. Unknown items are passed over and counted.
     """

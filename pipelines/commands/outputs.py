@@ -1,8 +1,9 @@
-"""The lists of `recsys recommend`: what is not replaced, and where finished ones are brought: PostgreSQL and Redis."""
+"""Lists that a command wrote: what is not replaced, and where finished ones are brought: PostgreSQL and Redis."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from pipelines.config import RecommendSection
@@ -39,21 +40,42 @@ def check_replaced(directory: Place, section: RecommendSection) -> None:
         )
 
 
-def brought(directory: Place, postgres: str | None, table: str, redis: Path | None) -> Iterator[str]:
-    """Loads and writes what is asked for, and yields a line for each.
+@dataclass(frozen=True)
+class Databases:
+    """Where finished lists are brought.
 
     Args:
-        directory: the folder, or the address, of a finished batch.
         postgres: a database; None loads nothing.
-        table: its table, which is swapped whole.
+        table: its table, which is replaced whole.
         redis: a file for ``redis-cli --pipe``; None writes none.
+        prefix: of its keys.
+        ttl: seconds after which a key expires; None keeps it.
     """
-    if postgres is not None:
-        from recsys.retrieval.databases.postgres import load_postgres
 
-        rows = load_postgres(directory, postgres, table)
-        yield (f"PostgreSQL: {rows:,} rows loaded into {table}" if rows else f"PostgreSQL: {table} has these lists")
-    if redis is not None:
-        from recsys.retrieval.databases.redis import write_redis
+    postgres: str | None
+    table: str
+    redis: Path | None
+    prefix: str
+    ttl: int | None
 
-        yield f"{redis}: {write_redis(directory, redis):,} keys for redis-cli --pipe"
+    def __post_init__(self) -> None:
+        if self.redis is None and self.ttl is not None:
+            raise ConfigError("--ttl is of the keys of --redis; give --redis FILE too")
+
+    def bring(self, directory: Place) -> Iterator[str]:
+        """Loads and writes a finished batch, and yields a line for each.
+
+        Args:
+            directory: the folder, or the address, of the batch.
+        """
+        if self.postgres is not None:
+            from recsys.retrieval.databases.postgres import load_postgres
+
+            rows, table = load_postgres(directory, self.postgres, self.table), self.table
+            yield (f"PostgreSQL: {rows:,} rows loaded into {table}" if rows else f"PostgreSQL: {table} has these lists")
+        if self.redis is not None:
+            from recsys.retrieval.databases.redis import write_redis
+
+            keys = write_redis(directory, self.redis, self.prefix, self.ttl)
+            lives = "" if self.ttl is None else f", each of which expires after {self.ttl:,} s"
+            yield f"{self.redis}: {keys:,} keys for redis-cli --pipe{lives}"

@@ -10,14 +10,15 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from pipelines.config import RunConfig
-from pipelines.config_checks import check_engine
-from pipelines.stages.choose import candidate_name
-from pipelines.stages.final import served_bundle
+from pipelines.served_as import recommend_options
 from pipelines.stages.pretrain import embedder_context, embedder_of, model_folder
+from pipelines.stages.served_data import served_data
+from pipelines.stages.which_model import asked_model
 from pipelines.workspace import Workspace
 from recsys.choices import did_you_mean
 from recsys.content import Embedder, EmbedderConfig, EmbedderContext, Learner
 from recsys.content.transforms.contrastive_alignment import ContrastiveAlignment
+from recsys.data.dataset import Dataset
 from recsys.data.entities import EntityTable
 from recsys.data.schema import Kind
 from recsys.data.vocabulary import Rows, Vocabulary
@@ -27,32 +28,42 @@ from recsys.errors import ConfigError, DataError
 from recsys.ranking import check_finite
 from recsys.registry.bundle import Bundle
 from recsys.retrieval.retriever import similarity_vectors
+from recsys.retrieval.rules.plan import RulePlan
 from recsys.retrieval.similar import Neighbours, find_items, most_similar_to
+from recsys.retrieval.similar_lists import options_for_items
 from recsys.tracking import SilentTracker, one_line
 
 _NAMED = 3
 """So many other items that match are named."""
 
 
-def similar_items(config: RunConfig, workspace: Workspace, title: str, k: int, engine: str | None) -> str:
-    """The ``k`` items that are most similar to an item, by the cosine of the engine's vectors, one a line.
+def similar_items(
+    config: RunConfig, workspace: Workspace, title: str, k: int, engine: str | None = None, alias: str | None = None
+) -> str:
+    """The ``k`` items that are most similar to an item, by the cosine of the model's vectors, one a line.
+
+    They are of the items that the rules of ``[recommend]`` let through now; rules of single users are left out, which
+    the first line says.
 
     Args:
         config: the run.
         workspace: the folder of the run.
-        title: an id, a title or a part of a title.
+        title: an id, a title or a part of a title, of any item.
         k: the number of items.
-        engine: a name in ``[engines]``; None is the engine that is promoted.
+        engine: a name in ``[engines]``.
+        alias: an alias or a version of the registered model; see `pipelines.stages.which_model.asked_model`.
 
     Raises:
-        ConfigError: the run has no such engine.
-        DataError: no item has that id or title, or the engine has no vector for it.
+        ConfigError: the run has no such engine, or ``recommend.where`` names columns of users.
+        DataError: no item has that id or title, the model has no vector for it, or the rules leave no item.
+        PromotionError: there is no such alias or version.
         ArtifactError: the engine has no bundle yet, or an item vector is NaN or infinite.
     """
-    name = engine or candidate_name(config, workspace)
-    check_engine(config, "--engine", name)
-    bundle = Bundle.load(served_bundle(config, workspace, name))
-    items = workspace.load_dataset().items
+    folder, version = asked_model(config, workspace, engine, alias)
+    bundle, name = Bundle.load(folder), version.partition("@")[0]
+    data = served_data(folder, version, workspace, SilentTracker()).data
+    items = data.items
+    met, told = _eligible(config, data)
     found, titles = find_items(items, title), items.titles()
     row = found[0]
     neighbours = Neighbours(similarity_vectors(bundle.engine, items))
@@ -61,10 +72,16 @@ def similar_items(config: RunConfig, workspace: Workspace, title: str, k: int, e
             f"{name} has no vector for {titles[row]!r}, which has no interaction in its training data; choose an "
             "engine that reads content with --engine"
         )
-    rows, similarity = neighbours.of(row, k)
+    rows, similarity = neighbours.of(row, k, met)
     key = one_line(str(items.vocabulary.ids[row]))
     heading = f"nearest to {one_line(titles[row])} (id {key}) by {name}:"
-    return "\n".join([*_others(items, found[1:]), _listing(heading, similarity, items, rows)])
+    return "\n".join([*told, *_others(items, found[1:]), _listing(heading, similarity, items, rows)])
+
+
+def _eligible(config: RunConfig, data: Dataset) -> tuple[NDArray[np.bool_], tuple[str, ...]]:
+    """Bool [I], the items that the rules of the run let through now, and a line about rules that are left out."""
+    options, told = options_for_items(recommend_options(config))
+    return RulePlan.of(data, options, options.rules, options.at).mask, told
 
 
 def _others(items: EntityTable, rows: Sequence[int]) -> Iterator[str]:
@@ -93,6 +110,8 @@ def similar_to_text(
 ) -> str:
     """The ``k`` items that are most similar to a free text in a table of content embeddings, one a line.
 
+    They are of the items that the rules of ``[recommend]`` let through now, as those of `similar_items`.
+
     The text is embedded as the items are. A ``contrastive_alignment`` table has texts and images in one space, so there
     the text is compared with the images of the items too.
 
@@ -112,11 +131,13 @@ def similar_to_text(
         ArtifactError: a vector of the table is NaN or infinite.
     """
     search = TextTable.load(config, workspace, table, images)
-    best, similarity = search.nearest(text, k)
     items = search.items
-    rows = items.vocabulary.rows(search.table.vocabulary.ids)
+    best, similarity = search.nearest(text, len(search.table.vocabulary))
+    rows = items.vocabulary.rows(search.table.vocabulary.ids)[best]
+    met, told = _eligible(config, workspace.load_dataset())
+    kept = np.flatnonzero(met[rows])[:k]
     heading = f"nearest to the text by {'the images of ' * images}{search.name}:"
-    return _listing(heading, similarity, items, rows[best])
+    return "\n".join([*told, _listing(heading, similarity[kept], items, rows[kept])])
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,18 +7,16 @@ from pathlib import Path
 
 from pipelines.config import RunConfig
 from pipelines.seen_items import refuse_unranked
-from pipelines.stages.final import make_served
-from pipelines.stages.promote import open_store, require_registry
+from pipelines.stages.promote import require_registry
 from pipelines.stages.served_data import Served, served_data
+from pipelines.stages.which_model import recommending_model
 from pipelines.workspace import ENGINE_CODE, Workspace, code_version, digest, file_digest
 from recsys.data.dataset import Dataset
 from recsys.data.merge import check_ids
 from recsys.digest import short_digest
 from recsys.distributed.recommend import BatchFiles, BatchInputs, batch_of, recommend_over_ray
 from recsys.errors import ArtifactError, ConfigError
-from recsys.files.stored_json import read_object
 from recsys.registry.bundle import Bundle, version_of
-from recsys.registry.store import CHAMPION, Store
 from recsys.retrieval.batch import Batch, RecommendOptions
 from recsys.retrieval.manifest import MANIFEST, SUCCESS, Manifest
 from recsys.retrieval.output import Place
@@ -73,7 +71,7 @@ def run_from(
     """
     check_source(config, workspace, alias, bundle)
     assert config.recommend is not None
-    directory, version = _source(config, workspace, tracker, alias, bundle)
+    directory, version = recommending_model(config, workspace, tracker, alias, bundle)
     served = served_data(directory, version, workspace, tracker) if dataset is None else Served.load(dataset)
     data, target, options = served.data, target_of(config, workspace), config.recommend.options
     sessions = _sessions(config, data, tracker)
@@ -207,34 +205,3 @@ def _is_complete(directory: Place) -> bool:
     except ArtifactError:
         return False
     return True
-
-
-def _source(
-    config: RunConfig, workspace: Workspace, tracker: Tracker, alias: str | None, bundle: Path | None
-) -> tuple[Path, str]:
-    """The folder of the bundle, and the name of the model in the manifest."""
-    assert config.recommend is not None
-    if bundle is None and alias is None and config.recommend.engine is not None:
-        bundle = make_served(config, workspace, config.recommend.engine, tracker)
-    if bundle is not None:
-        return bundle, f"{bundle.name}@{version_of(bundle)}"
-    store = open_store(config, workspace)
-    if alias is None and store.version_at(CHAMPION) is None and (name := _substitute(workspace, store)) is not None:
-        tracker.info(f"recommend: there is no champion, as the candidate was refused; {name} recommends instead")
-        bundle = make_served(config, workspace, name, tracker)
-        return bundle, f"{bundle.name}@{version_of(bundle)}"
-    which = alias or CHAMPION
-    version = store.version_at(which) or which
-    return store.locate(version), f"{store.name}/{version}"
-
-
-def _substitute(workspace: Workspace, store: Store) -> str | None:
-    """The engine that recommends while the first candidate is refused; None if the decision is not of that kind."""
-    try:
-        decision = read_object(workspace.decision, "model", "promoted", "instead", "baseline")
-    except ArtifactError:
-        return None
-    if decision["model"] != store.name or decision["promoted"]:
-        return None
-    name: str | None = decision["instead"] or decision["baseline"]
-    return name

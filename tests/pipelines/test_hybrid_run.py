@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from pipelines.commands.export import bundle_of_run
+from pipelines.cli import main
 from pipelines.config import read_run_config
 from pipelines.stages import run_stages
 from pipelines.workspace import Workspace
@@ -14,7 +14,7 @@ from recsys.engines.baselines.als import ALS
 from recsys.errors import ConfigError
 from recsys.registry.bundle import Bundle
 from recsys.tracking import SilentTracker
-from tests.pipelines.test_run import Ears
+from tests.pipelines.test_run import Ears, pytestmark  # noqa: F401  the warnings of MLflow
 from tests.pipelines.world import write_world
 
 PARTS = ["engines.als.factors=4", 'engines.hybrid.parts=["ease", "als"]']
@@ -93,11 +93,20 @@ def test_parts_must_be_engines_that_stand_before(tmp_path, override, message):
         read_run_config(write_world(tmp_path), [override])
 
 
-def test_the_export_of_a_hybrid_with_sparse_parts_names_the_engines_that_can_be_exported(tmp_path):
-    path, overrides = write_world(tmp_path), [*PARTS, "promote.engine=hybrid", "engines.two_tower.n_negatives=4"]
-    with pytest.raises(ConfigError) as told:
-        bundle_of_run(path, tmp_path / "out", overrides, None, ["--output", "towers"])
-    first, command = str(told.value).splitlines()
-    assert "nothing of 'hybrid' can be exported: those of its parts ease are sparse" in first
-    assert "of this run popularity, als, two_tower can be:" in first
-    assert command.endswith("--output towers --engine two_tower")
+@pytest.mark.filterwarnings("ignore:.*[Ss]wig.*:DeprecationWarning")
+def test_the_promoted_hybrid_of_the_front_page_is_exported(tmp_path, capsys):
+    pytest.importorskip("onnxruntime")
+    path, out = write_world(tmp_path), tmp_path / "out"
+    parts = 'engines.hybrid.parts=["itemknn", "ease", "als", "two_tower"]'
+    changes = ["engines.itemknn.neighbours=5", "engines.als.factors=4", "engines.two_tower.training.epochs=1", parts]
+    changes += ["promote.engine=hybrid", "promote.gate.first=any"]
+    run_stages(read_run_config(path, changes), Workspace(out), SilentTracker())
+    words = [word for change in changes for word in ("--set", change)]
+    with pytest.raises(SystemExit) as done:
+        main(["export", str(path), "--run", str(out), "--output", str(tmp_path / "exported"), *words])
+    assert not done.value.code
+    told = capsys.readouterr().out
+    assert "the model is tiny/1" in told
+    assert "both towers of 'two_tower', in parts/two_tower/" in told
+    assert "no faiss: the vectors of 'hybrid' are sparse" in told
+    assert (tmp_path / "exported/vectors/items_sparse.npz").is_file()
