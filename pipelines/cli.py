@@ -5,6 +5,7 @@ Exit codes: 0 done, 1 error (one message), 2 the candidate was not promoted, 130
 
 from __future__ import annotations
 
+import shlex
 import sys
 from collections.abc import Sequence
 from enum import StrEnum
@@ -81,11 +82,13 @@ def run(config: ConfigPath, output: Output = None, engine: Compute = None, set_:
 @app.command()
 def demo(output: Output = None, set_: Set = None) -> int:
     """MovieLens 100K from raw tables to recommendations, with a summary at the end."""
-    from pipelines.commands.demo import CONFIG, summary
+    from pipelines.commands.demo import summary
+    from pipelines.config_paths import DEMO
 
-    code = _stages(CONFIG, output, set_, "recommend")
-    settings, workspace = open_run(CONFIG, output, set_)
-    show(summary(settings, workspace))
+    code = _stages(DEMO, output, set_, "recommend")
+    words = shlex.join(run_words(Path(DEMO.stem), output, set_))
+    show(f"{summary(*open_run(DEMO, output, set_))}\n\nlook at it         recsys explore {words}")
+    show(f"ask it over HTTP   recsys serve {words}")
     return code
 
 

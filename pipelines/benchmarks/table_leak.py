@@ -12,11 +12,11 @@ from typing import Annotated
 
 import typer
 
-from pipelines.commands.demo import CONFIG
+from pipelines.config_paths import DEMO
 
 
 def main(
-    config: Annotated[Path, typer.Argument(help="A run with a two-tower engine.")] = CONFIG,
+    config: Annotated[Path, typer.Argument(help="A run with a two-tower engine.")] = DEMO,
     engine: str = "two_tower",
     pretrainer: Annotated[str, typer.Option(help="The kind of engine that learns the table.")] = "lightgcn",
     share: Annotated[

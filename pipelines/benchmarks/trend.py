@@ -16,13 +16,13 @@ import numpy as np
 import typer
 from numpy.typing import NDArray
 
-from pipelines.commands.demo import CONFIG
+from pipelines.config_paths import DEMO
 
 Floats = NDArray[np.float64]
 
 
 def main(
-    config: Annotated[Path, typer.Argument(help="A run with a clock.")] = CONFIG.with_name("movielens-100k-trend.toml"),
+    config: Annotated[Path, typer.Argument(help="A run with a clock.")] = DEMO.with_name("movielens-100k-trend.toml"),
     period: Annotated[float, typer.Option(help="Days.")] = 7.0,
     held_out: Annotated[int, typer.Option(min=1, help="How many of the last periods are forecast.")] = 4,
     against: Annotated[str, typer.Option(help="The forecast that the networks are tested against.")] = "gamma-Poisson",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from itertools import zip_longest
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -18,7 +17,6 @@ from recsys.files.stored_json import read_object
 from recsys.json_values import JsonObject
 from recsys.registry.store import CHAMPION
 
-CONFIG = Path(__file__).parent.parent / "configs" / "demo.toml"
 _METRICS = ("recall@10", "recall@20", "ndcg@10")
 _USERS, _RECENT, _TOP = 4, 5, 5
 
