@@ -6,13 +6,18 @@ import os
 
 from pipelines.config import RunConfig
 from pipelines.workspace import Workspace, code_version
+from recsys.atomic import write_text
 from recsys.data.dataset import Dataset
+from recsys.data.demand.summary import demand_summary
 from recsys.data.feedback.withdrawals import FeedbackCounts
 from recsys.data.ingest.config import DataConfig
 from recsys.data.ingest.files import file_fingerprint
 from recsys.data.ingest.issues import ValidationIssues
-from recsys.data.ingest.readers import Ingested, ingest
+from recsys.data.ingest.readers import Ingested, encode, typed_tables
 from recsys.data.ingest.reading.remote import address
+from recsys.data.ingest.summary import summaries
+from recsys.data.ingest.validate import Validation
+from recsys.data.overview.overview import overview
 from recsys.data.schema import Schema
 from recsys.data.sources import resolve
 from recsys.data.splits.split import Split, make_split
@@ -20,6 +25,7 @@ from recsys.errors import DataError
 from recsys.json_values import JsonObject
 from recsys.tracking import Tracker
 
+PAGE = "data.html"
 _TABLES = ("interactions", "users", "items", "test_interactions")
 _CODE = ("recsys/data", "pipelines/stages/prepare.py")
 
@@ -30,7 +36,7 @@ def run(
     tracker: Tracker,
     read_already: tuple[Ingested, ValidationIssues] | None = None,
 ) -> None:
-    """Writes ``dataset/`` and ``split/``.
+    """Writes ``dataset/`` and ``split/``, and pictures of the tables that it reads as ``data.html``.
 
     Args:
         config: the run.
@@ -48,7 +54,7 @@ def run(
     if read_already is None:
         issues = ValidationIssues()
         name = data_config.name or data_config.source or config.name  # and not that of the folder of the tables
-        read = ingest(data_config.model_copy(update={"name": name}), issues)
+        read = _read(data_config.model_copy(update={"name": name}), issues, workspace)
     else:
         read, issues = read_already
     _check_unchanged(cache_key, _facts(config, data_config, workspace))
@@ -64,6 +70,17 @@ def run(
         tracker.info(f"  {read.repeated:,} rows that repeat user, item and time of another are left out: the {how}")
     log_findings(data, issues, tracker)
     tracker.log_params({"data": data.name, "data_fingerprint": data.fingerprint, "split": split.name})
+
+
+def _read(config: DataConfig, issues: ValidationIssues, workspace: Workspace) -> Ingested:
+    """The dataset of the tables, which are drawn as they are read."""
+    from recsys.evaluation.report.html_data import data_page
+
+    tables = typed_tables(config, issues)
+    issues.raise_errors()
+    found = Validation(issues, tuple(summaries(tables)), demand_summary(tables), tables)
+    write_text(workspace.directory / PAGE, data_page(config.name, found, overview(tables)))
+    return encode(tables, config.name)
 
 
 def log_findings(
