@@ -18,13 +18,19 @@ if TYPE_CHECKING:
     from pipelines.workspace import Workspace
     from recsys.tracking import ConsoleTracker
 
-ConfigPath = Annotated[Path, typer.Argument(metavar="CONFIG", help="A TOML file, as in pipelines/configs/.")]
+ConfigPath = Annotated[Path, typer.Argument(metavar="CONFIG", help="A TOML file, as in pipelines/configs/; or demo.")]
 OptionalConfig = Annotated[Path | None, typer.Argument(metavar="[CONFIG]", help="A TOML file with a [split].")]
 Exposures = Annotated[
     Path | None, typer.Option(help="The exposures.jsonl of a service instead: clicks by arm, with intervals.")
 ]
-ServedConfig = Annotated[Path | None, typer.Argument(metavar="[CONFIG]", help="A TOML file with a [promote] section.")]
+ServedConfig = Annotated[
+    Path | None, typer.Argument(metavar="[CONFIG]", help="A TOML file with a [promote] section; or demo.")
+]
 ServedBundle = Annotated[Path | None, typer.Option(help="A bundle folder instead of the registered model of CONFIG.")]
+ServedRules = Annotated[
+    Path | None,
+    typer.Option("--rules", metavar="FILE", help="With --bundle: a TOML with [recommend] and event types in [data]."),
+]
 Host = Annotated[str, typer.Option(help="The address to listen on.")]
 Port = Annotated[int, typer.Option(min=0, max=65535, help="The port; 0 takes a free one.")]
 State = Annotated[

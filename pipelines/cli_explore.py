@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from pipelines.cli_arguments import Host, Output, Port, ServedBundle, ServedConfig, Set, State, show
+from pipelines.cli_arguments import Host, Output, Port, ServedBundle, ServedConfig, ServedRules, Set, State, show
 
 app = typer.Typer()
 
@@ -16,6 +16,7 @@ app = typer.Typer()
 def explore(
     config: ServedConfig = None,
     bundle: ServedBundle = None,
+    rules: ServedRules = None,
     compare: Annotated[
         str | None,
         typer.Option(metavar="DIR|ALIAS", help="The other model: a bundle folder or an alias; default popularity."),
@@ -43,7 +44,7 @@ def explore(
     from recsys.service.limits import Limits
     from recsys.service.state import Experiment
 
-    serving = ServeOptions(Experiment(alias), Limits(), Listen(host, port, api_key_file), state, bundle)
+    serving = ServeOptions(Experiment(alias), Limits(), Listen(host, port, api_key_file), state, bundle, rules)
     options = ExploreOptions(serving, compare, images, users)
     if export is None:
         serve_pages(config, output, set_, options)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from pipelines.cli_arguments import Host, Output, Port, ServedBundle, ServedConfig, Set, State
+from pipelines.cli_arguments import Host, Output, Port, ServedBundle, ServedConfig, ServedRules, Set, State
 
 app = typer.Typer()
 
@@ -16,6 +16,7 @@ app = typer.Typer()
 def serve(
     config: ServedConfig = None,
     bundle: ServedBundle = None,
+    rules: ServedRules = None,
     alias: Annotated[str, typer.Option(help="Which version answers: an alias, or a version number.")] = "champion",
     host: Host = "127.0.0.1",
     port: Port = 8000,
@@ -43,5 +44,5 @@ def serve(
 
     limits = Limits(max_body, max_k, max_history, batch=max_batch, seconds=timeout)
     aliases = Experiment(alias, challenger, share, experiment, shadow, poll)
-    options = ServeOptions(aliases, limits, Listen(host, port, api_key_file), state, bundle)
+    options = ServeOptions(aliases, limits, Listen(host, port, api_key_file), state, bundle, rules)
     run(config, output, set_, options)

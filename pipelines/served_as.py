@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pipelines.config import RunConfig
+from pipelines.config import RecommendSection, RunConfig
+from pipelines.config_paths import read_raw
+from recsys.config import parse
 from recsys.data.feedback.event_meanings import EventMeanings
+from recsys.data.ingest.config import DataConfig
 from recsys.registry.pyfunc.served_as import ServedAs
 from recsys.retrieval.batch import RecommendOptions
 from recsys.retrieval.rules.eligible import ItemRules
@@ -21,9 +24,22 @@ def recommend_options(config: RunConfig) -> RecommendOptions:
     return given.options if given else RecommendOptions(filter_seen=config.evaluate.filter_seen)
 
 
-def event_meanings(config: RunConfig) -> EventMeanings:
+def lists_of(path: Path) -> tuple[RecommendOptions, EventMeanings]:
+    """What ``[recommend]`` and the types of events of ``[data]`` say in a TOML file, such as the config of a run.
+
+    Other sections are passed over.
+
+    Raises:
+        ConfigError: the file cannot be read, or one of the two sections is wrong.
+    """
+    raw = read_raw(path)
+    recommend = parse(RecommendSection, raw.get("recommend", {}), f"{path} [recommend]")
+    return recommend.options, event_meanings(parse(DataConfig, raw.get("data", {}), f"{path} [data]"))
+
+
+def event_meanings(data: DataConfig) -> EventMeanings:
     """What events mean as the tables are read; a threshold of ratings is no threshold of events."""
-    data, columns = config.data, config.data.columns
+    columns = data.columns
     least = data.positive_from if columns.event else None
     return EventMeanings(columns.event_weights, columns.event_meaning, least, data.non_likes)
 
@@ -44,7 +60,7 @@ def served_as(config: RunConfig) -> ServedAs:
     others = {"at": options.at is not None, "index": options.index != "exact"}
     return ServedAs(
         options.filter_seen,
-        event_meanings(config),
+        event_meanings(config.data),
         ItemRules.model_validate({name: ids for name, ids in of_items.items() if name not in files}),
         {name: tuple(read_id_file(ids, "item_id", f"recommend.{name}")) for name, ids in files.items()},
         options.rules.model_copy(update={name: RuleOptions.model_fields[name].default for name in pairs}),

@@ -1,6 +1,8 @@
 """Exceptions of the library; each message says where the error is, what was found and how to correct it."""
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 _OBJECT = re.compile(r"<(?:[\w.]*\.)?(\w+)[^<>]*\bat 0x[0-9a-fA-F]+>")
 
@@ -13,6 +15,19 @@ class DataError(RecsysError):
     """A table, a stored dataset or a request has errors."""
 
 
+class FieldError(DataError):
+    """A field of a request is wrong.
+
+    Args:
+        message: what was found, and what to do.
+        where: the field, such as ``history.3``.
+    """
+
+    def __init__(self, message: str, where: str) -> None:
+        super().__init__(message)
+        self.where = where
+
+
 class ConfigError(RecsysError):
     """A configuration key is unknown, or values are out of range or do not fit together."""
 
@@ -23,6 +38,17 @@ class ArtifactError(RecsysError):
 
 class PromotionError(RecsysError):
     """The model registry lacks the champion, earlier version or alias that an operation needs."""
+
+
+@contextmanager
+def in_field(where: str) -> Iterator[None]:
+    """Context manager: a `DataError` inside becomes a `FieldError` of the field ``where``."""
+    try:
+        yield
+    except FieldError:
+        raise
+    except DataError as error:
+        raise FieldError(str(error), where) from error
 
 
 def described(value: object) -> str:

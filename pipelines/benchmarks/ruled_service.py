@@ -17,10 +17,10 @@ from recsys.data.dataset import Dataset
 from recsys.data.entities import EntityTable
 from recsys.data.schema import Column, Kind, Schema
 from recsys.registry.bundle import Bundle
-from recsys.retrieval.rules.options import RuleOptions
+from recsys.retrieval.batch import RecommendOptions
 from recsys.service.limits import Limits
-from recsys.service.source import FolderSource, Serving
 from recsys.service.state import Experiment
+from recsys.service.versions.source import FolderSource, Serving
 
 RULES: dict[str, object] = {
     "at_least": [{"where": '"Drama" in genres', "least": 3}],
@@ -46,7 +46,7 @@ def with_dislikes(folder: Path, version: str, bundle: Bundle) -> Dataset:
 
 def main(bundle: Path, state: Path) -> None:
     """Serves until SIGTERM."""
-    serving = Serving(data_of=with_dislikes, lists=RuleOptions.model_validate(RULES))
+    serving = Serving(RecommendOptions.model_validate({"rules": RULES}), with_dislikes)
     options = ServeOptions(Experiment(), Limits(seconds=60.0), Listen(port=0))
     serve(lambda: Opened(FolderSource(bundle, serving), state), options)
 

@@ -16,10 +16,12 @@ from recsys.service.explorer.documents import Documents
 from recsys.service.explorer.explorer import Around, Explorer
 from recsys.service.explorer.export import Sample, sampled
 from recsys.service.explorer.page import single_page
+from recsys.service.explorer.pair import beside
 from recsys.service.live_histories import LiveHistories
 from recsys.service.model import ServedModel
-from recsys.service.source import FolderSource, Serving, Source, require_version
 from recsys.service.state import ServiceState
+from recsys.service.versions.source import FolderSource, Serving, Source, require_version
+from recsys.service.versions.watcher import COMPARED
 
 
 @dataclass(frozen=True)
@@ -49,8 +51,10 @@ def serve_pages(config: Path | None, output: Path | None, set_: list[str] | None
     around = around_of(config, output, set_, options)
 
     def pages(source: Source, state: ServiceState) -> Explorer:
-        other = _compared(source, options, state.models.champion)
-        explorer = Explorer(lambda: state.models.champion, state.feedback.live, other, around)
+        if options.compare is not None:
+            state.watcher.follow(COMPARED, *_compared(source, options.compare, state.models.champion))
+        compared = None if options.compare is None else lambda: state.models.by_slot()[COMPARED]
+        explorer = Explorer(lambda: state.models.champion, state.feedback.live, compared, around)
         explorer.warm()
         return explorer
 
@@ -71,8 +75,12 @@ def export_page(
     source = open_source(config, output, set_, options.serving).source
     model = source.load(require_version(source, options.serving.experiment.alias))
     around = around_of(config, output, set_, options)
-    other = _compared(source, options, model)
-    explorer = Explorer(lambda: model, LiveHistories(), other, around)
+    compared = None
+    if options.compare is not None:
+        from_, alias = _compared(source, options.compare, model)
+        other = from_.load(require_version(from_, alias))
+        compared = lambda: other  # noqa: E731
+    explorer = Explorer(lambda: model, LiveHistories(), compared, around)
     text = single_page(sampled(explorer, Sample(users=options.users)))
     try:
         with atomic_path(page) as beside:
@@ -82,30 +90,29 @@ def export_page(
     return f"{page}: {len(text.encode()) / 2**20:.1f} MB, needs no service"
 
 
-def _compared(source: Source, options: ExploreOptions, model: ServedModel) -> ServedModel | None:
-    """The other model: that of a folder, or else of an alias, with the rules of ``model``."""
-    name = options.compare
-    if name is None:
-        return None
+def _compared(source: Source, name: str, model: ServedModel) -> tuple[Source, str]:
+    """Where the other model is from: a folder, whose lists have the items of ``model``, or else an alias."""
     if Path(name).is_dir():
-        folder = FolderSource(Path(name).resolve(), Serving(model.rules, filter_seen=model.filter_seen))
-        return folder.load(require_version(folder, "champion"))
+        return FolderSource(Path(name).resolve(), Serving(beside(model.options))), name
     if isinstance(source, FolderSource):
         raise DataError(f"--compare {name} is no folder of a bundle; an alias needs the CONFIG of a registered model")
-    return source.load(require_version(source, name))
+    return source, name
 
 
 def around_of(config: Path | None, output: Path | None, set_: list[str] | None, options: ExploreOptions) -> Around:
     """The images, the documents of the run, the rules of its lists and what made its tables."""
     if options.images is not None and not options.images.is_dir():
         raise ConfigError(f"--images {options.images} is no folder; give the one that image columns are relative to")
+    from pipelines.served_as import lists_of, recommend_options
+
     if config is None:
-        return Around(options.images)
-    from pipelines.served_as import recommend_options
+        given = options.serving.rules
+        return Around(options.images, rules=None if given is None else lists_of(given)[0].rules)
+    from pipelines.stages.prepare import PAGE
     from pipelines.stages.pretrain import image_root
 
     settings, workspace = open_run(config, output, set_)
-    files = {"report": workspace.report.with_suffix(".html")}
+    files = {"report": workspace.report.with_suffix(".html"), "data": workspace.directory / PAGE}
     files |= {name: workspace.directory / f"{name}.json" for name in ("columns", "attribution")}
     documents = Documents(workspace.directory, files, workspace.decisions)
     tables = {name: _made(section) for name, section in settings.pretrain.items()}

@@ -6,7 +6,6 @@ import os
 import socket
 import sys
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from importlib import import_module
@@ -16,26 +15,18 @@ from typing import TYPE_CHECKING
 from pipelines.cli_arguments import open_run
 from pipelines.signals import hand_over
 from recsys.data.feedback.event_meanings import EventMeanings
-from recsys.errors import ArtifactError, ConfigError, DataError
+from recsys.errors import ArtifactError, ConfigError
 from recsys.service.explorer.explorer import Explorer
 from recsys.service.limits import Limits
 from recsys.service.logs.messages import Messages
-from recsys.service.source import FolderSource, RegistrySource, Serving, Source
-from recsys.service.state import Experiment, ServiceState, Surroundings, TextSearch
+from recsys.service.state import Experiment, ServiceState, Surroundings
+from recsys.service.versions.source import FolderSource, RegistrySource, Serving, Source
 
 if TYPE_CHECKING:
     from types import ModuleType
 
-    from pipelines.commands.similar import TextTable
-    from pipelines.config import RunConfig
-    from pipelines.workspace import Workspace
-    from recsys.data.dataset import Dataset
-    from recsys.registry.bundle import Bundle
-    from recsys.service.questions import Id
 
 _DRAIN_SECONDS = 10
-_TITLES = 20
-"""So many titles are tried to find out whether an embedder reads texts."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +54,7 @@ class ServeOptions:
         listen: where the service listens.
         state: the folder of the feedback; None is ``serve/`` in the output folder, or beside the bundle.
         bundle: the folder of a bundle, instead of the registered model.
+        rules: a TOML file that says of a bundle's lists and events what a config says; None says nothing.
     """
 
     experiment: Experiment
@@ -70,6 +62,7 @@ class ServeOptions:
     listen: Listen
     state: Path | None = None
     bundle: Path | None = None
+    rules: Path | None = None
 
 
 Pages = Callable[[Source, ServiceState], Explorer]
@@ -83,13 +76,11 @@ class Opened:
     Args:
         source: of the models.
         folder: of the feedback.
-        text: finds items by a text; None where there is no embedder of texts.
         types: what feedback events mean and weigh.
     """
 
     source: Source
     folder: Path
-    text: TextSearch | None = None
     types: EventMeanings = field(default_factory=EventMeanings)
 
 
@@ -154,17 +145,19 @@ def open_source(config: Path | None, output: Path | None, set_: list[str] | None
     """The source of the models of a run, or of a bundle; torch works in one thread from now on.
 
     Raises:
-        ConfigError: neither or both of a config and a bundle are given.
+        ConfigError: neither or both of a config and a bundle are given, or a config and rules.
     """
     if (config is None) == (options.bundle is None):
         raise ConfigError("give exactly one of CONFIG, whose registered model is served, and --bundle")
+    if config is not None and options.rules is not None:
+        raise ConfigError(f"--rules {options.rules} is for --bundle; [recommend] of {config} has the rules")
     _one_thread()
     return _of_bundle(options) if config is None else _of_run(config, output, set_, options)
 
 
 def state_of(found: Opened, options: ServeOptions) -> ServiceState:
     """The service of what was opened."""
-    around = Surroundings(found.text, Messages(), types=found.types)
+    around = Surroundings(Messages(), types=found.types)
     return ServiceState(found.source, found.folder, options.experiment, around)
 
 
@@ -206,68 +199,28 @@ def _of_bundle(options: ServeOptions) -> Opened:
     if not options.bundle.is_dir():
         raise ArtifactError(f"{options.bundle.absolute()} does not exist; give a folder that holds a bundle")
     folder = options.bundle.resolve()
-    return Opened(FolderSource(folder), options.state or folder.with_name(f"{folder.name}.serve"))
+    serving, types = Serving(), EventMeanings()
+    if options.rules is not None:
+        from pipelines.served_as import lists_of
+
+        lists, types = lists_of(options.rules)
+        serving = Serving(lists)
+    return Opened(FolderSource(folder, serving), options.state or folder.with_name(f"{folder.name}.serve"), types)
 
 
 def _of_run(config: Path, output: Path | None, set_: list[str] | None, options: ServeOptions) -> Opened:
     from pipelines.made_bundle import require_promotion
     from pipelines.served_as import event_meanings, recommend_options
+    from pipelines.served_run import RunData, RunTexts
     from pipelines.stages.promote import open_store, require_registry
 
     settings, workspace = open_run(config, output, set_)
     require_promotion(config, settings, workspace)
     require_registry(settings, workspace)
-    data_of = _RunData(workspace)
-    rules = recommend_options(settings)
-    serving = Serving(rules, rules.index, data_of, rules.filter_seen, rules.rules)
+    options_of_lists, data, texts = recommend_options(settings), RunData(workspace), RunTexts(settings, workspace)
+    serving = Serving(options_of_lists, data, texts, (*data.files, *texts.files))
     source = RegistrySource(open_store(settings, workspace), serving)
-    folder, text = options.state or workspace.directory / "serve", _text_search(settings, workspace)
-    return Opened(source, folder, text, event_meanings(settings))
-
-
-@dataclass(frozen=True)
-class _RunData:
-    """The dataset that the nightly batch would make lists from; that of the bundle where the run has none."""
-
-    workspace: Workspace
-
-    def __call__(self, folder: Path, version: str, bundle: Bundle) -> Dataset | None:
-        from pipelines.stages.served_data import served_data
-        from recsys.data.merge import check_ids
-        from recsys.tracking import SilentTracker
-
-        if not (self.workspace.dataset / "dataset.json").is_file():
-            return None
-        data = served_data(folder, version, self.workspace, SilentTracker()).data
-        check_ids(bundle.data, data, version, "serve a model that was made from such ids")
-        return data
-
-
-def _text_search(settings: RunConfig, workspace: Workspace) -> TextSearch | None:
-    """Search by the run's table of texts; None where it has none."""
-    from pipelines.commands.similar import TextTable
-
-    try:
-        table = TextTable.load(settings, workspace)
-    except (ConfigError, ArtifactError):
-        return None
-    if not _reads_text(table):
-        return None
-
-    def search(text: str, k: int) -> list[tuple[Id, float]]:
-        rows, similarity = table.nearest(text, k)
-        return list(zip(table.table.vocabulary.ids[rows].tolist(), similarity.tolist(), strict=True))
-
-    return search
-
-
-def _reads_text(table: TextTable) -> bool:
-    """Whether the embedder has a vector for one of the first titles; an embedder of images has for none."""
-    for title in table.items.titles()[:_TITLES]:
-        with suppress(DataError):
-            table.nearest(title, 1)
-            return True
-    return False
+    return Opened(source, options.state or workspace.directory / "serve", event_meanings(settings.data))
 
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")

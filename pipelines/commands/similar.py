@@ -161,7 +161,7 @@ class TextTable:
     @classmethod
     def load(cls, config: RunConfig, workspace: Workspace, table: str | None = None, images: bool = False) -> TextTable:
         """The table ``table`` of a run; errors are those of `similar_to_text`."""
-        name = table or _text_table(config)
+        name = table or text_table(config)
         if name not in config.pretrain or config.pretrain[name].embedder is None:
             made = [key for key, section in config.pretrain.items() if section.embedder is not None]
             raise ConfigError(
@@ -203,7 +203,7 @@ def _image_side(
     return embedder.one_side(items, Kind.IMAGE, context)
 
 
-def _text_table(config: RunConfig) -> str:
+def text_table(config: RunConfig) -> str:
     """The run's aligned table, else its first sentence table, else the first table made from content."""
     made = {name: section.embedder for name, section in config.pretrain.items() if section.embedder is not None}
     for kind in ("contrastive_alignment", "sentence", *made.values()):

@@ -6,17 +6,22 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import count, islice
 from pathlib import Path
+from reprlib import repr as short
 
 import numpy as np
 import pandas as pd
 
 from recsys.choices import did_you_mean
 from recsys.data.entities import EntityTable
-from recsys.data.ingest.cells import coerce, encodable
+from recsys.data.ingest.cells import coerce, encodable, is_list
+from recsys.data.ingest.checks import Cells
 from recsys.data.ingest.issues import Location, ValidationIssues
 from recsys.data.schema import Kind, Schema
 from recsys.data.vocabulary import MISSING, Rows, Vocabulary
 from recsys.errors import DataError
+
+_ONE_VALUE = (Kind.CATEGORICAL, Kind.TEXT, Kind.IMAGE)
+"""Kinds whose cells are texts; a list would count as its text."""
 
 
 def with_anonymous(users: EntityTable, rows: Rows) -> EntityTable:
@@ -113,9 +118,11 @@ def typed_attributes(schema: Schema, rows: pd.DataFrame, name: str) -> pd.DataFr
     where = Location(issues, Path(name))
     cells = rows.reset_index(drop=True)
     check_once(cells)
-    for column in schema.columns:
+    for column, kind in schema.columns.items():
         if column in cells:
             encodable(cells[column], where.at(column))
+            if kind.kind in _ONE_VALUE:
+                _refuse_lists(cells[column], where.at(column))
     issues.raise_errors()
     columns = {
         column: cells[column] if kind.kind is Kind.IGNORED else coerce(cells[column], kind, where.at(column))
@@ -124,6 +131,12 @@ def typed_attributes(schema: Schema, rows: pd.DataFrame, name: str) -> pd.DataFr
     }
     issues.raise_errors()
     return pd.DataFrame(columns, index=range(len(cells)))
+
+
+def _refuse_lists(cells: Cells, location: Location) -> None:
+    rows = np.flatnonzero([is_list(cell) or isinstance(cell, set | dict) for cell in cells])
+    if len(rows):
+        location.error(f"{short(cells.iloc[rows[0]])} is no single value", "give one value a cell", rows)
 
 
 def check_once(rows: pd.DataFrame) -> None:

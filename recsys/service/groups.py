@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -17,7 +17,7 @@ from recsys.data.vocabulary import Rows
 from recsys.engine import Request
 from recsys.retrieval.anonymous import anonymous_name, given_cells, with_anonymous, with_attributes, without_repeats
 from recsys.service.live_histories import FeedbackEvent, LiveHistories, extended, unchanged
-from recsys.service.questions import Id, Lookup, ragged
+from recsys.service.questions import Id, Lookup
 from recsys.service.vector_cache import cache_key
 
 
@@ -121,8 +121,10 @@ class Groups:
         if any(changed.values()) or any(each.history is not None for each in asked):
             parts = []
             for number, each in enumerate(asked):
-                own = histories.take(slice(number, number + 1)) if each.history is None else self._given(each)
-                events = changed[number] if each.history is None else ()
+                if each.history is not None:
+                    parts.append(replace(unchanged(each.history), also_seen=each.non_likes))
+                    continue
+                own, events = histories.take(slice(number, number + 1)), changed[number]
                 parts.append(extended(own, events, data, live.types) if events else unchanged(own))
             histories = concatenated([each.history for each in parts])
             blocked = concatenated([each.blocked for each in parts])
@@ -141,8 +143,3 @@ class Groups:
         if at is None or not self._data.has_timestamps:
             return events
         return tuple(event for event in events if event.time < at)
-
-    def _given(self, each: Lookup) -> Histories:
-        """A given history has no times: its items are a second apart, and all of them count."""
-        assert each.history is not None
-        return ragged([each.history]).ending_at(self._data.history_end(each.question.at))

@@ -10,23 +10,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsys.data.dataset import Dataset
+from recsys.data.feedback.event_meanings import EventMeanings
 from recsys.data.histories import Histories
-from recsys.data.vocabulary import MISSING
+from recsys.data.vocabulary import MISSING, Rows
 from recsys.engine import Request, Vectors
-from recsys.errors import DataError, RecsysError
+from recsys.errors import DataError, FieldError, RecsysError, in_field
 from recsys.registry.bundle import Bundle
 from recsys.retrieval.approximate.choice import index_builder
+from recsys.retrieval.batch import RecommendOptions
 from recsys.retrieval.frames import fallback_of
 from recsys.retrieval.retriever import EncodedUsers, Retriever, check_ranks_seen, similarity_vectors
 from recsys.retrieval.rules.block import of_users
 from recsys.retrieval.rules.by_user import UserCondition
-from recsys.retrieval.rules.eligible import ItemRules, eligible_items
+from recsys.retrieval.rules.eligible import eligible_items
 from recsys.retrieval.rules.reasons import reason_texts
 from recsys.retrieval.similar import Neighbours
 from recsys.retrieval.top_up import Lists
 from recsys.service.groups import Group, Groups
 from recsys.service.live_histories import LiveHistories
 from recsys.service.questions import Id, Listed, Lookup, Question, id_row, look_up, ragged
+from recsys.service.text_search import NO_TEXT, TextSearch
 from recsys.service.vector_cache import VectorCache
 
 
@@ -37,13 +40,13 @@ class ServedModel:
         bundle: the fitted engine and its fallback.
         data: the users, their histories and the items; None is that of the bundle.
         version: what answers call it.
-        rules: which items may be listed.
-        index: a name in `recsys.retrieval.INDEXES`.
-        filter_seen: whether items of the history are left out where a question does not say it.
+        options: which items may be listed, the index, and whether items of the history are left out where a question
+            does not say it; `recsys.service.rules.ruled_model.RuledModel` follows their ``rules``.
+        text: finds items by a text; None answers that the model has no text.
 
     Raises:
         ArtifactError: the vector of an item holds NaN or an infinite value.
-        DataError: the rules leave no item, or ``filter_seen`` is off and the engine was not trained to rank seen items.
+        DataError: the options leave no item, or keep seen items, which the engine was not trained to rank.
     """
 
     def __init__(
@@ -51,23 +54,19 @@ class ServedModel:
         bundle: Bundle,
         data: Dataset | None = None,
         version: str = "",
-        rules: ItemRules | None = None,
-        index: str = "exact",
-        filter_seen: bool = True,
+        options: RecommendOptions | None = None,
+        text: TextSearch | None = None,
     ) -> None:
         self.bundle, self.data = bundle, bundle.data if data is None else data
-        self.version = version or bundle.version
-        self.rules, self.filter_seen = rules or ItemRules(), filter_seen
-        check_ranks_seen(bundle.engine, self.filter_seen)
-        self._eligible = eligible_items(self.data.items, self.rules)
+        self.version, self.text = version or bundle.version, text
+        self.options = options = options or RecommendOptions()
+        check_ranks_seen(bundle.engine, options.filter_seen)
+        self._eligible = eligible_items(self.data.items, options)
         self._listed = self._eligible.rows
-        self._by_user = UserCondition.of(self.data.items, self.data.users, self.rules.where)
+        self._by_user = UserCondition.of(self.data.items, self.data.users, options.where)
         fallback = fallback_of(bundle, self.data)
-        build = index_builder(index, bundle.engine, self.data, bundle.folder)
-        self.index, self.retriever = (
-            index,
-            Retriever(bundle.engine, self.data.items, build, self._listed, fallback=fallback),
-        )
+        build = index_builder(options.index, bundle.engine, self.data, bundle.folder)
+        self.retriever = Retriever(bundle.engine, self.data.items, build, self._listed, fallback=fallback)
         self._groups = Groups(self.data)
         self._cache = VectorCache()
         self._lock = Lock()  # the scores of a block of users share a buffer
@@ -93,7 +92,7 @@ class ServedModel:
         self, questions: Sequence[Question], live: LiveHistories, rank: Callable[[Group, int], Lists]
     ) -> list[Listed | RecsysError]:
         """See `recommend`; ``rank`` makes the lists of a group, of the given length, one group at a time."""
-        answers, asked = self._looked_up(questions)
+        answers, asked = self._looked_up(questions, live.types)
         with self._lock:
             for numbers, group in self._groups.all(asked, live):
                 k = min(max(each.question.k for each in group.asked), len(self.data.items))
@@ -112,7 +111,7 @@ class ServedModel:
         Raises:
             DataError: the vectors of the engine are sparse.
         """
-        answers, asked = self._looked_up(questions)
+        answers, asked = self._looked_up(questions, live.types)
         found: dict[int, list[float] | RecsysError] = {n: e for n, e in answers.items() if isinstance(e, RecsysError)}
         for numbers, group in self._groups.all(asked, live):
             with self._lock:
@@ -129,7 +128,8 @@ class ServedModel:
         Raises:
             DataError: an item is unknown, or the vectors of the engine are sparse.
         """
-        vectors = self._dense(self.retriever.item_vectors).take(np.array([self._item(key) for key in ids], np.int64))
+        rows = np.array([self._item(key, f"item_ids.{number}") for number, key in enumerate(ids)], np.int64)
+        vectors = self._dense(self.retriever.item_vectors).take(rows)
         assert vectors.dense is not None
         valid = np.ones(len(ids), bool) if vectors.valid is None else vectors.valid
         return [row if known else None for row, known in zip(vectors.dense.tolist(), valid.tolist(), strict=True)]
@@ -170,23 +170,38 @@ class ServedModel:
         """
         self._dense(self.retriever.item_vectors)
 
-    def is_listed(self, item_id: Id) -> bool:
-        """Whether the item is one of the catalogue that the rules let through."""
-        row = self.data.items.vocabulary.row(item_id)
-        return row != MISSING and (self._listed is None or bool(np.isin(row, self._listed)))
+    def search(self, text: str, k: int) -> tuple[list[Id], list[float]]:
+        """The ``k`` items nearest to a text, of those that may be listed now, and their cosine similarities.
+
+        Raises:
+            DataError: there is no vector for the text, or the model has no text.
+        """
+        if self.text is None:
+            raise DataError(NO_TEXT)
+        with in_field("text"):
+            ids, similarity = self.text(text)
+        rows, may = self.data.items.vocabulary.rows(ids), np.zeros(len(self.data.items) + 1, bool)
+        listed = self._eligible()
+        may[slice(-1) if listed is None else listed] = True
+        best = np.flatnonzero(may[rows])[:k]
+        return self.data.items.vocabulary.ids[rows[best]].tolist(), similarity[best].tolist()
+
+    def _eligible(self) -> Rows | None:
+        """The rows of the items that may be listed to anybody now; None is all."""
+        return self._listed
 
     def request(self, question: Question, live: LiveHistories) -> Request:
         """The user of ``question`` as the engine is asked, with the history that feedback has extended."""
-        return self._groups.of([look_up(self.data, question)], live).request
+        return self._groups.of([look_up(self.data, question, live.types)], live).request
 
     @cached_property
     def neighbours(self) -> Neighbours:
         return Neighbours(similarity_vectors(self.bundle.engine, self.data.items))
 
-    def _item(self, key: Id) -> int:
-        row = id_row(self.data.items.vocabulary, key, "item_id")
+    def _item(self, key: Id, name: str = "item_id") -> int:
+        row = id_row(self.data.items.vocabulary, key, name)
         if row == MISSING:
-            raise DataError(f"the model has no item {ascii(key)[:80]}; ask for an id of the items that it lists")
+            raise FieldError(f"the model has no item {ascii(key)[:80]}; ask for an id of the items that it lists", name)
         return row
 
     def _dense(self, vectors: Vectors) -> Vectors:
@@ -194,23 +209,26 @@ class ServedModel:
             raise DataError(f"the vectors of {self.bundle.kind} are sparse; it has no embeddings")
         return vectors
 
-    def _looked_up(self, questions: Sequence[Question]) -> tuple[dict[int, Listed | RecsysError], dict[int, Lookup]]:
+    def _looked_up(
+        self, questions: Sequence[Question], types: EventMeanings
+    ) -> tuple[dict[int, Listed | RecsysError], dict[int, Lookup]]:
         errors: dict[int, Listed | RecsysError] = {}
         asked: dict[int, Lookup] = {}
         for number, question in enumerate(questions):
             try:
                 self._check(question)
-                asked[number] = look_up(self.data, question)
+                asked[number] = look_up(self.data, question, types)
             except RecsysError as error:
                 errors[number] = error
         return errors, asked
 
     def _filters(self, question: Question) -> bool:
-        return self.filter_seen if question.filter_seen is None else question.filter_seen
+        return self.options.filter_seen if question.filter_seen is None else question.filter_seen
 
     def _check(self, question: Question) -> None:
         """Checks what is asked, before it is ranked beside other questions."""
-        check_ranks_seen(self.bundle.engine, self._filters(question))
+        with in_field("filter_seen"):
+            check_ranks_seen(self.bundle.engine, self._filters(question))
 
     def _rank(self, group: Group, k: int) -> Lists:
         return self.retriever.rank(self.encoded(group), k, self._left_out(group), lambda: group.request)

@@ -9,9 +9,11 @@ import numpy as np
 import pandas as pd
 
 from recsys.data.dataset import Dataset
+from recsys.data.feedback.event_meanings import EventMeanings
+from recsys.data.feedback.given_history import GivenHistory
 from recsys.data.histories import Histories
 from recsys.data.vocabulary import MISSING, Rows, Vocabulary
-from recsys.errors import DataError
+from recsys.errors import DataError, FieldError, in_field
 from recsys.retrieval.anonymous import check_columns, typed_attributes
 
 Id = int | str
@@ -24,6 +26,8 @@ class Question:
     Args:
         user_id: of a user of the data, or one that it does not have; None is an anonymous user.
         history: ids of items, oldest first; None is the history of ``user_id``.
+        history_events: the types of the events of ``history``; None: all are likes.
+        history_times: their times; see `recsys.data.feedback.given_history.GivenHistory`.
         columns: cells of user columns, which replace those of the data.
         k: the length of the list.
         filter_seen: whether items of the history are left out; None is as the model is served.
@@ -40,6 +44,8 @@ class Question:
     candidates: Sequence[Id] | None = None
     exclude: Sequence[Id] = ()
     at: int | None = None
+    history_events: Sequence[str] | None = None
+    history_times: Sequence[int] | None = None
 
 
 @dataclass(frozen=True)
@@ -70,7 +76,8 @@ class Lookup:
     Args:
         question: as it was asked.
         user: the row of the user; MISSING for one whom the data does not have.
-        history: item rows of the given history; None is the history of the user.
+        history: that which is given; None is the history of the user.
+        non_likes: of one user, the items of the given history that are seen and no likes.
         excluded: item rows that are not listed, besides the history.
         candidates: the only item rows that may be listed, ascending; None is all.
         attributes: one row of typed user columns; None where none is given.
@@ -79,7 +86,8 @@ class Lookup:
 
     question: Question
     user: int
-    history: Rows | None
+    history: Histories | None
+    non_likes: Histories
     excluded: Rows
     candidates: Rows | None
     attributes: pd.DataFrame | None
@@ -99,59 +107,70 @@ class Lookup:
         return self.question.user_id is not None and self.user == MISSING
 
 
-def look_up(data: Dataset, question: Question) -> Lookup:
+def look_up(data: Dataset, question: Question, types: EventMeanings) -> Lookup:
     """The rows of the ids of ``question`` in ``data``.
 
+    Args:
+        data: the users and items.
+        question: about one user.
+        types: what the events of a given history mean and weigh.
+
     Raises:
-        DataError: an id is of the other type than those of the data, a column is no column of users, or a cell is not
-            of the kind of its column.
+        FieldError: an id is of the other type than those of the data, a column is no column of users, a cell is not
+            of the kind of its column, or the events of the history are wrong.
     """
     items = data.items.vocabulary
     unknown: list[Id] = []
     parts: dict[str, Rows | None] = {}
     for name in ("history", "candidates", "exclude"):
         ids = getattr(question, name)
-        parts[name] = None if ids is None else known_items(items, ids, name, unknown)
-    excluded, candidates = parts["exclude"], parts["candidates"]
+        parts[name] = None if ids is None else _item_rows(items, ids, name, unknown)
+    history, candidates, excluded = parts["history"], parts["candidates"], parts["exclude"]
     assert excluded is not None
     row = MISSING if question.user_id is None else id_row(data.users.vocabulary, question.user_id, "user_id")
-    found = parts["history"], excluded, None if candidates is None else np.unique(candidates)
-    return Lookup(question, row, *found, _attributes(data, question), tuple(unknown))
+    own, others = None, Histories.of([[]])
+    if history is not None:
+        given = GivenHistory(history, question.history_events, question.history_times)
+        own, others = given.read(data, types, question.at)
+    only = None if candidates is None else np.unique(candidates[candidates != MISSING])
+    sides = excluded[excluded != MISSING], only
+    return Lookup(question, row, own, others, *sides, _attributes(data, question), tuple(unknown))
 
 
-def known_items(items: Vocabulary, ids: Sequence[Id], name: str, unknown: list[Id]) -> Rows:
-    """The rows of those of ``ids`` that ``items`` has, in their order; the others are added to ``unknown``.
-
-    Raises:
-        DataError: an id is of the other type than those of ``items``.
-    """
-    found = []
-    for key in ids:
-        row = id_row(items, key, name)
-        if row == MISSING:
-            unknown.append(key)
-        else:
-            found.append(row)
-    return np.array(found, np.int64)
+def _item_rows(items: Vocabulary, ids: Sequence[Id], name: str, unknown: list[Id]) -> Rows:
+    """The rows of ``ids``; MISSING for those that ``items`` does not have, which are added to ``unknown``."""
+    found = np.array([id_row(items, key, f"{name}.{number}") for number, key in enumerate(ids)], np.int64)
+    unknown += [ids[number] for number in np.flatnonzero(found == MISSING).tolist()]
+    return found
 
 
 def id_row(vocabulary: Vocabulary, key: Id, name: str) -> int:
     """The row of an id; MISSING where the vocabulary does not have it.
 
     Raises:
-        DataError: the id is a text and those of the vocabulary are integers, or the other way round.
+        FieldError: the id is a text and those of the vocabulary are integers, or the other way round; in ``name``.
     """
     if len(vocabulary) and isinstance(key, str) == vocabulary.holds_integers:
         kind = "integers" if vocabulary.holds_integers else "texts"
         example = vocabulary.ids[:1].tolist()[0]
-        raise DataError(f"{name} holds {ascii(key)[:80]}, and ids of the model are {kind}, such as {example!r}")
+        raise FieldError(f"{name} holds {ascii(key)[:80]}, and ids of the model are {kind}, such as {example!r}", name)
     return vocabulary.row(key)
 
 
 def _attributes(data: Dataset, question: Question) -> pd.DataFrame | None:
     if not question.columns:
         return None
-    cells = pd.DataFrame({name: pd.Series([cell], dtype=object) for name, cell in question.columns.items()})
+    try:
+        return _typed(data, question.columns)
+    except DataError:
+        for name, cell in question.columns.items():  # which of them it was
+            with in_field(f"columns.{name}"):
+                _typed(data, {name: cell})
+        raise
+
+
+def _typed(data: Dataset, columns: Mapping[str, object]) -> pd.DataFrame:
+    cells = pd.DataFrame({name: pd.Series([cell], dtype=object) for name, cell in columns.items()})
     check_columns(data.users.schema, cells, ())
     return typed_attributes(data.users.schema, cells, "columns")
 

@@ -6,13 +6,13 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 from filelock import FileLock, Timeout
 
 from recsys.atomic import claim
 from recsys.data.feedback.event_meanings import EventMeanings
-from recsys.errors import ArtifactError, ConfigError, DataError, RecsysError
+from recsys.errors import ArtifactError, ConfigError, RecsysError
 from recsys.service.batcher import Batcher
 from recsys.service.exposures import CHALLENGER, CHAMPION, ExposureLog, arm_of
 from recsys.service.live_histories import FeedbackEvent
@@ -20,25 +20,13 @@ from recsys.service.logs.feedback_log import FeedbackLog
 from recsys.service.logs.messages import Messages
 from recsys.service.metrics import Metrics
 from recsys.service.model import ServedModel
-from recsys.service.questions import Id, Listed, Question
+from recsys.service.questions import Listed, Question
 from recsys.service.shadow import Comparison, Shadow
-from recsys.service.source import Source
-from recsys.service.watcher import SHADOW, Models, Watcher
+from recsys.service.versions.source import Source
+from recsys.service.versions.watcher import SHADOW, Models, Watcher
 
 T = TypeVar("T")
 FEEDBACK, EXPOSURES, SHADOWS = "feedback.jsonl", "exposures.jsonl", "shadow.jsonl"
-NO_TEXT = "the model has no embedder of texts; serve the config of a run that has a [pretrain.NAME] with an embedder"
-
-
-class TextSearch(Protocol):
-    """Finds items by a free text."""
-
-    def __call__(self, text: str, k: int) -> list[tuple[Id, float]]:
-        """Ids of the ``k`` items nearest to the text and their cosine similarities.
-
-        Raises:
-            DataError: there is no vector for the text.
-        """
 
 
 @dataclass(frozen=True)
@@ -102,14 +90,12 @@ class Surroundings:
     """What a service has beside its models.
 
     Args:
-        text: finds items by a text; None answers that the model has no text.
         messages: structured logs.
         kept: events that are kept of a user.
         waiting: users that may wait for an answer.
         types: what feedback events mean and weigh.
     """
 
-    text: TextSearch | None = None
     messages: Messages = field(default_factory=Messages)
     kept: int = 1000
     waiting: int = 1024
@@ -156,7 +142,7 @@ class ServiceState:
     @property
     def versions(self) -> dict[str, str]:
         """Slot -> the version that serves."""
-        return {slot: model.version for slot, model in self.models.by_slot().items() if model is not None}
+        return {slot: model.version for slot, model in self.models.by_slot().items()}
 
     async def recommend(self, questions: Sequence[Question]) -> list[Shown | RecsysError]:
         """The list of each question, by the model of the user's arm; or the error of the question."""
@@ -195,18 +181,6 @@ class ServiceState:
         self.metrics.feedback.labels("new").inc(sum(fresh))
         self.metrics.feedback.labels("repeated").inc(len(fresh) - sum(fresh))
         return fresh
-
-    def search(self, text: str, k: int) -> tuple[str, list[tuple[Id, float]]]:
-        """The version, and the items nearest to a text that the model lists, with their similarities.
-
-        Raises:
-            DataError: there is no vector for the text, or the model has no text.
-        """
-        if self.around.text is None:
-            raise DataError(NO_TEXT)
-        model = self.models.champion
-        found = self.around.text(text, len(model.data.items))
-        return model.version, [pair for pair in found if model.is_listed(pair[0])][:k]
 
     def close(self) -> None:
         """Ends the threads after what they have begun, and closes the files."""

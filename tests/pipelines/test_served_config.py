@@ -2,6 +2,8 @@
 
 import json
 import re
+import threading
+import time
 
 import pandas as pd
 import pytest
@@ -9,6 +11,7 @@ from fastapi.testclient import TestClient
 
 from pipelines.commands.explore import ExploreOptions, around_of, export_page
 from pipelines.commands.serve import Listen, ServeOptions, open_source, state_of
+from pipelines.commands.similar import similar_to_text
 from pipelines.config import read_run_config
 from pipelines.made_bundle import check_output
 from pipelines.stages import run_stages
@@ -31,7 +34,7 @@ pytestmark = [  # of MLflow
 
 
 def _options(**given):
-    return ServeOptions(Experiment(), Limits(), Listen(), **given)
+    return ServeOptions(Experiment(poll=0.05), Limits(), Listen(), **given)
 
 
 def _run(tmp_path, changes=()):
@@ -57,7 +60,8 @@ def served(tmp_path):
         found = open_source(config, tmp_path / "out" if config else None, list(changes), options)
         states.append(state_of(found, options))
         state = states[-1]
-        explorer = Explorer(lambda: state.models.champion, state.feedback.live)
+        around = None if config is None else around_of(config, tmp_path / "out", list(changes), ExploreOptions(options))
+        explorer = Explorer(lambda: state.models.champion, state.feedback.live, None, around)
         client = TestClient(create_app(state, explorer=explorer))
         client.service = state
         return client
@@ -116,6 +120,85 @@ def test_a_request_gets_the_lists_of_the_batch_under_all_of_its_rules(tmp_path, 
     assert set(_items(client, first, k=2, candidates=batch[first][:2])) == set(batch[first][:2])
 
 
+WORDS = 'pretrain.words={embedder="hashing", columns=["title"]}'
+
+
+def _soon(holds):
+    """Waits until ``holds`` is true, for 20 s at the most."""
+    end = time.monotonic() + 20
+    while not holds():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+def test_edited_files_of_rules_and_data_prepared_anew_are_served_without_dropping_a_request(tmp_path, served):
+    deny, pairs, stop, wrong = tmp_path / "deny.csv", tmp_path / "pairs.csv", threading.Event(), []
+    deny.write_text("item_id\n")
+    pairs.write_text("user_id,item_id\n")
+    changes = [f'recommend.deny="{deny}"', f'recommend.rules.exclusions="{pairs}"', "recommend.k=12", WORDS]
+    config = _run(tmp_path, changes)
+    client = served(config, changes)
+
+    def ask():
+        while not stop.is_set():
+            answer = client.post("/recommend", json={"user_id": "u0001", "k": 3})
+            if answer.status_code != 200 or answer.json()["version"] != "tiny/1":
+                wrong.append(answer.text)
+
+    asking = threading.Thread(target=ask)
+    asking.start()
+    try:
+        first, second, *_ = _items(client)
+        deny.write_text(f"item_id\n{first}\n")
+        _soon(lambda: first not in _items(client))
+        pairs.write_text(f"user_id,item_id\nu0000,{second}\n")
+        _soon(lambda: second not in _items(client))
+        assert second in _items(client, "u0002", filter_seen=False)
+        with (tmp_path / "interactions.csv").open("a") as table:
+            table.write("".join(f"new,{item},{2_000_000 + item}\n" for item in (0, 2, 4, 12)))
+        with (tmp_path / "items.csv").open("a") as table:
+            table.write("12,Film 12\n")
+        run_stages(read_run_config(config, changes), Workspace(tmp_path / "out"), SilentTracker(), "prepare")
+        new = {"user_id": "new", "k": 12, "exclude": [12]}
+        _soon(lambda: not client.post("/recommend", json=new).json()["unknown_user"])
+        answer = client.post("/recommend", json=new).json()
+        assert answer["unknown_items"] == []
+        assert {0, 2, 4}.isdisjoint(each["item_id"] for each in answer["items"])
+        deny.unlink()
+        _soon(lambda: "champion" in client.get("/version").json()["refused"])
+        assert "deny.csv" in client.get("/version").json()["refused"]["champion"]
+        assert first not in _items(client), "the old one serves on"
+    finally:
+        stop.set()
+        asking.join()
+    assert wrong == []
+
+
+def test_a_search_by_text_lists_what_similar_lists_of_what_may_be_listed(tmp_path, served):
+    config, deny = write_world(tmp_path), tmp_path / "deny.csv"
+    deny.write_text("item_id\n5\n")
+    items = pd.read_csv(tmp_path / "items.csv").assign(until=["2020-01-01" if n == 7 else None for n in range(12)])
+    items.to_csv(tmp_path / "items.csv", index=False)
+    changes = [WORDS, f'recommend.deny="{deny}"', 'recommend.rules.available_until="until"']
+    changes += ['data.item_schema={until="time"}']
+    settings, workspace = read_run_config(config, changes), Workspace(tmp_path / "out")
+    run_stages(settings, workspace, SilentTracker(), "promote")
+    client, text = served(config, changes), {"text": "a film 7", "k": 12}
+    found = client.post("/search", json=text).json()["items"]
+    lines = [line.split() for line in similar_to_text(settings, workspace, "a film 7", 12, None).splitlines()[1:]]
+    assert lines[0][1] == "7"
+    expected = [(int(key), float(value)) for value, key, *_ in lines if key not in ("5", "7")]
+    assert [(each["item_id"], round(each["similarity"], 3)) for each in found] == expected
+    assert len(found) == 10
+    assert len(client.post("/search", json=text | {"k": 4}).json()["items"]) == 4
+    error = client.post("/search", json={"text": "\u4e2d", "k": 4})
+    assert error.status_code in (200, 422)
+    bundle = served(bundle=tmp_path / "out" / "final" / "bundles" / "ease", state=tmp_path / "other")
+    refused = bundle.post("/search", json=text)
+    assert refused.status_code == 409
+    assert "serve the CONFIG of a run" in refused.json()["error"]["message"]
+
+
 def test_a_rule_on_a_column_that_there_is_not_is_told_before_the_first_request(tmp_path, served):
     config = _run(tmp_path)
     with pytest.raises((ConfigError, DataError), match="no column 'genres'"):
@@ -134,7 +217,8 @@ def test_the_explorer_keeps_the_rules_of_the_config_and_has_the_documents_of_the
     assert sum(found[0] == 11 for found in batch.values()) == 12
     assert sample["about"]["documents"] == sample["about"]["controls"] == []
     around = around_of(config, tmp_path / "out", changes, ExploreOptions(_options()))
-    assert list(around.documents.found()) == ["report", "decision-0001"]
+    assert list(around.documents.found()) == ["report", "data", "decision-0001"]
+    assert "Data of tiny" in around.documents.found()["data"].read_text()
     assert around.tables == {"walks": "graph by node2vec", "words": "text by hashing"}
 
 
@@ -143,6 +227,33 @@ def test_a_bundle_of_which_nothing_is_known_leaves_out_seen_items(tmp_path, serv
     client = served(bundle=tmp_path / "out" / "final" / "bundles" / "ease")
     assert len(_items(client)) == 6
     assert len(_items(client, filter_seen=False)) == 12
+
+
+def test_a_bundle_is_served_by_the_rules_and_types_of_events_of_a_file(tmp_path, served):
+    _run(tmp_path)
+    (tmp_path / "deny.csv").write_text("item_id\n7\n")
+    rules = tmp_path / "lists.toml"
+    rules.write_text(
+        '[recommend]\ndeny = "deny.csv"\n[recommend.rules]\nreasons = true\n'
+        "boosts = [{where = \"title == 'Film 9'\", addend = 100}]\n"
+        '[data.columns]\nevent = "what"\nevent_meaning = {refund = "removal"}\n'
+    )
+    bundle = tmp_path / "out" / "final" / "bundles" / "ease"
+    client = served(bundle=bundle, rules=rules)
+    found = client.post("/recommend", json={"user_id": "u0000", "k": 12}).json()["items"]
+    assert (found[0]["item_id"], found[0]["reason"]) == (9, "boosts")
+    assert 7 not in [each["item_id"] for each in found]
+    _send(client, 9, "refund")
+    assert 9 not in _items(client)
+    (tmp_path / "deny.csv").write_text("item_id\n11\n")
+    _soon(lambda: 7 in _items(client))
+    around = around_of(None, None, None, ExploreOptions(_options(bundle=bundle, rules=rules)))
+    assert around.rules.boosts[0].addend == 100
+    with pytest.raises(ConfigError, match=r"--rules .*lists.toml is for --bundle; \[recommend\] of .*run.toml"):
+        open_source(tmp_path / "run.toml", tmp_path / "out", None, _options(rules=rules))
+    rules.write_text("[recommend]\ndenny = [7]\n")
+    with pytest.raises(ConfigError, match=r"lists.toml \[recommend\].*deny"):
+        open_source(None, None, None, _options(bundle=bundle, rules=rules))
 
 
 def test_each_user_gets_items_of_the_own_city_from_the_batch_the_service_and_the_explorer(tmp_path, served):
@@ -290,7 +401,7 @@ def test_a_type_that_the_config_does_not_know_is_told_with_those_that_it_knows(s
 
 
 @pytest.mark.parametrize("filtered", [True, False])
-def test_events_of_a_history_mean_to_the_registered_model_what_they_mean_to_the_batch(tmp_path, filtered):
+def test_events_of_a_history_mean_to_every_door_what_they_mean_to_the_batch(tmp_path, served, filtered):
     meanings = 'data.columns.event_meaning={complaint="dislike", refund="removal", ping="ignore"}'
     changes = [*EVENTS[:2], meanings, "evaluate.filter_seen=false", f"recommend.filter_seen={str(filtered).lower()}"]
     config = write_world(tmp_path)
@@ -307,10 +418,23 @@ def test_events_of_a_history_mean_to_the_registered_model_what_they_mean_to_the_
     assert _lists(model, history | {"history": [0, 999, 6], "history_events": ["order", "refund", "order"]}) == _lists(
         model, {"history": [0, 6], "k": 12}
     )
+    client = served(config, changes)
+    assert _items(client, None, history=items, history_events=events) == _batch(tmp_path)["s"]
+    shuffled, times = [6, 4, 0, 2, 8, 4, 10], [3, 4, 1, 7, 5, 2, 6]
+    types = [events[time - 1] for time in times]
+    by_time = {"history": shuffled, "history_events": types, "history_times": times}
+    assert _items(client, None, **by_time) == _batch(tmp_path)["s"]
+    assert _lists(model, by_time | {"k": 12}) == [_batch(tmp_path)["s"]]
+    error = client.post("/recommend", json={"history": [0], "history_events": ["orders"]}).json()["error"]
+    assert error["where"] == "history_events.0"
+    assert "did you mean 'order'" in error["message"]
     for wrong, message in (
         ({"history": [0], "history_events": ["orders"]}, "did you mean 'order'.*the config knows order, view, "),
         ({"history": [0], "history_events": ["order", "view"]}, "give the type of each of the 1 events"),
         ({"user_id": "u0000", "history_events": ["order"]}, "row 0 has history_events and no history"),
+        ({"history": [0], "history_events": [7]}, "row 0: history_events holds 7; give the type"),
+        ({"history": [0], "history_times": [1, 2]}, "row 0: history_times is .*give the time of each of the 1 events"),
+        ({"history": [0], "history_times": ["soon"]}, "row 0: history_times, event 0: 'soon' is no moment"),
     ):
         with pytest.raises(imported().MlflowException, match=message):
             _lists(model, wrong)

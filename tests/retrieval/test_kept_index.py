@@ -56,7 +56,8 @@ def test_a_batch_keeps_its_index_and_the_next_one_takes_it(bundle, index, tmp_pa
 
 def test_a_service_takes_the_index_that_a_batch_left(bundle, monkeypatch):
     asked = [Question(user, k=5) for user in bundle.users.vocabulary.ids[:20].tolist()]
-    first = ServedModel(bundle, index="faiss").recommend(asked, LiveHistories())
+    faiss = RecommendOptions(index="faiss")
+    first = ServedModel(bundle, options=faiss).recommend(asked, LiveHistories())
     _build_none(monkeypatch)
-    again = ServedModel(Bundle.load(bundle.folder), index="faiss").recommend(asked, LiveHistories())
+    again = ServedModel(Bundle.load(bundle.folder), options=faiss).recommend(asked, LiveHistories())
     assert [each.item_ids for each in again] == [each.item_ids for each in first]

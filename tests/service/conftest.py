@@ -10,11 +10,12 @@ from fastapi.testclient import TestClient
 
 import recsys as rs
 from recsys.registry.bundle import Bundle
+from recsys.service.explorer.explorer import Explorer
 from recsys.service.http.app import create_app
 from recsys.service.limits import Limits
 from recsys.service.logs.messages import Messages
-from recsys.service.source import FolderSource
 from recsys.service.state import ServiceState, Surroundings
+from recsys.service.versions.source import FolderSource, Serving
 
 KINDS = ["integers", "texts"]
 
@@ -24,15 +25,16 @@ def named(kind: str, number: int):
 
 
 def shop(kind: str = "integers") -> rs.Dataset:
-    """30 users with 5 of 12 items each, and a column of users."""
+    """30 users with 5 of 12 items each, and a column of users and of items."""
     rng = np.random.default_rng(3)
     rows = [(user, item, 1_600_000_000 + n) for user in range(30) for n, item in enumerate(rng.permutation(12)[:5])]
     frame = pd.DataFrame(rows, columns=["user_id", "item_id", "timestamp"])
     users = pd.DataFrame({"user_id": range(30), "age": [20 + user % 7 for user in range(30)]})
-    for table in (frame, users):
+    items = pd.DataFrame({"item_id": range(12), "kind": list("abc") * 4})
+    for table in (frame, users, items):
         for column in {"user_id", "item_id"} & set(table):
             table[column] = [named(kind, int(number)) for number in table[column]]
-    return rs.read_dataset(frame, users=users, name="shop")
+    return rs.read_dataset(frame, users=users, items=items, name="shop")
 
 
 class Served:
@@ -42,9 +44,11 @@ class Served:
         self.kind, self.bundle, self.folder, self.log = kind, bundle, folder, io.StringIO()
         self.limits = surroundings.pop("limits", Limits())
         keys = surroundings.pop("keys", ())
+        serving, explored = surroundings.pop("serving", Serving()), surroundings.pop("explored", None)
         around = Surroundings(messages=Messages(self.log), **surroundings)
-        self.state = ServiceState(FolderSource(folder / "bundle"), folder / "state", around=around)
-        self.app = create_app(self.state, self.limits, keys)
+        self.state = ServiceState(FolderSource(folder / "bundle", serving), folder / "state", around=around)
+        explorer = explored and Explorer(lambda: self.state.models.champion, self.state.feedback.live, None, explored)
+        self.app = create_app(self.state, self.limits, keys, explorer)
         self.client = TestClient(self.app)
 
     def id(self, number):

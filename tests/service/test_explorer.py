@@ -21,10 +21,11 @@ from recsys.service.explorer.flat_map import groups
 from recsys.service.explorer.page import single_page
 from recsys.service.explorer.pair import Asked
 from recsys.service.http.app import create_app
+from recsys.service.http.guard import read_keys
 from recsys.service.live_histories import LiveHistories
 from recsys.service.model import ServedModel
-from recsys.service.source import FolderSource
 from recsys.service.state import ServiceState
+from recsys.service.versions.source import FolderSource
 
 ODD = '</script><img src=x onerror="alert(1)">'
 
@@ -189,6 +190,26 @@ def test_documents_of_the_run_are_given_and_no_other_file(opened):
     assert opened[0].post("/explore/documents/report").status_code == 405
 
 
+def test_behind_a_key_a_ticket_opens_a_document_once(opened, tmp_path):
+    key = "a-long-enough-key-1"
+    (tmp_path / "keys").write_text(key)
+    _, explorer, data = opened
+    Bundle(rs.Popularity().fit(data), data).save(tmp_path / "bundle")
+    state = ServiceState(FolderSource(tmp_path / "bundle"), tmp_path / "state")
+    with TestClient(create_app(state, keys=read_keys(tmp_path / "keys"), explorer=explorer)) as client:
+        with_key = {"headers": {"x-api-key": key}}
+        assert client.post("/explore/about", **with_key).json()["documents"] == ["report"]
+        assert client.get("/explore/documents/report").status_code == 401
+        assert client.post("/explore/ticket", json={"name": "report"}).status_code == 401
+        assert client.get("/explore/document").status_code == 404
+        for name, status in (("report", 200), ("secret", 404)):
+            ticket = client.post("/explore/ticket", json={"name": name}, **with_key).json()["ticket"]
+            found = client.get(f"/explore/document?ticket={ticket}")
+            assert found.status_code == status
+            assert client.get(f"/explore/document?ticket={ticket}").status_code == 404
+        assert client.get("/explore/documents/report", **with_key).text == "<p>the report</p>"
+
+
 def test_decisions_are_documents_as_they_come_and_links_out_of_the_run_are_none(tmp_path):
     root = tmp_path / "run"
     (root / "decisions").mkdir(parents=True)
@@ -241,11 +262,25 @@ def test_the_items_are_encoded_once_for_the_contributions_of_many_lists(opened, 
     assert sorted(encoded) == sorted(found)
 
 
+def test_a_compared_model_that_is_exchanged_is_shown_and_the_other_keeps_what_was_computed(opened):
+    data, models = opened[2], {}
+    for factors in (2, 3):
+        models[factors] = ServedModel(Bundle(rs.ALS(factors=factors).fit(data), data), version=str(factors))
+    compared, served = [models[2]], opened[1].pair().served.model
+    explorer = Explorer(lambda: served, LiveHistories(), lambda: compared[0])
+    before = explorer.pair()
+    assert [each["version"] for each in explorer.lists(Asked("7", k=3))["lists"]][1] == "2"
+    assert explorer.pair() is before
+    compared[0] = models[3]
+    assert [each["version"] for each in explorer.lists(Asked("7", k=3))["lists"]][1] == "3"
+    assert explorer.pair().served is before.served
+
+
 def test_two_models_of_other_ids_are_shown_with_the_error_of_one(opened, tmp_path):
     frame = pd.DataFrame({"user_id": list("aabb"), "item_id": ["x", "y", "y", "z"]})
     other = rs.read_dataset(frame, name="texts")
     served = opened[1].pair().served.model
     beside = ServedModel(Bundle(rs.EASE().fit(other), other), version="other")
-    found = Explorer(lambda: served, LiveHistories(), beside).lists(Asked("7", k=3))
+    found = Explorer(lambda: served, LiveHistories(), lambda: beside).lists(Asked("7", k=3))
     assert found["lists"][0]["error"] is None
     assert len(found["lists"][0]["items"]) == 3

@@ -4,6 +4,7 @@ import json
 import socket
 import threading
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -15,8 +16,9 @@ from recsys.service.explorer.explorer import Around, Explorer
 from recsys.service.explorer.export import Sample, sampled
 from recsys.service.explorer.page import single_page
 from recsys.service.http.app import create_app
-from recsys.service.source import FolderSource
+from recsys.service.http.guard import read_keys
 from recsys.service.state import ServiceState
+from recsys.service.versions.source import FolderSource
 from tests.service.test_explorer import ODD, films
 from tests.service.test_explorer_rules import towers
 
@@ -24,11 +26,29 @@ CHROMIUM = Path("/usr/bin/chromium")
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(not CHROMIUM.exists(), reason="no Chromium")]
 
 
-@pytest.fixture(scope="module")
-def served(tmp_path_factory):
-    """The address of a service with pages, and the same as one file."""
+KEY = "a-long-enough-key-1"
+
+
+@contextmanager
+def answering(app):
+    """The address of the pages of ``app``."""
     import uvicorn
 
+    listener = socket.create_server(("127.0.0.1", 0))
+    server = uvicorn.Server(uvicorn.Config(app, log_config=None, ws="none"))
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+    thread.start()
+    while not server.started:
+        time.sleep(0.05)
+    yield f"http://127.0.0.1:{listener.getsockname()[1]}/explore"
+    server.should_exit = True
+    thread.join()
+    listener.close()
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory):
+    """The address of a service with pages, the same as one file, and the address of a service that asks for a key."""
     folder = tmp_path_factory.mktemp("browser")
     data = films(folder)
     Bundle(towers(data), data).save(folder / "bundle")
@@ -47,16 +67,13 @@ def served(tmp_path_factory):
     explorer = Explorer(lambda: state.models.champion, state.feedback.live, None, around)
     exported = folder / "page.html"
     exported.write_text(single_page(sampled(explorer, Sample(users=5, items=20, k=5))), encoding="utf-8")
-    listener = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(create_app(state, explorer=explorer), log_config=None, ws="none"))
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
-    thread.start()
-    while not server.started:
-        time.sleep(0.05)
-    yield f"http://127.0.0.1:{listener.getsockname()[1]}/explore", exported.as_uri()
-    server.should_exit = True
-    thread.join()
-    listener.close()
+    (folder / "keys").write_text(KEY)
+    other = ServiceState(FolderSource(folder / "bundle"), folder / "other")
+    with (
+        answering(create_app(state, explorer=explorer)) as address,
+        answering(create_app(other, keys=read_keys(folder / "keys"), explorer=explorer)) as keyed,
+    ):
+        yield address, exported.as_uri(), keyed
 
 
 @pytest.fixture(scope="module")
@@ -207,6 +224,79 @@ def test_the_report_and_the_decisions_of_the_run_are_opened(served, page):
         page.click("text=Report")
     expect(opened.value.locator("h1")).to_have_text("The report")
     opened.value.close()
+
+
+def test_a_history_is_edited_coloured_and_cleared_by_names_and_in_every_theme(served, page):
+    from playwright.sync_api import expect
+
+    page.emulate_media(color_scheme="light")
+    page.goto(served[0])
+    page.wait_for_selector(".card")
+    ground = "getComputedStyle(document.body).backgroundColor"
+    light = page.evaluate(ground)
+    page.emulate_media(color_scheme="dark")
+    dark = page.evaluate(ground)
+    assert light != dark
+    for name, colour in (("light", light), ("dark", dark)):
+        page.get_by_role("button", name="Colours: ").click()
+        expect(page.get_by_role("button", name=f"Colours: {name}", exact=True)).to_be_visible()
+        assert page.evaluate(ground) == colour
+    page.emulate_media(color_scheme="light")
+    page.reload()
+    expect(page.get_by_role("button", name="Colours: dark", exact=True)).to_be_visible()
+    assert page.evaluate(ground) == dark, "the choice is kept"
+    page.wait_for_selector(".card")
+    heading = page.locator("#history-title")
+    expect(heading).to_have_text("History (6)")
+    expect(page.get_by_role("button", name="Clear")).to_be_hidden()
+    page.get_by_role("button", name="Edit").click()
+    expect(page.get_by_role("tab", name="A history")).to_have_attribute("aria-selected", "true")
+    expect(page.get_by_role("tabpanel", name="A history")).to_be_visible()
+    expect(page.get_by_role("button", name="Take out")).to_have_count(6)
+    for count in (7, 8, 9):
+        page.locator(".list").first.get_by_role("button", name="1. ").first.click()
+        page.get_by_role("dialog").get_by_role("button", name="Add to history").click()
+        expect(heading).to_have_text(f"History ({count})")
+        expect(page.locator("#lists")).to_have_attribute("aria-busy", "false")
+    expect(page.locator("#history li")).to_have_count(8)
+    page.get_by_role("button", name="Show all 9").click()
+    expect(page.locator("#history li")).to_have_count(9)
+    page.get_by_role("button", name="Show fewer").click()
+    expect(page.locator("#history li")).to_have_count(8)
+    legend = page.get_by_role("list", name="Colours of the map")
+    before = legend.inner_text()
+    page.get_by_role("combobox", name="Colour", exact=True).select_option("year")
+    expect(legend).not_to_have_text(before, use_inner_text=True)
+    group = legend.get_by_role("checkbox").first
+    group.uncheck()
+    expect(group).not_to_be_checked()
+    page.get_by_role("button", name="Clear").click()
+    expect(heading).to_have_text("History (0)")
+    expect(page.get_by_role("article", name="Hybrid").get_by_text("Fallback").first).to_be_visible()
+    page.get_by_role("combobox", name="Add an item").fill("Film 12")
+    page.get_by_role("option", name="Film 12").click()
+    expect(heading).to_have_text("History (1)")
+
+
+def test_a_key_is_asked_for_and_opens_the_report(served, browser):
+    from playwright.sync_api import expect
+
+    page = browser.new_page()  # whose console tells of the refused requests
+    page.goto(served[2])
+    dialog = page.get_by_role("dialog", name="API key")
+    dialog.get_by_label("Key", exact=True).fill("a-wrong-key-of-16-signs")
+    dialog.get_by_role("button", name="Go on").click()
+    expect(dialog.get_by_label("Key", exact=True)).to_have_value("")
+    dialog.get_by_label("Key", exact=True).fill(KEY)
+    dialog.get_by_role("button", name="Go on").click()
+    page.wait_for_selector(".card")
+    with page.expect_popup() as opened:
+        page.get_by_role("link", name="Report").click()
+    expect(opened.value.locator("h1")).to_have_text("The report")
+    opened.value.close()
+    page.get_by_role("button", name="Decisions").click()
+    expect(page.get_by_role("dialog", name="Decisions").get_by_role("heading", level=3)).to_have_count(2)
+    page.close()
 
 
 def test_the_exported_page_works_without_a_service(served, page):

@@ -9,6 +9,7 @@ from recsys.data.vocabulary import Vocabulary
 from recsys.embedding_table import EmbeddingTable
 from recsys.engine import Request
 from recsys.engines.ensemble.hybrid import Hybrid
+from recsys.engines.two_tower.input_vectors import input_effects
 from recsys.engines.two_tower.modalities import masked
 from recsys.errors import DataError
 from recsys.registry.bundle import Bundle
@@ -199,9 +200,9 @@ def test_items_say_what_their_score_would_lose_without_an_input(data, explored):
     engine = explorer.pair().served.model.bundle.engine
     tower, factor = engine.parts["tower"], engine.weights_[1] / engine.score_stds[1]
     cards = listed(explorer, k=3)
-    assert {card["inputs"]["of"] for card in cards} == {"two_tower"}
+    assert [[each["of"] for each in card["inputs"]] for card in cards] == [["tower"]] * 3
     for card in cards:
-        values = {each["name"]: each["value"] for each in card["inputs"]["values"]}
+        values = {each["name"]: each["value"] for each in card["inputs"][0]["values"]}
         assert set(values) == {"ids", "genres", "year", "text"}
         row = int(card["id"])
         request = Request.from_dataset(data, np.array([7]))
@@ -209,4 +210,18 @@ def test_items_say_what_their_score_would_lose_without_an_input(data, explored):
         users, whole = tower.tower_users(request), tower.item_vectors(data.items).take(np.array([row]))
         lost = float(users.scores(whole)[0, 0] - users.scores(blank)[0, 0])
         assert values["genres"] == pytest.approx(factor * lost, abs=1e-3)
-    assert all(card["inputs"] is None for card in listed(explorer, 1))
+    assert all(card["inputs"] == [] for card in listed(explorer, 1))
+
+
+def test_every_tower_of_a_hybrid_says_what_its_inputs_add(data):
+    parts = {f"of {dim}": rs.TwoTower(dim=dim, epochs=1, leave_out=[]).fit(data) for dim in (4, 8)}
+    both = Hybrid(parts={"ease": rs.EASE().fit(data), **parts}, weights=(0.5, 0.2, 0.3)).fit(data)
+    model, request = ServedModel(Bundle(both, data)), Request.from_dataset(data, np.array([7]))
+    for card in listed(Explorer(lambda: model, LiveHistories()), k=3):
+        assert [each["of"] for each in card["inputs"]] == list(parts)
+        for place, each in enumerate(card["inputs"], 1):
+            effects = input_effects(parts[each["of"]], request, np.array([int(card["id"])]))
+            factor = both.weights_[place] / both.score_stds[place]
+            assert {one["name"]: one["value"] for one in each["values"]} == pytest.approx(
+                {name: float(factor * values[0, 0]) for name, values in effects.items()}, abs=1e-3
+            )

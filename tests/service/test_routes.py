@@ -10,6 +10,7 @@ import recsys as rs
 from recsys.data.histories import ending_at
 from recsys.data.synthetic.worlds import BlockTaste
 from recsys.engine import Vectors
+from recsys.errors import DataError
 from recsys.registry.bundle import Bundle
 from recsys.registry.pyfunc.predictor import Predictor
 from recsys.retrieval.batch import RecommendOptions
@@ -18,6 +19,7 @@ from recsys.retrieval.rules.eligible import ItemRules
 from recsys.service.live_histories import LiveHistories
 from recsys.service.model import ServedModel
 from recsys.service.questions import Question
+from tests.service.conftest import shop
 
 
 def test_lists_are_those_of_recommend_and_of_the_batch(served, tmp_path):
@@ -62,6 +64,64 @@ def test_ids_that_the_model_does_not_have_are_passed_over_and_told(served):
     found = served.post("/recommend", {"history": [served.id(1), served.id(999)], "k": 2}).json()
     assert found["unknown_items"] == [served.id(999)]
     assert len(found["items"]) == 2
+
+
+def test_a_history_with_the_times_of_a_user_is_the_history_of_the_user():
+    data = shop()
+    x = data.interactions
+    data = replace(data, interactions=replace(x, time=x.time + 86_400 * (x.user.astype(np.int64) + 1) * (x.time % 10)))
+    bundle = Bundle(rs.HSTU(dim=8, epochs=1).fit(data), data)
+    model, predictor = ServedModel(bundle), Predictor(bundle)
+    mine = np.flatnonzero(data.interactions.user == 5)[::-1]
+    history, times = (
+        data.items.vocabulary.ids[data.interactions.item[mine]].tolist(),
+        data.interactions.time[mine].tolist(),
+    )
+    for at in (None, times[2]):
+        by_id = Question(5, k=4, at=at)
+        by_times = Question(history=history, history_times=times, k=4, at=at)
+        known, given, bare = model.recommend(
+            [by_id, by_times, Question(history=history[::-1], k=4, at=at)], LiveHistories()
+        )
+        assert given.item_ids == known.item_ids
+        assert given.scores == pytest.approx(known.scores, rel=1e-5)
+        assert given.scores != pytest.approx(bare.scores, rel=1e-5)
+        row = {"history": history, "history_times": times, "k": 4, "at": at}
+        assert predictor.predict(pd.DataFrame([row]))["scores"][0] == pytest.approx(known.scores, rel=1e-5)
+
+
+def test_errors_of_a_question_name_its_field(served):
+    other = "x" if served.kind == "integers" else 7
+    one = served.id(1)
+    for route, body, where in (
+        ("/recommend", {"user_id": other}, "user_id"),
+        ("/recommend", {"history": [one, other]}, "history.1"),
+        ("/recommend", {"user_id": one, "candidates": [other]}, "candidates.0"),
+        ("/recommend", {"user_id": one, "exclude": [other]}, "exclude.0"),
+        ("/recommend", {"columns": {"age": 3, "agee": 31}}, "columns.agee"),
+        ("/recommend", {"columns": {"age": "old"}}, "columns.age"),
+        ("/recommend", {"user_id": one, "history_events": ["click"]}, "history_events"),
+        ("/recommend", {"history": [one], "history_times": [1, 2]}, "history_times"),
+        ("/recommend", {"history": [one], "history_times": ["soon"]}, "history_times.0"),
+        ("/vectors/items", {"item_ids": [one, served.id(999)]}, "item_ids.1"),
+        ("/vectors/users", {"users": [{"user_id": one}, {"history": [other]}]}, "users.1.history.0"),
+    ):
+        answer = served.post(route, body)
+        assert answer.status_code == 422, body
+        assert answer.json()["error"]["where"] == where
+
+
+def test_a_list_is_no_value_of_a_column_with_one_value(served):
+    data = shop(served.kind)
+    users = pd.DataFrame({"user_id": data.users.vocabulary.ids, "city": ["Rome", "Bern"] * 15, "tags": ["a|b"] * 30})
+    frame = pd.DataFrame({"user_id": data.users.vocabulary.ids, "item_id": data.items.vocabulary.ids[0]})
+    data = rs.read_dataset(frame, users=users, schema={"tags": "tags"})
+    bundle = Bundle(rs.Popularity().fit(data), data)
+    wrong = ServedModel(bundle).recommend([Question(columns={"tags": ["a"], "city": ["Rome"]})], LiveHistories())[0]
+    assert wrong.where == "columns.city"
+    assert "['Rome'] is no single value" in str(wrong)
+    with pytest.raises(DataError, match=r"'city', row 1.*\['Rome'\] is no single value; give one value a cell"):
+        Predictor(bundle).predict(pd.DataFrame({"city": [["Rome"]]}))
 
 
 def test_columns_describe_a_user(served):

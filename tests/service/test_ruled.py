@@ -15,15 +15,15 @@ from recsys.registry.bundle import Bundle
 from recsys.registry.pyfunc.predictor import Predictor
 from recsys.registry.pyfunc.served_as import ServedAs
 from recsys.retrieval.approximate import search
-from recsys.retrieval.rules.eligible import ItemRules
+from recsys.retrieval.batch import RecommendOptions
 from recsys.retrieval.rules.options import RuleOptions
 from recsys.retrieval.rules.ruled import RuledRetriever
 from recsys.service.live_histories import FeedbackEvent, LiveHistories
 from recsys.service.model import ServedModel
 from recsys.service.questions import Question
 from recsys.service.rules.ruled_model import RuledModel
-from recsys.service.source import FolderSource, Serving
 from recsys.service.state import Experiment, ServiceState
+from recsys.service.versions.source import FolderSource, Serving
 from tests.service.conftest import KINDS, named
 
 FIRST, DAY = 1_600_000_000, 86_400
@@ -46,8 +46,8 @@ def store(kind="integers"):
 
 
 def ruled(data, rules, engine=None, **given):
-    options = RuleOptions.model_validate({"reasons": True} | rules)
-    return RuledModel(Bundle(engine or rs.ALS(factors=4).fit(data), data), lists=options, **given)
+    options = RecommendOptions.model_validate({"rules": {"reasons": True} | rules} | given)
+    return RuledModel(Bundle(engine or rs.ALS(factors=4).fit(data), data), options=options)
 
 
 def shown(lists):
@@ -143,8 +143,7 @@ def test_what_comes_while_the_service_runs_is_made_ready_beside_the_requests(mon
     data, clock, made = store(), [FIRST + 15.0 * DAY], []
     monkeypatch.setattr(time, "time", lambda: clock[0])
     Bundle(rs.ALS(factors=4).fit(data), data).save(tmp_path / "bundle")
-    options = RuleOptions.model_validate(WINDOWS)
-    serving = Serving(lists=options, filter_seen=True)
+    serving = Serving(RecommendOptions.model_validate({"rules": WINDOWS}))
     state = ServiceState(FolderSource(tmp_path / "bundle", serving), tmp_path / "state", Experiment(poll=0.05))
     at = RuledRetriever.at
     monkeypatch.setattr(RuledRetriever, "at", lambda self, moment: made.append(moment) or at(self, moment))
@@ -260,7 +259,7 @@ def test_the_registered_model_draws_for_an_anonymous_user_as_the_service_does():
 def test_a_given_history_counts_whole_at_any_time_and_at_every_door(at):
     data = store()
     rules = RuleOptions.model_validate(WINDOWS | {"exploration": {"share": 0.3}, "reasons": True})
-    model = RuledModel(Bundle(rs.HSTU(dim=8, epochs=1).fit(data), data), lists=rules)
+    model = RuledModel(Bundle(rs.HSTU(dim=8, epochs=1).fit(data), data), options=RecommendOptions(rules=rules))
     question = Question(history=[3, 14, 9], k=5, at=at)
     listed = model.recommend([question, Question(5, k=5, at=at)], LIVE)[0]
     assert not any(listed.fallback)
@@ -326,8 +325,8 @@ def test_an_approximate_index_searches_under_rules_as_that_of_the_batch(monkeypa
     monkeypatch.setattr(search, "EXACT_UP_TO", 5)
     data = store()
     Bundle(rs.ALS(factors=4).fit(data), data).save(tmp_path / "bundle")
-    options = RuleOptions.model_validate({"group": "series", "reasons": True})
-    model = Serving(ItemRules(), "faiss", lists=options).model(tmp_path / "bundle", "1")
+    options = RecommendOptions.model_validate({"index": "faiss", "rules": {"group": "series", "reasons": True}})
+    model = Serving(options).model(tmp_path / "bundle", "1")
     searched = []
     monkeypatch.setattr(search.Searched, "best", _spied(search.Searched.best, searched))
     exact = ruled(data, {"group": "series"}, model.bundle.engine)

@@ -16,10 +16,26 @@ import pytest
 
 import recsys as rs
 from recsys.registry.bundle import Bundle
+from recsys.retrieval.batch import RecommendOptions
+from recsys.retrieval.rules.options import RuleOptions
+from recsys.service.explorer.explorer import Around
+from recsys.service.versions.source import Serving
 from tests.service.conftest import shop
 
 ROOT = Path(__file__).resolve().parents[2]
 ROUTES = ["/recommend", "/recommend/batch", "/similar", "/search", "/vectors/items", "/vectors/users", "/feedback"]
+PAGES = [f"/explore/{name}" for name in ("about", "users", "items", "lists", "similar", "map", "poster", "ticket")]
+RULES = {
+    "exclusions": [[3, 1], [777, 2]],
+    "boosts": [{"where": "kind == 'a'", "factor": 2}],
+    "caps": [{"column": "kind", "most": 2}],
+    "at_least": [{"where": "kind == 'b'", "least": 1}],
+    "freshness": {"days": 36_500},
+    "diversity": {"weight": 0.3},
+    "calibration": {"column": "kind", "weight": 0.2},
+    "exploration": {"share": 0.2},
+    "reasons": True,
+}
 CELLS = [
     *(None, True, False, 0, 1, -1, 3, 2**31, 2**63, -(2**63), 10**40, 0.5, -0.0, 1e308, float("nan"), float("inf")),
     *("", "x", "1", "\x00", "\ud800", "é" * 600, "../../etc/passwd", "1; DROP TABLE", "2020-01-01", "9" * 5000),
@@ -27,7 +43,8 @@ CELLS = [
 ]
 FIELDS = [
     *("user_id", "history", "columns", "at", "k", "filter_seen", "candidates", "exclude"),
-    *("item_id", "text", "item_ids", "event", "time", "weight"),
+    *("item_id", "text", "item_ids", "event", "time", "weight", "history_events", "history_times"),
+    *("user", "item", "by", "rules", "column", "most", "name"),
 ]
 
 
@@ -43,6 +60,9 @@ def fuzzed(rng):
         return rng.choice(CELLS)
 
     good = {"user_id": rng.randint(0, 40), "k": 3, "history": [1, 2]}
+    if rng.random() < 0.3:
+        controls = {rng.choice(["diversity", "cap", "exploration", "favour", "newer", "seen"]): rng.choice(CELLS)}
+        good = {"user": str(rng.randint(0, 40)), "k": 3, "rules": controls if rng.random() < 0.5 else {}}
     body = good | {rng.choice(FIELDS): cell() for _ in range(rng.randint(0, 3))} if rng.random() < 0.5 else cell()
     if rng.random() < 0.3:
         body = {rng.choice(["requests", "users", "events"]): [body, good]}
@@ -54,10 +74,14 @@ def fuzzed(rng):
 
 
 @pytest.mark.slow
-def test_a_thousand_fuzzed_requests_are_answered_and_the_service_lives(opened):
-    service, rng, statuses = opened(), random.Random(5), set()
+@pytest.mark.parametrize("ruled", [False, True])
+def test_fuzzed_requests_are_answered_and_the_service_lives(opened, ruled):
+    rules = RuleOptions.model_validate(RULES if ruled else {})
+    serving = Serving(RecommendOptions(rules=rules))
+    service = opened(serving=serving, explored=Around(rules=rules) if ruled else None)
+    rng, statuses = random.Random(5), set()
     for _ in range(1000):
-        route, raw = rng.choice(ROUTES), fuzzed(rng)
+        route, raw = rng.choice(ROUTES + PAGES if ruled else ROUTES), fuzzed(rng)
         found = service.client.post(route, content=raw, headers={"content-type": "application/json"})
         statuses.add(found.status_code)
         assert found.status_code == 200 or 400 <= found.status_code < 500, (route, raw[:300], found.text)

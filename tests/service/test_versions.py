@@ -10,8 +10,8 @@ from recsys.registry.bundle import Bundle
 from recsys.service.exposures import arm_of
 from recsys.service.model import ServedModel
 from recsys.service.questions import Question
-from recsys.service.source import FolderSource
 from recsys.service.state import Experiment, ServiceState
+from recsys.service.versions.source import FolderSource
 from tests.service.conftest import shop
 
 
@@ -22,10 +22,13 @@ class Aliases:
         data = shop()
         bundles = [Bundle(rs.ALS(factors=factors).fit(data), data) for factors in (1, 2, 3)]
         self.models = {name: ServedModel(each, version=name) for name, each in zip("abc", bundles, strict=True)}
-        self.aliases = aliases
+        self.aliases, self.beside = aliases, ""
 
     def version(self, alias):
         return self.aliases.get(alias)
+
+    def inputs(self):
+        return self.beside
 
     def load(self, version):
         if version not in self.models:
@@ -74,6 +77,31 @@ def test_a_request_ends_with_the_version_that_it_began_with(state):
     service.watcher.look()
     assert before.champion.version == "a"
     assert service.models.champion.version == "b"
+
+
+def test_a_version_is_loaded_anew_where_what_it_is_served_with_changes(state):
+    source = Aliases(champion="a", next="a")
+    service = state(source, shadow="next")
+    before = service.models
+    service.watcher.look()
+    assert service.models == before
+    source.models["a"], source.beside = source.models["b"], "edited"
+    service.watcher.look()
+    assert service.models.champion is source.models["b"] is service.models.shadow
+    source.beside = "edited again"
+    del source.models["a"]
+    service.watcher.look()
+    assert service.models.champion is source.models["b"], "what cannot be loaded leaves the old one"
+    assert service.watcher.refused["champion"] == "a: a is damaged"
+
+
+def test_a_slot_that_is_followed_later_moves_with_its_own_source(state):
+    service, other = state(Aliases(champion="a")), Aliases(best="b")
+    service.watcher.follow("compared", other, "best")
+    assert service.versions == {"champion": "a", "compared": "b"}
+    other.aliases["best"] = "c"
+    service.watcher.look()
+    assert service.versions == {"champion": "a", "compared": "c"}
 
 
 def test_a_damaged_version_is_told_and_the_old_one_serves_on(state):

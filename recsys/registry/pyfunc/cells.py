@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from recsys.data.feedback.given_history import EVENTS, TIMES
 from recsys.data.moment import seconds_since_1970
 from recsys.data.vocabulary import MISSING, Rows
 from recsys.errors import DataError
@@ -65,14 +66,40 @@ def length(number: int, k: object) -> int:
     return int(found)
 
 
-def moment(number: int, at: object) -> int | None:
+def event_types(number: int, cell: object) -> list[str] | None:
+    """The types of the events of the history of row ``number``; None is none given."""
+    if cell is None:
+        return None
+    types = _listed(number, EVENTS, cell)
+    if wrong := [each for each in types if not isinstance(each, str)]:
+        raise DataError(f"row {number}: {EVENTS} holds {short(wrong[0])}; give the type of each event as a text")
+    return [str(each) for each in types]
+
+
+def event_times(number: int, cell: object) -> list[int] | None:
+    """The times of the events of the history of row ``number``; None is none given."""
+    if cell is None:
+        return None
+    times = [moment(number, each, f"{TIMES}, event {place}") for place, each in enumerate(_listed(number, TIMES, cell))]
+    if None in times:
+        raise DataError(f"row {number}: {TIMES} is {short(cell)}; give the time of each event of history")
+    return [each for each in times if each is not None]
+
+
+def _listed(number: int, name: str, cell: object) -> list[object]:
+    if not isinstance(cell, list | tuple | np.ndarray) or (isinstance(cell, np.ndarray) and not cell.ndim):
+        raise DataError(f"row {number}: {name} is {short(cell)}; give a list, one for each item of history")
+    return list(cell)
+
+
+def moment(number: int, at: object, name: str = "at") -> int | None:
     """The time of row ``number``, as ``recommend.at`` takes it; None is now."""
     if is_missing(at):
         return None
     try:
         found = seconds_since_1970(at)
     except ValueError as error:
-        raise DataError(f"row {number}: at: {error}") from error
+        raise DataError(f"row {number}: {name}: {error}") from error
     if not isinstance(found, int):
-        raise DataError(f"row {number}: at is {short(at)}; give a date, ISO text or seconds since 1970 UTC")
+        raise DataError(f"row {number}: {name} is {short(at)}; give a date, ISO text or seconds since 1970 UTC")
     return found

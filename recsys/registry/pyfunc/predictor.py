@@ -10,13 +10,24 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from recsys.data.feedback.given_history import EVENTS, TIMES, GivenHistory
 from recsys.data.histories import Histories, concatenated
 from recsys.data.vocabulary import MISSING, Rows
 from recsys.engine import Request
-from recsys.errors import DataError
+from recsys.errors import DataError, FieldError
 from recsys.registry.bundle import Bundle
 from recsys.registry.pyfunc.asked import Asked
-from recsys.registry.pyfunc.cells import column, id_of, is_missing, known_rows, length, moment, plain
+from recsys.registry.pyfunc.cells import (
+    column,
+    event_times,
+    event_types,
+    id_of,
+    is_missing,
+    known_rows,
+    length,
+    moment,
+    plain,
+)
 from recsys.registry.pyfunc.ruled_lists import RuledLists
 from recsys.registry.pyfunc.served_as import ServedAs
 from recsys.registry.pyfunc.serving import INPUTS
@@ -75,7 +86,9 @@ class Predictor:
                 seconds since 1970 UTC: later interactions are left out, and rules by time hold as they do then; by
                 default now). Any cell may be missing.
                 ``history`` lists item ids, oldest first, and ``history_events`` the types of these events, which mean
-                and weigh what the config says; without them all are likes. Where ``history`` is missing, it is that of
+                and weigh what the config says; without them all are likes. ``history_times`` are their times (a date,
+                ISO text or seconds since 1970 UTC), which say their order; those from ``at`` on do not count, and
+                without them the last event is as new as the data. Where ``history`` is missing, it is that of
                 ``user_id`` in the bundle's interactions. Columns of users, such as ``age``, describe users whom the
                 bundle does not have, or replace the cells of those that it has; a value that no user has is rare.
 
@@ -143,11 +156,13 @@ class Predictor:
         histories: list[Histories | None] = []
         non_likes, excluded, unknown = [], [], []
         limited: list[list[int] | None] = []
-        sides = zip(given, *(column(rows, name) for name in ("history_events", "exclude", "candidates")), strict=True)
-        for number, (history, events, exclude, candidates) in enumerate(sides, first):
+        names = (EVENTS, TIMES, "exclude", "candidates")
+        sides = zip(given, *(column(rows, name) for name in names), strict=True)
+        for number, (history, events, stamps, exclude, candidates) in enumerate(sides, first):
             cells = {"history": history, "exclude": exclude, "candidates": candidates}
             items = {n: None if is_missing(c) else self._items(number, n, c) for n, c in cells.items()}
-            own, others = self._history(number, items["history"] and items["history"][0], events, at[number - first])
+            known = items["history"] and items["history"][0]
+            own, others = self._history(number, known, events, stamps, at[number - first])
             histories.append(own)
             non_likes.append(others)
             excluded.append([] if items["exclude"] is None else known_rows(items["exclude"][0]).tolist())
@@ -205,26 +220,19 @@ class Predictor:
         return rows, [item for item, row in zip(ids, rows, strict=True) if row == MISSING]
 
     def _history(
-        self, number: int, items: Rows | None, events: object, at: int | None
+        self, number: int, items: Rows | None, events: object, times: object, at: int | None
     ) -> tuple[Histories | None, Histories]:
-        """A given history, oldest first, and the items of its events that are no likes.
-
-        It has no times: its items are a second apart, the last at `recsys.data.dataset.Dataset.history_end`.
-        """
-        nothing, end = Histories.of([[]]), self._data.history_end(at)
-        if items is None or is_missing(events):
-            if items is None and not is_missing(events):
-                raise DataError(f"row {number} has history_events and no history; give the items beside them")
-            return (None if items is None else Histories.of([known_rows(items).tolist()]).ending_at(end)), nothing
-        types = list(events) if isinstance(events, list | tuple | np.ndarray) else []
-        if len(types) != len(items) or not all(isinstance(each, str) for each in types):
-            raise DataError(
-                f"row {number}: history_events is {short(events)}; give the type of each of the {len(items)} events of "
-                "history as a text"
-            )
-        known = [type_ for type_, item in zip(types, items, strict=True) if item != MISSING]
-        own, others = self._served_as.events.history(known_rows(items), known)
-        return own.ending_at(end), others
+        """A given history, oldest first, and the items of its events that are no likes."""
+        sides = {name: cell for name, cell in ((EVENTS, events), (TIMES, times)) if not is_missing(cell)}
+        if items is None:
+            for name in sides:
+                raise DataError(f"row {number} has {name} and no history; give the items beside them")
+            return None, Histories.of([[]])
+        given = GivenHistory(items, event_types(number, sides.get(EVENTS)), event_times(number, sides.get(TIMES)))
+        try:
+            return given.read(self._data, self._served_as.events, at)
+        except FieldError as error:
+            raise DataError(f"row {number}: {error}") from error
 
     def _row(self, number: int, user: object, history: object, described: bool) -> int:
         """The row of ``user`` in the bundle's users; MISSING where it is absent or unknown."""

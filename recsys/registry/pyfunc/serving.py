@@ -9,13 +9,14 @@ from typing import Any
 import pandas as pd
 
 import recsys
+from recsys.data.feedback.given_history import EVENTS, TIMES
 from recsys.registry.bundle import Bundle
 from recsys.registry.pyfunc.served_as import ServedAs
 
 PACKAGE = Path(recsys.__file__).parent
 """The code of this library, which is stored with a model, so that its environment is built from a registry alone."""
 
-INPUTS = ("user_id", "history", "history_events", "k", "exclude", "candidates", "at")
+INPUTS = ("user_id", "history", EVENTS, TIMES, "k", "exclude", "candidates", "at")
 """The input columns of a model besides the columns of users."""
 
 VERSION = "bundle"

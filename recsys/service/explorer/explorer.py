@@ -48,7 +48,7 @@ class Explorer:
     Args:
         served: returns the model that is served now.
         live: events that extend histories.
-        compared: the other model; None is popularity, counted from the data of the served one.
+        compared: returns the other model; None is popularity, counted from the data of the served one.
         around: images and documents.
 
     Example:
@@ -66,21 +66,24 @@ class Explorer:
         self,
         served: Callable[[], ServedModel],
         live: LiveHistories,
-        compared: ServedModel | None = None,
+        compared: Callable[[], ServedModel] | None = None,
         around: Around | None = None,
     ) -> None:
         self.around = around or Around()
         self._served, self._live = served, live
-        self._fixed = None if compared is None else Shown(compared, self.around.tables)
-        self._pair: Pair | None = None
+        self._compared = compared
+        self._made: tuple[tuple[ServedModel, ServedModel | None], Pair] | None = None
 
     def pair(self) -> Pair:
-        """The served model and the one beside it; made anew where another version is served."""
-        model, pair = self._served(), self._pair
-        if pair is None or pair.served.model is not model:
-            served = Shown(model, self.around.tables)
-            pair = self._pair = Pair(served, self._fixed or popularity(model), self.around.rules or RuleOptions())
-        return pair
+        """The served model and the one beside it; what belongs to a model is made anew where it is another one."""
+        model, other = models = self._served(), None if self._compared is None else self._compared()
+        made = self._made
+        if made is None or made[0] != models:
+            known = {} if made is None else {each.model: each for each in made[1].shown}
+            served = known.get(model) or Shown(model, self.around.tables)
+            beside = popularity(model) if other is None else known.get(other) or Shown(other, self.around.tables)
+            made = self._made = models, Pair(served, beside, self.around.rules or RuleOptions())
+        return made[1]
 
     def warm(self) -> None:
         """Computes what a first question would wait for: the neighbours of both models, and the map."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import cast
 
@@ -64,7 +65,7 @@ class Explained:
         return [
             {**self.catalogue.card(int(row)), "score": score, "fallback": fallback, "rules": names.split(",")}
             | {"because": [] if fallback else because[n], "parts": [] if fallback else parts[n]}
-            | {"inputs": None if fallback else inputs[n]}
+            | {"inputs": [] if fallback else inputs[n]}
             for n, (row, score, fallback, names) in enumerate(
                 zip(rows, found.scores, found.fallback, by_rules, strict=True)
             )
@@ -105,18 +106,24 @@ class Explained:
             [{"name": name, "value": round(values[n], 4)} for name, values in found.items()] for n in range(len(listed))
         ]
 
-    def _inputs(self, request: Request, listed: Rows) -> list[Json | None]:
-        """Of each listed item, what each input of the two-tower model adds to its score; None without such a model."""
-        engine, factor = self._engine, 1.0
-        if isinstance(engine, Hybrid):
-            factors = zip(engine.parts.values(), engine.weights_, engine.score_stds, strict=True)
-            towers = [(part, w / scale) for part, w, scale in factors if isinstance(part, TwoTower) and w > 0]
-            engine, factor = towers[0] if towers else (engine, factor)
-        if not isinstance(engine, TwoTower) or len(item_inputs(engine)) < 2 or not len(listed):
-            return [None for _ in listed]
-        effects = input_effects(engine, request, listed)
-        found = {name: (factor * values[0]).tolist() for name, values in effects.items()}
-        return [
-            {"of": engine.kind, "values": [{"name": name, "value": round(v[n], 4)} for name, v in found.items()]}
-            for n in range(len(listed))
-        ]
+    def _inputs(self, request: Request, listed: Rows) -> list[list[Json]]:
+        """Of each listed item, what each input of each two-tower model adds to its score."""
+        found: list[list[Json]] = [[] for _ in listed]
+        for name, tower, factor in _towers(self._engine, self._engine.kind, 1.0) if len(listed) else ():
+            effects = {name: factor * values[0] for name, values in input_effects(tower, request, listed).items()}
+            for n, cards in enumerate(found):
+                values = [{"name": each, "value": round(float(effect[n]), 4)} for each, effect in effects.items()]
+                cards.append({"of": name, "values": values})
+        return found
+
+
+def _towers(engine: Engine, name: str, factor: float) -> Iterator[tuple[str, TwoTower, float]]:
+    """The two-tower models of several inputs in ``engine``, by name, with what their scores are multiplied by."""
+    if isinstance(engine, AutoRecommender):
+        yield from _towers(engine.engine, name, factor)
+    elif isinstance(engine, TwoTower) and len(item_inputs(engine)) > 1:
+        yield name, engine, factor
+    elif isinstance(engine, Hybrid):
+        for (part, inner), weight, scale in zip(engine.parts.items(), engine.weights_, engine.score_stds, strict=True):
+            if weight > 0:
+                yield from _towers(inner, part, factor * float(weight / scale))

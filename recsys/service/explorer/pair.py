@@ -9,6 +9,7 @@ from functools import cached_property
 from recsys.engines.baselines.popularity import Popularity
 from recsys.errors import RecsysError
 from recsys.registry.bundle import Bundle
+from recsys.retrieval.batch import RecommendOptions
 from recsys.retrieval.rules.options import RuleOptions
 from recsys.service.explorer.catalogue import Catalogue, Json
 from recsys.service.explorer.embeddings import WHOLE, Embeddings
@@ -117,7 +118,7 @@ class Pair:
     def controls(self) -> Controls:
         model = self.served.model
         ranks_seen = all(each.model.bundle.engine.ranks_seen_items() for each in self.shown)
-        seen = model.filter_seen if ranks_seen else None
+        seen = model.options.filter_seen if ranks_seen else None
         return Controls(self.served.catalogue, self.rules, self.served.vectors.compares, seen)
 
     @cached_property
@@ -138,4 +139,9 @@ def popularity(model: ServedModel) -> Shown | None:
     if not len(model.data.interactions):
         return None
     bundle = Bundle(Popularity().fit(model.data), model.data)
-    return Shown(ServedModel(bundle, version="popularity", rules=model.rules, filter_seen=model.filter_seen))
+    return Shown(ServedModel(bundle, version="popularity", options=beside(model.options)))
+
+
+def beside(options: RecommendOptions) -> RecommendOptions:
+    """The options of a model that is shown beside another one: its items, by exact search."""
+    return options.model_copy(update={"index": "exact", "rules": RuleOptions()})

@@ -10,8 +10,9 @@ from uuid import uuid4
 from fastapi import FastAPI, Response
 
 from recsys import __version__
+from recsys.data.feedback.given_history import EVENTS, TIMES
 from recsys.data.vocabulary import MISSING
-from recsys.errors import DataError, RecsysError
+from recsys.errors import DataError, FieldError, RecsysError
 from recsys.service.explorer.explorer import Explorer
 from recsys.service.http import answers, bodies
 from recsys.service.http.explorer_routes import Pages, add_explorer
@@ -20,7 +21,8 @@ from recsys.service.http.problems import ProblemError, add_handlers, answer, pro
 from recsys.service.limits import Limits
 from recsys.service.live_histories import FeedbackEvent
 from recsys.service.questions import Id, Question, id_row
-from recsys.service.state import NO_TEXT, ServiceState, Shown
+from recsys.service.state import ServiceState, Shown
+from recsys.service.text_search import NO_TEXT
 
 _PROBLEMS: dict[int | str, dict[str, object]] = {
     400: {"model": answers.ErrorAnswer, "description": "The body is no JSON."},
@@ -60,7 +62,7 @@ def create_app(
     _add_vectors(app, state, limits)
     _add_feedback(app, state, limits)
     _add_status(app, state)
-    pages = Pages() if explorer is None else add_explorer(app, explorer, state.beside, linked=not keys)
+    pages = Pages() if explorer is None else add_explorer(app, explorer, state.beside)
     known = frozenset(app.openapi()["paths"]) | {"/openapi.json"} | pages.paths
     told = (state.metrics, state.messages)
     app.add_middleware(Guard, limits=limits, keys=keys, known=known, told=told, open_=pages.open)
@@ -108,10 +110,11 @@ def _add_lists(app: FastAPI, state: ServiceState, limits: Limits) -> None:
     async def search(body: bodies.SearchBody) -> Response:
         """The items nearest to a text, where the run has an embedder of texts."""
         _k(body.k, limits)
-        if state.around.text is None:
+        model = state.models.champion
+        if model.text is None:
             raise ProblemError(409, "no_text", NO_TEXT)
-        version, found = await state.beside(lambda: state.search(body.text, body.k))
-        return answer(200, _neighbours(found, version))
+        ids, similarity = await state.beside(lambda: model.search(body.text, body.k))
+        return answer(200, _neighbours(list(zip(ids, similarity, strict=True)), model.version))
 
 
 def _add_vectors(app: FastAPI, state: ServiceState, limits: Limits) -> None:
@@ -133,7 +136,9 @@ def _add_vectors(app: FastAPI, state: ServiceState, limits: Limits) -> None:
         _refuse_sparse(state)
         questions = [_question(each, limits, f"users.{n}.") for n, each in enumerate(body.users)]
         version, vectors = await state.user_vectors(questions)
-        for each in vectors:
+        for number, each in enumerate(vectors):
+            if isinstance(each, FieldError):
+                raise FieldError(str(each), f"users.{number}.{each.where}")
             if isinstance(each, BaseException):
                 raise each
         return answer(200, {"vectors": vectors, "version": version})
@@ -201,11 +206,14 @@ def _question(body: bodies.UserBody, limits: Limits, where: str = "") -> Questio
     if body.user_id is None and body.history is None and not body.columns:
         message = "the user has neither user_id nor history nor columns; an empty history is somebody unknown"
         raise ProblemError(422, "missing_field", message, where.rstrip("."))
-    if not isinstance(body, bodies.RecommendBody):
-        return Question(body.user_id, body.history, body.columns, at=body.at)
-    _k(body.k, limits, where)
-    _at_most(f"{where}candidates", body.candidates or (), limits.ids)
-    _at_most(f"{where}exclude", body.exclude, limits.ids)
+    for name in (EVENTS, TIMES):
+        if getattr(body, name) is not None and body.history is None:
+            message = f"there are {name} and no history; give the items beside them"
+            raise ProblemError(422, "missing_field", message, f"{where}{name}")
+    if isinstance(body, bodies.RecommendBody):
+        _k(body.k, limits, where)
+        _at_most(f"{where}candidates", body.candidates or (), limits.ids)
+        _at_most(f"{where}exclude", body.exclude, limits.ids)
     return body.question()
 
 

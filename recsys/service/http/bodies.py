@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictFloat, StrictInt, StrictStr
@@ -19,6 +20,8 @@ _Cell = _INTEGER | _Number | StrictBool | Annotated[StrictStr, Field(max_length=
 _Cells = Annotated[dict[_TEXT, _Cell | list[_Cell] | None], Field(max_length=200)]
 _Length = Annotated[StrictInt, Field(ge=1)]
 _Ids = list[BodyId]
+_EVENT = Annotated[StrictStr, Field(min_length=1, max_length=64)]
+_TIME = Annotated[Moment, Field(ge=-(2**62), le=2**62)]
 _EVENT_ID = Annotated[StrictStr, Field(min_length=1, max_length=64)]
 
 
@@ -34,6 +37,10 @@ class UserBody(Body):
     Args:
         user_id: of a user; one whom the data does not have is answered by the fallback, or by history and columns.
         history: ids of items, oldest first, in place of the history that is known.
+        history_events: the type of each event of ``history``, which means and weighs what the config that is served
+            says; without them all are likes.
+        history_times: the time of each event of ``history``, which says their order; those from ``at`` on do not count.
+            Without them the events are a second apart, and the last is as new as the data.
         columns: cells of user columns, in place of those that are known.
         at: the time of the recommendation: seconds since 1970 or ISO text; later parts of a known history do not count,
             and a given one ends before it.
@@ -41,10 +48,17 @@ class UserBody(Body):
 
     user_id: BodyId | None = None
     history: _Ids | None = None
+    history_events: list[_EVENT] | None = None
+    history_times: list[_TIME] | None = None
     columns: _Cells = Field(default_factory=dict)
-    at: Annotated[Moment, Field(ge=-(2**62), le=2**62)] | None = None
+    at: _TIME | None = None
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"user_id": 42}, {"history": [50, 181]}]})
+
+    def question(self) -> Question:
+        """The question to a model."""
+        history = {"history_events": self.history_events, "history_times": self.history_times}
+        return Question(self.user_id, self.history, self.columns, at=self.at, **history)
 
 
 class RecommendBody(UserBody):
@@ -67,6 +81,7 @@ class RecommendBody(UserBody):
             "examples": [
                 {"user_id": 42, "k": 10},
                 {"history": [50, 181, 174], "k": 5, "exclude": [172]},
+                {"history": [50, 181], "history_events": ["click", "unlike"], "history_times": [100, 200], "k": 5},
                 {"columns": {"age": 31}, "candidates": [50, 181, 258], "k": 3},
             ]
         }
@@ -74,9 +89,8 @@ class RecommendBody(UserBody):
 
     def question(self) -> Question:
         """The question to a model."""
-        return Question(
-            self.user_id, self.history, self.columns, self.k, self.filter_seen, self.candidates, self.exclude, self.at
-        )
+        asked = {"k": self.k, "filter_seen": self.filter_seen, "candidates": self.candidates, "exclude": self.exclude}
+        return replace(super().question(), **asked)
 
 
 class BatchBody(Body):
@@ -167,7 +181,7 @@ class EventBody(Body):
 
     user_id: BodyId
     item_id: BodyId
-    event: Annotated[StrictStr, Field(min_length=1, max_length=64)] = "click"
+    event: _EVENT = "click"
     event_id: _EVENT_ID | None = None
     time: Annotated[Moment, Field(ge=0, le=10**11)] | None = None
     weight: Annotated[float, Field(gt=0, le=1e6, strict=True, allow_inf_nan=False)] = 1.0

@@ -11,16 +11,19 @@ from fastapi.responses import RedirectResponse
 from pydantic import Field, StrictBool, StrictFloat, StrictInt, StrictStr
 
 from recsys.files.input_file import read_bytes
+from recsys.service.explorer.documents import Documents
 from recsys.service.explorer.explorer import Explorer
 from recsys.service.explorer.page import INDEX, assets
 from recsys.service.explorer.pair import Asked
 from recsys.service.http.bodies import Body
 from recsys.service.http.problems import ProblemError, answer
+from recsys.service.http.tickets import Tickets
 
 Beside = Callable[[Callable[[], object]], Awaitable[object]]
 """Calls a function in another thread."""
 
 ADDRESS = "/explore"
+_TICKETED = f"{ADDRESS}/document"
 _ID = Annotated[StrictStr, Field(min_length=1, max_length=512)]
 _NUMBER = Annotated[StrictFloat, Field(allow_inf_nan=False)]
 _VALUE = StrictBool | StrictInt | _NUMBER | Annotated[StrictStr, Field(max_length=512)]
@@ -68,6 +71,12 @@ class SimilarBody(ItemBody):
     by: Annotated[list[_ID], Field(max_length=4)] = Field(default_factory=list)
 
 
+class DocumentBody(Body):
+    """A document of the run."""
+
+    name: _ID
+
+
 class MapBody(Body):
     """The column by which the map is coloured."""
 
@@ -80,29 +89,27 @@ class Pages:
 
     Args:
         paths: all of them.
-        open: those of the page itself, which hold nothing of the data.
+        open: those that need no key: of the page itself, which hold nothing of the data, and of a document by ticket.
     """
 
     paths: frozenset[str] = frozenset()
     open: frozenset[str] = frozenset()
 
 
-def add_explorer(app: FastAPI, explorer: Explorer, beside: Beside, linked: bool) -> Pages:
+def add_explorer(app: FastAPI, explorer: Explorer, beside: Beside) -> Pages:
     """Puts the page at `ADDRESS` and its questions below it.
 
     Args:
         app: gets the routes.
         explorer: answers the questions.
         beside: calls a function in another thread.
-        linked: whether documents of the run are given to whoever asks; a link cannot bring a key.
     """
     before = {getattr(route, "path", "") for route in app.routes}
     open_ = _add_files(app)
-    _add_questions(app, explorer, beside, linked)
-    if linked:
-        _add_documents(app, explorer)
+    _add_questions(app, explorer, beside)
+    _add_documents(app, explorer.around.documents)
     paths = {getattr(route, "path", "") for route in app.routes} - before
-    return Pages(frozenset(paths), open_)
+    return Pages(frozenset(paths), open_ | {_TICKETED})
 
 
 def _add_files(app: FastAPI) -> frozenset[str]:
@@ -125,14 +132,13 @@ def _add_files(app: FastAPI) -> frozenset[str]:
     return frozenset(files) | {"/"}
 
 
-def _add_questions(app: FastAPI, explorer: Explorer, beside: Beside, linked: bool) -> None:
+def _add_questions(app: FastAPI, explorer: Explorer, beside: Beside) -> None:
     async def told(work: Callable[[], object]) -> Response:
         return answer(200, await beside(work), _HEADERS)
 
     @app.post(f"{ADDRESS}/about", include_in_schema=False)
     async def about() -> Response:
-        hidden: dict[str, object] = {} if linked else {"documents": []}
-        return await told(lambda: explorer.about() | hidden)
+        return await told(explorer.about)
 
     @app.post(f"{ADDRESS}/users", include_in_schema=False)
     async def users(body: FindBody) -> Response:
@@ -165,10 +171,13 @@ def _add_questions(app: FastAPI, explorer: Explorer, beside: Beside, linked: boo
         return Response(image, headers={**_HEADERS, "cache-control": "private, max-age=3600"}, media_type="image/jpeg")
 
 
-def _add_documents(app: FastAPI, explorer: Explorer) -> None:
+def _add_documents(app: FastAPI, documents: Documents) -> None:
+    """A document by its name, and where a key is asked for, which a link cannot bring, by a ticket."""
+    tickets = Tickets()
+
     @app.get(f"{ADDRESS}/documents/{{name}}", include_in_schema=False)
     async def document(name: str) -> Response:
-        path = explorer.around.documents.found().get(name)
+        path = documents.found().get(name)
         if path is None:
             raise ProblemError(404, "no_such_document", "the run has no such document")
         try:
@@ -179,3 +188,14 @@ def _add_documents(app: FastAPI, explorer: Explorer) -> None:
             ) from error
         headers = {**_PLAIN, "content-security-policy": _REPORT_POLICY}
         return Response(content, headers=headers, media_type=_KINDS.get(path.suffix, "text/plain"))
+
+    @app.post(f"{ADDRESS}/ticket", include_in_schema=False)
+    async def ticket(body: DocumentBody) -> Response:
+        return answer(200, {"ticket": tickets.give(body.name)}, _HEADERS)
+
+    @app.get(_TICKETED, include_in_schema=False)
+    async def ticketed(ticket: str = "") -> Response:
+        name = tickets.take(ticket)
+        if name is None:
+            raise ProblemError(404, "no_such_document", "the link was used or is too old; open it on the page again")
+        return await document(name)

@@ -10,7 +10,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
 from recsys.choices import did_you_mean
-from recsys.errors import RecsysError
+from recsys.errors import FieldError, RecsysError
 from recsys.service.batcher import OverloadError
 from recsys.service.logs.messages import Messages
 
@@ -46,7 +46,7 @@ def answer(status: int, content: object, headers: Mapping[str, str] | None = Non
 
 def refused(error: RecsysError) -> dict[str, dict[str, str]]:
     """The JSON of an error that a model has with a question."""
-    return problem("invalid_request", str(error))
+    return problem("invalid_request", str(error), error.where if isinstance(error, FieldError) else "")
 
 
 def add_handlers(app: FastAPI, messages: Messages) -> None:

@@ -116,5 +116,5 @@ class RuleLists:
 
     def _made(self, rules: RuleOptions) -> Moments:
         model, now = self._model, time.time()
-        plan = RulePlan.of(model.data, model.rules, rules, now=now)
+        plan = RulePlan.of(model.data, model.options, rules, now=now)
         return Moments(RuledRetriever.over(model.retriever, plan), plan, now)

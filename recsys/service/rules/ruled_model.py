@@ -9,15 +9,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsys.data.dataset import Dataset
-from recsys.errors import RecsysError
+from recsys.data.vocabulary import Rows
+from recsys.errors import RecsysError, in_field
 from recsys.registry.bundle import Bundle
-from recsys.retrieval.rules.eligible import ItemRules
-from recsys.retrieval.rules.options import RuleOptions
+from recsys.retrieval.batch import RecommendOptions
 from recsys.retrieval.rules.ruled import check_index
 from recsys.service.live_histories import LiveHistories
 from recsys.service.model import ServedModel
 from recsys.service.questions import Listed, Question
 from recsys.service.rules.rule_lists import RuleLists
+from recsys.service.text_search import TextSearch
 
 
 class RuledModel(ServedModel):
@@ -30,10 +31,8 @@ class RuledModel(ServedModel):
         bundle: see `recsys.service.model.ServedModel`, as the others.
         data: see there.
         version: see there.
-        rules: see there.
-        index: see there.
-        filter_seen: see there.
-        lists: the rules of the lists.
+        options: see there; their ``rules`` are followed.
+        text: see there.
 
     Raises:
         DataError: a rule names a column that the data does not have, or they leave no item.
@@ -43,8 +42,8 @@ class RuledModel(ServedModel):
         >>> from recsys.data.synthetic.worlds import BlockTaste
         >>> from recsys.engines.baselines.ease import EASE
         >>> data = BlockTaste(users=30).dataset()
-        >>> rules = RuleOptions.model_validate({"exploration": {"share": 1}, "reasons": True})
-        >>> model = RuledModel(Bundle(EASE().fit(data), data), lists=rules)
+        >>> options = RecommendOptions.model_validate({"rules": {"exploration": {"share": 1}, "reasons": True}})
+        >>> model = RuledModel(Bundle(EASE().fit(data), data), options=options)
         >>> model.recommend([Question("u003", k=2)], LiveHistories())[0].reasons
         ('exploration', 'exploration')
     """
@@ -54,15 +53,13 @@ class RuledModel(ServedModel):
         bundle: Bundle,
         data: Dataset | None = None,
         version: str = "",
-        rules: ItemRules | None = None,
-        index: str = "exact",
-        filter_seen: bool = True,
-        lists: RuleOptions | None = None,
+        options: RecommendOptions | None = None,
+        text: TextSearch | None = None,
     ) -> None:
-        super().__init__(bundle, data, version, rules, index, filter_seen)
-        options, self._ruled = lists or RuleOptions(), RuleLists(self)
-        self._moments = self._ruled.moments(options)
-        check_index(options, index)
+        super().__init__(bundle, data, version, options, text)
+        self._ruled = RuleLists(self)
+        self._moments = self._ruled.moments(self.options.rules)
+        check_index(self.options.rules, self.options.index)
 
     def recommend(self, questions: Sequence[Question], live: LiveHistories) -> list[Listed | RecsysError]:
         return self.listed(questions, live, partial(self._ruled.rank, self._moments))
@@ -76,7 +73,11 @@ class RuledModel(ServedModel):
         """Makes ready what ranks now, where a rule by time has changed it."""
         self._moments.renew()
 
+    def _eligible(self) -> Rows | None:
+        return self._moments.now().eligible
+
     def _check(self, question: Question) -> None:
         super()._check(question)
         if question.at is not None and self.data.has_timestamps:
-            self._moments.at(question.at)
+            with in_field("at"):
+                self._moments.at(question.at)

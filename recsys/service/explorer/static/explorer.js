@@ -95,10 +95,22 @@ function showMoved() {
 }
 
 function showDocuments(names) {
-  const words = { report: "Report", columns: "Columns", attribution: "Attribution" }, decisions = names.filter((name) => name.startsWith("decision-"));
-  const links = names.filter((name) => words[name]).map((name) => make("a", { href: documentAddress(name), target: "_blank", rel: "noopener" }, words[name]));
+  const words = { report: "Report", data: "Data", columns: "Columns", attribution: "Attribution" }, decisions = names.filter((name) => name.startsWith("decision-"));
+  const links = names.filter((name) => words[name]).map((name) => documentLink(name, words[name]));
   if (decisions.length) links.push(make("button", { type: "button", class: "linked", on: { click: () => openDecisions(decisions) } }, "Decisions"));
   byId("documents").replaceChildren(...links);
+}
+
+function documentLink(name, words) {
+  const open = (event) => {
+    if (!sessionStorage.getItem("key")) return;
+    event.preventDefault();
+    const tab = window.open("", "_blank");
+    if (!tab) return;
+    tab.opener = null;
+    guarded(() => source.openDocument(name, tab).catch((error) => { tab.close(); throw error; }))();
+  };
+  return make("a", { href: documentAddress(name), target: "_blank", rel: "noopener", on: { click: open } }, words);
 }
 
 function showUser() {
@@ -167,7 +179,7 @@ function listed(card, rank, other, list) {
     why.length ? make("p", { class: "why" }, why) : null,
     because,
     card.parts.length ? contributions(card.parts) : null,
-    card.inputs ? inputShares(card.inputs) : null);
+    card.inputs.map(inputShares));
 }
 
 /* ---- one item ---- */
@@ -238,7 +250,7 @@ function decided(decision, name) {
   const reasons = (decision.rules || []).map((rule) => make("li", { class: rule.passed ? "yes" : "no" },
     make("span", { class: "verdict" }, rule.passed ? "passed" : "failed"), make("span", {}, make("strong", {}, rule.name), " ", rule.reason)));
   return make("li", {}, make("h3", {}, Number(name.split("-")[1]) + ". " + words),
-    make("p", { class: "hint" }, decision.engine ? "Candidate: " + engineName(decision.engine) + ". " : "", make("a", { href: documentAddress(name), target: "_blank", rel: "noopener" }, "As JSON")),
+    make("p", { class: "hint" }, decision.engine ? "Candidate: " + engineName(decision.engine) + ". " : "", documentLink(name, "As JSON")),
     make("ul", { class: "reasons" }, reasons));
 }
 

@@ -4,13 +4,15 @@
 class ServiceSource {
   constructor() { this.exported = false; this.posters = new Map(); }
 
-  async ask(name, body) {
-    const headers = { "Content-Type": "application/json" };
+  async fetch(address, options = {}) {
     const key = sessionStorage.getItem("key");
-    if (key) headers["X-API-Key"] = key;
-    const answer = await fetch("explore/" + name, { method: "POST", headers, body: JSON.stringify(body || {}) });
-    if (answer.status === 401) { await askForKey(); return this.ask(name, body); }
+    const answer = await fetch(address, { ...options, headers: { ...options.headers, ...(key ? { "X-API-Key": key } : {}) } });
+    if (answer.status === 401) { await askForKey(); return this.fetch(address, options); }
     return answer;
+  }
+
+  ask(name, body) {
+    return this.fetch("explore/" + name, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body || {}) });
   }
 
   async json(name, body) {
@@ -28,9 +30,15 @@ class ServiceSource {
   map(column) { return this.json("map", { column }); }
 
   async document(name) {
-    const answer = await fetch(documentAddress(name));
+    const answer = await this.fetch(documentAddress(name));
     if (!answer.ok) throw new Error("the document " + name + " is gone; load the page again");
     return answer.json();
+  }
+
+  /* A tab cannot bring the key: it gets a ticket, which opens the document once. */
+  async openDocument(name, tab) {
+    const { ticket } = await this.json("ticket", { name });
+    tab.location.replace(new URL("explore/document?ticket=" + ticket, document.baseURI));
   }
 
   poster(item) {

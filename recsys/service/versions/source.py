@@ -11,10 +11,12 @@ from recsys.data.dataset import Dataset
 from recsys.errors import ArtifactError, PromotionError
 from recsys.registry.bundle import Bundle, version_of
 from recsys.registry.store import Store
-from recsys.retrieval.rules.eligible import ItemRules
+from recsys.retrieval.batch import RecommendOptions
 from recsys.retrieval.rules.options import RuleOptions
 from recsys.service.model import ServedModel
 from recsys.service.rules.ruled_model import RuledModel
+from recsys.service.text_search import TextSearch
+from recsys.service.versions.file_digests import FileDigests
 
 
 class Source(Protocol):
@@ -25,6 +27,12 @@ class Source(Protocol):
 
         Raises:
             RecsysError: the source cannot be read at the moment.
+        """
+
+    def inputs(self) -> str:
+        """A digest of what models are served with beside their own files: data, files of rules, tables of texts.
+
+        A version is loaded anew where it changes.
         """
 
     def load(self, version: str) -> ServedModel:
@@ -40,26 +48,32 @@ class Serving:
     """How models are served.
 
     Args:
-        rules: which items may be listed.
-        index: a name in `recsys.retrieval.INDEXES`.
+        options: which items may be listed, by which index, whether seen items are, and the rules of the lists.
         data_of: the dataset that lists are made from, by the folder, the version and the bundle; that of the bundle
             where it returns None.
-        filter_seen: whether lists leave out items of the history where a request does not say it.
-        lists: other rules of the lists.
+        text_of: the search by texts; None where there is none.
+        files: what ``data_of`` and ``text_of`` read; a version is loaded anew where one of them or a file of the rules
+            changes.
     """
 
-    rules: ItemRules = field(default_factory=ItemRules)
-    index: str = "exact"
+    options: RecommendOptions = field(default_factory=RecommendOptions)
     data_of: Callable[[Path, str, Bundle], Dataset | None] = lambda folder, version, bundle: None
-    filter_seen: bool = True
-    lists: RuleOptions = field(default_factory=RuleOptions)
+    text_of: Callable[[], TextSearch | None] = lambda: None
+    files: tuple[Path, ...] = ()
+    _digests: FileDigests = field(default_factory=FileDigests)
+
+    def inputs(self) -> str:
+        """See `Source.inputs`."""
+        options = self.options
+        named = (options.allow, options.deny, options.rules.candidates, options.rules.exclusions)
+        return self._digests.of([*self.files, *(path for path in named if isinstance(path, Path))])
 
     def model(self, folder: Path, version: str) -> ServedModel:
         """The bundle in ``folder``, ready to answer."""
         bundle = Bundle.load(folder)
-        data = self.data_of(folder, version, bundle)
-        given = bundle, data, version, self.rules, self.index, self.filter_seen
-        model = ServedModel(*given) if self.lists == RuleOptions() else RuledModel(*given, self.lists)
+        data, text = self.data_of(folder, version, bundle), self.text_of()
+        kind = ServedModel if self.options.rules == RuleOptions() else RuledModel
+        model = kind(bundle, data, version, self.options, text)
         model.warm()
         return model
 
@@ -73,6 +87,9 @@ class FolderSource:
 
     def version(self, alias: str) -> str | None:
         return f"{self.folder.name}@{version_of(self.folder)}"
+
+    def inputs(self) -> str:
+        return self.serving.inputs()
 
     def load(self, version: str) -> ServedModel:
         model = self.serving.model(self.folder, version)
@@ -91,6 +108,9 @@ class RegistrySource:
     def version(self, alias: str) -> str | None:
         number = self.store.version_at(alias) or (alias if alias.isdigit() else None)
         return None if number is None else f"{self.store.name}/{number}"
+
+    def inputs(self) -> str:
+        return self.serving.inputs()
 
     def load(self, version: str) -> ServedModel:
         number = version.rpartition("/")[2]
