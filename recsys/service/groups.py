@@ -15,9 +15,10 @@ from recsys.data.entities import EntityTable
 from recsys.data.histories import Histories, concatenated
 from recsys.data.vocabulary import Rows
 from recsys.engine import Request
-from recsys.retrieval.anonymous import anonymous_name, given_cells, with_anonymous, with_attributes, without_repeats
+from recsys.retrieval.anonymous import given_cells, with_anonymous, with_attributes, without_repeats
+from recsys.retrieval.recipients.asked import Id, names_of
 from recsys.service.live_histories import FeedbackEvent, LiveHistories, extended, unchanged
-from recsys.service.questions import Id, Lookup
+from recsys.service.questions import Lookup
 from recsys.service.vector_cache import cache_key
 
 
@@ -59,16 +60,13 @@ class Group:
 
     @property
     def names(self) -> NDArray[np.object_]:
-        """[U] by which lists of single users and random draws are found: the id, or what is known without one."""
-        found = np.empty(len(self.asked), object)
-        for number, each in enumerate(self.asked):
-            found[number] = each.question.user_id
-            if each.question.user_id is None:
-                history = self.histories.items[self.histories.offsets[number] : self.histories.offsets[number + 1]]
-                ids = self.data.items.vocabulary.ids[history].tolist()
-                cells = {} if each.attributes is None else given_cells(each.attributes)[0]
-                found[number] = anonymous_name(ids, cells)
-        return found
+        """[U], see `recsys.retrieval.recipients.asked.names_of`."""
+        described = [each.name is None and each.attributes is not None for each in self.asked]
+        cells = [
+            given_cells(each.attributes)[0] if has and each.attributes is not None else {}
+            for each, has in zip(self.asked, described, strict=True)
+        ]
+        return names_of(self.asked, self.histories, self.data.items.vocabulary, cells)
 
     def take(self, rows: Rows) -> Group:
         """The questions at ``rows``."""

@@ -15,8 +15,7 @@ from recsys.data.histories import Histories
 from recsys.data.vocabulary import MISSING, Rows, Vocabulary
 from recsys.errors import DataError, FieldError, in_field
 from recsys.retrieval.anonymous import check_columns, typed_attributes
-
-Id = int | str
+from recsys.retrieval.recipients.asked import Asked, Id
 
 
 @dataclass(frozen=True)
@@ -70,28 +69,16 @@ class Listed:
 
 
 @dataclass(frozen=True, eq=False)
-class Lookup:
+class Lookup(Asked):
     """A question with rows in place of ids.
 
     Args:
         question: as it was asked.
-        user: the row of the user; MISSING for one whom the data does not have.
-        history: that which is given; None is the history of the user.
-        non_likes: of one user, the items of the given history that are seen and no likes.
-        excluded: item rows that are not listed, besides the history.
-        candidates: the only item rows that may be listed, ascending; None is all.
         attributes: one row of typed user columns; None where none is given.
-        unknown_items: ids that the data does not have; they are passed over.
     """
 
     question: Question
-    user: int
-    history: Histories | None
-    non_likes: Histories
-    excluded: Rows
-    candidates: Rows | None
     attributes: pd.DataFrame | None
-    unknown_items: tuple[Id, ...]
 
     def left_out(self, n_items: int) -> Rows:
         """The rows of ``n_items`` items that are not listed, besides the history."""
@@ -101,10 +88,6 @@ class Lookup:
         allowed[self.candidates] = True
         allowed[self.excluded] = False
         return np.flatnonzero(~allowed)
-
-    @property
-    def unknown_user(self) -> bool:
-        return self.question.user_id is not None and self.user == MISSING
 
 
 def look_up(data: Dataset, question: Question, types: EventMeanings) -> Lookup:
@@ -133,8 +116,8 @@ def look_up(data: Dataset, question: Question, types: EventMeanings) -> Lookup:
         given = GivenHistory(history, question.history_events, question.history_times)
         own, others = given.read(data, types, question.at)
     only = None if candidates is None else np.unique(candidates[candidates != MISSING])
-    sides = excluded[excluded != MISSING], only
-    return Lookup(question, row, own, others, *sides, _attributes(data, question), tuple(unknown))
+    sides = excluded[excluded != MISSING], only, tuple(unknown)
+    return Lookup(row, question.user_id, own, others, *sides, question, _attributes(data, question))
 
 
 def _item_rows(items: Vocabulary, ids: Sequence[Id], name: str, unknown: list[Id]) -> Rows:
@@ -173,17 +156,3 @@ def _typed(data: Dataset, columns: Mapping[str, object]) -> pd.DataFrame:
     cells = pd.DataFrame({name: pd.Series([cell], dtype=object) for name, cell in columns.items()})
     check_columns(data.users.schema, cells, ())
     return typed_attributes(data.users.schema, cells, "columns")
-
-
-def ragged(parts: Sequence[Rows]) -> Histories:
-    """Item rows of several users as `Histories`; times count up from zero.
-
-    Example:
-        >>> ragged([np.array([3, 1]), np.array([], int)]).lengths.tolist()
-        [2, 0]
-    """
-    lengths = [len(part) for part in parts]
-    items = np.concatenate([np.zeros(0, np.int64), *parts]).astype(np.int32)
-    offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
-    times = np.arange(len(items)) - np.repeat(offsets[:-1], lengths)
-    return Histories(offsets, items, times, np.ones(len(items), np.float32))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sized
+from collections.abc import Iterator, Mapping, Sized
+from dataclasses import dataclass
 from reprlib import repr as short
 from threading import Lock
 from typing import Any
@@ -16,7 +17,6 @@ from recsys.data.vocabulary import MISSING, Rows
 from recsys.engine import Request
 from recsys.errors import DataError, FieldError
 from recsys.registry.bundle import Bundle
-from recsys.registry.pyfunc.asked import Asked
 from recsys.registry.pyfunc.cells import (
     column,
     event_times,
@@ -33,11 +33,13 @@ from recsys.registry.pyfunc.served_as import ServedAs
 from recsys.registry.pyfunc.serving import INPUTS
 from recsys.retrieval.anonymous import (
     check_once,
+    given_cells,
     typed_attributes,
     with_anonymous,
     with_attributes,
     without_repeats,
 )
+from recsys.retrieval.recipients.asked import Asked, Id, given_of, names_of
 from recsys.retrieval.retriever import check_ranks_seen
 from recsys.retrieval.rules.reasons import reason_texts
 from recsys.retrieval.top_up import Lists
@@ -46,6 +48,18 @@ _BLOCK, _CANDIDATES = 2**14, 2**21
 """Rows, and candidates of rows, which are answered together."""
 _List = tuple[list[object], list[float], list[bool], list[str]]
 """Item ids, their scores, whether each is of the fallback, and the rules that gave it its place."""
+
+
+_ITEMS, _NOTHING = ("history", "exclude", "candidates"), Histories.of([[]])
+"""Cells that list items, and the history of one user who has none."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Row(Asked):
+    """A row of a call, at a time (None: now) and with the length of its list."""
+
+    at: int | None
+    k: int
 
 
 class Predictor:
@@ -127,16 +141,18 @@ class Predictor:
         lists: list[_List] = [([], [], [], [])] * len(rows)
         asked = self._asked(rows, attributes, first)
         for numbers, request in self._requests(attributes, asked):
-            at, longest = asked.at[numbers[0]], max(asked.ks[number] for number in numbers)
-            given = asked.given(numbers, request, attributes, self._data, self._served_as.filter_seen)
+            group, cells = [asked[number] for number in numbers], given_cells(attributes.iloc[numbers])
+            given_names = names_of(group, request.histories, self._data.items.vocabulary, cells)
+            given = given_of(group, given_names, request, np.full(len(group), self._served_as.filter_seen))
             with self._lock:
-                retriever = self._lists.at(at)
-                found = retriever.rank(retriever.encode(request), longest, given)
-            for place, number in enumerate(numbers):
-                lists[number] = self._without_padding(asked.ks[number], found, place)
+                retriever = self._lists.at(group[0].at)
+                found = retriever.rank(retriever.encode(request), max(each.k for each in group), given)
+            for place, (number, each) in enumerate(zip(numbers, group, strict=True)):
+                lists[number] = self._without_padding(each.k, found, place)
         names = ("item_ids", "scores", "fallback", *(["reasons"] if self._served_as.rules.reasons else []))
         named: dict[str, list[Any]] = {name: [row[part] for row in lists] for part, name in enumerate(names)}
-        told = {"unknown_items": asked.unknown_items, "unknown_user": [name is not None for name in asked.unknown_user]}
+        unknown = [[str(key) for key in each.unknown_items] for each in asked]
+        told = {"unknown_items": unknown, "unknown_user": [each.unknown_user for each in asked]}
         return pd.DataFrame({**named, **told}, index=rows.index)
 
     def _without_padding(self, k: int, lists: Lists, place: int) -> _List:
@@ -146,69 +162,61 @@ class Predictor:
         texts = [] if lists.reasons is None else reason_texts(lists.reasons[place, :n])
         return [plain(ids[item]) for item in items[:n]], scores[:n].tolist(), fallback[:n].tolist(), texts
 
-    def _asked(self, rows: pd.DataFrame, attributes: pd.DataFrame, first: int) -> Asked:
+    def _asked(self, rows: pd.DataFrame, attributes: pd.DataFrame, first: int) -> list[_Row]:
         """The cells of ``rows`` as rows of the bundle's users and items."""
-        users, given, times = column(rows, "user_id"), column(rows, "history"), column(rows, "at")
-        ks = [length(number, k) for number, k in enumerate(column(rows, "k"), first)]
-        at = [moment(number, cell) for number, cell in enumerate(times, first)]
         described = attributes.notna().any(axis=1).tolist()
-        found = [self._row(n, *cells) for n, cells in enumerate(zip(users, given, described, strict=True), first)]
-        histories: list[Histories | None] = []
-        non_likes, excluded, unknown = [], [], []
-        limited: list[list[int] | None] = []
-        names = (EVENTS, TIMES, "exclude", "candidates")
-        sides = zip(given, *(column(rows, name) for name in names), strict=True)
-        for number, (history, events, stamps, exclude, candidates) in enumerate(sides, first):
-            cells = {"history": history, "exclude": exclude, "candidates": candidates}
-            items = {n: None if is_missing(c) else self._items(number, n, c) for n, c in cells.items()}
-            known = items["history"] and items["history"][0]
-            own, others = self._history(number, known, events, stamps, at[number - first])
-            histories.append(own)
-            non_likes.append(others)
-            excluded.append([] if items["exclude"] is None else known_rows(items["exclude"][0]).tolist())
-            only = items["candidates"]
-            limited.append(None if only is None else np.unique(known_rows(only[0])).tolist())
-            unknown.append([str(key) for pair in items.values() if pair is not None for key in pair[1]])
-        nobody = [
-            None if row != MISSING or is_missing(user) else id_of(number, "user_id", user)
-            for number, (row, user) in enumerate(zip(found, users, strict=True), first)
-        ]
-        return Asked(np.array(found, int), histories, non_likes, excluded, limited, unknown, nobody, at, ks)
+        names = [name for name in INPUTS if name in rows]
+        cells = zip(*(rows[name] for name in names), strict=True) if names else [()] * len(rows)
+        found = [dict.fromkeys(INPUTS) | dict(zip(names, row, strict=True)) for row in cells]
+        return [self._row(n, row, has) for n, (row, has) in enumerate(zip(found, described, strict=True), first)]
 
-    def _requests(self, attributes: pd.DataFrame, asked: Asked) -> Iterator[tuple[Rows, Request]]:
+    def _row(self, number: int, cells: Mapping[str, Any], described: bool) -> _Row:
+        k, at = length(number, cells["k"]), moment(number, cells["at"])
+        user, name = self._user(number, cells, described)
+        listed = {each: cells[each] for each in _ITEMS if not is_missing(cells[each])}
+        items = {each: self._items(number, each, cell) for each, cell in listed.items()}
+        rows = {each: found for each, (found, _) in items.items()}
+        own, others = self._history(number, rows.get("history"), cells, at)
+        candidates = np.unique(known_rows(rows["candidates"])) if "candidates" in rows else None
+        unknown = tuple(key for _, others_ in items.values() for key in others_)
+        excluded = known_rows(rows.get("exclude", np.zeros(0, np.int64)))
+        return _Row(user, name, own, others, excluded, candidates, unknown, at, k)
+
+    def _requests(self, attributes: pd.DataFrame, asked: list[_Row]) -> Iterator[tuple[Rows, Request]]:
         """Requests that cover all rows, each with the numbers of its rows; a request holds a user at most once."""
-        known = Histories.from_interactions(self._data.interactions, asked.users)
-        for numbers in self._groups(asked):
-            at, users = asked.at[numbers[0]], asked.users[numbers]
-            each = [(number, asked.histories[number]) for number in numbers]
+        rows = np.array([each.user for each in asked], int)
+        known = Histories.from_interactions(self._data.interactions, rows)
+        for numbers in self._groups(asked, rows):
+            at, users = asked[numbers[0]].at, rows[numbers]
+            each = [(number, asked[number].history) for number in numbers]
             own = [_before(known.take(np.array([n])), at) if given is None else given for n, given in each]
             table = with_attributes(
                 with_anonymous(self._data.users, users), attributes.iloc[numbers].reset_index(drop=True)
             )
             also_seen = self._data.also_seen(users)
             also_seen = None if also_seen is None else _before(also_seen, at)
-            others = concatenated([asked.non_likes[number] for number in numbers])
+            others = concatenated([asked[number].non_likes for number in numbers])
             if len(others.items):
                 also_seen = others if also_seen is None else also_seen.joined(others)
             times = None if at is None else np.full(len(numbers), at)
             yield numbers, Request(table, self._data.items, concatenated(own), times, also_seen)
 
-    def _groups(self, asked: Asked) -> Iterator[Rows]:
+    def _groups(self, asked: list[_Row], users: Rows) -> Iterator[Rows]:
         """The rows in groups of one time, one length where lists depend on it, and each user once."""
         groups = dict[tuple[int | None, int], list[int]]()
         by_length = self._served_as.rules.reranks or self._served_as.rules.reasons
-        for number, (at, k) in enumerate(zip(asked.at, asked.ks, strict=True)):
-            groups.setdefault((at, k if by_length else 0), []).append(number)
+        for number, each in enumerate(asked):
+            groups.setdefault((each.at, each.k if by_length else 0), []).append(number)
         for found in groups.values():
             numbers = np.array(found)
-            yield from (numbers[positions] for positions in without_repeats(asked.users[numbers]))
+            yield from (numbers[positions] for positions in without_repeats(users[numbers]))
 
     def _attributes(self, asked: pd.DataFrame) -> pd.DataFrame:
         """The columns of users that the rows give."""
         cells = asked.drop(columns=[name for name in INPUTS if name in asked])
         return typed_attributes(self._data.users.schema, cells, "rows")
 
-    def _items(self, number: int, name: str, cell: object) -> tuple[Rows, list[object]]:
+    def _items(self, number: int, name: str, cell: object) -> tuple[Rows, list[Id]]:
         """The rows of the items that a cell lists, MISSING for ids that the bundle does not have, and these ids."""
         if not isinstance(cell, list | tuple | np.ndarray) or (isinstance(cell, np.ndarray) and not cell.ndim):
             raise DataError(f"row {number}: {name} is {short(cell)}; give a list of item ids")
@@ -220,33 +228,34 @@ class Predictor:
         return rows, [item for item, row in zip(ids, rows, strict=True) if row == MISSING]
 
     def _history(
-        self, number: int, items: Rows | None, events: object, times: object, at: int | None
+        self, number: int, items: Rows | None, cells: Mapping[str, Any], at: int | None
     ) -> tuple[Histories | None, Histories]:
         """A given history, oldest first, and the items of its events that are no likes."""
-        sides = {name: cell for name, cell in ((EVENTS, events), (TIMES, times)) if not is_missing(cell)}
+        sides = {name: cells[name] for name in (EVENTS, TIMES) if not is_missing(cells[name])}
         if items is None:
             for name in sides:
                 raise DataError(f"row {number} has {name} and no history; give the items beside them")
-            return None, Histories.of([[]])
+            return None, _NOTHING
         given = GivenHistory(items, event_types(number, sides.get(EVENTS)), event_times(number, sides.get(TIMES)))
         try:
             return given.read(self._data, self._served_as.events, at)
         except FieldError as error:
             raise DataError(f"row {number}: {error}") from error
 
-    def _row(self, number: int, user: object, history: object, described: bool) -> int:
-        """The row of ``user`` in the bundle's users; MISSING where it is absent or unknown."""
-        if is_missing(user) and is_missing(history) and not described:
+    def _user(self, number: int, cells: Mapping[str, Any], described: bool) -> tuple[int, Id | None]:
+        """The row of the user, MISSING where it is absent or unknown, and the id."""
+        user = cells["user_id"]
+        if is_missing(user) and is_missing(cells["history"]) and not described:
             raise DataError(
                 f"row {number} has neither user_id nor history nor a column of users; give the ids of the user's "
                 "items, oldest first, as `history`, or an empty list for a user of whom nothing is known"
             )
         if is_missing(user):
-            return MISSING
+            return MISSING, None
         known, asked = self._data.users.vocabulary, id_of(number, "user_id", user)
         if len(known) and isinstance(asked, str) == known.holds_integers:
             raise DataError(f"row {number}: user_id is {short(asked)}, and ids look like {known.ids[:1].tolist()[0]!r}")
-        return int(known.rows([asked])[0])
+        return known.row(asked), asked
 
 
 def _before(history: Histories, at: int | None) -> Histories:

@@ -57,8 +57,14 @@ class UserBody(Body):
 
     def question(self) -> Question:
         """The question to a model."""
-        history = {"history_events": self.history_events, "history_times": self.history_times}
-        return Question(self.user_id, self.history, self.columns, at=self.at, **history)
+        return Question(
+            self.user_id,
+            self.history,
+            self.columns,
+            at=self.at,
+            history_events=self.history_events,
+            history_times=self.history_times,
+        )
 
 
 class RecommendBody(UserBody):
@@ -89,8 +95,8 @@ class RecommendBody(UserBody):
 
     def question(self) -> Question:
         """The question to a model."""
-        asked = {"k": self.k, "filter_seen": self.filter_seen, "candidates": self.candidates, "exclude": self.exclude}
-        return replace(super().question(), **asked)
+        asked = super().question()
+        return replace(asked, k=self.k, filter_seen=self.filter_seen, candidates=self.candidates, exclude=self.exclude)
 
 
 class BatchBody(Body):

@@ -8,10 +8,10 @@ from functools import partial
 
 import numpy as np
 
-from recsys.data.histories import Histories
 from recsys.data.vocabulary import Rows
 from recsys.errors import RecsysError
-from recsys.retrieval.rules.block import Given, empty_lists, of_users
+from recsys.retrieval.recipients.asked import given_of
+from recsys.retrieval.rules.block import empty_lists
 from recsys.retrieval.rules.items.moments import Kept, Moments
 from recsys.retrieval.rules.options import RuleOptions
 from recsys.retrieval.rules.plan import RulePlan
@@ -20,7 +20,7 @@ from recsys.retrieval.top_up import Lists
 from recsys.service.groups import Group
 from recsys.service.live_histories import LiveHistories
 from recsys.service.model import ServedModel
-from recsys.service.questions import Listed, Question, ragged
+from recsys.service.questions import Listed, Question
 
 
 class RuleLists:
@@ -75,7 +75,8 @@ class RuleLists:
     def rank(self, moments: Moments, group: Group, k: int) -> Lists:
         """The lists of a group, each at the time and of the length of its question, up to ``k``."""
         parts = self._alike(moments, group, k)
-        users, given = self._model.encoded(group), self._given(group)
+        users, filtered = self._model.encoded(group), self._model.filters(group)
+        given = given_of(group.asked, group.names, group.request, filtered, group.blocked)
         if len(parts) == 1:
             ((retriever, _),) = parts
             return retriever.rank(users, k, given)
@@ -97,22 +98,6 @@ class RuleLists:
         for row, (each, at) in enumerate(zip(group.asked, asked, strict=True)):
             found.setdefault((made[at], min(each.question.k, k)), []).append(row)
         return {key: np.array(rows, np.int64) for key, rows in found.items()}
-
-    def _given(self, group: Group) -> Given:
-        """What the questions leave out and limit, by the names of the rules that they count as."""
-        filtered = self._model.filters(group)
-        excluded: dict[str, Histories] = {}
-        if any(len(each.excluded) for each in group.asked):
-            excluded["exclusions"] = ragged([each.excluded for each in group.asked])
-        if group.blocked is not None and not filtered.all():
-            excluded["blocked"] = of_users(group.blocked, ~filtered)
-        known = group.names, group.histories, group.also_seen, filtered, lambda: group.request, excluded
-        limited = np.array([each.candidates is not None for each in group.asked], bool)
-        if not limited.any():
-            return Given(*known)
-        nothing = np.zeros(0, np.int64)
-        lists = ragged([nothing if each.candidates is None else each.candidates for each in group.asked])
-        return Given(*known, lists, limited)
 
     def _made(self, rules: RuleOptions) -> Moments:
         model, now = self._model, time.time()
