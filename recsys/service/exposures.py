@@ -8,11 +8,12 @@ from pathlib import Path
 from secrets import token_hex
 
 from recsys.data.feedback.event_meanings import EventMeanings
+from recsys.retrieval.recipients.asked import Id
 from recsys.service.batcher import Batcher, OverloadError
 from recsys.service.live_histories import FeedbackEvent
 from recsys.service.logs.json_log import JsonLog, Record
 from recsys.service.logs.messages import Messages
-from recsys.service.questions import Id, Listed
+from recsys.service.questions import Listed
 
 CHAMPION, CHALLENGER = "champion", "challenger"
 

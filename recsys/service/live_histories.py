@@ -13,7 +13,7 @@ from recsys.data.dataset import Dataset
 from recsys.data.feedback.event_meanings import BELOW, DISLIKE, LIKE, REMOVAL, RETURN, EventMeanings
 from recsys.data.histories import Histories
 from recsys.data.vocabulary import MISSING
-from recsys.service.questions import Id
+from recsys.retrieval.recipients.asked import Id
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from recsys.registry.bundle import Bundle
 from recsys.retrieval.approximate.choice import index_builder
 from recsys.retrieval.batch import RecommendOptions
 from recsys.retrieval.frames import fallback_of
-from recsys.retrieval.recipients.asked import ragged
+from recsys.retrieval.recipients.asked import Id, ragged
 from recsys.retrieval.retriever import EncodedUsers, Retriever, check_ranks_seen, similarity_vectors
 from recsys.retrieval.rules.block import of_users
 from recsys.retrieval.rules.by_user import UserCondition
@@ -29,7 +29,7 @@ from recsys.retrieval.similar import Neighbours
 from recsys.retrieval.top_up import Lists
 from recsys.service.groups import Group, Groups
 from recsys.service.live_histories import LiveHistories
-from recsys.service.questions import Id, Listed, Lookup, Question, id_row, look_up
+from recsys.service.questions import Listed, Lookup, Question, id_row, look_up
 from recsys.service.text_search import NO_TEXT, TextSearch
 from recsys.service.vector_cache import VectorCache
 

@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 
 from recsys.data.vocabulary import Rows
 from recsys.engine import Vectors
+from recsys.retrieval.recipients.asked import Id
 from recsys.retrieval.retriever import EncodedUsers
 from recsys.service.live_histories import LiveHistories
-from recsys.service.questions import Id, Lookup
+from recsys.service.questions import Lookup
 
 _BYTES = 64 * 2**20
 

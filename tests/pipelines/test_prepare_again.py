@@ -45,17 +45,17 @@ def test_a_part_that_is_added_changed_or_taken_away_is_noticed(run, tmp_path):
 
 def test_a_file_that_changes_while_it_is_read_is_refused(run, monkeypatch):
     folder, prepared = run
-    read = prepare.ingest
+    read = prepare.typed_tables
 
     def slow(*arguments):
         found = read(*arguments)
         EVENTS.assign(user_id=9).to_parquet(folder / "part-1.parquet")
         return found
 
-    monkeypatch.setattr(prepare, "ingest", slow)
+    monkeypatch.setattr(prepare, "typed_tables", slow)
     with pytest.raises(DataError, match="events: changed while it was read"):
         prepared()
-    monkeypatch.setattr(prepare, "ingest", read)
+    monkeypatch.setattr(prepare, "typed_tables", read)
     assert prepared() == 3
 
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from typing import TypedDict
 
 from pipelines.benchmarks.soak.world import POOL, Expected, Items, K, World
+from recsys.retrieval.recipients.asked import Id
 from recsys.service.live_histories import FeedbackEvent
-from recsys.service.questions import Id
 
 Body = dict[str, object]
 

@@ -19,9 +19,10 @@ from recsys.data.synthetic.worlds import BlockTaste
 from recsys.registry.bundle import Bundle
 from recsys.registry.mlflow_client import local_uri, mlflow_at
 from recsys.registry.store import CHAMPION, Store
+from recsys.retrieval.recipients.asked import Id
 from recsys.service.live_histories import FeedbackEvent, LiveHistories
 from recsys.service.model import ServedModel
-from recsys.service.questions import Id, Listed, Question
+from recsys.service.questions import Listed, Question
 
 K, POOL = 10, 200
 SYNTHETIC = "synthetic"

@@ -16,7 +16,7 @@ from recsys.data.histories import Histories
 from recsys.data.schema import Kind, split_tags
 from recsys.data.vocabulary import MISSING, Vocabulary
 from recsys.errors import DataError
-from recsys.service.questions import Id
+from recsys.retrieval.recipients.asked import Id
 
 Json = dict[str, object]
 _LATEST = 2.5e11

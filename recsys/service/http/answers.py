@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict
 
-from recsys.service.questions import Id
+from recsys.retrieval.recipients.asked import Id
 
 
 class ListedItem(BaseModel):

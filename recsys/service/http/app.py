@@ -13,6 +13,7 @@ from recsys import __version__
 from recsys.data.feedback.given_history import EVENTS, TIMES
 from recsys.data.vocabulary import MISSING
 from recsys.errors import DataError, FieldError, RecsysError
+from recsys.retrieval.recipients.asked import Id
 from recsys.service.explorer.explorer import Explorer
 from recsys.service.http import answers, bodies
 from recsys.service.http.explorer_routes import Pages, add_explorer
@@ -20,7 +21,7 @@ from recsys.service.http.guard import Guard
 from recsys.service.http.problems import ProblemError, add_handlers, answer, problem, refused
 from recsys.service.limits import Limits
 from recsys.service.live_histories import FeedbackEvent
-from recsys.service.questions import Id, Question, id_row
+from recsys.service.questions import Question, id_row
 from recsys.service.state import ServiceState, Shown
 from recsys.service.text_search import NO_TEXT
 

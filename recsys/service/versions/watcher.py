@@ -170,8 +170,9 @@ class Watcher:
         slot.loaded, slot.refused = wanted, None
         self._count(name, "loaded")
         told = {"slot": name, "before": before and before.version, "version": wanted.version}
-        told["inputs_changed"] = before is None or before.inputs != wanted.inputs
-        self._messages.info("model_changed", **told, seconds=round(time.monotonic() - started, 2))
+        changed = before is None or before.inputs != wanted.inputs
+        seconds = round(time.monotonic() - started, 2)
+        self._messages.info("model_changed", **told, inputs_changed=changed, seconds=seconds)
 
     def _model(self, slot: _Slot, wanted: _Wanted) -> ServedModel:
         """The model; one that another slot has is not loaded twice."""
