@@ -170,7 +170,7 @@ class Predictor:
         found = [dict.fromkeys(INPUTS) | dict(zip(names, row, strict=True)) for row in cells]
         return [self._row(n, row, has) for n, (row, has) in enumerate(zip(found, described, strict=True), first)]
 
-    def _row(self, number: int, cells: Mapping[str, Any], described: bool) -> _Row:
+    def _row(self, number: int, cells: Mapping[str, object], described: bool) -> _Row:
         k, at = length(number, cells["k"]), moment(number, cells["at"])
         user, name = self._user(number, cells, described)
         listed = {each: cells[each] for each in _ITEMS if not is_missing(cells[each])}
@@ -228,7 +228,7 @@ class Predictor:
         return rows, [item for item, row in zip(ids, rows, strict=True) if row == MISSING]
 
     def _history(
-        self, number: int, items: Rows | None, cells: Mapping[str, Any], at: int | None
+        self, number: int, items: Rows | None, cells: Mapping[str, object], at: int | None
     ) -> tuple[Histories | None, Histories]:
         """A given history, oldest first, and the items of its events that are no likes."""
         sides = {name: cells[name] for name in (EVENTS, TIMES) if not is_missing(cells[name])}
@@ -242,7 +242,7 @@ class Predictor:
         except FieldError as error:
             raise DataError(f"row {number}: {error}") from error
 
-    def _user(self, number: int, cells: Mapping[str, Any], described: bool) -> tuple[int, Id | None]:
+    def _user(self, number: int, cells: Mapping[str, object], described: bool) -> tuple[int, Id | None]:
         """The row of the user, MISSING where it is absent or unknown, and the id."""
         user = cells["user_id"]
         if is_missing(user) and is_missing(cells["history"]) and not described:
