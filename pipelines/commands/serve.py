@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from types import ModuleType
 
 
-_DRAIN_SECONDS = 10
+_DRAIN_SECONDS, _BACKLOG = 10, 2048
 
 
 @dataclass(frozen=True)
@@ -129,6 +129,7 @@ def serve(open_: Callable[[], Opened], options: ServeOptions, pages: Pages | Non
             host, port = listener.getsockname()[:2]
             state.messages.info("serving", host=host, port=port, models=state.versions)
             address = f"http://{host}:{port}{'/explore' if pages else ''}"
+            listener.listen(_BACKLOG)  # who reads the line below may connect
             print(f"serving {state.versions['champion']} at {address} (Ctrl-C ends it)", flush=True)
             settings = uvicorn.Config(
                 app, log_config=None, access_log=False, timeout_graceful_shutdown=_DRAIN_SECONDS, server_header=False
