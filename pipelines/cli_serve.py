@@ -28,7 +28,7 @@ def serve(
     challenger: Annotated[str | None, typer.Option(help="An alias that answers a share of the users.")] = None,
     share: Annotated[float, typer.Option(help="Of the users who get the challenger.")] = 0.1,
     experiment: Annotated[str, typer.Option(help="Another name divides the users anew.")] = "experiment",
-    poll: Annotated[float, typer.Option(help="Seconds between two looks at where the aliases point.")] = 1.0,
+    poll: Annotated[float, typer.Option(help="Seconds between two looks at aliases, data and files of rules.")] = 1.0,
     max_body: Annotated[int, typer.Option(min=1, help="Bytes of a request.")] = 2**20,
     max_k: Annotated[int, typer.Option(min=1, help="Length of a list.")] = 1000,
     max_history: Annotated[int, typer.Option(min=1, help="Items of a history.")] = 1000,

@@ -39,7 +39,7 @@ class Experiment:
         share: of the users who get the challenger.
         name: another name divides the users anew.
         shadow: of the model that is asked and not shown.
-        poll: seconds between two looks at the aliases.
+        poll: seconds between two looks at the aliases, the data and the files of rules.
     """
 
     alias: str = CHAMPION
