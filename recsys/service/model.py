@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from recsys.data.dataset import Dataset
 from recsys.data.feedback.event_meanings import EventMeanings
 from recsys.data.histories import Histories
-from recsys.data.vocabulary import MISSING, Rows
+from recsys.data.vocabulary import MISSING
 from recsys.engine import Request, Vectors
 from recsys.errors import DataError, FieldError, RecsysError, in_field
 from recsys.registry.bundle import Bundle
@@ -62,8 +62,7 @@ class ServedModel:
         self.version, self.text = version or bundle.version, text
         self.options = options = options or RecommendOptions()
         check_ranks_seen(bundle.engine, options.filter_seen)
-        self._eligible = eligible_items(self.data.items, options)
-        self._listed = self._eligible.rows
+        self._listed = eligible_items(self.data.items, options).rows
         self._by_user = UserCondition.of(self.data.items, self.data.users, options.where)
         fallback = fallback_of(bundle, self.data)
         build = index_builder(options.index, bundle.engine, self.data, bundle.folder)
@@ -155,13 +154,15 @@ class ServedModel:
         if not self.neighbours.has(row):
             raise DataError(f"{self.bundle.kind} has no vector for this item; it was not in its training data")
         among = self.eligible()
-        among[look_up(self.data, limits).left_out(len(among))] = False
+        among[look_up(self.data, limits, EventMeanings()).left_out(len(among))] = False
         rows, similarity = self.neighbours.of(row, k, among)
         return self.data.items.vocabulary.ids[rows].tolist(), similarity.tolist()
 
     def eligible(self) -> NDArray[np.bool_]:
         """Bool [I]: the items that the rules let through for everybody now."""
-        return self._eligible.mask(len(self.data.items))
+        met = np.zeros(len(self.data.items), bool)
+        met[slice(None) if self._listed is None else self._listed] = True
+        return met
 
     def check_dense(self) -> None:
         """Checks that users and items have dense vectors.
@@ -181,15 +182,9 @@ class ServedModel:
             raise DataError(NO_TEXT)
         with in_field("text"):
             ids, similarity = self.text(text)
-        rows, may = self.data.items.vocabulary.rows(ids), np.zeros(len(self.data.items) + 1, bool)
-        listed = self._eligible()
-        may[slice(-1) if listed is None else listed] = True
-        best = np.flatnonzero(may[rows])[:k]
+        rows = self.data.items.vocabulary.rows(ids)
+        best = np.flatnonzero(np.append(self.eligible(), False)[rows])[:k]
         return self.data.items.vocabulary.ids[rows[best]].tolist(), similarity[best].tolist()
-
-    def _eligible(self) -> Rows | None:
-        """The rows of the items that may be listed to anybody now; None is all."""
-        return self._listed
 
     def request(self, question: Question, live: LiveHistories) -> Request:
         """The user of ``question`` as the engine is asked, with the history that feedback has extended."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from pipelines.benchmarks.peers.harness import export, load, peer_lines
-from pipelines.commands.demo import CONFIG
+from pipelines.config_paths import DEMO
 from pipelines.specs import engine_spec
 from recsys.data.dataset import Dataset
 from recsys.data.splits.split import Split
@@ -77,7 +77,7 @@ def ours(figure: Figure, device: str, quick: bool) -> Curve:
     Raises:
         RecsysError: such as where the data is not there.
     """
-    config = CONFIG.with_name(f"{figure.config}.toml")
+    config = DEMO.with_name(f"{figure.config}.toml")
     run, data, split = load(config)
     options = dict(run.engines[figure.engine])
     quickly = {"epochs": 1, "validate_every": 1} if quick else {}
@@ -96,7 +96,7 @@ def theirs(figure: Figure, device: str, quick: bool, seconds: float) -> Curve:
     Raises:
         RecsysError: such as where the data is not there.
     """
-    _, data, split = load(CONFIG.with_name(f"{figure.config}.toml"))
+    _, data, split = load(DEMO.with_name(f"{figure.config}.toml"))
     folder = export(f"{figure.config}-device", _part(data, split) if quick else split)
     options = json.dumps({**_RECTOOLS, "accelerator": "gpu" if device == "cuda" else "cpu"})
     limits = ["--seconds", str(seconds), *(["--epochs", "1"] if quick else [])]

@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsys.data.dataset import Dataset
-from recsys.data.vocabulary import Rows
 from recsys.errors import RecsysError, in_field
 from recsys.registry.bundle import Bundle
 from recsys.retrieval.batch import RecommendOptions
@@ -72,9 +71,6 @@ class RuledModel(ServedModel):
     def renew(self) -> None:
         """Makes ready what ranks now, where a rule by time has changed it."""
         self._moments.renew()
-
-    def _eligible(self) -> Rows | None:
-        return self._moments.now().eligible
 
     def _check(self, question: Question) -> None:
         super()._check(question)
