@@ -54,8 +54,8 @@ class TrainSection(Config):
         final: the engines of ``[promote]`` and ``[recommend]`` are fitted once more, after evaluation, on all
             interactions (train, validation and test), with the epochs and weights chosen on validation; that fit is
             what is registered and recommends. False serves the engines that were evaluated.
-        workers: processes over the Ray cluster of ``[compute]`` that share the batches of each engine that trains by
-            gradient descent: a step takes a batch of each, so that another number learns other weights.
+        workers: processes over the Ray cluster of ``[compute]`` that share the batches of engines that train by
+            gradient descent: a step takes a batch of each, so another number learns other weights.
     """
 
     final: bool = True
@@ -141,8 +141,7 @@ class RecommendSection(RecommendOptions):
             because the first candidate was refused, an engine of the run that would pass, or the baseline.
         filter_seen: as ``evaluate.filter_seen`` unless given.
         output: another folder for the lists, or an address that fsspec writes to, as ``s3://bucket/lists``; None is
-            ``recommendations/`` in the output folder. Lists of `recsys similar --all` go beside it, to
-            ``OUTPUT-similar``.
+            ``recommendations/`` in the output folder. Lists of `recsys similar --all` go to ``OUTPUT-similar``.
         histories: a file of raw histories, with the columns of the interactions and the id of a session in that of the
             user; its sessions get the lists in place of the users. Unknown items are passed over and counted.
     """

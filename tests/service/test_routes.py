@@ -15,7 +15,6 @@ from recsys.registry.bundle import Bundle
 from recsys.registry.pyfunc.predictor import Predictor
 from recsys.retrieval.batch import RecommendOptions
 from recsys.retrieval.recommend import recommend
-from recsys.retrieval.rules.eligible import ItemRules
 from recsys.service.live_histories import LiveHistories
 from recsys.service.model import ServedModel
 from recsys.service.questions import Question
@@ -164,7 +163,7 @@ def test_similar_items_are_limited_by_the_request_and_by_the_rules(served):
     assert similar(candidates=[]) == []
     other = "x" if served.kind == "integers" else 7
     assert served.post("/similar", {"item_id": served.id(3), "exclude": [other]}).status_code == 422
-    model = ServedModel(served.bundle, rules=ItemRules(deny=(first,)))
+    model = ServedModel(served.bundle, options=RecommendOptions(deny=(first,)))
     assert model.similar(served.id(3), 2)[0] == [second, others[0]]
     assert model.similar(first, 1)[0], "of an item that is not listed itself"
     too_many = served.post("/similar", {"item_id": served.id(3), "candidates": [first] * 10**5})
