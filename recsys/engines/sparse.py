@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,8 @@ from recsys.data.interactions import Interactions
 from recsys.ranking.top_values import best_columns
 
 Floats = NDArray[np.float32]
+BLOCK_PAIRS = 1 << 24
+"""Pairs of interactions that are counted at a time, and cells of a table of co-occurrences."""
 _FILLED = 0.25
 """Pairs of interactions for each cell of a table of co-occurrences, above which it is faster than a sparse matrix."""
 
@@ -47,7 +50,7 @@ def nearest_items(
     matrix: sp.csr_array,
     neighbours: int,
     shrinkage: float,
-    block_pairs: int = 1 << 24,
+    block_pairs: int = BLOCK_PAIRS,
     gram: PackedGram | None = None,
 ) -> sp.csr_array:
     """float32 [I, I]: the shrunk cosine of each item to its best neighbours, itself left out; ties by lower row.
@@ -63,26 +66,52 @@ def nearest_items(
             of one item are.
         gram: is filled with the inner products of all columns, which are computed here anyway.
     """
-    n_items, lengths = matrix.shape[1], np.diff(matrix.indptr)
     norms, damping = np.sqrt((matrix**2).sum(0)).astype(np.float32), shrinkage + 1e-12
-    transposed, table = sp.csr_array(matrix.T), Cooccurrences(matrix)
-    pairs = np.bincount(matrix.indices, np.repeat(lengths, lengths), n_items)
-    parts = []
-    for rows in np.split(np.arange(n_items), np.flatnonzero(np.diff(np.cumsum(pairs) // block_pairs)) + 1):
-        if not table.pays or pairs[rows].sum() < _FILLED * len(rows) * n_items:
-            found = sp.csr_array(transposed[rows] @ matrix)
-            if gram is not None:
-                gram.put(rows, found.toarray())
+    parts, signed = [], bool((matrix.data < 0).any())
+    for rows, found in cooccurrences(matrix, block_pairs):
+        if gram is not None:
+            for some, products in tables(rows, found, block_pairs):
+                gram.put(some, products)
+        if isinstance(found, sp.csr_array):
             parts.append(_nearest_of_pairs(found, rows, norms, damping, neighbours))
             continue
-        for some in np.array_split(rows, -(-len(rows) * n_items // block_pairs)):
-            counted = table.of(transposed[some])
-            if gram is not None:
-                gram.put(some, counted.numpy())
-            if table.signed:  # else 0 is the lowest
-                counted.masked_fill_(counted == 0, -math.inf)
-            parts.append(_nearest_in_table(counted, some, norms, damping, neighbours))
+        if signed:  # else 0 is the lowest
+            found.masked_fill_(found == 0, -math.inf)
+        parts.append(_nearest_in_table(found, rows, norms, damping, neighbours))
     return sp.csr_array(sp.vstack(parts, format="csr"))
+
+
+def cooccurrences(
+    matrix: sp.csr_array, block_pairs: int = BLOCK_PAIRS
+) -> Iterator[tuple[NDArray[np.int64], sp.csr_array | torch.Tensor]]:
+    """Consecutive columns [B] and their inner products with all columns [B, I], block by block.
+
+    A table is overwritten by the next.
+
+    Args:
+        matrix: float32 [U, I].
+        block_pairs: see `nearest_items`.
+    """
+    n_items, lengths = matrix.shape[1], np.diff(matrix.indptr)
+    transposed, table = sp.csr_array(matrix.T), Cooccurrences(matrix)
+    pairs = np.bincount(matrix.indices, np.repeat(lengths, lengths), n_items)
+    for rows in np.split(np.arange(n_items), np.flatnonzero(np.diff(np.cumsum(pairs) // block_pairs)) + 1):
+        if not table.pays or pairs[rows].sum() < _FILLED * len(rows) * n_items:
+            yield rows, sp.csr_array(transposed[rows] @ matrix)
+            continue
+        for some in np.array_split(rows, -(-len(rows) * n_items // block_pairs)):
+            yield some, table.of(transposed[some])
+
+
+def tables(
+    rows: NDArray[np.int64], found: sp.csr_array | torch.Tensor, cells: int = BLOCK_PAIRS
+) -> Iterator[tuple[NDArray[np.int64], Floats]]:
+    """The products ``found`` [B, I] of the columns ``rows`` [B] as tables of at most so many cells, or of one row."""
+    if not isinstance(found, sp.csr_array):
+        yield rows, found.numpy()
+        return
+    for places in np.array_split(np.arange(len(rows)), max(1, -(-found.shape[0] * found.shape[1] // cells))):
+        yield rows[places], found[places].toarray()
 
 
 class PackedGram:
@@ -130,7 +159,7 @@ class Cooccurrences:
 
     def __init__(self, matrix: sp.csr_array) -> None:
         self.pays = torch.backends.mkl.is_available()  # type: ignore[no-untyped-call]
-        self._matrix, self.signed = _as_tensor(matrix), bool((matrix.data < 0).any())
+        self._matrix = _as_tensor(matrix)
         self._memory = torch.empty(0)
 
     def of(self, left: sp.csr_array) -> torch.Tensor:

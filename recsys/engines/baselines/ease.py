@@ -18,6 +18,7 @@ from recsys.data.entities import EntityTable
 from recsys.data.interactions import Interactions
 from recsys.data.vocabulary import Vocabulary
 from recsys.engine import Engine, FitContext, Request, Vectors
+from recsys.engines.neighbour_grams import NeighbourGrams
 from recsys.engines.sparse import PackedGram, nearest_items, preferences, rows_of
 from recsys.engines.storage import (
     csr_from,
@@ -36,8 +37,8 @@ MAX_DENSE_ITEMS = 40_000
 
 _LARGE = 1e12
 """Weights of 0 are looked for above this penalty, long before single precision loses them."""
-_GRAM_BYTES = 1_600_000_000
-"""The largest Gram matrix of all items that sparse weights are computed from: that of 28,000 items, each pair once."""
+_GRAM_BYTES = 1_700_000_000
+"""The most memory of inner products: those of 29,000 items, each pair once, or of 100 neighbours of 82,000 items."""
 
 
 class EASEConfig(EngineConfig):
@@ -179,22 +180,23 @@ def local_weights(
     r"""float32 [I, I]; row i holds :math:`(X_N^\top X_N + \Lambda_N)^{-1} X_N^\top x_i` at the neighbours N of item i.
 
     Solved in double precision, up to 64 items at a time. Memory is that of `nearest_items`, of ``block_floats`` doubles
-    and of the result, and of the Gram matrix of all items where it has at most ``gram_bytes``: then each pair of items
-    is counted once, and not anew for each item that both are neighbours of.
+    and of the result, and at most ``gram_bytes`` of inner products: those of all items where there is room for them,
+    so that each pair of items is counted once; else those of the neighbours of many items at a time, or of one, by
+    what takes fewer events.
 
     Args:
         matrix: X [U, I].
         penalty: float32 [I], the diagonal of :math:`\Lambda`.
         neighbours: items of highest cosine that an item is regressed on; one with fewer co-occurrences has fewer.
         block_floats: size of the linear systems that are solved at a time; at least one system is.
-        gram_bytes: the most memory of a Gram matrix of all items.
+        gram_bytes: the most memory of inner products.
 
     Raises:
         ConfigError: the penalty is too small.
     """
     gram = PackedGram(matrix.shape[1]) if 4 * PackedGram.size(matrix.shape[1]) <= gram_bytes else None
     near = nearest_items(matrix, neighbours, shrinkage=0, gram=gram)
-    gram_of = _gram_of(matrix) if gram is None else gram.of
+    gram_of = _gram_of(matrix, near, gram_bytes) if gram is None else gram.of
     weights = np.empty(near.nnz, np.float32)
     block = max(1, min(64, block_floats // max(int(np.diff(near.indptr).max(initial=1)), 1) ** 2))
     for start in range(0, len(penalty), block):
@@ -229,10 +231,14 @@ def _underflown(penalty: NDArray[np.float32]) -> ConfigError:
     )
 
 
-def _gram_of(matrix: sp.csr_array) -> Callable[[NDArray[np.integer]], NDArray[np.float32]]:
-    """A function from items [n] to the inner products [n, n] of their columns of ``matrix`` [U, I]."""
-    events = sp.csr_array(matrix.T)
-    return lambda items: _gram(events[items])
+def _gram_of(
+    matrix: sp.csr_array, near: sp.csr_array, gram_bytes: int
+) -> Callable[[NDArray[np.integer]], NDArray[np.float32]]:
+    """A function from the neighbours of an item and itself [n] to the inner products [n, n] of their columns."""
+    grams, events = NeighbourGrams(matrix, near, gram_bytes), sp.csr_array(matrix.T)
+    lengths = np.diff(matrix.indptr).astype(np.int64)
+    of_each = int(np.diff(events.indptr).astype(np.int64)[near.indices].sum())
+    return grams.of if grams.passes * int((lengths**2).sum()) <= of_each else lambda items: _gram(events[items])
 
 
 def _gram(events: sp.csr_array) -> NDArray[np.float32]:

@@ -10,6 +10,7 @@ from recsys.data.interactions import Interactions
 from recsys.data.vocabulary import Vocabulary
 from recsys.engine import Request
 from recsys.engines.baselines.ease import EASE, MAX_DENSE_ITEMS, local_weights
+from recsys.engines.neighbour_grams import NeighbourGrams
 from recsys.engines.sparse import first_of_rows, nearest_items
 from recsys.errors import ConfigError, DataError
 
@@ -142,6 +143,32 @@ def test_the_gram_matrix_of_all_items_gives_the_weights_of_single_ones():
     whole, single = (local_weights(matrix, penalty, 4, gram_bytes=most) for most in (10**6, 0))
     np.testing.assert_array_equal(whole.indices, single.indices)
     np.testing.assert_allclose(whole.data, single.data, rtol=1e-6)
+
+
+@pytest.mark.parametrize("most_bytes", [10**6, 200, 0], ids=["one pass", "several passes", "a pass an item"])
+@pytest.mark.parametrize("block_pairs", [1 << 24, 40])
+def test_products_of_neighbours_are_counted_in_passes(most_bytes, block_pairs):
+    matrix = random_matrix().astype(np.float32)
+    matrix[:, 3] = matrix[:, 0] * matrix[:, 1]
+    near = nearest_items(sp.csr_array(matrix), 4, shrinkage=0)
+    near[5, near[[5]].indices] = 0  # an item without neighbours
+    near.eliminate_zeros()
+    grams = NeighbourGrams(sp.csr_array(matrix), near, most_bytes, block_pairs)
+    assert (grams.passes == 1) == (most_bytes == 10**6)
+    for item in range(matrix.shape[1]):
+        items = np.append(near[[item]].indices, item)
+        np.testing.assert_array_equal(grams.of(items), (matrix.T @ matrix)[np.ix_(items, items)])
+
+
+def test_by_passes_weights_are_the_same(monkeypatch):
+    matrix = sp.csr_array(np.tile(random_matrix().astype(np.float32), (1, 3)))
+    penalty = np.full(matrix.shape[1], 5, np.float32)
+    whole = local_weights(matrix, penalty, 4)
+    for used in (1, 10**6):
+        monkeypatch.setattr(NeighbourGrams, "passes", used)
+        other = local_weights(matrix, penalty, 4, gram_bytes=1000)
+        np.testing.assert_array_equal(whole.indices, other.indices)
+        np.testing.assert_allclose(whole.data, other.data, rtol=1e-5, atol=1e-7)
 
 
 def test_sparse_weights_survive_the_disk(tmp_path):
