@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 from pipelines.config import RunConfig
 from pipelines.workspace import Workspace, code_version
@@ -26,6 +27,8 @@ from recsys.json_values import JsonObject
 from recsys.tracking import Tracker
 
 PAGE = "data.html"
+DRAWN = 1_000_000
+"""Interactions up to which they are drawn: drawing takes as long as reading, and a third more of memory."""
 _TABLES = ("interactions", "users", "items", "test_interactions")
 _CODE = ("recsys/data", "pipelines/stages/prepare.py")
 
@@ -36,7 +39,7 @@ def run(
     tracker: Tracker,
     read_already: tuple[Ingested, ValidationIssues] | None = None,
 ) -> None:
-    """Writes ``dataset/`` and ``split/``, and pictures of the tables that it reads as ``data.html``.
+    """Writes ``dataset/`` and ``split/``, and pictures of tables of up to a million interactions as ``data.html``.
 
     Args:
         config: the run.
@@ -54,7 +57,7 @@ def run(
     if read_already is None:
         issues = ValidationIssues()
         name = data_config.name or data_config.source or config.name  # and not that of the folder of the tables
-        read = _read(data_config.model_copy(update={"name": name}), issues, workspace)
+        read = _read(data_config.model_copy(update={"name": name}), issues, workspace.directory / PAGE)
     else:
         read, issues = read_already
     _check_unchanged(cache_key, _facts(config, data_config, workspace))
@@ -72,14 +75,17 @@ def run(
     tracker.log_params({"data": data.name, "data_fingerprint": data.fingerprint, "split": split.name})
 
 
-def _read(config: DataConfig, issues: ValidationIssues, workspace: Workspace) -> Ingested:
-    """The dataset of the tables, which are drawn as they are read."""
+def _read(config: DataConfig, issues: ValidationIssues, page: Path) -> Ingested:
+    """The dataset of the tables, which are drawn as they are read, into ``page``, unless they are large."""
     from recsys.evaluation.report.html_data import data_page
 
     tables = typed_tables(config, issues)
     issues.raise_errors()
-    found = Validation(issues, tuple(summaries(tables)), demand_summary(tables), tables)
-    write_text(workspace.directory / PAGE, data_page(config.name, found, overview(tables)))
+    page.unlink(missing_ok=True)
+    if sum(len(part.user) for part in tables.interactions) <= DRAWN:
+        found = Validation(issues, tuple(summaries(tables)), demand_summary(tables), tables)
+        write_text(page, data_page(config.name, found, overview(tables)))
+        del found
     return encode(tables, config.name)
 
 

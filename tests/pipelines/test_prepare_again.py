@@ -43,6 +43,16 @@ def test_a_part_that_is_added_changed_or_taken_away_is_noticed(run, tmp_path):
     assert prepared() == 2
 
 
+def test_small_tables_are_drawn_and_of_larger_ones_no_earlier_page_stays(run, tmp_path, monkeypatch):
+    folder, prepared = run
+    assert prepared() == 2
+    assert "interactions" in (tmp_path / "out" / "data.html").read_text()
+    monkeypatch.setattr(prepare, "DRAWN", 6)
+    EVENTS.assign(user_id=3).to_parquet(folder / "part-1.parquet")
+    assert prepared() == 3
+    assert not (tmp_path / "out" / "data.html").exists()
+
+
 def test_a_file_that_changes_while_it_is_read_is_refused(run, monkeypatch):
     folder, prepared = run
     read = prepare.typed_tables
