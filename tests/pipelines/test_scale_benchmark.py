@@ -102,7 +102,7 @@ def test_cpu_time_goes_to_the_innermost_function_that_is_a_phase():
 @pytest.mark.slow
 def test_the_phases_of_a_stage_are_those_of_its_command(tmp_path):
     found = subprocess.run(
-        [sys.executable, "-m", "pipelines.benchmarks.scale.phases", "--events", "20000", "--output", tmp_path],
+        [sys.executable, "-m", "pipelines.benchmarks.scale.phases", "--events", "200000", "--output", tmp_path],
         capture_output=True,
         text=True,
         check=True,
