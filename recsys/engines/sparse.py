@@ -99,7 +99,7 @@ def cooccurrences(
         if not table.pays or pairs[rows].sum() < _FILLED * len(rows) * n_items:
             yield rows, sp.csr_array(transposed[rows] @ matrix)
             continue
-        for some in np.array_split(rows, -(-len(rows) * n_items // block_pairs)):
+        for some in _split(rows, n_items, block_pairs):
             yield some, table.of(transposed[some])
 
 
@@ -110,8 +110,13 @@ def tables(
     if not isinstance(found, sp.csr_array):
         yield rows, found.numpy()
         return
-    for places in np.array_split(np.arange(len(rows)), max(1, -(-found.shape[0] * found.shape[1] // cells))):
+    for places in _split(np.arange(len(rows)), found.shape[1], cells):
         yield rows[places], found[places].toarray()
+
+
+def _split(rows: NDArray[np.int64], width: int, cells: int) -> list[NDArray[np.int64]]:
+    """``rows`` in parts of at most so many cells, each ``width`` a row, or of one row."""
+    return np.array_split(rows, max(1, min(len(rows), -(-len(rows) * width // cells))))
 
 
 class PackedGram:

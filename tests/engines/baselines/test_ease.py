@@ -146,7 +146,7 @@ def test_the_gram_matrix_of_all_items_gives_the_weights_of_single_ones():
 
 
 @pytest.mark.parametrize("most_bytes", [10**6, 200, 0], ids=["one pass", "several passes", "a pass an item"])
-@pytest.mark.parametrize("block_pairs", [1 << 24, 40])
+@pytest.mark.parametrize("block_pairs", [1 << 24, 40, 1])
 def test_products_of_neighbours_are_counted_in_passes(most_bytes, block_pairs):
     matrix = random_matrix().astype(np.float32)
     matrix[:, 3] = matrix[:, 0] * matrix[:, 1]
