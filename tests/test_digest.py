@@ -1,6 +1,7 @@
 """What was read of files holds for the process while they are unchanged."""
 
 import os
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -70,6 +71,16 @@ def test_what_was_selected_or_changed_has_a_fingerprint_of_its_own(folder):
     half = loaded.select(slice(0, 90))
     assert half.fingerprint != loaded.fingerprint
     assert half.fingerprint == Interactions.of(half.user, half.item, half.time, half.weight).fingerprint
+
+
+@pytest.mark.usefixtures("settled")
+def test_a_loaded_table_with_other_cells_has_another_fingerprint(folder):
+    loaded = Dataset.load(folder / "dataset").items
+    known = loaded.fingerprint
+    assert Dataset.load(folder / "dataset").items.fingerprint == known
+    other = loaded.columns.copy()
+    other.iloc[0, 0] = other.iloc[-1, 0]
+    assert replace(loaded, columns=other).fingerprint != known
 
 
 def test_files_of_just_now_are_read_again(folder, looks, monkeypatch):

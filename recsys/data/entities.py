@@ -35,7 +35,9 @@ class EntityTable:
 
     Args:
         vocabulary: [n] ids.
-        columns: n rows, index 0..n-1, without the id column; ids that a table did not describe have missing cells.
+        columns: n rows, index 0..n-1, without the id column; ids that a table did not describe have missing cells. A
+            table with other cells is made by `dataclasses.replace`: one that was loaded keeps the fingerprint of its
+            files.
         schema: the kind of each of ``columns``.
         listed: bool [n], whether the table that was read has a row for the id; None where no table was read. Ids that
             only interactions have are not listed: an item that left the catalogue is learnt from and not recommended.
