@@ -1,5 +1,7 @@
 """Exceptions of the library; each message says where the error is, what was found and how to correct it."""
 
+from __future__ import annotations
+
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,6 +28,10 @@ class FieldError(DataError):
     def __init__(self, message: str, where: str) -> None:
         super().__init__(message)
         self.where = where
+
+    def __reduce__(self) -> tuple[type[FieldError], tuple[str, str], dict[str, object]]:
+        """As other processes read it: of exceptions the message alone is pickled."""
+        return type(self), (str(self), self.where), vars(self)
 
 
 class ConfigError(RecsysError):

@@ -33,6 +33,8 @@ _WORTH_SECONDS = 30.0
 """What is left to do takes at least so long where processes are started unasked, which takes some seconds itself."""
 _LOSSES_OF_ONE = 3
 """Processes that one block may lose."""
+_LAST_SECONDS = 5.0
+"""For a process whose pipe has ended, to end by itself."""
 
 
 @dataclass(frozen=True)
@@ -194,7 +196,13 @@ class _Pool(Generic[R]):
             pipe.send(self._blocks[number])
 
     def _lose(self, pipe: Connection, process: BaseProcess, number: int) -> None:
+        process.join(_LAST_SECONDS)
         _end(pipe, process)
+        if process.exitcode and process.exitcode > 0:
+            raise RecsysError(
+                f"a process that embeds ended with exit code {process.exitcode}, see above; a script that starts "
+                'processes needs the guard `if __name__ == "__main__":`'
+            )
         self._losses[number] += 1
         if self._losses[number] > _LOSSES_OF_ONE:
             raise RecsysError(
@@ -221,8 +229,21 @@ def _work(pipe: Connection, packed: bytes) -> None:
             rows = pipe.recv()
             try:
                 make = make or pickle.loads(packed)
-                made: object = make(rows)
+                made = pickle.dumps(make(rows))
             except Exception as error:
                 error.add_note(traceback.format_exc())
-                made = _Failure(error)
-            pipe.send(made)
+                made = _packed_failure(error)
+            pipe.send_bytes(made)
+
+
+def _packed_failure(error: Exception) -> bytes:
+    """The pickled `_Failure`; an exception that is not read again as it was is told as a `RecsysError`."""
+    try:
+        packed = pickle.dumps(_Failure(error))
+        pickle.loads(packed)
+        return packed
+    except Exception:
+        told = RecsysError(f"{type(error).__name__}: {error}")
+        for note in error.__notes__:
+            told.add_note(note)
+        return pickle.dumps(_Failure(told))

@@ -1,6 +1,7 @@
 """Blocks in several processes: what one process makes, whatever is killed."""
 
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -22,7 +23,7 @@ from recsys.content.processes import Processes, blocks_of_network, chosen_device
 from recsys.data.entities import EntityTable
 from recsys.data.schema import Schema
 from recsys.data.vocabulary import Vocabulary
-from recsys.errors import ArtifactError, RecsysError
+from recsys.errors import ArtifactError, FieldError, RecsysError
 from recsys.seeding import stream
 from recsys.tracking import SilentTracker
 from tests.content.tiny_models import save_bert, save_vit
@@ -81,6 +82,19 @@ def threads_here(rows):
 
 def refuses(rows):
     raise ArtifactError(f"rows {rows[0]} and on are not here")
+
+
+class TwoPartsError(Exception):
+    def __init__(self, what, row):
+        super().__init__(f"{what} at row {row}")
+
+
+def fails_in_two_parts(rows):
+    raise TwoPartsError("no weights", rows[0])
+
+
+def makes_a_function(rows):
+    return lambda: rows
 
 
 def waits_at_first(rows):
@@ -149,6 +163,34 @@ def test_an_error_of_a_process_is_that_of_the_caller():
     with pytest.raises(ArtifactError, match="rows 0 and on are not here") as caught:
         list(Processes(2)(refuses, BLOCKS[:1] * 2))
     assert "in refuses" in caught.value.__notes__[0]
+
+
+@pytest.mark.parametrize(
+    ("make", "kind", "message"),
+    [
+        (fails_in_two_parts, RecsysError, "TwoPartsError: no weights at row 0"),
+        (makes_a_function, Exception, "Can't pickle|Can't get local object"),
+    ],
+)
+def test_an_error_that_does_not_fit_a_pipe_is_told_at_once(make, kind, message):
+    """And is not taken for a process that was killed."""
+    with pytest.raises(kind, match=message) as caught:
+        list(Processes(2)(make, BLOCKS[:1] * 2))
+    assert "Traceback" in caught.value.__notes__[0]
+
+
+def test_an_error_of_a_field_is_the_same_in_another_process():
+    error = pickle.loads(pickle.dumps(FieldError("row 0 is no text", "title")))
+    assert (type(error), str(error), error.where) == (FieldError, "row 0 is no text", "title")
+
+
+@pytest.mark.slow
+def test_a_script_without_the_guard_is_told_to_have_it(tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text(RUN)
+    command = [sys.executable, str(script), str(tmp_path / "cache"), str(tmp_path)]
+    done = subprocess.run(command, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True)
+    assert "needs the guard `if __name__" in done.stderr.strip().splitlines()[-1]
 
 
 @pytest.mark.slow
