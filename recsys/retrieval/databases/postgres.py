@@ -44,7 +44,8 @@ def load_postgres(directory: Place, dsn: str, table: str = "recommendations") ->
 
     Raises:
         ArtifactError: the batch is not complete, or a part has changed; or ``table`` is a view, or a table that this
-            function did not make, or one of other columns that views depend on.
+            function did not make, or one of other columns that views depend on, or one whose rows take those of
+            another table with them.
         ConfigError: psycopg is not installed, or ``table`` is no name.
         DataError: the server cannot be reached, refused a statement or went away.
 
@@ -64,10 +65,10 @@ def load_postgres(directory: Place, dsn: str, table: str = "recommendations") ->
     names = table.split(".")
     if len(names) > 2 or not all(0 < len(name.encode()) <= _LONGEST and "\0" not in name for name in names):
         raise ConfigError(f"{table!r} is no table; write a name, or schema.name, of at most {_LONGEST} bytes each")
-    old = Name(tuple(names))
-    new = old.sibling(f"recsys_{short_digest([table])}")
     try:
         with psycopg.connect(_with_timeout(dsn)) as connection, connection.cursor() as cursor:
+            old = Name(tuple(names)).located(cursor)
+            new = old.sibling(f"recsys_{short_digest([table])}")
             if _comment(cursor, old.sql, table) == manifest.fingerprint:
                 return 0
             rows = _fill(cursor, new.sql, _frames(directory, manifest))
@@ -77,9 +78,8 @@ def load_postgres(directory: Place, dsn: str, table: str = "recommendations") ->
         return rows
     except psycopg.Error as error:
         reason = " ".join(str(error).split()) or type(error).__name__
-        raise DataError(
-            f"PostgreSQL: {reason}; the table {table} is as it was, and the same command loads it again"
-        ) from error
+        again = ", and the same command loads it again" if isinstance(error, psycopg.OperationalError) else ""
+        raise DataError(f"PostgreSQL: {reason}; the table {table} is as it was{again}") from error
 
 
 def _with_timeout(dsn: str) -> str:

@@ -28,7 +28,7 @@ WHERE indrelid = %(table)s AND NOT indisprimary AND indisvalid ORDER BY relname
 """
 _COLUMNS = """
 SELECT attname, format_type(atttypid, atttypmod) FROM pg_attribute
-WHERE attrelid = %(table)s AND attnum > 0 AND NOT attisdropped
+WHERE attrelid = %(table)s AND attnum > 0 AND NOT attisdropped AND attgenerated = ''
 """
 _DEPENDENTS = """
 SELECT DISTINCT CASE WHEN classid = 'pg_rewrite'::regclass
@@ -36,8 +36,17 @@ SELECT DISTINCT CASE WHEN classid = 'pg_rewrite'::regclass
     ELSE pg_describe_object(classid, objid, objsubid) END
 FROM pg_depend WHERE refclassid = 'pg_class'::regclass AND refobjid = %(table)s AND (deptype = 'n'
     OR classid IN ('pg_policy'::regclass, 'pg_publication_rel'::regclass, 'pg_trigger'::regclass))
+UNION SELECT pg_describe_object(classid, objid, objsubid) FROM pg_depend JOIN pg_type
+    ON refobjid IN (pg_type.oid, typarray) WHERE refclassid = 'pg_type'::regclass AND typrelid = %(table)s
+    AND deptype = 'n'
+UNION SELECT 'table ' || inhparent::regclass FROM pg_inherits WHERE inhrelid = %(table)s
 UNION SELECT 'row level security' FROM pg_class WHERE oid = %(table)s AND relrowsecurity ORDER BY 1
 """
+_TAKING_KEYS = """
+SELECT conname, conrelid::regclass::text FROM pg_constraint
+WHERE confrelid = %(table)s AND confdeltype IN ('c', 'n', 'd') ORDER BY 1
+"""
+"""Keys of other tables whose rows change where a row of the table goes: CASCADE, SET NULL, SET DEFAULT."""
 
 
 class Name(NamedTuple):
@@ -65,16 +74,27 @@ class Name(NamedTuple):
         found = cursor.execute("SELECT to_regclass(%s)::oid", [self.sql.as_string(cursor)]).fetchone()
         return None if found is None else found[0]
 
+    def located(self, cursor: Cursor) -> Name:
+        """With the schema in which the server finds it; as it is where there is none."""
+        found = cursor.execute(
+            "SELECT nspname, relname FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace "
+            "WHERE pg_class.oid = to_regclass(%s)",
+            [self.sql.as_string(cursor)],
+        ).fetchone()
+        return self if found is None else Name(tuple(found))
+
 
 def take_place(cursor: Cursor, new: Name, old: Name) -> None:
     """Brings the rows of ``new`` under the name ``old``, after which ``new`` is gone.
 
     Where nothing but rights and indexes belongs to ``old``, it is dropped and ``new`` renamed, with the owner, the
-    rights and the indexes of ``old``. Where views, triggers, policies, keys of other tables or publications depend on
-    ``old``, it stays, and its rows are replaced: they go on, and readers see the old rows until all is committed.
+    rights and the indexes of ``old``. Where views, functions, triggers, policies, publications, generated columns, keys
+    of other tables, or tables that it inherits from or is a partition of depend on ``old``, it stays, and its rows are
+    replaced: they go on, and readers see the old rows until all is committed.
 
     Raises:
-        ArtifactError: something depends on ``old``, and the columns of ``new`` are others.
+        ArtifactError: something depends on ``old``, and the columns of ``new`` are others; or rows of another table
+            would go or change with those of ``old``.
     """
     from psycopg import sql
 
@@ -107,8 +127,15 @@ def _refill(cursor: Cursor, new: Name, old: Name, dependents: Sequence[str]) -> 
             f"{', '.join(dependents)} depend on it: drop them, load the lists and make them again, or name another "
             "table (--table)"
         )
+    if keys := _rows(cursor, _TAKING_KEYS, old.oid(cursor)):
+        name, beside = keys[0]
+        raise ArtifactError(
+            f"the key {name} of {beside} in PostgreSQL changes or deletes rows of {beside} where rows of "
+            f"{'.'.join(old.parts)} are replaced; drop it, or name another table (--table)"
+        )
     columns = sql.SQL(", ").join(map(sql.Identifier, kinds[0]))
-    cursor.execute(sql.SQL("DELETE FROM {}").format(old.sql))
+    cursor.execute("SET CONSTRAINTS ALL DEFERRED")  # keys that may wait find the new rows
+    cursor.execute(sql.SQL("DELETE FROM ONLY {}").format(old.sql))
     cursor.execute(sql.SQL("INSERT INTO {0} ({2}) SELECT {2} FROM {1}").format(old.sql, new.sql, columns))
     comment = cursor.execute("SELECT obj_description(%s, 'pg_class')", [new.oid(cursor)]).fetchone()
     assert comment is not None, "the query has one row"

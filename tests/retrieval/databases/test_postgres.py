@@ -190,6 +190,62 @@ def test_views_and_policies_go_on_and_other_columns_are_told(server, tmp_path):
 
 
 @pytest.mark.slow
+def test_the_table_stays_in_its_schema_and_what_is_around_it_is_left(server, tmp_path):
+    import psycopg
+
+    one, two = two_nights(tmp_path)
+    sizes = [len(read_recommendations(folder)) for folder in (one, two)]
+    with psycopg.connect(server.dsn, autocommit=True) as connection:
+
+        def asked(query):
+            return connection.execute(query).fetchall()
+
+        load_postgres(one, server.dsn, "lists")
+        connection.execute("CREATE SCHEMA shop")  # that of the user, which new tables are made in
+        load_postgres(two, server.dsn, "lists")
+        assert asked("SELECT count(*) FROM public.lists") == [(sizes[1],)]
+        connection.execute("ALTER TABLE lists ADD COLUMN twice real GENERATED ALWAYS AS (score * 2) STORED")
+        connection.execute("CREATE FUNCTION shown(lists) RETURNS text LANGUAGE sql AS 'SELECT $1.item_id'")
+        connection.execute("CREATE TABLE more () INHERITS (lists)")
+        connection.execute("INSERT INTO more SELECT user_id, item_id, rank, score FROM ONLY lists LIMIT 3")
+        load_postgres(one, server.dsn, "lists")
+        assert asked("SELECT count(*), bool_and(twice = score * 2) FROM ONLY lists") == [(sizes[0], True)]
+        assert asked("SELECT count(*) FROM more") == [(3,)]
+        assert asked("SELECT count(shown(lists)) FROM ONLY lists") == [(sizes[0],)]
+        connection.execute("DROP TABLE lists CASCADE")
+        load_postgres(one, server.dsn, "lists")
+        connection.execute("CREATE TABLE every (LIKE lists) PARTITION BY LIST (rank)")
+        connection.execute("ALTER TABLE every ATTACH PARTITION lists DEFAULT")
+        load_postgres(two, server.dsn, "lists")
+        assert asked("SELECT count(*) FROM every") == [(sizes[1],)]
+
+
+@pytest.mark.slow
+def test_no_row_of_another_table_goes_with_the_old_lists(server, tmp_path):
+    import psycopg
+
+    one, two = two_nights(tmp_path)
+    load_postgres(one, server.dsn, "lists")
+    with psycopg.connect(server.dsn, autocommit=True) as connection:
+        connection.execute("CREATE TABLE clicks (user_id text, rank bigint)")
+        connection.execute("INSERT INTO clicks SELECT user_id, rank FROM lists WHERE rank = 1")
+        before = connection.execute("SELECT count(*) FROM clicks").fetchone()
+        key = "ALTER TABLE clicks ADD CONSTRAINT shown FOREIGN KEY (user_id, rank) REFERENCES lists"
+        for how in ("CASCADE", "SET NULL"):
+            connection.execute(f"{key} ON DELETE {how}")
+            with pytest.raises(ArtifactError, match="the key shown of clicks in PostgreSQL changes or deletes rows"):
+                load_postgres(two, server.dsn, "lists")
+            connection.execute("ALTER TABLE clicks DROP CONSTRAINT shown")
+        connection.execute(key)
+        with pytest.raises(DataError, match=r"still referenced from table .clicks.*lists is as it was$"):
+            load_postgres(two, server.dsn, "lists")
+        connection.execute("ALTER TABLE clicks DROP CONSTRAINT shown")
+        connection.execute(f"{key} DEFERRABLE")
+        assert load_postgres(two, server.dsn, "lists") > 0
+        assert connection.execute("SELECT count(*) FROM clicks").fetchone() == before
+
+
+@pytest.mark.slow
 def test_only_a_table_that_was_made_here_is_replaced(server, tmp_path, data, engine):
     import psycopg
 
