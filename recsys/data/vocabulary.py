@@ -101,11 +101,17 @@ def as_ids(values: Iterable[object]) -> Ids:
 
     Raises:
         DataError: a value is missing, or strings and integers are mixed.
+
+    Example:
+        >>> as_ids([np.int64(7), 3]).tolist()
+        [7, 3]
     """
     array = values if isinstance(values, np.ndarray) else pd.Series(list(values), dtype=object).to_numpy()
     if array.dtype.kind in "iu" and (array.size == 0 or array.max() <= np.iinfo(np.int64).max):
         return array.astype(np.int64, copy=False)
     kinds = {type(value) for value in array.tolist()}
+    if any(issubclass(kind, np.generic) for kind in kinds):  # of a list of cells of an array
+        return as_ids([value.item() if isinstance(value, np.generic) else value for value in array.tolist()])
     if kinds <= {int}:
         try:
             return array.astype(np.int64)

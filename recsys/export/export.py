@@ -13,7 +13,8 @@ from recsys.atomic import MARK, atomic_path, read_json, write_json
 from recsys.choices import did_you_mean
 from recsys.data.dataset import Dataset
 from recsys.digest import file_sha256
-from recsys.errors import ArtifactError, ConfigError
+from recsys.errors import ArtifactError, ConfigError, DataError, described
+from recsys.ranking import check_fitted
 from recsys.registry.bundle import Bundle
 
 MANIFEST, PARTS = "export.json", "parts"
@@ -51,12 +52,16 @@ def parse_kinds(text: str) -> tuple[str, ...]:
         >>> parse_kinds("onnx, vectors")
         ('vectors', 'onnx')
     """
-    names = [part.strip() for part in text.split(",") if part.strip()]
+    return _in_order([part.strip() for part in text.split(",") if part.strip()])
+
+
+def _in_order(names: Sequence[str]) -> tuple[str, ...]:
     for name in names:
         if name not in KINDS:
-            raise ConfigError(f"--what has {name!r}{did_you_mean(name, KINDS) or ';'} choices: {', '.join(KINDS)}")
+            what = f"the export has no kind {name!r}"
+            raise ConfigError(f"{what}{did_you_mean(str(name), KINDS) or ';'} choices: {', '.join(KINDS)}")
     if not names:
-        raise ConfigError(f"--what is empty; choices: {', '.join(KINDS)}")
+        raise ConfigError(f"the export is of nothing; choices: {', '.join(KINDS)}")
     return tuple(kind for kind in KINDS if kind in names)
 
 
@@ -68,11 +73,14 @@ def export_bundle(bundle: Bundle, folder: str | Path, kinds: Sequence[str] | Non
     Args:
         bundle: the model with its data.
         folder: new, empty, or an earlier export.
-        kinds: of `KINDS`; None is all that the engine allows, and the result says why the others are not there.
+        kinds: of `KINDS`, or a text of them with commas; None is all that the engine allows, and the result says why
+            the others are not there.
 
     Raises:
-        ConfigError: the engine does not allow a kind that was asked for, or a package is not installed.
+        ConfigError: the engine does not allow a kind that was asked for, a kind is unknown, or a package is not
+            installed.
         ArtifactError: a vector is NaN or infinite, or ``folder`` holds something else.
+        DataError: ``bundle`` is no bundle, or its engine is not fitted.
 
     Example:
         >>> import tempfile
@@ -84,9 +92,12 @@ def export_bundle(bundle: Bundle, folder: str | Path, kinds: Sequence[str] | Non
         >>> made.written["vectors"]
         'vectors: 24 items and 30 users; 24 sparse columns'
     """
+    if not isinstance(bundle, Bundle):
+        raise DataError(f"{described(bundle)} is no bundle; give rs.Bundle(engine, data)")
+    check_fitted(bundle.engine)
     folder = Path(folder)
     _check_target(folder)
-    asked = KINDS if kinds is None else tuple(kinds)
+    asked = KINDS if kinds is None else parse_kinds(kinds) if isinstance(kinds, str) else _in_order(kinds)
     written: dict[str, str] = {}
     refused: dict[str, str] = {}
     with atomic_path(folder) as beside:

@@ -6,13 +6,15 @@ import re
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from reprlib import repr as short
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from recsys.errors import ArtifactError
+from recsys.data.vocabulary import as_ids
+from recsys.errors import ArtifactError, DataError
 from recsys.json_values import JsonObject
 from recsys.names import stored_name
 from recsys.retrieval.output import Place, output_folder
@@ -224,6 +226,7 @@ def read_recommendations(directory: Place, users: Iterable[int | str] | None = N
 
     Raises:
         ArtifactError: the batch is not complete, or a part has changed.
+        DataError: ``users`` are no list of ids of the type that the batch has.
 
     Example:
         >>> import tempfile
@@ -238,8 +241,19 @@ def read_recommendations(directory: Place, users: Iterable[int | str] | None = N
     """
     manifest = Manifest.load(directory)
     manifest.verify(directory)
-    wanted = None if users is None else pa.array(list(users), manifest.form.schema.field(0).type)
+    wanted = None if users is None else _ids(users, manifest.form.schema.field(0))
     return pd.concat([manifest.read_part(directory, part, wanted) for part in manifest.parts], ignore_index=True)
+
+
+def _ids(users: Iterable[int | str], field: pa.Field) -> pa.Array:
+    try:
+        if isinstance(users, str):
+            raise TypeError("one id")
+        return pa.array(as_ids(users), field.type)
+    except (DataError, TypeError, pa.ArrowException) as error:
+        raise DataError(
+            f"users are {short(users)}; give a list of ids of the type of {field.name}, {field.type}"
+        ) from error
 
 
 def _is_counted(part: Part) -> bool:

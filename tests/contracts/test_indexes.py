@@ -113,6 +113,17 @@ def test_a_list_is_never_shorter_than_k_while_items_are_left(share, name):
 
 
 @pytest.mark.parametrize("name", APPROXIMATE)
+def test_a_list_may_be_longer_than_there_are_candidates(name, monkeypatch):
+    pytest.importorskip("faiss")
+    monkeypatch.setattr("recsys.retrieval.approximate.search.EXACT_UP_TO", 100)
+    users, items = vectors(0, 8, 4), vectors(1, 1_000, 4)
+    rows, scores = INDEXES[name](items, np.arange(900), IndexSetting(target=0)).top_k(users, 950)
+    assert (np.sort(rows[:, :900], axis=1) == np.arange(900)).all()
+    assert (rows[:, 900:] == MISSING).all()
+    assert np.isneginf(scores[:, 900:]).all()
+
+
+@pytest.mark.parametrize("name", APPROXIMATE)
 def test_the_list_of_a_user_does_not_depend_on_the_histories_of_others(name):
     pytest.importorskip("faiss")
     users, items = vectors(0, 3, 4), vectors(1, 24_000, 4)

@@ -9,7 +9,7 @@ import scipy.sparse as sp
 
 import recsys as rs
 from recsys.data.synthetic.worlds import BlockTaste, SequenceRule
-from recsys.errors import ArtifactError, ConfigError
+from recsys.errors import ArtifactError, ConfigError, DataError
 from recsys.export.export import export_bundle, parse_kinds, verify_export
 
 pytest.importorskip("onnxruntime")
@@ -227,9 +227,18 @@ def test_a_bundle_without_histories_has_no_user_vectors(bundle, tmp_path):
     assert not (tmp_path / "out/vectors/users.npy").exists()
 
 
-def test_a_wrong_kind_is_refused_by_name():
-    with pytest.raises(ConfigError, match="--what has 'onx'"):
+def test_a_wrong_kind_is_refused_by_name_and_what_is_no_bundle_as_such(bundle, data, tmp_path):
+    with pytest.raises(ConfigError, match="the export has no kind 'onx'"):
         parse_kinds("vectors,onx")
+    with pytest.raises(ConfigError, match="the export has no kind 'onx'; did you mean 'onnx'"):
+        export_bundle(bundle, tmp_path / "out", ["onx"])
+    with pytest.raises(DataError, match="no bundle; give rs.Bundle"):
+        export_bundle(bundle.engine, tmp_path / "out")
+    with pytest.raises(DataError, match="is not fitted"):
+        export_bundle(rs.Bundle(rs.ALS(), data), tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+    for kinds in ("vectors", ["vectors", "vectors"]):
+        assert list(export_bundle(bundle, tmp_path / "out", kinds).written) == ["vectors"]
 
 
 def test_the_command_exports_a_bundle(bundle, tmp_path, capsys):

@@ -7,7 +7,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from recsys.errors import ArtifactError
+from recsys.errors import ArtifactError, DataError
 from recsys.retrieval.batch import RecommendOptions
 from recsys.retrieval.databases.redis import write_redis
 from recsys.retrieval.fallback import Fallback
@@ -169,3 +169,10 @@ def test_polars_reads_every_form(batches):
                     frame = frame.with_columns(items, pl.col("score").str.json_decode(pl.List(pl.Float32)))
                 frame = frame.explode("item_id", "score")
             check(pd.DataFrame(frame.to_dict(as_series=False)), expected)
+
+
+@pytest.mark.parametrize("users", ["u0003", 3, [3], [None]])
+def test_users_who_are_no_list_of_ids_of_the_batch_are_told(tmp_path, data, engine, users):
+    recommend(engine, data, tmp_path / "lists", RecommendOptions(k=2))
+    with pytest.raises(DataError, match="give a list of ids of the type of user_id, string"):
+        read_recommendations(tmp_path / "lists", users)

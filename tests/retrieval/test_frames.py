@@ -224,3 +224,10 @@ def test_a_frame_with_the_names_of_other_tables_is_told_which_column_to_rename(e
         recommend(ease, DATA, users)
     with pytest.raises(DataError, match=r"pairs.rename\(columns=\{'dish': \"item_id\"\}\)"):
         score(ease, DATA, pd.DataFrame({"user_id": users["customer"], "dish": DATA.items.vocabulary.ids[:2]}))
+
+
+def test_ids_may_be_cells_of_an_array(ease):
+    some = list(DATA.items.vocabulary.ids[:3])  # of numpy
+    assert set(recommend(ease, DATA, items=some, filter_seen=False)["item_id"]) == {100, 101, 102}
+    named = recommend(ease, DATA, list(DATA.users.vocabulary.ids[:2].astype(np.str_)))
+    assert set(named["user_id"]) == set(DATA.users.vocabulary.ids[:2])

@@ -67,7 +67,7 @@ class Searched:
         rows = self._row_of_id[ids]
         if users.sparse is not None and self.items.sparse is not None:
             rows = np.column_stack([rows, self._by_sparse(users, depth)])
-        rows = _ascending(rows)
+        rows = _ascending(np.pad(rows, ((0, 0), (0, max(0, k - rows.shape[1]))), constant_values=MISSING))
         if exclude is not None:
             owner, place = np.nonzero(rows != MISSING)
             left_out = contained(owner, rows[owner, place], exclude, len(self.items))
