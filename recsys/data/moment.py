@@ -10,6 +10,8 @@ from pydantic import BeforeValidator
 
 _SECONDS_END = 10**11
 """Seconds since 1970 of the year 5138."""
+_SECONDS_START = -(2**62)
+"""Differences between moments fit in 64 bits."""
 _EXPECTED = "write a date (2020-01-31), a datetime (2020-01-31T12:00:00Z, UTC by default) or seconds since 1970 UTC"
 
 
@@ -20,7 +22,7 @@ def seconds_since_1970(value: object) -> object:
     dates, as 20200131, are taken as such.
 
     Raises:
-        ValueError: a text is no ISO date, a number lies after the year 5000, or it is true or false.
+        ValueError: a text is no ISO date, a number lies after the year 5000 or below -2**62, or it is true or false.
 
     Example:
         >>> seconds_since_1970("2020-01-31"), seconds_since_1970(date(2020, 1, 31)), seconds_since_1970(20200131)
@@ -63,7 +65,7 @@ def _of_text(text: str) -> int:
 
 
 def _of_number(number: float) -> int:
-    if not np.isfinite(number):
+    if (isinstance(number, float) and not np.isfinite(number)) or number < _SECONDS_START:
         raise ValueError(f"{number} is no moment: {_EXPECTED}")
     whole = int(number // 1)
     text = str(whole)

@@ -29,6 +29,8 @@ KEY = "a-long-enough-key-1"
         ({"columns": {"aeg": 3}}, 422, "did you mean"),
         ({"columns": {"age": "old"}}, 422, "age"),
         ({"user_id": 1, "at": "soon"}, 422, "no moment"),
+        ({"user_id": 1, "at": 2**70}, 422, "after the year 5000"),
+        ({"history": [1], "history_times": [-(2**70)]}, 422, "no moment"),
         ([1], 422, "body"),
         (None, 422, "body"),
     ],
