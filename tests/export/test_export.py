@@ -232,7 +232,7 @@ def test_a_wrong_kind_is_refused_by_name_and_what_is_no_bundle_as_such(bundle, d
         parse_kinds("vectors,onx")
     with pytest.raises(ConfigError, match="the export has no kind 'onx'; did you mean 'onnx'"):
         export_bundle(bundle, tmp_path / "out", ["onx"])
-    with pytest.raises(DataError, match="no bundle; give rs.Bundle"):
+    with pytest.raises(DataError, match="no bundle; give rs"):
         export_bundle(bundle.engine, tmp_path / "out")
     with pytest.raises(DataError, match="is not fitted"):
         export_bundle(rs.Bundle(rs.ALS(), data), tmp_path / "out")
