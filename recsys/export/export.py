@@ -79,7 +79,8 @@ def export_bundle(bundle: Bundle, folder: str | Path, kinds: Sequence[str] | Non
     Raises:
         ConfigError: the engine does not allow a kind that was asked for, a kind is unknown, or a package is not
             installed.
-        ArtifactError: a vector is NaN or infinite, or ``folder`` holds something else.
+        ArtifactError: a vector is NaN or infinite, ``folder`` holds something else, or towers that were asked for
+            differ in ONNX.
         DataError: ``bundle`` is no bundle, or its engine is not fitted.
 
     Example:
@@ -105,12 +106,13 @@ def export_bundle(bundle: Bundle, folder: str | Path, kinds: Sequence[str] | Non
         for kind in asked:
             try:
                 written[kind] = _WRITERS[kind](bundle, beside)
-            except ConfigError as error:
-                if kinds is not None:
+            except (ConfigError, ArtifactError) as error:
+                if kinds is not None or (isinstance(error, ArtifactError) and kind != "onnx"):
                     raise
                 refused[kind] = str(error)
                 for left in (kind, PARTS):
                     rmtree(beside / left, ignore_errors=True)
+                (beside / "serve_example.py").unlink(missing_ok=True)
         write_json(beside / MANIFEST, _manifest(bundle, beside, refused))
     return Exported(folder, written, refused)
 

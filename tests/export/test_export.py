@@ -200,6 +200,19 @@ def test_a_part_whose_towers_cannot_be_exported_is_told_and_the_others_are(bundl
     assert not (tmp_path / "none" / "parts").exists()
 
 
+def test_towers_that_differ_from_torch_are_left_out_and_told_and_refused_where_asked_for(bundle, tmp_path, monkeypatch):
+    from recsys.export import onnx
+
+    monkeypatch.setattr(onnx, "TOLERANCE", -1.0)
+    done = export_bundle(bundle, tmp_path / "out")
+    assert list(done.written) == ["vectors", "faiss"]
+    assert "tower differs from torch" in done.refused["onnx"]
+    assert {path.name for path in (tmp_path / "out").iterdir()} & {"onnx", "parts", "serve_example.py"} == set()
+    verify_export(tmp_path / "out")
+    with pytest.raises(ArtifactError, match="tower differs from torch"):
+        export_bundle(bundle, tmp_path / "onnx", ["onnx"])
+
+
 def test_an_engine_that_auto_chose_is_exported_as_itself(bundle, data, tmp_path):
     auto = rs.AutoRecommender(budget="5s", engines=["popularity", "itemknn"]).fit(data)
     auto.engine = bundle.engine
