@@ -249,7 +249,7 @@ def _ids(users: Iterable[int | str], field: pa.Field) -> pa.Array:
     try:
         if isinstance(users, str):
             raise TypeError("one id")
-        return pa.array(as_ids(users), field.type)
+        return pa.array(as_ids(users).tolist(), field.type)
     except (DataError, TypeError, pa.ArrowException) as error:
         raise DataError(
             f"users are {short(users)}; give a list of ids of the type of {field.name}, {field.type}"
