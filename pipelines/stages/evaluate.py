@@ -133,10 +133,11 @@ def _results(
         cluster = stack.enter_context(connected(config.compute, tracker)) if config.compute.over_ray else None
         for name in config.engines:
             blocks = KeptBlocks(_folder_of_blocks(config, workspace, data, split, name), count_blocks(split.test))
-            if missing := blocks.missing():
-                if len(missing) < blocks.count:
-                    kept = f"{blocks.count - len(missing)} of {blocks.count} blocks"
-                    tracker.info(f"evaluate/{name}: {kept} of users are measured already")
+            missing = blocks.missing()
+            if len(missing) < blocks.count:
+                kept = f"{blocks.count - len(missing)} of {blocks.count} blocks"
+                tracker.info(f"evaluate/{name}: {kept} of users are measured already")
+            if missing:
                 if cluster is None:
                     engine = trained_on(workspace.bundle(name), split.fingerprint).engine
                     made = BlockRanker(engine, data, split.test, ks).measured_blocks(missing)
