@@ -14,10 +14,10 @@ from pipelines.stages.served_data import served_data
 from pipelines.workspace import Workspace
 from recsys.data.dataset import Dataset
 from recsys.data.merge import check_ids
+from recsys.digest import files_digest
 from recsys.errors import ArtifactError, ConfigError, DataError
 from recsys.registry.bundle import Bundle
 from recsys.service.text_search import TextSearch
-from recsys.service.versions.file_digests import FileDigests
 from recsys.tracking import SilentTracker
 
 _TITLES = 20
@@ -63,7 +63,7 @@ class RunTexts:
     """
 
     def __init__(self, config: RunConfig, workspace: Workspace) -> None:
-        self._config, self._workspace, self._digests = config, workspace, FileDigests()
+        self._config, self._workspace = config, workspace
         self.files: tuple[Path, ...] = ()
         with suppress(ConfigError):
             folder = workspace.table(text_table(config))
@@ -76,7 +76,7 @@ class RunTexts:
         Raises:
             ArtifactError: there was a table, and it is damaged or gone.
         """
-        digest = self._digests.of(self.files)
+        digest = files_digest(self.files)
         if self._kept is None or self._kept[0] != digest:
             self._kept = digest, self._made()
         return self._kept[1]

@@ -42,6 +42,27 @@ def file_sha256(path: Path) -> str:
     return FileState.of(path).once("sha256", read)
 
 
+def files_digest(paths: Iterable[Path]) -> str:
+    """A digest of the paths and the bytes of files, see `file_sha256`; one that cannot be read counts as such.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     file = Path(folder) / "deny.csv"
+        ...     before, _ = files_digest([file]), file.write_text("7")
+        ...     files_digest([file]) == before, files_digest([file]) == files_digest([file])
+        (False, True)
+    """
+
+    def sha256(path: Path) -> str:
+        try:
+            return file_sha256(path)
+        except OSError:
+            return ""
+
+    return short_digest([f"{path}\0{sha256(path)}\0" for path in paths])
+
+
 @dataclass(frozen=True)
 class FileState:
     """Files as they are before they are read: what is computed from them holds for all that find them the same.

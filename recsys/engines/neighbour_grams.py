@@ -6,7 +6,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from recsys.engines.sparse import BLOCK_PAIRS, Floats, cooccurrences, tables
+from recsys.engines.sparse import BLOCK_PAIRS, Floats, PackedGram, cooccurrences, tables
 
 
 class NeighbourGrams:
@@ -33,7 +33,7 @@ class NeighbourGrams:
     ) -> None:
         self._matrix, self._near, self._block_pairs = matrix, near, block_pairs
         self._width = int(np.diff(near.indptr).max(initial=0)) + 1
-        self._chunk = max(1, most_bytes // (4 * _triangle(self._width)))
+        self._chunk = max(1, most_bytes // (4 * PackedGram.size(self._width)))
         self._items, self._values = range(0), np.empty((0, 0), np.float32)
 
     @property
@@ -49,7 +49,7 @@ class NeighbourGrams:
             self._values = self._counted(self._items)
         found = np.empty((n, n), np.float32)
         lower = np.tril_indices(n)
-        found[lower] = self._values[item - self._items.start, : _triangle(n)]
+        found[lower] = self._values[item - self._items.start, : PackedGram.size(n)]
         found.T[lower] = found[lower]
         return found
 
@@ -63,16 +63,12 @@ class NeighbourGrams:
         of_place = np.ascontiguousarray(members.T)
         by_member = np.argsort(of_place, axis=1, kind="stable")
         ordered = np.take_along_axis(of_place, by_member, axis=1)
-        found = np.zeros((len(items), _triangle(width)), np.float32)
+        found = np.zeros((len(items), PackedGram.size(width)), np.float32)
         for block, products in cooccurrences(self._matrix, self._block_pairs):
             for rows, table in tables(block, products, self._block_pairs):
                 for place in range(width):
                     first, last = np.searchsorted(ordered[place], np.array([rows[0], rows[-1] + 1], np.int32))
                     some, row = by_member[place, first:last], ordered[place, first:last] - rows[0]
-                    start = _triangle(place)
+                    start = PackedGram.size(place)
                     found[some, start : start + place + 1] = table[row[:, None], members[some, : place + 1]]
         return found
-
-
-def _triangle(n: int) -> int:
-    return n * (n + 1) // 2

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 from recsys.data.dataset import Dataset
+from recsys.digest import files_digest
 from recsys.errors import ArtifactError, PromotionError
 from recsys.registry.bundle import Bundle, version_of
 from recsys.registry.store import Store
@@ -16,7 +17,6 @@ from recsys.retrieval.rules.options import RuleOptions
 from recsys.service.model import ServedModel
 from recsys.service.rules.ruled_model import RuledModel
 from recsys.service.text_search import TextSearch
-from recsys.service.versions.file_digests import FileDigests
 
 
 class Source(Protocol):
@@ -60,13 +60,12 @@ class Serving:
     data_of: Callable[[Path, str, Bundle], Dataset | None] = lambda folder, version, bundle: None
     text_of: Callable[[], TextSearch | None] = lambda: None
     files: tuple[Path, ...] = ()
-    _digests: FileDigests = field(default_factory=FileDigests)
 
     def inputs(self) -> str:
         """See `Source.inputs`."""
         options = self.options
         named = (options.allow, options.deny, options.rules.candidates, options.rules.exclusions)
-        return self._digests.of([*self.files, *(path for path in named if isinstance(path, Path))])
+        return files_digest([*self.files, *(path for path in named if isinstance(path, Path))])
 
     def model(self, folder: Path, version: str) -> ServedModel:
         """The bundle in ``folder``, ready to answer."""
