@@ -126,16 +126,16 @@ def serve(open_: Callable[[], Opened], options: ServeOptions, pages: Pages | Non
         state = state_of(found, options)
         try:
             app = create_app(state, options.limits, keys, pages and pages(found.source, state))
+            settings = uvicorn.Config(
+                app, log_config=None, access_log=False, timeout_graceful_shutdown=_DRAIN_SECONDS, server_header=False
+            )
+            server = uvicorn.Server(settings)
+            hand_over(partial(setattr, server, "should_exit", True))  # before it says that it serves
             host, port = listener.getsockname()[:2]
             state.messages.info("serving", host=host, port=port, models=state.versions)
             address = f"http://{host}:{port}{'/explore' if pages else ''}"
             listener.listen(_BACKLOG)  # who reads the line below may connect
             print(f"serving {state.versions['champion']} at {address} (Ctrl-C ends it)", flush=True)
-            settings = uvicorn.Config(
-                app, log_config=None, access_log=False, timeout_graceful_shutdown=_DRAIN_SECONDS, server_header=False
-            )
-            server = uvicorn.Server(settings)
-            hand_over(partial(setattr, server, "should_exit", True))
             server.run(sockets=[listener])
         finally:
             if not state.draining:
