@@ -46,6 +46,7 @@ class LoopOptions(Config):
 
     Args:
         epochs: largest number of passes over the data.
+        steps_per_epoch: an epoch is at most so many random batches, to validate more often than once a pass; None: all.
         learning_rate: peak learning rate of AdamW.
         weight_decay: decoupled weight decay.
         schedule: of the learning rate after ``warmup`` steps.
@@ -65,6 +66,7 @@ class LoopOptions(Config):
     """
 
     epochs: int = Field(30, ge=1)
+    steps_per_epoch: int | None = Field(None, ge=1)
     learning_rate: float = Field(3e-3, gt=0)
     weight_decay: float = Field(0.0, ge=0)
     schedule: Literal["cosine", "linear", "constant"] = "cosine"
@@ -89,7 +91,7 @@ class Task(Protocol[BatchT]):
         ...
 
     def batches(self, epoch: int, rng: np.random.Generator) -> Sequence[BatchT]:
-        """The batches of an epoch; equal for equal epochs and generators."""
+        """The batches of an epoch, in random order; equal for equal epochs and generators."""
         ...
 
     def loss(self, batch: BatchT, rng: np.random.Generator) -> Tensor:
@@ -121,7 +123,6 @@ def train(
 
     Every step draws its random numbers from a stream named by epoch and step, and sums are `deterministic`, so that the
     weights of a run that was killed and resumed from ``directory`` are, bit for bit, those of an uninterrupted one.
-
     Under ``torchrun`` the processes share the batches of a step, see `recsys.training.workers`.
 
     Args:
@@ -168,7 +169,7 @@ def train(
     batches: Sequence[BatchT] = ()
     while state.epoch < last and not state.finished:
         epoch, batches = state.epoch, task.batches(state.epoch, stream(seed, "batches", state.epoch))
-        started, first, steps = time.monotonic(), state.step, workers.steps(batches)
+        started, first, steps = time.monotonic(), state.step, workers.steps(batches, options.steps_per_epoch)
         module.train()
         todo = (
             (workers.batch(batches, step)[0], stream(seed, "step", epoch, step, *workers.stream()))
@@ -199,7 +200,8 @@ def train(
     if epochs is None:
         if not batches:  # a finished training was resumed
             batches = task.batches(state.epoch - 1, stream(seed, "batches", state.epoch - 1))
-        for doubt in diagnose(state.curve, state.epoch * workers.steps(batches), options.warmup):
+        done = state.epoch * workers.steps(batches, options.steps_per_epoch)
+        for doubt in diagnose(state.curve, done, options.warmup):
             tracker.info(f"  warning: training of {name}: {doubt}")
     if not best:
         state.best_epoch = state.epoch

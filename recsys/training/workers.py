@@ -79,9 +79,10 @@ class Workers:
         """The part of the names of random streams that tells the processes apart; nothing for one process."""
         return () if self.count == 1 else (self.rank,)
 
-    def steps(self, batches: Sequence[object]) -> int:
-        """Steps of an epoch with ``batches``."""
-        return -(-len(batches) // self.count)
+    def steps(self, batches: Sequence[object], most: int | None = None) -> int:
+        """Steps of an epoch with ``batches``, of which at most ``most`` steps are taken."""
+        steps = -(-len(batches) // self.count)
+        return steps if most is None else min(steps, most)
 
     def batch(self, batches: Sequence[BatchT], step: int) -> tuple[BatchT, bool]:
         """The batch of this process in a step, and whether it counts.

@@ -1,3 +1,5 @@
+import math
+
 import pytest
 import torch
 from torch import nn
@@ -133,6 +135,31 @@ def test_resuming_a_finished_training_says_of_its_end_what_the_training_said(tmp
             train(Noisy(), options, 1, tracker, directory=tmp_path, identity=str(options.warmup))
         assert again.warnings == first.warnings
     assert "inside its warm-up" in again.warnings[0]
+
+
+class Counted(Noisy):
+    """Keeps the batches of each step."""
+
+    def __init__(self):
+        super().__init__()
+        self.drawn, self.seen = [], []
+
+    def batches(self, epoch, rng):
+        self.drawn.append(super().batches(epoch, rng))
+        return self.drawn[-1]
+
+    def loss(self, batch, rng):
+        self.seen.append(batch)
+        return super().loss(batch, rng)
+
+
+@pytest.mark.parametrize(("most", "steps"), [(None, 5), (2, 2), (9, 5)])
+def test_an_epoch_has_at_most_as_many_steps_as_asked_for_and_the_schedule_spans_them(monkeypatch, most, steps):
+    rates, task = [], Counted()
+    monkeypatch.setattr(loop, "set_learning_rates", lambda _, rate, warmup, decay: rates.append(decay))
+    train(task, OPTIONS.model_copy(update={"steps_per_epoch": most, "epochs": 3}), 1, SilentTracker())
+    assert [id(batch) for batch in task.seen] == [id(batch) for drawn in task.drawn for batch in drawn[:steps]]
+    assert rates == pytest.approx([0.5 + 0.5 * math.cos(math.pi * step / (3 * steps)) for step in range(3 * steps)])
 
 
 def test_the_weights_of_the_best_epoch_are_kept():

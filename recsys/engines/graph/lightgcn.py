@@ -51,10 +51,11 @@ class LightGCNConfig(TrainedConfig):
         sampling_exponent: negatives are drawn by popularity to this power.
         held_out: share of a user's interactions that a training step predicts from the others; at 0, as in the paper,
             all are predicted from all.
-        batch: interactions a step, in whole users; every step propagates over the whole graph.
+        batch: interactions a step, in whole users.
         metric: what validation maximizes.
         validation_users: at most so many random users are evaluated in validation.
-        training: the training loop.
+        training: the training loop. An epoch has a bounded number of steps, for every step propagates over the whole
+            graph, and an epoch of all batches would grow with the square of the interactions.
     """
 
     flat_sections: ClassVar[tuple[str, ...]] = ("training",)
@@ -71,7 +72,7 @@ class LightGCNConfig(TrainedConfig):
     batch: int = Field(8192, ge=1)
     metric: str = "ndcg@20"
     validation_users: int = Field(10_000, ge=1)
-    training: LoopOptions = LoopOptions(epochs=20, learning_rate=5e-3, weight_decay=0.5, warmup=20)
+    training: LoopOptions = LoopOptions(epochs=20, steps_per_epoch=128, learning_rate=5e-3, weight_decay=0.5, warmup=20)
 
 
 class LightGCN(Engine):
