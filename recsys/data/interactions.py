@@ -171,7 +171,8 @@ class Interactions:
     def to_csr(self, n_users: int, n_items: int, weighted: bool = False) -> sp.csr_array:
         """float32 [n_users, n_items]; repeated pairs count once, or add their weights when ``weighted``."""
         offsets = self.offsets(n_users).astype(np.int32 if len(self) < 2**31 else np.int64)  # of the type of the rows
-        matrix = sp.csr_array((np.array(self.weight), np.array(self.item), offsets), (n_users, n_items))
+        values = np.array(self.weight) if weighted else np.ones(len(self), np.float32)
+        matrix = sp.csr_array((values, np.array(self.item), offsets), (n_users, n_items))
         matrix.sum_duplicates()
         if not weighted:
             matrix.data[:] = 1

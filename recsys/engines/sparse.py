@@ -1,4 +1,4 @@
-"""Sparse matrices of users and items: nearest neighbours, normalisation and singular vectors."""
+"""Sparse matrices of users and items: preferences and nearest neighbours."""
 
 from __future__ import annotations
 
@@ -226,44 +226,6 @@ def first_of_rows(matrix: sp.csr_array, n: int) -> sp.csr_array:
     first = sp.csr_array((matrix.data[kept], matrix.indices[kept], ends), shape=matrix.shape)
     first.sort_indices()
     return first
-
-
-def degrees(matrix: sp.csr_array, axis: int, power: float) -> sp.dia_array:
-    """The diagonal matrix of ``degree ** power``, of users (``axis`` 1) or items (0); no degree counts as one."""
-    counts = np.maximum(np.asarray((matrix != 0).sum(axis)).ravel(), 1)
-    return sp.diags_array((counts.astype(np.float64) ** power).astype(np.float32))
-
-
-def truncated_svd(
-    matrix: sp.csr_array, rank: int, rng: np.random.Generator, rounds: int = 4, spare: int = 32
-) -> tuple[Floats, Floats]:
-    """The first right singular vectors [I, K] and values [K], largest first; values under a thirtieth of the largest
-    are left out.
-
-    Randomised subspace iteration (Halko, Martinsson & Tropp, 2011) on the side of the rows: ``rounds`` products with
-    the matrix times its transpose, made orthonormal after each, on ``spare`` more columns than ``rank``.
-    """
-    transposed = sp.csr_array(matrix.T)
-    basis = rng.standard_normal((matrix.shape[0], min(rank + spare, *matrix.shape)), np.float32)
-    for _ in range(rounds):
-        basis = _left_singular(matrix @ (transposed @ basis))[0]
-    vectors, values = _left_singular(transposed @ basis)
-    return vectors[:, :rank], values[:rank]
-
-
-def _left_singular(columns: Floats) -> tuple[Floats, Floats]:
-    """The left singular vectors [n, K] of ``columns`` [n, C] and the singular values [K], largest first.
-
-    Computed from the eigenvectors of the Gram matrix by two matrix products, which is several times faster than a QR
-    decomposition of a tall matrix, and exact enough where no singular value is thousands of times larger than another.
-    Values under a thousandth of the largest are left out.
-    """
-    tall = torch.from_numpy(columns)
-    squares, turn = torch.linalg.eigh(tall.T @ tall)
-    squares, turn = squares.flip(0), turn.flip(1)
-    kept = squares > 1e-6 * squares[0]
-    lengths = squares[kept].sqrt()
-    return (tall @ (turn[:, kept] / lengths)).numpy(), lengths.numpy()
 
 
 def as_matrix(matrix: Any) -> Any:

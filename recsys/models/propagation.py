@@ -67,7 +67,8 @@ class Bags(nn.Module):
 
     def __init__(self, matrix: sp.csr_array) -> None:
         super().__init__()
-        parts = {"members": matrix.indices.astype(np.int64), "offsets": matrix.indptr.astype(np.int64)}
+        kind = np.int32 if matrix.nnz < 2**31 else np.int64
+        parts = {"members": matrix.indices.astype(kind), "offsets": matrix.indptr.astype(kind)}
         for name, array in {**parts, "weights": matrix.data.astype(np.float32)}.items():
             self.register_buffer(name, torch.from_numpy(array), persistent=False)
         self.members: Tensor

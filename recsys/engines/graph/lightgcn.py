@@ -22,7 +22,7 @@ from recsys.data.vocabulary import Vocabulary
 from recsys.embedding_table import EmbeddingTable, row_norms, unit_rows
 from recsys.engine import Engine, FitContext, Request, Vectors
 from recsys.engines.learning import TrainedConfig, run_training, validation_metric
-from recsys.engines.sparse import degrees, truncated_svd
+from recsys.engines.singular import by_degrees, degrees, truncated_svd
 from recsys.engines.storage import decayed_history, dense_vectors, load_arrays, save_arrays, seen_table
 from recsys.errors import DataError
 from recsys.losses import LOSSES, LossBatch
@@ -202,8 +202,7 @@ def _popularity(matrix: sp.csr_array) -> NDArray[np.float64]:
 
 def _starts(matrix: sp.csr_array, dim: int, rng: np.random.Generator) -> Floats:
     """float32 [I, D]: the initial item embeddings, the low-pass filter of `Spectral` at rank D plus small noise."""
-    normalised = sp.csr_array(degrees(matrix, 1, -0.4) @ matrix @ degrees(matrix, 0, -0.4))
-    smooth, _ = truncated_svd(normalised, dim, rng)
+    smooth, _ = truncated_svd(by_degrees(matrix, -0.4, -0.4), dim, rng)
     starts = rng.standard_normal((len(smooth), dim), np.float32) * np.float32(0.1 * len(smooth) ** -0.5)
     starts[:, : smooth.shape[1]] += smooth
     result: Floats = degrees(matrix, 0, 0.25) @ starts

@@ -18,7 +18,8 @@ from recsys.data.interactions import Interactions
 from recsys.data.vocabulary import Vocabulary
 from recsys.embedding_table import EmbeddingTable
 from recsys.engine import Engine, FitContext, Request, Vectors
-from recsys.engines.sparse import degrees, rows_of, truncated_svd
+from recsys.engines.singular import by_degrees, degrees, truncated_svd
+from recsys.engines.sparse import rows_of
 from recsys.engines.storage import (
     csr_from,
     csr_parts,
@@ -173,11 +174,10 @@ def low_pass(matrix: sp.csr_array, options: LowPassOptions, rng: np.random.Gener
     Raises:
         ConfigError: with these exponents the weights of interactions are too small or too large for float32.
     """
-    normalised = sp.csr_array(degrees(matrix, 1, -options.users) @ matrix @ degrees(matrix, 0, -options.items))
-    largest = np.abs(normalised.data).max(initial=0)
-    if normalised.nnz and not 1 / _LARGEST < largest < _LARGEST:
+    matrix = by_degrees(matrix, -options.users, -options.items)
+    if matrix.nnz and not 1 / _LARGEST < matrix.data.max() < _LARGEST:
         raise ConfigError(_refusal(f"low_pass.users = {options.users:g} and low_pass.items = {options.items:g}"))
-    vectors, _ = truncated_svd(normalised, min(options.rank, *matrix.shape), rng)
+    vectors, _ = truncated_svd(matrix, min(options.rank, *matrix.shape), rng)
     powers = (-options.popularity_exponent, options.popularity_exponent)
     into, out = (degrees(matrix, 0, power) @ vectors for power in powers)
     return into, out
@@ -194,7 +194,7 @@ def two_hops(matrix: sp.csr_array, options: TwoHopOptions, block: int = 2048) ->
     The diagonal is zero. Each row keeps its ``options.neighbours`` largest entries (0 keeps all), and more where some
     are equal to the smallest of these. Memory is that of ``block`` whole rows and of the result.
     """
-    into = sp.csr_array(degrees(matrix, 1, -options.users) @ matrix @ degrees(matrix, 0, -options.history))
+    into = by_degrees(matrix, -options.users, -options.history)
     back = sp.csr_array((matrix @ degrees(matrix, 0, -options.output)).T)
     parts = []
     for start in range(0, matrix.shape[1], block):

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-import scipy.sparse as sp
 import torch
 from torch import Tensor
 
 from recsys.data.interactions import Interactions
-from recsys.engines.sparse import degrees, truncated_svd
+from recsys.engines.singular import by_degrees, truncated_svd
 from recsys.seeding import stream
 
 _LENGTH = 0.3
@@ -35,8 +34,8 @@ def spectral_start(weight: Tensor, train: Interactions, n_users: int, seed: int)
     rank = min(weight.shape[1], min(matrix.shape) - 1)
     if rank < 1:
         return
-    normalized = sp.csr_array(degrees(matrix, 1, -0.5) @ matrix @ degrees(matrix, 0, -0.5))
-    vectors, values = truncated_svd(normalized, rank, stream(seed, "id start"))
+    matrix = by_degrees(matrix, -0.5, -0.5)
+    vectors, values = truncated_svd(matrix, rank, stream(seed, "id start"))
     start = vectors * np.sqrt(values)
     start /= np.linalg.norm(start, axis=1, keepdims=True) + 1e-9
     seen = np.flatnonzero(train.item_counts(len(weight)))

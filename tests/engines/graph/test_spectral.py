@@ -9,8 +9,9 @@ from recsys.data.entities import EntityTable
 from recsys.data.interactions import Interactions
 from recsys.data.vocabulary import Vocabulary
 from recsys.engine import Request
+from recsys.engines import singular
 from recsys.engines.graph.spectral import Spectral, SpectralConfig, two_hops
-from recsys.engines.sparse import truncated_svd
+from recsys.engines.singular import by_degrees, truncated_svd
 
 
 def random_data(users: int = 30, items: int = 20, seed: int = 0) -> Dataset:
@@ -79,6 +80,28 @@ def test_the_truncated_svd_finds_the_first_singular_values(shape):
     vectors, values = truncated_svd(matrix, 6, rng)
     np.testing.assert_allclose(values, np.linalg.svd(matrix.toarray())[1][:6], rtol=1e-3)
     np.testing.assert_allclose(vectors.T @ vectors, np.eye(6), atol=1e-4)
+
+
+@pytest.mark.parametrize("rows", [7, 300, 999])
+def test_singular_vectors_from_blocks_of_rows_are_those_of_the_whole_matrix(monkeypatch, rows):
+    rng = np.random.default_rng(1)
+    matrix = sp.random_array((1000, 30), density=0.3, rng=rng, dtype=np.float32, format="csr")
+    matrix = sp.csr_array(matrix @ sp.diags_array((0.7 ** np.arange(30)).astype(np.float32)))
+    vectors, values = truncated_svd(matrix, 6, np.random.default_rng(2))
+    monkeypatch.setattr(singular, "_ENTRIES", rows * 30)
+    in_blocks, same = truncated_svd(matrix, 6, np.random.default_rng(2))
+    np.testing.assert_allclose(same, values, rtol=1e-5)
+    np.testing.assert_allclose((in_blocks * same) @ in_blocks.T, (vectors * values) @ vectors.T, atol=1e-4 * values[0])
+
+
+def test_entries_times_powers_of_degrees_are_a_product_of_matrices(monkeypatch):
+    monkeypatch.setattr(singular, "_ENTRIES", 256 * 3)
+    matrix = random_data().interactions.to_csr(30, 40)
+    lengths, counts = matrix.sum(1), matrix.sum(0)
+    found = by_degrees(matrix, -0.5, 0.3).toarray()
+    expected = matrix.toarray() * np.maximum(lengths, 1)[:, None] ** -0.5 * np.maximum(counts, 1) ** 0.3
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+    assert (matrix.data == 1).all()
 
 
 def test_the_truncated_svd_stops_at_the_rank_of_the_matrix():

@@ -59,8 +59,8 @@ class GraphPart:
     @classmethod
     def fit(cls, train: Interactions, n_users: int, n_items: int, seed: int) -> GraphPart:
         """The graph part of the interactions ``train``, of rank `RANK`, or less where their matrix has less."""
-        matrix, seen = train.to_csr(n_users, n_items), train.item_counts(n_items) > 0
-        into, out = low_pass(matrix, LowPassOptions(rank=RANK), stream(seed, "two_tower", "graph"))
+        seen, options = train.item_counts(n_items) > 0, LowPassOptions(rank=RANK)
+        into, out = low_pass(train.to_csr(n_users, n_items), options, stream(seed, "two_tower", "graph"))
         centred = np.where(seen[:, None], out - out[seen].mean(0), 0).astype(np.float32)
         return cls(into.astype(np.float32), centred, int(seen.sum()))
 
