@@ -109,7 +109,7 @@ class _Divergence:
         parts = (1 / np.arange(1, tags + 1)).astype(np.float32)  # what each value of an item of N values counts
         self._parts = parts[:, None, None]
         self._smooth = np.float32(_ALPHA) * self.shares + np.float32(_LEAST)
-        self._entropy = (self.shares * np.log(self.shares + np.float32(_LEAST))).sum(0)
+        self._weighted = np.float32(self.weight) * self.shares
         # by N the gain of each value; then nought, of the padding, and what an item without a value is better by
         self._gains = np.zeros((tags, n_values + 2, n_users), np.float32)
         code = np.where(self.codes == MISSING, n_values, self.codes).transpose(2, 0, 1)
@@ -120,7 +120,10 @@ class _Divergence:
         self._value, self._more = np.empty((2, n_users, depth), np.float32)
 
     def values(self) -> NDArray[np.float32]:
-        """Minus the divergence of the list with the candidate; an item without a value leaves it as it is."""
+        """By how much a candidate lessens the divergence, beside one of values that the history has not, weighted.
+
+        An item without a value leaves the divergence as it is.
+        """
         scale = np.float32(1 - _ALPHA) / (self.size + 1)
         now = self.counts * scale
         now += self._smooth
@@ -128,22 +131,14 @@ class _Divergence:
         np.add(now, self._parts * scale, out=gains)
         np.log(gains, out=gains)
         gains -= logs
-        gains *= self.shares
-        fit = np.multiply(self.shares, logs, out=logs).sum(0)
+        gains *= self._weighted
         if self._bare:
-            scale = np.float32(1 - _ALPHA) / np.maximum(self.size, 1)
-            self._gains[0, -1] = (self.shares * np.log(self.counts * scale + self._smooth)).sum(0) - fit
-        fit -= self._entropy
-        flat, weight = self._gains.reshape(-1), np.float32(self.weight)
-        if len(self._places) == 1:  # each candidate takes one gain, and there are fewer gains than candidates
-            self._gains += fit
-            self._gains *= weight
-            return flat.take(self._places[0], out=self._value, mode="clip")
+            before = np.log(self.counts * (np.float32(1 - _ALPHA) / np.maximum(self.size, 1)) + self._smooth)
+            self._gains[0, -1] = (self._weighted * (before - logs)).sum(0)
+        flat = self._gains.reshape(-1)
         flat.take(self._places[0], out=self._value, mode="clip")
         for places in self._places[1:]:
             self._value += flat.take(places, out=self._more, mode="clip")
-        self._value += fit[:, None]
-        self._value *= weight
         return self._value
 
     def took(self, picked: Rows) -> None:
