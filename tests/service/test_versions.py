@@ -23,6 +23,7 @@ class Aliases:
         bundles = [Bundle(rs.ALS(factors=factors).fit(data), data) for factors in (1, 2, 3)]
         self.models = {name: ServedModel(each, version=name) for name, each in zip("abc", bundles, strict=True)}
         self.aliases, self.beside = aliases, ""
+        self.while_loaded = []  # what is beside changes to in turn, with each load
 
     def version(self, alias):
         return self.aliases.get(alias)
@@ -33,6 +34,8 @@ class Aliases:
     def load(self, version):
         if version not in self.models:
             raise ArtifactError(f"{version} is damaged")
+        if self.while_loaded:
+            self.beside = self.while_loaded.pop(0)
         return self.models[version]
 
 
@@ -54,6 +57,11 @@ def ask(state, *users):
     import asyncio
 
     return asyncio.run(state.recommend([Question(user_id=user, k=3) for user in users]))
+
+
+def looks(service, number):
+    for _ in range(number):
+        service.watcher.look()
 
 
 def records(folder, name):
@@ -86,13 +94,46 @@ def test_a_version_is_loaded_anew_where_what_it_is_served_with_changes(state):
     service.watcher.look()
     assert service.models == before
     source.models["a"], source.beside = source.models["b"], "edited"
-    service.watcher.look()
+    looks(service, 2)
     assert service.models.champion is source.models["b"] is service.models.shadow
     source.beside = "edited again"
     del source.models["a"]
-    service.watcher.look()
+    looks(service, 2)
     assert service.models.champion is source.models["b"], "what cannot be loaded leaves the old one"
     assert service.watcher.refused["champion"] == "a: a is damaged"
+
+
+def test_a_file_that_is_being_written_is_not_read_before_it_stands_still(state):
+    source = Aliases(champion="a")
+    service = state(source)
+    old, source.models["a"] = source.models["a"], source.models["b"]
+    for written in ("half", "more", "whole"):
+        source.beside = written
+        looks(service, 1)
+        assert service.models.champion is old
+    looks(service, 1)
+    assert service.models.champion is source.models["b"]
+    source.models["a"] = source.models["c"]
+    source.beside = "short"
+    looks(service, 1)
+    source.while_loaded = ["shorter"]
+    looks(service, 1)
+    assert service.models.champion is source.models["b"], "a file that changed while it was read is not served"
+    source.beside = "short"
+    looks(service, 2)
+    assert service.models.champion is source.models["c"]
+
+
+def test_a_service_starts_with_what_stood_still_while_it_was_read(state):
+    source = Aliases(champion="a")
+    source.while_loaded = ["half", "whole"]
+    loaded = []
+    source.load = lambda version: (loaded.append(source.beside), Aliases.load(source, version))[1]
+    service = state(source)
+    assert loaded == ["", "half", "whole"]
+    source.models.clear()
+    looks(service, 2)
+    assert not service.watcher.refused, "it is not loaded again"
 
 
 def test_a_slot_that_is_followed_later_moves_with_its_own_source(state):

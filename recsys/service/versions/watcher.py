@@ -17,6 +17,8 @@ _RENEW_SECONDS = 1.0
 """Between two looks whether rules by time have changed what may be listed."""
 _AGAIN_SECONDS = 30.0
 """A version that could not be loaded is tried again after so long."""
+_ATTEMPTS = 5
+"""Of reading what a model is served with at the start, where it changes meanwhile."""
 
 
 @dataclass(frozen=True)
@@ -65,12 +67,22 @@ class _Refused:
 
 @dataclass
 class _Slot:
-    """An alias of a source, what its model was loaded as, and what could not be loaded in its place."""
+    """An alias of a source, what its model was loaded as, and what could not be loaded in its place.
+
+    Args:
+        seen: the inputs at the last look: a file that is being written is not read before it stands still.
+    """
 
     source: Source
     alias: str
+    seen: str = ""
     loaded: _Wanted | None = None
     refused: _Refused | None = None
+
+    @property
+    def served_with(self) -> str:
+        """The inputs that the model was loaded with."""
+        return "" if self.loaded is None else self.loaded.inputs
 
     def waits(self, wanted: _Wanted) -> bool:
         """Whether it was tried a short time ago."""
@@ -116,8 +128,12 @@ class Watcher:
         """
         slot = _Slot(source, alias)
         with self._lock:
-            wanted = _Wanted(require_version(source, alias), source.inputs())
-            self._set(name, self._model(slot, wanted))
+            for _ in range(_ATTEMPTS):
+                wanted = _Wanted(require_version(source, alias), source.inputs())
+                model = self._model(slot, wanted)
+                if source.inputs() == wanted.inputs:
+                    break
+            self._set(name, model)
             slot.loaded, self._slots[name] = wanted, slot
 
     @property
@@ -143,7 +159,11 @@ class Watcher:
         }
 
     def look(self) -> None:
-        """Brings every slot to what it is to have; what cannot be loaded leaves the old model in place."""
+        """Brings every slot to what it is to have; what cannot be loaded leaves the old model in place.
+
+        Inputs that changed are read once they are as they were at the look before: a list of items that is rewritten
+        in place is short for a while.
+        """
         with self._lock:
             for name, slot in self._slots.items():
                 try:
@@ -151,22 +171,28 @@ class Watcher:
                 except Exception as error:  # the registry does not answer at the moment
                     self._refuse(name, slot, _Wanted("", ""), error)
                     continue
+                still, slot.seen = inputs == slot.seen, inputs
                 if version is None:  # it may be on its way to another version
                     reason = f"no version has the alias {slot.alias!r}"
                     self._note(name, slot, _Refused(_Wanted("", ""), reason, time.monotonic()))
                 elif (wanted := _Wanted(version, inputs)) == slot.loaded:
                     slot.refused = None
-                elif not slot.waits(wanted):
+                elif (still or inputs == slot.served_with) and not slot.waits(wanted):
                     self._change(name, slot, wanted)
 
     def _change(self, name: str, slot: _Slot, wanted: _Wanted) -> None:
         started, before = time.monotonic(), slot.loaded
+        found: ServedModel | Exception
         try:
-            model = self._model(slot, wanted)
+            found = self._model(slot, wanted)
         except Exception as error:  # a damaged version must not end the service
-            self._refuse(name, slot, wanted, error)
+            found = error
+        if slot.source.inputs() != wanted.inputs:
+            return  # it may have read half of a file; read again at a later look
+        if isinstance(found, Exception):
+            self._refuse(name, slot, wanted, found)
             return
-        self._set(name, model)
+        self._set(name, found)
         slot.loaded, slot.refused = wanted, None
         self._count(name, "loaded")
         told = {"slot": name, "before": before and before.version, "version": wanted.version}
