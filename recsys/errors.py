@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from os import PathLike
+from pathlib import Path
 
 _OBJECT = re.compile(r"<(?:[\w.]*\.)?(\w+)[^<>]*\bat 0x[0-9a-fA-F]+>")
 
@@ -89,6 +91,21 @@ def check_kind(what: str, value: object, kind: type, remedy: str) -> None:
     """
     if not isinstance(value, kind):
         raise DataError(f"{what} is {described(value)}, not {_one(kind)}; {remedy}")
+
+
+def checked_path(what: str, value: object) -> Path:
+    """The path of a file or folder that an argument gives.
+
+    Args:
+        what: the argument's name, for the message.
+        value: of the argument.
+
+    Raises:
+        DataError: it is no path.
+    """
+    if not isinstance(value, str | PathLike):
+        raise DataError(f"{what} is {described(value)}, not a path; give a text or a Path")
+    return Path(value)
 
 
 def without_objects(text: str) -> str:

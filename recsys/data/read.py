@@ -14,7 +14,7 @@ from recsys.data.ingest.readers import checked, encode, ingest
 from recsys.data.ingest.tables import RawTables, Source, read_sources
 from recsys.data.ingest.typed_interactions import Duplicates
 from recsys.data.sources import resolve
-from recsys.errors import ConfigError, check_kind
+from recsys.errors import ConfigError, DataError, check_kind, described
 
 _LOG = logging.getLogger("recsys.data")
 
@@ -73,7 +73,7 @@ def read_dataset(
             ``explode``, ``time_format``, ``time_unit``, ``time_zone`` and more.
 
     Raises:
-        DataError: lists every error of the tables.
+        DataError: lists every error of the tables, or a table is neither a path nor a DataFrame.
         ConfigError: an option is unknown, ``columns`` has an unknown key or ``event_weights`` without ``event``,
             ``schema`` has an unknown kind or a column that neither table has, or ``duplicates`` is none of the four.
 
@@ -88,6 +88,9 @@ def read_dataset(
         (2, 2, 3, {'genres': 'tags:|'})
     """
     issues = ValidationIssues()
+    for name, table in (("interactions", interactions), ("users", users), ("items", items)):
+        if not isinstance(table, Source) and (table is not None or name == "interactions"):
+            raise DataError(f"{name} is {described(table)}; give a path, an address or a DataFrame")
     files = [interactions] if test_interactions is None else [interactions, test_interactions]
     if given := sorted({"source", "interactions", "user_schema", "item_schema"} & set(options)):
         raise ConfigError(f"read_dataset has no option {given[0]!r}; kinds of columns are given by schema")

@@ -13,7 +13,7 @@ from recsys.atomic import MARK, atomic_path, read_json, write_json
 from recsys.choices import did_you_mean
 from recsys.data.dataset import Dataset
 from recsys.digest import file_sha256
-from recsys.errors import ArtifactError, ConfigError, DataError, described
+from recsys.errors import ArtifactError, ConfigError, DataError, checked_path, described
 from recsys.ranking import check_fitted
 from recsys.registry.bundle import Bundle
 
@@ -56,6 +56,8 @@ def parse_kinds(text: str) -> tuple[str, ...]:
 
 
 def _in_order(names: Sequence[str]) -> tuple[str, ...]:
+    if not isinstance(names, Sequence):
+        raise ConfigError(f"kinds is {described(names)}; give a list of {', '.join(KINDS)}")
     for name in names:
         if name not in KINDS:
             what = f"the export has no kind {name!r}"
@@ -96,7 +98,7 @@ def export_bundle(bundle: Bundle, folder: str | Path, kinds: Sequence[str] | Non
     if not isinstance(bundle, Bundle):
         raise DataError(f"{described(bundle)} is no bundle; give rs.Bundle(engine, data)")
     check_fitted(bundle.engine)
-    folder = Path(folder)
+    folder = checked_path("folder", folder)
     _check_target(folder)
     asked = KINDS if kinds is None else parse_kinds(kinds) if isinstance(kinds, str) else _in_order(kinds)
     written: dict[str, str] = {}

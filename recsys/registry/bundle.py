@@ -10,14 +10,14 @@ from pathlib import Path
 
 import recsys
 from recsys.atomic import MARK, MARK_TEXT, atomic_path, read_json, write_json
-from recsys.data.dataset import Dataset
+from recsys.data.dataset import Dataset, check_dataset
 from recsys.data.entities import EntityTable
 from recsys.data.interactions import Interactions
 from recsys.data.splits.holdout import Holdout
 from recsys.digest import file_sha256, short_digest
 from recsys.engine import Engine, Request, Vectors
 from recsys.engines import ENGINES
-from recsys.errors import ArtifactError
+from recsys.errors import ArtifactError, checked_path
 from recsys.files.stored_json import as_written, check_kinds, read_object
 from recsys.json_values import JsonMapping
 from recsys.registry.finite import check_finite_files
@@ -91,6 +91,7 @@ class Bundle:
     folder: Path | None = None
 
     def __post_init__(self) -> None:
+        check_dataset(self.data)
         if self.fallback is None:
             object.__setattr__(self, "fallback", Fallback.fit(self.data))
         if not self.keep_histories and len(self.data.interactions):
@@ -153,7 +154,7 @@ class Bundle:
         Raises:
             ArtifactError: ``directory`` is a file, or a folder with other content; or the engine holds NaN or infinity.
         """
-        directory = Path(directory)
+        directory = checked_path("directory", directory)
         about = {"name": self.name, "has_timestamps": self.data.has_timestamps, "has_order": self.data.has_order}
         header = {"engine": self.engine.kind, **about, "lineage": asdict(self.lineage)}
         with atomic_path(directory) as beside:
@@ -181,7 +182,7 @@ class Bundle:
             ArtifactError: a file is missing, changed, not listed in the manifest or a pickle, or the format version or
                 the engine is unknown.
         """
-        directory = Path(directory)
+        directory = checked_path("directory", directory)
         try:
             verify(directory)
             return cls._load(directory)

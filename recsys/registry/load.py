@@ -6,7 +6,7 @@ import os
 import re
 from pathlib import Path
 
-from recsys.errors import ArtifactError, ConfigError
+from recsys.errors import ArtifactError, ConfigError, checked_path
 from recsys.registry.bundle import Bundle
 from recsys.registry.database import require_database
 from recsys.registry.mlflow_client import local_uri
@@ -26,6 +26,7 @@ def load(source: str | Path, tracking_uri: str | None = None) -> Bundle:
 
     Raises:
         ArtifactError: there is no bundle, or it is damaged.
+        DataError: ``source`` is neither a path nor an address.
         ConfigError: the address is not of that form, or no registry (or more than one) has the model.
         PromotionError: the model has no such alias or version, or the local registry does not exist.
 
@@ -36,7 +37,7 @@ def load(source: str | Path, tracking_uri: str | None = None) -> Bundle:
         recsys.errors.ArtifactError: ...
     """
     if not str(source).startswith("models:"):
-        folder = Path(source)
+        folder = checked_path("source", source)
         if not folder.is_dir():
             raise ArtifactError(
                 f"{folder.absolute()} does not exist; save a bundle there, or give a folder that has one"

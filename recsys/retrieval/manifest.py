@@ -134,7 +134,8 @@ class Manifest:
         Raises:
             ArtifactError: it is missing (the batch is not complete), damaged or of an unknown version.
         """
-        name, raw = inside(directory, file), output_folder(directory).read_json(file)
+        raw = output_folder(directory).read_json(file)
+        name = inside(directory, file)
         if not isinstance(raw, dict):
             raise ArtifactError(f"{name} is not a manifest (it holds {type(raw).__name__}); recommend again")
         try:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 from recsys.config import parse
 from recsys.data.dataset import Dataset
 from recsys.engine import VectorModel
@@ -12,7 +14,9 @@ from recsys.retrieval.manifest import Manifest
 from recsys.retrieval.output import Place
 from recsys.retrieval.recommend import recommend
 from recsys.retrieval.similar import SimilarityModel
-from recsys.retrieval.similar_lists import similar_lists
+from recsys.retrieval.similar_lists import options_for_items, similar_lists
+
+_LOG = logging.getLogger("recsys.retrieval")
 
 
 def write_recommendations(engine: VectorModel, data: Dataset | None, directory: Place, **options: object) -> Manifest:
@@ -57,8 +61,8 @@ def write_similar_items(engine: SimilarityModel, data: Dataset | None, directory
         engine: a fitted engine or a bundle.
         data: the items; None is that of a bundle.
         directory: see `write_recommendations`.
-        **options: those of `write_recommendations`; rules of single users are left out, see
-            `recsys.retrieval.similar_lists.similar_lists`.
+        **options: those of `write_recommendations`; rules of single users are left out, with a
+            warning by the logger ``recsys.retrieval``, see `recsys.retrieval.similar_lists.similar_lists`.
 
     Returns:
         The parts with their digests, and counts.
@@ -78,6 +82,8 @@ def write_similar_items(engine: SimilarityModel, data: Dataset | None, directory
         72
     """
     data, parsed = _checked(engine, data), parse(RecommendOptions, options, "write_similar_items")
+    for line in options_for_items(parsed)[1]:
+        _LOG.warning("%s", line)
     return similar_lists(engine, data, directory, parsed)
 
 

@@ -10,6 +10,7 @@ from recsys.retrieval.manifest import read_recommendations
 from recsys.retrieval.rules.options import RuleOptions
 from recsys.retrieval.similar import Neighbours
 from recsys.retrieval.similar_lists import similar_lists
+from recsys.retrieval.write import write_similar_items
 from recsys.tracking import SilentTracker
 from tests.retrieval.conftest import world
 
@@ -62,6 +63,11 @@ def test_rules_of_single_users_are_left_out_and_told(tmp_path):
     assert any(
         "do not hold for similar items and are left out: candidates, exclusions, blocked" in x for x in told.lines
     )
+
+
+def test_rules_of_single_users_are_told_in_python_too(tmp_path, caplog):
+    write_similar_items(EASE().fit(DATA), DATA, tmp_path, k=5, rules={"blocked": True})
+    assert caplog.messages == ["rules of single users do not hold for similar items and are left out: blocked"]
 
 
 def test_an_approximate_index_is_kept_beside_the_bundle_and_built_once(tmp_path, monkeypatch):

@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from recsys.atomic import atomic_path, make_parents, write_json, write_text
-from recsys.errors import ArtifactError
+from recsys.errors import ArtifactError, checked_path
 from recsys.evaluation.metrics import parse_metric, shown
 from recsys.evaluation.report.per_user import read_values, write_values
 from recsys.files.stored_json import as_written, read_object
@@ -131,7 +131,7 @@ class Report:
         """
         from recsys.evaluation.report.html import render
 
-        directory = Path(directory)
+        directory = checked_path("directory", directory)
         make_parents(directory / "report.json")
         write_json(directory / "report.json", self.content)
         with atomic_path(directory / "per_user.parquet") as beside:
@@ -146,7 +146,7 @@ class Report:
         Raises:
             ArtifactError: a part is missing, damaged or of an unknown version.
         """
-        directory = Path(directory)
+        directory = checked_path("directory", directory)
         content = read_object(directory / "report.json", "schema", "engines")
         if content["schema"] != SCHEMA:
             raise ArtifactError(f"{directory}/report.json has schema {content.get('schema')!r}, expected {SCHEMA}")

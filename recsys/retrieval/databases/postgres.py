@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from recsys.digest import short_digest
-from recsys.errors import ArtifactError, ConfigError, DataError
+from recsys.errors import ArtifactError, ConfigError, DataError, check_kind
 from recsys.retrieval.databases.postgres_swap import Name, take_place
 from recsys.retrieval.manifest import Manifest
 from recsys.retrieval.output import Place
@@ -47,7 +47,7 @@ def load_postgres(directory: Place, dsn: str, table: str = "recommendations") ->
             function did not make, or one of other columns that views depend on, or one whose rows take those of
             another table with them.
         ConfigError: psycopg is not installed, or ``table`` is no name.
-        DataError: the server cannot be reached, refused a statement or went away.
+        DataError: the server cannot be reached, refused a statement or went away, or an argument is of another kind.
 
     Example:
         >>> load_postgres("nowhere", "dbname=shop")  # doctest: +IGNORE_EXCEPTION_DETAIL
@@ -55,6 +55,8 @@ def load_postgres(directory: Place, dsn: str, table: str = "recommendations") ->
         ...
         recsys.errors.ArtifactError: ...
     """
+    check_kind("dsn", dsn, str, "give the address of a database, as 'dbname=lists'")
+    check_kind("table", table, str, "give its name, or schema.name")
     manifest = Manifest.load(directory)
     manifest.verify(directory)
     try:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
+
 from recsys.atomic import atomic_path
-from recsys.errors import ConfigError
+from recsys.errors import ConfigError, check_kind, checked_path, described
 from recsys.retrieval.manifest import Manifest
 from recsys.retrieval.output import Place
 
@@ -31,7 +33,8 @@ def write_redis(directory: Place, path: str | Path, prefix: str = "rec:", ttl: i
 
     Raises:
         ArtifactError: the batch is not complete, or a part has changed.
-        ConfigError: ``ttl`` is below one second.
+        ConfigError: ``ttl`` is below one second, or no whole number.
+        DataError: another argument is of another kind.
 
     Example:
         >>> import tempfile
@@ -44,12 +47,16 @@ def write_redis(directory: Place, path: str | Path, prefix: str = "rec:", ttl: i
         ...     write_redis(f"{folder}/lists", Path(folder) / "lists.resp", ttl=172_800)
         30
     """
+    if ttl is not None and (isinstance(ttl, bool) or not isinstance(ttl, int | np.integer)):
+        raise ConfigError(f"ttl is {described(ttl)}; give whole seconds")
     if ttl is not None and ttl < 1:
         raise ConfigError(f"ttl = {ttl}: a key lives at least one second")
+    check_kind("prefix", prefix, str, "give the text that keys begin with")
+    target = checked_path("path", path)
     manifest = Manifest.load(directory)
     manifest.verify(directory)
     keys = 0
-    with atomic_path(Path(path)) as beside, beside.open("wb") as stream:
+    with atomic_path(target) as beside, beside.open("wb") as stream:
         for part in manifest.parts:
             frame = manifest.read_part(directory, part)
             owner, item, *_ = frame.columns

@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import IO, Protocol, TypeAlias
 
+from recsys.errors import checked_path
 from recsys.json_values import JsonMapping
 
 Place: TypeAlias = Path | str
@@ -87,6 +88,7 @@ def output_folder(place: Place) -> OutputFolder:
 
     Raises:
         ConfigError: the address is of a file system that fsspec does not know, or whose package is not installed.
+        DataError: it is neither a path nor an address.
     """
     if isinstance(place, str) and "://" in place:
         protocol, _, path = place.partition("://")
@@ -97,7 +99,7 @@ def output_folder(place: Place) -> OutputFolder:
         place = path
     from recsys.retrieval.output.local import LocalFolder
 
-    return LocalFolder(Path(place))
+    return LocalFolder(checked_path("directory", place))
 
 
 def inside(place: Place, name: str) -> str:

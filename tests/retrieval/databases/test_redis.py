@@ -33,6 +33,12 @@ def test_every_user_with_a_list_is_a_key_with_the_list_as_json(tmp_path, data, e
     assert values["shop:u0003"] == {"items": mine["item_id"].tolist(), "scores": mine["score"].tolist()}
 
 
+@pytest.mark.parametrize("ttl", ["60", 1.5, True])
+def test_seconds_are_a_whole_number(tmp_path, ttl):
+    with pytest.raises(ConfigError, match=r"ttl is .*; give whole seconds"):
+        write_redis(tmp_path, tmp_path / "x", ttl=ttl)
+
+
 def test_a_key_lives_at_least_a_second(tmp_path):
     with pytest.raises(ConfigError, match="at least one second"):
         write_redis(tmp_path, tmp_path / "x", ttl=0)
