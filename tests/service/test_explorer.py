@@ -13,6 +13,7 @@ import recsys as rs
 from recsys.engine import Request
 from recsys.engines.ensemble.hybrid import Hybrid
 from recsys.registry.bundle import Bundle
+from recsys.retrieval.batch import RecommendOptions
 from recsys.service.explorer.catalogue import Catalogue
 from recsys.service.explorer.documents import Documents
 from recsys.service.explorer.explorer import Around, Explorer
@@ -140,6 +141,13 @@ def test_neighbours_are_those_of_the_service(opened, ask):
     assert found["item"]["title"].startswith("Odd")
     assert [int(card["id"]) for card in found["lists"][0]["items"]] == [item["item_id"] for item in expected]
     assert [each["by"] for each in found["lists"]] == ["0:whole", "0:part/ease"]  # popularity compares no items
+
+
+def test_neighbours_are_of_the_items_that_may_be_listed(tmp_path):
+    data = films(tmp_path)
+    model = ServedModel(Bundle(rs.EASE().fit(data), data), options=RecommendOptions(deny=range(10, 20)))
+    (found,) = Explorer(lambda: model, LiveHistories()).similar("15", 20)["lists"]
+    assert {int(card["id"]) for card in found["items"]} == set(range(10))
 
 
 def test_the_map_has_a_point_and_a_group_for_each_item(ask):

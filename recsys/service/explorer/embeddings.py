@@ -81,7 +81,7 @@ class Embeddings:
         ]
 
     def near(self, key: str, row: int, k: int) -> list[tuple[int, float]]:
-        """The rows of the ``k`` nearest items of the item at ``row``, and their cosines.
+        """The rows of the ``k`` nearest items of the item at ``row`` that may be listed now, and their cosines.
 
         Raises:
             DataError: there is no such embedding, or the item has no vector in it.
@@ -91,7 +91,7 @@ class Embeddings:
         neighbours = self._of(key)
         if not neighbours.has(row):
             raise DataError("This item has no such vector.")
-        rows, similarity = neighbours.of(row, k)
+        rows, similarity = neighbours.of(row, k, self._model.eligible())
         return list(zip(rows.tolist(), similarity.tolist(), strict=True))
 
     def _of(self, key: str) -> Neighbours:
